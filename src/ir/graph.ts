@@ -1,0 +1,53 @@
+/** A graph of operations: immutable, in topological order, every value named from birth. */
+
+import type { DType, Shape } from "../tensor.ts";
+import type { Attrs, Op } from "./ops.ts";
+
+export interface Type {
+  readonly dtype: DType;
+  readonly shape: Shape;
+}
+
+/** A value is known by its object; its name (`layer2.0.se.fc1`) is for people and for weight files. */
+export interface Value {
+  readonly name: string;
+  readonly type: Type;
+}
+
+/** What a parameter is for. `weight` is decayed; `mean` and `variance` are running statistics, which no gradient reaches. */
+export type Role = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance";
+
+export interface Parameter extends Value {
+  readonly role: Role;
+}
+
+export interface Node<K extends Op = Op> {
+  readonly op: K;
+  readonly name: string;
+  readonly inputs: readonly Value[];
+  readonly attrs: Attrs[K];
+  readonly outputs: readonly Value[];
+}
+
+/** One node of any operation, as a union that `switch (node.op)` narrows. */
+export type AnyNode = { [K in Op]: Node<K> }[Op];
+
+export interface Graph {
+  readonly name: string;
+  /** Fed at each run. */
+  readonly inputs: readonly Value[];
+  /** Bound once, by name, to the weights. */
+  readonly parameters: readonly Parameter[];
+  /** In an order in which each node's inputs come before it. */
+  readonly nodes: readonly AnyNode[];
+  /** What a run gives back, by name. */
+  readonly outputs: ReadonlyMap<string, Value>;
+  /** After a run these parameters hold these values (running statistics). */
+  readonly updates: ReadonlyMap<Parameter, Value>;
+}
+
+export const isTrainable = (parameter: Parameter): boolean =>
+  parameter.role !== "mean" && parameter.role !== "variance";
+
+/** `float32[1, 3, 224, 224]` */
+export const formatType = (type: Type): string => `${type.dtype}[${type.shape.join(", ")}]`;

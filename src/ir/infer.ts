@@ -1,0 +1,250 @@
+/** One shape and dtype rule per operation. */
+
+import { SenetError } from "../errors.ts";
+import { type Shape, sameShape } from "../tensor.ts";
+import { formatType, type Type } from "./graph.ts";
+import type { Attrs, Op, PoolAttrs } from "./ops.ts";
+
+type InferRule<K extends Op> = (inputs: readonly Type[], attrs: Attrs[K], fail: Fail) => readonly Type[];
+type Fail = (what: string, expected: string, found: string) => never;
+
+/** Output extent of a convolution: floor((n + 2·pad − kernel) / stride) + 1. */
+export const convExtent = (n: number, kernel: number, stride: number, pad: number): number =>
+  Math.floor((n + 2 * pad - kernel) / stride) + 1;
+
+/** Output extent of a pooling window, with Caffe's rounding up when `ceil` (architectures.md 1.2). */
+export function poolExtent(n: number, { kernel, stride, pad, ceil }: PoolAttrs): number {
+  const round = ceil ? Math.ceil : Math.floor;
+  let extent = round((n + 2 * pad - kernel) / stride) + 1;
+  // A window that starts beyond the last real pixel (and its padding) sees nothing.
+  if (ceil && pad > 0 && (extent - 1) * stride >= n + pad) extent--;
+  return extent;
+}
+
+const shapes = (inputs: readonly Type[]) => inputs.map(formatType).join(", ");
+
+/** The input at `index`, checked for existence and rank. */
+function at(inputs: readonly Type[], index: number, rank: number | undefined, fail: Fail): Type {
+  const type = inputs[index];
+  if (type === undefined) return fail(`input ${index} is missing`, `at least ${index + 1} inputs`, shapes(inputs));
+  if (rank !== undefined && type.shape.length !== rank) {
+    return fail(`input ${index} has the wrong rank`, `rank ${rank}`, formatType(type));
+  }
+  return type;
+}
+
+function nchw(type: Type): [number, number, number, number] {
+  return type.shape as unknown as [number, number, number, number];
+}
+
+function vector(inputs: readonly Type[], index: number, length: number, fail: Fail): void {
+  const type = at(inputs, index, 1, fail);
+  if (type.shape[0] !== length) fail(`input ${index} has the wrong length`, `[${length}]`, formatType(type));
+}
+
+function positive(shape: Shape, inputs: readonly Type[], fail: Fail): Shape {
+  if (shape.some((extent) => extent < 1)) {
+    fail(
+      "the input is too small for this window",
+      "an output of at least one element",
+      `${shapes(inputs)} → [${shape.join(", ")}]`,
+    );
+  }
+  return shape;
+}
+
+function convShape(x: Type, w: Type, attrs: Attrs["conv2d"], inputs: readonly Type[], fail: Fail): Shape {
+  const [n, c, height, width] = nchw(x);
+  const [o, i, kernelHeight, kernelWidth] = nchw(w);
+  const { stride, pad, groups } = attrs;
+  if (c !== i * groups)
+    fail("channels do not fit the weight", `${i * groups} channels (${i} × ${groups} groups)`, shapes(inputs));
+  if (o % groups !== 0) fail("output channels do not divide into groups", `a multiple of ${groups}`, `${o}`);
+  const shape = [n, o, convExtent(height, kernelHeight, stride, pad), convExtent(width, kernelWidth, stride, pad)];
+  return positive(shape, inputs, fail);
+}
+
+function poolShape(x: Type, attrs: PoolAttrs, inputs: readonly Type[], fail: Fail): Shape {
+  const [n, c, height, width] = nchw(x);
+  return positive([n, c, poolExtent(height, attrs), poolExtent(width, attrs)], inputs, fail);
+}
+
+function same(inputs: readonly Type[], a: number, b: number, fail: Fail): Type {
+  const first = at(inputs, a, undefined, fail);
+  const second = at(inputs, b, undefined, fail);
+  if (!sameShape(first.shape, second.shape)) {
+    fail(`inputs ${a} and ${b} differ in shape`, formatType(first), formatType(second));
+  }
+  return first;
+}
+
+function gateFits(inputs: readonly Type[], fail: Fail): void {
+  const gate = at(inputs, 0, 4, fail);
+  const branch = at(inputs, 1, 4, fail);
+  const expected = [branch.shape[0]!, branch.shape[1]!, 1, 1];
+  if (!sameShape(gate.shape, expected))
+    fail("the gate does not fit the branch", `[${expected.join(", ")}]`, formatType(gate));
+}
+
+const inferRules: { readonly [K in Op]: InferRule<K> } = {
+  conv2d: (inputs, attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    const w = at(inputs, 1, 4, fail);
+    if (inputs.length > 2) vector(inputs, 2, w.shape[0]!, fail);
+    return [{ dtype: x.dtype, shape: convShape(x, w, attrs, inputs, fail) }];
+  },
+  conv2dBackwardInput: (inputs, attrs, fail) => {
+    const dy = at(inputs, 0, 4, fail);
+    const w = at(inputs, 1, 4, fail);
+    const forward = convShape({ dtype: dy.dtype, shape: attrs.inputShape }, w, attrs, inputs, fail);
+    if (!sameShape(forward, dy.shape))
+      fail("dy is not the output of this convolution", `[${forward.join(", ")}]`, formatType(dy));
+    return [{ dtype: dy.dtype, shape: attrs.inputShape }];
+  },
+  conv2dBackwardWeight: (inputs, attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    const dy = at(inputs, 1, 4, fail);
+    const forward = convShape(x, { dtype: x.dtype, shape: attrs.weightShape }, attrs, inputs, fail);
+    if (!sameShape(forward, dy.shape))
+      fail("dy is not the output of this convolution", `[${forward.join(", ")}]`, formatType(dy));
+    return [{ dtype: x.dtype, shape: attrs.weightShape }];
+  },
+  channelSum: (inputs, _attrs, fail) => {
+    const x = at(inputs, 0, undefined, fail);
+    if (x.shape.length < 2) fail("there is no channel axis", "rank 2 or more", formatType(x));
+    return [{ dtype: x.dtype, shape: [x.shape[1]!] }];
+  },
+  linear: (inputs, _attrs, fail) => {
+    const x = at(inputs, 0, 2, fail);
+    const w = at(inputs, 1, 2, fail);
+    if (x.shape[1] !== w.shape[1]) fail("features do not fit the weight", `[N, ${w.shape[1]}]`, formatType(x));
+    if (inputs.length > 2) vector(inputs, 2, w.shape[0]!, fail);
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, w.shape[0]!] }];
+  },
+  linearBackwardInput: (inputs, _attrs, fail) => {
+    const dy = at(inputs, 0, 2, fail);
+    const w = at(inputs, 1, 2, fail);
+    if (dy.shape[1] !== w.shape[0]) fail("dy does not fit the weight", `[N, ${w.shape[0]}]`, formatType(dy));
+    return [{ dtype: dy.dtype, shape: [dy.shape[0]!, w.shape[1]!] }];
+  },
+  linearBackwardWeight: (inputs, _attrs, fail) => {
+    const x = at(inputs, 0, 2, fail);
+    const dy = at(inputs, 1, 2, fail);
+    if (x.shape[0] !== dy.shape[0]) fail("x and dy differ in batch", `[${x.shape[0]}, ...]`, formatType(dy));
+    return [{ dtype: x.dtype, shape: [dy.shape[1]!, x.shape[1]!] }];
+  },
+  batchNorm: (inputs, _attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    for (let i = 1; i <= 4; i++) vector(inputs, i, x.shape[1]!, fail);
+    return [x];
+  },
+  batchNormTraining: (inputs, _attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    for (let i = 1; i <= 2; i++) vector(inputs, i, x.shape[1]!, fail);
+    const statistic: Type = { dtype: x.dtype, shape: [x.shape[1]!] };
+    return [x, statistic, statistic];
+  },
+  batchNormBackward: (inputs, _attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    for (let i = 1; i <= 3; i++) vector(inputs, i, x.shape[1]!, fail);
+    same(inputs, 0, 4, fail);
+    const gradient: Type = { dtype: x.dtype, shape: [x.shape[1]!] };
+    return [x, gradient, gradient];
+  },
+  runningAverage: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
+  relu: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
+  reluBackward: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
+  sigmoid: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
+  sigmoidBackward: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
+  add: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
+  maxPool: (inputs, attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    return [{ dtype: x.dtype, shape: poolShape(x, attrs, inputs, fail) }];
+  },
+  maxPoolBackward: (inputs, attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    const dy = at(inputs, 1, 4, fail);
+    const forward = poolShape(x, attrs, inputs, fail);
+    if (!sameShape(forward, dy.shape))
+      fail("dy is not the output of this pooling", `[${forward.join(", ")}]`, formatType(dy));
+    return [x];
+  },
+  avgPool: (inputs, attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    return [{ dtype: x.dtype, shape: poolShape(x, attrs, inputs, fail) }];
+  },
+  avgPoolBackward: (inputs, attrs, fail) => {
+    const dy = at(inputs, 0, 4, fail);
+    const forward = poolShape({ dtype: dy.dtype, shape: attrs.inputShape }, attrs, inputs, fail);
+    if (!sameShape(forward, dy.shape))
+      fail("dy is not the output of this pooling", `[${forward.join(", ")}]`, formatType(dy));
+    return [{ dtype: dy.dtype, shape: attrs.inputShape }];
+  },
+  globalAvgPool: (inputs, _attrs, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, x.shape[1]!, 1, 1] }];
+  },
+  globalAvgPoolBackward: (inputs, attrs, fail) => {
+    const dy = at(inputs, 0, 4, fail);
+    const expected = [attrs.inputShape[0]!, attrs.inputShape[1]!, 1, 1];
+    if (!sameShape(expected, dy.shape))
+      fail("dy is not the output of this pooling", `[${expected.join(", ")}]`, formatType(dy));
+    return [{ dtype: dy.dtype, shape: attrs.inputShape }];
+  },
+  seScaleAdd: (inputs, _attrs, fail) => {
+    gateFits(inputs, fail);
+    return [same(inputs, 1, 2, fail)];
+  },
+  seScaleAddBackward: (inputs, _attrs, fail) => {
+    gateFits(inputs, fail);
+    return [at(inputs, 0, 4, fail), same(inputs, 1, 2, fail)];
+  },
+  flatten: (inputs, _attrs, fail) => {
+    const x = at(inputs, 0, undefined, fail);
+    const rest = x.shape.slice(1).reduce((product, extent) => product * extent, 1);
+    return [{ dtype: x.dtype, shape: [x.shape[0]!, rest] }];
+  },
+  flattenBackward: (inputs, attrs, fail) => {
+    const dy = at(inputs, 0, 2, fail);
+    return [{ dtype: dy.dtype, shape: attrs.inputShape }];
+  },
+  softmax: (inputs, _attrs, fail) => [at(inputs, 0, 2, fail)],
+  softmaxCrossEntropy: (inputs, _attrs, fail) => {
+    const logits = labelsFit(inputs, fail);
+    return [{ dtype: logits.dtype, shape: [] }];
+  },
+  softmaxCrossEntropyBackward: (inputs, _attrs, fail) => {
+    const logits = labelsFit(inputs, fail);
+    at(inputs, 2, 0, fail);
+    return [logits];
+  },
+  fill: (_inputs, attrs) => [{ dtype: attrs.dtype, shape: attrs.shape }],
+};
+
+function labelsFit(inputs: readonly Type[], fail: Fail): Type {
+  const logits = at(inputs, 0, 2, fail);
+  const labels = at(inputs, 1, 1, fail);
+  if (labels.dtype !== "int32" || labels.shape[0] !== logits.shape[0]) {
+    fail("labels do not fit the logits", `int32[${logits.shape[0]}]`, formatType(labels));
+  }
+  return logits;
+}
+
+/**
+ * The output types of an operation on these inputs.
+ * @throws SenetError `shape`, naming the node, where they do not fit.
+ */
+export function inferTypes<K extends Op>(
+  op: K,
+  name: string,
+  inputs: readonly Type[],
+  attrs: Attrs[K],
+): readonly Type[] {
+  const fail: Fail = (what, expected, found) => {
+    throw new SenetError("shape", what, { where: `${name} (${op})`, expected, found });
+  };
+  // Operations do not mix float32 and float64; int32 appears as labels only.
+  const floats = inputs.filter((type) => type.dtype !== "int32");
+  if (new Set(floats.map((type) => type.dtype)).size > 1) fail("inputs mix dtypes", "one float dtype", shapes(inputs));
+  return inferRules[op](inputs, attrs, fail);
+}

@@ -1,0 +1,107 @@
+/**
+ * The closed set of operations, with their attributes.
+ *
+ * Operations stand at the level of the field: a convolution, a batch norm, the squeeze, the original's Axpy. Each
+ * interpretation of the set (shapes, gradient, cost, every executor) is one total table `{ [K in Op]: ... }`, so that
+ * an operation without a rule does not compile.
+ *
+ * Layouts: activations `[N, C, H, W]`, convolution weights `[O, I/groups, KH, KW]`, linear weights `[O, I]`, vectors `[C]`.
+ */
+
+import type { DType, Shape } from "../tensor.ts";
+
+/** Square stride and padding; the kernel's extent is the weight's. */
+export interface ConvAttrs {
+  readonly stride: number;
+  readonly pad: number;
+  readonly groups: number;
+}
+
+/** A square pooling window. `ceil` rounds the output up as Caffe does (the last window still starts inside the padded input). */
+export interface PoolAttrs {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly pad: number;
+  readonly ceil: boolean;
+}
+
+export interface Attrs {
+  // --- convolution and linear ---
+  /** `x [N,C,H,W], w [O,C/groups,KH,KW], b? [O] → [N,O,H',W']` */
+  conv2d: ConvAttrs;
+  /** `dy, w → dx`; `inputShape` is x's, which dy alone does not determine when the stride does not divide. */
+  conv2dBackwardInput: ConvAttrs & { readonly inputShape: Shape };
+  /** `x, dy → dw` of `weightShape`. */
+  conv2dBackwardWeight: ConvAttrs & { readonly weightShape: Shape };
+  /** `x [N,C,...] → [C]`: the sum over everything but the channel; the gradient of every bias. */
+  channelSum: {};
+  /** `x [N,I], w [O,I], b? [O] → [N,O]` */
+  linear: {};
+  /** `dy [N,O], w [O,I] → dx [N,I]` */
+  linearBackwardInput: {};
+  /** `x [N,I], dy [N,O] → dw [O,I]` */
+  linearBackwardWeight: {};
+
+  // --- normalisation ---
+  /** With running statistics: `x, gamma [C], beta [C], mean [C], variance [C] → y` */
+  batchNorm: { readonly eps: number };
+  /** With the batch's own statistics: `x, gamma, beta → y, mean [C], variance [C]`; the variance is the biased one (divides by N·H·W). */
+  batchNormTraining: { readonly eps: number };
+  /** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, for `batchNormTraining`; mean and variance are the batch's. */
+  batchNormBackward: { readonly eps: number };
+  /** `running, batch → decay·running + (1 − decay)·scale·batch`; `decay` is the weight of the *old* value, `scale` is n/(n−1) for variances. */
+  runningAverage: { readonly decay: number; readonly scale: number };
+
+  // --- elementwise ---
+  relu: {};
+  /** `y, dy → dx`; from the output, so that the input need not be kept. */
+  reluBackward: {};
+  sigmoid: {};
+  /** `y, dy → dx` */
+  sigmoidBackward: {};
+  /** `a, b → a + b`, same shape. */
+  add: {};
+
+  // --- pooling ---
+  /** Ignores the padding. */
+  maxPool: PoolAttrs;
+  /** `x, dy → dx`; the first largest value of a window, in row order, takes its gradient. */
+  maxPoolBackward: PoolAttrs;
+  /** Caffe's: divides by the window clipped to the *padded* input, i.e. counts the padding. */
+  avgPool: PoolAttrs;
+  /** `dy → dx` */
+  avgPoolBackward: PoolAttrs & { readonly inputShape: Shape };
+  /** The squeeze: `[N,C,H,W] → [N,C,1,1]` */
+  globalAvgPool: {};
+  /** `dy [N,C,1,1] → dx` of `inputShape` */
+  globalAvgPoolBackward: { readonly inputShape: Shape };
+
+  // --- squeeze and excitation ---
+  /** The original's Axpy: `gate [N,C,1,1], branch [N,C,H,W], shortcut [N,C,H,W] → gate·branch + shortcut` */
+  seScaleAdd: {};
+  /** `gate, branch, dy → dgate, dbranch`; the shortcut's gradient is dy itself. */
+  seScaleAddBackward: {};
+
+  // --- head ---
+  /** `[N, ...] → [N, rest]` */
+  flatten: {};
+  /** `dy → dx` of `inputShape` */
+  flattenBackward: { readonly inputShape: Shape };
+  /** `[N, K] → [N, K]`, rows sum to 1. */
+  softmax: {};
+  /** `logits [N,K], labels int32 [N] → mean loss []`; the target is (1 − labelSmoothing) on the label plus labelSmoothing/K everywhere. */
+  softmaxCrossEntropy: { readonly labelSmoothing: number };
+  /** `logits, labels, dloss [] → dlogits` */
+  softmaxCrossEntropyBackward: { readonly labelSmoothing: number };
+  /** `→ [shape]` filled with one value; starts the backward pass. */
+  fill: { readonly value: number; readonly shape: Shape; readonly dtype: DType };
+}
+
+export type Op = keyof Attrs;
+
+/** Operations with several outputs; every other one has exactly one. */
+export interface OutputCounts {
+  batchNormTraining: 3;
+  batchNormBackward: 3;
+  seScaleAddBackward: 2;
+}

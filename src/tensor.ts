@@ -1,0 +1,54 @@
+/** Typed data with a shape: what flows between files, data loaders and executors. Row-major, no strides, no device. */
+
+import { SenetError } from "./errors.ts";
+
+export type DType = "float32" | "float64" | "int32";
+export type Shape = readonly number[];
+export type TensorData = Float32Array | Float64Array | Int32Array;
+
+export interface Tensor {
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Row-major values; its length is the product of `shape`. */
+  readonly data: TensorData;
+}
+
+/** The number of elements of a shape; 1 for a scalar (`[]`). */
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (const extent of shape) size *= extent;
+  return size;
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((extent, i) => extent === b[i]);
+}
+
+export const bytesPerElement: Readonly<Record<DType, number>> = { float32: 4, float64: 8, int32: 4 };
+
+export function dtypeOf(data: TensorData): DType {
+  if (data instanceof Float32Array) return "float32";
+  return data instanceof Float64Array ? "float64" : "int32";
+}
+
+/** Fresh zeros. */
+export function zeros(dtype: DType, shape: Shape): Tensor {
+  const size = sizeOf(shape);
+  const data =
+    dtype === "float32" ? new Float32Array(size) : dtype === "float64" ? new Float64Array(size) : new Int32Array(size);
+  return { dtype, shape, data };
+}
+
+/**
+ * A tensor over existing data, which is not copied.
+ * @throws SenetError `shape` where the number of values is not the product of the shape.
+ */
+export function tensor(shape: Shape, data: TensorData): Tensor {
+  if (data.length !== sizeOf(shape)) {
+    throw new SenetError("shape", "data does not fill the shape", {
+      expected: `${sizeOf(shape)} values for [${shape.join(", ")}]`,
+      found: `${data.length} values`,
+    });
+  }
+  return { dtype: dtypeOf(data), shape, data };
+}

@@ -1,0 +1,50 @@
+/** What several tests need: where things are, and how to compare numbers. */
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The root of the checkout, found from the compiled test (dist/tests/support.js). */
+export const root: string = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** A committed golden file. */
+export const golden = (...path: string[]): string => join(root, "golden", ...path);
+
+/** A file of the shared data, which stands beside the checkout and may be absent. */
+export const sharedData = (...path: string[]): string => join(root, "..", "shared", "data", ...path);
+
+/** `{ skip: reason }` where the shared file is absent; spread it into a test's options. */
+export const needsShared = (...path: string[]): { skip: string | false } => ({
+  skip: existsSync(sharedData(...path)) ? false : `../shared/data/${path.join("/")} is absent`,
+});
+
+/**
+ * Asserts that two arrays agree: |found − expected| ≤ tolerance · max(|expected|) everywhere. Relative to the largest
+ * value, not to each: sums that cancel have no relative accuracy of their own.
+ */
+export function assertClose(
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): void {
+  assert.equal(found.length, expected.length, `${what}: length`);
+  let scale = 0;
+  for (let i = 0; i < expected.length; i++) scale = Math.max(scale, Math.abs(expected[i]!));
+  let worst = 0;
+  let worstIndex = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const difference = Math.abs(found[i]! - expected[i]!);
+    // The negation also catches a difference that is not a number.
+    if (!(difference <= worst)) {
+      worst = difference;
+      worstIndex = i;
+    }
+  }
+  assert.ok(
+    worst <= tolerance * Math.max(scale, 1e-30),
+    `${what}: largest difference ${worst} at ${worstIndex} ` +
+      `(found ${found[worstIndex]}, expected ${expected[worstIndex]}), allowed ${tolerance} × ${scale}`,
+  );
+}
