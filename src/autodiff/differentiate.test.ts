@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SenetError } from "../errors.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import { printGraph } from "../ir/print.ts";
+import { inferenceGraph, lossGraph, model, zoo } from "../zoo/index.ts";
+import { differentiate, gradientOf } from "./differentiate.ts";
+
+test("a residual sum hands its gradient to both sides and sums them where they meet", () => {
+  const builder = new GraphBuilder("residual");
+  const x = builder.input("x", [2, 3]);
+  const w = builder.parameter("w", [3, 3], "weight");
+  const labels = builder.input("labels", [2], "int32");
+  const branch = builder.apply("linear", "fc", [builder.apply("linear", "stem", [x, w], {}), w], {});
+  const sum = builder.apply("add", "sum", [branch, builder.apply("relu", "act", [branch], {})], {});
+  builder.output("loss", builder.apply("softmaxCrossEntropy", "loss", [sum, labels], { labelSmoothing: 0 }));
+  const lines = printGraph(differentiate(builder.build())).split("\n");
+  assert.deepEqual(lines.slice(lines.findIndex((line) => line.includes("fill"))), [
+    "  loss.backward.one: float32[] = fill() {value: 1, shape: [], dtype: float32}",
+    "  loss.backward: float32[2, 3] = softmaxCrossEntropyBackward(sum, labels, loss.backward.one) {labelSmoothing: 0}",
+    "  act.backward: float32[2, 3] = reluBackward(act, loss.backward)",
+    "  act.backward.sum0: float32[2, 3] = add(loss.backward, act.backward)",
+    "  fc.backward.input: float32[2, 3] = linearBackwardInput(act.backward.sum0, w)",
+    "  fc.backward.weight: float32[3, 3] = linearBackwardWeight(stem, act.backward.sum0)",
+    "  stem.backward.weight: float32[3, 3] = linearBackwardWeight(x, fc.backward.input)",
+    "  stem.backward.sum1: float32[3, 3] = add(fc.backward.weight, stem.backward.weight)",
+    "  output loss = loss",
+    "  output gradient/w = stem.backward.sum1",
+    "}",
+  ]);
+});
+
+test("every trainable parameter of every zoo model receives a gradient of its own shape, from the loss", () => {
+  for (const name of zoo.keys()) {
+    const graph = differentiate(lossGraph(model(name, 7), { batch: 2, imageSize: 64 }));
+    for (const parameter of graph.parameters) {
+      const gradient = graph.outputs.get(gradientOf(parameter.name));
+      const isStatistic = parameter.role === "mean" || parameter.role === "variance";
+      assert.equal(gradient === undefined, isStatistic, `${name}: ${parameter.name}`);
+      if (gradient === undefined) continue;
+      assert.deepEqual(gradient.type, parameter.type);
+      assert.ok(!gradient.name.endsWith(".backward.zero"), `${name}: ${parameter.name} gets only zeros`);
+    }
+  }
+});
+
+test("the picture's own gradient is not computed", () => {
+  const graph = differentiate(lossGraph(model("se-resnet-20"), { batch: 2, imageSize: 32 }));
+  assert.ok(!graph.nodes.some((node) => node.name === "conv1.backward.input"));
+});
+
+test("a graph without a loss, or through inference batch norm, cannot be differentiated", () => {
+  const inference = inferenceGraph(model("se-resnet-20"), { batch: 2, imageSize: 32 });
+  assert.throws(() => differentiate(inference), /no scalar output "loss"/);
+
+  const builder = GraphBuilder.from(inference);
+  const labels = builder.input("labels", [2], "int32");
+  const logits = inference.outputs.get("logits")!;
+  builder.output("loss", builder.apply("softmaxCrossEntropy", "loss", [logits, labels], { labelSmoothing: 0 }));
+  assert.throws(
+    () => differentiate(builder.build()),
+    (error) => error instanceof SenetError && /batchNorm has no gradient/.test(error.message),
+  );
+});

@@ -1,0 +1,100 @@
+/**
+ * One reverse rule per operation: from the gradient of its output to those of its inputs.
+ *
+ * A rule emits ordinary operations, so a gradient graph is printed, verified, costed and lowered like any other.
+ */
+
+import type { GraphBuilder, Outputs } from "../ir/builder.ts";
+import type { Node, Value } from "../ir/graph.ts";
+import type { Attrs, Op } from "../ir/ops.ts";
+
+/** What a rule works with. */
+export interface Backward {
+  /** Emits an operation under the name of the forward node with a suffix: `layer1.0.conv1.backward.input`. */
+  emit<K extends Op>(op: K, suffix: string, inputs: readonly Value[], attrs: Attrs[K]): Outputs<K>;
+  /** Whether anything trainable stands behind this input; the rest is not computed. */
+  needs(input: Value): boolean;
+}
+
+/** Gradients of the inputs, in their order; `undefined` where none flows. */
+type VjpRule<K extends Op> = (back: Backward, node: Node<K>, dy: Value) => readonly (Value | undefined)[];
+
+/** Operations of the backward pass, of inference and of bookkeeping: nothing is differentiated through them. */
+const notDifferentiable = null;
+
+const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
+  conv2d: (back, { inputs, attrs }, dy) => {
+    const [x, w, b] = inputs as [Value, Value, Value?];
+    return [
+      back.needs(x)
+        ? back.emit("conv2dBackwardInput", "input", [dy, w], { ...attrs, inputShape: x.type.shape })
+        : undefined,
+      back.emit("conv2dBackwardWeight", "weight", [x, dy], { ...attrs, weightShape: w.type.shape }),
+      b === undefined ? undefined : back.emit("channelSum", "bias", [dy], {}),
+    ];
+  },
+  linear: (back, { inputs }, dy) => {
+    const [x, w, b] = inputs as [Value, Value, Value?];
+    return [
+      back.needs(x) ? back.emit("linearBackwardInput", "input", [dy, w], {}) : undefined,
+      back.emit("linearBackwardWeight", "weight", [x, dy], {}),
+      b === undefined ? undefined : back.emit("channelSum", "bias", [dy], {}),
+    ];
+  },
+  batchNormTraining: (back, { inputs, outputs, attrs }, dy) => {
+    const [x, gamma] = inputs as [Value, Value];
+    const [, mean, variance] = outputs as [Value, Value, Value];
+    return back.emit("batchNormBackward", "", [x, gamma, mean, variance, dy], attrs);
+  },
+  relu: (back, { outputs }, dy) => [back.emit("reluBackward", "", [outputs[0]!, dy], {})],
+  sigmoid: (back, { outputs }, dy) => [back.emit("sigmoidBackward", "", [outputs[0]!, dy], {})],
+  add: (_back, _node, dy) => [dy, dy],
+  maxPool: (back, { inputs, attrs }, dy) => [back.emit("maxPoolBackward", "", [inputs[0]!, dy], attrs)],
+  avgPool: (back, { inputs, attrs }, dy) => [
+    back.emit("avgPoolBackward", "", [dy], { ...attrs, inputShape: inputs[0]!.type.shape }),
+  ],
+  globalAvgPool: (back, { inputs }, dy) => [
+    back.emit("globalAvgPoolBackward", "", [dy], { inputShape: inputs[0]!.type.shape }),
+  ],
+  seScaleAdd: (back, { inputs }, dy) => {
+    const [gate, branch] = inputs as [Value, Value];
+    return [...back.emit("seScaleAddBackward", "", [gate, branch, dy], {}), dy];
+  },
+  flatten: (back, { inputs }, dy) => [back.emit("flattenBackward", "", [dy], { inputShape: inputs[0]!.type.shape })],
+  softmaxCrossEntropy: (back, { inputs, attrs }, dy) => [
+    back.emit("softmaxCrossEntropyBackward", "", [...inputs, dy], attrs),
+  ],
+
+  batchNorm: notDifferentiable,
+  runningAverage: notDifferentiable,
+  softmax: notDifferentiable,
+  fill: notDifferentiable,
+  channelSum: notDifferentiable,
+  conv2dBackwardInput: notDifferentiable,
+  conv2dBackwardWeight: notDifferentiable,
+  linearBackwardInput: notDifferentiable,
+  linearBackwardWeight: notDifferentiable,
+  batchNormBackward: notDifferentiable,
+  reluBackward: notDifferentiable,
+  sigmoidBackward: notDifferentiable,
+  maxPoolBackward: notDifferentiable,
+  avgPoolBackward: notDifferentiable,
+  globalAvgPoolBackward: notDifferentiable,
+  seScaleAddBackward: notDifferentiable,
+  flattenBackward: notDifferentiable,
+  softmaxCrossEntropyBackward: notDifferentiable,
+};
+
+/** The gradients of a node's inputs, or `undefined` where the operation has no reverse rule. */
+export function inputGradients<K extends Op>(
+  builder: GraphBuilder,
+  node: Node<K>,
+  dy: Value,
+  needs: (input: Value) => boolean,
+): readonly (Value | undefined)[] | undefined {
+  const rule = vjpRules[node.op];
+  if (rule === null) return undefined;
+  const emit: Backward["emit"] = (op, suffix, inputs, attrs) =>
+    builder.apply(op, `${node.name}.backward${suffix === "" ? "" : `.${suffix}`}`, inputs, attrs);
+  return rule({ emit, needs }, node, dy);
+}

@@ -1,0 +1,89 @@
+/** What a graph costs: parameters, multiply-adds, bytes. The paper's "GFLOPs" are multiply-adds (architectures.md 1.5). */
+
+import { bytesPerElement, sizeOf } from "../tensor.ts";
+import { type Graph, isTrainable, type Node, type Value } from "./graph.ts";
+import type { Op } from "./ops.ts";
+
+export interface NodeCost {
+  /** Multiply-adds of convolutions and linear layers, the way the field counts networks. */
+  readonly multiplyAdds: number;
+  /** Multiply-adds of the squeeze (one add per element) and of the scale (one multiply-add per element). */
+  readonly squeezeAndScale: number;
+  /** Bytes read and written where nothing is fused and nothing stays in a cache. */
+  readonly bytes: number;
+}
+
+export interface GraphCost extends NodeCost {
+  /** Learnable values: weights, biases, gammas and betas. */
+  readonly parameters: number;
+  /** Values in a weight file: the learnable ones and the running statistics. */
+  readonly values: number;
+}
+
+const first = (node: Node): number => sizeOf(node.outputs[0]!.type.shape);
+const input = (node: Node, index: number): number => sizeOf(node.inputs[index]!.type.shape);
+/** Every output position of a convolution takes one row of the weight: `size(y) · size(w) / O`. */
+const perRow = (ySize: number, wSize: number, rows: number): number => (ySize / rows) * wSize;
+
+const none = () => 0;
+const multiplyAddRules: { readonly [K in Op]: (node: Node<K>) => number } = {
+  conv2d: (node) => perRow(first(node), input(node, 1), node.inputs[1]!.type.shape[0]!),
+  conv2dBackwardInput: (node) => perRow(input(node, 0), input(node, 1), node.inputs[1]!.type.shape[0]!),
+  conv2dBackwardWeight: (node) => perRow(input(node, 1), first(node), node.attrs.weightShape[0]!),
+  linear: (node) => input(node, 0) * node.inputs[1]!.type.shape[0]!,
+  linearBackwardInput: (node) => first(node) * node.inputs[1]!.type.shape[0]!,
+  linearBackwardWeight: (node) => first(node) * node.inputs[0]!.type.shape[0]!,
+  channelSum: none,
+  batchNorm: none,
+  batchNormTraining: none,
+  batchNormBackward: none,
+  runningAverage: none,
+  relu: none,
+  reluBackward: none,
+  sigmoid: none,
+  sigmoidBackward: none,
+  add: none,
+  maxPool: none,
+  maxPoolBackward: none,
+  avgPool: none,
+  avgPoolBackward: none,
+  globalAvgPool: none,
+  globalAvgPoolBackward: none,
+  seScaleAdd: none,
+  seScaleAddBackward: none,
+  flatten: none,
+  flattenBackward: none,
+  softmax: none,
+  softmaxCrossEntropy: none,
+  softmaxCrossEntropyBackward: none,
+  fill: none,
+};
+
+const bytesOf = (values: readonly Value[]): number =>
+  values.reduce((sum, { type }) => sum + sizeOf(type.shape) * bytesPerElement[type.dtype], 0);
+
+export function nodeCost<K extends Op>(node: Node<K>): NodeCost {
+  const squeezes = node.op === "globalAvgPool" && node.name.endsWith("se.squeeze");
+  return {
+    multiplyAdds: multiplyAddRules[node.op](node),
+    squeezeAndScale: squeezes ? input(node, 0) : node.op === "seScaleAdd" ? first(node) : 0,
+    bytes: bytesOf(node.inputs) + bytesOf(node.outputs),
+  };
+}
+
+/** The whole graph, for the batch that it was built with. */
+export function graphCost(graph: Graph): GraphCost {
+  const total = { multiplyAdds: 0, squeezeAndScale: 0, bytes: 0, parameters: 0, values: 0 };
+  for (const node of graph.nodes) {
+    const cost = nodeCost(node);
+    total.multiplyAdds += cost.multiplyAdds;
+    total.squeezeAndScale += cost.squeezeAndScale;
+    total.bytes += cost.bytes;
+  }
+  for (const parameter of graph.parameters) {
+    const size = sizeOf(parameter.type.shape);
+    total.values += size;
+    if (isTrainable(parameter)) total.parameters += size;
+  }
+  return total;
+}

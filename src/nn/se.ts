@@ -1,0 +1,44 @@
+/**
+ * Squeeze and excitation (Hu, Shen, Albanie, Sun, Wu: arXiv 1709.01507, section 3).
+ *
+ * A convolution mixes channels only within its small window. The SE block lets the whole picture decide how much each
+ * channel counts:
+ *
+ *     squeeze      z = mean of each channel over all positions           [N,C,H,W] → [N,C,1,1]   (eq. 2)
+ *     excitation   s = sigmoid(W2 · relu(W1 · z))                        C → C/r → C             (eq. 3)
+ *     scale        each channel of the branch times its gate s           [N,C,1,1] × [N,C,H,W]   (eq. 4)
+ *
+ * In a residual network the scaled branch is then added to the shortcut. The authors fused the two into one layer,
+ * Axpy, because each alone is a pass over memory for almost no arithmetic; here it is one operation, `seScaleAdd`.
+ */
+
+import type { Value } from "../ir/graph.ts";
+import { conv2d, relu } from "./layers.ts";
+import type { Scope } from "./scope.ts";
+
+export interface SqueezeExcitation {
+  /** The hidden layer has C/reduction units. The paper's r; 16 in every released model. */
+  readonly reduction: number;
+  /** The released models' two layers have biases, the paper's ablations have none (architectures.md, trap 5). */
+  readonly bias: boolean;
+}
+
+/** The gate of each channel of `branch`, between 0 and 1: `[N,C,H,W] → [N,C,1,1]`. */
+export function gate(scope: Scope, branch: Value, { reduction, bias }: SqueezeExcitation): Value {
+  const channels = branch.type.shape[1]!;
+  const squeezed = scope.at("squeeze").apply("globalAvgPool", [branch], {});
+  // On a single position a 1×1 convolution is a fully connected layer; the released files store it as one.
+  const hidden = conv2d(scope.at("fc1"), squeezed, {
+    out: Math.max(1, Math.floor(channels / reduction)),
+    kernel: 1,
+    bias,
+  });
+  const excited = conv2d(scope.at("fc2"), relu(scope.at("relu"), hidden), { out: channels, kernel: 1, bias });
+  return scope.at("gate").apply("sigmoid", [excited], {});
+}
+
+/** The end of a residual block: `gate(branch) · branch + shortcut`, or the plain sum without `se`. */
+export function addShortcut(scope: Scope, branch: Value, shortcut: Value, se: SqueezeExcitation | undefined): Value {
+  if (se === undefined) return scope.at("sum").apply("add", [branch, shortcut], {});
+  return scope.at("axpy").apply("seScaleAdd", [gate(scope.at("se"), branch, se), branch, shortcut], {});
+}

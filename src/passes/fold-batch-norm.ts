@@ -1,0 +1,80 @@
+/**
+ * Batch norm by running statistics is an affine map of each channel, and so is what a convolution's filters and bias can
+ * express: w' = w · gamma / sqrt(variance + eps), b' = (b − mean) · gamma / sqrt(variance + eps) + beta.
+ */
+
+import { SenetError } from "../errors.ts";
+import type { AnyNode, Graph, Node, Parameter, Value } from "../ir/graph.ts";
+import { type Tensor, tensor, zeros } from "../tensor.ts";
+import type { Program } from "./index.ts";
+
+export function foldBatchNorm({ graph, weights }: Program): Program {
+  const uses = countUses(graph);
+  const producer = new Map<Value, AnyNode>(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node])));
+  const parameters = new Set<Value>(graph.parameters);
+
+  /** The convolution that this batch norm can vanish into: its only reader, with weights that nothing else reads. */
+  const foldable = (norm: AnyNode): Node<"conv2d"> | undefined => {
+    if (norm.op !== "batchNorm") return undefined;
+    const conv = producer.get(norm.inputs[0]!);
+    if (conv?.op !== "conv2d" || uses.get(norm.inputs[0]!) !== 1) return undefined;
+    const ownsWeights = conv.inputs.slice(1).every((w) => parameters.has(w) && uses.get(w) === 1);
+    return ownsWeights && norm.inputs.slice(1).every((w) => parameters.has(w)) ? conv : undefined;
+  };
+
+  const foldedConvs = new Map<AnyNode, AnyNode>();
+  for (const node of graph.nodes) {
+    const conv = foldable(node);
+    if (conv !== undefined) foldedConvs.set(conv, node);
+  }
+
+  const nextParameters = [...graph.parameters];
+  const nextWeights = new Map(weights);
+  const nodes = graph.nodes.flatMap((node): AnyNode[] => {
+    const norm = foldedConvs.get(node);
+    if (norm !== undefined) return []; // comes back where its batch norm stood
+    const conv = foldable(node);
+    if (conv === undefined) return [node];
+
+    const [x, w, b] = conv.inputs as [Value, Value, Value?];
+    const bias: Parameter =
+      b === undefined
+        ? { name: `${conv.name}.bias`, type: { dtype: w.type.dtype, shape: [w.type.shape[0]!] }, role: "bias" }
+        : (b as Parameter);
+    if (b === undefined) nextParameters.push(bias);
+    const folded = foldWeights(node as Node<"batchNorm">, w, b, weights);
+    nextWeights.set(w.name, folded.weight);
+    nextWeights.set(bias.name, folded.bias);
+    return [{ ...conv, inputs: [x, w, bias], outputs: node.outputs } as AnyNode];
+  });
+
+  return { graph: { ...graph, nodes, parameters: nextParameters }, weights: nextWeights };
+}
+
+function foldWeights(norm: Node<"batchNorm">, w: Value, b: Value | undefined, weights: Program["weights"]) {
+  const read = (value: Value): Tensor => {
+    const found = weights.get(value.name);
+    if (found === undefined) throw new SenetError("weights", `there is no "${value.name}"`, { where: norm.name });
+    return found;
+  };
+  const [gamma, beta, mean, variance] = norm.inputs.slice(1).map((value) => read(value).data);
+  const { dtype, shape, data } = read(w);
+  const oldBias = b === undefined ? undefined : read(b).data;
+
+  const weight = tensor(shape, data.slice());
+  const bias = zeros(dtype, [shape[0]!]);
+  const row = data.length / shape[0]!;
+  for (let o = 0; o < shape[0]!; o++) {
+    const scale = gamma![o]! / Math.sqrt(variance![o]! + norm.attrs.eps);
+    for (let i = o * row; i < (o + 1) * row; i++) weight.data[i] = data[i]! * scale;
+    bias.data[o] = ((oldBias?.[o] ?? 0) - mean![o]!) * scale + beta![o]!;
+  }
+  return { weight, bias };
+}
+
+function countUses(graph: Graph): ReadonlyMap<Value, number> {
+  const uses = new Map<Value, number>();
+  const read = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.values(), ...graph.updates.values()];
+  for (const value of read) uses.set(value, (uses.get(value) ?? 0) + 1);
+  return uses;
+}
