@@ -36,10 +36,11 @@ export function assertClose(
   let worstIndex = 0;
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(found[i]! - expected[i]!);
-    // The negation also catches a difference that is not a number.
+    // The negation also catches a difference that is not a number; nothing is worse than that.
     if (!(difference <= worst)) {
       worst = difference;
       worstIndex = i;
+      if (Number.isNaN(difference)) break;
     }
   }
   assert.ok(

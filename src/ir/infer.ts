@@ -16,8 +16,9 @@ export const convExtent = (n: number, kernel: number, stride: number, pad: numbe
 export function poolExtent(n: number, { kernel, stride, pad, ceil }: PoolAttrs): number {
   const round = ceil ? Math.ceil : Math.floor;
   let extent = round((n + 2 * pad - kernel) / stride) + 1;
-  // A window that starts beyond the last real pixel (and its padding) sees nothing.
-  if (ceil && pad > 0 && (extent - 1) * stride >= n + pad) extent--;
+  // A window that starts beyond the last real pixel (and its padding) sees nothing. Without padding that happens where
+  // the stride is larger than the kernel; there Caffe keeps the empty window, PyTorch and ONNX drop it.
+  if (ceil && (extent - 1) * stride >= n + pad) extent--;
   return extent;
 }
 

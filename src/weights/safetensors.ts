@@ -1,0 +1,286 @@
+/**
+ * The safetensors format: named tensors and string metadata in one file, nothing that can run.
+ *
+ * A file is the header's length (uint64, little-endian), the header (JSON: name → dtype, shape, data_offsets; strings
+ * under `__metadata__`), then the tensors' bytes without holes. The rules are those of the format's own reader
+ * (https://github.com/huggingface/safetensors); a file that breaks one is refused whole.
+ */
+
+import { SenetError } from "../errors.ts";
+import { bytesPerElement, type DType, type Shape, sizeOf, type Tensor, type TensorData } from "../tensor.ts";
+
+export interface Safetensors {
+  /** In the order of the header. Views on the file's bytes where their alignment allows. */
+  readonly tensors: Map<string, Tensor>;
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+/** The format's own limit: no honest header is longer, and a lie must not cost memory. */
+const longestHeader = 100_000_000;
+
+interface FileDType {
+  readonly bytes: number;
+  /** `start` is in bytes and may be unaligned; there are `length` elements. */
+  read(bytes: Uint8Array, start: number, length: number, fail: Fail): TensorData;
+}
+
+type Fail = (what: string, details?: { expected?: string; found?: string; hint?: string }) => never;
+
+/**
+ * A typed array on the bytes themselves, or on a copy where they are not aligned. Typed arrays have the machine's byte
+ * order: little-endian, as the format's, on everything that runs JavaScript today.
+ */
+function view<T>(
+  type: { new (buffer: ArrayBufferLike, offset: number, length: number): T; BYTES_PER_ELEMENT: number },
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+): T {
+  const offset = bytes.byteOffset + start;
+  if (offset % type.BYTES_PER_ELEMENT === 0) return new type(bytes.buffer, offset, length);
+  return new type(bytes.slice(start, start + length * type.BYTES_PER_ELEMENT).buffer, 0, length);
+}
+
+const fileDTypes: Readonly<Record<string, FileDType>> = {
+  F64: { bytes: 8, read: (bytes, start, length) => view(Float64Array, bytes, start, length) },
+  F32: { bytes: 4, read: (bytes, start, length) => view(Float32Array, bytes, start, length) },
+  I32: { bytes: 4, read: (bytes, start, length) => view(Int32Array, bytes, start, length) },
+  F16: { bytes: 2, read: (bytes, start, length) => Float32Array.from(view(Uint16Array, bytes, start, length), half) },
+  BF16: {
+    bytes: 2,
+    // A bfloat16 is the upper half of a float32.
+    read(bytes, start, length) {
+      const bits = Uint32Array.from(view(Uint16Array, bytes, start, length), (upper) => upper << 16);
+      return new Float32Array(bits.buffer);
+    },
+  },
+  I64: {
+    bytes: 8,
+    read(bytes, start, length, fail) {
+      const wide = view(BigInt64Array, bytes, start, length);
+      const narrow = new Int32Array(length);
+      for (let i = 0; i < length; i++) {
+        narrow[i] = Number(BigInt.asIntN(32, wide[i]!));
+        if (BigInt(narrow[i]!) !== wide[i])
+          fail("an I64 value does not fit int32", { expected: "-2^31 to 2^31 - 1", found: `${wide[i]} at ${i}` });
+      }
+      return narrow;
+    },
+  },
+};
+
+/** The value of an IEEE binary16. */
+function half(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const dtypeNames: Readonly<Record<DType, string>> = { float32: "F32", float64: "F64", int32: "I32" };
+
+/** A header's entry, once checked. */
+interface Entry {
+  readonly name: string;
+  readonly type: FileDType;
+  readonly shape: Shape;
+  readonly start: number;
+  readonly end: number;
+}
+
+/**
+ * Reads a file's bytes. F32, F64 and I32 stay as they are, F16 and BF16 widen to float32, I64 narrows to int32.
+ * The tensors are views on `bytes` where aligned: they share its memory, and writing into them writes into it.
+ * @param where the file's name, for errors
+ * @throws SenetError `weights`, naming file and tensor, where the bytes are not a sound safetensors file or a dtype is
+ * none of these.
+ */
+export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors {
+  const failAt =
+    (place: string): Fail =>
+    (what, details = {}) => {
+      throw new SenetError("weights", what, { where: place, ...details });
+    };
+  const fail = failAt(where);
+  const header = parseHeader(bytes, fail);
+  const dataBytes = bytes.length - header.end;
+
+  const metadata = new Map<string, string>();
+  const entries: Entry[] = [];
+  for (const [name, value] of Object.entries(header.content)) {
+    if (name === "__metadata__") {
+      if (!isRecord(value)) return fail("the metadata is not an object of strings", { found: shown(value) });
+      for (const [key, text] of Object.entries(value)) {
+        if (typeof text !== "string") return fail(`the metadata "${key}" is not a string`, { found: shown(text) });
+        metadata.set(key, text);
+      }
+    } else {
+      entries.push(checkEntry(name, value, dataBytes, failAt(`${where}: tensor "${name}"`)));
+    }
+  }
+
+  // Without holes and overlaps each byte belongs to exactly one tensor, and nothing can hide in the file.
+  let end = 0;
+  for (const entry of entries.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
+    if (entry.start !== end) {
+      failAt(`${where}: tensor "${entry.name}"`)(
+        entry.start < end ? "its bytes overlap another tensor's" : "there is a hole before its bytes",
+        { expected: `data_offsets from ${end}`, found: `[${entry.start}, ${entry.end}]` },
+      );
+    }
+    end = entry.end;
+  }
+  if (end !== dataBytes) {
+    fail("there are bytes that belong to no tensor", { expected: `${end} bytes of data`, found: `${dataBytes} bytes` });
+  }
+
+  const tensors = new Map<string, Tensor>();
+  for (const { name, type, shape, start } of entries) {
+    const data = type.read(bytes, header.end + start, sizeOf(shape), failAt(`${where}: tensor "${name}"`));
+    const dtype = data instanceof Float32Array ? "float32" : data instanceof Float64Array ? "float64" : "int32";
+    tensors.set(name, { dtype, shape, data });
+  }
+  return { tensors, metadata };
+}
+
+function parseHeader(bytes: Uint8Array, fail: Fail): { content: Readonly<Record<string, unknown>>; end: number } {
+  const hint = "the file is damaged, cut short or not safetensors; fetch or save it again";
+  if (bytes.length < 8) {
+    fail("the file is too short for safetensors", { expected: "8 bytes or more", found: `${bytes.length}`, hint });
+  }
+  const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+  const limit = Math.min(bytes.length - 8, longestHeader);
+  if (length > limit) {
+    fail("the header is longer than it can be", { expected: `at most ${limit} bytes`, found: `${length}`, hint });
+  }
+  const end = 8 + Number(length);
+  let text: string;
+  let content: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, end));
+    content = JSON.parse(text);
+  } catch (cause) {
+    return fail("the header is not JSON", { found: String(cause), hint });
+  }
+  if (!isRecord(content)) return fail("the header is not an object", { found: shown(content), hint });
+  const twice = repeatedKey(text);
+  if (twice !== undefined) fail(`the header has "${twice}" twice`, { expected: "each name once", hint });
+  return { content, end };
+}
+
+function checkEntry(name: string, value: unknown, dataBytes: number, fail: Fail): Entry {
+  if (!isRecord(value)) return fail("its entry is not an object", { found: shown(value) });
+  const { dtype, shape, data_offsets: offsets } = value;
+  const type = typeof dtype === "string" && Object.hasOwn(fileDTypes, dtype) ? fileDTypes[dtype] : undefined;
+  if (type === undefined) {
+    return fail("its dtype cannot be read", { expected: Object.keys(fileDTypes).join(", "), found: shown(dtype) });
+  }
+  if (!isExtents(shape)) {
+    return fail("its shape is not a list of extents", { expected: "integers from 0", found: shown(shape) });
+  }
+  if (!isExtents(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]! || offsets[1]! > dataBytes) {
+    return fail("its bytes are not in the file", {
+      expected: `data_offsets [start, end] within 0 to ${dataBytes}`,
+      found: shown(offsets),
+      hint: "the file may be cut short; fetch or save it again",
+    });
+  }
+  const [start, end] = offsets as [number, number];
+  // A product beyond 2^53 is rounded, but still larger than any file.
+  if (sizeOf(shape) * type.bytes !== end - start) {
+    fail("its shape does not fit its bytes", {
+      expected: `${sizeOf(shape) * type.bytes} bytes for ${shown(dtype)} ${shown(shape)}`,
+      found: `${end - start} bytes`,
+    });
+  }
+  return { name, type, shape, start, end };
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+const isExtents = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
+
+/** A value of the header for an error: hostile ones can be long, or nested too deeply to print. */
+function shown(value: unknown): string {
+  let text: string;
+  try {
+    text = JSON.stringify(value) ?? "nothing";
+  } catch {
+    return "something that cannot be printed";
+  }
+  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}
+
+/**
+ * The first key that an object of this JSON has twice; `JSON.parse` would silently take the last.
+ * @param json valid JSON
+ */
+function repeatedKey(json: string): string | undefined {
+  const objects: Set<string>[] = [];
+  for (let i = 0; i < json.length; i++) {
+    const character = json[i];
+    if (character === "{") objects.push(new Set());
+    else if (character === "}") objects.pop();
+    else if (character === '"') {
+      const start = i++;
+      while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
+      let next = i + 1;
+      while (/\s/.test(json[next] ?? "")) next++;
+      if (json[next] !== ":") continue;
+      const key: string = JSON.parse(json.slice(start, i + 1));
+      const keys = objects.at(-1)!;
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return undefined;
+}
+
+/**
+ * Writes a file, as chunks to be written one after another: the header, then each tensor's bytes, which are views on the
+ * tensors' data and not copies. The same tensors and metadata give the same bytes, whatever the order of the maps: wider
+ * dtypes come first, so that all tensors are aligned, then names in order.
+ * @throws SenetError `weights` where a tensor is called `__metadata__` or its data does not fill its shape.
+ */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: ReadonlyMap<string, string>,
+): Uint8Array[] {
+  const byName = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+  const ordered = [...tensors].sort(
+    ([a, { dtype: aType }], [b, { dtype: bType }]) => bytesPerElement[bType] - bytesPerElement[aType] || byName(a, b),
+  );
+  const entries: string[] = [];
+  if (metadata.size > 0) {
+    const strings = [...metadata].sort(([a], [b]) => byName(a, b));
+    entries.push(`"__metadata__":{${strings.map((pair) => pair.map((s) => JSON.stringify(s)).join(":")).join(",")}}`);
+  }
+  const chunks: Uint8Array[] = [];
+  let offset = 0;
+  for (const [name, { dtype, shape, data }] of ordered) {
+    if (name === "__metadata__") throw new SenetError("weights", "no tensor can have this name", { where: name });
+    if (data.length !== sizeOf(shape)) {
+      throw new SenetError("weights", "the data does not fill the shape", {
+        where: name,
+        expected: `${sizeOf(shape)} values for [${shape.join(", ")}]`,
+        found: `${data.length} values`,
+      });
+    }
+    const end = offset + data.byteLength;
+    entries.push(
+      `${JSON.stringify(name)}:${JSON.stringify({ dtype: dtypeNames[dtype], shape, data_offsets: [offset, end] })}`,
+    );
+    chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    offset = end;
+  }
+  const text = new TextEncoder().encode(`{${entries.join(",")}}`);
+  const padded = Math.ceil(text.length / 8) * 8;
+  const head = new Uint8Array(8 + padded).fill(0x20);
+  new DataView(head.buffer).setBigUint64(0, BigInt(padded), true);
+  head.set(text, 8);
+  return [head, ...chunks];
+}

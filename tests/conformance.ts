@@ -1,0 +1,467 @@
+/**
+ * The one suite that every executor passes: values and gradients of every operation against PyTorch's
+ * (golden/ops.safetensors), and the promises of the executor interface.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, test } from "node:test";
+import { SenetError } from "../src/errors.ts";
+import type { Executor, Weights } from "../src/executors/executor.ts";
+import { GraphBuilder } from "../src/ir/builder.ts";
+import type { Graph, Role, Value } from "../src/ir/graph.ts";
+import type { Attrs, Op } from "../src/ir/ops.ts";
+import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
+import { parseSafetensors } from "../src/weights/safetensors.ts";
+import { assertClose, golden } from "./support.ts";
+
+type FloatDType = "float32" | "float64";
+
+export interface ConformanceOptions {
+  /** Stands before each test's name. */
+  readonly name: string;
+  readonly executor: Executor;
+  /** The largest difference allowed, relative to the largest expected value of a tensor. */
+  readonly tolerance: number;
+  readonly dtypes: readonly FloatDType[];
+  /** What this executor leaves out, and the reason: a test's name (`maxPool/ties`), or an operation (`maxPool`) for all of its tests. */
+  readonly skip?: Readonly<Record<string, string>>;
+}
+
+// --- the golden cases ---
+
+/** Operations of a forward pass; the others are reached through their gradients, or have a test of their own below. */
+type ForwardOp = Exclude<
+  Op,
+  `${string}Backward` | `${string}BackwardInput` | `${string}BackwardWeight` | "runningAverage" | "fill"
+>;
+
+/** As golden/make_ops.py writes it: names of the operands, whose tensors are `<case>/<operand>`. */
+interface GoldenCase<K extends ForwardOp = ForwardOp> {
+  readonly name: string;
+  readonly op: K;
+  readonly attrs: Attrs[K];
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** The inputs whose gradients are there, as `<case>/d<input>`; the gradient that comes in is `<case>/d<first output>`. */
+  readonly gradients: readonly string[];
+}
+
+const roles: Readonly<Record<string, Role>> = {
+  w: "weight",
+  b: "bias",
+  gamma: "gamma",
+  beta: "beta",
+  mean: "mean",
+  variance: "variance",
+};
+
+type Operand = "x" | "w" | "b" | "gamma" | "mean" | "variance" | "gate" | "branch" | "logits" | "labels" | "y";
+/** The operands of a case by name: those that its operation has. */
+type Operands = Readonly<Record<Operand, Value>>;
+
+/** Gradients by input, as nodes after the forward one; `dy` is the gradient that comes in. */
+type GradientRule<K extends ForwardOp> = (
+  builder: GraphBuilder,
+  operands: Operands,
+  dy: Value,
+  attrs: Attrs[K],
+) => Readonly<Record<string, Value>>;
+
+const valuesOnly = () => ({});
+
+const gradientRules: { readonly [K in ForwardOp]: GradientRule<K> } = {
+  conv2d: (builder, { x, w, b }, dy, attrs) => ({
+    x: builder.apply("conv2dBackwardInput", "dx", [dy, w], { ...attrs, inputShape: x.type.shape }),
+    w: builder.apply("conv2dBackwardWeight", "dw", [x, dy], { ...attrs, weightShape: w.type.shape }),
+    ...(b && { b: builder.apply("channelSum", "db", [dy], {}) }),
+  }),
+  channelSum: valuesOnly,
+  linear: (builder, { x, w, b }, dy) => ({
+    x: builder.apply("linearBackwardInput", "dx", [dy, w], {}),
+    w: builder.apply("linearBackwardWeight", "dw", [x, dy], {}),
+    ...(b && { b: builder.apply("channelSum", "db", [dy], {}) }),
+  }),
+  batchNorm: valuesOnly,
+  batchNormTraining: (builder, { x, gamma, mean, variance }, dy, attrs) => {
+    const [dx, dgamma, dbeta] = builder.apply("batchNormBackward", "dx", [x, gamma, mean, variance, dy], attrs);
+    return { x: dx, gamma: dgamma, beta: dbeta };
+  },
+  relu: (builder, { y }, dy) => ({ x: builder.apply("reluBackward", "dx", [y, dy], {}) }),
+  sigmoid: (builder, { y }, dy) => ({ x: builder.apply("sigmoidBackward", "dx", [y, dy], {}) }),
+  add: valuesOnly,
+  maxPool: (builder, { x }, dy, attrs) => ({ x: builder.apply("maxPoolBackward", "dx", [x, dy], attrs) }),
+  avgPool: (builder, { x }, dy, attrs) => ({
+    x: builder.apply("avgPoolBackward", "dx", [dy], { ...attrs, inputShape: x.type.shape }),
+  }),
+  globalAvgPool: (builder, { x }, dy) => ({
+    x: builder.apply("globalAvgPoolBackward", "dx", [dy], { inputShape: x.type.shape }),
+  }),
+  seScaleAdd: (builder, { gate, branch }, dy) => {
+    const [dgate, dbranch] = builder.apply("seScaleAddBackward", "d", [gate, branch, dy], {});
+    return { gate: dgate, branch: dbranch };
+  },
+  flatten: (builder, { x }, dy) => ({
+    x: builder.apply("flattenBackward", "dx", [dy], { inputShape: x.type.shape }),
+  }),
+  softmax: valuesOnly,
+  softmaxCrossEntropy: (builder, { logits, labels }, dy, attrs) => ({
+    logits: builder.apply("softmaxCrossEntropyBackward", "dlogits", [logits, labels, dy], attrs),
+  }),
+};
+
+function loadGolden(): { cases: readonly GoldenCase[]; tensors: ReadonlyMap<string, Tensor> } {
+  const path = golden("ops.safetensors");
+  const { tensors, metadata } = parseSafetensors(readFileSync(path), path);
+  return { cases: JSON.parse(metadata.get("cases")!), tensors };
+}
+
+/** The floats of a tensor in `dtype`; labels stay int32. */
+function as(dtype: FloatDType, { shape, data }: Tensor): Tensor {
+  if (data instanceof Int32Array) return tensor(shape, data);
+  return tensor(shape, dtype === "float32" ? Float32Array.from(data) : Float64Array.from(data));
+}
+
+interface Fixture {
+  readonly graph: Graph;
+  readonly weights: Weights;
+  readonly feeds: ReadonlyMap<string, Tensor>;
+}
+
+/** A graph of one golden operation (its weights as parameters, all else as inputs), with the nodes of its gradients if asked. */
+function fixtureOf(
+  { name, op, attrs, inputs, outputs, gradients }: GoldenCase,
+  operand: (name: string) => Tensor,
+  withGradients: boolean,
+): Fixture {
+  const builder = new GraphBuilder(name);
+  const weights = new Map<string, Tensor>();
+  const feeds = new Map<string, Tensor>();
+  const declare = (key: string): Value => {
+    const value = operand(key);
+    const role = roles[key];
+    (role ? weights : feeds).set(key, value);
+    return role ? builder.parameter(key, value.shape, role, value.dtype) : builder.input(key, value.shape, value.dtype);
+  };
+  const operands: Record<string, Value> = {};
+  for (const key of inputs) operands[key] = declare(key);
+  const results = [builder.apply(op, "node", Object.values(operands), attrs)].flat();
+  for (const [i, key] of outputs.entries()) {
+    operands[key] = results[i]!;
+    builder.output(key, results[i]!);
+  }
+  if (withGradients && gradients.length > 0) {
+    const rule = gradientRules[op] as GradientRule<ForwardOp>;
+    const made = rule(builder, operands as Operands, declare(`d${outputs[0]}`), attrs);
+    assert.deepEqual(Object.keys(made).sort(), [...gradients].sort(), "the rule has the golden file's gradients");
+    for (const key of gradients) builder.output(`d${key}`, made[key]!);
+  }
+  return { graph: builder.build(), weights, feeds };
+}
+
+// --- numbers for the other tests ---
+
+/** Numbers in −1 to 1 without a pattern that a test could depend on. */
+function noise(shape: Shape, seed: number): number[] {
+  return Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin((i + 1) * 12.9898 + seed * 78.233));
+}
+
+const floats = (dtype: FloatDType, shape: Shape, values: readonly number[]): Tensor =>
+  tensor(shape, dtype === "float32" ? Float32Array.from(values) : Float64Array.from(values));
+
+const feed = (entries: Readonly<Record<string, Tensor>>): Map<string, Tensor> => new Map(Object.entries(entries));
+
+const isError =
+  (code: SenetError["code"], ...parts: string[]) =>
+  (error: unknown): boolean => {
+    assert.ok(error instanceof SenetError, `a SenetError, not ${error}`);
+    assert.equal(error.code, code);
+    for (const part of parts) assert.ok(error.message.includes(part), `"${part}" is not in: ${error.message}`);
+    return true;
+  };
+
+/** A residual SE unit and a head, forward only: whatever an engine fuses or folds is in it. */
+function seNetwork(dtype: FloatDType, batch: number): { graph: Graph; weights: Weights } {
+  const builder = new GraphBuilder(`network of batch ${batch}`);
+  const weights = new Map<string, Tensor>();
+  const parameter = (name: string, shape: Shape, role: Role): Value => {
+    const values = noise(shape, weights.size);
+    weights.set(name, floats(dtype, shape, role === "variance" ? values.map((value) => value * value + 0.5) : values));
+    return builder.parameter(name, shape, role, dtype);
+  };
+  const conv = (name: string, x: Value, shape: Shape, pad: number, stride = 1): Value =>
+    builder.apply("conv2d", name, [x, parameter(`${name}.weight`, shape, "weight")], { stride, pad, groups: 1 });
+  const x = builder.input("x", [batch, 3, 9, 7], dtype);
+  const norms = (["gamma", "beta", "mean", "variance"] as const).map((role) => parameter(`bn.${role}`, [4], role));
+  const stem = conv("stem", x, [4, 3, 3, 3], 1);
+  const relu = builder.apply("relu", "relu", [builder.apply("batchNorm", "bn", [stem, ...norms], { eps: 1e-5 })], {});
+  const pooled = builder.apply("maxPool", "pool", [relu], { kernel: 3, stride: 2, pad: 1, ceil: false });
+  const branch = conv("branch", pooled, [4, 4, 3, 3], 1);
+  const squeezed = builder.apply("globalAvgPool", "se.squeeze", [branch], {});
+  const hidden = builder.apply("relu", "se.relu", [conv("se.fc1", squeezed, [2, 4, 1, 1], 0)], {});
+  const gate = builder.apply("sigmoid", "se.gate", [conv("se.fc2", hidden, [4, 2, 1, 1], 0)], {});
+  const scaled = builder.apply("seScaleAdd", "se.scale", [gate, branch, pooled], {});
+  const sum = builder.apply("add", "sum", [scaled, conv("shortcut", relu, [4, 4, 1, 1], 0, 2)], {});
+  const average = builder.apply("avgPool", "average", [sum], { kernel: 2, stride: 2, pad: 0, ceil: true });
+  const flat = builder.apply("flatten", "flat", [average], {});
+  const head = [parameter("fc.weight", [5, flat.type.shape[1]!], "weight"), parameter("fc.bias", [5], "bias")];
+  const logits = builder.apply("linear", "fc", [flat, ...head], {});
+  builder.output("logits", logits);
+  builder.output("probabilities", builder.apply("softmax", "softmax", [logits], {}));
+  return { graph: builder.build(), weights };
+}
+
+// --- the suite ---
+
+/** Defines the tests of one executor, a group for each dtype. */
+export function conformance({ name, executor, tolerance, dtypes, skip = {} }: ConformanceOptions): void {
+  const { cases, tensors } = loadGolden();
+  const unusedSkips = new Set(Object.keys(skip));
+  const reasonToSkip = (testName: string): string | false => {
+    for (const key of [testName, testName.split("/")[0]!]) {
+      if (Object.hasOwn(skip, key)) {
+        unusedSkips.delete(key);
+        return skip[key]!;
+      }
+    }
+    return false;
+  };
+
+  test(`${name}: the golden file has every forward operation, and every one that has a gradient has it`, () => {
+    const seen = new Set(cases.map(({ op }) => op));
+    assert.deepEqual([...seen].sort(), Object.keys(gradientRules).sort());
+    for (const { op, gradients, name } of cases)
+      assert.equal(gradients.length > 0, gradientRules[op] !== valuesOnly, name);
+  });
+
+  for (const dtype of dtypes) {
+    describe(`${name} ${dtype}`, () => {
+      const check = (testName: string, body: () => Promise<void>) =>
+        test(testName, { skip: reasonToSkip(testName) }, body);
+
+      for (const entry of cases) {
+        check(entry.name, async () => {
+          const operand = (key: string) => as(dtype, tensors.get(`${entry.name}/${key}`)!);
+          for (const training of [false, true]) {
+            const { graph, weights, feeds } = fixtureOf(entry, operand, training);
+            const executable = await executor.compile(graph, weights, { weights: training ? "live" : "frozen" });
+            // The second run finds what the first left behind.
+            for (const run of [1, 2]) {
+              const found = await executable.run(feeds);
+              assert.deepEqual([...found.keys()].sort(), [...graph.outputs.keys()].sort());
+              for (const [key, { shape, data, dtype: foundDType }] of found) {
+                const expected = tensors.get(`${entry.name}/${key}`)!;
+                const what = `${key} of run ${run}, ${training ? "live with gradients" : "frozen"}`;
+                assert.equal(foundDType, dtype, what);
+                assert.deepEqual(shape, expected.shape, what);
+                assertClose(data, expected.data, tolerance, what);
+              }
+            }
+            await executable.dispose();
+          }
+        });
+      }
+
+      check("runningAverage", async () => {
+        const builder = new GraphBuilder("average");
+        const running = builder.parameter("running", [3], "variance", dtype);
+        const batch = builder.input("batch", [3], dtype);
+        builder.output("y", builder.apply("runningAverage", "y", [running, batch], { decay: 0.75, scale: 1.5 }));
+        const weights = feed({ running: floats(dtype, [3], [1, -2, 3]) });
+        const executable = await executor.compile(builder.build(), weights);
+        const found = await executable.run(feed({ batch: floats(dtype, [3], [8, 16, -4]) }));
+        assertClose(found.get("y")!.data, [0.75 + 3, -1.5 + 6, 2.25 - 1.5], tolerance, "0.75·running + 0.25·1.5·batch");
+        await executable.dispose();
+      });
+
+      check("fill", async () => {
+        const builder = new GraphBuilder("fill");
+        const x = builder.input("x", [2, 3], dtype);
+        const filled = builder.apply("fill", "filled", [], { value: 0.25, shape: [2, 3], dtype });
+        builder.output("scalar", builder.apply("fill", "scalar", [], { value: -3, shape: [], dtype }));
+        builder.output("sum", builder.apply("add", "sum", [x, filled], {}));
+        const executable = await executor.compile(builder.build(), new Map());
+        const found = await executable.run(feed({ x: floats(dtype, [2, 3], [1, 2, 3, 4, 5, 6]) }));
+        assert.deepEqual(found.get("scalar")!.shape, []);
+        assertClose(found.get("scalar")!.data, [-3], 0, "scalar");
+        assertClose(found.get("sum")!.data, [1.25, 2.25, 3.25, 4.25, 5.25, 6.25], tolerance, "sum");
+        await executable.dispose();
+      });
+
+      check("each run sees its own inputs", async () => {
+        const { graph, weights } = seNetwork(dtype, 2);
+        const shape = graph.inputs[0]!.type.shape;
+        const inputs = (seed: number) => feed({ x: floats(dtype, shape, noise(shape, seed)) });
+        const executable = await executor.compile(graph, weights);
+        const logits = async (seed: number) => Array.from((await executable.run(inputs(seed))).get("logits")!.data);
+        const [first, other, again] = [await logits(1), await logits(2), await logits(1)];
+        assertClose(again, first, tolerance, "the same input");
+        assert.ok(
+          first.some((value, i) => Math.abs(value - other[i]!) > 0.01),
+          "another input, another output",
+        );
+        await executable.dispose();
+      });
+
+      check("live weights are read anew by each run", async () => {
+        const builder = new GraphBuilder("live");
+        const x = builder.input("x", [1, 2, 1, 2], dtype);
+        const conv = builder.parameter("conv", [2, 2, 1, 1], "weight", dtype);
+        const fc = builder.parameter("fc", [1, 2], "weight", dtype);
+        const bias = builder.parameter("bias", [1], "bias", dtype);
+        const y = builder.apply("conv2d", "y", [x, conv], { stride: 1, pad: 0, groups: 1 });
+        const flat = builder.apply("flatten", "flat", [builder.apply("globalAvgPool", "squeezed", [y], {})], {});
+        builder.output("y", builder.apply("linear", "z", [flat, fc, bias], {}));
+        const weights = feed({
+          conv: floats(dtype, [2, 2, 1, 1], [1, 0, 0, 1]),
+          fc: floats(dtype, [1, 2], [1, 10]),
+          bias: floats(dtype, [1], [0.5]),
+        });
+        const executable = await executor.compile(builder.build(), weights, { weights: "live" });
+        const inputs = feed({ x: floats(dtype, [1, 2, 1, 2], [1, 3, 5, 7]) });
+        const run = async () => (await executable.run(inputs)).get("y")!.data;
+        assertClose(await run(), [2 + 60 + 0.5], tolerance, "before");
+        weights.get("conv")!.data.set([0, 1, 1, 0]);
+        assertClose(await run(), [6 + 20 + 0.5], tolerance, "the convolution's weight changed");
+        weights.get("bias")!.data[0] = -1;
+        weights.get("fc")!.data[1] = 0;
+        assertClose(await run(), [6 - 1], tolerance, "the head's weights changed");
+        await executable.dispose();
+      });
+
+      check("updates are written into live weights in place", async () => {
+        const shape = [4, 2, 3, 3];
+        const count = 4 * 3 * 3;
+        const builder = new GraphBuilder("updates");
+        const x = builder.input("x", shape, dtype);
+        const gamma = builder.parameter("gamma", [2], "gamma", dtype);
+        const beta = builder.parameter("beta", [2], "beta", dtype);
+        const running = {
+          mean: builder.parameter("mean", [2], "mean", dtype),
+          variance: builder.parameter("variance", [2], "variance", dtype),
+        };
+        const [y, mean, variance] = builder.apply("batchNormTraining", "bn", [x, gamma, beta], { eps: 1e-5 });
+        const average = (name: "mean" | "variance", batch: Value, scale: number) =>
+          builder.apply("runningAverage", `bn.running.${name}`, [running[name], batch], { decay: 0.9, scale });
+        builder.update(running.mean, average("mean", mean, 1));
+        builder.update(running.variance, average("variance", variance, count / (count - 1)));
+        builder.output("y", y);
+        const graph = builder.build();
+
+        const start = { gamma: [1, 2], beta: [0, 1], mean: [0.5, -0.5], variance: [1, 2] };
+        const fresh = () =>
+          feed(Object.fromEntries(Object.entries(start).map(([key, values]) => [key, floats(dtype, [2], values)])));
+        const live = fresh();
+        const arrays = new Map([...live].map(([key, { data }]) => [key, data]));
+        const executable = await executor.compile(graph, live, { weights: "live" });
+        const expected = { mean: [...start.mean], variance: [...start.variance] };
+        for (const seed of [1, 2, 3]) {
+          const values = noise(shape, seed);
+          await executable.run(feed({ x: floats(dtype, shape, values) }));
+          for (const channel of [0, 1]) {
+            const own = values.filter((_, i) => Math.floor(i / 9) % 2 === channel);
+            const m = own.reduce((sum, value) => sum + value) / count;
+            const unbiased = own.reduce((sum, value) => sum + (value - m) ** 2, 0) / (count - 1);
+            expected.mean[channel] = 0.9 * expected.mean[channel]! + 0.1 * m;
+            expected.variance[channel] = 0.9 * expected.variance[channel]! + 0.1 * unbiased;
+          }
+          assertClose(live.get("mean")!.data, expected.mean, tolerance, `running mean after run ${seed}`);
+          assertClose(live.get("variance")!.data, expected.variance, tolerance, `running variance after run ${seed}`);
+        }
+        for (const [key, array] of arrays) assert.equal(live.get(key)!.data, array, `${key} is the same array`);
+        assert.deepEqual([...live.get("gamma")!.data], start.gamma, "what has no update stays");
+        await executable.dispose();
+
+        const frozen = fresh();
+        const other = await executor.compile(graph, frozen, { weights: "frozen" });
+        await other.run(feed({ x: floats(dtype, shape, noise(shape, 1)) }));
+        assert.deepEqual([...frozen.get("mean")!.data], start.mean, "frozen weights are not written");
+        await other.dispose();
+      });
+
+      check("updates and outputs take the values of before the run", async () => {
+        const builder = new GraphBuilder("swap");
+        const x = builder.input("x", [2], dtype);
+        const a = builder.parameter("a", [2], "mean", dtype);
+        const b = builder.parameter("b", [2], "variance", dtype);
+        builder.update(a, b);
+        builder.update(b, a);
+        builder.output("x", x);
+        builder.output("a", a);
+        const sum = builder.apply("add", "sum", [a, x], {});
+        builder.output("sum", sum);
+        builder.output("sum again", sum);
+        const weights = feed({ a: floats(dtype, [2], [1, 2]), b: floats(dtype, [2], [3, 4]) });
+        const executable = await executor.compile(builder.build(), weights, { weights: "live" });
+        const found = await executable.run(feed({ x: floats(dtype, [2], [10, 20]) }));
+        const values = Object.fromEntries([...found].map(([key, { data }]) => [key, [...data]]));
+        assert.deepEqual(values, { x: [10, 20], a: [1, 2], sum: [11, 22], "sum again": [11, 22] });
+        assert.deepEqual([...weights.get("a")!.data], [3, 4]);
+        assert.deepEqual([...weights.get("b")!.data], [1, 2]);
+        await executable.dispose();
+      });
+
+      check("weights that are missing or do not fit are all named", async () => {
+        const { graph, weights } = seNetwork(dtype, 1);
+        const broken = new Map(weights);
+        broken.delete("stem.weight");
+        broken.delete("fc.bias");
+        broken.set("se.fc1.weight", floats(dtype, [4, 2, 1, 1], noise([8], 1)));
+        const otherDType = dtype === "float32" ? "float64" : "float32";
+        broken.set("bn.mean", floats(otherDType, [4], [0, 0, 0, 0]));
+        const names = [
+          "stem.weight",
+          "fc.bias",
+          "se.fc1.weight",
+          "[4, 2, 1, 1]",
+          "[2, 4, 1, 1]",
+          "bn.mean",
+          otherDType,
+        ];
+        for (const mode of ["live", "frozen"] as const) {
+          await assert.rejects(executor.compile(graph, broken, { weights: mode }), isError("weights", ...names));
+        }
+        const spare = new Map(weights).set("optimiser.step", floats(dtype, [], [1]));
+        await (await executor.compile(graph, spare)).dispose();
+      });
+
+      check("inputs that are missing or do not fit are named", async () => {
+        const { graph, weights } = seNetwork(dtype, 1);
+        const x = floats(dtype, [1, 3, 9, 7], noise([189], 1));
+        for (const mode of ["live", "frozen"] as const) {
+          const executable = await executor.compile(graph, weights, { weights: mode });
+          await assert.rejects(executable.run(new Map()), isError("shape", "x", "missing"));
+          await assert.rejects(
+            executable.run(feed({ x: floats(dtype, [1, 3, 7, 9], noise([189], 1)) })),
+            isError("shape", "[1, 3, 9, 7]", "[1, 3, 7, 9]"),
+          );
+          await assert.rejects(
+            executable.run(feed({ x: as(dtype === "float32" ? "float64" : "float32", x) })),
+            isError("shape", "x"),
+          );
+          await assert.rejects(executable.run(feed({ x, z: x })), isError("shape", "z"));
+          assert.equal((await executable.run(feed({ x }))).size, 2, "a refused run leaves the executable usable");
+          await executable.dispose();
+        }
+      });
+
+      check("dynamic batch", async () => {
+        const { graph, weights } = seNetwork(dtype, 2);
+        const dynamic = await executor.compile(graph, weights, { weights: "frozen" });
+        for (const batch of [2, 5, 1, 2]) {
+          const exact = await executor.compile(seNetwork(dtype, batch).graph, weights, { weights: "frozen" });
+          const shape = [batch, 3, 9, 7];
+          const inputs = feed({ x: floats(dtype, shape, noise(shape, batch)) });
+          const [found, expected] = [await dynamic.run(inputs), await exact.run(inputs)];
+          for (const [key, { shape, data }] of expected) {
+            assert.deepEqual(found.get(key)!.shape, shape, `${key} at batch ${batch}`);
+            assertClose(found.get(key)!.data, data, tolerance, `${key} at batch ${batch}`);
+          }
+          await exact.dispose();
+        }
+        await dynamic.dispose();
+      });
+    });
+  }
+  assert.deepEqual([...unusedSkips], [], `${name}: these skips name no test`);
+}
