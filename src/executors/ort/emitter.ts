@@ -1,0 +1,79 @@
+/** Collects the nodes and constants of an ONNX graph while the rules of the lowering write it. */
+
+import type { Attributes, Initialiser, OnnxData, OnnxNode } from "./onnx.ts";
+
+/** ONNX Runtime's own operators: allowed where a graph is trained, not where it is exported. */
+export const microsoft = "com.microsoft";
+
+export class Emitter {
+  readonly #nodes: OnnxNode[] = [];
+  readonly #constants = new Map<string, Initialiser>();
+  readonly #aliases = new Map<string, string>();
+  readonly #made = new Set<string>();
+  #scope = "";
+  #serial = 0;
+
+  /** Nodes from now on are named after this operation of the graph, for profiles and errors. */
+  scope(name: string): void {
+    this.#scope = name;
+    this.#serial = 0;
+  }
+
+  /** Adds a node with one output and gives the output's name. */
+  node(op: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
+    return this.nodes(op, inputs, 1, attributes, domain)[0]!;
+  }
+
+  /** Adds a node with `count` outputs and gives their names. */
+  nodes(op: string, inputs: readonly string[], count: number, attributes: Attributes = {}, domain = ""): string[] {
+    const name = `${this.#scope}/${op}_${this.#serial++}`;
+    const outputs = Array.from({ length: count }, (_, i) => (count === 1 ? name : `${name}.${i}`));
+    this.#nodes.push({ op, domain, name, inputs, outputs, attributes });
+    for (const output of outputs) this.#made.add(output);
+    return outputs;
+  }
+
+  /** A constant vector of int64, as ONNX wants shapes and axes. */
+  ints(...values: readonly number[]): string {
+    return this.#constant(`int64[${values.join(",")}]`, [values.length], () => BigInt64Array.from(values, BigInt));
+  }
+
+  /** A constant float32 scalar. */
+  float(value: number): string {
+    return this.#constant(`float32(${value})`, [], () => Float32Array.of(value));
+  }
+
+  /** A constant float32 tensor filled with one value. */
+  filled(shape: readonly number[], value: number): string {
+    const size = shape.reduce((product, extent) => product * extent, 1);
+    return this.#constant(`float32[${shape.join(",")}]×${value}`, shape, () => new Float32Array(size).fill(value));
+  }
+
+  /** A constant tensor of this operation's own. */
+  tensor(shape: readonly number[], data: OnnxData): string {
+    return this.#constant(`${this.#scope}/constant_${this.#serial++}`, shape, () => data);
+  }
+
+  /** Calls the output `from` of a node `to` instead; false where it is no node's output or has a name already. */
+  rename(from: string, to: string): boolean {
+    if (!this.#made.has(from) || this.#aliases.has(from)) return false;
+    this.#aliases.set(from, to);
+    return true;
+  }
+
+  /** Everything that was written, in order, under its final names. */
+  finish(): { readonly nodes: readonly OnnxNode[]; readonly constants: readonly Initialiser[] } {
+    const final = (name: string) => this.#aliases.get(name) ?? name;
+    const nodes = this.#nodes.map((node) => ({
+      ...node,
+      inputs: node.inputs.map(final),
+      outputs: node.outputs.map(final),
+    }));
+    return { nodes, constants: [...this.#constants.values()] };
+  }
+
+  #constant(name: string, shape: readonly number[], data: () => OnnxData): string {
+    if (!this.#constants.has(name)) this.#constants.set(name, { name, shape, data: data() });
+    return name;
+  }
+}

@@ -1,0 +1,167 @@
+/** Convolution and the linear layer, forward and backward. */
+
+import type { Value } from "../../ir/graph.ts";
+import type { ConvAttrs } from "../../ir/ops.ts";
+import type { Shape } from "../../tensor.ts";
+import { type Emitter, microsoft } from "./emitter.ts";
+import type { Attributes } from "./onnx.ts";
+import type { Lowering, Rules } from "./rules.ts";
+
+export const convRules: Rules<
+  | "conv2d"
+  | "conv2dBackwardInput"
+  | "conv2dBackwardWeight"
+  | "channelSum"
+  | "linear"
+  | "linearBackwardInput"
+  | "linearBackwardWeight"
+> = {
+  conv2d: (l, { inputs, attrs }) => {
+    const [x, w, b] = inputs as [Value, Value, Value?];
+    if (isPointwise(w.type.shape, attrs) && isOnePixel(x.type.shape)) return [pointwiseOnPixel(l, x, w, b)];
+    const names = inputs.map((input) => l.get(input));
+    return [l.emit.node("Conv", names, convAttributes(attrs))];
+  },
+
+  conv2dBackwardInput: (l, { inputs, attrs }) => {
+    const [dy, w] = inputs as [Value, Value];
+    const [n, , height, width] = attrs.inputShape as [number, number, number, number];
+    const [, i, kernelHeight, kernelWidth] = w.type.shape as [number, number, number, number];
+    const { stride, pad, groups } = attrs;
+    if (isPointwise(w.type.shape, attrs) && isOnePixel(attrs.inputShape)) {
+      const dx = l.emit.node("MatMul", [flat(l, dy), matrix(l, w)]);
+      return [l.emit.node("Reshape", [dx, l.emit.ints(n, i, 1, 1)])];
+    }
+    // ConvTranspose leaves out the rows that the stride never reached; the output padding brings them back.
+    const missing = (extent: number, out: number, kernel: number) => extent - ((out - 1) * stride + kernel - 2 * pad);
+    const outputPadding = [
+      missing(height, dy.type.shape[2]!, kernelHeight),
+      missing(width, dy.type.shape[3]!, kernelWidth),
+    ];
+    if (groups === 1 && stride === 1 && pad < kernelHeight && pad < kernelWidth) {
+      return [
+        l.emit.node("Conv", [l.get(dy), transposedKernel(l.emit, l.get(w))], {
+          pads: {
+            ints: [kernelHeight - 1 - pad, kernelWidth - 1 - pad, kernelHeight - 1 - pad, kernelWidth - 1 - pad],
+          },
+        }),
+      ];
+    }
+    return [
+      l.emit.node("ConvTranspose", [l.get(dy), l.get(w)], {
+        ...convAttributes(attrs),
+        output_padding: { ints: outputPadding },
+      }),
+    ];
+  },
+
+  conv2dBackwardWeight: (l, { inputs, attrs }) => {
+    const [x, dy] = inputs as [Value, Value];
+    if (isPointwise(attrs.weightShape, attrs) && isOnePixel(x.type.shape)) {
+      const dw = l.emit.node("FusedMatMul", [flat(l, dy), flat(l, x)], { transA: { int: 1 } }, microsoft);
+      return [l.emit.node("Reshape", [dw, l.emit.ints(...attrs.weightShape)])];
+    }
+    const [o, i, kernelHeight, kernelWidth] = attrs.weightShape as [number, number, number, number];
+    const { groups } = attrs;
+    const [n] = x.type.shape as [number];
+    const taps = shiftedInputs(l.emit, l.get(x), x.type.shape, dy.type.shape, attrs.weightShape, attrs).map((tap) => {
+      const columns = l.emit.node("Reshape", [tap, l.emit.ints(n, groups, i, -1)]);
+      const rows = l.emit.node("Reshape", [l.get(dy), l.emit.ints(n, groups, o / groups, -1)]);
+      const products = l.emit.node("FusedMatMul", [rows, columns], { transB: { int: 1 } }, microsoft);
+      const sum = l.emit.node("ReduceSum", [products, l.emit.ints(0)], { keepdims: { int: 0 } });
+      return l.emit.node("Reshape", [sum, l.emit.ints(o, i, 1)]);
+    });
+    const dw = taps.length === 1 ? taps[0]! : l.emit.node("Concat", taps, { axis: { int: 2 } });
+    return [l.emit.node("Reshape", [dw, l.emit.ints(o, i, kernelHeight, kernelWidth)])];
+  },
+
+  channelSum: (l, { inputs }) => {
+    const [x] = inputs as [Value];
+    const axes = x.type.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
+    return [l.emit.node("ReduceSum", [l.get(x), l.emit.ints(...axes)], { keepdims: { int: 0 } })];
+  },
+
+  linear: (l, { inputs }) => [
+    l.emit.node(
+      "Gemm",
+      inputs.map((input) => l.get(input)),
+      { transB: { int: 1 } },
+    ),
+  ],
+  linearBackwardInput: (l, { inputs }) => [
+    l.emit.node(
+      "MatMul",
+      inputs.map((input) => l.get(input)),
+    ),
+  ],
+  linearBackwardWeight: (l, { inputs }) => {
+    const [x, dy] = inputs as [Value, Value];
+    return [l.emit.node("FusedMatMul", [l.get(dy), l.get(x)], { transA: { int: 1 } }, microsoft)];
+  },
+};
+
+const isPointwise = (weight: Shape, { stride, pad, groups }: ConvAttrs): boolean =>
+  weight[2] === 1 && weight[3] === 1 && stride === 1 && pad === 0 && groups === 1;
+
+const isOnePixel = (shape: Shape): boolean => shape[2] === 1 && shape[3] === 1;
+
+/** The two layers of squeeze and excitation: a matrix product. */
+function pointwiseOnPixel(l: Lowering, x: Value, w: Value, b: Value | undefined): string {
+  const inputs = [flat(l, x), matrix(l, w), ...(b === undefined ? [] : [l.get(b)])];
+  const y = l.emit.node("Gemm", inputs, { transB: { int: 1 } });
+  return l.emit.node("Unsqueeze", [y, l.emit.ints(2, 3)]);
+}
+
+/** `[N,C,1,1] → [N,C]` */
+const flat = (l: Lowering, x: Value): string => l.emit.node("Flatten", [l.get(x)], { axis: { int: 1 } });
+
+/** `[O,I,1,1] → [O,I]` */
+const matrix = (l: Lowering, w: Value): string => l.emit.node("Flatten", [l.get(w)], { axis: { int: 1 } });
+
+function convAttributes({ stride, pad, groups }: ConvAttrs): Attributes {
+  return {
+    strides: { ints: [stride, stride] },
+    pads: { ints: [pad, pad, pad, pad] },
+    group: { int: groups },
+  };
+}
+
+/** `[O,I,KH,KW] → [I,O,KH,KW]`, turned by 180 degrees: the kernel that carries a gradient back. */
+function transposedKernel(emit: Emitter, w: string): string {
+  const flipped = emit.node("Slice", [
+    w,
+    emit.ints(-1, -1),
+    emit.ints(-9999, -9999),
+    emit.ints(2, 3),
+    emit.ints(-1, -1),
+  ]);
+  return emit.node("Transpose", [flipped], { perm: { ints: [1, 0, 2, 3] } });
+}
+
+/** For each tap of the kernel in row order, what it sees at every output position: `[N,C,OH,OW]`. */
+function shiftedInputs(
+  emit: Emitter,
+  x: string,
+  inputShape: Shape,
+  outputShape: Shape,
+  weightShape: Shape,
+  { stride, pad }: ConvAttrs,
+): string[] {
+  const [, , height, width] = inputShape as [number, number, number, number];
+  const [, , outHeight, outWidth] = outputShape as [number, number, number, number];
+  const [, , kernelHeight, kernelWidth] = weightShape as [number, number, number, number];
+  if (kernelHeight === 1 && kernelWidth === 1 && pad === 0 && stride === 1) return [x];
+  const padded = pad === 0 ? x : emit.node("Pad", [x, emit.ints(0, 0, pad, pad, 0, 0, pad, pad)]);
+  const taps: string[] = [];
+  for (let row = 0; row < kernelHeight; row++) {
+    for (let column = 0; column < kernelWidth; column++) {
+      const starts = emit.ints(row, column);
+      const ends = emit.ints(
+        Math.min(row + (outHeight - 1) * stride + 1, height + 2 * pad),
+        Math.min(column + (outWidth - 1) * stride + 1, width + 2 * pad),
+      );
+      taps.push(emit.node("Slice", [padded, starts, ends, emit.ints(2, 3), emit.ints(stride, stride)]));
+    }
+  }
+  return taps;
+}

@@ -1,0 +1,47 @@
+/** What works value by value, and the squeeze-and-excitation scale. */
+
+import type { Value } from "../../ir/graph.ts";
+import type { Rules } from "./rules.ts";
+
+export const elementwiseRules: Rules<
+  "relu" | "reluBackward" | "sigmoid" | "sigmoidBackward" | "add" | "seScaleAdd" | "seScaleAddBackward" | "fill"
+> = {
+  relu: (l, { inputs }) => [l.emit.node("Relu", [l.get(inputs[0]!)])],
+
+  reluBackward: (l, { inputs }) => {
+    const [y, dy] = inputs as [Value, Value];
+    return [l.emit.node("Mul", [l.emit.node("Sign", [l.get(y)]), l.get(dy)])];
+  },
+
+  sigmoid: (l, { inputs }) => [l.emit.node("Sigmoid", [l.get(inputs[0]!)])],
+
+  sigmoidBackward: (l, { inputs }) => {
+    const [y, dy] = inputs as [Value, Value];
+    const slope = l.emit.node("Mul", [l.get(y), l.emit.node("Sub", [l.emit.float(1), l.get(y)])]);
+    return [l.emit.node("Mul", [slope, l.get(dy)])];
+  },
+
+  add: (l, { inputs }) => [
+    l.emit.node(
+      "Add",
+      inputs.map((input) => l.get(input)),
+    ),
+  ],
+
+  seScaleAdd: (l, { inputs }) => {
+    const [gate, branch, shortcut] = inputs as [Value, Value, Value];
+    return [l.emit.node("Add", [l.emit.node("Mul", [l.get(gate), l.get(branch)]), l.get(shortcut)])];
+  },
+
+  seScaleAddBackward: (l, { inputs, outputs }) => {
+    const [gate, branch, dy] = inputs as [Value, Value, Value];
+    const [dgate, dbranch] = outputs as [Value, Value];
+    const product = () => l.emit.node("Mul", [l.get(branch), l.get(dy)]);
+    return [
+      l.isUsed(dgate) ? l.emit.node("ReduceSum", [product(), l.emit.ints(2, 3)]) : undefined,
+      l.isUsed(dbranch) ? l.emit.node("Mul", [l.get(gate), l.get(dy)]) : undefined,
+    ];
+  },
+
+  fill: (l, { attrs }) => [l.emit.node("Expand", [l.emit.float(attrs.value), l.emit.ints(...attrs.shape)])],
+};

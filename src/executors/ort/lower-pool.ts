@@ -1,0 +1,106 @@
+/** Pooling, forward and backward. */
+
+import type { Value } from "../../ir/graph.ts";
+import type { PoolAttrs } from "../../ir/ops.ts";
+import { type Shape, sizeOf } from "../../tensor.ts";
+import type { Attributes } from "./onnx.ts";
+import type { Rules } from "./rules.ts";
+
+export const poolRules: Rules<
+  "maxPool" | "maxPoolBackward" | "avgPool" | "avgPoolBackward" | "globalAvgPool" | "globalAvgPoolBackward"
+> = {
+  maxPool: (l, { inputs, outputs, attrs }) => [
+    l.emit.node("MaxPool", [l.get(inputs[0]!)], poolAttributes(inputs[0]!.type.shape, outputs[0]!.type.shape, attrs)),
+  ],
+
+  maxPoolBackward: (l, { inputs, attrs }) => {
+    const { emit } = l;
+    const [x, dy] = inputs as [Value, Value];
+    // Indices count through the whole of x, batch included.
+    const [, indices] = emit.nodes("MaxPool", [l.get(x)], 2, poolAttributes(x.type.shape, dy.type.shape, attrs));
+    const flat = emit.ints(-1);
+    const size = emit.ints(sizeOf(x.type.shape));
+    const zeros = emit.node("Expand", [emit.float(0), size]);
+    const targets = emit.node("Reshape", [indices!, flat]);
+    const sum = emit.node("ScatterElements", [zeros, targets, emit.node("Reshape", [l.get(dy), flat])], {
+      axis: { int: 0 },
+      reduction: { string: "add" },
+    });
+    return [emit.node("Reshape", [sum, emit.ints(...x.type.shape)])];
+  },
+
+  avgPool: (l, { inputs, outputs, attrs }) => {
+    const x = inputs[0]!;
+    const y = outputs[0]!;
+    const mean = l.emit.node("AveragePool", [l.get(x)], {
+      ...poolAttributes(x.type.shape, y.type.shape, attrs),
+      count_include_pad: { int: 1 },
+    });
+    // ONNX divides by the whole window even where it hangs over the padded input; Caffe by what is left of it.
+    const shares = windowShares(x.type.shape, y.type.shape, attrs);
+    const whole = 1 / attrs.kernel ** 2;
+    if (shares.data.every((share) => share === Math.fround(whole))) return [mean];
+    return [
+      l.emit.node("Mul", [
+        mean,
+        l.emit.tensor(
+          shares.shape,
+          shares.data.map((share) => share / whole),
+        ),
+      ]),
+    ];
+  },
+
+  avgPoolBackward: (l, { inputs, attrs }) => {
+    const { emit } = l;
+    const [dy] = inputs as [Value];
+    const { inputShape, kernel, stride, pad } = attrs;
+    const shares = windowShares(inputShape, dy.type.shape, attrs);
+    const scaled = emit.node("Mul", [l.get(dy), emit.tensor(shares.shape, shares.data)]);
+    // Each pixel gets the shares of all windows over it: one transposed convolution by ones, channel by channel.
+    const [height, width] = dy.type.shape.slice(2) as [number, number];
+    const planes = emit.node("Reshape", [scaled, emit.ints(-1, 1, height, width)]);
+    const overhang = [overhangOf(inputShape[2]!, height, attrs), overhangOf(inputShape[3]!, width, attrs)];
+    const dx = emit.node("ConvTranspose", [planes, emit.filled([1, 1, kernel, kernel], 1)], {
+      strides: { ints: [stride, stride] },
+      pads: { ints: [pad, pad, ...overhang.map((extent) => Math.max(extent, 0))] },
+      output_padding: { ints: overhang.map((extent) => Math.max(-extent, 0)) },
+    });
+    return [emit.node("Reshape", [dx, emit.ints(...inputShape)])];
+  },
+
+  globalAvgPool: (l, { inputs }) => [l.emit.node("GlobalAveragePool", [l.get(inputs[0]!)])],
+
+  globalAvgPoolBackward: (l, { inputs, attrs }) => {
+    const share = l.emit.float(1 / (attrs.inputShape[2]! * attrs.inputShape[3]!));
+    const scaled = l.emit.node("Mul", [l.get(inputs[0]!), share]);
+    return [l.emit.node("Expand", [scaled, l.emit.ints(...attrs.inputShape)])];
+  },
+};
+
+/** How far the last window reaches beyond the input's end; negative where it stays short of it. */
+const overhangOf = (extent: number, out: number, { kernel, stride, pad }: PoolAttrs): number =>
+  (out - 1) * stride + kernel - pad - extent;
+
+/** The end padding is whatever the last window needs, so that rounding up is already in it. */
+function poolAttributes(input: Shape, output: Shape, attrs: PoolAttrs): Attributes {
+  const { kernel, stride, pad } = attrs;
+  const ends = [overhangOf(input[2]!, output[2]!, attrs), overhangOf(input[3]!, output[3]!, attrs)];
+  return {
+    kernel_shape: { ints: [kernel, kernel] },
+    strides: { ints: [stride, stride] },
+    pads: { ints: [pad, pad, ...ends.map((end) => Math.max(end, 0))] },
+  };
+}
+
+/** For each output position, 1 / the size of its window clipped to the padded input: `[OH,OW]`. */
+function windowShares(input: Shape, output: Shape, { kernel, stride, pad }: PoolAttrs) {
+  const extents = (axis: number) =>
+    Array.from({ length: output[axis]! }, (_, i) => {
+      const start = i * stride - pad;
+      return Math.min(start + kernel, input[axis]! + pad) - start;
+    });
+  const columns = extents(3);
+  const data = Float32Array.from(extents(2).flatMap((height) => columns.map((width) => 1 / (height * width))));
+  return { shape: output.slice(2), data };
+}

@@ -1,0 +1,173 @@
+/**
+ * From a graph to an ONNX graph: forward pass, backward pass and statistics alike.
+ *
+ * Each operation has one rule, in the file of its subject. Operations of the forward pass become plain ONNX operators
+ * (opset 18) and never bake the batch in, so that the same rules serve as the export; those of the backward pass may
+ * use ONNX Runtime's own (com.microsoft).
+ */
+
+import { SenetError } from "../../errors.ts";
+import type { AnyNode, Graph, Node, Parameter, Value } from "../../ir/graph.ts";
+import type { Op } from "../../ir/ops.ts";
+import type { Weights } from "../executor.ts";
+import { Emitter, microsoft } from "./emitter.ts";
+import { convRules } from "./lower-conv.ts";
+import { elementwiseRules } from "./lower-elementwise.ts";
+import { headRules } from "./lower-head.ts";
+import { normRules } from "./lower-norm.ts";
+import { poolRules } from "./lower-pool.ts";
+import type { Initialiser, OnnxModel, ValueInfo } from "./onnx.ts";
+import type { Lowering, Rules } from "./rules.ts";
+
+const rules: Rules<Op> = { ...convRules, ...normRules, ...poolRules, ...elementwiseRules, ...headRules };
+
+export interface LowerOptions {
+  /** Become constants; without, parameters are inputs of the model and updates outputs. */
+  readonly weights?: Weights;
+  /** Leave the batch open, where the graph allows it (`isBatchFree`). */
+  readonly dynamicBatch?: boolean;
+}
+
+export interface Lowered {
+  readonly model: OnnxModel;
+  /** The model's name of each output of the graph. */
+  readonly outputs: ReadonlyMap<string, string>;
+  /** The model's name of each parameter's next value. */
+  readonly updates: ReadonlyMap<Parameter, string>;
+}
+
+/** @throws SenetError `executor` where a value is not float32 (int32 for labels). */
+export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
+  const { weights, dynamicBatch = false } = options;
+  const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
+  const live = liveValues(graph, [...graph.outputs.values(), ...updates.values()]);
+  const nodes = graph.nodes.filter((node) => node.outputs.some((output) => live.has(output)));
+  for (const value of [...graph.inputs, ...graph.parameters, ...nodes.flatMap((node) => node.outputs)]) {
+    rejectFloat64(value);
+  }
+
+  const emit = new Emitter();
+  const taken = new Set<string>();
+  const claim = (name: string): string => {
+    let free = name;
+    for (let i = 2; taken.has(free); i++) free = `${name}~${i}`;
+    taken.add(free);
+    return free;
+  };
+  const names = new Map<Value, string>();
+  const parameters = graph.parameters.filter((parameter) => live.has(parameter));
+  for (const value of [...graph.inputs, ...parameters]) names.set(value, claim(value.name));
+
+  // Outputs have the next claim on their names; a node's output that is one is called so from the start.
+  const outputs = new Map<string, string>();
+  const preferred = new Map<Value, string>();
+  for (const [name, value] of graph.outputs) {
+    outputs.set(name, claim(name));
+    if (!preferred.has(value)) preferred.set(value, outputs.get(name)!);
+  }
+  const nextNames = new Map<Parameter, string>();
+  for (const [parameter, value] of updates) {
+    nextNames.set(parameter, claim(`${parameter.name}.next`));
+    if (!preferred.has(value)) preferred.set(value, nextNames.get(parameter)!);
+  }
+
+  const lowering: Lowering = {
+    emit,
+    get: (value) => names.get(value)!,
+    isUsed: (value) => live.has(value),
+  };
+  for (const node of nodes) {
+    emit.scope(node.name);
+    const made = lowerNode(lowering, node);
+    node.outputs.forEach((value, i) => {
+      const name = made[i];
+      if (name === undefined) return;
+      const wanted = preferred.get(value) ?? claim(value.name);
+      names.set(value, emit.rename(name, wanted) ? wanted : name);
+    });
+  }
+  // A value under a second name, or an output that is an input.
+  emit.scope("outputs");
+  const wantedOutputs: (readonly [string, Value])[] = [
+    ...[...graph.outputs].map(([name, value]) => [outputs.get(name)!, value] as const),
+    ...[...updates].map(([parameter, value]) => [nextNames.get(parameter)!, value] as const),
+  ];
+  for (const [name, value] of wantedOutputs) {
+    if (names.get(value) !== name) emit.rename(emit.node("Identity", [names.get(value)!]), name);
+  }
+
+  const batch = dynamicBatch ? batchedValues(graph) : new Set<Value>();
+  const info = (name: string, value: Value): ValueInfo => ({
+    name,
+    dtype: value.type.dtype,
+    shape: batch.has(value) ? ["batch", ...value.type.shape.slice(1)] : value.type.shape,
+  });
+  const { nodes: onnxNodes, constants } = emit.finish();
+  const model: OnnxModel = {
+    name: graph.name,
+    opsets: { "": 18, ...(onnxNodes.some((node) => node.domain === microsoft) ? { [microsoft]: 1 } : {}) },
+    nodes: onnxNodes,
+    initialisers: weights === undefined ? constants : [...constants, ...initialisers(parameters, weights)],
+    inputs: [...graph.inputs, ...(weights === undefined ? parameters : [])].map((value) => info(value.name, value)),
+    outputs: wantedOutputs.map(([name, value]) => info(name, value)),
+    metadata: {},
+  };
+  return { model, outputs, updates: nextNames };
+}
+
+const lowerNode = <K extends Op>(lowering: Lowering, node: Node<K>): readonly (string | undefined)[] =>
+  rules[node.op](lowering, node);
+
+function initialisers(parameters: readonly Parameter[], weights: Weights): Initialiser[] {
+  return parameters.map(({ name, type }) => ({ name, shape: type.shape, data: weights.get(name)!.data }));
+}
+
+/** Everything that `roots` depend on. */
+function liveValues(graph: Graph, roots: readonly Value[]): ReadonlySet<Value> {
+  const live = new Set(roots);
+  for (const node of graph.nodes.toReversed()) {
+    if (node.outputs.some((output) => live.has(output))) for (const input of node.inputs) live.add(input);
+  }
+  return live;
+}
+
+function rejectFloat64({ name, type }: Value): void {
+  if (type.dtype === "float64") {
+    throw new SenetError("executor", "ort computes in float32 only", {
+      where: name,
+      expected: "float32",
+      found: type.dtype,
+      hint: "the reference executor has float64",
+    });
+  }
+}
+
+/** Operations whose first output keeps the batch of their first input in front, whatever it is. */
+const batchKeeping: ReadonlySet<Op> = new Set<Op>([
+  "conv2d",
+  "linear",
+  "batchNorm",
+  "relu",
+  "sigmoid",
+  "add",
+  "maxPool",
+  "avgPool",
+  "globalAvgPool",
+  "seScaleAdd",
+  "flatten",
+  "softmax",
+]);
+
+/** Whether nothing in the graph depends on how large its batch is: an inference graph. */
+export function isBatchFree(graph: Graph): boolean {
+  const batch = graph.inputs[0]?.type.shape[0];
+  return (
+    graph.inputs.every(({ type }) => type.shape.length > 0 && type.shape[0] === batch) &&
+    graph.nodes.every((node: AnyNode) => batchKeeping.has(node.op))
+  );
+}
+
+/** The values whose first extent is the batch, in a batch-free graph: all but the parameters. */
+export function batchedValues(graph: Graph): ReadonlySet<Value> {
+  return new Set([...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)]);
+}
