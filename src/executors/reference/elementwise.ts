@@ -1,0 +1,37 @@
+/** Operations on each element by itself, and those that only fill or copy. */
+
+import type { Op } from "../../ir/ops.ts";
+import type { Kernel } from "./kernel.ts";
+
+type ElementwiseOp = Extract<
+  Op,
+  "relu" | "reluBackward" | "sigmoid" | "sigmoidBackward" | "add" | "flatten" | "flattenBackward" | "fill"
+>;
+
+export const elementwiseKernels: { readonly [K in ElementwiseOp]: Kernel<K> } = {
+  relu([x], [y]) {
+    // Unlike a comparison, Math.max keeps a NaN.
+    for (let i = 0; i < y.data.length; i++) y.data[i] = Math.max(x.data[i]!, 0);
+  },
+  reluBackward([y, dy], [dx]) {
+    for (let i = 0; i < dx.data.length; i++) dx.data[i] = y.data[i]! <= 0 ? 0 : dy.data[i]!;
+  },
+  sigmoid([x], [y]) {
+    for (let i = 0; i < y.data.length; i++) y.data[i] = 1 / (1 + Math.exp(-x.data[i]!));
+  },
+  sigmoidBackward([y, dy], [dx]) {
+    for (let i = 0; i < dx.data.length; i++) dx.data[i] = dy.data[i]! * y.data[i]! * (1 - y.data[i]!);
+  },
+  add([a, b], [y]) {
+    for (let i = 0; i < y.data.length; i++) y.data[i] = a.data[i]! + b.data[i]!;
+  },
+  flatten([x], [y]) {
+    y.data.set(x.data);
+  },
+  flattenBackward([dy], [dx]) {
+    dx.data.set(dy.data);
+  },
+  fill(_inputs, [y], { value }) {
+    y.data.fill(value);
+  },
+};

@@ -1,0 +1,102 @@
+/**
+ * The `reference` executor: plain loops in TypeScript, slow and right. The truth for the others, and the one that runs
+ * everywhere without anything to install.
+ */
+
+import { SenetError } from "../../errors.ts";
+import type { Graph, Node, Value } from "../../ir/graph.ts";
+import { inferTypes } from "../../ir/infer.ts";
+import type { Op } from "../../ir/ops.ts";
+import { type Tensor, zeros } from "../../tensor.ts";
+import { checkInputs, checkWeights } from "../check-weights.ts";
+import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
+import type { Operands } from "./kernel.ts";
+import { kernels } from "./kernels.ts";
+
+/**
+ * Runs graphs in float32 and float64, in one thread (`threads` has no effect). `frozen` weights are copied at compile
+ * time, and then any batch size can be run.
+ */
+export const reference: Executor = {
+  name: "reference",
+  async compile(graph, weights, options) {
+    return new ReferenceExecutable(graph, weights, options);
+  },
+};
+
+class ReferenceExecutable implements Executable {
+  readonly #graph: Graph;
+  readonly #live: boolean;
+  readonly #parameters = new Map<Value, Tensor>();
+  /** For each node, the values that no later node needs. */
+  readonly #dead: readonly (readonly Value[])[];
+  #disposed = false;
+
+  constructor(graph: Graph, weights: Weights, { weights: mode = "frozen" }: CompileOptions = {}) {
+    checkWeights(graph, weights);
+    this.#graph = graph;
+    this.#live = mode === "live";
+    for (const parameter of graph.parameters) {
+      const weight = weights.get(parameter.name)!;
+      this.#parameters.set(parameter, this.#live ? weight : copy(weight));
+    }
+    this.#dead = deadAfter(graph);
+  }
+
+  async run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+    const graph = this.#graph;
+    if (this.#disposed) throw new SenetError("executor", "it was disposed of and cannot run", { where: graph.name });
+    checkInputs(graph, inputs, !this.#live);
+    const values = new Map(this.#parameters);
+    for (const input of graph.inputs) values.set(input, inputs.get(input.name)!);
+    for (const [i, node] of graph.nodes.entries()) {
+      const results = runNode(
+        node,
+        node.inputs.map((value) => values.get(value)!),
+      );
+      for (const [j, output] of node.outputs.entries()) values.set(output, results[j]!);
+      for (const value of this.#dead[i]!) values.delete(value);
+    }
+
+    // What is given back belongs to this executable: never the caller's inputs or the weights themselves.
+    const foreign = new Set<Value>([...graph.inputs, ...graph.parameters]);
+    const outputs = new Map<string, Tensor>();
+    for (const [name, value] of graph.outputs) {
+      const result = values.get(value)!;
+      outputs.set(name, foreign.has(value) ? copy(result) : result);
+    }
+    if (this.#live) {
+      // All are taken before any is written: an update may be the old value of another parameter.
+      const updates = [...graph.updates].map(([parameter, value]) => [parameter, copy(values.get(value)!)] as const);
+      for (const [parameter, { data }] of updates) this.#parameters.get(parameter)!.data.set(data);
+    }
+    return outputs;
+  }
+
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    this.#parameters.clear();
+  }
+}
+
+const copy = ({ dtype, shape, data }: Tensor): Tensor => ({ dtype, shape, data: data.slice() });
+
+/** The outputs are of the shapes that the inputs at hand give, which may be of another batch size than the graph's. */
+function runNode<K extends Op>({ op, name, attrs }: Node<K>, inputs: readonly Tensor[]): readonly Tensor[] {
+  const outputs = inferTypes(op, name, inputs, attrs).map(({ dtype, shape }) => zeros(dtype, shape));
+  // As many as the operation has, which the inference has just checked.
+  kernels[op](inputs as unknown as Operands, outputs as unknown as Operands, attrs);
+  return outputs;
+}
+
+/** For each node, the values whose last use it is, and its own outputs that nothing uses; outputs and updates live on. */
+function deadAfter(graph: Graph): readonly (readonly Value[])[] {
+  const last = new Map<Value, number>();
+  for (const [i, node] of graph.nodes.entries()) {
+    for (const value of [...node.outputs, ...node.inputs]) last.set(value, i);
+  }
+  for (const value of [...graph.outputs.values(), ...graph.updates.values()]) last.delete(value);
+  const dead: Value[][] = graph.nodes.map(() => []);
+  for (const [value, i] of last) dead[i]!.push(value);
+  return dead;
+}
