@@ -1,0 +1,149 @@
+/** `senet benchmark`: milliseconds an image, by parts. */
+
+import { cpus } from "node:os";
+import { type Command, Option } from "commander";
+import type { Executor } from "../../executors/executor.ts";
+import { selectExecutor } from "../../executors/select.node.ts";
+import { inferencePasses, runPasses } from "../../passes/index.ts";
+import { createRandom } from "../../random.ts";
+import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
+import { TrainingStep } from "../../train/step.ts";
+import { initialWeights } from "../../weights/init.ts";
+import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
+import { count, executorOption, jsonOption, threadsOption } from "../options.ts";
+import { table } from "../output.ts";
+
+interface BenchmarkOptions {
+  readonly model: string;
+  readonly mode: "inference" | "training";
+  readonly batchSize: number;
+  readonly imageSize?: number;
+  readonly executor?: string;
+  readonly threads?: number;
+  readonly runs: number;
+  readonly json?: true;
+}
+
+/** Milliseconds of each run of each part, in order. */
+type Samples = Readonly<Record<string, readonly number[]>>;
+
+export function benchmarkCommand(program: Command): void {
+  program
+    .command("benchmark")
+    .description("measure milliseconds an image (median of many runs after a warm-up)")
+    .requiredOption("--model <name>", "a model of the zoo (senet models lists them)")
+    .addOption(new Option("--mode <mode>", "what to measure").choices(["inference", "training"]).default("inference"))
+    .option("--batch-size <n>", "pictures a run", count, 1)
+    .option("--image-size <n>", "side in pixels; default: the model's own", count)
+    .option("--runs <n>", "measured runs", count, 20)
+    .addOption(executorOption())
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  senet benchmark --model se-resnet-50 --batch-size 8\n" +
+        "  senet benchmark --model se-resnet-20 --mode training --batch-size 128\n\nThe last line of standard output is one JSON object.",
+    )
+    .action(runBenchmark);
+}
+
+async function runBenchmark(options: BenchmarkOptions): Promise<void> {
+  const network = model(options.model);
+  const imageSize = options.imageSize ?? zooEntry(options.model).imageSize;
+  const { executor, reason } = await selectExecutor(options.executor);
+  process.stderr.write(`${executor.name}: ${reason}\n`);
+  const measure = options.mode === "inference" ? measureInference : measureTraining;
+  const samples = await measure(executor, network, imageSize, options);
+
+  const parts = Object.entries(samples).map(([part, times]) => ({ part, ...perImage(times, options.batchSize) }));
+  const { model: name, mode, batchSize } = options;
+  const total = parts[0]!;
+  const summary = {
+    model: name,
+    mode,
+    batchSize,
+    imageSize,
+    executor: executor.name,
+    threads: options.threads ?? cpus().length,
+    runs: options.runs,
+    millisecondsPerImage: total.median,
+    imagesPerSecond: 1000 / total.median,
+    parts: Object.fromEntries(parts.map(({ part, median }) => [part, median])),
+  };
+  if (options.json !== true) {
+    const row = (p: (typeof parts)[number]) => [p.part, p.median.toFixed(3), p.lowest.toFixed(3), p.highest.toFixed(3)];
+    console.log(table(["ms an image", "median", "lowest", "highest"], parts.map(row)));
+  }
+  console.log(JSON.stringify(summary));
+}
+
+function perImage(times: readonly number[], batchSize: number) {
+  const sorted = times.map((time) => time / batchSize).sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const median = sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return { median, lowest: sorted[0]!, highest: sorted.at(-1)! };
+}
+
+function randomPictures(batch: number, side: number): Tensor {
+  const random = createRandom(1);
+  const shape = [batch, 3, side, side];
+  return tensor(
+    shape,
+    Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+  );
+}
+
+const warmUps = 3;
+
+async function measureInference(
+  executor: Executor,
+  network: Model,
+  imageSize: number,
+  { batchSize, runs, threads }: BenchmarkOptions,
+): Promise<Samples> {
+  const graph = inferenceGraph(network, { batch: batchSize, imageSize });
+  const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
+  const executable = await executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
+  const inputs = new Map([[inputName, randomPictures(batchSize, imageSize)]]);
+  const total: number[] = [];
+  for (let run = -warmUps; run < runs; run++) {
+    const start = performance.now();
+    await executable.run(inputs);
+    if (run >= 0) total.push(performance.now() - start);
+  }
+  await executable.dispose();
+  return { total };
+}
+
+async function measureTraining(
+  executor: Executor,
+  network: Model,
+  imageSize: number,
+  { batchSize, runs, threads }: BenchmarkOptions,
+): Promise<Samples> {
+  const weights = initialWeights(lossGraph(network, { batch: batchSize, imageSize }), 0);
+  const step = await TrainingStep.create(executor, network, weights, {
+    batchSize,
+    imageSize,
+    labelSmoothing: 0.1,
+    sgd: { momentum: 0.9, nesterov: true, weightDecay: 5e-5, decayAll: false },
+    ...(threads === undefined ? {} : { threads }),
+  });
+  const images = randomPictures(batchSize, imageSize);
+  const labels = tensor(
+    [batchSize],
+    Int32Array.from({ length: batchSize }, (_, i) => i % network.classes),
+  );
+  const samples = { total: [] as number[], "forward and backward": [] as number[], optimiser: [] as number[] };
+  for (let run = -warmUps; run < runs; run++) {
+    const start = performance.now();
+    const { optimiserMilliseconds } = await step.run(images, labels, 1e-3);
+    const total = performance.now() - start;
+    if (run < 0) continue;
+    samples.total.push(total);
+    samples.optimiser.push(optimiserMilliseconds);
+    samples["forward and backward"].push(total - optimiserMilliseconds);
+  }
+  await step.dispose();
+  return samples;
+}

@@ -1,0 +1,42 @@
+/** `senet doctor`: what was found on this machine, what would be chosen, and why. */
+
+import { arch, cpus, freemem, platform, totalmem } from "node:os";
+import type { Command } from "commander";
+import { describeExecutors, selectExecutor } from "../../executors/select.node.ts";
+import { describeDecoder } from "../../images/decode.node.ts";
+import { jsonOption } from "../options.ts";
+import { table } from "../output.ts";
+
+export function doctorCommand(program: Command): void {
+  program
+    .command("doctor")
+    .description("what was found on this machine, what would be chosen, and why")
+    .addOption(jsonOption())
+    .addHelpText("after", "\nExamples:\n  senet doctor\n  senet doctor --json")
+    .action(async ({ json }: { json?: true }) => {
+      const executors = await describeExecutors();
+      const { executor, reason } = await selectExecutor();
+      const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+      const facts = {
+        node: process.version,
+        platform: `${platform()} ${arch()}`,
+        processor: cpus()[0]?.model ?? "unknown",
+        threads: cpus().length,
+        memory: `${gib(totalmem())}, ${gib(freemem())} free`,
+        pictures: describeDecoder(),
+      };
+      if (json === true) {
+        console.log(JSON.stringify({ ...facts, executors, chosen: executor.name, reason }, null, 2));
+        return;
+      }
+      for (const [name, fact] of Object.entries(facts)) console.log(`${name.padEnd(11)}${fact}`);
+      console.log();
+      console.log(
+        table(
+          ["executor", "available", "what it is"],
+          executors.map((e) => [e.name, e.available ? "yes" : "no", e.description]),
+        ),
+      );
+      console.log(`\nchosen: ${executor.name}, ${reason}`);
+    });
+}

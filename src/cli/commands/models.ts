@@ -1,0 +1,82 @@
+/** `senet models`: what there is, and what one model is made of. */
+
+import type { Command } from "commander";
+import { graphCost, nodeCost } from "../../ir/cost.ts";
+import { inferenceGraph, model, zoo, zooEntry } from "../../zoo/index.ts";
+import { jsonOption } from "../options.ts";
+import { grouped, table } from "../output.ts";
+
+export function modelsCommand(program: Command): void {
+  program
+    .command("models")
+    .description("list the models, or the layers of one")
+    .argument("[name]", "a model, for its layers")
+    .addOption(jsonOption())
+    .addHelpText("after", "\nExamples:\n  senet models\n  senet models se-resnet-50\n  senet models --json")
+    .action((name: string | undefined, { json }: { json?: true }) => {
+      if (name === undefined) listModels(json === true);
+      else listLayers(name, json === true);
+    });
+}
+
+/** Multiply-adds at 224 pixels, as the field quotes them, and at the side that the model was designed for. */
+function describe(name: string) {
+  const { imageSize, classes } = zooEntry(name);
+  const at = (side: number) => graphCost(inferenceGraph(model(name), { batch: 1, imageSize: side }));
+  const { parameters, multiplyAdds } = at(224);
+  const input = `3x${imageSize}x${imageSize}`;
+  return {
+    name,
+    parameters,
+    multiplyAddsAt224: multiplyAdds,
+    multiplyAdds: at(imageSize).multiplyAdds,
+    input,
+    classes,
+  };
+}
+
+const giga = (multiplyAdds: number): string => `${(multiplyAdds / 1e9).toFixed(4)} G`;
+
+function listModels(json: boolean): void {
+  const models = [...zoo.keys()].map(describe);
+  if (json) {
+    console.log(JSON.stringify(models, null, 2));
+    return;
+  }
+  const rows = models.map((m) => [
+    m.name,
+    grouped(m.parameters),
+    giga(m.multiplyAddsAt224),
+    m.input,
+    giga(m.multiplyAdds),
+    `${m.classes}`,
+  ]);
+  const header = ["model", "parameters", "multiply-adds at 224", "own input", "multiply-adds there", "classes"];
+  console.log(table(header, rows));
+}
+
+function listLayers(name: string, json: boolean): void {
+  const { imageSize } = zooEntry(name);
+  const graph = inferenceGraph(model(name), { batch: 1, imageSize });
+  const learnable = new Set(
+    graph.parameters.filter((p) => p.role !== "mean" && p.role !== "variance").map((p) => p.name),
+  );
+  const layers = graph.nodes.map((node) => ({
+    name: node.name,
+    op: node.op,
+    output: node.outputs[0]!.type.shape,
+    parameters: node.inputs
+      .filter((input) => learnable.has(input.name))
+      .reduce((sum, input) => sum + input.type.shape.reduce((product, extent) => product * extent, 1), 0),
+    multiplyAdds: nodeCost(node).multiplyAdds,
+  }));
+  const total = graphCost(graph);
+  if (json) {
+    console.log(JSON.stringify({ ...describe(name), layers }, null, 2));
+    return;
+  }
+  const blank = (n: number) => (n === 0 ? "" : grouped(n));
+  const rows = layers.map((l) => [l.name, l.op, l.output.join("x"), blank(l.parameters), blank(l.multiplyAdds)]);
+  rows.push(["total", "", "", grouped(total.parameters), grouped(total.multiplyAdds)]);
+  console.log(table(["layer", "operation", "output", "parameters", "multiply-adds"], rows));
+}

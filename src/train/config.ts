@@ -1,0 +1,63 @@
+/** Everything that decides a training run, with defaults; kept in `config.json` and inside every checkpoint. */
+
+import { z } from "zod";
+import { SenetError } from "../errors.ts";
+import { nearestNames } from "../names.ts";
+
+const positive = z.number().int().positive();
+const rate = z.number().min(0).max(1);
+
+/** Unknown keys are errors: a misspelt option must not be silently ignored. */
+export const trainingConfigSchema = z.strictObject({
+  model: z.string().default("se-resnet-18"),
+  epochs: positive.default(20),
+  batchSize: positive.default(64),
+  /** Side of the training pictures in pixels. */
+  imageSize: positive.default(224),
+  seed: z.number().int().min(0).default(0),
+
+  /** The highest learning rate; `null` scales 0.1 per 256 pictures of a batch, linearly. */
+  learningRate: z.number().positive().nullable().default(null),
+  schedule: z.enum(["cosine", "step"]).default("cosine"),
+  warmupEpochs: z.number().min(0).default(1),
+  stepEpochs: z.array(z.number().positive()).default([30, 60, 90]),
+  stepFactor: rate.default(0.1),
+
+  momentum: z.number().min(0).lt(1).default(0.9),
+  nesterov: z.boolean().default(true),
+  weightDecay: z.number().min(0).default(5e-5),
+  decayAll: z.boolean().default(false),
+  labelSmoothing: z.number().min(0).lt(1).default(0),
+
+  /** Smallest part of a picture's area that a random crop keeps (8 % in the paper). */
+  cropScale: rate.positive().default(0.25),
+  mirror: z.boolean().default(true),
+  interpolation: z.enum(["bilinear", "bicubic"]).default("bilinear"),
+  /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
+  evaluationResize: positive.nullable().default(null),
+});
+
+export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+
+/**
+ * A config with the defaults filled in.
+ * @throws SenetError `usage`, with every fault and, for unknown keys, the nearest known ones
+ */
+export function trainingConfig(given: unknown, where = "training options"): TrainingConfig {
+  const result = trainingConfigSchema.safeParse(given);
+  if (result.success) return result.data;
+  const known = Object.keys(trainingConfigSchema.shape);
+  const faults = result.error.issues.map((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys
+        .map((key) => `"${key}" is unknown (nearest: ${nearestNames(key, known).join(", ")})`)
+        .join("; ");
+    }
+    return `${issue.path.join(".")}: ${issue.message}`;
+  });
+  throw new SenetError("usage", faults.join("; "), { where });
+}
+
+/** The rate that is used: the given one, or 0.1 for each 256 pictures of a batch. */
+export const learningRateOf = ({ learningRate, batchSize }: TrainingConfig): number =>
+  learningRate ?? (0.1 * batchSize) / 256;

@@ -1,0 +1,53 @@
+/** Finds where a number first stopped being one. */
+
+import type { Executor, Weights } from "../executors/executor.ts";
+import type { Graph, Value } from "../ir/graph.ts";
+import { removeDead } from "../passes/remove-dead.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** False where any value is infinite or not a number. */
+export function allFinite({ data }: Tensor): boolean {
+  // An infinity or a NaN survives every sum; four sums do not wait for one another.
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  let i = 0;
+  for (; i + 3 < data.length; i += 4) {
+    a += data[i]!;
+    b += data[i + 1]!;
+    c += data[i + 2]!;
+    d += data[i + 3]!;
+  }
+  for (; i < data.length; i++) a += data[i]!;
+  return Number.isFinite(a + b + c + d);
+}
+
+/**
+ * Names the first input, weight or operation, in the order of the graph, that holds a value that is not finite.
+ *
+ * Runs the graph again with some nodes' outputs exposed, a group at a time, so that memory stays bounded; a fresh
+ * compile each, which is slow and happens once, when a run has failed. The weights are not changed.
+ */
+export async function firstNonFinite(
+  executor: Executor,
+  graph: Graph,
+  weights: Weights,
+  inputs: ReadonlyMap<string, Tensor>,
+): Promise<string> {
+  for (const [name, value] of inputs) if (!allFinite(value)) return `the input "${name}"`;
+  for (const [name, value] of weights) if (!allFinite(value)) return `the weight "${name}"`;
+
+  const groupSize = 16;
+  for (let start = 0; start < graph.nodes.length; start += groupSize) {
+    const group = graph.nodes.slice(start, start + groupSize);
+    const exposed = new Map<string, Value>(group.flatMap((node) => node.outputs.map((value) => [value.name, value])));
+    const probe = removeDead({ graph: { ...graph, outputs: exposed, updates: new Map() }, weights });
+    const executable = await executor.compile(probe.graph, probe.weights, { weights: "live" });
+    const outputs = await executable.run(inputs);
+    const culprit = group.find((node) => node.outputs.some(({ name }) => !allFinite(outputs.get(name)!)));
+    await executable.dispose();
+    if (culprit !== undefined) return `${culprit.name} (${culprit.op})`;
+  }
+  return "no operation when run again";
+}

@@ -1,0 +1,121 @@
+/** The training loop: epochs of steps, an evaluation after each, from any saved position to the end. */
+
+import type { Evaluation } from "../evaluate/evaluate.ts";
+import type { Tensor } from "../tensor.ts";
+import { learningRateOf, type TrainingConfig } from "./config.ts";
+import { learningRateAt } from "./schedule.ts";
+import { type EpochMetrics, initialState, noSums, type TrainingState } from "./state.ts";
+import type { TrainingStep } from "./step.ts";
+
+export interface TrainingBatch {
+  readonly images: Tensor;
+  readonly labels: Tensor;
+}
+
+export interface Progress {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly step: number;
+  readonly steps: number;
+  /** Means over the epoch so far. */
+  readonly loss: number;
+  readonly top1: number;
+  readonly imagesPerSecond: number;
+  readonly learningRate: number;
+}
+
+export interface LoopOptions {
+  readonly config: TrainingConfig;
+  readonly step: TrainingStep;
+  readonly stepsPerEpoch: number;
+  /** The batches of an epoch from one of its steps on; a pure function of the two. */
+  readonly batches: (epoch: number, start: number) => AsyncIterable<TrainingBatch>;
+  readonly evaluate: () => Promise<Evaluation>;
+  readonly onStep: (progress: Progress) => void;
+  /** Saves; called after every epoch, and once when interrupted. */
+  readonly save: (state: TrainingState, isBest: boolean) => Promise<void>;
+  readonly signal: AbortSignal;
+}
+
+/** Trains from `state` to the last epoch, or until `signal`; gives the state reached, which has been saved. */
+export async function trainingLoop(options: LoopOptions, state: TrainingState = initialState): Promise<TrainingState> {
+  while (state.epoch < options.config.epochs) {
+    state = await trainEpoch(options, state);
+    if (state.step < options.stepsPerEpoch) {
+      await options.save(state, false);
+      return state;
+    }
+    state = await finishEpoch(options, state);
+  }
+  return state;
+}
+
+/** Runs the remaining steps of the epoch under way; stops between two steps when asked to. */
+async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState> {
+  const { config, stepsPerEpoch, signal } = options;
+  let { step, sums } = state;
+  if (signal.aborted || step === stepsPerEpoch) return state;
+  let mark = performance.now();
+  for await (const { images, labels } of options.batches(state.epoch, step)) {
+    const arrived = performance.now();
+    const learningRate = rateAt(options, state.epoch, step);
+    const { loss, correct } = await options.step.run(images, labels, learningRate);
+    const count = labels.data.length;
+    const done = performance.now();
+    sums = {
+      loss: sums.loss + loss * count,
+      correct: sums.correct + correct,
+      images: sums.images + count,
+      seconds: sums.seconds + (done - mark) / 1000,
+      waitSeconds: sums.waitSeconds + (arrived - mark) / 1000,
+    };
+    mark = done;
+    step++;
+    options.onStep({
+      epoch: state.epoch,
+      epochs: config.epochs,
+      step,
+      steps: stepsPerEpoch,
+      loss: sums.loss / sums.images,
+      top1: (100 * sums.correct) / sums.images,
+      imagesPerSecond: sums.images / sums.seconds,
+      learningRate,
+    });
+    // Lets a signal (Ctrl-C) reach its handler: an engine may block the event loop for a whole step.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (signal.aborted) break;
+  }
+  return { ...state, step, sums };
+}
+
+async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState> {
+  const { sums } = state;
+  const evaluation = await options.evaluate();
+  const metrics: EpochMetrics = {
+    epoch: state.epoch,
+    learningRate: rateAt(options, state.epoch, options.stepsPerEpoch - 1),
+    trainLoss: sums.loss / sums.images,
+    trainTop1Error: 100 - (100 * sums.correct) / sums.images,
+    validationLoss: evaluation.loss,
+    validationTop1Error: evaluation.top1Error,
+    validationTop5Error: evaluation.top5Error,
+    seconds: sums.seconds,
+    imagesPerSecond: sums.images / sums.seconds,
+    waitShare: sums.waitSeconds / sums.seconds,
+  };
+  const isBest = state.bestTop1Error === null || evaluation.top1Error < state.bestTop1Error;
+  const next: TrainingState = {
+    epoch: state.epoch + 1,
+    step: 0,
+    sums: noSums,
+    bestTop1Error: isBest ? evaluation.top1Error : state.bestTop1Error,
+    history: [...state.history, metrics],
+  };
+  await options.save(next, isBest);
+  return next;
+}
+
+function rateAt({ config, stepsPerEpoch }: LoopOptions, epoch: number, step: number): number {
+  const schedule = { ...config, learningRate: learningRateOf(config) };
+  return learningRateAt(schedule, epoch * stepsPerEpoch + step, stepsPerEpoch);
+}

@@ -1,0 +1,257 @@
+/**
+ * A training run in a folder: pictures in, `best.safetensors`, `last.safetensors`, `metrics.csv`, `metrics.jsonl` and
+ * `config.json` out. What stands in the folder is always whole, and a run that was stopped goes on from `last.safetensors`.
+ */
+
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type FolderDataset, openTrainingFolders } from "../data/folder.node.ts";
+import { Loader, type LoadFailure } from "../data/loader.node.ts";
+import { SenetError } from "../errors.ts";
+import type { Evaluation } from "../evaluate/evaluate.ts";
+import { evaluateFolder } from "../evaluate/folder.node.ts";
+import { selectExecutor } from "../executors/select.node.ts";
+import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import { ioError, readBytes, replaceFile } from "../weights/files.node.ts";
+import { initialWeights } from "../weights/init.ts";
+import { lossGraph, model } from "../zoo/index.ts";
+import { type TrainingConfig, trainingConfig } from "./config.ts";
+import { type Progress, trainingLoop } from "./loop.ts";
+import { type EpochMetrics, initialState, type TrainingState, trainingStateSchema } from "./state.ts";
+import { TrainingStep } from "./step.ts";
+
+export interface RunOptions {
+  /** A folder with `train/` and `val/`, one folder a class in each. */
+  readonly data: string;
+  /** Where the run's files go; made when absent. */
+  readonly out: string;
+  readonly config: TrainingConfig;
+  /** Go on from `last.safetensors` in `out`. */
+  readonly resume: boolean;
+  readonly executor?: string;
+  readonly threads?: number;
+  readonly workers?: number;
+  /** Bytes for decoded pictures kept in memory. */
+  readonly cacheBytes?: number;
+  readonly signal: AbortSignal;
+  readonly onStart: (facts: RunFacts) => void;
+  readonly onStep: (progress: Progress) => void;
+  readonly onEpoch: (metrics: EpochMetrics, isBest: boolean) => void;
+}
+
+export interface RunFacts {
+  readonly executor: string;
+  readonly reason: string;
+  readonly classes: number;
+  readonly trainImages: number;
+  readonly validationImages: number;
+  readonly parameters: number;
+  readonly startEpoch: number;
+}
+
+export interface RunResult {
+  readonly state: TrainingState;
+  /** False when `signal` stopped the run before its last epoch. */
+  readonly finished: boolean;
+  readonly failures: readonly LoadFailure[];
+}
+
+export const bestFile = (out: string): string => join(out, "best.safetensors");
+export const lastFile = (out: string): string => join(out, "last.safetensors");
+
+/**
+ * Trains from the start, or from where the run in `out` stopped.
+ * @throws SenetError `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
+ */
+export async function trainRun(options: RunOptions): Promise<RunResult> {
+  const { config, out, signal } = options;
+  const { train, val } = await openTrainingFolders(options.data);
+  const stepsPerEpoch = Math.floor(train.samples.length / config.batchSize);
+  if (stepsPerEpoch === 0) {
+    throw new SenetError("usage", "a batch is larger than the training set", {
+      where: train.root,
+      expected: `at least ${config.batchSize} pictures`,
+      found: `${train.samples.length}`,
+      hint: `--batch-size ${train.samples.length}, or less`,
+    });
+  }
+  const network = model(config.model, train.classes.length);
+  const graph = lossGraph(network, { batch: config.batchSize, imageSize: config.imageSize });
+  const earlier = await openOut(options, train);
+  const weights = earlier?.weights ?? initialWeights(graph, config.seed);
+  const { executor, reason } = await selectExecutor(options.executor);
+
+  await using cleanup = new AsyncDisposableStack();
+  const step = await TrainingStep.create(
+    executor,
+    network,
+    weights,
+    {
+      batchSize: config.batchSize,
+      imageSize: config.imageSize,
+      labelSmoothing: config.labelSmoothing,
+      sgd: config,
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+    },
+    earlier?.velocities,
+  );
+  cleanup.defer(() => step.dispose());
+  const preprocessing = preprocessingOf(config);
+  const loading = {
+    ...(options.workers === undefined ? {} : { workers: options.workers }),
+    ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+  };
+  const trainLoader = new Loader({
+    dataset: train,
+    batchSize: config.batchSize,
+    transform: {
+      kind: "training",
+      size: config.imageSize,
+      scale: [config.cropScale, 1],
+      ratio: [3 / 4, 4 / 3],
+      mirror: config.mirror,
+      interpolation: config.interpolation,
+      preprocessing,
+    },
+    shuffleSeed: config.seed,
+    dropLast: true,
+    ...loading,
+  });
+  cleanup.defer(() => trainLoader.dispose());
+  const valLoader = new Loader({
+    dataset: val,
+    batchSize: config.batchSize,
+    transform: { kind: "evaluation", preprocessing },
+    ...loading,
+  });
+  cleanup.defer(() => valLoader.dispose());
+
+  const parameters = [...step.sgd.velocities.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const startEpoch = earlier?.state.epoch ?? 0;
+  const facts = { executor: executor.name, reason, classes: train.classes.length, parameters, startEpoch };
+  options.onStart({ ...facts, trainImages: train.samples.length, validationImages: val.samples.length });
+
+  const checkpoint = { model: network, labels: train.classes, preprocessing, weights };
+  const save = async (state: TrainingState, isBest: boolean): Promise<void> => {
+    // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
+    if (isBest) await replaceFile(bestFile(out), encodeCheckpoint(checkpoint));
+    const run = { config, state, velocities: step.sgd.velocities };
+    await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
+    await writeMetrics(out, state.history);
+    const metrics = state.history.at(-1);
+    if (state.step === 0 && metrics !== undefined) options.onEpoch(metrics, isBest);
+  };
+  const evaluateNow = (): Promise<Evaluation> =>
+    evaluateFolder({
+      executor,
+      model: network,
+      weights,
+      loader: valLoader,
+      imageSize: config.imageSize,
+      ...threadsOf(options),
+    });
+
+  const state = await trainingLoop(
+    {
+      config,
+      step,
+      stepsPerEpoch,
+      batches: (epoch, start) => trainLoader.epoch(epoch, start),
+      evaluate: evaluateNow,
+      onStep: options.onStep,
+      save,
+      signal,
+    },
+    earlier?.state ?? initialState,
+  );
+  const failures = [...trainLoader.failures, ...valLoader.failures];
+  return { state, finished: state.epoch >= config.epochs, failures };
+}
+
+const threadsOf = ({ threads }: RunOptions) => (threads === undefined ? {} : { threads });
+
+/** How pictures are prepared when this run evaluates, and later whenever its weights are used. */
+export function preprocessingOf(config: TrainingConfig): Preprocessing {
+  return {
+    ...imagenetPreprocessing,
+    resize: config.evaluationResize ?? Math.round(config.imageSize / 0.875),
+    crop: config.imageSize,
+    interpolation: config.interpolation,
+  };
+}
+
+type Earlier = Pick<Checkpoint, "weights"> & {
+  readonly velocities: ReadonlyMap<string, Checkpoint["weights"] extends Map<string, infer T> ? T : never>;
+  readonly state: TrainingState;
+};
+
+/** Prepares the out folder: an empty place for a new run, or the state of the one to go on with. */
+async function openOut({ out, resume, config }: RunOptions, train: FolderDataset): Promise<Earlier | undefined> {
+  if (!resume) {
+    if (existsSync(lastFile(out))) {
+      throw new SenetError("usage", "there is a run in this folder already", {
+        where: out,
+        hint: "--resume to go on with it, or another --out",
+      });
+    }
+    try {
+      await mkdir(out, { recursive: true });
+    } catch (cause) {
+      throw ioError("the folder cannot be made", out, cause, "another --out");
+    }
+    await replaceFile(join(out, "config.json"), [`${JSON.stringify(config, null, 2)}\n`]);
+    return undefined;
+  }
+  const { model: saved, labels, weights, run } = await openLast(out);
+  if (labels.join("\0") !== train.classes.join("\0")) {
+    throw new SenetError("weights", "the run was trained on other classes", {
+      where: lastFile(out),
+      expected: labels.join(", "),
+      found: train.classes.join(", "),
+    });
+  }
+  if (saved.name !== config.model) {
+    throw new SenetError("weights", "the run is of another model", {
+      where: lastFile(out),
+      expected: config.model,
+      found: saved.name,
+    });
+  }
+  return { weights, velocities: run.velocities, state: run.state };
+}
+
+async function openLast(out: string) {
+  const path = lastFile(out);
+  if (!existsSync(path)) {
+    throw new SenetError("usage", "there is nothing to resume", {
+      where: path,
+      hint: "start the run without --resume",
+    });
+  }
+  const checkpoint = decodeCheckpoint(await readBytes(path), path);
+  if (checkpoint.run === undefined)
+    throw new SenetError("weights", "the file holds weights, not a run", { where: path });
+  const state = trainingStateSchema.safeParse(checkpoint.run.state);
+  if (!state.success) {
+    throw new SenetError("weights", "the state of the run cannot be used", { where: path, found: state.error.message });
+  }
+  const config = trainingConfig(checkpoint.run.config, path);
+  return { ...checkpoint, run: { config, state: state.data, velocities: checkpoint.run.velocities } };
+}
+
+/** The config of the run in `out`, from its `last.safetensors`. @throws SenetError where there is none */
+export const savedConfig = async (out: string): Promise<TrainingConfig> => (await openLast(out)).run.config;
+
+async function writeMetrics(out: string, history: readonly EpochMetrics[]): Promise<void> {
+  const first = history[0];
+  if (first === undefined) return;
+  const columns = Object.keys(first) as (keyof EpochMetrics)[];
+  const csv = [columns.join(","), ...history.map((row) => columns.map((column) => row[column]).join(","))];
+  await replaceFile(join(out, "metrics.csv"), [`${csv.join("\n")}\n`]);
+  await replaceFile(
+    join(out, "metrics.jsonl"),
+    history.map((row) => `${JSON.stringify(row)}\n`),
+  );
+}

@@ -1,0 +1,92 @@
+/** One optimiser step, from a batch to changed weights. */
+
+import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
+import { SenetError } from "../errors.ts";
+import { countCorrect } from "../evaluate/metrics.ts";
+import type { Executable, Executor, Weights } from "../executors/executor.ts";
+import { type Graph, isTrainable } from "../ir/graph.ts";
+import type { Tensor } from "../tensor.ts";
+import { inputName, labelsName, lossGraph, type Model } from "../zoo/index.ts";
+import { allFinite, firstNonFinite } from "./diagnose.ts";
+import { Sgd, type SgdConfig } from "./sgd.ts";
+
+export interface StepOptions {
+  readonly batchSize: number;
+  readonly imageSize: number;
+  readonly labelSmoothing: number;
+  readonly sgd: SgdConfig;
+  readonly threads?: number;
+}
+
+export interface StepResult {
+  /** Mean cross-entropy over the batch. */
+  readonly loss: number;
+  /** Pictures whose label has the largest logit. */
+  readonly correct: number;
+  /** Time spent in the optimiser, of the step's whole. */
+  readonly optimiserMilliseconds: number;
+}
+
+/** A training graph, compiled over live weights, with its optimiser. */
+export class TrainingStep {
+  readonly #executor: Executor;
+  readonly #graph: Graph;
+  readonly #executable: Executable;
+  readonly #weights: Weights;
+  readonly sgd: Sgd;
+
+  private constructor(executor: Executor, graph: Graph, executable: Executable, weights: Weights, sgd: Sgd) {
+    this.#executor = executor;
+    this.#graph = graph;
+    this.#executable = executable;
+    this.#weights = weights;
+    this.sgd = sgd;
+  }
+
+  /** @param velocities the optimiser's state of an earlier run; fresh without */
+  static async create(
+    executor: Executor,
+    model: Model,
+    weights: Weights,
+    options: StepOptions,
+    velocities?: ReadonlyMap<string, Tensor>,
+  ): Promise<TrainingStep> {
+    const { batchSize, imageSize, labelSmoothing, threads, sgd } = options;
+    const graph = differentiate(lossGraph(model, { batch: batchSize, imageSize, labelSmoothing }));
+    const executable = await executor.compile(graph, weights, {
+      weights: "live",
+      ...(threads === undefined ? {} : { threads }),
+    });
+    return new TrainingStep(executor, graph, executable, weights, new Sgd(graph, sgd, velocities));
+  }
+
+  /**
+   * @param images float32 `[N,3,S,S]`
+   * @param labels int32 `[N]`
+   * @throws SenetError `training` where the loss or a gradient is not finite; the weights are then as before the step
+   */
+  async run(images: Tensor, labels: Tensor, learningRate: number): Promise<StepResult> {
+    const inputs = new Map([
+      [inputName, images],
+      [labelsName, labels],
+    ]);
+    const outputs = await this.#executable.run(inputs);
+    const loss = outputs.get("loss")!.data[0]!;
+    const gradients = this.#graph.parameters.filter(isTrainable).map(({ name }) => outputs.get(gradientOf(name))!);
+    if (!Number.isFinite(loss) || !gradients.every(allFinite)) {
+      const culprit = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs);
+      throw new SenetError("training", `the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a finite number`, {
+        found: `loss ${loss}; first made by ${culprit}`,
+        hint: "a lower learning rate, or a longer warm-up",
+      });
+    }
+    const updating = performance.now();
+    this.sgd.step(this.#weights, outputs, learningRate);
+    const optimiserMilliseconds = performance.now() - updating;
+    return { loss, correct: countCorrect(outputs.get("logits")!, labels, 1), optimiserMilliseconds };
+  }
+
+  async dispose(): Promise<void> {
+    await this.#executable.dispose();
+  }
+}

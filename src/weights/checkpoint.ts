@@ -1,0 +1,129 @@
+/**
+ * Our weight files: safetensors whose metadata say all that is needed to use them without flags: the model, the labels,
+ * the pre-processing; and in `last.safetensors` the state of the run.
+ */
+
+import { z } from "zod";
+import { SenetError } from "../errors.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
+import type { Tensor } from "../tensor.ts";
+import { inferenceGraph, type Model } from "../zoo/index.ts";
+import { loadWeights } from "./load.ts";
+import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
+
+export interface Checkpoint {
+  readonly model: Model;
+  /** Class names, by index. */
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly weights: Map<string, Tensor>;
+  /** Present in a file that a run can resume from. */
+  readonly run?: RunState;
+}
+
+/** What training needs to go on (train/state.ts gives it its types); opaque here, since files know nothing of training. */
+export interface RunState {
+  readonly config: unknown;
+  readonly state: unknown;
+  readonly velocities: ReadonlyMap<string, Tensor>;
+}
+
+const format = "senet-1";
+const velocityPrefix = "velocity/";
+
+const triple = z.tuple([z.number(), z.number(), z.number()]);
+const positive = z.number().int().positive();
+
+const resnetSchema = z.strictObject({
+  stem: z.enum(["imagenet", "cifar"]),
+  block: z.enum(["basic", "bottleneck"]),
+  depths: z.array(positive.max(1000)).min(1).max(8),
+  widths: z.array(positive.max(65536)).min(1).max(8),
+  strideOn: z.enum(["1x1", "3x3"]),
+  se: z.strictObject({ reduction: positive, bias: z.boolean() }).optional(),
+});
+const modelSchema = z.strictObject({ name: z.string(), config: resnetSchema, classes: positive });
+const labelsSchema = z.array(z.string());
+const preprocessingSchema = z.strictObject({
+  channels: z.enum(["rgb", "bgr"]),
+  scale: z.union([z.literal(1), z.literal(255)]),
+  mean: triple,
+  std: triple,
+  resize: positive,
+  crop: positive,
+  interpolation: z.enum(["bilinear", "bicubic"]),
+});
+
+export function encodeCheckpoint({ model, labels, preprocessing, weights, run }: Checkpoint): Uint8Array[] {
+  const tensors = new Map(weights);
+  const metadata = new Map([
+    ["format", format],
+    ["model", JSON.stringify(model)],
+    ["labels", JSON.stringify(labels)],
+    ["preprocessing", JSON.stringify(preprocessing)],
+  ]);
+  if (run !== undefined) {
+    metadata.set("config", JSON.stringify(run.config));
+    metadata.set("state", JSON.stringify(run.state));
+    for (const [name, velocity] of run.velocities) tensors.set(velocityPrefix + name, velocity);
+  }
+  return encodeSafetensors(tensors, metadata);
+}
+
+/**
+ * @param where the file's name, for errors
+ * @throws SenetError `weights` where the file is damaged, not ours, or its tensors are not its model's
+ */
+export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
+  const { tensors, metadata } = parseSafetensors(bytes, where);
+  if (metadata.get("format") !== format) {
+    throw new SenetError("weights", "this safetensors file was not written by senet", {
+      where,
+      expected: `format "${format}" in its metadata`,
+      found: metadata.size === 0 ? "no metadata" : `${[...metadata.keys()].join(", ")}`,
+    });
+  }
+  const read = <T>(key: string, schema: z.ZodType<T>): T => readMetadata(metadata, key, schema, where);
+  const model: Model = read("model", modelSchema);
+  const labels = read("labels", labelsSchema);
+  if (labels.length !== model.classes) {
+    throw new SenetError("weights", "labels do not fit the model", {
+      where,
+      expected: `${model.classes} labels`,
+      found: `${labels.length}`,
+    });
+  }
+  const velocities = new Map<string, Tensor>();
+  const own = new Map<string, Tensor>();
+  for (const [name, value] of tensors) {
+    if (name.startsWith(velocityPrefix)) velocities.set(name.slice(velocityPrefix.length), value);
+    else own.set(name, value);
+  }
+  // Parameters do not depend on the picture's size.
+  const graph = inferenceGraph(model, { batch: 1, imageSize: 64 });
+  const checkpoint = {
+    model,
+    labels,
+    preprocessing: read("preprocessing", preprocessingSchema),
+    weights: loadWeights(graph, own, where),
+  };
+  if (!metadata.has("state")) return checkpoint;
+  const run = { config: read("config", z.unknown()), state: read("state", z.unknown()), velocities };
+  return { ...checkpoint, run };
+}
+
+function readMetadata<T>(metadata: ReadonlyMap<string, string>, key: string, schema: z.ZodType<T>, where: string): T {
+  const fail = (found: string, cause?: unknown): never => {
+    throw new SenetError("weights", `the metadata "${key}" cannot be used`, { where, found, cause });
+  };
+  const text = metadata.get(key);
+  if (text === undefined) return fail("nothing");
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    return fail(text.slice(0, 80), cause);
+  }
+  const result = schema.safeParse(json);
+  return result.success ? result.data : fail(z.prettifyError(result.error));
+}

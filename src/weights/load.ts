@@ -1,0 +1,34 @@
+/** Strict loading: a file's tensors are a model's weights, all of them and nothing else, or there is an error that lists everything. */
+
+import { SenetError } from "../errors.ts";
+import type { Graph } from "../ir/graph.ts";
+import { sameShape, type Tensor } from "../tensor.ts";
+
+/**
+ * The weights of `graph` out of named tensors.
+ * @throws SenetError `weights`, with every missing, unexpected and misshapen tensor.
+ */
+export function loadWeights(graph: Graph, tensors: ReadonlyMap<string, Tensor>, where: string): Map<string, Tensor> {
+  const faults: string[] = [];
+  const weights = new Map<string, Tensor>();
+  for (const { name, type } of graph.parameters) {
+    const found = tensors.get(name);
+    if (found === undefined) faults.push(`missing     ${name} [${type.shape.join(", ")}]`);
+    else if (!sameShape(found.shape, type.shape) || found.dtype !== type.dtype) {
+      const expected = `${type.dtype}[${type.shape.join(", ")}]`;
+      faults.push(`misshapen   ${name}: the model has ${expected}, the file ${found.dtype}[${found.shape.join(", ")}]`);
+    } else weights.set(name, found);
+  }
+  const known = new Set(graph.parameters.map(({ name }) => name));
+  for (const name of tensors.keys()) if (!known.has(name)) faults.push(`unexpected  ${name}`);
+  if (faults.length === 0) return weights;
+
+  const shown = faults.slice(0, 20).map((fault) => `\n    ${fault}`);
+  const more = faults.length > shown.length ? `\n    ... and ${faults.length - shown.length} more` : "";
+  throw new SenetError("weights", `these are not the weights of ${graph.name}`, {
+    where,
+    expected: `${graph.parameters.length} tensors by name and shape`,
+    found: `${faults.length} faults:${shown.join("")}${more}`,
+    hint: "name the model that the file was made with",
+  });
+}

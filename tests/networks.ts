@@ -1,0 +1,82 @@
+/** Whole networks and ten training steps against PyTorch (golden/make_networks.py), for any executor. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import type { Executor } from "../src/executors/executor.ts";
+import { inferencePasses, runPasses } from "../src/passes/index.ts";
+import { TrainingStep } from "../src/train/step.ts";
+import { inferenceGraph, inputName, lossGraph, model } from "../src/zoo/index.ts";
+import { formulaLabels, formulaPictures, formulaWeights } from "./formula.ts";
+import { assertClose, golden } from "./support.ts";
+
+interface Golden {
+  readonly logits: readonly {
+    readonly model: string;
+    readonly imageSize: number;
+    readonly classes: number;
+    readonly batch: number;
+    readonly logits: readonly number[];
+  }[];
+  readonly training: readonly {
+    readonly model: string;
+    readonly imageSize: number;
+    readonly classes: number;
+    readonly batch: number;
+    readonly nesterov: boolean;
+    readonly labelSmoothing: number;
+    readonly learningRate: number;
+    readonly momentum: number;
+    readonly weightDecay: number;
+    readonly losses: readonly number[];
+    readonly runningStatistics: Readonly<Record<string, number>>;
+  }[];
+}
+
+export function networkTests(name: string, executor: Executor): void {
+  const expected = JSON.parse(readFileSync(golden("networks.json"), "utf8")) as Golden;
+
+  for (const { model: modelName, imageSize, classes, batch, logits } of expected.logits) {
+    for (const folded of [false, true]) {
+      test(`${name}: ${modelName} at ${imageSize} gives PyTorch's logits${folded ? " with batch norm folded" : ""}`, async () => {
+        const graph = inferenceGraph(model(modelName, classes), { batch, imageSize });
+        const program = runPasses({ graph, weights: formulaWeights(graph) }, folded ? inferencePasses : []);
+        assert.equal(
+          program.graph.nodes.some((node) => node.op === "batchNorm"),
+          !folded,
+        );
+        const executable = await executor.compile(program.graph, program.weights);
+        const outputs = await executable.run(new Map([[inputName, formulaPictures(batch, imageSize, 0)]]));
+        assertClose(outputs.get("logits")!.data, logits, 1e-4, "logits");
+        await executable.dispose();
+      });
+    }
+  }
+
+  for (const run of expected.training) {
+    const variant = `${run.nesterov ? "Nesterov" : "plain"} momentum, label smoothing ${run.labelSmoothing}`;
+    test(`${name}: ten steps of ${run.model} follow PyTorch's losses (${variant})`, async () => {
+      const network = model(run.model, run.classes);
+      const weights = formulaWeights(lossGraph(network, { batch: run.batch, imageSize: run.imageSize }));
+      const step = await TrainingStep.create(executor, network, weights, {
+        batchSize: run.batch,
+        imageSize: run.imageSize,
+        labelSmoothing: run.labelSmoothing,
+        sgd: { momentum: run.momentum, nesterov: run.nesterov, weightDecay: run.weightDecay, decayAll: false },
+      });
+      const losses: number[] = [];
+      for (let i = 0; i < 10; i++) {
+        const images = formulaPictures(run.batch, run.imageSize, i);
+        const { loss } = await step.run(images, formulaLabels(run.batch, run.classes, i), run.learningRate);
+        losses.push(loss);
+      }
+      await step.dispose();
+      assertClose(losses, run.losses, 1e-4, "losses");
+      for (const [statistic, sum] of Object.entries(run.runningStatistics)) {
+        let found = 0;
+        for (const value of weights.get(statistic)!.data) found += Math.abs(value);
+        assertClose([found], [sum], 1e-3, statistic);
+      }
+    });
+  }
+}
