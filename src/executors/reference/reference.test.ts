@@ -1,5 +1,5 @@
 import { conformance } from "../../../tests/conformance.ts";
-import { reference } from "./reference.ts";
+import { referenceExecutor } from "./reference.ts";
 
-conformance({ name: "reference", executor: reference, tolerance: 1e-10, dtypes: ["float64"] });
-conformance({ name: "reference", executor: reference, tolerance: 1e-5, dtypes: ["float32"] });
+conformance({ name: "reference", executor: referenceExecutor, tolerance: 1e-10, dtypes: ["float64"] });
+conformance({ name: "reference", executor: referenceExecutor, tolerance: 1e-5, dtypes: ["float32"] });

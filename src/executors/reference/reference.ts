@@ -17,7 +17,7 @@ import { kernels } from "./kernels.ts";
  * Runs graphs in float32 and float64, in one thread (`threads` has no effect). `frozen` weights are copied at compile
  * time, and then any batch size can be run.
  */
-export const reference: Executor = {
+export const referenceExecutor: Executor = {
   name: "reference",
   async compile(graph, weights, options) {
     return new ReferenceExecutable(graph, weights, options);
