@@ -1,0 +1,305 @@
+/**
+ * Batches for training and evaluation, made ahead of the step on worker threads.
+ *
+ * What a batch holds is a function of the seed, the epoch and its number alone, not of the number of workers nor of
+ * timing, so that a run that resumes at any batch goes on as if it had not stopped.
+ */
+
+import { availableParallelism, freemem } from "node:os";
+import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
+import { SenetError } from "../errors.ts";
+import { createRandom } from "../random.ts";
+import { type Tensor, zeros } from "../tensor.ts";
+import type { PictureFolder } from "./folder.node.ts";
+import { batchCount, Cell, createRing, type Ring, UNBOUNDED } from "./ring.ts";
+import { checkTransform, type ImageTransform, sizeOfTransform } from "./transform.ts";
+import { Stream, type WorkerJob, type WorkerMessage } from "./worker.node.ts";
+
+export interface LoaderOptions {
+  readonly dataset: PictureFolder;
+  readonly batchSize: number;
+  /** A training transform replaces a picture that cannot be decoded; an evaluation transform leaves it out. */
+  readonly transform: ImageTransform;
+  /** Shuffles anew in each epoch, and augments. Absent: the order of the folder; training transforms want a seed. */
+  readonly seed?: number;
+  /** Leave out the last batch where it is not full; false by default. */
+  readonly dropLast?: boolean;
+  /** Threads; by default one per core, at most 8. */
+  readonly workers?: number;
+  /** How many batches are made ahead of the one in use; 3 by default. */
+  readonly prefetch?: number;
+  /**
+   * Bytes for decoded pictures that are kept for the next epoch; beyond it pictures are decoded anew. 0: none. By
+   * default 4 GiB, but at most half of the memory that is free.
+   */
+  readonly cacheBytes?: number;
+}
+
+/** The same memory each time: the next batch is written over it. */
+export interface Batch {
+  /** float32 `[batchSize, 3, S, S]`; rows from `size` on are zero. */
+  readonly images: Tensor;
+  /** int32 `[batchSize]`; −1 from `size` on. */
+  readonly labels: Tensor;
+  /** The place of each row in the dataset's samples; −1 from `size` on. */
+  readonly samples: Int32Array;
+  /**
+   * Rows 0 to `size` − 1 are pictures: fewer than `batchSize` in a last batch, and where pictures failed in evaluation,
+   * but at least one.
+   */
+  readonly size: number;
+}
+
+/** A picture that could not be used. */
+export interface Failure {
+  readonly file: string;
+  readonly reason: string;
+}
+
+const GIB = 2 ** 30;
+
+export class Loader {
+  readonly batchSize: number;
+  /** Batches in an epoch. */
+  readonly batches: number;
+  /** Pictures that could not be decoded, each once, in the order in which they were met. */
+  readonly failures: Failure[] = [];
+
+  readonly #dataset: PictureFolder;
+  readonly #seed: number | undefined;
+  readonly #dropLast: boolean;
+  readonly #ring: Ring;
+  readonly #workers: Worker[] = [];
+  readonly #ports: MessagePort[] = [];
+  readonly #images: Tensor;
+  readonly #labels: Tensor;
+  readonly #samples: Int32Array;
+  /** By class: samples that have not failed. */
+  readonly #usable: Int32Array;
+  #fault: unknown;
+  #wake: () => void = () => {};
+  /** Which call of `epoch` may go on. */
+  #turn = 0;
+  #disposed = false;
+
+  /**
+   * Starts the threads; they do not keep the process alive.
+   * @throws SenetError `usage` where an option is out of its range, `data` where the dataset has no samples
+   */
+  constructor(options: LoaderOptions) {
+    const { dataset, batchSize, transform, seed, dropLast = false, prefetch = 3 } = options;
+    const { workers = Math.min(8, availableParallelism()), cacheBytes = defaultCacheBytes() } = options;
+    checkTransform(transform);
+    checkWhole("batchSize", batchSize, 1);
+    checkWhole("prefetch", prefetch, 1);
+    checkWhole("workers", workers, 1);
+    if (!(cacheBytes >= 0)) unusableOption("cacheBytes", "a number of bytes, 0 or more", cacheBytes);
+    if (seed !== undefined) checkWhole("seed", seed, 0);
+    else if (transform.kind === "train")
+      unusableOption("seed", "a whole number, because the transform is random", seed);
+    const count = dataset.samples.length;
+    if (count === 0) throw new SenetError("data", "there are no pictures", { where: dataset.root });
+
+    this.batchSize = batchSize;
+    this.batches = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
+    this.#dataset = dataset;
+    this.#seed = seed;
+    this.#dropLast = dropLast;
+    const size = sizeOfTransform(transform);
+    const imageLength = 3 * size * size;
+    this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count, cacheBytes });
+    this.#images = zeros("float32", [batchSize, 3, size, size]);
+    this.#labels = zeros("int32", [batchSize]);
+    this.#samples = new Int32Array(batchSize);
+    this.#usable = new Int32Array(dataset.classes.length);
+    for (const { label } of dataset.samples) this.#usable[label]!++;
+
+    const files = dataset.samples.map(({ file }) => file);
+    for (let i = 0; i < workers; i++) this.#start({ ring: this.#ring, files, transform, seed: seed ?? 0 });
+  }
+
+  #start(job: Omit<WorkerJob, "port">): void {
+    const { port1, port2 } = new MessageChannel();
+    const workerData: WorkerJob = { ...job, port: port2 };
+    const worker = new Worker(new URL("./worker.node.js", import.meta.url), { workerData, transferList: [port2] });
+    // Failures are told here, messages only wake: they are read from the port when they are wanted.
+    port1.on("message", (message: WorkerMessage) => {
+      this.#hear(message);
+      this.#wake();
+    });
+    worker.on("error", (error) => {
+      this.#fault ??= error;
+      this.#wake();
+    });
+    worker.unref();
+    port1.unref();
+    this.#workers.push(worker);
+    this.#ports.push(port1);
+  }
+
+  /**
+   * The batches of an epoch, from `startBatch` on. A batch is valid until the next one is asked for. Leaving the loop
+   * early is fine; starting another epoch ends this one.
+   * @throws SenetError `data` when every picture of a class has failed, `usage` when the loader has been disposed
+   */
+  async *epoch(epoch: number, startBatch = 0): AsyncGenerator<Batch, void, undefined> {
+    checkWhole("epoch", epoch, 0);
+    checkWhole("startBatch", startBatch, 0);
+    const turn = ++this.#turn;
+    const ring = this.#ring;
+    await this.#stop(turn);
+    const end = this.#begin(epoch, startBatch);
+    try {
+      for (let batch = startBatch; batch < this.batches; batch++) {
+        const count = batchCount(ring, batch, end);
+        const slot = batch % ring.depth;
+        await this.#until(turn, () => Atomics.load(ring.done, slot) === count);
+        const taken = this.#take(slot, count);
+        if (taken.size > 0) yield taken;
+      }
+    } finally {
+      // Only the epoch that is still the current one may stop the workers.
+      if (turn === this.#turn) await this.#stop(turn);
+    }
+  }
+
+  /** Ends the threads and gives their memory back. */
+  async dispose(): Promise<void> {
+    this.#disposed = true;
+    const { control } = this.#ring;
+    this.#askToStop();
+    Atomics.store(control, Cell.generation, -1);
+    Atomics.notify(control, Cell.generation);
+    this.#wake();
+    for (const port of this.#ports) port.close();
+    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** Lays out an epoch in the ring and lets the workers run. They are idle. Gives the end of the positions. */
+  #begin(epoch: number, startBatch: number): number {
+    const { control, order, done, batchSize } = this.#ring;
+    const count = order.length;
+    if (this.#seed === undefined) for (let i = 0; i < count; i++) order[i] = i;
+    else order.set(createRandom(this.#seed, Stream.order, epoch).shuffled(count));
+    const end = this.#dropLast ? this.batches * batchSize : count;
+    done.fill(0);
+    Atomics.store(control, Cell.stop, 0);
+    Atomics.store(control, Cell.next, Math.min(startBatch * batchSize, end));
+    Atomics.store(control, Cell.end, end);
+    Atomics.store(control, Cell.released, startBatch);
+    Atomics.store(control, Cell.active, this.#workers.length);
+    Atomics.store(control, Cell.epoch, epoch);
+    Atomics.add(control, Cell.generation, 1);
+    Atomics.notify(control, Cell.generation);
+    return end;
+  }
+
+  /**
+   * Copies a finished batch out of the ring and frees its slot. A copy, because engines refuse shared memory; it is
+   * small beside any step.
+   */
+  #take(slot: number, count: number): Batch {
+    const { control, images, samples, done, batchSize, imageLength } = this.#ring;
+    const target = this.#images.data;
+    const labels = this.#labels.data;
+    const first = slot * batchSize;
+    let size = 0;
+    // Rows that failed are closed up.
+    for (let row = first; row < first + count; row++) {
+      const sample = samples[row]!;
+      if (sample < 0) continue;
+      target.set(images.subarray(row * imageLength, (row + 1) * imageLength), size * imageLength);
+      labels[size] = this.#dataset.samples[sample]!.label;
+      this.#samples[size] = sample;
+      size++;
+    }
+    target.fill(0, size * imageLength);
+    labels.fill(-1, size);
+    this.#samples.fill(-1, size);
+    done[slot] = 0;
+    Atomics.add(control, Cell.released, 1);
+    Atomics.notify(control, Cell.released);
+    return { images: this.#images, labels: this.#labels, samples: this.#samples, size };
+  }
+
+  #askToStop(): void {
+    const { control } = this.#ring;
+    Atomics.store(control, Cell.stop, 1);
+    // A changed value, not only a notification: a worker that is about to wait must not miss it.
+    Atomics.store(control, Cell.released, UNBOUNDED);
+    Atomics.notify(control, Cell.released);
+  }
+
+  /** Waits until all workers are idle. */
+  async #stop(turn: number): Promise<void> {
+    this.#askToStop();
+    await this.#until(turn, () => Atomics.load(this.#ring.control, Cell.active) === 0);
+  }
+
+  /** Waits for the workers; only while waiting do they keep the process alive. */
+  async #until(turn: number, isSo: () => boolean): Promise<void> {
+    for (;;) {
+      this.#listen();
+      this.#check(turn);
+      if (isSo()) return;
+      for (const port of this.#ports) port.ref();
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+      for (const port of this.#ports) port.unref();
+    }
+  }
+
+  #check(turn: number): void {
+    if (this.#disposed) throw new SenetError("usage", "the loader has been disposed");
+    if (turn !== this.#turn) throw new SenetError("usage", "another epoch of this loader has been started");
+    if (this.#fault !== undefined) {
+      throw new SenetError("data", "a loader thread has died", { found: String(this.#fault), cause: this.#fault });
+    }
+    const dead = this.#usable.findIndex((count, label) => count === 0 && this.#failed.has(label));
+    if (dead >= 0) {
+      const last = this.failures.at(-1)!;
+      throw new SenetError("data", `no picture of the class "${this.#dataset.classes[dead]}" can be decoded`, {
+        where: this.#dataset.root,
+        found: `${this.failures.length} bad pictures, the last ${last.file}: ${last.reason}`,
+        hint: "get the pictures of this class again, or remove its folder",
+      });
+    }
+  }
+
+  /** Classes with a failure. */
+  readonly #failed = new Set<number>();
+
+  /** Reads what has been told so far, without a turn of the event loop, which the steps may leave no time for. */
+  #listen(): void {
+    for (const port of this.#ports) {
+      for (let told = receiveMessageOnPort(port); told !== undefined; told = receiveMessageOnPort(port)) {
+        this.#hear(told.message as WorkerMessage);
+      }
+    }
+  }
+
+  #hear(message: WorkerMessage): void {
+    if (message.kind !== "failed") return;
+    const { file, label } = this.#dataset.samples[message.sample]!;
+    this.failures.push({ file, reason: message.reason });
+    this.#failed.add(label);
+    this.#usable[label]!--;
+  }
+}
+
+function defaultCacheBytes(): number {
+  return Math.min(4 * GIB, freemem() / 2);
+}
+
+function checkWhole(option: string, value: number, least: number): void {
+  if (!Number.isSafeInteger(value) || value < least) unusableOption(option, `a whole number, ${least} or more`, value);
+}
+
+function unusableOption(where: string, expected: string, found: unknown): never {
+  throw new SenetError("usage", "a loader option is unusable", { where, expected, found: `${found}` });
+}

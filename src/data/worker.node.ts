@@ -1,0 +1,144 @@
+/** One thread of the loader: takes samples of the epoch, decodes or finds them, transforms them into their slot's row. */
+
+import { type MessagePort, workerData } from "node:worker_threads";
+import sharp from "sharp";
+import { SenetError } from "../errors.ts";
+import { decodePicture } from "../images/decode.node.ts";
+import type { Picture } from "../images/resize.ts";
+import { createRandom } from "../random.ts";
+import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State } from "./ring.ts";
+import { applyTransform, type ImageTransform } from "./transform.ts";
+
+export interface WorkerJob {
+  readonly ring: Ring;
+  readonly files: readonly string[];
+  readonly transform: ImageTransform;
+  readonly seed: number;
+  readonly port: MessagePort;
+}
+
+/** What a worker tells; nothing is ever told to it but through the ring. */
+export type WorkerMessage =
+  /** A batch is complete, or the last worker has become idle: look at the ring. */
+  | { readonly kind: "look" }
+  /** The first failure of this sample. */
+  | { readonly kind: "failed"; readonly sample: number; readonly reason: string };
+
+/** Keys that keep the loader's random numbers apart: `createRandom(seed, stream, epoch, ...)`. */
+export const Stream = { order: 0, augment: 1 } as const;
+
+if (isJob(workerData)) await work(workerData);
+
+/** Importing this file for its types starts nothing. */
+function isJob(data: unknown): data is WorkerJob {
+  return typeof data === "object" && data !== null && "ring" in data && "transform" in data;
+}
+
+async function work(job: WorkerJob): Promise<void> {
+  // Pictures are many and small: one thread each, and no cache of operations on files that are read once.
+  sharp.concurrency(1);
+  sharp.cache(false);
+  const { control } = job.ring;
+  let generation = 0;
+  for (;;) {
+    Atomics.wait(control, Cell.generation, generation);
+    generation = Atomics.load(control, Cell.generation);
+    if (generation < 0) break;
+    await workThroughEpoch(job);
+    if (Atomics.sub(control, Cell.active, 1) === 1) tell(job, { kind: "look" });
+  }
+  job.port.close();
+}
+
+async function workThroughEpoch(job: WorkerJob): Promise<void> {
+  const { ring } = job;
+  const { control, batchSize, depth, done } = ring;
+  const end = Atomics.load(control, Cell.end);
+  const epoch = Atomics.load(control, Cell.epoch);
+  for (;;) {
+    const position = Atomics.add(control, Cell.next, 1);
+    if (position >= end) return;
+    const batch = Math.floor(position / batchSize);
+    for (;;) {
+      const released = Atomics.load(control, Cell.released);
+      if (batch < released + depth) break;
+      Atomics.wait(control, Cell.released, released);
+    }
+    if (Atomics.load(control, Cell.stop) === 1) return;
+    const slot = batch % depth;
+    await fillRow(job, position, epoch, slot * batchSize + (position % batchSize));
+    if (Atomics.add(done, slot, 1) + 1 === batchCount(ring, batch, end)) tell(job, { kind: "look" });
+  }
+}
+
+/** Writes the sample at this position of the epoch, or its replacement, or −1. */
+async function fillRow(job: WorkerJob, position: number, epoch: number, row: number): Promise<void> {
+  const { ring, transform, seed } = job;
+  const { order, images, imageLength, samples } = ring;
+  // The replacement of a picture that fails lies half an epoch away, in another batch; then whatever follows.
+  const count = order.length;
+  const tries = transform.kind === "train" ? count : 1;
+  for (let attempt = 0; attempt < tries; attempt++) {
+    const at = attempt === 0 ? position : (position + Math.floor(count / 2) + attempt - 1) % count;
+    const sample = order[at]!;
+    const picture = await pictureOf(job, sample);
+    if (picture === undefined) continue;
+    const into = images.subarray(row * imageLength, (row + 1) * imageLength);
+    applyTransform(picture, transform, () => createRandom(seed, Stream.augment, epoch, position), into);
+    samples[row] = sample;
+    return;
+  }
+  samples[row] = -1;
+}
+
+async function pictureOf(job: WorkerJob, sample: number): Promise<Picture | undefined> {
+  const { entries, cache } = job.ring;
+  const entry = sample * Entry.size;
+  const state = Atomics.load(entries, entry + Entry.state);
+  if (state === State.failed) return undefined;
+  if (state === State.cached) {
+    const width = entries[entry + Entry.width]!;
+    const height = entries[entry + Entry.height]!;
+    const start = entries[entry + Entry.block]! * CACHE_BLOCK;
+    return { width, height, data: new Uint8Array(cache, start, width * height * 3) };
+  }
+  try {
+    const picture = await decodePicture(job.files[sample]!);
+    keep(job.ring, entry, picture);
+    return picture;
+  } catch (error) {
+    if (!(error instanceof SenetError)) throw error;
+    const before = Atomics.compareExchange(entries, entry + Entry.state, State.unknown, State.failed);
+    if (before === State.unknown) tell(job, { kind: "failed", sample, reason: reasonOf(error) });
+    return undefined;
+  }
+}
+
+/** Copies the picture into the cache while there is room for it; a picture that two workers decode at once is kept twice. */
+function keep({ entries, cache, control }: Ring, entry: number, { width, height, data }: Picture): void {
+  const blocks = Math.ceil(data.length / CACHE_BLOCK);
+  const capacity = Math.floor(cache.byteLength / CACHE_BLOCK);
+  let used = Atomics.load(control, Cell.cacheUsed);
+  for (;;) {
+    if (used + blocks > capacity) return;
+    const found = Atomics.compareExchange(control, Cell.cacheUsed, used, used + blocks);
+    if (found === used) break;
+    used = found;
+  }
+  new Uint8Array(cache, used * CACHE_BLOCK, data.length).set(data);
+  entries[entry + Entry.block] = used;
+  entries[entry + Entry.width] = width;
+  entries[entry + Entry.height] = height;
+  Atomics.store(entries, entry + Entry.state, State.cached);
+}
+
+/** What is wrong with a picture, on one line, without its name. */
+function reasonOf({ message, details }: SenetError): string {
+  const first = message.split("\n")[0]!;
+  const what = details.where !== undefined ? first.slice(details.where.length + 2) : first;
+  return details.found === undefined ? what : `${what} (${details.found})`;
+}
+
+function tell(job: WorkerJob, message: WorkerMessage): void {
+  job.port.postMessage(message);
+}
