@@ -5,16 +5,18 @@ import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
 import { rankOf, softmaxRow, topK } from "./metrics.ts";
 
-/** Pictures `[N,3,S,S]` with their labels `[N]` and their places in the data set; the last batch may be smaller. */
+/** Pictures `[N,3,S,S]` with their labels and places in the data set, of which the first `size` count. */
 export interface EvaluationBatch {
   readonly images: Tensor;
   readonly labels: Tensor;
-  readonly indices: ArrayLike<number>;
+  readonly samples: ArrayLike<number>;
+  readonly size: number;
 }
 
 /** What the network said of one picture. */
 export interface PicturePrediction {
-  readonly index: number;
+  /** Its place in the data set. */
+  readonly sample: number;
   readonly label: number;
   /** The most probable classes, five at most. */
   readonly top: readonly { readonly index: number; readonly probability: number }[];
@@ -47,9 +49,9 @@ export async function evaluate(
   let top5 = 0;
   let loss = 0;
   const start = performance.now();
-  for await (const { images, labels, indices } of batches) {
+  for await (const { images, labels, samples, size } of batches) {
     const logits = (await network.run(new Map([[inputName, images]]))).get("logits")!;
-    for (let row = 0; row < labels.data.length; row++) {
+    for (let row = 0; row < size; row++) {
       const label = labels.data[row]!;
       const rank = rankOf(logits, row, label);
       if (rank < 1) top1++;
@@ -58,7 +60,7 @@ export async function evaluate(
       loss -= Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE));
       const top = topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! }));
       confusion[label * classes + top[0]!.index]!++;
-      predictions.push({ index: indices[row]!, label, top });
+      predictions.push({ sample: samples[row]!, label, top });
     }
     onBatch(predictions.length);
   }

@@ -12,6 +12,8 @@ export interface FolderEvaluation {
   readonly weights: Weights;
   /** Gives each picture once, prepared for the model. */
   readonly loader: Loader;
+  /** The loader's. */
+  readonly batchSize: number;
   readonly imageSize: number;
   readonly threads?: number;
   readonly onBatch?: (images: number) => void;
@@ -19,8 +21,8 @@ export interface FolderEvaluation {
 
 /** Compiles the model for inference with the weights as they are now, and measures it on every picture. */
 export async function evaluateFolder(options: FolderEvaluation): Promise<Evaluation> {
-  const { executor, model, weights, loader, imageSize, threads } = options;
-  const graph = inferenceGraph(model, { batch: loader.batchSize, imageSize });
+  const { executor, model, weights, loader, batchSize, imageSize, threads } = options;
+  const graph = inferenceGraph(model, { batch: batchSize, imageSize });
   const program = runPasses({ graph, weights }, inferencePasses);
   const network = await executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
   try {

@@ -18,6 +18,8 @@ export interface CompileOptions {
 
 export interface Executor {
   readonly name: string;
+  /** One line for `senet doctor`: the engine and its version. */
+  readonly description: string;
   /**
    * @throws SenetError `weights` where a parameter is missing or misshapen, `executor` where an operation or dtype
    * cannot be served, naming the node and the reason.

@@ -50,4 +50,24 @@ async function selectDefault(): Promise<Selection> {
   }
 }
 
+export interface ExecutorReport {
+  readonly name: string;
+  readonly available: boolean;
+  /** What it is, or why it does not load here. */
+  readonly description: string;
+}
+
+/** Every executor, and whether it loads on this machine; for `senet doctor`. */
+export async function describeExecutors(): Promise<readonly ExecutorReport[]> {
+  return Promise.all(
+    Object.entries(executors).map(async ([name, load]) => {
+      try {
+        return { name, available: true, description: (await load()).description };
+      } catch (cause) {
+        return { name, available: false, description: messageOf(cause) };
+      }
+    }),
+  );
+}
+
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message.split("\n")[0]! : String(cause));

@@ -6,12 +6,13 @@
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type FolderDataset, openTrainingFolders } from "../data/folder.node.ts";
+import { openTrainingFolders, type PictureFolder } from "../data/folder.node.ts";
 import { Loader, type LoadFailure } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { selectExecutor } from "../executors/select.node.ts";
+import { standardTraining } from "../images/augment.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { ioError, readBytes, replaceFile } from "../weights/files.node.ts";
@@ -55,7 +56,7 @@ export interface RunResult {
   readonly state: TrainingState;
   /** False when `signal` stopped the run before its last epoch. */
   readonly finished: boolean;
-  readonly failures: readonly LoadFailure[];
+  readonly failures: readonly Failure[];
 }
 
 export const bestFile = (out: string): string => join(out, "best.safetensors");
@@ -83,7 +84,6 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
   const weights = earlier?.weights ?? initialWeights(graph, config.seed);
   const { executor, reason } = await selectExecutor(options.executor);
 
-  await using cleanup = new AsyncDisposableStack();
   const step = await TrainingStep.create(
     executor,
     network,
@@ -97,7 +97,6 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
     },
     earlier?.velocities,
   );
-  cleanup.defer(() => step.dispose());
   const preprocessing = preprocessingOf(config);
   const loading = {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
@@ -107,26 +106,21 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
     dataset: train,
     batchSize: config.batchSize,
     transform: {
-      kind: "training",
-      size: config.imageSize,
+      ...standardTraining(config.imageSize, preprocessing),
       scale: [config.cropScale, 1],
-      ratio: [3 / 4, 4 / 3],
-      mirror: config.mirror,
+      mirror: config.mirror ? 0.5 : 0,
       interpolation: config.interpolation,
-      preprocessing,
     },
-    shuffleSeed: config.seed,
+    seed: config.seed,
     dropLast: true,
     ...loading,
   });
-  cleanup.defer(() => trainLoader.dispose());
   const valLoader = new Loader({
     dataset: val,
     batchSize: config.batchSize,
-    transform: { kind: "evaluation", preprocessing },
+    transform: { kind: "evaluate", preprocessing },
     ...loading,
   });
-  cleanup.defer(() => valLoader.dispose());
 
   const parameters = [...step.sgd.velocities.values()].reduce((sum, { data }) => sum + data.length, 0);
   const startEpoch = earlier?.state.epoch ?? 0;
@@ -149,25 +143,30 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       model: network,
       weights,
       loader: valLoader,
+      batchSize: config.batchSize,
       imageSize: config.imageSize,
       ...threadsOf(options),
     });
 
-  const state = await trainingLoop(
-    {
-      config,
-      step,
-      stepsPerEpoch,
-      batches: (epoch, start) => trainLoader.epoch(epoch, start),
-      evaluate: evaluateNow,
-      onStep: options.onStep,
-      save,
-      signal,
-    },
-    earlier?.state ?? initialState,
-  );
-  const failures = [...trainLoader.failures, ...valLoader.failures];
-  return { state, finished: state.epoch >= config.epochs, failures };
+  try {
+    const state = await trainingLoop(
+      {
+        config,
+        step,
+        stepsPerEpoch,
+        batches: (epoch, start) => trainLoader.epoch(epoch, start),
+        evaluate: evaluateNow,
+        onStep: options.onStep,
+        save,
+        signal,
+      },
+      earlier?.state ?? initialState,
+    );
+    const failures = [...trainLoader.failures, ...valLoader.failures];
+    return { state, finished: state.epoch >= config.epochs, failures };
+  } finally {
+    await Promise.all([step.dispose(), trainLoader.dispose(), valLoader.dispose()]);
+  }
 }
 
 const threadsOf = ({ threads }: RunOptions) => (threads === undefined ? {} : { threads });
@@ -188,7 +187,7 @@ type Earlier = Pick<Checkpoint, "weights"> & {
 };
 
 /** Prepares the out folder: an empty place for a new run, or the state of the one to go on with. */
-async function openOut({ out, resume, config }: RunOptions, train: FolderDataset): Promise<Earlier | undefined> {
+async function openOut({ out, resume, config }: RunOptions, train: PictureFolder): Promise<Earlier | undefined> {
   if (!resume) {
     if (existsSync(lastFile(out))) {
       throw new SenetError("usage", "there is a run in this folder already", {

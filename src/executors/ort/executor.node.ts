@@ -1,6 +1,6 @@
 /** The `ort` executor: graphs run on ONNX Runtime, on the CPU. */
 
-import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { SenetError } from "../../errors.ts";
 import type { Graph, Parameter } from "../../ir/graph.ts";
 import { type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
@@ -11,6 +11,7 @@ import { encodeModel } from "./onnx.ts";
 
 export const ortExecutor: Executor = {
   name: "ort",
+  description: `ONNX Runtime ${env.versions.node} on the CPU`,
   async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
     checkWeights(graph, weights);
     const live = options.weights === "live";

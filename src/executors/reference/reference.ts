@@ -19,6 +19,7 @@ import { kernels } from "./kernels.ts";
  */
 export const referenceExecutor: Executor = {
   name: "reference",
+  description: "plain TypeScript loops: slow, right, runs everywhere",
   async compile(graph, weights, options) {
     return new ReferenceExecutable(graph, weights, options);
   },

@@ -1,0 +1,162 @@
+/** `senet train`: a training run in a folder, with a live line, that Ctrl-C stops without loss. */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { SenetError } from "../../errors.ts";
+import { learningRateOf, type TrainingConfig, trainingConfig } from "../../train/config.ts";
+import { type RunResult, savedConfig, trainRun } from "../../train/run.node.ts";
+import { zooEntry } from "../../zoo/index.ts";
+import { count, executorOption, natural, real, realList, threadsOption } from "../options.ts";
+import { grouped } from "../output.ts";
+import { TrainingProgress } from "../progress.ts";
+
+interface TrainOptions {
+  readonly data: string;
+  readonly out?: string;
+  readonly config?: string;
+  readonly resume?: true;
+  readonly executor?: string;
+  readonly threads?: number;
+  readonly workers?: number;
+  readonly cache: number;
+  /** The rest are keys of TrainingConfig, present where given. */
+  readonly [key: string]: unknown;
+}
+
+export function trainCommand(program: Command): void {
+  program
+    .command("train")
+    .description("train a network on a folder of pictures")
+    .requiredOption("--data <dir>", "a folder with train/ and val/, one folder a class in each")
+    .option("--model <name>", "a model of the zoo (senet models lists them); default: se-resnet-18")
+    .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
+    .option("--resume", "go on with the run in --out, on the same curve")
+    .option("--config <file>", "options from a JSON file such as a run's config.json; flags go before it")
+    .option("--epochs <n>", "passes over the training pictures; default: 20", count)
+    .option("--batch-size <n>", "pictures a step; default: 64", count)
+    .option("--image-size <n>", "side in pixels; default: the model's own", count)
+    .option("--lr <rate>", "highest learning rate; default: 0.1 for each 256 pictures of a batch", real)
+    .addOption(new Option("--schedule <name>", "how the rate falls; default: cosine").choices(["cosine", "step"]))
+    .option("--warmup-epochs <n>", "epochs in which the rate rises; default: 1", real)
+    .option("--step-epochs <list>", "step: epochs at which the rate is cut; default: 30,60,90", realList)
+    .option("--step-factor <f>", "step: what it is cut to; default: 0.1", real)
+    .option("--momentum <m>", "default: 0.9", real)
+    .option("--no-nesterov", "plain momentum")
+    .option("--weight-decay <d>", "default: 5e-5", real)
+    .option("--decay-all", "decay biases and batch-norm parameters too")
+    .option("--label-smoothing <s>", "default: 0", real)
+    .option("--crop-scale <s>", "smallest part of the area that a random crop keeps; default: 0.25", real)
+    .option("--no-mirror", "do not mirror pictures at random")
+    .addOption(new Option("--interpolation <name>", "default: bilinear").choices(["bilinear", "bicubic"]))
+    .option("--evaluation-resize <n>", "shorter side before the centre crop; default: image size / 0.875", count)
+    .option("--seed <n>", "default: 0", natural)
+    .option("--workers <n>", "threads that prepare pictures", count)
+    .option("--cache <GiB>", "memory for decoded pictures", real, 4)
+    .addOption(executorOption())
+    .addOption(threadsOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
+        "  senet train --data pictures --out runs/first --resume\n\n" +
+        "The out folder has best.safetensors, last.safetensors, metrics.csv, metrics.jsonl and config.json.\n" +
+        "Ctrl-C saves; --resume goes on from there.",
+    )
+    .action(async (options: TrainOptions, command: Command) => {
+      const out = options.out ?? freeFolder(String(options.model ?? "se-resnet-18"));
+      const config = await configOf(options, command, out);
+      await runTraining(options, config, out);
+    });
+}
+
+/** Options of the command line that are not keys of the config under the same name. */
+const renamed: Readonly<Record<string, keyof TrainingConfig>> = { lr: "learningRate" };
+
+/** The config: what the flags say, over --config, over the saved run's with --resume, over the defaults. */
+async function configOf(options: TrainOptions, command: Command, out: string): Promise<TrainingConfig> {
+  const known = new Set(Object.keys(trainingConfig({})));
+  const given: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(options)) {
+    const name = renamed[key] ?? key;
+    if (known.has(name) && command.getOptionValueSource(key) === "cli") given[name] = value;
+  }
+  if (options.resume === true) {
+    const saved = await savedConfig(out);
+    for (const [key, value] of Object.entries(given)) {
+      const before = saved[key as keyof TrainingConfig];
+      if (JSON.stringify(before) === JSON.stringify(value)) continue;
+      throw new SenetError("usage", `a resumed run keeps its "${key}"`, {
+        where: out,
+        expected: String(before),
+        found: String(value),
+        hint: "leave the option out, or start a new run in another --out",
+      });
+    }
+    return saved;
+  }
+  const file = options.config === undefined ? {} : readConfig(options.config);
+  const merged = { ...file, ...given };
+  const name = typeof merged.model === "string" ? merged.model : trainingConfig({}).model;
+  return trainingConfig({ imageSize: zooEntry(name).imageSize, ...merged });
+}
+
+function readConfig(path: string): Record<string, unknown> {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+  } catch (cause) {
+    throw new SenetError("usage", "the config cannot be read", { where: path, found: String(cause), cause });
+  }
+}
+
+/** `runs/NAME`, or the first of `runs/NAME-2`, ... that is not there. */
+function freeFolder(name: string): string {
+  for (let n = 1; ; n++) {
+    const folder = join("runs", n === 1 ? name : `${name}-${n}`);
+    if (!existsSync(folder)) return folder;
+  }
+}
+
+async function runTraining(options: TrainOptions, config: TrainingConfig, out: string): Promise<void> {
+  const interrupt = new AbortController();
+  const onSignal = () => {
+    if (interrupt.signal.aborted) process.exit(130);
+    process.stderr.write("\nstopping after this step; once more to stop at once\n");
+    interrupt.abort();
+  };
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  const progress = new TrainingProgress();
+  let result: RunResult;
+  try {
+    result = await trainRun({
+      data: options.data,
+      out,
+      config,
+      resume: options.resume === true,
+      cacheBytes: options.cache * 2 ** 30,
+      ...(options.executor === undefined ? {} : { executor: options.executor }),
+      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...(options.workers === undefined ? {} : { workers: options.workers }),
+      signal: interrupt.signal,
+      onStart: (facts) => {
+        progress.print(`${config.model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
+        progress.print(
+          `${grouped(facts.trainImages)} pictures to train on, ${grouped(facts.validationImages)} to validate`,
+        );
+        progress.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${learningRateOf(config)}`);
+        if (facts.startEpoch > 0) progress.print(`resumed at epoch ${facts.startEpoch + 1}`);
+      },
+      onStep: (step) => progress.step(step),
+      onEpoch: (metrics, isBest) => progress.epoch(metrics, isBest, config.epochs),
+    });
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+  for (const { file, reason } of result.failures) progress.print(`left out ${file}: ${reason}`);
+  if (!result.finished) {
+    progress.print(`stopped and saved; go on with: senet train --data ${options.data} --out ${out} --resume`);
+    process.exitCode = 130;
+    return;
+  }
+  const best = result.state.bestTop1Error!;
+  progress.print(`done: best top-1 error ${best.toFixed(2)} %, ${join(out, "best.safetensors")}`);
+}
