@@ -329,6 +329,16 @@ export function conformance({ name, executor, tolerance, dtypes, skip = {} }: Co
         await executable.dispose();
       });
 
+      check("frozen weights are those of the time of compiling", async () => {
+        const { graph, weights } = seNetwork(dtype, 1);
+        const executable = await executor.compile(graph, weights, { weights: "frozen" });
+        const inputs = feed({ x: floats(dtype, [1, 3, 9, 7], noise([189], 1)) });
+        const before = Array.from((await executable.run(inputs)).get("logits")!.data);
+        for (const { data } of weights.values()) data.fill(0);
+        assertClose((await executable.run(inputs)).get("logits")!.data, before, tolerance, "logits");
+        await executable.dispose();
+      });
+
       check("updates are written into live weights in place", async () => {
         const shape = [4, 2, 3, 3];
         const count = 4 * 3 * 3;

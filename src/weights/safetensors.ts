@@ -38,7 +38,8 @@ function view<T>(
 ): T {
   const offset = bytes.byteOffset + start;
   if (offset % type.BYTES_PER_ELEMENT === 0) return new type(bytes.buffer, offset, length);
-  return new type(bytes.slice(start, start + length * type.BYTES_PER_ELEMENT).buffer, 0, length);
+  // Not `slice`: Node's Buffer, which is a Uint8Array too, gives a view where others give a copy.
+  return new type(new Uint8Array(bytes.subarray(start, start + length * type.BYTES_PER_ELEMENT)).buffer, 0, length);
 }
 
 const fileDTypes: Readonly<Record<string, FileDType>> = {

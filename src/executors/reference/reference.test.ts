@@ -1,5 +1,94 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
 import { conformance } from "../../../tests/conformance.ts";
+import { SenetError } from "../../errors.ts";
+import { GraphBuilder } from "../../ir/builder.ts";
+import type { Value } from "../../ir/graph.ts";
+import { type Tensor, tensor } from "../../tensor.ts";
 import { referenceExecutor } from "./reference.ts";
 
 conformance({ name: "reference", executor: referenceExecutor, tolerance: 1e-10, dtypes: ["float64"] });
 conformance({ name: "reference", executor: referenceExecutor, tolerance: 1e-5, dtypes: ["float32"] });
+
+const floats = (shape: readonly number[], ...values: number[]): Tensor => tensor(shape, Float32Array.from(values));
+
+/** Runs a graph of these inputs, whose outputs `build` gives. */
+async function run(
+  inputs: Readonly<Record<string, Tensor>>,
+  build: (builder: GraphBuilder, ...values: Value[]) => Readonly<Record<string, Value>>,
+): Promise<Record<string, number[]>> {
+  const builder = new GraphBuilder("test");
+  const values = Object.entries(inputs).map(([name, { shape, dtype }]) => builder.input(name, shape, dtype));
+  for (const [name, value] of Object.entries(build(builder, ...values))) builder.output(name, value);
+  const executable = await referenceExecutor.compile(builder.build(), new Map());
+  const outputs = await executable.run(new Map(Object.entries(inputs)));
+  return Object.fromEntries([...outputs].map(([name, { data }]) => [name, [...data]]));
+}
+
+test("a NaN stays visible, so that the first operation that made one can be found", async () => {
+  const inputs = { x: floats([1, 1, 2, 2], 1, NaN, 3, -2), dy: floats([1, 1, 2, 2], 1, 2, 3, 4) };
+  const found = await run(inputs, (builder, x, dy) => ({
+    relu: builder.apply("relu", "relu", [x!], {}),
+    reluBackward: builder.apply("reluBackward", "relu.backward", [x!, dy!], {}),
+    maxPool: builder.apply("maxPool", "pool", [x!], { kernel: 2, stride: 2, pad: 0, ceil: false }),
+    sigmoid: builder.apply("sigmoid", "sigmoid", [x!], {}),
+  }));
+  assert.deepEqual(found.relu, [1, NaN, 3, 0]);
+  assert.deepEqual(found.reluBackward, [1, 2, 3, 0]);
+  assert.deepEqual(found.maxPool, [NaN]);
+  assert.ok(Number.isNaN(found.sigmoid![1]));
+});
+
+test("a window that sees nothing but padding is no maximum of anything, and takes no gradient", async () => {
+  const attrs = { kernel: 1, stride: 1, pad: 1, ceil: false };
+  const inputs = { x: floats([1, 1, 1, 1], -5), dy: floats([1, 1, 3, 3], 1, 2, 3, 4, 5, 6, 7, 8, 9) };
+  const found = await run(inputs, (builder, x, dy) => ({
+    y: builder.apply("maxPool", "y", [x!], attrs),
+    dx: builder.apply("maxPoolBackward", "dx", [x!, dy!], attrs),
+  }));
+  assert.deepEqual(
+    found.y,
+    Array.from({ length: 9 }, (_, i) => (i === 4 ? -5 : -Infinity)),
+  );
+  assert.deepEqual(found.dx, [5]);
+});
+
+test("a label that is no class is refused, in the loss and in its gradient", async () => {
+  for (const label of [-1, 3]) {
+    const inputs = { logits: floats([2, 3], 1, 2, 3, 4, 5, 6), labels: tensor([2], Int32Array.of(2, label)) };
+    const expected = (error: unknown) =>
+      error instanceof SenetError && error.code === "data" && error.message.includes("0 to 2");
+    const loss = run(inputs, (builder, logits, labels) => ({
+      loss: builder.apply("softmaxCrossEntropy", "loss", [logits!, labels!], { labelSmoothing: 0.1 }),
+    }));
+    await assert.rejects(loss, expected);
+    const gradient = run(inputs, (builder, logits, labels) => {
+      const one = builder.apply("fill", "one", [], { value: 1, shape: [], dtype: "float32" });
+      const attrs = { labelSmoothing: 0 };
+      return { dx: builder.apply("softmaxCrossEntropyBackward", "dx", [logits!, labels!, one], attrs) };
+    });
+    await assert.rejects(gradient, expected);
+  }
+});
+
+test("inputs of different batches are refused by the first operation that they do not fit", async () => {
+  const builder = new GraphBuilder("two inputs");
+  const a = builder.input("a", [2, 3]);
+  builder.output("y", builder.apply("add", "the.sum", [a, builder.input("b", [2, 3])], {}));
+  const executable = await referenceExecutor.compile(builder.build(), new Map());
+  const inputs = new Map([
+    ["a", floats([1, 3], 1, 2, 3)],
+    ["b", floats([2, 3], 1, 2, 3, 4, 5, 6)],
+  ]);
+  await assert.rejects(executable.run(inputs), /the\.sum/);
+});
+
+test("an executable that was disposed of does not run", async () => {
+  const builder = new GraphBuilder("disposed");
+  builder.output("y", builder.apply("relu", "y", [builder.input("x", [1, 1])], {}));
+  const executable = await referenceExecutor.compile(builder.build(), new Map());
+  const inputs = new Map([["x", floats([1, 1], 1)]]);
+  await executable.run(inputs);
+  await executable.dispose();
+  await assert.rejects(executable.run(inputs), /disposed/);
+});
