@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openTrainingFolders, type PictureFolder } from "../data/folder.node.ts";
-import { Loader, type LoadFailure } from "../data/loader.node.ts";
+import { type Failure, Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
