@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mistakes } from "./confusion.ts";
+import { duration, percent, short, significant } from "./format.ts";
+import { gateFigures, meanOverClasses, spreadOverClasses } from "./gates.ts";
+import { html, raw } from "./markup.ts";
+import { chooseSamples } from "./samples.ts";
+import { lineChart, niceTicks, rangeOf } from "./svg.ts";
+
+test("a template escapes text and keeps markup", () => {
+  const list = ["a<b", html`<i>${"&"}</i>`, 3, undefined];
+  assert.equal(html`<p title="${`"'`}">${list}</p>`.text, `<p title="&quot;&#39;">a&lt;b<i>&amp;</i>3</p>`);
+  assert.equal(html`${raw("<br>")}`.text, "<br>");
+});
+
+test("numbers read well", () => {
+  assert.deepEqual([short(950), short(272_474), short(999_600), short(3.87e9)], ["950", "272 k", "1 M", "3.87 G"]);
+  assert.deepEqual(
+    [duration(9.04), duration(59.6), duration(185), duration(7439)],
+    ["9.0 s", "1 min 00 s", "3 min 05 s", "2 h 04 min"],
+  );
+  assert.deepEqual(
+    [significant(0.00012345, 3), significant(1234.5, 2), significant(0.5, 4)],
+    ["0.000123", "1235", "0.5"],
+  );
+  assert.deepEqual([percent(0.97222, 2), percent(Number.NaN)], ["97.22 %", "n/a"]);
+});
+
+test("ticks are round and inside the range", () => {
+  assert.deepEqual(
+    niceTicks(0, 1, 5).map((x) => x.toFixed(1)),
+    ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"],
+  );
+  assert.deepEqual(niceTicks(1, 12, 6, true), [2, 4, 6, 8, 10, 12]);
+  assert.deepEqual(niceTicks(1, 3, 6, true), [1, 2, 3]);
+  assert.deepEqual(niceTicks(5, 5, 4), [5]);
+  assert.deepEqual(
+    niceTicks(-0.3, 0.3, 3).map((x) => x.toFixed(1)),
+    ["-0.2", "0.0", "0.2"],
+  );
+  assert.deepEqual(rangeOf([Number.NaN, 3, -1, Number.POSITIVE_INFINITY]), [-1, 3]);
+});
+
+test("a line runs from corner to corner and breaks where a value is missing", () => {
+  const chart = lineChart({
+    description: "a line",
+    width: 148,
+    height: 144,
+    x: { label: "x", range: [0, 4] },
+    y: { label: "y", range: [0, 1] },
+    series: [
+      {
+        name: "s",
+        className: "line-0",
+        points: [
+          [0, 0],
+          [1, 0.5],
+          [2, Number.NaN],
+          [4, 1],
+        ],
+      },
+    ],
+  });
+  assert.match(chart.text, /<path d="M40 110L65 60M140 10">/);
+});
+
+test("means and spreads leave out classes without pictures", () => {
+  const gate = { block: "b", stage: 1, channels: 2, means: [0.2, 0.5, 0.6, 0.5, Number.NaN, Number.NaN] };
+  assert.deepEqual(
+    [...meanOverClasses(gate)].map((x) => x.toFixed(6)),
+    ["0.400000", "0.500000"],
+  );
+  assert.ok(Math.abs(spreadOverClasses(gate) - 0.1) < 1e-12);
+});
+
+test("a block with many channels is drawn in groups", () => {
+  const gate = { block: "layer4.0.se", stage: 4, channels: 2048, means: new Float32Array(2048).fill(0.25) };
+  const { text } = gateFigures({ classes: ["one"], gates: [gate] });
+  assert.match(text, /channel \(mean of 8\)/);
+  assert.equal(text.match(/class="line line-0"><path d="([^"]*)"/)![1]!.split("L").length, 256);
+});
+
+test("mistakes are listed by how common they are", () => {
+  assert.deepEqual(mistakes({ classes: ["a", "b"], confusion: [5, 1, 3, 9] }), [
+    { label: 1, predicted: 0, images: 3 },
+    { label: 0, predicted: 1, images: 1 },
+  ]);
+});
+
+test("samples: the surest errors, the least sure right answers, then the surest", () => {
+  const said = (label: number, index: number, probability: number) => ({ label, top: [{ index, probability }] });
+  const all = [
+    said(0, 0, 0.9),
+    said(0, 1, 0.4),
+    said(1, 1, 0.5),
+    said(1, 0, 0.8),
+    said(2, 0, 0.6),
+    said(2, 2, 0.7),
+    said(2, 2, 0.99),
+  ];
+  const shares = (most: number) => chooseSamples(all, most).map((p) => p.top[0]!.probability);
+  assert.deepEqual(shares(4), [0.8, 0.6, 0.5, 0.99]);
+  assert.deepEqual(shares(100), [0.8, 0.6, 0.4, 0.5, 0.7, 0.9, 0.99]);
+  assert.equal(chooseSamples([], 8).length, 0);
+});

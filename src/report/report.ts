@@ -1,0 +1,91 @@
+/**
+ * The report of a finished run as one HTML page. It needs nothing besides itself: styles, charts and pictures are inside,
+ * there is no script, and its content policy forbids it to load anything.
+ */
+
+import { confusionMatrix } from "./confusion.ts";
+import { curves } from "./curves.ts";
+import type { ReportData } from "./data.ts";
+import { count, duration, percent, short } from "./format.ts";
+import { gateFigures } from "./gates.ts";
+import { html, type Markup, raw } from "./markup.ts";
+import { sampleGroups } from "./samples.ts";
+import { styleSheet } from "./style.ts";
+
+export type { ReportData, ReportEpoch, ReportGate, ReportSample, ReportSampleGroup } from "./data.ts";
+
+interface Section {
+  readonly id: string;
+  readonly title: string;
+  readonly content: (data: ReportData) => Markup;
+}
+
+/** The page after its head, in order. */
+const sections: readonly Section[] = [
+  { id: "curves", title: "Course of the training", content: curves },
+  { id: "confusion", title: "What was taken for what", content: confusionMatrix },
+  { id: "samples", title: "Pictures and answers", content: sampleGroups },
+  { id: "gates", title: "Gates by class", content: gateFigures },
+  { id: "configuration", title: "Configuration", content: configuration },
+];
+
+/** The whole page. Equal data give equal text. */
+export function renderReport(data: ReportData): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>${data.title}</title>
+<style>${raw(styleSheet)}</style>
+</head>
+<body>
+<main>
+<header>
+<p>senet · training report</p>
+<h1>${data.title}</h1>
+</header>
+${summary(data)}
+<nav aria-label="Sections">${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
+${sections.map(
+  ({ id, title, content }) => html`<section id="${id}">
+<h2>${title}</h2>
+${content(data)}
+</section>
+`,
+)}</main>
+</body>
+</html>
+`.text;
+}
+
+function summary(data: ReportData): Markup {
+  const tiles: readonly (readonly [name: string, value: string, detail: string])[] = [
+    ["Top-1 accuracy", percent(1 - data.top1Error / 100, 2), `error ${percent(data.top1Error / 100, 2)}`],
+    ["Top-5 accuracy", percent(1 - data.top5Error / 100, 2), `error ${percent(data.top5Error / 100, 2)}`],
+    ["Training time", duration(data.seconds), `${data.epochs.length} epochs`],
+    ["Parameters", short(data.parameters), count(data.parameters)],
+    ["Multiply-adds", short(data.multiplyAdds), "for one picture"],
+    ["Pictures", count(data.trainImages), `and ${count(data.validationImages)} for validation`],
+  ];
+  const facts = [
+    { name: "Model", value: data.model },
+    { name: "Classes", value: count(data.classes.length) },
+    { name: "Executor", value: data.executor },
+    { name: "Seed", value: String(data.seed) },
+    ...data.facts,
+  ];
+  return html`<dl class="tiles">
+${tiles.map(([name, value, detail]) => html`<div><dt>${name}</dt><dd>${value}</dd><dd>${detail}</dd></div>\n`)}</dl>
+<dl class="facts">${facts.map(({ name, value }) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>
+<pre aria-label="Command">${data.command}</pre>`;
+}
+
+function configuration({ configuration: config }: ReportData): Markup {
+  const show = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "–"));
+  return html`<dl class="facts">${Object.entries(config).map(
+    ([name, value]) => html`<dt><code>${name}</code></dt><dd>${show(value)}</dd>\n`,
+  )}</dl>`;
+}

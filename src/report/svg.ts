@@ -1,0 +1,122 @@
+/** Charts as SVG text: plain functions from numbers to markup. Colours and fonts come from the page's style sheet. */
+
+import { significant } from "./format.ts";
+import { html, type Markup } from "./markup.ts";
+
+export interface Series {
+  readonly name: string;
+  /** Names the line in the style sheet (`line-3`). */
+  readonly className: string;
+  /** Points from left to right; the line breaks where y is not a number. */
+  readonly points: readonly (readonly [x: number, y: number])[];
+  /** Marks each point, with a tooltip; for lines of few points. */
+  readonly dots?: boolean;
+}
+
+export interface Axis {
+  readonly label: string;
+  /** Default: the range of the points, for y widened to the next ticks. */
+  readonly range?: readonly [number, number];
+  /** How many ticks to aim at. */
+  readonly ticks?: number;
+  /** Only whole numbers make sense (epochs, channels). */
+  readonly whole?: boolean;
+  readonly format?: (value: number) => string;
+}
+
+export interface LineChart {
+  /** What the picture shows, for readers who cannot see it. */
+  readonly description: string;
+  readonly width: number;
+  readonly height: number;
+  readonly x: Axis;
+  readonly y: Axis;
+  /** Drawn in this order: the last one lies on top. */
+  readonly series: readonly Series[];
+}
+
+/** Round numbers (1, 2 or 5 times a power of ten apart) that lie in `low … high`, about `count` of them. */
+export function niceTicks(low: number, high: number, count: number, whole = false): number[] {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / Math.max(1, count);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const factor = [1, 2, 5, 10].find((f) => f * power >= rough * 0.999) ?? 10;
+  const step = whole ? Math.max(1, Math.round(factor * power)) : factor * power;
+  const ticks: number[] = [];
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) ticks.push(i * step);
+  return ticks;
+}
+
+/** The smallest range that holds all finite values; `[0, 1]` where there are none. */
+export function rangeOf(values: Iterable<number>): [number, number] {
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    if (!Number.isFinite(value)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return low <= high ? [low, high] : [0, 1];
+}
+
+/** Lines over a grid, with a labelled tick for each grid line. */
+export function lineChart(chart: LineChart): Markup {
+  const { width, height, series } = chart;
+  const box = { left: 40, right: width - 8, top: 10, bottom: height - 34 };
+  const all = series.flatMap((s) => s.points);
+  const [x0, x1] = chart.x.range ?? rangeOf(all.map(([x]) => x));
+  const [y0, y1] = chart.y.range ?? widened(rangeOf(all.map(([, y]) => y)), chart.y.ticks ?? 5);
+  const toX = (x: number) => box.left + ((x - x0) / (x1 - x0 || 1)) * (box.right - box.left);
+  const toY = (y: number) => box.bottom - ((y - y0) / (y1 - y0 || 1)) * (box.bottom - box.top);
+  const formatX = chart.x.format ?? plain;
+  const formatY = chart.y.format ?? plain;
+
+  const rows = niceTicks(y0, y1, chart.y.ticks ?? 5, chart.y.whole).map(
+    (y) => html`<path class="grid" d="M${box.left} ${px(toY(y))}H${box.right}"/>
+<text x="${box.left - 6}" y="${px(toY(y) + 3.5)}" text-anchor="end">${formatY(y)}</text>`,
+  );
+  const columns = niceTicks(x0, x1, chart.x.ticks ?? 6, chart.x.whole).map(
+    (x) => html`<path class="tick" d="M${px(toX(x))} ${box.bottom}v4"/>
+<text x="${px(toX(x))}" y="${box.bottom + 15}" text-anchor="middle">${formatX(x)}</text>`,
+  );
+  const lines = series.map(({ name, className, points, dots }) => {
+    const marks = points
+      .filter(([, y]) => Number.isFinite(y))
+      .map(
+        ([x, y]) =>
+          html`<circle cx="${px(toX(x))}" cy="${px(toY(y))}" r="2.6"><title>${name}, ${chart.x.label} ${formatX(x)}: ${formatY(y)}</title></circle>`,
+      );
+    return html`<g class="line ${className}"><path d="${path(points, toX, toY)}"><title>${name}</title></path>${dots ? marks : undefined}</g>`;
+  });
+  return html`<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${chart.description}">
+${rows}
+<path class="axis" d="M${box.left} ${box.bottom}H${box.right}"/>
+${columns}
+<text class="name" x="${px((box.left + box.right) / 2)}" y="${height - 4}" text-anchor="middle">${chart.x.label}</text>
+${lines}
+</svg>`;
+}
+
+/** The `d` of a line through the points; a gap where a value is not a number. */
+function path(points: Series["points"], toX: (x: number) => number, toY: (y: number) => number): string {
+  let text = "";
+  let pen = false;
+  for (const [x, y] of points) {
+    if (Number.isFinite(y)) text += `${pen ? "L" : "M"}${px(toX(x))} ${px(toY(y))}`;
+    pen = Number.isFinite(y);
+  }
+  return text;
+}
+
+/** The range stretched to whole ticks, so that the topmost line of the grid lies above every point. */
+function widened([low, high]: readonly [number, number], count: number): [number, number] {
+  if (low === high) return [low - 0.5, high + 0.5];
+  const ticks = niceTicks(low, high, count);
+  const step = ticks.length > 1 ? ticks[1]! - ticks[0]! : high - low;
+  return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
+}
+
+/** A coordinate with one decimal: a tenth of a pixel is finer than anyone sees. */
+const px = (value: number): number => Math.round(value * 10) / 10;
+
+const plain = (value: number): string => significant(value, 4);
