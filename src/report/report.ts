@@ -79,8 +79,7 @@ function summary(data: ReportData): Markup {
   ];
   return html`<dl class="tiles">
 ${tiles.map(([name, value, detail]) => html`<div><dt>${name}</dt><dd>${value}</dd><dd>${detail}</dd></div>\n`)}</dl>
-<dl class="facts">${facts.map(({ name, value }) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}</dl>
-<pre aria-label="Command">${data.command}</pre>`;
+<dl class="facts">${facts.map(({ name, value }) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}<dt>Command</dt><dd><pre>${data.command}</pre></dd></dl>`;
 }
 
 function configuration({ configuration: config }: ReportData): Markup {

@@ -37,7 +37,7 @@ section { margin-top: 44px; padding-top: 22px; border-top: 1px solid var(--rule)
 p { max-width: 78ch; margin: 8px 0 }
 .note, .file, figcaption span { color: var(--soft); font-size: 14px }
 code, pre { font: 13px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace }
-pre { margin: 0; padding: 12px 14px; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; white-space: pre-wrap; overflow-wrap: anywhere }
+pre { margin: 2px 0 0; padding: 8px 12px; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; white-space: pre-wrap; overflow-wrap: anywhere }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%) }
 .scroll { overflow-x: auto; max-width: 100% }
 a { color: var(--accent) }
@@ -114,7 +114,12 @@ summary { cursor: pointer; color: var(--accent); font-size: 14px }
   body { font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact }
   main { padding: 0; max-width: none }
   nav { display: none }
-  figure, tr, .tiles div { break-inside: avoid }
+  section { margin-top: 24px; padding-top: 14px }
+  .tiles { grid-template-columns: repeat(6, 1fr); gap: 6px } .tiles div { padding: 6px 9px } .tiles dd { font-size: 16px } .tiles dd + dd, .tiles dt { font-size: 10px }
+  .pair { grid-template-columns: 1fr 1fr } .multiples, .samples { grid-template-columns: repeat(3, 1fr) }
+  .samples > li { padding: 7px; gap: 9px } .samples img { width: 64px; height: 64px } .samples ol { font-size: 10px } .samples .file, .mark { font-size: 9px }
+  .note, figcaption, figcaption span, .legend { font-size: 11px } .confusion td { height: 24px; min-width: 28px }
+  figure, tr, .confusion, .facts, .tiles div { break-inside: avoid }
   h2, h3 { break-after: avoid }
 }
 `;
