@@ -54,7 +54,7 @@ export async function decodeBytes(bytes: Uint8Array, name: string): Promise<Pict
     }
     return fromRgb(await raw(image, "uchar"));
   } catch (cause) {
-    throw undecodable(cause, format, name);
+    throw undecodable(cause, bytes, format, name);
   }
 }
 
@@ -179,18 +179,31 @@ function notAPicture(bytes: Uint8Array, name: string): SenetError {
   });
 }
 
-function undecodable(cause: unknown, format: Format, name: string): SenetError {
-  // libvips repeats itself over several lines; the first says it.
-  const message = (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]!.trim();
-  const truncated = /premature|truncated|end of (file|stream|image)|not enough data|unexpected end/i.test(message);
+function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: string): SenetError {
+  const message = cause instanceof Error ? cause.message : String(cause);
   const tooLarge = /exceeds pixel limit/i.test(message);
-  const what = tooLarge
-    ? `the picture has more than ${MAX_PIXELS} pixels`
-    : `the ${format} picture is ${truncated ? "truncated" : "corrupt"}`;
-  return new SenetError("data", what, {
-    where: name,
-    found: message,
-    hint: "get the file again, or take it out of the folder",
-    cause,
-  });
+  const state = isTruncated(bytes, format, message) ? "truncated" : "corrupt";
+  // libvips repeats itself over several lines; the first says it, after the name of its module.
+  const reason = message
+    .split("\n")[0]!
+    .replace(/^Input buffer has corrupt header: /, "")
+    .replace(/^\w+: /, "")
+    .trim();
+  return new SenetError(
+    "data",
+    tooLarge ? `the picture has more than ${MAX_PIXELS} pixels` : `the ${format} picture is ${state}`,
+    { where: name, found: reason, hint: "get the file again, or take it out of the folder", cause },
+  );
+}
+
+/** Whether the end of the file is missing, by its own account of its length; the decoders say so only for JPEG. */
+function isTruncated(bytes: Uint8Array, format: Format, message: string): boolean {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (format === "JPEG") return /premature end of JPEG/i.test(message);
+  if (format === "WebP") return bytes.length < 12 || view.getUint32(4, true) + 8 > bytes.length;
+  // PNG: chunks of length, type, data and checksum, up to IEND.
+  for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
+    if (ascii(bytes, at + 4, at + 8) === "IEND") return false;
+  }
+  return true;
 }

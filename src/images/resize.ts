@@ -120,12 +120,13 @@ export function resize(
   height: number,
   interpolation: Interpolation,
   box: Box = { left: 0, top: 0, width: picture.width, height: picture.height },
-  into: Uint8Array = new Uint8Array(width * height * 3),
+  into?: Uint8Array,
 ): Picture {
   checkBox(picture, box);
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
     throw new RangeError(`resize to ${width}×${height}: positive whole numbers wanted`);
   }
+  into ??= new Uint8Array(width * height * 3);
   if (into.length < width * height * 3) {
     throw new RangeError(`resize to ${width}×${height}: ${into.length} bytes are too few`);
   }
@@ -233,11 +234,6 @@ function clip8(fixed: number): number {
   const value = fixed >> PRECISION_BITS;
   // Nearly always within; the comparison is cheaper than the two calls.
   return (value & ~255) === 0 ? value : value < 0 ? 0 : 255;
-}
-
-/** The part of a picture inside `box`, copied. */
-export function crop(picture: Picture, box: Box): Picture {
-  return resize(picture, box.width, box.height, "bilinear", box);
 }
 
 function checkBox(picture: Picture, { left, top, width, height }: Box): void {

@@ -1,0 +1,108 @@
+// That sizes, crops and values are torchvision's is held by golden.test.ts.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SenetError } from "../errors.ts";
+import {
+  centerCrop,
+  checkPreprocessing,
+  imagenetPreprocessing,
+  normalize,
+  type Preprocessing,
+  preprocess,
+  roundHalfEven,
+  shorterSideTo,
+} from "./preprocess.ts";
+
+test("halves are rounded to even, as Python's round does", () => {
+  const pairs = [
+    [0.5, 0],
+    [1.5, 2],
+    [2.5, 2],
+    [58.5, 58],
+    [59.5, 60],
+    [-0.5, 0],
+    [-1.5, -2],
+    [3.2, 3],
+    [3.7, 4],
+    [7, 7],
+  ];
+  for (const [x, rounded] of pairs) assert.equal(roundHalfEven(x!) + 0, rounded, `${x}`);
+});
+
+test("the shorter side gets the size, the longer one is rounded down", () => {
+  assert.deepEqual(shorterSideTo(500, 375, 256), { width: 341, height: 256 });
+  assert.deepEqual(shorterSideTo(375, 500, 256), { width: 256, height: 341 });
+  assert.deepEqual(shorterSideTo(100, 100, 64), { width: 64, height: 64 });
+  assert.deepEqual(shorterSideTo(1, 7, 3), { width: 3, height: 21 });
+});
+
+test("a crop takes the middle, and fills up with black where the picture is smaller", () => {
+  const wide = { width: 5, height: 1, data: Uint8Array.from({ length: 15 }, (_, i) => 10 + Math.floor(i / 3)) };
+  const reds = (size: number) => {
+    const { data } = centerCrop(wide, size);
+    return Array.from({ length: size }, (_, y) => Array.from({ length: size }, (_, x) => data[(y * size + x) * 3]));
+  };
+  assert.deepEqual(reds(1), [[12]]);
+  // 1.5 on the left is 2, as torchvision rounds; above and below (2 − 1)/2 is 0 and 1.
+  assert.deepEqual(reds(2), [
+    [12, 13],
+    [0, 0],
+  ]);
+  assert.deepEqual(reds(3), [
+    [0, 0, 0],
+    [11, 12, 13],
+    [0, 0, 0],
+  ]);
+  assert.deepEqual(reds(6)[2], [10, 11, 12, 13, 14, 0]);
+});
+
+test("channel order, scale, mean and deviation; planes; mirror", () => {
+  const picture = { width: 2, height: 1, data: Uint8Array.of(10, 20, 30, 40, 50, 60) };
+  const caffe = { channels: "bgr", scale: 1, mean: [4, 3, 2], std: [1, 2, 4] } as const;
+  const planes = (spec: Parameters<typeof normalize>[1], mirror?: boolean) => {
+    const into = new Float32Array(6);
+    normalize(picture, spec, into, mirror);
+    return [...into];
+  };
+  // Blue first: mean and deviation are in the order of the channels.
+  assert.deepEqual(planes(caffe), [26, 56, 8.5, 23.5, 2, 9.5]);
+  assert.deepEqual(planes(caffe, true), [56, 26, 23.5, 8.5, 9.5, 2]);
+  assert.deepEqual(planes({ ...caffe, channels: "rgb" }), [6, 36, 8.5, 23.5, 7, 14.5]);
+  const unit = { channels: "rgb", scale: 255, mean: [0, 0, 0], std: [1, 1, 1] } as const;
+  assert.deepEqual(
+    planes(unit),
+    [10, 40, 20, 50, 30, 60].map((byte) => Math.fround(byte / 255)),
+  );
+  assert.throws(() => normalize(picture, unit, new Float32Array(5)), RangeError);
+});
+
+test("the input goes where it is told", () => {
+  const picture = { width: 4, height: 6, data: new Uint8Array(72).fill(124) };
+  const spec: Preprocessing = { ...imagenetPreprocessing, resize: 3, crop: 2 };
+  const into = new Float32Array(13).fill(9);
+  assert.equal(preprocess(picture, spec, into), into);
+  assert.deepEqual(into.subarray(0, 12), preprocess(picture, spec));
+  assert.equal(into[12], 9);
+});
+
+test("a specification out of its bounds is refused by field", () => {
+  checkPreprocessing(imagenetPreprocessing);
+  const bad: [string, unknown][] = [
+    ["channels", "gbr"],
+    ["scale", 256],
+    ["mean", [0, 0]],
+    ["mean", [0, 0, Number.NaN]],
+    ["std", [1, 1, 0]],
+    ["resize", 0],
+    ["crop", 1.5],
+    ["interpolation", "nearest"],
+  ];
+  for (const [field, value] of bad) {
+    assert.throws(
+      () => checkPreprocessing({ ...imagenetPreprocessing, [field]: value } as Preprocessing),
+      (error) => error instanceof SenetError && error.code === "usage" && error.details.where === field,
+      `${field} ${value}`,
+    );
+  }
+});
