@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly config: TrainingConfig;
   /** Go on from `last.safetensors` in `out`. */
   readonly resume: boolean;
+  /** Start anew even where `out` holds an earlier run; its files are replaced one by one. */
+  readonly fresh?: boolean;
   readonly executor?: string;
   readonly threads?: number;
   readonly workers?: number;
@@ -187,9 +189,9 @@ type Earlier = Pick<Checkpoint, "weights"> & {
 };
 
 /** Prepares the out folder: an empty place for a new run, or the state of the one to go on with. */
-async function openOut({ out, resume, config }: RunOptions, train: PictureFolder): Promise<Earlier | undefined> {
+async function openOut({ out, resume, fresh, config }: RunOptions, train: PictureFolder): Promise<Earlier | undefined> {
   if (!resume) {
-    if (existsSync(lastFile(out))) {
+    if (existsSync(lastFile(out)) && fresh !== true) {
       throw new SenetError("usage", "there is a run in this folder already", {
         where: out,
         hint: "--resume to go on with it, or another --out",
@@ -240,8 +242,11 @@ async function openLast(out: string) {
   return { ...checkpoint, run: { config, state: state.data, velocities: checkpoint.run.velocities } };
 }
 
-/** The config of the run in `out`, from its `last.safetensors`. @throws SenetError where there is none */
-export const savedConfig = async (out: string): Promise<TrainingConfig> => (await openLast(out)).run.config;
+/** What a run in `out` was told to do and how far it came. @throws SenetError `usage` or `weights` where there is none */
+export async function openRun(out: string): Promise<{ config: TrainingConfig; state: TrainingState }> {
+  const { config, state } = (await openLast(out)).run;
+  return { config, state };
+}
 
 async function writeMetrics(out: string, history: readonly EpochMetrics[]): Promise<void> {
   const first = history[0];

@@ -1,2 +1,92 @@
+/** `senet demo`: the whole road on pictures that it draws itself, without a network and without data. */
+
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
-export function demoCommand(_program: Command): void {}
+import { writeDemoPictures } from "../../demo/write.node.ts";
+import { SenetError } from "../../errors.ts";
+import { renderReport } from "../../report/report.ts";
+import { collectReport } from "../../report/run.node.ts";
+import { trainingConfig } from "../../train/config.ts";
+import { replaceFile } from "../../weights/files.node.ts";
+import { count, executorOption, natural } from "../options.ts";
+import { runTraining } from "../training.ts";
+
+interface DemoOptions {
+  readonly out: string;
+  readonly epochs: number;
+  readonly seed: number;
+  readonly executor?: string;
+}
+
+export function demoCommand(program: Command): void {
+  program
+    .command("demo")
+    .description("draw pictures, train on them, evaluate, classify, and write a report; needs no data and no network")
+    .option("--out <dir>", "where pictures, weights and report.html go", join("runs", "demo"))
+    .option("--epochs <n>", "passes over the training pictures", count, 12)
+    .option("--seed <n>", "seed of the pictures and of the training", natural, 0)
+    .addOption(executorOption())
+    .addHelpText("after", "\nExamples:\n  senet demo\n  senet demo --out /tmp/demo --seed 7")
+    .action(runDemo);
+}
+
+async function runDemo({ out, epochs, seed, executor }: DemoOptions): Promise<void> {
+  const say = (text: string) => process.stderr.write(`${text}\n`);
+  const chosen = executor === undefined ? {} : { executor };
+
+  say("1. drawing pictures");
+  const pictures = await writeDemoPictures(join(out, "pictures"), { seed });
+  say(`   ${pictures.trainImages} to train on, ${pictures.valImages} to validate: ${pictures.classes.join(", ")}`);
+
+  say("2. training");
+  const config = trainingConfig({
+    model: "se-resnet-20",
+    imageSize: 32,
+    epochs,
+    batchSize: 64,
+    learningRate: 0.1,
+    weightDecay: 5e-4,
+    cropScale: 0.6,
+    // The drawn things reach to the margins: no crop.
+    evaluationResize: 32,
+    seed,
+  });
+  // A demo starts anew each time; what an earlier one left is replaced as the new one comes along.
+  const run = join(out, "run");
+  const { finished } = await runTraining(
+    { data: pictures.folder, out: run, config, resume: false, fresh: true, ...chosen },
+    "senet demo",
+  );
+  if (!finished) return;
+
+  say("3. evaluating and classifying pictures that were held back");
+  const report = await collectReport({
+    title: "SE-ResNet-20 on drawn scenes",
+    out: run,
+    data: pictures.folder,
+    command: `senet demo --epochs ${epochs} --seed ${seed}`,
+    heldBack: pictures.heldBack.map((file) => ({ file, label: labelOf(file, pictures.classes) })),
+    ...chosen,
+  });
+  for (const { file, top } of report.samples[0]!.samples) {
+    say(
+      `   ${basename(file).padEnd(18)} ${top.map((p) => `${pictures.classes[p.index]} ${(100 * p.probability).toFixed(1)} %`).join(", ")}`,
+    );
+  }
+
+  const path = join(out, "report.html");
+  await replaceFile(path, [renderReport(report)]);
+  console.log(
+    `top-1 error ${report.top1Error.toFixed(2)} % on ${report.validationImages} pictures that training did not see`,
+  );
+  console.log(`report: ${pathToFileURL(path).href}`);
+}
+
+/** Held-back files are named after their class: `held-back/CLASS-N.jpg`. */
+function labelOf(file: string, classes: readonly string[]): number {
+  const name = basename(file).replace(/-\d+\.jpg$/, "");
+  const label = classes.indexOf(name);
+  if (label < 0) throw new SenetError("data", "a held-back picture is named after no class", { where: file });
+  return label;
+}

@@ -4,12 +4,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { SenetError } from "../../errors.ts";
-import { learningRateOf, type TrainingConfig, trainingConfig } from "../../train/config.ts";
-import { type RunResult, savedConfig, trainRun } from "../../train/run.node.ts";
+import { type TrainingConfig, trainingConfig } from "../../train/config.ts";
+import { openRun } from "../../train/run.node.ts";
 import { zooEntry } from "../../zoo/index.ts";
 import { count, executorOption, natural, real, realList, threadsOption } from "../options.ts";
-import { grouped } from "../output.ts";
-import { TrainingProgress } from "../progress.ts";
+import { runTraining } from "../training.ts";
 
 interface TrainOptions {
   readonly data: string;
@@ -65,7 +64,17 @@ export function trainCommand(program: Command): void {
     .action(async (options: TrainOptions, command: Command) => {
       const out = options.out ?? freeFolder(String(options.model ?? "se-resnet-18"));
       const config = await configOf(options, command, out);
-      await runTraining(options, config, out);
+      const { data, resume, cache, executor, threads, workers } = options;
+      const given = Object.entries({ executor, threads, workers }).filter(([, value]) => value !== undefined);
+      const run = {
+        data,
+        out,
+        config,
+        resume: resume === true,
+        cacheBytes: cache * 2 ** 30,
+        ...Object.fromEntries(given),
+      };
+      await runTraining(run, `senet train --data ${data} --out ${out} --resume`);
     });
 }
 
@@ -81,7 +90,7 @@ async function configOf(options: TrainOptions, command: Command, out: string): P
     if (known.has(name) && command.getOptionValueSource(key) === "cli") given[name] = value;
   }
   if (options.resume === true) {
-    const saved = await savedConfig(out);
+    const { config: saved } = await openRun(out);
     for (const [key, value] of Object.entries(given)) {
       const before = saved[key as keyof TrainingConfig];
       if (JSON.stringify(before) === JSON.stringify(value)) continue;
@@ -114,49 +123,4 @@ function freeFolder(name: string): string {
     const folder = join("runs", n === 1 ? name : `${name}-${n}`);
     if (!existsSync(folder)) return folder;
   }
-}
-
-async function runTraining(options: TrainOptions, config: TrainingConfig, out: string): Promise<void> {
-  const interrupt = new AbortController();
-  const onSignal = () => {
-    if (interrupt.signal.aborted) process.exit(130);
-    process.stderr.write("\nstopping after this step; once more to stop at once\n");
-    interrupt.abort();
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
-  const progress = new TrainingProgress();
-  let result: RunResult;
-  try {
-    result = await trainRun({
-      data: options.data,
-      out,
-      config,
-      resume: options.resume === true,
-      cacheBytes: options.cache * 2 ** 30,
-      ...(options.executor === undefined ? {} : { executor: options.executor }),
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
-      ...(options.workers === undefined ? {} : { workers: options.workers }),
-      signal: interrupt.signal,
-      onStart: (facts) => {
-        progress.print(`${config.model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
-        progress.print(
-          `${grouped(facts.trainImages)} pictures to train on, ${grouped(facts.validationImages)} to validate`,
-        );
-        progress.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${learningRateOf(config)}`);
-        if (facts.startEpoch > 0) progress.print(`resumed at epoch ${facts.startEpoch + 1}`);
-      },
-      onStep: (step) => progress.step(step),
-      onEpoch: (metrics, isBest) => progress.epoch(metrics, isBest, config.epochs),
-    });
-  } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-  }
-  for (const { file, reason } of result.failures) progress.print(`left out ${file}: ${reason}`);
-  if (!result.finished) {
-    progress.print(`stopped and saved; go on with: senet train --data ${options.data} --out ${out} --resume`);
-    process.exitCode = 130;
-    return;
-  }
-  const best = result.state.bestTop1Error!;
-  progress.print(`done: best top-1 error ${best.toFixed(2)} %, ${join(out, "best.safetensors")}`);
 }

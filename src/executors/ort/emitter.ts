@@ -5,6 +5,9 @@ import type { Attributes, Initialiser, OnnxData, OnnxNode } from "./onnx.ts";
 /** ONNX Runtime's own operators: allowed where a graph is trained, not where it is exported. */
 export const microsoft = "com.microsoft";
 
+/** Its operators on the blocked layout (blocks.ts), which its own optimiser uses: for training only, too. */
+export const nchwc = "com.microsoft.nchwc";
+
 export class Emitter {
   readonly #nodes: OnnxNode[] = [];
   readonly #constants = new Map<string, Initialiser>();

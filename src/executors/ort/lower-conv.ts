@@ -61,18 +61,7 @@ export const convRules: Rules<
       const dw = l.emit.node("FusedMatMul", [flat(l, dy), flat(l, x)], { transA: { int: 1 } }, microsoft);
       return [l.emit.node("Reshape", [dw, l.emit.ints(...attrs.weightShape)])];
     }
-    const [o, i, kernelHeight, kernelWidth] = attrs.weightShape as [number, number, number, number];
-    const { groups } = attrs;
-    const [n] = x.type.shape as [number];
-    const taps = shiftedInputs(l.emit, l.get(x), x.type.shape, dy.type.shape, attrs.weightShape, attrs).map((tap) => {
-      const columns = l.emit.node("Reshape", [tap, l.emit.ints(n, groups, i, -1)]);
-      const rows = l.emit.node("Reshape", [l.get(dy), l.emit.ints(n, groups, o / groups, -1)]);
-      const products = l.emit.node("FusedMatMul", [rows, columns], { transB: { int: 1 } }, microsoft);
-      const sum = l.emit.node("ReduceSum", [products, l.emit.ints(0)], { keepdims: { int: 0 } });
-      return l.emit.node("Reshape", [sum, l.emit.ints(o, i, 1)]);
-    });
-    const dw = taps.length === 1 ? taps[0]! : l.emit.node("Concat", taps, { axis: { int: 2 } });
-    return [l.emit.node("Reshape", [dw, l.emit.ints(o, i, kernelHeight, kernelWidth)])];
+    return [weightGradient(l.emit, l.get(x), l.get(dy), x.type.shape, dy.type.shape, attrs)];
   },
 
   channelSum: (l, { inputs }) => {
@@ -138,14 +127,57 @@ function transposedKernel(emit: Emitter, w: string): string {
   return emit.node("Transpose", [flipped], { perm: { ints: [1, 0, 2, 3] } });
 }
 
-/** For each tap of the kernel in row order, what it sees at every output position: `[N,C,OH,OW]`. */
+/**
+ * The gradient of a weight: at each tap of the kernel, the products of the output's gradient with what the tap saw, summed
+ * over all positions: matrix products over the pixels.
+ */
+export function weightGradient(
+  emit: Emitter,
+  x: string,
+  dy: string,
+  inputShape: Shape,
+  outputShape: Shape,
+  attrs: ConvAttrs & { readonly weightShape: Shape },
+): string {
+  const { groups, weightShape } = attrs;
+  const [o, i, kernelHeight, kernelWidth] = weightShape as [number, number, number, number];
+  const [n, , outHeight, outWidth] = outputShape as [number, number, number, number];
+  const taps = kernelHeight * kernelWidth;
+  const pixels = outHeight * outWidth;
+  const product = (rows: string, columns: string) =>
+    emit.node("FusedMatMul", [rows, columns], { transB: { int: 1 } }, microsoft);
+
+  let tapped: string;
+  if (groups === 1 && o * i * taps > pixels * (o + i * taps)) {
+    // Few pixels: a product for each sample would be larger than the activations. One product over all of them.
+    const channelsFirst = (name: string) => emit.node("Transpose", [name], { perm: { ints: [1, 0, 2, 3] } });
+    const rows = emit.node("Reshape", [channelsFirst(dy), emit.ints(o, n * pixels)]);
+    const products = shiftedInputs(emit, channelsFirst(x), inputShape, outputShape, attrs).map((tap) => {
+      const columns = emit.node("Reshape", [tap, emit.ints(i, n * pixels)]);
+      return emit.node("Reshape", [product(rows, columns), emit.ints(o, 1, i)]);
+    });
+    tapped = taps === 1 ? products[0]! : emit.node("Concat", products, { axis: { int: 1 } });
+  } else {
+    const seen = shiftedInputs(emit, x, inputShape, outputShape, attrs).map((tap) =>
+      emit.node("Reshape", [tap, emit.ints(n, groups, i, pixels)]),
+    );
+    const columns = taps === 1 ? seen[0]! : emit.node("Concat", seen, { axis: { int: 2 } });
+    const rows = emit.node("Reshape", [dy, emit.ints(n, groups, o / groups, pixels)]);
+    const products = product(rows, columns);
+    const sum = n === 1 ? products : emit.node("ReduceSum", [products, emit.ints(0)], { keepdims: { int: 0 } });
+    tapped = emit.node("Reshape", [sum, emit.ints(o, taps, i)]);
+  }
+  const dw = taps === 1 ? tapped : emit.node("Transpose", [tapped], { perm: { ints: [0, 2, 1] } });
+  return emit.node("Reshape", [dw, emit.ints(...weightShape)]);
+}
+
+/** For each tap of the kernel in row order, what it sees at every output position. Works on the last two axes of four. */
 function shiftedInputs(
   emit: Emitter,
   x: string,
   inputShape: Shape,
   outputShape: Shape,
-  weightShape: Shape,
-  { stride, pad }: ConvAttrs,
+  { stride, pad, weightShape }: ConvAttrs & { readonly weightShape: Shape },
 ): string[] {
   const [, , height, width] = inputShape as [number, number, number, number];
   const [, , outHeight, outWidth] = outputShape as [number, number, number, number];

@@ -1,6 +1,7 @@
 /** What works value by value, and the squeeze-and-excitation scale. */
 
 import type { Value } from "../../ir/graph.ts";
+import type { Emitter } from "./emitter.ts";
 import type { Rules } from "./rules.ts";
 
 export const elementwiseRules: Rules<
@@ -10,7 +11,7 @@ export const elementwiseRules: Rules<
 
   reluBackward: (l, { inputs }) => {
     const [y, dy] = inputs as [Value, Value];
-    return [l.emit.node("Mul", [l.emit.node("Sign", [l.get(y)]), l.get(dy)])];
+    return [l.emit.node("Mul", [step(l.emit, l.get(y)), l.get(dy)])];
   },
 
   sigmoid: (l, { inputs }) => [l.emit.node("Sigmoid", [l.get(inputs[0]!)])],
@@ -45,3 +46,7 @@ export const elementwiseRules: Rules<
 
   fill: (l, { attrs }) => [l.emit.node("Expand", [l.emit.float(attrs.value), l.emit.ints(...attrs.shape)])],
 };
+
+/** 1 where y is positive, else 0: the steepest line, clipped to 0 and 1. One pass, unlike Sign and Where (docs/log.md). */
+export const step = (emit: Emitter, y: string): string =>
+  emit.node("HardSigmoid", [y], { alpha: { float: 3.4e38 }, beta: { float: 0 } });

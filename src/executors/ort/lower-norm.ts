@@ -56,6 +56,6 @@ export const normRules: Rules<"batchNorm" | "batchNormTraining" | "batchNormBack
 };
 
 /** 1 / √(variance + ε) */
-function inverseDeviation(emit: Emitter, variance: string, eps: number): string {
+export function inverseDeviation(emit: Emitter, variance: string, eps: number): string {
   return emit.node("Reciprocal", [emit.node("Sqrt", [emit.node("Add", [variance, emit.float(eps)])])]);
 }

@@ -83,7 +83,7 @@ const overhangOf = (extent: number, out: number, { kernel, stride, pad }: PoolAt
   (out - 1) * stride + kernel - pad - extent;
 
 /** The end padding is whatever the last window needs, so that rounding up is already in it. */
-function poolAttributes(input: Shape, output: Shape, attrs: PoolAttrs): Attributes {
+export function poolAttributes(input: Shape, output: Shape, attrs: PoolAttrs): Attributes {
   const { kernel, stride, pad } = attrs;
   const ends = [overhangOf(input[2]!, output[2]!, attrs), overhangOf(input[3]!, output[3]!, attrs)];
   return {

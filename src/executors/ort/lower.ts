@@ -10,7 +10,9 @@ import { SenetError } from "../../errors.ts";
 import type { AnyNode, Graph, Node, Parameter, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
 import type { Weights } from "../executor.ts";
-import { Emitter, microsoft } from "./emitter.ts";
+import { Blocks, type Expression } from "./blocks.ts";
+import { Emitter, microsoft, nchwc } from "./emitter.ts";
+import { blockedRules } from "./lower-blocked.ts";
 import { convRules } from "./lower-conv.ts";
 import { elementwiseRules } from "./lower-elementwise.ts";
 import { headRules } from "./lower-head.ts";
@@ -26,6 +28,8 @@ export interface LowerOptions {
   readonly weights?: Weights;
   /** Leave the batch open, where the graph allows it (`isBatchFree`). */
   readonly dynamicBatch?: boolean;
+  /** Channels in a block, where the engine has the blocked layout (blocks.ts) and the model is for this machine only. */
+  readonly blockSize?: number;
 }
 
 export interface Lowered {
@@ -38,7 +42,7 @@ export interface Lowered {
 
 /** @throws SenetError `executor` where a value is not float32 (int32 for labels). */
 export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
-  const { weights, dynamicBatch = false } = options;
+  const { weights, dynamicBatch = false, blockSize = 0 } = options;
   const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
   const live = liveValues(graph, [...graph.outputs.values(), ...updates.values()]);
   const nodes = graph.nodes.filter((node) => node.outputs.some((output) => live.has(output)));
@@ -71,29 +75,35 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     if (!preferred.has(value)) preferred.set(value, nextNames.get(parameter)!);
   }
 
-  const lowering: Lowering = {
-    emit,
-    get: (value) => names.get(value)!,
-    isUsed: (value) => live.has(value),
+  const plain = (value: Value): string => {
+    let name = names.get(value);
+    if (name === undefined) {
+      name = blocks!.unblock(blocks!.dense(value), value.type.shape[1]!);
+      names.set(value, name);
+    }
+    return name;
   };
+  const blocks = blockSize > 1 ? new Blocks(blockSize, emit, plain) : undefined;
+  const lowering: Lowering = { emit, get: plain, isUsed: (value) => live.has(value) };
   for (const node of nodes) {
     emit.scope(node.name);
-    const made = lowerNode(lowering, node);
+    const made = lowerNode(lowering, blocks, node);
     node.outputs.forEach((value, i) => {
-      const name = made[i];
-      if (name === undefined) return;
+      const result = made[i];
+      if (result === undefined) return;
+      if (typeof result !== "string") return blocks!.hold(value, result);
       const wanted = preferred.get(value) ?? claim(value.name);
-      names.set(value, emit.rename(name, wanted) ? wanted : name);
+      names.set(value, emit.rename(result, wanted) ? wanted : result);
     });
   }
-  // A value under a second name, or an output that is an input.
+  // What was blocked until now, a value under a second name, or an output that is an input.
   emit.scope("outputs");
   const wantedOutputs: (readonly [string, Value])[] = [
     ...[...graph.outputs].map(([name, value]) => [outputs.get(name)!, value] as const),
     ...[...updates].map(([parameter, value]) => [nextNames.get(parameter)!, value] as const),
   ];
   for (const [name, value] of wantedOutputs) {
-    if (names.get(value) !== name) emit.rename(emit.node("Identity", [names.get(value)!]), name);
+    if (plain(value) !== name) emit.rename(emit.node("Identity", [plain(value)]), name);
   }
 
   const batch = dynamicBatch ? batchedValues(graph) : new Set<Value>();
@@ -105,7 +115,14 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   const { nodes: onnxNodes, constants } = emit.finish();
   const model: OnnxModel = {
     name: graph.name,
-    opsets: { "": 18, ...(onnxNodes.some((node) => node.domain === microsoft) ? { [microsoft]: 1 } : {}) },
+    opsets: {
+      "": 18,
+      ...Object.fromEntries(
+        [microsoft, nchwc]
+          .filter((domain) => onnxNodes.some((node) => node.domain === domain))
+          .map((domain) => [domain, 1]),
+      ),
+    },
     nodes: onnxNodes,
     initialisers: weights === undefined ? constants : [...constants, ...initialisers(parameters, weights)],
     inputs: [...graph.inputs, ...(weights === undefined ? parameters : [])].map((value) => info(value.name, value)),
@@ -115,8 +132,14 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   return { model, outputs, updates: nextNames };
 }
 
-const lowerNode = <K extends Op>(lowering: Lowering, node: Node<K>): readonly (string | undefined)[] =>
-  rules[node.op](lowering, node);
+function lowerNode<K extends Op>(
+  lowering: Lowering,
+  blocks: Blocks | undefined,
+  node: Node<K>,
+): readonly (Expression | string | undefined)[] {
+  const blocked = blocks && blockedRules[node.op]?.(blocks, lowering, node);
+  return blocked ?? rules[node.op](lowering, node);
+}
 
 function initialisers(parameters: readonly Parameter[], weights: Weights): Initialiser[] {
   return parameters.map(({ name, type }) => ({ name, shape: type.shape, data: weights.get(name)!.data }));

@@ -1,0 +1,62 @@
+/** What the gates of a network answer, class by class: the paper's excitation figures (arXiv 1709.01507, figures 6 and 7). */
+
+import type { Executor, Weights } from "../executors/executor.ts";
+import { inferencePasses, runPasses } from "../passes/index.ts";
+import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
+import type { EvaluationBatch } from "./evaluate.ts";
+
+export interface GateMeans {
+  /** `layer2.0.se` */
+  readonly block: string;
+  /** From 1. */
+  readonly stage: number;
+  readonly channels: number;
+  /** `[classes, channels]`: the mean over the pictures of a class; NaN in the row of a class without pictures. */
+  readonly means: Float64Array;
+}
+
+export interface ExcitationOptions {
+  readonly executor: Executor;
+  readonly model: Model;
+  readonly weights: Weights;
+  readonly batches: AsyncIterable<EvaluationBatch>;
+  readonly batchSize: number;
+  readonly imageSize: number;
+}
+
+/** The mean gate of each SE block for each class; empty for a network without squeeze and excitation. */
+export async function meanGates(options: ExcitationOptions): Promise<GateMeans[]> {
+  const { executor, model, weights, batchSize, imageSize } = options;
+  const graph = inferenceGraph(model, { batch: batchSize, imageSize });
+  const gates = graph.nodes.filter((node) => node.name.endsWith(".se.gate")).map((node) => node.outputs[0]!);
+  if (gates.length === 0) return [];
+
+  const exposed = { ...graph, outputs: new Map(gates.map((gate) => [gate.name, gate])) };
+  const program = runPasses({ graph: exposed, weights }, inferencePasses);
+  const network = await executor.compile(program.graph, program.weights);
+  const counts = new Uint32Array(model.classes);
+  const sums = gates.map((gate) => new Float64Array(model.classes * gate.type.shape[1]!));
+  for await (const { images, labels, size } of options.batches) {
+    const outputs = await network.run(new Map([[inputName, images]]));
+    for (let row = 0; row < size; row++) counts[labels.data[row]!]!++;
+    gates.forEach((gate, i) => {
+      const channels = gate.type.shape[1]!;
+      const values = outputs.get(gate.name)!.data;
+      for (let row = 0; row < size; row++) {
+        const start = labels.data[row]! * channels;
+        for (let c = 0; c < channels; c++) sums[i]![start + c]! += values[row * channels + c]!;
+      }
+    });
+  }
+  await network.dispose();
+
+  return gates.map((gate, i) => {
+    const channels = gate.type.shape[1]!;
+    return {
+      block: gate.name.replace(/\.gate$/, ""),
+      stage: Number(/^layer(\d+)/.exec(gate.name)![1]),
+      channels,
+      means: sums[i]!.map((sum, place) => sum / counts[Math.floor(place / channels)]!),
+    };
+  });
+}

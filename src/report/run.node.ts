@@ -1,0 +1,106 @@
+/** The report of a run folder: measures its best weights anew and draws everything from files. */
+
+import { readFile } from "node:fs/promises";
+import { cpus } from "node:os";
+import { extname, relative } from "node:path";
+import { openTrainingFolders } from "../data/folder.node.ts";
+import { Loader } from "../data/loader.node.ts";
+import { Classifier } from "../evaluate/classify.node.ts";
+import { meanGates } from "../evaluate/excitation.ts";
+import { evaluateFolder } from "../evaluate/folder.node.ts";
+import { selectExecutor } from "../executors/select.node.ts";
+import { graphCost } from "../ir/cost.ts";
+import { bestFile, openRun } from "../train/run.node.ts";
+import { decodeCheckpoint } from "../weights/checkpoint.ts";
+import { readBytes } from "../weights/files.node.ts";
+import { inferenceGraph } from "../zoo/index.ts";
+import type { ReportData, ReportSample } from "./data.ts";
+import { chooseSamples } from "./samples.ts";
+
+export interface RunReportOptions {
+  readonly title: string;
+  /** The run's out folder. */
+  readonly out: string;
+  /** The data folder that it was trained on. */
+  readonly data: string;
+  readonly command: string;
+  readonly executor?: string;
+  /** Pictures outside the data folder to classify and show, with their right class where it is known. */
+  readonly heldBack?: readonly { readonly file: string; readonly label: number | undefined }[];
+}
+
+/** @throws SenetError `usage`, `weights` or `data` where the run or its pictures are not there or damaged */
+export async function collectReport(options: RunReportOptions): Promise<ReportData> {
+  const { out, data } = options;
+  const { config, state } = await openRun(out);
+  const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out));
+  const { model, weights, preprocessing, labels } = checkpoint;
+  const { train, val } = openTrainingFolders(data);
+  const { executor } = await selectExecutor(options.executor);
+  const { batchSize } = config;
+  const imageSize = preprocessing.crop;
+
+  const loader = new Loader({ dataset: val, batchSize, transform: { kind: "evaluate", preprocessing } });
+  const shared = { executor, model, weights, batchSize, imageSize };
+  const evaluation = await evaluateFolder({ ...shared, loader });
+  const gates = await meanGates({ ...shared, batches: loader.epoch(0) });
+  await loader.dispose();
+
+  const validation = await Promise.all(
+    chooseSamples(evaluation.predictions, 24).map(({ sample, label, top }) =>
+      reportSample(val.samples[sample]!.file, relative(val.root, val.samples[sample]!.file), label, top),
+    ),
+  );
+  const samples = [{ title: "Validation pictures, mistakes first", samples: validation }];
+  if (options.heldBack !== undefined) {
+    const classifier = await Classifier.create(checkpoint, executor);
+    const shown: ReportSample[] = [];
+    for (const { file, label } of options.heldBack) {
+      const { predictions } = await classifier.classify(file, 3);
+      shown.push(await reportSample(file, relative(data, file), label, predictions));
+    }
+    await classifier.dispose();
+    samples.unshift({ title: "Held-back pictures, classified", samples: shown });
+  }
+
+  const cost = graphCost(inferenceGraph(model, { batch: 1, imageSize }));
+  return {
+    title: options.title,
+    model: model.name,
+    parameters: cost.parameters,
+    multiplyAdds: cost.multiplyAdds,
+    top1Error: evaluation.top1Error,
+    top5Error: evaluation.top5Error,
+    trainImages: train.samples.length,
+    validationImages: evaluation.images,
+    seconds: state.history.reduce((sum, { seconds }) => sum + seconds, 0),
+    seed: config.seed,
+    executor: executor.description,
+    command: options.command,
+    facts: [
+      { name: "Processor", value: `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} threads` },
+      { name: "Node", value: process.version },
+    ],
+    epochs: state.history.map((metrics) => ({ ...metrics, epoch: metrics.epoch + 1 })),
+    classes: labels,
+    confusion: evaluation.confusion,
+    samples,
+    gates,
+    configuration: config,
+  };
+}
+
+const mediaTypes: Readonly<Record<string, ReportSample["mediaType"]>> = {
+  ".png": "image/png",
+  ".webp": "image/webp",
+};
+
+async function reportSample(
+  path: string,
+  file: string,
+  label: number | undefined,
+  top: ReportSample["top"],
+): Promise<ReportSample> {
+  const image = (await readFile(path)).toString("base64");
+  return { file, image, mediaType: mediaTypes[extname(path).toLowerCase()] ?? "image/jpeg", label, top };
+}
