@@ -1,0 +1,12 @@
+/** All of it, with what needs Node: files, threads, ONNX Runtime. */
+
+export { openFolder, openTrainingFolders, type PictureFolder } from "./data/folder.node.ts";
+export { type Batch, Loader, type LoaderOptions } from "./data/loader.node.ts";
+export { type Classification, Classifier } from "./evaluate/classify.node.ts";
+export { evaluateFolder, type FolderEvaluation } from "./evaluate/folder.node.ts";
+export { ortExecutor } from "./executors/ort/executor.node.ts";
+export { describeExecutors, selectExecutor } from "./executors/select.node.ts";
+export { decodePicture } from "./images/decode.node.ts";
+export * from "./index.ts";
+export { collectReport, type RunReportOptions } from "./report/run.node.ts";
+export { type RunOptions, type RunResult, trainRun } from "./train/run.node.ts";

@@ -1,0 +1,28 @@
+/** What runs anywhere: networks, graphs, gradients, weights and pixels, without Node. */
+
+export { differentiate, gradientOf } from "./autodiff/differentiate.ts";
+export { type ErrorCode, type ErrorDetails, SenetError } from "./errors.ts";
+export { type Evaluation, type EvaluationBatch, evaluate } from "./evaluate/evaluate.ts";
+export { type GateMeans, meanGates } from "./evaluate/excitation.ts";
+export type { CompileOptions, Executable, Executor, Weights } from "./executors/executor.ts";
+export { referenceExecutor } from "./executors/reference/reference.ts";
+export { imagenetPreprocessing, type Preprocessing, preprocess } from "./images/preprocess.ts";
+export { type Picture, resize } from "./images/resize.ts";
+export { GraphBuilder } from "./ir/builder.ts";
+export { type GraphCost, graphCost, type NodeCost, nodeCost } from "./ir/cost.ts";
+export type { Graph, Node, Parameter, Role, Type, Value } from "./ir/graph.ts";
+export type { Attrs, Op } from "./ir/ops.ts";
+export { printGraph } from "./ir/print.ts";
+export { verify } from "./ir/verify.ts";
+export { inferencePasses, type Pass, type Program, runPasses } from "./passes/index.ts";
+export { type ReportData, renderReport } from "./report/report.ts";
+export { type DType, type Shape, type Tensor, tensor, zeros } from "./tensor.ts";
+export { type TrainingConfig, trainingConfig } from "./train/config.ts";
+export { learningRateAt, type ScheduleConfig } from "./train/schedule.ts";
+export { Sgd, type SgdConfig } from "./train/sgd.ts";
+export { type StepOptions, type StepResult, TrainingStep } from "./train/step.ts";
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./weights/checkpoint.ts";
+export { initialWeights } from "./weights/init.ts";
+export { loadWeights } from "./weights/load.ts";
+export { encodeSafetensors, parseSafetensors } from "./weights/safetensors.ts";
+export { inferenceGraph, lossGraph, type Model, model, zoo, zooEntry } from "./zoo/index.ts";
