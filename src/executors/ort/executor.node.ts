@@ -8,6 +8,7 @@ import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
 import { isBatchFree, lower } from "./lower.ts";
 import { encodeModel } from "./onnx.ts";
+import { blockSize } from "./probe.node.ts";
 
 export const ortExecutor: Executor = {
   name: "ort",
@@ -16,7 +17,7 @@ export const ortExecutor: Executor = {
     checkWeights(graph, weights);
     const live = options.weights === "live";
     const dynamicBatch = !live && isBatchFree(graph);
-    const lowered = lower(graph, live ? {} : { weights, dynamicBatch });
+    const lowered = lower(graph, live ? { blockSize: await blockSize() } : { weights, dynamicBatch });
     const session = await createSession(graph, encodeModel(lowered.model), options);
     return new OrtExecutable(session, graph, { ...lowered, dynamicBatch, live: live ? weights : undefined });
   },

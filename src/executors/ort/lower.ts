@@ -91,9 +91,12 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     node.outputs.forEach((value, i) => {
       const result = made[i];
       if (result === undefined) return;
-      if (typeof result !== "string") return blocks!.hold(value, result);
-      const wanted = preferred.get(value) ?? claim(value.name);
-      names.set(value, emit.rename(result, wanted) ? wanted : result);
+      if (typeof result === "string") {
+        const wanted = preferred.get(value) ?? claim(value.name);
+        names.set(value, emit.rename(result, wanted) ? wanted : result);
+      } else {
+        blocks!.hold(value, result);
+      }
     });
   }
   // What was blocked until now, a value under a second name, or an output that is an input.
@@ -103,7 +106,10 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     ...[...updates].map(([parameter, value]) => [nextNames.get(parameter)!, value] as const),
   ];
   for (const [name, value] of wantedOutputs) {
-    if (plain(value) !== name) emit.rename(emit.node("Identity", [plain(value)]), name);
+    const made = plain(value);
+    if (made === name) continue;
+    if (emit.rename(made, name)) names.set(value, name);
+    else emit.rename(emit.node("Identity", [made]), name);
   }
 
   const batch = dynamicBatch ? batchedValues(graph) : new Set<Value>();

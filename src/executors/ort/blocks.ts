@@ -1,0 +1,270 @@
+/**
+ * Activations in ONNX Runtime's blocked layout (NCHWc): `[N, C/b, H, W, b]`, b channels side by side, for b of 8 or 16.
+ *
+ * ONNX Runtime has direct convolutions for this layout, half again as fast as its matrix products and far faster than
+ * its convolutions of NCHW (docs/log.md). It goes there on its own only where the weights are constants, in inference;
+ * a training graph says so itself, with the operators of the domain com.microsoft.nchwc: the weights, which are small,
+ * are brought into the kernel's layout at each run.
+ *
+ * Elementwise operators do not care about the layout. What differs from channel to channel does: it becomes a depthwise
+ * 1×1 convolution, one pass over the memory, that can add another activation and apply a ReLU on its way. Hence an
+ * activation is kept as an expression `scale·base + shift + plus` until somebody needs its numbers: batch norm, gate,
+ * shortcut and ReLU of a block then cost one pass.
+ */
+
+import type { Type, Value } from "../../ir/graph.ts";
+import { type Emitter, nchwc } from "./emitter.ts";
+import type { Attributes } from "./onnx.ts";
+
+/** A factor or summand for each channel, `[1,C]`, or for each sample and channel, `[N,C]`. */
+export interface Vector {
+  readonly name: string;
+  readonly perSample: boolean;
+}
+
+/** `scale·base + shift + plus`; what is absent is one or zero. Blocked. */
+export interface Expression {
+  readonly base?: string;
+  readonly scale?: Vector;
+  readonly shift?: Vector;
+  readonly plus?: string;
+}
+
+type Extents = readonly [n: number, c: number, height: number, width: number];
+const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
+
+export class Blocks {
+  /** Channels in a block. */
+  readonly size: number;
+  readonly emit: Emitter;
+  readonly #plain: (value: Value) => string;
+  readonly #expressions = new Map<Value, Expression>();
+  /** The numbers of an expression, once they were needed. */
+  readonly #dense = new Map<Value, string>();
+  /** Means, products and masks that several rules ask for. */
+  readonly #memo = new Map<string, string>();
+
+  /** @param plain the NCHW name of a value that is not held here */
+  constructor(size: number, emit: Emitter, plain: (value: Value) => string) {
+    this.size = size;
+    this.emit = emit;
+    this.#plain = plain;
+  }
+
+  /** Whether a value of this type can be blocked. With one pixel there is nothing to win: both layouts are the same. */
+  fits({ dtype, shape }: Type): boolean {
+    return dtype === "float32" && shape.length === 4 && shape[1]! % this.size === 0 && shape[2]! * shape[3]! > 1;
+  }
+
+  holds(value: Value): boolean {
+    return this.#expressions.has(value);
+  }
+
+  hold(value: Value, expression: Expression): void {
+    this.#expressions.set(value, expression);
+  }
+
+  expression(value: Value): Expression {
+    return this.#expressions.get(value) ?? { base: this.dense(value) };
+  }
+
+  /** The blocked numbers of a value. */
+  dense(value: Value): string {
+    let name = this.#dense.get(value);
+    if (name === undefined) {
+      const held = this.#expressions.get(value);
+      name = held
+        ? this.evaluate(held, extentsOf(value))
+        : this.emit.node("ReorderInput", [this.#plain(value)], { channels_last: { int: 0 } }, nchwc);
+      this.#dense.set(value, name);
+      this.#expressions.set(value, { base: name });
+    }
+    return name;
+  }
+
+  /** A blocked tensor of `channels` channels in NCHW. */
+  unblock(name: string, channels: number): string {
+    return this.memo(`plain ${name}`, () =>
+      this.emit.node("ReorderOutput", [name], { channels: { int: channels } }, nchwc),
+    );
+  }
+
+  memo(key: string, make: () => string): string {
+    const known = this.#memo.get(key);
+    if (known !== undefined) return known;
+    const made = make();
+    this.#memo.set(key, made);
+    return made;
+  }
+
+  /** States what a later `memo` of this key gives. */
+  know(key: string, name: string): void {
+    this.#memo.set(key, name);
+  }
+
+  /** The numbers of an expression, after a ReLU if asked. */
+  evaluate({ base, scale, shift, plus }: Expression, extents: Extents, relu = false): string {
+    const { emit } = this;
+    const [n, c, height, width] = extents;
+    if (base === undefined) {
+      // The same number all over a channel: blocks of one pixel, spread.
+      const pixel = this.expand(shift!, n, c);
+      const blocks = emit.node("Reshape", [pixel, emit.ints(n, c / this.size, 1, this.size)]);
+      const spread = emit.node("Expand", [blocks, emit.ints(n, c / this.size, height * width, this.size)]);
+      return this.evaluate(
+        { base: emit.node("Reshape", [spread, emit.ints(...extents)]), ...(plus && { plus }) },
+        extents,
+        relu,
+      );
+    }
+    if (scale === undefined && shift === undefined) {
+      const sum = plus === undefined ? base : emit.node("Add", [base, plus]);
+      return relu ? emit.node("Relu", [sum]) : sum;
+    }
+    // One filter for each channel; where samples differ, for each sample's channel.
+    const perSample = Boolean(scale?.perSample || shift?.perSample);
+    const filters = perSample ? n * c : c;
+    const view = (name: string) =>
+      perSample ? emit.node("Reshape", [name, emit.ints(1, filters, height, width)]) : name;
+    const spread = (vector: Vector) => (perSample ? this.expand(vector, n, c) : vector.name);
+    const weight = scale
+      ? emit.node("Reshape", [spread(scale), emit.ints(filters, 1, 1, 1)])
+      : emit.filled([filters, 1, 1, 1], 1);
+    const bias = shift ? emit.node("Reshape", [spread(shift), emit.ints(filters)]) : "";
+    const inputs = [view(base), weight, bias, plus === undefined ? "" : view(plus)];
+    while (inputs.at(-1) === "") inputs.pop();
+    const result = this.conv(inputs, { kernel: [1, 1], groups: filters, relu });
+    return perSample ? emit.node("Reshape", [result, emit.ints(...extents)]) : result;
+  }
+
+  /** A convolution of blocked activations by weights in the kernel's layout; inputs are x, w, b?, summand?. */
+  conv(
+    inputs: readonly string[],
+    options: {
+      readonly kernel: readonly number[];
+      readonly stride?: number;
+      readonly pads?: readonly number[];
+      readonly groups?: number;
+      readonly relu?: boolean;
+    },
+  ): string {
+    const { kernel, stride = 1, pads = [0, 0, 0, 0], groups = 1, relu = false } = options;
+    const attributes: Attributes = {
+      kernel_shape: { ints: kernel },
+      strides: { ints: [stride, stride] },
+      pads: { ints: pads },
+      dilations: { ints: [1, 1] },
+      group: { int: groups },
+      ...(relu && { activation: { string: "Relu" } }),
+    };
+    return this.emit.node("Conv", inputs, attributes, nchwc);
+  }
+
+  // --- statistics over the pixels of each sample's channel: [N,C] ---
+
+  /** The mean of a blocked tensor. */
+  mean(base: string, [n, c]: Extents): string {
+    return this.memo(`mean ${base}`, () => {
+      const pixel = this.emit.node("GlobalAveragePool", [base], {}, nchwc);
+      return this.emit.node("Reshape", [pixel, this.emit.ints(n, c)]);
+    });
+  }
+
+  /** The mean of the product of two blocked tensors. */
+  meanProduct(a: string, b: string, extents: Extents): string {
+    return this.memo(`mean ${[a, b].sort().join(" · ")}`, () => this.mean(this.emit.node("Mul", [a, b]), extents));
+  }
+
+  // --- vectors ---
+
+  /** A parameter `[C]` as a vector. */
+  row(name: string): Vector {
+    return {
+      name: this.memo(`row ${name}`, () => this.emit.node("Unsqueeze", [name, this.emit.ints(0)])),
+      perSample: false,
+    };
+  }
+
+  multiply(a: Vector, b: Vector | undefined): Vector {
+    if (b === undefined) return a;
+    return { name: this.emit.node("Mul", [a.name, b.name]), perSample: a.perSample || b.perSample };
+  }
+
+  add(a: Vector, b: Vector | undefined): Vector {
+    if (b === undefined) return a;
+    return { name: this.emit.node("Add", [a.name, b.name]), perSample: a.perSample || b.perSample };
+  }
+
+  /** The mean over the samples, `[1,C]`. */
+  overSamples({ name, perSample }: Vector): Vector {
+    if (!perSample) return { name, perSample };
+    return { name: this.emit.node("ReduceMean", [name, this.emit.ints(0)]), perSample: false };
+  }
+
+  /** `[N,C]` */
+  expand({ name, perSample }: Vector, n: number, c: number): string {
+    return perSample ? name : this.emit.node("Expand", [name, this.emit.ints(n, c)]);
+  }
+
+  // --- weights [O,I,KH,KW] in the kernels' layouts ---
+
+  /** `[O/b, I/b, KH, KW, b of I, b of O]`, under the nominal shape of the weight. */
+  forwardWeight(w: string, shape: Extents): string {
+    const { emit, size } = this;
+    const [o, i, kh, kw] = shape;
+    const taps = kh * kw;
+    const rows = emit.node("Reshape", [w, emit.ints(o / size, size, i * taps)]);
+    let blocks = emit.node("Transpose", [rows], { perm: { ints: [0, 2, 1] } });
+    // Fewer channels than a block: the kernel reads the input as NCHW, and the weight is [O/b, I, KH, KW, b of O].
+    if (taps > 1 && i >= size) {
+      const parts = emit.node("Reshape", [blocks, emit.ints((o / size) * (i / size), size, taps, size)]);
+      blocks = emit.node("Transpose", [parts], { perm: { ints: [0, 2, 1, 3] } });
+    }
+    return emit.node("Reshape", [blocks, emit.ints(...shape)]);
+  }
+
+  /** The kernel that carries a gradient back, turned by 180 degrees: `[I/b, O/b, KH, KW, b of O, b of I]` as `[I,O,KH,KW]`. */
+  backwardWeight(w: string, [o, i, kh, kw]: Extents): string {
+    const { emit, size } = this;
+    const taps = kh * kw;
+    let tapped = w;
+    if (taps > 1) {
+      const parts = emit.node("Reshape", [w, emit.ints((o * i) / size, size, taps)]);
+      tapped = emit.node("Transpose", [parts], { perm: { ints: [0, 2, 1] } });
+    }
+    const parts = emit.node("Reshape", [tapped, emit.ints(o / size, size, i / size, taps, size)]);
+    let blocks = emit.node("Transpose", [parts], { perm: { ints: [2, 0, 3, 1, 4] } });
+    if (taps > 1) {
+      const backwards = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
+      blocks = emit.node("Gather", [blocks, emit.ints(...backwards)], { axis: { int: 2 } });
+    }
+    return emit.node("Reshape", [blocks, emit.ints(i, o, kh, kw)]);
+  }
+
+  /** Puts `stride − 1` zero rows and columns after each: `[N,C,OH,OW] → extents`. */
+  insertZeros(name: string, from: Extents, extents: Extents, stride: number): string {
+    const { emit, size } = this;
+    const [n, c, outHeight, outWidth] = from;
+    const [, , height, width] = extents;
+    const planes = (n * c) / size;
+    const view = emit.node("Reshape", [name, emit.ints(planes, outHeight, 1, outWidth, size)]);
+    const ends = emit.ints(0, 0, 0, 0, 0, 0, 0, stride - 1, 0, (stride - 1) * size);
+    let grid = emit.node("Reshape", [
+      emit.node("Pad", [view, ends]),
+      emit.ints(planes, outHeight * stride, outWidth * stride, size),
+    ]);
+    if (height < outHeight * stride || width < outWidth * stride) {
+      grid = emit.node("Slice", [grid, emit.ints(0, 0), emit.ints(height, width), emit.ints(1, 2)]);
+    }
+    const missing = [Math.max(height - outHeight * stride, 0), Math.max(width - outWidth * stride, 0)] as const;
+    if (missing[0] > 0 || missing[1] > 0) {
+      grid = emit.node("Pad", [grid, emit.ints(0, 0, 0, 0, 0, missing[0], missing[1], 0)]);
+    }
+    return emit.node("Reshape", [grid, emit.ints(...extents)]);
+  }
+
+  /** A weight `[O,I,KH,KW]` with each output channel scaled. */
+  scaleRows(w: string, scale: Vector): string {
+    return this.emit.node("Mul", [w, this.emit.node("Reshape", [scale.name, this.emit.ints(-1, 1, 1, 1)])]);
+  }
+}

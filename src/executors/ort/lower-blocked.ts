@@ -1,0 +1,245 @@
+/** Rules for operations on blocked activations (blocks.ts). Where one does not apply, the plain rule does. */
+
+import type { Node, Value } from "../../ir/graph.ts";
+import type { Op } from "../../ir/ops.ts";
+import type { Blocks, Expression, Vector } from "./blocks.ts";
+import { nchwc } from "./emitter.ts";
+import { weightGradient } from "./lower-conv.ts";
+import { step } from "./lower-elementwise.ts";
+import { inverseDeviation } from "./lower-norm.ts";
+import { poolAttributes } from "./lower-pool.ts";
+import type { Lowering } from "./rules.ts";
+
+/** A blocked result is an expression, a plain one a name. */
+type Result = Expression | string | undefined;
+type BlockedRule<K extends Op> = (b: Blocks, l: Lowering, node: Node<K>) => readonly Result[] | undefined;
+type Extents = readonly [n: number, c: number, height: number, width: number];
+
+const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
+
+export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
+  conv2d: (b, l, { inputs, outputs, attrs }) => {
+    const [x, w, bias] = inputs as [Value, Value, Value?];
+    const weight = extentsOf(w);
+    const [, i, ...kernel] = weight;
+    const { stride, pad, groups } = attrs;
+    if (groups !== 1 || !b.fits(outputs[0]!.type)) return undefined;
+    if (!b.fits(x.type) && i >= b.size) return undefined;
+    const names = [i < b.size ? l.get(x) : b.dense(x), b.forwardWeight(l.get(w), weight)];
+    if (bias !== undefined) names.push(l.get(bias));
+    return [{ base: b.conv(names, { kernel, stride, pads: [pad, pad, pad, pad] }) }];
+  },
+
+  conv2dBackwardInput: (b, l, { inputs, outputs, attrs }) => {
+    const [dy, w] = inputs as [Value, Value];
+    const weight = extentsOf(w);
+    const [, , ...kernel] = weight;
+    const { stride, pad, groups } = attrs;
+    if (groups !== 1 || !b.fits(outputs[0]!.type) || !b.fits(dy.type)) return undefined;
+    const isPointwise = kernel.every((extent) => extent === 1) && pad === 0;
+    if (stride > 1 && !isPointwise) return undefined;
+    if (kernel.some((extent) => extent <= pad)) return undefined;
+    const { base, scale } = scaled(b, dy);
+    const names = [base, b.backwardWeight(scale ? b.scaleRows(l.get(w), scale) : l.get(w), weight)];
+    const [top, left] = kernel.map((extent) => extent - 1 - pad) as [number, number];
+    const dx = b.conv(names, { kernel, pads: [top, left, top, left] });
+    if (stride === 1) return [{ base: dx }];
+    const from: Extents = [dy.type.shape[0]!, weight[1], dy.type.shape[2]!, dy.type.shape[3]!];
+    return [{ base: b.insertZeros(dx, from, extentsOf(outputs[0]!), stride) }];
+  },
+
+  conv2dBackwardWeight: (b, l, { inputs, attrs }) => {
+    const [x, dy] = inputs as [Value, Value];
+    if (!b.holds(dy)) return undefined;
+    const { base, scale } = scaled(b, dy);
+    const dw = weightGradient(l.emit, l.get(x), b.unblock(base, dy.type.shape[1]!), x.type.shape, dy.type.shape, attrs);
+    return [scale ? b.scaleRows(dw, scale) : dw];
+  },
+
+  channelSum: (b, l, { inputs }) => {
+    const [x] = inputs as [Value];
+    if (!b.holds(x)) return undefined;
+    const [n, , height, width] = extentsOf(x);
+    return [channelVector(l, b.overSamples(meanOf(b, x)), n * height * width)];
+  },
+
+  batchNormTraining: (b, l, { inputs, outputs, attrs }) => {
+    const { emit } = b;
+    const [x, gamma, beta] = inputs as [Value, Value, Value];
+    if (!b.holds(x)) return undefined;
+    const extents = extentsOf(x);
+    const base = b.dense(x);
+    const sampleMeans: Vector = { name: b.mean(base, extents), perSample: true };
+    const mean = b.overSamples(sampleMeans);
+    // From here on the centred values stand for x: sums of squares and products then lose no digits.
+    const minusMean: Vector = { name: emit.node("Neg", [mean.name]), perSample: false };
+    const centred = b.evaluate({ base, shift: minusMean }, extents);
+    b.know(centredKey(x, outputs[1]!), centred);
+    b.know(`mean ${centred}`, b.add(sampleMeans, minusMean).name);
+    const variance = b.overSamples({ name: b.meanProduct(centred, centred, extents), perSample: true });
+    const inverse: Vector = { name: inverseDeviation(emit, variance.name, attrs.eps), perSample: false };
+    b.know(inverseKey(outputs[2]!, attrs.eps), inverse.name);
+    const y = { base: centred, scale: b.multiply(b.row(l.get(gamma)), inverse), shift: b.row(l.get(beta)) };
+    return [y, channelVector(l, mean), channelVector(l, variance)];
+  },
+
+  batchNormBackward: (b, l, { inputs, attrs }) => {
+    const { emit } = b;
+    const [x, gamma, mean, variance, dy] = inputs as [Value, Value, Value, Value, Value];
+    if (!b.holds(x)) return undefined;
+    const extents = extentsOf(x);
+    const [n, , height, width] = extents;
+    const centred = b.memo(centredKey(x, mean), () => {
+      const shift = { name: emit.node("Neg", [b.row(l.get(mean)).name]), perSample: false };
+      return b.evaluate({ base: b.dense(x), shift }, extents);
+    });
+    const inverse: Vector = {
+      name: b.memo(inverseKey(variance, attrs.eps), () =>
+        inverseDeviation(emit, b.row(l.get(variance)).name, attrs.eps),
+      ),
+      perSample: false,
+    };
+    // dx = γ·σ⁻¹ · (dy − mean(dy) − (x − μ)·σ⁻²·mean(dy·(x − μ)))
+    const meanDy = b.overSamples(meanOf(b, dy));
+    const meanProduct = b.overSamples(meanProductOf(b, dy, centred));
+    const count = n * height * width;
+    const dgamma = channelVector(l, b.multiply(meanProduct, inverse), count);
+    const dbeta = channelVector(l, meanDy, count);
+    const negate = ({ name, perSample }: Vector): Vector => ({ name: emit.node("Neg", [name]), perSample });
+    const slope = negate(b.multiply(b.multiply(meanProduct, inverse), inverse));
+    const { base, scale, shift } = affine(b, dy);
+    const rest = { base: centred, scale: slope, shift: b.add(negate(meanDy), shift) };
+    const sum =
+      scale === undefined
+        ? b.evaluate({ ...rest, plus: base }, extents)
+        : b.evaluate({ base, scale, plus: b.evaluate(rest, extents) }, extents);
+    return [{ base: sum, scale: b.multiply(b.row(l.get(gamma)), inverse) }, dgamma, dbeta];
+  },
+
+  relu: (b, _l, { inputs }) => {
+    const [x] = inputs as [Value];
+    return b.holds(x) ? [{ base: b.evaluate(b.expression(x), extentsOf(x), true) }] : undefined;
+  },
+
+  reluBackward: (b, _l, { inputs }) => {
+    const [y, dy] = inputs as [Value, Value];
+    if (!b.holds(y)) return undefined;
+    const mask = step(b.emit, b.dense(y));
+    const { base, shift, plus } = b.expression(dy);
+    // A gradient that is the same all over a channel: the mask itself, scaled.
+    if (base === undefined && plus === undefined) return [{ base: mask, scale: shift! }];
+    return [{ base: b.emit.node("Mul", [mask, b.dense(dy)]) }];
+  },
+
+  add: (b, _l, { inputs }) => {
+    const [x, y] = inputs as [Value, Value];
+    if (!b.holds(x) && !b.holds(y)) return undefined;
+    for (const [one, other] of [
+      [b.expression(x), y],
+      [b.expression(y), x],
+    ] as const) {
+      if (one.base === undefined) {
+        const rest = b.expression(other);
+        return [{ ...rest, shift: b.add(one.shift!, rest.shift) }];
+      }
+      if (one.plus === undefined && (one.scale !== undefined || one.shift !== undefined)) {
+        return [{ ...one, plus: b.dense(other) }];
+      }
+    }
+    return [{ base: b.dense(x), plus: b.dense(y) }];
+  },
+
+  maxPool: (b, _l, { inputs, outputs, attrs }) => {
+    const x = inputs[0]!;
+    const y = outputs[0]!;
+    if (!b.holds(x) || !b.fits(y.type)) return undefined;
+    return [{ base: b.emit.node("MaxPool", [b.dense(x)], poolAttributes(x.type.shape, y.type.shape, attrs), nchwc) }];
+  },
+
+  globalAvgPool: (b, _l, { inputs, outputs }) => {
+    const x = inputs[0]!;
+    if (!b.holds(x)) return undefined;
+    const [n, c] = extentsOf(x);
+    const means = b.expand(meanOf(b, x), n, c);
+    return [b.emit.node("Reshape", [means, b.emit.ints(...outputs[0]!.type.shape)])];
+  },
+
+  globalAvgPoolBackward: (b, l, { inputs, outputs, attrs }) => {
+    const [dy] = inputs as [Value];
+    if (!b.fits(outputs[0]!.type)) return undefined;
+    const [n, c, height, width] = attrs.inputShape as unknown as Extents;
+    const flat = b.emit.node("Reshape", [l.get(dy), b.emit.ints(n, c)]);
+    return [{ shift: { name: b.emit.node("Mul", [flat, b.emit.float(1 / (height * width))]), perSample: true } }];
+  },
+
+  seScaleAdd: (b, l, { inputs }) => {
+    const [gate, branch, shortcut] = inputs as [Value, Value, Value];
+    if (!b.holds(branch)) return undefined;
+    const factors = gateOf(b, l, gate);
+    const { base, scale, shift } = affine(b, branch);
+    return [
+      {
+        base,
+        scale: b.multiply(factors, scale),
+        ...(shift && { shift: b.multiply(factors, shift) }),
+        plus: b.dense(shortcut),
+      },
+    ];
+  },
+
+  seScaleAddBackward: (b, l, { inputs }) => {
+    const [gate, branch, dy] = inputs as [Value, Value, Value];
+    if (!b.holds(branch) || !b.holds(dy)) return undefined;
+    const [n, c, height, width] = extentsOf(branch);
+    const dyBase = b.dense(dy);
+    const sums = b.multiply(meanProductOf(b, branch, dyBase), { name: b.emit.float(height * width), perSample: false });
+    const dgate = b.emit.node("Reshape", [b.expand(sums, n, c), b.emit.ints(n, c, 1, 1)]);
+    return [dgate, { base: dyBase, scale: gateOf(b, l, gate) }];
+  },
+};
+
+/** What the forward pass of a batch norm leaves for its backward pass. */
+const centredKey = (x: Value, mean: Value): string => `${x.name} − ${mean.name}`;
+const inverseKey = (variance: Value, eps: number): string => `1/√(${variance.name} + ${eps})`;
+
+/** A vector `[1,C]`, times a number, as a value `[C]`. */
+function channelVector({ emit }: Lowering, { name }: Vector, factor = 1): string {
+  const product = factor === 1 ? name : emit.node("Mul", [name, emit.float(factor)]);
+  return emit.node("Reshape", [product, emit.ints(-1)]);
+}
+
+/** A gate `[N,C,1,1]`. */
+function gateOf(b: Blocks, l: Lowering, gate: Value): Vector {
+  const [n, c] = extentsOf(gate);
+  const name = l.get(gate);
+  return { name: b.memo(`gate ${name}`, () => b.emit.node("Reshape", [name, b.emit.ints(n, c)])), perSample: true };
+}
+
+/** A value as `scale·base + shift`. */
+function affine(b: Blocks, value: Value): Expression & { readonly base: string } {
+  const { base, plus, ...rest } = b.expression(value);
+  return base === undefined || plus !== undefined ? { base: b.dense(value) } : { base, ...rest };
+}
+
+/** A value as `scale·base` with one factor for each channel. */
+function scaled(b: Blocks, value: Value): { readonly base: string; readonly scale: Vector | undefined } {
+  const { base, scale, shift } = affine(b, value);
+  return shift !== undefined || scale?.perSample ? { base: b.dense(value), scale: undefined } : { base, scale };
+}
+
+/** The mean over the pixels of each sample's channel. */
+function meanOf(b: Blocks, value: Value): Vector {
+  const held = b.expression(value);
+  if (held.base === undefined && held.plus === undefined) return held.shift!;
+  const { base, scale, shift } = affine(b, value);
+  return b.add(b.multiply({ name: b.mean(base, extentsOf(value)), perSample: true }, scale), shift);
+}
+
+/** The mean of a value times a blocked tensor, over the pixels of each sample's channel. */
+function meanProductOf(b: Blocks, value: Value, factor: string): Vector {
+  const extents = extentsOf(value);
+  const { base, scale, shift } = affine(b, value);
+  const product = b.multiply({ name: b.meanProduct(base, factor, extents), perSample: true }, scale);
+  if (shift === undefined) return product;
+  return b.add(product, b.multiply({ name: b.mean(factor, extents), perSample: true }, shift));
+}
