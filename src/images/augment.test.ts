@@ -84,7 +84,7 @@ test("the input is the crop, resized, mirrored with its probability, normalised"
     augment(picture, transform, createRandom(5), found);
     const box = randomCrop(17, 13, transform, createRandom(5));
     const expected = new Float32Array(3 * 8 * 8);
-    normalize(resize(picture, 8, 8, "bicubic", box), imagenetPreprocessing, expected, mirror === 1);
+    normalize(resize(picture, 8, 8, "bicubic", { box }), imagenetPreprocessing, expected, mirror === 1);
     assert.deepEqual(found, expected);
   }
 });

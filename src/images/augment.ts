@@ -84,5 +84,5 @@ export function augment(picture: Picture, transform: TrainingTransform, random: 
   const mirror = random.uniform() < transform.mirror;
   const bytes = size * size * 3;
   if (scratch.length < bytes) scratch = new Uint8Array(bytes);
-  normalize(resize(picture, size, size, interpolation, box, scratch), normalization, into, mirror);
+  normalize(resize(picture, size, size, interpolation, { box, into: scratch }), normalization, into, mirror);
 }

@@ -76,7 +76,7 @@ test("resizing equals Pillow's: both filters, up and down, boxes, single pixels"
   const pictures = new Map<string, Picture>();
   for (const { file } of expected.resize) pictures.set(file, await decodePicture(golden("images", file)));
   for (const { file, box, size, filter, sha256: hash } of expected.resize) {
-    const result = resize(pictures.get(file)!, size[0], size[1], filter, box);
+    const result = resize(pictures.get(file)!, size[0], size[1], filter, { box });
     assert.equal(sha256(result.data), hash, `${file}, ${JSON.stringify(box)} → ${size.join("×")}, ${filter}`);
   }
 });

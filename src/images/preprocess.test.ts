@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import {
-  centerCrop,
   checkPreprocessing,
   imagenetPreprocessing,
   normalize,
   type Preprocessing,
   preprocess,
+  resizeAndCrop,
   roundHalfEven,
   shorterSideTo,
 } from "./preprocess.ts";
@@ -40,7 +40,7 @@ test("the shorter side gets the size, the longer one is rounded down", () => {
 test("a crop takes the middle, and fills up with black where the picture is smaller", () => {
   const wide = { width: 5, height: 1, data: Uint8Array.from({ length: 15 }, (_, i) => 10 + Math.floor(i / 3)) };
   const reds = (size: number) => {
-    const { data } = centerCrop(wide, size);
+    const { data } = resizeAndCrop(wide, { resize: 1, crop: size, interpolation: "bilinear" });
     return Array.from({ length: size }, (_, y) => Array.from({ length: size }, (_, x) => data[(y * size + x) * 3]));
   };
   assert.deepEqual(reds(1), [[12]]);
@@ -55,6 +55,14 @@ test("a crop takes the middle, and fills up with black where the picture is smal
     [0, 0, 0],
   ]);
   assert.deepEqual(reds(6)[2], [10, 11, 12, 13, 14, 0]);
+});
+
+test("a very long picture does not need memory for the pixels that the crop leaves out", () => {
+  // Whole, this would be 256 × 15,360,000 pixels.
+  const thread = { width: 1, height: 60_000, data: new Uint8Array(180_000).fill(77) };
+  const { data } = resizeAndCrop(thread, { resize: 256, crop: 224, interpolation: "bilinear" });
+  assert.equal(data.length, 224 * 224 * 3);
+  assert.ok(data.every((byte) => byte === 77));
 });
 
 test("channel order, scale, mean and deviation; planes; mirror", () => {

@@ -85,34 +85,33 @@ export function shorterSideTo(width: number, height: number, size: number): { wi
   return width <= height ? { width: size, height: long } : { width: long, height: size };
 }
 
-/** torchvision's `CenterCrop(size)`; black around a picture that is smaller. */
-export function centerCrop(picture: Picture, size: number): Picture {
-  const { data, width, height } = picture;
-  if (width === size && height === size) return picture;
-  const columns = centered(width, size);
-  const rows = centered(height, size);
-  const cropped = new Uint8Array(size * size * 3);
+/**
+ * The square that the network sees, still in bytes and RGB: torchvision's `Resize(resize)` and `CenterCrop(crop)`, with
+ * black around a picture that is smaller than the crop.
+ */
+export function resizeAndCrop(
+  picture: Picture,
+  spec: Pick<Preprocessing, "resize" | "crop" | "interpolation">,
+): Picture {
+  const { crop } = spec;
+  const { width, height } = shorterSideTo(picture.width, picture.height, spec.resize);
+  const columns = centered(width, crop);
+  const rows = centered(height, crop);
+  const window = { left: columns.from, top: rows.from, width: columns.count, height: rows.count };
+  const middle = resize(picture, width, height, spec.interpolation, { window });
+  if (columns.count === crop && rows.count === crop) return middle;
+  const data = new Uint8Array(crop * crop * 3);
   for (let y = 0; y < rows.count; y++) {
-    const start = ((rows.from + y) * width + columns.from) * 3;
-    cropped.set(data.subarray(start, start + columns.count * 3), ((rows.to + y) * size + columns.to) * 3);
+    const row = middle.data.subarray(y * columns.count * 3, (y + 1) * columns.count * 3);
+    data.set(row, ((rows.to + y) * crop + columns.to) * 3);
   }
-  return { width: size, height: size, data: cropped };
+  return { width: crop, height: crop, data };
 }
 
 /** `count` pixels go from place `from` of an extent to place `to` of the crop. */
 function centered(extent: number, size: number): { from: number; to: number; count: number } {
   if (extent >= size) return { from: roundHalfEven((extent - size) / 2), to: 0, count: size };
   return { from: 0, to: Math.floor((size - extent) / 2), count: extent };
-}
-
-/** The square that the network sees, still in bytes and RGB: `crop × crop`. */
-export function resizeAndCrop(
-  picture: Picture,
-  spec: Pick<Preprocessing, "resize" | "crop" | "interpolation">,
-): Picture {
-  const { width, height } = shorterSideTo(picture.width, picture.height, spec.resize);
-  const same = width === picture.width && height === picture.height;
-  return centerCrop(same ? picture : resize(picture, width, height, spec.interpolation), spec.crop);
 }
 
 /**

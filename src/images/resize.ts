@@ -48,7 +48,10 @@ const filters: Readonly<Record<Interpolation, { radius: number; weight: (x: numb
   },
 };
 
-/** The filter of one axis: output pixel `i` is the sum over `k < count[i]` of `weights[i·taps + k] · input[first[i] + k]`. */
+/**
+ * The filter of one axis, for some of its output pixels: pixel `i` of them is the sum over `k < count[i]` of
+ * `weights[i·taps + k] · input[first[i] + k]`.
+ */
 interface Axis {
   readonly taps: number;
   readonly first: Int32Array;
@@ -56,20 +59,29 @@ interface Axis {
   readonly weights: Int32Array;
 }
 
-/** The weights that bring `inputSize` pixels to `outputSize` (`precompute_coeffs` and `normalize_coeffs_8bpc`). */
-function precompute(inputSize: number, outputSize: number, interpolation: Interpolation): Axis {
+/**
+ * The weights that bring `inputSize` pixels to `outputSize`, of which `length` from `start` on are wanted
+ * (`precompute_coeffs` and `normalize_coeffs_8bpc`).
+ */
+function precompute(
+  inputSize: number,
+  outputSize: number,
+  start: number,
+  length: number,
+  interpolation: Interpolation,
+): Axis {
   const { radius, weight } = filters[interpolation];
   const scale = inputSize / outputSize;
   const filterScale = Math.max(scale, 1);
   const support = radius * filterScale;
   const taps = Math.ceil(support) * 2 + 1;
-  const first = new Int32Array(outputSize);
-  const count = new Int32Array(outputSize);
-  const weights = new Int32Array(outputSize * taps);
+  const first = new Int32Array(length);
+  const count = new Int32Array(length);
+  const weights = new Int32Array(length * taps);
   const real = new Float64Array(taps);
   const inverse = 1 / filterScale;
-  for (let i = 0; i < outputSize; i++) {
-    const center = (i + 0.5) * scale;
+  for (let i = 0; i < length; i++) {
+    const center = (start + i + 0.5) * scale;
     // Truncation, not floor, as C's conversion to int; both ends are clipped to the input.
     const begin = Math.max(0, Math.trunc(center - support + 0.5));
     const end = Math.min(inputSize, Math.trunc(center + support + 0.5));
@@ -95,11 +107,17 @@ function precompute(inputSize: number, outputSize: number, interpolation: Interp
 const cache = new Map<string, Axis>();
 const CACHED_AXES = 64;
 
-function axisOf(inputSize: number, outputSize: number, interpolation: Interpolation): Axis {
-  const key = `${interpolation} ${inputSize} ${outputSize}`;
+function axisOf(
+  inputSize: number,
+  outputSize: number,
+  start: number,
+  length: number,
+  interpolation: Interpolation,
+): Axis {
+  const key = `${interpolation} ${inputSize} ${outputSize} ${start} ${length}`;
   let axis = cache.get(key);
   if (axis === undefined) {
-    axis = precompute(inputSize, outputSize, interpolation);
+    axis = precompute(inputSize, outputSize, start, length, interpolation);
     if (cache.size >= CACHED_AXES) cache.delete(cache.keys().next().value!);
     cache.set(key, axis);
   }
@@ -109,56 +127,74 @@ function axisOf(inputSize: number, outputSize: number, interpolation: Interpolat
 /** The rows between the two passes; grown, never shrunk, because allocating it costs more than filling it. */
 let scratch = new Uint8Array(0);
 
+export interface ResizeOptions {
+  /** The part of the picture to resize; pixels outside it do not bleed in. The whole by default. */
+  readonly box?: Box;
+  /** The part of the result that is wanted: the same pixels, without making the others. The whole by default. */
+  readonly window?: Box;
+  /** Where to write the result, three bytes a pixel; fresh memory by default. Not the picture itself. */
+  readonly into?: Uint8Array;
+}
+
 /**
- * The picture, or the part of it inside `box`, at `width × height`. Equal to Pillow's
- * `image.crop(box).resize((width, height), resample)`: pixels outside the box do not bleed in.
- * @param into where to write the result, `width · height · 3` bytes; fresh memory by default. Not the picture itself.
+ * The picture at `width × height`. Equal to Pillow's `picture.crop(box).resize((width, height), resample).crop(window)`.
+ * @throws RangeError where a box is not within its picture, or `into` is too small
  */
 export function resize(
   picture: Picture,
   width: number,
   height: number,
   interpolation: Interpolation,
-  box: Box = { left: 0, top: 0, width: picture.width, height: picture.height },
-  into?: Uint8Array,
+  options: ResizeOptions = {},
 ): Picture {
-  checkBox(picture, box);
   if (!(Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0)) {
     throw new RangeError(`resize to ${width}×${height}: positive whole numbers wanted`);
   }
-  into ??= new Uint8Array(width * height * 3);
-  if (into.length < width * height * 3) {
-    throw new RangeError(`resize to ${width}×${height}: ${into.length} bytes are too few`);
+  const { box = whole(picture), window = whole({ width, height }) } = options;
+  checkBox(picture, box);
+  checkBox({ width, height }, window);
+  const rowBytes = window.width * 3;
+  const into = options.into ?? new Uint8Array(rowBytes * window.height);
+  if (into.length < rowBytes * window.height) {
+    throw new RangeError(`resize to ${window.width}×${window.height}: ${into.length} bytes are too few`);
   }
-  const result = { width, height, data: into };
 
   // As Pillow does: a pass that would change nothing is left out, and the first pass makes only the rows the second reads.
-  const vertical = box.height === height ? undefined : axisOf(box.height, height, interpolation);
-  const horizontal = box.width === width ? undefined : axisOf(box.width, width, interpolation);
-  let rows: { data: Uint8Array; offset: number; stride: number } = {
-    data: picture.data,
-    offset: (box.top * picture.width + box.left) * 3,
-    stride: picture.width * 3,
-  };
+  const horizontal =
+    box.width === width ? undefined : axisOf(box.width, width, window.left, window.width, interpolation);
+  const vertical =
+    box.height === height ? undefined : axisOf(box.height, height, window.top, window.height, interpolation);
+  const top = vertical === undefined ? window.top : vertical.first[0]!;
+  const bottom =
+    vertical === undefined
+      ? top + window.height
+      : vertical.first[window.height - 1]! + vertical.count[window.height - 1]!;
+
+  let source = picture.data;
+  let stride = picture.width * 3;
+  let offset = (box.top + top) * stride + (box.left + (horizontal === undefined ? window.left : 0)) * 3;
   if (horizontal !== undefined) {
     let target = into;
     if (vertical !== undefined) {
-      if (scratch.length < width * box.height * 3) scratch = new Uint8Array(width * box.height * 3);
+      if (scratch.length < rowBytes * (bottom - top)) scratch = new Uint8Array(rowBytes * (bottom - top));
       target = scratch;
     }
-    resampleRows(rows.data, rows.offset, rows.stride, box.height, horizontal, width, target);
-    rows = { data: target, offset: 0, stride: width * 3 };
+    resampleRows(source, offset, stride, bottom - top, horizontal, window.width, target);
+    source = target;
+    stride = rowBytes;
+    offset = 0;
   }
   if (vertical !== undefined) {
-    resampleColumns(rows.data, rows.offset, rows.stride, width * 3, vertical, height, into);
+    resampleColumns(source, offset - top * stride, stride, rowBytes, vertical, window.height, into);
   } else if (horizontal === undefined) {
-    for (let y = 0; y < height; y++) {
-      const start = rows.offset + y * rows.stride;
-      into.set(rows.data.subarray(start, start + width * 3), y * width * 3);
+    for (let y = 0; y < window.height; y++) {
+      into.set(source.subarray(offset + y * stride, offset + y * stride + rowBytes), y * rowBytes);
     }
   }
-  return result;
+  return { width: window.width, height: window.height, data: into };
 }
+
+const whole = ({ width, height }: Pick<Picture, "width" | "height">): Box => ({ left: 0, top: 0, width, height });
 
 const HALF = 1 << (PRECISION_BITS - 1);
 
@@ -236,17 +272,16 @@ function clip8(fixed: number): number {
   return (value & ~255) === 0 ? value : value < 0 ? 0 : 255;
 }
 
-function checkBox(picture: Picture, { left, top, width, height }: Box): void {
-  const whole = [left, top, width, height].every(Number.isInteger);
-  if (
-    !whole ||
-    left < 0 ||
-    top < 0 ||
-    width < 1 ||
-    height < 1 ||
-    left + width > picture.width ||
-    top + height > picture.height
-  ) {
+function checkBox(picture: Pick<Picture, "width" | "height">, { left, top, width, height }: Box): void {
+  const within =
+    [left, top, width, height].every(Number.isInteger) &&
+    left >= 0 &&
+    top >= 0 &&
+    width >= 1 &&
+    height >= 1 &&
+    left + width <= picture.width &&
+    top + height <= picture.height;
+  if (!within) {
     throw new RangeError(
       `the box ${width}×${height} at (${left}, ${top}) is not within the ${picture.width}×${picture.height} picture`,
     );
