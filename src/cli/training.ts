@@ -46,6 +46,10 @@ class TrainingProgress {
   }
 }
 
+/** An argument as a shell takes it back: as it is, or in single quotes where it has anything special. */
+export const quoted = (argument: string): string =>
+  /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+
 /**
  * Runs, with progress on stderr. The first Ctrl-C ends the run after the step under way and saves; a second one ends the
  * process.

@@ -1,7 +1,7 @@
 /** Finds where a number first stopped being one. */
 
 import type { Executor, Weights } from "../executors/executor.ts";
-import type { Graph, Value } from "../ir/graph.ts";
+import { type Graph, isTrainable, type Value } from "../ir/graph.ts";
 import { removeDead } from "../passes/remove-dead.ts";
 import type { Tensor } from "../tensor.ts";
 
@@ -36,7 +36,10 @@ export async function firstNonFinite(
   inputs: ReadonlyMap<string, Tensor>,
 ): Promise<string> {
   for (const [name, value] of inputs) if (!allFinite(value)) return `the input "${name}"`;
-  for (const [name, value] of weights) if (!allFinite(value)) return `the weight "${name}"`;
+  // Not the running statistics: the run that failed has updated them already, with whatever it made.
+  for (const { name } of graph.parameters.filter(isTrainable)) {
+    if (!allFinite(weights.get(name)!)) return `the weight "${name}", as the step before left it`;
+  }
 
   const groupSize = 16;
   for (let start = 0; start < graph.nodes.length; start += groupSize) {

@@ -1,5 +1,6 @@
 /** The training loop: epochs of steps, an evaluation after each, from any saved position to the end. */
 
+import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
@@ -26,12 +27,14 @@ export interface Progress {
 
 export interface LoopOptions {
   readonly config: TrainingConfig;
-  readonly step: TrainingStep;
+  readonly step: Pick<TrainingStep, "run">;
   readonly stepsPerEpoch: number;
   /** The batches of an epoch from one of its steps on; a pure function of the two. */
   readonly batches: (epoch: number, start: number) => AsyncIterable<TrainingBatch>;
   readonly evaluate: () => Promise<Evaluation>;
   readonly onStep: (progress: Progress) => void;
+  /** Called once an epoch, after it has been saved. */
+  readonly onEpoch: (metrics: EpochMetrics, isBest: boolean) => void;
   /** Saves; called after every epoch, and once when interrupted. */
   readonly save: (state: TrainingState, isBest: boolean) => Promise<void>;
   readonly signal: AbortSignal;
@@ -59,7 +62,8 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
   for await (const { images, labels } of options.batches(state.epoch, step)) {
     const arrived = performance.now();
     const learningRate = rateAt(options, state.epoch, step);
-    const { loss, correct } = await options.step.run(images, labels, learningRate);
+    const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${stepsPerEpoch}`;
+    const { loss, correct } = await options.step.run(images, labels, learningRate, where);
     const count = labels.data.length;
     const done = performance.now();
     sums = {
@@ -91,6 +95,14 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
 async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState> {
   const { sums } = state;
   const evaluation = await options.evaluate();
+  if (!Number.isFinite(evaluation.loss)) {
+    // A checkpoint with it could not be read back, and weights that give no number are nobody's best.
+    throw new SenetError("training", "the validation loss is not a finite number", {
+      where: `epoch ${state.epoch + 1}, after its last step`,
+      found: `${evaluation.loss}, with a training loss of ${sums.loss / sums.images}`,
+      hint: "a lower learning rate, or a longer warm-up",
+    });
+  }
   const metrics: EpochMetrics = {
     epoch: state.epoch,
     learningRate: rateAt(options, state.epoch, options.stepsPerEpoch - 1),
@@ -112,6 +124,7 @@ async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<
     history: [...state.history, metrics],
   };
   await options.save(next, isBest);
+  options.onEpoch(metrics, isBest);
   return next;
 }
 

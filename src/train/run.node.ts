@@ -136,8 +136,6 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
     const run = { config, state, velocities: step.sgd.velocities };
     await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
     await writeMetrics(out, state.history);
-    const metrics = state.history.at(-1);
-    if (state.step === 0 && metrics !== undefined) options.onEpoch(metrics, isBest);
   };
   const evaluateNow = (): Promise<Evaluation> =>
     evaluateFolder({
@@ -159,6 +157,7 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
         batches: (epoch, start) => trainLoader.epoch(epoch, start),
         evaluate: evaluateNow,
         onStep: options.onStep,
+        onEpoch: options.onEpoch,
         save,
         signal,
       },

@@ -63,9 +63,10 @@ export class TrainingStep {
   /**
    * @param images float32 `[N,3,S,S]`
    * @param labels int32 `[N]`
-   * @throws SenetError `training` where the loss or a gradient is not finite; the weights are then as before the step
+   * @param where names the step in errors: "epoch 3, step 17"
+   * @throws SenetError `training` where the loss or a gradient is not finite; the trainable weights are then as before
    */
-  async run(images: Tensor, labels: Tensor, learningRate: number): Promise<StepResult> {
+  async run(images: Tensor, labels: Tensor, learningRate: number, where?: string): Promise<StepResult> {
     const inputs = new Map([
       [inputName, images],
       [labelsName, labels],
@@ -76,7 +77,9 @@ export class TrainingStep {
     if (!Number.isFinite(loss) || !gradients.every(allFinite)) {
       const culprit = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs);
       throw new SenetError("training", `the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a finite number`, {
-        found: `loss ${loss}; first made by ${culprit}`,
+        ...(where === undefined ? {} : { where }),
+        expected: "finite numbers everywhere",
+        found: `loss ${loss}; the first that is not finite: ${culprit}`,
         hint: "a lower learning rate, or a longer warm-up",
       });
     }

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { SenetError } from "../errors.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
+import { isTrainable, type Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
 import { loadWeights } from "./load.ts";
@@ -31,26 +32,28 @@ export interface RunState {
 const format = "senet-1";
 const velocityPrefix = "velocity/";
 
-const triple = z.tuple([z.number(), z.number(), z.number()]);
+const triple = (number: z.ZodNumber) => z.tuple([number, number, number]);
 const positive = z.number().int().positive();
 
-const resnetSchema = z.strictObject({
-  stem: z.enum(["imagenet", "cifar"]),
-  block: z.enum(["basic", "bottleneck"]),
-  depths: z.array(positive.max(1000)).min(1).max(8),
-  widths: z.array(positive.max(65536)).min(1).max(8),
-  strideOn: z.enum(["1x1", "3x3"]),
-  se: z.strictObject({ reduction: positive, bias: z.boolean() }).optional(),
-});
+const resnetSchema = z
+  .strictObject({
+    stem: z.enum(["imagenet", "cifar"]),
+    block: z.enum(["basic", "bottleneck"]),
+    depths: z.array(positive.max(1000)).min(1).max(8),
+    widths: z.array(positive.max(65536)).min(1).max(8),
+    strideOn: z.enum(["1x1", "3x3"]),
+    se: z.strictObject({ reduction: positive, bias: z.boolean() }).optional(),
+  })
+  .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
 const modelSchema = z.strictObject({ name: z.string(), config: resnetSchema, classes: positive });
 const labelsSchema = z.array(z.string());
 const preprocessingSchema = z.strictObject({
   channels: z.enum(["rgb", "bgr"]),
   scale: z.union([z.literal(1), z.literal(255)]),
-  mean: triple,
-  std: triple,
-  resize: positive,
-  crop: positive,
+  mean: triple(z.number()),
+  std: triple(z.number().positive()),
+  resize: positive.max(65535),
+  crop: positive.max(65535),
   interpolation: z.enum(["bilinear", "bicubic"]),
 });
 
@@ -93,23 +96,23 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
       found: `${labels.length}`,
     });
   }
-  const velocities = new Map<string, Tensor>();
-  const own = new Map<string, Tensor>();
-  for (const [name, value] of tensors) {
-    if (name.startsWith(velocityPrefix)) velocities.set(name.slice(velocityPrefix.length), value);
-    else own.set(name, value);
-  }
+  const preprocessing = read("preprocessing", preprocessingSchema);
   // Parameters do not depend on the picture's size.
-  const graph = inferenceGraph(model, { batch: 1, imageSize: 64 });
-  const checkpoint = {
-    model,
-    labels,
-    preprocessing: read("preprocessing", preprocessingSchema),
-    weights: loadWeights(graph, own, where),
-  };
-  if (!metadata.has("state")) return checkpoint;
-  const run = { config: read("config", z.unknown()), state: read("state", z.unknown()), velocities };
-  return { ...checkpoint, run };
+  const { name, parameters } = inferenceGraph(model, { batch: 1, imageSize: 64 });
+  if (!metadata.has("state")) {
+    return { model, labels, preprocessing, weights: loadWeights({ name, parameters }, tensors, where) };
+  }
+  const config = read("config", z.unknown());
+  const state = read("state", z.unknown());
+  const velocityOf = (parameter: Parameter) => ({ ...parameter, name: velocityPrefix + parameter.name });
+  const wanted = [...parameters, ...parameters.filter(isTrainable).map(velocityOf)];
+  const weights = new Map<string, Tensor>();
+  const velocities = new Map<string, Tensor>();
+  for (const [key, value] of loadWeights({ name, parameters: wanted }, tensors, where)) {
+    if (key.startsWith(velocityPrefix)) velocities.set(key.slice(velocityPrefix.length), value);
+    else weights.set(key, value);
+  }
+  return { model, labels, preprocessing, weights, run: { config, state, velocities } };
 }
 
 function readMetadata<T>(metadata: ReadonlyMap<string, string>, key: string, schema: z.ZodType<T>, where: string): T {

@@ -5,6 +5,7 @@ import { SenetError } from "../errors.ts";
 
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
+  EFBIG: "the file is larger than is allowed here",
   EDQUOT: "the disk quota is used up",
   EACCES: "permission denied",
   EPERM: "permission denied",

@@ -8,7 +8,11 @@ import { sameShape, type Tensor } from "../tensor.ts";
  * The weights of `graph` out of named tensors.
  * @throws SenetError `weights`, with every missing, unexpected and misshapen tensor.
  */
-export function loadWeights(graph: Graph, tensors: ReadonlyMap<string, Tensor>, where: string): Map<string, Tensor> {
+export function loadWeights(
+  graph: Pick<Graph, "name" | "parameters">,
+  tensors: ReadonlyMap<string, Tensor>,
+  where: string,
+): Map<string, Tensor> {
   const faults: string[] = [];
   const weights = new Map<string, Tensor>();
   for (const { name, type } of graph.parameters) {

@@ -10,7 +10,7 @@ import { collectReport } from "../../report/run.node.ts";
 import { trainingConfig } from "../../train/config.ts";
 import { replaceFile } from "../../weights/files.node.ts";
 import { count, executorOption, natural } from "../options.ts";
-import { runTraining } from "../training.ts";
+import { quoted, runTraining } from "../training.ts";
 
 interface DemoOptions {
   readonly out: string;
@@ -56,7 +56,7 @@ async function runDemo({ out, epochs, seed, executor }: DemoOptions): Promise<vo
   const run = join(out, "run");
   const { finished } = await runTraining(
     { data: pictures.folder, out: run, config, resume: false, fresh: true, ...chosen },
-    "senet demo",
+    `senet train --resume --data ${quoted(pictures.folder)} --out ${quoted(run)}`,
   );
   if (!finished) return;
 

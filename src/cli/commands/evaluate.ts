@@ -81,10 +81,9 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
     for (const { file, reason } of loader.failures) line.print(`left out ${file}: ${reason}`);
     const { images, top1Error, top5Error, seconds } = result;
     const rate = images / seconds;
-    line.print(`left out ${loader.failures.length} pictures`);
+    if (loader.failures.length > 0) line.print(`${loader.failures.length} pictures left out`);
     if (options.json === true) {
-      const report = { images, top1_error: top1Error, top5_error: top5Error, images_per_second: rate };
-      console.log(JSON.stringify({ ...report, left_out: loader.failures.length }));
+      console.log(JSON.stringify({ images, top1_error: top1Error, top5_error: top5Error, images_per_second: rate }));
       return;
     }
     console.log(

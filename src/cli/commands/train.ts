@@ -8,7 +8,7 @@ import { type TrainingConfig, trainingConfig } from "../../train/config.ts";
 import { openRun } from "../../train/run.node.ts";
 import { zooEntry } from "../../zoo/index.ts";
 import { count, executorOption, natural, real, realList, threadsOption } from "../options.ts";
-import { runTraining } from "../training.ts";
+import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
   readonly data: string;
@@ -62,6 +62,13 @@ export function trainCommand(program: Command): void {
         "Ctrl-C saves; --resume goes on from there.",
     )
     .action(async (options: TrainOptions, command: Command) => {
+      if (options.resume === true && options.out === undefined) {
+        throw new SenetError("usage", "which run is to go on is not said", {
+          where: "--resume",
+          expected: "--out with the folder of that run",
+          hint: `senet train --data ${quoted(options.data)} --out runs/NAME --resume`,
+        });
+      }
       const out = options.out ?? freeFolder(String(options.model ?? "se-resnet-18"));
       const config = await configOf(options, command, out);
       const { data, resume, cache, executor, threads, workers } = options;
@@ -74,12 +81,19 @@ export function trainCommand(program: Command): void {
         cacheBytes: cache * 2 ** 30,
         ...Object.fromEntries(given),
       };
-      await runTraining(run, `senet train --data ${data} --out ${out} --resume`);
+      await runTraining(run, ["senet train --resume", ...resumeOptions(options, command, out)].join(" "));
     });
 }
 
 /** Options of the command line that are not keys of the config under the same name. */
 const renamed: Readonly<Record<string, keyof TrainingConfig>> = { lr: "learningRate" };
+
+/** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
+function resumeOptions({ data, executor, threads, workers, cache }: TrainOptions, command: Command, out: string) {
+  const told = Object.entries({ data, out, executor, threads, workers });
+  if (command.getOptionValueSource("cache") === "cli") told.push(["cache", cache]);
+  return told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
+}
 
 /** The config: what the flags say, over --config, over the saved run's with --resume, over the defaults. */
 async function configOf(options: TrainOptions, command: Command, out: string): Promise<TrainingConfig> {
@@ -110,11 +124,18 @@ async function configOf(options: TrainOptions, command: Command, out: string): P
 }
 
 function readConfig(path: string): Record<string, unknown> {
+  let config: unknown;
   try {
-    return JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+    config = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
     throw new SenetError("usage", "the config cannot be read", { where: path, found: String(cause), cause });
   }
+  if (typeof config === "object" && config !== null && !Array.isArray(config)) return { ...config };
+  throw new SenetError("usage", "the config cannot be used", {
+    where: path,
+    expected: "a JSON object such as a run's config.json",
+    found: JSON.stringify(config).slice(0, 80),
+  });
 }
 
 /** `runs/NAME`, or the first of `runs/NAME-2`, ... that is not there. */
