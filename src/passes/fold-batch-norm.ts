@@ -6,7 +6,7 @@
 import { SenetError } from "../errors.ts";
 import type { AnyNode, Graph, Node, Parameter, Value } from "../ir/graph.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
-import type { Program } from "./index.ts";
+import type { Program } from "./program.ts";
 
 export function foldBatchNorm({ graph, weights }: Program): Program {
   const uses = countUses(graph);

@@ -1,21 +1,11 @@
 /** Passes rewrite a graph together with its weights. The lists below are the compiler's table of contents. */
 
-import type { Weights } from "../executors/executor.ts";
-import type { Graph } from "../ir/graph.ts";
 import { verify } from "../ir/verify.ts";
 import { foldBatchNorm } from "./fold-batch-norm.ts";
+import type { Pass, Program } from "./program.ts";
 import { removeDead } from "./remove-dead.ts";
 
-/** A graph and the weights that fit it. */
-export interface Program {
-  readonly graph: Graph;
-  readonly weights: Weights;
-}
-
-export interface Pass {
-  readonly name: string;
-  run(program: Program): Program;
-}
+export type { Pass, Program };
 
 /** What an inference graph goes through before an executor compiles it. */
 export const inferencePasses: readonly Pass[] = [

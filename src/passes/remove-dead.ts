@@ -1,7 +1,7 @@
 /** Removes the nodes and parameters that no output and no update depends on. */
 
 import type { Graph, Value } from "../ir/graph.ts";
-import type { Program } from "./index.ts";
+import type { Program } from "./program.ts";
 
 export function removeDead({ graph, weights }: Program): Program {
   const live = new Set<Value>([...graph.outputs.values(), ...graph.updates.values(), ...graph.updates.keys()]);

@@ -1,0 +1,173 @@
+/** Who may import what: the way of the data goes one way, and only Node's own files know Node. */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, posix, relative, sep } from "node:path";
+import { test } from "node:test";
+import { root } from "./support.ts";
+
+/**
+ * Each part of `src` (a folder, or a file directly in it) and the parts that it may import, itself aside. Types count
+ * as anything else does. `passes` knows of the executors what weights are, and no engine.
+ */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  names: [],
+  random: ["errors"],
+  tensor: ["errors"],
+  ir: ["errors", "tensor"],
+  nn: ["errors", "tensor", "ir"],
+  zoo: ["errors", "names", "tensor", "ir", "nn"],
+  autodiff: ["errors", "tensor", "ir"],
+  executors: ["errors", "names", "tensor", "ir"],
+  passes: ["errors", "tensor", "ir", "executors"],
+  images: ["errors", "random", "tensor"],
+  data: ["errors", "names", "random", "tensor", "images"],
+  weights: ["errors", "names", "random", "tensor", "ir", "zoo", "images"],
+  evaluate: ["errors", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
+  train: [
+    ...["errors", "names", "random", "tensor", "ir", "zoo", "autodiff", "executors", "passes", "images", "data"],
+    ...["weights", "evaluate"],
+  ],
+  report: [
+    ...["errors", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights", "evaluate"],
+    "train",
+  ],
+  demo: ["errors", "random", "tensor", "images"],
+};
+
+/** These stand on top of everything: the two entry points and the commands. */
+const tops = ["index", "index.node", "cli"];
+
+/** Packages and modules that only Node has. */
+const needsNode = (specifier: string) =>
+  specifier.startsWith("node:") || specifier === "sharp" || specifier === "onnxruntime-node";
+/** Everything else that the library may ask for. */
+const runsAnywhere = ["zod", "@bufbuild/protobuf/wire"];
+const mayUseNode = (file: string) => file.startsWith("cli/") || /\.(node|test)\.ts$/.test(file);
+
+/** What a file imports, exports from, or loads when it needs it; types too. */
+function importsOf(source: string): string[] {
+  const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
+  const patterns = [
+    /^\s*(?:import|export)\b[^;"']*?\bfrom\s*["']([^"']+)["']/gm,
+    /^\s*import\s*["']([^"']+)["']/gm,
+    /\bimport\(\s*["']([^"']+)["']\s*\)/g,
+  ];
+  return patterns.flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1]!));
+}
+
+const src = join(root, "src");
+const files: ReadonlyMap<string, readonly string[]> = new Map(
+  readdirSync(src, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".ts"))
+    .map((path) => [path.split(sep).join("/"), importsOf(readFileSync(join(src, path), "utf8"))]),
+);
+const isTest = (file: string) => file.endsWith(".test.ts");
+const partOf = (file: string) => (file.includes("/") ? file.slice(0, file.indexOf("/")) : file.replace(/\.ts$/, ""));
+
+/** `ir/graph.ts`, as seen from `passes/index.ts` through `../ir/graph.ts`; tests may reach out of `src`. */
+const resolve = (from: string, specifier: string) => posix.join(dirname(from), specifier);
+
+test("imports are found in every form that the language has", () => {
+  const source = `
+    import { a } from "./a.ts";
+    import type {
+      B,
+      C,
+    } from "./b.ts";
+    import "./effect.ts";
+    export * from "./c.ts";
+    export { type D } from './d.ts';
+    // import "./not.ts";
+    /** import "./nor.ts"; */
+    const text = "import";
+    type E = import("./e.ts").E;
+    const late = await import("node:fs");`;
+  const expected = ["./a.ts", "./b.ts", "./c.ts", "./d.ts", "./effect.ts", "./e.ts", "node:fs"];
+  assert.deepEqual(importsOf(source), expected);
+  assert.ok(files.size > 50, `only ${files.size} files found below ${relative(root, src)}`);
+  assert.ok([...files.values()].flat().length > 300);
+});
+
+test("only *.node.ts, tests and the command line import what only Node has", () => {
+  const wrong: string[] = [];
+  for (const [file, imports] of files) {
+    if (mayUseNode(file)) continue;
+    for (const specifier of imports) {
+      if (needsNode(specifier)) wrong.push(`${file} imports ${specifier}: name it *.node.ts`);
+      if (specifier.endsWith(".node.ts") || specifier.endsWith(".node.js"))
+        wrong.push(`${file} imports ${specifier}, which needs Node`);
+      if (!specifier.startsWith(".") && !needsNode(specifier) && !runsAnywhere.includes(specifier))
+        wrong.push(`${file} imports ${specifier}, which is not on the list of packages that run anywhere`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("parts import only parts below them", () => {
+  const wrong: string[] = [];
+  for (const [file, imports] of files) {
+    const part = partOf(file);
+    if (isTest(file) || tops.includes(part)) continue;
+    const below = allowed[part];
+    if (below === undefined) {
+      wrong.push(`${file}: the part "${part}" is not in the table of this test`);
+      continue;
+    }
+    for (const specifier of imports.filter((name) => name.startsWith("."))) {
+      const target = partOf(resolve(file, specifier));
+      if (target !== part && !below.includes(target))
+        wrong.push(`${file} imports ${specifier}, but ${part} may not know ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("the table itself goes one way", () => {
+  const order = Object.keys(allowed);
+  for (const [part, below] of Object.entries(allowed)) {
+    for (const target of below) {
+      assert.ok(order.includes(target), `${part} may import "${target}", which there is not`);
+      assert.ok(order.indexOf(target) < order.indexOf(part), `${part} may import ${target}, which is above it`);
+    }
+  }
+});
+
+test("an engine is known by its own folder and by the one that chooses", () => {
+  const engines = ["executors/ort/", "executors/reference/"];
+  const chooses = ["executors/select.node.ts", "index.ts", "index.node.ts"];
+  const wrong: string[] = [];
+  for (const [file, imports] of files) {
+    if (isTest(file) || chooses.includes(file)) continue;
+    for (const target of imports.filter((name) => name.startsWith(".")).map((name) => resolve(file, name))) {
+      const engine = engines.find((folder) => target.startsWith(folder));
+      if (engine !== undefined && !file.startsWith(engine)) wrong.push(`${file} imports ${target}`);
+    }
+  }
+  assert.deepEqual(wrong, []);
+});
+
+test("there is no cycle of files, types included", () => {
+  const finished = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string): void => {
+    if (finished.has(file)) return;
+    assert.ok(!path.includes(file), `a cycle: ${[...path.slice(path.indexOf(file)), file].join(" → ")}`);
+    path.push(file);
+    for (const specifier of files.get(file) ?? []) if (specifier.startsWith(".")) visit(resolve(file, specifier));
+    path.pop();
+    finished.add(file);
+  };
+  for (const file of files.keys()) visit(file);
+  assert.ok(finished.has("ir/graph.ts"));
+});
+
+test("imports name files that are there", () => {
+  for (const [file, imports] of files) {
+    if (isTest(file)) continue;
+    for (const specifier of imports.filter((name) => name.startsWith("."))) {
+      assert.ok(files.has(resolve(file, specifier)), `${file} imports ${specifier}`);
+    }
+  }
+});
