@@ -1,0 +1,189 @@
+/**
+ * Our executor and PyTorch side by side, turn by turn in one run, never at the same time: milliseconds an image.
+ *
+ * `node dist/bench/against-pytorch.js [MODE:MODEL@SIDExBATCH...] [--rounds 5] [--turn 2000] [--executor ort]
+ * [--threads 2] [--python /usr/bin/python3]`, after `npm run build`; without cases, those that have a target. The last
+ * line is one JSON object.
+ */
+
+import { parseArgs } from "node:util";
+import { table } from "../src/cli/output.ts";
+import type { Executor } from "../src/executors/executor.ts";
+import { selectExecutor } from "../src/executors/select.node.ts";
+import { isTrainable } from "../src/ir/graph.ts";
+import { inferencePasses, runPasses } from "../src/passes/index.ts";
+import { sizeOf } from "../src/tensor.ts";
+import { initialWeights } from "../src/weights/init.ts";
+import { inferenceGraph, inputName, model } from "../src/zoo/index.ts";
+import {
+  type Contender,
+  contender,
+  machine,
+  median,
+  Neighbours,
+  percent,
+  settle,
+  type TurnLength,
+  takeTurns,
+  whole,
+} from "./measure.ts";
+import { PyTorch } from "./pytorch.ts";
+import { createStep, learningRate, noise, parseWorkload, type Workload } from "./workload.ts";
+
+/** How many times PyTorch's speed is asked for. */
+const targets: Readonly<Record<string, number>> = {
+  "inference:se-resnet-50@224x1": 1.3,
+  "inference:se-resnet-50@224x8": 1.3,
+  "training:se-resnet-50@224x16": 0.8,
+  "training:se-resnet-20@32x128": 0.5,
+};
+
+/** Columns of the table; training has the first two. */
+const columns = ["plain", "channels-last", "frozen", "frozen channels-last"];
+
+interface Case extends Workload {
+  readonly name: string;
+  readonly mode: "inference" | "training";
+}
+
+function parseCase(name: string): Case {
+  const [mode, workload] = name.split(":");
+  if ((mode !== "inference" && mode !== "training") || workload === undefined) {
+    throw new Error(`"${name}" is not written MODE:MODEL@SIDExBATCH, like ${Object.keys(targets).join(" ")}`);
+  }
+  return { name, mode, ...parseWorkload(workload) };
+}
+
+interface Ours extends AsyncDisposable {
+  readonly run: () => Promise<unknown>;
+}
+
+/** The inference graph after the passes, as `senet classify` runs it. */
+async function ourInference(executor: Executor, workload: Workload, threads: number): Promise<Ours> {
+  const network = model(workload.model);
+  const graph = inferenceGraph(network, { batch: workload.batchSize, imageSize: workload.imageSize });
+  const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
+  const executable = await executor.compile(program.graph, program.weights, { threads });
+  const inputs = new Map([[inputName, noise(workload, network.classes).images]]);
+  return { run: () => executable.run(inputs), [Symbol.asyncDispose]: () => executable.dispose() };
+}
+
+/** The step of `senet train`, optimiser and checks included. */
+async function ourTraining(executor: Executor, workload: Workload, threads: number): Promise<Ours> {
+  const network = model(workload.model);
+  const step = await createStep(executor, network, workload, threads);
+  const { images, labels } = noise(workload, network.classes);
+  return { run: () => step.run(images, labels, learningRate), [Symbol.asyncDispose]: () => step.dispose() };
+}
+
+function countParameters({ model: name, imageSize }: Workload): number {
+  const { parameters } = inferenceGraph(model(name), { batch: 1, imageSize });
+  return parameters.filter(isTrainable).reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
+}
+
+interface Settings {
+  readonly executor: Executor;
+  readonly threads: number;
+  readonly rounds: number;
+  readonly length: TurnLength;
+  readonly python: string;
+}
+
+const warmUps = 3;
+
+async function measure(one: Case, { executor, threads, rounds, length, python }: Settings) {
+  const { name, mode, batchSize } = one;
+  const { classes } = model(one.model);
+  await using ours = await (mode === "inference" ? ourInference : ourTraining)(executor, one, threads);
+  for (let run = 0; run < warmUps; run++) await ours.run();
+  await settle();
+  await using pytorch = await PyTorch.start(python, { ...one, classes, threads });
+  const parameters = countParameters(one);
+  const { torch, variants, ...theirs } = pytorch.facts;
+  if (theirs.parameters !== parameters) {
+    throw new Error(`${name}: not the same network: ${parameters} parameters, ${theirs.parameters} in PyTorch`);
+  }
+
+  const neighbours = new Neighbours();
+  const processorBefore = pytorch.processorMilliseconds;
+  const contenders: Record<string, Contender> = { ours: contender(ours.run) };
+  for (const variant of variants) contenders[variant] = pytorch.contender(variant);
+  const turns = await takeTurns(contenders, rounds, length);
+  const others = neighbours.percent(pytorch.processorMilliseconds - processorBefore);
+
+  const perImage = Object.fromEntries(
+    Object.entries(turns).map(([who, medians]) => [who, median(medians) / batchSize]),
+  );
+  const best = [...variants].sort((a, b) => perImage[a]! - perImage[b]!)[0]!;
+  const ratio = perImage[best]! / perImage.ours!;
+  const ratios = turns[best]!.map((time, round) => time / turns.ours![round]!);
+  const target = targets[name];
+  return {
+    case: name,
+    torch,
+    milliseconds_per_image: perImage,
+    best_of_pytorch: best,
+    ratio,
+    ratio_by_round: ratios,
+    ...(target === undefined ? {} : { target, reached: ratio >= target }),
+    others_percent: others,
+  };
+}
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "5" },
+    turn: { type: "string", default: "2000" },
+    executor: { type: "string" },
+    threads: { type: "string", default: "2" },
+    python: { type: "string", default: "/usr/bin/python3" },
+  },
+});
+const cases = (positionals.length > 0 ? positionals : Object.keys(targets)).map(parseCase);
+const { executor } = await selectExecutor(values.executor);
+const threads = whole("threads", values.threads);
+const rounds = whole("rounds", values.rounds);
+const length = { milliseconds: whole("turn", values.turn), runs: 2 };
+const before = machine();
+
+const results = [];
+for (const one of cases) {
+  console.error(`${one.name} ...`);
+  results.push(await measure(one, { executor, threads, rounds, length, python: values.python }));
+}
+
+console.log(`milliseconds an image, ${threads} threads, medians of ${rounds} rounds; ratio: PyTorch's best by ours\n`);
+const header = ["case", executor.name, ...columns, "ratio", "lowest to highest", "target", "reached", "others' CPU"];
+console.log(
+  table(
+    header,
+    results.map(
+      ({ case: name, milliseconds_per_image: ms, ratio, ratio_by_round, target, reached, others_percent }) => [
+        name,
+        ms.ours!.toFixed(2),
+        ...columns.map((variant) => ms[variant]?.toFixed(2) ?? "-"),
+        ratio.toFixed(2),
+        `${Math.min(...ratio_by_round).toFixed(2)} to ${Math.max(...ratio_by_round).toFixed(2)}`,
+        target === undefined ? "-" : `${target}`,
+        reached === undefined ? "-" : reached ? "yes" : "no",
+        percent(others_percent),
+      ],
+    ),
+  ),
+);
+const facts = {
+  executor: executor.name,
+  engine: executor.description,
+  threads,
+  rounds,
+  turn_milliseconds: length.milliseconds,
+};
+console.log(
+  JSON.stringify({
+    bench: "against-pytorch",
+    ...facts,
+    results,
+    machine: { ...machine(), load_before: before.load_average },
+  }),
+);

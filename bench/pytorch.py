@@ -1,0 +1,117 @@
+"""PyTorch's side of bench/against-pytorch.ts: answers one JSON line with one JSON line, until its input ends.
+
+  {"command": "prepare", "mode": "inference" or "training", "model", "classes", "batch", "side", "threads"}
+      -> {"torch", "parameters", "variants": [...]}; every variant has had its warm-up
+  {"command": "run", "variant", "milliseconds", "runs"}
+      -> {"times": [...], "processor": ...}, in milliseconds; at least so many runs and at least so long, after one that
+         is not counted; `processor` is what the process used since the last answer
+
+It answers only when its threads have become idle, so that the other side can be measured next.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "golden"))
+from networks import build  # noqa: E402
+
+WARM_UPS = 4  # TorchScript profiles and compiles during the first runs
+
+
+def inference(network, side, batch):
+    """Each way to run it, as a function: the layouts, each of them as a module and as frozen TorchScript."""
+    network.eval()
+    images = torch.randn(batch, 3, side, side)
+    ways = {}
+    for layout, memory_format in (("plain", torch.contiguous_format), ("channels-last", torch.channels_last)):
+        # to() changes the module itself, and tracing keeps what it sees, so each layout has a network of its own.
+        module = build(network.name, network.classes).eval().to(memory_format=memory_format)
+        module.load_state_dict(network.state_dict())
+        x = images.contiguous(memory_format=memory_format)
+        frozen = torch.jit.freeze(torch.jit.trace(module, x))
+        ways[layout] = lambda module=module, x=x: module(x)
+        ways["frozen" if layout == "plain" else "frozen channels-last"] = lambda frozen=frozen, x=x: frozen(x)
+    return ways
+
+
+def training(network, side, batch):
+    """The same for a step: forward, loss, backward, update."""
+    images = torch.randn(batch, 3, side, side)
+    labels = torch.arange(batch) % network.classes
+    ways = {}
+    for layout, memory_format in (("plain", torch.contiguous_format), ("channels-last", torch.channels_last)):
+        module = build(network.name, network.classes).train().to(memory_format=memory_format)
+        module.load_state_dict(network.state_dict())
+        x = images.contiguous(memory_format=memory_format)
+        matrices = [p for p in module.parameters() if p.dim() > 1]
+        vectors = [p for p in module.parameters() if p.dim() <= 1]
+        groups = [{"params": matrices, "weight_decay": 5e-5}, {"params": vectors, "weight_decay": 0.0}]
+        optimiser = torch.optim.SGD(groups, lr=1e-3, momentum=0.9, nesterov=True)
+        ways[layout] = lambda module=module, x=x, optimiser=optimiser: step(module, x, labels, optimiser)
+    return ways
+
+
+def step(module, images, labels, optimiser):
+    optimiser.zero_grad(set_to_none=True)
+    loss = torch.nn.functional.cross_entropy(module(images), labels, label_smoothing=0.1)
+    loss.backward()
+    optimiser.step()
+    return loss.item()
+
+
+def settle():
+    """Waits until no thread of this process works."""
+    window = 0.05
+    while True:
+        before = time.process_time()
+        time.sleep(window)
+        if time.process_time() - before < 0.05 * window:
+            return
+
+
+class Bench:
+    def __init__(self):
+        self.ways = {}
+        self.no_grad = False
+        self.reported = time.process_time()
+
+    def prepare(self, mode, model, classes, batch, side, threads):
+        torch.set_num_threads(threads)
+        torch.manual_seed(0)
+        network = build(model, classes)
+        network.name, network.classes = model, classes
+        self.no_grad = mode == "inference"
+        with torch.set_grad_enabled(not self.no_grad):
+            self.ways = (inference if self.no_grad else training)(network, side, batch)
+            for way in self.ways.values():
+                for _ in range(WARM_UPS):
+                    way()
+        parameters = sum(p.numel() for p in network.parameters())
+        return {"torch": torch.__version__, "parameters": parameters, "variants": list(self.ways)}
+
+    def run(self, variant, milliseconds, runs):
+        way = self.ways[variant]
+        times = []
+        with torch.set_grad_enabled(not self.no_grad):
+            way()
+            end = time.perf_counter() + milliseconds / 1000
+            while len(times) < runs or time.perf_counter() < end:
+                start = time.perf_counter()
+                way()
+                times.append(1000 * (time.perf_counter() - start))
+        return {"times": times}
+
+    def answer(self, command, **arguments):
+        reply = {"prepare": self.prepare, "run": self.run}[command](**arguments)
+        settle()
+        used, self.reported = time.process_time() - self.reported, time.process_time()
+        return {**reply, "processor": 1000 * used}
+
+
+bench = Bench()
+for line in sys.stdin:
+    print(json.dumps(bench.answer(**json.loads(line))), flush=True)

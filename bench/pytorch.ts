@@ -1,0 +1,79 @@
+/** PyTorch in a process of its own (pytorch.py), which waits at its input while it has no turn. */
+
+import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface, type Interface } from "node:readline";
+import type { Readable, Writable } from "node:stream";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import type { Contender } from "./measure.ts";
+import type { Workload } from "./workload.ts";
+
+const prepared = z.object({ torch: z.string(), parameters: z.number(), variants: z.array(z.string()) });
+const turn = z.object({ times: z.array(z.number()) });
+const used = z.object({ processor: z.number() });
+
+/** The script stays beside the sources: it is not compiled. */
+const script = fileURLToPath(new URL("../../bench/pytorch.py", import.meta.url));
+
+export interface PyTorchOptions extends Workload {
+  readonly mode: "inference" | "training";
+  readonly classes: number;
+  readonly threads: number;
+}
+
+export class PyTorch {
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #lines: Interface;
+  /** Its version, the size of the network, and the ways in which it can run it. */
+  facts: z.infer<typeof prepared> = { torch: "", parameters: 0, variants: [] };
+  /** Milliseconds of processor time that it has told of. */
+  processorMilliseconds = 0;
+
+  private constructor(python: string) {
+    this.#child = spawn(python, [script], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#lines = createInterface({ input: this.#child.stdout });
+    // A child that has ended is told of by its exit, not by the pipe that nobody reads.
+    this.#child.stdin.on("error", () => {});
+  }
+
+  /** Starts it, makes the network in every variant, and warms up. */
+  static async start(python: string, options: PyTorchOptions): Promise<PyTorch> {
+    const { mode, model, classes, batchSize, imageSize, threads } = options;
+    const pytorch = new PyTorch(python);
+    const request = { command: "prepare", mode, model, classes, batch: batchSize, side: imageSize, threads };
+    pytorch.facts = prepared.parse(await pytorch.#ask(request));
+    return pytorch;
+  }
+
+  contender(variant: string): Contender {
+    return async (length) => turn.parse(await this.#ask({ command: "run", variant, ...length })).times;
+  }
+
+  async #ask(request: object): Promise<unknown> {
+    const abandon = new AbortController();
+    const { signal } = abandon;
+    try {
+      const gone = Promise.race([
+        once(this.#child, "exit", { signal }).then(([code]) => `it ended with ${code}`),
+        once(this.#child, "error", { signal }).then(([error]) => String(error)),
+      ]).then((reason) => {
+        throw new Error(`PyTorch does not answer: ${reason} (python3 with torch is needed; --python names another)`);
+      });
+      const reply = once(this.#lines, "line", { signal });
+      this.#child.stdin.write(`${JSON.stringify(request)}\n`);
+      const [line] = await Promise.race([reply, gone]);
+      const answer: unknown = JSON.parse(line);
+      this.processorMilliseconds += used.parse(answer).processor;
+      return answer;
+    } finally {
+      abandon.abort();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child.exitCode !== null) return;
+    this.#child.stdin.end();
+    await once(this.#child, "exit");
+  }
+}

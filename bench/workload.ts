@@ -1,0 +1,86 @@
+/** What is run: a model at a picture size and a batch size, written `se-resnet-50@224x16`. */
+
+import type { PictureFolder } from "../src/data/folder.node.ts";
+import { type Batch, Loader } from "../src/data/loader.node.ts";
+import type { Executor } from "../src/executors/executor.ts";
+import { standardTraining } from "../src/images/augment.ts";
+import { createRandom } from "../src/random.ts";
+import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
+import { type TrainingConfig, trainingConfig } from "../src/train/config.ts";
+import { preprocessingOf } from "../src/train/run.node.ts";
+import { TrainingStep } from "../src/train/step.ts";
+import { initialWeights } from "../src/weights/init.ts";
+import { lossGraph, type Model, zooEntry } from "../src/zoo/index.ts";
+
+export interface Workload {
+  readonly model: string;
+  readonly imageSize: number;
+  readonly batchSize: number;
+}
+
+export function parseWorkload(text: string): Workload {
+  const match = /^(.+)@([1-9]\d*)x([1-9]\d*)$/.exec(text);
+  if (match === null) throw new Error(`"${text}" is not written MODEL@SIDExBATCH, like se-resnet-50@224x16`);
+  const [, model, side, batch] = match;
+  zooEntry(model!);
+  return { model: model!, imageSize: Number(side), batchSize: Number(batch) };
+}
+
+/** Everything else as `senet train` has it by default, and label smoothing. */
+export const configOf = ({ model, imageSize, batchSize }: Workload): TrainingConfig =>
+  trainingConfig({ model, imageSize, batchSize, labelSmoothing: 0.1 });
+
+/** Small enough that hundreds of steps on one batch stay finite. */
+export const learningRate = 1e-3;
+
+/** A training step over fresh weights. */
+export function createStep(
+  executor: Executor,
+  network: Model,
+  workload: Workload,
+  threads: number | undefined,
+): Promise<TrainingStep> {
+  const { imageSize, batchSize } = workload;
+  const config = configOf(workload);
+  const weights = initialWeights(lossGraph(network, { batch: batchSize, imageSize }), config.seed);
+  const { labelSmoothing } = config;
+  const options = { batchSize, imageSize, labelSmoothing, sgd: config, ...(threads === undefined ? {} : { threads }) };
+  return TrainingStep.create(executor, network, weights, options);
+}
+
+export interface LabelledImages {
+  readonly images: Tensor;
+  readonly labels: Tensor;
+}
+
+/** One batch of normal noise, and labels in order. */
+export function noise({ imageSize, batchSize }: Workload, classes: number): LabelledImages {
+  const random = createRandom(1);
+  const shape = [batchSize, 3, imageSize, imageSize];
+  const pixels = Float32Array.from({ length: sizeOf(shape) }, () => random.normal());
+  const labels = Int32Array.from({ length: batchSize }, (_, i) => i % classes);
+  return { images: tensor(shape, pixels), labels: tensor([batchSize], labels) };
+}
+
+/** The loader of `senet train`. */
+export function trainingLoader(workload: Workload, dataset: PictureFolder, cacheBytes: number | undefined): Loader {
+  const config = configOf(workload);
+  return new Loader({
+    dataset,
+    batchSize: config.batchSize,
+    transform: {
+      ...standardTraining(config.imageSize, preprocessingOf(config)),
+      scale: [config.cropScale, 1],
+      mirror: config.mirror ? 0.5 : 0,
+      interpolation: config.interpolation,
+    },
+    seed: config.seed,
+    dropLast: true,
+    ...(cacheBytes === undefined ? {} : { cacheBytes }),
+  });
+}
+
+/** The loader's batches, epoch after epoch, as long as they are wanted. */
+export async function* endless(loader: Loader, firstEpoch = 0): AsyncGenerator<Batch, never, undefined> {
+  for (let epoch = firstEpoch; ; epoch++) yield* loader.epoch(epoch);
+}
