@@ -143,17 +143,18 @@ export class Blocks {
     options: {
       readonly kernel: readonly number[];
       readonly stride?: number;
+      readonly dilation?: number;
       readonly pads?: readonly number[];
       readonly groups?: number;
       readonly relu?: boolean;
     },
   ): string {
-    const { kernel, stride = 1, pads = [0, 0, 0, 0], groups = 1, relu = false } = options;
+    const { kernel, stride = 1, dilation = 1, pads = [0, 0, 0, 0], groups = 1, relu = false } = options;
     const attributes: Attributes = {
       kernel_shape: { ints: kernel },
       strides: { ints: [stride, stride] },
       pads: { ints: pads },
-      dilations: { ints: [1, 1] },
+      dilations: { ints: [dilation, dilation] },
       group: { int: groups },
       ...(relu && { activation: { string: "Relu" } }),
     };
@@ -239,6 +240,54 @@ export class Blocks {
       blocks = emit.node("Gather", [blocks, emit.ints(...backwards)], { axis: { int: 2 } });
     }
     return emit.node("Reshape", [blocks, emit.ints(i, o, kh, kw)]);
+  }
+
+  /**
+   * The gradient of a weight as a convolution: what is summed over, the samples, stands as channels; the input's channels
+   * as samples; the output's gradient as the weights, spread by the stride. `x` is NCHW, `dy` blocked.
+   */
+  weightGradient(
+    x: string,
+    dy: string,
+    [, i, height, width]: Extents,
+    [n, o, outHeight, outWidth]: Extents,
+    { stride, pad, kernel }: { readonly stride: number; readonly pad: number; readonly kernel: readonly number[] },
+  ): string {
+    const { emit, size } = this;
+    const [kernelHeight, kernelWidth] = kernel as [number, number];
+    const samples = Math.ceil(n / size) * size;
+    // Padded beforehand: the kernel computes pixels at the rim one by one, and here there is hardly anything but rim.
+    const overhang = (extent: number, out: number, taps: number) =>
+      Math.max((out - 1) * stride + taps - extent - pad, 0);
+    const ends = [overhang(height, outHeight, kernelHeight), overhang(width, outWidth, kernelWidth)] as const;
+    let input = emit.node("Transpose", [x], { perm: { ints: [1, 0, 2, 3] } });
+    if (pad + ends[0] + ends[1] > 0 || samples > n) {
+      input = emit.node("Pad", [input, emit.ints(0, 0, pad, pad, 0, samples - n, ...ends)]);
+    }
+    input = emit.node("ReorderInput", [input], { channels_last: { int: 0 } }, nchwc);
+
+    const pixels = outHeight * outWidth;
+    if (samples > n) dy = emit.node("Pad", [dy, emit.ints(0, 0, 0, 0, samples - n, 0, 0, 0)]);
+    const blocks = emit.node("Reshape", [dy, emit.ints(samples / size, size, o / size, pixels, size)]);
+    const filters = emit.node("Reshape", [
+      emit.node("Transpose", [blocks], { perm: { ints: [2, 0, 3, 1, 4] } }),
+      emit.ints(o, samples, outHeight, outWidth),
+    ]);
+    const products = this.conv([input, filters], { kernel: [outHeight, outWidth], dilation: stride });
+    let dw = emit.node("ReorderOutput", [products], { channels: { int: o } }, nchwc);
+    const made = [
+      height + pad + ends[0] - (outHeight - 1) * stride,
+      width + pad + ends[1] - (outWidth - 1) * stride,
+    ] as const;
+    if (made[0] > kernelHeight || made[1] > kernelWidth) {
+      // Rows at the end that no stride reached.
+      dw = emit.node("Slice", [dw, emit.ints(0, 0), emit.ints(kernelHeight, kernelWidth), emit.ints(2, 3)]);
+    }
+    const turned = emit.node("Reshape", [dw, emit.ints(i, o, kernelHeight * kernelWidth)]);
+    return emit.node("Reshape", [
+      emit.node("Transpose", [turned], { perm: { ints: [1, 0, 2] } }),
+      emit.ints(o, i, kernelHeight, kernelWidth),
+    ]);
   }
 
   /** Puts `stride − 1` zero rows and columns after each: `[N,C,OH,OW] → extents`. */

@@ -29,6 +29,8 @@ async function createSession(graph: Graph, model: Uint8Array, { threads }: Compi
       executionProviders: ["cpu"],
       graphOptimizationLevel: "all",
       logSeverityLevel: 3,
+      // A memory pattern is one more block of the whole size, beside what the first run took (docs/log.md).
+      enableMemPattern: false,
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     });
   } catch (cause) {

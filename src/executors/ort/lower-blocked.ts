@@ -52,7 +52,13 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     const [x, dy] = inputs as [Value, Value];
     if (!b.holds(dy)) return undefined;
     const { base, scale } = scaled(b, dy);
-    const dw = weightGradient(l.emit, l.get(x), b.unblock(base, dy.type.shape[1]!), x.type.shape, dy.type.shape, attrs);
+    const { groups, weightShape } = attrs;
+    const kernel = weightShape.slice(2);
+    const [n, o] = extentsOf(dy);
+    const dw =
+      groups === 1 && kernel.some((extent) => extent > 1) && n > b.size / 2
+        ? b.weightGradient(l.get(x), base, extentsOf(x), extentsOf(dy), { ...attrs, kernel })
+        : weightGradient(l.emit, l.get(x), b.unblock(base, o), x.type.shape, dy.type.shape, attrs);
     return [scale ? b.scaleRows(dw, scale) : dw];
   },
 
