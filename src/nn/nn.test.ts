@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { assertClose } from "../../tests/support.ts";
+import { referenceExecutor } from "../executors/reference/reference.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import type { Graph, Value } from "../ir/graph.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { basicBlock, bottleneck } from "./blocks.ts";
+import { batchNorm, conv2d, linear } from "./layers.ts";
+import { Scope } from "./scope.ts";
+import { addShortcut, gate } from "./se.ts";
+
+/** The graph that `make` builds at `layer1.0` from an input `x`. */
+function build(shape: readonly number[], training: boolean, make: (scope: Scope, x: Value) => Value): Graph {
+  const builder = new GraphBuilder("test");
+  const scope = new Scope(builder, { training, dtype: "float32" }, "layer1.0");
+  builder.output("y", make(scope, builder.input("x", shape)));
+  return builder.build();
+}
+
+const shapeOf = (graph: Graph, parameter: string) =>
+  graph.parameters.find(({ name }) => name === parameter)?.type.shape;
+const names = (graph: Graph) => graph.nodes.map(({ name, op }) => `${name} ${op}`);
+const floats = (shape: readonly number[], ...values: number[]): Tensor => tensor(shape, Float32Array.from(values));
+
+test("the gate squeezes each channel to one number and has one value for each", () => {
+  const graph = build([2, 64, 7, 5], false, (scope, x) => gate(scope.at("se"), x, { reduction: 16, bias: true }));
+  assert.deepEqual(names(graph), [
+    "layer1.0.se.squeeze globalAvgPool",
+    "layer1.0.se.fc1 conv2d",
+    "layer1.0.se.relu relu",
+    "layer1.0.se.fc2 conv2d",
+    "layer1.0.se.gate sigmoid",
+  ]);
+  assert.deepEqual(graph.outputs.get("y")!.type.shape, [2, 64, 1, 1]);
+  assert.deepEqual(shapeOf(graph, "layer1.0.se.fc1.weight"), [4, 64, 1, 1]);
+  assert.deepEqual(shapeOf(graph, "layer1.0.se.fc1.bias"), [4]);
+  assert.deepEqual(shapeOf(graph, "layer1.0.se.fc2.weight"), [64, 4, 1, 1]);
+  assert.deepEqual(shapeOf(graph, "layer1.0.se.fc2.bias"), [64]);
+});
+
+test("the reduction divides the channels, rounds down, and leaves at least one", () => {
+  const hidden = (channels: number, reduction: number) =>
+    shapeOf(
+      build([1, channels, 2, 2], false, (scope, x) => gate(scope.at("se"), x, { reduction, bias: false })),
+      "layer1.0.se.fc1.weight",
+    )![0];
+  assert.equal(hidden(64, 16), 4);
+  assert.equal(hidden(64, 2), 32);
+  assert.equal(hidden(40, 16), 2);
+  assert.equal(hidden(8, 16), 1);
+});
+
+test("without biases the gate has two parameters", () => {
+  const graph = build([1, 32, 2, 2], false, (scope, x) => gate(scope.at("se"), x, { reduction: 16, bias: false }));
+  assert.deepEqual(
+    graph.parameters.map(({ name }) => name),
+    ["layer1.0.se.fc1.weight", "layer1.0.se.fc2.weight"],
+  );
+});
+
+test("the gate computes sigmoid(W2 relu(W1 z + b1) + b2), and scales before the sum", async () => {
+  const graph = build([1, 2, 1, 2], false, (scope, x) => addShortcut(scope, x, x, { reduction: 2, bias: true }));
+  const weights = new Map([
+    ["layer1.0.se.fc1.weight", floats([1, 2, 1, 1], 1, -1)],
+    ["layer1.0.se.fc1.bias", floats([1], 0.5)],
+    ["layer1.0.se.fc2.weight", floats([2, 1, 1, 1], 2, -3)],
+    ["layer1.0.se.fc2.bias", floats([2], 0.25, 1)],
+  ]);
+  const executable = await referenceExecutor.compile(graph, weights);
+  const outputs = await executable.run(new Map([["x", floats([1, 2, 1, 2], 3, 5, 1, 2)]]));
+  // z = (4, 1.5); W1 z + b1 = 3; W2 · 3 + b2 = (6.25, -8).
+  const sigmoid = (t: number) => 1 / (1 + Math.exp(-t));
+  const [g0, g1] = [sigmoid(6.25), sigmoid(-8)];
+  const expected = [3 * g0 + 3, 5 * g0 + 5, g1 + 1, 2 * g1 + 2];
+  assertClose(outputs.get("y")!.data, expected, 1e-6, "gate · branch + shortcut");
+});
+
+test("without squeeze and excitation the shortcut is added as it is", () => {
+  const graph = build([1, 4, 2, 2], false, (scope, x) => addShortcut(scope, x, x, undefined));
+  assert.deepEqual(names(graph), ["layer1.0.sum add"]);
+  assert.equal(graph.parameters.length, 0);
+});
+
+test("a basic block has its stride on the first convolution, and projects only where the shape changes", () => {
+  const block = (out: number, stride: number) =>
+    build([2, 16, 9, 9], false, (scope, x) => basicBlock(scope, x, { out, stride, se: { reduction: 16, bias: true } }));
+  const same = block(16, 1);
+  assert.equal(shapeOf(same, "layer1.0.downsample.0.weight"), undefined);
+  const axpy = same.nodes.find(({ op }) => op === "seScaleAdd")!;
+  assert.equal(axpy.inputs[2], same.inputs[0], "the shortcut is the input itself");
+
+  const narrower = block(32, 2);
+  assert.deepEqual(shapeOf(narrower, "layer1.0.downsample.0.weight"), [32, 16, 1, 1]);
+  assert.deepEqual(narrower.outputs.get("y")!.type.shape, [2, 32, 5, 5]);
+  const strides = narrower.nodes.flatMap((node) =>
+    node.op === "conv2d" && !node.name.includes(".se.") ? [[node.name, node.attrs.stride]] : [],
+  );
+  assert.deepEqual(strides, [
+    ["layer1.0.conv1", 2],
+    ["layer1.0.conv2", 1],
+    ["layer1.0.downsample.0", 2],
+  ]);
+  assert.ok(shapeOf(block(16, 2), "layer1.0.downsample.0.weight"), "a stride alone needs a projection too");
+});
+
+test("the squeeze sees the branch after its last batch norm, and ReLU follows the sum", () => {
+  const graph = build([1, 8, 4, 4], false, (scope, x) =>
+    bottleneck(scope, x, { out: 8, width: 2, stride: 1, strideOn: "1x1", se: { reduction: 4, bias: true } }),
+  );
+  const node = (name: string) => graph.nodes.find((candidate) => candidate.name === name)!;
+  assert.equal(node("layer1.0.se.squeeze").inputs[0]!.name, "layer1.0.bn3");
+  assert.deepEqual(
+    node("layer1.0.axpy").inputs.map(({ name }) => name),
+    ["layer1.0.se.gate", "layer1.0.bn3", "x"],
+  );
+  assert.equal(node("layer1.0.relu").inputs[0]!.name, "layer1.0.axpy");
+  assert.equal(graph.outputs.get("y")!.name, "layer1.0.relu");
+});
+
+test("a bottleneck's stride is on its first 1x1 or on its 3x3", () => {
+  const strides = (strideOn: "1x1" | "3x3") =>
+    build([1, 8, 6, 6], false, (scope, x) =>
+      bottleneck(scope, x, { out: 16, width: 4, stride: 2, strideOn, se: undefined }),
+    ).nodes.flatMap((node) => (node.op === "conv2d" ? [node.attrs.stride] : []));
+  assert.deepEqual(strides("1x1"), [2, 1, 1, 2]);
+  assert.deepEqual(strides("3x3"), [1, 2, 1, 2]);
+});
+
+test("batch norm uses running statistics, or when training the batch's and updates the running ones", () => {
+  const inference = build([4, 3, 2, 2], false, batchNorm);
+  assert.deepEqual(names(inference), ["layer1.0 batchNorm"]);
+  assert.equal(inference.updates.size, 0);
+  assert.deepEqual(
+    inference.parameters.map(({ name, role }) => [name, role]),
+    [
+      ["layer1.0.weight", "gamma"],
+      ["layer1.0.bias", "beta"],
+      ["layer1.0.running_mean", "mean"],
+      ["layer1.0.running_var", "variance"],
+    ],
+  );
+  const training = build([4, 3, 2, 2], true, batchNorm);
+  assert.deepEqual(
+    [...training.updates].map(([parameter, value]) => [parameter.name, value.name]),
+    [
+      ["layer1.0.running_mean", "layer1.0.running_mean.next"],
+      ["layer1.0.running_var", "layer1.0.running_var.next"],
+    ],
+  );
+  const scales = training.nodes.flatMap((node) => (node.op === "runningAverage" ? [node.attrs] : []));
+  // 4 · 2 · 2 positions: the variance of the population is 16/15 of the batch's.
+  assert.deepEqual(scales, [
+    { decay: 0.9, scale: 1 },
+    { decay: 0.9, scale: 16 / 15 },
+  ]);
+});
+
+test("a single position has no unbiased variance, and takes the batch's", () => {
+  const graph = build([1, 3, 1, 1], true, batchNorm);
+  const scales = graph.nodes.flatMap((node) => (node.op === "runningAverage" ? [node.attrs.scale] : []));
+  assert.deepEqual(scales, [1, 1]);
+});
+
+test("layers keep the size by default, and know groups and biases", () => {
+  const grouped = build([1, 6, 5, 5], false, (scope, x) =>
+    conv2d(scope, x, { out: 4, kernel: 3, groups: 2, bias: true }),
+  );
+  assert.deepEqual(grouped.outputs.get("y")!.type.shape, [1, 4, 5, 5]);
+  assert.deepEqual(shapeOf(grouped, "layer1.0.weight"), [4, 3, 3, 3]);
+  assert.deepEqual(shapeOf(grouped, "layer1.0.bias"), [4]);
+  const classifier = build([2, 6], false, (scope, x) => linear(scope, x, 3));
+  assert.deepEqual(classifier.outputs.get("y")!.type.shape, [2, 3]);
+  assert.deepEqual(shapeOf(classifier, "layer1.0.weight"), [3, 6]);
+});

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SenetError } from "../errors.ts";
+import { inferenceGraph, lossGraph, model, zoo, zooEntry } from "./index.ts";
+
+test("every network is there, with squeeze and excitation and without", () => {
+  const depths = ["18", "34", "50", "101", "152", "20", "32", "56", "110"];
+  assert.deepEqual([...zoo.keys()].sort(), depths.flatMap((d) => [`resnet-${d}`, `se-resnet-${d}`]).sort());
+  for (const [name, { config }] of zoo) {
+    assert.deepEqual(config.se, name.startsWith("se-") ? { reduction: 16, bias: true } : undefined, name);
+  }
+});
+
+test("an unknown model is refused with the nearest names", () => {
+  const nearest = (name: string): string => {
+    try {
+      zooEntry(name);
+    } catch (error) {
+      assert.ok(error instanceof SenetError && error.code === "usage", `${error}`);
+      assert.ok(error.message.includes(`there is no model "${name}"`), error.message);
+      return error.details.hint!;
+    }
+    return assert.fail(`${name} was found`);
+  };
+  assert.match(nearest("seresnet50"), /^se-resnet-50, /);
+  assert.match(nearest("se-resent-50"), /^se-resnet-50, /);
+  assert.match(nearest("SE_ResNet_101"), /^se-resnet-101, /);
+  assert.match(nearest("resnet-35"), /resnet-34/);
+  // What every object has is no model.
+  assert.match(nearest("constructor"), /senet models lists all/);
+  assert.throws(() => model("toString"), SenetError);
+});
+
+test("any side from 32 pixels up works, for any number of classes", () => {
+  for (const name of ["se-resnet-18", "se-resnet-50", "se-resnet-20", "resnet-34"]) {
+    for (const imageSize of [32, 33, 47, 64, 97, 225]) {
+      for (const classes of [2, 11]) {
+        const graph = inferenceGraph(model(name, classes), { batch: 3, imageSize });
+        assert.deepEqual(graph.outputs.get("logits")!.type.shape, [3, classes], `${name} at ${imageSize}`);
+      }
+    }
+  }
+});
+
+test("a side that is too small is refused by the operation that it does not fit", () => {
+  // The 7x7 stem leaves one position of 2 pixels, too few for the 3x3 pooling.
+  assert.throws(() => inferenceGraph(model("se-resnet-18"), { batch: 1, imageSize: 2 }), /maxpool \(maxPool\)/);
+});
+
+test("SE-ResNet-50 at 224 has the maps of the released model", () => {
+  const graph = inferenceGraph(model("se-resnet-50"), { batch: 1, imageSize: 224 });
+  const shape = (name: string) => graph.nodes.find((node) => node.name === name)!.outputs[0]!.type.shape;
+  assert.deepEqual(shape("conv1"), [1, 64, 112, 112]);
+  // Rounded up as in Caffe; 55 otherwise.
+  assert.deepEqual(shape("maxpool"), [1, 64, 56, 56]);
+  assert.deepEqual(shape("layer1.2.relu"), [1, 256, 56, 56]);
+  assert.deepEqual(shape("layer2.3.relu"), [1, 512, 28, 28]);
+  assert.deepEqual(shape("layer3.5.relu"), [1, 1024, 14, 14]);
+  assert.deepEqual(shape("layer4.2.relu"), [1, 2048, 7, 7]);
+  assert.deepEqual(shape("layer4.2.se.fc1"), [1, 128, 1, 1]);
+  const blocks = (stage: number) =>
+    graph.nodes.filter(({ name, op }) => op === "seScaleAdd" && name.startsWith(`layer${stage}.`)).length;
+  assert.deepEqual([1, 2, 3, 4].map(blocks), [3, 4, 6, 3]);
+});
+
+test("the released SE-ResNets have the stride on the first 1x1", () => {
+  const graph = inferenceGraph(model("se-resnet-50"), { batch: 1, imageSize: 64 });
+  const stride = (name: string) => {
+    const node = graph.nodes.find((candidate) => candidate.name === name)!;
+    return node.op === "conv2d" ? node.attrs.stride : assert.fail(name);
+  };
+  assert.equal(stride("layer2.0.conv1"), 2);
+  assert.equal(stride("layer2.0.conv2"), 1);
+  assert.equal(stride("layer1.0.downsample.0"), 1);
+});
+
+test("the loss graph has a scalar loss, labels, and an update for each running statistic", () => {
+  const graph = lossGraph(model("se-resnet-20", 5), { batch: 4, imageSize: 32, labelSmoothing: 0.1 });
+  assert.deepEqual(graph.outputs.get("loss")!.type.shape, []);
+  assert.deepEqual(graph.outputs.get("logits")!.type.shape, [4, 5]);
+  assert.deepEqual(
+    graph.inputs.map(({ name, type }) => [name, type.dtype, type.shape]),
+    [
+      ["image", "float32", [4, 3, 32, 32]],
+      ["labels", "int32", [4]],
+    ],
+  );
+  const running = graph.parameters.filter(({ role }) => role === "mean" || role === "variance");
+  assert.deepEqual(new Set(graph.updates.keys()), new Set(running));
+  const loss = graph.nodes.at(-1)!;
+  assert.deepEqual(loss.op === "softmaxCrossEntropy" && loss.attrs, { labelSmoothing: 0.1 });
+});
+
+test("both graphs of a model have the same parameters, so that weights move between them", () => {
+  for (const name of ["se-resnet-20", "resnet-50"]) {
+    const describe = (graph: ReturnType<typeof inferenceGraph>) =>
+      graph.parameters.map((p) => `${p.name} ${p.role} ${p.type.dtype}[${p.type.shape}]`);
+    assert.deepEqual(
+      describe(inferenceGraph(model(name), { batch: 1, imageSize: 64 })),
+      describe(lossGraph(model(name), { batch: 8, imageSize: 32 })),
+    );
+  }
+});
