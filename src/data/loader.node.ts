@@ -5,7 +5,7 @@
  * timing, so that a run that resumes at any batch goes on as if it had not stopped.
  */
 
-import { availableParallelism, freemem } from "node:os";
+import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
 import { createRandom } from "../random.ts";
@@ -30,7 +30,7 @@ export interface LoaderOptions {
   readonly prefetch?: number;
   /**
    * Bytes for decoded pictures that are kept for the next epoch; beyond it pictures are decoded anew. 0: none. By
-   * default 4 GiB, but at most half of the memory that is free.
+   * default 4 GiB, but at most a quarter of the memory that is free.
    */
   readonly cacheBytes?: number;
 }
@@ -77,9 +77,13 @@ export class Loader {
   /** By class: samples that have not failed. */
   readonly #usable: Int32Array;
   #fault: unknown;
-  #wake: () => void = () => {};
+  /** Whoever waits to look at the ring again. */
+  #waiting: (() => void)[] = [];
   /** Which call of `epoch` may go on. */
   #turn = 0;
+  /** The next batch to be taken in the current epoch, and the end of its positions. */
+  #batch = 0;
+  #end = 0;
   #disposed = false;
 
   /**
@@ -121,7 +125,12 @@ export class Loader {
   #start(job: Omit<WorkerJob, "port">): void {
     const { port1, port2 } = new MessageChannel();
     const workerData: WorkerJob = { ...job, port: port2 };
-    const worker = new Worker(new URL("./worker.node.js", import.meta.url), { workerData, transferList: [port2] });
+    const worker = new Worker(new URL("./worker.node.js", import.meta.url), {
+      workerData,
+      transferList: [port2],
+      // Flags of the main thread's own, such as --input-type, would keep the worker's file from being loaded.
+      execArgv: [],
+    });
     // Failures are told here, messages only wake: they are read from the port when they are wanted.
     port1.on("message", (message: WorkerMessage) => {
       this.#hear(message);
@@ -146,24 +155,40 @@ export class Loader {
     checkWhole("epoch", epoch, 0);
     checkWhole("startBatch", startBatch, 0);
     const turn = ++this.#turn;
-    const ring = this.#ring;
+    this.#wake();
     await this.#stop(turn);
-    const end = this.#begin(epoch, startBatch);
+    // After every wait: another epoch may have been started meanwhile.
+    this.#check(turn);
+    this.#begin(epoch, startBatch);
     try {
-      for (let batch = startBatch; batch < this.batches; batch++) {
-        const count = batchCount(ring, batch, end);
-        const slot = batch % ring.depth;
-        await this.#until(turn, () => Atomics.load(ring.done, slot) === count);
-        const taken = this.#take(slot, count);
-        if (taken.size > 0) yield taken;
+      for (;;) {
+        this.#check(turn);
+        if (this.#batch >= this.batches) return;
+        await this.#until(turn, () => this.#isReady(this.#batch));
+        this.#check(turn);
+        const batch = this.#take();
+        if (batch.size > 0) yield batch;
       }
     } finally {
-      // Only the epoch that is still the current one may stop the workers.
-      if (turn === this.#turn) await this.#stop(turn);
+      // Only the epoch that is still the current one may stop the workers, if there still are any.
+      if (turn === this.#turn && !this.#disposed) await this.#stop(turn);
     }
   }
 
-  /** Ends the threads and gives their memory back. */
+  /** How many batches stand ready. At 0 during training, the loader is what the training waits for. */
+  get ready(): number {
+    let count = 0;
+    while (count < this.#ring.depth && this.#isReady(this.#batch + count)) count++;
+    return count;
+  }
+
+  #isReady(batch: number): boolean {
+    const { done, depth } = this.#ring;
+    const count = batchCount(this.#ring, batch, this.#end);
+    return count > 0 && Atomics.load(done, batch % depth) === count;
+  }
+
+  /** Ends the threads. Their memory goes with the loader itself. */
   async dispose(): Promise<void> {
     this.#disposed = true;
     const { control } = this.#ring;
@@ -179,13 +204,15 @@ export class Loader {
     return this.dispose();
   }
 
-  /** Lays out an epoch in the ring and lets the workers run. They are idle. Gives the end of the positions. */
-  #begin(epoch: number, startBatch: number): number {
+  /** Lays out an epoch in the ring and lets the workers, which are idle, run. */
+  #begin(epoch: number, startBatch: number): void {
     const { control, order, done, batchSize } = this.#ring;
     const count = order.length;
     if (this.#seed === undefined) for (let i = 0; i < count; i++) order[i] = i;
     else order.set(createRandom(this.#seed, Stream.order, epoch).shuffled(count));
     const end = this.#dropLast ? this.batches * batchSize : count;
+    this.#batch = startBatch;
+    this.#end = end;
     done.fill(0);
     Atomics.store(control, Cell.stop, 0);
     Atomics.store(control, Cell.next, Math.min(startBatch * batchSize, end));
@@ -195,15 +222,16 @@ export class Loader {
     Atomics.store(control, Cell.epoch, epoch);
     Atomics.add(control, Cell.generation, 1);
     Atomics.notify(control, Cell.generation);
-    return end;
   }
 
   /**
-   * Copies a finished batch out of the ring and frees its slot. A copy, because engines refuse shared memory; it is
+   * Copies the next batch out of the ring and frees its slot. A copy, because engines refuse shared memory; it is
    * small beside any step.
    */
-  #take(slot: number, count: number): Batch {
-    const { control, images, samples, done, batchSize, imageLength } = this.#ring;
+  #take(): Batch {
+    const { control, images, samples, done, depth, batchSize, imageLength } = this.#ring;
+    const slot = this.#batch % depth;
+    const count = batchCount(this.#ring, this.#batch, this.#end);
     const target = this.#images.data;
     const labels = this.#labels.data;
     const first = slot * batchSize;
@@ -221,6 +249,7 @@ export class Loader {
     labels.fill(-1, size);
     this.#samples.fill(-1, size);
     done[slot] = 0;
+    this.#batch++;
     Atomics.add(control, Cell.released, 1);
     Atomics.notify(control, Cell.released);
     return { images: this.#images, labels: this.#labels, samples: this.#samples, size };
@@ -248,10 +277,16 @@ export class Loader {
       if (isSo()) return;
       for (const port of this.#ports) port.ref();
       await new Promise<void>((resolve) => {
-        this.#wake = resolve;
+        this.#waiting.push(resolve);
       });
       for (const port of this.#ports) port.unref();
     }
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
   }
 
   #check(turn: number): void {
@@ -293,7 +328,7 @@ export class Loader {
 }
 
 function defaultCacheBytes(): number {
-  return Math.min(4 * GIB, freemem() / 2);
+  return Math.min(4 * GIB, process.availableMemory() / 4);
 }
 
 function checkWhole(option: string, value: number, least: number): void {

@@ -1,0 +1,353 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, type TestContext, test } from "node:test";
+import { promisify } from "node:util";
+import { golden } from "../../tests/support.ts";
+import { SenetError } from "../errors.ts";
+import { augment, standardTraining } from "../images/augment.ts";
+import { decodePicture } from "../images/decode.node.ts";
+import { imagenetPreprocessing, type Preprocessing, preprocess } from "../images/preprocess.ts";
+import { createRandom } from "../random.ts";
+import { openFolder, type PictureFolder } from "./folder.node.ts";
+import { type Batch, Loader, type LoaderOptions } from "./loader.node.ts";
+
+const SIZE = 16;
+const preprocessing: Preprocessing = { ...imagenetPreprocessing, resize: 18, crop: SIZE };
+const evaluation = { kind: "evaluate", preprocessing } as const;
+const training = standardTraining(SIZE, imagenetPreprocessing);
+
+const root = mkdtempSync(join(tmpdir(), "senet-loader-"));
+after(() => rmSync(root, { recursive: true }));
+
+/** Thirteen pictures in three classes. */
+const good: Record<string, string[]> = {
+  ant: ["rgb.png", "wide.jpg", "one-pixel.png", "palette.png", "grey.jpg"],
+  bee: ["cmyk-adobe.jpg", "tall.jpg", "lossy.webp", "rgba.png"],
+  cat: ["square.jpg", "rgb-progressive.jpg", "grey-16bit.png", "exif-rotated.jpg"],
+};
+
+function folder(name: string, classes: Record<string, string[]>): string {
+  for (const [label, files] of Object.entries(classes)) {
+    mkdirSync(join(root, name, label), { recursive: true });
+    for (const file of files) cpSync(golden("images", file), join(root, name, label, file));
+  }
+  return join(root, name);
+}
+
+const goodFolder = openFolder(folder("good", good));
+
+function loaderOf(t: TestContext, options: Partial<LoaderOptions> = {}): Loader {
+  const loader = new Loader({
+    dataset: goodFolder,
+    batchSize: 4,
+    transform: evaluation,
+    workers: 2,
+    cacheBytes: 0,
+    ...options,
+  });
+  t.after(() => loader.dispose());
+  return loader;
+}
+
+interface Copy {
+  readonly images: Float32Array;
+  readonly labels: number[];
+  readonly samples: number[];
+  readonly size: number;
+}
+
+const copyOf = ({ images, labels, samples, size }: Batch): Copy => ({
+  images: Float32Array.from(images.data),
+  labels: [...labels.data],
+  samples: [...samples],
+  size,
+});
+
+async function collect(loader: Loader, epoch: number, startBatch?: number): Promise<Copy[]> {
+  const batches: Copy[] = [];
+  for await (const batch of loader.epoch(epoch, startBatch)) batches.push(copyOf(batch));
+  return batches;
+}
+
+const samplesOf = (batches: readonly Copy[]): number[] =>
+  batches.flatMap(({ samples, size }) => samples.slice(0, size));
+
+test("evaluation: the folder's order, values as from the functions themselves, the rest padded", async (t) => {
+  const loader = loaderOf(t);
+  assert.equal(loader.batches, 4);
+  const batches = await collect(loader, 0);
+  assert.deepEqual(samplesOf(batches), [...goodFolder.samples.keys()]);
+  for (const { images, labels, samples, size } of batches) {
+    assert.equal(images.length, 4 * 3 * SIZE * SIZE);
+    for (let row = 0; row < size; row++) {
+      const { file, label } = goodFolder.samples[samples[row]!]!;
+      assert.equal(labels[row], label);
+      const values = preprocess(await decodePicture(file), preprocessing);
+      assert.deepEqual(images.subarray(row * values.length, (row + 1) * values.length), values, file);
+    }
+  }
+  const last = batches.at(-1)!;
+  assert.equal(last.size, 1);
+  assert.deepEqual(last.labels.slice(1), [-1, -1, -1]);
+  assert.deepEqual(last.samples.slice(1), [-1, -1, -1]);
+  assert.ok(last.images.subarray(3 * SIZE * SIZE).every((value) => value === 0));
+  assert.deepEqual(loader.failures, []);
+});
+
+test("training: each picture once an epoch, augmented by seed, epoch and position", async (t) => {
+  const loader = loaderOf(t, { transform: training, seed: 7 });
+  const epochs = [await collect(loader, 0), await collect(loader, 1)];
+  for (const batches of epochs) {
+    assert.deepEqual(
+      samplesOf(batches).sort((a, b) => a - b),
+      [...goodFolder.samples.keys()],
+    );
+  }
+  assert.notDeepEqual(samplesOf(epochs[0]!), samplesOf(epochs[1]!));
+
+  const order = createRandom(7, 0, 1).shuffled(goodFolder.samples.length);
+  for (const [position, sample] of order.entries()) {
+    const batch = epochs[1]![Math.floor(position / 4)]!;
+    const row = position % 4;
+    assert.equal(batch.samples[row], sample);
+    const values = new Float32Array(3 * SIZE * SIZE);
+    const picture = await decodePicture(goodFolder.samples[sample]!.file);
+    augment(picture, training, createRandom(7, 1, 1, position), values);
+    assert.deepEqual(batch.images.subarray(row * values.length, (row + 1) * values.length), values);
+  }
+});
+
+test("batches do not depend on workers, prefetch or cache, nor on where the run was resumed", async (t) => {
+  const options = { transform: training, seed: 3, dropLast: true };
+  const reference = loaderOf(t, { ...options, workers: 1, prefetch: 1 });
+  assert.equal(reference.batches, 3);
+  const expected = [await collect(reference, 0), await collect(reference, 5)];
+  assert.ok(expected[0]!.every(({ size }) => size === 4));
+  const variants = [
+    { workers: 3, prefetch: 2 },
+    { workers: 2, prefetch: 5, cacheBytes: 2 ** 22 },
+    // Room for some of the pictures only.
+    { workers: 2, cacheBytes: 2 ** 15 },
+  ];
+  for (const variant of variants) {
+    const loader = loaderOf(t, { ...options, ...variant });
+    assert.deepEqual(await collect(loader, 0), expected[0]);
+    // Again, out of the cache.
+    assert.deepEqual(await collect(loader, 0), expected[0]);
+    assert.deepEqual(await collect(loader, 5, 1), expected[1]!.slice(1));
+    assert.deepEqual(await collect(loader, 5, 3), []);
+  }
+});
+
+test("cached pictures are not read again", async (t) => {
+  const dataset = openFolder(folder("vanishing", good));
+  const cached = loaderOf(t, { dataset, cacheBytes: 2 ** 22 });
+  const expected = await collect(cached, 0);
+  for (const { file } of dataset.samples) rmSync(file);
+  assert.deepEqual(await collect(cached, 1), expected);
+  assert.deepEqual(cached.failures, []);
+});
+
+test("an epoch that is left early leaves no trace in the next", async (t) => {
+  const loader = loaderOf(t, { transform: training, seed: 1, prefetch: 2 });
+  const expected = await collect(loader, 2);
+  for await (const batch of loader.epoch(0)) {
+    assert.equal(batch.size, 4);
+    break;
+  }
+  assert.deepEqual(await collect(loader, 2), expected);
+  const first = loader.epoch(0);
+  await first.next();
+  assert.deepEqual(await collect(loader, 2), expected);
+  await assert.rejects(first.next(), /another epoch of this loader has been started/);
+  // Also where the first epoch waits while the second begins.
+  const early = loader.epoch(0);
+  const pending = assert.rejects(early.next(), /another epoch of this loader has been started/);
+  assert.deepEqual(await collect(loader, 2), expected);
+  await pending;
+  // Neither asked for nor left: nothing has begun.
+  loader.epoch(0);
+  assert.deepEqual(await collect(loader, 2), expected);
+});
+
+test("workers run ahead while the main thread is deaf, but no further than prefetch", async (t) => {
+  // The ninth picture is bad: when it is met, it is reported.
+  const dataset = withFiles("ahead", 8, [["broken.jpg", new Uint8Array()]]);
+  const loader = loaderOf(t, { dataset, batchSize: 1, prefetch: 3, workers: 2 });
+  const epoch = loader.epoch(0);
+  await epoch.next();
+
+  // Deaf: not a turn of the event loop. Then a while more, in which the workers could run too far.
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  const start = performance.now();
+  while (loader.ready < 3 && performance.now() - start < 60_000) Atomics.wait(cell, 0, 0, 5);
+  assert.equal(loader.ready, 3);
+  Atomics.wait(cell, 0, 0, 100);
+  assert.equal(loader.ready, 3);
+  let turned = false;
+  setImmediate(() => {
+    turned = true;
+  });
+  for (let batch = 1; batch <= 3; batch++) {
+    const { value } = await epoch.next();
+    assert.ok(value !== undefined && value.samples[0] === batch);
+  }
+  assert.ok(!turned, "three batches were ready without a turn of the event loop");
+  assert.deepEqual(loader.failures, [], "the ninth picture was out of reach");
+  for (let batch = 4; batch <= 7; batch++) await epoch.next();
+  assert.equal((await epoch.next()).done, true);
+  assert.equal(loader.failures.length, 1);
+});
+
+/** `count` good pictures of class 0 or 1, then these files. */
+function withFiles(name: string, count: number, files: [string, Uint8Array][]): PictureFolder {
+  const dir = join(root, name);
+  mkdirSync(dir, { recursive: true });
+  const samples = Array.from({ length: count }, (_, i) => {
+    const file = join(dir, `good-${i}.jpg`);
+    cpSync(golden("images", i % 2 === 0 ? "square.jpg" : "rgb-444.jpg"), file);
+    return { file, label: i % 2 };
+  });
+  for (const [i, [file, bytes]] of files.entries()) {
+    writeFileSync(join(dir, file), bytes);
+    samples.push({ file: join(dir, file), label: i % 2 });
+  }
+  return { root: dir, classes: ["even", "odd"], samples };
+}
+
+function badFiles(): [string, Uint8Array][] {
+  const jpeg = new Uint8Array(readFileSync(golden("images", "rgb-420.jpg")));
+  const corrupt = new Uint8Array(readFileSync(golden("images", "rgb.png")));
+  corrupt.fill(0, 1000, 1100);
+  return [
+    ["empty.jpg", new Uint8Array()],
+    ["text.jpg", new TextEncoder().encode("this is no picture")],
+    ["truncated.jpg", jpeg.subarray(0, jpeg.length / 2)],
+    ["corrupt.png", corrupt],
+  ];
+}
+
+test("evaluation leaves bad pictures out, and names each once", async (t) => {
+  const dataset = withFiles("bad-evaluation", 7, badFiles());
+  const loader = loaderOf(t, { dataset, batchSize: 3, workers: 3 });
+  for (let epoch = 0; epoch < 2; epoch++) {
+    const batches = await collect(loader, epoch);
+    assert.deepEqual(samplesOf(batches), [0, 1, 2, 3, 4, 5, 6]);
+    // The fourth batch would have had two bad pictures only, and is not given at all.
+    assert.deepEqual(
+      batches.map(({ size }) => size),
+      [3, 3, 1],
+    );
+    for (const { labels, samples, size } of batches) {
+      for (let row = 0; row < size; row++) assert.equal(labels[row], samples[row]! % 2);
+    }
+  }
+  const reasons = Object.fromEntries(
+    loader.failures.map(({ file, reason }) => [file.slice(dataset.root.length + 1), reason]),
+  );
+  assert.equal(loader.failures.length, 4);
+  assert.match(reasons["empty.jpg"]!, /^the picture file is empty \(0 bytes\)$/);
+  assert.match(reasons["text.jpg"]!, /^this is not a JPEG, PNG or WebP picture \(18 bytes/);
+  assert.match(reasons["truncated.jpg"]!, /^the JPEG picture is truncated/);
+  assert.match(reasons["corrupt.png"]!, /^the PNG picture is corrupt/);
+});
+
+test("training replaces bad pictures by others of the epoch, the same on every run", async (t) => {
+  const dataset = withFiles("bad-training", 6, badFiles());
+  const options = { dataset, transform: training, seed: 5, batchSize: 5 };
+  const expected = await collect(loaderOf(t, { ...options, workers: 1 }), 0);
+  assert.deepEqual(
+    expected.map(({ size }) => size),
+    [5, 5],
+  );
+  const counts = new Map<number, number>();
+  for (const sample of samplesOf(expected)) counts.set(sample, (counts.get(sample) ?? 0) + 1);
+  assert.deepEqual([...counts.keys()].sort(), [0, 1, 2, 3, 4, 5], "each good picture, and no bad one");
+
+  const other = loaderOf(t, { ...options, workers: 3, cacheBytes: 2 ** 22 });
+  assert.deepEqual(await collect(other, 0), expected);
+  assert.deepEqual(await collect(other, 0), expected);
+  assert.equal(other.failures.length, 4);
+  // A replacement is not shown as it is shown in its own place.
+  const samples = expected.flatMap((batch) => batch.samples);
+  const twice = [...counts].find(([, count]) => count > 1)![0];
+  const rows = samples.flatMap((sample, row) => (sample === twice ? [row] : []));
+  const row = (i: number) =>
+    expected[Math.floor(i / 5)]!.images.subarray((i % 5) * 3 * SIZE * SIZE, ((i % 5) + 1) * 3 * SIZE * SIZE);
+  assert.notDeepEqual(row(rows[0]!), row(rows[1]!));
+});
+
+test("when all pictures of a class are bad, the epoch ends with an error", async (t) => {
+  const dataset = withFiles("dead-class", 6, badFiles());
+  const dead = {
+    ...dataset,
+    classes: ["even", "odd", "bad"],
+    samples: dataset.samples.map(({ file, label }, i) => ({ file, label: i < 6 ? label : 2 })),
+  };
+  for (const options of [{ transform: evaluation }, { transform: training, seed: 1 }]) {
+    const loader = loaderOf(t, { dataset: dead, batchSize: 2, ...options });
+    await assert.rejects(collect(loader, 0), (error) => {
+      assert.ok(error instanceof SenetError && error.code === "data");
+      assert.match(error.message, /no picture of the class "bad" can be decoded/);
+      assert.match(error.message, /4 bad pictures, the last .*\(/);
+      return true;
+    });
+  }
+});
+
+test("a disposed loader refuses, also while it is waited for", async () => {
+  const loader = new Loader({ dataset: goodFolder, batchSize: 4, transform: evaluation, workers: 2 });
+  const waiting = assert.rejects(collect(loader, 0), /the loader has been disposed/);
+  await loader.dispose();
+  await waiting;
+  await assert.rejects(collect(loader, 0), /the loader has been disposed/);
+  await loader.dispose();
+
+  const used = new Loader({ dataset: goodFolder, batchSize: 4, transform: evaluation, workers: 1 });
+  for await (const batch of used.epoch(0)) {
+    assert.equal(batch.size, 4);
+    await used.dispose();
+    break;
+  }
+});
+
+test("options out of their range are refused by name", () => {
+  const options: LoaderOptions = { dataset: goodFolder, batchSize: 4, transform: evaluation };
+  const bad: [Partial<LoaderOptions>, string][] = [
+    [{ batchSize: 0 }, "batchSize"],
+    [{ workers: 1.5 }, "workers"],
+    [{ prefetch: 0 }, "prefetch"],
+    [{ cacheBytes: -1 }, "cacheBytes"],
+    [{ seed: -1 }, "seed"],
+    [{ transform: training }, "seed"],
+    [{ transform: { kind: "evaluate", preprocessing: { ...preprocessing, crop: 0 } } }, "crop"],
+  ];
+  for (const [change, where] of bad) {
+    assert.throws(
+      () => new Loader({ ...options, ...change }),
+      (error) => error instanceof SenetError && error.code === "usage" && error.details.where === where,
+      where,
+    );
+  }
+});
+
+test("a process that leaves its loader alone ends by itself, in an epoch or after it", async () => {
+  const script = `
+    const { openFolder } = await import(${JSON.stringify(new URL("./folder.node.js", import.meta.url).href)});
+    const { Loader } = await import(${JSON.stringify(new URL("./loader.node.js", import.meta.url).href)});
+    const dataset = openFolder(${JSON.stringify(goodFolder.root)});
+    const transform = ${JSON.stringify(evaluation)};
+    const idle = new Loader({ dataset, batchSize: 2, transform, workers: 2 });
+    const loader = new Loader({ dataset, batchSize: 2, transform, workers: 2, prefetch: 1 });
+    let images = 0;
+    for await (const batch of loader.epoch(0)) images += batch.size;
+    const open = loader.epoch(1);
+    images += (await open.next()).value.size;
+    console.log("images " + images);
+  `;
+  const run = promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], { timeout: 60_000 });
+  assert.equal((await run).stdout, "images 15\n");
+});
