@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SenetError } from "../errors.ts";
+import { learningRateOf, trainingConfig } from "./config.ts";
+
+/** The message with which a config is refused. */
+function refused(given: unknown): string {
+  try {
+    trainingConfig(given, "run/config.json");
+  } catch (error) {
+    assert.ok(error instanceof SenetError && error.code === "usage", `${error}`);
+    assert.ok(error.message.startsWith("run/config.json: "), error.message);
+    return error.message;
+  }
+  return assert.fail(`${JSON.stringify(given)} was accepted`);
+}
+
+test("what is not given has defaults, and a config survives its own file", () => {
+  const config = trainingConfig({ epochs: 3 });
+  assert.equal(config.epochs, 3);
+  assert.equal(config.model, "se-resnet-18");
+  assert.equal(config.nesterov, true);
+  assert.deepEqual(trainingConfig(JSON.parse(JSON.stringify(config))), config);
+});
+
+test("an unknown key is refused with the nearest ones", () => {
+  assert.match(refused({ learningrate: 0.1 }), /"learningrate" is unknown \(nearest: learningRate, /);
+  assert.match(refused({ batch_size: 8 }), /nearest: batchSize, /);
+  const both = refused({ epoch: 1, sead: 2 });
+  assert.match(both, /"epoch" is unknown \(nearest: epochs, /);
+  assert.match(both, /"sead" is unknown \(nearest: seed, /);
+});
+
+test("every value out of its range is named, all at once", () => {
+  const wrong = {
+    epochs: 0,
+    batchSize: 1.5,
+    imageSize: -1,
+    seed: -1,
+    learningRate: 0,
+    schedule: "cosin",
+    warmupEpochs: -1,
+    stepFactor: 2,
+    momentum: 1,
+    nesterov: "yes",
+    weightDecay: -1,
+    labelSmoothing: 1,
+    cropScale: 0,
+    interpolation: "nearest",
+    evaluationResize: 0,
+  };
+  const message = refused(wrong);
+  for (const key of Object.keys(wrong)) assert.ok(message.includes(`${key}: `), `${key} is not in: ${message}`);
+  refused("epochs");
+  refused({ learningRate: Number.NaN });
+});
+
+test("the rate is the one given, or 0.1 for each 256 pictures of a batch", () => {
+  assert.equal(learningRateOf(trainingConfig({ batchSize: 64 })), 0.025);
+  assert.equal(learningRateOf(trainingConfig({ batchSize: 64, learningRate: 0.3 })), 0.3);
+});

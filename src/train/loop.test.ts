@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SenetError } from "../errors.ts";
+import type { Evaluation } from "../evaluate/evaluate.ts";
+import { tensor } from "../tensor.ts";
+import { trainingConfig } from "./config.ts";
+import { type LoopOptions, type Progress, type TrainingBatch, trainingLoop } from "./loop.ts";
+import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
+
+const stepsPerEpoch = 4;
+const config = trainingConfig({ epochs: 3, batchSize: 2, learningRate: 0.4, warmupEpochs: 1 });
+
+/**
+ * A run whose "weights" are one number that every step changes by what it is given, so that a step too many, too few
+ * or out of order shows in it.
+ */
+class FakeRun {
+  weight = 1;
+  readonly rates: number[] = [];
+  readonly wheres: string[] = [];
+  readonly progress: Progress[] = [];
+  readonly epochs: (readonly [EpochMetrics, boolean])[] = [];
+  readonly saved: { readonly state: TrainingState; readonly isBest: boolean; readonly weight: number }[] = [];
+  readonly #interrupt = new AbortController();
+  readonly #errors: readonly number[];
+  readonly #stopAt: number | undefined;
+  readonly #validationLoss: number;
+
+  constructor({
+    weight = 1,
+    errors = [30, 10, 20],
+    stopAt,
+    validationLoss = 0.5,
+  }: { weight?: number; errors?: readonly number[]; stopAt?: number; validationLoss?: number } = {}) {
+    this.weight = weight;
+    this.#errors = errors;
+    this.#stopAt = stopAt;
+    this.#validationLoss = validationLoss;
+  }
+
+  options(): LoopOptions {
+    return {
+      config,
+      stepsPerEpoch,
+      step: {
+        run: async ({ data }, _labels, rate, where) => {
+          this.weight = (this.weight * 31 + data[0]! * rate) % 1009;
+          this.rates.push(rate);
+          this.wheres.push(where!);
+          return { loss: this.weight / 1009, correct: data[0]! % 3, optimiserMilliseconds: 0 };
+        },
+      },
+      batches: (epoch, start) => this.#batches(epoch, start),
+      evaluate: async () => this.#evaluation(),
+      onStep: (progress) => {
+        this.progress.push(progress);
+        if (this.progress.length === this.#stopAt) this.#interrupt.abort();
+      },
+      onEpoch: (metrics, isBest) => this.epochs.push([metrics, isBest]),
+      save: async (state, isBest) => {
+        this.saved.push({ state: structuredClone(state), isBest, weight: this.weight });
+      },
+      signal: this.#interrupt.signal,
+    };
+  }
+
+  async *#batches(epoch: number, start: number): AsyncGenerator<TrainingBatch> {
+    for (let batch = start; batch < stepsPerEpoch; batch++) {
+      const images = tensor([2], Float32Array.of(10 * epoch + batch, 0));
+      yield { images, labels: tensor([2], new Int32Array(2)) };
+    }
+  }
+
+  #evaluation(): Evaluation {
+    const top1Error = this.#errors[this.epochs.length]!;
+    const rest = { confusion: new Uint32Array(), predictions: [], seconds: 1 };
+    return { images: 10, top1Error, top5Error: top1Error / 2, loss: this.#validationLoss, ...rest };
+  }
+}
+
+/** A state without what depends on the clock. */
+function timeless(state: TrainingState): TrainingState {
+  const history = state.history.map((m) => ({ ...m, seconds: 0, imagesPerSecond: 0, waitShare: 0 }));
+  return { ...state, history, sums: { ...state.sums, seconds: 0, waitSeconds: 0 } };
+}
+
+test("a run goes through its epochs, saves after each, and knows its best", async () => {
+  const run = new FakeRun();
+  const state = await trainingLoop(run.options());
+  assert.equal(run.rates.length, 12);
+  assert.deepEqual(
+    run.saved.map(({ state, isBest }) => [state.epoch, state.step, isBest]),
+    [
+      [1, 0, true],
+      [2, 0, true],
+      [3, 0, false],
+    ],
+  );
+  assert.deepEqual(
+    run.epochs.map(([{ epoch, validationTop1Error, validationTop5Error }, isBest]) => [
+      epoch,
+      validationTop1Error,
+      validationTop5Error,
+      isBest,
+    ]),
+    [
+      [0, 30, 15, true],
+      [1, 10, 5, true],
+      [2, 20, 10, false],
+    ],
+  );
+  assert.equal(state.bestTop1Error, 10);
+  assert.equal(state.epoch, 3);
+  assert.deepEqual(state, run.saved.at(-1)!.state);
+});
+
+test("an equal error is not better: the first of two equal epochs stays the best", async () => {
+  const run = new FakeRun({ errors: [10, 10, 10] });
+  await trainingLoop(run.options());
+  assert.deepEqual(
+    run.saved.map(({ isBest }) => isBest),
+    [true, false, false],
+  );
+});
+
+test("losses and errors are means over the epoch's pictures, and progress is of the epoch so far", async () => {
+  const run = new FakeRun();
+  const { history } = await trainingLoop(run.options());
+  const losses = run.progress.map(({ loss }) => loss);
+  assert.equal(history[0]!.trainLoss, losses[3]);
+  // Correct of two pictures at each step: 0, 1, 2, 0 (the batch's number modulo 3).
+  assert.deepEqual(
+    run.progress.slice(0, 4).map(({ top1 }) => top1),
+    [0, 25, 50, 37.5],
+  );
+  assert.equal(history[0]!.trainTop1Error, 62.5);
+  assert.deepEqual(
+    run.progress.slice(3, 6).map(({ epoch, epochs, step, steps }) => [epoch, epochs, step, steps]),
+    [
+      [0, 3, 4, 4],
+      [1, 3, 1, 4],
+      [1, 3, 2, 4],
+    ],
+  );
+  assert.deepEqual(run.wheres.slice(3, 5), ["epoch 1, step 4 of 4", "epoch 2, step 1 of 4"]);
+});
+
+test("the rate is the schedule's at each step of the whole run", async () => {
+  const run = new FakeRun();
+  const { history } = await trainingLoop(run.options());
+  assert.deepEqual(
+    run.rates.slice(0, 4).map((rate) => rate.toFixed(4)),
+    ["0.0800", "0.1600", "0.2400", "0.3200"],
+  );
+  assert.equal(run.rates[4], 0.4);
+  assert.ok(run.rates.slice(4).every((rate, i, rest) => i === 0 || rate < rest[i - 1]!));
+  assert.deepEqual(
+    history.map(({ learningRate }) => learningRate),
+    [run.rates[3], run.rates[7], run.rates[11]],
+  );
+});
+
+test("a run stopped at any step, saved and resumed, ends as one that was not", async () => {
+  const whole = new FakeRun();
+  const expected = await trainingLoop(whole.options());
+  for (let stopAt = 1; stopAt <= 11; stopAt++) {
+    const first = new FakeRun({ stopAt });
+    const stopped = await trainingLoop(first.options());
+    const { state, weight } = first.saved.at(-1)!;
+    assert.deepEqual(state, stopped, "what is given back has been saved");
+    assert.equal(first.progress.length, stopAt, "it stops after the step under way");
+    assert.equal(state.epoch * stepsPerEpoch + state.step, stopAt);
+    assert.equal(first.epochs.length, state.epoch, "an epoch is told of once");
+
+    const second = new FakeRun({ weight, errors: [30, 10, 20].slice(state.epoch) });
+    const resumed = await trainingLoop(second.options(), JSON.parse(JSON.stringify(state)) as TrainingState);
+    assert.deepEqual(timeless(resumed), timeless(expected), `stopped after step ${stopAt}`);
+    assert.equal(second.weight, whole.weight);
+    assert.deepEqual([...first.rates, ...second.rates], whole.rates);
+    assert.equal(first.epochs.length + second.epochs.length, 3);
+  }
+});
+
+test("stopped at its last step, a run is finished", async () => {
+  const run = new FakeRun({ stopAt: 12 });
+  assert.equal((await trainingLoop(run.options())).epoch, 3);
+});
+
+test("a run that was finished does nothing more", async () => {
+  const finished = await trainingLoop(new FakeRun().options());
+  const again = new FakeRun();
+  assert.deepEqual(await trainingLoop(again.options(), finished), finished);
+  assert.equal(again.rates.length + again.saved.length + again.epochs.length, 0);
+});
+
+test("a failure leaves what was saved before as the last word", async () => {
+  const run = new FakeRun();
+  const options = run.options();
+  const failing: LoopOptions = {
+    ...options,
+    step: {
+      run: async (...given) => {
+        if (run.rates.length === 6) throw new SenetError("training", "the loss is not a finite number");
+        return options.step.run(...given);
+      },
+    },
+  };
+  await assert.rejects(trainingLoop(failing, initialState), /not a finite number/);
+  assert.deepEqual(
+    run.saved.map(({ state }) => [state.epoch, state.step]),
+    [[1, 0]],
+  );
+});
+
+test("a validation loss that is no number stops the run before it is saved", async () => {
+  const run = new FakeRun({ validationLoss: Number.NaN });
+  await assert.rejects(trainingLoop(run.options()), (error) => {
+    assert.ok(error instanceof SenetError && error.code === "training");
+    assert.match(error.message, /^epoch 1, after its last step: the validation loss is not a finite number/);
+    return true;
+  });
+  assert.equal(run.saved.length, 0);
+});
