@@ -16,6 +16,7 @@ export const ortExecutor: Executor = {
   async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
     checkWeights(graph, weights);
     const live = options.weights === "live";
+    if (live) rejectSharedMemory(graph, weights);
     const dynamicBatch = !live && isBatchFree(graph);
     const lowered = lower(graph, live ? { blockSize: await blockSize() } : { weights, dynamicBatch });
     const session = await createSession(graph, encodeModel(lowered.model), options);
@@ -148,4 +149,15 @@ function canUpdateInPlace(graph: Graph, parameter: Parameter): boolean {
   return graph.nodes
     .filter((node) => node.inputs.includes(parameter))
     .every((node) => node.op === "runningAverage" && node.outputs[0] === next && node.inputs[1] !== parameter);
+}
+
+/** Node's bindings cannot read or write memory that is shared between threads; a copy would not be live. */
+function rejectSharedMemory(graph: Graph, weights: Weights): void {
+  const shared = graph.parameters.find(({ name }) => !(weights.get(name)!.data.buffer instanceof ArrayBuffer));
+  if (shared === undefined) return;
+  throw new SenetError("executor", "live weights cannot be in shared memory", {
+    where: shared.name,
+    expected: "an array over an ArrayBuffer",
+    found: "one over a SharedArrayBuffer",
+  });
 }

@@ -16,9 +16,9 @@ export const normRules: Rules<"batchNorm" | "batchNormTraining" | "batchNormBack
   batchNormTraining: (l, { inputs, attrs }) => {
     const [x, gamma, beta] = inputs as [Value, Value, Value];
     // Momentum is the weight of the old statistics: with none, the "running" outputs are the batch's own. ONNX Runtime
-    // writes them over the old ones, always, so that these must be scratch that no other node reads or shares.
-    const scratch = (vector: Value) => l.emit.node("Neg", [l.get(vector)]);
-    return l.emit.nodes("BatchNormalization", [l.get(x), l.get(gamma), l.get(beta), scratch(beta), scratch(gamma)], 3, {
+    // writes them over the old ones, so that these must be two tensors of this run, not constants.
+    const old = (vector: Value) => l.emit.node("Mul", [l.get(vector), l.emit.float(0)]);
+    return l.emit.nodes("BatchNormalization", [l.get(x), l.get(gamma), l.get(beta), old(gamma), old(beta)], 3, {
       epsilon: { float: attrs.eps },
       momentum: { float: 0 },
       training_mode: { int: 1 },
