@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { SenetError } from "../errors.ts";
+import { imagenetPreprocessing } from "../images/preprocess.ts";
+import { isTrainable } from "../ir/graph.ts";
+import { type Tensor, tensor, zeros } from "../tensor.ts";
+import { inferenceGraph, model } from "../zoo/index.ts";
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { ioError, readBytes, replaceFile } from "./files.node.ts";
+import { initialWeights } from "./init.ts";
+import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
+
+const network = model("se-resnet-20", 3);
+const graph = inferenceGraph(network, { batch: 1, imageSize: 32 });
+const checkpoint: Checkpoint = {
+  model: network,
+  labels: ["cat", "dög", "a b"],
+  preprocessing: { ...imagenetPreprocessing, resize: 37, crop: 32, interpolation: "bicubic" },
+  weights: initialWeights(graph, 5),
+};
+const velocities = new Map(
+  graph.parameters.filter(isTrainable).map(({ name, type }, i) => {
+    const velocity = zeros(type.dtype, type.shape);
+    velocity.data.fill(i / 8);
+    return [name, velocity];
+  }),
+);
+const run = { config: { epochs: 3, seed: 7 }, state: { epoch: 1, step: 2, list: [1.5, null] }, velocities };
+const bytesOf = (chunks: readonly Uint8Array[]): Uint8Array => Buffer.concat(chunks);
+const sorted = (tensors: ReadonlyMap<string, Tensor>) => new Map([...tensors].sort(([a], [b]) => (a < b ? -1 : 1)));
+
+test("a weight file says all that is needed to use it", () => {
+  const found = decodeCheckpoint(bytesOf(encodeCheckpoint(checkpoint)), "best.safetensors");
+  assert.deepEqual(found.model, checkpoint.model);
+  assert.deepEqual(found.labels, checkpoint.labels);
+  assert.deepEqual(found.preprocessing, checkpoint.preprocessing);
+  assert.deepEqual(sorted(found.weights), sorted(checkpoint.weights));
+  assert.equal(found.run, undefined);
+});
+
+test("a run's state and velocities come back apart from the weights", () => {
+  const found = decodeCheckpoint(bytesOf(encodeCheckpoint({ ...checkpoint, run })), "last.safetensors");
+  assert.deepEqual(sorted(found.weights), sorted(checkpoint.weights));
+  assert.deepEqual(found.run?.config, run.config);
+  assert.deepEqual(found.run?.state, run.state);
+  assert.deepEqual(sorted(found.run!.velocities), sorted(velocities));
+});
+
+test("a baseline without squeeze and excitation comes back as one", () => {
+  const plain = model("resnet-20", 3);
+  const weights = initialWeights(inferenceGraph(plain, { batch: 1, imageSize: 32 }), 0);
+  const found = decodeCheckpoint(bytesOf(encodeCheckpoint({ ...checkpoint, model: plain, weights })), "plain");
+  assert.deepEqual(found.model, plain);
+  assert.equal(found.model.config.se, undefined);
+});
+
+/** Asserts that the bytes are refused by an error that names the file and has all of `parts`. */
+function refused(bytes: Uint8Array, ...parts: string[]): void {
+  assert.throws(
+    () => decodeCheckpoint(bytes, "runs/a/last.safetensors"),
+    (error) => {
+      assert.ok(error instanceof SenetError, `a SenetError, not ${error instanceof Error ? error.stack : error}`);
+      assert.equal(error.code, "weights");
+      assert.ok(error.message.startsWith("runs/a/last.safetensors: "), error.message);
+      for (const part of parts) assert.ok(error.message.includes(part), `"${part}" is not in: ${error.message}`);
+      return true;
+    },
+  );
+}
+
+const whole = parseSafetensors(bytesOf(encodeCheckpoint({ ...checkpoint, run })), "whole");
+
+/** The checkpoint of a run with some of its metadata and tensors changed; `undefined` leaves one out. */
+function changed(
+  metadata: Readonly<Record<string, string | undefined>>,
+  tensors: Readonly<Record<string, Tensor | undefined>> = {},
+): Uint8Array {
+  const change = <T>(map: ReadonlyMap<string, T>, changes: Readonly<Record<string, T | undefined>>) => {
+    const result = new Map(map);
+    for (const [key, value] of Object.entries(changes)) {
+      if (value === undefined) result.delete(key);
+      else result.set(key, value);
+    }
+    return result;
+  };
+  return bytesOf(encodeSafetensors(change(whole.tensors, tensors), change(whole.metadata, metadata)));
+}
+
+test("the changes of these tests change nothing by themselves", () => {
+  assert.deepEqual(decodeCheckpoint(changed({}), "same").model, network);
+});
+
+test("a truncated file is refused wherever it ends", () => {
+  const bytes = bytesOf(encodeCheckpoint({ ...checkpoint, run }));
+  const lengths = [0, 1, 7, 8, 9, 100, 5_000, bytes.length >> 1, bytes.length - 4, bytes.length - 1];
+  for (const length of lengths) refused(bytes.subarray(0, length));
+  refused(Buffer.concat([bytes, Uint8Array.of(0)]));
+});
+
+test("a file that is no safetensors, or not ours, is refused as that", () => {
+  refused(new TextEncoder().encode("<html><body>404 Not Found</body></html>"));
+  refused(new Uint8Array(1000));
+  refused(changed({ format: undefined }), "was not written by senet", 'format "senet-1"');
+  refused(changed({ format: "senet-2" }), "was not written by senet");
+  const foreign = bytesOf(encodeSafetensors(new Map([["conv1.weight", zeros("float32", [1])]]), new Map()));
+  refused(foreign, "was not written by senet", "no metadata");
+});
+
+const json = JSON.stringify;
+const { config } = network;
+
+test("every kind of damaged metadata is refused by its key", () => {
+  const damaged: readonly (readonly [key: string, value: string | undefined, part?: string])[] = [
+    ["model", undefined, "nothing"],
+    ["model", "{", "{"],
+    ["model", "null"],
+    ["model", json({ name: "se-resnet-20", config })],
+    ["model", json({ ...network, classes: 0 }), "classes"],
+    ["model", json({ ...network, classes: 2.5 }), "classes"],
+    ["model", json({ ...network, extra: 1 }), "extra"],
+    ["model", json({ ...network, config: { ...config, stem: "vit" } }), "config.stem"],
+    ["model", json({ ...network, config: { ...config, depths: [] } }), "config.depths"],
+    ["model", json({ ...network, config: { ...config, depths: [1e9] } }), "config.depths"],
+    ["model", json({ ...network, config: { ...config, depths: [3, 3, 3, 3] } }), "as many widths as depths"],
+    ["model", json({ ...network, config: { ...config, widths: [16, 32, -64] } }), "config.widths"],
+    ["model", json({ ...network, config: { ...config, se: { reduction: 0, bias: true } } }), "config.se.reduction"],
+    ["labels", undefined, "nothing"],
+    ["labels", '["cat", "dog"'],
+    ["labels", "[1, 2, 3]"],
+    ["labels", '{"0": "cat"}'],
+    ["preprocessing", undefined, "nothing"],
+    ["preprocessing", "[]"],
+    ["preprocessing", json({ ...checkpoint.preprocessing, mean: [0, 0] }), "mean"],
+    ["preprocessing", json({ ...checkpoint.preprocessing, std: [1, 0, 1] }), "std"],
+    ["preprocessing", json({ ...checkpoint.preprocessing, crop: 0 }), "crop"],
+    ["preprocessing", json({ ...checkpoint.preprocessing, resize: 1e6 }), "resize"],
+    ["preprocessing", json({ ...checkpoint.preprocessing, interpolation: "nearest" }), "interpolation"],
+    ["state", '{"epoch": 1,'],
+    ["config", undefined, "nothing"],
+    ["config", "epochs=3"],
+  ];
+  for (const [key, value, part = ""] of damaged) {
+    refused(changed({ [key]: value }), `the metadata "${key}" cannot be used`, part);
+  }
+});
+
+test("labels that are not as many as the classes are refused", () => {
+  refused(changed({ labels: '["cat", "dog"]' }), "labels do not fit the model", "3 labels", "2");
+});
+
+test("the tensors of another model are refused, and all faults listed at once", () => {
+  const other = model("se-resnet-32", 3);
+  refused(changed({ model: json(other) }), "not the weights of se-resnet-32", "missing     layer1.3.conv1.weight");
+  const plain = model("resnet-20", 3);
+  refused(changed({ model: json(plain) }), "not the weights of resnet-20", "unexpected  layer1.0.se.fc1.weight");
+  const four = { ...network, classes: 4 };
+  const labels = json(["a", "b", "c", "d"]);
+  refused(
+    changed({ model: json(four), labels }),
+    "misshapen   fc.weight: the model has float32[4, 64], the file float32[3, 64]",
+    "misshapen   fc.bias",
+    "misshapen   velocity/fc.bias",
+  );
+  const doubles = tensor([3], new Float64Array(3));
+  refused(
+    changed({}, { "fc.bias": doubles, "conv1.weight": undefined, "fc.biased": zeros("float32", [3]) }),
+    "3 faults",
+    "misshapen   fc.bias: the model has float32[3], the file float64[3]",
+    "missing     conv1.weight",
+    "unexpected  fc.biased",
+  );
+});
+
+test("a run without all of its velocities cannot go on", () => {
+  refused(changed({}, { "velocity/conv1.weight": undefined }), "missing     velocity/conv1.weight");
+  refused(changed({}, { "velocity/fc.bias": zeros("float32", [2]) }), "misshapen   velocity/fc.bias");
+  refused(
+    changed({}, { "velocity/bn1.running_mean": zeros("float32", [16]) }),
+    "unexpected  velocity/bn1.running_mean",
+  );
+  // Without a state they have no business there.
+  refused(changed({ state: undefined }), "unexpected  velocity/");
+});
+
+// --- files ---
+
+const folder = mkdtempSync(join(tmpdir(), "senet-files-"));
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test("a file is replaced as a whole, and nothing is left beside it", async () => {
+  const path = join(folder, "file");
+  await replaceFile(path, ["one ", Uint8Array.of(0x74, 0x77, 0x6f)]);
+  assert.equal(readFileSync(path, "utf8"), "one two");
+  await replaceFile(path, ["3"]);
+  assert.equal(readFileSync(path, "utf8"), "3");
+  assert.deepEqual(readdirSync(folder), ["file"]);
+});
+
+/** /dev/full refuses every byte as a full disk does. */
+const needsFull = { skip: existsSync("/dev/full") ? false : "there is no /dev/full on this system" };
+
+test("on a full disk the old file stays, and the error says so", needsFull, async () => {
+  const path = join(folder, "kept");
+  writeFileSync(path, "the old checkpoint");
+  symlinkSync("/dev/full", `${path}.partial`);
+  await assert.rejects(replaceFile(path, [new Uint8Array(1 << 20)]), (error) => {
+    assert.ok(error instanceof SenetError && error.code === "io");
+    assert.match(error.message, /kept: cannot be written; what was there before is still there/);
+    assert.match(error.message, /found: +the disk is full/);
+    assert.match(error.message, /try: .*free some space/);
+    return true;
+  });
+  assert.equal(readFileSync(path, "utf8"), "the old checkpoint");
+  assert.equal(lstatSync(`${path}.partial`, { throwIfNoEntry: false }), undefined, "nothing is left aside");
+  // With room again it is written.
+  await replaceFile(path, ["the new one"]);
+  assert.equal(readFileSync(path, "utf8"), "the new one");
+});
+
+test("a folder that is not there, and a file that is not, are told apart from other faults", async () => {
+  const isMissing = (error: unknown) =>
+    error instanceof SenetError && error.code === "io" && error.message.includes("no such file or folder");
+  await assert.rejects(replaceFile(join(folder, "absent", "file"), ["x"]), isMissing);
+  await assert.rejects(readBytes(join(folder, "absent")), isMissing);
+  await assert.rejects(readBytes(folder), /it is a folder, not a file/);
+  assert.match(ioError("cannot be read", "x", new Error("odd")).message, /found: +odd/);
+});
