@@ -38,8 +38,17 @@ const targets: Readonly<Record<string, number>> = {
   "training:se-resnet-20@32x128": 0.5,
 };
 
-/** Columns of the table; training has the first two. */
-const columns = ["plain", "channels-last", "frozen", "frozen channels-last"];
+/** PyTorch's columns: its ways by their headings; training has the first two. */
+const columns: Readonly<Record<string, string>> = {
+  plain: "plain",
+  "channels-last": "ch.-last",
+  "frozen plain": "frozen",
+  "frozen channels-last": "frozen ch.-last",
+  optimised: "optimised",
+};
+
+/** Debian's plain BLAS reaches 5, OpenBLAS on two slow cores 50. */
+const slowBlasGflops = 20;
 
 interface Case extends Workload {
   readonly name: string;
@@ -99,7 +108,7 @@ async function measure(one: Case, { executor, threads, rounds, length, python }:
   await settle();
   await using pytorch = await PyTorch.start(python, { ...one, classes, threads });
   const parameters = countParameters(one);
-  const { torch, variants, ...theirs } = pytorch.facts;
+  const { torch, blas_gflops, variants, ...theirs } = pytorch.facts;
   if (theirs.parameters !== parameters) {
     throw new Error(`${name}: not the same network: ${parameters} parameters, ${theirs.parameters} in PyTorch`);
   }
@@ -121,6 +130,7 @@ async function measure(one: Case, { executor, threads, rounds, length, python }:
   return {
     case: name,
     torch,
+    blas_gflops,
     milliseconds_per_image: perImage,
     best_of_pytorch: best,
     ratio,
@@ -154,7 +164,16 @@ for (const one of cases) {
 }
 
 console.log(`milliseconds an image, ${threads} threads, medians of ${rounds} rounds; ratio: PyTorch's best by ours\n`);
-const header = ["case", executor.name, ...columns, "ratio", "lowest to highest", "target", "reached", "others' CPU"];
+const header = [
+  "case",
+  executor.name,
+  ...Object.values(columns),
+  "ratio",
+  "lowest to highest",
+  "target",
+  "reached",
+  "others' CPU",
+];
 console.log(
   table(
     header,
@@ -162,7 +181,7 @@ console.log(
       ({ case: name, milliseconds_per_image: ms, ratio, ratio_by_round, target, reached, others_percent }) => [
         name,
         ms.ours!.toFixed(2),
-        ...columns.map((variant) => ms[variant]?.toFixed(2) ?? "-"),
+        ...Object.keys(columns).map((variant) => ms[variant]?.toFixed(2) ?? "-"),
         ratio.toFixed(2),
         `${Math.min(...ratio_by_round).toFixed(2)} to ${Math.max(...ratio_by_round).toFixed(2)}`,
         target === undefined ? "-" : `${target}`,
@@ -172,6 +191,9 @@ console.log(
     ),
   ),
 );
+if (results.some(({ blas_gflops }) => blas_gflops < slowBlasGflops)) {
+  console.log("\nPyTorch found a slow BLAS, which costs it time: install libopenblas0.");
+}
 const facts = {
   executor: executor.name,
   engine: executor.description,

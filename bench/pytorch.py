@@ -1,7 +1,7 @@
 """PyTorch's side of bench/against-pytorch.ts: answers one JSON line with one JSON line, until its input ends.
 
   {"command": "prepare", "mode": "inference" or "training", "model", "classes", "batch", "side", "threads"}
-      -> {"torch", "parameters", "variants": [...]}; every variant has had its warm-up
+      -> {"torch", "blas_gflops", "parameters", "variants": [...]}; every variant has had its warm-up
   {"command": "run", "variant", "milliseconds", "runs"}
       -> {"times": [...], "processor": ...}, in milliseconds; at least so many runs and at least so long, after one that
          is not counted; `processor` is what the process used since the last answer
@@ -9,6 +9,7 @@
 It answers only when its threads have become idle, so that the other side can be measured next.
 """
 
+import copy
 import json
 import sys
 import time
@@ -22,30 +23,38 @@ from networks import build  # noqa: E402
 WARM_UPS = 4  # TorchScript profiles and compiles during the first runs
 
 
+LAYOUTS = {"plain": torch.contiguous_format, "channels-last": torch.channels_last}
+
+
 def inference(network, side, batch):
-    """Each way to run it, as a function: the layouts, each of them as a module and as frozen TorchScript."""
-    network.eval()
+    """Each way to run it, as a function: the layouts as a module and as frozen TorchScript, and the latter optimised."""
     images = torch.randn(batch, 3, side, side)
     ways = {}
-    for layout, memory_format in (("plain", torch.contiguous_format), ("channels-last", torch.channels_last)):
+    for layout, memory_format in LAYOUTS.items():
         # to() changes the module itself, and tracing keeps what it sees, so each layout has a network of its own.
-        module = build(network.name, network.classes).eval().to(memory_format=memory_format)
-        module.load_state_dict(network.state_dict())
+        module = copy.deepcopy(network).eval().to(memory_format=memory_format)
         x = images.contiguous(memory_format=memory_format)
-        frozen = torch.jit.freeze(torch.jit.trace(module, x))
         ways[layout] = lambda module=module, x=x: module(x)
-        ways["frozen" if layout == "plain" else "frozen channels-last"] = lambda frozen=frozen, x=x: frozen(x)
+        frozen = torch.jit.freeze(torch.jit.trace(module, x))
+        ways[f"frozen {layout}"] = lambda frozen=frozen, x=x: frozen(x)
+    optimised = torch.jit.optimize_for_inference(torch.jit.trace(copy.deepcopy(network).eval(), images))
+    ways["optimised"] = lambda: optimised(images)
+
+    expected = ways["plain"]()
+    for name, way in ways.items():
+        difference = float((way() - expected).abs().max() / expected.abs().max())
+        if not difference < 1e-3:
+            raise ValueError(f"{name} computes something else: relative difference {difference}")
     return ways
 
 
-def training(network, side, batch):
+def training(network, side, batch, classes):
     """The same for a step: forward, loss, backward, update."""
     images = torch.randn(batch, 3, side, side)
-    labels = torch.arange(batch) % network.classes
+    labels = torch.arange(batch) % classes
     ways = {}
-    for layout, memory_format in (("plain", torch.contiguous_format), ("channels-last", torch.channels_last)):
-        module = build(network.name, network.classes).train().to(memory_format=memory_format)
-        module.load_state_dict(network.state_dict())
+    for layout, memory_format in LAYOUTS.items():
+        module = copy.deepcopy(network).train().to(memory_format=memory_format)
         x = images.contiguous(memory_format=memory_format)
         matrices = [p for p in module.parameters() if p.dim() > 1]
         vectors = [p for p in module.parameters() if p.dim() <= 1]
@@ -61,6 +70,17 @@ def step(module, images, labels, optimiser):
     loss.backward()
     optimiser.step()
     return loss.item()
+
+
+def blas_gflops(size=512):
+    """The speed of a matrix product: PyTorch calls whichever BLAS is installed, and Debian's plain one is very slow."""
+    matrix = torch.randn(size, size)
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        matrix @ matrix
+        times.append(time.perf_counter() - start)
+    return 2e-9 * size**3 / min(times)
 
 
 def settle():
@@ -83,15 +103,18 @@ class Bench:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         network = build(model, classes)
-        network.name, network.classes = model, classes
         self.no_grad = mode == "inference"
         with torch.set_grad_enabled(not self.no_grad):
-            self.ways = (inference if self.no_grad else training)(network, side, batch)
+            self.ways = inference(network, side, batch) if self.no_grad else training(network, side, batch, classes)
             for way in self.ways.values():
                 for _ in range(WARM_UPS):
                     way()
-        parameters = sum(p.numel() for p in network.parameters())
-        return {"torch": torch.__version__, "parameters": parameters, "variants": list(self.ways)}
+        return {
+            "torch": torch.__version__,
+            "blas_gflops": blas_gflops(),
+            "parameters": sum(p.numel() for p in network.parameters()),
+            "variants": list(self.ways),
+        }
 
     def run(self, variant, milliseconds, runs):
         way = self.ways[variant]

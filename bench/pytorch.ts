@@ -9,7 +9,15 @@ import { z } from "zod";
 import type { Contender } from "./measure.ts";
 import type { Workload } from "./workload.ts";
 
-const prepared = z.object({ torch: z.string(), parameters: z.number(), variants: z.array(z.string()) });
+const prepared = z.object({
+  torch: z.string(),
+  /** How fast the BLAS that it found multiplies matrices. */
+  blas_gflops: z.number(),
+  /** The size of the network. */
+  parameters: z.number(),
+  /** The ways in which it can run it. */
+  variants: z.array(z.string()),
+});
 const turn = z.object({ times: z.array(z.number()) });
 const used = z.object({ processor: z.number() });
 
@@ -25,8 +33,7 @@ export interface PyTorchOptions extends Workload {
 export class PyTorch {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: Interface;
-  /** Its version, the size of the network, and the ways in which it can run it. */
-  facts: z.infer<typeof prepared> = { torch: "", parameters: 0, variants: [] };
+  #facts: z.infer<typeof prepared> | undefined;
   /** Milliseconds of processor time that it has told of. */
   processorMilliseconds = 0;
 
@@ -42,8 +49,13 @@ export class PyTorch {
     const { mode, model, classes, batchSize, imageSize, threads } = options;
     const pytorch = new PyTorch(python);
     const request = { command: "prepare", mode, model, classes, batch: batchSize, side: imageSize, threads };
-    pytorch.facts = prepared.parse(await pytorch.#ask(request));
+    pytorch.#facts = prepared.parse(await pytorch.#ask(request));
     return pytorch;
+  }
+
+  /** What it told when it was prepared. */
+  get facts(): z.infer<typeof prepared> {
+    return this.#facts!;
   }
 
   contender(variant: string): Contender {

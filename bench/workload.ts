@@ -82,5 +82,6 @@ export function trainingLoader(workload: Workload, dataset: PictureFolder, cache
 
 /** The loader's batches, epoch after epoch, as long as they are wanted. */
 export async function* endless(loader: Loader, firstEpoch = 0): AsyncGenerator<Batch, never, undefined> {
+  if (loader.batches === 0) throw new Error("there are fewer pictures than a batch holds");
   for (let epoch = firstEpoch; ; epoch++) yield* loader.epoch(epoch);
 }

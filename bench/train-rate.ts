@@ -1,0 +1,191 @@
+/**
+ * Whether the loader keeps up: the rate of training from a folder of pictures against the step's own rate on a batch
+ * that is in memory already, turn by turn in one run.
+ *
+ * `node dist/bench/train-rate.js FOLDER [MODEL@SIDExBATCH...] [--rounds 3] [--turn 10000] [--pictures 2048]
+ * [--executor ort] [--threads N]`, after `npm run build`; FOLDER has one folder a class. The last line is one JSON object.
+ */
+
+import { parseArgs } from "node:util";
+import { table } from "../src/cli/output.ts";
+import { openFolder, type PictureFolder } from "../src/data/folder.node.ts";
+import type { Loader } from "../src/data/loader.node.ts";
+import type { Executor } from "../src/executors/executor.ts";
+import { selectExecutor } from "../src/executors/select.node.ts";
+import type { TrainingStep } from "../src/train/step.ts";
+import { model } from "../src/zoo/index.ts";
+import { type Contender, machine, median, Neighbours, percent, settle, takeTurns, whole } from "./measure.ts";
+import {
+  createStep,
+  endless,
+  type LabelledImages,
+  learningRate,
+  noise,
+  parseWorkload,
+  trainingLoader,
+} from "./workload.ts";
+
+const defaults = ["se-resnet-18@96x64", "se-resnet-50@224x16"];
+const target = 0.95;
+/** Steps of a turn that are not counted: until the batches that the loader makes ahead no longer flatter it. */
+const uncounted = 5;
+
+type Source = () => AsyncIterable<LabelledImages>;
+
+async function* forever<T>(value: T): AsyncGenerator<T, never, undefined> {
+  for (;;) yield value;
+}
+
+/** A turn is what an epoch of `senet train` does, step after step; a run lasts from one step's end to the next one's. */
+function trainer(step: TrainingStep, source: Source): Contender {
+  return async ({ milliseconds, runs }) => {
+    const times: number[] = [];
+    let count = 0;
+    let mark = performance.now();
+    let end = Number.POSITIVE_INFINITY;
+    for await (const { images, labels } of source()) {
+      await step.run(images, labels, learningRate);
+      await new Promise((resolve) => setImmediate(resolve));
+      const now = performance.now();
+      count++;
+      if (count === uncounted) end = now + milliseconds;
+      if (count > uncounted) times.push(now - mark);
+      mark = now;
+      if (times.length >= runs && now >= end) break;
+    }
+    await settle();
+    // The mean, not a median: waiting for a batch comes in bursts, and all of it counts.
+    return [times.reduce((sum, time) => sum + time, 0) / times.length];
+  };
+}
+
+interface Settings {
+  readonly executor: Executor;
+  readonly threads: number | undefined;
+  readonly rounds: number;
+  readonly milliseconds: number;
+}
+
+async function measure(name: string, dataset: PictureFolder, settings: Settings) {
+  const { executor, threads, rounds, milliseconds } = settings;
+  const workload = parseWorkload(name);
+  const network = model(workload.model, dataset.classes.length);
+  const step = await createStep(executor, network, workload, threads);
+  await using decoding = trainingLoader(workload, dataset, 0);
+  await using cached = trainingLoader(workload, dataset, undefined);
+  await fillCache(cached);
+  await settle();
+
+  const batch = noise(workload, dataset.classes.length);
+  const contenders = {
+    own: trainer(step, () => forever(batch)),
+    decoding: trainer(step, nextEpochs(decoding, 0)),
+    cached: trainer(step, nextEpochs(cached, 1)),
+  };
+  const neighbours = new Neighbours();
+  const turns = await takeTurns(contenders, rounds, { milliseconds, runs: 5 });
+  const others = neighbours.percent();
+  await step.dispose();
+
+  const rate = (times: readonly number[]): number => (1000 * workload.batchSize) / median(times);
+  const own = rate(turns.own);
+  const row = (pictures: "decoding" | "cached") => {
+    const ratio = rate(turns[pictures]) / own;
+    const ratios = turns[pictures].map((time, round) => turns.own[round]! / time);
+    const facts = { workload: name, pictures, images_per_second: rate(turns[pictures]), own_images_per_second: own };
+    return { ...facts, ratio, ratio_by_round: ratios, target, reached: ratio >= target, others_percent: others };
+  };
+  return [row("decoding"), row("cached")];
+}
+
+/** Each turn starts where an epoch starts, a new one each time. */
+function nextEpochs(loader: Loader, first: number): Source {
+  let epoch = first;
+  return () => {
+    const batches = endless(loader, epoch);
+    epoch += 1000;
+    return batches;
+  };
+}
+
+/** Epoch 0, without steps. */
+async function fillCache(loader: Loader): Promise<void> {
+  for await (const _ of loader.epoch(0));
+}
+
+/** Evenly from all classes, so that few pictures stand for all. */
+function part(all: PictureFolder, count: number): PictureFolder {
+  const wanted = Math.min(all.samples.length, count);
+  const samples = Array.from({ length: wanted }, (_, i) => all.samples[Math.floor((i * all.samples.length) / wanted)]!);
+  return { ...all, samples };
+}
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: "string", default: "3" },
+    turn: { type: "string", default: "10000" },
+    pictures: { type: "string", default: "2048" },
+    executor: { type: "string" },
+    threads: { type: "string" },
+  },
+});
+const [folder, ...given] = positionals;
+if (folder === undefined) throw new Error("which folder? It has one folder a class.");
+const dataset = part(openFolder(folder), whole("pictures", values.pictures));
+const { executor } = await selectExecutor(values.executor);
+const settings: Settings = {
+  executor,
+  threads: values.threads === undefined ? undefined : whole("threads", values.threads),
+  rounds: whole("rounds", values.rounds),
+  milliseconds: whole("turn", values.turn),
+};
+const before = machine();
+
+const results = [];
+for (const name of given.length > 0 ? given : defaults) {
+  console.error(`${name} ...`);
+  results.push(...(await measure(name, dataset, settings)));
+}
+
+console.log(`images a second, ${executor.name}, medians of ${settings.rounds} rounds\n`);
+console.log(
+  table(
+    [
+      "training",
+      "pictures",
+      "from the folder",
+      "the step's own",
+      "ratio",
+      "lowest to highest",
+      "target",
+      "reached",
+      "others' CPU",
+    ],
+    results.map((row) => [
+      row.workload,
+      row.pictures,
+      row.images_per_second.toFixed(1),
+      row.own_images_per_second.toFixed(1),
+      row.ratio.toFixed(3),
+      `${Math.min(...row.ratio_by_round).toFixed(3)} to ${Math.max(...row.ratio_by_round).toFixed(3)}`,
+      `${target}`,
+      row.reached ? "yes" : "no",
+      percent(row.others_percent),
+    ]),
+  ),
+);
+const facts = {
+  executor: executor.name,
+  engine: executor.description,
+  rounds: settings.rounds,
+  images: dataset.samples.length,
+};
+console.log(
+  JSON.stringify({
+    bench: "train-rate",
+    ...facts,
+    results,
+    machine: { ...machine(), load_before: before.load_average },
+  }),
+);
