@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { conformance } from "../../../tests/conformance.ts";
 import { SenetError } from "../../errors.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
-import type { Graph, Value } from "../../ir/graph.ts";
+import type { Graph } from "../../ir/graph.ts";
 import { type DType, type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { ortExecutor } from "./executor.node.ts";
 
@@ -15,7 +15,7 @@ const wave = (shape: Shape): Tensor =>
     Float32Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin(i * 12.9)),
   );
 
-/** A batch norm over a convolution of so many channels: plain or, from 16 on, blocked. */
+/** A batch norm over a convolution of so many channels, and its gradient: plain or, from 16 on, blocked. */
 function normGraph(channels: number, dtype: DType = "float32"): Graph {
   const builder = new GraphBuilder("norm");
   const x = builder.input("x", [2, channels, 3, 4], dtype);
@@ -23,8 +23,9 @@ function normGraph(channels: number, dtype: DType = "float32"): Graph {
   const gamma = builder.parameter("gamma", [channels], "gamma", dtype);
   const beta = builder.parameter("beta", [channels], "beta", dtype);
   const y = builder.apply("conv2d", "y", [x, w], { stride: 1, pad: 0, groups: 1 });
-  const outputs: readonly Value[] = builder.apply("batchNormTraining", "bn", [y, gamma, beta], { eps: 1e-5 });
-  for (const output of outputs) builder.output(output.name, output);
+  const [z, mean, variance] = builder.apply("batchNormTraining", "bn", [y, gamma, beta], { eps: 1e-5 });
+  const gradients = builder.apply("batchNormBackward", "backward", [y, gamma, mean, variance, x], { eps: 1e-5 });
+  for (const output of [z, ...gradients]) builder.output(output.name, output);
   return builder.build();
 }
 
