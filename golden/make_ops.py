@@ -242,6 +242,22 @@ cross_entropy("two-classes", randn(5, 2), torch.tensor([0, 1, 1, 0, 1]), 0.0)
 cross_entropy("large", randn(3, 5, scale=200.0), torch.tensor([4, 0, 2]), 0.0)
 cross_entropy("large-smoothed", randn(3, 5, scale=200.0), torch.tensor([4, 0, 2]), 0.1)
 
+for name, shape in {"plain": (2, 3, 5, 4), "1x1": (3, 4, 1, 1), "batch1": (1, 17, 3, 3)}.items():
+    inputs = {"gate": torch.sigmoid(torch.randn(*shape[:2], 1, 1)).double(), "x": randn(*shape)}
+    case(f"seScale/{name}", "seScale", lambda gate, x: gate * x, inputs, gradients=("gate", "x"))
+
+for name, shape in {"rank2": (3, 7), "rank4": (2, 3, 4, 5)}.items():
+    keep = torch.randint(0, 2, shape).double() * 1.25
+    case(f"dropout/{name}", "dropout", lambda x, keep: x * keep, {"x": randn(*shape), "keep": keep}, gradients=("x",))
+
+for name, channels in {"two": (3, 2), "four": (1, 4, 2, 5), "one": (3,)}.items():
+    inputs = {key: randn(2, c, 3, 4) for key, c in zip("abcd", channels)}
+    case(f"concat/{name}", "concat", lambda *xs: torch.cat(xs, 1), inputs, gradients=tuple(inputs))
+
+for name, (start, length) in {"first": (0, 2), "middle": (1, 3), "last": (4, 1), "all": (0, 5)}.items():
+    slice_ = lambda x: x[:, start : start + length].contiguous()
+    case(f"channelSlice/{name}", "channelSlice", slice_, {"x": randn(2, 5, 3, 4)}, start=start, length=length)
+
 path = pathlib.Path(__file__).with_name("ops.safetensors")
 safetensors.save(path, tensors, {"cases": json.dumps(cases, separators=(",", ":")), "torch": torch.__version__})
 print(f"{path.name}: {len(cases)} cases, {len(tensors)} tensors, {path.stat().st_size} bytes")

@@ -56,7 +56,22 @@ const roles: Readonly<Record<string, Role>> = {
   variance: "variance",
 };
 
-type Operand = "x" | "w" | "b" | "gamma" | "mean" | "variance" | "gate" | "branch" | "logits" | "labels" | "y";
+type Operand =
+  | "a"
+  | "c"
+  | "d"
+  | "keep"
+  | "x"
+  | "w"
+  | "b"
+  | "gamma"
+  | "mean"
+  | "variance"
+  | "gate"
+  | "branch"
+  | "logits"
+  | "labels"
+  | "y";
 /** The operands of a case by name: those that its operation has. */
 type Operands = Readonly<Record<Operand, Value>>;
 
@@ -98,9 +113,27 @@ const gradientRules: { readonly [K in ForwardOp]: GradientRule<K> } = {
     x: builder.apply("globalAvgPoolBackward", "dx", [dy], { inputShape: x.type.shape }),
   }),
   seScaleAdd: (builder, { gate, branch }, dy) => {
-    const [dgate, dbranch] = builder.apply("seScaleAddBackward", "d", [gate, branch, dy], {});
+    const [dgate, dbranch] = builder.apply("seScaleBackward", "d", [gate, branch, dy], {});
     return { gate: dgate, branch: dbranch };
   },
+  seScale: (builder, { gate, x }, dy) => {
+    const [dgate, dx] = builder.apply("seScaleBackward", "d", [gate, x, dy], {});
+    return { gate: dgate, x: dx };
+  },
+  dropout: (builder, { keep }, dy) => ({ x: builder.apply("dropout", "dx", [dy, keep], {}) }),
+  concat: (builder, { a, b, c, d }, dy) => {
+    let start = 0;
+    const slices = Object.entries({ a, b, c, d }).filter(([, operand]) => operand !== undefined);
+    return Object.fromEntries(
+      slices.map(([key, operand]) => {
+        const length = operand.type.shape[1]!;
+        const slice = builder.apply("channelSlice", `d${key}`, [dy], { start, length });
+        start += length;
+        return [key, slice];
+      }),
+    );
+  },
+  channelSlice: valuesOnly,
   flatten: (builder, { x }, dy) => ({
     x: builder.apply("flattenBackward", "dx", [dy], { inputShape: x.type.shape }),
   }),

@@ -58,7 +58,18 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
   ],
   seScaleAdd: (back, { inputs }, dy) => {
     const [gate, branch] = inputs as [Value, Value];
-    return [...back.emit("seScaleAddBackward", "", [gate, branch, dy], {}), dy];
+    return [...back.emit("seScaleBackward", "", [gate, branch, dy], {}), dy];
+  },
+  seScale: (back, { inputs }, dy) => back.emit("seScaleBackward", "", [...inputs, dy], {}),
+  dropout: (back, { inputs }, dy) => [back.emit("dropout", "", [dy, inputs[1]!], {})],
+  concat: (back, { inputs }, dy) => {
+    let start = 0;
+    return inputs.map((input, i) => {
+      const length = input.type.shape[1]!;
+      const slice = back.needs(input) ? back.emit("channelSlice", `${i}`, [dy], { start, length }) : undefined;
+      start += length;
+      return slice;
+    });
   },
   flatten: (back, { inputs }, dy) => [back.emit("flattenBackward", "", [dy], { inputShape: inputs[0]!.type.shape })],
   softmaxCrossEntropy: (back, { inputs, attrs }, dy) => [
@@ -69,6 +80,7 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
   runningAverage: notDifferentiable,
   softmax: notDifferentiable,
   fill: notDifferentiable,
+  channelSlice: notDifferentiable,
   channelSum: notDifferentiable,
   conv2dBackwardInput: notDifferentiable,
   conv2dBackwardWeight: notDifferentiable,
@@ -80,7 +92,7 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
   maxPoolBackward: notDifferentiable,
   avgPoolBackward: notDifferentiable,
   globalAvgPoolBackward: notDifferentiable,
-  seScaleAddBackward: notDifferentiable,
+  seScaleBackward: notDifferentiable,
   flattenBackward: notDifferentiable,
   softmaxCrossEntropyBackward: notDifferentiable,
 };

@@ -10,7 +10,8 @@ export function count(text: string): number {
 
 export function natural(text: string): number {
   const value = Number(text);
-  if (text.trim() === "" || !Number.isInteger(value) || value < 0) throw new InvalidArgumentError("expected a whole number from 0 up.");
+  if (text.trim() === "" || !Number.isInteger(value) || value < 0)
+    throw new InvalidArgumentError("expected a whole number from 0 up.");
   return value;
 }
 

@@ -18,7 +18,7 @@ export type Outputs<K extends Op> = K extends keyof OutputCounts
 const outputSuffixes: { readonly [K in keyof OutputCounts]: readonly string[] } = {
   batchNormTraining: ["", ".mean", ".variance"],
   batchNormBackward: ["", ".gamma", ".beta"],
-  seScaleAddBackward: [".gate", ".branch"],
+  seScaleBackward: [".gate", ".branch"],
 };
 
 export class GraphBuilder {

@@ -43,6 +43,9 @@ const multiplyAddRules: { readonly [K in Op]: (node: Node<K>) => number } = {
   sigmoid: none,
   sigmoidBackward: none,
   add: none,
+  dropout: none,
+  concat: none,
+  channelSlice: none,
   maxPool: none,
   maxPoolBackward: none,
   avgPool: none,
@@ -50,7 +53,8 @@ const multiplyAddRules: { readonly [K in Op]: (node: Node<K>) => number } = {
   globalAvgPool: none,
   globalAvgPoolBackward: none,
   seScaleAdd: none,
-  seScaleAddBackward: none,
+  seScale: none,
+  seScaleBackward: none,
   flatten: none,
   flattenBackward: none,
   softmax: none,
@@ -66,7 +70,7 @@ export function nodeCost<K extends Op>(node: Node<K>): NodeCost {
   const squeezes = node.op === "globalAvgPool" && node.name.endsWith("se.squeeze");
   return {
     multiplyAdds: multiplyAddRules[node.op](node),
-    squeezeAndScale: squeezes ? input(node, 0) : node.op === "seScaleAdd" ? first(node) : 0,
+    squeezeAndScale: squeezes ? input(node, 0) : node.op === "seScaleAdd" || node.op === "seScale" ? first(node) : 0,
     bytes: bytesOf(node.inputs) + bytesOf(node.outputs),
   };
 }

@@ -194,7 +194,7 @@ const examples: { readonly [K in Op]: Example<K> } = {
       { because: "inputs 1 and 2 differ", inputs: [f(2, 3, 1, 1), f(2, 3, 4, 5), f(2, 3, 4, 4)] },
     ],
   },
-  seScaleAddBackward: {
+  seScaleBackward: {
     attrs: {},
     inputs: [f(2, 3, 1, 1), f(2, 3, 4, 5), f(2, 3, 4, 5)],
     outputs: [f(2, 3, 1, 1), f(2, 3, 4, 5)],
@@ -202,6 +202,34 @@ const examples: { readonly [K in Op]: Example<K> } = {
       { because: "the gate does not fit", inputs: [f(1, 3, 1, 1), f(2, 3, 4, 5), f(2, 3, 4, 5)] },
       { because: "inputs 1 and 2 differ", inputs: [f(2, 3, 1, 1), f(2, 3, 4, 5), f(2, 3, 5, 5)] },
     ],
+  },
+  seScale: {
+    attrs: {},
+    inputs: [f(2, 3, 1, 1), f(2, 3, 4, 5)],
+    outputs: [f(2, 3, 4, 5)],
+    misfits: [{ because: "the gate does not fit", inputs: [f(2, 3, 1, 2), f(2, 3, 4, 5)] }],
+  },
+  dropout: {
+    attrs: {},
+    inputs: [f(2, 3), f(2, 3)],
+    outputs: [f(2, 3)],
+    misfits: [{ because: "inputs 0 and 1 differ", inputs: [f(2, 3), f(3, 3)] }],
+  },
+  concat: {
+    attrs: {},
+    inputs: [f(2, 3, 4, 5), f(2, 1, 4, 5), f(2, 2, 4, 5)],
+    outputs: [f(2, 6, 4, 5)],
+    misfits: [
+      { because: "input 0 is missing", inputs: [] },
+      { because: "input 1 does not fit the first", inputs: [f(2, 3, 4, 5), f(2, 3, 5, 5)] },
+      { because: "input 1 does not fit the first", inputs: [f(2, 3, 4, 5), f(1, 3, 4, 5)] },
+    ],
+  },
+  channelSlice: {
+    attrs: { start: 1, length: 2 },
+    inputs: [f(2, 3, 4, 5)],
+    outputs: [f(2, 2, 4, 5)],
+    misfits: [{ because: "no such channels", inputs: [f(2, 2, 4, 5)] }],
   },
   flatten: {
     attrs: {},

@@ -158,6 +158,27 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
   sigmoid: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
   sigmoidBackward: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
   add: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
+  dropout: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
+  concat: (inputs, _attrs, fail) => {
+    const [n, , height, width] = nchw(at(inputs, 0, 4, fail));
+    let channels = 0;
+    inputs.forEach((input, i) => {
+      const { shape } = at(inputs, i, 4, fail);
+      if (shape[0] !== n || shape[2] !== height || shape[3] !== width) {
+        fail(`input ${i} does not fit the first`, `[${n}, C, ${height}, ${width}]`, formatType(input));
+      }
+      channels += shape[1]!;
+    });
+    return [{ dtype: inputs[0]!.dtype, shape: [n, channels, height, width] }];
+  },
+  channelSlice: (inputs, { start, length }, fail) => {
+    const x = at(inputs, 0, 4, fail);
+    const [n, channels, height, width] = nchw(x);
+    if (start < 0 || length < 1 || start + length > channels) {
+      fail("there are no such channels", `within ${channels} channels`, `${start} to ${start + length}`);
+    }
+    return [{ dtype: x.dtype, shape: [n, length, height, width] }];
+  },
   maxPool: (inputs, attrs, fail) => {
     const x = at(inputs, 0, 4, fail);
     return [{ dtype: x.dtype, shape: poolShape(x, attrs, inputs, fail) }];
@@ -196,7 +217,11 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
     gateFits(inputs, fail);
     return [same(inputs, 1, 2, fail)];
   },
-  seScaleAddBackward: (inputs, _attrs, fail) => {
+  seScale: (inputs, _attrs, fail) => {
+    gateFits(inputs, fail);
+    return [at(inputs, 1, 4, fail)];
+  },
+  seScaleBackward: (inputs, _attrs, fail) => {
     gateFits(inputs, fail);
     return [at(inputs, 0, 4, fail), same(inputs, 1, 2, fail)];
   },

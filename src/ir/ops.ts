@@ -61,6 +61,14 @@ export interface Attrs {
   sigmoidBackward: {};
   /** `a, b → a + b`, same shape. */
   add: {};
+  /** `x, keep → x · keep`, same shape; `keep` is 0 or 1 / (1 − rate), drawn by the trainer. Its gradient is itself. */
+  dropout: {};
+
+  // --- joining ---
+  /** Along the channels: `[N,C1,H,W], [N,C2,H,W], ... → [N,C1+C2+...,H,W]` */
+  concat: {};
+  /** `x [N,C,H,W] → [N,length,H,W]`, the channels from `start` on; the gradient of `concat`. */
+  channelSlice: { readonly start: number; readonly length: number };
 
   // --- pooling ---
   /** Ignores the padding. */
@@ -79,8 +87,10 @@ export interface Attrs {
   // --- squeeze and excitation ---
   /** The original's Axpy: `gate [N,C,1,1], branch [N,C,H,W], shortcut [N,C,H,W] → gate·branch + shortcut` */
   seScaleAdd: {};
-  /** `gate, branch, dy → dgate, dbranch`; the shortcut's gradient is dy itself. */
-  seScaleAddBackward: {};
+  /** The scale alone, where no shortcut follows (SE-BN-Inception): `gate [N,C,1,1], x [N,C,H,W] → gate·x` */
+  seScale: {};
+  /** `gate, branch, dy → dgate, dbranch`, for both; the shortcut's gradient is dy itself. */
+  seScaleBackward: {};
 
   // --- head ---
   /** `[N, ...] → [N, rest]` */
@@ -103,5 +113,5 @@ export type Op = keyof Attrs;
 export interface OutputCounts {
   batchNormTraining: 3;
   batchNormBackward: 3;
-  seScaleAddBackward: 2;
+  seScaleBackward: 2;
 }

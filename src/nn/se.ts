@@ -42,3 +42,9 @@ export function addShortcut(scope: Scope, branch: Value, shortcut: Value, se: Sq
   if (se === undefined) return scope.at("sum").apply("add", [branch, shortcut], {});
   return scope.at("axpy").apply("seScaleAdd", [gate(scope.at("se"), branch, se), branch, shortcut], {});
 }
+
+/** Where no shortcut follows (SE-BN-Inception): `gate(x) · x`, or `x` itself without `se`. */
+export function scaleChannels(scope: Scope, x: Value, se: SqueezeExcitation | undefined): Value {
+  if (se === undefined) return x;
+  return scope.at("scale").apply("seScale", [gate(scope.at("se"), x, se), x], {});
+}

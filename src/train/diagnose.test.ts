@@ -32,11 +32,18 @@ test("one value that is not finite is found wherever it is", () => {
 const tiny: Model = {
   name: "tiny",
   config: {
+    family: "resnet",
     stem: "cifar",
+    pool: "caffe",
     block: "basic",
     depths: [1],
     widths: [4],
+    expansion: 1,
+    reduce: 1,
+    groups: 1,
     strideOn: "1x1",
+    projection: 1,
+    dropout: 0,
     se: { reduction: 2, bias: true },
   },
   classes: 3,
@@ -88,7 +95,10 @@ for (const executor of [referenceExecutor, ortExecutor]) {
     const before = new Map([...weights].map(([name, { data }]) => [name, [...data]]));
     const step = await TrainingStep.create(executor, tiny, weights, options);
     const given = inputs();
-    const run = step.run(given.get(inputName)!, given.get(labelsName)!, 0.1, "epoch 3, step 17 of 40");
+    const run = step.run(given.get(inputName)!, given.get(labelsName)!, 0.1, {
+      index: 97,
+      where: "epoch 3, step 17 of 40",
+    });
     await assert.rejects(run, (error) => {
       assert.ok(error instanceof SenetError && error.code === "training", `${error}`);
       // The running statistics are not finite by now, and not the cause.

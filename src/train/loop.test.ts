@@ -43,10 +43,10 @@ class FakeRun {
       config,
       stepsPerEpoch,
       step: {
-        run: async ({ data }, _labels, rate, where) => {
+        run: async ({ data }, _labels, rate, position) => {
           this.weight = (this.weight * 31 + data[0]! * rate) % 1009;
           this.rates.push(rate);
-          this.wheres.push(where!);
+          this.wheres.push(position!.where!);
           return { loss: this.weight / 1009, correct: data[0]! % 3, optimiserMilliseconds: 0 };
         },
       },

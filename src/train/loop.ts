@@ -63,7 +63,8 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
     const arrived = performance.now();
     const learningRate = rateAt(options, state.epoch, step);
     const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${stepsPerEpoch}`;
-    const { loss, correct } = await options.step.run(images, labels, learningRate, where);
+    const index = state.epoch * stepsPerEpoch + step;
+    const { loss, correct } = await options.step.run(images, labels, learningRate, { index, where });
     const count = labels.data.length;
     const done = performance.now();
     sums = {

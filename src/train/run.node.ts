@@ -94,6 +94,7 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       batchSize: config.batchSize,
       imageSize: config.imageSize,
       labelSmoothing: config.labelSmoothing,
+      seed: config.seed,
       sgd: config,
       ...(options.threads === undefined ? {} : { threads: options.threads }),
     },

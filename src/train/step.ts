@@ -8,14 +8,25 @@ import { type Graph, isTrainable } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName, labelsName, lossGraph, type Model } from "../zoo/index.ts";
 import { allFinite, firstNonFinite } from "./diagnose.ts";
+import { Dropout } from "./dropout.ts";
 import { Sgd, type SgdConfig } from "./sgd.ts";
 
 export interface StepOptions {
   readonly batchSize: number;
   readonly imageSize: number;
   readonly labelSmoothing: number;
+  /** Seed of dropout, for the networks that have it; default 0. */
+  readonly seed?: number;
   readonly sgd: SgdConfig;
   readonly threads?: number;
+}
+
+/** Which step of a run this is. */
+export interface StepPosition {
+  /** Counted from 0 over the whole run; dropout draws from it, so that a resumed run draws what it would have. */
+  readonly index: number;
+  /** "epoch 3, step 17 of 147", for errors. */
+  readonly where?: string;
 }
 
 export interface StepResult {
@@ -34,13 +45,22 @@ export class TrainingStep {
   readonly #executable: Executable;
   readonly #weights: Weights;
   readonly sgd: Sgd;
+  readonly #dropout: Dropout;
 
-  private constructor(executor: Executor, graph: Graph, executable: Executable, weights: Weights, sgd: Sgd) {
+  private constructor(
+    executor: Executor,
+    graph: Graph,
+    executable: Executable,
+    weights: Weights,
+    sgd: Sgd,
+    dropout: Dropout,
+  ) {
     this.#executor = executor;
     this.#graph = graph;
     this.#executable = executable;
     this.#weights = weights;
     this.sgd = sgd;
+    this.#dropout = dropout;
   }
 
   /** @param velocities the optimiser's state of an earlier run; fresh without */
@@ -51,26 +71,40 @@ export class TrainingStep {
     options: StepOptions,
     velocities?: ReadonlyMap<string, Tensor>,
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, labelSmoothing, threads, sgd } = options;
+    const { batchSize, imageSize, labelSmoothing, threads, sgd, seed = 0 } = options;
+    const rate = model.config.family === "resnet" ? model.config.dropout : 0;
     const graph = differentiate(lossGraph(model, { batch: batchSize, imageSize, labelSmoothing }));
     const executable = await executor.compile(graph, weights, {
       weights: "live",
       ...(threads === undefined ? {} : { threads }),
     });
-    return new TrainingStep(executor, graph, executable, weights, new Sgd(graph, sgd, velocities));
+    return new TrainingStep(
+      executor,
+      graph,
+      executable,
+      weights,
+      new Sgd(graph, sgd, velocities),
+      new Dropout(graph, rate, seed),
+    );
   }
 
   /**
    * @param images float32 `[N,3,S,S]`
    * @param labels int32 `[N]`
-   * @param where names the step in errors: "epoch 3, step 17"
    * @throws SenetError `training` where the loss or a gradient is not finite; the trainable weights are then as before
    */
-  async run(images: Tensor, labels: Tensor, learningRate: number, where?: string): Promise<StepResult> {
+  async run(
+    images: Tensor,
+    labels: Tensor,
+    learningRate: number,
+    position: StepPosition = { index: 0 },
+  ): Promise<StepResult> {
+    const { index, where } = position;
     const inputs = new Map([
       [inputName, images],
       [labelsName, labels],
     ]);
+    this.#dropout.feed(inputs, index);
     const outputs = await this.#executable.run(inputs);
     const loss = outputs.get("loss")!.data[0]!;
     const gradients = this.#graph.parameters.filter(isTrainable).map(({ name }) => outputs.get(gradientOf(name))!);

@@ -35,17 +35,27 @@ const velocityPrefix = "velocity/";
 const triple = (number: z.ZodNumber) => z.tuple([number, number, number]);
 const positive = z.number().int().positive();
 
+const seSchema = z.strictObject({ reduction: positive, bias: z.boolean() }).optional();
 const resnetSchema = z
   .strictObject({
-    stem: z.enum(["imagenet", "cifar"]),
+    family: z.literal("resnet"),
+    stem: z.enum(["imagenet", "deep", "cifar"]),
+    pool: z.enum(["caffe", "padded"]),
     block: z.enum(["basic", "bottleneck"]),
     depths: z.array(positive.max(1000)).min(1).max(8),
     widths: z.array(positive.max(65536)).min(1).max(8),
+    expansion: positive.max(64),
+    reduce: z.number().positive().max(1),
+    groups: positive.max(65536),
     strideOn: z.enum(["1x1", "3x3"]),
-    se: z.strictObject({ reduction: positive, bias: z.boolean() }).optional(),
+    projection: z.union([z.literal(1), z.literal(3)]),
+    dropout: z.number().min(0).lt(1),
+    se: seSchema,
   })
   .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
-const modelSchema = z.strictObject({ name: z.string(), config: resnetSchema, classes: positive });
+const inceptionSchema = z.strictObject({ family: z.literal("inception"), se: seSchema });
+const configSchema = z.union([resnetSchema, inceptionSchema]);
+const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
 const labelsSchema = z.array(z.string());
 const preprocessingSchema = z.strictObject({
   channels: z.enum(["rgb", "bgr"]),

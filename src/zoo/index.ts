@@ -6,54 +6,119 @@ import type { Graph } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import { Scope } from "../nn/scope.ts";
 import type { DType } from "../tensor.ts";
+import { type InceptionConfig, inception } from "./inception.ts";
 import { type ResNetConfig, resnet } from "./resnet.ts";
 
+/** Which function builds the network, and what it is given. */
+export type ModelConfig =
+  | ({ readonly family: "resnet" } & ResNetConfig)
+  | ({ readonly family: "inception" } & InceptionConfig);
+
+/** The original table's errors in percent, single crop of 224 (architectures.md 2.2). */
+export interface Published {
+  readonly top1Error: number;
+  readonly top5Error: number;
+}
+
 export interface ZooEntry {
-  readonly config: ResNetConfig;
+  readonly config: ModelConfig;
   /** The picture side that the network was designed for. */
   readonly imageSize: number;
   readonly classes: number;
+  /** What the authors' released weights reach; absent for networks that they did not release. */
+  readonly published?: Published;
 }
 
 /** r = 16 with biases, as in every released model (architectures.md 1.1). */
 const se = { reduction: 16, bias: true } as const;
 
-const imagenet = (block: ResNetConfig["block"], depths: readonly number[]): ResNetConfig => ({
+const resnetDefaults = {
+  family: "resnet",
   stem: "imagenet",
-  block,
-  depths,
+  pool: "caffe",
   widths: [64, 128, 256, 512],
+  reduce: 1,
+  groups: 1,
   strideOn: "1x1",
+  projection: 1,
+  dropout: 0,
+} as const;
+
+type Config = Extract<ModelConfig, { family: "resnet" }>;
+const basic = (...depths: number[]): Config => ({ ...resnetDefaults, block: "basic", expansion: 1, depths });
+const deep = (...depths: number[]): Config => ({ ...resnetDefaults, block: "bottleneck", expansion: 4, depths });
+
+/** 32 groups of 4 channels at the first stage. */
+const resnext = (...depths: number[]): Config => ({
+  ...deep(...depths),
+  widths: [128, 256, 512, 1024],
+  expansion: 2,
+  groups: 32,
+  strideOn: "3x3",
 });
 
-/** He et al.'s CIFAR family: 6n + 2 layers. */
-const cifar = (n: number): ResNetConfig => ({
-  stem: "cifar",
-  block: "basic",
-  depths: [n, n, n],
-  widths: [16, 32, 64],
-  strideOn: "1x1",
-});
-
-const plain: Readonly<Record<string, ZooEntry>> = {
-  "resnet-18": { config: imagenet("basic", [2, 2, 2, 2]), imageSize: 224, classes: 1000 },
-  "resnet-34": { config: imagenet("basic", [3, 4, 6, 3]), imageSize: 224, classes: 1000 },
-  "resnet-50": { config: imagenet("bottleneck", [3, 4, 6, 3]), imageSize: 224, classes: 1000 },
-  "resnet-101": { config: imagenet("bottleneck", [3, 4, 23, 3]), imageSize: 224, classes: 1000 },
-  "resnet-152": { config: imagenet("bottleneck", [3, 8, 36, 3]), imageSize: 224, classes: 1000 },
-  "resnet-20": { config: cifar(3), imageSize: 32, classes: 10 },
-  "resnet-32": { config: cifar(5), imageSize: 32, classes: 10 },
-  "resnet-56": { config: cifar(9), imageSize: 32, classes: 10 },
-  "resnet-110": { config: cifar(18), imageSize: 32, classes: 10 },
+/** What won ILSVRC 2017 (paper, section 6.4 of the appendix; architectures.md 1.3). */
+const senet154: Config = {
+  ...deep(3, 8, 36, 3),
+  stem: "deep",
+  widths: [256, 512, 1024, 2048],
+  expansion: 1,
+  reduce: 0.5,
+  groups: 64,
+  strideOn: "3x3",
+  projection: 3,
+  dropout: 0.2,
 };
 
-/** Each network with squeeze and excitation, and its baseline without. */
-export const zoo: ReadonlyMap<string, ZooEntry> = new Map(
-  Object.entries(plain).flatMap(([name, entry]): [string, ZooEntry][] => [
+/** He et al.'s CIFAR family: 6n + 2 layers. */
+const cifar = (n: number): Config => ({ ...basic(n, n, n), stem: "cifar", widths: [16, 32, 64] });
+
+/** The same network with the stride on the 3×3 and padded pooling, which timm's and torchvision's weights are for. */
+const modern = (config: Config): Config => ({ ...config, strideOn: "3x3", pool: "padded" });
+
+const onImagenet = (config: ModelConfig): ZooEntry => ({ config, imageSize: 224, classes: 1000 });
+const onCifar = (config: ModelConfig): ZooEntry => ({ config, imageSize: 32, classes: 10 });
+
+const plain: Readonly<Record<string, ZooEntry>> = {
+  "resnet-18": onImagenet(basic(2, 2, 2, 2)),
+  "resnet-34": onImagenet(basic(3, 4, 6, 3)),
+  "resnet-50": onImagenet(deep(3, 4, 6, 3)),
+  "resnet-101": onImagenet(deep(3, 4, 23, 3)),
+  "resnet-152": onImagenet(deep(3, 8, 36, 3)),
+  "resnet-50-modern": onImagenet(modern(deep(3, 4, 6, 3))),
+  "resnet-101-modern": onImagenet(modern(deep(3, 4, 23, 3))),
+  "resnet-152-modern": onImagenet(modern(deep(3, 8, 36, 3))),
+  "resnext-50": onImagenet(resnext(3, 4, 6, 3)),
+  "resnext-101": onImagenet(resnext(3, 4, 23, 3)),
+  "bn-inception": onImagenet({ family: "inception" }),
+  "resnet-20": onCifar(cifar(3)),
+  "resnet-32": onCifar(cifar(5)),
+  "resnet-56": onCifar(cifar(9)),
+  "resnet-110": onCifar(cifar(18)),
+};
+
+/** The table of the original repository. */
+const published: Readonly<Record<string, Published>> = {
+  "se-bn-inception": { top1Error: 23.62, top5Error: 7.04 },
+  "se-resnet-50": { top1Error: 22.37, top5Error: 6.36 },
+  "se-resnet-101": { top1Error: 21.75, top5Error: 5.72 },
+  "se-resnet-152": { top1Error: 21.34, top5Error: 5.54 },
+  "se-resnext-50": { top1Error: 20.97, top5Error: 5.54 },
+  "se-resnext-101": { top1Error: 19.81, top5Error: 4.96 },
+  "senet-154": { top1Error: 18.68, top5Error: 4.47 },
+};
+
+function entries(): [string, ZooEntry][] {
+  const all = Object.entries(plain).flatMap(([name, entry]): [string, ZooEntry][] => [
     [`se-${name}`, { ...entry, config: { ...entry.config, se } }],
     [name, entry],
-  ]),
-);
+  ]);
+  all.push(["senet-154", onImagenet({ ...senet154, se })]);
+  return all.map(([name, entry]) => [name, { ...entry, ...(published[name] && { published: published[name] }) }]);
+}
+
+/** Each network with squeeze and excitation, and its baseline without. */
+export const zoo: ReadonlyMap<string, ZooEntry> = new Map(entries());
 
 /** @throws SenetError `usage` with the nearest names where there is no such model. */
 export function zooEntry(name: string): ZooEntry {
@@ -67,7 +132,7 @@ export function zooEntry(name: string): ZooEntry {
 /** A model with its free choices made; what a weight file carries. */
 export interface Model {
   readonly name: string;
-  readonly config: ResNetConfig;
+  readonly config: ModelConfig;
   readonly classes: number;
 }
 
@@ -80,6 +145,7 @@ export interface GraphOptions {
 
 export const inputName = "image";
 export const labelsName = "labels";
+export { keepName } from "./resnet.ts";
 
 /** A zoo model for so many classes (default: its own). */
 export function model(name: string, classes?: number): Model {
@@ -90,7 +156,10 @@ export function model(name: string, classes?: number): Model {
 function start(model: Model, training: boolean, { batch, imageSize, dtype = "float32" }: GraphOptions) {
   const builder = new GraphBuilder(model.name);
   const image = builder.input(inputName, [batch, 3, imageSize, imageSize], dtype);
-  const logits = resnet(new Scope(builder, { training, dtype }), image, model.config, model.classes);
+  const scope = new Scope(builder, { training, dtype });
+  const { config, classes } = model;
+  const logits =
+    config.family === "resnet" ? resnet(scope, image, config, classes) : inception(scope, image, config, classes);
   builder.output("logits", logits);
   return { builder, logits };
 }

@@ -4,10 +4,14 @@ import { SenetError } from "../errors.ts";
 import { inferenceGraph, lossGraph, model, zoo, zooEntry } from "./index.ts";
 
 test("every network is there, with squeeze and excitation and without", () => {
-  const depths = ["18", "34", "50", "101", "152", "20", "32", "56", "110"];
-  assert.deepEqual([...zoo.keys()].sort(), depths.flatMap((d) => [`resnet-${d}`, `se-resnet-${d}`]).sort());
+  const plain = [
+    ...["18", "34", "50", "101", "152", "20", "32", "56", "110"].map((depth) => `resnet-${depth}`),
+    ...["50", "101", "152"].map((depth) => `resnet-${depth}-modern`),
+    ...["resnext-50", "resnext-101", "bn-inception"],
+  ];
+  assert.deepEqual([...zoo.keys()].sort(), [...plain, ...plain.map((name) => `se-${name}`), "senet-154"].sort());
   for (const [name, { config }] of zoo) {
-    assert.deepEqual(config.se, name.startsWith("se-") ? { reduction: 16, bias: true } : undefined, name);
+    assert.deepEqual(config.se, name.startsWith("se") ? { reduction: 16, bias: true } : undefined, name);
   }
 });
 
@@ -32,7 +36,15 @@ test("an unknown model is refused with the nearest names", () => {
 });
 
 test("any side from 32 pixels up works, for any number of classes", () => {
-  for (const name of ["se-resnet-18", "se-resnet-50", "se-resnet-20", "resnet-34"]) {
+  for (const name of [
+    "se-resnet-18",
+    "se-resnet-50",
+    "se-resnet-20",
+    "resnet-34",
+    "se-resnext-50",
+    "senet-154",
+    "se-bn-inception",
+  ]) {
     for (const imageSize of [32, 33, 47, 64, 97, 225]) {
       for (const classes of [2, 11]) {
         const graph = inferenceGraph(model(name, classes), { batch: 3, imageSize });

@@ -21,9 +21,9 @@ export function modelsCommand(program: Command): void {
 
 /** Multiply-adds at 224 pixels, as the field quotes them, and at the side that the model was designed for. */
 function describe(name: string) {
-  const { imageSize, classes } = zooEntry(name);
+  const { imageSize, classes, published } = zooEntry(name);
   const at = (side: number) => graphCost(inferenceGraph(model(name), { batch: 1, imageSize: side }));
-  const { parameters, multiplyAdds } = at(224);
+  const { parameters, values, multiplyAdds } = at(224);
   const input = `3x${imageSize}x${imageSize}`;
   return {
     name,
@@ -32,8 +32,18 @@ function describe(name: string) {
     multiplyAdds: at(imageSize).multiplyAdds,
     input,
     classes,
+    // What a float32 weight file takes, running statistics included.
+    mebibytes: (values * 4) / 2 ** 20,
+    top1Error: published?.top1Error ?? null,
+    top5Error: published?.top5Error ?? null,
+    source: published === undefined ? null : originalSource,
+    licence: published === undefined ? null : "Apache-2.0",
   };
 }
+
+/** Where the published errors and weights come from. */
+const originalSource = "hujie-frank/SENet, table 1";
+const percent = (error: number | null): string => (error === null ? "" : `${error.toFixed(2)} %`);
 
 const giga = (multiplyAdds: number): string => `${(multiplyAdds / 1e9).toFixed(4)} G`;
 
@@ -47,12 +57,18 @@ function listModels(json: boolean): void {
     m.name,
     grouped(m.parameters),
     giga(m.multiplyAddsAt224),
+    `${m.mebibytes.toFixed(2)} MiB`,
     m.input,
     giga(m.multiplyAdds),
     `${m.classes}`,
+    percent(m.top1Error),
+    percent(m.top5Error),
   ]);
-  const header = ["model", "parameters", "multiply-adds at 224", "own input", "multiply-adds there", "classes"];
-  console.log(table(header, rows));
+  const sizes = ["parameters", "multiply-adds at 224", "size", "own input", "multiply-adds there", "classes"];
+  console.log(table(["model", ...sizes, "top-1 error", "top-5 error"], rows));
+  console.log(
+    `\nErrors: those of the authors' weights on ImageNet (${originalSource}, Apache-2.0), single crop of 224.`,
+  );
 }
 
 function listLayers(name: string, json: boolean): void {

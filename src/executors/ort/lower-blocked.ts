@@ -193,7 +193,7 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     ];
   },
 
-  seScaleAddBackward: (b, l, { inputs }) => {
+  seScaleBackward: (b, l, { inputs }) => {
     const [gate, branch, dy] = inputs as [Value, Value, Value];
     if (!b.holds(branch) || !b.holds(dy)) return undefined;
     const [n, c, height, width] = extentsOf(branch);

@@ -5,7 +5,18 @@ import type { Emitter } from "./emitter.ts";
 import type { Rules } from "./rules.ts";
 
 export const elementwiseRules: Rules<
-  "relu" | "reluBackward" | "sigmoid" | "sigmoidBackward" | "add" | "seScaleAdd" | "seScaleAddBackward" | "fill"
+  | "relu"
+  | "reluBackward"
+  | "sigmoid"
+  | "sigmoidBackward"
+  | "add"
+  | "seScaleAdd"
+  | "seScale"
+  | "seScaleBackward"
+  | "dropout"
+  | "concat"
+  | "channelSlice"
+  | "fill"
 > = {
   relu: (l, { inputs }) => [l.emit.node("Relu", [l.get(inputs[0]!)])],
 
@@ -34,7 +45,34 @@ export const elementwiseRules: Rules<
     return [l.emit.node("Add", [l.emit.node("Mul", [l.get(gate), l.get(branch)]), l.get(shortcut)])];
   },
 
-  seScaleAddBackward: (l, { inputs, outputs }) => {
+  seScale: (l, { inputs }) => [
+    l.emit.node(
+      "Mul",
+      inputs.map((input) => l.get(input)),
+    ),
+  ],
+
+  dropout: (l, { inputs }) => [
+    l.emit.node(
+      "Mul",
+      inputs.map((input) => l.get(input)),
+    ),
+  ],
+
+  concat: (l, { inputs }) => [
+    l.emit.node(
+      "Concat",
+      inputs.map((input) => l.get(input)),
+      { axis: { int: 1 } },
+    ),
+  ],
+
+  channelSlice: (l, { inputs, attrs }) => {
+    const [start, end] = [attrs.start, attrs.start + attrs.length];
+    return [l.emit.node("Slice", [l.get(inputs[0]!), l.emit.ints(start), l.emit.ints(end), l.emit.ints(1)])];
+  },
+
+  seScaleBackward: (l, { inputs, outputs }) => {
     const [gate, branch, dy] = inputs as [Value, Value, Value];
     const [dgate, dbranch] = outputs as [Value, Value];
     const product = () => l.emit.node("Mul", [l.get(branch), l.get(dy)]);

@@ -5,7 +5,17 @@ import type { Kernel } from "./kernel.ts";
 
 type ElementwiseOp = Extract<
   Op,
-  "relu" | "reluBackward" | "sigmoid" | "sigmoidBackward" | "add" | "flatten" | "flattenBackward" | "fill"
+  | "relu"
+  | "reluBackward"
+  | "sigmoid"
+  | "sigmoidBackward"
+  | "add"
+  | "dropout"
+  | "concat"
+  | "channelSlice"
+  | "flatten"
+  | "flattenBackward"
+  | "fill"
 >;
 
 export const elementwiseKernels: { readonly [K in ElementwiseOp]: Kernel<K> } = {
@@ -24,6 +34,28 @@ export const elementwiseKernels: { readonly [K in ElementwiseOp]: Kernel<K> } = 
   },
   add([a, b], [y]) {
     for (let i = 0; i < y.data.length; i++) y.data[i] = a.data[i]! + b.data[i]!;
+  },
+  dropout([x, keep], [y]) {
+    for (let i = 0; i < y.data.length; i++) y.data[i] = x.data[i]! * keep.data[i]!;
+  },
+  concat(inputs, [y]) {
+    const batch = y.shape[0]!;
+    let place = 0;
+    for (let n = 0; n < batch; n++) {
+      for (const { data } of inputs) {
+        const size = data.length / batch;
+        y.data.set(data.subarray(n * size, (n + 1) * size), place);
+        place += size;
+      }
+    }
+  },
+  channelSlice([x], [y], { start, length }) {
+    const [batch, channels, height, width] = x.shape as [number, number, number, number];
+    const plane = height * width;
+    for (let n = 0; n < batch; n++) {
+      const from = (n * channels + start) * plane;
+      y.data.set(x.data.subarray(from, from + length * plane), n * length * plane);
+    }
   },
   flatten([x], [y]) {
     y.data.set(x.data);

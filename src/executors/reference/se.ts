@@ -3,7 +3,7 @@
 import type { Op } from "../../ir/ops.ts";
 import { type Kernel, planes } from "./kernel.ts";
 
-type SeOp = Extract<Op, "seScaleAdd" | "seScaleAddBackward">;
+type SeOp = Extract<Op, "seScaleAdd" | "seScale" | "seScaleBackward">;
 
 export const seKernels: { readonly [K in SeOp]: Kernel<K> } = {
   seScaleAdd([gate, branch, shortcut], [y]) {
@@ -16,7 +16,15 @@ export const seKernels: { readonly [K in SeOp]: Kernel<K> } = {
     }
   },
 
-  seScaleAddBackward([gate, branch, dy], [dgate, dbranch]) {
+  seScale([gate, x], [y]) {
+    const { size } = planes(x.shape);
+    for (let plane = 0; plane < gate.data.length; plane++) {
+      const scale = gate.data[plane]!;
+      for (let i = plane * size; i < (plane + 1) * size; i++) y.data[i] = scale * x.data[i]!;
+    }
+  },
+
+  seScaleBackward([gate, branch, dy], [dgate, dbranch]) {
     const { size } = planes(branch.shape);
     for (let plane = 0; plane < gate.data.length; plane++) {
       const scale = gate.data[plane]!;

@@ -1,0 +1,73 @@
+/** BN-Inception with squeeze and excitation: the smallest of the released networks (architectures.md 1.4). */
+
+import type { Value } from "../ir/graph.ts";
+import type { Scope } from "../nn/scope.ts";
+import { type SqueezeExcitation, scaleChannels } from "../nn/se.ts";
+import { head, normedRelu } from "./resnet.ts";
+
+export interface InceptionConfig {
+  readonly se?: SqueezeExcitation | undefined;
+}
+
+/** One module: four branches side by side, joined along the channels. Every convolution has batch norm and ReLU. */
+interface Module {
+  readonly name: string;
+  /** 1×1; none where the module halves the size. */
+  readonly single?: number;
+  /** 1×1, then 3×3. */
+  readonly triple: readonly [number, number];
+  /** 1×1, then two 3×3. */
+  readonly double: readonly [number, number, number];
+  /** Pooling, then 1×1 to so many channels; none where the module halves the size: then the pooled input itself. */
+  readonly pool: { readonly kind: "average" | "max"; readonly projection?: number };
+}
+
+const modules: readonly Module[] = [
+  { name: "3a", single: 64, triple: [64, 64], double: [64, 96, 96], pool: { kind: "average", projection: 32 } },
+  { name: "3b", single: 64, triple: [64, 96], double: [64, 96, 96], pool: { kind: "average", projection: 64 } },
+  { name: "3c", triple: [128, 160], double: [64, 96, 96], pool: { kind: "max" } },
+  { name: "4a", single: 224, triple: [64, 96], double: [96, 128, 128], pool: { kind: "average", projection: 128 } },
+  { name: "4b", single: 192, triple: [96, 128], double: [96, 128, 128], pool: { kind: "average", projection: 128 } },
+  { name: "4c", single: 160, triple: [128, 160], double: [128, 160, 160], pool: { kind: "average", projection: 128 } },
+  { name: "4d", single: 96, triple: [128, 192], double: [160, 192, 192], pool: { kind: "average", projection: 128 } },
+  { name: "4e", triple: [128, 192], double: [192, 256, 256], pool: { kind: "max" } },
+  { name: "5a", single: 352, triple: [192, 320], double: [160, 224, 224], pool: { kind: "average", projection: 128 } },
+  // The one pooling of stride 1 that takes the maximum (architectures.md, trap 12).
+  { name: "5b", single: 352, triple: [192, 320], double: [192, 224, 224], pool: { kind: "max", projection: 128 } },
+];
+
+/** `image [N,3,H,W] → logits [N,classes]` */
+export function inception(scope: Scope, image: Value, { se }: InceptionConfig, classes: number): Value {
+  const halve = { kernel: 3, stride: 2, pad: 0, ceil: true };
+  let x = normedRelu(scope, "1", image, { out: 64, kernel: 7, stride: 2 });
+  x = scope.at("pool1").apply("maxPool", [x], halve);
+  x = normedRelu(scope, "2", x, { out: 64, kernel: 1 });
+  x = normedRelu(scope, "3", x, { out: 192, kernel: 3 });
+  x = scope.at("pool2").apply("maxPool", [x], halve);
+  for (const module of modules) {
+    const at = scope.at(`inception_${module.name}`);
+    x = scaleChannels(at, branches(at, x, module), se);
+  }
+  return head(scope, x, 0, classes);
+}
+
+function branches(scope: Scope, x: Value, { single, triple, double, pool }: Module): Value {
+  const stride = single === undefined ? 2 : 1;
+  const join: Value[] = [];
+  if (single !== undefined) join.push(normedRelu(scope.at("single"), "1", x, { out: single, kernel: 1 }));
+
+  const reduced = normedRelu(scope.at("triple"), "1", x, { out: triple[0], kernel: 1 });
+  join.push(normedRelu(scope.at("triple"), "2", reduced, { out: triple[1], kernel: 3, stride }));
+
+  const first = normedRelu(scope.at("double"), "1", x, { out: double[0], kernel: 1 });
+  const second = normedRelu(scope.at("double"), "2", first, { out: double[1], kernel: 3 });
+  join.push(normedRelu(scope.at("double"), "3", second, { out: double[2], kernel: 3, stride }));
+
+  const window = stride === 2 ? { kernel: 3, stride, pad: 0, ceil: true } : { kernel: 3, stride, pad: 1, ceil: true };
+  const pooled = scope.at("pool").apply(pool.kind === "max" ? "maxPool" : "avgPool", [x], window);
+  const { projection } = pool;
+  join.push(
+    projection === undefined ? pooled : normedRelu(scope.at("projection"), "1", pooled, { out: projection, kernel: 1 }),
+  );
+  return scope.at("concat").apply("concat", join, {});
+}
