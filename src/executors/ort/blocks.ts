@@ -35,6 +35,8 @@ export interface Expression {
  * `x` is blocked (or NCHW where it has fewer channels than a block), `weight` is `[O,I,KH,KW]` in its common layout.
  */
 export interface Convolution {
+  /** The operation that it comes from. */
+  readonly scope: string;
   readonly x: string;
   readonly weight: string;
   readonly shape: Extents;
@@ -173,9 +175,12 @@ export class Blocks {
     return perSample ? emit.node("Reshape", [result, emit.ints(...extents)]) : result;
   }
 
-  convolve({ x, weight, shape, backward, bias = "", stride, pads, plus = "" }: Convolution, relu = false): string {
-    const filters = backward ? this.backwardWeight(weight, shape) : this.forwardWeight(weight, shape);
-    return this.conv([x, filters, bias, plus], { kernel: shape.slice(2), stride, pads, relu });
+  convolve(convolution: Convolution, relu = false): string {
+    const { scope, x, weight, shape, backward, bias = "", stride, pads, plus = "" } = convolution;
+    return this.emit.within(scope, () => {
+      const filters = backward ? this.backwardWeight(weight, shape) : this.forwardWeight(weight, shape);
+      return this.conv([x, filters, bias, plus], { kernel: shape.slice(2), stride, pads, relu });
+    });
   }
 
   /** A convolution of blocked activations by weights in the kernel's layout; inputs are x, w, b?, summand? ("" is left out). */

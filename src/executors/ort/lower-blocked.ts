@@ -25,6 +25,7 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     if (!b.fits(x.type) && i >= b.size) return undefined;
     return [
       {
+        scope: b.emit.scope,
         x: i < b.size ? l.get(x) : b.dense(x),
         weight: l.get(w),
         shape: weight,
@@ -48,6 +49,7 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     const { base, scale } = scaled(b, dy);
     const [top, left] = kernel.map((extent) => extent - 1 - pad) as [number, number];
     const dx: Convolution = {
+      scope: b.emit.scope,
       x: base,
       weight: scale ? b.scaleRows(l.get(w), scale) : l.get(w),
       shape: weight,

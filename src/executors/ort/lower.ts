@@ -89,7 +89,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
       : undefined;
   const lowering: Lowering = { emit, get: plain, isUsed: (value) => live.has(value) };
   for (const node of nodes) {
-    emit.scope(node.name);
+    emit.scope = node.name;
     const made = lowerNode(lowering, blocks, node);
     node.outputs.forEach((value, i) => {
       const result = made[i];
@@ -103,7 +103,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     });
   }
   // What was blocked until now, a value under a second name, or an output that is an input.
-  emit.scope("outputs");
+  emit.scope = "outputs";
   const wantedOutputs: (readonly [string, Value])[] = [
     ...[...graph.outputs].map(([name, value]) => [outputs.get(name)!, value] as const),
     ...[...updates].map(([parameter, value]) => [nextNames.get(parameter)!, value] as const),
