@@ -11,9 +11,9 @@ import { SenetError } from "../errors.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { PictureFolder } from "./folder.node.ts";
-import { batchCount, Cell, createRing, type Ring, UNBOUNDED } from "./ring.ts";
+import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
 import { checkTransform, type ImageTransform, sizeOfTransform } from "./transform.ts";
-import { Stream, type WorkerJob, type WorkerMessage } from "./worker.node.ts";
+import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
 
 export interface LoaderOptions {
   readonly dataset: PictureFolder;
@@ -76,6 +76,8 @@ export class Loader {
   readonly #samples: Int32Array;
   /** By class: samples that have not failed. */
   readonly #usable: Int32Array;
+  /** Classes with a failure. */
+  readonly #failed = new Set<number>();
   #fault: unknown;
   /** Whoever waits to look at the ring again. */
   #waiting: (() => void)[] = [];
@@ -131,7 +133,7 @@ export class Loader {
       // Flags of the main thread's own, such as --input-type, would keep the worker's file from being loaded.
       execArgv: [],
     });
-    // Failures are told here, messages only wake: they are read from the port when they are wanted.
+    // While the loader waits; otherwise it reads what has come when it looks (`#listen`).
     port1.on("message", (message: WorkerMessage) => {
       this.#hear(message);
       this.#wake();
@@ -279,7 +281,8 @@ export class Loader {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
-      for (const port of this.#ports) port.unref();
+      // All who waited were woken, but one of them may have begun to wait again.
+      if (this.#waiting.length === 0) for (const port of this.#ports) port.unref();
     }
   }
 
@@ -305,9 +308,6 @@ export class Loader {
       });
     }
   }
-
-  /** Classes with a failure. */
-  readonly #failed = new Set<number>();
 
   /** Reads what has been told so far, without a turn of the event loop, which the steps may leave no time for. */
   #listen(): void {

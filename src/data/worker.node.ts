@@ -6,7 +6,7 @@ import { SenetError } from "../errors.ts";
 import { decodePicture } from "../images/decode.node.ts";
 import type { Picture } from "../images/resize.ts";
 import { createRandom } from "../random.ts";
-import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State } from "./ring.ts";
+import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State, Stream } from "./ring.ts";
 import { applyTransform, type ImageTransform } from "./transform.ts";
 
 export interface WorkerJob {
@@ -24,15 +24,8 @@ export type WorkerMessage =
   /** The first failure of this sample. */
   | { readonly kind: "failed"; readonly sample: number; readonly reason: string };
 
-/** Keys that keep the loader's random numbers apart: `createRandom(seed, stream, epoch, ...)`. */
-export const Stream = { order: 0, augment: 1 } as const;
-
-if (isJob(workerData)) await work(workerData);
-
-/** Importing this file for its types starts nothing. */
-function isJob(data: unknown): data is WorkerJob {
-  return typeof data === "object" && data !== null && "ring" in data && "transform" in data;
-}
+// Only ever loaded as a thread: the loader takes the types from here, not the code.
+await work(workerData as WorkerJob);
 
 async function work(job: WorkerJob): Promise<void> {
   // Pictures are many and small: one thread each, and no cache of operations on files that are read once.

@@ -82,9 +82,9 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
   }
   const network = model(config.model, train.classes.length);
   const graph = lossGraph(network, { batch: config.batchSize, imageSize: config.imageSize });
+  const { executor, reason } = await selectExecutor(options.executor);
   const earlier = await openOut(options, train);
   const weights = earlier?.weights ?? initialWeights(graph, config.seed);
-  const { executor, reason } = await selectExecutor(options.executor);
 
   const step = await TrainingStep.create(
     executor,

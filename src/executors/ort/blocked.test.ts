@@ -126,6 +126,42 @@ describe("what a residual block is made of, on blocked activations", () => {
   }
 });
 
+test("inference on blocked activations, for the graph's batch and for others in portions", async () => {
+  const builder = new GraphBuilder("inference");
+  const scope = new Scope(builder, { training: false, dtype: "float32" });
+  const x = builder.input("x", [4, 32, 6, 5]);
+  const blockOf = (name: string, input: Value, stride: number, reduction: number | undefined) => {
+    const se = reduction === undefined ? undefined : { reduction, bias: true };
+    return bottleneck(scope.at(name), input, { out: 64, width: 16, stride, strideOn: "3x3", se });
+  };
+  const y = blockOf("third", blockOf("second", blockOf("first", x, 2, 4), 1, undefined), 1, 4);
+  builder.output("y", y);
+  const pooled = builder.apply("globalAvgPool", "pool", [y], {});
+  builder.output("logits", linear(scope.at("fc"), builder.apply("flatten", "flat", [pooled], {}), 5));
+  const graph = builder.build();
+  const weights = initialWeights(graph, 3);
+  // Statistics that are not those of fresh weights, so that folding them is seen.
+  graph.parameters.forEach(({ name, role }, i) => {
+    const random = createRandom(11, i);
+    const { data } = weights.get(name)!;
+    if (role !== "weight") for (let at = 0; at < data.length; at++) data[at] = 0.5 + random.uniform();
+  });
+  const ort = await ortExecutor.compile(graph, weights);
+  const reference = await referenceExecutor.compile(graph, weights);
+  for (const batch of [4, 9, 1]) {
+    const image = zeros("float32", [batch, 32, 6, 5]);
+    const random = createRandom(5, batch);
+    for (let at = 0; at < image.data.length; at++) image.data[at] = random.normal();
+    const found = await ort.run(new Map([["x", image]]));
+    for (const [name, { shape, data }] of await reference.run(new Map([["x", image]]))) {
+      assert.deepEqual(found.get(name)!.shape, shape);
+      assertClose(found.get(name)!.data, data, 1e-5, `${name} of batch ${batch}`);
+    }
+  }
+  await ort.dispose();
+  await reference.dispose();
+});
+
 /** A convolution's output is blocked, unlike an input of the graph. */
 function held(builder: GraphBuilder, x: Value): Value {
   const weight = builder.input("w", [x.type.shape[1]!, x.type.shape[1]!, 1, 1]);

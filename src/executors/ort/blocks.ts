@@ -30,7 +30,25 @@ export interface Expression {
   readonly plus?: string;
 }
 
-type Extents = readonly [n: number, c: number, height: number, width: number];
+/**
+ * A convolution that is put off until its only reader is known, which may fold into it: a batch norm, a sum, a ReLU.
+ * `x` is blocked (or NCHW where it has fewer channels than a block), `weight` is `[O,I,KH,KW]` in its common layout.
+ */
+export interface Convolution {
+  /** The operation that it comes from. */
+  readonly scope: string;
+  readonly x: string;
+  readonly weight: string;
+  readonly shape: Extents;
+  /** Whether it carries a gradient back: by the weight transposed and turned. */
+  readonly backward: boolean;
+  readonly bias?: string;
+  readonly stride: number;
+  readonly pads: readonly number[];
+  readonly plus?: string;
+}
+
+export type Extents = readonly [n: number, c: number, height: number, width: number];
 const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
 
 export class Blocks {
@@ -38,17 +56,23 @@ export class Blocks {
   readonly size: number;
   readonly emit: Emitter;
   readonly #plain: (value: Value) => string;
+  readonly #uses: (value: Value) => number;
+  readonly #pending = new Map<Value, Convolution>();
   readonly #expressions = new Map<Value, Expression>();
   /** The numbers of an expression, once they were needed. */
   readonly #dense = new Map<Value, string>();
   /** Means, products and masks that several rules ask for. */
   readonly #memo = new Map<string, string>();
 
-  /** @param plain the NCHW name of a value that is not held here */
-  constructor(size: number, emit: Emitter, plain: (value: Value) => string) {
+  /**
+   * @param plain the NCHW name of a value that is not held here
+   * @param uses how often a value is read
+   */
+  constructor(size: number, emit: Emitter, plain: (value: Value) => string, uses: (value: Value) => number) {
     this.size = size;
     this.emit = emit;
     this.#plain = plain;
+    this.#uses = uses;
   }
 
   /** Whether a value of this type can be blocked. With one pixel there is nothing to win: both layouts are the same. */
@@ -57,14 +81,30 @@ export class Blocks {
   }
 
   holds(value: Value): boolean {
-    return this.#expressions.has(value);
+    return this.#expressions.has(value) || this.#pending.has(value);
   }
 
-  hold(value: Value, expression: Expression): void {
-    this.#expressions.set(value, expression);
+  hold(value: Value, result: Expression | Convolution): void {
+    if (!("x" in result)) this.#expressions.set(value, result);
+    else if (this.#uses(value) === 1) this.#pending.set(value, result);
+    else this.#expressions.set(value, { base: this.convolve(result) });
+  }
+
+  /** The convolution that would make this value, if it was put off; whoever takes it is its only reader. */
+  take(value: Value): Convolution | undefined {
+    const convolution = this.#pending.get(value);
+    this.#pending.delete(value);
+    return convolution;
+  }
+
+  /** The same, but only one that adds nothing yet. */
+  takeBare(value: Value): Convolution | undefined {
+    return this.#pending.get(value)?.plus === undefined ? this.take(value) : undefined;
   }
 
   expression(value: Value): Expression {
+    const convolution = this.take(value);
+    if (convolution !== undefined) this.#expressions.set(value, { base: this.convolve(convolution) });
     return this.#expressions.get(value) ?? { base: this.dense(value) };
   }
 
@@ -72,9 +112,8 @@ export class Blocks {
   dense(value: Value): string {
     let name = this.#dense.get(value);
     if (name === undefined) {
-      const held = this.#expressions.get(value);
-      name = held
-        ? this.evaluate(held, extentsOf(value))
+      name = this.holds(value)
+        ? this.evaluate(this.expression(value), extentsOf(value))
         : this.emit.node("ReorderInput", [this.#plain(value)], { channels_last: { int: 0 } }, nchwc);
       this.#dense.set(value, name);
       this.#expressions.set(value, { base: name });
@@ -132,12 +171,19 @@ export class Blocks {
       : emit.filled([filters, 1, 1, 1], 1);
     const bias = shift ? emit.node("Reshape", [spread(shift), emit.ints(filters)]) : "";
     const inputs = [view(base), weight, bias, plus === undefined ? "" : view(plus)];
-    while (inputs.at(-1) === "") inputs.pop();
     const result = this.conv(inputs, { kernel: [1, 1], groups: filters, relu });
     return perSample ? emit.node("Reshape", [result, emit.ints(...extents)]) : result;
   }
 
-  /** A convolution of blocked activations by weights in the kernel's layout; inputs are x, w, b?, summand?. */
+  convolve(convolution: Convolution, relu = false): string {
+    const { scope, x, weight, shape, backward, bias = "", stride, pads, plus = "" } = convolution;
+    return this.emit.within(scope, () => {
+      const filters = backward ? this.backwardWeight(weight, shape) : this.forwardWeight(weight, shape);
+      return this.conv([x, filters, bias, plus], { kernel: shape.slice(2), stride, pads, relu });
+    });
+  }
+
+  /** A convolution of blocked activations by weights in the kernel's layout; inputs are x, w, b?, summand? ("" is left out). */
   conv(
     inputs: readonly string[],
     options: {
@@ -158,7 +204,8 @@ export class Blocks {
       group: { int: groups },
       ...(relu && { activation: { string: "Relu" } }),
     };
-    return this.emit.node("Conv", inputs, attributes, nchwc);
+    const last = inputs.findLastIndex((input) => input !== "");
+    return this.emit.node("Conv", inputs.slice(0, last + 1), attributes, nchwc);
   }
 
   // --- statistics over the pixels of each sample's channel: [N,C] ---

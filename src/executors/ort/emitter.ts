@@ -13,13 +13,25 @@ export class Emitter {
   readonly #constants = new Map<string, Initialiser>();
   readonly #aliases = new Map<string, string>();
   readonly #made = new Set<string>();
+  readonly #serials = new Map<string, number>();
   #scope = "";
-  #serial = 0;
 
-  /** Nodes from now on are named after this operation of the graph, for profiles and errors. */
-  scope(name: string): void {
+  /** The operation of the graph that nodes are named after, for profiles and errors. */
+  get scope(): string {
+    return this.#scope;
+  }
+
+  set scope(name: string) {
     this.#scope = name;
-    this.#serial = 0;
+  }
+
+  /** What `make` adds is named after this operation; then the scope is as before. */
+  within<T>(scope: string, make: () => T): T {
+    const before = this.#scope;
+    this.#scope = scope;
+    const made = make();
+    this.#scope = before;
+    return made;
   }
 
   /** Adds a node with one output and gives the output's name. */
@@ -29,7 +41,7 @@ export class Emitter {
 
   /** Adds a node with `count` outputs and gives their names. */
   nodes(op: string, inputs: readonly string[], count: number, attributes: Attributes = {}, domain = ""): string[] {
-    const name = `${this.#scope}/${op}_${this.#serial++}`;
+    const name = this.#fresh(op);
     const outputs = Array.from({ length: count }, (_, i) => (count === 1 ? name : `${name}.${i}`));
     this.#nodes.push({ op, domain, name, inputs, outputs, attributes });
     for (const output of outputs) this.#made.add(output);
@@ -54,7 +66,7 @@ export class Emitter {
 
   /** A constant tensor of this operation's own. */
   tensor(shape: readonly number[], data: OnnxData): string {
-    return this.#constant(`${this.#scope}/constant_${this.#serial++}`, shape, () => data);
+    return this.#constant(this.#fresh("constant"), shape, () => data);
   }
 
   /** Calls the output `from` of a node `to` instead; false where it is no node's output or has a name already. */
@@ -73,6 +85,12 @@ export class Emitter {
       outputs: node.outputs.map(final),
     }));
     return { nodes, constants: [...this.#constants.values()] };
+  }
+
+  #fresh(what: string): string {
+    const serial = this.#serials.get(this.#scope) ?? 0;
+    this.#serials.set(this.#scope, serial + 1);
+    return `${this.#scope}/${what}_${serial}`;
   }
 
   #constant(name: string, shape: readonly number[], data: () => OnnxData): string {

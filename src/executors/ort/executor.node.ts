@@ -3,9 +3,10 @@
 import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { SenetError } from "../../errors.ts";
 import type { Graph, Parameter } from "../../ir/graph.ts";
-import { type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
+import { sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
+import { nchwc } from "./emitter.ts";
 import { isBatchFree, lower } from "./lower.ts";
 import { encodeModel } from "./onnx.ts";
 import { blockSize } from "./probe.node.ts";
@@ -17,10 +18,17 @@ export const ortExecutor: Executor = {
     checkWeights(graph, weights);
     const live = options.weights === "live";
     if (live) rejectSharedMemory(graph, weights);
-    const dynamicBatch = !live && isBatchFree(graph);
-    const lowered = lower(graph, live ? { blockSize: await blockSize() } : { weights, dynamicBatch });
-    const session = await createSession(graph, encodeModel(lowered.model), options);
-    return new OrtExecutable(session, graph, { ...lowered, dynamicBatch, live: live ? weights : undefined });
+    const lowered = live
+      ? lower(graph, { blockSize: await blockSize() })
+      : lower(graph, { weights, blockSize: await blockSize() });
+    const anyBatch = !live && isBatchFree(graph);
+    // The blocked layout fixes the batch; other batches then go through in portions.
+    const isBlocked = Object.hasOwn(lowered.model.opsets, nchwc);
+    const { model, outputs, updates } =
+      anyBatch && !isBlocked ? lower(graph, { weights, dynamicBatch: true }) : lowered;
+    const session = await createSession(graph, encodeModel(model), options);
+    const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
+    return new OrtExecutable(session, graph, plan);
   },
 };
 
@@ -46,7 +54,10 @@ async function createSession(graph: Graph, model: Uint8Array, { threads }: Compi
 interface Plan {
   readonly outputs: ReadonlyMap<string, string>;
   readonly updates: ReadonlyMap<Parameter, string>;
-  readonly dynamicBatch: boolean;
+  /** Whether the inputs' batch may differ from the graph's. */
+  readonly anyBatch: boolean;
+  /** Whether the session itself takes the graph's batch only. */
+  readonly inPortions: boolean;
   /** The weights that each run reads and updates. */
   readonly live: Weights | undefined;
 }
@@ -59,12 +70,12 @@ class OrtExecutable implements Executable {
   readonly #weightFeeds: Record<string, OrtTensor> = {};
   readonly #fetches: Record<string, OrtTensor> = {};
   readonly #results = new Map<string, Tensor>();
+  /** Outputs of a batch that ran in portions. */
+  readonly #whole = new Map<string, Tensor>();
   /** Copies of inputs whose memory ONNX Runtime cannot read. */
   readonly #staging = new Map<string, TensorData>();
   /** Next values that cannot be written over the old ones while the graph still reads these. */
   readonly #aside: (readonly [from: Tensor, to: Tensor])[] = [];
-  #batch: number | undefined;
-
   constructor(session: InferenceSession, graph: Graph, plan: Plan) {
     this.#session = session;
     this.#graph = graph;
@@ -73,13 +84,36 @@ class OrtExecutable implements Executable {
   }
 
   async run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
-    const batch = this.#check(inputs);
-    if (this.#results.size === 0 || batch !== this.#batch) this.#allocateOutputs(batch);
+    const { anyBatch, inPortions } = this.#plan;
+    checkInputs(this.#graph, inputs, anyBatch);
+    const batch = anyBatch ? commonBatch(this.#graph, inputs) : undefined;
+    const portion = this.#graph.inputs[0]?.type.shape[0];
+    if (batch === undefined || portion === undefined || batch === portion || !inPortions) {
+      return this.#runAtOnce(inputs, batch);
+    }
+    const results = this.#allocate(this.#whole, batch);
+    for (let start = 0; start < batch; start += portion) {
+      const part = await this.#runAtOnce(slices(inputs, start, portion), portion);
+      for (const [name, { data }] of part) {
+        const row = data.length / portion;
+        const rows = Math.min(portion, batch - start);
+        results.get(name)!.data.set(data.subarray(0, rows * row), start * row);
+      }
+    }
+    return results;
+  }
+
+  async #runAtOnce(
+    inputs: ReadonlyMap<string, Tensor>,
+    batch: number | undefined,
+  ): Promise<ReadonlyMap<string, Tensor>> {
+    const results = this.#allocate(this.#results, batch);
+    for (const [output, name] of this.#plan.outputs) this.#fetches[name] = ortTensor(results.get(output)!);
     const feeds = { ...this.#weightFeeds };
     for (const { name } of this.#graph.inputs) feeds[name] = this.#feed(name, inputs.get(name)!);
     await this.#session.run(feeds, this.#fetches);
     for (const [from, to] of this.#aside) to.data.set(from.data);
-    return this.#results;
+    return results;
   }
 
   async dispose(): Promise<void> {
@@ -99,28 +133,14 @@ class OrtExecutable implements Executable {
     }
   }
 
-  /** The batch of these inputs, which is one for all of them. */
-  #check(inputs: ReadonlyMap<string, Tensor>): number {
-    const { dynamicBatch } = this.#plan;
-    checkInputs(this.#graph, inputs, dynamicBatch);
-    const batches = new Set([...inputs.values()].map(({ shape }) => shape[0] ?? 1));
-    if (dynamicBatch && batches.size > 1) {
-      throw new SenetError("shape", "the inputs differ in batch", {
-        where: this.#graph.name,
-        found: [...batches].join(", "),
-      });
+  /** Tensors for the outputs, which stay until the batch changes. */
+  #allocate(results: Map<string, Tensor>, batch: number | undefined): ReadonlyMap<string, Tensor> {
+    for (const [name, { type }] of this.#graph.outputs) {
+      const shape = batch === undefined ? type.shape : [batch, ...type.shape.slice(1)];
+      const known = results.get(name);
+      if (known === undefined || !sameShape(known.shape, shape)) results.set(name, zeros(type.dtype, shape));
     }
-    return batches.values().next().value ?? 1;
-  }
-
-  #allocateOutputs(batch: number): void {
-    this.#batch = batch;
-    for (const [output, name] of this.#plan.outputs) {
-      const { dtype, shape } = this.#graph.outputs.get(output)!.type;
-      const result = zeros(dtype, this.#plan.dynamicBatch ? [batch, ...shape.slice(1)] : shape);
-      this.#results.set(output, result);
-      this.#fetches[name] = ortTensor(result);
-    }
+    return results;
   }
 
   #feed(name: string, { dtype, shape, data }: Tensor): OrtTensor {
@@ -134,6 +154,28 @@ class OrtExecutable implements Executable {
     copy.set(data);
     return ortTensor(tensor(shape, copy));
   }
+}
+
+/** The batch of these inputs, which is one for all of them. */
+function commonBatch(graph: Graph, inputs: ReadonlyMap<string, Tensor>): number {
+  const batches = [...new Set([...inputs.values()].map(({ shape }) => shape[0]!))];
+  if (batches.length === 1) return batches[0]!;
+  throw new SenetError("shape", "the inputs differ in batch", { where: graph.name, found: batches.join(", ") });
+}
+
+/** `count` samples of each input from `start` on, filled up with zeros where there are fewer. */
+function slices(inputs: ReadonlyMap<string, Tensor>, start: number, count: number): ReadonlyMap<string, Tensor> {
+  return new Map(
+    [...inputs].map(([name, { dtype, shape, data }]) => {
+      const row = data.length / shape[0]!;
+      const part = data.subarray(start * row, (start + count) * row);
+      const portion = [count, ...shape.slice(1)];
+      if (part.length === count * row) return [name, { dtype, shape: portion, data: part }];
+      const filled = zeros(dtype, portion);
+      filled.data.set(part);
+      return [name, filled];
+    }),
+  );
 }
 
 /** Node's bindings read and write `data` itself: nothing is copied on the way in. */

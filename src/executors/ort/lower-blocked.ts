@@ -2,7 +2,7 @@
 
 import type { Node, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
-import type { Blocks, Expression, Vector } from "./blocks.ts";
+import type { Blocks, Convolution, Expression, Extents, Vector } from "./blocks.ts";
 import { nchwc } from "./emitter.ts";
 import { weightGradient } from "./lower-conv.ts";
 import { step } from "./lower-elementwise.ts";
@@ -10,24 +10,31 @@ import { inverseDeviation } from "./lower-norm.ts";
 import { poolAttributes } from "./lower-pool.ts";
 import type { Lowering } from "./rules.ts";
 
-/** A blocked result is an expression, a plain one a name. */
-type Result = Expression | string | undefined;
+/** A blocked result is an expression or a convolution, a plain one a name. */
+type Result = Expression | Convolution | string | undefined;
 type BlockedRule<K extends Op> = (b: Blocks, l: Lowering, node: Node<K>) => readonly Result[] | undefined;
-type Extents = readonly [n: number, c: number, height: number, width: number];
-
 const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
 
 export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
   conv2d: (b, l, { inputs, outputs, attrs }) => {
     const [x, w, bias] = inputs as [Value, Value, Value?];
     const weight = extentsOf(w);
-    const [, i, ...kernel] = weight;
+    const [, i] = weight;
     const { stride, pad, groups } = attrs;
     if (groups !== 1 || !b.fits(outputs[0]!.type)) return undefined;
     if (!b.fits(x.type) && i >= b.size) return undefined;
-    const names = [i < b.size ? l.get(x) : b.dense(x), b.forwardWeight(l.get(w), weight)];
-    if (bias !== undefined) names.push(l.get(bias));
-    return [{ base: b.conv(names, { kernel, stride, pads: [pad, pad, pad, pad] }) }];
+    return [
+      {
+        scope: b.emit.scope,
+        x: i < b.size ? l.get(x) : b.dense(x),
+        weight: l.get(w),
+        shape: weight,
+        backward: false,
+        ...(bias && { bias: l.get(bias) }),
+        stride,
+        pads: [pad, pad, pad, pad],
+      },
+    ];
   },
 
   conv2dBackwardInput: (b, l, { inputs, outputs, attrs }) => {
@@ -40,12 +47,19 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     if (stride > 1 && !isPointwise) return undefined;
     if (kernel.some((extent) => extent <= pad)) return undefined;
     const { base, scale } = scaled(b, dy);
-    const names = [base, b.backwardWeight(scale ? b.scaleRows(l.get(w), scale) : l.get(w), weight)];
     const [top, left] = kernel.map((extent) => extent - 1 - pad) as [number, number];
-    const dx = b.conv(names, { kernel, pads: [top, left, top, left] });
-    if (stride === 1) return [{ base: dx }];
+    const dx: Convolution = {
+      scope: b.emit.scope,
+      x: base,
+      weight: scale ? b.scaleRows(l.get(w), scale) : l.get(w),
+      shape: weight,
+      backward: true,
+      stride: 1,
+      pads: [top, left, top, left],
+    };
+    if (stride === 1) return [dx];
     const from: Extents = [dy.type.shape[0]!, weight[1], dy.type.shape[2]!, dy.type.shape[3]!];
-    return [{ base: b.insertZeros(dx, from, extentsOf(outputs[0]!), stride) }];
+    return [{ base: b.insertZeros(b.convolve(dx), from, extentsOf(outputs[0]!), stride) }];
   },
 
   conv2dBackwardWeight: (b, l, { inputs, attrs }) => {
@@ -67,6 +81,33 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     if (!b.holds(x)) return undefined;
     const [n, , height, width] = extentsOf(x);
     return [channelVector(l, b.overSamples(meanOf(b, x)), n * height * width)];
+  },
+
+  batchNorm: (b, l, { inputs, attrs }) => {
+    const { emit } = b;
+    const [x] = inputs as [Value];
+    if (!b.holds(x)) return undefined;
+    const [gamma, beta, mean, variance] = inputs.slice(1).map((vector) => b.row(l.get(vector))) as [
+      Vector,
+      Vector,
+      Vector,
+      Vector,
+    ];
+    const inverse = { name: inverseDeviation(emit, variance.name, attrs.eps), perSample: false };
+    const scale = b.multiply(gamma, inverse);
+    const shiftOf = (old: Vector | undefined): Vector => {
+      const centred = old ? emit.node("Sub", [old.name, mean.name]) : emit.node("Neg", [mean.name]);
+      return b.add(b.multiply({ name: centred, perSample: Boolean(old?.perSample) }, scale), beta);
+    };
+    const convolution = b.takeBare(x);
+    if (convolution !== undefined) {
+      const bias = convolution.bias === undefined ? undefined : b.row(convolution.bias);
+      return [
+        { ...convolution, weight: b.scaleRows(convolution.weight, scale), bias: channelVector(l, shiftOf(bias)) },
+      ];
+    }
+    const { base, scale: before, shift } = affine(b, x);
+    return [{ base, scale: b.multiply(scale, before), shift: shiftOf(shift) }];
   },
 
   batchNormTraining: (b, l, { inputs, outputs, attrs }) => {
@@ -124,7 +165,9 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
 
   relu: (b, _l, { inputs }) => {
     const [x] = inputs as [Value];
-    return b.holds(x) ? [{ base: b.evaluate(b.expression(x), extentsOf(x), true) }] : undefined;
+    if (!b.holds(x)) return undefined;
+    const convolution = b.take(x);
+    return [{ base: convolution ? b.convolve(convolution, true) : b.evaluate(b.expression(x), extentsOf(x), true) }];
   },
 
   reluBackward: (b, _l, { inputs }) => {
@@ -140,6 +183,13 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
   add: (b, _l, { inputs }) => {
     const [x, y] = inputs as [Value, Value];
     if (!b.holds(x) && !b.holds(y)) return undefined;
+    for (const [one, other] of [
+      [x, y],
+      [y, x],
+    ] as const) {
+      const convolution = b.takeBare(one);
+      if (convolution !== undefined) return [{ ...convolution, plus: b.dense(other) }];
+    }
     for (const [one, other] of [
       [b.expression(x), y],
       [b.expression(y), x],

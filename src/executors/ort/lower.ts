@@ -10,7 +10,7 @@ import { SenetError } from "../../errors.ts";
 import type { AnyNode, Graph, Node, Parameter, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
 import type { Weights } from "../executor.ts";
-import { Blocks, type Expression } from "./blocks.ts";
+import { Blocks, type Convolution, type Expression } from "./blocks.ts";
 import { Emitter, microsoft, nchwc } from "./emitter.ts";
 import { blockedRules } from "./lower-blocked.ts";
 import { convRules } from "./lower-conv.ts";
@@ -83,10 +83,13 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     }
     return name;
   };
-  const blocks = blockSize > 1 ? new Blocks(blockSize, emit, plain) : undefined;
+  const blocks =
+    blockSize > 1
+      ? new Blocks(blockSize, emit, plain, countUses(nodes, [...graph.outputs.values(), ...updates.values()]))
+      : undefined;
   const lowering: Lowering = { emit, get: plain, isUsed: (value) => live.has(value) };
   for (const node of nodes) {
-    emit.scope(node.name);
+    emit.scope = node.name;
     const made = lowerNode(lowering, blocks, node);
     node.outputs.forEach((value, i) => {
       const result = made[i];
@@ -100,7 +103,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     });
   }
   // What was blocked until now, a value under a second name, or an output that is an input.
-  emit.scope("outputs");
+  emit.scope = "outputs";
   const wantedOutputs: (readonly [string, Value])[] = [
     ...[...graph.outputs].map(([name, value]) => [outputs.get(name)!, value] as const),
     ...[...updates].map(([parameter, value]) => [nextNames.get(parameter)!, value] as const),
@@ -142,7 +145,7 @@ function lowerNode<K extends Op>(
   lowering: Lowering,
   blocks: Blocks | undefined,
   node: Node<K>,
-): readonly (Expression | string | undefined)[] {
+): readonly (Expression | Convolution | string | undefined)[] {
   const blocked = blocks && blockedRules[node.op]?.(blocks, lowering, node);
   return blocked ?? rules[node.op](lowering, node);
 }
@@ -158,6 +161,12 @@ function liveValues(graph: Graph, roots: readonly Value[]): ReadonlySet<Value> {
     if (node.outputs.some((output) => live.has(output))) for (const input of node.inputs) live.add(input);
   }
   return live;
+}
+
+function countUses(nodes: readonly AnyNode[], roots: readonly Value[]): (value: Value) => number {
+  const uses = new Map<Value, number>();
+  for (const value of [...nodes.flatMap((node) => node.inputs), ...roots]) uses.set(value, (uses.get(value) ?? 0) + 1);
+  return (value) => uses.get(value) ?? 0;
 }
 
 function rejectFloat64({ name, type }: Value): void {

@@ -1,0 +1,131 @@
+/** What the readers of weight files share: typed errors, views on a file's bytes, and the elements that files hold. */
+
+import { SenetError } from "../errors.ts";
+import type { TensorData } from "../tensor.ts";
+
+export type Fail = (what: string, details?: FailDetails) => never;
+
+export interface FailDetails {
+  readonly expected?: string;
+  readonly found?: string;
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** Throws a SenetError `weights` for this place: a file, or a tensor or layer in it. */
+export function failAt(where: string): Fail {
+  return (what, details = {}) => {
+    throw new SenetError("weights", what, { where, ...details });
+  };
+}
+
+export const fetchAgain = "the file is damaged or cut short; fetch or save it again";
+
+/** A name out of a file for an error: hostile ones can be long or hold control characters. */
+export function shownName(name: string): string {
+  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
+}
+
+/** How files store one number, in safetensors' names. */
+export type ElementType = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL";
+
+export const elementBytes: Readonly<Record<ElementType, number>> = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+};
+
+interface ViewType<T> {
+  new (buffer: ArrayBufferLike, offset: number, length: number): T;
+  readonly BYTES_PER_ELEMENT: number;
+}
+
+/**
+ * A typed array on the bytes themselves, or on a copy where they are not aligned. Typed arrays have the machine's byte
+ * order: little-endian, as the formats', on everything that runs JavaScript today.
+ * @param start in bytes; `length` elements from there must be in `bytes`
+ */
+export function view<T>(type: ViewType<T>, bytes: Uint8Array, start: number, length: number): T {
+  const offset = bytes.byteOffset + start;
+  if (offset % type.BYTES_PER_ELEMENT === 0) return new type(bytes.buffer, offset, length);
+  // Not `slice`: Node's Buffer, which is a Uint8Array too, gives a view where others give a copy.
+  return new type(new Uint8Array(bytes.subarray(start, start + length * type.BYTES_PER_ELEMENT)).buffer, 0, length);
+}
+
+/**
+ * Elements of a file as a tensor's data. F64, F32 and I32 stay as they are, and are views where aligned; F16 and BF16
+ * widen to float32, smaller integers to int32, I64 narrows to int32.
+ * @param start in bytes; `length` elements from there must be in `bytes`
+ * @throws through `fail` where an I64 value does not fit int32
+ */
+export function readElements(
+  type: ElementType,
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  fail: Fail,
+): TensorData {
+  switch (type) {
+    case "F64":
+      return view(Float64Array, bytes, start, length);
+    case "F32":
+      return view(Float32Array, bytes, start, length);
+    case "I32":
+      return view(Int32Array, bytes, start, length);
+    case "F16":
+      return halves(view(Uint16Array, bytes, start, length));
+    case "BF16":
+      return brainHalves(view(Uint16Array, bytes, start, length));
+    case "I64":
+      return narrowed(view(BigInt64Array, bytes, start, length), fail);
+    case "I16":
+      return new Int32Array(view(Int16Array, bytes, start, length));
+    case "I8":
+      return new Int32Array(view(Int8Array, bytes, start, length));
+    case "U8":
+    case "BOOL":
+      return new Int32Array(view(Uint8Array, bytes, start, length));
+  }
+}
+
+/** IEEE binary16 values, given as their bits. */
+export function halves(bits: Uint16Array | Int32Array): Float32Array {
+  const values = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) values[i] = half(bits[i]!);
+  return values;
+}
+
+function half(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** bfloat16 values, given as their bits: each is the upper half of a float32. */
+export function brainHalves(bits: Uint16Array | Int32Array): Float32Array {
+  const wide = new Uint32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) wide[i] = bits[i]! << 16;
+  return new Float32Array(wide.buffer);
+}
+
+/** @throws through `fail` where a value does not fit int32 */
+export function narrowed(wide: BigInt64Array, fail: Fail): Int32Array {
+  const narrow = new Int32Array(wide.length);
+  for (let i = 0; i < wide.length; i++) {
+    narrow[i] = Number(BigInt.asIntN(32, wide[i]!));
+    if (BigInt(narrow[i]!) !== wide[i]) {
+      fail("a 64-bit integer does not fit int32", { expected: "-2^31 to 2^31 - 1", found: `${wide[i]} at ${i}` });
+    }
+  }
+  return narrow;
+}

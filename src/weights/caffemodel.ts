@@ -1,0 +1,543 @@
+/**
+ * Caffe's binary networks: layers with their definitions and their weights, out of a `.caffemodel`.
+ *
+ * Field numbers are those of https://github.com/BVLC/caffe/blob/master/src/caffe/proto/caffe.proto; architectures.md 5.2
+ * has the rules that Caffe's own loader follows. Weights are views on the file where they are aligned.
+ */
+
+import { sizeOf, type Tensor, zeros } from "../tensor.ts";
+import { type Fail, failAt, fetchAgain, shownName, view } from "./bytes.ts";
+import { ProtoReader, WireType } from "./protobuf.ts";
+import { type CaffeMessage, type CaffeValue, mostValues, oneOf } from "./prototxt.ts";
+
+export interface CaffeLayer {
+  readonly name: string;
+  /** As in a prototxt ("Convolution"), also where an old file has a number for it. */
+  readonly type: string;
+  readonly bottoms: readonly string[];
+  readonly tops: readonly string[];
+  /** float32, or float64 where Caffe wrote doubles; shapes as in the file (old ones have four extents, many of them 1). */
+  readonly blobs: readonly Tensor[];
+  /** The whole definition, as a prototxt's `layer` would give it. Of the parameters, those that networks of ours use. */
+  readonly definition: CaffeMessage;
+}
+
+export interface CaffeModel {
+  readonly name: string;
+  /** All layers in the file's order, those without weights too; a network that was trained has data and split layers. */
+  readonly layers: readonly CaffeLayer[];
+  /** The network without its weights, as a prototxt would give it: name, input, input_dim, input_shape, layer. */
+  readonly definition: CaffeMessage;
+}
+
+/** Caffe's own limit of a blob's axes. */
+const mostAxes = 32;
+/** The largest released network has 930 layers and 1,144 blobs; small files must not become objects without end. */
+const mostLayers = 20_000;
+const mostBlobs = 100_000;
+
+/** How a field is read: a kind of scalar, an enum by its names, or a message by its fields. */
+type Kind = "int" | "bool" | "float" | "text" | readonly string[] | Schema;
+interface Schema {
+  readonly [field: number]: readonly [name: string, kind: Kind];
+}
+
+const shape: Schema = { 1: ["dim", "int"] };
+const engine: readonly string[] = ["DEFAULT", "CAFFE", "CUDNN"];
+const phase: readonly string[] = ["TRAIN", "TEST"];
+const filler: Schema = {
+  1: ["type", "text"],
+  2: ["value", "float"],
+  3: ["min", "float"],
+  4: ["max", "float"],
+  5: ["mean", "float"],
+  6: ["std", "float"],
+  7: ["sparse", "int"],
+  8: ["variance_norm", ["FAN_IN", "FAN_OUT", "AVERAGE"]],
+};
+const stateRule: Schema = {
+  1: ["phase", phase],
+  2: ["min_level", "int"],
+  3: ["max_level", "int"],
+  4: ["stage", "text"],
+  5: ["not_stage", "text"],
+};
+const paramSpec: Schema = { 1: ["name", "text"], 3: ["lr_mult", "float"], 4: ["decay_mult", "float"] };
+const transform: Schema = {
+  1: ["scale", "float"],
+  2: ["mirror", "bool"],
+  3: ["crop_size", "int"],
+  4: ["mean_file", "text"],
+  5: ["mean_value", "float"],
+};
+
+/** The parameters of layers by name; LayerParameter and the older V1LayerParameter number them differently. */
+const parameters = {
+  batch_norm_param: { 1: ["use_global_stats", "bool"], 2: ["moving_average_fraction", "float"], 3: ["eps", "float"] },
+  concat_param: { 1: ["concat_dim", "int"], 2: ["axis", "int"] },
+  convolution_param: {
+    1: ["num_output", "int"],
+    2: ["bias_term", "bool"],
+    3: ["pad", "int"],
+    4: ["kernel_size", "int"],
+    5: ["group", "int"],
+    6: ["stride", "int"],
+    7: ["weight_filler", filler],
+    8: ["bias_filler", filler],
+    9: ["pad_h", "int"],
+    10: ["pad_w", "int"],
+    11: ["kernel_h", "int"],
+    12: ["kernel_w", "int"],
+    13: ["stride_h", "int"],
+    14: ["stride_w", "int"],
+    15: ["engine", engine],
+    16: ["axis", "int"],
+    17: ["force_nd_im2col", "bool"],
+    18: ["dilation", "int"],
+  },
+  dropout_param: { 1: ["dropout_ratio", "float"] },
+  eltwise_param: {
+    1: ["operation", ["PROD", "SUM", "MAX"]],
+    2: ["coeff", "float"],
+    3: ["stable_prod_grad", "bool"],
+  },
+  flatten_param: { 1: ["axis", "int"], 2: ["end_axis", "int"] },
+  inner_product_param: {
+    1: ["num_output", "int"],
+    2: ["bias_term", "bool"],
+    3: ["weight_filler", filler],
+    4: ["bias_filler", filler],
+    5: ["axis", "int"],
+    6: ["transpose", "bool"],
+  },
+  input_param: { 1: ["shape", shape] },
+  pooling_param: {
+    1: ["pool", ["MAX", "AVE", "STOCHASTIC"]],
+    2: ["kernel_size", "int"],
+    3: ["stride", "int"],
+    4: ["pad", "int"],
+    5: ["kernel_h", "int"],
+    6: ["kernel_w", "int"],
+    7: ["stride_h", "int"],
+    8: ["stride_w", "int"],
+    9: ["pad_h", "int"],
+    10: ["pad_w", "int"],
+    11: ["engine", engine],
+    12: ["global_pooling", "bool"],
+    13: ["round_mode", ["CEIL", "FLOOR"]],
+  },
+  prelu_param: { 1: ["filler", filler], 2: ["channel_shared", "bool"] },
+  relu_param: { 1: ["negative_slope", "float"], 2: ["engine", engine] },
+  reshape_param: { 1: ["shape", shape], 2: ["axis", "int"], 3: ["num_axes", "int"] },
+  scale_param: {
+    1: ["axis", "int"],
+    2: ["num_axes", "int"],
+    3: ["filler", filler],
+    4: ["bias_term", "bool"],
+    5: ["bias_filler", filler],
+  },
+  sigmoid_param: { 1: ["engine", engine] },
+  slice_param: { 1: ["slice_dim", "int"], 2: ["slice_point", "int"], 3: ["axis", "int"] },
+  softmax_param: { 1: ["engine", engine], 2: ["axis", "int"] },
+  transform_param: transform,
+} as const satisfies Readonly<Record<string, Schema>>;
+
+function numbered(numbers: Readonly<Partial<Record<keyof typeof parameters, number>>>): Schema {
+  const names = Object.keys(numbers) as (keyof typeof parameters)[];
+  return Object.fromEntries(names.map((name) => [numbers[name], [name, parameters[name]]]));
+}
+
+/** How a layer is read: its own fields, and where its blobs are. */
+interface LayerFormat {
+  readonly blobs: number;
+  readonly schema: Schema;
+}
+
+const layerFormat: LayerFormat = {
+  blobs: 7,
+  schema: {
+    1: ["name", "text"],
+    2: ["type", "text"],
+    3: ["bottom", "text"],
+    4: ["top", "text"],
+    5: ["loss_weight", "float"],
+    6: ["param", paramSpec],
+    8: ["include", stateRule],
+    9: ["exclude", stateRule],
+    10: ["phase", phase],
+    ...numbered({
+      transform_param: 100,
+      concat_param: 104,
+      convolution_param: 106,
+      dropout_param: 108,
+      eltwise_param: 110,
+      inner_product_param: 117,
+      pooling_param: 121,
+      relu_param: 123,
+      sigmoid_param: 124,
+      softmax_param: 125,
+      slice_param: 126,
+      prelu_param: 131,
+      reshape_param: 133,
+      flatten_param: 135,
+      batch_norm_param: 139,
+      scale_param: 142,
+      input_param: 143,
+    }),
+  },
+};
+
+/** V1LayerParameter.LayerType, by number, in the words of today's files. */
+const v1Types: Readonly<Record<number, string>> = {
+  1: "Accuracy",
+  2: "BNLL",
+  3: "Concat",
+  4: "Convolution",
+  5: "Data",
+  6: "Dropout",
+  7: "EuclideanLoss",
+  8: "Flatten",
+  9: "HDF5Data",
+  10: "HDF5Output",
+  11: "Im2col",
+  12: "ImageData",
+  13: "InfogainLoss",
+  14: "InnerProduct",
+  15: "LRN",
+  16: "MultinomialLogisticLoss",
+  17: "Pooling",
+  18: "ReLU",
+  19: "Sigmoid",
+  20: "Softmax",
+  21: "SoftmaxWithLoss",
+  22: "Split",
+  23: "TanH",
+  24: "WindowData",
+  25: "Eltwise",
+  26: "Power",
+  27: "SigmoidCrossEntropyLoss",
+  28: "HingeLoss",
+  29: "MemoryData",
+  30: "ArgMax",
+  31: "Threshold",
+  32: "DummyData",
+  33: "Slice",
+  34: "MVN",
+  35: "AbsVal",
+  36: "Silence",
+  37: "ContrastiveLoss",
+  38: "Exp",
+  39: "Deconvolution",
+};
+const v1TypeNames: readonly string[] = Array.from({ length: 40 }, (_, number) => v1Types[number] ?? `${number}`);
+
+const v1LayerFormat: LayerFormat = {
+  blobs: 6,
+  schema: {
+    2: ["bottom", "text"],
+    3: ["top", "text"],
+    4: ["name", "text"],
+    5: ["type", v1TypeNames],
+    32: ["include", stateRule],
+    33: ["exclude", stateRule],
+    35: ["loss_weight", "float"],
+    ...numbered({
+      concat_param: 9,
+      convolution_param: 10,
+      dropout_param: 12,
+      inner_product_param: 17,
+      pooling_param: 19,
+      eltwise_param: 24,
+      relu_param: 30,
+      slice_param: 31,
+      transform_param: 36,
+      sigmoid_param: 38,
+      softmax_param: 39,
+    }),
+  },
+};
+
+const netSchema: Schema = {
+  1: ["name", "text"],
+  3: ["input", "text"],
+  4: ["input_dim", "int"],
+  8: ["input_shape", shape],
+};
+
+/** What a file may still hold, so that a small one cannot become a large structure. */
+interface Allowance {
+  values: number;
+  blobs: number;
+}
+
+/**
+ * Reads a `.caffemodel`. Weights are views on `bytes` where aligned: they share its memory.
+ * @param where the file's name, for errors
+ * @throws SenetError `weights`, naming the layer where there is one, where the file is damaged, a blob's values do not
+ * fill its shape, or the network has no layers.
+ */
+export function parseCaffemodel(bytes: Uint8Array, where: string): CaffeModel {
+  const allowance: Allowance = { values: mostValues, blobs: mostBlobs };
+  const fields = new Map<string, CaffeValue[]>();
+  const layers: CaffeLayer[] = [];
+  const net = new ProtoReader(bytes, where);
+  while (net.next()) {
+    const format = net.field === 100 ? layerFormat : net.field === 2 ? v1LayerFormat : undefined;
+    if (format === undefined) readField(net, netSchema, fields, where, allowance);
+    else if (layers.length === mostLayers) net.fail(`there are more than ${mostLayers} layers`);
+    else layers.push(readLayer(net.message(), format, where, layers.length, allowance));
+  }
+  if (layers.length === 0) {
+    failAt(where)("there is no layer in this file", {
+      expected: "a network that Caffe saved (NetParameter)",
+      hint: "a mean file (.binaryproto) or a solver's state (.solverstate) is not a network",
+    });
+  }
+  if (layers.length > 0) {
+    fields.set(
+      "layer",
+      layers.map(({ definition }) => definition),
+    );
+  }
+  const definition = { where, fields };
+  return { name: oneOf(definition, "name", "string", ""), layers, definition };
+}
+
+function readLayer(
+  reader: ProtoReader,
+  { blobs: blobsField, schema }: LayerFormat,
+  file: string,
+  index: number,
+  allowance: Allowance,
+): CaffeLayer {
+  const fields = new Map<string, CaffeValue[]>();
+  const blobs: Tensor[] = [];
+  const pending: Uint8Array[] = [];
+  while (reader.next()) {
+    if (reader.field === blobsField) {
+      if (--allowance.blobs < 0) reader.fail(`there are more than ${mostBlobs} blobs`);
+      pending.push(reader.chunk());
+    } else if (schema === v1LayerFormat.schema && reader.field === 1) {
+      reader.fail("this file is older than Caffe's first release (V0 layers)", {
+        hint: "bring it up to date with Caffe's tool upgrade_net_proto_binary",
+      });
+    } else readField(reader, schema, fields, file, allowance);
+  }
+  const nameless: CaffeMessage = { where: `${file}: layer ${index}`, fields };
+  const name = oneOf(nameless, "name", "string", "");
+  const definition: CaffeMessage = { where: `${file}: layer ${shownName(name)}`, fields };
+  for (const [i, chunk] of pending.entries()) blobs.push(readBlob(chunk, `${definition.where}, blob ${i}`));
+  return {
+    name,
+    type: oneOf(definition, "type", "string", ""),
+    bottoms: strings(fields.get("bottom")),
+    tops: strings(fields.get("top")),
+    blobs,
+    definition,
+  };
+}
+
+const strings = (values: readonly CaffeValue[] = []): string[] => values.filter((value) => typeof value === "string");
+
+/** Reads the current field into `fields`, or skips it where the schema does not know it. */
+function readField(
+  reader: ProtoReader,
+  schema: Schema,
+  fields: Map<string, CaffeValue[]>,
+  where: string,
+  allowance: Allowance,
+): void {
+  const entry = schema[reader.field];
+  if (entry === undefined) {
+    reader.skip();
+    return;
+  }
+  const [name, kind] = entry;
+  let values = fields.get(name);
+  if (values === undefined) {
+    values = [];
+    fields.set(name, values);
+  }
+  const into = values;
+  const add = (value: CaffeValue) => {
+    if (--allowance.values < 0) reader.fail(`there are more than ${mostValues} values in the definitions`);
+    into.push(value);
+  };
+  if (kind === "int") reader.ints(add);
+  else if (kind === "float") reader.floats(add);
+  else if (kind === "bool") add(reader.int() !== 0);
+  else if (kind === "text") add(reader.text());
+  else if (isEnum(kind)) {
+    const value = reader.int();
+    add(kind[value] ?? `${value}`);
+  } else {
+    const message = reader.message();
+    const nested = new Map<string, CaffeValue[]>();
+    add({ where, fields: nested });
+    while (message.next()) readField(message, kind, nested, where, allowance);
+  }
+}
+
+const isEnum = (kind: readonly string[] | Schema): kind is readonly string[] => Array.isArray(kind);
+
+/** What a blob's values are stored in: each message twice over, since files may hold them packed or one by one. */
+interface Values {
+  readonly field: number;
+  readonly wire: WireType;
+  readonly bytes: number;
+  count: number;
+  chunks: number;
+  /** The last chunk of packed values. */
+  packed: Uint8Array;
+}
+
+const noBytes = new Uint8Array(0);
+
+/** @param bytes a BlobProto */
+function readBlob(bytes: Uint8Array, where: string): Tensor {
+  const fail = failAt(where);
+  const floats: Values = { field: 5, wire: WireType.Bit32, bytes: 4, count: 0, chunks: 0, packed: noBytes };
+  const doubles: Values = { field: 8, wire: WireType.Bit64, bytes: 8, count: 0, chunks: 0, packed: noBytes };
+  const dims: number[] = [];
+  const legacy = [0, 0, 0, 0];
+  let isLegacy = false;
+  const reader = new ProtoReader(bytes, where);
+  while (reader.next()) {
+    if (reader.field >= 1 && reader.field <= 4) {
+      legacy[reader.field - 1] = reader.int();
+      isLegacy = true;
+    } else if (reader.field === 7) {
+      const shape = reader.message();
+      while (shape.next()) {
+        if (shape.field !== 1) shape.skip();
+        else {
+          shape.ints((extent) => {
+            if (dims.push(extent) > mostAxes) shape.fail(`a blob has more than ${mostAxes} axes`);
+          });
+        }
+      }
+    } else if (reader.field === floats.field) countValues(reader, floats);
+    else if (reader.field === doubles.field) countValues(reader, doubles);
+    else reader.skip();
+  }
+  const extents = isLegacy ? legacy : dims;
+  const values = doubles.count > 0 ? doubles : floats;
+  if (extents.some((extent) => extent < 0) || sizeOf(extents) !== values.count) {
+    fail("its values do not fill its shape", {
+      expected: `${sizeOf(extents)} values for [${extents.join(", ")}]`,
+      found: `${values.count}`,
+      hint: fetchAgain,
+    });
+  }
+  return values === doubles
+    ? { dtype: "float64", shape: extents, data: gather(Float64Array, bytes, doubles, where) }
+    : { dtype: "float32", shape: extents, data: gather(Float32Array, bytes, floats, where) };
+}
+
+function countValues(reader: ProtoReader, values: Values): void {
+  if (reader.wire === values.wire) {
+    reader.skip();
+    values.count++;
+    return;
+  }
+  const chunk = reader.chunk();
+  if (chunk.length % values.bytes !== 0) {
+    reader.fail("packed values end inside of one", {
+      expected: `a multiple of ${values.bytes} bytes`,
+      found: `${chunk.length}`,
+    });
+  }
+  // An empty chunk adds nothing, and must not make a copy of the others necessary.
+  if (chunk.length === 0) return;
+  values.count += chunk.length / values.bytes;
+  values.chunks++;
+  values.packed = chunk;
+}
+
+/** A view on the packed values where they are in one piece and aligned, else a copy of all. */
+function gather<T extends Float32Array | Float64Array>(
+  type: {
+    new (length: number): T;
+    new (buffer: ArrayBufferLike, offset: number, length: number): T;
+    readonly BYTES_PER_ELEMENT: number;
+  },
+  bytes: Uint8Array,
+  { field, wire, count, chunks, packed }: Values,
+  where: string,
+): T {
+  if (chunks === 1 && packed.length === count * type.BYTES_PER_ELEMENT) return view(type, packed, 0, count);
+  const data = new type(count);
+  let length = 0;
+  const reader = new ProtoReader(bytes, where);
+  while (reader.next()) {
+    if (reader.field !== field) reader.skip();
+    else if (reader.wire === wire) data[length++] = wire === WireType.Bit32 ? reader.float() : reader.double();
+    else {
+      const chunk = reader.chunk();
+      data.set(view(type, chunk, 0, chunk.length / type.BYTES_PER_ELEMENT), length);
+      length += chunk.length / type.BYTES_PER_ELEMENT;
+    }
+  }
+  return data;
+}
+
+/** A batch normalisation as other frameworks have it: all float32 of the shape [channels]. */
+export interface BatchNormStatistics {
+  readonly mean: Tensor;
+  readonly variance: Tensor;
+  readonly gamma: Tensor;
+  readonly beta: Tensor;
+  readonly eps: number;
+}
+
+/**
+ * Caffe's BatchNorm layer and the Scale layer after it, as one normalisation (architectures.md 1.7): the file holds sums
+ * and the factor s that they were weighted with; mean = b0 / s and var = b1 / s, and both are 0 where s is. As Caffe does
+ * it, the factor 1/s is rounded to float32 before it multiplies.
+ * @param scale absent where the network has none: gamma is 1 and beta 0 then
+ * @throws SenetError `weights` where the layers' blobs are not those of a BatchNorm and of a Scale of the same channels
+ */
+export function batchNormStatistics(batchNorm: CaffeLayer, scale?: CaffeLayer): BatchNormStatistics {
+  const fail = failAt(batchNorm.definition.where);
+  const [sumMean, sumVariance, factors] = batchNorm.blobs;
+  if (sumMean === undefined || sumVariance === undefined || factors === undefined || batchNorm.blobs.length !== 3) {
+    return fail("these are not a batch normalisation's blobs", {
+      expected: "three: mean, variance and scale factor",
+      found: `${batchNorm.blobs.length} in a layer of type ${shownName(batchNorm.type)}`,
+    });
+  }
+  const channels = sumMean.data.length;
+  if (sumVariance.data.length !== channels || factors.data.length !== 1) {
+    fail("the blobs of the batch normalisation do not fit each other", {
+      expected: `${channels}, ${channels} and 1 values`,
+      found: `${channels}, ${sumVariance.data.length} and ${factors.data.length}`,
+    });
+  }
+  const sum = factors.data[0]!;
+  const factor = sum === 0 ? 0 : Math.fround(1 / sum);
+  const divided = ({ data }: Tensor): Tensor => {
+    const result = new Float32Array(channels);
+    for (let i = 0; i < channels; i++) result[i] = data[i]! * factor;
+    return { dtype: "float32", shape: [channels], data: result };
+  };
+  const parameter = oneOf(batchNorm.definition, "batch_norm_param", "message", undefined);
+  const eps = parameter === undefined ? 1e-5 : oneOf(parameter, "eps", "number", 1e-5);
+  const ones: Tensor = { dtype: "float32", shape: [channels], data: new Float32Array(channels).fill(1) };
+  const gamma = scale === undefined ? ones : channelBlob(scale, 0, channels);
+  const isBiased = scale !== undefined && scale.blobs.length > 1;
+  const beta = isBiased ? channelBlob(scale, 1, channels) : zeros("float32", [channels]);
+  return { mean: divided(sumMean), variance: divided(sumVariance), gamma, beta, eps };
+}
+
+function channelBlob(scale: CaffeLayer, index: number, channels: number): Tensor {
+  const blob = scale.blobs[index];
+  const fail: Fail = failAt(scale.definition.where);
+  if (blob === undefined || blob.data.length !== channels || scale.blobs.length > 2) {
+    return fail("these are not the blobs of the scale layer after a batch normalisation", {
+      expected: `gamma and perhaps beta, ${channels} values each`,
+      found: `${scale.blobs.length} blobs of ${scale.blobs.map(({ data }) => data.length).join(" and ") || "no"} values`,
+    });
+  }
+  const data = blob.data instanceof Float32Array ? blob.data : Float32Array.from(blob.data);
+  return { dtype: "float32", shape: [channels], data };
+}

@@ -1,0 +1,247 @@
+/**
+ * The weights in an ONNX model: its graph's initialisers as named tensors. The graph itself is not read.
+ *
+ * Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
+ */
+
+import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
+import {
+  brainHalves,
+  type ElementType,
+  elementBytes,
+  type Fail,
+  failAt,
+  fetchAgain,
+  halves,
+  narrowed,
+  readElements,
+  shownName,
+  view,
+} from "./bytes.ts";
+import { ProtoReader, WireType } from "./protobuf.ts";
+
+export interface OnnxInitialisers {
+  /** Views on the file where they are raw float32, float64 or int32 and aligned. */
+  readonly tensors: Map<string, Tensor>;
+  /** Those that no tensor of ours can hold, with the reason: strings, complex numbers, int64 beyond int32, ... */
+  readonly unreadable: ReadonlyMap<string, string>;
+  /** metadata_props: labels and pre-processing in files of ours. */
+  readonly metadata: ReadonlyMap<string, string>;
+}
+
+const mostInitialisers = 100_000;
+const mostAxes = 64;
+
+/** TensorProto.DataType, those that can be read. */
+const dataTypes: Readonly<Record<number, ElementType>> = {
+  1: "F32",
+  2: "U8",
+  3: "I8",
+  5: "I16",
+  6: "I32",
+  7: "I64",
+  9: "BOOL",
+  10: "F16",
+  11: "F64",
+  16: "BF16",
+};
+
+/**
+ * Reads an `.onnx` file. F16 and BF16 widen to float32, small integers and booleans to int32, int64 narrows to int32.
+ * @param where the file's name, for errors
+ * @throws SenetError `weights` where the file is damaged, holds a name twice or keeps its weights in a file beside it
+ */
+export function parseOnnxInitialisers(bytes: Uint8Array, where: string): OnnxInitialisers {
+  const result = {
+    tensors: new Map<string, Tensor>(),
+    unreadable: new Map<string, string>(),
+    metadata: new Map<string, string>(),
+  };
+  const model = new ProtoReader(bytes, where);
+  let hasGraph = false;
+  while (model.next()) {
+    if (model.field === 7) {
+      hasGraph = true;
+      readGraph(model.message(), where, result);
+    } else if (model.field === 14) {
+      const entry = model.message();
+      let key = "";
+      let value = "";
+      while (entry.next()) {
+        if (entry.field === 1) key = entry.text();
+        else if (entry.field === 2) value = entry.text();
+        else entry.skip();
+      }
+      if (result.metadata.size >= mostInitialisers) model.fail(`there are more than ${mostInitialisers} metadata`);
+      result.metadata.set(key, value);
+    } else model.skip();
+  }
+  if (!hasGraph) failAt(where)("there is no graph in this file", { expected: "an ONNX model", hint: fetchAgain });
+  return result;
+}
+
+interface Found {
+  readonly tensors: Map<string, Tensor>;
+  readonly unreadable: Map<string, string>;
+}
+
+function readGraph(graph: ProtoReader, where: string, { tensors, unreadable }: Found): void {
+  while (graph.next()) {
+    if (graph.field === 15)
+      graph.fail("sparse initialisers are not read", { hint: "save the model with dense weights" });
+    if (graph.field !== 5) {
+      graph.skip();
+      continue;
+    }
+    if (tensors.size + unreadable.size >= mostInitialisers)
+      graph.fail(`there are more than ${mostInitialisers} initialisers`);
+    const header = readHeader(graph.chunk(), where);
+    const fail = failAt(`${where}: initialiser ${shownName(header.name)}`);
+    if (tensors.has(header.name) || unreadable.has(header.name)) fail("the name comes twice", { hint: fetchAgain });
+    const tensor = readTensor(header, fail);
+    if (typeof tensor === "string") unreadable.set(header.name, tensor);
+    else tensors.set(header.name, tensor);
+  }
+}
+
+/** A TensorProto: everything but its values, which are read once their type and number are known. */
+interface Header {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dataType: number;
+  readonly isExternal: boolean;
+  readonly raw: Uint8Array | undefined;
+  readonly bytes: Uint8Array;
+  readonly where: string;
+}
+
+function readHeader(bytes: Uint8Array, where: string): Header {
+  const shape: number[] = [];
+  let dataType = 0;
+  let name = "";
+  let isExternal = false;
+  let raw: Uint8Array | undefined;
+  const tensor = new ProtoReader(bytes, where);
+  while (tensor.next()) {
+    switch (tensor.field) {
+      case 1:
+        tensor.ints((extent) => {
+          if (shape.push(extent) > mostAxes) tensor.fail(`a tensor has more than ${mostAxes} axes`);
+        });
+        break;
+      case 2:
+        dataType = tensor.int();
+        break;
+      case 8:
+        name = tensor.text();
+        break;
+      case 9:
+        raw = tensor.chunk();
+        break;
+      case 14:
+        isExternal = tensor.int() === 1;
+        break;
+      default:
+        tensor.skip();
+    }
+  }
+  return { name, shape, dataType, isExternal, raw, bytes, where };
+}
+
+/** The tensor, or why there can be none. */
+function readTensor(header: Header, fail: Fail): Tensor | string {
+  if (header.isExternal) {
+    fail("its values are in a file beside the model, which is not read", {
+      hint: "save the model in one file: onnx.save(onnx.load(FILE), OUT)",
+    });
+  }
+  const type = dataTypes[header.dataType];
+  if (type === undefined) return `its data type ${header.dataType} is none that a tensor can have`;
+  const size = sizeOf(header.shape);
+  if (header.shape.some((extent) => extent < 0))
+    fail("its shape is damaged", { found: `[${header.shape.join(", ")}]` });
+  const misfit = (found: string): never =>
+    fail("its values do not fill its shape", {
+      expected: `${size} values for [${header.shape.join(", ")}]`,
+      found,
+      hint: fetchAgain,
+    });
+  let tooWide: string | undefined;
+  const failWide: Fail = (what, details) => {
+    tooWide = `${what}: ${details?.found}`;
+    throw new TooWide();
+  };
+  let data: TensorData;
+  try {
+    if (header.raw !== undefined) {
+      const { length } = header.raw;
+      if (length !== size * elementBytes[type]) misfit(`${length} bytes of ${type}`);
+      data = readElements(type, header.raw, 0, size, failWide);
+    } else {
+      data = readTyped(header, type, size, failWide, misfit);
+    }
+  } catch (error) {
+    if (error instanceof TooWide && tooWide !== undefined) return tooWide;
+    throw error;
+  }
+  const dtype = data instanceof Float32Array ? "float32" : data instanceof Float64Array ? "float64" : "int32";
+  return { dtype, shape: header.shape, data };
+}
+
+/** An int64 that no int32 can hold: such constants (the end of a Slice) are no weights, and no reason to refuse a file. */
+class TooWide extends Error {}
+
+/** Values in the field of their type: float_data 4, int32_data 5 (small integers and half floats too), int64_data 7, double_data 10. */
+function readTyped(
+  { bytes, where }: Header,
+  type: ElementType,
+  size: number,
+  failWide: Fail,
+  misfit: (found: string) => never,
+): TensorData {
+  const field = type === "F32" ? 4 : type === "F64" ? 10 : type === "I64" ? 7 : 5;
+  // Each value takes a byte or more, so that a shape that is a lie costs no memory.
+  if (size > bytes.length) misfit(`${bytes.length} bytes`);
+  const values =
+    type === "F32"
+      ? new Float32Array(size)
+      : type === "F64"
+        ? new Float64Array(size)
+        : type === "I64"
+          ? new BigInt64Array(size)
+          : new Int32Array(size);
+  let count = 0;
+  const add = (value: number) => {
+    if (count < size) (values as TensorData)[count] = value;
+    count++;
+  };
+  const tensor = new ProtoReader(bytes, where);
+  while (tensor.next()) {
+    if (tensor.field !== field) tensor.skip();
+    else if (field === 10) {
+      if (tensor.wire === WireType.Bit64) add(tensor.double());
+      else {
+        const chunk = tensor.chunk();
+        if (chunk.length % 8 !== 0) misfit(`${chunk.length} bytes of doubles`);
+        view(Float64Array, chunk, 0, chunk.length / 8).forEach(add);
+      }
+    } else if (field === 4) {
+      if (tensor.wire === WireType.Bit32) add(tensor.float());
+      else {
+        const chunk = tensor.chunk();
+        if (chunk.length % 4 !== 0) misfit(`${chunk.length} bytes of floats`);
+        view(Float32Array, chunk, 0, chunk.length / 4).forEach(add);
+      }
+    } else if (values instanceof BigInt64Array) {
+      tensor.bigints((value) => {
+        if (count < size) values[count] = value;
+        count++;
+      });
+    } else tensor.ints(add);
+  }
+  if (count !== size) misfit(`${count}`);
+  if (values instanceof BigInt64Array) return narrowed(values, failWide);
+  if (!(values instanceof Int32Array)) return values;
+  if (type === "F16") return halves(values);
+  return type === "BF16" ? brainHalves(values) : values;
+}

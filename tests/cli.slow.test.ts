@@ -1,0 +1,180 @@
+/** The command line without training: help, unknown names, exit codes, and output for programs. Many processes. */
+
+import assert from "node:assert/strict";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { zoo } from "../src/zoo/index.ts";
+import { senet, temporaryFolder } from "./command.ts";
+
+const commands = ["demo", "train", "evaluate", "classify", "models", "benchmark", "doctor"];
+const folder = temporaryFolder();
+
+test("senet --help lists every command", async () => {
+  const { code, stdout } = await senet(["--help"]);
+  assert.equal(code, 0);
+  const listed = [...stdout.matchAll(/^ {2}(\w+) (?:\[|<| )/gm)].map((match) => match[1]!);
+  assert.deepEqual(listed.filter((name) => name !== "help" && name !== "senet").sort(), commands.toSorted());
+});
+
+for (const command of commands) {
+  test(`senet ${command} --help has examples, of options that it has`, async () => {
+    const { code, stdout, stderr } = await senet([command, "--help"]);
+    assert.equal(code, 0);
+    assert.equal(stderr, "");
+    const [options, examples] = stdout.split("\nExamples:\n");
+    assert.ok(examples !== undefined, stdout);
+    const lines = examples.split("\n").filter((line) => line.startsWith("  senet "));
+    assert.ok(lines.length > 0 && lines.every((line) => line.startsWith(`  senet ${command}`)), examples);
+    for (const option of lines.flatMap((line) => line.match(/--[\w-]+/g) ?? []).concat("--help")) {
+      assert.ok(options!.includes(`${option} `), `${option} is in an example of ${command}, and no option of it`);
+    }
+  });
+}
+
+/** Each is refused with exit code 2, by words that match. */
+const asked: readonly (readonly [args: string, words: RegExp])[] = [
+  ["trian --data x", /unknown command 'trian'\s+\(Did you mean train\?\)/],
+  ["clasify x", /Did you mean classify\?/],
+  ["train --data x --epcohs 3", /unknown option '--epcohs'\s+\(Did you mean --epochs\?\)/],
+  ["evaluate --weights x --data y --jsn", /Did you mean --json\?/],
+  ["train --data x --model seresnet18", /no model "seresnet18"\s+try: +se-resnet-18, /],
+  ["models se-resent-50", /no model "se-resent-50"\s+try: +se-resnet-50, /],
+  ["benchmark --model resnet50", /try: +resnet-50, /],
+  ["benchmark --model se-resnet-20 --executor otr", /no executor "otr"\s+expected: ort, reference\s+try: +ort/],
+  ["train --data x --schedule cosin", /'cosin' is invalid. Allowed choices are cosine, step/],
+  ["train --data x --epochs 0", /expected a whole number from 1 up/],
+  ["train --data x --lr fast", /expected a number/],
+  ["train --data x --lr 0", /learningRate: /],
+  ["train --data x --momentum 1", /momentum: /],
+  ["train --data x --resume", /--resume: which run is to go on is not said/],
+  ["train --data x --resume --out nowhere", /nowhere.last\.safetensors: there is nothing to resume/],
+  ["train --epochs 3", /required option '--data <dir>' not specified/],
+  ["classify --weights x", /missing required argument 'picture'/],
+  ["", /Usage: senet/],
+];
+
+for (const [args, words] of asked) {
+  test(`senet ${args} is asked for wrongly`, async () => {
+    const { code, stdout, stderr } = await senet(args.split(" ").filter(Boolean), { cwd: folder });
+    assert.match(stderr, words);
+    assert.equal(code, 2);
+    assert.equal(stdout, "", "what went wrong is not a result");
+    assert.doesNotMatch(stderr, /bug in senet|\n +at /);
+  });
+}
+
+test("a config file is held to its keys, and to being one", async () => {
+  const config = join(folder, "config.json");
+  const refused = async (text: string, words: RegExp) => {
+    writeFileSync(config, text);
+    const { code, stderr } = await senet(["train", "--data", folder, "--config", config]);
+    assert.match(stderr, words);
+    assert.equal(code, 2);
+  };
+  await refused('{"epochs": 3, "learning_rate": 0.1}', /"learning_rate" is unknown \(nearest: learningRate, /);
+  await refused('{"epochs": 3', /config\.json: the config cannot be read/);
+  await refused("[]", /config\.json: the config cannot be used/);
+  await refused('{"model": "vgg"}', /no model "vgg"/);
+});
+
+/** Each goes wrong with exit code 1, by words that match. */
+const wrong: readonly (readonly [args: string, words: RegExp])[] = [
+  ["train --data nowhere", /^senet: nowhere: the folder cannot be read[^]*expected: [^]*found: [^]*try: /],
+  ["train --data empty", /^senet: empty: there is no train\/ and no val\/ here/],
+  ["evaluate --weights nowhere --data empty", /^senet: nowhere: cannot be read\s+found: +there is no such file/],
+  ["evaluate --weights text --data empty", /^senet: text: /],
+  ["classify nowhere.jpg --weights text", /^senet: nowhere\.jpg: there is no such picture/],
+  ["classify empty --weights text", /^senet: empty: there are no pictures in this folder/],
+];
+mkdirSync(join(folder, "empty"));
+writeFileSync(join(folder, "text"), "this is no safetensors file, whatever its name says");
+
+for (const [args, words] of wrong) {
+  test(`senet ${args} goes wrong in words`, async () => {
+    const { code, stdout, stderr } = await senet(args.split(" "), { cwd: folder });
+    assert.match(stderr, words);
+    assert.equal(code, 1);
+    assert.equal(stdout, "");
+    assert.doesNotMatch(stderr, /bug in senet|\n +at /);
+  });
+}
+
+test("senet models --json has every model with what the field asks first", async () => {
+  const { code, stdout, stderr } = await senet(["models", "--json"]);
+  assert.equal(code, 0);
+  assert.equal(stderr, "");
+  const models = JSON.parse(stdout) as Record<string, unknown>[];
+  assert.deepEqual(
+    models.map(({ name }) => name),
+    [...zoo.keys()],
+  );
+  for (const found of models) {
+    assert.deepEqual(Object.keys(found), [
+      "name",
+      "parameters",
+      "multiplyAddsAt224",
+      "multiplyAdds",
+      "input",
+      "classes",
+    ]);
+  }
+  const fifty = models.find(({ name }) => name === "se-resnet-50")!;
+  assert.equal(fifty.parameters, 28_088_024);
+  assert.equal(fifty.input, "3x224x224");
+});
+
+test("senet models NAME lists the layers, and they add up", async () => {
+  const { stdout } = await senet(["models", "se-resnet-20", "--json"]);
+  const found = JSON.parse(stdout) as {
+    parameters: number;
+    multiplyAdds: number;
+    layers: { name: string; op: string; output: number[]; parameters: number; multiplyAdds: number }[];
+  };
+  const sum = (key: "parameters" | "multiplyAdds") => found.layers.reduce((total, layer) => total + layer[key], 0);
+  assert.equal(sum("parameters"), found.parameters);
+  assert.equal(sum("multiplyAdds"), found.multiplyAdds);
+  const gate = found.layers.find(({ name }) => name === "layer3.2.se.gate")!;
+  assert.deepEqual([gate.op, gate.output], ["sigmoid", [1, 64, 1, 1]]);
+
+  const { stdout: text } = await senet(["models", "se-resnet-20"]);
+  assert.match(text, /^layer3\.2\.se\.fc1 +conv2d +1x4x1x1 +260 +256$/m);
+  assert.match(text, /^total +274,847 +40,/m);
+});
+
+test("senet doctor says what was found, what would be chosen, and why", async () => {
+  const { code, stdout } = await senet(["doctor", "--json"]);
+  assert.equal(code, 0);
+  const found = JSON.parse(stdout) as Record<string, unknown>;
+  assert.equal(found.node, process.version);
+  assert.equal(typeof found.reason, "string");
+  const executors = found.executors as { name: string; available: boolean }[];
+  assert.deepEqual(
+    executors.map(({ name }) => name),
+    ["ort", "reference"],
+  );
+  assert.ok(executors.some(({ name, available }) => available && name === found.chosen));
+  const { stdout: text } = await senet(["doctor"]);
+  assert.match(text, new RegExp(`^chosen: ${found.chosen}, `, "m"));
+});
+
+test("senet benchmark ends with one JSON object, with --json and without", async () => {
+  const args = "benchmark --model se-resnet-20 --image-size 8 --batch-size 2 --runs 3 --threads 1 --mode".split(" ");
+  for (const mode of ["inference", "training"]) {
+    for (const json of [[], ["--json"]]) {
+      const { code, stdout } = await senet([...args, mode, ...json]);
+      assert.equal(code, 0);
+      const lines = stdout.trimEnd().split("\n");
+      assert.equal(lines.length === 1, json.length === 1, stdout);
+      const found = JSON.parse(lines.at(-1)!) as Record<string, unknown>;
+      assert.equal(found.mode, mode);
+      assert.equal(found.batchSize, 2);
+      assert.equal(found.imageSize, 8);
+      const { millisecondsPerImage, imagesPerSecond, parts } = found as Record<string, number> & { parts: object };
+      assert.ok(millisecondsPerImage! > 0);
+      assert.ok(Math.abs(imagesPerSecond! * millisecondsPerImage! - 1000) < 1e-6);
+      const expected = mode === "training" ? ["total", "forward and backward", "optimiser"] : ["total"];
+      assert.deepEqual(Object.keys(parts), expected);
+    }
+  }
+});

@@ -1,0 +1,57 @@
+/** Runs the `senet` command as a user does: as a process of its own. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after } from "node:test";
+
+/** A new folder, which goes when the tests of this file are done, or the test that asked for it is. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "senet-test-"));
+  after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** As bin/senet.js, but of the program that this very test was compiled with. */
+const launcher = join(temporaryFolder(), "senet.mjs");
+const main = new URL("../src/cli/main.js", import.meta.url).href;
+writeFileSync(launcher, `import { main } from ${JSON.stringify(main)};\nawait main(process.argv);\n`);
+
+export interface Ran {
+  /** `null` where a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly cwd?: string;
+  /** Told all of standard error so far, each time that there is more. */
+  readonly onStderr?: (stderr: string, process: ChildProcess) => void;
+}
+
+/** `senet ...args` to its end. */
+export function senet(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  return runNode([launcher, ...args], options);
+}
+
+export function runNode(args: readonly string[], { cwd, onStderr }: RunOptions = {}): Promise<Ran> {
+  const child = spawn(process.execPath, args, {
+    ...(cwd === undefined ? {} : { cwd }),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    onStderr?.(stderr, child);
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
