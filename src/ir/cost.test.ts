@@ -35,12 +35,33 @@ const released = {
     inFile: 66_973_427 - 155,
     convolutions: 11_280_367_616,
   },
+  "resnext-50": {
+    learnable: 27_559_896,
+    se: 2_530_992,
+    seBiases: 16_048,
+    inFile: 27_628_173 - 53,
+    convolutions: 4_228_431_872,
+  },
+  "resnext-101": {
+    learnable: 48_955_416,
+    se: 4_777_712,
+    seBiases: 34_544,
+    inFile: 49_093_376 - 104,
+    convolutions: 7_967_948_800,
+  },
+  "bn-inception": {
+    learnable: 11_931_622,
+    se: 646_398,
+    seBiases: 7_038,
+    inFile: 11_951_723 - 69,
+    convolutions: 2_031_576_064,
+  },
 } as const;
-const classifier = 2048 * 1000;
 
 for (const [plain, expected] of Object.entries(released)) {
   test(`se-${plain} costs what the released model does`, () => {
     const { learnable, se, seBiases, inFile, convolutions } = expected;
+    const classifier = (plain === "bn-inception" ? 1024 : 2048) * 1000;
     const cost = costAt(`se-${plain}`, 224);
     assert.equal(cost.parameters, learnable);
     assert.equal(cost.values, inFile);
@@ -53,9 +74,22 @@ for (const [plain, expected] of Object.entries(released)) {
   });
 }
 
+test("senet-154 costs what the released model does", () => {
+  const { parameters, values, multiplyAdds } = costAt("senet-154", 224);
+  assert.equal(parameters, 115_088_984);
+  assert.equal(values, 115_336_693 - 157);
+  assert.equal(multiplyAdds, 20_679_737_344 + 2048 * 1000 + (6_629_040 - 50_864));
+});
+
 test("squeeze and scale cost two passes over each block's output", () => {
   // GMAC with the global pooling and the multiplication by the gate, as the paper counts them: 3.8715, 7.5928, 11.3153.
-  const paper = { "se-resnet-50": 3.8715, "se-resnet-101": 7.5928, "se-resnet-152": 11.3153 };
+  const paper = {
+    "se-resnet-50": 3.8715,
+    "se-resnet-101": 7.5928,
+    "se-resnet-152": 11.3153,
+    "senet-154": 20.7147,
+    "se-bn-inception": 2.0356,
+  };
   for (const [name, expected] of Object.entries(paper)) {
     const { multiplyAdds, squeezeAndScale } = costAt(name, 224);
     assert.equal(((multiplyAdds + squeezeAndScale) / 1e9).toFixed(4), expected.toFixed(4), name);
@@ -94,7 +128,8 @@ test("the CIFAR family has the counts of its ports, and the biases of the SE lay
 test("parameters do not depend on the picture's size, and only the classifier on the classes", () => {
   for (const name of zoo.keys()) {
     const { classes } = model(name);
-    const features = name.match(/resnet-(18|34)$/) ? 512 : name.match(/resnet-(50|101|152)$/) ? 2048 : 64;
+    const ofImagenet = /-(18|34)$/.test(name) ? 512 : name.endsWith("inception") ? 1024 : 2048;
+    const features = classes === 1000 ? ofImagenet : 64;
     const own = costAt(name, 64);
     assert.equal(costAt(name, 96).parameters, own.parameters);
     assert.equal(costAt(name, 64, classes + 7).parameters, own.parameters + 7 * (features + 1), name);

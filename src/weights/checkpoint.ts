@@ -54,7 +54,7 @@ const resnetSchema = z
   })
   .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
 const inceptionSchema = z.strictObject({ family: z.literal("inception"), se: seSchema });
-const configSchema = z.union([resnetSchema, inceptionSchema]);
+const configSchema = z.discriminatedUnion("family", [resnetSchema, inceptionSchema]);
 const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
 const labelsSchema = z.array(z.string());
 const preprocessingSchema = z.strictObject({

@@ -63,7 +63,11 @@ function branches(scope: Scope, x: Value, { single, triple, double, pool }: Modu
   const second = normedRelu(scope.at("double"), "2", first, { out: double[1], kernel: 3 });
   join.push(normedRelu(scope.at("double"), "3", second, { out: double[2], kernel: 3, stride }));
 
-  const window = stride === 2 ? { kernel: 3, stride, pad: 0, ceil: true } : { kernel: 3, stride, pad: 1, ceil: true };
+  // Caffe's window halves an even side as the convolutions do. An odd side, which the original never meets, it would
+  // round the other way.
+  const isEven = x.type.shape[2]! % 2 === 0;
+  const pad = stride === 2 && isEven ? 0 : 1;
+  const window = { kernel: 3, stride, pad, ceil: stride === 1 || isEven };
   const pooled = scope.at("pool").apply(pool.kind === "max" ? "maxPool" : "avgPool", [x], window);
   const { projection } = pool;
   join.push(
