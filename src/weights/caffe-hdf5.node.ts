@@ -68,7 +68,8 @@ export async function parseCaffeHdf5(bytes: Uint8Array, where: string): Promise<
 function silence(FS: FileSystem): void {
   if (isSilent) return;
   isSilent = true;
-  FS.close(FS.getStream(2));
+  // The library's types leave this function out.
+  FS.close((FS as FileSystem & { getStream(descriptor: number): Parameters<FileSystem["close"]>[0] }).getStream(2));
   // The lowest free descriptor is the one that was just closed.
   FS.open("/dev/null", "w");
 }

@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { golden } from "../../tests/support.ts";
+import { assertAllFacts, bytesOf, type Fields, floats, goldenWeights, proto, refused } from "../../tests/weights.ts";
+import { encodeModel } from "../executors/ort/onnx.ts";
+import { parseOnnxInitialisers } from "./onnx-initialisers.ts";
+
+const parse = (bytes: Uint8Array) => parseOnnxInitialisers(bytes, "some.onnx");
+const withTensor = (...tensors: Fields[]) =>
+  proto([
+    [1, 8],
+    [7, tensors.map((tensor) => [5, tensor] as const)],
+  ]);
+
+test("golden/weights/small.onnx is read as onnx reads it", () => {
+  const { tensors, unreadable, metadata } = parse(bytesOf(golden("weights", "small.onnx")));
+  assertAllFacts(tensors, goldenWeights().onnx["small.onnx"]!, "small.onnx");
+  const dtypes = ["raw", "raw16", "raw64", "double", "bool", "typedbrain", "typed64", "typeddouble", "typed8"];
+  assert.deepEqual(
+    dtypes.map((name) => tensors.get(name)!.dtype),
+    ["float32", "float32", "int32", "float64", "int32", "float32", "int32", "float64", "int32"],
+  );
+  assert.deepEqual([...unreadable.keys()], ["end", "rawend", "words"]);
+  assert.match(unreadable.get("end")!, /9223372036854775807/);
+  assert.match(unreadable.get("rawend")!, /1099511627776 at 0/);
+  assert.match(unreadable.get("words")!, /data type 8/);
+  assert.deepEqual([...metadata], [["labels", '["tench"]']]);
+});
+
+test("what our own export writes is read back", () => {
+  const data = Float32Array.of(1, -2, 3, 4, 5, 6);
+  const bytes = encodeModel({
+    name: "model",
+    opsets: { "": 18 },
+    nodes: [],
+    initialisers: [
+      { name: "w", shape: [2, 3], data },
+      { name: "n", shape: [1], data: BigInt64Array.of(-7n) },
+    ],
+    inputs: [{ name: "x", dtype: "float32", shape: ["batch", 3] }],
+    outputs: [],
+    metadata: { labels: "[]" },
+  });
+  const { tensors, metadata } = parse(bytes);
+  assert.deepEqual(tensors.get("w"), { dtype: "float32", shape: [2, 3], data });
+  assert.deepEqual(tensors.get("n"), { dtype: "int32", shape: [1], data: Int32Array.of(-7) });
+  assert.equal(metadata.get("labels"), "[]");
+});
+
+test("raw values are views where they are aligned", () => {
+  const bytes = withTensor([
+    [1, 2],
+    [2, 1],
+    [8, "w"],
+    [9, floats(1, 2)],
+  ]);
+  let views = 0;
+  for (let shift = 0; shift < 4; shift++) {
+    const room = new Uint8Array(bytes.length + 4);
+    room.set(bytes, shift);
+    const { data } = parse(room.subarray(shift, shift + bytes.length)).tensors.get("w")!;
+    assert.deepEqual([...data], [1, 2]);
+    if (data.buffer === room.buffer) views++;
+  }
+  assert.equal(views, 1);
+});
+
+test("what is damaged or elsewhere is refused, naming the tensor", async () => {
+  const w = (...fields: Fields) => parse(withTensor([[8, "w"], ...fields]));
+  await refused(() => w([1, 2], [2, 1], [9, floats(1)]), 'initialiser "w"', "2 values for [2]", "4 bytes of F32");
+  await refused(() => w([1, 2], [2, 1], [4, floats(1)]), "2 values for [2]");
+  await refused(() => w([1, 1], [2, 1], [4, new Uint8Array(5)]), "5 bytes of floats");
+  await refused(() => w([1, 1], [2, 11], [10, new Uint8Array(5)]), "5 bytes of doubles");
+  await refused(() => w([1, 2], [2, 7], [7, { packed: [1, 2, 3] }]), "3");
+  await refused(() => w([1, 2 ** 40], [2, 7], [7, 1]), "do not fill");
+  await refused(() => w([1, { packed: [-1, -2] }], [2, 1], [9, floats(1, 2)]), "shape is damaged");
+  await refused(
+    () =>
+      w(
+        [1, 1],
+        [2, 1],
+        [
+          13,
+          [
+            [1, "location"],
+            [2, "w.bin"],
+          ],
+        ],
+        [14, 1],
+      ),
+    "file beside",
+    "onnx.save",
+  );
+  await refused(() => w([1, { packed: Array<number>(65).fill(1) }]), "64 axes");
+  await refused(
+    () =>
+      parse(
+        withTensor(
+          [
+            [8, "w"],
+            [2, 1],
+            [9, floats(1)],
+          ],
+          [
+            [8, "w"],
+            [2, 8],
+          ],
+        ),
+      ),
+    "comes twice",
+  );
+  await refused(() => parse(proto([[7, [[15, []]]]])), "sparse");
+  await refused(() => parse(proto([[1, 8]])), "no graph");
+  await refused(() => parse(bytesOf(golden("weights", "small.onnx")).subarray(0, 300)), "damaged or cut short");
+});

@@ -1,0 +1,279 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { golden, needsShared, sharedData } from "../../tests/support.ts";
+import {
+  assertAllFacts,
+  bytesOf,
+  floats,
+  goldenWeights,
+  pickle,
+  refused,
+  torchArchive,
+  zip,
+} from "../../tests/weights.ts";
+import { parseTorch } from "./torch.ts";
+
+const { dict, tensor, storage, text, int, list, tuple, call, global } = pickle;
+const facts = goldenWeights().torch;
+const parse = (bytes: Uint8Array) => parseTorch(bytes, "some.pth");
+/** A file with this value and one storage "0" of four floats. */
+const four = (value: readonly number[]) => torchArchive(value, { 0: floats(1, 2, 3, 4) });
+const fourFloats = storage("FloatStorage", "0", 4);
+
+test("resnet20-12fca82f.th is read as PyTorch reads it", needsShared("weights", "resnet20-12fca82f.th"), async () => {
+  const tensors = await parseTorch(bytesOf(sharedData("weights", "resnet20-12fca82f.th")), "resnet20");
+  assertAllFacts(tensors, facts["resnet20-12fca82f.th"]!, "resnet20");
+  assert.ok(tensors.has("layer1.0.conv1.weight"), "without module.");
+});
+
+for (const name of ["zip.pth", "legacy.pth", "checkpoint.pth"]) {
+  test(`golden/weights/${name} is read as PyTorch reads it`, async () => {
+    const bytes = bytesOf(golden("weights", name));
+    const tensors = await parseTorch(bytes, name);
+    assertAllFacts(tensors, facts[name]!, name);
+    for (let shift = 1; shift < 8; shift++) {
+      const room = new Uint8Array(bytes.length + 8);
+      room.set(bytes, shift);
+      const shifted = await parseTorch(room.subarray(shift, shift + bytes.length), name);
+      assertAllFacts(shifted, facts[name]!, `${name} shifted by ${shift}`);
+    }
+  });
+}
+
+test("contiguous float32 is a view on the file, and tensors may share it", async () => {
+  const bytes = bytesOf(golden("weights", "zip.pth"));
+  const tensors = await parse(bytes);
+  const whole = tensors.get("float")!.data;
+  const part = tensors.get("shared")!.data;
+  // PyTorch aligns storages to 64 bytes.
+  assert.equal(whole.buffer, bytes.buffer);
+  assert.equal(part.buffer, bytes.buffer);
+  assert.equal(part.byteOffset - whole.byteOffset, 2 * 8 * 4);
+  assert.notEqual(tensors.get("transposed")!.data.buffer, bytes.buffer);
+  assert.deepEqual(
+    ["float", "double", "half", "brain", "long", "bool"].map((name) => tensors.get(name)!.dtype),
+    ["float32", "float64", "float32", "float32", "int32", "int32"],
+  );
+});
+
+test("a whole module is refused by the name of its class, in both containers", async () => {
+  await refused(
+    () => parse(bytesOf(golden("weights", "module.pth"))),
+    "torch.nn.modules.container.Sequential",
+    "state_dict()",
+  );
+  for (const [module, name] of [
+    ["os", "system"],
+    ["builtins", "eval"],
+    ["torch", "load"],
+    ["torch._utils", "__proto__"],
+    ["collections", "OrderedDict.fromkeys"],
+  ] as const) {
+    const code = call(global(module, name), text("x"));
+    await refused(() => parse(four(dict([["x", code]]))), `${module}.${name}`, "not allowed");
+  }
+  const modern = [...text("os"), ...text("system"), 0x93];
+  await refused(() => parse(four(modern)), "os.system");
+});
+
+test("protocols 2 to 5, and what Python 2 wrote", async () => {
+  const one = tensor(fourFloats, 0, [4], [1]);
+  const framed = [0x80, 4, 0x95, ...new Uint8Array(BigUint64Array.of(9n).buffer), ...dict([["x", one]])];
+  assert.deepEqual([...(await parse(four(framed))).get("x")!.data], [1, 2, 3, 4]);
+  // MEMOIZE, BINPUT, LONG_BINPUT and their recall; tuples of one to three; DUP and POP; bytes.
+  const memoised = [...one, 0x94, 0x68, 0, 0x30, 0x71, 7, 0x72, 1, 2, 0, 0, 0x30, 0x68, 7, 0x30, 0x6a, 1, 2, 0, 0];
+  assert.deepEqual([...(await parse(four(dict([["x", memoised]])))).get("x")!.data], [1, 2, 3, 4]);
+  const others = [
+    ...int(1),
+    ...int(2),
+    0x86,
+    0x32,
+    0x30,
+    0x30,
+    0x43,
+    1,
+    65,
+    0x30,
+    0x8a,
+    9,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    0,
+    1,
+    0x30,
+  ];
+  assert.equal((await parse(four([...others, ...dict([["x", one]])]))).size, 1);
+  const ordered = call(global("collections", "OrderedDict"), list(list([0x55, 1, 0x78], one)));
+  assert.deepEqual([...(await parse(four(ordered))).keys()], ["x"]);
+  const built = [
+    ...call(global("collections", "OrderedDict")),
+    ...text("x"),
+    ...one,
+    0x73,
+    ...dict([["_metadata", int(1)]]),
+    0x62,
+  ];
+  assert.deepEqual([...(await parse(four(built))).keys()], ["x"]);
+  const old = call(
+    global("torch._utils", "_rebuild_tensor"),
+    fourFloats,
+    int(1),
+    call(global("torch", "Size"), tuple(int(2))),
+    tuple(int(2)),
+  );
+  assert.deepEqual([...(await parse(four(dict([["x", old]])))).get("x")!.data], [2, 4]);
+});
+
+test("deflated archives are read too", async () => {
+  const bytes = torchArchive(dict([["x", tensor(fourFloats, 0, [2, 2], [1, 2])]]), { 0: floats(1, 2, 3, 4) }, 8);
+  assert.deepEqual([...(await parse(bytes)).get("x")!.data], [1, 3, 2, 4]);
+});
+
+test("the prefix of DataParallel goes only where all names have it", async () => {
+  const one = tensor(fourFloats, 0, [4], [1]);
+  const names = async (...all: string[]) => [...(await parse(four(dict(all.map((name) => [name, one]))))).keys()];
+  assert.deepEqual(await names("module.a", "module.b"), ["a", "b"]);
+  assert.deepEqual(await names("module.a", "b"), ["module.a", "b"]);
+  const nested = dict([
+    ["epoch", int(3)],
+    [
+      "model",
+      dict([
+        ["state_dict", dict([["a", one]])],
+        ["arch", text("x")],
+      ]),
+    ],
+  ]);
+  assert.deepEqual([...(await parse(four(nested))).keys()], ["a"]);
+});
+
+test("tensors outside of their storage are refused by name", async () => {
+  const one = (offset: number, shape: number[], strides: number[]) =>
+    four(dict([["w", tensor(fourFloats, offset, shape, strides)]]));
+  for (const [offset, shape, strides] of [
+    [0, [5], [1]],
+    [1, [4], [1]],
+    [0, [2, 2], [3, 1]],
+    [0, [1_000_000_000], [0]],
+    [0, [8], [0]],
+    [5, [0], [1]],
+    [0, [2 ** 30, 2 ** 30, 2 ** 30], [0, 0, 0]],
+  ] as const) {
+    await refused(() => parse(one(offset, [...shape], [...strides])), 'tensor "w"', "not inside its storage");
+  }
+  assert.deepEqual([...(await parse(one(3, [1, 1], [99, 7]))).get("w")!.data], [4]);
+  assert.deepEqual([...(await parse(one(4, [0, 3], [3, 1]))).get("w")!.shape], [0, 3]);
+  for (const [offset, shape, strides] of [
+    [-1, [4], [1]],
+    [0, [-4], [1]],
+    [0, [2], [-1]],
+    [0, [2], [1, 1]],
+  ] as const) {
+    await refused(() => parse(one(offset, [...shape], [...strides])), "not made of a storage");
+  }
+});
+
+test("storages that are missing, short or of two types are refused", async () => {
+  const w = (type: string, key: string, length: number) =>
+    dict([["w", tensor(storage(type, key, length), 0, [length], [1])]]);
+  await refused(() => parse(four(w("FloatStorage", "1", 4))), 'tensor "w"', 'no storage "1"');
+  await refused(() => parse(four(w("FloatStorage", "0", 5))), "20 bytes", "16");
+  await refused(() => parse(four(w("DoubleStorage", "0", 4))), "32 bytes");
+  const two = dict([
+    ["a", tensor(fourFloats, 0, [4], [1])],
+    ["b", tensor(storage("IntStorage", "0", 4), 0, [4], [1])],
+  ]);
+  await refused(() => parse(four(two)), 'tensor "b"', "another type");
+  await refused(() => parse(four(w("ComplexFloatStorage", "0", 1))), "torch.ComplexFloatStorage");
+});
+
+test("files without tensors by name say what they hold", async () => {
+  const one = tensor(fourFloats, 0, [4], [1]);
+  await refused(() => parse(four(one)), "no dict", "a tensor");
+  await refused(() => parse(four(dict([]))), "no tensors by name", "an empty dict");
+  await refused(() => parse(four(dict([["epoch", int(3)]]))), '"epoch" (number)');
+  await refused(
+    () =>
+      parse(
+        four(
+          dict([
+            ["a", one],
+            ["extra", [0x4e]],
+          ]),
+        ),
+      ),
+    "not everything",
+    '"extra" (None)',
+  );
+});
+
+test("pickles that are damaged or mean harm are refused", async () => {
+  const bad = (...opcodes: number[]) => parse(torchArchive(opcodes, {}));
+  await refused(() => bad(0x30), "takes more from its stack");
+  await refused(() => bad(0x28, 0x30), "takes a mark");
+  await refused(() => bad(0x74), "no mark");
+  await refused(() => bad(0x68, 3), "number 3");
+  await refused(() => bad(0x8c, 200), "cut short");
+  await refused(() => bad(0x8c, 1, 0xff), "not UTF-8");
+  await refused(() => bad(0x80, 9), "protocol", "9");
+  await refused(() => bad(0x28, 0x4e, 0x64), "without a value");
+  await refused(() => bad(0x4e, 0x4e, 0x61), "no list");
+  await refused(() => bad(0x4e, 0x4e, 0x4e, 0x73), "no dict");
+  await refused(() => bad(0x4e, 0x29, 0x52), "no function");
+  await refused(() => bad(0x4e, 0x7d, 0x62), "no dict");
+  await refused(() => bad(0x4e, 0x51), "no storage");
+  await refused(() => bad(0x4e, 0x4e), "one value");
+  await refused(() => bad(0x69), "opcode", "0x69");
+  await refused(() => bad(0x63, ...Array<number>(300).fill(65)), "has no end");
+  await refused(() => parse(torchArchive(Array<number>(300_001).fill(0x7d), {})), "more than 300000 objects");
+  const many: number[] = [0x4e];
+  for (let i = 0; i < 1_000_000; i++) many.push(0x32, 0x30);
+  await refused(() => parse(torchArchive(many, {})), "more than 2000000 opcodes");
+});
+
+test("a list that is checked again and again, and keys that are lists, cost no time", async () => {
+  // A list of 100,000 ints as the extents of 20,000 tensors; then a dict's key that is a list of lists, doubled 60 times.
+  const extents = [0x28, ...Array.from({ length: 100_000 }, () => [0x4b, 1]).flat(), 0x6c, 0x94];
+  const calls = Array.from({ length: 20_000 }, () => [...global("torch", "Size"), 0x68, 0, 0x85, 0x52, 0x30]).flat();
+  await refused(() => parse(torchArchive(extents.concat(calls), {})), "torch.Size");
+  const doubled = Array.from({ length: 60 }, () => [0x32, 0x86]).flat();
+  const value = [0x7d, 0x5d, ...doubled, 0x4e, 0x73];
+  await refused(() => parse(torchArchive(value, {})), "a list of 2 (None)");
+});
+
+test("tensors that share one storage cannot add up to more than the file can mean", async () => {
+  const many = Array.from({ length: 200 }, (_, i) => [`t${i}`, [...tensor([0x68, 0], 0, [50, 20], [1, 50])]] as const);
+  const values = new Uint8Array(4000);
+  const file = torchArchive([...storage("FloatStorage", "0", 1000), 0x94, 0x30, ...dict(many)], { 0: values });
+  assert.ok(file.length < 80_000);
+  await refused(() => parse(file), "far more memory");
+});
+
+test("the old container is checked throughout", async () => {
+  const bytes = bytesOf(golden("weights", "legacy.pth"));
+  await refused(() => parse(bytes.subarray(0, -1)), "cut short");
+  await refused(() => parse(Buffer.concat([bytes, Buffer.of(0)])), "after the last storage");
+  await refused(() => parse(new Uint8Array(100)), "not a file of PyTorch");
+  const at = (text: string) => Buffer.from(bytes).indexOf(text);
+  const big = bytes.slice();
+  // little_endian, BINPUT, NEWTRUE becomes NEWFALSE.
+  const flag = big.indexOf(0x88, at("little_endian"));
+  big[flag] = 0x89;
+  await refused(() => parse(big), "little-endian");
+  await refused(() => parse(zip([{ name: "a.npy", content: Buffer.of(1) }])), "not one of PyTorch", "1 other entries");
+  await refused(
+    () =>
+      parse(
+        zip([
+          { name: "x/byteorder", content: Buffer.from("big") },
+          { name: "x/data.pkl", content: pickle.file(dict([])) },
+        ]),
+      ),
+    "little-endian",
+  );
+});

@@ -1,0 +1,89 @@
+/**
+ * The README does what it says. Its shell blocks are run line by line: `npx senet ...` here and now, in a folder that has
+ * the demo's pictures (few of them); what starts with `npm ci &&` takes minutes, so there only its parts are looked up.
+ */
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { writeDemoPictures } from "../src/demo/write.node.ts";
+import { runNode, senet, temporaryFolder } from "./command.ts";
+import { root } from "./support.ts";
+
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const blocks = (language: string): string[] =>
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map((match) => match[1]!);
+const lines = blocks("sh").flatMap((block) => block.split("\n").filter((line) => line.trim() !== ""));
+
+const folder = temporaryFolder();
+before(async () => {
+  await writeDemoPictures(join(folder, "runs", "demo", "pictures"), { trainPerClass: 6, valPerClass: 1, size: 48 });
+});
+
+test("the README has the two commands that a visitor starts with, and the ones for their own pictures", () => {
+  assert.ok(lines.includes("npm ci && npx senet demo"));
+  assert.ok(lines.includes("npm ci && npm test"));
+  for (const command of ["train", "evaluate", "classify", "models", "benchmark", "doctor"]) {
+    assert.ok(
+      lines.some((line) => line.startsWith(`npx senet ${command}`)),
+      `no line of the README shows senet ${command}`,
+    );
+  }
+});
+
+for (const line of lines) {
+  test(`README: ${line}`, async () => {
+    if (line.startsWith("npm ci && ")) await lookUp(line.slice("npm ci && ".length));
+    else if (line.startsWith("npx senet ")) await runHere(line.slice("npx senet ".length));
+    else assert.fail("a shell line of the README starts with `npx senet` or `npm ci &&`, so that this test can run it");
+  });
+}
+
+async function lookUp(command: string): Promise<void> {
+  const [program, name, ...rest] = command.split(" ");
+  if (program === "npm") {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: object };
+    assert.ok(Object.hasOwn(scripts, name!), `package.json has no script "${name}"`);
+  } else {
+    assert.equal(`${program} ${name}`, "npx senet");
+    assert.equal((await senet([...rest, "--help"])).code, 0);
+  }
+}
+
+async function runHere(args: string): Promise<void> {
+  const { code, stdout, stderr } = await senet(args.split(" "), { cwd: folder });
+  assert.equal(code, 0, stderr);
+  assert.ok(stdout !== "" || args.startsWith("train"), "it says something");
+}
+
+test("README: the library's example runs", async () => {
+  const examples = blocks("ts");
+  assert.ok(examples.length > 0);
+  for (const [i, example] of examples.entries()) {
+    // What the name of the package stands for once it is installed.
+    const code = example
+      .replaceAll('from "senet"', `from ${JSON.stringify(new URL("../src/index.js", import.meta.url).href)}`)
+      .replaceAll('from "senet/node"', `from ${JSON.stringify(new URL("../src/index.node.js", import.meta.url).href)}`);
+    assert.doesNotMatch(code, /from "(?!file:)/);
+    const file = join(folder, `example-${i}.mjs`);
+    writeFileSync(file, code);
+    const { code: exit, stdout, stderr } = await runNode([file], { cwd: folder });
+    assert.equal(exit, 0, stderr);
+    assert.match(stdout, /layer1\.0\.axpy: float32.* = seScaleAdd\(/);
+  }
+});
+
+test("README: every folder and file that it links to is there, and the tour misses no part", () => {
+  const links = [...readme.matchAll(/\]\((?!https?:|#)([^)\s]+)\)/g)].map((match) => match[1]!);
+  assert.ok(links.length > 10);
+  assert.deepEqual(
+    links.filter((link) => !existsSync(join(root, link))),
+    [],
+  );
+  const parts = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  assert.deepEqual(
+    parts.map(({ name }) => `src/${name}`).filter((part) => !links.includes(part)),
+    [],
+  );
+});
