@@ -117,11 +117,18 @@ test("senet models --json has every model with what the field asks first", async
       "multiplyAdds",
       "input",
       "classes",
+      "mebibytes",
+      "top1Error",
+      "top5Error",
+      "source",
+      "licence",
     ]);
   }
   const fifty = models.find(({ name }) => name === "se-resnet-50")!;
   assert.equal(fifty.parameters, 28_088_024);
   assert.equal(fifty.input, "3x224x224");
+  assert.deepEqual([fifty.top1Error, fifty.top5Error], [22.37, 6.36]);
+  assert.equal(models.find(({ name }) => name === "resnet-50")!.top1Error, null);
 });
 
 test("senet models NAME lists the layers, and they add up", async () => {
