@@ -80,7 +80,7 @@ test("a config file is held to its keys, and to being one", async () => {
 
 /** Each goes wrong with exit code 1, by words that match. */
 const wrong: readonly (readonly [args: string, words: RegExp])[] = [
-  ["train --data nowhere", /^senet: nowhere: the folder cannot be read[^]*expected: [^]*found: [^]*try: /],
+  ["train --data nowhere", /^senet: nowhere: the folder cannot be read[\s\S]*expected: [\s\S]*found: [\s\S]*try: /],
   ["train --data empty", /^senet: empty: there is no train\/ and no val\/ here/],
   ["evaluate --weights nowhere --data empty", /^senet: nowhere: cannot be read\s+found: +there is no such file/],
   ["evaluate --weights text --data empty", /^senet: text: /],

@@ -13,7 +13,7 @@ import { root } from "./support.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const blocks = (language: string): string[] =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([^]*?)^\`\`\`$`, "gm"))].map((match) => match[1]!);
+  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map((match) => match[1]!);
 const lines = blocks("sh").flatMap((block) => block.split("\n").filter((line) => line.trim() !== ""));
 
 const folder = temporaryFolder();

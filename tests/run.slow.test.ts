@@ -172,7 +172,7 @@ test("a run that is finished has nothing left to do, and its folder takes no oth
   const again = await train("whole", "pictures", ["--resume"]);
   assert.equal(again.code, 0, again.stderr);
   assert.match(again.stderr, /done: best top-1 error/);
-  assertFailed(await train("whole", "pictures", small), 2, /whole: there is a run in this folder already[^]*--resume/);
+  assertFailed(await train("whole", "pictures", small), 2, /whole: there is a run in this folder already[\s\S]*--resume/);
   assert.deepEqual(readFileSync(at("whole", "last.safetensors")), before);
 });
 
@@ -234,7 +234,7 @@ test("a checkpoint that is cut short or not one is refused, for resuming and for
 
 test("a run does not go on as another model, with other options, or on other classes", async () => {
   const out = stopped("other");
-  await assertResumeFailed(out, "pictures", ["--model", "se-resnet-32"], 2, /keeps its "model"[^]*se-resnet-20/);
+  await assertResumeFailed(out, "pictures", ["--model", "se-resnet-32"], 2, /keeps its "model"[\s\S]*se-resnet-20/);
   await assertResumeFailed(out, "pictures", ["--lr", "0.5"], 2, /keeps its "learningRate"/);
   cpSync(at("pictures"), at("fewer"), { recursive: true });
   for (const split of ["train", "val"]) rmSync(at("fewer", split, "car"), { recursive: true });
