@@ -136,6 +136,7 @@ test("every kind of damaged metadata is refused by its key", () => {
     ["model", json({ ...network, config: { ...config, depths: [3, 3, 3, 3] } }), "as many widths as depths"],
     ["model", json({ ...network, config: { ...config, widths: [16, 32, -64] } }), "config.widths"],
     ["model", json({ ...network, config: { ...config, se: { reduction: 0, bias: true } } }), "config.se.reduction"],
+    ["model", json({ ...network, config: { ...config, block: "bottleneck", groups: 3 } }), "do not divide into groups"],
     ["labels", undefined, "nothing"],
     ["labels", '["cat", "dog"'],
     ["labels", "[1, 2, 3]"],

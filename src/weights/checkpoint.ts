@@ -107,8 +107,8 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
     });
   }
   const preprocessing = read("preprocessing", preprocessingSchema);
-  // Parameters do not depend on the picture's size.
-  const { name, parameters } = inferenceGraph(model, { batch: 1, imageSize: 64 });
+  const { name } = model;
+  const parameters = parametersOf(model, where);
   if (!metadata.has("state")) {
     return { model, labels, preprocessing, weights: loadWeights({ name, parameters }, tensors, where) };
   }
@@ -123,6 +123,16 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
     else weights.set(key, value);
   }
   return { model, labels, preprocessing, weights, run: { config, state, velocities } };
+}
+
+function parametersOf(model: Model, where: string): readonly Parameter[] {
+  try {
+    // They do not depend on the picture's size.
+    return inferenceGraph(model, { batch: 1, imageSize: 64 }).parameters;
+  } catch (cause) {
+    if (!(cause instanceof SenetError)) throw cause;
+    throw new SenetError("weights", 'the metadata "model" cannot be used', { where, found: cause.message, cause });
+  }
 }
 
 function readMetadata<T>(metadata: ReadonlyMap<string, string>, key: string, schema: z.ZodType<T>, where: string): T {
