@@ -172,7 +172,11 @@ test("a run that is finished has nothing left to do, and its folder takes no oth
   const again = await train("whole", "pictures", ["--resume"]);
   assert.equal(again.code, 0, again.stderr);
   assert.match(again.stderr, /done: best top-1 error/);
-  assertFailed(await train("whole", "pictures", small), 2, /whole: there is a run in this folder already[\s\S]*--resume/);
+  assertFailed(
+    await train("whole", "pictures", small),
+    2,
+    /whole: there is a run in this folder already[\s\S]*--resume/,
+  );
   assert.deepEqual(readFileSync(at("whole", "last.safetensors")), before);
 });
 
