@@ -7,7 +7,8 @@
  */
 
 import { SenetError } from "../errors.ts";
-import { bytesPerElement, type DType, type Shape, sizeOf, type Tensor, type TensorData } from "../tensor.ts";
+import { bytesPerElement, type DType, dtypeOf, type Shape, sizeOf, type Tensor } from "../tensor.ts";
+import { type ElementType, elementBytes, type Fail, failAt, readElements } from "./bytes.ts";
 
 export interface Safetensors {
   /** In the order of the header. Views on the file's bytes where their alignment allows. */
@@ -18,92 +19,25 @@ export interface Safetensors {
 /** The format's own limit: no honest header is longer, and a lie must not cost memory. */
 const longestHeader = 100_000_000;
 
-interface FileDType {
-  readonly bytes: number;
-  /** `start` is in bytes and may be unaligned; there are `length` elements. */
-  read(bytes: Uint8Array, start: number, length: number, fail: Fail): TensorData;
-}
-
-type Fail = (what: string, details?: { expected?: string; found?: string; hint?: string }) => never;
-
-/**
- * A typed array on the bytes themselves, or on a copy where they are not aligned. Typed arrays have the machine's byte
- * order: little-endian, as the format's, on everything that runs JavaScript today.
- */
-function view<T>(
-  type: { new (buffer: ArrayBufferLike, offset: number, length: number): T; BYTES_PER_ELEMENT: number },
-  bytes: Uint8Array,
-  start: number,
-  length: number,
-): T {
-  const offset = bytes.byteOffset + start;
-  if (offset % type.BYTES_PER_ELEMENT === 0) return new type(bytes.buffer, offset, length);
-  // Not `slice`: Node's Buffer, which is a Uint8Array too, gives a view where others give a copy.
-  return new type(new Uint8Array(bytes.subarray(start, start + length * type.BYTES_PER_ELEMENT)).buffer, 0, length);
-}
-
-const fileDTypes: Readonly<Record<string, FileDType>> = {
-  F64: { bytes: 8, read: (bytes, start, length) => view(Float64Array, bytes, start, length) },
-  F32: { bytes: 4, read: (bytes, start, length) => view(Float32Array, bytes, start, length) },
-  I32: { bytes: 4, read: (bytes, start, length) => view(Int32Array, bytes, start, length) },
-  F16: { bytes: 2, read: (bytes, start, length) => Float32Array.from(view(Uint16Array, bytes, start, length), half) },
-  BF16: {
-    bytes: 2,
-    // A bfloat16 is the upper half of a float32.
-    read(bytes, start, length) {
-      const bits = Uint32Array.from(view(Uint16Array, bytes, start, length), (upper) => upper << 16);
-      return new Float32Array(bits.buffer);
-    },
-  },
-  I64: {
-    bytes: 8,
-    read(bytes, start, length, fail) {
-      const wide = view(BigInt64Array, bytes, start, length);
-      const narrow = new Int32Array(length);
-      for (let i = 0; i < length; i++) {
-        narrow[i] = Number(BigInt.asIntN(32, wide[i]!));
-        if (BigInt(narrow[i]!) !== wide[i])
-          fail("an I64 value does not fit int32", { expected: "-2^31 to 2^31 - 1", found: `${wide[i]} at ${i}` });
-      }
-      return narrow;
-    },
-  },
-};
-
-/** The value of an IEEE binary16. */
-function half(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 const dtypeNames: Readonly<Record<DType, string>> = { float32: "F32", float64: "F64", int32: "I32" };
 
 /** A header's entry, once checked. */
 interface Entry {
   readonly name: string;
-  readonly type: FileDType;
+  readonly type: ElementType;
   readonly shape: Shape;
   readonly start: number;
   readonly end: number;
 }
 
 /**
- * Reads a file's bytes. F32, F64 and I32 stay as they are, F16 and BF16 widen to float32, I64 narrows to int32.
+ * Reads a file's bytes. F32, F64 and I32 stay as they are, F16 and BF16 widen to float32, other integers become int32.
  * The tensors are views on `bytes` where aligned: they share its memory, and writing into them writes into it.
  * @param where the file's name, for errors
  * @throws SenetError `weights`, naming file and tensor, where the bytes are not a sound safetensors file or a dtype is
  * none of these.
  */
 export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors {
-  const failAt =
-    (place: string): Fail =>
-    (what, details = {}) => {
-      throw new SenetError("weights", what, { where: place, ...details });
-    };
   const fail = failAt(where);
   const header = parseHeader(bytes, fail);
   const dataBytes = bytes.length - header.end;
@@ -139,9 +73,9 @@ export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors 
 
   const tensors = new Map<string, Tensor>();
   for (const { name, type, shape, start } of entries) {
-    const data = type.read(bytes, header.end + start, sizeOf(shape), failAt(`${where}: tensor "${name}"`));
-    const dtype = data instanceof Float32Array ? "float32" : data instanceof Float64Array ? "float64" : "int32";
-    tensors.set(name, { dtype, shape, data });
+    const fail = failAt(`${where}: tensor "${name}"`);
+    const data = readElements(type, bytes, header.end + start, sizeOf(shape), fail);
+    tensors.set(name, { dtype: dtypeOf(data), shape, data });
   }
   return { tensors, metadata };
 }
@@ -174,9 +108,8 @@ function parseHeader(bytes: Uint8Array, fail: Fail): { content: Readonly<Record<
 function checkEntry(name: string, value: unknown, dataBytes: number, fail: Fail): Entry {
   if (!isRecord(value)) return fail("its entry is not an object", { found: shown(value) });
   const { dtype, shape, data_offsets: offsets } = value;
-  const type = typeof dtype === "string" && Object.hasOwn(fileDTypes, dtype) ? fileDTypes[dtype] : undefined;
-  if (type === undefined) {
-    return fail("its dtype cannot be read", { expected: Object.keys(fileDTypes).join(", "), found: shown(dtype) });
+  if (!isElementType(dtype)) {
+    return fail("its dtype cannot be read", { expected: Object.keys(elementBytes).join(", "), found: shown(dtype) });
   }
   if (!isExtents(shape)) {
     return fail("its shape is not a list of extents", { expected: "integers from 0", found: shown(shape) });
@@ -190,14 +123,17 @@ function checkEntry(name: string, value: unknown, dataBytes: number, fail: Fail)
   }
   const [start, end] = offsets as [number, number];
   // A product beyond 2^53 is rounded, but still larger than any file.
-  if (sizeOf(shape) * type.bytes !== end - start) {
+  if (sizeOf(shape) * elementBytes[dtype] !== end - start) {
     fail("its shape does not fit its bytes", {
-      expected: `${sizeOf(shape) * type.bytes} bytes for ${shown(dtype)} ${shown(shape)}`,
+      expected: `${sizeOf(shape) * elementBytes[dtype]} bytes for ${shown(dtype)} ${shown(shape)}`,
       found: `${end - start} bytes`,
     });
   }
-  return { name, type, shape, start, end };
+  return { name, type: dtype, shape, start, end };
 }
+
+const isElementType = (value: unknown): value is ElementType =>
+  typeof value === "string" && Object.hasOwn(elementBytes, value);
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
