@@ -1,0 +1,189 @@
+/** What others call the layers of these networks, as data (architectures.md 5.1): a row for each of our modules. */
+
+import type { ResNetConfig } from "../../zoo/resnet.ts";
+
+/**
+ * Our module and theirs; in Caffe's networks a batch norm is two layers, and the second is in the third column.
+ * `{s}` stands for a number or a word, and `{s+1}` for the next number: the original counts stages from 2, blocks from 1.
+ */
+export type Row = readonly [ours: string, theirs: string, scale?: string];
+
+interface NamingBase {
+  readonly name: string;
+  /** One line for people. */
+  readonly description: string;
+  readonly rows: readonly Row[];
+  /** A file whose names match is in this naming, unless it is in one that comes before. */
+  readonly mark: RegExp;
+  /** What the networks of these files have that the released ones have not. */
+  readonly structure: Partial<ResNetConfig>;
+  /** `devkit`: the challenge's own order of classes; `sorted`: by synset (architectures.md, trap 1). */
+  readonly classOrder: "devkit" | "sorted";
+}
+
+export interface TorchNaming extends NamingBase {
+  readonly style: "torch";
+}
+
+export interface CaffeNaming extends NamingBase {
+  readonly style: "caffe";
+  /** Of batch norm, where the file does not say it. */
+  readonly eps: number;
+}
+
+export type Naming = TorchNaming | CaffeNaming;
+
+/** A convolution with its batch norm, as Caffe's networks name them. */
+const normed = (conv: string, bn: string, theirs: string, scale = "/bn/scale"): Row[] => [
+  [conv, theirs],
+  [bn, `${theirs}/bn`, `${theirs}${scale}`],
+];
+
+const caffeBlock = "conv{s+1}_{b+1}";
+const caffe: CaffeNaming = {
+  name: "caffe",
+  description: "the authors' Caffe files",
+  style: "caffe",
+  eps: 1e-5,
+  mark: /^(?:conv2_1_1x1_reduce|inception_3a\/double3x3a)$/,
+  structure: {},
+  classOrder: "devkit",
+  rows: [
+    ...normed("conv1", "bn1", "conv1/7x7_s2"),
+    ...normed("stem.conv1", "stem.bn1", "conv1_1/3x3_s2"),
+    ...normed("stem.conv2", "stem.bn2", "conv1_2/3x3"),
+    ...normed("stem.conv3", "stem.bn3", "conv1_3/3x3"),
+    ...normed("layer{s}.{b}.conv1", "layer{s}.{b}.bn1", `${caffeBlock}_1x1_reduce`),
+    ...normed("layer{s}.{b}.conv2", "layer{s}.{b}.bn2", `${caffeBlock}_3x3`),
+    ...normed("layer{s}.{b}.conv3", "layer{s}.{b}.bn3", `${caffeBlock}_1x1_increase`),
+    ["layer{s}.{b}.se.fc1", `${caffeBlock}_1x1_down`],
+    ["layer{s}.{b}.se.fc2", `${caffeBlock}_1x1_up`],
+    // Called so in SENet-154 too, where it is 3x3.
+    ...normed("layer{s}.{b}.downsample.0", "layer{s}.{b}.downsample.1", `${caffeBlock}_1x1_proj`),
+    ...normed("conv2", "bn2", "conv2/3x3_reduce"),
+    ...normed("conv3", "bn3", "conv2/3x3"),
+    ...normed("inception_{m}.single.conv1", "inception_{m}.single.bn1", "inception_{m}/1x1"),
+    ...normed("inception_{m}.triple.conv1", "inception_{m}.triple.bn1", "inception_{m}/3x3_reduce"),
+    ...normed("inception_{m}.triple.conv2", "inception_{m}.triple.bn2", "inception_{m}/3x3"),
+    ...normed("inception_{m}.double.conv1", "inception_{m}.double.bn1", "inception_{m}/double3x3_reduce"),
+    ...normed("inception_{m}.double.conv2", "inception_{m}.double.bn2", "inception_{m}/double3x3a"),
+    ...normed("inception_{m}.double.conv3", "inception_{m}.double.bn3", "inception_{m}/double3x3b"),
+    ...normed("inception_{m}.projection.conv1", "inception_{m}.projection.bn1", "inception_{m}/pool_proj"),
+    ["inception_{m}.se.fc1", "inception_{m}_1x1_down"],
+    ["inception_{m}.se.fc2", "inception_{m}_1x1_up"],
+    ["fc", "classifier"],
+  ],
+};
+
+const shicai: CaffeNaming = {
+  name: "shicai",
+  description: "shicai/SENet-Caffe",
+  style: "caffe",
+  eps: 1e-4,
+  mark: /^conv2_1\/x1$/,
+  structure: { strideOn: "3x3" },
+  classOrder: "sorted",
+  rows: [
+    ...normed("conv1", "bn1", "conv1", "/scale"),
+    ...normed("layer{s}.{b}.conv1", "layer{s}.{b}.bn1", `${caffeBlock}/x1`, "/scale"),
+    ...normed("layer{s}.{b}.conv2", "layer{s}.{b}.bn2", `${caffeBlock}/x2`, "/scale"),
+    ...normed("layer{s}.{b}.conv3", "layer{s}.{b}.bn3", `${caffeBlock}/x3`, "/scale"),
+    ["layer{s}.{b}.se.fc1", "fc{s+1}_{b+1}/sqz"],
+    ["layer{s}.{b}.se.fc2", "fc{s+1}_{b+1}/exc"],
+    ...normed("layer{s}.{b}.downsample.0", "layer{s}.{b}.downsample.1", `${caffeBlock}/prj`, "/scale"),
+    ["fc", "fc6"],
+  ],
+};
+
+/** What every PyTorch naming has in common with ours. */
+const torchBlock: readonly Row[] = [
+  ["layer{s}.{b}.conv{k}", "layer{s}.{b}.conv{k}"],
+  ["layer{s}.{b}.bn{k}", "layer{s}.{b}.bn{k}"],
+  ["layer{s}.{b}.downsample.{k}", "layer{s}.{b}.downsample.{k}"],
+];
+
+/** The networks of timm, torchvision and moskomule: torchvision's stride and pooling. */
+const modern: Partial<ResNetConfig> = { strideOn: "3x3", pool: "padded" };
+
+const cadene: TorchNaming = {
+  name: "cadene",
+  description: "Cadene/pretrained-models.pytorch, timm's legacy_se* and legacy_senet154",
+  style: "torch",
+  mark: /^layer0\.conv1\.weight$/,
+  structure: {},
+  classOrder: "sorted",
+  rows: [
+    ["conv1", "layer0.conv1"],
+    ["bn1", "layer0.bn1"],
+    ["stem.conv{k}", "layer0.conv{k}"],
+    ["stem.bn{k}", "layer0.bn{k}"],
+    ...torchBlock,
+    ["layer{s}.{b}.se.fc{k}", "layer{s}.{b}.se_module.fc{k}"],
+    ["fc", "last_linear"],
+  ],
+};
+
+const moskomule: TorchNaming = {
+  name: "moskomule",
+  description: "moskomule/senet.pytorch",
+  style: "torch",
+  mark: /^layer1\.0\.se\.fc\.0\.weight$/,
+  structure: modern,
+  classOrder: "sorted",
+  rows: [
+    ["conv1", "conv1"],
+    ["bn1", "bn1"],
+    ...torchBlock,
+    ["layer{s}.{b}.se.fc1", "layer{s}.{b}.se.fc.0"],
+    ["layer{s}.{b}.se.fc2", "layer{s}.{b}.se.fc.2"],
+    ["fc", "fc"],
+  ],
+};
+
+/** Ours, where it differs from timm's. */
+const senet: TorchNaming = {
+  name: "senet",
+  description: "this project",
+  style: "torch",
+  mark: /^(?:stem\.conv1|inception_3a\.double\.conv1)\.weight$/,
+  structure: {},
+  classOrder: "sorted",
+  rows: [
+    ["conv{k}", "conv{k}"],
+    ["bn{k}", "bn{k}"],
+    ["stem.conv{k}", "stem.conv{k}"],
+    ["stem.bn{k}", "stem.bn{k}"],
+    ...torchBlock,
+    ["layer{s}.{b}.se.fc{k}", "layer{s}.{b}.se.fc{k}"],
+    ["inception_{m}.{branch}.conv{k}", "inception_{m}.{branch}.conv{k}"],
+    ["inception_{m}.{branch}.bn{k}", "inception_{m}.{branch}.bn{k}"],
+    ["inception_{m}.se.fc{k}", "inception_{m}.se.fc{k}"],
+    ["fc", "fc"],
+  ],
+};
+
+const timm: TorchNaming = {
+  name: "timm",
+  description: "timm's seresnet*, seresnext* and senet154.gluon; torchvision's resnet*",
+  style: "torch",
+  mark: /^layer1\.0\.conv1\.weight$/,
+  structure: modern,
+  classOrder: "sorted",
+  rows: [
+    ["conv1", "conv1"],
+    ["bn1", "bn1"],
+    // One sequence of convolutions, batch norms and ReLUs, and the last batch norm outside of it.
+    ["stem.conv1", "conv1.0"],
+    ["stem.bn1", "conv1.1"],
+    ["stem.conv2", "conv1.3"],
+    ["stem.bn2", "conv1.4"],
+    ["stem.conv3", "conv1.6"],
+    ["stem.bn3", "bn1"],
+    ...torchBlock,
+    ["layer{s}.{b}.se.fc{k}", "layer{s}.{b}.se.fc{k}"],
+    ["fc", "fc"],
+  ],
+};
+
+/** In the order in which their marks are looked for. */
+export const namings: readonly Naming[] = [caffe, shicai, cadene, moskomule, senet, timm];

@@ -1,0 +1,242 @@
+/** Tensors under others' names become a model's weights. */
+
+import { SenetError } from "../../errors.ts";
+import type { Graph, Parameter } from "../../ir/graph.ts";
+import { nearestNames } from "../../names.ts";
+import { type Shape, sameShape, sizeOf, type Tensor } from "../../tensor.ts";
+import { shownName } from "../bytes.ts";
+import { batchNormStatistics, type CaffeLayer } from "../caffemodel.ts";
+import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
+
+/** What a file holds: tensors by name, or Caffe's layers with their blobs by the layer's name. */
+export type WeightSource =
+  | { readonly kind: "tensors"; readonly tensors: ReadonlyMap<string, Tensor> }
+  | { readonly kind: "layers"; readonly layers: ReadonlyMap<string, CaffeLayer> };
+
+/** The layers that have weights: files of trained networks hold others too. */
+export const caffeSource = (layers: readonly CaffeLayer[]): WeightSource => ({
+  kind: "layers",
+  layers: new Map(layers.filter(({ blobs }) => blobs.length > 0).map((layer) => [layer.name, layer])),
+});
+
+/** Blobs without definitions, as HDF5 files have them. */
+export const caffeBlobSource = (blobs: ReadonlyMap<string, readonly Tensor[]>, where: string): WeightSource =>
+  caffeSource(
+    [...blobs].map(([name, blobs]) => {
+      const definition = { where: `${where}: layer ${shownName(name)}`, fields: new Map() };
+      return { name, type: "", bottoms: [], tops: [], blobs, definition };
+    }),
+  );
+
+const namesOf = (source: WeightSource): string[] =>
+  source.kind === "tensors" ? [...source.tensors.keys()] : [...source.layers.keys()];
+
+/** @throws SenetError `usage` with the nearest names where there is no such naming. */
+export function namingByName(name: string): Naming {
+  const naming = namings.find((naming) => naming.name === name);
+  if (naming !== undefined) return naming;
+  const known = namings.map(({ name }) => name);
+  throw new SenetError("usage", `there is no naming "${name}"`, { hint: nearestNames(name, known).join(", ") });
+}
+
+/**
+ * Whose names these are.
+ * @throws SenetError `weights` where they are nobody's
+ */
+export function detectNaming(source: WeightSource, where: string): Naming {
+  const names = namesOf(source);
+  const style = source.kind === "tensors" ? "torch" : "caffe";
+  const naming = namings.find((naming) => naming.style === style && names.some((name) => naming.mark.test(name)));
+  if (naming !== undefined) return naming;
+  throw new SenetError("weights", "these are not the layers of a network that is known", {
+    where,
+    expected: `the names of ${namings.map(({ name, description }) => `${name} (${description})`).join(", ")}`,
+    found: `${names.length} names: ${names.slice(0, 5).map(shownName).join(", ")}${names.length > 5 ? ", ..." : ""}`,
+  });
+}
+
+/** Our module as `naming` calls it, and its Scale layer where it is a batch norm of Caffe's; undefined: it has none. */
+function theirModule(naming: Naming, module: string): readonly [string, string?] | undefined {
+  for (const [ours, theirs, scale] of naming.rows) {
+    const found = new RegExp(`^${ours.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, "(?<$1>\\w+?)")}$`).exec(module);
+    if (found === null) continue;
+    const fill = (template: string) =>
+      template.replace(/\{(\w+)(\+1)?\}/g, (_, key: string, next?: string) => {
+        const value = found.groups![key]!;
+        return next === undefined ? value : `${Number(value) + 1}`;
+      });
+    return scale === undefined ? [fill(theirs)] : [fill(theirs), fill(scale)];
+  }
+  return undefined;
+}
+
+function split(parameter: string): readonly [module: string, leaf: string] {
+  const dot = parameter.lastIndexOf(".");
+  return [parameter.slice(0, dot), parameter.slice(dot + 1)];
+}
+
+/** A parameter's name in a PyTorch naming; undefined: it has none there. */
+export function torchName(naming: TorchNaming, parameter: string): string | undefined {
+  const [module, leaf] = split(parameter);
+  const found = theirModule(naming, module);
+  return found && `${found[0]}.${leaf}`;
+}
+
+/** Where a parameter is in a Caffe network: a blob of a layer, or a part of a BatchNorm and its Scale. */
+export type CaffePlace =
+  | { readonly layer: string; readonly blob: 0 | 1 }
+  | { readonly batchNorm: string; readonly scale: string; readonly part: "mean" | "variance" | "gamma" | "beta" };
+
+export function caffePlace(naming: CaffeNaming, { name, role }: Parameter): CaffePlace | undefined {
+  const found = theirModule(naming, split(name)[0]);
+  if (found === undefined) return undefined;
+  const [layer, scale] = found;
+  if (role === "weight" || role === "bias") return { layer, blob: role === "weight" ? 0 : 1 };
+  return { batchNorm: layer, scale: scale!, part: role };
+}
+
+/** Faults of a renaming, all of them in one error. */
+class Faults {
+  readonly #lines: string[] = [];
+
+  add(kind: "missing" | "unmapped" | "unexpected" | "misshapen", what: string): void {
+    this.#lines.push(`${kind.padEnd(12)}${what}`);
+  }
+
+  throwIfAny(graph: string, naming: string, where: string): void {
+    const lines = this.#lines;
+    if (lines.length === 0) return;
+    const shown = lines.slice(0, 20).map((line) => `\n    ${line}`);
+    const more = lines.length > shown.length ? `\n    ... and ${lines.length - shown.length} more` : "";
+    throw new SenetError("weights", `these are not the weights of ${graph} under the names of ${naming}`, {
+      where,
+      found: `${lines.length} faults:${shown.join("")}${more}`,
+      hint: "name the model that the file was made with",
+    });
+  }
+}
+
+type Wanted = Pick<Graph, "name" | "parameters">;
+
+/**
+ * The weights of `graph` by our names, in our shapes: fully connected layers and 1×1 convolutions become each other, and
+ * float64 float32. Views stay views.
+ * @throws SenetError `weights` that lists every parameter without a name there, every missing, misshapen and unexpected one
+ */
+export function renameTensors(source: WeightSource, graph: Wanted, naming: Naming, where: string): Map<string, Tensor> {
+  const faults = new Faults();
+  let weights: Map<string, Tensor>;
+  if (naming.style === "torch" && source.kind === "tensors") {
+    weights = renameTorch(source.tensors, graph, naming, faults);
+  } else if (naming.style === "caffe" && source.kind === "layers") {
+    weights = renameCaffe(source.layers, graph, naming, faults);
+  } else {
+    throw new SenetError("weights", `a file of this kind has not the names of ${naming.name}`, {
+      where,
+      expected: naming.style === "torch" ? "tensors by name" : "layers of a Caffe network",
+      found: source.kind === "tensors" ? "tensors by name" : "layers of a Caffe network",
+    });
+  }
+  faults.throwIfAny(graph.name, naming.name, where);
+  return weights;
+}
+
+function renameTorch(
+  tensors: ReadonlyMap<string, Tensor>,
+  graph: Wanted,
+  naming: TorchNaming,
+  faults: Faults,
+): Map<string, Tensor> {
+  const weights = new Map<string, Tensor>();
+  const used = new Set<string>();
+  for (const parameter of graph.parameters) {
+    const theirs = torchName(naming, parameter.name);
+    if (theirs === undefined) {
+      faults.add("unmapped", parameter.name);
+      continue;
+    }
+    const found = tensors.get(theirs);
+    used.add(theirs);
+    if (found === undefined) faults.add("missing", `${theirs} for ${parameter.name}`);
+    else put(weights, parameter, found, theirs, faults);
+  }
+  for (const name of tensors.keys()) {
+    // How many batches a running average has seen; no computation needs it.
+    if (!used.has(name) && !name.endsWith("num_batches_tracked")) faults.add("unexpected", shownName(name));
+  }
+  return weights;
+}
+
+function renameCaffe(
+  layers: ReadonlyMap<string, CaffeLayer>,
+  graph: Wanted,
+  naming: CaffeNaming,
+  faults: Faults,
+): Map<string, Tensor> {
+  const weights = new Map<string, Tensor>();
+  /** How many blobs of each layer are somebody's. */
+  const used = new Map<string, number>();
+  const use = (layer: string, blobs: number) => used.set(layer, Math.max(used.get(layer) ?? 0, blobs));
+  const statistics = new Map<string, ReturnType<typeof batchNormStatistics>>();
+  for (const parameter of graph.parameters) {
+    const place = caffePlace(naming, parameter);
+    if (place === undefined) {
+      faults.add("unmapped", parameter.name);
+      continue;
+    }
+    if ("blob" in place) {
+      const found = layers.get(place.layer)?.blobs[place.blob];
+      const what = `${place.layer}, blob ${place.blob}`;
+      use(place.layer, place.blob + 1);
+      if (found === undefined) faults.add("missing", `${what} for ${parameter.name}`);
+      else put(weights, parameter, found, what, faults);
+      continue;
+    }
+    const { batchNorm, scale, part } = place;
+    use(batchNorm, 3);
+    use(scale, 2);
+    const [batchNormLayer, scaleLayer] = [layers.get(batchNorm), layers.get(scale)];
+    if (batchNormLayer === undefined || scaleLayer === undefined) {
+      const missing = batchNormLayer === undefined ? batchNorm : scale;
+      faults.add("missing", `${missing} for ${parameter.name}`);
+      continue;
+    }
+    let found = statistics.get(batchNorm);
+    if (found === undefined) {
+      found = batchNormStatistics(batchNormLayer, scaleLayer);
+      statistics.set(batchNorm, found);
+    }
+    const isSaid = batchNormLayer.definition.fields.has("batch_norm_param");
+    const extra = (isSaid ? found.eps : naming.eps) - ourEps;
+    put(weights, parameter, part === "variance" ? raised(found.variance, extra) : found[part], batchNorm, faults);
+  }
+  for (const { name, blobs } of layers.values()) {
+    const known = used.get(name);
+    if (known === undefined) faults.add("unexpected", shownName(name));
+    else if (blobs.length > known) faults.add("unexpected", `${shownName(name)}, blob ${known}`);
+  }
+  return weights;
+}
+
+/** What batch norm adds to the variance in our networks. Where theirs add more or less, the difference moves into it. */
+const ourEps = 1e-5;
+
+function raised(variance: Tensor, by: number): Tensor {
+  if (Math.abs(by) < 1e-12) return variance;
+  return { ...variance, data: Float32Array.from(variance.data, (value) => value + by) };
+}
+
+const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
+
+function put(weights: Map<string, Tensor>, { name, type }: Parameter, found: Tensor, what: string, faults: Faults) {
+  const { shape, data } = found;
+  if (sizeOf(shape) !== sizeOf(type.shape) || !sameShape(withoutOnes(shape), withoutOnes(type.shape))) {
+    faults.add("misshapen", `${what}: ${name} is [${type.shape.join(", ")}], the file has [${shape.join(", ")}]`);
+    return;
+  }
+  weights.set(name, {
+    dtype: "float32",
+    shape: type.shape,
+    data: data instanceof Float32Array ? data : Float32Array.from(data),
+  });
+}
