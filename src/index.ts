@@ -5,6 +5,7 @@ export { type ErrorCode, type ErrorDetails, SenetError } from "./errors.ts";
 export { type Evaluation, type EvaluationBatch, evaluate } from "./evaluate/evaluate.ts";
 export { type GateMeans, meanGates } from "./evaluate/excitation.ts";
 export type { CompileOptions, Executable, Executor, Weights } from "./executors/executor.ts";
+export { encodeOnnx } from "./executors/ort/export.ts";
 export { referenceExecutor } from "./executors/reference/reference.ts";
 export { imagenetPreprocessing, type Preprocessing, preprocess } from "./images/preprocess.ts";
 export { type Picture, resize } from "./images/resize.ts";

@@ -8,6 +8,7 @@ import { classifyCommand } from "./commands/classify.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
+import { exportCommand } from "./commands/export.ts";
 import { modelsCommand } from "./commands/models.ts";
 import { trainCommand } from "./commands/train.ts";
 
@@ -17,6 +18,7 @@ const commands = [
   evaluateCommand,
   classifyCommand,
   modelsCommand,
+  exportCommand,
   benchmarkCommand,
   doctorCommand,
 ];
