@@ -24,7 +24,7 @@ export function demoCommand(program: Command): void {
     .command("demo")
     .description("draw pictures, train on them, evaluate, classify, and write a report; needs no data and no network")
     .option("--out <dir>", "where pictures, weights and report.html go", join("runs", "demo"))
-    .option("--epochs <n>", "passes over the training pictures", count, 12)
+    .option("--epochs <n>", "passes over the training pictures", count, 15)
     .option("--seed <n>", "seed of the pictures and of the training", natural, 0)
     .addOption(executorOption())
     .addHelpText("after", "\nExamples:\n  senet demo\n  senet demo --out /tmp/demo --seed 7")
@@ -44,8 +44,8 @@ async function runDemo({ out, epochs, seed, executor }: DemoOptions): Promise<vo
     model: "se-resnet-20",
     imageSize: 32,
     epochs,
-    batchSize: 64,
-    learningRate: 0.1,
+    batchSize: 32,
+    learningRate: 0.05,
     weightDecay: 5e-4,
     cropScale: 0.6,
     // The drawn things reach to the margins: no crop.

@@ -192,6 +192,9 @@ const batchKeeping: ReadonlySet<Op> = new Set<Op>([
   "avgPool",
   "globalAvgPool",
   "seScaleAdd",
+  "seScale",
+  "concat",
+  "channelSlice",
   "flatten",
   "softmax",
 ]);
