@@ -14,6 +14,7 @@ import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { selectExecutor } from "../executors/select.node.ts";
 import { standardTraining } from "../images/augment.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import type { Tensor } from "../tensor.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { ioError, readBytes, replaceFile } from "../weights/files.node.ts";
 import { initialWeights } from "../weights/init.ts";
@@ -184,7 +185,7 @@ export function preprocessingOf(config: TrainingConfig): Preprocessing {
 }
 
 type Earlier = Pick<Checkpoint, "weights"> & {
-  readonly velocities: ReadonlyMap<string, Checkpoint["weights"] extends Map<string, infer T> ? T : never>;
+  readonly velocities: ReadonlyMap<string, Tensor>;
   readonly state: TrainingState;
 };
 
