@@ -241,7 +241,11 @@ const examples: { readonly [K in Op]: Example<K> } = {
     attrs: { inputShape: [2, 3, 4, 5] },
     inputs: [f(2, 60)],
     outputs: [f(2, 3, 4, 5)],
-    misfits: [{ because: "rank", inputs: [f(2, 3, 4, 5)] }],
+    misfits: [
+      { because: "rank", inputs: [f(2, 3, 4, 5)] },
+      { because: "not the output of this flattening", inputs: [f(2, 59)] },
+      { because: "not the output of this flattening", inputs: [f(3, 60)] },
+    ],
   },
   softmax: { attrs: {}, inputs: [f(2, 3)], outputs: [f(2, 3)], misfits: [{ because: "rank", inputs: [f(3)] }] },
   softmaxCrossEntropy: {

@@ -1,7 +1,7 @@
 /** One shape and dtype rule per operation. */
 
 import { SenetError } from "../errors.ts";
-import { type Shape, sameShape } from "../tensor.ts";
+import { type Shape, sameShape, sizeOf } from "../tensor.ts";
 import { formatType, type Type } from "./graph.ts";
 import type { Attrs, Op, PoolAttrs } from "./ops.ts";
 
@@ -232,6 +232,10 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
   },
   flattenBackward: (inputs, attrs, fail) => {
     const dy = at(inputs, 0, 2, fail);
+    const [n, ...rest] = attrs.inputShape as [number, ...number[]];
+    if (dy.shape[0] !== n || dy.shape[1] !== sizeOf(rest)) {
+      fail("dy is not the output of this flattening", `[${n}, ${sizeOf(rest)}]`, formatType(dy));
+    }
     return [{ dtype: dy.dtype, shape: attrs.inputShape }];
   },
   softmax: (inputs, _attrs, fail) => [at(inputs, 0, 2, fail)],

@@ -71,7 +71,7 @@ export const lastFile = (out: string): string => join(out, "last.safetensors");
  */
 export async function trainRun(options: RunOptions): Promise<RunResult> {
   const { config, out, signal } = options;
-  const { train, val } = await openTrainingFolders(options.data);
+  const { train, val } = openTrainingFolders(options.data);
   const stepsPerEpoch = Math.floor(train.samples.length / config.batchSize);
   if (stepsPerEpoch === 0) {
     throw new SenetError("usage", "a batch is larger than the training set", {
