@@ -24,7 +24,7 @@ export interface LoaderOptions {
   readonly seed?: number;
   /** Leave out the last batch where it is not full; false by default. */
   readonly dropLast?: boolean;
-  /** Threads; by default one per core, at most 8. */
+  /** Threads; by default one per core but one, at most 8: the engine wants the cores, and waits when it must share one (docs/log.md). */
   readonly workers?: number;
   /** How many batches are made ahead of the one in use; 3 by default. */
   readonly prefetch?: number;
@@ -94,7 +94,8 @@ export class Loader {
    */
   constructor(options: LoaderOptions) {
     const { dataset, batchSize, transform, seed, dropLast = false, prefetch = 3 } = options;
-    const { workers = Math.min(8, availableParallelism()), cacheBytes = defaultCacheBytes() } = options;
+    const { workers = Math.min(8, Math.max(1, availableParallelism() - 1)), cacheBytes = defaultCacheBytes() } =
+      options;
     checkTransform(transform);
     checkWhole("batchSize", batchSize, 1);
     checkWhole("prefetch", prefetch, 1);
