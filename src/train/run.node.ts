@@ -97,7 +97,7 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       labelSmoothing: config.labelSmoothing,
       seed: config.seed,
       sgd: config,
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
+      ...threadsOf(options),
     },
     earlier?.velocities,
   );
