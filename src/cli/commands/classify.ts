@@ -4,9 +4,8 @@ import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";
 import { type Classification, Classifier, listPictures } from "../../evaluate/classify.node.ts";
 import { selectExecutor } from "../../executors/select.node.ts";
-import { decodeCheckpoint } from "../../weights/checkpoint.ts";
-import { readBytes } from "../../weights/files.node.ts";
 import { count, executorOption, jsonOption } from "../options.ts";
+import { weightsOf } from "../weights.ts";
 
 interface ClassifyOptions {
   readonly weights: string;
@@ -34,7 +33,7 @@ export function classifyCommand(program: Command): void {
 
 async function classifyPictures(paths: readonly string[], options: ClassifyOptions): Promise<void> {
   const files = listPictures(paths);
-  const checkpoint = decodeCheckpoint(await readBytes(options.weights), options.weights);
+  const checkpoint = await weightsOf(options.weights);
   const { executor } = await selectExecutor(options.executor);
   const classifier = await Classifier.create(checkpoint, executor);
   const results: Classification[] = [];

@@ -5,10 +5,9 @@ import { openFolder } from "../../data/folder.node.ts";
 import { Loader } from "../../data/loader.node.ts";
 import { evaluateFolder } from "../../evaluate/folder.node.ts";
 import { selectExecutor } from "../../executors/select.node.ts";
-import { decodeCheckpoint } from "../../weights/checkpoint.ts";
-import { readBytes } from "../../weights/files.node.ts";
 import { count, executorOption, jsonOption, threadsOption } from "../options.ts";
 import { clock, grouped, LiveLine } from "../output.ts";
+import { weightsOf } from "../weights.ts";
 
 interface EvaluateOptions {
   readonly weights: string;
@@ -44,7 +43,7 @@ export function evaluateCommand(program: Command): void {
 }
 
 async function evaluateWeights(options: EvaluateOptions): Promise<void> {
-  const { model, labels, weights, preprocessing } = decodeCheckpoint(await readBytes(options.weights), options.weights);
+  const { model, labels, weights, preprocessing } = await weightsOf(options.weights);
   const dataset = await openFolder(options.data, { classes: labels });
   const { executor, reason } = await selectExecutor(options.executor);
   const line = new LiveLine();

@@ -7,9 +7,10 @@ import { encodeOnnx } from "../../index.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { createRandom } from "../../random.ts";
 import { type Tensor, tensor } from "../../tensor.ts";
-import { type Checkpoint, decodeCheckpoint } from "../../weights/checkpoint.ts";
-import { readBytes, replaceFile } from "../../weights/files.node.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { replaceFile } from "../../weights/files.node.ts";
 import { inferenceGraph, inputName } from "../../zoo/index.ts";
+import { weightsOf } from "../weights.ts";
 
 interface ExportOptions {
   readonly weights: string;
@@ -30,7 +31,7 @@ export function exportCommand(program: Command): void {
 }
 
 async function exportNetwork({ weights: file, out }: ExportOptions): Promise<void> {
-  const checkpoint = decodeCheckpoint(await readBytes(file), file);
+  const checkpoint = await weightsOf(file);
   const { model, labels, preprocessing, weights } = checkpoint;
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
   const program = runPasses({ graph, weights }, inferencePasses);
