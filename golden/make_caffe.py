@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 import formula
+from samples import samples
 
 here = os.path.dirname(os.path.abspath(__file__))
 prototxts = os.path.join(here, "..", "..", "shared", "data", "caffe")
@@ -120,14 +121,6 @@ def caffemodel(blobs, gamma):
             body.append(field(7, dims + field(5, data)))
         chunks.append(field(100, b"".join(body)))
     return b"".join(chunks)
-
-
-def samples(values, count):
-    """`count` values at equal distances, and the largest of all by absolute value."""
-    flat = values.reshape(-1)
-    step = max(1, flat.size // count)
-    return {"shape": list(values.shape), "step": step, "largest": float(np.abs(flat).max()),
-            "values": [float(v) for v in flat[::step][:count]]}
 
 
 residual = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3), "154": (3, 8, 36, 3)}

@@ -12,16 +12,8 @@ import { caffeSource, namingByName, renameTensors } from "../src/weights/maps/re
 import { inferenceGraph, inputName, model } from "../src/zoo/index.ts";
 import { type CaffePart, caffeLayers } from "./caffe.ts";
 import { formulaPictures, uniform } from "./formula.ts";
-import { assertClose, golden } from "./support.ts";
-
-interface Samples {
-  readonly shape: readonly number[];
-  /** Between the places of the values. */
-  readonly step: number;
-  /** Of all values, by absolute value. */
-  readonly largest: number;
-  readonly values: readonly number[];
-}
+import { assertSamples, type Samples } from "./samples.ts";
+import { golden } from "./support.ts";
 
 interface Golden {
   readonly networks: Readonly<
@@ -88,19 +80,6 @@ function nodeName(layer: string): string {
 function outputOf(graph: Graph, name: string): Value {
   const node = graph.nodes.find((node) => node.name === name || (name === "pool1" && node.name === "maxpool"));
   return node?.outputs[0] ?? assert.fail(`there is no node ${name}`);
-}
-
-function assertSamples(found: Tensor, expected: Samples, what: string): void {
-  assert.deepEqual(found.shape, expected.shape, `${what}: shape`);
-  assert.ok(
-    expected.values.some((value) => value !== 0),
-    what,
-  );
-  let largest = 0;
-  for (const value of found.data) largest = Math.max(largest, Math.abs(value));
-  assertClose([largest], [expected.largest], 1e-4, `${what}: the largest value`);
-  const values = expected.values.map((_, i) => found.data[i * expected.step]!);
-  assertClose(values, expected.values, 1e-4, what);
 }
 
 const { networks } = JSON.parse(readFileSync(golden("caffe.json"), "utf8")) as Golden;
