@@ -24,6 +24,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   images: ["errors", "random", "tensor"],
   data: ["errors", "names", "random", "tensor", "images"],
   weights: ["errors", "names", "random", "tensor", "ir", "zoo", "images"],
+  pull: ["errors", "names", "weights"],
   evaluate: ["errors", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
   train: [
     ...["errors", "names", "random", "tensor", "ir", "zoo", "autodiff", "executors", "passes", "images", "data"],
@@ -41,7 +42,7 @@ const tops = ["index", "index.node", "cli"];
 
 /** Packages and modules that only Node has. */
 const needsNode = (specifier: string) =>
-  specifier.startsWith("node:") || specifier === "sharp" || specifier === "onnxruntime-node";
+  specifier.startsWith("node:") || ["sharp", "onnxruntime-node", "undici"].includes(specifier);
 /** Everything else that the library may ask for. */
 const runsAnywhere = ["zod", "@bufbuild/protobuf/wire"];
 const mayUseNode = (file: string) => file.startsWith("cli/") || /\.(node|test)\.ts$/.test(file);

@@ -10,6 +10,7 @@ import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { exportCommand } from "./commands/export.ts";
 import { modelsCommand } from "./commands/models.ts";
+import { pullCommand } from "./commands/pull.ts";
 import { trainCommand } from "./commands/train.ts";
 
 const commands = [
@@ -18,6 +19,7 @@ const commands = [
   evaluateCommand,
   classifyCommand,
   modelsCommand,
+  pullCommand,
   exportCommand,
   benchmarkCommand,
   doctorCommand,

@@ -1,0 +1,66 @@
+/** `senet pull`: released weights, fetched once and kept. */
+
+import { join } from "node:path";
+import { type Command, Option } from "commander";
+import { knownFiles } from "../../pull/addresses.ts";
+import { cacheFolder } from "../../pull/cache.node.ts";
+import { isFile } from "../../pull/pull.node.ts";
+import { jsonOption } from "../options.ts";
+import { table } from "../output.ts";
+import { megabytes, pullShown } from "../pulling.ts";
+
+interface PullOptions {
+  readonly cache?: string;
+  readonly force?: true;
+  readonly offline?: true;
+  readonly json?: true;
+}
+
+export function pullCommand(program: Command): void {
+  program
+    .command("pull")
+    .description("fetch released weights into the cache, or list what can be fetched")
+    .argument("[name]", "what to fetch; without it, the list")
+    .option("--cache <dir>", "folder to keep it in; default: SENET_CACHE, or the system's folder for caches")
+    .addOption(new Option("--force", "fetch it even if it is there").conflicts("offline"))
+    .option("--offline", "no request: only check what is in the cache")
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      "\nA download that was interrupted goes on where it stopped. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed;" +
+        "\nSENET_MIRROR=http://host/folder/ is tried before the known addresses." +
+        "\n\nExamples:\n  senet pull\n  senet pull se-resnet-50\n" +
+        "  senet classify photo.jpg --weights se-resnet-50   (fetches them too)",
+    )
+    .action(pullOrList);
+}
+
+async function pullOrList(name: string | undefined, { json, ...options }: PullOptions): Promise<void> {
+  if (name === undefined) return list(options.cache ?? cacheFolder(), json === true);
+  const path = await pullShown(name, { ...options, check: true });
+  console.log(json === true ? JSON.stringify({ name, path }, null, 2) : path);
+}
+
+async function list(cache: string, json: boolean): Promise<void> {
+  const files = await Promise.all(
+    [...knownFiles].map(async ([name, known]) => {
+      const path = join(cache, known.file);
+      return { name, ...known, path, isCached: await isFile(path) };
+    }),
+  );
+  if (json) {
+    console.log(JSON.stringify(files, null, 2));
+    return;
+  }
+  const rows = files.map(({ name, bytes, hash, format, source, licence, isCached }) => [
+    name,
+    bytes === undefined ? "" : megabytes(bytes),
+    hash === undefined ? "" : hash.hex.slice(0, 8),
+    format,
+    source,
+    licence,
+    isCached ? "yes" : "",
+  ]);
+  console.log(table(["name", "size", "hash", "format", "source", "licence", "in cache"], rows));
+  console.log(`\nCache: ${cache}`);
+}

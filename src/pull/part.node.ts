@@ -1,0 +1,172 @@
+/**
+ * The part of a file that has come so far. It lies in a folder beside the file, `FILE.HOST-PID-N.partial`, with a note
+ * of where it came from: the process that the folder is named after may write to it, and nobody else. What a process
+ * leaves behind, even one that was killed, belongs to the first that renames it.
+ */
+
+import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { z } from "zod";
+import { ioError } from "../weights/files.node.ts";
+
+/** Where the bytes came from. With `If-Range: validator` a server continues them only if they are still the same. */
+const originSchema = z.object({ address: z.string(), validator: z.string().optional() });
+export type Origin = z.infer<typeof originSchema>;
+
+/** Nobody waits so long for a byte: the owner is gone, though its number may be another's by now. */
+const abandonedAfterMs = 3_600_000;
+const ending = ".partial";
+const host = hostname().replace(/[^\w.]/g, "_");
+/** The folders that this process is at work on. */
+const held = new Set<string>();
+let count = 0;
+
+export class Part {
+  readonly #folder: string;
+  readonly #bytes: FileHandle;
+  #length: number;
+  #origin: Origin | undefined;
+
+  private constructor(folder: string, bytes: FileHandle, length: number, origin: Origin | undefined) {
+    this.#folder = folder;
+    this.#bytes = bytes;
+    this.#length = length;
+    this.#origin = origin;
+  }
+
+  /**
+   * What an earlier attempt left of the file `path`, or an empty part.
+   * @throws SenetError `io`
+   */
+  static async claim(path: string): Promise<Part> {
+    const folder = `${path}.${host}-${process.pid}-${count++}${ending}`;
+    held.add(folder);
+    try {
+      await adopt(path, folder);
+      await mkdir(folder, { recursive: true });
+      const origin = await readOrigin(folder);
+      // Bytes without a note may be anything's.
+      const bytes = await open(bytesIn(folder), origin === undefined ? "w+" : "r+");
+      return new Part(folder, bytes, (await bytes.stat()).size, origin);
+    } catch (cause) {
+      held.delete(folder);
+      throw ioError("cannot be written", folder, cause, cacheHint);
+    }
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get origin(): Origin | undefined {
+    return this.#origin;
+  }
+
+  /** The file that the bytes are in. */
+  get path(): string {
+    return bytesIn(this.#folder);
+  }
+
+  /** Forgets all bytes; those to come are from `origin`. */
+  async restart(origin: Origin): Promise<void> {
+    await this.#writing(async () => {
+      await this.#bytes.truncate(0);
+      this.#length = 0;
+      await writeFile(noteIn(this.#folder), JSON.stringify(origin));
+      this.#origin = origin;
+    });
+  }
+
+  async append(chunk: Uint8Array): Promise<void> {
+    await this.#writing(async () => {
+      for (let done = 0; done < chunk.length; ) {
+        const { bytesWritten } = await this.#bytes.write(chunk, done, chunk.length - done, this.#length);
+        done += bytesWritten;
+        this.#length += bytesWritten;
+      }
+    });
+  }
+
+  async #writing(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (cause) {
+      throw ioError(`cannot be written; the ${this.#length} bytes so far are kept`, this.path, cause, cacheHint);
+    }
+  }
+
+  /** The file is whole: it takes its place in one step. @throws SenetError `io` */
+  async finish(path: string): Promise<void> {
+    try {
+      await this.#bytes.sync();
+      await this.#bytes.close();
+      await rename(this.path, path);
+      await rm(this.#folder, { recursive: true, force: true });
+    } catch (cause) {
+      throw ioError("cannot be written", path, cause, cacheHint);
+    }
+  }
+
+  /** Leaves what there is for the next attempt, whoever makes it; an empty part goes. */
+  async release(): Promise<void> {
+    await this.#bytes.close();
+    if (this.#length === 0) await rm(this.#folder, { recursive: true, force: true });
+    held.delete(this.#folder);
+  }
+}
+
+const cacheHint = "free some space, or another --cache folder; the same command then goes on where it stopped";
+const bytesIn = (folder: string) => join(folder, "bytes");
+const noteIn = (folder: string) => join(folder, "origin.json");
+
+async function readOrigin(folder: string): Promise<Origin | undefined> {
+  try {
+    await stat(bytesIn(folder));
+    return originSchema.parse(JSON.parse(await readFile(noteIn(folder), "utf8")));
+  } catch {
+    return undefined; // nothing was left, or it was killed before the note was whole
+  }
+}
+
+/** Renames the largest abandoned part of `path` to `folder`, if there is one; the others go. */
+async function adopt(path: string, folder: string): Promise<void> {
+  const start = `${basename(path)}.`;
+  const names = await readdir(dirname(path));
+  const candidates: { from: string; size: number }[] = [];
+  for (const name of names) {
+    const owner = /^(.+)-(\d+)-\d+\.partial$/.exec(name.startsWith(start) ? name.slice(start.length) : "");
+    if (owner === null) continue;
+    const from = join(dirname(path), name);
+    const file = await stat(bytesIn(from)).catch(() => undefined);
+    const idle = file === undefined ? 0 : Date.now() - file.mtimeMs;
+    const isGone = owner[1] === host && !isAtWork(Number(owner[2]), from);
+    if (isGone || idle > abandonedAfterMs) candidates.push({ from, size: file?.size ?? 0 });
+  }
+  candidates.sort((a, b) => b.size - a.size);
+  let adopted = false;
+  for (const { from } of candidates) {
+    if (adopted) await rm(from, { recursive: true, force: true });
+    else adopted = await isRenamed(from, folder);
+  }
+}
+
+function isAtWork(pid: number, folder: string): boolean {
+  if (pid === process.pid) return held.has(folder);
+  try {
+    process.kill(pid, 0); // asks only
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** False where another process was faster. */
+async function isRenamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to);
+    return true;
+  } catch {
+    return false;
+  }
+}
