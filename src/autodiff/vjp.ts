@@ -71,6 +71,16 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
       return slice;
     });
   },
+  channelSlice: (back, { inputs, attrs: { start, length } }, dy) => {
+    const { dtype, shape } = inputs[0]!.type;
+    const [n, channels, height, width] = shape as [number, number, number, number];
+    const zeros = (suffix: string, count: number): Value[] => {
+      const shape = [n, count, height, width];
+      return count === 0 ? [] : [back.emit("fill", suffix, [], { value: 0, shape, dtype })];
+    };
+    const parts = [...zeros("before", start), dy, ...zeros("after", channels - start - length)];
+    return [back.emit("concat", "", parts, {})];
+  },
   flatten: (back, { inputs }, dy) => [back.emit("flattenBackward", "", [dy], { inputShape: inputs[0]!.type.shape })],
   softmaxCrossEntropy: (back, { inputs, attrs }, dy) => [
     back.emit("softmaxCrossEntropyBackward", "", [...inputs, dy], attrs),
@@ -80,7 +90,6 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
   runningAverage: notDifferentiable,
   softmax: notDifferentiable,
   fill: notDifferentiable,
-  channelSlice: notDifferentiable,
   channelSum: notDifferentiable,
   conv2dBackwardInput: notDifferentiable,
   conv2dBackwardWeight: notDifferentiable,

@@ -3,15 +3,21 @@
 import type { Value } from "../ir/graph.ts";
 import { batchNorm, type ConvOptions, conv2d, relu } from "./layers.ts";
 import type { Scope } from "./scope.ts";
-import { addShortcut, type SqueezeExcitation } from "./se.ts";
+import { addShortcut, type SqueezeExcitation, scaleChannels } from "./se.ts";
+
+/**
+ * The kernel of the shortcut's convolution where it has a stride (3 in SENet-154), or `pad`: no convolution, but every
+ * stride-th position, and zeros for the channels that are new (option A of He et al., which the CIFAR networks have).
+ */
+export type Projection = 1 | 3 | "pad";
 
 export interface BlockOptions {
   /** Channels of the block's output. */
   readonly out: number;
   readonly stride: number;
   readonly se: SqueezeExcitation | undefined;
-  /** Kernel of the shortcut's projection where it has a stride: 3 in SENet-154; default 1. */
-  readonly projection?: 1 | 3;
+  /** What the shortcut does where the shape changes; default 1. */
+  readonly projection?: Projection;
 }
 
 export interface BottleneckOptions extends BlockOptions {
@@ -30,28 +36,49 @@ function normed(scope: Scope, n: number, x: Value, options: ConvOptions): Value 
   return batchNorm(scope.at(`bn${n}`), conv2d(scope.at(`conv${n}`), x, options));
 }
 
-/** The input itself, or its projection where the shape changes. */
-function projectShortcut(scope: Scope, x: Value, { out, stride, projection = 1 }: BlockOptions): Value {
-  if (stride === 1 && x.type.shape[1] === out) return x;
-  const at = scope.at("downsample");
-  const kernel = stride === 1 ? 1 : projection;
-  return batchNorm(at.at(1), conv2d(at.at(0), x, { out, kernel, stride }));
+/** What both blocks end in: squeeze and excitation, the sum with the shortcut, ReLU. */
+function joinShortcut(scope: Scope, branch: Value, x: Value, options: BlockOptions): Value {
+  const { out, stride, se, projection = 1 } = options;
+  const isSame = stride === 1 && x.type.shape[1] === out;
+  let sum: Value;
+  if (isSame) sum = addShortcut(scope, branch, x, se);
+  else if (projection === "pad") sum = addPadded(scope, scaleChannels(scope, branch, se), x, stride);
+  else {
+    const at = scope.at("downsample");
+    const kernel = stride === 1 ? 1 : projection;
+    sum = addShortcut(scope, branch, batchNorm(at.at(1), conv2d(at.at(0), x, { out, kernel, stride })), se);
+  }
+  return relu(scope.at("relu"), sum);
+}
+
+/** Zeros on both sides of the shortcut's channels: only the branch's middle channels have something to add. */
+function addPadded(scope: Scope, branch: Value, x: Value, stride: number): Value {
+  const at = scope.at("shortcut");
+  const kept = at.at("subsample").apply("maxPool", [x], { kernel: 1, stride, pad: 0, ceil: false });
+  const [out, channels] = [branch.type.shape[1]!, x.type.shape[1]!];
+  const before = Math.floor((out - channels) / 2);
+  const slice = (name: string, start: number, end: number): Value[] =>
+    start === end ? [] : [at.at(name).apply("channelSlice", [branch], { start, length: end - start })];
+  const middle = slice("middle", before, before + channels);
+  const sum = scope.at("sum").apply("add", [...middle, kept], {});
+  const parts = [...slice("before", 0, before), sum, ...slice("after", before + channels, out)];
+  return scope.at("concat").apply("concat", parts, {});
 }
 
 /** Two 3×3 convolutions (ResNet-18, -34 and the CIFAR family); the stride is on the first. */
 export function basicBlock(scope: Scope, x: Value, options: BlockOptions): Value {
-  const { out, stride, se } = options;
+  const { out, stride } = options;
   const first = relu(scope.at("relu1"), normed(scope, 1, x, { out, kernel: 3, stride }));
   const branch = normed(scope, 2, first, { out, kernel: 3 });
-  return relu(scope.at("relu"), addShortcut(scope, branch, projectShortcut(scope, x, options), se));
+  return joinShortcut(scope, branch, x, options);
 }
 
 /** 1×1 reduce, 3×3, 1×1 increase (ResNet-50 and deeper, ResNeXts, SENet-154). */
 export function bottleneck(scope: Scope, x: Value, options: BottleneckOptions): Value {
-  const { out, width, reduce = width, groups = 1, stride, strideOn, se } = options;
+  const { out, width, reduce = width, groups = 1, stride, strideOn } = options;
   const [stride1, stride2] = strideOn === "1x1" ? [stride, 1] : [1, stride];
   const first = relu(scope.at("relu1"), normed(scope, 1, x, { out: reduce, kernel: 1, stride: stride1 }));
   const second = relu(scope.at("relu2"), normed(scope, 2, first, { out: width, kernel: 3, stride: stride2, groups }));
   const branch = normed(scope, 3, second, { out, kernel: 1 });
-  return relu(scope.at("relu"), addShortcut(scope, branch, projectShortcut(scope, x, options), se));
+  return joinShortcut(scope, branch, x, options);
 }

@@ -26,10 +26,10 @@ export function conv2d(scope: Scope, x: Value, options: ConvOptions): Value {
 
 /** Running statistics keep 0.9 of their old value at each step (PyTorch calls this momentum 0.1). */
 const runningDecay = 0.9;
-const eps = 1e-5;
+const usualEps = 1e-5;
 
 /** Normalises each channel over the batch when training, by the running statistics otherwise. */
-export function batchNorm(scope: Scope, x: Value): Value {
+export function batchNorm(scope: Scope, x: Value, eps: number = usualEps): Value {
   const [n, channels, height, width] = x.type.shape as [number, number, number, number];
   const gamma = scope.parameter("weight", [channels], "gamma");
   const beta = scope.parameter("bias", [channels], "beta");
@@ -50,8 +50,9 @@ export function batchNorm(scope: Scope, x: Value): Value {
 
 export const relu = (scope: Scope, x: Value): Value => scope.apply("relu", [x], {});
 
-/** `[N,I] → [N,out]`, with bias. */
-export function linear(scope: Scope, x: Value, out: number): Value {
-  const weight = scope.parameter("weight", [out, x.type.shape[1]!], "weight");
-  return scope.apply("linear", [x, weight, scope.parameter("bias", [out], "bias")], {});
+/** `[N,I] → [N,out]` */
+export function linear(scope: Scope, x: Value, out: number, bias: boolean = true): Value {
+  const inputs = [x, scope.parameter("weight", [out, x.type.shape[1]!], "weight")];
+  if (bias) inputs.push(scope.parameter("bias", [out], "bias"));
+  return scope.apply("linear", inputs, {});
 }

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertClose } from "../../tests/support.ts";
+import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/graph.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { basicBlock, bottleneck } from "./blocks.ts";
 import { batchNorm, conv2d, linear } from "./layers.ts";
 import { Scope } from "./scope.ts";
@@ -172,4 +173,78 @@ test("layers keep the size by default, and know groups and biases", () => {
   const classifier = build([2, 6], false, (scope, x) => linear(scope, x, 3));
   assert.deepEqual(classifier.outputs.get("y")!.type.shape, [2, 3]);
   assert.deepEqual(shapeOf(classifier, "layer1.0.weight"), [3, 6]);
+});
+
+test("a padded shortcut is every stride-th position in the middle channels, and has no parameters", async () => {
+  const options = { out: 6, stride: 2, se: undefined, projection: "pad" } as const;
+  const graph = build([1, 3, 3, 4], false, (scope, x) => basicBlock(scope, x, options));
+  assert.ok(!graph.parameters.some(({ name }) => name.includes("downsample") || name.includes("shortcut")));
+  // The branch is 0.5 everywhere: the second batch norm's beta.
+  const weights = new Map(
+    graph.parameters.map(({ name, type, role }) => {
+      const value = name === "layer1.0.bn2.bias" ? 0.5 : role === "variance" ? 1 : 0;
+      return [name, tensor(type.shape, new Float32Array(type.shape.reduce((a, b) => a * b)).fill(value))];
+    }),
+  );
+  const executable = await referenceExecutor.compile(graph, weights);
+  const x = tensor(
+    [1, 3, 3, 4],
+    Float32Array.from({ length: 36 }, (_, i) => i),
+  );
+  const y = (await executable.run(new Map([["x", x]]))).get("y")!;
+  assert.deepEqual(y.shape, [1, 6, 2, 2]);
+  const shortcut = [0, 1, 2].flatMap((c) => [0, 2, 8, 10].map((at) => 12 * c + at));
+  const expected = [0, 0, 0, 0, ...shortcut, 0, 0, 0, 0, 0, 0, 0, 0].map((value) => value + 0.5);
+  assert.deepEqual([...y.data], expected);
+  await executable.dispose();
+});
+
+test("a slice of channels hands its gradient back to where it was cut from", async () => {
+  const builder = new GraphBuilder("test");
+  const scope = new Scope(builder, { training: false, dtype: "float64" });
+  const image = builder.input("x", [2, 1, 3, 3], "float64");
+  const stem = conv2d(scope.at("stem"), image, { out: 2, kernel: 3, bias: true });
+  const [first, middle, last] = [
+    scope
+      .at("first")
+      .apply("channelSlice", [conv2d(scope.at("conv"), stem, { out: 4, kernel: 1 })], { start: 0, length: 1 }),
+    scope.at("middle").apply("channelSlice", [stem], { start: 1, length: 1 }),
+    scope.at("last").apply("channelSlice", [stem], { start: 0, length: 1 }),
+  ];
+  const joined = scope.at("join").apply("concat", [first, middle, last], {});
+  const features = scope.at("flatten").apply("flatten", [scope.at("pool").apply("globalAvgPool", [joined], {})], {});
+  const labels = builder.input("labels", [2], "int32");
+  builder.output("loss", builder.apply("softmaxCrossEntropy", "loss", [features, labels], { labelSmoothing: 0 }));
+  const graph = differentiate(builder.build());
+
+  const random = (length: number, seed: number) => Float64Array.from({ length }, (_, i) => Math.sin(7 * i + seed));
+  const inputs = new Map<string, Tensor>([
+    ["x", tensor([2, 1, 3, 3], random(18, 1))],
+    ["labels", tensor([2], Int32Array.of(2, 0))],
+  ]);
+  const weights = new Map(
+    graph.parameters.map(({ name, type }, i) => [name, tensor(type.shape, random(sizeOf(type.shape), i + 2))]),
+  );
+  const run = async () => {
+    const executable = await referenceExecutor.compile(graph, weights);
+    const outputs = await executable.run(inputs);
+    await executable.dispose();
+    return outputs;
+  };
+  const outputs = await run();
+  for (const { name } of graph.parameters) {
+    const { data } = weights.get(name)!;
+    const differences: number[] = [];
+    for (let i = 0; i < data.length; i++) {
+      const value = data[i]!;
+      const losses: number[] = [];
+      for (const step of [1e-4, -1e-4]) {
+        data[i] = value + step;
+        losses.push((await run()).get("loss")!.data[0]!);
+      }
+      data[i] = value;
+      differences.push((losses[0]! - losses[1]!) / 2e-4);
+    }
+    assertClose(outputs.get(gradientOf(name))!.data, differences, 1e-6, name);
+  }
 });

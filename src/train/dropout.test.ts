@@ -8,7 +8,7 @@ import { Dropout } from "./dropout.ts";
 const graph = lossGraph(model("senet-154", 10), { batch: 8, imageSize: 32 });
 const draw = (seed: number, step: number): number[] => {
   const inputs = new Map<string, Tensor>();
-  new Dropout(graph, 0.2, seed).feed(inputs, step);
+  new Dropout(graph, new Map([[keepName, 0.2]]), seed).feed(inputs, step);
   return [...inputs.get(keepName)!.data];
 };
 
@@ -28,7 +28,7 @@ test("a step's draw depends on the seed and the step alone", () => {
 
 test("a network without dropout is fed nothing, and gradients pass through dropout", () => {
   const inputs = new Map<string, Tensor>();
-  new Dropout(lossGraph(model("se-resnet-20"), { batch: 2, imageSize: 32 }), 0, 1).feed(inputs, 0);
+  new Dropout(lossGraph(model("se-resnet-20"), { batch: 2, imageSize: 32 }), new Map(), 1).feed(inputs, 0);
   assert.equal(inputs.size, 0);
   const backward = differentiate(graph);
   assert.ok(backward.nodes.some(({ op, name }) => op === "dropout" && name === "dropout.backward"));

@@ -3,23 +3,22 @@
 import type { Graph } from "../ir/graph.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
-import { keepName } from "../zoo/index.ts";
 
 /** Keeps these draws apart from those of the loader and of the initial weights, which have other second keys. */
 const stream = 0x64726f70;
 
 export class Dropout {
-  readonly #rate: number;
+  readonly #rates: ReadonlyMap<string, number>;
   readonly #seed: number;
-  /** Absent in a graph without dropout. */
-  readonly #keep: Tensor | undefined;
+  /** By the name of the graph's input; none in a graph without dropout. */
+  readonly #keeps: ReadonlyMap<string, Tensor>;
 
-  /** @param rate the part of the features that is dropped */
-  constructor(graph: Graph, rate: number, seed: number) {
-    this.#rate = rate;
+  /** @param rates the part that is dropped, by the input's name */
+  constructor(graph: Graph, rates: ReadonlyMap<string, number>, seed: number) {
+    this.#rates = rates;
     this.#seed = seed;
-    const input = graph.inputs.find(({ name }) => name === keepName);
-    this.#keep = input && zeros(input.type.dtype, input.type.shape);
+    const inputs = graph.inputs.filter(({ name }) => rates.has(name));
+    this.#keeps = new Map(inputs.map(({ name, type }) => [name, zeros(type.dtype, type.shape)]));
   }
 
   /**
@@ -27,10 +26,12 @@ export class Dropout {
    * @param step counted over the whole run, so that a resumed run draws what it would have
    */
   feed(inputs: Map<string, Tensor>, step: number): void {
-    if (this.#keep === undefined) return;
-    const { data } = this.#keep;
+    if (this.#keeps.size === 0) return;
     const random = createRandom(this.#seed, stream, step);
-    for (let i = 0; i < data.length; i++) data[i] = random.uniform() < this.#rate ? 0 : 1 / (1 - this.#rate);
-    inputs.set(keepName, this.#keep);
+    for (const [name, keep] of this.#keeps) {
+      const rate = this.#rates.get(name)!;
+      for (let i = 0; i < keep.data.length; i++) keep.data[i] = random.uniform() < rate ? 0 : 1 / (1 - rate);
+      inputs.set(name, keep);
+    }
   }
 }

@@ -6,7 +6,7 @@ import { countCorrect } from "../evaluate/metrics.ts";
 import type { Executable, Executor, Weights } from "../executors/executor.ts";
 import { type Graph, isTrainable } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
-import { inputName, labelsName, lossGraph, type Model } from "../zoo/index.ts";
+import { dropoutRates, inputName, labelsName, lossGraph, type Model } from "../zoo/index.ts";
 import { allFinite, firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
 import { Sgd, type SgdConfig } from "./sgd.ts";
@@ -72,7 +72,6 @@ export class TrainingStep {
     velocities?: ReadonlyMap<string, Tensor>,
   ): Promise<TrainingStep> {
     const { batchSize, imageSize, labelSmoothing, threads, sgd, seed = 0 } = options;
-    const rate = model.config.family === "resnet" ? model.config.dropout : 0;
     const graph = differentiate(lossGraph(model, { batch: batchSize, imageSize, labelSmoothing }));
     const executable = await executor.compile(graph, weights, {
       weights: "live",
@@ -84,7 +83,7 @@ export class TrainingStep {
       executable,
       weights,
       new Sgd(graph, sgd, velocities),
-      new Dropout(graph, rate, seed),
+      new Dropout(graph, dropoutRates(model), seed),
     );
   }
 

@@ -48,16 +48,49 @@ const resnetSchema = z
     reduce: z.number().positive().max(1),
     groups: positive.max(65536),
     strideOn: z.enum(["1x1", "3x3"]),
-    projection: z.union([z.literal(1), z.literal(3)]),
+    projection: z.union([z.literal(1), z.literal(3), z.literal("pad")]),
     dropout: z.number().min(0).lt(1),
     se: seSchema,
   })
   .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
 const inceptionSchema = z.strictObject({ family: z.literal("inception"), se: seSchema });
-const configSchema = z.discriminatedUnion("family", [resnetSchema, inceptionSchema]);
+
+const natural = z.number().int().min(0).max(65535);
+const placed = { name: z.string().min(1).max(1000), inputs: z.array(z.string()).min(1).max(1000) };
+const windowed = {
+  kernel: positive.max(65535),
+  stride: positive.max(65535),
+  pad: natural,
+};
+const bare = <K extends string>(kind: K) => z.strictObject({ ...placed, kind: z.literal(kind) });
+const pooling = <K extends string>(kind: K) => bare(kind).extend({ ...windowed, ceil: z.boolean() });
+const out = positive.max(2 ** 20);
+const layerSchema = z.discriminatedUnion("kind", [
+  bare("conv").extend({ ...windowed, out, groups: positive.max(65536), bias: z.boolean() }),
+  bare("batchNorm").extend({ eps: z.number().positive().max(1) }),
+  bare("relu"),
+  bare("sigmoid"),
+  pooling("maxPool"),
+  pooling("avgPool"),
+  bare("globalAvgPool"),
+  bare("add"),
+  bare("concat"),
+  bare("seScale"),
+  bare("seScaleAdd"),
+  bare("dropout").extend({ rate: z.number().min(0).lt(1) }),
+  bare("flatten"),
+  bare("linear").extend({ out, bias: z.boolean() }),
+]);
+const layersSchema = z.strictObject({
+  family: z.literal("layers"),
+  imageSize: positive.max(65535),
+  layers: z.array(layerSchema).min(1).max(20_000),
+});
+
+const configSchema = z.discriminatedUnion("family", [resnetSchema, inceptionSchema, layersSchema]);
 const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
-const labelsSchema = z.array(z.string());
-const preprocessingSchema = z.strictObject({
+export const labelsSchema = z.array(z.string());
+export const preprocessingSchema = z.strictObject({
   channels: z.enum(["rgb", "bgr"]),
   scale: z.union([z.literal(1), z.literal(255)]),
   mean: triple(z.number()),
@@ -83,13 +116,16 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
   return encodeSafetensors(tensors, metadata);
 }
 
+/** Whether a safetensors file with this metadata is one of ours. */
+export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean => metadata.get("format") === format;
+
 /**
  * @param where the file's name, for errors
  * @throws SenetError `weights` where the file is damaged, not ours, or its tensors are not its model's
  */
 export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const { tensors, metadata } = parseSafetensors(bytes, where);
-  if (metadata.get("format") !== format) {
+  if (!isCheckpoint(metadata)) {
     throw new SenetError("weights", "this safetensors file was not written by senet", {
       where,
       expected: `format "${format}" in its metadata`,
@@ -127,15 +163,22 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
 
 function parametersOf(model: Model, where: string): readonly Parameter[] {
   try {
-    // They do not depend on the picture's size.
-    return inferenceGraph(model, { batch: 1, imageSize: 64 }).parameters;
+    // Those of our own networks do not depend on the picture's size.
+    const imageSize = model.config.family === "layers" ? model.config.imageSize : 64;
+    return inferenceGraph(model, { batch: 1, imageSize }).parameters;
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
     throw new SenetError("weights", 'the metadata "model" cannot be used', { where, found: cause.message, cause });
   }
 }
 
-function readMetadata<T>(metadata: ReadonlyMap<string, string>, key: string, schema: z.ZodType<T>, where: string): T {
+/** A value of the metadata, checked. @throws SenetError `weights` */
+export function readMetadata<T>(
+  metadata: ReadonlyMap<string, string>,
+  key: string,
+  schema: z.ZodType<T>,
+  where: string,
+): T {
   const fail = (found: string, cause?: unknown): never => {
     throw new SenetError("weights", `the metadata "${key}" cannot be used`, { where, found, cause });
   };

@@ -2,17 +2,21 @@
 
 import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, Value } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import { Scope } from "../nn/scope.ts";
 import type { DType } from "../tensor.ts";
 import { type InceptionConfig, inception } from "./inception.ts";
-import { type ResNetConfig, resnet } from "./resnet.ts";
+import { keepOf, type LayersConfig, layered } from "./layers.ts";
+import { keepName, type ResNetConfig, resnet } from "./resnet.ts";
 
-/** Which function builds the network, and what it is given. */
-export type ModelConfig =
+/** Which function builds a network of the zoo, and what it is given. */
+export type ZooConfig =
   | ({ readonly family: "resnet" } & ResNetConfig)
   | ({ readonly family: "inception" } & InceptionConfig);
+
+/** A network of the zoo, or one that came from elsewhere. */
+export type ModelConfig = ZooConfig | ({ readonly family: "layers" } & LayersConfig);
 
 /** The original table's errors in percent, single crop of 224 (architectures.md 2.2). */
 export interface Published {
@@ -21,7 +25,7 @@ export interface Published {
 }
 
 export interface ZooEntry {
-  readonly config: ModelConfig;
+  readonly config: ZooConfig;
   /** The picture side that the network was designed for. */
   readonly imageSize: number;
   readonly classes: number;
@@ -76,8 +80,8 @@ const cifar = (n: number): Config => ({ ...basic(n, n, n), stem: "cifar", widths
 /** The same network with the stride on the 3×3 and padded pooling, which timm's and torchvision's weights are for. */
 const modern = (config: Config): Config => ({ ...config, strideOn: "3x3", pool: "padded" });
 
-const onImagenet = (config: ModelConfig): ZooEntry => ({ config, imageSize: 224, classes: 1000 });
-const onCifar = (config: ModelConfig): ZooEntry => ({ config, imageSize: 32, classes: 10 });
+const onImagenet = (config: ZooConfig): ZooEntry => ({ config, imageSize: 224, classes: 1000 });
+const onCifar = (config: ZooConfig): ZooEntry => ({ config, imageSize: 32, classes: 10 });
 
 const plain: Readonly<Record<string, ZooEntry>> = {
   "resnet-18": onImagenet(basic(2, 2, 2, 2)),
@@ -147,6 +151,17 @@ export const inputName = "image";
 export const labelsName = "labels";
 export { keepName } from "./resnet.ts";
 
+/** What each dropout of a network drops: the rate by the name of the input that tells what to keep. */
+export function dropoutRates({ config }: Model): ReadonlyMap<string, number> {
+  if (config.family === "resnet") return new Map([[keepName, config.dropout]]);
+  if (config.family === "inception") return new Map();
+  return new Map(
+    config.layers.flatMap((layer): [string, number][] =>
+      layer.kind === "dropout" ? [[keepOf(layer.name), layer.rate]] : [],
+    ),
+  );
+}
+
 /** A zoo model for so many classes (default: its own). */
 export function model(name: string, classes?: number): Model {
   const entry = zooEntry(name);
@@ -157,11 +172,20 @@ function start(model: Model, training: boolean, { batch, imageSize, dtype = "flo
   const builder = new GraphBuilder(model.name);
   const image = builder.input(inputName, [batch, 3, imageSize, imageSize], dtype);
   const scope = new Scope(builder, { training, dtype });
-  const { config, classes } = model;
-  const logits =
-    config.family === "resnet" ? resnet(scope, image, config, classes) : inception(scope, image, config, classes);
+  const logits = build(scope, image, model);
   builder.output("logits", logits);
   return { builder, logits };
+}
+
+function build(scope: Scope, image: Value, { config, classes }: Model): Value {
+  switch (config.family) {
+    case "resnet":
+      return resnet(scope, image, config, classes);
+    case "inception":
+      return inception(scope, image, config, classes);
+    case "layers":
+      return layered(scope, image, config, classes);
+  }
 }
 
 /** `image [N,3,S,S] → logits [N,classes]`, batch norm by running statistics. */

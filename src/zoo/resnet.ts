@@ -1,7 +1,7 @@
 /** ResNets, ResNeXts and SENet-154, with and without squeeze and excitation: one function of a config. */
 
 import type { Value } from "../ir/graph.ts";
-import { basicBlock, bottleneck } from "../nn/blocks.ts";
+import { basicBlock, bottleneck, type Projection } from "../nn/blocks.ts";
 import { batchNorm, type ConvOptions, conv2d, linear, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { SqueezeExcitation } from "../nn/se.ts";
@@ -24,8 +24,8 @@ export interface ResNetConfig {
   readonly groups: number;
   /** Which convolution of a bottleneck has the stride. */
   readonly strideOn: "1x1" | "3x3";
-  /** Kernel of shortcut projections that have a stride. */
-  readonly projection: 1 | 3;
+  /** What shortcuts do where the shape changes. */
+  readonly projection: Projection;
   /** Part of the features that is dropped before the classifier when training. */
   readonly dropout: number;
   readonly se?: SqueezeExcitation | undefined;

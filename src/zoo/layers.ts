@@ -1,0 +1,154 @@
+/** A network as plain data, layer by layer: what the import of others' definitions gives (weights/caffe-network.ts). */
+
+import { SenetError } from "../errors.ts";
+import type { Value } from "../ir/graph.ts";
+import type { PoolAttrs } from "../ir/ops.ts";
+import { batchNorm, conv2d, linear, relu } from "../nn/layers.ts";
+import type { Scope } from "../nn/scope.ts";
+
+/** The kinds of layers, with what each is given. */
+interface Kinds {
+  conv: {
+    readonly out: number;
+    readonly kernel: number;
+    readonly stride: number;
+    readonly pad: number;
+    readonly groups: number;
+    readonly bias: boolean;
+  };
+  /** By running statistics, or by the batch's when training; with gamma and beta. */
+  batchNorm: { readonly eps: number };
+  relu: {};
+  sigmoid: {};
+  maxPool: PoolAttrs;
+  /** Counts the padding. */
+  avgPool: PoolAttrs;
+  globalAvgPool: {};
+  /** The sum of two or more. */
+  add: {};
+  /** Along the channels. */
+  concat: {};
+  /** Inputs: gate `[N,C,1,1]`, and what it multiplies. */
+  seScale: {};
+  /** Inputs: gate, branch, shortcut. */
+  seScaleAdd: {};
+  /** The identity, except when training. */
+  dropout: { readonly rate: number };
+  flatten: {};
+  linear: { readonly out: number; readonly bias: boolean };
+}
+
+type Kind = keyof Kinds;
+
+interface Placed {
+  /** Names the layer's value and its parameters. */
+  readonly name: string;
+  /** Layers before this one, or `image`. */
+  readonly inputs: readonly string[];
+}
+
+export type LayerConfig = { [K in Kind]: Placed & { readonly kind: K } & Kinds[K] }[Kind];
+
+export interface LayersConfig {
+  /** The picture side that the network was defined for; others work where nothing depends on it. */
+  readonly imageSize: number;
+  /** In an order in which each layer's inputs come before it; the last gives the logits. */
+  readonly layers: readonly LayerConfig[];
+}
+
+/** `image [N,3,H,W] → logits [N,classes]`. @throws SenetError `shape` where the layers do not fit each other */
+export function layered(scope: Scope, image: Value, { layers }: LayersConfig, classes: number): Value {
+  const values = new Map<string, Value>([[image.name, image]]);
+  let last = image;
+  for (const layer of layers) {
+    const inputs = layer.inputs.map(
+      (name) => values.get(name) ?? unfit(layer.name, `there is no layer "${name}" before this one`),
+    );
+    last = buildLayer(scope, layer, inputs);
+    values.set(layer.name, last);
+  }
+  const { shape } = last.type;
+  if (shape.length !== 2 || shape[1] !== classes) {
+    unfit(last.name, "the last layer does not give the logits", `[N, ${classes}]`, `[${shape.join(", ")}]`);
+  }
+  return last;
+}
+
+function unfit(where: string, what: string, expected?: string, found?: string): never {
+  throw new SenetError("shape", what, {
+    where,
+    ...(expected === undefined ? {} : { expected }),
+    ...(found === undefined ? {} : { found }),
+  });
+}
+
+/** How many inputs a layer has: exactly, or at least where it takes a list. */
+const arities: Readonly<Record<Kind, number>> = {
+  conv: 1,
+  batchNorm: 1,
+  relu: 1,
+  sigmoid: 1,
+  maxPool: 1,
+  avgPool: 1,
+  globalAvgPool: 1,
+  add: 2,
+  concat: 1,
+  seScale: 2,
+  seScaleAdd: 3,
+  dropout: 1,
+  flatten: 1,
+  linear: 1,
+};
+const takesList = (kind: Kind) => kind === "add" || kind === "concat";
+
+type BuildRule<K extends Kind> = (scope: Scope, inputs: readonly [Value, ...Value[]], options: Kinds[K]) => Value;
+
+function window({ kernel, stride, pad, ceil }: PoolAttrs, { path }: Scope): PoolAttrs {
+  if (pad >= kernel) unfit(path, "a window of padding alone has no value", `a pad below ${kernel}`, `${pad}`);
+  return { kernel, stride, pad, ceil };
+}
+
+const rules: { readonly [K in Kind]: BuildRule<K> } = {
+  conv: (scope, [x], options) => {
+    const channels = x.type.shape[1]!;
+    if (channels % options.groups !== 0) {
+      unfit(scope.path, "channels do not divide into groups", `a multiple of ${options.groups}`, `${channels}`);
+    }
+    return conv2d(scope, x, options);
+  },
+  batchNorm: (scope, [x], { eps }) => batchNorm(scope, x, eps),
+  relu: (scope, [x]) => relu(scope, x),
+  sigmoid: (scope, inputs) => scope.apply("sigmoid", inputs, {}),
+  maxPool: (scope, inputs, attrs) => scope.apply("maxPool", inputs, window(attrs, scope)),
+  avgPool: (scope, inputs, attrs) => scope.apply("avgPool", inputs, window(attrs, scope)),
+  globalAvgPool: (scope, inputs) => scope.apply("globalAvgPool", inputs, {}),
+  add: (scope, [first, ...others]) => {
+    const last = others.pop()!;
+    const sum = others.reduce((sum, x, i) => scope.at(i).apply("add", [sum, x], {}), first);
+    return scope.apply("add", [sum, last], {});
+  },
+  concat: (scope, inputs) => scope.apply("concat", inputs, {}),
+  seScale: (scope, inputs) => scope.apply("seScale", inputs, {}),
+  seScaleAdd: (scope, inputs) => scope.apply("seScaleAdd", inputs, {}),
+  dropout: (scope, [x]) => {
+    if (!scope.mode.training) return x;
+    return scope.apply("dropout", [x, scope.graph.input(keepOf(scope.path), x.type.shape, scope.mode.dtype)], {});
+  },
+  flatten: (scope, inputs) => scope.apply("flatten", inputs, {}),
+  linear: (scope, [x], { out, bias }) => linear(scope, x, out, bias),
+};
+
+/** The input that tells a dropout layer what to keep. */
+export const keepOf = (dropout: string): string => `${dropout}.keep`;
+
+/** Adds one layer. @throws SenetError `shape` where its inputs do not fit */
+export function buildLayer(scope: Scope, layer: LayerConfig, inputs: readonly Value[]): Value {
+  const { name, kind } = layer;
+  const arity = arities[kind];
+  const [first, ...others] = inputs;
+  if (first === undefined || (takesList(kind) ? inputs.length < arity : inputs.length !== arity)) {
+    return unfit(name, `a layer of kind ${kind} has other inputs`, `${arity}`, `${inputs.length}`);
+  }
+  const rule = rules[kind] as BuildRule<Kind>;
+  return rule(scope.at(name), [first, ...others], layer);
+}
