@@ -71,7 +71,7 @@ export class Part {
   /** Forgets all bytes; those to come are from `origin`. */
   async restart(origin: Origin): Promise<void> {
     await this.#writing(async () => {
-      await this.#bytes.truncate(0);
+      if (this.#length > 0) await this.#bytes.truncate(0);
       this.#length = 0;
       await writeFile(noteIn(this.#folder), JSON.stringify(origin));
       this.#origin = origin;
