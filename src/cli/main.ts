@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { SenetError } from "../errors.ts";
 import { benchmarkCommand } from "./commands/benchmark.ts";
 import { classifyCommand } from "./commands/classify.ts";
+import { convertCommand } from "./commands/convert.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
@@ -21,6 +22,7 @@ const commands = [
   modelsCommand,
   pullCommand,
   exportCommand,
+  convertCommand,
   benchmarkCommand,
   doctorCommand,
 ];

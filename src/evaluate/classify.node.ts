@@ -3,7 +3,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SenetError } from "../errors.ts";
-import type { Executable, Executor } from "../executors/executor.ts";
+import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
 import { decodePicture, isPictureName } from "../images/decode.node.ts";
 import { preprocess } from "../images/preprocess.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
@@ -34,11 +34,11 @@ export class Classifier {
     this.#network = network;
   }
 
-  static async create(checkpoint: Checkpoint, executor: Executor): Promise<Classifier> {
+  static async create(checkpoint: Checkpoint, executor: Executor, options: CompileOptions = {}): Promise<Classifier> {
     const { model, weights, preprocessing } = checkpoint;
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
     const program = runPasses({ graph, weights }, inferencePasses);
-    return new Classifier(checkpoint, await executor.compile(program.graph, program.weights));
+    return new Classifier(checkpoint, await executor.compile(program.graph, program.weights, options));
   }
 
   /** @throws SenetError `data` where the picture cannot be decoded */

@@ -1,12 +1,120 @@
 /** Opens weight files of any format that is read, as a network ready to run. */
 
-import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
+import { SenetError } from "../errors.ts";
+import { shownName } from "./bytes.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import type { WeightFormat } from "./detect.ts";
 import { readBytes } from "./files.node.ts";
+import { impliedLabels } from "./labels.ts";
+import { findModel } from "./maps/find-model.ts";
+import type { Naming } from "./maps/namings.ts";
+import { detectNaming, namingByName, renameTensors } from "./maps/rename.ts";
+import { type FileContent, readContent, type WeightFile } from "./source.node.ts";
+
+export interface OpenOptions {
+  /** The zoo model that the weights are of; absent: the one that fits. */
+  readonly model?: string;
+  /** Whose names the file has (namings.ts); absent: it shows. */
+  readonly from?: string;
+  /** Class names, by index; absent: the file's own, ImageNet's for 1,000 classes, else numbers. */
+  readonly labels?: readonly string[];
+}
+
+/** A network, and what it was opened from. */
+export interface Opened {
+  readonly checkpoint: Checkpoint;
+  readonly format: WeightFormat;
+  /** Whose names the file has; `senet` for our own files. */
+  readonly naming: string;
+}
 
 /**
- * The network in a weight file, with the labels and the pre-processing that it wants.
- * @throws SenetError `io`, `weights`
+ * The network in a weight file, with the labels and the pre-processing that it wants. The format is known by content,
+ * the model by the names and shapes of its tensors.
+ * @param paths a file; or a prototxt and its caffemodel, in any order
+ * @throws SenetError `io`; `weights` where a file is damaged, in no format that is read or of no network that is known;
+ * `usage` where an option does not fit it
  */
-export async function openWeights(path: string): Promise<Checkpoint> {
-  return decodeCheckpoint(await readBytes(path), path);
+export async function openWeights(paths: string | readonly string[], options: OpenOptions = {}): Promise<Checkpoint> {
+  const files = await Promise.all([paths].flat().map(async (where) => ({ where, bytes: await readBytes(where) })));
+  return (await openFiles(files, options)).checkpoint;
+}
+
+/** As `openWeights`, of files that are in memory; the weights may be views on their bytes. */
+export async function openFiles(files: readonly WeightFile[], options: OpenOptions = {}): Promise<Opened> {
+  const contents = await Promise.all(files.map(readContent));
+  const { main } = sorted(contents);
+  const { format, where } = main;
+  if (main.kind === "checkpoint") {
+    const { checkpoint } = main;
+    const { model, from } = options;
+    if ((model ?? checkpoint.model.name) !== checkpoint.model.name || (from ?? "senet") !== "senet") {
+      throw new SenetError("usage", "this file says itself what it is", {
+        where,
+        expected: `${checkpoint.model.name} under the names of senet`,
+        found: [model && `--model ${model}`, from && `--from ${from}`].filter(Boolean).join(" "),
+      });
+    }
+    return { checkpoint: { ...checkpoint, labels: labelsFor(options, checkpoint, where) }, format, naming: "senet" };
+  }
+  const { source, carried } = main;
+  const naming = options.from === undefined ? detectNaming(source, where) : namingByName(options.from);
+  checkKind(naming, main);
+  const { model, parameters } = findModel(source, naming, where, options.model);
+  const weights = renameTensors(source, { name: model.name, parameters }, naming, where);
+  const preprocessing = carried.preprocessing ?? naming.preprocessing(model.config);
+  const said = carried.labels ?? impliedLabels(naming, model.classes);
+  const labels = labelsFor(options, { labels: said, model }, where);
+  return { checkpoint: { model, labels, preprocessing, weights }, format, naming: naming.name };
+}
+
+type Main = Exclude<FileContent, { kind: "definition" }>;
+type Definition = Extract<FileContent, { kind: "definition" }>;
+
+/** The one file with weights, and the one definition that may stand beside a Caffe network's. */
+function sorted(contents: readonly FileContent[]): { main: Main; definition: Definition | undefined } {
+  const definitions = contents.filter((content) => content.kind === "definition");
+  const [main, other] = contents.filter((content) => content.kind !== "definition");
+  const [definition] = definitions;
+  if (main === undefined) {
+    throw new SenetError("weights", "this is the definition of a network, without its weights", {
+      where: definitions.map(({ where }) => where).join(", "),
+      hint: "give the .caffemodel too",
+    });
+  }
+  const fits = definition === undefined || (main.kind === "weights" && main.caffe !== undefined);
+  if (other !== undefined || definitions.length > 1 || !fits) {
+    throw new SenetError("usage", "these files do not make one network", {
+      where: contents.map(({ where }) => where).join(", "),
+      expected: "one file of weights, or a prototxt and its caffemodel",
+      found: contents.map(({ format }) => format).join(" and "),
+    });
+  }
+  return { main, definition };
+}
+
+function checkKind(naming: Naming, { source, where, format }: Extract<Main, { kind: "weights" }>): void {
+  if ((naming.style === "torch") === (source.kind === "tensors")) return;
+  const names = source.kind === "tensors" ? [...source.tensors.keys()] : [...source.layers.keys()];
+  throw new SenetError("usage", `a file of this kind has not the names of ${naming.name}`, {
+    where,
+    expected: naming.style === "torch" ? "tensors by name" : "layers of a Caffe network",
+    found: `${format}: ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
+    hint: "without --from, whose names they are shows",
+  });
+}
+
+function labelsFor(
+  { labels }: OpenOptions,
+  checkpoint: Pick<Checkpoint, "labels" | "model">,
+  where: string,
+): readonly string[] {
+  const chosen = labels ?? checkpoint.labels;
+  const { classes, name } = checkpoint.model;
+  if (chosen.length === classes) return chosen;
+  throw new SenetError(labels === undefined ? "weights" : "usage", "labels do not fit the model", {
+    where,
+    expected: `${classes} labels, as ${name} has classes here`,
+    found: `${chosen.length}`,
+  });
 }

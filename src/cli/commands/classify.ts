@@ -4,13 +4,14 @@ import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";
 import { type Classification, Classifier, listPictures } from "../../evaluate/classify.node.ts";
 import { selectExecutor } from "../../executors/select.node.ts";
-import { count, executorOption, jsonOption } from "../options.ts";
+import { count, executorOption, jsonOption, threadsOption } from "../options.ts";
 import { weightsOf } from "../weights.ts";
 
 interface ClassifyOptions {
   readonly weights: string;
   readonly top: number;
   readonly executor?: string;
+  readonly threads?: number;
   readonly json?: true;
 }
 
@@ -19,14 +20,19 @@ export function classifyCommand(program: Command): void {
     .command("classify")
     .description("name what is on pictures")
     .argument("<picture...>", "picture files, or folders of them")
-    .requiredOption("--weights <file>", "a file that senet train wrote; it carries model, labels and pre-processing")
+    .requiredOption(
+      "--weights <file>",
+      "a weight file of any format that is read; it says or shows what the network wants",
+    )
     .option("--top <k>", "predictions a picture", count, 5)
     .addOption(executorOption())
+    .addOption(threadsOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
       "\nExamples:\n  senet classify cat.jpg dog.png --weights runs/first/best.safetensors\n" +
-        "  senet classify holiday/ --weights runs/first/best.safetensors --top 1 --json",
+        "  senet classify holiday/ --weights runs/first/best.safetensors --top 1 --json\n" +
+        "  senet classify cat.jpg --weights SE-ResNet-50.caffemodel --threads 2",
     )
     .action(classifyPictures);
 }
@@ -35,7 +41,8 @@ async function classifyPictures(paths: readonly string[], options: ClassifyOptio
   const files = listPictures(paths);
   const checkpoint = await weightsOf(options.weights);
   const { executor } = await selectExecutor(options.executor);
-  const classifier = await Classifier.create(checkpoint, executor);
+  const { threads } = options;
+  const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });
   const results: Classification[] = [];
   for (const file of files) {
     try {

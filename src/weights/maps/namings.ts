@@ -1,6 +1,10 @@
 /** What others call the layers of these networks, as data (architectures.md 5.1): a row for each of our modules. */
 
+import { imagenetPreprocessing, type Preprocessing } from "../../images/preprocess.ts";
+import type { SqueezeExcitation } from "../../nn/se.ts";
+import type { ModelConfig } from "../../zoo/index.ts";
 import type { ResNetConfig } from "../../zoo/resnet.ts";
+import type { ClassOrder } from "../imagenet-classes.ts";
 
 /**
  * Our module and theirs; in Caffe's networks a batch norm is two layers, and the second is in the third column.
@@ -13,12 +17,16 @@ interface NamingBase {
   /** One line for people. */
   readonly description: string;
   readonly rows: readonly Row[];
+  /** Their layers whose weights are matrices; all others' have four axes. */
+  readonly matrices: RegExp;
   /** A file whose names match is in this naming, unless it is in one that comes before. */
   readonly mark: RegExp;
-  /** What the networks of these files have that the released ones have not. */
-  readonly structure: Partial<ResNetConfig>;
+  /** What shapes do not tell and all networks of these files have in common. */
+  readonly structure: Pick<Partial<ResNetConfig>, "strideOn" | "pool">;
   /** `devkit`: the challenge's own order of classes; `sorted`: by synset (architectures.md, trap 1). */
-  readonly classOrder: "devkit" | "sorted";
+  readonly classOrder: ClassOrder;
+  /** What these networks were trained for (architectures.md 2.1). */
+  readonly preprocessing: (config: ModelConfig) => Preprocessing;
 }
 
 export interface TorchNaming extends NamingBase {
@@ -39,15 +47,37 @@ const normed = (conv: string, bn: string, theirs: string, scale = "/bn/scale"): 
   [bn, `${theirs}/bn`, `${theirs}${scale}`],
 ];
 
+const isCifar = (config: ModelConfig) => config.family === "resnet" && config.stem === "cifar";
+
+/** Networks of others' layers have no such setting. */
+export const seOf = (config: ModelConfig): SqueezeExcitation | undefined => ("se" in config ? config.se : undefined);
+
+/** CIFAR's pictures are taken as they are. */
+const sized = (config: ModelConfig, spec: Preprocessing): Preprocessing =>
+  isCifar(config) ? { ...spec, resize: 32, crop: 32 } : spec;
+
+/** The authors' files: no deviation, and blue first. */
+const caffePreprocessing: Preprocessing = {
+  channels: "bgr",
+  scale: 1,
+  mean: [104, 117, 123],
+  std: [1, 1, 1],
+  resize: 256,
+  crop: 224,
+  interpolation: "bilinear",
+};
+
 const caffeBlock = "conv{s+1}_{b+1}";
 const caffe: CaffeNaming = {
   name: "caffe",
   description: "the authors' Caffe files",
   style: "caffe",
   eps: 1e-5,
+  matrices: /^classifier$/,
   mark: /^(?:conv2_1_1x1_reduce|inception_3a\/double3x3a)$/,
-  structure: {},
+  structure: { pool: "caffe" },
   classOrder: "devkit",
+  preprocessing: (config) => sized(config, caffePreprocessing),
   rows: [
     ...normed("conv1", "bn1", "conv1/7x7_s2"),
     ...normed("stem.conv1", "stem.bn1", "conv1_1/3x3_s2"),
@@ -80,9 +110,13 @@ const shicai: CaffeNaming = {
   description: "shicai/SENet-Caffe",
   style: "caffe",
   eps: 1e-4,
+  matrices: /\/(?:sqz|exc)$/,
   mark: /^conv2_1\/x1$/,
-  structure: { strideOn: "3x3" },
+  structure: { strideOn: "3x3", pool: "caffe" },
   classOrder: "sorted",
+  // They multiply by 0.017 where we divide.
+  preprocessing: (config) =>
+    sized(config, { ...caffePreprocessing, mean: [103.94, 116.78, 123.68], std: [1 / 0.017, 1 / 0.017, 1 / 0.017] }),
   rows: [
     ...normed("conv1", "bn1", "conv1", "/scale"),
     ...normed("layer{s}.{b}.conv1", "layer{s}.{b}.bn1", `${caffeBlock}/x1`, "/scale"),
@@ -103,15 +137,17 @@ const torchBlock: readonly Row[] = [
 ];
 
 /** The networks of timm, torchvision and moskomule: torchvision's stride and pooling. */
-const modern: Partial<ResNetConfig> = { strideOn: "3x3", pool: "padded" };
+const modern = { strideOn: "3x3", pool: "padded" } as const;
 
 const cadene: TorchNaming = {
   name: "cadene",
   description: "Cadene/pretrained-models.pytorch, timm's legacy_se* and legacy_senet154",
   style: "torch",
+  matrices: /^last_linear$/,
   mark: /^layer0\.conv1\.weight$/,
-  structure: {},
+  structure: { pool: "caffe" },
   classOrder: "sorted",
+  preprocessing: (config) => sized(config, imagenetPreprocessing),
   rows: [
     ["conv1", "layer0.conv1"],
     ["bn1", "layer0.bn1"],
@@ -123,13 +159,23 @@ const cadene: TorchNaming = {
   ],
 };
 
+const moskomuleCifar: Preprocessing = {
+  ...imagenetPreprocessing,
+  mean: [0.4914, 0.4822, 0.4465],
+  std: [0.2023, 0.1994, 0.201],
+  resize: 32,
+  crop: 32,
+};
+
 const moskomule: TorchNaming = {
   name: "moskomule",
   description: "moskomule/senet.pytorch",
   style: "torch",
+  matrices: /(?:^|\.se\.)fc(?:\.\d)?$/,
   mark: /^layer1\.0\.se\.fc\.0\.weight$/,
   structure: modern,
   classOrder: "sorted",
+  preprocessing: (config) => (isCifar(config) ? moskomuleCifar : imagenetPreprocessing),
   rows: [
     ["conv1", "conv1"],
     ["bn1", "bn1"],
@@ -145,9 +191,11 @@ const senet: TorchNaming = {
   name: "senet",
   description: "this project",
   style: "torch",
+  matrices: /^fc$/,
   mark: /^(?:stem\.conv1|inception_3a\.double\.conv1)\.weight$/,
   structure: {},
   classOrder: "sorted",
+  preprocessing: (config) => sized(config, imagenetPreprocessing),
   rows: [
     ["conv{k}", "conv{k}"],
     ["bn{k}", "bn{k}"],
@@ -166,9 +214,13 @@ const timm: TorchNaming = {
   name: "timm",
   description: "timm's seresnet*, seresnext* and senet154.gluon; torchvision's resnet*",
   style: "torch",
+  matrices: /^fc$/,
   mark: /^layer1\.0\.conv1\.weight$/,
   structure: modern,
   classOrder: "sorted",
+  // timm measures its networks with squeeze and excitation on bicubic pictures, torchvision its own on bilinear ones.
+  preprocessing: (config) =>
+    sized(config, { ...imagenetPreprocessing, interpolation: seOf(config) === undefined ? "bilinear" : "bicubic" }),
   rows: [
     ["conv1", "conv1"],
     ["bn1", "bn1"],

@@ -55,10 +55,21 @@ export function detectNaming(source: WeightSource, where: string): Naming {
   });
 }
 
+/** A row's first column as an expression with its placeholders as groups. */
+const patterns = new Map<string, RegExp>();
+function patternOf(ours: string): RegExp {
+  let pattern = patterns.get(ours);
+  if (pattern === undefined) {
+    pattern = new RegExp(`^${ours.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, "(?<$1>\\w+?)")}$`);
+    patterns.set(ours, pattern);
+  }
+  return pattern;
+}
+
 /** Our module as `naming` calls it, and its Scale layer where it is a batch norm of Caffe's; undefined: it has none. */
 function theirModule(naming: Naming, module: string): readonly [string, string?] | undefined {
   for (const [ours, theirs, scale] of naming.rows) {
-    const found = new RegExp(`^${ours.replaceAll(".", "\\.").replace(/\{(\w+)\}/g, "(?<$1>\\w+?)")}$`).exec(module);
+    const found = patternOf(ours).exec(module);
     if (found === null) continue;
     const fill = (template: string) =>
       template.replace(/\{(\w+)(\+1)?\}/g, (_, key: string, next?: string) => {
@@ -69,6 +80,9 @@ function theirModule(naming: Naming, module: string): readonly [string, string?]
   }
   return undefined;
 }
+
+/** `layer1.0.conv1` of `layer1.0.conv1.weight`. */
+export const moduleOf = (parameter: string): string => split(parameter)[0];
 
 function split(parameter: string): readonly [module: string, leaf: string] {
   const dot = parameter.lastIndexOf(".");
@@ -161,8 +175,7 @@ function renameTorch(
     else put(weights, parameter, found, theirs, faults);
   }
   for (const name of tensors.keys()) {
-    // How many batches a running average has seen; no computation needs it.
-    if (!used.has(name) && !name.endsWith("num_batches_tracked")) faults.add("unexpected", shownName(name));
+    if (!used.has(name) && !isCounter(name)) faults.add("unexpected", shownName(name));
   }
   return weights;
 }
@@ -219,18 +232,58 @@ function renameCaffe(
 }
 
 /** What batch norm adds to the variance in our networks. Where theirs add more or less, the difference moves into it. */
-const ourEps = 1e-5;
+export const ourEps = 1e-5;
 
-function raised(variance: Tensor, by: number): Tensor {
+export function raised(variance: Tensor, by: number): Tensor {
   if (Math.abs(by) < 1e-12) return variance;
   return { ...variance, data: Float32Array.from(variance.data, (value) => value + by) };
 }
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 
+/** Whether a tensor of one shape can become one of the other as it is: old files have more axes, of extent 1. */
+const isSameTensor = (a: Shape, b: Shape): boolean =>
+  sizeOf(a) === sizeOf(b) && sameShape(withoutOnes(a), withoutOnes(b));
+
+/** The file's shape of one of our parameters; undefined where the file, or the naming, has it not. */
+export function shapeIn(source: WeightSource, naming: Naming, parameter: Parameter): Shape | undefined {
+  if (source.kind === "tensors") {
+    const name = naming.style === "torch" ? torchName(naming, parameter.name) : undefined;
+    return name === undefined ? undefined : source.tensors.get(name)?.shape;
+  }
+  const place = naming.style === "caffe" ? caffePlace(naming, parameter) : undefined;
+  if (place === undefined) return undefined;
+  const { layers } = source;
+  if ("blob" in place) return layers.get(place.layer)?.blobs[place.blob]?.shape;
+  const { batchNorm, scale, part } = place;
+  if (part === "mean" || part === "variance") return layers.get(batchNorm)?.blobs[part === "mean" ? 0 : 1]?.shape;
+  return layers.get(scale)?.blobs[part === "gamma" ? 0 : 1]?.shape;
+}
+
+/** How many of `parameters` the file lacks or has in another shape, and how many of its tensors are nobody's. */
+export function countFaults(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): number {
+  let fits = 0;
+  for (const parameter of parameters) {
+    const shape = shapeIn(source, naming, parameter);
+    if (shape !== undefined && isSameTensor(shape, parameter.type.shape)) fits++;
+  }
+  return parameters.length - fits + Math.max(0, sizeOfSource(source) - fits);
+}
+
+function sizeOfSource(source: WeightSource): number {
+  if (source.kind === "tensors") return [...source.tensors.keys()].filter((name) => !isCounter(name)).length;
+  // Of a BatchNorm's blobs, the scale factor is no parameter.
+  return [...source.layers.values()].reduce((sum, { blobs }) => sum + (isFactor(blobs[2]) ? 2 : blobs.length), 0);
+}
+
+const isFactor = (blob: Tensor | undefined) => blob !== undefined && blob.data.length === 1;
+
+/** How many batches a running average has seen; no computation needs it. */
+const isCounter = (name: string) => name.endsWith("num_batches_tracked");
+
 function put(weights: Map<string, Tensor>, { name, type }: Parameter, found: Tensor, what: string, faults: Faults) {
   const { shape, data } = found;
-  if (sizeOf(shape) !== sizeOf(type.shape) || !sameShape(withoutOnes(shape), withoutOnes(type.shape))) {
+  if (!isSameTensor(shape, type.shape)) {
     faults.add("misshapen", `${what}: ${name} is [${type.shape.join(", ")}], the file has [${shape.join(", ")}]`);
     return;
   }

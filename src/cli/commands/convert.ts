@@ -1,0 +1,202 @@
+/** `senet convert`: a network from one format and naming to another, checked by reading it back and running both. */
+
+import { readFileSync } from "node:fs";
+import { extname } from "node:path";
+import type { Command } from "commander";
+import { SenetError } from "../../errors.ts";
+import type { Preprocessing } from "../../images/preprocess.ts";
+import { nearestNames } from "../../names.ts";
+import { sizeOf } from "../../tensor.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { encodeWeights, followsConventions } from "../../weights/encode.ts";
+import { ioError, readBytes, replaceFile } from "../../weights/files.node.ts";
+import { classOrderOf } from "../../weights/imagenet-classes.ts";
+import { type Naming, namings } from "../../weights/maps/namings.ts";
+import { namingByName } from "../../weights/maps/rename.ts";
+import { openFiles } from "../../weights/open.node.ts";
+import { checkSameLogits, logitsOf, seededPictures } from "../compare.ts";
+import { checkedOnnx } from "../onnx.ts";
+import { jsonOption } from "../options.ts";
+import { grouped } from "../output.ts";
+
+interface ConvertOptions {
+  readonly model?: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly labels?: string;
+  readonly json?: true;
+}
+
+const names = namings.map(({ name }) => name).join(", ");
+
+export function convertCommand(program: Command): void {
+  program
+    .command("convert")
+    .description("write a network in another format or under others' names, and check it by running both")
+    .usage("[options] <in...> <out>")
+    .argument(
+      "<files...>",
+      "a weight file of any format that is read, or a prototxt and its caffemodel;\n" +
+        "last, the .safetensors, .caffemodel or .onnx file to write",
+    )
+    .option("--model <name>", "the model that the weights are of; default: the one that fits")
+    .option("--from <naming>", `whose names the file has: ${names}; default: it shows`)
+    .option("--to <naming>", "whose names the result gets; default: senet, or caffe for a .caffemodel")
+    .option("--labels <file>", "class names, one a line; default: the file's, ImageNet's for 1,000 classes, or numbers")
+    .addOption(jsonOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n" +
+        "  senet convert SE-ResNet-50.caffemodel se-resnet-50.safetensors\n" +
+        "  senet convert deploy.prototxt net.caffemodel net.safetensors --labels classes.txt\n" +
+        "  senet convert se_resnet50-ce0d4300.pth se-resnet-50.caffemodel\n" +
+        "  senet convert runs/first/best.safetensors for-timm.safetensors --to timm\n" +
+        "  senet convert seresnet50.safetensors seresnet50.onnx",
+    )
+    .action(convert);
+}
+
+async function convert(files: readonly string[], options: ConvertOptions): Promise<void> {
+  const inputs = files.slice(0, -1);
+  const out = files.at(-1)!;
+  if (inputs.length === 0) {
+    throw new SenetError("usage", "the file to write is missing", {
+      expected: "senet convert IN... OUT",
+      found: `only ${out}`,
+    });
+  }
+  const target = targetOf(out, options.to);
+  const opened = await openFiles(
+    await Promise.all(inputs.map(async (where) => ({ where, bytes: await readBytes(where) }))),
+    {
+      ...(options.model !== undefined && { model: options.model }),
+      ...(options.from !== undefined && { from: options.from }),
+      ...(options.labels !== undefined && { labels: readLabels(options.labels) }),
+    },
+  );
+  const { checkpoint } = opened;
+  const { bytes, difference } =
+    target === "onnx" ? await onnx(checkpoint, out) : await checkedWeights(checkpoint, target, out);
+  await replaceFile(out, bytes);
+
+  const { model, labels, preprocessing, weights } = checkpoint;
+  const summary = {
+    file: out,
+    from: { format: opened.format, naming: opened.naming },
+    to: target === "onnx" ? { format: "onnx" } : { format: formats[extname(out)], naming: target.name },
+    model: model.name,
+    tensors: weights.size,
+    parameters: learnable(checkpoint),
+    classes: model.classes,
+    classOrder: classOrderOf(labels) ?? null,
+    preprocessing,
+    difference,
+  };
+  if (options.json === true) console.log(JSON.stringify(summary, null, 2));
+  else {
+    const { from } = summary;
+    const order = summary.classOrder === null ? "" : ` in ${summary.classOrder} order`;
+    console.log(
+      `${out}: ${model.name}, ${grouped(summary.parameters)} parameters, ${grouped(model.classes)} classes${order}; ` +
+        `wants ${shownPreprocessing(preprocessing)}; from ${from.format} with the names of ${from.naming}, ` +
+        `logits differ by ${difference.toExponential(1)}, relative`,
+    );
+  }
+  if (target !== "onnx" && target.name !== "senet" && !followsConventions(checkpoint, target)) {
+    const usual = target.preprocessing(model.config);
+    process.stderr.write(
+      `senet: of files with the names of ${target.name} other programs expect ${shownPreprocessing(usual)}, and of ` +
+        `1,000 classes the ${target.classOrder} order; tell them what this one wants\n`,
+    );
+  }
+}
+
+const formats: Readonly<Record<string, string>> = {
+  ".safetensors": "safetensors",
+  ".caffemodel": "caffemodel",
+  ".onnx": "onnx",
+};
+
+/** What is to be written: ONNX, or weights under these names. */
+function targetOf(out: string, to: string | undefined): Naming | "onnx" {
+  const extension = extname(out);
+  const naming = to === undefined ? undefined : namingByName(to);
+  const refuse = (what: string, expected: string, found: string): never => {
+    throw new SenetError("usage", what, { where: out, expected, found });
+  };
+  if (extension === ".onnx") {
+    return naming === undefined ? "onnx" : refuse("an ONNX file has names of its own", "no --to", `--to ${to}`);
+  }
+  if (formats[extension] === undefined) {
+    throw new SenetError("usage", "the extension does not say what to write", {
+      where: out,
+      expected: Object.keys(formats).join(", "),
+      found: extension === "" ? "none" : extension,
+      hint: nearestNames(extension, Object.keys(formats), 1).join(),
+    });
+  }
+  const style = extension === ".caffemodel" ? "caffe" : "torch";
+  const fitting = namings.filter((naming) => naming.style === style).map(({ name }) => name);
+  const chosen = naming ?? namingByName(style === "caffe" ? "caffe" : "senet");
+  if (chosen.style === style) return chosen;
+  return refuse("files of this kind have other names", `--to ${fitting.join(", ")}`, `--to ${to}`);
+}
+
+function readLabels(file: string): string[] {
+  try {
+    return readFileSync(file, "utf8").trimEnd().split(/\r?\n/);
+  } catch (cause) {
+    throw ioError("the labels cannot be read", file, cause);
+  }
+}
+
+interface Converted {
+  readonly bytes: readonly Uint8Array[];
+  /** Of the logits, relative to the largest. */
+  readonly difference: number;
+}
+
+async function onnx(checkpoint: Checkpoint, out: string): Promise<Converted> {
+  const { bytes, difference } = await checkedOnnx(checkpoint, out);
+  return { bytes: [bytes], difference };
+}
+
+/** The file, once it is read back, is the same network, wants the same pictures and gives the same classes. */
+async function checkedWeights(checkpoint: Checkpoint, naming: Naming, out: string): Promise<Converted> {
+  const bytes = encodeWeights(checkpoint, naming);
+  const whole = new Uint8Array(Buffer.concat(bytes));
+  const { checkpoint: result } = await openFiles([{ bytes: whole, where: out }]);
+  const isSaid = ["labels", "preprocessing"] as const;
+  const faults: string[] = isSaid.filter((key) => JSON.stringify(result[key]) !== JSON.stringify(checkpoint[key]));
+  for (const [name, { data }] of checkpoint.weights) {
+    // Another eps is made up for in the variance, which rounds it.
+    const isExact = naming.style === "torch" || naming.eps === 1e-5 || !name.endsWith("running_var");
+    if (isExact && !sameBits(data, result.weights.get(name)!.data)) faults.push(name);
+  }
+  if (faults.length > 0) {
+    throw new SenetError("weights", "what was written does not read back as it was; nothing was written", {
+      where: out,
+      found: `differences in ${faults.slice(0, 5).join(", ")}`,
+    });
+  }
+  const pictures = seededPictures(checkpoint);
+  const source = await logitsOf(checkpoint, pictures);
+  return { bytes, difference: checkSameLogits(source, await logitsOf(result, pictures), out) };
+}
+
+const bitsOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);
+const sameBits = (a: ArrayBufferView, b: ArrayBufferView) => bitsOf(a).equals(bitsOf(b));
+
+/** Running statistics are not learnt. */
+function learnable({ weights }: Checkpoint): number {
+  let count = 0;
+  for (const [name, { shape }] of weights) if (!/\.running_(?:mean|var)$/.test(name)) count += sizeOf(shape);
+  return count;
+}
+
+function shownPreprocessing({ channels, scale, mean, std, resize, crop, interpolation }: Preprocessing): string {
+  const numbers = (values: readonly number[]) => values.map((value) => Number(value.toPrecision(5))).join(" ");
+  const deviation = std.every((value) => value === 1) ? "" : `, deviation ${numbers(std)}`;
+  const range = scale === 1 ? "0-255" : "0-1";
+  return `${channels.toUpperCase()} ${range}, mean ${numbers(mean)}${deviation}, ${interpolation} ${resize} to ${crop}`;
+}

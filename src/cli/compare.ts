@@ -1,0 +1,57 @@
+/** Whether two forms of a network are the same: both run on the same pictures. */
+
+import { SenetError } from "../errors.ts";
+import { selectExecutor } from "../executors/select.node.ts";
+import { createRandom } from "../random.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceGraph, inputName } from "../zoo/index.ts";
+
+/** Largest difference of logits, relative to the largest logit. */
+const tolerance = 1e-4;
+
+/** Two seeded pictures of noise, as the network takes them. */
+export function seededPictures({ preprocessing: { crop } }: Checkpoint): Tensor {
+  const random = createRandom(1);
+  const shape = [2, 3, crop, crop];
+  return tensor(
+    shape,
+    Float32Array.from({ length: 2 * 3 * crop * crop }, () => random.normal()),
+  );
+}
+
+/** The network as it is, on the default executor. */
+export async function logitsOf(
+  { model, preprocessing, weights }: Checkpoint,
+  pictures: Tensor,
+): Promise<ArrayLike<number>> {
+  const { executor } = await selectExecutor();
+  const graph = inferenceGraph(model, { batch: pictures.shape[0]!, imageSize: preprocessing.crop });
+  const network = await executor.compile(graph, weights);
+  try {
+    return (await network.run(new Map([[inputName, pictures]]))).get("logits")!.data.slice();
+  } finally {
+    await network.dispose();
+  }
+}
+
+/**
+ * The largest difference of the logits, relative to the largest logit.
+ * @throws SenetError `executor` where it is beyond the tolerance, or not a number
+ */
+export function checkSameLogits(source: ArrayLike<number>, result: ArrayLike<number>, where: string): number {
+  let largest = 0;
+  let difference = 0;
+  for (let i = 0; i < source.length; i++) {
+    largest = Math.max(largest, Math.abs(source[i]!));
+    // Not a number stays one.
+    difference = Math.max(difference, Math.abs(source[i]! - result[i]!));
+  }
+  const relative = difference / Math.max(largest, 1e-30);
+  if (relative <= tolerance) return relative;
+  throw new SenetError("executor", "the result does not give what the source gives; nothing was written", {
+    where,
+    expected: `logits within ${tolerance} of the largest`,
+    found: `${relative}`,
+  });
+}

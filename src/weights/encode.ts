@@ -1,0 +1,44 @@
+/** Writes networks as weight files for other programs. */
+
+import { encodeCaffemodel } from "./caffemodel-write.ts";
+import { carriedMetadata, nameWithCarried } from "./carried.ts";
+import { type Checkpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { impliedLabels } from "./labels.ts";
+import type { Naming } from "./maps/namings.ts";
+import { weightsAs } from "./maps/write.ts";
+import { encodeSafetensors } from "./safetensors.ts";
+
+/**
+ * A weight file in chunks to be written one after another: our own for the naming `senet`, safetensors for PyTorch's
+ * namings, a caffemodel for Caffe's. The weights stay as they are, so that the network goes on wanting its own
+ * pre-processing and giving its own order of classes, whatever others under these names want and give; the file carries
+ * both for `openWeights`.
+ * @throws SenetError `usage` where the network is none of that naming's
+ */
+export function encodeWeights(checkpoint: Checkpoint, naming: Naming): Uint8Array[] {
+  const { model, labels, preprocessing } = checkpoint;
+  if (naming.name === "senet") {
+    const { run: _, ...network } = checkpoint;
+    return encodeCheckpoint(network);
+  }
+  const source = weightsAs(checkpoint, naming);
+  if (source.kind === "tensors") {
+    // What PyTorch's own tools write, and some want to see.
+    const metadata = new Map([["format", "pt"], ...carriedMetadata({ labels, preprocessing })]);
+    return encodeSafetensors(source.tensors, metadata);
+  }
+  const name = followsConventions(checkpoint, naming) ? model.name : nameWithCarried(model.name, checkpoint);
+  return encodeCaffemodel(name, [...source.layers.values()]);
+}
+
+/** Whether the labels and the pre-processing are those that a file with these names is taken to have. */
+export function followsConventions({ model, labels, preprocessing }: Checkpoint, naming: Naming): boolean {
+  const { channels, scale, mean, std, resize, crop, interpolation } = naming.preprocessing(model.config);
+  const implied = [channels, scale, ...mean, ...std, resize, crop, interpolation];
+  const own = preprocessing;
+  const found = [own.channels, own.scale, ...own.mean, ...own.std, own.resize, own.crop, own.interpolation];
+  return (
+    implied.every((value, i) => value === found[i]) &&
+    impliedLabels(naming, model.classes).every((label, i) => label === labels[i])
+  );
+}

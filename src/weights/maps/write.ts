@@ -1,0 +1,155 @@
+/** A model's weights under others' names: the way back from rename.ts. */
+
+import { type ErrorDetails, SenetError } from "../../errors.ts";
+import type { Parameter } from "../../ir/graph.ts";
+import type { Tensor } from "../../tensor.ts";
+import { inferenceGraph, type Model, type ModelConfig } from "../../zoo/index.ts";
+import type { CaffeLayer } from "../caffemodel.ts";
+import type { CaffeMessage, CaffeValue } from "../prototxt.ts";
+import { findModel } from "./find-model.ts";
+import { type CaffeNaming, type Naming, namings, seOf, type TorchNaming } from "./namings.ts";
+import { caffePlace, caffeSource, moduleOf, ourEps, raised, torchName, type WeightSource } from "./rename.ts";
+
+export interface NamedModel {
+  readonly model: Model;
+  readonly weights: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * The tensors or layers of a network as `naming` has them. Values stay what they are, except where the naming's networks
+ * add something else to the variance: then it holds the difference.
+ * @throws SenetError `usage` where the naming has no names for the network, or is that of networks built otherwise:
+ * who reads those names would run it wrongly
+ */
+export function weightsAs(named: NamedModel, naming: Naming): WeightSource {
+  const source = renamed(named, naming);
+  if (typeof source === "string") {
+    return refuse(named, naming, "has no names for a part of this network", { found: source });
+  }
+  const differences = differencesAs(named, naming, source);
+  if (differences.length === 0) return source;
+  return refuse(named, naming, "stands for networks that are built otherwise", {
+    expected: differences.map(({ key, theirs }) => `${key} ${theirs}`).join(", "),
+    found: differences.map(({ key, ours }) => `${key} ${ours}`).join(", "),
+  });
+}
+
+/** Or the parameter that has no name there. */
+function renamed({ model, weights }: NamedModel, naming: Naming): WeightSource | string {
+  const { parameters } = inferenceGraph(model, { batch: 1, imageSize: 64 });
+  const tensorOf = ({ name }: Parameter) => weights.get(name)!;
+  return naming.style === "torch"
+    ? torchTensors(parameters, tensorOf, naming)
+    : caffeLayers(parameters, tensorOf, naming);
+}
+
+type TensorOf = (parameter: Parameter) => Tensor;
+
+function torchTensors(
+  parameters: readonly Parameter[],
+  tensorOf: TensorOf,
+  naming: TorchNaming,
+): WeightSource | string {
+  const tensors = new Map<string, Tensor>();
+  for (const parameter of parameters) {
+    const name = torchName(naming, parameter.name);
+    if (name === undefined) return parameter.name;
+    tensors.set(name, shaped(tensorOf(parameter), parameter, naming, moduleOf(name)));
+  }
+  return { kind: "tensors", tensors };
+}
+
+/** Fully connected layers and 1×1 convolutions are each other's; a naming has one or the other. */
+function shaped(tensor: Tensor, { role }: Parameter, naming: Naming, module: string): Tensor {
+  if (role !== "weight") return tensor;
+  const [out = 1, into = 1, height = 1, width = 1] = tensor.shape;
+  return { ...tensor, shape: naming.matrices.test(module) ? [out, into] : [out, into, height, width] };
+}
+
+function caffeLayers(parameters: readonly Parameter[], tensorOf: TensorOf, naming: CaffeNaming): WeightSource | string {
+  const layers = new Map<string, { readonly type: string; readonly blobs: Tensor[] }>();
+  const blobsOf = (name: string, type: string): Tensor[] => {
+    const layer = layers.get(name) ?? { type, blobs: [] };
+    layers.set(name, layer);
+    return layer.blobs;
+  };
+  for (const parameter of parameters) {
+    const place = caffePlace(naming, parameter);
+    if (place === undefined) return parameter.name;
+    const tensor = tensorOf(parameter);
+    if ("blob" in place) {
+      const { layer, blob } = place;
+      const type = naming.matrices.test(layer) ? "InnerProduct" : "Convolution";
+      blobsOf(layer, type)[blob] = shaped(tensor, parameter, naming, layer);
+      continue;
+    }
+    const statistics = blobsOf(place.batchNorm, "BatchNorm");
+    const scale = blobsOf(place.scale, "Scale");
+    if (place.part === "gamma") scale[0] = tensor;
+    else if (place.part === "beta") scale[1] = tensor;
+    else if (place.part === "mean") statistics[0] = tensor;
+    else statistics[1] = raised(tensor, ourEps - naming.eps);
+    // What the other two are to be divided by.
+    statistics[2] = { dtype: "float32", shape: [1], data: Float32Array.of(1) };
+  }
+  return caffeSource(
+    [...layers].map(([name, { type, blobs }]): CaffeLayer => {
+      const definition = definitionOf(name, type, naming);
+      return { name, type, bottoms: [], tops: [], blobs, definition };
+    }),
+  );
+}
+
+/** What a reader needs to know of the layer to use its blobs. */
+function definitionOf(name: string, type: string, { eps }: CaffeNaming): CaffeMessage {
+  const where = `layer ${name}`;
+  const message = (fields: Record<string, CaffeValue>): CaffeMessage => ({
+    where,
+    fields: new Map(Object.entries(fields).map(([key, value]) => [key, [value]])),
+  });
+  if (type === "BatchNorm") return message({ batch_norm_param: message({ use_global_stats: true, eps }) });
+  if (type === "Scale") return message({ scale_param: message({ bias_term: true }) });
+  return message({});
+}
+
+interface Difference {
+  readonly key: string;
+  readonly ours: string;
+  readonly theirs: string;
+}
+
+/** Where the network that others would take these weights for is not this one. */
+function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSource): Difference[] {
+  const ours = settingsOf(model.config);
+  const theirs = settingsOf(findModel(source, naming, model.name).model.config);
+  const differences: Difference[] = [];
+  for (const key of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
+    const difference = { key, ours: JSON.stringify(ours[key]), theirs: JSON.stringify(theirs[key]) };
+    // Dropout is for training alone.
+    if (key !== "dropout" && difference.ours !== difference.theirs) differences.push(difference);
+  }
+  return differences;
+}
+
+function settingsOf(config: ModelConfig): Record<string, unknown> {
+  const se = seOf(config);
+  return { ...config, se: se && `r = ${se.reduction}, ${se.bias ? "with" : "without"} biases` };
+}
+
+function refuse(named: NamedModel, naming: Naming, what: string, details: ErrorDetails): never {
+  const others = namings.filter((other) => {
+    if (other === naming) return false;
+    try {
+      const source = renamed(named, other);
+      return typeof source !== "string" && differencesAs(named, other, source).length === 0;
+    } catch (error) {
+      if (error instanceof SenetError) return false;
+      throw error;
+    }
+  });
+  throw new SenetError("usage", `the naming ${naming.name} ${what}`, {
+    where: named.model.name,
+    ...details,
+    ...(others.length > 0 && { hint: `another naming: ${others.map(({ name }) => name).join(", ")}` }),
+  });
+}

@@ -1,0 +1,70 @@
+/** What a weight file of any format holds, before anybody knows of which network it is. */
+
+import { failAt } from "./bytes.ts";
+import { parseCaffeHdf5 } from "./caffe-hdf5.node.ts";
+import { type CaffeLayer, parseCaffemodel } from "./caffemodel.ts";
+import { type Carried, carriedInName, readCarried } from "./carried.ts";
+import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
+import { detectFormat, type WeightFormat } from "./detect.ts";
+import { caffeBlobSource, caffeSource, type WeightSource } from "./maps/rename.ts";
+import { parseOnnxInitialisers } from "./onnx-initialisers.ts";
+import { type CaffeMessage, parsePrototxt } from "./prototxt.ts";
+import { parseSafetensors } from "./safetensors.ts";
+import { parseTorch } from "./torch.ts";
+
+export interface WeightFile {
+  readonly bytes: Uint8Array;
+  /** Its name, for errors. */
+  readonly where: string;
+}
+
+/** One of our own files, a file of weights, or the definition of a Caffe network. */
+export type FileContent = { readonly where: string; readonly format: WeightFormat } & (
+  | { readonly kind: "checkpoint"; readonly checkpoint: Checkpoint }
+  | {
+      readonly kind: "weights";
+      readonly source: WeightSource;
+      readonly carried: Carried;
+      /** All of a caffemodel's layers and its definition; a file of HDF5 has layers without definitions. */
+      readonly caffe?: { readonly layers: readonly CaffeLayer[]; readonly definition?: CaffeMessage };
+    }
+  | { readonly kind: "definition"; readonly definition: CaffeMessage }
+);
+
+/** @throws SenetError `weights` (as a rejection) where the file is in no format that is read, or damaged */
+export async function readContent({ bytes, where }: WeightFile): Promise<FileContent> {
+  const format = detectFormat(bytes, where);
+  const weights = { where, format, kind: "weights" } as const;
+  switch (format) {
+    case "safetensors": {
+      const { tensors, metadata } = parseSafetensors(bytes, where);
+      if (isCheckpoint(metadata)) {
+        return { where, format, kind: "checkpoint", checkpoint: decodeCheckpoint(bytes, where) };
+      }
+      return { ...weights, source: { kind: "tensors", tensors }, carried: readCarried(metadata, where) };
+    }
+    case "torch":
+      return { ...weights, source: { kind: "tensors", tensors: await parseTorch(bytes, where) }, carried: {} };
+    case "onnx": {
+      const { tensors, metadata } = parseOnnxInitialisers(bytes, where);
+      if (metadata.has("model") && metadata.has("preprocessing")) {
+        failAt(where)("this is senet's own ONNX file, whose batch norms are folded into its convolutions", {
+          hint: "open the file that it was made of",
+        });
+      }
+      return { ...weights, source: { kind: "tensors", tensors }, carried: {} };
+    }
+    case "caffemodel": {
+      const { name, layers, definition } = parseCaffemodel(bytes, where);
+      const carried = carriedInName(name, where);
+      return { ...weights, source: caffeSource(layers), carried, caffe: { layers, definition } };
+    }
+    case "caffe-hdf5": {
+      const source = caffeBlobSource(await parseCaffeHdf5(bytes, where), where);
+      const layers = source.kind === "layers" ? [...source.layers.values()] : [];
+      return { ...weights, source, carried: {}, caffe: { layers } };
+    }
+    case "prototxt":
+      return { where, format, kind: "definition", definition: parsePrototxt(bytes, where) };
+  }
+}
