@@ -1,7 +1,10 @@
-"""PyTorch's side of bench/against-pytorch.ts: answers one JSON line with one JSON line, until its input ends.
+"""PyTorch's side of bench/against-pytorch.ts and bench/inference.ts: answers one JSON line with one JSON line, until its input ends.
 
-  {"command": "prepare", "mode": "inference" or "training", "model", "classes", "batch", "side", "threads"}
-      -> {"torch", "blas_gflops", "parameters", "variants": [...]}; every variant has had its warm-up
+  {"command": "prepare", "mode": "inference" or "training", "model", "classes", "batch", "side", "threads",
+   "ways"?: [...]}
+      -> {"torch", "blas_gflops", "parameters", "variants": [...]}; every variant has had its warm-up; only `ways`, if given
+  {"command": "export", "file"}
+      -> {}; the network as torch.onnx.export writes it, for this batch, batch norms kept
   {"command": "run", "variant", "milliseconds", "runs"}
       -> {"times": [...], "processor": ...}, in milliseconds; at least so many runs and at least so long, after one that
          is not counted; `processor` is what the process used since the last answer
@@ -26,7 +29,7 @@ WARM_UPS = 4  # TorchScript profiles and compiles during the first runs
 LAYOUTS = {"plain": torch.contiguous_format, "channels-last": torch.channels_last}
 
 
-def inference(network, side, batch):
+def inference(network, side, batch, wanted):
     """Each way to run it, as a function: the layouts as a module and as frozen TorchScript, and the latter optimised."""
     images = torch.randn(batch, 3, side, side)
     ways = {}
@@ -35,17 +38,19 @@ def inference(network, side, batch):
         module = copy.deepcopy(network).eval().to(memory_format=memory_format)
         x = images.contiguous(memory_format=memory_format)
         ways[layout] = lambda module=module, x=x: module(x)
-        frozen = torch.jit.freeze(torch.jit.trace(module, x))
-        ways[f"frozen {layout}"] = lambda frozen=frozen, x=x: frozen(x)
-    optimised = torch.jit.optimize_for_inference(torch.jit.trace(copy.deepcopy(network).eval(), images))
-    ways["optimised"] = lambda: optimised(images)
+        if not wanted or f"frozen {layout}" in wanted:
+            frozen = torch.jit.freeze(torch.jit.trace(module, x))
+            ways[f"frozen {layout}"] = lambda frozen=frozen, x=x: frozen(x)
+    if not wanted or "optimised" in wanted:
+        optimised = torch.jit.optimize_for_inference(torch.jit.trace(copy.deepcopy(network).eval(), images))
+        ways["optimised"] = lambda: optimised(images)
 
     expected = ways["plain"]()
     for name, way in ways.items():
         difference = float((way() - expected).abs().max() / expected.abs().max())
         if not difference < 1e-3:
             raise ValueError(f"{name} computes something else: relative difference {difference}")
-    return ways
+    return {name: way for name, way in ways.items() if not wanted or name in wanted}
 
 
 def training(network, side, batch, classes):
@@ -99,13 +104,14 @@ class Bench:
         self.no_grad = False
         self.reported = time.process_time()
 
-    def prepare(self, mode, model, classes, batch, side, threads):
+    def prepare(self, mode, model, classes, batch, side, threads, ways=()):
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        network = build(model, classes)
+        network = self.network = build(model, classes)
+        self.images = torch.randn(batch, 3, side, side)
         self.no_grad = mode == "inference"
         with torch.set_grad_enabled(not self.no_grad):
-            self.ways = inference(network, side, batch) if self.no_grad else training(network, side, batch, classes)
+            self.ways = inference(network, side, batch, ways) if self.no_grad else training(network, side, batch, classes)
             for way in self.ways.values():
                 for _ in range(WARM_UPS):
                     way()
@@ -115,6 +121,12 @@ class Bench:
             "parameters": sum(p.numel() for p in network.parameters()),
             "variants": list(self.ways),
         }
+
+    def export(self, file):
+        preserve = torch.onnx.TrainingMode.PRESERVE
+        torch.onnx.export(copy.deepcopy(self.network).eval(), self.images, file, training=preserve,
+                          do_constant_folding=False, opset_version=16)
+        return {}
 
     def run(self, variant, milliseconds, runs):
         way = self.ways[variant]
@@ -129,7 +141,7 @@ class Bench:
         return {"times": times}
 
     def answer(self, command, **arguments):
-        reply = {"prepare": self.prepare, "run": self.run}[command](**arguments)
+        reply = {"prepare": self.prepare, "export": self.export, "run": self.run}[command](**arguments)
         settle()
         used, self.reported = time.process_time() - self.reported, time.process_time()
         return {**reply, "processor": 1000 * used}

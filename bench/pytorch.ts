@@ -7,7 +7,7 @@ import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { Contender } from "./measure.ts";
-import type { Workload } from "./workload.ts";
+import { countParameters, type Workload } from "./workload.ts";
 
 const prepared = z.object({
   torch: z.string(),
@@ -28,6 +28,8 @@ export interface PyTorchOptions extends Workload {
   readonly mode: "inference" | "training";
   readonly classes: number;
   readonly threads: number;
+  /** Only these ways of running it. */
+  readonly ways?: readonly string[];
 }
 
 export class PyTorch {
@@ -44,12 +46,21 @@ export class PyTorch {
     this.#child.stdin.on("error", () => {});
   }
 
-  /** Starts it, makes the network in every variant, and warms up. */
+  /**
+   * Starts it, makes the network in every variant, and warms up.
+   * @throws Error where its network is not of the size of ours
+   */
   static async start(python: string, options: PyTorchOptions): Promise<PyTorch> {
-    const { mode, model, classes, batchSize, imageSize, threads } = options;
+    const { mode, model, classes, batchSize, imageSize, threads, ways } = options;
     const pytorch = new PyTorch(python);
-    const request = { command: "prepare", mode, model, classes, batch: batchSize, side: imageSize, threads };
+    const request = { command: "prepare", mode, model, classes, batch: batchSize, side: imageSize, threads, ways };
     pytorch.#facts = prepared.parse(await pytorch.#ask(request));
+    const parameters = countParameters(options);
+    if (pytorch.#facts.parameters !== parameters) {
+      throw new Error(
+        `${model}: ${parameters} parameters, ${pytorch.#facts.parameters} in PyTorch: not the same network`,
+      );
+    }
     return pytorch;
   }
 
@@ -60,6 +71,11 @@ export class PyTorch {
 
   contender(variant: string): Contender {
     return async (length) => turn.parse(await this.#ask({ command: "run", variant, ...length })).times;
+  }
+
+  /** Writes the network as its own exporter does, for this batch size. */
+  async export(file: string): Promise<void> {
+    await this.#ask({ command: "export", file });
   }
 
   async #ask(request: object): Promise<unknown> {

@@ -4,13 +4,15 @@ import type { PictureFolder } from "../src/data/folder.node.ts";
 import { type Batch, Loader } from "../src/data/loader.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { standardTraining } from "../src/images/augment.ts";
+import { isTrainable } from "../src/ir/graph.ts";
+import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { createRandom } from "../src/random.ts";
 import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { type TrainingConfig, trainingConfig } from "../src/train/config.ts";
 import { preprocessingOf } from "../src/train/run.node.ts";
 import { TrainingStep } from "../src/train/step.ts";
 import { initialWeights } from "../src/weights/init.ts";
-import { lossGraph, type Model, zooEntry } from "../src/zoo/index.ts";
+import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../src/zoo/index.ts";
 
 export interface Workload {
   readonly model: string;
@@ -32,6 +34,27 @@ export const configOf = ({ model, imageSize, batchSize }: Workload): TrainingCon
 
 /** Small enough that hundreds of steps on one batch stay finite. */
 export const learningRate = 1e-3;
+
+/** One of our sides of a comparison. */
+export interface Ours extends AsyncDisposable {
+  readonly run: () => Promise<unknown>;
+}
+
+/** The inference graph after the passes, as `senet classify` runs it. */
+export async function ourInference(executor: Executor, workload: Workload, threads: number): Promise<Ours> {
+  const network = model(workload.model);
+  const graph = inferenceGraph(network, { batch: workload.batchSize, imageSize: workload.imageSize });
+  const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
+  const executable = await executor.compile(program.graph, program.weights, { threads });
+  const inputs = new Map([[inputName, noise(workload, network.classes).images]]);
+  return { run: () => executable.run(inputs), [Symbol.asyncDispose]: () => executable.dispose() };
+}
+
+/** What is learnt: without the running statistics. */
+export function countParameters({ model: name, imageSize }: Workload): number {
+  const { parameters } = inferenceGraph(model(name), { batch: 1, imageSize });
+  return parameters.filter(isTrainable).reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
+}
 
 /** A training step over fresh weights. */
 export function createStep(

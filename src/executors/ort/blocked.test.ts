@@ -13,6 +13,7 @@ import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, lossGraph, model } from "../../zoo/index.ts";
 import type { Weights } from "../executor.ts";
 import { referenceExecutor } from "../reference/reference.ts";
+import { nchwc } from "./emitter.ts";
 import { ortExecutor } from "./executor.node.ts";
 import { lower } from "./lower.ts";
 
@@ -39,7 +40,7 @@ async function assertAgree(graph: Graph, weights: Weights = new Map()): Promise<
 }
 
 describe("convolutions of blocked activations, and their gradients", () => {
-  for (const [x, w, stride, pad] of [
+  for (const [x, w, stride, pad, groups = 1] of [
     [[2, 16, 5, 7], [32, 16, 1, 1], 1, 0],
     [[16, 32, 6, 5], [16, 32, 3, 3], 1, 1],
     [[12, 16, 4, 9], [48, 16, 3, 3], 1, 1],
@@ -52,10 +53,20 @@ describe("convolutions of blocked activations, and their gradients", () => {
     [[16, 16, 3, 3], [16, 16, 1, 1], 1, 1],
     [[16, 3, 15, 14], [32, 3, 7, 7], 2, 3],
     [[2, 3, 8, 8], [16, 3, 3, 3], 1, 1],
+    // Groups: as wide as blocks and wider, narrower, of different widths in and out, too few to fill a block.
+    [[16, 32, 6, 5], [32, 16, 3, 3], 1, 1, 2],
+    [[12, 64, 5, 6], [128, 32, 3, 3], 2, 1, 2],
+    [[16, 64, 6, 5], [64, 4, 3, 3], 1, 1, 16],
+    [[16, 64, 7, 6], [64, 8, 3, 3], 2, 1, 8],
+    [[17, 32, 6, 9], [64, 4, 3, 3], 2, 1, 8],
+    [[16, 32, 7, 7], [32, 1, 3, 3], 1, 0, 32],
+    [[16, 32, 9, 9], [32, 8, 5, 5], 3, 2, 4],
+    [[3, 32, 5, 5], [64, 8, 1, 1], 2, 0, 4],
+    [[2, 48, 5, 5], [48, 24, 3, 3], 1, 1, 2],
   ] as const) {
-    test(`[${x}] by [${w}], stride ${stride}, padding ${pad}`, async () => {
+    test(`[${x}] by [${w}], stride ${stride}, padding ${pad}, groups ${groups}`, async () => {
       const builder = new GraphBuilder("conv");
-      const attrs = { stride, pad, groups: 1 };
+      const attrs = { stride, pad, groups };
       const image = builder.input("x", x);
       const weight = builder.input("w", w);
       const bias = builder.input("b", [w[0]]);
@@ -108,14 +119,19 @@ describe("what a residual block is made of, on blocked activations", () => {
     await assertAgree(builder.build());
   });
 
-  for (const stride of [1, 2]) {
-    test(`a whole bottleneck with stride ${stride}, its loss, gradients and statistics`, async () => {
+  for (const [stride, groups] of [
+    [1, 1],
+    [2, 1],
+    [2, 8],
+  ] as const) {
+    test(`a whole bottleneck with stride ${stride} and ${groups} groups, its loss, gradients and statistics`, async () => {
       const builder = new GraphBuilder("block");
       const scope = new Scope(builder, { training: true, dtype: "float32" });
       const x = builder.input("x", [16, 32, 6, 5]);
       const se = { reduction: 4, bias: true };
-      const inner = bottleneck(scope.at("first"), x, { out: 64, width: 16, stride, strideOn: "1x1", se });
-      const y = bottleneck(scope.at("second"), inner, { out: 64, width: 16, stride: 1, strideOn: "1x1", se });
+      const common = { out: 64, width: 16 * Math.min(groups, 2), groups, se } as const;
+      const inner = bottleneck(scope.at("first"), x, { ...common, stride, strideOn: groups > 1 ? "3x3" : "1x1" });
+      const y = bottleneck(scope.at("second"), inner, { ...common, stride: 1, strideOn: "1x1" });
       const pooled = builder.apply("globalAvgPool", "pool", [y], {});
       const logits = linear(scope.at("fc"), builder.apply("flatten", "flat", [pooled], {}), 5);
       const labels = builder.input("labels", [16], "int32");
@@ -124,6 +140,24 @@ describe("what a residual block is made of, on blocked activations", () => {
       await assertAgree(graph, initialWeights(graph, 3));
     });
   }
+});
+
+test("branches that are joined, pooled and gated stay blocked", async () => {
+  const builder = new GraphBuilder("join");
+  const x = builder.input("x", [2, 32, 7, 8]);
+  const window = { kernel: 3, stride: 1, pad: 1, ceil: true };
+  const branch = held(builder, x);
+  const averages = builder.apply("avgPool", "averages", [branch], window);
+  const joined = builder.apply("concat", "joined", [branch, averages, x], {});
+  const gate = builder.input("gate", [2, 96, 1, 1]);
+  builder.output("y", builder.apply("seScale", "y", [gate, joined], {}));
+  // Windows that hang over the padded input.
+  builder.output("clipped", builder.apply("avgPool", "clipped", [joined], { ...window, stride: 2, pad: 0 }));
+  const graph = builder.build();
+  const { nodes } = lower(graph, { blockSize: 16 }).model;
+  assert.equal(nodes.filter(({ op }) => op === "Concat").length, 1);
+  assert.equal(nodes.find(({ op, name }) => op === "AveragePool" && name.startsWith("averages"))!.domain, nchwc);
+  await assertAgree(graph);
 });
 
 test("inference on blocked activations, for the graph's batch and for others in portions", async () => {

@@ -13,6 +13,7 @@
  */
 
 import type { Type, Value } from "../../ir/graph.ts";
+import type { ConvAttrs } from "../../ir/ops.ts";
 import { type Emitter, nchwc } from "./emitter.ts";
 import type { Attributes } from "./onnx.ts";
 
@@ -32,7 +33,8 @@ export interface Expression {
 
 /**
  * A convolution that is put off until its only reader is known, which may fold into it: a batch norm, a sum, a ReLU.
- * `x` is blocked (or NCHW where it has fewer channels than a block), `weight` is `[O,I,KH,KW]` in its common layout.
+ * `x` is blocked (or NCHW where it has fewer channels than a block), `weight` is `[O,I,KH,KW]` in its common layout, I
+ * being the channels of a group.
  */
 export interface Convolution {
   /** The operation that it comes from. */
@@ -40,6 +42,7 @@ export interface Convolution {
   readonly x: string;
   readonly weight: string;
   readonly shape: Extents;
+  readonly groups: number;
   /** Whether it carries a gradient back: by the weight transposed and turned. */
   readonly backward: boolean;
   readonly bias?: string;
@@ -176,10 +179,10 @@ export class Blocks {
   }
 
   convolve(convolution: Convolution, relu = false): string {
-    const { scope, x, weight, shape, backward, bias = "", stride, pads, plus = "" } = convolution;
+    const { scope, x, weight, shape, groups, backward, bias = "", stride, pads, plus = "" } = convolution;
     return this.emit.within(scope, () => {
-      const filters = backward ? this.backwardWeight(weight, shape) : this.forwardWeight(weight, shape);
-      return this.conv([x, filters, bias, plus], { kernel: shape.slice(2), stride, pads, relu });
+      const filters = backward ? this.backwardWeight(weight, shape, groups) : this.forwardWeight(weight, shape);
+      return this.conv([x, filters, bias, plus], { kernel: shape.slice(2), stride, pads, groups, relu });
     });
   }
 
@@ -254,6 +257,42 @@ export class Blocks {
     return perSample ? name : this.emit.node("Expand", [name, this.emit.ints(n, c)]);
   }
 
+  // --- groups ---
+
+  /**
+   * How many groups of a convolution to put together into one, with zeros where they do not meet, so that no block
+   * straddles two: a ResNeXt's groups have 4 channels and more, a block 8 or 16. Undefined where no number will do.
+   * @param shape of the weight, `[O,I,KH,KW]` with I of a group
+   */
+  groupsToMerge([o, i]: Extents, groups: number): number | undefined {
+    for (let merged = 1; merged <= groups; merged++) {
+      const fit = groups % merged === 0 && (i * merged) % this.size === 0 && ((o / groups) * merged) % this.size === 0;
+      if (fit) return merged;
+    }
+    return undefined;
+  }
+
+  /** The weight of a convolution whose groups are put together: `[O, I, KH, KW] → [O, I·merged, KH, KW]`. */
+  mergeGroups(w: string, [o, i, kh, kw]: Extents, groups: number, merged: number): string {
+    if (merged === 1) return w;
+    const { emit } = this;
+    const taps = i * kh * kw;
+    const rows = emit.node("Reshape", [w, emit.ints(groups / merged, merged, o / groups, 1, taps)]);
+    const blocks = emit.node("Mul", [rows, emit.diagonal(merged)]);
+    return emit.node("Reshape", [blocks, emit.ints(o, i * merged, kh, kw)]);
+  }
+
+  /** The way back: of a weight whose groups were put together, what was not put to zero. Shape and groups are the result's. */
+  splitGroups(w: string, [o, i, kh, kw]: Extents, groups: number, merged: number): string {
+    if (merged === 1) return w;
+    const { emit } = this;
+    const taps = i * kh * kw;
+    const rows = emit.node("Reshape", [w, emit.ints(groups / merged, merged, o / groups, merged, taps)]);
+    const blocks = emit.node("Mul", [rows, emit.diagonal(merged)]);
+    const sum = emit.node("ReduceSum", [blocks, emit.ints(3)], { keepdims: { int: 0 } });
+    return emit.node("Reshape", [sum, emit.ints(o, i, kh, kw)]);
+  }
+
   // --- weights [O,I,KH,KW] in the kernels' layouts ---
 
   /** `[O/b, I/b, KH, KW, b of I, b of O]`, under the nominal shape of the weight. */
@@ -271,45 +310,61 @@ export class Blocks {
     return emit.node("Reshape", [blocks, emit.ints(...shape)]);
   }
 
-  /** The kernel that carries a gradient back, turned by 180 degrees: `[I/b, O/b, KH, KW, b of O, b of I]` as `[I,O,KH,KW]`. */
-  backwardWeight(w: string, [o, i, kh, kw]: Extents): string {
+  /**
+   * The kernel that carries a gradient back, turned by 180 degrees: for each group, `[I/b, O/b, KH, KW, b of O, b of I]`
+   * as `[I,O,KH,KW]`.
+   */
+  backwardWeight(w: string, [outputs, i, kh, kw]: Extents, groups: number): string {
     const { emit, size } = this;
     const taps = kh * kw;
+    const o = outputs / groups;
     let tapped = w;
     if (taps > 1) {
-      const parts = emit.node("Reshape", [w, emit.ints((o * i) / size, size, taps)]);
+      const parts = emit.node("Reshape", [w, emit.ints((outputs * i) / size, size, taps)]);
       tapped = emit.node("Transpose", [parts], { perm: { ints: [0, 2, 1] } });
     }
-    const parts = emit.node("Reshape", [tapped, emit.ints(o / size, size, i / size, taps, size)]);
-    let blocks = emit.node("Transpose", [parts], { perm: { ints: [2, 0, 3, 1, 4] } });
+    const parts = emit.node("Reshape", [tapped, emit.ints(groups, o / size, size, i / size, taps, size)]);
+    let blocks = emit.node("Transpose", [parts], { perm: { ints: [0, 3, 1, 4, 2, 5] } });
     if (taps > 1) {
       const backwards = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
-      blocks = emit.node("Gather", [blocks, emit.ints(...backwards)], { axis: { int: 2 } });
+      blocks = emit.node("Gather", [blocks, emit.ints(...backwards)], { axis: { int: 3 } });
     }
-    return emit.node("Reshape", [blocks, emit.ints(i, o, kh, kw)]);
+    return emit.node("Reshape", [blocks, emit.ints(groups * i, o, kh, kw)]);
   }
 
   /**
    * The gradient of a weight as a convolution: what is summed over, the samples, stands as channels; the input's channels
-   * as samples; the output's gradient as the weights, spread by the stride. `x` is NCHW, `dy` blocked.
+   * as samples; the output's gradient as the weights, spread by the stride. `x` is NCHW, `dy` blocked; no block may
+   * straddle two groups.
    */
   weightGradient(
     x: string,
     dy: string,
-    [, i, height, width]: Extents,
+    [, channels, height, width]: Extents,
     [n, o, outHeight, outWidth]: Extents,
-    { stride, pad, kernel }: { readonly stride: number; readonly pad: number; readonly kernel: readonly number[] },
+    { stride, pad, groups, kernel }: ConvAttrs & { readonly kernel: readonly number[] },
   ): string {
     const { emit, size } = this;
     const [kernelHeight, kernelWidth] = kernel as [number, number];
+    const i = channels / groups;
     const samples = Math.ceil(n / size) * size;
     // Padded beforehand: the kernel computes pixels at the rim one by one, and here there is hardly anything but rim.
     const overhang = (extent: number, out: number, taps: number) =>
       Math.max((out - 1) * stride + taps - extent - pad, 0);
     const ends = [overhang(height, outHeight, kernelHeight), overhang(width, outWidth, kernelWidth)] as const;
-    let input = emit.node("Transpose", [x], { perm: { ints: [1, 0, 2, 3] } });
+    let input = x;
+    if (groups === 1) input = emit.node("Transpose", [input], { perm: { ints: [1, 0, 2, 3] } });
+    else {
+      const grouped = emit.node("Reshape", [input, emit.ints(n, groups, i, height * width)]);
+      const turned = emit.node("Transpose", [grouped], { perm: { ints: [2, 1, 0, 3] } });
+      input = emit.node("Reshape", [turned, emit.ints(i * groups, n, height, width)]);
+    }
     if (pad + ends[0] + ends[1] > 0 || samples > n) {
       input = emit.node("Pad", [input, emit.ints(0, 0, pad, pad, 0, samples - n, ...ends)]);
+    }
+    if (groups > 1) {
+      const padded = [height + pad + ends[0], width + pad + ends[1]];
+      input = emit.node("Reshape", [input, emit.ints(i, groups * samples, ...padded)]);
     }
     input = emit.node("ReorderInput", [input], { channels_last: { int: 0 } }, nchwc);
 
@@ -320,7 +375,7 @@ export class Blocks {
       emit.node("Transpose", [blocks], { perm: { ints: [2, 0, 3, 1, 4] } }),
       emit.ints(o, samples, outHeight, outWidth),
     ]);
-    const products = this.conv([input, filters], { kernel: [outHeight, outWidth], dilation: stride });
+    const products = this.conv([input, filters], { kernel: [outHeight, outWidth], dilation: stride, groups });
     let dw = emit.node("ReorderOutput", [products], { channels: { int: o } }, nchwc);
     const made = [
       height + pad + ends[0] - (outHeight - 1) * stride,

@@ -64,6 +64,13 @@ export class Emitter {
     return this.#constant(`float32[${shape.join(",")}]×${value}`, shape, () => new Float32Array(size).fill(value));
   }
 
+  /** A constant float32 `[n,1,n,1]`: 1 where the two indices are the same, else 0. */
+  diagonal(n: number): string {
+    return this.#constant(`float32 diagonal(${n})`, [n, 1, n, 1], () =>
+      Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)),
+    );
+  }
+
   /** A constant tensor of this operation's own. */
   tensor(shape: readonly number[], data: OnnxData): string {
     return this.#constant(this.#fresh("constant"), shape, () => data);

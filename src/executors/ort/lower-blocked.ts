@@ -1,13 +1,13 @@
 /** Rules for operations on blocked activations (blocks.ts). Where one does not apply, the plain rule does. */
 
 import type { Node, Value } from "../../ir/graph.ts";
-import type { Op } from "../../ir/ops.ts";
+import type { ConvAttrs, Op } from "../../ir/ops.ts";
 import type { Blocks, Convolution, Expression, Extents, Vector } from "./blocks.ts";
 import { nchwc } from "./emitter.ts";
 import { weightGradient } from "./lower-conv.ts";
 import { step } from "./lower-elementwise.ts";
 import { inverseDeviation } from "./lower-norm.ts";
-import { poolAttributes } from "./lower-pool.ts";
+import { hasWholeWindows, poolAttributes } from "./lower-pool.ts";
 import type { Lowering } from "./rules.ts";
 
 /** A blocked result is an expression or a convolution, a plain one a name. */
@@ -18,17 +18,16 @@ const extentsOf = (value: Value): Extents => value.type.shape as unknown as Exte
 export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
   conv2d: (b, l, { inputs, outputs, attrs }) => {
     const [x, w, bias] = inputs as [Value, Value, Value?];
-    const weight = extentsOf(w);
-    const [, i] = weight;
-    const { stride, pad, groups } = attrs;
-    if (groups !== 1 || !b.fits(outputs[0]!.type)) return undefined;
-    if (!b.fits(x.type) && i >= b.size) return undefined;
+    const { stride, pad } = attrs;
+    const isNarrow = x.type.shape[1]! < b.size;
+    if (!b.fits(outputs[0]!.type) || !(isNarrow ? attrs.groups === 1 : b.fits(x.type))) return undefined;
+    const grouped = isNarrow ? { weight: l.get(w), shape: extentsOf(w), groups: 1 } : groupedWeight(b, l, w, attrs);
+    if (grouped === undefined) return undefined;
     return [
       {
         scope: b.emit.scope,
-        x: i < b.size ? l.get(x) : b.dense(x),
-        weight: l.get(w),
-        shape: weight,
+        x: isNarrow ? l.get(x) : b.dense(x),
+        ...grouped,
         backward: false,
         ...(bias && { bias: l.get(bias) }),
         stride,
@@ -39,40 +38,54 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
 
   conv2dBackwardInput: (b, l, { inputs, outputs, attrs }) => {
     const [dy, w] = inputs as [Value, Value];
-    const weight = extentsOf(w);
-    const [, , ...kernel] = weight;
-    const { stride, pad, groups } = attrs;
-    if (groups !== 1 || !b.fits(outputs[0]!.type) || !b.fits(dy.type)) return undefined;
-    const isPointwise = kernel.every((extent) => extent === 1) && pad === 0;
-    if (stride > 1 && !isPointwise) return undefined;
-    if (kernel.some((extent) => extent <= pad)) return undefined;
+    const { stride, pad } = attrs;
+    const [n, channels, height, width] = extentsOf(outputs[0]!);
+    const [, o, outHeight, outWidth] = extentsOf(dy);
+    const [kernelHeight, kernelWidth] = w.type.shape.slice(2) as [number, number];
+    if (!b.fits(outputs[0]!.type) || !b.fits(dy.type)) return undefined;
+    const isPointwise = kernelHeight === 1 && kernelWidth === 1 && pad === 0;
+    if (stride > 1 && !isPointwise && attrs.groups === 1) return undefined;
+    if (kernelHeight <= pad || kernelWidth <= pad) return undefined;
+    const grouped = groupedWeight(b, l, w, attrs);
+    if (grouped === undefined) return undefined;
     const { base, scale } = scaled(b, dy);
-    const [top, left] = kernel.map((extent) => extent - 1 - pad) as [number, number];
+    const [top, left] = [kernelHeight - 1 - pad, kernelWidth - 1 - pad];
     const dx: Convolution = {
       scope: b.emit.scope,
       x: base,
-      weight: scale ? b.scaleRows(l.get(w), scale) : l.get(w),
-      shape: weight,
+      ...grouped,
+      weight: scale ? b.scaleRows(grouped.weight, scale) : grouped.weight,
       backward: true,
       stride: 1,
       pads: [top, left, top, left],
     };
     if (stride === 1) return [dx];
-    const from: Extents = [dy.type.shape[0]!, weight[1], dy.type.shape[2]!, dy.type.shape[3]!];
-    return [{ base: b.insertZeros(b.convolve(dx), from, extentsOf(outputs[0]!), stride) }];
+    if (isPointwise) {
+      const from: Extents = [n, channels, outHeight, outWidth];
+      return [{ base: b.insertZeros(b.convolve(dx), from, [n, channels, height, width], stride) }];
+    }
+    // Groups are so narrow that convolving the zeros, too, costs less than ONNX Runtime's ConvTranspose.
+    const spread: Extents = [n, o, height - top + pad, width - left + pad];
+    return [{ ...dx, x: b.insertZeros(base, extentsOf(dy), spread, stride) }];
   },
 
   conv2dBackwardWeight: (b, l, { inputs, attrs }) => {
     const [x, dy] = inputs as [Value, Value];
     if (!b.holds(dy)) return undefined;
     const { base, scale } = scaled(b, dy);
-    const { groups, weightShape } = attrs;
-    const kernel = weightShape.slice(2);
+    const { groups } = attrs;
+    const shape = attrs.weightShape as unknown as Extents;
+    const kernel = shape.slice(2);
     const [n, o] = extentsOf(dy);
-    const dw =
-      groups === 1 && kernel.some((extent) => extent > 1) && n > b.size / 2
-        ? b.weightGradient(l.get(x), base, extentsOf(x), extentsOf(dy), { ...attrs, kernel })
-        : weightGradient(l.emit, l.get(x), b.unblock(base, o), x.type.shape, dy.type.shape, attrs);
+    const merged = groups === 1 ? 1 : b.groupsToMerge(shape, groups);
+    let dw: string;
+    if (merged !== undefined && kernel.some((extent) => extent > 1) && n > b.size / 2) {
+      const options = { ...attrs, groups: groups / merged, kernel };
+      const whole = b.weightGradient(l.get(x), base, extentsOf(x), extentsOf(dy), options);
+      dw = b.splitGroups(whole, shape, groups, merged);
+    } else {
+      dw = weightGradient(l.emit, l.get(x), b.unblock(base, o), x.type.shape, dy.type.shape, attrs);
+    }
     return [scale ? b.scaleRows(dw, scale) : dw];
   },
 
@@ -212,6 +225,23 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     return [{ base: b.emit.node("MaxPool", [b.dense(x)], poolAttributes(x.type.shape, y.type.shape, attrs), nchwc) }];
   },
 
+  avgPool: (b, _l, { inputs, outputs, attrs }) => {
+    const x = inputs[0]!;
+    const y = outputs[0]!;
+    if (!b.holds(x) || !b.fits(y.type) || !hasWholeWindows(x.type.shape, y.type.shape, attrs)) return undefined;
+    const attributes = {
+      ...poolAttributes(x.type.shape, y.type.shape, attrs),
+      count_include_pad: { int: 1 },
+    };
+    return [{ base: b.emit.node("AveragePool", [b.dense(x)], attributes, nchwc) }];
+  },
+
+  concat: (b, _l, { inputs }) => {
+    if (!inputs.every((input) => b.fits(input.type)) || !inputs.some((input) => b.holds(input))) return undefined;
+    const names = inputs.map((input) => b.dense(input));
+    return [{ base: b.emit.node("Concat", names, { axis: { int: 1 } }) }];
+  },
+
   globalAvgPool: (b, _l, { inputs, outputs }) => {
     const x = inputs[0]!;
     if (!b.holds(x)) return undefined;
@@ -228,19 +258,14 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     return [{ shift: { name: b.emit.node("Mul", [flat, b.emit.float(1 / (height * width))]), perSample: true } }];
   },
 
+  seScale: (b, l, { inputs }) => {
+    const [gate, branch] = inputs as [Value, Value];
+    return b.holds(branch) ? [gated(b, l, gate, branch)] : undefined;
+  },
+
   seScaleAdd: (b, l, { inputs }) => {
     const [gate, branch, shortcut] = inputs as [Value, Value, Value];
-    if (!b.holds(branch)) return undefined;
-    const factors = gateOf(b, l, gate);
-    const { base, scale, shift } = affine(b, branch);
-    return [
-      {
-        base,
-        scale: b.multiply(factors, scale),
-        ...(shift && { shift: b.multiply(factors, shift) }),
-        plus: b.dense(shortcut),
-      },
-    ];
+    return b.holds(branch) ? [{ ...gated(b, l, gate, branch), plus: b.dense(shortcut) }] : undefined;
   },
 
   seScaleBackward: (b, l, { inputs }) => {
@@ -269,6 +294,28 @@ function gateOf(b: Blocks, l: Lowering, gate: Value): Vector {
   const [n, c] = extentsOf(gate);
   const name = l.get(gate);
   return { name: b.memo(`gate ${name}`, () => b.emit.node("Reshape", [name, b.emit.ints(n, c)])), perSample: true };
+}
+
+/** A value times its gate. */
+function gated(b: Blocks, l: Lowering, gate: Value, branch: Value): Expression {
+  const factors = gateOf(b, l, gate);
+  const { base, scale, shift } = affine(b, branch);
+  return { base, scale: b.multiply(factors, scale), ...(shift && { shift: b.multiply(factors, shift) }) };
+}
+
+/** A convolution's weight with its groups put together until they fill blocks; undefined where they never do. */
+function groupedWeight(
+  b: Blocks,
+  l: Lowering,
+  w: Value,
+  { groups }: ConvAttrs,
+): Pick<Convolution, "weight" | "shape" | "groups"> | undefined {
+  const shape = extentsOf(w);
+  const merged = b.groupsToMerge(shape, groups);
+  if (merged === undefined) return undefined;
+  const [o, i, ...kernel] = shape;
+  const weight = b.mergeGroups(l.get(w), shape, groups, merged);
+  return { weight, shape: [o, i * merged, ...kernel], groups: groups / merged };
 }
 
 /** A value as `scale·base + shift`. */

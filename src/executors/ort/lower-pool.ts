@@ -37,18 +37,10 @@ export const poolRules: Rules<
       count_include_pad: { int: 1 },
     });
     // ONNX divides by the whole window even where it hangs over the padded input; Caffe by what is left of it.
-    const shares = windowShares(x.type.shape, y.type.shape, attrs);
-    const whole = 1 / attrs.kernel ** 2;
-    if (shares.data.every((share) => share === Math.fround(whole))) return [mean];
-    return [
-      l.emit.node("Mul", [
-        mean,
-        l.emit.tensor(
-          shares.shape,
-          shares.data.map((share) => share / whole),
-        ),
-      ]),
-    ];
+    if (hasWholeWindows(x.type.shape, y.type.shape, attrs)) return [mean];
+    const { shape, data } = windowShares(x.type.shape, y.type.shape, attrs);
+    const corrections = data.map((share) => share * attrs.kernel ** 2);
+    return [l.emit.node("Mul", [mean, l.emit.tensor(shape, corrections)])];
   },
 
   avgPoolBackward: (l, { inputs, attrs }) => {
@@ -92,6 +84,10 @@ export function poolAttributes(input: Shape, output: Shape, attrs: PoolAttrs): A
     pads: { ints: [pad, pad, ...ends.map((end) => Math.max(end, 0))] },
   };
 }
+
+/** Whether no window hangs over the padded input. */
+export const hasWholeWindows = (input: Shape, output: Shape, attrs: PoolAttrs): boolean =>
+  overhangOf(input[2]!, output[2]!, attrs) <= attrs.pad && overhangOf(input[3]!, output[3]!, attrs) <= attrs.pad;
 
 /** For each output position, 1 / the size of its window clipped to the padded input: `[OH,OW]`. */
 function windowShares(input: Shape, output: Shape, { kernel, stride, pad }: PoolAttrs) {
