@@ -8,5 +8,8 @@ export { ortExecutor } from "./executors/ort/executor.node.ts";
 export { describeExecutors, selectExecutor } from "./executors/select.node.ts";
 export { decodePicture } from "./images/decode.node.ts";
 export * from "./index.ts";
+export { type KnownFile, knownFiles } from "./pull/addresses.ts";
+export { cacheFolder } from "./pull/cache.node.ts";
+export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions } from "./report/run.node.ts";
 export { type RunOptions, type RunResult, trainRun } from "./train/run.node.ts";

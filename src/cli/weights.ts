@@ -16,12 +16,15 @@ export async function weightsOf(fileOrName: string): Promise<Checkpoint> {
   return openWeights(await weightsFile(fileOrName));
 }
 
+/** What has a separator, or the ending of a weight file, is meant as a path; `se-resnet-50.cadene` is not. */
+const looksLikePath = /[/\\]|\.(?:safetensors|caffemodel|prototxt|pth|pt|th|pkl|bin|onnx|h5|hdf5)$/i;
+
 /** The path of what `--weights` names. */
 export async function weightsFile(fileOrName: string): Promise<string> {
-  // What looks like a path is one: its error is about the file.
-  if ((await isFile(fileOrName)) || (/[/\\]|\.\w{2,11}$/.test(fileOrName) && !knownFiles.has(fileOrName)))
-    return fileOrName;
+  if (await isFile(fileOrName)) return fileOrName;
   if (knownFiles.has(fileOrName)) return pullShown(fileOrName);
+  // Its reader says what is wrong with it.
+  if (looksLikePath.test(fileOrName)) return fileOrName;
   throw new SenetError(
     "usage",
     `--weights ${fileOrName}: there is no such file, and no released weights of that name`,

@@ -149,7 +149,7 @@ async function fetchInto(
   }
   throw new SenetError("io", "could not be fetched", {
     where: name,
-    found: failures.map((failure) => `\n    ${failure}`).join(""),
+    found: `a fault of each address:${failures.map((failure) => `\n    ${failure}`).join("")}`,
     hint: `${byHand(known.addresses, path)}; behind a proxy, set HTTPS_PROXY; a mirror of your own, SENET_MIRROR`,
   });
 }
