@@ -42,7 +42,7 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["models se-resent-50", /no model "se-resent-50"\s+try: +se-resnet-50, /],
   ["benchmark --model resnet50", /try: +resnet-50, /],
   ["benchmark --model se-resnet-20 --executor otr", /no executor "otr"\s+expected: ort, reference\s+try: +ort/],
-  ["train --data x --schedule cosin", /'cosin' is invalid. Allowed choices are cosine, step/],
+  ["train --data x --schedule cosin", /'cosin' is invalid. expected cosine, step\. \(Did you mean cosine\?\)/],
   ["train --data x --epochs 0", /expected a whole number from 1 up/],
   ["train --data x --lr fast", /expected a number/],
   ["train --data x --lr 0", /learningRate: /],

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InvalidArgumentError } from "commander";
-import { count, natural, real, realList } from "./options.ts";
+import { choiceOption, count, natural, real, realList } from "./options.ts";
 import { clock, grouped, table } from "./output.ts";
 import { quoted } from "./training.ts";
 
@@ -16,6 +16,15 @@ test("numbers of options are read strictly", () => {
     assert.throws(() => real(text), InvalidArgumentError, text);
   }
   assert.throws(() => realList("30,,90"), InvalidArgumentError);
+});
+
+test("a wrong choice is answered with the choices and the nearest", () => {
+  const option = choiceOption("--schedule <name>", "how the rate falls", ["cosine", "step"]);
+  const parse = (text: string) => option.parseArg!(text, undefined as never);
+  assert.equal(parse("step"), "step");
+  assert.throws(() => parse("cosin"), /expected cosine, step\. \(Did you mean cosine\?\)/);
+  assert.throws(() => parse("Step"), /Did you mean step\?/);
+  assert.deepEqual(option.argChoices, ["cosine", "step"], "the help lists them");
 });
 
 test("a table has columns as wide as their widest cell, numbers to the right", () => {

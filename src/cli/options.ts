@@ -1,6 +1,7 @@
 /** Parsers of option values, and options that several commands share. */
 
 import { InvalidArgumentError, Option } from "commander";
+import { nearestNames } from "../names.ts";
 
 export function count(text: string): number {
   const value = Number(text);
@@ -22,6 +23,15 @@ export function real(text: string): number {
 }
 
 export const realList = (text: string): number[] => text.split(",").map(real);
+
+/** An option that is one of a few words; a wrong one is answered with the nearest. */
+export const choiceOption = (flags: string, description: string, choices: readonly string[]): Option =>
+  new Option(flags, description).choices(choices).argParser((text: string): string => {
+    if (choices.includes(text)) return text;
+    throw new InvalidArgumentError(
+      `expected ${choices.join(", ")}. (Did you mean ${nearestNames(text, choices, 1).join("")}?)`,
+    );
+  });
 
 export const executorOption = (): Option =>
   new Option("--executor <name>", "engine to run on (senet doctor lists them); default: the best one here");

@@ -4,6 +4,7 @@ import { learningRateOf } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
 import { bestFile, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
 import type { EpochMetrics } from "../train/state.ts";
+import { interruptible } from "./interrupt.ts";
 import { clock, grouped, LiveLine } from "./output.ts";
 
 class TrainingProgress {
@@ -59,34 +60,26 @@ export async function runTraining(
   options: Omit<RunOptions, "signal" | "onStart" | "onStep" | "onEpoch">,
   resume: string,
 ): Promise<RunResult> {
-  const interrupt = new AbortController();
   const progress = new TrainingProgress();
-  const onSignal = () => {
-    if (interrupt.signal.aborted) process.exit(130);
-    progress.print("stopping after this step; once more to stop at once");
-    interrupt.abort();
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
   const { config } = options;
-  let result: RunResult;
-  try {
-    result = await trainRun({
-      ...options,
-      signal: interrupt.signal,
-      onStart: (facts) => {
-        progress.print(`${config.model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
-        progress.print(
-          `${grouped(facts.trainImages)} pictures to train on, ${grouped(facts.validationImages)} to validate`,
-        );
-        progress.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${learningRateOf(config)}`);
-        if (facts.startEpoch > 0) progress.print(`resumed at epoch ${facts.startEpoch + 1}`);
-      },
-      onStep: (step) => progress.step(step),
-      onEpoch: (metrics, isBest) => progress.epoch(metrics, isBest, config.epochs),
-    });
-  } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
-  }
+  const result = await interruptible(
+    () => progress.print("stopping after this step; once more to stop at once"),
+    (signal) =>
+      trainRun({
+        ...options,
+        signal,
+        onStart: (facts) => {
+          progress.print(`${config.model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
+          progress.print(
+            `${grouped(facts.trainImages)} pictures to train on, ${grouped(facts.validationImages)} to validate`,
+          );
+          progress.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${learningRateOf(config)}`);
+          if (facts.startEpoch > 0) progress.print(`resumed at epoch ${facts.startEpoch + 1}`);
+        },
+        onStep: (step) => progress.step(step),
+        onEpoch: (metrics, isBest) => progress.epoch(metrics, isBest, config.epochs),
+      }),
+  );
   for (const { file, reason } of result.failures) progress.print(`left out ${file}: ${reason}`);
   if (result.failures.length > 0) progress.print(`${result.failures.length} pictures left out`);
   if (result.finished) {

@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { isPictureName, pictureExtensions } from "../images/decode.node.ts";
 import { nearestNames } from "../names.ts";
+import { classFinder } from "./classes.ts";
 
 export interface Sample {
   /** The path of the picture. */
@@ -23,8 +24,9 @@ export interface PictureFolder {
 
 export interface OpenFolderOptions {
   /**
-   * The classes of a network, whose labels the samples get; class folders need not be there for all of them. Absent:
-   * the classes are the folders, sorted by name.
+   * The classes of a network, whose labels the samples get; class folders need not be there for all of them. A folder
+   * is named as its class, or has its WordNet id: `n02119789` is the class `n02119789 kit fox`, at whatever index it
+   * stands. Absent: the classes are the folders, sorted by name.
    */
   readonly classes?: readonly string[];
 }
@@ -46,10 +48,10 @@ export function openFolder(root: string, { classes }: OpenFolderOptions = {}): P
     });
   }
   const known = classes ?? folders;
-  checkKnown(root, folders, known);
-  const labels = new Map(known.map((name, label) => [name, label]));
+  const find = classFinder(known);
+  checkKnown(root, folders, known, find);
   const samples = folders.flatMap((name) => {
-    const label = labels.get(name)!;
+    const label = find(name)!;
     return picturesOf(join(root, name)).map((file): Sample => ({ file, label }));
   });
   return { root, classes: known, samples };
@@ -97,8 +99,13 @@ function classFolders(root: string): string[] {
 }
 
 /** Each class folder is one of the classes known. */
-function checkKnown(root: string, folders: readonly string[], known: readonly string[]): void {
-  const unknown = folders.filter((name) => !known.includes(name));
+function checkKnown(
+  root: string,
+  folders: readonly string[],
+  known: readonly string[],
+  find: (name: string) => number | undefined,
+): void {
+  const unknown = folders.filter((name) => find(name) === undefined);
   if (unknown.length === 0) return;
   const near = nearestNames(unknown[0]!, known);
   throw new SenetError("data", `${unknown.length} of the class folders are no class of the network`, {

@@ -87,6 +87,22 @@ test("labels follow the classes given; not all of them need a folder", (t) => {
   );
 });
 
+test("a folder of ImageNet is named by its WordNet id, wherever the network has the class", (t) => {
+  const root = folderOf(t, "n02119789/a.jpg", "n01440764 tench/b.jpg", "cat/c.jpg");
+  const labelled = (...classes: string[]) =>
+    openFolder(root, { classes }).samples.map(({ file, label }) => `${file.slice(-5)} ${classes[label]}`);
+  assert.deepEqual(labelled("n02119789 kit fox", "cat", "n01440764"), [
+    "c.jpg cat",
+    "b.jpg n01440764",
+    "a.jpg n02119789 kit fox",
+  ]);
+  assert.deepEqual(
+    labelled("n01440764", "n02119789 kit fox, Vulpes macrotis", "cat")[2],
+    "a.jpg n02119789 kit fox, Vulpes macrotis",
+  );
+  refuses(() => openFolder(root, { classes: ["n0211978 kit fox", "cat", "n01440764"] }), /found: +"n02119789"/);
+});
+
 test("a folder that cannot be used is refused with what was expected and found", (t) => {
   refuses(() => openFolder(join(folderOf(t), "absent")), /absent: the folder cannot be read/, /nothing at this path/);
   refuses(() => openFolder(join(folderOf(t, "file.jpg"), "file.jpg")), /a file/);

@@ -12,7 +12,7 @@ import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { PictureFolder } from "./folder.node.ts";
 import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
-import { checkTransform, type ImageTransform, sizeOfTransform } from "./transform.ts";
+import { checkTransform, type ImageTransform, sizeOfTransform, viewsOfTransform } from "./transform.ts";
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
 
 export interface LoaderOptions {
@@ -33,11 +33,13 @@ export interface LoaderOptions {
    * default 4 GiB, but at most a quarter of the memory that is free.
    */
   readonly cacheBytes?: number;
+  /** Go on also when every picture of a class has failed; false by default. */
+  readonly tolerant?: boolean;
 }
 
 /** The same memory each time: the next batch is written over it. */
 export interface Batch {
-  /** float32 `[batchSize, 3, S, S]`; rows from `size` on are zero. */
+  /** float32 `[batchSize · views, 3, S, S]`: the views of a picture follow each other; zero from `size · views` on. */
   readonly images: Tensor;
   /** int32 `[batchSize]`; −1 from `size` on. */
   readonly labels: Tensor;
@@ -60,6 +62,8 @@ const GIB = 2 ** 30;
 
 export class Loader {
   readonly batchSize: number;
+  /** Images that each picture becomes: 1, but for evaluation with mirror images or ten crops. */
+  readonly views: number;
   /** Batches in an epoch. */
   readonly batches: number;
   /** Pictures that could not be decoded, each once, in the order in which they were met. */
@@ -68,6 +72,7 @@ export class Loader {
   readonly #dataset: PictureFolder;
   readonly #seed: number | undefined;
   readonly #dropLast: boolean;
+  readonly #tolerant: boolean;
   readonly #ring: Ring;
   readonly #workers: Worker[] = [];
   readonly #ports: MessagePort[] = [];
@@ -93,7 +98,7 @@ export class Loader {
    * @throws SenetError `usage` where an option is out of its range, `data` where the dataset has no samples
    */
   constructor(options: LoaderOptions) {
-    const { dataset, batchSize, transform, seed, dropLast = false, prefetch = 3 } = options;
+    const { dataset, batchSize, transform, seed, dropLast = false, tolerant = false, prefetch = 3 } = options;
     const { workers = Math.min(8, Math.max(1, availableParallelism() - 1)), cacheBytes = defaultCacheBytes() } =
       options;
     checkTransform(transform);
@@ -108,14 +113,16 @@ export class Loader {
     if (count === 0) throw new SenetError("data", "there are no pictures", { where: dataset.root });
 
     this.batchSize = batchSize;
+    this.views = viewsOfTransform(transform);
     this.batches = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
     this.#dataset = dataset;
     this.#seed = seed;
     this.#dropLast = dropLast;
+    this.#tolerant = tolerant;
     const size = sizeOfTransform(transform);
-    const imageLength = 3 * size * size;
+    const imageLength = this.views * 3 * size * size;
     this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count, cacheBytes });
-    this.#images = zeros("float32", [batchSize, 3, size, size]);
+    this.#images = zeros("float32", [batchSize * this.views, 3, size, size]);
     this.#labels = zeros("int32", [batchSize]);
     this.#samples = new Int32Array(batchSize);
     this.#usable = new Int32Array(dataset.classes.length);
@@ -299,6 +306,7 @@ export class Loader {
     if (this.#fault !== undefined) {
       throw new SenetError("data", "a loader thread has died", { found: String(this.#fault), cause: this.#fault });
     }
+    if (this.#tolerant) return;
     const dead = this.#usable.findIndex((count, label) => count === 0 && this.#failed.has(label));
     if (dead >= 0) {
       const last = this.failures.at(-1)!;

@@ -10,6 +10,7 @@ import { SenetError } from "../errors.ts";
 import { augment, standardTraining } from "../images/augment.ts";
 import { decodePicture } from "../images/decode.node.ts";
 import { imagenetPreprocessing, type Preprocessing, preprocess } from "../images/preprocess.ts";
+import { preprocessViews, viewCounts } from "../images/views.ts";
 import { createRandom } from "../random.ts";
 import { openFolder, type PictureFolder } from "./folder.node.ts";
 import { type Batch, Loader, type LoaderOptions } from "./loader.node.ts";
@@ -297,6 +298,39 @@ test("when all pictures of a class are bad, the epoch ends with an error", async
   }
 });
 
+test("a tolerant loader goes on when all pictures of a class are bad, and when all are", async (t) => {
+  const dataset = withFiles("tolerant", 3, badFiles());
+  const classes = ["even", "odd", "bad"];
+  const samples = dataset.samples.map(({ file, label }, i) => ({ file, label: i < 3 ? label : 2 }));
+  const loader = loaderOf(t, { dataset: { ...dataset, classes, samples }, tolerant: true });
+  assert.deepEqual(samplesOf(await collect(loader, 0)), [0, 1, 2]);
+  assert.equal(loader.failures.length, 4);
+  const hopeless = loaderOf(t, { dataset: { ...dataset, samples: dataset.samples.slice(3) }, tolerant: true });
+  assert.deepEqual(await collect(hopeless, 0), []);
+});
+
+test("evaluation gives all views of a picture, one after the other", async (t) => {
+  for (const views of ["mirror", "ten-crop"] as const) {
+    const transform = { ...evaluation, views };
+    const loader = loaderOf(t, { transform, batchSize: 3 });
+    const length = viewCounts[views] * 3 * SIZE * SIZE;
+    assert.equal(loader.views, viewCounts[views]);
+    const batches = await collect(loader, 0);
+    assert.deepEqual(samplesOf(batches), [...goodFolder.samples.keys()]);
+    for (const { images, samples, size } of batches) {
+      assert.equal(images.length, 3 * length);
+      for (let row = 0; row < size; row++) {
+        const picture = await decodePicture(goodFolder.samples[samples[row]!]!.file);
+        assert.deepEqual(
+          images.subarray(row * length, (row + 1) * length),
+          preprocessViews(picture, preprocessing, views),
+        );
+      }
+      assert.ok(images.subarray(size * length).every((value) => value === 0));
+    }
+  }
+});
+
 test("a disposed loader refuses, also while it is waited for", async () => {
   const loader = new Loader({ dataset: goodFolder, batchSize: 4, transform: evaluation, workers: 1 });
   const waiting = assert.rejects(collect(loader, 0), /the loader has been disposed/);
@@ -323,6 +357,7 @@ test("options out of their range are refused by name", () => {
     [{ seed: -1 }, "seed"],
     [{ transform: training }, "seed"],
     [{ transform: { kind: "evaluate", preprocessing: { ...preprocessing, crop: 0 } } }, "crop"],
+    [{ transform: { kind: "evaluate", preprocessing: { ...preprocessing, crop: 20 }, views: "ten-crop" } }, "crop"],
   ];
   for (const [change, where] of bad) {
     assert.throws(

@@ -44,7 +44,7 @@ export const Stream = { order: 0, augment: 1 } as const;
 export interface Ring {
   readonly depth: number;
   readonly batchSize: number;
-  /** Values of one picture's input: 3 · size · size. */
+  /** Values of one picture's input: views · 3 · size · size. */
   readonly imageLength: number;
   readonly control: Int32Array<SharedArrayBuffer>;
   /** Samples by position in the epoch. */

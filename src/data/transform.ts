@@ -1,29 +1,41 @@
 /** What turns a decoded picture into a network's input, as plain data that a worker thread can be given. */
 
 import { augment, checkTraining, type TrainingTransform } from "../images/augment.ts";
-import { checkPreprocessing, type Preprocessing, preprocess } from "../images/preprocess.ts";
+import { checkPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import type { Picture } from "../images/resize.ts";
+import { checkViews, preprocessViews, type Views, viewCounts } from "../images/views.ts";
 import type { Random } from "../random.ts";
 
 export interface EvaluationTransform {
   readonly kind: "evaluate";
   readonly preprocessing: Preprocessing;
+  /** `centre` by default. */
+  readonly views?: Views;
 }
 
 export type ImageTransform = TrainingTransform | EvaluationTransform;
 
-/** The side of the square that comes out. */
+/** The side of the squares that come out. */
 export function sizeOfTransform(transform: ImageTransform): number {
   return transform.kind === "train" ? transform.size : transform.preprocessing.crop;
 }
 
-/** @throws SenetError `usage` naming the field */
-export function checkTransform(transform: ImageTransform): void {
-  if (transform.kind === "train") checkTraining(transform);
-  else checkPreprocessing(transform.preprocessing);
+/** How many squares come out of one picture. */
+export function viewsOfTransform(transform: ImageTransform): number {
+  return transform.kind === "train" ? 1 : viewCounts[transform.views ?? "centre"];
 }
 
-/** Writes `[3, size, size]` into `into`. `random` is asked only by training transforms. */
+/** @throws SenetError `usage` naming the field */
+export function checkTransform(transform: ImageTransform): void {
+  if (transform.kind === "train") {
+    checkTraining(transform);
+    return;
+  }
+  checkPreprocessing(transform.preprocessing);
+  checkViews(transform.views ?? "centre", transform.preprocessing);
+}
+
+/** Writes `[views, 3, size, size]` into `into`. `random` is asked only by training transforms. */
 export function applyTransform(
   picture: Picture,
   transform: ImageTransform,
@@ -31,5 +43,5 @@ export function applyTransform(
   into: Float32Array,
 ): void {
   if (transform.kind === "train") augment(picture, transform, random(), into);
-  else preprocess(picture, transform.preprocessing, into);
+  else preprocessViews(picture, transform.preprocessing, transform.views ?? "centre", into);
 }

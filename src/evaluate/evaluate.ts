@@ -3,75 +3,85 @@
 import type { Executable } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
-import { rankOf, softmaxRow, topK } from "./metrics.ts";
+import { meanSoftmax, rankOf, rowOf, topK } from "./metrics.ts";
 
-/** Pictures `[N,3,S,S]` with their labels and places in the data set, of which the first `size` count. */
+/** Pictures with their labels and places in the data set, of which the first `size` count. */
 export interface EvaluationBatch {
+  /** `[N · views, 3, S, S]`: the views of a picture follow each other. */
   readonly images: Tensor;
+  /** `[N]` */
   readonly labels: Tensor;
   readonly samples: ArrayLike<number>;
   readonly size: number;
 }
 
-/** What the network said of one picture. */
+/** What the network said of one picture: its views' probabilities, averaged. */
 export interface PicturePrediction {
   /** Its place in the data set. */
   readonly sample: number;
   readonly label: number;
+  /** How many classes are at least as likely as the label: 0 where the network is right. */
+  readonly rank: number;
+  /** Cross-entropy without label smoothing. */
+  readonly loss: number;
   /** The most probable classes, five at most. */
   readonly top: readonly { readonly index: number; readonly probability: number }[];
 }
 
-export interface Evaluation {
+/** Runs the network and gives what it says of the pictures, batch by batch. */
+export async function* predict(
+  network: Executable,
+  batches: AsyncIterable<EvaluationBatch>,
+): AsyncGenerator<readonly PicturePrediction[], void, undefined> {
+  for await (const { images, labels, samples, size } of batches) {
+    const logits = (await network.run(new Map([[inputName, images]]))).get("logits")!;
+    const views = images.shape[0]! / labels.data.length;
+    yield Array.from({ length: size }, (_, i): PicturePrediction => {
+      const label = labels.data[i]!;
+      const probabilities = meanSoftmax(logits, i * views, views);
+      return {
+        sample: samples[i]!,
+        label,
+        // A single view is ranked by its logits: far ones differ where their probabilities are both 0.
+        rank: rankOf(views === 1 ? rowOf(logits, i) : probabilities, label),
+        loss: -Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE)),
+        top: topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! })),
+      };
+    });
+  }
+}
+
+export interface Errors {
   readonly images: number;
-  /** Percent of pictures whose label is not the most probable class. */
+  /** Percent of pictures whose label is not the most probable class; NaN without pictures. */
   readonly top1Error: number;
-  /** Percent of pictures whose label is not among the five most probable classes. */
+  /** Percent of pictures whose label is not among the five most probable classes; NaN without pictures. */
   readonly top5Error: number;
+}
+
+export function errorsOf(predictions: readonly { readonly rank: number }[]): Errors {
+  const images = predictions.length;
+  const errorOf = (k: number) => (100 * predictions.filter(({ rank }) => rank >= k).length) / images;
+  return { images, top1Error: errorOf(1), top5Error: errorOf(5) };
+}
+
+export interface Evaluation extends Errors {
   /** Mean cross-entropy without label smoothing. */
   readonly loss: number;
   /** `confusion[label · classes + predicted]` counts pictures. */
   readonly confusion: Uint32Array;
   readonly predictions: readonly PicturePrediction[];
-  readonly seconds: number;
 }
 
-/** @param onBatch told the pictures done so far */
+/** Sums up what a network of so many classes said of all its pictures. */
 export async function evaluate(
-  network: Executable,
-  batches: AsyncIterable<EvaluationBatch>,
+  batches: AsyncIterable<readonly PicturePrediction[]>,
   classes: number,
-  onBatch: (images: number) => void = () => {},
 ): Promise<Evaluation> {
-  const confusion = new Uint32Array(classes * classes);
   const predictions: PicturePrediction[] = [];
-  let top1 = 0;
-  let top5 = 0;
-  let loss = 0;
-  const start = performance.now();
-  for await (const { images, labels, samples, size } of batches) {
-    const logits = (await network.run(new Map([[inputName, images]]))).get("logits")!;
-    for (let row = 0; row < size; row++) {
-      const label = labels.data[row]!;
-      const rank = rankOf(logits, row, label);
-      if (rank < 1) top1++;
-      if (rank < 5) top5++;
-      const probabilities = softmaxRow(logits, row);
-      loss -= Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE));
-      const top = topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! }));
-      confusion[label * classes + top[0]!.index]!++;
-      predictions.push({ sample: samples[row]!, label, top });
-    }
-    onBatch(predictions.length);
-  }
-  const images = predictions.length;
-  return {
-    images,
-    top1Error: (100 * (images - top1)) / images,
-    top5Error: (100 * (images - top5)) / images,
-    loss: loss / images,
-    confusion,
-    predictions,
-    seconds: (performance.now() - start) / 1000,
-  };
+  for await (const batch of batches) predictions.push(...batch);
+  const confusion = new Uint32Array(classes * classes);
+  for (const { label, top } of predictions) confusion[label * classes + top[0]!.index]!++;
+  const loss = predictions.reduce((sum, prediction) => sum + prediction.loss, 0) / predictions.length;
+  return { ...errorsOf(predictions), loss, confusion, predictions };
 }

@@ -1,10 +1,10 @@
-/** Evaluates weights on a folder of pictures. */
+/** Runs weights on the pictures of a loader. */
 
 import type { Loader } from "../data/loader.node.ts";
-import type { Executor, Weights } from "../executors/executor.ts";
+import type { Executable, Executor, Weights } from "../executors/executor.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
-import { type Evaluation, evaluate } from "./evaluate.ts";
+import { type Evaluation, evaluate, predict } from "./evaluate.ts";
 
 export interface FolderEvaluation {
   readonly executor: Executor;
@@ -12,22 +12,25 @@ export interface FolderEvaluation {
   readonly weights: Weights;
   /** Gives each picture once, prepared for the model. */
   readonly loader: Loader;
-  /** The loader's. */
-  readonly batchSize: number;
+  /** The side of the loader's pictures. */
   readonly imageSize: number;
   readonly threads?: number;
-  readonly onBatch?: (images: number) => void;
 }
 
 /** Compiles the model for inference with the weights as they are now, and measures it on every picture. */
 export async function evaluateFolder(options: FolderEvaluation): Promise<Evaluation> {
-  const { executor, model, weights, loader, batchSize, imageSize, threads } = options;
-  const graph = inferenceGraph(model, { batch: batchSize, imageSize });
-  const program = runPasses({ graph, weights }, inferencePasses);
-  const network = await executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
+  const network = await compileFor(options);
   try {
-    return await evaluate(network, loader.epoch(0), model.classes, options.onBatch);
+    return await evaluate(predict(network, options.loader.epoch(0)), options.model.classes);
   } finally {
     await network.dispose();
   }
+}
+
+/** The model for inference, with the weights as they are now, for the loader's batches. */
+export function compileFor(options: FolderEvaluation): Promise<Executable> {
+  const { executor, model, weights, loader, imageSize, threads } = options;
+  const graph = inferenceGraph(model, { batch: loader.batchSize * loader.views, imageSize });
+  const program = runPasses({ graph, weights }, inferencePasses);
+  return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
 }

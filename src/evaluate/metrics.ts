@@ -3,22 +3,25 @@
 import type { Tensor } from "../tensor.ts";
 
 /**
- * How many classes are at least as likely as the right one: 0 when it is the single best.
+ * How many classes are at least as likely as the right one, by logits or probabilities: 0 when it is the single best.
  * Ties and values that are not numbers count against the prediction.
  */
-export function rankOf(logits: Tensor, row: number, label: number): number {
-  const classes = logits.shape[1]!;
-  const start = row * classes;
-  const target = logits.data[start + label]!;
+export function rankOf(values: ArrayLike<number>, label: number): number {
+  const target = values[label]!;
   let rank = 0;
-  for (let j = 0; j < classes; j++) if (j !== label && !(logits.data[start + j]! < target)) rank++;
+  for (let j = 0; j < values.length; j++) if (j !== label && !(values[j]! < target)) rank++;
   return rank;
+}
+
+/** One row of `[N,K]`, as a view. */
+export function rowOf({ shape, data }: Tensor, row: number): ArrayLike<number> {
+  return data.subarray(row * shape[1]!, (row + 1) * shape[1]!);
 }
 
 /** Rows of `logits [N,K]` whose label is among the `k` largest. */
 export function countCorrect(logits: Tensor, labels: Tensor, k: number): number {
   let correct = 0;
-  for (let row = 0; row < labels.data.length; row++) if (rankOf(logits, row, labels.data[row]!) < k) correct++;
+  for (let row = 0; row < labels.data.length; row++) if (rankOf(rowOf(logits, row), labels.data[row]!) < k) correct++;
   return correct;
 }
 
@@ -34,6 +37,15 @@ export function softmaxRow(logits: Tensor, row: number): Float64Array {
   }
   for (let j = 0; j < classes; j++) result[j]! /= sum;
   return result;
+}
+
+/** The mean of the probabilities in `count` rows of `logits [N,K]` from `first` on. */
+export function meanSoftmax(logits: Tensor, first: number, count: number): Float64Array {
+  const mean = softmaxRow(logits, first);
+  for (let row = first + 1; row < first + count; row++) {
+    for (const [j, probability] of softmaxRow(logits, row).entries()) mean[j]! += probability;
+  }
+  return count === 1 ? mean : mean.map((sum) => sum / count);
 }
 
 /** The indices of the `k` largest values, largest first; of equals the lower index. */

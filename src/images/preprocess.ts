@@ -85,6 +85,13 @@ export function shorterSideTo(width: number, height: number, size: number): { wi
   return width <= height ? { width: size, height: long } : { width: long, height: size };
 }
 
+/** `count` pixels of one axis go from place `from` of the resized picture to place `to` of the crop. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+}
+
 /**
  * The square that the network sees, still in bytes and RGB: torchvision's `Resize(resize)` and `CenterCrop(crop)`, with
  * black around a picture that is smaller than the crop.
@@ -93,23 +100,32 @@ export function resizeAndCrop(
   picture: Picture,
   spec: Pick<Preprocessing, "resize" | "crop" | "interpolation">,
 ): Picture {
+  const { width, height } = shorterSideTo(picture.width, picture.height, spec.resize);
+  return cropResized(picture, centered(width, spec.crop), centered(height, spec.crop), spec);
+}
+
+/** A square of the resized picture, of which only these pixels are ever computed. */
+export function cropResized(
+  picture: Picture,
+  columns: Span,
+  rows: Span,
+  spec: Pick<Preprocessing, "resize" | "crop" | "interpolation">,
+): Picture {
   const { crop } = spec;
   const { width, height } = shorterSideTo(picture.width, picture.height, spec.resize);
-  const columns = centered(width, crop);
-  const rows = centered(height, crop);
   const window = { left: columns.from, top: rows.from, width: columns.count, height: rows.count };
-  const middle = resize(picture, width, height, spec.interpolation, { window });
-  if (columns.count === crop && rows.count === crop) return middle;
+  const part = resize(picture, width, height, spec.interpolation, { window });
+  if (columns.count === crop && rows.count === crop) return part;
   const data = new Uint8Array(crop * crop * 3);
   for (let y = 0; y < rows.count; y++) {
-    const row = middle.data.subarray(y * columns.count * 3, (y + 1) * columns.count * 3);
+    const row = part.data.subarray(y * columns.count * 3, (y + 1) * columns.count * 3);
     data.set(row, ((rows.to + y) * crop + columns.to) * 3);
   }
   return { width: crop, height: crop, data };
 }
 
-/** `count` pixels go from place `from` of an extent to place `to` of the crop. */
-function centered(extent: number, size: number): { from: number; to: number; count: number } {
+/** The middle `size` pixels of an extent, as torchvision's `CenterCrop` finds them. */
+export function centered(extent: number, size: number): Span {
   if (extent >= size) return { from: roundHalfEven((extent - size) / 2), to: 0, count: size };
   return { from: 0, to: Math.floor((size - extent) / 2), count: extent };
 }

@@ -73,7 +73,7 @@ class FakeRun {
 
   #evaluation(): Evaluation {
     const top1Error = this.#errors[this.epochs.length]!;
-    const rest = { confusion: new Uint32Array(), predictions: [], seconds: 1 };
+    const rest = { confusion: new Uint32Array(), predictions: [] };
     return { images: 10, top1Error, top5Error: top1Error / 2, loss: this.#validationLoss, ...rest };
   }
 }

@@ -145,7 +145,6 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       model: network,
       weights,
       loader: valLoader,
-      batchSize: config.batchSize,
       imageSize: config.imageSize,
       ...threadsOf(options),
     });

@@ -1,7 +1,7 @@
 /** `senet benchmark`: milliseconds an image, by parts. */
 
 import { cpus } from "node:os";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { Executor } from "../../executors/executor.ts";
 import { selectExecutor } from "../../executors/select.node.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
@@ -10,7 +10,7 @@ import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
-import { count, executorOption, jsonOption, threadsOption } from "../options.ts";
+import { choiceOption, count, executorOption, jsonOption, threadsOption } from "../options.ts";
 import { table } from "../output.ts";
 
 interface BenchmarkOptions {
@@ -32,7 +32,7 @@ export function benchmarkCommand(program: Command): void {
     .command("benchmark")
     .description("measure milliseconds an image (median of many runs after a warm-up)")
     .requiredOption("--model <name>", "a model of the zoo (senet models lists them)")
-    .addOption(new Option("--mode <mode>", "what to measure").choices(["inference", "training"]).default("inference"))
+    .addOption(choiceOption("--mode <mode>", "what to measure", ["inference", "training"]).default("inference"))
     .option("--batch-size <n>", "pictures a run", count, 1)
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
     .option("--runs <n>", "measured runs", count, 20)

@@ -1,19 +1,29 @@
-/** `senet evaluate`: top-1 and top-5 error of weights on a folder of pictures. */
+/** `senet evaluate`: top-1 and top-5 error of networks on pictures, beside what was published. */
 
-import type { Command } from "commander";
-import { openFolder } from "../../data/folder.node.ts";
-import { Loader } from "../../data/loader.node.ts";
-import { evaluateFolder } from "../../evaluate/folder.node.ts";
+import { type Command, Option } from "commander";
+import { SenetError } from "../../errors.ts";
+import { Journal } from "../../evaluate/journal.node.ts";
 import { selectExecutor } from "../../executors/select.node.ts";
-import { count, executorOption, jsonOption, threadsOption } from "../options.ts";
-import { clock, grouped, LiveLine } from "../output.ts";
-import { weightsOf } from "../weights.ts";
+import type { Views } from "../../images/views.ts";
+import { replaceFile } from "../../weights/files.node.ts";
+import type { ClassOrder } from "../../weights/imagenet-classes.ts";
+import { classesCsv, evaluateOne, type Row, resultOf, summary, tableOf } from "../evaluating.ts";
+import { interruptible } from "../interrupt.ts";
+import { choiceOption, count, executorOption, jsonOption, threadsOption } from "../options.ts";
+import { LiveLine } from "../output.ts";
 
 interface EvaluateOptions {
-  readonly weights: string;
+  readonly weights: readonly string[];
   readonly data: string;
+  readonly list?: string;
+  readonly listOrder: ClassOrder;
+  readonly allowMissing?: true;
   readonly resize?: number;
   readonly crop?: number;
+  readonly crops: "1" | "10";
+  readonly mirror?: true;
+  readonly perClass?: string;
+  readonly journal?: string;
   readonly batchSize: number;
   readonly workers?: number;
   readonly executor?: string;
@@ -24,12 +34,32 @@ interface EvaluateOptions {
 export function evaluateCommand(program: Command): void {
   program
     .command("evaluate")
-    .description("measure top-1 and top-5 error on a folder of pictures")
-    .requiredOption("--weights <file>", "a file that senet train wrote; it carries model, labels and pre-processing")
-    .requiredOption("--data <dir>", "a folder with one folder a class")
-    .option("--resize <s>", "shorter side before the crop; default: the weight file's", count)
-    .option("--crop <c>", "side of the centre crop; default: the weight file's", count)
-    .option("--batch-size <n>", "pictures a run", count, 32)
+    .description("measure top-1 and top-5 error on pictures; several networks in one run")
+    .addOption(
+      new Option(
+        "--weights <file...>",
+        "weight files, or names of released weights (senet pull lists them)",
+      ).makeOptionMandatory(),
+    )
+    .requiredOption("--data <dir>", "a folder with one folder a class, named as the class or by its WordNet id")
+    .option("--list <file>", "the pictures and their labels, a line each: NAME LABEL; names are relative to --data")
+    .addOption(
+      choiceOption("--list-order <order>", "order of ImageNet's classes in the list", ["devkit", "sorted"]).default(
+        "devkit",
+      ),
+    )
+    .option("--allow-missing", "measure on those pictures of the list that are there")
+    .option("--resize <s>", "shorter side before the crop; default: the weight file's, in proportion to --crop", count)
+    .option("--crop <c>", "side of the crop; default: the weight file's", count)
+    .addOption(
+      choiceOption("--crops <n>", "1: the centre; 10: also the corners, and their mirror images", ["1", "10"]).default(
+        "1",
+      ),
+    )
+    .option("--mirror", "average over the picture and its mirror image")
+    .option("--per-class <file>", "write the errors of each class as CSV")
+    .option("--journal <file>", "keep what is found as it goes; the same command again goes on from there")
+    .option("--batch-size <n>", "images a run of the network", count, 32)
     .option("--workers <n>", "threads that prepare pictures", count)
     .addOption(executorOption())
     .addOption(threadsOption())
@@ -37,59 +67,54 @@ export function evaluateCommand(program: Command): void {
     .addHelpText(
       "after",
       "\nExamples:\n  senet evaluate --weights runs/first/best.safetensors --data pictures/val\n" +
-        "  senet evaluate --weights runs/first/best.safetensors --data pictures/val --resize 128 --crop 112 --json",
+        "  senet evaluate --weights se-resnet-50 senet-154 --data imagenet/val --journal evaluation.jsonl\n" +
+        "  senet evaluate --weights senet-154 --data imagenet/val --crop 320 --crops 10 --per-class classes.csv\n" +
+        "  senet evaluate --weights se-resnet-50 --data photos --list ILSVRC2017_val.txt --allow-missing --json",
     )
     .action(evaluateWeights);
 }
 
 async function evaluateWeights(options: EvaluateOptions): Promise<void> {
-  const { model, labels, weights, preprocessing } = await weightsOf(options.weights);
-  const dataset = await openFolder(options.data, { classes: labels });
+  const { data, list, listOrder, resize, crop, batchSize, threads, workers, perClass } = options;
+  const allowMissing = options.allowMissing === true;
+  const protocol = { data, list, listOrder, allowMissing, resize, crop, views: viewsOf(options) };
   const { executor, reason } = await selectExecutor(options.executor);
+  const engine = { executor, batchSize, threads, workers };
+  const journal = options.journal === undefined ? undefined : new Journal(options.journal);
   const line = new LiveLine();
-  line.print(`${model.name} on executor ${executor.name}: ${reason}`);
-  const crop = options.crop ?? preprocessing.crop;
-  const loader = new Loader({
-    dataset,
-    batchSize: options.batchSize,
-    transform: {
-      kind: "evaluate",
-      preprocessing: { ...preprocessing, resize: options.resize ?? preprocessing.resize, crop },
-    },
-    ...(options.workers === undefined ? {} : { workers: options.workers }),
-    cacheBytes: 0,
-  });
-  const start = performance.now();
+  line.print(`executor ${executor.name}: ${reason}`);
+  const rows: Row[] = [];
   try {
-    const total = dataset.samples.length;
-    const result = await evaluateFolder({
-      executor,
-      model,
-      weights,
-      loader,
-      batchSize: options.batchSize,
-      imageSize: crop,
-      ...(options.threads === undefined ? {} : { threads: options.threads }),
-      onBatch: (images) =>
-        line.show(() => {
-          const seconds = (performance.now() - start) / 1000;
-          const left = clock((seconds / images) * (total - images));
-          return `${grouped(images)} of ${grouped(total)}, ${(images / seconds).toFixed(1)} images/s, ${left} left`;
-        }),
-    });
-    for (const { file, reason } of loader.failures) line.print(`left out ${file}: ${reason}`);
-    const { images, top1Error, top5Error, seconds } = result;
-    const rate = images / seconds;
-    if (loader.failures.length > 0) line.print(`${loader.failures.length} pictures left out`);
-    if (options.json === true) {
-      console.log(JSON.stringify({ images, top1_error: top1Error, top5_error: top5Error, images_per_second: rate }));
-      return;
-    }
-    console.log(
-      `${grouped(images)} pictures: top-1 error ${top1Error.toFixed(2)} %, top-5 error ${top5Error.toFixed(2)} %`,
+    await interruptible(
+      () => line.print("stopping after this batch; once more to stop at once"),
+      async (signal) => {
+        for (const weights of options.weights) {
+          if (signal.aborted) return;
+          const row = await evaluateOne(weights, protocol, engine, line, signal, journal);
+          line.print(summary(row));
+          if (!row.measured.finished) return;
+          rows.push(row);
+          if (options.json === true) console.log(JSON.stringify(resultOf(row)));
+        }
+      },
     );
-    console.log(`${rate.toFixed(1)} images/s`);
   } finally {
-    await loader.dispose();
+    // What was measured is told, also where the next weights cannot be opened.
+    journal?.close();
+    if (perClass !== undefined && rows.length > 0) await replaceFile(perClass, [classesCsv(rows)]);
+    if (options.json !== true && rows.length > 0) console.log(tableOf(rows));
   }
+  if (rows.length === options.weights.length) return;
+  const next = journal === undefined ? "with --journal FILE it could be gone on with" : "the same command goes on";
+  line.print(`stopped; ${next}`);
+  process.exitCode = 130;
+}
+
+function viewsOf({ crops, mirror }: EvaluateOptions): Views {
+  if (crops === "1") return mirror === true ? "mirror" : "centre";
+  if (mirror !== true) return "ten-crop";
+  throw new SenetError("usage", "ten crops have their mirror images already", {
+    where: "--mirror",
+    hint: "leave --mirror out, or --crops 10",
+  });
 }

@@ -2,12 +2,12 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";
 import { type TrainingConfig, trainingConfig } from "../../train/config.ts";
 import { openRun } from "../../train/run.node.ts";
 import { zooEntry } from "../../zoo/index.ts";
-import { count, executorOption, natural, real, realList, threadsOption } from "../options.ts";
+import { choiceOption, count, executorOption, natural, real, realList, threadsOption } from "../options.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -36,7 +36,7 @@ export function trainCommand(program: Command): void {
     .option("--batch-size <n>", "pictures a step; default: 64", count)
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
     .option("--lr <rate>", "highest learning rate; default: 0.1 for each 256 pictures of a batch", real)
-    .addOption(new Option("--schedule <name>", "how the rate falls; default: cosine").choices(["cosine", "step"]))
+    .addOption(choiceOption("--schedule <name>", "how the rate falls; default: cosine", ["cosine", "step"]))
     .option("--warmup-epochs <n>", "epochs in which the rate rises; default: 1", real)
     .option("--step-epochs <list>", "step: epochs at which the rate is cut; default: 30,60,90", realList)
     .option("--step-factor <f>", "step: what it is cut to; default: 0.1", real)
@@ -47,7 +47,7 @@ export function trainCommand(program: Command): void {
     .option("--label-smoothing <s>", "default: 0", real)
     .option("--crop-scale <s>", "smallest part of the area that a random crop keeps; default: 0.25", real)
     .option("--no-mirror", "do not mirror pictures at random")
-    .addOption(new Option("--interpolation <name>", "default: bilinear").choices(["bilinear", "bicubic"]))
+    .addOption(choiceOption("--interpolation <name>", "default: bilinear", ["bilinear", "bicubic"]))
     .option("--evaluation-resize <n>", "shorter side before the centre crop; default: image size / 0.875", count)
     .option("--seed <n>", "default: 0", natural)
     .option("--workers <n>", "threads that prepare pictures", count)

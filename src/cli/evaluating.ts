@@ -1,0 +1,181 @@
+/** Networks measured at the terminal: a live line while it runs, then rows for people and for programs. */
+
+import { join } from "node:path";
+import { openFolder } from "../data/folder.node.ts";
+import { openList, type PictureList } from "../data/list.node.ts";
+import type { Journal } from "../evaluate/journal.node.ts";
+import { type Measurement, measure } from "../evaluate/measure.node.ts";
+import { csv, errorsByClass } from "../evaluate/per-class.ts";
+import type { Executor } from "../executors/executor.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
+import type { Views } from "../images/views.ts";
+import { type ClassOrder, classOrderOf, imagenetLabels } from "../weights/imagenet-classes.ts";
+import { type Published, zoo } from "../zoo/index.ts";
+import { clock, grouped, type LiveLine, table } from "./output.ts";
+import { weightsOf } from "./weights.ts";
+
+/** Which pictures, and how they are shown to the networks. */
+export interface Protocol {
+  readonly data: string;
+  readonly list: string | undefined;
+  /** The order of ImageNet's classes that the list's numbers count in. */
+  readonly listOrder: ClassOrder;
+  readonly allowMissing: boolean;
+  readonly resize: number | undefined;
+  readonly crop: number | undefined;
+  readonly views: Views;
+}
+
+export interface Engine {
+  readonly executor: Executor;
+  readonly batchSize: number;
+  readonly threads: number | undefined;
+  readonly workers: number | undefined;
+}
+
+/** One network, measured. */
+export interface Row {
+  /** What `--weights` said. */
+  readonly weights: string;
+  readonly model: string;
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly views: Views;
+  /** Pictures of the list that were not there. */
+  readonly missing: number;
+  /** What the authors measured with the weights that they released. */
+  readonly published: Published | undefined;
+  readonly measured: Measurement;
+}
+
+/** Measures the network that `--weights` names, with progress on the line. */
+export async function evaluateOne(
+  weights: string,
+  protocol: Protocol,
+  engine: Engine,
+  line: LiveLine,
+  signal: AbortSignal,
+  journal?: Journal,
+): Promise<Row> {
+  const opened = await weightsOf(weights);
+  const { model, labels } = opened;
+  const preprocessing = sized(opened.preprocessing, protocol);
+  const { views } = protocol;
+  const dataset = openPictures(protocol, labels);
+  const { missing } = dataset;
+  const total = grouped(dataset.samples.length);
+  line.print(`${weights}: ${model.name}, ${total} pictures, ${shown({ preprocessing, views })}`);
+  if (missing > 0) line.print(`${grouped(missing)} more pictures of the list are missing`);
+  const measured = await measure({
+    ...engine,
+    checkpoint: { ...opened, preprocessing },
+    dataset,
+    views,
+    // A list may have a single picture of a class.
+    tolerant: protocol.list !== undefined,
+    ...(journal === undefined ? {} : { journal: { file: journal, name: weights } }),
+    signal,
+    onProgress: ({ done, imagesPerSecond, secondsLeft }) =>
+      line.show(
+        () =>
+          `${weights}: ${grouped(done)} of ${total}, ${imagesPerSecond.toFixed(1)} images/s, ${clock(secondsLeft)} left`,
+      ),
+  });
+  const { failures } = measured;
+  for (const { picture, failed } of failures) line.print(`left out ${join(protocol.data, picture)}: ${failed}`);
+  if (failures.length > 0) line.print(`${failures.length} pictures left out`);
+  const published = classOrderOf(labels) === undefined ? undefined : zoo.get(model.name)?.published;
+  return { weights, model: model.name, labels, preprocessing, views, missing, published, measured };
+}
+
+/** A crop of another size from a side in proportion: 320 of 366 for 224 of 256. */
+function sized(preprocessing: Preprocessing, { resize, crop }: Protocol): Preprocessing {
+  const file = preprocessing;
+  const proportional = crop === undefined ? file.resize : Math.round((crop * file.resize) / file.crop);
+  return { ...file, resize: resize ?? proportional, crop: crop ?? file.crop };
+}
+
+function openPictures({ data, list, listOrder, allowMissing }: Protocol, classes: readonly string[]): PictureList {
+  if (list === undefined) return { ...openFolder(data, { classes }), missing: 0 };
+  // For ImageNet's classes the list's numbers count in its own order, whatever the network's is.
+  const numbered = classOrderOf(classes) === undefined ? classes : imagenetLabels(listOrder);
+  return openList(list, { root: data, classes, numbered, allowMissing });
+}
+
+const viewWords: Readonly<Record<Views, string>> = {
+  centre: "centre crop",
+  mirror: "centre crop and its mirror image",
+  "ten-crop": "ten crops",
+};
+
+const shown = ({ preprocessing: { resize, crop }, views }: Pick<Row, "preprocessing" | "views">): string =>
+  `${viewWords[views]} of ${crop} from ${resize}`;
+
+const percent = (value: number): string => `${value.toFixed(2)} %`;
+
+/** `senet-154: 10,000 of 50,000 pictures, top-1 error 18.70 %, top-5 error 4.50 %` */
+export function summary({ weights, measured: { images, top1Error, top5Error } }: Row): string {
+  const errors = images === 0 ? "" : `, top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}`;
+  return `${weights}: ${grouped(images)} pictures${errors}`;
+}
+
+/** The original's table: what was published beside what was measured. */
+export function tableOf(rows: readonly Row[]): string {
+  const isPublished = rows.some(({ published }) => published !== undefined);
+  const beside = (text: string) => (isPublished ? [text] : []);
+  const text = table(
+    [
+      ...["weights", "model", "pictures", "views", "top-1 error", ...beside("published")],
+      ...["top-5 error", ...beside("published"), "images/s"],
+    ],
+    rows.map((row) => {
+      const { images, top1Error, top5Error, imagesPerSecond } = row.measured;
+      const { published } = row;
+      return [
+        ...[row.weights, row.model, grouped(images), shown(row)],
+        ...[percent(top1Error), ...beside(published === undefined ? "" : percent(published.top1Error))],
+        ...[percent(top5Error), ...beside(published === undefined ? "" : percent(published.top5Error))],
+        imagesPerSecond === 0 ? "" : imagesPerSecond.toFixed(1),
+      ];
+    }),
+  );
+  const differs = rows.some((row) => row.published !== undefined && !isAsPublished(row));
+  return differs ? `${text}\n\n${publishedProtocol}` : text;
+}
+
+const publishedProtocol = "Published figures are of all 50,000 validation pictures, centre crop of 224 from 256.";
+
+function isAsPublished({ preprocessing: { resize, crop }, views, measured }: Row): boolean {
+  return views === "centre" && resize === 256 && crop === 224 && measured.images === 50_000;
+}
+
+/** One line of `--json`. */
+export function resultOf(row: Row): Record<string, unknown> {
+  const { measured, published, preprocessing } = row;
+  return {
+    images: measured.images,
+    top1_error: measured.top1Error,
+    top5_error: measured.top5Error,
+    images_per_second: measured.imagesPerSecond,
+    ...(published && { published_top1_error: published.top1Error, published_top5_error: published.top5Error }),
+    weights: row.weights,
+    model: row.model,
+    resize: preprocessing.resize,
+    crop: preprocessing.crop,
+    views: row.views,
+    left_out: measured.failures.length,
+    missing: row.missing,
+  };
+}
+
+/** Class by class, network by network. */
+export function classesCsv(rows: readonly Row[]): string {
+  return csv(
+    ["weights", "label", "pictures", "top1_error", "top5_error"],
+    rows.flatMap(({ weights, labels, measured }) =>
+      errorsByClass(measured.outcomes, labels).map(({ label, images, top1Error, top5Error }) => [
+        ...[weights, label, images, top1Error, top5Error],
+      ]),
+    ),
+  );
+}

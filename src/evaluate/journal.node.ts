@@ -1,0 +1,164 @@
+/**
+ * A file that keeps what an evaluation has found so far, line by line as it goes, so that whatever ends the process
+ * costs no more than the pictures at hand.
+ *
+ * JSON lines: the format; then for each network its settings, and after them one line a picture. Started again, the
+ * evaluation says its settings again and goes on below.
+ */
+
+import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { z } from "zod";
+import { SenetError } from "../errors.ts";
+import { ioError } from "../weights/files.node.ts";
+
+/** What the numbers depend on; an evaluation goes on only with the same. */
+export type Settings = Readonly<Record<string, string | number>>;
+
+/** What was found of one picture. */
+export interface Outcome {
+  /** Its name within the data. */
+  readonly picture: string;
+  readonly label: number;
+  /** How many classes are at least as likely as the label. */
+  readonly rank: number;
+  /** The most probable class. */
+  readonly predicted: number;
+}
+
+/** A picture that could not be decoded. */
+export interface Failed {
+  readonly picture: string;
+  readonly failed: string;
+}
+
+export type Entry = Outcome | Failed;
+
+const format = "senet-evaluation-1";
+const natural = z.number().int().nonnegative();
+const lineSchema = z.union([
+  z.strictObject({ network: z.string(), settings: z.record(z.string(), z.union([z.string(), z.number()])) }),
+  z.strictObject({ picture: z.string(), label: natural, rank: natural, predicted: natural }),
+  z.strictObject({ picture: z.string(), failed: z.string() }),
+]);
+
+export class Journal {
+  readonly #path: string;
+  readonly #file: number;
+  /** By network: its settings, and its pictures by name. */
+  readonly #networks = new Map<string, { settings: Settings; entries: Map<string, Entry> }>();
+  #current: Map<string, Entry> | undefined;
+
+  /**
+   * Opens a journal or begins a new one. A last line that was cut short is taken off.
+   * @throws SenetError `io` where it cannot be read or written, `data` where it is no journal or damaged
+   */
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#file = openSync(path, "a+");
+    } catch (cause) {
+      throw ioError("the journal cannot be opened", path, cause);
+    }
+    try {
+      this.#read();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #read(): void {
+    const bytes = readFileSync(this.#file);
+    const end = bytes.lastIndexOf(0x0a) + 1;
+    const [first, ...lines] = bytes.toString("utf8", 0, end).split("\n");
+    if (bytes.length === 0 || (end === 0 && formatLine.startsWith(bytes.toString()))) {
+      ftruncateSync(this.#file);
+      this.#write(formatLine);
+      return;
+    }
+    if (`${first}\n` !== formatLine) {
+      throw new SenetError("data", "this file is no journal of an evaluation", {
+        where: this.#path,
+        expected: formatLine.trim(),
+        found: bytes.toString("utf8", 0, 80).split("\n")[0]!,
+        hint: "name a file that is not there yet",
+      });
+    }
+    if (end < bytes.length) ftruncateSync(this.#file, end);
+    for (const [i, line] of lines.entries()) if (line !== "") this.#take(line, i + 2);
+    this.#current = undefined;
+  }
+
+  #take(line: string, number: number): void {
+    const found = parseLine(line);
+    if (found !== undefined && "network" in found) {
+      const known = this.#networks.get(found.network);
+      this.#current = known?.entries ?? new Map();
+      this.#networks.set(found.network, { settings: found.settings, entries: this.#current });
+    } else if (found !== undefined && this.#current !== undefined) {
+      this.#current.set(found.picture, found);
+    } else {
+      throw new SenetError("data", "the journal is damaged", {
+        where: `${this.#path}, line ${number}`,
+        expected: "what was found of a picture, as JSON",
+        found: line.slice(0, 80),
+        hint: "delete the file from this line on, and start again",
+      });
+    }
+  }
+
+  /**
+   * What was found of this network before; from now on `add` is about it.
+   * @throws SenetError `usage` where the settings were others
+   */
+  begin(network: string, settings: Settings): readonly Entry[] {
+    const before = this.#networks.get(network);
+    if (before !== undefined) this.#checkSame(network, before.settings, settings);
+    this.#current = before?.entries ?? new Map();
+    this.#networks.set(network, { settings, entries: this.#current });
+    this.#write(`${JSON.stringify({ network, settings })}\n`);
+    return [...this.#current.values()];
+  }
+
+  #checkSame(network: string, before: Settings, now: Settings): void {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((key) => before[key] !== now[key]);
+    if (keys.length === 0) return;
+    const show = (settings: Settings) => keys.map((key) => `${key} ${settings[key] ?? "absent"}`).join(", ");
+    throw new SenetError("usage", `the journal has ${network} with other settings`, {
+      where: this.#path,
+      expected: show(before),
+      found: show(now),
+      hint: "the same settings to go on, or another journal",
+    });
+  }
+
+  /** @throws SenetError `io` where the disk is full, for example */
+  add(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#current!.set(entry.picture, entry);
+    // One write: no other line can come in between.
+    this.#write(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
+  }
+
+  #write(text: string): void {
+    try {
+      const bytes = Buffer.from(text);
+      for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done);
+    } catch (cause) {
+      throw ioError("the journal cannot be written", this.#path, cause, "free some space, then the same command again");
+    }
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+const formatLine = `${JSON.stringify({ format })}\n`;
+
+function parseLine(line: string): z.infer<typeof lineSchema> | undefined {
+  try {
+    return lineSchema.parse(JSON.parse(line));
+  } catch {
+    return undefined;
+  }
+}
