@@ -2,8 +2,7 @@
 
 Run: /usr/bin/python3 golden/make_caffe.py [NAME...]   (python3-opencv; without names all seven, else these are renewed)
 
-Weights are computed, blob by blob, from the layer's name (tests/caffe-networks.slow.test.ts computes the same); the
-caffemodel is made in memory, field by field as architectures.md 5.2 numbers them.
+Weights are computed, blob by blob, from the layer's name (tests/caffe-networks.slow.test.ts computes the same).
 """
 
 import json
@@ -15,6 +14,7 @@ import cv2
 import numpy as np
 
 import formula
+from caffemodel import encode
 from samples import samples
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -98,29 +98,9 @@ def blob(layer, kind, index, shape, gamma):
     return (factor * 0.2 * (u - 0.5), factor * (0.5 + u), factor)[index]
 
 
-def varint(n):
-    out = bytearray()
-    while n > 127:
-        out.append(n & 127 | 128)
-        n >>= 7
-    out.append(n)
-    return bytes(out)
-
-
-def field(number, content):
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
 def caffemodel(blobs, gamma):
-    chunks = []
-    for layer, (kind, shapes) in blobs.items():
-        body = [field(1, layer.encode()), field(2, kind.encode())]
-        for index, shape in enumerate(shapes):
-            data = blob(layer, kind, index, shape, gamma).astype("<f4").tobytes()
-            dims = field(7, field(1, b"".join(varint(d) for d in shape)))
-            body.append(field(7, dims + field(5, data)))
-        chunks.append(field(100, b"".join(body)))
-    return b"".join(chunks)
+    return encode((layer, kind, [np.reshape(blob(layer, kind, i, shape, gamma), shape) for i, shape in enumerate(shapes)])
+                  for layer, (kind, shapes) in blobs.items())
 
 
 residual = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3), "154": (3, 8, 36, 3)}

@@ -155,7 +155,7 @@ export const layerFormat: LayerFormat = {
 };
 
 /** V1LayerParameter.LayerType, by number, in the words of today's files. */
-const v1Types: Readonly<Record<number, string>> = {
+export const v1Types: Readonly<Record<number, string>> = {
   1: "Accuracy",
   2: "BNLL",
   3: "Concat",

@@ -7,7 +7,7 @@ import { nearestNames } from "../names.ts";
 import { Scope } from "../nn/scope.ts";
 import type { DType } from "../tensor.ts";
 import { type InceptionConfig, inception } from "./inception.ts";
-import { keepOf, type LayersConfig, layered } from "./layers.ts";
+import { keepOf, LayerBuilder, type LayersConfig, layered } from "./layers.ts";
 import { keepName, type ResNetConfig, resnet } from "./resnet.ts";
 
 /** Which function builds a network of the zoo, and what it is given. */
@@ -168,13 +168,23 @@ export function model(name: string, classes?: number): Model {
   return { name, config: entry.config, classes: classes ?? entry.classes };
 }
 
-function start(model: Model, training: boolean, { batch, imageSize, dtype = "float32" }: GraphOptions) {
-  const builder = new GraphBuilder(model.name);
+function start(name: string, training: boolean, { batch, imageSize, dtype = "float32" }: GraphOptions) {
+  const builder = new GraphBuilder(name);
   const image = builder.input(inputName, [batch, 3, imageSize, imageSize], dtype);
-  const scope = new Scope(builder, { training, dtype });
+  return { builder, image, scope: new Scope(builder, { training, dtype }) };
+}
+
+function finish(model: Model, training: boolean, options: GraphOptions) {
+  const { builder, image, scope } = start(model.name, training, options);
   const logits = build(scope, image, model);
   builder.output("logits", logits);
   return { builder, logits };
+}
+
+/** For those who need a layer's shape before they can tell the next one. */
+export function layerBuilder(name: string, imageSize: number): LayerBuilder {
+  const { scope, image } = start(name, false, { batch: 1, imageSize });
+  return new LayerBuilder(scope, image);
 }
 
 function build(scope: Scope, image: Value, { config, classes }: Model): Value {
@@ -190,11 +200,11 @@ function build(scope: Scope, image: Value, { config, classes }: Model): Value {
 
 /** `image [N,3,S,S] → logits [N,classes]`, batch norm by running statistics. */
 export const inferenceGraph = (model: Model, options: GraphOptions): Graph =>
-  start(model, false, options).builder.build();
+  finish(model, false, options).builder.build();
 
 /** `image, labels int32 [N] → logits, loss []`, batch norm by the batch; running statistics are the graph's updates. */
 export function lossGraph(model: Model, options: GraphOptions & { readonly labelSmoothing?: number }): Graph {
-  const { builder, logits } = start(model, true, options);
+  const { builder, logits } = finish(model, true, options);
   const labels = builder.input(labelsName, [options.batch], "int32");
   const { labelSmoothing = 0 } = options;
   builder.output("loss", builder.apply("softmaxCrossEntropy", "loss", [logits, labels], { labelSmoothing }));

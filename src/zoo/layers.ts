@@ -58,20 +58,36 @@ export interface LayersConfig {
 
 /** `image [N,3,H,W] → logits [N,classes]`. @throws SenetError `shape` where the layers do not fit each other */
 export function layered(scope: Scope, image: Value, { layers }: LayersConfig, classes: number): Value {
-  const values = new Map<string, Value>([[image.name, image]]);
-  let last = image;
-  for (const layer of layers) {
-    const inputs = layer.inputs.map(
-      (name) => values.get(name) ?? unfit(layer.name, `there is no layer "${name}" before this one`),
-    );
-    last = buildLayer(scope, layer, inputs);
-    values.set(layer.name, last);
-  }
+  const builder = new LayerBuilder(scope, image);
+  const last = layers.map((layer) => builder.add(layer)).at(-1) ?? image;
   const { shape } = last.type;
   if (shape.length !== 2 || shape[1] !== classes) {
     unfit(last.name, "the last layer does not give the logits", `[N, ${classes}]`, `[${shape.join(", ")}]`);
   }
   return last;
+}
+
+/** Adds layer after layer. */
+export class LayerBuilder {
+  readonly #scope: Scope;
+  readonly #values: Map<string, Value>;
+
+  constructor(scope: Scope, image: Value) {
+    this.#scope = scope;
+    this.#values = new Map([[image.name, image]]);
+  }
+
+  /** The layer's value. @throws SenetError `shape` where its inputs are not there or do not fit */
+  add(layer: LayerConfig): Value {
+    const { name } = layer;
+    const inputs = layer.inputs.map(
+      (input) => this.#values.get(input) ?? unfit(name, `there is no layer "${input}" before this one`),
+    );
+    if (this.#values.has(name)) unfit(name, "there are two layers of this name");
+    const value = build(this.#scope, layer, inputs);
+    this.#values.set(name, value);
+    return value;
+  }
 }
 
 function unfit(where: string, what: string, expected?: string, found?: string): never {
@@ -141,8 +157,7 @@ const rules: { readonly [K in Kind]: BuildRule<K> } = {
 /** The input that tells a dropout layer what to keep. */
 export const keepOf = (dropout: string): string => `${dropout}.keep`;
 
-/** Adds one layer. @throws SenetError `shape` where its inputs do not fit */
-export function buildLayer(scope: Scope, layer: LayerConfig, inputs: readonly Value[]): Value {
+function build(scope: Scope, layer: LayerConfig, inputs: readonly Value[]): Value {
   const { name, kind } = layer;
   const arity = arities[kind];
   const [first, ...others] = inputs;
