@@ -52,7 +52,8 @@ export function sendUntil(response: ServerResponse, bytes: Uint8Array, from: num
   response.write(bytes.subarray(from, to));
 }
 
-export const fast = { attempts: 3, pauseMs: 1, longestPauseMs: 1500, stallMs: 150 };
+/** Quick to try again; not so quick to call a server silent, since it has to share the machine. */
+export const fast = { attempts: 3, pauseMs: 1, longestPauseMs: 1500, stallMs: 10_000 };
 export const base: KnownFile = {
   file: "w.safetensors",
   addresses: [],

@@ -39,12 +39,16 @@ test("a server that goes silent is left after a while, with what it sent", async
   const silent: Handler = (_, response) => {
     response.writeHead(200, { "content-length": content.length, etag: '"1"' }).write(content.subarray(0, half));
   };
-  const { run, cache, asked, said } = await start({ handlers: [inTurn(silent, good)] });
+  const impatient = { ...fast, stallMs: 500 };
+  const { run, cache, asked, said } = await start({
+    handlers: [inTurn(silent, good)],
+    options: { timing: impatient },
+  });
   await run();
   assertWhole(cache);
-  assert.match(said[0]!, /nothing comes for 0.15 seconds/);
+  assert.match(said[0]!, /nothing comes for 0\.5 seconds/);
   assert.equal(ranges(asked[0]!)[1], half);
-  const mute = await start({ handlers: [() => {}], options: { timing: { ...fast, attempts: 1 } } });
+  const mute = await start({ handlers: [() => {}], options: { timing: { ...impatient, attempts: 1 } } });
   assert.match(await failure(mute.run), /nothing comes/);
 });
 
