@@ -2,13 +2,14 @@
 
 import { SenetError } from "../errors.ts";
 import { shownName } from "./bytes.ts";
+import { importCaffeNetwork } from "./caffe-network.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { WeightFormat } from "./detect.ts";
 import { readBytes } from "./files.node.ts";
 import { impliedLabels } from "./labels.ts";
 import { findModel } from "./maps/find-model.ts";
-import type { Naming } from "./maps/namings.ts";
-import { detectNaming, namingByName, renameTensors } from "./maps/rename.ts";
+import { type Naming, usualCaffe } from "./maps/namings.ts";
+import { detectNaming, isKnown, namingByName, renameTensors } from "./maps/rename.ts";
 import { type FileContent, readContent, type WeightFile } from "./source.node.ts";
 
 export interface OpenOptions {
@@ -24,13 +25,13 @@ export interface OpenOptions {
 export interface Opened {
   readonly checkpoint: Checkpoint;
   readonly format: WeightFormat;
-  /** Whose names the file has; `senet` for our own files. */
-  readonly naming: string;
+  /** Whose names the file has, `senet` for our own files; absent where a Caffe network has names of its own. */
+  readonly naming?: string;
 }
 
 /**
  * The network in a weight file, with the labels and the pre-processing that it wants. The format is known by content,
- * the model by the names and shapes of its tensors.
+ * the model by the names and shapes of its tensors. A Caffe network that is not of the zoo is built by its definition.
  * @param paths a file; or a prototxt and its caffemodel, in any order
  * @throws SenetError `io`; `weights` where a file is damaged, in no format that is read or of no network that is known;
  * `usage` where an option does not fit it
@@ -43,7 +44,7 @@ export async function openWeights(paths: string | readonly string[], options: Op
 /** As `openWeights`, of files that are in memory; the weights may be views on their bytes. */
 export async function openFiles(files: readonly WeightFile[], options: OpenOptions = {}): Promise<Opened> {
   const contents = await Promise.all(files.map(readContent));
-  const { main } = sorted(contents);
+  const { main, definition } = sorted(contents);
   const { format, where } = main;
   if (main.kind === "checkpoint") {
     const { checkpoint } = main;
@@ -58,6 +59,9 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
     return { checkpoint: { ...checkpoint, labels: labelsFor(options, checkpoint, where) }, format, naming: "senet" };
   }
   const { source, carried } = main;
+  const isForeign = options.from === undefined && options.model === undefined && !isKnown(source);
+  const foreign = isForeign ? foreignNetwork(main, definition, options) : undefined;
+  if (foreign !== undefined) return foreign;
   const naming = options.from === undefined ? detectNaming(source, where) : namingByName(options.from);
   checkKind(naming, main);
   const { model, parameters } = findModel(source, naming, where, options.model);
@@ -66,6 +70,22 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
   const said = carried.labels ?? impliedLabels(naming, model.classes);
   const labels = labelsFor(options, { labels: said, model }, where);
   return { checkpoint: { model, labels, preprocessing, weights }, format, naming: naming.name };
+}
+
+/** A Caffe network that has no names of ours, by its definition; a caffemodel holds its own. */
+function foreignNetwork(
+  { where, format, source, caffe }: Extract<Main, { kind: "weights" }>,
+  beside: Definition | undefined,
+  options: OpenOptions,
+): Opened | undefined {
+  const definition = beside?.definition ?? caffe?.definition;
+  if (caffe === undefined || definition === undefined || source.kind !== "layers") return undefined;
+  const { model, weights, ...said } = importCaffeNetwork(definition, caffe.layers, beside?.where ?? where);
+  const { config, classes } = model;
+  const imageSize = config.family === "layers" ? config.imageSize : 224;
+  const preprocessing = said.preprocessing ?? usualCaffe(imageSize);
+  const labels = labelsFor(options, { labels: impliedLabels({ classOrder: "devkit" }, classes), model }, where);
+  return { checkpoint: { model, labels, preprocessing, weights }, format };
 }
 
 type Main = Exclude<FileContent, { kind: "definition" }>;

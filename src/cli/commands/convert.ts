@@ -82,7 +82,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
   const { model, labels, preprocessing, weights } = checkpoint;
   const summary = {
     file: out,
-    from: { format: opened.format, naming: opened.naming },
+    from: { format: opened.format, naming: opened.naming ?? null },
     to: target === "onnx" ? { format: "onnx" } : { format: formats[extname(out)], naming: target.name },
     model: model.name,
     tensors: weights.size,
@@ -98,7 +98,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     const order = summary.classOrder === null ? "" : ` in ${summary.classOrder} order`;
     console.log(
       `${out}: ${model.name}, ${grouped(summary.parameters)} parameters, ${grouped(model.classes)} classes${order}; ` +
-        `wants ${shownPreprocessing(preprocessing)}; from ${from.format} with the names of ${from.naming}, ` +
+        `wants ${shownPreprocessing(preprocessing)}; from ${from.format} with ${from.naming === null ? "names of its own" : `the names of ${from.naming}`}, ` +
         `logits differ by ${difference.toExponential(1)}, relative`,
     );
   }

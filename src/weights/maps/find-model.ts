@@ -28,6 +28,14 @@ interface Candidate extends FoundModel {
  */
 export function findModel(source: WeightSource, naming: Naming, where: string, name?: string): FoundModel {
   const names = name === undefined ? [...zoo.keys()] : [name];
+  // Only they can fit, or be near; few do, and to look at all takes its time.
+  const likely = names.filter((name) => hasBlocks(source, naming, zooEntry(name).config));
+  const best = bestOf(likely.length > 0 ? likely : names, source, naming)!;
+  return best.faults === 0 ? best : refuse(best, source, naming, where, name);
+}
+
+/** The one with the fewest faults, then the one that is most like the zoo's, then the first. */
+function bestOf(names: readonly string[], source: WeightSource, naming: Naming): Candidate | undefined {
   let best: Candidate | undefined;
   for (const name of names) {
     const candidate = candidateOf(source, naming, name);
@@ -37,8 +45,17 @@ export function findModel(source: WeightSource, naming: Naming, where: string, n
       (candidate.faults === best.faults && candidate.differences < best.differences);
     if (isBetter) best = candidate;
   }
-  if (best!.faults === 0) return best!;
-  return refuse(best!, source, naming, where, name);
+  return best;
+}
+
+/** Whether each stage of a residual network has its last block in the file, and no further one. */
+function hasBlocks(source: WeightSource, naming: Naming, config: ModelConfig): boolean {
+  const has = (block: string) => {
+    const parameter = { name: `${block}.conv1.weight`, role: "weight" } as const;
+    return shapeIn(source, naming, parameter) !== undefined;
+  };
+  if (config.family !== "resnet") return !has("layer1.0");
+  return config.depths.every((depth, i) => has(`layer${i + 1}.${depth - 1}`) && !has(`layer${i + 1}.${depth}`));
 }
 
 function candidateOf(source: WeightSource, naming: Naming, name: string): Candidate {
@@ -62,9 +79,10 @@ const parametersOf = (model: Model): readonly Parameter[] =>
 /** With the naming's structure, where that has a meaning for the network. */
 function adapted(config: ModelConfig, { structure }: Naming): ModelConfig {
   if (config.family !== "resnet") return config;
-  const { strideOn = config.strideOn, pool = config.pool } = structure;
+  const { strideOn = config.strideOn, pool = config.pool, projection = config.projection } = structure;
   return {
     ...config,
+    projection,
     strideOn: config.block === "bottleneck" ? strideOn : config.strideOn,
     pool: config.stem === "cifar" ? config.pool : pool,
   };
@@ -95,8 +113,9 @@ function classesIn(source: WeightSource, naming: Naming, parameters: readonly Pa
 }
 
 function withSe(config: ModelConfig, se: SqueezeExcitation | undefined): ModelConfig {
-  const isSettable = config.family !== "layers" && config.se !== undefined;
-  return isSettable && se !== undefined ? { ...config, se } : config;
+  if (config.family === "layers" || config.se === undefined || se === undefined) return config;
+  const isSame = config.se.reduction === se.reduction && config.se.bias === se.bias;
+  return isSame ? config : { ...config, se };
 }
 
 /** What is different, in words that a name can have. */
@@ -105,6 +124,7 @@ function changesOf(from: ModelConfig, to: ModelConfig): string[] {
   if (from.family === "resnet" && to.family === "resnet") {
     if (from.strideOn !== to.strideOn) changes.push(`stride${to.strideOn}`);
     if (from.pool !== to.pool) changes.push(`${to.pool}pool`);
+    if (from.projection !== to.projection) changes.push(`${to.projection}shortcut`);
   }
   const [before, after] = [seOf(from), seOf(to)];
   if (before?.reduction !== after?.reduction) changes.push(`r${after?.reduction}`);
@@ -124,7 +144,7 @@ function refuse(
     detected.name !== naming.name
       ? `the names look like those of ${detected.name} (${detected.description})`
       : name === undefined
-        ? "name the model that the file was made with: senet models lists all"
+        ? "senet models lists the networks that are known; another one of Caffe's opens with its prototxt and names of its own"
         : "without a model's name, the one that fits is looked for";
   const what =
     name === undefined

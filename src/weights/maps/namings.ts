@@ -22,7 +22,7 @@ interface NamingBase {
   /** A file whose names match is in this naming, unless it is in one that comes before. */
   readonly mark: RegExp;
   /** What shapes do not tell and all networks of these files have in common. */
-  readonly structure: Pick<Partial<ResNetConfig>, "strideOn" | "pool">;
+  readonly structure: Pick<Partial<ResNetConfig>, "strideOn" | "pool" | "projection">;
   /** `devkit`: the challenge's own order of classes; `sorted`: by synset (architectures.md, trap 1). */
   readonly classOrder: ClassOrder;
   /** What these networks were trained for (architectures.md 2.1). */
@@ -66,6 +66,13 @@ const caffePreprocessing: Preprocessing = {
   crop: 224,
   interpolation: "bilinear",
 };
+
+/** For a Caffe network of which nothing is known but its side: as the authors' files, small pictures as they are. */
+export const usualCaffe = (imageSize: number): Preprocessing => ({
+  ...caffePreprocessing,
+  resize: imageSize < 64 ? imageSize : Math.round((imageSize * 256) / 224),
+  crop: imageSize,
+});
 
 const caffeBlock = "conv{s+1}_{b+1}";
 const caffe: CaffeNaming = {
@@ -237,5 +244,17 @@ const timm: TorchNaming = {
   ],
 };
 
+const akamaster: TorchNaming = {
+  name: "akamaster",
+  description: "akamaster/pytorch_resnet_cifar10",
+  style: "torch",
+  matrices: /^linear$/,
+  mark: /^linear\.weight$/,
+  structure: { projection: "pad" },
+  classOrder: "sorted",
+  preprocessing: (config) => sized(config, imagenetPreprocessing),
+  rows: [["conv1", "conv1"], ["bn1", "bn1"], ...torchBlock, ["fc", "linear"]],
+};
+
 /** In the order in which their marks are looked for. */
-export const namings: readonly Naming[] = [caffe, shicai, cadene, moskomule, senet, timm];
+export const namings: readonly Naming[] = [caffe, shicai, cadene, moskomule, akamaster, senet, timm];

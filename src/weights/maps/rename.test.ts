@@ -65,6 +65,7 @@ function hasNames(naming: string, name: string): boolean {
   const { config } = zoo.get(name)!;
   if (naming === "senet") return true;
   if (config.family === "inception") return naming === "caffe";
+  if (naming === "akamaster") return config.family === "resnet" && config.stem !== "deep" && config.se === undefined;
   if (naming === "moskomule" || naming === "shicai") {
     const isBottleneck = naming === "moskomule" || config.block === "bottleneck";
     return config.stem !== "deep" && isBottleneck;

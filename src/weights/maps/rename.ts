@@ -39,15 +39,23 @@ export function namingByName(name: string): Naming {
   throw new SenetError("usage", `there is no naming "${name}"`, { hint: nearestNames(name, known).join(", ") });
 }
 
+function namingOf(source: WeightSource): Naming | undefined {
+  const names = namesOf(source);
+  const style = source.kind === "tensors" ? "torch" : "caffe";
+  return namings.find((naming) => naming.style === style && names.some((name) => naming.mark.test(name)));
+}
+
+/** Whether these are names of ours or of others that we know. */
+export const isKnown = (source: WeightSource): boolean => namingOf(source) !== undefined;
+
 /**
  * Whose names these are.
  * @throws SenetError `weights` where they are nobody's
  */
 export function detectNaming(source: WeightSource, where: string): Naming {
-  const names = namesOf(source);
-  const style = source.kind === "tensors" ? "torch" : "caffe";
-  const naming = namings.find((naming) => naming.style === style && names.some((name) => naming.mark.test(name)));
+  const naming = namingOf(source);
   if (naming !== undefined) return naming;
+  const names = namesOf(source);
   throw new SenetError("weights", "these are not the layers of a network that is known", {
     where,
     expected: `the names of ${namings.map(({ name, description }) => `${name} (${description})`).join(", ")}`,
@@ -96,12 +104,14 @@ export function torchName(naming: TorchNaming, parameter: string): string | unde
   return found && `${found[0]}.${leaf}`;
 }
 
+type Named = Pick<Parameter, "name" | "role">;
+
 /** Where a parameter is in a Caffe network: a blob of a layer, or a part of a BatchNorm and its Scale. */
 export type CaffePlace =
   | { readonly layer: string; readonly blob: 0 | 1 }
   | { readonly batchNorm: string; readonly scale: string; readonly part: "mean" | "variance" | "gamma" | "beta" };
 
-export function caffePlace(naming: CaffeNaming, { name, role }: Parameter): CaffePlace | undefined {
+export function caffePlace(naming: CaffeNaming, { name, role }: Named): CaffePlace | undefined {
   const found = theirModule(naming, split(name)[0]);
   if (found === undefined) return undefined;
   const [layer, scale] = found;
@@ -246,7 +256,7 @@ const isSameTensor = (a: Shape, b: Shape): boolean =>
   sizeOf(a) === sizeOf(b) && sameShape(withoutOnes(a), withoutOnes(b));
 
 /** The file's shape of one of our parameters; undefined where the file, or the naming, has it not. */
-export function shapeIn(source: WeightSource, naming: Naming, parameter: Parameter): Shape | undefined {
+export function shapeIn(source: WeightSource, naming: Naming, parameter: Named): Shape | undefined {
   if (source.kind === "tensors") {
     const name = naming.style === "torch" ? torchName(naming, parameter.name) : undefined;
     return name === undefined ? undefined : source.tensors.get(name)?.shape;

@@ -22,11 +22,15 @@ export interface NamedModel {
  * who reads those names would run it wrongly
  */
 export function weightsAs(named: NamedModel, naming: Naming): WeightSource {
+  if (named.model.config.family === "layers") {
+    return refuse(named, naming, "has no names for a network of its own kind", {});
+  }
   const source = renamed(named, naming);
   if (typeof source === "string") {
     return refuse(named, naming, "has no names for a part of this network", { found: source });
   }
   const differences = differencesAs(named, naming, source);
+  if (differences === undefined) return refuse(named, naming, "has no such network", { expected: "a zoo model" });
   if (differences.length === 0) return source;
   return refuse(named, naming, "stands for networks that are built otherwise", {
     expected: differences.map(({ key, theirs }) => `${key} ${theirs}`).join(", "),
@@ -118,10 +122,12 @@ interface Difference {
   readonly theirs: string;
 }
 
-/** Where the network that others would take these weights for is not this one. */
-function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSource): Difference[] {
+/** Where the network that others would take these weights for is not this one; undefined: there is no such network. */
+function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSource): Difference[] | undefined {
+  const found = unlessRefused(() => findModel(source, naming, model.name));
+  if (found === undefined) return undefined;
   const ours = settingsOf(model.config);
-  const theirs = settingsOf(findModel(source, naming, model.name).model.config);
+  const theirs = settingsOf(found.model.config);
   const differences: Difference[] = [];
   for (const key of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
     const difference = { key, ours: JSON.stringify(ours[key]), theirs: JSON.stringify(theirs[key]) };
@@ -131,25 +137,33 @@ function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSour
   return differences;
 }
 
+function unlessRefused<T>(run: () => T): T | undefined {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof SenetError) return undefined;
+    throw error;
+  }
+}
+
 function settingsOf(config: ModelConfig): Record<string, unknown> {
   const se = seOf(config);
   return { ...config, se: se && `r = ${se.reduction}, ${se.bias ? "with" : "without"} biases` };
 }
 
 function refuse(named: NamedModel, naming: Naming, what: string, details: ErrorDetails): never {
-  const others = namings.filter((other) => {
-    if (other === naming) return false;
-    try {
-      const source = renamed(named, other);
-      return typeof source !== "string" && differencesAs(named, other, source).length === 0;
-    } catch (error) {
-      if (error instanceof SenetError) return false;
-      throw error;
-    }
-  });
+  const isFitting = (other: Naming) => {
+    if (other.name === "senet") return true;
+    if (other === naming || named.model.config.family === "layers") return false;
+    const source = renamed(named, other);
+    return typeof source !== "string" && differencesAs(named, other, source)?.length === 0;
+  };
   throw new SenetError("usage", `the naming ${naming.name} ${what}`, {
     where: named.model.name,
     ...details,
-    ...(others.length > 0 && { hint: `another naming: ${others.map(({ name }) => name).join(", ")}` }),
+    hint: `another naming: ${namings
+      .filter(isFitting)
+      .map(({ name }) => name)
+      .join(", ")}`,
   });
 }

@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { caffeLayers } from "../../../tests/caffe.ts";
+import { refused } from "../../../tests/weights.ts";
+import { SenetError } from "../../errors.ts";
+import { type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
+import { inferenceGraph, type Model, type ModelConfig, model, zoo } from "../../zoo/index.ts";
+import { findModel } from "./find-model.ts";
+import { caffeSource, namingByName, torchName, type WeightSource } from "./rename.ts";
+
+/** Memory that all tensors share: only names and shapes matter here. */
+const ground = new Float32Array(2 ** 25);
+const anyTensor = (shape: Shape): Tensor => tensor(shape, ground.subarray(0, sizeOf(shape)));
+
+function sourceOf(network: Model, naming: string, shaped: (shape: Shape) => Shape = (shape) => shape): WeightSource {
+  const graph = inferenceGraph(network, { batch: 1, imageSize: 64 });
+  const names = namingByName(naming);
+  if (names.style === "caffe") return caffeSource(caffeLayers(graph, names, (shape) => anyTensor(shaped(shape))));
+  const tensors = new Map(
+    graph.parameters.map(({ name, type }) => [torchName(names, name)!, anyTensor(shaped(type.shape))]),
+  );
+  tensors.set("bn1.num_batches_tracked", tensor([], new Int32Array(1)));
+  return { kind: "tensors", tensors };
+}
+
+function changed(name: string, config: Partial<Extract<ModelConfig, { family: "resnet" }>>, classes?: number): Model {
+  const plain = model(name, classes);
+  return { ...plain, config: { ...plain.config, ...config } as ModelConfig };
+}
+
+const find = (source: WeightSource, naming: string, name?: string): Model =>
+  findModel(source, namingByName(naming), "file", name).model;
+
+const nobias = { se: { reduction: 16, bias: false } };
+
+/** Under each naming: the network that a file is made of, and the name of the one that is found. */
+const released: readonly (readonly [naming: string, made: Model, found: string])[] = [
+  ...[...zoo].filter(([, { published }]) => published).map(([name]) => ["caffe", model(name), name] as const),
+  ...["se-resnet-50", "se-resnet-101", "se-resnet-152", "se-resnext-50", "se-resnext-101", "senet-154"].map(
+    (name) => ["cadene", model(name), name] as const,
+  ),
+  // timm's legacy ones that it trained itself.
+  ["cadene", model("se-resnet-18"), "se-resnet-18"],
+  ["cadene", model("se-resnet-34"), "se-resnet-34"],
+  ...["se-resnet-50-modern", "se-resnet-101-modern", "se-resnet-152-modern", "resnet-50-modern"].map(
+    (name) => ["timm", model(name), name] as const,
+  ),
+  ["timm", changed("se-resnext-50", { pool: "padded" }), "se-resnext-50-paddedpool"],
+  ["timm", changed("se-resnext-101", { pool: "padded" }), "se-resnext-101-paddedpool"],
+  ["timm", changed("senet-154", { pool: "padded" }), "senet-154-paddedpool"],
+  ["timm", model("se-resnet-20"), "se-resnet-20"],
+  ["moskomule", changed("se-resnet-50-modern", nobias), "se-resnet-50-modern-nobias"],
+  ["moskomule", changed("se-resnet-20", { se: { reduction: 8, bias: false } }), "se-resnet-20-r8-nobias"],
+  ["shicai", changed("se-resnet-50", { strideOn: "3x3" }), "se-resnet-50-stride3x3"],
+  ["akamaster", changed("resnet-56", { projection: "pad" }), "resnet-56-padshortcut"],
+  ["senet", model("se-bn-inception"), "se-bn-inception"],
+];
+
+for (const [naming, made, name] of released) {
+  test(`${naming}: a file of ${name} is known by its shapes, for 1,000 and for 10 classes`, () => {
+    for (const classes of [1000, 10]) {
+      const found = find(sourceOf({ ...made, classes }, naming), naming);
+      assert.deepEqual(found, { name, config: made.config, classes });
+    }
+  });
+}
+
+test("old files have all shapes with four axes", () => {
+  const four = (shape: Shape) => [...new Array(4 - shape.length).fill(1), ...shape];
+  assert.equal(find(sourceOf(model("se-resnet-50"), "caffe", four), "caffe").name, "se-resnet-50");
+  assert.equal(find(sourceOf(model("se-bn-inception", 7), "caffe", four), "caffe").classes, 7);
+});
+
+test("a model that is asked for is taken if it fits, with what its file has of its own", async () => {
+  const source = sourceOf(model("se-resnet-50", 12), "caffe");
+  const asked = find(source, "caffe", "se-resnet-50");
+  assert.deepEqual(asked, model("se-resnet-50", 12));
+  await refused(
+    () => find(source, "caffe", "se-resnet-101"),
+    "not the weights of se-resnet-101 under the names of caffe",
+  );
+  assert.throws(
+    () => find(source, "caffe", "se-resnet50"),
+    (error) => error instanceof SenetError && error.code === "usage" && error.message.includes("se-resnet-50"),
+  );
+});
+
+test("a network that is not in the zoo: the nearest, and what is wrong with it", async () => {
+  const source = sourceOf(changed("se-resnet-50", { depths: [3, 4, 7, 3] }), "cadene");
+  await refused(
+    () => find(source, "cadene"),
+    "the nearest is se-resnet-50, as cadene names it",
+    'unexpected  "layer3.6.conv1.weight"',
+    "senet models",
+  );
+  const wide = sourceOf(changed("se-resnet-50", { widths: [32, 64, 128, 256] }), "cadene");
+  await refused(() => find(wide, "cadene"), "the nearest is se-resnet-50", "misshapen");
+});
+
+test("names that are not those that were said", async () => {
+  const source = sourceOf(model("se-resnet-50"), "cadene");
+  await refused(() => find(source, "timm"), "missing     conv1.weight", "the names look like those of cadene");
+});

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formulaWeights } from "../../../tests/formula.ts";
+import { SenetError } from "../../errors.ts";
+import { type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
+import { inferenceGraph, type Model, type ModelConfig, model } from "../../zoo/index.ts";
+import { parseCaffemodel } from "../caffemodel.ts";
+import { encodeCaffemodel } from "../caffemodel-write.ts";
+import { namings } from "./namings.ts";
+import { caffeSource, namingByName, renameTensors } from "./rename.ts";
+import { type NamedModel, weightsAs } from "./write.ts";
+
+const ground = new Float32Array(2 ** 23);
+const anyTensor = (shape: Shape): Tensor => tensor(shape, ground.subarray(0, sizeOf(shape)));
+const graphOf = (network: Model) => inferenceGraph(network, { batch: 1, imageSize: 64 });
+const hollow = (network: Model): NamedModel => ({
+  model: network,
+  weights: new Map(graphOf(network).parameters.map(({ name, type }) => [name, anyTensor(type.shape)])),
+});
+const withConfig = (name: string, config: object): Model => {
+  const plain = model(name);
+  return { ...plain, config: { ...plain.config, ...config } as ModelConfig };
+};
+
+/** For each naming one of its networks. */
+const networks: Readonly<Record<string, Model>> = {
+  caffe: model("se-bn-inception", 10),
+  shicai: withConfig("se-resnet-50", { strideOn: "3x3" }),
+  cadene: model("se-resnet-20"),
+  moskomule: withConfig("se-resnet-20", { se: { reduction: 4, bias: false } }),
+  akamaster: withConfig("resnet-20", { projection: "pad" }),
+  senet: model("se-resnet-20"),
+  timm: model("se-resnet-20"),
+};
+
+for (const naming of namings) {
+  test(`${naming.name}: weights come back as they were`, () => {
+    const network = networks[naming.name]!;
+    const graph = graphOf(network);
+    const weights = formulaWeights(graph);
+    let source = weightsAs({ model: network, weights }, naming);
+    if (source.kind === "layers") {
+      const bytes = new Uint8Array(Buffer.concat(encodeCaffemodel("net", [...source.layers.values()])));
+      source = caffeSource(parseCaffemodel(bytes, "net.caffemodel").layers);
+    }
+    const back = renameTensors(source, graph, naming, "net");
+    assert.equal(back.size, weights.size);
+    for (const [name, { shape, data }] of weights) {
+      const found = back.get(name)!;
+      assert.deepEqual(found.shape, shape, name);
+      const isMoved = naming.name === "shicai" && name.endsWith("running_var");
+      // There the difference of eps goes into the variance and out of it again.
+      for (let i = 0; i < data.length; i++) {
+        const difference = Math.abs(found.data[i]! - data[i]!);
+        if (difference > (isMoved ? 1e-7 * data[i]! : 0)) assert.fail(`${name}, value ${i}`);
+      }
+    }
+  });
+}
+
+test("layers are fully connected or convolutions as the naming has them", () => {
+  const layersOf = (network: Model, naming: string) => {
+    const source = weightsAs(hollow(network), namingByName(naming));
+    return source.kind === "layers" ? source.layers : assert.fail(naming);
+  };
+  const described = (layers: ReturnType<typeof layersOf>, name: string) => {
+    const { type, blobs } = layers.get(name)!;
+    return [type, ...blobs.map(({ shape }) => shape.join("x"))].join(" ");
+  };
+  const caffe = layersOf(model("se-resnet-50"), "caffe");
+  assert.equal(described(caffe, "conv2_1_1x1_down"), "Convolution 16x256x1x1 16");
+  assert.equal(described(caffe, "classifier"), "InnerProduct 1000x2048 1000");
+  assert.equal(described(caffe, "conv1/7x7_s2/bn"), "BatchNorm 64 64 1");
+  assert.equal(described(caffe, "conv1/7x7_s2/bn/scale"), "Scale 64 64");
+  // architectures.md 5.2.
+  assert.equal(caffe.size, 192);
+  const shicai = layersOf(networks.shicai!, "shicai");
+  assert.equal(described(shicai, "fc2_1/sqz"), "InnerProduct 16x256 16");
+  assert.equal(described(shicai, "fc6"), "Convolution 1000x2048x1x1 1000");
+  const moskomule = weightsAs(hollow(networks.moskomule!), namingByName("moskomule"));
+  assert.ok(moskomule.kind === "tensors");
+  assert.deepEqual(moskomule.tensors.get("layer1.0.se.fc.0.weight")!.shape, [4, 16]);
+});
+
+/** Networks under names that stand for others. */
+const wrong: readonly (readonly [network: Model, naming: string, ...words: string[]])[] = [
+  [model("se-resnet-50"), "timm", 'strideOn "3x3"', 'strideOn "1x1"', "another naming: caffe, cadene, senet"],
+  [model("se-resnet-50"), "shicai", 'strideOn "3x3"'],
+  [model("se-resnet-50-modern"), "caffe", 'pool "caffe"', "another naming: moskomule, senet, timm"],
+  [model("se-resnext-50"), "timm", 'pool "padded"'],
+  [model("se-bn-inception"), "cadene", "has no names for a part of this network", "another naming: caffe, senet"],
+  [model("se-resnet-20"), "akamaster", "has no names for a part of this network", "layer1.0.se.fc1.weight"],
+  [withConfig("se-resnet-50", { depths: [1, 1, 1, 1] }), "cadene", "has no such network", "another naming: senet"],
+];
+
+for (const [network, naming, ...words] of wrong) {
+  test(`${network.name} is not written under the names of ${naming}: ${words[0]}`, () => {
+    assert.throws(
+      () => weightsAs(hollow(network), namingByName(naming)),
+      (error) => {
+        assert.ok(error instanceof SenetError && error.code === "usage", `${error}`);
+        for (const word of words) assert.ok(error.message.includes(word), error.message);
+        return true;
+      },
+    );
+  });
+}
