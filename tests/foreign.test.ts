@@ -1,15 +1,21 @@
 /** Networks that others defined and trained: Caffe's definitions imported layer by layer, and PyTorch's CIFAR ResNet-20. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { ortExecutor } from "../src/executors/ort/executor.node.ts";
+import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { graphCost } from "../src/ir/cost.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { importCaffeNetwork } from "../src/weights/caffe-network.ts";
+import { type CaffeLayer, parseCaffemodel } from "../src/weights/caffemodel.ts";
 import { namingByName } from "../src/weights/maps/rename.ts";
+import { openWeights } from "../src/weights/open.node.ts";
 import { parsePrototxt } from "../src/weights/prototxt.ts";
-import { inferenceGraph, type Model, model } from "../src/zoo/index.ts";
+import { inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
 import { type CaffePart, caffeLayers } from "./caffe.ts";
-import { needsShared, sharedData } from "./support.ts";
+import { formulaPictures, uniform } from "./formula.ts";
+import { assertClose, golden, needsShared, sharedData } from "./support.ts";
 import { bytesOf } from "./weights.ts";
 
 const prototxt = (...path: string[]) => parsePrototxt(bytesOf(sharedData(...path)), path.at(-1)!);
@@ -43,3 +49,113 @@ for (const name of [...names, "SE-ResNeXt-101", "SENet-154"]) {
     for (const side of [224, 96]) assert.deepEqual(cost(imported, side), cost(model(name.toLowerCase()), side));
   });
 }
+
+/** golden/make_foreign.py */
+interface Golden {
+  readonly "cifar10_res20_iter_64000.caffemodel": readonly (readonly number[])[];
+  readonly "resnet20-12fca82f.th": readonly (readonly number[])[];
+  readonly "foreign.prototxt": {
+    readonly layers: readonly {
+      readonly name: string;
+      readonly type: string;
+      readonly shapes: readonly Shape[];
+      /** Of the first blob; the others have those after it. */
+      readonly stream: number;
+    }[];
+    readonly logits: readonly (readonly number[])[];
+  };
+}
+
+const expected = JSON.parse(readFileSync(golden("foreign.json"), "utf8")) as Golden;
+
+async function logits(
+  model: Model,
+  weights: ReadonlyMap<string, Tensor>,
+  pictures: Tensor,
+  executor = ortExecutor,
+): Promise<Tensor> {
+  const graph = inferenceGraph(model, { batch: pictures.shape[0]!, imageSize: pictures.shape[2]! });
+  const executable = await executor.compile(graph, weights);
+  const outputs = await executable.run(new Map([[inputName, pictures]]));
+  await executable.dispose();
+  return outputs.get("logits")!;
+}
+
+/** As `blob` of make_foreign.py. */
+function foreignBlob(type: string, index: number, shape: Shape, stream: number): Tensor {
+  const value = (u: number): number => {
+    const isWeight = index === 0 && (type === "Convolution" || type === "InnerProduct");
+    if (isWeight) return (2 * u - 1) * Math.sqrt(6 / sizeOf(shape.slice(1)));
+    if (type === "BatchNorm") return [20 * 0.2 * (u - 0.5), 20 * (0.5 + u), 20][index]!;
+    return type === "Scale" && index === 0 ? 0.5 + 0.5 * u : 0.2 * (u - 0.5);
+  };
+  const data = Float32Array.from({ length: sizeOf(shape) }, (_, i) => value(uniform(stream, i)));
+  return tensor(shape, data);
+}
+
+test("a network of every layer that is imported gives what OpenCV gives", async () => {
+  const { layers, logits: theirs } = expected["foreign.prototxt"];
+  const caffeLayers = layers.map(({ name, type, shapes, stream }): CaffeLayer => {
+    const blobs = shapes.map((shape, i) => foreignBlob(type, i, shape, stream + i));
+    return { name, type, bottoms: [], tops: [], blobs, definition: { where: name, fields: new Map() } };
+  });
+  const definition = parsePrototxt(bytesOf(golden("foreign.prototxt")), "foreign.prototxt");
+  const { model, weights } = importCaffeNetwork(definition, caffeLayers, "foreign.prototxt");
+  assert.deepEqual([model.name, model.classes], ["small", 5]);
+  for (const executor of [referenceExecutor, ortExecutor]) {
+    const found = await logits(model, weights, formulaPictures(2, 13, 0), executor);
+    assertClose(found.data, theirs.flat(), 1e-4, "logits");
+  }
+});
+
+const cifar = "cifar10_res20_iter_64000.caffemodel";
+test(`${cifar} with its prototxt gives OpenCV's logits`, needsShared("weights", cifar), async () => {
+  const { layers, definition } = parseCaffemodel(bytesOf(sharedData("weights", cifar)), cifar);
+  const pictures = formulaPictures(4, 32, 0);
+  for (let i = 0; i < pictures.data.length; i++) pictures.data[i] = Math.fround(60 * pictures.data[i]!);
+  // The caffemodel holds the network of the training phase, which is the same but for the data.
+  for (const source of [prototxt("weights", "res20_cifar_train_test.prototxt"), definition]) {
+    const { model, weights, preprocessing } = importCaffeNetwork(source, layers, source.where);
+    assert.ok(model.config.family === "layers" && model.config.imageSize === 32);
+    assert.equal(preprocessing, undefined, "its mean is in another file");
+    const found = await logits(model, weights, pictures);
+    assertClose(found.data, expected[cifar].flat(), 1e-4, source.where);
+  }
+});
+
+const torchFile = "resnet20-12fca82f.th";
+test(`${torchFile} gives PyTorch's logits`, needsShared("weights", torchFile), async () => {
+  const { model, weights } = await openWeights(sharedData("weights", torchFile));
+  assert.ok(model.config.family === "resnet" && model.config.projection === "pad");
+  const found = await logits(model, weights, formulaPictures(4, 32, 0));
+  assertClose(found.data, expected[torchFile].flat(), 1e-4, torchFile);
+});
+
+test(
+  "det2.caffemodel has its blobs, and its prototxt names the layer that is not supported",
+  needsShared("weights", "det2.caffemodel"),
+  () => {
+    const { layers } = parseCaffemodel(bytesOf(sharedData("weights", "det2.caffemodel")), "det2.caffemodel");
+    const withBlobs = layers.filter(({ blobs }) => blobs.length > 0);
+    assert.deepEqual(
+      withBlobs.map(({ name, blobs }) => [name, ...blobs.map(({ shape }) => shape.join("x"))]),
+      [
+        ["conv1", "28x3x3x3", "28"],
+        ["prelu1", "28"],
+        ["conv2", "48x28x3x3", "48"],
+        ["prelu2", "48"],
+        ["conv3", "64x48x2x2", "64"],
+        ["prelu3", "64"],
+        ["conv4", "128x576", "128"],
+        ["prelu4", "128"],
+        ["conv5-1", "2x128", "2"],
+        ["conv5-2", "4x128", "4"],
+        ["conv5-3", "10x128", "10"],
+      ],
+    );
+    assert.throws(
+      () => importCaffeNetwork(prototxt("weights", "det2.prototxt"), layers, "det2.prototxt"),
+      /det2\.prototxt:\d+: layer "prelu1": layers of the type "PReLU" are not supported/,
+    );
+  },
+);

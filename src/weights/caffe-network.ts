@@ -93,6 +93,7 @@ const isSource = (type: string, bottoms: readonly string[]) =>
 
 function resolve(definition: CaffeMessage, where: string): Network {
   const messages = layersOf(definition);
+  if (messages.length > mostLayers) failAt(where)(`there are more than ${mostLayers} layers`);
   const blobs = new Map<string, Step>();
   const steps: Step[] = [];
   const sourceStep = (name: string, type: string, message: CaffeMessage): Step => ({
@@ -100,6 +101,7 @@ function resolve(definition: CaffeMessage, where: string): Network {
     fail: failAt(message.where),
   });
   const [input, ...otherInputs] = allOf(definition, "input", "string");
+  let hasPicture = input !== undefined;
   if (input !== undefined) blobs.set(input, sourceStep(input, picture, definition));
   for (const name of otherInputs) blobs.set(name, sourceStep(name, "Data", definition));
   let imageSize = input === undefined ? undefined : declaredSize(definition, where);
@@ -117,10 +119,11 @@ function resolve(definition: CaffeMessage, where: string): Network {
       imageSize ??= sourceSize(message, fail);
       if (!isKept) continue;
       transform ??= oneOf(message, "transform_param", "message", undefined);
-      tops.forEach((top, i) => {
-        const isPicture = i === 0 && ![...blobs.values()].some((step) => step.type === picture);
-        blobs.set(top, sourceStep(top, isPicture ? picture : type, message));
-      });
+      // The first is the picture; the others are labels and the like.
+      for (const top of tops) {
+        blobs.set(top, sourceStep(top, hasPicture ? type : picture, message));
+        hasPicture = true;
+      }
       continue;
     }
     if (!isKept || leftOut.has(type)) continue;
@@ -160,6 +163,9 @@ function resolve(definition: CaffeMessage, where: string): Network {
 
 /** The type of the step that stands for the picture; no layer of Caffe's is called so. */
 const picture = "picture";
+
+/** As many as a caffemodel may have (caffemodel.ts), and a file of ours. */
+const mostLayers = 20_000;
 
 const placeOf = ({ where }: CaffeMessage, name: string): string => `${where}: layer ${shownName(name)}`;
 

@@ -5,6 +5,7 @@ import type { Value } from "../ir/graph.ts";
 import type { PoolAttrs } from "../ir/ops.ts";
 import { batchNorm, conv2d, linear, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
+import { sizeOf } from "../tensor.ts";
 
 /** The kinds of layers, with what each is given. */
 interface Kinds {
@@ -67,6 +68,9 @@ export function layered(scope: Scope, image: Value, { layers }: LayersConfig, cl
   return last;
 }
 
+/** So that a small file cannot ask for more memory than there is: joins alone double the channels each. */
+const largest = 2 ** 31 - 1;
+
 /** Adds layer after layer. */
 export class LayerBuilder {
   readonly #scope: Scope;
@@ -85,6 +89,8 @@ export class LayerBuilder {
     );
     if (this.#values.has(name)) unfit(name, "there are two layers of this name");
     const value = build(this.#scope, layer, inputs);
+    const size = sizeOf(value.type.shape);
+    if (size > largest) unfit(name, "the layer's value is too large", `at most ${largest} numbers`, `${size}`);
     this.#values.set(name, value);
     return value;
   }
