@@ -2,7 +2,13 @@
 
 export { differentiate, gradientOf } from "./autodiff/differentiate.ts";
 export { type ErrorCode, type ErrorDetails, SenetError } from "./errors.ts";
-export { type Evaluation, type EvaluationBatch, evaluate, type PicturePrediction, predict } from "./evaluate/evaluate.ts";
+export {
+  type Evaluation,
+  type EvaluationBatch,
+  evaluate,
+  type PicturePrediction,
+  predict,
+} from "./evaluate/evaluate.ts";
 export { type GateMeans, meanGates } from "./evaluate/excitation.ts";
 export type { CompileOptions, Executable, Executor, Weights } from "./executors/executor.ts";
 export { encodeOnnx } from "./executors/ort/export.ts";

@@ -65,7 +65,8 @@ export async function evaluateOne(
   const { missing } = dataset;
   const total = grouped(dataset.samples.length);
   line.print(`${weights}: ${model.name}, ${total} pictures, ${shown({ preprocessing, views })}`);
-  if (missing > 0) line.print(`${grouped(missing)} more pictures of the list are missing`);
+  if (missing > 0)
+    line.print(`missing pictures of the list: ${grouped(missing)} of ${grouped(missing + dataset.samples.length)}`);
   const measured = await measure({
     ...engine,
     checkpoint: { ...opened, preprocessing },

@@ -56,7 +56,7 @@ export function openList(file: string, options: OpenListOptions): PictureList {
     throw new SenetError("data", count === 0 ? "the list is empty" : "pictures of the list are not there", {
       where: file,
       expected: count === 0 ? "lines such as: ILSVRC2012_val_00000001.JPEG 489" : `${count} pictures in ${root}`,
-      found: `${samples.length}; ${missing.length} are missing${missing.length > 0 ? `, the first is ${missing[0]}` : ""}`,
+      found: count === 0 ? "no line" : `${samples.length}; the first that is missing is ${missing[0]}`,
       hint:
         samples.length === 0
           ? "check --data, the folder that the names of the list are relative to"

@@ -54,7 +54,12 @@ test("numbers go through names to the network's classes, by WordNet id where the
 test("missing pictures are an error, unless they may be", (t) => {
   const { list, root } = listOf(t, "a.jpg 0\nb.jpg 1\nc.jpg 0\n", "c.jpg");
   const options = { root, classes: ["x", "y"] };
-  refuses(() => openList(list, options), /3 pictures in /, /1; 2 are missing, the first is a\.jpg/, /--allow-missing/);
+  refuses(
+    () => openList(list, options),
+    /3 pictures in /,
+    /found: +1; the first that is missing is a\.jpg/,
+    /--allow-missing/,
+  );
   const { samples, missing } = openList(list, { ...options, allowMissing: true });
   assert.deepEqual(samples, [{ file: join(root, "c.jpg"), label: 0 }]);
   assert.equal(missing, 2);
