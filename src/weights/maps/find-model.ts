@@ -48,14 +48,14 @@ function bestOf(names: readonly string[], source: WeightSource, naming: Naming):
   return best;
 }
 
-/** Whether each stage of a residual network has its last block in the file, and no further one. */
+/** Whether a residual network's blocks are of the file's kind, and as many. */
 function hasBlocks(source: WeightSource, naming: Naming, config: ModelConfig): boolean {
-  const has = (block: string) => {
-    const parameter = { name: `${block}.conv1.weight`, role: "weight" } as const;
-    return shapeIn(source, naming, parameter) !== undefined;
-  };
-  if (config.family !== "resnet") return !has("layer1.0");
-  return config.depths.every((depth, i) => has(`layer${i + 1}.${depth - 1}`) && !has(`layer${i + 1}.${depth}`));
+  const has = (conv: string) => shapeIn(source, naming, { name: `${conv}.weight`, role: "weight" }) !== undefined;
+  if (config.family !== "resnet") return !has("layer1.0.conv1");
+  if (has("layer1.0.conv3") !== (config.block === "bottleneck")) return false;
+  return config.depths.every(
+    (depth, i) => has(`layer${i + 1}.${depth - 1}.conv1`) && !has(`layer${i + 1}.${depth}.conv1`),
+  );
 }
 
 function candidateOf(source: WeightSource, naming: Naming, name: string): Candidate {

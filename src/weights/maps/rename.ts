@@ -272,12 +272,15 @@ export function shapeIn(source: WeightSource, naming: Naming, parameter: Named):
 
 /** How many of `parameters` the file lacks or has in another shape, and how many of its tensors are nobody's. */
 export function countFaults(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): number {
+  let present = 0;
   let fits = 0;
   for (const parameter of parameters) {
     const shape = shapeIn(source, naming, parameter);
-    if (shape !== undefined && isSameTensor(shape, parameter.type.shape)) fits++;
+    if (shape === undefined) continue;
+    present++;
+    if (isSameTensor(shape, parameter.type.shape)) fits++;
   }
-  return parameters.length - fits + Math.max(0, sizeOfSource(source) - fits);
+  return parameters.length - fits + Math.max(0, sizeOfSource(source) - present);
 }
 
 function sizeOfSource(source: WeightSource): number {

@@ -1,0 +1,221 @@
+/** Weight files of every format and naming open as the same network, and what is written reads back. */
+
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SenetError } from "../src/errors.ts";
+import { imagenetPreprocessing, type Preprocessing } from "../src/images/preprocess.ts";
+import { encodeOnnx } from "../src/index.ts";
+import { type Tensor, tensor } from "../src/tensor.ts";
+import type { Checkpoint } from "../src/weights/checkpoint.ts";
+import { encodeWeights } from "../src/weights/encode.ts";
+import { imagenetLabels } from "../src/weights/imagenet-classes.ts";
+import { namingByName } from "../src/weights/maps/rename.ts";
+import { weightsAs } from "../src/weights/maps/write.ts";
+import { type OpenOptions, openFiles, openWeights } from "../src/weights/open.node.ts";
+import { encodeSafetensors } from "../src/weights/safetensors.ts";
+import { inferenceGraph, model } from "../src/zoo/index.ts";
+import { temporaryFolder } from "./command.ts";
+import { formulaWeights } from "./formula.ts";
+import { needsShared, sharedData } from "./support.ts";
+import { refused } from "./weights.ts";
+
+const odd: Preprocessing = {
+  ...imagenetPreprocessing,
+  channels: "bgr",
+  scale: 1,
+  mean: [1, 2, 3],
+  std: [4, 5, 6],
+  resize: 40,
+  crop: 32,
+};
+
+function checkpoint(classes = 3): Checkpoint {
+  const network = model("se-resnet-20", classes);
+  const weights = formulaWeights(inferenceGraph(network, { batch: 1, imageSize: 32 }));
+  const labels = Array.from({ length: classes }, (_, i) => `class ${i}`);
+  return { model: network, labels, preprocessing: odd, weights };
+}
+
+const joined = (chunks: readonly Uint8Array[]): Uint8Array => new Uint8Array(Buffer.concat(chunks));
+const open = async (bytes: Uint8Array, options?: OpenOptions) => openFiles([{ bytes, where: "file" }], options);
+
+/** As others write it: nothing of ours in the metadata. */
+function bare(source: Checkpoint, naming: string): Uint8Array {
+  const named = weightsAs(source, namingByName(naming));
+  return named.kind === "tensors" ? joined(encodeSafetensors(named.tensors, new Map())) : assert.fail(naming);
+}
+
+for (const naming of ["senet", "cadene", "timm", "caffe"]) {
+  test(`${naming}: what is written opens as what it was, without options`, async () => {
+    const source = checkpoint();
+    const { checkpoint: found, naming: shown } = await open(joined(encodeWeights(source, namingByName(naming))));
+    assert.deepEqual(found, source);
+    assert.equal(shown, naming);
+  });
+}
+
+test("a run's state stays behind", async () => {
+  const run = { config: {}, state: {}, velocities: new Map() };
+  const { checkpoint: found } = await open(joined(encodeWeights({ ...checkpoint(), run }, namingByName("senet"))));
+  assert.ok(!("run" in found));
+});
+
+test("a file that says nothing: the labels and the pre-processing that are usual under its names", async () => {
+  const source = checkpoint(1000);
+  const cadene = (await open(bare(source, "cadene"))).checkpoint;
+  assert.deepEqual(cadene.labels, imagenetLabels("sorted"));
+  assert.deepEqual(cadene.preprocessing, { ...imagenetPreprocessing, resize: 32, crop: 32 });
+  assert.deepEqual(cadene.weights, source.weights);
+
+  // A caffemodel that follows the conventions has nothing of ours in its name.
+  const caffe = namingByName("caffe");
+  const usual = { labels: imagenetLabels("devkit"), preprocessing: caffe.preprocessing(source.model.config) };
+  const bytes = joined(encodeWeights({ ...source, ...usual }, caffe));
+  assert.ok(!new TextDecoder("latin1").decode(bytes.subarray(0, 200)).includes("senet."));
+  const found = (await open(bytes)).checkpoint;
+  assert.deepEqual(found.labels, usual.labels);
+  assert.deepEqual(found.preprocessing, {
+    channels: "bgr",
+    scale: 1,
+    mean: [104, 117, 123],
+    std: [1, 1, 1],
+    resize: 32,
+    crop: 32,
+    interpolation: "bilinear",
+  });
+
+  const few = (await open(bare(checkpoint(3), "timm"))).checkpoint;
+  assert.deepEqual(few.labels, ["0", "1", "2"]);
+});
+
+test("labels that are given go before those of the file", async () => {
+  const labels = ["ant", "bee", "cat"];
+  for (const bytes of [bare(checkpoint(), "timm"), joined(encodeWeights(checkpoint(), namingByName("senet")))]) {
+    assert.deepEqual((await open(bytes, { labels })).checkpoint.labels, labels);
+    await usage(() => open(bytes, { labels: ["ant"] }), "labels do not fit", "3 labels", "1");
+  }
+});
+
+test("float64 becomes float32", async () => {
+  const source = checkpoint();
+  const wide = new Map(
+    [...source.weights].map(([name, { shape, data }]): [string, Tensor] => [
+      name,
+      tensor(shape, Float64Array.from(data)),
+    ]),
+  );
+  const { checkpoint: found } = await open(joined(encodeSafetensors(wide, new Map())));
+  assert.deepEqual(found.weights, source.weights);
+});
+
+test("Caffe's HDF5 snapshots open", async () => {
+  const source = checkpoint();
+  const caffe = weightsAs(source, namingByName("caffe"));
+  assert.ok(caffe.kind === "layers");
+  const { default: hdf5 } = await import("h5wasm");
+  const { FS } = await hdf5.ready;
+  const file = new hdf5.File("written.h5", "w");
+  const data = file.create_group("data");
+  for (const [name, { blobs }] of caffe.layers) {
+    const group = name.split("/").reduce((at, part) => {
+      const found = at.get(part);
+      return found instanceof hdf5.Group ? found : at.create_group(part);
+    }, data);
+    for (const [i, blob] of blobs.entries()) {
+      group.create_dataset({ name: `${i}`, data: blob.data as Float32Array, shape: [...blob.shape] });
+    }
+  }
+  file.close();
+  const { checkpoint: found, format } = await open(FS.readFile("written.h5"));
+  assert.equal(format, "caffe-hdf5");
+  assert.equal(found.model.name, "se-resnet-20");
+  assert.deepEqual(found.weights, source.weights);
+});
+
+/** Asserts that it is refused as asked for wrongly, in these words. */
+async function usage(run: () => unknown, ...words: string[]): Promise<void> {
+  await assert.rejects(
+    async () => run(),
+    (error) => {
+      assert.ok(error instanceof SenetError && error.code === "usage", `${error}`);
+      for (const word of words) assert.ok(error.message.includes(word), `"${word}" is not in: ${error.message}`);
+      return true;
+    },
+  );
+}
+
+const text = (content: string): Uint8Array => new TextEncoder().encode(content);
+
+test("options that do not fit the file", async () => {
+  const timm = bare(checkpoint(), "timm");
+  await usage(() => open(timm, { from: "caffe" }), "has not the names of caffe", "layers of a Caffe network");
+  await usage(() => open(timm, { from: "tim" }), 'no naming "tim"', "timm");
+  await usage(() => open(timm, { model: "seresnet20" }), "se-resnet-20");
+  await refused(() => open(timm, { from: "cadene" }), "the names look like those of", "missing");
+  const own = joined(encodeWeights(checkpoint(), namingByName("senet")));
+  await usage(() => open(own, { model: "se-resnet-50" }), "says itself what it is", "--model se-resnet-50");
+  await usage(() => open(own, { from: "timm" }), "--from timm");
+  assert.equal((await open(own, { model: "se-resnet-20", from: "senet" })).checkpoint.model.name, "se-resnet-20");
+});
+
+test("files that are no weights, or no single network", async () => {
+  await refused(() => open(text("<html><title>Sign in</title></html>")), "a web page", "Sign in");
+  const nobodys = new Map([["encoder.weight", tensor([2], Float32Array.of(1, 2))]]);
+  await refused(() => open(joined(encodeSafetensors(nobodys, new Map()))), "encoder.weight", "timm");
+  const prototxt = { bytes: text('name: "net"\nlayer { name: "a" }\n'), where: "net.prototxt" };
+  await refused(() => openFiles([prototxt]), "net.prototxt", "without its weights", ".caffemodel");
+  const timm = { bytes: bare(checkpoint(), "timm"), where: "a.safetensors" };
+  await usage(() => openFiles([prototxt, timm]), "do not make one network", "prototxt and safetensors");
+  await usage(() => openFiles([timm, timm]), "do not make one network");
+  const caffe = { bytes: joined(encodeWeights(checkpoint(), namingByName("caffe"))), where: "net.caffemodel" };
+  for (const files of [
+    [prototxt, caffe],
+    [caffe, prototxt],
+  ]) {
+    assert.equal((await openFiles(files)).naming, "caffe");
+  }
+});
+
+test("an ONNX file of our own has no weights to take", async () => {
+  const { model: network, labels, preprocessing, weights } = checkpoint();
+  const graph = inferenceGraph(network, { batch: 1, imageSize: 32 });
+  const metadata = { model: JSON.stringify(network), labels: JSON.stringify(labels) };
+  const bytes = encodeOnnx(graph, weights, { ...metadata, preprocessing: JSON.stringify(preprocessing) });
+  await refused(() => open(bytes), "senet's own ONNX file");
+});
+
+test("labels and pre-processing that somebody broke are refused", async () => {
+  const named = weightsAs(checkpoint(), namingByName("timm"));
+  assert.ok(named.kind === "tensors");
+  for (const [key, value] of [
+    ["senet.labels", "[1]"],
+    ["senet.preprocessing", "{}"],
+  ] as const) {
+    await refused(() => open(joined(encodeSafetensors(named.tensors, new Map([[key, value]])))), key);
+  }
+  const two = new Map([["senet.labels", '["a", "b"]']]);
+  await refused(() => open(joined(encodeSafetensors(named.tensors, two))), "labels do not fit", "3 labels");
+});
+
+const resnet20 = "resnet20-12fca82f.th";
+test("a published CIFAR network opens", needsShared("weights", resnet20), async () => {
+  const { model: found, preprocessing } = await openWeights(sharedData("weights", resnet20));
+  assert.deepEqual([found.name, found.classes], ["resnet-20-padshortcut", 10]);
+  assert.deepEqual([preprocessing.crop, preprocessing.channels], [32, "rgb"]);
+});
+
+const caffe20 = ["res20_cifar_train_test.prototxt", "cifar10_res20_iter_64000.caffemodel"] as const;
+test("a Caffe network of somebody's opens by its prototxt", needsShared("weights", caffe20[1]), async () => {
+  const [prototxt, caffemodel] = caffe20.map((file) => sharedData("weights", file));
+  const found = await openWeights([caffemodel!, prototxt!]);
+  assert.deepEqual([found.model.config.family, found.model.classes], ["layers", 10]);
+  assert.deepEqual([found.preprocessing.crop, found.preprocessing.channels], [32, "bgr"]);
+  assert.equal(found.labels.length, 10);
+  const folder = temporaryFolder();
+  const file = join(folder, "net.safetensors");
+  writeFileSync(file, joined(encodeWeights(found, namingByName("senet"))));
+  assert.deepEqual(await openWeights(file), found);
+  await usage(async () => encodeWeights(found, namingByName("timm")), "has no names for", "senet");
+});
