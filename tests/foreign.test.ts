@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { differentiate } from "../src/autodiff/differentiate.ts";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { graphCost } from "../src/ir/cost.ts";
@@ -12,9 +13,9 @@ import { type CaffeLayer, parseCaffemodel } from "../src/weights/caffemodel.ts";
 import { namingByName } from "../src/weights/maps/rename.ts";
 import { openWeights } from "../src/weights/open.node.ts";
 import { parsePrototxt } from "../src/weights/prototxt.ts";
-import { inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
+import { inferenceGraph, inputName, labelsName, lossGraph, type Model, model, zooEntry } from "../src/zoo/index.ts";
 import { type CaffePart, caffeLayers } from "./caffe.ts";
-import { formulaPictures, uniform } from "./formula.ts";
+import { formulaLabels, formulaPictures, formulaWeights, uniform } from "./formula.ts";
 import { assertClose, golden, needsShared, sharedData } from "./support.ts";
 import { bytesOf } from "./weights.ts";
 
@@ -130,6 +131,39 @@ test(`${torchFile} gives PyTorch's logits`, needsShared("weights", torchFile), a
   const found = await logits(model, weights, formulaPictures(4, 32, 0));
   assertClose(found.data, expected[torchFile].flat(), 1e-4, torchFile);
 });
+
+/** A CIFAR network of the literature: its shortcuts have no parameters. */
+function padded(name: string): Model {
+  const { config, classes } = zooEntry(name);
+  assert.ok(config.family === "resnet");
+  return { name, config: { ...config, projection: "pad" }, classes };
+}
+
+test("the CIFAR networks of the literature have as many parameters as their authors count", () => {
+  const counts = { "resnet-20": 269_722, "resnet-32": 464_154, "resnet-56": 853_018, "resnet-110": 1_727_962 };
+  for (const [name, count] of Object.entries(counts)) {
+    assert.equal(graphCost(inferenceGraph(padded(name), { batch: 1, imageSize: 32 })).parameters, count, name);
+  }
+});
+
+for (const name of ["resnet-20", "se-resnet-20"]) {
+  test(`${name} with padded shortcuts has the same gradients under both executors`, async () => {
+    const graph = differentiate(lossGraph(padded(name), { batch: 2, imageSize: 16 }));
+    const inputs = new Map([
+      [inputName, formulaPictures(2, 16, 0)],
+      [labelsName, formulaLabels(2, 10, 0)],
+    ]);
+    const run = async (executor: typeof ortExecutor) => {
+      const executable = await executor.compile(graph, formulaWeights(graph));
+      const outputs = new Map([...(await executable.run(inputs))].map(([name, { data }]) => [name, data.slice()]));
+      await executable.dispose();
+      return outputs;
+    };
+    const [found, truth] = [await run(ortExecutor), await run(referenceExecutor)];
+    assert.equal(found.size, graph.outputs.size);
+    for (const [output, values] of truth) assertClose(found.get(output)!, values, 1e-3, output);
+  });
+}
 
 test(
   "det2.caffemodel has its blobs, and its prototxt names the layer that is not supported",
