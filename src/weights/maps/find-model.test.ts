@@ -93,8 +93,8 @@ test("a network that is not in the zoo: the nearest, and what is wrong with it",
     'unexpected  "layer3.6.conv1.weight"',
     "senet models",
   );
-  const wide = sourceOf(changed("se-resnet-50", { widths: [32, 64, 128, 256] }), "cadene");
-  await refused(() => find(wide, "cadene"), "the nearest is se-resnet-50", "misshapen");
+  const grouped = sourceOf(changed("se-resnet-50", { groups: 2 }), "cadene");
+  await refused(() => find(grouped, "cadene"), "the nearest is se-resnet-50", "16 faults", "misshapen");
 });
 
 test("names that are not those that were said", async () => {

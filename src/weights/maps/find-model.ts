@@ -2,10 +2,9 @@
 
 import { SenetError } from "../../errors.ts";
 import type { Parameter } from "../../ir/graph.ts";
-import type { SqueezeExcitation } from "../../nn/se.ts";
 import { sizeOf } from "../../tensor.ts";
 import { inferenceGraph, type Model, type ModelConfig, zoo, zooEntry } from "../../zoo/index.ts";
-import { type Naming, seOf } from "./namings.ts";
+import { type Naming, type SqueezeExcitation, seOf } from "./namings.ts";
 import { countFaults, detectNaming, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
 
 export interface FoundModel {

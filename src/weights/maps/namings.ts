@@ -1,7 +1,6 @@
 /** What others call the layers of these networks, as data (architectures.md 5.1): a row for each of our modules. */
 
 import { imagenetPreprocessing, type Preprocessing } from "../../images/preprocess.ts";
-import type { SqueezeExcitation } from "../../nn/se.ts";
 import type { ModelConfig } from "../../zoo/index.ts";
 import type { ResNetConfig } from "../../zoo/resnet.ts";
 import type { ClassOrder } from "../imagenet-classes.ts";
@@ -48,6 +47,8 @@ const normed = (conv: string, bn: string, theirs: string, scale = "/bn/scale"): 
 ];
 
 const isCifar = (config: ModelConfig) => config.family === "resnet" && config.stem === "cifar";
+
+export type SqueezeExcitation = NonNullable<ResNetConfig["se"]>;
 
 /** Networks of others' layers have no such setting. */
 export const seOf = (config: ModelConfig): SqueezeExcitation | undefined => ("se" in config ? config.se : undefined);
