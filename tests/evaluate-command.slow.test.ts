@@ -26,7 +26,7 @@ function interrupted(args: string, signal: NodeJS.Signals): Promise<Ran> {
   const watch = async (process: ChildProcess) => {
     if (isWatched) return;
     isWatched = true;
-    while (linesOf(at("journal.jsonl")) < enough) await setTimeout(2);
+    while (process.exitCode === null && linesOf(at("journal.jsonl")) < enough) await setTimeout(2);
     process.kill(signal);
   };
   return evaluate(args, (_, process) => void watch(process));

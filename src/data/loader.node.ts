@@ -309,12 +309,7 @@ export class Loader {
     if (this.#tolerant) return;
     const dead = this.#usable.findIndex((count, label) => count === 0 && this.#failed.has(label));
     if (dead >= 0) {
-      const last = this.failures.at(-1)!;
-      throw new SenetError("data", `no picture of the class "${this.#dataset.classes[dead]}" can be decoded`, {
-        where: this.#dataset.root,
-        found: `${this.failures.length} bad pictures, the last ${last.file}: ${last.reason}`,
-        hint: "get the pictures of this class again, or remove its folder",
-      });
+      throw classFailed(this.#dataset, dead, this.failures);
     }
   }
 
@@ -334,6 +329,16 @@ export class Loader {
     this.#failed.add(label);
     this.#usable[label]!--;
   }
+}
+
+/** The error when every picture of a class has failed. */
+export function classFailed({ root, classes }: PictureFolder, label: number, failures: readonly Failure[]): SenetError {
+  const last = failures.at(-1)!;
+  return new SenetError("data", `no picture of the class "${classes[label]}" can be decoded`, {
+    where: root,
+    found: `${failures.length} bad pictures, the last ${last.file}: ${last.reason}`,
+    hint: "get the pictures of this class again, or remove its folder",
+  });
 }
 
 function defaultCacheBytes(): number {

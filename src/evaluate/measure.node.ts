@@ -2,8 +2,8 @@
 
 import { createHash } from "node:crypto";
 import { relative, sep } from "node:path";
-import type { PictureFolder } from "../data/folder.node.ts";
-import { Loader } from "../data/loader.node.ts";
+import type { PictureFolder, Sample } from "../data/folder.node.ts";
+import { classFailed, Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import { type Views, viewCounts } from "../images/views.ts";
@@ -51,20 +51,17 @@ export interface Measurement extends Errors {
 /** @throws SenetError `usage` where the journal has other settings, `data` where no picture can be decoded, and others */
 export async function measure(options: MeasureOptions): Promise<Measurement> {
   const { dataset, journal } = options;
-  const nameOf = (file: string) => relative(dataset.root, file).split(sep).join("/");
-  const entries = [...(journal?.file.begin(journal.name, settingsOf(options, nameOf)) ?? [])];
-  const known = new Set(entries.map(({ picture }) => picture));
-  const samples = dataset.samples.filter(({ file }) => !known.has(nameOf(file)));
-  const keep = (found: readonly Entry[]) => {
-    if (found.length === 0) return;
-    entries.push(...found);
-    journal?.file.add(found);
+  const found = new Found(options);
+  found.add(journal?.file.begin(journal.name, settingsOf(options)) ?? []);
+  const samples = dataset.samples.filter(({ file }) => !found.has(nameIn(dataset, file)));
+  const keep = (entries: readonly Entry[]) => {
+    if (entries.length === 0) return;
+    journal?.file.add(entries);
+    found.add(entries);
   };
-
-  const rate = samples.length === 0 ? 0 : await run(options, { ...dataset, samples }, known.size, nameOf, keep);
-  const outcomes = entries.filter((entry) => "rank" in entry);
-  const failures = entries.filter((entry) => "failed" in entry);
-  const finished = entries.length === dataset.samples.length;
+  const rate = samples.length === 0 ? 0 : await run(options, samples, keep);
+  const { outcomes, failures } = found;
+  const finished = outcomes.length + failures.length === dataset.samples.length;
   if (finished && outcomes.length === 0) {
     throw new SenetError("data", "no picture can be decoded", {
       where: dataset.root,
@@ -74,33 +71,69 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   return { ...errorsOf(outcomes), outcomes, failures, finished, imagesPerSecond: rate };
 }
 
-/**
- * Runs the network over the samples, and gives its rate in pictures a second.
- * @param before pictures that are done already
- */
+/** The name of a picture within its data, the same on every machine. */
+const nameIn = ({ root }: PictureFolder, file: string): string => relative(root, file).split(sep).join("/");
+
+/** What was found in this run and those before. */
+class Found {
+  readonly outcomes: Outcome[] = [];
+  readonly failures: Failed[] = [];
+  readonly #names = new Set<string>();
+  readonly #options: MeasureOptions;
+
+  constructor(options: MeasureOptions) {
+    this.#options = options;
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  add(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      this.#names.add(entry.picture);
+      if ("failed" in entry) this.failures.push(entry);
+      else this.outcomes.push(entry);
+    }
+    if (entries.some((entry) => "failed" in entry)) this.#checkClasses();
+  }
+
+  /** The loader cannot: it is given only what is left. */
+  #checkClasses(): void {
+    const { dataset, tolerant = false } = this.#options;
+    if (tolerant) return;
+    const failed = new Set(this.failures.map(({ picture }) => picture));
+    const usable = new Set<number>();
+    const affected = new Set<number>();
+    for (const { file, label } of dataset.samples) (failed.has(nameIn(dataset, file)) ? affected : usable).add(label);
+    const dead = [...affected].find((label) => !usable.has(label));
+    if (dead === undefined) return;
+    const failures = this.failures.map(({ picture, failed: reason }) => ({ file: picture, reason }));
+    throw classFailed(dataset, dead, failures);
+  }
+}
+
+/** Runs the network over samples of the dataset, and gives its rate in pictures a second. */
 async function run(
   options: MeasureOptions,
-  dataset: PictureFolder,
-  before: number,
-  nameOf: (file: string) => string,
+  samples: readonly Sample[],
   keep: (found: readonly Entry[]) => void,
 ): Promise<number> {
-  const { checkpoint, views, executor, threads, workers, tolerant, signal, onProgress = () => {} } = options;
+  const { checkpoint, dataset, views, executor, threads, workers, signal, onProgress = () => {} } = options;
   const { model, weights, preprocessing } = checkpoint;
-  const { samples } = dataset;
   const loader = new Loader({
-    dataset,
-    batchSize: Math.max(1, Math.floor(options.batchSize / viewCounts[views])),
+    dataset: { ...dataset, samples },
+    batchSize: evenBatches(samples.length, Math.max(1, Math.floor(options.batchSize / viewCounts[views]))),
     transform: { kind: "evaluate", preprocessing, views },
     ...(workers === undefined ? {} : { workers }),
     cacheBytes: 0,
-    // What is left of a class may well be its one bad picture.
-    tolerant: tolerant === true || before > 0,
+    tolerant: true,
   });
   let failures = 0;
   const keepFailures = () => {
-    keep(loader.failures.slice(failures).map(({ file, reason }) => ({ picture: nameOf(file), failed: reason })));
-    failures = loader.failures.length;
+    const fresh = loader.failures.slice(failures);
+    failures += fresh.length;
+    keep(fresh.map(({ file, reason }) => ({ picture: nameIn(dataset, file), failed: reason })));
   };
   try {
     const on = { executor, model, weights, loader, imageSize: preprocessing.crop };
@@ -110,13 +143,12 @@ async function run(
     const rate = () => (1000 * count) / (performance.now() - start);
     try {
       for await (const batch of predict(network, loader.epoch(0))) {
-        keep(batch.map((prediction) => outcomeOf(prediction, nameOf(samples[prediction.sample]!.file))));
+        keep(batch.map((prediction) => outcomeOf(prediction, nameIn(dataset, samples[prediction.sample]!.file))));
         keepFailures();
         count += batch.length;
-        const done = count + failures;
-        const total = before + samples.length;
-        const secondsLeft = (samples.length - done) / rate();
-        onProgress({ done: before + done, total, imagesPerSecond: rate(), secondsLeft });
+        const left = samples.length - count - failures;
+        const total = dataset.samples.length;
+        onProgress({ done: total - left, total, imagesPerSecond: rate(), secondsLeft: left / rate() });
         if (signal?.aborted === true) break;
       }
       keepFailures();
@@ -129,6 +161,9 @@ async function run(
   }
 }
 
+/** The size of the fewest batches of at most `most`, all alike: a place that stays empty costs as much as a picture. */
+const evenBatches = (count: number, most: number): number => Math.ceil(count / Math.ceil(count / most));
+
 const outcomeOf = ({ label, rank, top }: PicturePrediction, picture: string): Outcome => ({
   picture,
   label,
@@ -137,11 +172,11 @@ const outcomeOf = ({ label, rank, top }: PicturePrediction, picture: string): Ou
 });
 
 /** All that the ranks depend on; not how fast they come. */
-function settingsOf(options: MeasureOptions, nameOf: (file: string) => string): Settings {
+function settingsOf(options: MeasureOptions): Settings {
   const { checkpoint, dataset, views, executor } = options;
   const { channels, scale, mean, std, resize, crop, interpolation } = checkpoint.preprocessing;
   const pictures = createHash("sha256");
-  for (const { file, label } of dataset.samples) pictures.update(`${nameOf(file)}\0${label}\n`);
+  for (const { file, label } of dataset.samples) pictures.update(`${nameIn(dataset, file)}\0${label}\n`);
   return {
     model: checkpoint.model.name,
     weights: digestOf(checkpoint.weights),

@@ -101,8 +101,8 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   } finally {
     // What was measured is told, also where the next weights cannot be opened.
     journal?.close();
-    if (perClass !== undefined && rows.length > 0) await replaceFile(perClass, [classesCsv(rows)]);
     if (options.json !== true && rows.length > 0) console.log(tableOf(rows));
+    if (perClass !== undefined && rows.length > 0) await replaceFile(perClass, [classesCsv(rows)]);
   }
   if (rows.length === options.weights.length) return;
   const next = journal === undefined ? "with --journal FILE it could be gone on with" : "the same command goes on";
