@@ -13,3 +13,4 @@ export { cacheFolder } from "./pull/cache.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions } from "./report/run.node.ts";
 export { type RunOptions, type RunResult, trainRun } from "./train/run.node.ts";
+export { type OpenOptions, openWeights } from "./weights/open.node.ts";

@@ -7,7 +7,18 @@ import { test } from "node:test";
 import { zoo } from "../src/zoo/index.ts";
 import { senet, temporaryFolder } from "./command.ts";
 
-const commands = ["demo", "train", "evaluate", "classify", "models", "export", "benchmark", "doctor"];
+const commands = [
+  "demo",
+  "train",
+  "evaluate",
+  "classify",
+  "models",
+  "pull",
+  "export",
+  "convert",
+  "benchmark",
+  "doctor",
+];
 const folder = temporaryFolder();
 
 test("senet --help lists every command", async () => {

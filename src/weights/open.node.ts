@@ -9,7 +9,7 @@ import { readBytes } from "./files.node.ts";
 import { impliedLabels } from "./labels.ts";
 import { findModel } from "./maps/find-model.ts";
 import { type Naming, usualCaffe } from "./maps/namings.ts";
-import { detectNaming, isKnown, namingByName, renameTensors } from "./maps/rename.ts";
+import { detectNaming, isKnown, namingByName, renameTensors, withDefinitions } from "./maps/rename.ts";
 import { type FileContent, readContent, type WeightFile } from "./source.node.ts";
 
 export interface OpenOptions {
@@ -58,7 +58,8 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
     }
     return { checkpoint: { ...checkpoint, labels: labelsFor(options, checkpoint, where) }, format, naming: "senet" };
   }
-  const { source, carried } = main;
+  const { carried } = main;
+  const source = definition === undefined ? main.source : withDefinitions(main.source, definition.definition);
   const isForeign = options.from === undefined && options.model === undefined && !isKnown(source);
   const foreign = isForeign ? foreignNetwork(main, definition, options) : undefined;
   if (foreign !== undefined) return foreign;

@@ -22,7 +22,7 @@ export function classifyCommand(program: Command): void {
     .argument("<picture...>", "picture files, or folders of them")
     .requiredOption(
       "--weights <file>",
-      "a weight file of any format that is read; it says or shows what the network wants",
+      "a weight file of any format that is read, or a name of released weights (senet pull lists them)",
     )
     .option("--top <k>", "predictions a picture", count, 5)
     .addOption(executorOption())

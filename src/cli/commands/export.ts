@@ -14,7 +14,7 @@ export function exportCommand(program: Command): void {
   program
     .command("export")
     .description("write a network as ONNX, and check it by running it")
-    .requiredOption("--weights <file>", "a weight file of any format that is read")
+    .requiredOption("--weights <file>", "a weight file of any format that is read, or a name of released weights")
     .requiredOption("--out <file>", "the .onnx file to write")
     .addHelpText("after", "\nExamples:\n  senet export --weights runs/first/best.safetensors --out model.onnx")
     .action(exportNetwork);

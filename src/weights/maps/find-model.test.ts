@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { caffeLayers } from "../../../tests/caffe.ts";
+import { needsShared, sharedData } from "../../../tests/support.ts";
 import { refused } from "../../../tests/weights.ts";
 import { SenetError } from "../../errors.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { inferenceGraph, type Model, type ModelConfig, model, zoo } from "../../zoo/index.ts";
+import { parsePrototxt } from "../prototxt.ts";
 import { findModel } from "./find-model.ts";
-import { caffeSource, namingByName, torchName, type WeightSource } from "./rename.ts";
+import { caffeSource, namingByName, torchName, type WeightSource, withDefinitions } from "./rename.ts";
 
 /** Memory that all tensors share: only names and shapes matter here. */
 const ground = new Float32Array(2 ** 25);
@@ -69,6 +72,32 @@ test("old files have all shapes with four axes", () => {
   const four = (shape: Shape) => [...new Array(4 - shape.length).fill(1), ...shape];
   assert.equal(find(sourceOf(model("se-resnet-50"), "caffe", four), "caffe").name, "se-resnet-50");
   assert.equal(find(sourceOf(model("se-bn-inception", 7), "caffe", four), "caffe").classes, 7);
+});
+
+test("where a Caffe file says which convolution has the stride, it is that one", () => {
+  const prototxt = (conv: string) =>
+    parsePrototxt(
+      new TextEncoder().encode(
+        `layer { name: "${conv}" type: "Convolution" convolution_param { num_output: 128 stride: 2 } }`,
+      ),
+      "net.prototxt",
+    );
+  const named = (naming: string, conv: string) =>
+    find(withDefinitions(sourceOf(model("se-resnet-50"), naming), prototxt(conv)), naming).name;
+  assert.equal(named("caffe", "conv3_1_1x1_reduce"), "se-resnet-50");
+  assert.equal(named("caffe", "conv3_1_3x3"), "se-resnet-50-stride3x3");
+  assert.equal(named("shicai", "conv3_1/x1"), "se-resnet-50");
+  assert.equal(named("caffe", "conv4_2_3x3"), "se-resnet-50");
+});
+
+test("with the original prototxts, the released networks are what they are", needsShared("caffe"), () => {
+  for (const [name, { published }] of zoo) {
+    if (published === undefined) continue;
+    const file = name.replace("senet", "SENet").replace("se-", "SE-").replace("resn", "ResN").replace("ext", "eXt");
+    const path = sharedData("caffe", `${file.replace("bn-inc", "BN-Inc")}.prototxt`);
+    const prototxt = parsePrototxt(new Uint8Array(readFileSync(path)), path);
+    assert.deepEqual(find(withDefinitions(sourceOf(model(name), "caffe"), prototxt), "caffe"), model(name));
+  }
 });
 
 test("a model that is asked for is taken if it fits, with what its file has of its own", async () => {

@@ -4,8 +4,9 @@ import { SenetError } from "../../errors.ts";
 import type { Parameter } from "../../ir/graph.ts";
 import { sizeOf } from "../../tensor.ts";
 import { inferenceGraph, type Model, type ModelConfig, zoo, zooEntry } from "../../zoo/index.ts";
+import { allOf, oneOf } from "../prototxt.ts";
 import { type Naming, type SqueezeExcitation, seOf } from "./namings.ts";
-import { countFaults, detectNaming, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
+import { caffePlace, countFaults, detectNaming, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
 
 export interface FoundModel {
   readonly model: Model;
@@ -59,7 +60,7 @@ function hasBlocks(source: WeightSource, naming: Naming, config: ModelConfig): b
 
 function candidateOf(source: WeightSource, naming: Naming, name: string): Candidate {
   const entry = zooEntry(name);
-  const config = adapted(entry.config, naming);
+  const config = adapted(entry.config, naming, source);
   const plain = parametersOf({ name, config, classes: entry.classes });
   const classes = classesIn(source, naming, plain) ?? entry.classes;
   const found = withSe(config, squeezeExcitationIn(source, naming, plain));
@@ -75,16 +76,29 @@ function candidateOf(source: WeightSource, naming: Naming, name: string): Candid
 const parametersOf = (model: Model): readonly Parameter[] =>
   inferenceGraph(model, { batch: 1, imageSize: 64 }).parameters;
 
-/** With the naming's structure, where that has a meaning for the network. */
-function adapted(config: ModelConfig, { structure }: Naming): ModelConfig {
+/** With the structure that the file says or else the naming has, where that has a meaning for the network. */
+function adapted(config: ModelConfig, naming: Naming, source: WeightSource): ModelConfig {
   if (config.family !== "resnet") return config;
-  const { strideOn = config.strideOn, pool = config.pool, projection = config.projection } = structure;
+  const { pool = config.pool, projection = config.projection } = naming.structure;
+  const strideOn = strideIn(source, naming) ?? naming.structure.strideOn ?? config.strideOn;
   return {
     ...config,
     projection,
     strideOn: config.block === "bottleneck" ? strideOn : config.strideOn,
     pool: config.stem === "cifar" ? config.pool : pool,
   };
+}
+
+/** Which convolution of a bottleneck has the stride, by the definitions of a Caffe file, where it has them. */
+function strideIn(source: WeightSource, naming: Naming): "1x1" | "3x3" | undefined {
+  if (source.kind !== "layers" || naming.style !== "caffe") return undefined;
+  const hasStride = (conv: string) => {
+    const place = caffePlace(naming, { name: `layer2.0.${conv}.weight`, role: "weight" });
+    const layer = place !== undefined && "layer" in place ? source.layers.get(place.layer) : undefined;
+    const options = layer && oneOf(layer.definition, "convolution_param", "message", undefined);
+    return options !== undefined && allOf(options, "stride", "number")[0] === 2;
+  };
+  return hasStride("conv1") ? "1x1" : hasStride("conv2") ? "3x3" : undefined;
 }
 
 /** Reduction and biases by the last, and so widest, of the hidden layers. */

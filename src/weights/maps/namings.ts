@@ -22,6 +22,8 @@ interface NamingBase {
   readonly mark: RegExp;
   /** What shapes do not tell and all networks of these files have in common. */
   readonly structure: Pick<Partial<ResNetConfig>, "strideOn" | "pool" | "projection">;
+  /** Whether squeeze and excitation has biases, where these networks differ from the released ones, which have them. */
+  readonly seBias?: false;
   /** `devkit`: the challenge's own order of classes; `sorted`: by synset (architectures.md, trap 1). */
   readonly classOrder: ClassOrder;
   /** What these networks were trained for (architectures.md 2.1). */
@@ -182,6 +184,7 @@ const moskomule: TorchNaming = {
   matrices: /(?:^|\.se\.)fc(?:\.\d)?$/,
   mark: /^layer1\.0\.se\.fc\.0\.weight$/,
   structure: modern,
+  seBias: false,
   classOrder: "sorted",
   preprocessing: (config) => (isCifar(config) ? moskomuleCifar : imagenetPreprocessing),
   rows: [

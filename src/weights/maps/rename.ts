@@ -6,6 +6,7 @@ import { nearestNames } from "../../names.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../../tensor.ts";
 import { shownName } from "../bytes.ts";
 import { batchNormStatistics, type CaffeLayer } from "../caffemodel.ts";
+import { allOf, type CaffeMessage, oneOf } from "../prototxt.ts";
 import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
 
 /** What a file holds: tensors by name, or Caffe's layers with their blobs by the layer's name. */
@@ -27,6 +28,18 @@ export const caffeBlobSource = (blobs: ReadonlyMap<string, readonly Tensor[]>, w
       return { name, type: "", bottoms: [], tops: [], blobs, definition };
     }),
   );
+
+/** The same blobs in layers as a prototxt defines them, by name; what it does not define stays as it was. */
+export function withDefinitions(source: WeightSource, prototxt: CaffeMessage): WeightSource {
+  if (source.kind !== "layers") return source;
+  const messages = ["layer", "layers"].flatMap((field) => allOf(prototxt, field, "message"));
+  const definitions = new Map(messages.map((message) => [oneOf(message, "name", "string", ""), message]));
+  const layers = new Map<string, CaffeLayer>();
+  for (const [name, layer] of source.layers) {
+    layers.set(name, { ...layer, definition: definitions.get(name) ?? layer.definition });
+  }
+  return { ...source, layers };
+}
 
 const namesOf = (source: WeightSource): string[] =>
   source.kind === "tensors" ? [...source.tensors.keys()] : [...source.layers.keys()];

@@ -86,7 +86,8 @@ test("layers are fully connected or convolutions as the naming has them", () => 
 const wrong: readonly (readonly [network: Model, naming: string, ...words: string[]])[] = [
   [model("se-resnet-50"), "timm", 'strideOn "3x3"', 'strideOn "1x1"', "another naming: caffe, cadene, senet"],
   [model("se-resnet-50"), "shicai", 'strideOn "3x3"'],
-  [model("se-resnet-50-modern"), "caffe", 'pool "caffe"', "another naming: moskomule, senet, timm"],
+  [model("se-resnet-50-modern"), "caffe", 'pool "caffe"', "another naming: senet, timm"],
+  [model("se-resnet-50-modern"), "moskomule", "SE without biases", "SE with biases", "another naming: senet, timm"],
   [model("se-resnext-50"), "timm", 'pool "padded"'],
   [model("se-bn-inception"), "cadene", "has no names for a part of this network", "another naming: caffe, senet"],
   [model("se-resnet-20"), "akamaster", "has no names for a part of this network", "layer1.0.se.fc1.weight"],

@@ -129,6 +129,9 @@ function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSour
   const ours = settingsOf(model.config);
   const theirs = settingsOf(found.model.config);
   const differences: Difference[] = [];
+  if (naming.seBias === false && seOf(model.config)?.bias === true) {
+    differences.push({ key: "SE", ours: "with biases", theirs: "without biases" });
+  }
   for (const key of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
     const difference = { key, ours: JSON.stringify(ours[key]), theirs: JSON.stringify(theirs[key]) };
     // Dropout is for training alone.
