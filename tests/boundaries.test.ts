@@ -42,7 +42,7 @@ const tops = ["index", "index.node", "cli"];
 
 /** Packages and modules that only Node has. */
 const needsNode = (specifier: string) =>
-  specifier.startsWith("node:") || ["sharp", "onnxruntime-node", "undici"].includes(specifier);
+  specifier.startsWith("node:") || ["koffi", "onnxruntime-node", "sharp", "undici"].includes(specifier);
 /** Everything else that the library may ask for. */
 const runsAnywhere = ["zod", "@bufbuild/protobuf/wire"];
 const mayUseNode = (file: string) => file.startsWith("cli/") || /\.(node|test)\.ts$/.test(file);
@@ -136,7 +136,7 @@ test("the table itself goes one way", () => {
 });
 
 test("an engine is known by its own folder and by the one that chooses", () => {
-  const engines = ["executors/ort/", "executors/reference/"];
+  const engines = ["executors/onednn/", "executors/ort/", "executors/reference/"];
   const chooses = ["executors/select.node.ts", "index.ts", "index.node.ts"];
   const wrong: string[] = [];
   for (const [file, imports] of files) {

@@ -1,0 +1,272 @@
+/** The C API as far as it is used. What differs between its versions is in api-v2.node.ts and api-v3.node.ts. */
+
+import { SenetError } from "../../errors.ts";
+import { addressOf, formatVersion, type Handle, type Library, type Pointer } from "./library.node.ts";
+import type { Desc, ElementType, Layout, PostOp, Spec, Window } from "./spec.ts";
+
+/** Numbers of the C API that both versions share. */
+export const C = {
+  f32: 3,
+  bf16: 2,
+  tagAny: 1,
+  forwardTraining: 64,
+  forwardInference: 96,
+  backward: 128,
+  backwardData: 160,
+  convolutionDirect: 1,
+  poolingMax: 511,
+  poolingAvgIncludePadding: 767,
+  add: 131056,
+  mul: 131057,
+  gt: 131063,
+  reductionSum: 196596,
+  reluFromResult: 256,
+  sigmoidFromResult: 260,
+  useGlobalStats: 1,
+} as const;
+
+const statusNames = [
+  "success",
+  "out of memory",
+  "invalid arguments",
+  "not implemented for this CPU, type or layout",
+  "iterator ends",
+  "run-time error",
+  "not required",
+];
+
+/** What a version has of its own. */
+export interface Dialect {
+  /** The argument of the first post operation; each next one's is as much further. */
+  readonly postOpArg: number;
+  describe(dims: readonly number[], type: ElementType, layout: Layout): Desc["handle"];
+  /** A part of a larger one. */
+  view(parent: Desc, dims: readonly number[], offsets: readonly number[]): Desc["handle"];
+  /** Creates a primitive descriptor into `out`; gives the status. */
+  create(spec: Spec, attributes: Pointer, engine: Handle, hint: Pointer, out: BigUint64Array): number;
+  appendEltwise(postOps: Handle, algorithm: "relu" | "sigmoid"): number;
+  destroyDesc(handle: Desc["handle"]): void;
+}
+
+/** Forward passes by their numbers. */
+export const propOf = (pass: "forward" | "inference"): number =>
+  pass === "forward" ? C.forwardTraining : C.forwardInference;
+
+export const typeOf = (type: ElementType): number => C[type];
+
+/** A version's format tags of the blocked layouts, by the number of extents. */
+export type Tags = Readonly<Record<"blocked16" | "blocked8", Readonly<Record<number, number>>>>;
+
+export const tagOf = (tags: Tags, layout: Exclude<Layout, "plain">, dims: readonly number[]): number =>
+  layout === "any" ? C.tagAny : tags[layout][dims.length]!;
+
+/** Row-major strides. */
+export function stridesOf(dims: readonly number[]): BigInt64Array {
+  const strides = new BigInt64Array(dims.length);
+  let stride = 1n;
+  for (let i = dims.length - 1; i >= 0; i--) {
+    strides[i] = stride;
+    stride *= BigInt(dims[i]!);
+  }
+  return strides;
+}
+
+export const dimsOf = (dims: readonly number[]): BigInt64Array => BigInt64Array.from(dims, BigInt);
+
+export const handles = (spec: { src: Desc; weights: Desc; bias?: Desc | undefined; dst: Desc }) =>
+  [spec.src.handle, spec.weights.handle, spec.bias?.handle ?? null, spec.dst.handle] as const;
+
+export const windowOf = ({ strides, padLow, padHigh }: Window) =>
+  [dimsOf(strides), dimsOf(padLow), dimsOf(padHigh)] as const;
+
+/** Functions that are the same in both versions. */
+function bindShared({ bind }: Library) {
+  return {
+    engineCreate: bind("int engine_create(void *engine, int kind, size_t index)"),
+    engineDestroy: bind("int engine_destroy(void *engine)"),
+    streamCreate: bind("int stream_create(void *stream, void *engine, unsigned int flags)"),
+    streamWait: bind("int stream_wait(void *stream)"),
+    streamDestroy: bind("int stream_destroy(void *stream)"),
+    memoryCreate: bind("int memory_create(void *memory, void *desc, void *engine, void *handle)"),
+    memoryDestroy: bind("int memory_destroy(void *memory)"),
+    sizeOf: bind("size_t memory_desc_get_size(void *desc)"),
+    isEqual: bind("int memory_desc_equal(void *a, void *b)"),
+    queryDesc: bind<Handle>("void *primitive_desc_query_md(void *pd, int what, int index)"),
+    primitiveDescDestroy: bind("int primitive_desc_destroy(void *pd)"),
+    primitiveCreate: bind("int primitive_create(void *primitive, void *pd)"),
+    execute: bind("int primitive_execute(void *primitive, void *stream, int count, void *args)"),
+    primitiveDestroy: bind("int primitive_destroy(void *primitive)"),
+    attrCreate: bind("int primitive_attr_create(void *attr)"),
+    attrSetPostOps: bind("int primitive_attr_set_post_ops(void *attr, void *ops)"),
+    attrDestroy: bind("int primitive_attr_destroy(void *attr)"),
+    postOpsCreate: bind("int post_ops_create(void *ops)"),
+    postOpsBinary: bind("int post_ops_append_binary(void *ops, int algorithm, void *desc)"),
+    postOpsDestroy: bind("int post_ops_destroy(void *ops)"),
+    effectiveIsa: bind("int get_effective_cpu_isa()"),
+  };
+}
+
+/** A primitive that was created, with its descriptor. */
+export interface Primitive {
+  readonly handle: Handle;
+  readonly descriptor: Handle;
+  readonly postOps: readonly PostOp[];
+}
+
+/** The library, speaking. Everything that it makes lives until `dispose`. */
+export class Api {
+  readonly version: string;
+  readonly #f: ReturnType<typeof bindShared>;
+  readonly #dialect: Dialect;
+  readonly #engine: Handle;
+  readonly #stream: Handle;
+  readonly #primitives: Primitive[] = [];
+  readonly #memories: Handle[] = [];
+  readonly #descs: Desc["handle"][] = [];
+  readonly #out = new BigUint64Array(1);
+  #disposed = false;
+
+  constructor(library: Library, dialect: Dialect) {
+    this.version = formatVersion(library.version);
+    this.#dialect = dialect;
+    this.#f = bindShared(library);
+    this.#engine = this.#made("the engine", this.#f.engineCreate(this.#out, 1, 0));
+    this.#stream = this.#made("the stream", this.#f.streamCreate(this.#out, this.#engine, 1));
+    disposeAtExit.add(this);
+  }
+
+  /** Bits of the instruction set that the library uses: each larger set has the bits of the smaller ones. */
+  get isa(): number {
+    return this.#f.effectiveIsa();
+  }
+
+  describe(dims: readonly number[], type: ElementType, layout: Layout): Desc {
+    return this.#keep({ handle: this.#dialect.describe(dims, type, layout), dims, type });
+  }
+
+  view(parent: Desc, dims: readonly number[], offsets: readonly number[]): Desc {
+    return this.#keep({ handle: this.#dialect.view(parent, dims, offsets), dims, type: parent.type });
+  }
+
+  /** Bytes, padding included. */
+  sizeOf(desc: Desc): number {
+    return Number(this.#f.sizeOf(desc.handle));
+  }
+
+  isEqual(a: Desc, b: Desc): boolean {
+    return a === b || this.#f.isEqual(a.handle, b.handle) === 1;
+  }
+
+  /**
+   * @param name the operation that it serves, for errors
+   * @param hint the forward primitive that a backward one belongs to
+   * @throws SenetError `executor`
+   */
+  primitive(name: string, spec: Spec, hint?: Primitive): Primitive {
+    const postOps = ("postOps" in spec ? spec.postOps : undefined) ?? [];
+    const attributes = postOps.length === 0 ? null : this.#attributes(name, postOps);
+    const what = `${name}: ${spec.primitive}${"pass" in spec ? ` (${spec.pass})` : ""}`;
+    const status = this.#dialect.create(spec, attributes, this.#engine, hint?.descriptor ?? null, this.#out);
+    const descriptor = this.#made(what, status);
+    if (attributes !== null) this.#f.attrDestroy(attributes);
+    const handle = this.#made(what, this.#f.primitiveCreate(this.#out, descriptor));
+    const primitive = { handle, descriptor, postOps };
+    this.#primitives.push(primitive);
+    return primitive;
+  }
+
+  /** The memory that a primitive wants or has for one of its arguments; undefined: none. */
+  query({ descriptor }: Primitive, what: number, like: Pick<Desc, "dims" | "type">): Desc | undefined {
+    const handle = this.#f.queryDesc(descriptor, what, 0);
+    if (handle === null || handle === 0n) return undefined;
+    return { ...like, handle };
+  }
+
+  /** A native view of memory of ours, which must stay referenced as long as this one is used. */
+  memory(desc: Desc, address: Handle): Handle {
+    const memory = this.#made("memory", this.#f.memoryCreate(this.#out, desc.handle, this.#engine, address));
+    this.#memories.push(memory);
+    return memory;
+  }
+
+  /** The number of a post operation's operand among a primitive's arguments. */
+  postOpArg(index: number): number {
+    return this.#dialect.postOpArg * (index + 1) + 2;
+  }
+
+  /** A call that is ready to run: the list of arguments is laid out once. */
+  call(primitive: Primitive, args: ReadonlyMap<number, Handle>): () => number {
+    const list = new BigUint64Array(2 * args.size);
+    let at = 0;
+    for (const [arg, memory] of args) {
+      list[at++] = BigInt(arg);
+      list[at++] = memory;
+    }
+    const { execute } = this.#f;
+    const { handle } = primitive;
+    const stream = this.#stream;
+    const count = args.size;
+    const address = addressOf(list);
+    // `list` must outlive the address.
+    return () => (list.length > 0 ? execute(handle, stream, count, address) : 0);
+  }
+
+  /** @throws SenetError `executor` naming the operation, where the status is not success */
+  check(name: string, status: number): void {
+    if (status !== 0) throw failure(name, status);
+  }
+
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    disposeAtExit.delete(this);
+    this.#f.streamWait(this.#stream);
+    for (const { handle, descriptor } of this.#primitives) {
+      this.#f.primitiveDestroy(handle);
+      this.#f.primitiveDescDestroy(descriptor);
+    }
+    for (const memory of this.#memories) this.#f.memoryDestroy(memory);
+    for (const desc of this.#descs) this.#dialect.destroyDesc(desc);
+    this.#f.streamDestroy(this.#stream);
+    this.#f.engineDestroy(this.#engine);
+  }
+
+  #keep(desc: Desc): Desc {
+    this.#descs.push(desc.handle);
+    return desc;
+  }
+
+  #made(what: string, status: number): Handle {
+    if (status !== 0) throw failure(what, status);
+    return this.#out[0]!;
+  }
+
+  #attributes(name: string, postOps: readonly PostOp[]): Handle {
+    const ops = this.#made(name, this.#f.postOpsCreate(this.#out));
+    for (const op of postOps) {
+      const status =
+        "operand" in op
+          ? this.#f.postOpsBinary(ops, C[op.kind], op.operand.handle)
+          : this.#dialect.appendEltwise(ops, op.kind);
+      this.check(name, status);
+    }
+    const attributes = this.#made(name, this.#f.attrCreate(this.#out));
+    this.check(name, this.#f.attrSetPostOps(attributes, ops));
+    this.#f.postOpsDestroy(ops);
+    return attributes;
+  }
+}
+
+function failure(name: string, status: number): SenetError {
+  return new SenetError("executor", "oneDNN cannot serve this operation", {
+    where: name,
+    found: statusNames[status] ?? `status ${status}`,
+    hint: "--executor ort",
+  });
+}
+
+/** The process crashes on its way out while the library's objects are alive. */
+const disposeAtExit = new Set<Api>();
+process.on("exit", () => {
+  for (const api of disposeAtExit) api.dispose();
+});

@@ -1,0 +1,17 @@
+/** oneDNN of whichever version this machine has, ready to speak. */
+
+import { Api } from "./api.node.ts";
+import { dialectV2 } from "./api-v2.node.ts";
+import { dialectV3 } from "./api-v3.node.ts";
+import { type Library, loadLibrary } from "./library.node.ts";
+
+let library: Library | undefined;
+
+/** Loaded once. @throws SenetError `executor` where it is not on this machine */
+export function onednnLibrary(): Library {
+  library ??= loadLibrary();
+  return library;
+}
+
+export const openApi = (library: Library = onednnLibrary()): Api =>
+  new Api(library, library.version.major === 2 ? dialectV2(library) : dialectV3(library));

@@ -1,0 +1,121 @@
+/** Finds oneDNN on this machine and loads it. */
+
+import koffi from "koffi";
+import { SenetError } from "../../errors.ts";
+
+/** A native object or address. */
+export type Handle = bigint;
+/** What a native function takes for a pointer: an address, memory of ours, or nothing. */
+export type Pointer = Handle | ArrayBufferView | null;
+export type NativeFunction<Result> = (...args: readonly (Pointer | number)[]) => Result;
+
+export interface Version {
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+}
+
+export interface Library {
+  /** What it was loaded from. */
+  readonly path: string;
+  readonly version: Version;
+  /**
+   * A function by its C declaration without the prefix: `int stream_wait(void *stream)`.
+   * @throws SenetError `executor` where the library has no such function
+   */
+  bind<Result = number>(declaration: string): NativeFunction<Result>;
+}
+
+/** Where the library may be, the newest API first: by the system's search, then where Homebrew puts it. */
+const candidates = [
+  "libdnnl.so.3",
+  "libdnnl.so.2",
+  "/opt/homebrew/opt/onednn/lib/libdnnl.dylib",
+  "/usr/local/opt/onednn/lib/libdnnl.dylib",
+  "libdnnl.3.dylib",
+  "dnnl.dll",
+];
+
+const supported = [2, 3];
+export const pathVariable = "SENET_ONEDNN";
+const install = "apt-get install libdnnl2 (Debian, Ubuntu), brew install onednn (macOS), or SENET_ONEDNN=path";
+
+/**
+ * @param path what `SENET_ONEDNN` says: the library itself, and nothing else is looked for
+ * @throws SenetError `executor` where there is none, or none of an API that is spoken
+ */
+export function loadLibrary(path: string | undefined = process.env[pathVariable]): Library {
+  const reasons: string[] = [];
+  for (const candidate of path === undefined || path === "" ? candidates : [path]) {
+    try {
+      return open(candidate);
+    } catch (cause) {
+      if (cause instanceof SenetError) throw cause;
+      reasons.push(`${candidate}: ${cause instanceof Error ? cause.message : String(cause)}`);
+    }
+  }
+  throw new SenetError("executor", "oneDNN is not on this machine", {
+    ...(path === undefined || path === "" ? {} : { where: `${pathVariable}=${path}` }),
+    expected: `a library of version ${supported.join(" or ")}`,
+    found: reasons.join("\n            "),
+    hint: install,
+  });
+}
+
+function open(path: string): Library {
+  const native = koffi.load(path);
+  keepLoaded(path);
+  const bind = <Result>(declaration: string): NativeFunction<Result> => {
+    const [, result, name, parameters] = /^(.*?)(\w+)\((.*)\)$/.exec(declaration)!;
+    try {
+      return native.func(`${result}dnnl_${name}(${parameters})`) as unknown as NativeFunction<Result>;
+    } catch (cause) {
+      throw new SenetError("executor", `the oneDNN library has no function dnnl_${name}`, {
+        where: path,
+        hint: `another build of oneDNN (${install}), or --executor ort`,
+        cause,
+      });
+    }
+  };
+  const [major, minor, patch] = koffi.decode(bind<Handle>("void *version()")(), "int", 3) as Int32Array;
+  const version = { major: major!, minor: minor!, patch: patch! };
+  if (!supported.includes(version.major)) {
+    throw new SenetError("executor", "this version of oneDNN is not spoken", {
+      where: path,
+      expected: `version ${supported.join(" or ")}`,
+      found: formatVersion(version),
+      hint: install,
+    });
+  }
+  return { path, version, bind };
+}
+
+/**
+ * Node unloads native libraries when it ends, while the threads of this one's OpenMP still stand in its code: a crash on
+ * the way out. One more reference that nobody gives back prevents that.
+ */
+function keepLoaded(path: string): void {
+  const now = 2;
+  const noDelete = process.platform === "darwin" ? 0x80 : 0x1000;
+  if (process.platform === "win32") return;
+  koffi.load(null).func("void *dlopen(const char *path, int flags)")(path, now | noDelete);
+}
+
+export const formatVersion = ({ major, minor, patch }: Version): string => `${major}.${minor}.${patch}`;
+
+/** The address of an array's first byte; the array must stay referenced as long as the address is used. */
+export const addressOf = (data: ArrayBufferView): Handle => koffi.address(data) as Handle;
+
+/**
+ * Sets how many threads the library's next calls from this thread use, where it was built with GNU's or LLVM's OpenMP.
+ * @returns whether that could be done
+ */
+export function setThreads(count: number): boolean {
+  for (const name of ["libgomp.so.1", "libomp.dylib", "/opt/homebrew/opt/libomp/lib/libomp.dylib", "libomp.so.5"]) {
+    try {
+      koffi.load(name).func("void omp_set_num_threads(int count)")(count);
+      return true;
+    } catch {}
+  }
+  return false;
+}

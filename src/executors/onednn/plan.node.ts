@@ -1,0 +1,271 @@
+/** The plan of a graph: steps in order over buffers, built first and bound to memory and primitives' calls at the end. */
+
+import { SenetError } from "../../errors.ts";
+import { type Shape, sizeOf } from "../../tensor.ts";
+import type { Api, Primitive } from "./api.node.ts";
+import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
+import { addressOf, type Handle } from "./library.node.ts";
+import type { Desc, ElementType, Layout, Spec } from "./spec.ts";
+
+/** A value in memory. */
+export interface Place {
+  readonly slot: Slot;
+  readonly desc: Desc;
+}
+
+/** Something that runs: a primitive, or a function of ours over small arrays. */
+interface Step {
+  readonly name: string;
+  readonly primitive?: { readonly primitive: Primitive; readonly args: ReadonlyMap<number, Place> };
+  readonly host?: () => void;
+  readonly reads: readonly Slot[];
+  readonly writes: readonly Slot[];
+  /** The result may take over the memory of the first of these that nobody needs any longer. */
+  readonly inPlace?: { readonly of: Place; readonly from: readonly Place[] };
+}
+
+/** What runs, in order: `prepare` first (weights into the primitives' layouts), then the graph itself. */
+export interface BoundPlan {
+  readonly prepare: readonly BoundStep[];
+  readonly steps: readonly BoundStep[];
+  readonly arenaBytes: number;
+  /** The reorders of activations that are left, by the operations that wanted them. */
+  readonly reorders: readonly string[];
+}
+
+export interface BoundStep {
+  readonly name: string;
+  /** Gives the library's status: 0 is success. */
+  run(): number;
+}
+
+export class PlanBuilder {
+  readonly api: Api;
+  /** Channels that are kept together. */
+  readonly block: 16 | 8 | undefined;
+  readonly reorders: string[] = [];
+  readonly #descs = new Map<string, Desc>();
+  readonly #prepare: Step[] = [];
+  readonly #steps: Step[] = [];
+  readonly #slots: Slot[] = [];
+  /** Views of placed buffers that steps of ours asked for. */
+  readonly #views: (() => void)[] = [];
+
+  constructor(api: Api) {
+    this.api = api;
+    this.block = (api.isa & 0x27) === 0x27 ? 16 : (api.isa & 0x7) === 0x7 ? 8 : undefined;
+  }
+
+  /** Where the value of an operation stays between operations: blocked where channels allow it, else row-major. */
+  layoutOf(shape: Shape): Layout {
+    const [, channels = 0, height = 1, width = 1] = shape;
+    if (this.block === undefined || shape.length !== 4 || height * width === 1 || channels % this.block !== 0) {
+      return "plain";
+    }
+    return `blocked${this.block}`;
+  }
+
+  describe(dims: Shape, type: ElementType, layout: Layout): Desc {
+    // A description of no extents is of one number.
+    const extents = dims.length === 0 ? [1] : dims;
+    const key = `${extents.join("x")} ${type} ${layout}`;
+    let desc = this.#descs.get(key);
+    if (desc === undefined) {
+      desc = this.api.describe(extents, type, layout);
+      this.#descs.set(key, desc);
+    }
+    return desc;
+  }
+
+  /** A new value of the arena. */
+  place(desc: Desc): Place {
+    const slot: Slot = { bytes: this.api.sizeOf(desc) };
+    this.#slots.push(slot);
+    return { slot, desc };
+  }
+
+  /** A value over memory that stays: `data` itself, or fresh. */
+  fixed(desc: Desc, data?: ArrayBufferView): Place {
+    const bytes = this.api.sizeOf(desc);
+    const fixed =
+      data === undefined ? alignedBytes(bytes) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return { slot: { bytes, fixed }, desc };
+  }
+
+  /** The same memory under another description. */
+  as(place: Place, desc: Desc): Place {
+    return { slot: place.slot, desc };
+  }
+
+  /** @param inPlace arguments whose memory the result may take over, the best first */
+  run(
+    name: string,
+    primitive: Primitive,
+    reads: Readonly<Record<number, Place | undefined>>,
+    writes: Readonly<Record<number, Place | undefined>>,
+    inPlace?: { readonly of: Place; readonly from: readonly Place[] },
+  ): void {
+    this.#steps.push(nativeStep(name, primitive, reads, writes, inPlace));
+  }
+
+  /** Before each run, or once where the weights are frozen. */
+  prepare(
+    name: string,
+    primitive: Primitive,
+    reads: Readonly<Record<number, Place>>,
+    writes: Readonly<Record<number, Place>>,
+  ): void {
+    this.#prepare.push(nativeStep(name, primitive, reads, writes));
+  }
+
+  prepareHost(name: string, run: () => void): void {
+    this.#prepare.push({ name, host: run, reads: [], writes: [] });
+  }
+
+  host(name: string, reads: readonly Place[], writes: readonly Place[], run: () => void): void {
+    const slotOf = ({ slot }: Place) => slot;
+    this.#steps.push({ name, host: run, reads: reads.map(slotOf), writes: writes.map(slotOf) });
+  }
+
+  /** A float32 value as an array of ours, which is there once the plan is bound. */
+  array({ slot, desc }: Place): { readonly data: Float32Array } {
+    const view: { data: Float32Array } = { data: new Float32Array(0) };
+    this.#views.push(() => {
+      const { buffer, byteOffset } = root(slot).fixed!;
+      view.data = new Float32Array(buffer, byteOffset, sizeOf(desc.dims));
+    });
+    return view;
+  }
+
+  /** The value in a wanted description: itself, or a copy by a reorder, which the plan shows. */
+  reordered(name: string, place: Place, wanted: Desc): Place {
+    if (this.api.isEqual(place.desc, wanted)) return place;
+    const into = this.place(wanted);
+    this.copy(name, place, into);
+    return into;
+  }
+
+  /** Layout or type may differ. */
+  copy(name: string, from: Place, into: Place): void {
+    this.copyWeight(name, from, into);
+    this.reorders.push(name);
+  }
+
+  /** The same of weights and their gradients, which are no activations. */
+  copyWeight(name: string, from: Place, into: Place): void {
+    const spec: Spec = { primitive: "reorder", src: from.desc, dst: into.desc };
+    this.run(name, this.api.primitive(name, spec), { 1: from }, { 17: into });
+  }
+
+  /** Gives every buffer its memory, and every step its call. */
+  bind(): BoundPlan {
+    this.#live();
+    const arena = planArena(this.#slots);
+    const { buffer, start } = arenaMemory(arena.bytes);
+    for (const [slot, offset] of arena.offsets) slot.fixed = new Uint8Array(buffer, start + offset, slot.bytes);
+    for (const slot of this.#slots) if (slot.fixed === undefined) slot.fixed = root(slot).fixed ?? empty;
+    for (const view of this.#views) view();
+    const memories = new Map<Slot, Map<Desc, Handle>>();
+    const memoryOf = ({ slot, desc }: Place): Handle => {
+      const owner = root(slot);
+      const known = memories.get(owner) ?? new Map<Desc, Handle>();
+      const memory = known.get(desc) ?? this.api.memory(desc, addressOf(owner.fixed!));
+      memories.set(owner, known.set(desc, memory));
+      return memory;
+    };
+    const bound = ({ name, primitive, host }: Step): BoundStep => {
+      if (primitive === undefined) {
+        return {
+          name,
+          run: () => {
+            host!();
+            return 0;
+          },
+        };
+      }
+      const args = new Map([...primitive.args].map(([arg, place]) => [arg, memoryOf(place)]));
+      const call = this.api.call(primitive.primitive, args);
+      return { name, run: call };
+    };
+    return {
+      prepare: this.#prepare.map(bound),
+      steps: this.#steps.map(bound),
+      arenaBytes: arena.bytes,
+      reorders: this.reorders,
+    };
+  }
+
+  /** Lifetimes, and who takes over whose memory. */
+  #live(): void {
+    const lastRead = new Map<Slot, number>();
+    this.#steps.forEach(({ reads, writes }, index) => {
+      for (const slot of [...reads, ...writes]) lastRead.set(slot, index);
+    });
+    this.#steps.forEach(({ reads, writes, inPlace }, index) => {
+      if (inPlace !== undefined) {
+        const { of, from } = inPlace;
+        const donor = from.find(
+          ({ slot, desc }) =>
+            lastRead.get(slot) === index && root(slot).fixed === undefined && this.api.isEqual(desc, of.desc),
+        );
+        // Only once: a buffer has one heir, and a result one donor.
+        if (donor !== undefined && of.slot.fixed === undefined && of.slot.first === undefined) {
+          const heir = of.slot;
+          heir.sameAs = root(donor.slot);
+          const until = lastRead.get(heir)!;
+          for (const [slot] of lastRead) if (slot === donor.slot) lastRead.set(slot, until);
+        }
+      }
+      for (const slot of [...reads, ...writes]) {
+        const owner = root(slot);
+        owner.first = Math.min(owner.first ?? index, index);
+        owner.last = Math.max(owner.last ?? index, lastRead.get(slot)!);
+      }
+    });
+  }
+}
+
+const empty = new Uint8Array(0);
+
+function nativeStep(
+  name: string,
+  primitive: Primitive,
+  reads: Readonly<Record<number, Place | undefined>>,
+  writes: Readonly<Record<number, Place | undefined>>,
+  inPlace?: { readonly of: Place; readonly from: readonly Place[] },
+): Step {
+  const args = new Map<number, Place>();
+  const slots = (places: Readonly<Record<number, Place | undefined>>) =>
+    Object.entries(places).flatMap(([arg, place]) => {
+      if (place === undefined) return [];
+      args.set(Number(arg), place);
+      return [place.slot];
+    });
+  const step = { name, primitive: { primitive, args }, reads: slots(reads), writes: slots(writes) };
+  return inPlace === undefined ? step : { ...step, inPlace };
+}
+
+/** Fresh zeros that begin at a cache line. */
+function alignedBytes(bytes: number): Uint8Array {
+  const { buffer, start } = alignedMemory(bytes);
+  return new Uint8Array(buffer, start, bytes);
+}
+
+/** A typed array cannot be as long as memory may be; its buffer can. */
+function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly start: number } {
+  const buffer = new ArrayBuffer(bytes + alignment);
+  const over = Number(addressOf(new Uint8Array(buffer, 0, 1)) % BigInt(alignment));
+  return { buffer, start: over === 0 ? 0 : alignment - over };
+}
+
+function arenaMemory(bytes: number): ReturnType<typeof alignedMemory> {
+  try {
+    return alignedMemory(aligned(bytes));
+  } catch (cause) {
+    throw new SenetError("executor", "there is not enough memory for the plan", {
+      expected: `${(bytes / 2 ** 20).toFixed(0)} MiB in one piece`,
+      hint: "a smaller batch, or --recompute",
+      cause,
+    });
+  }
+}

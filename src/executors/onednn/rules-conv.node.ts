@@ -1,0 +1,212 @@
+/** Convolutions, in the layouts that their primitives choose for the weights. */
+
+import type { Node, Value } from "../../ir/graph.ts";
+import type { ConvAttrs } from "../../ir/ops.ts";
+import type { Shape } from "../../tensor.ts";
+import { type GroupShape, mergeGroups, splitGroups } from "./host.ts";
+import type { Lowering, Rule } from "./lowering.node.ts";
+import type { Place } from "./plan.node.ts";
+import {
+  biasGradient,
+  innerProduct,
+  innerProductBackwardInput,
+  innerProductBackwardWeight,
+  writeGradient,
+} from "./rules-linear.node.ts";
+import { Arg, type PostOp, Query, type Window } from "./spec.ts";
+
+/** A 1×1 convolution of a single position is a fully connected layer. */
+function isInnerProduct(picture: Shape, kernel: Shape, { pad, groups }: ConvAttrs): boolean {
+  return groups === 1 && pad === 0 && [...picture.slice(2), ...kernel.slice(2)].every((extent) => extent === 1);
+}
+
+const windowOf = ({ stride, pad }: ConvAttrs): Window => ({
+  strides: [stride, stride],
+  padLow: [pad, pad],
+  padHigh: [pad, pad],
+});
+
+interface Grouping {
+  /** The weights as the primitive sees them. */
+  readonly dims: Shape;
+  /** Where groups are merged. */
+  readonly merged?: GroupShape;
+}
+
+/**
+ * Groups of a few channels have no fast code. Several of them in one group of a whole block, with zeros between, do
+ * more arithmetic and are faster (SE-ResNeXt's groups of 4 and 8 channels).
+ */
+function groupingOf(lowering: Lowering, shape: Shape, groups: number): Grouping {
+  const [out, inOfGroup, height, width] = shape as [number, number, number, number];
+  if (groups === 1) return { dims: shape };
+  const { block } = lowering.plan;
+  const merge = block === undefined ? 1 : Math.max(1, block / inOfGroup);
+  const canMerge = Number.isInteger(merge) && groups % merge === 0 && ((out / groups) * merge) % (block ?? 1) === 0;
+  if (merge === 1 || !canMerge) return { dims: [groups, out / groups, inOfGroup, height, width] };
+  return {
+    dims: [groups / merge, (out / groups) * merge, inOfGroup * merge, height, width],
+    merged: { out, groups, merge, row: inOfGroup * height * width },
+  };
+}
+
+/** Weights in the layout that a primitive wants. */
+function weightsFor(lowering: Lowering, name: string, w: Value, { dims, merged }: Grouping, wanted: Place["desc"]) {
+  if (merged === undefined) return lowering.weight(name, w, dims, wanted);
+  return lowering.derivedWeight(name, w, dims, wanted, (from, into) => mergeGroups(merged, from, into));
+}
+
+/** Row-major pictures, such as those of three channels, go in and out in whatever layout the primitive likes. */
+function activation(lowering: Lowering, shape: Shape) {
+  const type = lowering.typeOf(shape);
+  return lowering.plan.layoutOf(shape) === "plain"
+    ? lowering.plan.describe(shape, type, "any")
+    : lowering.descOf(shape, type);
+}
+
+export const conv2d: Rule<"conv2d"> = (lowering, node) => {
+  const [x, w, b] = node.inputs;
+  const output = node.outputs[0]!;
+  if (isInnerProduct(x!.type.shape, w!.type.shape, node.attrs)) {
+    innerProduct(lowering, node.name, x!, w!, b, output);
+    return;
+  }
+  const { plan, api } = lowering;
+  const type = lowering.typeOf(x!.type.shape);
+  const behind = lowering.fusion.activation(output);
+  const grouping = groupingOf(lowering, w!.type.shape, node.attrs.groups);
+  const bias = b && lowering.plain(b);
+  const postOps: readonly PostOp[] = behind === undefined ? [] : [{ kind: behind.kind }];
+  const primitive = api.primitive(node.name, {
+    primitive: "convolution",
+    pass: "forward",
+    src: activation(lowering, x!.type.shape),
+    weights: plan.describe(grouping.dims, type, "any"),
+    bias: bias?.desc,
+    dst: activation(lowering, output.type.shape),
+    window: windowOf(node.attrs),
+    postOps,
+  });
+  if (behind !== undefined) lowering.done.add(behind.node);
+  const has = { dims: grouping.dims, type };
+  const weights = weightsFor(lowering, node.name, w!, grouping, api.query(primitive, Query.weights, has)!);
+  const src = plan.reordered(
+    node.name,
+    lowering.place(x!),
+    api.query(primitive, Query.src, { dims: x!.type.shape, type })!,
+  );
+  lowering.writes(
+    node.name,
+    api.query(primitive, Query.dst, { dims: output.type.shape, type })!,
+    behind?.node.outputs[0] ?? output,
+    (dst) =>
+      plan.run(node.name, primitive, { [Arg.src]: src, [Arg.weights]: weights, [Arg.bias]: bias }, { [Arg.dst]: dst }),
+  );
+};
+
+/** The forward primitive that backward ones ask for. */
+function hintFor(lowering: Lowering, name: string, x: Shape, grouping: Grouping, y: Shape, attrs: ConvAttrs) {
+  return lowering.api.primitive(name, {
+    primitive: "convolution",
+    pass: "forward",
+    src: activation(lowering, x),
+    weights: lowering.plan.describe(grouping.dims, lowering.typeOf(x), "any"),
+    dst: activation(lowering, y),
+    window: windowOf(attrs),
+  });
+}
+
+export const conv2dBackwardInput: Rule<"conv2dBackwardInput"> = (lowering, node) => {
+  const [dy, w] = node.inputs as [Value, Value];
+  const output = node.outputs[0]!;
+  const { attrs } = node;
+  if (isInnerProduct(attrs.inputShape, w.type.shape, attrs)) {
+    innerProductBackwardInput(lowering, node.name, dy, w, output);
+    return;
+  }
+  const { plan, api } = lowering;
+  const grouping = groupingOf(lowering, w.type.shape, attrs.groups);
+  const type = lowering.typeOf(attrs.inputShape);
+  const hint = hintFor(lowering, node.name, attrs.inputShape, grouping, dy.type.shape, attrs);
+  const primitive = api.primitive(
+    node.name,
+    {
+      primitive: "convolution",
+      pass: "backwardData",
+      src: activation(lowering, attrs.inputShape),
+      weights: plan.describe(grouping.dims, type, "any"),
+      dst: activation(lowering, dy.type.shape),
+      window: windowOf(attrs),
+    },
+    hint,
+  );
+  const has = { dims: grouping.dims, type };
+  const weights = weightsFor(lowering, node.name, w, grouping, api.query(primitive, Query.weights, has)!);
+  const wanted = api.query(primitive, Query.diffDst, { dims: dy.type.shape, type })!;
+  const diffDst = plan.reordered(node.name, lowering.place(dy), wanted);
+  const result = api.query(primitive, Query.diffSrc, { dims: attrs.inputShape, type })!;
+  lowering.writes(node.name, result, output, (diffSrc) =>
+    plan.run(node.name, primitive, { [Arg.diffDst]: diffDst, [Arg.weights]: weights }, { [Arg.diffSrc]: diffSrc }),
+  );
+};
+
+export const conv2dBackwardWeight: Rule<"conv2dBackwardWeight"> = (lowering, node) => {
+  const [x, dy] = node.inputs as [Value, Value];
+  const output = node.outputs[0]!;
+  const { attrs } = node;
+  if (isInnerProduct(x.type.shape, attrs.weightShape, attrs)) {
+    innerProductBackwardWeight(lowering, node.name, x, dy, output);
+    return;
+  }
+  const { plan, api } = lowering;
+  const grouping = groupingOf(lowering, attrs.weightShape, attrs.groups);
+  const type = lowering.typeOf(x.type.shape);
+  const bias = biasGradient(lowering, dy);
+  const hint = hintFor(lowering, node.name, x.type.shape, grouping, dy.type.shape, attrs);
+  const primitive = api.primitive(
+    node.name,
+    {
+      primitive: "convolution",
+      pass: "backwardWeights",
+      src: activation(lowering, x.type.shape),
+      weights: plan.describe(grouping.dims, "f32", "any"),
+      bias: bias?.desc,
+      dst: activation(lowering, dy.type.shape),
+      window: windowOf(attrs),
+    },
+    hint,
+  );
+  const src = plan.reordered(
+    node.name,
+    lowering.place(x),
+    api.query(primitive, Query.src, { dims: x.type.shape, type })!,
+  );
+  const diffDst = plan.reordered(
+    node.name,
+    lowering.place(dy),
+    api.query(primitive, Query.diffDst, { dims: dy.type.shape, type })!,
+  );
+  const result = resultOf(lowering, node, grouping);
+  const has = api.query(primitive, Query.diffWeights, { dims: grouping.dims, type: "f32" })!;
+  writeGradient(lowering, node.name, has, result.place, (into) =>
+    plan.run(
+      node.name,
+      primitive,
+      { [Arg.src]: src, [Arg.diffDst]: diffDst },
+      { [Arg.diffWeights]: into, [Arg.diffBias]: bias },
+    ),
+  );
+  result.finish();
+};
+
+/** Where the gradient of the weights goes, row-major, and what is left to do then: to take merged groups apart. */
+function resultOf(lowering: Lowering, node: Node<"conv2dBackwardWeight">, { dims, merged }: Grouping) {
+  const { plan } = lowering;
+  const place = lowering.makePlain(node.outputs[0]!);
+  const desc = plan.describe(dims, "f32", "plain");
+  if (merged === undefined) return { place: plan.as(place, desc), finish: () => {} };
+  const whole = plan.place(desc);
+  const [from, into] = [plan.array(whole), plan.array(place)];
+  const finish = () => plan.host(node.name, [whole], [place], () => splitGroups(merged, from.data, into.data));
+  return { place: whole, finish };
+}

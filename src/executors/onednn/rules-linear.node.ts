@@ -1,0 +1,150 @@
+/** Fully connected layers, and 1×1 convolutions of a single position, which are the same. */
+
+import type { Value } from "../../ir/graph.ts";
+import type { Lowering, Rule } from "./lowering.node.ts";
+import { Arg, type Desc, type ElementType, type PostOp, Query } from "./spec.ts";
+
+export const linear: Rule<"linear"> = (lowering, node) => {
+  const [x, w, b] = node.inputs;
+  innerProduct(lowering, node.name, x!, w!, b, node.outputs[0]!);
+};
+
+/** `x [N,I] · w [O,I] + b`, and the activation behind it. */
+export function innerProduct(
+  lowering: Lowering,
+  name: string,
+  x: Value,
+  w: Value,
+  b: Value | undefined,
+  output: Value,
+): void {
+  const { plan, api } = lowering;
+  const type = lowering.typeOf(x.type.shape);
+  const activation = lowering.fusion.activation(output);
+  const src = flat(lowering, lowering.get(x), x);
+  const dims = [w.type.shape[0]!, w.type.shape[1]!];
+  if (activation !== undefined) lowering.done.add(activation.node);
+  const dst = flat(lowering, lowering.make(activation?.node.outputs[0] ?? output), output);
+  const bias = b && lowering.plain(b);
+  const postOps: readonly PostOp[] = activation === undefined ? [] : [{ kind: activation.kind }];
+  const primitive = api.primitive(name, {
+    primitive: "innerProduct",
+    pass: "forward",
+    src: src.desc,
+    weights: plan.describe(dims, type, "any"),
+    bias: bias?.desc,
+    dst: dst.desc,
+    postOps,
+  });
+  const weights = lowering.weight(name, w, dims, api.query(primitive, Query.weights, { dims, type })!);
+  const reads = { [Arg.src]: src, [Arg.weights]: weights, [Arg.bias]: bias };
+  plan.run(name, primitive, reads, { [Arg.dst]: dst });
+}
+
+export const linearBackwardInput: Rule<"linearBackwardInput"> = (lowering, node) => {
+  const [dy, w] = node.inputs;
+  innerProductBackwardInput(lowering, node.name, dy!, w!, node.outputs[0]!);
+};
+
+export function innerProductBackwardInput(lowering: Lowering, name: string, dy: Value, w: Value, output: Value): void {
+  const { plan, api } = lowering;
+  const type = lowering.typeOf(output.type.shape);
+  const diffDst = flat(lowering, lowering.get(dy), dy);
+  const diffSrc = flat(lowering, lowering.make(output), output);
+  const dims = [w.type.shape[0]!, w.type.shape[1]!];
+  const wanted = plan.describe(dims, type, "any");
+  const spec = { primitive: "innerProduct", src: diffSrc.desc, weights: wanted, dst: diffDst.desc } as const;
+  const hint = api.primitive(name, { ...spec, pass: "forward" });
+  const primitive = api.primitive(name, { ...spec, pass: "backwardData" }, hint);
+  const weights = lowering.weight(name, w, dims, api.query(primitive, Query.weights, { dims, type })!);
+  plan.run(name, primitive, { [Arg.diffDst]: diffDst, [Arg.weights]: weights }, { [Arg.diffSrc]: diffSrc });
+}
+
+export const linearBackwardWeight: Rule<"linearBackwardWeight"> = (lowering, node) => {
+  const [x, dy] = node.inputs;
+  innerProductBackwardWeight(lowering, node.name, x!, dy!, node.outputs[0]!);
+};
+
+export function innerProductBackwardWeight(lowering: Lowering, name: string, x: Value, dy: Value, output: Value): void {
+  const { plan, api } = lowering;
+  const src = flat(lowering, lowering.get(x), x);
+  const diffDst = flat(lowering, lowering.get(dy), dy);
+  const dims = [output.type.shape[0]!, output.type.shape[1]!];
+  const result = plan.as(lowering.makePlain(output), plan.describe(dims, "f32", "plain"));
+  const bias = biasGradient(lowering, dy);
+  const spec = {
+    primitive: "innerProduct",
+    src: src.desc,
+    weights: plan.describe(dims, "f32", "any"),
+    bias: bias?.desc,
+    dst: diffDst.desc,
+  } as const;
+  const weights = plan.describe(dims, src.desc.type, "any");
+  const hint = api.primitive(name, { ...spec, weights, pass: "forward" });
+  const primitive = api.primitive(name, { ...spec, pass: "backwardWeights" }, hint);
+  const reads = { [Arg.src]: src, [Arg.diffDst]: diffDst };
+  writeGradient(lowering, name, api.query(primitive, Query.diffWeights, { dims, type: "f32" })!, result, (into) =>
+    plan.run(name, primitive, reads, { [Arg.diffWeights]: into, [Arg.diffBias]: bias }),
+  );
+}
+
+/** Into the result itself where the primitive writes row-major, else beside it and over. */
+export function writeGradient(
+  { plan, api }: Lowering,
+  name: string,
+  has: Desc,
+  result: ReturnType<typeof plan.place>,
+  run: (into: ReturnType<typeof plan.place>) => void,
+): void {
+  if (api.isEqual(has, result.desc)) {
+    run(result);
+    return;
+  }
+  const into = plan.place(has);
+  run(into);
+  plan.copyWeight(name, into, result);
+}
+
+/** The gradient of the bias comes with that of the weights. */
+export function biasGradient(lowering: Lowering, dy: Value): ReturnType<typeof lowering.place> | undefined {
+  const sum = lowering.fusion.users(dy).find((user) => user.op === "channelSum" && !lowering.done.has(user));
+  if (sum === undefined) return undefined;
+  lowering.done.add(sum);
+  return lowering.makePlain(sum.outputs[0]!);
+}
+
+/** What no gradient of weights has brought: the mean over the positions by pooling, the rest here. */
+export const channelSum: Rule<"channelSum"> = (lowering, node) => {
+  const { plan, api } = lowering;
+  const input = node.inputs[0]!;
+  const [batch, channels, height = 1, width = 1] = input.type.shape as [number, number, number?, number?];
+  let means = lowering.plain(input);
+  if (height * width > 1) {
+    const src = lowering.get(input);
+    const type: ElementType = src.desc.type;
+    const dims = [batch, channels, 1, 1];
+    const pooled = plan.place(plan.describe(dims, type, plan.layoutOf(input.type.shape)));
+    const primitive = api.primitive(node.name, {
+      primitive: "pooling",
+      pass: "inference",
+      algorithm: "avg",
+      src: src.desc,
+      dst: pooled.desc,
+      kernel: [height, width],
+      window: { strides: [height, width], padLow: [0, 0], padHigh: [0, 0] },
+    });
+    plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: pooled });
+    means = plan.reordered(node.name, pooled, plan.describe(dims, "f32", "plain"));
+  }
+  const sums = lowering.makePlain(node.outputs[0]!);
+  const [from, into] = [plan.array(means), plan.array(sums)];
+  plan.host(node.name, [means], [sums], () => {
+    into.data.fill(0);
+    for (let i = 0; i < from.data.length; i++) into.data[i % channels]! += from.data[i]! * height * width;
+  });
+};
+
+/** `[N,C,1,1]` and `[N,C]` are the same memory. */
+function flat({ plan }: Lowering, place: ReturnType<typeof plan.place>, { type: { shape } }: Value) {
+  return plan.as(place, plan.describe([shape[0]!, shape[1]!], place.desc.type, "plain"));
+}

@@ -1,0 +1,189 @@
+/** Pooling. */
+
+import type { Value } from "../../ir/graph.ts";
+import type { PoolAttrs } from "../../ir/ops.ts";
+import type { Shape } from "../../tensor.ts";
+import type { Lowering, Rule } from "./lowering.node.ts";
+import type { Place } from "./plan.node.ts";
+import { Arg, Query, type Window } from "./spec.ts";
+
+/** Behind the last position there is as much padding as the last window needs. */
+function windowOf({ kernel, stride, pad }: PoolAttrs, from: Shape, to: Shape): Window {
+  const behind = (axis: 2 | 3) => Math.max(0, (to[axis]! - 1) * stride + kernel - from[axis]! - pad);
+  return { strides: [stride, stride], padLow: [pad, pad], padHigh: [behind(2), behind(3)] };
+}
+
+export const maxPool: Rule<"maxPool"> = (lowering, node) => {
+  const { plan, api } = lowering;
+  const [input, output] = [node.inputs[0]!, node.outputs[0]!];
+  const backward = lowering.fusion.users(input).some((user) => user.op === "maxPoolBackward");
+  const src = lowering.get(input);
+  const dst = lowering.make(output);
+  const primitive = api.primitive(node.name, {
+    primitive: "pooling",
+    pass: backward ? "forward" : "inference",
+    algorithm: "max",
+    src: src.desc,
+    dst: dst.desc,
+    kernel: [node.attrs.kernel, node.attrs.kernel],
+    window: windowOf(node.attrs, input.type.shape, output.type.shape),
+  });
+  lowering.forward.set(node, primitive);
+  // Which value of each window was the largest.
+  const desc = backward ? api.query(primitive, Query.workspace, dst.desc) : undefined;
+  const workspace = desc && plan.place(desc);
+  if (workspace !== undefined) lowering.workspaces.set(node, workspace);
+  plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: dst, [Arg.workspace]: workspace });
+};
+
+export const maxPoolBackward: Rule<"maxPoolBackward"> = (lowering, node) => {
+  const { plan, api } = lowering;
+  const [x, dy] = node.inputs;
+  const { kernel, stride, pad, ceil } = node.attrs;
+  const forward = lowering.fusion.users(x!).find((user) => {
+    if (user.op !== "maxPool") return false;
+    const { attrs } = user;
+    return attrs.kernel === kernel && attrs.stride === stride && attrs.pad === pad && attrs.ceil === ceil;
+  });
+  const window = windowOf(node.attrs, x!.type.shape, dy!.type.shape);
+  const src = lowering.descOf(x!.type.shape);
+  const diffDst = lowering.get(dy!);
+  const spec = {
+    primitive: "pooling",
+    algorithm: "max",
+    src,
+    dst: diffDst.desc,
+    kernel: [kernel, kernel],
+    window,
+  } as const;
+  let hint = forward && lowering.forward.get(forward);
+  let workspace = forward && lowering.workspaces.get(forward);
+  if (hint === undefined || workspace === undefined) {
+    // Alone: the largest values have to be found once more.
+    hint = api.primitive(node.name, { ...spec, pass: "forward" });
+    workspace = plan.place(api.query(hint, Query.workspace, diffDst.desc)!);
+    const unused = plan.place(diffDst.desc);
+    const reads = { [Arg.src]: lowering.get(x!) };
+    plan.run(node.name, hint, reads, { [Arg.dst]: unused, [Arg.workspace]: workspace });
+  }
+  const dx = lowering.make(node.outputs[0]!);
+  const primitive = api.primitive(node.name, { ...spec, pass: "backward" }, hint);
+  plan.run(node.name, primitive, { [Arg.diffDst]: diffDst, [Arg.workspace]: workspace }, { [Arg.diffSrc]: dx });
+};
+
+/**
+ * Caffe divides by what of a window lies inside the padded picture, the library by the whole window. They differ where
+ * a ceiled last window reaches over: these averages are too small by a factor that depends on the position only.
+ */
+function overhang({ kernel, stride, pad }: PoolAttrs, from: Shape, to: Shape): Float32Array | undefined {
+  const inside = (axis: 2 | 3) =>
+    Array.from({ length: to[axis]! }, (_, i) => Math.min(kernel, from[axis]! + 2 * pad - i * stride));
+  const [rows, columns] = [inside(2), inside(3)];
+  if ([...rows, ...columns].every((extent) => extent === kernel)) return undefined;
+  return Float32Array.from(rows.flatMap((row) => columns.map((column) => kernel ** 2 / (row * column))));
+}
+
+/** The value times those factors. */
+function corrected(lowering: Lowering, name: string, x: Place, shape: Shape, factors: Float32Array): Place {
+  const { plan, api } = lowering;
+  const plane = plan.fixed(plan.describe([1, 1, shape[2]!, shape[3]!], "f32", "plain"), factors);
+  const spec = { primitive: "binary", algorithm: "mul", src: x.desc, operand: plane.desc, dst: x.desc } as const;
+  const result = plan.place(x.desc);
+  plan.run(name, api.primitive(name, spec), { [Arg.src]: x, [Arg.operand]: plane }, { [Arg.dst]: result });
+  return result;
+}
+
+export const avgPool: Rule<"avgPool"> = (lowering, node) => {
+  const [input, output] = [node.inputs[0]!, node.outputs[0]!];
+  const src = lowering.get(input);
+  const dst = lowering.make(output);
+  const [from, to] = [input.type.shape, output.type.shape];
+  const primitive = lowering.api.primitive(node.name, {
+    primitive: "pooling",
+    pass: "inference",
+    algorithm: "avg",
+    src: src.desc,
+    dst: dst.desc,
+    kernel: [node.attrs.kernel, node.attrs.kernel],
+    window: windowOf(node.attrs, from, to),
+  });
+  lowering.plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: dst });
+  const factors = overhang(node.attrs, from, to);
+  if (factors !== undefined) lowering.set(output, corrected(lowering, node.name, dst, to, factors));
+};
+
+export const avgPoolBackward: Rule<"avgPoolBackward"> = (lowering, node) => {
+  const [dy, dx] = [node.inputs[0]!, node.outputs[0]!];
+  const { attrs } = node;
+  const window = windowOf(attrs, attrs.inputShape, dy.type.shape);
+  const factors = overhang(attrs, attrs.inputShape, dy.type.shape);
+  const gradient = lowering.get(dy);
+  const diffDst = factors === undefined ? gradient : corrected(lowering, node.name, gradient, dy.type.shape, factors);
+  averageBackward(lowering, node.name, diffDst, dx, [attrs.kernel, attrs.kernel], window);
+};
+
+const whole = (height: number, width: number): Window => ({
+  strides: [height, width],
+  padLow: [0, 0],
+  padHigh: [0, 0],
+});
+
+export const globalAvgPool: Rule<"globalAvgPool"> = (lowering, node) => {
+  const [input, output] = [node.inputs[0]!, node.outputs[0]!];
+  const [, , height, width] = input.type.shape as [number, number, number, number];
+  const src = lowering.get(input);
+  const dst = lowering.make(output);
+  const primitive = lowering.api.primitive(node.name, {
+    primitive: "pooling",
+    pass: "inference",
+    algorithm: "avg",
+    src: src.desc,
+    dst: lowering.plan.describe(output.type.shape, src.desc.type, lowering.plan.layoutOf(input.type.shape)),
+    kernel: [height, width],
+    window: whole(height, width),
+  });
+  const channels = lowering.asChannels(dst, input.type.shape);
+  lowering.plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: channels });
+};
+
+export const globalAvgPoolBackward: Rule<"globalAvgPoolBackward"> = (lowering, node) => {
+  const [dy, dx] = [node.inputs[0]!, node.outputs[0]!];
+  const sum = lowering.fusion.onlyUser(dx, "add");
+  // It is added to the gradient that comes through the gate: the scale's rule does both in one pass.
+  if (sum?.inputs.some((input) => lowering.waiting.has(input))) {
+    const { plan, api } = lowering;
+    const [, , height, width] = node.attrs.inputShape as [number, number, number, number];
+    const from = lowering.get(dy);
+    const spread = plan.place(from.desc);
+    const alpha = 1 / (height * width);
+    const spec = { primitive: "eltwise", pass: "forward", algorithm: "linear", data: from.desc, alpha } as const;
+    plan.run(node.name, api.primitive(node.name, spec), { [Arg.src]: from }, { [Arg.dst]: spread });
+    lowering.spread.set(dx, spread);
+    return;
+  }
+  const [, , height, width] = node.attrs.inputShape as [number, number, number, number];
+  const diffDst = lowering.asChannels(lowering.get(dy), node.attrs.inputShape);
+  averageBackward(lowering, node.name, diffDst, dx, [height, width], whole(height, width));
+};
+
+function averageBackward(
+  lowering: Lowering,
+  name: string,
+  diffDst: Place,
+  dx: Value,
+  kernel: readonly [number, number],
+  window: Window,
+): void {
+  const diffSrc = lowering.make(dx);
+  const spec = {
+    primitive: "pooling",
+    algorithm: "avg",
+    src: diffSrc.desc,
+    dst: diffDst.desc,
+    kernel,
+    window,
+  } as const;
+  const hint = lowering.api.primitive(name, { ...spec, pass: "forward" });
+  const primitive = lowering.api.primitive(name, { ...spec, pass: "backward" }, hint);
+  lowering.plan.run(name, primitive, { [Arg.diffDst]: diffDst }, { [Arg.diffSrc]: diffSrc });
+}

@@ -1,0 +1,162 @@
+/** One rule per operation: the primitives that serve it. */
+
+import type { Op } from "../../ir/ops.ts";
+import { sizeOf } from "../../tensor.ts";
+import { crossEntropy, crossEntropyBackward, softmax } from "./host.ts";
+import type { Rule } from "./lowering.node.ts";
+import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from "./rules-conv.node.ts";
+import { add, channelSlice, concat, seScale, seScaleAdd, seScaleBackward } from "./rules-join.node.ts";
+import { channelSum, linear, linearBackwardInput, linearBackwardWeight } from "./rules-linear.node.ts";
+import { batchNorm, batchNormBackward, batchNormTraining } from "./rules-norm.node.ts";
+import {
+  avgPool,
+  avgPoolBackward,
+  globalAvgPool,
+  globalAvgPoolBackward,
+  maxPool,
+  maxPoolBackward,
+} from "./rules-pool.node.ts";
+import { Arg } from "./spec.ts";
+
+/** ReLU and sigmoid that nothing before them has done. */
+const activation: Rule<"relu" | "sigmoid"> = (lowering, node) => {
+  const { plan, api } = lowering;
+  const x = lowering.get(node.inputs[0]!);
+  const y = lowering.make(node.outputs[0]!);
+  const primitive = api.primitive(node.name, {
+    primitive: "eltwise",
+    pass: "forward",
+    algorithm: node.op,
+    data: x.desc,
+  });
+  plan.run(node.name, primitive, { [Arg.src]: x }, { [Arg.dst]: y }, { of: y, from: [x] });
+};
+
+const activationBackward =
+  (algorithm: "relu" | "sigmoid"): Rule<"reluBackward" | "sigmoidBackward"> =>
+  (lowering, node) => {
+    const { plan, api } = lowering;
+    const [y, dy] = [lowering.get(node.inputs[0]!), lowering.get(node.inputs[1]!)];
+    const dx = lowering.make(node.outputs[0]!);
+    const primitive = api.primitive(node.name, { primitive: "eltwise", pass: "backward", algorithm, data: y.desc });
+    const reads = { [Arg.dst]: y, [Arg.diffDst]: dy };
+    plan.run(node.name, primitive, reads, { [Arg.diffSrc]: dx }, { of: dx, from: [dy] });
+  };
+
+const reluBackward: Rule<"reluBackward"> = (lowering, node) => {
+  // The batch norm before the ReLU takes its gradient through both at once.
+  const [y, dy] = node.inputs;
+  const norm = lowering.fusion.onlyUser(node.outputs[0]!, "batchNormBackward");
+  const relu = lowering.fusion.maker(y!, "relu");
+  if (norm !== undefined && relu !== undefined && lowering.fusedNorms.get(norm.inputs[2]!) === relu) {
+    lowering.throughRelu.set(norm, dy!);
+    return;
+  }
+  activationBackward("relu")(lowering, node);
+};
+
+const dropout: Rule<"dropout"> = (lowering, node) => {
+  const [x, keep] = [lowering.get(node.inputs[0]!), lowering.get(node.inputs[1]!)];
+  const y = lowering.make(node.outputs[0]!);
+  const primitive = lowering.api.primitive(node.name, {
+    primitive: "binary",
+    algorithm: "mul",
+    src: x.desc,
+    operand: keep.desc,
+    dst: y.desc,
+  });
+  lowering.plan.run(node.name, primitive, { [Arg.src]: x, [Arg.operand]: keep }, { [Arg.dst]: y });
+};
+
+/** Small, and of vectors: `running, batch → decay · running + (1 − decay) · scale · batch`. */
+const runningAverage: Rule<"runningAverage"> = (lowering, node) => {
+  const places = [lowering.plain(node.inputs[0]!), lowering.plain(node.inputs[1]!)] as const;
+  const result = lowering.makePlain(node.outputs[0]!);
+  const [running, batch, next] = [...places, result].map((place) => lowering.plan.array(place));
+  const { decay, scale } = node.attrs;
+  lowering.plan.host(node.name, places, [result], () => {
+    const [old, now, into] = [running!.data, batch!.data, next!.data];
+    for (let c = 0; c < into.length; c++) into[c] = decay * old[c]! + (1 - decay) * scale * now[c]!;
+  });
+};
+
+/** The same numbers under another shape, row-major. */
+const reshape: Rule<"flatten" | "flattenBackward"> = (lowering, node) => {
+  const [x, y] = [node.inputs[0]!, node.outputs[0]!];
+  const { plan } = lowering;
+  const from = lowering.place(x);
+  const plain = plan.describe(x.type.shape, from.desc.type, "plain");
+  const place = plan.as(plan.reordered(node.name, from, plain), plan.describe(y.type.shape, from.desc.type, "plain"));
+  lowering.set(y, place);
+};
+
+const softmaxRule: Rule<"softmax"> = (lowering, node) => {
+  const x = lowering.plain(node.inputs[0]!);
+  const y = lowering.makePlain(node.outputs[0]!);
+  const [from, into] = [lowering.plan.array(x), lowering.plan.array(y)];
+  const rows = node.inputs[0]!.type.shape[0]!;
+  lowering.plan.host(node.name, [x], [y], () => softmax(from.data, rows, into.data));
+};
+
+const softmaxCrossEntropy: Rule<"softmaxCrossEntropy"> = (lowering, node) => {
+  const logits = lowering.plain(node.inputs[0]!);
+  const labels = lowering.labels.get(node.inputs[1]!)!;
+  const loss = lowering.makePlain(node.outputs[0]!);
+  const [from, into] = [lowering.plan.array(logits), lowering.plan.array(loss)];
+  lowering.plan.host(node.name, [logits], [loss], () => {
+    into.data[0] = crossEntropy(from.data, labels, node.attrs.labelSmoothing);
+  });
+};
+
+const softmaxCrossEntropyBackward: Rule<"softmaxCrossEntropyBackward"> = (lowering, node) => {
+  const [logits, gradient] = [lowering.plain(node.inputs[0]!), lowering.plain(node.inputs[2]!)];
+  const labels = lowering.labels.get(node.inputs[1]!)!;
+  const result = lowering.makePlain(node.outputs[0]!);
+  const [from, scale, into] = [logits, gradient, result].map((place) => lowering.plan.array(place));
+  lowering.plan.host(node.name, [logits, gradient], [result], () =>
+    crossEntropyBackward(from!.data, labels, scale!.data[0]!, node.attrs.labelSmoothing, into!.data),
+  );
+};
+
+const fill: Rule<"fill"> = (lowering, node) => {
+  const { value, shape } = node.attrs;
+  const data = new Float32Array(sizeOf(shape)).fill(value);
+  lowering.set(node.outputs[0]!, lowering.plan.fixed(lowering.plan.describe(shape, "f32", "plain"), data));
+};
+
+export const rules: { readonly [K in Op]: Rule<K> } = {
+  conv2d,
+  conv2dBackwardInput,
+  conv2dBackwardWeight,
+  channelSum,
+  linear,
+  linearBackwardInput,
+  linearBackwardWeight,
+  batchNorm,
+  batchNormTraining,
+  batchNormBackward,
+  runningAverage,
+  relu: activation,
+  reluBackward,
+  sigmoid: activation,
+  sigmoidBackward: activationBackward("sigmoid"),
+  add,
+  dropout,
+  concat,
+  channelSlice,
+  maxPool,
+  maxPoolBackward,
+  avgPool,
+  avgPoolBackward,
+  globalAvgPool,
+  globalAvgPoolBackward,
+  seScaleAdd,
+  seScale,
+  seScaleBackward,
+  flatten: reshape,
+  flattenBackward: reshape,
+  softmax: softmaxRule,
+  softmaxCrossEntropy,
+  softmaxCrossEntropyBackward,
+  fill,
+};

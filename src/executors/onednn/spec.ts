@@ -1,0 +1,112 @@
+/** oneDNN's primitives as data: what the lowering asks for, in terms that both versions of the C API share. */
+
+/** A description of memory: extents, element type, layout. Made by an `Api`, and known only to it. */
+export interface Desc {
+  readonly handle: bigint | Uint8Array;
+  readonly dims: readonly number[];
+  readonly type: ElementType;
+}
+
+export type ElementType = "f32" | "bf16";
+
+/**
+ * `any` lets the primitive choose; `plain` is row-major; `blocked16` and `blocked8` keep so many channels together
+ * (oneDNN's nChw16c; of the weights of a convolution with one channel a group, Goihw16g).
+ */
+export type Layout = "any" | "plain" | "blocked16" | "blocked8";
+
+/** What is done to each result before it is written, in order. */
+export type PostOp = { readonly kind: "relu" | "sigmoid" } | { readonly kind: "add" | "mul"; readonly operand: Desc };
+
+export interface Window {
+  readonly strides: readonly number[];
+  /** Before the first position, and behind the last one. */
+  readonly padLow: readonly number[];
+  readonly padHigh: readonly number[];
+}
+
+/** In backward passes `src`, `weights` and `dst` stand for the gradients where the pass makes or takes these. */
+interface Weighted {
+  readonly pass: "forward" | "inference" | "backwardData" | "backwardWeights";
+  readonly src: Desc;
+  readonly weights: Desc;
+  readonly bias?: Desc | undefined;
+  readonly dst: Desc;
+  readonly postOps?: readonly PostOp[];
+}
+
+export type Spec =
+  | ({ readonly primitive: "convolution"; readonly window: Window } & Weighted)
+  | ({ readonly primitive: "innerProduct" } & Weighted)
+  | {
+      readonly primitive: "batchNorm";
+      /** `inference` uses given statistics. */
+      readonly pass: "forward" | "inference" | "backward";
+      readonly data: Desc;
+      readonly eps: number;
+      readonly relu: boolean;
+    }
+  | {
+      readonly primitive: "eltwise";
+      /** Backward from the result, not from the argument. */
+      readonly pass: "forward" | "backward";
+      readonly algorithm: "relu" | "sigmoid" | "linear";
+      readonly data: Desc;
+      /** Factor of `linear`. */
+      readonly alpha?: number;
+    }
+  | {
+      readonly primitive: "pooling";
+      readonly pass: "forward" | "inference" | "backward";
+      /** `avg` counts the padding. */
+      readonly algorithm: "max" | "avg";
+      readonly src: Desc;
+      readonly dst: Desc;
+      readonly kernel: readonly number[];
+      readonly window: Window;
+    }
+  | {
+      readonly primitive: "binary";
+      /** `gt`: 1 where the first is greater, else 0. */
+      readonly algorithm: "add" | "mul" | "gt";
+      readonly src: Desc;
+      /** Extents of 1 are broadcast. */
+      readonly operand: Desc;
+      readonly dst: Desc;
+      readonly postOps?: readonly PostOp[];
+    }
+  | { readonly primitive: "sum over all but channels"; readonly src: Desc; readonly dst: Desc }
+  | { readonly primitive: "reorder"; readonly src: Desc; readonly dst: Desc };
+
+/** Arguments of a primitive at execution, by the numbers of the C API (the same in both versions). */
+export const Arg = {
+  src: 1,
+  operand: 2,
+  dst: 17,
+  weights: 33,
+  bias: 41,
+  mean: 49,
+  variance: 50,
+  scale: 51,
+  shift: 52,
+  workspace: 64,
+  diffSrc: 129,
+  diffDst: 145,
+  diffWeights: 161,
+  diffBias: 169,
+  diffScale: 255,
+  diffShift: 256,
+} as const;
+
+/** What a primitive wants or has: by the numbers of the C API (the same in both versions). */
+export const Query = {
+  src: 129,
+  diffSrc: 130,
+  weights: 131,
+  diffWeights: 132,
+  dst: 133,
+  diffDst: 134,
+  workspace: 135,
+} as const;
+
+export type QueryName = keyof typeof Query;

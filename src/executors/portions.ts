@@ -1,0 +1,87 @@
+/** Inputs of another batch than the graph's: an executable with fixed shapes takes them in portions. */
+
+import { SenetError } from "../errors.ts";
+import type { AnyNode, Graph } from "../ir/graph.ts";
+import type { Op } from "../ir/ops.ts";
+import { sameShape, type Tensor, zeros } from "../tensor.ts";
+
+/** Operations whose first output keeps the batch of their first input in front, whatever it is. */
+const batchKeeping: ReadonlySet<Op> = new Set<Op>([
+  "conv2d",
+  "linear",
+  "batchNorm",
+  "relu",
+  "sigmoid",
+  "add",
+  "maxPool",
+  "avgPool",
+  "globalAvgPool",
+  "seScaleAdd",
+  "seScale",
+  "concat",
+  "channelSlice",
+  "flatten",
+  "softmax",
+]);
+
+/** Whether nothing in the graph depends on how large its batch is: an inference graph. */
+export function isBatchFree(graph: Graph): boolean {
+  const batch = graph.inputs[0]?.type.shape[0];
+  return (
+    graph.inputs.every(({ type }) => type.shape.length > 0 && type.shape[0] === batch) &&
+    graph.nodes.every((node: AnyNode) => batchKeeping.has(node.op))
+  );
+}
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
+/**
+ * Runs inputs of any batch through `runAtOnce`, which takes the graph's batch; the last portion is filled up with zeros.
+ * @param results kept from run to run; they stay until the batch changes
+ * @throws SenetError `shape` where the inputs differ in batch
+ */
+export async function runInPortions(
+  graph: Graph,
+  inputs: Tensors,
+  results: Map<string, Tensor>,
+  runAtOnce: (inputs: Tensors) => Promise<Tensors>,
+): Promise<Tensors> {
+  const batch = commonBatch(graph, inputs);
+  const portion = graph.inputs[0]?.type.shape[0] ?? batch;
+  if (batch === portion) return runAtOnce(inputs);
+  for (const [name, { type }] of graph.outputs) {
+    const shape = [batch, ...type.shape.slice(1)];
+    const known = results.get(name);
+    if (known === undefined || !sameShape(known.shape, shape)) results.set(name, zeros(type.dtype, shape));
+  }
+  for (let start = 0; start < batch; start += portion) {
+    const rows = Math.min(portion, batch - start);
+    for (const [name, { data }] of await runAtOnce(slices(inputs, start, portion))) {
+      const row = data.length / portion;
+      results.get(name)!.data.set(data.subarray(0, rows * row), start * row);
+    }
+  }
+  return results;
+}
+
+/** The batch of these inputs, which is one for all of them. */
+export function commonBatch(graph: Graph, inputs: Tensors): number {
+  const batches = [...new Set([...inputs.values()].map(({ shape }) => shape[0]!))];
+  if (batches.length === 1) return batches[0]!;
+  throw new SenetError("shape", "the inputs differ in batch", { where: graph.name, found: batches.join(", ") });
+}
+
+/** `count` samples of each input from `start` on, filled up with zeros where there are fewer. */
+function slices(inputs: Tensors, start: number, count: number): Tensors {
+  return new Map(
+    [...inputs].map(([name, { dtype, shape, data }]) => {
+      const row = data.length / shape[0]!;
+      const part = data.subarray(start * row, (start + count) * row);
+      const portion = [count, ...shape.slice(1)];
+      if (part.length === count * row) return [name, { dtype, shape: portion, data: part }];
+      const filled = zeros(dtype, portion);
+      filled.data.set(part);
+      return [name, filled];
+    }),
+  );
+}
