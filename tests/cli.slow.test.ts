@@ -50,6 +50,10 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["train --data x --epcohs 3", /unknown option '--epcohs'\s+\(Did you mean --epochs\?\)/],
   ["evaluate --weights x --data y --jsn", /Did you mean --json\?/],
   ["train --data x --model seresnet18", /no model "seresnet18"\s+try: +se-resnet-18, /],
+  [
+    "evaluate --weights se-resent-50 --data x",
+    /no such file, and no released weights of that name\s+try: +se-resnet-50, /,
+  ],
   ["models se-resent-50", /no model "se-resent-50"\s+try: +se-resnet-50, /],
   ["benchmark --model resnet50", /try: +resnet-50, /],
   ["benchmark --model se-resnet-20 --executor otr", /no executor "otr"\s+expected: ort, reference\s+try: +ort/],
@@ -93,7 +97,10 @@ test("a config file is held to its keys, and to being one", async () => {
 const wrong: readonly (readonly [args: string, words: RegExp])[] = [
   ["train --data nowhere", /^senet: nowhere: the folder cannot be read[\s\S]*expected: [\s\S]*found: [\s\S]*try: /],
   ["train --data empty", /^senet: empty: there is no train\/ and no val\/ here/],
-  ["evaluate --weights nowhere --data empty", /^senet: nowhere: cannot be read\s+found: +there is no such file/],
+  [
+    "evaluate --weights nowhere.pth --data empty",
+    /^senet: nowhere\.pth: cannot be read\s+found: +there is no such file/,
+  ],
   ["evaluate --weights text --data empty", /^senet: text: /],
   ["classify nowhere.jpg --weights text", /^senet: nowhere\.jpg: there is no such picture/],
   ["classify empty --weights text", /^senet: empty: there are no pictures in this folder/],

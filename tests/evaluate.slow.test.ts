@@ -17,7 +17,7 @@ import { temporaryFolder } from "./command.ts";
 
 const folder = temporaryFolder();
 const at = (...path: string[]) => join(folder, ...path);
-const engine: Engine = { executor: ortExecutor, batchSize: 4, threads: 1, workers: 1 };
+const engine: Engine = { executor: ortExecutor, reason: "the test's", batchSize: 4, threads: 1, workers: 1 };
 
 class Silent extends LiveLine {
   override show(): void {}

@@ -28,6 +28,8 @@ export interface Protocol {
 
 export interface Engine {
   readonly executor: Executor;
+  /** Why this one. */
+  readonly reason: string;
   readonly batchSize: number;
   readonly threads: number | undefined;
   readonly workers: number | undefined;
@@ -64,7 +66,8 @@ export async function evaluateOne(
   const dataset = openPictures(protocol, labels);
   const { missing } = dataset;
   const total = grouped(dataset.samples.length);
-  line.print(`${weights}: ${model.name}, ${total} pictures, ${shown({ preprocessing, views })}`);
+  line.print(`${weights}: ${model.name} on executor ${engine.executor.name}: ${engine.reason}`);
+  line.print(`${total} pictures, ${shown({ preprocessing, views })}`);
   if (missing > 0)
     line.print(`missing pictures of the list: ${grouped(missing)} of ${grouped(missing + dataset.samples.length)}`);
   const measured = await measure({

@@ -9,7 +9,7 @@ import { replaceFile } from "../../weights/files.node.ts";
 import type { ClassOrder } from "../../weights/imagenet-classes.ts";
 import { classesCsv, evaluateOne, type Row, resultOf, summary, tableOf } from "../evaluating.ts";
 import { interruptible } from "../interrupt.ts";
-import { choiceOption, count, executorOption, jsonOption, threadsOption } from "../options.ts";
+import { choiceOption, count, executorOption, precisionOption, jsonOption, threadsOption } from "../options.ts";
 import { LiveLine } from "../output.ts";
 
 interface EvaluateOptions {
@@ -27,6 +27,7 @@ interface EvaluateOptions {
   readonly batchSize: number;
   readonly workers?: number;
   readonly executor?: string;
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly json?: true;
 }
@@ -62,6 +63,7 @@ export function evaluateCommand(program: Command): void {
     .option("--batch-size <n>", "images a run of the network", count, 32)
     .option("--workers <n>", "threads that prepare pictures", count)
     .addOption(executorOption())
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -78,11 +80,10 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   const { data, list, listOrder, resize, crop, batchSize, threads, workers, perClass } = options;
   const allowMissing = options.allowMissing === true;
   const protocol = { data, list, listOrder, allowMissing, resize, crop, views: viewsOf(options) };
-  const { executor, reason } = await selectExecutor(options.executor);
-  const engine = { executor, batchSize, threads, workers };
+  const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
+  const engine = { executor, reason, batchSize, threads, workers };
   const journal = options.journal === undefined ? undefined : new Journal(options.journal);
   const line = new LiveLine();
-  line.print(`executor ${executor.name}: ${reason}`);
   const rows: Row[] = [];
   try {
     await interruptible(
