@@ -115,7 +115,7 @@ const { positionals, values } = parseArgs({
     "no-pytorch": { type: "boolean", default: false },
   },
 });
-const { executor } = await selectExecutor(values.executor);
+const { executor } = await selectExecutor({ name: values.executor });
 const threads = whole("threads", values.threads);
 const rounds = whole("rounds", values.rounds);
 const length = { milliseconds: whole("turn", values.turn), runs: 2 };

@@ -43,7 +43,7 @@ const name = positionals[0] ?? "se-resnet-50@224x16";
 const workload = parseWorkload(name);
 const steps = whole("steps", values.steps);
 const threads = values.threads === undefined ? undefined : whole("threads", values.threads);
-const { executor } = await selectExecutor(values.executor);
+const { executor } = await selectExecutor({ name: values.executor, purpose: "training" });
 
 const dataset = values.data === undefined ? undefined : openFolder(values.data);
 const network = model(workload.model, dataset?.classes.length);

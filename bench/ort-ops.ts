@@ -1,6 +1,6 @@
 /**
  * A workbench for the lowering of the `ort` executor: the same arithmetic written in several ways, on the shapes of
- * SE-ResNet-50 (batch 16) and SE-ResNet-20 (batch 128). What won is in src/executors/ort, why is in docs/log.md.
+ * SE-ResNet-50 and SE-ResNeXt-50 (batch 16) and SE-ResNet-20 (batch 128). What won is in src/executors/ort, why is in docs/log.md.
  *
  * `node dist/bench/ort-ops.js [NAME...] [--runs 9] [--threads 2]`, after `npm run build`; without names, all subjects.
  * Times are ONNX Runtime's own, kernel by kernel, each the least of the runs. Values are the tests' concern, not ours.
@@ -59,6 +59,21 @@ function convolution3(n: number, c: number, s: number): Record<string, Way> {
   return {
     "Conv, NCHW": { inputs, write: (emit) => [[emit.node("Conv", ["x", "w"], samePads), x]] },
     "Conv, blocked": { inputs, write: (emit) => [[blockedConv(emit, ["x", "w"], 3, samePads), x]] },
+  };
+}
+
+/** 3×3 convolution of c channels in narrow groups, and the gradient of its input. */
+function grouped3(n: number, c: number, groups: number, s: number): Record<string, Way> {
+  const x = [n, c, s, s];
+  const inputs = { x, w: [c, c / groups, 3, 3] };
+  const attributes: Attributes = { ...samePads, group: { int: groups } };
+  return {
+    "Conv, NCHW": { inputs, write: (emit) => [[emit.node("Conv", ["x", "w"], attributes), x]] },
+    "ConvTranspose, NCHW": { inputs, write: (emit) => [[emit.node("ConvTranspose", ["x", "w"], attributes), x]] },
+    "Conv, blocked, groups put together": {
+      inputs: { x, w: [c, block, 3, 3] },
+      write: (emit) => [[blockedConv(emit, ["x", "w"], 3, { ...samePads, group: { int: c / block } }), x]],
+    },
   };
 }
 
@@ -175,6 +190,8 @@ const subjects: Readonly<Record<string, Readonly<Record<string, Way>>>> = {
   "3x3 of [16, 64, 56, 56]": convolution3(16, 64, 56),
   "3x3 of [16, 256, 14, 14]": convolution3(16, 256, 14),
   "3x3 of [128, 16, 32, 32]": convolution3(128, 16, 32),
+  "3x3 in 32 groups of [16, 128, 56, 56]": grouped3(16, 128, 32, 56),
+  "3x3 in 32 groups of [16, 256, 28, 28]": grouped3(16, 256, 32, 28),
   "1x1 from 256 to 64 of [16, 56, 56]": convolution1(16, 256, 64, 56),
   "1x1 from 512 to 2048 of [16, 7, 7]": convolution1(16, 512, 2048, 7),
   "dw of [16, 64, 56, 56]": weightGradient3(16, 64, 56),

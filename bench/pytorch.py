@@ -1,7 +1,7 @@
 """PyTorch's side of bench/against-pytorch.ts and bench/inference.ts: answers one JSON line with one JSON line, until its input ends.
 
   {"command": "prepare", "mode": "inference" or "training", "model", "classes", "batch", "side", "threads",
-   "ways"?: [...]}
+   "precision"?: "float32" or "bf16" (autocast), "ways"?: [...]}
       -> {"torch", "blas_gflops", "parameters", "variants": [...]}; every variant has had its warm-up; only `ways`, if given
   {"command": "export", "file"}
       -> {}; the network as torch.onnx.export writes it, for this batch, batch norms kept
@@ -12,6 +12,7 @@
 It answers only when its threads have become idle, so that the other side can be measured next.
 """
 
+import contextlib
 import copy
 import json
 import sys
@@ -48,7 +49,7 @@ def inference(network, side, batch, wanted):
     expected = ways["plain"]()
     for name, way in ways.items():
         difference = float((way() - expected).abs().max() / expected.abs().max())
-        if not difference < 1e-3:
+        if not difference < (3e-2 if torch.is_autocast_cpu_enabled() else 1e-3):
             raise ValueError(f"{name} computes something else: relative difference {difference}")
     return {name: way for name, way in ways.items() if not wanted or name in wanted}
 
@@ -72,7 +73,8 @@ def training(network, side, batch, classes):
 def step(module, images, labels, optimiser):
     optimiser.zero_grad(set_to_none=True)
     loss = torch.nn.functional.cross_entropy(module(images), labels, label_smoothing=0.1)
-    loss.backward()
+    with torch.autocast("cpu", enabled=False):
+        loss.backward()
     optimiser.step()
     return loss.item()
 
@@ -104,13 +106,16 @@ class Bench:
         self.no_grad = False
         self.reported = time.process_time()
 
-    def prepare(self, mode, model, classes, batch, side, threads, ways=()):
+    def prepare(self, mode, model, classes, batch, side, threads, precision="float32", ways=()):
+        self.precision = precision
         torch.set_num_threads(threads)
         torch.manual_seed(0)
         network = self.network = build(model, classes)
         self.images = torch.randn(batch, 3, side, side)
         self.no_grad = mode == "inference"
-        with torch.set_grad_enabled(not self.no_grad):
+        if precision == "bf16" and self.no_grad:
+            ways = ways or list(LAYOUTS)  # tracing under autocast is not what a user would do
+        with self.mode():
             self.ways = inference(network, side, batch, ways) if self.no_grad else training(network, side, batch, classes)
             for way in self.ways.values():
                 for _ in range(WARM_UPS):
@@ -122,6 +127,12 @@ class Bench:
             "variants": list(self.ways),
         }
 
+    @contextlib.contextmanager
+    def mode(self):
+        with torch.set_grad_enabled(not self.no_grad):
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+                yield
+
     def export(self, file):
         preserve = torch.onnx.TrainingMode.PRESERVE
         torch.onnx.export(copy.deepcopy(self.network).eval(), self.images, file, training=preserve,
@@ -131,7 +142,7 @@ class Bench:
     def run(self, variant, milliseconds, runs):
         way = self.ways[variant]
         times = []
-        with torch.set_grad_enabled(not self.no_grad):
+        with self.mode():
             way()
             end = time.perf_counter() + milliseconds / 1000
             while len(times) < runs or time.perf_counter() < end:

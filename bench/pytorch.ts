@@ -6,6 +6,7 @@ import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import type { Precision } from "../src/executors/select.node.ts";
 import type { Contender } from "./measure.ts";
 import { countParameters, type Workload } from "./workload.ts";
 
@@ -28,6 +29,8 @@ export interface PyTorchOptions extends Workload {
   readonly mode: "inference" | "training";
   readonly classes: number;
   readonly threads: number;
+  /** `bf16` is autocast. */
+  readonly precision?: Precision;
   /** Only these ways of running it. */
   readonly ways?: readonly string[];
 }
@@ -51,9 +54,19 @@ export class PyTorch {
    * @throws Error where its network is not of the size of ours
    */
   static async start(python: string, options: PyTorchOptions): Promise<PyTorch> {
-    const { mode, model, classes, batchSize, imageSize, threads, ways } = options;
+    const { mode, model, classes, batchSize, imageSize, threads, precision = "float32", ways } = options;
     const pytorch = new PyTorch(python);
-    const request = { command: "prepare", mode, model, classes, batch: batchSize, side: imageSize, threads, ways };
+    const request = {
+      command: "prepare",
+      mode,
+      model,
+      classes,
+      batch: batchSize,
+      side: imageSize,
+      threads,
+      precision,
+      ways,
+    };
     pytorch.#facts = prepared.parse(await pytorch.#ask(request));
     const parameters = countParameters(options);
     if (pytorch.#facts.parameters !== parameters) {

@@ -133,7 +133,7 @@ const { positionals, values } = parseArgs({
 const [folder, ...given] = positionals;
 if (folder === undefined) throw new Error("which folder? It has one folder a class.");
 const dataset = part(openFolder(folder), whole("pictures", values.pictures));
-const { executor } = await selectExecutor(values.executor);
+const { executor } = await selectExecutor({ name: values.executor, purpose: "training" });
 const settings: Settings = {
   executor,
   threads: values.threads === undefined ? undefined : whole("threads", values.threads),

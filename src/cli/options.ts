@@ -1,6 +1,7 @@
 /** Parsers of option values, and options that several commands share. */
 
 import { InvalidArgumentError, Option } from "commander";
+import { precisions } from "../executors/select.node.ts";
 import { nearestNames } from "../names.ts";
 
 export function count(text: string): number {
@@ -35,6 +36,9 @@ export const choiceOption = (flags: string, description: string, choices: readon
 
 export const executorOption = (): Option =>
   new Option("--executor <name>", "engine to run on (senet doctor lists them); default: the best one here");
+
+export const precisionOption = (): Option =>
+  choiceOption("--precision <name>", "bf16 where the processor has it (executor onednn); default: float32", precisions);
 
 export const threadsOption = (): Option =>
   new Option("--threads <n>", "threads inside one operation; default: one per core").argParser(count);

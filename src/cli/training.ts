@@ -57,7 +57,7 @@ export const quoted = (argument: string): string =>
  * @param resume the command that goes on with the run, to print when it was stopped
  */
 export async function runTraining(
-  options: Omit<RunOptions, "signal" | "onStart" | "onStep" | "onEpoch">,
+  options: Omit<RunOptions, "signal" | "say" | "onStart" | "onStep" | "onEpoch">,
   resume: string,
 ): Promise<RunResult> {
   const progress = new TrainingProgress();
@@ -67,6 +67,7 @@ export async function runTraining(
     (signal) =>
       trainRun({
         ...options,
+        say: (line) => progress.print(line),
         signal,
         onStart: (facts) => {
           progress.print(`${config.model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);

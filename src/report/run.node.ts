@@ -36,7 +36,7 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out));
   const { model, weights, preprocessing, labels } = checkpoint;
   const { train, val } = openTrainingFolders(data);
-  const { executor } = await selectExecutor(options.executor);
+  const { executor } = await selectExecutor({ name: options.executor });
   const { batchSize } = config;
   const imageSize = preprocessing.crop;
 

@@ -11,7 +11,7 @@ import { type Failure, Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
-import { selectExecutor } from "../executors/select.node.ts";
+import { type Precision, selectExecutor } from "../executors/select.node.ts";
 import { standardTraining } from "../images/augment.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
@@ -35,7 +35,10 @@ export interface RunOptions {
   /** Start anew even where `out` holds an earlier run; its files are replaced one by one. */
   readonly fresh?: boolean;
   readonly executor?: string;
+  readonly precision?: Precision;
   readonly threads?: number;
+  /** Told what the user should know of the engine. */
+  readonly say?: (line: string) => void;
   readonly workers?: number;
   /** Bytes for decoded pictures kept in memory. */
   readonly cacheBytes?: number;
@@ -83,7 +86,12 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
   }
   const network = model(config.model, train.classes.length);
   const graph = lossGraph(network, { batch: config.batchSize, imageSize: config.imageSize });
-  const { executor, reason } = await selectExecutor(options.executor);
+  const { executor, reason } = await selectExecutor({
+    name: options.executor,
+    purpose: "training",
+    precision: options.precision,
+    ...(options.say === undefined ? {} : { say: options.say }),
+  });
   const earlier = await openOut(options, train);
   const weights = earlier?.weights ?? initialWeights(graph, config.seed);
 

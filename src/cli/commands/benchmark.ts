@@ -3,14 +3,14 @@
 import { cpus } from "node:os";
 import type { Command } from "commander";
 import type { Executor } from "../../executors/executor.ts";
-import { selectExecutor } from "../../executors/select.node.ts";
+import { type Precision, selectExecutor } from "../../executors/select.node.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { createRandom } from "../../random.ts";
 import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
-import { choiceOption, count, executorOption, jsonOption, threadsOption } from "../options.ts";
+import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
 import { table } from "../output.ts";
 
 interface BenchmarkOptions {
@@ -19,6 +19,7 @@ interface BenchmarkOptions {
   readonly batchSize: number;
   readonly imageSize?: number;
   readonly executor?: string;
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly runs: number;
   readonly json?: true;
@@ -37,6 +38,7 @@ export function benchmarkCommand(program: Command): void {
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
     .option("--runs <n>", "measured runs", count, 20)
     .addOption(executorOption())
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -50,7 +52,12 @@ export function benchmarkCommand(program: Command): void {
 async function runBenchmark(options: BenchmarkOptions): Promise<void> {
   const network = model(options.model);
   const imageSize = options.imageSize ?? zooEntry(options.model).imageSize;
-  const { executor, reason } = await selectExecutor(options.executor);
+  const { executor, reason } = await selectExecutor({
+    name: options.executor,
+    purpose: options.mode,
+    precision: options.precision,
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
   process.stderr.write(`${executor.name}: ${reason}\n`);
   const measure = options.mode === "inference" ? measureInference : measureTraining;
   const samples = await measure(executor, network, imageSize, options);

@@ -3,14 +3,15 @@
 import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";
 import { type Classification, Classifier, listPictures } from "../../evaluate/classify.node.ts";
-import { selectExecutor } from "../../executors/select.node.ts";
-import { count, executorOption, jsonOption, threadsOption } from "../options.ts";
+import { type Precision, selectExecutor } from "../../executors/select.node.ts";
+import { count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
 import { weightsOf } from "../weights.ts";
 
 interface ClassifyOptions {
   readonly weights: string;
   readonly top: number;
   readonly executor?: string;
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly json?: true;
 }
@@ -26,6 +27,7 @@ export function classifyCommand(program: Command): void {
     )
     .option("--top <k>", "predictions a picture", count, 5)
     .addOption(executorOption())
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -40,7 +42,7 @@ export function classifyCommand(program: Command): void {
 async function classifyPictures(paths: readonly string[], options: ClassifyOptions): Promise<void> {
   const files = listPictures(paths);
   const checkpoint = await weightsOf(options.weights);
-  const { executor } = await selectExecutor(options.executor);
+  const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
   const { threads } = options;
   const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });
   const results: Classification[] = [];

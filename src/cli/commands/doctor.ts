@@ -2,7 +2,7 @@
 
 import { arch, cpus, freemem, platform, totalmem } from "node:os";
 import type { Command } from "commander";
-import { describeExecutors, selectExecutor } from "../../executors/select.node.ts";
+import { describeExecutors, type Selection, selectExecutor } from "../../executors/select.node.ts";
 import { describeDecoder } from "../../images/decode.node.ts";
 import { jsonOption } from "../options.ts";
 import { table } from "../output.ts";
@@ -15,7 +15,10 @@ export function doctorCommand(program: Command): void {
     .addHelpText("after", "\nExamples:\n  senet doctor\n  senet doctor --json")
     .action(async ({ json }: { json?: true }) => {
       const executors = await describeExecutors();
-      const { executor, reason } = await selectExecutor();
+      const chosen = {
+        training: await selectExecutor({ purpose: "training" }),
+        inference: await selectExecutor({ purpose: "inference" }),
+      };
       const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
       const facts = {
         node: process.version,
@@ -26,7 +29,17 @@ export function doctorCommand(program: Command): void {
         pictures: describeDecoder(),
       };
       if (json === true) {
-        console.log(JSON.stringify({ ...facts, executors, chosen: executor.name, reason }, null, 2));
+        console.log(
+          JSON.stringify(
+            {
+              ...facts,
+              executors,
+              chosen: { training: nameAndReason(chosen.training), inference: nameAndReason(chosen.inference) },
+            },
+            null,
+            2,
+          ),
+        );
         return;
       }
       for (const [name, fact] of Object.entries(facts)) console.log(`${name.padEnd(11)}${fact}`);
@@ -37,6 +50,11 @@ export function doctorCommand(program: Command): void {
           executors.map((e) => [e.name, e.available ? "yes" : "no", e.description]),
         ),
       );
-      console.log(`\nchosen: ${executor.name}, ${reason}`);
+      console.log();
+      for (const [purpose, { executor, reason }] of Object.entries(chosen)) {
+        console.log(`for ${purpose}: ${executor.name}, ${reason}`);
+      }
     });
 }
+
+const nameAndReason = ({ executor, reason }: Selection) => ({ executor: executor.name, reason });

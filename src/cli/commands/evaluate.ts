@@ -3,13 +3,13 @@
 import { type Command, Option } from "commander";
 import { SenetError } from "../../errors.ts";
 import { Journal } from "../../evaluate/journal.node.ts";
-import { selectExecutor } from "../../executors/select.node.ts";
+import { type Precision, selectExecutor } from "../../executors/select.node.ts";
 import type { Views } from "../../images/views.ts";
 import { replaceFile } from "../../weights/files.node.ts";
 import type { ClassOrder } from "../../weights/imagenet-classes.ts";
 import { classesCsv, evaluateOne, type Row, resultOf, summary, tableOf } from "../evaluating.ts";
 import { interruptible } from "../interrupt.ts";
-import { choiceOption, count, executorOption, precisionOption, jsonOption, threadsOption } from "../options.ts";
+import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
 import { LiveLine } from "../output.ts";
 
 interface EvaluateOptions {

@@ -4,10 +4,20 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";
+import type { Precision } from "../../executors/select.node.ts";
 import { type TrainingConfig, trainingConfig } from "../../train/config.ts";
 import { openRun } from "../../train/run.node.ts";
 import { zooEntry } from "../../zoo/index.ts";
-import { choiceOption, count, executorOption, natural, real, realList, threadsOption } from "../options.ts";
+import {
+  choiceOption,
+  count,
+  executorOption,
+  natural,
+  precisionOption,
+  real,
+  realList,
+  threadsOption,
+} from "../options.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -16,6 +26,7 @@ interface TrainOptions {
   readonly config?: string;
   readonly resume?: true;
   readonly executor?: string;
+  readonly precision?: Precision;
   readonly threads?: number;
   readonly workers?: number;
   readonly cache: number;
@@ -53,6 +64,7 @@ export function trainCommand(program: Command): void {
     .option("--workers <n>", "threads that prepare pictures", count)
     .option("--cache <GiB>", "memory for decoded pictures", real, 4)
     .addOption(executorOption())
+    .addOption(precisionOption())
     .addOption(threadsOption())
     .addHelpText(
       "after",
@@ -71,8 +83,10 @@ export function trainCommand(program: Command): void {
       }
       const out = options.out ?? freeFolder(String(options.model ?? "se-resnet-18"));
       const config = await configOf(options, command, out);
-      const { data, resume, cache, executor, threads, workers } = options;
-      const given = Object.entries({ executor, threads, workers }).filter(([, value]) => value !== undefined);
+      const { data, resume, cache, executor, precision, threads, workers } = options;
+      const given = Object.entries({ executor, precision, threads, workers }).filter(
+        ([, value]) => value !== undefined,
+      );
       const run = {
         data,
         out,
@@ -89,8 +103,12 @@ export function trainCommand(program: Command): void {
 const renamed: Readonly<Record<string, keyof TrainingConfig>> = { lr: "learningRate" };
 
 /** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
-function resumeOptions({ data, executor, threads, workers, cache }: TrainOptions, command: Command, out: string) {
-  const told = Object.entries({ data, out, executor, threads, workers });
+function resumeOptions(
+  { data, executor, precision, threads, workers, cache }: TrainOptions,
+  command: Command,
+  out: string,
+) {
+  const told = Object.entries({ data, out, executor, precision, threads, workers });
   if (command.getOptionValueSource("cache") === "cli") told.push(["cache", cache]);
   return told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
 }

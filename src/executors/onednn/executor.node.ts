@@ -8,16 +8,30 @@ import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
 import { isBatchFree, runInPortions } from "../portions.ts";
 import type { Api } from "./api.node.ts";
-import { onednnLibrary, openApi } from "./engine.node.ts";
+import { hasBf16, onednnLibrary, openApi } from "./engine.node.ts";
 import { formatVersion, setThreads } from "./library.node.ts";
 import { type Lowered, lower } from "./lower.node.ts";
 
-/** @throws SenetError `executor` where the library is not on this machine */
-export function createOnednnExecutor(): Executor {
+export interface OnednnOptions {
+  /** `bf16`: activations, and the weights that meet them; weights themselves, statistics and loss stay in float32. */
+  readonly precision?: "float32" | "bf16";
+}
+
+/** @throws SenetError `executor` where the library is not on this machine, or the processor has not the precision */
+export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = {}): Executor {
   const { path, version } = onednnLibrary();
+  const bf16 = hasBf16();
+  if (precision === "bf16" && !bf16) {
+    throw new SenetError("executor", "this processor does not compute in bf16", {
+      where: "--precision bf16",
+      expected: "AVX-512 with BF16, or AMX",
+      hint: "leave --precision out: float32 is faster here",
+    });
+  }
+  const type = precision === "bf16" ? "bf16" : "f32";
   return {
     name: "onednn",
-    description: `oneDNN ${formatVersion(version)} on the CPU (${path})`,
+    description: `oneDNN ${formatVersion(version)} on the CPU (${path}), ${bf16 ? "bf16 in hardware" : "no bf16"}`,
     async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
       checkWeights(graph, weights);
       const threads = options.threads ?? cpus().length;
@@ -25,7 +39,7 @@ export function createOnednnExecutor(): Executor {
       const api = openApi();
       try {
         const live = options.weights === "live";
-        const lowered = lower(api, graph, weights, { live, type: "f32" });
+        const lowered = lower(api, graph, weights, { live, type });
         return new OnednnExecutable(api, graph, lowered, live, threads);
       } catch (cause) {
         api.dispose();
