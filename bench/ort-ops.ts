@@ -1,6 +1,7 @@
 /**
  * A workbench for the lowering of the `ort` executor: the same arithmetic written in several ways, on the shapes of
- * SE-ResNet-50 and SE-ResNeXt-50 (batch 16) and SE-ResNet-20 (batch 128). What won is in src/executors/ort, why is in docs/log.md.
+ * SE-ResNet-50 and SE-ResNeXt-50 (batch 16) and SE-ResNet-20 (batch 128). What won is in src/executors/ort, why is in
+ * docs/log.md.
  *
  * `node dist/bench/ort-ops.js [NAME...] [--runs 9] [--threads 2]`, after `npm run build`; without names, all subjects.
  * Times are ONNX Runtime's own, kernel by kernel, each the least of the runs. Values are the tests' concern, not ours.
