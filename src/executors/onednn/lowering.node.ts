@@ -44,6 +44,7 @@ export class Lowering {
   readonly #weights: Weights;
   readonly #places = new Map<Value, Place>();
   readonly #weightPlaces = new Map<Value, Place[]>();
+  /** What is read after a run, next values of parameters among them: it must not be written over. */
   readonly #outputs: ReadonlySet<Value>;
   readonly #parameters: ReadonlySet<Value>;
 
@@ -54,7 +55,7 @@ export class Lowering {
     this.options = options;
     this.#graph = graph;
     this.#weights = weights;
-    this.#outputs = new Set(graph.outputs.values());
+    this.#outputs = new Set([...graph.outputs.values(), ...graph.updates.values()]);
     this.#parameters = new Set(graph.parameters);
   }
 
