@@ -37,6 +37,8 @@ export interface RunOptions {
   readonly executor?: string;
   readonly precision?: Precision;
   readonly threads?: number;
+  /** Less memory, more time (passes/recompute.ts). */
+  readonly recompute?: boolean;
   /** Told what the user should know of the engine. */
   readonly say?: (line: string) => void;
   readonly workers?: number;
@@ -105,6 +107,7 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       labelSmoothing: config.labelSmoothing,
       seed: config.seed,
       sgd: config,
+      recompute: options.recompute === true,
       ...threadsOf(options),
     },
     earlier?.velocities,

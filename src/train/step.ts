@@ -5,6 +5,7 @@ import { SenetError } from "../errors.ts";
 import { countCorrect } from "../evaluate/metrics.ts";
 import type { Executable, Executor, Weights } from "../executors/executor.ts";
 import { type Graph, isTrainable } from "../ir/graph.ts";
+import { recompute } from "../passes/recompute.ts";
 import type { Tensor } from "../tensor.ts";
 import { dropoutRates, inputName, labelsName, lossGraph, type Model } from "../zoo/index.ts";
 import { allFinite, firstNonFinite } from "./diagnose.ts";
@@ -19,6 +20,8 @@ export interface StepOptions {
   readonly seed?: number;
   readonly sgd: SgdConfig;
   readonly threads?: number;
+  /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
+  readonly recompute?: boolean;
 }
 
 /** Which step of a run this is. */
@@ -72,7 +75,9 @@ export class TrainingStep {
     velocities?: ReadonlyMap<string, Tensor>,
   ): Promise<TrainingStep> {
     const { batchSize, imageSize, labelSmoothing, threads, sgd, seed = 0 } = options;
-    const graph = differentiate(lossGraph(model, { batch: batchSize, imageSize, labelSmoothing }));
+    const forward = lossGraph(model, { batch: batchSize, imageSize, labelSmoothing });
+    const gradients = differentiate(forward);
+    const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const executable = await executor.compile(graph, weights, {
       weights: "live",
       ...(threads === undefined ? {} : { threads }),

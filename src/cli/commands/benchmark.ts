@@ -21,6 +21,7 @@ interface BenchmarkOptions {
   readonly executor?: string;
   readonly precision?: Precision;
   readonly threads?: number;
+  readonly recompute?: true;
   readonly runs: number;
   readonly json?: true;
 }
@@ -40,6 +41,7 @@ export function benchmarkCommand(program: Command): void {
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
+    .option("--recompute", "training: compute activations again instead of keeping them")
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -126,13 +128,15 @@ async function measureTraining(
   executor: Executor,
   network: Model,
   imageSize: number,
-  { batchSize, runs, threads }: BenchmarkOptions,
+  options: BenchmarkOptions,
 ): Promise<Samples> {
+  const { batchSize, runs, threads } = options;
   const weights = initialWeights(lossGraph(network, { batch: batchSize, imageSize }), 0);
   const step = await TrainingStep.create(executor, network, weights, {
     batchSize,
     imageSize,
     labelSmoothing: 0.1,
+    recompute: options.recompute === true,
     sgd: { momentum: 0.9, nesterov: true, weightDecay: 5e-5, decayAll: false },
     ...(threads === undefined ? {} : { threads }),
   });

@@ -28,6 +28,7 @@ interface TrainOptions {
   readonly executor?: string;
   readonly precision?: Precision;
   readonly threads?: number;
+  readonly recompute?: true;
   readonly workers?: number;
   readonly cache: number;
   /** The rest are keys of TrainingConfig, present where given. */
@@ -66,6 +67,7 @@ export function trainCommand(program: Command): void {
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
+    .option("--recompute", "less memory, about a third more time: activations are computed again, not kept")
     .addHelpText(
       "after",
       "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
@@ -83,8 +85,8 @@ export function trainCommand(program: Command): void {
       }
       const out = options.out ?? freeFolder(String(options.model ?? "se-resnet-18"));
       const config = await configOf(options, command, out);
-      const { data, resume, cache, executor, precision, threads, workers } = options;
-      const given = Object.entries({ executor, precision, threads, workers }).filter(
+      const { data, resume, cache, executor, precision, threads, recompute, workers } = options;
+      const given = Object.entries({ executor, precision, threads, recompute, workers }).filter(
         ([, value]) => value !== undefined,
       );
       const run = {
@@ -104,13 +106,14 @@ const renamed: Readonly<Record<string, keyof TrainingConfig>> = { lr: "learningR
 
 /** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
 function resumeOptions(
-  { data, executor, precision, threads, workers, cache }: TrainOptions,
+  { data, executor, precision, threads, recompute, workers, cache }: TrainOptions,
   command: Command,
   out: string,
 ) {
   const told = Object.entries({ data, out, executor, precision, threads, workers });
   if (command.getOptionValueSource("cache") === "cli") told.push(["cache", cache]);
-  return told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
+  const options = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
+  return recompute === true ? [...options, "--recompute"] : options;
 }
 
 /** The config: what the flags say, over --config, over the saved run's with --resume, over the defaults. */

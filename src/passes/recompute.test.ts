@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { differentiate } from "../autodiff/differentiate.ts";
+import { referenceExecutor } from "../executors/reference/reference.ts";
+import type { Graph } from "../ir/graph.ts";
+import { verify } from "../ir/verify.ts";
+import { zeros } from "../tensor.ts";
+import { initialWeights } from "../weights/init.ts";
+import { inputName, labelsName, lossGraph, model } from "../zoo/index.ts";
+import { recompute } from "./recompute.ts";
+
+const forward = lossGraph(model("se-resnet-20", 4), { batch: 2, imageSize: 16 });
+const graph = differentiate(forward);
+
+/** The most bytes of values that are alive at once, between the node that makes one and the last that uses it. */
+function peak({ nodes, outputs }: Graph): number {
+  const last = new Map<object, number>();
+  nodes.forEach(({ inputs }, index) => {
+    for (const input of inputs) last.set(input, index);
+  });
+  for (const value of outputs.values()) last.set(value, nodes.length);
+  let alive = 0;
+  let most = 0;
+  const ending = new Map<number, number>();
+  nodes.forEach((node, index) => {
+    for (const output of node.outputs) {
+      const size = output.type.shape.reduce((a, b) => a * b, 4);
+      alive += size;
+      const end = last.get(output) ?? index;
+      ending.set(end, (ending.get(end) ?? 0) + size);
+    }
+    most = Math.max(most, alive);
+    alive -= ending.get(index) ?? 0;
+  });
+  return most;
+}
+
+test("recomputing gives the same gradients to the last bit", async () => {
+  const less = recompute(graph, forward);
+  verify(less, "recompute");
+  const weights = initialWeights(forward, 1);
+  const image = zeros("float32", [2, 3, 16, 16]);
+  image.data.forEach((_, i) => {
+    image.data[i] = Math.sin(i);
+  });
+  const labels = zeros("int32", [2]);
+  const inputs = new Map([
+    [inputName, image],
+    [labelsName, labels],
+  ]);
+  const [a, b] = await Promise.all(
+    [graph, less].map(async (one) => (await referenceExecutor.compile(one, weights)).run(inputs)),
+  );
+  for (const [name, { data }] of a!) assert.deepEqual(b!.get(name)!.data, data, name);
+});
+
+test("recomputing keeps less alive", () => {
+  // Pictures so large that activations outweigh gradients.
+  const forward = lossGraph(model("se-resnet-20", 4), { batch: 8, imageSize: 64 });
+  const graph = differentiate(forward);
+  const less = recompute(graph, forward);
+  assert.ok(less.nodes.length > graph.nodes.length);
+  assert.ok(peak(less) < 0.6 * peak(graph), `${peak(less)} bytes of ${peak(graph)}`);
+});
