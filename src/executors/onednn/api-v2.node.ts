@@ -112,6 +112,7 @@ export function dialectV2(library: Library): Dialect {
 
   return {
     postOpArg: 16_384,
+    wantsShift: true,
     describe(dims, type, layout) {
       const md = new Uint8Array(memoryDescBytes);
       if (layout !== "plain") initByTag(md, dims.length, dimsOf(dims), typeOf(type), tagOf(tags, layout, dims));

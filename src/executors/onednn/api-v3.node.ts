@@ -76,6 +76,7 @@ export function dialectV3(library: Library): Dialect {
 
   return {
     postOpArg: 32_768,
+    wantsShift: false,
     describe(dims, type, layout) {
       if (layout !== "plain") byTag(desc, dims.length, dimsOf(dims), typeOf(type), tagOf(tags, layout, dims));
       else byStrides(desc, dims.length, dimsOf(dims), typeOf(type), stridesOf(dims));

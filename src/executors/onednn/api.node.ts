@@ -39,6 +39,8 @@ const statusNames = [
 export interface Dialect {
   /** The argument of the first post operation; each next one's is as much further. */
   readonly postOpArg: number;
+  /** Whether batch norm's gradient is given the shift too. */
+  readonly wantsShift: boolean;
   describe(dims: readonly number[], type: ElementType, layout: Layout): Desc["handle"];
   /** A part of a larger one. */
   view(parent: Desc, dims: readonly number[], offsets: readonly number[]): Desc["handle"];
@@ -187,6 +189,11 @@ export class Api {
     const memory = this.#made("memory", this.#f.memoryCreate(this.#out, desc.handle, this.#engine, address));
     this.#memories.push(memory);
     return memory;
+  }
+
+  /** Whether batch norm's gradient is given the shift too. */
+  get wantsShift(): boolean {
+    return this.#dialect.wantsShift;
   }
 
   /** The number of a post operation's operand among a primitive's arguments. */

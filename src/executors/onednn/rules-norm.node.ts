@@ -79,8 +79,8 @@ export const batchNormBackward: Rule<"batchNormBackward"> = (lowering, node) => 
     [Arg.mean]: lowering.plain(mean!),
     [Arg.variance]: lowering.plain(variance!),
     [Arg.scale]: lowering.plain(gamma!),
-    // Not needed for the gradient, but the primitive wants the argument; any vector does.
-    [Arg.shift]: lowering.plain(gamma!),
+    // Not needed for the gradient, and any vector does.
+    [Arg.shift]: api.wantsShift ? lowering.plain(gamma!) : undefined,
     [Arg.diffDst]: diffDst,
     [Arg.workspace]: relu ? lowering.workspaces.get(forward!) : undefined,
   };

@@ -209,6 +209,15 @@ test("training is lowered to blocked convolutions, inference to plain ONNX witho
   const convolutions = training.model.nodes.filter((node) => node.op === "Conv");
   assert.deepEqual([...new Set(convolutions.map((node) => node.domain))], ["com.microsoft.nchwc"]);
 
+  // Groups of 4 channels and more, with the stride on some.
+  const grouped = lower(differentiate(lossGraph(model("se-resnext-50"), { batch: 16, imageSize: 32 })), {
+    blockSize: 16,
+  }).model.nodes;
+  assert.ok(
+    grouped.some(({ op, attributes }) => op === "Conv" && "int" in attributes.group! && attributes.group.int === 8),
+  );
+  assert.ok(grouped.every(({ op, domain }) => op !== "ConvTranspose" && (op !== "Conv" || domain === nchwc)));
+
   const graph = inferenceGraph(model("se-resnet-50"), { batch: 13, imageSize: 64 });
   const inference = lower(graph, { weights: initialWeights(graph, 1), dynamicBatch: true }).model;
   assert.deepEqual(inference.opsets, { "": 18 });
