@@ -166,8 +166,9 @@ export class Blocks {
     // One filter for each channel; where samples differ, for each sample's channel.
     const perSample = Boolean(scale?.perSample || shift?.perSample);
     const filters = perSample ? n * c : c;
-    const view = (name: string) =>
-      perSample ? emit.node("Reshape", [name, emit.ints(1, filters, height, width)]) : name;
+    // Each sample's channels as channels of one sample.
+    const isView = perSample && n > 1;
+    const view = (name: string) => (isView ? emit.node("Reshape", [name, emit.ints(1, filters, height, width)]) : name);
     const spread = (vector: Vector) => (perSample ? this.expand(vector, n, c) : vector.name);
     const weight = scale
       ? emit.node("Reshape", [spread(scale), emit.ints(filters, 1, 1, 1)])
@@ -175,7 +176,7 @@ export class Blocks {
     const bias = shift ? emit.node("Reshape", [spread(shift), emit.ints(filters)]) : "";
     const inputs = [view(base), weight, bias, plus === undefined ? "" : view(plus)];
     const result = this.conv(inputs, { kernel: [1, 1], groups: filters, relu });
-    return perSample ? emit.node("Reshape", [result, emit.ints(...extents)]) : result;
+    return isView ? emit.node("Reshape", [result, emit.ints(...extents)]) : result;
   }
 
   convolve(convolution: Convolution, relu = false): string {
