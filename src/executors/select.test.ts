@@ -1,20 +1,33 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
-import { executorNames, selectExecutor } from "./select.node.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import { tensor } from "../tensor.ts";
+import type { Executor } from "./executor.ts";
+import { referenceExecutor } from "./reference/reference.ts";
+import { describeExecutors, executorNames, selectExecutor, withFallback } from "./select.node.ts";
 
-test("every executor can be asked for by its name", async () => {
-  for (const name of executorNames) {
+const here = new Set((await describeExecutors()).filter(({ available }) => available).map(({ name }) => name));
+const withoutLibrary = here.has("onednn") ? false : "oneDNN is not on this machine";
+
+for (const name of executorNames) {
+  test(`${name} can be asked for by its name`, { skip: name === "onednn" && withoutLibrary }, async () => {
     const { executor, reason } = await selectExecutor({ name });
     assert.equal(executor.name, name);
     assert.equal(reason, "asked for");
-  }
-});
+  });
+}
 
-test("without a name ort is chosen, and the reason says why", async () => {
+test("without a name ort is chosen for inference, and the reason says why", async () => {
   const { executor, reason } = await selectExecutor();
   assert.equal(executor.name, "ort");
   assert.match(reason, /the default/);
+});
+
+test("without a name onednn is chosen to train with where it is there", async () => {
+  const { executor, reason } = await selectExecutor({ purpose: "training" });
+  assert.equal(executor.name, here.has("onednn") ? "onednn" : "ort");
+  assert.match(reason, here.has("onednn") ? /oneDNN is on this machine/ : /the default/);
 });
 
 test("an unknown executor is refused with the nearest name", async () => {
@@ -22,4 +35,27 @@ test("an unknown executor is refused with the nearest name", async () => {
     await assert.rejects(selectExecutor({ name }), (error) => error instanceof SenetError && error.code === "usage");
   }
   await assert.rejects(selectExecutor({ name: "refrence" }), /try: {6}reference/);
+});
+
+test("a precision that an executor has not is refused", async () => {
+  await assert.rejects(selectExecutor({ name: "ort", precision: "bf16" }), /float32 only[\s\S]*--executor onednn/);
+});
+
+test("a graph that the first executor cannot serve runs whole on the second, which is told", async () => {
+  const builder = new GraphBuilder("tiny");
+  builder.output("y", builder.apply("relu", "y", [builder.input("x", [2])], {}));
+  const unable: Executor = {
+    name: "unable",
+    description: "",
+    compile: () => Promise.reject(new SenetError("executor", "no", { where: "y: relu", found: "not implemented" })),
+  };
+  const said: string[] = [];
+  const executor = withFallback(unable, referenceExecutor, (line) => said.push(line));
+  const executable = await executor.compile(builder.build(), new Map());
+  const outputs = await executable.run(new Map([["x", tensor([2], Float32Array.of(-1, 2))]]));
+  assert.deepEqual(outputs.get("y")!.data, Float32Array.of(0, 2));
+  assert.deepEqual(said, ["unable cannot serve tiny (y: relu: not implemented): it runs on reference"]);
+
+  const broken: Executor = { ...unable, compile: () => Promise.reject(new SenetError("weights", "missing")) };
+  await assert.rejects(withFallback(broken, referenceExecutor).compile(builder.build(), new Map()), /missing/);
 });

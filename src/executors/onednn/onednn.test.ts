@@ -1,6 +1,11 @@
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conformance } from "../../../tests/conformance.ts";
+import { formulaLabels, formulaPictures, formulaWeights } from "../../../tests/formula.ts";
 import { networkTests } from "../../../tests/networks.ts";
+import { assertClose } from "../../../tests/support.ts";
+import { TrainingStep } from "../../train/step.ts";
+import { inferenceGraph, inputName, lossGraph, model } from "../../zoo/index.ts";
 import type { Executor } from "../executor.ts";
 import { createOnednnExecutor } from "./executor.node.ts";
 
@@ -25,4 +30,44 @@ if (typeof bf16 === "string") test("onednn in bf16", { skip: bf16 }, () => {});
 else {
   const skip = { "batchNormTraining/offset": "numbers far from zero lose their small differences with bf16's 8 bits" };
   conformance({ name: "onednn bf16", executor: bf16, tolerance: 2e-2, dtypes: ["float32"], skip });
+}
+
+if (typeof float32 !== "string") {
+  const executor = float32;
+  const train = async (recompute: boolean, steps = 3) => {
+    const network = model("se-resnet-20", 4);
+    const shape = { batch: 8, imageSize: 16 };
+    const weights = formulaWeights(lossGraph(network, shape));
+    const sgd = { momentum: 0.9, nesterov: true, weightDecay: 5e-4, decayAll: false };
+    const options = { batchSize: 8, imageSize: 16, labelSmoothing: 0.1, sgd, threads: 2, recompute };
+    const step = await TrainingStep.create(executor, network, weights, options);
+    const losses: number[] = [];
+    for (let i = 0; i < steps; i++) {
+      losses.push((await step.run(formulaPictures(8, 16, i), formulaLabels(8, 4, i), 0.02)).loss);
+    }
+    await step.dispose();
+    return { losses, weights };
+  };
+
+  test("onednn: the same seed and threads give the same losses and weights to the last bit", async () => {
+    assert.deepEqual(await train(false), await train(false));
+  });
+
+  test("onednn: recomputing gives the same losses and weights", async () => {
+    const [kept, again] = [await train(false), await train(true)];
+    assertClose(again.losses, kept.losses, 1e-6, "losses");
+    for (const [name, { data }] of kept.weights) assertClose(again.weights.get(name)!.data, data, 1e-5, name);
+  });
+
+  test("onednn: the event loop goes on during a step", async () => {
+    const network = model("se-resnet-18", 10);
+    const graph = inferenceGraph(network, { batch: 16, imageSize: 96 });
+    const executable = await executor.compile(graph, formulaWeights(graph));
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    await executable.run(new Map([[inputName, formulaPictures(16, 96, 0)]]));
+    clearInterval(timer);
+    await executable.dispose();
+    assert.ok(turns > 2, `${turns} turns of the event loop in one run`);
+  });
 }
