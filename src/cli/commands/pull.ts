@@ -29,8 +29,8 @@ export function pullCommand(program: Command): void {
       "after",
       "\nA download that was interrupted goes on where it stopped. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed;" +
         "\nSENET_MIRROR=http://host/folder/ is tried before the known addresses." +
-        "\n\nExamples:\n  senet pull\n  senet pull se-resnet-50\n" +
-        "  senet classify photo.jpg --weights se-resnet-50   (fetches them too)",
+        "\n\nExamples:\n  senet pull\n  senet pull se-resnet-50\n\n" +
+        "Commands with --weights take these names too, and fetch what is not there.",
     )
     .action(pullOrList);
 }
