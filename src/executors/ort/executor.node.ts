@@ -6,8 +6,9 @@ import type { Graph, Parameter } from "../../ir/graph.ts";
 import { sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
+import { commonBatch, isBatchFree, runInPortions } from "../portions.ts";
 import { nchwc } from "./emitter.ts";
-import { isBatchFree, lower } from "./lower.ts";
+import { lower } from "./lower.ts";
 import { encodeModel } from "./onnx.ts";
 import { blockSize } from "./probe.node.ts";
 
@@ -86,21 +87,11 @@ class OrtExecutable implements Executable {
   async run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
     const { anyBatch, inPortions } = this.#plan;
     checkInputs(this.#graph, inputs, anyBatch);
-    const batch = anyBatch ? commonBatch(this.#graph, inputs) : undefined;
-    const portion = this.#graph.inputs[0]?.type.shape[0];
-    if (batch === undefined || portion === undefined || batch === portion || !inPortions) {
-      return this.#runAtOnce(inputs, batch);
-    }
-    const results = this.#allocate(this.#whole, batch);
-    for (let start = 0; start < batch; start += portion) {
-      const part = await this.#runAtOnce(slices(inputs, start, portion), portion);
-      for (const [name, { data }] of part) {
-        const row = data.length / portion;
-        const rows = Math.min(portion, batch - start);
-        results.get(name)!.data.set(data.subarray(0, rows * row), start * row);
-      }
-    }
-    return results;
+    if (!anyBatch) return this.#runAtOnce(inputs, undefined);
+    if (!inPortions) return this.#runAtOnce(inputs, commonBatch(this.#graph, inputs));
+    return runInPortions(this.#graph, inputs, this.#whole, (part) =>
+      this.#runAtOnce(part, this.#graph.inputs[0]?.type.shape[0]),
+    );
   }
 
   async #runAtOnce(
@@ -154,28 +145,6 @@ class OrtExecutable implements Executable {
     copy.set(data);
     return ortTensor(tensor(shape, copy));
   }
-}
-
-/** The batch of these inputs, which is one for all of them. */
-function commonBatch(graph: Graph, inputs: ReadonlyMap<string, Tensor>): number {
-  const batches = [...new Set([...inputs.values()].map(({ shape }) => shape[0]!))];
-  if (batches.length === 1) return batches[0]!;
-  throw new SenetError("shape", "the inputs differ in batch", { where: graph.name, found: batches.join(", ") });
-}
-
-/** `count` samples of each input from `start` on, filled up with zeros where there are fewer. */
-function slices(inputs: ReadonlyMap<string, Tensor>, start: number, count: number): ReadonlyMap<string, Tensor> {
-  return new Map(
-    [...inputs].map(([name, { dtype, shape, data }]) => {
-      const row = data.length / shape[0]!;
-      const part = data.subarray(start * row, (start + count) * row);
-      const portion = [count, ...shape.slice(1)];
-      if (part.length === count * row) return [name, { dtype, shape: portion, data: part }];
-      const filled = zeros(dtype, portion);
-      filled.data.set(part);
-      return [name, filled];
-    }),
-  );
 }
 
 /** Node's bindings read and write `data` itself: nothing is copied on the way in. */

@@ -180,34 +180,6 @@ function rejectFloat64({ name, type }: Value): void {
   }
 }
 
-/** Operations whose first output keeps the batch of their first input in front, whatever it is. */
-const batchKeeping: ReadonlySet<Op> = new Set<Op>([
-  "conv2d",
-  "linear",
-  "batchNorm",
-  "relu",
-  "sigmoid",
-  "add",
-  "maxPool",
-  "avgPool",
-  "globalAvgPool",
-  "seScaleAdd",
-  "seScale",
-  "concat",
-  "channelSlice",
-  "flatten",
-  "softmax",
-]);
-
-/** Whether nothing in the graph depends on how large its batch is: an inference graph. */
-export function isBatchFree(graph: Graph): boolean {
-  const batch = graph.inputs[0]?.type.shape[0];
-  return (
-    graph.inputs.every(({ type }) => type.shape.length > 0 && type.shape[0] === batch) &&
-    graph.nodes.every((node: AnyNode) => batchKeeping.has(node.op))
-  );
-}
-
 /** The values whose first extent is the batch, in a batch-free graph: all but the parameters. */
 export function batchedValues(graph: Graph): ReadonlySet<Value> {
   return new Set([...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)]);
