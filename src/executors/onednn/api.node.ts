@@ -104,7 +104,6 @@ function bindShared({ bind }: Library) {
     postOpsCreate: bind("int post_ops_create(void *ops)"),
     postOpsBinary: bind("int post_ops_append_binary(void *ops, int algorithm, void *desc)"),
     postOpsDestroy: bind("int post_ops_destroy(void *ops)"),
-    effectiveIsa: bind("int get_effective_cpu_isa()"),
   };
 }
 
@@ -118,6 +117,8 @@ export interface Primitive {
 /** The library, speaking. Everything that it makes lives until `dispose`. */
 export class Api {
   readonly version: string;
+  /** The instruction set that the library uses; see `hasIsa`. */
+  readonly isa: number;
   readonly #f: ReturnType<typeof bindShared>;
   readonly #dialect: Dialect;
   readonly #engine: Handle;
@@ -130,16 +131,12 @@ export class Api {
 
   constructor(library: Library, dialect: Dialect) {
     this.version = formatVersion(library.version);
+    this.isa = library.isa;
     this.#dialect = dialect;
     this.#f = bindShared(library);
     this.#engine = this.#made("the engine", this.#f.engineCreate(this.#out, 1, 0));
     this.#stream = this.#made("the stream", this.#f.streamCreate(this.#out, this.#engine, 1));
     disposeAtExit.add(this);
-  }
-
-  /** Bits of the instruction set that the library uses: each larger set has the bits of the smaller ones. */
-  get isa(): number {
-    return this.#f.effectiveIsa();
   }
 
   describe(dims: readonly number[], type: ElementType, layout: Layout): Desc {

@@ -19,6 +19,8 @@ export interface Library {
   /** What it was loaded from. */
   readonly path: string;
   readonly version: Version;
+  /** The instruction set that it uses on this processor; see `hasIsa`. */
+  readonly isa: number;
   /**
    * A function by its C declaration without the prefix: `int stream_wait(void *stream)`.
    * @throws SenetError `executor` where the library has no such function
@@ -87,7 +89,7 @@ function open(path: string): Library {
       hint: install,
     });
   }
-  return { path, version, bind };
+  return { path, version, isa: bind<number>("int get_effective_cpu_isa()")(), bind };
 }
 
 /**
@@ -103,6 +105,12 @@ function keepLoaded(path: string): void {
 
 export const formatVersion = ({ major, minor, patch }: Version): string => `${major}.${minor}.${patch}`;
 
+/** Instruction sets by their numbers: each larger set has the bits of the smaller ones. */
+const isas = { avx2: 0x7, avx512: 0x27, avx512Bf16: 0xe7 } as const;
+
+/** @param isa what the library uses */
+export const hasIsa = (isa: number, name: keyof typeof isas): boolean => (isa & isas[name]) === isas[name];
+
 /** The address of an array's first byte; the array must stay referenced as long as the address is used. */
 export const addressOf = (data: ArrayBufferView): Handle => koffi.address(data) as Handle;
 
@@ -111,11 +119,19 @@ export const addressOf = (data: ArrayBufferView): Handle => koffi.address(data) 
  * @returns whether that could be done
  */
 export function setThreads(count: number): boolean {
+  setOpenMpThreads ??= findOpenMp();
+  setOpenMpThreads?.(count);
+  return setOpenMpThreads !== null;
+}
+
+/** Looked for once, since each run asks several times; `null`: there is none. */
+let setOpenMpThreads: ((count: number) => void) | null | undefined;
+
+function findOpenMp(): ((count: number) => void) | null {
   for (const name of ["libgomp.so.1", "libomp.dylib", "/opt/homebrew/opt/libomp/lib/libomp.dylib", "libomp.so.5"]) {
     try {
-      koffi.load(name).func("void omp_set_num_threads(int count)")(count);
-      return true;
+      return koffi.load(name).func("void omp_set_num_threads(int count)");
     } catch {}
   }
-  return false;
+  return null;
 }

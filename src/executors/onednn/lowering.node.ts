@@ -7,7 +7,7 @@ import type { Weights } from "../executor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { Fusion } from "./fusion.ts";
 import { type Place, PlanBuilder } from "./plan.node.ts";
-import type { Desc, ElementType } from "./spec.ts";
+import { Arg, type Desc, type ElementType } from "./spec.ts";
 
 export interface LowerOptions {
   /** Each run reads the weights as they are then; else they are read once, now. */
@@ -177,7 +177,7 @@ export class Lowering {
   #weightFrom(name: string, value: Value, source: Place, wanted: Desc): Place {
     const place = this.plan.fixed(wanted);
     const spec = { primitive: "reorder", src: source.desc, dst: wanted } as const;
-    this.plan.prepare(name, this.api.primitive(name, spec), { 1: source }, { 17: place });
+    this.plan.prepare(name, this.api.primitive(name, spec), { [Arg.src]: source }, { [Arg.dst]: place });
     this.#weightPlaces.set(value, [...(this.#weightPlaces.get(value) ?? []), place]);
     return place;
   }

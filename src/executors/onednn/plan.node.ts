@@ -4,13 +4,22 @@ import { SenetError } from "../../errors.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
-import { addressOf, type Handle } from "./library.node.ts";
-import type { Desc, ElementType, Layout, Spec } from "./spec.ts";
+import { addressOf, type Handle, hasIsa } from "./library.node.ts";
+import { Arg, type Desc, type ElementType, type Layout, type Spec } from "./spec.ts";
 
 /** A value in memory. */
 export interface Place {
   readonly slot: Slot;
   readonly desc: Desc;
+}
+
+/** A primitive's arguments by their numbers (`Arg`); those that are undefined are left out. */
+type Arguments = Readonly<Record<number, Place | undefined>>;
+
+/** A result that may take over the memory of the first of these that nobody needs any longer. */
+interface InPlace {
+  readonly of: Place;
+  readonly from: readonly Place[];
 }
 
 /** Something that runs: a primitive, or a function of ours over small arrays. */
@@ -20,8 +29,7 @@ interface Step {
   readonly host?: () => void;
   readonly reads: readonly Slot[];
   readonly writes: readonly Slot[];
-  /** The result may take over the memory of the first of these that nobody needs any longer. */
-  readonly inPlace?: { readonly of: Place; readonly from: readonly Place[] };
+  readonly inPlace?: InPlace;
 }
 
 /** What runs, in order: `prepare` first (weights into the primitives' layouts), then the graph itself. */
@@ -53,7 +61,7 @@ export class PlanBuilder {
 
   constructor(api: Api) {
     this.api = api;
-    this.block = (api.isa & 0x27) === 0x27 ? 16 : (api.isa & 0x7) === 0x7 ? 8 : undefined;
+    this.block = hasIsa(api.isa, "avx512") ? 16 : hasIsa(api.isa, "avx2") ? 8 : undefined;
   }
 
   /** Where the value of an operation stays between operations: blocked where channels allow it, else row-major. */
@@ -97,24 +105,12 @@ export class PlanBuilder {
     return { slot: place.slot, desc };
   }
 
-  /** @param inPlace arguments whose memory the result may take over, the best first */
-  run(
-    name: string,
-    primitive: Primitive,
-    reads: Readonly<Record<number, Place | undefined>>,
-    writes: Readonly<Record<number, Place | undefined>>,
-    inPlace?: { readonly of: Place; readonly from: readonly Place[] },
-  ): void {
+  run(name: string, primitive: Primitive, reads: Arguments, writes: Arguments, inPlace?: InPlace): void {
     this.#steps.push(nativeStep(name, primitive, reads, writes, inPlace));
   }
 
   /** Before each run, or once where the weights are frozen. */
-  prepare(
-    name: string,
-    primitive: Primitive,
-    reads: Readonly<Record<number, Place>>,
-    writes: Readonly<Record<number, Place>>,
-  ): void {
+  prepare(name: string, primitive: Primitive, reads: Arguments, writes: Arguments): void {
     this.#prepare.push(nativeStep(name, primitive, reads, writes));
   }
 
@@ -154,7 +150,7 @@ export class PlanBuilder {
   /** The same of weights and their gradients, which are no activations. */
   copyWeight(name: string, from: Place, into: Place): void {
     const spec: Spec = { primitive: "reorder", src: from.desc, dst: into.desc };
-    this.run(name, this.api.primitive(name, spec), { 1: from }, { 17: into });
+    this.run(name, this.api.primitive(name, spec), { [Arg.src]: from }, { [Arg.dst]: into });
   }
 
   /** Gives every buffer its memory, and every step its call. */
@@ -210,10 +206,7 @@ export class PlanBuilder {
         );
         // Only once: a buffer has one heir, and a result one donor.
         if (donor !== undefined && of.slot.fixed === undefined && of.slot.first === undefined) {
-          const heir = of.slot;
-          heir.sameAs = root(donor.slot);
-          const until = lastRead.get(heir)!;
-          for (const [slot] of lastRead) if (slot === donor.slot) lastRead.set(slot, until);
+          of.slot.sameAs = root(donor.slot);
         }
       }
       for (const slot of [...reads, ...writes]) {
@@ -227,15 +220,9 @@ export class PlanBuilder {
 
 const empty = new Uint8Array(0);
 
-function nativeStep(
-  name: string,
-  primitive: Primitive,
-  reads: Readonly<Record<number, Place | undefined>>,
-  writes: Readonly<Record<number, Place | undefined>>,
-  inPlace?: { readonly of: Place; readonly from: readonly Place[] },
-): Step {
+function nativeStep(name: string, primitive: Primitive, reads: Arguments, writes: Arguments, inPlace?: InPlace): Step {
   const args = new Map<number, Place>();
-  const slots = (places: Readonly<Record<number, Place | undefined>>) =>
+  const slots = (places: Arguments) =>
     Object.entries(places).flatMap(([arg, place]) => {
       if (place === undefined) return [];
       args.set(Number(arg), place);

@@ -39,25 +39,40 @@ export const seScale: Rule<"seScale"> = (lowering, node) => {
 
 /** `gate · branch (+ shortcut)`, and the ReLU behind it, in one pass. */
 function scale(lowering: Lowering, name: string, gate: Value, branch: Value, output: Value, shortcut?: Value): void {
-  const { plan, api } = lowering;
+  const { shape } = branch.type;
   const relu = lowering.fusion.onlyUser(output, "relu");
-  const src = lowering.merged(lowering.get(branch), branch.type.shape);
-  const factor = lowering.mergedGate(lowering.get(gate), branch.type.shape);
-  const other = shortcut && lowering.merged(lowering.get(shortcut), branch.type.shape);
   if (relu !== undefined) lowering.done.add(relu);
-  const dst = lowering.merged(lowering.make(relu === undefined ? output : relu.outputs[0]!), branch.type.shape);
+  multiplyAdd(lowering, name, {
+    gate,
+    x: branch,
+    sum: shortcut && lowering.merged(lowering.get(shortcut), shape),
+    relu: relu !== undefined,
+    output: relu === undefined ? output : relu.outputs[0]!,
+  });
+}
+
+interface MultiplyAdd {
+  readonly gate: Value;
+  readonly x: Value;
+  /** Of the merged picture, or one number for each of its channels. */
+  readonly sum: Place | undefined;
+  readonly relu: boolean;
+  readonly output: Value;
+}
+
+/** `gate · x (+ sum)`, and a ReLU, in one pass. */
+function multiplyAdd(lowering: Lowering, name: string, { gate, x, sum, relu, output }: MultiplyAdd): void {
+  const { plan, api } = lowering;
+  const { shape } = x.type;
+  const src = lowering.merged(lowering.get(x), shape);
+  const factor = lowering.mergedGate(lowering.get(gate), shape);
+  const dst = lowering.merged(lowering.make(output), shape);
   const postOps: PostOp[] = [];
-  if (other !== undefined) postOps.push({ kind: "add", operand: other.desc });
-  if (relu !== undefined) postOps.push({ kind: "relu" });
-  const spec = {
-    primitive: "binary",
-    algorithm: "mul",
-    src: src.desc,
-    operand: factor.desc,
-    dst: dst.desc,
-    postOps,
-  } as const;
-  const reads = { [Arg.src]: src, [Arg.operand]: factor, [api.postOpArg(0)]: other };
+  if (sum !== undefined) postOps.push({ kind: "add", operand: sum.desc });
+  if (relu) postOps.push({ kind: "relu" });
+  const { desc: operand } = factor;
+  const spec = { primitive: "binary", algorithm: "mul", src: src.desc, operand, dst: dst.desc, postOps } as const;
+  const reads = { [Arg.src]: src, [Arg.operand]: factor, [api.postOpArg(0)]: sum };
   plan.run(name, api.primitive(name, spec), reads, { [Arg.dst]: dst });
 }
 
@@ -76,25 +91,10 @@ export const seScaleBackward: Rule<"seScaleBackward"> = (lowering, node) => {
 
 /** `gate · dy (+ what each position of a channel gets)`, in one pass. */
 function scaleGradient(lowering: Lowering, name: string, waiting: Value, output: Value, spread?: Place): void {
-  const { plan, api } = lowering;
   const { gate, dy } = lowering.waiting.get(waiting)!;
   lowering.waiting.delete(waiting);
-  const { shape } = dy.type;
-  const src = lowering.merged(lowering.get(dy), shape);
-  const factor = lowering.mergedGate(lowering.get(gate), shape);
-  const constant = spread && lowering.mergedGate(spread, shape);
-  const dst = lowering.merged(lowering.make(output), shape);
-  const postOps: readonly PostOp[] = constant === undefined ? [] : [{ kind: "add", operand: constant.desc }];
-  const spec = {
-    primitive: "binary",
-    algorithm: "mul",
-    src: src.desc,
-    operand: factor.desc,
-    dst: dst.desc,
-    postOps,
-  } as const;
-  const reads = { [Arg.src]: src, [Arg.operand]: factor, [api.postOpArg(0)]: constant };
-  plan.run(name, api.primitive(name, spec), reads, { [Arg.dst]: dst });
+  const sum = spread && lowering.mergedGate(spread, dy.type.shape);
+  multiplyAdd(lowering, name, { gate, x: dy, sum, relu: false, output });
 }
 
 /**
