@@ -1,5 +1,7 @@
 /** What is done in TypeScript: the loss, on numbers that are few beside the network's. Same results as the reference. */
 
+import { labelOf } from "../labels.ts";
+
 /** `logits [N,K] → probabilities`, row by row. */
 export function softmax(logits: Float32Array, rows: number, into: Float32Array): void {
   const classes = logits.length / rows;
@@ -27,7 +29,7 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, smoothing
     }
     let sum = 0;
     for (let k = 0; k < classes; k++) sum += Math.exp(logits[start + k]! - largest);
-    const target = (1 - smoothing) * logits[start + labels[row]!]! + smoothing * mean;
+    const target = (1 - smoothing) * logits[start + labelOf(labels, row, classes)]! + smoothing * mean;
     loss += largest + Math.log(sum) - target;
   }
   return loss / labels.length;
@@ -48,7 +50,7 @@ export function crossEntropyBackward(
   for (let row = 0; row < rows; row++) {
     const start = row * classes;
     for (let k = 0; k < classes; k++) into[start + k] = scale * (into[start + k]! - smoothing / classes);
-    into[start + labels[row]!]! -= scale * (1 - smoothing);
+    into[start + labelOf(labels, row, classes)]! -= scale * (1 - smoothing);
   }
 }
 

@@ -4,10 +4,15 @@ import { conformance } from "../../../tests/conformance.ts";
 import { formulaLabels, formulaPictures, formulaWeights } from "../../../tests/formula.ts";
 import { networkTests } from "../../../tests/networks.ts";
 import { assertClose } from "../../../tests/support.ts";
+import { differentiate } from "../../autodiff/differentiate.ts";
+import { recompute } from "../../passes/recompute.ts";
+import { tensor } from "../../tensor.ts";
 import { TrainingStep } from "../../train/step.ts";
-import { inferenceGraph, inputName, lossGraph, model } from "../../zoo/index.ts";
+import { inferenceGraph, inputName, labelsName, lossGraph, model } from "../../zoo/index.ts";
 import type { Executor } from "../executor.ts";
+import { openApi } from "./engine.node.ts";
 import { createOnednnExecutor } from "./executor.node.ts";
+import { lower } from "./lower.node.ts";
 
 /** The executor, or why it is not here. */
 function load(precision: "float32" | "bf16"): Executor | string {
@@ -57,6 +62,38 @@ if (typeof float32 !== "string") {
     const [kept, again] = [await train(false), await train(true)];
     assertClose(again.losses, kept.losses, 1e-6, "losses");
     for (const [name, { data }] of kept.weights) assertClose(again.weights.get(name)!.data, data, 1e-5, name);
+  });
+
+  const planOf = (recomputed: boolean) => {
+    const forward = lossGraph(model("se-resnet-20", 10), { batch: 32, imageSize: 32 });
+    const gradients = differentiate(forward);
+    const graph = recomputed ? recompute(gradients, forward) : gradients;
+    const api = openApi();
+    try {
+      return lower(api, graph, formulaWeights(forward), { live: true, type: "f32" }).plan;
+    } finally {
+      api.dispose();
+    }
+  };
+
+  test("onednn: no activation is reordered on its way, in either direction", () => {
+    assert.deepEqual(planOf(false).reorders, []);
+  });
+
+  test("onednn: recomputing makes the arena smaller", () => {
+    assert.ok(planOf(true).arenaBytes < 0.8 * planOf(false).arenaBytes);
+  });
+
+  test("onednn: a label that is no class is refused", async () => {
+    const graph = lossGraph(model("se-resnet-20", 4), { batch: 2, imageSize: 16 });
+    const executable = await executor.compile(graph, formulaWeights(graph), { weights: "live" });
+    const labels = tensor([2], Int32Array.of(1, 4));
+    const inputs = new Map([
+      [inputName, formulaPictures(2, 16, 0)],
+      [labelsName, labels],
+    ]);
+    await assert.rejects(executable.run(inputs), /label 1 of the batch[\s\S]*0 to 3/);
+    await executable.dispose();
   });
 
   test("onednn: the event loop goes on during a step", async () => {

@@ -1,8 +1,8 @@
 /** Probabilities and the loss. */
 
-import { SenetError } from "../../errors.ts";
 import type { Op } from "../../ir/ops.ts";
 import type { Tensor } from "../../tensor.ts";
+import { labelOf } from "../labels.ts";
 import type { Kernel } from "./kernel.ts";
 
 type HeadOp = Extract<Op, "softmax" | "softmaxCrossEntropy" | "softmaxCrossEntropyBackward">;
@@ -19,20 +19,6 @@ function logSoftmax(logits: Tensor, n: number): Float64Array {
   return row.map((logit) => logit - normaliser);
 }
 
-/** @throws SenetError `data` where the label is no class: it would silently train towards nothing. */
-function labelOf(labels: Tensor, n: number, classes: number): number {
-  const label = labels.data[n]!;
-  if (label < 0 || label >= classes) {
-    throw new SenetError("data", "a label is no class of the network", {
-      where: `label ${n} of the batch`,
-      expected: `0 to ${classes - 1}`,
-      found: `${label}`,
-      hint: "build the network with as many classes as the data has",
-    });
-  }
-  return label;
-}
-
 export const headKernels: { readonly [K in HeadOp]: Kernel<K> } = {
   softmax([x], [y]) {
     const [batch, classes] = x.shape as [number, number];
@@ -45,7 +31,7 @@ export const headKernels: { readonly [K in HeadOp]: Kernel<K> } = {
     for (let n = 0; n < batch; n++) {
       const logarithms = logSoftmax(logits, n);
       const everywhere = logarithms.reduce((total, logarithm) => total + logarithm) / classes;
-      sum -= (1 - labelSmoothing) * logarithms[labelOf(labels, n, classes)]! + labelSmoothing * everywhere;
+      sum -= (1 - labelSmoothing) * logarithms[labelOf(labels.data, n, classes)]! + labelSmoothing * everywhere;
     }
     loss.data[0] = sum / batch;
   },
@@ -55,7 +41,7 @@ export const headKernels: { readonly [K in HeadOp]: Kernel<K> } = {
     const scale = dloss.data[0]! / batch;
     for (let n = 0; n < batch; n++) {
       const logarithms = logSoftmax(logits, n);
-      const label = labelOf(labels, n, classes);
+      const label = labelOf(labels.data, n, classes);
       for (let k = 0; k < classes; k++) {
         const target = (k === label ? 1 - labelSmoothing : 0) + labelSmoothing / classes;
         dlogits.data[n * classes + k] = scale * (Math.exp(logarithms[k]!) - target);
