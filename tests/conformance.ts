@@ -7,11 +7,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
 import { SenetError } from "../src/errors.ts";
-import type { Executor, Weights } from "../src/executors/executor.ts";
+import type { Executor, SgdRule, Weights } from "../src/executors/executor.ts";
+import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import type { Graph, Role, Value } from "../src/ir/graph.ts";
 import type { Attrs, Op } from "../src/ir/ops.ts";
-import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
+import { type Shape, sizeOf, type Tensor, tensor, zeros } from "../src/tensor.ts";
 import { parseSafetensors } from "../src/weights/safetensors.ts";
 import { assertClose, golden } from "./support.ts";
 
@@ -244,6 +245,106 @@ function seNetwork(dtype: FloatDType, batch: number): { graph: Graph; weights: W
   return { graph: builder.build(), weights };
 }
 
+interface Rule extends Pick<SgdRule, "momentum" | "nesterov"> {
+  readonly name: string;
+  readonly decay: number;
+}
+
+const sgdRules: readonly Rule[] = [
+  { name: "Nesterov's momentum and decay", momentum: 0.9, nesterov: true, decay: 0.1 },
+  { name: "momentum alone", momentum: 0.9, nesterov: false, decay: 0 },
+  { name: "neither", momentum: 0, nesterov: true, decay: 0.1 },
+];
+
+/** Decays what has more than one extent. */
+const sgdOf = (graph: Graph, { momentum, nesterov, decay }: Rule, velocities: Weights): SgdRule => ({
+  momentum,
+  nesterov,
+  learnt: graph.parameters.map((parameter) => ({
+    parameter,
+    gradient: `d${parameter.name}`,
+    decay: parameter.type.shape.length > 1 ? decay : 0,
+    velocity: velocities.get(parameter.name)!,
+  })),
+});
+
+/**
+ * What engines keep in layouts of their own, with its gradients: convolutions with whole blocks of channels, with few, with
+ * groups; a layer of single positions, a head; vectors; a weight that is used twice.
+ */
+function trainable(dtype: FloatDType): {
+  graph: Graph;
+  weights: Weights;
+  feeds: (seed: number) => Map<string, Tensor>;
+} {
+  const builder = new GraphBuilder("trainable");
+  const weights = new Map<string, Tensor>();
+  const parameter = (name: string, shape: Shape, role: Role): Value => {
+    const values = noise(shape, weights.size);
+    // Small enough that three steps stay tame.
+    weights.set(
+      name,
+      floats(
+        dtype,
+        shape,
+        values.map((value) => 0.1 * value),
+      ),
+    );
+    return builder.parameter(name, shape, role, dtype);
+  };
+  const x = builder.input("x", [2, 3, 6, 5], dtype);
+  const wide = { stride: 1, pad: 1, groups: 1 };
+  const grouped = { stride: 1, pad: 1, groups: 8 };
+  const [w1, w2, w3] = [
+    parameter("stem", [16, 3, 3, 3], "weight"),
+    parameter("wide", [32, 16, 3, 3], "weight"),
+    parameter("twice", [32, 4, 3, 3], "weight"),
+  ];
+  const w6 = parameter("grouped", [32, 4, 3, 3], "weight");
+  const [w4, b4] = [parameter("fc1", [32, 32, 1, 1], "weight"), parameter("fc1.bias", [32], "bias")];
+  const [w5, b5] = [parameter("head", [5, 32], "weight"), parameter("head.bias", [5], "bias")];
+  const a = builder.apply("conv2d", "a", [x, w1], wide);
+  const b = builder.apply("conv2d", "b", [a, w2], wide);
+  const g = builder.apply("conv2d", "g", [b, w6], grouped);
+  const c = builder.apply("conv2d", "c", [g, w3], grouped);
+  const again = builder.apply("conv2d", "again", [c, w3], grouped);
+  const squeezed = builder.apply("globalAvgPool", "squeezed", [again], {});
+  const one = { stride: 1, pad: 0, groups: 1 };
+  const hidden = builder.apply("conv2d", "hidden", [squeezed, w4, b4], one);
+  const flat = builder.apply("flatten", "flat", [hidden], {});
+  builder.output("y", builder.apply("linear", "y", [flat, w5, b5], {}));
+  const dy = builder.input("dy", [2, 5], dtype);
+  const dflat = builder.apply("linearBackwardInput", "dflat", [dy, w5], {});
+  const dhidden = builder.apply("flattenBackward", "dhidden", [dflat], { inputShape: hidden.type.shape });
+  const dsqueezed = builder.apply("conv2dBackwardInput", "dsqueezed", [dhidden, w4], {
+    ...one,
+    inputShape: squeezed.type.shape,
+  });
+  const inputShape = c.type.shape;
+  const dagain = builder.apply("globalAvgPoolBackward", "dagain", [dsqueezed], { inputShape });
+  const dc = builder.apply("conv2dBackwardInput", "dc", [dagain, w3], { ...grouped, inputShape });
+  const dg = builder.apply("conv2dBackwardInput", "dg", [dc, w3], { ...grouped, inputShape });
+  const db = builder.apply("conv2dBackwardInput", "db", [dg, w6], { ...grouped, inputShape });
+  const da = builder.apply("conv2dBackwardInput", "da", [db, w2], { ...wide, inputShape: a.type.shape });
+  const dw = (name: string, from: Value, gradient: Value, w: Value, attrs: Attrs["conv2d"]) =>
+    builder.apply("conv2dBackwardWeight", name, [from, gradient], { ...attrs, weightShape: w.type.shape });
+  const [once, twice] = [dw("dw3.once", g, dc, w3, grouped), dw("dw3.twice", c, dagain, w3, grouped)];
+  builder.output("dstem", dw("dw1", x, da, w1, wide));
+  builder.output("dwide", dw("dw2", a, db, w2, wide));
+  builder.output("dtwice", builder.apply("add", "dw3", [once, twice], {}));
+  builder.output("dgrouped", dw("dw6", b, dg, w6, grouped));
+  builder.output("dfc1", dw("dw4", squeezed, dhidden, w4, one));
+  builder.output("dfc1.bias", builder.apply("channelSum", "db4", [dhidden], {}));
+  builder.output("dhead", builder.apply("linearBackwardWeight", "dw5", [flat, dy], {}));
+  builder.output("dhead.bias", builder.apply("channelSum", "db5", [dy], {}));
+  const feeds = (seed: number) =>
+    feed({
+      x: floats(dtype, x.type.shape, noise(x.type.shape, seed)),
+      dy: floats(dtype, dy.type.shape, noise(dy.type.shape, seed + 0.5)),
+    });
+  return { graph: builder.build(), weights, feeds };
+}
+
 // --- the suite ---
 
 /** Defines the tests of one executor, a group for each dtype. */
@@ -442,6 +543,50 @@ export function conformance({ name, executor, tolerance, dtypes, skip = {} }: Co
         assert.deepEqual([...weights.get("a")!.data], [3, 4]);
         assert.deepEqual([...weights.get("b")!.data], [1, 2]);
         await executable.dispose();
+      });
+
+      for (const rule of sgdRules) {
+        check(`training: ${rule.name}`, async () => {
+          const { graph, weights, feeds } = trainable(dtype);
+          const start = new Map(
+            [...weights].map(([key, { shape, data }]) => [key, { dtype, shape, data: data.slice() }]),
+          );
+          const expected = trainable(dtype).weights;
+          const velocities = (own: Weights) => new Map([...own].map(([key, { shape }]) => [key, zeros(dtype, shape)]));
+          const [own, truth] = [velocities(weights), velocities(weights)];
+          const trainer = await executor.compileTraining(graph, weights, sgdOf(graph, rule, own));
+          const reference = await referenceExecutor.compileTraining(graph, expected, sgdOf(graph, rule, truth));
+          for (let step = 0; step < 3; step++) {
+            const [found, wanted] = [await trainer.step(feeds(step), 0.05), await reference.step(feeds(step), 0.05)];
+            assert.ok(found.finite);
+            assertClose(found.outputs.get("y")!.data, wanted.outputs.get("y")!.data, tolerance, `y of step ${step}`);
+            if (step === 1) await trainer.synchronise();
+          }
+          await trainer.synchronise();
+          for (const [key, { data }] of expected) {
+            assertClose(weights.get(key)!.data, data, tolerance, `${key} after three steps`);
+            assertClose(own.get(key)!.data, truth.get(key)!.data, 3 * tolerance, `velocity of ${key}`);
+            assert.notDeepEqual(weights.get(key)!.data, start.get(key)!.data, `${key} was learnt`);
+          }
+          await trainer.dispose();
+          await reference.dispose();
+        });
+      }
+
+      check("training: where a gradient is not finite, nothing is learnt, and training can go on", async () => {
+        const { graph, weights, feeds } = trainable(dtype);
+        const velocities = new Map([...weights].map(([key, { shape }]) => [key, zeros(dtype, shape)]));
+        const trainer = await executor.compileTraining(graph, weights, sgdOf(graph, sgdRules[0]!, velocities));
+        assert.ok((await trainer.step(feeds(0), 0.05)).finite);
+        await trainer.synchronise();
+        const before = new Map([...weights].map(([key, { data }]) => [key, data.slice()]));
+        const bad = feeds(1);
+        bad.get("dy")!.data[3] = Number.NaN;
+        assert.equal((await trainer.step(bad, 0.05)).finite, false);
+        await trainer.synchronise();
+        for (const [key, { data }] of weights) assert.deepEqual(data, before.get(key), key);
+        assert.ok((await trainer.step(feeds(1), 0.05)).finite);
+        await trainer.dispose();
       });
 
       check("weights that are missing or do not fit are all named", async () => {

@@ -1,6 +1,6 @@
 /** The interface that every engine implements, and nothing else. */
 
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Parameters by name. The arrays are the weights: an optimiser writes into them in place. */
@@ -25,6 +25,11 @@ export interface Executor {
    * cannot be served, naming the node and the reason.
    */
   compile(graph: Graph, weights: Weights, options?: CompileOptions): Promise<Executable>;
+  /**
+   * Compiles a graph with gradients together with the optimiser that uses them.
+   * @throws SenetError as `compile`
+   */
+  compileTraining(graph: Graph, weights: Weights, sgd: SgdRule, options?: TrainingOptions): Promise<Trainer>;
 }
 
 export interface Executable {
@@ -35,4 +40,46 @@ export interface Executable {
    */
   run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
   dispose(): Promise<void>;
+}
+
+export type TrainingOptions = Pick<CompileOptions, "threads">;
+
+/**
+ * Stochastic gradient descent with momentum, as PyTorch has it:
+ * `v ← momentum · v + (g + decay · w)`; `w ← w − rate · v`, or with Nesterov `w ← w − rate · (g + decay · w + momentum · v)`.
+ */
+export interface SgdRule {
+  readonly momentum: number;
+  readonly nesterov: boolean;
+  readonly learnt: readonly Learnt[];
+}
+
+/** A parameter that is learnt. */
+export interface Learnt {
+  readonly parameter: Parameter;
+  /** The graph's output that holds its gradient. */
+  readonly gradient: string;
+  readonly decay: number;
+  readonly velocity: Tensor;
+}
+
+/** A training graph with its optimiser. The weights are the engine's from step to step, in whatever layout it likes. */
+export interface Trainer {
+  /**
+   * One step: forward, backward, and, where every number is finite, the update. `inputs` as for `Executable.run`.
+   * @param rate the learning rate
+   */
+  step(inputs: ReadonlyMap<string, Tensor>, rate: number): Promise<Stepped>;
+  /** Brings weights and velocities into their arrays, which are otherwise those of before the first step or of the last call. */
+  synchronise(): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export interface Stepped {
+  /** What the graph gives besides gradients; the next step overwrites it. */
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Whether all outputs and gradients are finite; if not, what is learnt stays as it was. */
+  readonly finite: boolean;
+  /** Time spent in the update, of the step's whole. */
+  readonly optimiserMilliseconds: number;
 }

@@ -1,6 +1,7 @@
 /** Which executor runs, and why. Engines are loaded only once they are chosen. */
 
 import { SenetError } from "../errors.ts";
+import type { Graph } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import type { Executor } from "./executor.ts";
 
@@ -93,20 +94,32 @@ async function selectDefault({ purpose, say }: SelectOptions): Promise<Selection
 
 /** Graphs that the first executor cannot serve run on the second one, as a whole. */
 export function withFallback(first: Executor, second: Executor, say: (line: string) => void = () => {}): Executor {
+  const firstOf = async <T>(graph: Graph, one: () => Promise<T>, other: () => Promise<T>): Promise<T> => {
+    try {
+      return await one();
+    } catch (cause) {
+      if (!(cause instanceof SenetError && cause.code === "executor")) throw cause;
+      const { where, found } = cause.details;
+      const reason = [where, found].filter((part) => part !== undefined).join(": ");
+      say(`${first.name} cannot serve ${graph.name} (${reason}): it runs on ${second.name}`);
+      return other();
+    }
+  };
   return {
     name: first.name,
     description: first.description,
-    async compile(graph, weights, options) {
-      try {
-        return await first.compile(graph, weights, options);
-      } catch (cause) {
-        if (!(cause instanceof SenetError && cause.code === "executor")) throw cause;
-        const { where, found } = cause.details;
-        const reason = [where, found].filter((part) => part !== undefined).join(": ");
-        say(`${first.name} cannot serve ${graph.name} (${reason}): it runs on ${second.name}`);
-        return second.compile(graph, weights, options);
-      }
-    },
+    compile: (graph, ...rest) =>
+      firstOf(
+        graph,
+        () => first.compile(graph, ...rest),
+        () => second.compile(graph, ...rest),
+      ),
+    compileTraining: (graph, ...rest) =>
+      firstOf(
+        graph,
+        () => first.compileTraining(graph, ...rest),
+        () => second.compileTraining(graph, ...rest),
+      ),
   };
 }
 

@@ -44,17 +44,22 @@ test("a precision that an executor has not is refused", async () => {
 test("a graph that the first executor cannot serve runs whole on the second, which is told", async () => {
   const builder = new GraphBuilder("tiny");
   builder.output("y", builder.apply("relu", "y", [builder.input("x", [2])], {}));
-  const unable: Executor = {
-    name: "unable",
-    description: "",
-    compile: () => Promise.reject(new SenetError("executor", "no", { where: "y: relu", found: "not implemented" })),
-  };
+  const refuse = () => Promise.reject(new SenetError("executor", "no", { where: "y: relu", found: "not implemented" }));
+  const unable: Executor = { name: "unable", description: "", compile: refuse, compileTraining: refuse };
   const said: string[] = [];
   const executor = withFallback(unable, referenceExecutor, (line) => said.push(line));
   const executable = await executor.compile(builder.build(), new Map());
   const outputs = await executable.run(new Map([["x", tensor([2], Float32Array.of(-1, 2))]]));
   assert.deepEqual(outputs.get("y")!.data, Float32Array.of(0, 2));
   assert.deepEqual(said, ["unable cannot serve tiny (y: relu: not implemented): it runs on reference"]);
+
+  const trainer = await executor.compileTraining(builder.build(), new Map(), {
+    momentum: 0,
+    nesterov: false,
+    learnt: [],
+  });
+  await trainer.dispose();
+  assert.equal(said.length, 2, "training too");
 
   const broken: Executor = { ...unable, compile: () => Promise.reject(new SenetError("weights", "missing")) };
   await assert.rejects(withFallback(broken, referenceExecutor).compile(builder.build(), new Map()), /missing/);

@@ -3,25 +3,7 @@
 import type { Executor, Weights } from "../executors/executor.ts";
 import { type Graph, isTrainable, type Value } from "../ir/graph.ts";
 import { removeDead } from "../passes/remove-dead.ts";
-import type { Tensor } from "../tensor.ts";
-
-/** False where any value is infinite or not a number. */
-export function allFinite({ data }: Tensor): boolean {
-  // An infinity or a NaN survives every sum; four sums do not wait for one another.
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  let i = 0;
-  for (; i + 3 < data.length; i += 4) {
-    a += data[i]!;
-    b += data[i + 1]!;
-    c += data[i + 2]!;
-    d += data[i + 3]!;
-  }
-  for (; i < data.length; i++) a += data[i]!;
-  return Number.isFinite(a + b + c + d);
-}
+import { allFinite, type Tensor } from "../tensor.ts";
 
 /**
  * Names the first input, weight or operation, in the order of the graph, that holds a value that is not finite.

@@ -144,21 +144,18 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
 
   const checkpoint = { model: network, labels: train.classes, preprocessing, weights };
   const save = async (state: TrainingState, isBest: boolean): Promise<void> => {
+    await step.synchronise();
     // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
     if (isBest) await replaceFile(bestFile(out), encodeCheckpoint(checkpoint));
     const run = { config, state, velocities: step.sgd.velocities };
     await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
     await writeMetrics(out, state.history);
   };
-  const evaluateNow = (): Promise<Evaluation> =>
-    evaluateFolder({
-      executor,
-      model: network,
-      weights,
-      loader: valLoader,
-      imageSize: config.imageSize,
-      ...threadsOf(options),
-    });
+  const evaluateNow = async (): Promise<Evaluation> => {
+    await step.synchronise();
+    const subject = { model: network, weights, loader: valLoader, imageSize: config.imageSize };
+    return evaluateFolder({ executor, ...subject, ...threadsOf(options) });
+  };
 
   try {
     const state = await trainingLoop(

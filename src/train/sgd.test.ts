@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertClose } from "../../tests/support.ts";
 import { gradientOf } from "../autodiff/differentiate.ts";
+import { referenceExecutor } from "../executors/reference/reference.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph, Role } from "../ir/graph.ts";
 import { type Tensor, tensor } from "../tensor.ts";
@@ -9,64 +10,83 @@ import { Sgd, type SgdConfig } from "./sgd.ts";
 
 const roles: readonly Role[] = ["weight", "bias", "gamma", "beta", "mean", "variance"];
 
-/** A graph with a parameter of one value for each role, called by it. */
+/** A parameter of one value for each role, called by it; the gradient of each is what the run is fed. */
 function parameters(): Graph {
   const builder = new GraphBuilder("roles");
-  for (const role of roles) builder.parameter(role, [1], role, "float64");
+  const given = builder.input("given", [1], "float64");
+  for (const role of roles) {
+    builder.parameter(role, [1], role, "float64");
+    if (role !== "mean" && role !== "variance") builder.output(gradientOf(role), given);
+  }
   return builder.build();
 }
-const each = (value: number): Map<string, Tensor> =>
-  new Map(roles.map((role) => [role, tensor([1], Float64Array.of(value))]));
-const gradients = (value: number): Map<string, Tensor> =>
-  new Map(roles.map((role) => [gradientOf(role), tensor([1], Float64Array.of(value))]));
+const one = (value: number): Tensor => tensor([1], Float64Array.of(value));
+const each = (value: number): Map<string, Tensor> => new Map(roles.map((role) => [role, one(value)]));
 
-/** The weight after each step with these gradients, from 1, at rate 0.1. */
-function path(config: Partial<SgdConfig>, role: Role, ...given: number[]): number[] {
-  const sgd = new Sgd(parameters(), { momentum: 0.9, nesterov: false, weightDecay: 0, decayAll: false, ...config });
-  const weights = each(1);
-  return given.map((gradient) => {
-    sgd.step(weights, gradients(gradient), 0.1);
-    return weights.get(role)!.data[0]!;
-  });
+const plain: SgdConfig = { momentum: 0.9, nesterov: false, weightDecay: 0, decayAll: false };
+
+/** Steps with these gradients at rate 0.1; gives a weight after each. */
+async function steps(weights: Map<string, Tensor>, sgd: Sgd, role: Role, given: readonly number[]): Promise<number[]> {
+  const trainer = await referenceExecutor.compileTraining(parameters(), weights, sgd);
+  const values: number[] = [];
+  for (const gradient of given) {
+    await trainer.step(new Map([["given", one(gradient)]]), 0.1);
+    await trainer.synchronise();
+    values.push(weights.get(role)!.data[0]!);
+  }
+  await trainer.dispose();
+  return values;
 }
 
-test("momentum, by hand", () => {
+/** The weight after each step with these gradients, from 1. */
+const path = (config: Partial<SgdConfig>, role: Role, ...given: number[]): Promise<number[]> =>
+  steps(each(1), new Sgd(parameters(), { ...plain, ...config }), role, given);
+
+test("momentum, by hand", async () => {
   // v: 2, 0.9·2 − 1 = 0.8, 0.9·0.8 + 0 = 0.72
-  assertClose(path({}, "weight", 2, -1, 0), [0.8, 0.72, 0.648], 1e-12, "weights");
-  assertClose(path({ momentum: 0 }, "weight", 2, -1, 0), [0.8, 0.9, 0.9], 1e-12, "without momentum");
+  assertClose(await path({}, "weight", 2, -1, 0), [0.8, 0.72, 0.648], 1e-12, "weights");
+  assertClose(await path({ momentum: 0 }, "weight", 2, -1, 0), [0.8, 0.9, 0.9], 1e-12, "without momentum");
 });
 
-test("Nesterov's looks one velocity ahead, by hand", () => {
+test("Nesterov's looks one velocity ahead, by hand", async () => {
   // Steps of g + 0.9·v for v = 2, 0.8, 0.72: 3.8, −0.28, 0.648
-  assertClose(path({ nesterov: true }, "weight", 2, -1, 0), [0.62, 0.648, 0.5832], 1e-12, "weights");
+  assertClose(await path({ nesterov: true }, "weight", 2, -1, 0), [0.62, 0.648, 0.5832], 1e-12, "weights");
 });
 
-test("decay is added to the gradient, before the momentum", () => {
+test("decay is added to the gradient, before the momentum", async () => {
   // g = 0 + 0.5·1, v = 0.5, w = 0.95; then g = 0.475, v = 0.925, w = 0.8575
-  assertClose(path({ weightDecay: 0.5 }, "weight", 0, 0), [0.95, 0.8575], 1e-12, "weights");
+  assertClose(await path({ weightDecay: 0.5 }, "weight", 0, 0), [0.95, 0.8575], 1e-12, "weights");
   // Nesterov: g + 0.9·v = 0.95, w = 0.905; then g = 0.4525, v = 0.9025, w = 0.905 − 0.1·1.26475
-  assertClose(path({ weightDecay: 0.5, nesterov: true }, "weight", 0, 0), [0.905, 0.778525], 1e-12, "Nesterov");
+  assertClose(await path({ weightDecay: 0.5, nesterov: true }, "weight", 0, 0), [0.905, 0.778525], 1e-12, "Nesterov");
 });
 
-test("weights decay; biases, gammas and betas only when asked to; running statistics never move", () => {
+test("weights decay; biases, gammas and betas only when asked to; running statistics never move", async () => {
   for (const role of roles) {
-    const after = (decayAll: boolean) => path({ weightDecay: 0.5, decayAll }, role, 0)[0];
+    const after = async (decayAll: boolean) => (await path({ weightDecay: 0.5, decayAll }, role, 0))[0];
     const trainable = role !== "mean" && role !== "variance";
-    assert.equal(after(false), role === "weight" ? 0.95 : 1, role);
-    assert.equal(after(true), trainable ? 0.95 : 1, role);
-    assert.equal(path({}, role, 2)[0], trainable ? 0.8 : 1, role);
+    assert.equal(await after(false), role === "weight" ? 0.95 : 1, role);
+    assert.equal(await after(true), trainable ? 0.95 : 1, role);
+    assert.equal((await path({}, role, 2))[0], trainable ? 0.8 : 1, role);
   }
 });
 
-test("weights are updated in place, and velocities carry over to another optimiser", () => {
-  const config = { momentum: 0.9, nesterov: false, weightDecay: 0, decayAll: false };
+test("weights are updated in place, and velocities carry over to another optimiser", async () => {
   const weights = each(1);
   const array = weights.get("weight")!.data;
-  const first = new Sgd(parameters(), config);
+  const first = new Sgd(parameters(), plain);
   assert.deepEqual([...first.velocities.keys()], ["weight", "bias", "gamma", "beta"]);
-  first.step(weights, gradients(2), 0.1);
-  const second = new Sgd(parameters(), config, first.velocities);
-  second.step(weights, gradients(-1), 0.1);
+  await steps(weights, first, "weight", [2]);
+  await steps(weights, new Sgd(parameters(), plain, first.velocities), "weight", [-1]);
   assert.equal(weights.get("weight")!.data, array);
   assertClose(array, [0.72], 1e-12, "as one optimiser would have");
+});
+
+test("a gradient that is not finite changes nothing", async () => {
+  const sgd = new Sgd(parameters(), plain);
+  const weights = each(1);
+  const trainer = await referenceExecutor.compileTraining(parameters(), weights, sgd);
+  const stepped = await trainer.step(new Map([["given", one(Number.NaN)]]), 0.1);
+  assert.equal(stepped.finite, false);
+  assert.deepEqual([weights.get("weight")!.data[0], sgd.velocities.get("weight")!.data[0]], [1, 0]);
+  await trainer.dispose();
 });

@@ -1,14 +1,14 @@
 /** One optimiser step, from a batch to changed weights. */
 
-import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
+import { differentiate } from "../autodiff/differentiate.ts";
 import { SenetError } from "../errors.ts";
 import { countCorrect } from "../evaluate/metrics.ts";
-import type { Executable, Executor, Weights } from "../executors/executor.ts";
-import { type Graph, isTrainable } from "../ir/graph.ts";
+import type { Executor, Trainer, Weights } from "../executors/executor.ts";
+import type { Graph } from "../ir/graph.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor } from "../tensor.ts";
 import { dropoutRates, inputName, labelsName, lossGraph, type Model } from "../zoo/index.ts";
-import { allFinite, firstNonFinite } from "./diagnose.ts";
+import { firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
 import { Sgd, type SgdConfig } from "./sgd.ts";
 
@@ -41,11 +41,11 @@ export interface StepResult {
   readonly optimiserMilliseconds: number;
 }
 
-/** A training graph, compiled over live weights, with its optimiser. */
+/** A training graph, compiled with its optimiser. Between steps the weights are the engine's: see `synchronise`. */
 export class TrainingStep {
   readonly #executor: Executor;
   readonly #graph: Graph;
-  readonly #executable: Executable;
+  readonly #trainer: Trainer;
   readonly #weights: Weights;
   readonly sgd: Sgd;
   readonly #dropout: Dropout;
@@ -53,14 +53,14 @@ export class TrainingStep {
   private constructor(
     executor: Executor,
     graph: Graph,
-    executable: Executable,
+    trainer: Trainer,
     weights: Weights,
     sgd: Sgd,
     dropout: Dropout,
   ) {
     this.#executor = executor;
     this.#graph = graph;
-    this.#executable = executable;
+    this.#trainer = trainer;
     this.#weights = weights;
     this.sgd = sgd;
     this.#dropout = dropout;
@@ -78,18 +78,9 @@ export class TrainingStep {
     const forward = lossGraph(model, { batch: batchSize, imageSize, labelSmoothing });
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
-    const executable = await executor.compile(graph, weights, {
-      weights: "live",
-      ...(threads === undefined ? {} : { threads }),
-    });
-    return new TrainingStep(
-      executor,
-      graph,
-      executable,
-      weights,
-      new Sgd(graph, sgd, velocities),
-      new Dropout(graph, dropoutRates(model), seed),
-    );
+    const rule = new Sgd(graph, sgd, velocities);
+    const trainer = await executor.compileTraining(graph, weights, rule, threads === undefined ? {} : { threads });
+    return new TrainingStep(executor, graph, trainer, weights, rule, new Dropout(graph, dropoutRates(model), seed));
   }
 
   /**
@@ -109,10 +100,10 @@ export class TrainingStep {
       [labelsName, labels],
     ]);
     this.#dropout.feed(inputs, index);
-    const outputs = await this.#executable.run(inputs);
+    const { outputs, finite, optimiserMilliseconds } = await this.#trainer.step(inputs, learningRate);
     const loss = outputs.get("loss")!.data[0]!;
-    const gradients = this.#graph.parameters.filter(isTrainable).map(({ name }) => outputs.get(gradientOf(name))!);
-    if (!Number.isFinite(loss) || !gradients.every(allFinite)) {
+    if (!finite) {
+      await this.synchronise();
       const culprit = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs);
       throw new SenetError("training", `the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a finite number`, {
         ...(where === undefined ? {} : { where }),
@@ -121,13 +112,15 @@ export class TrainingStep {
         hint: "a lower learning rate, or a longer warm-up",
       });
     }
-    const updating = performance.now();
-    this.sgd.step(this.#weights, outputs, learningRate);
-    const optimiserMilliseconds = performance.now() - updating;
     return { loss, correct: countCorrect(outputs.get("logits")!, labels, 1), optimiserMilliseconds };
   }
 
+  /** Brings the weights and the optimiser's velocities into their arrays; to be done before anybody reads these. */
+  synchronise(): Promise<void> {
+    return this.#trainer.synchronise();
+  }
+
   async dispose(): Promise<void> {
-    await this.#executable.dispose();
+    await this.#trainer.dispose();
   }
 }

@@ -60,6 +60,7 @@ export function dialectV2(library: Library): Dialect {
     "int reorder_primitive_desc_create(void *pd, void *src, void *from, void *dst, void *to, void *attr)",
   );
   const appendEltwise = bind("int post_ops_append_eltwise(void *ops, float scale, int alg, float alpha, float beta)");
+  const appendSum = bind("int post_ops_append_sum(void *ops, float scale)");
   const init = bindInit(library);
   const operation = new Uint8Array(operationDescBytes);
 
@@ -131,7 +132,8 @@ export function dialectV2(library: Library): Dialect {
       const status = initialise(spec);
       return status === 0 ? create(out, operation, attributes, engine, hint) : status;
     },
-    appendEltwise: (postOps, algorithm) => appendEltwise(postOps, 1, eltwise[algorithm], 0, 0),
+    appendEltwise: (postOps, algorithm, alpha) => appendEltwise(postOps, 1, eltwise[algorithm], alpha, 0),
+    appendSum,
     // Structs of ours: the garbage collector's.
     destroyDesc() {},
   };

@@ -7,6 +7,8 @@ import type { Handle, Library } from "./library.node.ts";
 const tags: Tags = { blocked16: { 4: 78, 5: 114 }, blocked8: { 4: 102, 5: 138 } };
 
 const flags = { scale: 2, shift: 4, fuseRelu: 8 };
+/** The sum takes the destination for what it is. */
+const sameType = 0;
 const eltwise = { relu: 32, sigmoid: 41, linear: 38 };
 
 const conv = "void *strides, void *dilates, void *low, void *high";
@@ -70,6 +72,7 @@ export function dialectV3(library: Library): Dialect {
   const destroy = bind("int memory_desc_destroy(void *md)");
   const destroyDescriptor = bind("int primitive_desc_destroy(void *pd)");
   const appendEltwise = bind("int post_ops_append_eltwise(void *ops, int alg, float alpha, float beta)");
+  const appendSum = bind("int post_ops_append_sum(void *ops, float scale, int32_t zeroPoint, int type)");
   const create = bindCreate(library);
   const noDilation = dimsOf([0, 0]);
   const desc = new BigUint64Array(1);
@@ -151,7 +154,8 @@ export function dialectV3(library: Library): Dialect {
           return create.reorder(out, spec.src.handle, engine, spec.dst.handle, engine, attr);
       }
     },
-    appendEltwise: (postOps, algorithm) => appendEltwise(postOps, eltwise[algorithm], 0, 0),
+    appendEltwise: (postOps, algorithm, alpha) => appendEltwise(postOps, eltwise[algorithm], alpha, 0),
+    appendSum: (postOps, scale) => appendSum(postOps, scale, 0, sameType),
     destroyDesc: (handle) => {
       destroy(handle);
     },

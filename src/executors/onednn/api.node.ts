@@ -46,7 +46,8 @@ export interface Dialect {
   view(parent: Desc, dims: readonly number[], offsets: readonly number[]): Desc["handle"];
   /** Creates a primitive descriptor into `out`; gives the status. */
   create(spec: Spec, attributes: Pointer, engine: Handle, hint: Pointer, out: BigUint64Array): number;
-  appendEltwise(postOps: Handle, algorithm: "relu" | "sigmoid"): number;
+  appendEltwise(postOps: Handle, algorithm: "relu" | "sigmoid" | "linear", alpha: number): number;
+  appendSum(postOps: Handle, scale: number): number;
   destroyDesc(handle: Desc["handle"]): void;
 }
 
@@ -247,17 +248,17 @@ export class Api {
 
   #attributes(name: string, postOps: readonly PostOp[]): Handle {
     const ops = this.#made(name, this.#f.postOpsCreate(this.#out));
-    for (const op of postOps) {
-      const status =
-        "operand" in op
-          ? this.#f.postOpsBinary(ops, C[op.kind], op.operand.handle)
-          : this.#dialect.appendEltwise(ops, op.kind);
-      this.check(name, status);
-    }
+    for (const op of postOps) this.check(name, this.#append(ops, op));
     const attributes = this.#made(name, this.#f.attrCreate(this.#out));
     this.check(name, this.#f.attrSetPostOps(attributes, ops));
     this.#f.postOpsDestroy(ops);
     return attributes;
+  }
+
+  #append(ops: Handle, op: PostOp): number {
+    if ("operand" in op) return this.#f.postOpsBinary(ops, C[op.kind], op.operand.handle);
+    if (op.kind === "sum") return this.#dialect.appendSum(ops, op.scale);
+    return this.#dialect.appendEltwise(ops, op.kind, op.kind === "linear" ? op.alpha : 0);
   }
 }
 

@@ -3,14 +3,24 @@
 import { cpus } from "node:os";
 import { SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
-import type { Tensor } from "../../tensor.ts";
+import { allFinite, type Tensor } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
-import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
+import type {
+  CompileOptions,
+  Executable,
+  Executor,
+  SgdRule,
+  Stepped,
+  Trainer,
+  TrainingOptions,
+  Weights,
+} from "../executor.ts";
 import { isBatchFree, runInPortions } from "../portions.ts";
 import type { Api } from "./api.node.ts";
 import { hasBf16, onednnLibrary, openApi } from "./engine.node.ts";
 import { formatVersion, setThreads } from "./library.node.ts";
-import { type Lowered, lower } from "./lower.node.ts";
+import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
+import type { BoundStep } from "./plan.node.ts";
 
 export interface OnednnOptions {
   /** `bf16`: activations, and the weights that meet them; weights themselves, statistics and loss stay in float32. */
@@ -34,65 +44,80 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
     description: `oneDNN ${formatVersion(version)} on the CPU (${path}), ${bf16 ? "bf16 in hardware" : "no bf16"}`,
     async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
       checkWeights(graph, weights);
-      const threads = options.threads ?? cpus().length;
-      setThreads(threads);
-      const api = openApi();
-      try {
-        const live = options.weights === "live";
+      const live = options.weights === "live";
+      return opened(options, (api, threads) => {
         const lowered = lower(api, graph, weights, { live, type });
-        return new OnednnExecutable(api, graph, lowered, live, threads);
-      } catch (cause) {
-        api.dispose();
-        throw cause;
-      }
+        return new OnednnExecutable(new Runner(api, graph, lowered, threads), !live && isBatchFree(graph));
+      });
+    },
+    async compileTraining(
+      graph: Graph,
+      weights: Weights,
+      sgd: SgdRule,
+      options: TrainingOptions = {},
+    ): Promise<Trainer> {
+      checkWeights(graph, weights);
+      return opened(options, (api, threads) => {
+        const lowered = lowerTraining(api, graph, weights, sgd, { type });
+        return new OnednnTrainer(new Runner(api, graph, lowered, threads), lowered);
+      });
     },
   };
 }
 
+/** An API of its own for each executable, which closes it. */
+function opened<T>({ threads = cpus().length }: TrainingOptions, compile: (api: Api, threads: number) => T): T {
+  setThreads(threads);
+  const api = openApi();
+  try {
+    return compile(api, threads);
+  } catch (cause) {
+    api.dispose();
+    throw cause;
+  }
+}
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
 /** How long the event loop may stand still, primitives permitting. */
 const sliceMilliseconds = 15;
 
-class OnednnExecutable implements Executable {
+/** Runs the plan's steps. */
+class Runner {
+  readonly graph: Graph;
   readonly #api: Api;
-  readonly #graph: Graph;
   readonly #lowered: Lowered;
-  readonly #live: boolean;
   readonly #threads: number;
-  /** Whether the inputs' batch may differ from the graph's. */
-  readonly #anyBatch: boolean;
-  /** Outputs of a batch that ran in portions. */
-  readonly #whole = new Map<string, Tensor>();
-  #isPrepared = false;
+  #isLoaded = false;
   /** Runs come one after the other, though each lets others go on in between. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(api: Api, graph: Graph, lowered: Lowered, live: boolean, threads: number) {
+  constructor(api: Api, graph: Graph, lowered: Lowered, threads: number) {
     this.#api = api;
-    this.#graph = graph;
+    this.graph = graph;
     this.#lowered = lowered;
-    this.#live = live;
     this.#threads = threads;
-    this.#anyBatch = !live && isBatchFree(graph);
   }
 
-  async run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
-    checkInputs(this.#graph, inputs, this.#anyBatch);
-    const run = this.#last.then(() =>
-      this.#anyBatch ? runInPortions(this.#graph, inputs, this.#whole, (part) => this.#run(part)) : this.#run(inputs),
-    );
-    this.#last = run.catch(() => {});
-    return run;
+  /** Whatever others have begun before. */
+  after<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.#last.then(run);
+    this.#last = next.catch(() => {});
+    return next;
   }
 
-  async dispose(): Promise<void> {
-    await this.#last;
-    this.#api.dispose();
-  }
-
-  async #run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+  async graphOnce(inputs: Tensors): Promise<Tensors> {
     const { plan, outputs, update } = this.#lowered;
     for (const [name, into] of this.#lowered.inputs) into.set(inputs.get(name)!.data);
-    const steps = this.#live || !this.#isPrepared ? [...plan.prepare, ...plan.steps] : plan.steps;
+    if (!this.#isLoaded) await this.steps(plan.aside.load);
+    this.#isLoaded = true;
+    await this.steps(plan.steps);
+    update();
+    return outputs;
+  }
+
+  /** @throws SenetError `executor` naming the step that failed */
+  async steps(steps: readonly BoundStep[]): Promise<void> {
     setThreads(this.#threads);
     let mark = performance.now();
     for (const { name, run } of steps) {
@@ -104,8 +129,80 @@ class OnednnExecutable implements Executable {
       setThreads(this.#threads);
       mark = performance.now();
     }
-    this.#isPrepared = true;
-    update();
-    return outputs;
+  }
+
+  async dispose(): Promise<void> {
+    await this.#last;
+    this.#api.dispose();
+  }
+}
+
+class OnednnExecutable implements Executable {
+  readonly #runner: Runner;
+  /** Whether the inputs' batch may differ from the graph's. */
+  readonly #anyBatch: boolean;
+  /** Outputs of a batch that ran in portions. */
+  readonly #whole = new Map<string, Tensor>();
+
+  constructor(runner: Runner, anyBatch: boolean) {
+    this.#runner = runner;
+    this.#anyBatch = anyBatch;
+  }
+
+  async run(inputs: Tensors): Promise<Tensors> {
+    const runner = this.#runner;
+    const { graph } = runner;
+    checkInputs(graph, inputs, this.#anyBatch);
+    return runner.after(() =>
+      this.#anyBatch
+        ? runInPortions(graph, inputs, this.#whole, (part) => runner.graphOnce(part))
+        : runner.graphOnce(inputs),
+    );
+  }
+
+  dispose(): Promise<void> {
+    return this.#runner.dispose();
+  }
+}
+
+class OnednnTrainer implements Trainer {
+  readonly #runner: Runner;
+  readonly #lowered: LoweredTraining;
+  /** Whether the weights have changed since they were last brought into their arrays. */
+  #isAhead = false;
+
+  constructor(runner: Runner, lowered: LoweredTraining) {
+    this.#runner = runner;
+    this.#lowered = lowered;
+  }
+
+  async step(inputs: Tensors, rate: number): Promise<Stepped> {
+    checkInputs(this.#runner.graph, inputs, false);
+    return this.#runner.after(() => this.#step(inputs, rate));
+  }
+
+  async synchronise(): Promise<void> {
+    await this.#runner.after(async () => {
+      if (this.#isAhead) await this.#runner.steps(this.#lowered.plan.aside.store);
+      this.#isAhead = false;
+    });
+  }
+
+  dispose(): Promise<void> {
+    return this.#runner.dispose();
+  }
+
+  async #step(inputs: Tensors, rate: number): Promise<Stepped> {
+    const { plan, finite, negativeRate } = this.#lowered;
+    const outputs = await this.#runner.graphOnce(inputs);
+    await this.#runner.steps(plan.aside.check);
+    if (!finite() || ![...outputs.values()].every(allFinite)) {
+      return { outputs, finite: false, optimiserMilliseconds: 0 };
+    }
+    const start = performance.now();
+    negativeRate[0] = -rate;
+    this.#isAhead = true;
+    await this.#runner.steps(plan.aside.update);
+    return { outputs, finite: true, optimiserMilliseconds: performance.now() - start };
   }
 }

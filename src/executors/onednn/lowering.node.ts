@@ -1,11 +1,13 @@
 /** What the rules of operations work with while a graph becomes a plan: where values are, in which layouts. */
 
-import type { AnyNode, Graph, Node, Parameter, Value } from "../../ir/graph.ts";
+import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
-import { type Shape, sizeOf, type Tensor, zeros } from "../../tensor.ts";
+import { type Shape, sameShape, sizeOf, type Tensor, zeros } from "../../tensor.ts";
 import type { Weights } from "../executor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { Fusion } from "./fusion.ts";
+import { type GroupShape, mergeGroups } from "./host.ts";
+import type { Masters } from "./masters.node.ts";
 import { type Place, PlanBuilder } from "./plan.node.ts";
 import { Arg, type Desc, type ElementType } from "./spec.ts";
 
@@ -14,6 +16,13 @@ export interface LowerOptions {
   readonly live: boolean;
   /** What activations are, and the weights that meet them. */
   readonly type: ElementType;
+}
+
+/** How a primitive sees weights. */
+export interface Grouping {
+  readonly dims: Shape;
+  /** Where groups are merged. */
+  readonly merged?: GroupShape;
 }
 
 /** One operation's lowering. */
@@ -40,8 +49,11 @@ export class Lowering {
   readonly waiting = new Map<Value, { readonly gate: Value; readonly dy: Value }>();
   /** Gradients that are the same for all positions of a channel: one number for each. */
   readonly spread = new Map<Value, Place>();
+  /** In training: what is learnt. */
+  masters: Masters | undefined;
   readonly #graph: Graph;
   readonly #weights: Weights;
+  readonly #made = new Map<unknown, unknown>();
   readonly #places = new Map<Value, Place>();
   readonly #weightPlaces = new Map<Value, Place[]>();
   /** What is read after a run, next values of parameters among them: it must not be written over. */
@@ -57,6 +69,12 @@ export class Lowering {
     this.#weights = weights;
     this.#outputs = new Set([...graph.outputs.values(), ...graph.updates.values()]);
     this.#parameters = new Set(graph.parameters);
+  }
+
+  /** What is made of an operation before its turn, and then used again. */
+  once<T>(node: AnyNode | Node, make: () => T): T {
+    if (!this.#made.has(node)) this.#made.set(node, make());
+    return this.#made.get(node) as T;
   }
 
   /** The type of a value between operations: vectors stay in float32, as do the loss and what is near it. */
@@ -103,6 +121,8 @@ export class Lowering {
   /** The same, row-major in float32: what is no activation. */
   makePlain(value: Value): Place {
     const desc = this.plan.describe(value.type.shape, "f32", "plain");
+    const master = this.masters?.ofGradient(value);
+    if (master?.form.desc === desc) return this.set(value, master.gradient);
     return this.set(value, this.#outputs.has(value) ? this.plan.fixed(desc) : this.plan.place(desc));
   }
 
@@ -137,59 +157,62 @@ export class Lowering {
   }
 
   /**
-   * A parameter in the description that a primitive wants: made once for all that want it, before each run or, where the
-   * weights are frozen, now.
+   * A parameter in the description that a primitive wants, made once for all that want it: now where the weights are
+   * frozen, else in each run.
    * @param dims its extents as the primitive sees them (groups)
    */
-  weight(name: string, value: Value, dims: Shape, wanted: Desc): Place {
+  weight(name: string, value: Value, { dims, merged }: Grouping, wanted: Desc): Place {
     const known = this.#weightPlaces.get(value)?.find(({ desc }) => this.api.isEqual(desc, wanted));
     if (known !== undefined) return known;
-    const plain = this.plan.describe(dims, "f32", "plain");
-    const source = this.plan.as(this.plain(value), plain);
-    if (!this.#isParameter(value)) return this.plan.reordered(name, source, wanted);
-    if (this.api.isEqual(plain, wanted)) return source;
-    return this.#weightFrom(name, value, source, wanted);
-  }
-
-  /** The same of another form of the parameter, that `fill` makes of its values. */
-  derivedWeight(
-    name: string,
-    value: Value,
-    dims: Shape,
-    wanted: Desc,
-    fill: (from: Float32Array, into: Float32Array) => void,
-  ): Place {
-    const known = this.#weightPlaces.get(value)?.find(({ desc }) => this.api.isEqual(desc, wanted));
-    if (known !== undefined) return known;
-    const old = this.plain(value);
-    const plain = this.plan.describe(dims, "f32", "plain");
-    const source = this.#isParameter(value) ? this.plan.fixed(plain) : this.plan.place(plain);
-    const [from, into] = [this.plan.array(old), this.plan.array(source)];
-    const run = () => fill(from.data, into.data);
-    if (!this.#isParameter(value)) {
-      this.plan.host(name, [old], [source], run);
-      return this.plan.reordered(name, source, wanted);
-    }
-    this.plan.prepareHost(name, run);
-    return this.#weightFrom(name, value, source, wanted);
-  }
-
-  #weightFrom(name: string, value: Value, source: Place, wanted: Desc): Place {
-    const place = this.plan.fixed(wanted);
-    const spec = { primitive: "reorder", src: source.desc, dst: wanted } as const;
-    this.plan.prepare(name, this.api.primitive(name, spec), { [Arg.src]: source }, { [Arg.dst]: place });
-    this.#weightPlaces.set(value, [...(this.#weightPlaces.get(value) ?? []), place]);
+    const master = this.masters?.of(value)?.weight;
+    const isSeenSo = master !== undefined && sameShape(master.desc.dims, dims);
+    const source = isSeenSo ? master : this.#rowMajor(name, value, dims, merged);
+    const place = this.#inLayout(name, value, source, wanted);
+    if (this.#isParameter(value)) this.#weightPlaces.set(value, [...(this.#weightPlaces.get(value) ?? []), place]);
     return place;
+  }
+
+  /** A parameter under a primitive's extents, row-major. */
+  #rowMajor(name: string, value: Value, dims: Shape, merged: GroupShape | undefined): Place {
+    const { plan } = this;
+    const old = this.plain(value);
+    const plain = plan.describe(dims, "f32", "plain");
+    if (merged === undefined) return plan.as(old, plain);
+    const once = this.#isOnce(value);
+    const source = once ? plan.fixed(plain) : plan.place(plain);
+    const [from, into] = [plan.array(old), plan.array(source)];
+    const run = () => mergeGroups(merged, from.data, into.data.fill(0));
+    if (once) plan.asideHost("load", name, run);
+    else plan.host(name, [old], [source], run);
+    return source;
+  }
+
+  #inLayout(name: string, value: Value, source: Place, wanted: Desc): Place {
+    const { api, plan } = this;
+    if (api.isEqual(source.desc, wanted)) return source;
+    const primitive = api.primitive(name, { primitive: "reorder", src: source.desc, dst: wanted });
+    const once = this.#isOnce(value);
+    const place = once ? plan.fixed(wanted) : plan.place(wanted);
+    if (once) plan.aside("load", name, primitive, { [Arg.src]: source }, { [Arg.dst]: place });
+    else plan.run(name, primitive, { [Arg.src]: source }, { [Arg.dst]: place });
+    return place;
+  }
+
+  /** Whether a value never changes. */
+  #isOnce(value: Value): boolean {
+    return !this.options.live && this.#isParameter(value);
   }
 
   #parameter(value: Value): Place | undefined {
     if (!this.#isParameter(value)) return undefined;
+    const master = this.masters?.of(value);
+    if (master !== undefined) return this.set(value, master.weight);
     const { data } = this.#weights.get(value.name)!;
     const desc = this.plan.describe(value.type.shape, "f32", "plain");
     return this.set(value, this.plan.fixed(desc, this.options.live ? data : data.slice()));
   }
 
-  #isParameter(value: Value): value is Parameter {
+  #isParameter(value: Value): boolean {
     return this.#parameters.has(value);
   }
 

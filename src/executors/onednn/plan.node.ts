@@ -32,10 +32,17 @@ interface Step {
   readonly inPlace?: InPlace;
 }
 
-/** What runs, in order: `prepare` first (weights into the primitives' layouts), then the graph itself. */
+/**
+ * What runs besides the graph itself, over memory that stays: `load` once, before the first run (weights into the
+ * primitives' layouts); in training `check` after each run (whether gradients are finite), `update` then (the optimiser)
+ * and `store` when the weights are asked for.
+ */
+export type Phase = "load" | "check" | "update" | "store";
+
 export interface BoundPlan {
-  readonly prepare: readonly BoundStep[];
+  /** The graph, in order. */
   readonly steps: readonly BoundStep[];
+  readonly aside: Readonly<Record<Phase, readonly BoundStep[]>>;
   readonly arenaBytes: number;
   /** The reorders of activations that are left, by the operations that wanted them. */
   readonly reorders: readonly string[];
@@ -53,8 +60,8 @@ export class PlanBuilder {
   readonly block: 16 | 8 | undefined;
   readonly reorders: string[] = [];
   readonly #descs = new Map<string, Desc>();
-  readonly #prepare: Step[] = [];
   readonly #steps: Step[] = [];
+  readonly #aside: Readonly<Record<Phase, Step[]>> = { load: [], check: [], update: [], store: [] };
   readonly #slots: Slot[] = [];
   /** Views of placed buffers that steps of ours asked for. */
   readonly #views: (() => void)[] = [];
@@ -96,8 +103,14 @@ export class PlanBuilder {
   fixed(desc: Desc, data?: ArrayBufferView): Place {
     const bytes = this.api.sizeOf(desc);
     const fixed =
-      data === undefined ? alignedBytes(bytes) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      data === undefined ? this.memory(bytes) : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     return { slot: { bytes, fixed }, desc };
+  }
+
+  /** Zeros that begin at a cache line and stay. @throws SenetError `executor` where there is no such memory */
+  memory(bytes: number): Uint8Array {
+    const { buffer, start } = alignedMemory(bytes);
+    return new Uint8Array(buffer, start, bytes);
   }
 
   /** The same memory under another description. */
@@ -109,13 +122,13 @@ export class PlanBuilder {
     this.#steps.push(nativeStep(name, primitive, reads, writes, inPlace));
   }
 
-  /** Before each run, or once where the weights are frozen. */
-  prepare(name: string, primitive: Primitive, reads: Arguments, writes: Arguments): void {
-    this.#prepare.push(nativeStep(name, primitive, reads, writes));
+  /** All of its memory is fixed: the arena's belongs to the graph. */
+  aside(phase: Phase, name: string, primitive: Primitive, reads: Arguments, writes: Arguments): void {
+    this.#aside[phase].push(nativeStep(name, primitive, reads, writes));
   }
 
-  prepareHost(name: string, run: () => void): void {
-    this.#prepare.push({ name, host: run, reads: [], writes: [] });
+  asideHost(phase: Phase, name: string, run: () => void): void {
+    this.#aside[phase].push({ name, host: run, reads: [], writes: [] });
   }
 
   host(name: string, reads: readonly Place[], writes: readonly Place[], run: () => void): void {
@@ -157,7 +170,7 @@ export class PlanBuilder {
   bind(): BoundPlan {
     this.#live();
     const arena = planArena(this.#slots);
-    const { buffer, start } = arenaMemory(arena.bytes);
+    const { buffer, start } = alignedMemory(aligned(arena.bytes));
     for (const [slot, offset] of arena.offsets) slot.fixed = new Uint8Array(buffer, start + offset, slot.bytes);
     for (const slot of this.#slots) if (slot.fixed === undefined) slot.fixed = root(slot).fixed ?? empty;
     for (const view of this.#views) view();
@@ -183,9 +196,10 @@ export class PlanBuilder {
       const call = this.api.call(primitive.primitive, args);
       return { name, run: call };
     };
+    const { load, check, update, store } = this.#aside;
     return {
-      prepare: this.#prepare.map(bound),
       steps: this.#steps.map(bound),
+      aside: { load: load.map(bound), check: check.map(bound), update: update.map(bound), store: store.map(bound) },
       arenaBytes: arena.bytes,
       reorders: this.reorders,
     };
@@ -232,22 +246,12 @@ function nativeStep(name: string, primitive: Primitive, reads: Arguments, writes
   return inPlace === undefined ? step : { ...step, inPlace };
 }
 
-/** Fresh zeros that begin at a cache line. */
-function alignedBytes(bytes: number): Uint8Array {
-  const { buffer, start } = alignedMemory(bytes);
-  return new Uint8Array(buffer, start, bytes);
-}
-
 /** A typed array cannot be as long as memory may be; its buffer can. */
 function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly start: number } {
-  const buffer = new ArrayBuffer(bytes + alignment);
-  const over = Number(addressOf(new Uint8Array(buffer, 0, 1)) % BigInt(alignment));
-  return { buffer, start: over === 0 ? 0 : alignment - over };
-}
-
-function arenaMemory(bytes: number): ReturnType<typeof alignedMemory> {
   try {
-    return alignedMemory(aligned(bytes));
+    const buffer = new ArrayBuffer(bytes + alignment);
+    const over = Number(addressOf(new Uint8Array(buffer, 0, 1)) % BigInt(alignment));
+    return { buffer, start: over === 0 ? 0 : alignment - over };
   } catch (cause) {
     throw new SenetError("executor", "there is not enough memory for the plan", {
       expected: `${(bytes / 2 ** 20).toFixed(0)} MiB in one piece`,

@@ -3,14 +3,15 @@
 import type { Node, Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
 import type { Shape } from "../../tensor.ts";
-import { type GroupShape, mergeGroups, splitGroups } from "./host.ts";
-import type { Lowering, Rule } from "./lowering.node.ts";
-import type { Place } from "./plan.node.ts";
+import type { Grouping, Lowering, Rule } from "./lowering.node.ts";
 import {
   biasGradient,
+  gradientBy,
   innerProduct,
   innerProductBackwardInput,
-  innerProductBackwardWeight,
+  innerProductGradient,
+  runInnerProductBackwardWeight,
+  type WeightGradient,
   writeGradient,
 } from "./rules-linear.node.ts";
 import { Arg, type PostOp, Query, type Window } from "./spec.ts";
@@ -25,13 +26,6 @@ const windowOf = ({ stride, pad }: ConvAttrs): Window => ({
   padLow: [pad, pad],
   padHigh: [pad, pad],
 });
-
-interface Grouping {
-  /** The weights as the primitive sees them. */
-  readonly dims: Shape;
-  /** Where groups are merged. */
-  readonly merged?: GroupShape;
-}
 
 /**
  * Groups of a few channels have no fast code. Several of them in one group of a whole block, with zeros between, do
@@ -48,12 +42,6 @@ function groupingOf(lowering: Lowering, shape: Shape, groups: number): Grouping 
     dims: [groups / merge, (out / groups) * merge, inOfGroup * merge, height, width],
     merged: { out, groups, merge, row: inOfGroup * height * width },
   };
-}
-
-/** Weights in the layout that a primitive wants. */
-function weightsFor(lowering: Lowering, name: string, w: Value, { dims, merged }: Grouping, wanted: Place["desc"]) {
-  if (merged === undefined) return lowering.weight(name, w, dims, wanted);
-  return lowering.derivedWeight(name, w, dims, wanted, (from, into) => mergeGroups(merged, from, into));
 }
 
 /** Row-major pictures, such as those of three channels, go in and out in whatever layout the primitive likes. */
@@ -89,7 +77,7 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
   });
   if (behind !== undefined) lowering.done.add(behind.node);
   const has = { dims: grouping.dims, type };
-  const weights = weightsFor(lowering, node.name, w!, grouping, api.query(primitive, Query.weights, has)!);
+  const weights = lowering.weight(node.name, w!, grouping, api.query(primitive, Query.weights, has)!);
   const src = plan.reordered(
     node.name,
     lowering.place(x!),
@@ -141,7 +129,7 @@ export const conv2dBackwardInput: Rule<"conv2dBackwardInput"> = (lowering, node)
     hint,
   );
   const has = { dims: grouping.dims, type };
-  const weights = weightsFor(lowering, node.name, w, grouping, api.query(primitive, Query.weights, has)!);
+  const weights = lowering.weight(node.name, w, grouping, api.query(primitive, Query.weights, has)!);
   const wanted = api.query(primitive, Query.diffDst, { dims: dy.type.shape, type })!;
   const diffDst = plan.reordered(node.name, lowering.place(dy), wanted);
   const result = api.query(primitive, Query.diffSrc, { dims: attrs.inputShape, type })!;
@@ -152,61 +140,49 @@ export const conv2dBackwardInput: Rule<"conv2dBackwardInput"> = (lowering, node)
 
 export const conv2dBackwardWeight: Rule<"conv2dBackwardWeight"> = (lowering, node) => {
   const [x, dy] = node.inputs as [Value, Value];
-  const output = node.outputs[0]!;
-  const { attrs } = node;
+  const { attrs, name } = node;
+  const backward = weightGradient(lowering, node);
   if (isInnerProduct(x.type.shape, attrs.weightShape, attrs)) {
-    innerProductBackwardWeight(lowering, node.name, x, dy, output);
+    runInnerProductBackwardWeight(lowering, node, backward);
     return;
   }
   const { plan, api } = lowering;
-  const grouping = groupingOf(lowering, attrs.weightShape, attrs.groups);
   const type = lowering.typeOf(x.type.shape);
-  const bias = biasGradient(lowering, dy);
-  const hint = hintFor(lowering, node.name, x.type.shape, grouping, dy.type.shape, attrs);
-  const primitive = api.primitive(
-    node.name,
-    {
+  const { primitive, bias } = backward;
+  const wanted = (what: number, value: Value) => api.query(primitive, what, { dims: value.type.shape, type })!;
+  const src = plan.reordered(name, lowering.place(x), wanted(Query.src, x));
+  const diffDst = plan.reordered(name, lowering.place(dy), wanted(Query.diffDst, dy));
+  writeGradient(lowering, node, backward, (into) =>
+    plan.run(
+      name,
+      primitive,
+      { [Arg.src]: src, [Arg.diffDst]: diffDst },
+      { [Arg.diffWeights]: into, [Arg.diffBias]: bias && lowering.makePlain(bias.outputs[0]!) },
+    ),
+  );
+};
+
+/** The primitive that makes the gradient of weights, and how it writes it; the same one each time. */
+export function weightGradient(lowering: Lowering, node: Node<"conv2dBackwardWeight">): WeightGradient {
+  const [x, dy] = node.inputs as [Value, Value];
+  const { attrs, name } = node;
+  return lowering.once(node, () => {
+    if (isInnerProduct(x.type.shape, attrs.weightShape, attrs)) {
+      return innerProductGradient(lowering, name, x, dy, attrs.weightShape);
+    }
+    const { plan, api } = lowering;
+    const grouping = groupingOf(lowering, attrs.weightShape, attrs.groups);
+    const bias = biasGradient(lowering, dy);
+    const spec = {
       primitive: "convolution",
       pass: "backwardWeights",
       src: activation(lowering, x.type.shape),
       weights: plan.describe(grouping.dims, "f32", "any"),
-      bias: bias?.desc,
+      bias: bias && plan.describe(bias.outputs[0]!.type.shape, "f32", "plain"),
       dst: activation(lowering, dy.type.shape),
       window: windowOf(attrs),
-    },
-    hint,
-  );
-  const src = plan.reordered(
-    node.name,
-    lowering.place(x),
-    api.query(primitive, Query.src, { dims: x.type.shape, type })!,
-  );
-  const diffDst = plan.reordered(
-    node.name,
-    lowering.place(dy),
-    api.query(primitive, Query.diffDst, { dims: dy.type.shape, type })!,
-  );
-  const result = resultOf(lowering, node, grouping);
-  const has = api.query(primitive, Query.diffWeights, { dims: grouping.dims, type: "f32" })!;
-  writeGradient(lowering, node.name, has, result.place, (into) =>
-    plan.run(
-      node.name,
-      primitive,
-      { [Arg.src]: src, [Arg.diffDst]: diffDst },
-      { [Arg.diffWeights]: into, [Arg.diffBias]: bias },
-    ),
-  );
-  result.finish();
-};
-
-/** Where the gradient of the weights goes, row-major, and what is left to do then: to take merged groups apart. */
-function resultOf(lowering: Lowering, node: Node<"conv2dBackwardWeight">, { dims, merged }: Grouping) {
-  const { plan } = lowering;
-  const place = lowering.makePlain(node.outputs[0]!);
-  const desc = plan.describe(dims, "f32", "plain");
-  if (merged === undefined) return { place: plan.as(place, desc), finish: () => {} };
-  const whole = plan.place(desc);
-  const [from, into] = [plan.array(whole), plan.array(place)];
-  const finish = () => plan.host(node.name, [whole], [place], () => splitGroups(merged, from.data, into.data));
-  return { place: whole, finish };
+    } as const;
+    const hint = hintFor(lowering, name, x.type.shape, grouping, dy.type.shape, attrs);
+    return gradientBy(lowering, api.primitive(name, spec, hint), grouping, bias);
+  });
 }

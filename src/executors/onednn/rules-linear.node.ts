@@ -1,8 +1,13 @@
 /** Fully connected layers, and 1×1 convolutions of a single position, which are the same. */
 
-import type { Value } from "../../ir/graph.ts";
-import type { Lowering, Rule } from "./lowering.node.ts";
-import { Arg, type Desc, type ElementType, type PostOp, Query } from "./spec.ts";
+import type { Node, Value } from "../../ir/graph.ts";
+import type { Shape } from "../../tensor.ts";
+import type { Primitive } from "./api.node.ts";
+import { splitGroups } from "./host.ts";
+import type { Grouping, Lowering, Rule } from "./lowering.node.ts";
+import type { Form } from "./masters.node.ts";
+import type { Place } from "./plan.node.ts";
+import { Arg, type ElementType, type PostOp, Query } from "./spec.ts";
 
 export const linear: Rule<"linear"> = (lowering, node) => {
   const [x, w, b] = node.inputs;
@@ -36,7 +41,7 @@ export function innerProduct(
     dst: dst.desc,
     postOps,
   });
-  const weights = lowering.weight(name, w, dims, api.query(primitive, Query.weights, { dims, type })!);
+  const weights = lowering.weight(name, w, { dims }, api.query(primitive, Query.weights, { dims, type })!);
   const reads = { [Arg.src]: src, [Arg.weights]: weights, [Arg.bias]: bias };
   plan.run(name, primitive, reads, { [Arg.dst]: dst });
 }
@@ -56,61 +61,111 @@ export function innerProductBackwardInput(lowering: Lowering, name: string, dy: 
   const spec = { primitive: "innerProduct", src: diffSrc.desc, weights: wanted, dst: diffDst.desc } as const;
   const hint = api.primitive(name, { ...spec, pass: "forward" });
   const primitive = api.primitive(name, { ...spec, pass: "backwardData" }, hint);
-  const weights = lowering.weight(name, w, dims, api.query(primitive, Query.weights, { dims, type })!);
+  const weights = lowering.weight(name, w, { dims }, api.query(primitive, Query.weights, { dims, type })!);
   plan.run(name, primitive, { [Arg.diffDst]: diffDst, [Arg.weights]: weights }, { [Arg.diffSrc]: diffSrc });
 }
 
 export const linearBackwardWeight: Rule<"linearBackwardWeight"> = (lowering, node) => {
-  const [x, dy] = node.inputs;
-  innerProductBackwardWeight(lowering, node.name, x!, dy!, node.outputs[0]!);
+  runInnerProductBackwardWeight(lowering, node, linearGradient(lowering, node));
 };
 
-export function innerProductBackwardWeight(lowering: Lowering, name: string, x: Value, dy: Value, output: Value): void {
+/** How the gradient of weights is made: the primitive, the bias's gradient that comes with it, and what it writes. */
+export interface WeightGradient extends Form {
+  readonly primitive: Primitive;
+  readonly bias: Node<"channelSum"> | undefined;
+}
+
+export function gradientBy(
+  { api }: Lowering,
+  primitive: Primitive,
+  { dims, merged }: Grouping,
+  bias: Node<"channelSum"> | undefined,
+): WeightGradient {
+  const desc = api.query(primitive, Query.diffWeights, { dims, type: "f32" })!;
+  return merged === undefined ? { primitive, bias, desc } : { primitive, bias, desc, merged };
+}
+
+export function linearGradient(lowering: Lowering, node: Node<"linearBackwardWeight">): WeightGradient {
+  const [x, dy] = node.inputs as [Value, Value];
+  return lowering.once(node, () => innerProductGradient(lowering, node.name, x, dy, node.outputs[0]!.type.shape));
+}
+
+export function innerProductGradient(
+  lowering: Lowering,
+  name: string,
+  x: Value,
+  dy: Value,
+  shape: Shape,
+): WeightGradient {
   const { plan, api } = lowering;
-  const src = flat(lowering, lowering.get(x), x);
-  const diffDst = flat(lowering, lowering.get(dy), dy);
-  const dims = [output.type.shape[0]!, output.type.shape[1]!];
-  const result = plan.as(lowering.makePlain(output), plan.describe(dims, "f32", "plain"));
+  const dims = [shape[0]!, shape[1]!];
+  const type = lowering.typeOf(x.type.shape);
   const bias = biasGradient(lowering, dy);
   const spec = {
     primitive: "innerProduct",
-    src: src.desc,
+    src: plan.describe([x.type.shape[0]!, shape[1]!], type, "plain"),
     weights: plan.describe(dims, "f32", "any"),
-    bias: bias?.desc,
-    dst: diffDst.desc,
+    bias: bias && plan.describe(bias.outputs[0]!.type.shape, "f32", "plain"),
+    dst: plan.describe([dy.type.shape[0]!, shape[0]!], lowering.typeOf(dy.type.shape), "plain"),
   } as const;
-  const weights = plan.describe(dims, src.desc.type, "any");
-  const hint = api.primitive(name, { ...spec, weights, pass: "forward" });
-  const primitive = api.primitive(name, { ...spec, pass: "backwardWeights" }, hint);
-  const reads = { [Arg.src]: src, [Arg.diffDst]: diffDst };
-  writeGradient(lowering, name, api.query(primitive, Query.diffWeights, { dims, type: "f32" })!, result, (into) =>
-    plan.run(name, primitive, reads, { [Arg.diffWeights]: into, [Arg.diffBias]: bias }),
+  const hint = api.primitive(name, { ...spec, weights: plan.describe(dims, type, "any"), pass: "forward" });
+  return gradientBy(lowering, api.primitive(name, { ...spec, pass: "backwardWeights" }, hint), { dims }, bias);
+}
+
+export function runInnerProductBackwardWeight(
+  lowering: Lowering,
+  node: Node<"linearBackwardWeight"> | Node<"conv2dBackwardWeight">,
+  backward: WeightGradient,
+): void {
+  const [x, dy] = node.inputs as readonly [Value, Value];
+  const reads = {
+    [Arg.src]: flat(lowering, lowering.get(x), x),
+    [Arg.diffDst]: flat(lowering, lowering.get(dy), dy),
+  };
+  const { primitive, bias } = backward;
+  writeGradient(lowering, node, backward, (into) =>
+    lowering.plan.run(node.name, primitive, reads, {
+      [Arg.diffWeights]: into,
+      [Arg.diffBias]: bias && lowering.makePlain(bias.outputs[0]!),
+    }),
   );
 }
 
-/** Into the result itself where the primitive writes row-major, else beside it and over. */
+/** Where it is kept in training; else row-major, groups taken apart. */
 export function writeGradient(
-  { plan, api }: Lowering,
-  name: string,
-  has: Desc,
-  result: ReturnType<typeof plan.place>,
-  run: (into: ReturnType<typeof plan.place>) => void,
+  lowering: Lowering,
+  node: Node<"linearBackwardWeight"> | Node<"conv2dBackwardWeight">,
+  { desc: has, merged }: WeightGradient,
+  run: (into: Place) => void,
 ): void {
-  if (api.isEqual(has, result.desc)) {
-    run(result);
+  const { plan, api, masters } = lowering;
+  const output = node.outputs[0]!;
+  const master = masters?.ofGradient(output);
+  if (master !== undefined && api.isEqual(master.form.desc, has)) {
+    run(lowering.set(output, master.gradient));
+    masters!.mask(node.name, master);
     return;
   }
-  const into = plan.place(has);
-  run(into);
-  plan.copyWeight(name, into, result);
+  const plain = plan.describe(has.dims, "f32", "plain");
+  const result = lowering.makePlain(output);
+  const whole = merged === undefined ? plan.as(result, plain) : plan.place(plain);
+  if (api.isEqual(has, plain)) run(whole);
+  else {
+    const into = plan.place(has);
+    run(into);
+    plan.copyWeight(node.name, into, whole);
+  }
+  if (merged === undefined) return;
+  const [from, into] = [plan.array(whole), plan.array(result)];
+  plan.host(node.name, [whole], [result], () => splitGroups(merged, from.data, into.data));
 }
 
 /** The gradient of the bias comes with that of the weights. */
-export function biasGradient(lowering: Lowering, dy: Value): ReturnType<typeof lowering.place> | undefined {
+export function biasGradient(lowering: Lowering, dy: Value): Node<"channelSum"> | undefined {
   const sum = lowering.fusion.users(dy).find((user) => user.op === "channelSum" && !lowering.done.has(user));
   if (sum === undefined) return undefined;
   lowering.done.add(sum);
-  return lowering.makePlain(sum.outputs[0]!);
+  return sum as Node<"channelSum">;
 }
 
 /** What no gradient of weights has brought: the mean over the positions by pooling, the rest here. */
@@ -145,6 +200,6 @@ export const channelSum: Rule<"channelSum"> = (lowering, node) => {
 };
 
 /** `[N,C,1,1]` and `[N,C]` are the same memory. */
-function flat({ plan }: Lowering, place: ReturnType<typeof plan.place>, { type: { shape } }: Value) {
+function flat({ plan }: Lowering, place: Place, { type: { shape } }: Value): Place {
   return plan.as(place, plan.describe([shape[0]!, shape[1]!], place.desc.type, "plain"));
 }

@@ -16,7 +16,13 @@ export type ElementType = "f32" | "bf16";
 export type Layout = "any" | "plain" | "blocked16" | "blocked8";
 
 /** What is done to each result before it is written, in order. */
-export type PostOp = { readonly kind: "relu" | "sigmoid" } | { readonly kind: "add" | "mul"; readonly operand: Desc };
+export type PostOp =
+  | { readonly kind: "relu" | "sigmoid" }
+  /** Times `alpha`. */
+  | { readonly kind: "linear"; readonly alpha: number }
+  | { readonly kind: "add" | "mul"; readonly operand: Desc }
+  /** Plus `scale` times what the destination holds. */
+  | { readonly kind: "sum"; readonly scale: number };
 
 export interface Window {
   readonly strides: readonly number[];

@@ -6,6 +6,7 @@ import type { Graph, Parameter } from "../../ir/graph.ts";
 import { sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
+import { hostTrainer } from "../host-trainer.ts";
 import { commonBatch, isBatchFree, runInPortions } from "../portions.ts";
 import { nchwc } from "./emitter.ts";
 import { lower } from "./lower.ts";
@@ -31,6 +32,7 @@ export const ortExecutor: Executor = {
     const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
     return new OrtExecutable(session, graph, plan);
   },
+  compileTraining: (...training) => hostTrainer(ortExecutor, ...training),
 };
 
 async function createSession(graph: Graph, model: Uint8Array, { threads }: CompileOptions): Promise<InferenceSession> {

@@ -10,6 +10,7 @@ import type { Op } from "../../ir/ops.ts";
 import { type Tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
+import { hostTrainer } from "../host-trainer.ts";
 import type { Operands } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
 
@@ -23,6 +24,7 @@ export const referenceExecutor: Executor = {
   async compile(graph, weights, options) {
     return new ReferenceExecutable(graph, weights, options);
   },
+  compileTraining: (...training) => hostTrainer(referenceExecutor, ...training),
 };
 
 class ReferenceExecutable implements Executable {
