@@ -14,6 +14,8 @@ export interface CompileOptions {
   readonly weights?: "live" | "frozen";
   /** Threads inside one operation; default: one per core. */
   readonly threads?: number;
+  /** Told, step by step, the kind of work and the milliseconds that it took, by an engine that knows (onednn). */
+  readonly observe?: (kind: string, milliseconds: number) => void;
 }
 
 export interface Executor {
@@ -40,9 +42,19 @@ export interface Executable {
    */
   run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
   dispose(): Promise<void>;
+  /** Of an engine that plans steps and memory itself. */
+  readonly plan?: PlanFacts;
 }
 
-export type TrainingOptions = Pick<CompileOptions, "threads">;
+export interface PlanFacts {
+  readonly steps: number;
+  /** Memory that activations and their gradients share. */
+  readonly arenaBytes: number;
+  /** The activations that have to change their layout on the way, by the operations that want it. */
+  readonly reorders: readonly string[];
+}
+
+export type TrainingOptions = Pick<CompileOptions, "threads" | "observe">;
 
 /**
  * Stochastic gradient descent with momentum, as PyTorch has it:
@@ -73,6 +85,7 @@ export interface Trainer {
   /** Brings weights and velocities into their arrays, which are otherwise those of before the first step or of the last call. */
   synchronise(): Promise<void>;
   dispose(): Promise<void>;
+  readonly plan?: PlanFacts;
 }
 
 export interface Stepped {

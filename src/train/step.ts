@@ -3,7 +3,7 @@
 import { differentiate } from "../autodiff/differentiate.ts";
 import { SenetError } from "../errors.ts";
 import { countCorrect } from "../evaluate/metrics.ts";
-import type { Executor, Trainer, Weights } from "../executors/executor.ts";
+import type { Executor, PlanFacts, Trainer, TrainingOptions, Weights } from "../executors/executor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor } from "../tensor.ts";
@@ -20,6 +20,7 @@ export interface StepOptions {
   readonly seed?: number;
   readonly sgd: SgdConfig;
   readonly threads?: number;
+  readonly observe?: TrainingOptions["observe"];
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
   readonly recompute?: boolean;
 }
@@ -74,12 +75,15 @@ export class TrainingStep {
     options: StepOptions,
     velocities?: ReadonlyMap<string, Tensor>,
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, labelSmoothing, threads, sgd, seed = 0 } = options;
+    const { batchSize, imageSize, labelSmoothing, threads, observe, sgd, seed = 0 } = options;
     const forward = lossGraph(model, { batch: batchSize, imageSize, labelSmoothing });
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const rule = new Sgd(graph, sgd, velocities);
-    const trainer = await executor.compileTraining(graph, weights, rule, threads === undefined ? {} : { threads });
+    const trainer = await executor.compileTraining(graph, weights, rule, {
+      ...(threads === undefined ? {} : { threads }),
+      ...(observe === undefined ? {} : { observe }),
+    });
     return new TrainingStep(executor, graph, trainer, weights, rule, new Dropout(graph, dropoutRates(model), seed));
   }
 
@@ -113,6 +117,11 @@ export class TrainingStep {
       });
     }
     return { loss, correct: countCorrect(outputs.get("logits")!, labels, 1), optimiserMilliseconds };
+  }
+
+  /** Of an engine that plans steps and memory itself. */
+  get plan(): PlanFacts | undefined {
+    return this.#trainer.plan;
   }
 
   /** Brings the weights and the optimiser's velocities into their arrays; to be done before anybody reads these. */

@@ -2,7 +2,7 @@
 
 import { cpus } from "node:os";
 import type { Command } from "commander";
-import type { Executor } from "../../executors/executor.ts";
+import type { Executor, PlanFacts, TrainingOptions } from "../../executors/executor.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { createRandom } from "../../random.ts";
@@ -23,11 +23,16 @@ interface BenchmarkOptions {
   readonly threads?: number;
   readonly recompute?: true;
   readonly runs: number;
+  readonly profile?: true;
   readonly json?: true;
 }
 
-/** Milliseconds of each run of each part, in order. */
-type Samples = Readonly<Record<string, readonly number[]>>;
+/** What was measured. */
+interface Measured {
+  /** Milliseconds of each run of each part, in order. */
+  readonly samples: Readonly<Record<string, readonly number[]>>;
+  readonly plan: PlanFacts | undefined;
+}
 
 export function benchmarkCommand(program: Command): void {
   program
@@ -42,11 +47,12 @@ export function benchmarkCommand(program: Command): void {
     .addOption(precisionOption())
     .addOption(threadsOption())
     .option("--recompute", "training: compute activations again instead of keeping them")
+    .option("--profile", "also where the time goes, and what was planned (executor onednn)")
     .addOption(jsonOption())
     .addHelpText(
       "after",
       "\nExamples:\n  senet benchmark --model se-resnet-50 --batch-size 8\n" +
-        "  senet benchmark --model se-resnet-20 --mode training --batch-size 128\n\nThe last line of standard output is one JSON object.",
+        "  senet benchmark --model se-resnet-20 --mode training --batch-size 128 --profile\n\nThe last line of standard output is one JSON object.",
     )
     .action(runBenchmark);
 }
@@ -62,7 +68,8 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
   });
   process.stderr.write(`${executor.name}: ${reason}\n`);
   const measure = options.mode === "inference" ? measureInference : measureTraining;
-  const samples = await measure(executor, network, imageSize, options);
+  const profile = new Profile();
+  const { samples, plan } = await measure(executor, network, imageSize, options, profile);
 
   const parts = Object.entries(samples).map(([part, times]) => ({ part, ...perImage(times, options.batchSize) }));
   const { model: name, mode, batchSize } = options;
@@ -78,12 +85,56 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
     millisecondsPerImage: total.median,
     imagesPerSecond: 1000 / total.median,
     parts: Object.fromEntries(parts.map(({ part, median }) => [part, median])),
+    ...(options.profile && { kinds: Object.fromEntries(profile.kinds(batchSize)), plan }),
   };
   if (options.json !== true) {
     const row = (p: (typeof parts)[number]) => [p.part, p.median.toFixed(3), p.lowest.toFixed(3), p.highest.toFixed(3)];
     console.log(table(["ms an image", "median", "lowest", "highest"], parts.map(row)));
+    if (options.profile === true) console.log(`\n${profileText(profile.kinds(batchSize), plan)}`);
   }
   console.log(JSON.stringify(summary));
+}
+
+/** Adds up, run by run, what an executor tells of its work. */
+class Profile {
+  readonly #runs: Map<string, number>[] = [];
+  #run = new Map<string, number>();
+
+  readonly observe = (kind: string, milliseconds: number): void => {
+    this.#run.set(kind, (this.#run.get(kind) ?? 0) + milliseconds);
+  };
+
+  /** What was told until now is a run, if it `counts`. */
+  endRun(counts: boolean): void {
+    if (counts) this.#runs.push(this.#run);
+    this.#run = new Map();
+  }
+
+  /** The median over the runs of each kind of work, in milliseconds an image, the largest first. */
+  kinds(batchSize: number): readonly (readonly [kind: string, milliseconds: number])[] {
+    const names = new Set(this.#runs.flatMap((run) => [...run.keys()]));
+    const medianOf = (kind: string) =>
+      perImage(
+        this.#runs.map((run) => run.get(kind) ?? 0),
+        batchSize,
+      ).median;
+    return [...names].map((kind) => [kind, medianOf(kind)] as const).sort((a, b) => b[1] - a[1]);
+  }
+}
+
+function profileText(kinds: ReturnType<Profile["kinds"]>, plan: PlanFacts | undefined): string {
+  if (plan === undefined) return "This executor does not tell where its time goes.";
+  const { steps, arenaBytes, reorders } = plan;
+  const lines = [
+    table(
+      ["kind of work", "ms an image"],
+      kinds.map(([kind, milliseconds]) => [kind, milliseconds.toFixed(3)]),
+    ),
+    "",
+    `plan: ${steps} steps; activations share ${Math.ceil(arenaBytes / 2 ** 20)} MiB`,
+    `activations that change their layout on the way: ${reorders.length === 0 ? "none" : reorders.join(", ")}`,
+  ];
+  return lines.join("\n");
 }
 
 function perImage(times: readonly number[], batchSize: number) {
@@ -108,29 +159,38 @@ async function measureInference(
   executor: Executor,
   network: Model,
   imageSize: number,
-  { batchSize, runs, threads }: BenchmarkOptions,
-): Promise<Samples> {
+  options: BenchmarkOptions,
+  profile: Profile,
+): Promise<Measured> {
+  const { batchSize, runs } = options;
   const graph = inferenceGraph(network, { batch: batchSize, imageSize });
   const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
-  const executable = await executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
+  const executable = await executor.compile(program.graph, program.weights, engineOptions(options, profile));
   const inputs = new Map([[inputName, randomPictures(batchSize, imageSize)]]);
   const total: number[] = [];
   for (let run = -warmUps; run < runs; run++) {
     const start = performance.now();
     await executable.run(inputs);
     if (run >= 0) total.push(performance.now() - start);
+    profile.endRun(run >= 0);
   }
   await executable.dispose();
-  return { total };
+  return { samples: { total }, plan: executable.plan };
 }
+
+const engineOptions = ({ threads, profile: wanted }: BenchmarkOptions, profile: Profile): TrainingOptions => ({
+  ...(threads === undefined ? {} : { threads }),
+  ...(wanted === true && { observe: profile.observe }),
+});
 
 async function measureTraining(
   executor: Executor,
   network: Model,
   imageSize: number,
   options: BenchmarkOptions,
-): Promise<Samples> {
-  const { batchSize, runs, threads } = options;
+  profile: Profile,
+): Promise<Measured> {
+  const { batchSize, runs } = options;
   const weights = initialWeights(lossGraph(network, { batch: batchSize, imageSize }), 0);
   const step = await TrainingStep.create(executor, network, weights, {
     batchSize,
@@ -138,7 +198,7 @@ async function measureTraining(
     labelSmoothing: 0.1,
     recompute: options.recompute === true,
     sgd: { momentum: 0.9, nesterov: true, weightDecay: 5e-5, decayAll: false },
-    ...(threads === undefined ? {} : { threads }),
+    ...engineOptions(options, profile),
   });
   const images = randomPictures(batchSize, imageSize);
   const labels = tensor(
@@ -150,11 +210,12 @@ async function measureTraining(
     const start = performance.now();
     const { optimiserMilliseconds } = await step.run(images, labels, 1e-3);
     const total = performance.now() - start;
+    profile.endRun(run >= 0);
     if (run < 0) continue;
     samples.total.push(total);
     samples.optimiser.push(optimiserMilliseconds);
     samples["forward and backward"].push(total - optimiserMilliseconds);
   }
   await step.dispose();
-  return samples;
+  return { samples, plan: step.plan };
 }

@@ -112,7 +112,8 @@ function bindShared({ bind }: Library) {
 export interface Primitive {
   readonly handle: Handle;
   readonly descriptor: Handle;
-  readonly postOps: readonly PostOp[];
+  /** For people: `convolution backwardData`. */
+  readonly kind: string;
 }
 
 /** The library, speaking. Everything that it makes lives until `dispose`. */
@@ -165,12 +166,13 @@ export class Api {
   primitive(name: string, spec: Spec, hint?: Primitive): Primitive {
     const postOps = ("postOps" in spec ? spec.postOps : undefined) ?? [];
     const attributes = postOps.length === 0 ? null : this.#attributes(name, postOps);
-    const what = `${name}: ${spec.primitive}${"pass" in spec ? ` (${spec.pass})` : ""}`;
+    const kind = `${spec.primitive}${"pass" in spec ? ` ${spec.pass}` : ""}`;
+    const what = `${name}: ${kind}`;
     const status = this.#dialect.create(spec, attributes, this.#engine, hint?.descriptor ?? null, this.#out);
     const descriptor = this.#made(what, status);
     if (attributes !== null) this.#f.attrDestroy(attributes);
     const handle = this.#made(what, this.#f.primitiveCreate(this.#out, descriptor));
-    const primitive = { handle, descriptor, postOps };
+    const primitive = { handle, descriptor, kind };
     this.#primitives.push(primitive);
     return primitive;
   }

@@ -9,6 +9,7 @@ import type {
   CompileOptions,
   Executable,
   Executor,
+  PlanFacts,
   SgdRule,
   Stepped,
   Trainer,
@@ -47,7 +48,10 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
       const live = options.weights === "live";
       return opened(options, (api, threads) => {
         const lowered = lower(api, graph, weights, { live, type });
-        return new OnednnExecutable(new Runner(api, graph, lowered, threads), !live && isBatchFree(graph));
+        return new OnednnExecutable(
+          new Runner(api, graph, lowered, { ...options, threads }),
+          !live && isBatchFree(graph),
+        );
       });
     },
     async compileTraining(
@@ -59,7 +63,7 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
       checkWeights(graph, weights);
       return opened(options, (api, threads) => {
         const lowered = lowerTraining(api, graph, weights, sgd, { type });
-        return new OnednnTrainer(new Runner(api, graph, lowered, threads), lowered);
+        return new OnednnTrainer(new Runner(api, graph, lowered, { ...options, threads }), lowered);
       });
     },
   };
@@ -82,21 +86,28 @@ type Tensors = ReadonlyMap<string, Tensor>;
 /** How long the event loop may stand still, primitives permitting. */
 const sliceMilliseconds = 15;
 
+type RunnerOptions = TrainingOptions & { readonly threads: number };
+
 /** Runs the plan's steps. */
 class Runner {
   readonly graph: Graph;
   readonly #api: Api;
   readonly #lowered: Lowered;
-  readonly #threads: number;
+  readonly #options: RunnerOptions;
   #isLoaded = false;
   /** Runs come one after the other, though each lets others go on in between. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(api: Api, graph: Graph, lowered: Lowered, threads: number) {
+  constructor(api: Api, graph: Graph, lowered: Lowered, options: RunnerOptions) {
     this.#api = api;
     this.graph = graph;
     this.#lowered = lowered;
-    this.#threads = threads;
+    this.#options = options;
+  }
+
+  get plan(): PlanFacts {
+    const { steps, arenaBytes, reorders } = this.#lowered.plan;
+    return { steps: steps.length, arenaBytes, reorders };
   }
 
   /** Whatever others have begun before. */
@@ -118,16 +129,22 @@ class Runner {
 
   /** @throws SenetError `executor` naming the step that failed */
   async steps(steps: readonly BoundStep[]): Promise<void> {
-    setThreads(this.#threads);
-    let mark = performance.now();
-    for (const { name, run } of steps) {
+    const { threads, observe } = this.#options;
+    setThreads(threads);
+    let start = performance.now();
+    let sliceEnd = start + sliceMilliseconds;
+    for (const { name, kind, run } of steps) {
       const status = run();
       if (status !== 0) throw new SenetError("executor", "oneDNN failed", { where: name, found: `status ${status}` });
-      if (performance.now() - mark < sliceMilliseconds) continue;
+      const now = performance.now();
+      observe?.(kind, now - start);
+      start = now;
+      if (now < sliceEnd) continue;
       // Progress, Ctrl-C and the loader go on.
       await new Promise((resolve) => setImmediate(resolve));
-      setThreads(this.#threads);
-      mark = performance.now();
+      setThreads(threads);
+      start = performance.now();
+      sliceEnd = start + sliceMilliseconds;
     }
   }
 
@@ -147,6 +164,10 @@ class OnednnExecutable implements Executable {
   constructor(runner: Runner, anyBatch: boolean) {
     this.#runner = runner;
     this.#anyBatch = anyBatch;
+  }
+
+  get plan(): PlanFacts {
+    return this.#runner.plan;
   }
 
   async run(inputs: Tensors): Promise<Tensors> {
@@ -174,6 +195,10 @@ class OnednnTrainer implements Trainer {
   constructor(runner: Runner, lowered: LoweredTraining) {
     this.#runner = runner;
     this.#lowered = lowered;
+  }
+
+  get plan(): PlanFacts {
+    return this.#runner.plan;
   }
 
   async step(inputs: Tensors, rate: number): Promise<Stepped> {

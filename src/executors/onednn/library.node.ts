@@ -1,5 +1,7 @@
 /** Finds oneDNN on this machine and loads it. */
 
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import koffi from "koffi";
 import { SenetError } from "../../errors.ts";
 
@@ -28,9 +30,13 @@ export interface Library {
   bind<Result = number>(declaration: string): NativeFunction<Result>;
 }
 
-/** Where the library may be, the newest API first: by the system's search, then where Homebrew puts it. */
-const candidates = [
+/**
+ * Where the library may be, the newest API first: by the system's search, by whatever version Debian has put into its
+ * name (`libdnnl.so.3.6`), then where Homebrew puts it.
+ */
+const candidates = (): readonly string[] => [
   "libdnnl.so.3",
+  ...versionedNames(["/usr/lib", "/usr/lib64", `/usr/lib/${debianArchitecture}-linux-gnu`, "/usr/local/lib"]),
   "libdnnl.so.2",
   "/opt/homebrew/opt/onednn/lib/libdnnl.dylib",
   "/usr/local/opt/onednn/lib/libdnnl.dylib",
@@ -38,9 +44,22 @@ const candidates = [
   "dnnl.dll",
 ];
 
+const debianArchitecture = process.arch === "arm64" ? "aarch64" : "x86_64";
+
+/** The files in these folders that are a library of the third API, the newest first. */
+export function versionedNames(folders: readonly string[]): readonly string[] {
+  const found = folders.flatMap((folder) => {
+    const names = existsSync(folder) ? readdirSync(folder) : [];
+    return names.filter((name) => /^libdnnl\.so\.3\.\d+$/.test(name)).map((name) => join(folder, name));
+  });
+  const minor = (path: string) => Number(path.slice(path.lastIndexOf(".") + 1));
+  return found.sort((a, b) => minor(b) - minor(a));
+}
+
 const supported = [2, 3];
 export const pathVariable = "SENET_ONEDNN";
-const install = "apt-get install libdnnl2 (Debian, Ubuntu), brew install onednn (macOS), or SENET_ONEDNN=path";
+const install =
+  "apt-get install libdnnl2 (Debian 12) or libdnnl3.6 (Debian 13), brew install onednn (macOS), or SENET_ONEDNN=path";
 
 /**
  * @param path what `SENET_ONEDNN` says: the library itself, and nothing else is looked for
@@ -48,7 +67,7 @@ const install = "apt-get install libdnnl2 (Debian, Ubuntu), brew install onednn 
  */
 export function loadLibrary(path: string | undefined = process.env[pathVariable]): Library {
   const reasons: string[] = [];
-  for (const candidate of path === undefined || path === "" ? candidates : [path]) {
+  for (const candidate of path === undefined || path === "" ? candidates() : [path]) {
     try {
       return open(candidate);
     } catch (cause) {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../../tests/command.ts";
 import { SenetError } from "../../errors.ts";
-import { loadLibrary } from "./library.node.ts";
+import { loadLibrary, versionedNames } from "./library.node.ts";
 
 const refused = (pattern: RegExp) => (error: unknown) =>
   error instanceof SenetError && error.code === "executor" && pattern.test(error.message);
@@ -27,4 +27,21 @@ test("a library that is not oneDNN is refused by the function that it lacks", {
   skip: other === undefined && "no other library is known here",
 }, () => {
   assert.throws(() => loadLibrary(other), refused(/no function dnnl_version/));
+});
+
+test("libraries with their version in the name are found, the newest first, and no others", () => {
+  const folder = temporaryFolder();
+  const names = [
+    "libdnnl.so.3.6",
+    "libdnnl.so.3.10",
+    "libdnnl.so.2.6",
+    "libdnnl.so.3.6.1",
+    "libdnnl.so",
+    "libdnnl_graph.so.3.6",
+  ];
+  for (const name of names) writeFileSync(join(folder, name), "");
+  assert.deepEqual(versionedNames(["/nowhere", folder]), [
+    join(folder, "libdnnl.so.3.10"),
+    join(folder, "libdnnl.so.3.6"),
+  ]);
 });

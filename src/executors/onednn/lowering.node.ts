@@ -94,6 +94,11 @@ export class Lowering {
     return place;
   }
 
+  /** Whether a value is there already. */
+  isPlaced(value: Value): boolean {
+    return this.#places.has(value);
+  }
+
   /** A value as it stays between operations. */
   get(value: Value): Place {
     return this.plan.reordered(value.name, this.place(value), this.descOf(value.type.shape));

@@ -50,6 +50,8 @@ export interface BoundPlan {
 
 export interface BoundStep {
   readonly name: string;
+  /** For people: the primitive, or that it is ours. */
+  readonly kind: string;
   /** Gives the library's status: 0 is success. */
   run(): number;
 }
@@ -184,17 +186,15 @@ export class PlanBuilder {
     };
     const bound = ({ name, primitive, host }: Step): BoundStep => {
       if (primitive === undefined) {
-        return {
-          name,
-          run: () => {
-            host!();
-            return 0;
-          },
+        const run = () => {
+          host!();
+          return 0;
         };
+        return { name, kind: "in TypeScript", run };
       }
       const args = new Map([...primitive.args].map(([arg, place]) => [arg, memoryOf(place)]));
       const call = this.api.call(primitive.primitive, args);
-      return { name, run: call };
+      return { name, kind: primitive.primitive.kind, run: call };
     };
     const { load, check, update, store } = this.#aside;
     return {

@@ -4,6 +4,7 @@ import type { Node, Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
 import type { Shape } from "../../tensor.ts";
 import type { Grouping, Lowering, Rule } from "./lowering.node.ts";
+import type { Place } from "./plan.node.ts";
 import {
   biasGradient,
   gradientBy,
@@ -61,10 +62,9 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
   }
   const { plan, api } = lowering;
   const type = lowering.typeOf(x!.type.shape);
-  const behind = lowering.fusion.activation(output);
   const grouping = groupingOf(lowering, w!.type.shape, node.attrs.groups);
   const bias = b && lowering.plain(b);
-  const postOps: readonly PostOp[] = behind === undefined ? [] : [{ kind: behind.kind }];
+  const behind = whatFollows(lowering, output);
   const primitive = api.primitive(node.name, {
     primitive: "convolution",
     pass: "forward",
@@ -73,24 +73,37 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
     bias: bias?.desc,
     dst: activation(lowering, output.type.shape),
     window: windowOf(node.attrs),
-    postOps,
+    postOps: behind.postOps,
   });
-  if (behind !== undefined) lowering.done.add(behind.node);
   const has = { dims: grouping.dims, type };
   const weights = lowering.weight(node.name, w!, grouping, api.query(primitive, Query.weights, has)!);
-  const src = plan.reordered(
-    node.name,
-    lowering.place(x!),
-    api.query(primitive, Query.src, { dims: x!.type.shape, type })!,
-  );
-  lowering.writes(
-    node.name,
-    api.query(primitive, Query.dst, { dims: output.type.shape, type })!,
-    behind?.node.outputs[0] ?? output,
-    (dst) =>
-      plan.run(node.name, primitive, { [Arg.src]: src, [Arg.weights]: weights, [Arg.bias]: bias }, { [Arg.dst]: dst }),
-  );
+  const wanted = api.query(primitive, Query.src, { dims: x!.type.shape, type })!;
+  const src = plan.reordered(node.name, lowering.place(x!), wanted);
+  const reads = { [Arg.src]: src, [Arg.weights]: weights, [Arg.bias]: bias, [api.postOpArg(0)]: behind.shortcut };
+  const result = api.query(primitive, Query.dst, { dims: output.type.shape, type })!;
+  lowering.writes(node.name, result, behind.result, (dst) => plan.run(node.name, primitive, reads, { [Arg.dst]: dst }));
 };
+
+/** What is done to a convolution's result on the way: the sum with a shortcut that is there already, the activation. */
+function whatFollows(
+  lowering: Lowering,
+  output: Value,
+): { readonly postOps: readonly PostOp[]; readonly shortcut?: Place; readonly result: Value } {
+  const { fusion, done } = lowering;
+  const sum = fusion.onlyUser(output, "add");
+  const other = sum?.inputs.find((input) => input !== output);
+  const isThere =
+    other !== undefined && lowering.isPlaced(other) && lowering.plan.layoutOf(output.type.shape) !== "plain";
+  const shortcut = isThere ? lowering.get(other) : undefined;
+  if (shortcut !== undefined) done.add(sum!);
+  const summed = shortcut === undefined ? output : sum!.outputs[0]!;
+  const activation = fusion.activation(summed);
+  if (activation !== undefined) done.add(activation.node);
+  const postOps: PostOp[] = [];
+  if (shortcut !== undefined) postOps.push({ kind: "add", operand: shortcut.desc });
+  if (activation !== undefined) postOps.push({ kind: activation.kind });
+  return { postOps, ...(shortcut && { shortcut }), result: activation?.node.outputs[0] ?? summed };
+}
 
 /** The forward primitive that backward ones ask for. */
 function hintFor(lowering: Lowering, name: string, x: Shape, grouping: Grouping, y: Shape, attrs: ConvAttrs) {

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Lays version 3 of oneDNN, which Debian has from its release 13 on, into a folder beside the C library that it was built
+# with, and prints the command that runs Node on them. For tests of the C API's third version on an older Debian:
+#
+#   command="$(tools/onednn3.sh /tmp/onednn3)" && $command dist/src/executors/onednn/onednn.test.js
+#
+# Nothing is installed; packages come from the archive that this machine uses anyway, by its own keys.
+set -euo pipefail
+into="${1:?into which folder}"
+release=trixie
+packages=(libdnnl3.6 libc6 libgcc-s1 libgomp1 libstdc++6)
+
+source="$(grep -ls '^Types: deb' /etc/apt/sources.list.d/*.sources | head -n 1)" || true
+[ -n "$source" ] || { echo "this machine has no Debian archive to fetch from" >&2; exit 1; }
+mkdir -p "$into/lists/partial" "$into/root"
+cd "$into"
+# The archive's first entry, of the other release.
+awk -v release="$release" 'BEGIN { RS = ""; } NR == 1 { gsub(/Suites: [^\n]*/, "Suites: " release); print }' "$source" > other.sources
+options=(-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null -o "Dir::Etc::SourceList=$PWD/other.sources"
+  -o "Dir::State::Lists=$PWD/lists" -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=" -o APT::Sandbox::User=root)
+apt-get "${options[@]}" -qq update >&2
+apt-get "${options[@]}" -qq download "${packages[@]}" >&2
+for package in *.deb; do dpkg-deb -x "$package" root; done
+
+loader="$(find "$PWD/root" -name 'ld-linux*.so*' | head -n 1)"
+library="$(find "$PWD/root" -name 'libdnnl.so.3.*' | head -n 1)"
+echo "env SENET_ONEDNN=$library $loader --library-path $(dirname "$library"):$(dirname "$loader"):/usr/lib/$(uname -m)-linux-gnu $(command -v node)"
