@@ -69,11 +69,10 @@ export function dialectV2(library: Library): Dialect {
       case "convolution": {
         const [src, w, b, dst] = handles(spec);
         const window = windowOf(spec.window);
-        if (spec.pass === "backwardData") return init.convData(operation, C.convolutionDirect, src, w, dst, ...window);
-        if (spec.pass === "backwardWeights") {
-          return init.convWeights(operation, C.convolutionDirect, src, w, b, dst, ...window);
-        }
-        return init.conv(operation, propOf(spec.pass), C.convolutionDirect, src, w, b, dst, ...window);
+        const alg = C[spec.algorithm ?? "direct"];
+        if (spec.pass === "backwardData") return init.convData(operation, alg, src, w, dst, ...window);
+        if (spec.pass === "backwardWeights") return init.convWeights(operation, alg, src, w, b, dst, ...window);
+        return init.conv(operation, propOf(spec.pass), alg, src, w, b, dst, ...window);
       }
       case "innerProduct": {
         const [src, w, b, dst] = handles(spec);

@@ -95,7 +95,7 @@ export function dialectV3(library: Library): Dialect {
           const [src, w, b, dst] = handles(spec);
           const [strides, low, high] = windowOf(spec.window);
           const window = [strides, noDilation, low, high] as const;
-          const alg = C.convolutionDirect;
+          const alg = C[spec.algorithm ?? "direct"];
           if (spec.pass === "backwardData") {
             return create.convData(out, engine, alg, src, w, dst, ...window, hint, attr);
           }

@@ -13,7 +13,8 @@ export const C = {
   forwardInference: 96,
   backward: 128,
   backwardData: 160,
-  convolutionDirect: 1,
+  direct: 1,
+  winograd: 2,
   poolingMax: 511,
   poolingAvgIncludePadding: 767,
   add: 131056,
@@ -164,15 +165,31 @@ export class Api {
    * @throws SenetError `executor`
    */
   primitive(name: string, spec: Spec, hint?: Primitive): Primitive {
+    const made = this.#create(name, spec, hint);
+    if (typeof made === "number") throw failure(`${name}: ${kindOf(spec)}`, made);
+    return made;
+  }
+
+  /** The same, or `undefined` where the library does not have it for this processor, these types or these layouts. */
+  primitiveIfServed(name: string, spec: Spec, hint?: Primitive): Primitive | undefined {
+    const made = this.#create(name, spec, hint);
+    return typeof made === "number" ? undefined : made;
+  }
+
+  /** The primitive, or the status that the library gave. */
+  #create(name: string, spec: Spec, hint: Primitive | undefined): Primitive | number {
     const postOps = ("postOps" in spec ? spec.postOps : undefined) ?? [];
     const attributes = postOps.length === 0 ? null : this.#attributes(name, postOps);
-    const kind = `${spec.primitive}${"pass" in spec ? ` ${spec.pass}` : ""}`;
-    const what = `${name}: ${kind}`;
-    const status = this.#dialect.create(spec, attributes, this.#engine, hint?.descriptor ?? null, this.#out);
-    const descriptor = this.#made(what, status);
+    let status = this.#dialect.create(spec, attributes, this.#engine, hint?.descriptor ?? null, this.#out);
     if (attributes !== null) this.#f.attrDestroy(attributes);
-    const handle = this.#made(what, this.#f.primitiveCreate(this.#out, descriptor));
-    const primitive = { handle, descriptor, kind };
+    if (status !== 0) return status;
+    const descriptor = this.#out[0]!;
+    status = this.#f.primitiveCreate(this.#out, descriptor);
+    if (status !== 0) {
+      this.#f.primitiveDescDestroy(descriptor);
+      return status;
+    }
+    const primitive = { handle: this.#out[0]!, descriptor, kind: kindOf(spec) };
     this.#primitives.push(primitive);
     return primitive;
   }
@@ -263,6 +280,15 @@ export class Api {
     return this.#dialect.appendEltwise(ops, op.kind, op.kind === "linear" ? op.alpha : 0);
   }
 }
+
+const kindOf = (spec: Spec): string =>
+  [
+    "algorithm" in spec && spec.algorithm === "winograd" ? "Winograd's" : "",
+    spec.primitive,
+    "pass" in spec ? spec.pass : "",
+  ]
+    .filter((word) => word !== "")
+    .join(" ");
 
 function failure(name: string, status: number): SenetError {
   return new SenetError("executor", "oneDNN cannot serve this operation", {

@@ -3,6 +3,7 @@
 import type { Node, Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
 import type { Shape } from "../../tensor.ts";
+import type { Primitive } from "./api.node.ts";
 import type { Grouping, Lowering, Rule } from "./lowering.node.ts";
 import type { Place } from "./plan.node.ts";
 import {
@@ -15,7 +16,7 @@ import {
   type WeightGradient,
   writeGradient,
 } from "./rules-linear.node.ts";
-import { Arg, type PostOp, Query, type Window } from "./spec.ts";
+import { Arg, type PostOp, Query, type Spec, type Window } from "./spec.ts";
 
 /** A 1×1 convolution of a single position is a fully connected layer. */
 function isInnerProduct(picture: Shape, kernel: Shape, { pad, groups }: ConvAttrs): boolean {
@@ -65,8 +66,7 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
   const grouping = groupingOf(lowering, w!.type.shape, node.attrs.groups);
   const bias = b && lowering.plain(b);
   const behind = whatFollows(lowering, output);
-  const primitive = api.primitive(node.name, {
-    primitive: "convolution",
+  const primitive = convolution(lowering, node.name, {
     pass: "forward",
     src: activation(lowering, x!.type.shape),
     weights: plan.describe(grouping.dims, type, "any"),
@@ -105,16 +105,31 @@ function whatFollows(
   return { postOps, ...(shortcut && { shortcut }), result: activation?.node.outputs[0] ?? summed };
 }
 
-/** The forward primitive that backward ones ask for. */
-function hintFor(lowering: Lowering, name: string, x: Shape, grouping: Grouping, y: Shape, attrs: ConvAttrs) {
-  return lowering.api.primitive(name, {
-    primitive: "convolution",
-    pass: "forward",
-    src: activation(lowering, x),
-    weights: lowering.plan.describe(grouping.dims, lowering.typeOf(x), "any"),
-    dst: activation(lowering, y),
-    window: windowOf(attrs),
-  });
+type ConvolutionSpec = Omit<Extract<Spec, { primitive: "convolution" }>, "primitive" | "algorithm">;
+
+/** By Winograd's algorithm where that is faster and the library has it, else directly. */
+function convolution({ api, plan }: Lowering, name: string, spec: ConvolutionSpec): Primitive {
+  const by = (algorithm: "direct" | "winograd") => ({ primitive: "convolution", algorithm, ...spec }) as const;
+  /** The forward primitive that backward ones ask for; its weights are of the activations' type, unlike their gradient. */
+  const forward = (algorithm: "direct" | "winograd"): Spec => {
+    return { ...by(algorithm), pass: "forward", weights: plan.describe(spec.weights.dims, spec.src.type, "any") };
+  };
+  const isBackward = spec.pass !== "forward";
+  if (isForWinograd(spec)) {
+    const hint = isBackward ? api.primitiveIfServed(name, forward("winograd")) : undefined;
+    const fast = isBackward && hint === undefined ? undefined : api.primitiveIfServed(name, by("winograd"), hint);
+    if (fast !== undefined) return fast;
+  }
+  return api.primitive(name, by("direct"), isBackward ? api.primitive(name, forward("direct")) : undefined);
+}
+
+/** With 16 channels the transforms cost what the products save (docs/log.md). */
+const winogradChannels = 32;
+
+function isForWinograd({ src, weights, window }: ConvolutionSpec): boolean {
+  const [out, input, height, width] = weights.dims;
+  const isOfWindow = weights.dims.length === 4 && height === 3 && width === 3 && window.strides.every((s) => s === 1);
+  return isOfWindow && src.type === "f32" && Math.min(out!, input!) >= winogradChannels;
 }
 
 export const conv2dBackwardInput: Rule<"conv2dBackwardInput"> = (lowering, node) => {
@@ -128,19 +143,13 @@ export const conv2dBackwardInput: Rule<"conv2dBackwardInput"> = (lowering, node)
   const { plan, api } = lowering;
   const grouping = groupingOf(lowering, w.type.shape, attrs.groups);
   const type = lowering.typeOf(attrs.inputShape);
-  const hint = hintFor(lowering, node.name, attrs.inputShape, grouping, dy.type.shape, attrs);
-  const primitive = api.primitive(
-    node.name,
-    {
-      primitive: "convolution",
-      pass: "backwardData",
-      src: activation(lowering, attrs.inputShape),
-      weights: plan.describe(grouping.dims, type, "any"),
-      dst: activation(lowering, dy.type.shape),
-      window: windowOf(attrs),
-    },
-    hint,
-  );
+  const primitive = convolution(lowering, node.name, {
+    pass: "backwardData",
+    src: activation(lowering, attrs.inputShape),
+    weights: plan.describe(grouping.dims, type, "any"),
+    dst: activation(lowering, dy.type.shape),
+    window: windowOf(attrs),
+  });
   const has = { dims: grouping.dims, type };
   const weights = lowering.weight(node.name, w, grouping, api.query(primitive, Query.weights, has)!);
   const wanted = api.query(primitive, Query.diffDst, { dims: dy.type.shape, type })!;
@@ -183,19 +192,17 @@ export function weightGradient(lowering: Lowering, node: Node<"conv2dBackwardWei
     if (isInnerProduct(x.type.shape, attrs.weightShape, attrs)) {
       return innerProductGradient(lowering, name, x, dy, attrs.weightShape);
     }
-    const { plan, api } = lowering;
+    const { plan } = lowering;
     const grouping = groupingOf(lowering, attrs.weightShape, attrs.groups);
     const bias = biasGradient(lowering, dy);
-    const spec = {
-      primitive: "convolution",
+    const primitive = convolution(lowering, name, {
       pass: "backwardWeights",
       src: activation(lowering, x.type.shape),
       weights: plan.describe(grouping.dims, "f32", "any"),
       bias: bias && plan.describe(bias.outputs[0]!.type.shape, "f32", "plain"),
       dst: activation(lowering, dy.type.shape),
       window: windowOf(attrs),
-    } as const;
-    const hint = hintFor(lowering, name, x.type.shape, grouping, dy.type.shape, attrs);
-    return gradientBy(lowering, api.primitive(name, spec, hint), grouping, bias);
+    });
+    return gradientBy(lowering, primitive, grouping, bias);
   });
 }
