@@ -4,7 +4,7 @@ import { SenetError } from "../../errors.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
-import { addressOf, type Handle, hasIsa } from "./library.node.ts";
+import { addressOf, adviseHugePages, type Handle, hasIsa, hugePage } from "./library.node.ts";
 import { Arg, type Desc, type ElementType, type Layout, type Spec } from "./spec.ts";
 
 /** A value in memory. */
@@ -249,9 +249,14 @@ function nativeStep(name: string, primitive: Primitive, reads: Arguments, writes
 /** A typed array cannot be as long as memory may be; its buffer can. */
 function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly start: number } {
   try {
-    const buffer = new ArrayBuffer(bytes + alignment);
-    const over = Number(addressOf(new Uint8Array(buffer, 0, 1)) % BigInt(alignment));
-    return { buffer, start: over === 0 ? 0 : alignment - over };
+    const isLarge = bytes >= hugePage;
+    const boundary = isLarge ? hugePage : alignment;
+    const buffer = new ArrayBuffer(bytes + boundary);
+    const address = addressOf(new Uint8Array(buffer, 0, 1));
+    const over = Number(address % BigInt(boundary));
+    const start = over === 0 ? 0 : boundary - over;
+    if (isLarge) adviseHugePages(address + BigInt(start), bytes);
+    return { buffer, start };
   } catch (cause) {
     throw new SenetError("executor", "there is not enough memory for the plan", {
       expected: `${(bytes / 2 ** 20).toFixed(0)} MiB in one piece`,
