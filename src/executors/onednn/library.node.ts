@@ -31,13 +31,14 @@ export interface Library {
 }
 
 /**
- * Where the library may be, the newest API first: by the system's search, by whatever version Debian has put into its
- * name (`libdnnl.so.3.6`), then where Homebrew puts it.
+ * Where the library may be: by the system's search, by whatever version Debian has put into its name (`libdnnl.so.3.6`),
+ * then where Homebrew puts it. Version 2 first, because version 3 has Winograd's algorithm no longer, and a training step
+ * of SE-ResNet-50 takes a third longer (docs/log.md).
  */
 const candidates = (): readonly string[] => [
+  "libdnnl.so.2",
   "libdnnl.so.3",
   ...versionedNames(["/usr/lib", "/usr/lib64", `/usr/lib/${debianArchitecture}-linux-gnu`, "/usr/local/lib"]),
-  "libdnnl.so.2",
   "/opt/homebrew/opt/onednn/lib/libdnnl.dylib",
   "/usr/local/opt/onednn/lib/libdnnl.dylib",
   "libdnnl.3.dylib",
