@@ -34,7 +34,7 @@ export interface ConformanceOptions {
 /** Operations of a forward pass; the others are reached through their gradients, or have a test of their own below. */
 type ForwardOp = Exclude<
   Op,
-  `${string}Backward` | `${string}BackwardInput` | `${string}BackwardWeight` | "runningAverage" | "fill"
+  `${string}Backward` | `${string}BackwardInput` | `${string}BackwardWeight` | "runningAverage" | "after" | "fill"
 >;
 
 /** As golden/make_ops.py writes it: names of the operands, whose tensors are `<case>/<operand>`. */
@@ -406,6 +406,32 @@ export function conformance({ name, executor, tolerance, dtypes, skip = {} }: Co
         const found = await executable.run(feed({ batch: floats(dtype, [3], [8, 16, -4]) }));
         assertClose(found.get("y")!.data, [0.75 + 3, -1.5 + 6, 2.25 - 1.5], tolerance, "0.75·running + 0.25·1.5·batch");
         await executable.dispose();
+      });
+
+      check("after", async () => {
+        const builder = new GraphBuilder("after");
+        const x = builder.input("x", [1, 16, 2, 2], dtype);
+        const weight = builder.parameter("weight", [16, 16, 1, 1], "weight", dtype);
+        const y = builder.apply("conv2d", "y", [x, weight], { stride: 1, pad: 0, groups: 1 });
+        const [some, cue] = [builder.input("some", [3], dtype), builder.input("cue", [2, 2], dtype)];
+        builder.output("y", builder.apply("relu", "relu", [builder.apply("after", "later", [y, some, cue], {})], {}));
+        builder.output("x", builder.apply("after", "x later", [x, cue], {}));
+        const weights = feed({ weight: floats(dtype, [16, 16, 1, 1], noise([256], 1)) });
+        const values = noise([64], 2);
+        const executable = await executor.compile(builder.build(), weights, { weights: "live" });
+        const expected = await referenceExecutor.compile(builder.build(), weights, { weights: "live" });
+        for (const bad of [0, Number.NaN, Number.POSITIVE_INFINITY]) {
+          const inputs = feed({
+            x: floats(dtype, x.type.shape, values),
+            some: floats(dtype, [3], [1, 2, 3]),
+            cue: floats(dtype, [2, 2], [bad, bad, bad, bad]),
+          });
+          const found = await executable.run(inputs);
+          assertClose(found.get("x")!.data, values, tolerance, `x after ${bad}`);
+          assertClose(found.get("y")!.data, (await expected.run(inputs)).get("y")!.data, tolerance, `y after ${bad}`);
+        }
+        await executable.dispose();
+        await expected.dispose();
       });
 
       check("fill", async () => {

@@ -89,6 +89,7 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
   batchNorm: notDifferentiable,
   runningAverage: notDifferentiable,
   softmax: notDifferentiable,
+  after: notDifferentiable,
   fill: notDifferentiable,
   channelSum: notDifferentiable,
   conv2dBackwardInput: notDifferentiable,

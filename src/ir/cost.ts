@@ -60,6 +60,7 @@ const multiplyAddRules: { readonly [K in Op]: (node: Node<K>) => number } = {
   softmax: none,
   softmaxCrossEntropy: none,
   softmaxCrossEntropyBackward: none,
+  after: none,
   fill: none,
 };
 

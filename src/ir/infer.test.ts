@@ -231,6 +231,12 @@ const examples: { readonly [K in Op]: Example<K> } = {
     outputs: [f(2, 2, 4, 5)],
     misfits: [{ because: "no such channels", inputs: [f(2, 2, 4, 5)] }],
   },
+  after: {
+    attrs: {},
+    inputs: [f(2, 3), f(4), f(1, 2)],
+    outputs: [f(2, 3)],
+    misfits: [{ because: "input 0 is missing", inputs: [] }],
+  },
   flatten: {
     attrs: {},
     inputs: [f(2, 3, 4, 5)],

@@ -248,6 +248,7 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
     at(inputs, 2, 0, fail);
     return [logits];
   },
+  after: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
   fill: (_inputs, attrs) => [{ dtype: attrs.dtype, shape: attrs.shape }],
 };
 

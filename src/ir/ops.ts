@@ -103,6 +103,11 @@ export interface Attrs {
   softmaxCrossEntropy: { readonly labelSmoothing: number };
   /** `logits, labels, dloss [] → dlogits` */
   softmaxCrossEntropyBackward: { readonly labelSmoothing: number };
+  /**
+   * `x, cues... → x`: x itself, but not before the cues are there. Holds back what an engine with an order of its own
+   * would compute too early (passes/recompute.ts).
+   */
+  after: {};
   /** `→ [shape]` filled with one value; starts the backward pass. */
   fill: { readonly value: number; readonly shape: Shape; readonly dtype: DType };
 }

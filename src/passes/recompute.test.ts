@@ -62,3 +62,16 @@ test("recomputing keeps less alive", () => {
   assert.ok(less.nodes.length > graph.nodes.length);
   assert.ok(peak(less) < 0.6 * peak(graph), `${peak(less)} bytes of ${peak(graph)}`);
 });
+
+test("no block is computed again before the gradients of the blocks behind it are there", () => {
+  const less = recompute(graph, forward);
+  const forwardValues = new Set(forward.nodes.flatMap((node) => node.outputs));
+  const copies = less.nodes.filter(({ name }) => name.endsWith(".again"));
+  assert.ok(copies.length > 50);
+  for (const { name, inputs } of copies) {
+    for (const input of inputs) assert.ok(!forwardValues.has(input), `${name} could begin with ${input.name} at once`);
+  }
+  for (const node of less.nodes) {
+    if (node.op === "after") assert.ok(node.inputs.length > 1, node.name);
+  }
+});

@@ -3,7 +3,7 @@
  * to the block. Only what blocks hand to each other stays alive (Chen, Xu, Zhang, Guestrin: arXiv 1604.06174).
  */
 
-import type { AnyNode, Graph, Value } from "../ir/graph.ts";
+import type { AnyNode, Graph, Node, Value } from "../ir/graph.ts";
 
 /** A residual block or an Inception module: `layer3.5`, `inception_4b`. */
 const blockName = /^(?:layer\d+\.\d+|inception_\w+)(?=\.)/;
@@ -37,8 +37,44 @@ export function recompute(graph: Graph, forward: Graph): Graph {
         copied.map((node) => copyOf(node, again)),
       );
   }
-  const renewed = backwardNodes.flatMap((node) => [...(before.get(node) ?? []), withInputs(node, again)]);
+  const results = new Set(graph.outputs.values());
+  const made = new Set(forwardNodes.flatMap((node) => node.outputs));
+  const renewed: AnyNode[] = [];
+  /** Gradients of weights that are done since the last block was begun. */
+  let done: Value[] = [];
+  for (const node of backwardNodes) {
+    const copies = before.get(node);
+    if (copies !== undefined) {
+      renewed.push(...heldBack(copies, done, made));
+      done = [];
+    }
+    renewed.push(withInputs(node, again));
+    done.push(...node.outputs.filter((output) => results.has(output)));
+  }
   return { ...graph, nodes: [...forwardNodes, ...renewed] };
+}
+
+/**
+ * A block that is not begun before all gradients of the blocks behind it are done: an engine that keeps an order of its
+ * own (ONNX Runtime) would else compute all blocks at once, and nothing would be saved.
+ * @param made what the forward pass has made
+ */
+function heldBack(copies: readonly AnyNode[], done: readonly Value[], made: ReadonlySet<Value>): readonly AnyNode[] {
+  if (done.length === 0) return copies;
+  const held = new Map<Value, Value>();
+  for (const value of copies.flatMap((node) => node.inputs)) {
+    if (made.has(value)) held.set(value, { ...value, name: `${copies[0]!.name}.after.${value.name}` });
+  }
+  const waiting = [...held].map(
+    ([value, later]): Node<"after"> => ({
+      op: "after",
+      name: later.name,
+      inputs: [value, ...done],
+      attrs: {},
+      outputs: [later],
+    }),
+  );
+  return [...waiting, ...copies.map((node) => withInputs(node, held))];
 }
 
 const isOf = (nodes: readonly AnyNode[], value: Value) => nodes.some((node) => node.outputs.includes(value));

@@ -6,7 +6,7 @@ import { type Shape, sameShape, sizeOf, type Tensor, zeros } from "../../tensor.
 import type { Weights } from "../executor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { Fusion } from "./fusion.ts";
-import { type GroupShape, mergeGroups } from "./host.ts";
+import { type GroupShape, mergeGroups } from "./groups.ts";
 import type { Masters } from "./masters.node.ts";
 import { type Place, PlanBuilder } from "./plan.node.ts";
 import { Arg, type Desc, type ElementType } from "./spec.ts";

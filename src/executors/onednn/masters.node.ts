@@ -8,7 +8,7 @@ import type { Value } from "../../ir/graph.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { Learnt, SgdRule, Weights } from "../executor.ts";
 import { aligned } from "./arena.ts";
-import { type GroupShape, mergeGroups, splitGroups } from "./host.ts";
+import { type GroupShape, mergeGroups, splitGroups } from "./groups.ts";
 import type { Phase, Place, PlanBuilder } from "./plan.node.ts";
 import { Arg, type Desc, type PostOp } from "./spec.ts";
 

@@ -3,7 +3,7 @@
 import type { Node, Value } from "../../ir/graph.ts";
 import type { Shape } from "../../tensor.ts";
 import type { Primitive } from "./api.node.ts";
-import { splitGroups } from "./host.ts";
+import { splitGroups } from "./groups.ts";
 import type { Grouping, Lowering, Rule } from "./lowering.node.ts";
 import type { Form } from "./masters.node.ts";
 import type { Place } from "./plan.node.ts";

@@ -2,7 +2,7 @@
 
 import type { Op } from "../../ir/ops.ts";
 import { sizeOf } from "../../tensor.ts";
-import { crossEntropy, crossEntropyBackward, softmax } from "./host.ts";
+import { crossEntropy, crossEntropyBackward, softmax } from "../loss.ts";
 import type { Rule } from "./lowering.node.ts";
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from "./rules-conv.node.ts";
 import { add, channelSlice, concat, seScale, seScaleAdd, seScaleBackward } from "./rules-join.node.ts";
@@ -118,6 +118,11 @@ const softmaxCrossEntropyBackward: Rule<"softmaxCrossEntropyBackward"> = (loweri
   );
 };
 
+/** Steps run in the order of the graph anyway. */
+const after: Rule<"after"> = (lowering, node) => {
+  lowering.set(node.outputs[0]!, lowering.place(node.inputs[0]!));
+};
+
 const fill: Rule<"fill"> = (lowering, node) => {
   const { value, shape } = node.attrs;
   const data = new Float32Array(sizeOf(shape)).fill(value);
@@ -158,5 +163,6 @@ export const rules: { readonly [K in Op]: Rule<K> } = {
   softmax: softmaxRule,
   softmaxCrossEntropy,
   softmaxCrossEntropyBackward,
+  after,
   fill,
 };

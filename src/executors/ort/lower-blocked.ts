@@ -5,7 +5,7 @@ import type { ConvAttrs, Op } from "../../ir/ops.ts";
 import type { Blocks, Convolution, Expression, Extents, Vector } from "./blocks.ts";
 import { nchwc } from "./emitter.ts";
 import { weightGradient } from "./lower-conv.ts";
-import { step } from "./lower-elementwise.ts";
+import { step, waitFor } from "./lower-elementwise.ts";
 import { inverseDeviation } from "./lower-norm.ts";
 import { hasWholeWindows, poolAttributes } from "./lower-pool.ts";
 import type { Lowering } from "./rules.ts";
@@ -121,6 +121,21 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     }
     const { base, scale: before, shift } = affine(b, x);
     return [{ base, scale: b.multiply(scale, before), shift: shiftOf(shift) }];
+  },
+
+  after: (b, l, { inputs }) => {
+    const [x, ...cues] = inputs as [Value, ...Value[]];
+    if (!b.holds(x)) return undefined;
+    return [
+      {
+        base: waitFor(
+          b.emit,
+          b.dense(x),
+          x.type.shape,
+          cues.map((cue) => l.get(cue)),
+        ),
+      },
+    ];
   },
 
   batchNormTraining: (b, l, { inputs, outputs, attrs }) => {

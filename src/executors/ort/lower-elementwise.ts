@@ -1,6 +1,7 @@
 /** What works value by value, and the squeeze-and-excitation scale. */
 
 import type { Value } from "../../ir/graph.ts";
+import type { Shape } from "../../tensor.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Rules } from "./rules.ts";
 
@@ -16,6 +17,7 @@ export const elementwiseRules: Rules<
   | "dropout"
   | "concat"
   | "channelSlice"
+  | "after"
   | "fill"
 > = {
   relu: (l, { inputs }) => [l.emit.node("Relu", [l.get(inputs[0]!)])],
@@ -82,9 +84,34 @@ export const elementwiseRules: Rules<
     ];
   },
 
+  after: (l, { inputs }) => {
+    const [x, ...cues] = inputs as [Value, ...Value[]];
+    return [
+      waitFor(
+        l.emit,
+        l.get(x),
+        x.type.shape,
+        cues.map((cue) => l.get(cue)),
+      ),
+    ];
+  },
+
   fill: (l, { attrs }) => [l.emit.node("Expand", [l.emit.float(attrs.value), l.emit.ints(...attrs.shape)])],
 };
 
 /** 1 where y is positive, else 0: the steepest line, clipped to 0 and 1. One pass, unlike Sign and Where (docs/log.md). */
 export const step = (emit: Emitter, y: string): string =>
   emit.node("HardSigmoid", [y], { alpha: { float: 3.4e38 }, beta: { float: 0 } });
+
+/**
+ * `x`, which ONNX Runtime cannot have before the cues: its shape is made to depend on them. A number is never less than
+ * itself, so that nothing is added to the shape, and nothing is copied; but no optimiser can know that beforehand.
+ */
+export function waitFor(emit: Emitter, x: string, shape: Shape, cues: readonly string[]): string {
+  const numbers = cues.map((cue) => emit.node("Gather", [emit.node("Reshape", [cue, emit.ints(-1)]), emit.ints(0)]));
+  const all = numbers.length === 1 ? numbers[0]! : emit.node("Concat", numbers, { axis: { int: 0 } });
+  const int64 = 7;
+  const nothings = emit.node("Cast", [emit.node("Less", [all, all])], { to: { int: int64 } });
+  const nothing = emit.node("ReduceMax", [nothings, emit.ints(0)], { keepdims: { int: 1 } });
+  return emit.node("Reshape", [x, emit.node("Add", [emit.ints(...shape), nothing])]);
+}

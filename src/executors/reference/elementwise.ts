@@ -15,6 +15,7 @@ type ElementwiseOp = Extract<
   | "channelSlice"
   | "flatten"
   | "flattenBackward"
+  | "after"
   | "fill"
 >;
 
@@ -62,6 +63,9 @@ export const elementwiseKernels: { readonly [K in ElementwiseOp]: Kernel<K> } = 
   },
   flattenBackward([dy], [dx]) {
     dx.data.set(dy.data);
+  },
+  after([x], [y]) {
+    y.data.set(x.data);
   },
   fill(_inputs, [y], { value }) {
     y.data.fill(value);

@@ -1,0 +1,32 @@
+/** Groups of a convolution, put together and taken apart: small arrays, in TypeScript. */
+
+/** `w [O, I/groups, K...]` of a grouped convolution as that of `groups / merge` groups, with zeros between the old ones. */
+export function mergeGroups(shape: GroupShape, from: Float32Array, into: Float32Array): void {
+  eachGroupRow(shape, (small, large, length) => into.set(from.subarray(small, small + length), large));
+}
+
+/** The reverse: what the zeros' gradients are is nobody's business. */
+export function splitGroups(shape: GroupShape, from: Float32Array, into: Float32Array): void {
+  eachGroupRow(shape, (small, large, length) => into.set(from.subarray(large, large + length), small));
+}
+
+export interface GroupShape {
+  /** Output channels of all groups. */
+  readonly out: number;
+  readonly groups: number;
+  /** How many of them become one. */
+  readonly merge: number;
+  /** Input channels of one group, times the kernel's area. */
+  readonly row: number;
+}
+
+function eachGroupRow(
+  { out, groups, merge, row }: GroupShape,
+  copy: (small: number, large: number, n: number) => void,
+) {
+  const outOfGroup = out / groups;
+  for (let o = 0; o < out; o++) {
+    const place = Math.floor(o / outOfGroup) % merge;
+    copy(o * row, (o * merge + place) * row, row);
+  }
+}
