@@ -30,3 +30,13 @@ function eachGroupRow(
     copy(o * row, (o * merge + place) * row, row);
   }
 }
+
+/** The taps of each pair of channel blocks in the opposite order; a tap is `size` numbers. */
+export function turnTaps(from: Float32Array, into: Float32Array, taps: number, size: number): void {
+  for (let start = 0; start < from.length; start += taps * size) {
+    for (let tap = 0; tap < taps; tap++) {
+      const at = start + tap * size;
+      into.set(from.subarray(at, at + size), start + (taps - 1 - tap) * size);
+    }
+  }
+}

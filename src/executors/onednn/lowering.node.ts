@@ -6,7 +6,7 @@ import { type Shape, sameShape, sizeOf, type Tensor, zeros } from "../../tensor.
 import type { Weights } from "../executor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { Fusion } from "./fusion.ts";
-import { type GroupShape, mergeGroups } from "./groups.ts";
+import { type GroupShape, mergeGroups, turnTaps } from "./groups.ts";
 import type { Masters } from "./masters.node.ts";
 import { type Place, PlanBuilder } from "./plan.node.ts";
 import { Arg, type Desc, type ElementType } from "./spec.ts";
@@ -175,6 +175,23 @@ export class Lowering {
     const place = this.#inLayout(name, value, source, wanted);
     if (this.#isParameter(value)) this.#weightPlaces.set(value, [...(this.#weightPlaces.get(value) ?? []), place]);
     return place;
+  }
+
+  /**
+   * The same with its taps turned round.
+   * @param common the description in which the taps are whole blocks, one after the other
+   */
+  turnedWeight(name: string, value: Value, common: Desc, wanted: Desc): Place {
+    const { plan } = this;
+    const old = this.weight(name, value, { dims: common.dims }, common);
+    const once = this.#isOnce(value);
+    const turned = once ? plan.fixed(wanted) : plan.place(wanted);
+    const [from, into] = [plan.array(old), plan.array(turned)];
+    const [, , height, width] = common.dims as [number, number, number, number];
+    const run = () => turnTaps(from.data, into.data, height * width, plan.block! ** 2);
+    if (once) plan.asideHost("load", name, run);
+    else plan.host(name, [old], [turned], run);
+    return turned;
   }
 
   /** A parameter under a primitive's extents, row-major. */
