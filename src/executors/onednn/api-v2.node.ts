@@ -9,7 +9,12 @@ const memoryDescBytes = 1024;
 const operationDescBytes = 16_384;
 
 /** Format tags by the number of extents. */
-const tags: Tags = { blocked16: { 4: 69, 5: 105 }, blocked8: { 4: 93, 5: 129 } };
+const tags: Tags = {
+  blocked16: { 4: 69, 5: 105 },
+  blocked8: { 4: 93, 5: 129 },
+  weights16: { 4: 70 },
+  weights16Backward: { 4: 66 },
+};
 
 const flags = { fuseRelu: 4, scale: 8, shift: 16 };
 const eltwise = { relu: 31, sigmoid: 175, linear: 127 };

@@ -4,7 +4,12 @@ import { C, type Dialect, dimsOf, handles, propOf, stridesOf, type Tags, tagOf, 
 import type { Handle, Library } from "./library.node.ts";
 
 /** Format tags by the number of extents. */
-const tags: Tags = { blocked16: { 4: 78, 5: 114 }, blocked8: { 4: 102, 5: 138 } };
+const tags: Tags = {
+  blocked16: { 4: 78, 5: 114 },
+  blocked8: { 4: 102, 5: 138 },
+  weights16: { 4: 79 },
+  weights16Backward: { 4: 75 },
+};
 
 const flags = { scale: 2, shift: 4, fuseRelu: 8 };
 /** The sum takes the destination for what it is. */

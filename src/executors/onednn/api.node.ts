@@ -59,7 +59,7 @@ export const propOf = (pass: "forward" | "inference"): number =>
 export const typeOf = (type: ElementType): number => C[type];
 
 /** A version's format tags of the blocked layouts, by the number of extents. */
-export type Tags = Readonly<Record<"blocked16" | "blocked8", Readonly<Record<number, number>>>>;
+export type Tags = Readonly<Record<Exclude<Layout, "any" | "plain">, Readonly<Record<number, number>>>>;
 
 export const tagOf = (tags: Tags, layout: Exclude<Layout, "plain">, dims: readonly number[]): number =>
   layout === "any" ? C.tagAny : tags[layout][dims.length]!;

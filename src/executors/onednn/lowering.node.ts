@@ -178,20 +178,20 @@ export class Lowering {
   }
 
   /**
-   * The same with its taps turned round.
-   * @param common the description in which the taps are whole blocks, one after the other
+   * The weight of a convolution with its taps turned round and its channels exchanged, in the layout `weights16Backward`:
+   * as whole blocks of what it is in `weights16`.
    */
-  turnedWeight(name: string, value: Value, common: Desc, wanted: Desc): Place {
+  turnedWeight(name: string, value: Value, turned: Desc): Place {
     const { plan } = this;
-    const old = this.weight(name, value, { dims: common.dims }, common);
+    const { shape } = value.type;
+    const old = this.weight(name, value, { dims: shape }, plan.describe(shape, "f32", "weights16"));
     const once = this.#isOnce(value);
-    const turned = once ? plan.fixed(wanted) : plan.place(wanted);
-    const [from, into] = [plan.array(old), plan.array(turned)];
-    const [, , height, width] = common.dims as [number, number, number, number];
-    const run = () => turnTaps(from.data, into.data, height * width, plan.block! ** 2);
+    const place = once ? plan.fixed(turned) : plan.place(turned);
+    const [from, into] = [plan.array(old), plan.array(place)];
+    const run = () => turnTaps(from.data, into.data, shape[2]! * shape[3]!, 16 ** 2);
     if (once) plan.asideHost("load", name, run);
-    else plan.host(name, [old], [turned], run);
-    return turned;
+    else plan.host(name, [old], [place], run);
+    return place;
   }
 
   /** A parameter under a primitive's extents, row-major. */

@@ -5,14 +5,16 @@ import { formulaLabels, formulaPictures, formulaWeights } from "../../../tests/f
 import { networkTests } from "../../../tests/networks.ts";
 import { assertClose } from "../../../tests/support.ts";
 import { differentiate } from "../../autodiff/differentiate.ts";
+import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { recompute } from "../../passes/recompute.ts";
 import { tensor } from "../../tensor.ts";
+import { Sgd } from "../../train/sgd.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { inferenceGraph, inputName, labelsName, lossGraph, model } from "../../zoo/index.ts";
 import type { Executor } from "../executor.ts";
 import { openApi } from "./engine.node.ts";
 import { createOnednnExecutor } from "./executor.node.ts";
-import { lower } from "./lower.node.ts";
+import { lower, lowerTraining } from "./lower.node.ts";
 
 /** The executor, or why it is not here. */
 function load(precision: "float32" | "bf16"): Executor | string {
@@ -78,6 +80,33 @@ if (typeof float32 !== "string") {
 
   test("onednn: no activation is reordered on its way, in either direction", () => {
     assert.deepEqual(planOf(false).reorders, []);
+  });
+
+  test("onednn: at inference bias, shortcut and ReLU are done by the convolution before them", () => {
+    const graph = inferenceGraph(model("resnet-20", 10), { batch: 4, imageSize: 32 });
+    const program = runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses);
+    const api = openApi();
+    const { plan } = lower(api, program.graph, program.weights, { live: false, type: "f32" });
+    api.dispose();
+    const kinds = new Set(plan.steps.map(({ kind }) => kind));
+    assert.deepEqual(
+      [...kinds].filter((kind) => kind === "binary" || kind.startsWith("eltwise")),
+      [],
+    );
+  });
+
+  test("onednn: weights that are trained stay in one layout, forward and backward", () => {
+    const forward = lossGraph(model("se-resnet-20", 10), { batch: 32, imageSize: 32 });
+    const graph = differentiate(forward);
+    const weights = formulaWeights(forward);
+    const sgd = new Sgd(graph, { momentum: 0.9, nesterov: true, weightDecay: 5e-4, decayAll: false });
+    const api = openApi();
+    const { plan } = lowerTraining(api, graph, weights, sgd, { type: "f32" });
+    api.dispose();
+    const reordered = plan.steps.filter(({ kind }) => kind === "reorder").map(({ name }) => name);
+    // Those of the head and the gates are small; the gradient by the input wants others where it does not go Winograd's way.
+    const large = reordered.filter((name) => !/fc|\.se\.|backward\.input/.test(name));
+    assert.deepEqual(large, []);
   });
 
   test("onednn: recomputing makes the arena smaller", () => {

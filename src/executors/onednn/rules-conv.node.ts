@@ -66,10 +66,7 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
   const grouping = groupingOf(lowering, w!.type.shape, node.attrs.groups);
   const bias = b && lowering.plain(b);
   const behind = whatFollows(lowering, output);
-  if (bias === undefined && behind.postOps.length === 0 && isForTurning(lowering, x!, w!, node.attrs)) {
-    turnedConvolution(lowering, node.name, x!, w!, output, windowOf(node.attrs));
-    return;
-  }
+  if (bias === undefined && behind.postOps.length === 0 && turnedConvolution(lowering, node)) return;
   const primitive = convolution(lowering, node.name, {
     pass: "forward",
     src: activation(lowering, x!.type.shape),
@@ -88,46 +85,29 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
   lowering.writes(node.name, result, behind.result, (dst) => plan.run(node.name, primitive, reads, { [Arg.dst]: dst }));
 };
 
-/** Onto one block of channels, in a window that is symmetric. */
-function isForTurning({ plan, options }: Lowering, x: Value, w: Value, { stride, pad, groups }: ConvAttrs): boolean {
-  const [out, input, height, width] = w.type.shape as [number, number, number, number];
-  const isSymmetric = stride === 1 && height === width && height === 2 * pad + 1 && height > 1;
-  return (
-    options.type === "f32" &&
-    plan.block === 16 &&
-    groups === 1 &&
-    out === 16 &&
-    input % 16 === 0 &&
-    isSymmetric &&
-    x.type.shape[2]! > 1
-  );
-}
-
 /**
  * A convolution as the gradient of another one, that goes the other way and has its taps turned round: the same numbers,
  * and where all of the output is one block of channels the library's code for gradients is a quarter faster (docs/log.md).
- * In these two layouts of the weights, to turn the taps is to move whole blocks.
+ * @returns whether it is so here
  */
-function turnedConvolution(lowering: Lowering, name: string, x: Value, w: Value, output: Value, window: Window): void {
-  const { plan, api } = lowering;
-  const type = lowering.typeOf(x.type.shape);
-  const [out, input, ...kernel] = w.type.shape as [number, number, number, number];
-  const [src, dst] = [lowering.get(x), lowering.make(output)];
-  const forward = {
-    primitive: "convolution",
-    pass: "forward",
-    src: src.desc,
-    weights: plan.describe(w.type.shape, type, "any"),
-    dst: dst.desc,
-    window,
-  } as const;
-  const has = { dims: w.type.shape, type };
-  const common = api.query(api.primitive(name, forward), Query.weights, has)!;
-  const dims = [input, out, ...kernel];
-  const other = { ...forward, src: dst.desc, weights: plan.describe(dims, type, "any"), dst: src.desc };
-  const primitive = api.primitive(name, { ...other, pass: "backwardData" }, api.primitive(name, other));
-  const weights = lowering.turnedWeight(name, w, common, api.query(primitive, Query.weights, { dims, type })!);
-  plan.run(name, primitive, { [Arg.diffDst]: src, [Arg.weights]: weights }, { [Arg.diffSrc]: dst });
+function turnedConvolution(lowering: Lowering, node: Node<"conv2d">): boolean {
+  const { plan, api, options } = lowering;
+  const { attrs, name } = node;
+  const [x, w] = node.inputs as [Value, Value];
+  const [out, input, height, width] = w.type.shape as [number, number, number, number];
+  const isSymmetric = attrs.stride === 1 && height === width && height === 2 * attrs.pad + 1 && height > 1;
+  const isOneBlock = plan.block === 16 && options.type === "f32" && attrs.groups === 1 && out === 16;
+  if (!isOneBlock || !isSymmetric || plan.layoutOf(x.type.shape) === "plain") return false;
+  const [dy, dx] = [lowering.descOf(x.type.shape), lowering.descOf(node.outputs[0]!.type.shape)];
+  const turned = plan.describe([input, out, height, width], "f32", "weights16Backward");
+  const other = { primitive: "convolution", src: dx, weights: turned, dst: dy, window: windowOf(attrs) } as const;
+  const hint = api.primitive(name, { ...other, weights: plan.describe(turned.dims, "f32", "any"), pass: "forward" });
+  const primitive = api.primitiveIfServed(name, { ...other, pass: "backwardData" }, hint);
+  if (primitive === undefined) return false;
+  const weights = lowering.turnedWeight(name, w, turned);
+  const dst = lowering.make(node.outputs[0]!);
+  plan.run(name, primitive, { [Arg.diffDst]: lowering.get(x), [Arg.weights]: weights }, { [Arg.diffSrc]: dst });
+  return true;
 }
 
 /** What is done to a convolution's result on the way: the sum with a shortcut that is there already, the activation. */

@@ -11,9 +11,11 @@ export type ElementType = "f32" | "bf16";
 
 /**
  * `any` lets the primitive choose; `plain` is row-major; `blocked16` and `blocked8` keep so many channels together
- * (oneDNN's nChw16c; of the weights of a convolution with one channel a group, Goihw16g).
+ * (oneDNN's nChw16c; of the weights of a convolution with one channel a group, Goihw16g). `weights16` is what convolutions
+ * want of weights, blocks of 16 × 16 with the output's channels side by side (OIhw16i16o), `weights16Backward` what their
+ * gradient by the input wants, with the input's channels side by side (OIhw16o16i).
  */
-export type Layout = "any" | "plain" | "blocked16" | "blocked8";
+export type Layout = "any" | "plain" | "blocked16" | "blocked8" | "weights16" | "weights16Backward";
 
 /** What is done to each result before it is written, in order. */
 export type PostOp =
