@@ -3,7 +3,7 @@
  * that is in memory already, turn by turn in one run.
  *
  * `node dist/bench/train-rate.js FOLDER [MODEL@SIDExBATCH...] [--rounds 3] [--turn 10000] [--pictures 2048]
- * [--executor ort] [--threads N]`, after `npm run build`; FOLDER has one folder a class. The last line is one JSON object.
+ * [--executor ort] [--precision bf16] [--threads N]`, after `npm run build`; FOLDER has one folder a class. The last line is one JSON object.
  */
 
 import { parseArgs } from "node:util";
@@ -11,7 +11,7 @@ import { table } from "../src/cli/output.ts";
 import { openFolder, type PictureFolder } from "../src/data/folder.node.ts";
 import type { Loader } from "../src/data/loader.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
-import { selectExecutor } from "../src/executors/select.node.ts";
+import { precisions, selectExecutor } from "../src/executors/select.node.ts";
 import type { TrainingStep } from "../src/train/step.ts";
 import { model } from "../src/zoo/index.ts";
 import { type Contender, machine, median, Neighbours, percent, settle, takeTurns, whole } from "./measure.ts";
@@ -127,13 +127,16 @@ const { positionals, values } = parseArgs({
     turn: { type: "string", default: "10000" },
     pictures: { type: "string", default: "2048" },
     executor: { type: "string" },
+    precision: { type: "string", default: "float32" },
     threads: { type: "string" },
   },
 });
 const [folder, ...given] = positionals;
 if (folder === undefined) throw new Error("which folder? It has one folder a class.");
 const dataset = part(openFolder(folder), whole("pictures", values.pictures));
-const { executor } = await selectExecutor({ name: values.executor, purpose: "training" });
+const precision = precisions.find((known) => known === values.precision);
+if (precision === undefined) throw new Error(`--precision is one of ${precisions.join(", ")}`);
+const { executor } = await selectExecutor({ name: values.executor, purpose: "training", precision });
 const settings: Settings = {
   executor,
   threads: values.threads === undefined ? undefined : whole("threads", values.threads),
@@ -177,6 +180,7 @@ console.log(
 );
 const facts = {
   executor: executor.name,
+  precision,
   engine: executor.description,
   rounds: settings.rounds,
   images: dataset.samples.length,

@@ -10,7 +10,18 @@ export {
   predict,
 } from "./evaluate/evaluate.ts";
 export { type GateMeans, meanGates } from "./evaluate/excitation.ts";
-export type { CompileOptions, Executable, Executor, Weights } from "./executors/executor.ts";
+export type {
+  CompileOptions,
+  Executable,
+  Executor,
+  Learnt,
+  PlanFacts,
+  SgdRule,
+  Stepped,
+  Trainer,
+  TrainingOptions,
+  Weights,
+} from "./executors/executor.ts";
 export { encodeOnnx } from "./executors/ort/export.ts";
 export { referenceExecutor } from "./executors/reference/reference.ts";
 export { imagenetPreprocessing, type Preprocessing, preprocess } from "./images/preprocess.ts";
