@@ -84,7 +84,7 @@ function opened<T>({ threads = cpus().length }: TrainingOptions, compile: (api: 
 type Tensors = ReadonlyMap<string, Tensor>;
 
 /** How long the event loop may stand still, primitives permitting. */
-const sliceMilliseconds = 30;
+const sliceMilliseconds = 15;
 
 type RunnerOptions = TrainingOptions & { readonly threads: number };
 

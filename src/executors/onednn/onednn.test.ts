@@ -127,11 +127,11 @@ if (typeof float32 !== "string") {
 
   test("onednn: the event loop goes on during a step", async () => {
     const network = model("se-resnet-18", 10);
-    const graph = inferenceGraph(network, { batch: 16, imageSize: 96 });
+    const graph = inferenceGraph(network, { batch: 32, imageSize: 96 });
     const executable = await executor.compile(graph, formulaWeights(graph));
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
-    await executable.run(new Map([[inputName, formulaPictures(16, 96, 0)]]));
+    await executable.run(new Map([[inputName, formulaPictures(32, 96, 0)]]));
     clearInterval(timer);
     await executable.dispose();
     assert.ok(turns > 2, `${turns} turns of the event loop in one run`);
