@@ -205,3 +205,20 @@ test("senet benchmark ends with one JSON object, with --json and without", async
     }
   }
 });
+
+test("senet benchmark --profile says where the time goes and what was planned, where the executor knows", async () => {
+  const args = "benchmark --model se-resnet-20 --mode training --image-size 16 --batch-size 2 --runs 2 --profile".split(
+    " ",
+  );
+  const unaware = await senet([...args, "--executor", "ort"]);
+  assert.match(unaware.stdout, /does not tell where its time goes/);
+  const { stdout, stderr } = await senet(args);
+  if (!stderr.startsWith("onednn")) return;
+  assert.match(stdout, /kind of work +ms an image[\s\S]*convolution backwardWeights/);
+  assert.match(
+    stdout,
+    /plan: \d+ steps; activations share \d+ MiB\nactivations that change their layout on the way: none/,
+  );
+  const summary = JSON.parse(stdout.trim().split("\n").at(-1)!);
+  assert.ok(summary.kinds["in TypeScript"] > 0 && summary.plan.steps > 100);
+});
