@@ -5,13 +5,16 @@ import { formulaLabels, formulaPictures, formulaWeights } from "../../../tests/f
 import { networkTests } from "../../../tests/networks.ts";
 import { assertClose } from "../../../tests/support.ts";
 import { differentiate } from "../../autodiff/differentiate.ts";
+import { GraphBuilder } from "../../ir/builder.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { recompute } from "../../passes/recompute.ts";
-import { tensor } from "../../tensor.ts";
+import { createRandom } from "../../random.ts";
+import { type Shape, sizeOf, tensor } from "../../tensor.ts";
 import { Sgd } from "../../train/sgd.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { inferenceGraph, inputName, labelsName, lossGraph, model } from "../../zoo/index.ts";
 import type { Executor } from "../executor.ts";
+import { referenceExecutor } from "../reference/reference.ts";
 import { openApi } from "./engine.node.ts";
 import { createOnednnExecutor } from "./executor.node.ts";
 import { lower, lowerTraining } from "./lower.node.ts";
@@ -81,6 +84,47 @@ if (typeof float32 !== "string") {
   test("onednn: no activation is reordered on its way, in either direction", () => {
     assert.deepEqual(planOf(false).reorders, []);
   });
+
+  // By Winograd's algorithm, as the gradient of the turned one, and as neither.
+  for (const [from, to] of [
+    [32, 48],
+    [32, 16],
+    [16, 32],
+  ] as const) {
+    test(`onednn: a 3x3 convolution from ${from} to ${to} channels and its gradients`, async () => {
+      const builder = new GraphBuilder("convolution");
+      const attrs = { stride: 1, pad: 1, groups: 1 };
+      const x = builder.input("x", [2, from, 9, 7]);
+      const dy = builder.input("dy", [2, to, 9, 7]);
+      const w = builder.parameter("w", [to, from, 3, 3], "weight");
+      builder.output("y", builder.apply("conv2d", "y", [x, w], attrs));
+      builder.output("dx", builder.apply("conv2dBackwardInput", "dx", [dy, w], { ...attrs, inputShape: x.type.shape }));
+      builder.output(
+        "dw",
+        builder.apply("conv2dBackwardWeight", "dw", [x, dy], { ...attrs, weightShape: w.type.shape }),
+      );
+      const graph = builder.build();
+      const random = createRandom(from + to);
+      const drawn = ({ shape }: { shape: Shape }) =>
+        tensor(
+          shape,
+          Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
+        );
+      const weights = new Map([["w", drawn(w.type)]]);
+      const inputs = new Map([
+        ["x", drawn(x.type)],
+        ["dy", drawn(dy.type)],
+      ]);
+      const expected = await (await referenceExecutor.compile(graph, weights)).run(inputs);
+      for (const mode of ["live", "frozen"] as const) {
+        const executable = await executor.compile(graph, weights, { weights: mode });
+        for (const [name, { data }] of await executable.run(inputs)) {
+          assertClose(data, expected.get(name)!.data, 1e-5, `${name}, ${mode}`);
+        }
+        await executable.dispose();
+      }
+    });
+  }
 
   test("onednn: at inference bias, shortcut and ReLU are done by the convolution before them", () => {
     const graph = inferenceGraph(model("resnet-20", 10), { batch: 4, imageSize: 32 });
