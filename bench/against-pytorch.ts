@@ -9,6 +9,7 @@
 
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
+import { Profile } from "../src/cli/profile.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { type Precision, selectExecutor } from "../src/executors/select.node.ts";
 import { model } from "../src/zoo/index.ts";
@@ -67,9 +68,14 @@ function parseCase(name: string): Case {
 /** The step of `senet train`, optimiser and checks included. */
 async function ourTraining(executor: Executor, workload: Workload, threads: number): Promise<Ours> {
   const network = model(workload.model);
-  const step = await createStep(executor, network, workload, threads);
+  const profile = new Profile();
+  const step = await createStep(executor, network, workload, threads, profile.observe);
   const { images, labels } = noise(workload, network.classes);
-  return { run: () => step.run(images, labels, learningRate), [Symbol.asyncDispose]: () => step.dispose() };
+  const run = async () => {
+    await step.run(images, labels, learningRate);
+    profile.endRun(true);
+  };
+  return { run, profile, [Symbol.asyncDispose]: () => step.dispose() };
 }
 
 interface Settings {
@@ -124,6 +130,7 @@ async function measure(one: Case, settings: Settings) {
     best_of_pytorch: best,
     ratio,
     ratio_by_round: ratios,
+    ...(ours.profile && { where_ours_goes: Object.fromEntries(ours.profile.kinds(batchSize)) }),
     ...(target === undefined ? {} : { target, reached: ratio >= target }),
     others_percent: others,
   };
@@ -192,6 +199,11 @@ console.log(
     ),
   ),
 );
+for (const { case: name, reached, where_ours_goes: where = {} } of results) {
+  if (reached !== false || Object.keys(where).length === 0) continue;
+  const rows = Object.entries(where).map(([kind, milliseconds]) => [kind, milliseconds.toFixed(3)]);
+  console.log(`\n${name} is not reached; where our time goes:\n\n${table(["kind of work", "ms an image"], rows)}`);
+}
 if (results.some(({ blas_gflops }) => blas_gflops < slowBlasGflops)) {
   console.log("\nPyTorch found a slow BLAS, which costs it time: install libopenblas0.");
 }

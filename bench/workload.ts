@@ -1,5 +1,6 @@
 /** What is run: a model at a picture size and a batch size, written `se-resnet-50@224x16`. */
 
+import type { Profile } from "../src/cli/profile.ts";
 import type { PictureFolder } from "../src/data/folder.node.ts";
 import { type Batch, Loader } from "../src/data/loader.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
@@ -10,7 +11,7 @@ import { createRandom } from "../src/random.ts";
 import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { type TrainingConfig, trainingConfig } from "../src/train/config.ts";
 import { preprocessingOf } from "../src/train/run.node.ts";
-import { TrainingStep } from "../src/train/step.ts";
+import { type StepOptions, TrainingStep } from "../src/train/step.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../src/zoo/index.ts";
 
@@ -38,6 +39,8 @@ export const learningRate = 1e-3;
 /** One of our sides of a comparison. */
 export interface Ours extends AsyncDisposable {
   readonly run: () => Promise<unknown>;
+  /** Where the time goes, if the executor tells. */
+  readonly profile?: Profile;
 }
 
 /** The inference graph after the passes, as `senet classify` runs it. */
@@ -62,13 +65,20 @@ export function createStep(
   network: Model,
   workload: Workload,
   threads: number | undefined,
+  observe?: StepOptions["observe"],
 ): Promise<TrainingStep> {
   const { imageSize, batchSize } = workload;
   const config = configOf(workload);
   const weights = initialWeights(lossGraph(network, { batch: batchSize, imageSize }), config.seed);
   const { labelSmoothing } = config;
-  const options = { batchSize, imageSize, labelSmoothing, sgd: config, ...(threads === undefined ? {} : { threads }) };
-  return TrainingStep.create(executor, network, weights, options);
+  return TrainingStep.create(executor, network, weights, {
+    batchSize,
+    imageSize,
+    labelSmoothing,
+    sgd: config,
+    ...(threads === undefined ? {} : { threads }),
+    ...(observe === undefined ? {} : { observe }),
+  });
 }
 
 export interface LabelledImages {

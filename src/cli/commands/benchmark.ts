@@ -12,6 +12,7 @@ import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
 import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
 import { table } from "../output.ts";
+import { Profile } from "../profile.ts";
 
 interface BenchmarkOptions {
   readonly model: string;
@@ -93,33 +94,6 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
     if (options.profile === true) console.log(`\n${profileText(profile.kinds(batchSize), plan)}`);
   }
   console.log(JSON.stringify(summary));
-}
-
-/** Adds up, run by run, what an executor tells of its work. */
-class Profile {
-  readonly #runs: Map<string, number>[] = [];
-  #run = new Map<string, number>();
-
-  readonly observe = (kind: string, milliseconds: number): void => {
-    this.#run.set(kind, (this.#run.get(kind) ?? 0) + milliseconds);
-  };
-
-  /** What was told until now is a run, if it `counts`. */
-  endRun(counts: boolean): void {
-    if (counts) this.#runs.push(this.#run);
-    this.#run = new Map();
-  }
-
-  /** The median over the runs of each kind of work, in milliseconds an image, the largest first. */
-  kinds(batchSize: number): readonly (readonly [kind: string, milliseconds: number])[] {
-    const names = new Set(this.#runs.flatMap((run) => [...run.keys()]));
-    const medianOf = (kind: string) =>
-      perImage(
-        this.#runs.map((run) => run.get(kind) ?? 0),
-        batchSize,
-      ).median;
-    return [...names].map((kind) => [kind, medianOf(kind)] as const).sort((a, b) => b[1] - a[1]);
-  }
 }
 
 function profileText(kinds: ReturnType<Profile["kinds"]>, plan: PlanFacts | undefined): string {

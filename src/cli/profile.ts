@@ -1,0 +1,27 @@
+/** Where the time of a run goes, by kinds of work. */
+
+/** Adds up, run by run, what an executor tells of its work (`CompileOptions.observe`). */
+export class Profile {
+  readonly #runs: Map<string, number>[] = [];
+  #run = new Map<string, number>();
+
+  readonly observe = (kind: string, milliseconds: number): void => {
+    this.#run.set(kind, (this.#run.get(kind) ?? 0) + milliseconds);
+  };
+
+  /** What was told until now is a run, if it `counts`. */
+  endRun(counts: boolean): void {
+    if (counts) this.#runs.push(this.#run);
+    this.#run = new Map();
+  }
+
+  /** The median over the runs of each kind of work, in milliseconds an image, the largest first. */
+  kinds(batchSize: number): readonly (readonly [kind: string, milliseconds: number])[] {
+    const names = new Set(this.#runs.flatMap((run) => [...run.keys()]));
+    const medianOf = (kind: string) => {
+      const times = this.#runs.map((run) => run.get(kind) ?? 0).sort((a, b) => a - b);
+      return times[times.length >> 1]! / batchSize;
+    };
+    return [...names].map((kind) => [kind, medianOf(kind)] as const).sort((a, b) => b[1] - a[1]);
+  }
+}
