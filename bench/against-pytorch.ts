@@ -9,7 +9,7 @@
 
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
-import { Profile } from "../src/cli/profile.ts";
+import { kindsTable, Profile } from "../src/cli/profile.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { type Precision, selectExecutor } from "../src/executors/select.node.ts";
 import { model } from "../src/zoo/index.ts";
@@ -200,9 +200,9 @@ console.log(
   ),
 );
 for (const { case: name, reached, where_ours_goes: where = {} } of results) {
-  if (reached !== false || Object.keys(where).length === 0) continue;
-  const rows = Object.entries(where).map(([kind, milliseconds]) => [kind, milliseconds.toFixed(3)]);
-  console.log(`\n${name} is not reached; where our time goes:\n\n${table(["kind of work", "ms an image"], rows)}`);
+  const kinds = Object.entries(where);
+  if (reached !== false || kinds.length === 0) continue;
+  console.log(`\n${name} is not reached; where our time goes:\n\n${kindsTable(kinds)}`);
 }
 if (results.some(({ blas_gflops }) => blas_gflops < slowBlasGflops)) {
   console.log("\nPyTorch found a slow BLAS, which costs it time: install libopenblas0.");

@@ -54,7 +54,7 @@ export function tensor(shape: Shape, data: TensorData): Tensor {
 }
 
 /** False where any value is infinite or not a number. */
-export function allFinite({ data }: Tensor): boolean {
+export function allFinite({ data }: Pick<Tensor, "data">): boolean {
   // An infinity or a NaN survives every sum; four sums do not wait for one another.
   let a = 0;
   let b = 0;

@@ -1,5 +1,16 @@
 /** Where the time of a run goes, by kinds of work. */
 
+import { table } from "./output.ts";
+
+/** Milliseconds an image by kinds of work. */
+export type Kinds = readonly (readonly [kind: string, milliseconds: number])[];
+
+export const kindsTable = (kinds: Kinds): string =>
+  table(
+    ["kind of work", "ms an image"],
+    kinds.map(([kind, milliseconds]) => [kind, milliseconds.toFixed(3)]),
+  );
+
 /** Adds up, run by run, what an executor tells of its work (`CompileOptions.observe`). */
 export class Profile {
   readonly #runs: Map<string, number>[] = [];
@@ -16,7 +27,7 @@ export class Profile {
   }
 
   /** The median over the runs of each kind of work, in milliseconds an image, the largest first. */
-  kinds(batchSize: number): readonly (readonly [kind: string, milliseconds: number])[] {
+  kinds(batchSize: number): Kinds {
     const names = new Set(this.#runs.flatMap((run) => [...run.keys()]));
     const medianOf = (kind: string) => {
       const times = this.#runs.map((run) => run.get(kind) ?? 0).sort((a, b) => a - b);

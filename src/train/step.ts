@@ -12,15 +12,13 @@ import { firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
 import { Sgd, type SgdConfig } from "./sgd.ts";
 
-export interface StepOptions {
+export interface StepOptions extends TrainingOptions {
   readonly batchSize: number;
   readonly imageSize: number;
   readonly labelSmoothing: number;
   /** Seed of dropout, for the networks that have it; default 0. */
   readonly seed?: number;
   readonly sgd: SgdConfig;
-  readonly threads?: number;
-  readonly observe?: TrainingOptions["observe"];
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
   readonly recompute?: boolean;
 }
@@ -75,15 +73,12 @@ export class TrainingStep {
     options: StepOptions,
     velocities?: ReadonlyMap<string, Tensor>,
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, labelSmoothing, threads, observe, sgd, seed = 0 } = options;
+    const { batchSize, imageSize, labelSmoothing, sgd, seed = 0 } = options;
     const forward = lossGraph(model, { batch: batchSize, imageSize, labelSmoothing });
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const rule = new Sgd(graph, sgd, velocities);
-    const trainer = await executor.compileTraining(graph, weights, rule, {
-      ...(threads === undefined ? {} : { threads }),
-      ...(observe === undefined ? {} : { observe }),
-    });
+    const trainer = await executor.compileTraining(graph, weights, rule, options);
     return new TrainingStep(executor, graph, trainer, weights, rule, new Dropout(graph, dropoutRates(model), seed));
   }
 

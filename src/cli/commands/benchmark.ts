@@ -12,7 +12,7 @@ import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
 import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
 import { table } from "../output.ts";
-import { Profile } from "../profile.ts";
+import { type Kinds, kindsTable, Profile } from "../profile.ts";
 
 interface BenchmarkOptions {
   readonly model: string;
@@ -96,14 +96,11 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
   console.log(JSON.stringify(summary));
 }
 
-function profileText(kinds: ReturnType<Profile["kinds"]>, plan: PlanFacts | undefined): string {
+function profileText(kinds: Kinds, plan: PlanFacts | undefined): string {
   if (plan === undefined) return "This executor does not tell where its time goes.";
   const { steps, arenaBytes, reorders } = plan;
   const lines = [
-    table(
-      ["kind of work", "ms an image"],
-      kinds.map(([kind, milliseconds]) => [kind, milliseconds.toFixed(3)]),
-    ),
+    kindsTable(kinds),
     "",
     `plan: ${steps} steps; activations share ${Math.ceil(arenaBytes / 2 ** 20)} MiB`,
     `activations that change their layout on the way: ${reorders.length === 0 ? "none" : reorders.join(", ")}`,

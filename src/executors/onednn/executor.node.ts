@@ -110,7 +110,7 @@ class Runner {
     return { steps: steps.length, arenaBytes, reorders };
   }
 
-  /** Whatever others have begun before. */
+  /** Runs once all that was begun before is done. */
   after<T>(run: () => Promise<T>): Promise<T> {
     const next = this.#last.then(run);
     this.#last = next.catch(() => {});

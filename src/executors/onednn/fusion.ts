@@ -20,14 +20,9 @@ export class Fusion {
     this.#kept = new Set([...graph.outputs.values(), ...graph.updates.values()]);
   }
 
-  /** The operation that makes a value. */
-  makerOf(value: Value): AnyNode | undefined {
-    return this.#makers.get(value);
-  }
-
-  /** The same, if it is one of `op`. */
+  /** The operation that makes a value, if it is one of `op`. */
   maker<K extends Op>(value: Value, op: K): Node<K> | undefined {
-    const node = this.makerOf(value);
+    const node = this.#makers.get(value);
     return node?.op === op ? (node as unknown as Node<K>) : undefined;
   }
 

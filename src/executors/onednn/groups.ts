@@ -1,4 +1,4 @@
-/** Groups of a convolution, put together and taken apart: small arrays, in TypeScript. */
+/** Weights of convolutions in other forms: groups put together and taken apart, taps turned round. Small arrays, in TypeScript. */
 
 /** `w [O, I/groups, K...]` of a grouped convolution as that of `groups / merge` groups, with zeros between the old ones. */
 export function mergeGroups(shape: GroupShape, from: Float32Array, into: Float32Array): void {

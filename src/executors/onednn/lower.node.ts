@@ -18,7 +18,7 @@ export interface Lowered {
   readonly plan: BoundPlan;
   readonly inputs: ReadonlyMap<string, Float32Array | Int32Array>;
   readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Writes the next values of parameters that are no weights (running statistics); to be done after each run. */
+  /** Writes the parameters' next values (running statistics); to be done after each run. */
   readonly update: () => void;
 }
 
@@ -32,7 +32,7 @@ export interface LoweredTraining extends Lowered {
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
 export function lower(api: Api, graph: Graph, weights: Weights, options: LowerOptions): Lowered {
-  return lowerGraph(new Lowering(api, graph, weights, options), graph, weights, options.live);
+  return lowerGraph(new Lowering(api, graph, weights, options), graph, weights);
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
@@ -57,7 +57,7 @@ export function lowerTraining(
   masters.transfer(weights);
   const finite = masters.check();
   const negativeRate = masters.update();
-  return { ...lowerGraph(lowering, rest, weights, true), finite, negativeRate };
+  return { ...lowerGraph(lowering, rest, weights), finite, negativeRate };
 }
 
 /** How a gradient is written: as its primitive likes it, or row-major. */
@@ -70,8 +70,8 @@ function formOf(lowering: Lowering, gradient: Value): Form {
   return { desc: lowering.plan.describe(gradient.type.shape, "f32", "plain") };
 }
 
-function lowerGraph(lowering: Lowering, graph: Graph, weights: Weights, live: boolean): Lowered {
-  const { plan, masters } = lowering;
+function lowerGraph(lowering: Lowering, graph: Graph, weights: Weights): Lowered {
+  const { plan, masters, options } = lowering;
   const inputs = new Map(graph.inputs.map((input) => [input.name, lowering.input(input)]));
   for (const node of graph.nodes) {
     refuseOtherTypes(node);
@@ -83,7 +83,7 @@ function lowerGraph(lowering: Lowering, graph: Graph, weights: Weights, live: bo
     if (place.slot !== gradient.slot) plan.copyWeight(value.name, place, gradient);
   }
   const outputs = new Map([...graph.outputs].map(([name, value]) => [name, lowering.output(name, value)]));
-  const updates = [...(live ? graph.updates : [])].map(([parameter, value]) => {
+  const updates = [...(options.live ? graph.updates : [])].map(([parameter, value]) => {
     const from = plan.array(lowering.snapshot(value));
     const { data } = weights.get(parameter.name)!;
     return () => data.set(from.data);

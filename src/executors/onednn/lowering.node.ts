@@ -185,13 +185,8 @@ export class Lowering {
     const { plan } = this;
     const { shape } = value.type;
     const old = this.weight(name, value, { dims: shape }, plan.describe(shape, "f32", "weights16"));
-    const once = this.#isOnce(value);
-    const place = once ? plan.fixed(turned) : plan.place(turned);
-    const [from, into] = [plan.array(old), plan.array(place)];
-    const run = () => turnTaps(from.data, into.data, shape[2]! * shape[3]!, 16 ** 2);
-    if (once) plan.asideHost("load", name, run);
-    else plan.host(name, [old], [place], run);
-    return place;
+    const taps = shape[2]! * shape[3]!;
+    return this.#derived(name, value, old, turned, (from, into) => turnTaps(from, into, taps, 16 ** 2));
   }
 
   /** A parameter under a primitive's extents, row-major. */
@@ -200,13 +195,25 @@ export class Lowering {
     const old = this.plain(value);
     const plain = plan.describe(dims, "f32", "plain");
     if (merged === undefined) return plan.as(old, plain);
+    return this.#derived(name, value, old, plain, (from, into) => mergeGroups(merged, from, into.fill(0)));
+  }
+
+  /** Another form of a weight, which `fill` makes of its numbers. */
+  #derived(
+    name: string,
+    value: Value,
+    old: Place,
+    desc: Desc,
+    fill: (from: Float32Array, into: Float32Array) => void,
+  ): Place {
+    const { plan } = this;
     const once = this.#isOnce(value);
-    const source = once ? plan.fixed(plain) : plan.place(plain);
-    const [from, into] = [plan.array(old), plan.array(source)];
-    const run = () => mergeGroups(merged, from.data, into.data.fill(0));
+    const place = once ? plan.fixed(desc) : plan.place(desc);
+    const [from, into] = [plan.array(old), plan.array(place)];
+    const run = () => fill(from.data, into.data);
     if (once) plan.asideHost("load", name, run);
-    else plan.host(name, [old], [source], run);
-    return source;
+    else plan.host(name, [old], [place], run);
+    return place;
   }
 
   #inLayout(name: string, value: Value, source: Place, wanted: Desc): Place {

@@ -5,12 +5,12 @@
  */
 
 import type { Value } from "../../ir/graph.ts";
-import { sizeOf } from "../../tensor.ts";
+import { allFinite, sizeOf } from "../../tensor.ts";
 import type { Learnt, SgdRule, Weights } from "../executor.ts";
 import { aligned } from "./arena.ts";
 import { type GroupShape, mergeGroups, splitGroups } from "./groups.ts";
 import type { Phase, Place, PlanBuilder } from "./plan.node.ts";
-import { Arg, type Desc, type PostOp } from "./spec.ts";
+import { Arg, type Desc, meanOverPositions, type PostOp } from "./spec.ts";
 
 /** How a parameter is kept: as its gradient's primitive writes it. */
 export interface Form {
@@ -149,24 +149,17 @@ export class Masters {
     const plan = this.#plan;
     const { block } = plan;
     const floats = this.#gradients.byteLength / floatBytes;
-    const gradients = new Float32Array(this.#gradients.buffer, this.#gradients.byteOffset, floats);
-    if (block === undefined) return () => Number.isFinite(sumOf(gradients));
+    const data = new Float32Array(this.#gradients.buffer, this.#gradients.byteOffset, floats);
+    if (block === undefined) return () => allFinite({ data });
     const layout = `blocked${block}` as const;
     const windows = floats / (block * window * window);
     const src = plan.fixed(plan.describe([windows, block, window, window], "f32", layout), this.#gradients);
     const dst = plan.fixed(plan.describe([windows, block, 1, 1], "f32", layout));
-    const primitive = plan.api.primitive("whether gradients are finite", {
-      primitive: "pooling",
-      pass: "inference",
-      algorithm: "avg",
-      src: src.desc,
-      dst: dst.desc,
-      kernel: [window, window],
-      window: { strides: [window, window], padLow: [0, 0], padHigh: [0, 0] },
-    });
-    plan.aside("check", "whether gradients are finite", primitive, { [Arg.src]: src }, { [Arg.dst]: dst });
+    const name = "whether gradients are finite";
+    const primitive = plan.api.primitive(name, meanOverPositions(src.desc, dst.desc));
+    plan.aside("check", name, primitive, { [Arg.src]: src }, { [Arg.dst]: dst });
     const means = plan.array(dst);
-    return () => Number.isFinite(sumOf(means.data));
+    return () => allFinite(means);
   }
 
   /** The update of weights and velocities. @returns where the learning rate goes, negated */
@@ -269,10 +262,4 @@ export class Masters {
     if (this.#scratch === undefined || this.#scratch.byteLength < bytes) this.#scratch = this.#plan.memory(bytes);
     return this.#plan.fixed(plain, this.#scratch.subarray(0, bytes));
   }
-}
-
-function sumOf(values: Float32Array): number {
-  let sum = 0;
-  for (const value of values) sum += value;
-  return sum;
 }

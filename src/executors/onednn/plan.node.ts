@@ -14,7 +14,7 @@ export interface Place {
 }
 
 /** A primitive's arguments by their numbers (`Arg`); those that are undefined are left out. */
-type Arguments = Readonly<Record<number, Place | undefined>>;
+export type Arguments = Readonly<Record<number, Place | undefined>>;
 
 /** A result that may take over the memory of the first of these that nobody needs any longer. */
 interface InPlace {

@@ -13,8 +13,8 @@ import {
   innerProductBackwardInput,
   innerProductGradient,
   runInnerProductBackwardWeight,
+  runWeightGradient,
   type WeightGradient,
-  writeGradient,
 } from "./rules-linear.node.ts";
 import { Arg, type PostOp, Query, type Spec, type Window } from "./spec.ts";
 
@@ -196,18 +196,10 @@ export const conv2dBackwardWeight: Rule<"conv2dBackwardWeight"> = (lowering, nod
   }
   const { plan, api } = lowering;
   const type = lowering.typeOf(x.type.shape);
-  const { primitive, bias } = backward;
-  const wanted = (what: number, value: Value) => api.query(primitive, what, { dims: value.type.shape, type })!;
+  const wanted = (what: number, value: Value) => api.query(backward.primitive, what, { dims: value.type.shape, type })!;
   const src = plan.reordered(name, lowering.place(x), wanted(Query.src, x));
   const diffDst = plan.reordered(name, lowering.place(dy), wanted(Query.diffDst, dy));
-  writeGradient(lowering, node, backward, (into) =>
-    plan.run(
-      name,
-      primitive,
-      { [Arg.src]: src, [Arg.diffDst]: diffDst },
-      { [Arg.diffWeights]: into, [Arg.diffBias]: bias && lowering.makePlain(bias.outputs[0]!) },
-    ),
-  );
+  runWeightGradient(lowering, node, backward, { [Arg.src]: src, [Arg.diffDst]: diffDst });
 };
 
 /** The primitive that makes the gradient of weights, and how it writes it; the same one each time. */

@@ -6,8 +6,8 @@ import type { Primitive } from "./api.node.ts";
 import { splitGroups } from "./groups.ts";
 import type { Grouping, Lowering, Rule } from "./lowering.node.ts";
 import type { Form } from "./masters.node.ts";
-import type { Place } from "./plan.node.ts";
-import { Arg, type ElementType, type PostOp, Query } from "./spec.ts";
+import type { Arguments, Place } from "./plan.node.ts";
+import { Arg, type ElementType, meanOverPositions, type PostOp, Query } from "./spec.ts";
 
 export const linear: Rule<"linear"> = (lowering, node) => {
   const [x, w, b] = node.inputs;
@@ -122,28 +122,27 @@ export function runInnerProductBackwardWeight(
     [Arg.src]: flat(lowering, lowering.get(x), x),
     [Arg.diffDst]: flat(lowering, lowering.get(dy), dy),
   };
-  const { primitive, bias } = backward;
-  writeGradient(lowering, node, backward, (into) =>
-    lowering.plan.run(node.name, primitive, reads, {
-      [Arg.diffWeights]: into,
-      [Arg.diffBias]: bias && lowering.makePlain(bias.outputs[0]!),
-    }),
-  );
+  runWeightGradient(lowering, node, backward, reads);
 }
 
-/** Where it is kept in training; else row-major, groups taken apart. */
-export function writeGradient(
+/** Writes it where it is kept in training; else row-major, groups taken apart. */
+export function runWeightGradient(
   lowering: Lowering,
   node: Node<"linearBackwardWeight"> | Node<"conv2dBackwardWeight">,
-  { desc: has, merged }: WeightGradient,
-  run: (into: Place) => void,
+  { primitive, bias, desc: has, merged }: WeightGradient,
+  reads: Arguments,
 ): void {
   const { plan, api, masters } = lowering;
+  const { name } = node;
   const output = node.outputs[0]!;
+  const run = (into: Place) => {
+    const diffBias = bias && lowering.makePlain(bias.outputs[0]!);
+    plan.run(name, primitive, reads, { [Arg.diffWeights]: into, [Arg.diffBias]: diffBias });
+  };
   const master = masters?.ofGradient(output);
   if (master !== undefined && api.isEqual(master.form.desc, has)) {
     run(lowering.set(output, master.gradient));
-    masters!.mask(node.name, master);
+    masters!.mask(name, master);
     return;
   }
   const plain = plan.describe(has.dims, "f32", "plain");
@@ -153,11 +152,11 @@ export function writeGradient(
   else {
     const into = plan.place(has);
     run(into);
-    plan.copyWeight(node.name, into, whole);
+    plan.copyWeight(name, into, whole);
   }
   if (merged === undefined) return;
   const [from, into] = [plan.array(whole), plan.array(result)];
-  plan.host(node.name, [whole], [result], () => splitGroups(merged, from.data, into.data));
+  plan.host(name, [whole], [result], () => splitGroups(merged, from.data, into.data));
 }
 
 /** The gradient of the bias comes with that of the weights. */
@@ -179,15 +178,7 @@ export const channelSum: Rule<"channelSum"> = (lowering, node) => {
     const type: ElementType = src.desc.type;
     const dims = [batch, channels, 1, 1];
     const pooled = plan.place(plan.describe(dims, type, plan.layoutOf(input.type.shape)));
-    const primitive = api.primitive(node.name, {
-      primitive: "pooling",
-      pass: "inference",
-      algorithm: "avg",
-      src: src.desc,
-      dst: pooled.desc,
-      kernel: [height, width],
-      window: { strides: [height, width], padLow: [0, 0], padHigh: [0, 0] },
-    });
+    const primitive = api.primitive(node.name, meanOverPositions(src.desc, pooled.desc));
     plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: pooled });
     means = plan.reordered(node.name, pooled, plan.describe(dims, "f32", "plain"));
   }

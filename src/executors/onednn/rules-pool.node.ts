@@ -5,7 +5,7 @@ import type { PoolAttrs } from "../../ir/ops.ts";
 import type { Shape } from "../../tensor.ts";
 import type { Lowering, Rule } from "./lowering.node.ts";
 import type { Place } from "./plan.node.ts";
-import { Arg, Query, type Window } from "./spec.ts";
+import { Arg, meanOverPositions, Query, type Window, wholePicture } from "./spec.ts";
 
 /** Behind the last position there is as much padding as the last window needs. */
 function windowOf({ kernel, stride, pad }: PoolAttrs, from: Shape, to: Shape): Window {
@@ -122,28 +122,15 @@ export const avgPoolBackward: Rule<"avgPoolBackward"> = (lowering, node) => {
   averageBackward(lowering, node.name, diffDst, dx, [attrs.kernel, attrs.kernel], window);
 };
 
-const whole = (height: number, width: number): Window => ({
-  strides: [height, width],
-  padLow: [0, 0],
-  padHigh: [0, 0],
-});
-
 export const globalAvgPool: Rule<"globalAvgPool"> = (lowering, node) => {
   const [input, output] = [node.inputs[0]!, node.outputs[0]!];
-  const [, , height, width] = input.type.shape as [number, number, number, number];
+  const { plan, api } = lowering;
   const src = lowering.get(input);
   const dst = lowering.make(output);
-  const primitive = lowering.api.primitive(node.name, {
-    primitive: "pooling",
-    pass: "inference",
-    algorithm: "avg",
-    src: src.desc,
-    dst: lowering.plan.describe(output.type.shape, src.desc.type, lowering.plan.layoutOf(input.type.shape)),
-    kernel: [height, width],
-    window: whole(height, width),
-  });
+  const mean = plan.describe(output.type.shape, src.desc.type, plan.layoutOf(input.type.shape));
   const channels = lowering.asChannels(dst, input.type.shape);
-  lowering.plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: channels });
+  const primitive = api.primitive(node.name, meanOverPositions(src.desc, mean));
+  plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: channels });
 };
 
 export const globalAvgPoolBackward: Rule<"globalAvgPoolBackward"> = (lowering, node) => {
@@ -163,7 +150,7 @@ export const globalAvgPoolBackward: Rule<"globalAvgPoolBackward"> = (lowering, n
   }
   const [, , height, width] = node.attrs.inputShape as [number, number, number, number];
   const diffDst = lowering.asChannels(lowering.get(dy), node.attrs.inputShape);
-  averageBackward(lowering, node.name, diffDst, dx, [height, width], whole(height, width));
+  averageBackward(lowering, node.name, diffDst, dx, [height, width], wholePicture(height, width));
 };
 
 function averageBackward(

@@ -91,6 +91,20 @@ export type Spec =
   | { readonly primitive: "sum over all but channels"; readonly src: Desc; readonly dst: Desc }
   | { readonly primitive: "reorder"; readonly src: Desc; readonly dst: Desc };
 
+/** One window over the whole picture. */
+export const wholePicture = (height: number, width: number): Window => ({
+  strides: [height, width],
+  padLow: [0, 0],
+  padHigh: [0, 0],
+});
+
+/** The mean over the positions of each channel: `[N,C,H,W] → [N,C,1,1]`. */
+export function meanOverPositions(src: Desc, dst: Desc): Spec {
+  const [height, width] = src.dims.slice(2) as [number, number];
+  const window = wholePicture(height, width);
+  return { primitive: "pooling", pass: "inference", algorithm: "avg", src, dst, kernel: [height, width], window };
+}
+
 /** Arguments of a primitive at execution, by the numbers of the C API (the same in both versions). */
 export const Arg = {
   src: 1,

@@ -123,19 +123,9 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     return [{ base, scale: b.multiply(scale, before), shift: shiftOf(shift) }];
   },
 
-  after: (b, l, { inputs }) => {
-    const [x, ...cues] = inputs as [Value, ...Value[]];
-    if (!b.holds(x)) return undefined;
-    return [
-      {
-        base: waitFor(
-          b.emit,
-          b.dense(x),
-          x.type.shape,
-          cues.map((cue) => l.get(cue)),
-        ),
-      },
-    ];
+  after: (b, l, node) => {
+    const x = node.inputs[0]!;
+    return b.holds(x) ? [{ base: waitFor(l, node, b.dense(x)) }] : undefined;
   },
 
   batchNormTraining: (b, l, { inputs, outputs, attrs }) => {

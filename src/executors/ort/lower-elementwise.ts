@@ -1,9 +1,8 @@
 /** What works value by value, and the squeeze-and-excitation scale. */
 
-import type { Value } from "../../ir/graph.ts";
-import type { Shape } from "../../tensor.ts";
+import type { Node, Value } from "../../ir/graph.ts";
 import type { Emitter } from "./emitter.ts";
-import type { Rules } from "./rules.ts";
+import type { Lowering, Rules } from "./rules.ts";
 
 export const elementwiseRules: Rules<
   | "relu"
@@ -84,17 +83,7 @@ export const elementwiseRules: Rules<
     ];
   },
 
-  after: (l, { inputs }) => {
-    const [x, ...cues] = inputs as [Value, ...Value[]];
-    return [
-      waitFor(
-        l.emit,
-        l.get(x),
-        x.type.shape,
-        cues.map((cue) => l.get(cue)),
-      ),
-    ];
-  },
+  after: (l, node) => [waitFor(l, node, l.get(node.inputs[0]!))],
 
   fill: (l, { attrs }) => [l.emit.node("Expand", [l.emit.float(attrs.value), l.emit.ints(...attrs.shape)])],
 };
@@ -106,12 +95,18 @@ export const step = (emit: Emitter, y: string): string =>
 /**
  * `x`, which ONNX Runtime cannot have before the cues: its shape is made to depend on them. A number is never less than
  * itself, so that nothing is added to the shape, and nothing is copied; but no optimiser can know that beforehand.
+ * @param x what the operation's first input is called, blocked or not
  */
-export function waitFor(emit: Emitter, x: string, shape: Shape, cues: readonly string[]): string {
-  const numbers = cues.map((cue) => emit.node("Gather", [emit.node("Reshape", [cue, emit.ints(-1)]), emit.ints(0)]));
+export function waitFor(l: Lowering, { inputs }: Node<"after">, x: string): string {
+  const { emit } = l;
+  const [value, ...cues] = inputs as [Value, ...Value[]];
+  const numbers = cues.map((cue) => {
+    const flat = emit.node("Reshape", [l.get(cue), emit.ints(-1)]);
+    return emit.node("Gather", [flat, emit.ints(0)]);
+  });
   const all = numbers.length === 1 ? numbers[0]! : emit.node("Concat", numbers, { axis: { int: 0 } });
   const int64 = 7;
   const nothings = emit.node("Cast", [emit.node("Less", [all, all])], { to: { int: int64 } });
   const nothing = emit.node("ReduceMax", [nothings, emit.ints(0)], { keepdims: { int: 1 } });
-  return emit.node("Reshape", [x, emit.node("Add", [emit.ints(...shape), nothing])]);
+  return emit.node("Reshape", [x, emit.node("Add", [emit.ints(...value.type.shape), nothing])]);
 }
