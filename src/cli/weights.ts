@@ -5,15 +5,22 @@ import { nearestNames } from "../names.ts";
 import { knownFiles } from "../pull/addresses.ts";
 import { isFile } from "../pull/pull.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { openWeights } from "../weights/open.node.ts";
+import { type OpenOptions, openPaths } from "../weights/open.node.ts";
 import { pullShown } from "./pulling.ts";
 
 /**
  * A file of that name comes before the released weights of that name.
- * @throws SenetError `usage` where it is neither; what openWeights and pull throw
+ * @throws SenetError `usage` where it is neither; what openPaths and pull throw
  */
-export async function weightsOf(fileOrName: string): Promise<Checkpoint> {
-  return openWeights(await weightsFile(fileOrName));
+export async function weightsOf(fileOrName: string, options: OpenOptions = {}): Promise<Checkpoint> {
+  const { checkpoint, notes } = await openPaths(await weightsFile(fileOrName), options);
+  printNotes(fileOrName, notes);
+  return checkpoint;
+}
+
+/** What was guessed or chosen in opening a network, a line each. */
+export function printNotes(where: string, notes: readonly string[]): void {
+  for (const note of notes) process.stderr.write(`senet: ${where}: ${note}\n`);
 }
 
 /** What has a separator, or the ending of a weight file, is meant as a path; `se-resnet-50.cadene` is not. */

@@ -27,6 +27,8 @@ export interface Opened {
   readonly format: WeightFormat;
   /** Whose names the file has, `senet` for our own files; absent where a Caffe network has names of its own. */
   readonly naming?: string;
+  /** What was guessed or chosen, and what was left aside: a line each, for whoever asked to open it. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -37,8 +39,16 @@ export interface Opened {
  * `usage` where an option does not fit it
  */
 export async function openWeights(paths: string | readonly string[], options: OpenOptions = {}): Promise<Checkpoint> {
-  const files = await Promise.all([paths].flat().map(async (where) => ({ where, bytes: await readBytes(where) })));
-  return (await openFiles(files, options)).checkpoint;
+  return (await openPaths(paths, options)).checkpoint;
+}
+
+/** As `openWeights`, with what the network was opened from. */
+export async function openPaths(paths: string | readonly string[], options: OpenOptions = {}): Promise<Opened> {
+  return openFiles(await Promise.all([paths].flat().map(fileAt)), options);
+}
+
+async function fileAt(where: string): Promise<WeightFile> {
+  return { where, bytes: await readBytes(where) };
 }
 
 /** As `openWeights`, of files that are in memory; the weights may be views on their bytes. */
@@ -46,6 +56,7 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
   const contents = await Promise.all(files.map(readContent));
   const { main, definition } = sorted(contents);
   const { format, where } = main;
+  const notes = contents.flatMap(({ notes = [] }) => notes);
   if (main.kind === "checkpoint") {
     const { checkpoint } = main;
     const { model, from } = options;
@@ -56,12 +67,13 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
         found: [model && `--model ${model}`, from && `--from ${from}`].filter(Boolean).join(" "),
       });
     }
-    return { checkpoint: { ...checkpoint, labels: labelsFor(options, checkpoint, where) }, format, naming: "senet" };
+    const labels = labelsFor(options, checkpoint, where);
+    return { checkpoint: { ...checkpoint, labels }, format, naming: "senet", notes };
   }
   const { carried } = main;
   const source = definition === undefined ? main.source : withDefinitions(main.source, definition.definition);
   const isForeign = options.from === undefined && options.model === undefined && !isKnown(source);
-  const foreign = isForeign ? foreignNetwork(main, definition, options) : undefined;
+  const foreign = isForeign ? foreignNetwork(main, definition, options, notes) : undefined;
   if (foreign !== undefined) return foreign;
   const naming = options.from === undefined ? detectNaming(source, where) : namingByName(options.from);
   checkKind(naming, main);
@@ -70,7 +82,7 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
   const preprocessing = carried.preprocessing ?? naming.preprocessing(model.config);
   const said = carried.labels ?? impliedLabels(naming, model.classes);
   const labels = labelsFor(options, { labels: said, model }, where);
-  return { checkpoint: { model, labels, preprocessing, weights }, format, naming: naming.name };
+  return { checkpoint: { model, labels, preprocessing, weights }, format, naming: naming.name, notes };
 }
 
 /** A Caffe network that has no names of ours, by its definition; a caffemodel holds its own. */
@@ -78,6 +90,7 @@ function foreignNetwork(
   { where, format, source, caffe }: Extract<Main, { kind: "weights" }>,
   beside: Definition | undefined,
   options: OpenOptions,
+  notes: readonly string[],
 ): Opened | undefined {
   const definition = beside?.definition ?? caffe?.definition;
   if (caffe === undefined || definition === undefined || source.kind !== "layers") return undefined;
@@ -86,7 +99,7 @@ function foreignNetwork(
   const imageSize = config.family === "layers" ? config.imageSize : 224;
   const preprocessing = said.preprocessing ?? usualCaffe(imageSize);
   const labels = labelsFor(options, { labels: impliedLabels({ classOrder: "devkit" }, classes), model }, where);
-  return { checkpoint: { model, labels, preprocessing, weights }, format };
+  return { checkpoint: { model, labels, preprocessing, weights }, format, notes };
 }
 
 type Main = Exclude<FileContent, { kind: "definition" }>;

@@ -19,7 +19,12 @@ export interface WeightFile {
 }
 
 /** One of our own files, a file of weights, or the definition of a Caffe network. */
-export type FileContent = { readonly where: string; readonly format: WeightFormat } & (
+export type FileContent = {
+  readonly where: string;
+  readonly format: WeightFormat;
+  /** What was guessed or chosen in reading it; see `Opened.notes`. */
+  readonly notes?: readonly string[];
+} & (
   | { readonly kind: "checkpoint"; readonly checkpoint: Checkpoint }
   | {
       readonly kind: "weights";

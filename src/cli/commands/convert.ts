@@ -9,15 +9,16 @@ import { nearestNames } from "../../names.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { encodeWeights, followsConventions } from "../../weights/encode.ts";
-import { ioError, readBytes, replaceFile } from "../../weights/files.node.ts";
+import { ioError, replaceFile } from "../../weights/files.node.ts";
 import { classOrderOf } from "../../weights/imagenet-classes.ts";
 import { type Naming, namings } from "../../weights/maps/namings.ts";
 import { namingByName } from "../../weights/maps/rename.ts";
-import { openFiles } from "../../weights/open.node.ts";
+import { openFiles, openPaths } from "../../weights/open.node.ts";
 import { checkSameLogits, logitsOf, seededPictures } from "../compare.ts";
 import { checkedOnnx } from "../onnx.ts";
 import { jsonOption } from "../options.ts";
 import { grouped } from "../output.ts";
+import { printNotes } from "../weights.ts";
 
 interface ConvertOptions {
   readonly model?: string;
@@ -66,15 +67,13 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     });
   }
   const target = targetOf(out, options.to);
-  const opened = await openFiles(
-    await Promise.all(inputs.map(async (where) => ({ where, bytes: await readBytes(where) }))),
-    {
-      ...(options.model !== undefined && { model: options.model }),
-      ...(options.from !== undefined && { from: options.from }),
-      ...(options.labels !== undefined && { labels: readLabels(options.labels) }),
-    },
-  );
+  const opened = await openPaths(inputs, {
+    ...(options.model !== undefined && { model: options.model }),
+    ...(options.from !== undefined && { from: options.from }),
+    ...(options.labels !== undefined && { labels: readLabels(options.labels) }),
+  });
   const { checkpoint } = opened;
+  printNotes(inputs.join(", "), opened.notes);
   const { bytes, difference } =
     target === "onnx" ? await onnx(checkpoint, out) : await checkedWeights(checkpoint, target, out);
   await replaceFile(out, bytes);
