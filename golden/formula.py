@@ -29,15 +29,19 @@ def role_of(name):
 
 def parameter(name, shape, stream):
     """The value of one parameter; `stream` is its place among the model's parameters sorted by name."""
+    return value(role_of(name), shape, stream)
+
+
+def value(role, shape, stream):
+    """The same of a parameter whose part in the network is known: `weight`, `bias`, `gamma`, `beta`, `mean`, `variance`."""
     u = uniform(stream, int(np.prod(shape)))
-    role = role_of(name)
     if role == "weight":
-        value = (2 * u - 1) * np.sqrt(6.0 / np.prod(shape[1:]))
+        result = (2 * u - 1) * np.sqrt(6.0 / np.prod(shape[1:]))
     elif role in ("gamma", "variance"):
-        value = (0.25 + 0.5 * u) if role == "gamma" else 0.5 + u
+        result = (0.25 + 0.5 * u) if role == "gamma" else 0.5 + u
     else:
-        value = 0.2 * (u - 0.5)
-    return value.reshape(shape).astype(np.float32)
+        result = 0.2 * (u - 0.5)
+    return result.reshape(shape).astype(np.float32)
 
 
 def fill(model):

@@ -23,7 +23,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   passes: ["errors", "tensor", "ir", "executors"],
   images: ["errors", "random", "tensor"],
   data: ["errors", "names", "random", "tensor", "images"],
-  weights: ["errors", "names", "random", "tensor", "ir", "zoo", "images"],
+  weights: ["errors", "names", "random", "tensor", "ir", "nn", "zoo", "images"],
   pull: ["errors", "names", "weights"],
   evaluate: ["errors", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
   train: [

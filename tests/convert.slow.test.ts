@@ -34,8 +34,8 @@ writeFileSync(at("small.safetensors"), joined(encodeWeights(small, namingByName(
 const convert = (...args: string[]) => senet(["convert", ...args], { cwd: folder });
 
 test("from our file to others' and back, and each says what it did", async () => {
-  const chain = ["small.safetensors", "cadene.safetensors", "small.caffemodel", "timm.safetensors", "back.safetensors"];
-  const namings = ["cadene", "caffe", "timm", "senet"];
+  const chain = ["small.safetensors", "mmcls.safetensors", "small.caffemodel", "timm.safetensors", "back.safetensors"];
+  const namings = ["mmcls", "caffe", "timm", "senet"];
   for (const [i, naming] of namings.entries()) {
     const [from, to] = [chain[i]!, chain[i + 1]!];
     const { code, stdout, stderr } = await convert(from, to, "--to", naming);
@@ -81,7 +81,7 @@ const refusals: readonly (readonly [args: string, code: number, words: RegExp])[
   ["small.safetensors none.caffemodel --to timm", 2, /expected: --to caffe, shicai/],
   ["small.safetensors none.onnx --to timm", 2, /names of its own/],
   ["small.safetensors none.safetensors --to akamaster", 2, /no names for a part .*[\s\S]*another naming: caffe, /],
-  ["cadene.safetensors none.onnx --model seresnet20", 2, /try: +se-resnet-20/],
+  ["mmcls.safetensors none.onnx --model seresnet20", 2, /try: +se-resnet-20/],
   ["small.safetensors none.onnx --labels none.txt", 1, /labels cannot be read/],
   ["missing.pth none.onnx", 1, /missing\.pth: cannot be read/],
   ["page.pth none.onnx", 1, /page\.pth: this is a web page, not weights/],

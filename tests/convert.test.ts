@@ -47,7 +47,7 @@ function bare(source: Checkpoint, naming: string): Uint8Array {
   return named.kind === "tensors" ? joined(encodeSafetensors(named.tensors, new Map())) : assert.fail(naming);
 }
 
-for (const naming of ["senet", "cadene", "timm", "caffe"]) {
+for (const naming of ["senet", "mmcls", "timm", "caffe"]) {
   test(`${naming}: what is written opens as what it was, without options`, async () => {
     const source = checkpoint();
     const { checkpoint: found, naming: shown } = await open(joined(encodeWeights(source, namingByName(naming))));
@@ -64,10 +64,10 @@ test("a run's state stays behind", async () => {
 
 test("a file that says nothing: the labels and the pre-processing that are usual under its names", async () => {
   const source = checkpoint(1000);
-  const cadene = (await open(bare(source, "cadene"))).checkpoint;
-  assert.deepEqual(cadene.labels, imagenetLabels("sorted"));
-  assert.deepEqual(cadene.preprocessing, { ...imagenetPreprocessing, resize: 32, crop: 32 });
-  assert.deepEqual(cadene.weights, source.weights);
+  const mmcls = (await open(bare(source, "mmcls"))).checkpoint;
+  assert.deepEqual(mmcls.labels, imagenetLabels("sorted"));
+  assert.deepEqual(mmcls.preprocessing, { ...imagenetPreprocessing, resize: 32, crop: 32 });
+  assert.deepEqual(mmcls.weights, source.weights);
 
   // A caffemodel that follows the conventions has nothing of ours in its name.
   const caffe = namingByName("caffe");

@@ -1,7 +1,7 @@
 /** Weights and pictures by the formula of golden/formula.py, so that golden files need not hold them. */
 
 import type { Graph, Parameter } from "../src/ir/graph.ts";
-import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
+import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 
 /** One of `count` values in [0, 1): murmur3's finaliser over the stream's number and the place. */
 export function uniform(stream: number, place: number): number {
@@ -14,8 +14,9 @@ export function uniform(stream: number, place: number): number {
   return (h >>> 0) / 2 ** 32;
 }
 
-function parameterValue({ role, type }: Parameter, stream: number): Tensor {
-  const bound = Math.sqrt(6 / sizeOf(type.shape.slice(1)));
+/** One parameter, of this part in the network. */
+export function formulaTensor(role: Parameter["role"], shape: Shape, stream: number): Tensor {
+  const bound = Math.sqrt(6 / sizeOf(shape.slice(1)));
   const value = (u: number) =>
     role === "weight"
       ? (2 * u - 1) * bound
@@ -25,15 +26,17 @@ function parameterValue({ role, type }: Parameter, stream: number): Tensor {
           ? 0.5 + u
           : 0.2 * (u - 0.5);
   return tensor(
-    type.shape,
-    Float32Array.from({ length: sizeOf(type.shape) }, (_, i) => value(uniform(stream, i))),
+    shape,
+    Float32Array.from({ length: sizeOf(shape) }, (_, i) => value(uniform(stream, i))),
   );
 }
 
 /** Every parameter of a graph; a stream is a parameter's place among the names in code-point order. */
 export function formulaWeights(graph: Graph): Map<string, Tensor> {
   const sorted = graph.parameters.toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return new Map(sorted.map((parameter, stream) => [parameter.name, parameterValue(parameter, stream)]));
+  return new Map(
+    sorted.map((parameter, stream) => [parameter.name, formulaTensor(parameter.role, parameter.type.shape, stream)]),
+  );
 }
 
 /** `[batch, 3, side, side]`, between -1.7 and 1.7. */

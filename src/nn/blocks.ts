@@ -20,6 +20,11 @@ export interface BlockOptions {
   readonly projection?: Projection;
 }
 
+export interface BasicOptions extends BlockOptions {
+  /** Whether the branch ends in a ReLU, before the gate: so in timm's legacy SE-ResNets, and nowhere else. */
+  readonly branchRelu?: boolean;
+}
+
 export interface BottleneckOptions extends BlockOptions {
   /** Channels of the first 1×1 convolution; default: the width. SENet-154 halves it. */
   readonly reduce?: number;
@@ -66,11 +71,11 @@ function addPadded(scope: Scope, branch: Value, x: Value, stride: number): Value
 }
 
 /** Two 3×3 convolutions (ResNet-18, -34 and the CIFAR family); the stride is on the first. */
-export function basicBlock(scope: Scope, x: Value, options: BlockOptions): Value {
-  const { out, stride } = options;
+export function basicBlock(scope: Scope, x: Value, options: BasicOptions): Value {
+  const { out, stride, branchRelu = false } = options;
   const first = relu(scope.at("relu1"), normed(scope, 1, x, { out, kernel: 3, stride }));
-  const branch = normed(scope, 2, first, { out, kernel: 3 });
-  return joinShortcut(scope, branch, x, options);
+  const second = normed(scope, 2, first, { out, kernel: 3 });
+  return joinShortcut(scope, branchRelu ? relu(scope.at("relu2"), second) : second, x, options);
 }
 
 /** 1×1 reduce, 3×3, 1×1 increase (ResNet-50 and deeper, ResNeXts, SENet-154). */

@@ -21,18 +21,21 @@ export interface SqueezeExcitation {
   readonly reduction: number;
   /** The released models' two layers have biases, the paper's ablations have none (architectures.md, trap 5). */
   readonly bias: boolean;
+  /** Units of the hidden layer, where they are not C/reduction: timm and others round to a multiple of eight. */
+  readonly hidden?: number;
 }
 
+/** Units of the hidden layer of a gate for so many channels. */
+export const hiddenOf = (channels: number, { reduction, hidden }: SqueezeExcitation): number =>
+  hidden ?? Math.max(1, Math.floor(channels / reduction));
+
 /** The gate of each channel of `branch`, between 0 and 1: `[N,C,H,W] → [N,C,1,1]`. */
-export function gate(scope: Scope, branch: Value, { reduction, bias }: SqueezeExcitation): Value {
+export function gate(scope: Scope, branch: Value, se: SqueezeExcitation): Value {
+  const { bias } = se;
   const channels = branch.type.shape[1]!;
   const squeezed = scope.at("squeeze").apply("globalAvgPool", [branch], {});
   // On a single position a 1×1 convolution is a fully connected layer; the released files store it as one.
-  const hidden = conv2d(scope.at("fc1"), squeezed, {
-    out: Math.max(1, Math.floor(channels / reduction)),
-    kernel: 1,
-    bias,
-  });
+  const hidden = conv2d(scope.at("fc1"), squeezed, { out: hiddenOf(channels, se), kernel: 1, bias });
   const excited = conv2d(scope.at("fc2"), relu(scope.at("relu"), hidden), { out: channels, kernel: 1, bias });
   return scope.at("gate").apply("sigmoid", [excited], {});
 }

@@ -35,7 +35,13 @@ const velocityPrefix = "velocity/";
 const triple = (number: z.ZodNumber) => z.tuple([number, number, number]);
 const positive = z.number().int().positive();
 
-const seSchema = z.strictObject({ reduction: positive, bias: z.boolean() }).optional();
+const seSchema = z
+  .strictObject({
+    reduction: positive,
+    bias: z.boolean(),
+    hidden: z.array(positive.max(65536)).min(1).max(8000).exactOptional(),
+  })
+  .optional();
 const resnetSchema = z
   .strictObject({
     family: z.literal("resnet"),
@@ -51,6 +57,8 @@ const resnetSchema = z
     projection: z.union([z.literal(1), z.literal(3), z.literal("pad")]),
     dropout: z.number().min(0).lt(1),
     se: seSchema,
+    channels: positive.max(1024).exactOptional(),
+    branchRelu: z.boolean().exactOptional(),
   })
   .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
 const inceptionSchema = z.strictObject({ family: z.literal("inception"), se: seSchema });

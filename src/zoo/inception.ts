@@ -2,11 +2,11 @@
 
 import type { Value } from "../ir/graph.ts";
 import type { Scope } from "../nn/scope.ts";
-import { type SqueezeExcitation, scaleChannels } from "../nn/se.ts";
-import { head, normedRelu } from "./resnet.ts";
+import { scaleChannels } from "../nn/se.ts";
+import { head, normedRelu, type SeConfig, seOfBlock } from "./resnet.ts";
 
 export interface InceptionConfig {
-  readonly se?: SqueezeExcitation | undefined;
+  readonly se?: SeConfig | undefined;
 }
 
 /** One module: four branches side by side, joined along the channels. Every convolution has batch norm and ReLU. */
@@ -44,9 +44,9 @@ export function inception(scope: Scope, image: Value, { se }: InceptionConfig, c
   x = normedRelu(scope, "2", x, { out: 64, kernel: 1 });
   x = normedRelu(scope, "3", x, { out: 192, kernel: 3 });
   x = scope.at("pool2").apply("maxPool", [x], halve);
-  for (const module of modules) {
+  for (const [i, module] of modules.entries()) {
     const at = scope.at(`inception_${module.name}`);
-    x = scaleChannels(at, branches(at, x, module), se);
+    x = scaleChannels(at, branches(at, x, module), seOfBlock(se, i));
   }
   return head(scope, x, 0, classes);
 }

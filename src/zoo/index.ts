@@ -124,10 +124,35 @@ function entries(): [string, ZooEntry][] {
 /** Each network with squeeze and excitation, and its baseline without. */
 export const zoo: ReadonlyMap<string, ZooEntry> = new Map(entries());
 
-/** @throws SenetError `usage` with the nearest names where there is no such model. */
+/** Deeper ones nobody has trained (He et al. had 1,202 layers). */
+const deepestCifar = 1202;
+
+/** He et al.'s family for CIFAR has every depth of 6n + 2, of which the list names a few. */
+function cifarDepth(name: string): number | undefined {
+  const depth = Number(/^(?:se-)?resnet-([1-9]\d*)(?:-cifar)?$/.exec(name)?.[1] ?? Number.NaN);
+  return depth >= 8 && depth <= deepestCifar && depth % 6 === 2 ? depth : undefined;
+}
+
+function cifarConfig(depth: number, hasSe: boolean): ZooConfig {
+  const config = cifar((depth - 2) / 6);
+  return hasSe ? { ...config, se } : config;
+}
+
+/** The name of the network for CIFAR with so many blocks a stage: `resnet-44`; those of 50 and 152 layers end in `-cifar`. */
+export function cifarName(blocks: number, hasSe: boolean): string {
+  const name = `${hasSe ? "se-" : ""}resnet-${6 * blocks + 2}`;
+  return zoo.get(name)?.imageSize === 224 ? `${name}-cifar` : name;
+}
+
+/**
+ * A network of the list, or of any other depth for CIFAR.
+ * @throws SenetError `usage` with the nearest names where there is no such model
+ */
 export function zooEntry(name: string): ZooEntry {
   const entry = zoo.get(name);
   if (entry !== undefined) return entry;
+  const depth = cifarDepth(name);
+  if (depth !== undefined) return { config: cifarConfig(depth, name.startsWith("se-")), imageSize: 32, classes: 10 };
   throw new SenetError("usage", `there is no model "${name}"`, {
     hint: `${nearestNames(name, [...zoo.keys()]).join(", ")} (senet models lists all)`,
   });
@@ -168,14 +193,18 @@ export function model(name: string, classes?: number): Model {
   return { name, config: entry.config, classes: classes ?? entry.classes };
 }
 
-function start(name: string, training: boolean, { batch, imageSize, dtype = "float32" }: GraphOptions) {
+/** Channels of the pictures that a network takes. */
+export const channelsOf = (config: ModelConfig): number => (config.family === "resnet" ? (config.channels ?? 3) : 3);
+
+function start(name: string, channels: number, training: boolean, options: GraphOptions) {
+  const { batch, imageSize, dtype = "float32" } = options;
   const builder = new GraphBuilder(name);
-  const image = builder.input(inputName, [batch, 3, imageSize, imageSize], dtype);
+  const image = builder.input(inputName, [batch, channels, imageSize, imageSize], dtype);
   return { builder, image, scope: new Scope(builder, { training, dtype }) };
 }
 
 function finish(model: Model, training: boolean, options: GraphOptions) {
-  const { builder, image, scope } = start(model.name, training, options);
+  const { builder, image, scope } = start(model.name, channelsOf(model.config), training, options);
   const logits = build(scope, image, model);
   builder.output("logits", logits);
   return { builder, logits };
@@ -183,7 +212,7 @@ function finish(model: Model, training: boolean, options: GraphOptions) {
 
 /** For those who need a layer's shape before they can tell the next one. */
 export function layerBuilder(name: string, imageSize: number): LayerBuilder {
-  const { scope, image } = start(name, false, { batch: 1, imageSize });
+  const { scope, image } = start(name, 3, false, { batch: 1, imageSize });
   return new LayerBuilder(scope, image);
 }
 
@@ -198,7 +227,7 @@ function build(scope: Scope, image: Value, { config, classes }: Model): Value {
   }
 }
 
-/** `image [N,3,S,S] → logits [N,classes]`, batch norm by running statistics. */
+/** `image [N,channels,S,S] → logits [N,classes]`, batch norm by running statistics. */
 export const inferenceGraph = (model: Model, options: GraphOptions): Graph =>
   finish(model, false, options).builder.build();
 

@@ -28,22 +28,43 @@ export interface ResNetConfig {
   readonly projection: Projection;
   /** Part of the features that is dropped before the classifier when training. */
   readonly dropout: number;
-  readonly se?: SqueezeExcitation | undefined;
+  readonly se?: SeConfig | undefined;
+  /** Channels of the pictures; default: 3. */
+  readonly channels?: number;
+  /** Whether the branch of a basic block ends in a ReLU, before the gate (timm's legacy SE-ResNets). */
+  readonly branchRelu?: boolean;
 }
 
-/** `image [N,3,H,W] → logits [N,classes]`; any H and W that leave one position after the last stride. */
+/** Squeeze and excitation of a whole network. */
+export interface SeConfig {
+  readonly reduction: number;
+  readonly bias: boolean;
+  /** Units of the hidden layers, block by block, where they are not C/reduction. */
+  readonly hidden?: readonly number[];
+}
+
+/** That of the block of this number. */
+export function seOfBlock(se: SeConfig | undefined, block: number): SqueezeExcitation | undefined {
+  if (se === undefined) return undefined;
+  const { hidden: all, ...both } = se;
+  const hidden = all?.[block];
+  return hidden === undefined ? both : { ...both, hidden };
+}
+
+/** `image [N,channels,H,W] → logits [N,classes]`; any H and W that leave one position after the last stride. */
 export function resnet(scope: Scope, image: Value, config: ResNetConfig, classes: number): Value {
-  const { depths, widths, expansion, groups, strideOn, projection, se } = config;
+  const { depths, widths, expansion, groups, strideOn, projection, branchRelu = false } = config;
   let x = stem(scope, image, config);
+  let blocks = 0;
   depths.forEach((depth, stage) => {
     const width = widths[stage]!;
     for (let block = 0; block < depth; block++) {
       const at = scope.at(`layer${stage + 1}`).at(block);
       const stride = stage > 0 && block === 0 ? 2 : 1;
-      const options = { out: width * expansion, stride, projection, se };
+      const options = { out: width * expansion, stride, projection, se: seOfBlock(config.se, blocks++) };
       x =
         config.block === "basic"
-          ? basicBlock(at, x, options)
+          ? basicBlock(at, x, { ...options, branchRelu })
           : bottleneck(at, x, { ...options, reduce: width * config.reduce, width, groups, strideOn });
     }
   });

@@ -34,6 +34,10 @@ function changed(name: string, config: Partial<Extract<ModelConfig, { family: "r
 const find = (source: WeightSource, naming: string, name?: string): Model =>
   findModel(source, namingByName(naming), "file", name).model;
 
+/** Hidden layers of at least eight units, as timm's. */
+const eights = { se: { reduction: 8, bias: true, hidden: new Array<number>(9).fill(8) } };
+const hidden34 = [3, 4, 6, 3].flatMap((depth, i) => new Array<number>(depth).fill([8, 8, 16, 32][i]!));
+const eights34 = { se: { reduction: 16, bias: true, hidden: hidden34 } };
 const nobias = { se: { reduction: 16, bias: false } };
 
 /** Under each naming: the network that a file is made of, and the name of the one that is found. */
@@ -43,8 +47,8 @@ const released: readonly (readonly [naming: string, made: Model, found: string])
     (name) => ["cadene", model(name), name] as const,
   ),
   // timm's legacy ones that it trained itself.
-  ["cadene", model("se-resnet-18"), "se-resnet-18"],
-  ["cadene", model("se-resnet-34"), "se-resnet-34"],
+  ["cadene", changed("se-resnet-18", { branchRelu: true }), "se-resnet-18-branchrelu"],
+  ["cadene", changed("se-resnet-34", { branchRelu: true }), "se-resnet-34-branchrelu"],
   ...["se-resnet-50-modern", "se-resnet-101-modern", "se-resnet-152-modern", "resnet-50-modern"].map(
     (name) => ["timm", model(name), name] as const,
   ),
@@ -52,6 +56,17 @@ const released: readonly (readonly [naming: string, made: Model, found: string])
   ["timm", changed("se-resnext-101", { pool: "padded" }), "se-resnext-101-paddedpool"],
   ["timm", changed("senet-154", { pool: "padded" }), "senet-154-paddedpool"],
   ["timm", model("se-resnet-20"), "se-resnet-20"],
+  // Those that the list of the zoo leaves out; 50 and 152 layers are ImageNet's networks there.
+  ["timm", model("se-resnet-44"), "se-resnet-44"],
+  ["timm", model("resnet-8"), "resnet-8"],
+  ["akamaster", changed("resnet-1202", { projection: "pad" }), "resnet-1202-padshortcut"],
+  ["timm", model("resnet-50-cifar"), "resnet-50-cifar"],
+  ["timm", model("se-resnet-152-cifar"), "se-resnet-152-cifar"],
+  ["timm", changed("se-resnet-20", eights), "se-resnet-20-hidden8"],
+  ["timm", changed("se-resnet-34", { pool: "padded", ...eights34 }), "se-resnet-34-paddedpool-hidden8.16.32"],
+  ["timm", changed("resnet-20", { channels: 1 }), "resnet-20-1channels"],
+  ["cadene", changed("se-resnet-50", { channels: 4 }), "se-resnet-50-4channels"],
+  ["mmcls", model("se-resnet-50-modern"), "se-resnet-50-modern"],
   ["moskomule", changed("se-resnet-50-modern", nobias), "se-resnet-50-modern-nobias"],
   ["moskomule", changed("se-resnet-20", { se: { reduction: 8, bias: false } }), "se-resnet-20-r8-nobias"],
   ["shicai", changed("se-resnet-50", { strideOn: "3x3" }), "se-resnet-50-stride3x3"],
@@ -129,4 +144,14 @@ test("a network that is not in the zoo: the nearest, and what is wrong with it",
 test("names that are not those that were said", async () => {
   const source = sourceOf(model("se-resnet-50"), "cadene");
   await refused(() => find(source, "timm"), "missing     conv1.weight", "the names look like those of cadene");
+});
+
+test("tensors of a network that nobody has under these names are not given a meaning", async () => {
+  await refused(() => find(sourceOf(model("resnet-50"), "cadene"), "cadene"), "nobody knows how it computes");
+  const wide = changed("se-resnet-50-modern", { groups: 1, stem: "imagenet", ...nobias });
+  assert.equal(find(sourceOf(wide, "moskomule"), "moskomule").name, "se-resnet-50-modern-nobias");
+  await refused(
+    () => find(sourceOf(changed("se-resnext-50", nobias), "moskomule"), "moskomule"),
+    "nobody knows how it computes",
+  );
 });

@@ -2,10 +2,12 @@
 
 import { SenetError } from "../../errors.ts";
 import type { Parameter } from "../../ir/graph.ts";
+import { hiddenOf } from "../../nn/se.ts";
 import { sizeOf } from "../../tensor.ts";
-import { inferenceGraph, type Model, type ModelConfig, zoo, zooEntry } from "../../zoo/index.ts";
+import { channelsOf, cifarName, inferenceGraph, type Model, type ModelConfig, zoo, zooEntry } from "../../zoo/index.ts";
+import type { SeConfig } from "../../zoo/resnet.ts";
 import { allOf, oneOf } from "../prototxt.ts";
-import { type Naming, type SqueezeExcitation, seOf } from "./namings.ts";
+import { type Naming, seOf } from "./namings.ts";
 import { caffePlace, countFaults, detectNaming, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
 
 export interface FoundModel {
@@ -13,7 +15,7 @@ export interface FoundModel {
   readonly parameters: readonly Parameter[];
 }
 
-interface Candidate extends FoundModel {
+export interface Candidate extends FoundModel {
   /** How many settings differ from the zoo's model. */
   readonly differences: number;
   readonly faults: number;
@@ -27,11 +29,23 @@ interface Candidate extends FoundModel {
  * @throws SenetError `usage` for a name that is not in the zoo, `weights` where none fits, with the nearest and its faults
  */
 export function findModel(source: WeightSource, naming: Naming, where: string, name?: string): FoundModel {
-  const names = name === undefined ? [...zoo.keys()] : [name];
+  const names = name === undefined ? [...zoo.keys(), ...cifarNames(source, naming)] : [name];
   // Only they can fit, or be near; few do, and to look at all takes its time.
   const likely = names.filter((name) => hasBlocks(source, naming, zooEntry(name).config));
   const best = bestOf(likely.length > 0 ? likely : names, source, naming)!;
-  return best.faults === 0 ? best : refuse(best, source, naming, where, name);
+  if (best.faults > 0) return refuse(best, source, naming, where, name);
+  const { config } = best.model;
+  if (config.family === "layers" || naming.networks(config)) return best;
+  throw new SenetError(
+    "weights",
+    "there is no network of this kind under these names, so nobody knows how it computes",
+    {
+      where,
+      expected: `the networks of ${naming.name}: ${naming.description}`,
+      found: `the tensors of ${best.model.name}`,
+      hint: "export it as ONNX where it was trained, or rename its tensors to those of a naming that has such networks",
+    },
+  );
 }
 
 /** The one with the fewest faults, then the one that is most like the zoo's, then the first. */
@@ -58,16 +72,30 @@ function hasBlocks(source: WeightSource, naming: Naming, config: ModelConfig): b
   );
 }
 
+/** Networks for CIFAR that the list leaves out, where the first stage has so many blocks. */
+function cifarNames(source: WeightSource, naming: Naming): string[] {
+  const has = (block: number) =>
+    shapeIn(source, naming, { name: `layer1.${block}.conv1.weight`, role: "weight" }) !== undefined;
+  let blocks = 0;
+  while (blocks < 200 && has(blocks)) blocks++;
+  const names = blocks === 0 ? [] : [true, false].map((hasSe) => cifarName(blocks, hasSe));
+  return names.filter((name) => !zoo.has(name));
+}
+
 function candidateOf(source: WeightSource, naming: Naming, name: string): Candidate {
-  const entry = zooEntry(name);
-  const config = adapted(entry.config, naming, source);
-  const plain = parametersOf({ name, config, classes: entry.classes });
-  const classes = classesIn(source, naming, plain) ?? entry.classes;
-  const found = withSe(config, squeezeExcitationIn(source, naming, plain));
-  const changes = changesOf(entry.config, found);
+  return modelLike({ name, ...zooEntry(name) }, source, naming);
+}
+
+/** A network of the same depths and widths, with whatever else the file and its naming have of their own. */
+export function modelLike(like: Model, source: WeightSource, naming: Naming): Candidate {
+  const { name } = like;
+  const config = adapted(like.config, naming, source);
+  const plain = parametersOf({ name, config, classes: like.classes });
+  const classes = classesIn(source, naming, plain) ?? like.classes;
+  const found = withChannels(withSe(config, squeezeExcitationIn(source, naming, plain)), source, naming, plain);
+  const changes = changesOf(like.config, found);
   const model: Model = { name: [name, ...changes].join("-"), config: found, classes };
-  const isPlain =
-    classes === entry.classes && changes.every((change) => !change.startsWith("r") && change !== "nobias");
+  const isPlain = classes === like.classes && found === config;
   const parameters = isPlain ? plain : parametersOf(model);
   return { model, parameters, differences: changes.length, faults: countFaults(source, naming, parameters) };
 }
@@ -79,13 +107,14 @@ const parametersOf = (model: Model): readonly Parameter[] =>
 /** With the structure that the file says or else the naming has, where that has a meaning for the network. */
 function adapted(config: ModelConfig, naming: Naming, source: WeightSource): ModelConfig {
   if (config.family !== "resnet") return config;
-  const { pool = config.pool, projection = config.projection } = naming.structure;
+  const { pool = config.pool, projection = config.projection, branchRelu } = naming.structure;
   const strideOn = strideIn(source, naming) ?? naming.structure.strideOn ?? config.strideOn;
   return {
     ...config,
     projection,
     strideOn: config.block === "bottleneck" ? strideOn : config.strideOn,
     pool: config.stem === "cifar" ? config.pool : pool,
+    ...(branchRelu === true && config.block === "basic" && { branchRelu }),
   };
 }
 
@@ -101,20 +130,35 @@ function strideIn(source: WeightSource, naming: Naming): "1x1" | "3x3" | undefin
   return hasStride("conv1") ? "1x1" : hasStride("conv2") ? "3x3" : undefined;
 }
 
-/** Reduction and biases by the last, and so widest, of the hidden layers. */
+/** Reduction and biases by the last, and so widest, of the hidden layers; all of them where they have not that reduction. */
 function squeezeExcitationIn(
   source: WeightSource,
   naming: Naming,
   parameters: readonly Parameter[],
-): SqueezeExcitation | undefined {
-  const last = parameters.findLast(({ name }) => name.endsWith(".se.fc1.weight"));
-  const shape = last && shapeIn(source, naming, last);
-  if (shape === undefined || sizeOf(shape) === 0) return undefined;
-  const channels = last!.type.shape[1]!;
-  const hidden = sizeOf(shape) / channels;
-  const bias: Parameter = { ...last!, name: last!.name.replace(/weight$/, "bias"), role: "bias" };
-  const reduction = Math.max(1, Math.floor(channels / hidden));
-  return { reduction, bias: shapeIn(source, naming, bias) !== undefined };
+): SeConfig | undefined {
+  const layers = parameters.filter(({ name }) => name.endsWith(".se.fc1.weight"));
+  const last = layers.at(-1);
+  if (last === undefined) return undefined;
+  const channels = layers.map(({ type }) => type.shape[1]!);
+  const hidden = layers.map((layer, i) => sizeOf(shapeIn(source, naming, layer) ?? [0]) / channels[i]!);
+  if (!hidden.every((units) => Number.isInteger(units) && units > 0)) return undefined;
+  const reduction = Math.max(1, Math.floor(channels.at(-1)! / hidden.at(-1)!));
+  const bias = shapeIn(source, naming, { name: last.name.replace(/weight$/, "bias"), role: "bias" }) !== undefined;
+  const isUsual = hidden.every((units, i) => units === hiddenOf(channels[i]!, { reduction, bias }));
+  return { reduction, bias, ...(!isUsual && { hidden }) };
+}
+
+/** As many as the first convolution takes. */
+function withChannels(
+  config: ModelConfig,
+  source: WeightSource,
+  naming: Naming,
+  parameters: readonly Parameter[],
+): ModelConfig {
+  const shape = shapeIn(source, naming, parameters[0]!);
+  const channels = shape?.length === 4 ? shape[1]! : 3;
+  if (config.family !== "resnet" || channels === channelsOf(config) || channels === 0) return config;
+  return { ...config, channels };
 }
 
 function classesIn(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): number | undefined {
@@ -125,9 +169,9 @@ function classesIn(source: WeightSource, naming: Naming, parameters: readonly Pa
   return Number.isInteger(classes) && classes > 0 ? classes : undefined;
 }
 
-function withSe(config: ModelConfig, se: SqueezeExcitation | undefined): ModelConfig {
+function withSe(config: ModelConfig, se: SeConfig | undefined): ModelConfig {
   if (config.family === "layers" || config.se === undefined || se === undefined) return config;
-  const isSame = config.se.reduction === se.reduction && config.se.bias === se.bias;
+  const isSame = config.se.reduction === se.reduction && config.se.bias === se.bias && se.hidden === undefined;
   return isSame ? config : { ...config, se };
 }
 
@@ -138,9 +182,12 @@ function changesOf(from: ModelConfig, to: ModelConfig): string[] {
     if (from.strideOn !== to.strideOn) changes.push(`stride${to.strideOn}`);
     if (from.pool !== to.pool) changes.push(`${to.pool}pool`);
     if (from.projection !== to.projection) changes.push(`${to.projection}shortcut`);
+    if (to.branchRelu === true && to.se !== undefined) changes.push("branchrelu");
+    if (channelsOf(from) !== channelsOf(to)) changes.push(`${channelsOf(to)}channels`);
   }
   const [before, after] = [seOf(from), seOf(to)];
-  if (before?.reduction !== after?.reduction) changes.push(`r${after?.reduction}`);
+  if (after?.hidden !== undefined) changes.push(`hidden${[...new Set(after.hidden)].slice(0, 8).join(".")}`);
+  else if (before?.reduction !== after?.reduction) changes.push(`r${after?.reduction}`);
   if (before?.bias !== after?.bias) changes.push("nobias");
   return changes;
 }

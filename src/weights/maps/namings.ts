@@ -1,8 +1,8 @@
 /** What others call the layers of these networks, as data (architectures.md 5.1): a row for each of our modules. */
 
 import { imagenetPreprocessing, type Preprocessing } from "../../images/preprocess.ts";
-import type { ModelConfig } from "../../zoo/index.ts";
-import type { ResNetConfig } from "../../zoo/resnet.ts";
+import type { ModelConfig, ZooConfig } from "../../zoo/index.ts";
+import type { ResNetConfig, SeConfig } from "../../zoo/resnet.ts";
 import type { ClassOrder } from "../imagenet-classes.ts";
 
 /**
@@ -20,10 +20,17 @@ interface NamingBase {
   readonly matrices: RegExp;
   /** A file whose names match is in this naming, unless it is in one that comes before. */
   readonly mark: RegExp;
+  /** Another one that must match, where the first is not enough. */
+  readonly mark2?: RegExp;
   /** What shapes do not tell and all networks of these files have in common. */
-  readonly structure: Pick<Partial<ResNetConfig>, "strideOn" | "pool" | "projection">;
+  readonly structure: Pick<Partial<ResNetConfig>, "strideOn" | "pool" | "projection" | "branchRelu">;
   /** Whether squeeze and excitation has biases, where these networks differ from the released ones, which have them. */
   readonly seBias?: false;
+  /**
+   * Whether there are networks of this kind under these names. Only they are read and written: each was compared with
+   * its authors' code (golden/make_namings.py, golden/make_caffe.py); of others nobody knows what they would compute.
+   */
+  readonly networks: (config: ZooConfig) => boolean;
   /** `devkit`: the challenge's own order of classes; `sorted`: by synset (architectures.md, trap 1). */
   readonly classOrder: ClassOrder;
   /** What these networks were trained for (architectures.md 2.1). */
@@ -42,18 +49,22 @@ export interface CaffeNaming extends NamingBase {
 
 export type Naming = TorchNaming | CaffeNaming;
 
+type ResNet = Extract<ZooConfig, { family: "resnet" }>;
+
 /** A convolution with its batch norm, as Caffe's networks name them. */
 const normed = (conv: string, bn: string, theirs: string, scale = "/bn/scale"): Row[] => [
   [conv, theirs],
   [bn, `${theirs}/bn`, `${theirs}${scale}`],
 ];
 
-const isCifar = (config: ModelConfig) => config.family === "resnet" && config.stem === "cifar";
+const isCifar = (config: ModelConfig): config is ResNet => config.family === "resnet" && config.stem === "cifar";
 
-export type SqueezeExcitation = NonNullable<ResNetConfig["se"]>;
+/** A residual network for large pictures, with these blocks. */
+const isLarge = (config: ModelConfig, block?: ResNetConfig["block"]): config is ResNet =>
+  config.family === "resnet" && config.stem !== "cifar" && (block === undefined || config.block === block);
 
 /** Networks of others' layers have no such setting. */
-export const seOf = (config: ModelConfig): SqueezeExcitation | undefined => ("se" in config ? config.se : undefined);
+export const seOf = (config: ModelConfig): SeConfig | undefined => ("se" in config ? config.se : undefined);
 
 /** CIFAR's pictures are taken as they are. */
 const sized = (config: ModelConfig, spec: Preprocessing): Preprocessing =>
@@ -86,6 +97,7 @@ const caffe: CaffeNaming = {
   matrices: /^classifier$/,
   mark: /^(?:conv2_1_1x1_reduce|inception_3a\/double3x3a)$/,
   structure: { pool: "caffe" },
+  networks: (config) => config.se?.bias === true,
   classOrder: "devkit",
   preprocessing: (config) => sized(config, caffePreprocessing),
   rows: [
@@ -123,6 +135,7 @@ const shicai: CaffeNaming = {
   matrices: /\/(?:sqz|exc)$/,
   mark: /^conv2_1\/x1$/,
   structure: { strideOn: "3x3", pool: "caffe" },
+  networks: (config) => isLarge(config, "bottleneck") && config.stem === "imagenet" && config.se !== undefined,
   classOrder: "sorted",
   // They multiply by 0.017 where we divide.
   preprocessing: (config) =>
@@ -155,7 +168,9 @@ const cadene: TorchNaming = {
   style: "torch",
   matrices: /^last_linear$/,
   mark: /^layer0\.conv1\.weight$/,
-  structure: { pool: "caffe" },
+  // Cadene has no basic blocks; timm added them, and put a ReLU before their gate.
+  structure: { pool: "caffe", branchRelu: true },
+  networks: (config) => isLarge(config) && config.se?.bias === true,
   classOrder: "sorted",
   preprocessing: (config) => sized(config, imagenetPreprocessing),
   rows: [
@@ -185,6 +200,8 @@ const moskomule: TorchNaming = {
   mark: /^layer1\.0\.se\.fc\.0\.weight$/,
   structure: modern,
   seBias: false,
+  networks: (config) =>
+    config.family === "resnet" && config.stem !== "deep" && config.groups === 1 && config.se !== undefined,
   classOrder: "sorted",
   preprocessing: (config) => (isCifar(config) ? moskomuleCifar : imagenetPreprocessing),
   rows: [
@@ -205,6 +222,7 @@ const senet: TorchNaming = {
   matrices: /^fc$/,
   mark: /^(?:stem\.conv1|inception_3a\.double\.conv1)\.weight$/,
   structure: {},
+  networks: () => true,
   classOrder: "sorted",
   preprocessing: (config) => sized(config, imagenetPreprocessing),
   rows: [
@@ -228,6 +246,7 @@ const timm: TorchNaming = {
   matrices: /^fc$/,
   mark: /^layer1\.0\.conv1\.weight$/,
   structure: modern,
+  networks: (config) => config.family === "resnet" && config.se?.bias !== false,
   classOrder: "sorted",
   // timm measures its networks with squeeze and excitation on bicubic pictures, torchvision its own on bilinear ones.
   preprocessing: (config) =>
@@ -248,6 +267,27 @@ const timm: TorchNaming = {
   ],
 };
 
+const mmcls: TorchNaming = {
+  name: "mmcls",
+  description: "OpenMMLab's mmclassification and mmpretrain (style pytorch)",
+  style: "torch",
+  matrices: /^head\.fc$/,
+  mark: /^head\.fc\.weight$/,
+  mark2: /^backbone\.layer1\.0\.conv1\.weight$/,
+  structure: modern,
+  networks: (config) =>
+    config.family === "resnet" && config.stem !== "deep" && (config.se?.bias ?? true) && config.branchRelu !== true,
+  classOrder: "sorted",
+  preprocessing: (config) => sized(config, imagenetPreprocessing),
+  rows: [
+    ["conv1", "backbone.conv1"],
+    ["bn1", "backbone.bn1"],
+    ["layer{s}.{b}.se.fc{k}", "backbone.layer{s}.{b}.se_layer.conv{k}.conv"],
+    ...torchBlock.map(([ours, theirs]): Row => [ours, `backbone.${theirs}`]),
+    ["fc", "head.fc"],
+  ],
+};
+
 const akamaster: TorchNaming = {
   name: "akamaster",
   description: "akamaster/pytorch_resnet_cifar10",
@@ -255,10 +295,11 @@ const akamaster: TorchNaming = {
   matrices: /^linear$/,
   mark: /^linear\.weight$/,
   structure: { projection: "pad" },
+  networks: (config) => isCifar(config) && config.se === undefined,
   classOrder: "sorted",
   preprocessing: (config) => sized(config, imagenetPreprocessing),
   rows: [["conv1", "conv1"], ["bn1", "bn1"], ...torchBlock, ["fc", "linear"]],
 };
 
 /** In the order in which their marks are looked for. */
-export const namings: readonly Naming[] = [caffe, shicai, cadene, moskomule, akamaster, senet, timm];
+export const namings: readonly Naming[] = [caffe, shicai, cadene, moskomule, akamaster, mmcls, senet, timm];

@@ -66,8 +66,8 @@ function hasNames(naming: string, name: string): boolean {
   if (naming === "senet") return true;
   if (config.family === "inception") return naming === "caffe";
   if (naming === "akamaster") return config.family === "resnet" && config.stem !== "deep" && config.se === undefined;
-  if (naming === "moskomule" || naming === "shicai") {
-    const isBottleneck = naming === "moskomule" || config.block === "bottleneck";
+  if (naming === "moskomule" || naming === "mmcls" || naming === "shicai") {
+    const isBottleneck = naming !== "shicai" || config.block === "bottleneck";
     return config.stem !== "deep" && isBottleneck;
   }
   return naming !== "caffe" || config.block === "bottleneck";

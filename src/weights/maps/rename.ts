@@ -55,7 +55,8 @@ export function namingByName(name: string): Naming {
 function namingOf(source: WeightSource): Naming | undefined {
   const names = namesOf(source);
   const style = source.kind === "tensors" ? "torch" : "caffe";
-  return namings.find((naming) => naming.style === style && names.some((name) => naming.mark.test(name)));
+  const has = (mark: RegExp | undefined) => mark === undefined || names.some((name) => mark.test(name));
+  return namings.find((naming) => naming.style === style && has(naming.mark) && has(naming.mark2));
 }
 
 /** Whether these are names of ours or of others that we know. */

@@ -26,9 +26,10 @@ const withConfig = (name: string, config: object): Model => {
 const networks: Readonly<Record<string, Model>> = {
   caffe: model("se-bn-inception", 10),
   shicai: withConfig("se-resnet-50", { strideOn: "3x3" }),
-  cadene: model("se-resnet-20"),
+  cadene: withConfig("se-resnet-18", { branchRelu: true }),
   moskomule: withConfig("se-resnet-20", { se: { reduction: 4, bias: false } }),
   akamaster: withConfig("resnet-20", { projection: "pad" }),
+  mmcls: model("se-resnet-20"),
   senet: model("se-resnet-20"),
   timm: model("se-resnet-20"),
 };
@@ -86,10 +87,20 @@ test("layers are fully connected or convolutions as the naming has them", () => 
 const wrong: readonly (readonly [network: Model, naming: string, ...words: string[]])[] = [
   [model("se-resnet-50"), "timm", 'strideOn "3x3"', 'strideOn "1x1"', "another naming: caffe, cadene, senet"],
   [model("se-resnet-50"), "shicai", 'strideOn "3x3"'],
-  [model("se-resnet-50-modern"), "caffe", 'pool "caffe"', "another naming: senet, timm"],
-  [model("se-resnet-50-modern"), "moskomule", "SE without biases", "SE with biases", "another naming: senet, timm"],
+  [model("se-resnet-50-modern"), "caffe", 'pool "caffe"', "another naming: mmcls, senet, timm"],
+  [
+    model("se-resnet-50-modern"),
+    "moskomule",
+    "SE without biases",
+    "SE with biases",
+    "another naming: mmcls, senet, timm",
+  ],
   [model("se-resnext-50"), "timm", 'pool "padded"'],
   [model("se-bn-inception"), "cadene", "has no names for a part of this network", "another naming: caffe, senet"],
+  [model("se-resnet-18"), "cadene", "branchRelu true", "another naming: caffe, senet"],
+  [withConfig("se-resnet-18", { branchRelu: true, pool: "padded" }), "timm", "branchRelu undefined", "branchRelu true"],
+  [model("resnet-50"), "caffe", "has no such network"],
+  [model("resnet-20"), "cadene", "has no such network"],
   [model("se-resnet-20"), "akamaster", "has no names for a part of this network", "layer1.0.se.fc1.weight"],
   [withConfig("se-resnet-50", { depths: [1, 1, 1, 1] }), "cadene", "has no such network", "another naming: senet"],
 ];

@@ -151,7 +151,7 @@ function unlessRefused<T>(run: () => T): T | undefined {
 
 function settingsOf(config: ModelConfig): Record<string, unknown> {
   const se = seOf(config);
-  return { ...config, se: se && `r = ${se.reduction}, ${se.bias ? "with" : "without"} biases` };
+  return { ...config, se: se && `r = ${se.hidden ?? se.reduction}, ${se.bias ? "with" : "without"} biases` };
 }
 
 function refuse(named: NamedModel, naming: Naming, what: string, details: ErrorDetails): never {
