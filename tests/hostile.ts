@@ -1,0 +1,160 @@
+/** Small files that ask for much, made where a test needs them: too large to be kept, and each the same every time. */
+
+import sharp from "sharp";
+import { tensor } from "../src/tensor.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeSafetensors } from "../src/weights/safetensors.ts";
+import type { LayerConfig } from "../src/zoo/layers.ts";
+import { blob, floats, pickle, proto, torchArchive, zip } from "./weights.ts";
+
+const text = (content: string) => new TextEncoder().encode(content);
+const whole = (chunks: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(chunks));
+const header = "name: 'x' input: 'data' input_dim: [1, 3, 8, 8]\n";
+const million = 2 ** 20;
+
+const preprocessing = {
+  ...({ channels: "rgb", scale: 255, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] } as const),
+  ...({ resize: 8, crop: 8, interpolation: "bilinear" } as const),
+};
+const end = (input: string): LayerConfig[] => [
+  { name: "gp", kind: "globalAvgPool", inputs: [input] },
+  { name: "fl", kind: "flatten", inputs: ["gp"] },
+  { name: "fc", kind: "linear", inputs: ["fl"], out: 2, bias: false },
+];
+
+/** A checkpoint of ours of these layers with a classifier of `[2, channels]`, and other metadata where they are given. */
+function checkpoint(
+  layers: readonly LayerConfig[],
+  channels: number,
+  { imageSize = 8, crop = 8, resize = 0, labels = ["a", "b"] as readonly unknown[], classes = 2 } = {},
+): Uint8Array {
+  const model = {
+    name: "x",
+    classes,
+    config: { family: "layers" as const, imageSize, layers: [...layers, ...end(layers.at(-1)?.name ?? "image")] },
+  };
+  const weights = new Map([["fc.weight", tensor([2, channels], new Float32Array(2 * channels).fill(0.5))]]);
+  const said = { ...preprocessing, resize: resize || crop, crop };
+  return whole(encodeCheckpoint({ model, labels: labels as readonly string[], preprocessing: said, weights }));
+}
+
+const doubling = (count: number): LayerConfig[] =>
+  Array.from({ length: count }, (_, i) => {
+    const before = i === 0 ? "image" : `c${i - 1}`;
+    return { name: `c${i}`, kind: "concat", inputs: [before, before] };
+  });
+
+/** A network of one layer, a fully connected one with weights of its own. */
+const smallCaffe = proto([
+  [
+    100,
+    [
+      [1, "fc"],
+      [2, "InnerProduct"],
+      [3, "data"],
+      [4, "fc"],
+      [7, blob([2, 3], 1, 2, 3, 4, 5, 6)],
+      [7, blob([2], 1, 2)],
+    ],
+  ],
+]);
+const squeeze =
+  "layer { name: 'p' type: 'Pooling' bottom: 'data' top: 'p' pooling_param { pool: AVE global_pooling: true } }";
+const classifier = (bottom: string) =>
+  `layer { name: 'fc' type: 'InnerProduct' bottom: '${bottom}' top: 'fc' inner_product_param { num_output: 2 } }\n`;
+
+/** Names that begin with `bomb-` are hostile; the others are sound. */
+export async function hostileFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
+  const pixels = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 37) % 256);
+  const picture = await sharp(pixels, { raw: { width: 16, height: 16, channels: 3 } })
+    .png()
+    .toBuffer();
+  const pool = { kind: "maxPool", inputs: ["image"], kernel: 65_535, stride: 65_535, pad: 65_534, ceil: true } as const;
+  const files: Record<string, Uint8Array> = {
+    "sound.safetensors": checkpoint([], 3),
+    "picture.png": new Uint8Array(picture),
+    "small.caffemodel": smallCaffe,
+    "small.prototxt": text(header + squeeze + classifier("p")),
+
+    // Checkpoints of ours: what the metadata say is not what the file can hold.
+    "bomb-ck-labels-numbers.safetensors": checkpoint([], 3, { labels: new Array(million).fill(1) }),
+    "bomb-ck-labels-many.safetensors": checkpoint([], 3, { labels: new Array(million / 2).fill("") }),
+    "bomb-ck-labels-objects.safetensors": checkpoint([], 3, { labels: new Array(million / 2).fill({}) }),
+    "bomb-ck-classes.safetensors": checkpoint([], 3, { classes: 2 ** 40 }),
+    "bomb-ck-doubling.safetensors": checkpoint(doubling(24), 3),
+    "bomb-ck-doubling-wide.safetensors": checkpoint(doubling(12), 3, { imageSize: 3000, crop: 3000 }),
+    "bomb-ck-crop.safetensors": checkpoint([], 3, { crop: 30_000 }),
+    "bomb-ck-resize.safetensors": checkpoint([], 3, { resize: 65_535 }),
+    "bomb-ck-pool.safetensors": checkpoint([{ name: "p", ...pool }], 3),
+    "bomb-ck-pool-average.safetensors": checkpoint(
+      [{ name: "p", ...pool, kind: "avgPool", kernel: 60_000, stride: 1, pad: 59_999 }],
+      3,
+    ),
+    "bomb-ck-inputs.safetensors": checkpoint(
+      Array.from({ length: 2000 }, (_, i) => ({
+        name: `a${i}`,
+        kind: "add",
+        inputs: new Array<string>(500).fill("image"),
+      })),
+      3,
+    ),
+    "bomb-st-many.safetensors": text(""),
+    "bomb-st-objects.safetensors": text(""),
+
+    // Caffe's definitions.
+    "bomb-pt_blank.bin": text(`${header}${" ".repeat(4 * million)}`),
+    "bomb-pt_lines.bin": text(`${header}${"#\n".repeat(2 * million)}`),
+    "bomb-pt_layers.bin": text(header + "layer{}".repeat(million / 2)),
+    "bomb-pt_fields.bin": text(header + "a:1 ".repeat(million)),
+    "bomb-pt_string.bin": text(`name: "${"\\101".repeat(million)}"`),
+    "bomb-pt_strings.bin": text(`name: ${'"" '.repeat(million)}`),
+    "bomb-pt_deep.bin": text("a{".repeat(million)),
+    "bomb-pt_name.bin": text(`${header}layer { name: "${"n".repeat(4 * million)}" type: "X" bottom: "data" top: "t" }`),
+    "bomb-pt_convolution.bin": text(
+      `${header}layer { name: 'c' type: 'Convolution' bottom: 'data' top: 'c' convolution_param ` +
+        `{ num_output: 1000000 kernel_size: 1000 pad: 1000 } }${classifier("c")}`,
+    ),
+    "bomb-pt_pad.bin": text(
+      `${header}layer { name: 'c' type: 'Pooling' bottom: 'data' top: 'c' pooling_param ` +
+        `{ kernel_size: 1000000 pad: 999999 stride: 1 } }${classifier("c")}`,
+    ),
+    "bomb-pt_side.bin": text(`${header.replaceAll("8", "1000000")}${squeeze}${classifier("p")}`),
+    "bomb-pt_doubling.bin": text(
+      `${header}${Array.from({ length: 29 }, (_, i) => {
+        const bottom = `bottom: '${i === 0 ? "data" : `c${i - 1}`}' `;
+        return `layer { name: 'c${i}' type: 'Concat' ${bottom}${bottom} top: 'c${i}' }\n`;
+      }).join("")}`,
+    ),
+    // Nothing in all of it has weights, so that the file may be as small as it likes.
+    "bomb-pt_multiply.bin": text(
+      `${header}${Array.from({ length: 100 }, (_, i) => {
+        const from = i === 0 ? "data" : `c${i - 1}`;
+        return `layer { name: 'c${i}' type: 'Pooling' bottom: '${from}' top: 'c${i}' pooling_param { kernel_size: 101 pad: 100 } }\n`;
+      }).join("")}`,
+    ),
+
+    // Archives and pickles.
+    "bomb-zip-many.pth": zip(Array.from({ length: 50_000 }, (_, i) => ({ name: `${i}`, content: new Uint8Array(0) }))),
+    "bomb-pickle-text.pth": torchArchive(
+      [...pickle.list(...Array.from({ length: 2000 }, () => pickle.text("x".repeat(250))))],
+      { 0: floats(1) },
+    ),
+  };
+  const many = new Map(
+    Array.from({ length: 50_000 }, (_, i): [string, ReturnType<typeof tensor>] => [
+      `${i}`,
+      tensor([0], new Float32Array(0)),
+    ]),
+  );
+  files["bomb-st-many.safetensors"] = whole(encodeSafetensors(many, new Map()));
+  files["bomb-st-objects.safetensors"] = whole(
+    encodeSafetensors(
+      new Map([["w", tensor([1], Float32Array.of(1))]]),
+      new Map([
+        ["format", "senet-1"],
+        ["model", "[".repeat(million)],
+      ]),
+    ),
+  );
+  return new Map(Object.entries(files));
+}
