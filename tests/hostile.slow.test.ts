@@ -2,8 +2,8 @@
  * Crafted files: small ones that ask for much. Each is opened by the command line in a process of its own, and must end in
  * a result or in a short error of ours, soon and within ten times its size of memory.
  *
- * Of others' files there is a table of what becomes of them; those that are too large to keep are made here. What none of
- * the files needs (the process itself, its engine) is measured with a sound file and taken off.
+ * Those that are too large to keep are made here (hostile.ts). What any file needs (the process itself, its engine) is
+ * measured with a sound one and taken off. One alone: `node --test-name-pattern=concat28 dist/tests/hostile.slow.test.js`.
  */
 
 import assert from "node:assert/strict";
@@ -52,7 +52,7 @@ function run(args: readonly string[]): Promise<Ended> {
   const child = spawn(process.execPath, [launcher, ...args], {
     cwd: folder,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    timeout: 20_000,
+    timeout: 8000,
     killSignal: "SIGKILL",
   });
   let text = "";
@@ -93,7 +93,7 @@ const usesOf = (name: string): readonly Use[] => {
   return ["classify", "convert"];
 };
 
-/** Those that are sound after all, or where the tampering is of no consequence; all others are refused. */
+/** Those that are sound, and so must open; of all others either is good, a result or an error. */
 const sounds: ReadonlySet<string> = new Set([
   ...["tiny.safetensors", "small.caffemodel", "seed-latest.h5", "seed-chunk.h5"],
   ...["evil-labels.safetensors", "evil-name.safetensors", "pic.png"],
@@ -116,7 +116,7 @@ before(async () => {
   };
 });
 
-async function check(use: Use, file: string, mayRun: boolean): Promise<void> {
+async function check(use: Use, file: string, isSound: boolean): Promise<void> {
   const { code, text, needed } = await run(uses[use](file));
   const shown = text.slice(0, 300);
   assert.ok(needed !== undefined, `it did not end by itself: exit code ${code}, ${shown}`);
@@ -125,7 +125,7 @@ async function check(use: Use, file: string, mayRun: boolean): Promise<void> {
   assert.ok(text.length <= longestText, `${text.length} characters: ${shown}`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not come through
   assert.doesNotMatch(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/, JSON.stringify(shown));
-  assert.ok(mayRun || code === 1, `it is taken for sound: ${shown}`);
+  if (isSound) assert.equal(code, 0, shown);
   const took = needed.seconds - usual[use].seconds;
   assert.ok(took <= seconds, `it took ${took.toFixed(1)} s: ${shown}`);
   const memory = needed.memory - usual[use].memory;
