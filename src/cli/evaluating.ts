@@ -10,11 +10,12 @@ import type { Executor } from "../executors/executor.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
 import { type ClassOrder, classOrderOf, imagenetLabels } from "../weights/imagenet-classes.ts";
+import type { OpenOptions } from "../weights/open.node.ts";
 import { type Published, zoo } from "../zoo/index.ts";
 import { clock, grouped, type LiveLine, table } from "./output.ts";
 import { weightsOf } from "./weights.ts";
 
-/** Which pictures, and how they are shown to the networks. */
+/** Which pictures, how they are shown to the networks, and how those are opened. */
 export interface Protocol {
   readonly data: string;
   readonly list: string | undefined;
@@ -24,6 +25,7 @@ export interface Protocol {
   readonly resize: number | undefined;
   readonly crop: number | undefined;
   readonly views: Views;
+  readonly opening?: OpenOptions;
 }
 
 export interface Engine {
@@ -59,7 +61,7 @@ export async function evaluateOne(
   signal: AbortSignal,
   journal?: Journal,
 ): Promise<Row> {
-  const opened = await weightsOf(weights);
+  const opened = await weightsOf(weights, protocol.opening);
   const { model, labels } = opened;
   const preprocessing = sized(opened.preprocessing, protocol);
   const { views } = protocol;

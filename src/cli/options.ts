@@ -43,4 +43,10 @@ export const precisionOption = (): Option =>
 export const threadsOption = (): Option =>
   new Option("--threads <n>", "threads inside one operation; default: one per core").argParser(count);
 
+export const stateOption = (): Option =>
+  new Option(
+    "--state <name>",
+    "which weights of a PyTorch checkpoint that has several, by their key; default: averaged ones (EMA), or the first",
+  );
+
 export const jsonOption = (): Option => new Option("--json", "print JSON");

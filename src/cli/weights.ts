@@ -18,6 +18,9 @@ export async function weightsOf(fileOrName: string, options: OpenOptions = {}): 
   return checkpoint;
 }
 
+/** What the options of a command say of opening weights. */
+export const opening = ({ state }: { readonly state?: string }): OpenOptions => (state === undefined ? {} : { state });
+
 /** What was guessed or chosen in opening a network, a line each. */
 export function printNotes(where: string, notes: readonly string[]): void {
   for (const note of notes) process.stderr.write(`senet: ${where}: ${note}\n`);

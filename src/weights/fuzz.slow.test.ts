@@ -47,7 +47,7 @@ const safetensors = encodeSafetensors(
   new Map([["labels", '["a"]']]),
 );
 
-const readTorch = async (bytes: Uint8Array) => (await parseTorch(bytes, "fuzz")).values();
+const readTorch = async (bytes: Uint8Array) => (await parseTorch(bytes, "fuzz")).tensors.values();
 
 const readers: readonly Reader[] = [
   {

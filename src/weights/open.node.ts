@@ -19,6 +19,8 @@ export interface OpenOptions {
   readonly from?: string;
   /** Class names, by index; absent: the file's own, ImageNet's for 1,000 classes, else numbers. */
   readonly labels?: readonly string[];
+  /** Which weights of a PyTorch checkpoint that has several, by their key; absent: a moving average, or else the first. */
+  readonly state?: string;
 }
 
 /** A network, and what it was opened from. */
@@ -53,7 +55,7 @@ async function fileAt(where: string): Promise<WeightFile> {
 
 /** As `openWeights`, of files that are in memory; the weights may be views on their bytes. */
 export async function openFiles(files: readonly WeightFile[], options: OpenOptions = {}): Promise<Opened> {
-  const contents = await Promise.all(files.map(readContent));
+  const contents = await Promise.all(files.map((file) => readContent(file, options.state)));
   const { main, definition } = sorted(contents);
   const { format, where } = main;
   const notes = contents.flatMap(({ notes = [] }) => notes);
@@ -80,7 +82,14 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
   const { model, parameters } = findModel(source, naming, where, options.model);
   const weights = renameTensors(source, { name: model.name, parameters }, naming, where);
   const preprocessing = carried.preprocessing ?? naming.preprocessing(model.config);
-  const said = carried.labels ?? impliedLabels(naming, model.classes);
+  const own = main.saidLabels?.find(({ labels }) => labels.length === model.classes);
+  const [other] = main.saidLabels ?? [];
+  if (own !== undefined) notes.push(`its classes are called as its ${shownName(own.key)} says`);
+  else if (other !== undefined && options.labels === undefined) {
+    const names = `its ${shownName(other.key)} has ${other.labels.length} names`;
+    notes.push(`${names}, and the network ${model.classes} classes: they are not used`);
+  }
+  const said = carried.labels ?? own?.labels ?? impliedLabels(naming, model.classes);
   const labels = labelsFor(options, { labels: said, model }, where);
   return { checkpoint: { model, labels, preprocessing, weights }, format, naming: naming.name, notes };
 }

@@ -1,26 +1,24 @@
 /**
- * Python's pickles, restricted: a stack machine that builds lists, dicts and scalars, and calls nothing but what its
- * host allows by name. Nothing of a file is ever executed or looked up.
+ * Python's pickles, restricted: a stack machine that builds lists, dicts and scalars. Nothing of a file is ever executed
+ * or looked up: what its host does not make something of by name stays an inert object that remembers what it was made
+ * of, since checkpoints keep optimisers, schedulers, options and whole modules beside the weights.
  *
- * Opcodes are those of https://github.com/python/cpython/blob/main/Lib/pickletools.py; binary ones only (protocols 2 to
- * 5), since nothing that saves weights writes the older text form.
+ * Opcodes are those of https://github.com/python/cpython/blob/main/Lib/pickletools.py, protocols 0 to 5.
  */
 
-import { type Fail, fetchAgain, shownName } from "./bytes.ts";
+import { type Fail, fetchAgain } from "./bytes.ts";
 
-/** What a pickle builds: None is null, lists and tuples are arrays, dicts are Maps; the host adds values of its own. */
+/** What a pickle builds: None is null, lists and tuples are arrays; the host adds values of its own. */
 export type PickleValue = unknown;
 
 export interface PickleHost {
-  /** Whether a pickle may name this (`collections.OrderedDict`); all others are refused before anything is made of them. */
-  allows(name: string): boolean;
-  /** The result of a call of something that is allowed. */
-  call(name: string, args: readonly PickleValue[], fail: Fail): PickleValue;
+  /** The result of a call of this name; undefined where the host knows nothing of it, and it stays inert. */
+  call(name: string, args: readonly PickleValue[], fail: Fail): PickleValue | undefined;
   /** The object that a file keeps outside of the pickle. */
   persistent(id: PickleValue, fail: Fail): PickleValue;
 }
 
-/** Something that is called by its name. */
+/** Something that is spoken of by its name: a class or a function. */
 export class PickleGlobal {
   readonly name: string;
   constructor(name: string) {
@@ -29,11 +27,64 @@ export class PickleGlobal {
 }
 
 /**
- * A tensor takes some sixty opcodes and six containers: these are limits of twenty thousand tensors and more, and keep
- * one-byte opcodes from filling the memory.
+ * A dict, as the pairs that were set one after another. Not a Map: nobody asks for most of them, and keys of a hostile
+ * file can be chosen so that all have one hash.
  */
-const mostOpcodes = 2_000_000;
-const mostContainers = 300_000;
+export class PickleDict {
+  /** Keys and values in turn. */
+  readonly entries: PickleValue[];
+  constructor(entries: PickleValue[] = []) {
+    this.entries = entries;
+  }
+
+  get size(): number {
+    return this.entries.length / 2;
+  }
+
+  /** The last value of this key. */
+  get(key: string): PickleValue {
+    const { entries } = this;
+    for (let i = entries.length - 2; i >= 0; i -= 2) if (entries[i] === key) return entries[i + 1];
+    return undefined;
+  }
+
+  *pairs(): Generator<readonly [key: PickleValue, value: PickleValue]> {
+    for (let i = 0; i < this.entries.length; i += 2) yield [this.entries[i], this.entries[i + 1]];
+  }
+}
+
+/** What would be an instance of a class, or the result of a call, in Python; here it is only what it was made of. */
+export class PickleObject {
+  readonly name: string;
+  readonly args: readonly PickleValue[];
+  /** What was set by BUILD: most often a dict of its attributes. */
+  state: PickleValue = null;
+  /** Of classes that are dicts or lists, what was set and appended. */
+  dict: PickleDict | undefined = undefined;
+  list: PickleValue[] | undefined = undefined;
+
+  constructor(name: string, args: readonly PickleValue[]) {
+    this.name = name;
+    this.args = args;
+  }
+}
+
+/** The attributes of an object, or what it holds as a dict does. */
+export function attributesOf(value: PickleValue): PickleDict | undefined {
+  if (value instanceof PickleDict) return value;
+  if (!(value instanceof PickleObject)) return undefined;
+  if (value.dict !== undefined) return value.dict;
+  // Of a class with slots, a pair of the usual attributes and of those in slots.
+  const parts = Array.isArray(value.state) ? value.state : [value.state];
+  return parts.find((part) => part instanceof PickleDict);
+}
+
+/**
+ * A tensor takes some sixty opcodes and six containers: these are limits of twenty thousand tensors and more, and keep
+ * one-byte opcodes from filling the memory. Longer pickles (lists of pictures, a history of losses) may have more.
+ */
+const mostOpcodes = (bytes: number) => Math.max(2_000_000, bytes / 4);
+const mostContainers = (bytes: number) => Math.max(300_000, bytes / 16);
 
 /** Marks a place on the stack. */
 const mark = Symbol("mark");
@@ -46,7 +97,7 @@ export interface Unpickled {
 
 /**
  * Runs the pickle that starts at `start`.
- * @throws through `fail` where it is damaged, names what the host does not allow, or is too large for weights
+ * @throws through `fail` where it is damaged or too large for weights
  */
 export function unpickle(bytes: Uint8Array, start: number, host: PickleHost, fail: Fail): Unpickled {
   return new Machine(bytes, start, host, fail).run();
@@ -58,7 +109,9 @@ class Machine {
   readonly #host: PickleHost;
   readonly #fail: Fail;
   readonly #stack: PickleValue[] = [];
-  readonly #memo = new Map<number, PickleValue>();
+  /** By number; not a Map, since a hostile file can choose numbers of one hash. */
+  readonly #memo: PickleValue[] = [];
+  #memoised = 0;
   #position: number;
   #containers = 0;
 
@@ -71,7 +124,8 @@ class Machine {
   }
 
   run(): Unpickled {
-    for (let count = 0; count < mostOpcodes; count++) {
+    const most = mostOpcodes(this.#bytes.length);
+    for (let count = 0; count < most; count++) {
       const opcode = this.#bytes[this.#advance(1)]!;
       if (opcode === 0x2e) {
         if (this.#stack.length !== 1) this.#fail("the pickle does not end with one value");
@@ -79,7 +133,7 @@ class Machine {
       }
       this.#step(opcode);
     }
-    return this.#fail(`the pickle has more than ${mostOpcodes} opcodes: it does not hold weights alone`);
+    return this.#fail(`the pickle has more than ${most} opcodes: it does not hold weights alone`);
   }
 
   #step(opcode: number): void {
@@ -89,7 +143,7 @@ class Machine {
         // PROTO
         const protocol = this.#uint8();
         if (protocol > 5)
-          this.#fail("the pickle's protocol is not known", { expected: "2 to 5", found: `${protocol}` });
+          this.#fail("the pickle's protocol is not known", { expected: "0 to 5", found: `${protocol}` });
         return;
       }
       case 0x95: // FRAME: how much is read at once; says nothing about the values
@@ -129,11 +183,25 @@ class Machine {
       case 0x8a: // LONG1
         stack.push(this.#long(this.#uint8()));
         return;
+      case 0x8b: // LONG4
+        stack.push(this.#long(this.#length(4)));
+        return;
+      case 0x49: // INT: of protocols 0 and 1, which write numbers as lines; booleans are 00 and 01
+      case 0x4c: // LONG
+      case 0x46: // FLOAT
+        stack.push(this.#number(this.#line()));
+        return;
       case 0x47: // BINFLOAT, the one big-endian number
         stack.push(this.#view.getFloat64(this.#advance(8), false));
         return;
 
-      case 0x55: // SHORT_BINSTRING: Python 2's str
+      case 0x53: // STRING: a literal in quotes
+        stack.push(this.#line().slice(1, -1));
+        return;
+      case 0x56: // UNICODE
+        stack.push(this.#line());
+        return;
+      case 0x55: // SHORT_BINSTRING: Python 2's str, which may be bytes
       case 0x8c: // SHORT_BINUNICODE
         stack.push(this.#text(this.#uint8()));
         return;
@@ -160,7 +228,7 @@ class Machine {
         this.#pushContainer([]);
         return;
       case 0x7d: // EMPTY_DICT
-        this.#pushContainer(new Map());
+        this.#pushContainer(new PickleDict());
         return;
       case 0x85: // TUPLE1
       case 0x86: // TUPLE2
@@ -177,20 +245,26 @@ class Machine {
         return;
       case 0x64: {
         // DICT
-        const items = this.#popToMark();
-        const dict = new Map<PickleValue, PickleValue>();
+        const dict = new PickleDict();
+        this.#setItems(dict, this.#popToMark());
         this.#pushContainer(dict);
-        this.#setItems(dict, items);
         return;
       }
+      case 0x8f: // EMPTY_SET
+        this.#pushContainer(new PickleObject("builtins.set", []));
+        return;
+      case 0x91: // FROZENSET
+        this.#pushContainer(new PickleObject("builtins.frozenset", this.#popToMark()));
+        return;
       case 0x61: {
         // APPEND
         const item = this.#pop();
         this.#list().push(item);
         return;
       }
-      case 0x65: {
-        // APPENDS
+      case 0x65: // APPENDS
+      case 0x90: {
+        // ADDITEMS, to a set
         const items = this.#popToMark();
         const list = this.#list();
         for (const item of items) list.push(item);
@@ -211,13 +285,19 @@ class Machine {
       }
 
       case 0x71: // BINPUT
-        this.#memo.set(this.#uint8(), this.#top());
+        this.#memoise(this.#uint8());
         return;
       case 0x72: // LONG_BINPUT
-        this.#memo.set(this.#view.getUint32(this.#advance(4), true), this.#top());
+        this.#memoise(this.#view.getUint32(this.#advance(4), true));
         return;
       case 0x94: // MEMOIZE
-        this.#memo.set(this.#memo.size, this.#top());
+        this.#memoise(this.#memoised);
+        return;
+      case 0x70: // PUT
+        this.#memoise(Number(this.#line()));
+        return;
+      case 0x67: // GET
+        this.#recall(Number(this.#line()));
         return;
       case 0x68: // BINGET
         this.#recall(this.#uint8());
@@ -229,7 +309,7 @@ class Machine {
       case 0x63: {
         // GLOBAL
         const module = this.#line();
-        this.#pushGlobal(`${module}.${this.#line()}`);
+        stack.push(new PickleGlobal(`${module}.${this.#line()}`));
         return;
       }
       case 0x93: {
@@ -237,23 +317,44 @@ class Machine {
         const name = this.#pop();
         const module = this.#pop();
         if (typeof module !== "string" || typeof name !== "string") this.#fail("a global's name is no string");
-        this.#pushGlobal(`${module}.${name}`);
+        stack.push(new PickleGlobal(`${module}.${name}`));
         return;
       }
       case 0x52: // REDUCE
       case 0x81: {
         // NEWOBJ
         const args = this.#pop();
-        const callee = this.#pop();
-        if (!(callee instanceof PickleGlobal) || !Array.isArray(args))
-          this.#fail("the pickle calls what is no function");
-        this.#container();
-        stack.push(this.#host.call(callee.name, args, this.#fail));
+        this.#call(this.#pop(), args);
         return;
       }
-      case 0x62: // BUILD: attributes of an OrderedDict (a state_dict's _metadata), which hold no weights
+      case 0x92: {
+        // NEWOBJ_EX: with arguments by name, which nothing that we know has
         this.#pop();
-        if (!(this.#top() instanceof Map)) this.#fail("the pickle sets attributes of what is no dict");
+        const args = this.#pop();
+        this.#call(this.#pop(), args);
+        return;
+      }
+      case 0x69: {
+        // INST
+        const name = `${this.#line()}.${this.#line()}`;
+        this.#call(new PickleGlobal(name), this.#popToMark());
+        return;
+      }
+      case 0x6f: {
+        // OBJ
+        const [callee, ...args] = this.#popToMark();
+        this.#call(callee, args);
+        return;
+      }
+      case 0x62: {
+        // BUILD: attributes; those of a dict (a state_dict's _metadata) and of a tensor hold no weights
+        const state = this.#pop();
+        const built = this.#top();
+        if (built instanceof PickleObject) built.state = state;
+        return;
+      }
+      case 0x50: // PERSID
+        stack.push(this.#host.persistent(this.#line(), this.#fail));
         return;
       case 0x51: // BINPERSID
         this.#container();
@@ -290,36 +391,38 @@ class Machine {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** What is not UTF-8 (Python 2's bytes, names of files in other encodings) is no name of a tensor. */
   #text(length: number): string {
-    const chunk = this.#chunk(length);
-    try {
-      return decoder.decode(chunk);
-    } catch (cause) {
-      return this.#fail("a string is not UTF-8", { cause });
-    }
+    return decoder.decode(this.#chunk(length));
   }
 
-  /** A little-endian integer in two's complement; a number where it fits one. */
-  #long(length: number): number | bigint {
+  /**
+   * A little-endian integer in two's complement; a number where it fits one. Integers beyond 128 bits (states of random
+   * generators) are of no use here, and would take their time.
+   */
+  #long(length: number): number | bigint | PickleObject {
     const chunk = this.#chunk(length);
+    if (length > 16) return new PickleObject("builtins.int", []);
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(chunk[i]!);
-    value = BigInt.asIntN(8 * length, value);
-    const narrow = Number(value);
-    return Number.isSafeInteger(narrow) ? narrow : value;
+    return narrow(BigInt.asIntN(8 * length, value));
   }
 
-  /** A line of a global's name. */
+  /** A number of protocols 0 and 1. */
+  #number(line: string): number | bigint | boolean | PickleObject {
+    if (line === "00" || line === "01") return line === "01";
+    const digits = /^[-+]?\d+L?$/.test(line) ? line.replace("L", "") : undefined;
+    if (digits === undefined) return Number(line);
+    return digits.length > 40 ? new PickleObject("builtins.int", []) : narrow(BigInt(digits.replace("+", "")));
+  }
+
+  /** The rest of a line. */
   #line(): string {
     const start = this.#position;
-    const end = this.#bytes.subarray(start, start + 256).indexOf(0x0a);
-    if (end < 0) this.#fail("a global's name has no end");
-    this.#position = start + end + 1;
-    try {
-      return decoder.decode(this.#bytes.subarray(start, start + end));
-    } catch (cause) {
-      return this.#fail("a global's name is not UTF-8", { cause });
-    }
+    const end = this.#bytes.indexOf(0x0a, start);
+    if (end < 0) this.#fail("a line of the pickle has no end");
+    this.#position = end + 1;
+    return decoder.decode(this.#bytes.subarray(start, end));
   }
 
   #pop(): PickleValue {
@@ -345,43 +448,57 @@ class Machine {
 
   #list(): PickleValue[] {
     const list = this.#top();
-    return Array.isArray(list) ? list : this.#fail("the pickle appends to what is no list");
+    if (Array.isArray(list)) return list;
+    if (!(list instanceof PickleObject)) return this.#fail("the pickle appends to what is no list");
+    list.list ??= [];
+    return list.list;
   }
 
-  #dict(): Map<PickleValue, PickleValue> {
+  #dict(): PickleDict {
     const dict = this.#top();
-    return dict instanceof Map ? dict : this.#fail("the pickle sets items of what is no dict");
+    if (dict instanceof PickleDict) return dict;
+    if (!(dict instanceof PickleObject)) return this.#fail("the pickle sets items of what is no dict");
+    dict.dict ??= new PickleDict();
+    return dict.dict;
   }
 
-  #setItems(dict: Map<PickleValue, PickleValue>, items: readonly PickleValue[]): void {
+  #setItems(dict: PickleDict, items: readonly PickleValue[]): void {
     if (items.length % 2 !== 0) this.#fail("the pickle sets a key without a value");
-    for (let i = 0; i < items.length; i += 2) dict.set(items[i], items[i + 1]);
+    for (const item of items) dict.entries.push(item);
+  }
+
+  #call(callee: PickleValue, args: PickleValue): void {
+    if (!(callee instanceof PickleGlobal || callee instanceof PickleObject) || !Array.isArray(args))
+      this.#fail("the pickle calls what is no function");
+    this.#container();
+    const made = callee instanceof PickleGlobal ? this.#host.call(callee.name, args, this.#fail) : undefined;
+    this.#stack.push(made ?? new PickleObject(callee.name, args));
+  }
+
+  #memoise(index: number): void {
+    // Picklers count them.
+    if (!(index < mostOpcodes(this.#bytes.length))) this.#fail("the pickle keeps a value under an impossible number");
+    if (this.#memo[index] === undefined) this.#memoised++;
+    this.#memo[index] = this.#top();
   }
 
   #recall(index: number): void {
-    if (!this.#memo.has(index))
-      this.#fail("the pickle uses a value that it has not kept", { found: `number ${index}` });
-    this.#stack.push(this.#memo.get(index));
+    const value = this.#memo[index];
+    if (value === undefined) this.#fail("the pickle uses a value that it has not kept", { found: `number ${index}` });
+    this.#stack.push(value);
   }
 
   #container(): void {
-    if (++this.#containers > mostContainers) this.#fail(`the pickle has more than ${mostContainers} objects`);
+    const most = mostContainers(this.#bytes.length);
+    if (++this.#containers > most) this.#fail(`the pickle has more than ${most} objects`);
   }
 
   #pushContainer(value: PickleValue): void {
     this.#container();
     this.#stack.push(value);
   }
-
-  #pushGlobal(name: string): void {
-    if (!this.#host.allows(name)) {
-      this.#fail(`the pickle names ${shownName(name)}, which could run code and is not allowed`, {
-        expected: "tensors in dicts and lists",
-        hint: "save the weights alone: torch.save(model.state_dict(), FILE), or as safetensors",
-      });
-    }
-    this.#stack.push(new PickleGlobal(name));
-  }
 }
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const narrow = (value: bigint): number | bigint => (Number.isSafeInteger(Number(value)) ? Number(value) : value);
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

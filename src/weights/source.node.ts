@@ -1,5 +1,6 @@
 /** What a weight file of any format holds, before anybody knows of which network it is. */
 
+import { SenetError } from "../errors.ts";
 import { failAt } from "./bytes.ts";
 import { parseCaffeHdf5 } from "./caffe-hdf5.node.ts";
 import { type CaffeLayer, parseCaffemodel } from "./caffemodel.ts";
@@ -11,6 +12,7 @@ import { parseOnnxInitialisers } from "./onnx-initialisers.ts";
 import { type CaffeMessage, parsePrototxt } from "./prototxt.ts";
 import { parseSafetensors } from "./safetensors.ts";
 import { parseTorch } from "./torch.ts";
+import type { SaidLabels } from "./torch-state.ts";
 
 export interface WeightFile {
   readonly bytes: Uint8Array;
@@ -30,15 +32,28 @@ export type FileContent = {
       readonly kind: "weights";
       readonly source: WeightSource;
       readonly carried: Carried;
+      /** Names of classes beside the weights: those of the network, if there are as many. */
+      readonly saidLabels?: readonly SaidLabels[];
       /** All of a caffemodel's layers and its definition; a file of HDF5 has layers without definitions. */
       readonly caffe?: { readonly layers: readonly CaffeLayer[]; readonly definition?: CaffeMessage };
     }
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
 );
 
-/** @throws SenetError `weights` (as a rejection) where the file is in no format that is read, or damaged */
-export async function readContent({ bytes, where }: WeightFile): Promise<FileContent> {
+/**
+ * @param state which of the weights in a PyTorch checkpoint; see parseTorch
+ * @throws SenetError (as a rejection) `weights` where the file is in no format that is read, or damaged; `usage` where
+ * `state` is not in it
+ */
+export async function readContent({ bytes, where }: WeightFile, state?: string): Promise<FileContent> {
   const format = detectFormat(bytes, where);
+  if (state !== undefined && format !== "torch" && format !== "prototxt") {
+    throw new SenetError("usage", "this file has one set of weights only", {
+      where,
+      expected: "a checkpoint of PyTorch's for --state",
+      found: format,
+    });
+  }
   const weights = { where, format, kind: "weights" } as const;
   switch (format) {
     case "safetensors": {
@@ -48,8 +63,10 @@ export async function readContent({ bytes, where }: WeightFile): Promise<FileCon
       }
       return { ...weights, source: { kind: "tensors", tensors }, carried: readCarried(metadata, where) };
     }
-    case "torch":
-      return { ...weights, source: { kind: "tensors", tensors: await parseTorch(bytes, where) }, carried: {} };
+    case "torch": {
+      const { tensors, labels, notes } = await parseTorch(bytes, where, state);
+      return { ...weights, source: { kind: "tensors", tensors }, carried: {}, saidLabels: labels, notes };
+    }
     case "onnx": {
       const { tensors, metadata } = parseOnnxInitialisers(bytes, where);
       if (metadata.has("model") && metadata.has("preprocessing")) {

@@ -4,11 +4,12 @@ import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";
 import { type Classification, Classifier, listPictures } from "../../evaluate/classify.node.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
-import { count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
-import { weightsOf } from "../weights.ts";
+import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
+import { opening, weightsOf } from "../weights.ts";
 
 interface ClassifyOptions {
   readonly weights: string;
+  readonly state?: string;
   readonly top: number;
   readonly executor?: string;
   readonly precision?: Precision;
@@ -25,6 +26,7 @@ export function classifyCommand(program: Command): void {
       "--weights <file>",
       "a weight file of any format that is read, or a name of released weights (senet pull lists them)",
     )
+    .addOption(stateOption())
     .option("--top <k>", "predictions a picture", count, 5)
     .addOption(executorOption())
     .addOption(precisionOption())
@@ -41,7 +43,7 @@ export function classifyCommand(program: Command): void {
 
 async function classifyPictures(paths: readonly string[], options: ClassifyOptions): Promise<void> {
   const files = listPictures(paths);
-  const checkpoint = await weightsOf(options.weights);
+  const checkpoint = await weightsOf(options.weights, opening(options));
   const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
   const { threads } = options;
   const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });

@@ -16,15 +16,16 @@ import { namingByName } from "../../weights/maps/rename.ts";
 import { openFiles, openPaths } from "../../weights/open.node.ts";
 import { checkSameLogits, logitsOf, seededPictures } from "../compare.ts";
 import { checkedOnnx } from "../onnx.ts";
-import { jsonOption } from "../options.ts";
+import { jsonOption, stateOption } from "../options.ts";
 import { grouped } from "../output.ts";
-import { printNotes } from "../weights.ts";
+import { opening, printNotes } from "../weights.ts";
 
 interface ConvertOptions {
   readonly model?: string;
   readonly from?: string;
   readonly to?: string;
   readonly labels?: string;
+  readonly state?: string;
   readonly json?: true;
 }
 
@@ -44,6 +45,7 @@ export function convertCommand(program: Command): void {
     .option("--from <naming>", `whose names the file has: ${names}; default: it shows`)
     .option("--to <naming>", "whose names the result gets; default: senet, or caffe for a .caffemodel")
     .option("--labels <file>", "class names, one a line; default: the file's, ImageNet's for 1,000 classes, or numbers")
+    .addOption(stateOption())
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -68,6 +70,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
   }
   const target = targetOf(out, options.to);
   const opened = await openPaths(inputs, {
+    ...opening(options),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.from !== undefined && { from: options.from }),
     ...(options.labels !== undefined && { labels: readLabels(options.labels) }),

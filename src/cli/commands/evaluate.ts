@@ -9,11 +9,21 @@ import { replaceFile } from "../../weights/files.node.ts";
 import type { ClassOrder } from "../../weights/imagenet-classes.ts";
 import { classesCsv, evaluateOne, type Row, resultOf, summary, tableOf } from "../evaluating.ts";
 import { interruptible } from "../interrupt.ts";
-import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
+import {
+  choiceOption,
+  count,
+  executorOption,
+  jsonOption,
+  precisionOption,
+  stateOption,
+  threadsOption,
+} from "../options.ts";
 import { LiveLine } from "../output.ts";
+import { opening } from "../weights.ts";
 
 interface EvaluateOptions {
   readonly weights: readonly string[];
+  readonly state?: string;
   readonly data: string;
   readonly list?: string;
   readonly listOrder: ClassOrder;
@@ -42,6 +52,7 @@ export function evaluateCommand(program: Command): void {
         "weight files, or names of released weights (senet pull lists them)",
       ).makeOptionMandatory(),
     )
+    .addOption(stateOption())
     .requiredOption("--data <dir>", "a folder with one folder a class, named as the class or by its WordNet id")
     .option("--list <file>", "the pictures and their labels, a line each: NAME LABEL; names are relative to --data")
     .addOption(
@@ -79,7 +90,16 @@ export function evaluateCommand(program: Command): void {
 async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   const { data, list, listOrder, resize, crop, batchSize, threads, workers, perClass } = options;
   const allowMissing = options.allowMissing === true;
-  const protocol = { data, list, listOrder, allowMissing, resize, crop, views: viewsOf(options) };
+  const protocol = {
+    data,
+    list,
+    listOrder,
+    allowMissing,
+    resize,
+    crop,
+    views: viewsOf(options),
+    opening: opening(options),
+  };
   const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
   const engine = { executor, reason, batchSize, threads, workers };
   const journal = options.journal === undefined ? undefined : new Journal(options.journal);

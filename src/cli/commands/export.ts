@@ -3,10 +3,12 @@
 import type { Command } from "commander";
 import { replaceFile } from "../../weights/files.node.ts";
 import { checkedOnnx } from "../onnx.ts";
-import { weightsOf } from "../weights.ts";
+import { stateOption } from "../options.ts";
+import { opening, weightsOf } from "../weights.ts";
 
 interface ExportOptions {
   readonly weights: string;
+  readonly state?: string;
   readonly out: string;
 }
 
@@ -15,13 +17,15 @@ export function exportCommand(program: Command): void {
     .command("export")
     .description("write a network as ONNX, and check it by running it")
     .requiredOption("--weights <file>", "a weight file of any format that is read, or a name of released weights")
+    .addOption(stateOption())
     .requiredOption("--out <file>", "the .onnx file to write")
     .addHelpText("after", "\nExamples:\n  senet export --weights runs/first/best.safetensors --out model.onnx")
     .action(exportNetwork);
 }
 
-async function exportNetwork({ weights: file, out }: ExportOptions): Promise<void> {
-  const checkpoint = await weightsOf(file);
+async function exportNetwork(options: ExportOptions): Promise<void> {
+  const { weights: file, out } = options;
+  const checkpoint = await weightsOf(file, opening(options));
   const { bytes, difference } = await checkedOnnx(checkpoint, out);
   await replaceFile(out, [bytes]);
   const { name } = checkpoint.model;

@@ -1,0 +1,334 @@
+/** What pickles of PyTorch's are made of: tensors, and the storages that keep their elements outside of the pickle. */
+
+import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
+import { type ElementType, elementBytes, type Fail, fetchAgain, readElements, shownName } from "./bytes.ts";
+import { PickleDict, PickleGlobal, type PickleHost, PickleObject, type PickleValue } from "./pickle.ts";
+
+/** How a storage keeps an element; without a type where no tensor of ours can hold it, which is fine beside weights. */
+interface StorageType {
+  readonly bytes: number;
+  readonly type?: ElementType;
+}
+
+const elements = (type: ElementType): StorageType => ({ bytes: elementBytes[type], type });
+
+/** By the names of PyTorch's classes of storages. */
+const storageTypes: Readonly<Record<string, StorageType>> = {
+  DoubleStorage: elements("F64"),
+  FloatStorage: elements("F32"),
+  HalfStorage: elements("F16"),
+  BFloat16Storage: elements("BF16"),
+  LongStorage: elements("I64"),
+  IntStorage: elements("I32"),
+  ShortStorage: elements("I16"),
+  CharStorage: elements("I8"),
+  ByteStorage: elements("U8"),
+  BoolStorage: elements("BOOL"),
+  // Bytes, whose tensors say themselves what their elements are.
+  UntypedStorage: { bytes: 1 },
+  _UntypedStorage: { bytes: 1 },
+  ComplexDoubleStorage: { bytes: 16 },
+  ComplexFloatStorage: { bytes: 8 },
+  QInt8Storage: { bytes: 1 },
+  QUInt8Storage: { bytes: 1 },
+  QInt32Storage: { bytes: 4 },
+  QUInt4x2Storage: { bytes: 1 },
+  QUInt2x4Storage: { bytes: 1 },
+};
+
+/** By the names of `torch.dtype`s, for tensors on bytes. */
+const dtypes: Readonly<Record<string, ElementType>> = {
+  "torch.float64": "F64",
+  "torch.float32": "F32",
+  "torch.float16": "F16",
+  "torch.bfloat16": "BF16",
+  "torch.int64": "I64",
+  "torch.int32": "I32",
+  "torch.int16": "I16",
+  "torch.int8": "I8",
+  "torch.uint8": "U8",
+  "torch.bool": "BOOL",
+};
+
+function storageType(global: string): StorageType | undefined {
+  const name = global.replace(/^torch\.(?:cuda\.|storage\.)?/, "");
+  return global !== name && Object.hasOwn(storageTypes, name) ? storageTypes[name] : undefined;
+}
+
+/** A storage that the pickle speaks of; its bytes are elsewhere in the file. */
+export class StorageRef {
+  readonly key: string;
+  readonly element: StorageType;
+  /** In elements. */
+  readonly length: number;
+  /** Where it starts in the storage of this key, in elements: old files have storages that are parts of others. */
+  readonly offset: number;
+  constructor(key: string, element: StorageType, length: number, offset: number) {
+    this.key = key;
+    this.element = element;
+    this.length = length;
+    this.offset = offset;
+  }
+}
+
+/** A tensor, or why there can be none. */
+export class TensorRef {
+  readonly storage: StorageRef | undefined;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  /** Of the elements; undefined where `unreadable` says why. */
+  readonly type: ElementType | undefined;
+  readonly unreadable: string | undefined;
+  constructor(
+    storage: StorageRef | undefined,
+    offset: number,
+    shape: readonly number[],
+    strides: readonly number[],
+    type: ElementType | undefined,
+    unreadable?: string,
+  ) {
+    this.storage = storage;
+    this.offset = offset;
+    this.shape = shape;
+    this.strides = strides;
+    this.type = type;
+    this.unreadable = unreadable;
+  }
+
+  static unreadable = (why: string) => new TensorRef(undefined, 0, [], [], undefined, why);
+}
+
+const isSize = (value: PickleValue): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+/** PyTorch's own limit of axes; without one, a long list that is checked again and again could take hours. */
+const isSizes = (value: PickleValue): value is number[] =>
+  Array.isArray(value) && value.length <= 64 && value.every(isSize);
+
+/** Items that dicts are made of by calls: one list may be given again and again. */
+const mostItems = 300_000;
+
+/** What starts programs, opens files or connections: it has no place among weights. */
+const dangerous =
+  /^(?:(?:os|posix|nt|pty|sys|subprocess|socket|shutil|runpy|webbrowser|importlib|ctypes|multiprocessing|http|urllib|requests|asyncio|commands)\.|(?:builtins|__builtin__)\.(?:eval|exec|execfile|compile|open|__import__|input)$)/;
+
+type Function = (host: TorchHost, args: readonly PickleValue[], fail: Fail) => PickleValue | undefined;
+
+/** Makes tensors and dicts of what pickles name; all else stays inert. */
+export class TorchHost implements PickleHost {
+  /** The element types of all storages that the pickle refers to, those of an optimiser too. */
+  readonly storages = new Map<string, StorageType>();
+  /** Calls that would have done harm in Python. */
+  readonly dangers = new Set<string>();
+  #items = 0;
+
+  call(name: string, args: readonly PickleValue[], fail: Fail): PickleValue | undefined {
+    if (this.dangers.size < 5 && dangerous.test(name)) this.dangers.add(name);
+    return Object.hasOwn(TorchHost.#functions, name) ? TorchHost.#functions[name]!(this, args, fail) : undefined;
+  }
+
+  static readonly #functions: Readonly<Record<string, Function>> = {
+    "collections.OrderedDict": (host, [items], fail) => host.#dict(items, fail),
+    "collections.Counter": (host, [items], fail) => host.#dict(items, fail),
+    "collections.defaultdict": (host, [, items], fail) => host.#dict(items, fail),
+    "builtins.dict": (host, [items], fail) => host.#dict(items, fail),
+    "__builtin__.dict": (host, [items], fail) => host.#dict(items, fail),
+    "torch.Size": (_, [extents]) => (Array.isArray(extents) ? extents : undefined),
+    "torch._utils._rebuild_tensor": (_, args, fail) => rebuildTensor(args, fail),
+    "torch._utils._rebuild_tensor_v2": (_, args, fail) => rebuildTensor(args, fail),
+    // (storage, offset, shape, strides, requires_grad, hooks, dtype)
+    "torch._utils._rebuild_tensor_v3": (_, args, fail) => rebuildTensor(args, fail, args[6]),
+    "torch._utils._rebuild_parameter": (_, [tensor]) => tensor,
+    "torch._utils._rebuild_parameter_with_state": (_, [tensor]) => tensor,
+    // Before 0.4, where a Variable had the tensor.
+    "torch.nn.parameter.Parameter": (_, [tensor]) => tensor,
+    "torch.autograd.variable.Variable": (_, [tensor]) => tensor,
+    // (function, class, arguments, attributes): a subclass of Tensor, or a tensor with attributes of its own.
+    "torch._tensor._rebuild_from_type_v2": (host, args, fail) => host.#delegate(args, fail),
+    "torch._tensor._rebuild_from_type": (host, args, fail) => host.#delegate(args, fail),
+    "torch._utils._rebuild_sparse_tensor": () => TensorRef.unreadable("it is sparse"),
+    "torch._utils._rebuild_sparse_csr_tensor": () => TensorRef.unreadable("it is sparse"),
+    "torch._utils._rebuild_qtensor": () => TensorRef.unreadable("it is quantised"),
+    "torch._utils._rebuild_meta_tensor_no_storage": () => TensorRef.unreadable("it has no values (device meta)"),
+    "torch._utils._rebuild_nested_tensor": () => TensorRef.unreadable("it is a nested tensor"),
+    "torch._utils._rebuild_wrapper_subclass": () => TensorRef.unreadable("it is of a class of its own"),
+    "torch._utils._rebuild_device_tensor_from_numpy": () => TensorRef.unreadable("it was saved on an accelerator"),
+    "torch._utils._rebuild_xla_tensor": () => TensorRef.unreadable("it was saved on an accelerator"),
+    // Protocols 0 and 1: (class, base, state of the base)
+    "copyreg._reconstructor": (_, args) => reconstructed(args),
+    "copy_reg._reconstructor": (_, args) => reconstructed(args),
+  };
+
+  persistent(id: PickleValue, fail: Fail): PickleValue {
+    const [kind, type, key, , length, part] = Array.isArray(id) ? id : [];
+    // Old files keep a module's class so, with its source.
+    if (kind === "module") return type;
+    const element = type instanceof PickleGlobal ? storageType(type.name) : undefined;
+    if (kind !== "storage" || element === undefined || typeof key !== "string" || !isSize(length)) {
+      const found = type instanceof PickleGlobal ? { found: shownName(type.name) } : {};
+      return fail("the pickle refers to what is no storage", found);
+    }
+    this.storages.set(key, element);
+    // In old files only: the key of the part, its offset and its length.
+    if (part === undefined || part === null) return new StorageRef(key, element, length, 0);
+    if (!Array.isArray(part) || !isSize(part[1]) || !isSize(part[2]) || part[1] + part[2] > length) {
+      return fail("the pickle refers to a part of a storage that is not in it");
+    }
+    return new StorageRef(key, element, part[2], part[1]);
+  }
+
+  /** Of another dict, or of pairs, as Python 2 pickled an OrderedDict; Python 3 sets them afterwards. */
+  #dict(items: PickleValue, fail: Fail): PickleDict {
+    const dict = new PickleDict();
+    const add = (key: PickleValue, value: PickleValue) => {
+      if (++this.#items > mostItems) fail(`the pickle has dicts of more than ${mostItems} items`);
+      dict.entries.push(key, value);
+    };
+    if (items instanceof PickleDict) for (const [key, value] of items.pairs()) add(key, value);
+    else if (Array.isArray(items)) {
+      for (const pair of items) {
+        if (!Array.isArray(pair) || pair.length !== 2) fail("a dict is not made of pairs");
+        add(pair[0], pair[1]);
+      }
+    }
+    return dict;
+  }
+
+  #delegate([callee, , args]: readonly PickleValue[], fail: Fail): PickleValue | undefined {
+    // Not to itself, or it could go on as deep as a file likes.
+    const isNested = callee instanceof PickleGlobal && callee.name.startsWith("torch._tensor.");
+    if (!(callee instanceof PickleGlobal) || isNested || !Array.isArray(args)) return undefined;
+    return this.call(callee.name, args, fail);
+  }
+}
+
+function reconstructed([type, base, state]: readonly PickleValue[]): PickleObject | undefined {
+  if (!(type instanceof PickleGlobal)) return undefined;
+  const made = new PickleObject(type.name, [base, state]);
+  if (state instanceof PickleDict) made.dict = state;
+  return made;
+}
+
+function rebuildTensor(args: readonly PickleValue[], fail: Fail, dtype?: PickleValue): TensorRef {
+  const [storage, offset, shape, strides] = args;
+  const isSound = storage instanceof StorageRef && isSize(offset) && isSizes(shape) && isSizes(strides);
+  if (!isSound || shape.length !== strides.length) {
+    return fail("a tensor is not made of a storage, an offset, extents and strides");
+  }
+  const said = dtype instanceof PickleGlobal ? dtype.name : undefined;
+  const type = said === undefined ? storage.element.type : Object.hasOwn(dtypes, said) ? dtypes[said] : undefined;
+  const why = type === undefined ? `its elements are ${said ?? "of a type"} that cannot be read` : undefined;
+  return new TensorRef(storage, offset, shape, strides, type, why);
+}
+
+/** An integer of Python's or of numpy's (`numpy.core.multiarray.scalar` of a dtype and bytes). */
+export function integerOf(value: PickleValue): number | undefined {
+  if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
+  if (!(value instanceof PickleObject) || !/^numpy\._?core\.multiarray\.scalar$/.test(value.name)) return undefined;
+  const [dtype, content] = value.args;
+  const code = dtype instanceof PickleObject ? dtype.args[0] : undefined;
+  // Protocols before 3 have no bytes, and write text that is to be encoded.
+  const text = content instanceof PickleObject && content.name === "_codecs.encode" ? content.args[0] : undefined;
+  const bytes = typeof text === "string" ? Uint8Array.from(text, (c) => c.charCodeAt(0)) : content;
+  if (typeof code !== "string" || !/^[iu][1248]$/.test(code) || !(bytes instanceof Uint8Array)) return undefined;
+  let integer = 0;
+  for (let i = bytes.length - 1; i >= 0; i--) integer = integer * 256 + bytes[i]!;
+  return Number.isSafeInteger(integer) ? integer : undefined;
+}
+
+/** The bytes of the storages by key, and what their elements became. */
+export interface Storage {
+  readonly bytes: Uint8Array;
+  /** The elements once they are needed: several tensors may share them. */
+  values?: { readonly type: ElementType; readonly data: TensorData };
+}
+export type Storages = ReadonlyMap<string, Storage>;
+
+/** What a file makes of its bytes besides views on them. */
+export interface Made {
+  /** Bytes that may still be made by inflating, widening and copying. */
+  left: number;
+}
+
+function spend(made: Made, bytes: number, fail: Fail): void {
+  made.left -= bytes;
+  if (made.left < 0) fail("the tensors need far more memory than the file has bytes", { hint: fetchAgain });
+}
+
+/** @throws through `fail` where there is no such tensor in its storage, or none that we can hold */
+export function materialise(tensor: TensorRef, storages: Storages, made: Made, fail: Fail): Tensor {
+  const { storage, offset, shape, strides, type } = tensor;
+  if (storage === undefined || type === undefined) {
+    return fail("a tensor cannot be read", {
+      found: tensor.unreadable!,
+      hint: "save the weights as dense float tensors: { name: tensor.dense.float() for a state_dict }",
+    });
+  }
+  const values = storageValues(storage, type, storages, made, fail);
+  const size = sizeOf(shape);
+  let last = offset;
+  let contiguous = 1;
+  let isContiguous = true;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    last += Math.max(0, shape[axis]! - 1) * strides[axis]!;
+    if (shape[axis] !== 1 && strides[axis] !== contiguous) isContiguous = false;
+    contiguous *= shape[axis]!;
+  }
+  const isInside = size === 0 ? offset <= values.length : last < values.length;
+  if (!isInside) {
+    fail("it is not inside its storage", {
+      expected: `at most ${values.length} elements`,
+      found: `[${shape.join(", ")}] with strides [${strides.join(", ")}] from ${offset}`,
+      hint: fetchAgain,
+    });
+  }
+  let data: TensorData;
+  if (isContiguous || size === 0) data = values.subarray(offset, offset + size);
+  else {
+    // Expanded ones (stride 0) may be larger than their storage.
+    spend(made, size * values.BYTES_PER_ELEMENT, fail);
+    data = strided(values, tensor, size);
+  }
+  const dtype = data instanceof Float32Array ? "float32" : data instanceof Float64Array ? "float64" : "int32";
+  return { dtype, shape, data };
+}
+
+function storageValues(ref: StorageRef, type: ElementType, storages: Storages, made: Made, fail: Fail): TensorData {
+  const storage = storages.get(ref.key);
+  const needed = (ref.offset + ref.length) * ref.element.bytes;
+  if (storage === undefined || needed > storage.bytes.length) {
+    return fail("its storage is not in the file, or not all of it", {
+      expected: `${needed} bytes`,
+      found: storage === undefined ? `no storage ${shownName(ref.key)}` : `${storage.bytes.length}`,
+      hint: fetchAgain,
+    });
+  }
+  if (storage.values === undefined) {
+    const length = Math.floor(storage.bytes.length / elementBytes[type]);
+    // What may have to be copied counts as copied, so that the result does not depend on where the file lies in memory.
+    spend(made, length * Math.max(4, elementBytes[type]), fail);
+    storage.values = { type, data: readElements(type, storage.bytes, 0, length, fail) };
+  }
+  if (storage.values.type !== type) fail("its storage is one of another type", { hint: fetchAgain });
+  const scale = ref.element.bytes / elementBytes[type];
+  return storage.values.data.subarray(ref.offset * scale, Math.floor((ref.offset + ref.length) * scale));
+}
+
+/** The elements in row-major order; all of them are inside of `values`. */
+function strided(values: TensorData, { offset, shape, strides }: TensorRef, size: number): TensorData {
+  const data = new (values.constructor as { new (length: number): TensorData })(size);
+  const inner = shape.length - 1;
+  const length = shape[inner]!;
+  const stride = strides[inner]!;
+  const index = shape.map(() => 0);
+  let start = offset;
+  for (let row = 0; row < size; row += length) {
+    for (let i = 0, from = start; i < length; i++, from += stride) data[row + i] = values[from]!;
+    for (let axis = inner - 1; axis >= 0; axis--) {
+      start += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      start -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return data;
+}
