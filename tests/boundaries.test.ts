@@ -14,6 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   names: [],
   random: ["errors"],
+  files: ["errors"],
   tensor: ["errors"],
   ir: ["errors", "tensor"],
   nn: ["errors", "tensor", "ir"],
@@ -23,18 +24,18 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   passes: ["errors", "tensor", "ir", "executors"],
   images: ["errors", "random", "tensor"],
   data: ["errors", "names", "random", "tensor", "images"],
-  weights: ["errors", "names", "random", "tensor", "ir", "nn", "zoo", "images"],
-  pull: ["errors", "names", "weights"],
-  evaluate: ["errors", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
+  weights: ["errors", "files", "names", "random", "tensor", "ir", "nn", "zoo", "images"],
+  pull: ["errors", "files", "names", "weights"],
+  evaluate: ["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
   train: [
-    ...["errors", "names", "random", "tensor", "ir", "zoo", "autodiff", "executors", "passes", "images", "data"],
-    ...["weights", "evaluate"],
+    ...["errors", "files", "names", "random", "tensor", "ir", "zoo", "autodiff", "executors", "passes", "images"],
+    ...["data", "weights", "evaluate"],
   ],
   report: [
-    ...["errors", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights", "evaluate"],
-    "train",
+    ...["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
+    ...["evaluate", "train"],
   ],
-  demo: ["errors", "random", "tensor", "images"],
+  demo: ["errors", "files", "random", "tensor", "images"],
 };
 
 /** These stand on top of everything: the two entry points and the commands. */

@@ -27,6 +27,8 @@ export interface Ran {
 
 export interface RunOptions {
   readonly cwd?: string;
+  /** What a shell does before it becomes the process: `ulimit -f 100`. */
+  readonly shell?: string;
   /** Told all of standard error so far, each time that there is more. */
   readonly onStderr?: (stderr: string, process: ChildProcess) => void;
 }
@@ -36,8 +38,10 @@ export function senet(args: readonly string[], options: RunOptions = {}): Promis
   return runNode([launcher, ...args], options);
 }
 
-export function runNode(args: readonly string[], { cwd, onStderr }: RunOptions = {}): Promise<Ran> {
-  const child = spawn(process.execPath, args, {
+export function runNode(args: readonly string[], { cwd, shell, onStderr }: RunOptions = {}): Promise<Ran> {
+  const command = [process.execPath, ...args];
+  const [program, ...rest] = shell === undefined ? command : ["bash", "-c", `${shell}; exec "$@"`, "bash", ...command];
+  const child = spawn(program!, rest, {
     ...(cwd === undefined ? {} : { cwd }),
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -1,7 +1,9 @@
 /** The main job as a user does it, on tiny pictures: train, be interrupted, resume, evaluate, classify, and go wrong. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
@@ -142,12 +144,13 @@ test("Ctrl-C saves and says how to resume; resumed so, the run ends as one that 
   const command = /stopped and saved; go on with: senet (train .*--resume.*)$/m.exec(interrupted.stderr)?.[1];
   assert.ok(command !== undefined, interrupted.stderr);
   // What a killed run may have left is no obstacle.
-  writeFileSync(at("interrupted", "last.safetensors.partial"), "half a checkpoint");
+  const leftover = `senet-${hostname().replace(/[^\w.]/g, "_")}-${spawnSync("true").pid}-0123456789ab.partial`;
+  writeFileSync(at("interrupted", leftover), "half a checkpoint");
   const resumed = await senet(command.split(" "), { cwd: folder });
   assert.equal(resumed.code, 0, resumed.stderr);
   assert.match(resumed.stderr, new RegExp(`resumed at epoch ${epoch + 1}`));
   assertSameRun("interrupted", "whole");
-  assert.ok(!existsSync(at("interrupted", "last.safetensors.partial")));
+  assert.ok(!existsSync(at("interrupted", leftover)));
 });
 
 test("killed at once, a run leaves whole checkpoints, and goes on from them to the same end", async () => {
@@ -192,33 +195,40 @@ async function assertResumeFailed(out: string, data: string, more: readonly stri
   assert.deepEqual(readFileSync(at(out, "last.safetensors")), before);
 }
 
-/** Bytes written to /dev/full meet a full disk. */
+/** Bytes written to /dev/full meet a full disk; a limit of the shell lets no file grow larger than so many KiB. */
 const needsFull = { skip: existsSync("/dev/full") ? false : "there is no /dev/full on this system" };
-const fill = (out: string, file: string) => symlinkSync("/dev/full", at(out, `${file}.partial`));
+const limited = (kib: number, out: string, more: readonly string[]): Promise<Ran> =>
+  senet(["train", "--data", "pictures", "--out", out, "--threads", "1", "--workers", "1", ...more], {
+    cwd: folder,
+    shell: `ulimit -f ${kib}`,
+  });
 
 test("a full disk while saving is an error, and what was saved before survives", needsFull, async () => {
-  for (const file of ["last.safetensors", "metrics.csv"]) {
-    const out = stopped(`full-${file}`);
-    fill(out, file);
-    const before = readFileSync(at(out, file));
-    assertFailed(
-      await train(out, "pictures", ["--resume"]),
-      1,
-      new RegExp(`${file}: cannot be written; what was there before is still there`),
-      /found: +the disk is full/,
-      /try: .*free some space/,
-    );
-    assert.deepEqual(readFileSync(at(out, file)), before);
-    assert.ok(!existsSync(at(out, `${file}.partial`)));
-    assert.ok(stateOf(out).epoch >= 1 && load(`${out}/best.safetensors`).weights.size > 0);
-  }
+  const out = stopped("full");
+  const before = readFileSync(at(out, "last.safetensors"));
+  assertFailed(
+    await limited(100, out, ["--resume"]),
+    1,
+    /safetensors: cannot be written; what was there before is still there/,
+    /found: +the file is larger than is allowed here/,
+  );
+  assert.deepEqual(readFileSync(at(out, "last.safetensors")), before);
+  assert.deepEqual(readdirSync(at(out)), readdirSync(at("stopped")));
+  rmSync(at(out, "metrics.csv"));
+  symlinkSync("/dev/full", at(out, "metrics.csv"));
+  assertFailed(
+    await train(out, "pictures", ["--resume"]),
+    1,
+    /metrics\.csv: cannot be written/,
+    /found: +the disk is full/,
+    /try: .*free some space/,
+  );
+  assert.ok(stateOf(out).epoch >= 1 && load(`${out}/best.safetensors`).weights.size > 0);
 });
 
 test("a disk that is full from the start leaves no half of a checkpoint", needsFull, async () => {
-  mkdirSync(at("full"));
-  fill("full", "best.safetensors");
-  assertFailed(await train("full", "pictures", small), 1, /best\.safetensors: cannot be written/, /the disk is full/);
-  assert.deepEqual(readdirSync(at("full")), ["config.json"]);
+  assertFailed(await limited(100, "small", small), 1, /safetensors: cannot be written/, /larger than is allowed/);
+  assert.deepEqual(readdirSync(at("small")), ["config.json"]);
 });
 
 test("a checkpoint that is cut short or not one is refused, for resuming and for use", async () => {

@@ -9,7 +9,7 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { z } from "zod";
 import { SenetError } from "../errors.ts";
-import { ioError } from "../weights/files.node.ts";
+import { ioError } from "../files/files.node.ts";
 
 /** What the numbers depend on; an evaluation goes on only with the same. */
 export type Settings = Readonly<Record<string, string | number>>;

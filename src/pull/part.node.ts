@@ -8,7 +8,7 @@ import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writ
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
-import { ioError } from "../weights/files.node.ts";
+import { ioError } from "../files/files.node.ts";
 
 /** Where the bytes came from. With `If-Range: validator` a server continues them only if they are still the same. */
 const originSchema = z.object({ address: z.string(), validator: z.string().optional() });

@@ -1,11 +1,11 @@
 /** From a name to a file in the cache: what is there is used, what is not is fetched, checked, and only then put there. */
 
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { SenetError } from "../errors.ts";
+import { makeFolder } from "../files/files.node.ts";
 import { nearestNames } from "../names.ts";
-import { ioError } from "../weights/files.node.ts";
 import { type KnownFile, knownFiles } from "./addresses.ts";
 import { cacheFolder } from "./cache.node.ts";
 import { AddressFailure, defaultTiming, download, type Progress, type Timing } from "./download.node.ts";
@@ -56,7 +56,7 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
       hint: byHand(addresses, path),
     });
   }
-  await makeFolder(cache);
+  await makeFolder(cache, "another folder: --cache, or SENET_CACHE");
   const part = await Part.claim(path);
   try {
     await fetchInto(part, name, known, addresses, path, options);
@@ -103,14 +103,6 @@ function addressesOf({ file, addresses }: KnownFile, mirror: string | undefined)
 
 const byHand = (addresses: readonly string[], path: string) =>
   `with a browser, fetch ${addresses.join(" or ")} and save it as ${path}`;
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (cause) {
-    throw ioError("the cache folder cannot be made", folder, cause, "another folder: --cache, or SENET_CACHE");
-  }
-}
 
 /** Tries the addresses in turn until `part` is the file. */
 async function fetchInto(

@@ -382,5 +382,5 @@ test("a cache folder that cannot be made is an error", async () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "file"), "");
   const { run } = await start({ handlers: [good], cache: join(folder, "file", "cache") });
-  assert.match(await failure(run), /cache folder cannot be made[\s\S]*SENET_CACHE/);
+  assert.match(await failure(run), /the folder cannot be made[\s\S]*SENET_CACHE/);
 });

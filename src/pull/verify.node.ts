@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { SenetError } from "../errors.ts";
+import { ioError } from "../files/files.node.ts";
 import { detectFormat } from "../weights/detect.ts";
-import { ioError } from "../weights/files.node.ts";
 import type { KnownFile } from "./addresses.ts";
 
 /** Enough to tell the formats apart. */

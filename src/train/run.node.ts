@@ -4,7 +4,6 @@
  */
 
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { openTrainingFolders, type PictureFolder } from "../data/folder.node.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
@@ -12,11 +11,12 @@ import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { type Precision, selectExecutor } from "../executors/select.node.ts";
+import { makeFolder, readBytes } from "../files/files.node.ts";
+import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
 import { standardTraining } from "../images/augment.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
-import { ioError, readBytes, replaceFile } from "../weights/files.node.ts";
 import { initialWeights } from "../weights/init.ts";
 import { lossGraph, model } from "../zoo/index.ts";
 import { type TrainingConfig, trainingConfig } from "./config.ts";
@@ -205,15 +205,13 @@ async function openOut({ out, resume, fresh, config }: RunOptions, train: Pictur
         hint: "--resume to go on with it, or another --out",
       });
     }
-    try {
-      await mkdir(out, { recursive: true });
-    } catch (cause) {
-      throw ioError("the folder cannot be made", out, cause, "another --out");
-    }
+    await makeFolder(out);
+    await removeLeftovers(out);
     await replaceFile(join(out, "config.json"), [`${JSON.stringify(config, null, 2)}\n`]);
     return undefined;
   }
   const { model: saved, labels, weights, run } = await openLast(out);
+  await removeLeftovers(out);
   if (labels.join("\0") !== train.classes.join("\0")) {
     throw new SenetError("weights", "the run was trained on other classes", {
       where: lastFile(out),

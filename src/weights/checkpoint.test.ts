@@ -1,24 +1,11 @@
 import assert from "node:assert/strict";
-import {
-  existsSync,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import { isTrainable } from "../ir/graph.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
-import { ioError, readBytes, replaceFile } from "./files.node.ts";
 import { initialWeights } from "./init.ts";
 import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
 
@@ -193,48 +180,4 @@ test("a run without all of its velocities cannot go on", () => {
   );
   // Without a state they have no business there.
   refused(changed({ state: undefined }), "unexpected  velocity/");
-});
-
-// --- files ---
-
-const folder = mkdtempSync(join(tmpdir(), "senet-files-"));
-after(() => rmSync(folder, { recursive: true, force: true }));
-
-test("a file is replaced as a whole, and nothing is left beside it", async () => {
-  const path = join(folder, "file");
-  await replaceFile(path, ["one ", Uint8Array.of(0x74, 0x77, 0x6f)]);
-  assert.equal(readFileSync(path, "utf8"), "one two");
-  await replaceFile(path, ["3"]);
-  assert.equal(readFileSync(path, "utf8"), "3");
-  assert.deepEqual(readdirSync(folder), ["file"]);
-});
-
-/** /dev/full refuses every byte as a full disk does. */
-const needsFull = { skip: existsSync("/dev/full") ? false : "there is no /dev/full on this system" };
-
-test("on a full disk the old file stays, and the error says so", needsFull, async () => {
-  const path = join(folder, "kept");
-  writeFileSync(path, "the old checkpoint");
-  symlinkSync("/dev/full", `${path}.partial`);
-  await assert.rejects(replaceFile(path, [new Uint8Array(1 << 20)]), (error) => {
-    assert.ok(error instanceof SenetError && error.code === "io");
-    assert.match(error.message, /kept: cannot be written; what was there before is still there/);
-    assert.match(error.message, /found: +the disk is full/);
-    assert.match(error.message, /try: .*free some space/);
-    return true;
-  });
-  assert.equal(readFileSync(path, "utf8"), "the old checkpoint");
-  assert.equal(lstatSync(`${path}.partial`, { throwIfNoEntry: false }), undefined, "nothing is left aside");
-  // With room again it is written.
-  await replaceFile(path, ["the new one"]);
-  assert.equal(readFileSync(path, "utf8"), "the new one");
-});
-
-test("a folder that is not there, and a file that is not, are told apart from other faults", async () => {
-  const isMissing = (error: unknown) =>
-    error instanceof SenetError && error.code === "io" && error.message.includes("no such file or folder");
-  await assert.rejects(replaceFile(join(folder, "absent", "file"), ["x"]), isMissing);
-  await assert.rejects(readBytes(join(folder, "absent")), isMissing);
-  await assert.rejects(readBytes(folder), /it is a folder, not a file/);
-  assert.match(ioError("cannot be read", "x", new Error("odd")).message, /found: +odd/);
 });

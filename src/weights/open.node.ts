@@ -1,11 +1,11 @@
 /** Opens weight files of any format that is read, as a network ready to run. */
 
 import { SenetError } from "../errors.ts";
+import { readBytes } from "../files/files.node.ts";
 import { shownName } from "./bytes.ts";
 import { importCaffeNetwork } from "./caffe-network.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { WeightFormat } from "./detect.ts";
-import { readBytes } from "./files.node.ts";
 import { impliedLabels } from "./labels.ts";
 import { findModel } from "./maps/find-model.ts";
 import { type Naming, usualCaffe } from "./maps/namings.ts";

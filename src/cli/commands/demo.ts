@@ -5,10 +5,10 @@ import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
 import { writeDemoPictures } from "../../demo/write.node.ts";
 import { SenetError } from "../../errors.ts";
+import { replaceFile } from "../../files/replace.node.ts";
 import { renderReport } from "../../report/report.ts";
 import { collectReport } from "../../report/run.node.ts";
 import { trainingConfig } from "../../train/config.ts";
-import { replaceFile } from "../../weights/files.node.ts";
 import { count, executorOption, natural } from "../options.ts";
 import { quoted, runTraining } from "../training.ts";
 

@@ -4,8 +4,8 @@ import { type Command, Option } from "commander";
 import { SenetError } from "../../errors.ts";
 import { Journal } from "../../evaluate/journal.node.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
+import { replaceFile } from "../../files/replace.node.ts";
 import type { Views } from "../../images/views.ts";
-import { replaceFile } from "../../weights/files.node.ts";
 import type { ClassOrder } from "../../weights/imagenet-classes.ts";
 import { classesCsv, evaluateOne, type Row, resultOf, summary, tableOf } from "../evaluating.ts";
 import { interruptible } from "../interrupt.ts";
@@ -123,7 +123,8 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
     // What was measured is told, also where the next weights cannot be opened.
     journal?.close();
     if (options.json !== true && rows.length > 0) console.log(tableOf(rows));
-    if (perClass !== undefined && rows.length > 0) await replaceFile(perClass, [classesCsv(rows)]);
+    if (perClass !== undefined && rows.length > 0)
+      await replaceFile(perClass, [classesCsv(rows)], "another --per-class");
   }
   if (rows.length === options.weights.length) return;
   const next = journal === undefined ? "with --journal FILE it could be gone on with" : "the same command goes on";

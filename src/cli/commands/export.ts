@@ -1,7 +1,7 @@
 /** `senet export`: a network for other programs, checked by running it. */
 
 import type { Command } from "commander";
-import { replaceFile } from "../../weights/files.node.ts";
+import { replaceFile } from "../../files/replace.node.ts";
 import { checkedOnnx } from "../onnx.ts";
 import { stateOption } from "../options.ts";
 import { opening, weightsOf } from "../weights.ts";

@@ -1,0 +1,118 @@
+/** Files that are there whole or not at all. */
+
+import { randomBytes } from "node:crypto";
+import { constants, type Stats } from "node:fs";
+import { type FileHandle, open, readdir, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { codeOf, writeError } from "./files.node.ts";
+import { isOver, self } from "./owner.node.ts";
+
+/** Nobody takes so long between two writes: the writer is gone, wherever it ran. */
+const abandonedAfterMs = 3_600_000;
+
+/**
+ * Writes aside, flushes to the disk, then renames over `path`: whatever happens, `path` holds its old content or all of
+ * the new one, and of two writers at once one's whole. The new file has the permissions of the old one.
+ *
+ * A link at `path` is replaced by the file, as git and rsync do, never written through: what it led to stays as it is.
+ * A device or a pipe (`/dev/stdout`, `/dev/null`, a FIFO) cannot be replaced and is written to.
+ * @param another what to name instead, for the error's hint: "another --out"
+ * @throws SenetError `io`; the old file is then untouched and nothing is left aside
+ */
+export async function replaceFile(
+  path: string,
+  chunks: readonly (Uint8Array | string)[],
+  another?: string,
+): Promise<void> {
+  try {
+    const old = await statIfThere(path);
+    if (old?.isDirectory() === true) throw Object.assign(new Error(path), { code: "EISDIR" });
+    if (old === undefined || (old.isFile() && !(await isOfSystem(path)))) await replace(path, chunks, old?.mode);
+    else await writeInto(path, chunks);
+  } catch (cause) {
+    throw writeError("cannot be written; what was there before is still there", path, cause, another);
+  }
+}
+
+async function statIfThere(path: string): Promise<Stats | undefined> {
+  // A name that ends in a slash means a folder, also one that is not there.
+  if (/[/\\]$/.test(path)) throw Object.assign(new Error(path), { code: "EISDIR" });
+  try {
+    return await stat(path);
+  } catch (error) {
+    // A link that leads nowhere, or in a circle, is replaced as any other.
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ELOOP") return undefined;
+    throw error;
+  }
+}
+
+/** `/dev/stdout` is a link to a file where the output was sent into one; its place among the devices is not ours. */
+async function isOfSystem(path: string): Promise<boolean> {
+  const folder = await realpath(dirname(path));
+  return folder === "/dev" || folder.startsWith("/proc/");
+}
+
+async function replace(path: string, chunks: readonly (Uint8Array | string)[], mode?: number): Promise<void> {
+  const folder = dirname(path);
+  const aside = join(folder, asideName());
+  // O_EXCL: a file of our own, not one (or a link) that somebody has put there.
+  const file = await open(aside, "wx", mode === undefined ? 0o666 : 0o600);
+  try {
+    try {
+      await writeAll(file, chunks);
+      if (mode !== undefined) await file.chmod(mode & 0o777);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(aside, path);
+  } catch (error) {
+    await rm(aside, { force: true });
+    throw error;
+  }
+  await syncFolder(folder);
+}
+
+async function writeInto(path: string, chunks: readonly (Uint8Array | string)[]): Promise<void> {
+  // Where the output goes into a file, behind what is there.
+  const file = await open(path, constants.O_WRONLY | constants.O_APPEND);
+  try {
+    await writeAll(file, chunks);
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeAll(file: FileHandle, chunks: readonly (Uint8Array | string)[]): Promise<void> {
+  for (const chunk of chunks) await file.writeFile(chunk);
+}
+
+/** The new name survives a loss of power only when the folder is on the disk too; not every system can. */
+async function syncFolder(folder: string): Promise<void> {
+  try {
+    const handle = await open(folder, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch {
+    // The file itself is written and in its place.
+  }
+}
+
+const host = self.host.replace(/[^\w.]/g, "_");
+const asideName = () => `senet-${host}-${self.pid}-${randomBytes(6).toString("hex")}.partial`;
+const asidePattern = /^senet-(.+)-(\d+)-[0-9a-f]{12}\.partial$/;
+
+/** Takes away what writers that were killed have left in a folder; those at work are not disturbed. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const match = asidePattern.exec(name);
+    if (match === null) continue;
+    const path = join(folder, name);
+    const isDead = match[1] === host && isOver({ host: self.host, pid: Number(match[2]), start: null }) === true;
+    const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }));
+    if (isDead || Date.now() - mtimeMs > abandonedAfterMs) await rm(path, { force: true }).catch(() => {});
+  }
+}
