@@ -8,7 +8,8 @@
 
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
-import { openFolder, type PictureFolder } from "../src/data/folder.node.ts";
+import type { PictureFolder } from "../src/data/dataset.ts";
+import { openFolder } from "../src/data/folder.node.ts";
 import type { Loader } from "../src/data/loader.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { precisions, selectExecutor } from "../src/executors/select.node.ts";

@@ -1,7 +1,7 @@
 /** What is run: a model at a picture size and a batch size, written `se-resnet-50@224x16`. */
 
 import type { Profile } from "../src/cli/profile.ts";
-import type { PictureFolder } from "../src/data/folder.node.ts";
+import type { PictureFolder } from "../src/data/dataset.ts";
 import { type Batch, Loader } from "../src/data/loader.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { standardTraining } from "../src/images/augment.ts";

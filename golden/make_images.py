@@ -151,8 +151,41 @@ def pictures():
     files["animated.webp"] = saved(rgb, "WEBP", save_all=True, append_images=[rgb.rotate(90)], duration=100, quality=50)
     files["exif-rotated.webp"] = saved(rgb, "WEBP", quality=70, exif=exif.tobytes())
 
-    # One pixel
     dot = Image.fromarray(np.array([[[200, 30, 90]]], np.uint8))
+
+    # GIF: the first frame; transparent pixels keep their colour; a frame that does not cover its screen, or overhangs it.
+    files["palette.gif"] = saved(palette, "GIF")
+    files["grey.gif"] = saved(rgb.convert("L"), "GIF")
+    files["in-rows.gif"] = saved(palette, "GIF", interlace=0)
+    files["transparent.gif"] = saved(palette, "GIF", transparency=5)
+    files["animated.gif"] = saved(palette, "GIF", save_all=True, append_images=[palette.rotate(90)], duration=50)
+    files["larger-screen.gif"] = framed(files["transparent.gif"], (50, 40), (5, 7))
+    files["overhanging.gif"] = framed(files["palette.gif"], (41, 29), (9, 3))
+
+    # TIFF: compressions, orders of bytes, colours; alone of all kinds it is turned upright.
+    for kind in ("lzw", "adobe_deflate", "jpeg"):
+        files[f"rgb-{kind}.tif"] = saved(rgb, "TIFF", compression=kind if kind == "jpeg" else f"tiff_{kind}")
+    files["grey.tif"] = saved(rgb.convert("L"), "TIFF")
+    files["fax.tiff"] = saved(rgb.convert("1"), "TIFF", compression="group4")
+    files["palette.tif"] = saved(palette, "TIFF", compression="packbits")
+    files["rgba.tif"] = saved(rgba, "TIFF", compression="tiff_lzw")
+    files["cmyk.tif"] = saved(cmyk, "TIFF", compression="tiff_lzw")
+    files["two-pages.tif"] = saved(dot, "TIFF", save_all=True, append_images=[rgb])
+    files["rotated.tif"] = saved(rgb, "TIFF", compression="tiff_lzw", tiffinfo={0x0112: 6})
+
+    # BMP and Netpbm's
+    files["rgb.bmp"] = saved(rgb, "BMP")
+    files["rgba.bmp"] = saved(rgba, "BMP")
+    files["palette.bmp"] = saved(Image.fromarray(wide).quantize(256), "BMP")
+    files["black-white.bmp"] = saved(rgb.convert("1"), "BMP")
+    files["555.bmp"] = bmp16(wide, b"")
+    files["565.bmp"] = bmp16(wide, struct.pack("<III", 0xF800, 0x7E0, 0x1F))
+    files["rgb.ppm"] = saved(rgb, "PPM")
+    files["grey.pgm"] = saved(rgb.convert("L"), "PPM")
+    files["black-white.pbm"] = saved(rgb.convert("1"), "PPM")
+    files["comment.ppm"] = b"P6 # 1 2 3\n41\n29\n100 " + (wide % 101).tobytes()
+
+    # One pixel
     files["one-pixel.jpg"] = saved(dot, "JPEG")
     files["one-pixel.png"] = saved(dot, "PNG")
     files["one-pixel.webp"] = saved(dot, "WEBP")
@@ -164,6 +197,32 @@ def pictures():
     files["jpeg-called.png"] = files["rgb-420.jpg"]
     files["webp-called.JPG"] = files["lossless.webp"]
     return files
+
+
+def framed(gif, screen, corner):
+    """The GIF with another screen, and its first frame at another place of it."""
+    out = bytearray(gif)
+    at = 13 + 3 * 2 ** ((out[10] & 7) + 1)
+    while out[at] == 0x21:  # extensions: blocks of bytes up to an empty one
+        at += 2
+        while out[at]:
+            at += out[at] + 1
+        at += 1
+    out[6:10] = struct.pack("<HH", *screen)
+    out[at + 1 : at + 5] = struct.pack("<HH", *corner)
+    return bytes(out)
+
+
+def bmp16(picture, masks):
+    """16 bits a pixel, which Pillow reads but does not write; with masks, green has six of them."""
+    height, width, _ = picture.shape
+    red, green, blue = (picture[..., k].astype(np.int64) for k in range(3))
+    pixels = (red >> 3 << 11 | green >> 2 << 5 | blue >> 3) if masks else (red >> 3 << 10 | green >> 3 << 5 | blue >> 3)
+    stride = (2 * width + 3) // 4 * 4
+    rows = b"".join(row.astype("<u2").tobytes().ljust(stride, b"\0") for row in pixels[::-1])
+    start = 54 + len(masks)
+    head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 16, 3 if masks else 0, len(rows), 0, 0, 0, 0)
+    return b"BM" + struct.pack("<IHHI", start + len(rows), 0, 0, start) + head + masks + rows
 
 
 def packed(row, bits):

@@ -66,10 +66,11 @@ export async function evaluateOne(
   const preprocessing = sized(opened.preprocessing, protocol);
   const { views } = protocol;
   const dataset = openPictures(protocol, labels);
-  const { missing } = dataset;
+  const { missing, remarks = [] } = dataset;
   const total = grouped(dataset.samples.length);
   line.print(`${weights}: ${model.name} on executor ${engine.executor.name}: ${engine.reason}`);
   line.print(`${total} pictures, ${shown({ preprocessing, views })}`);
+  for (const remark of remarks) line.print(remark);
   if (missing > 0)
     line.print(`missing pictures of the list: ${grouped(missing)} of ${grouped(missing + dataset.samples.length)}`);
   const measured = await measure({

@@ -5,13 +5,30 @@ export function wordnetId(name: string): string | undefined {
   return /^n\d{8}(?=\s|$)/.exec(name)?.[0];
 }
 
-/** Finds the index of the class that a name means: the class of that name, or else the one with its WordNet id. */
+/**
+ * A name in the one form that equal names share: `é` is one character here and two there (Macs and ZIP archives write
+ * `e` and an accent), and looks the same.
+ */
+export const sameForm = (name: string): string => name.normalize("NFC");
+
+/**
+ * Finds the index of the class that a name means: the class of that name, or of the same in another Unicode form, or else
+ * the one with its WordNet id.
+ */
 export function classFinder(classes: readonly string[]): (name: string) => number | undefined {
   const byName = new Map(classes.map((name, label) => [name, label]));
+  const byForm = new Map(classes.map((name, label) => [sameForm(name), label]));
   const byId = new Map<string, number>();
   for (const [label, name] of classes.entries()) {
     const id = wordnetId(name);
     if (id !== undefined) byId.set(id, label);
   }
-  return (name) => byName.get(name) ?? byId.get(wordnetId(name) ?? "");
+  return (name) => byName.get(name) ?? byForm.get(sameForm(name)) ?? byId.get(wordnetId(name) ?? "");
+}
+
+/** Up to five names in quotation marks, then how many more there are. */
+export function quote(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => `"${name}"`);
+  if (names.length > shown.length) shown.push(`and ${names.length - shown.length} more`);
+  return shown.join(", ");
 }

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { golden } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
-import { openFolder, openTrainingFolders } from "./folder.node.ts";
+import { openFolder } from "./folder.node.ts";
+import { openTrainingFolders } from "./split.node.ts";
 
 /** A temporary folder with these files (their content does not matter here); a name that ends in `/` is a folder. */
 function folderOf(t: TestContext, ...paths: string[]): string {
@@ -59,7 +62,7 @@ test("names are sorted by code point, as Python does", (t) => {
   assert.deepEqual(openFolder(root).classes, ["\u{fb01}", "\u{1f600}"]);
 });
 
-test("pictures may lie deeper, in torchvision's order, and behind links; a link in a circle ends", (t) => {
+test("pictures may lie deeper, in torchvision's order, and behind links", (t) => {
   const root = folderOf(t, "a/z.jpg", "a/sub/y.jpg", "a/sub/deep/x.jpg", "a/sub-2/w.jpg", "b/v.jpg", "elsewhere/");
   symlinkSync(join(root, "a", "sub"), join(root, "b", "linked"));
   rmSync(join(root, "elsewhere"), { recursive: true });
@@ -73,8 +76,112 @@ test("pictures may lie deeper, in torchvision's order, and behind links; a link 
     "b/linked/y.jpg",
     "b/linked/deep/x.jpg",
   ]);
-  symlinkSync(root, join(root, "b", "round"));
-  assert.ok(openFolder(root).samples.length >= 7);
+  const remark = (openFolder(root).remarks ?? []).join();
+  assert.match(remark, /^2 folders are in two classes, such as .*linked, which is in .*a too$/);
+});
+
+/** Paths within the data set, in its order. */
+const inside = (root: string, samples: readonly { file: string }[]) =>
+  samples.map(({ file }) => file.slice(root.length + 1));
+
+test("links that lead in circles add nothing, and are named", (t) => {
+  const root = folderOf(t, "train/a/1.jpg", "train/a/deep/2.jpg", "train/b/3.jpg", "val/a/4.jpg", "val/b/5.jpg");
+  const train = join(root, "train");
+  symlinkSync(".", join(train, "a", "dot"));
+  symlinkSync("..", join(train, "a", "up"));
+  symlinkSync("../..", join(train, "a", "top"));
+  symlinkSync(join(root, "train"), join(train, "a", "deep", "whole"));
+  symlinkSync("..", join(train, "a", "deep", "back"));
+  symlinkSync("deep", join(train, "a", "again"));
+  symlinkSync("/", join(train, "a", "everything"));
+  symlinkSync(".", join(train, "loop"));
+  symlinkSync("itself", join(train, "b", "itself"));
+  const { classes, samples, remarks } = openFolder(train);
+  assert.deepEqual(classes, ["a", "b"]);
+  assert.deepEqual(inside(train, samples), ["a/1.jpg", "a/deep/2.jpg", "b/3.jpg"]);
+  const text = remarks!.join("\n");
+  assert.match(text, /^8 links to folders that are counted already are left out, such as .*loop$/m);
+  assert.match(text, /^1 file of another type is left out: without a type \(1\), such as .*itself$/m);
+});
+
+test("two links in each of many folders do not double what there is to do", (t) => {
+  const root = folderOf(t, ...Array.from({ length: 30 }, (_, i) => `a/${i}/x.jpg`), "b/x.jpg");
+  for (let i = 0; i < 30; i++) {
+    symlinkSync(`../${(i + 1) % 30}`, join(root, "a", `${i}`, "one"));
+    symlinkSync(`../${(i + 7) % 30}`, join(root, "a", `${i}`, "two"));
+  }
+  assert.equal(openFolder(root).samples.length, 31);
+});
+
+test("pictures are known by what is in them where their names do not say it; the rest is counted", (t) => {
+  const root = folderOf(
+    t,
+    "a/1.jpg",
+    "a/2.jfif",
+    "a/3.tif",
+    "a/notes.txt",
+    "a/4.heic",
+    "a/5.heic",
+    "a/6.avif",
+    "b/7.bmp",
+  );
+  const jpeg = readFileSync(golden("images", "rgb-420.jpg"));
+  for (const name of ["a/no-type", "a/photo.heic", "a/x.jpg_large"]) writeFileSync(join(root, name), jpeg);
+  const { samples, remarks } = openFolder(root);
+  assert.deepEqual(inside(root, samples), [
+    ...["a/1.jpg", "a/2.jfif", "a/3.tif", "a/no-type", "a/photo.heic", "a/x.jpg_large", "b/7.bmp"],
+  ]);
+  assert.deepEqual(remarks, [
+    `3 files of other types are left out: .heic (2), .avif (1), such as ${join(root, "a/4.heic")}`,
+  ]);
+});
+
+test("pipes and sockets among the pictures are left out, and named", (t) => {
+  const root = folderOf(t, "a/1.jpg", "b/2.jpg");
+  execFileSync("mkfifo", [join(root, "a", "pipe.jpg"), join(root, "b", "pipe.png")]);
+  const { samples, remarks } = openFolder(root);
+  assert.equal(samples.length, 2);
+  assert.deepEqual(remarks, [
+    `2 things that are no files (pipes, sockets, devices) are left out, such as ${join(root, "a", "pipe.jpg")}`,
+  ]);
+});
+
+test("names of every kind: with line breaks, as on Windows, and not in UTF-8", (t) => {
+  const root = folderOf(t, "a/line\nbreak .jpg", "a/C:\\x.jpg", "a/\u{1f600}.jpg", "b/x.jpg");
+  const bad = Buffer.concat([Buffer.from(`${root}/a/caf`), Buffer.from([0xe9]), Buffer.from(".jpg")]);
+  writeFileSync(bad, "");
+  const { samples, remarks } = openFolder(root);
+  assert.equal(samples.length, 4);
+  assert.equal(remarks!.length, 1);
+  assert.match(remarks![0]!, /^a name that is not UTF-8 is left out: .*caf\ufffd\.jpg$/);
+  mkdirSync(Buffer.concat([Buffer.from(`${root}/caf`), Buffer.from([0xe9])]));
+  refuses(() => openFolder(root), /the name of a folder is not UTF-8/);
+});
+
+test("a folder that one may not read is refused by name", { skip: process.getuid?.() === undefined }, (t) => {
+  const root = folderOf(t, "a/1.jpg", "b/deep/2.jpg");
+  chmodSync(root, 0o755);
+  chmodSync(join(root, "b", "deep"), 0);
+  const script = `
+    process.setuid?.(process.getuid() === 0 ? 65534 : process.getuid());
+    const { openFolder } = await import(${JSON.stringify(new URL("./folder.node.js", import.meta.url).href)});
+    try { openFolder(${JSON.stringify(root)}) } catch (error) { console.log(error.code, error.message) }`;
+  const told = execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" });
+  assert.match(told, /^data .*deep: the folder cannot be read/);
+  assert.match(told, /permission denied/);
+});
+
+test("names that differ only in their Unicode form are the same class", (t) => {
+  const [one, two] = ["caf\u00e9", "cafe\u0301"];
+  const root = folderOf(t, `train/${one}/1.jpg`, "train/tea/1.jpg", `val/${two}/2.jpg`, "val/tea/2.jpg");
+  const { train, val } = openTrainingFolders(root);
+  assert.deepEqual(train.classes, [one, "tea"]);
+  assert.deepEqual(
+    val.samples.map(({ label }) => label),
+    [0, 1],
+  );
+  const both = folderOf(t, `${one}/1.jpg`, `${two}/1.jpg`);
+  refuses(() => openFolder(both), /the same name but for its Unicode form/);
 });
 
 test("labels follow the classes given; not all of them need a folder", (t) => {
@@ -110,7 +217,7 @@ test("a folder that cannot be used is refused with what was expected and found",
   refuses(() => openFolder(folderOf(t, "a.jpg", "b.jpg", "c.txt")), /not in class folders/, /2 pictures and 1 other/);
   refuses(() => openFolder(folderOf(t, "cat/a.jpg")), /a single class/, /only "cat"/);
   refuses(() => openFolder(folderOf(t, "cat/a.jpg", "dog/")), /dog: a class has no pictures/, /an empty folder/);
-  refuses(() => openFolder(folderOf(t, "cat/a.jpg", "dog/a.gif")), /\.jpg, \.jpeg, \.png, \.webp/, /"a\.gif"/);
+  refuses(() => openFolder(folderOf(t, "cat/a.jpg", "dog/a.heic")), /\.jpg, \.jpeg, .*\.png, \.webp/, /"a\.heic"/);
 });
 
 test("class folders that the network lacks are refused with the nearest name", (t) => {
@@ -129,9 +236,87 @@ test("train and val: the labels of both are those of train", (t) => {
   );
 });
 
+test("folders that are named otherwise are understood, with a word", (t) => {
+  const remarks = (...paths: string[]) =>
+    openTrainingFolders(folderOf(t, ...paths, "train/a/1.jpg", "train/b/1.jpg")).remarks;
+  const named = (name: string) => [`${name}/ is validated with, as val/ is not there`];
+  for (const name of ["validation", "valid", "test", "Val", "Validation"]) {
+    assert.deepEqual(remarks(`${name}/a/2.jpg`, `${name}/b/2.jpg`), named(name));
+  }
+  assert.deepEqual(remarks("valid/a/2.jpg", "valid/b/2.jpg", "test/a/3.jpg", "test/c/3.jpg"), named("valid"));
+  assert.deepEqual(remarks("val/a/2.jpg", "val/b/2.jpg", "test/3.jpg"), []);
+  const other = folderOf(t, "training/a/1.jpg", "training/b/1.jpg", "val/a/2.jpg", "val/b/2.jpg");
+  assert.deepEqual(openTrainingFolders(other).remarks, ["training/ is trained on, as train/ is not there"]);
+});
+
+test("Tiny ImageNet: pictures in images/, and the classes of val/ in a file", (t) => {
+  const root = folderOf(
+    t,
+    ...["train/n01443537/images/1.JPEG", "train/n01443537/n01443537_boxes.txt", "train/n01629819/images/1.JPEG"],
+    ...["val/images/val_0.JPEG", "val/images/val_1.JPEG", "val/images/val_2.JPEG", "test/images/test_0.JPEG"],
+  );
+  const file = join(root, "val", "val_annotations.txt");
+  writeFileSync(
+    file,
+    "val_0.JPEG\tn01629819\t0\t32\t44\t62\nval_1.JPEG\tn01443537\t5\t5\t9\t9\r\nval_2.JPEG\tn01629819\t0\t0\t1\t1\n",
+  );
+  const { train, val, remarks } = openTrainingFolders(root);
+  assert.deepEqual(train.classes, ["n01443537", "n01629819"]);
+  assert.equal(train.samples.length, 2);
+  assert.deepEqual(
+    val.samples.map(({ file, label }) => [file.slice(root.length + 1), label]),
+    [
+      ["val/images/val_1.JPEG", 0],
+      ["val/images/val_0.JPEG", 1],
+      ["val/images/val_2.JPEG", 1],
+    ],
+  );
+  assert.deepEqual(remarks, [`the classes of the pictures in ${join(root, "val", "images")} are read from ${file}`]);
+  const { samples } = openFolder(join(root, "val"), {
+    classes: ["newt", "n01629819 salamander", "n01443537 goldfish"],
+  });
+  assert.deepEqual(
+    samples.map(({ label }) => label),
+    [1, 1, 2],
+  );
+  refuses(() => openFolder(join(root, "val"), { classes: ["n01443537"] }), /1 of the classes annotated/, /"n01629819"/);
+  writeFileSync(file, "val_9.JPEG\tn01629819\n");
+  refuses(() => openTrainingFolders(root), /annotated are not there/, /val_9/);
+  writeFileSync(file, "val_0.JPEG n01629819\n");
+  refuses(() => openTrainingFolders(root), /line 1: this is no line of annotations/);
+});
+
+test("classes without pictures to validate with are named, also where their folder is empty", (t) => {
+  const train = ["train/a/1.jpg", "train/b/1.jpg", "train/c/1.jpg"];
+  const root = folderOf(t, ...train, "val/a/2.jpg", "val/b/");
+  assert.deepEqual(openTrainingFolders(root).remarks, [
+    `${join(root, "val")} has no pictures of 2 of the 3 classes, which are not validated: "b", "c"`,
+  ]);
+  refuses(() => openTrainingFolders(folderOf(t, ...train, "val/a/", "val/b/")), /a class has no pictures/);
+  refuses(
+    () => openTrainingFolders(folderOf(t, ...train, "train/d/", "val/a/2.jpg")),
+    /train.d: a class has no pictures/,
+  );
+});
+
+test("a data set that is split where one part is wanted, or the other way round, says which", (t) => {
+  const root = folderOf(t, "train/a/1.jpg", "train/b/1.jpg", "val/a/2.jpg", "val/b/2.jpg");
+  refuses(() => openFolder(root, { classes: ["a", "b"] }), new RegExp(`try: +--data ${join(root, "val")}$`, "m"));
+  refuses(() => openFolder(root), /this folder is split/);
+  refuses(() => openTrainingFolders(join(root, "train")), new RegExp(`try: +--data ${root}, which has both`));
+  const whole = folderOf(t, "cat/1.jpg", "dog/1.jpg");
+  refuses(
+    () => openTrainingFolders(whole),
+    new RegExp(`put the class folders into ${join(whole, "train")}, and a tenth`),
+  );
+  // Classes may be called so.
+  assert.equal(openFolder(folderOf(t, "train/1.jpg", "bus/1.jpg"), { classes: ["bus", "train"] }).samples.length, 2);
+  assert.deepEqual(openFolder(folderOf(t, "train/1.jpg", "bus/1.jpg")).classes, ["bus", "train"]);
+});
+
 test("train or val missing, or at odds", (t) => {
   refuses(() => openTrainingFolders(folderOf(t, "cat/1.jpg", "dog/1.jpg")), /no train\/ and no val\//, /"cat", "dog"/);
-  refuses(() => openTrainingFolders(folderOf(t, "train/cat/1.jpg", "test/cat/1.jpg")), /no val\//, /a tenth/);
+  refuses(() => openTrainingFolders(folderOf(t, "train/cat/1.jpg", "other/cat/1.jpg")), /no val\//, /a tenth/);
   refuses(() => openTrainingFolders(folderOf(t)), /no folders/);
   const odd = folderOf(t, "train/cat/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg", "val/cow/1.jpg");
   refuses(() => openTrainingFolders(odd), /val: 1 of the class folders/, /found: +"cow"/);

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { classFinder } from "./classes.ts";
-import type { PictureFolder, Sample } from "./folder.node.ts";
+import type { PictureFolder, Sample } from "./dataset.ts";
 
 export interface OpenListOptions {
   /** The folder that the names are relative to. */

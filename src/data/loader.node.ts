@@ -10,7 +10,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { SenetError } from "../errors.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
-import type { PictureFolder } from "./folder.node.ts";
+import type { PictureFolder } from "./dataset.ts";
 import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
 import { checkTransform, type ImageTransform, sizeOfTransform, viewsOfTransform } from "./transform.ts";
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";

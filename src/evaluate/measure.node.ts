@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { relative, sep } from "node:path";
-import type { PictureFolder, Sample } from "../data/folder.node.ts";
+import type { PictureFolder, Sample } from "../data/dataset.ts";
 import { classFailed, Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";

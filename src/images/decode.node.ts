@@ -1,40 +1,54 @@
 /**
- * From a JPEG, PNG or WebP file to RGB bytes, equal to Pillow's `Image.open(file).convert("RGB")` bit for bit: colour
- * profiles and EXIF orientation are not applied, alpha is dropped rather than composited.
+ * From a picture file to RGB bytes, equal to Pillow's `Image.open(file).convert("RGB")` bit for bit: colour profiles and
+ * EXIF orientation are not applied (but a TIFF's, as in Pillow), alpha is dropped rather than composited, of several
+ * pictures the first is taken.
  *
  * sharp (libvips over the same codecs as Pillow's) decodes. Where the two differ by convention, CMYK and 16-bit grey,
- * the samples are taken raw and converted here as Pillow does.
+ * the samples are taken raw and converted here as Pillow does. What libvips lacks or shows otherwise is decoded here.
  */
 
-import { readFile } from "node:fs/promises";
 import sharp, { type Sharp } from "sharp";
 import { SenetError } from "../errors.ts";
+import { decodeBmp } from "./bmp.ts";
+import { PictureFault } from "./fault.ts";
+import { ascii, type Format, formatOf, formats } from "./format.ts";
+import { decodeGif } from "./gif.ts";
+import { type Header, headerOf, jpegFrame, tiffTags } from "./header.ts";
+import { decodePnm } from "./pnm.ts";
+import { readPicture } from "./read.node.ts";
 import type { Picture } from "./resize.ts";
 
 /** Pillow refuses larger pictures as decompression bombs. */
 const MAX_PIXELS = 178_956_970;
 
-/** File names that a data folder takes for pictures. */
-export const pictureExtensions: readonly string[] = [".jpg", ".jpeg", ".png", ".webp"];
+/** Pictures up to this many bytes, decoded, are harmless, whatever their files' size. */
+const HARMLESS_BYTES = 64 * 2 ** 20;
 
-export function isPictureName(name: string): boolean {
-  const lower = name.toLowerCase();
-  return pictureExtensions.some((extension) => lower.endsWith(extension));
-}
+/** What is compressed to less than this part of it is nearly one colour all over; photographs never are. */
+const BOMB_RATIO = 250;
 
 /**
  * The picture in a file. Its name says nothing: a PNG called `.jpg` decodes.
  * @throws SenetError `data` naming the file and the reason: cannot be read, empty, no picture, truncated, corrupt
  */
 export async function decodePicture(file: string): Promise<Picture> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(file);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SenetError("data", "the picture cannot be read", { where: file, found: reason, cause });
-  }
-  return decodeBytes(bytes, file);
+  return (await openPicture(file)).decode();
+}
+
+/** A picture whose header has been read and found sound. */
+export interface OpenedPicture {
+  /** About how much memory decoding takes at its height, the result included. */
+  readonly bytes: number;
+  /** @throws SenetError `data` */
+  readonly decode: () => Promise<Picture>;
+}
+
+/**
+ * Reads the file, but decodes nothing yet, so that whoever asks may first wait for the memory.
+ * @throws SenetError `data`
+ */
+export async function openPicture(file: string): Promise<OpenedPicture> {
+  return open(await readPicture(file), file);
 }
 
 /**
@@ -43,10 +57,65 @@ export async function decodePicture(file: string): Promise<Picture> {
  * @throws SenetError `data`
  */
 export async function decodeBytes(bytes: Uint8Array, name: string): Promise<Picture> {
-  const format = sniff(bytes);
+  return open(bytes, name).decode();
+}
+
+function open(bytes: Uint8Array, name: string): OpenedPicture {
+  const format = formatOf(bytes);
   if (format === undefined) throw notAPicture(bytes, name);
-  const layout = layoutOf(bytes, format);
+  const told = <T>(read: () => T): T => {
+    try {
+      return read();
+    } catch (cause) {
+      if (!(cause instanceof PictureFault)) throw cause;
+      throw unsound(cause.message, bytes, format, name, cause);
+    }
+  };
+  const header = told(() => headerOf(bytes, format));
+  if (header !== undefined) checkHeader(header, bytes.length, name);
+  const { width = 0, height = 0 } = header ?? {};
+  return {
+    // libvips has a copy of its own while it hands the pixels over.
+    bytes: bytes.length + 2 * 3 * width * height,
+    decode: async () => {
+      const decode = ours[format];
+      return decode === undefined ? decodeSharp(bytes, format, name) : told(() => decode(bytes));
+    },
+  };
+}
+
+/** What libvips does not read, or shows otherwise than Pillow. */
+const ours: Partial<Readonly<Record<Format, (bytes: Uint8Array) => Picture>>> = {
+  GIF: decodeGif,
+  BMP: decodeBmp,
+  PNM: decodePnm,
+};
+
+/** @throws SenetError `data` for what would be dear to decode and is hardly honest */
+function checkHeader({ width, height, bits }: Header, length: number, name: string): void {
+  const pixels = width * height;
+  if (pixels > MAX_PIXELS) {
+    throw new SenetError("data", `the picture has more than ${MAX_PIXELS} pixels`, {
+      where: name,
+      found: `${width} × ${height}`,
+      hint: "make it smaller, or take it out of the folder",
+    });
+  }
+  if (3 * pixels > HARMLESS_BYTES && (pixels * bits) / 8 > BOMB_RATIO * length) {
+    throw new SenetError("data", "the file is too small for so large a picture", {
+      where: name,
+      expected: "a photograph",
+      found: `${width} × ${height} pixels in ${length} bytes: nearly one colour all over, or a trap`,
+      hint: "make it smaller, or take it out of the folder",
+    });
+  }
+}
+
+async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Promise<Picture> {
+  const layout = layoutOf(bytes, format, name);
   const image = sharp(bytes, { ignoreIcc: true, failOn: "error", limitInputPixels: MAX_PIXELS });
+  // Pillow turns TIFFs upright, and no other pictures.
+  if (format === "TIFF") image.autoOrient();
   try {
     if (layout === "cmyk") return fromCmyk(await raw(image.pipelineColourspace("cmyk").toColourspace("cmyk"), "uchar"));
     if (layout === "grey16") {
@@ -63,46 +132,41 @@ export function describeDecoder(): string {
   return `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
 }
 
-type Format = "JPEG" | "PNG" | "WebP";
-
-/** The format by the first bytes, as Pillow decides it. */
-function sniff(bytes: Uint8Array): Format | undefined {
-  if (startsWith(bytes, [0xff, 0xd8, 0xff])) return "JPEG";
-  if (startsWith(bytes, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])) return "PNG";
-  if (ascii(bytes, 0, 4) === "RIFF" && ascii(bytes, 8, 12) === "WEBP") return "WebP";
-  return undefined;
-}
-
-const startsWith = (bytes: Uint8Array, prefix: readonly number[]): boolean =>
-  bytes.length >= prefix.length && prefix.every((value, i) => bytes[i] === value);
-
-const ascii = (bytes: Uint8Array, start: number, end: number): string =>
-  String.fromCharCode(...bytes.subarray(start, end));
-
-/** Which samples Pillow converts in a way of its own. */
-function layoutOf(bytes: Uint8Array, format: Format): "rgb" | "cmyk" | "grey16" {
-  if (format === "JPEG" && jpegComponents(bytes) === 4) return "cmyk";
+/** Which samples Pillow converts in a way of its own. @throws SenetError `data` for what is not decoded as by Pillow */
+function layoutOf(bytes: Uint8Array, format: Format, name: string): "rgb" | "cmyk" | "grey16" {
+  if (format === "JPEG" && jpegFrame(bytes)?.components === 4) return "cmyk";
   // IHDR, always first: bit depth at 24, colour type at 25 (0: grey without alpha).
   if (format === "PNG" && bytes[24] === 16 && bytes[25] === 0) return "grey16";
-  return "rgb";
+  return format === "TIFF" ? tiffLayout(bytes, name) : "rgb";
 }
 
-/** The number of components in a JPEG's frame header; 0 where there is none. */
-function jpegComponents(bytes: Uint8Array): number {
-  let at = 2;
-  while (at + 9 < bytes.length) {
-    if (bytes[at] !== 0xff) {
-      at++;
-      continue;
-    }
-    const marker = bytes[at + 1]!;
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-    if (isFrame) return bytes[at + 9]!;
-    const standsAlone = marker === 0xff || marker === 0x00 || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-    if (marker === 0xd9 || marker === 0xda) return 0;
-    at += standsAlone ? (marker === 0xff ? 1 : 2) : 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!);
+/** Photometric interpretations: which samples a TIFF has. */
+const Tiff = { whiteIsZero: 0, blackIsZero: 1, rgb: 2, palette: 3, cmyk: 5, ycbcr: 6 } as const;
+
+function tiffLayout(bytes: Uint8Array, name: string): "rgb" | "cmyk" {
+  const tags = tiffTags(bytes);
+  // Cut off: the directory stands mostly at the end.
+  if (tags.size === 0) return "rgb";
+  const bits = tags.get(258) ?? [1];
+  const kind = tags.get(262)?.[0];
+  const isInteger = (tags.get(339)?.[0] ?? 1) === 1;
+  const known = Object.values(Tiff).some((value) => value === kind);
+  // Y, Cb and Cr come out as RGB only where a JPEG decoder makes it of them; Pillow fails otherwise.
+  const isJpeg = tags.get(259)?.[0] === 7;
+  if (
+    known &&
+    (kind !== Tiff.ycbcr || isJpeg) &&
+    isInteger &&
+    bits.every((count) => count === 8 || (count === 1 && bits.length === 1))
+  ) {
+    return kind === Tiff.cmyk ? "cmyk" : "rgb";
   }
-  return 0;
+  throw new SenetError("data", "this kind of TIFF is not decoded", {
+    where: name,
+    expected: "8 bits a channel in grey, RGB, CMYK or a palette, or black and white",
+    found: `${bits.join(", ")} bits, ${isInteger ? "" : "not whole numbers, "}photometric interpretation ${kind}`,
+    hint: "convert it to PNG, or take it out of the folder",
+  });
 }
 
 interface Raw {
@@ -155,9 +219,6 @@ function fromGrey16({ width, height, channels, data }: Raw): Picture {
 }
 
 const KNOWN: readonly [string, (bytes: Uint8Array) => boolean][] = [
-  ["a GIF", (bytes) => ascii(bytes, 0, 4) === "GIF8"],
-  ["a BMP", (bytes) => ascii(bytes, 0, 2) === "BM"],
-  ["a TIFF", (bytes) => ascii(bytes, 0, 4) === "II*\0" || ascii(bytes, 0, 4) === "MM\0*"],
   ["an AVIF or HEIC", (bytes) => ascii(bytes, 4, 8) === "ftyp"],
   ["a ZIP archive", (bytes) => ascii(bytes, 0, 4) === "PK\x03\x04"],
   [
@@ -172,7 +233,7 @@ function notAPicture(bytes: Uint8Array, name: string): SenetError {
   if (bytes.length === 0) return new SenetError("data", "the picture file is empty", { where: name, found: "0 bytes" });
   const known = KNOWN.find(([, test]) => test(bytes))?.[0];
   const start = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  return new SenetError("data", "this is not a JPEG, PNG or WebP picture", {
+  return new SenetError("data", `this is no picture of a kind that is decoded (${formats.join(", ")})`, {
     where: name,
     found: known ?? `${bytes.length} bytes that start with ${start}`,
     hint: "convert it to JPEG or PNG, or take it out of the folder",
@@ -181,25 +242,31 @@ function notAPicture(bytes: Uint8Array, name: string): SenetError {
 
 function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: string): SenetError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  const tooLarge = /exceeds pixel limit/i.test(message);
-  const state = isTruncated(bytes, format, message) ? "truncated" : "corrupt";
   // libvips repeats itself over several lines; the first says it, after the name of its module.
   const reason = message
     .split("\n")[0]!
     .replace(/^Input buffer has corrupt header: /, "")
     .replace(/^\w+: /, "")
     .trim();
-  return new SenetError(
-    "data",
-    tooLarge ? `the picture has more than ${MAX_PIXELS} pixels` : `the ${format} picture is ${state}`,
-    { where: name, found: reason, hint: "get the file again, or take it out of the folder", cause },
-  );
+  return unsound(reason, bytes, format, name, cause);
 }
 
-/** Whether the end of the file is missing, by its own account of its length; the decoders say so only for JPEG. */
+function unsound(found: string, bytes: Uint8Array, format: Format, where: string, cause: unknown): SenetError {
+  if (/not decoded|support is not configured/.test(found)) {
+    const hint = "convert it to PNG, or take it out of the folder";
+    return new SenetError("data", `this kind of ${format} is not decoded`, { where, found, hint, cause });
+  }
+  const state = isTruncated(bytes, format, String(cause)) ? "truncated" : "corrupt";
+  const hint = "get the file again, or take it out of the folder";
+  return new SenetError("data", `the ${format} picture is ${state}`, { where, found, hint, cause });
+}
+
+/** Whether the end of the file is missing, by its own account of its length or by what its decoder says. */
 function isTruncated(bytes: Uint8Array, format: Format, message: string): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (format === "JPEG") return /premature end of JPEG/i.test(message);
+  if (ours[format] !== undefined) return /the file ends/.test(message);
+  if (format === "TIFF") return tiffTags(bytes).size === 0 || /read error|got \d+ bytes|not enough data/i.test(message);
   if (format === "WebP") return bytes.length < 12 || view.getUint32(4, true) + 8 > bytes.length;
   // PNG: chunks of length, type, data and checksum, up to IEND.
   for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {

@@ -3,8 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { extname, relative } from "node:path";
-import { openTrainingFolders } from "../data/folder.node.ts";
 import { Loader } from "../data/loader.node.ts";
+import { openTrainingFolders } from "../data/split.node.ts";
 import { Classifier } from "../evaluate/classify.node.ts";
 import { meanGates } from "../evaluate/excitation.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";

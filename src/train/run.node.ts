@@ -5,8 +5,9 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { openTrainingFolders, type PictureFolder } from "../data/folder.node.ts";
+import type { PictureFolder } from "../data/dataset.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
+import { openTrainingFolders } from "../data/split.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
@@ -76,7 +77,8 @@ export const lastFile = (out: string): string => join(out, "last.safetensors");
  */
 export async function trainRun(options: RunOptions): Promise<RunResult> {
   const { config, out, signal } = options;
-  const { train, val } = openTrainingFolders(options.data);
+  const { train, val, remarks } = openTrainingFolders(options.data);
+  for (const remark of remarks) options.say?.(remark);
   const stepsPerEpoch = Math.floor(train.samples.length / config.batchSize);
   if (stepsPerEpoch === 0) {
     throw new SenetError("usage", "a batch is larger than the training set", {

@@ -1,0 +1,63 @@
+/**
+ * Pictures whose classes stand in a file beside them, as in Tiny ImageNet's validation set: `val_annotations.txt` with a
+ * line a picture (name, class and a box, between tabs), the pictures in `images/`.
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { SenetError } from "../errors.ts";
+import { classFinder, quote } from "./classes.ts";
+import type { PictureFolder, Sample } from "./dataset.ts";
+import { byCodePoint } from "./walk.node.ts";
+
+/** The file of annotations in a folder, where there is one. */
+export function annotationsIn(root: string): string | undefined {
+  const file = join(root, "val_annotations.txt");
+  return existsSync(file) && existsSync(join(root, "images")) ? file : undefined;
+}
+
+/**
+ * @param classes the labels are indices of these; by default of the classes that are named, sorted
+ * @throws SenetError `data` where a line cannot be understood, a class is not known, or a picture is missing
+ */
+export function openAnnotated(root: string, file: string, classes?: readonly string[]): PictureFolder {
+  const lines = readFileSync(file, "utf8")
+    .replace(/^\ufeff/, "")
+    .split(/\r?\n/);
+  const found = lines.flatMap((line, i) => {
+    if (line.trim() === "") return [];
+    const [picture, name] = line.split("\t");
+    if (picture !== undefined && picture !== "" && name !== undefined && name !== "") return [{ picture, name }];
+    throw new SenetError("data", "this is no line of annotations", {
+      where: `${file}, line ${i + 1}`,
+      expected: "the name of a picture and its class, with a tab between",
+      found: line.slice(0, 80),
+    });
+  });
+  const known = classes ?? [...new Set(found.map(({ name }) => name))].sort(byCodePoint);
+  const find = classFinder(known);
+  const unknown = [...new Set(found.map(({ name }) => name).filter((name) => find(name) === undefined))];
+  if (unknown.length > 0) {
+    throw new SenetError("data", `${unknown.length} of the classes annotated are no class of the network`, {
+      where: file,
+      expected: `names among its ${known.length} classes: ${quote(known)}`,
+      found: quote(unknown),
+    });
+  }
+  const samples = found.map(
+    ({ picture, name }): Sample => ({ file: join(root, "images", picture), label: find(name)! }),
+  );
+  const missing = samples.filter((sample) => !existsSync(sample.file));
+  if (missing.length > 0 || samples.length === 0) {
+    throw new SenetError("data", "pictures that are annotated are not there", {
+      where: file,
+      expected: `${samples.length} pictures in ${join(root, "images")}`,
+      found:
+        samples.length === 0
+          ? "no line"
+          : `${samples.length - missing.length}; the first missing is ${missing[0]!.file}`,
+    });
+  }
+  const remarks = [`the classes of the pictures in ${join(root, "images")} are read from ${file}`];
+  return { root, classes: known, samples: samples.sort((a, b) => a.label - b.label), remarks };
+}

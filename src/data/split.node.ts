@@ -1,0 +1,76 @@
+/** A folder with the pictures to train on and those to validate with. */
+
+import { basename, dirname, join, resolve } from "node:path";
+import { SenetError } from "../errors.ts";
+import { quote } from "./classes.ts";
+import type { PictureFolder } from "./dataset.ts";
+import { openFolder } from "./folder.node.ts";
+import { splitNames } from "./split-names.ts";
+import { list } from "./walk.node.ts";
+
+export interface TrainingFolders {
+  readonly train: PictureFolder;
+  /** Its labels are those of `train`. */
+  readonly val: PictureFolder;
+  /** What a person should know of both: a line each. */
+  readonly remarks: readonly string[];
+}
+
+/**
+ * Opens `dir/train` and `dir/val`, or what is named so elsewhere (`training`, `validation`, `valid`, `test`); the classes
+ * are those of `train`.
+ * @throws SenetError `data` as `openFolder`, and where one of the two is missing
+ */
+export function openTrainingFolders(dir: string): TrainingFolders {
+  const { folders } = list(dir);
+  const names = splitNames(folders);
+  if (names.train === undefined || names.val === undefined) throw notSplit(dir, folders, names);
+  const train = openFolder(join(dir, names.train));
+  const val = openFolder(join(dir, names.val), { classes: train.classes });
+  return { train, val, remarks: [...renamed(names.train, names.val), ...remarksOf(train, val)] };
+}
+
+function* renamed(train: string, val: string): Generator<string> {
+  if (train !== "train") yield `${train}/ is trained on, as train/ is not there`;
+  if (val !== "val") yield `${val}/ is validated with, as val/ is not there`;
+}
+
+function* remarksOf(train: PictureFolder, val: PictureFolder): Generator<string> {
+  yield* train.remarks ?? [];
+  yield* val.remarks ?? [];
+  const there = new Set(val.samples.map(({ label }) => label));
+  const absent = val.classes.filter((_, label) => !there.has(label));
+  if (absent.length === 0) return;
+  yield `${val.root} has no pictures of ${absent.length} of the ${val.classes.length} classes, which are not ` +
+    `validated: ${quote(absent)}`;
+}
+
+function notSplit(dir: string, folders: readonly string[], names: ReturnType<typeof splitNames>): SenetError {
+  const missing = (["train", "val"] as const).filter((name) => names[name] === undefined);
+  return new SenetError("data", `there is no ${missing.map((name) => `${name}/`).join(" and no ")} here`, {
+    where: dir,
+    expected: "train/ and val/, each with one folder a class",
+    found: folders.length === 0 ? "no folders" : quote(folders),
+    hint: hintFor(dir, folders, names),
+  });
+}
+
+function hintFor(dir: string, folders: readonly string[], { train, val }: ReturnType<typeof splitNames>): string {
+  if (train !== undefined) {
+    return (
+      `move a part of the pictures (a tenth, say) of each class from ${join(dir, train)} to ${join(dir, "val")}, ` +
+      "or rename the folder that holds them"
+    );
+  }
+  const above = dirname(resolve(dir));
+  const isPart = Object.values(splitNames([basename(resolve(dir))])).some((name) => name !== undefined);
+  if (val === undefined && isPart) {
+    const beside = splitNames(list(above).folders);
+    if (beside.train !== undefined && beside.val !== undefined) return `--data ${dirname(dir)}, which has both`;
+  }
+  const example = folders[0] ?? "cat";
+  return (
+    `put the class folders into ${join(dir, "train")}, and a tenth of each class's pictures into ${join(dir, "val")} ` +
+    `to measure with: ${join("train", example)} and ${join("val", example)}`
+  );
+}

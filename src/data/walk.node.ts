@@ -1,0 +1,196 @@
+/** Looks through the folders of a data set. Links are followed, and yet every walk ends: no folder is entered twice. */
+
+import { type Dirent, lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { SenetError } from "../errors.ts";
+import { extensionOf, isPictureName } from "../images/format.ts";
+import { startsAsPicture } from "../images/read.node.ts";
+import type { LeftOut } from "./left-out.ts";
+
+/** What is in a folder, links followed, each sorted by name; names that start with a dot are not. */
+export interface Listing {
+  readonly folders: readonly string[];
+  /** Also links that lead nowhere: as pictures they are reported by name when they are opened. */
+  readonly files: readonly string[];
+  /** Those of `folders` that are links. */
+  readonly links: ReadonlySet<string>;
+}
+
+/** Files that come with pictures and are none; whatever else has an unknown name is looked into. */
+const companions: ReadonlySet<string> = new Set([
+  ...[".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yml", ".yaml", ".md", ".html", ".ini", ".db", ".log"],
+  ...[".py", ".sh", ".npy", ".npz", ".mat", ".zip", ".gz", ".tar"],
+]);
+
+export class Walk {
+  readonly #root: string;
+  readonly #leftOut: LeftOut;
+  /** The folder of the data set and those above it: a link to one of them leads in a circle. */
+  readonly #above: ReadonlySet<string>;
+  /** Which class folder a folder below was found in. */
+  readonly #homes = new Map<string, string>();
+
+  /** @throws SenetError `data` where `root` is no folder that can be read */
+  constructor(root: string, leftOut: LeftOut) {
+    this.#root = root;
+    this.#leftOut = leftOut;
+    this.#above = new Set(withAncestors(root).map(identityOf));
+  }
+
+  /** The names of the class folders, sorted. */
+  classFolders(): string[] {
+    return list(this.#root, this.#leftOut).folders.filter((name) => {
+      const path = join(this.#root, name);
+      if (!this.#above.has(identityOf(path))) return true;
+      this.#leftOut.circle(path);
+      return false;
+    });
+  }
+
+  /** The pictures in a folder and below it, in torchvision's order, and the other files. */
+  picturesIn(folder: string): { pictures: string[]; others: string[] } {
+    const listings = this.#foldersFrom(folder);
+    const pictures: string[] = [];
+    const others: string[] = [];
+    // Folders as a whole are sorted by their path, as torchvision does, before their files.
+    for (const [path, { files }] of listings.sort(([a], [b]) => byCodePoint(a, b))) {
+      for (const name of files) {
+        const file = join(path, name);
+        if (isPicture(file, name)) pictures.push(file);
+        else {
+          others.push(name);
+          if (!companions.has(extensionOf(name))) this.#leftOut.other(file);
+        }
+      }
+    }
+    return { pictures, others };
+  }
+
+  /** The folder and those below it. What lies in it is found there rather than behind a link, so links come last. */
+  #foldersFrom(start: string): [path: string, listing: Listing][] {
+    const found: [string, Listing][] = [];
+    const seen = new Set(this.#above);
+    const next = [start];
+    const links: string[] = [];
+    for (let path = next.pop(); path !== undefined; path = next.pop() ?? links.pop()) {
+      const identity = identityOf(path);
+      if (seen.has(identity)) {
+        this.#leftOut.circle(path);
+        continue;
+      }
+      seen.add(identity);
+      const home = this.#homes.get(identity);
+      if (home === undefined) this.#homes.set(identity, start);
+      else if (home !== start) this.#leftOut.shared(path, home);
+      const listing = list(path, this.#leftOut);
+      found.push([path, listing]);
+      // Backwards, because the last is taken first.
+      for (const name of listing.folders.toReversed()) (listing.links.has(name) ? links : next).push(join(path, name));
+    }
+    return found;
+  }
+}
+
+const isPicture = (path: string, name: string): boolean =>
+  isPictureName(name) || (!companions.has(extensionOf(name)) && startsAsPicture(path));
+
+export function list(folder: string, leftOut?: LeftOut): Listing {
+  const folders: string[] = [];
+  const files: string[] = [];
+  const links = new Set<string>();
+  for (const entry of entriesOf(folder)) {
+    const { name } = entry;
+    if (name.startsWith(".")) continue;
+    const path = join(folder, name);
+    if (isUnreadable(path, name)) {
+      if (entry.isDirectory()) throw unreadableFolderName(path);
+      leftOut?.unreadableName(path);
+      continue;
+    }
+    const type = entry.isSymbolicLink() ? targetOf(path) : entry;
+    if (type?.isDirectory() === true) {
+      folders.push(name);
+      if (type !== entry) links.add(name);
+    } else if (type === undefined || type.isFile()) files.push(name);
+    else leftOut?.special(path);
+  }
+  return { folders: folders.sort(byCodePoint), files: files.sort(byCodePoint), links };
+}
+
+/** What a link leads to; nothing where it leads nowhere, in a circle, or where one may not look. */
+function targetOf(link: string): Stats | undefined {
+  try {
+    return statSync(link);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Node reads names as UTF-8 and puts U+FFFD for what is not; by such a name the file is not found again. */
+function isUnreadable(path: string, name: string): boolean {
+  return name.includes("\ufffd") && lstatSync(path, { throwIfNoEntry: false }) === undefined;
+}
+
+function unreadableFolderName(path: string): SenetError {
+  return new SenetError("data", "the name of a folder is not UTF-8", {
+    where: path,
+    hint: "rename it (convmv renames whole folders from another encoding)",
+  });
+}
+
+function entriesOf(folder: string): Dirent[] {
+  return reading(folder, () => readdirSync(folder, { withFileTypes: true }));
+}
+
+/** The folder itself, then those above it up to the root of the file system, as they really lie. */
+function withAncestors(folder: string): string[] {
+  const paths = [reading(folder, () => realpathSync(folder))];
+  for (;;) {
+    const last = paths.at(-1)!;
+    const above = dirname(last);
+    if (above === last) return paths;
+    paths.push(above);
+  }
+}
+
+/** The same for every path to a file or folder. Numbers beyond 2⁵³ occur, so as integers. */
+function identityOf(path: string): string {
+  const { dev, ino } = reading(path, () => statSync(path, { bigint: true }));
+  return `${dev}:${ino}`;
+}
+
+const reasons: Readonly<Record<string, { found: string; hint: string }>> = {
+  ENOENT: {
+    found: "nothing at this path",
+    hint: "check the path; it is relative to the folder that the command runs in",
+  },
+  ENOTDIR: { found: "a file", hint: "check the path" },
+  EACCES: { found: "permission denied", hint: "give yourself the right to read it (chmod u+rx), or move it away" },
+  EPERM: { found: "permission denied", hint: "give yourself the right to read it, or move it away" },
+  ELOOP: { found: "a link that leads to itself", hint: "remove the link" },
+  ENAMETOOLONG: { found: "a path that is too long for this system", hint: "use shorter names, or fewer folders" },
+};
+
+/** @throws SenetError `data` where the system refuses */
+function reading<T>(folder: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    const { found, hint } = reasons[(cause as NodeJS.ErrnoException).code ?? ""] ?? {
+      found: String(cause),
+      hint: "check the path",
+    };
+    throw new SenetError("data", "the folder cannot be read", {
+      where: folder,
+      expected: "a folder",
+      found,
+      hint,
+      cause,
+    });
+  }
+}
+
+/** Python's order of strings: by code point, whereas `<` in JavaScript compares UTF-16 units. */
+export function byCodePoint(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}

@@ -1,0 +1,93 @@
+/** BMP without compression, which libvips does not read. */
+
+import { PictureFault } from "./fault.ts";
+import type { Picture } from "./resize.ts";
+
+/** How the pixels of a BMP are stored. */
+interface Layout {
+  readonly width: number;
+  readonly height: number;
+  readonly bits: number;
+  /** Rows from the top; most files have the lowest first. */
+  readonly isTopDown: boolean;
+  readonly paletteEntry: 3 | 4;
+  readonly palette: Uint8Array;
+  /** 16 bits: five for each colour, or six for green. */
+  readonly greenBits: 5 | 6;
+  /** Where the pixels begin. */
+  readonly start: number;
+}
+
+/** @throws PictureFault where it is of a kind that is not decoded, or ends within its header */
+export function bmpLayout(bytes: Uint8Array): Layout {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const head = bytes.length < 18 ? 0 : view.getUint32(14, true);
+  if (bytes.length < 14 + head || head === 0) throw new PictureFault("the file ends within its header");
+  const isCore = head === 12;
+  const signed = isCore ? view.getUint16(20, true) : view.getInt32(22, true);
+  const bits = view.getUint16(isCore ? 24 : 28, true);
+  const compression = isCore ? 0 : view.getUint32(30, true);
+  const hasMasks = compression === 3;
+  if (![1, 4, 8, 16, 24, 32].includes(bits) || (compression !== 0 && !hasMasks)) {
+    throw new PictureFault(`a BMP of ${bits} bits a pixel with compression ${compression} is not decoded`);
+  }
+  const greenBits = hasMasks ? greenOf(view, bits) : 5;
+  const paletteEntry = isCore ? 3 : 4;
+  const colours = bits > 8 ? 0 : (isCore ? 0 : view.getUint32(46, true)) || 2 ** bits;
+  const at = 14 + head;
+  return {
+    width: isCore ? view.getUint16(18, true) : view.getInt32(18, true),
+    height: Math.abs(signed),
+    bits,
+    isTopDown: signed < 0,
+    paletteEntry,
+    palette: bytes.subarray(at, at + Math.min(colours, 256) * paletteEntry),
+    greenBits,
+    start: view.getUint32(10, true),
+  };
+}
+
+/** The masks that say where in a pixel each colour is; only the usual ones are read. */
+function greenOf(view: DataView, bits: number): 5 | 6 {
+  const masks = view.byteLength < 66 ? [] : [54, 58, 62].map((at) => view.getUint32(at, true));
+  const found = masks.map((mask) => mask.toString(16)).join(" ");
+  if (bits === 32 && found === "ff0000 ff00 ff") return 5;
+  if (bits === 16 && found === "7c00 3e0 1f") return 5;
+  if (bits === 16 && found === "f800 7e0 1f") return 6;
+  throw new PictureFault(`a BMP of ${bits} bits a pixel with masks ${found} is not decoded`);
+}
+
+/** @throws PictureFault */
+export function decodeBmp(bytes: Uint8Array): Picture {
+  const { width, height, bits, isTopDown, palette, paletteEntry, greenBits, start } = bmpLayout(bytes);
+  const stride = Math.ceil((width * bits) / 32) * 4;
+  // The padding of the last row may be missing.
+  if (start + stride * (height - 1) + Math.ceil((width * bits) / 8) > bytes.length) {
+    throw new PictureFault("the file ends within the picture");
+  }
+  const data = new Uint8Array(width * height * 3);
+  const greens = 2 ** greenBits - 1;
+  for (let y = 0; y < height; y++) {
+    const row = start + stride * (isTopDown ? y : height - 1 - y);
+    let to = y * width * 3;
+    for (let x = 0; x < width; x++, to += 3) {
+      if (bits >= 24) {
+        const from = row + x * (bits / 8);
+        data[to] = bytes[from + 2]!;
+        data[to + 1] = bytes[from + 1]!;
+        data[to + 2] = bytes[from]!;
+      } else if (bits === 16) {
+        const pixel = bytes[row + 2 * x]! | (bytes[row + 2 * x + 1]! << 8);
+        data[to] = Math.trunc((((pixel >> (5 + greenBits)) & 31) * 255) / 31);
+        data[to + 1] = Math.trunc((((pixel >> 5) & greens) * 255) / greens);
+        data[to + 2] = Math.trunc(((pixel & 31) * 255) / 31);
+      } else {
+        const place = x * bits;
+        const index = (bytes[row + (place >> 3)]! >> (8 - bits - (place & 7))) & (2 ** bits - 1);
+        // Black beyond the palette.
+        for (let k = 0; k < 3; k++) data[to + k] = palette[index * paletteEntry + 2 - k] ?? 0;
+      }
+    }
+  }
+  return { width, height, data };
+}

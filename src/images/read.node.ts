@@ -1,0 +1,74 @@
+/** Reading picture files, and nothing else: a pipe or a device of that name would never end. */
+
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
+import { SenetError } from "../errors.ts";
+import { FORMAT_BYTES, formatOf } from "./format.ts";
+
+/** Without waiting for whoever would write into a pipe. */
+const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** No picture that may be decoded takes more, compressed or not. */
+const MOST_BYTES = 2 ** 30;
+
+/** Whether a file begins as a picture that can be decoded; false also where it cannot be read. */
+export function startsAsPicture(file: string): boolean {
+  let handle: number | undefined;
+  try {
+    handle = openSync(file, FLAGS);
+    if (!fstatSync(handle).isFile()) return false;
+    const start = new Uint8Array(FORMAT_BYTES);
+    return formatOf(start.subarray(0, readSync(handle, start))) !== undefined;
+  } catch {
+    return false;
+  } finally {
+    if (handle !== undefined) closeSync(handle);
+  }
+}
+
+/**
+ * The bytes of a picture file. Of a file that does not begin as a picture only the first are read.
+ * @throws SenetError `data` where it cannot be read, is no file, or is too large
+ */
+export async function readPicture(file: string): Promise<Uint8Array> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(file, FLAGS);
+    const found = await handle.stat();
+    if (!found.isFile()) throw unreadable(file, found.isDirectory() ? "a folder" : "a pipe, a socket or a device");
+    if (found.size > MOST_BYTES) throw unreadable(file, `${found.size} bytes, where ${MOST_BYTES} are the most`);
+    const bytes = new Uint8Array(found.size);
+    let length = 0;
+    for (const end of [Math.min(FIRST_BYTES, bytes.length), bytes.length]) {
+      while (length < end) {
+        const { bytesRead } = await handle.read(bytes, length, end - length, length);
+        if (bytesRead === 0) return bytes.subarray(0, length);
+        length += bytesRead;
+      }
+      if (formatOf(bytes) === undefined) break;
+    }
+    return bytes.subarray(0, length);
+  } catch (cause) {
+    if (cause instanceof SenetError) throw cause;
+    throw unreadable(file, reasonOf(cause), cause);
+  } finally {
+    await handle?.close();
+  }
+}
+
+/** Most pictures of a data set are read at once. */
+const FIRST_BYTES = 2 ** 18;
+
+function unreadable(where: string, found: string, cause?: unknown): SenetError {
+  return new SenetError("data", "the picture cannot be read", { where, found, cause });
+}
+
+function reasonOf(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === "ENOENT") return "there is no such file, or a link that leads nowhere (ENOENT)";
+  if (code === "ELOOP") return "a link that leads to itself (ELOOP)";
+  if (code === "EACCES" || code === "EPERM") return `permission denied (${code})`;
+  // A socket, or a device without a driver.
+  if (code === "ENXIO") return "a pipe, a socket or a device";
+  return cause instanceof Error ? message : String(cause);
+}
