@@ -35,6 +35,11 @@ export const imagenetPreprocessing: Preprocessing = {
   interpolation: "bilinear",
 };
 
+/** Beyond these a byte would no longer become a number of use, or none that float32 has. */
+export const largestMean = 1e6;
+export const smallestStd = 1e-6;
+export const largestStd = 1e6;
+
 /**
  * Checks a specification that came from a file or an option.
  * @throws SenetError `usage` naming the field
@@ -49,9 +54,11 @@ export function checkPreprocessing(spec: Preprocessing): void {
 export function checkNormalization({ channels, scale, mean, std }: Normalization): void {
   if (channels !== "rgb" && channels !== "bgr") unusable("channels", '"rgb" or "bgr"', channels);
   if (scale !== 255 && scale !== 1) unusable("scale", "255 or 1", scale);
-  if (mean.length !== 3 || !mean.every(Number.isFinite)) unusable("mean", "three numbers", mean);
-  if (std.length !== 3 || !std.every((value) => Number.isFinite(value) && value > 0)) {
-    unusable("std", "three positive numbers", std);
+  if (mean.length !== 3 || !mean.every((value) => Math.abs(value) <= largestMean)) {
+    unusable("mean", `three numbers between -${largestMean} and ${largestMean}`, mean);
+  }
+  if (std.length !== 3 || !std.every((value) => value >= smallestStd && value <= largestStd)) {
+    unusable("std", `three numbers between ${smallestStd} and ${largestStd}`, std);
   }
 }
 

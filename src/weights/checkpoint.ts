@@ -5,12 +5,13 @@
 
 import { z } from "zod";
 import { SenetError } from "../errors.ts";
-import type { Preprocessing } from "../images/preprocess.ts";
+import { largestMean, largestStd, type Preprocessing, smallestStd } from "../images/preprocess.ts";
 import { isTrainable, type Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
 import { loadWeights } from "./load.ts";
 import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
+import { checkSound } from "./sound.ts";
 
 export interface Checkpoint {
   readonly model: Model;
@@ -101,8 +102,8 @@ export const labelsSchema = z.array(z.string());
 export const preprocessingSchema = z.strictObject({
   channels: z.enum(["rgb", "bgr"]),
   scale: z.union([z.literal(1), z.literal(255)]),
-  mean: triple(z.number()),
-  std: triple(z.number().positive()),
+  mean: triple(z.number().min(-largestMean).max(largestMean)),
+  std: triple(z.number().min(smallestStd).max(largestStd)),
   resize: positive.max(65535),
   crop: positive.max(65535),
   interpolation: z.enum(["bilinear", "bicubic"]),
@@ -129,7 +130,7 @@ export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean => 
 
 /**
  * @param where the file's name, for errors
- * @throws SenetError `weights` where the file is damaged, not ours, or its tensors are not its model's
+ * @throws SenetError `weights` where the file is damaged, not ours, or its tensors are not its model's or not finite
  */
 export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const { tensors, metadata } = parseSafetensors(bytes, where);
@@ -154,7 +155,9 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const { name } = model;
   const parameters = parametersOf(model, where);
   if (!metadata.has("state")) {
-    return { model, labels, preprocessing, weights: loadWeights({ name, parameters }, tensors, where) };
+    const weights = loadWeights({ name, parameters }, tensors, where);
+    checkSound(weights, where);
+    return { model, labels, preprocessing, weights };
   }
   const config = read("config", z.unknown());
   const state = read("state", z.unknown());
@@ -162,7 +165,9 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const wanted = [...parameters, ...parameters.filter(isTrainable).map(velocityOf)];
   const weights = new Map<string, Tensor>();
   const velocities = new Map<string, Tensor>();
-  for (const [key, value] of loadWeights({ name, parameters: wanted }, tensors, where)) {
+  const loaded = loadWeights({ name, parameters: wanted }, tensors, where);
+  checkSound(loaded, where);
+  for (const [key, value] of loaded) {
     if (key.startsWith(velocityPrefix)) velocities.set(key.slice(velocityPrefix.length), value);
     else weights.set(key, value);
   }

@@ -7,9 +7,11 @@ import { importCaffeNetwork } from "./caffe-network.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { WeightFormat } from "./detect.ts";
 import { impliedLabels } from "./labels.ts";
+import { withoutPrefix, withPlainHead } from "./maps/bare.ts";
 import { findModel } from "./maps/find-model.ts";
 import { type Naming, usualCaffe } from "./maps/namings.ts";
-import { detectNaming, isKnown, namingByName, renameTensors, withDefinitions } from "./maps/rename.ts";
+import { detectNaming, isKnown, nameIn, namingByName, renameTensors, withDefinitions } from "./maps/rename.ts";
+import { checkSound } from "./sound.ts";
 import { type FileContent, readContent, type WeightFile } from "./source.node.ts";
 
 export interface OpenOptions {
@@ -73,14 +75,18 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
     return { checkpoint: { ...checkpoint, labels }, format, naming: "senet", notes };
   }
   const { carried } = main;
-  const source = definition === undefined ? main.source : withDefinitions(main.source, definition.definition);
-  const isForeign = options.from === undefined && options.model === undefined && !isKnown(source);
+  const defined = definition === undefined ? main.source : withDefinitions(main.source, definition.definition);
+  const { source: bare, notes: aside } = withoutPrefix(defined, where);
+  notes.push(...aside);
+  const isForeign = options.from === undefined && options.model === undefined && !isKnown(bare);
   const foreign = isForeign ? foreignNetwork(main, definition, options, notes) : undefined;
   if (foreign !== undefined) return foreign;
-  const naming = options.from === undefined ? detectNaming(source, where) : namingByName(options.from);
+  const naming = options.from === undefined ? detectNaming(bare, where) : namingByName(options.from);
   checkKind(naming, main);
+  const source = withPlainHead(bare, naming);
   const { model, parameters } = findModel(source, naming, where, options.model);
   const weights = renameTensors(source, { name: model.name, parameters }, naming, where);
+  checkSound(weights, where, (name) => nameIn(naming, parameters.find((parameter) => parameter.name === name)!));
   const preprocessing = carried.preprocessing ?? naming.preprocessing(model.config);
   const own = main.saidLabels?.find(({ labels }) => labels.length === model.classes);
   const [other] = main.saidLabels ?? [];
@@ -104,6 +110,7 @@ function foreignNetwork(
   const definition = beside?.definition ?? caffe?.definition;
   if (caffe === undefined || definition === undefined || source.kind !== "layers") return undefined;
   const { model, weights, ...said } = importCaffeNetwork(definition, caffe.layers, beside?.where ?? where);
+  checkSound(weights, where);
   const { config, classes } = model;
   const imageSize = config.family === "layers" ? config.imageSize : 224;
   const preprocessing = said.preprocessing ?? usualCaffe(imageSize);

@@ -20,8 +20,8 @@ interface NamingBase {
   readonly matrices: RegExp;
   /** A file whose names match is in this naming, unless it is in one that comes before. */
   readonly mark: RegExp;
-  /** Another one that must match, where the first is not enough. */
-  readonly mark2?: RegExp;
+  /** A name that the file must have besides, where the mark is not enough. */
+  readonly besides?: string;
   /** What shapes do not tell and all networks of these files have in common. */
   readonly structure: Pick<Partial<ResNetConfig>, "strideOn" | "pool" | "projection" | "branchRelu">;
   /** Whether squeeze and excitation has biases, where these networks differ from the released ones, which have them. */
@@ -273,7 +273,7 @@ const mmcls: TorchNaming = {
   style: "torch",
   matrices: /^head\.fc$/,
   mark: /^head\.fc\.weight$/,
-  mark2: /^backbone\.layer1\.0\.conv1\.weight$/,
+  besides: "backbone.layer1.0.conv1.weight",
   structure: modern,
   networks: (config) =>
     config.family === "resnet" && config.stem !== "deep" && (config.se?.bias ?? true) && config.branchRelu !== true,

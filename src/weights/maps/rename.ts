@@ -55,8 +55,12 @@ export function namingByName(name: string): Naming {
 function namingOf(source: WeightSource): Naming | undefined {
   const names = namesOf(source);
   const style = source.kind === "tensors" ? "torch" : "caffe";
-  const has = (mark: RegExp | undefined) => mark === undefined || names.some((name) => mark.test(name));
-  return namings.find((naming) => naming.style === style && has(naming.mark) && has(naming.mark2));
+  return namings.find(
+    (naming) =>
+      naming.style === style &&
+      names.some((name) => naming.mark.test(name)) &&
+      (naming.besides === undefined || names.includes(naming.besides)),
+  );
 }
 
 /** Whether these are names of ours or of others that we know. */
@@ -131,6 +135,13 @@ export function caffePlace(naming: CaffeNaming, { name, role }: Named): CaffePla
   const [layer, scale] = found;
   if (role === "weight" || role === "bias") return { layer, blob: role === "weight" ? 0 : 1 };
   return { batchNorm: layer, scale: scale!, part: role };
+}
+
+/** What a file of this naming calls a parameter, for people; in Caffe's files, its layer. */
+export function nameIn(naming: Naming, parameter: Named): string {
+  if (naming.style === "torch") return torchName(naming, parameter.name) ?? parameter.name;
+  const place = caffePlace(naming, parameter);
+  return place === undefined ? parameter.name : "layer" in place ? place.layer : place.batchNorm;
 }
 
 /** Faults of a renaming, all of them in one error. */

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { refused } from "../../../tests/weights.ts";
+import { type Tensor, tensor } from "../../tensor.ts";
+import { withoutPrefix, withPlainHead } from "./bare.ts";
+import { namings } from "./namings.ts";
+import { namingByName, torchName, type WeightSource } from "./rename.ts";
+
+const one: Tensor = tensor([1], Float32Array.of(1));
+const of = (names: readonly string[]): WeightSource => ({
+  kind: "tensors",
+  tensors: new Map(names.map((name) => [name, one])),
+});
+const namesOf = (source: WeightSource) => (source.kind === "tensors" ? [...source.tensors.keys()] : []);
+
+const parameters = ["conv1.weight", "bn1.bias", "layer1.0.conv1.weight", "layer1.0.se.fc1.weight", "fc.weight"];
+/** A few names of each naming, its mark among them. */
+const namesIn = namings.flatMap((naming) =>
+  naming.style === "caffe" || naming.name === "senet"
+    ? []
+    : [{ naming: naming.name, names: parameters.map((name) => torchName(naming, name) ?? "linear.bias") }],
+);
+namesIn.push({ naming: "senet", names: ["stem.conv1.weight", "fc.weight"] });
+
+const prefixes = [
+  "module.",
+  "model.",
+  "backbone.",
+  "_orig_mod.",
+  "net.",
+  "encoder.",
+  "0.",
+  "module.module.",
+  "a.b.c.d.",
+];
+prefixes.push("_orig_mod.module.", "module._orig_mod.", "model.net.0.", "ema_model.module.", "head.", "model.model.");
+
+for (const { naming, names } of namesIn) {
+  test(`${naming}: any prefix that all names have is taken off`, () => {
+    for (const prefix of ["", ...prefixes]) {
+      const { source, notes } = withoutPrefix(of(names.map((name) => prefix + name)), "file");
+      assert.deepEqual(namesOf(source), names, prefix);
+      assert.deepEqual(notes, []);
+    }
+  });
+}
+
+test("what counters and profilers left is no tensor of the network", () => {
+  const counters = ["total_ops", "total_params", "model.total_ops", "model.layer1.0.total_params", "n_averaged"];
+  const names = [...parameters, "bn1.num_batches_tracked"].map((name) => `model.${name}`);
+  const { source, notes } = withoutPrefix(of([...names, ...counters]), "file");
+  assert.deepEqual(namesOf(source), parameters);
+  assert.deepEqual(notes, []);
+});
+
+test("a loss's weights are left aside, and said; what nobody knows stays, and is a fault later", () => {
+  const names = parameters.map((name) => `model.${name}`);
+  const { source, notes } = withoutPrefix(of([...names, "criterion.weight", "train_acc.tp", "decoder.weight"]), "file");
+  assert.deepEqual(namesOf(source), [...parameters, "decoder.weight"]);
+  assert.deepEqual(notes, ['left aside 2 tensors that are no part of the network: "criterion.weight", "train_acc.tp"']);
+});
+
+test("of two networks, the averaged one is taken; two that are equal in rank are not guessed between", async () => {
+  const under = (...all: string[]) => of(all.flatMap((prefix) => parameters.map((name) => prefix + name)));
+  const { source, notes } = withoutPrefix(under("model.", "model_ema."), "file");
+  assert.deepEqual(namesOf(source), parameters);
+  assert.match(notes.join(), /averaged weights are taken, those under "model_ema\.".*left aside 5 tensors/);
+  await refused(() => withoutPrefix(under("student.", "teacher."), "file"), "more than one network", '"student."');
+});
+
+test("a classifier that is a sequence of dropout and one linear layer has its plain name", () => {
+  for (const [naming, head] of [
+    ["timm", "fc"],
+    ["cadene", "last_linear"],
+    ["akamaster", "linear"],
+    ["mmcls", "head.fc"],
+  ] as const) {
+    const plain = (...names: string[]) => namesOf(withPlainHead(of(names), namingByName(naming)));
+    assert.deepEqual(plain("x.weight", `${head}.1.weight`, `${head}.1.bias`), [
+      "x.weight",
+      `${head}.weight`,
+      `${head}.bias`,
+    ]);
+    assert.deepEqual(plain(`${head}.weight`, `${head}.bias`), [`${head}.weight`, `${head}.bias`]);
+    // Two layers are another network.
+    assert.deepEqual(plain(`${head}.0.weight`, `${head}.3.weight`), [`${head}.0.weight`, `${head}.3.weight`]);
+  }
+});
+
+test("names without end cost no time", () => {
+  const deep = "a.".repeat(100_000);
+  const names = Array.from({ length: 300 }, (_, i) => `${deep}${i}.layer1.0.conv1.weight`);
+  const start = performance.now();
+  withoutPrefix(of(names), "file");
+  const many = Array.from({ length: 20_000 }, (_, i) => `p${i}.head.fc.weight`);
+  withoutPrefix(of(many), "file");
+  assert.ok(performance.now() - start < 2000);
+});

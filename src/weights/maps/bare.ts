@@ -1,0 +1,109 @@
+/** What wrappers and tools put around a network's own names, taken off again. */
+
+import { SenetError } from "../../errors.ts";
+import type { Tensor } from "../../tensor.ts";
+import { shownName } from "../bytes.ts";
+import { type Naming, namings, type TorchNaming } from "./namings.ts";
+import { torchName, type WeightSource } from "./rename.ts";
+
+/** The tensors under the network's own names. */
+export interface Bare {
+  readonly source: WeightSource;
+  /** What was left aside, a line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The tensors without the prefix that DataParallel (`module.`), Lightning (`model.`), torch.compile (`_orig_mod.`) and
+ * others put before the network's names, whatever it is, once or several times; and without those beside the network
+ * that no answer depends on, such as a loss's.
+ * @throws SenetError `weights` where two networks have such names, neither of them an average of the other
+ */
+export function withoutPrefix(source: WeightSource, where: string): Bare {
+  if (source.kind !== "tensors") return { source, notes: [] };
+  const { prefix, others } = prefixOf([...source.tensors.keys()], where);
+  const isOther = (name: string) => others.some((other) => name.startsWith(other));
+  const notes: string[] = [];
+  if (others.length > 0) notes.push(`the averaged weights are taken, those under ${shownName(prefix)}`);
+  const aside: string[] = [];
+  const tensors = new Map<string, Tensor>();
+  for (const [name, tensor] of source.tensors) {
+    if (isLeftover(name)) continue;
+    if (name.startsWith(prefix)) tensors.set(name.slice(prefix.length), tensor);
+    else if (isOther(name) || isBeside(name)) aside.push(name);
+    else tensors.set(name, tensor);
+  }
+  if (aside.length > 0) {
+    notes.push(`left aside ${aside.length} tensors that are no part of the network: ${shownList(aside)}`);
+  }
+  return { source: { kind: "tensors", tensors }, notes };
+}
+
+/** What profilers (thop), batch norm and averaging count; no computation needs it. */
+const isLeftover = (name: string): boolean =>
+  /(?:^|\.)(?:total_ops|total_params|num_batches_tracked|n_averaged)$/.test(name);
+
+/** A loss's or a metric's. */
+const isBeside = (name: string): boolean =>
+  /^(?:criterion|\w*loss(?:_\w+)?|\w*metrics?|\w*acc(?:uracy)?|\w*auroc|\w*f1)(?:\.|$)/i.test(name);
+
+const isAverage = (prefix: string): boolean => /(?:^|[._])(?:ema|averaged|swa)(?:[._]|$)/i.test(prefix);
+
+/**
+ * What stands before the names that tell whose they are, the shortest that does (`backbone.` may be a naming's own), and
+ * before those of the same network without averaging.
+ */
+function prefixOf(names: readonly string[], where: string): { prefix: string; others: readonly string[] } {
+  const torch = namings.filter((naming): naming is TorchNaming => naming.style === "torch");
+  const all = new Set(names);
+  const found = new Set<string>();
+  // Nobody nests so deep; a file that does would only cost time.
+  for (const name of names.filter((name) => name.length < 500)) {
+    if (found.size > 16) break;
+    for (let at = 0; at !== -1; at = nextPart(name, at)) {
+      const own = name.slice(at);
+      const prefix = name.slice(0, at);
+      if (torch.some(({ mark, besides }) => mark.test(own) && (besides === undefined || all.has(prefix + besides)))) {
+        found.add(prefix);
+        break;
+      }
+    }
+  }
+  // A naming of two parts is found at the shorter prefix, and its body once more at the longer one.
+  const outermost = (all: readonly string[]) =>
+    all.filter((prefix) => !all.some((other) => other !== prefix && prefix.startsWith(other)));
+  const averages = outermost([...found].filter(isAverage));
+  const raw = outermost([...found].filter((prefix) => !isAverage(prefix)));
+  if (averages.length === 1) return { prefix: averages[0]!, others: raw };
+  const outer = raw.length > 0 ? raw : averages;
+  if (outer.length <= 1) return { prefix: outer[0] ?? "", others: [] };
+  throw new SenetError("weights", "there is more than one network in this file", {
+    where,
+    expected: "one network, under any one prefix",
+    found: shownList(outer),
+    hint: "save only the network that is wanted, with names of its own",
+  });
+}
+
+/** Where the name's next part begins. */
+function nextPart(name: string, at: number): number {
+  const dot = name.indexOf(".", at);
+  return dot === -1 ? -1 : dot + 1;
+}
+
+function shownList(names: readonly string[]): string {
+  const shown = names.slice(0, 5).map((name) => shownName(name.slice(0, 80)));
+  return shown.join(", ") + (names.length > shown.length ? ", ..." : "");
+}
+
+/** The classifier by its plain name where it is the one layer with weights of a sequence: `fc.1` of (dropout, linear). */
+export function withPlainHead(source: WeightSource, naming: Naming): WeightSource {
+  if (source.kind !== "tensors" || naming.style !== "torch") return source;
+  const head = torchName(naming, "fc.weight")!.replace(/weight$/, "");
+  const within = [...source.tensors.keys()].filter((name) => name.startsWith(head));
+  const parts = new Set(within.map((name) => /^(\d+)\.(?:weight|bias)$/.exec(name.slice(head.length))?.[1]));
+  const [part] = parts;
+  if (parts.size !== 1 || part === undefined) return source;
+  const plain = (name: string) => (name.startsWith(head) ? head + name.slice(head.length + part.length + 1) : name);
+  return { ...source, tensors: new Map([...source.tensors].map(([name, tensor]) => [plain(name), tensor])) };
+}

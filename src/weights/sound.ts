@@ -1,0 +1,41 @@
+/** Weights that can be computed with: a network that has diverged gives no answer, and must not seem to give one. */
+
+import { SenetError } from "../errors.ts";
+import { allFinite, type Tensor } from "../tensor.ts";
+import { shownName } from "./bytes.ts";
+
+/** A variance that was moved by a difference of eps and back may be this far below zero, by rounding. */
+const rounding = 1e-7;
+
+/**
+ * @param called what a tensor is called in the file
+ * @throws SenetError `weights` that names the first tensor with a value that is infinite or not a number, or with a
+ * variance below zero, and tells how many there are
+ */
+export function checkSound(
+  weights: ReadonlyMap<string, Tensor>,
+  where: string,
+  called: (name: string) => string = (name) => name,
+): void {
+  const unsound: { readonly name: string; readonly what: string }[] = [];
+  for (const [name, tensor] of weights) {
+    if (!allFinite(tensor)) unsound.push({ name, what: firstOf(tensor, (value) => !Number.isFinite(value)) });
+    else if (name.endsWith(".running_var") && tensor.data.some((value) => value < -rounding)) {
+      unsound.push({ name, what: `a variance of ${firstOf(tensor, (value) => value < -rounding)}` });
+    }
+  }
+  const [first] = unsound;
+  if (first === undefined) return;
+  throw new SenetError("weights", "these weights cannot be computed with", {
+    where,
+    expected: "finite numbers, and variances from 0 up",
+    found: `${first.what} in ${shownName(called(first.name))}; ${unsound.length} of ${weights.size} tensors are so`,
+    hint: "the training has diverged, or overflowed in half precision: take a checkpoint from before",
+  });
+}
+
+/** The first value of this kind, with its place. */
+function firstOf({ data }: Tensor, isSuch: (value: number) => boolean): string {
+  const place = data.findIndex(isSuch);
+  return `${data[place]} (value ${place})`;
+}
