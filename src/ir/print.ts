@@ -1,4 +1,4 @@
-/** The stable text of a graph: what tests, `SENET_DEBUG` and people read. */
+/** The stable text of a graph: what tests and people read. */
 
 import { formatType, type Graph, type Node, type Value } from "./graph.ts";
 

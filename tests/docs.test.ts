@@ -1,0 +1,82 @@
+/** The documents keep up with the code: variables are all in the table, links and citations lead somewhere. */
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { test } from "node:test";
+import { root } from "./support.ts";
+
+const read = (path: string): string => readFileSync(join(root, path), "utf8");
+
+/** Files below some folders of the repository, by their paths from its root. */
+function filesOf(folders: readonly string[], ending: RegExp): readonly string[] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .map((path) => `${folder}/${path.replaceAll("\\", "/")}`)
+      .filter((path) => ending.test(path)),
+  );
+}
+
+const documents = [...filesOf(["docs"], /^docs\/[^/]+\.md$/), "README.md", "CHANGELOG.md", "golden/README.md"];
+const code = [
+  ...filesOf(["src", "tests", "bench", "tools"], /\.(ts|mjs|sh)$/),
+  ...filesOf(["golden"], /\.py$/),
+  ".ci/run",
+];
+
+/** This project's environment variables that a text names. */
+const variablesIn = (text: string): readonly string[] => [...new Set(text.match(/\bSENET_[A-Z0-9_]*[A-Z0-9]/g))];
+
+/** The table's rows: what is in the first column, and the files that the last one links to. */
+function environmentRows(): ReadonlyMap<string, readonly string[]> {
+  const rows = read("docs/environment.md")
+    .split("\n")
+    .filter((line) => line.startsWith("| `"));
+  return new Map(
+    rows.flatMap((row) => {
+      const cells = row.split(" | ");
+      const links = [...cells.at(-1)!.matchAll(/\]\(([^)]+)\)/g)].map((match) => match[1]!);
+      return [...cells[0]!.matchAll(/`([A-Z_]+)`/g)].map((match): [string, readonly string[]] => [match[1]!, links]);
+    }),
+  );
+}
+
+test("every environment variable of ours is in the table of docs/environment.md, and nothing else is", () => {
+  const named = new Map(code.flatMap((path) => variablesIn(read(path)).map((name) => [name, path] as const)));
+  assert.ok(named.has("SENET_CACHE") && named.has("SENET_ONEDNN"), "variables are found");
+  const rows = environmentRows();
+  const missing = [...named].filter(([name]) => !rows.has(name)).map(([name, path]) => `${name} (${path})`);
+  assert.deepEqual(missing, [], "variables that docs/environment.md does not list");
+  const unused = variablesIn(read("docs/environment.md")).filter((name) => !named.has(name));
+  assert.deepEqual(unused, [], "variables that docs/environment.md lists and no code names");
+});
+
+test("docs/environment.md says of each variable where it is read", () => {
+  const rows = environmentRows();
+  assert.ok(rows.size > 5);
+  for (const [name, links] of rows) {
+    assert.ok(links.length > 0, `${name}: no file is named`);
+    for (const link of links) assert.ok(read(join("docs", link)).includes(name), `${link} reads ${name}`);
+  }
+  for (const path of code.filter((path) => path.startsWith("src/") && !/(?<!slow)\.test\.ts$/.test(path))) {
+    for (const [, name] of read(path).matchAll(/\bprocess\.env\.(\w+)/g)) {
+      assert.ok(rows.get(name!)?.includes(`../${path}`), `${path} reads ${name}: docs/environment.md does not say so`);
+    }
+  }
+});
+
+test("every file that a document links to is there", () => {
+  const broken = documents.flatMap((document) =>
+    [...read(document).matchAll(/\]\((?!https?:|#)([^)#\s]+)(?:#[^)]*)?\)/g)]
+      .map((match) => match[1]!)
+      .filter((link) => !existsSync(join(root, normalize(join(dirname(document), link)))))
+      .map((link) => `${document}: ${link}`),
+  );
+  assert.deepEqual(broken, []);
+});
+
+test("the README leads to every document", () => {
+  const readme = read("README.md");
+  const unnamed = documents.filter((path) => path !== "README.md" && !readme.includes(`(${path})`));
+  assert.deepEqual(unnamed, []);
+});
