@@ -258,6 +258,29 @@ for name, (start, length) in {"first": (0, 2), "middle": (1, 3), "last": (4, 1),
     slice_ = lambda x: x[:, start : start + length].contiguous()
     case(f"channelSlice/{name}", "channelSlice", slice_, {"x": randn(2, 5, 3, 4)}, start=start, length=length)
 
+# Gradients of operations whose cases above have values only, and of the shortcut.
+for name, shape in {"frozen": (3, 4, 5, 3), "frozen-1x1": (5, 3, 1, 1), "frozen-17-channels": (2, 17, 4, 3)}.items():
+    c = shape[1]
+    inputs = {"x": randn(*shape), "gamma": randn(c), "beta": randn(c), "mean": randn(c)}
+    inputs["variance"] = (torch.rand(c) + 0.5).double()
+
+    def frozen(x, gamma, beta, mean, variance):
+        return F.batch_norm(x, mean, variance, gamma, beta, training=False, eps=1e-5)
+
+    case(f"batchNorm/{name}", "batchNorm", frozen, inputs, gradients=("x", "gamma", "beta"), eps=1e-5)
+
+inputs = {"a": randn(2, 3, 4, 5), "b": randn(2, 3, 4, 5)}
+case("add/gradients", "add", lambda a, b: a + b, inputs, gradients=("a", "b"))
+
+inputs = {"gate": torch.sigmoid(torch.randn(2, 3, 1, 1)).double(), "branch": randn(2, 3, 4, 5), "shortcut": randn(2, 3, 4, 5)}
+scale_add = lambda gate, branch, shortcut: gate * branch + shortcut
+case("seScaleAdd/shortcut", "seScaleAdd", scale_add, inputs, gradients=("gate", "branch", "shortcut"))
+
+for name, (start, length) in {"gradient-first": (0, 2), "gradient-middle": (1, 3), "gradient-last": (4, 1)}.items():
+    slice_ = lambda x: x[:, start : start + length].contiguous()
+    inputs = {"x": randn(2, 5, 3, 4)}
+    case(f"channelSlice/{name}", "channelSlice", slice_, inputs, gradients=("x",), start=start, length=length)
+
 path = pathlib.Path(__file__).with_name("ops.safetensors")
 safetensors.save(path, tensors, {"cases": json.dumps(cases, separators=(",", ":")), "torch": torch.__version__})
 print(f"{path.name}: {len(cases)} cases, {len(tensors)} tensors, {path.stat().st_size} bytes")

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
+import type { Graph } from "../ir/graph.ts";
 import { printGraph } from "../ir/print.ts";
 import { inferenceGraph, lossGraph, model, zoo } from "../zoo/index.ts";
 import { differentiate, gradientOf } from "./differentiate.ts";
@@ -49,16 +50,57 @@ test("the picture's own gradient is not computed", () => {
   assert.ok(!graph.nodes.some((node) => node.name === "conv1.backward.input"));
 });
 
-test("a graph without a loss, or through inference batch norm, cannot be differentiated", () => {
+test("a graph without a loss, or through an operation without a gradient, cannot be differentiated", () => {
   const inference = inferenceGraph(model("se-resnet-20"), { batch: 2, imageSize: 32 });
   assert.throws(() => differentiate(inference), /no scalar output "loss"/);
+  assert.throws(() => differentiate(inference, { of: "logits" }), /no scalar output "logits"/);
 
   const builder = GraphBuilder.from(inference);
   const labels = builder.input("labels", [2], "int32");
-  const logits = inference.outputs.get("logits")!;
-  builder.output("loss", builder.apply("softmaxCrossEntropy", "loss", [logits, labels], { labelSmoothing: 0 }));
+  const probabilities = builder.apply("softmax", "probabilities", [inference.outputs.get("logits")!], {});
+  builder.output("loss", builder.apply("softmaxCrossEntropy", "loss", [probabilities, labels], { labelSmoothing: 0 }));
   assert.throws(
     () => differentiate(builder.build()),
-    (error) => error instanceof SenetError && /batchNorm has no gradient/.test(error.message),
+    (error) => error instanceof SenetError && /softmax has no gradient/.test(error.message),
   );
+});
+
+/** `y = relu(fc2(relu(fc1(x))))`, with a gradient that comes in. */
+function layers() {
+  const builder = new GraphBuilder("layers");
+  const x = builder.input("x", [2, 3]);
+  const dy = builder.input("dy", [2, 4]);
+  const [w1, b1] = [builder.parameter("w1", [3, 3], "weight"), builder.parameter("b1", [3], "bias")];
+  const w2 = builder.parameter("w2", [4, 3], "weight");
+  const hidden = builder.apply("relu", "hidden", [builder.apply("linear", "fc1", [x, w1, b1], {})], {});
+  builder.output("y", builder.apply("linear", "fc2", [hidden, w2], {}));
+  return { graph: builder.build(), x, dy, w1, b1, w2 };
+}
+
+const backwardOps = (graph: Graph) => graph.nodes.map(({ op }) => op).filter((op) => /Backward|channelSum/.test(op));
+
+test("only what is asked for is computed: a parameter that is not learnt gets no gradient, nor does what lies before it", () => {
+  const { graph, dy, w1, b1, w2, x } = layers();
+  const of = "y";
+  const seed = dy;
+  assert.deepEqual(backwardOps(differentiate(graph, { of, seed, wrt: [w2] })), ["linearBackwardWeight"]);
+  assert.deepEqual(backwardOps(differentiate(graph, { of, seed, wrt: [b1] })), [
+    "linearBackwardInput",
+    "reluBackward",
+    "channelSum",
+  ]);
+  assert.deepEqual(backwardOps(differentiate(graph, { of, seed, wrt: [x] })), [
+    "linearBackwardInput",
+    "reluBackward",
+    "linearBackwardInput",
+  ]);
+  const both = differentiate(graph, { of, seed, wrt: [x, w1] });
+  assert.deepEqual(both.outputs.get("gradient/x")?.type, x.type);
+  assert.deepEqual(both.outputs.get("gradient/w1")?.type, w1.type);
+  assert.equal(both.outputs.get("gradient/w2"), undefined);
+});
+
+test("a gradient that comes in has the type of what is differentiated", () => {
+  const { graph, x } = layers();
+  assert.throws(() => differentiate(graph, { of: "y", seed: x }), /cannot be the gradient of "y"/);
 });

@@ -1,40 +1,63 @@
-/** From a graph that computes a loss to one that also computes its gradients. */
+/** From a graph to one that also computes the gradients of one of its outputs. */
 
 import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
-import { type AnyNode, type Graph, isTrainable, type Value } from "../ir/graph.ts";
-import { inputGradients } from "./vjp.ts";
+import { type AnyNode, formatType, type Graph, isTrainable, type Value } from "../ir/graph.ts";
+import { sameType } from "../ir/verify.ts";
+import { inputGradients, type VjpRules, vjpRules } from "./vjp.ts";
 
-/** The name of the output that holds a parameter's gradient. */
-export const gradientOf = (parameter: string): string => `gradient/${parameter}`;
+/** The name of the output that holds the gradient of a parameter or an input. */
+export const gradientOf = (name: string): string => `gradient/${name}`;
+
+export interface DifferentiateOptions {
+  /** The output to differentiate; default: `loss`. */
+  readonly of?: string;
+  /** Parameters and inputs whose gradients are wanted; default: every parameter that is learnt. */
+  readonly wrt?: readonly Value[];
+  /**
+   * An input of the graph, of the type of `of`, that holds the gradient that comes in: the result is then the gradient
+   * of the sum of `of · seed`. Without it `of` is a scalar, and the gradient that comes in is 1.
+   */
+  readonly seed?: Value;
+  /** The reverse rules; tests replace them. */
+  readonly rules?: VjpRules;
+}
 
 /**
- * Adds the backward pass of the scalar output `loss`: an output `gradient/NAME` for each trainable parameter.
+ * Adds the backward pass of one output: an output `gradient/NAME` for each parameter or input of `wrt`.
  *
  * Reverse mode: walk the nodes backwards, and hand each node's output gradient to its inputs by the operation's rule;
- * a value that several nodes use gets the sum. Gradients of inputs that nothing trainable stands behind are left out.
- * @throws SenetError `graph` where the loss is missing, not a scalar, or passes through an operation without a gradient.
+ * a value that several nodes use gets the sum. What nothing of `wrt` stands behind is left out.
+ * @throws SenetError `graph` where the output is missing, is no scalar and has no seed, or passes through an operation
+ * without a gradient.
  */
-export function differentiate(graph: Graph, loss = "loss"): Graph {
-  const lossValue = graph.outputs.get(loss);
-  if (lossValue === undefined || lossValue.type.shape.length > 0) {
-    throw new SenetError("graph", `there is no scalar output "${loss}" to differentiate`, {
+export function differentiate(graph: Graph, options: DifferentiateOptions = {}): Graph {
+  const { of = "loss", wrt = graph.parameters.filter(isTrainable), seed, rules = vjpRules } = options;
+  const builder = GraphBuilder.from(graph);
+  const root = graph.outputs.get(of);
+  if (root === undefined || (seed === undefined && root.type.shape.length > 0)) {
+    throw new SenetError("graph", `there is no scalar output "${of}" to differentiate`, {
       where: graph.name,
-      found: [...graph.outputs.keys()].join(", "),
+      found: [...graph.outputs].map(([name, { type }]) => `${name}: ${formatType(type)}`).join(", "),
     });
   }
-  const trainable = graph.parameters.filter(isTrainable);
-  const needed = dependents(graph, trainable);
-  const builder = GraphBuilder.from(graph);
+  if (seed !== undefined && !(graph.inputs.includes(seed) && sameType(seed.type, root.type))) {
+    throw new SenetError("graph", `"${seed.name}" cannot be the gradient of "${of}"`, {
+      where: graph.name,
+      expected: `an input of the graph of type ${formatType(root.type)}`,
+      found: formatType(seed.type),
+    });
+  }
+  const needed = dependents(graph, wrt);
   const gradients = new Map<Value, Value>();
-
-  const { dtype, shape } = lossValue.type;
-  gradients.set(lossValue, builder.apply("fill", `${lossValue.name}.backward.one`, [], { value: 1, shape, dtype }));
+  const { dtype, shape } = root.type;
+  gradients.set(root, seed ?? builder.apply("fill", `${root.name}.backward.one`, [], { value: 1, shape, dtype }));
 
   for (const node of graph.nodes.toReversed()) {
     const dy = outputGradient(node, gradients);
     if (dy === undefined) continue;
-    const inputs = inputGradients(builder, node, dy, (input) => needed.has(input));
+    if (!node.inputs.some((input) => needed.has(input))) continue;
+    const inputs = inputGradients(builder, node, dy, (input) => needed.has(input), rules);
     if (inputs === undefined) {
       throw new SenetError("graph", `${node.op} has no gradient`, {
         where: node.name,
@@ -50,13 +73,13 @@ export function differentiate(graph: Graph, loss = "loss"): Graph {
     });
   }
 
-  for (const parameter of trainable) {
-    const { dtype, shape } = parameter.type;
+  for (const value of wrt) {
+    const { dtype, shape } = value.type;
     const gradient =
-      gradients.get(parameter) ??
-      // The loss does not depend on it.
-      builder.apply("fill", `${parameter.name}.backward.zero`, [], { value: 0, shape, dtype });
-    builder.output(gradientOf(parameter.name), gradient);
+      gradients.get(value) ??
+      // The output does not depend on it.
+      builder.apply("fill", `${value.name}.backward.zero`, [], { value: 0, shape, dtype });
+    builder.output(gradientOf(value.name), gradient);
   }
   return builder.build();
 }

@@ -12,39 +12,47 @@ import type { Attrs, Op } from "../ir/ops.ts";
 export interface Backward {
   /** Emits an operation under the name of the forward node with a suffix: `layer1.0.conv1.backward.input`. */
   emit<K extends Op>(op: K, suffix: string, inputs: readonly Value[], attrs: Attrs[K]): Outputs<K>;
-  /** Whether anything trainable stands behind this input; the rest is not computed. */
+  /** Whether anything whose gradient is wanted stands behind this input; the rest is not computed. */
   needs(input: Value): boolean;
 }
 
 /** Gradients of the inputs, in their order; `undefined` where none flows. */
-type VjpRule<K extends Op> = (back: Backward, node: Node<K>, dy: Value) => readonly (Value | undefined)[];
+export type VjpRule<K extends Op> = (back: Backward, node: Node<K>, dy: Value) => readonly (Value | undefined)[];
 
 /** Operations of the backward pass, of inference and of bookkeeping: nothing is differentiated through them. */
 const notDifferentiable = null;
 
-const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
+export type VjpRules = { readonly [K in Op]: VjpRule<K> | null };
+
+export const vjpRules: VjpRules = {
   conv2d: (back, { inputs, attrs }, dy) => {
     const [x, w, b] = inputs as [Value, Value, Value?];
     return [
       back.needs(x)
         ? back.emit("conv2dBackwardInput", "input", [dy, w], { ...attrs, inputShape: x.type.shape })
         : undefined,
-      back.emit("conv2dBackwardWeight", "weight", [x, dy], { ...attrs, weightShape: w.type.shape }),
-      b === undefined ? undefined : back.emit("channelSum", "bias", [dy], {}),
+      back.needs(w)
+        ? back.emit("conv2dBackwardWeight", "weight", [x, dy], { ...attrs, weightShape: w.type.shape })
+        : undefined,
+      biasGradient(back, b, dy),
     ];
   },
   linear: (back, { inputs }, dy) => {
     const [x, w, b] = inputs as [Value, Value, Value?];
     return [
       back.needs(x) ? back.emit("linearBackwardInput", "input", [dy, w], {}) : undefined,
-      back.emit("linearBackwardWeight", "weight", [x, dy], {}),
-      b === undefined ? undefined : back.emit("channelSum", "bias", [dy], {}),
+      back.needs(w) ? back.emit("linearBackwardWeight", "weight", [x, dy], {}) : undefined,
+      biasGradient(back, b, dy),
     ];
   },
   batchNormTraining: (back, { inputs, outputs, attrs }, dy) => {
     const [x, gamma] = inputs as [Value, Value];
     const [, mean, variance] = outputs as [Value, Value, Value];
     return back.emit("batchNormBackward", "", [x, gamma, mean, variance, dy], attrs);
+  },
+  batchNorm: (back, { inputs, attrs }, dy) => {
+    const [x, gamma, , mean, variance] = inputs as [Value, Value, Value, Value, Value];
+    return back.emit("batchNormFrozenBackward", "", [x, gamma, mean, variance, dy], attrs);
   },
   relu: (back, { outputs }, dy) => [back.emit("reluBackward", "", [outputs[0]!, dy], {})],
   sigmoid: (back, { outputs }, dy) => [back.emit("sigmoidBackward", "", [outputs[0]!, dy], {})],
@@ -86,7 +94,6 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
     back.emit("softmaxCrossEntropyBackward", "", [...inputs, dy], attrs),
   ],
 
-  batchNorm: notDifferentiable,
   runningAverage: notDifferentiable,
   softmax: notDifferentiable,
   after: notDifferentiable,
@@ -97,6 +104,7 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
   linearBackwardInput: notDifferentiable,
   linearBackwardWeight: notDifferentiable,
   batchNormBackward: notDifferentiable,
+  batchNormFrozenBackward: notDifferentiable,
   reluBackward: notDifferentiable,
   sigmoidBackward: notDifferentiable,
   maxPoolBackward: notDifferentiable,
@@ -107,14 +115,18 @@ const vjpRules: { readonly [K in Op]: VjpRule<K> | null } = {
   softmaxCrossEntropyBackward: notDifferentiable,
 };
 
+const biasGradient = (back: Backward, bias: Value | undefined, dy: Value): Value | undefined =>
+  bias !== undefined && back.needs(bias) ? back.emit("channelSum", "bias", [dy], {}) : undefined;
+
 /** The gradients of a node's inputs, or `undefined` where the operation has no reverse rule. */
 export function inputGradients<K extends Op>(
   builder: GraphBuilder,
   node: Node<K>,
   dy: Value,
   needs: (input: Value) => boolean,
+  rules: VjpRules,
 ): readonly (Value | undefined)[] | undefined {
-  const rule = vjpRules[node.op];
+  const rule: VjpRule<K> | null = rules[node.op];
   if (rule === null) return undefined;
   const emit: Backward["emit"] = (op, suffix, inputs, attrs) =>
     builder.apply(op, `${node.name}.backward${suffix === "" ? "" : `.${suffix}`}`, inputs, attrs);

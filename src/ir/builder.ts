@@ -18,6 +18,7 @@ export type Outputs<K extends Op> = K extends keyof OutputCounts
 const outputSuffixes: { readonly [K in keyof OutputCounts]: readonly string[] } = {
   batchNormTraining: ["", ".mean", ".variance"],
   batchNormBackward: ["", ".gamma", ".beta"],
+  batchNormFrozenBackward: ["", ".gamma", ".beta"],
   seScaleBackward: [".gate", ".branch"],
 };
 

@@ -37,6 +37,7 @@ const multiplyAddRules: { readonly [K in Op]: (node: Node<K>) => number } = {
   batchNorm: none,
   batchNormTraining: none,
   batchNormBackward: none,
+  batchNormFrozenBackward: none,
   runningAverage: none,
   relu: none,
   reluBackward: none,

@@ -114,6 +114,15 @@ const examples: { readonly [K in Op]: Example<K> } = {
       { because: "input 3 has the wrong length", inputs: [f(2, 3, 4, 4), f(3), f(3), f(1), f(2, 3, 4, 4)] },
     ],
   },
+  batchNormFrozenBackward: {
+    attrs: { eps },
+    inputs: [f(2, 3, 4, 4), f(3), f(3), f(3), f(2, 3, 4, 4)],
+    outputs: [f(2, 3, 4, 4), f(3), f(3)],
+    misfits: [
+      { because: "inputs 0 and 4 differ", inputs: [f(2, 3, 4, 4), f(3), f(3), f(3), f(2, 3, 4, 5)] },
+      { because: "input 3 has the wrong length", inputs: [f(2, 3, 4, 4), f(3), f(3), f(1), f(2, 3, 4, 4)] },
+    ],
+  },
   runningAverage: {
     attrs: { decay: 0.9, scale: 1 },
     inputs: [f(3), f(3)],

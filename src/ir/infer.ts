@@ -87,6 +87,15 @@ function gateFits(inputs: readonly Type[], fail: Fail): void {
     fail("the gate does not fit the branch", `[${expected.join(", ")}]`, formatType(gate));
 }
 
+/** Of `x, gamma, mean, variance, dy`. */
+function normGradients(inputs: readonly Type[], fail: Fail): readonly Type[] {
+  const x = at(inputs, 0, 4, fail);
+  for (let i = 1; i <= 3; i++) vector(inputs, i, x.shape[1]!, fail);
+  same(inputs, 0, 4, fail);
+  const gradient: Type = { dtype: x.dtype, shape: [x.shape[1]!] };
+  return [x, gradient, gradient];
+}
+
 const inferRules: { readonly [K in Op]: InferRule<K> } = {
   conv2d: (inputs, attrs, fail) => {
     const x = at(inputs, 0, 4, fail);
@@ -145,13 +154,8 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
     const statistic: Type = { dtype: x.dtype, shape: [x.shape[1]!] };
     return [x, statistic, statistic];
   },
-  batchNormBackward: (inputs, _attrs, fail) => {
-    const x = at(inputs, 0, 4, fail);
-    for (let i = 1; i <= 3; i++) vector(inputs, i, x.shape[1]!, fail);
-    same(inputs, 0, 4, fail);
-    const gradient: Type = { dtype: x.dtype, shape: [x.shape[1]!] };
-    return [x, gradient, gradient];
-  },
+  batchNormBackward: (inputs, _attrs, fail) => normGradients(inputs, fail),
+  batchNormFrozenBackward: (inputs, _attrs, fail) => normGradients(inputs, fail),
   runningAverage: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
   relu: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
   reluBackward: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],

@@ -49,6 +49,8 @@ export interface Attrs {
   batchNormTraining: { readonly eps: number };
   /** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, for `batchNormTraining`; mean and variance are the batch's. */
   batchNormBackward: { readonly eps: number };
+  /** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, for `batchNorm`: the statistics are constants, so that dx is dy scaled. */
+  batchNormFrozenBackward: { readonly eps: number };
   /** `running, batch → decay·running + (1 − decay)·scale·batch`; `decay` is the weight of the *old* value, `scale` is n/(n−1) for variances. */
   runningAverage: { readonly decay: number; readonly scale: number };
 
@@ -118,5 +120,6 @@ export type Op = keyof Attrs;
 export interface OutputCounts {
   batchNormTraining: 3;
   batchNormBackward: 3;
+  batchNormFrozenBackward: 3;
   seScaleBackward: 2;
 }

@@ -87,10 +87,12 @@ export function dialectV2(library: Library): Dialect {
       }
       case "batchNorm": {
         const { handle } = spec.data;
-        const options = flags.scale | flags.shift | (spec.relu ? flags.fuseRelu : 0);
-        if (spec.pass === "backward") return init.normBack(operation, C.backward, handle, handle, spec.eps, options);
-        const global = spec.pass === "inference" ? C.useGlobalStats : 0;
-        return init.norm(operation, propOf(spec.pass), handle, spec.eps, options | global);
+        const global = spec.pass === "inference" || spec.pass === "frozenBackward" ? C.useGlobalStats : 0;
+        const options = flags.scale | flags.shift | (spec.relu ? flags.fuseRelu : 0) | global;
+        if (spec.pass === "backward" || spec.pass === "frozenBackward") {
+          return init.normBack(operation, C.backward, handle, handle, spec.eps, options);
+        }
+        return init.norm(operation, propOf(spec.pass), handle, spec.eps, options);
       }
       case "eltwise": {
         const { handle } = spec.data;

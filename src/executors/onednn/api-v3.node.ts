@@ -117,12 +117,12 @@ export function dialectV3(library: Library): Dialect {
         }
         case "batchNorm": {
           const { handle } = spec.data;
-          const options = flags.scale | flags.shift | (spec.relu ? flags.fuseRelu : 0);
-          if (spec.pass === "backward") {
+          const global = spec.pass === "inference" || spec.pass === "frozenBackward" ? C.useGlobalStats : 0;
+          const options = flags.scale | flags.shift | (spec.relu ? flags.fuseRelu : 0) | global;
+          if (spec.pass === "backward" || spec.pass === "frozenBackward") {
             return create.normBack(out, engine, C.backward, handle, handle, handle, spec.eps, options, hint, attr);
           }
-          const global = spec.pass === "inference" ? C.useGlobalStats : 0;
-          return create.norm(out, engine, propOf(spec.pass), handle, handle, spec.eps, options | global, attr);
+          return create.norm(out, engine, propOf(spec.pass), handle, handle, spec.eps, options, attr);
         }
         case "eltwise": {
           const { handle } = spec.data;

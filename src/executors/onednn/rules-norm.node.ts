@@ -57,6 +57,31 @@ export const batchNormTraining: Rule<"batchNormTraining"> = (lowering, node) => 
   });
 };
 
+export const batchNormFrozenBackward: Rule<"batchNormFrozenBackward"> = (lowering, node) => {
+  const { plan, api } = lowering;
+  const [x, gamma, mean, variance, dy] = node.inputs;
+  const [dx, dgamma, dbeta] = node.outputs;
+  const [src, diffDst] = [lowering.get(x!), lowering.get(dy!)];
+  const spec = { primitive: "batchNorm", data: src.desc, eps: node.attrs.eps, relu: false } as const;
+  const hint = api.primitive(node.name, { ...spec, pass: "inference" });
+  const primitive = api.primitive(node.name, { ...spec, pass: "frozenBackward" }, hint);
+  const diffSrc = lowering.make(dx!);
+  const reads = {
+    [Arg.src]: src,
+    [Arg.mean]: lowering.plain(mean!),
+    [Arg.variance]: lowering.plain(variance!),
+    [Arg.scale]: lowering.plain(gamma!),
+    [Arg.shift]: api.wantsShift ? lowering.plain(gamma!) : undefined,
+    [Arg.diffDst]: diffDst,
+  };
+  const writes = {
+    [Arg.diffSrc]: diffSrc,
+    [Arg.diffScale]: lowering.makePlain(dgamma!),
+    [Arg.diffShift]: lowering.makePlain(dbeta!),
+  };
+  plan.run(node.name, primitive, reads, writes, { of: diffSrc, from: [diffDst] });
+};
+
 export const batchNormBackward: Rule<"batchNormBackward"> = (lowering, node) => {
   const { plan, api } = lowering;
   const [x, gamma, mean, variance, dy] = node.inputs;

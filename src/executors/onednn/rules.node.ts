@@ -7,7 +7,7 @@ import type { Rule } from "./lowering.node.ts";
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from "./rules-conv.node.ts";
 import { add, channelSlice, concat, seScale, seScaleAdd, seScaleBackward } from "./rules-join.node.ts";
 import { channelSum, linear, linearBackwardInput, linearBackwardWeight } from "./rules-linear.node.ts";
-import { batchNorm, batchNormBackward, batchNormTraining } from "./rules-norm.node.ts";
+import { batchNorm, batchNormBackward, batchNormFrozenBackward, batchNormTraining } from "./rules-norm.node.ts";
 import {
   avgPool,
   avgPoolBackward,
@@ -140,6 +140,7 @@ export const rules: { readonly [K in Op]: Rule<K> } = {
   batchNorm,
   batchNormTraining,
   batchNormBackward,
+  batchNormFrozenBackward,
   runningAverage,
   relu: activation,
   reluBackward,

@@ -53,8 +53,8 @@ export type Spec =
   | ({ readonly primitive: "innerProduct" } & Weighted)
   | {
       readonly primitive: "batchNorm";
-      /** `inference` uses given statistics. */
-      readonly pass: "forward" | "inference" | "backward";
+      /** `inference` uses given statistics, and `frozenBackward` is the gradient of that. */
+      readonly pass: "forward" | "inference" | "backward" | "frozenBackward";
       readonly data: Desc;
       readonly eps: number;
       readonly relu: boolean;

@@ -4,7 +4,9 @@ import type { Value } from "../../ir/graph.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Rules } from "./rules.ts";
 
-export const normRules: Rules<"batchNorm" | "batchNormTraining" | "batchNormBackward" | "runningAverage"> = {
+export const normRules: Rules<
+  "batchNorm" | "batchNormTraining" | "batchNormBackward" | "batchNormFrozenBackward" | "runningAverage"
+> = {
   batchNorm: (l, { inputs, attrs }) => [
     l.emit.node(
       "BatchNormalization",
@@ -45,6 +47,21 @@ export const normRules: Rules<"batchNorm" | "batchNormTraining" | "batchNormBack
     const rest = emit.node("Sub", [emit.node("Sub", [l.get(dy), fromDbeta]), fromDgamma]);
     const dx = emit.node("Mul", [rest, perChannel(emit.node("Mul", [l.get(gamma), inverse]))]);
     return [dx, dgamma, dbeta];
+  },
+
+  batchNormFrozenBackward: (l, { inputs, outputs, attrs }) => {
+    const { emit } = l;
+    const [x, gamma, mean, variance, dy] = inputs as [Value, Value, Value, Value, Value];
+    const [dx, dgamma, dbeta] = outputs as [Value, Value, Value];
+    const perChannel = (vector: string) => emit.node("Reshape", [vector, emit.ints(x.type.shape[1]!, 1, 1)]);
+    const sum = (values: string) => emit.node("ReduceSum", [values, emit.ints(0, 2, 3)], { keepdims: { int: 0 } });
+    const inverse = inverseDeviation(emit, l.get(variance), attrs.eps);
+    const centred = () => emit.node("Sub", [l.get(x), perChannel(l.get(mean))]);
+    return [
+      l.isUsed(dx) ? emit.node("Mul", [l.get(dy), perChannel(emit.node("Mul", [l.get(gamma), inverse]))]) : undefined,
+      l.isUsed(dgamma) ? emit.node("Mul", [sum(emit.node("Mul", [centred(), l.get(dy)])), inverse]) : undefined,
+      l.isUsed(dbeta) ? sum(l.get(dy)) : undefined,
+    ];
   },
 
   runningAverage: (l, { inputs, attrs }) => {

@@ -3,7 +3,10 @@
 import type { Op } from "../../ir/ops.ts";
 import { type Kernel, planes } from "./kernel.ts";
 
-type NormalisationOp = Extract<Op, "batchNorm" | "batchNormTraining" | "batchNormBackward" | "runningAverage">;
+type NormalisationOp = Extract<
+  Op,
+  "batchNorm" | "batchNormTraining" | "batchNormBackward" | "batchNormFrozenBackward" | "runningAverage"
+>;
 
 export const normalisationKernels: { readonly [K in NormalisationOp]: Kernel<K> } = {
   batchNorm([x, gamma, beta, mean, variance], [y], { eps }) {
@@ -67,6 +70,27 @@ export const normalisationKernels: { readonly [K in NormalisationOp]: Kernel<K> 
         for (let i = start; i < start + size; i++) {
           const normalised = (x.data[i]! - m) * inverse;
           dx.data[i] = scale * (dy.data[i]! - sum / count - (normalised * sumNormalised) / count);
+        }
+      }
+      dgamma.data[c] = sumNormalised;
+      dbeta.data[c] = sum;
+    }
+  },
+
+  batchNormFrozenBackward([x, gamma, mean, variance, dy], [dx, dgamma, dbeta], { eps }) {
+    const { batch, channels, size } = planes(x.shape);
+    for (let c = 0; c < channels; c++) {
+      const m = mean.data[c]!;
+      const inverse = 1 / Math.sqrt(variance.data[c]! + eps);
+      const scale = gamma.data[c]! * inverse;
+      let sum = 0;
+      let sumNormalised = 0;
+      for (let n = 0; n < batch; n++) {
+        const start = (n * channels + c) * size;
+        for (let i = start; i < start + size; i++) {
+          sum += dy.data[i]!;
+          sumNormalised += dy.data[i]! * (x.data[i]! - m) * inverse;
+          dx.data[i] = scale * dy.data[i]!;
         }
       }
       dgamma.data[c] = sumNormalised;
