@@ -4,7 +4,7 @@ import { formulaPictures, formulaWeights } from "../../tests/formula.ts";
 import { assertClose } from "../../tests/support.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { tensor } from "../tensor.ts";
-import { inferenceGraph, inputName, type Model, model } from "../zoo/index.ts";
+import { inferenceGraph, inputName, type Model, model, zoo } from "../zoo/index.ts";
 import type { EvaluationBatch } from "./evaluate.ts";
 import { meanGates } from "./excitation.ts";
 
@@ -32,8 +32,8 @@ test("the mean gate of a class is that of its pictures, block by block; a class 
   assert.deepEqual(
     found.map(({ block, stage, channels }) => [block, stage, channels]),
     [
-      ["layer1.0.se", 1, 4],
-      ["layer2.0.se", 2, 6],
+      ["layer1.0", 1, 4],
+      ["layer2.0", 2, 6],
     ],
   );
 
@@ -60,4 +60,34 @@ test("a network without squeeze and excitation has no gates", async () => {
   const weights = formulaWeights(inferenceGraph(tiny(false), { batch: batchSize, imageSize }));
   const options = { executor: referenceExecutor, model: tiny(false), weights, batchSize, imageSize };
   assert.deepEqual(await meanGates({ ...options, batches: batches() }), []);
+});
+
+test("every SE network of the zoo has its gates, by block and stage", () => {
+  for (const [name, { config }] of zoo) {
+    const graph = inferenceGraph(model(name, 4), { batch: 1, imageSize: 64 });
+    const gates = graph.nodes.filter(({ tag }) => tag === "se.gate");
+    const scales = graph.nodes.filter(({ op }) => op === "seScale" || op === "seScaleAdd");
+    assert.deepEqual(new Set(gates.map(({ outputs }) => outputs[0])), new Set(scales.map(({ inputs }) => inputs[0])));
+    assert.equal(gates.length > 0, config.se !== undefined, name);
+    assert.ok(gates.every(({ block }) => block !== undefined && block.stage >= 1 && block.stage <= 4));
+  }
+});
+
+test("SE-BN-Inception has a gate for each module", async () => {
+  const inception = model("se-bn-inception", 3);
+  const size = 32;
+  const weights = formulaWeights(inferenceGraph(inception, { batch: 1, imageSize: size }));
+  async function* one(): AsyncGenerator<EvaluationBatch> {
+    const labels = tensor([1], Int32Array.of(1));
+    yield { images: formulaPictures(1, size, 0), labels, samples: [0], size: 1 };
+  }
+  const options = { executor: referenceExecutor, model: inception, weights, batchSize: 1, imageSize: size };
+  const found = await meanGates({ ...options, batches: one() });
+  assert.deepEqual(found.map(({ block, stage, channels }) => [block, stage, channels]).slice(0, 4), [
+    ["inception_3a", 1, 256],
+    ["inception_3b", 1, 320],
+    ["inception_3c", 1, 576],
+    ["inception_4a", 2, 576],
+  ]);
+  assert.equal(found.length, 10);
 });

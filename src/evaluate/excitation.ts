@@ -6,9 +6,9 @@ import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
 import type { EvaluationBatch } from "./evaluate.ts";
 
 export interface GateMeans {
-  /** `layer2.0.se` */
+  /** `layer2.0`; the gate's own name where it stands in no block. */
   readonly block: string;
-  /** From 1. */
+  /** From 1; 0 for a gate outside of all blocks. */
   readonly stage: number;
   readonly channels: number;
   /** `[classes, channels]`: the mean over the pictures of a class; NaN in the row of a class without pictures. */
@@ -28,33 +28,37 @@ export interface ExcitationOptions {
 export async function meanGates(options: ExcitationOptions): Promise<GateMeans[]> {
   const { executor, model, weights, batchSize, imageSize } = options;
   const graph = inferenceGraph(model, { batch: batchSize, imageSize });
-  const gates = graph.nodes.filter((node) => node.name.endsWith(".se.gate")).map((node) => node.outputs[0]!);
-  if (gates.length === 0) return [];
+  const gateNodes = graph.nodes.filter(({ tag }) => tag === "se.gate");
+  if (gateNodes.length === 0) return [];
+  const gates = gateNodes.map((node) => node.outputs[0]!);
 
   const exposed = { ...graph, outputs: new Map(gates.map((gate) => [gate.name, gate])) };
   const program = runPasses({ graph: exposed, weights }, inferencePasses);
   const network = await executor.compile(program.graph, program.weights);
   const counts = new Uint32Array(model.classes);
   const sums = gates.map((gate) => new Float64Array(model.classes * gate.type.shape[1]!));
-  for await (const { images, labels, size } of options.batches) {
-    const outputs = await network.run(new Map([[inputName, images]]));
-    for (let row = 0; row < size; row++) counts[labels.data[row]!]!++;
-    gates.forEach((gate, i) => {
-      const channels = gate.type.shape[1]!;
-      const values = outputs.get(gate.name)!.data;
-      for (let row = 0; row < size; row++) {
-        const start = labels.data[row]! * channels;
-        for (let c = 0; c < channels; c++) sums[i]![start + c]! += values[row * channels + c]!;
-      }
-    });
+  try {
+    for await (const { images, labels, size } of options.batches) {
+      const outputs = await network.run(new Map([[inputName, images]]));
+      for (let row = 0; row < size; row++) counts[labels.data[row]!]!++;
+      gates.forEach((gate, i) => {
+        const channels = gate.type.shape[1]!;
+        const values = outputs.get(gate.name)!.data;
+        for (let row = 0; row < size; row++) {
+          const start = labels.data[row]! * channels;
+          for (let c = 0; c < channels; c++) sums[i]![start + c]! += values[row * channels + c]!;
+        }
+      });
+    }
+  } finally {
+    await network.dispose();
   }
-  await network.dispose();
 
   return gates.map((gate, i) => {
     const channels = gate.type.shape[1]!;
     return {
-      block: gate.name.replace(/\.gate$/, ""),
-      stage: Number(/^layer(\d+)/.exec(gate.name)![1]),
+      block: gateNodes[i]!.block?.name ?? gate.name,
+      stage: gateNodes[i]!.block?.stage ?? 0,
       channels,
       means: sums[i]!.map((sum, place) => sum / counts[Math.floor(place / channels)]!),
     };

@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { DType, Shape } from "../tensor.ts";
-import type { AnyNode, Graph, Parameter, Role, Type, Value } from "./graph.ts";
+import type { AnyNode, Graph, Parameter, Place, Role, Type, Value } from "./graph.ts";
 import { inferTypes } from "./infer.ts";
 import type { Attrs, Op, OutputCounts } from "./ops.ts";
 import { verify } from "./verify.ts";
@@ -67,7 +67,13 @@ export class GraphBuilder {
    * Adds one operation and gives its output, or its outputs as a tuple.
    * @throws SenetError `shape` where the inputs do not fit, `graph` where the name is taken.
    */
-  apply<K extends Op>(op: K, name: string, inputs: readonly Value[], attrs: Attrs[K]): Outputs<K> {
+  apply<K extends Op>(
+    op: K,
+    name: string,
+    inputs: readonly Value[],
+    attrs: Attrs[K],
+    { block, tag }: Place = {},
+  ): Outputs<K> {
     const types: readonly Type[] = inferTypes(
       op,
       name,
@@ -76,7 +82,7 @@ export class GraphBuilder {
     );
     const suffixes: readonly string[] = op in outputSuffixes ? outputSuffixes[op as keyof OutputCounts] : [""];
     const outputs = types.map((type, i) => ({ name: this.#claim(name + suffixes[i]!), type }));
-    const node = { op, name, inputs, attrs, outputs };
+    const node = { op, name, inputs, attrs, outputs, ...(block && { block }), ...(tag && { tag }) };
     this.#nodes.push(node as unknown as AnyNode);
     return (outputs.length === 1 ? outputs[0] : outputs) as Outputs<K>;
   }

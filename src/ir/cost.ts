@@ -69,7 +69,7 @@ const bytesOf = (values: readonly Value[]): number =>
   values.reduce((sum, { type }) => sum + sizeOf(type.shape) * bytesPerElement[type.dtype], 0);
 
 export function nodeCost<K extends Op>(node: Node<K>): NodeCost {
-  const squeezes = node.op === "globalAvgPool" && node.name.endsWith("se.squeeze");
+  const squeezes = node.tag === "se.squeeze";
   return {
     multiplyAdds: multiplyAddRules[node.op](node),
     squeezeAndScale: squeezes ? input(node, 0) : node.op === "seScaleAdd" || node.op === "seScale" ? first(node) : 0,

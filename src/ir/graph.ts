@@ -21,7 +21,27 @@ export interface Parameter extends Value {
   readonly role: Role;
 }
 
-export interface Node<K extends Op = Op> {
+/** A part of a network that repeats: a residual block, an Inception module. */
+export interface Block {
+  readonly name: string;
+  /** Blocks of one picture size are one stage; counted from 1. */
+  readonly stage: number;
+}
+
+/** What a node is to its network, beyond its operation. */
+export type Tag =
+  | "se.squeeze" // the mean over the positions that begins a squeeze-and-excitation block
+  | "se.gate" // the sigmoid that ends it
+  | "features" // what the classifier sees of the picture, [N, features]
+  | "head"; // the classifier
+
+/** Where a node stands. Passes and reports go by this, never by names. */
+export interface Place {
+  readonly block?: Block | undefined;
+  readonly tag?: Tag | undefined;
+}
+
+export interface Node<K extends Op = Op> extends Place {
   readonly op: K;
   readonly name: string;
   readonly inputs: readonly Value[];

@@ -10,7 +10,7 @@ test("a graph prints as a line a value", () => {
   const builder = new GraphBuilder("the end of a block");
   const branch = builder.input("branch", [2, 32, 7, 7]);
   const shortcut = builder.input("shortcut", [2, 32, 7, 7]);
-  const scope = new Scope(builder, { training: false, dtype: "float32" }, "layer1.0");
+  const scope = new Scope(builder, { training: false, dtype: "float32" }, "layer1.0").asBlock(1);
   builder.output("y", addShortcut(scope, branch, shortcut, { reduction: 16, bias: true }));
   assert.equal(
     printGraph(builder.build()),
@@ -21,12 +21,12 @@ test("a graph prints as a line a value", () => {
   bias layer1.0.se.fc1.bias: float32[2]
   weight layer1.0.se.fc2.weight: float32[32, 2, 1, 1]
   bias layer1.0.se.fc2.bias: float32[32]
-  layer1.0.se.squeeze: float32[2, 32, 1, 1] = globalAvgPool(branch)
-  layer1.0.se.fc1: float32[2, 2, 1, 1] = conv2d(layer1.0.se.squeeze, layer1.0.se.fc1.weight, layer1.0.se.fc1.bias) {stride: 1, pad: 0, groups: 1}
-  layer1.0.se.relu: float32[2, 2, 1, 1] = relu(layer1.0.se.fc1)
-  layer1.0.se.fc2: float32[2, 32, 1, 1] = conv2d(layer1.0.se.relu, layer1.0.se.fc2.weight, layer1.0.se.fc2.bias) {stride: 1, pad: 0, groups: 1}
-  layer1.0.se.gate: float32[2, 32, 1, 1] = sigmoid(layer1.0.se.fc2)
-  layer1.0.axpy: float32[2, 32, 7, 7] = seScaleAdd(layer1.0.se.gate, branch, shortcut)
+  layer1.0.se.squeeze: float32[2, 32, 1, 1] = globalAvgPool(branch) @layer1.0 #se.squeeze
+  layer1.0.se.fc1: float32[2, 2, 1, 1] = conv2d(layer1.0.se.squeeze, layer1.0.se.fc1.weight, layer1.0.se.fc1.bias) {stride: 1, pad: 0, groups: 1} @layer1.0
+  layer1.0.se.relu: float32[2, 2, 1, 1] = relu(layer1.0.se.fc1) @layer1.0
+  layer1.0.se.fc2: float32[2, 32, 1, 1] = conv2d(layer1.0.se.relu, layer1.0.se.fc2.weight, layer1.0.se.fc2.bias) {stride: 1, pad: 0, groups: 1} @layer1.0
+  layer1.0.se.gate: float32[2, 32, 1, 1] = sigmoid(layer1.0.se.fc2) @layer1.0 #se.gate
+  layer1.0.axpy: float32[2, 32, 7, 7] = seScaleAdd(layer1.0.se.gate, branch, shortcut) @layer1.0
   output y = layer1.0.axpy
 }`,
   );

@@ -1,7 +1,7 @@
 /** Where a layer is being built: its path in the model is its name in the graph and in weight files. */
 
 import type { GraphBuilder, Outputs } from "../ir/builder.ts";
-import type { Parameter, Role, Value } from "../ir/graph.ts";
+import type { Parameter, Place, Role, Tag, Value } from "../ir/graph.ts";
 import type { Attrs, Op } from "../ir/ops.ts";
 import type { DType, Shape } from "../tensor.ts";
 
@@ -16,15 +16,29 @@ export class Scope {
   readonly graph: GraphBuilder;
   readonly mode: BuildMode;
   readonly path: string;
+  /** What nodes built here belong to, and what they are. */
+  readonly place: Place;
 
-  constructor(graph: GraphBuilder, mode: BuildMode, path = "") {
+  constructor(graph: GraphBuilder, mode: BuildMode, path = "", place: Place = {}) {
     this.graph = graph;
     this.mode = mode;
     this.path = path;
+    this.place = place;
   }
 
   at(name: string | number): Scope {
-    return new Scope(this.graph, this.mode, this.path === "" ? `${name}` : `${this.path}.${name}`);
+    const path = this.path === "" ? `${name}` : `${this.path}.${name}`;
+    return new Scope(this.graph, this.mode, path, { block: this.place.block });
+  }
+
+  /** What is built in it, down to its last part, is one block of that stage. */
+  asBlock(stage: number): Scope {
+    return new Scope(this.graph, this.mode, this.path, { block: { name: this.path, stage } });
+  }
+
+  /** The node that bears this path's name is of that kind. */
+  tagged(tag: Tag): Scope {
+    return new Scope(this.graph, this.mode, this.path, { ...this.place, tag });
   }
 
   parameter(name: string, shape: Shape, role: Role): Parameter {
@@ -33,6 +47,6 @@ export class Scope {
 
   /** Adds an operation that bears this path's name. */
   apply<K extends Op>(op: K, inputs: readonly Value[], attrs: Attrs[K]): Outputs<K> {
-    return this.graph.apply(op, this.path, inputs, attrs);
+    return this.graph.apply(op, this.path, inputs, attrs, this.place);
   }
 }

@@ -5,9 +5,6 @@
 
 import type { AnyNode, Graph, Node, Value } from "../ir/graph.ts";
 
-/** A residual block or an Inception module: `layer3.5`, `inception_4b`. */
-const blockName = /^(?:layer\d+\.\d+|inception_\w+)(?=\.)/;
-
 /**
  * The same gradients from less memory, at the price of about one more forward pass.
  * @param graph a graph with gradients
@@ -18,8 +15,9 @@ export function recompute(graph: Graph, forward: Graph): Graph {
   const backwardNodes = graph.nodes.slice(forward.nodes.length);
   const blocks = new Map<string, AnyNode[]>();
   for (const node of forwardNodes) {
-    const block = blockName.exec(node.name)?.[0];
-    if (block !== undefined) blocks.set(block, [...(blocks.get(block) ?? []), node]);
+    if (node.block === undefined) continue;
+    const { name } = node.block;
+    blocks.set(name, [...(blocks.get(name) ?? []), node]);
   }
   /** What each value of a block is called when it is there a second time. */
   const again = new Map<Value, Value>();

@@ -12,6 +12,7 @@ export interface InceptionConfig {
 /** One module: four branches side by side, joined along the channels. Every convolution has batch norm and ReLU. */
 interface Module {
   readonly name: string;
+  readonly stage: number;
   /** 1×1; none where the module halves the size. */
   readonly single?: number;
   /** 1×1, then 3×3. */
@@ -23,17 +24,73 @@ interface Module {
 }
 
 const modules: readonly Module[] = [
-  { name: "3a", single: 64, triple: [64, 64], double: [64, 96, 96], pool: { kind: "average", projection: 32 } },
-  { name: "3b", single: 64, triple: [64, 96], double: [64, 96, 96], pool: { kind: "average", projection: 64 } },
-  { name: "3c", triple: [128, 160], double: [64, 96, 96], pool: { kind: "max" } },
-  { name: "4a", single: 224, triple: [64, 96], double: [96, 128, 128], pool: { kind: "average", projection: 128 } },
-  { name: "4b", single: 192, triple: [96, 128], double: [96, 128, 128], pool: { kind: "average", projection: 128 } },
-  { name: "4c", single: 160, triple: [128, 160], double: [128, 160, 160], pool: { kind: "average", projection: 128 } },
-  { name: "4d", single: 96, triple: [128, 192], double: [160, 192, 192], pool: { kind: "average", projection: 128 } },
-  { name: "4e", triple: [128, 192], double: [192, 256, 256], pool: { kind: "max" } },
-  { name: "5a", single: 352, triple: [192, 320], double: [160, 224, 224], pool: { kind: "average", projection: 128 } },
+  {
+    name: "3a",
+    stage: 1,
+    single: 64,
+    triple: [64, 64],
+    double: [64, 96, 96],
+    pool: { kind: "average", projection: 32 },
+  },
+  {
+    name: "3b",
+    stage: 1,
+    single: 64,
+    triple: [64, 96],
+    double: [64, 96, 96],
+    pool: { kind: "average", projection: 64 },
+  },
+  { name: "3c", stage: 1, triple: [128, 160], double: [64, 96, 96], pool: { kind: "max" } },
+  {
+    name: "4a",
+    stage: 2,
+    single: 224,
+    triple: [64, 96],
+    double: [96, 128, 128],
+    pool: { kind: "average", projection: 128 },
+  },
+  {
+    name: "4b",
+    stage: 2,
+    single: 192,
+    triple: [96, 128],
+    double: [96, 128, 128],
+    pool: { kind: "average", projection: 128 },
+  },
+  {
+    name: "4c",
+    stage: 2,
+    single: 160,
+    triple: [128, 160],
+    double: [128, 160, 160],
+    pool: { kind: "average", projection: 128 },
+  },
+  {
+    name: "4d",
+    stage: 2,
+    single: 96,
+    triple: [128, 192],
+    double: [160, 192, 192],
+    pool: { kind: "average", projection: 128 },
+  },
+  { name: "4e", stage: 2, triple: [128, 192], double: [192, 256, 256], pool: { kind: "max" } },
+  {
+    name: "5a",
+    stage: 3,
+    single: 352,
+    triple: [192, 320],
+    double: [160, 224, 224],
+    pool: { kind: "average", projection: 128 },
+  },
   // The one pooling of stride 1 that takes the maximum (architectures.md, trap 12).
-  { name: "5b", single: 352, triple: [192, 320], double: [192, 224, 224], pool: { kind: "max", projection: 128 } },
+  {
+    name: "5b",
+    stage: 3,
+    single: 352,
+    triple: [192, 320],
+    double: [192, 224, 224],
+    pool: { kind: "max", projection: 128 },
+  },
 ];
 
 /** `image [N,3,H,W] → logits [N,classes]` */
@@ -45,7 +102,7 @@ export function inception(scope: Scope, image: Value, { se }: InceptionConfig, c
   x = normedRelu(scope, "3", x, { out: 192, kernel: 3 });
   x = scope.at("pool2").apply("maxPool", [x], halve);
   for (const [i, module] of modules.entries()) {
-    const at = scope.at(`inception_${module.name}`);
+    const at = scope.at(`inception_${module.name}`).asBlock(module.stage);
     x = scaleChannels(at, branches(at, x, module), seOfBlock(se, i));
   }
   return head(scope, x, 0, classes);

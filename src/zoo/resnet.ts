@@ -59,7 +59,10 @@ export function resnet(scope: Scope, image: Value, config: ResNetConfig, classes
   depths.forEach((depth, stage) => {
     const width = widths[stage]!;
     for (let block = 0; block < depth; block++) {
-      const at = scope.at(`layer${stage + 1}`).at(block);
+      const at = scope
+        .at(`layer${stage + 1}`)
+        .at(block)
+        .asBlock(stage + 1);
       const stride = stage > 0 && block === 0 ? 2 : 1;
       const options = { out: width * expansion, stride, projection, se: seOfBlock(config.se, blocks++) };
       x =
@@ -77,12 +80,12 @@ export const keepName = "dropout.keep";
 /** Global average, dropout when training, classifier. Global, so that any picture size works (architectures.md, trap 13). */
 export function head(scope: Scope, x: Value, dropout: number, classes: number): Value {
   const pooled = scope.at("pool").apply("globalAvgPool", [x], {});
-  let features = scope.at("flatten").apply("flatten", [pooled], {});
+  let features = scope.at("flatten").tagged("features").apply("flatten", [pooled], {});
   if (dropout > 0 && scope.mode.training) {
     const keep = scope.graph.input(keepName, features.type.shape, scope.mode.dtype);
     features = scope.at("dropout").apply("dropout", [features, keep], {});
   }
-  return linear(scope.at("fc"), features, classes);
+  return linear(scope.at("fc").tagged("head"), features, classes);
 }
 
 /** `convN`, `bnN`, ReLU: the unit that stems and Inception modules are made of. */
