@@ -224,14 +224,16 @@ for name, x in {"plain": randn(4, 7), "large": randn(3, 5, scale=200.0), "one-cl
 
 
 def cross_entropy(name, logits, labels, smoothing):
+    classes = logits.shape[1]
+    targets = F.one_hot(labels, classes).double() * (1 - smoothing) + smoothing / classes
+    targets = targets.float().double()
     case(
         f"softmaxCrossEntropy/{name}",
         "softmaxCrossEntropy",
-        lambda logits, labels: F.cross_entropy(logits, labels, label_smoothing=smoothing),
-        {"logits": logits, "labels": labels},
+        F.cross_entropy,
+        {"logits": logits, "targets": targets},
         outputs=("loss",),
         gradients=("logits",),
-        labelSmoothing=smoothing,
     )
 
 
@@ -280,6 +282,20 @@ for name, (start, length) in {"gradient-first": (0, 2), "gradient-middle": (1, 3
     slice_ = lambda x: x[:, start : start + length].contiguous()
     inputs = {"x": randn(2, 5, 3, 4)}
     case(f"channelSlice/{name}", "channelSlice", slice_, inputs, gradients=("x",), start=start, length=length)
+
+# Soft targets: of two classes, and such as do not sum to one.
+mixed = torch.softmax(torch.randn(4, 7), 1).double()
+for name, logits, targets in [
+    ("soft", randn(4, 7), mixed.float().double()),
+    ("unnormalised", randn(3, 5), (torch.rand(3, 5) * 2).double()),
+]:
+    inputs = {"logits": logits, "targets": targets}
+    case(f"softmaxCrossEntropy/{name}", "softmaxCrossEntropy", F.cross_entropy, inputs, ("loss",), ("logits",))
+
+for name, shape, scale in [("plain", (4, 7), 1.0), ("batch1", (1, 10), 1.0), ("large", (3, 5), 200.0)]:
+    inputs = {"logits": randn(*shape, scale=scale), "targets": torch.rand(*shape).double()}
+    bce = F.binary_cross_entropy_with_logits
+    case(f"binaryCrossEntropy/{name}", "binaryCrossEntropy", bce, inputs, ("loss",), ("logits",))
 
 path = pathlib.Path(__file__).with_name("ops.safetensors")
 safetensors.save(path, tensors, {"cases": json.dumps(cases, separators=(",", ":")), "torch": torch.__version__})

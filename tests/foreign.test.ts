@@ -8,12 +8,13 @@ import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { graphCost } from "../src/ir/cost.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
+import { hardTargets } from "../src/train/targets.ts";
 import { importCaffeNetwork } from "../src/weights/caffe-network.ts";
 import { type CaffeLayer, parseCaffemodel } from "../src/weights/caffemodel.ts";
 import { namingByName } from "../src/weights/maps/rename.ts";
 import { openWeights } from "../src/weights/open.node.ts";
 import { parsePrototxt } from "../src/weights/prototxt.ts";
-import { inferenceGraph, inputName, labelsName, lossGraph, type Model, model, zooEntry } from "../src/zoo/index.ts";
+import { inferenceGraph, inputName, lossGraph, type Model, model, targetsName, zooEntry } from "../src/zoo/index.ts";
 import { type CaffePart, caffeLayers } from "./caffe.ts";
 import { formulaLabels, formulaPictures, formulaWeights, uniform } from "./formula.ts";
 import { assertClose, golden, needsShared, sharedData } from "./support.ts";
@@ -151,7 +152,7 @@ for (const name of ["resnet-20", "se-resnet-20"]) {
     const graph = differentiate(lossGraph(padded(name), { batch: 2, imageSize: 16 }));
     const inputs = new Map([
       [inputName, formulaPictures(2, 16, 0)],
-      [labelsName, formulaLabels(2, 10, 0)],
+      [targetsName, hardTargets(formulaLabels(2, 10, 0), { dtype: "float32", shape: [2, 10] })],
     ]);
     const run = async (executor: typeof ortExecutor) => {
       const executable = await executor.compile(graph, formulaWeights(graph));

@@ -90,9 +90,8 @@ export const vjpRules: VjpRules = {
     return [back.emit("concat", "", parts, {})];
   },
   flatten: (back, { inputs }, dy) => [back.emit("flattenBackward", "", [dy], { inputShape: inputs[0]!.type.shape })],
-  softmaxCrossEntropy: (back, { inputs, attrs }, dy) => [
-    back.emit("softmaxCrossEntropyBackward", "", [...inputs, dy], attrs),
-  ],
+  softmaxCrossEntropy: (back, { inputs }, dy) => [back.emit("softmaxCrossEntropyBackward", "", [...inputs, dy], {})],
+  binaryCrossEntropy: (back, { inputs }, dy) => [back.emit("binaryCrossEntropyBackward", "", [...inputs, dy], {})],
 
   runningAverage: notDifferentiable,
   softmax: notDifferentiable,
@@ -113,6 +112,7 @@ export const vjpRules: VjpRules = {
   seScaleBackward: notDifferentiable,
   flattenBackward: notDifferentiable,
   softmaxCrossEntropyBackward: notDifferentiable,
+  binaryCrossEntropyBackward: notDifferentiable,
 };
 
 const biasGradient = (back: Backward, bias: Value | undefined, dy: Value): Value | undefined =>

@@ -1,6 +1,5 @@
-/** Probabilities and the loss in TypeScript, row by row and in double precision: numbers that are few beside a network's. */
+/** Probabilities and losses in TypeScript, row by row and in double precision: numbers that are few beside a network's. */
 
-import { SenetError } from "../errors.ts";
 import type { TensorData } from "../tensor.ts";
 
 /** The logarithms of the probabilities of one row. The largest logit is taken out first, so that nothing overflows. */
@@ -20,56 +19,55 @@ export function softmax(logits: TensorData, rows: number, into: TensorData): voi
   for (let n = 0; n < rows; n++) into.set(logSoftmax(logits, n, classes).map(Math.exp), n * classes);
 }
 
-/**
- * The mean over the rows; the target is `1 − smoothing` on the label and `smoothing / K` everywhere.
- * @throws SenetError `data` where a label is no class
- */
-export function crossEntropy(logits: TensorData, labels: TensorData, smoothing: number): number {
-  const rows = labels.length;
-  const classes = logits.length / rows;
-  let sum = 0;
-  for (let n = 0; n < rows; n++) {
-    const logarithms = logSoftmax(logits, n, classes);
-    const everywhere = logarithms.reduce((total, logarithm) => total + logarithm) / classes;
-    sum -= (1 - smoothing) * logarithms[labelOf(labels, n, classes)]! + smoothing * everywhere;
-  }
-  return sum / rows;
+/** A loss of `logits [N,K], targets [N,K]`, and its gradient with respect to the logits. */
+export interface Loss {
+  readonly value: (logits: TensorData, targets: TensorData, rows: number) => number;
+  /** @param dloss the gradient that comes in */
+  readonly gradient: (logits: TensorData, targets: TensorData, rows: number, dloss: number, into: TensorData) => void;
 }
 
-/**
- * `dlogits = dloss / N · (softmax − target)`
- * @throws SenetError `data` where a label is no class
- */
-export function crossEntropyBackward(
-  logits: TensorData,
-  labels: TensorData,
-  gradient: number,
-  smoothing: number,
-  into: TensorData,
-): void {
-  const rows = labels.length;
-  const classes = logits.length / rows;
-  const scale = gradient / rows;
-  for (let n = 0; n < rows; n++) {
-    const logarithms = logSoftmax(logits, n, classes);
-    const label = labelOf(labels, n, classes);
-    for (let k = 0; k < classes; k++) {
-      const target = (k === label ? 1 - smoothing : 0) + smoothing / classes;
-      into[n * classes + k] = scale * (Math.exp(logarithms[k]!) - target);
+/** The mean over the rows of `−Σ target · log softmax`. */
+export const softmaxCrossEntropy: Loss = {
+  value(logits, targets, rows) {
+    const classes = logits.length / rows;
+    let sum = 0;
+    for (let n = 0; n < rows; n++) {
+      const logarithms = logSoftmax(logits, n, classes);
+      for (let k = 0; k < classes; k++) sum -= targets[n * classes + k]! * logarithms[k]!;
     }
-  }
-}
+    return sum / rows;
+  },
 
-/** @throws SenetError `data` where the label is no class: it would silently train towards nothing. */
-export function labelOf(labels: TensorData, n: number, classes: number): number {
-  const label = labels[n]!;
-  if (label < 0 || label >= classes) {
-    throw new SenetError("data", "a label is no class of the network", {
-      where: `label ${n} of the batch`,
-      expected: `0 to ${classes - 1}`,
-      found: `${label}`,
-      hint: "build the network with as many classes as the data has",
-    });
-  }
-  return label;
-}
+  /** `dloss / N · (Σ target · softmax − target)` */
+  gradient(logits, targets, rows, dloss, into) {
+    const classes = logits.length / rows;
+    const scale = dloss / rows;
+    for (let n = 0; n < rows; n++) {
+      const logarithms = logSoftmax(logits, n, classes);
+      let total = 0;
+      for (let k = 0; k < classes; k++) total += targets[n * classes + k]!;
+      for (let k = 0; k < classes; k++) {
+        const at = n * classes + k;
+        into[at] = scale * (total * Math.exp(logarithms[k]!) - targets[at]!);
+      }
+    }
+  },
+};
+
+/** The mean over all elements of `log(1 + e^x) − target · x`, the cross-entropy of a sigmoid. */
+export const binaryCrossEntropy: Loss = {
+  value(logits, targets) {
+    let sum = 0;
+    for (let i = 0; i < logits.length; i++) {
+      const x = logits[i]!;
+      sum += Math.max(x, 0) - targets[i]! * x + Math.log1p(Math.exp(-Math.abs(x)));
+    }
+    return sum / logits.length;
+  },
+
+  /** `dloss / (N · K) · (sigmoid − target)` */
+  gradient(logits, targets, _rows, dloss, into) {
+    const scale = dloss / logits.length;
+    for (let i = 0; i < logits.length; i++) into[i] = scale * (1 / (1 + Math.exp(-logits[i]!)) - targets[i]!);
+  },
+};

@@ -61,6 +61,8 @@ const multiplyAddRules: { readonly [K in Op]: (node: Node<K>) => number } = {
   softmax: none,
   softmaxCrossEntropy: none,
   softmaxCrossEntropyBackward: none,
+  binaryCrossEntropy: none,
+  binaryCrossEntropyBackward: none,
   after: none,
   fill: none,
 };

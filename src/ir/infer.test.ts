@@ -8,7 +8,6 @@ import type { Attrs, Op } from "./ops.ts";
 
 const f = (...shape: number[]): Type => ({ dtype: "float32", shape });
 const d = (...shape: number[]): Type => ({ dtype: "float64", shape });
-const i = (...shape: number[]): Type => ({ dtype: "int32", shape });
 
 interface Misfit {
   readonly because: string;
@@ -264,21 +263,41 @@ const examples: { readonly [K in Op]: Example<K> } = {
   },
   softmax: { attrs: {}, inputs: [f(2, 3)], outputs: [f(2, 3)], misfits: [{ because: "rank", inputs: [f(3)] }] },
   softmaxCrossEntropy: {
-    attrs: { labelSmoothing: 0 },
-    inputs: [f(2, 3), i(2)],
+    attrs: {},
+    inputs: [f(2, 3), f(2, 3)],
     outputs: [f()],
     misfits: [
-      { because: "labels do not fit", inputs: [f(2, 3), i(3)] },
-      { because: "labels do not fit", inputs: [f(2, 3), f(2)] },
+      { because: "differ in shape", inputs: [f(2, 3), f(2, 4)] },
+      { because: "rank", inputs: [f(2), f(2)] },
+      { because: "mix dtypes", inputs: [f(2, 3), d(2, 3)] },
     ],
   },
   softmaxCrossEntropyBackward: {
-    attrs: { labelSmoothing: 0 },
-    inputs: [f(2, 3), i(2), f()],
+    attrs: {},
+    inputs: [f(2, 3), f(2, 3), f()],
     outputs: [f(2, 3)],
     misfits: [
-      { because: "rank", inputs: [f(2, 3), i(2), f(2)] },
-      { because: "labels do not fit", inputs: [f(2, 3), i(1), f()] },
+      { because: "rank", inputs: [f(2, 3), f(2, 3), f(2)] },
+      { because: "differ in shape", inputs: [f(2, 3), f(1, 3), f()] },
+    ],
+  },
+  binaryCrossEntropy: {
+    attrs: {},
+    inputs: [f(2, 3), f(2, 3)],
+    outputs: [f()],
+    misfits: [
+      { because: "differ in shape", inputs: [f(2, 3), f(2, 4)] },
+      { because: "rank", inputs: [f(2), f(2)] },
+      { because: "mix dtypes", inputs: [f(2, 3), d(2, 3)] },
+    ],
+  },
+  binaryCrossEntropyBackward: {
+    attrs: {},
+    inputs: [f(2, 3), f(2, 3), f()],
+    outputs: [f(2, 3)],
+    misfits: [
+      { because: "rank", inputs: [f(2, 3), f(2, 3), f(2)] },
+      { because: "differ in shape", inputs: [f(2, 3), f(1, 3), f()] },
     ],
   },
   fill: { attrs: { value: 1, shape: [2, 3], dtype: "float64" }, inputs: [], outputs: [d(2, 3)], misfits: [] },

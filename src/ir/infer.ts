@@ -243,26 +243,25 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
     return [{ dtype: dy.dtype, shape: attrs.inputShape }];
   },
   softmax: (inputs, _attrs, fail) => [at(inputs, 0, 2, fail)],
-  softmaxCrossEntropy: (inputs, _attrs, fail) => {
-    const logits = labelsFit(inputs, fail);
-    return [{ dtype: logits.dtype, shape: [] }];
-  },
-  softmaxCrossEntropyBackward: (inputs, _attrs, fail) => {
-    const logits = labelsFit(inputs, fail);
-    at(inputs, 2, 0, fail);
-    return [logits];
-  },
+  softmaxCrossEntropy: (inputs, _attrs, fail) => lossType(inputs, fail),
+  softmaxCrossEntropyBackward: (inputs, _attrs, fail) => lossGradient(inputs, fail),
+  binaryCrossEntropy: (inputs, _attrs, fail) => lossType(inputs, fail),
+  binaryCrossEntropyBackward: (inputs, _attrs, fail) => lossGradient(inputs, fail),
   after: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
   fill: (_inputs, attrs) => [{ dtype: attrs.dtype, shape: attrs.shape }],
 };
 
-function labelsFit(inputs: readonly Type[], fail: Fail): Type {
-  const logits = at(inputs, 0, 2, fail);
-  const labels = at(inputs, 1, 1, fail);
-  if (labels.dtype !== "int32" || labels.shape[0] !== logits.shape[0]) {
-    fail("labels do not fit the logits", `int32[${logits.shape[0]}]`, formatType(labels));
-  }
-  return logits;
+/** Of `logits [N,K], targets [N,K]`. */
+function lossType(inputs: readonly Type[], fail: Fail): readonly Type[] {
+  at(inputs, 0, 2, fail);
+  return [{ dtype: same(inputs, 0, 1, fail).dtype, shape: [] }];
+}
+
+/** Of `logits, targets, dloss []`. */
+function lossGradient(inputs: readonly Type[], fail: Fail): readonly Type[] {
+  lossType(inputs, fail);
+  at(inputs, 2, 0, fail);
+  return [inputs[0]!];
 }
 
 /**
@@ -278,8 +277,6 @@ export function inferTypes<K extends Op>(
   const fail: Fail = (what, expected, found) => {
     throw new SenetError("shape", what, { where: `${name} (${op})`, expected, found });
   };
-  // Operations do not mix float32 and float64; int32 appears as labels only.
-  const floats = inputs.filter((type) => type.dtype !== "int32");
-  if (new Set(floats.map((type) => type.dtype)).size > 1) fail("inputs mix dtypes", "one float dtype", shapes(inputs));
+  if (new Set(inputs.map((type) => type.dtype)).size > 1) fail("inputs mix dtypes", "one dtype", shapes(inputs));
   return inferRules[op](inputs, attrs, fail);
 }

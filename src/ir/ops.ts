@@ -101,10 +101,14 @@ export interface Attrs {
   flattenBackward: { readonly inputShape: Shape };
   /** `[N, K] → [N, K]`, rows sum to 1. */
   softmax: {};
-  /** `logits [N,K], labels int32 [N] → mean loss []`; the target is (1 − labelSmoothing) on the label plus labelSmoothing/K everywhere. */
-  softmaxCrossEntropy: { readonly labelSmoothing: number };
-  /** `logits, labels, dloss [] → dlogits` */
-  softmaxCrossEntropyBackward: { readonly labelSmoothing: number };
+  /** `logits [N,K], targets [N,K] → loss []`: the mean over the rows of −Σ target · log softmax. Targets may be soft. */
+  softmaxCrossEntropy: {};
+  /** `logits, targets, dloss [] → dlogits` */
+  softmaxCrossEntropyBackward: {};
+  /** `logits [N,K], targets [N,K] → loss []`: the mean over all elements; each class is a yes or no of its own. */
+  binaryCrossEntropy: {};
+  /** `logits, targets, dloss [] → dlogits` */
+  binaryCrossEntropyBackward: {};
   /**
    * `x, cues... → x`: x itself, but not before the cues are there. Holds back what an engine with an order of its own
    * would compute too early (passes/recompute.ts).

@@ -6,7 +6,7 @@ import type { Graph } from "../ir/graph.ts";
 import { verify } from "../ir/verify.ts";
 import { zeros } from "../tensor.ts";
 import { initialWeights } from "../weights/init.ts";
-import { inputName, labelsName, lossGraph, model } from "../zoo/index.ts";
+import { inputName, lossGraph, model, targetsName } from "../zoo/index.ts";
 import { recompute } from "./recompute.ts";
 
 const forward = lossGraph(model("se-resnet-20", 4), { batch: 2, imageSize: 16 });
@@ -43,10 +43,11 @@ test("recomputing gives the same gradients to the last bit", async () => {
   image.data.forEach((_, i) => {
     image.data[i] = Math.sin(i);
   });
-  const labels = zeros("int32", [2]);
+  const targets = zeros("float32", [2, 4]);
+  targets.data.fill(0.25);
   const inputs = new Map([
     [inputName, image],
-    [labelsName, labels],
+    [targetsName, targets],
   ]);
   const [a, b] = await Promise.all(
     [graph, less].map(async (one) => (await referenceExecutor.compile(one, weights)).run(inputs)),

@@ -5,9 +5,10 @@ import { differentiate } from "../autodiff/differentiate.ts";
 import { SenetError } from "../errors.ts";
 import { ortExecutor } from "../executors/ort/executor.node.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
-import { inputName, labelsName, lossGraph, type Model } from "../zoo/index.ts";
+import { inputName, lossGraph, type Model, targetsName } from "../zoo/index.ts";
 import { firstNonFinite } from "./diagnose.ts";
 import { TrainingStep } from "./step.ts";
+import { hardTargets } from "./targets.ts";
 
 // The smallest network with all that SE-ResNets have.
 const tiny: Model = {
@@ -35,7 +36,7 @@ const graph = differentiate(loss);
 const inputs = () =>
   new Map([
     [inputName, formulaPictures(batch, 4, 0)],
-    [labelsName, formulaLabels(batch, 3, 0)],
+    [targetsName, hardTargets(formulaLabels(batch, 3, 0), { dtype: "float32", shape: [batch, 3] })],
   ]);
 const options = {
   batchSize: batch,
@@ -76,7 +77,7 @@ for (const executor of [referenceExecutor, ortExecutor]) {
     const before = new Map([...weights].map(([name, { data }]) => [name, [...data]]));
     const step = await TrainingStep.create(executor, tiny, weights, options);
     const given = inputs();
-    const run = step.run(given.get(inputName)!, given.get(labelsName)!, 0.1, {
+    const run = step.run(given.get(inputName)!, given.get(targetsName)!, 0.1, {
       index: 97,
       where: "epoch 3, step 17 of 40",
     });
@@ -108,7 +109,7 @@ test("a gradient that is not finite stops the step even where the loss is finite
   weights.get("bn1.weight")!.data.fill(3e38);
   const step = await TrainingStep.create(referenceExecutor, tiny, weights, options);
   const given = inputs();
-  const run = step.run(given.get(inputName)!, given.get(labelsName)!, 0.1);
+  const run = step.run(given.get(inputName)!, given.get(targetsName)!, 0.1);
   await assert.rejects(run, (error) => {
     assert.ok(error instanceof SenetError && error.code === "training");
     assert.match(error.message, /^the gradient is not a finite number/);

@@ -4,17 +4,21 @@ import { differentiate } from "../autodiff/differentiate.ts";
 import { SenetError } from "../errors.ts";
 import { countCorrect } from "../evaluate/metrics.ts";
 import type { Executor, PlanFacts, Trainer, TrainingOptions, Weights } from "../executors/executor.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { Graph, Type } from "../ir/graph.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor } from "../tensor.ts";
-import { dropoutRates, inputName, labelsName, lossGraph, type Model } from "../zoo/index.ts";
+import { dropoutRates, inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
 import { firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
 import { Sgd, type SgdConfig } from "./sgd.ts";
+import { labelsOf, targetsOf } from "./targets.ts";
 
 export interface StepOptions extends TrainingOptions {
   readonly batchSize: number;
   readonly imageSize: number;
+  /** Default: softmax cross-entropy. */
+  readonly loss?: Loss;
+  /** Of targets that are given as labels. */
   readonly labelSmoothing: number;
   /** Seed of dropout, for the networks that have it; default 0. */
   readonly seed?: number;
@@ -32,7 +36,7 @@ export interface StepPosition {
 }
 
 export interface StepResult {
-  /** Mean cross-entropy over the batch. */
+  /** The mean over the batch. */
   readonly loss: number;
   /** Pictures whose label has the largest logit. */
   readonly correct: number;
@@ -48,6 +52,7 @@ export class TrainingStep {
   readonly #weights: Weights;
   readonly sgd: Sgd;
   readonly #dropout: Dropout;
+  readonly #labelSmoothing: number;
 
   private constructor(
     executor: Executor,
@@ -56,6 +61,7 @@ export class TrainingStep {
     weights: Weights,
     sgd: Sgd,
     dropout: Dropout,
+    labelSmoothing: number,
   ) {
     this.#executor = executor;
     this.#graph = graph;
@@ -63,6 +69,7 @@ export class TrainingStep {
     this.#weights = weights;
     this.sgd = sgd;
     this.#dropout = dropout;
+    this.#labelSmoothing = labelSmoothing;
   }
 
   /** @param velocities the optimiser's state of an earlier run; fresh without */
@@ -73,30 +80,38 @@ export class TrainingStep {
     options: StepOptions,
     velocities?: ReadonlyMap<string, Tensor>,
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, labelSmoothing, sgd, seed = 0 } = options;
-    const forward = lossGraph(model, { batch: batchSize, imageSize, labelSmoothing });
+    const { batchSize, imageSize, loss, labelSmoothing, sgd, seed = 0 } = options;
+    const forward = lossGraph(model, { batch: batchSize, imageSize, ...(loss && { loss }) });
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const rule = new Sgd(graph, sgd, velocities);
     const trainer = await executor.compileTraining(graph, weights, rule, options);
-    return new TrainingStep(executor, graph, trainer, weights, rule, new Dropout(graph, dropoutRates(model), seed));
+    return new TrainingStep(
+      executor,
+      graph,
+      trainer,
+      weights,
+      rule,
+      new Dropout(graph, dropoutRates(model), seed),
+      labelSmoothing,
+    );
   }
 
   /**
    * @param images float32 `[N,3,S,S]`
-   * @param labels int32 `[N]`
+   * @param target labels int32 `[N]`, or targets float32 `[N,classes]`
    * @throws SenetError `training` where the loss or a gradient is not finite; the trainable weights are then as before
    */
   async run(
     images: Tensor,
-    labels: Tensor,
+    target: Tensor,
     learningRate: number,
     position: StepPosition = { index: 0 },
   ): Promise<StepResult> {
     const { index, where } = position;
     const inputs = new Map([
       [inputName, images],
-      [labelsName, labels],
+      [targetsName, targetsOf(target, this.#targetType, this.#labelSmoothing)],
     ]);
     this.#dropout.feed(inputs, index);
     const { outputs, finite, optimiserMilliseconds } = await this.#trainer.step(inputs, learningRate);
@@ -111,7 +126,11 @@ export class TrainingStep {
         hint: "a lower learning rate, or a longer warm-up",
       });
     }
-    return { loss, correct: countCorrect(outputs.get("logits")!, labels, 1), optimiserMilliseconds };
+    return { loss, correct: countCorrect(outputs.get("logits")!, labelsOf(target), 1), optimiserMilliseconds };
+  }
+
+  get #targetType(): Type {
+    return this.#graph.inputs.find(({ name }) => name === targetsName)!.type;
   }
 
   /** Of an engine that plans steps and memory itself. */

@@ -173,7 +173,7 @@ export interface GraphOptions {
 }
 
 export const inputName = "image";
-export const labelsName = "labels";
+export const targetsName = "targets";
 export { keepName } from "./resnet.ts";
 
 /** What each dropout of a network drops: the rate by the name of the input that tells what to keep. */
@@ -231,11 +231,14 @@ function build(scope: Scope, image: Value, { config, classes }: Model): Value {
 export const inferenceGraph = (model: Model, options: GraphOptions): Graph =>
   finish(model, false, options).builder.build();
 
-/** `image, labels int32 [N] → logits, loss []`, batch norm by the batch; running statistics are the graph's updates. */
-export function lossGraph(model: Model, options: GraphOptions & { readonly labelSmoothing?: number }): Graph {
+/** What logits are compared with targets by: of classes that exclude each other, or of a yes or no for each class. */
+export type Loss = "softmaxCrossEntropy" | "binaryCrossEntropy";
+
+/** `image, targets [N,classes] → logits, loss []`, batch norm by the batch; running statistics are the graph's updates. */
+export function lossGraph(model: Model, options: GraphOptions & { readonly loss?: Loss }): Graph {
   const { builder, logits } = finish(model, true, options);
-  const labels = builder.input(labelsName, [options.batch], "int32");
-  const { labelSmoothing = 0 } = options;
-  builder.output("loss", builder.apply("softmaxCrossEntropy", "loss", [logits, labels], { labelSmoothing }));
+  const targets = builder.input(targetsName, logits.type.shape, logits.type.dtype);
+  const { loss = "softmaxCrossEntropy" } = options;
+  builder.output("loss", builder.apply(loss, "loss", [logits, targets], {}));
   return builder.build();
 }

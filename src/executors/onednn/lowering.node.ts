@@ -40,7 +40,6 @@ export class Lowering {
   readonly forward = new Map<AnyNode, Primitive>();
   /** What forward primitives keep for backward ones. */
   readonly workspaces = new Map<AnyNode, Place>();
-  readonly labels = new Map<Value, Int32Array>();
   /** The ReLUs that batch norms do, by the batch's mean, which their backward operations have too. */
   readonly fusedNorms = new Map<Value, AnyNode>();
   /** The gradients behind those ReLUs. */
@@ -245,14 +244,9 @@ export class Lowering {
     return this.#parameters.has(value);
   }
 
-  /** Memory of an input; labels are read by functions of ours only. */
-  input(value: Value): Float32Array | Int32Array {
-    const { dtype, shape } = value.type;
-    if (dtype === "int32") {
-      const data = new Int32Array(sizeOf(shape));
-      this.labels.set(value, data);
-      return data;
-    }
+  /** Memory of an input. */
+  input(value: Value): Float32Array {
+    const { shape } = value.type;
     const data = new Float32Array(sizeOf(shape));
     const place = this.plan.fixed(this.plan.describe(shape, "f32", "plain"), data);
     this.set(value, place);

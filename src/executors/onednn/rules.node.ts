@@ -2,7 +2,7 @@
 
 import type { Op } from "../../ir/ops.ts";
 import { sizeOf } from "../../tensor.ts";
-import { crossEntropy, crossEntropyBackward, softmax } from "../loss.ts";
+import { binaryCrossEntropy, type Loss, softmax, softmaxCrossEntropy } from "../loss.ts";
 import type { Rule } from "./lowering.node.ts";
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from "./rules-conv.node.ts";
 import { add, channelSlice, concat, seScale, seScaleAdd, seScaleBackward } from "./rules-join.node.ts";
@@ -17,6 +17,8 @@ import {
   maxPoolBackward,
 } from "./rules-pool.node.ts";
 import { Arg } from "./spec.ts";
+
+type LossOp = "softmaxCrossEntropy" | "binaryCrossEntropy";
 
 /** ReLU and sigmoid that nothing before them has done. */
 const activation: Rule<"relu" | "sigmoid"> = (lowering, node) => {
@@ -98,25 +100,29 @@ const softmaxRule: Rule<"softmax"> = (lowering, node) => {
   lowering.plan.host(node.name, [x], [y], () => softmax(from.data, rows, into.data));
 };
 
-const softmaxCrossEntropy: Rule<"softmaxCrossEntropy"> = (lowering, node) => {
-  const logits = lowering.plain(node.inputs[0]!);
-  const labels = lowering.labels.get(node.inputs[1]!)!;
-  const loss = lowering.makePlain(node.outputs[0]!);
-  const [from, into] = [lowering.plan.array(logits), lowering.plan.array(loss)];
-  lowering.plan.host(node.name, [logits], [loss], () => {
-    into.data[0] = crossEntropy(from.data, labels, node.attrs.labelSmoothing);
-  });
-};
+const lossRule =
+  (loss: Loss): Rule<LossOp> =>
+  (lowering, node) => {
+    const places = [lowering.plain(node.inputs[0]!), lowering.plain(node.inputs[1]!)] as const;
+    const result = lowering.makePlain(node.outputs[0]!);
+    const [logits, targets, into] = [...places, result].map((place) => lowering.plan.array(place));
+    const rows = node.inputs[0]!.type.shape[0]!;
+    lowering.plan.host(node.name, places, [result], () => {
+      into!.data[0] = loss.value(logits!.data, targets!.data, rows);
+    });
+  };
 
-const softmaxCrossEntropyBackward: Rule<"softmaxCrossEntropyBackward"> = (lowering, node) => {
-  const [logits, gradient] = [lowering.plain(node.inputs[0]!), lowering.plain(node.inputs[2]!)];
-  const labels = lowering.labels.get(node.inputs[1]!)!;
-  const result = lowering.makePlain(node.outputs[0]!);
-  const [from, scale, into] = [logits, gradient, result].map((place) => lowering.plan.array(place));
-  lowering.plan.host(node.name, [logits, gradient], [result], () =>
-    crossEntropyBackward(from!.data, labels, scale!.data[0]!, node.attrs.labelSmoothing, into!.data),
-  );
-};
+const lossGradientRule =
+  (loss: Loss): Rule<`${LossOp}Backward`> =>
+  (lowering, node) => {
+    const places = node.inputs.map((input) => lowering.plain(input));
+    const result = lowering.makePlain(node.outputs[0]!);
+    const [logits, targets, dloss, into] = [...places, result].map((place) => lowering.plan.array(place));
+    const rows = node.inputs[0]!.type.shape[0]!;
+    lowering.plan.host(node.name, places, [result], () =>
+      loss.gradient(logits!.data, targets!.data, rows, dloss!.data[0]!, into!.data),
+    );
+  };
 
 /** Steps run in the order of the graph anyway. */
 const after: Rule<"after"> = (lowering, node) => {
@@ -162,8 +168,10 @@ export const rules: { readonly [K in Op]: Rule<K> } = {
   flatten: reshape,
   flattenBackward: reshape,
   softmax: softmaxRule,
-  softmaxCrossEntropy,
-  softmaxCrossEntropyBackward,
+  softmaxCrossEntropy: lossRule(softmaxCrossEntropy),
+  softmaxCrossEntropyBackward: lossGradientRule(softmaxCrossEntropy),
+  binaryCrossEntropy: lossRule(binaryCrossEntropy),
+  binaryCrossEntropyBackward: lossGradientRule(binaryCrossEntropy),
   after,
   fill,
 };

@@ -1,11 +1,12 @@
-/** The classifier's end: flattening, softmax and the loss. */
+/** The classifier's end: flattening, softmax and the losses. */
 
 import type { Value } from "../../ir/graph.ts";
+import { sizeOf } from "../../tensor.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-export const headRules: Rules<
-  "flatten" | "flattenBackward" | "softmax" | "softmaxCrossEntropy" | "softmaxCrossEntropyBackward"
-> = {
+type LossOp = "softmaxCrossEntropy" | "binaryCrossEntropy";
+
+export const headRules: Rules<"flatten" | "flattenBackward" | "softmax" | LossOp | `${LossOp}Backward`> = {
   flatten: (l, { inputs }) => [l.emit.node("Flatten", [l.get(inputs[0]!)], { axis: { int: 1 } })],
 
   flattenBackward: (l, { inputs, attrs }) => [
@@ -14,30 +15,41 @@ export const headRules: Rules<
 
   softmax: (l, { inputs }) => [l.emit.node("Softmax", [l.get(inputs[0]!)], { axis: { int: 1 } })],
 
-  softmaxCrossEntropy: (l, { inputs, attrs }) => {
+  softmaxCrossEntropy: (l, { inputs }) => {
     const { emit } = l;
-    const [logits, labels] = inputs as [Value, Value];
+    const [logits, targets] = inputs as [Value, Value];
     const logProbabilities = emit.node("LogSoftmax", [l.get(logits)], { axis: { int: 1 } });
-    const products = emit.node("Mul", [targets(l, labels, logits, attrs.labelSmoothing), logProbabilities]);
+    const products = emit.node("Mul", [l.get(targets), logProbabilities]);
     const rows = emit.node("ReduceSum", [products, emit.ints(1)], { keepdims: { int: 0 } });
     return [emit.node("Neg", [emit.node("ReduceMean", [rows, emit.ints(0)], { keepdims: { int: 0 } })])];
   },
 
-  softmaxCrossEntropyBackward: (l, { inputs, attrs }) => {
+  softmaxCrossEntropyBackward: (l, { inputs }) => {
     const { emit } = l;
-    const [logits, labels, dloss] = inputs as [Value, Value, Value];
+    const [logits, targets, dloss] = inputs as [Value, Value, Value];
     const probabilities = emit.node("Softmax", [l.get(logits)], { axis: { int: 1 } });
-    const excess = emit.node("Sub", [probabilities, targets(l, labels, logits, attrs.labelSmoothing)]);
-    const share = emit.node("Mul", [l.get(dloss), emit.float(1 / logits.type.shape[0]!)]);
-    return [emit.node("Mul", [excess, share])];
+    const totals = emit.node("ReduceSum", [l.get(targets), emit.ints(1)], { keepdims: { int: 1 } });
+    const excess = emit.node("Sub", [emit.node("Mul", [probabilities, totals]), l.get(targets)]);
+    return [share(l, excess, dloss, logits.type.shape[0]!)];
+  },
+
+  binaryCrossEntropy: (l, { inputs }) => {
+    const { emit } = l;
+    const [logits, targets] = inputs as [Value, Value];
+    const products = emit.node("Mul", [l.get(targets), l.get(logits)]);
+    const each = emit.node("Sub", [emit.node("Softplus", [l.get(logits)]), products]);
+    return [emit.node("ReduceMean", [each, emit.ints(0, 1)], { keepdims: { int: 0 } })];
+  },
+
+  binaryCrossEntropyBackward: (l, { inputs }) => {
+    const { emit } = l;
+    const [logits, targets, dloss] = inputs as [Value, Value, Value];
+    const excess = emit.node("Sub", [emit.node("Sigmoid", [l.get(logits)]), l.get(targets)]);
+    return [share(l, excess, dloss, sizeOf(logits.type.shape))];
   },
 };
 
-/** The target distributions `[N,K]`: smoothing / K everywhere, and the rest on the label. */
-function targets({ emit, get }: Lowering, labels: Value, logits: Value, smoothing: number): string {
-  const classes = logits.type.shape[1]!;
-  const off = smoothing / classes;
-  const indices = emit.node("Cast", [get(labels)], { to: { int: 7 } });
-  const values = emit.tensor([2], Float32Array.of(off, 1 - smoothing + off));
-  return emit.node("OneHot", [indices, emit.ints(classes), values], { axis: { int: 1 } });
+/** `values · dloss / count`: the part of a mean that each of its terms has. */
+function share({ emit, get }: Lowering, values: string, dloss: Value, count: number): string {
+  return emit.node("Mul", [values, emit.node("Mul", [get(dloss), emit.float(1 / count)])]);
 }

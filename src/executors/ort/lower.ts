@@ -40,14 +40,14 @@ export interface Lowered {
   readonly updates: ReadonlyMap<Parameter, string>;
 }
 
-/** @throws SenetError `executor` where a value is not float32 (int32 for labels). */
+/** @throws SenetError `executor` where a value is not float32. */
 export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   const { weights, dynamicBatch = false, blockSize = 0 } = options;
   const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
   const live = liveValues(graph, [...graph.outputs.values(), ...updates.values()]);
   const nodes = graph.nodes.filter((node) => node.outputs.some((output) => live.has(output)));
   for (const value of [...graph.inputs, ...graph.parameters, ...nodes.flatMap((node) => node.outputs)]) {
-    rejectFloat64(value);
+    rejectOtherTypes(value);
   }
 
   const emit = new Emitter();
@@ -169,8 +169,8 @@ function countUses(nodes: readonly AnyNode[], roots: readonly Value[]): (value: 
   return (value) => uses.get(value) ?? 0;
 }
 
-function rejectFloat64({ name, type }: Value): void {
-  if (type.dtype === "float64") {
+function rejectOtherTypes({ name, type }: Value): void {
+  if (type.dtype !== "float32") {
     throw new SenetError("executor", "ort computes in float32 only", {
       where: name,
       expected: "float32",

@@ -1,0 +1,59 @@
+/** What the loss compares the logits with: for each picture one number for each class. */
+
+import { SenetError } from "../errors.ts";
+import type { Type } from "../ir/graph.ts";
+import { type Shape, sameShape, type Tensor, zeros } from "../tensor.ts";
+
+/**
+ * `1 − smoothing` on the label and `smoothing / K` everywhere (Szegedy et al., arXiv 1512.00567, section 7).
+ * @param labels int32 `[N]`
+ * @returns `[N,K]`, of `type`
+ * @throws SenetError `data` where a label is no class: it would silently train towards nothing
+ */
+export function hardTargets(labels: Tensor, { dtype, shape }: Type, smoothing = 0): Tensor {
+  const [rows, classes] = shape as [number, number];
+  if (labels.data.length !== rows) unfit(labels.shape, `${rows} labels`);
+  const targets = zeros(dtype, shape);
+  targets.data.fill(smoothing / classes);
+  for (const [row, label] of labels.data.entries()) {
+    if (!Number.isInteger(label) || label < 0 || label >= classes) {
+      throw new SenetError("data", "a label is not one of the network's classes", {
+        where: `label ${row} of the batch`,
+        expected: `0 to ${classes - 1}`,
+        found: `${label}`,
+        hint: "build the network with as many classes as the data has",
+      });
+    }
+    targets.data[row * classes + label]! += 1 - smoothing;
+  }
+  return targets;
+}
+
+/**
+ * The targets of a batch as the graph wants them.
+ * @param given labels int32 `[N]`, or targets `[N,K]`, which are taken as they are
+ * @throws SenetError `data` where a label is no class, `shape` where the targets do not fit
+ */
+export function targetsOf(given: Tensor, type: Type, smoothing = 0): Tensor {
+  if (given.dtype === "int32") return hardTargets(given, type, smoothing);
+  if (!sameShape(given.shape, type.shape) || given.dtype !== type.dtype) {
+    unfit(given.shape, `labels, or targets ${type.dtype}[${type.shape.join(", ")}]`);
+  }
+  return given;
+}
+
+/** The label of each row: the one given, or the class with the largest target. int32 `[N]` */
+export function labelsOf(given: Tensor): Tensor {
+  if (given.dtype === "int32") return given;
+  const [rows, classes] = given.shape as [number, number];
+  const labels = zeros("int32", [rows]);
+  for (let row = 0; row < rows; row++) {
+    const values = given.data.subarray(row * classes, (row + 1) * classes);
+    for (let k = 1; k < classes; k++) if (values[k]! > values[labels.data[row]!]!) labels.data[row] = k;
+  }
+  return labels;
+}
+
+function unfit(found: Shape, expected: string): never {
+  throw new SenetError("shape", "the targets do not fit the batch", { expected, found: `[${found.join(", ")}]` });
+}
