@@ -1,0 +1,106 @@
+"""Makes optimizers.json: five steps of each optimiser over two parameters, in float64.
+
+SGD and AdamW are PyTorch's own. Caffe's SGD, TensorFlow's RMSprop and LAMB are written here from their definitions: Caffe's
+sgd_solver.cpp and nesterov_solver.cpp, tf.keras' RMSprop with eps under the root as timm's `rmsproptf` has it, and
+arXiv 1904.00962 with bias correction.
+"""
+
+import json
+import math
+import pathlib
+
+import torch
+
+torch.manual_seed(1709)
+SHAPES = {"weight": (3, 4), "bias": (5,)}
+DECAYS = {"weight": 0.05, "bias": 0.0}
+RATES = [0.1, 0.1, 0.02, 0.02, 0.05]
+START = {name: torch.randn(*shape).double() for name, shape in SHAPES.items()}
+GRADIENTS = [{name: torch.randn(*shape).double() for name, shape in SHAPES.items()} for _ in RATES]
+
+
+def by_torch(make):
+    values = {name: value.clone().requires_grad_() for name, value in START.items()}
+    groups = [{"params": [values[name]], "weight_decay": decay} for name, decay in DECAYS.items()]
+    optimizer = make(groups)
+    for rate, gradients in zip(RATES, GRADIENTS):
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        for name, value in values.items():
+            value.grad = gradients[name].clone()
+        optimizer.step()
+    return {name: value.detach() for name, value in values.items()}
+
+
+def by_hand(update):
+    """`update(w, g, state, rate, decay, step)` gives the new w."""
+    result = {}
+    for name, start in START.items():
+        w, state = start.clone(), {}
+        for step, (rate, gradients) in enumerate(zip(RATES, GRADIENTS)):
+            w = update(w, gradients[name].clone(), state, rate, DECAYS[name], step)
+        result[name] = w
+    return result
+
+
+def caffe(nesterov):
+    def update(w, g, state, rate, decay, step):
+        old = state.get("v", torch.zeros_like(w))
+        state["v"] = 0.9 * old + rate * (g + decay * w)
+        change = 1.9 * state["v"] - 0.9 * old if nesterov else state["v"]
+        return w - change
+
+    return update
+
+
+def rmsprop(w, g, state, rate, decay, step):
+    g = g + decay * w
+    square = state.get("s", torch.ones_like(w))
+    state["s"] = square + (1 - 0.9) * (g * g - square)
+    state["v"] = 0.8 * state.get("v", torch.zeros_like(w)) + rate * g / torch.sqrt(state["s"] + 1e-3)
+    return w - state["v"]
+
+
+def lamb(w, g, state, rate, decay, step):
+    state["m"] = 0.9 * state.get("m", torch.zeros_like(w)) + 0.1 * g
+    state["v"] = 0.999 * state.get("v", torch.zeros_like(w)) + 0.001 * g * g
+    m = state["m"] / (1 - 0.9 ** (step + 1))
+    v = state["v"] / (1 - 0.999 ** (step + 1))
+    change = m / (torch.sqrt(v) + 1e-6) + decay * w
+    trust = 1.0
+    if decay != 0:
+        trust = float(w.norm() / change.norm()) if w.norm() > 0 and change.norm() > 0 else 1.0
+    return w - rate * trust * change
+
+
+cases = {
+    "sgd plain": ({"name": "sgd", "momentum": 0}, by_torch(lambda p: torch.optim.SGD(p, lr=1))),
+    "sgd momentum": ({"name": "sgd"}, by_torch(lambda p: torch.optim.SGD(p, lr=1, momentum=0.9))),
+    "sgd nesterov": (
+        {"name": "sgd", "nesterov": True},
+        by_torch(lambda p: torch.optim.SGD(p, lr=1, momentum=0.9, nesterov=True)),
+    ),
+    "sgd caffe": ({"name": "sgd", "rateInVelocity": True}, by_hand(caffe(False))),
+    "sgd caffe nesterov": ({"name": "sgd", "rateInVelocity": True, "nesterov": True}, by_hand(caffe(True))),
+    "adamw": ({"name": "adamw"}, by_torch(lambda p: torch.optim.AdamW(p, lr=1))),
+    "adamw betas": (
+        {"name": "adamw", "beta1": 0.8, "beta2": 0.9, "eps": 1e-3},
+        by_torch(lambda p: torch.optim.AdamW(p, lr=1, betas=(0.8, 0.9), eps=1e-3)),
+    ),
+    "rmsprop": ({"name": "rmsprop", "momentum": 0.8}, by_hand(rmsprop)),
+    "lamb": ({"name": "lamb"}, by_hand(lamb)),
+}
+lists = lambda tensors: {name: value.flatten().tolist() for name, value in tensors.items()}
+golden = {
+    "shapes": SHAPES,
+    "decays": DECAYS,
+    "rates": RATES,
+    "start": lists(START),
+    "gradients": [lists(gradients) for gradients in GRADIENTS],
+    "cases": [
+        {"case": name, "optimizer": optimizer, "end": lists(end)} for name, (optimizer, end) in cases.items()
+    ],
+}
+path = pathlib.Path(__file__).with_name("optimizers.json")
+path.write_text(json.dumps(golden, indent=1) + "\n")
+print(f"{path.name}: {len(cases)} cases, {path.stat().st_size} bytes")

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { assertClose, golden } from "../../tests/support.ts";
+import type { Parameter } from "../ir/graph.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { type Chain, chainsOf } from "./chain.ts";
+import { add, mul, scalar, set } from "./expression.ts";
+import { HostUpdate } from "./host.ts";
+import { optimizerNames } from "./optimizers.ts";
+import { type OptimizerConfig, stateOf, updateRule } from "./rule.ts";
+
+interface Golden {
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  readonly decays: Readonly<Record<string, number>>;
+  readonly rates: readonly number[];
+  readonly start: Readonly<Record<string, readonly number[]>>;
+  readonly gradients: readonly Readonly<Record<string, readonly number[]>>[];
+  readonly cases: readonly {
+    readonly case: string;
+    readonly optimizer: OptimizerConfig;
+    readonly end: Readonly<Record<string, readonly number[]>>;
+  }[];
+}
+
+const expected = JSON.parse(readFileSync(golden("optimizers.json"), "utf8")) as Golden;
+const parameters = Object.entries(expected.shapes).map(
+  ([name, shape]): Parameter => ({ name, type: { dtype: "float64", shape }, role: "weight" }),
+);
+const tensorsOf = (numbers: Readonly<Record<string, readonly number[]>>) =>
+  new Map(
+    Object.entries(numbers).map(([name, data]) => [name, tensor(expected.shapes[name]!, Float64Array.from(data))]),
+  );
+const rule = (optimizer: OptimizerConfig, state?: ReturnType<typeof stateOf>) =>
+  updateRule({
+    optimizer,
+    parameters,
+    gradientOf: ({ name }) => name,
+    decayOf: ({ name }) => expected.decays[name]!,
+    state,
+  });
+
+test("every optimiser has a golden run", () => {
+  assert.deepEqual(new Set(expected.cases.map(({ optimizer }) => optimizer.name)), new Set(optimizerNames));
+});
+
+for (const { case: name, optimizer, end } of expected.cases) {
+  test(`${name}: five steps end where the oracle's do, also with a stop in between`, () => {
+    const weights: ReadonlyMap<string, Tensor> = tensorsOf(expected.start);
+    let current = rule(optimizer);
+    let host = new HostUpdate(current);
+    for (const [step, rate] of expected.rates.entries()) {
+      if (step === 3) {
+        current = rule(optimizer, stateOf(current));
+        host = new HostUpdate(current);
+      }
+      host.run(weights, tensorsOf(expected.gradients[step]!), rate, step);
+    }
+    for (const [parameter, values] of Object.entries(end)) {
+      assertClose(weights.get(parameter)!.data, values, 1e-12, parameter);
+    }
+  });
+}
+
+test("an array longer than a piece is updated to its end", () => {
+  const size = 5000;
+  const long: Parameter = { name: "long", type: { dtype: "float32", shape: [size] }, role: "weight" };
+  const own = updateRule({
+    optimizer: { name: "sgd", momentum: 0 },
+    parameters: [long],
+    gradientOf: () => "gradient",
+    decayOf: () => 0,
+  });
+  const weights = new Map([
+    [
+      "long",
+      tensor(
+        [size],
+        Float32Array.from({ length: size }, (_, i) => i),
+      ),
+    ],
+  ]);
+  const gradients = new Map([["gradient", tensor([size], new Float32Array(size).fill(2))]]);
+  new HostUpdate(own).run(weights, gradients, 0.5, 0);
+  assert.deepEqual(
+    [...weights.get("long")!.data],
+    Array.from({ length: size }, (_, i) => i - 1),
+  );
+});
+
+test("SGD is two passes over memory, with Nesterov's momentum too", () => {
+  const shown = (chains: readonly unknown[]) =>
+    (chains as readonly Chain[]).map(
+      ({ target, start, steps }) =>
+        `${target} <- ${start} ${steps.map(({ kind, ...rest }) => [kind, ...Object.values(rest)].join(" ")).join(", ")}`,
+    );
+  assert.deepEqual(shown(rule({ name: "sgd" }).chains(0.25)), [
+    "velocity <- weight linear 0.25 0, add gradient, sum 0.9",
+    "weight <- velocity scale minusRate, sum 1",
+  ]);
+  assert.deepEqual(shown(rule({ name: "sgd" }).chains(0)), [
+    "velocity <- gradient sum 0.9",
+    "weight <- velocity scale minusRate, sum 1",
+  ]);
+  assert.deepEqual(shown(rule({ name: "sgd", nesterov: true, momentum: 0.5 }).chains(0.25)), [
+    "velocity <- weight linear 0.25 0, add gradient, sum 0.5",
+    "weight <- velocity linear 2 0, add weight, linear 0.25 0, add gradient, scale minusRate, sum 1",
+  ]);
+});
+
+test("a formula that divides by a number of the step, or has no tensor, is a mistake of its author", () => {
+  assert.throws(() => chainsOf([set("x", add(1, 2))]), /begins with a tensor/);
+  assert.throws(() => chainsOf([set("x", mul(scalar("a"), scalar("b")))]), /begins with a tensor/);
+});

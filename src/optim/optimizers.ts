@@ -1,0 +1,158 @@
+/** The optimisers, each a row: what state it keeps, what can be set, and the formula that every engine runs. */
+
+import { z } from "zod";
+import { type Assignment, add, div, mul, scalar, set, sqrt } from "./expression.ts";
+
+/** What a formula may know of the step under way. */
+export interface StepNumbers {
+  readonly rate: number;
+  /** Updates before this one. */
+  readonly step: number;
+  readonly decay: number;
+}
+
+export interface Optimizer<Schema extends z.ZodType = z.ZodType, Config = z.output<Schema>> {
+  /** What can be set; defaults are in it. */
+  readonly config: Schema;
+  /** The tensors that it keeps for each parameter, by name, and what they begin with. */
+  readonly slots: (config: Config) => Readonly<Record<string, number>>;
+  /** Numbers that differ from step to step, by the names that the formula has for them. */
+  readonly scalars: (config: Config, numbers: StepNumbers) => Readonly<Record<string, number>>;
+  /**
+   * What happens to `weight` and the slots when `gradient` is there.
+   * @param decay the weight decay of these parameters; 0 for those that are left out
+   */
+  readonly formula: (config: Config, decay: number) => readonly Assignment[];
+}
+
+const fraction = z.number().min(0).lt(1);
+const positive = z.number().positive();
+
+const sgdConfig = z.object({
+  momentum: fraction.default(0.9),
+  /** Looks ahead, by the velocity that will be (Sutskever et al., 2013; as PyTorch has it). */
+  nesterov: z.boolean().default(false),
+  /** Caffe's velocity holds the rate: a new rate changes only what is added from then on. */
+  rateInVelocity: z.boolean().default(false),
+});
+
+/** The gradient with the decay of the weight in it, as SGD and RMSprop have it. */
+const decayed = (decay: number) => add("gradient", mul(decay, "weight"));
+
+const sgd: Optimizer<typeof sgdConfig> = {
+  config: sgdConfig,
+  slots: () => ({ velocity: 0 }),
+  scalars: (_config, { rate }) => ({ rate, minusRate: -rate }),
+  formula: ({ momentum, nesterov, rateInVelocity }, decay) => {
+    const gradient = decayed(decay);
+    if (rateInVelocity) {
+      const velocity = set("velocity", add(mul(momentum, "velocity"), mul(scalar("rate"), gradient)));
+      if (!nesterov) return [velocity, set("weight", add("weight", mul(-1, "velocity")))];
+      // Caffe's Nesterov: (1 + momentum) · new − momentum · old, and the old one is what the new one was made of.
+      const ahead = add(mul(momentum, "velocity"), mul(scalar("rate"), gradient));
+      return [velocity, set("weight", add("weight", mul(-1, ahead)))];
+    }
+    const step = nesterov ? add(mul(momentum, "velocity"), gradient) : "velocity";
+    return [
+      set("velocity", add(mul(momentum, "velocity"), gradient)),
+      set("weight", add("weight", mul(scalar("minusRate"), step))),
+    ];
+  },
+};
+
+const adamConfig = z.object({
+  beta1: fraction.default(0.9),
+  beta2: fraction.default(0.999),
+  eps: positive.default(1e-8),
+});
+
+type AdamConfig = z.infer<typeof adamConfig>;
+
+/** Running means of the gradient and of its square. */
+const moments = ({ beta1, beta2 }: AdamConfig): readonly Assignment[] => [
+  set("mean", add(mul(beta1, "mean"), mul(1 - beta1, "gradient"))),
+  set("square", add(mul(beta2, "square"), mul(1 - beta2, mul("gradient", "gradient")))),
+];
+
+/** What the means lack because they began with zero. */
+const corrections = ({ beta1, beta2 }: AdamConfig, step: number) => ({
+  mean: 1 / (1 - beta1 ** (step + 1)),
+  root: 1 / Math.sqrt(1 - beta2 ** (step + 1)),
+});
+
+/** Loshchilov and Hutter, arXiv 1711.05101, as PyTorch has it. */
+const adamw: Optimizer<typeof adamConfig> = {
+  config: adamConfig,
+  slots: () => ({ mean: 0, square: 0 }),
+  scalars: (config, { rate, step, decay }) => {
+    const { mean, root } = corrections(config, step);
+    return { kept: 1 - rate * decay, minusRate: -rate * mean, root };
+  },
+  formula: (config, decay) => {
+    const deviation = add(mul(scalar("root"), sqrt("square")), config.eps);
+    return [
+      ...(decay === 0 ? [] : [set("weight", mul(scalar("kept"), "weight"))]),
+      ...moments(config),
+      set("weight", add("weight", mul(scalar("minusRate"), div("mean", deviation)))),
+    ];
+  },
+};
+
+const rmspropConfig = z.object({
+  momentum: fraction.default(0.9),
+  /** The weight of the old mean of squares. */
+  alpha: fraction.default(0.9),
+  eps: positive.default(1e-3),
+});
+
+/**
+ * TensorFlow's, which the MobileNets and EfficientNets were trained with: the mean of squares begins with 1, eps is under
+ * the root, and the velocity holds the rate. timm calls it `rmsproptf`.
+ */
+const rmsprop: Optimizer<typeof rmspropConfig> = {
+  config: rmspropConfig,
+  slots: () => ({ square: 1, velocity: 0 }),
+  scalars: (_config, { rate }) => ({ rate }),
+  formula: ({ momentum, alpha, eps }, decay) => {
+    const gradient = decay === 0 ? "gradient" : "decayed";
+    return [
+      ...(decay === 0 ? [] : [set("decayed", decayed(decay))]),
+      set("square", add(mul(alpha, "square"), mul(1 - alpha, mul(gradient, gradient)))),
+      set("velocity", add(mul(momentum, "velocity"), mul(scalar("rate"), div(gradient, sqrt(add("square", eps)))))),
+      set("weight", add("weight", mul(-1, "velocity"))),
+    ];
+  },
+};
+
+/**
+ * You et al., arXiv 1904.00962, as timm has it: each parameter moves by a part of its own length. Parameters that do not
+ * decay move as in Adam.
+ */
+const lamb: Optimizer<typeof adamConfig> = {
+  config: adamConfig.extend({ eps: positive.default(1e-6) }),
+  slots: () => ({ mean: 0, square: 0 }),
+  scalars: (config, { rate, step }) => {
+    const { mean, root } = corrections(config, step);
+    return { correction: mean, root, minusRate: -rate };
+  },
+  formula: (config, decay) => {
+    const deviation = add(mul(scalar("root"), sqrt("square")), config.eps);
+    const adam = mul(scalar("correction"), div("mean", deviation));
+    const minus = mul(scalar("minusRate"), "update");
+    return decay === 0
+      ? [...moments(config), set("update", adam), set("weight", add("weight", minus))]
+      : [
+          ...moments(config),
+          set("update", add(adam, mul(decay, "weight"))),
+          { ratio: "trust", of: "weight", to: "update" },
+          set("weight", add("weight", mul(scalar("trust"), minus))),
+        ];
+  },
+};
+
+/** Every optimiser by its name; a new one is a row here. */
+export const optimizers = { sgd, adamw, rmsprop, lamb } as const;
+
+export type OptimizerName = keyof typeof optimizers;
+
+export const optimizerNames = Object.keys(optimizers) as readonly OptimizerName[];

@@ -1,0 +1,79 @@
+/** An optimiser over the parameters of one network: what an executor is given to train with. */
+
+import type { z } from "zod";
+import type { Parameter } from "../ir/graph.ts";
+import { type Tensor, zeros } from "../tensor.ts";
+import { type Chain, chainsOf, type Ratio } from "./chain.ts";
+import { type Optimizer, type OptimizerName, optimizers, type StepNumbers } from "./optimizers.ts";
+
+/** A parameter that is learnt. */
+export interface Learnt {
+  readonly parameter: Parameter;
+  /** The graph's output that holds its gradient. */
+  readonly gradient: string;
+  /** Weight decay. */
+  readonly decay: number;
+  /** The optimiser's state, by slot. */
+  readonly slots: ReadonlyMap<string, Tensor>;
+}
+
+export interface UpdateRule {
+  readonly learnt: readonly Learnt[];
+  /** The names of the tensors kept for each parameter. */
+  readonly slots: readonly string[];
+  /** What is to be run when gradients are there, for parameters of this decay. */
+  chains(decay: number): readonly (Chain | Ratio)[];
+  /** The numbers that chains have by name, for one step. */
+  scalars(numbers: StepNumbers): Readonly<Record<string, number>>;
+}
+
+/** What is set of an optimiser; what is left out has its default. */
+export type OptimizerConfig = {
+  [K in OptimizerName]: { readonly name: K } & z.input<(typeof optimizers)[K]["config"]>;
+}[OptimizerName];
+
+/** State by slot, then by parameter. */
+export type OptimizerState = ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
+
+export interface RuleOptions {
+  readonly optimizer: OptimizerConfig;
+  readonly parameters: readonly Parameter[];
+  readonly gradientOf: (parameter: Parameter) => string;
+  readonly decayOf: (parameter: Parameter) => number;
+  /** Of an earlier run; fresh without. The tensors become the rule's own. */
+  readonly state?: OptimizerState | undefined;
+}
+
+/** @throws ZodError where a setting is out of its range */
+export function updateRule({ optimizer, parameters, gradientOf, decayOf, state }: RuleOptions): UpdateRule {
+  const { name, ...settings } = optimizer;
+  // The table's rows have configs of their own, and each is handed to its own row only.
+  const row = optimizers[name] as Optimizer;
+  const config = row.config.parse(settings);
+  const slots = Object.entries(row.slots(config));
+  const fresh = ({ type }: Parameter, value: number): Tensor => {
+    const tensor = zeros(type.dtype, type.shape);
+    if (value !== 0) tensor.data.fill(value);
+    return tensor;
+  };
+  return {
+    slots: slots.map(([slot]) => slot),
+    learnt: parameters.map((parameter) => ({
+      parameter,
+      gradient: gradientOf(parameter),
+      decay: decayOf(parameter),
+      slots: new Map(
+        slots.map(([slot, value]) => [slot, state?.get(slot)?.get(parameter.name) ?? fresh(parameter, value)]),
+      ),
+    })),
+    chains: (decay) => chainsOf(row.formula(config, decay)),
+    scalars: (numbers) => row.scalars(config, numbers),
+  };
+}
+
+/** The rule's state, to be saved: the tensors themselves. */
+export function stateOf({ slots, learnt }: UpdateRule): OptimizerState {
+  return new Map(
+    slots.map((slot) => [slot, new Map(learnt.map(({ parameter, slots: own }) => [parameter.name, own.get(slot)!]))]),
+  );
+}
