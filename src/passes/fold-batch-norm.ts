@@ -4,21 +4,21 @@
  */
 
 import { SenetError } from "../errors.ts";
-import type { AnyNode, Graph, Node, Parameter, Value } from "../ir/graph.ts";
+import type { AnyNode, Node, Parameter, Value } from "../ir/graph.ts";
+import { GraphUses } from "../ir/uses.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import type { Program } from "./program.ts";
 
 export function foldBatchNorm({ graph, weights }: Program): Program {
-  const uses = countUses(graph);
-  const producer = new Map<Value, AnyNode>(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node])));
+  const uses = new GraphUses(graph);
   const parameters = new Set<Value>(graph.parameters);
 
   /** The convolution that this batch norm can vanish into: its only reader, with weights that nothing else reads. */
   const foldable = (norm: AnyNode): Node<"conv2d"> | undefined => {
     if (norm.op !== "batchNorm") return undefined;
-    const conv = producer.get(norm.inputs[0]!);
-    if (conv?.op !== "conv2d" || uses.get(norm.inputs[0]!) !== 1) return undefined;
-    const ownsWeights = conv.inputs.slice(1).every((w) => parameters.has(w) && uses.get(w) === 1);
+    const conv = uses.maker(norm.inputs[0]!, "conv2d");
+    if (conv === undefined || uses.reads(norm.inputs[0]!) !== 1) return undefined;
+    const ownsWeights = conv.inputs.slice(1).every((w) => parameters.has(w) && uses.reads(w) === 1);
     return ownsWeights && norm.inputs.slice(1).every((w) => parameters.has(w)) ? conv : undefined;
   };
 
@@ -70,11 +70,4 @@ function foldWeights(norm: Node<"batchNorm">, w: Value, b: Value | undefined, we
     bias.data[o] = ((oldBias?.[o] ?? 0) - mean![o]!) * scale + beta![o]!;
   }
   return { weight, bias };
-}
-
-function countUses(graph: Graph): ReadonlyMap<Value, number> {
-  const uses = new Map<Value, number>();
-  const read = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.values(), ...graph.updates.values()];
-  for (const value of read) uses.set(value, (uses.get(value) ?? 0) + 1);
-  return uses;
 }

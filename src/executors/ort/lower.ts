@@ -7,8 +7,9 @@
  */
 
 import { SenetError } from "../../errors.ts";
-import type { AnyNode, Graph, Node, Parameter, Value } from "../../ir/graph.ts";
+import type { Graph, Node, Parameter, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
+import { GraphUses, liveNodes, resultsOf } from "../../ir/uses.ts";
 import type { Weights } from "../executor.ts";
 import { Blocks, type Convolution, type Expression } from "./blocks.ts";
 import { Emitter, microsoft, nchwc } from "./emitter.ts";
@@ -18,7 +19,7 @@ import { elementwiseRules } from "./lower-elementwise.ts";
 import { headRules } from "./lower-head.ts";
 import { normRules } from "./lower-norm.ts";
 import { poolRules } from "./lower-pool.ts";
-import type { Initialiser, OnnxModel, ValueInfo } from "./onnx.ts";
+import type { Initialiser, OnnxModel, OnnxNode, ValueInfo } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
 const rules: Rules<Op> = { ...convRules, ...normRules, ...poolRules, ...elementwiseRules, ...headRules };
@@ -44,102 +45,118 @@ export interface Lowered {
 export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   const { weights, dynamicBatch = false, blockSize = 0 } = options;
   const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
-  const live = liveValues(graph, [...graph.outputs.values(), ...updates.values()]);
-  const nodes = graph.nodes.filter((node) => node.outputs.some((output) => live.has(output)));
+  const nodes = liveNodes(graph, resultsOf({ ...graph, updates }));
+  const live = { ...graph, nodes, updates };
+  const uses = new GraphUses(live);
+  const parameters = graph.parameters.filter((parameter) => uses.reads(parameter) > 0);
   for (const value of [...graph.inputs, ...graph.parameters, ...nodes.flatMap((node) => node.outputs)]) {
     rejectOtherTypes(value);
   }
 
   const emit = new Emitter();
-  const taken = new Set<string>();
-  const claim = (name: string): string => {
-    let free = name;
-    for (let i = 2; taken.has(free); i++) free = `${name}~${i}`;
-    taken.add(free);
-    return free;
-  };
-  const names = new Map<Value, string>();
-  const parameters = graph.parameters.filter((parameter) => live.has(parameter));
-  for (const value of [...graph.inputs, ...parameters]) names.set(value, claim(value.name));
-
-  // Outputs have the next claim on their names; a node's output that is one is called so from the start.
-  const outputs = new Map<string, string>();
-  const preferred = new Map<Value, string>();
-  for (const [name, value] of graph.outputs) {
-    outputs.set(name, claim(name));
-    if (!preferred.has(value)) preferred.set(value, outputs.get(name)!);
-  }
-  const nextNames = new Map<Parameter, string>();
-  for (const [parameter, value] of updates) {
-    nextNames.set(parameter, claim(`${parameter.name}.next`));
-    if (!preferred.has(value)) preferred.set(value, nextNames.get(parameter)!);
-  }
-
+  const names = new Names([...graph.inputs, ...parameters], live);
   const plain = (value: Value): string => {
-    let name = names.get(value);
-    if (name === undefined) {
-      name = blocks!.unblock(blocks!.dense(value), value.type.shape[1]!);
-      names.set(value, name);
-    }
+    const known = names.of(value);
+    if (known !== undefined) return known;
+    const name = blocks!.unblock(blocks!.dense(value), value.type.shape[1]!);
+    names.set(value, name);
     return name;
   };
-  const blocks =
-    blockSize > 1
-      ? new Blocks(blockSize, emit, plain, countUses(nodes, [...graph.outputs.values(), ...updates.values()]))
-      : undefined;
-  const lowering: Lowering = { emit, get: plain, isUsed: (value) => live.has(value) };
+  const blocks = blockSize > 1 ? new Blocks(blockSize, emit, plain, (value) => uses.reads(value)) : undefined;
+  const lowering: Lowering = { emit, get: plain, isUsed: (value) => uses.reads(value) > 0 };
   for (const node of nodes) {
     emit.scope = node.name;
-    const made = lowerNode(lowering, blocks, node);
-    node.outputs.forEach((value, i) => {
-      const result = made[i];
-      if (result === undefined) return;
-      if (typeof result === "string") {
-        const wanted = preferred.get(value) ?? claim(value.name);
-        names.set(value, emit.rename(result, wanted) ? wanted : result);
-      } else {
-        blocks!.hold(value, result);
-      }
-    });
+    for (const [i, result] of lowerNode(lowering, blocks, node).entries()) {
+      const value = node.outputs[i]!;
+      if (result === undefined) continue;
+      if (typeof result === "string") names.made(value, result, emit);
+      else blocks!.hold(value, result);
+    }
   }
-  // What was blocked until now, a value under a second name, or an output that is an input.
   emit.scope = "outputs";
-  const wantedOutputs: (readonly [string, Value])[] = [
-    ...[...graph.outputs].map(([name, value]) => [outputs.get(name)!, value] as const),
-    ...[...updates].map(([parameter, value]) => [nextNames.get(parameter)!, value] as const),
-  ];
-  for (const [name, value] of wantedOutputs) {
-    const made = plain(value);
-    if (made === name) continue;
-    if (emit.rename(made, name)) names.set(value, name);
-    else emit.rename(emit.node("Identity", [made]), name);
-  }
+  for (const [name, value] of names.results) names.deliver(name, plain(value), value, emit);
 
-  const batch = dynamicBatch ? batchedValues(graph) : new Set<Value>();
-  const info = (name: string, value: Value): ValueInfo => ({
-    name,
-    dtype: value.type.dtype,
-    shape: batch.has(value) ? ["batch", ...value.type.shape.slice(1)] : value.type.shape,
-  });
   const { nodes: onnxNodes, constants } = emit.finish();
+  const info = valueInfo(dynamicBatch ? batchedValues(graph) : new Set());
   const model: OnnxModel = {
     name: graph.name,
-    opsets: {
-      "": 18,
-      ...Object.fromEntries(
-        [microsoft, nchwc]
-          .filter((domain) => onnxNodes.some((node) => node.domain === domain))
-          .map((domain) => [domain, 1]),
-      ),
-    },
+    opsets: opsetsOf(onnxNodes),
     nodes: onnxNodes,
     initialisers: weights === undefined ? constants : [...constants, ...initialisers(parameters, weights)],
     inputs: [...graph.inputs, ...(weights === undefined ? parameters : [])].map((value) => info(value.name, value)),
-    outputs: wantedOutputs.map(([name, value]) => info(name, value)),
+    outputs: names.results.map(([name, value]) => info(name, value)),
     metadata: {},
   };
-  return { model, outputs, updates: nextNames };
+  return { model, outputs: names.outputs, updates: names.updates };
 }
+
+/** What values are called in the model: each name once, and those of inputs, parameters and outputs as the graph has them. */
+class Names {
+  readonly #taken = new Set<string>();
+  readonly #names = new Map<Value, string>();
+  /** The first output that is this value: it is called so from the start. */
+  readonly #preferred = new Map<Value, string>();
+  readonly outputs: ReadonlyMap<string, string>;
+  readonly updates: ReadonlyMap<Parameter, string>;
+  /** What the model gives back. */
+  readonly results: readonly (readonly [name: string, value: Value])[];
+
+  constructor(given: readonly Value[], { outputs, updates }: Pick<Graph, "outputs" | "updates">) {
+    for (const value of given) this.#names.set(value, this.#claim(value.name));
+    // Outputs have the next claim on their names, before the nodes between.
+    this.outputs = new Map([...outputs.keys()].map((name) => [name, this.#claim(name)]));
+    this.updates = new Map([...updates.keys()].map((parameter) => [parameter, this.#claim(`${parameter.name}.next`)]));
+    this.results = [
+      ...[...outputs].map(([name, value]) => [this.outputs.get(name)!, value] as const),
+      ...[...updates].map(([parameter, value]) => [this.updates.get(parameter)!, value] as const),
+    ];
+    for (const [name, value] of this.results) if (!this.#preferred.has(value)) this.#preferred.set(value, name);
+  }
+
+  of(value: Value): string | undefined {
+    return this.#names.get(value);
+  }
+
+  set(value: Value, name: string): void {
+    this.#names.set(value, name);
+  }
+
+  /** A node has made the value under a name of the emitter's; from now on it has its own. */
+  made(value: Value, name: string, emit: Emitter): void {
+    const wanted = this.#preferred.get(value) ?? this.#claim(value.name);
+    this.#names.set(value, emit.rename(name, wanted) ? wanted : name);
+  }
+
+  /** A result gets its name: what was blocked until now, a value under a second name, or an output that is an input. */
+  deliver(name: string, made: string, value: Value, emit: Emitter): void {
+    if (made === name) return;
+    if (emit.rename(made, name)) this.#names.set(value, name);
+    else emit.rename(emit.node("Identity", [made]), name);
+  }
+
+  #claim(name: string): string {
+    let free = name;
+    for (let i = 2; this.#taken.has(free); i++) free = `${name}~${i}`;
+    this.#taken.add(free);
+    return free;
+  }
+}
+
+const opsetsOf = (nodes: readonly OnnxNode[]): OnnxModel["opsets"] => ({
+  "": 18,
+  ...Object.fromEntries(
+    [microsoft, nchwc].filter((domain) => nodes.some((node) => node.domain === domain)).map((domain) => [domain, 1]),
+  ),
+});
+
+/** Declarations; the first extent of `batched` values may be any. */
+const valueInfo =
+  (batched: ReadonlySet<Value>) =>
+  (name: string, value: Value): ValueInfo => ({
+    name,
+    dtype: value.type.dtype,
+    shape: batched.has(value) ? ["batch", ...value.type.shape.slice(1)] : value.type.shape,
+  });
 
 function lowerNode<K extends Op>(
   lowering: Lowering,
@@ -152,21 +169,6 @@ function lowerNode<K extends Op>(
 
 function initialisers(parameters: readonly Parameter[], weights: Weights): Initialiser[] {
   return parameters.map(({ name, type }) => ({ name, shape: type.shape, data: weights.get(name)!.data }));
-}
-
-/** Everything that `roots` depend on. */
-function liveValues(graph: Graph, roots: readonly Value[]): ReadonlySet<Value> {
-  const live = new Set(roots);
-  for (const node of graph.nodes.toReversed()) {
-    if (node.outputs.some((output) => live.has(output))) for (const input of node.inputs) live.add(input);
-  }
-  return live;
-}
-
-function countUses(nodes: readonly AnyNode[], roots: readonly Value[]): (value: Value) => number {
-  const uses = new Map<Value, number>();
-  for (const value of [...nodes.flatMap((node) => node.inputs), ...roots]) uses.set(value, (uses.get(value) ?? 0) + 1);
-  return (value) => uses.get(value) ?? 0;
 }
 
 function rejectOtherTypes({ name, type }: Value): void {

@@ -7,6 +7,7 @@ import { SenetError } from "../../errors.ts";
 import type { Graph, Node, Value } from "../../ir/graph.ts";
 import { inferTypes } from "../../ir/infer.ts";
 import type { Op } from "../../ir/ops.ts";
+import { deadAfter } from "../../ir/uses.ts";
 import { type Tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
@@ -90,16 +91,4 @@ function runNode<K extends Op>({ op, name, attrs }: Node<K>, inputs: readonly Te
   // As many as the operation has, which the inference has just checked.
   kernels[op](inputs as unknown as Operands, outputs as unknown as Operands, attrs);
   return outputs;
-}
-
-/** For each node, the values whose last use it is, and its own outputs that nothing uses; outputs and updates live on. */
-function deadAfter(graph: Graph): readonly (readonly Value[])[] {
-  const last = new Map<Value, number>();
-  for (const [i, node] of graph.nodes.entries()) {
-    for (const value of [...node.outputs, ...node.inputs]) last.set(value, i);
-  }
-  for (const value of [...graph.outputs.values(), ...graph.updates.values()]) last.delete(value);
-  const dead: Value[][] = graph.nodes.map(() => []);
-  for (const [value, i] of last) dead[i]!.push(value);
-  return dead;
 }

@@ -1,0 +1,78 @@
+/** Who makes a value, who reads it, and until when it is needed: what passes and engines ask of a graph. */
+
+import type { AnyNode, Graph, Node, Value } from "./graph.ts";
+import type { Op } from "./ops.ts";
+
+/** What a run gives back: outputs, and next values of parameters. */
+export const resultsOf = ({ outputs, updates }: Graph): Value[] => [...outputs.values(), ...updates.values()];
+
+export class GraphUses {
+  readonly #makers = new Map<Value, AnyNode>();
+  readonly #users = new Map<Value, AnyNode[]>();
+  readonly #reads = new Map<Value, number>();
+  readonly #results: ReadonlySet<Value>;
+
+  constructor(graph: Graph) {
+    const results = resultsOf(graph);
+    this.#results = new Set(results);
+    const read = (value: Value) => this.#reads.set(value, this.reads(value) + 1);
+    for (const node of graph.nodes) {
+      for (const output of node.outputs) this.#makers.set(output, node);
+      for (const input of node.inputs) read(input);
+      for (const input of new Set(node.inputs)) {
+        const users = this.#users.get(input);
+        if (users === undefined) this.#users.set(input, [node]);
+        else users.push(node);
+      }
+    }
+    for (const value of results) read(value);
+  }
+
+  /** The node that makes a value, if its operation is `op`; none makes inputs and parameters. */
+  maker<K extends Op>(value: Value, op: K): Node<K> | undefined {
+    const node = this.#makers.get(value);
+    return node?.op === op ? (node as unknown as Node<K>) : undefined;
+  }
+
+  /** The nodes that read a value, each once. */
+  users(value: Value): readonly AnyNode[] {
+    return this.#users.get(value) ?? [];
+  }
+
+  /** The only node that reads a value, if its operation is `op` and the value is no result of the graph. */
+  onlyUser<K extends Op>(value: Value, op: K): Node<K> | undefined {
+    const [user, ...others] = this.users(value);
+    if (user === undefined || others.length > 0 || user.op !== op || this.#results.has(value)) return undefined;
+    return user as unknown as Node<K>;
+  }
+
+  /** How often a value is read: by nodes, twice where one has it as two inputs, and as a result. */
+  reads(value: Value): number {
+    return this.#reads.get(value) ?? 0;
+  }
+}
+
+/** The nodes that `results` depend on, in their order. */
+export function liveNodes(graph: Graph, results: readonly Value[] = resultsOf(graph)): AnyNode[] {
+  const live = new Set(results);
+  return graph.nodes
+    .toReversed()
+    .filter((node) => {
+      if (!node.outputs.some((output) => live.has(output))) return false;
+      for (const input of node.inputs) live.add(input);
+      return true;
+    })
+    .reverse();
+}
+
+/** For each node, the values whose last use it is, and its own outputs that nothing uses; results of the graph live on. */
+export function deadAfter(graph: Graph): readonly (readonly Value[])[] {
+  const last = new Map<Value, number>();
+  for (const [i, node] of graph.nodes.entries()) {
+    for (const value of [...node.outputs, ...node.inputs]) last.set(value, i);
+  }
+  for (const value of resultsOf(graph)) last.delete(value);
+  const dead: Value[][] = graph.nodes.map(() => []);
+  for (const [value, i] of last) dead[i]!.push(value);
+  return dead;
+}
