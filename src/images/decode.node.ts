@@ -21,11 +21,11 @@ import type { Picture } from "./resize.ts";
 /** Pillow refuses larger pictures as decompression bombs. */
 const MAX_PIXELS = 178_956_970;
 
-/** Pictures up to this many bytes, decoded, are harmless, whatever their files' size. */
+/** Pictures of up to this many bytes while they are decoded are harmless, whatever their files' size. */
 const HARMLESS_BYTES = 64 * 2 ** 20;
 
 /** What is compressed to less than this part of it is nearly one colour all over; photographs never are. */
-const BOMB_RATIO = 250;
+const BOMB_RATIO = 500;
 
 /**
  * The picture in a file. Its name says nothing: a PNG called `.jpg` decodes.
@@ -101,7 +101,7 @@ function checkHeader({ width, height, bits }: Header, length: number, name: stri
       hint: "make it smaller, or take it out of the folder",
     });
   }
-  if (3 * pixels > HARMLESS_BYTES && (pixels * bits) / 8 > BOMB_RATIO * length) {
+  if (2 * 3 * pixels > HARMLESS_BYTES && (pixels * bits) / 8 > BOMB_RATIO * length) {
     throw new SenetError("data", "the file is too small for so large a picture", {
       where: name,
       expected: "a photograph",
