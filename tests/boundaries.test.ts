@@ -12,6 +12,8 @@ import { root } from "./support.ts";
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   errors: [],
+  "machine.node": [],
+  "memory.node": ["machine.node"],
   names: [],
   random: ["errors"],
   files: ["errors"],
@@ -23,8 +25,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   optim: ["errors", "tensor", "ir"],
   executors: ["errors", "names", "tensor", "ir", "optim"],
   passes: ["errors", "tensor", "ir", "executors"],
-  images: ["errors", "random", "tensor"],
-  data: ["errors", "names", "random", "tensor", "images"],
+  images: ["errors", "machine.node", "memory.node", "random", "tensor"],
+  data: ["errors", "machine.node", "memory.node", "names", "random", "tensor", "images"],
   weights: ["errors", "files", "names", "random", "tensor", "ir", "nn", "zoo", "images"],
   pull: ["errors", "files", "names", "weights"],
   evaluate: ["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],

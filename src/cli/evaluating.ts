@@ -1,6 +1,5 @@
 /** Networks measured at the terminal: a live line while it runs, then rows for people and for programs. */
 
-import { join } from "node:path";
 import { openFolder } from "../data/folder.node.ts";
 import { openList, type PictureList } from "../data/list.node.ts";
 import type { Journal } from "../evaluate/journal.node.ts";
@@ -12,6 +11,7 @@ import type { Views } from "../images/views.ts";
 import { type ClassOrder, classOrderOf, imagenetLabels } from "../weights/imagenet-classes.ts";
 import type { OpenOptions } from "../weights/open.node.ts";
 import { type Published, zoo } from "../zoo/index.ts";
+import { FailureReport, requireSound } from "./failures.ts";
 import { clock, grouped, type LiveLine, table } from "./output.ts";
 import { weightsOf } from "./weights.ts";
 
@@ -22,6 +22,8 @@ export interface Protocol {
   /** The order of ImageNet's classes that the list's numbers count in. */
   readonly listOrder: ClassOrder;
   readonly allowMissing: boolean;
+  /** Decode every picture first. */
+  readonly check?: boolean;
   readonly resize: number | undefined;
   readonly crop: number | undefined;
   readonly views: Views;
@@ -73,6 +75,8 @@ export async function evaluateOne(
   for (const remark of remarks) line.print(remark);
   if (missing > 0)
     line.print(`missing pictures of the list: ${grouped(missing)} of ${grouped(missing + dataset.samples.length)}`);
+  if (protocol.check === true) await requireSound([dataset], engine.workers, line, signal);
+  const left = new FailureReport((text) => line.print(text));
   const measured = await measure({
     ...engine,
     checkpoint: { ...opened, preprocessing },
@@ -82,15 +86,14 @@ export async function evaluateOne(
     tolerant: protocol.list !== undefined,
     ...(journal === undefined ? {} : { journal: { file: journal, name: weights } }),
     signal,
+    onFailure: (failure) => left.met(failure),
     onProgress: ({ done, imagesPerSecond, secondsLeft }) =>
       line.show(
         () =>
           `${weights}: ${grouped(done)} of ${total}, ${imagesPerSecond.toFixed(1)} images/s, ${clock(secondsLeft)} left`,
       ),
   });
-  const { failures } = measured;
-  for (const { picture, failed } of failures) line.print(`left out ${join(protocol.data, picture)}: ${failed}`);
-  if (failures.length > 0) line.print(`${failures.length} pictures left out`);
+  left.summary(measured.failures.length);
   const published = classOrderOf(labels) === undefined ? undefined : zoo.get(model.name)?.published;
   return { weights, model: model.name, labels, preprocessing, views, missing, published, measured };
 }

@@ -4,6 +4,7 @@ import { learningRateOf } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
 import { bestFile, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
 import type { EpochMetrics } from "../train/state.ts";
+import { FailureReport } from "./failures.ts";
 import { interruptible } from "./interrupt.ts";
 import { clock, grouped, LiveLine } from "./output.ts";
 
@@ -57,17 +58,19 @@ export const quoted = (argument: string): string =>
  * @param resume the command that goes on with the run, to print when it was stopped
  */
 export async function runTraining(
-  options: Omit<RunOptions, "signal" | "say" | "onStart" | "onStep" | "onEpoch">,
+  options: Omit<RunOptions, "signal" | "say" | "onFailure" | "onStart" | "onStep" | "onEpoch">,
   resume: string,
 ): Promise<RunResult> {
   const progress = new TrainingProgress();
   const { config } = options;
+  const failures = new FailureReport((line) => progress.print(line));
   const result = await interruptible(
     () => progress.print("stopping after this step; once more to stop at once"),
     (signal) =>
       trainRun({
         ...options,
         say: (line) => progress.print(line),
+        onFailure: (failure) => failures.met(failure),
         signal,
         onStart: (facts) => {
           progress.print(`${config.model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
@@ -81,8 +84,7 @@ export async function runTraining(
         onEpoch: (metrics, isBest) => progress.epoch(metrics, isBest, config.epochs),
       }),
   );
-  for (const { file, reason } of result.failures) progress.print(`left out ${file}: ${reason}`);
-  if (result.failures.length > 0) progress.print(`${result.failures.length} pictures left out`);
+  failures.summary();
   if (result.finished) {
     progress.print(`done: best top-1 error ${result.state.bestTop1Error!.toFixed(2)} %, ${bestFile(options.out)}`);
   } else {

@@ -8,9 +8,11 @@
 import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
+import { availableMemory } from "../memory.node.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { PictureFolder } from "./dataset.ts";
+import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
 import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
 import { checkTransform, type ImageTransform, sizeOfTransform, viewsOfTransform } from "./transform.ts";
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
@@ -33,8 +35,12 @@ export interface LoaderOptions {
    * default 4 GiB, but at most a quarter of the memory that is free.
    */
   readonly cacheBytes?: number;
+  /** Memory for decoded pictures that is shared with other loaders, instead of `cacheBytes` for this one alone. */
+  readonly memory?: PictureMemory;
   /** Go on also when every picture of a class has failed; false by default. */
   readonly tolerant?: boolean;
+  /** Told of each picture that cannot be decoded, once, when it is met. */
+  readonly onFailure?: (failure: Failure) => void;
 }
 
 /** The same memory each time: the next batch is written over it. */
@@ -58,8 +64,6 @@ export interface Failure {
   readonly reason: string;
 }
 
-const GIB = 2 ** 30;
-
 export class Loader {
   readonly batchSize: number;
   /** Images that each picture becomes: 1, but for evaluation with mirror images or ten crops. */
@@ -73,6 +77,7 @@ export class Loader {
   readonly #seed: number | undefined;
   readonly #dropLast: boolean;
   readonly #tolerant: boolean;
+  readonly #onFailure: (failure: Failure) => void;
   readonly #ring: Ring;
   readonly #workers: Worker[] = [];
   readonly #ports: MessagePort[] = [];
@@ -83,7 +88,7 @@ export class Loader {
   readonly #usable: Int32Array;
   /** Classes with a failure. */
   readonly #failed = new Set<number>();
-  #fault: unknown;
+  #fault: SenetError | undefined;
   /** Whoever waits to look at the ring again. */
   #waiting: (() => void)[] = [];
   /** Which call of `epoch` may go on. */
@@ -99,13 +104,13 @@ export class Loader {
    */
   constructor(options: LoaderOptions) {
     const { dataset, batchSize, transform, seed, dropLast = false, tolerant = false, prefetch = 3 } = options;
-    const { workers = Math.min(8, Math.max(1, availableParallelism() - 1)), cacheBytes = defaultCacheBytes() } =
-      options;
+    const { workers = Math.min(8, Math.max(1, availableParallelism() - 1)), cacheBytes } = options;
     checkTransform(transform);
     checkWhole("batchSize", batchSize, 1);
     checkWhole("prefetch", prefetch, 1);
     checkWhole("workers", workers, 1);
-    if (!(cacheBytes >= 0)) unusableOption("cacheBytes", "a number of bytes, 0 or more", cacheBytes);
+    if (cacheBytes !== undefined && !(cacheBytes >= 0))
+      unusableOption("cacheBytes", "a number of bytes, 0 or more", cacheBytes);
     if (seed !== undefined) checkWhole("seed", seed, 0);
     else if (transform.kind === "train")
       unusableOption("seed", "a whole number, because the transform is random", seed);
@@ -121,7 +126,10 @@ export class Loader {
     this.#tolerant = tolerant;
     const size = sizeOfTransform(transform);
     const imageLength = this.views * 3 * size * size;
-    this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count, cacheBytes });
+    const { memory = pictureMemory(cacheBytes) } = options;
+    checkFits(batchSize, prefetch, imageLength * 4);
+    this.#onFailure = options.onFailure ?? (() => {});
+    this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count });
     this.#images = zeros("float32", [batchSize * this.views, 3, size, size]);
     this.#labels = zeros("int32", [batchSize]);
     this.#samples = new Int32Array(batchSize);
@@ -129,7 +137,7 @@ export class Loader {
     for (const { label } of dataset.samples) this.#usable[label]!++;
 
     const files = dataset.samples.map(({ file }) => file);
-    for (let i = 0; i < workers; i++) this.#start({ ring: this.#ring, files, transform, seed: seed ?? 0 });
+    for (let i = 0; i < workers; i++) this.#start({ ring: this.#ring, memory, files, transform, seed: seed ?? 0 });
   }
 
   #start(job: Omit<WorkerJob, "port">): void {
@@ -146,10 +154,14 @@ export class Loader {
       this.#hear(message);
       this.#wake();
     });
-    worker.on("error", (error) => {
-      this.#fault ??= error;
+    const die = (cause: unknown) => {
+      if (this.#disposed) return;
+      this.#fault ??= threadDied(cause);
       this.#wake();
-    });
+    };
+    worker.on("error", die);
+    // After an error, or instead of one: whoever waits for its batches would wait for ever.
+    worker.on("exit", (code) => die(`it ended by itself, with code ${code}`));
     worker.unref();
     port1.unref();
     this.#workers.push(worker);
@@ -285,12 +297,13 @@ export class Loader {
       this.#listen();
       this.#check(turn);
       if (isSo()) return;
-      for (const port of this.#ports) port.ref();
+      // The threads too, so that the end of one is heard.
+      for (const waited of [...this.#ports, ...this.#workers]) waited.ref();
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
       // All who waited were woken, but one of them may have begun to wait again.
-      if (this.#waiting.length === 0) for (const port of this.#ports) port.unref();
+      if (this.#waiting.length === 0) for (const waited of [...this.#ports, ...this.#workers]) waited.unref();
     }
   }
 
@@ -303,9 +316,7 @@ export class Loader {
   #check(turn: number): void {
     if (this.#disposed) throw new SenetError("usage", "the loader has been disposed");
     if (turn !== this.#turn) throw new SenetError("usage", "another epoch of this loader has been started");
-    if (this.#fault !== undefined) {
-      throw new SenetError("data", "a loader thread has died", { found: String(this.#fault), cause: this.#fault });
-    }
+    if (this.#fault !== undefined) throw this.#fault;
     if (this.#tolerant) return;
     const dead = this.#usable.findIndex((count, label) => count === 0 && this.#failed.has(label));
     if (dead >= 0) {
@@ -325,9 +336,11 @@ export class Loader {
   #hear(message: WorkerMessage): void {
     if (message.kind !== "failed") return;
     const { file, label } = this.#dataset.samples[message.sample]!;
-    this.failures.push({ file, reason: message.reason });
+    const failure = { file, reason: message.reason };
+    this.failures.push(failure);
     this.#failed.add(label);
     this.#usable[label]!--;
+    this.#onFailure(failure);
   }
 }
 
@@ -341,8 +354,27 @@ export function classFailed({ root, classes }: PictureFolder, label: number, fai
   });
 }
 
-function defaultCacheBytes(): number {
-  return Math.min(4 * GIB, process.availableMemory() / 4);
+/** @throws SenetError `usage` where the batches made ahead, and the one in use, are more than the memory that is left */
+function checkFits(batchSize: number, prefetch: number, imageBytes: number): void {
+  const wanted = (prefetch + 1) * batchSize * imageBytes;
+  const available = availableMemory();
+  if (wanted <= available) return;
+  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+  throw new SenetError("usage", "the batches are too large for the memory that is left", {
+    where: "--batch-size",
+    expected: `at most ${gib(available)} for ${prefetch + 1} batches`,
+    found: `${gib(wanted)} for batches of ${batchSize} pictures`,
+    hint: `--batch-size ${Math.max(1, Math.floor(available / 4 / (prefetch + 1) / imageBytes))}, or smaller pictures`,
+  });
+}
+
+function threadDied(cause: unknown): SenetError {
+  const isMemory = (cause as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
+  return new SenetError("data", `a loader thread has ${isMemory ? "run out of memory" : "died"}`, {
+    found: String(cause),
+    hint: "fewer threads (--workers 1) take less memory",
+    cause,
+  });
 }
 
 function checkWhole(option: string, value: number, least: number): void {

@@ -14,7 +14,8 @@ import { preprocessViews, viewCounts } from "../images/views.ts";
 import { createRandom } from "../random.ts";
 import type { PictureFolder } from "./dataset.ts";
 import { openFolder } from "./folder.node.ts";
-import { type Batch, Loader, type LoaderOptions } from "./loader.node.ts";
+import { type Batch, type Failure, Loader, type LoaderOptions } from "./loader.node.ts";
+import { pictureMemory } from "./picture-memory.node.ts";
 
 const SIZE = 16;
 const preprocessing: Preprocessing = { ...imagenetPreprocessing, resize: 18, crop: SIZE };
@@ -233,7 +234,8 @@ function badFiles(): [string, Uint8Array][] {
 
 test("evaluation leaves bad pictures out, and names each once", async (t) => {
   const dataset = withFiles("bad-evaluation", 7, badFiles());
-  const loader = loaderOf(t, { dataset, batchSize: 3 });
+  const met: Failure[] = [];
+  const loader = loaderOf(t, { dataset, batchSize: 3, onFailure: (failure) => met.push(failure) });
   for (let epoch = 0; epoch < 2; epoch++) {
     const batches = await collect(loader, epoch);
     assert.deepEqual(samplesOf(batches), [0, 1, 2, 3, 4, 5, 6]);
@@ -250,6 +252,7 @@ test("evaluation leaves bad pictures out, and names each once", async (t) => {
     loader.failures.map(({ file, reason }) => [file.slice(dataset.root.length + 1), reason]),
   );
   assert.equal(loader.failures.length, 4);
+  assert.deepEqual(met, loader.failures);
   assert.match(reasons["empty.jpg"]!, /^the picture file is empty \(0 bytes\)$/);
   assert.match(reasons["text.jpg"]!, /^this is no picture of a kind that is decoded \(.*\) \(18 bytes/);
   assert.match(reasons["truncated.jpg"]!, /^the JPEG picture is truncated/);
@@ -308,6 +311,58 @@ test("a tolerant loader goes on when all pictures of a class are bad, and when a
   assert.equal(loader.failures.length, 4);
   const hopeless = loaderOf(t, { dataset: { ...dataset, samples: dataset.samples.slice(3) }, tolerant: true });
   assert.deepEqual(await collect(hopeless, 0), []);
+});
+
+test("two loaders share one cache, and pictures at work wait for room", async (t) => {
+  const dataset = openFolder(folder("shared", good));
+  const options = { dataset, transform: training, seed: 2, workers: 3 };
+  const expected = await collect(loaderOf(t, options), 0);
+  // Room for most pictures of one loader, and for none to be decoded beside another.
+  const memory = { ...pictureMemory(2 ** 20), decodingBytes: 1024 };
+  const [one, two] = [loaderOf(t, { ...options, memory }), loaderOf(t, { ...options, memory })];
+  const found = await Promise.all([collect(one, 0), collect(two, 0)]);
+  assert.deepEqual(found, [expected, expected]);
+  const bytes = memory.used[0]! * 64;
+  assert.ok(bytes > 2 ** 16 && bytes <= memory.cache.byteLength, `${bytes}`);
+  assert.deepEqual(await collect(one, 0), expected);
+});
+
+test("a thread that ends without an error ends the epoch with one, also where nothing else is going on", async () => {
+  const dataset = { ...goodFolder, samples: Array.from({ length: 50 }, () => goodFolder.samples).flat() };
+  const script = `
+    import { once } from "node:events";
+    const { Loader } = await import(${JSON.stringify(new URL("./loader.node.js", import.meta.url).href)});
+    const threads = [];
+    process.on("worker", (thread) => threads.push(thread));
+    const options = { dataset: ${JSON.stringify(dataset)}, batchSize: 4, transform: ${JSON.stringify(evaluation)}, workers: 2 };
+    const loader = new Loader(options);
+    const told = async (batches) => {
+      try { for await (const batch of batches) console.log("batch"); } catch (error) { console.log(error.code, error.message); }
+    };
+    const epoch = loader.epoch(0);
+    await epoch.next();
+    threads[0].terminate();
+    await told(epoch);
+    await told(loader.epoch(1));`;
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module", "-e", script], {
+    timeout: 60_000,
+  });
+  const lines = stdout.split("\n").filter((line) => line.startsWith("data "));
+  assert.deepEqual(lines, Array(2).fill("data a loader thread has died"), stdout);
+  assert.match(stdout, /it ended by itself, with code 1/);
+});
+
+test("batches that no memory holds are refused with what would fit", () => {
+  const options: LoaderOptions = { dataset: goodFolder, batchSize: 2 ** 30, transform: evaluation };
+  assert.throws(
+    () => new Loader(options),
+    (error) => {
+      assert.ok(error instanceof SenetError && error.code === "usage");
+      assert.match(error.message, /^--batch-size: the batches are too large for the memory that is left/);
+      assert.match(error.message, /12288\.0 GiB for batches of 1073741824 pictures/);
+      return /try: +--batch-size \d+, or smaller pictures/.test(error.message);
+    },
+  );
 });
 
 test("evaluation gives all views of a picture, one after the other", async (t) => {

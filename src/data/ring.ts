@@ -21,8 +21,8 @@ export const Cell = {
   /** Workers that are not idle yet. */
   active: 5,
   epoch: 6,
-  /** Blocks of the picture cache in use. */
-  cacheUsed: 7,
+  /** KiB of memory that pictures take while they are decoded; workers wait for it to become less. */
+  decoding: 7,
 } as const;
 
 const CELLS = 8;
@@ -56,18 +56,10 @@ export interface Ring {
   readonly samples: Int32Array<SharedArrayBuffer>;
   /** By sample: an `Entry`. */
   readonly entries: Int32Array<SharedArrayBuffer>;
-  /** Decoded pictures. */
-  readonly cache: SharedArrayBuffer;
 }
 
-export function createRing(options: {
-  depth: number;
-  batchSize: number;
-  imageLength: number;
-  samples: number;
-  cacheBytes: number;
-}): Ring {
-  const { depth, batchSize, imageLength, samples, cacheBytes } = options;
+export function createRing(options: { depth: number; batchSize: number; imageLength: number; samples: number }): Ring {
+  const { depth, batchSize, imageLength, samples } = options;
   const ints = (count: number) => new Int32Array(new SharedArrayBuffer(count * 4));
   return {
     depth,
@@ -79,20 +71,7 @@ export function createRing(options: {
     images: new Float32Array(new SharedArrayBuffer(depth * batchSize * imageLength * 4)),
     samples: ints(depth * batchSize),
     entries: ints(samples * Entry.size),
-    cache: reserve(cacheBytes),
   };
-}
-
-/** As much as the system grants. It hands out the pages only when they are first written. */
-function reserve(bytes: number): SharedArrayBuffer {
-  for (let size = Math.floor(bytes); size >= 2 ** 20; size = Math.floor(size / 2)) {
-    try {
-      return new SharedArrayBuffer(size);
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-    }
-  }
-  return new SharedArrayBuffer(0);
 }
 
 /** How many samples the batch has, of `end` in all. */

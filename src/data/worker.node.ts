@@ -3,14 +3,16 @@
 import { type MessagePort, workerData } from "node:worker_threads";
 import sharp from "sharp";
 import { SenetError } from "../errors.ts";
-import { decodePicture } from "../images/decode.node.ts";
+import { openPicture } from "../images/decode.node.ts";
 import type { Picture } from "../images/resize.ts";
 import { createRandom } from "../random.ts";
+import type { PictureMemory } from "./picture-memory.node.ts";
 import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State, Stream } from "./ring.ts";
 import { applyTransform, type ImageTransform } from "./transform.ts";
 
 export interface WorkerJob {
   readonly ring: Ring;
+  readonly memory: PictureMemory;
   readonly files: readonly string[];
   readonly transform: ImageTransform;
   readonly seed: number;
@@ -68,58 +70,89 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
 async function fillRow(job: WorkerJob, position: number, epoch: number, row: number): Promise<void> {
   const { ring, transform, seed } = job;
   const { order, images, imageLength, samples } = ring;
+  const into = images.subarray(row * imageLength, (row + 1) * imageLength);
+  const use = (picture: Picture) =>
+    applyTransform(picture, transform, () => createRandom(seed, Stream.augment, epoch, position), into);
   // The replacement of a picture that fails lies half an epoch away, in another batch; then whatever follows.
   const count = order.length;
   const tries = transform.kind === "train" ? count : 1;
   for (let attempt = 0; attempt < tries; attempt++) {
     const at = attempt === 0 ? position : (position + Math.floor(count / 2) + attempt - 1) % count;
     const sample = order[at]!;
-    const picture = await pictureOf(job, sample);
-    if (picture === undefined) continue;
-    const into = images.subarray(row * imageLength, (row + 1) * imageLength);
-    applyTransform(picture, transform, () => createRandom(seed, Stream.augment, epoch, position), into);
+    if (!(await withPicture(job, sample, use))) continue;
     samples[row] = sample;
     return;
   }
   samples[row] = -1;
 }
 
-async function pictureOf(job: WorkerJob, sample: number): Promise<Picture | undefined> {
-  const { entries, cache } = job.ring;
+/** Uses the picture of a sample, from the cache or from its file; false where it cannot be had. */
+async function withPicture(job: WorkerJob, sample: number, use: (picture: Picture) => void): Promise<boolean> {
+  const { entries } = job.ring;
+  const { cache } = job.memory;
   const entry = sample * Entry.size;
   const state = Atomics.load(entries, entry + Entry.state);
-  if (state === State.failed) return undefined;
+  if (state === State.failed) return false;
   if (state === State.cached) {
     const width = entries[entry + Entry.width]!;
     const height = entries[entry + Entry.height]!;
     const start = entries[entry + Entry.block]! * CACHE_BLOCK;
-    return { width, height, data: new Uint8Array(cache, start, width * height * 3) };
+    use({ width, height, data: new Uint8Array(cache, start, width * height * 3) });
+    return true;
   }
+  let held = 0;
   try {
-    const picture = await decodePicture(job.files[sample]!);
-    keep(job.ring, entry, picture);
-    return picture;
+    const opened = await openPicture(job.files[sample]!);
+    held = waitForMemory(job, opened.bytes);
+    const picture = await opened.decode();
+    use(picture);
+    keep(job, entry, picture);
+    return true;
   } catch (error) {
     if (!(error instanceof SenetError)) throw error;
     const before = Atomics.compareExchange(entries, entry + Entry.state, State.unknown, State.failed);
     if (before === State.unknown) tell(job, { kind: "failed", sample, reason: reasonOf(error) });
-    return undefined;
+    return false;
+  } finally {
+    giveBack(job, held);
   }
 }
 
+/**
+ * Waits until the pictures that are being decoded leave room for one of so many bytes; one that is larger than all the
+ * room there is waits until it is alone.
+ * @returns KiB taken, to be given back
+ */
+function waitForMemory({ ring: { control }, memory }: WorkerJob, bytes: number): number {
+  const most = Math.ceil(memory.decodingBytes / 1024);
+  const wanted = Math.min(most, Math.ceil(bytes / 1024));
+  for (;;) {
+    const taken = Atomics.load(control, Cell.decoding);
+    if (taken + wanted > most) Atomics.wait(control, Cell.decoding, taken);
+    else if (Atomics.compareExchange(control, Cell.decoding, taken, taken + wanted) === taken) return wanted;
+  }
+}
+
+function giveBack({ ring: { control } }: WorkerJob, held: number): void {
+  if (held === 0) return;
+  Atomics.sub(control, Cell.decoding, held);
+  Atomics.notify(control, Cell.decoding);
+}
+
 /** Copies the picture into the cache while there is room for it; a picture that two workers decode at once is kept twice. */
-function keep({ entries, cache, control }: Ring, entry: number, { width, height, data }: Picture): void {
+function keep({ ring: { entries }, memory }: WorkerJob, entry: number, { width, height, data }: Picture): void {
+  const { cache, used } = memory;
   const blocks = Math.ceil(data.length / CACHE_BLOCK);
   const capacity = Math.floor(cache.byteLength / CACHE_BLOCK);
-  let used = Atomics.load(control, Cell.cacheUsed);
+  let block = Atomics.load(used, 0);
   for (;;) {
-    if (used + blocks > capacity) return;
-    const found = Atomics.compareExchange(control, Cell.cacheUsed, used, used + blocks);
-    if (found === used) break;
-    used = found;
+    if (block + blocks > capacity) return;
+    const found = Atomics.compareExchange(used, 0, block, block + blocks);
+    if (found === block) break;
+    block = found;
   }
-  new Uint8Array(cache, used * CACHE_BLOCK, data.length).set(data);
-  entries[entry + Entry.block] = used;
+  new Uint8Array(cache, block * CACHE_BLOCK, data.length).set(data);
+  entries[entry + Entry.block] = block;
   entries[entry + Entry.width] = width;
   entries[entry + Entry.height] = height;
   Atomics.store(entries, entry + Entry.state, State.cached);

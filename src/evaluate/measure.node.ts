@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { relative, sep } from "node:path";
 import type { PictureFolder, Sample } from "../data/dataset.ts";
-import { classFailed, Loader } from "../data/loader.node.ts";
+import { classFailed, type Failure, Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import { type Views, viewCounts } from "../images/views.ts";
@@ -28,6 +28,8 @@ export interface MeasureOptions {
   readonly journal?: { readonly file: Journal; readonly name: string };
   /** Stops after the batch at hand. */
   readonly signal?: AbortSignal;
+  /** Told of each picture that cannot be decoded, when it is met. */
+  readonly onFailure?: (failure: Failure) => void;
   readonly onProgress?: (progress: MeasureProgress) => void;
 }
 
@@ -119,7 +121,7 @@ async function run(
   samples: readonly Sample[],
   keep: (found: readonly Entry[]) => void,
 ): Promise<number> {
-  const { checkpoint, dataset, views, executor, threads, workers, signal, onProgress = () => {} } = options;
+  const { checkpoint, dataset, views, executor, threads, workers, signal, onFailure, onProgress = () => {} } = options;
   const { model, weights, preprocessing } = checkpoint;
   const loader = new Loader({
     dataset: { ...dataset, samples },
@@ -128,6 +130,7 @@ async function run(
     ...(workers === undefined ? {} : { workers }),
     cacheBytes: 0,
     tolerant: true,
+    ...(onFailure === undefined ? {} : { onFailure }),
   });
   let failures = 0;
   const keepFailures = () => {

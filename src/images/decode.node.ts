@@ -9,6 +9,7 @@
 
 import sharp, { type Sharp } from "sharp";
 import { SenetError } from "../errors.ts";
+import { availableMemory } from "../memory.node.ts";
 import { decodeBmp } from "./bmp.ts";
 import { PictureFault } from "./fault.ts";
 import { ascii, type Format, formatOf, formats } from "./format.ts";
@@ -23,6 +24,9 @@ const MAX_PIXELS = 178_956_970;
 
 /** Pictures of up to this many bytes while they are decoded are harmless, whatever their files' size. */
 const HARMLESS_BYTES = 64 * 2 ** 20;
+
+/** More than pictures of cameras take: before such a one is decoded, memory is looked at. */
+const LARGE_BYTES = 256 * 2 ** 20;
 
 /** What is compressed to less than this part of it is nearly one colour all over; photographs never are. */
 const BOMB_RATIO = 500;
@@ -73,10 +77,8 @@ function open(bytes: Uint8Array, name: string): OpenedPicture {
   };
   const header = told(() => headerOf(bytes, format));
   if (header !== undefined) checkHeader(header, bytes.length, name);
-  const { width = 0, height = 0 } = header ?? {};
   return {
-    // libvips has a copy of its own while it hands the pixels over.
-    bytes: bytes.length + 2 * 3 * width * height,
+    bytes: bytes.length + (header === undefined ? 0 : bytesAtWork(header)),
     decode: async () => {
       const decode = ours[format];
       return decode === undefined ? decodeSharp(bytes, format, name) : told(() => decode(bytes));
@@ -91,8 +93,12 @@ const ours: Partial<Readonly<Record<Format, (bytes: Uint8Array) => Picture>>> = 
   PNM: decodePnm,
 };
 
-/** @throws SenetError `data` for what would be dear to decode and is hardly honest */
-function checkHeader({ width, height, bits }: Header, length: number, name: string): void {
+/** The decoder has a copy of its own while it hands the pixels over. */
+const bytesAtWork = ({ width, height }: Header): number => 2 * 3 * width * height;
+
+/** @throws SenetError `data` for what would be dear to decode and is hardly honest, or is more than there is memory for */
+function checkHeader(header: Header, length: number, name: string): void {
+  const { width, height, bits } = header;
   const pixels = width * height;
   if (pixels > MAX_PIXELS) {
     throw new SenetError("data", `the picture has more than ${MAX_PIXELS} pixels`, {
@@ -101,12 +107,25 @@ function checkHeader({ width, height, bits }: Header, length: number, name: stri
       hint: "make it smaller, or take it out of the folder",
     });
   }
-  if (2 * 3 * pixels > HARMLESS_BYTES && (pixels * bits) / 8 > BOMB_RATIO * length) {
+  if (bytesAtWork(header) <= HARMLESS_BYTES) return;
+  if ((pixels * bits) / 8 > BOMB_RATIO * length) {
     throw new SenetError("data", "the file is too small for so large a picture", {
       where: name,
       expected: "a photograph",
       found: `${width} × ${height} pixels in ${length} bytes: nearly one colour all over, or a trap`,
       hint: "make it smaller, or take it out of the folder",
+    });
+  }
+  // Whatever cameras make is tried.
+  if (bytesAtWork(header) <= LARGE_BYTES) return;
+  const available = availableMemory();
+  if (bytesAtWork(header) > available / 2) {
+    const mib = (count: number) => `${Math.round(count / 2 ** 20)} MiB`;
+    throw new SenetError("data", "the picture is too large for the memory that is left", {
+      where: name,
+      expected: `at most half of ${mib(available)}`,
+      found: `${mib(bytesAtWork(header))} for ${width} × ${height} pixels`,
+      hint: "make it smaller",
     });
   }
 }

@@ -40,7 +40,8 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   const { batchSize } = config;
   const imageSize = preprocessing.crop;
 
-  const loader = new Loader({ dataset: val, batchSize, transform: { kind: "evaluate", preprocessing } });
+  const transform = { kind: "evaluate", preprocessing } as const;
+  const loader = new Loader({ dataset: val, batchSize, transform, cacheBytes: 0 });
   const shared = { executor, model, weights, batchSize, imageSize };
   const evaluation = await evaluateFolder({ ...shared, loader });
   const gates = await meanGates({ ...shared, batches: loader.epoch(0) });

@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { PictureFolder } from "../data/dataset.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
+import { pictureMemory } from "../data/picture-memory.node.ts";
 import { openTrainingFolders } from "../data/split.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
@@ -43,8 +44,13 @@ export interface RunOptions {
   /** Told what the user should know of the engine. */
   readonly say?: (line: string) => void;
   readonly workers?: number;
-  /** Bytes for decoded pictures kept in memory. */
+  /**
+   * Bytes for decoded pictures kept in memory, of training and validation together. By default what is available, at
+   * most a quarter of it and 4 GiB.
+   */
   readonly cacheBytes?: number;
+  /** Told of each picture that cannot be decoded, once, when it is met. */
+  readonly onFailure?: (failure: Failure) => void;
   readonly signal: AbortSignal;
   readonly onStart: (facts: RunFacts) => void;
   readonly onStep: (progress: Progress) => void;
@@ -117,7 +123,8 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
   const preprocessing = preprocessingOf(config);
   const loading = {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
-    ...(options.cacheBytes === undefined ? {} : { cacheBytes: options.cacheBytes }),
+    memory: pictureMemory(options.cacheBytes),
+    ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
   };
   const trainLoader = new Loader({
     dataset: train,

@@ -28,6 +28,7 @@ interface EvaluateOptions {
   readonly list?: string;
   readonly listOrder: ClassOrder;
   readonly allowMissing?: true;
+  readonly check?: true;
   readonly resize?: number;
   readonly crop?: number;
   readonly crops: "1" | "10";
@@ -61,6 +62,7 @@ export function evaluateCommand(program: Command): void {
       ),
     )
     .option("--allow-missing", "measure on those pictures of the list that are there")
+    .option("--check", "decode every picture first, and stop where one cannot be")
     .option("--resize <s>", "shorter side before the crop; default: the weight file's, in proportion to --crop", count)
     .option("--crop <c>", "side of the crop; default: the weight file's", count)
     .addOption(
@@ -111,7 +113,8 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
       async (signal) => {
         for (const weights of options.weights) {
           if (signal.aborted) return;
-          const row = await evaluateOne(weights, protocol, engine, line, signal, journal);
+          const check = options.check === true && rows.length === 0;
+          const row = await evaluateOne(weights, { ...protocol, check }, engine, line, signal, journal);
           line.print(summary(row));
           if (!row.measured.finished) return;
           rows.push(row);

@@ -3,11 +3,13 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { openTrainingFolders } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
 import { type TrainingConfig, trainingConfig } from "../../train/config.ts";
 import { openRun } from "../../train/run.node.ts";
 import { zooEntry } from "../../zoo/index.ts";
+import { requireSound } from "../failures.ts";
 import {
   choiceOption,
   count,
@@ -18,6 +20,7 @@ import {
   realList,
   threadsOption,
 } from "../options.ts";
+import { LiveLine } from "../output.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -30,7 +33,8 @@ interface TrainOptions {
   readonly threads?: number;
   readonly recompute?: true;
   readonly workers?: number;
-  readonly cache: number;
+  readonly cache?: number;
+  readonly check?: true;
   /** The rest are keys of TrainingConfig, present where given. */
   readonly [key: string]: unknown;
 }
@@ -63,7 +67,8 @@ export function trainCommand(program: Command): void {
     .option("--evaluation-resize <n>", "shorter side before the centre crop; default: image size / 0.875", count)
     .option("--seed <n>", "default: 0", natural)
     .option("--workers <n>", "threads that prepare pictures", count)
-    .option("--cache <GiB>", "memory for decoded pictures", real, 4)
+    .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", real)
+    .option("--check", "decode every picture first, and stop where one cannot be")
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
@@ -85,7 +90,7 @@ export function trainCommand(program: Command): void {
       }
       const out = options.out ?? freeFolder(String(options.model ?? "se-resnet-18"));
       const config = await configOf(options, command, out);
-      const { data, resume, cache, executor, precision, threads, recompute, workers } = options;
+      const { data, resume, cache, check, executor, precision, threads, recompute, workers } = options;
       const given = Object.entries({ executor, precision, threads, recompute, workers }).filter(
         ([, value]) => value !== undefined,
       );
@@ -94,10 +99,14 @@ export function trainCommand(program: Command): void {
         out,
         config,
         resume: resume === true,
-        cacheBytes: cache * 2 ** 30,
+        ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
         ...Object.fromEntries(given),
       };
-      await runTraining(run, ["senet train --resume", ...resumeOptions(options, command, out)].join(" "));
+      if (check === true) {
+        const { train, val } = openTrainingFolders(data);
+        await requireSound([train, val], workers, new LiveLine());
+      }
+      await runTraining(run, ["senet train --resume", ...resumeOptions(options, out)].join(" "));
     });
 }
 
@@ -105,13 +114,8 @@ export function trainCommand(program: Command): void {
 const renamed: Readonly<Record<string, keyof TrainingConfig>> = { lr: "learningRate" };
 
 /** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
-function resumeOptions(
-  { data, executor, precision, threads, recompute, workers, cache }: TrainOptions,
-  command: Command,
-  out: string,
-) {
-  const told = Object.entries({ data, out, executor, precision, threads, workers });
-  if (command.getOptionValueSource("cache") === "cli") told.push(["cache", cache]);
+function resumeOptions({ data, executor, precision, threads, recompute, workers, cache }: TrainOptions, out: string) {
+  const told = Object.entries({ data, out, executor, precision, threads, workers, cache });
   const options = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
   return recompute === true ? [...options, "--recompute"] : options;
 }

@@ -1,0 +1,68 @@
+/** Pictures that cannot be decoded, at the terminal: the first by name when they are met, then their number. */
+
+import { checkPictures } from "../data/check.node.ts";
+import type { PictureFolder } from "../data/dataset.ts";
+import type { Failure } from "../data/loader.node.ts";
+import { SenetError } from "../errors.ts";
+import { grouped, type LiveLine } from "./output.ts";
+
+/** More lines would push everything else off the screen. */
+const NAMED = 10;
+
+export class FailureReport {
+  readonly #print: (line: string) => void;
+  #count = 0;
+
+  constructor(print: (line: string) => void) {
+    this.#print = print;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  met({ file, reason }: Failure): void {
+    this.#count++;
+    if (this.#count <= NAMED) this.#print(`left out ${file}: ${reason}`);
+    else if (Number.isInteger(Math.log10(this.#count))) this.#print(`${grouped(this.#count)} pictures left out so far`);
+  }
+
+  /** At the end. @param count of all, where earlier runs are counted too */
+  summary(count: number = this.#count): void {
+    if (count > 0) this.#print(`${grouped(count)} ${count === 1 ? "picture" : "pictures"} left out`);
+  }
+}
+
+/**
+ * Decodes every picture, with progress, and names each that cannot be.
+ * @throws SenetError `data` where there is one
+ */
+export async function requireSound(
+  folders: readonly PictureFolder[],
+  workers: number | undefined,
+  line: LiveLine,
+  signal?: AbortSignal,
+): Promise<void> {
+  const total = folders.reduce((sum, { samples }) => sum + samples.length, 0);
+  const start = performance.now();
+  const failures = await checkPictures(folders, {
+    ...(workers === undefined ? {} : { workers }),
+    ...(signal === undefined ? {} : { signal }),
+    onFailure: ({ file, reason }) => line.print(`${file}: ${reason}`),
+    onProgress: (done) =>
+      line.show(() => {
+        const rate = (1000 * done) / (performance.now() - start);
+        return `checking ${grouped(done)} of ${grouped(total)} pictures, ${rate.toFixed(0)} images/s`;
+      }),
+  });
+  if (signal?.aborted === true) return;
+  if (failures.length === 0) {
+    line.print(`${grouped(total)} pictures checked: all can be decoded`);
+    return;
+  }
+  throw new SenetError("data", `${grouped(failures.length)} of ${grouped(total)} pictures cannot be decoded`, {
+    where: folders.map(({ root }) => root).join(", "),
+    found: "those named above",
+    hint: "mend them or take them away; without --check they are left out",
+  });
+}

@@ -1,0 +1,45 @@
+/** Decodes every picture once before a run, to know at once what cannot be used. */
+
+import { imagenetPreprocessing } from "../images/preprocess.ts";
+import type { PictureFolder } from "./dataset.ts";
+import { type Failure, Loader } from "./loader.node.ts";
+
+export interface CheckOptions {
+  readonly workers?: number;
+  /** Stops after the batch at hand. */
+  readonly signal?: AbortSignal;
+  readonly onFailure?: (failure: Failure) => void;
+  /** Told how many pictures have been looked at. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/** The pictures that cannot be decoded, in the order of the folders. */
+export async function checkPictures(
+  folders: readonly PictureFolder[],
+  { workers, signal, onFailure = () => {}, onProgress = () => {} }: CheckOptions = {},
+): Promise<Failure[]> {
+  const failures: Failure[] = [];
+  let before = 0;
+  for (const dataset of folders) {
+    await using loader = new Loader({
+      dataset,
+      batchSize: 32,
+      // Nothing is made of the pictures but a single pixel.
+      transform: { kind: "evaluate", preprocessing: { ...imagenetPreprocessing, resize: 1, crop: 1 } },
+      cacheBytes: 0,
+      tolerant: true,
+      onFailure,
+      ...(workers === undefined ? {} : { workers }),
+    });
+    let good = 0;
+    for await (const { size } of loader.epoch(0)) {
+      good += size;
+      onProgress(before + good + loader.failures.length);
+      if (signal?.aborted === true) return failures;
+    }
+    const places = new Map(dataset.samples.map(({ file }, i) => [file, i]));
+    failures.push(...[...loader.failures].sort((a, b) => places.get(a.file)! - places.get(b.file)!));
+    before += dataset.samples.length;
+  }
+  return failures;
+}

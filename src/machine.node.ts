@@ -1,0 +1,96 @@
+/** What this process may use of the machine that it is on. */
+
+import { existsSync, readFileSync } from "node:fs";
+import { availableParallelism, cpus } from "node:os";
+import { join } from "node:path";
+
+/** Where it is read from; tests have machines of their own. */
+export interface Machine {
+  /** The folder that `proc` and `sys` are in. */
+  readonly root: string;
+  /** Processors that this process may run on. */
+  readonly parallelism: number;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+const thisMachine = (): Machine => ({
+  root: "/",
+  parallelism: availableParallelism(),
+  environment: process.env,
+});
+
+/**
+ * Threads that can run at once: the processors that this process may run on (`taskset`, a cpuset), or as many as the CPU
+ * quota of its control groups pays for, where these are fewer; at least 1.
+ */
+export function machineThreads(machine: Machine = thisMachine()): number {
+  return Math.max(1, Math.floor(Math.min(machine.parallelism, cpuQuota(machine.root))));
+}
+
+/** What is used where nobody says otherwise: the same, but no more than `OMP_NUM_THREADS`. */
+export function usableThreads(machine: Machine = thisMachine()): number {
+  const most = machineThreads(machine);
+  // A list is of nested teams: the first number is the outer one's.
+  const wanted = Number.parseInt(machine.environment.OMP_NUM_THREADS ?? "", 10);
+  return wanted >= 1 ? Math.min(most, wanted) : most;
+}
+
+/**
+ * The most threads of the loader that can be of use: they also wait for disks, and so may be more than can run at once.
+ * Each takes some tens of megabytes.
+ */
+export const mostWorkers = (machine?: Machine): number => 4 * machineThreads(machine);
+
+/** The same in words: `1 of 16 processors (OMP_NUM_THREADS=1)`. */
+export function describeThreads(machine: Machine = thisMachine(), processors: number = cpus().length): string {
+  const threads = usableThreads(machine);
+  const quota = cpuQuota(machine.root);
+  const reasons = [
+    ...(machine.parallelism < processors ? [`this process may run on ${machine.parallelism}`] : []),
+    ...(quota < machine.parallelism ? [`the CPU quota pays for ${Number(quota.toFixed(2))}`] : []),
+    ...(threads < machineThreads(machine) ? [`OMP_NUM_THREADS=${machine.environment.OMP_NUM_THREADS}`] : []),
+  ];
+  return reasons.length === 0 ? `${threads}` : `${threads} of ${processors} processors: ${reasons.join(", ")}`;
+}
+
+/** Processors that the control groups above this process pay for, the poorest of them; infinite where none counts. */
+function cpuQuota(root: string): number {
+  const quotas = cgroupFolders("cpu", root).map((folder) => {
+    // Version 2 has both numbers in one file, version 1 a file for each; "max" and −1 are no limit.
+    const [quota, period] =
+      textOf(join(folder, "cpu.max"))?.split(/\s+/) ??
+      ["cpu.cfs_quota_us", "cpu.cfs_period_us"].map((name) => textOf(join(folder, name)));
+    const share = Number(quota) / Number(period);
+    return share > 0 ? share : Number.POSITIVE_INFINITY;
+  });
+  return Math.min(...quotas);
+}
+
+/**
+ * The folders of a controller's groups that this process is in, its own first, then those above. A container may see the
+ * path that its host has, under which it has nothing itself: then only what is above it exists.
+ */
+export function cgroupFolders(controller: "cpu" | "memory", root = "/"): readonly string[] {
+  const at = join(root, "sys/fs/cgroup");
+  const groups = (textOf(join(root, "proc/self/cgroup")) ?? "").split("\n").flatMap((line) => {
+    // hierarchy:controllers:path; version 2 has no controllers there.
+    const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (controllers === undefined || path === undefined) return [];
+    if (controllers === "") return [at, join(at, "unified")].map((top) => ({ top, path }));
+    if (!controllers.split(",").includes(controller)) return [];
+    return [...new Set([controllers, controller])].map((name) => ({ top: join(at, name), path }));
+  });
+  return groups.flatMap(({ top, path }) => {
+    const parts = path.split("/").filter((part) => part !== "" && part !== "..");
+    const folders = parts.map((_, i) => join(top, ...parts.slice(0, parts.length - i)));
+    return [...folders, top].filter((folder) => existsSync(folder));
+  });
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,62 @@
+/** How much memory this process may still take. */
+
+import { readFileSync } from "node:fs";
+import { freemem } from "node:os";
+import { join } from "node:path";
+import { cgroupFolders } from "./machine.node.ts";
+
+/**
+ * Bytes that can be taken before the system swaps, refuses, or kills: the least of what the system has left, what each of
+ * the control groups above this process has left (a container's limit), and what `ulimit` leaves (`-v` and `-d`).
+ * @param root the folder that `proc` and `sys` are in; tests have machines of their own
+ */
+export function availableMemory(root = "/"): number {
+  return Math.max(0, Math.min(ofSystem(root), ...ofGroups(root), ...ofLimits(root)));
+}
+
+/** `Name:   123 kB` of a file of /proc, in bytes. */
+function kilobytes(text: string | undefined, name: string): number | undefined {
+  const found = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text ?? "");
+  return found === null ? undefined : Number(found[1]) * 1024;
+}
+
+const ofSystem = (root: string): number =>
+  // Without what caches would give back at once where the system does not tell.
+  kilobytes(textOf(join(root, "proc/meminfo")), "MemAvailable") ?? freemem();
+
+/** Version 2 has a hard and a throttling limit, version 1 one of its own name. What caches hold unused is given back. */
+function ofGroups(root: string): number[] {
+  return cgroupFolders("memory", root).map((folder) => {
+    const number = (name: string) => {
+      const text = textOf(join(folder, name));
+      return text === undefined || text === "max" ? undefined : Number(text);
+    };
+    const limits = ["memory.max", "memory.high", "memory.limit_in_bytes"].map(number);
+    const limit = Math.min(...limits.map((value) => value ?? Number.POSITIVE_INFINITY));
+    const used = number("memory.current") ?? number("memory.usage_in_bytes") ?? 0;
+    const stat = textOf(join(folder, "memory.stat")) ?? "";
+    const unused = Number((/^total_inactive_file (\d+)/m.exec(stat) ?? /^inactive_file (\d+)/m.exec(stat))?.[1] ?? 0);
+    return limit - Math.max(0, used - unused);
+  });
+}
+
+/** What `ulimit` allows of address space and of data, without what is taken. */
+function ofLimits(root: string): number[] {
+  const limits = textOf(join(root, "proc/self/limits")) ?? "";
+  const status = textOf(join(root, "proc/self/status"));
+  return [
+    ["Max address space", "VmSize"],
+    ["Max data size", "VmData"],
+  ].flatMap(([limit, taken]) => {
+    const most = new RegExp(`^${limit}\\s+(\\d+)`, "m").exec(limits)?.[1];
+    return most === undefined ? [] : [Number(most) - (kilobytes(status, taken!) ?? 0)];
+  });
+}
+
+function textOf(file: string): string | undefined {
+  try {
+    return readFileSync(file, "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
