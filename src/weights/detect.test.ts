@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import { readdirSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { golden, needsShared, sharedData } from "../../tests/support.ts";
-import { bytesOf, proto, refused, smallCaffemodel, smallHdf5, torchArchive } from "../../tests/weights.ts";
+import { bytesOf, proto, refused, smallCaffemodel, smallHdf5, torchArchive, zip } from "../../tests/weights.ts";
 import { tensor } from "../tensor.ts";
 import { detectFormat, type WeightFormat } from "./detect.ts";
 import { encodeSafetensors } from "./safetensors.ts";
@@ -66,18 +67,153 @@ test("what downloads bring instead is said plainly", async () => {
   await refused(() => detect(ascii("\ufeff\n<!DOCTYPE html><html><head><title>404 </title>")), "web page", '"404"');
   await refused(() => detect(ascii("<html>")), "web page");
   await refused(() => detect(ascii('<?xml version="1.0"?><Error>')), "web page");
+  await refused(() => detect(Uint8Array.of(0xff, 0xd8, 0xff, 0xe0)), "a picture (JPEG)");
   await refused(() => detect(ascii('{"error": "Repository not found"}')), "server's error", "Repository not found");
   await refused(() => detect(gzipSync("weights")), "gzip", "gunzip");
-  await refused(() => detect(ascii("BZh91AY")), "compressed archive");
-  await refused(() => detect(ascii("MATLAB 5.0 MAT-file")), "MATLAB");
-  await refused(() => detect(Uint8Array.of(0x80, 4, 0x95, 1)), "torch.save did not write");
+  await refused(() => detect(ascii("BZh91AY")), "bzip2");
   const tar = new Uint8Array(512);
   tar.set(ascii("ustar"), 257);
   await refused(() => detect(tar), "tar archive");
-  await refused(
-    () => detect(Uint8Array.of(0xff, 0xd8, 0xff, 0xe0)),
-    "no format that is read",
-    "4 bytes that begin ff d8 ff e0",
-  );
+  await refused(() => detect(Uint8Array.of(0xff, 0, 1, 2)), "no format that is read", "4 bytes that begin ff 00 01 02");
   await refused(() => detect(ascii("Dear reader, hello")), "no format that is read");
+});
+
+/** Of a kind of file, how it begins or what is in it. */
+const archive = (...names: string[]) => zip(names.map((name) => ({ name, content: Buffer.of(1) })));
+const node = (name: string, op: string) =>
+  [
+    1,
+    [
+      [1, name],
+      [2, op],
+    ],
+  ] as const;
+const foreign: readonly (readonly [is: string, bytes: Uint8Array, name?: string])[] = [
+  ["an MXNet network", ascii('{\n  "nodes": [\n {"op": "null", "name": "data"}]}')],
+  ["MXNet's arrays", Uint8Array.of(0x12, 1, ...new Uint8Array(14), 1)],
+  ["an OpenVINO network", ascii('<?xml version="1.0"?>\n<net name="x" version="11">')],
+  ["a TensorFlow.js model", ascii('{"format": "layers-model", "weightsManifest": []}')],
+  ["a Keras model's definition", ascii('{"class_name": "Functional", "config": {}}')],
+  ["a TensorFlow folder", ascii('model_checkpoint_path: "model.ckpt-18"\n')],
+  ["an ncnn network", ascii("7767517\n3 3\nInput data 0 1 data")],
+  ["a Darknet definition", ascii("[net]\nbatch=1")],
+  ["JSON, not weights", ascii('[{"a": 1}]')],
+  ["a MATLAB file", ascii("MATLAB 5.0 MAT-file, Platform: GLNXA64\0")],
+  ["a NumPy array (.npy)", Uint8Array.of(0x93, ...ascii("NUMPY"), 1, 0)],
+  ["a GGUF file", ascii("GGUF\u0003")],
+  ["a TensorFlow Lite model", Uint8Array.of(0x1c, 0, 0, 0, ...ascii("TFL3"))],
+  ["ONNX Runtime's own", Uint8Array.of(0x1c, 0, 0, 0, ...ascii("ORTM"))],
+  ["an ExecuTorch program", Uint8Array.of(0x1c, 0, 0, 0, ...ascii("ET12"))],
+  ["a TensorFlow checkpoint (.index)", Uint8Array.of(0, 1, 2, 0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb)],
+  ["a TensorFlow checkpoint's values", Uint8Array.of(0, 1, 2), "m.data-00000-of-00001"],
+  ["a Flax file", Uint8Array.of(0x81, 0xa6, ...ascii("params"), 0x80)],
+  ["a Darknet file", Uint8Array.of(0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 125, 0, 0, 0, 0, 0, 0, 1, 2, 3)],
+  ["a Torch7 file", Uint8Array.of(4, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0x56, 0x20, 0x31)],
+  ["a TorchServe archive", archive("MAR-INF/MANIFEST.json", "model.pth")],
+  ["a Keras model (.keras)", archive("metadata.json", "config.json", "model.weights.h5")],
+  ["a NumPy archive (.npz)", archive("conv1/W.npy", "conv1/b.npy")],
+  ["a TorchScript program", archive("m/data.pkl", "m/constants.pkl", "m/code/__torch__.py")],
+  ["a PyTorch exported program", archive("m/archive_format", "m/models/model.json", "m/data/weights/a")],
+  ["a TensorFlow SavedModel", archive("m/saved_model.pb", "m/variables/variables.index")],
+  ["a Core ML package", archive("m.mlpackage/Data/com.apple.CoreML/model.mlmodel")],
+  ["a ZIP archive of files", archive("download/base.pth")],
+  ["a ZIP archive of files", archive("a.caffemodel", "a.prototxt")],
+  ["a ZIP archive without weights", archive("letter.doc")],
+  ["a TensorFlow graph", proto([node("input", "Placeholder"), node("conv1/weights", "Const"), [4, [[1, 27]]]])],
+  [
+    "a TensorFlow SavedModel",
+    proto([
+      [1, 1],
+      [
+        2,
+        [
+          [1, [[4, "serve"]]],
+          [2, [node("a", "Const")]],
+        ],
+      ],
+    ]),
+  ],
+  [
+    "a Core ML model",
+    proto([
+      [1, 4],
+      [2, [[1, [[1, "image"]]]]],
+      [500, [[1, "x"]]],
+    ]),
+  ],
+  [
+    "a Caffe2 network",
+    proto([
+      [1, "net"],
+      [
+        2,
+        [
+          [1, "x"],
+          [2, "y"],
+          [4, "Relu"],
+        ],
+      ],
+    ]),
+  ],
+  ["a PaddlePaddle program", proto([[1, Uint8Array.of(8, 0, 16, 255, 255, 255, 255, 15)]])],
+  ["a PaddlePaddle file (.pdparams)", pickled("StructuredToParameterName@@")],
+  ["a pickled scikit-learn model", pickled("sklearn.svm")],
+  ["a Python pickle of NumPy arrays", pickled("numpy.core.multiarray")],
+  ["a Python pickle of NumPy arrays", ascii("(dp0\nS'a'\np1\ncnumpy.core.multiarray\n_reconstruct\n")],
+  ["a Python pickle, which torch.save did not write", Uint8Array.of(0x80, 4, 0x95, 1)],
+  ["zstd", Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd)],
+  ["a 7z archive", Uint8Array.of(0x37, 0x7a, 0xbc, 0xaf, 0x27, 0x1c)],
+  ["a RAR archive", ascii("Rar!\u001a")],
+  ["PyTorch before 0.1.10", tarOf("sys_info", "pickle")],
+  ["a tar archive", tarOf("weights.pth")],
+  ["raw weights of OpenVINO", Uint8Array.of(200, 1, 2, 3), "ir.bin"],
+];
+
+function pickled(name: string): Uint8Array {
+  return Uint8Array.of(0x80, 2, 0x7d, 0x71, 0, 0x63, ...ascii(`${name}\nx\n`), 0x2e);
+}
+
+function tarOf(...names: string[]): Uint8Array {
+  const blocks = names.map((name) => {
+    const block = new Uint8Array(1024);
+    block.set(ascii(name));
+    block.set(ascii("0000644\0"), 100);
+    block.set(ascii("00000000012\0"), 124);
+    block.set(ascii("ustar"), 257);
+    return block;
+  });
+  return new Uint8Array(Buffer.concat(blocks));
+}
+
+for (const [is, bytes, name = "some.file"] of foreign) {
+  test(`it is called by its name: ${is}`, async () => {
+    const error = await refused(() => detectFormat(bytes, name), is);
+    assert.ok(!error.message.includes("damaged"), error.message);
+  });
+}
+
+test("Keras' and MATLAB's HDF5 are told from Caffe's", async () => {
+  const keras = await smallHdf5({ "model_weights/conv/kernel:0": { shape: [1], data: Float32Array.of(1) } });
+  await refused(() => detect(keras), "a Keras file (.h5)");
+  const matlab = new Uint8Array(512 + keras.length);
+  matlab.set(ascii("MATLAB 7.3 MAT-file"));
+  matlab.set(keras, 512);
+  await refused(() => detect(matlab), "a MATLAB file");
+});
+
+test("every file of others' formats is called by its name", needsShared("ports"), async () => {
+  const kinds: Readonly<Record<string, string>> = {
+    chainer: "NumPy archive",
+    matconvnet: "MATLAB file",
+    mxnet: "MXNet",
+    tensorflow: "TensorFlow",
+  };
+  for (const [folder, is] of Object.entries(kinds)) {
+    for (const file of readdirSync(sharedData("ports", folder), { recursive: true, encoding: "utf8" })) {
+      const path = sharedData("ports", folder, file);
+      const isText = /^(?:nutszebra|waifu).*json$/.test(file);
+      if (!statSync(path).isFile() || isText || file.endsWith(".caffemodel")) continue;
+      await refused(() => detectFormat(bytesOf(path), path), is);
+    }
+  }
 });
