@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { senet } from "./command.ts";
+import { senet, temporaryFolder } from "./command.ts";
 import { root } from "./support.ts";
 
 test("senet --version is the package's, and bin/senet.js runs the same program", async () => {
@@ -18,6 +18,29 @@ test("senet --version is the package's, and bin/senet.js runs the same program",
     source,
     /^#!\/usr\/bin\/env node\nimport \{ main \} from "\.\.\/dist\/src\/cli\/main\.js";\n\nawait main\(process\.argv\);\n$/,
   );
+});
+
+test("what cannot be written is said before the work, and what to write instead", async () => {
+  const folder = temporaryFolder();
+  const network = join(folder, "none.safetensors");
+  const refusal = async (out: string, command = ["export", "--weights", network, "--out", out]) => {
+    const { code, stderr } = await senet(command);
+    assert.equal(stderr.includes("free some space"), false);
+    return `${code} ${stderr}`;
+  };
+  assert.match(
+    await refusal(join(folder, "model.pt")),
+    /^2 [\s\S]*model\.pt: the extension[\s\S]*try: .*model\.onnx\n/,
+  );
+  assert.match(await refusal(join(folder, "model")), /found: +none[\s\S]*try: .*model\.onnx\n/);
+  assert.match(await refusal(folder), /^2 [\s\S]*folder, not the name of a file[\s\S]*try: .*model\.onnx\n/);
+  assert.match(await refusal(`${folder}/none/`), /folder, not the name of a file/);
+  assert.match(
+    await refusal(join(folder, "a", "b", "m.onnx")),
+    /^1 [\s\S]*a\/b: [\s\S]*no such file or folder[\s\S]*make it/,
+  );
+  const converted = join(folder, "a", "m.safetensors");
+  assert.match(await refusal("", ["convert", network, converted]), /make it first/);
 });
 
 test("an unknown model ends with exit code 2 and the nearest names", async () => {

@@ -7,7 +7,6 @@ import { SenetError } from "../../errors.ts";
 import { ioError } from "../../files/files.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import type { Preprocessing } from "../../images/preprocess.ts";
-import { nearestNames } from "../../names.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { encodeWeights, followsConventions } from "../../weights/encode.ts";
@@ -18,6 +17,7 @@ import { openFiles, openPaths } from "../../weights/open.node.ts";
 import { checkSameLogits, logitsOf, seededPictures } from "../compare.ts";
 import { checkedOnnx } from "../onnx.ts";
 import { jsonOption, stateOption } from "../options.ts";
+import { checkOutFile } from "../out-file.ts";
 import { grouped } from "../output.ts";
 import { opening, printNotes } from "../weights.ts";
 
@@ -86,7 +86,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
   const summary = {
     file: out,
     from: { format: opened.format, naming: opened.naming ?? null },
-    to: target === "onnx" ? { format: "onnx" } : { format: formats[extname(out)], naming: target.name },
+    to: target === "onnx" ? { format: "onnx" } : { format: formats[extname(out).toLowerCase()], naming: target.name },
     model: model.name,
     tensors: weights.size,
     parameters: learnable(checkpoint),
@@ -122,21 +122,13 @@ const formats: Readonly<Record<string, string>> = {
 
 /** What is to be written: ONNX, or weights under these names. */
 function targetOf(out: string, to: string | undefined): Naming | "onnx" {
-  const extension = extname(out);
+  const extension = checkOutFile(out, Object.keys(formats));
   const naming = to === undefined ? undefined : namingByName(to);
   const refuse = (what: string, expected: string, found: string): never => {
     throw new SenetError("usage", what, { where: out, expected, found });
   };
   if (extension === ".onnx") {
     return naming === undefined ? "onnx" : refuse("an ONNX file has names of its own", "no --to", `--to ${to}`);
-  }
-  if (formats[extension] === undefined) {
-    throw new SenetError("usage", "the extension does not say what to write", {
-      where: out,
-      expected: Object.keys(formats).join(", "),
-      found: extension === "" ? "none" : extension,
-      hint: nearestNames(extension, Object.keys(formats), 1).join(),
-    });
   }
   const style = extension === ".caffemodel" ? "caffe" : "torch";
   const fitting = namings.filter((naming) => naming.style === style).map(({ name }) => name);

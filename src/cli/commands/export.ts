@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { replaceFile } from "../../files/replace.node.ts";
 import { checkedOnnx } from "../onnx.ts";
 import { stateOption } from "../options.ts";
+import { checkOutFile } from "../out-file.ts";
 import { opening, weightsOf } from "../weights.ts";
 
 interface ExportOptions {
@@ -25,6 +26,7 @@ export function exportCommand(program: Command): void {
 
 async function exportNetwork(options: ExportOptions): Promise<void> {
   const { weights: file, out } = options;
+  checkOutFile(out, [".onnx"]);
   const checkpoint = await weightsOf(file, opening(options));
   const { bytes, difference } = await checkedOnnx(checkpoint, out);
   await replaceFile(out, [bytes]);

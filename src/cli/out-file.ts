@@ -1,0 +1,49 @@
+/** The file that a command is to write, checked before the work is done. */
+
+import { statSync } from "node:fs";
+import { basename, dirname, extname, join } from "node:path";
+import { SenetError } from "../errors.ts";
+import { codeOf, ioError } from "../files/files.node.ts";
+import { nearestNames } from "../names.ts";
+
+/**
+ * @param extensions of the files that the command writes
+ * @returns the extension of `out`
+ * @throws SenetError `usage` where `out` is a folder or says another kind of file, `io` where its folder is not there
+ */
+export function checkOutFile(out: string, extensions: readonly string[]): string {
+  const example = `model${extensions[0]}`;
+  if (/[\\/]$/.test(out) || isFolder(out)) {
+    throw new SenetError("usage", "this is a folder, not the name of a file to write", {
+      where: out,
+      hint: `${join(out, example)}`,
+    });
+  }
+  const extension = extname(out).toLowerCase();
+  if (!extensions.includes(extension)) {
+    const name = basename(out, extname(out));
+    const nearest = nearestNames(extension, extensions, 1).join();
+    throw new SenetError("usage", "the extension does not say what to write", {
+      where: out,
+      expected: extensions.join(", "),
+      found: extension === "" ? "none" : extension,
+      hint: join(dirname(out), `${name}${nearest}`),
+    });
+  }
+  const folder = dirname(out);
+  try {
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+  } catch (cause) {
+    const hint = codeOf(cause) === "ENOENT" ? "make it first, or another file to write" : "another file to write";
+    throw ioError("the folder to write to cannot be used", folder, cause, hint);
+  }
+  return extension;
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
