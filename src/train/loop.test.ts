@@ -221,3 +221,12 @@ test("a validation loss that is no number stops the run before it is saved", asy
   });
   assert.equal(run.saved.length, 0);
 });
+
+test("a state beyond its epoch is refused before anything is done", async () => {
+  const run = new FakeRun();
+  await assert.rejects(
+    trainingLoop(run.options(), { ...initialState, step: stepsPerEpoch + 1 }),
+    (error) => error instanceof SenetError && error.code === "weights" && error.message.includes("5 steps"),
+  );
+  assert.equal(run.saved.length, 0);
+});

@@ -40,8 +40,18 @@ export interface LoopOptions {
   readonly signal: AbortSignal;
 }
 
-/** Trains from `state` to the last epoch, or until `signal`; gives the state reached, which has been saved. */
+/**
+ * Trains from `state` to the last epoch, or until `signal`; gives the state reached, which has been saved.
+ * @throws SenetError `weights` where `state` is beyond its epoch
+ */
 export async function trainingLoop(options: LoopOptions, state: TrainingState = initialState): Promise<TrainingState> {
+  if (state.step > options.stepsPerEpoch) {
+    throw new SenetError("weights", "the state of the run cannot be", {
+      expected: `at most ${options.stepsPerEpoch} steps of an epoch`,
+      found: `${state.step} steps that are done`,
+      hint: "start anew, with --weights of what was trained",
+    });
+  }
   while (state.epoch < options.config.epochs) {
     state = await trainEpoch(options, state);
     if (state.step < options.stepsPerEpoch) {

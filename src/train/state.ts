@@ -3,44 +3,50 @@
 import { z } from "zod";
 
 const number = z.number();
+const positive = number.min(0);
+const percent = number.min(0).max(100);
+/** More than any run has: a number beyond is no count. */
+const count = number.int().min(0).max(1e9);
 
 /** One row of `metrics.csv`. Errors in percent, rates in pictures a second. */
 const epochMetricsSchema = z.strictObject({
-  epoch: number,
-  learningRate: number,
+  epoch: count,
+  learningRate: positive,
   trainLoss: number,
-  trainTop1Error: number,
+  trainTop1Error: percent,
   validationLoss: number,
-  validationTop1Error: number,
-  validationTop5Error: number,
-  seconds: number,
-  imagesPerSecond: number,
+  validationTop1Error: percent,
+  validationTop5Error: percent,
+  seconds: positive,
+  imagesPerSecond: positive,
   /** Part of the training time in which the step waited for pictures. */
-  waitShare: number,
+  waitShare: positive,
 });
 export type EpochMetrics = z.infer<typeof epochMetricsSchema>;
 
 /** Sums over the steps of the epoch under way. */
-const epochSumsSchema = z.strictObject({
-  loss: number,
-  correct: number,
-  images: number,
-  seconds: number,
-  waitSeconds: number,
-});
+const epochSumsSchema = z
+  .strictObject({ loss: number, correct: count, images: count, seconds: positive, waitSeconds: positive })
+  .refine(({ correct, images }) => correct <= images, "as many correct pictures as there were, at most");
 export type EpochSums = z.infer<typeof epochSumsSchema>;
 
 /** Together with the weights and velocities enough to go on as if the run had never stopped. */
-export const trainingStateSchema = z.strictObject({
-  /** The epoch under way, from 0. */
-  epoch: number,
-  /** Steps of it that are done. */
-  step: number,
-  sums: epochSumsSchema,
-  /** Lowest top-1 error so far; `null` before the first evaluation. */
-  bestTop1Error: number.nullable(),
-  history: z.array(epochMetricsSchema),
-});
+export const trainingStateSchema = z
+  .strictObject({
+    /** The epoch under way, from 0. */
+    epoch: count,
+    /** Steps of it that are done. */
+    step: count,
+    sums: epochSumsSchema,
+    /** Lowest top-1 error so far; `null` before the first evaluation. */
+    bestTop1Error: percent.nullable(),
+    history: z.array(epochMetricsSchema),
+  })
+  .refine(({ epoch, history }) => epoch === history.length, "a row of the history for each epoch before this one")
+  .refine(
+    ({ epoch, bestTop1Error }) => (epoch === 0) === (bestTop1Error === null),
+    "a lowest error after the first epoch",
+  );
 export type TrainingState = z.infer<typeof trainingStateSchema>;
 
 export const noSums: EpochSums = { loss: 0, correct: 0, images: 0, seconds: 0, waitSeconds: 0 };

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { initialState, noSums, type TrainingState, trainingStateSchema } from "./state.ts";
+
+const epoch = {
+  ...{ epoch: 0, learningRate: 0.1, trainLoss: 2, trainTop1Error: 90, validationLoss: 2.5, validationTop1Error: 80 },
+  ...{ validationTop5Error: 40, seconds: 3, imagesPerSecond: 20, waitShare: 0.1 },
+};
+const state: TrainingState = {
+  epoch: 1,
+  step: 3,
+  sums: { loss: 5, correct: 2, images: 6, seconds: 1, waitSeconds: 0.5 },
+  bestTop1Error: 80,
+  history: [epoch],
+};
+
+const isSound = (changes: Record<string, unknown>) => trainingStateSchema.safeParse({ ...state, ...changes }).success;
+
+test("states that a run can have are taken", () => {
+  assert.ok(isSound({}));
+  assert.ok(trainingStateSchema.safeParse(initialState).success);
+  assert.ok(isSound({ step: 0, sums: noSums }));
+});
+
+test("states that cannot be are refused", () => {
+  for (const changes of [
+    { epoch: 1e15 },
+    { epoch: -1 },
+    { epoch: 0.5 },
+    { epoch: 2 },
+    { epoch: 0, history: [] },
+    { step: -1 },
+    { step: 1.5 },
+    { step: 1e12 },
+    { bestTop1Error: NaN },
+    { bestTop1Error: null },
+    { bestTop1Error: -1 },
+    { bestTop1Error: 101 },
+    { bestTop1Error: "80" },
+    { sums: { ...state.sums, images: -6 } },
+    { sums: { ...state.sums, correct: 7 } },
+    { sums: { ...state.sums, loss: Infinity } },
+    { history: [{ ...epoch, validationTop1Error: -5 }] },
+    { history: [{ ...epoch, epoch: -1 }] },
+    { history: [epoch, epoch] },
+  ]) {
+    assert.ok(!isSound(changes), JSON.stringify(changes));
+  }
+});
