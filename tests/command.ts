@@ -14,7 +14,7 @@ export function temporaryFolder(): string {
 }
 
 /** As bin/senet.js, but of the program that this very test was compiled with. */
-const launcher = join(temporaryFolder(), "senet.mjs");
+export const launcher = join(temporaryFolder(), "senet.mjs");
 const main = new URL("../src/cli/main.js", import.meta.url).href;
 writeFileSync(launcher, `import { main } from ${JSON.stringify(main)};\nawait main(process.argv);\n`);
 

@@ -3,6 +3,8 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { SenetError } from "../errors.ts";
+import { ioError } from "../files/files.node.ts";
+import { cut, fitted } from "../text.ts";
 import { benchmarkCommand } from "./commands/benchmark.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { convertCommand } from "./commands/convert.ts";
@@ -13,6 +15,7 @@ import { exportCommand } from "./commands/export.ts";
 import { modelsCommand } from "./commands/models.ts";
 import { pullCommand } from "./commands/pull.ts";
 import { trainCommand } from "./commands/train.ts";
+import { OutputClosed, printLines, sayLines, watchOutput } from "./output.ts";
 
 const commands = [
   demoCommand,
@@ -27,29 +30,61 @@ const commands = [
   doctorCommand,
 ];
 
-/** Exit codes: 0 done, 1 it went wrong, 2 it was asked for wrongly, 130 interrupted. */
+/** Exit codes: 0 done, 1 it went wrong, 2 it was asked for wrongly, 130 interrupted, 141 nobody reads on. */
 export async function main(argv: readonly string[]): Promise<void> {
-  const packageFile = new URL("../../../package.json", import.meta.url);
-  const { version, description } = JSON.parse(readFileSync(packageFile, "utf8")) as Record<string, string>;
-  const program = new Command("senet").description(description!).version(version!);
-  program.addHelpText("after", "\nStart with:\n  senet demo\n  senet COMMAND --help");
-  for (const register of commands) register(program);
-  for (const command of [program, ...program.commands])
-    command.exitOverride().showHelpAfterError("(--help shows all options)");
+  const end = (error: unknown) => process.exit(report(error));
+  watchOutput(end);
+  process.on("uncaughtException", end);
   try {
-    await program.parseAsync(argv);
+    await programOf().parseAsync(argv);
   } catch (error) {
     process.exitCode = report(error);
   }
 }
 
+function programOf(): Command {
+  const packageFile = new URL("../../../package.json", import.meta.url);
+  const { version, description } = JSON.parse(readFileSync(packageFile, "utf8")) as Record<string, string>;
+  const program = new Command("senet").description(description!).version(version!);
+  program.addHelpText("after", "\nStart with:\n  senet demo\n  senet COMMAND --help");
+  for (const register of commands) register(program);
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .showHelpAfterError("(--help shows all options)")
+      .configureOutput({
+        writeOut: (text) => printLines(text.replace(/\n$/, "")),
+        writeErr: (text) => sayLines(text.replace(/\n$/, "")),
+        outputError: (text, write) => write(commandFault(text)),
+      });
+  }
+  return program;
+}
+
+/** What was typed stands in commander's words as it is; their only line break of their own is before its suggestion. */
+function commandFault(text: string): string {
+  const [fault, ...suggestion] = text.trimEnd().split(/\n(?=\(Did you mean )/);
+  return [fault!, ...suggestion].map((line) => cut(line, 800)).join("\n");
+}
+
 function report(error: unknown): number {
+  if (error instanceof OutputClosed) return 141;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof SenetError) {
-    process.stderr.write(`senet: ${error.message}\n`);
+    sayLines(`senet: ${error.message}`);
     return error.code === "usage" ? 2 : 1;
   }
+  if (isSystemError(error)) {
+    const { path, syscall } = error;
+    sayLines(`senet: ${ioError(`the system does not let it ${syscall}`, path ?? "a file", error).message}`);
+    return 1;
+  }
   // Not foreseen: the trace is what a bug report needs.
-  process.stderr.write(`senet: this is a bug in senet\n${error instanceof Error ? error.stack : String(error)}\n`);
+  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  sayLines(["senet: this is a bug in senet", ...fitted(trace.split("\n"), 20, 0)].join("\n"));
   return 1;
 }
+
+/** What the system refused, wherever nobody foresaw that it might: no fault of the program, for which a trace would help. */
+const isSystemError = (error: unknown): error is NodeJS.ErrnoException & { readonly syscall: string } =>
+  error instanceof Error && "syscall" in error && typeof error.syscall === "string" && "code" in error;

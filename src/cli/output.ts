@@ -1,8 +1,92 @@
-/** What the commands print: tables for people, a live line while something runs. Results go to stdout, talk to stderr. */
+/**
+ * What the commands print: tables for people, a live line while something runs. Results go to standard output, talk to
+ * standard error, both only from here: what comes from outside (labels, file names) is made harmless to a terminal, and
+ * a result that cannot be written ends the command with an exit code that tells.
+ */
+
+import { fstatSync, writeSync } from "node:fs";
+import { SenetError } from "../errors.ts";
+import { jsonText, oneLine, ownLines } from "../text.ts";
+
+/** A line of the results. Line breaks within it are shown, not obeyed. */
+export const print = (line = ""): void => write(`${oneLine(line)}\n`);
+
+/** Results of several lines, as `table` makes them. */
+export const printLines = (lines: string): void => write(`${ownLines(lines)}\n`);
+
+/** A result for programs: true values, whatever they hold. */
+export const printJson = (value: unknown, indent?: number): void => write(`${jsonText(value, indent)}\n`);
+
+/** An array for programs whose values are written as they come; in the end it reads as `printJson(values, 2)` does. */
+export class JsonList {
+  #length = 0;
+
+  add(value: unknown): void {
+    const text = jsonText([value], 2).slice("[".length, -"\n]".length);
+    write(this.#length++ === 0 ? `[${text}` : `,${text}`);
+  }
+
+  end(): void {
+    write(this.#length === 0 ? "[]\n" : "\n]\n");
+  }
+}
+
+/** A line of talk. Nobody may be listening any more (a closed terminal), which is no fault of the work. */
+export const say = (line: string): void => talk(`${oneLine(line)}\n`);
+
+/** Talk of several lines: an error's message. */
+export const sayLines = (lines: string): void => talk(`${ownLines(lines)}\n`);
+
+/** The reader of standard output has gone, as `head` does when it has enough. */
+export class OutputClosed extends Error {}
+
+function outputFault(cause: unknown): Error {
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === "EPIPE") return new OutputClosed();
+  const found = code === "ENOSPC" ? "no space is left" : String(cause instanceof Error ? cause.message : cause);
+  return new SenetError("io", "the result cannot be written", { where: "standard output", found, cause });
+}
+
+let isWatched = false;
+
+function write(text: string): void {
+  if (isWrittenWhole()) {
+    const bytes = Buffer.from(text);
+    try {
+      for (let done = 0; done < bytes.length; ) done += writeSync(1, bytes, done);
+    } catch (cause) {
+      throw outputFault(cause);
+    }
+    return;
+  }
+  process.stdout.write(text);
+}
+
+/** Files and devices, to which Node writes once and does not look at how much of it went. */
+function isWrittenWhole(): boolean {
+  if (process.stdout.isTTY) return false;
+  const kind = fstatSync(1);
+  return kind.isFile() || kind.isCharacterDevice();
+}
+
+/**
+ * Calls `end` as soon as standard output fails, with `OutputClosed` or the error that says why. Standard error may fail:
+ * that is talk, and a run goes on without a listener.
+ */
+export function watchOutput(end: (error: Error) => void): void {
+  if (isWatched) return;
+  isWatched = true;
+  process.stdout.on("error", (cause) => end(outputFault(cause)));
+  process.stderr.on("error", () => {});
+}
+
+function talk(text: string): void {
+  process.stderr.write(text);
+}
 
 /** Columns as wide as their widest cell; numbers to the right. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [header, ...rows];
+  const all = [header, ...rows].map((row) => row.map(oneLine));
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
   const isNumber = (cell: string) => /^[-+]?[\d.,]+\s?(%|ms|MiB|G|M|GiB|x)?$/.test(cell);
   const line = (row: readonly string[]) =>
@@ -10,7 +94,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
       .map((cell, i) => (isNumber(cell) ? cell.padStart(widths[i]!) : cell.padEnd(widths[i]!)))
       .join("  ")
       .trimEnd();
-  return [line(header), widths.map((width) => "-".repeat(width)).join("  "), ...rows.map(line)].join("\n");
+  return [line(all[0]!), widths.map((width) => "-".repeat(width)).join("  "), ...all.slice(1).map(line)].join("\n");
 }
 
 /** `28,088,024` */
@@ -41,12 +125,14 @@ export class LiveLine {
     const now = performance.now();
     if (now - this.#last < this.#everyMs) return;
     this.#last = now;
-    if (this.#isTerminal) process.stderr.write(`\r\u001b[K${text().slice(0, (process.stderr.columns ?? 80) - 1)}`);
-    else process.stderr.write(`${text()}\n`);
+    const line = oneLine(text());
+    if (this.#isTerminal) talk(`\r\u001b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
+    else talk(`${line}\n`);
   }
 
   /** Ends the live line and leaves `text` in its place. */
   print(text: string): void {
-    process.stderr.write(this.#isTerminal ? `\r\u001b[K${text}\n` : `${text}\n`);
+    const line = oneLine(text);
+    talk(this.#isTerminal ? `\r\u001b[K${line}\n` : `${line}\n`);
   }
 }

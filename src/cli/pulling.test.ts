@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
+import { encodeSafetensors } from "../weights/safetensors.ts";
 import { megabytes, progressText } from "./pulling.ts";
 import { weightsFile } from "./weights.ts";
 
@@ -32,11 +33,19 @@ async function inFolder(work: (folder: string, cache: string) => Promise<void>):
 
 test("--weights is a file first, then a name in the cache", async () => {
   await inFolder(async (folder, cache) => {
-    const cached = join(cache, "SE-ResNet-50.caffemodel");
-    writeFileSync(cached, "");
-    assert.equal(await weightsFile("se-resnet-50"), cached);
-    writeFileSync(join(folder, "se-resnet-50"), "");
-    assert.equal(await weightsFile("se-resnet-50"), "se-resnet-50");
+    // One of which no hash is known.
+    const name = "se-resnet-50.timm-a1";
+    const cached = join(cache, "seresnet50.a1_in1k.safetensors");
+    writeFileSync(cached, Buffer.concat(encodeSafetensors(new Map(), new Map())));
+    assert.equal(await weightsFile(name), cached);
+    writeFileSync(join(folder, name), "");
+    assert.equal(await weightsFile(name), name);
+    // Another file under a released name is found out before it is used.
+    writeFileSync(join(cache, "SE-ResNet-50.caffemodel"), "<html><title>Not here</title></html>");
+    await assert.rejects(
+      weightsFile("se-resnet-50"),
+      /not the released file[\s\S]*web page[\s\S]*senet pull se-resnet-50 --force/,
+    );
     // A path that does not exist is left to the reader, whose error is about it.
     for (const path of ["runs/best.safetensors", "best.safetensors", "C:\\w", "./se-resnet-101"])
       assert.equal(await weightsFile(path), path);

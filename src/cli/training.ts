@@ -1,5 +1,6 @@
 /** A training run at the terminal: the live line, the line that each epoch leaves, and Ctrl-C that loses nothing. */
 
+import { dusted } from "../text.ts";
 import { learningRateOf } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
 import { bestFile, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
@@ -77,7 +78,7 @@ export async function runTraining(
           progress.print(
             `${grouped(facts.trainImages)} pictures to train on, ${grouped(facts.validationImages)} to validate`,
           );
-          progress.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${learningRateOf(config)}`);
+          progress.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${dusted(learningRateOf(config))}`);
           if (facts.startEpoch > 0) progress.print(`resumed at epoch ${facts.startEpoch + 1}`);
         },
         onStep: (step) => progress.step(step),

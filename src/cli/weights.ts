@@ -6,6 +6,7 @@ import { knownFiles } from "../pull/addresses.ts";
 import { isFile } from "../pull/pull.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type OpenOptions, openPaths } from "../weights/open.node.ts";
+import { say } from "./output.ts";
 import { pullShown } from "./pulling.ts";
 
 /**
@@ -23,7 +24,7 @@ export const opening = ({ state }: { readonly state?: string }): OpenOptions => 
 
 /** What was guessed or chosen in opening a network, a line each. */
 export function printNotes(where: string, notes: readonly string[]): void {
-  for (const note of notes) process.stderr.write(`senet: ${where}: ${note}\n`);
+  for (const note of notes) say(`senet: ${where}: ${note}`);
 }
 
 /** What has a separator, or the ending of a weight file, is meant as a path; `se-resnet-50.cadene` is not. */

@@ -47,9 +47,9 @@ export class Walk {
     });
   }
 
-  /** The pictures in a folder and below it, in torchvision's order, and the other files. */
-  picturesIn(folder: string): { pictures: string[]; others: string[] } {
-    const listings = this.#foldersFrom(folder);
+  /** The pictures in a folder and (if not told otherwise) below it, in torchvision's order, and the other files. */
+  picturesIn(folder: string, recursive = true): { pictures: string[]; others: string[] } {
+    const listings = recursive ? this.#foldersFrom(folder) : [[folder, list(folder, this.#leftOut)] as const];
     const pictures: string[] = [];
     const others: string[] = [];
     // Folders as a whole are sorted by their path, as torchvision does, before their files.
@@ -70,6 +70,8 @@ export class Walk {
   #foldersFrom(start: string): [path: string, listing: Listing][] {
     const found: [string, Listing][] = [];
     const seen = new Set(this.#above);
+    // The whole data set may be looked through, too.
+    seen.delete(identityOf(start));
     const next = [start];
     const links: string[] = [];
     for (let path = next.pop(); path !== undefined; path = next.pop() ?? links.pop()) {

@@ -162,7 +162,7 @@ function keep({ ring: { entries }, memory }: WorkerJob, entry: number, { width, 
 function reasonOf({ message, details }: SenetError): string {
   const first = message.split("\n")[0]!;
   const what = details.where !== undefined ? first.slice(details.where.length + 2) : first;
-  return details.found === undefined ? what : `${what} (${details.found})`;
+  return details.found === undefined ? what : `${what} (${[details.found].flat().join(", ")})`;
 }
 
 function tell(job: WorkerJob, message: WorkerMessage): void {

@@ -1,11 +1,7 @@
 /** Classifies picture files with the model, labels and pre-processing that a weight file carries. */
 
-import { readdirSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { SenetError } from "../errors.ts";
 import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
-import { decodePicture } from "../images/decode.node.ts";
-import { isPictureName } from "../images/format.ts";
+import { decodeBytes, decodePicture } from "../images/decode.node.ts";
 import { preprocess } from "../images/preprocess.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import { tensor } from "../tensor.ts";
@@ -19,7 +15,14 @@ export interface Prediction {
   readonly probability: number;
 }
 
+/** A picture that is no file: what it is called, and the bytes of its JPEG, PNG or the like. */
+export interface PictureBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface Classification {
+  /** Its path, or its name. */
   readonly file: string;
   /** Most probable first. */
   readonly predictions: readonly Prediction[];
@@ -42,11 +45,18 @@ export class Classifier {
     return new Classifier(checkpoint, await executor.compile(program.graph, program.weights, options));
   }
 
-  /** @throws SenetError `data` where the picture cannot be decoded */
-  async classify(file: string, top: number): Promise<Classification> {
+  /**
+   * @param picture the path of a file, or bytes with a name
+   * @throws SenetError `data` where the picture cannot be decoded
+   */
+  async classify(picture: string | PictureBytes, top: number): Promise<Classification> {
+    const [file, decoding] =
+      typeof picture === "string"
+        ? [picture, decodePicture(picture)]
+        : [picture.name, decodeBytes(picture.bytes, picture.name)];
     const { preprocessing, labels } = this.#checkpoint;
     const { crop } = preprocessing;
-    const image = tensor([1, 3, crop, crop], preprocess(await decodePicture(file), preprocessing));
+    const image = tensor([1, 3, crop, crop], preprocess(await decoding, preprocessing));
     const outputs = await this.#network.run(new Map([[inputName, image]]));
     const probabilities = softmaxRow(outputs.get("logits")!, 0);
     const predictions = topK(probabilities, top).map((index) => ({
@@ -60,19 +70,4 @@ export class Classifier {
   async dispose(): Promise<void> {
     await this.#network.dispose();
   }
-}
-
-/**
- * Files as they are, folders as the pictures directly in them, sorted.
- * @throws SenetError `data` for a path that is not there or a folder without pictures
- */
-export function listPictures(paths: readonly string[]): string[] {
-  return paths.flatMap((path) => {
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found === undefined) throw new SenetError("data", "there is no such picture or folder", { where: path });
-    if (!found.isDirectory()) return [path];
-    const pictures = readdirSync(path).filter(isPictureName).sort();
-    if (pictures.length === 0) throw new SenetError("data", "there are no pictures in this folder", { where: path });
-    return pictures.map((name) => join(path, name));
-  });
 }

@@ -28,3 +28,38 @@ test("cells with commas, quotes and line breaks are quoted", () => {
     'a,b\n"kit fox, Vulpes",1.5\n"the ""x""","two\nlines"\n',
   );
 });
+
+test("a label cannot be a formula of the spreadsheet that opens the table; our own numbers stay numbers", () => {
+  const labels = [
+    '=HYPERLINK("http://x","y")',
+    "+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "  =1",
+    "＝1",
+    "plain-1",
+    "a=b",
+  ];
+  assert.equal(
+    csv(["label", "difference"], [...labels.map((label) => [label, 14.000000000000002]), ["x", -0.5]]),
+    [
+      "label,difference",
+      `"'=HYPERLINK(""http://x"",""y"")",14`,
+      ...[
+        "'+1,14",
+        "'-2+3,14",
+        "'@SUM(A1),14",
+        "'\t=1,14",
+        `"'\r=1",14`,
+        "'  =1,14",
+        "'＝1,14",
+        "plain-1,14",
+        "a=b,14",
+        "x,-0.5",
+        "",
+      ],
+    ].join("\n"),
+  );
+});

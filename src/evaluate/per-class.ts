@@ -1,5 +1,6 @@
 /** Errors class by class, as CSV. */
 
+import { dusted } from "../text.ts";
 import { type Errors, errorsOf } from "./evaluate.ts";
 
 export interface ClassErrors extends Errors {
@@ -17,9 +18,15 @@ export function errorsByClass(
   return classes.flatMap((label, i) => (groups[i]!.length === 0 ? [] : [{ label, ...errorsOf(groups[i]!) }]));
 }
 
-/** A table as RFC 4180 has it: cells with commas, quotes or line breaks are quoted. */
+/**
+ * A table as RFC 4180 has it: cells with commas, quotes or line breaks are quoted. Text that a spreadsheet would run as a
+ * formula gets an apostrophe before it, as OWASP advises; numbers are ours and stay.
+ */
 export function csv(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cell = (value: string | number) =>
-    /[",\r\n]/.test(`${value}`) ? `"${`${value}`.replaceAll('"', '""')}"` : `${value}`;
+  const cell = (value: string | number) => {
+    if (typeof value === "number") return `${dusted(value)}`;
+    const text = /^\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]/.test(value) ? `'${value}` : value;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
   return [header, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
 }

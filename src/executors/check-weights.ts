@@ -18,7 +18,7 @@ export function checkWeights(graph: Graph, weights: Weights): void {
   const near = absent === undefined ? [] : nearestNames(absent.name, [...weights.keys()]);
   throw new SenetError("weights", `${faults.length} of ${graph.parameters.length} parameters do not fit`, {
     where: graph.name,
-    found: faults.join("\n            "),
+    found: faults,
     hint:
       near.length > 0
         ? `for ${absent!.name} the weights have ${near.join(", ")}`
@@ -41,7 +41,7 @@ export function checkInputs(graph: Graph, inputs: ReadonlyMap<string, Tensor>, d
   throw new SenetError("shape", "the inputs do not fit the graph", {
     where: graph.name,
     expected: graph.inputs.map((input) => `${input.name} ${formatType(input.type)}`).join(", "),
-    found: faults.join("\n            "),
+    found: faults,
   });
 }
 

@@ -61,7 +61,7 @@ function torchFile(name: string, hex: string, folders: readonly string[], source
 
 /** timm has the first three as they were, and wrote the others anew: `timmLegacy` has those. */
 function cadene(name: string, hex: string, bytes: number, alsoAtTimm: boolean): KnownFile {
-  const folders = ["http://data.lip6.fr/cadene/pretrainedmodels/"];
+  const folders = ["https://data.lip6.fr/cadene/pretrainedmodels/"];
   if (alsoAtTimm) folders.unshift(`${timmReleases}v0.1-cadene/`);
   return { ...torchFile(name, hex, folders, "Cadene/pretrained-models.pytorch", "BSD-3-Clause"), bytes };
 }

@@ -2,13 +2,14 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dispatcher, request } from "undici";
+import type { Address } from "./address.node.ts";
 import type { Part } from "./part.node.ts";
 
 /** What is wrong with one address; another one may do. */
 export class AddressFailure extends Error {}
 
 /** It may go better in a moment. */
-class Interruption extends Error {
+export class Interruption extends Error {
   /** What the server asks for. */
   readonly waitMs: number | undefined;
 
@@ -27,9 +28,20 @@ export interface Timing {
   readonly longestPauseMs: number;
   /** Without an answer, or without a byte. */
   readonly stallMs: number;
+  /** In each window of this length an address must give `leastBytes`, or it is left. */
+  readonly windowMs: number;
+  readonly leastBytes: number;
 }
 
-export const defaultTiming: Timing = { attempts: 4, pauseMs: 1000, longestPauseMs: 60_000, stallMs: 30_000 };
+/** A kibibyte a second is a seventh of what a modem of the last century does. */
+export const defaultTiming: Timing = {
+  attempts: 4,
+  pauseMs: 1000,
+  longestPauseMs: 60_000,
+  stallMs: 30_000,
+  windowMs: 60_000,
+  leastBytes: 60 * 1024,
+};
 
 export interface Progress {
   readonly address: string;
@@ -52,31 +64,66 @@ export interface DownloadOptions {
 }
 
 const mostRedirects = 10;
-/** No weight file is larger; an endless answer must not fill the disk. */
-const mostBytes = 4 * 2 ** 30;
+/** Twice the largest file that is known; an endless answer must not fill the disk. */
+const mostBytes = 2 ** 30;
+/** An attempt that brings so much is worth another one, however many there were. */
+const worthwhileBytes = 64 * 1024;
+
+/** Whether an address gives enough to wait for: one byte a second never stalls, and never ends. */
+export class Pace {
+  #since = performance.now();
+  #bytes = 0;
+  readonly #timing: Timing;
+
+  constructor(timing: Timing) {
+    this.#timing = timing;
+  }
+
+  /** The time that a server asks to wait for does not count. */
+  excuse(ms: number): void {
+    this.#since += ms;
+  }
+
+  /** @throws AddressFailure */
+  count(bytes: number): void {
+    const { windowMs, leastBytes } = this.#timing;
+    this.#bytes += bytes;
+    const elapsed = performance.now() - this.#since;
+    if (elapsed < windowMs) return;
+    if (this.#bytes < leastBytes) {
+      throw new AddressFailure(`is too slow: ${this.#bytes} bytes in ${Math.round(elapsed / 1000)} seconds`);
+    }
+    this.#since = performance.now();
+    this.#bytes = 0;
+  }
+}
 
 /**
  * Completes `part` from `address`.
  * @throws AddressFailure; SenetError `io` where the part cannot be written; the signal's reason
  */
-export async function download(address: string, part: Part, options: DownloadOptions): Promise<void> {
+export async function download(address: Address, part: Part, options: DownloadOptions): Promise<void> {
   const { timing, say, signal } = options;
+  const pace = new Pace(timing);
   let furthest = part.length;
   for (let failed = 0; ; ) {
     try {
-      await attempt(address, part, options);
+      await attempt(address, part, pace, options);
       return;
     } catch (error) {
       if (!(error instanceof Interruption)) throw error;
-      if (part.length > furthest) failed = 0;
-      furthest = Math.max(furthest, part.length);
+      if (part.length >= furthest + worthwhileBytes) {
+        failed = 0;
+        furthest = part.length;
+      }
       failed++;
       if (failed >= timing.attempts) throw new AddressFailure(`${error.message} (${failed} attempts)`);
       const pause = error.waitMs ?? timing.pauseMs * 2 ** (failed - 1);
       if (pause > timing.longestPauseMs) {
         throw new AddressFailure(`${error.message}, and asks to wait for ${Math.round(pause / 1000)} seconds`);
       }
-      say(`${address}: ${error.message}; once more in ${(pause / 1000).toFixed(1)} seconds`);
+      if (error.waitMs !== undefined) pace.excuse(pause);
+      say(`${address.url}: ${error.message}; once more in ${(pause / 1000).toFixed(1)} seconds`);
       await sleep(pause, undefined, signal === undefined ? {} : { signal });
     }
   }
@@ -84,9 +131,9 @@ export async function download(address: string, part: Part, options: DownloadOpt
 
 type Answer = Dispatcher.ResponseData;
 
-async function attempt(address: string, part: Part, options: DownloadOptions): Promise<void> {
+async function attempt(address: Address, part: Part, pace: Pace, options: DownloadOptions): Promise<void> {
   const { origin, length } = part;
-  const validator = origin?.address === address ? origin.validator : undefined;
+  const validator = origin?.address === address.url ? origin.validator : undefined;
   const isContinued = length > 0 && (validator !== undefined || options.isChecked);
   const headers: Record<string, string> = {
     "user-agent": "senet",
@@ -97,19 +144,30 @@ async function attempt(address: string, part: Part, options: DownloadOptions): P
   };
   const answer = await following(address, headers, options);
   try {
-    const total = await accept(answer, address, part, isContinued, options);
+    const total = await accept(answer, address.url, part, isContinued, options);
     if (total === "complete") return;
-    await receive(answer, address, part, total, options);
+    await receive(answer, address.url, part, total, pace, options);
   } finally {
     // What is not read must not hold the connection; its error has no reader either.
     answer.body.on("error", () => {}).destroy();
   }
 }
 
-async function following(address: string, headers: Record<string, string>, options: DownloadOptions): Promise<Answer> {
-  let url = new URL(address);
+/** What a request needs of `DownloadOptions`. */
+export type AskOptions = Pick<DownloadOptions, "dispatcher" | "timing" | "signal">;
+
+/** The answer at the end of the redirects. @throws AddressFailure, Interruption; the signal's reason */
+export async function following(
+  { url: from, authorization }: Address,
+  headers: Record<string, string>,
+  options: AskOptions,
+): Promise<Answer> {
+  let url = new URL(from);
+  const { origin } = url;
   for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-    const answer = await ask(url, headers, options);
+    // A password is for the host that it was given for.
+    const own = authorization !== undefined && url.origin === origin ? { authorization } : {};
+    const answer = await ask(url, { ...headers, ...own }, options);
     if (![301, 302, 303, 307, 308].includes(answer.statusCode)) return answer;
     answer.body.on("error", () => {}).destroy();
     url = redirected(url, header(answer, "location"));
@@ -120,27 +178,39 @@ async function following(address: string, headers: Record<string, string>, optio
 /** @throws AddressFailure where the redirect leads nowhere, or from an encrypted connection to an open one */
 export function redirected(from: URL, location: string | undefined): URL {
   if (location === undefined || !URL.canParse(location, from.href)) {
-    throw new AddressFailure(`redirects to ${location === undefined ? "nowhere" : JSON.stringify(location)}`);
+    throw new AddressFailure(`redirects to ${location === undefined ? "nowhere" : "what is no address"}`);
   }
   const to = new URL(location, from);
   if (to.protocol !== "https:" && (to.protocol !== "http:" || from.protocol === "https:")) {
-    throw new AddressFailure(`redirects to ${to.href}, which is not encrypted as ${from.origin} is`);
+    // Its query may hold a key.
+    throw new AddressFailure(`redirects to ${to.protocol}//${to.host}, which is not encrypted as ${from.origin} is`);
   }
+  to.username = "";
+  to.password = "";
   return to;
 }
 
-async function ask(url: URL, headers: Record<string, string>, options: DownloadOptions): Promise<Answer> {
+async function ask(url: URL, headers: Record<string, string>, options: AskOptions): Promise<Answer> {
   const { dispatcher, timing, signal } = options;
+  const late = new AbortController();
+  // The client's own limit begins again with each byte of the headers.
+  const timer = setTimeout(
+    () => late.abort(new Interruption(`nothing comes for ${timing.stallMs / 1000} seconds`)),
+    timing.stallMs,
+  );
   try {
     return await request(url, {
       dispatcher,
       headers,
-      headersTimeout: timing.stallMs,
+      headersTimeout: 2 * timing.stallMs,
       bodyTimeout: timing.stallMs,
-      ...(signal === undefined ? {} : { signal }),
+      signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
     });
   } catch (error) {
+    if (error instanceof Interruption) throw error;
     throw failureOf(error, options);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
@@ -205,6 +275,7 @@ async function receive(
   address: string,
   part: Part,
   total: number | undefined,
+  pace: Pace,
   options: DownloadOptions,
 ): Promise<void> {
   const { onProgress, bytes } = options;
@@ -217,8 +288,12 @@ async function receive(
       throw failureOf(error, options, `breaks off at byte ${part.length}${total === undefined ? "" : ` of ${total}`}`);
     });
     if (next.done === true) break;
+    if (part.length + next.value.length > most) {
+      await part.restart({ address });
+      throw new AddressFailure(`sends more than ${most} bytes`);
+    }
     await part.append(next.value);
-    if (part.length > most) throw new AddressFailure(`sends more than ${most} bytes`);
+    pace.count(next.value.length);
     report();
   }
   // A server may answer with less of the range than was asked for.
@@ -259,7 +334,7 @@ const words: Readonly<Record<string, string>> = {
   UND_ERR_CONNECT_TIMEOUT: "no connection comes about",
 };
 
-function failureOf(error: unknown, { signal, timing }: DownloadOptions, what?: string): unknown {
+function failureOf(error: unknown, { signal, timing }: AskOptions, what?: string): unknown {
   if (signal?.aborted || !(error instanceof Error)) return signal?.reason ?? error;
   const code = codeOf(error);
   const isStall = code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT";

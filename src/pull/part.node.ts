@@ -4,7 +4,9 @@
  * leaves behind, even one that was killed, belongs to the first that renames it.
  */
 
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { randomInt } from "node:crypto";
+import { constants } from "node:fs";
+import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { z } from "zod";
@@ -20,7 +22,8 @@ const ending = ".partial";
 const host = hostname().replace(/[^\w.]/g, "_");
 /** The folders that this process is at work on. */
 const held = new Set<string>();
-let count = 0;
+/** Not to be foreseen by whoever might lay a link there first. */
+let count = randomInt(2 ** 40);
 
 export class Part {
   readonly #folder: string;
@@ -43,11 +46,11 @@ export class Part {
     const folder = `${path}.${host}-${process.pid}-${count++}${ending}`;
     held.add(folder);
     try {
-      await adopt(path, folder);
-      await mkdir(folder, { recursive: true });
+      // Not through what somebody else laid there: `mkdir` fails where there is anything.
+      if (!(await adopt(path, folder))) await mkdir(folder);
       const origin = await readOrigin(folder);
       // Bytes without a note may be anything's.
-      const bytes = await open(bytesIn(folder), origin === undefined ? "w+" : "r+");
+      const bytes = await openOwn(bytesIn(folder), origin === undefined ? constants.O_TRUNC : 0);
       return new Part(folder, bytes, (await bytes.stat()).size, origin);
     } catch (cause) {
       held.delete(folder);
@@ -73,7 +76,8 @@ export class Part {
     await this.#writing(async () => {
       if (this.#length > 0) await this.#bytes.truncate(0);
       this.#length = 0;
-      await writeFile(noteIn(this.#folder), JSON.stringify(origin));
+      const note = await openOwn(noteIn(this.#folder), constants.O_TRUNC);
+      await note.writeFile(JSON.stringify(origin)).finally(() => note.close());
       this.#origin = origin;
     });
   }
@@ -120,17 +124,21 @@ const cacheHint = "free some space, or another --cache folder; the same command 
 const bytesIn = (folder: string) => join(folder, "bytes");
 const noteIn = (folder: string) => join(folder, "origin.json");
 
+/** For reading and writing, made if it is not there, and never through a link. (Windows has no such flag.) */
+const openOwn = (path: string, flags: number): Promise<FileHandle> =>
+  open(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | flags, 0o666);
+
 async function readOrigin(folder: string): Promise<Origin | undefined> {
   try {
-    await stat(bytesIn(folder));
+    await lstat(bytesIn(folder));
     return originSchema.parse(JSON.parse(await readFile(noteIn(folder), "utf8")));
   } catch {
     return undefined; // nothing was left, or it was killed before the note was whole
   }
 }
 
-/** Renames the largest abandoned part of `path` to `folder`, if there is one; the others go. */
-async function adopt(path: string, folder: string): Promise<void> {
+/** Renames the largest abandoned part of `path` to `folder`, if there is one; the others go. Another user's part is not. */
+async function adopt(path: string, folder: string): Promise<boolean> {
   const start = `${basename(path)}.`;
   const names = await readdir(dirname(path));
   const candidates: { from: string; size: number }[] = [];
@@ -138,7 +146,9 @@ async function adopt(path: string, folder: string): Promise<void> {
     const owner = /^(.+)-(\d+)-\d+\.partial$/.exec(name.startsWith(start) ? name.slice(start.length) : "");
     if (owner === null) continue;
     const from = join(dirname(path), name);
-    const file = await stat(bytesIn(from)).catch(() => undefined);
+    const own = await lstat(from).catch(() => undefined);
+    if (own?.isDirectory() !== true || own.uid !== (process.getuid?.() ?? own.uid)) continue;
+    const file = await lstat(bytesIn(from)).catch(() => undefined);
     const idle = file === undefined ? 0 : Date.now() - file.mtimeMs;
     const isGone = owner[1] === host && !isAtWork(Number(owner[2]), from);
     if (isGone || idle > abandonedAfterMs) candidates.push({ from, size: file?.size ?? 0 });
@@ -149,6 +159,7 @@ async function adopt(path: string, folder: string): Promise<void> {
     if (adopted) await rm(from, { recursive: true, force: true });
     else adopted = await isRenamed(from, folder);
   }
+  return adopted;
 }
 
 function isAtWork(pid: number, folder: string): boolean {

@@ -2,51 +2,55 @@
 
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { SenetError } from "../errors.ts";
 import { makeFolder } from "../files/files.node.ts";
 import { nearestNames } from "../names.ts";
+import { type Address, addressOf, byHand } from "./address.node.ts";
 import { type KnownFile, knownFiles } from "./addresses.ts";
 import { cacheFolder } from "./cache.node.ts";
-import { AddressFailure, defaultTiming, download, type Progress, type Timing } from "./download.node.ts";
-import { Part } from "./part.node.ts";
-import { faultOf } from "./verify.node.ts";
+import { faultOfCached, noteChecked } from "./checked.node.ts";
+import type { Progress, Timing } from "./download.node.ts";
+import type { FetchOptions } from "./fetch.node.ts";
 
 export type { Progress, Timing };
 
-export interface PullOptions {
+export interface PullOptions extends FetchOptions {
   /** Default: every file of addresses.ts. */
   readonly known?: ReadonlyMap<string, KnownFile>;
   /** Default: see cacheFolder. */
   readonly cache?: string;
-  /** An address that is tried first, with the file's name behind it; default: `$SENET_MIRROR`. */
+  /**
+   * An address that is tried first, with the file's name behind it; default: `$SENET_MIRROR`. It alone may be `http:`, and
+   * may have a name and a password, which are sent to it and shown nowhere.
+   */
   readonly mirror?: string;
   /** No request at all. */
   readonly offline?: boolean;
   /** Fetch it even if it is there. */
   readonly force?: boolean;
-  /** Check the hash of a file that is there, too. */
+  /** Check the hash of a file that is there, even if it was checked before and has not changed since. */
   readonly check?: boolean;
-  /** Told what goes wrong and what is done about it. */
-  readonly say?: (line: string) => void;
-  readonly onProgress?: (progress: Progress) => void;
-  readonly signal?: AbortSignal;
-  readonly timing?: Partial<Timing>;
 }
 
 /**
- * The path of a known file in the cache, fetched if it is not there. Obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
- * An attempt that ends early, in whatever way, is continued by the next one.
+ * The path of a known file in the cache, fetched if it is not there. A file that is there is checked once, and again when
+ * it has changed. Obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. An attempt that ends early, in whatever way, is
+ * continued by the next one.
  * @throws SenetError `usage` where there is no such name; `io` with all addresses and what is wrong with each, or where
- * the cache cannot be written; `weights` where `check` finds another file in the cache; the signal's reason
+ * the cache cannot be written; `weights` where another file is in the cache; the signal's reason
  */
 export async function pull(name: string, options: PullOptions = {}): Promise<string> {
   const known = knownFile(name, options.known);
   const cache = options.cache ?? cacheFolder();
   const path = join(cache, known.file);
   if (options.force !== true && (await isFile(path))) {
-    if (options.check === true) await checkCached(path, known);
-    return path;
+    const fault = await faultOfCached(path, known, options.check === true);
+    if (fault === undefined) return path;
+    throw new SenetError("weights", "this is not the released file", {
+      where: path,
+      found: fault,
+      hint: `senet pull ${name} --force fetches it again`,
+    });
   }
   const addresses = addressesOf(known, options.mirror ?? process.env.SENET_MIRROR);
   if (options.offline === true) {
@@ -57,13 +61,10 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
     });
   }
   await makeFolder(cache, "another folder: --cache, or SENET_CACHE");
-  const part = await Part.claim(path);
-  try {
-    await fetchInto(part, name, known, addresses, path, options);
-    await part.finish(path);
-  } finally {
-    await part.release();
-  }
+  // Only now: what needs no network does not load its client.
+  const { fetchFile } = await import("./fetch.node.ts");
+  await fetchFile(name, known, addresses, path, options);
+  await noteChecked(path, known);
   return path;
 }
 
@@ -79,101 +80,26 @@ export function knownFile(name: string, known = knownFiles): KnownFile {
 export const isFile = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isFile() === true;
 
-async function checkCached(path: string, known: KnownFile): Promise<void> {
-  const fault = await faultOf(path, known);
-  if (fault === undefined) return;
-  throw new SenetError("weights", "this is not the released file", {
-    where: path,
-    found: fault,
-    hint: "--force fetches it again",
+function addressesOf({ file, addresses }: KnownFile, mirror: string | undefined): readonly Address[] {
+  const known = addresses.map((address) => {
+    const url = new URL(address);
+    if (url.protocol === "https:" || isThisMachine(url)) return { url: url.href };
+    throw new SenetError("usage", "an address must be encrypted", { where: address, expected: "https:" });
   });
+  return mirror === undefined || mirror === "" ? known : [mirrored(file, mirror), ...known];
 }
 
-function addressesOf({ file, addresses }: KnownFile, mirror: string | undefined): readonly string[] {
-  if (mirror === undefined || mirror === "") return addresses;
+const isThisMachine = ({ protocol, hostname }: URL): boolean =>
+  protocol === "http:" && /^(?:127(?:\.\d+){3}|\[::1\]|localhost)$/.test(hostname);
+
+function mirrored(file: string, mirror: string): Address {
   const base = mirror.endsWith("/") ? mirror : `${mirror}/`;
   if (!/^https?:/.test(base) || !URL.canParse(base)) {
     throw new SenetError("usage", "SENET_MIRROR is not an address", {
       expected: "http://host/folder/ or https://host/folder/",
-      found: mirror,
+      // What stands before an @ may be a password.
+      found: mirror.replace(/^.*@/s, "...@"),
     });
   }
-  return [new URL(file, base).href, ...addresses];
-}
-
-const byHand = (addresses: readonly string[], path: string) =>
-  `with a browser, fetch ${addresses.join(" or ")} and save it as ${path}`;
-
-/** Tries the addresses in turn until `part` is the file. */
-async function fetchInto(
-  part: Part,
-  name: string,
-  known: KnownFile,
-  addresses: readonly string[],
-  path: string,
-  { say = () => {}, onProgress = () => {}, signal, timing }: PullOptions,
-): Promise<void> {
-  const dispatcher = proxied();
-  const options = {
-    dispatcher,
-    timing: { ...defaultTiming, ...timing },
-    isChecked: known.hash !== undefined,
-    say,
-    onProgress,
-    ...(known.bytes === undefined ? {} : { bytes: known.bytes }),
-    ...(signal === undefined ? {} : { signal }),
-  };
-  const failures: string[] = [];
-  try {
-    for (const address of addresses) {
-      try {
-        await fetchFrom(address, part, known, options);
-        if (known.hash === undefined) say(`${name}: no hash is known to check it against`);
-        return;
-      } catch (error) {
-        if (!(error instanceof AddressFailure)) throw error;
-        failures.push(`${address}: ${error.message}`);
-        say(failures.at(-1)!);
-      }
-    }
-  } finally {
-    await dispatcher.destroy();
-  }
-  throw new SenetError("io", "could not be fetched", {
-    where: name,
-    found: `a fault of each address:${failures.map((failure) => `\n    ${failure}`).join("")}`,
-    hint: `${byHand(known.addresses, path)}; behind a proxy, set HTTPS_PROXY; a mirror of your own, SENET_MIRROR`,
-  });
-}
-
-async function fetchFrom(
-  address: string,
-  part: Part,
-  known: KnownFile,
-  options: Parameters<typeof download>[2],
-): Promise<void> {
-  for (;;) {
-    const earlier = part.length;
-    await download(address, part, options);
-    const fault = await faultOf(part.path, known);
-    if (fault === undefined) return;
-    await part.restart({ address });
-    if (earlier === 0) throw new AddressFailure(fault);
-    options.say(`${address}: ${fault}; what was there before may have been of another file: once more, from the start`);
-  }
-}
-
-function proxied(): Dispatcher {
-  try {
-    // For http: addresses, proxies expect the whole address, as from a browser; many refuse to tunnel to port 80.
-    return new EnvHttpProxyAgent({ proxyTunnel: false });
-  } catch (cause) {
-    // Not their values, which may hold a password.
-    const names = Object.keys(process.env).filter((key) => /^https?_proxy$/i.test(key));
-    throw new SenetError("usage", "the proxy that the environment names cannot be used", {
-      expected: "http://host:port",
-      found: `an error of ${names.join(" or ")}`,
-      cause,
-    });
-  }
+  return addressOf(new URL(file, base));
 }

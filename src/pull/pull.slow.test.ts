@@ -148,7 +148,11 @@ test("of several parts that were left, the largest is continued and the others g
   leave("elsewhere-1-0", 9000, '{"address":"http://a/"}');
   await run();
   assert.deepEqual(ranges(asked[0]!), [5000]);
-  assert.deepEqual(readdirSync(cache).sort(), ["w.safetensors", "w.safetensors.elsewhere-1-0.partial"]);
+  assert.deepEqual(readdirSync(cache).sort(), [
+    "w.safetensors",
+    "w.safetensors.checked",
+    "w.safetensors.elsewhere-1-0.partial",
+  ]);
   leave(`${host}-${dead.pid}-2`, 5000, '{"addr');
   await run({ force: true });
   assert.equal(ranges(asked[0]!)[1], undefined);

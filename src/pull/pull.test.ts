@@ -1,5 +1,16 @@
 import assert from "node:assert/strict";
-import { readdirSync, writeFileSync } from "node:fs";
+import {
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -21,6 +32,7 @@ import {
   start,
 } from "../../tests/pull.ts";
 import { fileHandler, type Handler, inTurn, rangeStart, serve, status, text } from "../../tests/server.ts";
+import { knownFiles } from "./addresses.ts";
 import { AddressFailure, redirected } from "./download.node.ts";
 import { pull } from "./pull.node.ts";
 
@@ -49,16 +61,152 @@ test("offline, what is not there is an error that says how to put it there", asy
   assert.deepEqual(asked, [[]]);
 });
 
-test("a file in the cache that is not the released one is found out when asked for", async () => {
-  const { run, cache } = await start({ handlers: [good] });
-  writeFileSync(join(cache, "w.safetensors"), other);
-  await run();
-  assert.match(
-    await failure(() => run({ check: true }), "weights"),
-    /not the released file[\s\S]*sha256[\s\S]*--force/,
-  );
+test("a file in the cache that is not the released one is found out, whoever put it there and however", async () => {
+  const { run, cache, asked } = await start({ handlers: [good] });
+  const path = join(cache, "w.safetensors");
+  const expected = /not the released file[\s\S]*sha256[\s\S]*senet pull w --force/;
+  writeFileSync(path, other);
+  assert.match(await failure(run, "weights"), expected);
   await run({ force: true });
   assertWhole(cache);
+  // In place, of the same size, and with its time set back.
+  const { atime, mtime } = statSync(path);
+  writeFileSync(path, other);
+  utimesSync(path, atime, mtime);
+  assert.match(await failure(run, "weights"), expected);
+  assert.match(await failure(() => run({ check: true }), "weights"), expected);
+  // Another file under its name.
+  writeFileSync(`${path}.new`, content);
+  renameSync(`${path}.new`, path);
+  await run();
+  assertWhole(cache);
+  assert.equal(asked[0]!.length, 1);
+});
+
+test("a file that was checked is not read again until it changes", async () => {
+  const { run } = await start({ handlers: [good] });
+  const path = await run();
+  const note = `${path}.checked`;
+  const before = readFileSync(note, "utf8");
+  // Whoever reads it updates the time of access, unless it is mounted otherwise: the note is what can be told for sure.
+  await run();
+  assert.equal(readFileSync(note, "utf8"), before);
+  rmSync(note);
+  await run();
+  assert.equal(readFileSync(note, "utf8"), before, "made anew by the check");
+  // The note is believed: what it says of the file is what is compared.
+  const stamped = JSON.parse(before) as Record<string, string>;
+  writeFileSync(path, other);
+  const { size, mtimeNs, ctimeNs, ino } = statSync(path, { bigint: true });
+  const forged = { ...stamped, size: `${size}`, mtimeNs: `${mtimeNs}`, ctimeNs: `${ctimeNs}`, ino: `${ino}` };
+  writeFileSync(note, `${JSON.stringify(forged)}\n`);
+  await run();
+  await failure(() => run({ check: true }), "weights");
+});
+
+test("an answer of unknown size is bounded, and nothing of it stays", async () => {
+  const endless: Handler = (_, response) => {
+    response.writeHead(200);
+    const more = () => {
+      while (response.write(content));
+      response.once("drain", more);
+    };
+    more();
+  };
+  const { run, cache } = await start({ handlers: [endless], known: { bytes: content.length } });
+  assert.match(await failure(run), /sends more than/);
+  assert.deepEqual(readdirSync(cache), []);
+});
+
+test("a server that gives a byte now and then is left, whether it holds the connection or not", async () => {
+  const drip: Handler = ({ headers }, response) => {
+    const from = rangeStart(headers.range) ?? 0;
+    response.writeHead(from === 0 ? 200 : 206, {
+      "content-length": content.length - from,
+      ...(from > 0 && { "content-range": `bytes ${from}-${content.length - 1}/${content.length}` }),
+    });
+    let at = from;
+    const timer = setInterval(() => response.write(content.subarray(at, ++at)), 20);
+    response.on("close", () => clearInterval(timer));
+  };
+  const timing = { ...fast, windowMs: 300, leastBytes: 1000 };
+  const { run, cache, said } = await start({ handlers: [drip, good], options: { timing } });
+  await run();
+  assertWhole(cache);
+  assert.match(said[0]!, /too slow: \d+ bytes in 0 seconds/);
+
+  const oneByte: Handler = ({ headers }, response) => {
+    const from = rangeStart(headers.range) ?? 0;
+    response.writeHead(from === 0 ? 200 : 206, {
+      "content-length": content.length - from,
+      ...(from > 0 && { "content-range": `bytes ${from}-${content.length - 1}/${content.length}` }),
+    });
+    sendUntil(response, content, from, from + 1);
+  };
+  const second = await start({ handlers: [oneByte, good] });
+  await second.run();
+  assertWhole(second.cache);
+  assert.match(second.said.at(-1)!, /3 attempts/);
+});
+
+test("headers that come byte by byte are not waited for", async () => {
+  const slow: Handler = ({ socket }) => {
+    const timer = setInterval(() => socket.write("x"), 20);
+    socket.write("HTTP/1.1 200 OK\r\nx: ");
+    socket.on("close", () => clearInterval(timer));
+  };
+  const timing = { ...fast, stallMs: 200, attempts: 1 };
+  const { run } = await start({ handlers: [slow], options: { timing } });
+  assert.match(await failure(run), /nothing comes for 0.2 seconds/);
+});
+
+test("an address is encrypted, or this machine's; a mirror is what its user says", async () => {
+  for (const { addresses } of knownFiles.values())
+    for (const address of addresses) assert.equal(new URL(address).protocol, "https:", address);
+  for (const address of ["http://weights.example/w", "http://127.0.0.1.example/w", "http://localhost.example/w"]) {
+    const { run } = await start({ handlers: [], known: { addresses: [address] } });
+    assert.match(await failure(run, "usage"), /must be encrypted/);
+  }
+});
+
+test("a mirror's password goes to the mirror alone, and is shown nowhere", async () => {
+  const elsewhere = await serve(good);
+  const mirror = await serve((_, response) => status(302, { location: `${elsewhere.origin}/x` })(_, response));
+  const { run, cache, said } = await start({ handlers: [] });
+  const secret = mirror.origin.replace("//", "//user:s%40cret@");
+  const addresses = new Set<string>();
+  await run({ mirror: secret, onProgress: ({ address }) => addresses.add(address) });
+  assertWhole(cache);
+  const basic = `Basic ${Buffer.from("user:s@cret").toString("base64")}`;
+  assert.equal(mirror.requests[0]!.headers.authorization, basic);
+  assert.equal(elsewhere.requests[0]!.headers.authorization, undefined);
+
+  const gone = await serve(status(404));
+  const bad = gone.origin.replace("//", "//user:s%40cret@");
+  const messages = [
+    await failure(() => run({ force: true, mirror: bad })),
+    await failure(() => run({ force: true, mirror: "user:s%40cret@host" }), "usage"),
+    await failure(() => run({ force: true, mirror: "http://user:s%40cret@[" }), "usage"),
+    await failure(() => run({ offline: true, cache: temporaryFolder(), mirror: bad })),
+    ...said,
+    ...addresses,
+  ];
+  assert.doesNotMatch(messages.join("\n"), /cret|user/);
+  assert.match(messages[0]!, /answers with status 404/);
+});
+
+test("a part is not written through a link that somebody laid", async () => {
+  const { run, cache } = await start({ handlers: [good] });
+  const victim = join(temporaryFolder(), "victim");
+  writeFileSync(victim, "precious");
+  const laid = join(cache, "w.safetensors.host-1-1.partial");
+  mkdirSync(laid);
+  symlinkSync(victim, join(laid, "bytes"));
+  writeFileSync(join(laid, "origin.json"), JSON.stringify({ address: "http://x/" }));
+  const old = new Date(Date.now() - 86_400_000);
+  lutimesSync(join(laid, "bytes"), old, old);
+  await run().catch(() => {});
+  assert.equal(readFileSync(victim, "utf8"), "precious");
 });
 
 test("an unknown name is an error with the nearest ones", async () => {
@@ -310,10 +458,10 @@ test("a proxy is asked for the whole address, unless the host is excepted", asyn
   // It plays all hosts itself.
   const proxy = await serve(good);
   await withEnvironment({ HTTP_PROXY: proxy.origin, NO_PROXY: "127.0.0.1" }, async () => {
-    const { run, cache } = await start({ handlers: [], known: { addresses: ["http://weights.example/w"] } });
+    const { run, cache } = await start({ handlers: [], options: { mirror: "http://weights.example" } });
     await run();
     assertWhole(cache);
-    assert.equal(proxy.requests[0]!.url, "http://weights.example/w");
+    assert.equal(proxy.requests[0]!.url, "http://weights.example/w.safetensors");
     assert.equal(proxy.requests[0]!.headers.host, "weights.example");
     const direct = await start({ handlers: [good] });
     await direct.run();

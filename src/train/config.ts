@@ -47,15 +47,12 @@ export function trainingConfig(given: unknown, where = "training options"): Trai
   const result = trainingConfigSchema.safeParse(given);
   if (result.success) return result.data;
   const known = Object.keys(trainingConfigSchema.shape);
-  const faults = result.error.issues.map((issue) => {
-    if (issue.code === "unrecognized_keys") {
-      return issue.keys
-        .map((key) => `"${key}" is unknown (nearest: ${nearestNames(key, known).join(", ")})`)
-        .join("; ");
-    }
-    return `${issue.path.join(".")}: ${issue.message}`;
-  });
-  throw new SenetError("usage", faults.join("; "), { where });
+  const faults = result.error.issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => `"${key}" is unknown (nearest: ${nearestNames(key, known).join(", ")})`)
+      : [`${issue.path.join(".")}: ${issue.message}`],
+  );
+  throw new SenetError("usage", "cannot be used", { where, found: faults });
 }
 
 /** The rate that is used: the given one, or 0.1 for each 256 pictures of a batch. */

@@ -18,6 +18,7 @@ import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
 import { standardTraining } from "../images/augment.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
+import { dusted, jsonText, listed } from "../text.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { initialWeights } from "../weights/init.ts";
 import { lossGraph, model } from "../zoo/index.ts";
@@ -224,8 +225,8 @@ async function openOut({ out, resume, fresh, config }: RunOptions, train: Pictur
   if (labels.join("\0") !== train.classes.join("\0")) {
     throw new SenetError("weights", "the run was trained on other classes", {
       where: lastFile(out),
-      expected: labels.join(", "),
-      found: train.classes.join(", "),
+      expected: listed(labels),
+      found: listed(train.classes),
     });
   }
   if (saved.name !== config.model) {
@@ -251,7 +252,10 @@ async function openLast(out: string) {
     throw new SenetError("weights", "the file holds weights, not a run", { where: path });
   const state = trainingStateSchema.safeParse(checkpoint.run.state);
   if (!state.success) {
-    throw new SenetError("weights", "the state of the run cannot be used", { where: path, found: state.error.message });
+    throw new SenetError("weights", "the state of the run cannot be used", {
+      where: path,
+      found: state.error.message.split("\n"),
+    });
   }
   const config = trainingConfig(checkpoint.run.config, path);
   return { ...checkpoint, run: { config, state: state.data, velocities: checkpoint.run.velocities } };
@@ -267,10 +271,10 @@ async function writeMetrics(out: string, history: readonly EpochMetrics[]): Prom
   const first = history[0];
   if (first === undefined) return;
   const columns = Object.keys(first) as (keyof EpochMetrics)[];
-  const csv = [columns.join(","), ...history.map((row) => columns.map((column) => row[column]).join(","))];
+  const csv = [columns.join(","), ...history.map((row) => columns.map((column) => dusted(row[column])).join(","))];
   await replaceFile(join(out, "metrics.csv"), [`${csv.join("\n")}\n`]);
   await replaceFile(
     join(out, "metrics.jsonl"),
-    history.map((row) => `${JSON.stringify(row)}\n`),
+    history.map((row) => `${jsonText(row)}\n`),
   );
 }

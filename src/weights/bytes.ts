@@ -7,7 +7,7 @@ export type Fail = (what: string, details?: FailDetails) => never;
 
 export interface FailDetails {
   readonly expected?: string;
-  readonly found?: string;
+  readonly found?: string | readonly string[];
   readonly hint?: string;
   readonly cause?: unknown;
 }

@@ -297,7 +297,7 @@ class Translation {
       this.#shapes.set(name, this.#builder.add(whole).type.shape);
     } catch (cause) {
       if (!(cause instanceof SenetError) || cause.code === "weights") throw cause;
-      step.fail("the layer does not fit those before it", { found: cause.message, cause });
+      step.fail("the layer does not fit those before it", { found: cause.message.split("\n"), cause });
     }
     this.#layers.push(whole);
     return name;
@@ -340,11 +340,8 @@ class Translation {
   /** All of them, in our shapes. */
   weights(parameters: ReturnType<typeof inferenceGraph>["parameters"], where: string): Map<string, Tensor> {
     if (this.#missing.length > 0) {
-      const shown = this.#missing.slice(0, 20).map((line) => `\n    ${line}`);
-      const more =
-        this.#missing.length > shown.length ? `\n    ... and ${this.#missing.length - shown.length} more` : "";
       failAt(where)("the caffemodel has no weights for layers of this definition", {
-        found: `${this.#missing.length} missing:${shown.join("")}${more}`,
+        found: [`${this.#missing.length} missing`, ...this.#missing],
         hint: "the prototxt that the caffemodel was made with",
       });
     }

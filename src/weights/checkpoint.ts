@@ -8,6 +8,7 @@ import { SenetError } from "../errors.ts";
 import { largestMean, largestStd, type Preprocessing, smallestStd } from "../images/preprocess.ts";
 import { isTrainable, type Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
+import { listed } from "../text.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
 import { loadWeights } from "./load.ts";
 import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
@@ -138,7 +139,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
     throw new SenetError("weights", "this safetensors file was not written by senet", {
       where,
       expected: `format "${format}" in its metadata`,
-      found: metadata.size === 0 ? "no metadata" : `${[...metadata.keys()].join(", ")}`,
+      found: metadata.size === 0 ? "no metadata" : listed(metadata.keys()),
     });
   }
   const read = <T>(key: string, schema: z.ZodType<T>): T => readMetadata(metadata, key, schema, where);
@@ -181,7 +182,11 @@ function parametersOf(model: Model, where: string): readonly Parameter[] {
     return inferenceGraph(model, { batch: 1, imageSize }).parameters;
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
-    throw new SenetError("weights", 'the metadata "model" cannot be used', { where, found: cause.message, cause });
+    throw new SenetError("weights", 'the metadata "model" cannot be used', {
+      where,
+      found: cause.message.split("\n"),
+      cause,
+    });
   }
 }
 

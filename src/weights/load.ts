@@ -27,12 +27,10 @@ export function loadWeights(
   for (const name of tensors.keys()) if (!known.has(name)) faults.push(`unexpected  ${name}`);
   if (faults.length === 0) return weights;
 
-  const shown = faults.slice(0, 20).map((fault) => `\n    ${fault}`);
-  const more = faults.length > shown.length ? `\n    ... and ${faults.length - shown.length} more` : "";
   throw new SenetError("weights", `these are not the weights of ${graph.name}`, {
     where,
     expected: `${graph.parameters.length} tensors by name and shape`,
-    found: `${faults.length} faults:${shown.join("")}${more}`,
+    found: [`${faults.length} ${faults.length === 1 ? "fault" : "faults"}`, ...faults],
     hint: "name the model that the file was made with",
   });
 }

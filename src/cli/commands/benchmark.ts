@@ -11,7 +11,7 @@ import { TrainingStep } from "../../train/step.ts";
 import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
 import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
-import { table } from "../output.ts";
+import { printJson, printLines, say, table } from "../output.ts";
 import { type Kinds, kindsTable, Profile } from "../profile.ts";
 
 interface BenchmarkOptions {
@@ -65,9 +65,9 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
     name: options.executor,
     purpose: options.mode,
     precision: options.precision,
-    say: (line) => process.stderr.write(`${line}\n`),
+    say,
   });
-  process.stderr.write(`${executor.name}: ${reason}\n`);
+  say(`${executor.name}: ${reason}`);
   const measure = options.mode === "inference" ? measureInference : measureTraining;
   const profile = new Profile();
   const { samples, plan } = await measure(executor, network, imageSize, options, profile);
@@ -90,10 +90,10 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
   };
   if (options.json !== true) {
     const row = (p: (typeof parts)[number]) => [p.part, p.median.toFixed(3), p.lowest.toFixed(3), p.highest.toFixed(3)];
-    console.log(table(["ms an image", "median", "lowest", "highest"], parts.map(row)));
-    if (options.profile === true) console.log(`\n${profileText(profile.kinds(batchSize), plan)}`);
+    printLines(table(["ms an image", "median", "lowest", "highest"], parts.map(row)));
+    if (options.profile === true) printLines(`\n${profileText(profile.kinds(batchSize), plan)}`);
   }
-  console.log(JSON.stringify(summary));
+  printJson(summary);
 }
 
 function profileText(kinds: Kinds, plan: PlanFacts | undefined): string {

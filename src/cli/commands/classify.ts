@@ -1,16 +1,20 @@
 /** `senet classify`: what is on these pictures. */
 
 import type { Command } from "commander";
+import { namedPictures } from "../../data/pictures.node.ts";
 import { SenetError } from "../../errors.ts";
-import { type Classification, Classifier, listPictures } from "../../evaluate/classify.node.ts";
+import { type Classification, Classifier } from "../../evaluate/classify.node.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
 import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
+import { JsonList, print, say, sayLines } from "../output.ts";
+import { PictureReader } from "../pictures.ts";
 import { opening, weightsOf } from "../weights.ts";
 
 interface ClassifyOptions {
   readonly weights: string;
   readonly state?: string;
   readonly top: number;
+  readonly recursive: boolean;
   readonly executor?: string;
   readonly precision?: Precision;
   readonly threads?: number;
@@ -21,13 +25,14 @@ export function classifyCommand(program: Command): void {
   program
     .command("classify")
     .description("name what is on pictures")
-    .argument("<picture...>", "picture files, or folders of them")
+    .argument("<picture...>", "files, folders, patterns ('*.jpg', also quoted), http(s) addresses; - is standard input")
     .requiredOption(
       "--weights <file>",
       "a weight file of any format that is read, or a name of released weights (senet pull lists them)",
     )
     .addOption(stateOption())
     .option("--top <k>", "predictions a picture", count, 5)
+    .option("--no-recursive", "of a folder only the pictures directly in it")
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
@@ -36,36 +41,50 @@ export function classifyCommand(program: Command): void {
       "after",
       "\nExamples:\n  senet classify cat.jpg dog.png --weights runs/first/best.safetensors\n" +
         "  senet classify holiday/ --weights runs/first/best.safetensors --top 1 --json\n" +
+        "  curl -s https://host/cat.jpg | senet classify - 'photos/**/*.jpg' --weights se-resnet-50\n" +
         "  senet classify cat.jpg --weights SE-ResNet-50.caffemodel --threads 2",
     )
     .action(classifyPictures);
 }
 
-async function classifyPictures(paths: readonly string[], options: ClassifyOptions): Promise<void> {
-  const files = listPictures(paths);
+async function classifyPictures(names: readonly string[], options: ClassifyOptions): Promise<void> {
+  const { pictures, notes } = namedPictures(names, options.recursive);
+  for (const note of notes) say(`senet: ${note}`);
   const checkpoint = await weightsOf(options.weights, opening(options));
   const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
   const { threads } = options;
   const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });
-  const results: Classification[] = [];
-  for (const file of files) {
-    try {
-      results.push(await classifier.classify(file, options.top));
-    } catch (error) {
-      // One bad picture must not take the others' answers away; the exit code still tells.
-      if (!(error instanceof SenetError && error.code === "data")) throw error;
-      process.stderr.write(`senet: ${error.message}\n`);
-      process.exitCode = 1;
+  const reader = new PictureReader();
+  const list = options.json === true ? new JsonList() : undefined;
+  try {
+    // Told as they come: there may be thousands.
+    for (const picture of pictures) {
+      const result = await unlessUnreadable(async () => classifier.classify(await reader.open(picture), options.top));
+      if (result === undefined) continue;
+      if (list === undefined) printResult(result);
+      else list.add(result);
     }
+  } finally {
+    await reader.close();
+    await classifier.dispose();
   }
-  await classifier.dispose();
-  if (options.json === true) {
-    console.log(JSON.stringify(results, null, 2));
-    return;
+  list?.end();
+}
+
+/** One bad picture must not take the others' answers away; the exit code still tells. */
+async function unlessUnreadable<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SenetError && error.code === "data")) throw error;
+    sayLines(`senet: ${error.message}`);
+    process.exitCode = 1;
+    return undefined;
   }
-  for (const { file, predictions } of results) {
-    console.log(file);
-    for (const { label, probability } of predictions)
-      console.log(`  ${(100 * probability).toFixed(2).padStart(6)} %  ${label}`);
-  }
+}
+
+function printResult({ file, predictions }: Classification): void {
+  print(file);
+  for (const { label, probability } of predictions)
+    print(`  ${(100 * probability).toFixed(2).padStart(6)} %  ${label}`);
 }

@@ -18,7 +18,7 @@ import { checkSameLogits, logitsOf, seededPictures } from "../compare.ts";
 import { checkedOnnx } from "../onnx.ts";
 import { jsonOption, stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
-import { grouped } from "../output.ts";
+import { grouped, print, printJson, say } from "../output.ts";
 import { opening, printNotes } from "../weights.ts";
 
 interface ConvertOptions {
@@ -95,11 +95,11 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     preprocessing,
     difference,
   };
-  if (options.json === true) console.log(JSON.stringify(summary, null, 2));
+  if (options.json === true) printJson(summary, 2);
   else {
     const { from } = summary;
     const order = summary.classOrder === null ? "" : ` in ${summary.classOrder} order`;
-    console.log(
+    print(
       `${out}: ${model.name}, ${grouped(summary.parameters)} parameters, ${grouped(model.classes)} classes${order}; ` +
         `wants ${shownPreprocessing(preprocessing)}; from ${from.format} with ${from.naming === null ? "names of its own" : `the names of ${from.naming}`}, ` +
         `logits differ by ${difference.toExponential(1)}, relative`,
@@ -107,9 +107,9 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
   }
   if (target !== "onnx" && target.name !== "senet" && !followsConventions(checkpoint, target)) {
     const usual = target.preprocessing(model.config);
-    process.stderr.write(
+    say(
       `senet: of files with the names of ${target.name} other programs expect ${shownPreprocessing(usual)}, and of ` +
-        `1,000 classes the ${target.classOrder} order; tell them what this one wants\n`,
+        `1,000 classes the ${target.classOrder} order; tell them what this one wants`,
     );
   }
 }

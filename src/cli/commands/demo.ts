@@ -10,6 +10,7 @@ import { renderReport } from "../../report/report.ts";
 import { collectReport } from "../../report/run.node.ts";
 import { trainingConfig } from "../../train/config.ts";
 import { count, executorOption, natural } from "../options.ts";
+import { print, say } from "../output.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface DemoOptions {
@@ -32,7 +33,6 @@ export function demoCommand(program: Command): void {
 }
 
 async function runDemo({ out, epochs, seed, executor }: DemoOptions): Promise<void> {
-  const say = (text: string) => process.stderr.write(`${text}\n`);
   const chosen = executor === undefined ? {} : { executor };
 
   say("1. drawing pictures");
@@ -77,10 +77,10 @@ async function runDemo({ out, epochs, seed, executor }: DemoOptions): Promise<vo
 
   const path = join(out, "report.html");
   await replaceFile(path, [renderReport(report)]);
-  console.log(
+  print(
     `top-1 error ${report.top1Error.toFixed(2)} % on ${report.validationImages} pictures that training did not see`,
   );
-  console.log(`report: ${pathToFileURL(path).href}`);
+  print(`report: ${pathToFileURL(path).href}`);
 }
 
 /** Held-back files are named after their class: `held-back/CLASS-N.jpg`. */

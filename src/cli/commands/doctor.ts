@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { describeExecutors, type Selection, selectExecutor } from "../../executors/select.node.ts";
 import { describeDecoder } from "../../images/decode.node.ts";
 import { jsonOption } from "../options.ts";
-import { table } from "../output.ts";
+import { print, printJson, printLines, table } from "../output.ts";
 
 export function doctorCommand(program: Command): void {
   program
@@ -29,30 +29,24 @@ export function doctorCommand(program: Command): void {
         pictures: describeDecoder(),
       };
       if (json === true) {
-        console.log(
-          JSON.stringify(
-            {
-              ...facts,
-              executors,
-              chosen: { training: nameAndReason(chosen.training), inference: nameAndReason(chosen.inference) },
-            },
-            null,
-            2,
-          ),
+        const { training, inference } = chosen;
+        printJson(
+          { ...facts, executors, chosen: { training: nameAndReason(training), inference: nameAndReason(inference) } },
+          2,
         );
         return;
       }
-      for (const [name, fact] of Object.entries(facts)) console.log(`${name.padEnd(11)}${fact}`);
-      console.log();
-      console.log(
+      for (const [name, fact] of Object.entries(facts)) print(`${name.padEnd(11)}${fact}`);
+      print();
+      printLines(
         table(
           ["executor", "available", "what it is"],
           executors.map((e) => [e.name, e.available ? "yes" : "no", e.description]),
         ),
       );
-      console.log();
+      print();
       for (const [purpose, { executor, reason }] of Object.entries(chosen)) {
-        console.log(`for ${purpose}: ${executor.name}, ${reason}`);
+        print(`for ${purpose}: ${executor.name}, ${reason}`);
       }
     });
 }

@@ -18,7 +18,7 @@ import {
   stateOption,
   threadsOption,
 } from "../options.ts";
-import { LiveLine } from "../output.ts";
+import { LiveLine, printJson, printLines } from "../output.ts";
 import { opening } from "../weights.ts";
 
 interface EvaluateOptions {
@@ -118,16 +118,16 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
           line.print(summary(row));
           if (!row.measured.finished) return;
           rows.push(row);
-          if (options.json === true) console.log(JSON.stringify(resultOf(row)));
+          if (options.json === true) printJson(resultOf(row));
         }
       },
     );
   } finally {
     // What was measured is told, also where the next weights cannot be opened.
     journal?.close();
-    if (options.json !== true && rows.length > 0) console.log(tableOf(rows));
     if (perClass !== undefined && rows.length > 0)
       await replaceFile(perClass, [classesCsv(rows)], "another --per-class");
+    if (options.json !== true && rows.length > 0) printLines(tableOf(rows));
   }
   if (rows.length === options.weights.length) return;
   const next = journal === undefined ? "with --journal FILE it could be gone on with" : "the same command goes on";

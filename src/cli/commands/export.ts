@@ -5,6 +5,7 @@ import { replaceFile } from "../../files/replace.node.ts";
 import { checkedOnnx } from "../onnx.ts";
 import { stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
+import { print } from "../output.ts";
 import { opening, weightsOf } from "../weights.ts";
 
 interface ExportOptions {
@@ -31,5 +32,5 @@ async function exportNetwork(options: ExportOptions): Promise<void> {
   const { bytes, difference } = await checkedOnnx(checkpoint, out);
   await replaceFile(out, [bytes]);
   const { name } = checkpoint.model;
-  console.log(`${out}: ${name}, ${bytes.length} bytes; logits differ by ${difference.toExponential(1)}, relative`);
+  print(`${out}: ${name}, ${bytes.length} bytes; logits differ by ${difference.toExponential(1)}, relative`);
 }

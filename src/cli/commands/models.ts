@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { graphCost, nodeCost } from "../../ir/cost.ts";
 import { inferenceGraph, model, zoo, zooEntry } from "../../zoo/index.ts";
 import { jsonOption } from "../options.ts";
-import { grouped, table } from "../output.ts";
+import { grouped, printJson, printLines, table } from "../output.ts";
 
 export function modelsCommand(program: Command): void {
   program
@@ -50,7 +50,7 @@ const giga = (multiplyAdds: number): string => `${(multiplyAdds / 1e9).toFixed(4
 function listModels(json: boolean): void {
   const models = [...zoo.keys()].map(describe);
   if (json) {
-    console.log(JSON.stringify(models, null, 2));
+    printJson(models, 2);
     return;
   }
   const rows = models.map((m) => [
@@ -65,8 +65,8 @@ function listModels(json: boolean): void {
     percent(m.top5Error),
   ]);
   const sizes = ["parameters", "multiply-adds at 224", "size", "own input", "multiply-adds there", "classes"];
-  console.log(table(["model", ...sizes, "top-1 error", "top-5 error"], rows));
-  console.log(
+  printLines(table(["model", ...sizes, "top-1 error", "top-5 error"], rows));
+  printLines(
     `\nErrors: those of the authors' weights on ImageNet (${originalSource}, Apache-2.0), single crop of 224.`,
   );
 }
@@ -88,11 +88,11 @@ function listLayers(name: string, json: boolean): void {
   }));
   const total = graphCost(graph);
   if (json) {
-    console.log(JSON.stringify({ ...describe(name), layers }, null, 2));
+    printJson({ ...describe(name), layers }, 2);
     return;
   }
   const blank = (n: number) => (n === 0 ? "" : grouped(n));
   const rows = layers.map((l) => [l.name, l.op, l.output.join("x"), blank(l.parameters), blank(l.multiplyAdds)]);
   rows.push(["total", "", "", grouped(total.parameters), grouped(total.multiplyAdds)]);
-  console.log(table(["layer", "operation", "output", "parameters", "multiply-adds"], rows));
+  printLines(table(["layer", "operation", "output", "parameters", "multiply-adds"], rows));
 }

@@ -6,7 +6,7 @@ import { knownFiles } from "../../pull/addresses.ts";
 import { cacheFolder } from "../../pull/cache.node.ts";
 import { isFile } from "../../pull/pull.node.ts";
 import { jsonOption } from "../options.ts";
-import { table } from "../output.ts";
+import { print, printJson, printLines, table } from "../output.ts";
 import { megabytes, pullShown } from "../pulling.ts";
 
 interface PullOptions {
@@ -38,7 +38,8 @@ export function pullCommand(program: Command): void {
 async function pullOrList(name: string | undefined, { json, ...options }: PullOptions): Promise<void> {
   if (name === undefined) return list(options.cache ?? cacheFolder(), json === true);
   const path = await pullShown(name, { ...options, check: true });
-  console.log(json === true ? JSON.stringify({ name, path }, null, 2) : path);
+  if (json === true) printJson({ name, path }, 2);
+  else print(path);
 }
 
 async function list(cache: string, json: boolean): Promise<void> {
@@ -49,7 +50,7 @@ async function list(cache: string, json: boolean): Promise<void> {
     }),
   );
   if (json) {
-    console.log(JSON.stringify(files, null, 2));
+    printJson(files, 2);
     return;
   }
   const rows = files.map(({ name, bytes, hash, format, source, licence, isCached }) => [
@@ -61,6 +62,7 @@ async function list(cache: string, json: boolean): Promise<void> {
     licence,
     isCached ? "yes" : "",
   ]);
-  console.log(table(["name", "size", "hash", "format", "source", "licence", "in cache"], rows));
-  console.log(`\nCache: ${cache}`);
+  printLines(table(["name", "size", "hash", "format", "source", "licence", "in cache"], rows));
+  print();
+  print(`Cache: ${cache}`);
 }

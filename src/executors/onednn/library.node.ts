@@ -79,7 +79,7 @@ export function loadLibrary(path: string | undefined = process.env[pathVariable]
   throw new SenetError("executor", "oneDNN is not on this machine", {
     ...(path === undefined || path === "" ? {} : { where: `${pathVariable}=${path}` }),
     expected: `a library of version ${supported.join(" or ")}`,
-    found: reasons.join("\n            "),
+    found: reasons,
     hint: install,
   });
 }

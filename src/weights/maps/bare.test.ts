@@ -88,7 +88,7 @@ test("a classifier that is a sequence of dropout and one linear layer has its pl
 });
 
 test("names without end cost no time", () => {
-  const deep = "a.".repeat(100_000);
+  const deep = "a.".repeat(20_000);
   const names = Array.from({ length: 300 }, (_, i) => `${deep}${i}.layer1.0.conv1.weight`);
   const start = performance.now();
   withoutPrefix(of(names), "file");

@@ -214,7 +214,7 @@ function refuse(
   throw new SenetError("weights", what, { where, hint, ...(faults === undefined ? {} : { found: faults }) });
 }
 
-function faultsOf(rename: () => unknown): string | undefined {
+function faultsOf(rename: () => unknown): SenetError["details"]["found"] {
   try {
     rename();
   } catch (error) {

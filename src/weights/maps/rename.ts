@@ -155,11 +155,9 @@ class Faults {
   throwIfAny(graph: string, naming: string, where: string): void {
     const lines = this.#lines;
     if (lines.length === 0) return;
-    const shown = lines.slice(0, 20).map((line) => `\n    ${line}`);
-    const more = lines.length > shown.length ? `\n    ... and ${lines.length - shown.length} more` : "";
     throw new SenetError("weights", `these are not the weights of ${graph} under the names of ${naming}`, {
       where,
-      found: `${lines.length} faults:${shown.join("")}${more}`,
+      found: [`${lines.length} ${lines.length === 1 ? "fault" : "faults"}`, ...lines],
       hint: "name the model that the file was made with",
     });
   }

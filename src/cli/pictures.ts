@@ -1,0 +1,47 @@
+/** Pictures to classify, from wherever they are named. */
+
+import type { NamedPicture } from "../data/pictures.node.ts";
+import { SenetError } from "../errors.ts";
+import type { PictureBytes } from "../evaluate/classify.node.ts";
+import type { Fetcher } from "../pull/bytes.node.ts";
+
+const mostBytes = 2 ** 28;
+
+export class PictureReader {
+  #fetcher: Fetcher | undefined;
+
+  /**
+   * What `Classifier.classify` takes.
+   * @throws SenetError `data` where an address does not give it, `usage` where standard input is a terminal
+   */
+  async open({ from, name }: NamedPicture): Promise<string | PictureBytes> {
+    if (from === "file") return name;
+    if (from === "standard input") return { name, bytes: await standardInput() };
+    // Only now: what needs no network does not load its client.
+    const { Fetcher, hideCredentials } = await import("../pull/bytes.node.ts");
+    this.#fetcher ??= new Fetcher();
+    return { name: hideCredentials(name), bytes: await this.#fetcher.fetch(name) };
+  }
+
+  async close(): Promise<void> {
+    await this.#fetcher?.close();
+  }
+}
+
+async function standardInput(): Promise<Uint8Array> {
+  const where = "standard input";
+  if (process.stdin.isTTY) {
+    throw new SenetError("usage", "no picture comes from a terminal", {
+      where,
+      hint: "senet classify - < picture.jpg",
+    });
+  }
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > mostBytes) throw new SenetError("data", `is no picture: more than ${mostBytes} bytes come`, { where });
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,58 @@
+/** Patterns of file names (`photos/*.jpg`), as a shell matches them; for patterns that no shell has seen. */
+
+import { type Dirent, existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { sameForm } from "./classes.ts";
+import { byCodePoint } from "./walk.node.ts";
+
+export const isPattern = (text: string): boolean => /[*?[]/.test(text);
+
+/**
+ * The paths that `pattern` matches, sorted. `*` and `?` stand for any characters but `/`, `[a-c]` and `[!a-c]` for one of
+ * these or none of them, `**` for any number of folders. A name that starts with a dot is matched by a dot alone, and `**`
+ * goes through no links.
+ */
+export function matching(pattern: string): string[] {
+  const parts = pattern.split("/").filter((part, i) => part !== "" || i === 0);
+  const start = parts[0] === "" ? "/" : "";
+  return [...new Set(below(start, start === "" ? parts : parts.slice(1)))].sort(byCodePoint);
+}
+
+function below(folder: string, parts: readonly string[]): string[] {
+  const [part, ...rest] = parts;
+  if (part === undefined) return folder === "" ? [] : [folder];
+  if (part === "**") {
+    const deeper = entriesOf(folder).filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
+    return [...below(folder, rest), ...deeper.flatMap(({ name }) => below(join(folder, name), parts))];
+  }
+  if (!isPattern(part)) {
+    const path = join(folder, part);
+    return existsSync(path) ? below(path, rest) : [];
+  }
+  const matches = matcher(part);
+  return entriesOf(folder).flatMap(({ name }) => (matches(name) ? below(join(folder, name), rest) : []));
+}
+
+/** Nothing where it is no folder, or none that may be read: nothing matches there. */
+function entriesOf(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder === "" ? "." : folder, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+/** Whether a name matches one part of a pattern. */
+function matcher(part: string): (name: string) => boolean {
+  const source = sameForm(part).replace(
+    /\*+|\?|\[(!|\^)?(\]?[^\]]*)\]|\\?[\s\S]/gu,
+    (token, not: string | undefined, set: string | undefined) => {
+      if (token.startsWith("*")) return ".*";
+      if (token === "?") return ".";
+      if (set !== undefined) return `[${not === undefined ? "" : "^"}${set.replace(/[\\\]^&~|[]/g, "\\$&")}]`;
+      return token.replace(/^\\(?=.)/su, "").replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+    },
+  );
+  const expression = new RegExp(`^${source}$`, "su");
+  return (name) => (!name.startsWith(".") || part.startsWith(".")) && expression.test(sameForm(name));
+}

@@ -1,0 +1,80 @@
+/** Pictures as a command names them: files, folders, patterns, addresses, standard input. */
+
+import { statSync } from "node:fs";
+import { SenetError } from "../errors.ts";
+import { codeOf } from "../files/files.node.ts";
+import { isPattern, matching } from "./glob.node.ts";
+import { LeftOut } from "./left-out.ts";
+import { Walk } from "./walk.node.ts";
+
+export interface NamedPicture {
+  readonly from: "file" | "address" | "standard input";
+  /** Its path, its address, or `-`. */
+  readonly name: string;
+}
+
+export interface NamedPictures {
+  readonly pictures: readonly NamedPicture[];
+  /** What in the folders was left out, a line each. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Files as they are, folders as the pictures in them, in the order of `names`. Nothing is read yet.
+ * @param recursive whether the folders in folders are gone into
+ * @throws SenetError `data` for a path that is not there, a pattern that nothing matches, a folder without pictures;
+ * `usage` for standard input twice
+ */
+export function namedPictures(names: readonly string[], recursive: boolean): NamedPictures {
+  const leftOut = new LeftOut();
+  const pictures = names.flatMap((name) => named(name, recursive, leftOut));
+  if (pictures.filter(({ from }) => from === "standard input").length > 1) {
+    throw new SenetError("usage", "standard input holds one picture", { where: "-", found: "- more than once" });
+  }
+  return { pictures, notes: leftOut.lines() };
+}
+
+function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture[] {
+  if (name === "-") return [{ from: "standard input", name }];
+  if (/^https?:\/\//i.test(name)) return [{ from: "address", name }];
+  if (!isThere(name)) {
+    if (isPattern(name)) return matched(name, recursive, leftOut);
+    throw new SenetError("data", "there is no such picture or folder", { where: name });
+  }
+  const pictures = onDisk(name, recursive, leftOut);
+  if (pictures.length > 0) return pictures;
+  throw new SenetError("data", "there are no pictures in this folder", {
+    where: name,
+    ...(recursive ? {} : { hint: "without --no-recursive, the folders in it are gone into" }),
+  });
+}
+
+function matched(pattern: string, recursive: boolean, leftOut: LeftOut): NamedPicture[] {
+  const pictures = matching(pattern).flatMap((path) => onDisk(path, recursive, leftOut));
+  if (pictures.length === 0) throw new SenetError("data", "no picture matches this", { where: pattern });
+  // `**` matches a folder and what is in it.
+  return [...new Map(pictures.map((picture) => [picture.name, picture])).values()];
+}
+
+/** The file, or what is in the folder. What cannot be looked at is reported when it is opened. */
+function onDisk(path: string, recursive: boolean, leftOut: LeftOut): NamedPicture[] {
+  const files = isFolder(path) ? new Walk(path, leftOut).picturesIn(path, recursive).pictures : [path];
+  return files.map((name) => ({ from: "file", name }));
+}
+
+/** Also where it cannot be looked at: a link that leads in a circle, a folder that may not be entered. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    return !["ENAMETOOLONG", "ENOTDIR"].includes(codeOf(cause));
+  }
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,85 @@
+/** Single files that somebody names by their address (pictures to classify), into memory. */
+
+import type { Dispatcher } from "undici";
+import { SenetError } from "../errors.ts";
+import { addressOf } from "./address.node.ts";
+import { AddressFailure, defaultTiming, following, Interruption, Pace, type Timing } from "./download.node.ts";
+import { proxied } from "./fetch.node.ts";
+
+export interface FetcherOptions {
+  /** Of one file. Default: 64 MiB, more than any photograph has. */
+  readonly mostBytes?: number;
+  readonly timing?: Partial<Timing>;
+}
+
+/** Keeps connections between files of one host; obeys the environment's proxy as `pull` does. */
+export class Fetcher {
+  readonly #dispatcher: Dispatcher = proxied();
+  readonly #most: number;
+  readonly #timing: Timing;
+
+  /** @throws SenetError `usage` where the environment's proxy cannot be used */
+  constructor({ mostBytes = 64 * 2 ** 20, timing }: FetcherOptions = {}) {
+    this.#most = mostBytes;
+    this.#timing = { ...defaultTiming, ...timing };
+  }
+
+  /**
+   * The bytes at `address`, tried once. Redirects are followed as `pull` follows them; of a name and a password in the
+   * address nothing is shown.
+   * @throws SenetError `data` with what is wrong with the address
+   */
+  async fetch(address: string): Promise<Uint8Array> {
+    if (!URL.canParse(address)) throw new SenetError("data", "this is no address", { where: hideCredentials(address) });
+    const from = addressOf(new URL(address));
+    try {
+      return await this.#read(from);
+    } catch (cause) {
+      if (!(cause instanceof AddressFailure || cause instanceof Interruption)) throw cause;
+      throw new SenetError("data", "could not be fetched", { where: from.url, found: cause.message, cause });
+    }
+  }
+
+  async #read(from: ReturnType<typeof addressOf>): Promise<Uint8Array> {
+    const options = { dispatcher: this.#dispatcher, timing: this.#timing };
+    const answer = await following(from, { "user-agent": "senet", "accept-encoding": "identity" }, options);
+    try {
+      if (answer.statusCode !== 200) throw new AddressFailure(`answers with status ${answer.statusCode}`);
+      const encoding = answer.headers["content-encoding"] ?? "identity";
+      if (encoding !== "identity") throw new AddressFailure(`sends the file compressed (${encoding}), unasked`);
+      return await this.#receive(answer.body as AsyncIterable<Uint8Array>, Number(answer.headers["content-length"]));
+    } finally {
+      answer.body.on("error", () => {}).destroy();
+    }
+  }
+
+  /** @param promised by the server; not a number where it says nothing */
+  async #receive(body: AsyncIterable<Uint8Array>, promised: number): Promise<Uint8Array> {
+    if (promised > this.#most)
+      throw new AddressFailure(`has a file of ${promised} bytes; up to ${this.#most} are read`);
+    const pace = new Pace(this.#timing);
+    const chunks: Uint8Array[] = [];
+    let length = 0;
+    try {
+      for await (const chunk of body) {
+        length += chunk.length;
+        if (length > this.#most) throw new AddressFailure(`sends more than ${this.#most} bytes`);
+        pace.count(chunk.length);
+        chunks.push(chunk);
+      }
+    } catch (cause) {
+      if (cause instanceof AddressFailure) throw cause;
+      throw new AddressFailure(
+        `breaks off at byte ${length}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      );
+    }
+    return Buffer.concat(chunks);
+  }
+
+  close(): Promise<void> {
+    return this.#dispatcher.destroy();
+  }
+}
+
+/** An address fit to be shown. */
+export const hideCredentials = (address: string): string => address.replace(/^(\w+:\/\/)[^/]*@/, "$1");

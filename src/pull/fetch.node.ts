@@ -1,0 +1,111 @@
+/** Over the network: each address in turn, until the file is whole and the one that was released. */
+
+import { type Dispatcher, EnvHttpProxyAgent } from "undici";
+import { SenetError } from "../errors.ts";
+import { type Address, byHand } from "./address.node.ts";
+import type { KnownFile } from "./addresses.ts";
+import { AddressFailure, defaultTiming, download, type Progress, type Timing } from "./download.node.ts";
+import { Part } from "./part.node.ts";
+import { faultOf } from "./verify.node.ts";
+
+export interface FetchOptions {
+  /** Told what goes wrong and what is done about it. */
+  readonly say?: (line: string) => void;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+  readonly timing?: Partial<Timing>;
+}
+
+/** Fetches the file to `path`; see `pull`. */
+export async function fetchFile(
+  name: string,
+  known: KnownFile,
+  addresses: readonly Address[],
+  path: string,
+  options: FetchOptions,
+): Promise<void> {
+  const part = await Part.claim(path);
+  try {
+    await fetchInto(part, name, known, addresses, path, options);
+    await part.finish(path);
+  } finally {
+    await part.release();
+  }
+}
+
+/** Tries the addresses in turn until `part` is the file. */
+async function fetchInto(
+  part: Part,
+  name: string,
+  known: KnownFile,
+  addresses: readonly Address[],
+  path: string,
+  { say = () => {}, onProgress = () => {}, signal, timing }: FetchOptions,
+): Promise<void> {
+  const dispatcher = proxied();
+  const options = {
+    dispatcher,
+    timing: { ...defaultTiming, ...timing },
+    isChecked: known.hash !== undefined,
+    say,
+    onProgress,
+    ...(known.bytes === undefined ? {} : { bytes: known.bytes }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+  const failures: string[] = [];
+  try {
+    for (const address of addresses) {
+      try {
+        await fetchFrom(address, part, known, options);
+        if (known.hash === undefined) say(`${name}: no hash is known to check it against`);
+        return;
+      } catch (error) {
+        if (!(error instanceof AddressFailure)) throw error;
+        failures.push(`${address.url}: ${error.message}`);
+        say(failures.at(-1)!);
+      }
+    }
+  } finally {
+    await dispatcher.destroy();
+  }
+  throw new SenetError("io", "could not be fetched", {
+    where: name,
+    found: ["a fault of each address", ...failures],
+    hint: `${byHand(addresses, path)}; behind a proxy, set HTTPS_PROXY; a mirror of your own, SENET_MIRROR`,
+  });
+}
+
+async function fetchFrom(
+  address: Address,
+  part: Part,
+  known: KnownFile,
+  options: Parameters<typeof download>[2],
+): Promise<void> {
+  for (;;) {
+    const earlier = part.length;
+    await download(address, part, options);
+    const fault = await faultOf(part.path, known);
+    if (fault === undefined) return;
+    await part.restart({ address: address.url });
+    if (earlier === 0) throw new AddressFailure(fault);
+    options.say(
+      `${address.url}: ${fault}; what was there before may have been of another file: once more, from the start`,
+    );
+  }
+}
+
+/** What asks, by way of the proxy that the environment names. @throws SenetError `usage` */
+export function proxied(): Dispatcher {
+  try {
+    // For http: addresses, proxies expect the whole address, as from a browser; many refuse to tunnel to port 80.
+    return new EnvHttpProxyAgent({ proxyTunnel: false });
+  } catch (cause) {
+    // Not their values, which may hold a password.
+    const names = Object.keys(process.env).filter((key) => /^https?_proxy$/i.test(key));
+    throw new SenetError("usage", "the proxy that the environment names cannot be used", {
+      expected: "http://host:port",
+      found: `an error of ${names.join(" or ")}`,
+      cause,
+    });
+  }
+}

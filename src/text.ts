@@ -1,0 +1,74 @@
+/** Text from outside (names, labels, paths, other programs' messages) made fit to be shown to a person. */
+
+/**
+ * What moves a terminal's cursor, colours or title, or turns the order of what stands around it: control characters
+ * (ESC, line breaks, C1 and DEL among them), line and paragraph separators, marks without width, marks of direction.
+ */
+const unprintable =
+  /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
+
+const short: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** The UTF-16 units of a character as JavaScript and JSON write them: `\u001b`. */
+const escaped = (character: string): string =>
+  Array.from(
+    { length: character.length },
+    (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+  ).join("");
+
+/** The text on one line, harmless to a terminal: what cannot be printed stands as an escape (`\n`, `\u001b`). */
+export const oneLine = (text: string): string =>
+  text.replace(unprintable, (character) => short[character] ?? escaped(character));
+
+/** As `oneLine`, for text whose line breaks are our own. */
+export const ownLines = (text: string): string => text.split("\n").map(oneLine).join("\n");
+
+/** A number without the dust of its last binary places: 14.000000000000002 is 14, 0.1 + 0.2 is 0.3. */
+export const dusted = (value: number): number => (Number.isInteger(value) ? value : Number(value.toPrecision(12)));
+
+/**
+ * JSON of the very value (numbers to 12 digits), in which nothing can reach a terminal raw: JSON itself escapes C0 alone.
+ */
+export const jsonText = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, (_, inner: unknown) => (typeof inner === "number" ? dusted(inner) : inner), indent).replace(
+    unprintable,
+    (character) =>
+      // JSON's own line breaks, between the values.
+      character === "\n" ? character : escaped(character),
+  );
+
+/** At most `limit` characters of one line: the middle goes, and what went is counted. */
+export function cut(text: string, limit: number): string {
+  // The ends are enough to clean; a text may be as long as a file.
+  const line = text.length > 4 * limit ? undefined : oneLine(text);
+  if (line !== undefined && line.length <= limit) return line;
+  const gone = ` ... (${text.length} characters) ... `;
+  const head = Math.ceil((limit - gone.length) / 2);
+  const tail = Math.floor((limit - gone.length) / 2);
+  const start = oneLine(text.slice(0, limit)).slice(0, head);
+  const end = oneLine(text.slice(-limit)).slice(-tail);
+  // No half of a surrogate pair at the seams.
+  return `${start.replace(/[\ud800-\udbff]$/, "")}${gone}${end.replace(/^[\udc00-\udfff]/, "")}`;
+}
+
+/** `a, b, c and 997 more` */
+export function listed(names: Iterable<string>, most = 10): string {
+  const all = [...names];
+  const shown = all.slice(0, most).map((name) => cut(name, 60));
+  return all.length > shown.length ? `${shown.join(", ")} and ${all.length - shown.length} more` : shown.join(", ");
+}
+
+/** How many lines of a terminal of 80 columns the line takes. */
+export const rowsOf = (line: string): number => Math.max(1, Math.ceil(line.length / 80));
+
+/** The lines that fit into `rows` rows of a terminal; the last one counts those that do not. */
+export function fitted(lines: readonly string[], rows: number, indent: number): string[] {
+  const shown = lines.slice(0, rows).map((line) => cut(line, 2 * 80 - indent));
+  const taken = shown.map((line) => rowsOf(" ".repeat(indent) + line));
+  const fits = (n: number, spare: number) =>
+    taken.slice(0, n).reduce((sum, rowsTaken) => sum + rowsTaken, spare) <= rows;
+  if (shown.length === lines.length && fits(lines.length, 0)) return shown;
+  let n = shown.length;
+  while (n > 1 && !fits(n, 1)) n--;
+  return [...shown.slice(0, n), `and ${lines.length - n} more`];
+}
