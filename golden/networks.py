@@ -1,4 +1,4 @@
-"""The networks in PyTorch, written from architectures.md with our parameter names; an oracle, never part of the product."""
+"""The networks in PyTorch, written from docs/networks.md with our parameter names; an oracle, never part of the product."""
 
 import torch
 from torch import nn

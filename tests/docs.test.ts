@@ -80,3 +80,60 @@ test("the README leads to every document", () => {
   const unnamed = documents.filter((path) => path !== "README.md" && !readme.includes(`(${path})`));
   assert.deepEqual(unnamed, []);
 });
+
+/** What comments cite: `docs/networks.md, 1.2 and trap 5` as `["docs/networks.md", ["1.2", "trap 5"]]`. */
+function citationsIn(source: string): readonly (readonly [document: string, places: readonly string[]])[] {
+  // A comment that goes on in the next line is one text.
+  const text = source.replace(/\n[ \t]*(?:\*|\/\/|#)?[ \t]*/g, " ");
+  const place = "(?:trap \\d+|\\d+(?:\\.\\d+)?)";
+  const citation = new RegExp(
+    `\\b(docs/[\\w-]+\\.md|[\\w-]+\\.md)\\b((?:(?:,| and| to) ${place}(?![\\w.]*\\w))*)`,
+    "g",
+  );
+  return [...text.matchAll(citation)].map((match) => [match[1]!, match[2]!.match(new RegExp(place, "g")) ?? []]);
+}
+
+/** The numbered headings and numbered traps of a document. */
+function placesIn(document: string): ReadonlySet<string> {
+  const text = read(document);
+  const headings = [...text.matchAll(/^#+ (\d+(?:\.\d+)?)\.? /gm)].map((match) => match[1]!);
+  const traps = /^## .*Traps$([\s\S]*?)(?=^## )/m.exec(text)?.[1] ?? "";
+  const numbers = [...traps.matchAll(/^(\d+)\. /gm)].map((match) => match[1]!);
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, i) => `${i + 1}`),
+    `${document}: traps are counted from 1`,
+  );
+  assert.equal(new Set(headings).size, headings.length, `${document}: no heading number comes twice`);
+  return new Set([...headings, ...numbers.map((number) => `trap ${number}`)]);
+}
+
+test("citations are found over the ends of lines", () => {
+  const source = `/**
+     * As Caffe rounds (docs/networks.md, 1.2
+     * and trap 2). See docs/log.md: 3 entries. From facts.md, 1.1 to 1.7. docs/networks.md, 12 files.
+     */`;
+  assert.deepEqual(citationsIn(source), [
+    ["docs/networks.md", ["1.2", "trap 2"]],
+    ["docs/log.md", []],
+    ["facts.md", ["1.1", "1.7"]],
+    ["docs/networks.md", ["12"]],
+  ]);
+});
+
+test("every document, section and trap that comments cite is there", () => {
+  const missing: string[] = [];
+  let places = 0;
+  for (const path of code.filter((path) => path !== "tests/docs.test.ts" && !path.endsWith("folder.test.ts"))) {
+    for (const [document, cited] of citationsIn(read(path))) {
+      if (!existsSync(join(root, document))) missing.push(`${path}: ${document}`);
+      else {
+        const known = placesIn(document);
+        missing.push(...cited.filter((place) => !known.has(place)).map((place) => `${path}: ${document}, ${place}`));
+        places += cited.length;
+      }
+    }
+  }
+  assert.deepEqual(missing, []);
+  assert.ok(places > 20, `only ${places} citations are found`);
+});

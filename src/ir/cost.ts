@@ -1,4 +1,6 @@
-/** What a graph costs: parameters, multiply-adds, bytes. The paper's "GFLOPs" are multiply-adds (architectures.md 1.5). */
+/**
+ * What a graph costs: parameters, multiply-adds, bytes. The paper's "GFLOPs" are multiply-adds (docs/networks.md, 1.5).
+ */
 
 import { bytesPerElement, sizeOf } from "../tensor.ts";
 import { type Graph, isTrainable, type Node, type Value } from "./graph.ts";

@@ -12,7 +12,7 @@ type Fail = (what: string, expected: string, found: string) => never;
 export const convExtent = (n: number, kernel: number, stride: number, pad: number): number =>
   Math.floor((n + 2 * pad - kernel) / stride) + 1;
 
-/** Output extent of a pooling window, with Caffe's rounding up when `ceil` (architectures.md 1.2). */
+/** Output extent of a pooling window, with Caffe's rounding up when `ceil` (docs/networks.md, 1.2). */
 export function poolExtent(n: number, { kernel, stride, pad, ceil }: PoolAttrs): number {
   const round = ceil ? Math.ceil : Math.floor;
   let extent = round((n + 2 * pad - kernel) / stride) + 1;

@@ -19,7 +19,7 @@ import type { Scope } from "./scope.ts";
 export interface SqueezeExcitation {
   /** The hidden layer has C/reduction units. The paper's r; 16 in every released model. */
   readonly reduction: number;
-  /** The released models' two layers have biases, the paper's ablations have none (architectures.md, trap 5). */
+  /** The released models' two layers have biases, the paper's ablations have none (docs/networks.md, trap 5). */
   readonly bias: boolean;
   /** Units of the hidden layer, where they are not C/reduction: timm and others round to a multiple of eight. */
   readonly hidden?: number;

@@ -1,5 +1,5 @@
 /**
- * Weight files that can be fetched, as data (architectures.md 6): where each is, and how to know that it came whole. A
+ * Weight files that can be fetched, as data (docs/networks.md, 6): where each is, and how to know that it came whole. A
  * port whose files nothing here reads (tensorpack, MatConvNet, MXNet) is left out.
  */
 

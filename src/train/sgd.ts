@@ -9,7 +9,7 @@ export interface SgdConfig {
   readonly momentum: number;
   readonly nesterov: boolean;
   readonly weightDecay: number;
-  /** Decay biases and batch-norm parameters too; left out by default, as the authors did (architectures.md 3.1). */
+  /** Decay biases and batch-norm parameters too; left out by default, as the authors did (docs/networks.md, 3.1). */
   readonly decayAll: boolean;
 }
 

@@ -2,7 +2,7 @@
  * A network out of Caffe's definition, layer by layer, for networks that are none of the zoo's.
  *
  * The layer types are those of the seven released prototxts and of residual networks at large; what each does is in
- * architectures.md 1.1 to 1.7. The test phase of a definition is taken; the loss and what measures are left out.
+ * docs/networks.md, 1.1 to 1.7. The test phase of a definition is taken; the loss and what measures are left out.
  */
 
 import { SenetError } from "../errors.ts";
@@ -457,7 +457,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const kernel = isGlobal ? height : square(step, p, ["kernel_size", "kernel_h", "kernel_w"], 0, 1);
     const stride = square(step, p, ["stride", "stride_h", "stride_w"], 1, 1);
     const pad = square(step, p, ["pad", "pad_h", "pad_w"], 0, 0);
-    // A window as large as the map is meant to be global: so it is at other picture sizes (architectures.md, trap 13).
+    // A window as large as the map is meant to be global: so it is at other picture sizes (docs/networks.md, trap 13).
     const seesAll = kernel === height && kernel === width && pad === 0;
     if (seesAll && method === "AVE") return net.add(step, { kind: "globalAvgPool" }, [input]);
     const ceil = oneOf(p, "round_mode", "string", "CEIL") === "CEIL";

@@ -1,7 +1,7 @@
 /**
  * Caffe's binary networks: layers with their definitions and their weights, out of a `.caffemodel`.
  *
- * architectures.md 5.2 has the rules that Caffe's own loader follows. Weights are views on the file where they are
+ * docs/networks.md, 5.2, has the rules that Caffe's own loader follows. Weights are views on the file where they are
  * aligned.
  */
 
@@ -262,9 +262,9 @@ export interface BatchNormStatistics {
 }
 
 /**
- * Caffe's BatchNorm layer and the Scale layer after it, as one normalisation (architectures.md 1.7): the file holds sums
- * and the factor s that they were weighted with; mean = b0 / s and var = b1 / s, and both are 0 where s is. As Caffe does
- * it, the factor 1/s is rounded to float32 before it multiplies.
+ * Caffe's BatchNorm layer and the Scale layer after it, as one normalisation (docs/networks.md, 1.7): the file holds
+ * sums and the factor s that they were weighted with; mean = b0 / s and var = b1 / s, and both are 0 where s is. As Caffe
+ * does it, the factor 1/s is rounded to float32 before it multiplies.
  * @param scale absent where the network has none: gamma is 1 and beta 0 then
  * @throws SenetError `weights` where the layers' blobs are not those of a BatchNorm and of a Scale of the same channels
  */

@@ -14,7 +14,7 @@ test("a thousand different ids, each with a name, in both orders", () => {
     assert.equal(classOrderOf(labels), order);
     assert.equal(classOrderOf(labels.map((label) => idOf(label))), order);
   }
-  // architectures.md 2.1: kit fox and English setter come first in one order, tench in the other.
+  // docs/networks.md, 2.2: kit fox and English setter come first in one order, tench in the other.
   assert.deepEqual(imagenetLabels("devkit").slice(0, 2), ["n02119789 kit fox", "n02100735 English setter"]);
   assert.equal(imagenetLabels("sorted")[0], "n01440764 tench");
   assert.equal(imagenetLabels("devkit")[489], "n01751748 sea snake");

@@ -1,6 +1,6 @@
 /**
  * The 1,000 classes of the ImageNet challenge: WordNet id and first English name, in the challenge's own order (its
- * ILSVRC2012_ID), which the authors' Caffe files have. Everybody else sorts the ids (architectures.md 2.1, trap 1).
+ * ILSVRC2012_ID), which the authors' Caffe files have. Everybody else sorts the ids (docs/networks.md, 2.2 and trap 1).
  */
 
 export type ClassOrder = "devkit" | "sorted";

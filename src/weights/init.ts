@@ -5,7 +5,7 @@ import { createRandom } from "../random.ts";
 import { sizeOf, type Tensor, zeros } from "../tensor.ts";
 
 /**
- * He et al.'s initialisation ("msra" in Caffe, which the authors used: architectures.md 3.1): normal with variance
+ * He et al.'s initialisation ("msra" in Caffe, which the authors used: docs/networks.md, 3.1): normal with variance
  * 2 / fan-in for convolutions, normal 0.01 for the classifier, gamma 1, everything else 0.
  * Each parameter draws from a stream of its own, so that a changed layer leaves the others as they were.
  */

@@ -30,7 +30,7 @@ const program = `
   console.log(JSON.stringify({ read: read - start, parse: (user + system) / 1000, peak: maxRSS * 1024, floats, views, sum, layers: layers.length }));
 `;
 
-/** The floats of SENet-154's file (architectures.md 1.5), in as many layers as it has with weights. */
+/** The floats of SENet-154's file (docs/networks.md, 1.5), in as many layers as it has with weights. */
 const floats = 115_336_693;
 const layers = 572;
 

@@ -101,7 +101,7 @@ test("fields are asked for by kind", async () => {
   await refused(() => allOf(tree, "m", "string"), "a message");
 });
 
-/** architectures.md 1.5: layers of all types. */
+/** docs/networks.md, 1.5: layers of all types. */
 const counts = [
   ["SE-BN-Inception", 372],
   ["SE-ResNet-50", 309],

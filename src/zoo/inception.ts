@@ -1,4 +1,4 @@
-/** BN-Inception with squeeze and excitation: the smallest of the released networks (architectures.md 1.4). */
+/** BN-Inception with squeeze and excitation: the smallest of the released networks (docs/networks.md, 1.4). */
 
 import type { Value } from "../ir/graph.ts";
 import type { Scope } from "../nn/scope.ts";
@@ -82,7 +82,7 @@ const modules: readonly Module[] = [
     double: [160, 224, 224],
     pool: { kind: "average", projection: 128 },
   },
-  // The one pooling of stride 1 that takes the maximum (architectures.md, trap 12).
+  // The one pooling of stride 1 that takes the maximum (docs/networks.md, trap 12).
   {
     name: "5b",
     stage: 3,

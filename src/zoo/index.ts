@@ -18,7 +18,7 @@ export type ZooConfig =
 /** A network of the zoo, or one that came from elsewhere. */
 export type ModelConfig = ZooConfig | ({ readonly family: "layers" } & LayersConfig);
 
-/** The original table's errors in percent, single crop of 224 (architectures.md 2.2). */
+/** The original table's errors in percent, single crop of 224 (docs/networks.md, 2.3). */
 export interface Published {
   readonly top1Error: number;
   readonly top5Error: number;
@@ -33,7 +33,7 @@ export interface ZooEntry {
   readonly published?: Published;
 }
 
-/** r = 16 with biases, as in every released model (architectures.md 1.1). */
+/** r = 16 with biases, as in every released model (docs/networks.md, 1.1). */
 const se = { reduction: 16, bias: true } as const;
 
 const resnetDefaults = {
@@ -61,7 +61,7 @@ const resnext = (...depths: number[]): Config => ({
   strideOn: "3x3",
 });
 
-/** What won ILSVRC 2017 (paper, section 6.4 of the appendix; architectures.md 1.3). */
+/** What won ILSVRC 2017 (paper, section 6.4 of the appendix; docs/networks.md, 1.3). */
 const senet154: Config = {
   ...deep(3, 8, 36, 3),
   stem: "deep",

@@ -77,7 +77,7 @@ export function resnet(scope: Scope, image: Value, config: ResNetConfig, classes
 /** The input that tells dropout what to keep, `[N, features]`; training graphs of networks with dropout have it. */
 export const keepName = "dropout.keep";
 
-/** Global average, dropout when training, classifier. Global, so that any picture size works (architectures.md, trap 13). */
+/** Global average, dropout when training, classifier. Global, for pictures of any size (docs/networks.md, trap 13). */
 export function head(scope: Scope, x: Value, dropout: number, classes: number): Value {
   const pooled = scope.at("pool").apply("globalAvgPool", [x], {});
   let features = scope.at("flatten").tagged("features").apply("flatten", [pooled], {});
@@ -102,7 +102,7 @@ function stem(scope: Scope, image: Value, { stem, pool, widths }: ResNetConfig):
     x = normedRelu(scope.at("stem"), "2", x, { out: 64, kernel: 3 });
     x = normedRelu(scope.at("stem"), "3", x, { out: 128, kernel: 3 });
   }
-  // Both paddings give the same size at 224; the other one shifts every window by a pixel (architectures.md, trap 2).
+  // Both paddings give the same size at 224; the other one shifts every window by a pixel (docs/networks.md, trap 2).
   const window = pool === "caffe" ? { pad: 0, ceil: true } : { pad: 1, ceil: false };
   return scope.at("maxpool").apply("maxPool", [x], { kernel: 3, stride: 2, ...window });
 }

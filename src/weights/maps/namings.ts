@@ -1,4 +1,4 @@
-/** What others call the layers of these networks, as data (architectures.md 5.1): a row for each of our modules. */
+/** What others call the layers of these networks, as data (docs/networks.md, 5.1): a row for each of our modules. */
 
 import { imagenetPreprocessing, type Preprocessing } from "../../images/preprocess.ts";
 import type { ModelConfig, ZooConfig } from "../../zoo/index.ts";
@@ -31,9 +31,9 @@ interface NamingBase {
    * its authors' code (golden/make_namings.py, golden/make_caffe.py); of others nobody knows what they would compute.
    */
   readonly networks: (config: ZooConfig) => boolean;
-  /** `devkit`: the challenge's own order of classes; `sorted`: by synset (architectures.md, trap 1). */
+  /** `devkit`: the challenge's own order of classes; `sorted`: by synset (docs/networks.md, trap 1). */
   readonly classOrder: ClassOrder;
-  /** What these networks were trained for (architectures.md 2.1). */
+  /** What these networks were trained for (docs/networks.md, 2.1). */
   readonly preprocessing: (config: ModelConfig) => Preprocessing;
 }
 

@@ -73,7 +73,7 @@ test("layers are fully connected or convolutions as the naming has them", () => 
   assert.equal(described(caffe, "classifier"), "InnerProduct 1000x2048 1000");
   assert.equal(described(caffe, "conv1/7x7_s2/bn"), "BatchNorm 64 64 1");
   assert.equal(described(caffe, "conv1/7x7_s2/bn/scale"), "Scale 64 64");
-  // architectures.md 5.2.
+  // docs/networks.md, 5.2.
   assert.equal(caffe.size, 192);
   const shicai = layersOf(networks.shicai!, "shicai");
   assert.equal(described(shicai, "fc2_1/sqz"), "InnerProduct 16x256 16");
