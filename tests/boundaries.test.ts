@@ -11,7 +11,6 @@ import { root } from "./support.ts";
  * as anything else does. `passes` knows of the executors what weights are, and no engine.
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
-  text: [],
   errors: [],
   "machine.node": [],
   "memory.node": ["machine.node"],
@@ -19,6 +18,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   random: ["errors"],
   files: ["errors"],
   tensor: ["errors"],
+  text: [],
+  "text-file": [],
   ir: ["errors", "tensor"],
   nn: ["errors", "tensor", "ir"],
   zoo: ["errors", "names", "tensor", "ir", "nn"],
@@ -27,8 +28,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   executors: ["errors", "names", "tensor", "ir", "optim"],
   passes: ["errors", "tensor", "ir", "executors"],
   images: ["errors", "machine.node", "memory.node", "random", "tensor"],
-  data: ["errors", "files", "machine.node", "memory.node", "names", "random", "tensor", "images"],
-  weights: ["errors", "files", "names", "random", "tensor", "ir", "nn", "zoo", "images"],
+  data: ["text-file", "errors", "files", "machine.node", "memory.node", "names", "random", "tensor", "images"],
+  weights: ["text-file", "errors", "files", "names", "random", "tensor", "ir", "nn", "zoo", "images"],
   pull: ["errors", "files", "names", "weights"],
   evaluate: ["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
   train: [

@@ -76,7 +76,7 @@ test("several networks: a table with published figures where there are any, and 
 
 test("--json: a line a network", async () => {
   const ran = await evaluate(
-    "--weights caffe.safetensors torch.safetensors --data few/flat --list few/list.txt --crop 12 --crops 10 --json",
+    "--weights caffe.safetensors torch.safetensors --data few/flat --list few/list.txt --list-order devkit --crop 12 --crops 10 --json",
   );
   assert.equal(ran.code, 0, ran.stderr);
   const rows = ran.stdout
@@ -133,7 +133,7 @@ test("where later weights cannot be opened, what was measured is told", async ()
 
 const refused: readonly (readonly [args: string, code: number, words: RegExp])[] = [
   [
-    "--data few/flat --list few/all.txt",
+    "--data few/flat --list few/all.txt --list-order devkit",
     1,
     /10 pictures in few\/flat[\s\S]*9; the first that is missing is 3\.png[\s\S]*--allow-missing/,
   ],
@@ -157,7 +157,8 @@ for (const [args, code, words] of refused) {
 
 test("missing pictures may be, and are counted", async () => {
   writeFileSync(at("few", "more.txt"), `${readFileSync(at("few", "list.txt"), "utf8")}3.png 2\n`);
-  const args = "--weights caffe.safetensors --data few/flat --list few/more.txt --allow-missing --json";
+  const args =
+    "--weights caffe.safetensors --data few/flat --list few/more.txt --list-order devkit --allow-missing --json";
   const ran = await evaluate(args);
   assert.equal(ran.code, 0, ran.stderr);
   const { images, missing } = JSON.parse(ran.stdout) as Record<string, number>;

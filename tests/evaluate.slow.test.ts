@@ -29,7 +29,7 @@ before(() => drawColours(at("folders"), 3));
 function evaluated(weights: string, protocol: Partial<Protocol>): Promise<Row> {
   const defaults: Protocol = {
     ...{ data: at("folders"), list: undefined, listOrder: "devkit", allowMissing: false },
-    ...{ resize: undefined, crop: undefined, views: "centre" },
+    ...{ views: "centre", opening: {} },
   };
   return evaluateOne(weights, { ...defaults, ...protocol }, engine, new Silent(), new AbortController().signal);
 }
@@ -101,11 +101,11 @@ test("ten crops see the margins that the centre crop does not; another crop come
     const { preprocessing } = await evaluated(file, { data, ...given });
     return [preprocessing.resize, preprocessing.crop];
   };
-  assert.deepEqual(await sizes({ crop: 12 }), [24, 12]);
-  assert.deepEqual(await sizes({ resize: 20 }), [20, 8]);
-  assert.deepEqual(await sizes({ resize: 20, crop: 12 }), [20, 12]);
+  assert.deepEqual(await sizes({ opening: { crop: 12 } }), [24, 12]);
+  assert.deepEqual(await sizes({ opening: { resize: 20 } }), [20, 8]);
+  assert.deepEqual(await sizes({ opening: { resize: 20, crop: 12 } }), [20, 12]);
   // All of the picture: blue has the majority.
-  assert.equal((await evaluated(file, { data, resize: 16, crop: 16 })).measured.top1Error, 0);
+  assert.equal((await evaluated(file, { data, opening: { resize: 16, crop: 16 } })).measured.top1Error, 0);
 });
 
 const network = colourNetwork(imagenetLabels("devkit"), colourInput.rgb);

@@ -1,33 +1,29 @@
 /** Networks measured at the terminal: a live line while it runs, then rows for people and for programs. */
 
-import { openFolder } from "../data/folder.node.ts";
-import { openList, type PictureList } from "../data/list.node.ts";
 import type { Journal } from "../evaluate/journal.node.ts";
 import { type Measurement, measure } from "../evaluate/measure.node.ts";
 import { csv, errorsByClass } from "../evaluate/per-class.ts";
 import type { Executor } from "../executors/executor.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
-import { type ClassOrder, classOrderOf, imagenetLabels } from "../weights/imagenet-classes.ts";
-import type { OpenOptions } from "../weights/open.node.ts";
+import { type ClassOrder, classOrderOf } from "../weights/imagenet-classes.ts";
 import { type Published, zoo } from "../zoo/index.ts";
 import { FailureReport, requireSound } from "./failures.ts";
+import { openPictures } from "./labelled.ts";
 import { clock, grouped, type LiveLine, table } from "./output.ts";
-import { weightsOf } from "./weights.ts";
+import { type WeightsOptions, weightsOf } from "./weights.ts";
 
 /** Which pictures, how they are shown to the networks, and how those are opened. */
 export interface Protocol {
   readonly data: string;
   readonly list: string | undefined;
-  /** The order of ImageNet's classes that the list's numbers count in. */
-  readonly listOrder: ClassOrder;
+  /** The order of ImageNet's classes that the list's numbers count in; undefined: the pictures' names tell it. */
+  readonly listOrder: ClassOrder | undefined;
   readonly allowMissing: boolean;
   /** Decode every picture first. */
   readonly check?: boolean;
-  readonly resize: number | undefined;
-  readonly crop: number | undefined;
   readonly views: Views;
-  readonly opening?: OpenOptions;
+  readonly opening: WeightsOptions;
 }
 
 export interface Engine {
@@ -64,14 +60,15 @@ export async function evaluateOne(
   journal?: Journal,
 ): Promise<Row> {
   const opened = await weightsOf(weights, protocol.opening);
-  const { model, labels } = opened;
-  const preprocessing = sized(opened.preprocessing, protocol);
+  const { model, preprocessing } = opened;
   const { views } = protocol;
-  const dataset = openPictures(protocol, labels);
+  const dataset = openPictures(protocol, opened.labels);
+  const { classes: labels } = dataset;
   const { missing, remarks = [] } = dataset;
   const total = grouped(dataset.samples.length);
   line.print(`${weights}: ${model.name} on executor ${engine.executor.name}: ${engine.reason}`);
   line.print(`${total} pictures, ${shown({ preprocessing, views })}`);
+  line.print(`pictures as ${opened.told}`);
   for (const remark of remarks) line.print(remark);
   if (missing > 0)
     line.print(`missing pictures of the list: ${grouped(missing)} of ${grouped(missing + dataset.samples.length)}`);
@@ -79,7 +76,7 @@ export async function evaluateOne(
   const left = new FailureReport((text) => line.print(text));
   const measured = await measure({
     ...engine,
-    checkpoint: { ...opened, preprocessing },
+    checkpoint: { ...opened, labels },
     dataset,
     views,
     // A list may have a single picture of a class.
@@ -96,20 +93,6 @@ export async function evaluateOne(
   left.summary(measured.failures.length);
   const published = classOrderOf(labels) === undefined ? undefined : zoo.get(model.name)?.published;
   return { weights, model: model.name, labels, preprocessing, views, missing, published, measured };
-}
-
-/** A crop of another size from a side in proportion: 320 of 366 for 224 of 256. */
-function sized(preprocessing: Preprocessing, { resize, crop }: Protocol): Preprocessing {
-  const file = preprocessing;
-  const proportional = crop === undefined ? file.resize : Math.round((crop * file.resize) / file.crop);
-  return { ...file, resize: resize ?? proportional, crop: crop ?? file.crop };
-}
-
-function openPictures({ data, list, listOrder, allowMissing }: Protocol, classes: readonly string[]): PictureList {
-  if (list === undefined) return { ...openFolder(data, { classes }), missing: 0 };
-  // For ImageNet's classes the list's numbers count in its own order, whatever the network's is.
-  const numbered = classOrderOf(classes) === undefined ? classes : imagenetLabels(listOrder);
-  return openList(list, { root: data, classes, numbered, allowMissing });
 }
 
 const viewWords: Readonly<Record<Views, string>> = {

@@ -6,6 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SenetError } from "../errors.ts";
+import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder, quote } from "./classes.ts";
 import type { PictureFolder, Sample } from "./dataset.ts";
 import { byCodePoint } from "./walk.node.ts";
@@ -21,9 +22,7 @@ export function annotationsIn(root: string): string | undefined {
  * @throws SenetError `data` where a line cannot be understood, a class is not known, or a picture is missing
  */
 export function openAnnotated(root: string, file: string, classes?: readonly string[]): PictureFolder {
-  const lines = readFileSync(file, "utf8")
-    .replace(/^\ufeff/, "")
-    .split(/\r?\n/);
+  const lines = linesOf(decodeText(readFileSync(file)));
   const found = lines.flatMap((line, i) => {
     if (line.trim() === "") return [];
     const [picture, name] = line.split("\t");

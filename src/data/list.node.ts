@@ -3,6 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SenetError } from "../errors.ts";
+import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder } from "./classes.ts";
 import type { PictureFolder, Sample } from "./dataset.ts";
 
@@ -11,10 +12,19 @@ export interface OpenListOptions {
   readonly root: string;
   /** The classes of a network, whose labels the samples get. */
   readonly classes: readonly string[];
-  /** What the numbers of the list stand for: class names by number. Default: `classes` itself. */
-  readonly numbered?: readonly string[];
+  /**
+   * What the numbers of the list stand for: class names by number, or what finds them for the list's lines. Default:
+   * `classes` itself.
+   */
+  readonly numbered?: readonly string[] | ((entries: readonly ListEntry[]) => readonly string[]);
   /** Leave out pictures that are not there; without it they are an error. */
   readonly allowMissing?: boolean;
+}
+
+/** A line of a list. */
+export interface ListEntry {
+  readonly name: string;
+  readonly number: number;
 }
 
 export interface PictureList extends PictureFolder {
@@ -28,15 +38,18 @@ export interface PictureList extends PictureFolder {
  * pictures are missing
  */
 export function openList(file: string, options: OpenListOptions): PictureList {
-  const { root, classes, numbered = classes, allowMissing = false } = options;
+  const { root, classes, allowMissing = false } = options;
   const find = classFinder(classes);
   const samples: Sample[] = [];
   const missing: string[] = [];
   const names = new Set<string>();
-  for (const [i, line] of read(file).split("\n").entries()) {
-    if (line.trim() === "") continue;
+  const entries = linesOf(read(file)).flatMap((line, i) => {
     const where = `${file}, line ${i + 1}`;
-    const { name, number } = parseLine(line, where, numbered.length);
+    return line.trim() === "" ? [] : [{ ...parseLine(line, where), where }];
+  });
+  const numbered = typeof options.numbered === "function" ? options.numbered(entries) : (options.numbered ?? classes);
+  for (const { name, number, where } of entries) {
+    checkNumber(number, where, numbered.length);
     const label = find(numbered[number]!);
     if (label === undefined) {
       throw new SenetError("data", "the class of this picture is no class of the network", {
@@ -68,7 +81,7 @@ export function openList(file: string, options: OpenListOptions): PictureList {
 
 function read(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return decodeText(readFileSync(file));
   } catch (cause) {
     const found = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String(cause);
     throw new SenetError("data", "the list cannot be read", { where: file, found, cause });
@@ -76,7 +89,7 @@ function read(file: string): string {
 }
 
 /** The label stands after the last space; names may hold spaces. */
-function parseLine(line: string, where: string, classes: number): { name: string; number: number } {
+function parseLine(line: string, where: string): ListEntry {
   const match = /^(.+?)\s+(\d+)\s*$/.exec(line);
   if (match === null) {
     throw new SenetError("data", "this is no line of a list", {
@@ -85,12 +98,15 @@ function parseLine(line: string, where: string, classes: number): { name: string
       found: line.slice(0, 80),
     });
   }
-  const number = Number(match[2]);
-  if (number < classes) return { name: match[1]!, number };
+  return { name: match[1]!, number: Number(match[2]) };
+}
+
+function checkNumber(number: number, where: string, classes: number): void {
+  if (number < classes) return;
   throw new SenetError("data", "there is no class of this number", {
     where,
     expected: `0 to ${classes - 1}`,
-    found: match[2]!,
+    found: `${number}`,
     hint: "the numbers start at 0; a network of other classes needs another list",
   });
 }

@@ -11,14 +11,35 @@ const id = (label: string) => label.slice(0, 9);
 const byId = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 /** Labels such as `n02119789 kit fox`; two classes are cranes and two maillots, but the ids differ. */
-export const imagenetLabels = (order: ClassOrder): readonly string[] =>
-  order === "devkit" ? devkit() : devkit().toSorted(byId);
+export const imagenetLabels = (order: ClassOrder): readonly string[] => {
+  orders ??= { devkit: devkit(), sorted: devkit().sort(byId) };
+  return orders[order];
+};
+let orders: Readonly<Record<ClassOrder, readonly string[]>> | undefined;
 
 /** Which order the labels of a network are in; undefined where they are not ImageNet's 1,000. */
 export function classOrderOf(labels: readonly string[]): ClassOrder | undefined {
   if (labels.length !== 1000) return undefined;
   const isIn = (order: ClassOrder) => imagenetLabels(order).every((label, i) => id(labels[i]!) === id(label));
   return isIn("devkit") ? "devkit" : isIn("sorted") ? "sorted" : undefined;
+}
+
+const plainName = (label: string): string => label.toLowerCase().replaceAll("_", " ").split(",")[0]!.trim();
+
+/**
+ * ImageNet's 1,000 classes by their names alone get their WordNet ids: only these tell the two cranes and the two maillots
+ * apart. Other labels stay as they are.
+ */
+export function withIds(labels: readonly string[]): readonly string[] {
+  if (labels.length !== 1000 || labels.some((label) => /^n\d{8}\b/.test(label))) return labels;
+  const names = labels.map(plainName);
+  const isIn = (known: readonly string[]) => {
+    // Lists differ in a name here and there; in another order hardly one is the same.
+    const same = known.filter((label, i) => plainName(label.slice(10)) === names[i]).length;
+    return same >= 900;
+  };
+  const known = [imagenetLabels("sorted"), imagenetLabels("devkit")].find(isIn);
+  return known === undefined ? labels : labels.map((label, i) => `${id(known[i]!)} ${label}`);
 }
 
 const devkit = (): string[] => classes.split(/;\s/);

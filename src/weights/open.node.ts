@@ -1,16 +1,25 @@
 /** Opens weight files of any format that is read, as a network ready to run. */
 
+import { createHash } from "node:crypto";
+import { basename, resolve } from "node:path";
 import { SenetError } from "../errors.ts";
 import { readBytes } from "../files/files.node.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
+import type { Model } from "../zoo/index.ts";
 import { shownName } from "./bytes.ts";
 import { importCaffeNetwork } from "./caffe-network.ts";
+import type { Carried } from "./carried.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import type { WeightFormat } from "./detect.ts";
+import { hubBeside, weightsIn } from "./folder.node.ts";
+import type { HubConfig } from "./hub.ts";
+import { withIds } from "./imagenet-classes.ts";
 import { impliedLabels } from "./labels.ts";
 import { withoutPrefix, withPlainHead } from "./maps/bare.ts";
 import { findModel } from "./maps/find-model.ts";
 import { type Naming, usualCaffe } from "./maps/namings.ts";
 import { detectNaming, isKnown, nameIn, namingByName, renameTensors, withDefinitions } from "./maps/rename.ts";
+import { checkArchitecture, type Release, releaseOf } from "./released.ts";
 import { checkSound } from "./sound.ts";
 import { type FileContent, readContent, type WeightFile } from "./source.node.ts";
 
@@ -31,6 +40,8 @@ export interface Opened {
   readonly format: WeightFormat;
   /** Whose names the file has, `senet` for our own files; absent where a Caffe network has names of its own. */
   readonly naming?: string;
+  /** Where the pre-processing was found, in words that go on "from". */
+  readonly preprocessingFrom: string;
   /** What was guessed or chosen, and what was left aside: a line each, for whoever asked to open it. */
   readonly notes: readonly string[];
 }
@@ -51,8 +62,9 @@ export async function openPaths(paths: string | readonly string[], options: Open
   return openFiles(await Promise.all([paths].flat().map(fileAt)), options);
 }
 
-async function fileAt(where: string): Promise<WeightFile> {
-  return { where, bytes: await readBytes(where) };
+async function fileAt(path: string): Promise<WeightFile> {
+  const where = await weightsIn(path);
+  return { where, bytes: await readBytes(where), hub: await hubBeside(where) };
 }
 
 /** As `openWeights`, of files that are in memory; the weights may be views on their bytes. */
@@ -72,9 +84,11 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
       });
     }
     const labels = labelsFor(options, checkpoint, where);
-    return { checkpoint: { ...checkpoint, labels }, format, naming: "senet", notes };
+    return { checkpoint: { ...checkpoint, labels }, format, naming: "senet", preprocessingFrom: "the file", notes };
   }
   const { carried } = main;
+  const { hub, bytes } = files.find((file) => file.where === where)!;
+  checkArchitecture(hub?.architecture ?? basename(where), where);
   const defined = definition === undefined ? main.source : withDefinitions(main.source, definition.definition);
   const { source: bare, notes: aside } = withoutPrefix(defined, where);
   notes.push(...aside);
@@ -87,7 +101,8 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
   const { model, parameters } = findModel(source, naming, where, options.model);
   const weights = renameTensors(source, { name: model.name, parameters }, naming, where);
   checkSound(weights, where, (name) => nameIn(naming, parameters.find((parameter) => parameter.name === name)!));
-  const preprocessing = carried.preprocessing ?? naming.preprocessing(model.config);
+  const hash = () => (format === "torch" ? createHash("sha256").update(bytes).digest("hex") : "");
+  const wants = wanted(carried, hub, naming, model, () => releaseOf(resolve(where), model.name, hash));
   const own = main.saidLabels?.find(({ labels }) => labels.length === model.classes);
   const [other] = main.saidLabels ?? [];
   if (own !== undefined) notes.push(`its classes are called as its ${shownName(own.key)} says`);
@@ -95,9 +110,42 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
     const names = `its ${shownName(other.key)} has ${other.labels.length} names`;
     notes.push(`${names}, and the network ${model.classes} classes: they are not used`);
   }
-  const said = carried.labels ?? own?.labels ?? impliedLabels(naming, model.classes);
+  const beside = hubLabels(hub, model, notes);
+  const said = carried.labels ?? own?.labels ?? beside ?? impliedLabels(naming, model.classes);
   const labels = labelsFor(options, { labels: said, model }, where);
-  return { checkpoint: { model, labels, preprocessing, weights }, format, naming: naming.name, notes };
+  return {
+    checkpoint: { model, labels, preprocessing: wants.spec, weights },
+    format,
+    naming: naming.name,
+    preprocessingFrom: wants.from,
+    notes,
+  };
+}
+
+/** The pre-processing that a network of others wants, and who says so. */
+function wanted(
+  carried: Carried,
+  hub: HubConfig | undefined,
+  naming: Naming,
+  model: Model,
+  release: () => Release | undefined,
+): { readonly spec: Preprocessing; readonly from: string } {
+  if (carried.preprocessing !== undefined) return { spec: carried.preprocessing, from: "the file" };
+  if (hub !== undefined) return { spec: hub.preprocessing, from: `${hub.where} beside it` };
+  // Only of ImageNet's networks others have released some.
+  const released = model.classes === 1000 ? release() : undefined;
+  if (released !== undefined) return { spec: released.preprocessing, from: `what ${released.name} was released with` };
+  return { spec: naming.preprocessing(model.config), from: `what is usual under the names of ${naming.name}` };
+}
+
+/** Where they fit the network. */
+function hubLabels(hub: HubConfig | undefined, { classes }: Model, notes: string[]): readonly string[] | undefined {
+  const said = hub?.labels?.length ?? hub?.classes;
+  if (hub !== undefined && said !== undefined && said !== classes) {
+    notes.push(`${hub.where} speaks of ${said} classes, the network has ${classes}: its names are left aside`);
+    return undefined;
+  }
+  return hub?.labels;
 }
 
 /** A Caffe network that has no names of ours, by its definition; a caffemodel holds its own. */
@@ -114,8 +162,9 @@ function foreignNetwork(
   const { config, classes } = model;
   const imageSize = config.family === "layers" ? config.imageSize : 224;
   const preprocessing = said.preprocessing ?? usualCaffe(imageSize);
+  const preprocessingFrom = said.preprocessing === undefined ? "what is usual for Caffe's networks" : "its definition";
   const labels = labelsFor(options, { labels: impliedLabels({ classOrder: "devkit" }, classes), model }, where);
-  return { checkpoint: { model, labels, preprocessing, weights }, format, notes };
+  return { checkpoint: { model, labels, preprocessing, weights }, format, preprocessingFrom, notes };
 }
 
 type Main = Exclude<FileContent, { kind: "definition" }>;
@@ -159,7 +208,7 @@ function labelsFor(
   checkpoint: Pick<Checkpoint, "labels" | "model">,
   where: string,
 ): readonly string[] {
-  const chosen = labels ?? checkpoint.labels;
+  const chosen = withIds(labels ?? checkpoint.labels);
   const { classes, name } = checkpoint.model;
   if (chosen.length === classes) return chosen;
   throw new SenetError(labels === undefined ? "weights" : "usage", "labels do not fit the model", {

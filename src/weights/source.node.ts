@@ -7,6 +7,7 @@ import { type CaffeLayer, parseCaffemodel } from "./caffemodel.ts";
 import { type Carried, carriedInName, readCarried } from "./carried.ts";
 import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
 import { detectFormat, type WeightFormat } from "./detect.ts";
+import type { HubConfig } from "./hub.ts";
 import { caffeBlobSource, caffeSource, type WeightSource } from "./maps/rename.ts";
 import { parseOnnxInitialisers } from "./onnx-initialisers.ts";
 import { type CaffeMessage, parsePrototxt } from "./prototxt.ts";
@@ -18,6 +19,8 @@ export interface WeightFile {
   readonly bytes: Uint8Array;
   /** Its name, for errors. */
   readonly where: string;
+  /** What timm's `config.json` beside it says. */
+  readonly hub?: HubConfig | undefined;
 }
 
 /** One of our own files, a file of weights, or the definition of a Caffe network. */

@@ -8,11 +8,11 @@ import { type Precision, selectExecutor } from "../../executors/select.node.ts";
 import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
 import { JsonList, print, say, sayLines } from "../output.ts";
 import { PictureReader } from "../pictures.ts";
-import { opening, weightsOf } from "../weights.ts";
+import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
+import { type WeightsOptions, weightsOf } from "../weights.ts";
 
-interface ClassifyOptions {
+interface ClassifyOptions extends WeightsOptions {
   readonly weights: string;
-  readonly state?: string;
   readonly top: number;
   readonly recursive: boolean;
   readonly executor?: string;
@@ -22,7 +22,7 @@ interface ClassifyOptions {
 }
 
 export function classifyCommand(program: Command): void {
-  program
+  const command = program
     .command("classify")
     .description("name what is on pictures")
     .argument("<picture...>", "files, folders, patterns ('*.jpg', also quoted), http(s) addresses; - is standard input")
@@ -37,20 +37,24 @@ export function classifyCommand(program: Command): void {
     .addOption(precisionOption())
     .addOption(threadsOption())
     .addOption(jsonOption())
+    .addOption(labelsOption())
     .addHelpText(
       "after",
       "\nExamples:\n  senet classify cat.jpg dog.png --weights runs/first/best.safetensors\n" +
         "  senet classify holiday/ --weights runs/first/best.safetensors --top 1 --json\n" +
         "  curl -s https://host/cat.jpg | senet classify - 'photos/**/*.jpg' --weights se-resnet-50\n" +
-        "  senet classify cat.jpg --weights SE-ResNet-50.caffemodel --threads 2",
+        "  senet classify cat.jpg --weights SE-ResNet-50.caffemodel --threads 2\n" +
+        "  senet classify cat.jpg --weights net.pth --mean 0.5 --std 0.5 --labels names.txt",
     )
     .action(classifyPictures);
+  for (const option of preprocessingOptions()) command.addOption(option);
 }
 
 async function classifyPictures(names: readonly string[], options: ClassifyOptions): Promise<void> {
   const { pictures, notes } = namedPictures(names, options.recursive);
   for (const note of notes) say(`senet: ${note}`);
-  const checkpoint = await weightsOf(options.weights, opening(options));
+  const checkpoint = await weightsOf(options.weights, options);
+  say(`${options.weights}: pictures as ${checkpoint.told}`);
   const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
   const { threads } = options;
   const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });

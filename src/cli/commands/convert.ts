@@ -1,12 +1,9 @@
 /** `senet convert`: a network from one format and naming to another, checked by reading it back and running both. */
 
-import { readFileSync } from "node:fs";
 import { extname } from "node:path";
 import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";
-import { ioError } from "../../files/files.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
-import type { Preprocessing } from "../../images/preprocess.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { encodeWeights, followsConventions } from "../../weights/encode.ts";
@@ -19,21 +16,20 @@ import { checkedOnnx } from "../onnx.ts";
 import { jsonOption, stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
 import { grouped, print, printJson, say } from "../output.ts";
-import { opening, printNotes } from "../weights.ts";
+import { labelsOption, overruled, preprocessingOptions, shownPreprocessing } from "../preprocessing.ts";
+import { opening, printNotes, type WeightsOptions } from "../weights.ts";
 
-interface ConvertOptions {
+interface ConvertOptions extends WeightsOptions {
   readonly model?: string;
   readonly from?: string;
   readonly to?: string;
-  readonly labels?: string;
-  readonly state?: string;
   readonly json?: true;
 }
 
 const names = namings.map(({ name }) => name).join(", ");
 
 export function convertCommand(program: Command): void {
-  program
+  const command = program
     .command("convert")
     .description("write a network in another format or under others' names, and check it by running both")
     .usage("[options] <in...> <out>")
@@ -45,7 +41,7 @@ export function convertCommand(program: Command): void {
     .option("--model <name>", "the model that the weights are of; default: the one that fits")
     .option("--from <naming>", `whose names the file has: ${names}; default: it shows`)
     .option("--to <naming>", "whose names the result gets; default: senet, or caffe for a .caffemodel")
-    .option("--labels <file>", "class names, one a line; default: the file's, ImageNet's for 1,000 classes, or numbers")
+    .addOption(labelsOption())
     .addOption(stateOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -58,6 +54,7 @@ export function convertCommand(program: Command): void {
         "  senet convert seresnet50.safetensors seresnet50.onnx",
     )
     .action(convert);
+  for (const option of preprocessingOptions()) command.addOption(option);
 }
 
 async function convert(files: readonly string[], options: ConvertOptions): Promise<void> {
@@ -74,15 +71,15 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     ...opening(options),
     ...(options.model !== undefined && { model: options.model }),
     ...(options.from !== undefined && { from: options.from }),
-    ...(options.labels !== undefined && { labels: readLabels(options.labels) }),
   });
-  const { checkpoint } = opened;
+  const preprocessing = overruled(opened.checkpoint.preprocessing, options);
+  const checkpoint = { ...opened.checkpoint, preprocessing };
   printNotes(inputs.join(", "), opened.notes);
   const { bytes, difference } =
     target === "onnx" ? await onnx(checkpoint, out) : await checkedWeights(checkpoint, target, out);
   await replaceFile(out, bytes);
 
-  const { model, labels, preprocessing, weights } = checkpoint;
+  const { model, labels, weights } = checkpoint;
   const summary = {
     file: out,
     from: { format: opened.format, naming: opened.naming ?? null },
@@ -137,14 +134,6 @@ function targetOf(out: string, to: string | undefined): Naming | "onnx" {
   return refuse("files of this kind have other names", `--to ${fitting.join(", ")}`, `--to ${to}`);
 }
 
-function readLabels(file: string): string[] {
-  try {
-    return readFileSync(file, "utf8").trimEnd().split(/\r?\n/);
-  } catch (cause) {
-    throw ioError("the labels cannot be read", file, cause);
-  }
-}
-
 interface Converted {
   readonly bytes: readonly Uint8Array[];
   /** Of the logits, relative to the largest. */
@@ -187,11 +176,4 @@ function learnable({ weights }: Checkpoint): number {
   let count = 0;
   for (const [name, { shape }] of weights) if (!/\.running_(?:mean|var)$/.test(name)) count += sizeOf(shape);
   return count;
-}
-
-function shownPreprocessing({ channels, scale, mean, std, resize, crop, interpolation }: Preprocessing): string {
-  const numbers = (values: readonly number[]) => values.map((value) => Number(value.toPrecision(5))).join(" ");
-  const deviation = std.every((value) => value === 1) ? "" : `, deviation ${numbers(std)}`;
-  const range = scale === 1 ? "0-255" : "0-1";
-  return `${channels.toUpperCase()} ${range}, mean ${numbers(mean)}${deviation}, ${interpolation} ${resize} to ${crop}`;
 }

@@ -19,18 +19,16 @@ import {
   threadsOption,
 } from "../options.ts";
 import { LiveLine, printJson, printLines } from "../output.ts";
-import { opening } from "../weights.ts";
+import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
+import type { WeightsOptions } from "../weights.ts";
 
-interface EvaluateOptions {
+interface EvaluateOptions extends WeightsOptions {
   readonly weights: readonly string[];
-  readonly state?: string;
   readonly data: string;
   readonly list?: string;
-  readonly listOrder: ClassOrder;
+  readonly listOrder?: ClassOrder;
   readonly allowMissing?: true;
   readonly check?: true;
-  readonly resize?: number;
-  readonly crop?: number;
   readonly crops: "1" | "10";
   readonly mirror?: true;
   readonly perClass?: string;
@@ -44,7 +42,7 @@ interface EvaluateOptions {
 }
 
 export function evaluateCommand(program: Command): void {
-  program
+  const command = program
     .command("evaluate")
     .description("measure top-1 and top-5 error on pictures; several networks in one run")
     .addOption(
@@ -57,14 +55,14 @@ export function evaluateCommand(program: Command): void {
     .requiredOption("--data <dir>", "a folder with one folder a class, named as the class or by its WordNet id")
     .option("--list <file>", "the pictures and their labels, a line each: NAME LABEL; names are relative to --data")
     .addOption(
-      choiceOption("--list-order <order>", "order of ImageNet's classes in the list", ["devkit", "sorted"]).default(
-        "devkit",
+      choiceOption(
+        "--list-order <order>",
+        "order of ImageNet's classes in the list; default: as the pictures' names tell",
+        ["devkit", "sorted"],
       ),
     )
     .option("--allow-missing", "measure on those pictures of the list that are there")
     .option("--check", "decode every picture first, and stop where one cannot be")
-    .option("--resize <s>", "shorter side before the crop; default: the weight file's, in proportion to --crop", count)
-    .option("--crop <c>", "side of the crop; default: the weight file's", count)
     .addOption(
       choiceOption("--crops <n>", "1: the centre; 10: also the corners, and their mirror images", ["1", "10"]).default(
         "1",
@@ -87,20 +85,19 @@ export function evaluateCommand(program: Command): void {
         "  senet evaluate --weights se-resnet-50 --data photos --list ILSVRC2017_val.txt --allow-missing --json",
     )
     .action(evaluateWeights);
+  for (const option of [...preprocessingOptions(), labelsOption()]) command.addOption(option);
 }
 
 async function evaluateWeights(options: EvaluateOptions): Promise<void> {
-  const { data, list, listOrder, resize, crop, batchSize, threads, workers, perClass } = options;
+  const { data, list, listOrder, batchSize, threads, workers, perClass } = options;
   const allowMissing = options.allowMissing === true;
   const protocol = {
     data,
     list,
     listOrder,
     allowMissing,
-    resize,
-    crop,
     views: viewsOf(options),
-    opening: opening(options),
+    opening: options,
   };
   const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
   const engine = { executor, reason, batchSize, threads, workers };

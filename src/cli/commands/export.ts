@@ -6,16 +6,16 @@ import { checkedOnnx } from "../onnx.ts";
 import { stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
 import { print } from "../output.ts";
-import { opening, weightsOf } from "../weights.ts";
+import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
+import { type WeightsOptions, weightsOf } from "../weights.ts";
 
-interface ExportOptions {
+interface ExportOptions extends WeightsOptions {
   readonly weights: string;
-  readonly state?: string;
   readonly out: string;
 }
 
 export function exportCommand(program: Command): void {
-  program
+  const command = program
     .command("export")
     .description("write a network as ONNX, and check it by running it")
     .requiredOption("--weights <file>", "a weight file of any format that is read, or a name of released weights")
@@ -23,12 +23,13 @@ export function exportCommand(program: Command): void {
     .requiredOption("--out <file>", "the .onnx file to write")
     .addHelpText("after", "\nExamples:\n  senet export --weights runs/first/best.safetensors --out model.onnx")
     .action(exportNetwork);
+  for (const option of [...preprocessingOptions(), labelsOption()]) command.addOption(option);
 }
 
 async function exportNetwork(options: ExportOptions): Promise<void> {
   const { weights: file, out } = options;
   checkOutFile(out, [".onnx"]);
-  const checkpoint = await weightsOf(file, opening(options));
+  const checkpoint = await weightsOf(file, options);
   const { bytes, difference } = await checkedOnnx(checkpoint, out);
   await replaceFile(out, [bytes]);
   const { name } = checkpoint.model;

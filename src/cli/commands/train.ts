@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import { openTrainingFolders } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
+import { decodeText } from "../../text-file.ts";
 import { type TrainingConfig, trainingConfig } from "../../train/config.ts";
 import { openRun } from "../../train/run.node.ts";
 import { zooEntry } from "../../zoo/index.ts";
@@ -151,7 +152,7 @@ async function configOf(options: TrainOptions, command: Command, out: string): P
 function readConfig(path: string): Record<string, unknown> {
   let config: unknown;
   try {
-    config = JSON.parse(readFileSync(path, "utf8"));
+    config = JSON.parse(decodeText(readFileSync(path)));
   } catch (cause) {
     throw new SenetError("usage", "the config cannot be read", { where: path, found: String(cause), cause });
   }

@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { temporaryFolder } from "../../tests/command.ts";
+import { golden } from "../../tests/support.ts";
+import { SenetError } from "../errors.ts";
+import { imagenetLabels } from "../weights/imagenet-classes.ts";
+import { openPictures, type Pictures } from "./labelled.ts";
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => `${i}`);
+
+/** One picture in each. */
+function folders(names: readonly string[]): string {
+  const root = temporaryFolder();
+  for (const name of names) {
+    mkdirSync(join(root, name));
+    copyFileSync(golden("images", "grey.png"), join(root, name, "a.png"));
+  }
+  return root;
+}
+
+const open = (data: string, labels: readonly string[], more: Partial<Pictures> = {}) =>
+  openPictures({ data, list: undefined, listOrder: undefined, allowMissing: false, opening: {}, ...more }, labels);
+
+/** The label of each folder. */
+const labelsOf = (root: string, found: ReturnType<typeof open>) =>
+  Object.fromEntries(
+    found.samples.map(({ file, label }) => [file.slice(root.length + 1).replace(/.a\.png$/, ""), label]),
+  );
+
+test("folders called by numbers are in torchvision's order where the weights have no names", () => {
+  const root = folders(numbers(12));
+  const found = open(root, numbers(12));
+  const labels = labelsOf(root, found);
+  assert.deepEqual(
+    [labels["0"], labels["1"], labels["10"], labels["11"], labels["2"], labels["9"]],
+    [0, 1, 2, 3, 4, 11],
+  );
+  assert.match(found.remarks!.join(), /in the order of their names as text.*0, 1, 10, \.\.\./);
+  // Names that were given are names.
+  assert.equal(labelsOf(root, open(root, numbers(12), { opening: { labels: "labels.txt" } }))["10"], 10);
+  const own = numbers(12).toSorted();
+  assert.equal(labelsOf(root, open(root, own))["10"], own.indexOf("10"));
+});
+
+test("so are folders of any names, if there are as many", () => {
+  const root = folders(["owl", "ant", "Bee"]);
+  assert.deepEqual(labelsOf(root, open(root, numbers(3))), { Bee: 0, ant: 1, owl: 2 });
+});
+
+test("a part of the folders tells the order of up to ten numbers, and of more it does not", () => {
+  const root = folders(["3", "7"]);
+  assert.deepEqual(labelsOf(root, open(root, numbers(9))), { 3: 3, 7: 7 });
+  assert.throws(
+    () => open(root, numbers(12)),
+    (error) => error instanceof SenetError && error.code === "usage" && error.message.includes("--labels"),
+  );
+});
+
+test("two classes of one name are not guessed between", () => {
+  const root = folders(["crane", "owl"]);
+  assert.throws(
+    () => open(root, ["crane", "owl", "crane"]),
+    (error) =>
+      error instanceof SenetError && /crane: several classes of the network have this name/.test(error.message),
+  );
+});
+
+function list(content: string, name = "ILSVRC2012_val_00000001.JPEG"): Partial<Pictures> & { data: string } {
+  const data = temporaryFolder();
+  copyFileSync(golden("images", "grey.png"), join(data, name));
+  writeFileSync(join(data, "list.txt"), content);
+  return { data, list: join(data, "list.txt") };
+}
+const sea = (order: "devkit" | "sorted") => imagenetLabels(order).findIndex((label) => label.startsWith("n01751748"));
+
+test("a list of ImageNet's is read in the order that its pictures' names tell", () => {
+  for (const labels of [imagenetLabels("devkit"), imagenetLabels("sorted")]) {
+    for (const order of ["devkit", "sorted"] as const) {
+      const given = list(`\uFEFFILSVRC2012_val_00000001.JPEG ${sea(order)}\r\n`);
+      const found = open(given.data, labels, given);
+      assert.match(labels[found.samples[0]!.label]!, /^n01751748/);
+      assert.match(found.remarks!.join(), new RegExp(`${order} order, as the names`));
+    }
+  }
+});
+
+test("where the names tell nothing, the order is asked for; what is said against them is done, with a word", () => {
+  const unknown = list("a.png 65\n", "a.png");
+  const labels = imagenetLabels("sorted");
+  assert.throws(
+    () => open(unknown.data, labels, unknown),
+    (error) => error instanceof SenetError && error.code === "usage" && /--list-order devkit/.test(error.message),
+  );
+  assert.equal(open(unknown.data, labels, { ...unknown, listOrder: "sorted" }).samples[0]!.label, 65);
+  const known = list(`ILSVRC2012_val_00000001.JPEG ${sea("sorted")}\n`);
+  const found = open(known.data, labels, { ...known, listOrder: "devkit" });
+  assert.doesNotMatch(labels[found.samples[0]!.label]!, /^n01751748/);
+  assert.match(found.remarks!.join(), /speak for sorted order, not for --list-order devkit/);
+});

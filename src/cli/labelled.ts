@@ -1,0 +1,93 @@
+/** The pictures that a network is measured on: which class each folder and each number of a list means. */
+
+import { openFolder } from "../data/folder.node.ts";
+import { type ListEntry, openList, type PictureList } from "../data/list.node.ts";
+import { list as listFolder } from "../data/walk.node.ts";
+import { SenetError } from "../errors.ts";
+import { type ClassOrder, classOrderOf, imagenetLabels } from "../weights/imagenet-classes.ts";
+import { orderOfNumbers } from "../weights/imagenet-validation.ts";
+
+export interface Pictures {
+  readonly data: string;
+  readonly list: string | undefined;
+  readonly listOrder: ClassOrder | undefined;
+  readonly allowMissing: boolean;
+  /** What `--labels` said, and whatever else of opening. */
+  readonly opening: { readonly labels?: string };
+}
+
+/**
+ * @param labels the network's
+ * @throws SenetError as openFolder and openList do; `usage` where neither the weights nor the pictures tell which class is
+ * which
+ */
+export function openPictures(pictures: Pictures, labels: readonly string[]): PictureList {
+  const { data, list, allowMissing, opening } = pictures;
+  if (list === undefined) {
+    const hasNames = opening.labels !== undefined || labels.some((label, i) => label !== `${i}`);
+    return hasNames ? { ...openFolder(data, { classes: labels }), missing: 0 } : openUnnamed(data, labels);
+  }
+  if (classOrderOf(labels) === undefined) return openList(list, { root: data, classes: labels, allowMissing });
+  const remarks: string[] = [];
+  const numbered = (entries: readonly ListEntry[]) => imagenetNumbers(list, entries, pictures.listOrder, remarks);
+  const found = openList(list, { root: data, classes: labels, numbered, allowMissing });
+  return { ...found, remarks: [...(found.remarks ?? []), ...remarks] };
+}
+
+/**
+ * Weights without names were trained, as a rule, on folders in the order of their names as text, as torchvision's
+ * ImageFolder numbers them: 0, 1, 10, 11, 2, ...
+ */
+function openUnnamed(data: string, labels: readonly string[]): PictureList {
+  const { folders } = listFolder(data);
+  if (folders.length === labels.length) {
+    const found = openFolder(data);
+    const [first, second, third] = found.classes;
+    const order = [first, second, third].filter((name) => name !== undefined).join(", ");
+    const remark =
+      "the weights do not name their classes: they are taken to be the folders, in the order of their names as " +
+      `text, as torchvision numbers them (${order}, ...); --labels overrules`;
+    return { ...found, missing: 0, remarks: [remark, ...(found.remarks ?? [])] };
+  }
+  // Up to ten, the order of the numbers and that of their names are the same.
+  const areNumbers = labels.length <= 10 && folders.every((name) => labels.includes(name));
+  if (areNumbers || folders.length === 0) return { ...openFolder(data, { classes: labels }), missing: 0 };
+  throw new SenetError("usage", "neither the weights nor the folders tell which class is which", {
+    where: data,
+    expected: `names in the weights, or a folder for each of their ${labels.length} classes`,
+    found: `${folders.length} folders`,
+    hint: "--labels FILE, with the names of the folders in the order of training, one a line",
+  });
+}
+
+/** ImageNet's classes by the numbers of a list. */
+function imagenetNumbers(
+  list: string,
+  entries: readonly ListEntry[],
+  order: ClassOrder | undefined,
+  remarks: string[],
+): readonly string[] {
+  const told = orderOfNumbers(entries);
+  if (order !== undefined) {
+    if (typeof told === "object" && (told.order !== order || told.fromOne)) {
+      remarks.push(`${list}: the names of the pictures speak for ${shownOrder(told)}, not for --list-order ${order}`);
+    }
+    return imagenetLabels(order);
+  }
+  if (typeof told === "object") {
+    remarks.push(`${list}: numbers in ${shownOrder(told)}, as the names of the pictures tell`);
+    return told.fromOne ? ["", ...imagenetLabels(told.order)] : imagenetLabels(told.order);
+  }
+  throw new SenetError("usage", "it is not known in which order the list counts ImageNet's classes", {
+    where: list,
+    expected:
+      "--list-order devkit (the challenge's own order) or --list-order sorted (by WordNet id, as PyTorch and Caffe's own list)",
+    found:
+      told === "neither"
+        ? "numbers that are the classes of these pictures in neither order"
+        : "names of pictures that do not tell it",
+  });
+}
+
+const shownOrder = ({ order, fromOne }: { readonly order: ClassOrder; readonly fromOne: boolean }): string =>
+  `${order} order${fromOne ? ", from 1" : ""}`;

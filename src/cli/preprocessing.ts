@@ -1,0 +1,104 @@
+/** Options that overrule the pre-processing and the labels that weights come with, and how a pre-processing is told. */
+
+import { readFileSync } from "node:fs";
+import { Option } from "commander";
+import { SenetError } from "../errors.ts";
+import { ioError } from "../files/files.node.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
+import { parseLabels } from "../weights/label-file.ts";
+import { choiceOption, count, realList } from "./options.ts";
+
+export interface PreprocessingOptions {
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+  readonly interpolation?: Preprocessing["interpolation"];
+  readonly resize?: number;
+  readonly crop?: number;
+}
+
+export const labelsOption = (): Option =>
+  new Option(
+    "--labels <file>",
+    "class names, one a line, or as JSON or CSV; default: the file's, ImageNet's for 1,000 classes, or numbers",
+  );
+
+export const preprocessingOptions = (): Option[] => [
+  new Option(
+    "--resize <s>",
+    "shorter side before the crop; default: the weights' own, in proportion to --crop",
+  ).argParser(count),
+  new Option("--crop <c>", "side of the crop; default: the weights' own").argParser(count),
+  new Option("--mean <numbers>", "means of the channels, such as 0.5,0.5,0.5; default: the weights' own").argParser(
+    realList,
+  ),
+  new Option("--std <numbers>", "deviations of the channels; default: the weights' own").argParser(realList),
+  choiceOption("--interpolation <kind>", "how pictures are resized; default: the weights' own", [
+    "bilinear",
+    "bicubic",
+  ]),
+];
+
+/** The names in a label file. @throws SenetError `io`, or `usage` where they cannot be read */
+export function readLabels(file: string): string[] {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (cause) {
+    throw ioError("the labels cannot be read", file, cause);
+  }
+  return parseLabels(bytes, file);
+}
+
+/**
+ * The pre-processing of weights with what the options say in its place. A crop of another size is cut from a side in
+ * proportion: 320 of 366 for 224 of 256.
+ * @throws SenetError `usage` where numbers are not as many as channels, or of another range than the pictures'
+ */
+export function overruled(spec: Preprocessing, options: PreprocessingOptions): Preprocessing {
+  const { resize, crop, interpolation } = options;
+  const proportional = crop === undefined ? spec.resize : Math.round((crop * spec.resize) / spec.crop);
+  return {
+    ...spec,
+    resize: resize ?? proportional,
+    crop: crop ?? spec.crop,
+    mean: perChannel(options.mean, spec.mean, "--mean", spec),
+    std: perChannel(options.std, spec.std, "--std", spec),
+    interpolation: interpolation ?? spec.interpolation,
+  };
+}
+
+type Triple = Preprocessing["mean"];
+
+function perChannel(given: readonly number[] | undefined, own: Triple, flag: string, { scale }: Preprocessing): Triple {
+  if (given === undefined) return own;
+  const fail = (expected: string): never => {
+    throw new SenetError("usage", "these numbers do not fit the pictures", {
+      where: flag,
+      expected,
+      found: given.slice(0, 10).join(","),
+    });
+  };
+  const [first, second = first, third = first] = given;
+  if (first === undefined || (given.length !== 1 && given.length !== 3))
+    return fail("one number, or one for each channel");
+  // Somebody's 123.675 where the pictures are numbers from 0 to 1.
+  if (scale === 255 && given.some((value) => Math.abs(value) > 3))
+    fail("numbers for pictures from 0 to 1: divide them by 255");
+  if (flag === "--std" && given.some((value) => value < 1e-6)) fail("deviations above 0");
+  return [first, second!, third!];
+}
+
+const flags = ["mean", "std", "interpolation", "resize", "crop"] as const;
+
+/** `RGB 0-1, mean 0.5 0.5 0.5, deviation 0.5 0.5 0.5, bilinear 35 to 32, from model/config.json beside it, but for --mean` */
+export function toldPreprocessing(spec: Preprocessing, from: string, options: PreprocessingOptions): string {
+  const given = flags.filter((flag) => options[flag] !== undefined).map((flag) => `--${flag}`);
+  return `${shownPreprocessing(spec)}; from ${from}${given.length === 0 ? "" : `, but for ${given.join(", ")}`}`;
+}
+
+export function shownPreprocessing({ channels, scale, mean, std, resize, crop, interpolation }: Preprocessing): string {
+  const numbers = (values: readonly number[]) => values.map((value) => Number(value.toPrecision(5))).join(" ");
+  const deviation = std.every((value) => value === 1) ? "" : `, deviation ${numbers(std)}`;
+  const range = scale === 1 ? "0-255" : "0-1";
+  return `${channels.toUpperCase()} ${range}, mean ${numbers(mean)}${deviation}, ${interpolation} ${resize} to ${crop}`;
+}

@@ -1,0 +1,56 @@
+/** Folders that are given for the weights in them, and what stands beside weights. */
+
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { SenetError } from "../errors.ts";
+import { decodeText } from "../text-file.ts";
+import { type HubConfig, readHubConfig } from "./hub.ts";
+
+/** What weights are called in the folders of the Hugging Face Hub, and in those of our runs; the first that is there is taken. */
+const usual = [
+  "model.safetensors",
+  "model.safetensors.index.json",
+  "pytorch_model.bin",
+  "model.pth",
+  "model.pt",
+  "best.safetensors",
+];
+const isWeights = (name: string): boolean =>
+  /\.(?:safetensors|pth|pt|th|ckpt|bin|onnx|caffemodel|h5|hdf5)$/i.test(name);
+
+/**
+ * The weights in a folder: those of a usual name, or else the only ones. A path of anything else stays as it is.
+ * @throws SenetError `usage` where there are none, or several
+ */
+export async function weightsIn(path: string): Promise<string> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory() !== true) return path;
+  const names = await readdir(path);
+  const weights = names.filter(isWeights).sort();
+  const found = usual.find((name) => names.includes(name)) ?? (weights.length === 1 ? weights[0] : undefined);
+  if (found !== undefined) return join(path, found);
+  throw new SenetError("usage", "this folder does not say which weights are meant", {
+    where: path,
+    expected: `${usual.slice(0, 3).join(", ")}, or a single file of weights`,
+    found:
+      weights.length === 0
+        ? "no file of weights"
+        : weights.slice(0, 5).join(", ") + (weights.length > 5 ? ", ..." : ""),
+    hint: "give the file itself",
+  });
+}
+
+/** It is meant for a file of one of the names that timm gives, whole or in parts, or for the only weights of its folder. */
+const isTimms = (name: string): boolean => /^(?:pytorch_)?model\b/.test(name);
+
+/**
+ * What timm's `config.json` beside a file of weights says of them; undefined: there is none that is meant for it.
+ * @throws SenetError `weights` where it cannot be followed
+ */
+export async function hubBeside(weights: string): Promise<HubConfig | undefined> {
+  const folder = dirname(weights);
+  const where = join(folder, "config.json");
+  const bytes = await readFile(where).catch(() => undefined);
+  if (bytes === undefined || bytes.length > 2 ** 24) return undefined;
+  const isMeant = isTimms(basename(weights)) || (await readdir(folder)).filter(isWeights).length === 1;
+  return isMeant ? readHubConfig(decodeText(bytes), where) : undefined;
+}

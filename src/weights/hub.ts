@@ -1,0 +1,135 @@
+/** The `config.json` that timm puts beside a network's weights on the Hugging Face Hub: what pictures it wants, and its labels. */
+
+import { z } from "zod";
+import { type ErrorDetails, SenetError } from "../errors.ts";
+import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+
+export interface HubConfig {
+  readonly where: string;
+  /** timm's name of the network. */
+  readonly architecture?: string;
+  readonly classes?: number;
+  readonly labels?: readonly string[];
+  readonly preprocessing: Preprocessing;
+}
+
+const positive = z.number().int().positive();
+const names = z.union([z.array(z.string()), z.record(z.string(), z.string())]);
+const perChannel = z.array(z.number()).min(1).max(16);
+
+/** What the networks of timm say of themselves; whatever else stands there is for others. */
+const pretrainedSchema = z.looseObject({
+  architecture: z.string().max(1000).nullish(),
+  num_classes: positive.nullish(),
+  input_size: z.tuple([positive, positive, positive]).nullish(),
+  interpolation: z.string().max(100).nullish(),
+  crop_pct: z.number().positive().max(8).nullish(),
+  crop_mode: z.string().max(100).nullish(),
+  mean: perChannel.nullish(),
+  std: perChannel.nullish(),
+  label_names: names.nullish(),
+  labels: names.nullish(),
+  global_pool: z.string().max(100).nullish(),
+});
+const configSchema = pretrainedSchema.extend({ pretrained_cfg: pretrainedSchema.nullish() });
+
+/**
+ * Reads such a file, in timm's layout or its older one without `pretrained_cfg`. What it does not say is as timm takes it
+ * then.
+ * @returns undefined where it is somebody else's `config.json`
+ * @throws SenetError `weights` where it says what cannot be, or what is not done here
+ */
+export function readHubConfig(text: string, where: string): HubConfig | undefined {
+  const fail = (what: string, details: ErrorDetails): never => {
+    throw new SenetError("weights", what, { where, ...details });
+  };
+  let json: unknown;
+  try {
+    json = JSON.parse(text.replace(/^\uFEFF/, ""));
+  } catch (cause) {
+    return fail("this file beside the weights is no JSON, so it is not known what pictures they want", {
+      found: text.slice(0, 60),
+      hint: "repair it, or move it away",
+      cause,
+    });
+  }
+  if (!isTimms(json)) return undefined;
+  const parsed = configSchema.safeParse(json);
+  if (!parsed.success) {
+    return fail("this file beside the weights cannot be used", { found: z.prettifyError(parsed.error).slice(0, 500) });
+  }
+  const config = parsed.data;
+  const said = { ...config, ...config.pretrained_cfg };
+  const pool = config.global_pool ?? said.global_pool ?? "avg";
+  if (!["avg", "fast", "fastavg"].includes(pool)) {
+    return fail("the features of this network are not averaged before its classifier", {
+      expected: 'global_pool "avg"',
+      found: JSON.stringify(pool),
+    });
+  }
+  const architecture = config.architecture ?? said.architecture ?? undefined;
+  const classes = config.num_classes ?? said.num_classes ?? undefined;
+  const found = config.label_names ?? said.label_names ?? config.labels ?? said.labels;
+  const labels = found == null ? undefined : listed(found);
+  return {
+    where,
+    ...(architecture !== undefined && { architecture }),
+    ...(classes !== undefined && { classes }),
+    ...(labels !== undefined && { labels }),
+    preprocessing: preprocessingOf(said, fail),
+  };
+}
+
+const isTimms = (json: unknown): boolean =>
+  typeof json === "object" &&
+  json !== null &&
+  ("pretrained_cfg" in json || ("architecture" in json && ("mean" in json || "num_classes" in json)));
+
+/** A list, or an object by number. */
+function listed(found: z.infer<typeof names>): string[] | undefined {
+  if (Array.isArray(found)) return found;
+  const list = Object.keys(found).map((_, i) => found[`${i}`]);
+  return list.every((name) => name !== undefined) ? list : undefined;
+}
+
+type Fail = (what: string, details: ErrorDetails) => never;
+
+function preprocessingOf(said: z.infer<typeof pretrainedSchema>, fail: Fail): Preprocessing {
+  const [, height, crop] = said.input_size ?? [3, 224, 224];
+  if (height !== crop) fail("this network wants pictures that are not square", { found: `${crop} by ${height}` });
+  const interpolation = said.interpolation ?? "bicubic";
+  if (interpolation !== "bilinear" && interpolation !== "bicubic") {
+    return fail("this network wants an interpolation that is not done here", {
+      expected: "bilinear or bicubic",
+      found: JSON.stringify(interpolation),
+      hint: "write the nearest of the two into the file; answers will differ a little",
+    });
+  }
+  const mode = said.crop_mode ?? "center";
+  if (mode !== "center") {
+    return fail("this network wants its pictures fitted in a way that is not done here", {
+      expected: 'crop_mode "center"',
+      found: JSON.stringify(mode),
+      hint: 'with pictures that are square already, "center" is the same: write it into the file',
+    });
+  }
+  return {
+    channels: "rgb",
+    scale: 255,
+    mean: triple(said.mean, imagenetPreprocessing.mean, fail),
+    std: triple(said.std, imagenetPreprocessing.std, fail),
+    // As timm rounds.
+    resize: Math.floor(crop / (said.crop_pct ?? 0.875)),
+    crop,
+    interpolation,
+  };
+}
+
+type Triple = readonly [number, number, number];
+
+function triple(said: readonly number[] | null | undefined, usual: Triple, fail: Fail): Triple {
+  if (said == null) return usual;
+  const [first, second = first, third = first] = said;
+  if (first !== undefined && (said.length === 1 || said.length === 3)) return [first, second!, third!];
+  return fail("there are not as many means and deviations as channels", { found: JSON.stringify(said) });
+}

@@ -1,0 +1,112 @@
+/** Files that say what a network's outputs are called, in the forms that are about. */
+
+import { SenetError } from "../errors.ts";
+import { decodeText, linesOf } from "../text-file.ts";
+
+/** More classes than any data set has. */
+const mostLabels = 2 ** 20;
+
+/**
+ * The names by index. A name a line (`tench`, or `n01440764 tench` with its WordNet id), as they stand or with their
+ * numbers (`0,tench`; `tench,0`; `0: 'tench',`; `0 tench`); or JSON: a list, an object by number (of names, or of pairs of
+ * id and name as in Keras's `imagenet_class_index.json`), or an object of numbers by name (torchvision's `class_to_idx`).
+ * Byte order marks, line ends of every system and empty lines at the end do not count.
+ * @throws SenetError `usage` where it is none of these, a number or a name is missing, or two classes have one name
+ */
+export function parseLabels(bytes: Uint8Array, where: string): string[] {
+  const text = decodeText(bytes).trim();
+  const fail: Fail = (what, found) => {
+    throw new SenetError("usage", what, {
+      where,
+      expected: "a name a line, `0,name` lines, or JSON: a list, or an object by number",
+      found: found.slice(0, 200),
+    });
+  };
+  const labels = /^[[{]/.test(text) ? (fromJson(text, fail) ?? fromLines(text, fail)) : fromLines(text, fail);
+  if (labels.length > mostLabels) fail("there are more names than classes", `${labels.length} names`);
+  const places = new Map<string, number>();
+  for (const [i, label] of labels.entries()) {
+    if (label === "") fail("a class has no name", `nothing as number ${i}`);
+    const before = places.get(label);
+    if (before !== undefined && !isTwin(labels, label))
+      fail("two classes have the same name", `"${label}", as number ${before} and as number ${i}`);
+    places.set(label, i);
+  }
+  return labels;
+}
+
+type Fail = (what: string, found: string) => never;
+
+/** Of ImageNet's 1,000 classes two are cranes and two maillots; their WordNet ids are added where the file is opened. */
+const isTwin = (labels: readonly string[], label: string): boolean =>
+  labels.length === 1000 && /^(?:crane|maillot)\b/i.test(label);
+
+/** undefined: no JSON, so perhaps what Python prints of a dict. */
+function fromJson(text: string, fail: Fail): string[] | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return text.startsWith("{") ? undefined : fail("this is no JSON", text);
+  }
+  if (Array.isArray(json)) return json.map((entry) => nameOf(entry, fail));
+  const entries = Object.entries(json as Record<string, unknown>);
+  if (entries.length > 0 && entries.every(([, value]) => typeof value === "number")) {
+    return byNumber(
+      entries.map(([name, number]) => [number as number, name]),
+      fail,
+    );
+  }
+  return byNumber(
+    entries.map(([number, value]) => [Number(number), nameOf(value, fail)]),
+    fail,
+  );
+}
+
+/** A name, or a pair of WordNet id and name. */
+function nameOf(entry: unknown, fail: Fail): string {
+  if (typeof entry === "string") return entry.trim();
+  if (Array.isArray(entry) && entry.length === 2 && entry.every((part) => typeof part === "string")) {
+    return entry.join(" ");
+  }
+  return fail("this is no name of a class", JSON.stringify(entry) ?? "nothing");
+}
+
+/** What numbers beside names look like; the groups are `i` and `name`. */
+const numbered: readonly RegExp[] = [
+  /^(?<i>\d+)\s*[,;\t]\s*"?(?<name>.*?)"?$/,
+  /^"?(?<name>.*?)"?\s*[,;\t]\s*(?<i>\d+)$/,
+  /^\{?\s*(?<i>\d+)\s*:\s*(?<quote>['"]?)(?<name>.*?)\k<quote>\s*,?\s*\}?$/,
+  /^(?<i>\d+)\s+(?<name>\S.*)$/,
+];
+
+function fromLines(text: string, fail: Fail): string[] {
+  const lines = linesOf(text).map((line) => line.trim());
+  for (const pattern of numbered) {
+    // A table may have a line of headings.
+    for (const rows of [lines, lines.slice(1)]) {
+      const found = rows.map((line) => pattern.exec(line)?.groups);
+      if (rows.length < 2 || !found.every((groups) => groups !== undefined)) continue;
+      const pairs = found.map(({ i, name }): [number, string] => [Number(i), name!.trim()]);
+      if (isWhole(pairs)) return byNumber(pairs, fail);
+    }
+  }
+  return lines;
+}
+
+/** Whether the numbers are those from 0 up, each once. */
+const isWhole = (pairs: readonly (readonly [number, string])[]): boolean => {
+  const numbers = new Set(pairs.map(([number]) => number));
+  return numbers.size === pairs.length && pairs.every(([number]) => number < pairs.length);
+};
+
+function byNumber(pairs: readonly (readonly [number, string])[], fail: Fail): string[] {
+  const labels = new Array<string>(pairs.length);
+  for (const [number, name] of pairs) {
+    if (!Number.isInteger(number) || number < 0 || number >= pairs.length || labels[number] !== undefined) {
+      return fail("the numbers of the classes are not those from 0 up", `${number} among ${pairs.length} classes`);
+    }
+    labels[number] = name;
+  }
+  return labels;
+}
