@@ -16,10 +16,11 @@ import { weightsAs } from "../src/weights/maps/write.ts";
 import { type OpenOptions, openFiles, openWeights } from "../src/weights/open.node.ts";
 import { encodeSafetensors } from "../src/weights/safetensors.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
+import { caffePrototxt } from "./caffe.ts";
 import { temporaryFolder } from "./command.ts";
 import { formulaWeights } from "./formula.ts";
 import { needsShared, sharedData } from "./support.ts";
-import { refused } from "./weights.ts";
+import { type Fields, proto, refused } from "./weights.ts";
 
 const odd: Preprocessing = {
   ...imagenetPreprocessing,
@@ -164,7 +165,10 @@ test("files that are no weights, or no single network", async () => {
   await refused(() => open(text("<html><title>Sign in</title></html>")), "a web page", "Sign in");
   const nobodys = new Map([["encoder.weight", tensor([2], Float32Array.of(1, 2))]]);
   await refused(() => open(joined(encodeSafetensors(nobodys, new Map()))), "encoder.weight", "timm");
-  const prototxt = { bytes: text('name: "net"\nlayer { name: "a" }\n'), where: "net.prototxt" };
+  const naming = namingByName("caffe");
+  assert.ok(naming.style === "caffe");
+  const graph = inferenceGraph(checkpoint().model, { batch: 1, imageSize: 32 });
+  const prototxt = { bytes: text(caffePrototxt(graph, naming)), where: "net.prototxt" };
   await refused(() => openFiles([prototxt]), "net.prototxt", "without its weights", ".caffemodel");
   const timm = { bytes: bare(checkpoint(), "timm"), where: "a.safetensors" };
   await usage(() => openFiles([prototxt, timm]), "do not make one network", "prototxt and safetensors");
@@ -209,11 +213,23 @@ test("a published CIFAR network opens", needsShared("weights", resnet20), async 
 const caffe20 = ["res20_cifar_train_test.prototxt", "cifar10_res20_iter_64000.caffemodel"] as const;
 test("a Caffe network of somebody's opens by its prototxt", needsShared("weights", caffe20[1]), async () => {
   const [prototxt, caffemodel] = caffe20.map((file) => sharedData("weights", file));
-  const found = await openWeights([caffemodel!, prototxt!]);
+  // What it subtracts is in a file that was not released with it.
+  await refused(() => openWeights([caffemodel!, prototxt!]), "mean.binaryproto");
+  const folder = temporaryFolder();
+  const mean = join(folder, "mean.binaryproto");
+  const blob: Fields = [1, 3, 32, 32].map((extent, i) => [i + 1, extent] as const);
+  writeFileSync(mean, proto([...blob, [5, new Uint8Array(new Float32Array(3 * 32 * 32).fill(120).buffer)]]));
+  const found = await openWeights([caffemodel!, prototxt!, mean]);
   assert.deepEqual([found.model.config.family, found.model.classes], ["layers", 10]);
   assert.deepEqual([found.preprocessing.crop, found.preprocessing.channels], [32, "bgr"]);
   assert.equal(found.labels.length, 10);
-  const folder = temporaryFolder();
+  assert.deepEqual(
+    [found.preprocessing.mean, found.preprocessing.resize],
+    [
+      [120, 120, 120],
+      [32, 32],
+    ],
+  );
   const file = join(folder, "net.safetensors");
   writeFileSync(file, joined(encodeWeights(found, namingByName("senet"))));
   assert.deepEqual(await openWeights(file), found);

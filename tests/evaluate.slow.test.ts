@@ -31,7 +31,7 @@ function evaluated(weights: string, protocol: Partial<Protocol>): Promise<Row> {
     ...{ data: at("folders"), list: undefined, listOrder: "devkit", allowMissing: false },
     ...{ views: "centre", opening: {} },
   };
-  return evaluateOne(weights, { ...defaults, ...protocol }, engine, new Silent(), new AbortController().signal);
+  return evaluateOne([weights], { ...defaults, ...protocol }, engine, new Silent(), new AbortController().signal);
 }
 
 /** Red, by the names of folders and of flat files. */

@@ -6,13 +6,15 @@ import { test } from "node:test";
 import { differentiate } from "../src/autodiff/differentiate.ts";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
+import { resize } from "../src/images/resize.ts";
 import { graphCost } from "../src/ir/cost.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { hardTargets } from "../src/train/targets.ts";
 import { importCaffeNetwork } from "../src/weights/caffe-network.ts";
 import { type CaffeLayer, parseCaffemodel } from "../src/weights/caffemodel.ts";
-import { namingByName } from "../src/weights/maps/rename.ts";
+import { caffeSource, namingByName } from "../src/weights/maps/rename.ts";
 import { openWeights } from "../src/weights/open.node.ts";
+import { openCaffe } from "../src/weights/open-caffe.ts";
 import { parsePrototxt } from "../src/weights/prototxt.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, targetsName, zooEntry } from "../src/zoo/index.ts";
 import { type CaffePart, caffeLayers } from "./caffe.ts";
@@ -50,6 +52,26 @@ for (const name of [...names, "SE-ResNeXt-101", "SENet-154"]) {
     };
     for (const side of [224, 96]) assert.deepEqual(cost(imported, side), cost(model(name.toLowerCase()), side));
   });
+
+  test(
+    `${name}: the original prototxt is known for the zoo's network, and not once it is changed`,
+    needsShared("caffe"),
+    () => {
+      const layers = layersOf(name.toLowerCase(), (shape) => tensor(shape, ground.subarray(0, sizeOf(shape))));
+      const text = new TextDecoder().decode(bytesOf(sharedData("caffe", `${name}.prototxt`)));
+      const open = (prototxt: string) => {
+        const given = { where: name, definition: parsePrototxt(new TextEncoder().encode(prototxt), name) };
+        return openCaffe({ where: name, source: caffeSource(layers), layers, own: undefined, given, mean: undefined })!;
+      };
+      const { model: found, naming, preprocessing } = open(text);
+      assert.deepEqual([found.name, naming?.name], [name.toLowerCase(), "caffe"]);
+      assert.deepEqual([preprocessing.mean, preprocessing.resize, preprocessing.crop], [[104, 117, 123], 256, 224]);
+      // The pooling after the first convolution averages.
+      const changed = open(text.replace("pool: MAX", "pool: AVE"));
+      assert.deepEqual([changed.model.config.family, changed.naming], ["layers", undefined]);
+      assert.match(changed.notes.join("\n"), /definition is obeyed/);
+    },
+  );
 }
 
 /** golden/make_foreign.py */
@@ -88,6 +110,8 @@ function foreignBlob(type: string, index: number, shape: Shape, stream: number):
   const value = (u: number): number => {
     const isWeight = index === 0 && (type === "Convolution" || type === "InnerProduct");
     if (isWeight) return (2 * u - 1) * Math.sqrt(6 / sizeOf(shape.slice(1)));
+    // Mean and variance themselves, a factor that is not used, gamma and beta.
+    if (type === "Fused") return [0.2 * (u - 0.5), 0.5 + u, 3, 0.5 + 0.5 * u, 0.2 * (u - 0.5)][index]!;
     if (type === "BatchNorm") return [20 * 0.2 * (u - 0.5), 20 * (0.5 + u), 20][index]!;
     return type === "Scale" && index === 0 ? 0.5 + 0.5 * u : 0.2 * (u - 0.5);
   };
@@ -110,6 +134,43 @@ test("a network of every layer that is imported gives what OpenCV gives", async 
   }
 });
 
+/** golden/make_definitions.py */
+type Definitions = Readonly<Record<string, Golden["foreign.prototxt"] & { readonly prototxt: string }>>;
+const {
+  "made by": _,
+  resized,
+  ...definitions
+} = JSON.parse(readFileSync(golden("definitions.json"), "utf8")) as {
+  readonly "made by": unknown;
+  readonly resized: Readonly<Record<string, readonly number[]>>;
+};
+
+test("pictures are brought to a width and a height as OpenCV does it", () => {
+  const data = Uint8Array.from({ length: 36 * 40 * 3 }, (_, i) => Math.floor(256 * uniform(7, i)));
+  for (const [size, bytes] of Object.entries(resized)) {
+    const [width, height] = size.split("x").map(Number) as [number, number];
+    const found = resize({ width: 40, height: 36, data }, width, height, "linear").data;
+    assert.equal(found.length, bytes.length);
+    // It rounds once where we round twice.
+    for (const [i, byte] of bytes.entries()) assert.ok(Math.abs(found[i]! - byte) <= 1, `${size}, ${i}`);
+  }
+});
+
+for (const [name, { prototxt: text, layers, logits: theirs }] of Object.entries(definitions as Definitions)) {
+  test(`a definition with ${name} gives what OpenCV gives`, async () => {
+    const caffeLayers = layers.map(({ name, type, shapes, stream }): CaffeLayer => {
+      const blobs = shapes.map((shape, i) => foreignBlob(type, i, shape, stream + i));
+      return { name, type, bottoms: [], tops: [], blobs, definition: { where: name, fields: new Map() } };
+    });
+    const definition = parsePrototxt(new TextEncoder().encode(text), name);
+    const { model, weights } = importCaffeNetwork(definition, caffeLayers, name);
+    for (const executor of [referenceExecutor, ortExecutor]) {
+      const found = await logits(model, weights, formulaPictures(2, 13, 0), executor);
+      assertClose(found.data, theirs.flat(), 1e-5, name);
+    }
+  });
+}
+
 const cifar = "cifar10_res20_iter_64000.caffemodel";
 test(`${cifar} with its prototxt gives OpenCV's logits`, needsShared("weights", cifar), async () => {
   const { layers, definition } = parseCaffemodel(bytesOf(sharedData("weights", cifar)), cifar);
@@ -117,9 +178,9 @@ test(`${cifar} with its prototxt gives OpenCV's logits`, needsShared("weights", 
   for (let i = 0; i < pictures.data.length; i++) pictures.data[i] = Math.fround(60 * pictures.data[i]!);
   // The caffemodel holds the network of the training phase, which is the same but for the data.
   for (const source of [prototxt("weights", "res20_cifar_train_test.prototxt"), definition]) {
-    const { model, weights, preprocessing } = importCaffeNetwork(source, layers, source.where);
+    const { model, weights, input } = importCaffeNetwork(source, layers, source.where);
     assert.ok(model.config.family === "layers" && model.config.imageSize === 32);
-    assert.equal(preprocessing, undefined, "its mean is in another file");
+    assert.match(input!.normalization!.meanFile!, /binaryproto$/);
     const found = await logits(model, weights, pictures);
     assertClose(found.data, expected[cifar].flat(), 1e-4, source.where);
   }

@@ -4,14 +4,14 @@ import type { Journal } from "../evaluate/journal.node.ts";
 import { type Measurement, measure } from "../evaluate/measure.node.ts";
 import { csv, errorsByClass } from "../evaluate/per-class.ts";
 import type { Executor } from "../executors/executor.ts";
-import type { Preprocessing } from "../images/preprocess.ts";
+import { type Preprocessing, shownResize } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
 import { type ClassOrder, classOrderOf } from "../weights/imagenet-classes.ts";
 import { type Published, zoo } from "../zoo/index.ts";
 import { FailureReport, requireSound } from "./failures.ts";
 import { openPictures } from "./labelled.ts";
 import { clock, grouped, type LiveLine, table } from "./output.ts";
-import { type WeightsOptions, weightsOf } from "./weights.ts";
+import { networkName, type WeightsOptions, weightsOf } from "./weights.ts";
 
 /** Which pictures, how they are shown to the networks, and how those are opened. */
 export interface Protocol {
@@ -50,16 +50,17 @@ export interface Row {
   readonly measured: Measurement;
 }
 
-/** Measures the network that `--weights` names, with progress on the line. */
+/** Measures the network of these files or this name, with progress on the line. */
 export async function evaluateOne(
-  weights: string,
+  files: readonly string[],
   protocol: Protocol,
   engine: Engine,
   line: LiveLine,
   signal: AbortSignal,
   journal?: Journal,
 ): Promise<Row> {
-  const opened = await weightsOf(weights, protocol.opening);
+  const weights = networkName(files);
+  const opened = await weightsOf(files, protocol.opening);
   const { model, preprocessing } = opened;
   const { views } = protocol;
   const dataset = openPictures(protocol, opened.labels);
@@ -102,7 +103,7 @@ const viewWords: Readonly<Record<Views, string>> = {
 };
 
 const shown = ({ preprocessing: { resize, crop }, views }: Pick<Row, "preprocessing" | "views">): string =>
-  `${viewWords[views]} of ${crop} from ${resize}`;
+  `${viewWords[views]} of ${crop} from ${shownResize(resize)}`;
 
 const percent = (value: number): string => `${value.toFixed(2)} %`;
 

@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { Option } from "commander";
 import { SenetError } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
-import type { Preprocessing } from "../images/preprocess.ts";
+import { type Preprocessing, shownResize } from "../images/preprocess.ts";
+import { interpolations } from "../images/resize.ts";
 import { parseLabels } from "../weights/label-file.ts";
 import { choiceOption, count, realList } from "./options.ts";
 
@@ -32,10 +33,7 @@ export const preprocessingOptions = (): Option[] => [
     realList,
   ),
   new Option("--std <numbers>", "deviations of the channels; default: the weights' own").argParser(realList),
-  choiceOption("--interpolation <kind>", "how pictures are resized; default: the weights' own", [
-    "bilinear",
-    "bicubic",
-  ]),
+  choiceOption("--interpolation <kind>", "how pictures are resized; default: the weights' own", interpolations),
 ];
 
 /** The names in a label file. @throws SenetError `io`, or `usage` where they cannot be read */
@@ -56,9 +54,14 @@ export function readLabels(file: string): string[] {
  */
 export function overruled(spec: Preprocessing, options: PreprocessingOptions): Preprocessing {
   const { resize, crop, interpolation } = options;
-  const proportional = crop === undefined ? spec.resize : Math.round((crop * spec.resize) / spec.crop);
+  // Only a shorter side has a proportion to the crop.
+  const proportional =
+    crop === undefined || typeof spec.resize !== "number" ? spec.resize : Math.round((crop * spec.resize) / spec.crop);
+  const { meanImage, ...plain } = spec;
   return {
-    ...spec,
+    ...plain,
+    // A mean for each pixel stands in the place of those of the channels.
+    ...(meanImage !== undefined && options.mean === undefined && { meanImage }),
     resize: resize ?? proportional,
     crop: crop ?? spec.crop,
     mean: perChannel(options.mean, spec.mean, "--mean", spec),
@@ -96,9 +99,11 @@ export function toldPreprocessing(spec: Preprocessing, from: string, options: Pr
   return `${shownPreprocessing(spec)}; from ${from}${given.length === 0 ? "" : `, but for ${given.join(", ")}`}`;
 }
 
-export function shownPreprocessing({ channels, scale, mean, std, resize, crop, interpolation }: Preprocessing): string {
+export function shownPreprocessing(spec: Preprocessing): string {
+  const { channels, scale, mean, std, resize, crop, interpolation, meanImage } = spec;
   const numbers = (values: readonly number[]) => values.map((value) => Number(value.toPrecision(5))).join(" ");
   const deviation = std.every((value) => value === 1) ? "" : `, deviation ${numbers(std)}`;
   const range = scale === 1 ? "0-255" : "0-1";
-  return `${channels.toUpperCase()} ${range}, mean ${numbers(mean)}${deviation}, ${interpolation} ${resize} to ${crop}`;
+  const means = meanImage === undefined ? numbers(mean) : "of each pixel";
+  return `${channels.toUpperCase()} ${range}, mean ${means}${deviation}, ${interpolation} ${shownResize(resize)} to ${crop}`;
 }

@@ -11,13 +11,59 @@ import { say } from "./output.ts";
 import { overruled, type PreprocessingOptions, readLabels, toldPreprocessing } from "./preprocessing.ts";
 import { pullShown } from "./pulling.ts";
 
+/** What stands beside the weights of a Caffe network: its definition, and the mean of its pictures. */
+const isCompanion = (file: string) => /\.(?:prototxt|binaryproto)$/i.test(file);
+const isCaffe = (file: string) => isCompanion(file) || /\.(?:caffemodel|h5|hdf5)$/i.test(file);
+
+/**
+ * `--weights` of several networks, each with its files: a Caffe network is a prototxt, its caffemodel, and perhaps the
+ * mean's binaryproto. Definitions stand all before or all behind their weights.
+ */
+export function networksOf(files: readonly string[]): string[][] {
+  const networks: string[][] = [];
+  const isBefore = isCompanion(files[0] ?? "");
+  let next: string[] = [];
+  for (const file of files) {
+    const last = networks.at(-1);
+    const isMeanBehind = /\.binaryproto$/i.test(file) && next.length === 0;
+    if (isCompanion(file) && last !== undefined && (!isBefore || isMeanBehind)) last.push(file);
+    else {
+      next.push(file);
+      if (isCompanion(file)) continue;
+      networks.push(next);
+      next = [];
+    }
+  }
+  // A definition without weights: its reader says what is missing.
+  if (next.length > 0) networks.push(next);
+  return networks;
+}
+
+/** What a network of these files is called: as its weights. */
+export const networkName = (files: readonly string[]): string =>
+  files.find((file) => !isCompanion(file)) ?? files.join(" ");
+
+/**
+ * Files of a Caffe network among the arguments of a command whose `--weights` names one of it: whoever writes
+ * `--weights NET.prototxt NET.caffemodel` means both.
+ */
+export function withItsFiles(weights: string, others: readonly string[]): { weights: string[]; others: string[] } {
+  const more = isCaffe(weights) ? others.filter(isCaffe) : [];
+  return { weights: [weights, ...more], others: others.filter((file) => !more.includes(file)) };
+}
+
 /**
  * A file of that name comes before the released weights of that name.
  * @throws SenetError `usage` where it is neither; what openPaths and pull throw
  */
-export async function weightsOf(fileOrName: string, options: WeightsOptions = {}): Promise<Weights> {
-  const { checkpoint, preprocessingFrom, notes } = await openPaths(await weightsFile(fileOrName), opening(options));
-  printNotes(fileOrName, notes);
+export async function weightsOf(
+  filesOrName: string | readonly string[],
+  options: WeightsOptions = {},
+): Promise<Weights> {
+  const files: string[] = [];
+  for (const name of [filesOrName].flat()) files.push(await weightsFile(name));
+  const { checkpoint, preprocessingFrom, notes } = await openPaths(files, opening(options));
+  printNotes(networkName([filesOrName].flat()), notes);
   const preprocessing = overruled(checkpoint.preprocessing, options);
   return { ...checkpoint, preprocessing, told: toldPreprocessing(preprocessing, preprocessingFrom, options) };
 }
@@ -33,7 +79,8 @@ export interface Weights extends Checkpoint {
   readonly told: string;
 }
 
-export const opening = ({ state, labels }: WeightsOptions): OpenOptions => ({
+export const opening = ({ state, labels, mean }: WeightsOptions): OpenOptions => ({
+  isMeanSaid: mean !== undefined,
   ...(state !== undefined && { state }),
   ...(labels !== undefined && { labels: readLabels(labels) }),
 });
@@ -44,7 +91,7 @@ export function printNotes(where: string, notes: readonly string[]): void {
 }
 
 /** What has a separator, or the ending of a weight file, is meant as a path; `se-resnet-50.cadene` is not. */
-const looksLikePath = /[/\\]|\.(?:safetensors|caffemodel|prototxt|pth|pt|th|pkl|bin|onnx|h5|hdf5)$/i;
+const looksLikePath = /[/\\]|\.(?:safetensors|caffemodel|prototxt|binaryproto|pth|pt|th|pkl|bin|onnx|h5|hdf5)$/i;
 
 const isFolder = async (path: string): Promise<boolean> =>
   (await stat(path).catch(() => undefined))?.isDirectory() === true;

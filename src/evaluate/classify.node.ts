@@ -1,5 +1,6 @@
 /** Classifies picture files with the model, labels and pre-processing that a weight file carries. */
 
+import { SenetError } from "../errors.ts";
 import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
 import { decodeBytes, decodePicture } from "../images/decode.node.ts";
 import { preprocess } from "../images/preprocess.ts";
@@ -59,6 +60,12 @@ export class Classifier {
     const image = tensor([1, 3, crop, crop], preprocess(await decoding, preprocessing));
     const outputs = await this.#network.run(new Map([[inputName, image]]));
     const probabilities = softmaxRow(outputs.get("logits")!, 0);
+    if (probabilities.some(Number.isNaN)) {
+      throw new SenetError("weights", "what the network gives for this picture is no number", {
+        where: file,
+        hint: "its weights, or its pre-processing, are not those that it was trained with",
+      });
+    }
     const predictions = topK(probabilities, top).map((index) => ({
       label: labels[index]!,
       index,

@@ -6,6 +6,7 @@ import type { PictureFolder, Sample } from "../data/dataset.ts";
 import { classFailed, type Failure, Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
+import { shownResize } from "../images/preprocess.ts";
 import { type Views, viewCounts } from "../images/views.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type Errors, errorsOf, type PicturePrediction, predict } from "./evaluate.ts";
@@ -177,18 +178,19 @@ const outcomeOf = ({ label, rank, top }: PicturePrediction, picture: string): Ou
 /** All that the ranks depend on; not how fast they come. */
 function settingsOf(options: MeasureOptions): Settings {
   const { checkpoint, dataset, views, executor } = options;
-  const { channels, scale, mean, std, resize, crop, interpolation } = checkpoint.preprocessing;
+  const { channels, scale, mean, std, resize, crop, interpolation, meanImage } = checkpoint.preprocessing;
+  const means = meanImage === undefined ? mean.join(" ") : short(createHash("sha256").update(meanImage));
   const pictures = createHash("sha256");
   for (const { file, label } of dataset.samples) pictures.update(`${nameIn(dataset, file)}\0${label}\n`);
   return {
     model: checkpoint.model.name,
     weights: digestOf(checkpoint.weights),
     pictures: `${dataset.samples.length} (${short(pictures)})`,
-    resize,
+    resize: typeof resize === "number" ? resize : shownResize(resize),
     crop,
     views,
     interpolation,
-    input: `${channels}/${scale}, mean ${mean.join(" ")}, deviation ${std.join(" ")}`,
+    input: `${channels}/${scale}, mean ${means}, deviation ${std.join(" ")}`,
     executor: executor.name,
   };
 }

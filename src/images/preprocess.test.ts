@@ -5,14 +5,18 @@ import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import {
   checkPreprocessing,
+  decodeMeanImage,
+  encodeMeanImage,
   imagenetPreprocessing,
   normalize,
   type Preprocessing,
   preprocess,
   resizeAndCrop,
   roundHalfEven,
+  samePreprocessing,
   shorterSideTo,
 } from "./preprocess.ts";
+import type { Picture } from "./resize.ts";
 
 test("halves are rounded to even, as Python's round does", () => {
   const pairs = [
@@ -113,4 +117,61 @@ test("a specification out of its bounds is refused by field", () => {
       `${field} ${value}`,
     );
   }
+});
+
+/** A picture whose bytes count on. */
+const counting = (width: number, height: number): Picture => ({
+  width,
+  height,
+  data: Uint8Array.from({ length: width * height * 3 }, (_, i) => i % 256),
+});
+const raw: Preprocessing = {
+  ...({ channels: "bgr", scale: 1, mean: [1, 2, 3], std: [2, 2, 2] } as const),
+  ...({ resize: "none", crop: 3, interpolation: "bilinear" } as const),
+};
+
+test("a picture that keeps its size gives its middle, half pixels rounded down as Caffe does", () => {
+  // Of 6 by 5 pixels three are left over across, and two down: 1 (not 2, as torchvision has it) and 1.
+  const found = preprocess(counting(6, 5), raw);
+  const first = (1 * 6 + 1) * 3;
+  assert.deepEqual([found[0], found[9], found[18]], [(first + 2 - 1) / 2, (first + 1 - 2) / 2, (first - 3) / 2]);
+  assert.throws(
+    () => preprocess(counting(2, 5), raw),
+    (error) => error instanceof SenetError && error.code === "data" && /smaller than the crop/.test(error.message),
+  );
+});
+
+test("a size of its own in each direction, whatever the proportions were", () => {
+  const found = resizeAndCrop(counting(9, 4), { ...raw, resize: [3, 4], crop: 3 });
+  assert.deepEqual([found.width, found.height], [3, 3]);
+  assert.deepEqual(preprocess(counting(3, 3), { ...raw, resize: [3, 3] }), preprocess(counting(3, 3), raw));
+});
+
+test("a mean for each pixel is subtracted at the pixel's place, mirrored with it, and travels as text", () => {
+  const mean = Float32Array.from({ length: 27 }, (_, i) => i / 4);
+  const spec = { ...raw, meanImage: encodeMeanImage(mean) };
+  assert.deepEqual(decodeMeanImage(spec.meanImage), mean);
+  checkPreprocessing(spec);
+  const picture = counting(3, 3);
+  const found = preprocess(picture, spec);
+  // Blue first: the last of a pixel's three bytes.
+  for (const [channel, x, y] of [
+    [0, 0, 0],
+    [1, 2, 1],
+    [2, 1, 2],
+  ] as const) {
+    const at = y * 3 + x;
+    assert.equal(found[channel * 9 + at], (picture.data[3 * at + 2 - channel]! - mean[channel * 9 + at]!) / 2);
+  }
+  const mirrored = new Float32Array(27);
+  normalize(picture, spec, mirrored, true);
+  assert.deepEqual([mirrored[0], mirrored[2], mirrored[10]], [found[2], found[0], found[10]]);
+  assert.throws(() => checkPreprocessing({ ...spec, crop: 4 }), /meanImage/);
+  assert.throws(() => checkPreprocessing({ ...spec, meanImage: "?" }), /meanImage/);
+});
+
+test("two specifications are the same by value", () => {
+  const { channels, ...others } = raw;
+  assert.ok(samePreprocessing(raw, { ...others, channels }));
+  assert.ok(!samePreprocessing(raw, { ...raw, resize: [3, 3] }));
 });

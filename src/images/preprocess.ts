@@ -1,10 +1,11 @@
 /**
  * From a picture to the network's input, as torchvision's evaluation transforms make it: shorter side to S, centre crop
- * C, normalise. The specification is plain data, so that every weight file can carry its own.
+ * C, normalise; or as Caffe's data layers do: another size or none, and a mean for each pixel. The specification is plain
+ * data, so that every weight file can carry its own.
  */
 
 import { SenetError } from "../errors.ts";
-import { type Interpolation, type Picture, resize } from "./resize.ts";
+import { type Interpolation, interpolations, type Picture, resize } from "./resize.ts";
 
 /** How bytes become the network's numbers: `(byte / scale − mean) / std`, channel by channel. */
 export interface Normalization {
@@ -16,12 +17,22 @@ export interface Normalization {
   readonly std: readonly [number, number, number];
 }
 
+/**
+ * What a picture's size becomes before the crop: the shorter side so many pixels, the longer in proportion; a width and
+ * a height, whatever the proportions were; or `none`: it stays, and must be at least as large as the crop.
+ */
+export type Resize = number | "none" | readonly [width: number, height: number];
+
 export interface Preprocessing extends Normalization {
-  /** The shorter side is brought to this many pixels. */
-  readonly resize: number;
+  readonly resize: Resize;
   /** The side of the centre square that the network sees. */
   readonly crop: number;
   readonly interpolation: Interpolation;
+  /**
+   * In the place of `mean`, a mean for each pixel: `[3, crop, crop]` in the network's order of channels, as the base64 of
+   * little-endian float32 (`encodeMeanImage`).
+   */
+  readonly meanImage?: string | undefined;
 }
 
 /** torchvision's evaluation transform for ImageNet, which most published weights were measured with. */
@@ -40,15 +51,26 @@ export const largestMean = 1e6;
 export const smallestStd = 1e-6;
 export const largestStd = 1e6;
 
+/** By value, whatever the order of the fields. */
+export function samePreprocessing(a: Preprocessing, b: Preprocessing): boolean {
+  const valuesOf = ({ channels, scale, mean, std, resize, crop, interpolation, meanImage }: Preprocessing) =>
+    JSON.stringify([channels, scale, mean, std, resize, crop, interpolation, meanImage]);
+  return valuesOf(a) === valuesOf(b);
+}
+
 /**
  * Checks a specification that came from a file or an option.
  * @throws SenetError `usage` naming the field
  */
 export function checkPreprocessing(spec: Preprocessing): void {
   checkNormalization(spec);
-  checkSize("resize", spec.resize);
-  checkSize("crop", spec.crop);
+  const { resize, crop, meanImage } = spec;
+  if (resize !== "none") for (const side of [resize].flat()) checkSize("resize", side);
+  checkSize("crop", crop);
   checkInterpolation(spec.interpolation);
+  if (meanImage !== undefined && decodeMeanImage(meanImage).length !== 3 * crop * crop) {
+    unusable("meanImage", `a mean for each pixel of the crop: 3 times ${crop} by ${crop}`, "of another size");
+  }
 }
 
 export function checkNormalization({ channels, scale, mean, std }: Normalization): void {
@@ -67,7 +89,9 @@ export function checkSize(field: string, value: number): void {
 }
 
 export function checkInterpolation(value: string): void {
-  if (value !== "bilinear" && value !== "bicubic") unusable("interpolation", '"bilinear" or "bicubic"', value);
+  if (!(interpolations as readonly string[]).includes(value)) {
+    unusable("interpolation", interpolations.map((name) => `"${name}"`).join(", "), value);
+  }
 }
 
 export function unusable(field: string, expected: string, found: unknown): never {
@@ -92,6 +116,28 @@ export function shorterSideTo(width: number, height: number, size: number): { wi
   return width <= height ? { width: size, height: long } : { width: long, height: size };
 }
 
+/** In words: `256`, `256 by 256` or `their own size`. */
+export const shownResize = (resize: Resize): string =>
+  resize === "none" ? "their own size" : [resize].flat().join(" by ");
+
+/**
+ * The size that a picture is brought to.
+ * @throws SenetError `data` where it is to stay as it is and is smaller than the crop
+ */
+export function resizedSize(
+  { width, height }: Pick<Picture, "width" | "height">,
+  { resize, crop }: Pick<Preprocessing, "resize" | "crop">,
+): { width: number; height: number } {
+  if (typeof resize === "number") return shorterSideTo(width, height, resize);
+  if (resize !== "none") return { width: resize[0], height: resize[1] };
+  if (Math.min(width, height) >= crop) return { width, height };
+  throw new SenetError("data", "the picture is smaller than the crop that the network sees, and its size is to stay", {
+    expected: `at least ${crop} by ${crop} pixels`,
+    found: `${width} by ${height}`,
+    hint: "bring it to the size of the pictures that the network was trained with",
+  });
+}
+
 /** `count` pixels of one axis go from place `from` of the resized picture to place `to` of the crop. */
 export interface Span {
   readonly from: number;
@@ -107,8 +153,9 @@ export function resizeAndCrop(
   picture: Picture,
   spec: Pick<Preprocessing, "resize" | "crop" | "interpolation">,
 ): Picture {
-  const { width, height } = shorterSideTo(picture.width, picture.height, spec.resize);
-  return cropResized(picture, centered(width, spec.crop), centered(height, spec.crop), spec);
+  const { width, height } = resizedSize(picture, spec);
+  const span = (extent: number) => centered(extent, spec.crop, halfOf(spec));
+  return cropResized(picture, span(width), span(height), spec);
 }
 
 /** A square of the resized picture, of which only these pixels are ever computed. */
@@ -119,7 +166,7 @@ export function cropResized(
   spec: Pick<Preprocessing, "resize" | "crop" | "interpolation">,
 ): Picture {
   const { crop } = spec;
-  const { width, height } = shorterSideTo(picture.width, picture.height, spec.resize);
+  const { width, height } = resizedSize(picture, spec);
   const window = { left: columns.from, top: rows.from, width: columns.count, height: rows.count };
   const part = resize(picture, width, height, spec.interpolation, { window });
   if (columns.count === crop && rows.count === crop) return part;
@@ -131,9 +178,13 @@ export function cropResized(
   return { width: crop, height: crop, data };
 }
 
+/** How half of an odd number of pixels is rounded: torchvision's crops to even, Caffe's down. */
+export const halfOf = ({ resize }: Pick<Preprocessing, "resize">): ((x: number) => number) =>
+  typeof resize === "number" ? roundHalfEven : Math.floor;
+
 /** The middle `size` pixels of an extent, as torchvision's `CenterCrop` finds them. */
-export function centered(extent: number, size: number): Span {
-  if (extent >= size) return { from: roundHalfEven((extent - size) / 2), to: 0, count: size };
+export function centered(extent: number, size: number, half: (x: number) => number = roundHalfEven): Span {
+  if (extent >= size) return { from: half((extent - size) / 2), to: 0, count: size };
   return { from: 0, to: Math.floor((size - extent) / 2), count: extent };
 }
 
@@ -171,14 +222,78 @@ function tableOf(spec: Normalization): Float32Array {
   return table;
 }
 
+/** Means for each pixel as the text that a specification holds. */
+export function encodeMeanImage(values: Float32Array): string {
+  const bytes = new Uint8Array(values.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (const [i, value] of values.entries()) view.setFloat32(4 * i, value, true);
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
+  return btoa(text);
+}
+
+const meanImages = new Map<string, Float32Array>();
+
+export function decodeMeanImage(text: string): Float32Array {
+  let values = meanImages.get(text);
+  if (values === undefined) {
+    let bytes: string;
+    try {
+      bytes = atob(text);
+    } catch {
+      return unusable("meanImage", "base64", `${text.slice(0, 20)}...`);
+    }
+    const view = new DataView(Uint8Array.from(bytes, (character) => character.charCodeAt(0)).buffer);
+    values = new Float32Array(Math.floor(bytes.length / 4));
+    for (let i = 0; i < values.length; i++) values[i] = view.getFloat32(4 * i, true);
+    // One network at a time is the usual.
+    meanImages.clear();
+    meanImages.set(text, values);
+  }
+  return values;
+}
+
+/** As `normalize`, with a mean for each pixel; mirrored after it is subtracted, as Caffe does. */
+function normalizeByPixel(
+  { width, height, data }: Picture,
+  spec: Normalization,
+  mean: Float32Array,
+  into: Float32Array,
+  mirror: boolean,
+): void {
+  const pixels = width * height;
+  if (mean.length !== 3 * pixels) unusable("meanImage", `means of ${width} by ${height} pixels`, mean.length);
+  for (let channel = 0; channel < 3; channel++) {
+    const std = Math.fround(spec.std[channel]!);
+    const color = spec.channels === "rgb" ? channel : 2 - channel;
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const from = y * width + x;
+        const to = channel * pixels + y * width + (mirror ? width - 1 - x : x);
+        const value = Math.fround(data[3 * from + color]! / spec.scale);
+        into[to] = Math.fround(value - mean[channel * pixels + from]!) / std;
+      }
+    }
+  }
+}
+
 /**
  * Writes a picture as normalised planes `[3, height, width]` into `into`.
  * @param mirror left and right change places
  */
-export function normalize(picture: Picture, spec: Normalization, into: Float32Array, mirror = false): void {
+export function normalize(
+  picture: Picture,
+  spec: Normalization & { readonly meanImage?: string | undefined },
+  into: Float32Array,
+  mirror = false,
+): void {
   const { width, height, data } = picture;
   const pixels = width * height;
   if (into.length < pixels * 3) throw new RangeError(`normalize: ${into.length} values cannot hold ${pixels * 3}`);
+  if (spec.meanImage !== undefined) {
+    normalizeByPixel(picture, spec, decodeMeanImage(spec.meanImage), into, mirror);
+    return;
+  }
   const table = tableOf(spec);
   const redPlane = spec.channels === "rgb" ? 0 : 2;
   const bluePlane = 2 - redPlane;

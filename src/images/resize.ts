@@ -13,7 +13,9 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
-export type Interpolation = "bilinear" | "bicubic";
+/** `linear` is OpenCV's, and so Caffe's: between the nearest pixels, however much smaller the picture becomes. */
+export type Interpolation = "bilinear" | "bicubic" | "linear";
+export const interpolations = ["bilinear", "bicubic", "linear"] as const satisfies readonly Interpolation[];
 
 /** A rectangle of whole pixels within a picture. */
 export interface Box {
@@ -26,15 +28,19 @@ export interface Box {
 /** `32 − 8 − 2` in Pillow: 8 bits of pixel, and 2 of room for the overshoot of negative lobes. */
 const PRECISION_BITS = 22;
 
-/** Kernels on their support `[−radius, radius]`. */
-const filters: Readonly<Record<Interpolation, { radius: number; weight: (x: number) => number }>> = {
-  bilinear: {
-    radius: 1,
-    weight: (x) => {
-      x = Math.abs(x);
-      return x < 1 ? 1 - x : 0;
-    },
-  },
+/** A kernel on its support `[−radius, radius]`. */
+interface Filter {
+  readonly radius: number;
+  readonly weight: (x: number) => number;
+  /** Does not widen when shrinking, so that pixels in between are not looked at. */
+  readonly isNarrow?: true;
+}
+
+const triangle = (x: number): number => Math.max(0, 1 - Math.abs(x));
+
+const filters: Readonly<Record<Interpolation, Filter>> = {
+  bilinear: { radius: 1, weight: triangle },
+  linear: { radius: 1, weight: triangle, isNarrow: true },
   // Catmull and Rom's cubic: a = −0.5, unlike OpenCV's and PyTorch's −0.75.
   bicubic: {
     radius: 2,
@@ -70,9 +76,9 @@ function precompute(
   length: number,
   interpolation: Interpolation,
 ): Axis {
-  const { radius, weight } = filters[interpolation];
+  const { radius, weight, isNarrow } = filters[interpolation];
   const scale = inputSize / outputSize;
-  const filterScale = Math.max(scale, 1);
+  const filterScale = isNarrow === true ? 1 : Math.max(scale, 1);
   const support = radius * filterScale;
   const taps = Math.ceil(support) * 2 + 1;
   const first = new Int32Array(length);

@@ -6,10 +6,11 @@
 import {
   centered,
   cropResized,
+  halfOf,
   normalize,
   type Preprocessing,
+  resizedSize,
   type Span,
-  shorterSideTo,
   unusable,
 } from "./preprocess.ts";
 import type { Picture } from "./resize.ts";
@@ -25,8 +26,9 @@ export const viewCounts: Readonly<Record<Views, number>> = { centre: 1, mirror: 
 
 /** @throws SenetError `usage` where the corners would overhang the picture */
 export function checkViews(views: Views, { resize, crop }: Preprocessing): void {
-  if (views === "ten-crop" && crop > resize)
-    unusable("crop", `at most ${resize}, the shorter side, for ten crops`, crop);
+  const shorter = resize === "none" ? crop : typeof resize === "number" ? resize : Math.min(...resize);
+  if (views === "ten-crop" && crop > shorter)
+    unusable("crop", `at most ${shorter}, the shorter side, for ten crops`, crop);
 }
 
 /** A square of the resized picture; with `mirror`, left and right change places in it. */
@@ -40,8 +42,14 @@ interface View {
  * The views of a picture resized to `width · height`, in the order of torchvision's `TenCrop`: upper left, upper right,
  * lower left, lower right, centre, then the same of the mirror image.
  */
-export function viewsOf(width: number, height: number, crop: number, views: Views): View[] {
-  const middle = { columns: centered(width, crop), rows: centered(height, crop), mirror: false };
+export function viewsOf(
+  width: number,
+  height: number,
+  crop: number,
+  views: Views,
+  half?: (x: number) => number,
+): View[] {
+  const middle = { columns: centered(width, crop, half), rows: centered(height, crop, half), mirror: false };
   if (views === "centre") return [middle];
   const start = { from: 0, to: 0, count: crop };
   const corners = [start, { ...start, from: height - crop }].flatMap((rows) =>
@@ -67,10 +75,10 @@ export function preprocessViews(
   views: Views,
   into: Float32Array = new Float32Array(viewCounts[views] * 3 * spec.crop * spec.crop),
 ): Float32Array {
-  const { width, height } = shorterSideTo(picture.width, picture.height, spec.resize);
+  const { width, height } = resizedSize(picture, spec);
   const length = 3 * spec.crop * spec.crop;
   const squares = new Map<string, Picture>();
-  for (const [i, { columns, rows, mirror }] of viewsOf(width, height, spec.crop, views).entries()) {
+  for (const [i, { columns, rows, mirror }] of viewsOf(width, height, spec.crop, views, halfOf(spec)).entries()) {
     // Most squares are wanted twice: upright and mirrored.
     const place = `${columns.from} ${columns.to} ${rows.from}`;
     const square = squares.get(place) ?? cropResized(picture, columns, rows, spec);

@@ -14,7 +14,8 @@ type Group = InstanceType<Library["Group"]>;
 type FileSystem = Awaited<Library["ready"]>["FS"];
 type Dataset = InstanceType<Library["Dataset"]>;
 
-/** Links may form cycles, and a small file may link one dataset many times. */
+/** Links may form cycles, and a small file may link one group many times: no honest object takes fewer bytes. */
+const bytesPerObject = 64;
 const mostObjects = 100_000;
 const deepest = 16;
 
@@ -46,7 +47,7 @@ export async function parseCaffeHdf5(bytes: Uint8Array, where: string): Promise<
     if (!(data instanceof library.Group)) {
       return fail("the file has no group /data", { expected: "/data/LAYER/0, 1, ... as Caffe writes them" });
     }
-    const reading: Reading = { library, fail, left: { objects: mostObjects, bytes: 8 * bytes.length } };
+    const reading: Reading = { library, fail, left: allowanceFor(bytes) };
     const layers = new Map<string, Tensor[]>();
     readGroup(data, "", 0, reading, layers);
     if (layers.size === 0) fail("there is no layer with weights in the group /data");
@@ -82,6 +83,11 @@ function close(file: { close(): unknown } | undefined): void {
   }
 }
 
+const allowanceFor = ({ length }: Uint8Array): Reading["left"] => ({
+  objects: Math.min(mostObjects, Math.ceil(length / bytesPerObject)),
+  bytes: 8 * length,
+});
+
 interface Reading {
   readonly library: Library;
   readonly fail: Fail;
@@ -95,8 +101,12 @@ function readGroup(group: Group, name: string, depth: number, reading: Reading, 
   if (depth > deepest) fail(`groups are nested more than ${deepest} deep`);
   const blobs = new Map<string, Tensor>();
   for (const key of group.keys()) {
-    if (--left.objects < 0) fail(`the file has more than ${mostObjects} objects`);
+    if (--left.objects < 0) fail("the file has more objects than it can hold, some of them many times over");
     const child = name === "" ? key : `${name}/${key}`;
+    // Caffe writes none, and what they lead to may be anywhere, in other files too.
+    if (group.get_link(`${group.path}/${key}`) !== null) {
+      fail(`${shownName(child)} is a link to something else, which Caffe never writes`);
+    }
     const object = group.get(key);
     if (object instanceof library.Group) readGroup(object, child, depth + 1, reading, layers);
     else if (object instanceof library.Dataset) blobs.set(key, readDataset(object, child, reading));

@@ -121,23 +121,19 @@ test("the test phase is taken; sources, the loss and what measures are left out"
     layer { name: "right" type: "Accuracy" bottom: "fc2" bottom: "y" top: "right" include { phase: TEST } }`;
   const text =
     data("TRAIN", "crop_size: 4 mean_value: 9") +
-    data("TEST", "mean_value: 1 mean_value: 2 mean_value: 3 scale: 0.5") +
+    data("TEST", "crop_size: 8 mean_value: 1 mean_value: 2 mean_value: 3 scale: 0.5") +
     rest;
-  const { model, preprocessing } = load(text, [layer("fc", [2, 48], [2])]);
+  const { model, input: said, imageSize } = load(text, [layer("fc", [2, 192], [2])]);
   assert.ok(model.config.family === "layers");
   assert.deepEqual(
     model.config.layers.map(({ name }) => name),
     ["r", "fc/flatten", "fc"],
   );
-  assert.equal(model.config.imageSize, 4);
-  assert.deepEqual(preprocessing, {
-    ...{ channels: "bgr", scale: 1, interpolation: "bilinear", resize: 5, crop: 4 },
-    ...{ mean: [1, 2, 3], std: [2, 2, 2] },
-  });
-  assert.equal(
-    load(text.replace("scale: 0.5", 'mean_file: "m"'), [layer("fc", [2, 48], [2])]).preprocessing,
-    undefined,
-  );
+  assert.deepEqual([model.config.imageSize, imageSize, said?.side], [8, 8, 8]);
+  const { normalization, isData } = said!;
+  assert.deepEqual([normalization, isData], [{ scale: 0.5, means: [1, 2, 3] }, true]);
+  const named = load(text.replace(/(?:mean_value: [123] )+scale: 0.5/, 'mean_file: "m"'), [layer("fc", [2, 192], [2])]);
+  assert.equal(named.input?.normalization?.meanFile, "m");
 });
 
 test("definitions of before 2014 are read too", () => {
@@ -155,7 +151,13 @@ test("what is not supported is refused by layer, type and line", async () => {
   const only = (text: string, ...parts: string[]) => refused(() => load(input() + text), "net.prototxt:2", ...parts);
   await only(line("up", "Deconvolution"), '"up"', '"Deconvolution"', "Convolution, InnerProduct", "Axpy");
   await only(line("odd", "constructor"), '"odd"', '"constructor"');
-  await only(conv("c", "num_output: 2 kernel_size: 3 dilation: 2"), '"c"', "dilation");
+  await only(conv("c", "num_output: 2 kernel_size: 3 dilation: 2 dilation: 1"), '"c"', "dilation");
+  await only(conv("c", "num_output: 2 kernel_size: 3 dilations: 2"), '"c"', '"convolution_param.dilations"');
+  await only(line("r", "ReLU", "relu_parm { negative_slope: 0.1 }"), '"r"', '"relu_parm"');
+  await only(line("b", "BatchNorm", "batch_norm_param { use_global_stats: false }"), '"b"', "use_global_stats");
+  await only(line("p", "Pooling", "pooling_param { global_pooling: true kernel_size: 8 }"), '"p"', "global");
+  await only(line("p", "Pooling", "pooling_param { kernel_size: 2 round_mode: NEAREST }"), '"p"', "NEAREST");
+  await only(line("d", "Dropout", "dropout_param { scale_train: false }"), '"d"', "scale_train");
   await only(conv("c", "num_output: 2 kernel_h: 3 kernel_w: 1"), '"c"', "kernel_size", "3, 1");
   await only(conv("c", "num_output: 2 kernel_h: 3"), '"c"', "kernel_size");
   await only(conv("c", "num_output: 2"), '"c"', "kernel_size");

@@ -6,12 +6,13 @@
  */
 
 import { SenetError } from "../errors.ts";
-import type { Preprocessing } from "../images/preprocess.ts";
-import { type Shape, sameShape, type Tensor } from "../tensor.ts";
+import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
+import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig } from "../zoo/layers.ts";
-import { type Fail, failAt, shownName } from "./bytes.ts";
-import { v1Types } from "./caffe-schema.ts";
+import { failAt, shownName } from "./bytes.ts";
+import { type CaffeInput, type CaffeMean, inputOf, meanSize } from "./caffe-input.ts";
+import { type Network, picture, resolveLayers, type Step, wasTraining } from "./caffe-layers.ts";
 import { batchNormStatistics, type CaffeLayer } from "./caffemodel.ts";
 import { allOf, type CaffeMessage, oneOf } from "./prototxt.ts";
 
@@ -19,21 +20,26 @@ export interface CaffeImport {
   /** Of the family `layers`, under the definition's name; `config.imageSize` is the side of its pictures. */
   readonly model: Model;
   readonly weights: Map<string, Tensor>;
-  /** Where the definition's data layer tells it (`transform_param` without a mean file). */
-  readonly preprocessing?: Preprocessing;
+  /** What the definition says of its pictures; absent where it has nothing that gives any. */
+  readonly input: CaffeInput | undefined;
+  readonly imageSize: number;
+  /** What was guessed, a line each. */
+  readonly notes: readonly string[];
 }
 
 export interface CaffeImportOptions {
   /** The picture's side, for definitions that do not tell it. */
   readonly imageSize?: number;
+  /** What is in the definition's mean file: it tells the size of the pictures too. */
+  readonly mean?: CaffeMean | undefined;
 }
 
 /**
  * @param definition a prototxt (prototxt.ts), or what a caffemodel holds of it
  * @param layers the weights, found by their layers' names; layers that the definition has not are ignored, as Caffe does
  * @param where the definition's file, for errors
- * @throws SenetError `weights`, naming the layer and its line, where a layer is of a type or has an option that is not
- * supported, where layers do not fit each other, and where weights are missing or do not fit
+ * @throws SenetError `weights`, naming the layer and its line, where a layer is of a type or has a field that is not
+ * understood, where layers do not fit each other, and where weights are missing or do not fit
  */
 export function importCaffeNetwork(
   definition: CaffeMessage,
@@ -41,214 +47,56 @@ export function importCaffeNetwork(
   where: string,
   options: CaffeImportOptions = {},
 ): CaffeImport {
-  const network = resolve(definition, where);
-  const imageSize = options.imageSize ?? network.imageSize ?? unknownSize(where);
+  const network = resolveLayers(definition, where, Object.keys(rules));
+  const input = network.source && inputOf(network.source);
   const name = oneOf(definition, "name", "string", "") || "network";
-  const translation = new Translation(name, imageSize, layers);
+  const said = options.imageSize ?? input?.side ?? meanSide(options.mean);
+  if (said !== undefined)
+    return { ...translate(network, name, said, layers, where), input, imageSize: said, notes: [] };
+  let first: unknown;
+  for (const side of guessedSides(network, where)) {
+    try {
+      const notes = [`how large its pictures are when testing is not said; ${side} by ${side} pixels are taken`];
+      return { ...translate(network, name, side, layers, where), input, imageSize: side, notes };
+    } catch (error) {
+      first ??= error;
+    }
+  }
+  throw first;
+}
+
+function translate(network: Network, name: string, side: number, layers: readonly CaffeLayer[], where: string) {
+  const translation = new Translation(name, side, network, layers);
   for (const step of network.steps) translation.take(step);
   const { config, classes } = translation.finish(network.logits);
-  const model: Model = { name, config: { family: "layers", imageSize, layers: config }, classes };
-  const { parameters } = inferenceGraph(model, { batch: 1, imageSize });
-  const weights = translation.weights(parameters, where);
-  const preprocessing = preprocessingOf(network.transform, imageSize);
-  return { model, weights, ...(preprocessing && { preprocessing }) };
+  const model: Model = { name, config: { family: "layers", imageSize: side, layers: config }, classes };
+  const graph = inferenceGraph(model, { batch: 1, imageSize: side });
+  checkDemands(graph, where);
+  return { model, weights: translation.weights(graph.parameters, where) };
 }
 
-function unknownSize(where: string): never {
-  return failAt(where)("the definition does not tell how large its pictures are", {
-    expected: "input_dim, an Input layer's shape, or a data layer's crop_size",
-    hint: "the deploy form of the prototxt",
-  });
+/** Of a mean picture, where it is square. */
+function meanSide(mean: CaffeMean | undefined): number | undefined {
+  if (mean === undefined) return undefined;
+  const [width, height] = meanSize(mean, failAt(mean.where));
+  return width === height && width > 1 ? width : undefined;
 }
 
-// --- which layers there are, and what each reads ---
-
-/** A layer whose bottoms are no longer names, which layers in place use again and again, but the layers that gave them. */
-interface Step {
-  readonly name: string;
-  readonly type: string;
-  readonly message: CaffeMessage;
-  readonly inputs: readonly Step[];
-  /** Who reads it. */
-  readonly readers: Step[];
-  readonly fail: Fail;
-}
-
-interface Network {
-  /** In the definition's order; the picture is not among them. */
-  readonly steps: readonly Step[];
-  readonly logits: Step;
-  readonly imageSize?: number;
-  readonly transform?: CaffeMessage;
-}
-
-/** At the end of a network, after the logits. */
-const leftOut: ReadonlySet<string> = new Set([
-  ...["Softmax", "ArgMax", "Accuracy", "Silence", "SoftmaxWithLoss", "SigmoidCrossEntropyLoss", "EuclideanLoss"],
-  ...["HingeLoss", "InfogainLoss", "MultinomialLogisticLoss"],
-]);
-
-const isSource = (type: string, bottoms: readonly string[]) =>
-  bottoms.length === 0 && (type === "Input" || type.endsWith("Data"));
-
-function resolve(definition: CaffeMessage, where: string): Network {
-  const messages = layersOf(definition);
-  if (messages.length > mostLayers) failAt(where)(`there are more than ${mostLayers} layers`);
-  const blobs = new Map<string, Step>();
-  const steps: Step[] = [];
-  const sourceStep = (name: string, type: string, message: CaffeMessage): Step => ({
-    ...{ name, type, message, inputs: [], readers: [] },
-    fail: failAt(message.where),
-  });
-  const [input, ...otherInputs] = allOf(definition, "input", "string");
-  let hasPicture = input !== undefined;
-  if (input !== undefined) blobs.set(input, sourceStep(input, picture, definition));
-  for (const name of otherInputs) blobs.set(name, sourceStep(name, "Data", definition));
-  let imageSize = input === undefined ? undefined : declaredSize(definition, where);
-  let transform: CaffeMessage | undefined;
-
-  for (const message of messages) {
-    const name = oneOf(message, "name", "string", "");
-    const type = typeOf(message);
-    const bottoms = allOf(message, "bottom", "string");
-    const tops = allOf(message, "top", "string");
-    const fail = failAt(message.where.includes(shownName(name)) ? message.where : placeOf(message, name));
-    const isKept = isInTestPhase(message);
-    if (isSource(type, bottoms)) {
-      // The training phase's crop is the test phase's size too.
-      imageSize ??= sourceSize(message, fail);
-      if (!isKept) continue;
-      transform ??= oneOf(message, "transform_param", "message", undefined);
-      // The first is the picture; the others are labels and the like.
-      for (const top of tops) {
-        blobs.set(top, sourceStep(top, hasPicture ? type : picture, message));
-        hasPicture = true;
-      }
-      continue;
-    }
-    if (!isKept || leftOut.has(type)) continue;
-    const inputs = bottoms.map(
-      (bottom) => blobs.get(bottom) ?? fail(`there is no blob ${shownName(bottom)} before this layer`),
-    );
-    const step: Step = { name, type, message, inputs, readers: [], fail };
-    if (type === "Split") for (const top of tops) blobs.set(top, only(step, inputs));
-    else {
-      if (!Object.hasOwn(rules, type)) refuseType(step);
-      if (tops.length !== 1)
-        fail("a layer of this type has one output", { expected: "one top", found: `${tops.length}` });
-      for (const input of inputs) input.readers.push(step);
-      blobs.set(tops[0]!, step);
-      steps.push(step);
-    }
-  }
-  const ends = steps.filter(({ readers }) => readers.length === 0);
-  const [logits] = ends;
-  if (logits === undefined) return failAt(where)("there is no layer with an output in this definition");
-  if (ends.length > 1) {
-    failAt(where)("the network has several outputs", {
-      expected: "one, the logits",
-      found: ends
-        .slice(0, 5)
-        .map(({ name }) => shownName(name))
-        .join(", "),
-      hint: "take the other branches out of the definition",
-    });
-  }
-  return {
-    ...{ steps, logits },
-    ...(imageSize === undefined ? {} : { imageSize }),
-    ...(transform === undefined ? {} : { transform }),
-  };
-}
-
-/** The type of the step that stands for the picture; no layer of Caffe's is called so. */
-const picture = "picture";
-
-/** As many as a caffemodel may have (caffemodel.ts), and a file of ours. */
-const mostLayers = 20_000;
-
-const placeOf = ({ where }: CaffeMessage, name: string): string => `${where}: layer ${shownName(name)}`;
-
-/** Today's layers, or those of before 2014, whose types are an enum. */
-function layersOf(definition: CaffeMessage): readonly CaffeMessage[] {
-  const today = allOf(definition, "layer", "message");
-  return today.length > 0 ? today : allOf(definition, "layers", "message");
-}
-
-const oldTypes: ReadonlyMap<string, string> = new Map([
-  ...Object.values(v1Types).map((type): [string, string] => [type.toUpperCase(), type]),
-  ["SOFTMAXLOSS", "SoftmaxWithLoss"],
-]);
-
-function typeOf(message: CaffeMessage): string {
-  const type = oneOf(message, "type", "string", "");
-  return (/^[A-Z_0-9]+$/.test(type) ? oldTypes.get(type.replaceAll("_", "")) : undefined) ?? type;
-}
+/** Sides of the pictures that networks for small pictures, and for ImageNet in Caffe's databases, are trained with. */
+const usualSides = [32, 64, 96, 256];
 
 /**
- * Whether a layer is part of the network that is tested. In a saved network each layer has its phase: the rules were
- * followed before.
+ * Where the test phase takes its pictures whole: they are at least as large as the crops of the training phase, which
+ * themselves are no answer.
  */
-function isInTestPhase(message: CaffeMessage): boolean {
-  if (message.fields.has("phase")) return true;
-  const includes = allOf(message, "include", "message");
-  const excludes = allOf(message, "exclude", "message");
-  return includes.length > 0 ? includes.some(meetsTest) : !excludes.some(meetsTest);
-}
-
-const meetsTest = (rule: CaffeMessage): boolean =>
-  oneOf(rule, "phase", "string", "TEST") === "TEST" &&
-  oneOf(rule, "min_level", "number", 0) <= 0 &&
-  oneOf(rule, "max_level", "number", 0) >= 0 &&
-  !rule.fields.has("stage");
-
-/** The picture's side by the definition's own `input_dim` or `input_shape`. */
-function declaredSize(definition: CaffeMessage, where: string): number | undefined {
-  const shape = allOf(definition, "input_shape", "message")[0];
-  const dims = shape === undefined ? allOf(definition, "input_dim", "number") : allOf(shape, "dim", "number");
-  return dims.length === 0 ? undefined : sideOf(dims.slice(0, 4), failAt(where));
-}
-
-function sourceSize(message: CaffeMessage, fail: Fail): number | undefined {
-  const input = oneOf(message, "input_param", "message", undefined);
-  const shape = input && allOf(input, "shape", "message")[0];
-  if (shape !== undefined) return sideOf(allOf(shape, "dim", "number"), fail);
-  const transform = oneOf(message, "transform_param", "message", undefined);
-  const crop = transform && oneOf(transform, "crop_size", "number", undefined);
-  return crop === undefined || crop === 0 ? undefined : sideOf([1, 3, crop, crop], fail);
-}
-
-function sideOf(dims: readonly number[], fail: Fail): number {
-  const [, channels, height, width] = dims;
-  if (dims.length === 4 && channels === 3 && height === width && isWhole(height!, 1)) return height!;
-  return fail("pictures of this shape are not supported", {
-    expected: "[N, 3, S, S]: three channels, as high as wide",
-    found: `[${dims.join(", ")}]`,
+function guessedSides({ trainingSource }: Network, where: string): readonly number[] {
+  const crop = trainingSource && inputOf(trainingSource).side;
+  const sides = crop === undefined ? [] : usualSides.filter((side) => side >= crop);
+  if (sides.length > 0) return sides;
+  return failAt(where)("the definition does not tell how large its pictures are", {
+    expected: "input_dim, an Input layer's shape, or the crop_size of the data layer that is used for testing",
+    hint: "the deploy form of the prototxt",
   });
-}
-
-/** A data layer's `transform_param`: `(x − mean_value) · scale`, blue first. */
-function preprocessingOf(transform: CaffeMessage | undefined, imageSize: number): Preprocessing | undefined {
-  // The values of a mean file are not in the definition.
-  if (transform === undefined || transform.fields.has("mean_file")) return undefined;
-  const fail = failAt(transform.where);
-  const means = allOf(transform, "mean_value", "number");
-  const scale = oneOf(transform, "scale", "number", 1);
-  if (![0, 1, 3].includes(means.length) || !(scale > 0)) {
-    fail("this transform_param is not supported", {
-      expected: "one mean_value or three, and a positive scale",
-      found: `${means.length} and ${scale}`,
-    });
-  }
-  const [blue = 0, green = blue, red = blue] = means;
-  return {
-    ...{ channels: "bgr", scale: 1, interpolation: "bilinear" },
-    mean: [blue, green, red],
-    std: [1 / scale, 1 / scale, 1 / scale],
-    // As 224 is cut out of 256.
-    resize: Math.round((imageSize * 256) / 224),
-    crop: imageSize,
-  };
 }
 
 // --- what each layer becomes ---
@@ -259,7 +107,10 @@ type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
 /** Our layers as they come to be, beside the weights that Caffe's have. */
 class Translation {
   readonly #builder: ReturnType<typeof layerBuilder>;
-  readonly #caffe: ReadonlyMap<string, CaffeLayer>;
+  /** By name; of several layers of a name, all. */
+  readonly #caffe = new Map<string, CaffeLayer[]>();
+  /** How many layers of each name the definition has. */
+  readonly #counts = new Map<string, number>();
   readonly #layers: LayerConfig[] = [];
   /** By our parameters' names. */
   readonly #tensors = new Map<string, Tensor>();
@@ -268,9 +119,15 @@ class Translation {
   readonly #shapes = new Map<string, Shape>();
   readonly #missing: string[] = [];
 
-  constructor(name: string, imageSize: number, layers: readonly CaffeLayer[]) {
+  constructor(name: string, imageSize: number, network: Network, layers: readonly CaffeLayer[]) {
     this.#builder = layerBuilder(name, imageSize);
-    this.#caffe = new Map(layers.filter(({ blobs }) => blobs.length > 0).map((layer) => [layer.name, layer]));
+    for (const layer of layers) {
+      if (layer.blobs.length === 0) continue;
+      const same = this.#caffe.get(layer.name);
+      if (same === undefined) this.#caffe.set(layer.name, [layer]);
+      else same.push(layer);
+    }
+    for (const { given, nth } of network.steps) this.#counts.set(given, nth + 1);
     this.#shapes.set(inputName, [1, 3, imageSize, imageSize]);
   }
 
@@ -304,17 +161,30 @@ class Translation {
   }
 
   /** The layer's weights, so many blobs; noted as missing where there are none. */
-  blobsOf(step: Step, count: number): CaffeLayer | undefined {
-    const layer = this.#caffe.get(step.name);
-    if (layer === undefined) this.#missing.push(`${step.name} (${step.type}), ${count} blobs`);
-    else if (layer.blobs.length !== count) {
+  blobsOf(step: Step, ...counts: readonly number[]): CaffeLayer | undefined {
+    const layer = this.#layerOf(step);
+    if (layer === undefined) this.#missing.push(`${step.name} (${step.type}), ${counts[0]} blobs`);
+    else if (!counts.includes(layer.blobs.length)) {
       step.fail("the weights are not this layer's", {
-        expected: `${count} blobs`,
+        expected: `${counts.join(" or ")} blobs`,
         found: `${layer.blobs.length} in ${layer.definition.where}`,
       });
     }
     return layer;
   }
+
+  /**
+   * Layers of one name have their weights in their order. Where the file has more of them, Caffe lets the last one stand
+   * (as where a layer was saved of the training and of the test phase).
+   */
+  #layerOf({ given, nth }: Step): CaffeLayer | undefined {
+    const all = this.#caffe.get(given);
+    if (all === undefined) return undefined;
+    return all.length === this.#counts.get(given) ? all[nth] : nth === 0 ? all.at(-1) : undefined;
+  }
+
+  /** The batch norm that a Scale is part of already. */
+  readonly merged = new Map<Step, Step>();
 
   /** @param shape what the file should have; extents of 1 do not count */
   set(step: Step, parameter: string, blob: Tensor | undefined, shape: Shape): void {
@@ -368,17 +238,17 @@ const rules: Readonly<Record<string, Rule>> = {
     const pad = square(step, p, ["pad", "pad_h", "pad_w"], 0, 0);
     const groups = whole(step, p, "group", 1, 1);
     const bias = oneOf(p, "bias_term", "boolean", true);
-    must(step, "dilation", allOf(p, "dilation", "number"), 1);
-    must(step, "axis", allOf(p, "axis", "number"), 1);
+    const dilation = square(step, p, ["dilation", "dilation", "dilation"], 1, 1);
+    mustBeChannels(step, p, "axis");
     const input = net.nameOf(only(step));
-    return convolution(step, net, input, { kind: "conv", out, kernel, stride, pad, groups, bias });
+    return convolution(step, net, input, { kind: "conv", out, kernel, stride, pad, groups, bias }, dilation);
   },
 
   InnerProduct: (step, net) => {
     const p = parameterOf(step, "inner_product_param");
     const out = whole(step, p, "num_output", 0, 1);
     const bias = oneOf(p, "bias_term", "boolean", true);
-    must(step, "axis", allOf(p, "axis", "number"), 1);
+    mustBeChannels(step, p, "axis");
     if (oneOf(p, "transpose", "boolean", false)) step.fail("transposed weights are not supported");
     const input = net.nameOf(only(step));
     const [, channels, height, width] = net.shapeOf(input);
@@ -395,15 +265,28 @@ const rules: Readonly<Record<string, Rule>> = {
   },
 
   BatchNorm: (step, net) => {
-    const eps = oneOf(parameterOf(step, "batch_norm_param"), "eps", "number", 1e-5);
+    const p = parameterOf(step, "batch_norm_param");
+    const eps = oneOf(p, "eps", "number", 1e-5);
     if (!(eps > 0 && eps <= 1)) step.fail("this eps is not supported", { found: `${eps}` });
-    const input = net.nameOf(only(step));
-    const name = net.add(step, { kind: "batchNorm", eps }, [input]);
-    const scale = scaleAfter(step);
-    const layer = net.blobsOf(step, 3);
+    // What a network was saved with while it was training is no word about the test phase.
+    if (!oneOf(p, "use_global_stats", "boolean", true) && !wasTraining(step.message)) {
+      step.fail("a batch norm by the statistics of the batch itself is not supported", {
+        expected: "use_global_stats: true, or not said",
+        found: "use_global_stats: false",
+      });
+    }
+    const layer = net.blobsOf(step, ...(oneOf(p, "scale_bias", "boolean", false) ? [5] : [3, 5]));
+    const isFused = layer?.blobs.length === 5;
+    const scale = isFused ? undefined : scaleAfter(step);
     const scaleLayer = scale && net.blobsOf(scale, scaleBlobs(scale));
-    if (layer !== undefined && (scale === undefined || scaleLayer !== undefined)) {
-      const { mean, variance, gamma, beta } = batchNormStatistics(layer, scaleLayer);
+    if (scale !== undefined) net.merged.set(scale, step);
+    const input = net.nameOf(only(step));
+    const known = layer !== undefined && (scale === undefined || scaleLayer !== undefined) ? layer : undefined;
+    const statistics = known && batchNormStatistics(known, scaleLayer);
+    // NVIDIA's layer has an eps that is never smaller.
+    const name = net.add(step, { kind: "batchNorm", eps: isFused ? Math.max(eps, 1e-5) : eps }, [input]);
+    if (statistics !== undefined) {
+      const { mean, variance, gamma, beta } = statistics;
       const channels = [net.shapeOf(input)[1]];
       net.set(step, "running_mean", mean, channels);
       net.set(step, "running_var", variance, channels);
@@ -423,8 +306,7 @@ const rules: Readonly<Record<string, Rule>> = {
       if (oneOf(p, "bias_term", "boolean", false)) step.fail("a bias on a scale of two inputs is not supported");
       return net.add(step, { kind: "seScale" }, [second, first]);
     }
-    const [batchNorm] = step.inputs as [Step];
-    if (batchNorm.type === "BatchNorm" && scaleAfter(batchNorm) === step) return first;
+    if (net.merged.has(step)) return first;
     // On its own: each channel is a group of one channel.
     checkScale(step);
     const channels = net.shapeOf(first)[1];
@@ -457,10 +339,13 @@ const rules: Readonly<Record<string, Rule>> = {
     const kernel = isGlobal ? height : square(step, p, ["kernel_size", "kernel_h", "kernel_w"], 0, 1);
     const stride = square(step, p, ["stride", "stride_h", "stride_w"], 1, 1);
     const pad = square(step, p, ["pad", "pad_h", "pad_w"], 0, 0);
+    if (isGlobal && (pad !== 0 || stride !== 1 || p.fields.has("kernel_size") || p.fields.has("kernel_h"))) {
+      step.fail("global pooling has no window of its own", { expected: "neither kernel, stride nor pad" });
+    }
     // A window as large as the map is meant to be global: so it is at other picture sizes (docs/networks.md, trap 13).
     const seesAll = kernel === height && kernel === width && pad === 0;
     if (seesAll && method === "AVE") return net.add(step, { kind: "globalAvgPool" }, [input]);
-    const ceil = oneOf(p, "round_mode", "string", "CEIL") === "CEIL";
+    const ceil = roundsUp(step, p);
     const kind = method === "MAX" ? "maxPool" : "avgPool";
     return net.add(step, { kind, kernel, stride, pad, ceil }, [input]);
   },
@@ -484,7 +369,8 @@ const rules: Readonly<Record<string, Rule>> = {
 
   Concat: (step, net) => {
     const p = parameterOf(step, "concat_param");
-    must(step, "axis", [...allOf(p, "axis", "number"), ...allOf(p, "concat_dim", "number")], 1);
+    mustBeChannels(step, p, "axis");
+    must(step, "concat_dim", allOf(p, "concat_dim", "number"), 1);
     if (step.inputs.length === 0) wrongInputs(step, "at least 1");
     return net.add(
       step,
@@ -531,20 +417,61 @@ const rules: Readonly<Record<string, Rule>> = {
   },
 };
 
-function refuseType(step: Step): never {
-  return step.fail(`layers of the type ${shownName(step.type)} are not supported`, {
-    expected: [...Object.keys(rules), "Split", "data layers", ...leftOut].join(", "),
-    hint: "only a network of these layers can be imported; its weights alone can be read",
-  });
+/** Rounded up unless told otherwise, in Caffe's words or in those of others. */
+function roundsUp(step: Step, p: CaffeMessage): boolean {
+  const [mode = "CEIL"] = p.fields.get("round_mode") ?? [];
+  if (!["CEIL", "FLOOR", 0, 1].includes(mode as string | number)) {
+    step.fail("this round_mode is not supported", { expected: "CEIL or FLOOR", found: shownName(String(mode)) });
+  }
+  return (mode === "CEIL" || mode === 0) && oneOf(p, "ceil_mode", "boolean", true);
 }
 
-function convolution(step: Step, net: Translation, input: string, options: Nameless<LayerConfig> & { kind: "conv" }) {
+function convolution(
+  step: Step,
+  net: Translation,
+  input: string,
+  options: Nameless<LayerConfig> & { kind: "conv" },
+  dilation = 1,
+) {
   const { out, kernel, groups, bias } = options;
-  const name = net.add(step, options, [input]);
+  const spread = dilation * (kernel - 1) + 1;
+  const name = net.add(step, { ...options, kernel: spread }, [input]);
   const layer = net.blobsOf(step, bias ? 2 : 1);
-  net.set(step, "weight", layer?.blobs[0], [out, net.shapeOf(input)[1] / groups, kernel, kernel]);
+  const planes = [out, net.shapeOf(input)[1] / groups];
+  const weight = layer?.blobs[0];
+  net.set(step, "weight", weight, [...planes, kernel, kernel]);
+  if (dilation > 1 && weight !== undefined) {
+    const shape = [...planes, spread, spread];
+    net.set(step, "weight", { dtype: "float32", shape, data: dilated(step, weight, kernel, dilation) }, shape);
+  }
   if (bias) net.set(step, "bias", layer?.blobs[1], [out]);
   return name;
+}
+
+/** So many numbers may be added to weights as zeros, or so many times their own. */
+const [mostZeros, mostTimes] = [2 ** 22, 16];
+
+/**
+ * The weights of a dilated convolution as those of a plain one: a larger window, with zeros where the dilated one does
+ * not look. What comes out is the same; it takes longer.
+ */
+function dilated(step: Step, weight: Tensor, kernel: number, dilation: number): Float32Array {
+  const spread = dilation * (kernel - 1) + 1;
+  const planes = sizeOf(weight.shape) / kernel ** 2;
+  const size = planes * spread ** 2;
+  if (size > Math.max(mostZeros, mostTimes * weight.data.length)) {
+    step.fail("this dilation is too large", { found: `${dilation}, for a window of ${kernel}` });
+  }
+  const data = new Float32Array(size);
+  for (let plane = 0; plane < planes; plane++) {
+    for (let y = 0; y < kernel; y++) {
+      for (let x = 0; x < kernel; x++) {
+        const to = (plane * spread + y * dilation) * spread + x * dilation;
+        data[to] = weight.data[(plane * kernel + y) * kernel + x]!;
+      }
+    }
+  }
+  return data;
 }
 
 /** The Scale that only a batch norm's output goes into: both together are one normalisation. */
@@ -576,6 +503,16 @@ function wrongInputs(step: Step, expected: string): never {
     expected: `${expected} bottoms`,
     found: `${step.inputs.length}`,
   });
+}
+
+/** An axis is the channels', counted from either end of a blob's four axes. */
+function mustBeChannels(step: Step, p: CaffeMessage, option: string): void {
+  must(
+    step,
+    option,
+    [oneOf(p, option, "number", 1)].map((axis) => (axis === -3 ? 1 : axis)),
+    1,
+  );
 }
 
 /** All values that an option is given must be this one. */

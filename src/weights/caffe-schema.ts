@@ -36,11 +36,54 @@ const transform: Schema = {
   3: ["crop_size", "int"],
   4: ["mean_file", "text"],
   5: ["mean_value", "float"],
+  6: ["force_color", "bool"],
+  7: ["force_gray", "bool"],
 };
 
 /** The parameters of layers by name; LayerParameter and the older V1LayerParameter number them differently. */
 const parameters = {
-  batch_norm_param: { 1: ["use_global_stats", "bool"], 2: ["moving_average_fraction", "float"], 3: ["eps", "float"] },
+  batch_norm_param: {
+    1: ["use_global_stats", "bool"],
+    2: ["moving_average_fraction", "float"],
+    3: ["eps", "float"],
+    // NVIDIA's.
+    5: ["scale_filler", filler],
+    6: ["bias_filler", filler],
+    7: ["scale_bias", "bool"],
+    15: ["engine", engine],
+  },
+  data_param: {
+    1: ["source", "text"],
+    2: ["scale", "float"],
+    3: ["mean_file", "text"],
+    4: ["batch_size", "int"],
+    5: ["crop_size", "int"],
+    6: ["mirror", "bool"],
+  },
+  dummy_data_param: {
+    2: ["num", "int"],
+    3: ["channels", "int"],
+    4: ["height", "int"],
+    5: ["width", "int"],
+    6: ["shape", shape],
+  },
+  image_data_param: {
+    1: ["source", "text"],
+    2: ["scale", "float"],
+    3: ["mean_file", "text"],
+    4: ["batch_size", "int"],
+    5: ["crop_size", "int"],
+    6: ["mirror", "bool"],
+    9: ["new_height", "int"],
+    10: ["new_width", "int"],
+    11: ["is_color", "bool"],
+  },
+  memory_data_param: {
+    1: ["batch_size", "int"],
+    2: ["channels", "int"],
+    3: ["height", "int"],
+    4: ["width", "int"],
+  },
   concat_param: { 1: ["concat_dim", "int"], 2: ["axis", "int"] },
   convolution_param: {
     1: ["num_output", "int"],
@@ -61,6 +104,8 @@ const parameters = {
     16: ["axis", "int"],
     17: ["force_nd_im2col", "bool"],
     18: ["dilation", "int"],
+    // NVIDIA's.
+    19: ["cudnn_convolution_algo_seeker", "int"],
   },
   dropout_param: { 1: ["dropout_ratio", "float"] },
   eltwise_param: {
@@ -109,6 +154,32 @@ const parameters = {
   transform_param: transform,
 } as const satisfies Readonly<Record<string, Schema>>;
 
+/**
+ * The names of the messages that layers have for themselves, also of layers that are not read; a layer of one type may
+ * have another's, which Caffe passes over.
+ */
+export const parameterNames: ReadonlySet<string> = new Set([
+  ...Object.keys(parameters),
+  ...[
+    "accuracy_param",
+    "argmax_param",
+    "bias_param",
+    "clip_param",
+    "contrastive_loss_param",
+    "crop_param",
+    "elu_param",
+  ],
+  ...["embed_param", "exp_param", "hdf5_data_param", "hdf5_output_param", "hinge_loss_param", "infogain_loss_param"],
+  ...["log_param", "loss_param", "lrn_param", "mvn_param", "parameter_param", "power_param", "python_param"],
+  ...["recurrent_param", "reduction_param", "spp_param", "swish_param", "tanh_param", "threshold_param", "tile_param"],
+  ...["window_data_param"],
+]);
+
+/** Messages that say what a layer computes: of them, fields that the schema does not know are noted by their number. */
+export const computing: ReadonlySet<Schema> = new Set(
+  Object.entries(parameters).flatMap(([name, schema]) => (/data_param$/.test(name) ? [] : [schema])),
+);
+
 function numbered(numbers: Readonly<Partial<Record<keyof typeof parameters, number>>>): Schema {
   const names = Object.keys(numbers) as (keyof typeof parameters)[];
   return Object.fromEntries(names.map((name) => [numbers[name], [name, parameters[name]]]));
@@ -134,6 +205,10 @@ export const layerFormat: LayerFormat = {
     10: ["phase", phase],
     ...numbered({
       transform_param: 100,
+      data_param: 107,
+      dummy_data_param: 109,
+      image_data_param: 115,
+      memory_data_param: 119,
       concat_param: 104,
       convolution_param: 106,
       dropout_param: 108,
@@ -211,6 +286,10 @@ export const v1LayerFormat: LayerFormat = {
     ...numbered({
       concat_param: 9,
       convolution_param: 10,
+      data_param: 11,
+      image_data_param: 15,
+      memory_data_param: 22,
+      dummy_data_param: 26,
       dropout_param: 12,
       inner_product_param: 17,
       pooling_param: 19,

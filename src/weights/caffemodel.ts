@@ -7,7 +7,15 @@
 
 import { sizeOf, type Tensor, zeros } from "../tensor.ts";
 import { type Fail, failAt, fetchAgain, shownName, view } from "./bytes.ts";
-import { isEnum, type LayerFormat, layerFormat, netSchema, type Schema, v1LayerFormat } from "./caffe-schema.ts";
+import {
+  computing,
+  isEnum,
+  type LayerFormat,
+  layerFormat,
+  netSchema,
+  type Schema,
+  v1LayerFormat,
+} from "./caffe-schema.ts";
 import { ProtoReader, WireType } from "./protobuf.ts";
 import { type CaffeMessage, type CaffeValue, mostValues, oneOf } from "./prototxt.ts";
 
@@ -112,7 +120,10 @@ function readLayer(
 
 const strings = (values: readonly CaffeValue[] = []): string[] => values.filter((value) => typeof value === "string");
 
-/** Reads the current field into `fields`, or skips it where the schema does not know it. */
+/**
+ * Reads the current field into `fields`. What the schema does not know is skipped; of a layer's parameters it is noted
+ * under its number, since it may change what the layer computes.
+ */
 function readField(
   reader: ProtoReader,
   schema: Schema,
@@ -122,6 +133,7 @@ function readField(
 ): void {
   const entry = schema[reader.field];
   if (entry === undefined) {
+    if (computing.has(schema) && --allowance.values >= 0) fields.set(`number ${reader.field}`, [reader.field]);
     reader.skip();
     return;
   }
@@ -164,8 +176,12 @@ interface Values {
 
 const noBytes = new Uint8Array(0);
 
-/** @param bytes a BlobProto */
-function readBlob(bytes: Uint8Array, where: string): Tensor {
+/**
+ * One blob: those of layers, and the file that a mean picture is kept in (`.binaryproto`).
+ * @param bytes a BlobProto
+ * @throws SenetError `weights` where it is damaged, or its values do not fill its shape
+ */
+export function readBlob(bytes: Uint8Array, where: string): Tensor {
   const fail = failAt(where);
   const floats: Values = { field: 5, wire: WireType.Bit32, bytes: 4, count: 0, chunks: 0, packed: noBytes };
   const doubles: Values = { field: 8, wire: WireType.Bit64, bytes: 8, count: 0, chunks: 0, packed: noBytes };
@@ -265,16 +281,19 @@ export interface BatchNormStatistics {
  * Caffe's BatchNorm layer and the Scale layer after it, as one normalisation (docs/networks.md, 1.7): the file holds
  * sums and the factor s that they were weighted with; mean = b0 / s and var = b1 / s, and both are 0 where s is. As Caffe
  * does it, the factor 1/s is rounded to float32 before it multiplies.
+ * NVIDIA's Caffe has both in one layer of five blobs: mean, variance, a factor that is not used, gamma, beta.
  * @param scale absent where the network has none: gamma is 1 and beta 0 then
  * @throws SenetError `weights` where the layers' blobs are not those of a BatchNorm and of a Scale of the same channels
  */
 export function batchNormStatistics(batchNorm: CaffeLayer, scale?: CaffeLayer): BatchNormStatistics {
   const fail = failAt(batchNorm.definition.where);
-  const [sumMean, sumVariance, factors] = batchNorm.blobs;
-  if (sumMean === undefined || sumVariance === undefined || factors === undefined || batchNorm.blobs.length !== 3) {
+  const [sumMean, sumVariance, factors, ownGamma, ownBeta] = batchNorm.blobs;
+  const isFused = ownGamma !== undefined && ownBeta !== undefined;
+  const count = batchNorm.blobs.length;
+  if (sumMean === undefined || sumVariance === undefined || factors === undefined || count !== (isFused ? 5 : 3)) {
     return fail("these are not a batch normalisation's blobs", {
-      expected: "three: mean, variance and scale factor",
-      found: `${batchNorm.blobs.length} in a layer of type ${shownName(batchNorm.type)}`,
+      expected: "three: mean, variance and scale factor; or NVIDIA's five: also scale and bias",
+      found: `${count} in a layer of type ${shownName(batchNorm.type)}`,
     });
   }
   const channels = sumMean.data.length;
@@ -285,7 +304,8 @@ export function batchNormStatistics(batchNorm: CaffeLayer, scale?: CaffeLayer): 
     });
   }
   const sum = factors.data[0]!;
-  const factor = sum === 0 ? 0 : Math.fround(1 / sum);
+  // NVIDIA's layer has the mean and the variance themselves in its blobs, and never reads the factor.
+  const factor = isFused ? 1 : sum === 0 ? 0 : Math.fround(1 / sum);
   const divided = ({ data }: Tensor): Tensor => {
     const result = new Float32Array(channels);
     for (let i = 0; i < channels; i++) result[i] = data[i]! * factor;
@@ -293,6 +313,13 @@ export function batchNormStatistics(batchNorm: CaffeLayer, scale?: CaffeLayer): 
   };
   const parameter = oneOf(batchNorm.definition, "batch_norm_param", "message", undefined);
   const eps = parameter === undefined ? 1e-5 : oneOf(parameter, "eps", "number", 1e-5);
+  if (isFused) {
+    if (scale !== undefined) {
+      fail("this batch normalisation has a scale of its own already", { found: `the layer ${shownName(scale.name)}` });
+    }
+    const [gamma, beta] = [ownGamma, ownBeta].map((blob) => vector(blob, channels, fail)) as [Tensor, Tensor];
+    return { mean: divided(sumMean), variance: divided(sumVariance), gamma, beta, eps: Math.max(eps, 1e-5) };
+  }
   const ones: Tensor = { dtype: "float32", shape: [channels], data: new Float32Array(channels).fill(1) };
   const gamma = scale === undefined ? ones : channelBlob(scale, 0, channels);
   const isBiased = scale !== undefined && scale.blobs.length > 1;
@@ -309,6 +336,15 @@ function channelBlob(scale: CaffeLayer, index: number, channels: number): Tensor
       found: `${scale.blobs.length} blobs of ${scale.blobs.map(({ data }) => data.length).join(" and ") || "no"} values`,
     });
   }
-  const data = blob.data instanceof Float32Array ? blob.data : Float32Array.from(blob.data);
-  return { dtype: "float32", shape: [channels], data };
+  return vector(blob, channels, fail);
+}
+
+function vector({ data }: Tensor, channels: number, fail: Fail): Tensor {
+  if (data.length !== channels) {
+    fail("the blobs of the batch normalisation do not fit each other", {
+      expected: `${channels} values`,
+      found: `${data.length}`,
+    });
+  }
+  return { dtype: "float32", shape: [channels], data: data instanceof Float32Array ? data : Float32Array.from(data) };
 }

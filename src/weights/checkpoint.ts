@@ -6,9 +6,11 @@
 import { z } from "zod";
 import { SenetError } from "../errors.ts";
 import { largestMean, largestStd, type Preprocessing, smallestStd } from "../images/preprocess.ts";
-import { isTrainable, type Parameter } from "../ir/graph.ts";
+import { interpolations } from "../images/resize.ts";
+import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
 import { listed } from "../text.ts";
+import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
 import { loadWeights } from "./load.ts";
 import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
@@ -65,13 +67,17 @@ const resnetSchema = z
   .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
 const inceptionSchema = z.strictObject({ family: z.literal("inception"), se: seSchema });
 
-const natural = z.number().int().min(0).max(65535);
-const placed = { name: z.string().min(1).max(1000), inputs: z.array(z.string()).min(1).max(1000) };
-const windowed = {
-  kernel: positive.max(65535),
-  stride: positive.max(65535),
-  pad: natural,
-};
+/** Checked as a whole: a fault for each of a million elements would be a message of megabytes. */
+const texts = (most: number) =>
+  z.custom<readonly string[]>(
+    (value) => Array.isArray(value) && value.length <= most && value.every((text) => typeof text === "string"),
+    `expected at most ${most} texts`,
+  );
+/** Of pictures, and of windows on them, in pixels. */
+const largestSide = 8192;
+const extent = z.number().int().max(largestSide);
+const placed = { name: z.string().min(1).max(1000), inputs: texts(1000) };
+const windowed = { kernel: extent.positive(), stride: extent.positive(), pad: extent.min(0) };
 const bare = <K extends string>(kind: K) => z.strictObject({ ...placed, kind: z.literal(kind) });
 const pooling = <K extends string>(kind: K) => bare(kind).extend({ ...windowed, ceil: z.boolean() });
 const out = positive.max(2 ** 20);
@@ -93,21 +99,26 @@ const layerSchema = z.discriminatedUnion("kind", [
 ]);
 const layersSchema = z.strictObject({
   family: z.literal("layers"),
-  imageSize: positive.max(65535),
+  imageSize: extent.positive(),
   layers: z.array(layerSchema).min(1).max(20_000),
 });
 
 const configSchema = z.discriminatedUnion("family", [resnetSchema, inceptionSchema, layersSchema]);
 const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
-export const labelsSchema = z.array(z.string());
+const side = positive.max(65535);
+export const labelsSchema = texts(1_000_000);
 export const preprocessingSchema = z.strictObject({
   channels: z.enum(["rgb", "bgr"]),
   scale: z.union([z.literal(1), z.literal(255)]),
   mean: triple(z.number().min(-largestMean).max(largestMean)),
   std: triple(z.number().min(smallestStd).max(largestStd)),
-  resize: positive.max(65535),
-  crop: positive.max(65535),
-  interpolation: z.enum(["bilinear", "bicubic"]),
+  resize: z.union([side, z.literal("none"), z.tuple([side, side])]),
+  crop: extent.positive(),
+  interpolation: z.enum(interpolations),
+  meanImage: z
+    .string()
+    .max(16 * 2 ** 20)
+    .optional(),
 });
 
 export function encodeCheckpoint({ model, labels, preprocessing, weights, run }: Checkpoint): Uint8Array[] {
@@ -154,7 +165,8 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   }
   const preprocessing = read("preprocessing", preprocessingSchema);
   const { name } = model;
-  const parameters = parametersOf(model, where);
+  const parameters = parametersOf(model, tensors.size, where);
+  checkPictureSize(model, preprocessing.crop, where);
   if (!metadata.has("state")) {
     const weights = loadWeights({ name, parameters }, tensors, where);
     checkSound(weights, where);
@@ -175,20 +187,44 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   return { model, labels, preprocessing, weights, run: { config, state, velocities } };
 }
 
-function parametersOf(model: Model, where: string): readonly Parameter[] {
+/** @param tensors how many the file has: a network of more blocks is not in it, and is not built */
+function parametersOf(model: Model, tensors: number, where: string): readonly Parameter[] {
+  const { config } = model;
+  const blocks = config.family === "resnet" ? config.depths.reduce((sum, depth) => sum + depth, 0) : 0;
+  const fail = (found: string | readonly string[], cause?: unknown): never => {
+    throw new SenetError("weights", 'the metadata "model" cannot be used', { where, found, cause });
+  };
+  if (blocks > tensors) fail(`a network of ${blocks} blocks in a file of ${tensors} tensors`);
   try {
     // Those of our own networks do not depend on the picture's size.
-    const imageSize = model.config.family === "layers" ? model.config.imageSize : 64;
+    const imageSize = config.family === "layers" ? config.imageSize : 64;
     return inferenceGraph(model, { batch: 1, imageSize }).parameters;
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
-    throw new SenetError("weights", 'the metadata "model" cannot be used', {
-      where,
-      found: cause.message.split("\n"),
-      cause,
-    });
+    return fail(cause.message.split("\n"), cause);
   }
 }
+
+/**
+ * Pictures of this size are not more than the network can be meant for.
+ * @throws SenetError `weights`
+ */
+export function checkPictureSize(model: Model, imageSize: number, where: string): void {
+  let graph: Graph;
+  try {
+    graph = inferenceGraph(model, { batch: 1, imageSize });
+  } catch (error) {
+    // Whoever runs it at this size is told so; it may be run at others.
+    if (error instanceof SenetError) return;
+    throw error;
+  }
+  checkDemands(graph, where);
+}
+
+/** Of one value: a million names of classes, or a mean of each pixel of the largest pictures that are usual. */
+const longestMetadata = 32 * 2 ** 20;
+/** Of the model: four times as many layers as any network has that is known. */
+const longestModel = 2 ** 21;
 
 /** A value of the metadata, checked. @throws SenetError `weights` */
 export function readMetadata<T>(
@@ -197,11 +233,12 @@ export function readMetadata<T>(
   schema: z.ZodType<T>,
   where: string,
 ): T {
-  const fail = (found: string, cause?: unknown): never => {
+  const fail = (found: string | readonly string[], cause?: unknown): never => {
     throw new SenetError("weights", `the metadata "${key}" cannot be used`, { where, found, cause });
   };
   const text = metadata.get(key);
   if (text === undefined) return fail("nothing");
+  if (text.length > (key === "model" ? longestModel : longestMetadata)) return fail(`${text.length} characters`);
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -209,5 +246,11 @@ export function readMetadata<T>(
     return fail(text.slice(0, 80), cause);
   }
   const result = schema.safeParse(json);
-  return result.success ? result.data : fail(z.prettifyError(result.error));
+  if (result.success) return result.data;
+  const [first, ...others] = result.error.issues;
+  const lines = z
+    .prettifyError(new z.ZodError([first!]))
+    .slice(0, 500)
+    .split("\n");
+  return fail([...lines, ...(others.length === 0 ? [] : [`... and ${others.length} more faults`])]);
 }

@@ -11,6 +11,7 @@ export type WeightFormat =
   | "caffemodel"
   | "prototxt"
   | "caffe-hdf5"
+  | "binaryproto" // the mean of Caffe's pictures
   | "onnx";
 
 const known = "safetensors, PyTorch, Caffe (caffemodel, prototxt, HDF5), ONNX";
@@ -49,9 +50,9 @@ function isSafetensors(bytes: Uint8Array): boolean {
 
 /**
  * Both are protobuf without a magic number: an ONNX model has its version (field 1) as a number and its graph in field 7;
- * a Caffe network has its name (field 1) as a string and its layers in field 100, or 2 in old files.
+ * a Caffe network has its name (field 1) as a string and its layers in field 100, or 2 in old files; a blob of Caffe's has its values in field 5.
  */
-function protobufFormat(bytes: Uint8Array): "caffemodel" | "onnx" | undefined {
+function protobufFormat(bytes: Uint8Array): "caffemodel" | "onnx" | "binaryproto" | undefined {
   const reader = new ProtoReader(bytes, "");
   let seen: "caffemodel" | "onnx" | undefined;
   try {
@@ -59,6 +60,7 @@ function protobufFormat(bytes: Uint8Array): "caffemodel" | "onnx" | undefined {
       const { field, wire } = reader;
       const isChunk = wire === WireType.LengthDelimited;
       if (field === 7 && isChunk) return "onnx";
+      if (field === 5 && (isChunk || wire === WireType.Bit32)) return "binaryproto";
       if ((field === 100 || field === 2) && isChunk && seen !== "onnx") return "caffemodel";
       if (field === 1) seen ??= isChunk ? "caffemodel" : "onnx";
       // No field of either: text and other binary files look like protobuf for a few bytes.

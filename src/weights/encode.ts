@@ -1,5 +1,6 @@
 /** Writes networks as weight files for other programs. */
 
+import { samePreprocessing } from "../images/preprocess.ts";
 import { encodeCaffemodel } from "./caffemodel-write.ts";
 import { carriedMetadata, nameWithCarried } from "./carried.ts";
 import { type Checkpoint, encodeCheckpoint } from "./checkpoint.ts";
@@ -33,12 +34,8 @@ export function encodeWeights(checkpoint: Checkpoint, naming: Naming): Uint8Arra
 
 /** Whether the labels and the pre-processing are those that a file with these names is taken to have. */
 export function followsConventions({ model, labels, preprocessing }: Checkpoint, naming: Naming): boolean {
-  const { channels, scale, mean, std, resize, crop, interpolation } = naming.preprocessing(model.config);
-  const implied = [channels, scale, ...mean, ...std, resize, crop, interpolation];
-  const own = preprocessing;
-  const found = [own.channels, own.scale, ...own.mean, ...own.std, own.resize, own.crop, own.interpolation];
   return (
-    implied.every((value, i) => value === found[i]) &&
+    samePreprocessing(preprocessing, naming.preprocessing(model.config)) &&
     impliedLabels(naming, model.classes).every((label, i) => label === labels[i])
   );
 }

@@ -5,4 +5,6 @@ import type { Naming } from "./maps/namings.ts";
 
 /** 1,000 outputs are ImageNet's classes in the order that is usual in files of this naming; others have numbers. */
 export const impliedLabels = ({ classOrder }: Pick<Naming, "classOrder">, classes: number): readonly string[] =>
-  classes === 1000 ? imagenetLabels(classOrder) : Array.from({ length: classes }, (_, i) => `${i}`);
+  classes === 1000 ? imagenetLabels(classOrder) : numbersFor(classes);
+
+export const numbersFor = (classes: number): readonly string[] => Array.from({ length: classes }, (_, i) => `${i}`);

@@ -1,24 +1,28 @@
 /** Opens weight files of any format that is read, as a network ready to run. */
 
 import { createHash } from "node:crypto";
-import { basename, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { SenetError } from "../errors.ts";
 import { readBytes } from "../files/files.node.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Model } from "../zoo/index.ts";
 import { shownName } from "./bytes.ts";
-import { importCaffeNetwork } from "./caffe-network.ts";
+import type { CaffeMean } from "./caffe-input.ts";
+import { parseCaffemodel } from "./caffemodel.ts";
 import type { Carried } from "./carried.ts";
-import type { Checkpoint } from "./checkpoint.ts";
-import type { WeightFormat } from "./detect.ts";
+import { type Checkpoint, checkPictureSize } from "./checkpoint.ts";
+import { detectFormat, type WeightFormat } from "./detect.ts";
 import { hubBeside, weightsIn } from "./folder.node.ts";
 import type { HubConfig } from "./hub.ts";
 import { withIds } from "./imagenet-classes.ts";
-import { impliedLabels } from "./labels.ts";
+import { impliedLabels, numbersFor } from "./labels.ts";
 import { withoutPrefix, withPlainHead } from "./maps/bare.ts";
 import { findModel } from "./maps/find-model.ts";
-import { type Naming, usualCaffe } from "./maps/namings.ts";
-import { detectNaming, isKnown, nameIn, namingByName, renameTensors, withDefinitions } from "./maps/rename.ts";
+import type { Naming } from "./maps/namings.ts";
+import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "./maps/rename.ts";
+import { meanFileOf, openCaffe } from "./open-caffe.ts";
+import { parsePrototxt } from "./prototxt.ts";
 import { checkArchitecture, type Release, releaseOf } from "./released.ts";
 import { checkSound } from "./sound.ts";
 import { type FileContent, readContent, type WeightFile } from "./source.node.ts";
@@ -32,6 +36,8 @@ export interface OpenOptions {
   readonly labels?: readonly string[];
   /** Which weights of a PyTorch checkpoint that has several, by their key; absent: a moving average, or else the first. */
   readonly state?: string;
+  /** What is subtracted from pictures is said elsewhere: a mean file that is not there is not missed. */
+  readonly isMeanSaid?: boolean;
 }
 
 /** A network, and what it was opened from. */
@@ -49,7 +55,7 @@ export interface Opened {
 /**
  * The network in a weight file, with the labels and the pre-processing that it wants. The format is known by content,
  * the model by the names and shapes of its tensors. A Caffe network that is not of the zoo is built by its definition.
- * @param paths a file; or a prototxt and its caffemodel, in any order
+ * @param paths a file; or a prototxt and its caffemodel, and perhaps the mean's binaryproto, in any order
  * @throws SenetError `io`; `weights` where a file is damaged, in no format that is read or of no network that is known;
  * `usage` where an option does not fit it
  */
@@ -59,7 +65,27 @@ export async function openWeights(paths: string | readonly string[], options: Op
 
 /** As `openWeights`, with what the network was opened from. */
 export async function openPaths(paths: string | readonly string[], options: OpenOptions = {}): Promise<Opened> {
-  return openFiles(await Promise.all([paths].flat().map(fileAt)), options);
+  const files = await Promise.all([paths].flat().map(fileAt));
+  const mean = await meanBeside(files);
+  return openFiles(mean === undefined ? files : [...files, mean], options);
+}
+
+/** The mean file that a definition names, where it lies beside the definition and is not given. */
+async function meanBeside(files: readonly WeightFile[]): Promise<WeightFile | undefined> {
+  const formats = files.map(({ bytes, where }) => detectFormat(bytes, where));
+  if (formats.includes("binaryproto")) return undefined;
+  const place = Math.max(formats.indexOf("prototxt"), formats.indexOf("caffemodel"));
+  const main = files[formats.indexOf("prototxt")] ?? files[place];
+  if (main === undefined || files.length > 2) return undefined;
+  const definition = formats.includes("prototxt")
+    ? parsePrototxt(main.bytes, main.where)
+    : parseCaffemodel(main.bytes, main.where).definition;
+  const named = meanFileOf(definition, main.where);
+  if (named === undefined) return undefined;
+  for (const path of new Set([resolve(dirname(main.where), named), join(dirname(main.where), basename(named))])) {
+    if (existsSync(path)) return fileAt(path);
+  }
+  return undefined;
 }
 
 async function fileAt(path: string): Promise<WeightFile> {
@@ -69,8 +95,15 @@ async function fileAt(path: string): Promise<WeightFile> {
 
 /** As `openWeights`, of files that are in memory; the weights may be views on their bytes. */
 export async function openFiles(files: readonly WeightFile[], options: OpenOptions = {}): Promise<Opened> {
+  const opened = await openContents(files, options);
+  const { model, preprocessing } = opened.checkpoint;
+  checkPictureSize(model, preprocessing.crop, files.map(({ where }) => where).join(", "));
+  return opened;
+}
+
+async function openContents(files: readonly WeightFile[], options: OpenOptions): Promise<Opened> {
   const contents = await Promise.all(files.map((file) => readContent(file, options.state)));
-  const { main, definition } = sorted(contents);
+  const { main, definition, mean } = sorted(contents);
   const { format, where } = main;
   const notes = contents.flatMap(({ notes = [] }) => notes);
   if (main.kind === "checkpoint") {
@@ -89,12 +122,11 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
   const { carried } = main;
   const { hub, bytes } = files.find((file) => file.where === where)!;
   checkArchitecture(hub?.architecture ?? basename(where), where);
-  const defined = definition === undefined ? main.source : withDefinitions(main.source, definition.definition);
-  const { source: bare, notes: aside } = withoutPrefix(defined, where);
+  const defined = main.caffe && caffeNetwork(main, definition, mean, options, notes);
+  if (defined !== undefined) return defined;
+  const { source: bare, notes: aside } = withoutPrefix(main.source, where);
   notes.push(...aside);
-  const isForeign = options.from === undefined && options.model === undefined && !isKnown(bare);
-  const foreign = isForeign ? foreignNetwork(main, definition, options, notes) : undefined;
-  if (foreign !== undefined) return foreign;
+  if (main.caffe !== undefined && options.from === undefined && !isKnown(bare)) refuseUndefined(main);
   const naming = options.from === undefined ? detectNaming(bare, where) : namingByName(options.from);
   checkKind(naming, main);
   const source = withPlainHead(bare, naming);
@@ -148,48 +180,87 @@ function hubLabels(hub: HubConfig | undefined, { classes }: Model, notes: string
   return hub?.labels;
 }
 
-/** A Caffe network that has no names of ours, by its definition; a caffemodel holds its own. */
-function foreignNetwork(
-  { where, format, source, caffe }: Extract<Main, { kind: "weights" }>,
-  beside: Definition | undefined,
+/** A Caffe network by its definition; undefined where nothing defines it. */
+function caffeNetwork(
+  { where, format, source, caffe, carried }: Extract<Main, { kind: "weights" }>,
+  given: Definition | undefined,
+  mean: CaffeMean | undefined,
   options: OpenOptions,
   notes: readonly string[],
 ): Opened | undefined {
-  const definition = beside?.definition ?? caffe?.definition;
-  if (caffe === undefined || definition === undefined || source.kind !== "layers") return undefined;
-  const { model, weights, ...said } = importCaffeNetwork(definition, caffe.layers, beside?.where ?? where);
+  const { layers, definition: own } = caffe!;
+  const opened = openCaffe({ where, source, layers, own, given, mean, isMeanSaid: options.isMeanSaid === true });
+  if (opened === undefined) return undefined;
+  const { model, weights, naming } = opened;
+  const { model: wanted = model.name, from = naming?.name } = options;
+  if (wanted !== model.name || from !== naming?.name) {
+    throw new SenetError("usage", "the network's definition is that of another network", {
+      where,
+      expected: `${wanted}${from === undefined ? "" : ` under the names of ${from}`}`,
+      found: `${model.name}${naming === undefined ? ", by its definition" : ` under the names of ${naming.name}`}`,
+      hint: "without --model and --from it is what its definition says",
+    });
+  }
   checkSound(weights, where);
-  const { config, classes } = model;
-  const imageSize = config.family === "layers" ? config.imageSize : 224;
-  const preprocessing = said.preprocessing ?? usualCaffe(imageSize);
-  const preprocessingFrom = said.preprocessing === undefined ? "what is usual for Caffe's networks" : "its definition";
-  const labels = labelsFor(options, { labels: impliedLabels({ classOrder: "devkit" }, classes), model }, where);
-  return { checkpoint: { model, labels, preprocessing, weights }, format, preprocessingFrom, notes };
+  const said =
+    carried.labels ?? (naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model.classes));
+  const labels = labelsFor(options, { labels: said, model }, where);
+  const isUnknown = naming === undefined && carried.labels === undefined && options.labels === undefined;
+  const unnamed = isUnknown && model.classes === 1000 ? [unknownOrder] : [];
+  return {
+    checkpoint: { model, labels, preprocessing: carried.preprocessing ?? opened.preprocessing, weights },
+    format,
+    ...(naming !== undefined && { naming: naming.name }),
+    preprocessingFrom: carried.preprocessing === undefined ? opened.preprocessingFrom : "the file",
+    notes: [...notes, ...opened.notes, ...unnamed],
+  };
 }
 
-type Main = Exclude<FileContent, { kind: "definition" }>;
+function refuseUndefined({ where, format, source }: Extract<Main, { kind: "weights" }>): never {
+  const names = source.kind === "layers" ? [...source.layers.keys()] : [];
+  throw new SenetError("weights", "these are the weights of a Caffe network that nothing defines", {
+    where,
+    expected: "its deploy prototxt beside it, or the names of a network that is known",
+    found: `${format} with the layers ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
+    hint: `give its prototxt too: DEPLOY.prototxt ${where}`,
+  });
+}
+
+const unknownOrder =
+  "in which order its 1,000 classes are is not known, and they have numbers for names: --labels FILE names them, a line each";
+
+type Main = Exclude<FileContent, { kind: "definition" | "mean" }>;
 type Definition = Extract<FileContent, { kind: "definition" }>;
 
-/** The one file with weights, and the one definition that may stand beside a Caffe network's. */
-function sorted(contents: readonly FileContent[]): { main: Main; definition: Definition | undefined } {
+interface Sorted {
+  readonly main: Main;
+  readonly definition: Definition | undefined;
+  readonly mean: CaffeMean | undefined;
+}
+
+/** The one file with weights; and the definition and the mean that may stand beside a Caffe network's. */
+function sorted(contents: readonly FileContent[]): Sorted {
   const definitions = contents.filter((content) => content.kind === "definition");
-  const [main, other] = contents.filter((content) => content.kind !== "definition");
-  const [definition] = definitions;
+  const means = contents.filter((content) => content.kind === "mean");
+  const [main, other] = contents.filter((content) => content.kind !== "definition" && content.kind !== "mean");
+  const where = contents.map(({ where }) => where).join(", ");
   if (main === undefined) {
-    throw new SenetError("weights", "this is the definition of a network, without its weights", {
-      where: definitions.map(({ where }) => where).join(", "),
+    const what = definitions.length > 0 ? "the definition of a network" : "the mean of a network's pictures";
+    throw new SenetError("weights", `this is ${what}, without its weights`, {
+      where,
       hint: "give the .caffemodel too",
     });
   }
-  const fits = definition === undefined || (main.kind === "weights" && main.caffe !== undefined);
-  if (other !== undefined || definitions.length > 1 || !fits) {
+  const isCaffe = main.kind === "weights" && main.caffe !== undefined;
+  const isAlone = definitions.length + means.length === 0;
+  if (other !== undefined || definitions.length > 1 || means.length > 1 || !(isAlone || isCaffe)) {
     throw new SenetError("usage", "these files do not make one network", {
-      where: contents.map(({ where }) => where).join(", "),
-      expected: "one file of weights, or a prototxt and its caffemodel",
+      where,
+      expected: "one file of weights; or a prototxt, its caffemodel, and perhaps the mean's binaryproto",
       found: contents.map(({ format }) => format).join(" and "),
     });
   }
-  return { main, definition };
+  return { main, definition: definitions[0], mean: means[0] };
 }
 
 function checkKind(naming: Naming, { source, where, format }: Extract<Main, { kind: "weights" }>): void {

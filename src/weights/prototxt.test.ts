@@ -87,7 +87,7 @@ test("long hostile texts take time in proportion", async () => {
   await refused(() => parse(`a: ${"1".repeat(2_000_000)}x`), "no value");
   await refused(() => parse(`a: "${"\\n".repeat(500_000)}`), "no end");
   assert.equal(parse(`#${" ".repeat(2_000_000)}\n a: "${"\\n".repeat(500_000)}"`).fields.size, 1);
-  await refused(() => parse("a:1 ".repeat(500_001)), "more than 500000 values");
+  await refused(() => parse("a:1 ".repeat(200_001)), "more than 200000 values");
 });
 
 test("fields are asked for by kind", async () => {

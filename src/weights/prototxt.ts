@@ -17,7 +17,7 @@ export interface CaffeMessage {
 }
 
 /** The files in use have up to 25,000 values, and small ones must not become large trees without end. */
-export const mostValues = 500_000;
+export const mostValues = 200_000;
 
 /** As deep as protobuf's own readers go. */
 const deepest = 100;

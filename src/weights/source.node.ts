@@ -1,9 +1,10 @@
 /** What a weight file of any format holds, before anybody knows of which network it is. */
 
 import { SenetError } from "../errors.ts";
+import type { Tensor } from "../tensor.ts";
 import { failAt } from "./bytes.ts";
 import { parseCaffeHdf5 } from "./caffe-hdf5.node.ts";
-import { type CaffeLayer, parseCaffemodel } from "./caffemodel.ts";
+import { type CaffeLayer, parseCaffemodel, readBlob } from "./caffemodel.ts";
 import { type Carried, carriedInName, readCarried } from "./carried.ts";
 import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
 import { detectFormat, type WeightFormat } from "./detect.ts";
@@ -41,6 +42,8 @@ export type FileContent = {
       readonly caffe?: { readonly layers: readonly CaffeLayer[]; readonly definition?: CaffeMessage };
     }
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
+  /** The mean of a Caffe network's pictures. */
+  | { readonly kind: "mean"; readonly blob: Tensor }
 );
 
 /**
@@ -89,6 +92,8 @@ export async function readContent({ bytes, where }: WeightFile, state?: string):
       const layers = source.kind === "layers" ? [...source.layers.values()] : [];
       return { ...weights, source, carried: {}, caffe: { layers } };
     }
+    case "binaryproto":
+      return { where, format, kind: "mean", blob: readBlob(bytes, where) };
     case "prototxt":
       return { where, format, kind: "definition", definition: parsePrototxt(bytes, where) };
   }

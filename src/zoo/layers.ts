@@ -71,8 +71,15 @@ export function layered(scope: Scope, image: Value, { layers }: LayersConfig, cl
 /** So that a small file cannot ask for more memory than there is: joins alone double the channels each. */
 const largest = 2 ** 31 - 1;
 
+/** Each further input of a sum is an operation; the deepest networks there are have some hundreds. */
+const mostInputs = 50_000;
+const mostSums = 2000;
+
 /** Adds layer after layer. */
 export class LayerBuilder {
+  #inputs = 0;
+  #sums = 0;
+
   readonly #scope: Scope;
   readonly #values: Map<string, Value>;
 
@@ -84,6 +91,11 @@ export class LayerBuilder {
   /** The layer's value. @throws SenetError `shape` where its inputs are not there or do not fit */
   add(layer: LayerConfig): Value {
     const { name } = layer;
+    this.#inputs += layer.inputs.length;
+    if (layer.kind === "add") this.#sums += layer.inputs.length - 1;
+    if (this.#inputs > mostInputs || this.#sums > mostSums) {
+      unfit(name, `the layers before and with it have more than ${mostInputs} inputs, or ${mostSums} in sums`);
+    }
     const inputs = layer.inputs.map(
       (input) => this.#values.get(input) ?? unfit(name, `there is no layer "${input}" before this one`),
     );

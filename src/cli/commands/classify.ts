@@ -9,7 +9,7 @@ import { count, executorOption, jsonOption, precisionOption, stateOption, thread
 import { JsonList, print, say, sayLines } from "../output.ts";
 import { PictureReader } from "../pictures.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
-import { type WeightsOptions, weightsOf } from "../weights.ts";
+import { networkName, type WeightsOptions, weightsOf, withItsFiles } from "../weights.ts";
 
 interface ClassifyOptions extends WeightsOptions {
   readonly weights: string;
@@ -28,7 +28,8 @@ export function classifyCommand(program: Command): void {
     .argument("<picture...>", "files, folders, patterns ('*.jpg', also quoted), http(s) addresses; - is standard input")
     .requiredOption(
       "--weights <file>",
-      "a weight file of any format that is read, or a name of released weights (senet pull lists them)",
+      "a weight file of any format that is read, or a name of released weights (senet pull lists them);\n" +
+        "of a Caffe network a prototxt and its caffemodel",
     )
     .addOption(stateOption())
     .option("--top <k>", "predictions a picture", count, 5)
@@ -51,10 +52,11 @@ export function classifyCommand(program: Command): void {
 }
 
 async function classifyPictures(names: readonly string[], options: ClassifyOptions): Promise<void> {
-  const { pictures, notes } = namedPictures(names, options.recursive);
+  const { weights, others } = withItsFiles(options.weights, names);
+  const { pictures, notes } = namedPictures(others, options.recursive);
   for (const note of notes) say(`senet: ${note}`);
-  const checkpoint = await weightsOf(options.weights, options);
-  say(`${options.weights}: pictures as ${checkpoint.told}`);
+  const checkpoint = await weightsOf(weights, options);
+  say(`${networkName(weights)}: pictures as ${checkpoint.told}`);
   const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
   const { threads } = options;
   const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });

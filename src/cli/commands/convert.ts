@@ -4,6 +4,7 @@ import { extname } from "node:path";
 import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";
 import { replaceFile } from "../../files/replace.node.ts";
+import { samePreprocessing } from "../../images/preprocess.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { encodeWeights, followsConventions } from "../../weights/encode.ts";
@@ -150,8 +151,9 @@ async function checkedWeights(checkpoint: Checkpoint, naming: Naming, out: strin
   const bytes = encodeWeights(checkpoint, naming);
   const whole = new Uint8Array(Buffer.concat(bytes));
   const { checkpoint: result } = await openFiles([{ bytes: whole, where: out }]);
-  const isSaid = ["labels", "preprocessing"] as const;
-  const faults: string[] = isSaid.filter((key) => JSON.stringify(result[key]) !== JSON.stringify(checkpoint[key]));
+  const faults: string[] = [];
+  if (JSON.stringify(result.labels) !== JSON.stringify(checkpoint.labels)) faults.push("labels");
+  if (!samePreprocessing(result.preprocessing, checkpoint.preprocessing)) faults.push("preprocessing");
   for (const [name, { data }] of checkpoint.weights) {
     // Another eps is made up for in the variance, which rounds it.
     const isExact = naming.style === "torch" || naming.eps === 1e-5 || !name.endsWith("running_var");

@@ -20,7 +20,7 @@ import {
 } from "../options.ts";
 import { LiveLine, printJson, printLines } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
-import type { WeightsOptions } from "../weights.ts";
+import { networksOf, type WeightsOptions } from "../weights.ts";
 
 interface EvaluateOptions extends WeightsOptions {
   readonly weights: readonly string[];
@@ -48,7 +48,7 @@ export function evaluateCommand(program: Command): void {
     .addOption(
       new Option(
         "--weights <file...>",
-        "weight files, or names of released weights (senet pull lists them)",
+        "weight files, or names of released weights (senet pull lists them); of a Caffe network a prototxt and its caffemodel",
       ).makeOptionMandatory(),
     )
     .addOption(stateOption())
@@ -104,14 +104,15 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   const journal = options.journal === undefined ? undefined : new Journal(options.journal);
   const line = new LiveLine();
   const rows: Row[] = [];
+  const networks = networksOf(options.weights);
   try {
     await interruptible(
       () => line.print("stopping after this batch; once more to stop at once"),
       async (signal) => {
-        for (const weights of options.weights) {
+        for (const files of networks) {
           if (signal.aborted) return;
           const check = options.check === true && rows.length === 0;
-          const row = await evaluateOne(weights, { ...protocol, check }, engine, line, signal, journal);
+          const row = await evaluateOne(files, { ...protocol, check }, engine, line, signal, journal);
           line.print(summary(row));
           if (!row.measured.finished) return;
           rows.push(row);
@@ -126,7 +127,7 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
       await replaceFile(perClass, [classesCsv(rows)], "another --per-class");
     if (options.json !== true && rows.length > 0) printLines(tableOf(rows));
   }
-  if (rows.length === options.weights.length) return;
+  if (rows.length === networks.length) return;
   const next = journal === undefined ? "with --journal FILE it could be gone on with" : "the same command goes on";
   line.print(`stopped; ${next}`);
   process.exitCode = 130;

@@ -90,9 +90,10 @@ test("a classifier that is a sequence of dropout and one linear layer has its pl
 test("names without end cost no time", () => {
   const deep = "a.".repeat(20_000);
   const names = Array.from({ length: 300 }, (_, i) => `${deep}${i}.layer1.0.conv1.weight`);
-  const start = performance.now();
+  // Of the processor's time: the machine may have other work.
+  const start = process.cpuUsage();
   withoutPrefix(of(names), "file");
   const many = Array.from({ length: 20_000 }, (_, i) => `p${i}.head.fc.weight`);
   withoutPrefix(of(many), "file");
-  assert.ok(performance.now() - start < 2000);
+  assert.ok(process.cpuUsage(start).user < 2_000_000);
 });

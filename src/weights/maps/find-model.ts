@@ -204,7 +204,9 @@ function refuse(
     detected.name !== naming.name
       ? `the names look like those of ${detected.name} (${detected.description})`
       : name === undefined
-        ? "senet models lists the networks that are known; another one of Caffe's opens with its prototxt and names of its own"
+        ? naming.style === "caffe"
+          ? "its deploy prototxt is wanted: give it beside the weights"
+          : "senet models lists the networks that are known"
         : "without a model's name, the one that fits is looked for";
   const what =
     name === undefined

@@ -1,0 +1,97 @@
+/** Whether two networks compute the same: not by what their layers are called, but by what each does, with which weights. */
+
+import type { AnyNode, Graph, Value } from "../ir/graph.ts";
+import type { Tensor, TensorData } from "../tensor.ts";
+
+export interface WithWeights {
+  /** For inference. */
+  readonly graph: Graph;
+  readonly weights: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * Two graphs of one input and one output each. Weights are compared value by value; of batch norm the sum of variance and
+ * eps is, which may be divided between them in another way.
+ */
+export function computesTheSame(a: WithWeights, b: WithWeights): boolean {
+  const numbering = new Numbering();
+  return numbering.of(a) === numbering.of(b);
+}
+
+/** Values that are computed alike get the same number. */
+class Numbering {
+  readonly #numbers = new Map<string, number>();
+  readonly #tensors = new Map<string, { readonly data: TensorData; readonly number: number }[]>();
+  #next = 0;
+
+  /** Of the graph's output. */
+  of({ graph, weights }: WithWeights): number | undefined {
+    const numbers = new Map<Value, number>();
+    for (const input of graph.inputs) numbers.set(input, this.#numberOf(`input ${input.type.shape.join(" ")}`));
+    const ofParameter = (value: Value, plus = 0) => this.#numberOfTensor(weights.get(value.name)!, plus);
+    const parameters = new Set<Value>(graph.parameters);
+    for (const node of graph.nodes) {
+      const inputs = node.inputs.map((value, i) => {
+        if (!parameters.has(value)) return numbers.get(value)!;
+        return ofParameter(value, node.op === "batchNorm" && i === 4 ? node.attrs.eps : 0);
+      });
+      numbers.set(node.outputs[0]!, this.#numberOfNode(node, inputs));
+    }
+    return numbers.get([...graph.outputs.values()][0]!);
+  }
+
+  #numberOfNode(node: AnyNode, inputs: readonly number[]): number {
+    const [output] = node.outputs;
+    const shape = output!.type.shape.join(" ");
+    const number = (op: string, from: readonly number[], options: readonly number[] = []) =>
+      this.#numberOf(`${op} ${options.join(" ")} of ${from.join(" ")} to ${shape}`);
+    const sum = (from: readonly number[]) =>
+      number(
+        "add",
+        from.toSorted((a, b) => a - b),
+      );
+    switch (node.op) {
+      case "conv2d":
+        return number(node.op, inputs, [node.attrs.stride, node.attrs.pad, node.attrs.groups]);
+      case "maxPool":
+      case "avgPool":
+        // Which way the size is rounded is in the size.
+        return number(node.op, inputs, [node.attrs.kernel, node.attrs.stride, node.attrs.pad]);
+      case "add":
+        return sum(inputs);
+      case "seScaleAdd":
+        return sum([number("seScale", inputs.slice(0, 2)), inputs[2]!]);
+      case "batchNorm":
+        return number(node.op, inputs);
+      default:
+        return number(`${node.op} ${JSON.stringify(node.attrs)}`, inputs);
+    }
+  }
+
+  #numberOf(key: string): number {
+    const known = this.#numbers.get(key);
+    if (known !== undefined) return known;
+    this.#numbers.set(key, this.#next);
+    return this.#next++;
+  }
+
+  #numberOfTensor({ shape, data }: Tensor, plus: number): number {
+    const values = plus === 0 ? data : Float64Array.from(data, (value) => value + plus);
+    const key = `${plus === 0 ? "exact" : "variance"} ${shape.join(" ")}`;
+    const alike = this.#tensors.get(key) ?? [];
+    this.#tensors.set(key, alike);
+    const tolerance = plus === 0 ? 0 : 1e-6;
+    const found = alike.find(({ data: other }) => sameValues(other, values, tolerance));
+    if (found !== undefined) return found.number;
+    alike.push({ data: values, number: this.#next });
+    return this.#next++;
+  }
+}
+
+function sameValues(a: TensorData, b: TensorData, tolerance: number): boolean {
+  if (a === b) return true;
+  for (let i = 0; i < a.length; i++) {
+    if (a[i] !== b[i] && !(Math.abs(a[i]! - b[i]!) <= tolerance * Math.abs(a[i]!))) return false;
+  }
+  return true;
+}

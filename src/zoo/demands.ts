@@ -1,0 +1,70 @@
+/**
+ * What a network asks for, before it gets it: a file of a few bytes can describe one that takes all memory there is, or
+ * hours for a picture. Honest networks need the more the larger their weights are, so the bounds go by these.
+ */
+
+import { SenetError } from "../errors.ts";
+import { nodeCost } from "../ir/cost.ts";
+import type { AnyNode, Graph, Value } from "../ir/graph.ts";
+import { sizeOf } from "../tensor.ts";
+
+/** Of the largest public sets of classes, some 200,000, and a little more. */
+const mostClasses = 250_000;
+/** Numbers that are in memory at once: 64 MiB of float32, or ten times the weights. */
+const [fewestNumbers, numbersPerWeight] = [2 ** 24, 10];
+/** Steps of arithmetic for one picture. The released networks have 160 a weight; at 16 times as many pixels, 2,600. */
+const [fewestSteps, stepsPerWeight] = [2 ** 29, 2 ** 14];
+
+/**
+ * @param graph for a batch of one
+ * @param where the file that describes it
+ * @throws SenetError `weights` where it asks for more than a network of so many weights can need
+ */
+export function checkDemands(graph: Graph, where: string): void {
+  const fail = (what: string, most: number, found: number): never => {
+    throw new SenetError("weights", `the network that this file describes ${what}`, {
+      where,
+      expected: `at most ${shown(most)} for its weights`,
+      found: shown(found),
+    });
+  };
+  for (const { type } of graph.outputs.values()) {
+    const classes = sizeOf(type.shape);
+    if (classes > mostClasses) fail("has too many classes", mostClasses, classes);
+  }
+  const weights = graph.parameters.reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
+  const mostNumbers = Math.max(fewestNumbers, numbersPerWeight * weights);
+  const numbers = numbersAtOnce(graph);
+  if (numbers > mostNumbers) fail("needs too much memory for a picture", mostNumbers, numbers);
+  const mostSteps = Math.max(fewestSteps, stepsPerWeight * weights);
+  const steps = graph.nodes.reduce((sum, node) => sum + stepsOf(node), 0);
+  if (steps > mostSteps) fail("takes too long for a picture", mostSteps, steps);
+}
+
+const shown = (count: number) => Math.round(count).toLocaleString("en-US");
+
+/** The most that the values between the layers are together, each from where it is made to where it is last used. */
+function numbersAtOnce(graph: Graph): number {
+  const last = new Map<Value, number>();
+  for (const [i, node] of graph.nodes.entries()) for (const input of node.inputs) last.set(input, i);
+  const size = ({ type }: Value) => sizeOf(type.shape);
+  let alive = graph.inputs.reduce((sum, value) => sum + size(value), 0);
+  let most = alive;
+  const parameters = new Set<Value>(graph.parameters);
+  for (const [i, node] of graph.nodes.entries()) {
+    for (const output of node.outputs) alive += size(output);
+    most = Math.max(most, alive);
+    for (const input of new Set(node.inputs)) if (last.get(input) === i && !parameters.has(input)) alive -= size(input);
+  }
+  return most;
+}
+
+function stepsOf(node: AnyNode): number {
+  const { multiplyAdds } = nodeCost(node);
+  const size = sizeOf(node.outputs[0]!.type.shape);
+  if (node.op !== "maxPool" && node.op !== "avgPool") return multiplyAdds + size;
+  // Of a window only what is in the picture is looked at.
+  const [, , height, width] = node.inputs[0]!.type.shape as [number, number, number, number];
+  const { kernel } = node.attrs;
+  return size * Math.min(kernel, height) * Math.min(kernel, width);
+}
