@@ -99,3 +99,16 @@ test("where the names tell nothing, the order is asked for; what is said against
   assert.doesNotMatch(labels[found.samples[0]!.label]!, /^n01751748/);
   assert.match(found.remarks!.join(), /speak for sorted order, not for --list-order devkit/);
 });
+
+test("a list of ImageNet's is not counted for 1,000 classes of an order that nobody knows", () => {
+  const { data, ...more } = list("ILSVRC2012_val_00000001.JPEG 65\n");
+  assert.throws(
+    () => open(data, numbers(1000), more),
+    (error) => error instanceof SenetError && error.code === "usage" && error.message.includes("--labels"),
+  );
+  // Names that were given, or pictures that are not ImageNet's, are counted as they stand.
+  const named = open(data, numbers(1000), { ...more, opening: { labels: "labels.txt" } });
+  assert.equal(named.samples[0]!.label, 65);
+  const others = list("a.png 65\n", "a.png");
+  assert.equal(open(others.data, numbers(1000), others).samples[0]!.label, 65);
+});

@@ -23,15 +23,31 @@ export interface Pictures {
  */
 export function openPictures(pictures: Pictures, labels: readonly string[]): PictureList {
   const { data, list, allowMissing, opening } = pictures;
+  const hasNames = opening.labels !== undefined || labels.some((label, i) => label !== `${i}`);
   if (list === undefined) {
-    const hasNames = opening.labels !== undefined || labels.some((label, i) => label !== `${i}`);
     return hasNames ? { ...openFolder(data, { classes: labels }), missing: 0 } : openUnnamed(data, labels);
   }
-  if (classOrderOf(labels) === undefined) return openList(list, { root: data, classes: labels, allowMissing });
+  if (classOrderOf(labels) === undefined) {
+    const numbered = (entries: readonly ListEntry[]) => {
+      // ImageNet's pictures, for a network whose order of ImageNet's classes nobody knows.
+      if (!hasNames && labels.length === 1000 && orderOfNumbers(entries) !== undefined) refuseUnnamed(list);
+      return labels;
+    };
+    return openList(list, { root: data, classes: labels, numbered, allowMissing });
+  }
   const remarks: string[] = [];
   const numbered = (entries: readonly ListEntry[]) => imagenetNumbers(list, entries, pictures.listOrder, remarks);
   const found = openList(list, { root: data, classes: labels, numbered, allowMissing });
   return { ...found, remarks: [...(found.remarks ?? []), ...remarks] };
+}
+
+function refuseUnnamed(list: string): never {
+  throw new SenetError("usage", "the order of the network's 1,000 classes is not known", {
+    where: list,
+    expected: "the names of its classes, in its order",
+    found: "a list of ImageNet's pictures, and classes that have numbers for names",
+    hint: "--labels FILE, a name or a WordNet id a line, as the network was trained",
+  });
 }
 
 /**
