@@ -29,6 +29,7 @@ export interface RunOptions {
   readonly cwd?: string;
   /** What a shell does before it becomes the process: `ulimit -f 100`. */
   readonly shell?: string;
+  readonly onStart?: (process: ChildProcess) => void;
   /** Told all of standard error so far, each time that there is more. */
   readonly onStderr?: (stderr: string, process: ChildProcess) => void;
 }
@@ -38,13 +39,14 @@ export function senet(args: readonly string[], options: RunOptions = {}): Promis
   return runNode([launcher, ...args], options);
 }
 
-export function runNode(args: readonly string[], { cwd, shell, onStderr }: RunOptions = {}): Promise<Ran> {
+export function runNode(args: readonly string[], { cwd, shell, onStart, onStderr }: RunOptions = {}): Promise<Ran> {
   const command = [process.execPath, ...args];
   const [program, ...rest] = shell === undefined ? command : ["bash", "-c", `${shell}; exec "$@"`, "bash", ...command];
   const child = spawn(program!, rest, {
     ...(cwd === undefined ? {} : { cwd }),
     stdio: ["ignore", "pipe", "pipe"],
   });
+  onStart?.(child);
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

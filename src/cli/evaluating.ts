@@ -2,6 +2,7 @@
 
 import type { Journal } from "../evaluate/journal.node.ts";
 import { type Measurement, measure } from "../evaluate/measure.node.ts";
+import { topFive } from "../evaluate/metrics.ts";
 import { csv, errorsByClass } from "../evaluate/per-class.ts";
 import type { Executor } from "../executors/executor.ts";
 import { type Preprocessing, shownResize } from "../images/preprocess.ts";
@@ -88,7 +89,8 @@ export async function evaluateOne(
     onProgress: ({ done, imagesPerSecond, secondsLeft }) =>
       line.show(
         () =>
-          `${weights}: ${grouped(done)} of ${total}, ${imagesPerSecond.toFixed(1)} images/s, ${clock(secondsLeft)} left`,
+          // The name last: it may be long, and a terminal cuts off what stands behind it.
+          `${grouped(done)} of ${total}, ${clock(secondsLeft)} left, ${imagesPerSecond.toFixed(1)} images/s: ${weights}`,
       ),
   });
   left.summary(measured.failures.length);
@@ -109,7 +111,10 @@ const percent = (value: number): string => `${value.toFixed(2)} %`;
 
 /** `senet-154: 10,000 of 50,000 pictures, top-1 error 18.70 %, top-5 error 4.50 %` */
 export function summary({ weights, measured: { images, top1Error, top5Error } }: Row): string {
-  const errors = images === 0 ? "" : `, top-1 error ${percent(top1Error)}, top-5 error ${percent(top5Error)}`;
+  const errors =
+    images === 0
+      ? ""
+      : `, top-1 error ${percent(top1Error)}${topFive(top5Error, (error) => `, top-5 error ${percent(error)}`)}`;
   return `${weights}: ${grouped(images)} pictures${errors}`;
 }
 
@@ -117,10 +122,12 @@ export function summary({ weights, measured: { images, top1Error, top5Error } }:
 export function tableOf(rows: readonly Row[]): string {
   const isPublished = rows.some(({ published }) => published !== undefined);
   const beside = (text: string) => (isPublished ? [text] : []);
+  const isTopFive = rows.some(({ measured }) => measured.top5Error !== null);
   const text = table(
     [
       ...["weights", "model", "pictures", "views", "top-1 error", ...beside("published")],
-      ...["top-5 error", ...beside("published"), "images/s"],
+      ...(isTopFive ? ["top-5 error", ...beside("published")] : []),
+      "images/s",
     ],
     rows.map((row) => {
       const { images, top1Error, top5Error, imagesPerSecond } = row.measured;
@@ -128,7 +135,9 @@ export function tableOf(rows: readonly Row[]): string {
       return [
         ...[row.weights, row.model, grouped(images), shown(row)],
         ...[percent(top1Error), ...beside(published === undefined ? "" : percent(published.top1Error))],
-        ...[percent(top5Error), ...beside(published === undefined ? "" : percent(published.top5Error))],
+        ...(isTopFive
+          ? [topFive(top5Error, percent), ...beside(published === undefined ? "" : percent(published.top5Error))]
+          : []),
         imagesPerSecond === 0 ? "" : imagesPerSecond.toFixed(1),
       ];
     }),
@@ -168,7 +177,7 @@ export function classesCsv(rows: readonly Row[]): string {
     ["weights", "label", "pictures", "top1_error", "top5_error"],
     rows.flatMap(({ weights, labels, measured }) =>
       errorsByClass(measured.outcomes, labels).map(({ label, images, top1Error, top5Error }) => [
-        ...[weights, label, images, top1Error, top5Error],
+        ...[weights, label, images, top1Error, top5Error ?? ""],
       ]),
     ),
   );

@@ -1,19 +1,67 @@
-/** Ctrl-C that loses nothing. */
+/** Ctrl-C, a closed terminal and a request to end, none of which loses anything. */
+
+import { readFileSync, readlinkSync } from "node:fs";
+import { constants } from "node:os";
+
+/** A shell that is told to stop may pass that on to a process that was told so already (as npm does). */
+const echoMs = 100;
 
 /**
- * Runs `work`; the first Ctrl-C (or SIGTERM) calls `say` and aborts the signal, a second one ends the process.
+ * Runs `work`; the first Ctrl-C, SIGTERM or closed terminal (SIGHUP) calls `say` and aborts the signal, a second one
+ * ends the process. A terminal that closes tells so more than once and ends nothing that is still being saved; what was
+ * started with `nohup` does not hear of it.
+ * @param say is given the exit code that this signal is for: 130, 143 or 129
  */
-export async function interruptible<T>(say: () => void, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export async function interruptible<T>(
+  say: (exitCode: number) => void,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   const interrupt = new AbortController();
-  const onSignal = () => {
-    if (interrupt.signal.aborted) process.exit(130);
-    say();
+  let first = 0;
+  // Asked now: the parent may be gone later.
+  const outlivesTerminal = isHangupIgnored();
+  const onSignal = (name: "SIGINT" | "SIGTERM" | "SIGHUP") => {
+    if (name === "SIGHUP" && outlivesTerminal) return;
+    const exitCode = 128 + constants.signals[name];
+    if (interrupt.signal.aborted) {
+      if (name !== "SIGHUP" && performance.now() - first > echoMs) process.exit(exitCode);
+      return;
+    }
+    first = performance.now();
+    say(exitCode);
     interrupt.abort();
   };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  // The terminal may be gone: nobody to tell is no reason not to save.
+  const ignore = () => {};
+  process.stderr.on("error", ignore);
+  process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onSignal);
   try {
     return await work(interrupt.signal);
   } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onSignal);
+    setImmediate(() => process.stderr.off("error", ignore));
   }
 }
+
+/**
+ * Whether the process was started to outlive its terminal. Node forgets on its start that SIGHUP was to be ignored, so
+ * that it shows only in what `nohup` leaves besides, or in a parent that ignores it too (a script under `nohup`).
+ */
+export function isHangupIgnored(): boolean {
+  const tried = [
+    () => process.env._?.endsWith("/nohup") === true, // the shell says what it started
+    () => /^SigIgn:\s*[0-9a-f]*[13579bdf]$/m.test(readFileSync(`/proc/${process.ppid}/status`, "utf8")),
+    // In place of a terminal, nohup gives a standard input that cannot be read, and a file.
+    () => readlinkSync("/proc/self/fd/0") === "/dev/null" && /^flags:\s*0*[0-7]*1$/m.test(fdInfo(0)),
+    () => [1, 2].some((fd) => readlinkSync(`/proc/self/fd/${fd}`).endsWith("/nohup.out")),
+  ];
+  return tried.some((isSo) => {
+    try {
+      return isSo();
+    } catch {
+      return false; // no /proc here
+    }
+  });
+}
+
+const fdInfo = (fd: number) => readFileSync(`/proc/self/fdinfo/${fd}`, "utf8");

@@ -15,6 +15,7 @@ import { exportCommand } from "./commands/export.ts";
 import { modelsCommand } from "./commands/models.ts";
 import { pullCommand } from "./commands/pull.ts";
 import { trainCommand } from "./commands/train.ts";
+import { isHangupIgnored } from "./interrupt.ts";
 import { OutputClosed, printLines, sayLines, watchOutput } from "./output.ts";
 
 const commands = [
@@ -35,6 +36,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const end = (error: unknown) => process.exit(report(error));
   watchOutput(end);
   process.on("uncaughtException", end);
+  if (isHangupIgnored()) process.on("SIGHUP", () => {});
   try {
     await programOf().parseAsync(argv);
   } catch (error) {

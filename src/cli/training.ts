@@ -1,22 +1,88 @@
 /** A training run at the terminal: the live line, the line that each epoch leaves, and Ctrl-C that loses nothing. */
 
-import { dusted } from "../text.ts";
+import { existsSync } from "node:fs";
+import { topFive } from "../evaluate/metrics.ts";
 import { learningRateOf } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
-import { bestFile, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
+import { bestFile, lastFile } from "../train/out.node.ts";
+import { type Phase, type RunFacts, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
 import type { EpochMetrics } from "../train/state.ts";
 import { FailureReport } from "./failures.ts";
 import { interruptible } from "./interrupt.ts";
-import { clock, grouped, LiveLine } from "./output.ts";
+import { clock, grouped, LiveLine, plain } from "./output.ts";
+
+/** Fewer are not much to learn from for a network that knows nothing yet. */
+const fewPictures = 1000;
+
+/** The live line of a step. The time left stands early, where a terminal of 80 columns does not cut it off. */
+export function stepLine(progress: Progress, secondsLeft: number | undefined): string {
+  const { epoch, epochs, step, steps, loss, top1, imagesPerSecond, learningRate } = progress;
+  const left = secondsLeft === undefined ? "" : `, ${clock(secondsLeft)} left`;
+  return (
+    `epoch ${epoch + 1}/${epochs} step ${step}/${steps}${left}: loss ${loss.toFixed(4)}, ` +
+    `top-1 ${top1.toFixed(2)} %, ${imagesPerSecond.toFixed(1)} images/s, rate ${plain(learningRate, 3)}`
+  );
+}
 
 class TrainingProgress {
   readonly #line = new LiveLine();
-  /** Seconds that epochs took besides their steps: evaluating and saving. */
+  readonly #epochs: number;
   #start: number | undefined;
   #firstDone = 0;
+  #epoch = 0;
+  #phase: Phase = "starting";
+  #unsaved = false;
+  #saved = false;
+
+  constructor(epochs: number) {
+    this.#epochs = epochs;
+  }
+
+  start(model: string, rate: number, facts: RunFacts): void {
+    const { trainImages, validationImages, stepsPerEpoch, startEpoch } = facts;
+    this.#epoch = startEpoch;
+    this.print(`${model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
+    this.print(`${grouped(trainImages)} pictures to train on, ${grouped(validationImages)} to validate`);
+    const over = trainImages - stepsPerEpoch * facts.batchSize;
+    if (over > 0) {
+      const which = over === 1 ? "1 picture, another" : `${grouped(over)} pictures, others`;
+      this.print(`each epoch leaves out ${which} each time: they do not fill a batch of ${facts.batchSize}`);
+    }
+    if (trainImages < fewPictures) {
+      this.print(
+        `${grouped(trainImages)} pictures are few: a pre-trained network, one that has seen many others before, would ` +
+          "do better; this one starts from nothing",
+      );
+    }
+    this.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${plain(rate)}`);
+    if (startEpoch > 0 || facts.startStep > 0) {
+      const step = facts.startStep === 0 ? "" : `, after step ${facts.startStep} of ${stepsPerEpoch}`;
+      this.print(`resumed at epoch ${startEpoch + 1}${step}`);
+    }
+  }
+
+  phase(phase: Phase): void {
+    if (this.#phase === "saving" && phase !== "saving") {
+      this.#unsaved = false;
+      this.#saved = true;
+    }
+    this.#phase = phase;
+  }
+
+  /** Whether something would be lost if the process ended now. */
+  get isUnsaved(): boolean {
+    return this.#unsaved || this.#phase === "saving";
+  }
+
+  /** Whether this process has saved anything. */
+  get hasSaved(): boolean {
+    return this.#saved;
+  }
 
   step(progress: Progress): void {
-    const { epoch, epochs, step, steps, loss, top1, imagesPerSecond, learningRate } = progress;
+    const { epoch, epochs, step, steps } = progress;
+    this.#unsaved = true;
+    this.#epoch = epoch;
     const done = epoch * steps + step;
     if (this.#start === undefined) {
       this.#start = performance.now();
@@ -26,21 +92,22 @@ class TrainingProgress {
       const elapsed = (performance.now() - this.#start!) / 1000;
       const steady = done - this.#firstDone;
       // Time left from the whole run so far, so that evaluations count; the first step tells nothing.
-      const left = steady === 0 ? "" : `, ${clock((elapsed / steady) * (epochs * steps - done))} left`;
-      return (
-        `epoch ${epoch + 1}/${epochs} step ${step}/${steps}: loss ${loss.toFixed(4)}, top-1 ${top1.toFixed(2)} %, ` +
-        `${imagesPerSecond.toFixed(1)} images/s, rate ${learningRate.toPrecision(3)}${left}`
-      );
+      return stepLine(progress, steady === 0 ? undefined : (elapsed / steady) * (epochs * steps - done));
     });
   }
 
-  epoch(metrics: EpochMetrics, isBest: boolean, epochs: number): void {
+  validation(done: number, total: number): void {
+    this.#line.show(() => `epoch ${this.#epoch + 1}/${this.#epochs} validating: ${grouped(done)} of ${grouped(total)}`);
+  }
+
+  epoch(metrics: EpochMetrics, isBest: boolean): void {
     const { epoch, trainLoss, trainTop1Error, validationLoss, validationTop1Error, validationTop5Error } = metrics;
+    this.#epoch = epoch + 1;
     this.#line.print(
-      `epoch ${epoch + 1}/${epochs}: loss ${trainLoss.toFixed(4)}, top-1 error ${trainTop1Error.toFixed(2)} %; ` +
-        `validation loss ${validationLoss.toFixed(4)}, top-1 error ${validationTop1Error.toFixed(2)} %, ` +
-        `top-5 error ${validationTop5Error.toFixed(2)} %; ${metrics.imagesPerSecond.toFixed(1)} images/s, ` +
-        `${clock(metrics.seconds)}${isBest ? ", best so far" : ""}`,
+      `epoch ${epoch + 1}/${this.#epochs}: loss ${trainLoss.toFixed(4)}, top-1 error ${trainTop1Error.toFixed(2)} %; ` +
+        `validation loss ${validationLoss.toFixed(4)}, top-1 error ${validationTop1Error.toFixed(2)} %` +
+        `${topFive(validationTop5Error, (error) => `, top-5 error ${error.toFixed(2)} %`)}; ` +
+        `${metrics.imagesPerSecond.toFixed(1)} images/s, ${clock(metrics.seconds)}${isBest ? ", best so far" : ""}`,
     );
   }
 
@@ -54,19 +121,31 @@ export const quoted = (argument: string): string =>
   /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 
 /**
- * Runs, with progress on stderr. The first Ctrl-C ends the run after the step under way and saves; a second one ends the
- * process.
+ * Runs, with progress on stderr. The first Ctrl-C (or SIGTERM, or SIGHUP) ends the run after the step under way and
+ * saves, or at once where all is saved, as during a validation; a second one ends the process.
  * @param resume the command that goes on with the run, to print when it was stopped
  */
 export async function runTraining(
-  options: Omit<RunOptions, "signal" | "say" | "onFailure" | "onStart" | "onStep" | "onEpoch">,
+  options: Omit<
+    RunOptions,
+    "signal" | "say" | "onFailure" | "onStart" | "onStep" | "onEpoch" | "onPhase" | "onValidation"
+  >,
   resume: string,
 ): Promise<RunResult> {
-  const progress = new TrainingProgress();
-  const { config } = options;
+  const { config, out } = options;
+  const progress = new TrainingProgress(config.epochs);
+  const goOn = `stopped and saved; go on with: ${resume}`;
+  let exitCode = 0;
+  let started = false;
   const failures = new FailureReport((line) => progress.print(line));
   const result = await interruptible(
-    () => progress.print("stopping after this step; once more to stop at once"),
+    (code) => {
+      exitCode = code;
+      if (progress.isUnsaved) return progress.print("stopping after this step; once more to stop at once");
+      const canGoOn = progress.hasSaved || (options.resume && existsSync(lastFile(out)));
+      progress.print(canGoOn ? goOn : "stopped; there was nothing to save yet");
+      process.exit(code);
+    },
     (signal) =>
       trainRun({
         ...options,
@@ -74,23 +153,27 @@ export async function runTraining(
         onFailure: (failure) => failures.met(failure),
         signal,
         onStart: (facts) => {
-          progress.print(`${config.model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
-          progress.print(
-            `${grouped(facts.trainImages)} pictures to train on, ${grouped(facts.validationImages)} to validate`,
-          );
-          progress.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${dusted(learningRateOf(config))}`);
-          if (facts.startEpoch > 0) progress.print(`resumed at epoch ${facts.startEpoch + 1}`);
+          started = true;
+          progress.start(config.model, learningRateOf(config), facts);
         },
         onStep: (step) => progress.step(step),
-        onEpoch: (metrics, isBest) => progress.epoch(metrics, isBest, config.epochs),
+        onEpoch: (metrics, isBest) => progress.epoch(metrics, isBest),
+        onPhase: (phase) => progress.phase(phase),
+        onValidation: (done, total) => progress.validation(done, total),
       }),
   );
   failures.summary();
+  const { state } = result;
   if (result.finished) {
-    progress.print(`done: best top-1 error ${result.state.bestTop1Error!.toFixed(2)} %, ${bestFile(options.out)}`);
+    const best = `best top-1 error ${state.bestTop1Error!.toFixed(2)} %, ${bestFile(out)}`;
+    progress.print(
+      started
+        ? `done: ${best}`
+        : `done: the run was finished after ${state.epoch} epochs, ${best}; --epochs ${2 * state.epoch}, for example, trains longer`,
+    );
   } else {
-    progress.print(`stopped and saved; go on with: ${resume}`);
-    process.exitCode = 130;
+    progress.print(goOn);
+    process.exitCode = exitCode;
   }
   return result;
 }

@@ -39,8 +39,11 @@ export function classFinder(classes: readonly string[]): (name: string) => numbe
 }
 
 /** Up to five names in quotation marks, then how many more there are. */
-export function quote(names: readonly string[]): string {
-  const shown = names.slice(0, 5).map((name) => `"${name}"`);
-  if (names.length > shown.length) shown.push(`and ${names.length - shown.length} more`);
+export const quote = (names: readonly string[]): string => some(names.map((name) => `"${name}"`));
+
+/** Up to five of them, then how many more there are. */
+export function some(texts: readonly string[]): string {
+  const shown = texts.slice(0, 5);
+  if (texts.length > shown.length) shown.push(`and ${texts.length - shown.length} more`);
   return shown.join(", ");
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -92,7 +92,12 @@ test("a folder of ours is drawn anew; one with anything else in it is left alone
   await writeDemoPictures(ours, { ...options, trainPerClass: 1 });
   assert.deepEqual(await readdir(join(ours, "train", "star")), ["001.jpg"]);
 
+  // What somebody has laid in the place of one of our files is not written through.
   await writeFile(join(parent, "holiday.jpg"), "precious");
+  await rm(join(ours, "drawn-by-senet-demo.txt"));
+  await symlink(join(parent, "holiday.jpg"), join(ours, "drawn-by-senet-demo.txt"));
+  await writeDemoPictures(ours, options);
+
   await assert.rejects(writeDemoPictures(parent, options), (error) => {
     assert.ok(error instanceof SenetError && error.code === "data");
     assert.match(error.message, /is not empty[\s\S]*found: +holiday.jpg, ours/);

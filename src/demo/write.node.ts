@@ -5,6 +5,8 @@ import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { SenetError } from "../errors.ts";
+import { codeOf, writeError } from "../files/files.node.ts";
+import { replaceFile } from "../files/replace.node.ts";
 import { createRandom } from "../random.ts";
 import { whole } from "./brush.ts";
 import { classNames, drawScene } from "./draw.ts";
@@ -39,9 +41,18 @@ const splits = ["train", "val", "held-back"] as const;
 
 /**
  * Draws the pictures into `folder`. A folder that an earlier call filled is drawn anew.
- * @throws SenetError `data` where the folder holds anything else: nobody's own pictures are overwritten.
+ * @throws SenetError `data` where the folder holds anything else: nobody's own pictures are overwritten; `io`
  */
 export async function writeDemoPictures(folder: string, options: DemoOptions = {}): Promise<DemoPictures> {
+  try {
+    return await writePictures(folder, options);
+  } catch (cause) {
+    if (cause instanceof SenetError || codeOf(cause) === "") throw cause;
+    throw writeError("the demo's pictures cannot be written", folder, cause);
+  }
+}
+
+async function writePictures(folder: string, options: DemoOptions): Promise<DemoPictures> {
   const { trainPerClass = 120, valPerClass = 30, heldBackPerClass = 1, size = 96, seed = 0 } = options;
   await claim(folder);
 
@@ -63,7 +74,8 @@ export async function writeDemoPictures(folder: string, options: DemoOptions = {
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let job = jobs[next++]; job !== undefined; job = jobs[next++]) {
-      await writeFile(job.file, await renderScene(job.name, job.keys, size));
+      // The folders are new: what is there already is not ours.
+      await writeFile(job.file, await renderScene(job.name, job.keys, size), { flag: "wx" });
     }
   };
   await Promise.all(Array.from({ length: 8 }, worker));
@@ -103,8 +115,7 @@ async function claim(folder: string): Promise<void> {
       });
     }
   }
-  await writeFile(
-    join(folder, marker),
+  await replaceFile(join(folder, marker), [
     "The pictures in this folder were drawn by `senet demo`, which may draw them again.\n",
-  );
+  ]);
 }

@@ -3,7 +3,7 @@
 import type { Executable } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
-import { meanSoftmax, rankOf, rowOf, topK } from "./metrics.ts";
+import { hasTopFive, meanSoftmax, rankOf, rowOf, topK } from "./metrics.ts";
 
 /** Pictures with their labels and places in the data set, of which the first `size` count. */
 export interface EvaluationBatch {
@@ -55,14 +55,18 @@ export interface Errors {
   readonly images: number;
   /** Percent of pictures whose label is not the most probable class; NaN without pictures. */
   readonly top1Error: number;
-  /** Percent of pictures whose label is not among the five most probable classes; NaN without pictures. */
-  readonly top5Error: number;
+  /**
+   * Percent of pictures whose label is not among the five most probable classes; NaN without pictures, `null` below six
+   * classes, where it says nothing.
+   */
+  readonly top5Error: number | null;
 }
 
-export function errorsOf(predictions: readonly { readonly rank: number }[]): Errors {
+/** @param classes of the network */
+export function errorsOf(predictions: readonly { readonly rank: number }[], classes: number): Errors {
   const images = predictions.length;
   const errorOf = (k: number) => (100 * predictions.filter(({ rank }) => rank >= k).length) / images;
-  return { images, top1Error: errorOf(1), top5Error: errorOf(5) };
+  return { images, top1Error: errorOf(1), top5Error: hasTopFive(classes) ? errorOf(5) : null };
 }
 
 export interface Evaluation extends Errors {
@@ -83,5 +87,5 @@ export async function evaluate(
   const confusion = new Uint32Array(classes * classes);
   for (const { label, top } of predictions) confusion[label * classes + top[0]!.index]!++;
   const loss = predictions.reduce((sum, prediction) => sum + prediction.loss, 0) / predictions.length;
-  return { ...errorsOf(predictions), loss, confusion, predictions };
+  return { ...errorsOf(predictions, classes), loss, confusion, predictions };
 }

@@ -17,13 +17,36 @@ export interface FolderEvaluation {
   readonly threads?: number;
 }
 
-/** Compiles the model for inference with the weights as they are now, and measures it on every picture. */
-export async function evaluateFolder(options: FolderEvaluation): Promise<Evaluation> {
+export interface Watch {
+  /** Stops after the batch at hand. */
+  readonly signal?: AbortSignal;
+  /** Told after each batch how many pictures were measured. */
+  readonly onProgress?: (done: number) => void;
+}
+
+/**
+ * Compiles the model for inference with the weights as they are now, and measures it on every picture.
+ * @throws the reason of `signal` where that stopped it
+ */
+export async function evaluateFolder(options: FolderEvaluation & Watch): Promise<Evaluation> {
   const network = await compileFor(options);
   try {
-    return await evaluate(predict(network, options.loader.epoch(0)), options.model.classes);
+    return await evaluate(watched(predict(network, options.loader.epoch(0)), options), options.model.classes);
   } finally {
     await network.dispose();
+  }
+}
+
+async function* watched<T>(batches: AsyncIterable<readonly T[]>, { signal, onProgress }: Watch) {
+  let done = 0;
+  signal?.throwIfAborted();
+  for await (const batch of batches) {
+    yield batch;
+    done += batch.length;
+    onProgress?.(done);
+    // Lets a signal (Ctrl-C) reach its handler: an engine may block the event loop for a whole batch.
+    await new Promise((resolve) => setImmediate(resolve));
+    signal?.throwIfAborted();
   }
 }
 

@@ -9,7 +9,8 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { z } from "zod";
 import { SenetError } from "../errors.ts";
-import { ioError } from "../files/files.node.ts";
+import { ioError, writeError } from "../files/files.node.ts";
+import { Lock } from "../files/lock.node.ts";
 
 /** What the numbers depend on; an evaluation goes on only with the same. */
 export type Settings = Readonly<Record<string, string | number>>;
@@ -44,20 +45,33 @@ const lineSchema = z.union([
 export class Journal {
   readonly #path: string;
   readonly #file: number;
+  readonly #lock: Lock;
   /** By network: its settings, and its pictures by name. */
   readonly #networks = new Map<string, { settings: Settings; entries: Map<string, Entry> }>();
   #current: Map<string, Entry> | undefined;
 
   /**
-   * Opens a journal or begins a new one. A last line that was cut short is taken off.
-   * @throws SenetError `io` where it cannot be read or written, `data` where it is no journal or damaged
+   * Opens a journal or begins a new one, for this process alone until `close`. A last line that was cut short is taken
+   * off.
+   * @throws SenetError `io` where it cannot be read or written, `data` where it is no journal or damaged, `usage` where
+   * another evaluation is writing it
    */
   constructor(path: string) {
     this.#path = path;
     try {
       this.#file = openSync(path, "a+");
     } catch (cause) {
-      throw ioError("the journal cannot be opened", path, cause);
+      throw writeError("the journal cannot be opened", path, cause, "another --journal");
+    }
+    try {
+      this.#lock = new Lock(
+        `${path}.lock`,
+        `another evaluation is writing ${path}`,
+        "another --journal, or wait for it",
+      );
+    } catch (error) {
+      closeSync(this.#file);
+      throw error;
     }
     try {
       this.#read();
@@ -150,6 +164,7 @@ export class Journal {
 
   close(): void {
     closeSync(this.#file);
+    this.#lock.release();
   }
 }
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type ErrorCode, SenetError } from "../errors.ts";
 import { type Entry, Journal } from "./journal.node.ts";
@@ -35,6 +35,19 @@ const entries: Entry[] = [
   { picture: "dog/2.jpg", label: 1, rank: 3, predicted: 7 },
   { picture: "dog/3.jpg", failed: "empty (0 bytes)" },
 ];
+
+test("a journal is one evaluation's at a time", (t) => {
+  const path = pathIn(t);
+  opened(path, (journal) => {
+    journal.begin("net", settings);
+    journal.add(entries.slice(0, 1));
+    const before = readFileSync(path, "utf8");
+    refuses(() => new Journal(path), "usage", /another evaluation is writing .*journal\.jsonl/, /process \d+/);
+    assert.equal(readFileSync(path, "utf8"), before);
+  });
+  opened(path, (journal) => assert.equal(journal.begin("net", settings).length, 1));
+  assert.deepEqual(readdirSync(dirname(path)), ["journal.jsonl"]);
+});
 
 test("a journal gives back what was found, network by network, over several runs", (t) => {
   const path = pathIn(t);

@@ -71,7 +71,13 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
       found: `${failures.length} bad pictures, the first ${failures[0]!.picture}: ${failures[0]!.failed}`,
     });
   }
-  return { ...errorsOf(outcomes), outcomes, failures, finished, imagesPerSecond: rate };
+  return {
+    ...errorsOf(outcomes, options.checkpoint.model.classes),
+    outcomes,
+    failures,
+    finished,
+    imagesPerSecond: rate,
+  };
 }
 
 /** The name of a picture within its data, the same on every machine. */

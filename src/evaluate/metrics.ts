@@ -13,6 +13,16 @@ export function rankOf(values: ArrayLike<number>, label: number): number {
   return rank;
 }
 
+/** Fewer classes than this, and five guesses are nearly all there are: nobody speaks of a top-5 error then. */
+const leastForTopFive = 6;
+
+/** Whether the top-5 error of a network of so many classes says anything. */
+export const hasTopFive = (classes: number): boolean => classes >= leastForTopFive;
+
+/** What is said of a top-5 error, or nothing where there is none (`null`). */
+export const topFive = (error: number | null, say: (error: number) => string): string =>
+  error === null ? "" : say(error);
+
 /** One row of `[N,K]`, as a view. */
 export function rowOf({ shape, data }: Tensor, row: number): ArrayLike<number> {
   return data.subarray(row * shape[1]!, (row + 1) * shape[1]!);

@@ -10,10 +10,16 @@ test("errors class by class, without the classes that have no pictures", () => {
     { label: 2, rank: 7 },
     { label: 2, rank: 4 },
   ];
-  assert.deepEqual(errorsByClass(outcomes, ["ant", "bee", "cat"]), [
+  assert.deepEqual(errorsByClass(outcomes, ["ant", "bee", "cat", "dog", "eel", "fox"]), [
     { label: "ant", images: 1, top1Error: 100, top5Error: 100 },
     { label: "cat", images: 4, top1Error: 75, top5Error: 25 },
   ]);
+  const few = errorsByClass(outcomes, ["ant", "bee", "cat", "dog", "eel"]);
+  assert.deepEqual(
+    few.map(({ top5Error }) => top5Error),
+    [null, null],
+    "below six classes it says nothing",
+  );
 });
 
 test("cells with commas, quotes and line breaks are quoted", () => {

@@ -15,7 +15,9 @@ export function errorsByClass(
 ): ClassErrors[] {
   const groups = classes.map((): { rank: number }[] => []);
   for (const { label, rank } of outcomes) groups[label]!.push({ rank });
-  return classes.flatMap((label, i) => (groups[i]!.length === 0 ? [] : [{ label, ...errorsOf(groups[i]!) }]));
+  return classes.flatMap((label, i) =>
+    groups[i]!.length === 0 ? [] : [{ label, ...errorsOf(groups[i]!, classes.length) }],
+  );
 }
 
 /**

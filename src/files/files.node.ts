@@ -1,6 +1,8 @@
 /** Files read and written, and what went wrong in words. */
 
-import { mkdir, readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rmdir } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { SenetError } from "../errors.ts";
 
 const reasons: Readonly<Record<string, string>> = {
@@ -67,6 +69,20 @@ export async function makeFolder(path: string, another?: string): Promise<void> 
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
-    throw writeError("the folder cannot be made", path, cause, another);
+    throw writeError("the folder cannot be made", path, await reasonOf(path, cause), another);
+  }
+}
+
+/** Of a read-only file system `mkdir` says that a folder is missing, when it is to make those above it too. */
+async function reasonOf(path: string, cause: unknown): Promise<unknown> {
+  if (codeOf(cause) !== "ENOENT") return cause;
+  let highest = resolve(path);
+  while (!existsSync(dirname(highest))) highest = dirname(highest);
+  try {
+    await mkdir(highest);
+    await rmdir(highest);
+    return cause;
+  } catch (plainly) {
+    return plainly;
   }
 }

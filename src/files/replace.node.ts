@@ -54,7 +54,7 @@ async function isOfSystem(path: string): Promise<boolean> {
 
 async function replace(path: string, chunks: readonly (Uint8Array | string)[], mode?: number): Promise<void> {
   const folder = dirname(path);
-  const aside = join(folder, asideName());
+  const aside = asideIn(folder);
   // O_EXCL: a file of our own, not one (or a link) that somebody has put there.
   const file = await open(aside, "wx", mode === undefined ? 0o666 : 0o600);
   try {
@@ -102,7 +102,9 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 const host = self.host.replace(/[^\w.]/g, "_");
-const asideName = () => `senet-${host}-${self.pid}-${randomBytes(6).toString("hex")}.partial`;
+/** A name of this process alone, which `removeLeftovers` knows. */
+export const asideIn = (folder: string): string =>
+  join(folder, `senet-${host}-${self.pid}-${randomBytes(6).toString("hex")}.partial`);
 const asidePattern = /^senet-(.+)-(\d+)-[0-9a-f]{12}\.partial$/;
 
 /** Takes away what writers that were killed have left in a folder; those at work are not disturbed. */

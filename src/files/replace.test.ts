@@ -166,6 +166,28 @@ test("every fault has its words and a hint that fits", async (t) => {
   assert.deepEqual(readdirSync(folder).sort(), ["file", "folder"]);
 });
 
+const canMount = spawnSync("unshare", ["-rm", "mount", "-t", "tmpfs", "none", tmpdir()]).status === 0;
+
+test("a read-only file system is called so", { skip: canMount ? false : "nothing can be mounted here" }, (t) => {
+  const folder = folderOf(t);
+  const code = `
+    import { makeFolder } from ${JSON.stringify(new URL("./files.node.js", import.meta.url).href)};
+    import { replaceFile } from ${JSON.stringify(new URL("./replace.node.js", import.meta.url).href)};
+    for (const act of [() => makeFolder("ro/a/b"), () => makeFolder("ro/a"), () => replaceFile("ro/file", ["x"])]) {
+      await act().catch((error) => console.log(error.code, error.message));
+    }`;
+  const script = 'mkdir ro && mount -t tmpfs -o ro none ro && exec "$0" --input-type=module -e "$1"';
+  const ran = spawnSync("unshare", ["-rm", "bash", "-c", script, process.execPath, code], {
+    cwd: folder,
+    encoding: "utf8",
+  });
+  assert.equal(
+    ran.stdout.match(/^io ro\/.*\n +found: +the file system is read-only\n +try: +another/gm)?.length,
+    3,
+    ran.stdout,
+  );
+});
+
 test("what killed writers left goes, what others may still need stays", async (t) => {
   const folder = folderOf(t);
   const host = hostname().replace(/[^\w.]/g, "_");

@@ -50,7 +50,8 @@ export interface ReportData {
   readonly multiplyAdds: number;
   /** Percent, over `validationImages` pictures, by the weights that are kept. */
   readonly top1Error: number;
-  readonly top5Error: number;
+  /** `null` below six classes. */
+  readonly top5Error: number | null;
   readonly trainImages: number;
   readonly validationImages: number;
   /** Of the whole training. */

@@ -3,6 +3,7 @@
  * there is no script, and its content policy forbids it to load anything.
  */
 
+import { dusted } from "../text.ts";
 import { confusionMatrix } from "./confusion.ts";
 import { curves } from "./curves.ts";
 import type { ReportData } from "./data.ts";
@@ -61,10 +62,14 @@ ${content(data)}
 `.text;
 }
 
+/** A tile of an error in percent. */
+const accuracy = (name: string, error: number) =>
+  [`${name} accuracy`, percent(1 - error / 100, 2), `error ${percent(error / 100, 2)}`] as const;
+
 function summary(data: ReportData): Markup {
   const tiles: readonly (readonly [name: string, value: string, detail: string])[] = [
-    ["Top-1 accuracy", percent(1 - data.top1Error / 100, 2), `error ${percent(data.top1Error / 100, 2)}`],
-    ["Top-5 accuracy", percent(1 - data.top5Error / 100, 2), `error ${percent(data.top5Error / 100, 2)}`],
+    accuracy("Top-1", data.top1Error),
+    ...(data.top5Error === null ? [] : [accuracy("Top-5", data.top5Error)]),
     ["Training time", duration(data.seconds), `${data.epochs.length} epochs`],
     ["Parameters", short(data.parameters), count(data.parameters)],
     ["Multiply-adds", short(data.multiplyAdds), "for one picture"],
@@ -82,8 +87,11 @@ ${tiles.map(([name, value, detail]) => html`<div><dt>${name}</dt><dd>${value}</d
 <dl class="facts">${facts.map(({ name, value }) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}<dt>Command</dt><dd><pre>${data.command}</pre></dd></dl>`;
 }
 
+const withoutDust = (_: string, value: unknown): unknown => (typeof value === "number" ? dusted(value) : value);
+
 function configuration({ configuration: config }: ReportData): Markup {
-  const show = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "–"));
+  const show = (value: unknown): string =>
+    typeof value === "string" ? value : (JSON.stringify(value, withoutDust) ?? "–");
   return html`<dl class="facts">${Object.entries(config).map(
     ([name, value]) => html`<dt><code>${name}</code></dt><dd>${show(value)}</dd>\n`,
   )}</dl>`;

@@ -11,7 +11,7 @@ import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { selectExecutor } from "../executors/select.node.ts";
 import { readBytes } from "../files/files.node.ts";
 import { graphCost } from "../ir/cost.ts";
-import { bestFile, openRun } from "../train/run.node.ts";
+import { bestFile, openRun } from "../train/out.node.ts";
 import { decodeCheckpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph } from "../zoo/index.ts";
 import type { ReportData, ReportSample } from "./data.ts";

@@ -41,19 +41,42 @@ export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
 /**
  * A config with the defaults filled in.
+ * @param nameOf what the user calls a key: the flag that was typed, or the key itself
  * @throws SenetError `usage`, with every fault and, for unknown keys, the nearest known ones
  */
-export function trainingConfig(given: unknown, where = "training options"): TrainingConfig {
+export function trainingConfig(
+  given: unknown,
+  where = "training options",
+  nameOf: (key: string) => string = (key) => key,
+): TrainingConfig {
   const result = trainingConfigSchema.safeParse(given);
   if (result.success) return result.data;
   const known = Object.keys(trainingConfigSchema.shape);
-  const faults = result.error.issues.flatMap((issue) =>
-    issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => `"${key}" is unknown (nearest: ${nearestNames(key, known).join(", ")})`)
-      : [`${issue.path.join(".")}: ${issue.message}`],
-  );
+  const faults = result.error.issues.flatMap((issue) => {
+    if (issue.code === "unrecognized_keys") {
+      return issue.keys.map((key) => `"${key}" is unknown (nearest: ${nearestNames(key, known).join(", ")})`);
+    }
+    const [key = "", ...within] = issue.path.map(String);
+    if (key === "") return [`expected an object, found ${shown(given)}`];
+    const value = issue.path.reduce<unknown>((from, step) => (from as Record<PropertyKey, unknown>)?.[step], given);
+    return [`${[nameOf(key), ...within].join(".")}: expected ${expectedBy(issue)}, found ${shown(value)}`];
+  });
   throw new SenetError("usage", "cannot be used", { where, found: faults });
 }
+
+/** What a value was to be, in words. */
+function expectedBy(issue: z.core.$ZodIssue): string {
+  const kinds: Readonly<Record<string, string>> = {
+    ...{ int: "a whole number", number: "a number", boolean: "true or false", string: "a text", array: "a list" },
+  };
+  if (issue.code === "too_small") return `${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}`;
+  if (issue.code === "too_big") return `${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}`;
+  if (issue.code === "invalid_value") return issue.values.join(" or ");
+  if (issue.code === "invalid_type") return kinds[issue.expected] ?? issue.expected;
+  return issue.message;
+}
+
+const shown = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80);
 
 /** The rate that is used: the given one, or 0.1 for each 256 pictures of a batch. */
 export const learningRateOf = ({ learningRate, batchSize }: TrainingConfig): number =>

@@ -5,6 +5,9 @@ import { type Graph, isTrainable, type Value } from "../ir/graph.ts";
 import { removeDead } from "../passes/remove-dead.ts";
 import { allFinite, type Tensor } from "../tensor.ts";
 
+/** What to try where numbers grew without bound. */
+export const divergedHint = "a lower learning rate (--lr), or a longer warm-up (--warmup-epochs), in another --out";
+
 /**
  * Names the first input, weight or operation, in the order of the graph, that holds a value that is not finite.
  *

@@ -25,17 +25,31 @@ class FakeRun {
   readonly #errors: readonly number[];
   readonly #stopAt: number | undefined;
   readonly #validationLoss: number;
+  readonly #saveEverySeconds: number;
+  readonly #stopInValidation: number | undefined;
 
   constructor({
     weight = 1,
     errors = [30, 10, 20],
     stopAt,
     validationLoss = 0.5,
-  }: { weight?: number; errors?: readonly number[]; stopAt?: number; validationLoss?: number } = {}) {
+    saveEverySeconds = 900,
+    stopInValidation,
+  }: {
+    weight?: number;
+    errors?: readonly number[];
+    stopAt?: number;
+    validationLoss?: number;
+    saveEverySeconds?: number;
+    /** The epoch whose validation is stopped. */
+    stopInValidation?: number;
+  } = {}) {
     this.weight = weight;
     this.#errors = errors;
     this.#stopAt = stopAt;
     this.#validationLoss = validationLoss;
+    this.#saveEverySeconds = saveEverySeconds;
+    this.#stopInValidation = stopInValidation;
   }
 
   options(): LoopOptions {
@@ -51,7 +65,11 @@ class FakeRun {
         },
       },
       batches: (epoch, start) => this.#batches(epoch, start),
-      evaluate: async () => this.#evaluation(),
+      evaluate: async () => {
+        if (this.epochs.length === this.#stopInValidation) this.#interrupt.abort();
+        return this.#interrupt.signal.aborted ? undefined : this.#evaluation();
+      },
+      saveEverySeconds: this.#saveEverySeconds,
       onStep: (progress) => {
         this.progress.push(progress);
         if (this.progress.length === this.#stopAt) this.#interrupt.abort();
@@ -84,15 +102,18 @@ function timeless(state: TrainingState): TrainingState {
   return { ...state, history, sums: { ...state.sums, seconds: 0, waitSeconds: 0 } };
 }
 
-test("a run goes through its epochs, saves after each, and knows its best", async () => {
+test("a run goes through its epochs, saves before and after each validation, and knows its best", async () => {
   const run = new FakeRun();
   const state = await trainingLoop(run.options());
   assert.equal(run.rates.length, 12);
   assert.deepEqual(
     run.saved.map(({ state, isBest }) => [state.epoch, state.step, isBest]),
     [
+      [0, 4, false],
       [1, 0, true],
+      [1, 4, false],
       [2, 0, true],
+      [2, 4, false],
       [3, 0, false],
     ],
   );
@@ -118,7 +139,7 @@ test("an equal error is not better: the first of two equal epochs stays the best
   const run = new FakeRun({ errors: [10, 10, 10] });
   await trainingLoop(run.options());
   assert.deepEqual(
-    run.saved.map(({ isBest }) => isBest),
+    run.saved.filter(({ state }) => state.step === 0).map(({ isBest }) => isBest),
     [true, false, false],
   );
 });
@@ -163,7 +184,7 @@ test("the rate is the schedule's at each step of the whole run", async () => {
 test("a run stopped at any step, saved and resumed, ends as one that was not", async () => {
   const whole = new FakeRun();
   const expected = await trainingLoop(whole.options());
-  for (let stopAt = 1; stopAt <= 11; stopAt++) {
+  for (let stopAt = 1; stopAt <= 12; stopAt++) {
     const first = new FakeRun({ stopAt });
     const stopped = await trainingLoop(first.options());
     const { state, weight } = first.saved.at(-1)!;
@@ -181,9 +202,41 @@ test("a run stopped at any step, saved and resumed, ends as one that was not", a
   }
 });
 
-test("stopped at its last step, a run is finished", async () => {
-  const run = new FakeRun({ stopAt: 12 });
-  assert.equal((await trainingLoop(run.options())).epoch, 3);
+test("stopped while it validates, a run has saved the steps before, and validates again when it goes on", async () => {
+  const whole = new FakeRun();
+  const expected = await trainingLoop(whole.options());
+  for (const stopInValidation of [0, 1, 2]) {
+    const first = new FakeRun({ stopInValidation });
+    const stopped = await trainingLoop(first.options());
+    assert.deepEqual([stopped.epoch, stopped.step], [stopInValidation, stepsPerEpoch]);
+    assert.deepEqual(first.saved.at(-1)!.state, stopped);
+    const errors = [30, 10, 20].slice(stopInValidation);
+    const second = new FakeRun({ weight: first.weight, errors });
+    assert.deepEqual(timeless(await trainingLoop(second.options(), stopped)), timeless(expected));
+    assert.equal(second.weight, whole.weight);
+    assert.deepEqual(second.saved[0]!.state.step, 0, "what was saved is not saved once more");
+    const best = [...first.saved, ...second.saved].filter(({ isBest }) => isBest).at(-1)!;
+    assert.equal(best.state.epoch, 2);
+  }
+});
+
+test("a long epoch is saved now and then, and goes on from there as if nothing had been", async () => {
+  const whole = new FakeRun();
+  const expected = await trainingLoop(whole.options());
+  const often = new FakeRun({ saveEverySeconds: 0 });
+  assert.deepEqual(timeless(await trainingLoop(often.options())), timeless(expected));
+  assert.deepEqual(
+    often.saved.slice(0, 5).map(({ state }) => [state.epoch, state.step]),
+    [
+      [0, 1],
+      [0, 2],
+      [0, 3],
+      [0, 4],
+      [1, 0],
+    ],
+  );
+  const { state, weight } = often.saved[1]!;
+  assert.deepEqual(timeless(await trainingLoop(new FakeRun({ weight }).options(), state)), timeless(expected));
 });
 
 test("a run that was finished does nothing more", async () => {
@@ -208,18 +261,25 @@ test("a failure leaves what was saved before as the last word", async () => {
   await assert.rejects(trainingLoop(failing, initialState), /not a finite number/);
   assert.deepEqual(
     run.saved.map(({ state }) => [state.epoch, state.step]),
-    [[1, 0]],
+    [
+      [0, 4],
+      [1, 0],
+    ],
   );
 });
 
-test("a validation loss that is no number stops the run before it is saved", async () => {
+test("a validation loss that is no number stops the run, and is not saved", async () => {
   const run = new FakeRun({ validationLoss: Number.NaN });
   await assert.rejects(trainingLoop(run.options()), (error) => {
     assert.ok(error instanceof SenetError && error.code === "training");
     assert.match(error.message, /^epoch 1, after its last step: the validation loss is not a finite number/);
+    assert.match(error.message, /try: .*--lr.*--warmup-epochs/);
     return true;
   });
-  assert.equal(run.saved.length, 0);
+  assert.deepEqual(
+    run.saved.map(({ state }) => [state.epoch, state.step, state.history.length]),
+    [[0, 4, 0]],
+  );
 });
 
 test("a state beyond its epoch is refused before anything is done", async () => {

@@ -4,6 +4,7 @@ import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
+import { divergedHint } from "./diagnose.ts";
 import { learningRateAt } from "./schedule.ts";
 import { type EpochMetrics, initialState, noSums, type TrainingState } from "./state.ts";
 import type { TrainingStep } from "./step.ts";
@@ -31,17 +32,21 @@ export interface LoopOptions {
   readonly stepsPerEpoch: number;
   /** The batches of an epoch from one of its steps on; a pure function of the two. */
   readonly batches: (epoch: number, start: number) => AsyncIterable<TrainingBatch>;
-  readonly evaluate: () => Promise<Evaluation>;
+  /** `undefined` where `signal` stopped it. */
+  readonly evaluate: () => Promise<Evaluation | undefined>;
   readonly onStep: (progress: Progress) => void;
   /** Called once an epoch, after it has been saved. */
   readonly onEpoch: (metrics: EpochMetrics, isBest: boolean) => void;
-  /** Saves; called after every epoch, and once when interrupted. */
+  /** Saves; called before and after every validation, now and then within a long epoch, and when interrupted. */
   readonly save: (state: TrainingState, isBest: boolean) => Promise<void>;
+  /** How much of an epoch may be lost when the process is killed; default: a quarter of an hour. */
+  readonly saveEverySeconds?: number;
   readonly signal: AbortSignal;
 }
 
 /**
- * Trains from `state` to the last epoch, or until `signal`; gives the state reached, which has been saved.
+ * Trains from `state` to the last epoch, or until `signal`; gives the state reached, which has been saved. A run that
+ * is stopped while it validates, or is killed then, validates again when it goes on.
  * @throws SenetError `weights` where `state` is beyond its epoch
  */
 export async function trainingLoop(options: LoopOptions, state: TrainingState = initialState): Promise<TrainingState> {
@@ -49,16 +54,15 @@ export async function trainingLoop(options: LoopOptions, state: TrainingState = 
     throw new SenetError("weights", "the state of the run cannot be", {
       expected: `at most ${options.stepsPerEpoch} steps of an epoch`,
       found: `${state.step} steps that are done`,
-      hint: "start anew, with --weights of what was trained",
     });
   }
   while (state.epoch < options.config.epochs) {
+    const before = state.step;
     state = await trainEpoch(options, state);
-    if (state.step < options.stepsPerEpoch) {
-      await options.save(state, false);
-      return state;
-    }
-    state = await finishEpoch(options, state);
+    if (state.step > before) await options.save(state, false);
+    const finished = options.signal.aborted ? undefined : await finishEpoch(options, state);
+    if (finished === undefined) return state;
+    state = finished;
   }
   return state;
 }
@@ -69,6 +73,7 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
   let { step, sums } = state;
   if (signal.aborted || step === stepsPerEpoch) return state;
   let mark = performance.now();
+  let saved = mark;
   for await (const { images, labels } of options.batches(state.epoch, step)) {
     const arrived = performance.now();
     const learningRate = rateAt(options, state.epoch, step);
@@ -99,19 +104,26 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
     // Lets a signal (Ctrl-C) reach its handler: an engine may block the event loop for a whole step.
     await new Promise((resolve) => setImmediate(resolve));
     if (signal.aborted) break;
+    if (step < stepsPerEpoch && mark - saved >= 1000 * (options.saveEverySeconds ?? 900)) {
+      await options.save({ ...state, step, sums }, false);
+      mark = performance.now();
+      saved = mark;
+    }
   }
   return { ...state, step, sums };
 }
 
-async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState> {
+/** `undefined` where the validation was stopped. */
+async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState | undefined> {
   const { sums } = state;
   const evaluation = await options.evaluate();
+  if (evaluation === undefined) return undefined;
   if (!Number.isFinite(evaluation.loss)) {
     // A checkpoint with it could not be read back, and weights that give no number are nobody's best.
     throw new SenetError("training", "the validation loss is not a finite number", {
       where: `epoch ${state.epoch + 1}, after its last step`,
       found: `${evaluation.loss}, with a training loss of ${sums.loss / sums.images}`,
-      hint: "a lower learning rate, or a longer warm-up",
+      hint: divergedHint,
     });
   }
   const metrics: EpochMetrics = {

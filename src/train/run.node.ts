@@ -4,8 +4,9 @@
  */
 
 import { existsSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { PictureFolder } from "../data/dataset.ts";
+import { quote } from "../data/classes.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
 import { pictureMemory } from "../data/picture-memory.node.ts";
 import { openTrainingFolders } from "../data/split.node.ts";
@@ -13,18 +14,16 @@ import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { type Precision, selectExecutor } from "../executors/select.node.ts";
-import { makeFolder, readBytes } from "../files/files.node.ts";
-import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
+import { replaceFile } from "../files/replace.node.ts";
 import { standardTraining } from "../images/augment.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
-import type { Tensor } from "../tensor.ts";
-import { dusted, jsonText, listed } from "../text.ts";
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { initialWeights } from "../weights/init.ts";
 import { lossGraph, model } from "../zoo/index.ts";
-import { type TrainingConfig, trainingConfig } from "./config.ts";
+import type { TrainingConfig } from "./config.ts";
+import { changesBetween, type Fingerprint, fingerprintOf } from "./fingerprint.node.ts";
 import { type Progress, trainingLoop } from "./loop.ts";
-import { type EpochMetrics, initialState, type TrainingState, trainingStateSchema } from "./state.ts";
+import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
+import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
 import { TrainingStep } from "./step.ts";
 
 export interface RunOptions {
@@ -35,6 +34,8 @@ export interface RunOptions {
   readonly config: TrainingConfig;
   /** Go on from `last.safetensors` in `out`. */
   readonly resume: boolean;
+  /** Go on also with other pictures of the same classes than the run had. */
+  readonly acceptChanges?: boolean;
   /** Start anew even where `out` holds an earlier run; its files are replaced one by one. */
   readonly fresh?: boolean;
   readonly executor?: string;
@@ -56,7 +57,13 @@ export interface RunOptions {
   readonly onStart: (facts: RunFacts) => void;
   readonly onStep: (progress: Progress) => void;
   readonly onEpoch: (metrics: EpochMetrics, isBest: boolean) => void;
+  readonly onPhase?: (phase: Phase) => void;
+  /** Pictures validated so far, of all. */
+  readonly onValidation?: (done: number, total: number) => void;
 }
+
+/** What a run is doing. What was done before `validating` is saved; `saving` is best not interrupted. */
+export type Phase = "starting" | "training" | "saving" | "validating";
 
 export interface RunFacts {
   readonly executor: string;
@@ -66,6 +73,10 @@ export interface RunFacts {
   readonly validationImages: number;
   readonly parameters: number;
   readonly startEpoch: number;
+  /** Steps of that epoch that were done before. */
+  readonly startStep: number;
+  readonly stepsPerEpoch: number;
+  readonly batchSize: number;
 }
 
 export interface RunResult {
@@ -75,15 +86,34 @@ export interface RunResult {
   readonly failures: readonly Failure[];
 }
 
-export const bestFile = (out: string): string => join(out, "best.safetensors");
-export const lastFile = (out: string): string => join(out, "last.safetensors");
-
 /**
  * Trains from the start, or from where the run in `out` stopped.
  * @throws SenetError `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
  */
 export async function trainRun(options: RunOptions): Promise<RunResult> {
-  const { config, out, signal } = options;
+  const { config, out } = options;
+  if (options.resume && !existsSync(lastFile(out))) await readRun(out); // says that there is none
+  const isNew = !existsSync(out);
+  const lock = await claimFolder(out);
+  try {
+    const earlier = await earlierRun(options);
+    if (earlier !== undefined) {
+      // A run that was killed in between has saved its state, and not its metrics.
+      await writeMetrics(out, earlier.run.state.history);
+      if (earlier.run.state.epoch >= config.epochs) return { state: earlier.run.state, finished: true, failures: [] };
+    }
+    return await trainFrom(options, earlier);
+  } finally {
+    lock.release();
+    // A run that could not begin leaves no folder behind; one that has begun left files in it.
+    if (isNew) await rmdir(out).catch(() => {});
+  }
+}
+
+type Earlier = Awaited<ReturnType<typeof readRun>>;
+
+async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Promise<RunResult> {
+  const { config, out, signal, onPhase = () => {} } = options;
   const { train, val, remarks } = openTrainingFolders(options.data);
   for (const remark of remarks) options.say?.(remark);
   const stepsPerEpoch = Math.floor(train.samples.length / config.batchSize);
@@ -103,7 +133,10 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
     precision: options.precision,
     ...(options.say === undefined ? {} : { say: options.say }),
   });
-  const earlier = await openOut(options, train);
+  const data = fingerprintOf(train, val);
+  const start = earlier === undefined ? initialState : startFrom(earlier, options, train.classes, data, stepsPerEpoch);
+  // Also where it was made longer.
+  await replaceFile(join(out, "config.json"), [`${JSON.stringify(config, null, 2)}\n`]);
   const weights = earlier?.weights ?? initialWeights(graph, config.seed);
 
   const step = await TrainingStep.create(
@@ -119,7 +152,7 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       recompute: options.recompute === true,
       ...threadsOf(options),
     },
-    earlier?.velocities,
+    earlier?.run.velocities,
   );
   const preprocessing = preprocessingOf(config);
   const loading = {
@@ -148,26 +181,44 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
   });
 
   const parameters = [...step.sgd.velocities.values()].reduce((sum, { data }) => sum + data.length, 0);
-  const startEpoch = earlier?.state.epoch ?? 0;
-  const facts = { executor: executor.name, reason, classes: train.classes.length, parameters, startEpoch };
-  options.onStart({ ...facts, trainImages: train.samples.length, validationImages: val.samples.length });
+  options.onStart({
+    executor: executor.name,
+    reason,
+    classes: train.classes.length,
+    trainImages: train.samples.length,
+    validationImages: val.samples.length,
+    parameters,
+    startEpoch: start.epoch,
+    startStep: start.step,
+    stepsPerEpoch,
+    batchSize: config.batchSize,
+  });
 
   const checkpoint = { model: network, labels: train.classes, preprocessing, weights };
   const save = async (state: TrainingState, isBest: boolean): Promise<void> => {
+    onPhase("saving");
     await step.synchronise();
-    // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
-    if (isBest) await replaceFile(bestFile(out), encodeCheckpoint(checkpoint));
-    const run = { config, state, velocities: step.sgd.velocities };
-    await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
-    await writeMetrics(out, state.history);
+    await saveRun(out, checkpoint, { config, state, data, velocities: step.sgd.velocities }, isBest);
+    onPhase("training");
   };
-  const evaluateNow = async (): Promise<Evaluation> => {
+  const evaluateNow = async (): Promise<Evaluation | undefined> => {
+    onPhase("validating");
     await step.synchronise();
     const subject = { model: network, weights, loader: valLoader, imageSize: config.imageSize };
-    return evaluateFolder({ executor, ...subject, ...threadsOf(options) });
+    const total = val.samples.length;
+    const onProgress = (done: number) => options.onValidation?.(done, total);
+    try {
+      const evaluation = await evaluateFolder({ executor, ...subject, ...threadsOf(options), signal, onProgress });
+      onPhase("saving");
+      return evaluation;
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) return undefined;
+      throw error;
+    }
   };
 
   try {
+    onPhase("training");
     const state = await trainingLoop(
       {
         config,
@@ -180,7 +231,7 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
         save,
         signal,
       },
-      earlier?.state ?? initialState,
+      start,
     );
     const failures = [...trainLoader.failures, ...valLoader.failures];
     return { state, finished: state.epoch >= config.epochs, failures };
@@ -201,13 +252,8 @@ export function preprocessingOf(config: TrainingConfig): Preprocessing {
   };
 }
 
-type Earlier = Pick<Checkpoint, "weights"> & {
-  readonly velocities: ReadonlyMap<string, Tensor>;
-  readonly state: TrainingState;
-};
-
-/** Prepares the out folder: an empty place for a new run, or the state of the one to go on with. */
-async function openOut({ out, resume, fresh, config }: RunOptions, train: PictureFolder): Promise<Earlier | undefined> {
+/** The run to go on with; `undefined` for a new one. @throws SenetError `usage` where `out` has one that is not wanted */
+async function earlierRun({ out, resume, fresh, config }: RunOptions): Promise<Earlier | undefined> {
   if (!resume) {
     if (existsSync(lastFile(out)) && fresh !== true) {
       throw new SenetError("usage", "there is a run in this folder already", {
@@ -215,66 +261,60 @@ async function openOut({ out, resume, fresh, config }: RunOptions, train: Pictur
         hint: "--resume to go on with it, or another --out",
       });
     }
-    await makeFolder(out);
-    await removeLeftovers(out);
-    await replaceFile(join(out, "config.json"), [`${JSON.stringify(config, null, 2)}\n`]);
     return undefined;
   }
-  const { model: saved, labels, weights, run } = await openLast(out);
-  await removeLeftovers(out);
-  if (labels.join("\0") !== train.classes.join("\0")) {
-    throw new SenetError("weights", "the run was trained on other classes", {
-      where: lastFile(out),
-      expected: listed(labels),
-      found: listed(train.classes),
-    });
-  }
-  if (saved.name !== config.model) {
+  const earlier = await readRun(out);
+  if (earlier.model.name !== config.model) {
     throw new SenetError("weights", "the run is of another model", {
       where: lastFile(out),
       expected: config.model,
-      found: saved.name,
+      found: earlier.model.name,
     });
   }
-  return { weights, velocities: run.velocities, state: run.state };
+  return earlier;
 }
 
-async function openLast(out: string) {
-  const path = lastFile(out);
-  if (!existsSync(path)) {
-    throw new SenetError("usage", "there is nothing to resume", {
-      where: path,
-      hint: "start the run without --resume",
+/**
+ * Where an earlier run goes on, with the pictures as they are now.
+ * @throws SenetError `usage` where they are not those it was trained on, `weights` where no run can be in its state
+ */
+function startFrom(
+  { labels, run }: Earlier,
+  { out, data: folder, say = () => {}, acceptChanges = false }: RunOptions,
+  classes: readonly string[],
+  data: Fingerprint,
+  stepsPerEpoch: number,
+): TrainingState {
+  if (labels.join("\0") !== classes.join("\0")) {
+    const missing = labels.filter((name) => !classes.includes(name));
+    const more = classes.filter((name) => !labels.includes(name));
+    throw new SenetError("weights", "the run was trained on other classes", {
+      where: lastFile(out),
+      expected: `${labels.length} classes${missing.length === 0 ? "" : `, with ${quote(missing)}`}`,
+      found: `${classes.length}${more.length === 0 ? "" : `, with ${quote(more)}`} in ${folder}`,
+      hint: "the data folder as it was, or a new run in another --out",
     });
   }
-  const checkpoint = decodeCheckpoint(await readBytes(path), path);
-  if (checkpoint.run === undefined)
-    throw new SenetError("weights", "the file holds weights, not a run", { where: path });
-  const state = trainingStateSchema.safeParse(checkpoint.run.state);
-  if (!state.success) {
-    throw new SenetError("weights", "the state of the run cannot be used", {
-      where: path,
-      found: state.error.message.split("\n"),
+  const changes = run.data === undefined ? [] : changesBetween(run.data, data, classes);
+  const isBeyond = run.state.step > stepsPerEpoch;
+  if (isBeyond && changes.length === 0) {
+    changes.push(`an epoch of ${stepsPerEpoch} steps, of which the run has done ${run.state.step}`);
+    if (run.data !== undefined) {
+      throw new SenetError("weights", "the state of the run cannot be used", {
+        where: lastFile(out),
+        found: changes.join("; "),
+      });
+    }
+  }
+  if (changes.length > 0 && !acceptChanges) {
+    throw new SenetError("usage", "the pictures are not those that the run was trained on", {
+      where: folder,
+      found: changes.join("; "),
+      hint: "the data folder as it was; or --accept-changes, to go on with the pictures that are there now",
     });
   }
-  const config = trainingConfig(checkpoint.run.config, path);
-  return { ...checkpoint, run: { config, state: state.data, velocities: checkpoint.run.velocities } };
-}
-
-/** What a run in `out` was told to do and how far it came. @throws SenetError `usage` or `weights` where there is none */
-export async function openRun(out: string): Promise<{ config: TrainingConfig; state: TrainingState }> {
-  const { config, state } = (await openLast(out)).run;
-  return { config, state };
-}
-
-async function writeMetrics(out: string, history: readonly EpochMetrics[]): Promise<void> {
-  const first = history[0];
-  if (first === undefined) return;
-  const columns = Object.keys(first) as (keyof EpochMetrics)[];
-  const csv = [columns.join(","), ...history.map((row) => columns.map((column) => dusted(row[column])).join(","))];
-  await replaceFile(join(out, "metrics.csv"), [`${csv.join("\n")}\n`]);
-  await replaceFile(
-    join(out, "metrics.jsonl"),
-    history.map((row) => `${jsonText(row)}\n`),
-  );
+  for (const change of changes) say(`changed since the run was saved: ${change}`);
+  if (run.data === undefined)
+    say("the run was saved without a list of its pictures: whether they are the same is not known");
+  return isBeyond ? { ...run.state, step: stepsPerEpoch } : run.state;
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { initialState, noSums, type TrainingState, trainingStateSchema } from "./state.ts";
+import { impossible, initialState, noSums, type TrainingState, trainingStateSchema } from "./state.ts";
 
 const epoch = {
   ...{ epoch: 0, learningRate: 0.1, trainLoss: 2, trainTop1Error: 90, validationLoss: 2.5, validationTop1Error: 80 },
@@ -43,7 +43,18 @@ test("states that cannot be are refused", () => {
     { history: [{ ...epoch, validationTop1Error: -5 }] },
     { history: [{ ...epoch, epoch: -1 }] },
     { history: [epoch, epoch] },
+    { history: [{ ...epoch, epoch: 1 }] },
+    { sums: noSums },
+    { step: 0 },
   ]) {
     assert.ok(!isSound(changes), JSON.stringify(changes));
   }
+});
+
+test("a state beyond its run's last epoch is told", () => {
+  assert.equal(impossible(state, 2), undefined);
+  assert.equal(impossible({ ...state, step: 0 }, 1), undefined);
+  assert.match(impossible(state, 1) ?? "", /step 3 after the last epoch/);
+  assert.match(impossible({ ...state, epoch: 5 }, 2) ?? "", /epoch 6 of 2/);
+  assert.ok(isSound({ history: [{ ...epoch, validationTop5Error: null }] }), "of five classes or fewer");
 });

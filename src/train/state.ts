@@ -16,7 +16,8 @@ const epochMetricsSchema = z.strictObject({
   trainTop1Error: percent,
   validationLoss: number,
   validationTop1Error: percent,
-  validationTop5Error: percent,
+  /** `null` below six classes. */
+  validationTop5Error: percent.nullable(),
   seconds: positive,
   imagesPerSecond: positive,
   /** Part of the training time in which the step waited for pictures. */
@@ -35,19 +36,27 @@ export const trainingStateSchema = z
   .strictObject({
     /** The epoch under way, from 0. */
     epoch: count,
-    /** Steps of it that are done. */
+    /** Steps of it that are done; where that is all of them, its validation is not done. */
     step: count,
     sums: epochSumsSchema,
     /** Lowest top-1 error so far; `null` before the first evaluation. */
     bestTop1Error: percent.nullable(),
     history: z.array(epochMetricsSchema),
   })
+  .refine(({ history }) => history.every(({ epoch }, i) => epoch === i), "the epochs of the history in order")
+  .refine(({ step, sums }) => (step === 0 ? sums.images === 0 : sums.images >= step), "pictures in each step")
   .refine(({ epoch, history }) => epoch === history.length, "a row of the history for each epoch before this one")
   .refine(
     ({ epoch, bestTop1Error }) => (epoch === 0) === (bestTop1Error === null),
     "a lowest error after the first epoch",
   );
 export type TrainingState = z.infer<typeof trainingStateSchema>;
+
+/** Why no run of so many epochs can be in this state; `undefined` where one can. */
+export function impossible({ epoch, step }: TrainingState, epochs: number): string | undefined {
+  if (epoch > epochs) return `epoch ${epoch + 1} of ${epochs}`;
+  return epoch === epochs && step > 0 ? `step ${step} after the last epoch` : undefined;
+}
 
 export const noSums: EpochSums = { loss: 0, correct: 0, images: 0, seconds: 0, waitSeconds: 0 };
 export const initialState: TrainingState = { epoch: 0, step: 0, sums: noSums, bestTop1Error: null, history: [] };

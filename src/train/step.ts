@@ -8,7 +8,7 @@ import type { Graph, Type } from "../ir/graph.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor } from "../tensor.ts";
 import { dropoutRates, inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
-import { firstNonFinite } from "./diagnose.ts";
+import { divergedHint, firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
 import { Sgd, type SgdConfig } from "./sgd.ts";
 import { labelsOf, targetsOf } from "./targets.ts";
@@ -123,7 +123,7 @@ export class TrainingStep {
         ...(where === undefined ? {} : { where }),
         expected: "finite numbers everywhere",
         found: `loss ${loss}; the first that is not finite: ${culprit}`,
-        hint: "a lower learning rate, or a longer warm-up",
+        hint: divergedHint,
       });
     }
     return { loss, correct: countCorrect(outputs.get("logits")!, labelsOf(target), 1), optimiserMilliseconds };

@@ -30,6 +30,8 @@ export interface Checkpoint {
 export interface RunState {
   readonly config: unknown;
   readonly state: unknown;
+  /** By which pictures it was trained on can be recognised; files from before this was kept have none. */
+  readonly data?: unknown;
   readonly velocities: ReadonlyMap<string, Tensor>;
 }
 
@@ -132,6 +134,7 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
   if (run !== undefined) {
     metadata.set("config", JSON.stringify(run.config));
     metadata.set("state", JSON.stringify(run.state));
+    if (run.data !== undefined) metadata.set("data", JSON.stringify(run.data));
     for (const [name, velocity] of run.velocities) tensors.set(velocityPrefix + name, velocity);
   }
   return encodeSafetensors(tensors, metadata);
@@ -174,6 +177,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   }
   const config = read("config", z.unknown());
   const state = read("state", z.unknown());
+  const data = metadata.has("data") ? { data: read("data", z.unknown()) } : {};
   const velocityOf = (parameter: Parameter) => ({ ...parameter, name: velocityPrefix + parameter.name });
   const wanted = [...parameters, ...parameters.filter(isTrainable).map(velocityOf)];
   const weights = new Map<string, Tensor>();
@@ -184,7 +188,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
     if (key.startsWith(velocityPrefix)) velocities.set(key.slice(velocityPrefix.length), value);
     else weights.set(key, value);
   }
-  return { model, labels, preprocessing, weights, run: { config, state, velocities } };
+  return { model, labels, preprocessing, weights, run: { config, state, ...data, velocities } };
 }
 
 /** @param tensors how many the file has: a network of more blocks is not in it, and is not built */

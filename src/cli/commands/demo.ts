@@ -5,6 +5,8 @@ import { pathToFileURL } from "node:url";
 import type { Command } from "commander";
 import { writeDemoPictures } from "../../demo/write.node.ts";
 import { SenetError } from "../../errors.ts";
+import { makeFolder } from "../../files/files.node.ts";
+import { Lock } from "../../files/lock.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import { renderReport } from "../../report/report.ts";
 import { collectReport } from "../../report/run.node.ts";
@@ -32,7 +34,22 @@ export function demoCommand(program: Command): void {
     .action(runDemo);
 }
 
-async function runDemo({ out, epochs, seed, executor }: DemoOptions): Promise<void> {
+async function runDemo(options: DemoOptions): Promise<void> {
+  const { out } = options;
+  await makeFolder(out);
+  const lock = new Lock(
+    join(out, "demo.lock"),
+    "another demo is at work in this folder",
+    "another --out, or wait for it",
+  );
+  try {
+    await showDemo(options);
+  } finally {
+    lock.release();
+  }
+}
+
+async function showDemo({ out, epochs, seed, executor }: DemoOptions): Promise<void> {
   const chosen = executor === undefined ? {} : { executor };
 
   say("1. drawing pictures");

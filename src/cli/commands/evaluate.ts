@@ -105,9 +105,13 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   const line = new LiveLine();
   const rows: Row[] = [];
   const networks = networksOf(options.weights);
+  let exitCode = 130;
   try {
     await interruptible(
-      () => line.print("stopping after this batch; once more to stop at once"),
+      (code) => {
+        exitCode = code;
+        line.print("stopping after this batch; once more to stop at once");
+      },
       async (signal) => {
         for (const files of networks) {
           if (signal.aborted) return;
@@ -130,7 +134,7 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   if (rows.length === networks.length) return;
   const next = journal === undefined ? "with --journal FILE it could be gone on with" : "the same command goes on";
   line.print(`stopped; ${next}`);
-  process.exitCode = 130;
+  process.exitCode = exitCode;
 }
 
 function viewsOf({ crops, mirror }: EvaluateOptions): Views {

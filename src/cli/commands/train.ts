@@ -1,15 +1,14 @@
 /** `senet train`: a training run in a folder, with a live line, that Ctrl-C stops without loss. */
 
-import { existsSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { openTrainingFolders } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
-import { decodeText } from "../../text-file.ts";
-import { type TrainingConfig, trainingConfig } from "../../train/config.ts";
-import { openRun } from "../../train/run.node.ts";
-import { zooEntry } from "../../zoo/index.ts";
+import { codeOf, makeFolder, writeError } from "../../files/files.node.ts";
+import { openRun } from "../../train/out.node.ts";
 import { requireSound } from "../failures.ts";
 import {
   choiceOption,
@@ -22,6 +21,7 @@ import {
   threadsOption,
 } from "../options.ts";
 import { LiveLine } from "../output.ts";
+import { givenConfig, newConfig, resumedConfig } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -29,6 +29,7 @@ interface TrainOptions {
   readonly out?: string;
   readonly config?: string;
   readonly resume?: true;
+  readonly acceptChanges?: true;
   readonly executor?: string;
   readonly precision?: Precision;
   readonly threads?: number;
@@ -47,7 +48,8 @@ export function trainCommand(program: Command): void {
     .requiredOption("--data <dir>", "a folder with train/ and val/, one folder a class in each")
     .option("--model <name>", "a model of the zoo (senet models lists them); default: se-resnet-18")
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
-    .option("--resume", "go on with the run in --out, on the same curve")
+    .option("--resume", "go on with the run in --out, on the same curve; with more --epochs, train longer")
+    .option("--accept-changes", "go on also where the pictures are not those that the run had")
     .option("--config <file>", "options from a JSON file such as a run's config.json; flags go before it")
     .option("--epochs <n>", "passes over the training pictures; default: 20", count)
     .option("--batch-size <n>", "pictures a step; default: 64", count)
@@ -79,7 +81,7 @@ export function trainCommand(program: Command): void {
       "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
         "  senet train --data pictures --out runs/first --resume\n\n" +
         "The out folder has best.safetensors, last.safetensors, metrics.csv, metrics.jsonl and config.json.\n" +
-        "Ctrl-C saves; --resume goes on from there.",
+        "Ctrl-C, SIGTERM and a closed terminal save; --resume goes on from there.",
     )
     .action(async (options: TrainOptions, command: Command) => {
       if (options.resume === true && options.out === undefined) {
@@ -89,10 +91,19 @@ export function trainCommand(program: Command): void {
           hint: `senet train --data ${quoted(options.data)} --out runs/NAME --resume`,
         });
       }
-      const out = options.out ?? freeFolder(String(options.model ?? "se-resnet-18"));
-      const config = await configOf(options, command, out);
-      const { data, resume, cache, check, executor, precision, threads, recompute, workers } = options;
-      const given = Object.entries({ executor, precision, threads, recompute, workers }).filter(
+      if (options.acceptChanges === true && options.resume !== true) {
+        throw new SenetError("usage", "a new run has no pictures of before", {
+          where: "--accept-changes",
+          hint: "leave it out, or --resume",
+        });
+      }
+      const given = givenConfig(command);
+      const fresh = options.resume === true ? undefined : newConfig(given);
+      const isNamed = options.out !== undefined;
+      const out = options.out ?? (await newFolder(fresh!.model));
+      const config = fresh ?? resumedConfig(await openRun(out), given, out, (line) => console.error(line));
+      const { data, resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
+      const further = Object.entries({ acceptChanges, executor, precision, threads, recompute, workers }).filter(
         ([, value]) => value !== undefined,
       );
       const run = {
@@ -101,73 +112,47 @@ export function trainCommand(program: Command): void {
         config,
         resume: resume === true,
         ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
-        ...Object.fromEntries(given),
+        ...Object.fromEntries(further),
       };
-      if (check === true) {
-        const { train, val } = openTrainingFolders(data);
-        await requireSound([train, val], workers, new LiveLine());
+      try {
+        if (check === true) {
+          const { train, val } = openTrainingFolders(data);
+          await requireSound([train, val], workers, new LiveLine());
+        }
+        await runTraining(run, ["senet train --resume", ...resumeOptions(options, out)].join(" "));
+      } finally {
+        // A name that was taken for a run that could not begin is free again.
+        if (!isNamed) await rmdir(out).catch(() => {});
       }
-      await runTraining(run, ["senet train --resume", ...resumeOptions(options, out)].join(" "));
     });
 }
 
-/** Options of the command line that are not keys of the config under the same name. */
-const renamed: Readonly<Record<string, keyof TrainingConfig>> = { lr: "learningRate" };
-
 /** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
-function resumeOptions({ data, executor, precision, threads, recompute, workers, cache }: TrainOptions, out: string) {
-  const told = Object.entries({ data, out, executor, precision, threads, workers, cache });
+function resumeOptions(
+  { data, executor, precision, threads, recompute, workers, cache, resume, acceptChanges, epochs }: TrainOptions,
+  out: string,
+) {
+  const told: [string, unknown][] = Object.entries({ data, out, executor, precision, threads, workers, cache });
+  // Where these were given to go on, the run may have been stopped before it could save what they changed.
+  if (resume === true && epochs !== undefined) told.push(["epochs", epochs]);
   const options = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
+  if (acceptChanges === true) options.push("--accept-changes");
   return recompute === true ? [...options, "--recompute"] : options;
 }
 
-/** The config: what the flags say, over --config, over the saved run's with --resume, over the defaults. */
-async function configOf(options: TrainOptions, command: Command, out: string): Promise<TrainingConfig> {
-  const known = new Set(Object.keys(trainingConfig({})));
-  const given: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(options)) {
-    const name = renamed[key] ?? key;
-    if (known.has(name) && command.getOptionValueSource(key) === "cli") given[name] = value;
-  }
-  if (options.resume === true) {
-    const { config: saved } = await openRun(out);
-    for (const [key, value] of Object.entries(given)) {
-      const before = saved[key as keyof TrainingConfig];
-      if (JSON.stringify(before) === JSON.stringify(value)) continue;
-      throw new SenetError("usage", `a resumed run keeps its "${key}"`, {
-        where: out,
-        expected: String(before),
-        found: String(value),
-        hint: "leave the option out, or start a new run in another --out",
-      });
-    }
-    return saved;
-  }
-  const file = options.config === undefined ? {} : readConfig(options.config);
-  const merged = { ...file, ...given };
-  const name = typeof merged.model === "string" ? merged.model : trainingConfig({}).model;
-  return trainingConfig({ imageSize: zooEntry(name).imageSize, ...merged });
-}
-
-function readConfig(path: string): Record<string, unknown> {
-  let config: unknown;
-  try {
-    config = JSON.parse(decodeText(readFileSync(path)));
-  } catch (cause) {
-    throw new SenetError("usage", "the config cannot be read", { where: path, found: String(cause), cause });
-  }
-  if (typeof config === "object" && config !== null && !Array.isArray(config)) return { ...config };
-  throw new SenetError("usage", "the config cannot be used", {
-    where: path,
-    expected: "a JSON object such as a run's config.json",
-    found: JSON.stringify(config).slice(0, 80),
-  });
-}
-
-/** `runs/NAME`, or the first of `runs/NAME-2`, ... that is not there. */
-function freeFolder(name: string): string {
+/**
+ * Makes `runs/NAME`, or the first of `runs/NAME-2`, ... that is not there: of two runs that start at once each gets one.
+ * @throws SenetError `io`
+ */
+async function newFolder(name: string): Promise<string> {
+  await makeFolder("runs");
   for (let n = 1; ; n++) {
     const folder = join("runs", n === 1 ? name : `${name}-${n}`);
-    if (!existsSync(folder)) return folder;
+    try {
+      mkdirSync(folder);
+      return folder;
+    } catch (cause) {
+      if (codeOf(cause) !== "EEXIST") throw writeError("the folder cannot be made", folder, cause);
+    }
   }
 }

@@ -1,0 +1,157 @@
+/** One process at a time: a file that says who is at work, and that a dead one cannot keep. */
+
+import { linkSync, lstatSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { z } from "zod";
+import { SenetError } from "../errors.ts";
+import { codeOf, writeError } from "./files.node.ts";
+import { isOver, self } from "./owner.node.ts";
+import { asideIn } from "./replace.node.ts";
+
+const holderSchema = z.object({
+  host: z.string(),
+  pid: z.number().int().positive(),
+  start: z.string().nullable(),
+  since: z.string(),
+});
+type Holder = z.infer<typeof holderSchema>;
+
+/** A holder touches its lock so often; one on another machine that has not for so long is gone. */
+const beatMs = 60_000;
+const silentMs = 10 * beatMs;
+/** Where links cannot be made, a lock is empty for a moment before its holder stands in it. */
+const unfinishedMs = 10_000;
+
+/**
+ * A lock, held until `release` or the end of this process. It is a small file: the process that made it, when that
+ * started, and on which machine. Of two that want it at once one gets it. What a process that was killed left is taken
+ * over: at once on the same machine, after ten minutes without a sign of life on another.
+ */
+export class Lock {
+  readonly #path: string;
+  readonly #text: string;
+  readonly #beat: NodeJS.Timeout;
+  readonly #atExit = () => this.#remove();
+
+  /**
+   * @param path of the lock's own file
+   * @param what it guards, for the error: "this folder has a run under way"
+   * @param hint what to try where it is held
+   * @throws SenetError `usage` where another process (or this one) holds it, `io` where it cannot be written
+   */
+  constructor(path: string, what: string, hint: string) {
+    this.#path = path;
+    this.#text = `${JSON.stringify({ ...self, since: new Date().toISOString() } satisfies Holder)}\n`;
+    try {
+      while (!create(path, this.#text)) takeOver(path, what, hint);
+    } catch (cause) {
+      if (cause instanceof SenetError) throw cause;
+      throw writeError("cannot be written", path, cause);
+    }
+    this.#beat = setInterval(() => touch(path), beatMs).unref();
+    process.once("exit", this.#atExit);
+  }
+
+  release(): void {
+    clearInterval(this.#beat);
+    process.off("exit", this.#atExit);
+    this.#remove();
+  }
+
+  #remove(): void {
+    // Not one that another process has made since, for example where somebody deleted ours.
+    if (textOf(this.#path) === this.#text) rmSync(this.#path, { force: true });
+  }
+}
+
+/** False where there is a lock already. Whoever reads the lock finds all of it: it is written aside, then linked. */
+function create(path: string, text: string): boolean {
+  const aside = asideIn(dirname(path));
+  try {
+    writeFileSync(aside, text, { flag: "wx" });
+    try {
+      linkSync(aside, path);
+    } finally {
+      rmSync(aside, { force: true });
+    }
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(codeOf(error))) throw error;
+  }
+  // Not every file system has links.
+  try {
+    writeFileSync(path, text, { flag: "wx" });
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Takes a stale lock away. @throws SenetError `usage` where it is held */
+function takeOver(path: string, what: string, hint: string): void {
+  const text = textOf(path);
+  const silent = silenceOf(path);
+  if (silent === undefined) return; // released just now
+  const holder = holderOf(text ?? "");
+  const isStale = holder === undefined ? silent > unfinishedMs : (isOver(holder) ?? silent > silentMs);
+  if (!isStale) {
+    const here = holder?.host === self.host;
+    throw new SenetError("usage", what, {
+      where: dirname(path),
+      found:
+        holder === undefined
+          ? `${path}, made just now`
+          : `process ${holder.pid}${here ? "" : ` on ${holder.host}`}, at work since ${holder.since}`,
+      hint: here ? hint : `${hint}; or, where that process is gone, delete ${path}`,
+    });
+  }
+  // Another process may have been faster, and the lock that is there by now its own: that one goes back.
+  const aside = asideIn(dirname(path));
+  try {
+    renameSync(path, aside);
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return;
+    throw error;
+  }
+  try {
+    if (textOf(aside) !== text) linkSync(aside, path);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+  } finally {
+    rmSync(aside, { force: true });
+  }
+}
+
+function holderOf(text: string): Holder | undefined {
+  try {
+    return holderSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function textOf(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function silenceOf(path: string): number | undefined {
+  try {
+    return Date.now() - lstatSync(path).mtimeMs;
+  } catch {
+    return undefined;
+  }
+}
+
+function touch(path: string): void {
+  try {
+    utimesSync(path, new Date(), new Date());
+  } catch {
+    // Somebody deleted it; there is nothing left to keep.
+  }
+}

@@ -1,0 +1,57 @@
+/** By which pictures a run can be recognised: how many of each class, and what they are called. */
+
+import { createHash } from "node:crypto";
+import { relative, sep } from "node:path";
+import { z } from "zod";
+import { some } from "../data/classes.ts";
+import type { PictureFolder } from "../data/dataset.ts";
+
+/** The pictures of each class, by label. */
+const classesSchema = z.array(
+  z.strictObject({
+    count: z.number().int().nonnegative(),
+    /** A digest of their names below the folder, in order. */
+    names: z.string(),
+  }),
+);
+
+/** Small however many pictures there are, and the same wherever the data folder lies. */
+export const fingerprintSchema = z.strictObject({ train: classesSchema, val: classesSchema });
+export type Fingerprint = z.infer<typeof fingerprintSchema>;
+
+export const fingerprintOf = (train: PictureFolder, val: PictureFolder): Fingerprint => ({
+  train: printOf(train),
+  val: printOf(val),
+});
+
+function printOf({ root, classes, samples }: PictureFolder): Fingerprint["train"] {
+  const names: string[][] = classes.map(() => []);
+  // macOS and Linux may spell one name in two ways.
+  for (const { file, label } of samples) names[label]!.push(relative(root, file).split(sep).join("/").normalize());
+  return names.map((list) => ({
+    count: list.length,
+    names: createHash("sha256").update(list.sort().join("\0")).digest("hex").slice(0, 12),
+  }));
+}
+
+/** What is different between two sets of pictures of the same classes, a line each; empty where nothing is. */
+export function changesBetween(before: Fingerprint, now: Fingerprint, classes: readonly string[]): string[] {
+  const parts = [
+    ["pictures to train on", before.train, now.train],
+    ["pictures to validate with", before.val, now.val],
+  ] as const;
+  return parts.flatMap(([what, old, found]) => {
+    const sum = (print: Fingerprint["train"]) => print.reduce((total, { count }) => total + count, 0);
+    const counted: string[] = [];
+    const renamed: string[] = [];
+    for (const [label, name] of classes.entries()) {
+      const [was, is] = [old[label], found[label]];
+      if (was?.count !== is?.count) counted.push(`${name}: ${is?.count ?? 0} instead of ${was?.count ?? 0}`);
+      else if (was?.names !== is?.names) renamed.push(name);
+    }
+    const lines: string[] = [];
+    if (counted.length > 0) lines.push(`${sum(found)} ${what} instead of ${sum(old)} (${some(counted)})`);
+    if (renamed.length > 0) lines.push(`other ${what} of the same number in ${some(renamed)}`);
+    return lines;
+  });
+}

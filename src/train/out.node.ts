@@ -1,0 +1,129 @@
+/**
+ * The folder of a run: `best.safetensors`, `last.safetensors`, `metrics.csv`, `metrics.jsonl` and `config.json`. What
+ * stands in it is always whole, and one process at a time writes there.
+ */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { SenetError } from "../errors.ts";
+import { makeFolder, readBytes } from "../files/files.node.ts";
+import { Lock } from "../files/lock.node.ts";
+import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
+import type { Tensor } from "../tensor.ts";
+import { dusted, jsonText } from "../text.ts";
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import { checkSound } from "../weights/sound.ts";
+import { type TrainingConfig, trainingConfig } from "./config.ts";
+import { divergedHint } from "./diagnose.ts";
+import { type Fingerprint, fingerprintSchema } from "./fingerprint.node.ts";
+import { type EpochMetrics, impossible, type TrainingState, trainingStateSchema } from "./state.ts";
+
+export const bestFile = (out: string): string => join(out, "best.safetensors");
+export const lastFile = (out: string): string => join(out, "last.safetensors");
+
+/** A run as `last.safetensors` has it. */
+export interface SavedRun {
+  readonly config: TrainingConfig;
+  readonly state: TrainingState;
+  /** Of the pictures; runs from before this was kept have none. */
+  readonly data?: Fingerprint;
+  readonly velocities: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * Makes the folder this process's own until the lock is released, and takes away what killed writers left there.
+ * @throws SenetError `usage` where another run is at work in it, `io`
+ */
+export async function claimFolder(out: string): Promise<Lock> {
+  await makeFolder(out);
+  const lock = new Lock(
+    join(out, "run.lock"),
+    "another run is at work in this folder",
+    "another --out, or wait for it",
+  );
+  await removeLeftovers(out);
+  return lock;
+}
+
+/** @throws SenetError `usage` where there is no run in `out`, `weights` where it is damaged or cannot be */
+export async function readRun(out: string): Promise<Checkpoint & { readonly run: SavedRun }> {
+  const path = lastFile(out);
+  if (!existsSync(path)) {
+    throw new SenetError("usage", "there is nothing to resume", {
+      where: path,
+      hint: "start the run without --resume",
+    });
+  }
+  const checkpoint = decodeCheckpoint(await readBytes(path), path);
+  const { run } = checkpoint;
+  if (run === undefined) throw new SenetError("weights", "the file holds weights, not a run", { where: path });
+  const refuse = (found: string | readonly string[]): never => {
+    throw new SenetError("weights", "the state of the run cannot be used", { where: path, found });
+  };
+  const parse = <T>(schema: z.ZodType<T>, value: unknown): T => {
+    const result = schema.safeParse(value);
+    return result.success ? result.data : refuse(z.prettifyError(result.error).split("\n"));
+  };
+  const config = trainingConfig(run.config, path);
+  const state = parse(trainingStateSchema, run.state);
+  const fault = impossible(state, config.epochs);
+  if (fault !== undefined) refuse(fault);
+  const data = run.data === undefined ? {} : { data: parse(fingerprintSchema, run.data) };
+  return { ...checkpoint, run: { config, state, ...data, velocities: run.velocities } };
+}
+
+/** What a run in `out` was told to do and how far it came. @throws SenetError `usage` or `weights` where there is none */
+export async function openRun(out: string): Promise<Pick<SavedRun, "config" | "state">> {
+  const { config, state } = (await readRun(out)).run;
+  return { config, state };
+}
+
+/**
+ * Saves a run: killed at any moment of it, the run goes on from what it saved before, or from this.
+ * @throws SenetError `training` where the weights are not finite numbers, and nothing is written; `io`
+ */
+export async function saveRun(
+  out: string,
+  checkpoint: Omit<Checkpoint, "run">,
+  run: SavedRun,
+  isBest: boolean,
+): Promise<void> {
+  checkFinite(checkpoint, run);
+  // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
+  if (isBest) await replaceFile(bestFile(out), encodeCheckpoint(checkpoint));
+  await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
+  await writeMetrics(out, run.state.history);
+}
+
+function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, velocities }: SavedRun): void {
+  const where = `epoch ${state.epoch + 1}, after step ${state.step}`;
+  try {
+    checkSound(weights, where);
+    checkSound(velocities, where, (name) => `the velocity of ${name}`);
+  } catch (cause) {
+    if (!(cause instanceof SenetError)) throw cause;
+    const { found } = cause.details;
+    throw new SenetError("training", "the weights are no finite numbers any more; what was saved before stays", {
+      where,
+      ...(found === undefined ? {} : { found }),
+      hint: divergedHint,
+      cause,
+    });
+  }
+}
+
+const cell = (value: number | null): string => (value === null ? "" : `${dusted(value)}`);
+
+/** Both files, whole: what a killed run has left undone in them is done with the next save, or when it goes on. */
+export async function writeMetrics(out: string, history: readonly EpochMetrics[]): Promise<void> {
+  const first = history[0];
+  if (first === undefined) return;
+  const columns = Object.keys(first) as (keyof EpochMetrics)[];
+  const csv = [columns.join(","), ...history.map((row) => columns.map((column) => cell(row[column])).join(","))];
+  await replaceFile(join(out, "metrics.csv"), [`${csv.join("\n")}\n`]);
+  await replaceFile(
+    join(out, "metrics.jsonl"),
+    history.map((row) => `${jsonText(row)}\n`),
+  );
+}
