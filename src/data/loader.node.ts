@@ -26,7 +26,7 @@ export interface LoaderOptions {
   readonly seed?: number;
   /** Leave out the last batch where it is not full; false by default. */
   readonly dropLast?: boolean;
-  /** Threads; by default one per core but one, at most 8: the engine wants the cores, and waits when it must share one (docs/log.md). */
+  /** Threads; by default one per core but one, at most 8: the engine wants the cores, and waits when it must share one (docs/log.md). Fewer start where little memory is left. */
   readonly workers?: number;
   /** How many batches are made ahead of the one in use; 3 by default. */
   readonly prefetch?: number;
@@ -63,6 +63,12 @@ export interface Failure {
   readonly file: string;
   readonly reason: string;
 }
+
+/**
+ * Memory for each thread: about 100 MB with photographs of 12 megapixels, of which the collector leaves two lying about,
+ * for each of a run's two loaders; and the engine wants as much again.
+ */
+const THREAD_BYTES = 384 * 2 ** 20;
 
 export class Loader {
   readonly batchSize: number;
@@ -137,7 +143,8 @@ export class Loader {
     for (const { label } of dataset.samples) this.#usable[label]!++;
 
     const files = dataset.samples.map(({ file }) => file);
-    for (let i = 0; i < workers; i++) this.#start({ ring: this.#ring, memory, files, transform, seed: seed ?? 0 });
+    const started = Math.min(workers, Math.max(1, Math.floor(availableMemory() / THREAD_BYTES)));
+    for (let i = 0; i < started; i++) this.#start({ ring: this.#ring, memory, files, transform, seed: seed ?? 0 });
   }
 
   #start(job: Omit<WorkerJob, "port">): void {

@@ -8,7 +8,7 @@ import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { quote } from "../data/classes.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
-import { pictureMemory } from "../data/picture-memory.node.ts";
+import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
 import { openTrainingFolders } from "../data/split.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
@@ -157,7 +157,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const preprocessing = preprocessingOf(config);
   const loading = {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
-    memory: pictureMemory(options.cacheBytes),
+    memory: memoryOf(options),
     ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
   };
   const trainLoader = new Loader({
@@ -238,6 +238,16 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   } finally {
     await Promise.all([step.dispose(), trainLoader.dispose(), valLoader.dispose()]);
   }
+}
+
+/** For training and validation together. */
+function memoryOf({ cacheBytes, say }: RunOptions): PictureMemory {
+  const memory = pictureMemory(cacheBytes);
+  const granted = memory.cache.byteLength;
+  if (granted < Math.floor(cacheBytes ?? 0)) {
+    say?.(`memory for decoded pictures: ${(granted / 2 ** 30).toFixed(1)} GiB, as half of what is free is the most`);
+  }
+  return memory;
 }
 
 const threadsOf = ({ threads }: RunOptions) => (threads === undefined ? {} : { threads });
