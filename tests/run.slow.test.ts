@@ -367,6 +367,8 @@ test("bad pictures are named and counted, and neither training nor evaluating st
   assert.equal(imagesOf(evaluated), 24);
   assert.match(evaluated.stderr, /^left out spoiled\/val\/fish\/empty\.jpg: /m);
   assert.match(evaluated.stderr, /^4 pictures left out$/m);
+  const checked = await evaluate("spoiled-run/best.safetensors", "spoiled/val", "--check");
+  assertFailed(checked, 1, /^senet: spoiled\/val: 4 of \d+ pictures cannot be decoded$/m, /empty\.jpg: /);
 
   const classified = await senet(["classify", "spoiled/val/fish", ...weights, "--json"], { cwd: folder });
   const answered = (JSON.parse(classified.stdout) as { file: string }[]).map(({ file }) => file);

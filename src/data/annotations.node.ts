@@ -9,7 +9,7 @@ import { SenetError } from "../errors.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder, quote } from "./classes.ts";
 import type { PictureFolder, Sample } from "./dataset.ts";
-import { byCodePoint } from "./walk.node.ts";
+import { byCodePoint, fileNamed } from "./walk.node.ts";
 
 /** The file of annotations in a folder, where there is one. */
 export function annotationsIn(root: string): string | undefined {
@@ -43,20 +43,21 @@ export function openAnnotated(root: string, file: string, classes?: readonly str
       found: quote(unknown),
     });
   }
-  const samples = found.map(
-    ({ picture, name }): Sample => ({ file: join(root, "images", picture), label: find(name)! }),
-  );
-  const missing = samples.filter((sample) => !existsSync(sample.file));
+  const folder = join(root, "images");
+  const samples: Sample[] = [];
+  const missing: string[] = [];
+  for (const { picture, name } of found) {
+    const path = fileNamed(folder, picture);
+    if (path === undefined) missing.push(picture);
+    else samples.push({ file: path, label: find(name)! });
+  }
   if (missing.length > 0 || samples.length === 0) {
     throw new SenetError("data", "pictures that are annotated are not there", {
       where: file,
-      expected: `${samples.length} pictures in ${join(root, "images")}`,
-      found:
-        samples.length === 0
-          ? "no line"
-          : `${samples.length - missing.length}; the first missing is ${missing[0]!.file}`,
+      expected: `${found.length} pictures in ${folder}`,
+      found: found.length === 0 ? "no line" : `${samples.length}; the first missing is ${missing[0]}`,
     });
   }
-  const remarks = [`the classes of the pictures in ${join(root, "images")} are read from ${file}`];
+  const remarks = [`the classes of the pictures in ${folder} are read from ${file}`];
   return { root, classes: known, samples: samples.sort((a, b) => a.label - b.label), remarks };
 }

@@ -1,11 +1,11 @@
 /** Pictures named by a list file, as Caffe's `ImageData` layer reads it: a line a picture, `NAME LABEL`. */
 
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { SenetError } from "../errors.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder } from "./classes.ts";
 import type { PictureFolder, Sample } from "./dataset.ts";
+import { fileNamed } from "./walk.node.ts";
 
 export interface OpenListOptions {
   /** The folder that the names are relative to. */
@@ -60,8 +60,8 @@ export function openList(file: string, options: OpenListOptions): PictureList {
     }
     if (names.has(name)) throw new SenetError("data", "a picture is listed twice", { where, found: name });
     names.add(name);
-    const picture = join(root, name);
-    if (existsSync(picture)) samples.push({ file: picture, label });
+    const picture = fileNamed(root, name);
+    if (picture !== undefined) samples.push({ file: picture, label });
     else missing.push(name);
   }
   if (samples.length === 0 || (missing.length > 0 && !allowMissing)) {

@@ -51,6 +51,12 @@ test("numbers go through names to the network's classes, by WordNet id where the
   );
 });
 
+test("a byte order mark, and names in another Unicode form than the files'", (t) => {
+  const { list, root } = listOf(t, "\ufeffcaf\u00e9.jpg 1\n", "cafe\u0301.jpg");
+  const { samples } = openList(list, { root, classes: ["x", "y"] });
+  assert.deepEqual(samples, [{ file: join(root, "cafe\u0301.jpg"), label: 1 }]);
+});
+
 test("missing pictures are an error, unless they may be", (t) => {
   const { list, root } = listOf(t, "a.jpg 0\nb.jpg 1\nc.jpg 0\n", "c.jpg");
   const options = { root, classes: ["x", "y"] };

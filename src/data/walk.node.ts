@@ -1,6 +1,6 @@
 /** Looks through the folders of a data set. Links are followed, and yet every walk ends: no folder is entered twice. */
 
-import { type Dirent, lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { type Dirent, existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { extensionOf, isPictureName } from "../images/format.ts";
@@ -95,6 +95,12 @@ export class Walk {
 
 const isPicture = (path: string, name: string): boolean =>
   isPictureName(name) || (!companions.has(extensionOf(name)) && startsAsPicture(path));
+
+/** The file of that name, or of the same in another Unicode form, where there is one. */
+export const fileNamed = (folder: string, name: string): string | undefined =>
+  [name, name.normalize("NFC"), name.normalize("NFD")]
+    .map((form) => join(folder, form))
+    .find((file) => existsSync(file));
 
 export function list(folder: string, leftOut?: LeftOut): Listing {
   const folders: string[] = [];
