@@ -22,11 +22,11 @@ const MOST_CACHE = 4096 * MIB;
 
 /**
  * A quarter of what is available, for pictures at work and pictures kept together.
- * @param cacheBytes for those kept, at most half of what is available; by default what the quarter leaves, at most 4 GiB
+ * @param cacheBytes for those kept, at most a third of what is available; by default what the quarter leaves, at most 4 GiB
  * @param available bytes that this process may still take
  */
 export function pictureMemory(cacheBytes?: number, available: number = availableMemory()): PictureMemory {
-  const asked = cacheBytes === undefined ? undefined : Math.min(cacheBytes, available / 2);
+  const asked = cacheBytes === undefined ? undefined : Math.min(cacheBytes, available / 3);
   const budget = Math.max(0, (available - (asked ?? 0)) / 4);
   const decodingBytes = Math.min(MOST_DECODING, Math.max(LEAST_DECODING, budget / 2));
   return {

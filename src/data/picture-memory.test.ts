@@ -21,8 +21,8 @@ test("by default pictures kept and pictures at work take a quarter of what is av
   assert.deepEqual(sizes(undefined, 0), { cache: 0, decoding: 32 });
 });
 
-test("a cache that is asked for is granted up to half of what is available", () => {
+test("a cache that is asked for is granted up to a third of what is available", () => {
   assert.deepEqual(sizes(0, 1600), { cache: 0, decoding: 200 });
   assert.deepEqual(sizes(300, 1500), { cache: 300, decoding: 150 });
-  assert.deepEqual(sizes(4096, 1600), { cache: 800, decoding: 100 });
+  assert.deepEqual(sizes(4096, 1500), { cache: 500, decoding: 125 });
 });
