@@ -6,7 +6,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { SenetError } from "../errors.ts";
-import { decodeText, decodeText, linesOf, linesOf } from "../text-file.ts";
+import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder, quote } from "./classes.ts";
 import type { PictureFolder, Sample } from "./dataset.ts";
 import { byCodePoint, fileNamed } from "./walk.node.ts";
