@@ -3,20 +3,20 @@
 import { SenetError } from "../errors.ts";
 import { selectExecutor } from "../executors/select.node.ts";
 import { createRandom } from "../random.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { inferenceGraph, inputName } from "../zoo/index.ts";
+import { channelsOf, inferenceGraph, inputName } from "../zoo/index.ts";
 
 /** Largest difference of logits, relative to the largest logit. */
 const tolerance = 1e-4;
 
 /** Two seeded pictures of noise, as the network takes them. */
-export function seededPictures({ preprocessing: { crop } }: Checkpoint): Tensor {
+export function seededPictures({ model, preprocessing: { crop } }: Checkpoint): Tensor {
   const random = createRandom(1);
-  const shape = [2, 3, crop, crop];
+  const shape = [2, channelsOf(model.config), crop, crop];
   return tensor(
     shape,
-    Float32Array.from({ length: 2 * 3 * crop * crop }, () => random.normal()),
+    Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
   );
 }
 

@@ -14,7 +14,13 @@ import { type Tensor, zeros } from "../tensor.ts";
 import type { PictureFolder } from "./dataset.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
 import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
-import { checkTransform, type ImageTransform, sizeOfTransform, viewsOfTransform } from "./transform.ts";
+import {
+  checkTransform,
+  type ImageTransform,
+  planesOfTransform,
+  sizeOfTransform,
+  viewsOfTransform,
+} from "./transform.ts";
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
 
 export interface LoaderOptions {
@@ -45,7 +51,7 @@ export interface LoaderOptions {
 
 /** The same memory each time: the next batch is written over it. */
 export interface Batch {
-  /** float32 `[batchSize · views, 3, S, S]`: the views of a picture follow each other; zero from `size · views` on. */
+  /** float32 `[batchSize · views, planes, S, S]`: the views of a picture follow each other; zero from `size · views` on. */
   readonly images: Tensor;
   /** int32 `[batchSize]`; −1 from `size` on. */
   readonly labels: Tensor;
@@ -131,12 +137,13 @@ export class Loader {
     this.#dropLast = dropLast;
     this.#tolerant = tolerant;
     const size = sizeOfTransform(transform);
-    const imageLength = this.views * 3 * size * size;
+    const planes = planesOfTransform(transform);
+    const imageLength = this.views * planes * size * size;
     const { memory = pictureMemory(cacheBytes) } = options;
     checkFits(batchSize, prefetch, imageLength * 4);
     this.#onFailure = options.onFailure ?? (() => {});
     this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count });
-    this.#images = zeros("float32", [batchSize * this.views, 3, size, size]);
+    this.#images = zeros("float32", [batchSize * this.views, planes, size, size]);
     this.#labels = zeros("int32", [batchSize]);
     this.#samples = new Int32Array(batchSize);
     this.#usable = new Int32Array(dataset.classes.length);

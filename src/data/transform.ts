@@ -1,7 +1,7 @@
 /** What turns a decoded picture into a network's input, as plain data that a worker thread can be given. */
 
 import { augment, checkTraining, type TrainingTransform } from "../images/augment.ts";
-import { checkPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { checkPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
 import type { Picture } from "../images/resize.ts";
 import { checkViews, preprocessViews, type Views, viewCounts } from "../images/views.ts";
 import type { Random } from "../random.ts";
@@ -20,6 +20,10 @@ export function sizeOfTransform(transform: ImageTransform): number {
   return transform.kind === "train" ? transform.size : transform.preprocessing.crop;
 }
 
+/** How many planes each square has. */
+export const planesOfTransform = (transform: ImageTransform): 1 | 3 =>
+  planesOf(transform.kind === "train" ? transform.normalization : transform.preprocessing);
+
 /** How many squares come out of one picture. */
 export function viewsOfTransform(transform: ImageTransform): number {
   return transform.kind === "train" ? 1 : viewCounts[transform.views ?? "centre"];
@@ -35,7 +39,7 @@ export function checkTransform(transform: ImageTransform): void {
   checkViews(transform.views ?? "centre", transform.preprocessing);
 }
 
-/** Writes `[views, 3, size, size]` into `into`. `random` is asked only by training transforms. */
+/** Writes `[views, planes, size, size]` into `into`. `random` is asked only by training transforms. */
 export function applyTransform(
   picture: Picture,
   transform: ImageTransform,

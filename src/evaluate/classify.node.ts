@@ -3,11 +3,12 @@
 import { SenetError } from "../errors.ts";
 import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
 import { decodeBytes, decodePicture } from "../images/decode.node.ts";
-import { preprocess } from "../images/preprocess.ts";
+import { planesOf, preprocess } from "../images/preprocess.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import { tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
+import { checkChannels } from "./channels.ts";
 import { softmaxRow, topK } from "./metrics.ts";
 
 export interface Prediction {
@@ -41,6 +42,7 @@ export class Classifier {
 
   static async create(checkpoint: Checkpoint, executor: Executor, options: CompileOptions = {}): Promise<Classifier> {
     const { model, weights, preprocessing } = checkpoint;
+    checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
     const program = runPasses({ graph, weights }, inferencePasses);
     return new Classifier(checkpoint, await executor.compile(program.graph, program.weights, options));
@@ -57,7 +59,7 @@ export class Classifier {
         : [picture.name, decodeBytes(picture.bytes, picture.name)];
     const { preprocessing, labels } = this.#checkpoint;
     const { crop } = preprocessing;
-    const image = tensor([1, 3, crop, crop], preprocess(await decoding, preprocessing));
+    const image = tensor([1, planesOf(preprocessing), crop, crop], preprocess(await decoding, preprocessing));
     const outputs = await this.#network.run(new Map([[inputName, image]]));
     const probabilities = softmaxRow(outputs.get("logits")!, 0);
     if (probabilities.some(Number.isNaN)) {

@@ -9,6 +9,7 @@ import type { Executor, Weights } from "../executors/executor.ts";
 import { shownResize } from "../images/preprocess.ts";
 import { type Views, viewCounts } from "../images/views.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { checkChannels } from "./channels.ts";
 import { type Errors, errorsOf, type PicturePrediction, predict } from "./evaluate.ts";
 import { compileFor } from "./folder.node.ts";
 import type { Entry, Failed, Journal, Outcome, Settings } from "./journal.node.ts";
@@ -130,6 +131,7 @@ async function run(
 ): Promise<number> {
   const { checkpoint, dataset, views, executor, threads, workers, signal, onFailure, onProgress = () => {} } = options;
   const { model, weights, preprocessing } = checkpoint;
+  checkChannels(checkpoint);
   const loader = new Loader({
     dataset: { ...dataset, samples },
     batchSize: evenBatches(samples.length, Math.max(1, Math.floor(options.batchSize / viewCounts[views]))),

@@ -8,6 +8,7 @@ import {
   type Normalization,
   normalize,
   roundHalfEven,
+  seenAs,
   unusable,
 } from "./preprocess.ts";
 import { type Box, type Interpolation, type Picture, resize } from "./resize.ts";
@@ -77,12 +78,17 @@ const between = ([low, high]: readonly [number, number], random: Random): number
 
 let scratch = new Uint8Array(0);
 
-/** The network's input for one picture of a training epoch, `[3, size, size]`, written into `into`. */
+/** The network's input for one picture of a training epoch, `[planes, size, size]`, written into `into`. */
 export function augment(picture: Picture, transform: TrainingTransform, random: Random, into: Float32Array): void {
   const { size, interpolation, normalization } = transform;
   const box = randomCrop(picture.width, picture.height, transform, random);
   const mirror = random.uniform() < transform.mirror;
   const bytes = size * size * 3;
   if (scratch.length < bytes) scratch = new Uint8Array(bytes);
-  normalize(resize(picture, size, size, interpolation, { box, into: scratch }), normalization, into, mirror);
+  normalize(
+    resize(seenAs(picture, normalization), size, size, interpolation, { box, into: scratch }),
+    normalization,
+    into,
+    mirror,
+  );
 }

@@ -17,6 +17,7 @@ import {
   shorterSideTo,
 } from "./preprocess.ts";
 import type { Picture } from "./resize.ts";
+import { preprocessViews } from "./views.ts";
 
 test("halves are rounded to even, as Python's round does", () => {
   const pairs = [
@@ -174,4 +175,34 @@ test("two specifications are the same by value", () => {
   const { channels, ...others } = raw;
   assert.ok(samePreprocessing(raw, { ...others, channels }));
   assert.ok(!samePreprocessing(raw, { ...raw, resize: [3, 3] }));
+});
+
+test("a grey network sees Pillow's luma, made before the picture is resized", () => {
+  const grey = { ...imagenetPreprocessing, channels: "grey", mean: [0, 0, 0], std: [1, 1, 1] } as const;
+  // By Pillow's convert("L").
+  const lumas: readonly (readonly [colour: readonly number[], luma: number])[] = [
+    [[255, 0, 0], 76],
+    [[0, 255, 0], 150],
+    [[0, 0, 255], 29],
+    [[12, 200, 77], 130],
+    [[1, 2, 3], 2],
+    [[254, 255, 253], 254],
+    [[130, 77, 201], 107],
+  ];
+  for (const [colour, luma] of lumas) {
+    const picture = { width: 2, height: 2, data: Uint8Array.from([...colour, ...colour, ...colour, ...colour]) };
+    const found = preprocess(picture, { ...grey, resize: 4, crop: 4 });
+    assert.equal(found.length, 16);
+    assert.ok(
+      found.every((value) => value === Math.fround(luma / 255)),
+      `${colour}`,
+    );
+    assert.equal(preprocessViews(picture, { ...grey, resize: 4, crop: 4 }, "mirror").length, 32);
+  }
+  const into = new Float32Array(2);
+  normalize({ width: 2, height: 1, data: Uint8Array.from([10, 10, 10, 20, 20, 20]) }, grey, into, true);
+  assert.deepEqual(
+    [...into],
+    [20, 10].map((byte) => Math.fround(byte / 255)),
+  );
 });

@@ -9,8 +9,11 @@ import { type Interpolation, interpolations, type Picture, resize } from "./resi
 
 /** How bytes become the network's numbers: `(byte / scale − mean) / std`, channel by channel. */
 export interface Normalization {
-  /** The order of the channels that the network wants; `mean` and `std` are in this order too. */
-  readonly channels: "rgb" | "bgr";
+  /**
+   * The order of the channels that the network wants; `mean` and `std` are in this order too. `grey`: one channel, the
+   * luma that Pillow's `convert("L")` makes of the picture before anything else; of `mean` and `std` the first counts.
+   */
+  readonly channels: "rgb" | "bgr" | "grey";
   /** What bytes are divided by first: 255 for networks trained on [0, 1], 1 for those trained on [0, 255] (Caffe's). */
   readonly scale: 255 | 1;
   readonly mean: readonly [number, number, number];
@@ -58,6 +61,30 @@ export function samePreprocessing(a: Preprocessing, b: Preprocessing): boolean {
   return valuesOf(a) === valuesOf(b);
 }
 
+/** How many planes a picture becomes. */
+export const planesOf = ({ channels }: Pick<Normalization, "channels">): 1 | 3 => (channels === "grey" ? 1 : 3);
+
+/** For a network of grey pictures: one mean and one deviation, those of the colours in the middle. */
+export function asGrey<T extends Normalization>(spec: T): T {
+  const middle = (values: readonly number[]) => {
+    const value = Number(((values[0]! + values[1]! + values[2]!) / 3).toPrecision(12));
+    return [value, value, value] as const;
+  };
+  return { ...spec, channels: "grey", mean: middle(spec.mean), std: middle(spec.std) };
+}
+
+/** The picture as the network is to see it, its colours aside where it wants none: all three channels are the luma then. */
+export function seenAs(picture: Picture, { channels }: Pick<Normalization, "channels">): Picture {
+  if (channels !== "grey") return picture;
+  const data = new Uint8Array(picture.data.length);
+  for (let i = 0; i < data.length; i += 3) {
+    // Pillow's weights, in 65,536ths.
+    const luma = 19595 * picture.data[i]! + 38470 * picture.data[i + 1]! + 7471 * picture.data[i + 2]! + 0x8000;
+    data.fill(luma >> 16, i, i + 3);
+  }
+  return { ...picture, data };
+}
+
 /**
  * Checks a specification that came from a file or an option.
  * @throws SenetError `usage` naming the field
@@ -68,13 +95,14 @@ export function checkPreprocessing(spec: Preprocessing): void {
   if (resize !== "none") for (const side of [resize].flat()) checkSize("resize", side);
   checkSize("crop", crop);
   checkInterpolation(spec.interpolation);
+  if (meanImage !== undefined && spec.channels === "grey") unusable("meanImage", "none for grey pictures", "one");
   if (meanImage !== undefined && decodeMeanImage(meanImage).length !== 3 * crop * crop) {
     unusable("meanImage", `a mean for each pixel of the crop: 3 times ${crop} by ${crop}`, "of another size");
   }
 }
 
 export function checkNormalization({ channels, scale, mean, std }: Normalization): void {
-  if (channels !== "rgb" && channels !== "bgr") unusable("channels", '"rgb" or "bgr"', channels);
+  if (!["rgb", "bgr", "grey"].includes(channels)) unusable("channels", '"rgb", "bgr" or "grey"', channels);
   if (scale !== 255 && scale !== 1) unusable("scale", "255 or 1", scale);
   if (mean.length !== 3 || !mean.every((value) => Math.abs(value) <= largestMean)) {
     unusable("mean", `three numbers between -${largestMean} and ${largestMean}`, mean);
@@ -189,16 +217,16 @@ export function centered(extent: number, size: number, half: (x: number) => numb
 }
 
 /**
- * The network's input for one picture, `[3, crop, crop]` in float32, equal to torchvision's `ToTensor` and `Normalize`
+ * The network's input for one picture, `[planes, crop, crop]` in float32, equal to torchvision's `ToTensor` and `Normalize`
  * to the last bit.
  * @param into where to write it; fresh memory by default
  */
 export function preprocess(
   picture: Picture,
   spec: Preprocessing,
-  into: Float32Array = new Float32Array(3 * spec.crop * spec.crop),
+  into: Float32Array = new Float32Array(planesOf(spec) * spec.crop * spec.crop),
 ): Float32Array {
-  normalize(resizeAndCrop(picture, spec), spec, into);
+  normalize(resizeAndCrop(seenAs(picture, spec), spec), spec, into);
   return into;
 }
 
@@ -278,7 +306,7 @@ function normalizeByPixel(
 }
 
 /**
- * Writes a picture as normalised planes `[3, height, width]` into `into`.
+ * Writes a picture as normalised planes `[planes, height, width]` into `into`; of a grey one, its channels are the same.
  * @param mirror left and right change places
  */
 export function normalize(
@@ -289,12 +317,21 @@ export function normalize(
 ): void {
   const { width, height, data } = picture;
   const pixels = width * height;
-  if (into.length < pixels * 3) throw new RangeError(`normalize: ${into.length} values cannot hold ${pixels * 3}`);
+  const length = pixels * planesOf(spec);
+  if (into.length < length) throw new RangeError(`normalize: ${into.length} values cannot hold ${length}`);
   if (spec.meanImage !== undefined) {
     normalizeByPixel(picture, spec, decodeMeanImage(spec.meanImage), into, mirror);
     return;
   }
   const table = tableOf(spec);
+  if (spec.channels === "grey") {
+    for (let y = 0, source = 0; y < height; y++) {
+      for (let x = 0; x < width; x++, source += 3) {
+        into[y * width + (mirror ? width - 1 - x : x)] = table[data[source]!]!;
+      }
+    }
+    return;
+  }
   const redPlane = spec.channels === "rgb" ? 0 : 2;
   const bluePlane = 2 - redPlane;
   const red = redPlane * pixels;

@@ -9,8 +9,10 @@ import {
   halfOf,
   normalize,
   type Preprocessing,
+  planesOf,
   resizedSize,
   type Span,
+  seenAs,
   unusable,
 } from "./preprocess.ts";
 import type { Picture } from "./resize.ts";
@@ -66,22 +68,23 @@ export function viewsOf(
 }
 
 /**
- * The network's inputs for one picture, `[views, 3, crop, crop]`, equal to torchvision's.
+ * The network's inputs for one picture, `[views, planes, crop, crop]`, equal to torchvision's.
  * @param into where to write them; fresh memory by default
  */
 export function preprocessViews(
   picture: Picture,
   spec: Preprocessing,
   views: Views,
-  into: Float32Array = new Float32Array(viewCounts[views] * 3 * spec.crop * spec.crop),
+  into: Float32Array = new Float32Array(viewCounts[views] * planesOf(spec) * spec.crop * spec.crop),
 ): Float32Array {
   const { width, height } = resizedSize(picture, spec);
-  const length = 3 * spec.crop * spec.crop;
+  const length = planesOf(spec) * spec.crop * spec.crop;
+  const seen = seenAs(picture, spec);
   const squares = new Map<string, Picture>();
   for (const [i, { columns, rows, mirror }] of viewsOf(width, height, spec.crop, views, halfOf(spec)).entries()) {
     // Most squares are wanted twice: upright and mirrored.
     const place = `${columns.from} ${columns.to} ${rows.from}`;
-    const square = squares.get(place) ?? cropResized(picture, columns, rows, spec);
+    const square = squares.get(place) ?? cropResized(seen, columns, rows, spec);
     squares.set(place, square);
     normalize(square, spec, into.subarray(i * length, (i + 1) * length), mirror);
   }

@@ -110,7 +110,7 @@ const modelSchema = z.strictObject({ name: z.string(), config: configSchema, cla
 const side = positive.max(65535);
 export const labelsSchema = texts(1_000_000);
 export const preprocessingSchema = z.strictObject({
-  channels: z.enum(["rgb", "bgr"]),
+  channels: z.enum(["rgb", "bgr", "grey"]),
   scale: z.union([z.literal(1), z.literal(255)]),
   mean: triple(z.number().min(-largestMean).max(largestMean)),
   std: triple(z.number().min(smallestStd).max(largestStd)),

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { type ErrorDetails, SenetError } from "../errors.ts";
-import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 
 export interface HubConfig {
   readonly where: string;
@@ -95,7 +95,7 @@ function listed(found: z.infer<typeof names>): string[] | undefined {
 type Fail = (what: string, details: ErrorDetails) => never;
 
 function preprocessingOf(said: z.infer<typeof pretrainedSchema>, fail: Fail): Preprocessing {
-  const [, height, crop] = said.input_size ?? [3, 224, 224];
+  const [channels, height, crop] = said.input_size ?? [3, 224, 224];
   if (height !== crop) fail("this network wants pictures that are not square", { found: `${crop} by ${height}` });
   const interpolation = said.interpolation ?? "bicubic";
   if (interpolation !== "bilinear" && interpolation !== "bicubic") {
@@ -113,7 +113,7 @@ function preprocessingOf(said: z.infer<typeof pretrainedSchema>, fail: Fail): Pr
       hint: 'with pictures that are square already, "center" is the same: write it into the file',
     });
   }
-  return {
+  const spec: Preprocessing = {
     channels: "rgb",
     scale: 255,
     mean: triple(said.mean, imagenetPreprocessing.mean, fail),
@@ -123,6 +123,7 @@ function preprocessingOf(said: z.infer<typeof pretrainedSchema>, fail: Fail): Pr
     crop,
     interpolation,
   };
+  return channels === 1 ? asGrey(spec) : spec;
 }
 
 type Triple = readonly [number, number, number];

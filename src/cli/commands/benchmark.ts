@@ -9,7 +9,7 @@ import { createRandom } from "../../random.ts";
 import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { initialWeights } from "../../weights/init.ts";
-import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
+import { channelsOf, inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
 import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
 import { printJson, printLines, say, table } from "../output.ts";
 import { type Kinds, kindsTable, Profile } from "../profile.ts";
@@ -115,9 +115,9 @@ function perImage(times: readonly number[], batchSize: number) {
   return { median, lowest: sorted[0]!, highest: sorted.at(-1)! };
 }
 
-function randomPictures(batch: number, side: number): Tensor {
+function randomPictures(batch: number, channels: number, side: number): Tensor {
   const random = createRandom(1);
-  const shape = [batch, 3, side, side];
+  const shape = [batch, channels, side, side];
   return tensor(
     shape,
     Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
@@ -137,7 +137,7 @@ async function measureInference(
   const graph = inferenceGraph(network, { batch: batchSize, imageSize });
   const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
   const executable = await executor.compile(program.graph, program.weights, engineOptions(options, profile));
-  const inputs = new Map([[inputName, randomPictures(batchSize, imageSize)]]);
+  const inputs = new Map([[inputName, randomPictures(batchSize, channelsOf(network.config), imageSize)]]);
   const total: number[] = [];
   for (let run = -warmUps; run < runs; run++) {
     const start = performance.now();
@@ -171,7 +171,7 @@ async function measureTraining(
     sgd: { momentum: 0.9, nesterov: true, weightDecay: 5e-5, decayAll: false },
     ...engineOptions(options, profile),
   });
-  const images = randomPictures(batchSize, imageSize);
+  const images = randomPictures(batchSize, channelsOf(network.config), imageSize);
   const labels = tensor(
     [batchSize],
     Int32Array.from({ length: batchSize }, (_, i) => i % network.classes),

@@ -9,12 +9,13 @@ import { sizeOf } from "../../tensor.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { encodeWeights, followsConventions } from "../../weights/encode.ts";
 import { classOrderOf } from "../../weights/imagenet-classes.ts";
+import { withChannels } from "../../weights/in-channels.ts";
 import { type Naming, namings } from "../../weights/maps/namings.ts";
 import { namingByName } from "../../weights/maps/rename.ts";
 import { openFiles, openPaths } from "../../weights/open.node.ts";
 import { checkSameLogits, logitsOf, seededPictures } from "../compare.ts";
 import { checkedOnnx } from "../onnx.ts";
-import { jsonOption, stateOption } from "../options.ts";
+import { count, jsonOption, stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
 import { grouped, print, printJson, say } from "../output.ts";
 import { labelsOption, overruled, preprocessingOptions, shownPreprocessing } from "../preprocessing.ts";
@@ -24,6 +25,7 @@ interface ConvertOptions extends WeightsOptions {
   readonly model?: string;
   readonly from?: string;
   readonly to?: string;
+  readonly inChans?: number;
   readonly json?: true;
 }
 
@@ -43,6 +45,11 @@ export function convertCommand(program: Command): void {
     .option("--from <naming>", `whose names the file has: ${names}; default: it shows`)
     .option("--to <naming>", "whose names the result gets; default: senet, or caffe for a .caffemodel")
     .addOption(labelsOption())
+    .option(
+      "--in-chans <n>",
+      "channels that the result takes: the first convolution is summed (1) or repeated, as timm does",
+      count,
+    )
     .addOption(stateOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -73,14 +80,15 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     ...(options.model !== undefined && { model: options.model }),
     ...(options.from !== undefined && { from: options.from }),
   });
-  const preprocessing = overruled(opened.checkpoint.preprocessing, options);
-  const checkpoint = { ...opened.checkpoint, preprocessing };
+  const given = opened.checkpoint;
+  const source = options.inChans === undefined ? given : withChannels(given, options.inChans);
+  const checkpoint = { ...source, preprocessing: overruled(source.preprocessing, options) };
   printNotes(inputs.join(", "), opened.notes);
   const { bytes, difference } =
     target === "onnx" ? await onnx(checkpoint, out) : await checkedWeights(checkpoint, target, out);
   await replaceFile(out, bytes);
 
-  const { model, labels, weights } = checkpoint;
+  const { model, labels, preprocessing, weights } = checkpoint;
   const summary = {
     file: out,
     from: { format: opened.format, naming: opened.naming ?? null },

@@ -1,7 +1,7 @@
 /** What others call the layers of these networks, as data (docs/networks.md, 5.1): a row for each of our modules. */
 
-import { imagenetPreprocessing, type Preprocessing } from "../../images/preprocess.ts";
-import type { ModelConfig, ZooConfig } from "../../zoo/index.ts";
+import { asGrey, imagenetPreprocessing, type Preprocessing } from "../../images/preprocess.ts";
+import { channelsOf, type ModelConfig, type ZooConfig } from "../../zoo/index.ts";
 import type { ResNetConfig, SeConfig } from "../../zoo/resnet.ts";
 import type { ClassOrder } from "../imagenet-classes.ts";
 
@@ -66,9 +66,11 @@ const isLarge = (config: ModelConfig, block?: ResNetConfig["block"]): config is 
 /** Networks of others' layers have no such setting. */
 export const seOf = (config: ModelConfig): SeConfig | undefined => ("se" in config ? config.se : undefined);
 
-/** CIFAR's pictures are taken as they are. */
-const sized = (config: ModelConfig, spec: Preprocessing): Preprocessing =>
-  isCifar(config) ? { ...spec, resize: 32, crop: 32 } : spec;
+/** CIFAR's pictures are taken as they are; grey ones with the middle of the colours' numbers. */
+function sized(config: ModelConfig, spec: Preprocessing): Preprocessing {
+  const own = isCifar(config) ? { ...spec, resize: 32, crop: 32 } : spec;
+  return channelsOf(config) === 1 ? asGrey(own) : own;
+}
 
 /** The authors' files: no deviation, and blue first. */
 const caffePreprocessing: Preprocessing = {
@@ -203,7 +205,7 @@ const moskomule: TorchNaming = {
   networks: (config) =>
     config.family === "resnet" && config.stem !== "deep" && config.groups === 1 && config.se !== undefined,
   classOrder: "sorted",
-  preprocessing: (config) => (isCifar(config) ? moskomuleCifar : imagenetPreprocessing),
+  preprocessing: (config) => sized(config, isCifar(config) ? moskomuleCifar : imagenetPreprocessing),
   rows: [
     ["conv1", "conv1"],
     ["bn1", "bn1"],

@@ -1,0 +1,20 @@
+/** Whether pictures can become what a network takes. */
+
+import { SenetError } from "../errors.ts";
+import { planesOf } from "../images/preprocess.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { channelsOf } from "../zoo/index.ts";
+
+/** @throws SenetError `usage` for a network of other channels than its pictures have: colours, or grey */
+export function checkChannels({ model, preprocessing }: Pick<Checkpoint, "model" | "preprocessing">): void {
+  const channels = channelsOf(model.config);
+  const planes = planesOf(preprocessing);
+  if (channels === planes) return;
+  throw new SenetError("usage", "this network takes what pictures have not", {
+    where: model.name,
+    expected: "3 channels, or 1 for grey pictures",
+    found:
+      channels === 1 || channels === 3 ? `${channels} channels, and pictures with ${planes}` : `${channels} channels`,
+    hint: "senet convert IN OUT --in-chans N makes it take as many as there are",
+  });
+}

@@ -1,0 +1,68 @@
+/** The same network for pictures of other channels. */
+
+import { SenetError } from "../errors.ts";
+import { asGrey } from "../images/preprocess.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { channelsOf } from "../zoo/index.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+
+/** As many as a weight file may speak of. */
+const mostChannels = 1024;
+const first = ["conv1.weight", "stem.conv1.weight"];
+
+/**
+ * A network for pictures of three channels, made to take `channels`, as timm does it: for one, the weights of the first
+ * convolution are summed; for more or fewer, they are repeated in turn and made smaller in proportion.
+ * @throws SenetError `usage` where the network takes other channels already, or is none of the residual ones
+ */
+export function withChannels(checkpoint: Checkpoint, channels: number): Checkpoint {
+  const { model, preprocessing } = checkpoint;
+  const { config } = model;
+  if (channelsOf(config) === channels) return checkpoint;
+  const name = first.find((name) => checkpoint.weights.has(name));
+  if (channels > mostChannels) {
+    throw new SenetError("usage", "no pictures have so many channels", {
+      where: "--in-chans",
+      expected: `1 to ${mostChannels}`,
+      found: `${channels}`,
+    });
+  }
+  if (
+    config.family !== "resnet" ||
+    channelsOf(config) !== 3 ||
+    name === undefined ||
+    preprocessing.meanImage !== undefined
+  ) {
+    throw new SenetError("usage", "the first convolution of this network cannot be made to take other channels", {
+      where: model.name,
+      expected: "a residual network for pictures of 3 channels, with a mean for each channel",
+      found: config.family === "resnet" ? `${channelsOf(config)} channels` : "a network of another kind",
+    });
+  }
+  const weights = new Map(checkpoint.weights);
+  weights.set(name, adapted(weights.get(name)!, channels));
+  return {
+    ...checkpoint,
+    model: { ...model, name: `${model.name}-${channels}channels`, config: { ...config, channels } },
+    preprocessing: channels === 1 ? asGrey(preprocessing) : preprocessing,
+    weights,
+  };
+}
+
+/** `[out, 3, h, w] → [out, channels, h, w]` */
+function adapted({ shape, data }: Tensor, channels: number): Tensor {
+  const [out, , height, width] = shape as [number, number, number, number];
+  const plane = height * width;
+  const result = new Float32Array(out * channels * plane);
+  for (let o = 0; o < out; o++) {
+    const from = o * 3 * plane;
+    for (let c = 0; c < channels; c++) {
+      for (let i = 0; i < plane; i++) {
+        const at = (o * channels + c) * plane + i;
+        const [a, b, d] = [data[from + i]!, data[from + plane + i]!, data[from + 2 * plane + i]!];
+        result[at] = channels === 1 ? a + b + d : (data[from + (c % 3) * plane + i]! * 3) / channels;
+      }
+    }
+  }
+  return tensor([out, channels, height, width], result);
+}
