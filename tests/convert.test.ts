@@ -1,7 +1,7 @@
 /** Weight files of every format and naming open as the same network, and what is written reads back. */
 
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SenetError } from "../src/errors.ts";
@@ -13,7 +13,7 @@ import { encodeWeights } from "../src/weights/encode.ts";
 import { imagenetLabels } from "../src/weights/imagenet-classes.ts";
 import { namingByName } from "../src/weights/maps/rename.ts";
 import { weightsAs } from "../src/weights/maps/write.ts";
-import { type OpenOptions, openFiles, openWeights } from "../src/weights/open.node.ts";
+import { type OpenOptions, openFiles, openPaths, openWeights } from "../src/weights/open.node.ts";
 import { encodeSafetensors } from "../src/weights/safetensors.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { caffePrototxt } from "./caffe.ts";
@@ -234,4 +234,55 @@ test("a Caffe network of somebody's opens by its prototxt", needsShared("weights
   writeFileSync(file, joined(encodeWeights(found, namingByName("senet"))));
   assert.deepEqual(await openWeights(file), found);
   await usage(async () => encodeWeights(found, namingByName("timm")), "has no names for", "senet");
+});
+
+/** Weights as timm puts them on the Hub: nothing of ours in them, and a config beside them. */
+function hubFolder(config: object, weights = "model.safetensors"): string {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, weights), bare(checkpoint(), "timm"));
+  const pretrained = { input_size: [3, 40, 40], crop_pct: 0.9, interpolation: "bilinear", mean: [0.5], std: [0.25] };
+  const architecture = { architecture: "seresnet20", num_classes: 3, pretrained_cfg: pretrained };
+  writeFileSync(join(folder, "config.json"), JSON.stringify({ ...architecture, ...config }));
+  return folder;
+}
+
+test("a config.json beside weights is followed, for the file and for its folder", async () => {
+  const folder = hubFolder({ label_names: ["ant", "bee", "cat"] });
+  for (const path of [folder, join(folder, "model.safetensors")]) {
+    const { checkpoint: found, preprocessingFrom, notes } = await openPaths(path);
+    assert.deepEqual(found.labels, ["ant", "bee", "cat"]);
+    assert.deepEqual(found.preprocessing, {
+      ...{ channels: "rgb", scale: 255, mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25] },
+      ...{ resize: 44, crop: 40, interpolation: "bilinear" },
+    });
+    assert.equal(preprocessingFrom, `${join(folder, "config.json")} beside it`);
+    assert.deepEqual(notes, []);
+  }
+  renameSync(join(folder, "model.safetensors"), join(folder, "only.safetensors"));
+  assert.equal((await openPaths(folder)).checkpoint.preprocessing.resize, 44);
+  writeFileSync(join(folder, "other.pth"), "");
+  assert.match((await openPaths(join(folder, "only.safetensors"))).preprocessingFrom, /usual under the names of timm/);
+  await usage(() => openPaths(folder), "which weights are meant", "only.safetensors, other.pth");
+});
+
+test("a config.json of other classes, of another network, or of none", async () => {
+  const { checkpoint: found, notes } = await openPaths(hubFolder({ label_names: ["a", "b"], num_classes: 2 }));
+  assert.deepEqual(found.labels, ["0", "1", "2"]);
+  assert.match(notes.join(), /speaks of 2 classes, the network has 3/);
+  await refused(() => openPaths(hubFolder({ architecture: "resnetaa50" })), "smooths", "resnetaa50");
+  const others = hubFolder({ architecture: undefined, pretrained_cfg: undefined, model_type: "resnet" });
+  assert.match((await openPaths(others)).preprocessingFrom, /usual under the names of timm/);
+  await usage(() => openPaths(temporaryFolder()), "which weights are meant", "no file of weights");
+});
+
+test("a released file is known by its name, and says so", async () => {
+  const plain = model("se-resnet-18");
+  const network = { ...plain, config: { ...plain.config, branchRelu: true } } as Checkpoint["model"];
+  const weights = formulaWeights(inferenceGraph(network, { batch: 1, imageSize: 32 }));
+  const bytes = bare({ model: network, labels: [], preprocessing: odd, weights }, "cadene");
+  const legacy = await openFiles([{ bytes, where: "seresnet18-4bb0ce65.pth" }]);
+  assert.equal(legacy.checkpoint.preprocessing.interpolation, "bicubic");
+  assert.equal(legacy.preprocessingFrom, "what legacy_seresnet18.in1k was released with");
+  const other = await openFiles([{ bytes, where: "mine.pth" }]);
+  assert.equal(other.checkpoint.preprocessing.interpolation, "bilinear");
 });

@@ -129,6 +129,15 @@ test("a model that is asked for is taken if it fits, with what its file has of i
   );
 });
 
+test("where a layer is missing, it alone is at fault", async () => {
+  const source = sourceOf(changed("se-resnet-20", eights), "timm");
+  assert.ok(source.kind === "tensors");
+  const tensors = new Map(source.tensors);
+  tensors.delete("layer2.1.se.fc1.weight");
+  const error = await refused(() => find({ ...source, tensors }, "timm"), "missing     layer2.1.se.fc1.weight");
+  assert.ok(!error.message.includes("layer1"), error.message);
+});
+
 test("a network that is not in the zoo: the nearest, and what is wrong with it", async () => {
   const source = sourceOf(changed("se-resnet-50", { depths: [3, 4, 7, 3] }), "cadene");
   await refused(

@@ -136,16 +136,20 @@ function squeezeExcitationIn(
   naming: Naming,
   parameters: readonly Parameter[],
 ): SeConfig | undefined {
-  const layers = parameters.filter(({ name }) => name.endsWith(".se.fc1.weight"));
-  const last = layers.at(-1);
-  if (last === undefined) return undefined;
-  const channels = layers.map(({ type }) => type.shape[1]!);
-  const hidden = layers.map((layer, i) => sizeOf(shapeIn(source, naming, layer) ?? [0]) / channels[i]!);
-  if (!hidden.every((units) => Number.isInteger(units) && units > 0)) return undefined;
-  const reduction = Math.max(1, Math.floor(channels.at(-1)! / hidden.at(-1)!));
+  const layers = parameters.flatMap((parameter) => {
+    if (!parameter.name.endsWith(".se.fc1.weight")) return [];
+    const channels = parameter.type.shape[1]!;
+    const shape = shapeIn(source, naming, parameter);
+    return [{ name: parameter.name, channels, units: shape && sizeOf(shape) / channels }];
+  });
+  // Where some are missing, the others tell; that they are missing will be a fault.
+  const last = layers.findLast(({ units }) => units !== undefined);
+  if (last === undefined || !layers.every(({ units = 1 }) => Number.isInteger(units) && units > 0)) return undefined;
+  const reduction = Math.max(1, Math.floor(last.channels / last.units!));
   const bias = shapeIn(source, naming, { name: last.name.replace(/weight$/, "bias"), role: "bias" }) !== undefined;
-  const isUsual = hidden.every((units, i) => units === hiddenOf(channels[i]!, { reduction, bias }));
-  return { reduction, bias, ...(!isUsual && { hidden }) };
+  const usual = layers.map(({ channels }) => hiddenOf(channels, { reduction, bias }));
+  const hidden = layers.map(({ units }, i) => units ?? usual[i]!);
+  return { reduction, bias, ...(hidden.some((units, i) => units !== usual[i]) && { hidden }) };
 }
 
 /** As many as the first convolution takes. */
