@@ -192,3 +192,22 @@ test("one network as a caffemodel, under Cadene's names and as our file calls a 
   writeFileSync(at("wrong.safetensors"), joined(encodeWeights(wrong, namingByName("senet"))));
   assert.notEqual((await classify("wrong.safetensors"))[0]!.label, best!.label);
 });
+
+test("--in-chans, --mean and --std: what the result takes is another, and it is told", async () => {
+  const { code, stdout, stderr } = await convert("small.safetensors", "grey.safetensors", "--in-chans", "1", "--std", "0.5");
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^grey\.safetensors: se-resnet-20-1channels, .* wants GREY 0-1, mean 0\.449 .*, deviation 0\.5 /);
+  const { preprocessing } = await openWeights(at("grey.safetensors"));
+  assert.deepEqual([preprocessing.channels, preprocessing.std], ["grey", [0.5, 0.5, 0.5]]);
+  const onnx = await convert("grey.safetensors", "grey.onnx");
+  assert.equal(onnx.code, 0, onnx.stderr);
+  const four = await convert("small.safetensors", "four.safetensors", "--in-chans", "4");
+  assert.equal(four.code, 0, four.stderr);
+  const picture = golden("images", "rgb.png");
+  const seen = await senet(["classify", picture, "--weights", "grey.safetensors"], { cwd: folder });
+  assert.equal(seen.code, 0, seen.stderr);
+  assert.match(seen.stderr, /^grey\.safetensors: pictures as GREY 0-1, .*; from the file$/m);
+  const unseen = await senet(["classify", picture, "--weights", "four.safetensors"], { cwd: folder });
+  assert.equal(unseen.code, 2);
+  assert.match(unseen.stderr, /takes what pictures have not[\s\S]*4 channels/);
+});
