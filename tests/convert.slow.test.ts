@@ -17,6 +17,7 @@ import { encodeSafetensors, parseSafetensors } from "../src/weights/safetensors.
 import { inferenceGraph, type Model, model } from "../src/zoo/index.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { formulaWeights, uniform } from "./formula.ts";
+import { golden } from "./support.ts";
 
 const folder = temporaryFolder();
 const at = (file: string) => join(folder, file);
@@ -194,9 +195,19 @@ test("one network as a caffemodel, under Cadene's names and as our file calls a 
 });
 
 test("--in-chans, --mean and --std: what the result takes is another, and it is told", async () => {
-  const { code, stdout, stderr } = await convert("small.safetensors", "grey.safetensors", "--in-chans", "1", "--std", "0.5");
+  const { code, stdout, stderr } = await convert(
+    "small.safetensors",
+    "grey.safetensors",
+    "--in-chans",
+    "1",
+    "--std",
+    "0.5",
+  );
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /^grey\.safetensors: se-resnet-20-1channels, .* wants GREY 0-1, mean 0\.449 .*, deviation 0\.5 /);
+  assert.match(
+    stdout,
+    /^grey\.safetensors: se-resnet-20-1channels, .* wants GREY 0-1, mean 0\.449 .*, deviation 0\.5 /,
+  );
   const { preprocessing } = await openWeights(at("grey.safetensors"));
   assert.deepEqual([preprocessing.channels, preprocessing.std], ["grey", [0.5, 0.5, 0.5]]);
   const onnx = await convert("grey.safetensors", "grey.onnx");

@@ -206,3 +206,11 @@ test("a grey network sees Pillow's luma, made before the picture is resized", ()
     [20, 10].map((byte) => Math.fround(byte / 255)),
   );
 });
+
+test("the middle of a picture of torchvision's is rounded to even, also where its proportions were not kept", () => {
+  // Seven pixels of ten: three are left over.
+  const spec = { ...imagenetPreprocessing, resize: [10, 10], crop: 7 } as const;
+  const places = (given: Preprocessing) => resizeAndCrop(counting(10, 10), given).data[0]!;
+  assert.equal(places(spec), (2 * 10 + 2) * 3);
+  assert.equal(places({ ...spec, scale: 1 }), (1 * 10 + 1) * 3);
+});

@@ -179,7 +179,7 @@ export interface Span {
  */
 export function resizeAndCrop(
   picture: Picture,
-  spec: Pick<Preprocessing, "resize" | "crop" | "interpolation">,
+  spec: Pick<Preprocessing, "resize" | "crop" | "interpolation"> & { readonly scale?: 255 | 1 },
 ): Picture {
   const { width, height } = resizedSize(picture, spec);
   const span = (extent: number) => centered(extent, spec.crop, halfOf(spec));
@@ -206,9 +206,12 @@ export function cropResized(
   return { width: crop, height: crop, data };
 }
 
-/** How half of an odd number of pixels is rounded: torchvision's crops to even, Caffe's down. */
-export const halfOf = ({ resize }: Pick<Preprocessing, "resize">): ((x: number) => number) =>
-  typeof resize === "number" ? roundHalfEven : Math.floor;
+/** How half of an odd number of pixels is rounded: torchvision's crops to even, Caffe's (of bytes as they are) down. */
+export const halfOf = ({
+  resize,
+  scale,
+}: Pick<Preprocessing, "resize"> & { scale?: 255 | 1 }): ((x: number) => number) =>
+  typeof resize === "number" || scale === 255 ? roundHalfEven : Math.floor;
 
 /** The middle `size` pixels of an extent, as torchvision's `CenterCrop` finds them. */
 export function centered(extent: number, size: number, half: (x: number) => number = roundHalfEven): Span {

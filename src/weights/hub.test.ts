@@ -68,6 +68,11 @@ test("what it does not say is as timm takes it", () => {
   });
 });
 
+test("squashed pictures are brought to a square, whatever their proportions are", () => {
+  const { preprocessing } = read({ architecture: "resnet18", pretrained_cfg: { crop_mode: "squash", crop_pct: 1 } })!;
+  assert.deepEqual([preprocessing.resize, preprocessing.crop], [[224, 224], 224]);
+});
+
 test("somebody else's config.json says nothing", () => {
   for (const other of [{ model_type: "resnet", id2label: { 0: "cat" } }, { name: "x" }, [], 7, null]) {
     assert.equal(read(other), undefined);
@@ -77,7 +82,7 @@ test("somebody else's config.json says nothing", () => {
 test("what cannot be followed is refused, not passed over", async () => {
   const with_ = (pretrained_cfg: object, top: object = {}) =>
     read({ architecture: "resnet18", ...top, pretrained_cfg });
-  await refused(() => with_({ crop_mode: "border" }), "config.json", 'crop_mode "center"', '"border"');
+  await refused(() => with_({ crop_mode: "border" }), "config.json", 'crop_mode "center" or "squash"', '"border"');
   await refused(() => with_({ interpolation: "lanczos" }), "bilinear or bicubic", "lanczos");
   await refused(() => with_({ input_size: [3, 224, 320] }), "not square", "320 by 224");
   await refused(() => with_({ mean: [1, 2] }), "as many means");

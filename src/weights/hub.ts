@@ -106,20 +106,21 @@ function preprocessingOf(said: z.infer<typeof pretrainedSchema>, fail: Fail): Pr
     });
   }
   const mode = said.crop_mode ?? "center";
-  if (mode !== "center") {
+  if (mode !== "center" && mode !== "squash") {
     return fail("this network wants its pictures fitted in a way that is not done here", {
-      expected: 'crop_mode "center"',
+      expected: 'crop_mode "center" or "squash"',
       found: JSON.stringify(mode),
       hint: 'with pictures that are square already, "center" is the same: write it into the file',
     });
   }
+  // As timm rounds.
+  const side = Math.floor(crop / (said.crop_pct ?? 0.875));
   const spec: Preprocessing = {
     channels: "rgb",
     scale: 255,
     mean: triple(said.mean, imagenetPreprocessing.mean, fail),
     std: triple(said.std, imagenetPreprocessing.std, fail),
-    // As timm rounds.
-    resize: Math.floor(crop / (said.crop_pct ?? 0.875)),
+    resize: mode === "squash" ? [side, side] : side,
     crop,
     interpolation,
   };
