@@ -1,5 +1,5 @@
 /**
- * The weights in an ONNX model: its graph's initialisers as named tensors. The graph itself is not read.
+ * An ONNX model: its graph's initialisers and constants as named tensors, its operations, inputs and outputs.
  *
  * Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
@@ -18,16 +18,25 @@ import {
   shownName,
   view,
 } from "./bytes.ts";
+import { type OnnxInput, type OnnxNode, readInput, readNode } from "./onnx-graph.ts";
 import { ProtoReader, WireType } from "./protobuf.ts";
 
-export interface OnnxInitialisers {
+export interface OnnxModel {
   /** Views on the file where they are raw float32, float64 or int32 and aligned. */
   readonly tensors: Map<string, Tensor>;
   /** Those that no tensor of ours can hold, with the reason: strings, complex numbers, int64 beyond int32, ... */
   readonly unreadable: ReadonlyMap<string, string>;
   /** metadata_props: labels and pre-processing in files of ours. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** In an order in which values are given before they are used; without Constant nodes, which are tensors. */
+  readonly nodes: readonly OnnxNode[];
+  /** Without those that are initialisers too. */
+  readonly inputs: readonly OnnxInput[];
+  readonly outputs: readonly string[];
 }
+
+/** Bytes of the files beside a model in which it keeps values, by the names that it calls them by. */
+export type ExternalData = ReadonlyMap<string, Uint8Array>;
 
 const mostInitialisers = 100_000;
 const mostAxes = 64;
@@ -49,13 +58,19 @@ const dataTypes: Readonly<Record<number, ElementType>> = {
 /**
  * Reads an `.onnx` file. F16 and BF16 widen to float32, small integers and booleans to int32, int64 narrows to int32.
  * @param where the file's name, for errors
- * @throws SenetError `weights` where the file is damaged, holds a name twice or keeps its weights in a file beside it
+ * @param external see `externalFiles`
+ * @throws SenetError `weights` where the file is damaged, holds a name twice, or keeps values in a file beside it that
+ * is not given or has them not
  */
-export function parseOnnxInitialisers(bytes: Uint8Array, where: string): OnnxInitialisers {
-  const result = {
+export function parseOnnxInitialisers(bytes: Uint8Array, where: string, external: ExternalData = new Map()): OnnxModel {
+  const result: Found = {
     tensors: new Map<string, Tensor>(),
     unreadable: new Map<string, string>(),
     metadata: new Map<string, string>(),
+    nodes: [],
+    inputs: [],
+    outputs: [],
+    external,
   };
   const model = new ProtoReader(bytes, where);
   let hasGraph = false;
@@ -64,43 +79,90 @@ export function parseOnnxInitialisers(bytes: Uint8Array, where: string): OnnxIni
       hasGraph = true;
       readGraph(model.message(), where, result);
     } else if (model.field === 14) {
-      const entry = model.message();
-      let key = "";
-      let value = "";
-      while (entry.next()) {
-        if (entry.field === 1) key = entry.text();
-        else if (entry.field === 2) value = entry.text();
-        else entry.skip();
-      }
+      const [key, value] = readEntry(model.message());
       if (result.metadata.size >= mostInitialisers) model.fail(`there are more than ${mostInitialisers} metadata`);
       result.metadata.set(key, value);
     } else model.skip();
   }
   if (!hasGraph) failAt(where)("there is no graph in this file", { expected: "an ONNX model", hint: fetchAgain });
-  return result;
+  const { tensors, unreadable, inputs } = result;
+  return { ...result, inputs: inputs.filter(({ name }) => !tensors.has(name) && !unreadable.has(name)) };
 }
+
+/** The names of the files beside a model in which it keeps values, as it calls them: they are not checked. */
+export function externalFiles(bytes: Uint8Array, where: string): ReadonlySet<string> {
+  const files = new Set<string>();
+  const model = new ProtoReader(bytes, where);
+  while (model.next()) {
+    if (model.field !== 7) {
+      model.skip();
+      continue;
+    }
+    const graph = model.message();
+    while (graph.next()) {
+      if (graph.field !== 5) {
+        graph.skip();
+        continue;
+      }
+      const { external } = readHeader(graph.chunk(), where);
+      if (external !== undefined) files.add(external.get("location") ?? "");
+      if (files.size > mostFiles) graph.fail(`the values are in more than ${mostFiles} files`);
+    }
+  }
+  return files;
+}
+
+const mostFiles = 1000;
 
 interface Found {
   readonly tensors: Map<string, Tensor>;
   readonly unreadable: Map<string, string>;
+  readonly metadata: Map<string, string>;
+  readonly nodes: OnnxNode[];
+  readonly inputs: OnnxInput[];
+  readonly outputs: string[];
+  readonly external: ExternalData;
 }
 
-function readGraph(graph: ProtoReader, where: string, { tensors, unreadable }: Found): void {
-  while (graph.next()) {
-    if (graph.field === 15)
-      graph.fail("sparse initialisers are not read", { hint: "save the model with dense weights" });
-    if (graph.field !== 5) {
-      graph.skip();
-      continue;
-    }
+function readGraph(graph: ProtoReader, where: string, found: Found): void {
+  const { tensors, unreadable, nodes, inputs, outputs } = found;
+  const add = (chunk: Uint8Array, called?: string) => {
     if (tensors.size + unreadable.size >= mostInitialisers)
       graph.fail(`there are more than ${mostInitialisers} initialisers`);
-    const header = readHeader(graph.chunk(), where);
-    const fail = failAt(`${where}: initialiser ${shownName(header.name)}`);
-    if (tensors.has(header.name) || unreadable.has(header.name)) fail("the name comes twice", { hint: fetchAgain });
-    const tensor = readTensor(header, fail);
-    if (typeof tensor === "string") unreadable.set(header.name, tensor);
-    else tensors.set(header.name, tensor);
+    const header = readHeader(chunk, where);
+    const name = called ?? header.name;
+    const fail = failAt(`${where}: initialiser ${shownName(name)}`);
+    if (tensors.has(name) || unreadable.has(name)) fail("the name comes twice", { hint: fetchAgain });
+    const tensor = readTensor(header, found.external, fail);
+    if (typeof tensor === "string") unreadable.set(name, tensor);
+    else tensors.set(name, tensor);
+  };
+  while (graph.next()) {
+    switch (graph.field) {
+      case 1: {
+        const node = readNode(graph.message());
+        const value = node.op === "Constant" ? node.tensors.get("value") : undefined;
+        if (value !== undefined && node.outputs[0] !== undefined) add(value, node.outputs[0]);
+        else if (nodes.push(node) > mostInitialisers) graph.fail(`there are more than ${mostInitialisers} nodes`);
+        break;
+      }
+      case 5:
+        add(graph.chunk());
+        break;
+      case 11:
+        if (inputs.push(readInput(graph.message())) > mostInitialisers)
+          graph.fail(`there are more than ${mostInitialisers} inputs`);
+        break;
+      case 12:
+        if (outputs.push(readInput(graph.message()).name) > mostInitialisers)
+          graph.fail(`there are more than ${mostInitialisers} outputs`);
+        break;
+      case 15:
+        graph.fail("sparse initialisers are not read", { hint: "save the model with dense weights" });
+        break;
+      default:
+        graph.skip();
+    }
   }
 }
 
@@ -109,7 +171,8 @@ interface Header {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dataType: number;
-  readonly isExternal: boolean;
+  /** Where its values are, in another file: location, offset, length. */
+  readonly external: ReadonlyMap<string, string> | undefined;
   readonly raw: Uint8Array | undefined;
   readonly bytes: Uint8Array;
   readonly where: string;
@@ -120,6 +183,7 @@ function readHeader(bytes: Uint8Array, where: string): Header {
   let dataType = 0;
   let name = "";
   let isExternal = false;
+  const external = new Map<string, string>();
   let raw: Uint8Array | undefined;
   const tensor = new ProtoReader(bytes, where);
   while (tensor.next()) {
@@ -138,6 +202,11 @@ function readHeader(bytes: Uint8Array, where: string): Header {
       case 9:
         raw = tensor.chunk();
         break;
+      case 13: {
+        const [key, value] = readEntry(tensor.message());
+        if (external.size < 10) external.set(key, value);
+        break;
+      }
       case 14:
         isExternal = tensor.int() === 1;
         break;
@@ -145,16 +214,11 @@ function readHeader(bytes: Uint8Array, where: string): Header {
         tensor.skip();
     }
   }
-  return { name, shape, dataType, isExternal, raw, bytes, where };
+  return { name, shape, dataType, external: isExternal ? external : undefined, raw, bytes, where };
 }
 
 /** The tensor, or why there can be none. */
-function readTensor(header: Header, fail: Fail): Tensor | string {
-  if (header.isExternal) {
-    fail("its values are in a file beside the model, which is not read", {
-      hint: "save the model in one file: onnx.save(onnx.load(FILE), OUT)",
-    });
-  }
+function readTensor(header: Header, files: ExternalData, fail: Fail): Tensor | string {
   const type = dataTypes[header.dataType];
   if (type === undefined) return `its data type ${header.dataType} is none that a tensor can have`;
   const size = sizeOf(header.shape);
@@ -173,10 +237,11 @@ function readTensor(header: Header, fail: Fail): Tensor | string {
   };
   let data: TensorData;
   try {
-    if (header.raw !== undefined) {
-      const { length } = header.raw;
-      if (length !== size * elementBytes[type]) misfit(`${length} bytes of ${type}`);
-      data = readElements(type, header.raw, 0, size, failWide);
+    const needed = size * elementBytes[type];
+    const raw = header.external === undefined ? header.raw : externalBytes(header.external, files, needed, fail);
+    if (raw !== undefined) {
+      if (raw.length !== needed) misfit(`${raw.length} bytes of ${type}`);
+      data = readElements(type, raw, 0, size, failWide);
     } else {
       data = readTyped(header, type, size, failWide, misfit);
     }
@@ -186,6 +251,49 @@ function readTensor(header: Header, fail: Fail): Tensor | string {
   }
   const dtype = data instanceof Float32Array ? "float32" : data instanceof Float64Array ? "float64" : "int32";
   return { dtype, shape: header.shape, data };
+}
+
+/** The bytes of a tensor in a file beside the model. */
+function externalBytes(
+  external: ReadonlyMap<string, string>,
+  files: ExternalData,
+  needed: number,
+  fail: Fail,
+): Uint8Array {
+  const location = external.get("location") ?? "";
+  const file = files.get(location);
+  if (file === undefined) {
+    return fail("its values are in a file beside the model, which is not given", {
+      found: shownName(location),
+      hint: "save the model in one file: onnx.save(onnx.load(FILE), OUT)",
+    });
+  }
+  const number = (key: string, otherwise: number) => {
+    const text = external.get(key);
+    return text === undefined ? otherwise : /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+  };
+  const offset = number("offset", 0);
+  const length = number("length", needed);
+  if (!(length === needed && offset + length <= file.length)) {
+    fail(`its values are not in the file ${shownName(location)} beside the model`, {
+      expected: `${needed} bytes within ${file.length}`,
+      found: `${external.get("length") ?? needed} bytes from ${external.get("offset") ?? 0}`,
+      hint: fetchAgain,
+    });
+  }
+  return file.subarray(offset, offset + length);
+}
+
+/** A StringStringEntryProto. */
+function readEntry(entry: ProtoReader): [key: string, value: string] {
+  let key = "";
+  let value = "";
+  while (entry.next()) {
+    if (entry.field === 1) key = entry.text();
+    else if (entry.field === 2) value = entry.text();
+    else entry.skip();
+  }
+  return [key, value];
 }
 
 /** An int64 that no int32 can hold: such constants (the end of a Slice) are no weights, and no reason to refuse a file. */

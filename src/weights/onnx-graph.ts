@@ -1,0 +1,151 @@
+/** The operations of an ONNX graph: nodes, and what goes in and comes out. Values are names, as the format has them. */
+
+import { shownName } from "./bytes.ts";
+import { type ProtoReader, WireType } from "./protobuf.ts";
+
+/** An operation; the attributes that no reader of ours needs (graphs, lists of strings) are left out. */
+export interface OnnxNode {
+  readonly name: string;
+  readonly op: string;
+  /** Those of ONNX itself have none. */
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly numbers: ReadonlyMap<string, readonly number[]>;
+  readonly strings: ReadonlyMap<string, string>;
+  /** TensorProtos. */
+  readonly tensors: ReadonlyMap<string, Uint8Array>;
+}
+
+export interface OnnxInput {
+  readonly name: string;
+  /** Undefined where an extent has a name or is not said. */
+  readonly shape: readonly (number | undefined)[];
+}
+
+const most = 100_000;
+
+/** A NodeProto. */
+export function readNode(node: ProtoReader): OnnxNode {
+  let name = "";
+  let op = "";
+  let domain = "";
+  const inputs: string[] = [];
+  const outputs: string[] = [];
+  const numbers = new Map<string, readonly number[]>();
+  const strings = new Map<string, string>();
+  const tensors = new Map<string, Uint8Array>();
+  while (node.next()) {
+    switch (node.field) {
+      case 1:
+        if (inputs.push(node.text()) > most) node.fail(`a node has more than ${most} inputs`);
+        break;
+      case 2:
+        if (outputs.push(node.text()) > most) node.fail(`a node has more than ${most} outputs`);
+        break;
+      case 3:
+        name = node.text();
+        break;
+      case 4:
+        op = node.text();
+        break;
+      case 5:
+        readAttribute(node.message(), { numbers, strings, tensors });
+        break;
+      case 7:
+        domain = node.text();
+        break;
+      default:
+        node.skip();
+    }
+  }
+  return { name, op, domain: domain === "ai.onnx" ? "" : domain, inputs, outputs, numbers, strings, tensors };
+}
+
+interface Attributes {
+  readonly numbers: Map<string, readonly number[]>;
+  readonly strings: Map<string, string>;
+  readonly tensors: Map<string, Uint8Array>;
+}
+
+function readAttribute(attribute: ProtoReader, found: Attributes): void {
+  let name = "";
+  let string: string | undefined;
+  let tensor: Uint8Array | undefined;
+  const numbers: number[] = [];
+  const add = (value: number) => {
+    if (numbers.push(value) > most) attribute.fail(`an attribute has more than ${most} numbers`);
+  };
+  while (attribute.next()) {
+    switch (attribute.field) {
+      case 1:
+        name = attribute.text();
+        break;
+      case 2:
+        add(attribute.float());
+        break;
+      case 3:
+        add(signed(attribute));
+        break;
+      case 4:
+        string = attribute.text();
+        break;
+      case 5:
+        tensor = attribute.chunk();
+        break;
+      case 7:
+        attribute.floats(add);
+        break;
+      case 8:
+        attribute.bigints((value) => add(Number(value)));
+        break;
+      default:
+        attribute.skip();
+    }
+  }
+  if (numbers.length > 0) found.numbers.set(name, numbers);
+  if (string !== undefined) found.strings.set(name, string);
+  if (tensor !== undefined) found.tensors.set(name, tensor);
+}
+
+/** An int64, which may be beyond 2^53: no size is, and the end of a slice may be any. */
+function signed(reader: ProtoReader): number {
+  let value = 0;
+  if (reader.wire !== WireType.Varint) reader.fail("an attribute has the wrong type");
+  reader.bigints((wide) => {
+    value = Number(wide);
+  });
+  return value;
+}
+
+/** A ValueInfoProto: a name and the shape of its tensor. */
+export function readInput(info: ProtoReader): OnnxInput {
+  let name = "";
+  const shape: (number | undefined)[] = [];
+  while (info.next()) {
+    if (info.field === 1) name = info.text();
+    // TypeProto, Tensor, TensorShapeProto, Dimension
+    else if (info.field === 2) {
+      within(info.message(), 1, (tensor) =>
+        within(tensor, 2, (dims) =>
+          within(dims, 1, (dim) => {
+            let extent: number | undefined;
+            while (dim.next()) {
+              if (dim.field === 1) extent = signed(dim);
+              else dim.skip();
+            }
+            if (shape.push(extent) > 64) info.fail(`the input ${shownName(name)} has more than 64 axes`);
+          }),
+        ),
+      );
+    } else info.skip();
+  }
+  return { name, shape };
+}
+
+function within(message: ProtoReader, field: number, read: (inner: ProtoReader) => void): void {
+  while (message.next()) {
+    if (message.field === field && message.wire === WireType.LengthDelimited) read(message.message());
+    else message.skip();
+  }
+}
