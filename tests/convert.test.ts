@@ -182,12 +182,14 @@ test("files that are no weights, or no single network", async () => {
   }
 });
 
-test("an ONNX file of our own has no weights to take", async () => {
+test("an ONNX file of our own opens by its graph, folded or not", async () => {
   const { model: network, labels, preprocessing, weights } = checkpoint();
   const graph = inferenceGraph(network, { batch: 1, imageSize: 32 });
   const metadata = { model: JSON.stringify(network), labels: JSON.stringify(labels) };
   const bytes = encodeOnnx(graph, weights, { ...metadata, preprocessing: JSON.stringify(preprocessing) });
-  await refused(() => open(bytes), "senet's own ONNX file");
+  const { checkpoint: found, preprocessingFrom } = await open(bytes);
+  assert.deepEqual([found.labels, found.preprocessing, preprocessingFrom], [labels, preprocessing, "the file"]);
+  assert.deepEqual(found.weights.get("conv1.weight"), weights.get("conv1.weight"));
 });
 
 test("labels and pre-processing that somebody broke are refused", async () => {

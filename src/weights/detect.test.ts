@@ -35,6 +35,8 @@ test("small files of every format", async () => {
     ["prototxt", ascii("layer {\n}")],
   ];
   for (const [format, bytes] of files) assert.equal(detect(bytes), format);
+  // Whatever it is called.
+  for (const [format, bytes] of files) assert.equal(detectFormat(bytes, "model.bin"), format);
 });
 
 const real: Readonly<Record<string, WeightFormat>> = {
@@ -166,7 +168,7 @@ const foreign: readonly (readonly [is: string, bytes: Uint8Array, name?: string]
   ["a RAR archive", ascii("Rar!\u001a")],
   ["PyTorch before 0.1.10", tarOf("sys_info", "pickle")],
   ["a tar archive", tarOf("weights.pth")],
-  ["raw weights of OpenVINO", Uint8Array.of(200, 1, 2, 3), "ir.bin"],
+  ["raw weights of OpenVINO", Uint8Array.of(255, 0, 1, 2), "ir.bin"],
 ];
 
 function pickled(name: string): Uint8Array {

@@ -1,7 +1,7 @@
 /** Which format a weight file has, by its content: names lie, and downloads bring other things under the right name. */
 
 import { failAt, fetchAgain } from "./bytes.ts";
-import { foreignFormat, isHdf5, textStart } from "./foreign.ts";
+import { foreignFormat, isHdf5, rawHint, textStart } from "./foreign.ts";
 import { ProtoReader, WireType } from "./protobuf.ts";
 import { isLegacyTorch } from "./torch.ts";
 
@@ -36,7 +36,11 @@ export function detectFormat(bytes: Uint8Array, where: string): WeightFormat {
   const proto = protobufFormat(bytes);
   if (proto !== undefined) return proto;
   if (/^(?:\s|#[^\n]*\n)*[A-Za-z_][A-Za-z0-9_]*\s*[:{]/.test(textStart(bytes))) return "prototxt";
-  return fail("this is in no format that is read", { expected: known, found: shownStart(bytes), hint: fetchAgain });
+  return fail("this is in no format that is read", {
+    expected: known,
+    found: shownStart(bytes),
+    hint: rawHint(where) ?? fetchAgain,
+  });
 }
 
 const startsWith = (bytes: Uint8Array, ...start: number[]) => start.every((byte, i) => bytes[i] === byte);

@@ -322,8 +322,9 @@ const isOperator = (chunk: Uint8Array): boolean => {
 function nameOf(where: string): Foreign | undefined {
   if (/\.data-\d{5}-of-\d{5}$/.test(where)) return formatOf("a TensorFlow checkpoint's values (.data)");
   if (/\.pdiparams$/i.test(where)) return formatOf("a PaddlePaddle file (.pdiparams)");
-  if (/\.(?:param|bin)$/i.test(where)) {
-    return { is: "in no format that is read", hint: "raw weights of OpenVINO (.xml) or ncnn (.param) are not read" };
-  }
   return undefined;
 }
+
+/** What to think of bytes that show nothing at all, under a name that many use. */
+export const rawHint = (where: string): string | undefined =>
+  /\.(?:param|bin)$/i.test(where) ? "raw weights of OpenVINO (.xml) or ncnn (.param) are not read" : undefined;

@@ -4,7 +4,6 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { SenetError } from "../errors.ts";
-import { readBytes } from "../files/files.node.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Model } from "../zoo/index.ts";
 import { shownName } from "./bytes.ts";
@@ -21,7 +20,10 @@ import { withoutPrefix, withPlainHead } from "./maps/bare.ts";
 import { findModel } from "./maps/find-model.ts";
 import type { Naming } from "./maps/namings.ts";
 import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "./maps/rename.ts";
+import { isToldByGraph, openOnnx } from "./onnx-file.ts";
+import type { OnnxModel } from "./onnx-initialisers.ts";
 import { meanFileOf, openCaffe } from "./open-caffe.ts";
+import { filesAt } from "./parts.node.ts";
 import { parsePrototxt } from "./prototxt.ts";
 import { checkArchitecture, type Release, releaseOf } from "./released.ts";
 import { checkSound } from "./sound.ts";
@@ -55,7 +57,8 @@ export interface Opened {
 /**
  * The network in a weight file, with the labels and the pre-processing that it wants. The format is known by content,
  * the model by the names and shapes of its tensors. A Caffe network that is not of the zoo is built by its definition.
- * @param paths a file; or a prototxt and its caffemodel, and perhaps the mean's binaryproto, in any order
+ * @param paths a file; or a prototxt and its caffemodel, and perhaps the mean's binaryproto, in any order; or the index
+ * or any part of a model in several files
  * @throws SenetError `io`; `weights` where a file is damaged, in no format that is read or of no network that is known;
  * `usage` where an option does not fit it
  */
@@ -65,32 +68,34 @@ export async function openWeights(paths: string | readonly string[], options: Op
 
 /** As `openWeights`, with what the network was opened from. */
 export async function openPaths(paths: string | readonly string[], options: OpenOptions = {}): Promise<Opened> {
-  const files = await Promise.all([paths].flat().map(fileAt));
+  const files = await filesIn([paths].flat());
   const mean = await meanBeside(files);
   return openFiles(mean === undefined ? files : [...files, mean], options);
 }
 
+/** The files that are named, or that are the weights in a folder, with what says something of them there. */
+async function filesIn(paths: readonly string[]): Promise<WeightFile[]> {
+  const files = await filesAt(await Promise.all(paths.map(weightsIn)));
+  return Promise.all(files.map(async (file) => ({ ...file, hub: await hubBeside(file.where) })));
+}
+
 /** The mean file that a definition names, where it lies beside the definition and is not given. */
 async function meanBeside(files: readonly WeightFile[]): Promise<WeightFile | undefined> {
+  if (files.length > 2 || files.some(({ parts }) => parts !== undefined)) return undefined;
   const formats = files.map(({ bytes, where }) => detectFormat(bytes, where));
   if (formats.includes("binaryproto")) return undefined;
   const place = Math.max(formats.indexOf("prototxt"), formats.indexOf("caffemodel"));
   const main = files[formats.indexOf("prototxt")] ?? files[place];
-  if (main === undefined || files.length > 2) return undefined;
+  if (main === undefined) return undefined;
   const definition = formats.includes("prototxt")
     ? parsePrototxt(main.bytes, main.where)
     : parseCaffemodel(main.bytes, main.where).definition;
   const named = meanFileOf(definition, main.where);
   if (named === undefined) return undefined;
   for (const path of new Set([resolve(dirname(main.where), named), join(dirname(main.where), basename(named))])) {
-    if (existsSync(path)) return fileAt(path);
+    if (existsSync(path)) return (await filesIn([path]))[0];
   }
   return undefined;
-}
-
-async function fileAt(path: string): Promise<WeightFile> {
-  const where = await weightsIn(path);
-  return { where, bytes: await readBytes(where), hub: await hubBeside(where) };
 }
 
 /** As `openWeights`, of files that are in memory; the weights may be views on their bytes. */
@@ -119,9 +124,14 @@ async function openContents(files: readonly WeightFile[], options: OpenOptions):
     const labels = labelsFor(options, checkpoint, where);
     return { checkpoint: { ...checkpoint, labels }, format, naming: "senet", preprocessingFrom: "the file", notes };
   }
-  const { carried } = main;
+  const { carried, onnx } = main;
   const { hub, bytes } = files.find((file) => file.where === where)!;
   checkArchitecture(hub?.architecture ?? basename(where), where);
+  const isAsked = options.from !== undefined || options.model !== undefined;
+  if (onnx !== undefined && !isAsked) {
+    const namesTell = () => isKnown(withoutPrefix(main.source, where).source);
+    if (isToldByGraph(onnx) || !namesTell()) return onnxNetwork(main, onnx, hub, options, notes);
+  }
   const defined = main.caffe && caffeNetwork(main, definition, mean, options, notes);
   if (defined !== undefined) return defined;
   const { source: bare, notes: aside } = withoutPrefix(main.source, where);
@@ -178,6 +188,28 @@ function hubLabels(hub: HubConfig | undefined, { classes }: Model, notes: string
     return undefined;
   }
   return hub?.labels;
+}
+
+/** An ONNX network by its graph. */
+function onnxNetwork(
+  { where, format }: Main,
+  onnx: OnnxModel,
+  hub: HubConfig | undefined,
+  options: OpenOptions,
+  notes: string[],
+): Opened {
+  const { model, weights, preprocessing, labels: own, ...said } = openOnnx(onnx, where);
+  checkSound(weights, where);
+  const named = own ?? hubLabels(hub, model, notes);
+  const labels = labelsFor(options, { labels: named ?? numbersFor(model.classes), model }, where);
+  const isUnknown = named === undefined && options.labels === undefined && model.classes === 1000;
+  const isOwn = own !== undefined || hub === undefined;
+  return {
+    checkpoint: { model, labels, preprocessing: isOwn ? preprocessing : hub.preprocessing, weights },
+    format,
+    preprocessingFrom: isOwn ? said.preprocessingFrom : `${hub.where} beside it`,
+    notes: [...notes, ...(isUnknown ? [unknownOrder] : [])],
+  };
 }
 
 /** A Caffe network by its definition; undefined where nothing defines it. */

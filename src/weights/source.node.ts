@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
-import { failAt } from "./bytes.ts";
+import { failAt, shownName } from "./bytes.ts";
 import { parseCaffeHdf5 } from "./caffe-hdf5.node.ts";
 import { type CaffeLayer, parseCaffemodel, readBlob } from "./caffemodel.ts";
 import { type Carried, carriedInName, readCarried } from "./carried.ts";
@@ -10,7 +10,7 @@ import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts
 import { detectFormat, type WeightFormat } from "./detect.ts";
 import type { HubConfig } from "./hub.ts";
 import { caffeBlobSource, caffeSource, type WeightSource } from "./maps/rename.ts";
-import { parseOnnxInitialisers } from "./onnx-initialisers.ts";
+import { type ExternalData, externalFiles, type OnnxModel, parseOnnxInitialisers } from "./onnx-initialisers.ts";
 import { type CaffeMessage, parsePrototxt } from "./prototxt.ts";
 import { parseSafetensors } from "./safetensors.ts";
 import { parseTorch } from "./torch.ts";
@@ -22,6 +22,16 @@ export interface WeightFile {
   readonly where: string;
   /** What timm's `config.json` beside it says. */
   readonly hub?: HubConfig | undefined;
+  /** All files of a model that is in several; `bytes` are those of the index, or of one of them. */
+  readonly parts?: Parts;
+  /** The bytes of a file in the same folder. @throws SenetError (as a rejection) where it is none, or not in there */
+  readonly beside?: (name: string) => Promise<Uint8Array>;
+}
+
+export interface Parts {
+  readonly files: readonly WeightFile[];
+  /** All tensors that the index names. */
+  readonly names?: readonly string[];
 }
 
 /** One of our own files, a file of weights, or the definition of a Caffe network. */
@@ -39,6 +49,7 @@ export type FileContent = {
       /** Names of classes beside the weights: those of the network, if there are as many. */
       readonly saidLabels?: readonly SaidLabels[];
       /** All of a caffemodel's layers and its definition; a file of HDF5 has layers without definitions. */
+      readonly onnx?: OnnxModel;
       readonly caffe?: { readonly layers: readonly CaffeLayer[]; readonly definition?: CaffeMessage };
     }
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
@@ -51,7 +62,9 @@ export type FileContent = {
  * @throws SenetError (as a rejection) `weights` where the file is in no format that is read, or damaged; `usage` where
  * `state` is not in it
  */
-export async function readContent({ bytes, where }: WeightFile, state?: string): Promise<FileContent> {
+export async function readContent(file: WeightFile, state?: string): Promise<FileContent> {
+  const { bytes, where, parts } = file;
+  if (parts !== undefined) return readParts(file, parts, state);
   const format = detectFormat(bytes, where);
   if (state !== undefined && format !== "torch" && format !== "prototxt") {
     throw new SenetError("usage", "this file has one set of weights only", {
@@ -74,13 +87,8 @@ export async function readContent({ bytes, where }: WeightFile, state?: string):
       return { ...weights, source: { kind: "tensors", tensors }, carried: {}, saidLabels: labels, notes };
     }
     case "onnx": {
-      const { tensors, metadata } = parseOnnxInitialisers(bytes, where);
-      if (metadata.has("model") && metadata.has("preprocessing")) {
-        failAt(where)("this is senet's own ONNX file, whose batch norms are folded into its convolutions", {
-          hint: "open the file that it was made of",
-        });
-      }
-      return { ...weights, source: { kind: "tensors", tensors }, carried: {} };
+      const onnx = parseOnnxInitialisers(bytes, where, await externalData(file));
+      return { ...weights, source: { kind: "tensors", tensors: onnx.tensors }, carried: {}, onnx };
     }
     case "caffemodel": {
       const { name, layers, definition } = parseCaffemodel(bytes, where);
@@ -97,4 +105,35 @@ export async function readContent({ bytes, where }: WeightFile, state?: string):
     case "prototxt":
       return { where, format, kind: "definition", definition: parsePrototxt(bytes, where) };
   }
+}
+
+/** The values that an ONNX model keeps in files beside it. */
+async function externalData({ bytes, where, beside }: WeightFile): Promise<ExternalData> {
+  const data = new Map<string, Uint8Array>();
+  if (beside === undefined) return data;
+  for (const name of externalFiles(bytes, where)) data.set(name, await beside(name));
+  return data;
+}
+
+/** The tensors of a model that is in several files. */
+async function readParts({ where }: WeightFile, { files, names }: Parts, state?: string): Promise<FileContent> {
+  const fail = failAt(where);
+  const tensors = new Map<string, Tensor>();
+  const contents = await Promise.all(files.map((file) => readContent(file, state)));
+  for (const content of contents) {
+    if (content.kind !== "weights" || content.source.kind !== "tensors") {
+      return fail("this is no part of a model in several files", { found: `${content.format}: ${content.where}` });
+    }
+    for (const [name, tensor] of content.source.tensors) {
+      if (tensors.has(name)) fail(`the tensor ${shownName(name)} is in two files`);
+      tensors.set(name, tensor);
+    }
+  }
+  const missing = names?.filter((name) => !tensors.has(name)) ?? [];
+  if (missing.length > 0) {
+    fail(`the files lack ${missing.length} of the tensors that the index names`, {
+      found: missing.slice(0, 5).map(shownName).join(", "),
+    });
+  }
+  return { where, format: contents[0]!.format, kind: "weights", source: { kind: "tensors", tensors }, carried: {} };
 }

@@ -22,7 +22,6 @@ export interface TorchFile {
 
 /**
  * The tensors of a `.pth`, `.pt`, `.th`, `.ckpt` or `.pkl` file: of its state_dict, under whatever key, or of its module.
- * The prefix "module." (of DataParallel) is removed where all names have it.
  *
  * float32, float64 and int32 are views on `bytes` where aligned and contiguous; float16 and bfloat16 widen to float32,
  * int64 narrows to int32, smaller integers and booleans widen to it. Strides are honoured.
@@ -38,11 +37,8 @@ export async function parseTorch(bytes: Uint8Array, where: string, state?: strin
   const { value, storages, dangers } = isZip ? await readArchive(bytes, where, made) : readLegacy(bytes, where);
   const chosen = chooseState(value, where, failAt(where), state);
   const tensors = new Map<string, Tensor>();
-  const names = [...chosen.state.tensors.keys()].filter((name) => !isCounter(name));
-  const prefix = names.every((name) => name.startsWith("module.")) ? "module.".length : 0;
-  for (const name of names) {
-    const failTensor = failAt(`${where}: tensor ${shownName(name)}`);
-    tensors.set(name.slice(prefix), materialise(chosen.state.tensors.get(name)!, storages, made, failTensor));
+  for (const [name, tensor] of chosen.state.tensors) {
+    tensors.set(name, materialise(tensor, storages, made, failAt(`${where}: tensor ${shownName(name)}`)));
   }
   const warnings = [...dangers].map(
     (name) =>
@@ -50,9 +46,6 @@ export async function parseTorch(bytes: Uint8Array, where: string, state?: strin
   );
   return { tensors, labels: labelsIn(value), notes: [...chosen.notes, ...warnings] };
 }
-
-/** How many models PyTorch's averaging has seen (torch.optim.swa_utils); no weight. */
-const isCounter = (name: string) => name === "n_averaged";
 
 /** What `torch.save` begins with before 1.6, as a pickle of any protocol. */
 const legacyMagic = 0x1950a86a20f9469cfc6cn;

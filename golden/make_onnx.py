@@ -1,0 +1,125 @@
+"""Small networks as PyTorch exports them to ONNX, with batch norm folded and without, and their logits by PyTorch.
+
+Writes golden/weights/onnx-*.onnx and onnx.json. Needs Debian's python3-torch and python3-onnx.
+"""
+
+import json
+import os
+import warnings
+
+import onnx
+import torch
+
+import formula
+
+here = os.path.dirname(os.path.abspath(__file__))
+small = os.path.join(here, "weights")
+
+
+class Gate(torch.nn.Module):
+    """Squeeze and excitation in the forms in which people write it."""
+
+    def __init__(self, channels, form):
+        super().__init__()
+        self.form = form
+        self.pool = torch.nn.AdaptiveAvgPool2d(1)
+        hidden = channels // 2
+        if form in ("convolution", "convolution-mean"):
+            self.fc1, self.fc2 = torch.nn.Conv2d(channels, hidden, 1), torch.nn.Conv2d(hidden, channels, 1)
+        else:
+            self.fc1, self.fc2 = torch.nn.Linear(channels, hidden, bias=False), torch.nn.Linear(hidden, channels)
+
+    def forward(self, x):
+        batch, channels = x.size()[:2]
+        if self.form == "convolution":
+            y = self.pool(x)
+        elif self.form == "convolution-mean":
+            y = x.mean((2, 3), keepdim=True)
+        elif self.form == "mean":
+            y = x.mean((-1, -2))
+        elif self.form == "flatten":
+            y = torch.flatten(self.pool(x), 1)
+        else:
+            y = self.pool(x).view(batch, channels)
+        y = torch.sigmoid(self.fc2(torch.relu(self.fc1(y))))
+        if self.form in ("mean", "flatten"):
+            y = y.unsqueeze(-1).unsqueeze(-1)
+        elif not self.form.startswith("convolution"):
+            y = y.view(batch, channels, 1, 1)
+        return x * (y.expand_as(x) if self.form == "expand" else y)
+
+
+class Network(torch.nn.Module):
+    def __init__(self, form="view", head="view", padded=False, softmax=False):
+        super().__init__()
+        self.conv1, self.bn1 = torch.nn.Conv2d(3, 8, 3, 2, 1, bias=False), torch.nn.BatchNorm2d(8)
+        self.maxpool = torch.nn.MaxPool2d(3, 2, 1) if padded else torch.nn.MaxPool2d(3, 2, ceil_mode=True)
+        self.conv2, self.bn2 = torch.nn.Conv2d(8, 8, 3, 1, 1, groups=2, bias=False), torch.nn.BatchNorm2d(8)
+        self.gate = Gate(8, form)
+        self.avgpool = torch.nn.AvgPool2d(3, 1, 1 if padded else 0)
+        self.dropout, self.fc = torch.nn.Dropout(0.5), torch.nn.Linear(8, 5)
+        self.head, self.softmax = head, softmax
+
+    def forward(self, x):
+        x = self.maxpool(torch.relu(self.bn1(self.conv1(x))))
+        x = self.avgpool(torch.relu(x + self.gate(self.bn2(self.conv2(x)))))
+        if self.head == "mean":
+            x = x.mean([2, 3])
+        else:
+            x = torch.nn.functional.adaptive_avg_pool2d(x, 1)
+            x = x.squeeze(-1).squeeze(-1) if self.head == "squeeze" else x.view(x.size(0), -1)
+        x = self.fc(self.dropout(x))
+        return torch.softmax(x, 1) if self.softmax else x
+
+
+def seeded(net):
+    generator = torch.Generator().manual_seed(3)
+    for name, value in net.state_dict().items():
+        if value.is_floating_point():
+            positive = value.dim() == 1 and "mean" not in name
+            values = torch.rand(value.shape, generator=generator)
+            value.copy_(values + 0.5 if positive else (values - 0.5) * 2 / max(1, value[0].numel()) ** 0.5)
+    return net.eval()
+
+
+def save(name, net, side, dynamic, opset, **options):
+    axes = {"dynamic_axes": {"input": {0: "batch"}}} if dynamic else {}
+    path = os.path.join(small, f"onnx-{name}.onnx")
+    torch.onnx.export(net, torch.zeros(1, 3, side, side), path, opset_version=opset, input_names=["input"], **axes, **options)
+    # Where every operation was in the script is a third of the file.
+    model = onnx.load(path)
+    for node in model.graph.node:
+        node.doc_string = ""
+    if name == "constants":
+        for tensor in list(model.graph.initializer):
+            node = onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
+            model.graph.node.insert(0, node)
+        del model.graph.initializer[:]
+    onnx.save(model, path)
+    net.softmax = False
+    with torch.no_grad():
+        logits = net(torch.from_numpy(formula.pictures(2, side, 0)))
+    return {"side": side, "logits": [float(value) for value in logits.ravel()]}
+
+
+def main():
+    warnings.simplefilter("ignore")
+    found = {
+        "folded": save("folded", seeded(Network()), 33, True, 13),
+        "folded-9": save("folded-9", seeded(Network(softmax=True)), 33, False, 9, keep_initializers_as_inputs=True),
+        "mean": save("mean", seeded(Network("mean", "mean", padded=True)), 32, True, 13),
+        "convolution": save("convolution", seeded(Network("convolution", "squeeze", padded=True)), 32, True, 17),
+        "convolution-mean": save("convolution-mean", seeded(Network("convolution-mean", "mean")), 32, False, 11),
+        "expand": save("expand", seeded(Network("expand")), 32, True, 14),
+        "constants": save("constants", seeded(Network("flatten")), 32, True, 13),
+        "unfolded": save(
+            "unfolded", seeded(Network()), 32, True, 13, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False
+        ),
+    }
+    with open(os.path.join(here, "onnx.json"), "w") as file:
+        json.dump(found, file, separators=(",", ":"))
+        file.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+/** ONNX files whose network is told by their graph, with the labels and the pre-processing that go with it. */
+
+import { z } from "zod";
+import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import type { Tensor } from "../tensor.ts";
+import type { Model } from "../zoo/index.ts";
+import { labelsSchema, preprocessingSchema, readMetadata } from "./checkpoint.ts";
+import type { OnnxModel } from "./onnx-initialisers.ts";
+import { importOnnxNetwork } from "./onnx-network.ts";
+
+export interface OnnxNetwork {
+  readonly model: Model;
+  readonly weights: Map<string, Tensor>;
+  readonly preprocessing: Preprocessing;
+  /** In files of ours. */
+  readonly labels?: readonly string[];
+  readonly preprocessingFrom: string;
+}
+
+const isOurs = ({ metadata }: OnnxModel): boolean => metadata.has("model") && metadata.has("preprocessing");
+
+/** Whether tensors' names tell less than the graph: batch norms that are folded leave others behind. */
+export const isToldByGraph = (onnx: OnnxModel): boolean =>
+  isOurs(onnx) || !onnx.nodes.some(({ op }) => op === "BatchNormalization");
+
+/** @throws SenetError `weights` where the graph does what no layer of ours does, or its metadata are damaged */
+export function openOnnx(onnx: OnnxModel, where: string): OnnxNetwork {
+  if (isOurs(onnx)) {
+    const read = <T>(key: string, schema: z.ZodType<T>) => readMetadata(onnx.metadata, key, schema, where);
+    const { name } = read("model", z.looseObject({ name: z.string().max(1000) }));
+    const preprocessing = read("preprocessing", preprocessingSchema);
+    const labels = read("labels", labelsSchema);
+    const { model, weights } = importOnnxNetwork(onnx, where, { name, imageSize: preprocessing.crop });
+    return { model, weights, preprocessing, labels, preprocessingFrom: "the file" };
+  }
+  const { model, weights, hasGates } = importOnnxNetwork(onnx, where);
+  const side = model.config.family === "layers" ? model.config.imageSize : 224;
+  const preprocessing: Preprocessing = {
+    ...imagenetPreprocessing,
+    resize: side < 64 ? side : Math.round((side * 256) / 224),
+    crop: side,
+    // As timm and torchvision measure theirs.
+    interpolation: hasGates ? "bicubic" : "bilinear",
+  };
+  const preprocessingFrom = "what is usual for PyTorch's networks, since an ONNX file does not say it";
+  return { model, weights, preprocessing, preprocessingFrom };
+}

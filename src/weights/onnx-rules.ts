@@ -1,0 +1,387 @@
+/** What each ONNX operation is in layers of ours, where it is any. */
+
+import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
+import type { LayerConfig } from "../zoo/layers.ts";
+import type { Fail } from "./bytes.ts";
+import type { Flow, Nameless, OnnxValue, Step } from "./onnx-step.ts";
+
+const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
+const isOnes = (shape: Shape) => shape.length === 4 && shape[2] === 1 && shape[3] === 1;
+const allSame = (values: readonly number[]) => values.every((value) => value === values[0]);
+
+type Rule = (step: Step) => OnnxValue;
+
+const same: Rule = (step) => step.value(0);
+
+/** One input, and one output of its shape. */
+const elementwise =
+  (layer: Nameless<LayerConfig>): Rule =>
+  (step) => {
+    const x = step.flow(0);
+    return step.layer(layer, [x], {}, x.isFlat);
+  };
+
+/** A softmax of the logits, which says no more than they do. */
+const atTheEnd: Rule = (step) => {
+  const x = step.flow(0);
+  const axis = step.number("axis", -1);
+  const rank = step.shape(x).length === 2 || x.isFlat ? 2 : 4;
+  step.demand(
+    step.isLast && (axis === 1 || axis + rank === 1),
+    "a softmax over the classes, as the graph's output",
+    "another",
+  );
+  return x;
+};
+
+/** By the operation's name. */
+export const onnxRules: Readonly<Record<string, Rule>> = {
+  Conv(step) {
+    const x = step.padded(0);
+    const weight = step.constant(1);
+    const bias = step.optional(2);
+    const [out, , height, width] = weight.shape;
+    step.demand(
+      !x.isFlat && weight.shape.length === 4 && height === width,
+      "a square kernel",
+      `[${weight.shape.join(", ")}]`,
+    );
+    const dilations = step.numbers("dilations", [1]);
+    step.demand(
+      dilations.every((dilation) => dilation === 1),
+      "no dilation",
+      `[${dilations.join(", ")}]`,
+    );
+    const padding = step.node.strings.get("auto_pad") ?? "NOTSET";
+    step.demand(padding === "NOTSET" || padding === "VALID", "a padding that is said", padding);
+    const pads = padding === "VALID" ? [0] : step.numbers("pads", [0]);
+    const strides = step.numbers("strides", [1]);
+    step.demand(
+      allSame(pads) && allSame(strides),
+      "one padding and one stride",
+      `pads ${pads.join(" ")}, strides ${strides.join(" ")}`,
+    );
+    const options = {
+      out: out!,
+      kernel: height!,
+      stride: strides[0]!,
+      pad: pads[0]! + (x.pad ?? 0),
+      groups: step.number("group", 1),
+    };
+    const layer = { kind: "conv", ...options, bias: bias !== undefined } as const;
+    return step.layer(layer, [x], { weight, ...(bias && { bias }) });
+  },
+
+  Gemm(step) {
+    const [alpha, beta, transA] = [step.number("alpha", 1), step.number("beta", 1), step.number("transA", 0)];
+    step.demand(
+      alpha === 1 && beta === 1 && transA === 0,
+      "x times weights, plus a bias",
+      `alpha ${alpha}, beta ${beta}, transA ${transA}`,
+    );
+    const weight = step.constant(1);
+    return linear(step, step.number("transB", 0) === 1 ? weight : transposed(weight, step.fail), step.optional(2));
+  },
+
+  MatMul: (step) => linear(step, transposed(step.constant(1), step.fail)),
+
+  BatchNormalization(step) {
+    const x = step.flow(0);
+    step.demand(!x.isFlat && step.number("training_mode", 0) === 0, "running statistics of channels", "others");
+    const [weight, bias, running_mean, running_var] = [1, 2, 3, 4].map((input) => step.constant(input)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    return step.layer({ kind: "batchNorm", eps: step.number("epsilon", 1e-5) }, [x], {
+      weight,
+      bias,
+      running_mean,
+      running_var,
+    });
+  },
+
+  Relu: elementwise({ kind: "relu" }),
+  Sigmoid: elementwise({ kind: "sigmoid" }),
+
+  Add(step) {
+    const [a, b] = [step.value(0), step.value(1)];
+    if (a.kind !== "flow" || b.kind !== "flow")
+      return biased(step, a.kind === "flow" ? a : step.flow(1), a.kind === "flow" ? 1 : 0);
+    const [shapeA, shapeB] = [step.shape(a), step.shape(b)];
+    step.demand(
+      sameShape(shapeA, shapeB) && a.isFlat === b.isFlat,
+      "a sum of equal shapes",
+      `[${shapeA.join(", ")}] and [${shapeB.join(", ")}]`,
+    );
+    return step.layer({ kind: "add" }, [a, b], {}, a.isFlat);
+  },
+
+  Mul(step) {
+    const [a, b] = [step.flow(0), step.flow(1)];
+    const [gate, x] = isOnes(step.shape(a)) ? [a, b] : [b, a];
+    const [gateShape, shape] = [step.shape(gate), step.shape(x)];
+    const fits = isOnes(gateShape) && shape.length === 4 && gateShape[1] === shape[1] && gate.isFlat === x.isFlat;
+    step.demand(fits, "a gate [N, C, 1, 1] of channels", `[${gateShape.join(", ")}] and [${shape.join(", ")}]`);
+    return step.layer({ kind: "seScale" }, [gate, x], {}, x.isFlat);
+  },
+
+  Concat(step) {
+    const values = step.node.inputs.map((_, i) => step.value(i));
+    const flows = values.filter((value) => value.kind === "flow");
+    if (flows.length === 0) return { kind: "extents", extents: values.flatMap((_, i) => step.extents(i)) };
+    const isPlain =
+      flows.length === values.length && flows.every(({ isFlat }) => !isFlat) && step.number("axis", 1) === 1;
+    step.demand(isPlain, "channels after channels", "others");
+    return step.layer({ kind: "concat" }, flows);
+  },
+
+  MaxPool: (step) => pooled(step, "maxPool"),
+  AveragePool: (step) => pooled(step, "avgPool"),
+
+  GlobalAveragePool: (step) => step.layer({ kind: "globalAvgPool" }, [step.flow(0)]),
+
+  ReduceMean(step) {
+    const x = step.flow(0);
+    const axes = step.axes(4);
+    step.demand(!x.isFlat && axes.join() === "2,3", "the mean over a whole picture", `axes ${axes.join(" ")}`);
+    return step.layer({ kind: "globalAvgPool" }, [x], {}, step.number("keepdims", 1) === 0);
+  },
+
+  Flatten(step) {
+    const x = step.value(0);
+    step.demand(step.number("axis", 1) === 1, "the batch is kept", `axis ${step.number("axis", 1)}`);
+    if (x.kind !== "constant") return flattened(step, step.flow(0));
+    const [first = 1, ...rest] = x.tensor.shape;
+    return constant(x.tensor, [first, sizeOf(rest)]);
+  },
+
+  Reshape(step) {
+    const x = step.value(0);
+    const target = step.extents(1);
+    if (x.kind === "constant") return constant(x.tensor, reshaped(x.tensor.shape, target.map(Number), step));
+    const flow = step.flow(0);
+    const shape = step.shape(flow);
+    const [batch, ...rest] = target;
+    const isBatch =
+      batch === 0 || batch === "N" || batch === -1 || batch === step.batch || (batch === 1 && step.batch === undefined);
+    const known = rest
+      .filter((extent) => extent !== -1)
+      .map((extent, i) => (extent === 0 ? shape[i + 1]! : Number(extent)));
+    const size = sizeOf(shape.slice(1));
+    const isWhole = known.length === rest.length ? sizeOf(known) === size : size % sizeOf(known) === 0;
+    step.demand(
+      isBatch && isWhole && known.length >= rest.length - 1,
+      `[N, ${size}], or one for each channel`,
+      `[${target.join(", ")}]`,
+    );
+    if (rest.length === 1) return flattened(step, flow);
+    step.demand(
+      rest.length === 3 && isOnes([1, ...rest.map((extent, i) => (i === 0 ? 1 : Number(extent)))]) && isOnes(shape),
+      "[N, C, 1, 1]",
+      `[${target.join(", ")}]`,
+    );
+    return { ...flow, isFlat: false };
+  },
+
+  Squeeze(step) {
+    const x = step.value(0);
+    if (x.kind === "extents") return x;
+    if (x.kind === "constant") return constant(x.tensor, squeezed(x.tensor.shape, step.axes(x.tensor.shape.length)));
+    // One axis after the other, or both at once.
+    const axes = step.axes(4);
+    const isWhole = isOnes(step.shape(x)) && axes.every((axis) => axis === 2 || axis === 3);
+    step.demand(isWhole, "[N, C] of [N, C, 1, 1]", `axes ${axes.join(" ")}`);
+    return { ...x, isFlat: true };
+  },
+
+  Unsqueeze(step) {
+    const x = step.value(0);
+    if (x.kind === "extents") return x;
+    if (x.kind === "constant") {
+      const axes = step.axes(x.tensor.shape.length + 1);
+      const rest = [...x.tensor.shape];
+      for (const axis of axes) rest.splice(axis, 0, 1);
+      return constant(x.tensor, rest);
+    }
+    // One axis after the other, or both at once.
+    const axes = step.axes(4);
+    step.demand(
+      isOnes(step.shape(x)) && axes.every((axis) => axis === 2 || axis === 3),
+      "[N, C, 1, 1] of [N, C]",
+      `axes ${axes.join(" ")}`,
+    );
+    return { ...x, isFlat: false };
+  },
+
+  Transpose(step) {
+    const x = step.value(0);
+    if (x.kind === "constant" && x.tensor.shape.length === 2)
+      return constant(transposed(x.tensor, step.fail), x.tensor.shape.toReversed());
+    return step.fail("the node turns axes, which no layer of ours does");
+  },
+
+  Shape(step) {
+    const x = step.flow(0);
+    const shape = step.shape(x);
+    return { kind: "extents", extents: ["N", ...(x.isFlat ? [sizeOf(shape.slice(1))] : shape.slice(1))] };
+  },
+
+  Gather(step) {
+    const extents = step.extents(0);
+    const picked = step
+      .extents(1)
+      .map((index) => extents.at(Number(index)) ?? step.fail("the node takes an extent that is not there"));
+    return { kind: "extents", extents: picked };
+  },
+
+  Slice(step) {
+    const extents = step.extents(0);
+    const bound = (input: number, name: string, otherwise: number) =>
+      step.has(input) ? Number(step.extents(input)[0]) : step.number(name, otherwise);
+    step.demand(!step.has(4) || step.extents(4)[0] === 1, "extents one after another", "others");
+    return { kind: "extents", extents: extents.slice(bound(1, "starts", 0), bound(2, "ends", extents.length)) };
+  },
+
+  Pad(step) {
+    const x = step.flow(0);
+    const pads = step.has(1) ? step.extents(1).map(Number) : step.numbers("pads", []);
+    const value = step.has(2) ? step.constant(2).data[0] : step.number("value", 0);
+    const mode = step.node.strings.get("mode") ?? "constant";
+    const [, , pad = 0] = pads;
+    const isEven = pads.length === 8 && pads.every((zeros, i) => zeros === (i % 4 < 2 ? 0 : pad)) && pad >= 0;
+    const isNone = pads.every((zeros) => zeros === 0);
+    step.demand(
+      isNone || (isEven && value === 0 && mode === "constant" && !x.isFlat),
+      "as many zeros on all sides of a picture",
+      `${mode} ${value}, pads ${pads.join(" ")}`,
+    );
+    return isNone ? x : { ...x, pad };
+  },
+
+  /** A gate that is repeated for each pixel, as its product with a picture does anyway. */
+  Expand(step) {
+    const x = step.flow(0);
+    const shape = step.shape(x);
+    const target = step.extents(1);
+    step.demand(
+      isOnes(shape) && !x.isFlat && target.length === 4 && (target[1] === shape[1] || target[1] === 1),
+      "a gate [N, C, 1, 1] of channels",
+      `[${shape.join(", ")}] to [${target.join(", ")}]`,
+    );
+    return x;
+  },
+
+  Identity: same,
+  Dropout: same,
+  Cast: same,
+  Softmax: atTheEnd,
+  LogSoftmax: atTheEnd,
+};
+
+const constant = (tensor: Tensor, shape: Shape): OnnxValue => ({ kind: "constant", tensor: { ...tensor, shape } });
+
+const squeezed = (shape: Shape, axes: readonly number[]): Shape =>
+  shape.filter((extent, axis) => (axes.length === 0 ? extent !== 1 : !axes.includes(axis)));
+
+/** A constant's shape with -1 and 0 filled in. */
+function reshaped(from: Shape, target: readonly number[], step: Step): Shape {
+  const kept = target.map((extent, i) => (extent === 0 ? (from[i] ?? 0) : extent));
+  const known = sizeOf(kept.filter((extent) => extent !== -1));
+  const shape = kept.map((extent) => (extent === -1 ? sizeOf(from) / known : extent));
+  step.demand(sizeOf(shape) === sizeOf(from), `${sizeOf(from)} numbers`, `[${target.join(", ")}]`);
+  return shape;
+}
+
+/** `[I, O] → [O, I]` */
+function transposed({ shape, data }: Tensor, fail: Fail): Tensor {
+  const [rows, columns] = shape;
+  if (shape.length !== 2) return fail("the weights are no matrix", { found: `[${shape.join(", ")}]` });
+  const turned = new Float32Array(data.length);
+  for (let row = 0; row < rows!; row++)
+    for (let column = 0; column < columns!; column++) turned[column * rows! + row] = data[row * columns! + column]!;
+  return { dtype: "float32", shape: [columns!, rows!], data: turned };
+}
+
+/** Rows of features; of a squeezed picture it is a convolution, so that a gate stays `[N, C, 1, 1]`. */
+function linear(step: Step, weight: Tensor, bias?: Tensor): Flow {
+  const x = step.flow(0);
+  const shape = step.shape(x);
+  step.demand(x.isFlat || shape.length === 2, "[N, features]", `[${shape.join(", ")}]`);
+  const weights = { weight, ...(bias && { bias }) };
+  const options = { out: weight.shape[0]!, bias: bias !== undefined };
+  if (isOnes(shape) && !step.isLast) {
+    return step.layer({ kind: "conv", ...options, kernel: 1, stride: 1, pad: 0, groups: 1 }, [x], weights, true);
+  }
+  const flat = shape.length === 2 ? x : step.layer({ kind: "flatten" }, [x], {}, false, ".flatten");
+  return step.layer({ kind: "linear", ...options }, [flat], weights);
+}
+
+/** A constant that is added to channels: as a convolution of nothing else, `x + b`, would be one of ours, it is one. */
+function biased(step: Step, x: Flow, input: 0 | 1): Flow {
+  const shape = step.shape(x);
+  const bias = step.constant(input);
+  const channels = shape[1]!;
+  const isPerChannel = bias.data.length === channels && withoutOnes(bias.shape).length <= 1;
+  const axis = bias.shape.length - bias.shape.indexOf(channels);
+  const expected = shape.length === 4 && !x.isFlat ? 3 : 1;
+  step.demand(
+    isPerChannel && (channels === 1 || axis === expected),
+    "a number for each channel",
+    `[${bias.shape.join(", ")}]`,
+  );
+  const ones: Tensor = { dtype: "float32", shape: [channels, 1, 1, 1], data: new Float32Array(channels).fill(1) };
+  if (shape.length === 4) {
+    const layer = { kind: "conv", out: channels, kernel: 1, stride: 1, pad: 0, groups: channels, bias: true } as const;
+    return step.layer(layer, [x], { weight: ones, bias }, x.isFlat);
+  }
+  return step.fail("a constant is added to what is no picture");
+}
+
+/** `[N, C·H·W]`: our layers stay as they are until somebody needs rows. */
+function flattened(step: Step, x: Flow): Flow {
+  return step.shape(x).length === 2 ? x : { ...x, isFlat: true };
+}
+
+function pooled(step: Step, kind: "maxPool" | "avgPool"): Flow {
+  const x = kind === "avgPool" ? step.padded(0) : step.flow(0);
+  const zeros = x.pad ?? 0;
+  const [, , height, width] = step.shape(x) as [number, number, number, number];
+  const kernels = step.numbers("kernel_shape", []);
+  const strides = step.numbers("strides", [1]);
+  const pads = step.numbers("pads", [0, 0, 0, 0]);
+  const padding = step.node.strings.get("auto_pad") ?? "NOTSET";
+  const dilations = step.numbers("dilations", [1]);
+  const given = padding === "VALID" ? [0, 0, 0, 0] : pads;
+  const [top = 0, left = 0, bottom = 0, right = 0] = given.map((pad) => pad + zeros);
+  const isSquare =
+    kernels.length === 2 &&
+    allSame(kernels) &&
+    allSame(strides) &&
+    top === left &&
+    bottom === right &&
+    height === width;
+  step.demand(
+    !x.isFlat && isSquare && /^(?:NOTSET|VALID)$/.test(padding) && dilations.every((dilation) => dilation === 1),
+    "a square window over a square picture",
+    `kernel ${kernels.join(" ")}, strides ${strides.join(" ")}, pads ${pads.join(" ")}, ${padding}`,
+  );
+  const [kernel, stride] = [kernels[0]!, strides[0]!];
+  const round = step.number("ceil_mode", 0) === 1 ? Math.ceil : Math.floor;
+  const extent = round((height + top + bottom - kernel) / stride) + 1;
+  // Ours pads both ends alike, and rounds up or down: of a maximum only the number of windows matters.
+  const ours = (isCeil: boolean) => {
+    const windows = (isCeil ? Math.ceil : Math.floor)((height + 2 * top - kernel) / stride) + 1;
+    return isCeil && (windows - 1) * stride >= height + top ? windows - 1 : windows;
+  };
+  const ceil = [false, true].find((isCeil) => ours(isCeil) === extent);
+  const isWhole = (extent - 1) * stride + kernel <= height + 2 * top;
+  const countsPadding = given.every((pad) => pad === 0) || step.number("count_include_pad", 0) === 1;
+  step.demand(
+    ceil !== undefined && (kind === "maxPool" || (isWhole && countsPadding)),
+    "windows as PyTorch or Caffe lay them, whose mean counts the padding",
+    `kernel ${kernel}, stride ${stride}, pads ${pads.join(" ")} of ${height} pixels`,
+  );
+  return step.layer({ kind, kernel, stride, pad: top, ceil: ceil! }, [x]);
+}

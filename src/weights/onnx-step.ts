@@ -1,0 +1,154 @@
+/** One node of an ONNX graph as a rule sees it that makes layers of it. */
+
+import type { Shape, Tensor } from "../tensor.ts";
+import type { LayerConfig } from "../zoo/layers.ts";
+import type { Fail } from "./bytes.ts";
+import type { OnnxNode } from "./onnx-graph.ts";
+
+/** What a name stands for while the graph is walked. */
+export type OnnxValue =
+  | { readonly kind: "constant"; readonly tensor: Tensor }
+  /** Extents that are computed from shapes; `N` is the batch. */
+  | { readonly kind: "extents"; readonly extents: readonly Extent[] }
+  | Flow;
+
+export type Extent = number | "N";
+
+/** The value of one of our layers. */
+export interface Flow {
+  readonly kind: "flow";
+  readonly layer: string;
+  /** Whether ONNX sees `[N, C·H·W]` where our layer gives `[N, C, H, W]`. */
+  readonly isFlat: boolean;
+  /** Zeros on all sides of the picture that are still to be put there, by the convolution or the pooling that follows. */
+  readonly pad?: number;
+}
+
+export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
+
+/** The part of the network that is there, as a node's rule sees it. */
+export interface Surroundings {
+  /** What the graph calls its batch where that is a number. */
+  readonly batch: number | undefined;
+  value(name: string, fail: Fail): OnnxValue;
+  isOutput(name: string | undefined): boolean;
+  shapeOf(layer: string): Shape;
+  /** Adds a layer of ours with its weights; its name is given back. */
+  add(
+    name: string,
+    layer: Nameless<LayerConfig>,
+    inputs: readonly string[],
+    weights: Readonly<Record<string, Tensor>>,
+    fail: Fail,
+  ): string;
+}
+
+/** A node, and what its rule may ask. */
+export class Step {
+  readonly node: OnnxNode;
+  readonly fail: Fail;
+  readonly #translation: Surroundings;
+
+  constructor(node: OnnxNode, translation: Surroundings, fail: Fail) {
+    this.node = node;
+    this.fail = fail;
+    this.#translation = translation;
+  }
+
+  get isLast(): boolean {
+    return this.#translation.isOutput(this.node.outputs[0]);
+  }
+
+  get batch(): number | undefined {
+    return this.#translation.batch;
+  }
+
+  has = (input: number): boolean => (this.node.inputs[input] ?? "") !== "";
+
+  value(input: number): OnnxValue {
+    const name = this.node.inputs[input];
+    return name === undefined ? this.fail(`the node has no input ${input}`) : this.#translation.value(name, this.fail);
+  }
+
+  flow(input: number): Flow {
+    const flow = this.padded(input);
+    return (flow.pad ?? 0) === 0 ? flow : this.fail("the node takes a picture with zeros around it");
+  }
+
+  /** As `flow`, of a rule that puts zeros around the picture. */
+  padded(input: number): Flow {
+    const value = this.value(input);
+    return value.kind === "flow"
+      ? value
+      : this.fail(`input ${input} of the node is a constant, which no layer of ours takes`);
+  }
+
+  /** Of our layer; a picture's `[1, C, H, W]`. */
+  shape = ({ layer }: Flow): Shape => this.#translation.shapeOf(layer);
+
+  constant(input: number): Tensor {
+    const value = this.value(input);
+    return value.kind === "constant"
+      ? value.tensor
+      : this.fail(`input ${input} of the node is computed, and not a constant`);
+  }
+
+  optional = (input: number): Tensor | undefined => (this.has(input) ? this.constant(input) : undefined);
+
+  /** Whole numbers that are constant, or made of shapes. */
+  extents(input: number): readonly Extent[] {
+    const value = this.value(input);
+    if (value.kind === "extents") return value.extents;
+    if (value.kind === "constant" && value.tensor.data.length <= 64) return Array.from(value.tensor.data);
+    return this.fail(`input ${input} of the node is no list of extents`);
+  }
+
+  numbers(name: string, otherwise: readonly number[]): readonly number[] {
+    return this.node.numbers.get(name) ?? otherwise;
+  }
+
+  number(name: string, otherwise: number): number {
+    return this.numbers(name, [otherwise])[0] ?? otherwise;
+  }
+
+  /** Axes, which are an attribute in old files and an input in new ones; those from the end count from `rank` here. */
+  axes(rank: number, input = 1): readonly number[] {
+    const given = this.has(input) ? this.extents(input).map(Number) : (this.node.numbers.get("axes") ?? []);
+    return given.map((axis) => (axis < 0 ? axis + rank : axis)).toSorted((a, b) => a - b);
+  }
+
+  /** Refuses the node where an attribute is not what it must be. */
+  demand(isSo: boolean, expected: string, found: string): void {
+    if (!isSo) this.fail("the node does what no layer of ours does", { expected, found });
+  }
+
+  /** Adds a layer, under the node's name with `suffix`. */
+  layer(
+    layer: Nameless<LayerConfig>,
+    inputs: readonly Flow[],
+    weights: Record<string, Tensor> = {},
+    isFlat = false,
+    suffix = "",
+  ): Flow {
+    const names = inputs.map((input) => input.layer);
+    return {
+      kind: "flow",
+      layer: this.#translation.add(layerName(this.node) + suffix, layer, names, weights, this.fail),
+      isFlat,
+    };
+  }
+}
+
+/** `layer1.0.conv1` of PyTorch's `/layer1/layer1.0/conv1/Conv`; the path is said again at each step. */
+function layerName({ name, op, outputs }: OnnxNode): string {
+  const parts = (name || outputs[0] || op).split("/").filter((part) => part !== "");
+  if (parts.length > 1 && parts.at(-1)!.replace(/_\d+$/, "") === op) {
+    if (/^(?:Conv|Gemm|MatMul|BatchNormalization)$/.test(op)) parts.pop();
+  }
+  const path: string[] = [];
+  for (const part of parts) {
+    if (path.length > 0 && part.startsWith(`${path.at(-1)}.`)) path.pop();
+    path.push(part);
+  }
+  return path.join(".").slice(0, 900) || op;
+}

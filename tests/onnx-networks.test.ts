@@ -1,0 +1,278 @@
+/** ONNX networks by their graphs: PyTorch's exports, ours, values beside the model; and models in several files. */
+
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SenetError } from "../src/errors.ts";
+import { ortExecutor } from "../src/executors/ort/executor.node.ts";
+import { encodeOnnx } from "../src/executors/ort/export.ts";
+import { inferencePasses, runPasses } from "../src/passes/index.ts";
+import type { Tensor } from "../src/tensor.ts";
+import { openFiles, openPaths, openWeights } from "../src/weights/open.node.ts";
+import { encodeSafetensors } from "../src/weights/safetensors.ts";
+import { inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
+import { temporaryFolder } from "./command.ts";
+import { formulaPictures, formulaWeights } from "./formula.ts";
+import { assertClose, golden } from "./support.ts";
+import { bytesOf, floats, pickle, proto, refused, torchArchive } from "./weights.ts";
+
+async function logitsOf(network: Model, weights: ReadonlyMap<string, Tensor>, pictures: Tensor): Promise<number[]> {
+  const [batch, , side] = pictures.shape as [number, number, number];
+  const graph = inferenceGraph(network, { batch, imageSize: side });
+  const executable = await ortExecutor.compile(graph, weights);
+  const outputs = await executable.run(new Map([[inputName, pictures]]));
+  await executable.dispose();
+  return Array.from([...outputs.values()][0]!.data);
+}
+
+interface Exported {
+  readonly side: number;
+  readonly logits: readonly number[];
+}
+const exported: Readonly<Record<string, Exported>> = JSON.parse(readFileSync(golden("onnx.json"), "utf8"));
+
+for (const [name, { side, logits }] of Object.entries(exported)) {
+  test(`golden/weights/onnx-${name}.onnx gives what PyTorch gave before the export`, async () => {
+    const { checkpoint, preprocessingFrom } = await openPaths(golden("weights", `onnx-${name}.onnx`));
+    assert.equal(checkpoint.model.classes, 5);
+    assert.equal(checkpoint.preprocessing.crop, side);
+    assert.match(preprocessingFrom, /usual for PyTorch/);
+    const found = await logitsOf(checkpoint.model, checkpoint.weights, formulaPictures(2, side, 0));
+    const largest = Math.max(...logits.map(Math.abs));
+    assertClose(found, logits, 1e-5 * largest, name);
+  });
+}
+
+test("our own exports open, with labels and pre-processing, and give what they were made of", async () => {
+  const preprocessing = {
+    ...({ channels: "bgr", scale: 1, mean: [1, 2, 3], std: [4, 5, 6] } as const),
+    ...({ resize: 40, crop: 36, interpolation: "bicubic" } as const),
+  };
+  for (const name of ["se-resnet-20", "se-bn-inception"]) {
+    const network = model(name, 3);
+    const side = name === "se-resnet-20" ? 36 : 64;
+    const graph = inferenceGraph(network, { batch: 1, imageSize: side });
+    const weights = formulaWeights(graph);
+    const program = runPasses({ graph, weights }, inferencePasses);
+    const metadata = {
+      model: JSON.stringify(network),
+      labels: JSON.stringify(["cat", "dog", "newt"]),
+      preprocessing: JSON.stringify({ ...preprocessing, crop: side }),
+    };
+    const bytes = encodeOnnx(program.graph, program.weights, metadata);
+    const { checkpoint } = await openFiles([{ bytes, where: "own.onnx" }]);
+    assert.equal(checkpoint.model.name, name);
+    assert.deepEqual(checkpoint.labels, ["cat", "dog", "newt"]);
+    assert.deepEqual(checkpoint.preprocessing, { ...preprocessing, crop: side });
+    const pictures = formulaPictures(1, side, 1);
+    const truth = await logitsOf(network, weights, pictures);
+    const found = await logitsOf(checkpoint.model, checkpoint.weights, pictures);
+    assertClose(found, truth, 1e-5 * Math.max(...truth.map(Math.abs)), name);
+  }
+});
+
+type Node = readonly [op: string, inputs: readonly string[], output: string];
+
+/** A model of these nodes that takes `[1, 3, 8, 8]`. */
+function onnx(
+  nodes: readonly Node[],
+  initialisers: readonly Uint8Array[],
+  output: string,
+  input = [1, 3, 8, 8],
+): Uint8Array {
+  const dims = input.map((extent) => [1, [[1, extent]]] as const);
+  return proto([
+    [1, 8],
+    [
+      7,
+      [
+        ...nodes.map(
+          ([op, inputs, output]) =>
+            [1, [...inputs.map((input) => [1, input] as const), [2, output] as const, [4, op] as const]] as const,
+        ),
+        ...initialisers.map((bytes) => [5, bytes] as const),
+        [
+          11,
+          [
+            [1, "x"],
+            [2, [[1, [[2, dims]]]]],
+          ],
+        ],
+        [12, [[1, output]]],
+      ],
+    ],
+  ] as never);
+}
+const initialiser = (name: string, shape: readonly number[], values: readonly number[]) =>
+  proto([
+    [1, { packed: shape }],
+    [2, 1],
+    [8, name],
+    [9, floats(...values)],
+  ]);
+
+test("what a graph does beyond our layers is refused by its node", async () => {
+  const open = (bytes: Uint8Array) => openFiles([{ bytes, where: "net.onnx" }]);
+  const weights = initialiser("w", [2, 3], [1, 2, 3, 4, 5, 6]);
+  const head: readonly Node[] = [
+    ["GlobalAveragePool", ["a"], "b"],
+    ["Flatten", ["b"], "c"],
+    ["MatMul", ["c", "m"], "y"],
+  ];
+  const matrix = initialiser("m", [3, 2], [1, 4, 2, 5, 3, 6]);
+  const plain = (op: string, ...inputs: string[]) =>
+    onnx([[op, ["x", ...inputs], "a"], ...head], [matrix, weights], "y");
+  const { checkpoint } = await open(plain("Relu"));
+  assert.deepEqual(Array.from(checkpoint.weights.get("y.weight")!.data), [1, 2, 3, 4, 5, 6]);
+  await refused(() => open(plain("Elu")), 'node "a"', '"Elu" is none', "Relu");
+  await refused(
+    () => open(plain("Relu", "nowhere")).then(() => open(plain("Add", "nowhere"))),
+    'node "a"',
+    "not there",
+    '"nowhere"',
+  );
+  await refused(() => open(plain("Add", "w")), 'node "a"', "a number for each channel");
+  await refused(() => open(plain("Mul", "x")), 'node "a"', "a gate");
+  await refused(() => open(plain("Softmax")), "as the graph's output");
+  await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "z")), "no output");
+  await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "a", [1, 1, 8, 8])), "three colours", "[1, 1, 8, 8]");
+  await refused(
+    () =>
+      open(
+        onnx(
+          [
+            ["Relu", ["x"], "a"],
+            ["Relu", ["x"], "a"],
+          ],
+          [],
+          "a",
+        ),
+      ),
+    "two nodes",
+    '"a"',
+  );
+});
+
+test("values beside an ONNX model are read from its folder, and from nowhere else", async () => {
+  const folder = temporaryFolder();
+  mkdirSync(join(folder, "model", "sub"), { recursive: true });
+  const values = floats(9, 1, 2, 3, 4, 5, 6);
+  for (const file of ["secret", "model/data", "model/sub/data"]) writeFileSync(join(folder, file), values);
+  symlinkSync(join(folder, "secret"), join(folder, "model", "link"));
+  symlinkSync(join(folder, "model", "data"), join(folder, "model", "near"));
+  const head: readonly Node[] = [
+    ["GlobalAveragePool", ["x"], "b"],
+    ["Flatten", ["b"], "c"],
+    ["MatMul", ["c", "m"], "y"],
+  ];
+  const path = join(folder, "model", "net.onnx");
+  const open = (entries: Readonly<Record<string, string>>) => {
+    const external = Object.entries(entries).map(
+      ([key, value]) =>
+        [
+          13,
+          [
+            [1, key],
+            [2, value],
+          ],
+        ] as const,
+    );
+    const m = proto([[1, { packed: [3, 2] }], [2, 1], [8, "m"], ...external, [14, 1]] as never);
+    writeFileSync(path, onnx(head, [m], "y"));
+    return openWeights(path);
+  };
+  for (const location of ["data", "sub/data", "./data", "near"]) {
+    const { weights } = await open({ location, offset: "4", length: "24" });
+    assert.deepEqual(Array.from(weights.get("y.weight")!.data), [1, 3, 5, 2, 4, 6], location);
+  }
+  for (const location of [
+    "../secret",
+    join(folder, "secret"),
+    "link",
+    "sub/../../secret",
+    "..\\secret",
+    "C:/secret",
+    "",
+  ]) {
+    await refused(() => open({ location, offset: "4" }), "not in its folder");
+  }
+  for (const [offset, length] of [
+    ["8", "24"],
+    ["4", "20"],
+    ["-4", "24"],
+    ["1e3", "24"],
+    ["99999999999999999999", "24"],
+  ] as const) {
+    await refused(
+      () => open({ location: "data", offset, length }),
+      'initialiser "m"',
+      "not in the file",
+      `from ${offset}`,
+    );
+  }
+  await assert.rejects(open({ location: "none" }), (error) => error instanceof SenetError && error.code === "io");
+  await refused(() => open({ location: "sub" }), "no file");
+  await refused(() => openFiles([{ bytes: bytesOf(path), where: "net.onnx" }]), "not given");
+});
+
+test("a model in several files opens by its index, by any of them, by all, and as PyTorch's", async () => {
+  const folder = temporaryFolder();
+  const network = model("se-resnet-20", 3);
+  const weights = [...formulaWeights(inferenceGraph(network, { batch: 1, imageSize: 32 }))];
+  const half = Math.floor(weights.length / 2);
+  const parts = [new Map(weights.slice(0, half)), new Map(weights.slice(half))];
+  const names = parts.map((_, i) => `model-0000${i + 1}-of-00002.safetensors`);
+  const paths = names.map((name) => join(folder, name));
+  parts.forEach((part, i) => {
+    writeFileSync(paths[i]!, Buffer.concat(encodeSafetensors(part, new Map())));
+  });
+  const index = join(folder, "model.safetensors.index.json");
+  const map = Object.fromEntries(parts.flatMap((part, i) => [...part.keys()].map((key) => [key, names[i]])));
+  writeFileSync(index, JSON.stringify({ metadata: { total_size: 1 }, weight_map: map }));
+  for (const given of [index, paths[0]!, paths[1]!, paths, [index, ...paths]]) {
+    const { model: found, weights: read } = await openWeights(given);
+    assert.equal(found.name, "se-resnet-20");
+    for (const [name, { data }] of weights) assert.deepEqual(read.get(name)!.data, data);
+  }
+  writeFileSync(index, JSON.stringify({ weight_map: { ...map, "fc.scale": names[1] } }));
+  await refused(() => openWeights(index), "lack 1 of the tensors", '"fc.scale"');
+  writeFileSync(index, JSON.stringify({ weight_map: { ...map, "fc.bias": "model-00003-of-00003.safetensors" } }));
+  await refused(() => openWeights(index), "1 of the 3 files", "model-00003-of-00003.safetensors", "fetch");
+  for (const file of ["../secret.safetensors", "sub/x.safetensors"]) {
+    writeFileSync(index, JSON.stringify({ weight_map: { a: file } }));
+    await refused(() => openWeights(index), "missing");
+  }
+  writeFileSync(index, "{}");
+  await refused(() => openWeights(index), "weight_map");
+  const lone = join(folder, "other-00001-of-00003.safetensors");
+  writeFileSync(lone, bytesOf(paths[0]!));
+  await refused(() => openWeights(lone), "2 of the 3 files", "other-00002-of-00003.safetensors");
+
+  parts.forEach((part, i) => {
+    writeFileSync(join(folder, `pytorch_model-0000${i + 1}-of-00002.bin`), torchStateDict(part));
+  });
+  const torchMap = Object.fromEntries(
+    parts.flatMap((part, i) => [...part.keys()].map((key) => [key, `pytorch_model-0000${i + 1}-of-00002.bin`])),
+  );
+  const torchIndex = join(folder, "pytorch_model.bin.index.json");
+  writeFileSync(torchIndex, JSON.stringify({ weight_map: torchMap }));
+  assert.deepEqual(
+    (await openWeights(torchIndex)).weights.get("fc.weight")!.data,
+    new Map(weights).get("fc.weight")!.data,
+  );
+});
+
+function torchStateDict(tensors: ReadonlyMap<string, Tensor>): Uint8Array {
+  const entries = [...tensors].map(([name, { shape, data }], i) => {
+    const strides = shape.map((_, axis) => shape.slice(axis + 1).reduce((size, extent) => size * extent, 1));
+    return { name, shape, strides, key: `${i}`, bytes: new Uint8Array(data.slice().buffer), length: data.length };
+  });
+  const value = pickle.dict(
+    entries.map(({ name, shape, strides, key, length }) => [
+      name,
+      pickle.tensor(pickle.storage("FloatStorage", key, length), 0, shape, strides),
+    ]),
+  );
+  return torchArchive(value, Object.fromEntries(entries.map(({ key, bytes }) => [key, bytes])));
+}
