@@ -3,7 +3,7 @@
  * are: PyTorch's exporter folds batch norms into convolutions and numbers the results, and so does our own.
  *
  * The operations are those that exporters make of residual networks, with and without squeeze and excitation; what each
- * does is in https://github.com/onnx/onnx/blob/main/docs/Operators.md.
+ * does is in https://onnx.ai/onnx/operators/.
  */
 
 import { SenetError } from "../errors.ts";
