@@ -60,7 +60,7 @@ test("folders, patterns, addresses: all in their order, the bad ones named, the 
   );
   assert.equal(json.stdout, `${JSON.stringify(results, null, 2)}\n`, "written as they come, it reads as one");
   for (const { predictions } of results) assert.deepEqual(predictions, results[0]!.predictions);
-  assert.match(json.stderr, /bad\.jpg: this is no picture/);
+  assert.match(json.stderr, /bad\.jpg: this is not a picture/);
   assert.match(json.stderr, /gone\.png: could not be fetched\n {2}found: {4}answers with status 404/);
   assert.doesNotMatch(json.stdout + json.stderr, /secret/);
   assert.equal(json.code, 1);

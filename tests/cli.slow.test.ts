@@ -62,7 +62,7 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["train --data x --lr fast", /expected a number/],
   ["train --data x --lr 0", /learningRate: /],
   ["train --data x --momentum 1", /momentum: /],
-  ["train --data x --resume", /--resume: which run is to go on is not said/],
+  ["train --data x --resume", /--resume: no run to resume was named/],
   ["train --data x --resume --out nowhere", /nowhere.last\.safetensors: there is nothing to resume/],
   ["train --epochs 3", /required option '--data <dir>' not specified/],
   ["classify --weights x", /missing required argument 'picture'/],

@@ -151,12 +151,12 @@ const text = (content: string): Uint8Array => new TextEncoder().encode(content);
 
 test("options that do not fit the file", async () => {
   const timm = bare(checkpoint(), "timm");
-  await usage(() => open(timm, { from: "caffe" }), "has not the names of caffe", "layers of a Caffe network");
+  await usage(() => open(timm, { from: "caffe" }), "cannot have the names of caffe", "layers of a Caffe network");
   await usage(() => open(timm, { from: "tim" }), 'no naming "tim"', "timm");
   await usage(() => open(timm, { model: "seresnet20" }), "se-resnet-20");
   await refused(() => open(timm, { from: "cadene" }), "the names look like those of", "missing");
   const own = joined(encodeWeights(checkpoint(), namingByName("senet")));
-  await usage(() => open(own, { model: "se-resnet-50" }), "says itself what it is", "--model se-resnet-50");
+  await usage(() => open(own, { model: "se-resnet-50" }), "already says which model it holds", "--model se-resnet-50");
   await usage(() => open(own, { from: "timm" }), "--from timm");
   assert.equal((await open(own, { model: "se-resnet-20", from: "senet" })).checkpoint.model.name, "se-resnet-20");
 });

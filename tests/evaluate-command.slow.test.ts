@@ -58,7 +58,7 @@ test("several networks: a table with published figures where there are any, and 
   );
   assert.match(torch!, new RegExp(`^torch\\.\\w+ +colours +${view} +66\\.67 % +0\\.00 % +[\\d.]+$`));
   assert.equal(empty, "");
-  assert.match(note!, /^Published figures are of all 50,000 validation pictures, centre crop of 224 from 256\.$/);
+  assert.match(note!, /^Published figures are for all 50,000 validation pictures, centre crop of 224 from 256\.$/);
   assert.equal(
     readFileSync(at("classes.csv"), "utf8"),
     [
@@ -106,14 +106,14 @@ test("kill -9, then Ctrl-C, and the same command goes on each time, to the same 
   const stopped = await interrupted(args, "SIGINT");
   assert.equal(stopped.code, 130, stopped.stderr);
   assert.equal(stopped.stdout, "", "no result of a part of the pictures");
-  assert.match(stopped.stderr, /^stopping after this batch; once more to stop at once$/m);
+  assert.match(stopped.stderr, /^stopping after this batch; press Ctrl-C again to stop at once$/m);
   assert.match(stopped.stderr, /^caffe\.safetensors: \d+ pictures, top-1 error 0\.00 %/m);
-  assert.match(stopped.stderr, /^stopped; the same command goes on$/m);
+  assert.match(stopped.stderr, /^stopped; run the same command to continue$/m);
   assert.ok(linesOf(at("journal.jsonl")) < PICTURES);
 
   const other = await evaluate(`${args} --resize 20`);
   assert.equal(other.code, 2);
-  assert.match(other.stderr, /journal\.jsonl: the journal has caffe\.safetensors with other settings/);
+  assert.match(other.stderr, /journal\.jsonl: the journal has caffe\.safetensors with different settings/);
   assert.match(other.stderr, /expected: resize 16\n +found: +resize 20\n/);
 
   const finished = await evaluate(args);
@@ -143,8 +143,8 @@ const refused: readonly (readonly [args: string, code: number, words: RegExp])[]
   ["--data few/folders --crops 10 --crop 20 --resize 16", 2, /at most 16, the shorter side, for ten crops/],
   ["--data few/folders --crops 5", 2, /expected 1, 10\./],
   ["--data few/folders --list-order srted", 2, /Did you mean sorted\?/],
-  ["--data few/folders --journal few/list.txt", 1, /few\/list\.txt: this file is no journal/],
-  ["--data many", 1, /no class of the network[\s\S]*found: +"flat", "folders"/],
+  ["--data few/folders --journal few/list.txt", 1, /few\/list\.txt: this file is not an evaluation journal/],
+  ["--data many", 1, /not classes of the network[\s\S]*found: +"flat", "folders"/],
 ];
 for (const [args, code, words] of refused) {
   test(`evaluate ${args} is refused in words`, async () => {
@@ -164,7 +164,7 @@ test("missing pictures may be, and are counted", async () => {
   assert.equal(ran.code, 0, ran.stderr);
   const { images, missing } = JSON.parse(ran.stdout) as Record<string, number>;
   assert.deepEqual([images, missing], [9, 1]);
-  assert.match(ran.stderr, /^missing pictures of the list: 1 of 10$/m);
+  assert.match(ran.stderr, /^pictures on the list that are missing: 1 of 10$/m);
 });
 
 test("the original's list, with the photographs that are here", needsShared("imagenet", "photos"), async () => {

@@ -81,7 +81,7 @@ test("what cannot be fetched is an error with every address and the way around",
 
   const offline = await senet(["pull", "se-resnet-50", "--offline", "--cache", cache]);
   assert.equal(offline.code, 1);
-  assert.match(offline.stderr, /not in the cache, and nothing may be fetched/);
+  assert.match(offline.stderr, /not in the cache, and --offline forbids fetching it/);
 });
 
 test("a command that is given wrongly says how it is meant", async () => {

@@ -141,7 +141,7 @@ test("Ctrl-C saves and says how to resume; resumed so, the run ends as one that 
   assert.ok(epoch >= 1 && epoch < epochs && step <= steps, `stopped in epoch ${epoch}, step ${step}`);
   assert.deepEqual(timeless("interrupted"), timeless("whole").slice(0, epoch + 1));
 
-  const command = /stopped and saved; go on with: senet (train .*--resume.*)$/m.exec(interrupted.stderr)?.[1];
+  const command = /stopped and saved; continue with: senet (train .*--resume.*)$/m.exec(interrupted.stderr)?.[1];
   assert.ok(command !== undefined, interrupted.stderr);
   // What a killed run may have left is no obstacle.
   const leftover = `senet-${hostname().replace(/[^\w.]/g, "_")}-${spawnSync("true").pid}-0123456789ab.partial`;
@@ -262,7 +262,7 @@ test("a run does not go on as another model, with other options, or on other cla
   await assertResumeFailed(out, "pictures", ["--lr", "0.5"], 2, /found: +--lr 0\.5/);
   cpSync(at("pictures"), at("fewer"), { recursive: true });
   for (const split of ["train", "val"]) rmSync(at("fewer", split, "car"), { recursive: true });
-  await assertResumeFailed(out, "fewer", [], 1, /other\/last\.safetensors: the run was trained on other classes/);
+  await assertResumeFailed(out, "fewer", [], 1, /other\/last\.safetensors: the run was trained on different classes/);
   // What it has already said again is no contradiction.
   assert.equal((await train(out, "pictures", ["--resume", "--epochs", `${epochs}`])).code, 0);
 });
@@ -403,13 +403,13 @@ test("folders that cannot be trained on are refused in words", async () => {
   await refused(
     data("single", "train/car/1.jpg", "val/car/1.jpg"),
     1,
-    /single\/train: there is a single class/,
+    /single\/train: there is only one class/,
     /"car"/,
   );
   await refused(
     data("lacking", "train/car/1.jpg", "train/fish/1.jpg", "val/car/1.jpg", "val/fsih/1.jpg"),
     1,
-    /lacking\/val: .*are no class of the network/,
+    /lacking\/val: .*are not classes of the network/,
     /nearest to "fsih" are "fish"/,
   );
   await refused(data("no-val", "train/car/1.jpg", "train/fish/1.jpg"), 1, /there is no val\//);
@@ -429,7 +429,7 @@ test("weights that know other classes are not evaluated on a folder of unknown o
   assertFailed(
     await evaluate("whole/best.safetensors", "strangers"),
     1,
-    /no class of the network/,
+    /not one of the network's/,
     /nearest to "cart" are "car"/,
   );
   // A part of the classes is fine.

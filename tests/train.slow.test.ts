@@ -82,7 +82,7 @@ for (const [signal, code] of [
       onceSaved(out, (process) => process.kill(signal)),
     );
     assert.equal(stopped.code, code, stopped.stderr);
-    const command = /^stopped and saved; go on with: senet (train .*)$/m.exec(stopped.stderr)?.[1];
+    const command = /^stopped and saved; continue with: senet (train .*)$/m.exec(stopped.stderr)?.[1];
     assert.ok(command !== undefined, stopped.stderr);
     const state = stateOf(out);
     assert.deepEqual([state.epoch, state.step, state.history.length], [0, 3, 0]);

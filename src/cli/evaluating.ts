@@ -73,7 +73,9 @@ export async function evaluateOne(
   line.print(`pictures as ${opened.told}`);
   for (const remark of remarks) line.print(remark);
   if (missing > 0)
-    line.print(`missing pictures of the list: ${grouped(missing)} of ${grouped(missing + dataset.samples.length)}`);
+    line.print(
+      `pictures on the list that are missing: ${grouped(missing)} of ${grouped(missing + dataset.samples.length)}`,
+    );
   if (protocol.check === true) await requireSound([dataset], engine.workers, line, signal);
   const left = new FailureReport((text) => line.print(text));
   const measured = await measure({
@@ -146,7 +148,7 @@ export function tableOf(rows: readonly Row[]): string {
   return differs ? `${text}\n\n${publishedProtocol}` : text;
 }
 
-const publishedProtocol = "Published figures are of all 50,000 validation pictures, centre crop of 224 from 256.";
+const publishedProtocol = "Published figures are for all 50,000 validation pictures, centre crop of 224 from 256.";
 
 function isAsPublished({ preprocessing: { resize, crop }, views, measured }: Row): boolean {
   return views === "centre" && resize === 256 && crop === 224 && measured.images === 50_000;

@@ -63,6 +63,6 @@ export async function requireSound(
   throw new SenetError("data", `${grouped(failures.length)} of ${grouped(total)} pictures cannot be decoded`, {
     where: folders.map(({ root }) => root).join(", "),
     found: "those named above",
-    hint: "mend them or take them away; without --check they are left out",
+    hint: "fix or remove them; without --check they are left out",
   });
 }

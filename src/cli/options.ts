@@ -6,14 +6,14 @@ import { nearestNames } from "../names.ts";
 
 export function count(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number from 1 up.");
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("expected a whole number, 1 or more.");
   return value;
 }
 
 export function natural(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isInteger(value) || value < 0)
-    throw new InvalidArgumentError("expected a whole number from 0 up.");
+    throw new InvalidArgumentError("expected a whole number, 0 or more.");
   return value;
 }
 
@@ -35,7 +35,7 @@ export const choiceOption = (flags: string, description: string, choices: readon
   });
 
 export const executorOption = (): Option =>
-  new Option("--executor <name>", "engine to run on (senet doctor lists them); default: the best one here");
+  new Option("--executor <name>", "engine to run on (senet doctor lists them); default: the best one on this machine");
 
 export const precisionOption = (): Option =>
   choiceOption("--precision <name>", "bf16 where the processor has it (executor onednn); default: float32", precisions);

@@ -23,7 +23,7 @@ export function checkOutFile(out: string, extensions: readonly string[]): string
   if (!extensions.includes(extension)) {
     const name = basename(out, extname(out));
     const nearest = nearestNames(extension, extensions, 1).join();
-    throw new SenetError("usage", "the extension does not say what to write", {
+    throw new SenetError("usage", "the file extension does not say which format to write", {
       where: out,
       expected: extensions.join(", "),
       found: extension === "" ? "none" : extension,
@@ -34,7 +34,8 @@ export function checkOutFile(out: string, extensions: readonly string[]): string
   try {
     if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
   } catch (cause) {
-    const hint = codeOf(cause) === "ENOENT" ? "make it first, or another file to write" : "another file to write";
+    const hint =
+      codeOf(cause) === "ENOENT" ? "make it first, or name another file to write" : "name another file to write";
     throw ioError("the folder to write to cannot be used", folder, cause, hint);
   }
   return extension;

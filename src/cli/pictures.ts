@@ -31,7 +31,7 @@ export class PictureReader {
 async function standardInput(): Promise<Uint8Array> {
   const where = "standard input";
   if (process.stdin.isTTY) {
-    throw new SenetError("usage", "no picture comes from a terminal", {
+    throw new SenetError("usage", "standard input is a terminal, not a picture", {
       where,
       hint: "senet classify - < picture.jpg",
     });
@@ -41,7 +41,8 @@ async function standardInput(): Promise<Uint8Array> {
   for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
     chunks.push(chunk);
     length += chunk.length;
-    if (length > mostBytes) throw new SenetError("data", `is no picture: more than ${mostBytes} bytes come`, { where });
+    if (length > mostBytes)
+      throw new SenetError("data", `is not a picture: it is longer than ${mostBytes} bytes`, { where });
   }
   return Buffer.concat(chunks);
 }

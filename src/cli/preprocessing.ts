@@ -20,7 +20,7 @@ export interface PreprocessingOptions {
 export const labelsOption = (): Option =>
   new Option(
     "--labels <file>",
-    "class names, one a line, or as JSON or CSV; default: the file's, ImageNet's for 1,000 classes, or numbers",
+    "class names, one per line, or as JSON or CSV; default: the file's, ImageNet's for 1,000 classes, or numbers",
   );
 
 export const preprocessingOptions = (): Option[] => [

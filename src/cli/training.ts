@@ -134,14 +134,14 @@ export async function runTraining(
 ): Promise<RunResult> {
   const { config, out } = options;
   const progress = new TrainingProgress(config.epochs);
-  const goOn = `stopped and saved; go on with: ${resume}`;
+  const goOn = `stopped and saved; continue with: ${resume}`;
   let exitCode = 0;
   let started = false;
   const failures = new FailureReport((line) => progress.print(line));
   const result = await interruptible(
     (code) => {
       exitCode = code;
-      if (progress.isUnsaved) return progress.print("stopping after this step; once more to stop at once");
+      if (progress.isUnsaved) return progress.print("stopping after this step; press Ctrl-C again to stop at once");
       const canGoOn = progress.hasSaved || (options.resume && existsSync(lastFile(out)));
       progress.print(canGoOn ? goOn : "stopped; there was nothing to save yet");
       process.exit(code);

@@ -38,17 +38,17 @@ interface Measured {
 export function benchmarkCommand(program: Command): void {
   program
     .command("benchmark")
-    .description("measure milliseconds an image (median of many runs after a warm-up)")
+    .description("measure milliseconds per image (median of many runs after a warm-up)")
     .requiredOption("--model <name>", "a model of the zoo (senet models lists them)")
     .addOption(choiceOption("--mode <mode>", "what to measure", ["inference", "training"]).default("inference"))
-    .option("--batch-size <n>", "pictures a run", count, 1)
+    .option("--batch-size <n>", "pictures per run", count, 1)
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
     .option("--runs <n>", "measured runs", count, 20)
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
     .option("--recompute", "training: compute activations again instead of keeping them")
-    .option("--profile", "also where the time goes, and what was planned (executor onednn)")
+    .option("--profile", "also show where the time goes and what was planned (executor onednn)")
     .addOption(jsonOption())
     .addHelpText(
       "after",
@@ -97,7 +97,7 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
 }
 
 function profileText(kinds: Kinds, plan: PlanFacts | undefined): string {
-  if (plan === undefined) return "This executor does not tell where its time goes.";
+  if (plan === undefined) return "This executor does not report where its time goes.";
   const { steps, arenaBytes, reorders } = plan;
   const lines = [
     kindsTable(kinds),

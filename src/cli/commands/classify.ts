@@ -24,16 +24,16 @@ interface ClassifyOptions extends WeightsOptions {
 export function classifyCommand(program: Command): void {
   const command = program
     .command("classify")
-    .description("name what is on pictures")
+    .description("say what is in pictures")
     .argument("<picture...>", "files, folders, patterns ('*.jpg', also quoted), http(s) addresses; - is standard input")
     .requiredOption(
       "--weights <file>",
-      "a weight file of any format that is read, or a name of released weights (senet pull lists them);\n" +
+      "a weight file in any supported format, or the name of released weights (senet pull lists them);\n" +
         "of a Caffe network a prototxt and its caffemodel",
     )
     .addOption(stateOption())
-    .option("--top <k>", "predictions a picture", count, 5)
-    .option("--no-recursive", "of a folder only the pictures directly in it")
+    .option("--top <k>", "predictions per picture", count, 5)
+    .option("--no-recursive", "take only the pictures directly in a folder, not in its subfolders")
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())

@@ -34,16 +34,16 @@ const names = namings.map(({ name }) => name).join(", ");
 export function convertCommand(program: Command): void {
   const command = program
     .command("convert")
-    .description("write a network in another format or under others' names, and check it by running both")
+    .description("write a network in another format or naming, and check it by running both")
     .usage("[options] <in...> <out>")
     .argument(
       "<files...>",
-      "a weight file of any format that is read, or a prototxt and its caffemodel;\n" +
+      "a weight file in any supported format, or a prototxt and its caffemodel;\n" +
         "last, the .safetensors, .caffemodel or .onnx file to write",
     )
     .option("--model <name>", "the model that the weights are of; default: the one that fits")
-    .option("--from <naming>", `whose names the file has: ${names}; default: it shows`)
-    .option("--to <naming>", "whose names the result gets; default: senet, or caffe for a .caffemodel")
+    .option("--from <naming>", `whose naming the file follows: ${names}; default: detected from the file`)
+    .option("--to <naming>", "whose naming the result follows; default: senet, or caffe for a .caffemodel")
     .addOption(labelsOption())
     .option(
       "--in-chans <n>",
@@ -69,7 +69,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
   const inputs = files.slice(0, -1);
   const out = files.at(-1)!;
   if (inputs.length === 0) {
-    throw new SenetError("usage", "the file to write is missing", {
+    throw new SenetError("usage", "no output file was given", {
       expected: "senet convert IN... OUT",
       found: `only ${out}`,
     });
@@ -140,7 +140,7 @@ function targetOf(out: string, to: string | undefined): Naming | "onnx" {
   const fitting = namings.filter((naming) => naming.style === style).map(({ name }) => name);
   const chosen = naming ?? namingByName(style === "caffe" ? "caffe" : "senet");
   if (chosen.style === style) return chosen;
-  return refuse("files of this kind have other names", `--to ${fitting.join(", ")}`, `--to ${to}`);
+  return refuse("files of this kind cannot have these names", `--to ${fitting.join(", ")}`, `--to ${to}`);
 }
 
 interface Converted {
@@ -168,7 +168,7 @@ async function checkedWeights(checkpoint: Checkpoint, naming: Naming, out: strin
     if (isExact && !sameBits(data, result.weights.get(name)!.data)) faults.push(name);
   }
   if (faults.length > 0) {
-    throw new SenetError("weights", "what was written does not read back as it was; nothing was written", {
+    throw new SenetError("weights", "the result does not read back unchanged; nothing was written", {
       where: out,
       found: `differences in ${faults.slice(0, 5).join(", ")}`,
     });

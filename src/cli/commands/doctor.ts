@@ -10,7 +10,7 @@ import { print, printJson, printLines, table } from "../output.ts";
 export function doctorCommand(program: Command): void {
   program
     .command("doctor")
-    .description("what was found on this machine, what would be chosen, and why")
+    .description("show what was found on this machine, what would be chosen, and why")
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  senet doctor\n  senet doctor --json")
     .action(async ({ json }: { json?: true }) => {

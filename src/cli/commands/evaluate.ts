@@ -52,8 +52,8 @@ export function evaluateCommand(program: Command): void {
       ).makeOptionMandatory(),
     )
     .addOption(stateOption())
-    .requiredOption("--data <dir>", "a folder with one folder a class, named as the class or by its WordNet id")
-    .option("--list <file>", "the pictures and their labels, a line each: NAME LABEL; names are relative to --data")
+    .requiredOption("--data <dir>", "a folder with one folder per class, named after the class or its WordNet id")
+    .option("--list <file>", "the pictures and their labels, one per line: NAME LABEL; names are relative to --data")
     .addOption(
       choiceOption(
         "--list-order <order>",
@@ -61,8 +61,8 @@ export function evaluateCommand(program: Command): void {
         ["devkit", "sorted"],
       ),
     )
-    .option("--allow-missing", "measure on those pictures of the list that are there")
-    .option("--check", "decode every picture first, and stop where one cannot be")
+    .option("--allow-missing", "measure on the listed pictures that exist, and skip the others")
+    .option("--check", "decode every picture first, and stop if any cannot be decoded")
     .addOption(
       choiceOption("--crops <n>", "1: the centre; 10: also the corners, and their mirror images", ["1", "10"]).default(
         "1",
@@ -70,8 +70,8 @@ export function evaluateCommand(program: Command): void {
     )
     .option("--mirror", "average over the picture and its mirror image")
     .option("--per-class <file>", "write the errors of each class as CSV")
-    .option("--journal <file>", "keep what is found as it goes; the same command again goes on from there")
-    .option("--batch-size <n>", "images a run of the network", count, 32)
+    .option("--journal <file>", "record results as they come; the same command then continues from there")
+    .option("--batch-size <n>", "images per run of the network", count, 32)
     .option("--workers <n>", "threads that prepare pictures", count)
     .addOption(executorOption())
     .addOption(precisionOption())
@@ -110,7 +110,7 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
     await interruptible(
       (code) => {
         exitCode = code;
-        line.print("stopping after this batch; once more to stop at once");
+        line.print("stopping after this batch; press Ctrl-C again to stop at once");
       },
       async (signal) => {
         for (const files of networks) {
@@ -132,7 +132,7 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
     if (options.json !== true && rows.length > 0) printLines(tableOf(rows));
   }
   if (rows.length === networks.length) return;
-  const next = journal === undefined ? "with --journal FILE it could be gone on with" : "the same command goes on";
+  const next = journal === undefined ? "with --journal FILE it could be continued" : "run the same command to continue";
   line.print(`stopped; ${next}`);
   process.exitCode = exitCode;
 }

@@ -18,7 +18,7 @@ export function exportCommand(program: Command): void {
   const command = program
     .command("export")
     .description("write a network as ONNX, and check it by running it")
-    .requiredOption("--weights <file>", "a weight file of any format that is read, or a name of released weights")
+    .requiredOption("--weights <file>", "a weight file in any supported format, or the name of released weights")
     .addOption(stateOption())
     .requiredOption("--out <file>", "the .onnx file to write")
     .addHelpText("after", "\nExamples:\n  senet export --weights runs/first/best.safetensors --out model.onnx")

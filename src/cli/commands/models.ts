@@ -10,7 +10,7 @@ export function modelsCommand(program: Command): void {
   program
     .command("models")
     .description("list the models, or the layers of one")
-    .argument("[name]", "a model, for its layers")
+    .argument("[name]", "a model whose layers to list")
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  senet models\n  senet models se-resnet-50\n  senet models --json")
     .action((name: string | undefined, { json }: { json?: true }) => {

@@ -20,17 +20,17 @@ export function pullCommand(program: Command): void {
   program
     .command("pull")
     .description("fetch released weights into the cache, or list what can be fetched")
-    .argument("[name]", "what to fetch; without it, the list")
+    .argument("[name]", "what to fetch; leave it out for the list")
     .option("--cache <dir>", "folder to keep it in; default: SENET_CACHE, or the system's folder for caches")
     .addOption(new Option("--force", "fetch it even if it is there").conflicts("offline"))
-    .option("--offline", "no request: only check what is in the cache")
+    .option("--offline", "make no request; only check what is in the cache")
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nA download that was interrupted goes on where it stopped. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed;" +
+      "\nAn interrupted download continues where it stopped. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed;" +
         "\nSENET_MIRROR=http://host/folder/ is tried before the known addresses." +
         "\n\nExamples:\n  senet pull\n  senet pull se-resnet-50\n\n" +
-        "Commands with --weights take these names too, and fetch what is not there.",
+        "Commands with --weights take these names too, and fetch what is missing.",
     )
     .action(pullOrList);
 }

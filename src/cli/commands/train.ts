@@ -45,14 +45,14 @@ export function trainCommand(program: Command): void {
   program
     .command("train")
     .description("train a network on a folder of pictures")
-    .requiredOption("--data <dir>", "a folder with train/ and val/, one folder a class in each")
+    .requiredOption("--data <dir>", "a folder with train/ and val/, each with one folder per class")
     .option("--model <name>", "a model of the zoo (senet models lists them); default: se-resnet-18")
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
-    .option("--resume", "go on with the run in --out, on the same curve; with more --epochs, train longer")
+    .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
     .option("--accept-changes", "go on also where the pictures are not those that the run had")
-    .option("--config <file>", "options from a JSON file such as a run's config.json; flags go before it")
+    .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it")
     .option("--epochs <n>", "passes over the training pictures; default: 20", count)
-    .option("--batch-size <n>", "pictures a step; default: 64", count)
+    .option("--batch-size <n>", "pictures per step; default: 64", count)
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
     .option("--lr <rate>", "highest learning rate; default: 0.1 for each 256 pictures of a batch", real)
     .addOption(choiceOption("--schedule <name>", "how the rate falls; default: cosine", ["cosine", "step"]))
@@ -71,7 +71,7 @@ export function trainCommand(program: Command): void {
     .option("--seed <n>", "default: 0", natural)
     .option("--workers <n>", "threads that prepare pictures", count)
     .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", real)
-    .option("--check", "decode every picture first, and stop where one cannot be")
+    .option("--check", "decode every picture first, and stop if any cannot be decoded")
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
@@ -81,13 +81,13 @@ export function trainCommand(program: Command): void {
       "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
         "  senet train --data pictures --out runs/first --resume\n\n" +
         "The out folder has best.safetensors, last.safetensors, metrics.csv, metrics.jsonl and config.json.\n" +
-        "Ctrl-C, SIGTERM and a closed terminal save; --resume goes on from there.",
+        "Ctrl-C, SIGTERM and a closed terminal save; --resume continues from there.",
     )
     .action(async (options: TrainOptions, command: Command) => {
       if (options.resume === true && options.out === undefined) {
-        throw new SenetError("usage", "which run is to go on is not said", {
+        throw new SenetError("usage", "no run to resume was named", {
           where: "--resume",
-          expected: "--out with the folder of that run",
+          expected: "--out with that run's folder",
           hint: `senet train --data ${quoted(options.data)} --out runs/NAME --resume`,
         });
       }
