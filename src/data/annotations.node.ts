@@ -27,7 +27,7 @@ export function openAnnotated(root: string, file: string, classes?: readonly str
     if (line.trim() === "") return [];
     const [picture, name] = line.split("\t");
     if (picture !== undefined && picture !== "" && name !== undefined && name !== "") return [{ picture, name }];
-    throw new SenetError("data", "this is no line of annotations", {
+    throw new SenetError("data", "this is not a line of annotations", {
       where: `${file}, line ${i + 1}`,
       expected: "the name of a picture and its class, with a tab between",
       found: line.slice(0, 80),
@@ -37,7 +37,7 @@ export function openAnnotated(root: string, file: string, classes?: readonly str
   const find = classFinder(known);
   const unknown = [...new Set(found.map(({ name }) => name).filter((name) => find(name) === undefined))];
   if (unknown.length > 0) {
-    throw new SenetError("data", `${unknown.length} of the classes annotated are no class of the network`, {
+    throw new SenetError("data", `${unknown.length} of the annotated classes are not classes of the network`, {
       where: file,
       expected: `names among its ${known.length} classes: ${quote(known)}`,
       found: quote(unknown),
@@ -52,7 +52,7 @@ export function openAnnotated(root: string, file: string, classes?: readonly str
     else samples.push({ file: path, label: find(name)! });
   }
   if (missing.length > 0 || samples.length === 0) {
-    throw new SenetError("data", "pictures that are annotated are not there", {
+    throw new SenetError("data", "annotated pictures are missing", {
       where: file,
       expected: `${found.length} pictures in ${folder}`,
       found: found.length === 0 ? "no line" : `${samples.length}; the first missing is ${missing[0]}`,

@@ -53,7 +53,7 @@ function checkFolders(root: string, folders: readonly string[], classes: readonl
   checkNotSplit(root, folders, classes);
   if (classes !== undefined) return;
   if (folders.length === 1) {
-    throw new SenetError("data", "there is a single class, so there is nothing to tell apart", {
+    throw new SenetError("data", "there is only one class, so there is nothing to tell apart", {
       where: root,
       expected: "two class folders or more",
       found: `only ${quote(folders)}`,
@@ -79,7 +79,7 @@ function withoutFolders(root: string): SenetError {
   const pictures = files.filter(isPictureName).length;
   return new SenetError("data", pictures > 0 ? "the pictures are not in class folders" : "the folder is empty", {
     where: root,
-    expected: "one folder a class, with its pictures in it",
+    expected: "one folder per class, with its pictures in it",
     found:
       files.length === 0 ? "nothing" : `${pictures} pictures and ${files.length - pictures} other files, no folders`,
     hint: `make a folder for each class, such as ${join(root, "cat")} and ${join(root, "dog")}`,
@@ -93,9 +93,9 @@ function checkNotSplit(root: string, folders: readonly string[], classes: readon
   if (measured === undefined || (classes === undefined && (train === undefined || val === undefined))) return;
   const find = classFinder(classes ?? []);
   if (folders.some((name) => find(name) !== undefined)) return;
-  throw new SenetError("data", "this folder is split, and one part of it is wanted", {
+  throw new SenetError("data", "this folder is split into parts, and one of them is needed", {
     where: root,
-    expected: "one folder a class, with its pictures in it",
+    expected: "one folder per class, with its pictures in it",
     found: quote(folders),
     hint: `--data ${join(root, measured)}`,
   });
@@ -111,7 +111,7 @@ function checkKnown(
   const unknown = folders.filter((name) => find(name) === undefined);
   if (unknown.length === 0) return;
   const near = nearestNames(unknown[0]!, known);
-  throw new SenetError("data", `${unknown.length} of the class folders are no class of the network`, {
+  throw new SenetError("data", `${unknown.length} of the class folders are not classes of the network`, {
     where: root,
     expected: `folders among its ${known.length} classes: ${quote(known)}`,
     found: quote(unknown),

@@ -142,7 +142,7 @@ test("pipes and sockets among the pictures are left out, and named", (t) => {
   const { samples, remarks } = openFolder(root);
   assert.equal(samples.length, 2);
   assert.deepEqual(remarks, [
-    `2 things that are no files (pipes, sockets, devices) are left out, such as ${join(root, "a", "pipe.jpg")}`,
+    `2 things that are not files (pipes, sockets, devices) are left out, such as ${join(root, "a", "pipe.jpg")}`,
   ]);
 });
 
@@ -213,9 +213,9 @@ test("a folder of ImageNet is named by its WordNet id, wherever the network has 
 test("a folder that cannot be used is refused with what was expected and found", (t) => {
   refuses(() => openFolder(join(folderOf(t), "absent")), /absent: the folder cannot be read/, /nothing at this path/);
   refuses(() => openFolder(join(folderOf(t, "file.jpg"), "file.jpg")), /a file/);
-  refuses(() => openFolder(folderOf(t)), /the folder is empty/, /one folder a class/);
+  refuses(() => openFolder(folderOf(t)), /the folder is empty/, /one folder per class/);
   refuses(() => openFolder(folderOf(t, "a.jpg", "b.jpg", "c.txt")), /not in class folders/, /2 pictures and 1 other/);
-  refuses(() => openFolder(folderOf(t, "cat/a.jpg")), /a single class/, /only "cat"/);
+  refuses(() => openFolder(folderOf(t, "cat/a.jpg")), /only one class/, /only "cat"/);
   refuses(() => openFolder(folderOf(t, "cat/a.jpg", "dog/")), /dog: a class has no pictures/, /an empty folder/);
   refuses(() => openFolder(folderOf(t, "cat/a.jpg", "dog/a.heic")), /\.jpg, \.jpeg, .*\.png, \.webp/, /"a\.heic"/);
 });
@@ -239,14 +239,14 @@ test("train and val: the labels of both are those of train", (t) => {
 test("folders that are named otherwise are understood, with a word", (t) => {
   const remarks = (...paths: string[]) =>
     openTrainingFolders(folderOf(t, ...paths, "train/a/1.jpg", "train/b/1.jpg")).remarks;
-  const named = (name: string) => [`${name}/ is validated with, as val/ is not there`];
+  const named = (name: string) => [`${name}/ is used to validate with, because there is no val/`];
   for (const name of ["validation", "valid", "test", "Val", "Validation"]) {
     assert.deepEqual(remarks(`${name}/a/2.jpg`, `${name}/b/2.jpg`), named(name));
   }
   assert.deepEqual(remarks("valid/a/2.jpg", "valid/b/2.jpg", "test/a/3.jpg", "test/c/3.jpg"), named("valid"));
   assert.deepEqual(remarks("val/a/2.jpg", "val/b/2.jpg", "test/3.jpg"), []);
   const other = folderOf(t, "training/a/1.jpg", "training/b/1.jpg", "val/a/2.jpg", "val/b/2.jpg");
-  assert.deepEqual(openTrainingFolders(other).remarks, ["training/ is trained on, as train/ is not there"]);
+  assert.deepEqual(openTrainingFolders(other).remarks, ["training/ is used to train on, because there is no train/"]);
 });
 
 test("Tiny ImageNet: pictures in images/, and the classes of val/ in a file", (t) => {
@@ -279,11 +279,11 @@ test("Tiny ImageNet: pictures in images/, and the classes of val/ in a file", (t
     samples.map(({ label }) => label),
     [1, 1, 2],
   );
-  refuses(() => openFolder(join(root, "val"), { classes: ["n01443537"] }), /1 of the classes annotated/, /"n01629819"/);
+  refuses(() => openFolder(join(root, "val"), { classes: ["n01443537"] }), /1 of the annotated classes/, /"n01629819"/);
   writeFileSync(file, "val_9.JPEG\tn01629819\n");
-  refuses(() => openTrainingFolders(root), /annotated are not there/, /val_9/);
+  refuses(() => openTrainingFolders(root), /annotated pictures are missing/, /val_9/);
   writeFileSync(file, "val_0.JPEG n01629819\n");
-  refuses(() => openTrainingFolders(root), /line 1: this is no line of annotations/);
+  refuses(() => openTrainingFolders(root), /line 1: this is not a line of annotations/);
 });
 
 test("classes without pictures to validate with are named, also where their folder is empty", (t) => {
@@ -320,5 +320,5 @@ test("train or val missing, or at odds", (t) => {
   refuses(() => openTrainingFolders(folderOf(t)), /no folders/);
   const odd = folderOf(t, "train/cat/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg", "val/cow/1.jpg");
   refuses(() => openTrainingFolders(odd), /val: 1 of the class folders/, /found: +"cow"/);
-  refuses(() => openTrainingFolders(folderOf(t, "train/cat/1.jpg", "val/cat/1.jpg")), /train: there is a single class/);
+  refuses(() => openTrainingFolders(folderOf(t, "train/cat/1.jpg", "val/cat/1.jpg")), /train: there is only one class/);
 });

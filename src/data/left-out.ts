@@ -60,8 +60,8 @@ export class LeftOut {
     );
     say(
       this.#special,
-      "what is no file is left out",
-      "things that are no files (pipes, sockets, devices) are left out",
+      "something that is not a file is left out",
+      "things that are not files (pipes, sockets, devices) are left out",
     );
     say(this.#unreadableNames, "a name that is not UTF-8 is left out", "names that are not UTF-8 are left out");
     say(this.#shared, "a folder is in two classes", "folders are in two classes");

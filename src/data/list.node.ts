@@ -52,7 +52,7 @@ export function openList(file: string, options: OpenListOptions): PictureList {
     checkNumber(number, where, numbered.length);
     const label = find(numbered[number]!);
     if (label === undefined) {
-      throw new SenetError("data", "the class of this picture is no class of the network", {
+      throw new SenetError("data", "the class of this picture is not one of the network's", {
         where,
         found: `${number}, which is "${numbered[number]}"`,
         hint: "evaluate a network of these classes, or take the pictures of other classes out of the list",
@@ -66,7 +66,7 @@ export function openList(file: string, options: OpenListOptions): PictureList {
   }
   if (samples.length === 0 || (missing.length > 0 && !allowMissing)) {
     const count = samples.length + missing.length;
-    throw new SenetError("data", count === 0 ? "the list is empty" : "pictures of the list are not there", {
+    throw new SenetError("data", count === 0 ? "the list is empty" : "pictures on the list are missing", {
       where: file,
       expected: count === 0 ? "lines such as: ILSVRC2012_val_00000001.JPEG 489" : `${count} pictures in ${root}`,
       found: count === 0 ? "no line" : `${samples.length}; the first that is missing is ${missing[0]}`,
@@ -92,7 +92,7 @@ function read(file: string): string {
 function parseLine(line: string, where: string): ListEntry {
   const match = /^(.+?)\s+(\d+)\s*$/.exec(line);
   if (match === null) {
-    throw new SenetError("data", "this is no line of a list", {
+    throw new SenetError("data", "this is not a line of a list", {
       where,
       expected: "a file name, a space and the number of the class",
       found: line.slice(0, 80),

@@ -46,7 +46,7 @@ test("numbers go through names to the network's classes, by WordNet id where the
   assert.deepEqual(labels(["n02119789 kit fox", "other", "n01440764 tench"]), [0, 2]);
   refuses(
     () => labels(["n02119789 kit fox"]),
-    /list\.txt, line 2: .*no class of the network/,
+    /list\.txt, line 2: .*not one of the network's/,
     /1, which is "n01440764/,
   );
 });
@@ -77,9 +77,9 @@ test("a list that cannot be used is refused with its line", (t) => {
     const { list, root } = listOf(t, text, "a.jpg", "b.jpg");
     return () => openList(list, { root, classes: ["x", "y"] });
   };
-  refuses(open("a.jpg 0\nb.jpg\n"), /list\.txt, line 2: this is no line of a list/, /found: +b\.jpg/);
-  refuses(open("a.jpg zero\n"), /no line of a list/);
-  refuses(open("a.jpg -1\n"), /no line of a list/);
+  refuses(open("a.jpg 0\nb.jpg\n"), /list\.txt, line 2: this is not a line of a list/, /found: +b\.jpg/);
+  refuses(open("a.jpg zero\n"), /not a line of a list/);
+  refuses(open("a.jpg -1\n"), /not a line of a list/);
   refuses(open("a.jpg 2\n"), /no class of this number/, /0 to 1/, /found: +2/);
   refuses(open("a.jpg 0\nb.jpg 1\na.jpg 0\n"), /line 3: a picture is listed twice/);
   refuses(open("\n"), /the list is empty/);

@@ -254,7 +254,7 @@ test("evaluation leaves bad pictures out, and names each once", async (t) => {
   assert.equal(loader.failures.length, 4);
   assert.deepEqual(met, loader.failures);
   assert.match(reasons["empty.jpg"]!, /^the picture file is empty \(0 bytes\)$/);
-  assert.match(reasons["text.jpg"]!, /^this is no picture of a kind that is decoded \(.*\) \(18 bytes/);
+  assert.match(reasons["text.jpg"]!, /^this is not a picture of a supported kind \(.*\) \(18 bytes/);
   assert.match(reasons["truncated.jpg"]!, /^the JPEG picture is truncated/);
   assert.match(reasons["corrupt.png"]!, /^the PNG picture is corrupt/);
 });

@@ -45,7 +45,7 @@ function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture
   if (pictures.length > 0) return pictures;
   throw new SenetError("data", "there are no pictures in this folder", {
     where: name,
-    ...(recursive ? {} : { hint: "without --no-recursive, the folders in it are gone into" }),
+    ...(recursive ? {} : { hint: "leave out --no-recursive to search its subfolders" }),
   });
 }
 

@@ -31,8 +31,8 @@ export function openTrainingFolders(dir: string): TrainingFolders {
 }
 
 function* renamed(train: string, val: string): Generator<string> {
-  if (train !== "train") yield `${train}/ is trained on, as train/ is not there`;
-  if (val !== "val") yield `${val}/ is validated with, as val/ is not there`;
+  if (train !== "train") yield `${train}/ is used to train on, because there is no train/`;
+  if (val !== "val") yield `${val}/ is used to validate with, because there is no val/`;
 }
 
 function* remarksOf(train: PictureFolder, val: PictureFolder): Generator<string> {
@@ -49,7 +49,7 @@ function notSplit(dir: string, folders: readonly string[], names: ReturnType<typ
   const missing = (["train", "val"] as const).filter((name) => names[name] === undefined);
   return new SenetError("data", `there is no ${missing.map((name) => `${name}/`).join(" and no ")} here`, {
     where: dir,
-    expected: "train/ and val/, each with one folder a class",
+    expected: "train/ and val/, each with one folder per class",
     found: folders.length === 0 ? "no folders" : quote(folders),
     hint: hintFor(dir, folders, names),
   });

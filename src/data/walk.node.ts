@@ -173,8 +173,8 @@ const reasons: Readonly<Record<string, { found: string; hint: string }>> = {
     hint: "check the path; it is relative to the folder that the command runs in",
   },
   ENOTDIR: { found: "a file", hint: "check the path" },
-  EACCES: { found: "permission denied", hint: "give yourself the right to read it (chmod u+rx), or move it away" },
-  EPERM: { found: "permission denied", hint: "give yourself the right to read it, or move it away" },
+  EACCES: { found: "permission denied", hint: "give yourself permission to read it (chmod u+rx), or move it away" },
+  EPERM: { found: "permission denied", hint: "give yourself permission to read it, or move it away" },
   ELOOP: { found: "a link that leads to itself", hint: "remove the link" },
   ENAMETOOLONG: { found: "a path that is too long for this system", hint: "use shorter names, or fewer folders" },
 };

@@ -91,11 +91,11 @@ export class Journal {
       return;
     }
     if (`${first}\n` !== formatLine) {
-      throw new SenetError("data", "this file is no journal of an evaluation", {
+      throw new SenetError("data", "this file is not an evaluation journal", {
         where: this.#path,
         expected: formatLine.trim(),
         found: bytes.toString("utf8", 0, 80).split("\n")[0]!,
-        hint: "name a file that is not there yet",
+        hint: "name a file that does not exist yet",
       });
     }
     if (end < bytes.length) ftruncateSync(this.#file, end);
@@ -114,9 +114,9 @@ export class Journal {
     } else {
       throw new SenetError("data", "the journal is damaged", {
         where: `${this.#path}, line ${number}`,
-        expected: "what was found of a picture, as JSON",
+        expected: "the result for one picture, as JSON",
         found: line.slice(0, 80),
-        hint: "delete the file from this line on, and start again",
+        hint: "delete this line and all after it, then start again",
       });
     }
   }
@@ -138,7 +138,7 @@ export class Journal {
     const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])].filter((key) => before[key] !== now[key]);
     if (keys.length === 0) return;
     const show = (settings: Settings) => keys.map((key) => `${key} ${settings[key] ?? "absent"}`).join(", ");
-    throw new SenetError("usage", `the journal has ${network} with other settings`, {
+    throw new SenetError("usage", `the journal has ${network} with different settings`, {
       where: this.#path,
       expected: show(before),
       found: show(now),
@@ -158,7 +158,12 @@ export class Journal {
       const bytes = Buffer.from(text);
       for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done);
     } catch (cause) {
-      throw ioError("the journal cannot be written", this.#path, cause, "free some space, then the same command again");
+      throw ioError(
+        "the journal cannot be written",
+        this.#path,
+        cause,
+        "free some space, then run the same command again",
+      );
     }
   }
 

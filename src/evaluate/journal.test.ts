@@ -104,7 +104,7 @@ test("other settings are refused with what differs", (t) => {
     refuses(
       () => journal.begin("a", other),
       "usage",
-      /has a with other settings/,
+      /has a with different settings/,
       /expected: crop 224, executor absent/,
       /found: +crop 320, executor ort/,
     );
@@ -116,7 +116,7 @@ test("a file that is no journal is refused and left as it is; so is a damaged on
   const path = pathIn(t);
   for (const text of ["pictures,errors\n1,2\n", "no line break", '{"format":"senet-evaluation-2"}\n']) {
     writeFileSync(path, text);
-    refuses(() => new Journal(path), "data", /no journal of an evaluation/, /not there yet/);
+    refuses(() => new Journal(path), "data", /not an evaluation journal/, /does not exist yet/);
     assert.equal(readFileSync(path, "utf8"), text);
   }
   rmSync(path);
@@ -124,7 +124,7 @@ test("a file that is no journal is refused and left as it is; so is a damaged on
   for (const line of ["{]", '{"picture":"x"}', '{"picture":"x","label":-1,"rank":0,"predicted":0}']) {
     const before = readFileSync(path);
     appendFileSync(path, `${line}\n`);
-    refuses(() => new Journal(path), "data", /line 3: the journal is damaged/, /delete the file from this line on/);
+    refuses(() => new Journal(path), "data", /line 3: the journal is damaged/, /delete this line and all after it/);
     writeFileSync(path, before);
   }
   refuses(() => new Journal(join(path, "x")), "io", /cannot be opened/);

@@ -180,7 +180,7 @@ function tiffLayout(bytes: Uint8Array, name: string): "rgb" | "cmyk" {
   ) {
     return kind === Tiff.cmyk ? "cmyk" : "rgb";
   }
-  throw new SenetError("data", "this kind of TIFF is not decoded", {
+  throw new SenetError("data", "this kind of TIFF is not supported", {
     where: name,
     expected: "8 bits a channel in grey, RGB, CMYK or a palette, or black and white",
     found: `${bits.join(", ")} bits, ${isInteger ? "" : "not whole numbers, "}photometric interpretation ${kind}`,
@@ -252,7 +252,7 @@ function notAPicture(bytes: Uint8Array, name: string): SenetError {
   if (bytes.length === 0) return new SenetError("data", "the picture file is empty", { where: name, found: "0 bytes" });
   const known = KNOWN.find(([, test]) => test(bytes))?.[0];
   const start = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  return new SenetError("data", `this is no picture of a kind that is decoded (${formats.join(", ")})`, {
+  return new SenetError("data", `this is not a picture of a supported kind (${formats.join(", ")})`, {
     where: name,
     found: known ?? `${bytes.length} bytes that start with ${start}`,
     hint: "convert it to JPEG or PNG, or take it out of the folder",
@@ -273,7 +273,7 @@ function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: st
 function unsound(found: string, bytes: Uint8Array, format: Format, where: string, cause: unknown): SenetError {
   if (/not decoded|support is not configured/.test(found)) {
     const hint = "convert it to PNG, or take it out of the folder";
-    return new SenetError("data", `this kind of ${format} is not decoded`, { where, found, hint, cause });
+    return new SenetError("data", `this kind of ${format} is not supported`, { where, found, hint, cause });
   }
   const state = isTruncated(bytes, format, String(cause)) ? "truncated" : "corrupt";
   const hint = "get the file again, or take it out of the folder";

@@ -33,7 +33,7 @@ test("a file that is missing or empty, or no picture, is refused by name and rea
   await assert.rejects(decodePicture(golden("images")), /the picture cannot be read.*a folder/s);
   assert.match(await refusal(new Uint8Array()), /name\.jpg: the picture file is empty/);
   const text = (content: string) => new TextEncoder().encode(content);
-  assert.match(await refusal(text("\0\0\0\u001cftypavif")), /no picture of a kind that is decoded.*an AVIF or HEIC/s);
+  assert.match(await refusal(text("\0\0\0\u001cftypavif")), /not a picture of a supported kind.*an AVIF or HEIC/s);
   assert.match(await refusal(text("<!DOCTYPE html><p>404")), /a web page/);
   assert.match(await refusal(text('<svg xmlns="http://www.w3.org/2000/svg"/>')), /SVG/);
   assert.match(await refusal(text("version https://git-lfs.github.com/spec/v1\n")), /Git LFS pointer/);
@@ -89,14 +89,14 @@ test("damage that a decoder bridges is no reason to refuse, as in Pillow", async
 test("kinds of known formats that are not decoded as Pillow does are told from damage", async () => {
   const bmp = file("rgb.bmp");
   bmp[30] = 1;
-  assert.match(await refusal(bmp), /this kind of BMP is not decoded.*24 bits a pixel with compression 1/s);
+  assert.match(await refusal(bmp), /this kind of BMP is not supported.*24 bits a pixel with compression 1/s);
   const pnm = new TextEncoder().encode("P5 1 1 65535\n12");
-  assert.match(await refusal(pnm), /this kind of PNM is not decoded.*values up to 65535/s);
+  assert.match(await refusal(pnm), /this kind of PNM is not supported.*values up to 65535/s);
   const tiff = file("grey.tif");
   // The directory's entry "bits a sample": tag 258, SHORT, one value.
   const entry = Buffer.from(tiff.buffer).indexOf(Buffer.from([2, 1, 3, 0, 1, 0, 0, 0]));
   tiff[entry + 8] = 16;
-  assert.match(await refusal(tiff), /this kind of TIFF is not decoded.*16 bits/s);
+  assert.match(await refusal(tiff), /this kind of TIFF is not supported.*16 bits/s);
 });
 
 test("what is no file is not opened: a pipe would never end, nor would a device", async (t) => {
