@@ -30,7 +30,8 @@ export class Fetcher {
    * @throws SenetError `data` with what is wrong with the address
    */
   async fetch(address: string): Promise<Uint8Array> {
-    if (!URL.canParse(address)) throw new SenetError("data", "this is no address", { where: hideCredentials(address) });
+    if (!URL.canParse(address))
+      throw new SenetError("data", "this is not an address", { where: hideCredentials(address) });
     const from = addressOf(new URL(address));
     try {
       return await this.#read(from);
@@ -46,7 +47,8 @@ export class Fetcher {
     try {
       if (answer.statusCode !== 200) throw new AddressFailure(`answers with status ${answer.statusCode}`);
       const encoding = answer.headers["content-encoding"] ?? "identity";
-      if (encoding !== "identity") throw new AddressFailure(`sends the file compressed (${encoding}), unasked`);
+      if (encoding !== "identity")
+        throw new AddressFailure(`sends the file compressed (${encoding}), which was not asked for`);
       return await this.#receive(answer.body as AsyncIterable<Uint8Array>, Number(answer.headers["content-length"]));
     } finally {
       answer.body.on("error", () => {}).destroy();

@@ -49,7 +49,7 @@ test("what is too much, too slow, compressed or not to be had is given up", asyn
   assert.match(await failure(status(404)), /status 404/);
   assert.match(await failure(status(302, { location: "/x" })), /redirects more than/);
   assert.match(await failure(status(302, { location: "file:///etc/passwd" })), /not encrypted/);
-  assert.match(await failure(() => {}), /nothing comes for 0.3 seconds/);
+  assert.match(await failure(() => {}), /nothing was received for 0.3 seconds/);
   const drip: Handler = (_, response) => {
     const timer = setInterval(() => response.write("x"), 20);
     response.on("close", () => clearInterval(timer));

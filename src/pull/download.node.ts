@@ -123,7 +123,7 @@ export async function download(address: Address, part: Part, options: DownloadOp
         throw new AddressFailure(`${error.message}, and asks to wait for ${Math.round(pause / 1000)} seconds`);
       }
       if (error.waitMs !== undefined) pace.excuse(pause);
-      say(`${address.url}: ${error.message}; once more in ${(pause / 1000).toFixed(1)} seconds`);
+      say(`${address.url}: ${error.message}; trying again in ${(pause / 1000).toFixed(1)} seconds`);
       await sleep(pause, undefined, signal === undefined ? {} : { signal });
     }
   }
@@ -178,7 +178,7 @@ export async function following(
 /** @throws AddressFailure where the redirect leads nowhere, or from an encrypted connection to an open one */
 export function redirected(from: URL, location: string | undefined): URL {
   if (location === undefined || !URL.canParse(location, from.href)) {
-    throw new AddressFailure(`redirects to ${location === undefined ? "nowhere" : "what is no address"}`);
+    throw new AddressFailure(`redirects to ${location === undefined ? "nowhere" : "something that is not an address"}`);
   }
   const to = new URL(location, from);
   if (to.protocol !== "https:" && (to.protocol !== "http:" || from.protocol === "https:")) {
@@ -195,7 +195,7 @@ async function ask(url: URL, headers: Record<string, string>, options: AskOption
   const late = new AbortController();
   // The client's own limit begins again with each byte of the headers.
   const timer = setTimeout(
-    () => late.abort(new Interruption(`nothing comes for ${timing.stallMs / 1000} seconds`)),
+    () => late.abort(new Interruption(`nothing was received for ${timing.stallMs / 1000} seconds`)),
     timing.stallMs,
   );
   try {
@@ -232,7 +232,7 @@ async function accept(
     const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header(answer, "content-range") ?? "");
     if (range === null || Number(range[1]) !== part.length) {
       await restart();
-      throw new Interruption("answers with another range than was asked for");
+      throw new Interruption("answers with a different range from the one asked for");
     }
     const total = range[2] === "*" ? undefined : Number(range[2]);
     refuseSize(total, bytes);
@@ -242,11 +242,12 @@ async function accept(
     const total = /^bytes \*\/(\d+)$/.exec(header(answer, "content-range") ?? "")?.[1];
     if (Number(total) === part.length) return "complete";
     await restart();
-    throw new Interruption("has no bytes from where the last attempt stopped");
+    throw new Interruption("cannot continue from where the last attempt stopped");
   }
   if (statusCode === 200) {
     const encoding = header(answer, "content-encoding") ?? "identity";
-    if (encoding !== "identity") throw new AddressFailure(`sends the file compressed (${encoding}), unasked`);
+    if (encoding !== "identity")
+      throw new AddressFailure(`sends the file compressed (${encoding}), which was not asked for`);
     const length = header(answer, "content-length");
     const total = length === undefined ? undefined : Number(length);
     // A page that says what is wrong has another length too, and is worth reading.
@@ -328,17 +329,17 @@ const words: Readonly<Record<string, string>> = {
   ENOTFOUND: "the host is not found",
   EAI_AGAIN: "no name server answers",
   ECONNREFUSED: "the connection is refused",
-  ENETUNREACH: "there is no way to that network",
-  ECONNRESET: "the connection is cut",
-  UND_ERR_SOCKET: "the connection is cut",
-  UND_ERR_CONNECT_TIMEOUT: "no connection comes about",
+  ENETUNREACH: "that network cannot be reached",
+  ECONNRESET: "the connection was lost",
+  UND_ERR_SOCKET: "the connection was lost",
+  UND_ERR_CONNECT_TIMEOUT: "no connection could be made",
 };
 
 function failureOf(error: unknown, { signal, timing }: AskOptions, what?: string): unknown {
   if (signal?.aborted || !(error instanceof Error)) return signal?.reason ?? error;
   const code = codeOf(error);
   const isStall = code === "UND_ERR_HEADERS_TIMEOUT" || code === "UND_ERR_BODY_TIMEOUT";
-  const why = isStall ? `nothing comes for ${timing.stallMs / 1000} seconds` : (words[code] ?? error.message);
+  const why = isStall ? `nothing was received for ${timing.stallMs / 1000} seconds` : (words[code] ?? error.message);
   const message = what === undefined ? why : `${what}: ${why}`;
   return passing.has(code) ? new Interruption(message) : new AddressFailure(message);
 }

@@ -70,7 +70,7 @@ async function fetchInto(
   }
   throw new SenetError("io", "could not be fetched", {
     where: name,
-    found: ["a fault of each address", ...failures],
+    found: ["every address failed", ...failures],
     hint: `${byHand(addresses, path)}; behind a proxy, set HTTPS_PROXY; a mirror of your own, SENET_MIRROR`,
   });
 }
@@ -88,9 +88,7 @@ async function fetchFrom(
     if (fault === undefined) return;
     await part.restart({ address: address.url });
     if (earlier === 0) throw new AddressFailure(fault);
-    options.say(
-      `${address.url}: ${fault}; what was there before may have been of another file: once more, from the start`,
-    );
+    options.say(`${address.url}: ${fault}; the part from before may belong to another file; starting again`);
   }
 }
 
@@ -102,7 +100,7 @@ export function proxied(): Dispatcher {
   } catch (cause) {
     // Not their values, which may hold a password.
     const names = Object.keys(process.env).filter((key) => /^https?_proxy$/i.test(key));
-    throw new SenetError("usage", "the proxy that the environment names cannot be used", {
+    throw new SenetError("usage", "the proxy set in the environment cannot be used", {
       expected: "http://host:port",
       found: `an error of ${names.join(" or ")}`,
       cause,

@@ -54,7 +54,7 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
   }
   const addresses = addressesOf(known, options.mirror ?? process.env.SENET_MIRROR);
   if (options.offline === true) {
-    throw new SenetError("io", "is not in the cache, and nothing may be fetched", {
+    throw new SenetError("io", "is not in the cache, and --offline forbids fetching it", {
       where: name,
       found: `no ${path}`,
       hint: byHand(addresses, path),
@@ -72,7 +72,7 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
 export function knownFile(name: string, known = knownFiles): KnownFile {
   const file = known.get(name);
   if (file !== undefined) return file;
-  throw new SenetError("usage", `no file is known by the name "${name}"`, {
+  throw new SenetError("usage", `there are no released weights called "${name}"`, {
     hint: `${nearestNames(name, [...known.keys()]).join(", ")} (senet pull lists all)`,
   });
 }

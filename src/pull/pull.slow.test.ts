@@ -46,10 +46,10 @@ test("a server that goes silent is left after a while, with what it sent", async
   });
   await run();
   assertWhole(cache);
-  assert.match(said[0]!, /nothing comes for 0\.5 seconds/);
+  assert.match(said[0]!, /nothing was received for 0\.5 seconds/);
   assert.equal(ranges(asked[0]!)[1], half);
   const mute = await start({ handlers: [() => {}], options: { timing: { ...impatient, attempts: 1 } } });
-  assert.match(await failure(mute.run), /nothing comes/);
+  assert.match(await failure(mute.run), /nothing was received/);
 });
 
 /** Pulls in a process of its own. */

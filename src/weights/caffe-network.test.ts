@@ -187,7 +187,10 @@ test("what is not supported is refused by layer, type and line", async () => {
   const unsized = `layer { name: "d" type: "Data" top: "data" top: "label" }${line("a", "ReLU")}`;
   await refused(() => load(unsized), "how large");
   assert.equal(load(unsized, [], { imageSize: 16 }).model.classes, 3 * 16 * 16);
-  await refused(() => load(unsized.replace('bottom: "data"', 'bottom: "label"'), [], { imageSize: 16 }), "no picture");
+  await refused(
+    () => load(unsized.replace('bottom: "data"', 'bottom: "label"'), [], { imageSize: 16 }),
+    "neither a picture",
+  );
   const doubled = Array.from({ length: 40 }, (_, i) => {
     const bottom = `bottom: "${i === 0 ? "data" : `c${i - 1}`}"`;
     return `layer { name: "c${i}" type: "Concat" ${bottom} ${bottom} top: "c${i}" }`;

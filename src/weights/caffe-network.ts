@@ -93,7 +93,7 @@ function guessedSides({ trainingSource }: Network, where: string): readonly numb
   const crop = trainingSource && inputOf(trainingSource).side;
   const sides = crop === undefined ? [] : usualSides.filter((side) => side >= crop);
   if (sides.length > 0) return sides;
-  return failAt(where)("the definition does not tell how large its pictures are", {
+  return failAt(where)("the definition does not say how large its pictures are", {
     expected: "input_dim, an Input layer's shape, or the crop_size of the data layer that is used for testing",
     hint: "the deploy form of the prototxt",
   });
@@ -138,7 +138,7 @@ class Translation {
   /** The name of our layer that gives what `step` gives. */
   nameOf(step: Step): string {
     if (step.type === picture) return inputName;
-    return this.#placed.get(step) ?? step.fail("what this gives is no picture and nothing made of one");
+    return this.#placed.get(step) ?? step.fail("its output is neither a picture nor made from one");
   }
 
   /** `[1,C,H,W]` */

@@ -76,8 +76,8 @@ test("what downloads bring instead is said plainly", async () => {
   const tar = new Uint8Array(512);
   tar.set(ascii("ustar"), 257);
   await refused(() => detect(tar), "tar archive");
-  await refused(() => detect(Uint8Array.of(0xff, 0, 1, 2)), "no format that is read", "4 bytes that begin ff 00 01 02");
-  await refused(() => detect(ascii("Dear reader, hello")), "no format that is read");
+  await refused(() => detect(Uint8Array.of(0xff, 0, 1, 2)), "no supported format", "4 bytes that begin ff 00 01 02");
+  await refused(() => detect(ascii("Dear reader, hello")), "no supported format");
 });
 
 /** Of a kind of file, how it begins or what is in it. */
@@ -92,7 +92,7 @@ const node = (name: string, op: string) =>
   ] as const;
 const foreign: readonly (readonly [is: string, bytes: Uint8Array, name?: string])[] = [
   ["an MXNet network", ascii('{\n  "nodes": [\n {"op": "null", "name": "data"}]}')],
-  ["MXNet's arrays", Uint8Array.of(0x12, 1, ...new Uint8Array(14), 1)],
+  ["MXNet arrays", Uint8Array.of(0x12, 1, ...new Uint8Array(14), 1)],
   ["an OpenVINO network", ascii('<?xml version="1.0"?>\n<net name="x" version="11">')],
   ["a TensorFlow.js model", ascii('{"format": "layers-model", "weightsManifest": []}')],
   ["a Keras model's definition", ascii('{"class_name": "Functional", "config": {}}')],

@@ -19,7 +19,7 @@ const known = "safetensors, PyTorch, Caffe (caffemodel, prototxt, HDF5), ONNX";
 /**
  * @param bytes the whole file
  * @param where its name, for errors
- * @throws SenetError `weights` where it is empty, of another program (by its name), a web page, an archive or in no format that is read
+ * @throws SenetError `weights` where it is empty, of another program (by its name), a web page, an archive or in no supported format
  */
 export function detectFormat(bytes: Uint8Array, where: string): WeightFormat {
   const fail = failAt(where);
@@ -36,7 +36,7 @@ export function detectFormat(bytes: Uint8Array, where: string): WeightFormat {
   const proto = protobufFormat(bytes);
   if (proto !== undefined) return proto;
   if (/^(?:\s|#[^\n]*\n)*[A-Za-z_][A-Za-z0-9_]*\s*[:{]/.test(textStart(bytes))) return "prototxt";
-  return fail("this is in no format that is read", {
+  return fail("this file is in no supported format", {
     expected: known,
     found: shownStart(bytes),
     hint: rawHint(where) ?? fetchAgain,

@@ -107,7 +107,7 @@ test("what is damaged or elsewhere is refused, naming the tensor", async () => {
           ],
         ),
       ),
-    "comes twice",
+    "occurs twice",
   );
   await refused(() => parse(proto([[7, [[15, []]]]])), "sparse");
   await refused(() => parse(proto([[1, 8]])), "no graph");

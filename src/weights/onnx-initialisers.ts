@@ -132,7 +132,7 @@ function readGraph(graph: ProtoReader, where: string, found: Found): void {
     const header = readHeader(chunk, where);
     const name = called ?? header.name;
     const fail = failAt(`${where}: initialiser ${shownName(name)}`);
-    if (tensors.has(name) || unreadable.has(name)) fail("the name comes twice", { hint: fetchAgain });
+    if (tensors.has(name) || unreadable.has(name)) fail("the name occurs twice", { hint: fetchAgain });
     const tensor = readTensor(header, found.external, fail);
     if (typeof tensor === "string") unreadable.set(name, tensor);
     else tensors.set(name, tensor);
@@ -220,7 +220,7 @@ function readHeader(bytes: Uint8Array, where: string): Header {
 /** The tensor, or why there can be none. */
 function readTensor(header: Header, files: ExternalData, fail: Fail): Tensor | string {
   const type = dataTypes[header.dataType];
-  if (type === undefined) return `its data type ${header.dataType} is none that a tensor can have`;
+  if (type === undefined) return `its data type ${header.dataType} is not one that a tensor can have`;
   const size = sizeOf(header.shape);
   if (header.shape.some((extent) => extent < 0))
     fail("its shape is damaged", { found: `[${header.shape.join(", ")}]` });

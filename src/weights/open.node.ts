@@ -59,7 +59,7 @@ export interface Opened {
  * the model by the names and shapes of its tensors. A Caffe network that is not of the zoo is built by its definition.
  * @param paths a file; or a prototxt and its caffemodel, and perhaps the mean's binaryproto, in any order; or the index
  * or any part of a model in several files
- * @throws SenetError `io`; `weights` where a file is damaged, in no format that is read or of no network that is known;
+ * @throws SenetError `io`; `weights` where a file is damaged, in no supported format or of no network that is known;
  * `usage` where an option does not fit it
  */
 export async function openWeights(paths: string | readonly string[], options: OpenOptions = {}): Promise<Checkpoint> {
@@ -115,7 +115,7 @@ async function openContents(files: readonly WeightFile[], options: OpenOptions):
     const { checkpoint } = main;
     const { model, from } = options;
     if ((model ?? checkpoint.model.name) !== checkpoint.model.name || (from ?? "senet") !== "senet") {
-      throw new SenetError("usage", "this file says itself what it is", {
+      throw new SenetError("usage", "this file already says which model it holds", {
         where,
         expected: `${checkpoint.model.name} under the names of senet`,
         found: [model && `--model ${model}`, from && `--from ${from}`].filter(Boolean).join(" "),
@@ -147,10 +147,10 @@ async function openContents(files: readonly WeightFile[], options: OpenOptions):
   const wants = wanted(carried, hub, naming, model, () => releaseOf(resolve(where), model.name, hash));
   const own = main.saidLabels?.find(({ labels }) => labels.length === model.classes);
   const [other] = main.saidLabels ?? [];
-  if (own !== undefined) notes.push(`its classes are called as its ${shownName(own.key)} says`);
+  if (own !== undefined) notes.push(`class names are those in its ${shownName(own.key)}`);
   else if (other !== undefined && options.labels === undefined) {
     const names = `its ${shownName(other.key)} has ${other.labels.length} names`;
-    notes.push(`${names}, and the network ${model.classes} classes: they are not used`);
+    notes.push(`${names}, but the network has ${model.classes} classes, so they are not used`);
   }
   const beside = hubLabels(hub, model, notes);
   const said = carried.labels ?? own?.labels ?? beside ?? impliedLabels(naming, model.classes);
@@ -252,7 +252,7 @@ function refuseUndefined({ where, format, source }: Extract<Main, { kind: "weigh
   const names = source.kind === "layers" ? [...source.layers.keys()] : [];
   throw new SenetError("weights", "these are the weights of a Caffe network that nothing defines", {
     where,
-    expected: "its deploy prototxt beside it, or the names of a network that is known",
+    expected: "its deploy prototxt beside it, or the names of a known network",
     found: `${format} with the layers ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
     hint: `give its prototxt too: DEPLOY.prototxt ${where}`,
   });
@@ -298,11 +298,11 @@ function sorted(contents: readonly FileContent[]): Sorted {
 function checkKind(naming: Naming, { source, where, format }: Extract<Main, { kind: "weights" }>): void {
   if ((naming.style === "torch") === (source.kind === "tensors")) return;
   const names = source.kind === "tensors" ? [...source.tensors.keys()] : [...source.layers.keys()];
-  throw new SenetError("usage", `a file of this kind has not the names of ${naming.name}`, {
+  throw new SenetError("usage", `a file of this kind cannot have the names of ${naming.name}`, {
     where,
     expected: naming.style === "torch" ? "tensors by name" : "layers of a Caffe network",
     found: `${format}: ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
-    hint: "without --from, whose names they are shows",
+    hint: "leave out --from: the naming is then detected",
   });
 }
 
@@ -316,7 +316,7 @@ function labelsFor(
   if (chosen.length === classes) return chosen;
   throw new SenetError(labels === undefined ? "weights" : "usage", "labels do not fit the model", {
     where,
-    expected: `${classes} labels, as ${name} has classes here`,
+    expected: `${classes} labels, one for each class of ${name}`,
     found: `${chosen.length}`,
   });
 }

@@ -316,7 +316,7 @@ class Machine {
         // STACK_GLOBAL
         const name = this.#pop();
         const module = this.#pop();
-        if (typeof module !== "string" || typeof name !== "string") this.#fail("a global's name is no string");
+        if (typeof module !== "string" || typeof name !== "string") this.#fail("a global's name is not a string");
         stack.push(new PickleGlobal(`${module}.${name}`));
         return;
       }
@@ -449,7 +449,7 @@ class Machine {
   #list(): PickleValue[] {
     const list = this.#top();
     if (Array.isArray(list)) return list;
-    if (!(list instanceof PickleObject)) return this.#fail("the pickle appends to what is no list");
+    if (!(list instanceof PickleObject)) return this.#fail("the pickle appends to something that is not a list");
     list.list ??= [];
     return list.list;
   }
@@ -457,7 +457,7 @@ class Machine {
   #dict(): PickleDict {
     const dict = this.#top();
     if (dict instanceof PickleDict) return dict;
-    if (!(dict instanceof PickleObject)) return this.#fail("the pickle sets items of what is no dict");
+    if (!(dict instanceof PickleObject)) return this.#fail("the pickle sets items of something that is not a dict");
     dict.dict ??= new PickleDict();
     return dict.dict;
   }
@@ -469,7 +469,7 @@ class Machine {
 
   #call(callee: PickleValue, args: PickleValue): void {
     if (!(callee instanceof PickleGlobal || callee instanceof PickleObject) || !Array.isArray(args))
-      this.#fail("the pickle calls what is no function");
+      this.#fail("the pickle calls something that is not a function");
     this.#container();
     const made = callee instanceof PickleGlobal ? this.#host.call(callee.name, args, this.#fail) : undefined;
     this.#stack.push(made ?? new PickleObject(callee.name, args));

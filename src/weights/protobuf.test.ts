@@ -84,7 +84,7 @@ test("lengths beyond the message or beyond 2^32 are refused, with the byte", asy
   await refused(() => first(0x0a, 3, 1, 2).chunk(), "some.file", "field 1 is longer", "at most 2 bytes", "(byte 1)");
   // 2^32 + 1, which 32 bits would read as 1; and eleven bytes that go on.
   await refused(() => first(0x0a, 0x81, 0x80, 0x80, 0x80, 0x10, 0x55).chunk(), "beyond 2^32");
-  await refused(() => first(0x0a, ...Array<number>(11).fill(0x80)).chunk(), "no varint");
+  await refused(() => first(0x0a, ...Array<number>(11).fill(0x80)).chunk(), "not a varint");
   await refused(() => first(0x0a).chunk(), "cut short");
   // A message inside of another ends where its own length says, not where the file does.
   const inner = first(0x0a, 2, 0x0a, 5, 1, 2, 3, 4, 5).message();
@@ -97,7 +97,7 @@ test("numbers that are cut short or too large are refused", async () => {
   await refused(() => first(0x08, ...Array<number>(10).fill(0xff), 1).int(), "varint");
   await refused(
     () => first(0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f).int(),
-    "beyond what any size is",
+    "larger than any size can be",
   );
   await refused(() => first(0x0d, 1, 2, 3).float(), "cut short");
   await refused(() => first(0x0d, 1, 2, 3).skip(), "cut short");

@@ -189,7 +189,7 @@ export class ProtoReader {
     const start = reader.pos;
     const value = Number(this.#anyVarint());
     if (!Number.isSafeInteger(value)) {
-      this.#damaged(`field ${this.field} is beyond what any size is`, undefined, start, { found: `${value}` });
+      this.#damaged(`field ${this.field} is larger than any size can be`, undefined, start, { found: `${value}` });
     }
     return value;
   }
@@ -198,7 +198,7 @@ export class ProtoReader {
     try {
       return this.#reader.int64();
     } catch (cause) {
-      return this.#damaged(`field ${this.field} is cut short or is no varint`, cause);
+      return this.#damaged(`field ${this.field} is cut short or not a varint`, cause);
     }
   }
 
@@ -211,7 +211,7 @@ export class ProtoReader {
       const count = reader.pos - start;
       if (count < 5 || (count === 5 && this.bytes[reader.pos - 1]! <= 0x0f)) return length;
     } catch (cause) {
-      this.#damaged(`the length of field ${this.field} is cut short or is no varint`, cause, start);
+      this.#damaged(`the length of field ${this.field} is cut short or not a varint`, cause, start);
     }
     return this.#damaged(`the length of field ${this.field} is beyond 2^32`, undefined, start);
   }

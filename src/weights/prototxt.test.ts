@@ -66,25 +66,25 @@ test("strings: quotes, escapes, bytes of UTF-8, pieces", () => {
 
 test("faults have line and column", async () => {
   await refused(() => parse('name: "a"\n  layer { type "x" }'), "some.prototxt:2:16", "value is missing");
-  await refused(() => parse("a: 1\nb: 12x"), "some.prototxt:2:4", "no value", '"12x"');
+  await refused(() => parse("a: 1\nb: 12x"), "some.prototxt:2:4", "not a value", '"12x"');
   await refused(() => parse('a: "abc\n"'), ":1:8", "a string has no end");
   await refused(() => parse('a: "abc\\'), "a string has no end");
   await refused(() => parse("a { b: 1"), ":1:9", "ends inside a message");
   await refused(() => parse("a { b: 1 >"), '"}"');
-  await refused(() => parse("a: 1 }"), ":1:6", "no field's name");
+  await refused(() => parse("a: 1 }"), ":1:6", "a field name is missing");
   await refused(() => parse("a:"), "the end of the text");
-  await refused(() => parse("[ext.x]: 1"), "no field's name");
+  await refused(() => parse("[ext.x]: 1"), "a field name is missing");
   await refused(() => parse("a: [1 2]"), "without a comma", '"2]"');
   await refused(() => parse("a: []"), "empty");
-  await refused(() => parse("a: -x"), "no value");
+  await refused(() => parse("a: -x"), "not a value");
   await refused(() => parse("a: 089"), "octal");
   await refused(() => parse('a: "\\q"'), "\\q");
-  await refused(() => parse('a: "\\U00110000"'), "beyond");
+  await refused(() => parse('a: "\\U00110000"'), "stands for no character");
   await refused(() => parse("a {".repeat(200)), "nested more than 100");
 });
 
 test("long hostile texts take time in proportion", async () => {
-  await refused(() => parse(`a: ${"1".repeat(2_000_000)}x`), "no value");
+  await refused(() => parse(`a: ${"1".repeat(2_000_000)}x`), "not a value");
   await refused(() => parse(`a: "${"\\n".repeat(500_000)}`), "no end");
   assert.equal(parse(`#${" ".repeat(2_000_000)}\n a: "${"\\n".repeat(500_000)}"`).fields.size, 1);
   await refused(() => parse("a:1 ".repeat(200_001)), "more than 200000 values");

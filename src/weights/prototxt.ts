@@ -118,7 +118,7 @@ class Parser {
       }
       const name = this.#match(identifier);
       if (name === undefined) {
-        this.#fail("there is no field's name here", {
+        this.#fail("a field name is missing here", {
           expected: close === undefined ? "a name" : `a name or "${close}"`,
           found: this.#shown(),
         });
@@ -187,7 +187,7 @@ class Parser {
     const text = this.#match(numeral);
     if (text === undefined || /[A-Za-z0-9_.]/.test(this.#text[this.#position] ?? "")) {
       this.#position = start;
-      return this.#fail("this is no value", {
+      return this.#fail("this is not a value", {
         expected: "a number, a string, a name or a message",
         found: this.#shown(),
       });
@@ -299,7 +299,7 @@ function unescaped(raw: string, fail: Fail): string {
       bytes[length++] = code;
     } else {
       const code = point === undefined ? 0 : Number.parseInt(point, 16);
-      if (code > 0x10ffff) fail("an escape is beyond the characters that there are");
+      if (code > 0x10ffff) fail("an escape stands for no character");
       const text = point === undefined ? piece : String.fromCodePoint(code);
       length += encoder.encodeInto(text, bytes.subarray(length)).written;
     }

@@ -26,10 +26,10 @@ export function checkSound(
   }
   const [first] = unsound;
   if (first === undefined) return;
-  throw new SenetError("weights", "these weights cannot be computed with", {
+  throw new SenetError("weights", "these weights are unusable", {
     where,
     expected: "finite numbers, and variances from 0 up",
-    found: `${first.what} in ${shownName(called(first.name))}; ${unsound.length} of ${weights.size} tensors are so`,
+    found: `${first.what} in ${shownName(called(first.name))}; ${unsound.length} of ${weights.size} tensors are affected`,
     hint: "the training has diverged, or overflowed in half precision: take a checkpoint from before",
   });
 }

@@ -59,7 +59,7 @@ export type FileContent = {
 
 /**
  * @param state which of the weights in a PyTorch checkpoint; see parseTorch
- * @throws SenetError (as a rejection) `weights` where the file is in no format that is read, or damaged; `usage` where
+ * @throws SenetError (as a rejection) `weights` where the file is in no supported format, or damaged; `usage` where
  * `state` is not in it
  */
 export async function readContent(file: WeightFile, state?: string): Promise<FileContent> {
@@ -69,7 +69,7 @@ export async function readContent(file: WeightFile, state?: string): Promise<Fil
   if (state !== undefined && format !== "torch" && format !== "prototxt") {
     throw new SenetError("usage", "this file has one set of weights only", {
       where,
-      expected: "a checkpoint of PyTorch's for --state",
+      expected: "a PyTorch checkpoint for --state",
       found: format,
     });
   }

@@ -72,12 +72,12 @@ function addModule(
   budget: { left: number },
   fail: Fail,
 ): void {
-  if (--budget.left < 0) fail(`the modules of the file are more than ${mostVisited}`);
+  if (--budget.left < 0) fail(`the file has more than ${mostVisited} modules`);
   if (prefix.length > 1000) fail("the modules of the file are nested too deeply");
   for (const kind of ["_parameters", "_buffers"]) {
     const entries = attributesOf(attributes.get(kind));
     for (const [key, item] of entries?.pairs() ?? []) {
-      if (--budget.left < 0) fail(`the modules of the file are more than ${mostVisited}`);
+      if (--budget.left < 0) fail(`the file has more than ${mostVisited} modules`);
       if (typeof key === "string" && item instanceof TensorRef) tensors.set(prefix + key, item);
     }
   }
@@ -137,7 +137,7 @@ export function chooseState(root: PickleValue, where: string, fail: Fail, name?:
     if (asked !== undefined) return { state: asked, notes: [] };
     throw new SenetError("usage", `there are no weights ${shownName(name)} in this file`, {
       where,
-      expected: states.length === 0 ? "none are there" : shownPaths(states),
+      expected: states.length === 0 ? "no name: the file has none" : shownPaths(states),
     });
   }
   const best = networks[0];

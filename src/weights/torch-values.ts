@@ -165,7 +165,7 @@ export class TorchHost implements PickleHost {
     const element = type instanceof PickleGlobal ? storageType(type.name) : undefined;
     if (kind !== "storage" || element === undefined || typeof key !== "string" || !isSize(length)) {
       const found = type instanceof PickleGlobal ? { found: shownName(type.name) } : {};
-      return fail("the pickle refers to what is no storage", found);
+      return fail("the pickle refers to something that is not a storage", found);
     }
     this.storages.set(key, element);
     // In old files only: the key of the part, its offset and its length.

@@ -297,7 +297,7 @@ test("storages that are missing, short or of two types are refused", async () =>
     ["b", tensor(storage("IntStorage", "0", 4), 0, [4], [1])],
   ]);
   await refused(() => parse(four(two)), 'tensor "b"', "another type");
-  await refused(() => parse(four(w("Storage", "0", 1))), "no storage", "torch.Storage");
+  await refused(() => parse(four(w("Storage", "0", 1))), "not a storage", "torch.Storage");
 });
 
 test("files without tensors by name say what they hold", async () => {
@@ -316,10 +316,10 @@ test("pickles that are damaged or mean harm are refused", async () => {
   await refused(() => bad(0x8c, 200), "cut short");
   await refused(() => bad(0x80, 9), "protocol", "9");
   await refused(() => bad(0x28, 0x4e, 0x64), "without a value");
-  await refused(() => bad(0x4e, 0x4e, 0x61), "no list");
-  await refused(() => bad(0x4e, 0x4e, 0x4e, 0x73), "no dict");
-  await refused(() => bad(0x4e, 0x29, 0x52), "no function");
-  await refused(() => bad(0x4e, 0x51), "no storage");
+  await refused(() => bad(0x4e, 0x4e, 0x61), "not a list");
+  await refused(() => bad(0x4e, 0x4e, 0x4e, 0x73), "not a dict");
+  await refused(() => bad(0x4e, 0x29, 0x52), "not a function");
+  await refused(() => bad(0x4e, 0x51), "not a storage");
   await refused(() => bad(0x4e, 0x4e), "one value");
   await refused(() => bad(0x82), "opcode", "0x82");
   await refused(() => bad(0x63, ...Array<number>(300).fill(65)), "has no end");

@@ -57,7 +57,9 @@ test("a loss's weights are left aside, and said; what nobody knows stays, and is
   const names = parameters.map((name) => `model.${name}`);
   const { source, notes } = withoutPrefix(of([...names, "criterion.weight", "train_acc.tp", "decoder.weight"]), "file");
   assert.deepEqual(namesOf(source), [...parameters, "decoder.weight"]);
-  assert.deepEqual(notes, ['left aside 2 tensors that are no part of the network: "criterion.weight", "train_acc.tp"']);
+  assert.deepEqual(notes, [
+    'left aside 2 tensors that are not part of the network: "criterion.weight", "train_acc.tp"',
+  ]);
 });
 
 test("of two networks, the averaged one is taken; two that are equal in rank are not guessed between", async () => {

@@ -34,7 +34,7 @@ export function withoutPrefix(source: WeightSource, where: string): Bare {
     else tensors.set(name, tensor);
   }
   if (aside.length > 0) {
-    notes.push(`left aside ${aside.length} tensors that are no part of the network: ${shownList(aside)}`);
+    notes.push(`left aside ${aside.length} tensors that are not part of the network: ${shownList(aside)}`);
   }
   return { source: { kind: "tensors", tensors }, notes };
 }

@@ -38,7 +38,7 @@ export function findModel(source: WeightSource, naming: Naming, where: string, n
   if (config.family === "layers" || naming.networks(config)) return best;
   throw new SenetError(
     "weights",
-    "there is no network of this kind under these names, so nobody knows how it computes",
+    "no network of this kind is known under these names, so what it computes is not known",
     {
       where,
       expected: `the networks of ${naming.name}: ${naming.description}`,
@@ -210,11 +210,11 @@ function refuse(
       : name === undefined
         ? naming.style === "caffe"
           ? "its deploy prototxt is wanted: give it beside the weights"
-          : "senet models lists the networks that are known"
+          : "senet models lists the known networks"
         : "without a model's name, the one that fits is looked for";
   const what =
     name === undefined
-      ? `no network that is known has these weights; the nearest is ${model.name}, as ${naming.name} names it`
+      ? `no known network has these weights; the nearest is ${model.name}, as ${naming.name} names it`
       : `these are not the weights of ${model.name} under the names of ${naming.name}`;
   const faults = faultsOf(() => renameTensors(source, { name: model.name, parameters }, naming, where));
   throw new SenetError("weights", what, { where, hint, ...(faults === undefined ? {} : { found: faults }) });

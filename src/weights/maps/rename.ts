@@ -74,7 +74,7 @@ export function detectNaming(source: WeightSource, where: string): Naming {
   const naming = namingOf(source);
   if (naming !== undefined) return naming;
   const names = namesOf(source);
-  throw new SenetError("weights", "these are not the layers of a network that is known", {
+  throw new SenetError("weights", "these are not the layers of a known network", {
     where,
     expected: `the names of ${namings.map(({ name, description }) => `${name} (${description})`).join(", ")}`,
     found: `${names.length} names: ${names.slice(0, 5).map(shownName).join(", ")}${names.length > 5 ? ", ..." : ""}`,
@@ -178,7 +178,7 @@ export function renameTensors(source: WeightSource, graph: Wanted, naming: Namin
   } else if (naming.style === "caffe" && source.kind === "layers") {
     weights = renameCaffe(source.layers, graph, naming, faults);
   } else {
-    throw new SenetError("weights", `a file of this kind has not the names of ${naming.name}`, {
+    throw new SenetError("weights", `a file of this kind cannot have the names of ${naming.name}`, {
       where,
       expected: naming.style === "torch" ? "tensors by name" : "layers of a Caffe network",
       found: source.kind === "tensors" ? "tensors by name" : "layers of a Caffe network",
