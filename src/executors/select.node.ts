@@ -101,7 +101,7 @@ export function withFallback(first: Executor, second: Executor, say: (line: stri
       if (!(cause instanceof SenetError && cause.code === "executor")) throw cause;
       const { where, found } = cause.details;
       const reason = [where, found].filter((part) => part !== undefined).join(": ");
-      say(`${first.name} cannot serve ${graph.name} (${reason}): it runs on ${second.name}`);
+      say(`${first.name} cannot run ${graph.name} (${reason}); ${second.name} runs it instead`);
       return other();
     }
   };

@@ -8,7 +8,7 @@ import { referenceExecutor } from "./reference/reference.ts";
 import { describeExecutors, executorNames, selectExecutor, withFallback } from "./select.node.ts";
 
 const here = new Set((await describeExecutors()).filter(({ available }) => available).map(({ name }) => name));
-const withoutLibrary = here.has("onednn") ? false : "oneDNN is not on this machine";
+const withoutLibrary = here.has("onednn") ? false : "oneDNN was not found on this machine";
 
 for (const name of executorNames) {
   test(`${name} can be asked for by its name`, { skip: name === "onednn" && withoutLibrary }, async () => {
@@ -51,7 +51,7 @@ test("a graph that the first executor cannot serve runs whole on the second, whi
   const executable = await executor.compile(builder.build(), new Map());
   const outputs = await executable.run(new Map([["x", tensor([2], Float32Array.of(-1, 2))]]));
   assert.deepEqual(outputs.get("y")!.data, Float32Array.of(0, 2));
-  assert.deepEqual(said, ["unable cannot serve tiny (y: relu: not implemented): it runs on reference"]);
+  assert.deepEqual(said, ["unable cannot run tiny (y: relu: not implemented); reference runs it instead"]);
 
   const trainer = await executor.compileTraining(builder.build(), new Map(), {
     momentum: 0,

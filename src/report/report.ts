@@ -23,8 +23,8 @@ interface Section {
 
 /** The page after its head, in order. */
 const sections: readonly Section[] = [
-  { id: "curves", title: "Course of the training", content: curves },
-  { id: "confusion", title: "What was taken for what", content: confusionMatrix },
+  { id: "curves", title: "How training went", content: curves },
+  { id: "confusion", title: "Which class was taken for which", content: confusionMatrix },
   { id: "samples", title: "Pictures and answers", content: sampleGroups },
   { id: "gates", title: "Gates by class", content: gateFigures },
   { id: "configuration", title: "Configuration", content: configuration },

@@ -51,7 +51,7 @@ export interface LoopOptions {
  */
 export async function trainingLoop(options: LoopOptions, state: TrainingState = initialState): Promise<TrainingState> {
   if (state.step > options.stepsPerEpoch) {
-    throw new SenetError("weights", "the state of the run cannot be", {
+    throw new SenetError("weights", "the state of the run is impossible", {
       expected: `at most ${options.stepsPerEpoch} steps of an epoch`,
       found: `${state.step} steps that are done`,
     });

@@ -275,7 +275,7 @@ async function earlierRun({ out, resume, fresh, config }: RunOptions): Promise<E
   }
   const earlier = await readRun(out);
   if (earlier.model.name !== config.model) {
-    throw new SenetError("weights", "the run is of another model", {
+    throw new SenetError("weights", "the run is for another model", {
       where: lastFile(out),
       expected: config.model,
       found: earlier.model.name,
@@ -298,7 +298,7 @@ function startFrom(
   if (labels.join("\0") !== classes.join("\0")) {
     const missing = labels.filter((name) => !classes.includes(name));
     const more = classes.filter((name) => !labels.includes(name));
-    throw new SenetError("weights", "the run was trained on other classes", {
+    throw new SenetError("weights", "the run was trained on different classes", {
       where: lastFile(out),
       expected: `${labels.length} classes${missing.length === 0 ? "" : `, with ${quote(missing)}`}`,
       found: `${classes.length}${more.length === 0 ? "" : `, with ${quote(more)}`} in ${folder}`,

@@ -28,7 +28,7 @@ export type EpochMetrics = z.infer<typeof epochMetricsSchema>;
 /** Sums over the steps of the epoch under way. */
 const epochSumsSchema = z
   .strictObject({ loss: number, correct: count, images: count, seconds: positive, waitSeconds: positive })
-  .refine(({ correct, images }) => correct <= images, "as many correct pictures as there were, at most");
+  .refine(({ correct, images }) => correct <= images, "at most as many correct pictures as pictures");
 export type EpochSums = z.infer<typeof epochSumsSchema>;
 
 /** Together with the weights and velocities enough to go on as if the run had never stopped. */
@@ -48,7 +48,7 @@ export const trainingStateSchema = z
   .refine(({ epoch, history }) => epoch === history.length, "a row of the history for each epoch before this one")
   .refine(
     ({ epoch, bestTop1Error }) => (epoch === 0) === (bestTop1Error === null),
-    "a lowest error after the first epoch",
+    "a lowest error if and only if an epoch is finished",
   );
 export type TrainingState = z.infer<typeof trainingStateSchema>;
 

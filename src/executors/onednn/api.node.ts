@@ -291,7 +291,7 @@ const kindOf = (spec: Spec): string =>
     .join(" ");
 
 function failure(name: string, status: number): SenetError {
-  return new SenetError("executor", "oneDNN cannot serve this operation", {
+  return new SenetError("executor", "oneDNN cannot run this operation", {
     where: name,
     found: statusNames[status] ?? `status ${status}`,
     hint: "--executor ort",

@@ -64,7 +64,7 @@ const install =
 
 /**
  * @param path what `SENET_ONEDNN` says: the library itself, and nothing else is looked for
- * @throws SenetError `executor` where there is none, or none of an API that is spoken
+ * @throws SenetError `executor` where there is none, or none of a supported API
  */
 export function loadLibrary(path: string | undefined = process.env[pathVariable]): Library {
   const reasons: string[] = [];
@@ -76,7 +76,7 @@ export function loadLibrary(path: string | undefined = process.env[pathVariable]
       reasons.push(`${candidate}: ${cause instanceof Error ? cause.message : String(cause)}`);
     }
   }
-  throw new SenetError("executor", "oneDNN is not on this machine", {
+  throw new SenetError("executor", "oneDNN was not found on this machine", {
     ...(path === undefined || path === "" ? {} : { where: `${pathVariable}=${path}` }),
     expected: `a library of version ${supported.join(" or ")}`,
     found: reasons,
@@ -102,7 +102,7 @@ function open(path: string): Library {
   const [major, minor, patch] = koffi.decode(bind<Handle>("void *version()")(), "int", 3) as Int32Array;
   const version = { major: major!, minor: minor!, patch: patch! };
   if (!supported.includes(version.major)) {
-    throw new SenetError("executor", "this version of oneDNN is not spoken", {
+    throw new SenetError("executor", "this version of oneDNN is not supported", {
       where: path,
       expected: `version ${supported.join(" or ")}`,
       found: formatVersion(version),

@@ -102,7 +102,7 @@ function lowerNode<K extends Op>(lowering: Lowering, node: Node<K>): void {
 function refuseOtherTypes(node: AnyNode): void {
   const wrong = node.outputs.find(({ type }) => type.dtype !== "float32");
   if (wrong === undefined) return;
-  throw new SenetError("executor", "oneDNN serves float32 graphs", {
+  throw new SenetError("executor", "oneDNN runs graphs in float32", {
     where: node.name,
     found: wrong.type.dtype,
     hint: "--executor reference",

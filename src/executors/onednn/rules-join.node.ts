@@ -150,7 +150,7 @@ export const channelSlice: Rule<"channelSlice"> = (lowering, node) => {
 /** A part of a blocked value begins where a block begins. */
 function refuseSplitBlocks({ plan }: Lowering, name: string, whole: Value, start: number): void {
   if (plan.layoutOf(whole.type.shape) === "plain" || start % plan.block! === 0) return;
-  throw new SenetError("executor", "oneDNN cannot serve this operation", {
+  throw new SenetError("executor", "oneDNN cannot run this operation", {
     where: name,
     found: `channels from ${start} on, in blocks of ${plan.block}`,
     hint: "--executor ort",

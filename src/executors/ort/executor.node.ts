@@ -46,7 +46,7 @@ async function createSession(graph: Graph, model: Uint8Array, { threads }: Compi
       ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     });
   } catch (cause) {
-    throw new SenetError("executor", "ONNX Runtime cannot serve this graph", {
+    throw new SenetError("executor", "ONNX Runtime cannot run this graph", {
       where: graph.name,
       found: cause instanceof Error ? cause.message : String(cause),
       cause,
