@@ -92,7 +92,7 @@ async function fetchFrom(
   }
 }
 
-/** What asks, by way of the proxy that the environment names. @throws SenetError `usage` */
+/** What asks, by way of the proxy that `HTTP_PROXY` and `HTTPS_PROXY` name and `NO_PROXY` excepts from. @throws SenetError `usage` */
 export function proxied(): Dispatcher {
   try {
     // For http: addresses, proxies expect the whole address, as from a browser; many refuse to tunnel to port 80.
