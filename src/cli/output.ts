@@ -65,8 +65,12 @@ function write(text: string): void {
 /** Files and devices, to which Node writes once and does not look at how much of it went. */
 function isWrittenWhole(): boolean {
   if (process.stdout.isTTY) return false;
-  const kind = fstatSync(1);
-  return kind.isFile() || kind.isCharacterDevice();
+  try {
+    const kind = fstatSync(1);
+    return kind.isFile() || kind.isCharacterDevice();
+  } catch {
+    return false; // Windows does not say it of everything
+  }
 }
 
 /**
