@@ -12,7 +12,7 @@ import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
-import { launcher, senet, temporaryFolder } from "./command.ts";
+import { launcher, runNode, senet, temporaryFolder } from "./command.ts";
 import { root } from "./support.ts";
 
 const evil = "\u001b]0;PWNED\u0007\u001b[2J\u009b31mevil\nsenet: all good\r\u202e";
@@ -91,6 +91,17 @@ test("a reader that is slow gets all", async () => {
   );
   assert.ok(stdout.length > 100_000);
   assert.equal((JSON.parse(stdout) as { name: string }).name, "senet-154");
+});
+
+test("talk is a screen long at most, whatever a file has put into it", async () => {
+  const output = JSON.stringify(new URL("../src/cli/output.js", import.meta.url).href);
+  const code = `import(${output}).then(({ say, LiveLine }) => { say("x\\n".repeat(1e7)); new LiveLine().print("y\\u001b".repeat(1e7)); })`;
+  const { stderr } = await runNode(["-e", code]);
+  const [said, printed, end] = stderr.split("\n");
+  assert.match(said!, /^x\\nx.*\(20000000 characters\).*\\n$/);
+  assert.match(printed!, /^y\\u001by.*\(20000000 characters\)/);
+  assert.ok(said!.length <= 2000 && printed!.length <= 2000);
+  assert.equal(end, "");
 });
 
 test("one file writes to the standard streams", () => {

@@ -6,7 +6,7 @@
 
 import { fstatSync, writeSync } from "node:fs";
 import { SenetError } from "../errors.ts";
-import { jsonText, oneLine, ownLines } from "../text.ts";
+import { cut, jsonText, oneLine, ownLines } from "../text.ts";
 
 /** A line of the results. Line breaks within it are shown, not obeyed. */
 export const print = (line = ""): void => write(`${oneLine(line)}\n`);
@@ -31,8 +31,11 @@ export class JsonList {
   }
 }
 
+/** More than a screen of talk is of no use to anybody. */
+const mostTalk = 1900;
+
 /** A line of talk. Nobody may be listening any more (a closed terminal), which is no fault of the work. */
-export const say = (line: string): void => talk(`${oneLine(line)}\n`);
+export const say = (line: string): void => talk(`${cut(line, mostTalk)}\n`);
 
 /** Talk of several lines: an error's message. */
 export const sayLines = (lines: string): void => talk(`${ownLines(lines)}\n`);
@@ -132,14 +135,14 @@ export class LiveLine {
     const now = performance.now();
     if (now - this.#last < this.#everyMs) return;
     this.#last = now;
-    const line = oneLine(text());
+    const line = cut(text(), mostTalk);
     if (this.#isTerminal) talk(`\r\u001b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
     else talk(`${line}\n`);
   }
 
   /** Ends the live line and leaves `text` in its place. */
   print(text: string): void {
-    const line = oneLine(text);
+    const line = cut(text, mostTalk);
     talk(this.#isTerminal ? `\r\u001b[K${line}\n` : `${line}\n`);
   }
 }
