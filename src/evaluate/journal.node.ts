@@ -7,7 +7,7 @@
  */
 
 import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
-import { z } from "zod";
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { ioError, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";

@@ -1,6 +1,6 @@
 /** The optimisers, each a row: what state it keeps, what can be set, and the formula that every engine runs. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { type Assignment, add, div, mul, scalar, set, sqrt } from "./expression.ts";
 
 /** What a formula may know of the step under way. */

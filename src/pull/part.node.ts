@@ -9,7 +9,7 @@ import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { ioError } from "../files/files.node.ts";
 
 /** Where the bytes came from. With `If-Range: validator` a server continues them only if they are still the same. */

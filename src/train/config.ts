@@ -1,6 +1,6 @@
 /** Everything that decides a training run, with defaults; kept in `config.json` and inside every checkpoint. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { nearestNames } from "../names.ts";
 

@@ -1,6 +1,6 @@
 /** Where a training run stands: types, and the schemas that hold a checkpoint's JSON to them. */
 
-import { z } from "zod";
+import * as z from "zod";
 
 const number = z.number();
 const positive = number.min(0);

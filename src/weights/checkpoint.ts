@@ -3,7 +3,7 @@
  * the pre-processing; and in `last.safetensors` the state of the run.
  */
 
-import { z } from "zod";
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { largestMean, largestStd, type Preprocessing, smallestStd } from "../images/preprocess.ts";
 import { interpolations } from "../images/resize.ts";
