@@ -2,7 +2,7 @@
 
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { codeOf, writeError } from "./files.node.ts";
 import { isOver, self } from "./owner.node.ts";

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { relative, sep } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { some } from "../data/classes.ts";
 import type { PictureFolder } from "../data/dataset.ts";
 

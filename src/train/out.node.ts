@@ -5,7 +5,7 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { z } from "zod";
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { makeFolder, readBytes } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";

@@ -1,6 +1,6 @@
 /** The `config.json` that timm puts beside a network's weights on the Hugging Face Hub: what pictures it wants, and its labels. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { type ErrorDetails, SenetError } from "../errors.ts";
 import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 

@@ -20,7 +20,7 @@ import {
   realList,
   threadsOption,
 } from "../options.ts";
-import { LiveLine } from "../output.ts";
+import { LiveLine, say } from "../output.ts";
 import { givenConfig, newConfig, resumedConfig } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
@@ -101,7 +101,7 @@ export function trainCommand(program: Command): void {
       const fresh = options.resume === true ? undefined : newConfig(given);
       const isNamed = options.out !== undefined;
       const out = options.out ?? (await newFolder(fresh!.model));
-      const config = fresh ?? resumedConfig(await openRun(out), given, out, (line) => console.error(line));
+      const config = fresh ?? resumedConfig(await openRun(out), given, out, say);
       const { data, resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
       const further = Object.entries({ acceptChanges, executor, precision, threads, recompute, workers }).filter(
         ([, value]) => value !== undefined,
