@@ -31,15 +31,11 @@ export async function interruptible<T>(
     say(exitCode);
     interrupt.abort();
   };
-  // The terminal may be gone: nobody to tell is no reason not to save.
-  const ignore = () => {};
-  process.stderr.on("error", ignore);
   process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onSignal);
   try {
     return await work(interrupt.signal);
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onSignal);
-    setImmediate(() => process.stderr.off("error", ignore));
   }
 }
 
