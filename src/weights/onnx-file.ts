@@ -1,6 +1,6 @@
 /** ONNX files whose network is told by their graph, with the labels and the pre-processing that go with it. */
 
-import { z } from "zod";
+import * as z from "zod";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Model } from "../zoo/index.ts";
