@@ -53,6 +53,9 @@ export function tensor(shape: Shape, data: TensorData): Tensor {
   return { dtype: dtypeOf(data), shape, data };
 }
 
+/** The same in memory of its own. */
+export const copyOf = ({ dtype, shape, data }: Tensor): Tensor => ({ dtype, shape, data: data.slice() });
+
 /** False where any value is infinite or not a number. */
 export function allFinite({ data }: Pick<Tensor, "data">): boolean {
   // An infinity or a NaN survives every sum; four sums do not wait for one another.

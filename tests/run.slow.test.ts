@@ -449,3 +449,11 @@ test("a loss that is no number stops the run with its step and the first operati
   );
   assert.deepEqual(readdirSync(at("diverged")), ["config.json"]);
 });
+
+test("batch norm over one value a channel is refused before the first step, as PyTorch does, and nothing is left", async () => {
+  const one = ["--model", "se-resnet-18", "--image-size", "32", "--batch-size", "1", "--epochs", "1"];
+  const ran = await train("one", "pictures", one);
+  assertFailed(ran, 1, /^senet: layer4\.\S+ \(batchNormTraining\): there is only one value in each channel/m);
+  assert.match(ran.stderr, /--batch-size.*--image-size/);
+  assert.ok(!existsSync(at("one")));
+});

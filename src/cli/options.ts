@@ -2,6 +2,7 @@
 
 import { InvalidArgumentError, Option } from "commander";
 import { precisions } from "../executors/select.node.ts";
+import { machineThreads, mostWorkers } from "../machine.node.ts";
 import { nearestNames } from "../names.ts";
 
 export function count(text: string): number {
@@ -41,7 +42,22 @@ export const precisionOption = (): Option =>
   choiceOption("--precision <name>", "bf16 where the processor has it (executor onednn); default: float32", precisions);
 
 export const threadsOption = (): Option =>
-  new Option("--threads <n>", "threads inside one operation; default: one per core").argParser(count);
+  new Option(
+    "--threads <n>",
+    "threads inside one operation; default: as many as this process may use, fewer while the machine is busy",
+  ).argParser((text: string) => capped("--threads", count(text), machineThreads()));
+
+export const workersOption = (): Option =>
+  new Option("--workers <n>", "threads that prepare pictures").argParser((text: string) =>
+    capped("--workers", count(text), mostWorkers()),
+  );
+
+/** More than the machine can use would only slow it down, or bring it to its knees: the most it can use, said. */
+function capped(flag: string, wanted: number, most: number): number {
+  if (wanted <= most) return wanted;
+  process.stderr.write(`${flag} ${wanted}: ${most} is the most that this process can use here; ${flag} ${most}\n`);
+  return most;
+}
 
 export const stateOption = (): Option =>
   new Option(

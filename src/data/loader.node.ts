@@ -5,9 +5,10 @@
  * timing, so that a run that resumes at any batch goes on as if it had not stopped.
  */
 
-import { availableParallelism } from "node:os";
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
+import { requireDecoder } from "../images/decode.node.ts";
+import { mostWorkers, usableThreads } from "../machine.node.ts";
 import { availableMemory } from "../memory.node.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
@@ -32,7 +33,7 @@ export interface LoaderOptions {
   readonly seed?: number;
   /** Leave out the last batch where it is not full; false by default. */
   readonly dropLast?: boolean;
-  /** Threads; by default one per core but one, at most 8: the engine wants the cores, and waits when it must share one (docs/log.md). Fewer start where little memory is left. */
+  /** Threads; by default one less than this process may use, at most 8, never more than `mostWorkers`: the engine wants the cores, and waits when it must share one (docs/log.md). Fewer start where little memory is left. */
   readonly workers?: number;
   /** How many batches are made ahead of the one in use; 3 by default. */
   readonly prefetch?: number;
@@ -112,11 +113,12 @@ export class Loader {
 
   /**
    * Starts the threads; they do not keep the process alive.
-   * @throws SenetError `usage` where an option is out of its range, `data` where the dataset has no samples
+   * @throws SenetError `usage` where an option is out of its range, `data` where the dataset has no samples, `io`
+   * where the decoder does not load
    */
   constructor(options: LoaderOptions) {
     const { dataset, batchSize, transform, seed, dropLast = false, tolerant = false, prefetch = 3 } = options;
-    const { workers = Math.min(8, Math.max(1, availableParallelism() - 1)), cacheBytes } = options;
+    const { workers = Math.min(8, Math.max(1, usableThreads() - 1)), cacheBytes } = options;
     checkTransform(transform);
     checkWhole("batchSize", batchSize, 1);
     checkWhole("prefetch", prefetch, 1);
@@ -126,6 +128,7 @@ export class Loader {
     if (seed !== undefined) checkWhole("seed", seed, 0);
     else if (transform.kind === "train")
       unusableOption("seed", "a whole number, because the transform is random", seed);
+    requireDecoder();
     const count = dataset.samples.length;
     if (count === 0) throw new SenetError("data", "there are no pictures", { where: dataset.root });
 
@@ -150,7 +153,8 @@ export class Loader {
     for (const { label } of dataset.samples) this.#usable[label]!++;
 
     const files = dataset.samples.map(({ file }) => file);
-    const started = Math.min(workers, Math.max(1, Math.floor(availableMemory() / THREAD_BYTES)));
+    const affordable = Math.max(1, Math.floor(availableMemory() / THREAD_BYTES));
+    const started = Math.min(workers, mostWorkers(), affordable);
     for (let i = 0; i < started; i++) this.#start({ ring: this.#ring, memory, files, transform, seed: seed ?? 0 });
   }
 

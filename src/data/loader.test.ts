@@ -403,6 +403,11 @@ test("a disposed loader refuses, also while it is waited for", async () => {
   }
 });
 
+test("far more workers than the machine can use are not started", async (t) => {
+  const loader = loaderOf(t, { dataset: goodFolder, batchSize: 4, transform: evaluation, workers: 100_000 });
+  assert.ok((await collect(loader, 0)).length > 0);
+});
+
 test("options out of their range are refused by name", () => {
   const options: LoaderOptions = { dataset: goodFolder, batchSize: 4, transform: evaluation };
   const bad: [Partial<LoaderOptions>, string][] = [

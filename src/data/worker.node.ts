@@ -1,10 +1,10 @@
 /** One thread of the loader: takes samples of the epoch, decodes or finds them, transforms them into their slot's row. */
 
 import { type MessagePort, workerData } from "node:worker_threads";
-import sharp from "sharp";
 import { SenetError } from "../errors.ts";
 import { openPicture } from "../images/decode.node.ts";
 import type { Picture } from "../images/resize.ts";
+import { sharp } from "../images/sharp.node.ts";
 import { createRandom } from "../random.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
 import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State, Stream } from "./ring.ts";
@@ -31,8 +31,8 @@ await work(workerData as WorkerJob);
 
 async function work(job: WorkerJob): Promise<void> {
   // Pictures are many and small: one thread each, and no cache of operations on files that are read once.
-  sharp.concurrency(1);
-  sharp.cache(false);
+  sharp().concurrency(1);
+  sharp().cache(false);
   const { control } = job.ring;
   let generation = 0;
   for (;;) {

@@ -3,10 +3,11 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import sharp from "sharp";
 import { SenetError } from "../errors.ts";
 import { codeOf, writeError } from "../files/files.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
+import { requireDecoder } from "../images/decode.node.ts";
+import { sharp } from "../images/sharp.node.ts";
 import { createRandom } from "../random.ts";
 import { whole } from "./brush.ts";
 import { classNames, drawScene } from "./draw.ts";
@@ -41,7 +42,8 @@ const splits = ["train", "val", "held-back"] as const;
 
 /**
  * Draws the pictures into `folder`. A folder that an earlier call filled is drawn anew.
- * @throws SenetError `data` where the folder holds anything else: nobody's own pictures are overwritten; `io`
+ * @throws SenetError `data` where the folder holds anything else: nobody's own pictures are overwritten; `io`, also where
+ * sharp, which encodes too, does not load
  */
 export async function writeDemoPictures(folder: string, options: DemoOptions = {}): Promise<DemoPictures> {
   try {
@@ -54,6 +56,7 @@ export async function writeDemoPictures(folder: string, options: DemoOptions = {
 
 async function writePictures(folder: string, options: DemoOptions): Promise<DemoPictures> {
   const { trainPerClass = 120, valPerClass = 30, heldBackPerClass = 1, size = 96, seed = 0 } = options;
+  requireDecoder();
   await claim(folder);
 
   const jobs: { readonly file: string; readonly name: string; readonly keys: readonly number[] }[] = [];
@@ -93,7 +96,7 @@ async function writePictures(folder: string, options: DemoOptions): Promise<Demo
 export async function renderScene(name: string, keys: readonly number[], size: number): Promise<Uint8Array> {
   const random = createRandom(...keys);
   const svg = drawScene(name, random, size);
-  return sharp(Buffer.from(svg))
+  return sharp()(Buffer.from(svg))
     .removeAlpha()
     .jpeg({ quality: whole(random, 76, 94) })
     .toBuffer();

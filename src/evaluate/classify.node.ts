@@ -2,6 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
+import { Uses } from "../executors/uses.ts";
 import { decodeBytes, decodePicture } from "../images/decode.node.ts";
 import { planesOf, preprocess } from "../images/preprocess.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
@@ -34,10 +35,12 @@ export interface Classification {
 export class Classifier {
   readonly #checkpoint: Checkpoint;
   readonly #network: Executable;
+  readonly #uses: Uses;
 
   private constructor(checkpoint: Checkpoint, network: Executable) {
     this.#checkpoint = checkpoint;
     this.#network = network;
+    this.#uses = new Uses(checkpoint.model.name);
   }
 
   static async create(checkpoint: Checkpoint, executor: Executor, options: CompileOptions = {}): Promise<Classifier> {
@@ -49,10 +52,20 @@ export class Classifier {
   }
 
   /**
+   * May be asked for several pictures at once.
    * @param picture the path of a file, or bytes with a name
-   * @throws SenetError `data` where the picture cannot be decoded
+   * @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose`
    */
-  async classify(picture: string | PictureBytes, top: number): Promise<Classification> {
+  classify(picture: string | PictureBytes, top: number): Promise<Classification> {
+    return this.#uses.now(() => this.#classify(picture, top));
+  }
+
+  /** Frees its memory, once what is being classified has been. A second time is fine. */
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#network.dispose());
+  }
+
+  async #classify(picture: string | PictureBytes, top: number): Promise<Classification> {
     const [file, decoding] =
       typeof picture === "string"
         ? [picture, decodePicture(picture)]
@@ -74,9 +87,5 @@ export class Classifier {
       probability: probabilities[index]!,
     }));
     return { file, predictions };
-  }
-
-  async dispose(): Promise<void> {
-    await this.#network.dispose();
   }
 }

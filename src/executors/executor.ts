@@ -12,10 +12,15 @@ export interface CompileOptions {
    * `frozen` (default): the engine may copy, reorder and fold the weights at compile time; later changes are not seen.
    */
   readonly weights?: "live" | "frozen";
-  /** Threads inside one operation; default: one per core. */
+  /**
+   * Threads inside one operation; default, and at most: as many as this process may use, which in training may become
+   * fewer while the machine is busy (onednn). The same number gives the same results to the last bit, another need not.
+   */
   readonly threads?: number;
   /** Told, step by step, the kind of work and the milliseconds that it took, by an engine that knows (onednn). */
   readonly observe?: (kind: string, milliseconds: number) => void;
+  /** Told, in a line, what the engine does of its own accord: going on with fewer threads on a busy machine. */
+  readonly say?: (line: string) => void;
 }
 
 export interface Executor {
@@ -37,10 +42,14 @@ export interface Executor {
 export interface Executable {
   /**
    * Runs once. `inputs` are by the names of the graph's inputs; the first extent (batch) of a `frozen` executable's
-   * inputs may differ from the graph's, where the engine allows it (`dynamicBatch`).
-   * The tensors given back belong to the executable: the next run overwrites them.
+   * inputs may differ from the graph's, where nothing in the graph depends on its batch. They are not to be written to
+   * until the run has ended. What is given back is the caller's own.
+   *
+   * Runs that are asked for while another one is under way take their turns.
+   * @throws SenetError `shape` where the inputs do not fit, `executor` where the engine fails, or after `dispose`
    */
   run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>>;
+  /** Frees its memory, once the runs under way have ended. A second time is fine. */
   dispose(): Promise<void>;
   /** Of an engine that plans steps and memory itself. */
   readonly plan?: PlanFacts;
@@ -54,7 +63,7 @@ export interface PlanFacts {
   readonly reorders: readonly string[];
 }
 
-export type TrainingOptions = Pick<CompileOptions, "threads" | "observe">;
+export type TrainingOptions = Pick<CompileOptions, "threads" | "observe" | "say">;
 
 /**
  * Stochastic gradient descent with momentum, as PyTorch has it:
@@ -75,7 +84,10 @@ export interface Learnt {
   readonly velocity: Tensor;
 }
 
-/** A training graph with its optimiser. The weights are the engine's from step to step, in whatever layout it likes. */
+/**
+ * A training graph with its optimiser. The weights are the engine's from step to step, in whatever layout it likes. Steps
+ * take their turns, what they give back is the caller's own, and after `dispose` all is refused, as of an `Executable`.
+ */
 export interface Trainer {
   /**
    * One step: forward, backward, and, where every number is finite, the update. `inputs` as for `Executable.run`.
@@ -89,7 +101,7 @@ export interface Trainer {
 }
 
 export interface Stepped {
-  /** What the graph gives besides gradients; the next step overwrites it. */
+  /** What the graph gives besides gradients. */
   readonly outputs: ReadonlyMap<string, Tensor>;
   /** Whether all outputs and gradients are finite; if not, what is learnt stays as it was. */
   readonly finite: boolean;

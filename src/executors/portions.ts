@@ -3,7 +3,7 @@
 import { SenetError } from "../errors.ts";
 import type { AnyNode, Graph } from "../ir/graph.ts";
 import type { Op } from "../ir/ops.ts";
-import { sameShape, type Tensor, zeros } from "../tensor.ts";
+import { type Tensor, zeros } from "../tensor.ts";
 
 /** Operations whose first output keeps the batch of their first input in front, whatever it is. */
 const batchKeeping: ReadonlySet<Op> = new Set<Op>([
@@ -37,23 +37,20 @@ type Tensors = ReadonlyMap<string, Tensor>;
 
 /**
  * Runs inputs of any batch through `runAtOnce`, which takes the graph's batch; the last portion is filled up with zeros.
- * @param results kept from run to run; they stay until the batch changes
+ * @param runAtOnce may give the same memory each time
+ * @returns fresh tensors
  * @throws SenetError `shape` where the inputs differ in batch
  */
 export async function runInPortions(
   graph: Graph,
   inputs: Tensors,
-  results: Map<string, Tensor>,
   runAtOnce: (inputs: Tensors) => Promise<Tensors>,
 ): Promise<Tensors> {
   const batch = commonBatch(graph, inputs);
   const portion = graph.inputs[0]?.type.shape[0] ?? batch;
-  if (batch === portion) return runAtOnce(inputs);
-  for (const [name, { type }] of graph.outputs) {
-    const shape = [batch, ...type.shape.slice(1)];
-    const known = results.get(name);
-    if (known === undefined || !sameShape(known.shape, shape)) results.set(name, zeros(type.dtype, shape));
-  }
+  const results = new Map(
+    [...graph.outputs].map(([name, { type }]) => [name, zeros(type.dtype, [batch, ...type.shape.slice(1)])]),
+  );
   for (let start = 0; start < batch; start += portion) {
     const rows = Math.min(portion, batch - start);
     for (const [name, { data }] of await runAtOnce(slices(inputs, start, portion))) {

@@ -3,6 +3,7 @@
 import { SenetError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
+import type { Tensor, TensorData } from "../tensor.ts";
 import type { Executor } from "./executor.ts";
 
 export interface Selection {
@@ -26,9 +27,13 @@ export interface SelectOptions {
   readonly say?: (line: string) => void;
 }
 
+/**
+ * By name, what loads them or throws.
+ * Engines come with native code, which may not load: each is to throw when it is made, not when it first runs.
+ */
 const executors: Readonly<Record<string, (precision: Precision) => Promise<Executor>>> = {
   onednn: async (precision) => (await import("./onednn/executor.node.ts")).createOnednnExecutor({ precision }),
-  ort: async () => (await import("./ort/executor.node.ts")).ortExecutor,
+  ort: async () => (await import("./ort/executor.node.ts")).createOrtExecutor(),
   reference: async () => (await import("./reference/reference.ts")).referenceExecutor,
 };
 
@@ -75,20 +80,33 @@ async function named(name: string, precision: Precision): Promise<Selection> {
 }
 
 async function selectDefault({ purpose, say }: SelectOptions): Promise<Selection> {
-  let ort: Executor;
-  try {
-    ort = await executors.ort!("float32");
-  } catch (cause) {
-    const reason = `the fallback, and slow: ONNX Runtime does not load here (${messageOf(cause)})`;
-    return { executor: await executors.reference!("float32"), reason };
+  const ort = await loaded("ort");
+  if (purpose !== "training" && typeof ort !== "string") {
+    return { executor: ort, reason: "the default: ONNX Runtime loads on this machine" };
   }
-  const ortSelection = { executor: ort, reason: "the default: ONNX Runtime loads on this machine" };
-  if (purpose !== "training") return ortSelection;
+  const onednn = await loaded("onednn");
+  const reference = await executors.reference!("float32");
+  if (typeof onednn !== "string") {
+    const executor = withFallback(onednn, typeof ort === "string" ? reference : ort, say);
+    if (purpose === "training") return { executor, reason: "the fastest to train with: oneDNN is on this machine" };
+    return { executor, reason: `oneDNN is on this machine; ${ort as string}` };
+  }
+  if (typeof ort !== "string") return { executor: ort, reason: "the default: ONNX Runtime loads on this machine" };
+  return { executor: reference, reason: `the fallback, and slow; ${ort}; ${onednn}` };
+}
+
+/** In a line, why the executor of this name does not load here; none where it does. */
+export async function absenceOf(name: string): Promise<string | undefined> {
+  const executor = await loaded(name);
+  return typeof executor === "string" ? executor : undefined;
+}
+
+/** The executor, or in a line why it does not load. */
+async function loaded(name: string): Promise<Executor | string> {
   try {
-    const onednn = await executors.onednn!("float32");
-    return { executor: withFallback(onednn, ort, say), reason: "the fastest to train with: oneDNN is on this machine" };
-  } catch {
-    return ortSelection;
+    return await executors[name]!("float32");
+  } catch (cause) {
+    return messageOf(cause);
   }
 }
 
@@ -143,4 +161,24 @@ export async function describeExecutors(): Promise<readonly ExecutorReport[]> {
   );
 }
 
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message.split("\n")[0]! : String(cause));
+/** In a line, with the reason. */
+function messageOf(cause: unknown): string {
+  if (!(cause instanceof SenetError)) return cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
+  const { found } = cause.details;
+  const reason = (typeof found === "string" ? found : found?.[0])?.split("\n")[0];
+  const what = cause.message.split("\n")[0]!;
+  return reason === undefined ? what : `${what} (${reason})`;
+}
+
+/**
+ * Runs the bytes of an ONNX file once in ONNX Runtime, and gives its outputs.
+ * @param where what it is, for errors
+ * @throws SenetError `executor` where ONNX Runtime does not load, or does not run it
+ */
+export async function runOnnx(
+  onnx: Uint8Array,
+  inputs: ReadonlyMap<string, Tensor>,
+  where: string,
+): Promise<ReadonlyMap<string, TensorData>> {
+  return (await import("./ort/library.node.ts")).runOnnx(onnx, inputs, where);
+}

@@ -7,7 +7,7 @@
  * the samples are taken raw and converted here as Pillow does. What libvips lacks or shows otherwise is decoded here.
  */
 
-import sharp, { type Sharp } from "sharp";
+import type { Sharp } from "sharp";
 import { SenetError } from "../errors.ts";
 import { availableMemory } from "../memory.node.ts";
 import { decodeBmp } from "./bmp.ts";
@@ -18,6 +18,7 @@ import { type Header, headerOf, jpegFrame, tiffTags } from "./header.ts";
 import { decodePnm } from "./pnm.ts";
 import { readPicture } from "./read.node.ts";
 import type { Picture } from "./resize.ts";
+import { sharp } from "./sharp.node.ts";
 
 /** Pillow refuses larger pictures as decompression bombs. */
 const MAX_PIXELS = 178_956_970;
@@ -132,7 +133,7 @@ function checkHeader(header: Header, length: number, name: string): void {
 
 async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Promise<Picture> {
   const layout = layoutOf(bytes, format, name);
-  const image = sharp(bytes, { ignoreIcc: true, failOn: "error", limitInputPixels: MAX_PIXELS });
+  const image = sharp()(bytes, { ignoreIcc: true, failOn: "error", limitInputPixels: MAX_PIXELS });
   // Pillow turns TIFFs upright, and no other pictures.
   if (format === "TIFF") image.autoOrient();
   try {
@@ -146,9 +147,18 @@ async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Pro
   }
 }
 
-/** The decoder and its version, for reports on a machine. */
+/** @throws SenetError `io` where the decoder does not load: for whoever will decode many pictures */
+export const requireDecoder = (): unknown => sharp();
+
+/** The decoder and its version, or why there is none, for reports on a machine. */
 export function describeDecoder(): string {
-  return `sharp ${sharp.versions.sharp}, libvips ${sharp.versions.vips}`;
+  try {
+    const { versions } = sharp();
+    return `sharp ${versions.sharp}, libvips ${versions.vips}`;
+  } catch (error) {
+    if (!(error instanceof SenetError)) throw error;
+    return `none: sharp does not load here (${error.details.found})`;
+  }
 }
 
 /** Which samples Pillow converts in a way of its own. @throws SenetError `data` for what is not decoded as by Pillow */

@@ -102,7 +102,10 @@ const examples: { readonly [K in Op]: Example<K> } = {
     attrs: { eps },
     inputs: [f(2, 3, 4, 4), f(3), f(3)],
     outputs: [f(2, 3, 4, 4), f(3), f(3)],
-    misfits: [{ because: "input 1 has the wrong length", inputs: [f(2, 3, 4, 4), f(4), f(3)] }],
+    misfits: [
+      { because: "input 1 has the wrong length", inputs: [f(2, 3, 4, 4), f(4), f(3)] },
+      { because: "only one value in each channel", inputs: [f(1, 3, 1, 1), f(3), f(3)] },
+    ],
   },
   batchNormBackward: {
     attrs: { eps },

@@ -151,6 +151,14 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
   batchNormTraining: (inputs, _attrs, fail) => {
     const x = at(inputs, 0, 4, fail);
     for (let i = 1; i <= 2; i++) vector(inputs, i, x.shape[1]!, fail);
+    // Its mean is the value itself and its variance 0: whatever comes in, the bias comes out, and no gradient goes back.
+    if (sizeOf(x.shape) === x.shape[1]) {
+      fail(
+        "there is only one value in each channel, and batch norm in training needs more",
+        "a larger batch (--batch-size), or larger pictures (--image-size)",
+        formatType(x),
+      );
+    }
     const statistic: Type = { dtype: x.dtype, shape: [x.shape[1]!] };
     return [x, statistic, statistic];
   },

@@ -40,7 +40,7 @@ export function batchNorm(scope: Scope, x: Value, eps: number = usualEps): Value
   const [y, mean, variance] = scope.apply("batchNormTraining", [x, gamma, beta], { eps });
   const samples = n * height * width;
   // The running variance estimates the population's, so the batch's is scaled by n/(n − 1), as Caffe and PyTorch do.
-  const unbiased = samples > 1 ? samples / (samples - 1) : 1;
+  const unbiased = samples / (samples - 1);
   const average = (name: string, running: Value, batch: Value, scale: number) =>
     scope.at(name).apply("runningAverage", [running, batch], { decay: runningDecay, scale });
   scope.graph.update(runningMean, average("running_mean.next", runningMean, mean, 1));

@@ -157,10 +157,11 @@ test("batch norm uses running statistics, or when training the batch's and updat
   ]);
 });
 
-test("a single position has no unbiased variance, and takes the batch's", () => {
-  const graph = build([1, 3, 1, 1], true, batchNorm);
-  const scales = graph.nodes.flatMap((node) => (node.op === "runningAverage" ? [node.attrs.scale] : []));
-  assert.deepEqual(scales, [1, 1]);
+test("a single value per channel cannot be normalised in training, as in PyTorch; what to try is said", () => {
+  assert.throws(() => build([1, 3, 1, 1], true, batchNorm), /--batch-size.*--image-size/);
+  assert.doesNotThrow(() => build([1, 3, 1, 1], false, batchNorm));
+  assert.doesNotThrow(() => build([2, 3, 1, 1], true, batchNorm));
+  assert.doesNotThrow(() => build([1, 3, 1, 2], true, batchNorm));
 });
 
 test("layers keep the size by default, and know groups and biases", () => {

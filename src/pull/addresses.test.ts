@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { cacheFolder } from "../files/cache.node.ts";
 import { graphCost } from "../ir/cost.ts";
 import { inferenceGraph, model, zoo } from "../zoo/index.ts";
 import { knownFiles } from "./addresses.ts";
-import { cacheFolder } from "./cache.node.ts";
 
 test("every network whose errors were published has its authors' file", () => {
   for (const [name, { published }] of zoo) {

@@ -3,11 +3,11 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { SenetError } from "../errors.ts";
+import { cacheFolder } from "../files/cache.node.ts";
 import { makeFolder } from "../files/files.node.ts";
 import { nearestNames } from "../names.ts";
 import { type Address, addressOf, byHand } from "./address.node.ts";
 import { type KnownFile, knownFiles } from "./addresses.ts";
-import { cacheFolder } from "./cache.node.ts";
 import { faultOfCached, noteChecked } from "./checked.node.ts";
 import type { Progress, Timing } from "./download.node.ts";
 import type { FetchOptions } from "./fetch.node.ts";

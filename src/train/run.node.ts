@@ -151,6 +151,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
       sgd: config,
       recompute: options.recompute === true,
       ...threadsOf(options),
+      ...(options.say === undefined ? {} : { say: options.say }),
     },
     earlier?.run.velocities,
   );

@@ -4,6 +4,7 @@ import { differentiate } from "../autodiff/differentiate.ts";
 import { SenetError } from "../errors.ts";
 import { countCorrect } from "../evaluate/metrics.ts";
 import type { Executor, PlanFacts, Trainer, TrainingOptions, Weights } from "../executors/executor.ts";
+import { Uses } from "../executors/uses.ts";
 import type { Graph, Type } from "../ir/graph.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor } from "../tensor.ts";
@@ -53,6 +54,8 @@ export class TrainingStep {
   readonly sgd: Sgd;
   readonly #dropout: Dropout;
   readonly #labelSmoothing: number;
+  /** What dropout draws is one step's at a time. */
+  readonly #uses: Uses;
 
   private constructor(
     executor: Executor,
@@ -70,6 +73,7 @@ export class TrainingStep {
     this.sgd = sgd;
     this.#dropout = dropout;
     this.#labelSmoothing = labelSmoothing;
+    this.#uses = new Uses(graph.name);
   }
 
   /** @param velocities the optimiser's state of an earlier run; fresh without */
@@ -102,13 +106,21 @@ export class TrainingStep {
    * @param target labels int32 `[N]`, or targets float32 `[N,classes]`
    * @throws SenetError `training` where the loss or a gradient is not finite; the trainable weights are then as before
    */
-  async run(
+  run(
     images: Tensor,
     target: Tensor,
     learningRate: number,
     position: StepPosition = { index: 0 },
   ): Promise<StepResult> {
-    const { index, where } = position;
+    return this.#uses.inTurn(() => this.#run(images, target, learningRate, position));
+  }
+
+  async #run(
+    images: Tensor,
+    target: Tensor,
+    learningRate: number,
+    { index, where }: StepPosition,
+  ): Promise<StepResult> {
     const inputs = new Map([
       [inputName, images],
       [targetsName, targetsOf(target, this.#targetType, this.#labelSmoothing)],
@@ -117,7 +129,7 @@ export class TrainingStep {
     const { outputs, finite, optimiserMilliseconds } = await this.#trainer.step(inputs, learningRate);
     const loss = outputs.get("loss")!.data[0]!;
     if (!finite) {
-      await this.synchronise();
+      await this.#trainer.synchronise();
       const culprit = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs);
       throw new SenetError("training", `the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a finite number`, {
         ...(where === undefined ? {} : { where }),
@@ -140,10 +152,11 @@ export class TrainingStep {
 
   /** Brings the weights and the optimiser's velocities into their arrays; to be done before anybody reads these. */
   synchronise(): Promise<void> {
-    return this.#trainer.synchronise();
+    return this.#uses.inTurn(() => this.#trainer.synchronise());
   }
 
-  async dispose(): Promise<void> {
-    await this.#trainer.dispose();
+  /** Frees its memory, once the steps under way have ended. A second time is fine. */
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#trainer.dispose());
   }
 }

@@ -1,9 +1,9 @@
 /** `senet benchmark`: milliseconds an image, by parts. */
 
-import { cpus } from "node:os";
 import type { Command } from "commander";
 import type { Executor, PlanFacts, TrainingOptions } from "../../executors/executor.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
+import { usableThreads } from "../../machine.node.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { createRandom } from "../../random.ts";
 import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
@@ -81,7 +81,7 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
     batchSize,
     imageSize,
     executor: executor.name,
-    threads: options.threads ?? cpus().length,
+    threads: options.threads ?? usableThreads(),
     runs: options.runs,
     millisecondsPerImage: total.median,
     imagesPerSecond: 1000 / total.median,
@@ -150,7 +150,8 @@ async function measureInference(
 }
 
 const engineOptions = ({ threads, profile: wanted }: BenchmarkOptions, profile: Profile): TrainingOptions => ({
-  ...(threads === undefined ? {} : { threads }),
+  // Said even where it is the default: nothing changes while it is measured.
+  threads: threads ?? usableThreads(),
   ...(wanted === true && { observe: profile.observe }),
 });
 

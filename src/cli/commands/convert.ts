@@ -14,7 +14,7 @@ import { type Naming, namings } from "../../weights/maps/namings.ts";
 import { namingByName } from "../../weights/maps/rename.ts";
 import { openFiles, openPaths } from "../../weights/open.node.ts";
 import { checkSameLogits, logitsOf, seededPictures } from "../compare.ts";
-import { checkedOnnx } from "../onnx.ts";
+import { checkedOnnx, shownDifference } from "../onnx.ts";
 import { count, jsonOption, stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
 import { grouped, print, printJson, say } from "../output.ts";
@@ -99,7 +99,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     classes: model.classes,
     classOrder: classOrderOf(labels) ?? null,
     preprocessing,
-    difference,
+    difference: difference ?? null,
   };
   if (options.json === true) printJson(summary, 2);
   else {
@@ -108,7 +108,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     print(
       `${out}: ${model.name}, ${grouped(summary.parameters)} parameters, ${grouped(model.classes)} classes${order}; ` +
         `wants ${shownPreprocessing(preprocessing)}; from ${from.format} with ${from.naming === null ? "names of its own" : `the names of ${from.naming}`}, ` +
-        `logits differ by ${difference.toExponential(1)}, relative`,
+        shownDifference(difference),
     );
   }
   if (target !== "onnx" && target.name !== "senet" && !followsConventions(checkpoint, target)) {
@@ -145,8 +145,8 @@ function targetOf(out: string, to: string | undefined): Naming | "onnx" {
 
 interface Converted {
   readonly bytes: readonly Uint8Array[];
-  /** Of the logits, relative to the largest. */
-  readonly difference: number;
+  /** Of the logits, relative to the largest; none where nothing here could run the result. */
+  readonly difference: number | undefined;
 }
 
 async function onnx(checkpoint: Checkpoint, out: string): Promise<Converted> {

@@ -4,6 +4,7 @@ import { arch, cpus, freemem, platform, totalmem } from "node:os";
 import type { Command } from "commander";
 import { describeExecutors, type Selection, selectExecutor } from "../../executors/select.node.ts";
 import { describeDecoder } from "../../images/decode.node.ts";
+import { describeThreads, usableThreads } from "../../machine.node.ts";
 import { jsonOption } from "../options.ts";
 import { print, printJson, printLines, table } from "../output.ts";
 
@@ -24,16 +25,14 @@ export function doctorCommand(program: Command): void {
         node: process.version,
         platform: `${platform()} ${arch()}`,
         processor: cpus()[0]?.model ?? "unknown",
-        threads: cpus().length,
+        threads: describeThreads(),
         memory: `${gib(totalmem())}, ${gib(freemem())} free`,
         pictures: describeDecoder(),
       };
       if (json === true) {
         const { training, inference } = chosen;
-        printJson(
-          { ...facts, executors, chosen: { training: nameAndReason(training), inference: nameAndReason(inference) } },
-          2,
-        );
+        const reasons = { training: nameAndReason(training), inference: nameAndReason(inference) };
+        printJson({ ...facts, threads: usableThreads(), executors, chosen: reasons }, 2);
         return;
       }
       for (const [name, fact] of Object.entries(facts)) print(`${name.padEnd(11)}${fact}`);

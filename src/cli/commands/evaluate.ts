@@ -17,6 +17,7 @@ import {
   precisionOption,
   stateOption,
   threadsOption,
+  workersOption,
 } from "../options.ts";
 import { LiveLine, printJson, printLines } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
@@ -72,7 +73,7 @@ export function evaluateCommand(program: Command): void {
     .option("--per-class <file>", "write the errors of each class as CSV")
     .option("--journal <file>", "record results as they come; the same command then continues from there")
     .option("--batch-size <n>", "images per run of the network", count, 32)
-    .option("--workers <n>", "threads that prepare pictures", count)
+    .addOption(workersOption())
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())

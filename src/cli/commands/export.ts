@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import { replaceFile } from "../../files/replace.node.ts";
-import { checkedOnnx } from "../onnx.ts";
+import { checkedOnnx, shownDifference } from "../onnx.ts";
 import { stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
 import { print } from "../output.ts";
@@ -33,5 +33,5 @@ async function exportNetwork(options: ExportOptions): Promise<void> {
   const { bytes, difference } = await checkedOnnx(checkpoint, out);
   await replaceFile(out, [bytes]);
   const { name } = checkpoint.model;
-  print(`${out}: ${name}, ${bytes.length} bytes; logits differ by ${difference.toExponential(1)}, relative`);
+  print(`${out}: ${name}, ${bytes.length} bytes; ${shownDifference(difference)}`);
 }

@@ -2,8 +2,8 @@
 
 import { join } from "node:path";
 import { type Command, Option } from "commander";
+import { cacheFolder } from "../../files/cache.node.ts";
 import { knownFiles } from "../../pull/addresses.ts";
-import { cacheFolder } from "../../pull/cache.node.ts";
 import { isFile } from "../../pull/pull.node.ts";
 import { jsonOption } from "../options.ts";
 import { print, printJson, printLines, table } from "../output.ts";

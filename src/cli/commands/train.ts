@@ -19,6 +19,7 @@ import {
   real,
   realList,
   threadsOption,
+  workersOption,
 } from "../options.ts";
 import { LiveLine, say } from "../output.ts";
 import { givenConfig, newConfig, resumedConfig } from "../train-config.ts";
@@ -69,7 +70,7 @@ export function trainCommand(program: Command): void {
     .addOption(choiceOption("--interpolation <name>", "default: bilinear", ["bilinear", "bicubic"]))
     .option("--evaluation-resize <n>", "shorter side before the centre crop; default: image size / 0.875", count)
     .option("--seed <n>", "default: 0", natural)
-    .option("--workers <n>", "threads that prepare pictures", count)
+    .addOption(workersOption())
     .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", real)
     .option("--check", "decode every picture first, and stop if any cannot be decoded")
     .addOption(executorOption())

@@ -1,9 +1,9 @@
 /** The `onednn` executor: graphs run on oneDNN's primitives, training graphs in its blocked layouts from end to end. */
 
-import { cpus } from "node:os";
 import { SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
-import { allFinite, type Tensor } from "../../tensor.ts";
+import { machineThreads, usableThreads } from "../../machine.node.ts";
+import { allFinite, copyOf, type Tensor } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type {
   CompileOptions,
@@ -17,10 +17,12 @@ import type {
   Weights,
 } from "../executor.ts";
 import { isBatchFree, runInPortions } from "../portions.ts";
+import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";
 import { hasBf16, onednnLibrary, openApi } from "./engine.node.ts";
 import { formatVersion, setThreads } from "./library.node.ts";
 import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
+import { PacedTrainer } from "./paced.ts";
 import type { BoundStep } from "./plan.node.ts";
 
 export interface OnednnOptions {
@@ -61,16 +63,28 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
       options: TrainingOptions = {},
     ): Promise<Trainer> {
       checkWeights(graph, weights);
-      return opened(options, (api, threads) => {
-        const lowered = lowerTraining(api, graph, weights, sgd, { type });
-        return new OnednnTrainer(new Runner(api, graph, lowered, { ...options, threads }), lowered);
-      });
+      const create = (wanted: number) =>
+        opened({ ...options, threads: wanted }, (api, threads) => {
+          const lowered = lowerTraining(api, graph, weights, sgd, { type });
+          return new OnednnTrainer(new Runner(api, graph, lowered, { ...options, threads }), lowered);
+        });
+      const most = usableThreads();
+      if (options.threads !== undefined || most === 1) return create(options.threads ?? most);
+      const { say = () => {} } = options;
+      return new PacedTrainer({ name: graph.name, most, create, cpuMilliseconds, say });
     },
   };
 }
 
+function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** An API of its own for each executable, which closes it. */
-function opened<T>({ threads = cpus().length }: TrainingOptions, compile: (api: Api, threads: number) => T): T {
+function opened<T>(options: TrainingOptions, compile: (api: Api, threads: number) => T): T {
+  // OpenMP kills the process where it cannot start as many as it is told.
+  const threads = Math.min(options.threads ?? usableThreads(), machineThreads());
   setThreads(threads);
   const api = openApi();
   try {
@@ -96,11 +110,12 @@ class Runner {
   readonly #options: RunnerOptions;
   #isLoaded = false;
   /** Runs come one after the other, though each lets others go on in between. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #uses: Uses;
 
   constructor(api: Api, graph: Graph, lowered: Lowered, options: RunnerOptions) {
     this.#api = api;
     this.graph = graph;
+    this.#uses = new Uses(graph.name);
     this.#lowered = lowered;
     this.#options = options;
   }
@@ -111,12 +126,11 @@ class Runner {
   }
 
   /** Runs once all that was begun before is done. */
-  after<T>(run: () => Promise<T>): Promise<T> {
-    const next = this.#last.then(run);
-    this.#last = next.catch(() => {});
-    return next;
+  inTurn<T>(run: () => Promise<T>): Promise<T> {
+    return this.#uses.inTurn(run);
   }
 
+  /** What it gives is written over by the next time. */
   async graphOnce(inputs: Tensors): Promise<Tensors> {
     const { plan, outputs, update } = this.#lowered;
     for (const [name, into] of this.#lowered.inputs) into.set(inputs.get(name)!.data);
@@ -148,18 +162,17 @@ class Runner {
     }
   }
 
-  async dispose(): Promise<void> {
-    await this.#last;
-    this.#api.dispose();
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#api.dispose());
   }
 }
+
+const copies = (outputs: Tensors): Tensors => new Map([...outputs].map(([name, output]) => [name, copyOf(output)]));
 
 class OnednnExecutable implements Executable {
   readonly #runner: Runner;
   /** Whether the inputs' batch may differ from the graph's. */
   readonly #anyBatch: boolean;
-  /** Outputs of a batch that ran in portions. */
-  readonly #whole = new Map<string, Tensor>();
 
   constructor(runner: Runner, anyBatch: boolean) {
     this.#runner = runner;
@@ -170,15 +183,14 @@ class OnednnExecutable implements Executable {
     return this.#runner.plan;
   }
 
-  async run(inputs: Tensors): Promise<Tensors> {
+  run(inputs: Tensors): Promise<Tensors> {
     const runner = this.#runner;
     const { graph } = runner;
-    checkInputs(graph, inputs, this.#anyBatch);
-    return runner.after(() =>
-      this.#anyBatch
-        ? runInPortions(graph, inputs, this.#whole, (part) => runner.graphOnce(part))
-        : runner.graphOnce(inputs),
-    );
+    return runner.inTurn(async () => {
+      checkInputs(graph, inputs, this.#anyBatch);
+      if (this.#anyBatch) return runInPortions(graph, inputs, (part) => runner.graphOnce(part));
+      return copies(await runner.graphOnce(inputs));
+    });
   }
 
   dispose(): Promise<void> {
@@ -201,13 +213,12 @@ class OnednnTrainer implements Trainer {
     return this.#runner.plan;
   }
 
-  async step(inputs: Tensors, rate: number): Promise<Stepped> {
-    checkInputs(this.#runner.graph, inputs, false);
-    return this.#runner.after(() => this.#step(inputs, rate));
+  step(inputs: Tensors, rate: number): Promise<Stepped> {
+    return this.#runner.inTurn(() => this.#step(inputs, rate));
   }
 
-  async synchronise(): Promise<void> {
-    await this.#runner.after(async () => {
+  synchronise(): Promise<void> {
+    return this.#runner.inTurn(async () => {
       if (this.#isAhead) await this.#runner.steps(this.#lowered.plan.aside.store);
       this.#isAhead = false;
     });
@@ -219,7 +230,8 @@ class OnednnTrainer implements Trainer {
 
   async #step(inputs: Tensors, rate: number): Promise<Stepped> {
     const { plan, finite, negativeRate } = this.#lowered;
-    const outputs = await this.#runner.graphOnce(inputs);
+    checkInputs(this.#runner.graph, inputs, false);
+    const outputs = copies(await this.#runner.graphOnce(inputs));
     await this.#runner.steps(plan.aside.check);
     if (!finite() || ![...outputs.values()].every(allFinite)) {
       return { outputs, finite: false, optimiserMilliseconds: 0 };

@@ -1,9 +1,10 @@
 /** Finds oneDNN on this machine and loads it. */
 
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { isAbsolute, join } from "node:path";
 import koffi from "koffi";
 import { SenetError } from "../../errors.ts";
+import { probe, truncationOf } from "./probe.node.ts";
 
 /** A native object or address. */
 export type Handle = bigint;
@@ -38,7 +39,7 @@ export interface Library {
 const candidates = (): readonly string[] => [
   "libdnnl.so.2",
   "libdnnl.so.3",
-  ...versionedNames(["/usr/lib", "/usr/lib64", `/usr/lib/${debianArchitecture}-linux-gnu`, "/usr/local/lib"]),
+  ...versionedNames(systemFolders),
   "/opt/homebrew/opt/onednn/lib/libdnnl.dylib",
   "/usr/local/opt/onednn/lib/libdnnl.dylib",
   "libdnnl.3.dylib",
@@ -46,6 +47,12 @@ const candidates = (): readonly string[] => [
 ];
 
 const debianArchitecture = process.arch === "arm64" ? "aarch64" : "x86_64";
+const systemFolders: readonly string[] = [
+  "/usr/lib",
+  "/usr/lib64",
+  `/usr/lib/${debianArchitecture}-linux-gnu`,
+  "/usr/local/lib",
+];
 
 /** The files in these folders that are a library of the third API, the newest first. */
 export function versionedNames(folders: readonly string[]): readonly string[] {
@@ -63,12 +70,20 @@ const install =
   "apt-get install libdnnl2 (Debian 12) or libdnnl3.6 (Debian 13), brew install onednn (macOS), or SENET_ONEDNN=path";
 
 /**
- * @param path what `SENET_ONEDNN` says: the library itself, and nothing else is looked for
+ * @param path what `SENET_ONEDNN` says: the library itself, and nothing else is looked for. It may be anything, and is
+ * loaded in another process first, once; what the system's own search finds is only looked at, for its being whole.
  * @throws SenetError `executor` where there is none, or none of a supported API
  */
 export function loadLibrary(path: string | undefined = process.env[pathVariable]): Library {
   const reasons: string[] = [];
-  for (const candidate of path === undefined || path === "" ? candidates() : [path]) {
+  const isGiven = path !== undefined && path !== "";
+  for (const candidate of isGiven ? [path] : candidates()) {
+    const truncation = isGiven ? undefined : cutOff(candidate);
+    if (truncation !== undefined) {
+      reasons.push(truncation);
+      continue;
+    }
+    if (isGiven) probe(candidate);
     try {
       return open(candidate);
     } catch (cause) {
@@ -77,14 +92,29 @@ export function loadLibrary(path: string | undefined = process.env[pathVariable]
     }
   }
   throw new SenetError("executor", "oneDNN was not found on this machine", {
-    ...(path === undefined || path === "" ? {} : { where: `${pathVariable}=${path}` }),
+    ...(isGiven ? { where: `${pathVariable}=${path}` } : {}),
     expected: `a library of version ${supported.join(" or ")}`,
     found: reasons,
     hint: install,
   });
 }
 
-function open(path: string): Library {
+/** Where a library of this name that is not whole stands in the system's way. */
+function cutOff(name: string): string | undefined {
+  const folders = [
+    ...(process.env.LD_LIBRARY_PATH ?? "").split(":").filter((folder) => folder !== ""),
+    ...systemFolders,
+  ];
+  const paths = isAbsolute(name) ? [name] : folders.map((folder) => join(folder, name));
+  for (const path of paths) {
+    const truncation = truncationOf(path);
+    if (truncation !== undefined) return `${path}: ${truncation}`;
+  }
+  return undefined;
+}
+
+/** @throws what the system's loader says, SenetError `executor` where it is no oneDNN that is spoken */
+export function open(path: string): Library {
   const native = koffi.load(path);
   keepLoaded(path);
   const bind = <Result>(declaration: string): NativeFunction<Result> => {

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryFolder } from "../../../tests/command.ts";
+import { runNode, temporaryFolder } from "../../../tests/command.ts";
 import { SenetError } from "../../errors.ts";
 import { loadLibrary, versionedNames } from "./library.node.ts";
+import { truncationOf } from "./probe.node.ts";
 
 const refused = (pattern: RegExp) => (error: unknown) =>
   error instanceof SenetError && error.code === "executor" && pattern.test(error.message);
@@ -14,6 +15,49 @@ test("a path where no library is, is named with what to install", () => {
     () => loadLibrary("/nowhere/libdnnl.so"),
     refused(/SENET_ONEDNN=\/nowhere\/libdnnl\.so[\s\S]*libdnnl2/),
   );
+});
+
+/** Marks of libraries that were loaded go into a cache of the test's own. */
+process.env.SENET_CACHE = join(temporaryFolder(), "cache");
+
+const system = ["/lib/x86_64-linux-gnu/libm.so.6", "/lib64/libm.so.6", "/lib/aarch64-linux-gnu/libm.so.6"].find(
+  (path) => existsSync(path),
+);
+const skipElf = { skip: system === undefined && "no library of the system is known here" };
+
+test("a library that is cut off anywhere is found out by its own header, a whole one is not", skipElf, () => {
+  assert.equal(truncationOf(system!), undefined);
+  assert.equal(truncationOf("/nowhere"), undefined);
+  const whole = readFileSync(system!);
+  const file = join(temporaryFolder(), "cut.so");
+  for (const size of [64, 100, 1000, whole.length >> 1, Math.floor(whole.length * 0.9)]) {
+    writeFileSync(file, whole.subarray(0, size));
+    assert.match(truncationOf(file) ?? "", new RegExp(`cut off: ${size} of at least [0-9]+ bytes`), `${size}`);
+    assert.throws(() => loadLibrary(file), refused(/loading it would end the process/), `${size}`);
+  }
+});
+
+test("a library that kills whoever loads it is refused, and the process lives", skipElf, () => {
+  // Whole by its header, but full of nonsense where the loader follows addresses.
+  const bytes = readFileSync(system!);
+  const file = join(temporaryFolder(), "nonsense.so");
+  bytes.fill(0x5a, 0x300, bytes.length - 64);
+  writeFileSync(file, bytes);
+  assert.equal(truncationOf(file), undefined);
+  assert.throws(() => loadLibrary(file), refused(/./));
+});
+
+test("a system's library that is cut off is passed over, and said", skipElf, async () => {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "libdnnl.so.2"), readFileSync(system!).subarray(0, 20_000));
+  const url = new URL("./library.node.js", import.meta.url).href;
+  const code = `process.env.LD_LIBRARY_PATH = ${JSON.stringify(folder)};
+    const { loadLibrary } = await import(${JSON.stringify(url)});
+    try { console.log(loadLibrary("").path); } catch (e) { console.log(e.message); }`;
+  const { code: status, stdout } = await runNode(["--input-type=module", "-e", code]);
+  assert.equal(status, 0);
+  // Another one may be on this machine.
+  assert.doesNotMatch(stdout, /^libdnnl\.so\.2$/m);
 });
 
 test("a file that is no library is refused", () => {

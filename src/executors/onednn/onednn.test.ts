@@ -63,6 +63,13 @@ if (typeof float32 !== "string") {
     assert.deepEqual(await train(false), await train(false));
   });
 
+  test("onednn: far more threads than the machine can use are not started", async () => {
+    const graph = inferenceGraph(model("se-resnet-20", 4), { batch: 1, imageSize: 16 });
+    const executable = await executor.compile(graph, formulaWeights(graph), { threads: 100_000 });
+    await executable.run(new Map([[inputName, formulaPictures(1, 16, 0)]]));
+    await executable.dispose();
+  });
+
   test("onednn: recomputing gives the same losses and weights", async () => {
     const [kept, again] = [await train(false), await train(true)];
     assertClose(again.losses, kept.losses, 1e-6, "losses");

@@ -1,57 +1,64 @@
 /** The `ort` executor: graphs run on ONNX Runtime, on the CPU. */
 
-import { env, InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
+import { cpus } from "node:os";
+import type { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { SenetError } from "../../errors.ts";
 import type { Graph, Parameter } from "../../ir/graph.ts";
-import { sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
+import { machineThreads, usableThreads } from "../../machine.node.ts";
+import { copyOf, sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
-import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
-import { hostTrainer } from "../host-trainer.ts";
+import type { CompileOptions, Executor, Weights } from "../executor.ts";
+import { hostTrainer, type Lender } from "../host-trainer.ts";
 import { commonBatch, isBatchFree, runInPortions } from "../portions.ts";
+import { Uses } from "../uses.ts";
 import { nchwc } from "./emitter.ts";
+import { createSession, onnxRuntime, runSession } from "./library.node.ts";
 import { lower } from "./lower.ts";
 import { encodeModel } from "./onnx.ts";
 import { blockSize } from "./probe.node.ts";
 
+/** Where ONNX Runtime does not load, all that is asked of it throws SenetError `executor` with the reason. */
 export const ortExecutor: Executor = {
   name: "ort",
-  description: `ONNX Runtime ${env.versions.node} on the CPU`,
-  async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
-    checkWeights(graph, weights);
-    const live = options.weights === "live";
-    if (live) rejectSharedMemory(graph, weights);
-    const lowered = live
-      ? lower(graph, { blockSize: await blockSize() })
-      : lower(graph, { weights, blockSize: await blockSize() });
-    const anyBatch = !live && isBatchFree(graph);
-    // The blocked layout fixes the batch; other batches then go through in portions.
-    const isBlocked = Object.hasOwn(lowered.model.opsets, nchwc);
-    const { model, outputs, updates } =
-      anyBatch && !isBlocked ? lower(graph, { weights, dynamicBatch: true }) : lowered;
-    const session = await createSession(graph, encodeModel(model), options);
-    const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
-    return new OrtExecutable(session, graph, plan);
+  get description() {
+    return `ONNX Runtime ${onnxRuntime().env.versions.node} on the CPU`;
   },
-  compileTraining: (...training) => hostTrainer(ortExecutor, ...training),
+  compile,
+  compileTraining: (...training) => hostTrainer(compile, ...training),
 };
 
-async function createSession(graph: Graph, model: Uint8Array, { threads }: CompileOptions): Promise<InferenceSession> {
-  try {
-    return await InferenceSession.create(model, {
-      executionProviders: ["cpu"],
-      graphOptimizationLevel: "all",
-      logSeverityLevel: 3,
-      // A memory pattern is one more block of the whole size, beside what the first run took (docs/log.md).
-      enableMemPattern: false,
-      ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    });
-  } catch (cause) {
-    throw new SenetError("executor", "ONNX Runtime cannot run this graph", {
-      where: graph.name,
-      found: cause instanceof Error ? cause.message : String(cause),
-      cause,
-    });
-  }
+/** @throws SenetError `executor` where ONNX Runtime does not load */
+export function createOrtExecutor(): Executor {
+  onnxRuntime();
+  return ortExecutor;
+}
+
+async function compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Lender> {
+  onnxRuntime();
+  checkWeights(graph, weights);
+  const live = options.weights === "live";
+  if (live) rejectSharedMemory(graph, weights);
+  const lowered = live
+    ? lower(graph, { blockSize: await blockSize() })
+    : lower(graph, { weights, blockSize: await blockSize() });
+  const anyBatch = !live && isBatchFree(graph);
+  // The blocked layout fixes the batch; other batches then go through in portions.
+  const isBlocked = Object.hasOwn(lowered.model.opsets, nchwc);
+  const { model, outputs, updates } = anyBatch && !isBlocked ? lower(graph, { weights, dynamicBatch: true }) : lowered;
+  const session = await createSession(encodeModel(model), graph.name, sessionOptions(options));
+  const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
+  return new OrtExecutable(session, graph, plan);
+}
+
+function sessionOptions(options: CompileOptions): InferenceSession.SessionOptions {
+  const threads = Math.min(options.threads ?? usableThreads(), machineThreads());
+  return {
+    graphOptimizationLevel: "all",
+    // A memory pattern is one more block of the whole size, beside what the first run took (docs/log.md).
+    enableMemPattern: false,
+    // Where it has the whole machine it knows better itself: one thread a core, each on a core of its own.
+    ...(options.threads === undefined && threads === cpus().length ? {} : { intraOpNumThreads: threads }),
+  };
 }
 
 interface Plan {
@@ -65,7 +72,9 @@ interface Plan {
   readonly live: Weights | undefined;
 }
 
-class OrtExecutable implements Executable {
+type Tensors = ReadonlyMap<string, Tensor>;
+
+class OrtExecutable implements Lender {
   readonly #session: InferenceSession;
   readonly #graph: Graph;
   readonly #plan: Plan;
@@ -73,8 +82,8 @@ class OrtExecutable implements Executable {
   readonly #weightFeeds: Record<string, OrtTensor> = {};
   readonly #fetches: Record<string, OrtTensor> = {};
   readonly #results = new Map<string, Tensor>();
-  /** Outputs of a batch that ran in portions. */
-  readonly #whole = new Map<string, Tensor>();
+  /** Feeds, fetches and live weights are one run's at a time. */
+  readonly #uses: Uses;
   /** Copies of inputs whose memory ONNX Runtime cannot read. */
   readonly #staging = new Map<string, TensorData>();
   /** Next values that cannot be written over the old ones while the graph still reads these. */
@@ -82,35 +91,40 @@ class OrtExecutable implements Executable {
   constructor(session: InferenceSession, graph: Graph, plan: Plan) {
     this.#session = session;
     this.#graph = graph;
+    this.#uses = new Uses(graph.name);
     this.#plan = plan;
     if (plan.live !== undefined) this.#bind(plan.live);
   }
 
-  async run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+  run(inputs: Tensors): Promise<Tensors> {
+    return this.lend(inputs, (outputs) => new Map([...outputs].map(([name, output]) => [name, copyOf(output)])));
+  }
+
+  lend<T>(inputs: Tensors, read: (outputs: Tensors) => T): Promise<T> {
+    return this.#uses.inTurn(async () => read(await this.#run(inputs)));
+  }
+
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#session.release());
+  }
+
+  async #run(inputs: Tensors): Promise<Tensors> {
     const { anyBatch, inPortions } = this.#plan;
     checkInputs(this.#graph, inputs, anyBatch);
     if (!anyBatch) return this.#runAtOnce(inputs, undefined);
     if (!inPortions) return this.#runAtOnce(inputs, commonBatch(this.#graph, inputs));
-    return runInPortions(this.#graph, inputs, this.#whole, (part) =>
-      this.#runAtOnce(part, this.#graph.inputs[0]?.type.shape[0]),
-    );
+    const portion = this.#graph.inputs[0]?.type.shape[0];
+    return runInPortions(this.#graph, inputs, (part) => this.#runAtOnce(part, portion));
   }
 
-  async #runAtOnce(
-    inputs: ReadonlyMap<string, Tensor>,
-    batch: number | undefined,
-  ): Promise<ReadonlyMap<string, Tensor>> {
+  async #runAtOnce(inputs: Tensors, batch: number | undefined): Promise<Tensors> {
     const results = this.#allocate(this.#results, batch);
     for (const [output, name] of this.#plan.outputs) this.#fetches[name] = ortTensor(results.get(output)!);
     const feeds = { ...this.#weightFeeds };
     for (const { name } of this.#graph.inputs) feeds[name] = this.#feed(name, inputs.get(name)!);
-    await this.#session.run(feeds, this.#fetches);
+    await runSession(this.#session, this.#graph.name, feeds, this.#fetches);
     for (const [from, to] of this.#aside) to.data.set(from.data);
     return results;
-  }
-
-  async dispose(): Promise<void> {
-    await this.#session.release();
   }
 
   #bind(weights: Weights): void {
@@ -127,7 +141,7 @@ class OrtExecutable implements Executable {
   }
 
   /** Tensors for the outputs, which stay until the batch changes. */
-  #allocate(results: Map<string, Tensor>, batch: number | undefined): ReadonlyMap<string, Tensor> {
+  #allocate(results: Map<string, Tensor>, batch: number | undefined): Tensors {
     for (const [name, { type }] of this.#graph.outputs) {
       const shape = batch === undefined ? type.shape : [batch, ...type.shape.slice(1)];
       const known = results.get(name);
@@ -150,7 +164,7 @@ class OrtExecutable implements Executable {
 }
 
 /** Node's bindings read and write `data` itself: nothing is copied on the way in. */
-const ortTensor = ({ dtype, shape, data }: Tensor): OrtTensor => new OrtTensor(dtype, data, shape);
+const ortTensor = ({ dtype, shape, data }: Tensor): OrtTensor => new (onnxRuntime().Tensor)(dtype, data, shape);
 
 /**
  * Whether a parameter's next value may be written straight over it: nothing reads the parameter but the running average

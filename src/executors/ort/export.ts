@@ -15,6 +15,6 @@ export function encodeOnnx(
   weights: Weights,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
-  const { model } = lower(graph, { weights, dynamicBatch: true });
+  const { model } = lower(graph, { weights, dynamicBatch: true, portable: true });
   return encodeModel({ ...model, metadata });
 }

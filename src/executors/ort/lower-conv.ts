@@ -18,9 +18,11 @@ export const convRules: Rules<
 > = {
   conv2d: (l, { inputs, attrs }) => {
     const [x, w, b] = inputs as [Value, Value, Value?];
-    if (isPointwise(w.type.shape, attrs) && isOnePixel(x.type.shape)) return [pointwiseOnPixel(l, x, w, b)];
+    // Other programs know the gates of squeeze and excitation as convolutions, and not every one how to unsqueeze.
+    const isMatrix = !l.isPortable && isPointwise(w.type.shape, attrs) && isOnePixel(x.type.shape);
+    if (isMatrix) return [pointwiseOnPixel(l, x, w, b)];
     const names = inputs.map((input) => l.get(input));
-    return [l.emit.node("Conv", names, convAttributes(attrs))];
+    return [l.emit.node("Conv", names, convAttributes(w.type.shape, attrs))];
   },
 
   conv2dBackwardInput: (l, { inputs, attrs }) => {
@@ -41,6 +43,7 @@ export const convRules: Rules<
     if (groups === 1 && stride === 1 && pad < kernelHeight && pad < kernelWidth) {
       return [
         l.emit.node("Conv", [l.get(dy), transposedKernel(l.emit, l.get(w))], {
+          kernel_shape: { ints: [kernelHeight, kernelWidth] },
           pads: {
             ints: [kernelHeight - 1 - pad, kernelWidth - 1 - pad, kernelHeight - 1 - pad, kernelWidth - 1 - pad],
           },
@@ -49,7 +52,7 @@ export const convRules: Rules<
     }
     return [
       l.emit.node("ConvTranspose", [l.get(dy), l.get(w)], {
-        ...convAttributes(attrs),
+        ...convAttributes(w.type.shape, attrs),
         output_padding: { ints: outputPadding },
       }),
     ];
@@ -107,8 +110,10 @@ const flat = (l: Lowering, x: Value): string => l.emit.node("Flatten", [l.get(x)
 /** `[O,I,1,1] → [O,I]` */
 const matrix = (l: Lowering, w: Value): string => l.emit.node("Flatten", [l.get(w)], { axis: { int: 1 } });
 
-function convAttributes({ stride, pad, groups }: ConvAttrs): Attributes {
+/** `kernel_shape` is what the weight says already; OpenCV does not look there. */
+function convAttributes(weight: Shape, { stride, pad, groups }: ConvAttrs): Attributes {
   return {
+    kernel_shape: { ints: weight.slice(2) },
     strides: { ints: [stride, stride] },
     pads: { ints: [pad, pad, pad, pad] },
     group: { int: groups },

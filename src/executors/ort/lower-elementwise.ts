@@ -43,15 +43,13 @@ export const elementwiseRules: Rules<
 
   seScaleAdd: (l, { inputs }) => {
     const [gate, branch, shortcut] = inputs as [Value, Value, Value];
-    return [l.emit.node("Add", [l.emit.node("Mul", [l.get(gate), l.get(branch)]), l.get(shortcut)])];
+    return [l.emit.node("Add", [scaled(l, gate, branch), l.get(shortcut)])];
   },
 
-  seScale: (l, { inputs }) => [
-    l.emit.node(
-      "Mul",
-      inputs.map((input) => l.get(input)),
-    ),
-  ],
+  seScale: (l, { inputs }) => {
+    const [gate, x] = inputs as [Value, Value];
+    return [scaled(l, gate, x)];
+  },
 
   dropout: (l, { inputs }) => [
     l.emit.node(
@@ -87,6 +85,17 @@ export const elementwiseRules: Rules<
 
   fill: (l, { attrs }) => [l.emit.node("Expand", [l.emit.float(attrs.value), l.emit.ints(...attrs.shape)])],
 };
+
+/** Each channel of `x` times its gate. */
+function scaled(l: Lowering, gate: Value, x: Value): string {
+  const { emit } = l;
+  if (!l.isPortable) return emit.node("Mul", [l.get(gate), l.get(x)]);
+  // OpenCV before 4.7 multiplies by channel only within a single picture: so all are one, of N·C channels.
+  const [, channels, height, width] = x.type.shape as [number, number, number, number];
+  const picture = emit.node("Reshape", [l.get(x), emit.ints(1, -1, height, width)]);
+  const gates = emit.node("Reshape", [l.get(gate), emit.ints(1, -1, 1, 1)]);
+  return emit.node("Reshape", [emit.node("Mul", [picture, gates]), emit.ints(-1, channels, height, width)]);
+}
 
 /** 1 where y is positive, else 0: the steepest line, clipped to 0 and 1. One pass, unlike Sign and Where (docs/log.md). */
 export const step = (emit: Emitter, y: string): string =>

@@ -3,8 +3,7 @@
 import type { Value } from "../../ir/graph.ts";
 import type { PoolAttrs } from "../../ir/ops.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
-import type { Attributes } from "./onnx.ts";
-import type { Rules } from "./rules.ts";
+import type { Lowering, Rules } from "./rules.ts";
 
 export const poolRules: Rules<
   "maxPool" | "maxPoolBackward" | "avgPool" | "avgPoolBackward" | "globalAvgPool" | "globalAvgPoolBackward"
@@ -32,15 +31,16 @@ export const poolRules: Rules<
   avgPool: (l, { inputs, outputs, attrs }) => {
     const x = inputs[0]!;
     const y = outputs[0]!;
-    const mean = l.emit.node("AveragePool", [l.get(x)], {
-      ...poolAttributes(x.type.shape, y.type.shape, attrs),
-      count_include_pad: { int: 1 },
-    });
+    const mean = l.isPortable ? meanOfPadded(l, x, y, attrs) : meanOf(l, x, y, attrs);
     // ONNX divides by the whole window even where it hangs over the padded input; Caffe by what is left of it.
     if (hasWholeWindows(x.type.shape, y.type.shape, attrs)) return [mean];
     const { shape, data } = windowShares(x.type.shape, y.type.shape, attrs);
     const corrections = data.map((share) => share * attrs.kernel ** 2);
-    return [l.emit.node("Mul", [mean, l.emit.tensor(shape, corrections)])];
+    if (!l.isPortable) return [l.emit.node("Mul", [mean, l.emit.tensor(shape, corrections)])];
+    const channels = y.type.shape[1]!;
+    const all = new Float32Array(channels * corrections.length);
+    for (let channel = 0; channel < channels; channel++) all.set(corrections, channel * corrections.length);
+    return [l.emit.node("Mul", [mean, l.emit.tensor([1, channels, ...shape], all)])];
   },
 
   avgPoolBackward: (l, { inputs, attrs }) => {
@@ -70,18 +70,36 @@ export const poolRules: Rules<
   },
 };
 
+/** The mean over each window, padding included. */
+const meanOf = (l: Lowering, x: Value, y: Value, attrs: PoolAttrs): string =>
+  l.emit.node("AveragePool", [l.get(x)], {
+    ...poolAttributes(x.type.shape, y.type.shape, attrs),
+    count_include_pad: { int: 1 },
+  });
+
+/** The same with the padding as an operation of its own: OpenCV leaves it out of the count, whatever the attribute says. */
+function meanOfPadded(l: Lowering, x: Value, y: Value, attrs: PoolAttrs): string {
+  const { pads, ...window } = poolAttributes(x.type.shape, y.type.shape, attrs);
+  const [top, left, bottom, right] = pads.ints;
+  const isPadded = pads.ints.some((pad) => pad > 0);
+  const padded = isPadded
+    ? l.emit.node("Pad", [l.get(x), l.emit.ints(0, 0, top, left, 0, 0, bottom, right)])
+    : l.get(x);
+  return l.emit.node("AveragePool", [padded], window);
+}
+
 /** How far the last window reaches beyond the input's end; negative where it stays short of it. */
 const overhangOf = (extent: number, out: number, { kernel, stride, pad }: PoolAttrs): number =>
   (out - 1) * stride + kernel - pad - extent;
 
 /** The end padding is whatever the last window needs, so that rounding up is already in it. */
-export function poolAttributes(input: Shape, output: Shape, attrs: PoolAttrs): Attributes {
+export function poolAttributes(input: Shape, output: Shape, attrs: PoolAttrs) {
   const { kernel, stride, pad } = attrs;
   const ends = [overhangOf(input[2]!, output[2]!, attrs), overhangOf(input[3]!, output[3]!, attrs)];
   return {
     kernel_shape: { ints: [kernel, kernel] },
     strides: { ints: [stride, stride] },
-    pads: { ints: [pad, pad, ...ends.map((end) => Math.max(end, 0))] },
+    pads: { ints: [pad, pad, Math.max(ends[0]!, 0), Math.max(ends[1]!, 0)] as const },
   };
 }
 

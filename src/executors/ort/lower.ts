@@ -29,6 +29,8 @@ export interface LowerOptions {
   readonly weights?: Weights;
   /** Leave the batch open, where the graph allows it (`isBatchFree`). */
   readonly dynamicBatch?: boolean;
+  /** For other programs (export.ts). */
+  readonly portable?: boolean;
   /** Channels in a block, where the engine has the blocked layout (blocks.ts) and the model is for this machine only. */
   readonly blockSize?: number;
 }
@@ -43,7 +45,7 @@ export interface Lowered {
 
 /** @throws SenetError `executor` where a value is not float32. */
 export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
-  const { weights, dynamicBatch = false, blockSize = 0 } = options;
+  const { weights, dynamicBatch = false, portable = false, blockSize = 0 } = options;
   const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
   const nodes = liveNodes(graph, resultsOf({ ...graph, updates }));
   const live = { ...graph, nodes, updates };
@@ -63,7 +65,8 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     return name;
   };
   const blocks = blockSize > 1 ? new Blocks(blockSize, emit, plain, (value) => uses.reads(value)) : undefined;
-  const lowering: Lowering = { emit, get: plain, isUsed: (value) => uses.reads(value) > 0 };
+  const isUsed = (value: Value) => uses.reads(value) > 0;
+  const lowering: Lowering = { emit, isPortable: portable, get: plain, isUsed };
   for (const node of nodes) {
     emit.scope = node.name;
     for (const [i, result] of lowerNode(lowering, blocks, node).entries()) {

@@ -1,11 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conformance } from "../../../tests/conformance.ts";
+import { formulaWeights } from "../../../tests/formula.ts";
 import { SenetError } from "../../errors.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { Graph } from "../../ir/graph.ts";
+import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { type DType, type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
+import { inferenceGraph, model } from "../../zoo/index.ts";
 import { ortExecutor } from "./executor.node.ts";
+import { failureOf } from "./library.node.ts";
+import { lower } from "./lower.ts";
 
 conformance({ name: "ort", executor: ortExecutor, tolerance: 1e-5, dtypes: ["float32"] });
 
@@ -79,4 +84,51 @@ test("float64 is refused, naming the value", async () => {
     ortExecutor.compile(graph, weights),
     (error) => error instanceof SenetError && error.code === "executor" && /^x: .*\n.*float32/.test(error.message),
   );
+});
+
+test("what is exported has what other programs look for: kernel shapes, and no step of two axes at once", () => {
+  for (const name of ["se-resnet-20", "se-bn-inception"]) {
+    const graph = inferenceGraph(model(name, 3), { batch: 1, imageSize: 64 });
+    const program = runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses);
+    const { nodes } = lower(program.graph, { weights: program.weights, dynamicBatch: true, portable: true }).model;
+    for (const { op, domain, attributes } of nodes) {
+      assert.equal(domain, "");
+      if (op === "Conv") assert.ok("kernel_shape" in attributes, name);
+      if (op === "AveragePool") assert.ok(!("count_include_pad" in attributes) && !("pads" in attributes), name);
+      assert.notEqual(op, "Unsqueeze", name);
+    }
+    assert.ok(nodes.filter(({ op }) => op === "Conv").length > 20);
+  }
+});
+
+test("too little memory is a typed error that names the operation and what to try, and the next run is fine", async () => {
+  const builder = new GraphBuilder("greedy");
+  const x = builder.input("x", [1, 1, 256, 256]);
+  const channels = 2 ** 22;
+  const w = builder.parameter("w", [channels, 1, 1, 1], "weight");
+  const y = builder.apply("conv2d", "widest", [x, w], { stride: 1, pad: 0, groups: 1 });
+  builder.output("y", builder.apply("globalAvgPool", "mean", [y], {}));
+  const graph = builder.build();
+  const executable = await ortExecutor.compile(graph, new Map([["w", wave([channels, 1, 1, 1])]]));
+  const run = executable.run(new Map([["x", wave([1, 1, 256, 256])]]));
+  await assert.rejects(run, (error) => {
+    assert.ok(error instanceof SenetError && error.code === "executor");
+    assert.match(error.message, /^greedy, widest.*: ONNX Runtime failed: there is not enough memory\n/);
+    assert.match(error.message, /try: {6}a smaller --batch-size/);
+    assert.ok(error.message.length < 1000);
+    return true;
+  });
+  await executable.dispose();
+});
+
+test("ONNX Runtime's errors are told in a line, with the operation", () => {
+  const text =
+    "Non-zero status code returned while running Conv node. Name:'layer1.0.conv1/Conv_0' Status Message: " +
+    "/onnxruntime_src/onnxruntime/core/framework/bfc_arena.cc:376 void* onnxruntime::BFCArena::AllocateRawInternal" +
+    "(size_t) Failed to allocate memory for requested buffer of size 123\n#0 at somewhere\n#1 at somewhere";
+  const memory = failureOf("ONNX Runtime failed", "net", new Error(text));
+  assert.match(memory.message, /^net, layer1\.0\.conv1\/Conv_0 \(Conv\): .*not enough memory/);
+  assert.doesNotMatch(memory.message, /#0/);
+  const other = failureOf("ONNX Runtime failed", "net", new Error("Something else\nwith a trace"));
+  assert.match(other.message, /^net: ONNX Runtime failed\n {2}found: {4}Something else\n {2}try: /);
 });

@@ -1,7 +1,8 @@
 /** What this machine's ONNX Runtime can do that depends on its processor. */
 
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { tensor } from "../../tensor.ts";
 import { Emitter, nchwc } from "./emitter.ts";
+import { runOnnx } from "./library.node.ts";
 import { encodeModel } from "./onnx.ts";
 
 let found: Promise<number> | undefined;
@@ -28,15 +29,11 @@ async function probe(): Promise<number> {
     outputs: [{ name: "y", dtype: "float32", shape }],
     metadata: {},
   });
-  const session = await InferenceSession.create(model, { executionProviders: ["cpu"], logSeverityLevel: 4 });
   const secondPixel = 1;
-  const { y } = await session.run({
-    x: new Tensor(
-      "float32",
-      Float32Array.from({ length: 32 }, (_, i) => i),
-      shape,
-    ),
-  });
-  await session.release();
-  return (y!.data as Float32Array).indexOf(secondPixel);
+  const x = tensor(
+    shape,
+    Float32Array.from({ length: 32 }, (_, i) => i),
+  );
+  const outputs = await runOnnx(model, new Map([["x", x]]), "the probe");
+  return outputs.get("y")!.indexOf(secondPixel);
 }

@@ -6,6 +6,8 @@ import type { Emitter } from "./emitter.ts";
 
 export interface Lowering {
   readonly emit: Emitter;
+  /** Whether the model is for other programs: then speed in ONNX Runtime counts less than what all of them can read. */
+  readonly isPortable: boolean;
   /** The ONNX name of a value that was lowered already. */
   get(value: Value): string;
   /** Whether anything uses this value; an output that nothing uses is best left out. */

@@ -3,15 +3,15 @@
  * everywhere without anything to install.
  */
 
-import { SenetError } from "../../errors.ts";
 import type { Graph, Node, Value } from "../../ir/graph.ts";
 import { inferTypes } from "../../ir/infer.ts";
 import type { Op } from "../../ir/ops.ts";
 import { deadAfter } from "../../ir/uses.ts";
-import { type Tensor, zeros } from "../../tensor.ts";
+import { copyOf, type Tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
-import type { CompileOptions, Executable, Executor, Weights } from "../executor.ts";
-import { hostTrainer } from "../host-trainer.ts";
+import type { CompileOptions, Executor, Weights } from "../executor.ts";
+import { hostTrainer, type Lender } from "../host-trainer.ts";
+import { Uses } from "../uses.ts";
 import type { Operands } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
 
@@ -22,34 +22,49 @@ import { kernels } from "./kernels.ts";
 export const referenceExecutor: Executor = {
   name: "reference",
   description: "plain TypeScript loops: slow, right, runs everywhere",
-  async compile(graph, weights, options) {
-    return new ReferenceExecutable(graph, weights, options);
-  },
-  compileTraining: (...training) => hostTrainer(referenceExecutor, ...training),
+  compile,
+  compileTraining: (...training) => hostTrainer(compile, ...training),
 };
 
-class ReferenceExecutable implements Executable {
+async function compile(graph: Graph, weights: Weights, options?: CompileOptions): Promise<Lender> {
+  return new ReferenceExecutable(graph, weights, options);
+}
+
+class ReferenceExecutable implements Lender {
   readonly #graph: Graph;
   readonly #live: boolean;
   readonly #parameters = new Map<Value, Tensor>();
   /** For each node, the values that no later node needs. */
   readonly #dead: readonly (readonly Value[])[];
-  #disposed = false;
+  readonly #uses: Uses;
 
   constructor(graph: Graph, weights: Weights, { weights: mode = "frozen" }: CompileOptions = {}) {
     checkWeights(graph, weights);
     this.#graph = graph;
+    this.#uses = new Uses(graph.name);
     this.#live = mode === "live";
     for (const parameter of graph.parameters) {
       const weight = weights.get(parameter.name)!;
-      this.#parameters.set(parameter, this.#live ? weight : copy(weight));
+      this.#parameters.set(parameter, this.#live ? weight : copyOf(weight));
     }
     this.#dead = deadAfter(graph);
   }
 
-  async run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+  run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+    return this.#uses.now(() => this.#run(inputs));
+  }
+
+  lend<T>(inputs: ReadonlyMap<string, Tensor>, read: (outputs: ReadonlyMap<string, Tensor>) => T): Promise<T> {
+    return this.#uses.now(() => read(this.#run(inputs)));
+  }
+
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#parameters.clear());
+  }
+
+  /** In one go: nothing else runs meanwhile. */
+  #run(inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
     const graph = this.#graph;
-    if (this.#disposed) throw new SenetError("executor", "it was disposed of and cannot run", { where: graph.name });
     checkInputs(graph, inputs, !this.#live);
     const values = new Map(this.#parameters);
     for (const input of graph.inputs) values.set(input, inputs.get(input.name)!);
@@ -62,28 +77,22 @@ class ReferenceExecutable implements Executable {
       for (const value of this.#dead[i]!) values.delete(value);
     }
 
-    // What is given back belongs to this executable: never the caller's inputs or the weights themselves.
-    const foreign = new Set<Value>([...graph.inputs, ...graph.parameters]);
+    // What is given back is the caller's own: never his inputs or the weights themselves, nor the same array twice.
+    const taken = new Set<Value>([...graph.inputs, ...graph.parameters]);
     const outputs = new Map<string, Tensor>();
     for (const [name, value] of graph.outputs) {
       const result = values.get(value)!;
-      outputs.set(name, foreign.has(value) ? copy(result) : result);
+      outputs.set(name, taken.has(value) ? copyOf(result) : result);
+      taken.add(value);
     }
     if (this.#live) {
       // All are taken before any is written: an update may be the old value of another parameter.
-      const updates = [...graph.updates].map(([parameter, value]) => [parameter, copy(values.get(value)!)] as const);
+      const updates = [...graph.updates].map(([parameter, value]) => [parameter, copyOf(values.get(value)!)] as const);
       for (const [parameter, { data }] of updates) this.#parameters.get(parameter)!.data.set(data);
     }
     return outputs;
   }
-
-  async dispose(): Promise<void> {
-    this.#disposed = true;
-    this.#parameters.clear();
-  }
 }
-
-const copy = ({ dtype, shape, data }: Tensor): Tensor => ({ dtype, shape, data: data.slice() });
 
 /** The outputs are of the shapes that the inputs at hand give, which may be of another batch size than the graph's. */
 function runNode<K extends Op>({ op, name, attrs }: Node<K>, inputs: readonly Tensor[]): readonly Tensor[] {

@@ -1,4 +1,4 @@
-/** Where fetched files are kept. */
+/** Where what was fetched or found out is kept. */
 
 import { homedir } from "node:os";
 import { join } from "node:path";

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Stepped } from "../executor.ts";
+import { Pace } from "./pace.ts";
+import { PacedTrainer } from "./paced.ts";
+
+/** A machine: what a step takes with so many threads, and how many processors it really has for it. */
+type Machine = (threads: number, step: number) => { readonly milliseconds: number; readonly processors: number };
+
+/** The threads of each step, and what was said. */
+function run(most: number, steps: number, machine: Machine): { threads: number[]; said: string[] } {
+  const pace = new Pace(most);
+  const threads: number[] = [];
+  const said: string[] = [];
+  for (let step = 0; step < steps; step++) {
+    threads.push(pace.threads);
+    const { milliseconds, processors } = machine(pace.threads, step);
+    const line = pace.ran(milliseconds, milliseconds * processors);
+    if (line !== undefined) said.push(line);
+  }
+  return { threads, said };
+}
+
+const quiet: Machine = (threads) => ({ milliseconds: 1000 / threads, processors: 0.95 * threads });
+/** Others have all but one processor's worth; threads that wait for one another lose most of that. */
+const busy: Machine = (threads) => ({
+  milliseconds: threads === 1 ? 1100 : 4000,
+  processors: threads === 1 ? 0.95 : 0.6,
+});
+
+test("on a quiet machine all threads are used all the time, and nothing is tried", () => {
+  for (const most of [1, 2, 16]) {
+    const { threads, said } = run(most, 2000, quiet);
+    assert.ok(threads.every((count) => count === most));
+    assert.deepEqual(said, []);
+  }
+});
+
+test("where threads wait for one another, fewer go on, said once", () => {
+  const { threads, said } = run(2, 150, busy);
+  assert.equal(threads.indexOf(1), 13, "soon");
+  assert.ok(threads.slice(13).every((count) => count === 1));
+  assert.deepEqual(said, [
+    "the machine is busy, and 2 threads wait for one another: on with 1 (1.1 s a step, not 4.0 s)",
+  ]);
+  const many = run(16, 400, (count) => ({
+    milliseconds: count > 4 ? 100 * count : 1000 / count,
+    processors: Math.min(count, 4),
+  }));
+  assert.equal(many.threads.at(-1), 4);
+  assert.equal(many.said.length, 2);
+});
+
+test("fewer that are no faster are given up, and tried ever more seldom", () => {
+  // Starved by a quota, say, but no worse together than alone.
+  const { threads, said } = run(2, 2000, (count) => ({ milliseconds: 1000, processors: 0.7 * (count / 2) * 2 }));
+  assert.deepEqual(said, []);
+  const alone = threads.filter((count) => count === 1).length;
+  assert.ok(alone > 0 && alone < 100, `${alone} of 2000 steps`);
+});
+
+test("once the machine is quiet again all threads go on; while it is not, a trial is broken off at once", () => {
+  const { threads, said } = run(2, 1200, (count, step) => (step < 600 ? busy : quiet)(count, step));
+  assert.equal(threads.at(-1), 2);
+  assert.match(said.at(-1)!, /less busy: on with 2 threads \(0\.50 s a step, not 1\.0 s\)/);
+  const wasted = threads.slice(20, 600).filter((count) => count === 2).length;
+  assert.ok(wasted <= 4, `${wasted} slow steps`);
+});
+
+test("short steps are not judged by a few of them", () => {
+  const { threads } = run(2, 40, (count) => ({ milliseconds: 5, processors: count === 2 ? 0.5 : 1 }));
+  assert.ok(threads.every((count) => count === 2));
+});
+
+test("a trainer that changes its threads takes its weights along, and is freed whatever it has become", async () => {
+  const events: string[] = [];
+  let cpu = 0;
+  const plan = { steps: 0, arenaBytes: 0, reorders: [] };
+  const stepped: Stepped = { outputs: new Map(), finite: true, optimiserMilliseconds: 0 };
+  const create = (threads: number) => {
+    const note = (what: string) => async () => {
+      events.push(`${what} ${threads}`);
+    };
+    events.push(`create ${threads}`);
+    return {
+      plan,
+      synchronise: note("synchronise"),
+      dispose: note("dispose"),
+      step: async () => {
+        // Two threads are in each other's way.
+        await new Promise((resolve) => setTimeout(resolve, threads === 1 ? 1 : 30));
+        cpu += threads;
+        return stepped;
+      },
+    };
+  };
+  const said: string[] = [];
+  const say = (line: string) => said.push(line);
+  const trainer = new PacedTrainer({ name: "net", most: 2, create, cpuMilliseconds: () => cpu, say });
+  for (let step = 0; step < 90 && said.length === 0; step++) await trainer.step(new Map(), 0.1);
+  assert.match(said.join(), /^the machine is busy, and 2 threads wait for one another: on with 1 /);
+  await Promise.all([trainer.dispose(), trainer.dispose()]);
+  assert.deepEqual(events, ["create 2", "synchronise 2", "dispose 2", "create 1", "dispose 1"]);
+  await assert.rejects(trainer.step(new Map(), 0.1), /was disposed of/);
+});

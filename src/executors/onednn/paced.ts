@@ -1,0 +1,72 @@
+/** A trainer that goes on with fewer threads while the machine is busy. */
+
+import type { Tensor } from "../../tensor.ts";
+import type { PlanFacts, Stepped, Trainer } from "../executor.ts";
+import { Uses } from "../uses.ts";
+import { Pace } from "./pace.ts";
+
+type Planned = Trainer & { readonly plan: PlanFacts };
+
+export interface PacedOptions {
+  /** For errors. */
+  readonly name: string;
+  /** Threads to begin with, and at most. */
+  readonly most: number;
+  /**
+   * Primitives are made for a number of threads, so that another number wants others: it begins with the weights and
+   * velocities as they are in their arrays then.
+   */
+  readonly create: (threads: number) => Planned;
+  /** Milliseconds that this process has had a processor since it began, all threads together. */
+  readonly cpuMilliseconds: () => number;
+  readonly say: (line: string) => void;
+}
+
+export class PacedTrainer implements Trainer {
+  readonly #options: PacedOptions;
+  readonly #pace: Pace;
+  readonly #uses: Uses;
+  #trainer: Planned;
+  /** What `#trainer` was made for. */
+  #threads: number;
+
+  constructor(options: PacedOptions) {
+    this.#options = options;
+    this.#pace = new Pace(options.most);
+    this.#uses = new Uses(options.name);
+    this.#threads = this.#pace.threads;
+    this.#trainer = options.create(this.#threads);
+  }
+
+  get plan(): PlanFacts {
+    return this.#trainer.plan;
+  }
+
+  step(inputs: ReadonlyMap<string, Tensor>, rate: number): Promise<Stepped> {
+    return this.#uses.inTurn(async () => {
+      if (this.#threads !== this.#pace.threads) await this.#change();
+      const { cpuMilliseconds, say } = this.#options;
+      const [start, startCpu] = [performance.now(), cpuMilliseconds()];
+      const stepped = await this.#trainer.step(inputs, rate);
+      const line = this.#pace.ran(performance.now() - start, cpuMilliseconds() - startCpu);
+      if (line !== undefined) say(line);
+      return stepped;
+    });
+  }
+
+  synchronise(): Promise<void> {
+    return this.#uses.inTurn(() => this.#trainer.synchronise());
+  }
+
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#trainer.dispose());
+  }
+
+  /** One after the other, since the two would not fit into memory at once. */
+  async #change(): Promise<void> {
+    await this.#trainer.synchronise();
+    await this.#trainer.dispose();
+    this.#threads = this.#pace.threads;
+    this.#trainer = this.#options.create(this.#threads);
+  }
+}

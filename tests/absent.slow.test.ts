@@ -1,0 +1,184 @@
+/** Native packages that do not load (musl, a missing library, left out when installing): said, and the rest works. */
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import sharp from "sharp";
+import {
+  describeExecutors,
+  encodeCheckpoint,
+  imagenetPreprocessing,
+  inferenceGraph,
+  model,
+} from "../src/index.node.ts";
+import { type Ran, runNode, temporaryFolder } from "./command.ts";
+import { formulaWeights } from "./formula.ts";
+
+const folder = temporaryFolder();
+const main = new URL("../src/cli/main.js", import.meta.url).href;
+const api = new URL("../src/index.node.js", import.meta.url).href;
+
+/** Preloaded: native parts whose path has this word do not load, or the package of this name is not there. */
+const preload = (what: "library" | "package", name: string): string => {
+  const file = join(folder, `${what}-${name}.cjs`);
+  const code =
+    what === "library"
+      ? `const { dlopen } = process;
+         process.dlopen = (module, path, ...rest) => {
+           if (path.includes(${JSON.stringify(name)})) throw new Error("libnative.so.1: cannot open shared object file");
+           return dlopen.call(process, module, path, ...rest);
+         };`
+      : `const Module = require("node:module");
+         const { _resolveFilename } = Module;
+         Module._resolveFilename = (request, ...rest) => {
+           if (request !== ${JSON.stringify(name)}) return _resolveFilename(request, ...rest);
+           throw Object.assign(new Error("Cannot find module '" + request + "'"), { code: "MODULE_NOT_FOUND" });
+         };`;
+  writeFileSync(file, code);
+  return file;
+};
+const launcher = join(folder, "senet.mjs");
+writeFileSync(launcher, `import { main } from ${JSON.stringify(main)};\nawait main(process.argv);\n`);
+
+const network = model("se-resnet-20", 3);
+const labels = ["a", "b", "c"];
+const preprocessing = { ...imagenetPreprocessing, resize: 16, crop: 16 };
+const weights = formulaWeights(inferenceGraph(network, { batch: 1, imageSize: 16 }));
+const checkpoint = join(folder, "net.safetensors");
+writeFileSync(checkpoint, Buffer.concat(encodeCheckpoint({ model: network, labels, preprocessing, weights })));
+const picture = join(folder, "picture.png");
+const pixels = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 37) % 256);
+await sharp(pixels, { raw: { width: 16, height: 16, channels: 3 } })
+  .png()
+  .toFile(picture);
+
+const hasOnednn = (await describeExecutors()).some(({ name, available }) => name === "onednn" && available);
+const next = hasOnednn ? "onednn" : "reference";
+
+const isPlain = ({ stdout, stderr }: Ran) => {
+  assert.doesNotMatch(stdout + stderr, /^\s+at .*:\d+:\d+\)?$/m, "no stack trace");
+  assert.doesNotMatch(stderr, /this is a bug/);
+};
+
+for (const [what, name, reason] of [
+  ["library", "onnxruntime", /cannot open shared object file/],
+  ["package", "onnxruntime-node", /it is not installed/],
+] as const) {
+  const senet = (...args: string[]) => runNode(["--require", preload(what, name), launcher, ...args], { cwd: folder });
+  const title = `ONNX Runtime's ${what} absent:`;
+
+  test(`${title} import("senet/node") works, and its executor says why it does not`, async () => {
+    const code = `const { ortExecutor, SenetError } = await import(${JSON.stringify(api)});
+      try { await ortExecutor.compile({}, new Map()); } catch (e) { console.log(e instanceof SenetError, e.message); }`;
+    const ran = await runNode(["--require", preload(what, name), "--input-type=module", "-e", code]);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /^true onnxruntime-node: ONNX Runtime does not load here/);
+    assert.match(ran.stdout, reason);
+  });
+
+  test(`${title} doctor says so and why, and chooses ${next}`, async () => {
+    const ran = await senet("doctor");
+    assert.equal(ran.code, 0, ran.stderr);
+    isPlain(ran);
+    assert.match(ran.stdout, /^ort +no +.*ONNX Runtime does not load here/m);
+    assert.match(ran.stdout, reason);
+    assert.match(ran.stdout, new RegExp(`^for training: ${next}, `, "m"));
+    assert.match(ran.stdout, new RegExp(`^for inference: ${next}, `, "m"));
+  });
+
+  test(`${title} classify works, and ort is refused with the reason`, async () => {
+    const ran = await senet("classify", picture, "--weights", checkpoint);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stdout, /% {2}[abc]$/m);
+    const refused = await senet("classify", picture, "--weights", checkpoint, "--executor", "ort");
+    assert.equal(refused.code, 1);
+    isPlain(refused);
+    assert.match(refused.stderr, /^senet: onnxruntime-node: ONNX Runtime does not load here/m);
+  });
+
+  test(`${title} export writes its file, and says that it was not run`, async () => {
+    const ran = await senet("export", "--weights", checkpoint, "--out", `${what}.onnx`);
+    assert.equal(ran.code, 0, ran.stderr);
+    assert.match(ran.stderr, /was not run to check it: .*ONNX Runtime does not load here/);
+    assert.match(ran.stdout, /not checked/);
+  });
+}
+
+for (const [what, name] of [
+  ["library", "sharp"],
+  ["package", "sharp"],
+] as const) {
+  const senet = (...args: string[]) => runNode(["--require", preload(what, name), launcher, ...args], { cwd: folder });
+  const title = `sharp's ${what} absent:`;
+
+  test(`${title} what decodes says so`, async () => {
+    const commands = [
+      ["classify", picture, "--weights", checkpoint],
+      ["evaluate", "--data", join(folder, "pictures", "val"), "--weights", checkpoint],
+      [
+        "train",
+        "--data",
+        join(folder, "pictures"),
+        "--model",
+        "se-resnet-20",
+        "--batch-size",
+        "2",
+        "--out",
+        join(folder, what),
+      ],
+      ["demo", "--out", join(folder, `demo-${what}`)],
+    ];
+    for (const set of ["train", "val"]) {
+      for (const label of labels) {
+        mkdirSync(join(folder, "pictures", set, label), { recursive: true });
+        copyFileSync(picture, join(folder, "pictures", set, label, "1.png"));
+      }
+    }
+    for (const command of commands) {
+      const ran = await senet(...command);
+      assert.equal(ran.code, 1, `${command[0]}: ${ran.stdout}${ran.stderr}`);
+      isPlain(ran);
+      assert.match(ran.stderr, /senet: sharp: pictures cannot be decoded: sharp does not load here/, command[0]);
+    }
+  });
+
+  test(`${title} what decodes nothing works`, async () => {
+    const doctor = await senet("doctor");
+    assert.equal(doctor.code, 0, doctor.stderr);
+    assert.match(doctor.stdout, /^pictures +none: sharp does not load here \(.+\)$/m);
+    const exported = await senet("export", "--weights", checkpoint, "--out", `sharp-${what}.onnx`);
+    assert.equal(exported.code, 0, exported.stderr);
+    assert.match(exported.stdout, /logits differ by/);
+    const { code } = await senet("models", "se-resnet-20");
+    assert.equal(code, 0);
+    const imported = await runNode([
+      ...["--require", preload(what, name), "--input-type=module", "-e"],
+      `const { decodePicture } = await import(${JSON.stringify(api)});
+       await decodePicture(${JSON.stringify(picture)}).catch((e) => console.log(e.name, e.code));`,
+    ]);
+    assert.equal(imported.stdout, "SenetError io\n", imported.stderr);
+  });
+}
+
+const limited = spawnSync("bash", ["-c", "ulimit -v 4000000"]).status === 0;
+
+test("with little address space what needs no network works: its client alone would want more", {
+  skip: limited ? false : "bash cannot limit it here",
+}, async () => {
+  const limit = (...args: readonly string[]) => {
+    const script = 'ulimit -v 4000000; exec "$0" "$@"';
+    return spawnSync("bash", ["-c", script, process.execPath, launcher, ...args], { cwd: folder, encoding: "utf8" });
+  };
+  for (const command of [
+    ["models"],
+    ["doctor"],
+    ["pull"],
+    ["classify", picture, "--weights", checkpoint, "--threads", "1"],
+    ["export", "--weights", checkpoint, "--out", "limited.onnx"],
+  ]) {
+    const { status, stderr } = limit(...command);
+    assert.equal(status, 0, `${command[0]}: ${stderr}`);
+  }
+});
