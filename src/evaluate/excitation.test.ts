@@ -4,7 +4,7 @@ import { formulaPictures, formulaWeights } from "../../tests/formula.ts";
 import { assertClose } from "../../tests/support.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { tensor } from "../tensor.ts";
-import { inferenceGraph, inputName, type Model, model, zoo } from "../zoo/index.ts";
+import { inferenceGraph, inputName, type Model, model, seOf, zoo } from "../zoo/index.ts";
 import type { EvaluationBatch } from "./evaluate.ts";
 import { meanGates } from "./excitation.ts";
 
@@ -68,7 +68,7 @@ test("every SE network of the zoo has its gates, by block and stage", () => {
     const gates = graph.nodes.filter(({ tag }) => tag === "se.gate");
     const scales = graph.nodes.filter(({ op }) => op === "seScale" || op === "seScaleAdd");
     assert.deepEqual(new Set(gates.map(({ outputs }) => outputs[0])), new Set(scales.map(({ inputs }) => inputs[0])));
-    assert.equal(gates.length > 0, config.se !== undefined, name);
+    assert.equal(gates.length > 0, seOf(config) !== undefined, name);
     assert.ok(gates.every(({ block }) => block !== undefined && block.stage >= 1 && block.stage <= 4));
   }
 });

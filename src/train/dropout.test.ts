@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
 import type { Tensor } from "../tensor.ts";
-import { keepName, lossGraph, model } from "../zoo/index.ts";
+import { lossGraph, model } from "../zoo/index.ts";
+import { keepName } from "../zoo/parts.ts";
 import { Dropout } from "./dropout.ts";
 
 const graph = lossGraph(model("senet-154", 10), { batch: 8, imageSize: 32 });

@@ -10,8 +10,10 @@ import { interpolations } from "../images/resize.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
 import { listed } from "../text.ts";
+import { extent, positive, texts } from "../zoo/bounds.ts";
 import { checkDemands } from "../zoo/demands.ts";
-import { inferenceGraph, type Model } from "../zoo/index.ts";
+import { configSchema, familyOf } from "../zoo/families.ts";
+import { inferenceGraph, type Model, parametersOf } from "../zoo/index.ts";
 import { loadWeights } from "./load.ts";
 import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
 import { checkSound } from "./sound.ts";
@@ -39,73 +41,6 @@ const format = "senet-1";
 const velocityPrefix = "velocity/";
 
 const triple = (number: z.ZodNumber) => z.tuple([number, number, number]);
-const positive = z.number().int().positive();
-
-const seSchema = z
-  .strictObject({
-    reduction: positive,
-    bias: z.boolean(),
-    hidden: z.array(positive.max(65536)).min(1).max(8000).exactOptional(),
-  })
-  .optional();
-const resnetSchema = z
-  .strictObject({
-    family: z.literal("resnet"),
-    stem: z.enum(["imagenet", "deep", "cifar"]),
-    pool: z.enum(["caffe", "padded"]),
-    block: z.enum(["basic", "bottleneck"]),
-    depths: z.array(positive.max(1000)).min(1).max(8),
-    widths: z.array(positive.max(65536)).min(1).max(8),
-    expansion: positive.max(64),
-    reduce: z.number().positive().max(1),
-    groups: positive.max(65536),
-    strideOn: z.enum(["1x1", "3x3"]),
-    projection: z.union([z.literal(1), z.literal(3), z.literal("pad")]),
-    dropout: z.number().min(0).lt(1),
-    se: seSchema,
-    channels: positive.max(1024).exactOptional(),
-    branchRelu: z.boolean().exactOptional(),
-  })
-  .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
-const inceptionSchema = z.strictObject({ family: z.literal("inception"), se: seSchema });
-
-/** Checked as a whole: a fault for each of a million elements would be a message of megabytes. */
-const texts = (most: number) =>
-  z.custom<readonly string[]>(
-    (value) => Array.isArray(value) && value.length <= most && value.every((text) => typeof text === "string"),
-    `expected at most ${most} texts`,
-  );
-/** Of pictures, and of windows on them, in pixels. */
-const largestSide = 8192;
-const extent = z.number().int().max(largestSide);
-const placed = { name: z.string().min(1).max(1000), inputs: texts(1000) };
-const windowed = { kernel: extent.positive(), stride: extent.positive(), pad: extent.min(0) };
-const bare = <K extends string>(kind: K) => z.strictObject({ ...placed, kind: z.literal(kind) });
-const pooling = <K extends string>(kind: K) => bare(kind).extend({ ...windowed, ceil: z.boolean() });
-const out = positive.max(2 ** 20);
-const layerSchema = z.discriminatedUnion("kind", [
-  bare("conv").extend({ ...windowed, out, groups: positive.max(65536), bias: z.boolean() }),
-  bare("batchNorm").extend({ eps: z.number().positive().max(1) }),
-  bare("relu"),
-  bare("sigmoid"),
-  pooling("maxPool"),
-  pooling("avgPool"),
-  bare("globalAvgPool"),
-  bare("add"),
-  bare("concat"),
-  bare("seScale"),
-  bare("seScaleAdd"),
-  bare("dropout").extend({ rate: z.number().min(0).lt(1) }),
-  bare("flatten"),
-  bare("linear").extend({ out, bias: z.boolean() }),
-]);
-const layersSchema = z.strictObject({
-  family: z.literal("layers"),
-  imageSize: extent.positive(),
-  layers: z.array(layerSchema).min(1).max(20_000),
-});
-
-const configSchema = z.discriminatedUnion("family", [resnetSchema, inceptionSchema, layersSchema]);
 const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
 const side = positive.max(65535);
 export const labelsSchema = texts(1_000_000);
@@ -168,7 +103,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   }
   const preprocessing = read("preprocessing", preprocessingSchema);
   const { name } = model;
-  const parameters = parametersOf(model, tensors.size, where);
+  const parameters = parametersIn(model, tensors.size, where);
   checkPictureSize(model, preprocessing.crop, where);
   if (!metadata.has("state")) {
     const weights = loadWeights({ name, parameters }, tensors, where);
@@ -191,18 +126,15 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   return { model, labels, preprocessing, weights, run: { config, state, ...data, velocities } };
 }
 
-/** @param tensors how many the file has: a network of more blocks is not in it, and is not built */
-function parametersOf(model: Model, tensors: number, where: string): readonly Parameter[] {
-  const { config } = model;
-  const blocks = config.family === "resnet" ? config.depths.reduce((sum, depth) => sum + depth, 0) : 0;
+/** @param tensors how many the file has: a network of more is not in it, and is not built */
+function parametersIn(model: Model, tensors: number, where: string): readonly Parameter[] {
+  const fewest = familyOf(model.config).fewestTensors(model.config);
   const fail = (found: string | readonly string[], cause?: unknown): never => {
     throw new SenetError("weights", 'the metadata "model" cannot be used', { where, found, cause });
   };
-  if (blocks > tensors) fail(`a network of ${blocks} blocks in a file of ${tensors} tensors`);
+  if (fewest > tensors) fail(`a network of at least ${fewest} tensors in a file of ${tensors}`);
   try {
-    // Those of our own networks do not depend on the picture's size.
-    const imageSize = config.family === "layers" ? config.imageSize : 64;
-    return inferenceGraph(model, { batch: 1, imageSize }).parameters;
+    return parametersOf(model);
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
     return fail(cause.message.split("\n"), cause);

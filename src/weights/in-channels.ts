@@ -3,7 +3,7 @@
 import { SenetError } from "../errors.ts";
 import { asGrey } from "../images/preprocess.ts";
 import { type Tensor, tensor } from "../tensor.ts";
-import { channelsOf } from "../zoo/index.ts";
+import { channelsOf, takingChannels } from "../zoo/families.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /** As many as a weight file may speak of. */
@@ -27,23 +27,19 @@ export function withChannels(checkpoint: Checkpoint, channels: number): Checkpoi
       found: `${channels}`,
     });
   }
-  if (
-    config.family !== "resnet" ||
-    channelsOf(config) !== 3 ||
-    name === undefined ||
-    preprocessing.meanImage !== undefined
-  ) {
+  const taking = takingChannels(config, channels);
+  if (taking === undefined || channelsOf(config) !== 3 || name === undefined || preprocessing.meanImage !== undefined) {
     throw new SenetError("usage", "the first convolution of this network cannot be made to take other channels", {
       where: model.name,
       expected: "a residual network for pictures of 3 channels, with a mean for each channel",
-      found: config.family === "resnet" ? `${channelsOf(config)} channels` : "a network of another kind",
+      found: taking === undefined ? "a network of another kind" : `${channelsOf(config)} channels`,
     });
   }
   const weights = new Map(checkpoint.weights);
   weights.set(name, adapted(weights.get(name)!, channels));
   return {
     ...checkpoint,
-    model: { ...model, name: `${model.name}-${channels}channels`, config: { ...config, channels } },
+    model: { ...model, name: `${model.name}-${channels}channels`, config: taking },
     preprocessing: channels === 1 ? asGrey(preprocessing) : preprocessing,
     weights,
   };

@@ -33,8 +33,7 @@ export function openOnnx(onnx: OnnxModel, where: string): OnnxNetwork {
     const { model, weights } = importOnnxNetwork(onnx, where, { name, imageSize: preprocessing.crop });
     return { model, weights, preprocessing, labels, preprocessingFrom: "the file" };
   }
-  const { model, weights, hasGates } = importOnnxNetwork(onnx, where);
-  const side = model.config.family === "layers" ? model.config.imageSize : 224;
+  const { model, imageSize: side, weights, hasGates } = importOnnxNetwork(onnx, where);
   const preprocessing: Preprocessing = {
     ...imagenetPreprocessing,
     resize: side < 64 ? side : Math.round((side * 256) / 224),

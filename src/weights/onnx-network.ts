@@ -17,8 +17,10 @@ import { onnxRules } from "./onnx-rules.ts";
 import { type Nameless, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
 
 export interface OnnxImport {
-  /** Of the family `layers`; `config.imageSize` is the side of its pictures. */
+  /** Of the family `layers`. */
   readonly model: Model;
+  /** The side of its pictures. */
+  readonly imageSize: number;
   readonly weights: Map<string, Tensor>;
   /** Whether it squeezes and excites. */
   readonly hasGates: boolean;
@@ -55,7 +57,7 @@ export function importOnnxNetwork(onnx: OnnxModel, where: string, options: OnnxI
     const data = found.data instanceof Float32Array ? found.data : Float32Array.from(found.data);
     weights.set(name, { dtype: "float32", shape: type.shape, data });
   }
-  return { model, weights, hasGates: layers.some(({ kind }) => kind === "seScale") };
+  return { model, imageSize, weights, hasGates: layers.some(({ kind }) => kind === "seScale") };
 }
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);

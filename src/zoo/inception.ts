@@ -1,13 +1,14 @@
 /** BN-Inception with squeeze and excitation: the smallest of the released networks (docs/networks.md, 1.4). */
 
+import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
 import type { Scope } from "../nn/scope.ts";
 import { scaleChannels } from "../nn/se.ts";
-import { head, normedRelu, type SeConfig, seOfBlock } from "./resnet.ts";
+import type { ConfigOf, Family } from "./family.ts";
+import { bothWays, head, normedRelu, seOfBlock, seSchema } from "./parts.ts";
 
-export interface InceptionConfig {
-  readonly se?: SeConfig | undefined;
-}
+const schema = z.strictObject({ family: z.literal("inception"), se: seSchema.optional() });
+type InceptionConfig = ConfigOf<typeof schema>;
 
 /** One module: four branches side by side, joined along the channels. Every convolution has batch norm and ReLU. */
 interface Module {
@@ -93,8 +94,7 @@ const modules: readonly Module[] = [
   },
 ];
 
-/** `image [N,3,H,W] → logits [N,classes]` */
-export function inception(scope: Scope, image: Value, { se }: InceptionConfig, classes: number): Value {
+function build(scope: Scope, image: Value, { se }: InceptionConfig, classes: number): Value {
   const halve = { kernel: 3, stride: 2, pad: 0, ceil: true };
   let x = normedRelu(scope, "1", image, { out: 64, kernel: 7, stride: 2 });
   x = scope.at("pool1").apply("maxPool", [x], halve);
@@ -132,3 +132,23 @@ function branches(scope: Scope, x: Value, { single, triple, double, pool }: Modu
   );
   return scope.at("concat").apply("concat", join, {});
 }
+
+const networks = bothWays<InceptionConfig>({
+  "bn-inception": { config: { family: "inception" }, imageSize: 224, classes: 1000 },
+});
+
+export const inception: Family<typeof schema> = {
+  schema,
+  networks: {
+    ...networks,
+    "se-bn-inception": { ...networks["se-bn-inception"]!, published: { top1Error: 23.62, top5Error: 7.04 } },
+  },
+  build,
+  dropouts: () => new Map(),
+  imageSize: () => 64,
+  fewestTensors: () => modules.length,
+  hasOurNames: true,
+  isIn: (_, has) => !has("layer1.0.conv1"),
+  withStructure: (config) => config,
+  changes: () => [],
+};

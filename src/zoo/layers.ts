@@ -1,64 +1,66 @@
 /** A network as plain data, layer by layer: what the import of others' definitions gives (weights/caffe-network.ts). */
 
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import type { Value } from "../ir/graph.ts";
 import type { PoolAttrs } from "../ir/ops.ts";
 import { batchNorm, conv2d, linear, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { sizeOf } from "../tensor.ts";
+import { extent, positive, texts } from "./bounds.ts";
+import type { ConfigOf, Family } from "./family.ts";
+
+const placed = {
+  /** Names the layer's value and its parameters. */
+  name: z.string().min(1).max(1000),
+  /** Layers before this one, or `image`. */
+  inputs: texts(1000),
+};
+const windowed = { kernel: extent.positive(), stride: extent.positive(), pad: extent.min(0) };
+const out = positive.max(2 ** 20);
+const bare = <K extends string>(kind: K) => z.strictObject({ ...placed, kind: z.literal(kind) });
+const pooling = <K extends string>(kind: K) => bare(kind).extend({ ...windowed, ceil: z.boolean() });
 
 /** The kinds of layers, with what each is given. */
-interface Kinds {
-  conv: {
-    readonly out: number;
-    readonly kernel: number;
-    readonly stride: number;
-    readonly pad: number;
-    readonly groups: number;
-    readonly bias: boolean;
-  };
-  /** By running statistics, or by the batch's when training; with gamma and beta. */
-  batchNorm: { readonly eps: number };
-  relu: {};
-  sigmoid: {};
-  maxPool: PoolAttrs;
-  /** Counts the padding. */
-  avgPool: PoolAttrs;
-  globalAvgPool: {};
-  /** The sum of two or more. */
-  add: {};
-  /** Along the channels. */
-  concat: {};
-  /** Inputs: gate `[N,C,1,1]`, and what it multiplies. */
-  seScale: {};
-  /** Inputs: gate, branch, shortcut. */
-  seScaleAdd: {};
-  /** The identity, except when training. */
-  dropout: { readonly rate: number };
-  flatten: {};
-  linear: { readonly out: number; readonly bias: boolean };
-}
+const layerSchema = z.discriminatedUnion("kind", [
+  bare("conv").extend({ ...windowed, out, groups: positive.max(65536), bias: z.boolean() }),
+  // By running statistics, or by the batch's when training; with gamma and beta.
+  bare("batchNorm").extend({ eps: z.number().positive().max(1) }),
+  bare("relu"),
+  bare("sigmoid"),
+  pooling("maxPool"),
+  // Counts the padding.
+  pooling("avgPool"),
+  bare("globalAvgPool"),
+  // The sum of two or more.
+  bare("add"),
+  // Along the channels.
+  bare("concat"),
+  // Inputs: gate `[N,C,1,1]`, and what it multiplies.
+  bare("seScale"),
+  // Inputs: gate, branch, shortcut.
+  bare("seScaleAdd"),
+  // The identity, except when training.
+  bare("dropout").extend({ rate: z.number().min(0).lt(1) }),
+  bare("flatten"),
+  bare("linear").extend({ out, bias: z.boolean() }),
+]);
 
-type Kind = keyof Kinds;
-
-interface Placed {
-  /** Names the layer's value and its parameters. */
-  readonly name: string;
-  /** Layers before this one, or `image`. */
-  readonly inputs: readonly string[];
-}
-
-export type LayerConfig = { [K in Kind]: Placed & { readonly kind: K } & Kinds[K] }[Kind];
-
-export interface LayersConfig {
+const schema = z.strictObject({
+  family: z.literal("layers"),
   /** The picture side that the network was defined for; others work where nothing depends on it. */
-  readonly imageSize: number;
+  imageSize: extent.positive(),
   /** In an order in which each layer's inputs come before it; the last gives the logits. */
-  readonly layers: readonly LayerConfig[];
-}
+  layers: z.array(layerSchema).min(1).max(20_000),
+});
+
+export type LayerConfig = ConfigOf<typeof layerSchema>;
+type LayersConfig = ConfigOf<typeof schema>;
+type Kind = LayerConfig["kind"];
+type Options<K extends Kind> = Extract<LayerConfig, { readonly kind: K }>;
 
 /** `image [N,3,H,W] → logits [N,classes]`. @throws SenetError `shape` where the layers do not fit each other */
-export function layered(scope: Scope, image: Value, { layers }: LayersConfig, classes: number): Value {
+function build(scope: Scope, image: Value, { layers }: LayersConfig, classes: number): Value {
   const builder = new LayerBuilder(scope, image);
   const last = layers.map((layer) => builder.add(layer)).at(-1) ?? image;
   const { shape } = last.type;
@@ -100,7 +102,7 @@ export class LayerBuilder {
       (input) => this.#values.get(input) ?? unfit(name, `there is no layer "${input}" before this one`),
     );
     if (this.#values.has(name)) unfit(name, "there are two layers of this name");
-    const value = build(this.#scope, layer, inputs);
+    const value = buildLayer(this.#scope, layer, inputs);
     const size = sizeOf(value.type.shape);
     if (size > largest) unfit(name, "the layer's value is too large", `at most ${largest} numbers`, `${size}`);
     this.#values.set(name, value);
@@ -135,7 +137,7 @@ const arities: Readonly<Record<Kind, number>> = {
 };
 const takesList = (kind: Kind) => kind === "add" || kind === "concat";
 
-type BuildRule<K extends Kind> = (scope: Scope, inputs: readonly [Value, ...Value[]], options: Kinds[K]) => Value;
+type BuildRule<K extends Kind> = (scope: Scope, inputs: readonly [Value, ...Value[]], options: Options<K>) => Value;
 
 function window({ kernel, stride, pad, ceil }: PoolAttrs, { path }: Scope): PoolAttrs {
   if (pad >= kernel) unfit(path, "a window of padding alone has no value", `a pad below ${kernel}`, `${pad}`);
@@ -173,9 +175,9 @@ const rules: { readonly [K in Kind]: BuildRule<K> } = {
 };
 
 /** The input that tells a dropout layer what to keep. */
-export const keepOf = (dropout: string): string => `${dropout}.keep`;
+const keepOf = (dropout: string): string => `${dropout}.keep`;
 
-function build(scope: Scope, layer: LayerConfig, inputs: readonly Value[]): Value {
+function buildLayer(scope: Scope, layer: LayerConfig, inputs: readonly Value[]): Value {
   const { name, kind } = layer;
   const arity = arities[kind];
   const [first, ...others] = inputs;
@@ -185,3 +187,18 @@ function build(scope: Scope, layer: LayerConfig, inputs: readonly Value[]): Valu
   const rule = rules[kind] as BuildRule<Kind>;
   return rule(scope.at(name), [first, ...others], layer);
 }
+
+export const layers: Family<typeof schema> = {
+  schema,
+  networks: {},
+  build,
+  dropouts: ({ layers }) =>
+    new Map(layers.flatMap((layer) => (layer.kind === "dropout" ? [[keepOf(layer.name), layer.rate]] : []))),
+  imageSize: ({ imageSize }) => imageSize,
+  // Most layers have none.
+  fewestTensors: () => 0,
+  hasOurNames: false,
+  isIn: () => false,
+  withStructure: (config) => config,
+  changes: () => [],
+};

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
-import { inferenceGraph, lossGraph, model, zoo, zooEntry } from "./index.ts";
+import { inferenceGraph, lossGraph, model, seOf, zoo, zooEntry } from "./index.ts";
 
 test("every network is there, with squeeze and excitation and without", () => {
   const plain = [
@@ -11,7 +11,7 @@ test("every network is there, with squeeze and excitation and without", () => {
   ];
   assert.deepEqual([...zoo.keys()].sort(), [...plain, ...plain.map((name) => `se-${name}`), "senet-154"].sort());
   for (const [name, { config }] of zoo) {
-    assert.deepEqual(config.se, name.startsWith("se") ? { reduction: 16, bias: true } : undefined, name);
+    assert.deepEqual(seOf(config), name.startsWith("se") ? { reduction: 16, bias: true } : undefined, name);
   }
 });
 

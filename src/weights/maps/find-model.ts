@@ -4,10 +4,12 @@ import { SenetError } from "../../errors.ts";
 import type { Parameter } from "../../ir/graph.ts";
 import { hiddenOf } from "../../nn/se.ts";
 import { sizeOf } from "../../tensor.ts";
-import { channelsOf, cifarName, inferenceGraph, type Model, type ModelConfig, zoo, zooEntry } from "../../zoo/index.ts";
-import type { SeConfig } from "../../zoo/resnet.ts";
+import { channelsOf, familyOf, type ModelConfig, seOf, takingChannels, withSe } from "../../zoo/families.ts";
+import type { Structure } from "../../zoo/family.ts";
+import { type Model, namesIn, parametersOf, zoo, zooEntry } from "../../zoo/index.ts";
+import type { SeConfig } from "../../zoo/parts.ts";
 import { allOf, oneOf } from "../prototxt.ts";
-import { type Naming, seOf } from "./namings.ts";
+import type { Naming } from "./namings.ts";
 import { caffePlace, countFaults, detectNaming, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
 
 export interface FoundModel {
@@ -29,13 +31,16 @@ export interface Candidate extends FoundModel {
  * @throws SenetError `usage` for a name that is not in the zoo, `weights` where none fits, with the nearest and its faults
  */
 export function findModel(source: WeightSource, naming: Naming, where: string, name?: string): FoundModel {
-  const names = name === undefined ? [...zoo.keys(), ...cifarNames(source, naming)] : [name];
+  const has = (conv: string) => shapeIn(source, naming, { name: `${conv}.weight`, role: "weight" }) !== undefined;
+  const names = name === undefined ? [...zoo.keys(), ...namesIn(has)] : [name];
   // Only they can fit, or be near; few do, and to look at all takes its time.
-  const likely = names.filter((name) => hasBlocks(source, naming, zooEntry(name).config));
+  const likely = names.filter((name) => {
+    const { config } = zooEntry(name);
+    return familyOf(config).isIn(config, has);
+  });
   const best = bestOf(likely.length > 0 ? likely : names, source, naming)!;
   if (best.faults > 0) return refuse(best, source, naming, where, name);
-  const { config } = best.model;
-  if (config.family === "layers" || naming.networks(config)) return best;
+  if (naming.networks(best.model.config)) return best;
   throw new SenetError(
     "weights",
     "no network of this kind is known under these names, so what it computes is not known",
@@ -62,26 +67,6 @@ function bestOf(names: readonly string[], source: WeightSource, naming: Naming):
   return best;
 }
 
-/** Whether a residual network's blocks are of the file's kind, and as many. */
-function hasBlocks(source: WeightSource, naming: Naming, config: ModelConfig): boolean {
-  const has = (conv: string) => shapeIn(source, naming, { name: `${conv}.weight`, role: "weight" }) !== undefined;
-  if (config.family !== "resnet") return !has("layer1.0.conv1");
-  if (has("layer1.0.conv3") !== (config.block === "bottleneck")) return false;
-  return config.depths.every(
-    (depth, i) => has(`layer${i + 1}.${depth - 1}.conv1`) && !has(`layer${i + 1}.${depth}.conv1`),
-  );
-}
-
-/** Networks for CIFAR that the list leaves out, where the first stage has so many blocks. */
-function cifarNames(source: WeightSource, naming: Naming): string[] {
-  const has = (block: number) =>
-    shapeIn(source, naming, { name: `layer1.${block}.conv1.weight`, role: "weight" }) !== undefined;
-  let blocks = 0;
-  while (blocks < 200 && has(blocks)) blocks++;
-  const names = blocks === 0 ? [] : [true, false].map((hasSe) => cifarName(blocks, hasSe));
-  return names.filter((name) => !zoo.has(name));
-}
-
 function candidateOf(source: WeightSource, naming: Naming, name: string): Candidate {
   return modelLike({ name, ...zooEntry(name) }, source, naming);
 }
@@ -89,10 +74,11 @@ function candidateOf(source: WeightSource, naming: Naming, name: string): Candid
 /** A network of the same depths and widths, with whatever else the file and its naming have of their own. */
 export function modelLike(like: Model, source: WeightSource, naming: Naming): Candidate {
   const { name } = like;
-  const config = adapted(like.config, naming, source);
+  const structure = { ...naming.structure, ...strideIn(source, naming) };
+  const config = familyOf(like.config).withStructure(like.config, structure);
   const plain = parametersOf({ name, config, classes: like.classes });
   const classes = classesIn(source, naming, plain) ?? like.classes;
-  const found = withChannels(withSe(config, squeezeExcitationIn(source, naming, plain)), source, naming, plain);
+  const found = withChannelsIn(withSeIn(config, source, naming, plain), source, naming, plain);
   const changes = changesOf(like.config, found);
   const model: Model = { name: [name, ...changes].join("-"), config: found, classes };
   const isPlain = classes === like.classes && found === config;
@@ -100,34 +86,16 @@ export function modelLike(like: Model, source: WeightSource, naming: Naming): Ca
   return { model, parameters, differences: changes.length, faults: countFaults(source, naming, parameters) };
 }
 
-/** They do not depend on the picture's size. */
-const parametersOf = (model: Model): readonly Parameter[] =>
-  inferenceGraph(model, { batch: 1, imageSize: 64 }).parameters;
-
-/** With the structure that the file says or else the naming has, where that has a meaning for the network. */
-function adapted(config: ModelConfig, naming: Naming, source: WeightSource): ModelConfig {
-  if (config.family !== "resnet") return config;
-  const { pool = config.pool, projection = config.projection, branchRelu } = naming.structure;
-  const strideOn = strideIn(source, naming) ?? naming.structure.strideOn ?? config.strideOn;
-  return {
-    ...config,
-    projection,
-    strideOn: config.block === "bottleneck" ? strideOn : config.strideOn,
-    pool: config.stem === "cifar" ? config.pool : pool,
-    ...(branchRelu === true && config.block === "basic" && { branchRelu }),
-  };
-}
-
 /** Which convolution of a bottleneck has the stride, by the definitions of a Caffe file, where it has them. */
-function strideIn(source: WeightSource, naming: Naming): "1x1" | "3x3" | undefined {
-  if (source.kind !== "layers" || naming.style !== "caffe") return undefined;
+function strideIn(source: WeightSource, naming: Naming): Structure {
+  if (source.kind !== "layers" || naming.style !== "caffe") return {};
   const hasStride = (conv: string) => {
     const place = caffePlace(naming, { name: `layer2.0.${conv}.weight`, role: "weight" });
     const layer = place !== undefined && "layer" in place ? source.layers.get(place.layer) : undefined;
     const options = layer && oneOf(layer.definition, "convolution_param", "message", undefined);
     return options !== undefined && allOf(options, "stride", "number")[0] === 2;
   };
-  return hasStride("conv1") ? "1x1" : hasStride("conv2") ? "3x3" : undefined;
+  return hasStride("conv1") ? { strideOn: "1x1" } : hasStride("conv2") ? { strideOn: "3x3" } : {};
 }
 
 /** Reduction and biases by the last, and so widest, of the hidden layers; all of them where they have not that reduction. */
@@ -153,7 +121,7 @@ function squeezeExcitationIn(
 }
 
 /** As many as the first convolution takes. */
-function withChannels(
+function withChannelsIn(
   config: ModelConfig,
   source: WeightSource,
   naming: Naming,
@@ -161,8 +129,7 @@ function withChannels(
 ): ModelConfig {
   const shape = shapeIn(source, naming, parameters[0]!);
   const channels = shape?.length === 4 ? shape[1]! : 3;
-  if (config.family !== "resnet" || channels === channelsOf(config) || channels === 0) return config;
-  return { ...config, channels };
+  return channels === 0 ? config : (takingChannels(config, channels) ?? config);
 }
 
 function classesIn(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): number | undefined {
@@ -173,22 +140,22 @@ function classesIn(source: WeightSource, naming: Naming, parameters: readonly Pa
   return Number.isInteger(classes) && classes > 0 ? classes : undefined;
 }
 
-function withSe(config: ModelConfig, se: SeConfig | undefined): ModelConfig {
-  if (config.family === "layers" || config.se === undefined || se === undefined) return config;
-  const isSame = config.se.reduction === se.reduction && config.se.bias === se.bias && se.hidden === undefined;
-  return isSame ? config : { ...config, se };
+function withSeIn(
+  config: ModelConfig,
+  source: WeightSource,
+  naming: Naming,
+  parameters: readonly Parameter[],
+): ModelConfig {
+  const [before, se] = [seOf(config), squeezeExcitationIn(source, naming, parameters)];
+  if (before === undefined || se === undefined) return config;
+  const isSame = before.reduction === se.reduction && before.bias === se.bias && se.hidden === undefined;
+  return isSame ? config : withSe(config, se);
 }
 
 /** What is different, in words that a name can have. */
 function changesOf(from: ModelConfig, to: ModelConfig): string[] {
-  const changes: string[] = [];
-  if (from.family === "resnet" && to.family === "resnet") {
-    if (from.strideOn !== to.strideOn) changes.push(`stride${to.strideOn}`);
-    if (from.pool !== to.pool) changes.push(`${to.pool}pool`);
-    if (from.projection !== to.projection) changes.push(`${to.projection}shortcut`);
-    if (to.branchRelu === true && to.se !== undefined) changes.push("branchrelu");
-    if (channelsOf(from) !== channelsOf(to)) changes.push(`${channelsOf(to)}channels`);
-  }
+  const changes = [...familyOf(from).changes(from, to)];
+  if (channelsOf(from) !== channelsOf(to)) changes.push(`${channelsOf(to)}channels`);
   const [before, after] = [seOf(from), seOf(to)];
   if (after?.hidden !== undefined) changes.push(`hidden${[...new Set(after.hidden)].slice(0, 8).join(".")}`);
   else if (before?.reduction !== after?.reduction) changes.push(`r${after?.reduction}`);

@@ -1,8 +1,9 @@
 /** What others call the layers of these networks, as data (docs/networks.md, 5.1): a row for each of our modules. */
 
 import { asGrey, imagenetPreprocessing, type Preprocessing } from "../../images/preprocess.ts";
-import { channelsOf, type ModelConfig, type ZooConfig } from "../../zoo/index.ts";
-import type { ResNetConfig, SeConfig } from "../../zoo/resnet.ts";
+import { channelsOf, type ModelConfig, seOf } from "../../zoo/families.ts";
+import type { Structure } from "../../zoo/family.ts";
+import type { ResNetConfig } from "../../zoo/resnet.ts";
 import type { ClassOrder } from "../imagenet-classes.ts";
 
 /**
@@ -23,14 +24,14 @@ interface NamingBase {
   /** A name that the file must have besides, where the mark is not enough. */
   readonly besides?: string;
   /** What shapes do not tell and all networks of these files have in common. */
-  readonly structure: Pick<Partial<ResNetConfig>, "strideOn" | "pool" | "projection" | "branchRelu">;
+  readonly structure: Structure;
   /** Whether squeeze and excitation has biases, where these networks differ from the released ones, which have them. */
   readonly seBias?: false;
   /**
    * Whether there are networks of this kind under these names. Only they are read and written: each was compared with
    * its authors' code (golden/make_namings.py, golden/make_caffe.py); of others nobody knows what they would compute.
    */
-  readonly networks: (config: ZooConfig) => boolean;
+  readonly networks: (config: ModelConfig) => boolean;
   /** `devkit`: the challenge's own order of classes; `sorted`: by synset (docs/networks.md, trap 1). */
   readonly classOrder: ClassOrder;
   /** What these networks were trained for (docs/networks.md, 2.1). */
@@ -49,22 +50,17 @@ export interface CaffeNaming extends NamingBase {
 
 export type Naming = TorchNaming | CaffeNaming;
 
-type ResNet = Extract<ZooConfig, { family: "resnet" }>;
-
 /** A convolution with its batch norm, as Caffe's networks name them. */
 const normed = (conv: string, bn: string, theirs: string, scale = "/bn/scale"): Row[] => [
   [conv, theirs],
   [bn, `${theirs}/bn`, `${theirs}${scale}`],
 ];
 
-const isCifar = (config: ModelConfig): config is ResNet => config.family === "resnet" && config.stem === "cifar";
+const isCifar = (config: ModelConfig): config is ResNetConfig => config.family === "resnet" && config.stem === "cifar";
 
 /** A residual network for large pictures, with these blocks. */
-const isLarge = (config: ModelConfig, block?: ResNetConfig["block"]): config is ResNet =>
+const isLarge = (config: ModelConfig, block?: ResNetConfig["block"]): config is ResNetConfig =>
   config.family === "resnet" && config.stem !== "cifar" && (block === undefined || config.block === block);
-
-/** Networks of others' layers have no such setting. */
-export const seOf = (config: ModelConfig): SeConfig | undefined => ("se" in config ? config.se : undefined);
 
 /** CIFAR's pictures are taken as they are; grey ones with the middle of the colours' numbers. */
 function sized(config: ModelConfig, spec: Preprocessing): Preprocessing {
@@ -99,7 +95,7 @@ const caffe: CaffeNaming = {
   matrices: /^classifier$/,
   mark: /^(?:conv2_1_1x1_reduce|inception_3a\/double3x3a)$/,
   structure: { pool: "caffe" },
-  networks: (config) => config.se?.bias === true,
+  networks: (config) => seOf(config)?.bias === true,
   classOrder: "devkit",
   preprocessing: (config) => sized(config, caffePreprocessing),
   rows: [

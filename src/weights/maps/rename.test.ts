@@ -65,7 +65,8 @@ function hasNames(naming: string, name: string): boolean {
   const { config } = zoo.get(name)!;
   if (naming === "senet") return true;
   if (config.family === "inception") return naming === "caffe";
-  if (naming === "akamaster") return config.family === "resnet" && config.stem !== "deep" && config.se === undefined;
+  assert.ok(config.family === "resnet");
+  if (naming === "akamaster") return config.stem !== "deep" && config.se === undefined;
   if (naming === "moskomule" || naming === "mmcls" || naming === "shicai") {
     const isBottleneck = naming !== "shicai" || config.block === "bottleneck";
     return config.stem !== "deep" && isBottleneck;

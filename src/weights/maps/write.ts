@@ -3,11 +3,12 @@
 import { type ErrorDetails, SenetError } from "../../errors.ts";
 import type { Parameter } from "../../ir/graph.ts";
 import type { Tensor } from "../../tensor.ts";
-import { inferenceGraph, type Model, type ModelConfig } from "../../zoo/index.ts";
+import { familyOf, type ModelConfig, seOf } from "../../zoo/families.ts";
+import { type Model, parametersOf } from "../../zoo/index.ts";
 import type { CaffeLayer } from "../caffemodel.ts";
 import type { CaffeMessage, CaffeValue } from "../prototxt.ts";
 import { findModel } from "./find-model.ts";
-import { type CaffeNaming, type Naming, namings, seOf, type TorchNaming } from "./namings.ts";
+import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
 import { caffePlace, caffeSource, moduleOf, ourEps, raised, torchName, type WeightSource } from "./rename.ts";
 
 export interface NamedModel {
@@ -22,7 +23,7 @@ export interface NamedModel {
  * who reads those names would run it wrongly
  */
 export function weightsAs(named: NamedModel, naming: Naming): WeightSource {
-  if (named.model.config.family === "layers") {
+  if (!familyOf(named.model.config).hasOurNames) {
     return refuse(named, naming, "has no names for a network of its own kind", {});
   }
   const source = renamed(named, naming);
@@ -40,7 +41,7 @@ export function weightsAs(named: NamedModel, naming: Naming): WeightSource {
 
 /** Or the parameter that has no name there. */
 function renamed({ model, weights }: NamedModel, naming: Naming): WeightSource | string {
-  const { parameters } = inferenceGraph(model, { batch: 1, imageSize: 64 });
+  const parameters = parametersOf(model);
   const tensorOf = ({ name }: Parameter) => weights.get(name)!;
   return naming.style === "torch"
     ? torchTensors(parameters, tensorOf, naming)
@@ -157,7 +158,7 @@ function settingsOf(config: ModelConfig): Record<string, unknown> {
 function refuse(named: NamedModel, naming: Naming, what: string, details: ErrorDetails): never {
   const isFitting = (other: Naming) => {
     if (other.name === "senet") return true;
-    if (other === naming || named.model.config.family === "layers") return false;
+    if (other === naming || !familyOf(named.model.config).hasOurNames) return false;
     const source = renamed(named, other);
     return typeof source !== "string" && differencesAs(named, other, source)?.length === 0;
   };

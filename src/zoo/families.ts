@@ -1,0 +1,39 @@
+/** The table of the families, and what can be asked of a network of any of them. */
+
+import * as z from "zod";
+import type { ConfigOf, Family } from "./family.ts";
+import { inception } from "./inception.ts";
+import { layers } from "./layers.ts";
+import type { SeConfig } from "./parts.ts";
+import { resnet } from "./resnet.ts";
+
+/** Which function builds a network, and all that goes with it. A new family is its file and its row here. */
+export const families = { resnet, inception, layers };
+
+type Schemas = (typeof families)[keyof typeof families]["schema"];
+
+/** What a network is made of: the output of its family's schema, told apart by `family`. */
+export type ModelConfig = ConfigOf<Schemas>;
+
+/** Of any family, for weight files. */
+export const configSchema = z.discriminatedUnion(
+  "family",
+  Object.values(families).map(({ schema }) => schema) as unknown as readonly [Schemas, ...Schemas[]],
+);
+
+/** The row of a network's family, which takes this network. */
+export const familyOf = ({ family }: ModelConfig): Family<z.ZodType<ModelConfig>> => families[family];
+
+/** Squeeze and excitation of a network; families that cannot have it, and networks without it, have none. */
+export const seOf = (config: ModelConfig): SeConfig | undefined => ("se" in config ? config.se : undefined);
+
+/** Channels of the pictures that a network takes. */
+export const channelsOf = (config: ModelConfig): number => ("channels" in config ? config.channels : undefined) ?? 3;
+
+/** The same network for pictures of so many channels; undefined where its family takes no other. */
+export const takingChannels = (config: ModelConfig, channels: number): ModelConfig | undefined =>
+  channels === channelsOf(config) ? config : familyOf(config).withChannels?.(config, channels);
+
+/** The same network with other squeeze and excitation, if it has any. */
+export const withSe = (config: ModelConfig, se: SeConfig): ModelConfig =>
+  "se" in config && config.se !== undefined ? { ...config, se } : config;

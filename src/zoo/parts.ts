@@ -1,0 +1,61 @@
+/** What several families are made of. */
+
+import * as z from "zod";
+import type { Value } from "../ir/graph.ts";
+import { batchNorm, type ConvOptions, conv2d, linear, relu } from "../nn/layers.ts";
+import type { Scope } from "../nn/scope.ts";
+import type { SqueezeExcitation } from "../nn/se.ts";
+import { positive } from "./bounds.ts";
+import type { ConfigOf, ZooEntry } from "./family.ts";
+
+/** Squeeze and excitation of a whole network. */
+export const seSchema = z.strictObject({
+  reduction: positive,
+  bias: z.boolean(),
+  /** Units of the hidden layers, block by block, where they are not C/reduction. */
+  hidden: z.array(positive.max(65536)).min(1).max(8000).exactOptional(),
+});
+
+export type SeConfig = ConfigOf<typeof seSchema>;
+
+/** r = 16 with biases, as in every released model (docs/networks.md, 1.1). */
+export const releasedSe = { reduction: 16, bias: true } as const;
+
+/** Each network with squeeze and excitation, then as it is. */
+export function bothWays<Config extends { readonly se?: SeConfig | undefined }>(
+  plain: Readonly<Record<string, ZooEntry<Config>>>,
+): Record<string, ZooEntry<Config>> {
+  return Object.fromEntries(
+    Object.entries(plain).flatMap(([name, entry]) => [
+      [`se-${name}`, { ...entry, config: { ...entry.config, se: releasedSe } }],
+      [name, entry],
+    ]),
+  );
+}
+
+/** That of the block of this number. */
+export function seOfBlock(se: SeConfig | undefined, block: number): SqueezeExcitation | undefined {
+  if (se === undefined) return undefined;
+  const { hidden: all, ...both } = se;
+  const hidden = all?.[block];
+  return hidden === undefined ? both : { ...both, hidden };
+}
+
+/** The input that tells dropout what to keep, `[N, features]`; training graphs of networks with dropout have it. */
+export const keepName = "dropout.keep";
+
+/** Global average, dropout when training, classifier. Global, for pictures of any size (docs/networks.md, trap 13). */
+export function head(scope: Scope, x: Value, dropout: number, classes: number): Value {
+  const pooled = scope.at("pool").apply("globalAvgPool", [x], {});
+  let features = scope.at("flatten").tagged("features").apply("flatten", [pooled], {});
+  if (dropout > 0 && scope.mode.training) {
+    const keep = scope.graph.input(keepName, features.type.shape, scope.mode.dtype);
+    features = scope.at("dropout").apply("dropout", [features, keep], {});
+  }
+  return linear(scope.at("fc").tagged("head"), features, classes);
+}
+
+/** `convN`, `bnN`, ReLU: the unit that stems and Inception modules are made of. */
+export function normedRelu(scope: Scope, n: string, x: Value, options: ConvOptions): Value {
+  return relu(scope.at(`relu${n}`), batchNorm(scope.at(`bn${n}`), conv2d(scope.at(`conv${n}`), x, options)));
+}
