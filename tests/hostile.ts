@@ -140,6 +140,7 @@ export async function hostileFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
       { 0: floats(1) },
     ),
   };
+  Object.assign(files, pickleBombs(), onnxBombs());
   const many = new Map(
     Array.from({ length: 50_000 }, (_, i): [string, ReturnType<typeof tensor>] => [
       `${i}`,
@@ -157,4 +158,147 @@ export async function hostileFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
     ),
   );
   return new Map(Object.entries(files));
+}
+
+/** A run of opcodes, so many times. */
+const times = (count: number, opcodes: (i: number) => readonly number[]): number[] =>
+  Array.from({ length: count }, (_, i) => opcodes(i)).flat();
+const four = (value: readonly number[]) => torchArchive(value, { 0: floats(1, 2, 3, 4) });
+const u32 = (value: number): number[] => [...new Uint8Array(Uint32Array.of(value).buffer)];
+
+/** Pickles that make much of little, or want to be searched for ever. */
+function pickleBombs(): Record<string, Uint8Array> {
+  const { dict, text: word, tensor: ref, storage, call, global, list, tuple } = pickle;
+  const weight = ref(storage("FloatStorage", "0", 4), 0, [4], [1]);
+  /** The weight is number 0 of the memo, then what follows. */
+  const [weightKept, recalled] = [
+    [...weight, 0x94, 0x30],
+    [0x68, 0],
+  ];
+  const long = (bytes: readonly number[]) => [0x8a, bytes.length, ...bytes];
+  /** An nn.Module of these modules. */
+  const module = (parts: readonly (readonly [string, readonly number[]])[]) => [
+    ...call(global("x", "Module")),
+    ...dict([
+      ["_parameters", dict([["weight", recalled]])],
+      ["_modules", dict(parts)],
+    ]),
+    0x62,
+  ];
+  const key = "k".repeat(100);
+  let nested = [...module([]), 0x94, 0x30];
+  for (let i = 1; i < 40; i++)
+    nested = [
+      ...nested,
+      ...module([
+        [`a${key}`, [0x68, i]],
+        [`b${key}`, [0x68, i]],
+      ]),
+      0x94,
+      0x30,
+    ];
+  return {
+    "bomb-pickle-dicts.pth": four(times(190_000, () => [0x7d])),
+    "bomb-pickle-objects.pth": four([...global("a", "b"), 0x94, 0x30, ...times(190_000, () => [0x68, 0, 0x29, 0x52])]),
+    "bomb-pickle-states.pth": four([
+      ...weightKept,
+      ...[0x7d, 0x28],
+      ...times(90_000, (i) => [...word(`k${i}`), 0x7d, ...word("w"), ...recalled, 0x73]),
+      0x75,
+    ]),
+    "bomb-pickle-states-long.pth": four([
+      ...weightKept,
+      ...[0x7d, 0x58, ...u32(million / 2), ...text("k".repeat(million / 2)), 0x7d, 0x28],
+      ...times(20_000, (i) => [...word(`k${i}`), 0x7d, ...word("w"), ...recalled, 0x73]),
+      ...[0x75, 0x73],
+    ]),
+    "bomb-pickle-modules.pth": four([...weightKept, ...nested, 0x68, 39]),
+    "bomb-pickle-nested.pth": four([...times(190_000, () => [0x5d]), ...times(189_999, () => [0x61])]),
+    "bomb-pickle-integers.pth": four([
+      ...[0x7d, 0x28],
+      ...times(20_000, (i) => [...long([7, 0, 0, 0, 0, 0, 0, 0, ...u32(i + 1)]), 0x4e]),
+      0x75,
+    ]),
+    "bomb-pickle-memo.pth": four([0x4e, ...times(60_000, (i) => [0x72, ...u32(1_999_999 - 32 * i)])]),
+    "bomb-pickle-digits.pth": four([0x4c, ...text("9".repeat(million)), 0x4c, 0x0a]),
+    "bomb-pickle-copies.pth": four([
+      ...list(...Array.from({ length: 1000 }, () => tuple(word("a"), [0x4e]))),
+      ...[0x94, 0x30],
+      ...times(5000, () => call(global("collections", "OrderedDict"), [0x68, 0])),
+    ]),
+    "bomb-pickle-expanded.pth": four(
+      dict(
+        times(500, (i) => [i]).map((i) => [`w${i}.weight`, ref(storage("FloatStorage", "0", 4), 0, [2 ** 21], [0])]),
+      ),
+    ),
+    "bomb-pickle-labels.pth": four([
+      ...[0x7d, ...word("w"), ...weight, 0x73, ...word("classes"), 0x28],
+      ...times(250_000, () => word("x")),
+      ...[0x6c, 0x73],
+    ]),
+  };
+}
+
+/** Graphs that compute shapes, names and constants without end. */
+function onnxBombs(): Record<string, Uint8Array> {
+  type Node = readonly [op: string, inputs: readonly string[], output: string, name?: string];
+  const dims = [1, 3, 8, 8].map((extent) => [1, [[1, extent]]]);
+  const graph = (nodes: readonly Node[], output: string, initialisers: readonly Uint8Array[] = []) =>
+    proto([
+      [1, 8],
+      [
+        7,
+        [
+          ...nodes.map(([op, inputs, output, name = ""]) => [
+            1,
+            [...inputs.map((input) => [1, input]), [2, output], [3, name], [4, op]],
+          ]),
+          ...initialisers.map((bytes) => [5, bytes]),
+          [
+            11,
+            [
+              [1, "x"],
+              [2, [[1, [[2, dims]]]]],
+            ],
+          ],
+          [12, [[1, output]]],
+        ],
+      ],
+    ] as never);
+  const chain = (count: number, node: (before: string, i: number) => Node, first = "x"): Node[] =>
+    Array.from({ length: count }, (_, i) => node(i === 0 ? first : `v${i - 1}`, i));
+  const matrix = proto([
+    [1, { packed: [256, 256] }],
+    [2, 1],
+    [8, "m"],
+    [9, new Uint8Array(4 * 65_536)],
+  ]);
+  return {
+    "bomb-onnx-concat.onnx": graph(
+      chain(29, (before, i) => ["Concat", [before, before], `v${i}`]),
+      "v28",
+    ),
+    "bomb-onnx-shapes.onnx": graph(
+      [["Shape", ["x"], "s"], ...chain(40, (before, i): Node => ["Concat", [before, before], `v${i}`], "s")],
+      "x",
+    ),
+    "bomb-onnx-names.onnx": graph(
+      chain(4000, (before, i) => ["Relu", [before], `v${i}`, "same"]),
+      "v3999",
+    ),
+    "bomb-onnx-nodes.onnx": proto([
+      [1, 8],
+      [7, times(200_000, () => [0]).map(() => [1, []])],
+    ] as never),
+    "bomb-onnx-turned.onnx": graph(
+      chain(5000, (before, i) => ["Transpose", [before], `v${i}`], "m"),
+      "x",
+      [matrix],
+    ),
+    "bomb-onnx-constants.onnx": graph(
+      chain(5900, (_, i) => ["MatMul", ["x", "m"], `v${i}`]),
+      "v9",
+      [matrix],
+    ),
+  };
 }

@@ -23,7 +23,8 @@ export interface OnnxInput {
   readonly shape: readonly (number | undefined)[];
 }
 
-const most = 100_000;
+/** Of anything in one node; the values of tensors are elsewhere. */
+const most = 1000;
 
 /** A NodeProto. */
 export function readNode(node: ProtoReader): OnnxNode {
@@ -32,9 +33,7 @@ export function readNode(node: ProtoReader): OnnxNode {
   let domain = "";
   const inputs: string[] = [];
   const outputs: string[] = [];
-  const numbers = new Map<string, readonly number[]>();
-  const strings = new Map<string, string>();
-  const tensors = new Map<string, Uint8Array>();
+  let found = noAttributes;
   while (node.next()) {
     switch (node.field) {
       case 1:
@@ -50,7 +49,9 @@ export function readNode(node: ProtoReader): OnnxNode {
         op = node.text();
         break;
       case 5:
-        readAttribute(node.message(), { numbers, strings, tensors });
+        // Most nodes have none: so many maps would be the largest part of a hostile file.
+        if (found === noAttributes) found = { numbers: new Map(), strings: new Map(), tensors: new Map() };
+        readAttribute(node.message(), found);
         break;
       case 7:
         domain = node.text();
@@ -59,8 +60,10 @@ export function readNode(node: ProtoReader): OnnxNode {
         node.skip();
     }
   }
-  return { name, op, domain: domain === "ai.onnx" ? "" : domain, inputs, outputs, numbers, strings, tensors };
+  return { name, op, domain: domain === "ai.onnx" ? "" : domain, inputs, outputs, ...found };
 }
+
+const noAttributes: Attributes = { numbers: new Map(), strings: new Map(), tensors: new Map() };
 
 interface Attributes {
   readonly numbers: Map<string, readonly number[]>;

@@ -39,6 +39,8 @@ export interface OnnxModel {
 export type ExternalData = ReadonlyMap<string, Uint8Array>;
 
 const mostInitialisers = 100_000;
+/** As many as ResNet-1202 has, with squeeze and excitation; beyond it a file only costs time. */
+const mostNodes = 8000;
 const mostAxes = 64;
 
 /** TensorProto.DataType, those that can be read. */
@@ -143,7 +145,7 @@ function readGraph(graph: ProtoReader, where: string, found: Found): void {
         const node = readNode(graph.message());
         const value = node.op === "Constant" ? node.tensors.get("value") : undefined;
         if (value !== undefined && node.outputs[0] !== undefined) add(value, node.outputs[0]);
-        else if (nodes.push(node) > mostInitialisers) graph.fail(`there are more than ${mostInitialisers} nodes`);
+        else if (nodes.push(node) > mostNodes) graph.fail(`there are more than ${mostNodes} nodes`);
         break;
       }
       case 5:

@@ -8,6 +8,7 @@
 
 import { SenetError } from "../errors.ts";
 import { type Shape, sameShape, type Tensor } from "../tensor.ts";
+import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig } from "../zoo/layers.ts";
 import { type Fail, failAt, shownName } from "./bytes.ts";
@@ -46,7 +47,9 @@ export function importOnnxNetwork(onnx: OnnxModel, where: string, options: OnnxI
   const { layers, classes, tensors } = translation.finish(onnx.outputs);
   const model: Model = { name, config: { family: "layers", imageSize, layers }, classes };
   const weights = new Map<string, Tensor>();
-  for (const { name, type } of inferenceGraph(model, { batch: 1, imageSize }).parameters) {
+  const graph = inferenceGraph(model, { batch: 1, imageSize });
+  checkDemands(graph, where);
+  for (const { name, type } of graph.parameters) {
     const found = tensors.get(name)!;
     if (!sameShape(withoutOnes(found.shape), withoutOnes(type.shape))) {
       failAt(where)("the graph's weights do not fit its layers", {
@@ -93,6 +96,10 @@ class Translation implements Surroundings {
   readonly #values = new Map<string, OnnxValue>();
   readonly #layers: LayerConfig[] = [];
   readonly #shapes = new Map<string, Shape>();
+  /** How many layers would have a name. */
+  readonly #taken = new Map<string, number>();
+  /** Numbers that may still be copied, of constants that are turned. */
+  #left: number;
   readonly #unreadable: ReadonlyMap<string, string>;
   readonly #outputs: ReadonlySet<string>;
   readonly #where: string;
@@ -107,7 +114,11 @@ class Translation implements Surroundings {
     this.#outputs = new Set(onnx.outputs);
     this.#where = where;
     this.batch = picture.shape[0];
-    for (const [name, tensor] of onnx.tensors) this.#values.set(name, { kind: "constant", tensor });
+    this.#left = 2 ** 20;
+    for (const [name, tensor] of onnx.tensors) {
+      this.#values.set(name, { kind: "constant", tensor });
+      this.#left += 2 * tensor.data.length;
+    }
     this.#values.set(picture.name, { kind: "flow", layer: inputName, isFlat: false });
     this.#shapes.set(inputName, [1, 3, imageSize, imageSize]);
   }
@@ -136,6 +147,11 @@ class Translation implements Surroundings {
     });
   }
 
+  spend(numbers: number, fail: Fail): void {
+    this.#left -= numbers;
+    if (this.#left < 0) fail("the graph turns its constants again and again, which needs far more memory than they do");
+  }
+
   isOutput = (name: string | undefined): boolean => name !== undefined && this.#outputs.has(name);
 
   shapeOf = (layer: string): Shape => this.#shapes.get(layer)!;
@@ -149,7 +165,11 @@ class Translation implements Surroundings {
     fail: Fail,
   ): string {
     let unique = name === "" || name === inputName ? `${name}_` : name;
-    for (let i = 1; this.#shapes.has(unique); i++) unique = `${name}_${i}`;
+    // Counted, so that many nodes of one name cost no time.
+    const taken = this.#taken.get(unique) ?? 0;
+    this.#taken.set(unique, taken + 1);
+    if (taken > 0) unique = `${unique}_${taken}`;
+    if (this.#shapes.has(unique)) fail("the nodes' names cannot be told apart", { found: shownName(unique) });
     const whole = { ...layer, name: unique, inputs } as LayerConfig;
     try {
       this.#shapes.set(unique, this.#builder.add(whole).type.shape);
@@ -174,9 +194,9 @@ class Translation implements Surroundings {
     const layers: LayerConfig[] = [];
     for (const config of this.#layers.toReversed()) {
       if (!needed.has(config.name)) continue;
-      layers.unshift(config);
+      layers.push(config);
       for (const input of config.inputs) needed.add(input);
     }
-    return { layers, classes: this.shapeOf(layer)[1]!, tensors: this.tensors };
+    return { layers: layers.toReversed(), classes: this.shapeOf(layer)[1]!, tensors: this.tensors };
   }
 }

@@ -2,7 +2,6 @@
 
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import type { LayerConfig } from "../zoo/layers.ts";
-import type { Fail } from "./bytes.ts";
 import type { Flow, Nameless, OnnxValue, Step } from "./onnx-step.ts";
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
@@ -80,10 +79,10 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
       `alpha ${alpha}, beta ${beta}, transA ${transA}`,
     );
     const weight = step.constant(1);
-    return linear(step, step.number("transB", 0) === 1 ? weight : transposed(weight, step.fail), step.optional(2));
+    return linear(step, step.number("transB", 0) === 1 ? weight : step.transposed(weight), step.optional(2));
   },
 
-  MatMul: (step) => linear(step, transposed(step.constant(1), step.fail)),
+  MatMul: (step) => linear(step, step.transposed(step.constant(1))),
 
   BatchNormalization(step) {
     const x = step.flow(0);
@@ -130,7 +129,11 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   Concat(step) {
     const values = step.node.inputs.map((_, i) => step.value(i));
     const flows = values.filter((value) => value.kind === "flow");
-    if (flows.length === 0) return { kind: "extents", extents: values.flatMap((_, i) => step.extents(i)) };
+    if (flows.length === 0) {
+      const extents = values.flatMap((_, i) => step.extents(i));
+      step.demand(extents.length <= 64, "a shape", `${extents.length} extents`);
+      return { kind: "extents", extents };
+    }
     const isPlain =
       flows.length === values.length && flows.every(({ isFlat }) => !isFlat) && step.number("axis", 1) === 1;
     step.demand(isPlain, "channels after channels", "others");
@@ -218,7 +221,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   Transpose(step) {
     const x = step.value(0);
     if (x.kind === "constant" && x.tensor.shape.length === 2)
-      return constant(transposed(x.tensor, step.fail), x.tensor.shape.toReversed());
+      return constant(step.transposed(x.tensor), x.tensor.shape.toReversed());
     return step.fail("the node turns axes, which no layer of ours does");
   },
 
@@ -292,16 +295,6 @@ function reshaped(from: Shape, target: readonly number[], step: Step): Shape {
   const shape = kept.map((extent) => (extent === -1 ? sizeOf(from) / known : extent));
   step.demand(sizeOf(shape) === sizeOf(from), `${sizeOf(from)} numbers`, `[${target.join(", ")}]`);
   return shape;
-}
-
-/** `[I, O] → [O, I]` */
-function transposed({ shape, data }: Tensor, fail: Fail): Tensor {
-  const [rows, columns] = shape;
-  if (shape.length !== 2) return fail("the weights are no matrix", { found: `[${shape.join(", ")}]` });
-  const turned = new Float32Array(data.length);
-  for (let row = 0; row < rows!; row++)
-    for (let column = 0; column < columns!; column++) turned[column * rows! + row] = data[row * columns! + column]!;
-  return { dtype: "float32", shape: [columns!, rows!], data: turned };
 }
 
 /** Rows of features; of a squeezed picture it is a convolution, so that a gate stays `[N, C, 1, 1]`. */

@@ -32,6 +32,8 @@ export interface Surroundings {
   readonly batch: number | undefined;
   value(name: string, fail: Fail): OnnxValue;
   isOutput(name: string | undefined): boolean;
+  /** Counts numbers that a rule copies. @throws through `fail` where they are far more than the file has */
+  spend(numbers: number, fail: Fail): void;
   shapeOf(layer: string): Shape;
   /** Adds a layer of ours with its weights; its name is given back. */
   add(
@@ -68,6 +70,18 @@ export class Step {
   value(input: number): OnnxValue {
     const name = this.node.inputs[input];
     return name === undefined ? this.fail(`the node has no input ${input}`) : this.#translation.value(name, this.fail);
+  }
+
+  /** `[I, O] → [O, I]` */
+  transposed({ shape, data }: Tensor): Tensor {
+    const [rows, columns] = shape as [number, number];
+    if (shape.length !== 2) return this.fail("the weights are no matrix", { found: `[${shape.join(", ")}]` });
+    this.#translation.spend(data.length, this.fail);
+    const turned = new Float32Array(data.length);
+    for (let row = 0; row < rows; row++) {
+      for (let column = 0; column < columns; column++) turned[column * rows + row] = data[row * columns + column]!;
+    }
+    return { dtype: "float32", shape: [columns, rows], data: turned };
   }
 
   flow(input: number): Flow {

@@ -84,7 +84,7 @@ export function attributesOf(value: PickleValue): PickleDict | undefined {
  * one-byte opcodes from filling the memory. Longer pickles (lists of pictures, a history of losses) may have more.
  */
 const mostOpcodes = (bytes: number) => Math.max(2_000_000, bytes / 4);
-const mostContainers = (bytes: number) => Math.max(300_000, bytes / 16);
+const mostContainers = (bytes: number) => Math.max(200_000, bytes / 16);
 
 /** Marks a place on the stack. */
 const mark = Symbol("mark");

@@ -8,7 +8,11 @@ import { integerOf, TensorRef } from "./torch-values.ts";
 /** Tensors by name, and the keys that lead to them, joined by dots: `state_dict_ema`, `model.state_dict`. */
 export interface TorchState {
   readonly path: string;
-  readonly tensors: ReadonlyMap<string, TensorRef>;
+  /** How many there are. */
+  readonly size: number;
+  /** How many look like a network's: layers have such names. An optimiser's have others, or numbers. */
+  readonly likeness: number;
+  readonly tensors: () => Map<string, TensorRef>;
 }
 
 /** Names of classes, by index, and the key that they stood under. */
@@ -19,45 +23,55 @@ export interface SaidLabels {
 
 /** As deep as checkpoints nest their state dicts, and more. */
 const deepest = 8;
-/** Lists and modules in all: those of a hostile file may be in each other again and again. */
-const mostVisited = 300_000;
+/** Dicts and lists that are looked at, outer ones first: an optimiser has one for each tensor of the network. */
+const mostVisited = 20_000;
+/** Entries of modules: those of a hostile file may be in each other again and again. */
+const mostEntries = 100_000;
+/** Of a key that leads to weights. */
+const longestKey = 200;
+/** Of the names of a module's tensors, all together. */
+const mostCharacters = 2 ** 22;
 
 /** Every dict of tensors by name in a file, and every module, as the state_dict that it has; outer ones first. */
 export function statesIn(root: PickleValue, fail: Fail): TorchState[] {
   const states: TorchState[] = [];
-  const seen = new Set<PickleValue>();
-  const budget = { left: mostVisited };
+  const seen = new Set<PickleValue>([root]);
   const queue: { value: PickleValue; path: string; depth: number }[] = [{ value: root, path: "", depth: 0 }];
   // The queue grows while it is walked.
   for (const { value, path, depth } of queue) {
-    if (seen.has(value) || --budget.left < 0) continue;
     const child = (key: PickleValue, value: PickleValue) => {
       if (depth >= deepest || typeof value !== "object" || value === null || value instanceof TensorRef) return;
+      if (seen.size >= mostVisited || seen.has(value) || (typeof key === "string" && key.length > longestKey)) return;
+      seen.add(value);
       queue.push({ value, path: path === "" ? `${key}` : `${path}.${key}`, depth: depth + 1 });
     };
     if (Array.isArray(value)) {
-      seen.add(value);
       // Pairs of a state_dict and an optimiser's; longer lists are none of dicts.
       if (value.length <= 16) for (const [i, item] of value.entries()) child(i, item);
       continue;
     }
     const attributes = attributesOf(value);
     if (attributes === undefined) continue;
-    seen.add(value);
-    if (isModule(attributes)) {
-      const tensors = new Map<string, TensorRef>();
-      addModule(attributes, "", tensors, budget, fail);
-      if (tensors.size > 0) states.push({ path, tensors });
-      continue;
+    const named = isModule(attributes) ? () => moduleTensors(attributes, fail) : () => dictTensors(attributes);
+    let size = 0;
+    let likeness = 0;
+    for (const [name] of named()) {
+      size++;
+      if (/(?:^|\.)(?:weight|bias|running_mean|running_var)$/.test(name)) likeness++;
     }
-    const tensors = new Map<string, TensorRef>();
-    for (const [key, item] of attributes.pairs()) {
-      if (typeof key === "string" && item instanceof TensorRef) tensors.set(key, item);
-      else if (typeof key === "string" || typeof key === "number") child(key, item);
-    }
-    if (tensors.size > 0) states.push({ path, tensors });
+    if (size > 0) states.push({ path, size, likeness, tensors: () => new Map(named()) });
+    if (isModule(attributes)) continue;
+    for (const [key, item] of attributes.pairs())
+      if (typeof key === "string" || typeof key === "number") child(key, item);
   }
   return states;
+}
+
+type Named = readonly [name: string, tensor: TensorRef];
+
+function* dictTensors(dict: PickleDict | undefined): Generator<Named> {
+  for (const [key, item] of dict?.pairs() ?? [])
+    if (typeof key === "string" && item instanceof TensorRef) yield [key, item];
 }
 
 /** Of an nn.Module. */
@@ -65,37 +79,36 @@ const isModule = (attributes: PickleDict) =>
   attributes.get("_parameters") !== undefined && attributes.get("_modules") !== undefined;
 
 /** The state_dict of a module with these attributes. */
-function addModule(
-  attributes: PickleDict,
-  prefix: string,
-  tensors: Map<string, TensorRef>,
-  budget: { left: number },
-  fail: Fail,
-): void {
-  if (--budget.left < 0) fail(`the file has more than ${mostVisited} modules`);
-  if (prefix.length > 1000) fail("the modules of the file are nested too deeply");
-  for (const kind of ["_parameters", "_buffers"]) {
-    const entries = attributesOf(attributes.get(kind));
-    for (const [key, item] of entries?.pairs() ?? []) {
-      if (--budget.left < 0) fail(`the file has more than ${mostVisited} modules`);
-      if (typeof key === "string" && item instanceof TensorRef) tensors.set(prefix + key, item);
+function* moduleTensors(attributes: PickleDict, fail: Fail): Generator<Named> {
+  let visited = 0;
+  let characters = 0;
+  const count = (entries: number, prefix: string) => {
+    visited += entries + 1;
+    characters += prefix.length * (entries + 1);
+    if (visited > mostEntries || characters > mostCharacters) fail("the file has more modules than any network");
+  };
+  const stack = [{ attributes, prefix: "" }];
+  for (let top = stack.pop(); top !== undefined; top = stack.pop()) {
+    const { attributes, prefix } = top;
+    count(attributes.size, prefix);
+    const [parameters, buffers, modules] = ["_parameters", "_buffers", "_modules"].map((kind) =>
+      attributesOf(attributes.get(kind)),
+    );
+    for (const tensors of [parameters, buffers]) {
+      count(tensors?.size ?? 0, prefix);
+      for (const [name, tensor] of dictTensors(tensors)) yield [prefix + name, tensor];
     }
-  }
-  for (const [key, item] of attributesOf(attributes.get("_modules"))?.pairs() ?? []) {
-    const inner = attributesOf(item);
-    if (typeof key === "string" && inner !== undefined) addModule(inner, `${prefix}${key}.`, tensors, budget, fail);
+    count(modules?.size ?? 0, prefix);
+    for (const [key, item] of modules?.pairs() ?? []) {
+      const inner = attributesOf(item);
+      if (typeof key !== "string" || inner === undefined || key.length > longestKey) continue;
+      stack.push({ attributes: inner, prefix: `${prefix}${key}.` });
+    }
   }
 }
 
 const isOptimiser = (path: string) =>
   /(?:^|[._])(?:opt|optim\w*|momentum\w*|velocit\w*|exp_avg\w*|grads?|scheduler|scaler)(?:[._]|$)/i.test(path);
-
-/** How much it looks like a network: the tensors that layers have. */
-function likeness({ tensors }: TorchState): number {
-  let count = 0;
-  for (const name of tensors.keys()) if (/(?:^|\.)(?:weight|bias|running_mean|running_var)$/.test(name)) count++;
-  return count;
-}
 
 /** Moving averages of weights, which are what was meant to be used: timm takes them, too. */
 const isAverage = (path: string) =>
@@ -126,11 +139,9 @@ export interface ChosenState {
  * @throws SenetError `weights` where there is none, `usage` where there is none of that name
  */
 export function chooseState(root: PickleValue, where: string, fail: Fail, name?: string): ChosenState {
-  const scored = statesIn(root, fail)
+  const states = statesIn(root, fail)
     .filter(({ path }) => !isOptimiser(path))
-    .map((state) => ({ state, score: likeness(state), size: state.tensors.size }));
-  const networks = scored.sort((a, b) => b.score - a.score || b.size - a.size);
-  const states = networks.map(({ state }) => state);
+    .sort((a, b) => b.likeness - a.likeness || b.size - a.size);
   if (name !== undefined) {
     const asked =
       states.find(({ path }) => path === name) ?? states.find(({ path }) => path.split(".").at(-1) === name);
@@ -140,7 +151,7 @@ export function chooseState(root: PickleValue, where: string, fail: Fail, name?:
       expected: states.length === 0 ? "no name: the file has none" : shownPaths(states),
     });
   }
-  const best = networks[0];
+  const best = states[0];
   if (best === undefined) {
     return fail("the file holds no tensors by name", {
       expected: "a state_dict, at the top or under any key, or a module",
@@ -148,9 +159,9 @@ export function chooseState(root: PickleValue, where: string, fail: Fail, name?:
       hint: "save the weights alone: torch.save(model.state_dict(), FILE)",
     });
   }
-  const equal = states.filter((_, i) => networks[i]!.score === best.score);
-  const state = equal.find(({ path }) => isAverage(path)) ?? best.state;
-  const others = states.filter((other, i) => other !== state && networks[i]!.score >= best.score / 2);
+  const equal = states.filter(({ likeness }) => likeness === best.likeness);
+  const state = equal.find(({ path }) => isAverage(path)) ?? best;
+  const others = states.filter((other) => other !== state && other.likeness > 0 && other.likeness >= best.likeness / 2);
   if (others.length === 0) return { state, notes: [] };
   const average = isAverage(state.path) ? ", a moving average," : "";
   const taken = `the weights ${shownPath(state.path)}${average} are taken`;

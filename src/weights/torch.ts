@@ -37,7 +37,7 @@ export async function parseTorch(bytes: Uint8Array, where: string, state?: strin
   const { value, storages, dangers } = isZip ? await readArchive(bytes, where, made) : readLegacy(bytes, where);
   const chosen = chooseState(value, where, failAt(where), state);
   const tensors = new Map<string, Tensor>();
-  for (const [name, tensor] of chosen.state.tensors) {
+  for (const [name, tensor] of chosen.state.tensors()) {
     tensors.set(name, materialise(tensor, storages, made, failAt(`${where}: tensor ${shownName(name)}`)));
   }
   const warnings = [...dangers].map(
