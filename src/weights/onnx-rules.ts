@@ -118,12 +118,14 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   },
 
   Mul(step) {
-    const [a, b] = [step.flow(0), step.flow(1)];
+    const [a, b] = [step.merged(0), step.merged(1)];
+    const isMerged = a.isMerged === true;
+    step.demand(isMerged === (b.isMerged === true), "pictures and gates alike", "one of them merged");
     const [gate, x] = isOnes(step.shape(a)) ? [a, b] : [b, a];
     const [gateShape, shape] = [step.shape(gate), step.shape(x)];
     const fits = isOnes(gateShape) && shape.length === 4 && gateShape[1] === shape[1] && gate.isFlat === x.isFlat;
     step.demand(fits, "a gate [N, C, 1, 1] of channels", `[${gateShape.join(", ")}] and [${shape.join(", ")}]`);
-    return step.layer({ kind: "seScale" }, [gate, x], {}, x.isFlat);
+    return { ...step.layer({ kind: "seScale" }, [gate, x], {}, x.isFlat), isMerged };
   },
 
   Concat(step) {
@@ -164,28 +166,28 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const x = step.value(0);
     const target = step.extents(1);
     if (x.kind === "constant") return constant(x.tensor, reshaped(x.tensor.shape, target.map(Number), step));
-    const flow = step.flow(0);
+    const flow = step.merged(0);
     const shape = step.shape(flow);
     const [batch, ...rest] = target;
-    const isBatch =
-      batch === 0 || batch === "N" || batch === -1 || batch === step.batch || (batch === 1 && step.batch === undefined);
-    const known = rest
-      .filter((extent) => extent !== -1)
-      .map((extent, i) => (extent === 0 ? shape[i + 1]! : Number(extent)));
     const size = sizeOf(shape.slice(1));
-    const isWhole = known.length === rest.length ? sizeOf(known) === size : size % sizeOf(known) === 0;
-    step.demand(
-      isBatch && isWhole && known.length >= rest.length - 1,
-      `[N, ${size}], or one for each channel`,
-      `[${target.join(", ")}]`,
+    const refuse = (): never =>
+      step.fail("the node does what no layer of ours does", {
+        expected: `[N, ${size}], or [N, C, 1, 1] of gates`,
+        found: `[${target.join(", ")}] of [N, ${shape.slice(1).join(", ")}]`,
+      });
+    const isPicture = rest.length === 3 && shape.length === 4 && rest[1] === shape[2] && rest[2] === shape[3];
+    if (batch === 1 && step.batch !== 1 && isPicture && rest[0] === -1 && !flow.isFlat)
+      return { ...flow, isMerged: true };
+    const isBatch = batch === 0 || batch === "N" || batch === -1 || batch === (step.batch ?? 1);
+    if (!isBatch || (flow.isMerged === true && !(isPicture && rest[0] === shape[1]))) return refuse();
+    const plain: Flow = { ...flow, isMerged: false };
+    const known = rest.filter((extent) => extent !== -1);
+    const extents = rest.map((extent, i) =>
+      extent === 0 ? shape[i + 1]! : extent === -1 ? size / sizeOf(known.map(Number)) : Number(extent),
     );
-    if (rest.length === 1) return flattened(step, flow);
-    step.demand(
-      rest.length === 3 && isOnes([1, ...rest.map((extent, i) => (i === 0 ? 1 : Number(extent)))]) && isOnes(shape),
-      "[N, C, 1, 1]",
-      `[${target.join(", ")}]`,
-    );
-    return { ...flow, isFlat: false };
+    if (sizeOf(extents) !== size || known.length < rest.length - 1) return refuse();
+    if (rest.length === 1) return flattened(step, plain);
+    return sameShape(extents, shape.slice(1)) ? { ...plain, isFlat: false } : refuse();
   },
 
   Squeeze(step) {

@@ -22,6 +22,8 @@ export interface Flow {
   readonly isFlat: boolean;
   /** Zeros on all sides of the picture that are still to be put there, by the convolution or the pooling that follows. */
   readonly pad?: number;
+  /** Whether ONNX sees `[1, N·C, H, W]`: some engines multiply by gates only so. */
+  readonly isMerged?: boolean;
 }
 
 export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
@@ -85,6 +87,12 @@ export class Step {
   }
 
   flow(input: number): Flow {
+    const flow = this.merged(input);
+    return flow.isMerged === true ? this.fail("the node takes pictures that are merged into one") : flow;
+  }
+
+  /** As `flow`, of a rule to which it is the same whether pictures are merged. */
+  merged(input: number): Flow {
     const flow = this.padded(input);
     return (flow.pad ?? 0) === 0 ? flow : this.fail("the node takes a picture with zeros around it");
   }
