@@ -9,7 +9,7 @@ import { isTrainable } from "../src/ir/graph.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { createRandom } from "../src/random.ts";
 import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
-import { type TrainingConfig, trainingConfig } from "../src/train/config.ts";
+import { optimizerOf, type TrainingConfig, trainingConfig } from "../src/train/config.ts";
 import { preprocessingOf } from "../src/train/run.node.ts";
 import { type StepOptions, TrainingStep } from "../src/train/step.ts";
 import { initialWeights } from "../src/weights/init.ts";
@@ -75,7 +75,9 @@ export function createStep(
     batchSize,
     imageSize,
     labelSmoothing,
-    sgd: config,
+    optimizer: optimizerOf(config),
+    weightDecay: config.weightDecay,
+    decayAll: config.decayAll,
     ...(threads === undefined ? {} : { threads }),
     ...(observe === undefined ? {} : { observe }),
   });

@@ -14,10 +14,7 @@ export type {
   CompileOptions,
   Executable,
   Executor,
-  Learnt,
   PlanFacts,
-  SgdRule,
-  Stepped,
   Trainer,
   TrainingOptions,
   Weights,
@@ -36,8 +33,8 @@ export { inferencePasses, type Pass, type Program, runPasses } from "./passes/in
 export { type ReportData, renderReport } from "./report/report.ts";
 export { type DType, type Shape, type Tensor, tensor, zeros } from "./tensor.ts";
 export { type TrainingConfig, trainingConfig } from "./train/config.ts";
+export { type LearningOptions, learningRule } from "./train/learning.ts";
 export { learningRateAt, type ScheduleConfig } from "./train/schedule.ts";
-export { Sgd, type SgdConfig } from "./train/sgd.ts";
 export { type StepOptions, type StepResult, TrainingStep } from "./train/step.ts";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./weights/checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";

@@ -56,6 +56,11 @@ export function tensor(shape: Shape, data: TensorData): Tensor {
 /** The same in memory of its own. */
 export const copyOf = ({ dtype, shape, data }: Tensor): Tensor => ({ dtype, shape, data: data.slice() });
 
+/** Multiplies every value, where it is. */
+export function scaleInPlace(data: TensorData, factor: number): void {
+  for (let i = 0; i < data.length; i++) data[i] = data[i]! * factor;
+}
+
 /** False where any value is infinite or not a number. */
 export function allFinite({ data }: Pick<Tensor, "data">): boolean {
   // An infinity or a NaN survives every sum; four sums do not wait for one another.

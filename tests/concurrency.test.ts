@@ -7,12 +7,12 @@ import sharp from "sharp";
 import { Classifier } from "../src/evaluate/classify.node.ts";
 import { type EvaluationBatch, evaluate, predict } from "../src/evaluate/evaluate.ts";
 import { meanGates } from "../src/evaluate/excitation.ts";
-import type { Executor, Trainer } from "../src/executors/executor.ts";
+import type { Executor } from "../src/executors/executor.ts";
 import { createOnednnExecutor } from "../src/executors/onednn/executor.node.ts";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
-import { differentiate, SenetError, Sgd, TrainingStep, type Weights, zeros } from "../src/index.ts";
+import { differentiate, learningRule, SenetError, TrainingStep, type Weights, zeros } from "../src/index.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { type Tensor, tensor } from "../src/tensor.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, targetsName } from "../src/zoo/index.ts";
@@ -29,7 +29,7 @@ const tiny: Model = {
   classes,
 };
 const weights = formulaWeights(inferenceGraph(tiny, { batch: 1, imageSize: side }));
-const sgd = { momentum: 0.9, nesterov: true, weightDecay: 1e-3, decayAll: false };
+const learning = { optimizer: { name: "sgd", nesterov: true }, weightDecay: 1e-3, decayAll: false } as const;
 
 /** Twelve at once, of batches that fit the graph and of others. */
 const requests = Array.from({ length: 12 }, (_, i) => formulaPictures(1 + (i % 5), side, i));
@@ -158,39 +158,57 @@ for (const [name, create] of executors) {
     for (const outputs of ended) assert.deepEqual(numbersOf(outputs), expected);
   });
 
-  on("steps of a trainer asked for at once are those of one after the other", async (engine) => {
-    const forward = lossGraph(tiny, { batch: 2, imageSize: side });
-    const graph = differentiate(forward);
+  on("training steps asked for at once are those of one after the other", async (engine) => {
     const steps = Array.from({ length: 6 }, (_, i) => i);
-    const train = async (drive: (step: (i: number) => Promise<number[]>, trainer: Trainer) => Promise<number[][]>) => {
+    const train = async (
+      drive: (step: (i: number) => Promise<number>, training: TrainingStep) => Promise<number[]>,
+    ) => {
       const own = copies(weights);
-      const rule = new Sgd(graph, sgd);
-      const trainer = await engine.compileTraining(graph, own, rule, { threads: 1 });
-      const losses = await drive(async (i) => {
-        const inputs = new Map([
-          [inputName, formulaPictures(2, side, i)],
-          [targetsName, oneHot(formulaLabels(2, classes, i))],
-        ]);
-        const { outputs, finite } = await trainer.step(inputs, 0.02);
-        assert.ok(finite);
-        return [...outputs.get("loss")!.data, ...outputs.get("logits")!.data];
-      }, trainer);
-      await trainer.synchronise();
+      const options = { batchSize: 2, imageSize: side, labelSmoothing: 0, ...learning, threads: 1 };
+      const training = await TrainingStep.create(engine, tiny, own, options);
+      const losses = await drive(async (index) => {
+        const labels = formulaLabels(2, classes, index);
+        return (await training.run(formulaPictures(2, side, index), labels, 0.02, { index })).loss;
+      }, training);
+      await training.synchronise();
       await disposes(
-        () => trainer.synchronise(),
-        () => trainer.dispose(),
+        () => training.synchronise(),
+        () => training.dispose(),
       );
-      await assert.rejects(trainer.step(new Map(), 0.1), isDisposed);
       return { losses, weights: numbersOf(own) };
     };
     const alone = await train((step) => inOrder(steps, step));
     assert.notDeepEqual(alone.losses[0], alone.losses[1]);
     assert.deepEqual(await train((step) => Promise.all(steps.map(step))), alone);
-    const mixed = await train(async (step, trainer) => {
-      const all = steps.flatMap((i) => [step(i), trainer.synchronise().then((): number[] => [])]);
-      return (await Promise.all(all)).filter(({ length }) => length > 0);
+    const mixed = await train(async (step, training) => {
+      const all = steps.flatMap((i) => [step(i), training.synchronise().then(() => undefined)]);
+      return (await Promise.all(all)).filter((loss) => loss !== undefined);
     });
     assert.deepEqual(mixed, alone);
+  });
+
+  on("gradients asked for at once are those of one after the other, and none come after the end", async (engine) => {
+    const graph = differentiate(lossGraph(tiny, { batch: 2, imageSize: side }));
+    const trainer = await engine.compileTraining(graph, copies(weights), learningRule(graph, learning), { threads: 1 });
+    const gradients = async (i: number) => {
+      const targets = oneHot(formulaLabels(2, classes, i));
+      const { outputs } = await trainer.gradients(
+        new Map([
+          [inputName, formulaPictures(2, side, i)],
+          [targetsName, targets],
+        ]),
+      );
+      return [...outputs.get("loss")!.data, ...outputs.get("logits")!.data];
+    };
+    const calls = [0, 1, 2, 3];
+    const alone = await inOrder(calls, gradients);
+    assert.notDeepEqual(alone[0], alone[1]);
+    assert.deepEqual(await Promise.all(calls.map(gradients)), alone);
+    await disposes(
+      () => trainer.update({ rate: 0.1, step: 0 }),
+      () => trainer.dispose(),
+    );
+    await assert.rejects(trainer.gradients(new Map()), isDisposed);
   });
 
   on("training steps asked for at once draw their own dropout", async (engine) => {
@@ -199,7 +217,7 @@ for (const [name, create] of executors) {
     const steps = Array.from({ length: 6 }, (_, i) => i);
     const train = async (drive: (step: (i: number) => Promise<number>) => Promise<number[]>) => {
       const own = copies(start);
-      const options = { batchSize: 2, imageSize: side, labelSmoothing: 0, sgd, threads: 1 };
+      const options = { batchSize: 2, imageSize: side, labelSmoothing: 0, ...learning, threads: 1 };
       const training = await TrainingStep.create(engine, dropping, own, options);
       const images = formulaPictures(2, side, 0);
       const labels = formulaLabels(2, classes, 0);

@@ -9,13 +9,18 @@ import { describe, test } from "node:test";
 import { differentiate } from "../src/autodiff/differentiate.ts";
 import { vjpRules } from "../src/autodiff/vjp.ts";
 import { SenetError } from "../src/errors.ts";
-import type { Executor, SgdRule, Weights } from "../src/executors/executor.ts";
+import type { Executor, Weights } from "../src/executors/executor.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import type { Graph, Role, Value } from "../src/ir/graph.ts";
 import type { Attrs, Op } from "../src/ir/ops.ts";
-import { type Shape, sizeOf, type Tensor, tensor, zeros } from "../src/tensor.ts";
+import { norm } from "../src/optim/host.ts";
+import { type OptimizerConfig, stateOf, type UpdateRule, updateRule } from "../src/optim/rule.ts";
+import { type Shape, scaleInPlace, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
+import { learningRule } from "../src/train/learning.ts";
+import { initialWeights } from "../src/weights/init.ts";
 import { parseSafetensors } from "../src/weights/safetensors.ts";
+import { inputName, lossGraph, model, targetsName } from "../src/zoo/index.ts";
 import { assertClose, golden } from "./support.ts";
 
 type FloatDType = "float32" | "float64";
@@ -160,28 +165,31 @@ function seNetwork(dtype: FloatDType, batch: number): { graph: Graph; weights: W
   return { graph: builder.build(), weights };
 }
 
-interface Rule extends Pick<SgdRule, "momentum" | "nesterov"> {
+interface Rule {
   readonly name: string;
+  readonly optimizer: OptimizerConfig;
   readonly decay: number;
 }
 
-const sgdRules: readonly Rule[] = [
-  { name: "Nesterov's momentum and decay", momentum: 0.9, nesterov: true, decay: 0.1 },
-  { name: "momentum alone", momentum: 0.9, nesterov: false, decay: 0 },
-  { name: "neither", momentum: 0, nesterov: true, decay: 0.1 },
+/** With an eps so large that Adam does not blow up the last bit of a gradient near zero. */
+const rules: readonly Rule[] = [
+  { name: "Nesterov's momentum and decay", optimizer: { name: "sgd", nesterov: true }, decay: 0.1 },
+  { name: "momentum alone", optimizer: { name: "sgd" }, decay: 0 },
+  { name: "neither", optimizer: { name: "sgd", momentum: 0, nesterov: true }, decay: 0.1 },
+  { name: "the rate in the velocity", optimizer: { name: "sgd", rateInVelocity: true }, decay: 0.1 },
+  { name: "AdamW", optimizer: { name: "adamw", eps: 0.01 }, decay: 0.1 },
+  { name: "RMSprop", optimizer: { name: "rmsprop", eps: 0.01 }, decay: 0.1 },
+  { name: "LAMB", optimizer: { name: "lamb", eps: 0.01 }, decay: 0.1 },
 ];
 
 /** Decays what has more than one extent. */
-const sgdOf = (graph: Graph, { momentum, nesterov, decay }: Rule, velocities: Weights): SgdRule => ({
-  momentum,
-  nesterov,
-  learnt: graph.parameters.map((parameter) => ({
-    parameter,
-    gradient: `d${parameter.name}`,
-    decay: parameter.type.shape.length > 1 ? decay : 0,
-    velocity: velocities.get(parameter.name)!,
-  })),
-});
+const ruleOf = ({ parameters }: Graph, { optimizer, decay }: Rule): UpdateRule =>
+  updateRule({
+    optimizer,
+    parameters,
+    gradientOf: ({ name }) => `d${name}`,
+    decayOf: ({ type }) => (type.shape.length > 1 ? decay : 0),
+  });
 
 /**
  * What engines keep in layouts of their own, with its gradients: convolutions with whole blocks of channels, with few, with
@@ -492,49 +500,112 @@ export function conformance({ name, executor, tolerance, dtypes, skip = {} }: Co
         await executable.dispose();
       });
 
-      for (const rule of sgdRules) {
+      for (const rule of rules) {
         check(`training: ${rule.name}`, async () => {
           const { graph, weights, feeds } = trainable(dtype);
           const start = new Map(
             [...weights].map(([key, { shape, data }]) => [key, { dtype, shape, data: data.slice() }]),
           );
           const expected = trainable(dtype).weights;
-          const velocities = (own: Weights) => new Map([...own].map(([key, { shape }]) => [key, zeros(dtype, shape)]));
-          const [own, truth] = [velocities(weights), velocities(weights)];
-          const trainer = await executor.compileTraining(graph, weights, sgdOf(graph, rule, own));
-          const reference = await referenceExecutor.compileTraining(graph, expected, sgdOf(graph, rule, truth));
+          const [own, truth] = [ruleOf(graph, rule), ruleOf(graph, rule)];
+          const trainer = await executor.compileTraining(graph, weights, own);
+          const reference = await referenceExecutor.compileTraining(graph, expected, truth);
           for (let step = 0; step < 3; step++) {
-            const [found, wanted] = [await trainer.step(feeds(step), 0.05), await reference.step(feeds(step), 0.05)];
+            const [found, wanted] = [await trainer.gradients(feeds(step)), await reference.gradients(feeds(step))];
             assert.ok(found.finite);
             assertClose(found.outputs.get("y")!.data, wanted.outputs.get("y")!.data, tolerance, `y of step ${step}`);
+            await trainer.update({ rate: 0.05, step });
+            await reference.update({ rate: 0.05, step });
             if (step === 1) await trainer.synchronise();
           }
           await trainer.synchronise();
+          const [state, wantedState] = [stateOf(own), stateOf(truth)];
+          assert.deepEqual([...state.keys()], [...wantedState.keys()]);
           for (const [key, { data }] of expected) {
             assertClose(weights.get(key)!.data, data, tolerance, `${key} after three steps`);
-            assertClose(own.get(key)!.data, truth.get(key)!.data, 3 * tolerance, `velocity of ${key}`);
             assert.notDeepEqual(weights.get(key)!.data, start.get(key)!.data, `${key} was learnt`);
+            for (const [slot, values] of wantedState) {
+              assertClose(state.get(slot)!.get(key)!.data, values.get(key)!.data, 3 * tolerance, `${slot} of ${key}`);
+            }
           }
           await trainer.dispose();
           await reference.dispose();
         });
       }
 
-      check("training: where a gradient is not finite, nothing is learnt, and training can go on", async () => {
+      check("training: where a gradient is not finite it is told, and training can go on", async () => {
         const { graph, weights, feeds } = trainable(dtype);
-        const velocities = new Map([...weights].map(([key, { shape }]) => [key, zeros(dtype, shape)]));
-        const trainer = await executor.compileTraining(graph, weights, sgdOf(graph, sgdRules[0]!, velocities));
-        assert.ok((await trainer.step(feeds(0), 0.05)).finite);
-        await trainer.synchronise();
-        const before = new Map([...weights].map(([key, { data }]) => [key, data.slice()]));
+        const trainer = await executor.compileTraining(graph, weights, ruleOf(graph, rules[0]!));
+        assert.ok((await trainer.gradients(feeds(0))).finite);
         const bad = feeds(1);
         bad.get("dy")!.data[3] = Number.NaN;
-        assert.equal((await trainer.step(bad, 0.05)).finite, false);
-        await trainer.synchronise();
-        for (const [key, { data }] of weights) assert.deepEqual(data, before.get(key), key);
-        assert.ok((await trainer.step(feeds(1), 0.05)).finite);
+        assert.equal((await trainer.gradients(bad)).finite, false);
+        assert.ok((await trainer.gradients(feeds(1))).finite);
         await trainer.dispose();
       });
+
+      check("training: gradients lie open between the halves of a step", async () => {
+        const { graph, weights, feeds } = trainable(dtype);
+        const told: string[] = [];
+        const given = new Map<string, number>();
+        const trainer = await executor.compileTraining(graph, weights, ruleOf(graph, { ...rules[2]!, decay: 0 }), {
+          onGradient: (parameter, data) => {
+            told.push(parameter);
+            given.set(parameter, norm(data));
+          },
+        });
+        const reference = await referenceExecutor.compile(graph, trainable(dtype).weights);
+        const truth = await reference.run(feeds(0));
+        await trainer.gradients(feeds(0));
+        // Each once, and as it will stay.
+        assert.deepEqual([...told].sort(), [...weights.keys()].sort());
+        for (const [parameter, length] of given) {
+          assertClose([length], [norm(truth.get(`d${parameter}`)!.data)], 10 * tolerance, `length of d${parameter}`);
+        }
+        const whole = Math.hypot(...trainer.gradientData.map(norm));
+        const lengths = [...weights.keys()].map((name) => norm(truth.get(`d${name}`)!.data));
+        assertClose([whole], [Math.hypot(...lengths)], 10 * tolerance, "length of all gradients");
+        // Half of what is doubled is what it was.
+        for (const data of trainer.gradientData) scaleInPlace(data, 2);
+        await trainer.update({ rate: 0.05, step: 0, scale: 0.5 });
+        await trainer.synchronise();
+        for (const [name, { data }] of trainable(dtype).weights) {
+          const gradient = truth.get(`d${name}`)!.data;
+          const expected = Array.from(data, (value, i) => value - 0.05 * gradient[i]!);
+          assertClose(weights.get(name)!.data, expected, tolerance, name);
+        }
+        await trainer.dispose();
+        await reference.dispose();
+      });
+
+      check(
+        "training: the last layer's gradient is the first to be there, and the first layer's the last",
+        async () => {
+          const network = model("se-resnet-8", 4);
+          const forward = lossGraph(network, { batch: 2, imageSize: 8, dtype });
+          const graph = differentiate(forward);
+          const weights = initialWeights(forward, 1);
+          const told: string[] = [];
+          const rule = learningRule(graph, { optimizer: { name: "sgd" }, weightDecay: 0, decayAll: false });
+          const onGradient = (parameter: string) => told.push(parameter);
+          const trainer = await executor.compileTraining(graph, weights, rule, { onGradient });
+          const image = floats(dtype, [2, 3, 8, 8], noise([2, 3, 8, 8], 1));
+          await trainer.gradients(
+            feed({ [inputName]: image, [targetsName]: floats(dtype, [2, 4], [0, 1, 0, 0, 1, 0, 0, 0]) }),
+          );
+          assert.equal(told.length, rule.learnt.length);
+          assert.ok(
+            told.slice(0, 2).every((name) => name.startsWith("fc.")),
+            `${told.slice(0, 3)}`,
+          );
+          const stem = told.indexOf("conv1.weight");
+          assert.ok(
+            told.every((name, i) => i <= stem || name.startsWith("bn1.")),
+            `${told.slice(-4)}`,
+          );
+          await trainer.dispose();
+        },
+      );
 
       check("weights that are missing or do not fit are all named", async () => {
         const { graph, weights } = seNetwork(dtype, 1);

@@ -58,7 +58,7 @@ for (const naming of ["senet", "mmcls", "timm", "caffe"]) {
 }
 
 test("a run's state stays behind", async () => {
-  const run = { config: {}, state: {}, velocities: new Map() };
+  const run = { config: {}, state: {}, optimizer: new Map() };
   const { checkpoint: found } = await open(joined(encodeWeights({ ...checkpoint(), run }, namingByName("senet"))));
   assert.ok(!("run" in found));
 });

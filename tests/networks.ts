@@ -62,7 +62,9 @@ export function networkTests(name: string, executor: Executor): void {
         batchSize: run.batch,
         imageSize: run.imageSize,
         labelSmoothing: run.labelSmoothing,
-        sgd: { momentum: run.momentum, nesterov: run.nesterov, weightDecay: run.weightDecay, decayAll: false },
+        optimizer: { name: "sgd", momentum: run.momentum, nesterov: run.nesterov },
+        weightDecay: run.weightDecay,
+        decayAll: false,
       });
       const losses: number[] = [];
       for (let i = 0; i < 10; i++) {

@@ -204,7 +204,7 @@ test("a run goes on with changed pictures only when told to, and says what chang
 
 test("a run from before pictures were kept goes on, and says that it does not know", async () => {
   const out = copied("old");
-  rewrite(out, ({ config, state, velocities }) => ({ config, state, velocities }));
+  rewrite(out, ({ config, state, optimizer }) => ({ config, state, optimizer }));
   const ran = await resume("pictures", out, "--epochs", "3");
   assert.equal(ran.code, 0, ran.stderr);
   assert.match(ran.stderr, /whether they are the same is not known/);

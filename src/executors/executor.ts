@@ -1,7 +1,8 @@
 /** The interface that every engine implements, and nothing else. */
 
-import type { Graph, Parameter } from "../ir/graph.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { UpdateRule } from "../optim/rule.ts";
+import type { Tensor, TensorData } from "../tensor.ts";
 
 /** Parameters by name. The arrays are the weights: an optimiser writes into them in place. */
 export type Weights = ReadonlyMap<string, Tensor>;
@@ -36,7 +37,7 @@ export interface Executor {
    * Compiles a graph with gradients together with the optimiser that uses them.
    * @throws SenetError as `compile`
    */
-  compileTraining(graph: Graph, weights: Weights, sgd: SgdRule, options?: TrainingOptions): Promise<Trainer>;
+  compileTraining(graph: Graph, weights: Weights, rule: UpdateRule, options?: TrainingOptions): Promise<Trainer>;
 }
 
 export interface Executable {
@@ -63,48 +64,48 @@ export interface PlanFacts {
   readonly reorders: readonly string[];
 }
 
-export type TrainingOptions = Pick<CompileOptions, "threads" | "observe" | "say">;
-
-/**
- * Stochastic gradient descent with momentum, as PyTorch has it:
- * `v ← momentum · v + (g + decay · w)`; `w ← w − rate · v`, or with Nesterov `w ← w − rate · (g + decay · w + momentum · v)`.
- */
-export interface SgdRule {
-  readonly momentum: number;
-  readonly nesterov: boolean;
-  readonly learnt: readonly Learnt[];
-}
-
-/** A parameter that is learnt. */
-export interface Learnt {
-  readonly parameter: Parameter;
-  /** The graph's output that holds its gradient. */
-  readonly gradient: string;
-  readonly decay: number;
-  readonly velocity: Tensor;
+export interface TrainingOptions extends Pick<CompileOptions, "threads" | "observe" | "say"> {
+  /**
+   * Told, while `gradients` runs, that a parameter's gradient will not change any more, in the order of the backward
+   * pass, and where it lies (as `gradientData`): it can be sent away while the rest is still computed.
+   */
+  readonly onGradient?: (parameter: string, data: TensorData) => void;
 }
 
 /**
- * A training graph with its optimiser. The weights are the engine's from step to step, in whatever layout it likes. Steps
- * take their turns, what they give back is the caller's own, and after `dispose` all is refused, as of an `Executable`.
+ * A training graph with its optimiser. The weights are the engine's from step to step, in whatever layout it likes. A
+ * step has two halves, which belong to one caller; between them gradients can be added up, clipped, or summed over
+ * processes. Calls take their turns, what they give back is the caller's own, and after `dispose` all is refused, as of an
+ * `Executable`.
  */
 export interface Trainer {
+  /** Forward and backward. `inputs` as for `Executable.run`; the gradients stay with the engine until the next call. */
+  gradients(inputs: ReadonlyMap<string, Tensor>): Promise<StepOutput>;
   /**
-   * One step: forward, backward, and, where every number is finite, the update. `inputs` as for `Executable.run`.
-   * @param rate the learning rate
+   * The gradients in the engine's own layout, one or many to an array. Whatever is done to all elements alike may be done
+   * to them, and what lies between parameters is zero, so that lengths are right. Valid until the next `gradients`.
    */
-  step(inputs: ReadonlyMap<string, Tensor>, rate: number): Promise<Stepped>;
-  /** Brings weights and velocities into their arrays, which are otherwise those of before the first step or of the last call. */
+  readonly gradientData: readonly TensorData[];
+  /** The optimiser's step, by the gradients as they are now. */
+  update(options: UpdateOptions): Promise<void>;
+  /** Brings weights and the optimiser's state into their arrays, which are otherwise those of the last call. */
   synchronise(): Promise<void>;
   dispose(): Promise<void>;
   readonly plan?: PlanFacts;
 }
 
-export interface Stepped {
+export interface UpdateOptions {
+  /** The learning rate. */
+  readonly rate: number;
+  /** Updates that were made before, over the whole run. */
+  readonly step: number;
+  /** Gradients are multiplied by it first; default 1. */
+  readonly scale?: number;
+}
+
+export interface StepOutput {
   /** What the graph gives besides gradients. */
   readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Whether all outputs and gradients are finite; if not, what is learnt stays as it was. */
+  /** Whether all outputs and gradients are finite; if not, an update would spoil the weights. */
   readonly finite: boolean;
-  /** Time spent in the update, of the step's whole. */
-  readonly optimiserMilliseconds: number;
 }

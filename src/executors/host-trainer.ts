@@ -1,16 +1,26 @@
-/** The optimiser for engines that have none of their own: in TypeScript, over the weights' own arrays. */
+/** Training on engines that have no optimiser of their own: it runs in TypeScript, over the weights' own arrays. */
 
 import type { Graph } from "../ir/graph.ts";
-import { allFinite, copyOf, type Tensor, type TensorData } from "../tensor.ts";
-import type { CompileOptions, Executable, SgdRule, Stepped, Trainer, TrainingOptions, Weights } from "./executor.ts";
+import { HostUpdate } from "../optim/host.ts";
+import type { UpdateRule } from "../optim/rule.ts";
+import { allFinite, copyOf, scaleInPlace, type Tensor, type TensorData } from "../tensor.ts";
+import type {
+  CompileOptions,
+  Executable,
+  StepOutput,
+  Trainer,
+  TrainingOptions,
+  UpdateOptions,
+  Weights,
+} from "./executor.ts";
 import { Uses } from "./uses.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-/** What also lends its outputs: gradients are as large as the weights, and need not be copied to be read once. */
+/** What also lends its outputs: gradients are as large as the weights, and need not be copied to be used. */
 export interface Lender extends Executable {
-  /** As `run`, but the outputs may be read in `read` only: the next run, which waits for it, writes over them. */
-  lend<T>(inputs: Tensors, read: (outputs: Tensors) => T): Promise<T>;
+  /** As `run`, but the outputs are the engine's: the next run writes over them. */
+  lend(inputs: Tensors): Promise<Tensors>;
 }
 
 /** @throws SenetError as `Executor.compile` */
@@ -18,29 +28,57 @@ export async function hostTrainer(
   compile: (graph: Graph, weights: Weights, options: CompileOptions) => Promise<Lender>,
   graph: Graph,
   weights: Weights,
-  sgd: SgdRule,
+  rule: UpdateRule,
   options: TrainingOptions = {},
 ): Promise<Trainer> {
-  return new HostTrainer(graph.name, await compile(graph, weights, { ...options, weights: "live" }), weights, sgd);
+  const executable = await compile(graph, weights, { ...options, weights: "live" });
+  return new HostTrainer(graph.name, executable, weights, rule, options);
 }
 
 class HostTrainer implements Trainer {
   readonly #uses: Uses;
   readonly #executable: Lender;
   readonly #weights: Weights;
-  readonly #sgd: SgdRule;
-  readonly #gradients: ReadonlySet<string>;
+  readonly #rule: UpdateRule;
+  readonly #optimiser: HostUpdate;
+  readonly #onGradient: TrainingOptions["onGradient"];
+  readonly #names: ReadonlySet<string>;
+  /** What the last run lent: the gradients by their outputs' names. */
+  #gradients: Tensors = new Map();
 
-  constructor(name: string, executable: Lender, weights: Weights, sgd: SgdRule) {
+  constructor(name: string, executable: Lender, weights: Weights, rule: UpdateRule, options: TrainingOptions) {
     this.#uses = new Uses(name);
     this.#executable = executable;
     this.#weights = weights;
-    this.#sgd = sgd;
-    this.#gradients = new Set(sgd.learnt.map(({ gradient }) => gradient));
+    this.#rule = rule;
+    this.#optimiser = new HostUpdate(rule);
+    this.#onGradient = options.onGradient;
+    this.#names = new Set(rule.learnt.map(({ gradient }) => gradient));
   }
 
-  step(inputs: Tensors, rate: number): Promise<Stepped> {
-    return this.#uses.inTurn(() => this.#executable.lend(inputs, (outputs) => this.#learn(outputs, rate)));
+  get gradientData(): readonly TensorData[] {
+    return [...this.#gradients.values()].map(({ data }) => data);
+  }
+
+  gradients(inputs: Tensors): Promise<StepOutput> {
+    return this.#uses.inTurn(async () => {
+      const all = await this.#executable.lend(inputs);
+      this.#gradients = new Map([...all].filter(([name]) => this.#names.has(name)));
+      // The last layer's gradient is there first.
+      for (const { parameter, gradient } of this.#rule.learnt.toReversed()) {
+        this.#onGradient?.(parameter.name, all.get(gradient)!.data);
+      }
+      const finite = [...all.values()].every(allFinite);
+      const outputs = [...all].filter(([name]) => !this.#names.has(name));
+      return { outputs: new Map(outputs.map(([name, value]) => [name, copyOf(value)])), finite };
+    });
+  }
+
+  update({ rate, step, scale = 1 }: UpdateOptions): Promise<void> {
+    return this.#uses.inTurn(() => {
+      if (scale !== 1) for (const data of this.gradientData) scaleInPlace(data, scale);
+      this.#optimiser.run(this.#weights, this.#gradients, rate, step);
+    });
   }
 
   /** The weights are where they belong once no step is under way. */
@@ -50,40 +88,5 @@ class HostTrainer implements Trainer {
 
   dispose(): Promise<void> {
     return this.#uses.dispose(() => this.#executable.dispose());
-  }
-
-  #learn(all: Tensors, rate: number): Stepped {
-    const finite = [...all.values()].every(allFinite);
-    const start = performance.now();
-    if (finite) this.#update(all, rate);
-    const optimiserMilliseconds = performance.now() - start;
-    const outputs = new Map<string, Tensor>();
-    for (const [name, value] of all) if (!this.#gradients.has(name)) outputs.set(name, copyOf(value));
-    return { outputs, finite, optimiserMilliseconds };
-  }
-
-  #update(outputs: Tensors, rate: number): void {
-    const { momentum, nesterov, learnt } = this.#sgd;
-    for (const { parameter, gradient, decay, velocity } of learnt) {
-      const w = this.#weights.get(parameter.name)!.data;
-      update(w, velocity.data, outputs.get(gradient)!.data, rate, momentum, decay, nesterov);
-    }
-  }
-}
-
-function update(
-  w: TensorData,
-  v: TensorData,
-  g: TensorData,
-  rate: number,
-  momentum: number,
-  decay: number,
-  nesterov: boolean,
-): void {
-  for (let i = 0; i < w.length; i++) {
-    const gradient = g[i]! + decay * w[i]!;
-    const velocity = momentum * v[i]! + gradient;
-    v[i] = velocity;
-    w[i] = w[i]! - rate * (nesterov ? gradient + momentum * velocity : velocity);
   }
 }

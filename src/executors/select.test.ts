@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
+import { updateRule } from "../optim/rule.ts";
 import { tensor } from "../tensor.ts";
 import type { Executor } from "./executor.ts";
 import { referenceExecutor } from "./reference/reference.ts";
@@ -53,11 +54,8 @@ test("a graph that the first executor cannot serve runs whole on the second, whi
   assert.deepEqual(outputs.get("y")!.data, Float32Array.of(0, 2));
   assert.deepEqual(said, ["unable cannot run tiny (y: relu: not implemented); reference runs it instead"]);
 
-  const trainer = await executor.compileTraining(builder.build(), new Map(), {
-    momentum: 0,
-    nesterov: false,
-    learnt: [],
-  });
+  const rule = updateRule({ optimizer: { name: "sgd" }, parameters: [], gradientOf: () => "", decayOf: () => 0 });
+  const trainer = await executor.compileTraining(builder.build(), new Map(), rule);
   await trainer.dispose();
   assert.equal(said.length, 2, "training too");
 

@@ -1,26 +1,25 @@
 /** The optimiser in TypeScript, over arrays: for engines that have none of their own. */
 
-import type { Tensor, TensorData } from "../tensor.ts";
+import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import type { Chain, ChainStep } from "./chain.ts";
-import type { Learnt, UpdateRule } from "./rule.ts";
+import type { UpdateRule } from "./rule.ts";
 
 /** So many elements at a time, which stay in the processor's nearest cache. */
-const piece = 2048;
+const pieceLength = 2048;
 
 type Arrays = ReadonlyMap<string, TensorData>;
 type Numbers = Readonly<Record<string, number>>;
 
 export class HostUpdate {
   readonly #rule: UpdateRule;
-  /** Between the steps of a chain, in double precision. */
-  readonly #running = new Float64Array(piece);
+  readonly #piece = new Piece();
   /** Tensors that formulas have besides weights and slots, as long as the longest parameter. */
   readonly #temporary = new Map<string, Float64Array>();
   readonly #longest: number;
 
   constructor(rule: UpdateRule) {
     this.#rule = rule;
-    this.#longest = rule.learnt.reduce((most, { parameter }) => Math.max(most, length(parameter.type.shape)), 0);
+    this.#longest = rule.learnt.reduce((most, { parameter }) => Math.max(most, sizeOf(parameter.type.shape)), 0);
   }
 
   /**
@@ -28,27 +27,31 @@ export class HostUpdate {
    * @param step how many updates there were before
    */
   run(weights: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, rate: number, step: number): void {
-    for (const learnt of this.#rule.learnt) {
-      const { parameter, gradient, decay, slots } = learnt;
+    for (const { parameter, gradient, decay, slots } of this.#rule.learnt) {
       const arrays = new Map<string, TensorData>([
         ["weight", weights.get(parameter.name)!.data],
         ["gradient", gradients.get(gradient)!.data],
         ...[...slots].map(([slot, { data }]) => [slot, data] as const),
       ]);
-      this.#update(learnt, arrays, { ...this.#rule.scalars({ rate, step, decay }) });
+      this.#update(decay, arrays, { ...this.#rule.scalars({ rate, step, decay }) });
     }
   }
 
-  #update({ decay }: Learnt, arrays: Map<string, TensorData>, numbers: Record<string, number>): void {
+  #update(decay: number, arrays: Map<string, TensorData>, numbers: Record<string, number>): void {
     const size = arrays.get("weight")!.length;
-    for (const chain of this.#rule.chains(decay)) {
-      if ("ratio" in chain) {
-        numbers[chain.ratio] = ratioOf(norm(arrays.get(chain.of)!), norm(arrays.get(chain.to)!));
+    let chains: Chain[] = [];
+    for (const chain of [...this.#rule.chains(decay), undefined]) {
+      if (chain !== undefined && !("ratio" in chain)) {
+        chains.push(chain);
+        if (!arrays.has(chain.target)) arrays.set(chain.target, this.#scratch(chain.target).subarray(0, size));
         continue;
       }
-      if (!arrays.has(chain.target)) arrays.set(chain.target, this.#scratch(chain.target).subarray(0, size));
-      for (let from = 0; from < size; from += piece) {
-        runPiece(chain, arrays, numbers, from, Math.min(size, from + piece), this.#running);
+      for (let from = 0; from < size; from += pieceLength) {
+        this.#piece.run(chains, arrays, numbers, from, Math.min(size, from + pieceLength));
+      }
+      chains = [];
+      if (chain !== undefined) {
+        numbers[chain.ratio] = ratioOf(norm(arrays.get(chain.of)!), norm(arrays.get(chain.to)!));
       }
     }
   }
@@ -73,67 +76,80 @@ export function norm(data: TensorData): number {
   return Math.sqrt(squares);
 }
 
-const length = (shape: readonly number[]) => shape.reduce((product, extent) => product * extent, 1);
+/** A piece of all tensors, in double precision from the first chain to the last: what is stored in between is rounded. */
+class Piece {
+  readonly #fresh = new Map<string, Float64Array>();
+  readonly #spare: Float64Array[] = [];
 
-function runPiece(
-  { target, start, steps }: Chain,
-  arrays: Arrays,
-  numbers: Numbers,
-  from: number,
-  end: number,
-  running: Float64Array,
-): void {
-  const count = end - from;
-  const source = arrays.get(start)!;
-  for (let i = 0; i < count; i++) running[i] = source[from + i]!;
-  for (const step of steps) runStep(step, target, arrays, numbers, from, count, running);
-  const into = arrays.get(target)!;
-  for (let i = 0; i < count; i++) into[from + i] = running[i]!;
-}
+  run(chains: readonly Chain[], arrays: Arrays, numbers: Numbers, from: number, end: number): void {
+    for (const { target, start, steps } of chains) {
+      const running = this.#spare.pop() ?? new Float64Array(pieceLength);
+      const count = end - from;
+      running.set(this.#read(start, arrays, from, end));
+      for (const step of steps) this.#step(step, target, arrays, numbers, from, end, running);
+      arrays.get(target)!.set(running.subarray(0, count), from);
+      this.#free(target);
+      this.#fresh.set(target, running);
+    }
+    for (const name of [...this.#fresh.keys()]) this.#free(name);
+  }
 
-function runStep(
-  step: ChainStep,
-  target: string,
-  arrays: Arrays,
-  numbers: Numbers,
-  from: number,
-  count: number,
-  running: Float64Array,
-): void {
-  switch (step.kind) {
-    case "add": {
-      const operand = arrays.get(step.operand)!;
-      for (let i = 0; i < count; i++) running[i]! += operand[from + i]!;
-      break;
-    }
-    case "mul": {
-      const operand = arrays.get(step.operand)!;
-      for (let i = 0; i < count; i++) running[i]! *= operand[from + i]!;
-      break;
-    }
-    case "div": {
-      const operand = arrays.get(step.operand)!;
-      for (let i = 0; i < count; i++) running[i]! /= operand[from + i]!;
-      break;
-    }
-    case "scale": {
-      const factor = numbers[step.scalar]!;
-      for (let i = 0; i < count; i++) running[i]! *= factor;
-      break;
-    }
-    case "linear": {
-      const { alpha, beta } = step;
-      for (let i = 0; i < count; i++) running[i] = alpha * running[i]! + beta;
-      break;
-    }
-    case "sqrt":
-      for (let i = 0; i < count; i++) running[i] = Math.sqrt(running[i]!);
-      break;
-    case "sum": {
-      const { scale } = step;
-      const old = arrays.get(target)!;
-      for (let i = 0; i < count; i++) running[i]! += scale * old[from + i]!;
-      break;
+  #free(name: string): void {
+    const old = this.#fresh.get(name);
+    if (old !== undefined) this.#spare.push(old);
+    this.#fresh.delete(name);
+  }
+
+  /** The piece's part of a tensor, as it is by now. */
+  #read(name: string, arrays: Arrays, from: number, end: number): TensorData {
+    return this.#fresh.get(name)?.subarray(0, end - from) ?? arrays.get(name)!.subarray(from, end);
+  }
+
+  #step(
+    step: ChainStep,
+    target: string,
+    arrays: Arrays,
+    numbers: Numbers,
+    from: number,
+    end: number,
+    running: Float64Array,
+  ): void {
+    const count = end - from;
+    switch (step.kind) {
+      case "add": {
+        const operand = this.#read(step.operand, arrays, from, end);
+        for (let i = 0; i < count; i++) running[i]! += operand[i]!;
+        break;
+      }
+      case "mul": {
+        const operand = this.#read(step.operand, arrays, from, end);
+        for (let i = 0; i < count; i++) running[i]! *= operand[i]!;
+        break;
+      }
+      case "div": {
+        const operand = this.#read(step.operand, arrays, from, end);
+        for (let i = 0; i < count; i++) running[i]! /= operand[i]!;
+        break;
+      }
+      case "scale": {
+        const factor = numbers[step.scalar]!;
+        for (let i = 0; i < count; i++) running[i]! *= factor;
+        break;
+      }
+      case "linear": {
+        const { alpha, beta } = step;
+        for (let i = 0; i < count; i++) running[i] = alpha * running[i]! + beta;
+        break;
+      }
+      case "sqrt":
+        for (let i = 0; i < count; i++) running[i] = Math.sqrt(running[i]!);
+        break;
+      case "sum": {
+        const { scale } = step;
+        const old = this.#read(target, arrays, from, end);
+        for (let i = 0; i < count; i++) running[i]! += scale * old[i]!;
+        break;
+      }
     }
   }
 }

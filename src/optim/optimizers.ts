@@ -11,9 +11,11 @@ export interface StepNumbers {
   readonly decay: number;
 }
 
-export interface Optimizer<Schema extends z.ZodType = z.ZodType, Config = z.output<Schema>> {
-  /** What can be set; defaults are in it. */
+export interface Optimizer<Schema extends z.ZodObject = z.ZodObject, Config = z.output<Schema>> {
+  /** What can be set; defaults are in it. A setting that `senet train` knows by the same name is taken from there. */
   readonly config: Schema;
+  /** The highest learning rate that is usual for 256 pictures of a batch. */
+  readonly usualRate: number;
   /** The tensors that it keeps for each parameter, by name, and what they begin with. */
   readonly slots: (config: Config) => Readonly<Record<string, number>>;
   /** Numbers that differ from step to step, by the names that the formula has for them. */
@@ -41,6 +43,7 @@ const decayed = (decay: number) => add("gradient", mul(decay, "weight"));
 
 const sgd: Optimizer<typeof sgdConfig> = {
   config: sgdConfig,
+  usualRate: 0.1,
   slots: () => ({ velocity: 0 }),
   scalars: (_config, { rate }) => ({ rate, minusRate: -rate }),
   formula: ({ momentum, nesterov, rateInVelocity }, decay) => {
@@ -83,6 +86,7 @@ const corrections = ({ beta1, beta2 }: AdamConfig, step: number) => ({
 /** Loshchilov and Hutter, arXiv 1711.05101, as PyTorch has it. */
 const adamw: Optimizer<typeof adamConfig> = {
   config: adamConfig,
+  usualRate: 2.5e-4,
   slots: () => ({ mean: 0, square: 0 }),
   scalars: (config, { rate, step, decay }) => {
     const { mean, root } = corrections(config, step);
@@ -111,6 +115,7 @@ const rmspropConfig = z.object({
  */
 const rmsprop: Optimizer<typeof rmspropConfig> = {
   config: rmspropConfig,
+  usualRate: 0.016,
   slots: () => ({ square: 1, velocity: 0 }),
   scalars: (_config, { rate }) => ({ rate }),
   formula: ({ momentum, alpha, eps }, decay) => {
@@ -130,6 +135,7 @@ const rmsprop: Optimizer<typeof rmspropConfig> = {
  */
 const lamb: Optimizer<typeof adamConfig> = {
   config: adamConfig.extend({ eps: positive.default(1e-6) }),
+  usualRate: 6.25e-4,
   slots: () => ({ mean: 0, square: 0 }),
   scalars: (config, { rate, step }) => {
     const { mean, root } = corrections(config, step);

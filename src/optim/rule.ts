@@ -48,7 +48,7 @@ export interface RuleOptions {
 export function updateRule({ optimizer, parameters, gradientOf, decayOf, state }: RuleOptions): UpdateRule {
   const { name, ...settings } = optimizer;
   // The table's rows have configs of their own, and each is handed to its own row only.
-  const row = optimizers[name] as Optimizer;
+  const row = optimizers[name] as unknown as Optimizer;
   const config = row.config.parse(settings);
   const slots = Object.entries(row.slots(config));
   const fresh = ({ type }: Parameter, value: number): Tensor => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
-import { learningRateOf, trainingConfig } from "./config.ts";
+import { learningRateOf, optimizerOf, trainingConfig } from "./config.ts";
 
 /** The message with which a config is refused. */
 function refused(given: unknown): string {
@@ -58,4 +58,17 @@ test("every value out of its range is named, all at once", () => {
 test("the rate is the one given, or 0.1 for each 256 pictures of a batch", () => {
   assert.equal(learningRateOf(trainingConfig({ batchSize: 64 })), 0.025);
   assert.equal(learningRateOf(trainingConfig({ batchSize: 64, learningRate: 0.3 })), 0.3);
+});
+
+test("an optimiser gets the settings that it has, and its own usual rate", () => {
+  assert.deepEqual(optimizerOf(trainingConfig({ momentum: 0.8, nesterov: false })), {
+    name: "sgd",
+    momentum: 0.8,
+    nesterov: false,
+  });
+  assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "adamw" })), { name: "adamw" });
+  assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "rmsprop" })), { name: "rmsprop", momentum: 0.9 });
+  assert.equal(learningRateOf(trainingConfig({ batchSize: 128 })), 0.05);
+  assert.equal(learningRateOf(trainingConfig({ optimizer: "adamw", batchSize: 1024 })), 1e-3);
+  assert.throws(() => trainingConfig({ optimizer: "adam" }), /sgd or adamw or rmsprop or lamb/);
 });

@@ -3,6 +3,8 @@
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { nearestNames } from "../names.ts";
+import { optimizerNames, optimizers } from "../optim/optimizers.ts";
+import type { OptimizerConfig } from "../optim/rule.ts";
 
 const positive = z.number().int().positive();
 const rate = z.number().min(0).max(1);
@@ -16,14 +18,17 @@ export const trainingConfigSchema = z.strictObject({
   imageSize: positive.default(224),
   seed: z.number().int().min(0).default(0),
 
-  /** The highest learning rate; `null` scales 0.1 per 256 pictures of a batch, linearly. */
+  /** The highest learning rate; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
   learningRate: z.number().positive().nullable().default(null),
   schedule: z.enum(["cosine", "step"]).default("cosine"),
   warmupEpochs: z.number().min(0).default(1),
   stepEpochs: z.array(z.number().positive()).default([30, 60, 90]),
   stepFactor: rate.default(0.1),
 
+  optimizer: z.enum(optimizerNames).default("sgd"),
+  /** Of `sgd` and `rmsprop`. */
   momentum: z.number().min(0).lt(1).default(0.9),
+  /** Of `sgd`. */
   nesterov: z.boolean().default(true),
   weightDecay: z.number().min(0).default(5e-5),
   decayAll: z.boolean().default(false),
@@ -78,6 +83,13 @@ function expectedBy(issue: z.core.$ZodIssue): string {
 
 const shown = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80);
 
-/** The rate that is used: the given one, or 0.1 for each 256 pictures of a batch. */
-export const learningRateOf = ({ learningRate, batchSize }: TrainingConfig): number =>
-  learningRate ?? (0.1 * batchSize) / 256;
+/** The rate that is used: the given one, or what is usual for the optimiser, by the number of pictures in a batch. */
+export const learningRateOf = ({ learningRate, batchSize, optimizer }: TrainingConfig): number =>
+  learningRate ?? (optimizers[optimizer].usualRate * batchSize) / 256;
+
+/** The optimiser with what is set of it: those of its settings that are options of training too. */
+export function optimizerOf(config: TrainingConfig): OptimizerConfig {
+  const options: Readonly<Record<string, unknown>> = config;
+  const settings = Object.keys(optimizers[config.optimizer].config.shape).filter((key) => key in options);
+  return { name: config.optimizer, ...Object.fromEntries(settings.map((key) => [key, options[key]])) };
+}

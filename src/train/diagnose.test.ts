@@ -42,7 +42,9 @@ const options = {
   batchSize: batch,
   imageSize: 4,
   labelSmoothing: 0,
-  sgd: { momentum: 0.9, nesterov: true, weightDecay: 0, decayAll: false },
+  optimizer: { name: "sgd", nesterov: true } as const,
+  weightDecay: 0,
+  decayAll: false,
 };
 
 for (const executor of [referenceExecutor, ortExecutor]) {

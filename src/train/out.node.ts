@@ -10,7 +10,7 @@ import { SenetError } from "../errors.ts";
 import { makeFolder, readBytes } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
 import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
-import type { Tensor } from "../tensor.ts";
+import type { OptimizerState } from "../optim/rule.ts";
 import { dusted, jsonText } from "../text.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { checkSound } from "../weights/sound.ts";
@@ -28,7 +28,7 @@ export interface SavedRun {
   readonly state: TrainingState;
   /** Of the pictures; runs from before this was kept have none. */
   readonly data?: Fingerprint;
-  readonly velocities: ReadonlyMap<string, Tensor>;
+  readonly optimizer: OptimizerState;
 }
 
 /**
@@ -70,7 +70,7 @@ export async function readRun(out: string): Promise<Checkpoint & { readonly run:
   const fault = impossible(state, config.epochs);
   if (fault !== undefined) refuse(fault);
   const data = run.data === undefined ? {} : { data: parse(fingerprintSchema, run.data) };
-  return { ...checkpoint, run: { config, state, ...data, velocities: run.velocities } };
+  return { ...checkpoint, run: { config, state, ...data, optimizer: run.optimizer } };
 }
 
 /** What a run in `out` was told to do and how far it came. @throws SenetError `usage` or `weights` where there is none */
@@ -96,11 +96,11 @@ export async function saveRun(
   await writeMetrics(out, run.state.history);
 }
 
-function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, velocities }: SavedRun): void {
+function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, optimizer }: SavedRun): void {
   const where = `epoch ${state.epoch + 1}, after step ${state.step}`;
   try {
     checkSound(weights, where);
-    checkSound(velocities, where, (name) => `the velocity of ${name}`);
+    for (const [slot, values] of optimizer) checkSound(values, where, (name) => `the ${slot} of ${name}`);
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
     const { found } = cause.details;

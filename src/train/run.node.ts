@@ -17,9 +17,11 @@ import { type Precision, selectExecutor } from "../executors/select.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { standardTraining } from "../images/augment.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { isTrainable } from "../ir/graph.ts";
+import { sizeOf } from "../tensor.ts";
 import { initialWeights } from "../weights/init.ts";
 import { lossGraph, model } from "../zoo/index.ts";
-import type { TrainingConfig } from "./config.ts";
+import { optimizerOf, type TrainingConfig } from "./config.ts";
 import { changesBetween, type Fingerprint, fingerprintOf } from "./fingerprint.node.ts";
 import { type Progress, trainingLoop } from "./loop.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
@@ -148,12 +150,14 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
       imageSize: config.imageSize,
       labelSmoothing: config.labelSmoothing,
       seed: config.seed,
-      sgd: config,
+      optimizer: optimizerOf(config),
+      weightDecay: config.weightDecay,
+      decayAll: config.decayAll,
       recompute: options.recompute === true,
       ...threadsOf(options),
       ...(options.say === undefined ? {} : { say: options.say }),
     },
-    earlier?.run.velocities,
+    earlier?.run.optimizer,
   );
   const preprocessing = preprocessingOf(config);
   const loading = {
@@ -181,7 +185,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     ...loading,
   });
 
-  const parameters = [...step.sgd.velocities.values()].reduce((sum, { data }) => sum + data.length, 0);
+  const parameters = graph.parameters.filter(isTrainable).reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
   options.onStart({
     executor: executor.name,
     reason,
@@ -199,7 +203,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const save = async (state: TrainingState, isBest: boolean): Promise<void> => {
     onPhase("saving");
     await step.synchronise();
-    await saveRun(out, checkpoint, { config, state, data, velocities: step.sgd.velocities }, isBest);
+    await saveRun(out, checkpoint, { config, state, data, optimizer: step.optimizerState }, isBest);
     onPhase("training");
   };
   const evaluateNow = async (): Promise<Evaluation | undefined> => {

@@ -31,7 +31,7 @@ const epochSumsSchema = z
   .refine(({ correct, images }) => correct <= images, "at most as many correct pictures as pictures");
 export type EpochSums = z.infer<typeof epochSumsSchema>;
 
-/** Together with the weights and velocities enough to go on as if the run had never stopped. */
+/** Together with the weights and the optimiser's state enough to go on as if the run had never stopped. */
 export const trainingStateSchema = z
   .strictObject({
     /** The epoch under way, from 0. */

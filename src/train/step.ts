@@ -6,15 +6,16 @@ import { countCorrect } from "../evaluate/metrics.ts";
 import type { Executor, PlanFacts, Trainer, TrainingOptions, Weights } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Graph, Type } from "../ir/graph.ts";
+import { type OptimizerState, stateOf, type UpdateRule } from "../optim/rule.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor } from "../tensor.ts";
 import { dropoutRates, inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
 import { divergedHint, firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
-import { Sgd, type SgdConfig } from "./sgd.ts";
+import { type LearningOptions, learningRule } from "./learning.ts";
 import { labelsOf, targetsOf } from "./targets.ts";
 
-export interface StepOptions extends TrainingOptions {
+export interface StepOptions extends TrainingOptions, LearningOptions {
   readonly batchSize: number;
   readonly imageSize: number;
   /** Default: softmax cross-entropy. */
@@ -23,14 +24,13 @@ export interface StepOptions extends TrainingOptions {
   readonly labelSmoothing: number;
   /** Seed of dropout, for the networks that have it; default 0. */
   readonly seed?: number;
-  readonly sgd: SgdConfig;
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
   readonly recompute?: boolean;
 }
 
 /** Which step of a run this is. */
 export interface StepPosition {
-  /** Counted from 0 over the whole run; dropout draws from it, so that a resumed run draws what it would have. */
+  /** Counted from 0 over the whole run; dropout and optimisers go by it, so that a resumed run goes on as it would have. */
   readonly index: number;
   /** "epoch 3, step 17 of 147", for errors. */
   readonly where?: string;
@@ -51,7 +51,7 @@ export class TrainingStep {
   readonly #graph: Graph;
   readonly #trainer: Trainer;
   readonly #weights: Weights;
-  readonly sgd: Sgd;
+  readonly #rule: UpdateRule;
   readonly #dropout: Dropout;
   readonly #labelSmoothing: number;
   /** What dropout draws is one step's at a time. */
@@ -62,7 +62,7 @@ export class TrainingStep {
     graph: Graph,
     trainer: Trainer,
     weights: Weights,
-    sgd: Sgd,
+    rule: UpdateRule,
     dropout: Dropout,
     labelSmoothing: number,
   ) {
@@ -70,25 +70,25 @@ export class TrainingStep {
     this.#graph = graph;
     this.#trainer = trainer;
     this.#weights = weights;
-    this.sgd = sgd;
+    this.#rule = rule;
     this.#dropout = dropout;
     this.#labelSmoothing = labelSmoothing;
     this.#uses = new Uses(graph.name);
   }
 
-  /** @param velocities the optimiser's state of an earlier run; fresh without */
+  /** @param state the optimiser's, of an earlier run; fresh without */
   static async create(
     executor: Executor,
     model: Model,
     weights: Weights,
     options: StepOptions,
-    velocities?: ReadonlyMap<string, Tensor>,
+    state?: OptimizerState,
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, loss, labelSmoothing, sgd, seed = 0 } = options;
+    const { batchSize, imageSize, loss, labelSmoothing, seed = 0 } = options;
     const forward = lossGraph(model, { batch: batchSize, imageSize, ...(loss && { loss }) });
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
-    const rule = new Sgd(graph, sgd, velocities);
+    const rule = learningRule(graph, options, state);
     const trainer = await executor.compileTraining(graph, weights, rule, options);
     return new TrainingStep(
       executor,
@@ -126,7 +126,7 @@ export class TrainingStep {
       [targetsName, targetsOf(target, this.#targetType, this.#labelSmoothing)],
     ]);
     this.#dropout.feed(inputs, index);
-    const { outputs, finite, optimiserMilliseconds } = await this.#trainer.step(inputs, learningRate);
+    const { outputs, finite } = await this.#trainer.gradients(inputs);
     const loss = outputs.get("loss")!.data[0]!;
     if (!finite) {
       await this.#trainer.synchronise();
@@ -138,6 +138,9 @@ export class TrainingStep {
         hint: divergedHint,
       });
     }
+    const start = performance.now();
+    await this.#trainer.update({ rate: learningRate, step: index });
+    const optimiserMilliseconds = performance.now() - start;
     return { loss, correct: countCorrect(outputs.get("logits")!, labelsOf(target), 1), optimiserMilliseconds };
   }
 
@@ -150,7 +153,12 @@ export class TrainingStep {
     return this.#trainer.plan;
   }
 
-  /** Brings the weights and the optimiser's velocities into their arrays; to be done before anybody reads these. */
+  /** The optimiser's state, by slot and parameter: as it was when `synchronise` was called last. */
+  get optimizerState(): OptimizerState {
+    return stateOf(this.#rule);
+  }
+
+  /** Brings the weights and the optimiser's state into their arrays; to be done before anybody reads these. */
   synchronise(): Promise<void> {
     return this.#uses.inTurn(() => this.#trainer.synchronise());
   }

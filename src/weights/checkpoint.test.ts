@@ -24,7 +24,8 @@ const velocities = new Map(
     return [name, velocity];
   }),
 );
-const run = { config: { epochs: 3, seed: 7 }, state: { epoch: 1, step: 2, list: [1.5, null] }, velocities };
+const optimizer = new Map([["velocity", velocities]]);
+const run = { config: { epochs: 3, seed: 7 }, state: { epoch: 1, step: 2, list: [1.5, null] }, optimizer };
 const bytesOf = (chunks: readonly Uint8Array[]): Uint8Array => Buffer.concat(chunks);
 const sorted = (tensors: ReadonlyMap<string, Tensor>) => new Map([...tensors].sort(([a], [b]) => (a < b ? -1 : 1)));
 
@@ -37,12 +38,36 @@ test("a weight file says all that is needed to use it", () => {
   assert.equal(found.run, undefined);
 });
 
-test("a run's state and velocities come back apart from the weights", () => {
+test("a run's state and the optimiser's come back apart from the weights", () => {
   const found = decodeCheckpoint(bytesOf(encodeCheckpoint({ ...checkpoint, run })), "last.safetensors");
   assert.deepEqual(sorted(found.weights), sorted(checkpoint.weights));
   assert.deepEqual(found.run?.config, run.config);
   assert.deepEqual(found.run?.state, run.state);
-  assert.deepEqual(sorted(found.run!.velocities), sorted(velocities));
+  assert.deepEqual([...found.run!.optimizer.keys()], ["velocity"]);
+  assert.deepEqual(sorted(found.run!.optimizer.get("velocity")!), sorted(velocities));
+});
+
+test("a run of before there were other optimisers than SGD opens as one of SGD", () => {
+  const { tensors, metadata } = parseSafetensors(bytesOf(encodeCheckpoint({ ...checkpoint, run })), "last");
+  const old = new Map([...tensors].map(([key, value]) => [key.replace("optimizer/velocity/", "velocity/"), value]));
+  const said = new Map(metadata);
+  said.delete("optimizer");
+  assert.ok(old.has("velocity/fc.weight"));
+  const found = decodeCheckpoint(bytesOf(encodeSafetensors(old, said)), "last.safetensors");
+  assert.deepEqual(sorted(found.run!.optimizer.get("velocity")!), sorted(velocities));
+});
+
+test("an optimiser's state is whole, slot by slot", () => {
+  const two = new Map([
+    ["mean", velocities],
+    ["square", velocities],
+  ]);
+  const bytes = bytesOf(encodeCheckpoint({ ...checkpoint, run: { ...run, optimizer: two } }));
+  assert.deepEqual([...decodeCheckpoint(bytes, "last").run!.optimizer.keys()], ["mean", "square"]);
+  const { tensors, metadata } = parseSafetensors(bytes, "last");
+  const less = new Map(tensors);
+  less.delete("optimizer/square/fc.bias");
+  refused(bytesOf(encodeSafetensors(less, metadata)), "optimizer/square/fc.bias");
 });
 
 test("a baseline without squeeze and excitation comes back as one", () => {
@@ -159,7 +184,7 @@ test("the tensors of another model are refused, and all faults listed at once", 
     changed({ model: json(four), labels }),
     "misshapen   fc.weight: the model has float32[4, 64], the file float32[3, 64]",
     "misshapen   fc.bias",
-    "misshapen   velocity/fc.bias",
+    "misshapen   optimizer/velocity/fc.bias",
   );
   const doubles = tensor([3], new Float64Array(3));
   refused(
@@ -172,12 +197,15 @@ test("the tensors of another model are refused, and all faults listed at once", 
 });
 
 test("a run without all of its velocities cannot go on", () => {
-  refused(changed({}, { "velocity/conv1.weight": undefined }), "missing     velocity/conv1.weight");
-  refused(changed({}, { "velocity/fc.bias": zeros("float32", [2]) }), "misshapen   velocity/fc.bias");
+  refused(changed({}, { "optimizer/velocity/conv1.weight": undefined }), "missing     optimizer/velocity/conv1.weight");
   refused(
-    changed({}, { "velocity/bn1.running_mean": zeros("float32", [16]) }),
-    "unexpected  velocity/bn1.running_mean",
+    changed({}, { "optimizer/velocity/fc.bias": zeros("float32", [2]) }),
+    "misshapen   optimizer/velocity/fc.bias",
+  );
+  refused(
+    changed({}, { "optimizer/velocity/bn1.running_mean": zeros("float32", [16]) }),
+    "unexpected  optimizer/velocity/bn1.running_mean",
   );
   // Without a state they have no business there.
-  refused(changed({ state: undefined }), "unexpected  velocity/");
+  refused(changed({ state: undefined }), "unexpected  optimizer/velocity/");
 });

@@ -8,6 +8,7 @@ import { SenetError } from "../errors.ts";
 import { largestMean, largestStd, type Preprocessing, smallestStd } from "../images/preprocess.ts";
 import { interpolations } from "../images/resize.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
+import type { OptimizerState } from "../optim/rule.ts";
 import type { Tensor } from "../tensor.ts";
 import { listed } from "../text.ts";
 import { extent, positive, texts } from "../zoo/bounds.ts";
@@ -34,15 +35,18 @@ export interface RunState {
   readonly state: unknown;
   /** By which pictures it was trained on can be recognised; files from before this was kept have none. */
   readonly data?: unknown;
-  readonly velocities: ReadonlyMap<string, Tensor>;
+  /** The optimiser's tensors, by slot and parameter. */
+  readonly optimizer: OptimizerState;
 }
 
 const format = "senet-1";
-const velocityPrefix = "velocity/";
+const optimizerPrefix = "optimizer/";
 
 const triple = (number: z.ZodNumber) => z.tuple([number, number, number]);
 const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
 const side = positive.max(65535);
+/** The names of what an optimiser keeps for each parameter. */
+const slotsSchema = z.array(z.string().regex(/^[a-z]\w*$/i)).max(16);
 export const labelsSchema = texts(1_000_000);
 export const preprocessingSchema = z.strictObject({
   channels: z.enum(["rgb", "bgr", "grey"]),
@@ -70,7 +74,10 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
     metadata.set("config", JSON.stringify(run.config));
     metadata.set("state", JSON.stringify(run.state));
     if (run.data !== undefined) metadata.set("data", JSON.stringify(run.data));
-    for (const [name, velocity] of run.velocities) tensors.set(velocityPrefix + name, velocity);
+    metadata.set("optimizer", JSON.stringify([...run.optimizer.keys()]));
+    for (const [slot, values] of run.optimizer) {
+      for (const [name, value] of values) tensors.set(`${optimizerPrefix}${slot}/${name}`, value);
+    }
   }
   return encodeSafetensors(tensors, metadata);
 }
@@ -113,17 +120,24 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
   const config = read("config", z.unknown());
   const state = read("state", z.unknown());
   const data = metadata.has("data") ? { data: read("data", z.unknown()) } : {};
-  const velocityOf = (parameter: Parameter) => ({ ...parameter, name: velocityPrefix + parameter.name });
-  const wanted = [...parameters, ...parameters.filter(isTrainable).map(velocityOf)];
-  const weights = new Map<string, Tensor>();
-  const velocities = new Map<string, Tensor>();
+  // Files from before there were other optimisers than SGD have its one slot under a name of its own.
+  const isOld = !metadata.has("optimizer");
+  const slots = isOld ? ["velocity"] : read("optimizer", slotsSchema);
+  const prefixOf = (slot: string) => (isOld ? `${slot}/` : `${optimizerPrefix}${slot}/`);
+  const learnt = parameters.filter(isTrainable);
+  const stateOf = (slot: string) =>
+    learnt.map((parameter) => ({ ...parameter, name: prefixOf(slot) + parameter.name }));
+  const wanted = [...parameters, ...slots.flatMap(stateOf)];
   const loaded = loadWeights({ name, parameters: wanted }, tensors, where);
   checkSound(loaded, where);
-  for (const [key, value] of loaded) {
-    if (key.startsWith(velocityPrefix)) velocities.set(key.slice(velocityPrefix.length), value);
-    else weights.set(key, value);
-  }
-  return { model, labels, preprocessing, weights, run: { config, state, ...data, velocities } };
+  const weights = new Map(parameters.map((parameter) => [parameter.name, loaded.get(parameter.name)!]));
+  const optimizer = new Map(
+    slots.map((slot) => [
+      slot,
+      new Map(learnt.map((parameter) => [parameter.name, loaded.get(prefixOf(slot) + parameter.name)!])),
+    ]),
+  );
+  return { model, labels, preprocessing, weights, run: { config, state, ...data, optimizer } };
 }
 
 /** @param tensors how many the file has: a network of more is not in it, and is not built */

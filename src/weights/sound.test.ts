@@ -48,9 +48,13 @@ for (const [naming, name] of [
 }
 
 test("nor does a run go on from one, or from momenta that are not finite", async () => {
-  const run = (velocities: RunState["velocities"]): RunState => ({ config: {}, state: {}, velocities });
+  const run = (velocities: ReadonlyMap<string, Tensor>): RunState => ({
+    config: {},
+    state: {},
+    optimizer: new Map([["velocity", velocities]]),
+  });
   const velocities = () => new Map([...broken.weights].filter(([name]) => !/running/.test(name)));
-  const of = (velocities: RunState["velocities"], weights = broken.weights) =>
+  const of = (velocities: ReadonlyMap<string, Tensor>, weights = broken.weights) =>
     joined(encodeCheckpoint({ ...broken, weights, run: run(velocities) }));
   await refused(() => decodeCheckpoint(of(velocities()), "last"), "NaN (value 3)", "layer2.1.bn2.running_var");
   const sound = formulaWeights(inferenceGraph(network, { batch: 1, imageSize: 32 }));

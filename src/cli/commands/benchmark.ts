@@ -169,7 +169,9 @@ async function measureTraining(
     imageSize,
     labelSmoothing: 0.1,
     recompute: options.recompute === true,
-    sgd: { momentum: 0.9, nesterov: true, weightDecay: 5e-5, decayAll: false },
+    optimizer: { name: "sgd", nesterov: true },
+    weightDecay: 5e-5,
+    decayAll: false,
     ...engineOptions(options, profile),
   });
   const images = randomPictures(batchSize, channelsOf(network.config), imageSize);

@@ -8,6 +8,7 @@ import { openTrainingFolders } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
 import { codeOf, makeFolder, writeError } from "../../files/files.node.ts";
+import { optimizerNames, optimizers } from "../../optim/optimizers.ts";
 import { openRun } from "../../train/out.node.ts";
 import { requireSound } from "../failures.ts";
 import {
@@ -42,6 +43,8 @@ interface TrainOptions {
   readonly [key: string]: unknown;
 }
 
+const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (${name})`).join(", ");
+
 export function trainCommand(program: Command): void {
   program
     .command("train")
@@ -55,13 +58,14 @@ export function trainCommand(program: Command): void {
     .option("--epochs <n>", "passes over the training pictures; default: 20", count)
     .option("--batch-size <n>", "pictures per step; default: 64", count)
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
-    .option("--lr <rate>", "highest learning rate; default: 0.1 for each 256 pictures of a batch", real)
+    .addOption(choiceOption("--optimizer <name>", "how weights are updated; default: sgd", optimizerNames))
+    .option("--lr <rate>", `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`, real)
     .addOption(choiceOption("--schedule <name>", "how the rate falls; default: cosine", ["cosine", "step"]))
     .option("--warmup-epochs <n>", "epochs in which the rate rises; default: 1", real)
     .option("--step-epochs <list>", "step: epochs at which the rate is cut; default: 30,60,90", realList)
     .option("--step-factor <f>", "step: what it is cut to; default: 0.1", real)
-    .option("--momentum <m>", "default: 0.9", real)
-    .option("--no-nesterov", "plain momentum")
+    .option("--momentum <m>", "of sgd and rmsprop; default: 0.9", real)
+    .option("--no-nesterov", "plain momentum (sgd)")
     .option("--weight-decay <d>", "default: 5e-5", real)
     .option("--decay-all", "decay biases and batch-norm parameters too")
     .option("--label-smoothing <s>", "default: 0", real)

@@ -17,7 +17,7 @@ const tags: Tags = {
 };
 
 const flags = { fuseRelu: 4, scale: 8, shift: 16 };
-const eltwise = { relu: 31, sigmoid: 175, linear: 127 };
+const eltwise = { relu: 31, sigmoid: 175, sqrt: 111, linear: 127 };
 
 const conv = "void *strides, void *low, void *high";
 const pool = "void *strides, void *kernel, void *low, void *high";
@@ -138,7 +138,7 @@ export function dialectV2(library: Library): Dialect {
       const status = initialise(spec);
       return status === 0 ? create(out, operation, attributes, engine, hint) : status;
     },
-    appendEltwise: (postOps, algorithm, alpha) => appendEltwise(postOps, 1, eltwise[algorithm], alpha, 0),
+    appendEltwise: (postOps, algorithm, alpha, beta) => appendEltwise(postOps, 1, eltwise[algorithm], alpha, beta),
     appendSum,
     // Structs of ours: the garbage collector's.
     destroyDesc() {},

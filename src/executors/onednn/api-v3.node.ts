@@ -14,7 +14,7 @@ const tags: Tags = {
 const flags = { scale: 2, shift: 4, fuseRelu: 8 };
 /** The sum takes the destination for what it is. */
 const sameType = 0;
-const eltwise = { relu: 32, sigmoid: 41, linear: 38 };
+const eltwise = { relu: 32, sigmoid: 41, sqrt: 37, linear: 38 };
 
 const conv = "void *strides, void *dilates, void *low, void *high";
 const pool = "void *strides, void *kernel, void *dilation, void *low, void *high";
@@ -159,7 +159,7 @@ export function dialectV3(library: Library): Dialect {
           return create.reorder(out, spec.src.handle, engine, spec.dst.handle, engine, attr);
       }
     },
-    appendEltwise: (postOps, algorithm, alpha) => appendEltwise(postOps, eltwise[algorithm], alpha, 0),
+    appendEltwise: (postOps, algorithm, alpha, beta) => appendEltwise(postOps, eltwise[algorithm], alpha, beta),
     appendSum: (postOps, scale) => appendSum(postOps, scale, 0, sameType),
     destroyDesc: (handle) => {
       destroy(handle);

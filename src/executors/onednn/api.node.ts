@@ -19,6 +19,7 @@ export const C = {
   poolingAvgIncludePadding: 767,
   add: 131056,
   mul: 131057,
+  div: 131060,
   gt: 131063,
   reductionSum: 196596,
   reluFromResult: 256,
@@ -47,7 +48,12 @@ export interface Dialect {
   view(parent: Desc, dims: readonly number[], offsets: readonly number[]): Desc["handle"];
   /** Creates a primitive descriptor into `out`; gives the status. */
   create(spec: Spec, attributes: Pointer, engine: Handle, hint: Pointer, out: BigUint64Array): number;
-  appendEltwise(postOps: Handle, algorithm: "relu" | "sigmoid" | "linear", alpha: number): number;
+  appendEltwise(
+    postOps: Handle,
+    algorithm: "relu" | "sigmoid" | "sqrt" | "linear",
+    alpha: number,
+    beta: number,
+  ): number;
   appendSum(postOps: Handle, scale: number): number;
   destroyDesc(handle: Desc["handle"]): void;
 }
@@ -277,7 +283,8 @@ export class Api {
   #append(ops: Handle, op: PostOp): number {
     if ("operand" in op) return this.#f.postOpsBinary(ops, C[op.kind], op.operand.handle);
     if (op.kind === "sum") return this.#dialect.appendSum(ops, op.scale);
-    return this.#dialect.appendEltwise(ops, op.kind, op.kind === "linear" ? op.alpha : 0);
+    const [alpha, beta] = op.kind === "linear" ? [op.alpha, op.beta] : [0, 0];
+    return this.#dialect.appendEltwise(ops, op.kind, alpha, beta);
   }
 }
 

@@ -3,17 +3,18 @@
 import { SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { machineThreads, usableThreads } from "../../machine.node.ts";
-import { allFinite, copyOf, type Tensor } from "../../tensor.ts";
+import type { UpdateRule } from "../../optim/rule.ts";
+import { allFinite, copyOf, scaleInPlace, type Tensor } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type {
   CompileOptions,
   Executable,
   Executor,
   PlanFacts,
-  SgdRule,
-  Stepped,
+  StepOutput,
   Trainer,
   TrainingOptions,
+  UpdateOptions,
   Weights,
 } from "../executor.ts";
 import { isBatchFree, runInPortions } from "../portions.ts";
@@ -59,14 +60,15 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
     async compileTraining(
       graph: Graph,
       weights: Weights,
-      sgd: SgdRule,
+      rule: UpdateRule,
       options: TrainingOptions = {},
     ): Promise<Trainer> {
       checkWeights(graph, weights);
       const create = (wanted: number) =>
         opened({ ...options, threads: wanted }, (api, threads) => {
-          const lowered = lowerTraining(api, graph, weights, sgd, { type });
-          return new OnednnTrainer(new Runner(api, graph, lowered, { ...options, threads }), lowered);
+          const lowered = lowerTraining(api, graph, weights, rule, { type });
+          const runner = new Runner(api, graph, lowered, { ...options, threads });
+          return new OnednnTrainer(runner, lowered, options.onGradient);
         });
       const most = usableThreads();
       if (options.threads !== undefined || most === 1) return create(options.threads ?? most);
@@ -130,26 +132,30 @@ class Runner {
     return this.#uses.inTurn(run);
   }
 
-  /** What it gives is written over by the next time. */
-  async graphOnce(inputs: Tensors): Promise<Tensors> {
+  /**
+   * What it gives is written over by the next time.
+   * @param after told the place of each step of the plan that is done
+   */
+  async graphOnce(inputs: Tensors, after?: (step: number) => void): Promise<Tensors> {
     const { plan, outputs, update } = this.#lowered;
     for (const [name, into] of this.#lowered.inputs) into.set(inputs.get(name)!.data);
     if (!this.#isLoaded) await this.steps(plan.aside.load);
     this.#isLoaded = true;
-    await this.steps(plan.steps);
+    await this.steps(plan.steps, after);
     update();
     return outputs;
   }
 
   /** @throws SenetError `executor` naming the step that failed */
-  async steps(steps: readonly BoundStep[]): Promise<void> {
+  async steps(steps: readonly BoundStep[], after?: (step: number) => void): Promise<void> {
     const { threads, observe } = this.#options;
     setThreads(threads);
     let start = performance.now();
     let sliceEnd = start + sliceMilliseconds;
-    for (const { name, kind, run } of steps) {
+    for (const [index, { name, kind, run }] of steps.entries()) {
       const status = run();
       if (status !== 0) throw new SenetError("executor", "oneDNN failed", { where: name, found: `status ${status}` });
+      after?.(index);
       const now = performance.now();
       observe?.(kind, now - start);
       start = now;
@@ -201,20 +207,47 @@ class OnednnExecutable implements Executable {
 class OnednnTrainer implements Trainer {
   readonly #runner: Runner;
   readonly #lowered: LoweredTraining;
+  readonly #afterStep: ((step: number) => void) | undefined;
   /** Whether the weights have changed since they were last brought into their arrays. */
   #isAhead = false;
 
-  constructor(runner: Runner, lowered: LoweredTraining) {
+  constructor(runner: Runner, lowered: LoweredTraining, onGradient: TrainingOptions["onGradient"]) {
     this.#runner = runner;
     this.#lowered = lowered;
+    if (onGradient !== undefined) {
+      this.#afterStep = (step) => {
+        for (const { parameter, data } of lowered.finals.get(step) ?? []) onGradient(parameter, data);
+      };
+    }
   }
 
   get plan(): PlanFacts {
     return this.#runner.plan;
   }
 
-  step(inputs: Tensors, rate: number): Promise<Stepped> {
-    return this.#runner.inTurn(() => this.#step(inputs, rate));
+  get gradientData(): readonly Float32Array[] {
+    return [this.#lowered.gradientData];
+  }
+
+  gradients(inputs: Tensors): Promise<StepOutput> {
+    const runner = this.#runner;
+    const { plan, finite } = this.#lowered;
+    return runner.inTurn(async () => {
+      checkInputs(runner.graph, inputs, false);
+      const outputs = copies(await runner.graphOnce(inputs, this.#afterStep));
+      await runner.steps(plan.aside.check);
+      return { outputs, finite: finite() && [...outputs.values()].every(allFinite) };
+    });
+  }
+
+  update({ rate, step, scale = 1 }: UpdateOptions): Promise<void> {
+    const { plan, setNumbers, gradientData } = this.#lowered;
+    return this.#runner.inTurn(async () => {
+      if (scale !== 1) scaleInPlace(gradientData, scale);
+      setNumbers({ rate, step });
+      this.#isAhead = true;
+      await this.#runner.steps(plan.aside.update);
+    });
   }
 
   synchronise(): Promise<void> {
@@ -226,20 +259,5 @@ class OnednnTrainer implements Trainer {
 
   dispose(): Promise<void> {
     return this.#runner.dispose();
-  }
-
-  async #step(inputs: Tensors, rate: number): Promise<Stepped> {
-    const { plan, finite, negativeRate } = this.#lowered;
-    checkInputs(this.#runner.graph, inputs, false);
-    const outputs = copies(await this.#runner.graphOnce(inputs));
-    await this.#runner.steps(plan.aside.check);
-    if (!finite() || ![...outputs.values()].every(allFinite)) {
-      return { outputs, finite: false, optimiserMilliseconds: 0 };
-    }
-    const start = performance.now();
-    negativeRate[0] = -rate;
-    this.#isAhead = true;
-    await this.#runner.steps(plan.aside.update);
-    return { outputs, finite: true, optimiserMilliseconds: performance.now() - start };
   }
 }

@@ -3,8 +3,9 @@
 import { SenetError } from "../../errors.ts";
 import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
+import type { UpdateRule } from "../../optim/rule.ts";
 import type { Tensor } from "../../tensor.ts";
-import type { SgdRule, Weights } from "../executor.ts";
+import type { Weights } from "../executor.ts";
 import type { Api } from "./api.node.ts";
 import { Lowering, type LowerOptions } from "./lowering.node.ts";
 import { type Form, Masters } from "./masters.node.ts";
@@ -22,12 +23,21 @@ export interface Lowered {
   readonly update: () => void;
 }
 
+/** A gradient that nothing writes to any more. */
+export interface FinalGradient {
+  readonly parameter: string;
+  readonly data: Float32Array;
+}
+
 /** The same with an optimiser. */
 export interface LoweredTraining extends Lowered {
   /** Whether the gradients are finite, as the plan's `check` has found. */
   readonly finite: () => boolean;
-  /** Where the learning rate goes, negated, before the plan's `update`. */
-  readonly negativeRate: Float32Array;
+  readonly gradientData: Float32Array;
+  /** Sets the numbers of this update, before the plan's `update`. */
+  readonly setNumbers: (numbers: { readonly rate: number; readonly step: number }) => void;
+  /** The parameters whose gradients are final after a step of the plan, by the step's place. */
+  readonly finals: ReadonlyMap<number, readonly FinalGradient[]>;
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
@@ -40,24 +50,35 @@ export function lowerTraining(
   api: Api,
   graph: Graph,
   weights: Weights,
-  sgd: SgdRule,
+  rule: UpdateRule,
   options: Pick<LowerOptions, "type">,
 ): LoweredTraining {
-  const gradients = new Map(sgd.learnt.map(({ gradient }) => [gradient, graph.outputs.get(gradient)!]));
+  const gradients = new Map(rule.learnt.map(({ gradient }) => [gradient, graph.outputs.get(gradient)!]));
   const outputs = new Map([...graph.outputs].filter(([name]) => !gradients.has(name)));
   const rest = { ...graph, outputs };
   const lowering = new Lowering(api, rest, weights, { ...options, live: true });
   const masters = new Masters(
     lowering.plan,
-    sgd,
+    rule,
     ({ gradient }) => gradients.get(gradient)!,
     (gradient) => formOf(lowering, gradient),
   );
   lowering.masters = masters;
   masters.transfer(weights);
   const finite = masters.check();
-  const negativeRate = masters.update();
-  return { ...lowerGraph(lowering, rest, weights), finite, negativeRate };
+  const setNumbers = masters.update();
+  const lowered = lowerGraph(lowering, rest, weights);
+  return { ...lowered, finite, setNumbers, gradientData: masters.gradientData, finals: finalsOf(lowering, masters) };
+}
+
+function finalsOf({ plan }: Lowering, masters: Masters): Map<number, FinalGradient[]> {
+  const finals = new Map<number, FinalGradient[]>();
+  for (const master of masters.gradients()) {
+    const last = plan.lastWrite(master.gradient);
+    const final = { parameter: master.learnt.parameter.name, data: masters.gradientOf(master) };
+    finals.set(last, [...(finals.get(last) ?? []), final]);
+  }
+  return finals;
 }
 
 /** How a gradient is written: as its primitive likes it, or row-major. */

@@ -1,12 +1,16 @@
 /**
- * What training keeps between steps: weights, velocities and gradients, each kind one parameter after the other in one
- * piece of memory, in the layouts that the gradients' primitives write. The optimiser is then two calls over the whole
- * piece, on all threads; the arrays of the caller are read once and written when he asks for it.
+ * What training keeps between steps: weights, gradients and the optimiser's state, each kind one parameter after the other
+ * in one piece of memory, in the layouts that the gradients' primitives write. The optimiser is then a few calls over the
+ * whole piece, on all threads; the arrays of the caller are read once and written when he asks for it.
  */
 
 import type { Value } from "../../ir/graph.ts";
+import type { Chain, ChainStep } from "../../optim/chain.ts";
+import { norm, ratioOf } from "../../optim/host.ts";
+import type { StepNumbers } from "../../optim/optimizers.ts";
+import type { Learnt, UpdateRule } from "../../optim/rule.ts";
 import { allFinite, sizeOf } from "../../tensor.ts";
-import type { Learnt, SgdRule, Weights } from "../executor.ts";
+import type { Weights } from "../executor.ts";
 import { aligned } from "./arena.ts";
 import { type GroupShape, mergeGroups, splitGroups } from "./groups.ts";
 import type { Phase, Place, PlanBuilder } from "./plan.node.ts";
@@ -19,15 +23,18 @@ export interface Form {
   readonly merged?: GroupShape;
 }
 
-/** A learnt parameter, the same way three times. */
+/** A learnt parameter, laid out the same way in each piece of memory. */
 export interface Master {
   readonly learnt: Learnt;
   /** Its gradient in the graph. */
   readonly value: Value;
   readonly form: Form;
   readonly weight: Place;
-  readonly velocity: Place;
   readonly gradient: Place;
+  readonly slots: ReadonlyMap<string, Place>;
+  /** Where it is in every piece, in bytes. */
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Parameters of one decay, next to each other; offsets in bytes. */
@@ -37,18 +44,24 @@ interface Range {
   readonly end: number;
 }
 
+/** What a formula's names stand for over some part of the memory: tensors, and numbers that are set before each update. */
+interface Scope {
+  readonly tensor: (name: string) => Place;
+  readonly number: (name: string) => Place;
+}
+
 /** Gradients are summed up by pooling over windows of this side, to see whether they are finite. */
 const window = 64;
 const floatBytes = 4;
 
 export class Masters {
   readonly #plan: PlanBuilder;
-  readonly #sgd: SgdRule;
+  readonly #rule: UpdateRule;
   readonly #all: readonly Master[];
   readonly #ranges: readonly Range[];
-  readonly #weights: Uint8Array;
-  readonly #velocities: Uint8Array;
-  readonly #gradients: Uint8Array;
+  /** `weight`, `gradient`, the optimiser's slots, and what its formula has in between. */
+  readonly #pieces = new Map<string, Uint8Array>();
+  readonly #bytes: number;
   readonly #byParameter: ReadonlyMap<Value, Master>;
   readonly #byGradient: ReadonlyMap<Value, Master>;
   /** For all that passes through row-major merged groups, one at a time. */
@@ -60,13 +73,13 @@ export class Masters {
    */
   constructor(
     plan: PlanBuilder,
-    sgd: SgdRule,
+    rule: UpdateRule,
     gradientOf: (learnt: Learnt) => Value,
     formOf: (gradient: Value) => Form,
   ) {
     this.#plan = plan;
-    this.#sgd = sgd;
-    const byDecay = [...sgd.learnt].sort((a, b) => a.decay - b.decay);
+    this.#rule = rule;
+    const byDecay = [...rule.learnt].sort((a, b) => a.decay - b.decay);
     const ranges: Range[] = [];
     const laidOut: { readonly learnt: Learnt; readonly value: Value; readonly form: Form; readonly offset: number }[] =
       [];
@@ -82,21 +95,41 @@ export class Masters {
       bytes = end;
     }
     const unit = window * window * (plan.block ?? 1) * floatBytes;
-    const whole = Math.ceil(bytes / unit) * unit;
+    this.#bytes = Math.ceil(bytes / unit) * unit;
     this.#ranges = ranges;
-    [this.#weights, this.#velocities, this.#gradients] = [plan.memory(whole), plan.memory(whole), plan.memory(whole)];
-    const at = (memory: Uint8Array, { desc }: Form, offset: number) =>
-      plan.fixed(desc, memory.subarray(offset, offset + plan.api.sizeOf(desc)));
+    const at = (piece: string, { desc }: Form, offset: number) =>
+      plan.fixed(desc, this.#piece(piece).subarray(offset, offset + plan.api.sizeOf(desc)));
     this.#all = laidOut.map(({ learnt, value, form, offset }) => ({
       learnt,
       value,
       form,
-      weight: at(this.#weights, form, offset),
-      velocity: at(this.#velocities, form, offset),
-      gradient: at(this.#gradients, form, offset),
+      weight: at("weight", form, offset),
+      gradient: at("gradient", form, offset),
+      slots: new Map(rule.slots.map((slot) => [slot, at(slot, form, offset)])),
+      start: offset,
+      end: offset + aligned(plan.api.sizeOf(form.desc)),
     }));
     this.#byParameter = new Map(this.#all.map((master) => [master.learnt.parameter, master]));
     this.#byGradient = new Map(this.#all.map((master) => [master.value, master]));
+  }
+
+  #piece(name: string): Uint8Array {
+    let piece = this.#pieces.get(name);
+    if (piece === undefined) {
+      piece = this.#plan.memory(this.#bytes);
+      this.#pieces.set(name, piece);
+    }
+    return piece;
+  }
+
+  /** All gradients; what lies between them is zero. */
+  get gradientData(): Float32Array {
+    return floatsOf(this.#piece("gradient"));
+  }
+
+  /** One of them. */
+  gradientOf({ start, end }: Master): Float32Array {
+    return floatsOf(this.#piece("gradient"), start, end);
   }
 
   of(parameter: Value): Master | undefined {
@@ -112,18 +145,17 @@ export class Masters {
     return this.#all;
   }
 
-  /** Between the arrays and here: weights and velocities in before the first step, and out when asked for. */
+  /** Between the arrays and here: weights and the optimiser's state in before the first step, and out when asked for. */
   transfer(weights: Weights): void {
-    for (const { learnt, form, weight, velocity } of this.#all) {
+    for (const { learnt, form, weight, slots } of this.#all) {
       const { name } = learnt.parameter;
-      const array = weights.get(name)!.data as Float32Array;
       const pairs = [
-        [array, weight],
-        [learnt.velocity.data as Float32Array, velocity],
-      ] as const;
-      for (const [data, place] of pairs) {
-        this.#load(name, form, data, place);
-        this.#store(name, form, place, data);
+        [weights.get(name)!, weight] as const,
+        ...[...slots].map(([slot, place]) => [learnt.slots.get(slot)!, place] as const),
+      ];
+      for (const [{ data }, place] of pairs) {
+        this.#load(name, form, data as Float32Array, place);
+        this.#store(name, form, place, data as Float32Array);
       }
     }
   }
@@ -148,12 +180,11 @@ export class Masters {
   check(): () => boolean {
     const plan = this.#plan;
     const { block } = plan;
-    const floats = this.#gradients.byteLength / floatBytes;
-    const data = new Float32Array(this.#gradients.buffer, this.#gradients.byteOffset, floats);
+    const data = this.gradientData;
     if (block === undefined) return () => allFinite({ data });
     const layout = `blocked${block}` as const;
-    const windows = floats / (block * window * window);
-    const src = plan.fixed(plan.describe([windows, block, window, window], "f32", layout), this.#gradients);
+    const windows = data.length / (block * window * window);
+    const src = plan.fixed(plan.describe([windows, block, window, window], "f32", layout), data);
     const dst = plan.fixed(plan.describe([windows, block, 1, 1], "f32", layout));
     const name = "whether gradients are finite";
     const primitive = plan.api.primitive(name, meanOverPositions(src.desc, dst.desc));
@@ -162,66 +193,81 @@ export class Masters {
     return () => allFinite(means);
   }
 
-  /** The update of weights and velocities. @returns where the learning rate goes, negated */
-  update(): Float32Array {
-    const plan = this.#plan;
-    const one = plan.describe([1], "f32", "plain");
-    const negativeRate = new Float32Array(1);
-    const rate = plan.fixed(one, negativeRate);
-    for (const range of this.#ranges) {
-      const piece = (memory: Uint8Array): Place => {
-        const floats = (range.end - range.start) / floatBytes;
-        return plan.fixed(plan.describe([floats], "f32", "plain"), memory.subarray(range.start, range.end));
-      };
-      this.#updateRange(range.decay, piece(this.#weights), piece(this.#velocities), piece(this.#gradients), rate);
-    }
-    return negativeRate;
-  }
-
   /**
-   * `v ← momentum · v + (decay · w + g)`, then `w ← w − rate · v`, or `w ← w − rate · (momentum · (v + decay / momentum · w) + g)`
-   * for Nesterov's. Each is one pass: a product with a number, and what is done to it on the way.
+   * The optimiser's formula over all parameters, range by range; from a ratio of lengths on, parameter by parameter.
+   * @returns sets the numbers of the formula, to be done before the plan's `update`
    */
-  #updateRange(decay: number, w: Place, v: Place, g: Place, rate: Place): void {
-    const { momentum, nesterov } = this.#sgd;
-    const { desc } = w;
-    const add = { kind: "add", operand: desc } as const;
-    const timesRate = { kind: "mul", operand: rate.desc } as const;
-    this.#product("velocities", w, decay, v, [[add, g], [{ kind: "sum", scale: momentum }]]);
-    if (!nesterov || momentum === 0) {
-      this.#product("weights", v, 1, w, [[timesRate, rate], [{ kind: "sum", scale: 1 }]]);
-      return;
+  update(): (numbers: Omit<StepNumbers, "decay">) => void {
+    const setters: ((numbers: Omit<StepNumbers, "decay">) => void)[] = [];
+    for (const { decay, start, end } of this.#ranges) {
+      const numbers = new Map<string, { readonly data: Float32Array; readonly place: Place }>();
+      const number = (name: string) => this.#number(numbers, name).place;
+      const whole: Scope = { tensor: (name) => this.#flat(name, start, end), number };
+      let scopes = [whole];
+      for (const chain of this.#rule.chains(decay)) {
+        if (!("ratio" in chain)) {
+          for (const scope of scopes) this.#run(chain, scope);
+          continue;
+        }
+        const own = this.#all.filter((master) => master.start >= start && master.end <= end);
+        scopes = own.map((master) => {
+          const ratio = this.#number(new Map(), chain.ratio);
+          const [of, to] = [chain.of, chain.to].map((name) => floatsOf(this.#piece(name), master.start, master.end));
+          this.#plan.asideHost("update", `${chain.ratio} of ${master.learnt.parameter.name}`, () => {
+            ratio.data[0] = ratioOf(norm(of!), norm(to!));
+          });
+          return {
+            tensor: (name) => this.#flat(name, master.start, master.end),
+            number: (name) => (name === chain.ratio ? ratio.place : number(name)),
+          };
+        });
+      }
+      setters.push((step) => {
+        const values = this.#rule.scalars({ ...step, decay });
+        for (const [name, { data }] of numbers) data[0] = values[name]!;
+      });
     }
-    this.#product("weights", w, decay / momentum, w, [
-      [add, v],
-      [{ kind: "linear", alpha: momentum }],
-      [add, g],
-      [timesRate, rate],
-      [{ kind: "sum", scale: 1 }],
-    ]);
+    return (step) => {
+      for (const set of setters) set(step);
+    };
   }
 
-  #product(
-    what: string,
-    src: Place,
-    factor: number,
-    dst: Place,
-    after: readonly (readonly [PostOp, operand?: Place])[],
-  ): void {
+  #number(known: Map<string, { readonly data: Float32Array; readonly place: Place }>, name: string) {
+    let number = known.get(name);
+    if (number === undefined) {
+      const data = new Float32Array(1);
+      number = { data, place: this.#plan.fixed(this.#plan.describe([1], "f32", "plain"), data) };
+      known.set(name, number);
+    }
+    return number;
+  }
+
+  /** A part of a piece as one long vector, whatever layouts its parameters have. */
+  #flat(name: string, start: number, end: number): Place {
     const plan = this.#plan;
-    const name = `update of ${what}`;
-    const operand = plan.fixed(plan.describe([1], "f32", "plain"), Float32Array.of(factor));
-    const postOps = after.map(([op]) => op);
-    const spec = {
+    const desc = plan.describe([(end - start) / floatBytes], "f32", "plain");
+    return plan.fixed(desc, this.#piece(name).subarray(start, end));
+  }
+
+  /** A chain is one primitive: a product with a number, and what is done to it on the way. */
+  #run({ target, start, steps }: Chain, scope: Scope): void {
+    const plan = this.#plan;
+    const name = `update of ${target}`;
+    const [first] = steps;
+    const isProduct = first?.kind === "linear" && first.beta === 0;
+    const factor = plan.fixed(plan.describe([1], "f32", "plain"), Float32Array.of(isProduct ? first.alpha : 1));
+    const after = (isProduct ? steps.slice(1) : steps).map((step) => postOpOf(step, scope));
+    const [src, dst] = [scope.tensor(start), scope.tensor(target)];
+    const primitive = plan.api.primitive(name, {
       primitive: "binary",
       algorithm: "mul",
       src: src.desc,
-      operand: operand.desc,
+      operand: factor.desc,
       dst: dst.desc,
-    } as const;
-    const primitive = plan.api.primitive(name, { ...spec, postOps });
-    const operands = after.map(([, place], index) => [plan.api.postOpArg(index), place] as const);
-    const reads = { [Arg.src]: src, [Arg.operand]: operand, ...Object.fromEntries(operands) };
+      postOps: after.map(({ op }) => op),
+    });
+    const operands = after.map(({ operand }, index) => [plan.api.postOpArg(index), operand] as const);
+    const reads = { [Arg.src]: src, [Arg.operand]: factor, ...Object.fromEntries(operands) };
     plan.aside("update", name, primitive, reads, { [Arg.dst]: dst });
   }
 
@@ -261,5 +307,25 @@ export class Masters {
     const bytes = sizeOf(plain.dims) * floatBytes;
     if (this.#scratch === undefined || this.#scratch.byteLength < bytes) this.#scratch = this.#plan.memory(bytes);
     return this.#plan.fixed(plain, this.#scratch.subarray(0, bytes));
+  }
+}
+
+const floatsOf = ({ buffer, byteOffset, byteLength }: Uint8Array, start = 0, end = byteLength): Float32Array =>
+  new Float32Array(buffer, byteOffset + start, (end - start) / floatBytes);
+
+function postOpOf(step: ChainStep, scope: Scope): { readonly op: PostOp; readonly operand?: Place } {
+  switch (step.kind) {
+    case "add":
+    case "mul":
+    case "div": {
+      const operand = scope.tensor(step.operand);
+      return { op: { kind: step.kind, operand: operand.desc }, operand };
+    }
+    case "scale": {
+      const operand = scope.number(step.scalar);
+      return { op: { kind: "mul", operand: operand.desc }, operand };
+    }
+    default:
+      return { op: step };
   }
 }

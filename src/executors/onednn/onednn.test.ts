@@ -10,7 +10,7 @@ import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { recompute } from "../../passes/recompute.ts";
 import { createRandom } from "../../random.ts";
 import { type Shape, sizeOf, tensor } from "../../tensor.ts";
-import { Sgd } from "../../train/sgd.ts";
+import { learningRule } from "../../train/learning.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { inferenceGraph, inputName, lossGraph, model } from "../../zoo/index.ts";
 import type { Executor } from "../executor.ts";
@@ -48,8 +48,9 @@ if (typeof float32 !== "string") {
     const network = model("se-resnet-20", 4);
     const shape = { batch: 8, imageSize: 16 };
     const weights = formulaWeights(lossGraph(network, shape));
-    const sgd = { momentum: 0.9, nesterov: true, weightDecay: 5e-4, decayAll: false };
-    const options = { batchSize: 8, imageSize: 16, labelSmoothing: 0.1, sgd, threads: 2, recompute };
+    const optimizer = { name: "sgd", nesterov: true } as const;
+    const learning = { optimizer, weightDecay: 5e-4, decayAll: false };
+    const options = { batchSize: 8, imageSize: 16, labelSmoothing: 0.1, ...learning, threads: 2, recompute };
     const step = await TrainingStep.create(executor, network, weights, options);
     const losses: number[] = [];
     for (let i = 0; i < steps; i++) {
@@ -150,9 +151,10 @@ if (typeof float32 !== "string") {
     const forward = lossGraph(model("se-resnet-20", 10), { batch: 32, imageSize: 32 });
     const graph = differentiate(forward);
     const weights = formulaWeights(forward);
-    const sgd = new Sgd(graph, { momentum: 0.9, nesterov: true, weightDecay: 5e-4, decayAll: false });
+    const optimizer = { name: "sgd", nesterov: true } as const;
+    const rule = learningRule(graph, { optimizer, weightDecay: 5e-4, decayAll: false });
     const api = openApi();
-    const { plan } = lowerTraining(api, graph, weights, sgd, { type: "f32" });
+    const { plan } = lowerTraining(api, graph, weights, rule, { type: "f32" });
     api.dispose();
     const reordered = plan.steps.filter(({ kind }) => kind === "reorder").map(({ name }) => name);
     // Those of the head and the gates are small; the gradient by the input wants others where it does not go Winograd's way.

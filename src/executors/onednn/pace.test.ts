@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Stepped } from "../executor.ts";
+import type { StepOutput } from "../executor.ts";
 import { Pace } from "./pace.ts";
 import { PacedTrainer } from "./paced.ts";
 
@@ -76,7 +76,7 @@ test("a trainer that changes its threads takes its weights along, and is freed w
   const events: string[] = [];
   let cpu = 0;
   const plan = { steps: 0, arenaBytes: 0, reorders: [] };
-  const stepped: Stepped = { outputs: new Map(), finite: true, optimiserMilliseconds: 0 };
+  const output: StepOutput = { outputs: new Map(), finite: true };
   const create = (threads: number) => {
     const note = (what: string) => async () => {
       events.push(`${what} ${threads}`);
@@ -86,20 +86,22 @@ test("a trainer that changes its threads takes its weights along, and is freed w
       plan,
       synchronise: note("synchronise"),
       dispose: note("dispose"),
-      step: async () => {
+      gradientData: [],
+      update: async () => {},
+      gradients: async () => {
         // Two threads are in each other's way.
         await new Promise((resolve) => setTimeout(resolve, threads === 1 ? 1 : 30));
         cpu += threads;
-        return stepped;
+        return output;
       },
     };
   };
   const said: string[] = [];
   const say = (line: string) => said.push(line);
   const trainer = new PacedTrainer({ name: "net", most: 2, create, cpuMilliseconds: () => cpu, say });
-  for (let step = 0; step < 90 && said.length === 0; step++) await trainer.step(new Map(), 0.1);
+  for (let step = 0; step < 90 && said.length === 0; step++) await trainer.gradients(new Map());
   assert.match(said.join(), /^the machine is busy, and 2 threads wait for one another: on with 1 /);
   await Promise.all([trainer.dispose(), trainer.dispose()]);
   assert.deepEqual(events, ["create 2", "synchronise 2", "dispose 2", "create 1", "dispose 1"]);
-  await assert.rejects(trainer.step(new Map(), 0.1), /was disposed of/);
+  await assert.rejects(trainer.gradients(new Map()), /was disposed of/);
 });

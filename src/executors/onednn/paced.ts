@@ -1,7 +1,7 @@
 /** A trainer that goes on with fewer threads while the machine is busy. */
 
-import type { Tensor } from "../../tensor.ts";
-import type { PlanFacts, Stepped, Trainer } from "../executor.ts";
+import type { Tensor, TensorData } from "../../tensor.ts";
+import type { PlanFacts, StepOutput, Trainer, UpdateOptions } from "../executor.ts";
 import { Uses } from "../uses.ts";
 import { Pace } from "./pace.ts";
 
@@ -14,7 +14,7 @@ export interface PacedOptions {
   readonly most: number;
   /**
    * Primitives are made for a number of threads, so that another number wants others: it begins with the weights and
-   * velocities as they are in their arrays then.
+   * the optimiser's state as they are in their arrays then.
    */
   readonly create: (threads: number) => Planned;
   /** Milliseconds that this process has had a processor since it began, all threads together. */
@@ -42,16 +42,24 @@ export class PacedTrainer implements Trainer {
     return this.#trainer.plan;
   }
 
-  step(inputs: ReadonlyMap<string, Tensor>, rate: number): Promise<Stepped> {
+  get gradientData(): readonly TensorData[] {
+    return this.#trainer.gradientData;
+  }
+
+  gradients(inputs: ReadonlyMap<string, Tensor>): Promise<StepOutput> {
     return this.#uses.inTurn(async () => {
       if (this.#threads !== this.#pace.threads) await this.#change();
       const { cpuMilliseconds, say } = this.#options;
       const [start, startCpu] = [performance.now(), cpuMilliseconds()];
-      const stepped = await this.#trainer.step(inputs, rate);
+      const output = await this.#trainer.gradients(inputs);
       const line = this.#pace.ran(performance.now() - start, cpuMilliseconds() - startCpu);
       if (line !== undefined) say(line);
-      return stepped;
+      return output;
     });
+  }
+
+  update(options: UpdateOptions): Promise<void> {
+    return this.#uses.inTurn(() => this.#trainer.update(options));
   }
 
   synchronise(): Promise<void> {

@@ -19,10 +19,10 @@ export type Layout = "any" | "plain" | "blocked16" | "blocked8" | "weights16" | 
 
 /** What is done to each result before it is written, in order. */
 export type PostOp =
-  | { readonly kind: "relu" | "sigmoid" }
-  /** Times `alpha`. */
-  | { readonly kind: "linear"; readonly alpha: number }
-  | { readonly kind: "add" | "mul"; readonly operand: Desc }
+  | { readonly kind: "relu" | "sigmoid" | "sqrt" }
+  /** `alpha · x + beta` */
+  | { readonly kind: "linear"; readonly alpha: number; readonly beta: number }
+  | { readonly kind: "add" | "mul" | "div"; readonly operand: Desc }
   /** Plus `scale` times what the destination holds. */
   | { readonly kind: "sum"; readonly scale: number };
 

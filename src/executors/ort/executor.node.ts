@@ -97,11 +97,14 @@ class OrtExecutable implements Lender {
   }
 
   run(inputs: Tensors): Promise<Tensors> {
-    return this.lend(inputs, (outputs) => new Map([...outputs].map(([name, output]) => [name, copyOf(output)])));
+    return this.#uses.inTurn(async () => {
+      const outputs = await this.#run(inputs);
+      return new Map([...outputs].map(([name, output]) => [name, copyOf(output)]));
+    });
   }
 
-  lend<T>(inputs: Tensors, read: (outputs: Tensors) => T): Promise<T> {
-    return this.#uses.inTurn(async () => read(await this.#run(inputs)));
+  lend(inputs: Tensors): Promise<Tensors> {
+    return this.#uses.inTurn(() => this.#run(inputs));
   }
 
   dispose(): Promise<void> {

@@ -54,8 +54,8 @@ class ReferenceExecutable implements Lender {
     return this.#uses.now(() => this.#run(inputs));
   }
 
-  lend<T>(inputs: ReadonlyMap<string, Tensor>, read: (outputs: ReadonlyMap<string, Tensor>) => T): Promise<T> {
-    return this.#uses.now(() => read(this.#run(inputs)));
+  lend(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+    return this.run(inputs);
   }
 
   dispose(): Promise<void> {

@@ -5,8 +5,9 @@ import { gradientOf } from "../autodiff/differentiate.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph, Role } from "../ir/graph.ts";
+import { stateOf, type UpdateRule } from "../optim/rule.ts";
 import { type Tensor, tensor } from "../tensor.ts";
-import { Sgd, type SgdConfig } from "./sgd.ts";
+import { type LearningOptions, learningRule } from "./learning.ts";
 
 const roles: readonly Role[] = ["weight", "bias", "gamma", "beta", "mean", "variance"];
 
@@ -23,14 +24,26 @@ function parameters(): Graph {
 const one = (value: number): Tensor => tensor([1], Float64Array.of(value));
 const each = (value: number): Map<string, Tensor> => new Map(roles.map((role) => [role, one(value)]));
 
-const plain: SgdConfig = { momentum: 0.9, nesterov: false, weightDecay: 0, decayAll: false };
+interface Sgd extends Omit<LearningOptions, "optimizer"> {
+  readonly momentum: number;
+  readonly nesterov: boolean;
+}
+const plain: Sgd = { momentum: 0.9, nesterov: false, weightDecay: 0, decayAll: false };
+const ruleOf = ({ momentum, nesterov, ...rest }: Sgd, state?: ReturnType<typeof stateOf>) =>
+  learningRule(parameters(), { optimizer: { name: "sgd", momentum, nesterov }, ...rest }, state);
 
 /** Steps with these gradients at rate 0.1; gives a weight after each. */
-async function steps(weights: Map<string, Tensor>, sgd: Sgd, role: Role, given: readonly number[]): Promise<number[]> {
-  const trainer = await referenceExecutor.compileTraining(parameters(), weights, sgd);
+async function steps(
+  weights: Map<string, Tensor>,
+  rule: UpdateRule,
+  role: Role,
+  given: readonly number[],
+): Promise<number[]> {
+  const trainer = await referenceExecutor.compileTraining(parameters(), weights, rule);
   const values: number[] = [];
-  for (const gradient of given) {
-    await trainer.step(new Map([["given", one(gradient)]]), 0.1);
+  for (const [step, gradient] of given.entries()) {
+    await trainer.gradients(new Map([["given", one(gradient)]]));
+    await trainer.update({ rate: 0.1, step });
     await trainer.synchronise();
     values.push(weights.get(role)!.data[0]!);
   }
@@ -39,8 +52,8 @@ async function steps(weights: Map<string, Tensor>, sgd: Sgd, role: Role, given: 
 }
 
 /** The weight after each step with these gradients, from 1. */
-const path = (config: Partial<SgdConfig>, role: Role, ...given: number[]): Promise<number[]> =>
-  steps(each(1), new Sgd(parameters(), { ...plain, ...config }), role, given);
+const path = (config: Partial<Sgd>, role: Role, ...given: number[]): Promise<number[]> =>
+  steps(each(1), ruleOf({ ...plain, ...config }), role, given);
 
 test("momentum, by hand", async () => {
   // v: 2, 0.9·2 − 1 = 0.8, 0.9·0.8 + 0 = 0.72
@@ -70,23 +83,35 @@ test("weights decay; biases, gammas and betas only when asked to; running statis
   }
 });
 
-test("weights are updated in place, and velocities carry over to another optimiser", async () => {
+test("weights are updated in place, and the state carries over to another optimiser", async () => {
   const weights = each(1);
   const array = weights.get("weight")!.data;
-  const first = new Sgd(parameters(), plain);
-  assert.deepEqual([...first.velocities.keys()], ["weight", "bias", "gamma", "beta"]);
+  const first = ruleOf(plain);
+  assert.deepEqual([...stateOf(first).get("velocity")!.keys()], ["weight", "bias", "gamma", "beta"]);
   await steps(weights, first, "weight", [2]);
-  await steps(weights, new Sgd(parameters(), plain, first.velocities), "weight", [-1]);
+  await steps(weights, ruleOf(plain, stateOf(first)), "weight", [-1]);
   assert.equal(weights.get("weight")!.data, array);
   assertClose(array, [0.72], 1e-12, "as one optimiser would have");
 });
 
-test("a gradient that is not finite changes nothing", async () => {
-  const sgd = new Sgd(parameters(), plain);
+test("a gradient that is not finite is told", async () => {
+  const trainer = await referenceExecutor.compileTraining(parameters(), each(1), ruleOf(plain));
+  assert.equal((await trainer.gradients(new Map([["given", one(Number.NaN)]]))).finite, false);
+  assert.equal((await trainer.gradients(new Map([["given", one(1)]]))).finite, true);
+  await trainer.dispose();
+});
+
+test("between the halves of a step gradients can be read and changed, and they can be scaled", async () => {
   const weights = each(1);
-  const trainer = await referenceExecutor.compileTraining(parameters(), weights, sgd);
-  const stepped = await trainer.step(new Map([["given", one(Number.NaN)]]), 0.1);
-  assert.equal(stepped.finite, false);
-  assert.deepEqual([weights.get("weight")!.data[0], sgd.velocities.get("weight")!.data[0]], [1, 0]);
+  const trainer = await referenceExecutor.compileTraining(parameters(), weights, ruleOf({ ...plain, momentum: 0 }));
+  await trainer.gradients(new Map([["given", one(3)]]));
+  assert.deepEqual(
+    trainer.gradientData.map(([value]) => value),
+    [3, 3, 3, 3],
+  );
+  for (const data of trainer.gradientData) data[0]! += 1;
+  await trainer.update({ rate: 0.1, step: 0, scale: 0.5 });
+  await trainer.synchronise();
+  assertClose(weights.get("weight")!.data, [0.8], 1e-12, "1 - 0.1 · 0.5 · (3 + 1)");
   await trainer.dispose();
 });

@@ -1,0 +1,31 @@
+/** What is learnt of a training graph, and how. */
+
+import { gradientOf } from "../autodiff/differentiate.ts";
+import { type Graph, isTrainable } from "../ir/graph.ts";
+import { type OptimizerConfig, type OptimizerState, type UpdateRule, updateRule } from "../optim/rule.ts";
+
+export interface LearningOptions {
+  readonly optimizer: OptimizerConfig;
+  readonly weightDecay: number;
+  /** Decay biases and batch-norm parameters too; left out by default, as the authors did (docs/networks.md, 3.1). */
+  readonly decayAll: boolean;
+}
+
+/**
+ * The optimiser over all that a graph learns.
+ * @param graph one with an output `gradient/NAME` for each trainable parameter
+ * @param state of an earlier run; fresh without
+ */
+export function learningRule(
+  graph: Graph,
+  { optimizer, weightDecay, decayAll }: LearningOptions,
+  state?: OptimizerState,
+): UpdateRule {
+  return updateRule({
+    optimizer,
+    parameters: graph.parameters.filter(isTrainable),
+    gradientOf: ({ name }) => gradientOf(name),
+    decayOf: ({ role }) => (role === "weight" || decayAll ? weightDecay : 0),
+    state,
+  });
+}
