@@ -220,5 +220,5 @@ test("--in-chans, --mean and --std: what the result takes is another, and it is 
   assert.match(seen.stderr, /^grey\.safetensors: pictures as GREY 0-1, .*; from the file$/m);
   const unseen = await senet(["classify", picture, "--weights", "four.safetensors"], { cwd: folder });
   assert.equal(unseen.code, 2);
-  assert.match(unseen.stderr, /takes what pictures have not[\s\S]*4 channels/);
+  assert.match(unseen.stderr, /takes channels that pictures do not have[\s\S]*4 channels/);
 });

@@ -270,7 +270,7 @@ test("a config.json beside weights is followed, for the file and for its folder"
 test("a config.json of other classes, of another network, or of none", async () => {
   const { checkpoint: found, notes } = await openPaths(hubFolder({ label_names: ["a", "b"], num_classes: 2 }));
   assert.deepEqual(found.labels, ["0", "1", "2"]);
-  assert.match(notes.join(), /speaks of 2 classes, the network has 3/);
+  assert.match(notes.join(), /has 2 classes, but the network has 3/);
   await refused(() => openPaths(hubFolder({ architecture: "resnetaa50" })), "smooths", "resnetaa50");
   const others = hubFolder({ architecture: undefined, pretrained_cfg: undefined, model_type: "resnet" });
   assert.match((await openPaths(others)).preprocessingFrom, /usual under the names of timm/);

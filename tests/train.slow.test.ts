@@ -148,12 +148,7 @@ test("of two runs in one folder the second is refused, and the first goes on", a
       second = start("pictures", "shared", 2);
     },
   });
-  assertFailed(
-    await second!,
-    2,
-    /shared: another run is at work in this folder/,
-    new RegExp(`process ${pid}, at work`),
-  );
+  assertFailed(await second!, 2, /shared: another run is using this folder/, new RegExp(`process ${pid}, running`));
   assert.equal(first.code, 0, first.stderr);
   assert.equal(rowsOf("shared").length, 12);
   const config = JSON.parse(readFileSync(at("shared", "config.json"), "utf8")) as { epochs: number };
@@ -289,7 +284,7 @@ test("a demo that finds no room says so", { skip: process.platform === "win32" }
       if (stderr.includes("executor ")) process.kill("SIGTERM");
     },
   });
-  assertFailed(await second!, 2, /another demo is at work in this folder/);
+  assertFailed(await second!, 2, /another demo is using this folder/);
   assert.equal(first.code, 143, first.stderr);
   assert.ok(!existsSync(at("demo", "demo.lock")));
 });

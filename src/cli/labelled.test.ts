@@ -97,7 +97,7 @@ test("where the names tell nothing, the order is asked for; what is said against
   const known = list(`ILSVRC2012_val_00000001.JPEG ${sea("sorted")}\n`);
   const found = open(known.data, labels, { ...known, listOrder: "devkit" });
   assert.doesNotMatch(labels[found.samples[0]!.label]!, /^n01751748/);
-  assert.match(found.remarks!.join(), /speak for sorted order, not for --list-order devkit/);
+  assert.match(found.remarks!.join(), /point to sorted order, not to --list-order devkit/);
 });
 
 test("a list of ImageNet's is not counted for 1,000 classes of an order that nobody knows", () => {

@@ -46,7 +46,7 @@ function refuseUnnamed(list: string): never {
     where: list,
     expected: "the names of its classes, in its order",
     found: "a list of ImageNet's pictures, and classes that have numbers for names",
-    hint: "--labels FILE, a name or a WordNet id a line, as the network was trained",
+    hint: "--labels FILE, one name or WordNet id per line, in the order of training",
   });
 }
 
@@ -72,7 +72,7 @@ function openUnnamed(data: string, labels: readonly string[]): PictureList {
     where: data,
     expected: `names in the weights, or a folder for each of their ${labels.length} classes`,
     found: `${folders.length} folders`,
-    hint: "--labels FILE, with the names of the folders in the order of training, one a line",
+    hint: "--labels FILE, with the names of the folders in the order of training, one per line",
   });
 }
 
@@ -86,7 +86,7 @@ function imagenetNumbers(
   const told = orderOfNumbers(entries);
   if (order !== undefined) {
     if (typeof told === "object" && (told.order !== order || told.fromOne)) {
-      remarks.push(`${list}: the names of the pictures speak for ${shownOrder(told)}, not for --list-order ${order}`);
+      remarks.push(`${list}: the names of the pictures point to ${shownOrder(told)}, not to --list-order ${order}`);
     }
     return imagenetLabels(order);
   }
@@ -101,7 +101,7 @@ function imagenetNumbers(
     found:
       told === "neither"
         ? "numbers that are the classes of these pictures in neither order"
-        : "names of pictures that do not tell it",
+        : "names of pictures that do not show it",
   });
 }
 

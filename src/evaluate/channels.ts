@@ -10,7 +10,7 @@ export function checkChannels({ model, preprocessing }: Pick<Checkpoint, "model"
   const channels = channelsOf(model.config);
   const planes = planesOf(preprocessing);
   if (channels === planes) return;
-  throw new SenetError("usage", "this network takes what pictures have not", {
+  throw new SenetError("usage", "this network takes channels that pictures do not have", {
     where: model.name,
     expected: "3 channels, or 1 for grey pictures",
     found:

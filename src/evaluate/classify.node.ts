@@ -76,7 +76,7 @@ export class Classifier {
     const outputs = await this.#network.run(new Map([[inputName, image]]));
     const probabilities = softmaxRow(outputs.get("logits")!, 0);
     if (probabilities.some(Number.isNaN)) {
-      throw new SenetError("weights", "what the network gives for this picture is no number", {
+      throw new SenetError("weights", "the network's output for this picture is not a number", {
         where: file,
         hint: "its weights, or its pre-processing, are not those that it was trained with",
       });

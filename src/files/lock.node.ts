@@ -103,7 +103,7 @@ function takeOver(path: string, what: string, hint: string): void {
       found:
         holder === undefined
           ? `${path}, made just now`
-          : `process ${holder.pid}${here ? "" : ` on ${holder.host}`}, at work since ${holder.since}`,
+          : `process ${holder.pid}${here ? "" : ` on ${holder.host}`}, running since ${holder.since}`,
       hint: here ? hint : `${hint}; or, where that process is gone, delete ${path}`,
     });
   }

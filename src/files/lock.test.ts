@@ -29,7 +29,7 @@ test("a lock is held by one, until it is released", (t) => {
   const folder = folderOf(t);
   const path = join(folder, "lock");
   const lock = take(path);
-  assert.throws(() => take(path), isHeld(new RegExp(`process ${process.pid}, at work since 20`), /another --out$/));
+  assert.throws(() => take(path), isHeld(new RegExp(`process ${process.pid}, running since 20`), /another --out$/));
   assert.deepEqual(readdirSync(folder), ["lock"]);
   lock.release();
   assert.deepEqual(readdirSync(folder), []);

@@ -37,11 +37,7 @@ export interface SavedRun {
  */
 export async function claimFolder(out: string): Promise<Lock> {
   await makeFolder(out);
-  const lock = new Lock(
-    join(out, "run.lock"),
-    "another run is at work in this folder",
-    "another --out, or wait for it",
-  );
+  const lock = new Lock(join(out, "run.lock"), "another run is using this folder", "another --out, or wait for it");
   await removeLeftovers(out);
   return lock;
 }
@@ -104,7 +100,7 @@ function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, optimize
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
     const { found } = cause.details;
-    throw new SenetError("training", "the weights are no finite numbers any more; what was saved before stays", {
+    throw new SenetError("training", "the weights are no longer finite numbers; what was saved before is kept", {
       where,
       ...(found === undefined ? {} : { found }),
       hint: divergedHint,

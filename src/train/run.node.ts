@@ -250,7 +250,9 @@ function memoryOf({ cacheBytes, say }: RunOptions): PictureMemory {
   const memory = pictureMemory(cacheBytes);
   const granted = memory.cache.byteLength;
   if (granted < Math.floor(cacheBytes ?? 0)) {
-    say?.(`memory for decoded pictures: ${(granted / 2 ** 30).toFixed(1)} GiB, as a third of what is free is the most`);
+    say?.(
+      `memory for decoded pictures: ${(granted / 2 ** 30).toFixed(1)} GiB, because at most a third of what is free may be used`,
+    );
   }
   return memory;
 }

@@ -69,6 +69,6 @@ export function checkFields(message: CaffeMessage, type: string, fail: Fail): vo
 
 function refuse(field: string, fail: Fail): never {
   return fail(`the field ${shownName(field)} is not understood, and may change what the layer computes`, {
-    hint: "take it out of the definition if it does not matter",
+    hint: "remove it from the definition if it does not matter",
   });
 }

@@ -56,7 +56,7 @@ export function importCaffeNetwork(
   let first: unknown;
   for (const side of guessedSides(network, where)) {
     try {
-      const notes = [`how large its pictures are when testing is not said; ${side} by ${side} pixels are taken`];
+      const notes = [`the definition does not say how large test pictures are; ${side} by ${side} pixels are assumed`];
       return { ...translate(network, name, side, layers, where), input, imageSize: side, notes };
     } catch (error) {
       first ??= error;
@@ -271,7 +271,7 @@ const rules: Readonly<Record<string, Rule>> = {
     // What a network was saved with while it was training is no word about the test phase.
     if (!oneOf(p, "use_global_stats", "boolean", true) && !wasTraining(step.message)) {
       step.fail("a batch norm by the statistics of the batch itself is not supported", {
-        expected: "use_global_stats: true, or not said",
+        expected: "use_global_stats: true, or not given",
         found: "use_global_stats: false",
       });
     }

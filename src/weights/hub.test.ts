@@ -88,7 +88,7 @@ test("what cannot be followed is refused, not passed over", async () => {
   await refused(() => with_({ mean: [1, 2] }), "as many means");
   await refused(() => with_({ crop_pct: 0 }), "crop_pct");
   await refused(() => with_({}, { global_pool: "catavgmax" }), "not averaged", "catavgmax");
-  await refused(() => readHubConfig("{ architecture", "config.json"), "no JSON");
+  await refused(() => readHubConfig("{ architecture", "config.json"), "not JSON");
 });
 
 const never = () => assert.fail("the hash is not asked for");

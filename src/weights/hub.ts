@@ -47,7 +47,7 @@ export function readHubConfig(text: string, where: string): HubConfig | undefine
   try {
     json = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (cause) {
-    return fail("this file beside the weights is no JSON, so it is not known what pictures they want", {
+    return fail("this file beside the weights is not JSON, so it is not known what pictures they want", {
       found: text.slice(0, 60),
       hint: "repair it, or move it away",
       cause,
@@ -96,10 +96,10 @@ type Fail = (what: string, details: ErrorDetails) => never;
 
 function preprocessingOf(said: z.infer<typeof pretrainedSchema>, fail: Fail): Preprocessing {
   const [channels, height, crop] = said.input_size ?? [3, 224, 224];
-  if (height !== crop) fail("this network wants pictures that are not square", { found: `${crop} by ${height}` });
+  if (height !== crop) fail("this network needs pictures that are not square", { found: `${crop} by ${height}` });
   const interpolation = said.interpolation ?? "bicubic";
   if (interpolation !== "bilinear" && interpolation !== "bicubic") {
-    return fail("this network wants an interpolation that is not done here", {
+    return fail("this network needs an interpolation that is not supported here", {
       expected: "bilinear or bicubic",
       found: JSON.stringify(interpolation),
       hint: "write the nearest of the two into the file; answers will differ a little",
@@ -107,7 +107,7 @@ function preprocessingOf(said: z.infer<typeof pretrainedSchema>, fail: Fail): Pr
   }
   const mode = said.crop_mode ?? "center";
   if (mode !== "center" && mode !== "squash") {
-    return fail("this network wants its pictures fitted in a way that is not done here", {
+    return fail("this network needs its pictures fitted in a way that is not supported here", {
       expected: 'crop_mode "center" or "squash"',
       found: JSON.stringify(mode),
       hint: 'with pictures that are square already, "center" is the same: write it into the file',

@@ -46,8 +46,8 @@ const wrong: readonly (readonly [text: string, words: RegExp])[] = [
   ["cat\n\nowl", /a class has no name[\s\S]*number 1/],
   ["cat\ndog\ncat", /two classes have the same name[\s\S]*"cat", as number 0 and as number 2/],
   ['{"0": "cat", "2": "owl"}', /numbers of the classes are not those from 0 up/],
-  ['["cat", 7]', /no name of a class/],
-  ['["cat"', /no JSON/],
+  ['["cat", 7]', /not the name of a class/],
+  ['["cat"', /not JSON/],
   ["", /a class has no name/],
 ];
 for (const [text, words] of wrong) {

@@ -18,7 +18,7 @@ export function parseLabels(bytes: Uint8Array, where: string): string[] {
   const fail: Fail = (what, found) => {
     throw new SenetError("usage", what, {
       where,
-      expected: "a name a line, `0,name` lines, or JSON: a list, or an object by number",
+      expected: "one name per line, `0,name` lines, or JSON: a list, or an object by number",
       found: found.slice(0, 200),
     });
   };
@@ -47,7 +47,7 @@ function fromJson(text: string, fail: Fail): string[] | undefined {
   try {
     json = JSON.parse(text);
   } catch {
-    return text.startsWith("{") ? undefined : fail("this is no JSON", text);
+    return text.startsWith("{") ? undefined : fail("this is not JSON", text);
   }
   if (Array.isArray(json)) return json.map((entry) => nameOf(entry, fail));
   const entries = Object.entries(json as Record<string, unknown>);
@@ -69,7 +69,7 @@ function nameOf(entry: unknown, fail: Fail): string {
   if (Array.isArray(entry) && entry.length === 2 && entry.every((part) => typeof part === "string")) {
     return entry.join(" ");
   }
-  return fail("this is no name of a class", JSON.stringify(entry) ?? "nothing");
+  return fail("this is not the name of a class", JSON.stringify(entry) ?? "nothing");
 }
 
 /** What numbers beside names look like; the groups are `i` and `name`. */

@@ -127,7 +127,7 @@ class Translation implements Surroundings {
     const step = new Step(node, this, failAt(`${this.#where}: node ${shownName(node.name || node.outputs[0] || "")}`));
     const rule = node.domain === "" && Object.hasOwn(onnxRules, node.op) ? onnxRules[node.op] : undefined;
     if (rule === undefined) {
-      step.fail(`the operation ${shownName(node.op)} is none that can be imported`, {
+      step.fail(`the operation ${shownName(node.op)} cannot be imported`, {
         expected: Object.keys(onnxRules).join(", "),
         hint: "the weights in the format that they were exported from",
       });
@@ -187,7 +187,7 @@ class Translation implements Surroundings {
     const fail = failAt(this.#where);
     const found = outputs[0] === undefined ? undefined : this.#values.get(outputs[0]);
     if (found?.kind !== "flow" || found.layer === inputName)
-      return fail("the graph has no output that is made of its picture");
+      return fail("the graph has no output that is made from its picture");
     let { layer } = found;
     if (this.shapeOf(layer).length > 2) layer = this.add(`${layer}.flatten`, { kind: "flatten" }, [layer], {}, fail);
     const needed = new Set([layer]);

@@ -52,7 +52,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
       `[${dilations.join(", ")}]`,
     );
     const padding = step.node.strings.get("auto_pad") ?? "NOTSET";
-    step.demand(padding === "NOTSET" || padding === "VALID", "a padding that is said", padding);
+    step.demand(padding === "NOTSET" || padding === "VALID", "a padding that is given", padding);
     const pads = padding === "VALID" ? [0] : step.numbers("pads", [0]);
     const strides = step.numbers("strides", [1]);
     step.demand(
@@ -331,7 +331,7 @@ function biased(step: Step, x: Flow, input: 0 | 1): Flow {
     const layer = { kind: "conv", out: channels, kernel: 1, stride: 1, pad: 0, groups: channels, bias: true } as const;
     return step.layer(layer, [x], { weight: ones, bias }, x.isFlat);
   }
-  return step.fail("a constant is added to what is no picture");
+  return step.fail("a constant is added to something that is not a picture");
 }
 
 /** `[N, C·H·W]`: our layers stay as they are until somebody needs rows. */

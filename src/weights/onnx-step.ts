@@ -77,7 +77,7 @@ export class Step {
   /** `[I, O] → [O, I]` */
   transposed({ shape, data }: Tensor): Tensor {
     const [rows, columns] = shape as [number, number];
-    if (shape.length !== 2) return this.fail("the weights are no matrix", { found: `[${shape.join(", ")}]` });
+    if (shape.length !== 2) return this.fail("the weights are not a matrix", { found: `[${shape.join(", ")}]` });
     this.#translation.spend(data.length, this.fail);
     const turned = new Float32Array(data.length);
     for (let row = 0; row < rows; row++) {
@@ -122,7 +122,7 @@ export class Step {
     const value = this.value(input);
     if (value.kind === "extents") return value.extents;
     if (value.kind === "constant" && value.tensor.data.length <= 64) return Array.from(value.tensor.data);
-    return this.fail(`input ${input} of the node is no list of extents`);
+    return this.fail(`input ${input} of the node is not a list of extents`);
   }
 
   numbers(name: string, otherwise: readonly number[]): readonly number[] {

@@ -93,7 +93,7 @@ test("means, scale and crop of the test phase are obeyed, and the crop is cut fr
 test("where the test phase has no crop, that of the training phase is not the side", async () => {
   const { checkpoint, notes } = await open(withData("mean_value: 9"));
   assert.deepEqual([checkpoint.preprocessing.crop, checkpoint.preprocessing.mean], [32, [9, 9, 9]]);
-  assert.match(notes.join("\n"), /32 by 32 pixels are taken/);
+  assert.match(notes.join("\n"), /32 by 32 pixels are assumed/);
 });
 
 /** A BlobProto as Caffe's compute_image_mean writes it. */

@@ -135,7 +135,7 @@ function inputFor(files: CaffeFiles, said: CaffeInput | undefined, notes: string
     const trained = source && inputOf(source);
     if (trained?.normalization !== undefined) {
       input = { ...input, normalization: trained.normalization, ...(trained.size && { size: trained.size }) };
-      notes.push("its mean and scale are those that the caffemodel was trained with: the prototxt says none");
+      notes.push("its mean and scale are those that the caffemodel was trained with: the prototxt gives none");
     }
   } else if (given === undefined && own !== undefined && input.isData) {
     const { source } = sourcesOf(own, where);
@@ -147,7 +147,7 @@ function inputFor(files: CaffeFiles, said: CaffeInput | undefined, notes: string
   if (missing !== undefined && mean === undefined && files.isMeanSaid !== true) {
     failAt(given?.where ?? where)("the mean that is subtracted from pictures is in a file that is not here", {
       expected: `${shownName(missing)}, beside the prototxt or given with it`,
-      hint: "give the .binaryproto too: NET.prototxt NET.caffemodel mean.binaryproto; or say the means: --mean",
+      hint: "give the .binaryproto too: NET.prototxt NET.caffemodel mean.binaryproto; or give the means: --mean",
     });
   }
   return input;

@@ -184,7 +184,7 @@ function wanted(
 function hubLabels(hub: HubConfig | undefined, { classes }: Model, notes: string[]): readonly string[] | undefined {
   const said = hub?.labels?.length ?? hub?.classes;
   if (hub !== undefined && said !== undefined && said !== classes) {
-    notes.push(`${hub.where} speaks of ${said} classes, the network has ${classes}: its names are left aside`);
+    notes.push(`${hub.where} has ${said} classes, but the network has ${classes}: its names are not used`);
     return undefined;
   }
   return hub?.labels;
@@ -259,7 +259,7 @@ function refuseUndefined({ where, format, source }: Extract<Main, { kind: "weigh
 }
 
 const unknownOrder =
-  "in which order its 1,000 classes are is not known, and they have numbers for names: --labels FILE names them, a line each";
+  "the order of its 1,000 classes is not known, so they have numbers for names; --labels FILE names them, one per line";
 
 type Main = Exclude<FileContent, { kind: "definition" | "mean" }>;
 type Definition = Extract<FileContent, { kind: "definition" }>;

@@ -57,7 +57,7 @@ async function indexed(path: string, bytes: Uint8Array): Promise<Parts> {
   }
   const map = (content as { readonly weight_map?: unknown } | null)?.weight_map;
   const isMap = typeof map === "object" && map !== null && Object.values(map).every((file) => typeof file === "string");
-  if (!isMap) return fail("the index does not tell which tensor is in which file", { expected: "a weight_map" });
+  if (!isMap) return fail("the index does not say which tensor is in which file", { expected: "a weight_map" });
   const entries = Object.entries(map as Record<string, string>);
   const names = [...new Set(entries.map(([, file]) => file))];
   if (names.length === 0 || names.length > mostParts) fail(`the index names ${names.length} files`);
@@ -100,7 +100,8 @@ async function readBeside(path: string, name: string): Promise<Uint8Array> {
     const folder = await realpath(dirname(path));
     const real = await realpath(file);
     if (!real.startsWith(folder.endsWith(sep) ? folder : folder + sep)) outside();
-    if (!(await stat(real)).isFile()) fail("its values are in what is no file", { found: shownName(name) });
+    if (!(await stat(real)).isFile())
+      fail("its values are in something that is not a file", { found: shownName(name) });
   } catch (cause) {
     if (!(cause instanceof Error && "syscall" in cause)) throw cause;
     throw ioError("the values of the model, which it keeps in this file, cannot be read", file, cause);

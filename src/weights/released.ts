@@ -147,14 +147,10 @@ export function releaseOf(path: string, model: string, hash: () => string): Rele
 export function checkArchitecture(name: string, where: string): void {
   const found = /(?:^|[^a-z0-9])((?:se|eca)?resne(?:t|xt)(?:aa|blur)\d+\w*)/.exec(name)?.[1];
   if (found === undefined) return;
-  throw new SenetError(
-    "weights",
-    "this network smooths its pictures before it leaves pixels out, which is not done here",
-    {
-      where,
-      expected: "a network without blur or average pooling in its blocks",
-      found,
-      hint: "export it as ONNX where it was trained",
-    },
-  );
+  throw new SenetError("weights", "this network smooths its pictures before subsampling, which is not supported here", {
+    where,
+    expected: "a network without blur or average pooling in its blocks",
+    found,
+    hint: "export it as ONNX where it was trained",
+  });
 }

@@ -122,7 +122,7 @@ async function readParts({ where }: WeightFile, { files, names }: Parts, state?:
   const contents = await Promise.all(files.map((file) => readContent(file, state)));
   for (const content of contents) {
     if (content.kind !== "weights" || content.source.kind !== "tensors") {
-      return fail("this is no part of a model in several files", { found: `${content.format}: ${content.where}` });
+      return fail("this is not part of a model in several files", { found: `${content.format}: ${content.where}` });
     }
     for (const [name, tensor] of content.source.tensors) {
       if (tensors.has(name)) fail(`the tensor ${shownName(name)} is in two files`);

@@ -37,11 +37,7 @@ export function demoCommand(program: Command): void {
 async function runDemo(options: DemoOptions): Promise<void> {
   const { out } = options;
   await makeFolder(out);
-  const lock = new Lock(
-    join(out, "demo.lock"),
-    "another demo is at work in this folder",
-    "another --out, or wait for it",
-  );
+  const lock = new Lock(join(out, "demo.lock"), "another demo is using this folder", "another --out, or wait for it");
   try {
     await showDemo(options);
   } finally {

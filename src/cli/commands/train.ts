@@ -53,7 +53,7 @@ export function trainCommand(program: Command): void {
     .option("--model <name>", "a model of the zoo (senet models lists them); default: se-resnet-18")
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
     .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
-    .option("--accept-changes", "go on also where the pictures are not those that the run had")
+    .option("--accept-changes", "continue even if the pictures are not those that the run had")
     .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it")
     .option("--epochs <n>", "passes over the training pictures; default: 20", count)
     .option("--batch-size <n>", "pictures per step; default: 64", count)

@@ -176,7 +176,7 @@ function refuse(
       ? `the names look like those of ${detected.name} (${detected.description})`
       : name === undefined
         ? naming.style === "caffe"
-          ? "its deploy prototxt is wanted: give it beside the weights"
+          ? "its deploy prototxt is needed: give it with the weights"
           : "senet models lists the known networks"
         : "without a model's name, the one that fits is looked for";
   const what =
