@@ -58,9 +58,9 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["benchmark --model resnet50", /try: +resnet-50, /],
   ["benchmark --model se-resnet-20 --executor otr", /no executor "otr"\s+expected: onednn, ort, reference\s+try: +ort/],
   ["train --data x --schedule cosin", /'cosin' is invalid. expected cosine, step\. \(Did you mean cosine\?\)/],
-  ["train --data x --epochs 0", /expected a whole number from 1 up/],
+  ["train --data x --epochs 0", /expected a whole number, 1 or more/],
   ["train --data x --lr fast", /expected a number/],
-  ["train --data x --lr 0", /learningRate: /],
+  ["train --data x --lr 0", /--lr: expected more than 0/],
   ["train --data x --momentum 1", /momentum: /],
   ["train --data x --resume", /--resume: no run to resume was named/],
   ["train --data x --resume --out nowhere", /nowhere.last\.safetensors: there is nothing to resume/],
@@ -211,7 +211,7 @@ test("senet benchmark --profile says where the time goes and what was planned, w
     " ",
   );
   const unaware = await senet([...args, "--executor", "ort"]);
-  assert.match(unaware.stdout, /does not tell where its time goes/);
+  assert.match(unaware.stdout, /does not report where its time goes/);
   const { stdout, stderr } = await senet(args);
   if (!stderr.startsWith("onednn")) return;
   assert.match(stdout, /kind of work +ms an image[\s\S]*convolution backwardWeights/);
