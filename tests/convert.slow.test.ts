@@ -76,7 +76,11 @@ test("--json, --labels and ONNX", async () => {
 /** Each is refused with this exit code, by words that match; nothing is written then. */
 const refusals: readonly (readonly [args: string, code: number, words: RegExp])[] = [
   ["small.safetensors", 2, /no output file was given/],
-  ["small.safetensors none.safetenors", 2, /the file extension does not say which format to write[\s\S]*try: +none\.safetensors/],
+  [
+    "small.safetensors none.safetenors",
+    2,
+    /the file extension does not say which format to write[\s\S]*try: +none\.safetensors/,
+  ],
   ["small.safetensors none.safetensors --to tim", 2, /no naming "tim"\s+try: +timm/],
   ["small.safetensors none.safetensors --to caffe", 2, /expected: --to cadene, /],
   ["small.safetensors none.caffemodel --to timm", 2, /expected: --to caffe, shicai/],
