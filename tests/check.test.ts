@@ -23,5 +23,5 @@ test("train --check names each picture that cannot be decoded, and does not begi
   assert.match(ran.stderr, /without --check they are left out/);
   assert.doesNotMatch(ran.stderr, /parameters/);
   assert.match(ran.stderr, /train.a.empty\.jpg: the picture file is empty/);
-  assert.match(ran.stderr, /val.b.page\.jpg: this is no picture .*a web page/);
+  assert.match(ran.stderr, /val.b.page\.jpg: this is not a picture .*a web page/);
 });

@@ -125,7 +125,7 @@ test("what a graph does beyond our layers is refused by its node", async () => {
     onnx([[op, ["x", ...inputs], "a"], ...head], [matrix, weights], "y");
   const { checkpoint } = await open(plain("Relu"));
   assert.deepEqual(Array.from(checkpoint.weights.get("y.weight")!.data), [1, 2, 3, 4, 5, 6]);
-  await refused(() => open(plain("Elu")), 'node "a"', '"Elu" is none', "Relu");
+  await refused(() => open(plain("Elu")), 'node "a"', '"Elu" cannot be imported', "Relu");
   await refused(
     () => open(plain("Relu", "nowhere")).then(() => open(plain("Add", "nowhere"))),
     'node "a"',
@@ -212,7 +212,7 @@ test("values beside an ONNX model are read from its folder, and from nowhere els
     );
   }
   await assert.rejects(open({ location: "none" }), (error) => error instanceof SenetError && error.code === "io");
-  await refused(() => open({ location: "sub" }), "no file");
+  await refused(() => open({ location: "sub" }), "not a file");
   await refused(() => openFiles([{ bytes: bytesOf(path), where: "net.onnx" }]), "not given");
 });
 
