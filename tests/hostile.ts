@@ -4,7 +4,7 @@ import sharp from "sharp";
 import { tensor } from "../src/tensor.ts";
 import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { encodeSafetensors } from "../src/weights/safetensors.ts";
-import type { LayerConfig } from "../src/zoo/layers.ts";
+import type { LayerConfig } from "../src/zoo/layer.ts";
 import { blob, floats, pickle, proto, torchArchive, zip } from "./weights.ts";
 
 const text = (content: string) => new TextEncoder().encode(content);

@@ -9,7 +9,7 @@ import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { encodeOnnx } from "../src/executors/ort/export.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
-import type { LayerConfig } from "../src/zoo/layers.ts";
+import type { LayerConfig } from "../src/zoo/layer.ts";
 import { temporaryFolder } from "./command.ts";
 import { formulaPictures, formulaWeights } from "./formula.ts";
 import { assertClose } from "./support.ts";

@@ -31,14 +31,19 @@ export class Scope {
     return new Scope(this.graph, this.mode, path, { block: this.place.block });
   }
 
+  /** The same path in another place: all that is built in it is of its block, and what bears the path's name has its tag. */
+  placed(place: Place): Scope {
+    return new Scope(this.graph, this.mode, this.path, place);
+  }
+
   /** What is built in it, down to its last part, is one block of that stage. */
   asBlock(stage: number): Scope {
-    return new Scope(this.graph, this.mode, this.path, { block: { name: this.path, stage } });
+    return this.placed({ block: { name: this.path, stage } });
   }
 
   /** The node that bears this path's name is of that kind. */
   tagged(tag: Tag): Scope {
-    return new Scope(this.graph, this.mode, this.path, { ...this.place, tag });
+    return this.placed({ ...this.place, tag });
   }
 
   parameter(name: string, shape: Shape, role: Role): Parameter {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { peak } from "../../tests/memory.ts";
 import { differentiate } from "../autodiff/differentiate.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
-import type { Graph } from "../ir/graph.ts";
 import { verify } from "../ir/verify.ts";
 import { zeros } from "../tensor.ts";
 import { initialWeights } from "../weights/init.ts";
@@ -11,29 +11,6 @@ import { recompute } from "./recompute.ts";
 
 const forward = lossGraph(model("se-resnet-20", 4), { batch: 2, imageSize: 16 });
 const graph = differentiate(forward);
-
-/** The most bytes of values that are alive at once, between the node that makes one and the last that uses it. */
-function peak({ nodes, outputs }: Graph): number {
-  const last = new Map<object, number>();
-  nodes.forEach(({ inputs }, index) => {
-    for (const input of inputs) last.set(input, index);
-  });
-  for (const value of outputs.values()) last.set(value, nodes.length);
-  let alive = 0;
-  let most = 0;
-  const ending = new Map<number, number>();
-  nodes.forEach((node, index) => {
-    for (const output of node.outputs) {
-      const size = output.type.shape.reduce((a, b) => a * b, 4);
-      alive += size;
-      const end = last.get(output) ?? index;
-      ending.set(end, (ending.get(end) ?? 0) + size);
-    }
-    most = Math.max(most, alive);
-    alive -= ending.get(index) ?? 0;
-  });
-  return most;
-}
 
 test("recomputing gives the same gradients to the last bit", async () => {
   const less = recompute(graph, forward);

@@ -58,8 +58,8 @@ test("layers in place follow one another, and a batch norm takes the scale after
     "c: float32[1, 2, 8, 8] = conv2d(image, c.weight) {stride: 1, pad: 0, groups: 1}",
     "bn: float32[1, 2, 8, 8] = batchNorm(c, bn.weight, bn.bias, bn.running_mean, bn.running_var) {eps: 0.5}",
     "r: float32[1, 2, 8, 8] = relu(bn)",
-    "fc/flatten: float32[1, 128] = flatten(r)",
-    "fc: float32[1, 2] = linear(fc/flatten, fc.weight, fc.bias)",
+    "fc/flatten: float32[1, 128] = flatten(r) #features",
+    "fc: float32[1, 2] = linear(fc/flatten, fc.weight, fc.bias) #head",
   ]);
   const { weights } = load(text, layers);
   // The third blob, 3, divides the first two; gamma and beta are the scale's.

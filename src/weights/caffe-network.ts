@@ -9,7 +9,7 @@ import { SenetError } from "../errors.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
-import type { LayerConfig } from "../zoo/layers.ts";
+import type { LayerConfig } from "../zoo/layer.ts";
 import { failAt, shownName } from "./bytes.ts";
 import { type CaffeInput, type CaffeMean, inputOf, meanSize } from "./caffe-input.ts";
 import { type Network, picture, resolveLayers, type Step, wasTraining } from "./caffe-layers.ts";

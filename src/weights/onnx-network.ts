@@ -10,7 +10,7 @@ import { SenetError } from "../errors.ts";
 import { type Shape, sameShape, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
-import type { LayerConfig } from "../zoo/layers.ts";
+import type { LayerConfig } from "../zoo/layer.ts";
 import { type Fail, failAt, shownName } from "./bytes.ts";
 import type { OnnxInput, OnnxNode } from "./onnx-graph.ts";
 import type { OnnxModel } from "./onnx-initialisers.ts";

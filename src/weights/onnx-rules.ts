@@ -1,7 +1,7 @@
 /** What each ONNX operation is in layers of ours, where it is any. */
 
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
-import type { LayerConfig } from "../zoo/layers.ts";
+import type { LayerConfig } from "../zoo/layer.ts";
 import type { Flow, Nameless, OnnxValue, Step } from "./onnx-step.ts";
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);

@@ -1,7 +1,7 @@
 /** One node of an ONNX graph as a rule sees it that makes layers of it. */
 
 import type { Shape, Tensor } from "../tensor.ts";
-import type { LayerConfig } from "../zoo/layers.ts";
+import type { LayerConfig } from "../zoo/layer.ts";
 import type { Fail } from "./bytes.ts";
 import type { OnnxNode } from "./onnx-graph.ts";
 

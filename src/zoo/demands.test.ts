@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { checkDemands } from "./demands.ts";
 import { inferenceGraph, model, zoo } from "./index.ts";
-import type { LayerConfig } from "./layers.ts";
+import type { LayerConfig } from "./layer.ts";
 
 /** Of these layers and a classifier on top; with `imageSize`. */
 function demands(layers: readonly LayerConfig[], imageSize: number, classes = 2): void {

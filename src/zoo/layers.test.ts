@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { printGraph } from "../ir/print.ts";
 import { inferenceGraph, lossGraph, type Model } from "./index.ts";
-import type { LayerConfig } from "./layers.ts";
+import type { LayerConfig } from "./layer.ts";
 
 const modelOf = (layers: readonly LayerConfig[], classes = 3): Model => ({
   name: "small",
@@ -24,9 +24,9 @@ const lines = (model: Model): string[] =>
 
 test("layers become operations of the same names; a sum of many is a chain", () => {
   assert.deepEqual(lines(modelOf([relu("a", "image"), add("x", "a", "image", "a"), ...head])), [
-    "a: float32[1, 3, 8, 8] = relu(image)",
-    "x.0: float32[1, 3, 8, 8] = add(a, image)",
-    "x: float32[1, 3, 8, 8] = add(x.0, a)",
+    "a: float32[1, 3, 8, 8] = relu(image) @x",
+    "x.0: float32[1, 3, 8, 8] = add(a, image) @x",
+    "x: float32[1, 3, 8, 8] = add(x.0, a) @x",
     "pool: float32[1, 3, 1, 1] = globalAvgPool(x)",
     "logits: float32[1, 3] = flatten(pool)",
   ]);

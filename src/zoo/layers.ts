@@ -2,49 +2,16 @@
 
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
-import type { Value } from "../ir/graph.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import type { Place, Value } from "../ir/graph.ts";
 import type { PoolAttrs } from "../ir/ops.ts";
 import { batchNorm, conv2d, linear, relu } from "../nn/layers.ts";
-import type { Scope } from "../nn/scope.ts";
+import { Scope } from "../nn/scope.ts";
 import { sizeOf } from "../tensor.ts";
-import { extent, positive, texts } from "./bounds.ts";
+import { extent } from "./bounds.ts";
 import type { ConfigOf, Family } from "./family.ts";
-
-const placed = {
-  /** Names the layer's value and its parameters. */
-  name: z.string().min(1).max(1000),
-  /** Layers before this one, or `image`. */
-  inputs: texts(1000),
-};
-const windowed = { kernel: extent.positive(), stride: extent.positive(), pad: extent.min(0) };
-const out = positive.max(2 ** 20);
-const bare = <K extends string>(kind: K) => z.strictObject({ ...placed, kind: z.literal(kind) });
-const pooling = <K extends string>(kind: K) => bare(kind).extend({ ...windowed, ceil: z.boolean() });
-
-/** The kinds of layers, with what each is given. */
-const layerSchema = z.discriminatedUnion("kind", [
-  bare("conv").extend({ ...windowed, out, groups: positive.max(65536), bias: z.boolean() }),
-  // By running statistics, or by the batch's when training; with gamma and beta.
-  bare("batchNorm").extend({ eps: z.number().positive().max(1) }),
-  bare("relu"),
-  bare("sigmoid"),
-  pooling("maxPool"),
-  // Counts the padding.
-  pooling("avgPool"),
-  bare("globalAvgPool"),
-  // The sum of two or more.
-  bare("add"),
-  // Along the channels.
-  bare("concat"),
-  // Inputs: gate `[N,C,1,1]`, and what it multiplies.
-  bare("seScale"),
-  // Inputs: gate, branch, shortcut.
-  bare("seScaleAdd"),
-  // The identity, except when training.
-  bare("dropout").extend({ rate: z.number().min(0).lt(1) }),
-  bare("flatten"),
-  bare("linear").extend({ out, bias: z.boolean() }),
-]);
+import { type LayerConfig, layerSchema } from "./layer.ts";
+import { placesOf } from "./structure.ts";
 
 const schema = z.strictObject({
   family: z.literal("layers"),
@@ -54,20 +21,30 @@ const schema = z.strictObject({
   layers: z.array(layerSchema).min(1).max(20_000),
 });
 
-export type LayerConfig = ConfigOf<typeof layerSchema>;
 type LayersConfig = ConfigOf<typeof schema>;
 type Kind = LayerConfig["kind"];
 type Options<K extends Kind> = Extract<LayerConfig, { readonly kind: K }>;
 
 /** `image [N,3,H,W] → logits [N,classes]`. @throws SenetError `shape` where the layers do not fit each other */
 function build(scope: Scope, image: Value, { layers }: LayersConfig, classes: number): Value {
+  // What a layer is to the network is told by the whole of it, the sizes of its pictures included: they are found first.
+  const sizes = new Map<string, number>();
+  const trial = trialBuilder(image);
+  for (const layer of layers) sizes.set(layer.name, trial.add(layer).type.shape[2] ?? 1);
+  const places = placesOf(layers, sizes);
   const builder = new LayerBuilder(scope, image);
-  const last = layers.map((layer) => builder.add(layer)).at(-1) ?? image;
+  const last = layers.map((layer) => builder.add(layer, places.get(layer.name))).at(-1) ?? image;
   const { shape } = last.type;
   if (shape.length !== 2 || shape[1] !== classes) {
     unfit(last.name, "the last layer does not give the logits", `[N, ${classes}]`, `[${shape.join(", ")}]`);
   }
   return last;
+}
+
+/** For what would be built on pictures like this one. */
+function trialBuilder({ name, type: { dtype, shape } }: Value): LayerBuilder {
+  const graph = new GraphBuilder("trial");
+  return new LayerBuilder(new Scope(graph, { training: false, dtype }), graph.input(name, shape, dtype));
 }
 
 /** So that a small file cannot ask for more memory than there is: joins alone double the channels each. */
@@ -91,7 +68,7 @@ export class LayerBuilder {
   }
 
   /** The layer's value. @throws SenetError `shape` where its inputs are not there or do not fit */
-  add(layer: LayerConfig): Value {
+  add(layer: LayerConfig, place: Place = {}): Value {
     const { name } = layer;
     this.#inputs += layer.inputs.length;
     if (layer.kind === "add") this.#sums += layer.inputs.length - 1;
@@ -102,7 +79,7 @@ export class LayerBuilder {
       (input) => this.#values.get(input) ?? unfit(name, `there is no layer "${input}" before this one`),
     );
     if (this.#values.has(name)) unfit(name, "there are two layers of this name");
-    const value = buildLayer(this.#scope, layer, inputs);
+    const value = buildLayer(this.#scope.at(name).placed(place), layer, inputs);
     const size = sizeOf(value.type.shape);
     if (size > largest) unfit(name, "the layer's value is too large", `at most ${largest} numbers`, `${size}`);
     this.#values.set(name, value);
@@ -185,7 +162,7 @@ function buildLayer(scope: Scope, layer: LayerConfig, inputs: readonly Value[]):
     return unfit(name, `a layer of kind ${kind} has other inputs`, `${arity}`, `${inputs.length}`);
   }
   const rule = rules[kind] as BuildRule<Kind>;
-  return rule(scope.at(name), [first, ...others], layer);
+  return rule(scope, [first, ...others], layer);
 }
 
 export const layers: Family<typeof schema> = {
