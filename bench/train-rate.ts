@@ -8,7 +8,7 @@
 
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
-import type { PictureFolder } from "../src/data/dataset.ts";
+import type { Dataset } from "../src/data/dataset.ts";
 import { openFolder } from "../src/data/folder.node.ts";
 import type { Loader } from "../src/data/loader.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
@@ -67,7 +67,7 @@ interface Settings {
   readonly milliseconds: number;
 }
 
-async function measure(name: string, dataset: PictureFolder, settings: Settings) {
+async function measure(name: string, dataset: Dataset, settings: Settings) {
   const { executor, threads, rounds, milliseconds } = settings;
   const workload = parseWorkload(name);
   const network = model(workload.model, dataset.classes.length);
@@ -115,7 +115,7 @@ async function fillCache(loader: Loader): Promise<void> {
 }
 
 /** Evenly from all classes, so that few pictures stand for all. */
-function part(all: PictureFolder, count: number): PictureFolder {
+function part(all: Dataset, count: number): Dataset {
   const wanted = Math.min(all.samples.length, count);
   const samples = Array.from({ length: wanted }, (_, i) => all.samples[Math.floor((i * all.samples.length) / wanted)]!);
   return { ...all, samples };

@@ -1,7 +1,7 @@
 /** What is run: a model at a picture size and a batch size, written `se-resnet-50@224x16`. */
 
 import type { Profile } from "../src/cli/profile.ts";
-import type { PictureFolder } from "../src/data/dataset.ts";
+import type { Dataset } from "../src/data/dataset.ts";
 import { type Batch, Loader } from "../src/data/loader.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { standardTraining } from "../src/images/augment.ts";
@@ -98,7 +98,7 @@ export function noise({ imageSize, batchSize }: Workload, classes: number): Labe
 }
 
 /** The loader of `senet train`. */
-export function trainingLoader(workload: Workload, dataset: PictureFolder, cacheBytes: number | undefined): Loader {
+export function trainingLoader(workload: Workload, dataset: Dataset, cacheBytes: number | undefined): Loader {
   const config = configOf(workload);
   return new Loader({
     dataset,

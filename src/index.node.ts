@@ -1,9 +1,9 @@
 /** All of it, with what needs Node: files, threads, ONNX Runtime. */
 
-export type { PictureFolder } from "./data/dataset.ts";
-export { openFolder } from "./data/folder.node.ts";
+export type { Dataset, OpenOptions as OpenDatasetOptions, Sample, Source } from "./data/dataset.ts";
+export { openDataset } from "./data/datasets.node.ts";
 export { type Batch, Loader, type LoaderOptions } from "./data/loader.node.ts";
-export { openTrainingFolders } from "./data/split.node.ts";
+export { openTrainingData } from "./data/split.node.ts";
 export { type Classification, Classifier } from "./evaluate/classify.node.ts";
 export { evaluateFolder, type FolderEvaluation } from "./evaluate/folder.node.ts";
 export { ortExecutor } from "./executors/ort/executor.node.ts";

@@ -1,7 +1,7 @@
 /** Pictures that cannot be decoded, at the terminal: the first by name when they are met, then their number. */
 
 import { checkPictures } from "../data/check.node.ts";
-import type { PictureFolder } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
 import type { Failure } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import { grouped, type LiveLine } from "./output.ts";
@@ -38,7 +38,7 @@ export class FailureReport {
  * @throws SenetError `data` where there is one
  */
 export async function requireSound(
-  folders: readonly PictureFolder[],
+  folders: readonly Dataset[],
   workers: number | undefined,
   line: LiveLine,
   signal?: AbortSignal,

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
 import { golden } from "../../tests/support.ts";
+import { tarOf } from "../../tests/tar.ts";
 import { SenetError } from "../errors.ts";
 import { imagenetLabels } from "../weights/imagenet-classes.ts";
 import { openPictures, type Pictures } from "./labelled.ts";
@@ -111,4 +112,46 @@ test("a list of ImageNet's is not counted for 1,000 classes of an order that nob
   assert.equal(named.samples[0]!.label, 65);
   const others = list("a.png 65\n", "a.png");
   assert.equal(open(others.data, numbers(1000), others).samples[0]!.label, 65);
+});
+
+/** A number and a picture of that name for each. */
+function webDataset(entries: Readonly<Record<string, number>>): string {
+  const file = join(temporaryFolder(), "a.tar");
+  const grey = readFileSync(golden("images", "grey.png"));
+  const members = Object.entries(entries).flatMap(([key, number]) => [
+    { name: `${key}.png`, bytes: grey },
+    { name: `${key}.cls`, bytes: `${number}` },
+  ]);
+  writeFileSync(file, tarOf(members));
+  return file;
+}
+
+test("numbers in an archive are the network's where it has no names; ImageNet's have an order", () => {
+  const labelsIn = (found: ReturnType<typeof open>) => found.samples.map(({ label }) => label);
+  const few = webDataset({ a: 11, b: 3 });
+  assert.deepEqual(labelsIn(open(few, numbers(12))), [3, 11]);
+  assert.deepEqual(labelsIn(open(few, numbers(20))), [3, 11]);
+  assert.throws(() => open(few, numbers(11)), /no class of this number/);
+  // Class 65 in sorted order, 490 in the challenge's own.
+  const [sorted, devkit] = [imagenetLabels("sorted"), imagenetLabels("devkit")];
+  const sea = webDataset({ n01751748_1: 65 });
+  assert.deepEqual(labelsIn(open(sea, sorted)), [65]);
+  assert.deepEqual(labelsIn(open(sea, devkit)), [devkit.findIndex((name) => name.startsWith("n01751748"))]);
+  assert.throws(() => open(sea, numbers(1000)), /order of the network's 1,000 classes is not known/);
+  const unknown = webDataset({ a: 65 });
+  assert.throws(() => open(unknown, sorted), /--list-order devkit/);
+  assert.deepEqual(labelsIn(open(unknown, sorted, { listOrder: "sorted" })), [65]);
+});
+
+test("CIFAR's own order is that of a network without names", () => {
+  const root = temporaryFolder();
+  const record = new Uint8Array(3073);
+  record[0] = 7;
+  writeFileSync(join(root, "test_batch.bin"), record);
+  assert.equal(open(root, numbers(10)).samples[0]!.label, 7);
+  writeFileSync(join(root, "batches.meta.txt"), "j i h g f e d c b a".replaceAll(" ", "\n"));
+  const found = open(root, numbers(10));
+  assert.deepEqual([found.classes[7], found.samples[0]!.label], ["c", 7]);
+  assert.match(found.remarks!.join(), /those of the data, in its own order \(j, i, h, \.\.\.\)/);
+  assert.equal(open(root, [..."abcdefghij"]).samples[0]!.label, 2);
 });

@@ -1,7 +1,9 @@
 /** The pictures that a network is measured on: which class each folder and each number of a list means. */
 
-import { openFolder } from "../data/folder.node.ts";
-import { type ListEntry, openList, type PictureList } from "../data/list.node.ts";
+import type { Dataset, Numbered, Numbering } from "../data/dataset.ts";
+import { kindOf, openDataset } from "../data/datasets.node.ts";
+import { pictureFolder } from "../data/folder.node.ts";
+import { openList } from "../data/list.node.ts";
 import { list as listFolder } from "../data/walk.node.ts";
 import { SenetError } from "../errors.ts";
 import { type ClassOrder, classOrderOf, imagenetLabels } from "../weights/imagenet-classes.ts";
@@ -16,28 +18,35 @@ export interface Pictures {
   readonly opening: { readonly labels?: string };
 }
 
+/** The pictures to measure on. */
+export interface LabelledPictures extends Dataset {
+  /** Pictures of the list that are not there. */
+  readonly missing: number;
+}
+
 /**
  * @param labels the network's
- * @throws SenetError as openFolder and openList do; `usage` where neither the weights nor the pictures tell which class is
- * which
+ * @throws SenetError as openDataset and openList do; `usage` where neither the weights nor the pictures tell which class
+ * is which
  */
-export function openPictures(pictures: Pictures, labels: readonly string[]): PictureList {
-  const { data, list, allowMissing, opening } = pictures;
+export function openPictures(pictures: Pictures, labels: readonly string[]): LabelledPictures {
+  const { data, list, listOrder, allowMissing, opening } = pictures;
   const hasNames = opening.labels !== undefined || labels.some((label, i) => label !== `${i}`);
-  if (list === undefined) {
-    return hasNames ? { ...openFolder(data, { classes: labels }), missing: 0 } : openUnnamed(data, labels);
-  }
-  if (classOrderOf(labels) === undefined) {
-    const numbered = (entries: readonly ListEntry[]) => {
-      // ImageNet's pictures, for a network whose order of ImageNet's classes nobody knows.
-      if (!hasNames && labels.length === 1000 && orderOfNumbers(entries) !== undefined) refuseUnnamed(list);
-      return labels;
-    };
-    return openList(list, { root: data, classes: labels, numbered, allowMissing });
-  }
+  const where = list ?? data;
   const remarks: string[] = [];
-  const numbered = (entries: readonly ListEntry[]) => imagenetNumbers(list, entries, pictures.listOrder, remarks);
-  const found = openList(list, { root: data, classes: labels, numbered, allowMissing });
+  const numbered = (entries: readonly Numbered[]) => {
+    if (classOrderOf(labels) !== undefined) return imagenetNumbers(where, entries, listOrder, remarks);
+    // ImageNet's pictures, for a network whose order of ImageNet's classes nobody knows.
+    if (!hasNames && labels.length === 1000 && orderOfNumbers(entries) !== undefined) refuseUnnamed(where);
+    return labels;
+  };
+  const found =
+    list !== undefined
+      ? openList(list, { root: data, classes: labels, numbered, allowMissing })
+      : {
+          ...(hasNames ? openDataset(data, { classes: labels, numbered }) : openUnnamed(data, labels, numbered)),
+          missing: 0,
+        };
   return { ...found, remarks: [...(found.remarks ?? []), ...remarks] };
 }
 
@@ -52,34 +61,40 @@ function refuseUnnamed(list: string): never {
 
 /**
  * Weights without names were trained, as a rule, on folders in the order of their names as text, as torchvision's
- * ImageFolder numbers them: 0, 1, 10, 11, 2, ...
+ * ImageFolder numbers them: 0, 1, 10, 11, 2, ...; or on classes that the data itself numbers, in its order.
  */
-function openUnnamed(data: string, labels: readonly string[]): PictureList {
-  const { folders } = listFolder(data);
-  if (folders.length === labels.length) {
-    const found = openFolder(data);
-    const [first, second, third] = found.classes;
-    const order = [first, second, third].filter((name) => name !== undefined).join(", ");
-    const remark =
-      "the weights do not name their classes: they are taken to be the folders, in the order of their names as " +
-      `text, as torchvision numbers them (${order}, ...); --labels overrules`;
-    return { ...found, missing: 0, remarks: [remark, ...(found.remarks ?? [])] };
+function openUnnamed(data: string, labels: readonly string[], numbered: Numbering): Dataset {
+  // Of a folder the pictures need not be looked for.
+  const own = kindOf(data) === pictureFolder ? undefined : openDataset(data);
+  const names = own?.classes ?? listFolder(data).folders;
+  if (names.length === labels.length && !isCounted(own)) {
+    const found = own ?? openDataset(data);
+    const order = found.classes.slice(0, 3).join(", ");
+    const remark = found.isNumbered
+      ? `the weights do not name their classes: they are taken to be those of the data, in its own order (${order}, ...); --labels overrules`
+      : "the weights do not name their classes: they are taken to be the folders, in the order of their names as " +
+        `text, as torchvision numbers them (${order}, ...); --labels overrules`;
+    return { ...found, remarks: [remark, ...(found.remarks ?? [])] };
   }
   // Up to ten, the order of the numbers and that of their names are the same.
-  const areNumbers = labels.length <= 10 && folders.every((name) => labels.includes(name));
-  if (areNumbers || folders.length === 0) return { ...openFolder(data, { classes: labels }), missing: 0 };
+  const areSame = own?.isNumbered === true || (labels.length <= 10 && names.every((name) => labels.includes(name)));
+  if (areSame || names.length === 0) return openDataset(data, { classes: labels, numbered });
   throw new SenetError("usage", "neither the weights nor the folders tell which class is which", {
     where: data,
     expected: `names in the weights, or a folder for each of their ${labels.length} classes`,
-    found: `${folders.length} folders`,
+    found: `${names.length} folders`,
     hint: "--labels FILE, with the names of the folders in the order of training, one per line",
   });
 }
 
+/** Whether the classes are mere numbers, that stand in the data. */
+const isCounted = (own: Dataset | undefined): boolean =>
+  own?.isNumbered === true && own.classes.every((name, i) => name === `${i}`);
+
 /** ImageNet's classes by the numbers of a list. */
 function imagenetNumbers(
   list: string,
-  entries: readonly ListEntry[],
+  entries: readonly Numbered[],
   order: ClassOrder | undefined,
   remarks: string[],
 ): readonly string[] {
@@ -94,7 +109,7 @@ function imagenetNumbers(
     remarks.push(`${list}: numbers in ${shownOrder(told)}, as the names of the pictures tell`);
     return told.fromOne ? ["", ...imagenetLabels(told.order)] : imagenetLabels(told.order);
   }
-  throw new SenetError("usage", "it is not known in which order the list counts ImageNet's classes", {
+  throw new SenetError("usage", "it is not known in which order the numbers count ImageNet's classes", {
     where: list,
     expected:
       "--list-order devkit (the challenge's own order) or --list-order sorted (by WordNet id, as PyTorch and Caffe's own list)",

@@ -8,20 +8,24 @@ import { join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder, quote } from "./classes.ts";
-import type { PictureFolder, Sample } from "./dataset.ts";
+import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
 import { byCodePoint, fileNamed } from "./walk.node.ts";
 
-/** The file of annotations in a folder, where there is one. */
-export function annotationsIn(root: string): string | undefined {
-  const file = join(root, "val_annotations.txt");
-  return existsSync(file) && existsSync(join(root, "images")) ? file : undefined;
-}
+export const annotatedPictures: DatasetKind = {
+  name: "Tiny ImageNet's val/",
+  detect: (path) => existsSync(annotationsIn(path)) && existsSync(join(path, "images")),
+  open: openAnnotated,
+  hasParts: false,
+};
+
+const annotationsIn = (root: string): string => join(root, "val_annotations.txt");
 
 /**
  * @param classes the labels are indices of these; by default of the classes that are named, sorted
  * @throws SenetError `data` where a line cannot be understood, a class is not known, or a picture is missing
  */
-export function openAnnotated(root: string, file: string, classes?: readonly string[]): PictureFolder {
+function openAnnotated(root: string, { classes }: OpenOptions): Dataset {
+  const file = annotationsIn(root);
   const lines = linesOf(decodeText(readFileSync(file)));
   const found = lines.flatMap((line, i) => {
     if (line.trim() === "") return [];

@@ -1,7 +1,7 @@
 /** Decodes every picture once before a run, to know at once what cannot be used. */
 
 import { imagenetPreprocessing } from "../images/preprocess.ts";
-import type { PictureFolder } from "./dataset.ts";
+import type { Dataset } from "./dataset.ts";
 import { type Failure, Loader } from "./loader.node.ts";
 
 export interface CheckOptions {
@@ -15,7 +15,7 @@ export interface CheckOptions {
 
 /** The pictures that cannot be decoded, in the order of the folders. */
 export async function checkPictures(
-  folders: readonly PictureFolder[],
+  folders: readonly Dataset[],
   { workers, signal, onFailure = () => {}, onProgress = () => {} }: CheckOptions = {},
 ): Promise<Failure[]> {
   const failures: Failure[] = [];

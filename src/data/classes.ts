@@ -1,6 +1,8 @@
 /** Which class a name means. */
 
 import { SenetError } from "../errors.ts";
+import { nearestNames } from "../names.ts";
+import type { Numbered, Numbering } from "./dataset.ts";
 
 /** The WordNet id that a name of an ImageNet class starts with: `n02119789` of `n02119789 kit fox`. */
 export function wordnetId(name: string): string | undefined {
@@ -46,4 +48,88 @@ export function some(texts: readonly string[]): string {
   const shown = texts.slice(0, 5);
   if (texts.length > shown.length) shown.push(`and ${texts.length - shown.length} more`);
   return shown.join(", ");
+}
+
+/** Which label a name has. */
+export interface Classes {
+  readonly classes: readonly string[];
+  readonly find: (name: string) => number | undefined;
+}
+
+/**
+ * The classes of class folders: those of a network where they are given, and else the names themselves.
+ * @param where the folder or the archive
+ * @throws SenetError `data` where the names are no set of classes, or the network lacks one
+ */
+export function openClasses(where: string, names: readonly string[], classes?: readonly string[]): Classes {
+  if (classes === undefined) checkNames(where, names);
+  const known = classes ?? names;
+  const find = classFinder(known);
+  const unknown = names.filter((name) => find(name) === undefined);
+  if (unknown.length === 0) return { classes: known, find };
+  const near = nearestNames(unknown[0]!, known);
+  throw new SenetError("data", `${unknown.length} of the class folders are not classes of the network`, {
+    where,
+    expected: `folders among its ${known.length} classes: ${quote(known)}`,
+    found: quote(unknown),
+    hint: `rename or remove them; nearest to "${unknown[0]}" are ${quote(near)}`,
+  });
+}
+
+/** There are several, and no two look the same. */
+function checkNames(where: string, names: readonly string[]): void {
+  if (names.length === 1) {
+    throw new SenetError("data", "there is only one class, so there is nothing to tell apart", {
+      where,
+      expected: "two class folders or more",
+      found: `only ${quote(names)}`,
+      hint: "add a folder for each further class",
+    });
+  }
+  const forms = new Map<string, string>();
+  for (const name of names) {
+    const form = sameForm(name);
+    if (forms.has(form)) {
+      throw new SenetError("data", "two class folders have the same name but for its Unicode form", {
+        where,
+        found: quote([name]),
+        hint: "move the pictures of one into the other",
+      });
+    }
+    forms.set(form, name);
+  }
+}
+
+/**
+ * The labels of pictures whose classes are numbers.
+ * @param classes of the network
+ * @param numbered what the numbers stand for; default: `classes`
+ * @param where each of them stands
+ * @throws SenetError `data` where there is no class of a number, or the network lacks it
+ */
+export function labelsOfNumbers(
+  entries: readonly Numbered[],
+  classes: readonly string[],
+  numbered: Numbering = classes,
+  where: (entry: number) => string,
+): number[] {
+  const names = typeof numbered === "function" ? numbered(entries) : numbered;
+  const find = classFinder(classes);
+  return entries.map(({ number }, i) => {
+    if (!(number < names.length)) {
+      throw new SenetError("data", "there is no class of this number", {
+        where: where(i),
+        expected: `0 to ${names.length - 1}`,
+        found: `${number}`,
+        hint: "the numbers start at 0; a network of other classes needs other numbers",
+      });
+    }
+    const label = find(names[number]!);
+    if (label !== undefined) return label;
+    throw new SenetError("data", "the class of this picture is not one of the network's", {
+      where: where(i),
+      found: `${number}, which is "${names[number]}"`,
+      hint: "evaluate a network of these classes, or take the pictures of other classes out",
+    });
+  });
 }

@@ -3,22 +3,11 @@
 import { basename, join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { isPictureName, pictureExtensions } from "../images/format.ts";
-import { nearestNames } from "../names.ts";
-import { annotationsIn, openAnnotated } from "./annotations.node.ts";
-import { classFinder, quote, sameForm } from "./classes.ts";
-import type { PictureFolder, Sample } from "./dataset.ts";
+import { classFinder, openClasses, quote } from "./classes.ts";
+import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
 import { LeftOut } from "./left-out.ts";
 import { splitNames } from "./split-names.ts";
 import { list, Walk } from "./walk.node.ts";
-
-export interface OpenFolderOptions {
-  /**
-   * The classes of a network, whose labels the samples get; class folders need not be there for all of them, and may be
-   * empty. A folder is named as its class, or has its WordNet id: `n02119789` is the class `n02119789 kit fox`, at
-   * whatever index it stands. Absent: the classes are the folders, sorted by name.
-   */
-  readonly classes?: readonly string[];
-}
 
 /**
  * Lists the pictures of a folder with one folder a class; pictures may lie deeper within it. Files are taken for pictures
@@ -26,16 +15,12 @@ export interface OpenFolderOptions {
  * @throws SenetError `data` where the folder is missing or empty, has a single class, has a class without pictures, or
  * (with `classes`) a class that those lack
  */
-export function openFolder(root: string, { classes }: OpenFolderOptions = {}): PictureFolder {
-  const annotations = annotationsIn(root);
-  if (annotations !== undefined) return openAnnotated(root, annotations, classes);
+export function openFolder(root: string, { classes }: Pick<OpenOptions, "classes"> = {}): Dataset {
   const leftOut = new LeftOut();
   const walk = new Walk(root, leftOut);
   const folders = walk.classFolders();
   checkFolders(root, folders, classes);
-  const known = classes ?? folders;
-  const find = classFinder(known);
-  checkKnown(root, folders, known, find);
+  const { classes: known, find } = openClasses(root, folders, classes);
   const samples: Sample[] = [];
   for (const name of folders) {
     const label = find(name)!;
@@ -51,27 +36,6 @@ export function openFolder(root: string, { classes }: OpenFolderOptions = {}): P
 function checkFolders(root: string, folders: readonly string[], classes: readonly string[] | undefined): void {
   if (folders.length === 0) throw withoutFolders(root);
   checkNotSplit(root, folders, classes);
-  if (classes !== undefined) return;
-  if (folders.length === 1) {
-    throw new SenetError("data", "there is only one class, so there is nothing to tell apart", {
-      where: root,
-      expected: "two class folders or more",
-      found: `only ${quote(folders)}`,
-      hint: "add a folder for each further class",
-    });
-  }
-  const forms = new Map<string, string>();
-  for (const name of folders) {
-    const form = sameForm(name);
-    if (forms.has(form)) {
-      throw new SenetError("data", "two class folders have the same name but for its Unicode form", {
-        where: root,
-        found: quote([name]),
-        hint: "move the pictures of one into the other",
-      });
-    }
-    forms.set(form, name);
-  }
 }
 
 function withoutFolders(root: string): SenetError {
@@ -101,24 +65,6 @@ function checkNotSplit(root: string, folders: readonly string[], classes: readon
   });
 }
 
-/** Each class folder is one of the classes known. */
-function checkKnown(
-  root: string,
-  folders: readonly string[],
-  known: readonly string[],
-  find: (name: string) => number | undefined,
-): void {
-  const unknown = folders.filter((name) => find(name) === undefined);
-  if (unknown.length === 0) return;
-  const near = nearestNames(unknown[0]!, known);
-  throw new SenetError("data", `${unknown.length} of the class folders are not classes of the network`, {
-    where: root,
-    expected: `folders among its ${known.length} classes: ${quote(known)}`,
-    found: quote(unknown),
-    hint: `rename or remove them; nearest to "${unknown[0]}" are ${quote(near)}`,
-  });
-}
-
 function withoutPictures(folder: string, others: readonly string[]): SenetError {
   return new SenetError("data", "a class has no pictures", {
     where: folder,
@@ -127,3 +73,11 @@ function withoutPictures(folder: string, others: readonly string[]): SenetError 
     hint: `add pictures, or remove the folder "${basename(folder)}"`,
   });
 }
+
+/** Whatever is nothing else; what is no folder is refused. */
+export const pictureFolder: DatasetKind = {
+  name: "one folder a class",
+  detect: () => true,
+  open: openFolder,
+  hasParts: false,
+};

@@ -6,8 +6,9 @@ import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { golden } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
+import { openDataset } from "./datasets.node.ts";
 import { openFolder } from "./folder.node.ts";
-import { openTrainingFolders } from "./split.node.ts";
+import { openTrainingData } from "./split.node.ts";
 
 /** A temporary folder with these files (their content does not matter here); a name that ends in `/` is a folder. */
 function folderOf(t: TestContext, ...paths: string[]): string {
@@ -174,7 +175,7 @@ test("a folder that one may not read is refused by name", { skip: process.getuid
 test("names that differ only in their Unicode form are the same class", (t) => {
   const [one, two] = ["caf\u00e9", "cafe\u0301"];
   const root = folderOf(t, `train/${one}/1.jpg`, "train/tea/1.jpg", `val/${two}/2.jpg`, "val/tea/2.jpg");
-  const { train, val } = openTrainingFolders(root);
+  const { train, val } = openTrainingData(root);
   assert.deepEqual(train.classes, [one, "tea"]);
   assert.deepEqual(
     val.samples.map(({ label }) => label),
@@ -227,7 +228,7 @@ test("class folders that the network lacks are refused with the nearest name", (
 
 test("train and val: the labels of both are those of train", (t) => {
   const root = folderOf(t, "train/ant/1.jpg", "train/bee/1.jpg", "train/cat/1.jpg", "val/cat/2.jpg", "val/ant/2.jpg");
-  const { train, val } = openTrainingFolders(root);
+  const { train, val } = openTrainingData(root);
   assert.deepEqual(train.classes, ["ant", "bee", "cat"]);
   assert.equal(val.classes, train.classes);
   assert.deepEqual(
@@ -238,7 +239,7 @@ test("train and val: the labels of both are those of train", (t) => {
 
 test("folders that are named otherwise are understood, with a word", (t) => {
   const remarks = (...paths: string[]) =>
-    openTrainingFolders(folderOf(t, ...paths, "train/a/1.jpg", "train/b/1.jpg")).remarks;
+    openTrainingData(folderOf(t, ...paths, "train/a/1.jpg", "train/b/1.jpg")).remarks;
   const named = (name: string) => [`${name}/ is used to validate with, because there is no val/`];
   for (const name of ["validation", "valid", "test", "Val", "Validation"]) {
     assert.deepEqual(remarks(`${name}/a/2.jpg`, `${name}/b/2.jpg`), named(name));
@@ -246,7 +247,7 @@ test("folders that are named otherwise are understood, with a word", (t) => {
   assert.deepEqual(remarks("valid/a/2.jpg", "valid/b/2.jpg", "test/a/3.jpg", "test/c/3.jpg"), named("valid"));
   assert.deepEqual(remarks("val/a/2.jpg", "val/b/2.jpg", "test/3.jpg"), []);
   const other = folderOf(t, "training/a/1.jpg", "training/b/1.jpg", "val/a/2.jpg", "val/b/2.jpg");
-  assert.deepEqual(openTrainingFolders(other).remarks, ["training/ is used to train on, because there is no train/"]);
+  assert.deepEqual(openTrainingData(other).remarks, ["training/ is used to train on, because there is no train/"]);
 });
 
 test("Tiny ImageNet: pictures in images/, and the classes of val/ in a file", (t) => {
@@ -260,7 +261,7 @@ test("Tiny ImageNet: pictures in images/, and the classes of val/ in a file", (t
     file,
     "val_0.JPEG\tn01629819\t0\t32\t44\t62\nval_1.JPEG\tn01443537\t5\t5\t9\t9\r\nval_2.JPEG\tn01629819\t0\t0\t1\t1\n",
   );
-  const { train, val, remarks } = openTrainingFolders(root);
+  const { train, val, remarks } = openTrainingData(root);
   assert.deepEqual(train.classes, ["n01443537", "n01629819"]);
   assert.equal(train.samples.length, 2);
   assert.deepEqual(
@@ -272,53 +273,51 @@ test("Tiny ImageNet: pictures in images/, and the classes of val/ in a file", (t
     ],
   );
   assert.deepEqual(remarks, [`the classes of the pictures in ${join(root, "val", "images")} are read from ${file}`]);
-  const { samples } = openFolder(join(root, "val"), {
+  const { samples } = openDataset(join(root, "val"), {
     classes: ["newt", "n01629819 salamander", "n01443537 goldfish"],
   });
   assert.deepEqual(
     samples.map(({ label }) => label),
     [1, 1, 2],
   );
-  refuses(() => openFolder(join(root, "val"), { classes: ["n01443537"] }), /1 of the annotated classes/, /"n01629819"/);
+  refuses(
+    () => openDataset(join(root, "val"), { classes: ["n01443537"] }),
+    /1 of the annotated classes/,
+    /"n01629819"/,
+  );
   writeFileSync(file, "val_9.JPEG\tn01629819\n");
-  refuses(() => openTrainingFolders(root), /annotated pictures are missing/, /val_9/);
+  refuses(() => openTrainingData(root), /annotated pictures are missing/, /val_9/);
   writeFileSync(file, "val_0.JPEG n01629819\n");
-  refuses(() => openTrainingFolders(root), /line 1: this is not a line of annotations/);
+  refuses(() => openTrainingData(root), /line 1: this is not a line of annotations/);
 });
 
 test("classes without pictures to validate with are named, also where their folder is empty", (t) => {
   const train = ["train/a/1.jpg", "train/b/1.jpg", "train/c/1.jpg"];
   const root = folderOf(t, ...train, "val/a/2.jpg", "val/b/");
-  assert.deepEqual(openTrainingFolders(root).remarks, [
+  assert.deepEqual(openTrainingData(root).remarks, [
     `${join(root, "val")} has no pictures of 2 of the 3 classes, which are not validated: "b", "c"`,
   ]);
-  refuses(() => openTrainingFolders(folderOf(t, ...train, "val/a/", "val/b/")), /a class has no pictures/);
-  refuses(
-    () => openTrainingFolders(folderOf(t, ...train, "train/d/", "val/a/2.jpg")),
-    /train.d: a class has no pictures/,
-  );
+  refuses(() => openTrainingData(folderOf(t, ...train, "val/a/", "val/b/")), /a class has no pictures/);
+  refuses(() => openTrainingData(folderOf(t, ...train, "train/d/", "val/a/2.jpg")), /train.d: a class has no pictures/);
 });
 
 test("a data set that is split where one part is wanted, or the other way round, says which", (t) => {
   const root = folderOf(t, "train/a/1.jpg", "train/b/1.jpg", "val/a/2.jpg", "val/b/2.jpg");
   refuses(() => openFolder(root, { classes: ["a", "b"] }), new RegExp(`try: +--data ${join(root, "val")}$`, "m"));
   refuses(() => openFolder(root), /this folder is split/);
-  refuses(() => openTrainingFolders(join(root, "train")), new RegExp(`try: +--data ${root}, which has both`));
+  refuses(() => openTrainingData(join(root, "train")), new RegExp(`try: +--data ${root}, which has both`));
   const whole = folderOf(t, "cat/1.jpg", "dog/1.jpg");
-  refuses(
-    () => openTrainingFolders(whole),
-    new RegExp(`put the class folders into ${join(whole, "train")}, and a tenth`),
-  );
+  refuses(() => openTrainingData(whole), new RegExp(`put the class folders into ${join(whole, "train")}, and a tenth`));
   // Classes may be called so.
   assert.equal(openFolder(folderOf(t, "train/1.jpg", "bus/1.jpg"), { classes: ["bus", "train"] }).samples.length, 2);
   assert.deepEqual(openFolder(folderOf(t, "train/1.jpg", "bus/1.jpg")).classes, ["bus", "train"]);
 });
 
 test("train or val missing, or at odds", (t) => {
-  refuses(() => openTrainingFolders(folderOf(t, "cat/1.jpg", "dog/1.jpg")), /no train\/ and no val\//, /"cat", "dog"/);
-  refuses(() => openTrainingFolders(folderOf(t, "train/cat/1.jpg", "other/cat/1.jpg")), /no val\//, /a tenth/);
-  refuses(() => openTrainingFolders(folderOf(t)), /no folders/);
+  refuses(() => openTrainingData(folderOf(t, "cat/1.jpg", "dog/1.jpg")), /no train\/ and no val\//, /"cat", "dog"/);
+  refuses(() => openTrainingData(folderOf(t, "train/cat/1.jpg", "other/cat/1.jpg")), /no val\//, /a tenth/);
+  refuses(() => openTrainingData(folderOf(t)), /no folders/);
   const odd = folderOf(t, "train/cat/1.jpg", "train/dog/1.jpg", "val/cat/1.jpg", "val/cow/1.jpg");
-  refuses(() => openTrainingFolders(odd), /val: 1 of the class folders/, /found: +"cow"/);
-  refuses(() => openTrainingFolders(folderOf(t, "train/cat/1.jpg", "val/cat/1.jpg")), /train: there is only one class/);
+  refuses(() => openTrainingData(odd), /val: 1 of the class folders/, /found: +"cow"/);
+  refuses(() => openTrainingData(folderOf(t, "train/cat/1.jpg", "val/cat/1.jpg")), /train: there is only one class/);
 });

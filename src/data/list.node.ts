@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { SenetError } from "../errors.ts";
 import { decodeText, linesOf } from "../text-file.ts";
-import { classFinder } from "./classes.ts";
-import type { PictureFolder, Sample } from "./dataset.ts";
+import { labelsOfNumbers } from "./classes.ts";
+import type { Dataset, Numbered, Numbering, Sample } from "./dataset.ts";
 import { fileNamed } from "./walk.node.ts";
 
 export interface OpenListOptions {
@@ -12,22 +12,13 @@ export interface OpenListOptions {
   readonly root: string;
   /** The classes of a network, whose labels the samples get. */
   readonly classes: readonly string[];
-  /**
-   * What the numbers of the list stand for: class names by number, or what finds them for the list's lines. Default:
-   * `classes` itself.
-   */
-  readonly numbered?: readonly string[] | ((entries: readonly ListEntry[]) => readonly string[]);
+  /** What the numbers of the list stand for. Default: `classes` itself. */
+  readonly numbered?: Numbering | undefined;
   /** Leave out pictures that are not there; without it they are an error. */
   readonly allowMissing?: boolean;
 }
 
-/** A line of a list. */
-export interface ListEntry {
-  readonly name: string;
-  readonly number: number;
-}
-
-export interface PictureList extends PictureFolder {
+export interface PictureList extends Dataset {
   /** Pictures of the list that are not there. */
   readonly missing: number;
 }
@@ -39,7 +30,6 @@ export interface PictureList extends PictureFolder {
  */
 export function openList(file: string, options: OpenListOptions): PictureList {
   const { root, classes, allowMissing = false } = options;
-  const find = classFinder(classes);
   const samples: Sample[] = [];
   const missing: string[] = [];
   const names = new Set<string>();
@@ -47,21 +37,12 @@ export function openList(file: string, options: OpenListOptions): PictureList {
     const where = `${file}, line ${i + 1}`;
     return line.trim() === "" ? [] : [{ ...parseLine(line, where), where }];
   });
-  const numbered = typeof options.numbered === "function" ? options.numbered(entries) : (options.numbered ?? classes);
-  for (const { name, number, where } of entries) {
-    checkNumber(number, where, numbered.length);
-    const label = find(numbered[number]!);
-    if (label === undefined) {
-      throw new SenetError("data", "the class of this picture is not one of the network's", {
-        where,
-        found: `${number}, which is "${numbered[number]}"`,
-        hint: "evaluate a network of these classes, or take the pictures of other classes out of the list",
-      });
-    }
+  const labels = labelsOfNumbers(entries, classes, options.numbered, (i) => entries[i]!.where);
+  for (const [i, { name, where }] of entries.entries()) {
     if (names.has(name)) throw new SenetError("data", "a picture is listed twice", { where, found: name });
     names.add(name);
     const picture = fileNamed(root, name);
-    if (picture !== undefined) samples.push({ file: picture, label });
+    if (picture !== undefined) samples.push({ file: picture, label: labels[i]! });
     else missing.push(name);
   }
   if (samples.length === 0 || (missing.length > 0 && !allowMissing)) {
@@ -89,7 +70,7 @@ function read(file: string): string {
 }
 
 /** The label stands after the last space; names may hold spaces. */
-function parseLine(line: string, where: string): ListEntry {
+function parseLine(line: string, where: string): Numbered {
   const match = /^(.+?)\s+(\d+)\s*$/.exec(line);
   if (match === null) {
     throw new SenetError("data", "this is not a line of a list", {
@@ -99,14 +80,4 @@ function parseLine(line: string, where: string): ListEntry {
     });
   }
   return { name: match[1]!, number: Number(match[2]) };
-}
-
-function checkNumber(number: number, where: string, classes: number): void {
-  if (number < classes) return;
-  throw new SenetError("data", "there is no class of this number", {
-    where,
-    expected: `0 to ${classes - 1}`,
-    found: `${number}`,
-    hint: "the numbers start at 0; a network of other classes needs another list",
-  });
 }

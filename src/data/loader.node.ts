@@ -12,9 +12,10 @@ import { mostWorkers, usableThreads } from "../machine.node.ts";
 import { availableMemory } from "../memory.node.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
-import type { PictureFolder } from "./dataset.ts";
+import type { Dataset } from "./dataset.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
 import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
+import { packSources } from "./sources.ts";
 import {
   checkTransform,
   type ImageTransform,
@@ -25,7 +26,7 @@ import {
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
 
 export interface LoaderOptions {
-  readonly dataset: PictureFolder;
+  readonly dataset: Dataset;
   readonly batchSize: number;
   /** A training transform replaces a picture that cannot be decoded; an evaluation transform leaves it out. */
   readonly transform: ImageTransform;
@@ -86,7 +87,7 @@ export class Loader {
   /** Pictures that could not be decoded, each once, in the order in which they were met. */
   readonly failures: Failure[] = [];
 
-  readonly #dataset: PictureFolder;
+  readonly #dataset: Dataset;
   readonly #seed: number | undefined;
   readonly #dropLast: boolean;
   readonly #tolerant: boolean;
@@ -152,10 +153,10 @@ export class Loader {
     this.#usable = new Int32Array(dataset.classes.length);
     for (const { label } of dataset.samples) this.#usable[label]!++;
 
-    const files = dataset.samples.map(({ file }) => file);
+    const sources = packSources(dataset.samples);
     const affordable = Math.max(1, Math.floor(availableMemory() / THREAD_BYTES));
     const started = Math.min(workers, mostWorkers(), affordable);
-    for (let i = 0; i < started; i++) this.#start({ ring: this.#ring, memory, files, transform, seed: seed ?? 0 });
+    for (let i = 0; i < started; i++) this.#start({ ring: this.#ring, memory, sources, transform, seed: seed ?? 0 });
   }
 
   #start(job: Omit<WorkerJob, "port">): void {
@@ -363,7 +364,7 @@ export class Loader {
 }
 
 /** The error when every picture of a class has failed. */
-export function classFailed({ root, classes }: PictureFolder, label: number, failures: readonly Failure[]): SenetError {
+export function classFailed({ root, classes }: Dataset, label: number, failures: readonly Failure[]): SenetError {
   const last = failures.at(-1)!;
   return new SenetError("data", `no picture of the class "${classes[label]}" can be decoded`, {
     where: root,

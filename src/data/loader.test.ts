@@ -12,7 +12,7 @@ import { decodePicture } from "../images/decode.node.ts";
 import { imagenetPreprocessing, type Preprocessing, preprocess } from "../images/preprocess.ts";
 import { preprocessViews, viewCounts } from "../images/views.ts";
 import { createRandom } from "../random.ts";
-import type { PictureFolder } from "./dataset.ts";
+import type { Dataset } from "./dataset.ts";
 import { openFolder } from "./folder.node.ts";
 import { type Batch, type Failure, Loader, type LoaderOptions } from "./loader.node.ts";
 import { pictureMemory } from "./picture-memory.node.ts";
@@ -205,7 +205,7 @@ test("workers run ahead while the main thread is deaf, but no further than prefe
 });
 
 /** `count` good pictures of class 0 or 1, then these files. */
-function withFiles(name: string, count: number, files: [string, Uint8Array][]): PictureFolder {
+function withFiles(name: string, count: number, files: [string, Uint8Array][]): Dataset {
   const dir = join(root, name);
   mkdirSync(dir, { recursive: true });
   const samples = Array.from({ length: count }, (_, i) => {

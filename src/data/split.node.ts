@@ -1,32 +1,38 @@
-/** A folder with the pictures to train on and those to validate with. */
+/** The pictures to train on and those to validate with. */
 
 import { basename, dirname, join, resolve } from "node:path";
 import { SenetError } from "../errors.ts";
 import { quote } from "./classes.ts";
-import type { PictureFolder } from "./dataset.ts";
-import { openFolder } from "./folder.node.ts";
+import type { Dataset } from "./dataset.ts";
+import { kindOf, openDataset } from "./datasets.node.ts";
 import { splitNames } from "./split-names.ts";
 import { list } from "./walk.node.ts";
 
-export interface TrainingFolders {
-  readonly train: PictureFolder;
+export interface TrainingData {
+  readonly train: Dataset;
   /** Its labels are those of `train`. */
-  readonly val: PictureFolder;
+  readonly val: Dataset;
   /** What a person should know of both: a line each. */
   readonly remarks: readonly string[];
 }
 
 /**
- * Opens `dir/train` and `dir/val`, or what is named so elsewhere (`training`, `validation`, `valid`, `test`); the classes
- * are those of `train`.
- * @throws SenetError `data` as `openFolder`, and where one of the two is missing
+ * Opens what one path holds of both, or else the folders `train` and `val` in it, or what is named so elsewhere
+ * (`training`, `validation`, `valid`, `test`); the classes are those of `train`.
+ * @throws SenetError `data` as `openDataset`, and where one of the two is missing
  */
-export function openTrainingFolders(dir: string): TrainingFolders {
-  const { folders } = list(dir);
+export function openTrainingData(path: string): TrainingData {
+  const kind = kindOf(path);
+  if (kind.hasParts) {
+    const train = kind.open(path, { part: "train" });
+    const val = kind.open(path, { part: "val", classes: train.classes });
+    return { train, val, remarks: [...remarksOf(train, val)] };
+  }
+  const { folders } = list(path);
   const names = splitNames(folders);
-  if (names.train === undefined || names.val === undefined) throw notSplit(dir, folders, names);
-  const train = openFolder(join(dir, names.train));
-  const val = openFolder(join(dir, names.val), { classes: train.classes });
+  if (names.train === undefined || names.val === undefined) throw notSplit(path, folders, names);
+  const train = openDataset(join(path, names.train));
+  const val = openDataset(join(path, names.val), { classes: train.classes });
   return { train, val, remarks: [...renamed(names.train, names.val), ...remarksOf(train, val)] };
 }
 
@@ -35,9 +41,9 @@ function* renamed(train: string, val: string): Generator<string> {
   if (val !== "val") yield `${val}/ is used to validate with, because there is no val/`;
 }
 
-function* remarksOf(train: PictureFolder, val: PictureFolder): Generator<string> {
-  yield* train.remarks ?? [];
-  yield* val.remarks ?? [];
+function* remarksOf(train: Dataset, val: Dataset): Generator<string> {
+  // Of what holds both, some are said of either.
+  yield* new Set([...(train.remarks ?? []), ...(val.remarks ?? [])]);
   const there = new Set(val.samples.map(({ label }) => label));
   const absent = val.classes.filter((_, label) => !there.has(label));
   if (absent.length === 0) return;

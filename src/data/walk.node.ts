@@ -19,7 +19,7 @@ export interface Listing {
 /** Files that come with pictures and are none; whatever else has an unknown name is looked into. */
 const companions: ReadonlySet<string> = new Set([
   ...[".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yml", ".yaml", ".md", ".html", ".ini", ".db", ".log"],
-  ...[".py", ".sh", ".npy", ".npz", ".mat", ".zip", ".gz", ".tar"],
+  ...[".py", ".sh", ".npy", ".npz", ".mat", ".zip", ".gz", ".tar", ".cls"],
 ]);
 
 export class Walk {
@@ -59,7 +59,7 @@ export class Walk {
         if (isPicture(file, name)) pictures.push(file);
         else {
           others.push(name);
-          if (!companions.has(extensionOf(name))) this.#leftOut.other(file);
+          if (!isCompanion(name)) this.#leftOut.other(file);
         }
       }
     }
@@ -94,7 +94,9 @@ export class Walk {
 }
 
 const isPicture = (path: string, name: string): boolean =>
-  isPictureName(name) || (!companions.has(extensionOf(name)) && startsAsPicture(path));
+  isPictureName(name) || (!isCompanion(name) && startsAsPicture(path));
+
+export const isCompanion = (name: string): boolean => companions.has(extensionOf(name));
 
 /** The file of that name, or of the same in another Unicode form, where there is one. */
 export const fileNamed = (folder: string, name: string): string | undefined =>
@@ -200,5 +202,15 @@ function reading<T>(folder: string, read: () => T): T {
 
 /** Python's order of strings: by code point, whereas `<` in JavaScript compares UTF-16 units. */
 export function byCodePoint(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  const most = Math.min(a.length, b.length);
+  for (let i = 0; i < most; i++) {
+    const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
+    if (x === y) continue;
+    // Halves of what stands beyond all others.
+    const [isHalf, isOtherHalf] = [isSurrogate(x), isSurrogate(y)];
+    return isHalf === isOtherHalf ? x - y : isHalf ? 1 : -1;
+  }
+  return a.length - b.length;
 }
+
+const isSurrogate = (unit: number): boolean => unit >= 0xd800 && unit <= 0xdfff;

@@ -2,18 +2,19 @@
 
 import { type MessagePort, workerData } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
-import { openPicture } from "../images/decode.node.ts";
 import type { Picture } from "../images/resize.ts";
 import { sharp } from "../images/sharp.node.ts";
 import { createRandom } from "../random.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
 import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State, Stream } from "./ring.ts";
+import { SourceReader } from "./source.node.ts";
+import { type Sources, sourceAt } from "./sources.ts";
 import { applyTransform, type ImageTransform } from "./transform.ts";
 
 export interface WorkerJob {
   readonly ring: Ring;
   readonly memory: PictureMemory;
-  readonly files: readonly string[];
+  readonly sources: Sources;
   readonly transform: ImageTransform;
   readonly seed: number;
   readonly port: MessagePort;
@@ -25,6 +26,8 @@ export type WorkerMessage =
   | { readonly kind: "look" }
   /** The first failure of this sample. */
   | { readonly kind: "failed"; readonly sample: number; readonly reason: string };
+
+const reader = new SourceReader();
 
 // Only ever loaded as a thread: the loader takes the types from here, not the code.
 await work(workerData as WorkerJob);
@@ -102,7 +105,7 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
   }
   let held = 0;
   try {
-    const opened = await openPicture(job.files[sample]!);
+    const opened = await reader.open(sourceAt(job.sources, sample));
     held = waitForMemory(job, opened.bytes);
     const picture = await opened.decode();
     use(picture);

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { relative, sep } from "node:path";
-import type { PictureFolder, Sample } from "../data/dataset.ts";
+import type { Dataset, Sample } from "../data/dataset.ts";
 import { classFailed, type Failure, Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
@@ -17,7 +17,7 @@ import type { Entry, Failed, Journal, Outcome, Settings } from "./journal.node.t
 export interface MeasureOptions {
   readonly checkpoint: Checkpoint;
   /** Labelled with the checkpoint's classes. */
-  readonly dataset: PictureFolder;
+  readonly dataset: Dataset;
   readonly views: Views;
   readonly executor: Executor;
   /** Images a run of the network; each picture takes as many as there are views. */
@@ -82,7 +82,7 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
 }
 
 /** The name of a picture within its data, the same on every machine. */
-const nameIn = ({ root }: PictureFolder, file: string): string => relative(root, file).split(sep).join("/");
+const nameIn = ({ root }: Dataset, file: string): string => relative(root, file).split(sep).join("/");
 
 /** What was found in this run and those before. */
 class Found {

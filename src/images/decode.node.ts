@@ -53,7 +53,7 @@ export interface OpenedPicture {
  * @throws SenetError `data`
  */
 export async function openPicture(file: string): Promise<OpenedPicture> {
-  return open(await readPicture(file), file);
+  return openBytes(await readPicture(file), file);
 }
 
 /**
@@ -62,10 +62,11 @@ export async function openPicture(file: string): Promise<OpenedPicture> {
  * @throws SenetError `data`
  */
 export async function decodeBytes(bytes: Uint8Array, name: string): Promise<Picture> {
-  return open(bytes, name).decode();
+  return openBytes(bytes, name).decode();
 }
 
-function open(bytes: Uint8Array, name: string): OpenedPicture {
+/** As `openPicture`, of bytes that have been read. @throws SenetError `data` */
+export function openBytes(bytes: Uint8Array, name: string): OpenedPicture {
   const format = formatOf(bytes);
   if (format === undefined) throw notAPicture(bytes, name);
   const told = <T>(read: () => T): T => {
@@ -149,6 +150,12 @@ async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Pro
 
 /** @throws SenetError `io` where the decoder does not load: for whoever will decode many pictures */
 export const requireDecoder = (): unknown => sharp();
+
+/** The picture as a PNG file. */
+export const encodePng = ({ width, height, data }: Picture): Promise<Uint8Array> =>
+  sharp()(data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
 
 /** The decoder and its version, or why there is none, for reports on a machine. */
 export function describeDecoder(): string {

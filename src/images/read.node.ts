@@ -59,8 +59,59 @@ export async function readPicture(file: string): Promise<Uint8Array> {
 /** Most pictures of a data set are read at once. */
 const FIRST_BYTES = 2 ** 18;
 
-function unreadable(where: string, found: string, cause?: unknown): SenetError {
-  return new SenetError("data", "the picture cannot be read", { where, found, cause });
+/** A file that holds many pictures, open for as long as they are wanted. */
+export class PictureContainer {
+  readonly #path: string;
+  readonly #handle: number;
+  readonly size: number;
+
+  /** @throws SenetError `data` where it cannot be read, or is no file */
+  constructor(path: string) {
+    this.#path = path;
+    try {
+      this.#handle = openSync(path, FLAGS);
+    } catch (cause) {
+      throw unreadable(path, reasonOf(cause), cause, "the file of pictures cannot be read");
+    }
+    const found = fstatSync(this.#handle);
+    this.size = found.size;
+    if (found.isFile()) return;
+    this.close();
+    throw unreadable(path, found.isDirectory() ? "a folder" : "a pipe, a socket or a device");
+  }
+
+  /** @throws SenetError `data` where the file has not so many bytes, or there are more than any picture has */
+  read(start: number, length: number): Uint8Array {
+    if (length > MOST_BYTES) throw unreadable(this.#path, `${length} bytes, where ${MOST_BYTES} are the most`);
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const count = this.#readInto(bytes, done, start + done);
+      if (count === 0) {
+        throw unreadable(
+          this.#path,
+          `the file ends after ${start + done} bytes, where the picture goes to ${start + length}`,
+        );
+      }
+      done += count;
+    }
+    return bytes;
+  }
+
+  #readInto(bytes: Uint8Array, offset: number, position: number): number {
+    try {
+      return readSync(this.#handle, bytes, offset, bytes.length - offset, position);
+    } catch (cause) {
+      throw unreadable(this.#path, reasonOf(cause), cause);
+    }
+  }
+
+  close(): void {
+    closeSync(this.#handle);
+  }
+}
+
+function unreadable(where: string, found: string, cause?: unknown, what = "the picture cannot be read"): SenetError {
+  return new SenetError("data", what, { where, found, cause });
 }
 
 function reasonOf(cause: unknown): string {

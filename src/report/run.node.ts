@@ -1,15 +1,18 @@
 /** The report of a run folder: measures its best weights anew and draws everything from files. */
 
-import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { extname, relative } from "node:path";
+import { relative } from "node:path";
+import { sourceOf } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
-import { openTrainingFolders } from "../data/split.node.ts";
+import { SourceReader } from "../data/source.node.ts";
+import { openTrainingData } from "../data/split.node.ts";
 import { Classifier } from "../evaluate/classify.node.ts";
 import { meanGates } from "../evaluate/excitation.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { selectExecutor } from "../executors/select.node.ts";
 import { readBytes } from "../files/files.node.ts";
+import { type Format, formatOf } from "../images/format.ts";
+import { readPicture } from "../images/read.node.ts";
 import { graphCost } from "../ir/cost.ts";
 import { bestFile, openRun } from "../train/out.node.ts";
 import { decodeCheckpoint } from "../weights/checkpoint.ts";
@@ -35,7 +38,7 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   const { config, state } = await openRun(out);
   const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out));
   const { model, weights, preprocessing, labels } = checkpoint;
-  const { train, val } = openTrainingFolders(data);
+  const { train, val } = openTrainingData(data);
   const { executor } = await selectExecutor({ name: options.executor });
   const { batchSize } = config;
   const imageSize = preprocessing.crop;
@@ -47,18 +50,21 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   const gates = await meanGates({ ...shared, batches: loader.epoch(0) });
   await loader.dispose();
 
+  const reader = new SourceReader();
   const validation = await Promise.all(
-    chooseSamples(evaluation.predictions, 24).map(({ sample, label, top }) =>
-      reportSample(val.samples[sample]!.file, relative(val.root, val.samples[sample]!.file), label, top),
-    ),
-  );
+    chooseSamples(evaluation.predictions, 24).map(async ({ sample, label, top }) => {
+      const picture = val.samples[sample]!;
+      const bytes = await reader.encoded(sourceOf(picture));
+      return reportSample(bytes, relative(val.root, picture.file), label, top);
+    }),
+  ).finally(() => reader.close());
   const samples = [{ title: "Validation pictures, mistakes first", samples: validation }];
   if (options.heldBack !== undefined) {
     const classifier = await Classifier.create(checkpoint, executor);
     const shown: ReportSample[] = [];
     for (const { file, label } of options.heldBack) {
       const { predictions } = await classifier.classify(file, 3);
-      shown.push(await reportSample(file, relative(data, file), label, predictions));
+      shown.push(reportSample(await readPicture(file), relative(data, file), label, predictions));
     }
     await classifier.dispose();
     samples.unshift({ title: "Held-back pictures, classified", samples: shown });
@@ -91,17 +97,17 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   };
 }
 
-const mediaTypes: Readonly<Record<string, ReportSample["mediaType"]>> = {
-  ".png": "image/png",
-  ".webp": "image/webp",
+const mediaTypes: Partial<Readonly<Record<Format, ReportSample["mediaType"]>>> = {
+  PNG: "image/png",
+  WebP: "image/webp",
 };
 
-async function reportSample(
-  path: string,
+function reportSample(
+  bytes: Uint8Array,
   file: string,
   label: number | undefined,
   top: ReportSample["top"],
-): Promise<ReportSample> {
-  const image = (await readFile(path)).toString("base64");
-  return { file, image, mediaType: mediaTypes[extname(path).toLowerCase()] ?? "image/jpeg", label, top };
+): ReportSample {
+  const image = Buffer.from(bytes).toString("base64");
+  return { file, image, mediaType: mediaTypes[formatOf(bytes) ?? "JPEG"] ?? "image/jpeg", label, top };
 }

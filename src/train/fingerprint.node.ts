@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { relative, sep } from "node:path";
 import * as z from "zod";
 import { some } from "../data/classes.ts";
-import type { PictureFolder } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
 
 /** The pictures of each class, by label. */
 const classesSchema = z.array(
@@ -19,12 +19,12 @@ const classesSchema = z.array(
 export const fingerprintSchema = z.strictObject({ train: classesSchema, val: classesSchema });
 export type Fingerprint = z.infer<typeof fingerprintSchema>;
 
-export const fingerprintOf = (train: PictureFolder, val: PictureFolder): Fingerprint => ({
+export const fingerprintOf = (train: Dataset, val: Dataset): Fingerprint => ({
   train: printOf(train),
   val: printOf(val),
 });
 
-function printOf({ root, classes, samples }: PictureFolder): Fingerprint["train"] {
+function printOf({ root, classes, samples }: Dataset): Fingerprint["train"] {
   const names: string[][] = classes.map(() => []);
   // macOS and Linux may spell one name in two ways.
   for (const { file, label } of samples) names[label]!.push(relative(root, file).split(sep).join("/").normalize());

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import type { PictureFolder } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { changesBetween, fingerprintOf, fingerprintSchema } from "./fingerprint.node.ts";
 
 const classes = ["ant", "bee", "cat"];
 /** The pictures of each class, by name. */
-const folder = (names: readonly (readonly string[])[], root = "/data"): PictureFolder => ({
+const folder = (names: readonly (readonly string[])[], root = "/data"): Dataset => ({
   root,
   classes,
   samples: names.flatMap((files, label) => files.map((file) => ({ file: join(root, classes[label]!, file), label }))),

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { quote } from "../data/classes.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
-import { openTrainingFolders } from "../data/split.node.ts";
+import { openTrainingData } from "../data/split.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
@@ -116,7 +116,7 @@ type Earlier = Awaited<ReturnType<typeof readRun>>;
 
 async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Promise<RunResult> {
   const { config, out, signal, onPhase = () => {} } = options;
-  const { train, val, remarks } = openTrainingFolders(options.data);
+  const { train, val, remarks } = openTrainingData(options.data);
   for (const remark of remarks) options.say?.(remark);
   const stepsPerEpoch = Math.floor(train.samples.length / config.batchSize);
   if (stepsPerEpoch === 0) {

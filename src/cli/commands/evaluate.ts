@@ -53,12 +53,15 @@ export function evaluateCommand(program: Command): void {
       ).makeOptionMandatory(),
     )
     .addOption(stateOption())
-    .requiredOption("--data <dir>", "a folder with one folder per class, named after the class or its WordNet id")
+    .requiredOption(
+      "--data <path>",
+      "a folder with one folder per class, named after the class or its WordNet id; the same in a .tar; WebDataset's archives; CIFAR's binary files",
+    )
     .option("--list <file>", "the pictures and their labels, one per line: NAME LABEL; names are relative to --data")
     .addOption(
       choiceOption(
         "--list-order <order>",
-        "order of ImageNet's classes in the list; default: as the pictures' names tell",
+        "order of ImageNet's classes in the list, or in .cls files; default: as the pictures' names tell",
         ["devkit", "sorted"],
       ),
     )

@@ -4,7 +4,7 @@ import { mkdirSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { openTrainingFolders } from "../../data/split.node.ts";
+import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
 import { codeOf, makeFolder, writeError } from "../../files/files.node.ts";
@@ -48,8 +48,11 @@ const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (
 export function trainCommand(program: Command): void {
   program
     .command("train")
-    .description("train a network on a folder of pictures")
-    .requiredOption("--data <dir>", "a folder with train/ and val/, each with one folder per class")
+    .description("train a network on pictures")
+    .requiredOption(
+      "--data <path>",
+      "a folder with train/ and val/, each with one folder per class; the same in a .tar; WebDataset's archives; CIFAR's binary files",
+    )
     .option("--model <name>", "a model of the zoo (senet models lists them); default: se-resnet-18")
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
     .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
@@ -121,7 +124,7 @@ export function trainCommand(program: Command): void {
       };
       try {
         if (check === true) {
-          const { train, val } = openTrainingFolders(data);
+          const { train, val } = openTrainingData(data);
           await requireSound([train, val], workers, new LiveLine());
         }
         await runTraining(run, ["senet train --resume", ...resumeOptions(options, out)].join(" "));

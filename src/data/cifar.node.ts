@@ -1,0 +1,181 @@
+/**
+ * CIFAR-10 and CIFAR-100 in their binary form: records of the label's bytes and 3,072 of pixels, which are 32 × 32 in a
+ * red, a green and a blue plane, each row by row (https://www.cs.toronto.edu/~kriz/cifar.html).
+ */
+
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { SenetError } from "../errors.ts";
+import { PictureContainer } from "../images/read.node.ts";
+import { decodeText, linesOf } from "../text-file.ts";
+import { classFinder, quote } from "./classes.ts";
+import type { Dataset, DatasetKind, OpenOptions, Part, Sample } from "./dataset.ts";
+import { byCodePoint, list } from "./walk.node.ts";
+
+interface Layout {
+  readonly name: string;
+  readonly files: Readonly<Record<Part, RegExp>>;
+  readonly classes: number;
+  /** The names of the classes, a line each, in a file beside. */
+  readonly names: string;
+  /** Bytes before the pixels; the class is the last of them. */
+  readonly labelBytes: number;
+}
+
+const layouts: readonly Layout[] = [
+  {
+    name: "CIFAR-10",
+    files: { train: /^data_batch_\d+\.bin$/, val: /^test_batch\.bin$/ },
+    classes: 10,
+    names: "batches.meta.txt",
+    labelBytes: 1,
+  },
+  {
+    // A coarse label, which tells nothing more, then the fine one.
+    name: "CIFAR-100",
+    files: { train: /^train\.bin$/, val: /^test\.bin$/ },
+    classes: 100,
+    names: "fine_label_names.txt",
+    labelBytes: 2,
+  },
+];
+
+const SIDE = 32;
+const PIXELS = 3 * SIDE * SIDE;
+
+export const cifar: DatasetKind = {
+  name: "CIFAR-10 and CIFAR-100 (binary version)",
+  detect: (path) => found(path) !== undefined,
+  open,
+  hasParts: true,
+};
+
+interface Found {
+  readonly layout: Layout;
+  readonly folder: string;
+  readonly names: readonly string[];
+}
+
+/** The files of pictures at the path: one, or those of a folder that has nothing below it. */
+function found(path: string): Found | undefined {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return undefined;
+  const isFolder = stats.isDirectory();
+  const listing = isFolder ? list(path) : { folders: [], files: [basename(path)] };
+  if (listing.folders.length > 0) return undefined;
+  for (const layout of layouts) {
+    const names = listing.files.filter((name) => Object.values(layout.files).some((pattern) => pattern.test(name)));
+    if (names.length > 0) return { layout, folder: isFolder ? path : dirname(path), names };
+  }
+  return undefined;
+}
+
+function open(root: string, { classes, part }: OpenOptions): Dataset {
+  const { layout, folder, names } = found(root)!;
+  const remarks: string[] = [];
+  const own = classNames(layout, folder, classes, remarks);
+  const known = classes ?? own;
+  const find = classFinder(known);
+  const labels = own.map(find);
+  const unknown = own.filter((_, i) => labels[i] === undefined);
+  if (unknown.length > 0) {
+    throw new SenetError("data", `${unknown.length} of the classes of ${layout.name} are not classes of the network`, {
+      where: root,
+      expected: `names among its ${known.length} classes: ${quote(known)}`,
+      found: quote(unknown),
+      hint: `--labels ${join(folder, layout.names)}, where the network was trained on these pictures`,
+    });
+  }
+  const samples: Sample[] = [];
+  for (const name of filesOf(root, layout, names, part, remarks)) {
+    const file = join(folder, name);
+    for (const [i, number] of numbersIn(file, layout).entries()) {
+      const start = i * (layout.labelBytes + PIXELS) + layout.labelBytes;
+      const source = { kind: "pixels", file, start, width: SIDE, height: SIDE } as const;
+      samples.push({ file: join(file, `${i}`), label: labels[number]!, source });
+    }
+  }
+  return { root, classes: known, samples, isNumbered: true, remarks };
+}
+
+/** The files of the part. */
+function filesOf(root: string, { files }: Layout, names: readonly string[], part: Part | undefined, remarks: string[]) {
+  const of = (wanted: Part) => names.filter((name) => files[wanted].test(name)).sort(byNumber);
+  if (part !== undefined) {
+    const chosen = of(part);
+    if (chosen.length > 0) return chosen;
+    throw new SenetError("data", `the pictures to ${part === "train" ? "train on" : "validate with"} are missing`, {
+      where: root,
+      expected: `files such as ${part === "train" ? "data_batch_1.bin or train.bin" : "test_batch.bin or test.bin"}`,
+      found: quote(names),
+    });
+  }
+  const [train, val] = [of("train"), of("val")];
+  if (train.length > 0 && val.length > 0)
+    remarks.push(`${val.join(", ")} is what is measured, not the training pictures`);
+  return val.length > 0 ? val : train;
+}
+
+/** `data_batch_10.bin` after `data_batch_2.bin`. */
+const byNumber = (a: string, b: string): number => a.length - b.length || byCodePoint(a, b);
+
+/** The names of the classes by number: from the file beside, or else the network's, or the numbers. */
+function classNames(
+  { name, classes: count, names }: Layout,
+  folder: string,
+  classes: readonly string[] | undefined,
+  remarks: string[],
+): readonly string[] {
+  const file = join(folder, names);
+  if (existsSync(file)) {
+    const lines = linesOf(decodeText(readFileSync(file))).map((line) => line.trim());
+    if (lines.length === count && new Set(lines).size === count && !lines.includes("")) return lines;
+    throw new SenetError("data", `these are not the names of the classes of ${name}`, {
+      where: file,
+      expected: `${count} different lines`,
+      found: `${lines.length}, ${new Set(lines).size} of them different`,
+    });
+  }
+  if (classes?.length === count) {
+    remarks.push(`there is no ${names}: the numbers of the classes are taken to be the network's`);
+    return classes;
+  }
+  remarks.push(`there is no ${names}: the classes are named by their numbers`);
+  return Array.from({ length: count }, (_, i) => `${i}`);
+}
+
+/** The class of each picture. @throws SenetError `data` where the file is no such file, or was cut off */
+function numbersIn(file: string, { name, labelBytes, classes }: Layout): Uint8Array {
+  const record = labelBytes + PIXELS;
+  const container = new PictureContainer(file);
+  try {
+    const { size } = container;
+    if (size === 0 || size % record !== 0) {
+      throw new SenetError("data", `the file ends within a picture, or is none of ${name}`, {
+        where: file,
+        expected: `a multiple of ${record} bytes`,
+        found: `${size} bytes: ${Math.floor(size / record)} pictures and ${size % record} bytes`,
+        hint: "get the file again",
+      });
+    }
+    const numbers = new Uint8Array(size / record);
+    for (let first = 0; first < numbers.length; first += CHUNK) {
+      const count = Math.min(CHUNK, numbers.length - first);
+      const bytes = container.read(first * record, count * record);
+      for (let i = 0; i < count; i++) numbers[first + i] = bytes[i * record + labelBytes - 1]!;
+    }
+    const wrong = numbers.findIndex((number) => number >= classes);
+    if (wrong < 0) return numbers;
+    throw new SenetError("data", `the file is none of ${name}, or is damaged`, {
+      where: file,
+      expected: `classes from 0 to ${classes - 1}`,
+      found: `${numbers[wrong]} for picture ${wrong}`,
+      hint: "get the file again",
+    });
+  } finally {
+    container.close();
+  }
+}
+
+/** Records that are read at once. */
+const CHUNK = 1024;

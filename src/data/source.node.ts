@@ -1,0 +1,71 @@
+/** The one reader of pictures, wherever their bytes are. */
+
+import { encodePng, type OpenedPicture, openBytes, openPicture } from "../images/decode.node.ts";
+import { PictureContainer, readPicture } from "../images/read.node.ts";
+import type { Picture } from "../images/resize.ts";
+import type { Source } from "./dataset.ts";
+
+/** Files that stay open. Data sets of a thousand archives are common, and threads that read them side by side. */
+const MOST_OPEN = 32;
+
+type Sources = { readonly [K in Source["kind"]]: Extract<Source, { kind: K }> };
+
+export class SourceReader {
+  /** The one that was used last comes last. */
+  readonly #open = new Map<string, PictureContainer>();
+
+  /** Reads the bytes, but decodes nothing yet. @throws SenetError `data` */
+  async open(source: Source): Promise<OpenedPicture> {
+    return this.#openers[source.kind](source as never);
+  }
+
+  readonly #openers: {
+    readonly [K in Source["kind"]]: (source: Sources[K]) => OpenedPicture | Promise<OpenedPicture>;
+  } = {
+    file: ({ file }) => openPicture(file),
+    range: ({ file, start, length }) => openBytes(this.#read(file, start, length), file),
+    pixels: (source) => {
+      const picture = pictureOf(source, this.#read(source.file, source.start, 3 * source.width * source.height));
+      return { bytes: 2 * picture.data.length, decode: async () => picture };
+    },
+  };
+
+  #read(file: string, start: number, length: number): Uint8Array {
+    let container = this.#open.get(file);
+    if (container === undefined) {
+      container = new PictureContainer(file);
+      for (const [path, oldest] of this.#open) {
+        if (this.#open.size < MOST_OPEN) break;
+        oldest.close();
+        this.#open.delete(path);
+      }
+    }
+    this.#open.delete(file);
+    this.#open.set(file, container);
+    return container.read(start, length);
+  }
+
+  /** The bytes of a picture file: as it lies there, or a PNG of pixels. @throws SenetError `data` */
+  async encoded(source: Source): Promise<Uint8Array> {
+    if (source.kind === "file") return readPicture(source.file);
+    if (source.kind === "range") return this.#read(source.file, source.start, source.length);
+    return encodePng(await (await this.open(source)).decode());
+  }
+
+  close(): void {
+    for (const container of this.#open.values()) container.close();
+    this.#open.clear();
+  }
+}
+
+/** Planes to pixels. */
+function pictureOf({ width, height }: Sources["pixels"], planes: Uint8Array): Picture {
+  const pixels = width * height;
+  const data = new Uint8Array(3 * pixels);
+  for (let i = 0; i < pixels; i++) {
+    data[3 * i] = planes[i]!;
+    data[3 * i + 1] = planes[pixels + i]!;
+    data[3 * i + 2] = planes[2 * pixels + i]!;
+  }
+  return { width, height, data };
+}

@@ -1,0 +1,108 @@
+/** Data sets that are no folder, through the commands. */
+
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import { Loader } from "../src/data/loader.node.ts";
+import { openTrainingData } from "../src/data/split.node.ts";
+import { renderScene } from "../src/demo/write.node.ts";
+import { imagenetPreprocessing } from "../src/images/preprocess.ts";
+import { fingerprintOf } from "../src/train/fingerprint.node.ts";
+import { senet, temporaryFolder } from "./command.ts";
+import { needsShared, sharedData } from "./support.ts";
+import { joined, type Member, tarOf } from "./tar.ts";
+
+/** 16 pictures a class to train on, 8 to validate with: dark ones and light ones, which a network tells apart at once. */
+function cifar(): string {
+  const root = join(temporaryFolder(), "cifar-10-batches-bin");
+  mkdirSync(root);
+  const records = (count: number) =>
+    joined(
+      Array.from({ length: count }, (_, i) => new Uint8Array(3073).fill(i % 2 === 0 ? 40 : 200).fill(i % 2, 0, 1)),
+    );
+  writeFileSync(join(root, "data_batch_1.bin"), records(32));
+  writeFileSync(join(root, "test_batch.bin"), records(16));
+  return root;
+}
+
+async function archive(): Promise<string> {
+  const file = join(temporaryFolder(), "pets.tar");
+  const members: Member[] = [];
+  for (const [part, count] of [
+    ["train", 16],
+    ["val", 8],
+  ] as const) {
+    for (const [c, name] of ["star", "house"].entries()) {
+      for (let i = 0; i < count; i++) {
+        members.push({ name: `${part}/${name}/${i}.jpg`, bytes: await renderScene(name, [count, c, i], 32) });
+      }
+    }
+  }
+  writeFileSync(file, tarOf(members));
+  return file;
+}
+
+for (const [name, make, classes] of [
+  ["CIFAR's binary files", cifar, 10],
+  ["an archive of class folders", archive, 2],
+] as const) {
+  test(`${name}: trained on, gone on with, evaluated and reported`, async () => {
+    const data = await make();
+    const out = join(temporaryFolder(), "run");
+    const options = [
+      "--model",
+      "se-resnet-20",
+      "--image-size",
+      "32",
+      "--batch-size",
+      "16",
+      "--evaluation-resize",
+      "32",
+    ];
+    const trained = await senet([
+      "train",
+      "--data",
+      data,
+      "--out",
+      out,
+      "--epochs",
+      "1",
+      "--no-mirror",
+      "--check",
+      ...options,
+    ]);
+    assert.equal(trained.code, 0, trained.stderr);
+    assert.match(trained.stderr, /32 pictures to train on, 16 to validate/);
+    const resumed = await senet(["train", "--data", data, "--out", out, "--resume", "--epochs", "2"]);
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.match(resumed.stderr, /resumed at epoch 2/);
+    const weights = join(out, "best.safetensors");
+    const evaluated = await senet(["evaluate", "--weights", weights, "--data", data, "--json"]);
+    assert.equal(evaluated.code, 0, evaluated.stderr);
+    const { images, top1_error } = JSON.parse(evaluated.stdout) as { images: number; top1_error: number };
+    assert.equal(images, 16);
+    const metrics = readFileSync(join(out, "metrics.jsonl"), "utf8").trim().split("\n");
+    const errors = metrics.map((line) => (JSON.parse(line) as { validationTop1Error: number }).validationTop1Error);
+    assert.ok(errors.includes(top1_error), `${top1_error} is not among ${errors}`);
+    assert.equal(openTrainingData(data).train.classes.length, classes);
+  });
+}
+
+test("Imagenette in its archive", needsShared("imagenette-224.tar"), async () => {
+  const file = sharedData("imagenette-224.tar");
+  const { train, val, remarks } = openTrainingData(file);
+  assert.deepEqual([train.samples.length, val.samples.length, remarks], [9469, 3925, []]);
+  assert.equal(relative(file, train.samples[0]!.file), "train/n01440764/ILSVRC2012_val_00000293.JPEG");
+  const counts = fingerprintOf(train, val).val.map(({ count }) => count);
+  assert.deepEqual([counts.length, counts.reduce((sum, count) => sum + count, 0)], [10, 3925]);
+  await using loader = new Loader({
+    dataset: val,
+    batchSize: 64,
+    transform: { kind: "evaluate", preprocessing: { ...imagenetPreprocessing, resize: 32, crop: 32 } },
+    cacheBytes: 0,
+  });
+  let good = 0;
+  for await (const { size } of loader.epoch(0)) good += size;
+  assert.deepEqual([good, loader.failures], [3925, []]);
+});
