@@ -14,6 +14,7 @@ import { parseCaffeHdf5 } from "./caffe-hdf5.node.ts";
 import { batchNormStatistics, parseCaffemodel } from "./caffemodel.ts";
 import { detectFormat } from "./detect.ts";
 import { parseOnnxInitialisers } from "./onnx-initialisers.ts";
+import { importOnnxNetwork } from "./onnx-network.ts";
 import { parsePrototxt } from "./prototxt.ts";
 import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
 import { parseTorch } from "./torch.ts";
@@ -75,6 +76,22 @@ const readers: readonly Reader[] = [
   { name: "torch, zip", file: torchArchive(twoTensors, storages), read: readTorch },
   { name: "torch, deflated", file: torchArchive(twoTensors, storages, 8), read: readTorch },
   { name: "torch, old", file: bytesOf(golden("weights", "legacy.pth")), read: readTorch },
+  {
+    name: "torch, all that is saved, zip",
+    file: bytesOf(golden("weights", "torch-everything-zip-5.pth")),
+    read: readTorch,
+  },
+  {
+    name: "torch, all that is saved, old",
+    file: bytesOf(golden("weights", "torch-everything-old-1.pth")),
+    read: readTorch,
+  },
+  { name: "torch, a module", file: bytesOf(golden("weights", "torch-module-old.pth")), read: readTorch },
+  {
+    name: "onnx, a graph",
+    file: bytesOf(golden("weights", "onnx-folded.onnx")),
+    read: (bytes) => importOnnxNetwork(parseOnnxInitialisers(bytes, "fuzz"), "fuzz").weights.values(),
+  },
   {
     name: "onnx",
     file: bytesOf(golden("weights", "small.onnx")),
