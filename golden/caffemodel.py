@@ -1,4 +1,4 @@
-"""A caffemodel in memory, field by field as Caffe's schema numbers them (src/weights/caffe-schema.ts)."""
+"""A caffemodel in memory, field by field as Caffe's schema numbers them (src/formats/caffe-schema.ts)."""
 
 import numpy as np
 

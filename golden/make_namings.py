@@ -2,7 +2,7 @@
 
 Run: /usr/bin/python3 golden/make_namings.py
 
-One small network for each kind that each naming stands for (src/weights/maps/namings.ts): few blocks and channels, but
+One small network for each kind that each naming stands for (src/import/namings.ts): few blocks and channels, but
 the authors' order of layers, strides, paddings, roundings and names, written anew from reading their code:
 timm's models/senet.py (`legacy_se*`) and models/resnet.py, Cadene's models/senet.py, moskomule's senet/se_resnet.py,
 mmpretrain's models/backbones/seresnet.py, akamaster's resnet.py. Weights by formula.py, by their names.

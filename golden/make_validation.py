@@ -1,4 +1,4 @@
-"""In which order ImageNet's validation lists count their classes: writes src/weights/imagenet-validation.ts.
+"""In which order ImageNet's validation lists count their classes: writes src/import/imagenet-validation.ts.
 
 Run: /usr/bin/python3 golden/make_validation.py ILSVRC2017_val.txt synsets-devkit.txt synsets-sorted.txt
 

@@ -21,6 +21,7 @@ export type {
 } from "./executors/executor.ts";
 export { encodeOnnx } from "./executors/ort/export.ts";
 export { referenceExecutor } from "./executors/reference/reference.ts";
+export { encodeSafetensors, parseSafetensors } from "./formats/safetensors.ts";
 export { imagenetPreprocessing, type Preprocessing, preprocess } from "./images/preprocess.ts";
 export { type Picture, resize } from "./images/resize.ts";
 export { GraphBuilder } from "./ir/builder.ts";
@@ -39,5 +40,4 @@ export { type StepOptions, type StepResult, TrainingStep } from "./train/step.ts
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./weights/checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";
-export { encodeSafetensors, parseSafetensors } from "./weights/safetensors.ts";
 export { inferenceGraph, lossGraph, type Model, model, zoo, zooEntry } from "./zoo/index.ts";

@@ -1,11 +1,11 @@
 /** Caffe's layers of one of our networks, for tests of what reads them. */
 
 import assert from "node:assert/strict";
+import type { CaffeLayer } from "../src/formats/caffemodel.ts";
+import type { CaffeNaming } from "../src/import/namings.ts";
+import { caffePlace } from "../src/import/rename.ts";
 import type { Graph, Parameter, Value } from "../src/ir/graph.ts";
 import type { Shape, Tensor } from "../src/tensor.ts";
-import type { CaffeLayer } from "../src/weights/caffemodel.ts";
-import type { CaffeNaming } from "../src/weights/maps/namings.ts";
-import { caffePlace } from "../src/weights/maps/rename.ts";
 
 /** What a blob is; `factor` is what a BatchNorm's statistics are to be divided by. */
 export type CaffePart = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance" | "factor";

@@ -11,6 +11,7 @@ import { vjpRules } from "../src/autodiff/vjp.ts";
 import { SenetError } from "../src/errors.ts";
 import type { Executor, Weights } from "../src/executors/executor.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
+import { parseSafetensors } from "../src/formats/safetensors.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import type { Graph, Role, Value } from "../src/ir/graph.ts";
 import type { Attrs, Op } from "../src/ir/ops.ts";
@@ -19,7 +20,6 @@ import { type OptimizerConfig, stateOf, type UpdateRule, updateRule } from "../s
 import { type Shape, scaleInPlace, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { learningRule } from "../src/train/learning.ts";
 import { initialWeights } from "../src/weights/init.ts";
-import { parseSafetensors } from "../src/weights/safetensors.ts";
 import { inputName, lossGraph, model, targetsName } from "../src/zoo/index.ts";
 import { assertClose, golden } from "./support.ts";
 

@@ -11,7 +11,7 @@ import { SenetError } from "../src/errors.ts";
 import { Journal } from "../src/evaluate/journal.node.ts";
 import { type MeasureOptions, measure } from "../src/evaluate/measure.node.ts";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
-import { type ClassOrder, imagenetLabels } from "../src/weights/imagenet-classes.ts";
+import { type ClassOrder, imagenetLabels } from "../src/import/imagenet-classes.ts";
 import { colourInput, colourNetwork, drawColours, drawPicture, writeCheckpoint } from "./colours.ts";
 import { temporaryFolder } from "./command.ts";
 

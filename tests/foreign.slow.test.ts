@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
+import { parsePrototxt } from "../src/formats/prototxt.ts";
+import { importCaffeNetwork } from "../src/import/caffe-network.ts";
+import { caffeSource, namingByName, renameTensors } from "../src/import/rename.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
-import { importCaffeNetwork } from "../src/weights/caffe-network.ts";
 import { loadWeights } from "../src/weights/load.ts";
-import { caffeSource, namingByName, renameTensors } from "../src/weights/maps/rename.ts";
-import { parsePrototxt } from "../src/weights/prototxt.ts";
 import { inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
 import { type CaffePart, caffeLayers } from "./caffe.ts";
 import { formulaPictures, uniform } from "./formula.ts";

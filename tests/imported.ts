@@ -1,9 +1,9 @@
 /** A network of ours as a stranger would have written it down, and as the import reads it. */
 
+import { parsePrototxt } from "../src/formats/prototxt.ts";
+import { importCaffeNetwork } from "../src/import/caffe-network.ts";
+import { caffePlace, namingByName } from "../src/import/rename.ts";
 import { type Tensor, tensor } from "../src/tensor.ts";
-import { importCaffeNetwork } from "../src/weights/caffe-network.ts";
-import { caffePlace, namingByName } from "../src/weights/maps/rename.ts";
-import { parsePrototxt } from "../src/weights/prototxt.ts";
 import { inferenceGraph, type Model } from "../src/zoo/index.ts";
 import { type CaffePart, caffeLayers, caffePrototxt } from "./caffe.ts";
 

@@ -7,7 +7,7 @@ import { csv, errorsByClass } from "../evaluate/per-class.ts";
 import type { Executor } from "../executors/executor.ts";
 import { type Preprocessing, shownResize } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
-import { type ClassOrder, classOrderOf } from "../weights/imagenet-classes.ts";
+import { type ClassOrder, classOrderOf } from "../import/imagenet-classes.ts";
 import type { Published } from "../zoo/family.ts";
 import { zoo } from "../zoo/index.ts";
 import { FailureReport, requireSound } from "./failures.ts";

@@ -6,7 +6,7 @@ import { temporaryFolder } from "../../tests/command.ts";
 import { golden } from "../../tests/support.ts";
 import { tarOf } from "../../tests/tar.ts";
 import { SenetError } from "../errors.ts";
-import { imagenetLabels } from "../weights/imagenet-classes.ts";
+import { imagenetLabels } from "../import/imagenet-classes.ts";
 import { openPictures, type Pictures } from "./labelled.ts";
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => `${i}`);

@@ -6,8 +6,8 @@ import { pictureFolder } from "../data/folder.node.ts";
 import { openList } from "../data/list.node.ts";
 import { list as listFolder } from "../data/walk.node.ts";
 import { SenetError } from "../errors.ts";
-import { type ClassOrder, classOrderOf, imagenetLabels } from "../weights/imagenet-classes.ts";
-import { orderOfNumbers } from "../weights/imagenet-validation.ts";
+import { type ClassOrder, classOrderOf, imagenetLabels } from "../import/imagenet-classes.ts";
+import { orderOfNumbers } from "../import/imagenet-validation.ts";
 
 export interface Pictures {
   readonly data: string;

@@ -6,7 +6,7 @@ import { SenetError } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
 import { type Preprocessing, shownResize } from "../images/preprocess.ts";
 import { interpolations } from "../images/resize.ts";
-import { parseLabels } from "../weights/label-file.ts";
+import { parseLabels } from "../import/label-file.ts";
 import { choiceOption, count, realList } from "./options.ts";
 
 export interface PreprocessingOptions {

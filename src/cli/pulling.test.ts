@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
-import { encodeSafetensors } from "../weights/safetensors.ts";
+import { encodeSafetensors } from "../formats/safetensors.ts";
 import { megabytes, progressText } from "./pulling.ts";
 import { weightsFile } from "./weights.ts";
 

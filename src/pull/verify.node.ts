@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { SenetError } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
-import { detectFormat } from "../weights/detect.ts";
+import { detectFormat } from "../formats/detect.ts";
 import type { KnownFile } from "./addresses.ts";
 
 /** Enough to tell the formats apart. */

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
+import { encodeSafetensors, parseSafetensors } from "../formats/safetensors.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import { isTrainable } from "../ir/graph.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { initialWeights } from "./init.ts";
-import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
 
 const network = model("se-resnet-20", 3);
 const graph = inferenceGraph(network, { batch: 1, imageSize: 32 });

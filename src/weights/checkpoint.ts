@@ -5,6 +5,7 @@
 
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
+import { encodeSafetensors, parseSafetensors } from "../formats/safetensors.ts";
 import { largestMean, largestStd, type Preprocessing, smallestStd } from "../images/preprocess.ts";
 import { interpolations } from "../images/resize.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
@@ -16,7 +17,6 @@ import { checkDemands } from "../zoo/demands.ts";
 import { configSchema, familyOf } from "../zoo/families.ts";
 import { inferenceGraph, type Model, parametersOf } from "../zoo/index.ts";
 import { loadWeights } from "./load.ts";
-import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
 import { checkSound } from "./sound.ts";
 
 export interface Checkpoint {

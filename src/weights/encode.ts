@@ -1,13 +1,13 @@
 /** Writes networks as weight files for other programs. */
 
+import { encodeCaffemodel } from "../formats/caffemodel-write.ts";
+import { encodeSafetensors } from "../formats/safetensors.ts";
 import { samePreprocessing } from "../images/preprocess.ts";
-import { encodeCaffemodel } from "./caffemodel-write.ts";
+import { impliedLabels } from "../import/labels.ts";
+import type { Naming } from "../import/namings.ts";
+import { weightsAs } from "../import/write.ts";
 import { carriedMetadata, nameWithCarried } from "./carried.ts";
 import { type Checkpoint, encodeCheckpoint } from "./checkpoint.ts";
-import { impliedLabels } from "./labels.ts";
-import type { Naming } from "./maps/namings.ts";
-import { weightsAs } from "./maps/write.ts";
-import { encodeSafetensors } from "./safetensors.ts";
 
 /**
  * A weight file in chunks to be written one after another: our own for the naming `senet`, safetensors for PyTorch's

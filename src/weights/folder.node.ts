@@ -3,8 +3,8 @@
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SenetError } from "../errors.ts";
+import { type HubConfig, readHubConfig } from "../import/hub.ts";
 import { decodeText } from "../text-file.ts";
-import { type HubConfig, readHubConfig } from "./hub.ts";
 
 /** What weights are called in the folders of the Hugging Face Hub, and in those of our runs; the first that is there is taken. */
 const usual = [

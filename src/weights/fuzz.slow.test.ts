@@ -8,16 +8,16 @@ import { test } from "node:test";
 import { golden } from "../../tests/support.ts";
 import { bytesOf, floats, pickle, smallCaffemodel, smallHdf5, torchArchive } from "../../tests/weights.ts";
 import { SenetError } from "../errors.ts";
+import { parseCaffeHdf5 } from "../formats/caffe-hdf5.ts";
+import { batchNormStatistics, parseCaffemodel } from "../formats/caffemodel.ts";
+import { detectFormat } from "../formats/detect.ts";
+import { parseOnnxInitialisers } from "../formats/onnx-initialisers.ts";
+import { parsePrototxt } from "../formats/prototxt.ts";
+import { encodeSafetensors, parseSafetensors } from "../formats/safetensors.ts";
+import { parseTorch } from "../formats/torch.ts";
+import { importOnnxNetwork } from "../import/onnx-network.ts";
 import { createRandom, type Random } from "../random.ts";
 import { type Tensor, tensor } from "../tensor.ts";
-import { parseCaffeHdf5 } from "./caffe-hdf5.node.ts";
-import { batchNormStatistics, parseCaffemodel } from "./caffemodel.ts";
-import { detectFormat } from "./detect.ts";
-import { parseOnnxInitialisers } from "./onnx-initialisers.ts";
-import { importOnnxNetwork } from "./onnx-network.ts";
-import { parsePrototxt } from "./prototxt.ts";
-import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
-import { parseTorch } from "./torch.ts";
 
 const mutations = Number(process.env.SENET_FUZZ ?? 10_000);
 

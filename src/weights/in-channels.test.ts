@@ -3,11 +3,11 @@ import { test } from "node:test";
 import { formulaWeights } from "../../tests/formula.ts";
 import { SenetError } from "../errors.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
+import { namingByName } from "../import/rename.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { channelsOf, inferenceGraph, type Model, model } from "../zoo/index.ts";
 import { encodeWeights } from "./encode.ts";
 import { withChannels } from "./in-channels.ts";
-import { namingByName } from "./maps/rename.ts";
 import { openFiles } from "./open.node.ts";
 
 const checkpointOf = (network: Model, first?: Tensor) => {

@@ -7,14 +7,14 @@ import { test } from "node:test";
 import { caffeLayers, caffePrototxt } from "../../tests/caffe.ts";
 import { temporaryFolder } from "../../tests/command.ts";
 import { floats, proto, refused } from "../../tests/weights.ts";
+import { encodeCaffemodel } from "../formats/caffemodel-write.ts";
+import { allOf, oneOf, parsePrototxt } from "../formats/prototxt.ts";
 import { decodeMeanImage } from "../images/preprocess.ts";
+import { namingByName } from "../import/rename.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
-import { encodeCaffemodel } from "./caffemodel-write.ts";
 import { encodeWeights } from "./encode.ts";
-import { namingByName } from "./maps/rename.ts";
 import { openFiles, openPaths } from "./open.node.ts";
-import { allOf, oneOf, parsePrototxt } from "./prototxt.ts";
 
 const bytesOf = (chunks: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(chunks));
 const text = (content: string) => new TextEncoder().encode(content);

@@ -4,19 +4,19 @@
  */
 
 import { SenetError } from "../errors.ts";
+import { failAt, shownName } from "../formats/bytes.ts";
+import type { CaffeLayer } from "../formats/caffemodel.ts";
+import type { CaffeMessage } from "../formats/prototxt.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
+import { type CaffeInput, type CaffeMean, inputOf, preprocessingOf } from "../import/caffe-input.ts";
+import { isConnected, sourcesOf, wasTraining } from "../import/caffe-layers.ts";
+import { type CaffeImport, importCaffeNetwork } from "../import/caffe-network.ts";
+import { findModel } from "../import/find-model.ts";
+import { type Naming, usualCaffe } from "../import/namings.ts";
+import { detectNaming, isKnown, renameTensors, type WeightSource, withDefinitions } from "../import/rename.ts";
+import { computesTheSame } from "../import/same-network.ts";
 import type { Tensor } from "../tensor.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
-import { failAt, shownName } from "./bytes.ts";
-import { type CaffeInput, type CaffeMean, inputOf, preprocessingOf } from "./caffe-input.ts";
-import { isConnected, sourcesOf, wasTraining } from "./caffe-layers.ts";
-import { type CaffeImport, importCaffeNetwork } from "./caffe-network.ts";
-import type { CaffeLayer } from "./caffemodel.ts";
-import { findModel } from "./maps/find-model.ts";
-import { type Naming, usualCaffe } from "./maps/namings.ts";
-import { detectNaming, isKnown, renameTensors, type WeightSource, withDefinitions } from "./maps/rename.ts";
-import type { CaffeMessage } from "./prototxt.ts";
-import { computesTheSame } from "./same-network.ts";
 
 /** What is in the files of one Caffe network. */
 export interface CaffeFiles {

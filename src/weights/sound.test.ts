@@ -2,11 +2,11 @@ import { test } from "node:test";
 import { formulaWeights } from "../../tests/formula.ts";
 import { refused } from "../../tests/weights.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
+import { namingByName } from "../import/rename.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { decodeCheckpoint, encodeCheckpoint, type RunState } from "./checkpoint.ts";
 import { encodeWeights } from "./encode.ts";
-import { namingByName } from "./maps/rename.ts";
 import { openFiles } from "./open.node.ts";
 import { checkSound } from "./sound.ts";
 

@@ -1,8 +1,8 @@
 /** Weights that can be computed with: a network that has diverged gives no answer, and must not seem to give one. */
 
 import { SenetError } from "../errors.ts";
+import { shownName } from "../formats/bytes.ts";
 import { allFinite, type Tensor } from "../tensor.ts";
-import { shownName } from "./bytes.ts";
 
 /** A variance that was moved by a difference of eps and back may be this far below zero, by rounding. */
 const rounding = 1e-7;

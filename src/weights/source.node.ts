@@ -1,20 +1,25 @@
 /** What a weight file of any format holds, before anybody knows of which network it is. */
 
 import { SenetError } from "../errors.ts";
+import { failAt, shownName } from "../formats/bytes.ts";
+import { parseCaffeHdf5 } from "../formats/caffe-hdf5.ts";
+import { type CaffeLayer, parseCaffemodel, readBlob } from "../formats/caffemodel.ts";
+import { detectFormat, type WeightFormat } from "../formats/detect.ts";
+import {
+  type ExternalData,
+  externalFiles,
+  type OnnxModel,
+  parseOnnxInitialisers,
+} from "../formats/onnx-initialisers.ts";
+import { type CaffeMessage, parsePrototxt } from "../formats/prototxt.ts";
+import { parseSafetensors } from "../formats/safetensors.ts";
+import { parseTorch } from "../formats/torch.ts";
+import type { SaidLabels } from "../formats/torch-state.ts";
+import type { HubConfig } from "../import/hub.ts";
+import { caffeBlobSource, caffeSource, type WeightSource } from "../import/rename.ts";
 import type { Tensor } from "../tensor.ts";
-import { failAt, shownName } from "./bytes.ts";
-import { parseCaffeHdf5 } from "./caffe-hdf5.node.ts";
-import { type CaffeLayer, parseCaffemodel, readBlob } from "./caffemodel.ts";
 import { type Carried, carriedInName, readCarried } from "./carried.ts";
 import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
-import { detectFormat, type WeightFormat } from "./detect.ts";
-import type { HubConfig } from "./hub.ts";
-import { caffeBlobSource, caffeSource, type WeightSource } from "./maps/rename.ts";
-import { type ExternalData, externalFiles, type OnnxModel, parseOnnxInitialisers } from "./onnx-initialisers.ts";
-import { type CaffeMessage, parsePrototxt } from "./prototxt.ts";
-import { parseSafetensors } from "./safetensors.ts";
-import { parseTorch } from "./torch.ts";
-import type { SaidLabels } from "./torch-state.ts";
 
 export interface WeightFile {
   readonly bytes: Uint8Array;

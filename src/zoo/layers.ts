@@ -1,4 +1,4 @@
-/** A network as plain data, layer by layer: what the import of others' definitions gives (weights/caffe-network.ts). */
+/** A network as plain data, layer by layer: what the import of others' definitions gives (import/caffe-network.ts). */
 
 import * as z from "zod";
 import { SenetError } from "../errors.ts";

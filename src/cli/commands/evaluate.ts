@@ -6,7 +6,7 @@ import { Journal } from "../../evaluate/journal.node.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import type { Views } from "../../images/views.ts";
-import type { ClassOrder } from "../../weights/imagenet-classes.ts";
+import type { ClassOrder } from "../../import/imagenet-classes.ts";
 import { classesCsv, evaluateOne, type Row, resultOf, summary, tableOf } from "../evaluating.ts";
 import { interruptible } from "../interrupt.ts";
 import {

@@ -7,13 +7,13 @@
  */
 
 import { SenetError } from "../errors.ts";
+import { type Fail, failAt, shownName } from "../formats/bytes.ts";
+import type { OnnxInput, OnnxNode } from "../formats/onnx-graph.ts";
+import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import { type Shape, sameShape, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
-import { type Fail, failAt, shownName } from "./bytes.ts";
-import type { OnnxInput, OnnxNode } from "./onnx-graph.ts";
-import type { OnnxModel } from "./onnx-initialisers.ts";
 import { onnxRules } from "./onnx-rules.ts";
 import { type Nameless, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
 

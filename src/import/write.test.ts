@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { formulaWeights } from "../../../tests/formula.ts";
-import { SenetError } from "../../errors.ts";
-import { type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
-import { inferenceGraph, type Model, type ModelConfig, model } from "../../zoo/index.ts";
-import { parseCaffemodel } from "../caffemodel.ts";
-import { encodeCaffemodel } from "../caffemodel-write.ts";
+import { formulaWeights } from "../../tests/formula.ts";
+import { SenetError } from "../errors.ts";
+import { parseCaffemodel } from "../formats/caffemodel.ts";
+import { encodeCaffemodel } from "../formats/caffemodel-write.ts";
+import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { inferenceGraph, type Model, type ModelConfig, model } from "../zoo/index.ts";
 import { namings } from "./namings.ts";
 import { caffeSource, namingByName, renameTensors } from "./rename.ts";
 import { type NamedModel, weightsAs } from "./write.ts";

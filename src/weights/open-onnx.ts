@@ -1,12 +1,12 @@
 /** ONNX files whose network is told by their graph, with the labels and the pre-processing that go with it. */
 
 import * as z from "zod";
+import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { importOnnxNetwork } from "../import/onnx-network.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Model } from "../zoo/index.ts";
 import { labelsSchema, preprocessingSchema, readMetadata } from "./checkpoint.ts";
-import type { OnnxModel } from "./onnx-initialisers.ts";
-import { importOnnxNetwork } from "./onnx-network.ts";
 
 export interface OnnxNetwork {
   readonly model: Model;

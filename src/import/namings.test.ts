@@ -3,12 +3,12 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { formulaPictures, formulaTensor } from "../../../tests/formula.ts";
-import { assertClose, golden } from "../../../tests/support.ts";
-import { ortExecutor } from "../../executors/ort/executor.node.ts";
-import type { Parameter } from "../../ir/graph.ts";
-import { inferencePasses, runPasses } from "../../passes/index.ts";
-import { inferenceGraph, inputName, type ModelConfig, model } from "../../zoo/index.ts";
+import { formulaPictures, formulaTensor } from "../../tests/formula.ts";
+import { assertClose, golden } from "../../tests/support.ts";
+import { ortExecutor } from "../executors/ort/executor.node.ts";
+import type { Parameter } from "../ir/graph.ts";
+import { inferencePasses, runPasses } from "../passes/index.ts";
+import { inferenceGraph, inputName, type ModelConfig, model } from "../zoo/index.ts";
 import { modelLike } from "./find-model.ts";
 import { namings } from "./namings.ts";
 import { detectNaming, renameTensors, type WeightSource } from "./rename.ts";

@@ -3,15 +3,15 @@ import { test } from "node:test";
 import { golden } from "../../tests/support.ts";
 import { bytesOf, refused } from "../../tests/weights.ts";
 import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
+import type { CaffeLayer } from "../formats/caffemodel.ts";
+import { parsePrototxt } from "../formats/prototxt.ts";
 import { isTrainable } from "../ir/graph.ts";
 import { printGraph } from "../ir/print.ts";
 import { createRandom } from "../random.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { dropoutRates, inferenceGraph, lossGraph } from "../zoo/index.ts";
 import { type CaffeImportOptions, importCaffeNetwork } from "./caffe-network.ts";
-import type { CaffeLayer } from "./caffemodel.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
-import { parsePrototxt } from "./prototxt.ts";
 
 const layer = (name: string, ...shapes: Shape[]): CaffeLayer => {
   const blobs = shapes.map((shape, k): Tensor => {

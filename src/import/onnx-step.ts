@@ -1,9 +1,9 @@
 /** One node of an ONNX graph as a rule sees it that makes layers of it. */
 
+import type { Fail } from "../formats/bytes.ts";
+import type { OnnxNode } from "../formats/onnx-graph.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
-import type { Fail } from "./bytes.ts";
-import type { OnnxNode } from "./onnx-graph.ts";
 
 /** What a name stands for while the graph is walked. */
 export type OnnxValue =

@@ -1,7 +1,7 @@
 /** What a network's outputs are called where its file does not say it. */
 
 import { imagenetLabels } from "./imagenet-classes.ts";
-import type { Naming } from "./maps/namings.ts";
+import type { Naming } from "./namings.ts";
 
 /** 1,000 outputs are ImageNet's classes in the order that is usual in files of this naming; others have numbers. */
 export const impliedLabels = ({ classOrder }: Pick<Naming, "classOrder">, classes: number): readonly string[] =>

@@ -1,8 +1,8 @@
 /** What wrappers and tools put around a network's own names, taken off again. */
 
-import { SenetError } from "../../errors.ts";
-import type { Tensor } from "../../tensor.ts";
-import { shownName } from "../bytes.ts";
+import { SenetError } from "../errors.ts";
+import { shownName } from "../formats/bytes.ts";
+import type { Tensor } from "../tensor.ts";
 import { type Naming, namings, type TorchNaming } from "./namings.ts";
 import { torchName, type WeightSource } from "./rename.ts";
 

@@ -3,9 +3,9 @@
  * its name; what only matters for training, or chooses between ways to compute the same, is passed over.
  */
 
-import { type Fail, shownName } from "./bytes.ts";
-import { parameterNames } from "./caffe-schema.ts";
-import { allOf, type CaffeMessage } from "./prototxt.ts";
+import { type Fail, shownName } from "../formats/bytes.ts";
+import { parameterNames } from "../formats/caffe-schema.ts";
+import { allOf, type CaffeMessage } from "../formats/prototxt.ts";
 
 const ofEveryLayer = [
   ...["name", "type", "bottom", "top", "phase", "include", "exclude"],

@@ -6,15 +6,15 @@
  */
 
 import { SenetError } from "../errors.ts";
+import { failAt, shownName } from "../formats/bytes.ts";
+import { batchNormStatistics, type CaffeLayer } from "../formats/caffemodel.ts";
+import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
-import { failAt, shownName } from "./bytes.ts";
 import { type CaffeInput, type CaffeMean, inputOf, meanSize } from "./caffe-input.ts";
 import { type Network, picture, resolveLayers, type Step, wasTraining } from "./caffe-layers.ts";
-import { batchNormStatistics, type CaffeLayer } from "./caffemodel.ts";
-import { allOf, type CaffeMessage, oneOf } from "./prototxt.ts";
 
 export interface CaffeImport {
   /** Of the family `layers`, under the definition's name; `config.imageSize` is the side of its pictures. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, refused, smallHdf5 } from "../../tests/weights.ts";
-import { parseCaffeHdf5 } from "./caffe-hdf5.node.ts";
+import { parseCaffeHdf5 } from "./caffe-hdf5.ts";
 
 const parse = (bytes: Uint8Array) => parseCaffeHdf5(bytes, "some.h5");
 const floats = (...values: number[]) => Float32Array.from(values);

@@ -1,12 +1,12 @@
 /** A model's weights under others' names: the way back from rename.ts. */
 
-import { type ErrorDetails, SenetError } from "../../errors.ts";
-import type { Parameter } from "../../ir/graph.ts";
-import type { Tensor } from "../../tensor.ts";
-import { familyOf, type ModelConfig, seOf } from "../../zoo/families.ts";
-import { type Model, parametersOf } from "../../zoo/index.ts";
-import type { CaffeLayer } from "../caffemodel.ts";
-import type { CaffeMessage, CaffeValue } from "../prototxt.ts";
+import { type ErrorDetails, SenetError } from "../errors.ts";
+import type { CaffeLayer } from "../formats/caffemodel.ts";
+import type { CaffeMessage, CaffeValue } from "../formats/prototxt.ts";
+import type { Parameter } from "../ir/graph.ts";
+import type { Tensor } from "../tensor.ts";
+import { familyOf, type ModelConfig, seOf } from "../zoo/families.ts";
+import { type Model, parametersOf } from "../zoo/index.ts";
 import { findModel } from "./find-model.ts";
 import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
 import { caffePlace, caffeSource, moduleOf, ourEps, raised, torchName, type WeightSource } from "./rename.ts";

@@ -1,14 +1,14 @@
 /** Which network a file's tensors are the weights of, by their shapes. */
 
-import { SenetError } from "../../errors.ts";
-import type { Parameter } from "../../ir/graph.ts";
-import { hiddenOf } from "../../nn/se.ts";
-import { sizeOf } from "../../tensor.ts";
-import { channelsOf, familyOf, type ModelConfig, seOf, takingChannels, withSe } from "../../zoo/families.ts";
-import type { Structure } from "../../zoo/family.ts";
-import { type Model, namesIn, parametersOf, zoo, zooEntry } from "../../zoo/index.ts";
-import type { SeConfig } from "../../zoo/parts.ts";
-import { allOf, oneOf } from "../prototxt.ts";
+import { SenetError } from "../errors.ts";
+import { allOf, oneOf } from "../formats/prototxt.ts";
+import type { Parameter } from "../ir/graph.ts";
+import { hiddenOf } from "../nn/se.ts";
+import { sizeOf } from "../tensor.ts";
+import { channelsOf, familyOf, type ModelConfig, seOf, takingChannels, withSe } from "../zoo/families.ts";
+import type { Structure } from "../zoo/family.ts";
+import { type Model, namesIn, parametersOf, zoo, zooEntry } from "../zoo/index.ts";
+import type { SeConfig } from "../zoo/parts.ts";
 import type { Naming } from "./namings.ts";
 import { caffePlace, countFaults, detectNaming, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
 

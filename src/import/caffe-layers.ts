@@ -3,10 +3,10 @@
  * again, here they read the layers themselves.
  */
 
-import { type Fail, failAt, shownName } from "./bytes.ts";
+import { type Fail, failAt, shownName } from "../formats/bytes.ts";
+import { v1Types } from "../formats/caffe-schema.ts";
+import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
 import { checkFields } from "./caffe-fields.ts";
-import { v1Types } from "./caffe-schema.ts";
-import { allOf, type CaffeMessage, oneOf } from "./prototxt.ts";
 
 /** A layer whose bottoms are no longer names but the layers that gave them. */
 export interface Step {

@@ -4,11 +4,11 @@
  * `resize_param`, or beforehand in a database), subtract a mean and multiply by a scale; blue comes first.
  */
 
+import { type Fail, shownName } from "../formats/bytes.ts";
+import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
 import { encodeMeanImage, type Preprocessing, type Resize } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Fail, shownName } from "./bytes.ts";
 import { picture, type Source } from "./caffe-layers.ts";
-import { allOf, type CaffeMessage, oneOf } from "./prototxt.ts";
 
 /** What the definition says of its pictures. */
 export interface CaffeInput {

@@ -1,10 +1,10 @@
 /** What others call the layers of these networks, as data (docs/networks.md, 5.1): a row for each of our modules. */
 
-import { asGrey, imagenetPreprocessing, type Preprocessing } from "../../images/preprocess.ts";
-import { channelsOf, type ModelConfig, seOf } from "../../zoo/families.ts";
-import type { Structure } from "../../zoo/family.ts";
-import type { ResNetConfig } from "../../zoo/resnet.ts";
-import type { ClassOrder } from "../imagenet-classes.ts";
+import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { channelsOf, type ModelConfig, seOf } from "../zoo/families.ts";
+import type { Structure } from "../zoo/family.ts";
+import type { ResNetConfig } from "../zoo/resnet.ts";
+import type { ClassOrder } from "./imagenet-classes.ts";
 
 /**
  * Our module and theirs; in Caffe's networks a batch norm is two layers, and the second is in the third column.

@@ -1,12 +1,12 @@
 /** Tensors under others' names become a model's weights. */
 
-import { SenetError } from "../../errors.ts";
-import type { Graph, Parameter } from "../../ir/graph.ts";
-import { nearestNames } from "../../names.ts";
-import { type Shape, sameShape, sizeOf, type Tensor } from "../../tensor.ts";
-import { shownName } from "../bytes.ts";
-import { batchNormStatistics, type CaffeLayer } from "../caffemodel.ts";
-import { allOf, type CaffeMessage, oneOf } from "../prototxt.ts";
+import { SenetError } from "../errors.ts";
+import { shownName } from "../formats/bytes.ts";
+import { batchNormStatistics, type CaffeLayer } from "../formats/caffemodel.ts";
+import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
+import type { Graph, Parameter } from "../ir/graph.ts";
+import { nearestNames } from "../names.ts";
+import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
 
 /** What a file holds: tensors by name, or Caffe's layers with their blobs by the layer's name. */

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { caffeLayers } from "../../../tests/caffe.ts";
-import { needsShared, sharedData } from "../../../tests/support.ts";
-import { refused } from "../../../tests/weights.ts";
-import { SenetError } from "../../errors.ts";
-import { type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
-import { inferenceGraph, type Model, type ModelConfig, model, zoo } from "../../zoo/index.ts";
-import { parsePrototxt } from "../prototxt.ts";
+import { caffeLayers } from "../../tests/caffe.ts";
+import { needsShared, sharedData } from "../../tests/support.ts";
+import { refused } from "../../tests/weights.ts";
+import { SenetError } from "../errors.ts";
+import { parsePrototxt } from "../formats/prototxt.ts";
+import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { inferenceGraph, type Model, type ModelConfig, model, zoo } from "../zoo/index.ts";
 import { findModel } from "./find-model.ts";
 import { caffeSource, namingByName, torchName, type WeightSource, withDefinitions } from "./rename.ts";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { refused } from "../../../tests/weights.ts";
-import { type Tensor, tensor } from "../../tensor.ts";
+import { refused } from "../../tests/weights.ts";
+import { type Tensor, tensor } from "../tensor.ts";
 import { withoutPrefix, withPlainHead } from "./bare.ts";
 import { namings } from "./namings.ts";
 import { namingByName, torchName, type WeightSource } from "./rename.ts";

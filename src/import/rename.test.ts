@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { caffeLayers } from "../../../tests/caffe.ts";
-import { needsShared, sharedData } from "../../../tests/support.ts";
-import { SenetError } from "../../errors.ts";
-import type { Graph } from "../../ir/graph.ts";
-import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
-import { inferenceGraph, model, zoo } from "../../zoo/index.ts";
-import { loadWeights } from "../load.ts";
-import { allOf, oneOf, parsePrototxt } from "../prototxt.ts";
+import { caffeLayers } from "../../tests/caffe.ts";
+import { needsShared, sharedData } from "../../tests/support.ts";
+import { SenetError } from "../errors.ts";
+import { allOf, oneOf, parsePrototxt } from "../formats/prototxt.ts";
+import type { Graph } from "../ir/graph.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { loadWeights } from "../weights/load.ts";
+import { inferenceGraph, model, zoo } from "../zoo/index.ts";
 import type { CaffeNaming, TorchNaming } from "./namings.ts";
 import { namings } from "./namings.ts";
 import {
