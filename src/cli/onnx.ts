@@ -6,6 +6,7 @@ import { inferencePasses, runPasses } from "../passes/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkSameLogits, logitsOf, seededPictures } from "./compare.ts";
+import { say } from "./output.ts";
 
 /**
  * The bytes of an ONNX model with batch norm folded, for batches of any size, with model, labels and pre-processing in
@@ -29,7 +30,7 @@ export async function checkedOnnx(
   });
   const absence = await absenceOf("ort");
   if (absence !== undefined) {
-    process.stderr.write(`senet: ${where} is written, but was not run to check it: ${absence}\n`);
+    say(`senet: ${where} is written, but was not run to check it: ${absence}`);
     return { bytes, difference: undefined };
   }
   const pictures = seededPictures(checkpoint);

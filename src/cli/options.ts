@@ -4,6 +4,7 @@ import { InvalidArgumentError, Option } from "commander";
 import { precisions } from "../executors/select.node.ts";
 import { machineThreads, mostWorkers } from "../machine.node.ts";
 import { nearestNames } from "../names.ts";
+import { say } from "./output.ts";
 
 export function count(text: string): number {
   const value = Number(text);
@@ -55,7 +56,7 @@ export const workersOption = (): Option =>
 /** More than the machine can use would only slow it down, or bring it to its knees: the most it can use, said. */
 function capped(flag: string, wanted: number, most: number): number {
   if (wanted <= most) return wanted;
-  process.stderr.write(`${flag} ${wanted}: ${most} is the most that this process can use here; ${flag} ${most}\n`);
+  say(`${flag} ${wanted}: ${most} is the most that this process can use here; ${flag} ${most}`);
   return most;
 }
 

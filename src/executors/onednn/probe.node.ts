@@ -71,7 +71,7 @@ function faultOfChild(path: string): string | undefined {
       const { openApi } = await import(${JSON.stringify(engine)});
       openApi(open(${JSON.stringify(path)})).dispose();
     } catch {}
-    console.log(${JSON.stringify(said)});`;
+    (await import("node:fs")).writeSync(1, ${JSON.stringify(said)});`;
   const { stdout, signal, status, error } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
     encoding: "utf8",
     timeout: seconds * 1000,
