@@ -8,6 +8,7 @@
 import { SenetError } from "../errors.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
+import type { CaffeLayer } from "./caffemodel.ts";
 
 type Library = typeof import("h5wasm");
 type Group = InstanceType<Library["Group"]>;
@@ -146,4 +147,12 @@ function readDataset(dataset: Dataset, name: string, { fail, left }: Reading): T
     return fail(`the values of the dataset ${shownName(name)} cannot be read`);
   }
   return tensor(shape, data);
+}
+
+/** Blobs without definitions, as these files have them. */
+export function bareLayers(blobs: ReadonlyMap<string, readonly Tensor[]>, where: string): CaffeLayer[] {
+  return [...blobs].map(([name, blobs]) => {
+    const definition = { where: `${where}: layer ${shownName(name)}`, fields: new Map() };
+    return { name, type: "", bottoms: [], tops: [], blobs, definition };
+  });
 }

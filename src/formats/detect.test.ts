@@ -5,7 +5,8 @@ import { gzipSync } from "node:zlib";
 import { golden, needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, proto, refused, smallCaffemodel, smallHdf5, torchArchive, zip } from "../../tests/weights.ts";
 import { tensor } from "../tensor.ts";
-import { detectFormat, type WeightFormat } from "./detect.ts";
+import { detectFormat } from "./detect.ts";
+import { formats, type WeightFormat } from "./formats.ts";
 import { encodeSafetensors } from "./safetensors.ts";
 
 const detect = (bytes: Uint8Array) => detectFormat(bytes, "some.file");
@@ -218,4 +219,36 @@ test("every file of others' formats is called by its name", needsShared("ports")
       await refused(() => detectFormat(bytesOf(path), path), is);
     }
   }
+});
+
+test("the table has a row for each format, and what is read is said as it stands there", async () => {
+  const names = formats.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  const titles = ["safetensors", "PyTorch", "Caffe (caffemodel, prototxt, HDF5)", "ONNX"];
+  assert.deepEqual([...new Set(formats.map(({ title }) => title))], titles);
+  await refused(() => detect(Uint8Array.of(0xff, 0, 1, 2)), titles.join(", "));
+});
+
+test("each row reads what it detects", async () => {
+  const files: Readonly<Record<WeightFormat, Uint8Array>> = {
+    safetensors: Buffer.concat(encodeSafetensors(weights, new Map([["key", "value"]]))),
+    torch: bytesOf(golden("weights", "zip.pth")),
+    "caffe-hdf5": await smallHdf5({ "data/fc/0": { shape: [1], data: Float32Array.of(1) } }),
+    onnx: bytesOf(golden("weights", "small.onnx")),
+    caffemodel: smallCaffemodel(),
+    binaryproto: proto([[5, { float: 1 }]]),
+    prototxt: ascii('name: "net"'),
+  };
+  const kinds: Record<string, string> = {};
+  for (const { name, read } of formats) {
+    const content = await read({ bytes: files[name], where: "some.file" });
+    kinds[name] = content.kind;
+    if (content.kind === "tensors") assert.ok(content.tensors.size > 0, name);
+    if (content.kind === "layers") assert.ok(content.layers.length > 0, name);
+    if (name === "safetensors") assert.deepEqual(content.kind === "tensors" && content.metadata?.get("key"), "value");
+  }
+  assert.deepEqual(kinds, {
+    ...{ safetensors: "tensors", torch: "tensors", onnx: "tensors", caffemodel: "layers", "caffe-hdf5": "layers" },
+    ...{ binaryproto: "mean", prototxt: "definition" },
+  });
 });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { caffeLayers } from "../../tests/caffe.ts";
 import { needsShared, sharedData } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
+import { bareLayers } from "../formats/caffe-hdf5.ts";
 import { allOf, oneOf, parsePrototxt } from "../formats/prototxt.ts";
 import type { Graph } from "../ir/graph.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
@@ -12,7 +13,6 @@ import { inferenceGraph, model, zoo } from "../zoo/index.ts";
 import type { CaffeNaming, TorchNaming } from "./namings.ts";
 import { namings } from "./namings.ts";
 import {
-  caffeBlobSource,
   caffePlace,
   caffeSource,
   detectNaming,
@@ -195,7 +195,7 @@ for (const name of ["caffe", "shicai"]) {
     assert.equal(weights.get("layer1.0.bn1.running_var")!.data[0], variance);
 
     const blobs = new Map(layers.map((layer) => [layer.name, layer.blobs]));
-    const fromHdf5 = renameTensors(caffeBlobSource(blobs, "file.h5"), graph, naming, "file.h5");
+    const fromHdf5 = renameTensors(caffeSource(bareLayers(blobs, "file.h5")), graph, naming, "file.h5");
     assert.deepEqual(fromHdf5.get("bn1.running_var"), weights.get("bn1.running_var"));
   });
 }

@@ -20,15 +20,6 @@ export const caffeSource = (layers: readonly CaffeLayer[]): WeightSource => ({
   layers: new Map(layers.filter(({ blobs }) => blobs.length > 0).map((layer) => [layer.name, layer])),
 });
 
-/** Blobs without definitions, as HDF5 files have them. */
-export const caffeBlobSource = (blobs: ReadonlyMap<string, readonly Tensor[]>, where: string): WeightSource =>
-  caffeSource(
-    [...blobs].map(([name, blobs]) => {
-      const definition = { where: `${where}: layer ${shownName(name)}`, fields: new Map() };
-      return { name, type: "", bottoms: [], tops: [], blobs, definition };
-    }),
-  );
-
 /** The same blobs in layers as a prototxt defines them, by name; what it does not define stays as it was. */
 export function withDefinitions(source: WeightSource, prototxt: CaffeMessage): WeightSource {
   if (source.kind !== "layers") return source;

@@ -3,7 +3,7 @@
  * port whose files nothing here reads (tensorpack, MatConvNet, MXNet) is left out.
  */
 
-import type { WeightFormat } from "../formats/detect.ts";
+import type { WeightFormat } from "../formats/formats.ts";
 
 export interface Hash {
   readonly algorithm: "sha256" | "sha384";

@@ -6,7 +6,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import { SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
 import { parseCaffemodel } from "../formats/caffemodel.ts";
-import { detectFormat, type WeightFormat } from "../formats/detect.ts";
+import { detectFormat } from "../formats/detect.ts";
+import type { WeightFormat } from "../formats/formats.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import { parsePrototxt } from "../formats/prototxt.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
@@ -27,7 +28,7 @@ import { meanFileOf, openCaffe } from "./open-caffe.ts";
 import { isToldByGraph, openOnnx } from "./open-onnx.ts";
 import { filesAt } from "./parts.node.ts";
 import { checkSound } from "./sound.ts";
-import { type FileContent, readContent, type WeightFile } from "./source.node.ts";
+import { type FileContent, readContent, type WeightFile } from "./source.ts";
 
 export interface OpenOptions {
   /** The zoo model that the weights are of; absent: the one that fits. */

@@ -4,7 +4,7 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { ioError, readBytes } from "../files/files.node.ts";
 import { type Fail, failAt, shownName } from "../formats/bytes.ts";
-import type { Parts, WeightFile } from "./source.node.ts";
+import type { Parts, WeightFile } from "./source.ts";
 
 /** As many as the largest models have, and more. */
 const mostParts = 1000;

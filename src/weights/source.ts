@@ -2,35 +2,23 @@
 
 import { SenetError } from "../errors.ts";
 import { failAt, shownName } from "../formats/bytes.ts";
-import { parseCaffeHdf5 } from "../formats/caffe-hdf5.ts";
-import { type CaffeLayer, parseCaffemodel, readBlob } from "../formats/caffemodel.ts";
-import { detectFormat, type WeightFormat } from "../formats/detect.ts";
-import {
-  type ExternalData,
-  externalFiles,
-  type OnnxModel,
-  parseOnnxInitialisers,
-} from "../formats/onnx-initialisers.ts";
-import { type CaffeMessage, parsePrototxt } from "../formats/prototxt.ts";
-import { parseSafetensors } from "../formats/safetensors.ts";
-import { parseTorch } from "../formats/torch.ts";
+import type { CaffeLayer } from "../formats/caffemodel.ts";
+import { detectFormat } from "../formats/detect.ts";
+import { type Content, type FormatFile, formats, type WeightFormat } from "../formats/formats.ts";
+import type { OnnxModel } from "../formats/onnx-initialisers.ts";
+import type { CaffeMessage } from "../formats/prototxt.ts";
 import type { SaidLabels } from "../formats/torch-state.ts";
 import type { HubConfig } from "../import/hub.ts";
-import { caffeBlobSource, caffeSource, type WeightSource } from "../import/rename.ts";
+import { caffeSource, type WeightSource } from "../import/rename.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Carried, carriedInName, readCarried } from "./carried.ts";
 import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
 
-export interface WeightFile {
-  readonly bytes: Uint8Array;
-  /** Its name, for errors. */
-  readonly where: string;
+export interface WeightFile extends FormatFile {
   /** What timm's `config.json` beside it says. */
   readonly hub?: HubConfig | undefined;
   /** All files of a model that is in several; `bytes` are those of the index, or of one of them. */
   readonly parts?: Parts;
-  /** The bytes of a file in the same folder. @throws SenetError (as a rejection) where it is none, or not in there */
-  readonly beside?: (name: string) => Promise<Uint8Array>;
 }
 
 export interface Parts {
@@ -40,12 +28,7 @@ export interface Parts {
 }
 
 /** One of our own files, a file of weights, or the definition of a Caffe network. */
-export type FileContent = {
-  readonly where: string;
-  readonly format: WeightFormat;
-  /** What was guessed or chosen in reading it; see `Opened.notes`. */
-  readonly notes?: readonly string[];
-} & (
+type Meaning =
   | { readonly kind: "checkpoint"; readonly checkpoint: Checkpoint }
   | {
       readonly kind: "weights";
@@ -53,14 +36,20 @@ export type FileContent = {
       readonly carried: Carried;
       /** Names of classes beside the weights: those of the network, if there are as many. */
       readonly saidLabels?: readonly SaidLabels[];
-      /** All of a caffemodel's layers and its definition; a file of HDF5 has layers without definitions. */
       readonly onnx?: OnnxModel;
+      /** All of a caffemodel's layers and its definition; a file of HDF5 has layers without definitions. */
       readonly caffe?: { readonly layers: readonly CaffeLayer[]; readonly definition?: CaffeMessage };
     }
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
   /** The mean of a Caffe network's pictures. */
-  | { readonly kind: "mean"; readonly blob: Tensor }
-);
+  | { readonly kind: "mean"; readonly blob: Tensor };
+
+export type FileContent = Meaning & {
+  readonly where: string;
+  readonly format: WeightFormat;
+  /** What was guessed or chosen in reading it; see `Opened.notes`. */
+  readonly notes?: readonly string[];
+};
 
 /**
  * @param state which of the weights in a PyTorch checkpoint; see parseTorch
@@ -71,53 +60,42 @@ export async function readContent(file: WeightFile, state?: string): Promise<Fil
   const { bytes, where, parts } = file;
   if (parts !== undefined) return readParts(file, parts, state);
   const format = detectFormat(bytes, where);
-  if (state !== undefined && format !== "torch" && format !== "prototxt") {
+  const row = formats.find(({ name }) => name === format)!;
+  if (state !== undefined && !row.hasStates) {
     throw new SenetError("usage", "this file has one set of weights only", {
       where,
       expected: "a PyTorch checkpoint for --state",
       found: format,
     });
   }
-  const weights = { where, format, kind: "weights" } as const;
-  switch (format) {
-    case "safetensors": {
-      const { tensors, metadata } = parseSafetensors(bytes, where);
-      if (isCheckpoint(metadata)) {
-        return { where, format, kind: "checkpoint", checkpoint: decodeCheckpoint(bytes, where) };
-      }
-      return { ...weights, source: { kind: "tensors", tensors }, carried: readCarried(metadata, where) };
-    }
-    case "torch": {
-      const { tensors, labels, notes } = await parseTorch(bytes, where, state);
-      return { ...weights, source: { kind: "tensors", tensors }, carried: {}, saidLabels: labels, notes };
-    }
-    case "onnx": {
-      const onnx = parseOnnxInitialisers(bytes, where, await externalData(file));
-      return { ...weights, source: { kind: "tensors", tensors: onnx.tensors }, carried: {}, onnx };
-    }
-    case "caffemodel": {
-      const { name, layers, definition } = parseCaffemodel(bytes, where);
-      const carried = carriedInName(name, where);
-      return { ...weights, source: caffeSource(layers), carried, caffe: { layers, definition } };
-    }
-    case "caffe-hdf5": {
-      const source = caffeBlobSource(await parseCaffeHdf5(bytes, where), where);
-      const layers = source.kind === "layers" ? [...source.layers.values()] : [];
-      return { ...weights, source, carried: {}, caffe: { layers } };
-    }
-    case "binaryproto":
-      return { where, format, kind: "mean", blob: readBlob(bytes, where) };
-    case "prototxt":
-      return { where, format, kind: "definition", definition: parsePrototxt(bytes, where) };
-  }
+  return { where, format, ...meaningOf(await row.read(file, state), file) };
 }
 
-/** The values that an ONNX model keeps in files beside it. */
-async function externalData({ bytes, where, beside }: WeightFile): Promise<ExternalData> {
-  const data = new Map<string, Uint8Array>();
-  if (beside === undefined) return data;
-  for (const name of externalFiles(bytes, where)) data.set(name, await beside(name));
-  return data;
+/** Content with what is ours in it: whole files, or what files under others' names carry. */
+function meaningOf(content: Content, { bytes, where }: WeightFile): Meaning & Pick<FileContent, "notes"> {
+  switch (content.kind) {
+    case "tensors": {
+      const { tensors, metadata = new Map(), labels, notes, onnx } = content;
+      if (isCheckpoint(metadata)) return { kind: "checkpoint", checkpoint: decodeCheckpoint(bytes, where) };
+      return {
+        kind: "weights",
+        source: { kind: "tensors", tensors },
+        carried: readCarried(metadata, where),
+        ...(labels && { saidLabels: labels }),
+        ...(notes && { notes }),
+        ...(onnx && { onnx }),
+      };
+    }
+    case "layers": {
+      const { layers, name, definition } = content;
+      const carried = name === undefined ? {} : carriedInName(name, where);
+      const caffe = { layers, ...(definition && { definition }) };
+      return { kind: "weights", source: caffeSource(layers), carried, caffe };
+    }
+    case "definition":
+    case "mean":
+      return content;
+  }
 }
 
 /** The tensors of a model that is in several files. */
