@@ -1,5 +1,22 @@
 /** All of it, with what needs Node: files, threads, ONNX Runtime. */
 
+export {
+  type ClassifyOptions,
+  type DataOptions,
+  type EvaluateOptions,
+  type LoadOptions,
+  load,
+  Network,
+  type OnnxExport,
+} from "./api/network.node.ts";
+export {
+  type RunningOptions,
+  type TrainedRun,
+  Training,
+  type TrainingEvent,
+  type TrainOptions,
+  train,
+} from "./api/train.node.ts";
 export type { Dataset, OpenOptions as OpenDatasetOptions, Sample, Source } from "./data/dataset.ts";
 export { openDataset } from "./data/datasets.node.ts";
 export { type Batch, Loader, type LoaderOptions } from "./data/loader.node.ts";
@@ -14,5 +31,4 @@ export * from "./index.ts";
 export { type KnownFile, knownFiles } from "./pull/addresses.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions } from "./report/run.node.ts";
-export { type RunOptions, type RunResult, trainRun } from "./train/run.node.ts";
 export { type OpenOptions, openWeights } from "./weights/open.node.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut, dusted, fitted, jsonText, listed, oneLine, ownLines, rowsOf } from "./text.ts";
+import { cut, dusted, fitted, jsonText, listed, oneLine, ownLines, plain, rowsOf } from "./text.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not come through
 const raw = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
@@ -63,4 +63,11 @@ test("lists are cut with a count of the rest", () => {
   assert.deepEqual(wide.length, 5, "four lines of two rows, and the count");
   assert.equal(wide.at(-1), "and 46 more");
   assert.equal(rowsOf("x".repeat(81)), 2);
+});
+
+test("numbers have no dust", () => {
+  assert.equal(plain(0.1 + 0.2), "0.3");
+  assert.equal(plain((0.1 * 32) / 256), "0.0125");
+  assert.equal(plain(5e-5), "0.00005");
+  assert.equal(plain(1e30), "1e+30");
 });

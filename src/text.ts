@@ -72,3 +72,6 @@ export function fitted(lines: readonly string[], rows: number, indent: number): 
   while (n > 1 && !fits(n, 1)) n--;
   return [...shown.slice(0, n), `and ${lines.length - n} more`];
 }
+
+/** A number as a person writes it: `0.3`, not 0.30000000000000004. */
+export const plain = (value: number, digits = 6): string => String(Number(value.toPrecision(digits)));

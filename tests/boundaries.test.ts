@@ -37,7 +37,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["text-file", "errors", "optim", "files", "random", "tensor", "ir", "zoo", "images", "formats", "import"],
   ],
   pull: ["errors", "files", "names", "formats"],
-  evaluate: ["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
+  evaluate: [
+    ...["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
+    "weights",
+  ],
   train: [
     ...[
       "errors",
@@ -58,6 +61,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   report: [
     ...["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
     ...["evaluate", "train"],
+  ],
+  api: [
+    ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
+    ...["weights", "pull", "evaluate", "train"],
   ],
   demo: ["errors", "files", "random", "tensor", "images"],
 };

@@ -1,6 +1,7 @@
 /** Networks measured at the terminal: a live line while it runs, then rows for people and for programs. */
 
 import type { Journal } from "../evaluate/journal.node.ts";
+import { openPictures } from "../evaluate/labelled.node.ts";
 import { type Measurement, measure } from "../evaluate/measure.node.ts";
 import { topFive } from "../evaluate/metrics.ts";
 import { csv, errorsByClass } from "../evaluate/per-class.ts";
@@ -11,7 +12,6 @@ import { type ClassOrder, classOrderOf } from "../import/imagenet-classes.ts";
 import type { Published } from "../zoo/family.ts";
 import { zoo } from "../zoo/index.ts";
 import { FailureReport, requireSound } from "./failures.ts";
-import { openPictures } from "./labelled.ts";
 import { clock, grouped, type LiveLine, table } from "./output.ts";
 import { networkName, type WeightsOptions, weightsOf } from "./weights.ts";
 
@@ -65,7 +65,7 @@ export async function evaluateOne(
   const opened = await weightsOf(files, protocol.opening);
   const { model, preprocessing } = opened;
   const { views } = protocol;
-  const dataset = openPictures(protocol, opened.labels);
+  const dataset = openPictures({ ...protocol, areNamed: protocol.opening.labels !== undefined }, opened.labels);
   const { classes: labels } = dataset;
   const { missing, remarks = [] } = dataset;
   const total = grouped(dataset.samples.length);

@@ -107,9 +107,6 @@ export function table(header: readonly string[], rows: readonly (readonly string
 /** `28,088,024` */
 export const grouped = (n: number): string => n.toLocaleString("en-US");
 
-/** A number as a person writes it: `0.3`, not 0.30000000000000004. */
-export const plain = (value: number, digits = 6): string => String(Number(value.toPrecision(digits)));
-
 /** `1:02:03` or `2:03` from seconds. */
 export function clock(seconds: number): string {
   const s = Math.max(0, Math.round(seconds));
@@ -146,3 +143,7 @@ export class LiveLine {
     talk(this.#isTerminal ? `\r\u001b[K${line}\n` : `${line}\n`);
   }
 }
+
+/** `logits differ by 1.2e-7, relative` */
+export const shownDifference = (difference: number | undefined): string =>
+  difference === undefined ? "not checked" : `logits differ by ${difference.toExponential(1)}, relative`;

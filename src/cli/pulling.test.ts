@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
-import { temporaryFolder } from "../../tests/command.ts";
-import { encodeSafetensors } from "../formats/safetensors.ts";
 import { megabytes, progressText } from "./pulling.ts";
-import { weightsFile } from "./weights.ts";
 
 test("progress says how far, how fast and how long yet", () => {
   const text = progressText({ received: 51_200_000, total: 112_611_220 }, 3_400_000);
@@ -14,47 +9,4 @@ test("progress says how far, how fast and how long yet", () => {
   // Nothing has come yet: nobody knows how long.
   assert.equal(progressText({ received: 0, total: 10_000_000 }, 0), "0.0 %, 0.0 MB of 10.0 MB, 0.0 MB/s");
   assert.equal(megabytes(461_488_402), "461.5 MB");
-});
-
-/** In a folder of its own, with a cache of its own. */
-async function inFolder(work: (folder: string, cache: string) => Promise<void>): Promise<void> {
-  const before = { folder: process.cwd(), cache: process.env.SENET_CACHE };
-  const [folder, cache] = [temporaryFolder(), temporaryFolder()];
-  process.chdir(folder);
-  process.env.SENET_CACHE = cache;
-  try {
-    await work(folder, cache);
-  } finally {
-    process.chdir(before.folder);
-    if (before.cache === undefined) delete process.env.SENET_CACHE;
-    else process.env.SENET_CACHE = before.cache;
-  }
-}
-
-test("--weights is a file first, then a name in the cache", async () => {
-  await inFolder(async (folder, cache) => {
-    // One of which no hash is known.
-    const name = "se-resnet-50.timm-a1";
-    const cached = join(cache, "seresnet50.a1_in1k.safetensors");
-    writeFileSync(cached, Buffer.concat(encodeSafetensors(new Map(), new Map())));
-    assert.equal(await weightsFile(name), cached);
-    writeFileSync(join(folder, name), "");
-    assert.equal(await weightsFile(name), name);
-    // Another file under a released name is found out before it is used.
-    writeFileSync(join(cache, "SE-ResNet-50.caffemodel"), "<html><title>Not here</title></html>");
-    await assert.rejects(
-      weightsFile("se-resnet-50"),
-      /not the released file[\s\S]*web page[\s\S]*senet pull se-resnet-50 --force/,
-    );
-    // A path that does not exist is left to the reader, whose error is about it.
-    for (const path of ["runs/best.safetensors", "best.safetensors", "C:\\w", "./se-resnet-101"])
-      assert.equal(await weightsFile(path), path);
-  });
-});
-
-test("--weights that is neither is an error with the nearest names", async () => {
-  await inFolder(async () => {
-    await assert.rejects(weightsFile("se-resnet-5O"), /no such file[\s\S]*se-resnet-50[\s\S]*senet pull lists all/);
-    await assert.rejects(weightsFile("se-resnet-50.cadena"), /no such file[\s\S]*try: +se-resnet-50.cadene/);
-  });
 });

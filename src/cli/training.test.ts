@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { plain } from "./output.ts";
 import { stepLine } from "./training.ts";
 
 test("eighty columns are enough for the time left, also of the largest runs", () => {
@@ -10,11 +9,4 @@ test("eighty columns are enough for the time left, also of the largest runs", ()
   assert.ok(line.indexOf(" left") + " left".length < 79, line);
   assert.match(line, /rate 0\.3$/);
   assert.doesNotMatch(stepLine({ ...progress, imagesPerSecond: 1, learningRate: 1 }, undefined), /left/);
-});
-
-test("numbers have no dust", () => {
-  assert.equal(plain(0.1 + 0.2), "0.3");
-  assert.equal(plain((0.1 * 32) / 256), "0.0125");
-  assert.equal(plain(5e-5), "0.00005");
-  assert.equal(plain(1e30), "1e+30");
 });

@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { topFive } from "../evaluate/metrics.ts";
+import { plain } from "../text.ts";
 import { learningRateOf } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
 import { bestFile, lastFile } from "../train/out.node.ts";
@@ -9,7 +10,7 @@ import { type Phase, type RunFacts, type RunOptions, type RunResult, trainRun } 
 import type { EpochMetrics } from "../train/state.ts";
 import { FailureReport } from "./failures.ts";
 import { interruptible } from "./interrupt.ts";
-import { clock, grouped, LiveLine, plain } from "./output.ts";
+import { clock, grouped, LiveLine } from "./output.ts";
 
 /** Fewer are not much to learn from for a network that knows nothing yet. */
 const fewPictures = 1000;

@@ -1,10 +1,6 @@
 /** What `--weights` names: a file, or released weights, which are fetched if they are not in the cache. */
 
-import { stat } from "node:fs/promises";
-import { SenetError } from "../errors.ts";
-import { nearestNames } from "../names.ts";
-import { knownFiles } from "../pull/addresses.ts";
-import { isFile } from "../pull/pull.node.ts";
+import { weightsFile } from "../pull/named.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type OpenOptions, openPaths } from "../weights/open.node.ts";
 import { say } from "./output.ts";
@@ -61,7 +57,7 @@ export async function weightsOf(
   options: WeightsOptions = {},
 ): Promise<Weights> {
   const files: string[] = [];
-  for (const name of [filesOrName].flat()) files.push(await weightsFile(name));
+  for (const name of [filesOrName].flat()) files.push(await weightsFile(name, pullShown));
   const { checkpoint, preprocessingFrom, notes } = await openPaths(files, opening(options));
   printNotes(networkName([filesOrName].flat()), notes);
   const preprocessing = overruled(checkpoint.preprocessing, options);
@@ -88,25 +84,4 @@ export const opening = ({ state, labels, mean }: WeightsOptions): OpenOptions =>
 /** What was guessed or chosen in opening a network, a line each. */
 export function printNotes(where: string, notes: readonly string[]): void {
   for (const note of notes) say(`senet: ${where}: ${note}`);
-}
-
-/** What has a separator, or the ending of a weight file, is meant as a path; `se-resnet-50.cadene` is not. */
-const looksLikePath = /[/\\]|\.(?:safetensors|caffemodel|prototxt|binaryproto|pth|pt|th|pkl|bin|onnx|h5|hdf5)$/i;
-
-const isFolder = async (path: string): Promise<boolean> =>
-  (await stat(path).catch(() => undefined))?.isDirectory() === true;
-
-/** The path of what `--weights` names. */
-export async function weightsFile(fileOrName: string): Promise<string> {
-  if ((await isFile(fileOrName)) || (await isFolder(fileOrName))) return fileOrName;
-  if (knownFiles.has(fileOrName)) return pullShown(fileOrName);
-  // Its reader says what is wrong with it.
-  if (looksLikePath.test(fileOrName)) return fileOrName;
-  throw new SenetError(
-    "usage",
-    `--weights ${fileOrName}: there is no such file, and no released weights of that name`,
-    {
-      hint: `${nearestNames(fileOrName, [...knownFiles.keys()]).join(", ")} (senet pull lists all), or the path of a file`,
-    },
-  );
 }

@@ -3,7 +3,6 @@
 import { SenetError } from "../errors.ts";
 import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
-import { decodeBytes, decodePicture } from "../images/decode.node.ts";
 import { planesOf, preprocess } from "../images/preprocess.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import { tensor } from "../tensor.ts";
@@ -11,17 +10,12 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 import { softmaxRow, topK } from "./metrics.ts";
+import { nameOf, type PictureInput, pictureOf } from "./picture-input.node.ts";
 
 export interface Prediction {
   readonly label: string;
   readonly index: number;
   readonly probability: number;
-}
-
-/** A picture that is no file: what it is called, and the bytes of its JPEG, PNG or the like. */
-export interface PictureBytes {
-  readonly name: string;
-  readonly bytes: Uint8Array;
 }
 
 export interface Classification {
@@ -32,7 +26,7 @@ export interface Classification {
 }
 
 /** A checkpoint made ready to classify one picture at a time. */
-export class Classifier {
+export class Classifier implements AsyncDisposable {
   readonly #checkpoint: Checkpoint;
   readonly #network: Executable;
   readonly #uses: Uses;
@@ -53,10 +47,11 @@ export class Classifier {
 
   /**
    * May be asked for several pictures at once.
-   * @param picture the path of a file, or bytes with a name
-   * @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose`
+   * @param top how many classes to name
+   * @throws SenetError `data` where the picture cannot be decoded, `usage` where `top` is no count, `executor` after
+   * `dispose`
    */
-  classify(picture: string | PictureBytes, top: number): Promise<Classification> {
+  classify(picture: PictureInput, top = 5): Promise<Classification> {
     return this.#uses.now(() => this.#classify(picture, top));
   }
 
@@ -65,14 +60,22 @@ export class Classifier {
     return this.#uses.dispose(() => this.#network.dispose());
   }
 
-  async #classify(picture: string | PictureBytes, top: number): Promise<Classification> {
-    const [file, decoding] =
-      typeof picture === "string"
-        ? [picture, decodePicture(picture)]
-        : [picture.name, decodeBytes(picture.bytes, picture.name)];
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #classify(picture: PictureInput, top: number): Promise<Classification> {
+    if (!(Number.isInteger(top) && top > 0)) {
+      throw new SenetError("usage", "this is no number of classes to name", {
+        where: "top",
+        expected: "a whole number from 1",
+        found: `${top}`,
+      });
+    }
+    const file = nameOf(picture);
     const { preprocessing, labels } = this.#checkpoint;
     const { crop } = preprocessing;
-    const image = tensor([1, planesOf(preprocessing), crop, crop], preprocess(await decoding, preprocessing));
+    const image = tensor([1, planesOf(preprocessing), crop, crop], preprocess(await pictureOf(picture), preprocessing));
     const outputs = await this.#network.run(new Map([[inputName, image]]));
     const probabilities = softmaxRow(outputs.get("logits")!, 0);
     if (probabilities.some(Number.isNaN)) {

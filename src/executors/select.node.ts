@@ -6,6 +6,8 @@ import { nearestNames } from "../names.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
 import type { Executor } from "./executor.ts";
 
+export { encodeOnnx } from "./ort/export.ts";
+
 export interface Selection {
   readonly executor: Executor;
   /** For the line that says which executor runs: "the default", ... */

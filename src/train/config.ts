@@ -5,17 +5,20 @@ import { SenetError } from "../errors.ts";
 import { nearestNames } from "../names.ts";
 import { optimizerNames, optimizers } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
+import { zooEntry } from "../zoo/index.ts";
 
 const positive = z.number().int().positive();
 const rate = z.number().min(0).max(1);
 
+const defaultModel = "se-resnet-18";
+
 /** Unknown keys are errors: a misspelt option must not be silently ignored. */
 export const trainingConfigSchema = z.strictObject({
-  model: z.string().default("se-resnet-18"),
+  model: z.string().default(defaultModel),
   epochs: positive.default(20),
   batchSize: positive.default(64),
-  /** Side of the training pictures in pixels. */
-  imageSize: positive.default(224),
+  /** Side of the training pictures in pixels; default: the one that the model was designed for. */
+  imageSize: positive,
   seed: z.number().int().min(0).default(0),
 
   /** The highest learning rate; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
@@ -44,17 +47,25 @@ export const trainingConfigSchema = z.strictObject({
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
+/** The model's own size of pictures, where none is given. @throws SenetError `usage` where there is no such model */
+function withImageSize(given: unknown): unknown {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
+  const { model = defaultModel, imageSize }: { readonly model?: unknown; readonly imageSize?: unknown } = given;
+  if (imageSize !== undefined) return given;
+  return { ...given, imageSize: zooEntry(typeof model === "string" ? model : defaultModel).imageSize };
+}
+
 /**
  * A config with the defaults filled in.
  * @param nameOf what the user calls a key: the flag that was typed, or the key itself
- * @throws SenetError `usage`, with every fault and, for unknown keys, the nearest known ones
+ * @throws SenetError `usage`: where there is no such model; with every fault and, for unknown keys, the nearest known ones
  */
 export function trainingConfig(
   given: unknown,
   where = "training options",
   nameOf: (key: string) => string = (key) => key,
 ): TrainingConfig {
-  const result = trainingConfigSchema.safeParse(given);
+  const result = trainingConfigSchema.safeParse(withImageSize(given));
   if (result.success) return result.data;
   const known = Object.keys(trainingConfigSchema.shape);
   const faults = result.error.issues.flatMap((issue) => {

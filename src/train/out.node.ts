@@ -3,11 +3,11 @@
  * stands in it is always whole, and one process at a time writes there.
  */
 
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
-import { makeFolder, readBytes } from "../files/files.node.ts";
+import { codeOf, makeFolder, readBytes, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
 import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
 import type { OptimizerState } from "../optim/rule.ts";
@@ -40,6 +40,23 @@ export async function claimFolder(out: string): Promise<Lock> {
   const lock = new Lock(join(out, "run.lock"), "another run is using this folder", "another --out, or wait for it");
   await removeLeftovers(out);
   return lock;
+}
+
+/**
+ * Makes `runs/NAME`, or the first of `runs/NAME-2`, ... that is not there: of two runs that start at once each gets one.
+ * @throws SenetError `io`
+ */
+export async function newRunFolder(name: string): Promise<string> {
+  await makeFolder("runs");
+  for (let n = 1; ; n++) {
+    const folder = join("runs", n === 1 ? name : `${name}-${n}`);
+    try {
+      mkdirSync(folder);
+      return folder;
+    } catch (cause) {
+      if (codeOf(cause) !== "EEXIST") throw writeError("the folder cannot be made", folder, cause);
+    }
+  }
 }
 
 /** @throws SenetError `usage` where there is no run in `out`, `weights` where it is damaged or cannot be */

@@ -2,6 +2,8 @@
 
 import { extname } from "node:path";
 import type { Command } from "commander";
+import { checkSameLogits, logitsOf, seededPictures } from "../../api/compare.node.ts";
+import { checkedOnnx } from "../../api/onnx.node.ts";
 import { SenetError } from "../../errors.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import { samePreprocessing } from "../../images/preprocess.ts";
@@ -13,11 +15,9 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { encodeWeights, followsConventions } from "../../weights/encode.ts";
 import { withChannels } from "../../weights/in-channels.ts";
 import { openFiles, openPaths } from "../../weights/open.node.ts";
-import { checkSameLogits, logitsOf, seededPictures } from "../compare.ts";
-import { checkedOnnx, shownDifference } from "../onnx.ts";
 import { count, jsonOption, stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
-import { grouped, print, printJson, say } from "../output.ts";
+import { grouped, print, printJson, say, shownDifference } from "../output.ts";
 import { labelsOption, overruled, preprocessingOptions, shownPreprocessing } from "../preprocessing.ts";
 import { opening, printNotes, type WeightsOptions } from "../weights.ts";
 
@@ -150,7 +150,7 @@ interface Converted {
 }
 
 async function onnx(checkpoint: Checkpoint, out: string): Promise<Converted> {
-  const { bytes, difference } = await checkedOnnx(checkpoint, out);
+  const { bytes, difference } = await checkedOnnx(checkpoint, out, (line) => say(`senet: ${line}`));
   return { bytes: [bytes], difference };
 }
 

@@ -1,11 +1,11 @@
 /** `senet export`: a network for other programs, checked by running it. */
 
 import type { Command } from "commander";
+import { checkedOnnx } from "../../api/onnx.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
-import { checkedOnnx, shownDifference } from "../onnx.ts";
 import { stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
-import { print } from "../output.ts";
+import { print, say, shownDifference } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { type WeightsOptions, weightsOf } from "../weights.ts";
 
@@ -30,7 +30,7 @@ async function exportNetwork(options: ExportOptions): Promise<void> {
   const { weights: file, out } = options;
   checkOutFile(out, [".onnx"]);
   const checkpoint = await weightsOf(file, options);
-  const { bytes, difference } = await checkedOnnx(checkpoint, out);
+  const { bytes, difference } = await checkedOnnx(checkpoint, out, (line) => say(`senet: ${line}`));
   await replaceFile(out, [bytes]);
   const { name } = checkpoint.model;
   print(`${out}: ${name}, ${bytes.length} bytes; ${shownDifference(difference)}`);

@@ -1,15 +1,13 @@
 /** `senet train`: a training run in a folder, with a live line, that Ctrl-C stops without loss. */
 
-import { mkdirSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { Command } from "commander";
 import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
-import { codeOf, makeFolder, writeError } from "../../files/files.node.ts";
 import { optimizerNames, optimizers } from "../../optim/optimizers.ts";
-import { openRun } from "../../train/out.node.ts";
+import { newRunFolder, openRun } from "../../train/out.node.ts";
+import { resumedConfig } from "../../train/resume.ts";
 import { requireSound } from "../failures.ts";
 import {
   choiceOption,
@@ -23,7 +21,7 @@ import {
   workersOption,
 } from "../options.ts";
 import { LiveLine, say } from "../output.ts";
-import { givenConfig, newConfig, resumedConfig } from "../train-config.ts";
+import { givenConfig, newConfig } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -108,7 +106,7 @@ export function trainCommand(program: Command): void {
       const given = givenConfig(command);
       const fresh = options.resume === true ? undefined : newConfig(given);
       const isNamed = options.out !== undefined;
-      const out = options.out ?? (await newFolder(fresh!.model));
+      const out = options.out ?? (await newRunFolder(fresh!.model));
       const config = fresh ?? resumedConfig(await openRun(out), given, out, say);
       const { data, resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
       const further = Object.entries({ acceptChanges, executor, precision, threads, recompute, workers }).filter(
@@ -146,21 +144,4 @@ function resumeOptions(
   const options = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
   if (acceptChanges === true) options.push("--accept-changes");
   return recompute === true ? [...options, "--recompute"] : options;
-}
-
-/**
- * Makes `runs/NAME`, or the first of `runs/NAME-2`, ... that is not there: of two runs that start at once each gets one.
- * @throws SenetError `io`
- */
-async function newFolder(name: string): Promise<string> {
-  await makeFolder("runs");
-  for (let n = 1; ; n++) {
-    const folder = join("runs", n === 1 ? name : `${name}-${n}`);
-    try {
-      mkdirSync(folder);
-      return folder;
-    } catch (cause) {
-      if (codeOf(cause) !== "EEXIST") throw writeError("the folder cannot be made", folder, cause);
-    }
-  }
 }

@@ -14,8 +14,8 @@ export interface Pictures {
   readonly list: string | undefined;
   readonly listOrder: ClassOrder | undefined;
   readonly allowMissing: boolean;
-  /** What `--labels` said, and whatever else of opening. */
-  readonly opening: { readonly labels?: string };
+  /** Whether the network's labels were given by hand. */
+  readonly areNamed: boolean;
 }
 
 /** The pictures to measure on. */
@@ -30,8 +30,8 @@ export interface LabelledPictures extends Dataset {
  * is which
  */
 export function openPictures(pictures: Pictures, labels: readonly string[]): LabelledPictures {
-  const { data, list, listOrder, allowMissing, opening } = pictures;
-  const hasNames = opening.labels !== undefined || labels.some((label, i) => label !== `${i}`);
+  const { data, list, listOrder, allowMissing, areNamed } = pictures;
+  const hasNames = areNamed || labels.some((label, i) => label !== `${i}`);
   const where = list ?? data;
   const remarks: string[] = [];
   const numbered = (entries: readonly Numbered[]) => {

@@ -1,24 +1,24 @@
 /** Networks as ONNX files, checked by running them in ONNX Runtime itself. */
 
-import { absenceOf, runOnnx } from "../executors/select.node.ts";
-import { encodeOnnx } from "../index.ts";
+import { absenceOf, encodeOnnx, runOnnx } from "../executors/select.node.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
-import { checkSameLogits, logitsOf, seededPictures } from "./compare.ts";
-import { say } from "./output.ts";
+import { checkSameLogits, logitsOf, seededPictures } from "./compare.node.ts";
 
 /**
  * The bytes of an ONNX model with batch norm folded, for batches of any size, with model, labels and pre-processing in
  * its metadata.
  * @param where the file that they are for, for errors
- * @returns with the largest difference of its logits from the source's, relative to the largest; none, and a line on
- * standard error, where ONNX Runtime does not load
+ * @param say told, in a line, where ONNX Runtime does not load, so that nothing is checked
+ * @returns with the largest difference of its logits from the source's, relative to the largest; none where nothing was
+ * checked
  * @throws SenetError `executor` where it does not give what the source gives
  */
 export async function checkedOnnx(
   checkpoint: Checkpoint,
   where: string,
+  say: (line: string) => void = () => {},
 ): Promise<{ bytes: Uint8Array; difference: number | undefined }> {
   const { model, labels, preprocessing, weights } = checkpoint;
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
@@ -30,7 +30,7 @@ export async function checkedOnnx(
   });
   const absence = await absenceOf("ort");
   if (absence !== undefined) {
-    say(`senet: ${where} is written, but was not run to check it: ${absence}`);
+    say(`${where} is written, but was not run to check it: ${absence}`);
     return { bytes, difference: undefined };
   }
   const pictures = seededPictures(checkpoint);
@@ -38,7 +38,3 @@ export async function checkedOnnx(
   const result = (await runOnnx(bytes, new Map([[inputName, pictures]]), where)).get("logits")!;
   return { bytes, difference: checkSameLogits(source, result, where) };
 }
-
-/** `logits differ by 1.2e-7, relative` */
-export const shownDifference = (difference: number | undefined): string =>
-  difference === undefined ? "not checked" : `logits differ by ${difference.toExponential(1)}, relative`;

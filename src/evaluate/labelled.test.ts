@@ -7,7 +7,7 @@ import { golden } from "../../tests/support.ts";
 import { tarOf } from "../../tests/tar.ts";
 import { SenetError } from "../errors.ts";
 import { imagenetLabels } from "../import/imagenet-classes.ts";
-import { openPictures, type Pictures } from "./labelled.ts";
+import { openPictures, type Pictures } from "./labelled.node.ts";
 
 const numbers = (count: number) => Array.from({ length: count }, (_, i) => `${i}`);
 
@@ -22,7 +22,7 @@ function folders(names: readonly string[]): string {
 }
 
 const open = (data: string, labels: readonly string[], more: Partial<Pictures> = {}) =>
-  openPictures({ data, list: undefined, listOrder: undefined, allowMissing: false, opening: {}, ...more }, labels);
+  openPictures({ data, list: undefined, listOrder: undefined, allowMissing: false, areNamed: false, ...more }, labels);
 
 /** The label of each folder. */
 const labelsOf = (root: string, found: ReturnType<typeof open>) =>
@@ -40,7 +40,7 @@ test("folders called by numbers are in torchvision's order where the weights hav
   );
   assert.match(found.remarks!.join(), /in the order of their names as text.*0, 1, 10, \.\.\./);
   // Names that were given are names.
-  assert.equal(labelsOf(root, open(root, numbers(12), { opening: { labels: "labels.txt" } }))["10"], 10);
+  assert.equal(labelsOf(root, open(root, numbers(12), { areNamed: true }))["10"], 10);
   const own = numbers(12).toSorted();
   assert.equal(labelsOf(root, open(root, own))["10"], own.indexOf("10"));
 });
@@ -108,7 +108,7 @@ test("a list of ImageNet's is not counted for 1,000 classes of an order that nob
     (error) => error instanceof SenetError && error.code === "usage" && error.message.includes("--labels"),
   );
   // Names that were given, or pictures that are not ImageNet's, are counted as they stand.
-  const named = open(data, numbers(1000), { ...more, opening: { labels: "labels.txt" } });
+  const named = open(data, numbers(1000), { ...more, areNamed: true });
   assert.equal(named.samples[0]!.label, 65);
   const others = list("a.png 65\n", "a.png");
   assert.equal(open(others.data, numbers(1000), others).samples[0]!.label, 65);

@@ -1,0 +1,267 @@
+/** A network that is ready for use: opened from weights, it classifies, is measured, and is written for other programs. */
+
+import { Loader } from "../data/loader.node.ts";
+import { Classifier, type Prediction } from "../evaluate/classify.node.ts";
+import { type GateMeans, meanGates } from "../evaluate/excitation.ts";
+import { Features } from "../evaluate/features.node.ts";
+import { openPictures } from "../evaluate/labelled.node.ts";
+import { type Measurement, type MeasureOptions, measure } from "../evaluate/measure.node.ts";
+import type { PictureInput } from "../evaluate/picture-input.node.ts";
+import type { Executor, Weights } from "../executors/executor.ts";
+import { type Precision, selectExecutor } from "../executors/select.node.ts";
+import { Uses } from "../executors/uses.ts";
+import { replaceFile } from "../files/replace.node.ts";
+import { checkPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import type { Views } from "../images/views.ts";
+import type { ClassOrder } from "../import/imagenet-classes.ts";
+import { weightsFile } from "../pull/named.node.ts";
+import { type PullOptions, pull } from "../pull/pull.node.ts";
+import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import { type OpenOptions, openPaths } from "../weights/open.node.ts";
+import type { Model } from "../zoo/index.ts";
+import { checkedOnnx } from "./onnx.node.ts";
+
+export interface LoadOptions extends Omit<OpenOptions, "isMeanSaid"> {
+  /** In the place of what the weights say of it. */
+  readonly preprocessing?: Partial<Preprocessing>;
+  /** By name; default: the fastest that loads on this machine. */
+  readonly executor?: string;
+  readonly precision?: Precision;
+  /** Inside one operation; default: as many as this process may use. */
+  readonly threads?: number;
+  /** How released weights are fetched that are not in the cache. */
+  readonly pull?: PullOptions;
+}
+
+export interface ClassifyOptions {
+  /** How many classes to name, most probable first; default 5. */
+  readonly top?: number;
+}
+
+export interface DataOptions {
+  /** The pictures and their labels, a line each: NAME LABEL; names are relative to the data. */
+  readonly list?: string;
+  /** The order of ImageNet's classes in such a list; default: as the pictures' names tell. */
+  readonly listOrder?: ClassOrder;
+  /** Measure on the listed pictures that exist. */
+  readonly allowMissing?: boolean;
+  /** Images a run of the network; default 32. */
+  readonly batchSize?: number;
+  /** Threads that decode. */
+  readonly workers?: number;
+}
+
+export interface EvaluateOptions
+  extends DataOptions,
+    Pick<MeasureOptions, "signal" | "onFailure" | "onProgress" | "tolerant"> {
+  /** How often each picture is looked at; default: `centre`. */
+  readonly views?: Views;
+}
+
+/** What was written for other programs. */
+export interface OnnxExport {
+  readonly bytes: number;
+  /** Of its logits from this network's, relative to the largest; absent where ONNX Runtime, which checks it, is not there. */
+  readonly difference: number | undefined;
+}
+
+/** How many pictures are decoded at once. */
+const ahead = 4;
+
+/**
+ * The network in a weight file, with its labels and its pre-processing.
+ * @param weights a file in any format that is read (safetensors, PyTorch, Caffe, ONNX), the name of released weights
+ * (`se-resnet-50`), which are fetched into the cache once, or several files that make one network, such as a prototxt and
+ * its caffemodel
+ * @throws SenetError `io`; `weights` where the file is damaged, in no supported format or of no network that is known;
+ * `usage` where an option does not fit it
+ */
+export async function load(weights: string | readonly string[], options: LoadOptions = {}): Promise<Network> {
+  const { preprocessing, executor: name, precision, threads, pull: pulling, ...opening } = options;
+  const files: string[] = [];
+  for (const file of [weights].flat()) files.push(await weightsFile(file, (known) => pull(known, pulling)));
+  const isMeanSaid = preprocessing?.mean !== undefined;
+  const { checkpoint, notes } = await openPaths(files, { ...opening, isMeanSaid });
+  const wanted = { ...checkpoint.preprocessing, ...preprocessing };
+  // A mean for each pixel stands in the place of those of the channels.
+  if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
+  checkPreprocessing(wanted);
+  const { executor } = await selectExecutor({ name, precision });
+  const { model, labels, weights: tensors } = checkpoint;
+  const isNamed = options.labels !== undefined;
+  return new Network({ model, labels, preprocessing: wanted, weights: tensors }, executor, { threads, notes, isNamed });
+}
+
+interface Facts {
+  readonly threads: number | undefined;
+  readonly notes: readonly string[];
+  /** Whether the labels were given by hand. */
+  readonly isNamed: boolean;
+}
+
+/** Each of its abilities is compiled when it is first asked for. Many things may be asked of it at once. */
+export class Network implements AsyncDisposable {
+  readonly executor: Executor;
+  /** What was guessed or chosen in opening it: a line each. */
+  readonly notes: readonly string[];
+  readonly #checkpoint: Checkpoint;
+  readonly #threads: { readonly threads?: number };
+  readonly #isNamed: boolean;
+  readonly #uses: Uses;
+  #classifier: Promise<Classifier> | undefined;
+  #features: Promise<Features> | undefined;
+
+  /** Of one that is in memory; `load` opens files. */
+  constructor(checkpoint: Checkpoint, executor: Executor, facts?: Facts) {
+    this.executor = executor;
+    this.notes = facts?.notes ?? [];
+    this.#checkpoint = checkpoint;
+    this.#threads = facts?.threads === undefined ? {} : { threads: facts.threads };
+    this.#isNamed = facts?.isNamed ?? true;
+    this.#uses = new Uses(checkpoint.model.name);
+  }
+
+  get model(): Model {
+    return this.#checkpoint.model;
+  }
+
+  /** Class names, by index. */
+  get labels(): readonly string[] {
+    return this.#checkpoint.labels;
+  }
+
+  get preprocessing(): Preprocessing {
+    return this.#checkpoint.preprocessing;
+  }
+
+  get weights(): Weights {
+    return this.#checkpoint.weights;
+  }
+
+  /**
+   * The most probable classes of a picture, or of each of several.
+   * @throws SenetError `data` where a picture cannot be decoded
+   */
+  classify(picture: PictureInput, options?: ClassifyOptions): Promise<readonly Prediction[]>;
+  classify(pictures: readonly PictureInput[], options?: ClassifyOptions): Promise<readonly (readonly Prediction[])[]>;
+  async classify(
+    pictures: PictureInput | readonly PictureInput[],
+    { top = 5 }: ClassifyOptions = {},
+  ): Promise<readonly Prediction[] | readonly (readonly Prediction[])[]> {
+    return this.#each(pictures, async (picture) => {
+      this.#classifier ??= Classifier.create(this.#checkpoint, this.executor, this.#threads);
+      return (await (await this.#classifier).classify(picture, top)).predictions;
+    });
+  }
+
+  /**
+   * What the classifier sees of a picture, or of each of several: pictures that look alike to the network are near each
+   * other. As many numbers as its last layer has inputs (2,048 of SE-ResNet-50).
+   * @throws SenetError `data` where a picture cannot be decoded, `usage` for a network whose classifier is not known
+   */
+  features(picture: PictureInput): Promise<Float32Array>;
+  features(pictures: readonly PictureInput[]): Promise<readonly Float32Array[]>;
+  async features(pictures: PictureInput | readonly PictureInput[]): Promise<Float32Array | readonly Float32Array[]> {
+    return this.#each(pictures, async (picture) => {
+      this.#features ??= Features.create(this.#checkpoint, this.executor, this.#threads);
+      return (await this.#features).of(picture);
+    });
+  }
+
+  /**
+   * Top-1 and top-5 error, and what was said of each picture.
+   * @param data a folder with one folder a class, named after the class or its WordNet id; an archive; a data set's files
+   * @throws SenetError `data`, `usage` where nobody tells which class is which
+   */
+  evaluate(data: string, options: EvaluateOptions = {}): Promise<Measurement> {
+    const { views = "centre", batchSize = 32, workers, signal, onFailure, onProgress, tolerant } = options;
+    return this.#uses.now(() => {
+      const dataset = this.#pictures(data, options);
+      return measure({
+        checkpoint: { ...this.#checkpoint, labels: dataset.classes },
+        executor: this.executor,
+        ...this.#threads,
+        ...{ dataset, views, batchSize, workers },
+        tolerant: tolerant ?? options.list !== undefined,
+        ...(signal && { signal }),
+        ...(onFailure && { onFailure }),
+        ...(onProgress && { onProgress }),
+      });
+    });
+  }
+
+  /**
+   * The mean gate of each squeeze-and-excitation block for each class (the paper's figures 6 and 7); empty for a network
+   * without.
+   * @param data as for `evaluate`
+   */
+  gates(data: string, options: DataOptions = {}): Promise<readonly GateMeans[]> {
+    return this.#uses.now(async () => {
+      const dataset = this.#pictures(data, options);
+      const { model, preprocessing, weights } = this.#checkpoint;
+      const batchSize = Math.min(options.batchSize ?? 32, Math.max(1, dataset.samples.length));
+      const loader = new Loader({
+        ...{ dataset, batchSize, cacheBytes: 0, tolerant: options.list !== undefined },
+        transform: { kind: "evaluate", preprocessing },
+        ...(options.workers !== undefined && { workers: options.workers }),
+      });
+      try {
+        const batches = loader.epoch(0);
+        const imageSize = preprocessing.crop;
+        return await meanGates({ executor: this.executor, model, weights, batches, batchSize, imageSize });
+      } finally {
+        await loader.dispose();
+      }
+    });
+  }
+
+  /**
+   * Writes it as ONNX, for batches of any size, with model, labels and pre-processing in the metadata; and runs it once
+   * to see that it gives what this network gives.
+   * @throws SenetError `executor` where it does not, and nothing is written; `io`
+   */
+  exportOnnx(path: string): Promise<OnnxExport> {
+    return this.#uses.now(async () => {
+      const { bytes, difference } = await checkedOnnx(this.#checkpoint, path);
+      await replaceFile(path, [bytes]);
+      return { bytes: bytes.length, difference };
+    });
+  }
+
+  /** Writes it as safetensors that carry all that `load` wants. @throws SenetError `io` */
+  save(path: string): Promise<void> {
+    return this.#uses.now(() => replaceFile(path, encodeCheckpoint(this.#checkpoint)));
+  }
+
+  /** Frees its memory, once all that is under way has ended. A second time is fine. */
+  dispose(): Promise<void> {
+    return this.#uses.dispose(async () => {
+      // What could not be made has nothing to free.
+      const made = await Promise.allSettled([this.#classifier, this.#features]);
+      await Promise.all(made.map(async (result) => result.status === "fulfilled" && (await result.value?.dispose())));
+    });
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  #pictures(data: string, { list, listOrder, allowMissing = false }: DataOptions) {
+    return openPictures({ data, list, listOrder, allowMissing, areNamed: this.#isNamed }, this.labels);
+  }
+
+  /** One result for one picture, a list of them for a list. */
+  #each<T>(pictures: PictureInput | readonly PictureInput[], one: (picture: PictureInput) => Promise<T>) {
+    return this.#uses.now(async (): Promise<T | readonly T[]> => {
+      if (!isList(pictures)) return one(pictures);
+      const results: T[] = [];
+      for (let start = 0; start < pictures.length; start += ahead) {
+        results.push(...(await Promise.all(pictures.slice(start, start + ahead).map(one))));
+      }
+      return results;
+    });
+  }
+}
+
+const isList = (pictures: PictureInput | readonly PictureInput[]): pictures is readonly PictureInput[] =>
+  Array.isArray(pictures);

@@ -1,0 +1,193 @@
+/** Training, as a program asks for it: await the run, or follow it event by event. */
+
+import { existsSync } from "node:fs";
+import { rmdir } from "node:fs/promises";
+import type { Failure } from "../data/loader.node.ts";
+import { SenetError } from "../errors.ts";
+import { type TrainingConfig, trainingConfig } from "../train/config.ts";
+import type { Progress } from "../train/loop.ts";
+import { bestFile, lastFile, newRunFolder, openRun } from "../train/out.node.ts";
+import { resumedConfig } from "../train/resume.ts";
+import { type RunFacts, type RunOptions, trainRun } from "../train/run.node.ts";
+import type { EpochMetrics } from "../train/state.ts";
+import { EventQueue } from "./event-queue.ts";
+
+type Given<T> = { readonly [K in keyof T]?: T[K] | undefined };
+
+/** How a run is to be done: what does not change what comes of it, but for `recompute` and `precision` in the last digits. */
+export interface RunningOptions extends Given<Omit<RunOptions, "data" | "config">> {}
+
+/** Every key of a training's configuration, and how it is to run; all have defaults. */
+export interface TrainOptions extends Given<TrainingConfig>, RunningOptions {}
+
+/** What happens in a run, in its order. */
+export type TrainingEvent =
+  | ({ readonly kind: "start" } & RunFacts)
+  /** After each step; the numbers are means over the epoch so far. */
+  | ({ readonly kind: "step" } & Progress)
+  | { readonly kind: "validation"; readonly done: number; readonly total: number }
+  /** After an epoch's validation, when it is saved. */
+  | ({ readonly kind: "epoch"; readonly isBest: boolean } & EpochMetrics)
+  /** A picture that cannot be decoded. */
+  | ({ readonly kind: "failure" } & Failure)
+  /** What one should know of the data or the engine, in a line. */
+  | { readonly kind: "note"; readonly text: string };
+
+/** A run that has come to its end, or was stopped. */
+export interface TrainedRun {
+  /** The folder with all of its files. */
+  readonly out: string;
+  /** The weights with the lowest top-1 error in validation; the last ones, where nothing was validated yet. */
+  readonly best: string;
+  /** The weights as they are now, with all that `resume` wants. */
+  readonly last: string;
+  readonly config: TrainingConfig;
+  /** False where it was stopped. */
+  readonly finished: boolean;
+  /** Lowest top-1 error in percent; `null` where nothing was validated. */
+  readonly top1Error: number | null;
+  /** A row for each epoch. */
+  readonly history: readonly EpochMetrics[];
+  /** Pictures that could not be decoded. */
+  readonly failures: readonly Failure[];
+}
+
+/**
+ * A run that has begun. Awaited it gives the run's end; `for await` gives its events, and leaving that loop early stops the
+ * run, which saves first.
+ */
+export class Training implements PromiseLike<TrainedRun>, AsyncIterable<TrainingEvent> {
+  readonly #run: Promise<TrainedRun>;
+  readonly #queues = new Set<EventQueue<TrainingEvent>>();
+  readonly #stop: () => void;
+
+  /** `train` makes them. */
+  constructor(start: (tell: (event: TrainingEvent) => void, signal: AbortSignal) => Promise<TrainedRun>) {
+    const stopping = new AbortController();
+    this.#stop = () => stopping.abort();
+    this.#run = start((event) => {
+      for (const queue of this.#queues) queue.add(event);
+    }, stopping.signal);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: it is awaited as a promise is
+  then<A = TrainedRun, B = never>(
+    onFulfilled?: ((run: TrainedRun) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#run.then(onFulfilled, onRejected);
+  }
+
+  /** @throws what the run throws, after its last event */
+  [Symbol.asyncIterator](): AsyncGenerator<TrainingEvent, TrainedRun, undefined> {
+    const queue = new EventQueue<TrainingEvent>();
+    this.#queues.add(queue);
+    const end = () => queue.end();
+    this.#run.then(end, end);
+    return this.#events(queue);
+  }
+
+  async *#events(queue: EventQueue<TrainingEvent>): AsyncGenerator<TrainingEvent, TrainedRun, undefined> {
+    let isLeft = true;
+    try {
+      yield* queue;
+      isLeft = false;
+      return await this.#run;
+    } finally {
+      this.#queues.delete(queue);
+      if (isLeft) {
+        this.#stop();
+        await this.#run;
+      }
+    }
+  }
+}
+
+/**
+ * Trains a network on pictures; its files go into a folder of its own.
+ *
+ * An aborted `signal` ends it after the step under way, and saves: what it gives then is not `finished`, and `resume` goes
+ * on along the same curve.
+ * @param data a folder with `train/` and `val/`, each with one folder a class; the same in an archive; a data set's files
+ * @throws SenetError (as a rejection) `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
+ */
+export const train = (data: string, options: TrainOptions = {}): Training =>
+  new Training((tell, stopping) => run(data, options, tell, stopping));
+
+async function run(
+  data: string,
+  options: TrainOptions,
+  tell: (event: TrainingEvent) => void,
+  stopping: AbortSignal,
+): Promise<TrainedRun> {
+  const { running, values } = sorted(options);
+  const { signal, say, onFailure, onStart, onStep, onEpoch, onValidation, resume = false } = running;
+  const note = (text: string) => {
+    say?.(text);
+    tell({ kind: "note", text });
+  };
+  const fresh = resume ? undefined : trainingConfig(values);
+  const isNamed = running.out !== undefined;
+  const out = running.out ?? (fresh === undefined ? needsFolder() : await newRunFolder(fresh.model));
+  try {
+    const config = fresh ?? resumedConfig(await openRun(out), { values, nameOf: (key) => key }, out, note);
+    const { state, finished, failures } = await trainRun({
+      ...running,
+      ...{ data, out, config, resume },
+      signal: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
+      say: note,
+      onFailure(failure) {
+        onFailure?.(failure);
+        tell({ kind: "failure", ...failure });
+      },
+      onStart(facts) {
+        onStart?.(facts);
+        tell({ kind: "start", ...facts });
+      },
+      onStep(progress) {
+        onStep?.(progress);
+        tell({ kind: "step", ...progress });
+      },
+      onEpoch(metrics, isBest) {
+        onEpoch?.(metrics, isBest);
+        tell({ kind: "epoch", isBest, ...metrics });
+      },
+      onValidation(done, total) {
+        onValidation?.(done, total);
+        tell({ kind: "validation", done, total });
+      },
+    });
+    const { history, bestTop1Error: top1Error } = state;
+    const last = lastFile(out);
+    const best = existsSync(bestFile(out)) ? bestFile(out) : last;
+    return { out, best, last, config, finished, top1Error, history, failures };
+  } finally {
+    // A name that was taken for a run that could not begin is free again.
+    if (!isNamed) await rmdir(out).catch(() => {});
+  }
+}
+
+/** The options that are not keys of the configuration. */
+const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
+  ...{ out: true, resume: true, acceptChanges: true, fresh: true },
+  ...{ executor: true, precision: true, threads: true, recompute: true, workers: true, cacheBytes: true },
+  ...{ signal: true, say: true, onFailure: true, onStart: true, onStep: true, onEpoch: true },
+  ...{ onPhase: true, onValidation: true },
+};
+
+/** What is given as `undefined` is not given. */
+function sorted(options: TrainOptions) {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const isRunning = ([key]: [string, unknown]) => Object.hasOwn(runningKeys, key);
+  return {
+    running: Object.fromEntries(given.filter(isRunning)) as Partial<RunOptions>,
+    values: Object.fromEntries(given.filter((entry) => !isRunning(entry))),
+  };
+}
+
+function needsFolder(): never {
+  throw new SenetError("usage", "no run to resume was named", {
+    where: "resume",
+    expected: "out, with that run's folder",
+  });
+}

@@ -1,0 +1,67 @@
+/** What a network's classifier sees of pictures: their embeddings. */
+
+import { SenetError } from "../errors.ts";
+import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
+import { Uses } from "../executors/uses.ts";
+import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
+import { inferencePasses, runPasses } from "../passes/index.ts";
+import { tensor } from "../tensor.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceGraph, inputName } from "../zoo/index.ts";
+import { checkChannels } from "./channels.ts";
+import { type PictureInput, pictureOf } from "./picture-input.node.ts";
+
+const outputName = "features";
+
+/** A network up to its classifier, ready for one picture at a time. */
+export class Features implements AsyncDisposable {
+  readonly #preprocessing: Preprocessing;
+  readonly #network: Executable;
+  readonly #uses: Uses;
+
+  private constructor(name: string, preprocessing: Preprocessing, network: Executable) {
+    this.#preprocessing = preprocessing;
+    this.#network = network;
+    this.#uses = new Uses(name);
+  }
+
+  /** @throws SenetError `usage` for a network of which it is not known what its classifier is */
+  static async create(checkpoint: Checkpoint, executor: Executor, options: CompileOptions = {}): Promise<Features> {
+    const { model, weights, preprocessing } = checkpoint;
+    checkChannels(checkpoint);
+    const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
+    const value = graph.nodes.find(({ tag }) => tag === "features")?.outputs[0];
+    if (value === undefined) {
+      throw new SenetError("usage", "it is not known where in this network its classifier begins", {
+        where: model.name,
+        hint: 'of a network of your own, build what the classifier sees in scope.tagged("features")',
+      });
+    }
+    const program = runPasses(
+      { graph: { ...graph, outputs: new Map([[outputName, value]]) }, weights },
+      inferencePasses,
+    );
+    const network = await executor.compile(program.graph, program.weights, options);
+    return new Features(model.name, preprocessing, network);
+  }
+
+  /** @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
+  of(picture: PictureInput): Promise<Float32Array> {
+    return this.#uses.now(async () => {
+      const { crop } = this.#preprocessing;
+      const shape = [1, planesOf(this.#preprocessing), crop, crop];
+      const image = tensor(shape, preprocess(await pictureOf(picture), this.#preprocessing));
+      const outputs = await this.#network.run(new Map([[inputName, image]]));
+      return Float32Array.from(outputs.get(outputName)!.data);
+    });
+  }
+
+  /** Frees its memory, once what is being looked at has been. A second time is fine. */
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#network.dispose());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
