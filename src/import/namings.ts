@@ -4,6 +4,7 @@ import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/pre
 import { channelsOf, type ModelConfig, seOf } from "../zoo/families.ts";
 import type { Structure } from "../zoo/family.ts";
 import type { ResNetConfig } from "../zoo/resnet.ts";
+import type { AxisOrder } from "./axes.ts";
 import type { ClassOrder } from "./imagenet-classes.ts";
 
 /**
@@ -17,6 +18,8 @@ interface NamingBase {
   /** One line for people. */
   readonly description: string;
   readonly rows: readonly Row[];
+  /** In which order the axes of their weights are. */
+  readonly axes: AxisOrder;
   /** Their layers whose weights are matrices; all others' have four axes. */
   readonly matrices: RegExp;
   /** A file whose names match is in this naming, unless it is in one that comes before. */
@@ -92,6 +95,7 @@ const caffe: CaffeNaming = {
   description: "the authors' Caffe files",
   style: "caffe",
   eps: 1e-5,
+  axes: "OIHW",
   matrices: /^classifier$/,
   mark: /^(?:conv2_1_1x1_reduce|inception_3a\/double3x3a)$/,
   structure: { pool: "caffe" },
@@ -130,6 +134,7 @@ const shicai: CaffeNaming = {
   description: "shicai/SENet-Caffe",
   style: "caffe",
   eps: 1e-4,
+  axes: "OIHW",
   matrices: /\/(?:sqz|exc)$/,
   mark: /^conv2_1\/x1$/,
   structure: { strideOn: "3x3", pool: "caffe" },
@@ -164,6 +169,7 @@ const cadene: TorchNaming = {
   name: "cadene",
   description: "Cadene/pretrained-models.pytorch, timm's legacy_se* and legacy_senet154",
   style: "torch",
+  axes: "OIHW",
   matrices: /^last_linear$/,
   mark: /^layer0\.conv1\.weight$/,
   // Cadene has no basic blocks; timm added them, and put a ReLU before their gate.
@@ -194,6 +200,7 @@ const moskomule: TorchNaming = {
   name: "moskomule",
   description: "moskomule/senet.pytorch",
   style: "torch",
+  axes: "OIHW",
   matrices: /(?:^|\.se\.)fc(?:\.\d)?$/,
   mark: /^layer1\.0\.se\.fc\.0\.weight$/,
   structure: modern,
@@ -217,6 +224,7 @@ const senet: TorchNaming = {
   name: "senet",
   description: "this project",
   style: "torch",
+  axes: "OIHW",
   matrices: /^fc$/,
   mark: /^(?:stem\.conv1|inception_3a\.double\.conv1)\.weight$/,
   structure: {},
@@ -241,6 +249,7 @@ const timm: TorchNaming = {
   name: "timm",
   description: "timm's seresnet*, seresnext* and senet154.gluon; torchvision's resnet*",
   style: "torch",
+  axes: "OIHW",
   matrices: /^fc$/,
   mark: /^layer1\.0\.conv1\.weight$/,
   structure: modern,
@@ -269,6 +278,7 @@ const mmcls: TorchNaming = {
   name: "mmcls",
   description: "OpenMMLab's mmclassification and mmpretrain (style pytorch)",
   style: "torch",
+  axes: "OIHW",
   matrices: /^head\.fc$/,
   mark: /^head\.fc\.weight$/,
   besides: "backbone.layer1.0.conv1.weight",
@@ -290,6 +300,7 @@ const akamaster: TorchNaming = {
   name: "akamaster",
   description: "akamaster/pytorch_resnet_cifar10",
   style: "torch",
+  axes: "OIHW",
   matrices: /^linear$/,
   mark: /^linear\.weight$/,
   structure: { projection: "pad" },

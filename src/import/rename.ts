@@ -7,6 +7,7 @@ import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
 import type { Graph, Parameter } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
+import { ourShape, toOurs } from "./axes.ts";
 import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
 
 /** What a file holds: tensors by name, or Caffe's layers with their blobs by the layer's name. */
@@ -196,13 +197,16 @@ function renameTorch(
     const found = tensors.get(theirs);
     used.add(theirs);
     if (found === undefined) faults.add("missing", `${theirs} for ${parameter.name}`);
-    else put(weights, parameter, found, theirs, faults);
+    else put(weights, parameter, ordered(found, parameter, naming), theirs, faults);
   }
   for (const name of tensors.keys()) {
     if (!used.has(name) && !isCounter(name)) faults.add("unexpected", shownName(name));
   }
   return weights;
 }
+
+/** Vectors have one order. */
+const ordered = (found: Tensor, { role }: Named, { axes }: Naming) => (role === "weight" ? toOurs(found, axes) : found);
 
 function renameCaffe(
   layers: ReadonlyMap<string, CaffeLayer>,
@@ -226,7 +230,7 @@ function renameCaffe(
       const what = `${place.layer}, blob ${place.blob}`;
       use(place.layer, place.blob + 1);
       if (found === undefined) faults.add("missing", `${what} for ${parameter.name}`);
-      else put(weights, parameter, found, what, faults);
+      else put(weights, parameter, ordered(found, parameter, naming), what, faults);
       continue;
     }
     const { batchNorm, scale, part } = place;
@@ -269,8 +273,13 @@ const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 const isSameTensor = (a: Shape, b: Shape): boolean =>
   sizeOf(a) === sizeOf(b) && sameShape(withoutOnes(a), withoutOnes(b));
 
-/** The file's shape of one of our parameters; undefined where the file, or the naming, has it not. */
+/** The file's shape of one of our parameters, in our order; undefined where the file, or the naming, has it not. */
 export function shapeIn(source: WeightSource, naming: Naming, parameter: Named): Shape | undefined {
+  const shape = theirShape(source, naming, parameter);
+  return shape && parameter.role === "weight" ? ourShape(shape, naming.axes) : shape;
+}
+
+function theirShape(source: WeightSource, naming: Naming, parameter: Named): Shape | undefined {
   if (source.kind === "tensors") {
     const name = naming.style === "torch" ? torchName(naming, parameter.name) : undefined;
     return name === undefined ? undefined : source.tensors.get(name)?.shape;

@@ -7,6 +7,7 @@ import type { Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
 import { familyOf, type ModelConfig, seOf } from "../zoo/families.ts";
 import { type Model, parametersOf } from "../zoo/index.ts";
+import { fromOurs } from "./axes.ts";
 import { findModel } from "./find-model.ts";
 import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
 import { caffePlace, caffeSource, moduleOf, ourEps, raised, torchName, type WeightSource } from "./rename.ts";
@@ -64,11 +65,12 @@ function torchTensors(
   return { kind: "tensors", tensors };
 }
 
-/** Fully connected layers and 1×1 convolutions are each other's; a naming has one or the other. */
+/** Fully connected layers and 1×1 convolutions are each other's; a naming has one or the other, and its order of axes. */
 function shaped(tensor: Tensor, { role }: Parameter, naming: Naming, module: string): Tensor {
   if (role !== "weight") return tensor;
   const [out = 1, into = 1, height = 1, width = 1] = tensor.shape;
-  return { ...tensor, shape: naming.matrices.test(module) ? [out, into] : [out, into, height, width] };
+  const shape = naming.matrices.test(module) ? [out, into] : [out, into, height, width];
+  return fromOurs({ ...tensor, shape }, naming.axes);
 }
 
 function caffeLayers(parameters: readonly Parameter[], tensorOf: TensorOf, naming: CaffeNaming): WeightSource | string {

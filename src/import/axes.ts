@@ -1,0 +1,56 @@
+/** The order of a weight's axes in files, and the way from there to ours and back. */
+
+import { type Shape, sizeOf, type Tensor } from "../tensor.ts";
+
+/**
+ * Of a convolution's weight: O output channels, I input channels, H height, W width; a fully connected layer has the
+ * first two in the same order. `OIHW` is Caffe's, PyTorch's and ours, `HWIO` TensorFlow's and JAX's.
+ */
+export type AxisOrder = "OIHW" | "HWIO";
+
+/** For weights of so many axes, where each of our axes is in the file. */
+const places: { readonly [Order in AxisOrder]: (axes: number) => readonly number[] | undefined } = {
+  OIHW: () => undefined,
+  HWIO: (axes) => (axes === 4 ? [3, 2, 0, 1] : axes === 2 ? [1, 0] : undefined),
+};
+
+/** A weight's shape in our order. */
+export function ourShape(shape: Shape, order: AxisOrder): Shape {
+  return places[order](shape.length)?.map((place) => shape[place]!) ?? shape;
+}
+
+/** A file's weight in our order; one that is in it stays what it is. */
+export function toOurs(tensor: Tensor, order: AxisOrder): Tensor {
+  const from = places[order](tensor.shape.length);
+  return from === undefined ? tensor : permuted(tensor, from);
+}
+
+/** The way back: a weight of ours in the order of a file. */
+export function fromOurs(tensor: Tensor, order: AxisOrder): Tensor {
+  const from = places[order](tensor.shape.length);
+  if (from === undefined) return tensor;
+  return permuted(
+    tensor,
+    from.map((_, place) => from.indexOf(place)),
+  );
+}
+
+/** Axis k of the result is axis `from[k]` of the tensor. */
+function permuted({ dtype, shape, data }: Tensor, from: readonly number[]): Tensor {
+  const steps = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
+  const result = from.map((axis) => shape[axis]!);
+  const resultSteps = from.map((axis) => steps[axis]!);
+  const moved = data.slice();
+  const position = result.map(() => 0);
+  let at = 0;
+  for (let i = 0; i < moved.length; i++) {
+    moved[i] = data[at]!;
+    for (let axis = result.length - 1; axis >= 0; axis--) {
+      at += resultSteps[axis]!;
+      if (++position[axis]! < result[axis]!) break;
+      at -= resultSteps[axis]! * result[axis]!;
+      position[axis] = 0;
+    }
+  }
+  return { dtype, shape: result, data: moved };
+}
