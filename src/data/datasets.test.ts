@@ -172,8 +172,8 @@ test("what is odd in an archive is said; what cannot be used is refused", async 
   const found = openDataset(odd);
   assert.deepEqual(shown(found), ["ant/1.jpg ant", "bee/1.jpg bee"]);
   assert.deepEqual(found.remarks, [
-    `${odd} has 1 names more than once; the last of each counts, as in unpacking`,
-    `1 pictures that are in no class folder are left out, such as ${join(odd, "loose.jpg")}`,
+    `${odd} has a name more than once; the last of each counts, as in unpacking`,
+    `1 picture that is in no class folder left out, such as ${join(odd, "loose.jpg")}`,
     `something that is not a file is left out: ${join(odd, "bee/l.jpg")}`,
   ]);
   // The last of the two.

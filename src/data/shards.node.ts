@@ -81,7 +81,9 @@ function picturesIn(archive: string, leftOut: LeftOut, remarks: string[]): Packe
       }
     }
     if (twice > 0)
-      remarks.push(`${archive} has ${twice} names more than once; the last of each counts, as in unpacking`);
+      remarks.push(
+        `${archive} has ${twice === 1 ? "a name" : `${twice} names`} more than once; the last of each counts, as in unpacking`,
+      );
     const pictures: Packed[] = [];
     for (const [name, { start, length }] of files) {
       if (isPicture(name, () => read(start, Math.min(length, FORMAT_BYTES)))) {
@@ -218,7 +220,9 @@ function labelled(root: string, placed: readonly Placed[], options: OpenOptions,
   const loose = placed.length - used.length;
   if (loose > 0) {
     const { archive, name } = placed.find(({ folders }) => folders.length === 0)!.picture;
-    remarks.push(`${loose} pictures that are in no class folder are left out, such as ${join(archive, name)}`);
+    remarks.push(
+      `${loose === 1 ? "1 picture that is" : `${loose} pictures that are`} in no class folder left out, such as ${join(archive, name)}`,
+    );
   }
   const names = [...new Set(used.map(nameOf))].sort(byCodePoint);
   const { classes, find } = openClasses(root, names, options.classes);

@@ -7,7 +7,7 @@ const Place = { path: 0, start: 1, length: 2, width: 3, size: 4 } as const;
 
 /** Structured clones of this share the memory. */
 export interface Sources {
-  /** Paths in UTF-8, one after the other. */
+  /** Paths in UTF-8, a NUL after each. */
   readonly text: Uint8Array<SharedArrayBuffer>;
   /** By path: where it begins in `text`; and the end of the last. */
   readonly bounds: Float64Array<SharedArrayBuffer>;
@@ -15,23 +15,52 @@ export interface Sources {
 }
 
 export function packSources(samples: readonly Sample[]): Sources {
-  const paths = new Map<string, number>();
+  const paths: string[] = [];
+  // Only of what holds many pictures: a file of its own is met once.
+  const containers = new Map<string, number>();
   const places = new Float64Array(new SharedArrayBuffer(samples.length * Place.size * 8));
   for (const [i, sample] of samples.entries()) {
     const source = sourceOf(sample);
-    const path = paths.get(source.file) ?? paths.size;
-    paths.set(source.file, path);
+    const path = containers.get(source.file) ?? paths.length;
+    if (path === paths.length) paths.push(source.file);
+    if (source.kind !== "file") containers.set(source.file, path);
     const { start, length, width } = extentOf(source);
-    places.set([path, start, length, width], i * Place.size);
+    const place = i * Place.size;
+    places[place + Place.path] = path;
+    places[place + Place.start] = start;
+    places[place + Place.length] = length;
+    places[place + Place.width] = width;
   }
-  const encoder = new TextEncoder();
-  const encoded = [...paths.keys()].map((path) => encoder.encode(path));
-  const bounds = new Float64Array(new SharedArrayBuffer((encoded.length + 1) * 8));
-  for (const [i, { length }] of encoded.entries()) bounds[i + 1] = bounds[i]! + length;
-  const text = new Uint8Array(new SharedArrayBuffer(bounds[encoded.length]!));
-  for (const [i, bytes] of encoded.entries()) text.set(bytes, bounds[i]);
-  return { text, bounds, places };
+  return { ...packTexts(paths), places };
 }
+
+/** Encoded many at a time, with a NUL after each, which no path holds: a million calls would take ten seconds. */
+function packTexts(texts: readonly string[]): Pick<Sources, "text" | "bounds"> {
+  const encoder = new TextEncoder();
+  const chunks: Uint8Array[] = [];
+  for (let i = 0; i < texts.length; i += CHUNK) {
+    chunks.push(
+      encoder.encode(
+        texts
+          .slice(i, i + CHUNK)
+          .map((text) => `${text}\0`)
+          .join(""),
+      ),
+    );
+  }
+  const text = new Uint8Array(new SharedArrayBuffer(chunks.reduce((sum, { length }) => sum + length, 0)));
+  const bounds = new Float64Array(new SharedArrayBuffer((texts.length + 1) * 8));
+  let at = 0;
+  let count = 0;
+  for (const chunk of chunks) {
+    text.set(chunk, at);
+    for (let end = chunk.indexOf(0); end >= 0; end = chunk.indexOf(0, end + 1)) bounds[++count] = at + end + 1;
+    at += chunk.length;
+  }
+  return { text, bounds };
+}
+
+const CHUNK = 4096;
 
 function extentOf(source: Source): { start: number; length: number; width: number } {
   if (source.kind === "file") return { start: 0, length: -1, width: 0 };
@@ -41,11 +70,13 @@ function extentOf(source: Source): { start: number; length: number; width: numbe
 
 /** Of the sample at this place. */
 export function sourceAt({ text, bounds, places }: Sources, sample: number): Source {
-  const [path, start, length, width] = places.subarray(sample * Place.size, (sample + 1) * Place.size) as unknown as [
-    ...[path: number, start: number, length: number, width: number],
-  ];
+  const place = sample * Place.size;
+  const path = places[place + Place.path]!;
+  const start = places[place + Place.start]!;
+  const length = places[place + Place.length]!;
+  const width = places[place + Place.width]!;
   // A copy: decoders refuse shared memory.
-  const file = new TextDecoder().decode(text.slice(bounds[path], bounds[path + 1]));
+  const file = new TextDecoder().decode(text.slice(bounds[path], bounds[path + 1]! - 1));
   if (length < 0) return { kind: "file", file };
   return width === 0
     ? { kind: "range", file, start, length }
