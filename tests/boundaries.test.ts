@@ -12,6 +12,7 @@ import { root } from "./support.ts";
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   errors: [],
+  "event-loop": [],
   "machine.node": [],
   "memory.node": ["machine.node"],
   names: [],
@@ -38,12 +39,26 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   pull: ["errors", "files", "names", "formats"],
   evaluate: [
-    ...["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
+    ...[
+      "errors",
+      "event-loop",
+      "files",
+      "names",
+      "tensor",
+      "ir",
+      "zoo",
+      "executors",
+      "passes",
+      "images",
+      "data",
+      "import",
+    ],
     "weights",
   ],
   train: [
     ...[
       "errors",
+      "event-loop",
       "files",
       "names",
       "random",

@@ -1,6 +1,7 @@
 /** Runs weights on the pictures of a loader. */
 
 import type { Loader } from "../data/loader.node.ts";
+import { turn } from "../event-loop.ts";
 import type { Executable, Executor, Weights } from "../executors/executor.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
@@ -44,8 +45,7 @@ async function* watched<T>(batches: AsyncIterable<readonly T[]>, { signal, onPro
     yield batch;
     done += batch.length;
     onProgress?.(done);
-    // Lets a signal (Ctrl-C) reach its handler: an engine may block the event loop for a whole batch.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     signal?.throwIfAborted();
   }
 }

@@ -95,7 +95,8 @@ export async function zipContent(entry: ZipEntry, allowance: number, where: stri
     const writer = stream.writable.getWriter();
     // A failure comes through the reader, too; here it only must not go unhandled.
     const ignore = () => {};
-    writer.write(entry.bytes).catch(ignore);
+    // Never shared memory, which the type allows.
+    writer.write(entry.bytes as Uint8Array<ArrayBuffer>).catch(ignore);
     writer.close().catch(ignore);
     const reader: ReadableStreamDefaultReader<Uint8Array> = stream.readable.getReader();
     for (;;) {

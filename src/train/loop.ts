@@ -2,6 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
+import { turn } from "../event-loop.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
 import { divergedHint } from "./diagnose.ts";
@@ -101,8 +102,7 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
       imagesPerSecond: sums.images / sums.seconds,
       learningRate,
     });
-    // Lets a signal (Ctrl-C) reach its handler: an engine may block the event loop for a whole step.
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     if (signal.aborted) break;
     if (step < stepsPerEpoch && mark - saved >= 1000 * (options.saveEverySeconds ?? 900)) {
       await options.save({ ...state, step, sums }, false);
