@@ -14,8 +14,9 @@ import { parseArgs } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { table } from "../src/cli/output.ts";
 import { Emitter, microsoft, nchwc } from "../src/executors/ort/emitter.ts";
+import { nodeHost } from "../src/executors/ort/library.node.ts";
 import { type Attributes, encodeModel } from "../src/executors/ort/onnx.ts";
-import { blockSize } from "../src/executors/ort/probe.node.ts";
+import { blockSize } from "../src/executors/ort/probe.ts";
 import { createRandom } from "../src/random.ts";
 import { type Shape, sizeOf } from "../src/tensor.ts";
 
@@ -29,7 +30,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: { runs: { type: "string", default: "9" }, threads: { type: "string", default: "2" } },
 });
-const block = await blockSize();
+const block = await blockSize(nodeHost);
 if (block === 0) throw new Error("this processor has no blocked layout to compare with");
 
 const blockedConv = (emit: Emitter, inputs: readonly string[], kernel: number, more: Attributes = {}) =>

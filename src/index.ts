@@ -19,7 +19,9 @@ export type {
   TrainingOptions,
   Weights,
 } from "./executors/executor.ts";
+export { createOrtExecutor } from "./executors/ort/executor.ts";
 export { encodeOnnx } from "./executors/ort/export.ts";
+export type { OnnxRuntime, OnnxSession, OnnxTensor, OrtHost } from "./executors/ort/runtime.ts";
 export { referenceExecutor } from "./executors/reference/reference.ts";
 export { encodeSafetensors, parseSafetensors } from "./formats/safetensors.ts";
 export { imagenetPreprocessing, type Preprocessing, preprocess } from "./images/preprocess.ts";

@@ -35,7 +35,7 @@ export interface SelectOptions {
  */
 const executors: Readonly<Record<string, (precision: Precision) => Promise<Executor>>> = {
   onednn: async (precision) => (await import("./onednn/executor.node.ts")).createOnednnExecutor({ precision }),
-  ort: async () => (await import("./ort/executor.node.ts")).createOrtExecutor(),
+  ort: async () => (await import("./ort/executor.node.ts")).loadedOrtExecutor(),
   reference: async () => (await import("./reference/reference.ts")).referenceExecutor,
 };
 

@@ -1,20 +1,21 @@
-/** What this machine's ONNX Runtime can do that depends on its processor. */
+/** What an ONNX Runtime can do that depends on its processor. */
 
 import { tensor } from "../../tensor.ts";
 import { Emitter, nchwc } from "./emitter.ts";
-import { runOnnx } from "./library.node.ts";
 import { encodeModel } from "./onnx.ts";
+import { type OrtHost, runModel } from "./runtime.ts";
 
-let found: Promise<number> | undefined;
+const found = new WeakMap<OrtHost, Promise<number>>();
 
 /** Channels in a block of the blocked layout (blocks.ts): 16 with AVX-512, 8 with AVX2; 0 where there is none. */
-export function blockSize(): Promise<number> {
-  found ??= probe().catch(() => 0);
-  return found;
+export function blockSize(host: OrtHost): Promise<number> {
+  const known = found.get(host) ?? probe(host).catch(() => 0);
+  found.set(host, known);
+  return known;
 }
 
 /** Blocks two pixels of 16 channels: how many channels of the first pixel stand before the second one? */
-async function probe(): Promise<number> {
+async function probe(host: OrtHost): Promise<number> {
   const shape = [1, 16, 1, 2];
   const emit = new Emitter();
   const blocked = emit.node("ReorderInput", ["x"], { channels_last: { int: 0 } }, nchwc);
@@ -34,6 +35,6 @@ async function probe(): Promise<number> {
     shape,
     Float32Array.from({ length: 32 }, (_, i) => i),
   );
-  const outputs = await runOnnx(model, new Map([["x", x]]), "the probe");
+  const outputs = await runModel(host, model, new Map([["x", x]]), "the probe");
   return outputs.get("y")!.indexOf(secondPixel);
 }

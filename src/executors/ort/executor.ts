@@ -1,0 +1,206 @@
+/** The `ort` executor: graphs run on ONNX Runtime. */
+
+import { SenetError } from "../../errors.ts";
+import type { Graph, Parameter } from "../../ir/graph.ts";
+import { copyOf, sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
+import { checkInputs, checkWeights } from "../check-weights.ts";
+import type { CompileOptions, Executor, Weights } from "../executor.ts";
+import { hostTrainer, type Lender } from "../host-trainer.ts";
+import { commonBatch, isBatchFree, runInPortions } from "../portions.ts";
+import { Uses } from "../uses.ts";
+import { nchwc } from "./emitter.ts";
+import { lower } from "./lower.ts";
+import { encodeModel } from "./onnx.ts";
+import { blockSize } from "./probe.ts";
+import {
+  createSession,
+  type OnnxRuntime,
+  type OnnxSession,
+  type OnnxTensor,
+  type OnnxTensors,
+  type OrtHost,
+  onnxTensor,
+  runSession,
+} from "./runtime.ts";
+
+/**
+ * The executor over an ONNX Runtime that is handed in: onnxruntime-node's is executor.node.ts, onnxruntime-web's is made
+ * with `writesInPlace: false`. Where it does not load, all that is asked of it throws SenetError `executor` with the reason.
+ */
+export function createOrtExecutor(host: OrtHost): Executor {
+  const compile = (graph: Graph, weights: Weights, options: CompileOptions = {}) =>
+    compileOn(host, graph, weights, options);
+  return {
+    name: "ort",
+    get description() {
+      return host.description();
+    },
+    compile,
+    compileTraining: (...training) => hostTrainer(compile, ...training),
+  };
+}
+
+async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options: CompileOptions): Promise<Lender> {
+  const runtime = host.runtime();
+  checkWeights(graph, weights);
+  const live = options.weights === "live";
+  if (live) rejectSharedMemory(graph, weights);
+  const block = await blockSize(host);
+  const lowered = live ? lower(graph, { blockSize: block }) : lower(graph, { weights, blockSize: block });
+  const anyBatch = !live && isBatchFree(graph);
+  // The blocked layout fixes the batch; other batches then go through in portions.
+  const isBlocked = Object.hasOwn(lowered.model.opsets, nchwc);
+  const { model, outputs, updates } = anyBatch && !isBlocked ? lower(graph, { weights, dynamicBatch: true }) : lowered;
+  const session = await createSession(host, encodeModel(model), graph.name, options.threads);
+  const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
+  return new OrtExecutable(session, runtime, host.writesInPlace, graph, plan);
+}
+
+interface Plan {
+  readonly outputs: ReadonlyMap<string, string>;
+  readonly updates: ReadonlyMap<Parameter, string>;
+  /** Whether the inputs' batch may differ from the graph's. */
+  readonly anyBatch: boolean;
+  /** Whether the session itself takes the graph's batch only. */
+  readonly inPortions: boolean;
+  /** The weights that each run reads and updates. */
+  readonly live: Weights | undefined;
+}
+
+type Tensors = ReadonlyMap<string, Tensor>;
+
+class OrtExecutable implements Lender {
+  readonly #session: OnnxSession;
+  readonly #runtime: OnnxRuntime;
+  readonly #writesInPlace: boolean;
+  readonly #graph: Graph;
+  readonly #plan: Plan;
+  /** Feeds and fetches that stay between runs. */
+  readonly #weightFeeds: OnnxTensors = {};
+  readonly #fetches: OnnxTensors = {};
+  readonly #results = new Map<string, Tensor>();
+  /** Feeds, fetches and live weights are one run's at a time. */
+  readonly #uses: Uses;
+  /** Copies of inputs whose memory ONNX Runtime cannot read. */
+  readonly #staging = new Map<string, TensorData>();
+  /** Next values that cannot be written over the old ones while the graph still reads these. */
+  readonly #aside: (readonly [from: Tensor, to: Tensor])[] = [];
+
+  constructor(session: OnnxSession, runtime: OnnxRuntime, writesInPlace: boolean, graph: Graph, plan: Plan) {
+    this.#session = session;
+    this.#runtime = runtime;
+    this.#writesInPlace = writesInPlace;
+    this.#graph = graph;
+    this.#uses = new Uses(graph.name);
+    this.#plan = plan;
+    if (plan.live !== undefined) this.#bind(plan.live);
+  }
+
+  run(inputs: Tensors): Promise<Tensors> {
+    return this.#uses.inTurn(async () => {
+      const outputs = await this.#run(inputs);
+      return new Map([...outputs].map(([name, output]) => [name, copyOf(output)]));
+    });
+  }
+
+  lend(inputs: Tensors): Promise<Tensors> {
+    return this.#uses.inTurn(() => this.#run(inputs));
+  }
+
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#session.release());
+  }
+
+  async #run(inputs: Tensors): Promise<Tensors> {
+    const { anyBatch, inPortions } = this.#plan;
+    checkInputs(this.#graph, inputs, anyBatch);
+    if (!anyBatch) return this.#runAtOnce(inputs, undefined);
+    if (!inPortions) return this.#runAtOnce(inputs, commonBatch(this.#graph, inputs));
+    const portion = this.#graph.inputs[0]?.type.shape[0];
+    return runInPortions(this.#graph, inputs, (part) => this.#runAtOnce(part, portion));
+  }
+
+  async #runAtOnce(inputs: Tensors, batch: number | undefined): Promise<Tensors> {
+    const results = this.#allocate(this.#results, batch);
+    for (const [output, name] of this.#plan.outputs) this.#fetches[name] = this.#tensor(results.get(output)!);
+    const feeds = { ...this.#weightFeeds };
+    for (const { name } of this.#graph.inputs) feeds[name] = this.#feed(name, inputs.get(name)!);
+    await this.#runSession(feeds);
+    for (const [from, to] of this.#aside) to.data.set(from.data);
+    return results;
+  }
+
+  async #runSession(feeds: OnnxTensors): Promise<void> {
+    const { name } = this.#graph;
+    if (this.#writesInPlace) {
+      await runSession(this.#session, name, feeds, this.#fetches);
+      return;
+    }
+    const outputs = await runSession(this.#session, name, feeds);
+    for (const [name, { data }] of Object.entries(this.#fetches)) {
+      (data as Float32Array).set(outputs[name]!.data as Float32Array);
+    }
+  }
+
+  #tensor(value: Tensor): OnnxTensor {
+    return onnxTensor(this.#runtime, value);
+  }
+
+  #bind(weights: Weights): void {
+    for (const { name } of this.#graph.parameters) {
+      if (this.#session.inputNames.includes(name)) this.#weightFeeds[name] = this.#tensor(weights.get(name)!);
+    }
+    for (const [parameter, name] of this.#plan.updates) {
+      const target = weights.get(parameter.name)!;
+      const inPlace = canUpdateInPlace(this.#graph, parameter);
+      const output = inPlace ? target : zeros(target.dtype, target.shape);
+      if (!inPlace) this.#aside.push([output, target]);
+      this.#fetches[name] = this.#tensor(output);
+    }
+  }
+
+  /** Tensors for the outputs, which stay until the batch changes. */
+  #allocate(results: Map<string, Tensor>, batch: number | undefined): Tensors {
+    for (const [name, { type }] of this.#graph.outputs) {
+      const shape = batch === undefined ? type.shape : [batch, ...type.shape.slice(1)];
+      const known = results.get(name);
+      if (known === undefined || !sameShape(known.shape, shape)) results.set(name, zeros(type.dtype, shape));
+    }
+    return results;
+  }
+
+  #feed(name: string, { dtype, shape, data }: Tensor): OnnxTensor {
+    if (data.buffer instanceof ArrayBuffer) return this.#tensor({ dtype, shape, data });
+    // Node's bindings take no memory that is shared between threads.
+    let copy = this.#staging.get(name);
+    if (copy?.length !== data.length) {
+      copy = zeros(dtype, shape).data;
+      this.#staging.set(name, copy);
+    }
+    copy.set(data);
+    return this.#tensor(tensor(shape, copy));
+  }
+}
+
+/**
+ * Whether a parameter's next value may be written straight over it: nothing reads the parameter but the running average
+ * that makes that value, and that is elementwise.
+ */
+function canUpdateInPlace(graph: Graph, parameter: Parameter): boolean {
+  const next = graph.updates.get(parameter)!;
+  if ([...graph.outputs.values(), ...graph.updates.values()].some((value) => value === parameter)) return false;
+  return graph.nodes
+    .filter((node) => node.inputs.includes(parameter))
+    .every((node) => node.op === "runningAverage" && node.outputs[0] === next && node.inputs[1] !== parameter);
+}
+
+/** Node's bindings cannot read or write memory that is shared between threads; a copy would not be live. */
+function rejectSharedMemory(graph: Graph, weights: Weights): void {
+  const shared = graph.parameters.find(({ name }) => !(weights.get(name)!.data.buffer instanceof ArrayBuffer));
+  if (shared === undefined) return;
+  throw new SenetError("executor", "live weights cannot be in shared memory", {
+    where: shared.name,
+    expected: "an array over an ArrayBuffer",
+    found: "one over a SharedArrayBuffer",
+  });
+}

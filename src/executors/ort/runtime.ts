@@ -1,0 +1,106 @@
+/** ONNX Runtime as it is handed in: in Node, in a browser, or another build of it. */
+
+import { SenetError } from "../../errors.ts";
+import type { Tensor, TensorData } from "../../tensor.ts";
+
+/** As much of ONNX Runtime's JavaScript interface as is used; onnxruntime-node and onnxruntime-web both have it. */
+export interface OnnxRuntime {
+  readonly InferenceSession: { create(model: Uint8Array, options?: object): Promise<OnnxSession> };
+  readonly Tensor: new (type: never, data: never, dims: readonly number[]) => OnnxTensor;
+}
+
+export interface OnnxSession {
+  readonly inputNames: readonly string[];
+  run(feeds: Readonly<Record<string, never>>, fetches?: never): Promise<Readonly<Record<string, OnnxTensor>>>;
+  release(): Promise<void>;
+}
+
+export interface OnnxTensor {
+  readonly data: unknown;
+}
+
+export type OnnxTensors = Record<string, OnnxTensor>;
+
+/** Where ONNX Runtime runs. */
+export interface OrtHost {
+  /** @throws SenetError `executor` with the reason where it does not load */
+  readonly runtime: () => OnnxRuntime;
+  /** One line for `senet doctor`. */
+  readonly description: () => string;
+  /** The options of a session with so many threads; absent: as many as are good here. */
+  readonly session?: (threads: number | undefined) => object;
+  /** Whether a run writes into the tensors that it is given for its outputs, as Node's bindings do. */
+  readonly writesInPlace: boolean;
+}
+
+/** Our memory as a tensor of theirs, which is not copied. */
+export const onnxTensor = ({ Tensor }: OnnxRuntime, { dtype, shape, data }: Tensor): OnnxTensor =>
+  new Tensor(dtype as never, data as never, shape);
+
+/**
+ * A model that is ready to run.
+ * @param where what it is, for errors
+ * @throws SenetError `executor`
+ */
+export async function createSession(
+  host: OrtHost,
+  model: Uint8Array,
+  where: string,
+  threads?: number,
+): Promise<OnnxSession> {
+  const { InferenceSession } = host.runtime();
+  try {
+    return await InferenceSession.create(model, { logSeverityLevel: 3, ...host.session?.(threads) });
+  } catch (cause) {
+    throw failureOf("ONNX Runtime cannot run this graph", where, cause);
+  }
+}
+
+/** @throws SenetError `executor` naming the operation that failed, where ONNX Runtime says so */
+export async function runSession(
+  session: OnnxSession,
+  where: string,
+  feeds: OnnxTensors,
+  fetches?: OnnxTensors,
+): Promise<Readonly<OnnxTensors>> {
+  try {
+    const given = feeds as Readonly<Record<string, never>>;
+    return await (fetches === undefined ? session.run(given) : session.run(given, fetches as never));
+  } catch (cause) {
+    throw failureOf("ONNX Runtime failed", where, cause);
+  }
+}
+
+/** Runs the bytes of an ONNX file once, and gives its outputs. */
+export async function runModel(
+  host: OrtHost,
+  onnx: Uint8Array,
+  inputs: ReadonlyMap<string, Tensor>,
+  where: string,
+): Promise<ReadonlyMap<string, TensorData>> {
+  const session = await createSession(host, onnx, where);
+  try {
+    const runtime = host.runtime();
+    const feeds = Object.fromEntries([...inputs].map(([name, value]) => [name, onnxTensor(runtime, value)]));
+    const outputs = await runSession(session, where, feeds);
+    return new Map(Object.entries(outputs).map(([name, { data }]) => [name, data as TensorData]));
+  } finally {
+    await session.release();
+  }
+}
+
+/** ONNX Runtime's own words, which hold source lines and stack traces, as an error of ours. */
+export function failureOf(what: string, graph: string, cause: unknown): SenetError {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const node = /running (\S+) node\.? Name:\s*'([^']*)'/.exec(text);
+  const isMemory = /allocat|bad_alloc|out of memory|BFCArena|MemoryError/i.test(text);
+  const reason = /(?:Status Message|Message|what\(\)):\s*([^\n]*)/i.exec(text)?.[1] ?? text.split("\n")[0]!;
+  return new SenetError("executor", isMemory ? `${what}: there is not enough memory` : what, {
+    where: node === null ? graph : `${graph}, ${node[2]} (${node[1]})`,
+    found: reason.trim().slice(0, 300),
+    hint: isMemory
+      ? "a smaller --batch-size or --image-size, or close other programs; in training --executor onednn --recompute"
+      : "--executor onednn or --executor reference",
+    cause,
+  });
+}
