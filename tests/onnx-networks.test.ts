@@ -72,6 +72,46 @@ test("our own exports open, with labels and pre-processing, and give what they w
   }
 });
 
+/** As exporters write it that fold nothing: batch norms, and the weights under the names that PyTorch gave them. */
+function unfolded(network: Model, side: number): { bytes: Uint8Array; weights: Map<string, Tensor> } {
+  const graph = inferenceGraph(network, { batch: 1, imageSize: side });
+  const weights = formulaWeights(graph);
+  return { bytes: encodeOnnx(graph, weights, {}), weights };
+}
+
+test("a graph whose tensors bear a known network's names is that network only where it computes the same", async () => {
+  const zoo = model("se-resnet-20", 3);
+  const { bytes } = unfolded(zoo, 36);
+  const { checkpoint, naming, notes } = await openFiles([{ bytes, where: "net.onnx" }]);
+  assert.deepEqual([checkpoint.model, naming, notes], [zoo, "timm", []]);
+
+  // The same tensors, but with a ReLU before the gates.
+  const other: Model = { ...zoo, config: { ...zoo.config, branchRelu: true } as Model["config"] };
+  const otherwise = unfolded(other, 36);
+  const opened = await openFiles([{ bytes: otherwise.bytes, where: "net.onnx" }]);
+  assert.deepEqual(opened.notes, ["its graph differs from se-resnet-20: the graph is obeyed"]);
+  const pictures = formulaPictures(1, 36, 1);
+  const truth = await logitsOf(other, otherwise.weights, pictures);
+  const found = await logitsOf(opened.checkpoint.model, opened.checkpoint.weights, pictures);
+  assertClose(found, truth, 1e-5 * Math.max(...truth.map(Math.abs)), "by its graph");
+});
+
+test("networks of grey pictures open by their graph", async () => {
+  const config = { ...model("se-resnet-20").config, channels: 1 } as Model["config"];
+  const network: Model = { name: "grey", config, classes: 3 };
+  const graph = inferenceGraph(network, { batch: 1, imageSize: 36 });
+  const weights = formulaWeights(graph);
+  const program = runPasses({ graph, weights }, inferencePasses);
+  const bytes = encodeOnnx(program.graph, program.weights, {});
+  const { checkpoint } = await openFiles([{ bytes, where: "net.onnx" }]);
+  assert.equal(checkpoint.preprocessing.channels, "grey");
+  const { data } = formulaPictures(1, 36, 1);
+  const pictures: Tensor = { dtype: "float32", shape: [1, 1, 36, 36], data: data.slice(0, 36 * 36) };
+  const truth = await logitsOf(network, weights, pictures);
+  const found = await logitsOf(checkpoint.model, checkpoint.weights, pictures);
+  assertClose(found, truth, 1e-5 * Math.max(...truth.map(Math.abs)), "grey");
+});
+
 type Node = readonly [op: string, inputs: readonly string[], output: string];
 
 /** A model of these nodes that takes `[1, 3, 8, 8]`. */
@@ -123,6 +163,7 @@ test("what a graph does beyond our layers is refused by its node", async () => {
   const matrix = initialiser("m", [3, 2], [1, 4, 2, 5, 3, 6]);
   const plain = (op: string, ...inputs: string[]) =>
     onnx([[op, ["x", ...inputs], "a"], ...head], [matrix, weights], "y");
+  const plainNodes: readonly Node[] = [["Relu", ["x"], "a"], ...head];
   const { checkpoint } = await open(plain("Relu"));
   assert.deepEqual(Array.from(checkpoint.weights.get("y.weight")!.data), [1, 2, 3, 4, 5, 6]);
   await refused(() => open(plain("Elu")), 'node "a"', '"Elu" cannot be imported', "Relu");
@@ -136,7 +177,9 @@ test("what a graph does beyond our layers is refused by its node", async () => {
   await refused(() => open(plain("Mul", "x")), 'node "a"', "a gate");
   await refused(() => open(plain("Softmax")), "as the graph's output");
   await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "z")), "no output");
-  await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "a", [1, 1, 8, 8])), "three colours", "[1, 1, 8, 8]");
+  await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "a", [1, 8, 8, 3])), "channel after", "[1, 8, 8, 3]");
+  const sigmoid: Node = ["Sigmoid", ["y"], "z"];
+  await refused(() => open(onnx([...plainNodes, sigmoid], [matrix], "z")), "a yes or no for each class");
   await refused(
     () =>
       open(

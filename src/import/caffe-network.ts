@@ -320,7 +320,10 @@ const rules: Readonly<Record<string, Rule>> = {
     return net.add(step, { kind: "relu" }, [net.nameOf(only(step))]);
   },
 
-  Sigmoid: (step, net) => net.add(step, { kind: "sigmoid" }, [net.nameOf(only(step))]),
+  Sigmoid: (step, net) => {
+    if (step.readers.length === 0) step.fail("a yes or no for each class is not supported: the output must be logits");
+    return net.add(step, { kind: "sigmoid" }, [net.nameOf(only(step))]);
+  },
 
   Dropout: (step, net) => {
     const rate = oneOf(parameterOf(step, "dropout_param"), "dropout_ratio", "number", 0.5);

@@ -40,12 +40,17 @@ export interface OnnxImportOptions {
  */
 export function importOnnxNetwork(onnx: OnnxModel, where: string, options: OnnxImportOptions = {}): OnnxImport {
   const picture = pictureOf(onnx, where);
-  const imageSize = sideOf(picture, where) ?? options.imageSize ?? 224;
+  const { side, channels } = extentsOf(picture, where);
+  const imageSize = side ?? options.imageSize ?? 224;
   const name = options.name ?? "network";
-  const translation = new Translation(name, imageSize, picture, onnx, where);
+  const translation = new Translation(name, imageSize, channels, picture, onnx, where);
   for (const node of onnx.nodes) translation.take(node);
   const { layers, classes, tensors } = translation.finish(onnx.outputs);
-  const model: Model = { name, config: { family: "layers", imageSize, layers }, classes };
+  const model: Model = {
+    name,
+    config: { family: "layers", imageSize, ...(channels !== 3 && { channels }), layers },
+    classes,
+  };
   const weights = new Map<string, Tensor>();
   const graph = inferenceGraph(model, { batch: 1, imageSize });
   checkDemands(graph, where);
@@ -80,16 +85,22 @@ function pictureOf({ inputs }: OnnxModel, where: string): OnnxInput {
   });
 }
 
-/** Of the picture, where the graph says it. */
-function sideOf({ shape }: OnnxInput, where: string): number | undefined {
-  const [, channels, height, width] = shape;
-  const isPicture = shape.length === 4 && (channels ?? 3) === 3 && height === width && (height ?? 1) > 0;
-  if (isPicture) return height;
-  return failAt(where)("the graph takes no square picture of three colours", {
-    expected: "[N, 3, side, side]",
+/** The picture's side, where the graph says it, and its channels: colours where it does not. */
+function extentsOf(
+  { shape }: OnnxInput,
+  where: string,
+): { readonly side: number | undefined; readonly channels: number } {
+  const [, channels = 3, height, width] = shape;
+  const isPicture = shape.length === 4 && channels > 0 && channels <= mostChannels && height === width;
+  if (isPicture && (height ?? 1) > 0) return { side: height, channels };
+  return failAt(where)("the graph takes no square picture, channel after channel", {
+    expected: "[N, channels, side, side]",
     found: `[${shape.map((extent) => extent ?? "?").join(", ")}]`,
   });
 }
+
+/** Fewer than a picture has pixels on a side: then its channels come last. */
+const mostChannels = 16;
 
 class Translation implements Surroundings {
   readonly #builder: ReturnType<typeof layerBuilder>;
@@ -108,8 +119,8 @@ class Translation implements Surroundings {
   /** By our parameters' names. */
   readonly tensors = new Map<string, Tensor>();
 
-  constructor(name: string, imageSize: number, picture: OnnxInput, onnx: OnnxModel, where: string) {
-    this.#builder = layerBuilder(name, imageSize);
+  constructor(name: string, imageSize: number, channels: number, picture: OnnxInput, onnx: OnnxModel, where: string) {
+    this.#builder = layerBuilder(name, imageSize, channels);
     this.#unreadable = onnx.unreadable;
     this.#outputs = new Set(onnx.outputs);
     this.#where = where;
@@ -120,7 +131,7 @@ class Translation implements Surroundings {
       this.#left += 2 * tensor.data.length;
     }
     this.#values.set(picture.name, { kind: "flow", layer: inputName, isFlat: false });
-    this.#shapes.set(inputName, [1, 3, imageSize, imageSize]);
+    this.#shapes.set(inputName, [1, channels, imageSize, imageSize]);
   }
 
   take(node: OnnxNode): void {
@@ -164,12 +175,13 @@ class Translation implements Surroundings {
     weights: Record<string, Tensor>,
     fail: Fail,
   ): string {
-    let unique = name === "" || name === inputName ? `${name}_` : name;
+    const base = name === "" || name === inputName ? `${name}_` : name;
     // Counted, so that many nodes of one name cost no time.
-    const taken = this.#taken.get(unique) ?? 0;
-    this.#taken.set(unique, taken + 1);
-    if (taken > 0) unique = `${unique}_${taken}`;
-    if (this.#shapes.has(unique)) fail("the nodes' names cannot be told apart", { found: shownName(unique) });
+    let count = this.#taken.get(base) ?? 0;
+    const numbered = () => (count === 0 ? base : `${base}_${count}`);
+    while (this.#shapes.has(numbered())) count++;
+    this.#taken.set(base, count);
+    const unique = numbered();
     const whole = { ...layer, name: unique, inputs } as LayerConfig;
     try {
       this.#shapes.set(unique, this.#builder.add(whole).type.shape);

@@ -102,7 +102,10 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   },
 
   Relu: elementwise({ kind: "relu" }),
-  Sigmoid: elementwise({ kind: "sigmoid" }),
+  Sigmoid(step) {
+    step.demand(!step.isLast, "logits, or their softmax, as the graph's output", "a yes or no for each class");
+    return elementwise({ kind: "sigmoid" })(step);
+  },
 
   Add(step) {
     const [a, b] = [step.value(0), step.value(1)];

@@ -61,6 +61,8 @@ class Numbering {
         return sum(inputs);
       case "seScaleAdd":
         return sum([number("seScale", inputs.slice(0, 2)), inputs[2]!]);
+      // Both as the sum below has them, which seScaleAdd makes of one node.
+      case "seScale":
       case "batchNorm":
         return number(node.op, inputs);
       default:

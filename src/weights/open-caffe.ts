@@ -11,12 +11,11 @@ import type { Preprocessing } from "../images/preprocess.ts";
 import { type CaffeInput, type CaffeMean, inputOf, preprocessingOf } from "../import/caffe-input.ts";
 import { isConnected, sourcesOf, wasTraining } from "../import/caffe-layers.ts";
 import { type CaffeImport, importCaffeNetwork } from "../import/caffe-network.ts";
-import { findModel } from "../import/find-model.ts";
 import { type Naming, usualCaffe } from "../import/namings.ts";
-import { detectNaming, isKnown, renameTensors, type WeightSource, withDefinitions } from "../import/rename.ts";
-import { computesTheSame } from "../import/same-network.ts";
+import { type WeightSource, withDefinitions } from "../import/rename.ts";
 import type { Tensor } from "../tensor.ts";
-import { inferenceGraph, type Model } from "../zoo/index.ts";
+import type { Model } from "../zoo/index.ts";
+import { isSameNetwork, zooNetwork } from "./zoo-network.ts";
 
 /** What is in the files of one Caffe network. */
 export interface CaffeFiles {
@@ -53,7 +52,7 @@ export function openCaffe(files: CaffeFiles): CaffeOpened | undefined {
   const definition = given?.definition ?? (own !== undefined && isConnected(own) ? own : undefined);
   if (definition === undefined) return undefined;
   const known = given === undefined ? files.source : withDefinitions(files.source, given.definition);
-  const zoo = isKnown(known) ? zooNetwork(known, where) : undefined;
+  const zoo = zooNetwork(known, where);
   let imported: CaffeImport;
   try {
     imported = importCaffeNetwork(definition, files.layers, given?.where ?? where, { mean: files.mean });
@@ -71,7 +70,7 @@ export function openCaffe(files: CaffeFiles): CaffeOpened | undefined {
     };
   }
   const notes = [...imported.notes];
-  const isZoo = zoo !== undefined && isSame(zoo, imported);
+  const isZoo = zoo !== undefined && isSameNetwork(zoo, imported);
   if (zoo !== undefined && !isZoo)
     notes.push(`its definition differs from ${zoo.model.name}: the definition is obeyed`);
   const input = inputFor(files, imported.input, notes);
@@ -87,35 +86,6 @@ export function openCaffe(files: CaffeFiles): CaffeOpened | undefined {
     naming: isZoo ? zoo.naming : undefined,
     notes,
   };
-}
-
-interface ZooNetwork {
-  readonly model: Model;
-  readonly weights: Map<string, Tensor>;
-  readonly naming: Naming;
-}
-
-/** The zoo's network by names and shapes; undefined where there is none that fits. */
-function zooNetwork(source: WeightSource, where: string): ZooNetwork | undefined {
-  const naming = detectNaming(source, where);
-  try {
-    const { model, parameters } = findModel(source, naming, where);
-    return { model, weights: renameTensors(source, { name: model.name, parameters }, naming, where), naming };
-  } catch (error) {
-    if (error instanceof SenetError) return undefined;
-    throw error;
-  }
-}
-
-function isSame(zoo: ZooNetwork, { model, weights, imageSize }: CaffeImport): boolean {
-  const graph = (of: Model) => inferenceGraph(of, { batch: 1, imageSize });
-  try {
-    return computesTheSame({ graph: graph(zoo.model), weights: zoo.weights }, { graph: graph(model), weights });
-  } catch (error) {
-    // The zoo's network does not fit pictures of this size.
-    if (error instanceof SenetError) return false;
-    throw error;
-  }
 }
 
 /** What is usual with these names, for pictures of another size in proportion. */

@@ -2,15 +2,17 @@
 
 import * as z from "zod";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
-import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { importOnnxNetwork } from "../import/onnx-network.ts";
 import type { Tensor } from "../tensor.ts";
-import type { Model } from "../zoo/index.ts";
+import { channelsOf, type Model } from "../zoo/index.ts";
 import { labelsSchema, preprocessingSchema, readMetadata } from "./checkpoint.ts";
 
 export interface OnnxNetwork {
   readonly model: Model;
   readonly weights: Map<string, Tensor>;
+  /** The side of its pictures. */
+  readonly imageSize: number;
   readonly preprocessing: Preprocessing;
   /** In files of ours. */
   readonly labels?: readonly string[];
@@ -30,17 +32,19 @@ export function openOnnx(onnx: OnnxModel, where: string): OnnxNetwork {
     const { name } = read("model", z.looseObject({ name: z.string().max(1000) }));
     const preprocessing = read("preprocessing", preprocessingSchema);
     const labels = read("labels", labelsSchema);
-    const { model, weights } = importOnnxNetwork(onnx, where, { name, imageSize: preprocessing.crop });
-    return { model, weights, preprocessing, labels, preprocessingFrom: "the file" };
+    const imported = importOnnxNetwork(onnx, where, { name, imageSize: preprocessing.crop });
+    return { ...imported, preprocessing, labels, preprocessingFrom: "the file" };
   }
-  const { model, imageSize: side, weights, hasGates } = importOnnxNetwork(onnx, where);
-  const preprocessing: Preprocessing = {
+  const imported = importOnnxNetwork(onnx, where);
+  const { model, imageSize: side, hasGates } = imported;
+  const usual: Preprocessing = {
     ...imagenetPreprocessing,
     resize: side < 64 ? side : Math.round((side * 256) / 224),
     crop: side,
     // As timm and torchvision measure theirs.
     interpolation: hasGates ? "bicubic" : "bilinear",
   };
+  const preprocessing = channelsOf(model.config) === 1 ? asGrey(usual) : usual;
   const preprocessingFrom = "what is usual for PyTorch's networks, since an ONNX file does not say it";
-  return { model, weights, preprocessing, preprocessingFrom };
+  return { ...imported, preprocessing, preprocessingFrom };
 }

@@ -25,10 +25,11 @@ import type { Carried } from "./carried.ts";
 import { type Checkpoint, checkPictureSize } from "./checkpoint.ts";
 import { hubBeside, weightsIn } from "./folder.node.ts";
 import { meanFileOf, openCaffe } from "./open-caffe.ts";
-import { isToldByGraph, openOnnx } from "./open-onnx.ts";
+import { isToldByGraph, type OnnxNetwork, openOnnx } from "./open-onnx.ts";
 import { filesAt } from "./parts.node.ts";
 import { checkSound } from "./sound.ts";
 import { type FileContent, readContent, type WeightFile } from "./source.ts";
+import { isSameNetwork, type ZooNetwork, zooNetwork } from "./zoo-network.ts";
 
 export interface OpenOptions {
   /** The zoo model that the weights are of; absent: the one that fits. */
@@ -130,8 +131,12 @@ async function openContents(files: readonly WeightFile[], options: OpenOptions):
   checkArchitecture(hub?.architecture ?? basename(where), where);
   const isAsked = options.from !== undefined || options.model !== undefined;
   if (onnx !== undefined && !isAsked) {
-    const namesTell = () => isKnown(withoutPrefix(main.source, where).source);
-    if (isToldByGraph(onnx) || !namesTell()) return onnxNetwork(main, onnx, hub, options, notes);
+    const zoo = isToldByGraph(onnx) ? undefined : zooNetwork(main.source, where);
+    const network = graphNetwork(onnx, zoo, where);
+    if (zoo === undefined || !isSameNetwork(zoo, network)) {
+      if (zoo !== undefined) notes.push(`its graph differs from ${zoo.model.name}: the graph is obeyed`);
+      return onnxNetwork(main, network, hub, options, notes);
+    }
   }
   const defined = main.caffe && caffeNetwork(main, definition, mean, options, notes);
   if (defined !== undefined) return defined;
@@ -191,15 +196,30 @@ function hubLabels(hub: HubConfig | undefined, { classes }: Model, notes: string
   return hub?.labels;
 }
 
+/** @param zoo what its names speak of */
+function graphNetwork(onnx: OnnxModel, zoo: ZooNetwork | undefined, where: string): OnnxNetwork {
+  try {
+    return openOnnx(onnx, where);
+  } catch (error) {
+    if (!(error instanceof SenetError) || zoo === undefined) throw error;
+    throw new SenetError("weights", "what its graph computes is not understood", {
+      where,
+      found: error.message.split("\n").map((line) => line.trim()),
+      hint: `senet convert ${where} OUT --from ${zoo.naming.name} takes its weights by their names, as ${zoo.model.name}`,
+      cause: error,
+    });
+  }
+}
+
 /** An ONNX network by its graph. */
 function onnxNetwork(
   { where, format }: Main,
-  onnx: OnnxModel,
+  network: OnnxNetwork,
   hub: HubConfig | undefined,
   options: OpenOptions,
   notes: string[],
 ): Opened {
-  const { model, weights, preprocessing, labels: own, ...said } = openOnnx(onnx, where);
+  const { model, weights, preprocessing, labels: own, ...said } = network;
   checkSound(weights, where);
   const named = own ?? hubLabels(hub, model, notes);
   const labels = labelsFor(options, { labels: named ?? numbersFor(model.classes), model }, where);

@@ -71,6 +71,10 @@ export async function readContent(file: WeightFile, state?: string): Promise<Fil
   return { where, format, ...meaningOf(await row.read(file, state), file) };
 }
 
+/** Of integers and of single numbers graphs make shapes; no layer has such weights. */
+const weightsIn = (tensors: ReadonlyMap<string, Tensor>) =>
+  new Map([...tensors].filter(([, { dtype, shape }]) => dtype !== "int32" && shape.length > 0));
+
 /** Content with what is ours in it: whole files, or what files under others' names carry. */
 function meaningOf(content: Content, { bytes, where }: WeightFile): Meaning & Pick<FileContent, "notes"> {
   switch (content.kind) {
@@ -79,7 +83,7 @@ function meaningOf(content: Content, { bytes, where }: WeightFile): Meaning & Pi
       if (isCheckpoint(metadata)) return { kind: "checkpoint", checkpoint: decodeCheckpoint(bytes, where) };
       return {
         kind: "weights",
-        source: { kind: "tensors", tensors },
+        source: { kind: "tensors", tensors: onnx === undefined ? tensors : weightsIn(tensors) },
         carried: readCarried(metadata, where),
         ...(labels && { saidLabels: labels }),
         ...(notes && { notes }),

@@ -77,8 +77,8 @@ function finish(model: Model, training: boolean, options: GraphOptions) {
 }
 
 /** For those who need a layer's shape before they can tell the next one. */
-export function layerBuilder(name: string, imageSize: number): LayerBuilder {
-  const { scope, image } = start(name, 3, false, { batch: 1, imageSize });
+export function layerBuilder(name: string, imageSize: number, channels = 3): LayerBuilder {
+  const { scope, image } = start(name, channels, false, { batch: 1, imageSize });
   return new LayerBuilder(scope, image);
 }
 

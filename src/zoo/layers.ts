@@ -8,7 +8,7 @@ import type { PoolAttrs } from "../ir/ops.ts";
 import { batchNorm, conv2d, linear, relu } from "../nn/layers.ts";
 import { Scope } from "../nn/scope.ts";
 import { sizeOf } from "../tensor.ts";
-import { extent } from "./bounds.ts";
+import { extent, positive } from "./bounds.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { type LayerConfig, layerSchema } from "./layer.ts";
 import { placesOf } from "./structure.ts";
@@ -17,6 +17,8 @@ const schema = z.strictObject({
   family: z.literal("layers"),
   /** The picture side that the network was defined for; others work where nothing depends on it. */
   imageSize: extent.positive(),
+  /** Of the picture, where they are not three. */
+  channels: positive.max(1024).exactOptional(),
   /** In an order in which each layer's inputs come before it; the last gives the logits. */
   layers: z.array(layerSchema).min(1).max(20_000),
 });
@@ -25,7 +27,7 @@ type LayersConfig = ConfigOf<typeof schema>;
 type Kind = LayerConfig["kind"];
 type Options<K extends Kind> = Extract<LayerConfig, { readonly kind: K }>;
 
-/** `image [N,3,H,W] → logits [N,classes]`. @throws SenetError `shape` where the layers do not fit each other */
+/** `image [N,channels,H,W] → logits [N,classes]`. @throws SenetError `shape` where the layers do not fit each other */
 function build(scope: Scope, image: Value, { layers }: LayersConfig, classes: number): Value {
   // What a layer is to the network is told by the whole of it, the sizes of its pictures included: they are found first.
   const sizes = new Map<string, number>();

@@ -1,0 +1,51 @@
+/** The network of the zoo that a file's names and shapes speak of, where the file also says what it computes. */
+
+import { SenetError } from "../errors.ts";
+import { withoutPrefix, withPlainHead } from "../import/bare.ts";
+import { findModel } from "../import/find-model.ts";
+import type { Naming } from "../import/namings.ts";
+import { detectNaming, isKnown, renameTensors, type WeightSource } from "../import/rename.ts";
+import { computesTheSame } from "../import/same-network.ts";
+import type { Tensor } from "../tensor.ts";
+import { inferenceGraph, type Model } from "../zoo/index.ts";
+
+export interface ZooNetwork {
+  readonly model: Model;
+  readonly weights: Map<string, Tensor>;
+  readonly naming: Naming;
+}
+
+/** By names and shapes; undefined where there is none that fits. */
+export function zooNetwork(given: WeightSource, where: string): ZooNetwork | undefined {
+  try {
+    const bare = withoutPrefix(given, where).source;
+    if (!isKnown(bare)) return undefined;
+    const naming = detectNaming(bare, where);
+    const source = withPlainHead(bare, naming);
+    const { model, parameters } = findModel(source, naming, where);
+    return { model, weights: renameTensors(source, { name: model.name, parameters }, naming, where), naming };
+  } catch (error) {
+    if (error instanceof SenetError) return undefined;
+    throw error;
+  }
+}
+
+/** What the file's definition or graph makes. */
+export interface Defined {
+  readonly model: Model;
+  readonly weights: ReadonlyMap<string, Tensor>;
+  /** The side of its pictures. */
+  readonly imageSize: number;
+}
+
+/** Whether the zoo's network computes what the file says, with the same weights. */
+export function isSameNetwork(zoo: ZooNetwork, { model, weights, imageSize }: Defined): boolean {
+  const graph = (of: Model) => inferenceGraph(of, { batch: 1, imageSize });
+  try {
+    return computesTheSame({ graph: graph(zoo.model), weights: zoo.weights }, { graph: graph(model), weights });
+  } catch (error) {
+    // The zoo's network does not fit pictures of this size.
+    if (error instanceof SenetError) return false;
+    throw error;
+  }
+}
