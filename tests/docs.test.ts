@@ -17,7 +17,13 @@ function filesOf(folders: readonly string[], ending: RegExp): readonly string[] 
   );
 }
 
-const documents = [...filesOf(["docs"], /^docs\/[^/]+\.md$/), "README.md", "CHANGELOG.md", "golden/README.md"];
+const documents = [
+  ...filesOf(["docs"], /^docs\/[^/]+\.md$/),
+  "README.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  "golden/README.md",
+];
 const code = [
   ...filesOf(["src", "tests", "bench", "tools"], /\.(ts|mjs|sh)$/),
   ...filesOf(["golden"], /\.py$/),
@@ -79,6 +85,24 @@ test("the README leads to every document", () => {
   const readme = read("README.md");
   const unnamed = documents.filter((path) => path !== "README.md" && !readme.includes(`(${path})`));
   assert.deepEqual(unnamed, []);
+});
+
+test("what CONTRIBUTING names is there: files, commands, and the rows of the tables that it counts", () => {
+  const text = read("CONTRIBUTING.md");
+  const paths = [...text.matchAll(/`((?:src|tests|golden|tools|docs)\/[^`\s]*)`/g)].map((match) => match[1]!);
+  assert.ok(paths.length > 20);
+  const missing = paths.filter((path) => !path.includes("NAME.") && !existsSync(join(root, path)));
+  assert.deepEqual(missing, []);
+  const { scripts } = JSON.parse(read("package.json")) as { readonly scripts: Readonly<Record<string, string>> };
+  for (const [, script] of text.matchAll(/^npm run ([\w:]+)/gm)) assert.ok(scripts[script!] !== undefined, script);
+  // Each is a file and a row: what is named as the place of the row imports what is named as the file.
+  for (const [table, file] of [
+    ["src/zoo/families.ts", "./layers.ts"],
+    ["src/formats/formats.ts", "./caffe-hdf5.ts"],
+    ["src/data/datasets.node.ts", "./shards.node.ts"],
+  ] as const) {
+    assert.ok(text.includes(`\`${table}\``) && read(table).includes(`from "${file}"`), `${table}: ${file}`);
+  }
 });
 
 /** What comments cite: `docs/networks.md, 1.2 and trap 5` as `["docs/networks.md", ["1.2", "trap 5"]]`. */
