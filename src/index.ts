@@ -32,6 +32,17 @@ export type { Graph, Node, Parameter, Role, Type, Value } from "./ir/graph.ts";
 export type { Attrs, Op } from "./ir/ops.ts";
 export { printGraph } from "./ir/print.ts";
 export { verify } from "./ir/verify.ts";
+export {
+  type BasicOptions,
+  type BlockOptions,
+  type BottleneckOptions,
+  basicBlock,
+  bottleneck,
+  type Projection,
+} from "./nn/blocks.ts";
+export { batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "./nn/layers.ts";
+export { type BuildMode, Scope } from "./nn/scope.ts";
+export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
 export { inferencePasses, type Pass, type Program, runPasses } from "./passes/index.ts";
 export { type ReportData, renderReport } from "./report/report.ts";
 export { type DType, type Shape, type Tensor, tensor, zeros } from "./tensor.ts";
@@ -42,4 +53,4 @@ export { type StepOptions, type StepResult, TrainingStep } from "./train/step.ts
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./weights/checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";
-export { inferenceGraph, lossGraph, type Model, model, zoo, zooEntry } from "./zoo/index.ts";
+export { inferenceGraph, lossGraph, type Model, model, type NetworkFunction, zoo, zooEntry } from "./zoo/index.ts";

@@ -48,7 +48,9 @@ const cases: { readonly [K in Op]?: readonly Case<K>[] } = {
   relu: [{ attrs: {}, inputs: [x] }],
   sigmoid: [{ attrs: {}, inputs: [x] }],
   add: [{ attrs: {}, inputs: [x, x] }],
-  dropout: [{ attrs: {}, inputs: [x, x], constant: [1], values: { 1: (random) => (random() > 0 ? 1.25 : 0) } }],
+  dropout: [
+    { attrs: { rate: 0.2 }, inputs: [x, x], constant: [1], values: { 1: (random) => (random() > 0 ? 1.25 : 0) } },
+  ],
   concat: [
     {
       attrs: {},

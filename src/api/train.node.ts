@@ -10,15 +10,22 @@ import { bestFile, lastFile, newRunFolder, openRun } from "../train/out.node.ts"
 import { resumedConfig } from "../train/resume.ts";
 import { type RunFacts, type RunOptions, trainRun } from "../train/run.node.ts";
 import type { EpochMetrics } from "../train/state.ts";
+import { type NetworkFunction, nameOfOwn } from "../zoo/index.ts";
 import { EventQueue } from "./event-queue.ts";
 
 type Given<T> = { readonly [K in keyof T]?: T[K] | undefined };
 
 /** How a run is to be done: what does not change what comes of it, but for `recompute` and `precision` in the last digits. */
-export interface RunningOptions extends Given<Omit<RunOptions, "data" | "config">> {}
+export interface RunningOptions extends Given<Omit<RunOptions, "data" | "config" | "build">> {}
 
 /** Every key of a training's configuration, and how it is to run; all have defaults. */
-export interface TrainOptions extends Given<TrainingConfig>, RunningOptions {}
+export interface TrainOptions extends Given<Omit<TrainingConfig, "model">>, RunningOptions {
+  /**
+   * A model of the zoo (default: `se-resnet-18`), or the function of a network of one's own: `load` wants it too. Pictures
+   * for such a one are 224 pixels wide and high unless `imageSize` says something else.
+   */
+  readonly model?: string | NetworkFunction | undefined;
+}
 
 /** What happens in a run, in its order. */
 export type TrainingEvent =
@@ -120,7 +127,7 @@ async function run(
   tell: (event: TrainingEvent) => void,
   stopping: AbortSignal,
 ): Promise<TrainedRun> {
-  const { running, values } = sorted(options);
+  const { running, values, build } = sorted(options);
   const { signal, say, onFailure, onStart, onStep, onEpoch, onValidation, resume = false } = running;
   const note = (text: string) => {
     say?.(text);
@@ -130,10 +137,11 @@ async function run(
   const isNamed = running.out !== undefined;
   const out = running.out ?? (fresh === undefined ? needsFolder() : await newRunFolder(fresh.model));
   try {
-    const config = fresh ?? resumedConfig(await openRun(out), { values, nameOf: (key) => key }, out, note);
+    const config = fresh ?? resumedConfig(await openRun(out, build), { values, nameOf: (key) => key }, out, note);
     const { state, finished, failures } = await trainRun({
       ...running,
       ...{ data, out, config, resume },
+      ...(build && { build }),
       signal: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
       say: note,
       onFailure(failure) {
@@ -179,10 +187,13 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
 function sorted(options: TrainOptions) {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const isRunning = ([key]: [string, unknown]) => Object.hasOwn(runningKeys, key);
-  return {
-    running: Object.fromEntries(given.filter(isRunning)) as Partial<RunOptions>,
-    values: Object.fromEntries(given.filter((entry) => !isRunning(entry))),
-  };
+  const running = Object.fromEntries(given.filter(isRunning)) as Partial<RunOptions>;
+  const values = Object.fromEntries(given.filter((entry) => !isRunning(entry)));
+  const { model, imageSize = 224, resume } = options;
+  if (typeof model !== "function") return { running, values, build: undefined };
+  // A run that goes on has its size.
+  const size = resume === true && options.imageSize === undefined ? {} : { imageSize };
+  return { running, values: { ...values, ...size, model: nameOfOwn(model) }, build: model };
 }
 
 function needsFolder(): never {

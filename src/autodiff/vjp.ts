@@ -69,7 +69,7 @@ export const vjpRules: VjpRules = {
     return [...back.emit("seScaleBackward", "", [gate, branch, dy], {}), dy];
   },
   seScale: (back, { inputs }, dy) => back.emit("seScaleBackward", "", [...inputs, dy], {}),
-  dropout: (back, { inputs }, dy) => [back.emit("dropout", "", [dy, inputs[1]!], {})],
+  dropout: (back, { inputs, attrs }, dy) => [back.emit("dropout", "", [dy, inputs[1]!], attrs)],
   concat: (back, { inputs }, dy) => {
     let start = 0;
     return inputs.map((input, i) => {

@@ -221,10 +221,13 @@ const examples: { readonly [K in Op]: Example<K> } = {
     misfits: [{ because: "the gate does not fit", inputs: [f(2, 3, 1, 2), f(2, 3, 4, 5)] }],
   },
   dropout: {
-    attrs: {},
+    attrs: { rate: 0.5 },
     inputs: [f(2, 3), f(2, 3)],
     outputs: [f(2, 3)],
-    misfits: [{ because: "inputs 0 and 1 differ", inputs: [f(2, 3), f(3, 3)] }],
+    misfits: [
+      { because: "inputs 0 and 1 differ", inputs: [f(2, 3), f(3, 3)] },
+      { because: "the rate is no part", inputs: [f(2, 3), f(2, 3)], attrs: { rate: 1 } },
+    ],
   },
   concat: {
     attrs: {},

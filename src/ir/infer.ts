@@ -170,7 +170,10 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
   sigmoid: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
   sigmoidBackward: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
   add: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
-  dropout: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
+  dropout: (inputs, { rate }, fail) => {
+    if (!(rate >= 0 && rate < 1)) fail("the rate is no part of the whole", "from 0 to below 1", `${rate}`);
+    return [same(inputs, 0, 1, fail)];
+  },
   concat: (inputs, _attrs, fail) => {
     const [n, , height, width] = nchw(at(inputs, 0, 4, fail));
     let channels = 0;

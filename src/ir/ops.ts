@@ -64,7 +64,7 @@ export interface Attrs {
   /** `a, b → a + b`, same shape. */
   add: {};
   /** `x, keep → x · keep`, same shape; `keep` is 0 or 1 / (1 − rate), drawn by the trainer. Its gradient is itself. */
-  dropout: {};
+  dropout: { readonly rate: number };
 
   // --- joining ---
   /** Along the channels: `[N,C1,H,W], [N,C2,H,W], ... → [N,C1+C2+...,H,W]` */

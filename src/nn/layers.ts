@@ -56,3 +56,14 @@ export function linear(scope: Scope, x: Value, out: number, bias: boolean = true
   if (bias) inputs.push(scope.parameter("bias", [out], "bias"));
   return scope.apply("linear", inputs, {});
 }
+
+/**
+ * Drops values at random when training (Srivastava et al., 2014): what is kept is scaled up so that the mean stays. What
+ * to keep is an input of the training graph, `PATH.keep`, which the trainer draws anew for each step.
+ * @param rate the part that is dropped, from 0 to below 1
+ */
+export function dropout(scope: Scope, x: Value, rate: number): Value {
+  if (rate === 0 || !scope.mode.training) return x;
+  const keep = scope.graph.input(`${scope.path}.keep`, x.type.shape, scope.mode.dtype);
+  return scope.apply("dropout", [x, keep], { rate });
+}

@@ -3,14 +3,13 @@ import { test } from "node:test";
 import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
 import type { Tensor } from "../tensor.ts";
 import { lossGraph, model } from "../zoo/index.ts";
-import { keepName } from "../zoo/parts.ts";
 import { Dropout } from "./dropout.ts";
 
 const graph = lossGraph(model("senet-154", 10), { batch: 8, imageSize: 32 });
 const draw = (seed: number, step: number): number[] => {
   const inputs = new Map<string, Tensor>();
-  new Dropout(graph, new Map([[keepName, 0.2]]), seed).feed(inputs, step);
-  return [...inputs.get(keepName)!.data];
+  new Dropout(graph, seed).feed(inputs, step);
+  return [...inputs.get("dropout.keep")!.data];
 };
 
 test("dropout keeps its share, scaled so that the mean stays", () => {
@@ -29,7 +28,7 @@ test("a step's draw depends on the seed and the step alone", () => {
 
 test("a network without dropout is fed nothing, and gradients pass through dropout", () => {
   const inputs = new Map<string, Tensor>();
-  new Dropout(lossGraph(model("se-resnet-20"), { batch: 2, imageSize: 32 }), new Map(), 1).feed(inputs, 0);
+  new Dropout(lossGraph(model("se-resnet-20"), { batch: 2, imageSize: 32 }), 1).feed(inputs, 0);
   assert.equal(inputs.size, 0);
   const backward = differentiate(graph);
   assert.ok(backward.nodes.some(({ op, name }) => op === "dropout" && name === "dropout.backward"));

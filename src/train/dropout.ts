@@ -8,17 +8,18 @@ import { type Tensor, zeros } from "../tensor.ts";
 const stream = 0x64726f70;
 
 export class Dropout {
-  readonly #rates: ReadonlyMap<string, number>;
   readonly #seed: number;
   /** By the name of the graph's input; none in a graph without dropout. */
-  readonly #keeps: ReadonlyMap<string, Tensor>;
+  readonly #keeps = new Map<string, { readonly rate: number; readonly keep: Tensor }>();
 
-  /** @param rates the part that is dropped, by the input's name */
-  constructor(graph: Graph, rates: ReadonlyMap<string, number>, seed: number) {
-    this.#rates = rates;
+  constructor(graph: Graph, seed: number) {
     this.#seed = seed;
-    const inputs = graph.inputs.filter(({ name }) => rates.has(name));
-    this.#keeps = new Map(inputs.map(({ name, type }) => [name, zeros(type.dtype, type.shape)]));
+    for (const { op, inputs, attrs } of graph.nodes) {
+      if (op !== "dropout") continue;
+      const { name, type } = inputs[1]!;
+      // In the order of the graph; of the gradient it is the same input once more.
+      if (!this.#keeps.has(name)) this.#keeps.set(name, { rate: attrs.rate, keep: zeros(type.dtype, type.shape) });
+    }
   }
 
   /**
@@ -28,8 +29,7 @@ export class Dropout {
   feed(inputs: Map<string, Tensor>, step: number): void {
     if (this.#keeps.size === 0) return;
     const random = createRandom(this.#seed, stream, step);
-    for (const [name, keep] of this.#keeps) {
-      const rate = this.#rates.get(name)!;
+    for (const [name, { rate, keep }] of this.#keeps) {
       for (let i = 0; i < keep.data.length; i++) keep.data[i] = random.uniform() < rate ? 0 : 1 / (1 - rate);
       inputs.set(name, keep);
     }

@@ -14,6 +14,7 @@ import type { OptimizerState } from "../optim/rule.ts";
 import { dusted, jsonText } from "../text.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { checkSound } from "../weights/sound.ts";
+import type { NetworkFunction } from "../zoo/index.ts";
 import { type TrainingConfig, trainingConfig } from "./config.ts";
 import { divergedHint } from "./diagnose.ts";
 import { type Fingerprint, fingerprintSchema } from "./fingerprint.node.ts";
@@ -59,8 +60,11 @@ export async function newRunFolder(name: string): Promise<string> {
   }
 }
 
-/** @throws SenetError `usage` where there is no run in `out`, `weights` where it is damaged or cannot be */
-export async function readRun(out: string): Promise<Checkpoint & { readonly run: SavedRun }> {
+/**
+ * @param build of a network of somebody's own
+ * @throws SenetError `usage` where there is no run in `out`, `weights` where it is damaged or cannot be
+ */
+export async function readRun(out: string, build?: NetworkFunction): Promise<Checkpoint & { readonly run: SavedRun }> {
   const path = lastFile(out);
   if (!existsSync(path)) {
     throw new SenetError("usage", "there is nothing to resume", {
@@ -68,7 +72,7 @@ export async function readRun(out: string): Promise<Checkpoint & { readonly run:
       hint: "start the run without --resume",
     });
   }
-  const checkpoint = decodeCheckpoint(await readBytes(path), path);
+  const checkpoint = decodeCheckpoint(await readBytes(path), path, build);
   const { run } = checkpoint;
   if (run === undefined) throw new SenetError("weights", "the file holds weights, not a run", { where: path });
   const refuse = (found: string | readonly string[]): never => {
@@ -87,8 +91,8 @@ export async function readRun(out: string): Promise<Checkpoint & { readonly run:
 }
 
 /** What a run in `out` was told to do and how far it came. @throws SenetError `usage` or `weights` where there is none */
-export async function openRun(out: string): Promise<Pick<SavedRun, "config" | "state">> {
-  const { config, state } = (await readRun(out)).run;
+export async function openRun(out: string, build?: NetworkFunction): Promise<Pick<SavedRun, "config" | "state">> {
+  const { config, state } = (await readRun(out, build)).run;
   return { config, state };
 }
 

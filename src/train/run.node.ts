@@ -20,7 +20,7 @@ import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.
 import { isTrainable } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
 import { initialWeights } from "../weights/init.ts";
-import { lossGraph, model } from "../zoo/index.ts";
+import { lossGraph, model, type NetworkFunction } from "../zoo/index.ts";
 import { optimizerOf, type TrainingConfig } from "./config.ts";
 import { changesBetween, type Fingerprint, fingerprintOf } from "./fingerprint.node.ts";
 import { type Progress, trainingLoop } from "./loop.ts";
@@ -34,6 +34,8 @@ export interface RunOptions {
   /** Where the run's files go; made when absent. */
   readonly out: string;
   readonly config: TrainingConfig;
+  /** Of a network of one's own; `config.model` is its name. */
+  readonly build?: NetworkFunction;
   /** Go on from `last.safetensors` in `out`. */
   readonly resume: boolean;
   /** Go on also with other pictures of the same classes than the run had. */
@@ -127,7 +129,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
       hint: `--batch-size ${train.samples.length}, or less`,
     });
   }
-  const network = model(config.model, train.classes.length);
+  const network = model(options.build ?? config.model, train.classes.length);
   const graph = lossGraph(network, { batch: config.batchSize, imageSize: config.imageSize });
   const { executor, reason } = await selectExecutor({
     name: options.executor,
@@ -270,7 +272,7 @@ export function preprocessingOf(config: TrainingConfig): Preprocessing {
 }
 
 /** The run to go on with; `undefined` for a new one. @throws SenetError `usage` where `out` has one that is not wanted */
-async function earlierRun({ out, resume, fresh, config }: RunOptions): Promise<Earlier | undefined> {
+async function earlierRun({ out, resume, fresh, config, build }: RunOptions): Promise<Earlier | undefined> {
   if (!resume) {
     if (existsSync(lastFile(out)) && fresh !== true) {
       throw new SenetError("usage", "there is a run in this folder already", {
@@ -280,7 +282,7 @@ async function earlierRun({ out, resume, fresh, config }: RunOptions): Promise<E
     }
     return undefined;
   }
-  const earlier = await readRun(out);
+  const earlier = await readRun(out, build);
   if (earlier.model.name !== config.model) {
     throw new SenetError("weights", "the run is for another model", {
       where: lastFile(out),

@@ -9,7 +9,7 @@ import type { Graph, Type } from "../ir/graph.ts";
 import { type OptimizerState, stateOf, type UpdateRule } from "../optim/rule.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor } from "../tensor.ts";
-import { dropoutRates, inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
+import { inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
 import { divergedHint, firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
 import { type LearningOptions, learningRule } from "./learning.ts";
@@ -90,15 +90,7 @@ export class TrainingStep {
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const rule = learningRule(graph, options, state);
     const trainer = await executor.compileTraining(graph, weights, rule, options);
-    return new TrainingStep(
-      executor,
-      graph,
-      trainer,
-      weights,
-      rule,
-      new Dropout(graph, dropoutRates(model), seed),
-      labelSmoothing,
-    );
+    return new TrainingStep(executor, graph, trainer, weights, rule, new Dropout(graph, seed), labelSmoothing);
   }
 
   /**

@@ -14,8 +14,8 @@ import type { Tensor } from "../tensor.ts";
 import { listed } from "../text.ts";
 import { extent, positive, texts } from "../zoo/bounds.ts";
 import { checkDemands } from "../zoo/demands.ts";
-import { configSchema, familyOf } from "../zoo/families.ts";
-import { inferenceGraph, type Model, parametersOf } from "../zoo/index.ts";
+import { configSchema, familyOf, withFunction } from "../zoo/families.ts";
+import { inferenceGraph, type Model, type NetworkFunction, parametersOf } from "../zoo/index.ts";
 import { loadWeights } from "./load.ts";
 import { checkSound } from "./sound.ts";
 
@@ -87,9 +87,11 @@ export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean => 
 
 /**
  * @param where the file's name, for errors
- * @throws SenetError `weights` where the file is damaged, not ours, or its tensors are not its model's or not finite
+ * @param build of a network of somebody's own
+ * @throws SenetError `weights` where the file is damaged, not ours, or its tensors are not its model's or not finite;
+ * `usage` where `build` is missing, or is not wanted
  */
-export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
+export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: NetworkFunction): Checkpoint {
   const { tensors, metadata } = parseSafetensors(bytes, where);
   if (!isCheckpoint(metadata)) {
     throw new SenetError("weights", "this safetensors file was not written by senet", {
@@ -99,7 +101,8 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string): Checkpoint {
     });
   }
   const read = <T>(key: string, schema: z.ZodType<T>): T => readMetadata(metadata, key, schema, where);
-  const model: Model = read("model", modelSchema);
+  const said: Model = read("model", modelSchema);
+  const model = { ...said, config: withFunction(said.config, build, where) };
   const labels = read("labels", labelsSchema);
   if (labels.length !== model.classes) {
     throw new SenetError("weights", "labels do not fit the model", {

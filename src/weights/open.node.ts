@@ -20,7 +20,7 @@ import { impliedLabels, numbersFor } from "../import/labels.ts";
 import type { Naming } from "../import/namings.ts";
 import { checkArchitecture, type Release, releaseOf } from "../import/released.ts";
 import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "../import/rename.ts";
-import type { Model } from "../zoo/index.ts";
+import type { Model, NetworkFunction } from "../zoo/index.ts";
 import type { Carried } from "./carried.ts";
 import { type Checkpoint, checkPictureSize } from "./checkpoint.ts";
 import { hubBeside, weightsIn } from "./folder.node.ts";
@@ -32,8 +32,8 @@ import { type FileContent, readContent, type WeightFile } from "./source.ts";
 import { isSameNetwork, type ZooNetwork, zooNetwork } from "./zoo-network.ts";
 
 export interface OpenOptions {
-  /** The zoo model that the weights are of; absent: the one that fits. */
-  readonly model?: string;
+  /** The zoo model that the weights are of; absent: the one that fits. Of a network of one's own: its function. */
+  readonly model?: string | NetworkFunction;
   /** Whose names the file has (namings.ts); absent: it shows. */
   readonly from?: string;
   /** Class names, by index; absent: the file's own, ImageNet's for 1,000 classes, else numbers. */
@@ -42,6 +42,11 @@ export interface OpenOptions {
   readonly state?: string;
   /** What is subtracted from pictures is said elsewhere: a mean file that is not there is not missed. */
   readonly isMeanSaid?: boolean;
+}
+
+/** Of any network but one of somebody's own. */
+interface ZooOptions extends OpenOptions {
+  readonly model?: string;
 }
 
 /** A network, and what it was opened from. */
@@ -108,11 +113,16 @@ export async function openFiles(files: readonly WeightFile[], options: OpenOptio
   return opened;
 }
 
-async function openContents(files: readonly WeightFile[], options: OpenOptions): Promise<Opened> {
-  const contents = await Promise.all(files.map((file) => readContent(file, options.state)));
+async function openContents(files: readonly WeightFile[], given: OpenOptions): Promise<Opened> {
+  const { state, model: asked } = given;
+  const build = typeof asked === "function" ? asked : undefined;
+  const contents = await Promise.all(files.map((file) => readContent(file, { state, build })));
   const { main, definition, mean } = sorted(contents);
   const { format, where } = main;
   const notes = contents.flatMap(({ notes = [] }) => notes);
+  if (build !== undefined && main.kind !== "checkpoint") refuseFunction(where);
+  const { model: _, ...others } = given;
+  const options: ZooOptions = typeof asked === "string" ? { ...others, model: asked } : others;
   if (main.kind === "checkpoint") {
     const { checkpoint } = main;
     const { model, from } = options;
@@ -216,7 +226,7 @@ function onnxNetwork(
   { where, format }: Main,
   network: OnnxNetwork,
   hub: HubConfig | undefined,
-  options: OpenOptions,
+  options: ZooOptions,
   notes: string[],
 ): Opened {
   const { model, weights, preprocessing, labels: own, ...said } = network;
@@ -238,7 +248,7 @@ function caffeNetwork(
   { where, format, source, caffe, carried }: Extract<Main, { kind: "weights" }>,
   given: Definition | undefined,
   mean: CaffeMean | undefined,
-  options: OpenOptions,
+  options: ZooOptions,
   notes: readonly string[],
 ): Opened | undefined {
   const { layers, definition: own } = caffe!;
@@ -276,6 +286,14 @@ function refuseUndefined({ where, format, source }: Extract<Main, { kind: "weigh
     expected: "its deploy prototxt beside it, or the names of a known network",
     found: `${format} with the layers ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
     hint: `give its prototxt too: DEPLOY.prototxt ${where}`,
+  });
+}
+
+function refuseFunction(where: string): never {
+  throw new SenetError("usage", "this file does not hold the weights of a network of one's own", {
+    where,
+    expected: "a .safetensors file that training or Network.save wrote",
+    hint: "name a model of the zoo, or leave the model out",
   });
 }
 

@@ -11,6 +11,7 @@ import type { SaidLabels } from "../formats/torch-state.ts";
 import type { HubConfig } from "../import/hub.ts";
 import { caffeSource, type WeightSource } from "../import/rename.ts";
 import type { Tensor } from "../tensor.ts";
+import type { NetworkFunction } from "../zoo/index.ts";
 import { type Carried, carriedInName, readCarried } from "./carried.ts";
 import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
 
@@ -51,14 +52,21 @@ export type FileContent = Meaning & {
   readonly notes?: readonly string[];
 };
 
+/** What is known of a file by whoever opens it. */
+export interface ReadOptions {
+  readonly state?: string | undefined;
+  readonly build?: NetworkFunction | undefined;
+}
+
 /**
- * @param state which of the weights in a PyTorch checkpoint; see parseTorch
+ * @param options `state`: which of the weights in a PyTorch checkpoint (see parseTorch); `build`: see decodeCheckpoint
  * @throws SenetError (as a rejection) `weights` where the file is in no supported format, or damaged; `usage` where
  * `state` is not in it
  */
-export async function readContent(file: WeightFile, state?: string): Promise<FileContent> {
+export async function readContent(file: WeightFile, options: ReadOptions = {}): Promise<FileContent> {
+  const { state, build } = options;
   const { bytes, where, parts } = file;
-  if (parts !== undefined) return readParts(file, parts, state);
+  if (parts !== undefined) return readParts(file, parts, options);
   const format = detectFormat(bytes, where);
   const row = formats.find(({ name }) => name === format)!;
   if (state !== undefined && !row.hasStates) {
@@ -68,7 +76,7 @@ export async function readContent(file: WeightFile, state?: string): Promise<Fil
       found: format,
     });
   }
-  return { where, format, ...meaningOf(await row.read(file, state), file) };
+  return { where, format, ...meaningOf(await row.read(file, state), file, build) };
 }
 
 /** Of integers and of single numbers graphs make shapes; no layer has such weights. */
@@ -76,11 +84,15 @@ const weightsIn = (tensors: ReadonlyMap<string, Tensor>) =>
   new Map([...tensors].filter(([, { dtype, shape }]) => dtype !== "int32" && shape.length > 0));
 
 /** Content with what is ours in it: whole files, or what files under others' names carry. */
-function meaningOf(content: Content, { bytes, where }: WeightFile): Meaning & Pick<FileContent, "notes"> {
+function meaningOf(
+  content: Content,
+  { bytes, where }: WeightFile,
+  build: NetworkFunction | undefined,
+): Meaning & Pick<FileContent, "notes"> {
   switch (content.kind) {
     case "tensors": {
       const { tensors, metadata = new Map(), labels, notes, onnx } = content;
-      if (isCheckpoint(metadata)) return { kind: "checkpoint", checkpoint: decodeCheckpoint(bytes, where) };
+      if (isCheckpoint(metadata)) return { kind: "checkpoint", checkpoint: decodeCheckpoint(bytes, where, build) };
       return {
         kind: "weights",
         source: { kind: "tensors", tensors: onnx === undefined ? tensors : weightsIn(tensors) },
@@ -103,10 +115,10 @@ function meaningOf(content: Content, { bytes, where }: WeightFile): Meaning & Pi
 }
 
 /** The tensors of a model that is in several files. */
-async function readParts({ where }: WeightFile, { files, names }: Parts, state?: string): Promise<FileContent> {
+async function readParts({ where }: WeightFile, { files, names }: Parts, options: ReadOptions): Promise<FileContent> {
   const fail = failAt(where);
   const tensors = new Map<string, Tensor>();
-  const contents = await Promise.all(files.map((file) => readContent(file, state)));
+  const contents = await Promise.all(files.map((file) => readContent(file, options)));
   for (const content of contents) {
     if (content.kind !== "weights" || content.source.kind !== "tensors") {
       return fail("this is not part of a model in several files", { found: `${content.format}: ${content.where}` });

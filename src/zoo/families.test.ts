@@ -6,8 +6,8 @@ import { conv2d } from "../nn/layers.ts";
 import { Scope } from "../nn/scope.ts";
 import { configSchema, families, familyOf, type ModelConfig } from "./families.ts";
 import type { Family } from "./family.ts";
-import { inferenceGraph, model, parametersOf, zoo } from "./index.ts";
-import { head, keepName } from "./parts.ts";
+import { model, parametersOf, zoo } from "./index.ts";
+import { head } from "./parts.ts";
 
 test("a row stands under the name that its configurations bear, and there is a row for each of them", () => {
   const named: { readonly [F in ModelConfig["family"]]: { readonly schema: z.ZodType<{ readonly family: F }> } } =
@@ -32,12 +32,6 @@ test("no network has fewer tensors than its family says", () => {
   }
 });
 
-test("the rates of a family's dropouts are those of the inputs that its graphs have", () => {
-  const { config } = model("senet-154");
-  assert.deepEqual([...familyOf(config).dropouts(config)], [[keepName, 0.2]]);
-  assert.equal(inferenceGraph(model("senet-154"), { batch: 1, imageSize: 64 }).inputs.length, 1);
-});
-
 // All that a new family has to say: this object is its file, but for the picture of its layers.
 const schema = z.strictObject({ family: z.literal("strips"), width: z.number().int().min(1).max(64) });
 const strips: Family<typeof schema> = {
@@ -45,7 +39,6 @@ const strips: Family<typeof schema> = {
   networks: { "strips-8": { config: { family: "strips", width: 8 }, imageSize: 16, classes: 4 } },
   build: (scope, image, { width }, classes) =>
     head(scope, conv2d(scope.at("conv"), image, { out: width, kernel: 3 }), 0, classes),
-  dropouts: () => new Map(),
   imageSize: () => 16,
   fewestTensors: () => 3,
   hasOurNames: true,

@@ -1,14 +1,16 @@
 /** The table of the families, and what can be asked of a network of any of them. */
 
 import * as z from "zod";
+import { SenetError } from "../errors.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { inception } from "./inception.ts";
 import { layers } from "./layers.ts";
+import { type NetworkFunction, needsFunction, own } from "./own.ts";
 import type { SeConfig } from "./parts.ts";
 import { resnet } from "./resnet.ts";
 
 /** Which function builds a network, and all that goes with it. A new family is its file and its row here. */
-export const families = { resnet, inception, layers };
+export const families = { resnet, inception, layers, own };
 
 type Schemas = (typeof families)[keyof typeof families]["schema"];
 
@@ -26,6 +28,20 @@ export const familyOf = ({ family }: ModelConfig): Family<z.ZodType<ModelConfig>
 
 /** Squeeze and excitation of a network; families that cannot have it, and networks without it, have none. */
 export const seOf = (config: ModelConfig): SeConfig | undefined => ("se" in config ? config.se : undefined);
+
+/**
+ * The network that a file describes, with the function that no file holds where it is somebody's own.
+ * @param where the file
+ * @throws SenetError `usage` where the function is missing, or is given for another network
+ */
+export function withFunction(config: ModelConfig, build: NetworkFunction | undefined, where: string): ModelConfig {
+  if (config.family === "own") return build === undefined ? needsFunction(where) : { ...config, build };
+  if (build === undefined) return config;
+  throw new SenetError("usage", "this file says itself how its network is built", {
+    where,
+    hint: "leave the function out",
+  });
+}
 
 /** Channels of the pictures that a network takes. */
 export const channelsOf = (config: ModelConfig): number => ("channels" in config ? config.channels : undefined) ?? 3;

@@ -7,7 +7,11 @@ import type { Scope } from "../nn/scope.ts";
 
 /** A configuration, as its schema lets it through. */
 export type ConfigOf<Schema extends z.ZodType> = Frozen<z.output<Schema>>;
-type Frozen<T> = T extends object ? { readonly [K in keyof T]: Frozen<T[K]> } : T;
+type Frozen<T> = T extends (...given: never[]) => unknown
+  ? T
+  : T extends object
+    ? { readonly [K in keyof T]: Frozen<T[K]> }
+    : T;
 
 /** The original table's errors in percent, single crop of 224 (docs/networks.md, 2.3). */
 export interface Published {
@@ -52,8 +56,6 @@ export interface Family<Schema extends z.ZodType> {
   networkNamed?(name: string): ZooEntry<ConfigOf<Schema>> | undefined;
   /** `image [N,channels,H,W] → logits [N,classes]`. @throws SenetError `shape` where the picture is too small */
   build(scope: Scope, image: Value, config: ConfigOf<Schema>, classes: number): Value;
-  /** What each dropout drops: the rate by the name of the input that tells what to keep. */
-  dropouts(config: ConfigOf<Schema>): ReadonlyMap<string, number>;
   /** A side of pictures at which the network can be built to see what weights it has. */
   imageSize(config: ConfigOf<Schema>): number;
   /** The fewest tensors that its weights can be: a file of fewer is refused before the network is built. */

@@ -144,7 +144,6 @@ export const inception: Family<typeof schema> = {
     "se-bn-inception": { ...networks["se-bn-inception"]!, published: { top1Error: 23.62, top5Error: 7.04 } },
   },
   build,
-  dropouts: () => new Map(),
   imageSize: () => 64,
   fewestTensors: () => modules.length,
   hasOurNames: true,

@@ -10,8 +10,10 @@ import type { DType } from "../tensor.ts";
 import { channelsOf, families, familyOf, type ModelConfig } from "./families.ts";
 import type { Family, HasConv, ZooEntry } from "./family.ts";
 import { LayerBuilder } from "./layers.ts";
+import type { NetworkFunction } from "./own.ts";
 
 export { channelsOf, type ModelConfig, seOf } from "./families.ts";
+export type { NetworkFunction } from "./own.ts";
 
 const rows: readonly Family<z.ZodType<ModelConfig>>[] = Object.values(families);
 
@@ -53,14 +55,23 @@ export interface GraphOptions {
 export const inputName = "image";
 export const targetsName = "targets";
 
-/** What each dropout of a network drops: the rate by the name of the input that tells what to keep. */
-export const dropoutRates = ({ config }: Model): ReadonlyMap<string, number> => familyOf(config).dropouts(config);
-
-/** A zoo model for so many classes (default: its own). */
-export function model(name: string, classes?: number): Model {
-  const entry = zooEntry(name);
-  return { name, config: entry.config, classes: classes ?? entry.classes };
+/**
+ * A zoo model for so many classes (default: its own), or a network of one's own, which bears its function's name.
+ * @throws SenetError `usage` where there is no such model
+ */
+export function model(name: string, classes?: number): Model;
+export function model(build: NetworkFunction, classes: number): Model;
+export function model(network: string | NetworkFunction, classes?: number): Model;
+export function model(network: string | NetworkFunction, classes?: number): Model {
+  if (typeof network === "function") {
+    return { name: nameOfOwn(network), config: { family: "own", build: network }, classes: classes ?? 1000 };
+  }
+  const entry = zooEntry(network);
+  return { name: network, config: entry.config, classes: classes ?? entry.classes };
 }
+
+/** What a network of somebody's own is called, in files and folders too. */
+export const nameOfOwn = ({ name }: NetworkFunction): string => name.replace(/[^\w-]+/g, "-").slice(0, 100) || "own";
 
 function start(name: string, channels: number, training: boolean, options: GraphOptions) {
   const { batch, imageSize, dtype = "float32" } = options;

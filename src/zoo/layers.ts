@@ -5,7 +5,7 @@ import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Place, Value } from "../ir/graph.ts";
 import type { PoolAttrs } from "../ir/ops.ts";
-import { batchNorm, conv2d, linear, relu } from "../nn/layers.ts";
+import { batchNorm, conv2d, dropout, linear, relu } from "../nn/layers.ts";
 import { Scope } from "../nn/scope.ts";
 import { sizeOf } from "../tensor.ts";
 import { extent, positive } from "./bounds.ts";
@@ -145,16 +145,10 @@ const rules: { readonly [K in Kind]: BuildRule<K> } = {
   concat: (scope, inputs) => scope.apply("concat", inputs, {}),
   seScale: (scope, inputs) => scope.apply("seScale", inputs, {}),
   seScaleAdd: (scope, inputs) => scope.apply("seScaleAdd", inputs, {}),
-  dropout: (scope, [x]) => {
-    if (!scope.mode.training) return x;
-    return scope.apply("dropout", [x, scope.graph.input(keepOf(scope.path), x.type.shape, scope.mode.dtype)], {});
-  },
+  dropout: (scope, [x], { rate }) => dropout(scope, x, rate),
   flatten: (scope, inputs) => scope.apply("flatten", inputs, {}),
   linear: (scope, [x], { out, bias }) => linear(scope, x, out, bias),
 };
-
-/** The input that tells a dropout layer what to keep. */
-const keepOf = (dropout: string): string => `${dropout}.keep`;
 
 function buildLayer(scope: Scope, layer: LayerConfig, inputs: readonly Value[]): Value {
   const { name, kind } = layer;
@@ -171,8 +165,6 @@ export const layers: Family<typeof schema> = {
   schema,
   networks: {},
   build,
-  dropouts: ({ layers }) =>
-    new Map(layers.flatMap((layer) => (layer.kind === "dropout" ? [[keepOf(layer.name), layer.rate]] : []))),
   imageSize: ({ imageSize }) => imageSize,
   // Most layers have none.
   fewestTensors: () => 0,

@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
-import { batchNorm, type ConvOptions, conv2d, linear, relu } from "../nn/layers.ts";
+import { batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { SqueezeExcitation } from "../nn/se.ts";
 import { positive } from "./bounds.ts";
@@ -41,18 +41,11 @@ export function seOfBlock(se: SeConfig | undefined, block: number): SqueezeExcit
   return hidden === undefined ? both : { ...both, hidden };
 }
 
-/** The input that tells dropout what to keep, `[N, features]`; training graphs of networks with dropout have it. */
-export const keepName = "dropout.keep";
-
 /** Global average, dropout when training, classifier. Global, for pictures of any size (docs/networks.md, trap 13). */
-export function head(scope: Scope, x: Value, dropout: number, classes: number): Value {
+export function head(scope: Scope, x: Value, dropoutRate: number, classes: number): Value {
   const pooled = scope.at("pool").apply("globalAvgPool", [x], {});
-  let features = scope.at("flatten").tagged("features").apply("flatten", [pooled], {});
-  if (dropout > 0 && scope.mode.training) {
-    const keep = scope.graph.input(keepName, features.type.shape, scope.mode.dtype);
-    features = scope.at("dropout").apply("dropout", [features, keep], {});
-  }
-  return linear(scope.at("fc").tagged("head"), features, classes);
+  const features = scope.at("flatten").tagged("features").apply("flatten", [pooled], {});
+  return linear(scope.at("fc").tagged("head"), dropout(scope.at("dropout"), features, dropoutRate), classes);
 }
 
 /** `convN`, `bnN`, ReLU: the unit that stems and Inception modules are made of. */

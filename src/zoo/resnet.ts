@@ -6,7 +6,7 @@ import { basicBlock, bottleneck } from "../nn/blocks.ts";
 import type { Scope } from "../nn/scope.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, Family, HasConv, ZooEntry } from "./family.ts";
-import { bothWays, head, keepName, normedRelu, releasedSe, seOfBlock, seSchema } from "./parts.ts";
+import { bothWays, head, normedRelu, releasedSe, seOfBlock, seSchema } from "./parts.ts";
 
 const schema = z
   .strictObject({
@@ -186,7 +186,6 @@ export const resnet: Family<typeof schema> = {
   },
   networkNamed: cifarNamed,
   build,
-  dropouts: ({ dropout }) => new Map([[keepName, dropout]]),
   imageSize: () => 64,
   fewestTensors: ({ depths }) => depths.reduce((sum, depth) => sum + depth, 0),
   hasOurNames: true,
