@@ -3,7 +3,7 @@
 import { SenetError } from "../errors.ts";
 import { type Fail, shownName } from "./bytes.ts";
 import { attributesOf, PickleDict, PickleObject, type PickleValue } from "./pickle.ts";
-import { integerOf, TensorRef } from "./torch-values.ts";
+import { integerOf, pickledBytes, TensorRef } from "./torch-values.ts";
 
 /** Tensors by name, and the keys that lead to them, joined by dots: `state_dict_ema`, `model.state_dict`. */
 export interface TorchState {
@@ -133,9 +133,16 @@ export interface ChosenState {
   readonly notes: readonly string[];
 }
 
+/** The tensors whose names begin with this part, as those of one of several networks in a Lightning checkpoint do. */
+function partOf(state: TorchState, name: string): TorchState | undefined {
+  const tensors = new Map([...state.tensors()].filter(([key]) => key.startsWith(`${name}.`)));
+  if (tensors.size === 0) return undefined;
+  return { path: name, size: tensors.size, likeness: tensors.size, tensors: () => tensors };
+}
+
 /**
  * The state that is most like a network; of several that are equally so a moving average, then the first.
- * @param name the path of the one that is wanted, or its end
+ * @param name the path of the one that is wanted, or its end, or what stands before its names in a dict of several
  * @throws SenetError `weights` where there is none, `usage` where there is none of that name
  */
 export function chooseState(root: PickleValue, where: string, fail: Fail, name?: string): ChosenState {
@@ -146,6 +153,8 @@ export function chooseState(root: PickleValue, where: string, fail: Fail, name?:
     const asked =
       states.find(({ path }) => path === name) ?? states.find(({ path }) => path.split(".").at(-1) === name);
     if (asked !== undefined) return { state: asked, notes: [] };
+    const part = states.map((state) => partOf(state, name)).find((state) => state !== undefined);
+    if (part !== undefined) return { state: part, notes: [] };
     throw new SenetError("usage", `there are no weights ${shownName(name)} in this file`, {
       where,
       expected: states.length === 0 ? "no name: the file has none" : shownPaths(states),
@@ -189,7 +198,7 @@ function kindOf(value: PickleValue): string {
 }
 
 const labelKey =
-  /^(?:class(?:es)?|(?:class|label|category)_?names?|labels?|categories|names|class_to_(?:idx|index|id)|(?:idx|index|id)_?(?:to|2)_?(?:class|label|name)|label(?:_to_|2)(?:idx|index|id))$/i;
+  /^(?:vocab|class(?:es)?|(?:class|label|category)_?names?|labels?|categories|names|class_to_(?:idx|index|id)|(?:idx|index|id)_?(?:to|2)_?(?:class|label|name)|label(?:_to_|2)(?:idx|index|id))$/i;
 
 /** Names of classes beside the weights: at the top, or in a dict or an object there (`meta`, `args`, `hyper_parameters`). */
 export function labelsIn(root: PickleValue): SaidLabels[] {
@@ -207,10 +216,44 @@ export function labelsIn(root: PickleValue): SaidLabels[] {
   return found;
 }
 
+/** Python 2 and CIFAR's files have bytes. */
+function textOf(value: PickleValue): string | undefined {
+  if (typeof value === "string") return value;
+  const bytes = pickledBytes(value);
+  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
+}
+
+/** The texts of a NumPy array of one axis: objects, or characters of four bytes, each text filled up with zeros. */
+function arrayItems(value: PickleValue): readonly PickleValue[] | undefined {
+  if (!(value instanceof PickleObject) || !/^numpy\._?core\.multiarray\._reconstruct$/.test(value.name))
+    return undefined;
+  const [, shape, dtype, , items] = Array.isArray(value.state) ? value.state : [];
+  if (!Array.isArray(shape) || shape.length !== 1 || !(dtype instanceof PickleObject)) return undefined;
+  if (Array.isArray(items)) return items;
+  const content = items === undefined ? undefined : pickledBytes(items);
+  const length = Number(/^[<=|]?U(\d{1,6})$/.exec(String(dtype.args[0]))?.[1]);
+  const count = shape[0];
+  if (content === undefined || typeof count !== "number" || !(length > 0)) return undefined;
+  if (count * length * 4 !== content.length) return undefined;
+  const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
+  return Array.from({ length: count }, (_, i) => {
+    let text = "";
+    for (let at = i * length * 4; at < (i + 1) * length * 4; at += 4) {
+      const code = view.getUint32(at, true);
+      if (code > 0x10ffff) return null;
+      if (code !== 0) text += String.fromCodePoint(code);
+    }
+    return text;
+  });
+}
+
 /** A list of strings, numbers by name, or names by number. */
 function namesOf(value: PickleValue): string[] | undefined {
-  if (Array.isArray(value))
-    return value.length > 0 && value.every((name) => typeof name === "string") ? value : undefined;
+  const list = Array.isArray(value) ? value : arrayItems(value);
+  if (list !== undefined) {
+    const names = list.map(textOf);
+    return names.length > 0 && names.every((name) => name !== undefined) ? names : undefined;
+  }
   const dict = attributesOf(value);
   if (dict === undefined || dict.size === 0) return undefined;
   const labels: string[] = new Array(dict.size);

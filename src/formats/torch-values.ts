@@ -220,16 +220,21 @@ function rebuildTensor(args: readonly PickleValue[], fail: Fail, dtype?: PickleV
   return new TensorRef(storage, offset, shape, strides, type, why);
 }
 
+/** Protocols before 3 have no bytes, and write text that is to be encoded. */
+export function pickledBytes(value: PickleValue): Uint8Array | undefined {
+  const text = value instanceof PickleObject && value.name === "_codecs.encode" ? value.args[0] : undefined;
+  const bytes = typeof text === "string" ? Uint8Array.from(text, (c) => c.charCodeAt(0)) : value;
+  return bytes instanceof Uint8Array ? bytes : undefined;
+}
+
 /** An integer of Python's or of numpy's (`numpy.core.multiarray.scalar` of a dtype and bytes). */
 export function integerOf(value: PickleValue): number | undefined {
   if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
   if (!(value instanceof PickleObject) || !/^numpy\._?core\.multiarray\.scalar$/.test(value.name)) return undefined;
   const [dtype, content] = value.args;
   const code = dtype instanceof PickleObject ? dtype.args[0] : undefined;
-  // Protocols before 3 have no bytes, and write text that is to be encoded.
-  const text = content instanceof PickleObject && content.name === "_codecs.encode" ? content.args[0] : undefined;
-  const bytes = typeof text === "string" ? Uint8Array.from(text, (c) => c.charCodeAt(0)) : content;
-  if (typeof code !== "string" || !/^[iu][1248]$/.test(code) || !(bytes instanceof Uint8Array)) return undefined;
+  const bytes = pickledBytes(content);
+  if (typeof code !== "string" || !/^[iu][1248]$/.test(code) || bytes === undefined) return undefined;
   let integer = 0;
   for (let i = bytes.length - 1; i >= 0; i--) integer = integer * 256 + bytes[i]!;
   return Number.isSafeInteger(integer) ? integer : undefined;

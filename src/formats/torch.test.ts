@@ -15,7 +15,9 @@ import {
 } from "../../tests/weights.ts";
 import type { SenetError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
+import { PickleDict, PickleObject, type PickleValue } from "./pickle.ts";
 import { parseTorch } from "./torch.ts";
+import { labelsIn } from "./torch-state.ts";
 
 const { dict, tensor, storage, text, int, list, tuple, call, global } = pickle;
 const facts = goldenWeights().torch;
@@ -245,6 +247,52 @@ test("a state dict is found in dicts of dicts", async () => {
     ],
   ]);
   assert.deepEqual([...(await parse(four(nested))).keys()], ["a"]);
+});
+
+test("of several networks in one dict, by what their names begin with, one can be asked for", async () => {
+  const one = (n: number) => tensor(fourFloats, n, [1], [1]);
+  const bytes = four(
+    dict([
+      [
+        "state_dict",
+        dict([
+          ["student.net.fc.weight", one(0)],
+          ["teacher.net.fc.weight", one(1)],
+          ["teachers", one(2)],
+        ]),
+      ],
+      ["epoch", int(3)],
+    ]),
+  );
+  const { tensors, notes } = await parseTorch(bytes, "two.ckpt", "teacher");
+  assert.deepEqual(
+    [...tensors].map(([name, { data }]) => [name, data[0]]),
+    [["teacher.net.fc.weight", 2]],
+  );
+  assert.deepEqual(notes, []);
+  await assert.rejects(parseTorch(bytes, "two.ckpt", "teach"), /no weights "teach"/);
+});
+
+test("names of classes may be bytes, and NumPy's arrays of text or of objects", () => {
+  const labelsOf = (value: PickleValue) => {
+    const root = new PickleDict();
+    root.entries.push("classes", value);
+    return labelsIn(root)[0]?.labels;
+  };
+  const array = (dtype: string, shape: number[], content: PickleValue) => {
+    const made = new PickleObject("numpy.core.multiarray._reconstruct", []);
+    made.state = [1, shape, new PickleObject("numpy.dtype", [dtype, false, true]), false, content];
+    return made;
+  };
+  const wide = Uint8Array.from([..."cat\0owls"].flatMap((character) => [character.charCodeAt(0), 0, 0, 0]));
+  assert.deepEqual(labelsOf([Uint8Array.of(99, 97, 116), "owl"]), ["cat", "owl"]);
+  assert.deepEqual(labelsOf([new PickleObject("_codecs.encode", ["cat", "latin1"])]), ["cat"]);
+  assert.deepEqual(labelsOf(array("U4", [2], wide)), ["cat", "owls"]);
+  assert.deepEqual(labelsOf(array("O8", [2], ["cat", "owls"])), ["cat", "owls"]);
+  for (const other of [array("U4", [3], wide), array("U4", [2, 1], wide), array("i8", [4], wide), ["cat", 3]]) {
+    assert.equal(labelsOf(other), undefined);
+  }
+  assert.equal(labelsOf(array("U4", [1], new Uint8Array(16).fill(255))), undefined);
 });
 
 test("tensors outside of their storage are refused by name", async () => {

@@ -62,6 +62,17 @@ test("a loss's weights are left aside, and said; what nobody knows stays, and is
   ]);
 });
 
+test("a classifier beside the body has as much of the prefix as it has", () => {
+  const [head, ...body] = ["fc.weight", ...parameters.slice(0, -1)];
+  const names = ["module.criterion.weight", `module.${head}`, ...body.map((name) => `module.backbone.${name}`)];
+  const { source, notes } = withoutPrefix(of(names), "file");
+  assert.deepEqual(namesOf(source).toSorted(), parameters.toSorted());
+  assert.match(notes.join(), /left aside 1 .*"module.criterion.weight"/);
+  // Never in the place of one in the body.
+  const twice = withoutPrefix(of([...names, "module.conv1.weight"]), "file").source;
+  assert.ok(namesOf(twice).includes("module.conv1.weight"));
+});
+
 test("of two networks, the averaged one is taken; two that are equal in rank are not guessed between", async () => {
   const under = (...all: string[]) => of(all.flatMap((prefix) => parameters.map((name) => prefix + name)));
   const { source, notes } = withoutPrefix(under("model.", "model_ema."), "file");
@@ -83,6 +94,7 @@ test("a classifier that is a sequence of dropout and one linear layer has its pl
       `${head}.weight`,
       `${head}.bias`,
     ]);
+    assert.deepEqual(plain(`${head}.out.weight`, `${head}.out.bias`), [`${head}.weight`, `${head}.bias`]);
     assert.deepEqual(plain(`${head}.weight`, `${head}.bias`), [`${head}.weight`, `${head}.bias`]);
     // Two layers are another network.
     assert.deepEqual(plain(`${head}.0.weight`, `${head}.3.weight`), [`${head}.0.weight`, `${head}.3.weight`]);

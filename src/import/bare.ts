@@ -24,19 +24,30 @@ export function withoutPrefix(source: WeightSource, where: string): Bare {
   const { prefix, others } = prefixOf([...source.tensors.keys()], where);
   const isOther = (name: string) => others.some((other) => name.startsWith(other));
   const notes: string[] = [];
-  if (others.length > 0) notes.push(`the averaged weights are taken, those under ${shownName(prefix)}`);
+  if (others.length > 0)
+    notes.push(`the averaged weights are taken, those under ${shownName(prefix)}; not ${shownList(others)}`);
   const aside: string[] = [];
   const tensors = new Map<string, Tensor>();
   for (const [name, tensor] of source.tensors) {
     if (isLeftover(name)) continue;
-    if (name.startsWith(prefix)) tensors.set(name.slice(prefix.length), tensor);
-    else if (isOther(name) || isBeside(name)) aside.push(name);
-    else tensors.set(name, tensor);
+    const own = ownName(name, prefix);
+    if (name.startsWith(prefix)) tensors.set(own, tensor);
+    else if (isOther(name) || isBeside(own)) aside.push(name);
+    // Never in the place of one that has the whole prefix.
+    else tensors.set(source.tensors.has(prefix + own) ? name : own, tensor);
   }
   if (aside.length > 0) {
     notes.push(`left aside ${aside.length} tensors that are not part of the network: ${shownList(aside)}`);
   }
   return { source: { kind: "tensors", tensors }, notes };
+}
+
+/** Without the prefix, or as much of it as the name has: the classifier may stand beside the body, `module.fc`. */
+function ownName(name: string, prefix: string): string {
+  for (let outer = prefix; outer !== ""; outer = outer.slice(0, outer.lastIndexOf(".", outer.length - 2) + 1)) {
+    if (name.startsWith(outer)) return name.slice(outer.length);
+  }
+  return name;
 }
 
 /** What profilers (thop), batch norm and averaging count; no computation needs it. */
@@ -81,7 +92,7 @@ function prefixOf(names: readonly string[], where: string): { prefix: string; ot
     where,
     expected: "one network, under any one prefix",
     found: shownList(outer),
-    hint: "save only the network that is wanted, with names of its own",
+    hint: "of a PyTorch file --state NAME takes those that begin so; or save only the network that is wanted",
   });
 }
 
@@ -96,12 +107,12 @@ function shownList(names: readonly string[]): string {
   return shown.join(", ") + (names.length > shown.length ? ", ..." : "");
 }
 
-/** The classifier by its plain name where it is the one layer with weights of a sequence: `fc.1` of (dropout, linear). */
+/** The classifier by its plain name where it is the one layer with weights of a sequence: `fc.1`, or `fc.out`, of (dropout, linear). */
 export function withPlainHead(source: WeightSource, naming: Naming): WeightSource {
   if (source.kind !== "tensors" || naming.style !== "torch") return source;
   const head = torchName(naming, "fc.weight")!.replace(/weight$/, "");
   const within = [...source.tensors.keys()].filter((name) => name.startsWith(head));
-  const parts = new Set(within.map((name) => /^(\d+)\.(?:weight|bias)$/.exec(name.slice(head.length))?.[1]));
+  const parts = new Set(within.map((name) => /^(\w+)\.(?:weight|bias)$/.exec(name.slice(head.length))?.[1]));
   const [part] = parts;
   if (parts.size !== 1 || part === undefined) return source;
   const plain = (name: string) => (name.startsWith(head) ? head + name.slice(head.length + part.length + 1) : name);

@@ -43,6 +43,13 @@ test("timm's layout: the pictures that it wants, and its labels", () => {
   });
 });
 
+test("names by number, as transformers has them, and deviations that cannot be", () => {
+  const config = { architecture: "x", num_classes: 2, pretrained_cfg: {}, id2label: { 1: "bee", 0: "ant" } };
+  assert.deepEqual(readHubConfig(JSON.stringify(config), "config.json")!.labels, ["ant", "bee"]);
+  const flat = { ...config, pretrained_cfg: { std: [0, 0, 0] } };
+  assert.throws(() => readHubConfig(JSON.stringify(flat), "config.json"), /config\.json: .*std/s);
+});
+
 test("the older layout, flat and with `labels`; a byte order mark; one mean for all", () => {
   const text = `\uFEFF${JSON.stringify({
     architecture: "resnet18",

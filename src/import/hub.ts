@@ -26,9 +26,11 @@ const pretrainedSchema = z.looseObject({
   crop_pct: z.number().positive().max(8).nullish(),
   crop_mode: z.string().max(100).nullish(),
   mean: perChannel.nullish(),
-  std: perChannel.nullish(),
+  std: z.array(z.number().positive()).min(1).max(16).nullish(),
   label_names: names.nullish(),
   labels: names.nullish(),
+  /** As transformers has it. */
+  id2label: names.nullish(),
   global_pool: z.string().max(100).nullish(),
 });
 const configSchema = pretrainedSchema.extend({ pretrained_cfg: pretrainedSchema.nullish() });
@@ -69,7 +71,7 @@ export function readHubConfig(text: string, where: string): HubConfig | undefine
   }
   const architecture = config.architecture ?? said.architecture ?? undefined;
   const classes = config.num_classes ?? said.num_classes ?? undefined;
-  const found = config.label_names ?? said.label_names ?? config.labels ?? said.labels;
+  const found = config.label_names ?? said.label_names ?? config.labels ?? said.labels ?? said.id2label;
   const labels = found == null ? undefined : listed(found);
   return {
     where,
