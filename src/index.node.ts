@@ -21,7 +21,7 @@ export type { Dataset, OpenOptions as OpenDatasetOptions, Sample, Source } from 
 export { openDataset } from "./data/datasets.node.ts";
 export { type Batch, Loader, type LoaderOptions } from "./data/loader.node.ts";
 export { openTrainingData } from "./data/split.node.ts";
-export { type Classification, Classifier } from "./evaluate/classify.node.ts";
+export { Classifier } from "./evaluate/classify.node.ts";
 export { evaluateFolder, type FolderEvaluation } from "./evaluate/folder.node.ts";
 export { ortExecutor } from "./executors/ort/executor.node.ts";
 export { describeExecutors, selectExecutor } from "./executors/select.node.ts";
@@ -31,4 +31,4 @@ export * from "./index.ts";
 export { type KnownFile, knownFiles } from "./pull/addresses.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions } from "./report/run.node.ts";
-export { type OpenOptions, openWeights } from "./weights/open.node.ts";
+export { openWeights } from "./weights/open.node.ts";

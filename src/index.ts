@@ -2,6 +2,7 @@
 
 export { differentiate, gradientOf } from "./autodiff/differentiate.ts";
 export { type ErrorCode, type ErrorDetails, SenetError } from "./errors.ts";
+export { type Classification, PictureClassifier, type Prediction } from "./evaluate/classify.ts";
 export {
   type Evaluation,
   type EvaluationBatch,
@@ -53,4 +54,6 @@ export { type StepOptions, type StepResult, TrainingStep } from "./train/step.ts
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./weights/checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";
+export { type Opened, type OpenOptions, openFiles } from "./weights/open.ts";
+export type { WeightFile } from "./weights/source.ts";
 export { inferenceGraph, lossGraph, type Model, model, type NetworkFunction, zoo, zooEntry } from "./zoo/index.ts";

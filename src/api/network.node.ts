@@ -1,7 +1,8 @@
 /** A network that is ready for use: opened from weights, it classifies, is measured, and is written for other programs. */
 
 import { Loader } from "../data/loader.node.ts";
-import { Classifier, type Prediction } from "../evaluate/classify.node.ts";
+import { Classifier } from "../evaluate/classify.node.ts";
+import type { Prediction } from "../evaluate/classify.ts";
 import { type GateMeans, meanGates } from "../evaluate/excitation.ts";
 import { Features } from "../evaluate/features.node.ts";
 import { openPictures } from "../evaluate/labelled.node.ts";
@@ -17,7 +18,8 @@ import type { ClassOrder } from "../import/imagenet-classes.ts";
 import { weightsFile } from "../pull/named.node.ts";
 import { type PullOptions, pull } from "../pull/pull.node.ts";
 import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
-import { type OpenOptions, openPaths } from "../weights/open.node.ts";
+import { openPaths } from "../weights/open.node.ts";
+import type { OpenOptions } from "../weights/open.ts";
 import type { Model } from "../zoo/index.ts";
 import { checkedOnnx } from "./onnx.node.ts";
 

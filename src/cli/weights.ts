@@ -2,7 +2,8 @@
 
 import { weightsFile } from "../pull/named.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { type OpenOptions, openPaths } from "../weights/open.node.ts";
+import { openPaths } from "../weights/open.node.ts";
+import type { OpenOptions } from "../weights/open.ts";
 import { say } from "./output.ts";
 import { overruled, type PreprocessingOptions, readLabels, toldPreprocessing } from "./preprocessing.ts";
 import { pullShown } from "./pulling.ts";

@@ -1,8 +1,8 @@
 /** Pictures as a program has them: in files, as the bytes of files, or as pixels. */
 
-import { SenetError } from "../errors.ts";
 import { decodeBytes, decodePicture } from "../images/decode.node.ts";
 import type { Picture } from "../images/resize.ts";
+import { checkPixels } from "./pixels.ts";
 
 /** A picture that is no file: what it is called, and the bytes of its JPEG, PNG or the like. */
 export interface PictureBytes {
@@ -24,12 +24,5 @@ export async function pictureOf(input: PictureInput): Promise<Picture> {
   if (typeof input === "string") return decodePicture(input);
   if (input instanceof Uint8Array) return decodeBytes(input, nameOf(input));
   if ("bytes" in input) return decodeBytes(input.bytes, input.name);
-  const { width, height, data } = input;
-  const isSize = (side: number) => Number.isInteger(side) && side > 0;
-  if (isSize(width) && isSize(height) && data.length === 3 * width * height) return input;
-  throw new SenetError("data", "these are not the pixels of a picture of this size", {
-    where: nameOf(input),
-    expected: "three bytes a pixel (red, green, blue), row by row",
-    found: `${data.length} bytes for ${width} by ${height} pixels`,
-  });
+  return checkPixels(input, nameOf(input));
 }

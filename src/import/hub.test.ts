@@ -100,33 +100,33 @@ test("what cannot be followed is refused, not passed over", async () => {
 
 const never = () => assert.fail("the hash is not asked for");
 
-test("a release is known by its file's name, its folder or its hash, and only for the network that it is", () => {
-  const wants = (path: string, model: string, hash = never as () => string) => {
-    const release = releaseOf(path, model, hash);
+test("a release is known by its file's name, its folder or its hash, and only for the network that it is", async () => {
+  const wants = async (path: string, model: string, hash = never as () => string) => {
+    const release = await releaseOf(path, model, async () => hash());
     const spec = release?.preprocessing;
     return release && [release.name, spec!.interpolation, spec!.resize, spec!.crop].join(" ");
   };
   const fifty = "se-resnet-50-modern";
-  assert.equal(wants("seresnet50_a1_0-ffa00869.pth", fifty), "seresnet50.a1_in1k bicubic 235 224");
-  assert.equal(wants("/x/seresnet50_a2_0-850de0d9.pth", fifty), "seresnet50.a2_in1k bicubic 235 224");
-  assert.equal(wants("C:\\w\\seresnet50_a3_0-317ecd56.pth", fifty), "seresnet50.a3_in1k bicubic 168 160");
-  assert.equal(wants("seresnet18-4bb0ce65.pth", "se-resnet-18-branchrelu"), "legacy_seresnet18.in1k bicubic 256 224");
-  const cached = "hub/models--timm--seresnet50.a3_in1k/snapshots/822b9c8/model.safetensors";
-  assert.equal(wants(cached, fifty), "seresnet50.a3_in1k bicubic 168 160");
-  assert.equal(wants("timm/seresnet50.a1_in1k/pytorch_model.bin", fifty), "seresnet50.a1_in1k bicubic 235 224");
-  assert.equal(wants("resnet50-11ad3fa6.pth", "resnet-50-modern"), "resnet50.tv2_in1k bilinear 232 224");
+  assert.equal(await wants("seresnet50_a1_0-ffa00869.pth", fifty), "seresnet50.a1_in1k bicubic 235 224");
+  assert.equal(await wants("/x/seresnet50_a2_0-850de0d9.pth", fifty), "seresnet50.a2_in1k bicubic 235 224");
+  assert.equal(await wants("C:\\w\\seresnet50_a3_0-317ecd56.pth", fifty), "seresnet50.a3_in1k bicubic 168 160");
   assert.equal(
-    wants("renamed.pth", fifty, () => `ffa00869${"0".repeat(56)}`),
+    await wants("seresnet18-4bb0ce65.pth", "se-resnet-18-branchrelu"),
+    "legacy_seresnet18.in1k bicubic 256 224",
+  );
+  const cached = "hub/models--timm--seresnet50.a3_in1k/snapshots/822b9c8/model.safetensors";
+  assert.equal(await wants(cached, fifty), "seresnet50.a3_in1k bicubic 168 160");
+  assert.equal(await wants("timm/seresnet50.a1_in1k/pytorch_model.bin", fifty), "seresnet50.a1_in1k bicubic 235 224");
+  assert.equal(await wants("resnet50-11ad3fa6.pth", "resnet-50-modern"), "resnet50.tv2_in1k bilinear 232 224");
+  assert.equal(
+    await wants("renamed.pth", fifty, () => `ffa00869${"0".repeat(56)}`),
     "seresnet50.a1_in1k bicubic 235 224",
   );
-  assert.equal(
-    wants("renamed.pth", fifty, () => "0".repeat(64)),
-    undefined,
-  );
+  assert.equal(await wants("renamed.pth", fifty, () => "0".repeat(64)), undefined);
   // ra2 is as usual; its name says which one it is.
-  assert.equal(wants("seresnet50_ra_224-8efdb4bb.pth", fifty), undefined);
-  assert.equal(wants("seresnet50_a1_0-ffa00869.pth", "se-resnet-20"), undefined);
-  assert.equal(wants("seresnet50_a1_0-ffa00869.pth", "se-resnet-50"), undefined);
+  assert.equal(await wants("seresnet50_ra_224-8efdb4bb.pth", fifty), undefined);
+  assert.equal(await wants("seresnet50_a1_0-ffa00869.pth", "se-resnet-20"), undefined);
+  assert.equal(await wants("seresnet50_a1_0-ffa00869.pth", "se-resnet-50"), undefined);
 });
 
 test("networks that blur are not taken for those that do not", async () => {

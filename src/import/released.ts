@@ -113,7 +113,11 @@ const zooNames: Readonly<Record<string, string>> = {
  * @param model the name of the network that it was found to be
  * @param hash computes the SHA-256 of its bytes in hexadecimal, asked for only where the path tells nothing
  */
-export function releaseOf(path: string, model: string, hash: () => string): Release | undefined {
+export async function releaseOf(
+  path: string,
+  model: string,
+  hash: () => Promise<string>,
+): Promise<Release | undefined> {
   const known = Object.entries(releases)
     .filter(([architecture]) => `${model}-`.startsWith(`${zooNames[architecture]}-`))
     .flatMap(([architecture, all]) =>
@@ -135,7 +139,7 @@ export function releaseOf(path: string, model: string, hash: () => string): Rele
   );
   // Another release's hash in the name says that it is none of these.
   if (byPath !== undefined || /-[0-9a-f]{8,64}\.\w+$/.test(file)) return byPath;
-  const whole = hash();
+  const whole = await hash();
   return known.find(({ start }) => whole.startsWith(start));
 }
 

@@ -8,7 +8,7 @@ import { type Tensor, tensor } from "../tensor.ts";
 import { channelsOf, inferenceGraph, type Model, model } from "../zoo/index.ts";
 import { encodeWeights } from "./encode.ts";
 import { withChannels } from "./in-channels.ts";
-import { openFiles } from "./open.node.ts";
+import { openFiles } from "./open.ts";
 
 const checkpointOf = (network: Model, first?: Tensor) => {
   const weights = formulaWeights(inferenceGraph(network, { batch: 1, imageSize: 32 }));

@@ -14,7 +14,8 @@ import { namingByName } from "../import/rename.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { encodeWeights } from "./encode.ts";
-import { openFiles, openPaths } from "./open.node.ts";
+import { openPaths } from "./open.node.ts";
+import { openFiles } from "./open.ts";
 
 const bytesOf = (chunks: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(chunks));
 const text = (content: string) => new TextEncoder().encode(content);

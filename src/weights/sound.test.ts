@@ -7,7 +7,7 @@ import { type Tensor, tensor } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { decodeCheckpoint, encodeCheckpoint, type RunState } from "./checkpoint.ts";
 import { encodeWeights } from "./encode.ts";
-import { openFiles } from "./open.node.ts";
+import { openFiles } from "./open.ts";
 import { checkSound } from "./sound.ts";
 
 const of = (...values: number[]): Tensor => tensor([values.length], Float32Array.from(values));

@@ -16,6 +16,8 @@ import { type Carried, carriedInName, readCarried } from "./carried.ts";
 import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
 
 export interface WeightFile extends FormatFile {
+  /** The whole path, whose folders may tell of which release it is; default: `where`. */
+  readonly path?: string;
   /** What timm's `config.json` beside it says. */
   readonly hub?: HubConfig | undefined;
   /** All files of a model that is in several; `bytes` are those of the index, or of one of them. */

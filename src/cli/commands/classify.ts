@@ -3,7 +3,8 @@
 import type { Command } from "commander";
 import { namedPictures } from "../../data/pictures.node.ts";
 import { SenetError } from "../../errors.ts";
-import { type Classification, Classifier } from "../../evaluate/classify.node.ts";
+import { Classifier } from "../../evaluate/classify.node.ts";
+import type { Classification } from "../../evaluate/classify.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
 import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
 import { JsonList, print, say, sayLines } from "../output.ts";

@@ -1,0 +1,333 @@
+/** Opens the bytes of weight files, of any format that is read, as a network ready to run. */
+
+import { SenetError } from "../errors.ts";
+import { shownName } from "../formats/bytes.ts";
+import type { WeightFormat } from "../formats/formats.ts";
+import type { OnnxModel } from "../formats/onnx-initialisers.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
+import { withoutPrefix, withPlainHead } from "../import/bare.ts";
+import type { CaffeMean } from "../import/caffe-input.ts";
+import { findModel } from "../import/find-model.ts";
+import type { HubConfig } from "../import/hub.ts";
+import { withIds } from "../import/imagenet-classes.ts";
+import { impliedLabels, numbersFor } from "../import/labels.ts";
+import type { Naming } from "../import/namings.ts";
+import { checkArchitecture, type Release, releaseOf } from "../import/released.ts";
+import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "../import/rename.ts";
+import type { Model, NetworkFunction } from "../zoo/index.ts";
+import type { Carried } from "./carried.ts";
+import { type Checkpoint, checkPictureSize } from "./checkpoint.ts";
+import { openCaffe } from "./open-caffe.ts";
+import { isToldByGraph, type OnnxNetwork, openOnnx } from "./open-onnx.ts";
+import { checkSound } from "./sound.ts";
+import { type FileContent, readContent, type WeightFile } from "./source.ts";
+import { isSameNetwork, type ZooNetwork, zooNetwork } from "./zoo-network.ts";
+
+export interface OpenOptions {
+  /** The zoo model that the weights are of; absent: the one that fits. Of a network of one's own: its function. */
+  readonly model?: string | NetworkFunction;
+  /** Whose names the file has (namings.ts); absent: it shows. */
+  readonly from?: string;
+  /** Class names, by index; absent: the file's own, ImageNet's for 1,000 classes, else numbers. */
+  readonly labels?: readonly string[];
+  /** Which weights of a PyTorch checkpoint that has several, by their key; absent: a moving average, or else the first. */
+  readonly state?: string;
+  /** What is subtracted from pictures is said elsewhere: a mean file that is not there is not missed. */
+  readonly isMeanSaid?: boolean;
+}
+
+/** Of any network but one of somebody's own. */
+interface ZooOptions extends OpenOptions {
+  readonly model?: string;
+}
+
+/** A network, and what it was opened from. */
+export interface Opened {
+  readonly checkpoint: Checkpoint;
+  readonly format: WeightFormat;
+  /** Whose names the file has, `senet` for our own files; absent where a Caffe network has names of its own. */
+  readonly naming?: string;
+  /** Where the pre-processing was found, in words that go on "from". */
+  readonly preprocessingFrom: string;
+  /** What was guessed or chosen, and what was left aside: a line each, for whoever asked to open it. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * The network in weight files that are in memory, with the labels and the pre-processing that it wants. The format is
+ * known by content, the model by the names and shapes of its tensors. A Caffe network that is not of the zoo is built by
+ * its definition. The weights may be views on the files' bytes.
+ * @throws SenetError (as a rejection) `weights` where a file is damaged, in no supported format or of no network that is
+ * known; `usage` where an option does not fit it
+ */
+export async function openFiles(files: readonly WeightFile[], options: OpenOptions = {}): Promise<Opened> {
+  const opened = await openContents(files, options);
+  const { model, preprocessing } = opened.checkpoint;
+  checkPictureSize(model, preprocessing.crop, files.map(({ where }) => where).join(", "));
+  return opened;
+}
+
+async function openContents(files: readonly WeightFile[], given: OpenOptions): Promise<Opened> {
+  const { state, model: asked } = given;
+  const build = typeof asked === "function" ? asked : undefined;
+  const contents = await Promise.all(files.map((file) => readContent(file, { state, build })));
+  const { main, definition, mean } = sorted(contents);
+  const { format, where } = main;
+  const notes = contents.flatMap(({ notes = [] }) => notes);
+  if (build !== undefined && main.kind !== "checkpoint") refuseFunction(where);
+  const { model: _, ...others } = given;
+  const options: ZooOptions = typeof asked === "string" ? { ...others, model: asked } : others;
+  if (main.kind === "checkpoint") {
+    const { checkpoint } = main;
+    const { model, from } = options;
+    if ((model ?? checkpoint.model.name) !== checkpoint.model.name || (from ?? "senet") !== "senet") {
+      throw new SenetError("usage", "this file already says which model it holds", {
+        where,
+        expected: `${checkpoint.model.name} under the names of senet`,
+        found: [model && `--model ${model}`, from && `--from ${from}`].filter(Boolean).join(" "),
+      });
+    }
+    const labels = labelsFor(options, checkpoint, where);
+    return { checkpoint: { ...checkpoint, labels }, format, naming: "senet", preprocessingFrom: "the file", notes };
+  }
+  const { carried, onnx } = main;
+  const { hub, bytes, path = where } = files.find((file) => file.where === where)!;
+  checkArchitecture(hub?.architecture ?? lastOf(where), where);
+  const isAsked = options.from !== undefined || options.model !== undefined;
+  if (onnx !== undefined && !isAsked) {
+    const zoo = isToldByGraph(onnx) ? undefined : zooNetwork(main.source, where);
+    const network = graphNetwork(onnx, zoo, where);
+    if (zoo === undefined || !isSameNetwork(zoo, network)) {
+      if (zoo !== undefined) notes.push(`its graph differs from ${zoo.model.name}: the graph is obeyed`);
+      return onnxNetwork(main, network, hub, options, notes);
+    }
+  }
+  const defined = main.caffe && caffeNetwork(main, definition, mean, options, notes);
+  if (defined !== undefined) return defined;
+  const { source: bare, notes: aside } = withoutPrefix(main.source, where);
+  notes.push(...aside);
+  if (main.caffe !== undefined && options.from === undefined && !isKnown(bare)) refuseUndefined(main);
+  const naming = options.from === undefined ? detectNaming(bare, where) : namingByName(options.from);
+  checkKind(naming, main);
+  const source = withPlainHead(bare, naming);
+  const { model, parameters } = findModel(source, naming, where, options.model);
+  const weights = renameTensors(source, { name: model.name, parameters }, naming, where);
+  checkSound(weights, where, (name) => nameIn(naming, parameters.find((parameter) => parameter.name === name)!));
+  const hash = () => (format === "torch" ? sha256(bytes) : Promise.resolve(""));
+  const wants = await wanted(carried, hub, naming, model, () => releaseOf(path, model.name, hash));
+  const own = main.saidLabels?.find(({ labels }) => labels.length === model.classes);
+  const [other] = main.saidLabels ?? [];
+  if (own !== undefined) notes.push(`class names are those in its ${shownName(own.key)}`);
+  else if (other !== undefined && options.labels === undefined) {
+    const names = `its ${shownName(other.key)} has ${other.labels.length} names`;
+    notes.push(`${names}, but the network has ${model.classes} classes, so they are not used`);
+  }
+  const beside = hubLabels(hub, model, notes);
+  const said = carried.labels ?? own?.labels ?? beside ?? impliedLabels(naming, model.classes);
+  const labels = labelsFor(options, { labels: said, model }, where);
+  return {
+    checkpoint: { model, labels, preprocessing: wants.spec, weights },
+    format,
+    naming: naming.name,
+    preprocessingFrom: wants.from,
+    notes,
+  };
+}
+
+/** The name of the file at the end of a path. */
+const lastOf = (path: string): string => path.split(/[/\\]/).at(-1)!;
+
+/** What Node and browsers have of their `crypto.subtle` alike. */
+interface Digests {
+  digest(algorithm: string, bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
+}
+
+/** In hexadecimal digits; empty where the platform has no digests, as browsers on pages that came without TLS. */
+async function sha256(bytes: Uint8Array): Promise<string> {
+  const { subtle } = globalThis.crypto as { readonly subtle?: Digests };
+  // Never shared memory, which the type allows.
+  const digest = await subtle?.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
+  return digest === undefined
+    ? ""
+    : Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** The pre-processing that a network of others wants, and who says so. */
+async function wanted(
+  carried: Carried,
+  hub: HubConfig | undefined,
+  naming: Naming,
+  model: Model,
+  release: () => Promise<Release | undefined>,
+): Promise<{ readonly spec: Preprocessing; readonly from: string }> {
+  if (carried.preprocessing !== undefined) return { spec: carried.preprocessing, from: "the file" };
+  if (hub !== undefined) return { spec: hub.preprocessing, from: `${hub.where} beside it` };
+  // Only of ImageNet's networks others have released some.
+  const released = model.classes === 1000 ? await release() : undefined;
+  if (released !== undefined) return { spec: released.preprocessing, from: `what ${released.name} was released with` };
+  return { spec: naming.preprocessing(model.config), from: `what is usual under the names of ${naming.name}` };
+}
+
+/** Where they fit the network. */
+function hubLabels(hub: HubConfig | undefined, { classes }: Model, notes: string[]): readonly string[] | undefined {
+  const said = hub?.labels?.length ?? hub?.classes;
+  if (hub !== undefined && said !== undefined && said !== classes) {
+    notes.push(`${hub.where} has ${said} classes, but the network has ${classes}: its names are not used`);
+    return undefined;
+  }
+  return hub?.labels;
+}
+
+/** @param zoo what its names speak of */
+function graphNetwork(onnx: OnnxModel, zoo: ZooNetwork | undefined, where: string): OnnxNetwork {
+  try {
+    return openOnnx(onnx, where);
+  } catch (error) {
+    if (!(error instanceof SenetError) || zoo === undefined) throw error;
+    throw new SenetError("weights", "what its graph computes is not understood", {
+      where,
+      found: error.message.split("\n").map((line) => line.trim()),
+      hint: `senet convert ${where} OUT --from ${zoo.naming.name} takes its weights by their names, as ${zoo.model.name}`,
+      cause: error,
+    });
+  }
+}
+
+/** An ONNX network by its graph. */
+function onnxNetwork(
+  { where, format }: Main,
+  network: OnnxNetwork,
+  hub: HubConfig | undefined,
+  options: ZooOptions,
+  notes: string[],
+): Opened {
+  const { model, weights, preprocessing, labels: own, ...said } = network;
+  checkSound(weights, where);
+  const named = own ?? hubLabels(hub, model, notes);
+  const labels = labelsFor(options, { labels: named ?? numbersFor(model.classes), model }, where);
+  const isUnknown = named === undefined && options.labels === undefined && model.classes === 1000;
+  const isOwn = own !== undefined || hub === undefined;
+  return {
+    checkpoint: { model, labels, preprocessing: isOwn ? preprocessing : hub.preprocessing, weights },
+    format,
+    preprocessingFrom: isOwn ? said.preprocessingFrom : `${hub.where} beside it`,
+    notes: [...notes, ...(isUnknown ? [unknownOrder] : [])],
+  };
+}
+
+/** A Caffe network by its definition; undefined where nothing defines it. */
+function caffeNetwork(
+  { where, format, source, caffe, carried }: Extract<Main, { kind: "weights" }>,
+  given: Definition | undefined,
+  mean: CaffeMean | undefined,
+  options: ZooOptions,
+  notes: readonly string[],
+): Opened | undefined {
+  const { layers, definition: own } = caffe!;
+  const opened = openCaffe({ where, source, layers, own, given, mean, isMeanSaid: options.isMeanSaid === true });
+  if (opened === undefined) return undefined;
+  const { model, weights, naming } = opened;
+  const { model: wanted = model.name, from = naming?.name } = options;
+  if (wanted !== model.name || from !== naming?.name) {
+    throw new SenetError("usage", "the network's definition is that of another network", {
+      where,
+      expected: `${wanted}${from === undefined ? "" : ` under the names of ${from}`}`,
+      found: `${model.name}${naming === undefined ? ", by its definition" : ` under the names of ${naming.name}`}`,
+      hint: "without --model and --from it is what its definition says",
+    });
+  }
+  checkSound(weights, where);
+  const said =
+    carried.labels ?? (naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model.classes));
+  const labels = labelsFor(options, { labels: said, model }, where);
+  const isUnknown = naming === undefined && carried.labels === undefined && options.labels === undefined;
+  const unnamed = isUnknown && model.classes === 1000 ? [unknownOrder] : [];
+  return {
+    checkpoint: { model, labels, preprocessing: carried.preprocessing ?? opened.preprocessing, weights },
+    format,
+    ...(naming !== undefined && { naming: naming.name }),
+    preprocessingFrom: carried.preprocessing === undefined ? opened.preprocessingFrom : "the file",
+    notes: [...notes, ...opened.notes, ...unnamed],
+  };
+}
+
+function refuseUndefined({ where, format, source }: Extract<Main, { kind: "weights" }>): never {
+  const names = source.kind === "layers" ? [...source.layers.keys()] : [];
+  throw new SenetError("weights", "these are the weights of a Caffe network that nothing defines", {
+    where,
+    expected: "its deploy prototxt beside it, or the names of a known network",
+    found: `${format} with the layers ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
+    hint: `give its prototxt too: DEPLOY.prototxt ${where}`,
+  });
+}
+
+function refuseFunction(where: string): never {
+  throw new SenetError("usage", "this file does not hold the weights of a network of one's own", {
+    where,
+    expected: "a .safetensors file that training or Network.save wrote",
+    hint: "name a model of the zoo, or leave the model out",
+  });
+}
+
+const unknownOrder =
+  "the order of its 1,000 classes is not known, so they have numbers for names; --labels FILE names them, one per line";
+
+type Main = Exclude<FileContent, { kind: "definition" | "mean" }>;
+type Definition = Extract<FileContent, { kind: "definition" }>;
+
+interface Sorted {
+  readonly main: Main;
+  readonly definition: Definition | undefined;
+  readonly mean: CaffeMean | undefined;
+}
+
+/** The one file with weights; and the definition and the mean that may stand beside a Caffe network's. */
+function sorted(contents: readonly FileContent[]): Sorted {
+  const definitions = contents.filter((content) => content.kind === "definition");
+  const means = contents.filter((content) => content.kind === "mean");
+  const [main, other] = contents.filter((content) => content.kind !== "definition" && content.kind !== "mean");
+  const where = contents.map(({ where }) => where).join(", ");
+  if (main === undefined) {
+    const what = definitions.length > 0 ? "the definition of a network" : "the mean of a network's pictures";
+    throw new SenetError("weights", `this is ${what}, without its weights`, {
+      where,
+      hint: "give the .caffemodel too",
+    });
+  }
+  const isCaffe = main.kind === "weights" && main.caffe !== undefined;
+  const isAlone = definitions.length + means.length === 0;
+  if (other !== undefined || definitions.length > 1 || means.length > 1 || !(isAlone || isCaffe)) {
+    throw new SenetError("usage", "these files do not make one network", {
+      where,
+      expected: "one file of weights; or a prototxt, its caffemodel, and perhaps the mean's binaryproto",
+      found: contents.map(({ format }) => format).join(" and "),
+    });
+  }
+  return { main, definition: definitions[0], mean: means[0] };
+}
+
+function checkKind(naming: Naming, { source, where, format }: Extract<Main, { kind: "weights" }>): void {
+  if ((naming.style === "torch") === (source.kind === "tensors")) return;
+  const names = source.kind === "tensors" ? [...source.tensors.keys()] : [...source.layers.keys()];
+  throw new SenetError("usage", `a file of this kind cannot have the names of ${naming.name}`, {
+    where,
+    expected: naming.style === "torch" ? "tensors by name" : "layers of a Caffe network",
+    found: `${format}: ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
+    hint: "leave out --from: the naming is then detected",
+  });
+}
+
+function labelsFor(
+  { labels }: OpenOptions,
+  checkpoint: Pick<Checkpoint, "labels" | "model">,
+  where: string,
+): readonly string[] {
+  const chosen = withIds(labels ?? checkpoint.labels);
+  const { classes, name } = checkpoint.model;
+  if (chosen.length === classes) return chosen;
+  throw new SenetError(labels === undefined ? "weights" : "usage", "labels do not fit the model", {
+    where,
+    expected: `${classes} labels, one for each class of ${name}`,
+    found: `${chosen.length}`,
+  });
+}
