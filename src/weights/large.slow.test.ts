@@ -74,7 +74,7 @@ test("a 461 MB caffemodel loads in twice the reading time plus 2 s, in 2.5 times
     const path = join(folder, "large.caffemodel");
     const size = write(path);
     assert.ok(size > 461_000_000);
-    const reader = new URL("./caffemodel.js", import.meta.url).href;
+    const reader = new URL("../formats/caffemodel.js", import.meta.url).href;
     const output = execFileSync(process.execPath, ["--input-type=module", "-e", program, reader, path], {
       encoding: "utf8",
     });
