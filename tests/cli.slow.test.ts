@@ -64,7 +64,7 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["train --data x --momentum 1", /momentum: /],
   ["train --data x --resume", /--resume: no run to resume was named/],
   ["train --data x --resume --out nowhere", /nowhere.last\.safetensors: there is nothing to resume/],
-  ["train --epochs 3", /required option '--data <dir>' not specified/],
+  ["train --epochs 3", /required option '--data <path>' not specified/],
   ["classify --weights x", /missing required argument 'picture'/],
   ["", /Usage: senet/],
 ];
