@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
+import { runNode } from "./command.ts";
 import { root } from "./support.ts";
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -85,6 +86,64 @@ test("the README leads to every document", () => {
   const readme = read("README.md");
   const unnamed = documents.filter((path) => path !== "README.md" && !readme.includes(`(${path})`));
   assert.deepEqual(unnamed, []);
+});
+
+/** The programs of the tour, each with what the tour shows of their output since the one before. */
+function programsOf(tour: string): { readonly code: string; readonly excerpts: readonly string[] }[] {
+  const programs: { code: string; excerpts: string[] }[] = [];
+  for (const [, language, content] of tour.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)) {
+    if (language === "text") programs.at(-1)!.excerpts.push(content!);
+    else programs.push({ code: /^node --input-type=module -e '\n([\s\S]*)'\n$/.exec(content!)![1]!, excerpts: [] });
+  }
+  return programs;
+}
+
+test("docs/tour.md shows what its programs print", async () => {
+  const programs = programsOf(read("docs/tour.md"));
+  assert.ok(programs.length >= 3 && programs.every(({ excerpts }) => excerpts.length > 0));
+  const entry = JSON.stringify(new URL("../src/index.js", import.meta.url).href);
+  await Promise.all(
+    programs.map(async ({ code, excerpts }) => {
+      const { stdout, stderr } = await runNode([
+        "--input-type=module",
+        "-e",
+        code.replaceAll('from "senet"', `from ${entry}`),
+      ]);
+      assert.equal(stderr, "");
+      // The tour breaks long lines, and leaves out lines where it has three dots.
+      const printed = ` ${stdout.replaceAll(/\s+/g, " ")}`;
+      for (const excerpt of excerpts) {
+        let end = 0;
+        for (const piece of excerpt.split(/^\.\.\.$/m)) {
+          const shown = piece.trim().replaceAll(/\s+/g, " ");
+          const at = printed.indexOf(` ${shown} `, end);
+          assert.ok(at >= 0, `is not printed, or not after what is shown before it: ${shown}`);
+          end = at + shown.length;
+        }
+      }
+    }),
+  );
+});
+
+test("docs/tour.md: what each link is named for is in the file that it leads to", () => {
+  const links = [...read("docs/tour.md").matchAll(/\[`([\w.]+)`\]\(\.\.\/(src\/[^)]+)\)/g)];
+  assert.ok(links.length > 40);
+  const declares = (name: string) =>
+    new RegExp(`\\b(?:function\\*?|const|class|interface) ${name}\\b|^  (?:static )?(?:async )?${name}[(<]`, "m");
+  const astray = links
+    .filter(([, name, file]) => !name!.split(".").every((part) => declares(part).test(read(file!))))
+    .map(([link]) => link);
+  assert.deepEqual(astray, []);
+  const parts = readdirSync(join(root, "src"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  const aside = ["api", "cli", "demo", "formats", "import", "pull"];
+  const unvisited = parts
+    .map(({ name }) => name)
+    .filter((name) => !links.some(([, , file]) => file!.startsWith(`src/${name}/`)));
+  assert.deepEqual(
+    unvisited.filter((name) => !aside.includes(name)),
+    [],
+    "parts that the tour does not pass through",
+  );
 });
 
 test("what CONTRIBUTING names is there: files, commands, and the rows of the tables that it counts", () => {
