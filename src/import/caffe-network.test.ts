@@ -136,6 +136,30 @@ test("the test phase is taken; sources, the loss and what measures are left out"
   assert.equal(named.input?.normalization?.meanFile, "m");
 });
 
+const shape = "shape { dim: 4 dim: 3 dim: 9 dim: 9 }";
+const sizes = "channels: 3 height: 9 width: 9";
+const sources: readonly (readonly [what: string, definition: string])[] = [
+  ["input_dim", 'input: "data" input_dim: 4 input_dim: 3 input_dim: 9 input_dim: 9'],
+  ["input_shape", `input: "data" input_${shape}`],
+  ["Input", `layer { name: "d" type: "Input" top: "data" input_param { ${shape} } }`],
+  [
+    "DummyData",
+    `layer { name: "d" type: "DummyData" top: "data" top: "label" dummy_data_param { ${shape} ${shape} } }`,
+  ],
+  ["DummyData of old", `layer { name: "d" type: "DummyData" top: "data" dummy_data_param { num: 4 ${sizes} } }`],
+  ["MemoryData", `layer { name: "d" type: "MemoryData" top: "data" memory_data_param { batch_size: 4 ${sizes} } }`],
+];
+for (const [what, definition] of sources) {
+  test(`pictures of ${what} are as large as it says, and square and coloured`, async () => {
+    const pooled = `${definition}\n${line("p", "Pooling", "pooling_param { pool: AVE global_pooling: true }")}`;
+    assert.equal(load(pooled).imageSize, 9);
+    const oblong = pooled.replace(/9( \}| width: 9|$)/m, (_, after: string) => `8${after}`);
+    assert.notEqual(oblong, pooled);
+    await refused(() => load(oblong), "as high as wide");
+    await refused(() => load(pooled.replace(/(dim: |channels: )3/, "$11")), "three channels");
+  });
+}
+
 test("definitions of before 2014 are read too", () => {
   const text = `input: "data" input_dim: 1 input_dim: 3 input_dim: 4 input_dim: 4
     layers { name: "fc" type: INNER_PRODUCT bottom: "data" top: "fc" inner_product_param { num_output: 2 } }
@@ -148,6 +172,7 @@ test("definitions of before 2014 are read too", () => {
 });
 
 test("what is not supported is refused by layer, type and line", async () => {
+  await refused(() => load(input() + line("g", "Sigmoid")), 'layer "g"', "a yes or no for each class");
   const only = (text: string, ...parts: string[]) => refused(() => load(input() + text), "net.prototxt:2", ...parts);
   await only(line("up", "Deconvolution"), '"up"', '"Deconvolution"', "Convolution, InnerProduct", "Axpy");
   await only(line("odd", "constructor"), '"odd"', '"constructor"');

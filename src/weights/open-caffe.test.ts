@@ -6,13 +6,16 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { caffeLayers, caffePrototxt } from "../../tests/caffe.ts";
 import { temporaryFolder } from "../../tests/command.ts";
+import { formulaPictures } from "../../tests/formula.ts";
+import { assertClose } from "../../tests/support.ts";
 import { floats, proto, refused } from "../../tests/weights.ts";
+import { referenceExecutor } from "../executors/reference/reference.ts";
 import { encodeCaffemodel } from "../formats/caffemodel-write.ts";
 import { allOf, oneOf, parsePrototxt } from "../formats/prototxt.ts";
 import { decodeMeanImage } from "../images/preprocess.ts";
 import { namingByName } from "../import/rename.ts";
 import { type Tensor, tensor } from "../tensor.ts";
-import { inferenceGraph, model } from "../zoo/index.ts";
+import { inferenceGraph, inputName, model } from "../zoo/index.ts";
 import { encodeWeights } from "./encode.ts";
 import { openPaths } from "./open.node.ts";
 import { openFiles } from "./open.ts";
@@ -45,17 +48,90 @@ test("a definition that is the zoo's network gives the zoo's network", async () 
   assert.equal((await open(`\uFEFF${plain}`)).naming, "caffe");
 });
 
+/** The lines of a definition with those replaced for which `change` gives others. */
+const changed = (definition: string, change: (line: string, type: string, name: string) => string) =>
+  definition
+    .split("\n")
+    .map((line) => change(line, /type: "(\w+)"/.exec(line)?.[1] ?? "", /name: "([^"]+)"/.exec(line)?.[1] ?? ""))
+    .join("\n");
+
+test("a gate and a sum in two layers are the one layer of the authors", async () => {
+  const inTwo = changed(plain, (line, type, name) => {
+    const [gate, branch, shortcut] = [...line.matchAll(/bottom: "([^"]+)"/g)].map(([, bottom]) => bottom!);
+    if (type !== "Axpy") return line;
+    const scale = `layer { name: "${name}_gated" type: "Scale" bottom: "${branch}" bottom: "${gate}" top: "${name}_gated" scale_param { axis: 0 } }`;
+    return `${scale}\nlayer { name: "${name}" type: "Eltwise" bottom: "${name}_gated" bottom: "${shortcut}" top: "${name}" }`;
+  });
+  const { checkpoint, naming, notes } = await open(inTwo);
+  assert.deepEqual([checkpoint.model.name, naming, notes], ["se-resnet-8", "caffe", []]);
+});
+
+test("batch norms that were merged into their convolutions are no part of the network, which computes the same", async () => {
+  const values = (name: string, blob: number) => layers.find((layer) => layer.name === name)!.blobs[blob]!.data;
+  const factors = new Map<string, Float64Array>();
+  const biases = new Map<string, Tensor>();
+  const aliases = new Map<string, string>();
+  const merged = changed(plain, (line, type, name) => {
+    const read = line.replace(
+      /bottom: "([^"]+)"/g,
+      (_, bottom: string) => `bottom: "${aliases.get(bottom) ?? bottom}"`,
+    );
+    if (type === "Convolution") return read.replace("bias_term: false", "bias_term: true");
+    const [, from] = /bottom: "([^"]+)"/.exec(read) ?? [];
+    const isScale = type === "Scale";
+    if (type !== "BatchNorm" && !isScale) return read;
+    aliases.set(name, from!);
+    if (!isScale) {
+      factors.set(
+        from!,
+        Float64Array.from(values(name, 1), (variance) => 1 / Math.sqrt(variance + 1e-5)),
+      );
+      biases.set(from!, tensor([values(name, 0).length], Float32Array.from(values(name, 0))));
+    } else {
+      const factor = factors.get(from!)!;
+      for (const [c, gamma] of values(name, 0).entries()) factor[c]! *= gamma;
+      const means = biases.get(from!)!.data;
+      for (const [c, beta] of values(name, 1).entries()) means[c] = beta - means[c]! * factor[c]!;
+    }
+    return "";
+  });
+  const kept = layers
+    .filter(({ type }) => type !== "BatchNorm" && type !== "Scale")
+    .map((layer) => {
+      const [weight, ...others] = layer.blobs;
+      const factor = factors.get(layer.name);
+      if (factor === undefined) return layer;
+      const { shape, data } = weight!;
+      const each = data.length / factor.length;
+      const scaled = tensor(
+        shape,
+        Float32Array.from(data, (value, i) => value * factor[Math.floor(i / each)]!),
+      );
+      assert.equal(others.length, 0);
+      return { ...layer, blobs: [scaled, biases.get(layer.name)!] };
+    });
+  const { checkpoint, naming } = await open(merged, bytesOf(encodeCaffemodel("merged", kept)));
+  assert.deepEqual([checkpoint.model.config.family, naming], ["layers", undefined]);
+  const logitsOf = async ({ model, weights }: typeof checkpoint) => {
+    const executable = await referenceExecutor.compile(inferenceGraph(model, { batch: 1, imageSize: 32 }), weights);
+    const outputs = await executable.run(new Map([[inputName, formulaPictures(1, 32, 0)]]));
+    return Array.from([...outputs.values()][0]!.data);
+  };
+  const truth = await logitsOf((await open(plain)).checkpoint);
+  assertClose(await logitsOf(checkpoint), truth, 1e-4 * Math.max(...truth.map(Math.abs)), "merged");
+});
+
 const changes: readonly (readonly [what: string, from: RegExp, to: string])[] = [
   ["a stride", /(name: "conv3_1_1x1_reduce" [^\n]*stride: )2/, "$11"],
   ["a dilation", /(name: "conv2_1_3x3" [^\n]*)pad: 1/, "$1pad: 2 dilation: 2"],
 ];
 for (const [what, from, to] of changes) {
   test(`a definition with another ${what.replace(/^an? /, "")} is obeyed`, async () => {
-    const changed = plain.replace(from, to);
-    assert.notEqual(changed, plain);
+    const altered = plain.replace(from, to);
+    assert.notEqual(altered, plain);
     // One stage has another size then, and its shortcut too.
     const fitting =
-      what === "a stride" ? changed.replace(/(name: "conv3_1_1x1_proj" [^\n]*stride: )2/, "$11") : changed;
+      what === "a stride" ? altered.replace(/(name: "conv3_1_1x1_proj" [^\n]*stride: )2/, "$11") : altered;
     const { checkpoint, naming, notes } = await open(fitting);
     assert.deepEqual([checkpoint.model.config.family, naming], ["layers", undefined]);
     assert.match(notes.join("\n"), /differs from se-resnet-8/);
@@ -63,11 +139,11 @@ for (const [what, from, to] of changes) {
 }
 
 test("another eps of batch norm is made up for in its variance", async () => {
-  const changed = plain.replace(/(name: "conv2_1_3x3\/bn" [^\n]*)use_global_stats: true/, "$1eps: 0.5");
-  assert.notEqual(changed, plain);
+  const altered = plain.replace(/(name: "conv2_1_3x3\/bn" [^\n]*)use_global_stats: true/, "$1eps: 0.5");
+  assert.notEqual(altered, plain);
   const variance = async (definition: string) =>
     (await open(definition)).checkpoint.weights.get("layer1.0.bn2.running_var")!;
-  const [before, after] = [await variance(plain), await variance(changed)];
+  const [before, after] = [await variance(plain), await variance(altered)];
   assert.ok(Math.abs(after.data[0]! - before.data[0]! - 0.5) < 1e-4, `${after.data[0]} after ${before.data[0]}`);
 });
 
