@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { checkSameLogits } from "../src/api/compare.node.ts";
 import { type Engine, evaluateOne, type Protocol, type Row } from "../src/cli/evaluating.ts";
 import { LiveLine } from "../src/cli/output.ts";
 import { openFolder } from "../src/data/folder.node.ts";
@@ -12,12 +13,16 @@ import { Journal } from "../src/evaluate/journal.node.ts";
 import { type MeasureOptions, measure } from "../src/evaluate/measure.node.ts";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { type ClassOrder, imagenetLabels } from "../src/import/imagenet-classes.ts";
+import { type Tensor, tensor } from "../src/tensor.ts";
 import { colourInput, colourNetwork, drawColours, drawPicture, writeCheckpoint } from "./colours.ts";
 import { temporaryFolder } from "./command.ts";
 
 const folder = temporaryFolder();
 const at = (...path: string[]) => join(folder, ...path);
 const engine: Engine = { executor: ortExecutor, reason: "the test's", batchSize: 4, threads: 1, workers: 1 };
+
+const filled = ({ shape }: Tensor, value: number): Tensor =>
+  tensor(shape, new Float32Array(shape.reduce((product, extent) => product * extent, 1)).fill(value));
 
 class Silent extends LiveLine {
   override show(): void {}
@@ -167,6 +172,15 @@ test("a measurement goes on only with the same weights, pictures and way of look
   await refuses({ dataset: { ...dataset, samples: dataset.samples.slice(1) } }, /expected: pictures 9 \(\w+\)\n.*8 \(/);
   // How fast it goes is no setting.
   await stoppedAfter(1, data, journal, { batchSize: 3, workers: 2 });
+});
+
+test("answers that are not numbers are told, and are no error rate", async () => {
+  const network = colourNetwork(imagenetLabels("sorted"), colourInput.rgb);
+  // Finite, and beyond what a float holds once they are multiplied with a picture.
+  const weights = new Map([...network.weights].map(([name, tensor]) => [name, filled(tensor, 3e38)]));
+  writeCheckpoint(at("overflowing.safetensors"), { ...network, weights });
+  await assert.rejects(evaluated(at("overflowing.safetensors"), {}), /0\.png: .*not a number/);
+  assert.throws(() => checkSameLogits([1, Number.NaN], [1, Number.NaN], "out"), /network's own logits/);
 });
 
 test("bad pictures are left out, named once over all runs, and end nothing where a class may have none left", async () => {

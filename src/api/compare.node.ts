@@ -37,9 +37,15 @@ export async function logitsOf(
 
 /**
  * The largest difference of the logits, relative to the largest logit.
- * @throws SenetError `executor` where it is beyond the tolerance, or not a number
+ * @throws SenetError `executor` where it is beyond the tolerance, or not a number; `weights` where the source's are none
  */
 export function checkSameLogits(source: ArrayLike<number>, result: ArrayLike<number>, where: string): number {
+  if (!Array.from(source).every(Number.isFinite)) {
+    throw new SenetError("weights", "the network's own logits are not numbers; nothing was written", {
+      where,
+      hint: "its weights overflow: take a checkpoint from before",
+    });
+  }
   let largest = 0;
   let difference = 0;
   for (let i = 0; i < source.length; i++) {

@@ -10,6 +10,7 @@ import { tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
+import { failNotNumber } from "./evaluate.ts";
 import { softmaxRow, topK } from "./metrics.ts";
 import { checkPixels } from "./pixels.ts";
 
@@ -85,12 +86,7 @@ export class PictureClassifier implements AsyncDisposable {
     const image = tensor([1, planesOf(preprocessing), crop, crop], preprocess(pixels, preprocessing));
     const outputs = await this.#network.run(new Map([[inputName, image]]));
     const probabilities = softmaxRow(outputs.get("logits")!, 0);
-    if (probabilities.some(Number.isNaN)) {
-      throw new SenetError("weights", "the network's output for this picture is not a number", {
-        where: file,
-        hint: "its weights, or its pre-processing, are not those that it was trained with",
-      });
-    }
+    if (probabilities.some(Number.isNaN)) failNotNumber(file);
     const predictions = topK(probabilities, top).map((index) => ({
       label: labels[index]!,
       index,

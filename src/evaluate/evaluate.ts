@@ -1,5 +1,6 @@
 /** Measures a network with the field's protocol: top-1 and top-5 error in percent (paper, section 5.1). */
 
+import { SenetError } from "../errors.ts";
 import type { Executable } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
@@ -22,10 +23,18 @@ export interface PicturePrediction {
   readonly label: number;
   /** How many classes are at least as likely as the label: 0 where the network is right. */
   readonly rank: number;
-  /** Cross-entropy without label smoothing. */
+  /** Cross-entropy without label smoothing; NaN where the logits are no numbers. */
   readonly loss: number;
   /** The most probable classes, five at most. */
   readonly top: readonly { readonly index: number; readonly probability: number }[];
+}
+
+/** Finite weights may still overflow, or meet a picture that they were not made for. */
+export function failNotNumber(picture: string): never {
+  throw new SenetError("weights", "the network's output for this picture is not a number", {
+    where: picture,
+    hint: "its weights, or its pre-processing, are not those that it was trained with",
+  });
 }
 
 /** Runs the network and gives what it says of the pictures, batch by batch. */

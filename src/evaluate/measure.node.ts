@@ -10,7 +10,7 @@ import { shownResize } from "../images/preprocess.ts";
 import { type Views, viewCounts } from "../images/views.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { checkChannels } from "./channels.ts";
-import { type Errors, errorsOf, type PicturePrediction, predict } from "./evaluate.ts";
+import { type Errors, errorsOf, failNotNumber, type PicturePrediction, predict } from "./evaluate.ts";
 import { compileFor } from "./folder.node.ts";
 import type { Entry, Failed, Journal, Outcome, Settings } from "./journal.node.ts";
 
@@ -155,6 +155,8 @@ async function run(
     const rate = () => (1000 * count) / (performance.now() - start);
     try {
       for await (const batch of predict(network, loader.epoch(0))) {
+        const lost = batch.find(({ loss }) => Number.isNaN(loss));
+        if (lost !== undefined) failNotNumber(samples[lost.sample]!.file);
         keep(batch.map((prediction) => outcomeOf(prediction, nameIn(dataset, samples[prediction.sample]!.file))));
         keepFailures();
         count += batch.length;
