@@ -40,17 +40,17 @@ function ofGroups(root: string): number[] {
   });
 }
 
-/** What `ulimit` allows of address space and of data, without what is taken. */
-function ofLimits(root: string): number[] {
+const ofLimits = (root: string): number[] => [availableAddresses(root), ofLimit(root, "Max data size", "VmData")];
+
+/** Bytes of address space that `ulimit -v` leaves: threads reserve much more of it than they use. */
+export const availableAddresses = (root = "/"): number => ofLimit(root, "Max address space", "VmSize");
+
+/** What a limit of `ulimit` allows, without what is taken. */
+function ofLimit(root: string, limit: string, taken: string): number {
   const limits = textOf(join(root, "proc/self/limits")) ?? "";
-  const status = textOf(join(root, "proc/self/status"));
-  return [
-    ["Max address space", "VmSize"],
-    ["Max data size", "VmData"],
-  ].flatMap(([limit, taken]) => {
-    const most = new RegExp(`^${limit}\\s+(\\d+)`, "m").exec(limits)?.[1];
-    return most === undefined ? [] : [Number(most) - (kilobytes(status, taken!) ?? 0)];
-  });
+  const most = new RegExp(`^${limit}\\s+(\\d+)`, "m").exec(limits)?.[1];
+  if (most === undefined) return Number.POSITIVE_INFINITY;
+  return Number(most) - (kilobytes(textOf(join(root, "proc/self/status")), taken) ?? 0);
 }
 
 function textOf(file: string): string | undefined {

@@ -162,15 +162,17 @@ for (const [what, name] of [
   });
 }
 
-const limited = spawnSync("bash", ["-c", "ulimit -v 4000000"]).status === 0;
+const needsLimit = {
+  skip: spawnSync("bash", ["-c", "ulimit -v 4000000"]).status === 0 ? false : "bash cannot limit it here",
+};
 
-test("with little address space what needs no network works: its client alone would want more", {
-  skip: limited ? false : "bash cannot limit it here",
-}, async () => {
-  const limit = (...args: readonly string[]) => {
-    const script = 'ulimit -v 4000000; exec "$0" "$@"';
-    return spawnSync("bash", ["-c", script, process.execPath, launcher, ...args], { cwd: folder, encoding: "utf8" });
-  };
+/** Runs the command in an address space of so many KiB. */
+const limit = (kib: number, ...args: readonly string[]) => {
+  const script = `ulimit -v ${kib}; exec "$0" "$@"`;
+  return spawnSync("bash", ["-c", script, process.execPath, launcher, ...args], { cwd: folder, encoding: "utf8" });
+};
+
+test("with little address space what needs no network works: its client alone would want more", needsLimit, () => {
   for (const command of [
     ["models"],
     ["doctor"],
@@ -178,7 +180,21 @@ test("with little address space what needs no network works: its client alone wo
     ["classify", picture, "--weights", checkpoint, "--threads", "1"],
     ["export", "--weights", checkpoint, "--out", "limited.onnx"],
   ]) {
-    const { status, stderr } = limit(...command);
+    const { status, stderr } = limit(4_000_000, ...command);
     assert.equal(status, 0, `${command[0]}: ${stderr}`);
   }
 });
+
+test(
+  "with too little address space for a thread of the loader, that is said before V8 ends the process",
+  needsLimit,
+  () => {
+    const args = "train --data pictures --model se-resnet-20 --image-size 16 --batch-size 4 --epochs 1 --workers 1";
+    const { status, stderr } = limit(2_000_000, ...args.split(" "), "--out", "no-room");
+    assert.match(
+      stderr,
+      /too little address space to prepare pictures in\s+expected: .*\s+found: +\d+ MiB left by `ulimit -v`/,
+    );
+    assert.equal(status, 2, stderr);
+  },
+);

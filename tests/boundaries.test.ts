@@ -29,7 +29,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   optim: ["errors", "tensor", "ir"],
   executors: ["errors", "files", "machine.node", "packages.node", "names", "tensor", "ir", "optim"],
   passes: ["errors", "tensor", "ir", "executors"],
-  images: ["errors", "machine.node", "packages.node", "memory.node", "random", "tensor"],
+  images: ["errors", "files", "machine.node", "packages.node", "memory.node", "random", "tensor"],
   data: ["text-file", "errors", "files", "machine.node", "memory.node", "names", "random", "tensor", "images"],
   // Of the networks that the tensors in a file are of, formats know nothing.
   formats: ["errors", "tensor"],

@@ -59,6 +59,11 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["benchmark --model se-resnet-20 --executor otr", /no executor "otr"\s+expected: onednn, ort, reference\s+try: +ort/],
   ["train --data x --schedule cosin", /'cosin' is invalid. expected cosine, step\. \(Did you mean cosine\?\)/],
   ["train --data x --epochs 0", /expected a whole number, 1 or more/],
+  ["train --data x --cache -1", /expected a number, 0 or more/],
+  [
+    "benchmark --model se-resnet-50 --batch-size 100000",
+    /not enough memory for this\s+found: .*\s+try: +a smaller --batch-size/,
+  ],
   ["train --data x --lr fast", /expected a number/],
   ["train --data x --lr 0", /--lr: expected more than 0/],
   ["train --data x --momentum 1", /momentum: /],

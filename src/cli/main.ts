@@ -81,11 +81,25 @@ function report(error: unknown): number {
     sayLines(`senet: ${ioError(`the system does not let it ${syscall}`, path ?? "a file", error).message}`);
     return 1;
   }
+  if (isMemoryError(error)) {
+    const asked = {
+      found: error.message,
+      hint: "a smaller --batch-size, smaller pictures, or fewer --workers",
+      cause: error,
+    };
+    sayLines(`senet: ${new SenetError("usage", "there is not enough memory for this", asked).message}`);
+    return 2;
+  }
   // Not foreseen: the trace is what a bug report needs.
   const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
   sayLines(["senet: this is a bug in senet", ...fitted(trace.split("\n"), 20, 0)].join("\n"));
   return 1;
 }
+
+/** V8's words for an array that is longer than any may be, or than there is memory for. */
+const isMemoryError = (error: unknown): error is RangeError =>
+  error instanceof RangeError &&
+  /^(Invalid typed array length|Invalid array (buffer )?length|Array buffer alloc)/.test(error.message);
 
 /** What the system refused, wherever nobody foresaw that it might: no fault of the program, for which a trace would help. */
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException & { readonly syscall: string } =>

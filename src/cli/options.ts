@@ -25,6 +25,12 @@ export function real(text: string): number {
   return value;
 }
 
+export function notNegative(text: string): number {
+  const value = real(text);
+  if (value < 0) throw new InvalidArgumentError("expected a number, 0 or more.");
+  return value;
+}
+
 export const realList = (text: string): number[] => text.split(",").map(real);
 
 /** An option that is one of a few words; a wrong one is answered with the nearest. */

@@ -1,9 +1,8 @@
 /** Options that overrule the pre-processing and the labels that weights come with, and how a pre-processing is told. */
 
-import { readFileSync } from "node:fs";
 import { Option } from "commander";
 import { SenetError } from "../errors.ts";
-import { ioError } from "../files/files.node.ts";
+import { readBytesSync } from "../files/files.node.ts";
 import { type Preprocessing, shownResize } from "../images/preprocess.ts";
 import { interpolations } from "../images/resize.ts";
 import { parseLabels } from "../import/label-file.ts";
@@ -38,13 +37,7 @@ export const preprocessingOptions = (): Option[] => [
 
 /** The names in a label file. @throws SenetError `io`, or `usage` where they cannot be read */
 export function readLabels(file: string): string[] {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (cause) {
-    throw ioError("the labels cannot be read", file, cause);
-  }
-  return parseLabels(bytes, file);
+  return parseLabels(readBytesSync(file, "the labels cannot be read"), file);
 }
 
 /**

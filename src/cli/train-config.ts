@@ -1,8 +1,8 @@
 /** The configuration of a training run from flags, a file, or the run that is to go on; faults by the user's own names. */
 
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { SenetError } from "../errors.ts";
+import { readBytesSync } from "../files/files.node.ts";
 import { decodeText } from "../text-file.ts";
 import { type TrainingConfig, trainingConfig } from "../train/config.ts";
 import type { Given } from "../train/resume.ts";
@@ -35,9 +35,10 @@ export function newConfig({ values, nameOf }: Given): TrainingConfig {
 }
 
 function readConfig(path: string): Record<string, unknown> {
+  const bytes = readBytesSync(path, "the config cannot be read");
   let config: unknown;
   try {
-    config = JSON.parse(decodeText(readFileSync(path)));
+    config = JSON.parse(decodeText(bytes));
   } catch (cause) {
     throw new SenetError("usage", "the config cannot be read", { where: path, found: String(cause), cause });
   }

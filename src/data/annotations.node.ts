@@ -3,9 +3,10 @@
  * line a picture (name, class and a box, between tabs), the pictures in `images/`.
  */
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { SenetError } from "../errors.ts";
+import { readBytesSync } from "../files/files.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
@@ -26,7 +27,7 @@ const annotationsIn = (root: string): string => join(root, "val_annotations.txt"
  */
 function openAnnotated(root: string, { classes }: OpenOptions): Dataset {
   const file = annotationsIn(root);
-  const lines = linesOf(decodeText(readFileSync(file)));
+  const lines = linesOf(decodeText(readBytesSync(file, "the annotations cannot be read")));
   const found = lines.flatMap((line, i) => {
     if (line.trim() === "") return [];
     const [picture, name] = line.split("\t");

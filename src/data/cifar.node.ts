@@ -3,9 +3,10 @@
  * red, a green and a blue plane, each row by row (https://www.cs.toronto.edu/~kriz/cifar.html).
  */
 
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { SenetError } from "../errors.ts";
+import { readBytesSync } from "../files/files.node.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder, quote } from "./classes.ts";
@@ -128,7 +129,9 @@ function classNames(
 ): readonly string[] {
   const file = join(folder, names);
   if (existsSync(file)) {
-    const lines = linesOf(decodeText(readFileSync(file))).map((line) => line.trim());
+    const lines = linesOf(decodeText(readBytesSync(file, "the names of the classes cannot be read"))).map((line) =>
+      line.trim(),
+    );
     if (lines.length === count && new Set(lines).size === count && !lines.includes("")) return lines;
     throw new SenetError("data", `these are not the names of the classes of ${name}`, {
       where: file,

@@ -1,7 +1,7 @@
 /** Pictures named by a list file, as Caffe's `ImageData` layer reads it: a line a picture, `NAME LABEL`. */
 
-import { readFileSync } from "node:fs";
 import { SenetError } from "../errors.ts";
+import { readBytesSync } from "../files/files.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { labelsOfNumbers } from "./classes.ts";
 import type { Dataset, Numbered, Numbering, Sample } from "./dataset.ts";
@@ -60,14 +60,7 @@ export function openList(file: string, options: OpenListOptions): PictureList {
   return { root, classes, samples, missing: missing.length };
 }
 
-function read(file: string): string {
-  try {
-    return decodeText(readFileSync(file));
-  } catch (cause) {
-    const found = (cause as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : String(cause);
-    throw new SenetError("data", "the list cannot be read", { where: file, found, cause });
-  }
-}
+const read = (file: string): string => decodeText(readBytesSync(file, "the list cannot be read"));
 
 /** The label stands after the last space; names may hold spaces. */
 function parseLine(line: string, where: string): Numbered {

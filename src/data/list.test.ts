@@ -83,7 +83,11 @@ test("a list that cannot be used is refused with its line", (t) => {
   refuses(open("a.jpg 2\n"), /no class of this number/, /0 to 1/, /found: +2/);
   refuses(open("a.jpg 0\nb.jpg 1\na.jpg 0\n"), /line 3: a picture is listed twice/);
   refuses(open("\n"), /the list is empty/);
-  refuses(() => openList("nowhere.txt", { root: ".", classes: ["x"] }), /nowhere\.txt: the list cannot be read/);
+  const nowhere = () => openList("nowhere.txt", { root: ".", classes: ["x"] });
+  assert.throws(nowhere, {
+    code: "io",
+    message: /nowhere\.txt: the list cannot be read\s+found: +there is no such file/,
+  });
 });
 
 test("the original's list, of which nineteen photographs are here", needsShared("imagenet", "photos"), () => {

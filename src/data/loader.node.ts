@@ -9,7 +9,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { SenetError } from "../errors.ts";
 import { requireDecoder } from "../images/decode.node.ts";
 import { mostWorkers, usableThreads } from "../machine.node.ts";
-import { availableMemory } from "../memory.node.ts";
+import { availableAddresses, availableMemory } from "../memory.node.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { Dataset } from "./dataset.ts";
@@ -77,6 +77,9 @@ export interface Failure {
  * for each of a run's two loaders; and the engine wants as much again.
  */
 const THREAD_BYTES = 384 * 2 ** 20;
+
+/** Address space that a thread reserves, most of it never used. Without it V8 ends the process. */
+const THREAD_ADDRESSES = 768 * 2 ** 20;
 
 export class Loader {
   readonly batchSize: number;
@@ -154,8 +157,7 @@ export class Loader {
     for (const { label } of dataset.samples) this.#usable[label]!++;
 
     const sources = packSources(dataset.samples);
-    const affordable = Math.max(1, Math.floor(availableMemory() / THREAD_BYTES));
-    const started = Math.min(workers, mostWorkers(), affordable);
+    const started = Math.min(workers, mostWorkers(), affordableThreads());
     for (let i = 0; i < started; i++) this.#start({ ring: this.#ring, memory, sources, transform, seed: seed ?? 0 });
   }
 
@@ -370,6 +372,20 @@ export function classFailed({ root, classes }: Dataset, label: number, failures:
     where: root,
     found: `${failures.length} bad pictures, the last ${last.file}: ${last.reason}`,
     hint: "get the pictures of this class again, or remove its folder",
+  });
+}
+
+/** One at least. @throws SenetError `usage` where `ulimit -v` leaves no address space for even that */
+function affordableThreads(): number {
+  const addresses = availableAddresses();
+  if (addresses >= THREAD_ADDRESSES) {
+    return Math.max(1, Math.floor(Math.min(availableMemory() / THREAD_BYTES, addresses / THREAD_ADDRESSES)));
+  }
+  const mib = (bytes: number) => `${Math.max(0, Math.floor(bytes / 2 ** 20))} MiB`;
+  throw new SenetError("usage", "there is too little address space to prepare pictures in", {
+    expected: `${mib(THREAD_ADDRESSES)} for a thread`,
+    found: `${mib(addresses)} left by \`ulimit -v\``,
+    hint: "ulimit -v unlimited, or 4000000 at least",
   });
 }
 

@@ -19,13 +19,14 @@ for (const file of [
   mkdirSync(join(folder, file, ".."), { recursive: true });
   writeFileSync(join(folder, file), "");
 }
+writeFileSync(join(folder, "b", "jpeg.txt"), Buffer.from([0xff, 0xd8, 0xff, 0xe0]));
 symlinkSync("../..", join(folder, "a", "deep", "up"));
 
 const named = (names: readonly string[], recursive = true) =>
   namedPictures(names, recursive).pictures.map(({ name }) => name.replace(`${folder}/`, ""));
 
 test("folders of folders are gone into, once, and what is left out is said", () => {
-  assert.deepEqual(named([folder]).sort(), ["a/deep/y.jpg", "a/x.jpg", "b/1.jpg", "b/2.png", "top.jpg"]);
+  assert.deepEqual(named([folder]).sort(), ["a/deep/y.jpg", "a/x.jpg", "b/1.jpg", "b/2.png", "b/jpeg.txt", "top.jpg"]);
   assert.deepEqual(named([folder], false), ["top.jpg"]);
   const { notes } = namedPictures([folder], true);
   assert.match(notes.join("\n"), /other type.*\.heic/);
@@ -34,12 +35,12 @@ test("folders of folders are gone into, once, and what is left out is said", () 
 
 test("everything stays in the order in which it is named", () => {
   const names = [join(folder, "b"), "-", "https://host/x.jpg", join(folder, "a", "*.jpg"), join(folder, "top.jpg")];
-  assert.deepEqual(named(names), ["b/1.jpg", "b/2.png", "-", "https://host/x.jpg", "a/x.jpg", "top.jpg"]);
+  assert.deepEqual(named(names), ["b/1.jpg", "b/2.png", "b/jpeg.txt", "-", "https://host/x.jpg", "a/x.jpg", "top.jpg"]);
   assert.deepEqual(
     namedPictures(names, true).pictures.map(({ from }) => from),
-    ["file", "file", "standard input", "address", "file", "file"],
+    ["file", "file", "file", "standard input", "address", "file", "file"],
   );
-  assert.deepEqual(named([join(folder, "**")]).length, 5, "no picture twice");
+  assert.deepEqual(named([join(folder, "**")]).length, 6, "no picture twice");
 });
 
 test("a file whose name looks like a pattern is that file", () => {

@@ -16,7 +16,7 @@ export interface Listing {
   readonly links: ReadonlySet<string>;
 }
 
-/** Files that come with pictures and are none; whatever else has an unknown name is looked into. */
+/** Files that come with pictures and are none, which nobody needs to hear of. */
 const companions: ReadonlySet<string> = new Set([
   ...[".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yml", ".yaml", ".md", ".html", ".ini", ".db", ".log"],
   ...[".py", ".sh", ".npy", ".npz", ".mat", ".zip", ".gz", ".tar", ".cls"],
@@ -93,8 +93,7 @@ export class Walk {
   }
 }
 
-const isPicture = (path: string, name: string): boolean =>
-  isPictureName(name) || (!isCompanion(name) && startsAsPicture(path));
+const isPicture = (path: string, name: string): boolean => isPictureName(name) || startsAsPicture(path);
 
 export const isCompanion = (name: string): boolean => companions.has(extensionOf(name));
 

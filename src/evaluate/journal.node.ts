@@ -6,10 +6,10 @@
  * evaluation says its settings again and goes on below.
  */
 
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
-import { ioError, writeError } from "../files/files.node.ts";
+import { assertFile, ioError, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
 
 /** What the numbers depend on; an evaluation goes on only with the same. */
@@ -59,6 +59,7 @@ export class Journal {
   constructor(path: string) {
     this.#path = path;
     try {
+      if (existsSync(path)) assertFile(statSync(path));
       this.#file = openSync(path, "a+");
     } catch (cause) {
       throw writeError("the journal cannot be opened", path, cause, "another --journal");

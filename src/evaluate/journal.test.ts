@@ -1,5 +1,14 @@
 import assert from "node:assert/strict";
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -47,6 +56,13 @@ test("a journal is one evaluation's at a time", (t) => {
   });
   opened(path, (journal) => assert.equal(journal.begin("net", settings).length, 1));
   assert.deepEqual(readdirSync(dirname(path)), ["journal.jsonl"]);
+});
+
+test("what is no file is no journal", { skip: existsSync("/dev/zero") ? false : "there is no /dev/zero" }, () => {
+  for (const path of ["/dev/null", "/dev/zero"]) {
+    assert.throws(() => new Journal(path), /the journal cannot be opened\s+found: +it is a pipe, a socket or a device/);
+    assert.ok(!existsSync(`${path}.lock`));
+  }
 });
 
 test("a journal gives back what was found, network by network, over several runs", (t) => {

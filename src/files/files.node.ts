@@ -1,7 +1,7 @@
 /** Files read and written, and what went wrong in words. */
 
-import { existsSync } from "node:fs";
-import { mkdir, readFile, rmdir } from "node:fs/promises";
+import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
+import { mkdir, open, rmdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { SenetError } from "../errors.ts";
 
@@ -42,10 +42,13 @@ function remedy(code: string, another: string): string {
 /** The system's name of the error (`ENOENT`), or "". */
 export const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException | undefined)?.code ?? "";
 
+/** Why a file operation failed, in words. */
+export const reasonOf = (cause: unknown): string =>
+  reasons[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause));
+
 /** The error of a failed file operation, in words. */
 export function ioError(what: string, where: string, cause: unknown, hint?: string): SenetError {
-  const found = reasons[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause));
-  return new SenetError("io", what, { where, found, cause, ...(hint === undefined ? {} : { hint }) });
+  return new SenetError("io", what, { where, found: reasonOf(cause), cause, ...(hint === undefined ? {} : { hint }) });
 }
 
 /**
@@ -55,12 +58,41 @@ export function ioError(what: string, where: string, cause: unknown, hint?: stri
 export const writeError = (what: string, where: string, cause: unknown, another = "another --out"): SenetError =>
   ioError(what, where, cause, remedy(codeOf(cause), another));
 
-/** The bytes of a file. @throws SenetError `io` */
+/** Without waiting for whoever would write into a pipe. */
+export const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+
+/** What is no file may have no end, or nothing to read for ever; a folder says so itself when it is read. */
+export function assertFile(found: Stats): void {
+  if (!found.isFile() && !found.isDirectory()) throw new Error("it is a pipe, a socket or a device, not a file");
+}
+
+/** The bytes of a file. @throws SenetError `io` where it cannot be read, or is no file */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    return await readFile(path);
+    const file = await open(path, READ_FLAGS);
+    try {
+      assertFile(await file.stat());
+      return await file.readFile();
+    } finally {
+      await file.close();
+    }
   } catch (cause) {
     throw ioError("cannot be read", path, cause);
+  }
+}
+
+/** The same at once, for small files. @throws SenetError `io` */
+export function readBytesSync(path: string, what = "cannot be read"): Uint8Array {
+  try {
+    const file = openSync(path, READ_FLAGS);
+    try {
+      assertFile(fstatSync(file));
+      return readFileSync(file);
+    } finally {
+      closeSync(file);
+    }
+  } catch (cause) {
+    throw ioError(what, path, cause);
   }
 }
 
@@ -69,12 +101,12 @@ export async function makeFolder(path: string, another?: string): Promise<void> 
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
-    throw writeError("the folder cannot be made", path, await reasonOf(path, cause), another);
+    throw writeError("the folder cannot be made", path, await plainly(path, cause), another);
   }
 }
 
 /** Of a read-only file system `mkdir` says that a folder is missing, when it is to make those above it too. */
-async function reasonOf(path: string, cause: unknown): Promise<unknown> {
+async function plainly(path: string, cause: unknown): Promise<unknown> {
   if (codeOf(cause) !== "ENOENT") return cause;
   let highest = resolve(path);
   while (!existsSync(dirname(highest))) highest = dirname(highest);
@@ -82,7 +114,7 @@ async function reasonOf(path: string, cause: unknown): Promise<unknown> {
     await mkdir(highest);
     await rmdir(highest);
     return cause;
-  } catch (plainly) {
-    return plainly;
+  } catch (plain) {
+    return plain;
   }
 }

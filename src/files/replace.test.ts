@@ -19,7 +19,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { SenetError } from "../errors.ts";
-import { ioError, makeFolder, readBytes } from "./files.node.ts";
+import { ioError, makeFolder, readBytes, readBytesSync } from "./files.node.ts";
 import { removeLeftovers, replaceFile } from "./replace.node.ts";
 
 function folderOf(t: TestContext): string {
@@ -131,6 +131,16 @@ test("devices and pipes are written to", needsDevices, async (t) => {
   execFileSync("mkfifo", [join(folder, "pipe")]);
   assert.equal(shell(folder, `${write} pipe y 8 & cat pipe; wait`).stdout, "yyyyyyyy");
   assert.ok(statSync(join(folder, "pipe")).isFIFO());
+});
+
+test("what is no file is not read: a pipe would never end, nor would a device", needsDevices, async (t) => {
+  const pipe = join(folderOf(t), "pipe");
+  execFileSync("mkfifo", [pipe]);
+  for (const path of [pipe, "/dev/zero"]) {
+    const refused = isIo(/cannot be read/, /found: +it is a pipe, a socket or a device, not a file/);
+    await assert.rejects(readBytes(path), refused);
+    assert.throws(() => readBytesSync(path), refused);
+  }
 });
 
 test("on a full disk the old file stays, and nothing is left aside", { skip: process.platform === "win32" }, (t) => {

@@ -1,12 +1,10 @@
 /** Reading picture files, and nothing else: a pipe or a device of that name would never end. */
 
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { SenetError } from "../errors.ts";
+import { READ_FLAGS } from "../files/files.node.ts";
 import { FORMAT_BYTES, formatOf } from "./format.ts";
-
-/** Without waiting for whoever would write into a pipe. */
-const FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** No picture that may be decoded takes more, compressed or not. */
 const MOST_BYTES = 2 ** 30;
@@ -15,7 +13,7 @@ const MOST_BYTES = 2 ** 30;
 export function startsAsPicture(file: string): boolean {
   let handle: number | undefined;
   try {
-    handle = openSync(file, FLAGS);
+    handle = openSync(file, READ_FLAGS);
     if (!fstatSync(handle).isFile()) return false;
     const start = new Uint8Array(FORMAT_BYTES);
     return formatOf(start.subarray(0, readSync(handle, start))) !== undefined;
@@ -33,7 +31,7 @@ export function startsAsPicture(file: string): boolean {
 export async function readPicture(file: string): Promise<Uint8Array> {
   let handle: FileHandle | undefined;
   try {
-    handle = await open(file, FLAGS);
+    handle = await open(file, READ_FLAGS);
     const found = await handle.stat();
     if (!found.isFile()) throw unreadable(file, found.isDirectory() ? "a folder" : "a pipe, a socket or a device");
     if (found.size > MOST_BYTES) throw unreadable(file, `${found.size} bytes, where ${MOST_BYTES} are the most`);
@@ -69,7 +67,7 @@ export class PictureContainer {
   constructor(path: string) {
     this.#path = path;
     try {
-      this.#handle = openSync(path, FLAGS);
+      this.#handle = openSync(path, READ_FLAGS);
     } catch (cause) {
       throw unreadable(path, reasonOf(cause), cause, "the file of pictures cannot be read");
     }

@@ -1,8 +1,9 @@
 /** Folders that are given for the weights in them, and what stands beside weights. */
 
-import { readdir, readFile, stat } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SenetError } from "../errors.ts";
+import { readBytes } from "../files/files.node.ts";
 import { type HubConfig, readHubConfig } from "../import/hub.ts";
 import { decodeText } from "../text-file.ts";
 
@@ -49,7 +50,7 @@ const isTimms = (name: string): boolean => /^(?:pytorch_)?model\b/.test(name);
 export async function hubBeside(weights: string): Promise<HubConfig | undefined> {
   const folder = dirname(weights);
   const where = join(folder, "config.json");
-  const bytes = await readFile(where).catch(() => undefined);
+  const bytes = await readBytes(where).catch(() => undefined);
   if (bytes === undefined || bytes.length > 2 ** 24) return undefined;
   const isMeant = isTimms(basename(weights)) || (await readdir(folder)).filter(isWeights).length === 1;
   return isMeant ? readHubConfig(decodeText(bytes), where) : undefined;

@@ -14,6 +14,7 @@ import {
   count,
   executorOption,
   natural,
+  notNegative,
   precisionOption,
   real,
   realList,
@@ -76,7 +77,7 @@ export function trainCommand(program: Command): void {
     .option("--evaluation-resize <n>", "shorter side before the centre crop; default: image size / 0.875", count)
     .option("--seed <n>", "default: 0", natural)
     .addOption(workersOption())
-    .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", real)
+    .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", notNegative)
     .option("--check", "decode every picture first, and stop if any cannot be decoded")
     .addOption(executorOption())
     .addOption(precisionOption())
