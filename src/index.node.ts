@@ -7,6 +7,7 @@ export {
   type LoadOptions,
   load,
   Network,
+  type NetworkFacts,
   type OnnxExport,
 } from "./api/network.node.ts";
 export {
@@ -19,16 +20,30 @@ export {
 } from "./api/train.node.ts";
 export type { Dataset, OpenOptions as OpenDatasetOptions, Sample, Source } from "./data/dataset.ts";
 export { openDataset } from "./data/datasets.node.ts";
-export { type Batch, Loader, type LoaderOptions } from "./data/loader.node.ts";
-export { openTrainingData } from "./data/split.node.ts";
+export { type Batch, type Failure, Loader, type LoaderOptions } from "./data/loader.node.ts";
+export type { PictureMemory } from "./data/picture-memory.node.ts";
+export { openTrainingData, type TrainingData } from "./data/split.node.ts";
 export { Classifier } from "./evaluate/classify.node.ts";
-export { evaluateFolder, type FolderEvaluation } from "./evaluate/folder.node.ts";
+export { evaluateFolder, type FolderEvaluation, type Watch } from "./evaluate/folder.node.ts";
+export type { Entry, Failed, Journal, Outcome, Settings } from "./evaluate/journal.node.ts";
+export type { Measurement, MeasureOptions, MeasureProgress } from "./evaluate/measure.node.ts";
+export type { PictureBytes, PictureInput } from "./evaluate/picture-input.node.ts";
 export { ortExecutor } from "./executors/ort/executor.node.ts";
-export { describeExecutors, selectExecutor } from "./executors/select.node.ts";
-export { cacheFolder } from "./files/cache.node.ts";
+export {
+  describeExecutors,
+  type ExecutorReport,
+  type Precision,
+  type Selection,
+  type SelectOptions,
+  selectExecutor,
+} from "./executors/select.node.ts";
+export { cacheFolder, type Environment } from "./files/cache.node.ts";
 export { decodePicture } from "./images/decode.node.ts";
 export * from "./index.ts";
 export { type KnownFile, knownFiles } from "./pull/addresses.ts";
+export type { Progress as DownloadProgress, Timing } from "./pull/download.node.ts";
+export type { FetchOptions } from "./pull/fetch.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions } from "./report/run.node.ts";
+export type { Phase, RunFacts, RunOptions } from "./train/run.node.ts";
 export { openWeights } from "./weights/open.node.ts";

@@ -1,36 +1,53 @@
 /** What runs anywhere: networks, graphs, gradients, weights and pixels, without Node. */
 
-export { differentiate, gradientOf } from "./autodiff/differentiate.ts";
+export { type DifferentiateOptions, differentiate, gradientOf } from "./autodiff/differentiate.ts";
+export type { Backward, VjpRule, VjpRules } from "./autodiff/vjp.ts";
+export type { Numbered, Numbering, Part as DatasetPart } from "./data/dataset.ts";
+export type { EvaluationTransform, ImageTransform } from "./data/transform.ts";
 export { type ErrorCode, type ErrorDetails, SenetError } from "./errors.ts";
 export { type Classification, PictureClassifier, type Prediction } from "./evaluate/classify.ts";
 export {
+  type Errors,
   type Evaluation,
   type EvaluationBatch,
   evaluate,
   type PicturePrediction,
   predict,
 } from "./evaluate/evaluate.ts";
-export { type GateMeans, meanGates } from "./evaluate/excitation.ts";
+export { type ExcitationOptions, type GateMeans, meanGates } from "./evaluate/excitation.ts";
 export type {
   CompileOptions,
   Executable,
   Executor,
   PlanFacts,
+  StepOutput,
   Trainer,
   TrainingOptions,
+  UpdateOptions,
   Weights,
 } from "./executors/executor.ts";
 export { createOrtExecutor } from "./executors/ort/executor.ts";
 export { encodeOnnx } from "./executors/ort/export.ts";
 export type { OnnxRuntime, OnnxSession, OnnxTensor, OrtHost } from "./executors/ort/runtime.ts";
 export { referenceExecutor } from "./executors/reference/reference.ts";
-export { encodeSafetensors, parseSafetensors } from "./formats/safetensors.ts";
-export { imagenetPreprocessing, type Preprocessing, preprocess } from "./images/preprocess.ts";
-export { type Picture, resize } from "./images/resize.ts";
-export { GraphBuilder } from "./ir/builder.ts";
+export type { FormatFile, WeightFormat } from "./formats/formats.ts";
+export { encodeSafetensors, parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
+export { type RandomCrop, standardTraining, type TrainingTransform } from "./images/augment.ts";
+export {
+  imagenetPreprocessing,
+  type Normalization,
+  type Preprocessing,
+  preprocess,
+  type Resize,
+} from "./images/preprocess.ts";
+export { type Box, type Interpolation, type Picture, type ResizeOptions, resize } from "./images/resize.ts";
+export type { Views } from "./images/views.ts";
+export type { HubConfig } from "./import/hub.ts";
+export type { ClassOrder } from "./import/imagenet-classes.ts";
+export { GraphBuilder, type Outputs } from "./ir/builder.ts";
 export { type GraphCost, graphCost, type NodeCost, nodeCost } from "./ir/cost.ts";
-export type { Graph, Node, Parameter, Role, Type, Value } from "./ir/graph.ts";
-export type { Attrs, Op } from "./ir/ops.ts";
+export type { AnyNode, Block, Graph, Node, Parameter, Place, Role, Tag, Type, Value } from "./ir/graph.ts";
+export type { Attrs, ConvAttrs, Op, OutputCounts, PoolAttrs } from "./ir/ops.ts";
 export { printGraph } from "./ir/print.ts";
 export { verify } from "./ir/verify.ts";
 export {
@@ -44,16 +61,36 @@ export {
 export { batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "./nn/layers.ts";
 export { type BuildMode, Scope } from "./nn/scope.ts";
 export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
+export type { Chain, ChainStep, Ratio } from "./optim/chain.ts";
+export type { Assignment, Expression } from "./optim/expression.ts";
+export type { OptimizerName, StepNumbers } from "./optim/optimizers.ts";
+export type { Learnt, OptimizerConfig, OptimizerState, UpdateRule } from "./optim/rule.ts";
 export { inferencePasses, type Pass, type Program, runPasses } from "./passes/index.ts";
+export type { Hash } from "./pull/addresses.ts";
+export type { ReportEpoch, ReportGate, ReportSample, ReportSampleGroup } from "./report/data.ts";
 export { type ReportData, renderReport } from "./report/report.ts";
-export { type DType, type Shape, type Tensor, tensor, zeros } from "./tensor.ts";
+export { type DType, type Shape, type Tensor, type TensorData, tensor, zeros } from "./tensor.ts";
 export { type TrainingConfig, trainingConfig } from "./train/config.ts";
 export { type LearningOptions, learningRule } from "./train/learning.ts";
+export type { Progress } from "./train/loop.ts";
 export { learningRateAt, type ScheduleConfig } from "./train/schedule.ts";
-export { type StepOptions, type StepResult, TrainingStep } from "./train/step.ts";
-export { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./weights/checkpoint.ts";
+export type { EpochMetrics } from "./train/state.ts";
+export { type BatchResult, type StepOptions, type StepPosition, type StepResult, TrainingStep } from "./train/step.ts";
+export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunState } from "./weights/checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";
 export { type Opened, type OpenOptions, openFiles } from "./weights/open.ts";
-export type { WeightFile } from "./weights/source.ts";
-export { inferenceGraph, lossGraph, type Model, model, type NetworkFunction, zoo, zooEntry } from "./zoo/index.ts";
+export type { Parts, WeightFile } from "./weights/source.ts";
+export type { FamilySchemas, ModelConfig } from "./zoo/families.ts";
+export type { ConfigOf, Frozen, Published, ZooEntry } from "./zoo/family.ts";
+export {
+  type GraphOptions,
+  inferenceGraph,
+  type Loss,
+  lossGraph,
+  type Model,
+  model,
+  type NetworkFunction,
+  zoo,
+  zooEntry,
+} from "./zoo/index.ts";

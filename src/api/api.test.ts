@@ -200,7 +200,7 @@ test("a fault ends the loop of events and the awaited run alike, and leaves noth
     await assert.rejects(async () => await train(data, { resume: true }), isUsage);
     assert.deepEqual(readdirSync("runs"), []);
     const first = await train(data, { ...quick, epochs: 1 });
-    const second = await train(data, { ...quick, epochs: 1, executor: undefined });
+    const second = await train(data, { ...quick, epochs: 1, ...({ executor: undefined } as object) });
     assert.deepEqual([first.out, second.out], [join("runs", "se-resnet-8"), join("runs", "se-resnet-8-2")]);
   } finally {
     process.chdir(before);

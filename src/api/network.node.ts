@@ -94,11 +94,13 @@ export async function load(weights: string | readonly string[], options: LoadOpt
   return new Network({ model, labels, preprocessing: wanted, weights: tensors }, executor, { threads, notes, isNamed });
 }
 
-interface Facts {
-  readonly threads: number | undefined;
-  readonly notes: readonly string[];
-  /** Whether the labels were given by hand. */
-  readonly isNamed: boolean;
+/** What is known of a network besides what it carries. */
+export interface NetworkFacts {
+  /** Inside one operation; default: as many as this process may use. */
+  readonly threads?: number | undefined;
+  readonly notes?: readonly string[];
+  /** Whether its labels are names that somebody gave it, and no mere numbers; default true. */
+  readonly isNamed?: boolean;
 }
 
 /** Each of its abilities is compiled when it is first asked for. Many things may be asked of it at once. */
@@ -114,12 +116,12 @@ export class Network implements AsyncDisposable {
   #features: Promise<Features> | undefined;
 
   /** Of one that is in memory; `load` opens files. */
-  constructor(checkpoint: Checkpoint, executor: Executor, facts?: Facts) {
+  constructor(checkpoint: Checkpoint, executor: Executor, facts: NetworkFacts = {}) {
     this.executor = executor;
-    this.notes = facts?.notes ?? [];
+    this.notes = facts.notes ?? [];
     this.#checkpoint = checkpoint;
-    this.#threads = facts?.threads === undefined ? {} : { threads: facts.threads };
-    this.#isNamed = facts?.isNamed ?? true;
+    this.#threads = facts.threads === undefined ? {} : { threads: facts.threads };
+    this.#isNamed = facts.isNamed ?? true;
     this.#uses = new Uses(checkpoint.model.name);
   }
 

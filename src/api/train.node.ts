@@ -13,18 +13,16 @@ import type { EpochMetrics } from "../train/state.ts";
 import { type NetworkFunction, nameOfOwn } from "../zoo/index.ts";
 import { EventQueue } from "./event-queue.ts";
 
-type Given<T> = { readonly [K in keyof T]?: T[K] | undefined };
-
 /** How a run is to be done: what does not change what comes of it, but for `recompute` and `precision` in the last digits. */
-export interface RunningOptions extends Given<Omit<RunOptions, "data" | "config" | "build">> {}
+export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "config" | "build">> {}
 
 /** Every key of a training's configuration, and how it is to run; all have defaults. */
-export interface TrainOptions extends Given<Omit<TrainingConfig, "model">>, RunningOptions {
+export interface TrainOptions extends Partial<Omit<TrainingConfig, "model">>, RunningOptions {
   /**
    * A model of the zoo (default: `se-resnet-18`), or the function of a network of one's own: `load` wants it too. Pictures
    * for such a one are 224 pixels wide and high unless `imageSize` says something else.
    */
-  readonly model?: string | NetworkFunction | undefined;
+  readonly model?: string | NetworkFunction;
 }
 
 /** What happens in a run, in its order. */

@@ -60,6 +60,7 @@ test("top-k is in order of probability, of equals the lower index, and no more t
 
 /** A network whose logits are the first numbers of each picture. */
 const echo = (classes: number): Executable => ({
+  [Symbol.asyncDispose]: async () => {},
   run: async (inputs) => {
     const { shape, data } = inputs.get("image")!;
     const length = data.length / shape[0]!;

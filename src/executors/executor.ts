@@ -40,7 +40,7 @@ export interface Executor {
   compileTraining(graph: Graph, weights: Weights, rule: UpdateRule, options?: TrainingOptions): Promise<Trainer>;
 }
 
-export interface Executable {
+export interface Executable extends AsyncDisposable {
   /**
    * Runs once. `inputs` are by the names of the graph's inputs; the first extent (batch) of a `frozen` executable's
    * inputs may differ from the graph's, where nothing in the graph depends on its batch. They are not to be written to
@@ -78,7 +78,7 @@ export interface TrainingOptions extends Pick<CompileOptions, "threads" | "obser
  * processes. Calls take their turns, what they give back is the caller's own, and after `dispose` all is refused, as of an
  * `Executable`.
  */
-export interface Trainer {
+export interface Trainer extends AsyncDisposable {
   /** Forward and backward. `inputs` as for `Executable.run`; the gradients stay with the engine until the next call. */
   gradients(inputs: ReadonlyMap<string, Tensor>): Promise<StepOutput>;
   /**

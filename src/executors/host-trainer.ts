@@ -89,4 +89,8 @@ class HostTrainer implements Trainer {
   dispose(): Promise<void> {
     return this.#uses.dispose(() => this.#executable.dispose());
   }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
 }

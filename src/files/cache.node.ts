@@ -3,7 +3,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-type Environment = Readonly<Record<string, string | undefined>>;
+export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** `$SENET_CACHE`, else the folder that the system has for such files. */
 export function cacheFolder(environment: Environment = process.env, platform = process.platform): string {

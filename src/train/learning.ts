@@ -5,10 +5,12 @@ import { type Graph, isTrainable } from "../ir/graph.ts";
 import { type OptimizerConfig, type OptimizerState, type UpdateRule, updateRule } from "../optim/rule.ts";
 
 export interface LearningOptions {
-  readonly optimizer: OptimizerConfig;
-  readonly weightDecay: number;
+  /** Default: SGD. */
+  readonly optimizer?: OptimizerConfig;
+  /** Default: 5e-5, as training has it. */
+  readonly weightDecay?: number;
   /** Decay biases and batch-norm parameters too; left out by default, as the authors did (docs/networks.md, 3.1). */
-  readonly decayAll: boolean;
+  readonly decayAll?: boolean;
 }
 
 /**
@@ -18,7 +20,7 @@ export interface LearningOptions {
  */
 export function learningRule(
   graph: Graph,
-  { optimizer, weightDecay, decayAll }: LearningOptions,
+  { optimizer = { name: "sgd" }, weightDecay = 5e-5, decayAll = false }: LearningOptions = {},
   state?: OptimizerState,
 ): UpdateRule {
   return updateRule({

@@ -3,12 +3,12 @@
 import { differentiate } from "../autodiff/differentiate.ts";
 import { SenetError } from "../errors.ts";
 import { countCorrect } from "../evaluate/metrics.ts";
-import type { Executor, PlanFacts, Trainer, TrainingOptions, Weights } from "../executors/executor.ts";
+import type { Executor, PlanFacts, Trainer, TrainingOptions, UpdateOptions, Weights } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Graph, Type } from "../ir/graph.ts";
 import { type OptimizerState, stateOf, type UpdateRule } from "../optim/rule.ts";
 import { recompute } from "../passes/recompute.ts";
-import type { Tensor } from "../tensor.ts";
+import type { Tensor, TensorData } from "../tensor.ts";
 import { inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
 import { divergedHint, firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
@@ -20,8 +20,8 @@ export interface StepOptions extends TrainingOptions, LearningOptions {
   readonly imageSize: number;
   /** Default: softmax cross-entropy. */
   readonly loss?: Loss;
-  /** Of targets that are given as labels. */
-  readonly labelSmoothing: number;
+  /** Of targets that are given as labels; default 0. */
+  readonly labelSmoothing?: number;
   /** Seed of dropout, for the networks that have it; default 0. */
   readonly seed?: number;
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
@@ -36,17 +36,21 @@ export interface StepPosition {
   readonly where?: string;
 }
 
-export interface StepResult {
+/** What a network made of a batch. */
+export interface BatchResult {
   /** The mean over the batch. */
   readonly loss: number;
   /** Pictures whose label has the largest logit. */
   readonly correct: number;
+}
+
+export interface StepResult extends BatchResult {
   /** Time spent in the optimiser, of the step's whole. */
   readonly optimiserMilliseconds: number;
 }
 
 /** A training graph, compiled with its optimiser. Between steps the weights are the engine's: see `synchronise`. */
-export class TrainingStep {
+export class TrainingStep implements AsyncDisposable {
   readonly #executor: Executor;
   readonly #graph: Graph;
   readonly #trainer: Trainer;
@@ -84,7 +88,7 @@ export class TrainingStep {
     options: StepOptions,
     state?: OptimizerState,
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, loss, labelSmoothing, seed = 0 } = options;
+    const { batchSize, imageSize, loss, labelSmoothing = 0, seed = 0 } = options;
     const forward = lossGraph(model, { batch: batchSize, imageSize, ...(loss && { loss }) });
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
@@ -94,7 +98,8 @@ export class TrainingStep {
   }
 
   /**
-   * @param images float32 `[N,3,S,S]`
+   * A whole step: gradients, then the optimiser.
+   * @param images float32 `[N,channels,S,S]`
    * @param target labels int32 `[N]`, or targets float32 `[N,classes]`
    * @throws SenetError `training` where the loss or a gradient is not finite; the trainable weights are then as before
    */
@@ -104,15 +109,34 @@ export class TrainingStep {
     learningRate: number,
     position: StepPosition = { index: 0 },
   ): Promise<StepResult> {
-    return this.#uses.inTurn(() => this.#run(images, target, learningRate, position));
+    return this.#uses.inTurn(async () => {
+      const batch = await this.#gradients(images, target, position);
+      const start = performance.now();
+      await this.#trainer.update({ rate: learningRate, step: position.index });
+      return { ...batch, optimiserMilliseconds: performance.now() - start };
+    });
   }
 
-  async #run(
-    images: Tensor,
-    target: Tensor,
-    learningRate: number,
-    { index, where }: StepPosition,
-  ): Promise<StepResult> {
+  /**
+   * The first half of a step. Between it and `update` gradients can be added up over several batches, clipped, or summed
+   * over processes: they are in `gradientData`, until the next call.
+   * @throws SenetError as `run`
+   */
+  gradients(images: Tensor, target: Tensor, position: StepPosition = { index: 0 }): Promise<BatchResult> {
+    return this.#uses.inTurn(() => this.#gradients(images, target, position));
+  }
+
+  /** See `Trainer.gradientData`. */
+  get gradientData(): readonly TensorData[] {
+    return this.#trainer.gradientData;
+  }
+
+  /** The second half: the optimiser's step by the gradients as they are now. */
+  update(options: UpdateOptions): Promise<void> {
+    return this.#uses.inTurn(() => this.#trainer.update(options));
+  }
+
+  async #gradients(images: Tensor, target: Tensor, { index, where }: StepPosition): Promise<BatchResult> {
     const inputs = new Map([
       [inputName, images],
       [targetsName, targetsOf(target, this.#targetType, this.#labelSmoothing)],
@@ -130,10 +154,7 @@ export class TrainingStep {
         hint: divergedHint,
       });
     }
-    const start = performance.now();
-    await this.#trainer.update({ rate: learningRate, step: index });
-    const optimiserMilliseconds = performance.now() - start;
-    return { loss, correct: countCorrect(outputs.get("logits")!, labelsOf(target), 1), optimiserMilliseconds };
+    return { loss, correct: countCorrect(outputs.get("logits")!, labelsOf(target), 1) };
   }
 
   get #targetType(): Type {
@@ -158,5 +179,9 @@ export class TrainingStep {
   /** Frees its memory, once the steps under way have ended. A second time is fine. */
   dispose(): Promise<void> {
     return this.#uses.dispose(() => this.#trainer.dispose());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }

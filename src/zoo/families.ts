@@ -12,15 +12,15 @@ import { resnet } from "./resnet.ts";
 /** Which function builds a network, and all that goes with it. A new family is its file and its row here. */
 export const families = { resnet, inception, layers, own };
 
-type Schemas = (typeof families)[keyof typeof families]["schema"];
+export type FamilySchemas = (typeof families)[keyof typeof families]["schema"];
 
 /** What a network is made of: the output of its family's schema, told apart by `family`. */
-export type ModelConfig = ConfigOf<Schemas>;
+export type ModelConfig = ConfigOf<FamilySchemas>;
 
 /** Of any family, for weight files. */
 export const configSchema = z.discriminatedUnion(
   "family",
-  Object.values(families).map(({ schema }) => schema) as unknown as readonly [Schemas, ...Schemas[]],
+  Object.values(families).map(({ schema }) => schema) as unknown as readonly [FamilySchemas, ...FamilySchemas[]],
 );
 
 /** The row of a network's family, which takes this network. */

@@ -7,7 +7,7 @@ import type { Scope } from "../nn/scope.ts";
 
 /** A configuration, as its schema lets it through. */
 export type ConfigOf<Schema extends z.ZodType> = Frozen<z.output<Schema>>;
-type Frozen<T> = T extends (...given: never[]) => unknown
+export type Frozen<T> = T extends (...given: never[]) => unknown
   ? T
   : T extends object
     ? { readonly [K in keyof T]: Frozen<T[K]> }

@@ -171,6 +171,10 @@ class Runner {
   dispose(): Promise<void> {
     return this.#uses.dispose(() => this.#api.dispose());
   }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
 }
 
 const copies = (outputs: Tensors): Tensors => new Map([...outputs].map(([name, output]) => [name, copyOf(output)]));
@@ -201,6 +205,10 @@ class OnednnExecutable implements Executable {
 
   dispose(): Promise<void> {
     return this.#runner.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }
 
@@ -259,5 +267,9 @@ class OnednnTrainer implements Trainer {
 
   dispose(): Promise<void> {
     return this.#runner.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }

@@ -86,6 +86,7 @@ test("a trainer that changes its threads takes its weights along, and is freed w
       plan,
       synchronise: note("synchronise"),
       dispose: note("dispose"),
+      [Symbol.asyncDispose]: async () => {},
       gradientData: [],
       update: async () => {},
       gradients: async () => {

@@ -70,6 +70,10 @@ export class PacedTrainer implements Trainer {
     return this.#uses.dispose(() => this.#trainer.dispose());
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
   /** One after the other, since the two would not fit into memory at once. */
   async #change(): Promise<void> {
     await this.#trainer.synchronise();

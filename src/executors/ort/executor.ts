@@ -111,6 +111,10 @@ class OrtExecutable implements Lender {
     return this.#uses.dispose(() => this.#session.release());
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
   async #run(inputs: Tensors): Promise<Tensors> {
     const { anyBatch, inPortions } = this.#plan;
     checkInputs(this.#graph, inputs, anyBatch);

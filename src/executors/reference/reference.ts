@@ -62,6 +62,10 @@ class ReferenceExecutable implements Lender {
     return this.#uses.dispose(() => this.#parameters.clear());
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
   /** In one go: nothing else runs meanwhile. */
   #run(inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
     const graph = this.#graph;
