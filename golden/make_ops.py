@@ -250,7 +250,8 @@ for name, shape in {"plain": (2, 3, 5, 4), "1x1": (3, 4, 1, 1), "batch1": (1, 17
 
 for name, shape in {"rank2": (3, 7), "rank4": (2, 3, 4, 5)}.items():
     keep = torch.randint(0, 2, shape).double() * 1.25
-    case(f"dropout/{name}", "dropout", lambda x, keep: x * keep, {"x": randn(*shape), "keep": keep}, gradients=("x",))
+    inputs = {"x": randn(*shape), "keep": keep}
+    case(f"dropout/{name}", "dropout", lambda x, keep: x * keep, inputs, gradients=("x",), rate=0.2)
 
 for name, channels in {"two": (3, 2), "four": (1, 4, 2, 5), "one": (3,)}.items():
     inputs = {key: randn(2, c, 3, 4) for key, c in zip("abcd", channels)}

@@ -1,5 +1,8 @@
 /** What runs anywhere: networks, graphs, gradients, weights and pixels, without Node. */
 
+// What is disposed of has `Symbol.asyncDispose`, whichever library a consumer compiles for.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 export { type DifferentiateOptions, differentiate, gradientOf } from "./autodiff/differentiate.ts";
 export type { Backward, VjpRule, VjpRules } from "./autodiff/vjp.ts";
 export type { Numbered, Numbering, Part as DatasetPart } from "./data/dataset.ts";
