@@ -3,6 +3,7 @@
 // Tests sit beside their file (src/**/*.test.ts) or in tests/. A file named *.slow.test.ts runs only in `all`: it needs
 // minutes, a browser, or whole networks. The last line counts: `N passed, M failed, K skipped`.
 
+import { existsSync } from "node:fs";
 import { Transform } from "node:stream";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -10,6 +11,8 @@ import { globSync } from "./glob.mjs";
 
 const [set = "fast", ...names] = process.argv.slice(2);
 const files = globSync("dist", (path) => path.endsWith(".test.js"))
+  // A build leaves what was compiled from files that have gone since.
+  .filter((path) => existsSync(path.replace(/^dist./, "").replace(/js$/, "ts")))
   .filter((path) => set === "all" || !path.endsWith(".slow.test.js"))
   .filter((path) => names.length === 0 || names.some((name) => path.includes(name)));
 

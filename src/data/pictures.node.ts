@@ -39,7 +39,9 @@ function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture
   if (/^https?:\/\//i.test(name)) return [{ from: "address", name }];
   if (!isThere(name)) {
     if (isPattern(name)) return matched(name, recursive, leftOut);
-    throw new SenetError("data", "there is no such picture or folder", { where: name });
+    const isAddress = /^[a-z][a-z0-9+.-]+:\/\//i.test(name);
+    const hint = "an address that begins with http:// or https://, or the path of a file";
+    throw new SenetError("data", "there is no such picture or folder", { where: name, ...(isAddress && { hint }) });
   }
   const pictures = onDisk(name, recursive, leftOut);
   if (pictures.length > 0) return pictures;

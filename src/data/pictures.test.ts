@@ -50,6 +50,10 @@ test("a file whose name looks like a pattern is that file", () => {
 
 test("what is not there, or holds nothing, is an error that names it", () => {
   assert.throws(() => named([join(folder, "none.jpg")]), /none\.jpg: there is no such picture or folder/);
+  assert.throws(
+    () => named(["ftp://host/x.jpg"]),
+    /no such picture or folder\s+try: +an address that begins with http/,
+  );
   assert.throws(() => named([join(folder, "top.jpg", "x")]), /there is no such picture or folder/);
   assert.throws(() => named([join(folder, "*.gif")]), /\*\.gif: no picture matches/);
   assert.throws(() => named([join(folder, "empty")]), /empty: there are no pictures in this folder/);

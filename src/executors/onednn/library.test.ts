@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -58,6 +59,12 @@ test("a system's library that is cut off is passed over, and said", skipElf, asy
   assert.equal(status, 0);
   // Another one may be on this machine.
   assert.doesNotMatch(stdout, /^libdnnl\.so\.2$/m);
+});
+
+test("a pipe is not waited for", { skip: process.platform === "win32" }, () => {
+  const pipe = join(temporaryFolder(), "libdnnl.so");
+  execFileSync("mkfifo", [pipe]);
+  assert.throws(() => loadLibrary(pipe), refused(/this library cannot be used[\s\S]*it is a pipe/));
 });
 
 test("a file that is no library is refused", () => {

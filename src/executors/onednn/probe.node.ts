@@ -16,6 +16,7 @@ import {
 import { join } from "node:path";
 import { SenetError } from "../../errors.ts";
 import { cacheFolder } from "../../files/cache.node.ts";
+import { READ_FLAGS } from "../../files/files.node.ts";
 
 /**
  * Loads the library in a process of its own first, and remembers that it went well as long as the file stays the same.
@@ -95,8 +96,11 @@ function faultOfChild(path: string): string | undefined {
 export function truncationOf(path: string): string | undefined {
   let file: number | undefined;
   try {
-    file = openSync(path, "r");
-    const { size } = fstatSync(file);
+    file = openSync(path, READ_FLAGS);
+    const found = fstatSync(file);
+    // Loading it would wait for ever.
+    if (found.isFIFO()) return "it is a pipe";
+    const { size } = found;
     const header = read(file, 0, 64);
     if (header.length === 64 && header.readUInt32BE(0) === 0x7f454c46 && header[4] === 2 && header[5] === 1) {
       const [start, entry, count] = [
