@@ -14,7 +14,7 @@ function filesOf(folders: readonly string[], ending: RegExp): readonly string[] 
   return folders.flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
       .map((path) => `${folder}/${path.replaceAll("\\", "/")}`)
-      .filter((path) => ending.test(path)),
+      .filter((path) => ending.test(path) && !path.includes("/node_modules/")),
   );
 }
 
