@@ -34,6 +34,34 @@ async function isReachable(t: TestContext, version: string): Promise<boolean> {
   return false;
 }
 
+/** By Node's own rules: a newer one lets CommonJS require modules (with a warning of its own, or none), an older one says why not. */
+async function requires(project: string): Promise<void> {
+  writeFileSync(join(project, "require.cjs"), 'console.log(typeof require("senet/node").load);');
+  const { code, stdout, stderr } = await runNode(["require.cjs"], { cwd: project });
+  if ("require_module" in process.features) assert.deepEqual([code, stdout], [0, "function\n"], stderr);
+  else assert.match(stderr, /ERR_REQUIRE_ESM/);
+}
+
+/** What a strict project with nothing but TypeScript, and Node's types or none, makes of the declarations. */
+async function typeChecks(project: string): Promise<void> {
+  const readmeExample = /^```ts\n([\s\S]*?)^```$/m.exec(readFileSync(join(root, "README.md"), "utf8"))![1]!;
+  writeFileSync(join(project, "readme.ts"), readmeExample);
+  writeFileSync(
+    join(project, "web.ts"),
+    'import { type Executable, model, type Value } from "senet";\n' +
+      "export const free = (network: Executable): PromiseLike<void> => network[Symbol.asyncDispose]();\n" +
+      'export const shape = (value: Value): readonly number[] => value.type.shape;\nexport const net = model("se-resnet-20");\n',
+  );
+  const strict = ["--strict", "--skipLibCheck", "false", "--noEmit", "--module", "nodenext"];
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  const types = join(root, "node_modules", "@types");
+  const check = (...args: string[]) => runNode([tsc, ...strict, ...args], { cwd: project });
+  const node = await check("--target", "es2022", "--typeRoots", types, "--types", "node", "readme.ts");
+  assert.deepEqual(node, { code: 0, stdout: "", stderr: "" });
+  const web = await check("--target", "es2022", "--lib", "es2022,dom", "--types", "", "web.ts");
+  assert.deepEqual(web, { code: 0, stdout: "", stderr: "" });
+}
+
 for (const version of versions) {
   for (const scripts of ["allowed", "blocked"]) {
     test(`npm ${version} installs it in another project, scripts ${scripts}`, { timeout: 110_000 }, async (t) => {
@@ -52,9 +80,20 @@ for (const version of versions) {
       assert.match(doctor.stdout, runtime ? /^ort +yes/m : /^ort +no/m);
       if (scripts === "blocked") assert.ok(runtime, "without its script it is there");
       const source =
-        'import { inferenceGraph, model } from "senet"; console.log(inferenceGraph(model("se-resnet-20", 2), { batch: 1, imageSize: 32 }).name);';
+        'import { load } from "senet/node"; import { inferenceGraph, model } from "senet"; ' +
+        'console.log(typeof load, inferenceGraph(model("se-resnet-20", 2), { batch: 1, imageSize: 32 }).name);';
+      const expected = { code: 0, stdout: "function se-resnet-20\n", stderr: "" };
       writeFileSync(join(project, "use.js"), source);
-      assert.deepEqual(await runNode(["use.js"], { cwd: project }), { code: 0, stdout: "se-resnet-20\n", stderr: "" });
+      assert.deepEqual(await runNode(["use.js"], { cwd: project }), expected);
+      const imports =
+        'Promise.all([import("senet/node"), import("senet")]).then(([{ load }, { inferenceGraph, model }]) => ';
+      writeFileSync(
+        join(project, "use.cjs"),
+        `${imports}${source.slice(source.indexOf("console")).replace(/;$/, "")});`,
+      );
+      assert.deepEqual(await runNode(["use.cjs"], { cwd: project }), expected);
+      await requires(project);
+      await typeChecks(project);
     });
   }
 

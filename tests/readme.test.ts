@@ -4,11 +4,12 @@
  */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
 import { runNode, senet, temporaryFolder } from "./command.ts";
+import { writeDrawnPictures } from "./drawn.ts";
 import { root } from "./support.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -58,20 +59,27 @@ async function runHere(args: string): Promise<void> {
 }
 
 test("README: the library's example runs", async () => {
-  const examples = blocks("ts");
-  assert.ok(examples.length > 0);
-  for (const [i, example] of examples.entries()) {
+  const [example, ...others] = blocks("ts");
+  assert.deepEqual(others, []);
+  const here = join(folder, "library");
+  const [picture] = writeDrawnPictures(join(here, "pictures"));
+  copyFileSync(picture!, join(here, "cat.jpg"));
+  // As it stands, but for a network and a run that a test can afford, and `await using`, which Node 20 does not know.
+  const changes = [
+    ['"se-resnet-18", epochs: 20', '"se-resnet-8", epochs: 1, batchSize: 6'],
+    ["await using network", "const network"],
     // What the name of the package stands for once it is installed.
-    const code = example
-      .replaceAll('from "senet"', `from ${JSON.stringify(new URL("../src/index.js", import.meta.url).href)}`)
-      .replaceAll('from "senet/node"', `from ${JSON.stringify(new URL("../src/index.node.js", import.meta.url).href)}`);
-    assert.doesNotMatch(code, /from "(?!file:)/);
-    const file = join(folder, `example-${i}.mjs`);
-    writeFileSync(file, code);
-    const { code: exit, stdout, stderr } = await runNode([file], { cwd: folder });
-    assert.equal(exit, 0, stderr);
-    assert.match(stdout, /layer1\.0\.axpy: float32.* = seScaleAdd\(/);
-  }
+    ['from "senet/node"', `from ${JSON.stringify(new URL("../src/index.node.js", import.meta.url).href)}`],
+  ] as const;
+  const code = changes.reduce((text, [from, to]) => {
+    assert.ok(text.includes(from), `the example has no ${from}`);
+    return text.replace(from, to);
+  }, example!);
+  writeFileSync(join(here, "example.mjs"), code);
+  const { code: exit, stdout, stderr } = await runNode(["example.mjs"], { cwd: here });
+  assert.equal(exit, 0, stderr);
+  assert.match(stdout, /^((blue|green|red) [\d.e-]+\n){3}$/);
+  assert.ok(existsSync(join(here, "runs", "first", "best.safetensors")));
 });
 
 test("README: every folder and file that it links to is there, and the tour misses no part", () => {
