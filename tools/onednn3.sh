@@ -24,4 +24,12 @@ for package in *.deb; do dpkg-deb -x "$package" root; done
 
 loader="$(find "$PWD/root" -name 'ld-linux*.so*' | head -n 1)"
 library="$(find "$PWD/root" -name 'libdnnl.so.3.*' | head -n 1)"
-echo "env SENET_ONEDNN=$library $loader --library-path $(dirname "$library"):$(dirname "$loader"):/usr/lib/$(uname -m)-linux-gnu $(command -v node)"
+# Node starts others of its kind by its own path, which would be the loader's: a name that stands for all of it.
+cat > node << END
+#!/bin/sh
+export SENET_ONEDNN="$library"
+exec "$loader" --library-path "$(dirname "$library"):$(dirname "$loader"):/usr/lib/$(uname -m)-linux-gnu" \\
+  "$(command -v node)" --import "data:text/javascript,process.execPath='$PWD/node'" "\$@"
+END
+chmod +x node
+echo "$PWD/node"

@@ -4,23 +4,31 @@ import { formatType, type Graph, type Node, type Value } from "./graph.ts";
 
 const formatAttribute = (value: unknown): string => (Array.isArray(value) ? `[${value.join(", ")}]` : String(value));
 
-/** `layer1.0.se.gate: float32[1, 64, 1, 1] = sigmoid(layer1.0.se.fc2) @layer1.0 #se.gate`: the block and the tag come last. */
-export function printNode(node: Node): string {
-  const outputs = node.outputs.map((value) => `${value.name}: ${formatType(value.type)}`).join(", ");
-  const inputs = node.inputs.map((value) => value.name).join(", ");
-  const attributes = Object.entries(node.attrs).map(([key, value]) => `${key}: ${formatAttribute(value)}`);
-  const place = [node.block && ` @${node.block.name}`, node.tag && ` #${node.tag}`].filter(Boolean).join("");
-  return `${outputs} = ${node.op}(${inputs})${attributes.length > 0 ? ` {${attributes.join(", ")}}` : ""}${place}`;
+/** `y: float32[2, 8] = linear(x, w)`, and the attributes behind it in braces. */
+export function printOperation(outputs: readonly Value[], op: string, inputs: readonly Value[], attrs: object): string {
+  const made = outputs.map((value) => `${value.name}: ${formatType(value.type)}`).join(", ");
+  const read = inputs.map((value) => value.name).join(", ");
+  const attributes = Object.entries(attrs).map(([key, value]) => `${key}: ${formatAttribute(value)}`);
+  return `${made} = ${op}(${read})${attributes.length > 0 ? ` {${attributes.join(", ")}}` : ""}`;
 }
 
-/** One line a value, in order; equal graphs print equally. */
-export function printGraph(graph: Graph): string {
+/** `layer1.0.se.gate: float32[1, 64, 1, 1] = sigmoid(layer1.0.se.fc2) @layer1.0 #se.gate`: the block and the tag come last. */
+export function printNode({ outputs, op, inputs, attrs, block, tag }: Node): string {
+  const place = [block && ` @${block.name}`, tag && ` #${tag}`].filter(Boolean).join("");
+  return printOperation(outputs, op, inputs, attrs) + place;
+}
+
+/**
+ * One line a value, in order; equal graphs print equally.
+ * @param nodes the lines of the nodes, where an engine has made others of them
+ */
+export function printGraph(graph: Graph, nodes: readonly string[] = graph.nodes.map(printNode)): string {
   const declare = (kind: string) => (value: Value) => `  ${kind} ${value.name}: ${formatType(value.type)}`;
   return [
     `graph ${graph.name} {`,
     ...graph.inputs.map(declare("input")),
     ...graph.parameters.map((parameter) => declare(parameter.role)(parameter)),
-    ...graph.nodes.map((node) => `  ${printNode(node)}`),
+    ...nodes.map((node) => `  ${node}`),
     ...[...graph.outputs].map(([name, value]) => `  output ${name} = ${value.name}`),
     ...[...graph.updates].map(([parameter, value]) => `  update ${parameter.name} = ${value.name}`),
     "}",

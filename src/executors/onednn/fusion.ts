@@ -1,12 +1,292 @@
-/** Which operations of a graph become one primitive: found by who uses what, before anything is lowered. */
+/**
+ * Which operations of a graph become one node of the library's: decided by who makes and who reads each value, as data,
+ * before anything is lowered.
+ *
+ * A fused node does what its operations do, in one pass over the memory where that can be: a convolution adds its bias and a
+ * shortcut and applies the activation, a batch norm takes its ReLU along in both directions, a gradient of weights brings that
+ * of the bias. Where an operation is two passes for the library, as the gate's gradient is, two nodes hold it.
+ */
 
-import type { AnyNode, Value } from "../../ir/graph.ts";
+import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
+import type { Attrs, ConvAttrs, PoolAttrs } from "../../ir/ops.ts";
+import { printGraph, printOperation } from "../../ir/print.ts";
 import { GraphUses } from "../../ir/uses.ts";
+import type { Shape } from "../../tensor.ts";
+import { type ChannelBlock, layoutOf } from "./spec.ts";
 
-export class Fusion extends GraphUses {
-  /** The ReLU or sigmoid that is all that happens to a value. */
-  activation(value: Value): { readonly kind: "relu" | "sigmoid"; readonly node: AnyNode } | undefined {
-    const node = this.onlyUser(value, "relu") ?? this.onlyUser(value, "sigmoid");
-    return node && { kind: node.op, node: node as AnyNode };
+/** Kinds of fused nodes with their attributes; those that an operation has lent its name do what it does. */
+export interface FusedAttrs extends Omit<Attrs, "seScale" | "seScaleAdd" | "seScaleBackward"> {
+  /** With a workspace it keeps which value of each window was the largest. */
+  maxPool: PoolAttrs & { readonly workspace: boolean };
+  /** `gate [N,C,1,1], x [N,C,H,W] → gate · x`: forward the scale, backward the branch's gradient. */
+  scale: {};
+  /** `branch, dy → dgate [N,C,1,1]`: the sum of `dy · branch` over the positions. */
+  gateGradient: {};
+  /** `dy [N,C,1,1] → dy / positions`: what each position of a channel gets of the gradient of their mean. */
+  share: { readonly positions: number };
+}
+
+export type FusedKind = keyof FusedAttrs;
+export type Activation = "relu" | "sigmoid";
+
+export interface FusedNode<K extends FusedKind = FusedKind> {
+  readonly kind: K;
+  readonly name: string;
+  /** Of the operations that it holds, in the graph's order. */
+  readonly ops: readonly AnyNode[];
+  /** Those of the operation that it is called after; the gradient that comes in is the one before the activation's. */
+  readonly inputs: readonly Value[];
+  /** Added to the first output before the activation; `[N,C,1,1]` is the same for all positions of a channel. */
+  readonly sum?: Value | undefined;
+  /** Applied to the first output; of a backward node, what its gradient goes through on the way. */
+  readonly activation?: Activation | undefined;
+  readonly attrs: FusedAttrs[K];
+  /** A gradient of weights may have a second one: the bias's. */
+  readonly outputs: readonly Value[];
+  /** The forward node whose primitive, and workspace, a backward one refers to. */
+  readonly forward?: FusedNode | undefined;
+}
+
+export interface FusedGraph {
+  readonly graph: Graph;
+  /** In an order in which each node's inputs come before it. */
+  readonly nodes: readonly FusedNode[];
+}
+
+/** TypeScript does not see that a kind and its attributes belong together. */
+export const isOf = <K extends FusedKind>(node: FusedNode, kind: K): node is FusedNode<K> => node.kind === kind;
+
+/** @param block how many channels the machine keeps together: a sum needs values whose layouts are known beforehand */
+export function fuse(graph: Graph, block: ChannelBlock): FusedGraph {
+  const fusion = new Fusion(graph, block);
+  return { graph, nodes: graph.nodes.flatMap((node) => fusion.take(node)) };
+}
+
+/** `relu1: float32[...] = conv2d(x, w, b) {stride: 1, ..., sum: shortcut, activation: relu} of conv2d + add + relu` */
+export function printFusedNode({ kind, ops, inputs, attrs, outputs, sum, activation, forward }: FusedNode): string {
+  const more = { ...(sum && { sum: sum.name }), ...(activation && { activation }) };
+  const link = forward && { forward: forward.name };
+  const holds = ops.map(({ op }) => op).join(" + ");
+  const text = printOperation(outputs, kind, inputs, { ...attrs, ...more, ...link });
+  return holds === kind ? text : `${text} of ${holds}`;
+}
+
+/** The stable text of a fused graph, like `printGraph`. */
+export const printFused = ({ graph, nodes }: FusedGraph): string => printGraph(graph, nodes.map(printFusedNode));
+
+/** A 1×1 convolution of a single position is a fully connected layer. */
+function isLinear(picture: Shape, kernel: Shape, { pad, groups }: ConvAttrs): boolean {
+  return groups === 1 && pad === 0 && [...picture.slice(2), ...kernel.slice(2)].every((extent) => extent === 1);
+}
+
+const isSamePool = (a: PoolAttrs, b: PoolAttrs): boolean =>
+  a.kernel === b.kernel && a.stride === b.stride && a.pad === b.pad && a.ceil === b.ceil;
+
+/** The node that an operation becomes under another kind, or with other parts. */
+function become<K extends FusedKind>(
+  kind: K,
+  node: Node,
+  attrs: FusedAttrs[K],
+  parts: Partial<Omit<FusedNode<K>, "kind" | "attrs">> = {},
+): FusedNode<K> {
+  const { name, inputs, outputs } = node;
+  return { kind, name, ops: [node as AnyNode], inputs, attrs, outputs, ...parts };
+}
+
+class Fusion extends GraphUses {
+  readonly #block: ChannelBlock;
+  /** What is there when the next node runs. */
+  readonly #ready: Set<Value>;
+  /** The nodes so far, by the operations that they hold. */
+  readonly #holders = new Map<AnyNode, FusedNode>();
+  /** What the shares of means are called, by the gradients that they stand for. */
+  readonly #shares = new Map<Value, Value>();
+
+  constructor(graph: Graph, block: ChannelBlock) {
+    super(graph);
+    this.#block = block;
+    this.#ready = new Set([...graph.inputs, ...graph.parameters]);
+  }
+
+  /** What an operation becomes where it stands: nothing if an earlier node has done it, or a later one will. */
+  take(node: AnyNode): readonly FusedNode[] {
+    if (this.#holders.has(node)) return [];
+    const nodes = this.#nodesOf(node);
+    for (const fused of nodes) {
+      for (const op of fused.ops) this.#holders.set(op, fused);
+      for (const output of fused.outputs) this.#ready.add(output);
+    }
+    return nodes;
+  }
+
+  #nodesOf(node: AnyNode): readonly FusedNode[] {
+    switch (node.op) {
+      case "conv2d":
+        return [this.#activated(this.#summed(convolution(node)), "relu", "sigmoid")];
+      case "conv2dBackwardInput":
+        return [
+          isLinear(node.attrs.inputShape, node.inputs[1]!.type.shape, node.attrs)
+            ? become("linearBackwardInput", node, {})
+            : become(node.op, node, node.attrs),
+        ];
+      case "conv2dBackwardWeight":
+        return [
+          this.#withBias(
+            isLinear(node.inputs[0]!.type.shape, node.attrs.weightShape, node.attrs)
+              ? become("linearBackwardWeight", node, {})
+              : become(node.op, node, node.attrs),
+          ),
+        ];
+      case "linear":
+        return [this.#activated(become(node.op, node, node.attrs), "relu", "sigmoid")];
+      case "linearBackwardWeight":
+        return [this.#withBias(become(node.op, node, node.attrs))];
+      case "batchNorm":
+      case "batchNormTraining":
+        return [this.#activated(become(node.op, node, node.attrs), "relu")];
+      case "reluBackward": {
+        const norm = this.onlyUser(node.outputs[0]!, "batchNormBackward");
+        return norm !== undefined && this.#throughRelu(norm) === node ? [] : [become(node.op, node, node.attrs)];
+      }
+      case "batchNormBackward":
+        return [this.#normBackward(node)];
+      case "maxPool": {
+        const workspace = this.users(node.inputs[0]!).some(
+          (user) => user.op === "maxPoolBackward" && this.#poolOf(user) === node,
+        );
+        return [become(node.op, node, { ...node.attrs, workspace })];
+      }
+      case "maxPoolBackward": {
+        const pool = this.#poolOf(node);
+        return [become(node.op, node, node.attrs, { forward: pool && this.#holders.get(pool) })];
+      }
+      case "seScale":
+        return [this.#activated(become("scale", node, {}), "relu")];
+      case "seScaleAdd": {
+        const [gate, branch, sum] = node.inputs as [Value, Value, Value];
+        return [this.#activated(become("scale", node, {}, { inputs: [gate, branch], sum }), "relu")];
+      }
+      case "seScaleBackward":
+        return this.#scaleBackward(node);
+      case "globalAvgPoolBackward":
+        return [this.#meanBackward(node)];
+      case "add": {
+        const gated = this.#gatedSum(node);
+        if (gated === undefined) return [this.#activated(become(node.op, node, node.attrs), "relu")];
+        const sum = this.#shares.get(gated.mean.outputs[0]!);
+        return [become("scale", node, {}, { ...branchGradient(gated.scale), sum, ops: [gated.scale, node] })];
+      }
+      default:
+        return [become(node.op, node, node.attrs)];
+    }
+  }
+
+  /** With the activation that is all that happens to its first output. */
+  #activated<K extends FusedKind>(node: FusedNode<K>, ...activations: readonly Activation[]): FusedNode<K> {
+    const [output, ...others] = node.outputs;
+    for (const activation of activations) {
+      const user = this.onlyUser(output!, activation) as AnyNode | undefined;
+      if (user === undefined) continue;
+      return { ...node, activation, outputs: [user.outputs[0]!, ...others], ops: [...node.ops, user] };
+    }
+    return node;
+  }
+
+  /** A convolution with the shortcut that is all that is added to it, if that is there before. */
+  #summed<K extends FusedKind>(node: FusedNode<K>): FusedNode<K> {
+    const output = node.outputs[0]!;
+    const add = this.onlyUser(output, "add") as AnyNode | undefined;
+    const sum = add?.inputs.find((input) => input !== output);
+    // Row-major pictures go in and out in whatever layout the primitive likes, which no other value has.
+    const isFixed = node.kind === "conv2d" && layoutOf(output.type.shape, this.#block) !== "plain";
+    if (add === undefined || sum === undefined || !isFixed || !this.#ready.has(sum)) return node;
+    return { ...node, sum, outputs: add.outputs, ops: [...node.ops, add] };
+  }
+
+  /** A gradient of weights with that of the bias, which is behind it in the graph. */
+  #withBias<K extends FusedKind>(node: FusedNode<K>): FusedNode<K> {
+    const users = this.users(node.inputs[1]!);
+    const behind = users.slice(users.indexOf(node.ops[0]!) + 1);
+    const sum = behind.find((user) => user.op === "channelSum" && !this.#holders.has(user));
+    if (sum === undefined) return node;
+    return { ...node, outputs: [...node.outputs, sum.outputs[0]!], ops: [...node.ops, sum] };
+  }
+
+  /** The ReLU's gradient that a batch norm's gradient does on its way: of the ReLU that the norm before it has done. */
+  #throughRelu(norm: Node<"batchNormBackward">): Node<"reluBackward"> | undefined {
+    const [, , mean, , dy] = norm.inputs;
+    const forward = this.maker(mean!, "batchNormTraining");
+    const gradient = this.maker(dy!, "reluBackward");
+    if (forward === undefined || gradient === undefined || this.onlyUser(dy!, norm.op) !== norm) return undefined;
+    const relu = this.onlyUser(forward.outputs[0]!, "relu");
+    return relu !== undefined && this.maker(gradient.inputs[0]!, "relu") === relu ? gradient : undefined;
+  }
+
+  /** The forward node is known by the batch's mean, which both have. */
+  #normBackward(node: Node<"batchNormBackward">): FusedNode {
+    const [x, gamma, mean, variance] = node.inputs as [Value, Value, Value, Value];
+    const through = this.#throughRelu(node);
+    const norm = this.maker(mean, "batchNormTraining") as AnyNode | undefined;
+    const forward = norm && this.#holders.get(norm);
+    if (through === undefined) {
+      return become(node.op, node, node.attrs, { forward: forward?.activation === undefined ? forward : undefined });
+    }
+    return become(node.op, node, node.attrs, {
+      inputs: [x, gamma, mean, variance, through.inputs[1]!],
+      activation: "relu",
+      forward,
+      ops: [through, node] as AnyNode[],
+    });
+  }
+
+  /** The pooling before it whose gradient this is. */
+  #poolOf(node: Node<"maxPoolBackward">): AnyNode | undefined {
+    const users = this.users(node.inputs[0]!);
+    const before = users.slice(0, users.indexOf(node as AnyNode));
+    return before.find((user) => user.op === "maxPool" && isSamePool(user.attrs, node.attrs));
+  }
+
+  /**
+   * A branch's gradient is the scale's plus the squeeze's, which is the same for all positions of a channel: one number
+   * for each, added on the way.
+   */
+  #gatedSum(
+    add: Node<"add">,
+  ): { readonly scale: Node<"seScaleBackward">; readonly mean: Node<"globalAvgPoolBackward"> } | undefined {
+    const isOnlyHere = add.inputs.every((input) => this.onlyUser(input, "add") === add);
+    const pairs = [add.inputs, add.inputs.toReversed()] as [Value, Value][];
+    for (const [branch, other] of pairs) {
+      const scale = this.maker(branch, "seScaleBackward");
+      const mean = this.maker(other, "globalAvgPoolBackward");
+      if (isOnlyHere && scale?.outputs[1] === branch && mean !== undefined) return { scale, mean };
+    }
+    return undefined;
+  }
+
+  #scaleBackward(node: Node<"seScaleBackward">): readonly FusedNode[] {
+    const [, branch, dy] = node.inputs as [Value, Value, Value];
+    const [dgate, dbranch] = node.outputs as [Value, Value];
+    const gradient = become("gateGradient", node, {}, { inputs: [branch, dy], outputs: [dgate] });
+    const sum = this.onlyUser(dbranch, "add");
+    if (sum !== undefined && this.#gatedSum(sum) !== undefined) return [gradient];
+    return [gradient, become("scale", node, {}, { ...branchGradient(node), outputs: [dbranch] })];
+  }
+
+  #meanBackward(node: Node<"globalAvgPoolBackward">): FusedNode {
+    const dx = node.outputs[0]!;
+    const sum = this.onlyUser(dx, "add");
+    if (sum === undefined || this.#gatedSum(sum) === undefined) return become(node.op, node, node.attrs);
+    const [, , height, width] = node.attrs.inputShape as [number, number, number, number];
+    const share = { name: `${dx.name}.share`, type: node.inputs[0]!.type };
+    this.#shares.set(dx, share);
+    return become("share", node, { positions: height * width }, { outputs: [share] });
   }
 }
+
+const convolution = (node: Node<"conv2d">): FusedNode<"conv2d"> | FusedNode<"linear"> =>
+  isLinear(node.inputs[0]!.type.shape, node.inputs[1]!.type.shape, node.attrs)
+    ? become("linear", node, {})
+    : become("conv2d", node, node.attrs);
+
+/** `gate · dy` */
+const branchGradient = ({ inputs: [gate, , dy] }: Node<"seScaleBackward">) => ({ inputs: [gate!, dy!] });

@@ -1,18 +1,19 @@
-/** From the graph to the plan: inputs, then each operation by its rule, then outputs, updates and the optimiser. */
+/** From the graph to the plan: operations fused, primitives prepared, then each fused node by its rule; outputs, updates. */
 
 import { SenetError } from "../../errors.ts";
-import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
-import type { Op } from "../../ir/ops.ts";
+import type { AnyNode, Graph, Value } from "../../ir/graph.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
 import type { Tensor } from "../../tensor.ts";
 import type { Weights } from "../executor.ts";
 import type { Api } from "./api.node.ts";
-import { Lowering, type LowerOptions } from "./lowering.node.ts";
+import { type FusedGraph, type FusedKind, type FusedNode, fuse } from "./fusion.ts";
+import { Lowering } from "./lowering.node.ts";
 import { type Form, Masters } from "./masters.node.ts";
 import type { BoundPlan } from "./plan.node.ts";
+import { prepare } from "./prepare.node.ts";
 import { rules } from "./rules.node.ts";
-import { weightGradient } from "./rules-conv.node.ts";
-import { linearGradient } from "./rules-linear.node.ts";
+import type { ElementType } from "./spec.ts";
+import { type Prepared, Target } from "./target.node.ts";
 
 /** A graph in oneDNN's primitives. */
 export interface Lowered {
@@ -40,9 +41,18 @@ export interface LoweredTraining extends Lowered {
   readonly finals: ReadonlyMap<number, readonly FinalGradient[]>;
 }
 
+export interface LowerOptions {
+  /** Each run reads the weights as they are then; else they are read once, now. */
+  readonly live: boolean;
+  /** What activations are, and the weights that meet them. */
+  readonly type: ElementType;
+}
+
 /** @throws SenetError `executor` naming the operation that no primitive serves */
-export function lower(api: Api, graph: Graph, weights: Weights, options: LowerOptions): Lowered {
-  return lowerGraph(new Lowering(api, graph, weights, options), graph, weights);
+export function lower(api: Api, graph: Graph, weights: Weights, { live, type }: LowerOptions): Lowered {
+  const { target, fused, prepared } = begin(api, graph, type);
+  const lowering = new Lowering(target, prepared, { graph, weights, live, masters: undefined });
+  return lowerNodes(lowering, fused, weights, live);
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
@@ -51,27 +61,30 @@ export function lowerTraining(
   graph: Graph,
   weights: Weights,
   rule: UpdateRule,
-  options: Pick<LowerOptions, "type">,
+  { type }: Pick<LowerOptions, "type">,
 ): LoweredTraining {
   const gradients = new Map(rule.learnt.map(({ gradient }) => [gradient, graph.outputs.get(gradient)!]));
   const outputs = new Map([...graph.outputs].filter(([name]) => !gradients.has(name)));
   const rest = { ...graph, outputs };
-  const lowering = new Lowering(api, rest, weights, { ...options, live: true });
-  const masters = new Masters(
-    lowering.plan,
-    rule,
-    ({ gradient }) => gradients.get(gradient)!,
-    (gradient) => formOf(lowering, gradient),
-  );
-  lowering.masters = masters;
+  const { target, fused, prepared } = begin(api, rest, type);
+  const masters = new Masters(target.plan, rule, ({ gradient }) => gradients.get(gradient)!, formsOf(target, prepared));
   masters.transfer(weights);
   const finite = masters.check();
   const setNumbers = masters.update();
-  const lowered = lowerGraph(lowering, rest, weights);
-  return { ...lowered, finite, setNumbers, gradientData: masters.gradientData, finals: finalsOf(lowering, masters) };
+  const lowering = new Lowering(target, prepared, { graph: rest, weights, live: true, masters });
+  const lowered = lowerNodes(lowering, fused, weights, true);
+  return { ...lowered, finite, setNumbers, gradientData: masters.gradientData, finals: finalsOf(target, masters) };
 }
 
-function finalsOf({ plan }: Lowering, masters: Masters): Map<number, FinalGradient[]> {
+/** The phases before values get places: which nodes there are, and the primitives that several of them need. */
+function begin(api: Api, graph: Graph, type: ElementType) {
+  for (const node of graph.nodes) refuseOtherTypes(node);
+  const target = new Target(api, type);
+  const fused = fuse(graph, target.plan.block);
+  return { target, fused, prepared: prepare(target, fused) };
+}
+
+function finalsOf({ plan }: Target, masters: Masters): Map<number, FinalGradient[]> {
   const finals = new Map<number, FinalGradient[]>();
   for (const master of masters.gradients()) {
     const last = plan.lastWrite(master.gradient);
@@ -81,30 +94,23 @@ function finalsOf({ plan }: Lowering, masters: Masters): Map<number, FinalGradie
   return finals;
 }
 
-/** How a gradient is written: as its primitive likes it, or row-major. */
-function formOf(lowering: Lowering, gradient: Value): Form {
-  const { fusion } = lowering;
-  const conv = fusion.maker(gradient, "conv2dBackwardWeight");
-  if (conv !== undefined) return weightGradient(lowering, conv);
-  const linear = fusion.maker(gradient, "linearBackwardWeight");
-  if (linear !== undefined) return linearGradient(lowering, linear);
-  return { desc: lowering.plan.describe(gradient.type.shape, "f32", "plain") };
+/** How gradients are written: as their primitives like it, or row-major. */
+function formsOf({ plan }: Target, { gradients }: Prepared): (gradient: Value) => Form {
+  const forms = new Map<Value | undefined, Form>([...gradients].map(([node, form]) => [node.outputs[0], form]));
+  return (gradient) => forms.get(gradient) ?? { desc: plan.describe(gradient.type.shape, "f32", "plain") };
 }
 
-function lowerGraph(lowering: Lowering, graph: Graph, weights: Weights): Lowered {
-  const { plan, masters, options } = lowering;
+function lowerNodes(lowering: Lowering, { graph, nodes }: FusedGraph, weights: Weights, live: boolean): Lowered {
+  const { plan, masters } = lowering;
   const inputs = new Map(graph.inputs.map((input) => [input.name, lowering.input(input)]));
-  for (const node of graph.nodes) {
-    refuseOtherTypes(node);
-    if (!lowering.done.has(node)) lowerNode(lowering, node);
-  }
+  for (const node of nodes) lowerNode(lowering, node);
   for (const { value, gradient } of masters?.gradients() ?? []) {
     // What was not written where it is kept: a sum of gradients, or one that several parameters have.
     const place = lowering.place(value);
     if (place.slot !== gradient.slot) plan.copyWeight(value.name, place, gradient);
   }
   const outputs = new Map([...graph.outputs].map(([name, value]) => [name, lowering.output(name, value)]));
-  const updates = [...(options.live ? graph.updates : [])].map(([parameter, value]) => {
+  const updates = [...(live ? graph.updates : [])].map(([parameter, value]) => {
     const from = plan.array(lowering.snapshot(value));
     const { data } = weights.get(parameter.name)!;
     return () => data.set(from.data);
@@ -116,8 +122,8 @@ function lowerGraph(lowering: Lowering, graph: Graph, weights: Weights): Lowered
 }
 
 /** TypeScript cannot see that a node and its rule belong together. */
-function lowerNode<K extends Op>(lowering: Lowering, node: Node<K>): void {
-  rules[node.op](lowering, node);
+function lowerNode<K extends FusedKind>(lowering: Lowering, node: FusedNode<K>): void {
+  rules[node.kind](lowering, node);
 }
 
 function refuseOtherTypes(node: AnyNode): void {

@@ -1,21 +1,23 @@
-/** What the rules of operations work with while a graph becomes a plan: where values are, in which layouts. */
+/** What the rules of fused nodes work with while a graph becomes a plan: where values are, in which layouts. */
 
-import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
-import type { Op } from "../../ir/ops.ts";
+import type { Graph, Value } from "../../ir/graph.ts";
+import { resultsOf } from "../../ir/uses.ts";
 import { type Shape, sameShape, sizeOf, type Tensor, zeros } from "../../tensor.ts";
 import type { Weights } from "../executor.ts";
-import type { Api, Primitive } from "./api.node.ts";
-import { Fusion } from "./fusion.ts";
+import type { FusedKind, FusedNode } from "./fusion.ts";
 import { type GroupShape, mergeGroups, turnTaps } from "./groups.ts";
 import type { Masters } from "./masters.node.ts";
-import { type Place, PlanBuilder } from "./plan.node.ts";
-import { Arg, type Desc, type ElementType } from "./spec.ts";
+import type { Place } from "./plan.node.ts";
+import { Arg, type Desc, type PostOp } from "./spec.ts";
+import { type Prepared, Target } from "./target.node.ts";
 
-export interface LowerOptions {
+/** Where values come from. */
+export interface Sources {
+  readonly graph: Graph;
+  readonly weights: Weights;
   /** Each run reads the weights as they are then; else they are read once, now. */
   readonly live: boolean;
-  /** What activations are, and the weights that meet them. */
-  readonly type: ElementType;
+  readonly masters: Masters | undefined;
 }
 
 /** How a primitive sees weights. */
@@ -25,65 +27,38 @@ export interface Grouping {
   readonly merged?: GroupShape;
 }
 
-/** One operation's lowering. */
-export type Rule<K extends Op> = (lowering: Lowering, node: Node<K>) => void;
+/** One fused node's lowering. */
+export type Rule<K extends FusedKind> = (lowering: Lowering, node: FusedNode<K>) => void;
 
-/** What rules share: where values are, and what other rules have done or left to do. */
-export class Lowering {
-  readonly api: Api;
-  readonly plan: PlanBuilder;
-  readonly fusion: Fusion;
-  readonly options: LowerOptions;
-  /** Operations that another one has done on its way. */
-  readonly done = new Set<AnyNode>();
-  /** Forward primitives by their operations, which backward ones refer to. */
-  readonly forward = new Map<AnyNode, Primitive>();
-  /** What forward primitives keep for backward ones. */
-  readonly workspaces = new Map<AnyNode, Place>();
-  /** The ReLUs that batch norms do, by the batch's mean, which their backward operations have too. */
-  readonly fusedNorms = new Map<Value, AnyNode>();
-  /** The gradients behind those ReLUs. */
-  readonly throughRelu = new Map<AnyNode, Value>();
-  /** Gradients through a gate that are not computed yet: what follows is done in the same pass. */
-  readonly waiting = new Map<Value, { readonly gate: Value; readonly dy: Value }>();
-  /** Gradients that are the same for all positions of a channel: one number for each. */
-  readonly spread = new Map<Value, Place>();
+/** What is done to a node's result on its way: the sum, then the activation. */
+export const postOpsOf = ({ activation }: FusedNode, sum?: Place): readonly PostOp[] => [
+  ...(sum === undefined ? [] : [{ kind: "add", operand: sum.desc } as const]),
+  ...(activation === undefined ? [] : [{ kind: activation }]),
+];
+
+/** What rules share: where values are. */
+export class Lowering extends Target {
+  readonly prepared: Prepared;
   /** In training: what is learnt. */
-  masters: Masters | undefined;
+  readonly masters: Masters | undefined;
   readonly #graph: Graph;
   readonly #weights: Weights;
-  readonly #made = new Map<unknown, unknown>();
+  readonly #live: boolean;
   readonly #places = new Map<Value, Place>();
   readonly #weightPlaces = new Map<Value, Place[]>();
   /** What is read after a run, next values of parameters among them: it must not be written over. */
   readonly #outputs: ReadonlySet<Value>;
   readonly #parameters: ReadonlySet<Value>;
 
-  constructor(api: Api, graph: Graph, weights: Weights, options: LowerOptions) {
-    this.api = api;
-    this.plan = new PlanBuilder(api);
-    this.fusion = new Fusion(graph);
-    this.options = options;
+  constructor({ api, type, plan }: Target, prepared: Prepared, { graph, weights, live, masters }: Sources) {
+    super(api, type, plan);
+    this.prepared = prepared;
+    this.masters = masters;
     this.#graph = graph;
     this.#weights = weights;
-    this.#outputs = new Set([...graph.outputs.values(), ...graph.updates.values()]);
+    this.#live = live;
+    this.#outputs = new Set(resultsOf(graph));
     this.#parameters = new Set(graph.parameters);
-  }
-
-  /** What is made of an operation before its turn, and then used again. */
-  once<T>(node: AnyNode | Node, make: () => T): T {
-    if (!this.#made.has(node)) this.#made.set(node, make());
-    return this.#made.get(node) as T;
-  }
-
-  /** The type of a value between operations: vectors stay in float32, as do the loss and what is near it. */
-  typeOf(shape: Shape): ElementType {
-    return shape.length === 4 ? this.options.type : "f32";
-  }
-
-  /** A description of a value as it stays between operations. */
-  descOf(shape: Shape, type = this.typeOf(shape)): Desc {
-    return this.plan.describe(shape, type, this.plan.layoutOf(shape));
   }
 
   /** Where a value is. */
@@ -91,11 +66,6 @@ export class Lowering {
     const place = this.#places.get(value) ?? this.#parameter(value);
     if (place === undefined) throw new Error(`onednn: "${value.name}" was not lowered before it is used`);
     return place;
-  }
-
-  /** Whether a value is there already. */
-  isPlaced(value: Value): boolean {
-    return this.#places.has(value);
   }
 
   /** A value as it stays between operations. */
@@ -228,7 +198,7 @@ export class Lowering {
 
   /** Whether a value never changes. */
   #isOnce(value: Value): boolean {
-    return !this.options.live && this.#isParameter(value);
+    return !this.#live && this.#isParameter(value);
   }
 
   #parameter(value: Value): Place | undefined {
@@ -237,7 +207,7 @@ export class Lowering {
     if (master !== undefined) return this.set(value, master.weight);
     const { data } = this.#weights.get(value.name)!;
     const desc = this.plan.describe(value.type.shape, "f32", "plain");
-    return this.set(value, this.plan.fixed(desc, this.options.live ? data : data.slice()));
+    return this.set(value, this.plan.fixed(desc, this.#live ? data : data.slice()));
   }
 
   #isParameter(value: Value): boolean {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conformance } from "../../../tests/conformance.ts";
-import { formulaLabels, formulaPictures, formulaWeights } from "../../../tests/formula.ts";
+import { formulaLabels, formulaPictures, formulaTensor, formulaWeights } from "../../../tests/formula.ts";
 import { networkTests } from "../../../tests/networks.ts";
 import { assertClose } from "../../../tests/support.ts";
 import { differentiate } from "../../autodiff/differentiate.ts";
@@ -133,6 +133,26 @@ if (typeof float32 !== "string") {
       }
     });
   }
+
+  test("onednn: the squeeze's gradient is not lost where it is a result itself", async () => {
+    const builder = new GraphBuilder("gate");
+    const shape = [2, 32, 5, 3];
+    const [branch, dy] = [builder.input("branch", shape), builder.input("dy", shape)];
+    const [gate, dmean] = [builder.input("gate", [2, 32, 1, 1]), builder.input("dmean", [2, 32, 1, 1])];
+    const [dgate, dbranch] = builder.apply("seScaleBackward", "scale", [gate, branch, dy], {});
+    const dx = builder.apply("globalAvgPoolBackward", "mean", [dmean], { inputShape: shape });
+    for (const value of [dgate, dx, builder.apply("add", "sum", [dbranch, dx], {})]) builder.output(value.name, value);
+    const graph = builder.build();
+    const inputs = new Map(
+      graph.inputs.map(({ name, type }, i) => [name, formulaTensor("weight", type.shape, i)] as const),
+    );
+    const expected = await (await referenceExecutor.compile(graph, new Map())).run(inputs);
+    const executable = await executor.compile(graph, new Map());
+    for (const [name, { data }] of await executable.run(inputs)) {
+      assertClose(data, expected.get(name)!.data, 1e-5, name);
+    }
+    await executable.dispose();
+  });
 
   test("onednn: at inference bias, shortcut and ReLU are done by the convolution before them", () => {
     const graph = inferenceGraph(model("resnet-20", 10), { batch: 4, imageSize: 32 });

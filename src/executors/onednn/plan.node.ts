@@ -5,7 +5,7 @@ import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
 import { addressOf, adviseHugePages, type Handle, hasIsa, hugePage } from "./library.node.ts";
-import { Arg, type Desc, type ElementType, type Layout, type Spec } from "./spec.ts";
+import { Arg, type ChannelBlock, type Desc, type ElementType, type Layout, layoutOf, type Spec } from "./spec.ts";
 
 /** A value in memory. */
 export interface Place {
@@ -59,7 +59,7 @@ export interface BoundStep {
 export class PlanBuilder {
   readonly api: Api;
   /** Channels that are kept together. */
-  readonly block: 16 | 8 | undefined;
+  readonly block: ChannelBlock;
   readonly reorders: string[] = [];
   readonly #descs = new Map<string, Desc>();
   readonly #steps: Step[] = [];
@@ -73,13 +73,9 @@ export class PlanBuilder {
     this.block = hasIsa(api.isa, "avx512") ? 16 : hasIsa(api.isa, "avx2") ? 8 : undefined;
   }
 
-  /** Where the value of an operation stays between operations: blocked where channels allow it, else row-major. */
+  /** Where the value of an operation stays between operations. */
   layoutOf(shape: Shape): Layout {
-    const [, channels = 0, height = 1, width = 1] = shape;
-    if (this.block === undefined || shape.length !== 4 || height * width === 1 || channels % this.block !== 0) {
-      return "plain";
-    }
-    return `blocked${this.block}`;
+    return layoutOf(shape, this.block);
   }
 
   describe(dims: Shape, type: ElementType, layout: Layout): Desc {

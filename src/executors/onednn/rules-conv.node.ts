@@ -1,27 +1,14 @@
 /** Convolutions, in the layouts that their primitives choose for the weights. */
 
-import type { Node, Value } from "../../ir/graph.ts";
+import type { Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
 import type { Shape } from "../../tensor.ts";
 import type { Primitive } from "./api.node.ts";
-import type { Grouping, Lowering, Rule } from "./lowering.node.ts";
-import type { Place } from "./plan.node.ts";
-import {
-  biasGradient,
-  gradientBy,
-  innerProduct,
-  innerProductBackwardInput,
-  innerProductGradient,
-  runInnerProductBackwardWeight,
-  runWeightGradient,
-  type WeightGradient,
-} from "./rules-linear.node.ts";
-import { Arg, type PostOp, Query, type Spec, type Window } from "./spec.ts";
-
-/** A 1×1 convolution of a single position is a fully connected layer. */
-function isInnerProduct(picture: Shape, kernel: Shape, { pad, groups }: ConvAttrs): boolean {
-  return groups === 1 && pad === 0 && [...picture.slice(2), ...kernel.slice(2)].every((extent) => extent === 1);
-}
+import type { FusedNode } from "./fusion.ts";
+import { type Grouping, type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
+import { runWeightGradient } from "./rules-linear.node.ts";
+import { Arg, Query, type Spec, type Window } from "./spec.ts";
+import type { Target, WeightGradient } from "./target.node.ts";
 
 const windowOf = ({ stride, pad }: ConvAttrs): Window => ({
   strides: [stride, stride],
@@ -33,10 +20,10 @@ const windowOf = ({ stride, pad }: ConvAttrs): Window => ({
  * Groups of a few channels have no fast code. Several of them in one group of a whole block, with zeros between, do
  * more arithmetic and are faster (SE-ResNeXt's groups of 4 and 8 channels).
  */
-function groupingOf(lowering: Lowering, shape: Shape, groups: number): Grouping {
+function groupingOf({ plan }: Target, shape: Shape, groups: number): Grouping {
   const [out, inOfGroup, height, width] = shape as [number, number, number, number];
   if (groups === 1) return { dims: shape };
-  const { block } = lowering.plan;
+  const { block } = plan;
   const merge = block === undefined ? 1 : Math.max(1, block / inOfGroup);
   const canMerge = Number.isInteger(merge) && groups % merge === 0 && ((out / groups) * merge) % (block ?? 1) === 0;
   if (merge === 1 || !canMerge) return { dims: [groups, out / groups, inOfGroup, height, width] };
@@ -47,26 +34,22 @@ function groupingOf(lowering: Lowering, shape: Shape, groups: number): Grouping 
 }
 
 /** Row-major pictures, such as those of three channels, go in and out in whatever layout the primitive likes. */
-function activation(lowering: Lowering, shape: Shape) {
-  const type = lowering.typeOf(shape);
-  return lowering.plan.layoutOf(shape) === "plain"
-    ? lowering.plan.describe(shape, type, "any")
-    : lowering.descOf(shape, type);
+function activation(target: Target, shape: Shape) {
+  return target.plan.layoutOf(shape) === "plain"
+    ? target.plan.describe(shape, target.typeOf(shape), "any")
+    : target.descOf(shape);
 }
 
 export const conv2d: Rule<"conv2d"> = (lowering, node) => {
   const [x, w, b] = node.inputs;
   const output = node.outputs[0]!;
-  if (isInnerProduct(x!.type.shape, w!.type.shape, node.attrs)) {
-    innerProduct(lowering, node.name, x!, w!, b, output);
-    return;
-  }
   const { plan, api } = lowering;
   const type = lowering.typeOf(x!.type.shape);
   const grouping = groupingOf(lowering, w!.type.shape, node.attrs.groups);
   const bias = b && lowering.plain(b);
-  const behind = whatFollows(lowering, output);
-  if (bias === undefined && behind.postOps.length === 0 && turnedConvolution(lowering, node)) return;
+  const sum = node.sum && lowering.get(node.sum);
+  const postOps = postOpsOf(node, sum);
+  if (bias === undefined && postOps.length === 0 && turnedConvolution(lowering, node)) return;
   const primitive = convolution(lowering, node.name, {
     pass: "forward",
     src: activation(lowering, x!.type.shape),
@@ -74,15 +57,15 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
     bias: bias?.desc,
     dst: activation(lowering, output.type.shape),
     window: windowOf(node.attrs),
-    postOps: behind.postOps,
+    postOps,
   });
   const has = { dims: grouping.dims, type };
   const weights = lowering.weight(node.name, w!, grouping, api.query(primitive, Query.weights, has)!);
   const wanted = api.query(primitive, Query.src, { dims: x!.type.shape, type })!;
   const src = plan.reordered(node.name, lowering.place(x!), wanted);
-  const reads = { [Arg.src]: src, [Arg.weights]: weights, [Arg.bias]: bias, [api.postOpArg(0)]: behind.shortcut };
+  const reads = { [Arg.src]: src, [Arg.weights]: weights, [Arg.bias]: bias, [api.postOpArg(0)]: sum };
   const result = api.query(primitive, Query.dst, { dims: output.type.shape, type })!;
-  lowering.writes(node.name, result, behind.result, (dst) => plan.run(node.name, primitive, reads, { [Arg.dst]: dst }));
+  lowering.writes(node.name, result, output, (dst) => plan.run(node.name, primitive, reads, { [Arg.dst]: dst }));
 };
 
 /**
@@ -90,13 +73,13 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
  * and where all of the output is one block of channels the library's code for gradients is a quarter faster (docs/log.md).
  * @returns whether it is so here
  */
-function turnedConvolution(lowering: Lowering, node: Node<"conv2d">): boolean {
-  const { plan, api, options } = lowering;
+function turnedConvolution(lowering: Lowering, node: FusedNode<"conv2d">): boolean {
+  const { plan, api, type } = lowering;
   const { attrs, name } = node;
   const [x, w] = node.inputs as [Value, Value];
   const [out, input, height, width] = w.type.shape as [number, number, number, number];
   const isSymmetric = attrs.stride === 1 && height === width && height === 2 * attrs.pad + 1 && height > 1;
-  const isOneBlock = plan.block === 16 && options.type === "f32" && attrs.groups === 1 && out === 16;
+  const isOneBlock = plan.block === 16 && type === "f32" && attrs.groups === 1 && out === 16;
   if (!isOneBlock || !isSymmetric || plan.layoutOf(x.type.shape) === "plain") return false;
   const [dy, dx] = [lowering.descOf(x.type.shape), lowering.descOf(node.outputs[0]!.type.shape)];
   const turned = plan.describe([input, out, height, width], "f32", "weights16Backward");
@@ -110,31 +93,10 @@ function turnedConvolution(lowering: Lowering, node: Node<"conv2d">): boolean {
   return true;
 }
 
-/** What is done to a convolution's result on the way: the sum with a shortcut that is there already, the activation. */
-function whatFollows(
-  lowering: Lowering,
-  output: Value,
-): { readonly postOps: readonly PostOp[]; readonly shortcut?: Place; readonly result: Value } {
-  const { fusion, done } = lowering;
-  const sum = fusion.onlyUser(output, "add");
-  const other = sum?.inputs.find((input) => input !== output);
-  const isThere =
-    other !== undefined && lowering.isPlaced(other) && lowering.plan.layoutOf(output.type.shape) !== "plain";
-  const shortcut = isThere ? lowering.get(other) : undefined;
-  if (shortcut !== undefined) done.add(sum!);
-  const summed = shortcut === undefined ? output : sum!.outputs[0]!;
-  const activation = fusion.activation(summed);
-  if (activation !== undefined) done.add(activation.node);
-  const postOps: PostOp[] = [];
-  if (shortcut !== undefined) postOps.push({ kind: "add", operand: shortcut.desc });
-  if (activation !== undefined) postOps.push({ kind: activation.kind });
-  return { postOps, ...(shortcut && { shortcut }), result: activation?.node.outputs[0] ?? summed };
-}
-
 type ConvolutionSpec = Omit<Extract<Spec, { primitive: "convolution" }>, "primitive" | "algorithm">;
 
 /** By Winograd's algorithm where that is faster and the library has it, else directly. */
-function convolution({ api, plan }: Lowering, name: string, spec: ConvolutionSpec): Primitive {
+function convolution({ api, plan }: Target, name: string, spec: ConvolutionSpec): Primitive {
   const by = (algorithm: "direct" | "winograd") => ({ primitive: "convolution", algorithm, ...spec }) as const;
   /** The forward primitive that backward ones ask for; its weights are of the activations' type, unlike their gradient. */
   const forward = (algorithm: "direct" | "winograd"): Spec => {
@@ -162,10 +124,6 @@ export const conv2dBackwardInput: Rule<"conv2dBackwardInput"> = (lowering, node)
   const [dy, w] = node.inputs as [Value, Value];
   const output = node.outputs[0]!;
   const { attrs } = node;
-  if (isInnerProduct(attrs.inputShape, w.type.shape, attrs)) {
-    innerProductBackwardInput(lowering, node.name, dy, w, output);
-    return;
-  }
   const { plan, api } = lowering;
   const grouping = groupingOf(lowering, w.type.shape, attrs.groups);
   const type = lowering.typeOf(attrs.inputShape);
@@ -188,39 +146,28 @@ export const conv2dBackwardInput: Rule<"conv2dBackwardInput"> = (lowering, node)
 
 export const conv2dBackwardWeight: Rule<"conv2dBackwardWeight"> = (lowering, node) => {
   const [x, dy] = node.inputs as [Value, Value];
-  const { attrs, name } = node;
-  const backward = weightGradient(lowering, node);
-  if (isInnerProduct(x.type.shape, attrs.weightShape, attrs)) {
-    runInnerProductBackwardWeight(lowering, node, backward);
-    return;
-  }
+  const backward = lowering.prepared.gradients.get(node)!;
   const { plan, api } = lowering;
   const type = lowering.typeOf(x.type.shape);
   const wanted = (what: number, value: Value) => api.query(backward.primitive, what, { dims: value.type.shape, type })!;
-  const src = plan.reordered(name, lowering.place(x), wanted(Query.src, x));
-  const diffDst = plan.reordered(name, lowering.place(dy), wanted(Query.diffDst, dy));
+  const src = plan.reordered(node.name, lowering.place(x), wanted(Query.src, x));
+  const diffDst = plan.reordered(node.name, lowering.place(dy), wanted(Query.diffDst, dy));
   runWeightGradient(lowering, node, backward, { [Arg.src]: src, [Arg.diffDst]: diffDst });
 };
 
-/** The primitive that makes the gradient of weights, and how it writes it; the same one each time. */
-export function weightGradient(lowering: Lowering, node: Node<"conv2dBackwardWeight">): WeightGradient {
+export function convolutionGradient(target: Target, node: FusedNode<"conv2dBackwardWeight">): WeightGradient {
+  const { plan, api } = target;
   const [x, dy] = node.inputs as [Value, Value];
-  const { attrs, name } = node;
-  return lowering.once(node, () => {
-    if (isInnerProduct(x.type.shape, attrs.weightShape, attrs)) {
-      return innerProductGradient(lowering, name, x, dy, attrs.weightShape);
-    }
-    const { plan } = lowering;
-    const grouping = groupingOf(lowering, attrs.weightShape, attrs.groups);
-    const bias = biasGradient(lowering, dy);
-    const primitive = convolution(lowering, name, {
-      pass: "backwardWeights",
-      src: activation(lowering, x.type.shape),
-      weights: plan.describe(grouping.dims, "f32", "any"),
-      bias: bias && plan.describe(bias.outputs[0]!.type.shape, "f32", "plain"),
-      dst: activation(lowering, dy.type.shape),
-      window: windowOf(attrs),
-    });
-    return gradientBy(lowering, primitive, grouping, bias);
+  const bias = node.outputs[1];
+  const { attrs } = node;
+  const { dims, ...groups } = groupingOf(target, attrs.weightShape, attrs.groups);
+  const primitive = convolution(target, node.name, {
+    pass: "backwardWeights",
+    src: activation(target, x.type.shape),
+    weights: plan.describe(dims, "f32", "any"),
+    bias: bias && plan.describe(bias.type.shape, "f32", "plain"),
+    dst: activation(target, dy.type.shape),
+    window: windowOf(attrs),
   });
+  return { primitive, desc: api.query(primitive, Query.diffWeights, { dims, type: "f32" })!, ...groups };
 }

@@ -1,18 +1,18 @@
 /** Batch norm, and the ReLU behind it, as one primitive in both directions. */
 
+import type { FusedNode } from "./fusion.ts";
 import type { Rule } from "./lowering.node.ts";
 import { Arg, Query } from "./spec.ts";
+import type { Forward, Target } from "./target.node.ts";
 
 export const batchNorm: Rule<"batchNorm"> = (lowering, node) => {
   const { plan, api } = lowering;
   const [x, gamma, beta, mean, variance] = node.inputs;
-  const relu = lowering.fusion.onlyUser(node.outputs[0]!, "relu");
   const src = lowering.get(x!);
-  const { eps } = node.attrs;
-  const spec = { primitive: "batchNorm", pass: "inference", data: src.desc, eps, relu: relu !== undefined } as const;
+  const relu = node.activation === "relu";
+  const spec = { primitive: "batchNorm", pass: "inference", data: src.desc, eps: node.attrs.eps, relu } as const;
   const primitive = api.primitive(node.name, spec);
-  if (relu !== undefined) lowering.done.add(relu);
-  const dst = lowering.make((relu ?? node).outputs[0]!);
+  const dst = lowering.make(node.outputs[0]!);
   const reads = {
     [Arg.src]: src,
     [Arg.scale]: lowering.plain(gamma!),
@@ -23,34 +23,29 @@ export const batchNorm: Rule<"batchNorm"> = (lowering, node) => {
   plan.run(node.name, primitive, reads, { [Arg.dst]: dst }, { of: dst, from: [src] });
 };
 
+/** With a ReLU it keeps where that has let something through. */
+export function normForward(target: Target, node: FusedNode<"batchNormTraining">): Forward {
+  const { api, plan } = target;
+  const data = target.descOf(node.inputs[0]!.type.shape);
+  const relu = node.activation === "relu";
+  const { eps } = node.attrs;
+  const primitive = api.primitive(node.name, { primitive: "batchNorm", pass: "forward", data, eps, relu });
+  const kept = relu ? api.query(primitive, Query.workspace, data) : undefined;
+  return { primitive, workspace: kept && plan.place(kept) };
+}
+
 export const batchNormTraining: Rule<"batchNormTraining"> = (lowering, node) => {
-  const { plan, api } = lowering;
+  const { plan, prepared } = lowering;
   const [x, gamma, beta] = node.inputs;
   const [y, mean, variance] = node.outputs;
-  const relu = lowering.fusion.onlyUser(y!, "relu");
-  const src = lowering.get(x!);
-  const spec = {
-    primitive: "batchNorm",
-    pass: "forward",
-    data: src.desc,
-    eps: node.attrs.eps,
-    relu: relu !== undefined,
-  } as const;
-  const primitive = api.primitive(node.name, spec);
-  lowering.forward.set(node, primitive);
-  const dst = lowering.make(relu === undefined ? y! : relu.outputs[0]!);
-  let workspace: ReturnType<typeof plan.place> | undefined;
-  if (relu !== undefined) {
-    lowering.done.add(relu);
-    // Known by the mean, which the backward operation shares with this one.
-    lowering.fusedNorms.set(mean!, relu);
-    const desc = api.query(primitive, Query.workspace, src.desc);
-    workspace = desc && plan.place(desc);
-    if (workspace !== undefined) lowering.workspaces.set(node, workspace);
-  }
-  const reads = { [Arg.src]: src, [Arg.scale]: lowering.plain(gamma!), [Arg.shift]: lowering.plain(beta!) };
+  const { primitive, workspace } = prepared.forwards.get(node)!;
+  const reads = {
+    [Arg.src]: lowering.get(x!),
+    [Arg.scale]: lowering.plain(gamma!),
+    [Arg.shift]: lowering.plain(beta!),
+  };
   plan.run(node.name, primitive, reads, {
-    [Arg.dst]: dst,
+    [Arg.dst]: lowering.make(y!),
     [Arg.mean]: lowering.makePlain(mean!),
     [Arg.variance]: lowering.makePlain(variance!),
     [Arg.workspace]: workspace,
@@ -83,20 +78,15 @@ export const batchNormFrozenBackward: Rule<"batchNormFrozenBackward"> = (lowerin
 };
 
 export const batchNormBackward: Rule<"batchNormBackward"> = (lowering, node) => {
-  const { plan, api } = lowering;
+  const { plan, api, prepared } = lowering;
   const [x, gamma, mean, variance, dy] = node.inputs;
-  const through = lowering.throughRelu.get(node);
   const src = lowering.get(x!);
-  const relu = through !== undefined;
-  const { eps } = node.attrs;
-  const forward = lowering.fusion.maker(mean!, "batchNormTraining");
-  const spec = { primitive: "batchNorm", data: src.desc, eps, relu } as const;
-  const hint =
-    forward !== undefined && (lowering.fusedNorms.get(mean!) !== undefined) === relu
-      ? lowering.forward.get(forward)!
-      : api.primitive(node.name, { ...spec, pass: "forward" });
+  const relu = node.activation === "relu";
+  const spec = { primitive: "batchNorm", data: src.desc, eps: node.attrs.eps, relu } as const;
+  const forward = node.forward && prepared.forwards.get(node.forward);
+  const hint = forward?.primitive ?? api.primitive(node.name, { ...spec, pass: "forward" });
   const primitive = api.primitive(node.name, { ...spec, pass: "backward" }, hint);
-  const diffDst = lowering.get(through ?? dy!);
+  const diffDst = lowering.get(dy!);
   const [dx, dgamma, dbeta] = node.outputs;
   const diffSrc = lowering.make(dx!);
   const reads = {
@@ -107,7 +97,7 @@ export const batchNormBackward: Rule<"batchNormBackward"> = (lowering, node) => 
     // Not needed for the gradient, and any vector does.
     [Arg.shift]: api.wantsShift ? lowering.plain(gamma!) : undefined,
     [Arg.diffDst]: diffDst,
-    [Arg.workspace]: relu ? lowering.workspaces.get(forward!) : undefined,
+    [Arg.workspace]: forward?.workspace,
   };
   const writes = {
     [Arg.diffSrc]: diffSrc,

@@ -3,9 +3,11 @@
 import type { Value } from "../../ir/graph.ts";
 import type { PoolAttrs } from "../../ir/ops.ts";
 import type { Shape } from "../../tensor.ts";
+import type { FusedNode } from "./fusion.ts";
 import type { Lowering, Rule } from "./lowering.node.ts";
 import type { Place } from "./plan.node.ts";
 import { Arg, meanOverPositions, Query, type Window, wholePicture } from "./spec.ts";
+import type { Forward, Target } from "./target.node.ts";
 
 /** Behind the last position there is as much padding as the last window needs. */
 function windowOf({ kernel, stride, pad }: PoolAttrs, from: Shape, to: Shape): Window {
@@ -13,38 +15,36 @@ function windowOf({ kernel, stride, pad }: PoolAttrs, from: Shape, to: Shape): W
   return { strides: [stride, stride], padLow: [pad, pad], padHigh: [behind(2), behind(3)] };
 }
 
-export const maxPool: Rule<"maxPool"> = (lowering, node) => {
-  const { plan, api } = lowering;
-  const [input, output] = [node.inputs[0]!, node.outputs[0]!];
-  const backward = lowering.fusion.users(input).some((user) => user.op === "maxPoolBackward");
-  const src = lowering.get(input);
-  const dst = lowering.make(output);
+/** Where a backward node wants it, it keeps which value of each window was the largest. */
+export function maxPoolForward(target: Target, node: FusedNode<"maxPool">): Forward {
+  const { plan, api } = target;
+  const [from, to] = [node.inputs[0]!.type.shape, node.outputs[0]!.type.shape];
+  const { kernel, workspace } = node.attrs;
+  const dst = target.descOf(to);
   const primitive = api.primitive(node.name, {
     primitive: "pooling",
-    pass: backward ? "forward" : "inference",
+    pass: workspace ? "forward" : "inference",
     algorithm: "max",
-    src: src.desc,
-    dst: dst.desc,
-    kernel: [node.attrs.kernel, node.attrs.kernel],
-    window: windowOf(node.attrs, input.type.shape, output.type.shape),
+    src: target.descOf(from),
+    dst,
+    kernel: [kernel, kernel],
+    window: windowOf(node.attrs, from, to),
   });
-  lowering.forward.set(node, primitive);
-  // Which value of each window was the largest.
-  const desc = backward ? api.query(primitive, Query.workspace, dst.desc) : undefined;
-  const workspace = desc && plan.place(desc);
-  if (workspace !== undefined) lowering.workspaces.set(node, workspace);
-  plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: dst, [Arg.workspace]: workspace });
+  const kept = workspace ? api.query(primitive, Query.workspace, dst) : undefined;
+  return { primitive, workspace: kept && plan.place(kept) };
+}
+
+export const maxPool: Rule<"maxPool"> = (lowering, node) => {
+  const { primitive, workspace } = lowering.prepared.forwards.get(node)!;
+  const reads = { [Arg.src]: lowering.get(node.inputs[0]!) };
+  const dst = lowering.make(node.outputs[0]!);
+  lowering.plan.run(node.name, primitive, reads, { [Arg.dst]: dst, [Arg.workspace]: workspace });
 };
 
 export const maxPoolBackward: Rule<"maxPoolBackward"> = (lowering, node) => {
-  const { plan, api } = lowering;
+  const { plan, api, prepared } = lowering;
   const [x, dy] = node.inputs;
-  const { kernel, stride, pad, ceil } = node.attrs;
-  const forward = lowering.fusion.users(x!).find((user) => {
-    if (user.op !== "maxPool") return false;
-    const { attrs } = user;
-    return attrs.kernel === kernel && attrs.stride === stride && attrs.pad === pad && attrs.ceil === ceil;
-  });
+  const { kernel } = node.attrs;
   const window = windowOf(node.attrs, x!.type.shape, dy!.type.shape);
   const src = lowering.descOf(x!.type.shape);
   const diffDst = lowering.get(dy!);
@@ -56,8 +56,9 @@ export const maxPoolBackward: Rule<"maxPoolBackward"> = (lowering, node) => {
     kernel: [kernel, kernel],
     window,
   } as const;
-  let hint = forward && lowering.forward.get(forward);
-  let workspace = forward && lowering.workspaces.get(forward);
+  const forward = node.forward && prepared.forwards.get(node.forward);
+  let hint = forward?.primitive;
+  let workspace = forward?.workspace;
   if (hint === undefined || workspace === undefined) {
     // Alone: the largest values have to be found once more.
     hint = api.primitive(node.name, { ...spec, pass: "forward" });
@@ -135,22 +136,19 @@ export const globalAvgPool: Rule<"globalAvgPool"> = (lowering, node) => {
 
 export const globalAvgPoolBackward: Rule<"globalAvgPoolBackward"> = (lowering, node) => {
   const [dy, dx] = [node.inputs[0]!, node.outputs[0]!];
-  const sum = lowering.fusion.onlyUser(dx, "add");
-  // It is added to the gradient that comes through the gate: the scale's rule does both in one pass.
-  if (sum?.inputs.some((input) => lowering.waiting.has(input))) {
-    const { plan, api } = lowering;
-    const [, , height, width] = node.attrs.inputShape as [number, number, number, number];
-    const from = lowering.get(dy);
-    const spread = plan.place(from.desc);
-    const alpha = 1 / (height * width);
-    const spec = { primitive: "eltwise", pass: "forward", algorithm: "linear", data: from.desc, alpha } as const;
-    plan.run(node.name, api.primitive(node.name, spec), { [Arg.src]: from }, { [Arg.dst]: spread });
-    lowering.spread.set(dx, spread);
-    return;
-  }
   const [, , height, width] = node.attrs.inputShape as [number, number, number, number];
   const diffDst = lowering.asChannels(lowering.get(dy), node.attrs.inputShape);
   averageBackward(lowering, node.name, diffDst, dx, [height, width], wholePicture(height, width));
+};
+
+/** The same for all positions of a channel: one number for each, which the sum that it is added to spreads. */
+export const share: Rule<"share"> = (lowering, node) => {
+  const { plan, api } = lowering;
+  const from = lowering.get(node.inputs[0]!);
+  const into = lowering.make(node.outputs[0]!);
+  const alpha = 1 / node.attrs.positions;
+  const spec = { primitive: "eltwise", pass: "forward", algorithm: "linear", data: from.desc, alpha } as const;
+  plan.run(node.name, api.primitive(node.name, spec), { [Arg.src]: from }, { [Arg.dst]: into });
 };
 
 function averageBackward(

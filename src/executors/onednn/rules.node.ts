@@ -1,11 +1,11 @@
-/** One rule per operation: the primitives that serve it. */
+/** One rule per kind of fused node: the primitives that serve it. */
 
-import type { Op } from "../../ir/ops.ts";
 import { sizeOf } from "../../tensor.ts";
 import { binaryCrossEntropy, type Loss, softmax, softmaxCrossEntropy } from "../loss.ts";
+import type { FusedKind } from "./fusion.ts";
 import type { Rule } from "./lowering.node.ts";
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from "./rules-conv.node.ts";
-import { add, channelSlice, concat, seScale, seScaleAdd, seScaleBackward } from "./rules-join.node.ts";
+import { add, channelSlice, concat, gateGradient, scale } from "./rules-join.node.ts";
 import { channelSum, linear, linearBackwardInput, linearBackwardWeight } from "./rules-linear.node.ts";
 import { batchNorm, batchNormBackward, batchNormFrozenBackward, batchNormTraining } from "./rules-norm.node.ts";
 import {
@@ -15,12 +15,13 @@ import {
   globalAvgPoolBackward,
   maxPool,
   maxPoolBackward,
+  share,
 } from "./rules-pool.node.ts";
 import { Arg } from "./spec.ts";
 
 type LossOp = "softmaxCrossEntropy" | "binaryCrossEntropy";
 
-/** ReLU and sigmoid that nothing before them has done. */
+/** ReLU and sigmoid that no other node has done. */
 const activation: Rule<"relu" | "sigmoid"> = (lowering, node) => {
   const { plan, api } = lowering;
   const x = lowering.get(node.inputs[0]!);
@@ -28,7 +29,7 @@ const activation: Rule<"relu" | "sigmoid"> = (lowering, node) => {
   const primitive = api.primitive(node.name, {
     primitive: "eltwise",
     pass: "forward",
-    algorithm: node.op,
+    algorithm: node.kind,
     data: x.desc,
   });
   plan.run(node.name, primitive, { [Arg.src]: x }, { [Arg.dst]: y }, { of: y, from: [x] });
@@ -44,18 +45,6 @@ const activationBackward =
     const reads = { [Arg.dst]: y, [Arg.diffDst]: dy };
     plan.run(node.name, primitive, reads, { [Arg.diffSrc]: dx }, { of: dx, from: [dy] });
   };
-
-const reluBackward: Rule<"reluBackward"> = (lowering, node) => {
-  // The batch norm before the ReLU takes its gradient through both at once.
-  const [y, dy] = node.inputs;
-  const norm = lowering.fusion.onlyUser(node.outputs[0]!, "batchNormBackward");
-  const relu = lowering.fusion.maker(y!, "relu");
-  if (norm !== undefined && relu !== undefined && lowering.fusedNorms.get(norm.inputs[2]!) === relu) {
-    lowering.throughRelu.set(norm, dy!);
-    return;
-  }
-  activationBackward("relu")(lowering, node);
-};
 
 const dropout: Rule<"dropout"> = (lowering, node) => {
   const [x, keep] = [lowering.get(node.inputs[0]!), lowering.get(node.inputs[1]!)];
@@ -135,7 +124,7 @@ const fill: Rule<"fill"> = (lowering, node) => {
   lowering.set(node.outputs[0]!, lowering.plan.fixed(lowering.plan.describe(shape, "f32", "plain"), data));
 };
 
-export const rules: { readonly [K in Op]: Rule<K> } = {
+export const rules: { readonly [K in FusedKind]: Rule<K> } = {
   conv2d,
   conv2dBackwardInput,
   conv2dBackwardWeight,
@@ -149,7 +138,7 @@ export const rules: { readonly [K in Op]: Rule<K> } = {
   batchNormFrozenBackward,
   runningAverage,
   relu: activation,
-  reluBackward,
+  reluBackward: activationBackward("relu"),
   sigmoid: activation,
   sigmoidBackward: activationBackward("sigmoid"),
   add,
@@ -162,9 +151,9 @@ export const rules: { readonly [K in Op]: Rule<K> } = {
   avgPoolBackward,
   globalAvgPool,
   globalAvgPoolBackward,
-  seScaleAdd,
-  seScale,
-  seScaleBackward,
+  scale,
+  gateGradient,
+  share,
   flatten: reshape,
   flattenBackward: reshape,
   softmax: softmaxRule,

@@ -1,5 +1,7 @@
 /** oneDNN's primitives as data: what the lowering asks for, in terms that both versions of the C API share. */
 
+import type { Shape } from "../../tensor.ts";
+
 /** A description of memory: extents, element type, layout. Made by an `Api`, and known only to it. */
 export interface Desc {
   readonly handle: bigint | Uint8Array;
@@ -16,6 +18,16 @@ export type ElementType = "f32" | "bf16";
  * gradient by the input wants, with the input's channels side by side (OIhw16o16i).
  */
 export type Layout = "any" | "plain" | "blocked16" | "blocked8" | "weights16" | "weights16Backward";
+
+/** How many channels are kept together, which the machine decides; none without AVX2. */
+export type ChannelBlock = 16 | 8 | undefined;
+
+/** Where the value of an operation stays between operations: blocked where channels allow it, else row-major. */
+export function layoutOf(shape: Shape, block: ChannelBlock): Layout {
+  const [, channels = 0, height = 1, width = 1] = shape;
+  if (block === undefined || shape.length !== 4 || height * width === 1 || channels % block !== 0) return "plain";
+  return `blocked${block}`;
+}
 
 /** What is done to each result before it is written, in order. */
 export type PostOp =
