@@ -54,6 +54,13 @@ await sharp(pixels, { raw: { width: 16, height: 16, channels: 3 } })
   .png()
   .toFile(picture);
 
+for (const set of ["train", "val"]) {
+  for (const label of labels) {
+    mkdirSync(join(folder, "pictures", set, label), { recursive: true });
+    copyFileSync(picture, join(folder, "pictures", set, label, "1.png"));
+  }
+}
+
 const hasOnednn = (await describeExecutors()).some(({ name, available }) => name === "onednn" && available);
 const next = hasOnednn ? "onednn" : "reference";
 
@@ -130,12 +137,6 @@ for (const [what, name] of [
       ],
       ["demo", "--out", join(folder, `demo-${what}`)],
     ];
-    for (const set of ["train", "val"]) {
-      for (const label of labels) {
-        mkdirSync(join(folder, "pictures", set, label), { recursive: true });
-        copyFileSync(picture, join(folder, "pictures", set, label, "1.png"));
-      }
-    }
     for (const command of commands) {
       const ran = await senet(...command);
       assert.equal(ran.code, 1, `${command[0]}: ${ran.stdout}${ran.stderr}`);
@@ -189,7 +190,7 @@ test(
   "with too little address space for a thread of the loader, that is said before V8 ends the process",
   needsLimit,
   () => {
-    const args = "train --data pictures --model se-resnet-20 --image-size 16 --batch-size 4 --epochs 1 --workers 1";
+    const args = "train --data pictures --model se-resnet-20 --image-size 16 --batch-size 2 --epochs 1 --workers 1";
     const { status, stderr } = limit(2_000_000, ...args.split(" "), "--out", "no-room");
     assert.match(
       stderr,
