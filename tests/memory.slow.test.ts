@@ -63,7 +63,7 @@ test("training on photographs stays within a gigabyte, whatever threads and cach
   assert.equal(ran.code, 0, `${ran.code} ${ran.stderr}`);
   assert.match(
     ran.stderr,
-    /^memory for decoded pictures: 0\.\d GiB, because at most a third of what is free may be used$/m,
+    /^memory for decoded pictures: 0\.\d GiB, because at most a third of the free memory may be used$/m,
   );
 });
 

@@ -171,14 +171,18 @@ test("what a graph does beyond our layers is refused by its node", async () => {
   await refused(
     () => open(plain("Relu", "nowhere")).then(() => open(plain("Add", "nowhere"))),
     'node "a"',
-    "not there",
+    "nothing before it produces",
     '"nowhere"',
   );
   await refused(() => open(plain("Add", "w")), 'node "a"', "a number for each channel");
   await refused(() => open(plain("Mul", "x")), 'node "a"', "a gate");
   await refused(() => open(plain("Softmax")), "as the graph's output");
   await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "z")), "no output");
-  await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "a", [1, 8, 8, 3])), "channel after", "[1, 8, 8, 3]");
+  await refused(
+    () => open(onnx([["Relu", ["x"], "a"]], [], "a", [1, 8, 8, 3])),
+    "not a square picture with its channels first",
+    "[1, 8, 8, 3]",
+  );
   const sigmoid: Node = ["Sigmoid", ["y"], "z"];
   await refused(() => open(onnx([...plainNodes, sigmoid], [matrix], "z")), "a yes or no for each class");
   await refused(
@@ -257,7 +261,7 @@ test("values beside an ONNX model are read from its folder, and from nowhere els
   }
   await assert.rejects(open({ location: "none" }), (error) => error instanceof SenetError && error.code === "io");
   await refused(() => open({ location: "sub" }), "not a file");
-  await refused(() => openFiles([{ bytes: bytesOf(path), where: "net.onnx" }]), "not given");
+  await refused(() => openFiles([{ bytes: bytesOf(path), where: "net.onnx" }]), "which is missing");
 });
 
 test("a model in several files opens by its index, by any of them, by all, and as PyTorch's", async () => {

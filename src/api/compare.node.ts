@@ -55,7 +55,7 @@ export function checkSameLogits(source: ArrayLike<number>, result: ArrayLike<num
   }
   const relative = difference / Math.max(largest, 1e-30);
   if (relative <= tolerance) return relative;
-  throw new SenetError("executor", "the result does not compute what the source computes; nothing was written", {
+  throw new SenetError("executor", "the result and the source compute different things; nothing was written", {
     where,
     expected: `logits within ${tolerance} of the largest`,
     found: `${relative}`,

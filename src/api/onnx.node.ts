@@ -30,7 +30,7 @@ export async function checkedOnnx(
   });
   const absence = await absenceOf("ort");
   if (absence !== undefined) {
-    say(`${where} is written, but was not run to check it: ${absence}`);
+    say(`${where} was written, but not checked by running it: ${absence}`);
     return { bytes, difference: undefined };
   }
   const pictures = seededPictures(checkpoint);

@@ -154,7 +154,7 @@ function numbersIn(file: string, { name, labelBytes, classes }: Layout): Uint8Ar
   try {
     const { size } = container;
     if (size === 0 || size % record !== 0) {
-      throw new SenetError("data", `the file ends within a picture, or is none of ${name}`, {
+      throw new SenetError("data", `the file ends in the middle of a picture, or does not belong to ${name}`, {
         where: file,
         expected: `a multiple of ${record} bytes`,
         found: `${size} bytes: ${Math.floor(size / record)} pictures and ${size % record} bytes`,

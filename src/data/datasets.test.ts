@@ -318,11 +318,11 @@ test("CIFAR that is cut off, damaged or incomplete is refused; without names its
   truncateSync(batch, 5000);
   refuses(
     () => openTrainingData(root),
-    /data_batch_1\.bin: the file ends within a picture/,
+    /data_batch_1\.bin: the file ends in the middle of a picture/,
     /1 pictures and 1927 bytes/,
   );
   writeFileSync(batch, "");
-  refuses(() => openTrainingData(root), /ends within a picture/);
+  refuses(() => openTrainingData(root), /ends in the middle of a picture/);
   writeFileSync(batch, joined([cifarRecord([3], 0), cifarRecord([10], 0)]));
   refuses(() => openTrainingData(root), /classes from 0 to 9/, /10 for picture 1/);
   writeFileSync(batch, cifarRecord([3], 0));

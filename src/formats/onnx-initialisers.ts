@@ -62,7 +62,7 @@ const dataTypes: Readonly<Record<number, ElementType>> = {
  * @param where the file's name, for errors
  * @param external see `externalFiles`
  * @throws SenetError `weights` where the file is damaged, holds a name twice, or keeps values in a file beside it that
- * is not given or has them not
+ * is missing or does not hold them
  */
 export function parseOnnxInitialisers(bytes: Uint8Array, where: string, external: ExternalData = new Map()): OnnxModel {
   const result: Found = {
@@ -82,7 +82,8 @@ export function parseOnnxInitialisers(bytes: Uint8Array, where: string, external
       readGraph(model.message(), where, result);
     } else if (model.field === 14) {
       const [key, value] = readEntry(model.message());
-      if (result.metadata.size >= mostInitialisers) model.fail(`there are more than ${mostInitialisers} metadata`);
+      if (result.metadata.size >= mostInitialisers)
+        model.fail(`there are more than ${mostInitialisers} metadata entries`);
       result.metadata.set(key, value);
     } else model.skip();
   }
@@ -222,7 +223,7 @@ function readHeader(bytes: Uint8Array, where: string): Header {
 /** The tensor, or why there can be none. */
 function readTensor(header: Header, files: ExternalData, fail: Fail): Tensor | string {
   const type = dataTypes[header.dataType];
-  if (type === undefined) return `its data type ${header.dataType} is not one that a tensor can have`;
+  if (type === undefined) return `its data type ${header.dataType} is not a type of numbers`;
   const size = sizeOf(header.shape);
   if (header.shape.some((extent) => extent < 0))
     fail("its shape is damaged", { found: `[${header.shape.join(", ")}]` });
@@ -265,7 +266,7 @@ function externalBytes(
   const location = external.get("location") ?? "";
   const file = files.get(location);
   if (file === undefined) {
-    return fail("its values are in a file beside the model, which is not given", {
+    return fail("its values are in a file beside the model, which is missing", {
       found: shownName(location),
       hint: "save the model in one file: onnx.save(onnx.load(FILE), OUT)",
     });

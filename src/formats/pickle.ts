@@ -434,7 +434,7 @@ class Machine {
 
   #top(): PickleValue {
     const value = this.#stack.at(-1);
-    if (value === undefined || value === mark) this.#fail("the pickle uses a value that is not there");
+    if (value === undefined || value === mark) this.#fail("the pickle uses a value that it never stored");
     return value;
   }
 

@@ -112,7 +112,7 @@ function checkEntry(name: string, value: unknown, dataBytes: number, fail: Fail)
     return fail("its dtype cannot be read", { expected: Object.keys(elementBytes).join(", "), found: shown(dtype) });
   }
   if (!isExtents(shape)) {
-    return fail("its shape is not a list of extents", { expected: "integers from 0", found: shown(shape) });
+    return fail("its shape is not a list of dimensions", { expected: "integers from 0", found: shown(shape) });
   }
   if (!isExtents(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]! || offsets[1]! > dataBytes) {
     return fail("its bytes are not in the file", {

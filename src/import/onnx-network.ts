@@ -73,7 +73,7 @@ const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 function pictureOf({ inputs }: OnnxModel, where: string): OnnxInput {
   const [picture, ...others] = inputs;
   if (picture !== undefined && others.length === 0) return picture;
-  return failAt(where)("the graph does not take a picture alone", {
+  return failAt(where)("the graph takes something other than one picture", {
     expected: "one input",
     found:
       inputs.length === 0
@@ -93,7 +93,7 @@ function extentsOf(
   const [, channels = 3, height, width] = shape;
   const isPicture = shape.length === 4 && channels > 0 && channels <= mostChannels && height === width;
   if (isPicture && (height ?? 1) > 0) return { side: height, channels };
-  return failAt(where)("the graph takes no square picture, channel after channel", {
+  return failAt(where)("the graph's input is not a square picture with its channels first", {
     expected: "[N, channels, side, side]",
     found: `[${shape.map((extent) => extent ?? "?").join(", ")}]`,
   });
@@ -140,12 +140,12 @@ class Translation implements Surroundings {
     if (rule === undefined) {
       step.fail(`the operation ${shownName(node.op)} cannot be imported`, {
         expected: Object.keys(onnxRules).join(", "),
-        hint: "the weights in the format that they were exported from",
+        hint: "use the weights in the format they were exported from",
       });
     }
     const [output] = node.outputs;
-    if (output === undefined) step.fail("the node gives nothing");
-    if (this.#values.has(output!)) step.fail("two nodes give one name", { found: shownName(output!) });
+    if (output === undefined) step.fail("the node has no output");
+    if (this.#values.has(output!)) step.fail("two nodes have outputs of the same name", { found: shownName(output!) });
     this.#values.set(output!, rule!(step));
   }
 
@@ -153,14 +153,20 @@ class Translation implements Surroundings {
     const value = this.#values.get(name);
     if (value !== undefined) return value;
     const why = this.#unreadable.get(name);
-    return fail(why === undefined ? "the node uses a value that is not there" : `a constant cannot be read: ${why}`, {
-      found: shownName(name),
-    });
+    return fail(
+      why === undefined ? "the node uses a value that nothing before it produces" : `a constant cannot be read: ${why}`,
+      {
+        found: shownName(name),
+      },
+    );
   }
 
   spend(numbers: number, fail: Fail): void {
     this.#left -= numbers;
-    if (this.#left < 0) fail("the graph turns its constants again and again, which needs far more memory than they do");
+    if (this.#left < 0)
+      fail(
+        "the graph transposes its constants over and over, which would take far more memory than the constants themselves",
+      );
   }
 
   isOutput = (name: string | undefined): boolean => name !== undefined && this.#outputs.has(name);

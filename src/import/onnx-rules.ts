@@ -52,7 +52,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
       `[${dilations.join(", ")}]`,
     );
     const padding = step.node.strings.get("auto_pad") ?? "NOTSET";
-    step.demand(padding === "NOTSET" || padding === "VALID", "a padding that is given", padding);
+    step.demand(padding === "NOTSET" || padding === "VALID", "explicit padding", padding);
     const pads = padding === "VALID" ? [0] : step.numbers("pads", [0]);
     const strides = step.numbers("strides", [1]);
     step.demand(
@@ -86,7 +86,11 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
 
   BatchNormalization(step) {
     const x = step.flow(0);
-    step.demand(!x.isFlat && step.number("training_mode", 0) === 0, "running statistics of channels", "others");
+    step.demand(
+      !x.isFlat && step.number("training_mode", 0) === 0,
+      "running statistics, one for each channel",
+      "something else",
+    );
     const [weight, bias, running_mean, running_var] = [1, 2, 3, 4].map((input) => step.constant(input)) as [
       Tensor,
       Tensor,
@@ -103,7 +107,11 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
 
   Relu: elementwise({ kind: "relu" }),
   Sigmoid(step) {
-    step.demand(!step.isLast, "logits, or their softmax, as the graph's output", "a yes or no for each class");
+    step.demand(
+      !step.isLast,
+      "logits, or their softmax, as the graph's output",
+      "a sigmoid: a yes or no for each class",
+    );
     return elementwise({ kind: "sigmoid" })(step);
   },
 
@@ -123,7 +131,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   Mul(step) {
     const [a, b] = [step.merged(0), step.merged(1)];
     const isMerged = a.isMerged === true;
-    step.demand(isMerged === (b.isMerged === true), "pictures and gates alike", "one of them merged");
+    step.demand(isMerged === (b.isMerged === true), "pictures and gates of the same layout", "only one of them merged");
     const [gate, x] = isOnes(step.shape(a)) ? [a, b] : [b, a];
     const [gateShape, shape] = [step.shape(gate), step.shape(x)];
     const fits = isOnes(gateShape) && shape.length === 4 && gateShape[1] === shape[1] && gate.isFlat === x.isFlat;
@@ -141,7 +149,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     }
     const isPlain =
       flows.length === values.length && flows.every(({ isFlat }) => !isFlat) && step.number("axis", 1) === 1;
-    step.demand(isPlain, "channels after channels", "others");
+    step.demand(isPlain, "pictures joined along their channels", "something else");
     return step.layer({ kind: "concat" }, flows);
   },
 
@@ -159,7 +167,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
 
   Flatten(step) {
     const x = step.value(0);
-    step.demand(step.number("axis", 1) === 1, "the batch is kept", `axis ${step.number("axis", 1)}`);
+    step.demand(step.number("axis", 1) === 1, "the batch axis left as it is", `axis ${step.number("axis", 1)}`);
     if (x.kind !== "constant") return flattened(step, step.flow(0));
     const [first = 1, ...rest] = x.tensor.shape;
     return constant(x.tensor, [first, sizeOf(rest)]);
@@ -174,7 +182,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const [batch, ...rest] = target;
     const size = sizeOf(shape.slice(1));
     const refuse = (): never =>
-      step.fail("the node does what no layer of ours does", {
+      step.fail("the node does something that no layer here can do", {
         expected: `[N, ${size}], or [N, C, 1, 1] of gates`,
         found: `[${target.join(", ")}] of [N, ${shape.slice(1).join(", ")}]`,
       });
@@ -227,7 +235,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const x = step.value(0);
     if (x.kind === "constant" && x.tensor.shape.length === 2)
       return constant(step.transposed(x.tensor), x.tensor.shape.toReversed());
-    return step.fail("the node turns axes, which no layer of ours does");
+    return step.fail("the node transposes axes, which no layer here can do");
   },
 
   Shape(step) {
@@ -240,7 +248,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const extents = step.extents(0);
     const picked = step
       .extents(1)
-      .map((index) => extents.at(Number(index)) ?? step.fail("the node takes an extent that is not there"));
+      .map((index) => extents.at(Number(index)) ?? step.fail("the node reads a dimension that does not exist"));
     return { kind: "extents", extents: picked };
   },
 
@@ -248,7 +256,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const extents = step.extents(0);
     const bound = (input: number, name: string, otherwise: number) =>
       step.has(input) ? Number(step.extents(input)[0]) : step.number(name, otherwise);
-    step.demand(!step.has(4) || step.extents(4)[0] === 1, "extents one after another", "others");
+    step.demand(!step.has(4) || step.extents(4)[0] === 1, "consecutive dimensions", "steps between them");
     return { kind: "extents", extents: extents.slice(bound(1, "starts", 0), bound(2, "ends", extents.length)) };
   },
 
@@ -262,7 +270,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const isNone = pads.every((zeros) => zeros === 0);
     step.demand(
       isNone || (isEven && value === 0 && mode === "constant" && !x.isFlat),
-      "as many zeros on all sides of a picture",
+      "the same number of zeros on every side of a picture",
       `${mode} ${value}, pads ${pads.join(" ")}`,
     );
     return isNone ? x : { ...x, pad };
@@ -378,7 +386,7 @@ function pooled(step: Step, kind: "maxPool" | "avgPool"): Flow {
   const countsPadding = given.every((pad) => pad === 0) || step.number("count_include_pad", 0) === 1;
   step.demand(
     ceil !== undefined && (kind === "maxPool" || (isWhole && countsPadding)),
-    "windows as PyTorch or Caffe lay them, whose mean counts the padding",
+    "windows placed as in PyTorch or Caffe, with means that count the padding",
     `kernel ${kernel}, stride ${stride}, pads ${pads.join(" ")} of ${height} pixels`,
   );
   return step.layer({ kind, kernel, stride, pad: top, ceil: ceil! }, [x]);

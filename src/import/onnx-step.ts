@@ -88,13 +88,13 @@ export class Step {
 
   flow(input: number): Flow {
     const flow = this.merged(input);
-    return flow.isMerged === true ? this.fail("the node takes pictures that are merged into one") : flow;
+    return flow.isMerged === true ? this.fail("the node reads pictures that were merged into one") : flow;
   }
 
   /** As `flow`, of a rule to which it is the same whether pictures are merged. */
   merged(input: number): Flow {
     const flow = this.padded(input);
-    return (flow.pad ?? 0) === 0 ? flow : this.fail("the node takes a picture with zeros around it");
+    return (flow.pad ?? 0) === 0 ? flow : this.fail("the node reads a picture that was padded with zeros");
   }
 
   /** As `flow`, of a rule that puts zeros around the picture. */
@@ -102,7 +102,7 @@ export class Step {
     const value = this.value(input);
     return value.kind === "flow"
       ? value
-      : this.fail(`input ${input} of the node is a constant, which no layer of ours takes`);
+      : this.fail(`input ${input} of the node is a constant, which no layer here accepts`);
   }
 
   /** Of our layer; a picture's `[1, C, H, W]`. */
@@ -112,7 +112,7 @@ export class Step {
     const value = this.value(input);
     return value.kind === "constant"
       ? value.tensor
-      : this.fail(`input ${input} of the node is computed, and not a constant`);
+      : this.fail(`input ${input} of the node is computed, but should be a constant`);
   }
 
   optional = (input: number): Tensor | undefined => (this.has(input) ? this.constant(input) : undefined);
@@ -122,7 +122,7 @@ export class Step {
     const value = this.value(input);
     if (value.kind === "extents") return value.extents;
     if (value.kind === "constant" && value.tensor.data.length <= 64) return Array.from(value.tensor.data);
-    return this.fail(`input ${input} of the node is not a list of extents`);
+    return this.fail(`input ${input} of the node is not a list of dimensions`);
   }
 
   numbers(name: string, otherwise: readonly number[]): readonly number[] {
@@ -141,7 +141,7 @@ export class Step {
 
   /** Refuses the node where an attribute is not what it must be. */
   demand(isSo: boolean, expected: string, found: string): void {
-    if (!isSo) this.fail("the node does what no layer of ours does", { expected, found });
+    if (!isSo) this.fail("the node does something that no layer here can do", { expected, found });
   }
 
   /** Adds a layer, under the node's name with `suffix`. */

@@ -47,8 +47,8 @@ export function resumedConfig(
     const rate = (by: TrainingConfig) =>
       plain(learningRateAt({ ...by, learningRate: learningRateOf(by) }, state.epoch, 1));
     say(
-      `${config.epochs} epochs instead of ${saved.epochs}: the ${config.schedule} schedule is now that of ` +
-        `${config.epochs} epochs, and the rate goes on at ${rate(config)} (it was ${rate(saved)})`,
+      `${config.epochs} epochs instead of ${saved.epochs}: the ${config.schedule} schedule now spans ` +
+        `${config.epochs} epochs, and the rate continues at ${rate(config)} (it was ${rate(saved)})`,
     );
   }
   return config;

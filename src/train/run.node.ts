@@ -253,7 +253,7 @@ function memoryOf({ cacheBytes, say }: RunOptions): PictureMemory {
   const granted = memory.cache.byteLength;
   if (granted < Math.floor(cacheBytes ?? 0)) {
     say?.(
-      `memory for decoded pictures: ${(granted / 2 ** 30).toFixed(1)} GiB, because at most a third of what is free may be used`,
+      `memory for decoded pictures: ${(granted / 2 ** 30).toFixed(1)} GiB, because at most a third of the free memory may be used`,
     );
   }
   return memory;
@@ -334,6 +334,6 @@ function startFrom(
   }
   for (const change of changes) say(`changed since the run was saved: ${change}`);
   if (run.data === undefined)
-    say("the run was saved without a list of its pictures: whether they are the same is not known");
+    say("the run was saved without a list of its pictures, so nobody can tell whether they are still the same");
   return isBeyond ? { ...run.state, step: stepsPerEpoch } : run.state;
 }
