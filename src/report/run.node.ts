@@ -46,9 +46,10 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   const transform = { kind: "evaluate", preprocessing } as const;
   const loader = new Loader({ dataset: val, batchSize, transform, cacheBytes: 0 });
   const shared = { executor, model, weights, batchSize, imageSize };
-  const evaluation = await evaluateFolder({ ...shared, loader });
-  const gates = await meanGates({ ...shared, batches: loader.epoch(0) });
-  await loader.dispose();
+  const { evaluation, gates } = await (async () => ({
+    evaluation: await evaluateFolder({ ...shared, loader }),
+    gates: await meanGates({ ...shared, batches: loader.epoch(0) }),
+  }))().finally(() => loader.dispose());
 
   const reader = new SourceReader();
   const validation = await Promise.all(
@@ -62,11 +63,14 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   if (options.heldBack !== undefined) {
     const classifier = await Classifier.create(checkpoint, executor);
     const shown: ReportSample[] = [];
-    for (const { file, label } of options.heldBack) {
-      const { predictions } = await classifier.classify(file, 3);
-      shown.push(reportSample(await readPicture(file), relative(data, file), label, predictions));
+    try {
+      for (const { file, label } of options.heldBack) {
+        const { predictions } = await classifier.classify(file, 3);
+        shown.push(reportSample(await readPicture(file), relative(data, file), label, predictions));
+      }
+    } finally {
+      await classifier.dispose();
     }
-    await classifier.dispose();
     samples.unshift({ title: "Held-back pictures, classified", samples: shown });
   }
 

@@ -32,10 +32,13 @@ export async function firstNonFinite(
     const exposed = new Map<string, Value>(group.flatMap((node) => node.outputs.map((value) => [value.name, value])));
     const probe = removeDead({ graph: { ...graph, outputs: exposed, updates: new Map() }, weights });
     const executable = await executor.compile(probe.graph, probe.weights, { weights: "live" });
-    const outputs = await executable.run(inputs);
-    const culprit = group.find((node) => node.outputs.some(({ name }) => !allFinite(outputs.get(name)!)));
-    await executable.dispose();
-    if (culprit !== undefined) return `${culprit.name} (${culprit.op})`;
+    try {
+      const outputs = await executable.run(inputs);
+      const culprit = group.find((node) => node.outputs.some(({ name }) => !allFinite(outputs.get(name)!)));
+      if (culprit !== undefined) return `${culprit.name} (${culprit.op})`;
+    } finally {
+      await executable.dispose();
+    }
   }
   return "no operation when run again";
 }
