@@ -82,6 +82,16 @@ test("every file that a document links to is there", () => {
   assert.deepEqual(broken, []);
 });
 
+test("the README's picture is small, reads on light and dark pages, and needs nothing besides itself", () => {
+  const [, path] = /!\[[^\]]+\]\((docs\/pictures\/[^)]+\.svg)\)/.exec(read("README.md"))!;
+  const picture = read(path!);
+  assert.ok(picture.length < 60_000);
+  assert.match(picture, /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" [^>]*aria-label="[^"]+"/);
+  assert.match(picture, /prefers-color-scheme: dark/);
+  assert.doesNotMatch(picture.replace("http://www.w3.org/2000/svg", ""), /<script|<image|href|url\(|https?:/);
+  assert.doesNotMatch(picture, /NaN|undefined/);
+});
+
 test("no table of the README is wider than a screen", () => {
   const rows = read("README.md")
     .split("\n")
