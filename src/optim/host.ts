@@ -16,9 +16,12 @@ export class HostUpdate {
   /** Tensors that formulas have besides weights and slots, as long as the longest parameter. */
   readonly #temporary = new Map<string, Float64Array>();
   readonly #longest: number;
+  /** The formula's chains by decay: they are the same at each step. */
+  readonly #chains: ReadonlyMap<number, ReturnType<UpdateRule["chains"]>>;
 
   constructor(rule: UpdateRule) {
     this.#rule = rule;
+    this.#chains = new Map([...new Set(rule.learnt.map(({ decay }) => decay))].map((d) => [d, rule.chains(d)]));
     this.#longest = rule.learnt.reduce((most, { parameter }) => Math.max(most, sizeOf(parameter.type.shape)), 0);
   }
 
@@ -40,7 +43,7 @@ export class HostUpdate {
   #update(decay: number, arrays: Map<string, TensorData>, numbers: Record<string, number>): void {
     const size = arrays.get("weight")!.length;
     let chains: Chain[] = [];
-    for (const chain of [...this.#rule.chains(decay), undefined]) {
+    for (const chain of [...this.#chains.get(decay)!, undefined]) {
       if (chain !== undefined && !("ratio" in chain)) {
         chains.push(chain);
         if (!arrays.has(chain.target)) arrays.set(chain.target, this.#scratch(chain.target).subarray(0, size));

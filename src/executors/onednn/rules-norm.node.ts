@@ -1,7 +1,9 @@
 /** Batch norm, and the ReLU behind it, as one primitive in both directions. */
 
+import type { Primitive } from "./api.node.ts";
 import type { FusedNode } from "./fusion.ts";
-import type { Rule } from "./lowering.node.ts";
+import type { Lowering, Rule } from "./lowering.node.ts";
+import type { Place } from "./plan.node.ts";
 import { Arg, Query } from "./spec.ts";
 import type { Forward, Target } from "./target.node.ts";
 
@@ -53,41 +55,36 @@ export const batchNormTraining: Rule<"batchNormTraining"> = (lowering, node) => 
 };
 
 export const batchNormFrozenBackward: Rule<"batchNormFrozenBackward"> = (lowering, node) => {
-  const { plan, api } = lowering;
-  const [x, gamma, mean, variance, dy] = node.inputs;
-  const [dx, dgamma, dbeta] = node.outputs;
-  const [src, diffDst] = [lowering.get(x!), lowering.get(dy!)];
+  const { api } = lowering;
+  const src = lowering.get(node.inputs[0]!);
   const spec = { primitive: "batchNorm", data: src.desc, eps: node.attrs.eps, relu: false } as const;
   const hint = api.primitive(node.name, { ...spec, pass: "inference" });
-  const primitive = api.primitive(node.name, { ...spec, pass: "frozenBackward" }, hint);
-  const diffSrc = lowering.make(dx!);
-  const reads = {
-    [Arg.src]: src,
-    [Arg.mean]: lowering.plain(mean!),
-    [Arg.variance]: lowering.plain(variance!),
-    [Arg.scale]: lowering.plain(gamma!),
-    [Arg.shift]: api.wantsShift ? lowering.plain(gamma!) : undefined,
-    [Arg.diffDst]: diffDst,
-  };
-  const writes = {
-    [Arg.diffSrc]: diffSrc,
-    [Arg.diffScale]: lowering.makePlain(dgamma!),
-    [Arg.diffShift]: lowering.makePlain(dbeta!),
-  };
-  plan.run(node.name, primitive, reads, writes, { of: diffSrc, from: [diffDst] });
+  runBackward(lowering, node, src, api.primitive(node.name, { ...spec, pass: "frozenBackward" }, hint));
 };
 
 export const batchNormBackward: Rule<"batchNormBackward"> = (lowering, node) => {
-  const { plan, api, prepared } = lowering;
-  const [x, gamma, mean, variance, dy] = node.inputs;
-  const src = lowering.get(x!);
+  const { api, prepared } = lowering;
+  const src = lowering.get(node.inputs[0]!);
   const relu = node.activation === "relu";
   const spec = { primitive: "batchNorm", data: src.desc, eps: node.attrs.eps, relu } as const;
   const forward = node.forward && prepared.forwards.get(node.forward);
   const hint = forward?.primitive ?? api.primitive(node.name, { ...spec, pass: "forward" });
   const primitive = api.primitive(node.name, { ...spec, pass: "backward" }, hint);
+  runBackward(lowering, node, src, primitive, forward?.workspace);
+};
+
+/** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, by the batch's statistics or by given ones. */
+function runBackward(
+  lowering: Lowering,
+  { name, inputs, outputs }: Pick<FusedNode, "name" | "inputs" | "outputs">,
+  src: Place,
+  primitive: Primitive,
+  workspace?: Place,
+): void {
+  const { plan, api } = lowering;
+  const [, gamma, mean, variance, dy] = inputs;
+  const [dx, dgamma, dbeta] = outputs;
   const diffDst = lowering.get(dy!);
-  const [dx, dgamma, dbeta] = node.outputs;
   const diffSrc = lowering.make(dx!);
   const reads = {
     [Arg.src]: src,
@@ -97,12 +94,12 @@ export const batchNormBackward: Rule<"batchNormBackward"> = (lowering, node) => 
     // Not needed for the gradient, and any vector does.
     [Arg.shift]: api.wantsShift ? lowering.plain(gamma!) : undefined,
     [Arg.diffDst]: diffDst,
-    [Arg.workspace]: forward?.workspace,
+    [Arg.workspace]: workspace,
   };
   const writes = {
     [Arg.diffSrc]: diffSrc,
     [Arg.diffScale]: lowering.makePlain(dgamma!),
     [Arg.diffShift]: lowering.makePlain(dbeta!),
   };
-  plan.run(node.name, primitive, reads, writes, { of: diffSrc, from: [diffDst] });
-};
+  plan.run(name, primitive, reads, writes, { of: diffSrc, from: [diffDst] });
+}
