@@ -138,12 +138,21 @@ async function check(use: Use, file: string, isSound: boolean): Promise<void> {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not come through
   assert.doesNotMatch(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/, JSON.stringify(shown));
   if (isSound) assert.equal(code, 0, shown);
-  const took = needed.seconds - usual[use].seconds;
-  assert.ok(took <= seconds, `it took ${took.toFixed(1)} s: ${shown}`);
   const allowed = Math.max(leastMemory, 10 * statSync(file).size);
-  let memory = needed.memory - usual[use].memory;
-  // When the collector comes by is not the file's doing: what is over by a little is measured once more.
-  if (memory > allowed) memory = Math.min(memory, (await run(uses[use](file))).needed!.memory - usual[use].memory);
+  // A machine that takes more than this for a sound file is slow with every file.
+  const longest = Math.max(seconds, usual[use].seconds);
+  const over = (all: Needed) => ({
+    seconds: all.seconds - usual[use].seconds,
+    memory: all.memory - usual[use].memory,
+  });
+  let { seconds: took, memory } = over(needed);
+  // When the collector comes by is not the file's doing, nor a busy neighbour: what is over is measured up to twice more.
+  for (let more = 0; more < 2 && (took > longest || memory > allowed); more++) {
+    const again = over((await run(uses[use](file))).needed!);
+    took = Math.min(took, again.seconds);
+    memory = Math.min(memory, again.memory);
+  }
+  assert.ok(took <= longest, `it took ${took.toFixed(1)} s: ${shown}`);
   assert.ok(memory <= allowed, `it took ${Math.round(memory / 2 ** 20)} MiB: ${shown}`);
 }
 
