@@ -22,7 +22,7 @@ export type { Dataset, OpenOptions as OpenDatasetOptions, Sample, Source } from 
 export { openDataset } from "./data/datasets.node.ts";
 export { type Batch, type Failure, Loader, type LoaderOptions } from "./data/loader.node.ts";
 export type { PictureMemory } from "./data/picture-memory.node.ts";
-export { openTrainingData, type TrainingData } from "./data/split.node.ts";
+export { type ListOptions, openTrainingData, type PartOptions, type TrainingData } from "./data/split.node.ts";
 export { Classifier } from "./evaluate/classify.node.ts";
 export { evaluateFolder, type FolderEvaluation, type Watch } from "./evaluate/folder.node.ts";
 export type { Entry, Failed, Journal, Outcome, Settings } from "./evaluate/journal.node.ts";

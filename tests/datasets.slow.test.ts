@@ -9,6 +9,7 @@ import { openTrainingData } from "../src/data/split.node.ts";
 import { renderScene } from "../src/demo/write.node.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { fingerprintOf } from "../src/train/fingerprint.node.ts";
+import { openWeights } from "../src/weights/open.node.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { needsShared, sharedData } from "./support.ts";
 import { joined, type Member, tarOf } from "./tar.ts";
@@ -26,8 +27,8 @@ function cifar(): string {
   return root;
 }
 
-async function archive(): Promise<string> {
-  const file = join(temporaryFolder(), "pets.tar");
+/** 16 pictures of either class in `train`, 8 in `val`. */
+async function pets(): Promise<Member[]> {
   const members: Member[] = [];
   for (const [part, count] of [
     ["train", 16],
@@ -39,53 +40,82 @@ async function archive(): Promise<string> {
       }
     }
   }
-  writeFileSync(file, tarOf(members));
+  return members;
+}
+
+async function archive(): Promise<string> {
+  const file = join(temporaryFolder(), "pets.tar");
+  writeFileSync(file, tarOf(await pets()));
   return file;
 }
 
-for (const [name, make, classes] of [
-  ["CIFAR's binary files", cifar, 10],
-  ["an archive of class folders", archive, 2],
-] as const) {
+/** All in class folders, with a list of either part beside them. */
+async function folder(): Promise<string> {
+  const root = temporaryFolder();
+  const lists = { train: "", val: "" };
+  for (const { name, bytes } of await pets()) {
+    const [part, pet, file] = name.split("/") as ["train" | "val", string, string];
+    mkdirSync(join(root, pet), { recursive: true });
+    writeFileSync(join(root, pet, `${part}-${file}`), bytes!);
+    lists[part] += `${pet}/${part}-${file} ${pet === "star" ? 0 : 1}\n`;
+  }
+  for (const [part, lines] of Object.entries(lists)) writeFileSync(join(root, `${part}.txt`), lines);
+  return root;
+}
+
+interface Case {
+  readonly name: string;
+  readonly make: () => string | Promise<string>;
+  readonly classes: readonly string[];
+  /** Where the parts are, told each time; how they are made, which a run remembers; and what evaluation is told. */
+  readonly places?: (data: string) => readonly string[];
+  readonly parts?: readonly string[];
+  readonly evaluated?: (data: string) => readonly string[];
+}
+
+const cases: readonly Case[] = [
+  { name: "CIFAR's binary files", make: cifar, classes: Array.from({ length: 10 }, (_, i) => `${i}`) },
+  { name: "an archive of class folders", make: archive, classes: ["house", "star"] },
+  {
+    name: "Caffe's lists",
+    make: folder,
+    classes: ["star", "house"],
+    places: (data) => ["--list", join(data, "train.txt"), "--val-list", join(data, "val.txt")],
+    evaluated: (data) => ["--list", join(data, "val.txt")],
+  },
+  {
+    name: "a folder without val/",
+    make: folder,
+    classes: ["house", "star"],
+    // This part and this seed keep back 16 of these 48.
+    parts: ["--val-split", "0.33", "--seed", "17"],
+    evaluated: () => ["--val-split", "0.33", "--seed", "17"],
+  },
+];
+
+for (const { name, make, classes, places = () => [], parts = [], evaluated: measuring = () => [] } of cases) {
   test(`${name}: trained on, gone on with, evaluated and reported`, async () => {
     const data = await make();
     const out = join(temporaryFolder(), "run");
-    const options = [
-      "--model",
-      "se-resnet-20",
-      "--image-size",
-      "32",
-      "--batch-size",
-      "16",
-      "--evaluation-resize",
-      "32",
-    ];
+    const sizes = ["--image-size", "32", "--batch-size", "16", "--evaluation-resize", "32"];
     const trained = await senet([
-      "train",
-      "--data",
-      data,
-      "--out",
-      out,
-      "--epochs",
-      "1",
-      "--no-mirror",
-      "--check",
-      ...options,
+      ...["train", "--data", data, "--out", out, "--epochs", "1", "--no-mirror", "--check"],
+      ...["--model", "se-resnet-20", ...sizes, ...places(data), ...parts],
     ]);
     assert.equal(trained.code, 0, trained.stderr);
     assert.match(trained.stderr, /32 pictures to train on, 16 to validate/);
-    const resumed = await senet(["train", "--data", data, "--out", out, "--resume", "--epochs", "2"]);
+    const resumed = await senet(["train", "--data", data, "--out", out, "--resume", "--epochs", "2", ...places(data)]);
     assert.equal(resumed.code, 0, resumed.stderr);
     assert.match(resumed.stderr, /resumed at epoch 2/);
     const weights = join(out, "best.safetensors");
-    const evaluated = await senet(["evaluate", "--weights", weights, "--data", data, "--json"]);
+    const evaluated = await senet(["evaluate", "--weights", weights, "--data", data, "--json", ...measuring(data)]);
     assert.equal(evaluated.code, 0, evaluated.stderr);
     const { images, top1_error } = JSON.parse(evaluated.stdout) as { images: number; top1_error: number };
     assert.equal(images, 16);
     const metrics = readFileSync(join(out, "metrics.jsonl"), "utf8").trim().split("\n");
     const errors = metrics.map((line) => (JSON.parse(line) as { validationTop1Error: number }).validationTop1Error);
     assert.ok(errors.includes(top1_error), `${top1_error} is not among ${errors}`);
-    assert.equal(openTrainingData(data).train.classes.length, classes);
+    assert.deepEqual((await openWeights(weights)).labels, classes);
   });
 }
 

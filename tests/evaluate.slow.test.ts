@@ -33,7 +33,7 @@ before(() => drawColours(at("folders"), 3));
 
 function evaluated(weights: string, protocol: Partial<Protocol>): Promise<Row> {
   const defaults: Protocol = {
-    ...{ data: at("folders"), list: undefined, listOrder: "devkit", allowMissing: false },
+    ...{ data: at("folders"), list: undefined, listOrder: "devkit", allowMissing: false, held: undefined },
     ...{ views: "centre", opening: {} },
   };
   return evaluateOne([weights], { ...defaults, ...protocol }, engine, new Silent(), new AbortController().signal);

@@ -47,6 +47,10 @@ export interface DataOptions {
   readonly listOrder?: ClassOrder;
   /** Measure on the listed pictures that exist. */
   readonly allowMissing?: boolean;
+  /** Only the part of each class that training with this `valSplit` keeps back. */
+  readonly valSplit?: number;
+  /** Of `valSplit`: the one of the training; default 0. */
+  readonly seed?: number;
   /** Images a run of the network; default 32. */
   readonly batchSize?: number;
   /** Threads that decode. */
@@ -250,8 +254,9 @@ export class Network implements AsyncDisposable {
     return this.dispose();
   }
 
-  #pictures(data: string, { list, listOrder, allowMissing = false }: DataOptions) {
-    return openPictures({ data, list, listOrder, allowMissing, areNamed: this.#isNamed }, this.labels);
+  #pictures(data: string, { list, listOrder, allowMissing = false, valSplit, seed = 0 }: DataOptions) {
+    const held = valSplit === undefined ? undefined : { valSplit, seed };
+    return openPictures({ data, list, listOrder, allowMissing, held, areNamed: this.#isNamed }, this.labels);
   }
 
   /** One result for one picture, a list of them for a list. */

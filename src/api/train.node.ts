@@ -175,7 +175,7 @@ async function run(
 
 /** The options that are not keys of the configuration. */
 const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
-  ...{ out: true, resume: true, acceptChanges: true, fresh: true },
+  ...{ out: true, resume: true, acceptChanges: true, fresh: true, list: true, valList: true, allowMissing: true },
   ...{ executor: true, precision: true, threads: true, recompute: true, workers: true, cacheBytes: true },
   ...{ signal: true, say: true, onFailure: true, onStart: true, onStep: true, onEpoch: true },
   ...{ onPhase: true, onValidation: true },

@@ -1,5 +1,6 @@
 /** Networks measured at the terminal: a live line while it runs, then rows for people and for programs. */
 
+import type { HeldBack } from "../data/hold-out.node.ts";
 import type { Journal } from "../evaluate/journal.node.ts";
 import { openPictures } from "../evaluate/labelled.node.ts";
 import { type Measurement, measure } from "../evaluate/measure.node.ts";
@@ -22,6 +23,8 @@ export interface Protocol {
   /** The order of ImageNet's classes that the list's numbers count in; undefined: the pictures' names tell it. */
   readonly listOrder: ClassOrder | undefined;
   readonly allowMissing: boolean;
+  /** Which part of the pictures training kept back. */
+  readonly held: HeldBack | undefined;
   /** Decode every picture first. */
   readonly check?: boolean;
   readonly views: Views;
@@ -73,10 +76,6 @@ export async function evaluateOne(
   line.print(`${total} pictures, ${shown({ preprocessing, views })}`);
   line.print(`pictures as ${opened.told}`);
   for (const remark of remarks) line.print(remark);
-  if (missing > 0)
-    line.print(
-      `pictures on the list that are missing: ${grouped(missing)} of ${grouped(missing + dataset.samples.length)}`,
-    );
   if (protocol.check === true) await requireSound([dataset], engine.workers, line, signal);
   const left = new FailureReport((text) => line.print(text));
   const measured = await measure({

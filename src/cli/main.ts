@@ -50,7 +50,7 @@ function programOf(): Command {
   const program = new Command("senet").description(description!).version(version!);
   program.addHelpText("after", "\nStart with:\n  senet demo\n  senet COMMAND --help");
   for (const register of commands) register(program);
-  for (const command of [program, ...program.commands]) {
+  for (const command of withItsCommands(program)) {
     command
       .exitOverride()
       .showHelpAfterError("(--help shows all options)")
@@ -62,6 +62,9 @@ function programOf(): Command {
   }
   return program;
 }
+
+/** The command, and those below it. */
+const withItsCommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withItsCommands)];
 
 /** What was typed stands in commander's words as it is; their only line break of their own is before its suggestion. */
 function commandFault(text: string): string {

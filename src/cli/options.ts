@@ -31,6 +31,12 @@ export function notNegative(text: string): number {
   return value;
 }
 
+export function part(text: string): number {
+  const value = real(text);
+  if (value <= 0 || value >= 1) throw new InvalidArgumentError("expected a number above 0 and below 1.");
+  return value;
+}
+
 export const realList = (text: string): number[] => text.split(",").map(real);
 
 /** An option that is one of a few words; a wrong one is answered with the nearest. */
@@ -65,6 +71,12 @@ function capped(flag: string, wanted: number, most: number): number {
   say(`${flag} ${wanted}: ${most} is the most that this process can use here; ${flag} ${most}`);
   return most;
 }
+
+export const valSplitOption = (): Option =>
+  new Option(
+    "--val-split <part>",
+    "validate on this part of each class (0.1: a tenth), for data without val/; by --seed and the pictures' names",
+  ).argParser(part);
 
 export const stateOption = (): Option =>
   new Option(

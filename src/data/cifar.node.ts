@@ -100,14 +100,20 @@ function open(root: string, { classes, part }: OpenOptions): Dataset {
 }
 
 /** The files of the part. */
-function filesOf(root: string, { files }: Layout, names: readonly string[], part: Part | undefined, remarks: string[]) {
+function filesOf(
+  root: string,
+  { files }: Layout,
+  names: readonly string[],
+  part: OpenOptions["part"],
+  remarks: string[],
+): readonly string[] {
   const of = (wanted: Part) => names.filter((name) => files[wanted].test(name)).sort(byNumber);
   if (part !== undefined) {
-    const chosen = of(part);
+    const chosen = of(part === "val" ? "val" : "train");
     if (chosen.length > 0) return chosen;
-    throw new SenetError("data", `the pictures to ${part === "train" ? "train on" : "validate with"} are missing`, {
+    throw new SenetError("data", `the pictures to ${part === "val" ? "validate with" : "train on"} are missing`, {
       where: root,
-      expected: `files such as ${part === "train" ? "data_batch_1.bin or train.bin" : "test_batch.bin or test.bin"}`,
+      expected: `files such as ${part === "val" ? "test_batch.bin or test.bin" : "data_batch_1.bin or train.bin"}`,
       found: quote(names),
     });
   }

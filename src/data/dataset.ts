@@ -61,8 +61,11 @@ export interface OpenOptions {
   readonly classes?: readonly string[];
   /** What numbers in the data stand for, where it has no names for them. Default: `classes`. */
   readonly numbered?: Numbering;
-  /** Which part is wanted of data that has several. Absent: what there is to measure with, or all. */
-  readonly part?: Part;
+  /**
+   * Which part is wanted of data that has several. `undivided`: what there is to train on, or all of data without parts.
+   * Absent: what there is to measure with, or all.
+   */
+  readonly part?: Part | "undivided";
 }
 
 /** A way in which data sets lie on disk. */

@@ -307,7 +307,10 @@ test("a data set that is split where one part is wanted, or the other way round,
   refuses(() => openFolder(root), /this folder is split/);
   refuses(() => openTrainingData(join(root, "train")), new RegExp(`try: +--data ${root}, which has both`));
   const whole = folderOf(t, "cat/1.jpg", "dog/1.jpg");
-  refuses(() => openTrainingData(whole), new RegExp(`put the class folders into ${join(whole, "train")}, and a tenth`));
+  refuses(
+    () => openTrainingData(whole),
+    new RegExp(`keeps a tenth of each back to validate with; or put them into ${join(whole, "train")} and`),
+  );
   // Classes may be called so.
   assert.equal(openFolder(folderOf(t, "train/1.jpg", "bus/1.jpg"), { classes: ["bus", "train"] }).samples.length, 2);
   assert.deepEqual(openFolder(folderOf(t, "train/1.jpg", "bus/1.jpg")).classes, ["bus", "train"]);

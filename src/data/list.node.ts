@@ -10,8 +10,8 @@ import { fileNamed } from "./walk.node.ts";
 export interface OpenListOptions {
   /** The folder that the names are relative to. */
   readonly root: string;
-  /** The classes of a network, whose labels the samples get. */
-  readonly classes: readonly string[];
+  /** The classes of a network, whose labels the samples get. Default: the list's own (`ownClasses`). */
+  readonly classes?: readonly string[];
   /** What the numbers of the list stand for. Default: `classes` itself. */
   readonly numbered?: Numbering | undefined;
   /** Leave out pictures that are not there; without it they are an error. */
@@ -23,20 +23,26 @@ export interface PictureList extends Dataset {
   readonly missing: number;
 }
 
+/** A line of the list, and which it is. */
+interface Entry extends Numbered {
+  readonly where: string;
+}
+
 /**
  * Reads a list and looks for its pictures, which are not opened. Empty lines are passed over.
  * @throws SenetError `data` where the list cannot be read or understood, names a class that the network lacks, or
  * pictures are missing
  */
 export function openList(file: string, options: OpenListOptions): PictureList {
-  const { root, classes, allowMissing = false } = options;
+  const { root, allowMissing = false } = options;
   const samples: Sample[] = [];
   const missing: string[] = [];
   const names = new Set<string>();
-  const entries = linesOf(read(file)).flatMap((line, i) => {
+  const entries = linesOf(read(file)).flatMap((line, i): Entry[] => {
     const where = `${file}, line ${i + 1}`;
     return line.trim() === "" ? [] : [{ ...parseLine(line, where), where }];
   });
+  const classes = options.classes ?? ownClasses(entries);
   const labels = labelsOfNumbers(entries, classes, options.numbered, (i) => entries[i]!.where);
   for (const [i, { name, where }] of entries.entries()) {
     if (names.has(name)) throw new SenetError("data", "a picture is listed twice", { where, found: name });
@@ -54,17 +60,19 @@ export function openList(file: string, options: OpenListOptions): PictureList {
       hint:
         samples.length === 0
           ? "check --data, the folder that the names of the list are relative to"
-          : "--allow-missing, to measure on those that are there",
+          : "--allow-missing, to go on with those that are there",
     });
   }
-  return { root, classes, samples, missing: missing.length };
+  const remarks =
+    missing.length === 0 ? [] : [`pictures on the list that are missing: ${missing.length} of ${entries.length}`];
+  return { root, classes, samples, isNumbered: true, remarks, missing: missing.length };
 }
 
 const read = (file: string): string => decodeText(readBytesSync(file, "the list cannot be read"));
 
 /** The label stands after the last space; names may hold spaces. */
 function parseLine(line: string, where: string): Numbered {
-  const match = /^(.+?)\s+(\d+)\s*$/.exec(line);
+  const match = /^(.+?)\s+(\d{1,9})\s*$/.exec(line);
   if (match === null) {
     throw new SenetError("data", "this is not a line of a list", {
       where,
@@ -73,4 +81,33 @@ function parseLine(line: string, where: string): Numbered {
     });
   }
   return { name: match[1]!, number: Number(match[2]) };
+}
+
+/** More classes than any data set has. */
+const MOST_CLASSES = 100_000;
+
+/**
+ * What the numbers of a list stand for: the folders of the pictures, where each number has one and each folder one number
+ * (ImageNet's `n01440764/n01440764_10026.JPEG 0`), or else the numbers themselves.
+ * @throws SenetError `data` where a number is beyond any data set's
+ */
+function ownClasses(entries: readonly Entry[]): readonly string[] {
+  const folders = new Map<number, string>();
+  let isByFolder = true;
+  let most = -1;
+  for (const { name, number, where } of entries) {
+    if (number >= MOST_CLASSES) {
+      throw new SenetError("data", "no data set has so many classes", {
+        where,
+        expected: `0 to ${MOST_CLASSES - 1}`,
+        found: `${number}`,
+      });
+    }
+    most = Math.max(most, number);
+    const folder = /^(?:.*\/)?([^/]+)\/[^/]*$/.exec(name)?.[1];
+    if (folder === undefined || (folders.get(number) ?? folder) !== folder) isByFolder = false;
+    else folders.set(number, folder);
+  }
+  const isOne = isByFolder && folders.size === most + 1 && new Set(folders.values()).size === folders.size;
+  return Array.from({ length: most + 1 }, (_, number) => (isOne ? folders.get(number)! : `${number}`));
 }

@@ -9,7 +9,7 @@ import { SenetError } from "../errors.ts";
 import { FORMAT_BYTES, formatOf, isPictureName } from "../images/format.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import { classFinder, labelsOfNumbers, openClasses, quote } from "./classes.ts";
-import type { Dataset, DatasetKind, OpenOptions, Part, Sample } from "./dataset.ts";
+import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
 import { LeftOut } from "./left-out.ts";
 import { splitNames } from "./split-names.ts";
 import { readTar, TarFault } from "./tar.ts";
@@ -160,7 +160,7 @@ const isPartName = (name: string): boolean => Object.values(splitNames([name])).
 function partOf(
   root: string,
   placed: readonly Placed[],
-  part: Part | undefined,
+  part: OpenOptions["part"],
   isSharded: boolean,
   remarks: string[],
 ): readonly Placed[] {
@@ -175,7 +175,8 @@ function partOf(
   const names = [...new Set(placed.map(nameOf))];
   const { train, val } = splitNames(names);
   const isSplit = (train !== undefined && val !== undefined) || names.every(isPartName);
-  const wanted = part === undefined ? (val ?? train) : { train, val }[part];
+  if (part === "undivided" && !isSplit) return placed;
+  const wanted = part === undefined ? (val ?? train) : { train, val, undivided: train }[part];
   if (part !== undefined && (!isSplit || wanted === undefined)) {
     throw new SenetError("data", "there is no part to train on and part to validate with in the archives", {
       where: root,

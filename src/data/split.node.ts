@@ -5,6 +5,8 @@ import { SenetError } from "../errors.ts";
 import { quote } from "./classes.ts";
 import type { Dataset } from "./dataset.ts";
 import { kindOf, openDataset } from "./datasets.node.ts";
+import { holdOut } from "./hold-out.node.ts";
+import { openList } from "./list.node.ts";
 import { splitNames } from "./split-names.ts";
 import { list } from "./walk.node.ts";
 
@@ -16,12 +18,36 @@ export interface TrainingData {
   readonly remarks: readonly string[];
 }
 
+/** Lists of pictures, `NAME LABEL` a line; names are relative to the data folder. */
+export interface ListOptions {
+  /** Of the pictures to train on. */
+  readonly list?: string | undefined;
+  /** Of those to validate with. */
+  readonly valList?: string | undefined;
+  /** Leave out pictures of the lists that are not there; without it they are an error. */
+  readonly allowMissing?: boolean | undefined;
+}
+
+/** Where the two parts come from, where they are not in the data as `train` and `val`. */
+export interface PartOptions extends ListOptions {
+  /** About how much of each class is kept back to validate with: above 0, below 1. `null`: the data has a part for it. */
+  readonly valSplit?: number | null | undefined;
+  /** Of `valSplit`. Default: 0. */
+  readonly seed?: number | undefined;
+}
+
 /**
  * Opens what one path holds of both, or else the folders `train` and `val` in it, or what is named so elsewhere
  * (`training`, `validation`, `valid`, `test`); the classes are those of `train`.
- * @throws SenetError `data` as `openDataset`, and where one of the two is missing
+ * @throws SenetError `data` as `openDataset`, and where one of the two is missing; `usage` where options contradict
  */
-export function openTrainingData(path: string): TrainingData {
+export function openTrainingData(path: string, options: PartOptions = {}): TrainingData {
+  const { valSplit } = options;
+  if (options.list !== undefined || options.valList !== undefined) return listed(path, options);
+  if (valSplit !== undefined && valSplit !== null) {
+    const { path: whole, remarks } = undividedIn(path);
+    return divided(openDataset(whole, { part: "undivided" }), valSplit, options, remarks);
+  }
   const kind = kindOf(path);
   if (kind.hasParts) {
     const train = kind.open(path, { part: "train" });
@@ -34,6 +60,55 @@ export function openTrainingData(path: string): TrainingData {
   const train = openDataset(join(path, names.train));
   const val = openDataset(join(path, names.val), { classes: train.classes });
   return { train, val, remarks: [...renamed(names.train, names.val), ...remarksOf(train, val)] };
+}
+
+/**
+ * Where the pictures are that `valSplit` divides: in `train/`, where data is in such folders, and else all that is there.
+ * To be opened with the part `undivided`.
+ */
+export function undividedIn(path: string): { readonly path: string; readonly remarks: readonly string[] } {
+  if (kindOf(path).hasParts) return { path, remarks: [] };
+  const { folders } = list(path);
+  const { train, val } = splitNames(folders);
+  // A class may be called "train" too.
+  if (train === undefined || (val === undefined && folders.length > 1)) return { path, remarks: [] };
+  const remarks = val === undefined ? [] : [`${val}/ is not used: a part of ${train}/ is kept back to validate with`];
+  return { path: join(path, train), remarks };
+}
+
+function divided(
+  dataset: Dataset,
+  valSplit: number,
+  { seed = 0 }: PartOptions,
+  remarks: readonly string[],
+): TrainingData {
+  const { train, val } = holdOut(dataset, { valSplit, seed });
+  if (val.samples.length === 0) {
+    throw new SenetError("data", "there are too few pictures to keep some back", {
+      where: dataset.root,
+      expected: "two pictures of a class at least",
+      found: `${dataset.samples.length} pictures of ${dataset.classes.length} classes`,
+    });
+  }
+  return { train, val, remarks: [...remarks, ...remarksOf(train, val)] };
+}
+
+/** Both parts by their lists, or one list that is divided. */
+function listed(root: string, options: PartOptions): TrainingData {
+  const { list: file, valList, allowMissing = false, valSplit } = options;
+  const isDivided = valSplit !== undefined && valSplit !== null;
+  if (file === undefined || (valList === undefined) !== isDivided) {
+    throw new SenetError("usage", "the lists do not say what to train on and what to validate with", {
+      where: root,
+      expected: "a list of each, or a list to train on and how much of it to keep back",
+      found:
+        file === undefined ? "a list to validate with alone" : isDivided ? "all three" : "a list to train on alone",
+    });
+  }
+  const train = openList(file, { root, allowMissing });
+  if (valList === undefined) return divided(train, valSplit!, options, []);
+  const val = openList(valList, { root, allowMissing, classes: train.classes });
+  return { train, val, remarks: [...remarksOf(train, val)] };
 }
 
 function* renamed(train: string, val: string): Generator<string> {
@@ -62,11 +137,8 @@ function notSplit(dir: string, folders: readonly string[], names: ReturnType<typ
 }
 
 function hintFor(dir: string, folders: readonly string[], { train, val }: ReturnType<typeof splitNames>): string {
-  if (train !== undefined) {
-    return (
-      `move a part of the pictures (a tenth, say) of each class from ${join(dir, train)} to ${join(dir, "val")}, ` +
-      "or rename the folder that holds them"
-    );
+  if (train !== undefined && (val !== undefined || folders.length === 1)) {
+    return "a val split of 0.1, which keeps a tenth of each class back to validate with; or rename the folder that holds them";
   }
   const above = dirname(resolve(dir));
   const isPart = Object.values(splitNames([basename(resolve(dir))])).some((name) => name !== undefined);
@@ -76,7 +148,7 @@ function hintFor(dir: string, folders: readonly string[], { train, val }: Return
   }
   const example = folders[0] ?? "cat";
   return (
-    `put the class folders into ${join(dir, "train")}, and a tenth of each class's pictures into ${join(dir, "val")} ` +
-    `to measure with: ${join("train", example)} and ${join("val", example)}`
+    "where these are the class folders, a val split of 0.1 keeps a tenth of each back to validate with; or put them into " +
+    `${join(dir, "train")} and ${join(dir, "val")}: ${join("train", example)} and ${join("val", example)}`
   );
 }

@@ -1,9 +1,11 @@
 /** The pictures that a network is measured on: which class each folder and each number of a list means. */
 
-import type { Dataset, Numbered, Numbering } from "../data/dataset.ts";
+import type { Dataset, Numbered, Numbering, OpenOptions } from "../data/dataset.ts";
 import { kindOf, openDataset } from "../data/datasets.node.ts";
 import { pictureFolder } from "../data/folder.node.ts";
+import { type HeldBack, holdOut } from "../data/hold-out.node.ts";
 import { openList } from "../data/list.node.ts";
+import { undividedIn } from "../data/split.node.ts";
 import { list as listFolder } from "../data/walk.node.ts";
 import { SenetError } from "../errors.ts";
 import { type ClassOrder, classOrderOf, imagenetLabels } from "../import/imagenet-classes.ts";
@@ -14,6 +16,8 @@ export interface Pictures {
   readonly list: string | undefined;
   readonly listOrder: ClassOrder | undefined;
   readonly allowMissing: boolean;
+  /** Only those that training keeps back (`holdOut`). */
+  readonly held: HeldBack | undefined;
   /** Whether the network's labels were given by hand. */
   readonly areNamed: boolean;
 }
@@ -30,10 +34,13 @@ export interface LabelledPictures extends Dataset {
  * is which
  */
 export function openPictures(pictures: Pictures, labels: readonly string[]): LabelledPictures {
-  const { data, list, listOrder, allowMissing, areNamed } = pictures;
+  const { list, listOrder, allowMissing, areNamed, held } = pictures;
+  const { path: data, remarks: told } =
+    held === undefined || list !== undefined ? { path: pictures.data, remarks: [] } : undividedIn(pictures.data);
+  const part = held === undefined ? {} : ({ part: "undivided" } as const);
   const hasNames = areNamed || labels.some((label, i) => label !== `${i}`);
   const where = list ?? data;
-  const remarks: string[] = [];
+  const remarks: string[] = [...told];
   const numbered = (entries: readonly Numbered[]) => {
     if (classOrderOf(labels) !== undefined) return imagenetNumbers(where, entries, listOrder, remarks);
     // ImageNet's pictures, for a network whose order of ImageNet's classes nobody knows.
@@ -44,10 +51,13 @@ export function openPictures(pictures: Pictures, labels: readonly string[]): Lab
     list !== undefined
       ? openList(list, { root: data, classes: labels, numbered, allowMissing })
       : {
-          ...(hasNames ? openDataset(data, { classes: labels, numbered }) : openUnnamed(data, labels, numbered)),
+          ...(hasNames
+            ? openDataset(data, { classes: labels, numbered, ...part })
+            : openUnnamed(data, labels, numbered, part)),
           missing: 0,
         };
-  return { ...found, remarks: [...(found.remarks ?? []), ...remarks] };
+  const { samples } = held === undefined ? found : holdOut(found, held).val;
+  return { ...found, samples, remarks: [...(found.remarks ?? []), ...remarks] };
 }
 
 function refuseUnnamed(list: string): never {
@@ -63,12 +73,17 @@ function refuseUnnamed(list: string): never {
  * Weights without names were trained, as a rule, on folders in the order of their names as text, as torchvision's
  * ImageFolder numbers them: 0, 1, 10, 11, 2, ...; or on classes that the data itself numbers, in its order.
  */
-function openUnnamed(data: string, labels: readonly string[], numbered: Numbering): Dataset {
+function openUnnamed(
+  data: string,
+  labels: readonly string[],
+  numbered: Numbering,
+  part: Pick<OpenOptions, "part">,
+): Dataset {
   // Of a folder the pictures need not be looked for.
-  const own = kindOf(data) === pictureFolder ? undefined : openDataset(data);
+  const own = kindOf(data) === pictureFolder ? undefined : openDataset(data, part);
   const names = own?.classes ?? listFolder(data).folders;
   if (names.length === labels.length && !isCounted(own)) {
-    const found = own ?? openDataset(data);
+    const found = own ?? openDataset(data, part);
     const order = found.classes.slice(0, 3).join(", ");
     const remark = found.isNumbered
       ? `the weights do not name their classes: they are taken to be those of the data, in its own order (${order}, ...); --labels overrules`
@@ -78,7 +93,7 @@ function openUnnamed(data: string, labels: readonly string[], numbered: Numberin
   }
   // Up to ten, the order of the numbers and that of their names are the same.
   const areSame = own?.isNumbered === true || (labels.length <= 10 && names.every((name) => labels.includes(name)));
-  if (areSame || names.length === 0) return openDataset(data, { classes: labels, numbered });
+  if (areSame || names.length === 0) return openDataset(data, { classes: labels, numbered, ...part });
   throw new SenetError("usage", "neither the weights nor the folders tell which class is which", {
     where: data,
     expected: `names in the weights, or a folder for each of their ${labels.length} classes`,

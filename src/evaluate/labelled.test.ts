@@ -22,7 +22,10 @@ function folders(names: readonly string[]): string {
 }
 
 const open = (data: string, labels: readonly string[], more: Partial<Pictures> = {}) =>
-  openPictures({ data, list: undefined, listOrder: undefined, allowMissing: false, areNamed: false, ...more }, labels);
+  openPictures(
+    { data, list: undefined, listOrder: undefined, allowMissing: false, held: undefined, areNamed: false, ...more },
+    labels,
+  );
 
 /** The label of each folder. */
 const labelsOf = (root: string, found: ReturnType<typeof open>) =>

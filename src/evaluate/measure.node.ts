@@ -1,9 +1,9 @@
 /** Measures a weight file on pictures, in a way that can be interrupted and gone on with. */
 
 import { createHash } from "node:crypto";
-import { relative, sep } from "node:path";
 import type { Dataset, Sample } from "../data/dataset.ts";
 import { classFailed, type Failure, Loader } from "../data/loader.node.ts";
+import { nameIn } from "../data/sample-name.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import { shownResize } from "../images/preprocess.ts";
@@ -80,9 +80,6 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
     imagesPerSecond: rate,
   };
 }
-
-/** The name of a picture within its data, the same on every machine. */
-const nameIn = ({ root }: Dataset, file: string): string => relative(root, file).split(sep).join("/");
 
 /** What was found in this run and those before. */
 class Found {

@@ -38,7 +38,7 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   const { config, state } = await openRun(out);
   const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out));
   const { model, weights, preprocessing, labels } = checkpoint;
-  const { train, val } = openTrainingData(data);
+  const { train, val } = openTrainingData(data, { valSplit: config.valSplit, seed: config.seed });
   const { executor } = await selectExecutor({ name: options.executor });
   const { batchSize } = config;
   const imageSize = preprocessing.crop;

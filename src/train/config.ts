@@ -20,6 +20,8 @@ export const trainingConfigSchema = z.strictObject({
   /** Side of the training pictures in pixels; default: the one that the model was designed for. */
   imageSize: positive,
   seed: z.number().int().min(0).default(0),
+  /** About how much of each class is kept back to validate with, by the seed (`holdOut`); `null`: the data has a part for it. */
+  valSplit: z.number().gt(0).lt(1).nullable().default(null),
 
   /** The highest learning rate; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
   learningRate: z.number().positive().nullable().default(null),

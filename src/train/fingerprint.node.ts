@@ -1,10 +1,10 @@
 /** By which pictures a run can be recognised: how many of each class, and what they are called. */
 
 import { createHash } from "node:crypto";
-import { relative, sep } from "node:path";
 import * as z from "zod";
 import { some } from "../data/classes.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { nameIn } from "../data/sample-name.node.ts";
 
 /** The pictures of each class, by label. */
 const classesSchema = z.array(
@@ -24,10 +24,9 @@ export const fingerprintOf = (train: Dataset, val: Dataset): Fingerprint => ({
   val: printOf(val),
 });
 
-function printOf({ root, classes, samples }: Dataset): Fingerprint["train"] {
-  const names: string[][] = classes.map(() => []);
-  // macOS and Linux may spell one name in two ways.
-  for (const { file, label } of samples) names[label]!.push(relative(root, file).split(sep).join("/").normalize());
+function printOf(dataset: Dataset): Fingerprint["train"] {
+  const names: string[][] = dataset.classes.map(() => []);
+  for (const { file, label } of dataset.samples) names[label]!.push(nameIn(dataset, file));
   return names.map((list) => ({
     count: list.length,
     names: createHash("sha256").update(list.sort().join("\0")).digest("hex").slice(0, 12),

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { quote } from "../data/classes.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
-import { openTrainingData } from "../data/split.node.ts";
+import { type ListOptions, openTrainingData, type PartOptions } from "../data/split.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
@@ -28,8 +28,8 @@ import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.nod
 import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
 import { TrainingStep } from "./step.ts";
 
-export interface RunOptions {
-  /** A folder with `train/` and `val/`, one folder a class in each. */
+export interface RunOptions extends ListOptions {
+  /** A folder with `train/` and `val/`, one folder a class in each; or what else `openTrainingData` opens. */
   readonly data: string;
   /** Where the run's files go; made when absent. */
   readonly out: string;
@@ -118,7 +118,7 @@ type Earlier = Awaited<ReturnType<typeof readRun>>;
 
 async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Promise<RunResult> {
   const { config, out, signal, onPhase = () => {} } = options;
-  const { train, val, remarks } = openTrainingData(options.data);
+  const { train, val, remarks } = openTrainingData(options.data, partsOf(options));
   for (const remark of remarks) options.say?.(remark);
   const stepsPerEpoch = Math.floor(train.samples.length / config.batchSize);
   if (stepsPerEpoch === 0) {
@@ -246,6 +246,10 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     await Promise.all([step.dispose(), trainLoader.dispose(), valLoader.dispose()]);
   }
 }
+
+const partsOf = ({ list, valList, allowMissing, config: { valSplit, seed } }: RunOptions): PartOptions => ({
+  ...{ list, valList, allowMissing, valSplit, seed },
+});
 
 /** For training and validation together. */
 function memoryOf({ cacheBytes, say }: RunOptions): PictureMemory {

@@ -14,9 +14,11 @@ import {
   count,
   executorOption,
   jsonOption,
+  natural,
   precisionOption,
   stateOption,
   threadsOption,
+  valSplitOption,
   workersOption,
 } from "../options.ts";
 import { LiveLine, printJson, printLines } from "../output.ts";
@@ -29,6 +31,8 @@ interface EvaluateOptions extends WeightsOptions {
   readonly list?: string;
   readonly listOrder?: ClassOrder;
   readonly allowMissing?: true;
+  readonly valSplit?: number;
+  readonly seed: number;
   readonly check?: true;
   readonly crops: "1" | "10";
   readonly mirror?: true;
@@ -66,6 +70,8 @@ export function evaluateCommand(program: Command): void {
       ),
     )
     .option("--allow-missing", "measure on the listed pictures that exist, and skip the others")
+    .addOption(valSplitOption())
+    .option("--seed <n>", "of --val-split: the one of the training", natural, 0)
     .option("--check", "decode every picture first, and stop if any cannot be decoded")
     .addOption(
       choiceOption("--crops <n>", "1: the centre; 10: also the corners, and their mirror images", ["1", "10"]).default(
@@ -93,13 +99,14 @@ export function evaluateCommand(program: Command): void {
 }
 
 async function evaluateWeights(options: EvaluateOptions): Promise<void> {
-  const { data, list, listOrder, batchSize, threads, workers, perClass } = options;
+  const { data, list, listOrder, batchSize, threads, workers, perClass, valSplit, seed } = options;
   const allowMissing = options.allowMissing === true;
   const protocol = {
     data,
     list,
     listOrder,
     allowMissing,
+    held: valSplit === undefined ? undefined : { valSplit, seed },
     views: viewsOf(options),
     opening: options,
   };

@@ -19,6 +19,7 @@ import {
   real,
   realList,
   threadsOption,
+  valSplitOption,
   workersOption,
 } from "../options.ts";
 import { LiveLine, say } from "../output.ts";
@@ -28,6 +29,9 @@ import { quoted, runTraining } from "../training.ts";
 interface TrainOptions {
   readonly data: string;
   readonly out?: string;
+  readonly list?: string;
+  readonly valList?: string;
+  readonly allowMissing?: true;
   readonly config?: string;
   readonly resume?: true;
   readonly acceptChanges?: true;
@@ -52,6 +56,10 @@ export function trainCommand(program: Command): void {
       "--data <path>",
       "a folder with train/ and val/, each with one folder per class; the same in a .tar; WebDataset's archives; CIFAR's binary files",
     )
+    .addOption(valSplitOption())
+    .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
+    .option("--val-list <file>", "the same for the pictures to validate with")
+    .option("--allow-missing", "train on the listed pictures that exist, and skip the others")
     .option("--model <name>", "a model of the zoo (senet models lists them); default: se-resnet-18")
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
     .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
@@ -86,7 +94,9 @@ export function trainCommand(program: Command): void {
     .addHelpText(
       "after",
       "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
-        "  senet train --data pictures --out runs/first --resume\n\n" +
+        "  senet train --data pictures --out runs/first --resume\n" +
+        "  senet train --data class-folders --val-split 0.1\n" +
+        "  senet train --data photos --list train.txt --val-list val.txt\n\n" +
         "The out folder has best.safetensors, last.safetensors, metrics.csv, metrics.jsonl and config.json.\n" +
         "Ctrl-C, SIGTERM and a closed terminal save; --resume continues from there.",
     )
@@ -110,9 +120,12 @@ export function trainCommand(program: Command): void {
       const out = options.out ?? (await newRunFolder(fresh!.model));
       const config = fresh ?? resumedConfig(await openRun(out), given, out, say);
       const { data, resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
-      const further = Object.entries({ acceptChanges, executor, precision, threads, recompute, workers }).filter(
-        ([, value]) => value !== undefined,
-      );
+      const { list, valList, allowMissing } = options;
+      const lists = { list, valList, allowMissing };
+      const further = Object.entries({
+        ...{ acceptChanges, executor, precision, threads, recompute, workers },
+        ...lists,
+      }).filter(([, value]) => value !== undefined);
       const run = {
         data,
         out,
@@ -123,7 +136,7 @@ export function trainCommand(program: Command): void {
       };
       try {
         if (check === true) {
-          const { train, val } = openTrainingData(data);
+          const { train, val } = openTrainingData(data, { ...lists, valSplit: config.valSplit, seed: config.seed });
           await requireSound([train, val], workers, new LiveLine());
         }
         await runTraining(run, ["senet train --resume", ...resumeOptions(options, out)].join(" "));
@@ -135,14 +148,16 @@ export function trainCommand(program: Command): void {
 }
 
 /** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
-function resumeOptions(
-  { data, executor, precision, threads, recompute, workers, cache, resume, acceptChanges, epochs }: TrainOptions,
-  out: string,
-) {
-  const told: [string, unknown][] = Object.entries({ data, out, executor, precision, threads, workers, cache });
+function resumeOptions(options: TrainOptions, out: string): string[] {
+  const { data, list, valList, executor, precision, threads, recompute, workers, cache } = options;
+  const { resume, allowMissing, acceptChanges, epochs } = options;
+  const told: [string, unknown][] = Object.entries({
+    ...{ data, list, "val-list": valList, out, executor, precision, threads, workers, cache },
+  });
   // Where these were given to go on, the run may have been stopped before it could save what they changed.
   if (resume === true && epochs !== undefined) told.push(["epochs", epochs]);
-  const options = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
-  if (acceptChanges === true) options.push("--accept-changes");
-  return recompute === true ? [...options, "--recompute"] : options;
+  const flags = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
+  if (allowMissing === true) flags.push("--allow-missing");
+  if (acceptChanges === true) flags.push("--accept-changes");
+  return recompute === true ? [...flags, "--recompute"] : flags;
 }
