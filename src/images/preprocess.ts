@@ -5,6 +5,7 @@
  */
 
 import { SenetError } from "../errors.ts";
+import { normalizeFast } from "./kernels.ts";
 import { type Interpolation, interpolations, type Picture, resize } from "./resize.ts";
 
 /** How bytes become the network's numbers: `(byte / scale − mean) / std`, channel by channel. */
@@ -327,29 +328,18 @@ export function normalize(
     return;
   }
   const table = tableOf(spec);
-  if (spec.channels === "grey") {
-    for (let y = 0, source = 0; y < height; y++) {
+  const channels = planeChannels[spec.channels];
+  if (normalizeFast(data, width, height, table, channels, into, mirror)) return;
+  for (const [plane, channel] of channels.entries()) {
+    const values = table.subarray(plane * 256, (plane + 1) * 256);
+    for (let y = 0, source = channel; y < height; y++) {
+      const row = plane * pixels + y * width;
       for (let x = 0; x < width; x++, source += 3) {
-        into[y * width + (mirror ? width - 1 - x : x)] = table[data[source]!]!;
+        into[row + (mirror ? width - 1 - x : x)] = values[data[source]!]!;
       }
-    }
-    return;
-  }
-  const redPlane = spec.channels === "rgb" ? 0 : 2;
-  const bluePlane = 2 - redPlane;
-  const red = redPlane * pixels;
-  const green = pixels;
-  const blue = bluePlane * pixels;
-  const redTable = redPlane * 256;
-  const blueTable = bluePlane * 256;
-  const step = mirror ? -1 : 1;
-  let source = 0;
-  for (let y = 0; y < height; y++) {
-    let target = y * width + (mirror ? width - 1 : 0);
-    for (let x = 0; x < width; x++, source += 3, target += step) {
-      into[red + target] = table[redTable + data[source]!]!;
-      into[green + target] = table[256 + data[source + 1]!]!;
-      into[blue + target] = table[blueTable + data[source + 2]!]!;
     }
   }
 }
+
+/** By plane: the channel of the picture that it is of. */
+const planeChannels = { rgb: [0, 1, 2], bgr: [2, 1, 0], grey: [0] } as const;

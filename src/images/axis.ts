@@ -1,0 +1,113 @@
+/**
+ * The weights of Pillow's resampler, bit for bit, after `precompute_coeffs` and `normalize_coeffs_8bpc` of its
+ * `src/libImaging/Resample.c`: a filter, widened by the scale when shrinking; weights in fixed point with 22 fractional bits.
+ */
+
+/** `linear` is OpenCV's, and so Caffe's: between the nearest pixels, however much smaller the picture becomes. */
+export type Interpolation = "bilinear" | "bicubic" | "linear";
+export const interpolations = ["bilinear", "bicubic", "linear"] as const satisfies readonly Interpolation[];
+
+/** `32 − 8 − 2` in Pillow: 8 bits of pixel, and 2 of room for the overshoot of negative lobes. */
+export const PRECISION_BITS = 22;
+
+/** A kernel on its support `[−radius, radius]`. */
+interface Filter {
+  readonly radius: number;
+  readonly weight: (x: number) => number;
+  /** Does not widen when shrinking, so that pixels in between are not looked at. */
+  readonly isNarrow?: true;
+}
+
+const triangle = (x: number): number => Math.max(0, 1 - Math.abs(x));
+
+const filters: Readonly<Record<Interpolation, Filter>> = {
+  bilinear: { radius: 1, weight: triangle },
+  linear: { radius: 1, weight: triangle, isNarrow: true },
+  // Catmull and Rom's cubic: a = −0.5, unlike OpenCV's and PyTorch's −0.75.
+  bicubic: {
+    radius: 2,
+    weight: (x) => {
+      const a = -0.5;
+      x = Math.abs(x);
+      if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+      if (x < 2) return (((x - 5) * x + 8) * x - 4) * a;
+      return 0;
+    },
+  },
+};
+
+/**
+ * The filter of one axis, for some of its output pixels: pixel `i` of them is the sum over `k < count[i]` of
+ * `weights[i·taps + k] · input[first[i] + k]`.
+ */
+export interface Axis {
+  readonly taps: number;
+  readonly first: Int32Array;
+  readonly count: Int32Array;
+  readonly weights: Int32Array;
+}
+
+/**
+ * The weights that bring `inputSize` pixels to `outputSize`, of which `length` from `start` on are wanted
+ * (`precompute_coeffs` and `normalize_coeffs_8bpc`).
+ */
+function precompute(
+  inputSize: number,
+  outputSize: number,
+  start: number,
+  length: number,
+  interpolation: Interpolation,
+): Axis {
+  const { radius, weight, isNarrow } = filters[interpolation];
+  const scale = inputSize / outputSize;
+  const filterScale = isNarrow === true ? 1 : Math.max(scale, 1);
+  const support = radius * filterScale;
+  const taps = Math.ceil(support) * 2 + 1;
+  const first = new Int32Array(length);
+  const count = new Int32Array(length);
+  const weights = new Int32Array(length * taps);
+  const real = new Float64Array(taps);
+  const inverse = 1 / filterScale;
+  for (let i = 0; i < length; i++) {
+    const center = (start + i + 0.5) * scale;
+    // Truncation, not floor, as C's conversion to int; both ends are clipped to the input.
+    const begin = Math.max(0, Math.trunc(center - support + 0.5));
+    const end = Math.min(inputSize, Math.trunc(center + support + 0.5));
+    const n = end - begin;
+    let sum = 0;
+    for (let k = 0; k < n; k++) {
+      const w = weight((k + begin - center + 0.5) * inverse);
+      real[k] = w;
+      sum += w;
+    }
+    for (let k = 0; k < n; k++) {
+      const normalised = sum === 0 ? real[k]! : real[k]! / sum;
+      const fixed = normalised * (1 << PRECISION_BITS);
+      weights[i * taps + k] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
+    }
+    first[i] = begin;
+    count[i] = n;
+  }
+  return { taps, first, count, weights };
+}
+
+/** Recently used axes: an evaluation resizes thousands of pictures of a few sizes. */
+const cache = new Map<string, Axis>();
+const CACHED_AXES = 64;
+
+export function axisOf(
+  inputSize: number,
+  outputSize: number,
+  start: number,
+  length: number,
+  interpolation: Interpolation,
+): Axis {
+  const key = `${interpolation} ${inputSize} ${outputSize} ${start} ${length}`;
+  let axis = cache.get(key);
+  if (axis === undefined) {
+    axis = precompute(inputSize, outputSize, start, length, interpolation);
+    if (cache.size >= CACHED_AXES) cache.delete(cache.keys().next().value!);
+    cache.set(key, axis);
+  }
+  return axis;
+}

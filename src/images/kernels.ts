@@ -1,0 +1,195 @@
+/**
+ * The loops over pixels in WebAssembly with SIMD, for processors and browsers that have it: made of wasm/ by the build,
+ * with the bits of the TypeScript that they stand for. Pixels are copied in and out, which costs little beside the loops.
+ */
+
+import type { Axis } from "./axis.ts";
+import { bytes } from "./kernels.generated.ts";
+import type { Resampling } from "./resample.ts";
+
+/** What wasm/index.ts exports; addresses and sizes in bytes. */
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly heap: { readonly value: number };
+  resampleRows(
+    ...args: [
+      ...[source: number, stride: number, rows: number],
+      ...[first: number, groups: number, taps: number, tapBytes: number],
+      ...[width: number, target: number, targetStride: number],
+    ]
+  ): void;
+  resampleColumns(
+    ...args: [
+      ...[source: number, stride: number, first: number, groups: number, taps: number, tapBytes: number],
+      ...[rowBytes: number, height: number, target: number],
+    ]
+  ): void;
+  normalizePlane(
+    ...args: [source: number, width: number, height: number, table: number, target: number, mirror: number]
+  ): void;
+}
+
+/** The part of WebAssembly's own interface that is used; TypeScript knows it only of browsers. */
+interface WebAssemblyApi {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: Record<string, unknown> };
+}
+
+let isOn = true;
+
+/** Turns the kernels off, or on again, for tests that compare. */
+export function useKernels(on: boolean): void {
+  isOn = on;
+}
+
+let loaded: Exports | undefined | null = null;
+
+/** Compiled when first asked for; undefined where there is no WebAssembly, or it has no SIMD. */
+function kernels(): Exports | undefined {
+  if (!isOn) return undefined;
+  if (loaded === null) {
+    const api = (globalThis as unknown as { WebAssembly?: WebAssemblyApi }).WebAssembly;
+    try {
+      const module = api && new api.Module(Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0)));
+      loaded = module && (new api.Instance(module).exports as unknown as Exports);
+    } catch {
+      // A page's rules may forbid it, too.
+      loaded = undefined;
+    }
+  }
+  return loaded;
+}
+
+/** Whether pictures are resampled and normalised by the kernels here. */
+export const hasKernels = (): boolean => kernels() !== undefined;
+
+/** What would take more memory than this is left to the TypeScript, which takes none: memory is never given back. */
+const MOST_BYTES = 64 * 2 ** 20;
+
+/** Source pixels are copied in so many bytes at a time, however large the picture is. */
+const BAND_BYTES = 2 ** 20;
+
+const PAGE = 2 ** 16;
+
+/** Loops may read and write so many bytes beyond what is theirs. */
+const MARGIN = 64;
+
+/** Where areas of these sizes in bytes lie; memory grows where it must. Undefined where that would be too much. */
+function layOut({ memory, heap }: Exports, sizes: readonly number[]): number[] | undefined {
+  let end = heap.value;
+  const places = sizes.map((size) => {
+    const place = Math.ceil(end / MARGIN) * MARGIN;
+    end = place + size + MARGIN;
+    return place;
+  });
+  if (end > MOST_BYTES) return undefined;
+  const missing = end - memory.buffer.byteLength;
+  try {
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+  } catch {
+    return undefined;
+  }
+  return places;
+}
+
+/** Taps in groups of four. */
+const groupsOf = (axis: Axis): number => Math.ceil(axis.taps / 4);
+const GROUP_BYTES = 16;
+
+/** Bytes that an axis takes: `first`, `groups` and the taps, as wasm/resample.ts describes them. */
+const axisBytes = (axis: Axis | undefined): number =>
+  axis === undefined ? 0 : axis.first.length * (8 + groupsOf(axis) * GROUP_BYTES);
+
+/** @returns where `first`, `groups` and the taps lie, and the bytes of a pixel's taps */
+function writeAxis({ memory }: Exports, axis: Axis, place: number): [number, number, number, number] {
+  const length = axis.first.length;
+  const tapBytes = groupsOf(axis) * GROUP_BYTES;
+  const words = new Int32Array(memory.buffer, place, axisBytes(axis) / 4);
+  words.set(axis.first);
+  for (let i = 0; i < length; i++) {
+    const count = axis.count[i]!;
+    words[length + i] = Math.ceil(count / 4);
+    let word = 2 * length + (i * tapBytes) / 4;
+    const end = i * axis.taps + count;
+    for (let k = i * axis.taps; k < end; k += 4) {
+      for (let pair = k; pair < k + 4; pair += 2) {
+        const a = pair < end ? axis.weights[pair]! : 0;
+        const b = pair + 1 < end ? axis.weights[pair + 1]! : 0;
+        words[word++] = (a & 0xfff) | ((b & 0xfff) << 16);
+        words[word++] = ((a >> 12) & 0xffff) | ((b >> 12) << 16);
+      }
+    }
+  }
+  return [place, place + 4 * length, place + 8 * length, tapBytes];
+}
+
+/** As `resample`. @returns false where it is left to that */
+export function resampleFast(task: Resampling, into: Uint8Array): boolean {
+  const { source, stride, rows, width, height, horizontal, vertical, top } = task;
+  const wasm = kernels();
+  if (wasm === undefined || (horizontal === undefined && vertical === undefined)) return false;
+  // Whole rows; the last may end with the picture.
+  const read = (from: number, count: number) => {
+    const begin = task.offset + from * stride;
+    return source.subarray(begin, Math.min(source.length, begin + count * stride));
+  };
+  const rowBytes = 3 * width;
+  // Each row may be written a byte too long.
+  const targetStride = rowBytes + 1;
+  const bandRows = horizontal === undefined ? rows : Math.min(rows, Math.max(1, Math.floor(BAND_BYTES / stride)));
+  const between = horizontal === undefined ? 0 : rows + 3;
+  const places = layOut(wasm, [
+    // Three rows too many may be read and written between the two: they come to nothing.
+    ...[(bandRows + 3) * stride, axisBytes(horizontal), axisBytes(vertical)],
+    ...[between * targetStride, rowBytes * height],
+  ]);
+  if (places === undefined) return false;
+  const [band, horizontalPlace, verticalPlace, scratch, result] = places as [number, number, number, number, number];
+  const memory = new Uint8Array(wasm.memory.buffer);
+  if (horizontal !== undefined) {
+    const axis = writeAxis(wasm, horizontal, horizontalPlace);
+    for (let row = 0; row < rows; row += bandRows) {
+      const count = Math.min(bandRows, rows - row);
+      memory.set(read(row, count), band);
+      wasm.resampleRows(band, stride, count, ...axis, width, scratch + row * targetStride, targetStride);
+    }
+  }
+  if (vertical === undefined) {
+    for (let y = 0; y < height; y++) {
+      into.set(memory.subarray(scratch + y * targetStride, scratch + y * targetStride + rowBytes), y * rowBytes);
+    }
+    return true;
+  }
+  if (horizontal === undefined) memory.set(read(0, rows), band);
+  const [from, step] = horizontal === undefined ? [band, stride] : [scratch, targetStride];
+  wasm.resampleColumns(from - top * step, step, ...writeAxis(wasm, vertical, verticalPlace), rowBytes, height, result);
+  into.set(memory.subarray(result, result + rowBytes * height));
+  return true;
+}
+
+/** The table that lies in the kernels' memory is written anew each time: it is 3 kB, and the memory others' as well. */
+export function normalizeFast(
+  source: Uint8Array,
+  width: number,
+  height: number,
+  table: Float32Array,
+  /** By plane: the channel that it is of. */
+  channels: readonly number[],
+  into: Float32Array,
+  mirror: boolean,
+): boolean {
+  const wasm = kernels();
+  const pixels = width * height;
+  const places = wasm && layOut(wasm, [3 * pixels, table.byteLength, 4 * channels.length * pixels]);
+  if (wasm === undefined || places === undefined) return false;
+  const [pixelsPlace, tablePlace, result] = places as [number, number, number];
+  const { buffer } = wasm.memory;
+  new Uint8Array(buffer).set(source.subarray(0, 3 * pixels), pixelsPlace);
+  new Float32Array(buffer).set(table, tablePlace / 4);
+  for (const [plane, channel] of channels.entries()) {
+    const values = tablePlace + 1024 * plane;
+    wasm.normalizePlane(pixelsPlace + channel, width, height, values, result + 4 * plane * pixels, mirror ? 1 : 0);
+  }
+  into.set(new Float32Array(buffer, result, channels.length * pixels));
+  return true;
+}

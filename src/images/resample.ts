@@ -1,0 +1,126 @@
+/** The passes of the resampler over pixels, in plain TypeScript: the truth that the kernels are held to. */
+
+import { type Axis, PRECISION_BITS } from "./axis.ts";
+
+/** Rows of a picture, and the axes along which they change: first along rows, then along columns. */
+export interface Resampling {
+  readonly source: Uint8Array;
+  /** Where the first row to be read begins in the source, and bytes from row to row. */
+  readonly offset: number;
+  readonly stride: number;
+  /** Rows to be read. */
+  readonly rows: number;
+  /** Pixels of the result. */
+  readonly width: number;
+  readonly height: number;
+  /** None where the width stays. */
+  readonly horizontal: Axis | undefined;
+  /** None where the height stays. */
+  readonly vertical: Axis | undefined;
+  /** What `vertical` calls the first row. */
+  readonly top: number;
+}
+
+/** The rows between the two passes; grown, never shrunk, because allocating it costs more than filling it. */
+let scratch = new Uint8Array(0);
+
+/** Writes the result into `into`, three bytes a pixel. */
+export function resample(task: Resampling, into: Uint8Array): void {
+  const { rows, width, height, horizontal, vertical, top } = task;
+  let { source, stride, offset } = task;
+  const rowBytes = 3 * width;
+  if (horizontal !== undefined) {
+    let target = into;
+    if (vertical !== undefined) {
+      if (scratch.length < rowBytes * rows) scratch = new Uint8Array(rowBytes * rows);
+      target = scratch;
+    }
+    resampleRows(source, offset, stride, rows, horizontal, width, target);
+    source = target;
+    stride = rowBytes;
+    offset = 0;
+  }
+  if (vertical !== undefined) {
+    resampleColumns(source, offset - top * stride, stride, rowBytes, vertical, height, into);
+  } else if (horizontal === undefined) {
+    for (let y = 0; y < height; y++) {
+      into.set(source.subarray(offset + y * stride, offset + y * stride + rowBytes), y * rowBytes);
+    }
+  }
+}
+
+const HALF = 1 << (PRECISION_BITS - 1);
+
+function resampleRows(
+  source: Uint8Array,
+  offset: number,
+  stride: number,
+  rows: number,
+  axis: Axis,
+  width: number,
+  target: Uint8Array,
+): void {
+  const { taps, first, count, weights } = axis;
+  let out = 0;
+  for (let y = 0; y < rows; y++) {
+    const row = offset + y * stride;
+    for (let x = 0; x < width; x++) {
+      let pixel = row + first[x]! * 3;
+      let k = x * taps;
+      const end = k + count[x]!;
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      for (; k < end; k++, pixel += 3) {
+        const w = weights[k]!;
+        red = (red + Math.imul(source[pixel]!, w)) | 0;
+        green = (green + Math.imul(source[pixel + 1]!, w)) | 0;
+        blue = (blue + Math.imul(source[pixel + 2]!, w)) | 0;
+      }
+      target[out] = clip8(red);
+      target[out + 1] = clip8(green);
+      target[out + 2] = clip8(blue);
+      out += 3;
+    }
+  }
+}
+
+function resampleColumns(
+  source: Uint8Array,
+  offset: number,
+  stride: number,
+  rowBytes: number,
+  axis: Axis,
+  height: number,
+  target: Uint8Array,
+): void {
+  const { taps, first, count, weights } = axis;
+  for (let y = 0; y < height; y++) {
+    const begin = y * taps;
+    const end = begin + count[y]!;
+    const top = offset + first[y]! * stride;
+    const out = y * rowBytes;
+    // Three columns at a time (a row has three bytes a pixel): one look at the weight serves all.
+    for (let x = 0; x < rowBytes; x += 3) {
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      let pixel = top + x;
+      for (let k = begin; k < end; k++, pixel += stride) {
+        const w = weights[k]!;
+        red = (red + Math.imul(source[pixel]!, w)) | 0;
+        green = (green + Math.imul(source[pixel + 1]!, w)) | 0;
+        blue = (blue + Math.imul(source[pixel + 2]!, w)) | 0;
+      }
+      target[out + x] = clip8(red);
+      target[out + x + 1] = clip8(green);
+      target[out + x + 2] = clip8(blue);
+    }
+  }
+}
+
+function clip8(fixed: number): number {
+  const value = fixed >> PRECISION_BITS;
+  // Nearly always within; the comparison is cheaper than the two calls.
+  return (value & ~255) === 0 ? value : value < 0 ? 0 : 255;
+}

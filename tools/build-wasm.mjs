@@ -1,0 +1,40 @@
+// Compiles wasm/ to src/images/kernels.generated.ts, which holds the module's bytes as text, so that they need no file
+// at run time. Done again only where something has changed: the compiler takes two seconds.
+
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { globSync } from "./glob.mjs";
+
+const out = "src/images/kernels.generated.ts";
+const sources = globSync("wasm", (path) => path.endsWith(".ts"));
+const hash = createHash("sha256");
+for (const file of [...sources, "tools/build-wasm.mjs"]) hash.update(readFileSync(file));
+hash.update(JSON.parse(readFileSync("package.json", "utf8")).devDependencies.assemblyscript);
+const mark = `// Made by tools/build-wasm.mjs from wasm/. ${hash.digest("hex")}\n`;
+
+const isCurrent = () => {
+  try {
+    return readFileSync(out, "utf8").startsWith(mark);
+  } catch {
+    return false;
+  }
+};
+
+if (!isCurrent()) {
+  const { default: asc } = await import("assemblyscript/asc").catch(() => {
+    console.error("AssemblyScript, which compiles wasm/, is not installed here: npm ci");
+    process.exit(1);
+  });
+  const options = ["--optimizeLevel", "3", "--noAssert", "--runtime", "stub", "--enable", "simd"];
+  let bytes;
+  const { error, stderr } = await asc.main(["wasm/index.ts", "--outFile", "kernels.wasm", ...options], {
+    writeFile: (_name, contents) => {
+      bytes = contents;
+    },
+  });
+  if (error !== null) {
+    console.error(`${stderr}`);
+    process.exit(1);
+  }
+  writeFileSync(out, `${mark}\nexport const bytes =\n  "${Buffer.from(bytes).toString("base64")}";\n`);
+}

@@ -1,0 +1,160 @@
+/**
+ * The two passes of src/images/resample.ts, with the same bits.
+ *
+ * A weight has 24 bits and the fast product of SIMD 16, so each comes in two parts, `high · 2^12 + low`. Two taps are
+ * multiplied and added by one instruction: a pair of taps is eight bytes, `low0 low1 high0 high1` as int16.
+ */
+
+const PRECISION_BITS = 22;
+const LOW_BITS = 12;
+const PAIR_BYTES = 8;
+
+/** Four sums of both parts, rounded to whole numbers. */
+function rounded(low: v128, high: v128): v128 {
+  const sum = i32x4.add(i32x4.add(i32x4.shl(high, LOW_BITS), low), i32x4.splat(1 << (PRECISION_BITS - 1)));
+  return i32x4.shr_s(sum, PRECISION_BITS);
+}
+
+/** Stores a pixel: four bytes for three, of which the fourth is written over by what comes next. */
+function storePixel(target: usize, low: v128, high: v128): void {
+  const sum = rounded(low, high);
+  const words = i16x8.narrow_i32x4_s(sum, sum);
+  v128.store32_lane(target, i8x16.narrow_i16x8_u(words, words), 0);
+}
+
+/**
+ * Along rows, four rows at a time: up to three too many are read and written, and each gets a byte too many. `first` has
+ * int32s: the first pixel of each; `groups` int32s: groups of four taps, filled up with zeros.
+ * @param tapBytes bytes of a pixel's taps
+ */
+export function resampleRows(
+  source: usize,
+  stride: usize,
+  rows: i32,
+  first: usize,
+  groups: usize,
+  taps: usize,
+  tapBytes: usize,
+  width: i32,
+  target: usize,
+  targetStride: usize,
+): void {
+  // Of four pixels `rgbrgbrgbrgb` two at a time, each channel's two side by side as 16 bits; above 15 is a zero.
+  const earlier = i8x16(0, 16, 3, 16, 1, 16, 4, 16, 2, 16, 5, 16, 16, 16, 16, 16);
+  const later = i8x16(6, 16, 9, 16, 7, 16, 10, 16, 8, 16, 11, 16, 16, 16, 16, 16);
+  for (let y = 0; y < rows; y += 4) {
+    let out = target;
+    for (let x: usize = 0; x < <usize>width; x++) {
+      let pixel = source + 3 * <usize>load<u32>(first + 4 * x);
+      let tap = taps + x * tapBytes;
+      const end = tap + 2 * PAIR_BYTES * <usize>load<u32>(groups + 4 * x);
+      let low0 = i32x4.splat(0);
+      let low1 = i32x4.splat(0);
+      let low2 = i32x4.splat(0);
+      let low3 = i32x4.splat(0);
+      let high0 = i32x4.splat(0);
+      let high1 = i32x4.splat(0);
+      let high2 = i32x4.splat(0);
+      let high3 = i32x4.splat(0);
+      for (; tap < end; tap += 2 * PAIR_BYTES, pixel += 12) {
+        let row = pixel;
+        const four0 = v128.load(row);
+        row += stride;
+        const four1 = v128.load(row);
+        row += stride;
+        const four2 = v128.load(row);
+        row += stride;
+        const four3 = v128.load(row);
+        let low = v128.load32_splat(tap);
+        let high = v128.load32_splat(tap, 4);
+        const a0 = i8x16.swizzle(four0, earlier);
+        low0 = i32x4.add(low0, i32x4.dot_i16x8_s(a0, low));
+        high0 = i32x4.add(high0, i32x4.dot_i16x8_s(a0, high));
+        const a1 = i8x16.swizzle(four1, earlier);
+        low1 = i32x4.add(low1, i32x4.dot_i16x8_s(a1, low));
+        high1 = i32x4.add(high1, i32x4.dot_i16x8_s(a1, high));
+        const a2 = i8x16.swizzle(four2, earlier);
+        low2 = i32x4.add(low2, i32x4.dot_i16x8_s(a2, low));
+        high2 = i32x4.add(high2, i32x4.dot_i16x8_s(a2, high));
+        const a3 = i8x16.swizzle(four3, earlier);
+        low3 = i32x4.add(low3, i32x4.dot_i16x8_s(a3, low));
+        high3 = i32x4.add(high3, i32x4.dot_i16x8_s(a3, high));
+        low = v128.load32_splat(tap, 8);
+        high = v128.load32_splat(tap, 12);
+        const b0 = i8x16.swizzle(four0, later);
+        low0 = i32x4.add(low0, i32x4.dot_i16x8_s(b0, low));
+        high0 = i32x4.add(high0, i32x4.dot_i16x8_s(b0, high));
+        const b1 = i8x16.swizzle(four1, later);
+        low1 = i32x4.add(low1, i32x4.dot_i16x8_s(b1, low));
+        high1 = i32x4.add(high1, i32x4.dot_i16x8_s(b1, high));
+        const b2 = i8x16.swizzle(four2, later);
+        low2 = i32x4.add(low2, i32x4.dot_i16x8_s(b2, low));
+        high2 = i32x4.add(high2, i32x4.dot_i16x8_s(b2, high));
+        const b3 = i8x16.swizzle(four3, later);
+        low3 = i32x4.add(low3, i32x4.dot_i16x8_s(b3, low));
+        high3 = i32x4.add(high3, i32x4.dot_i16x8_s(b3, high));
+      }
+      storePixel(out, low0, high0);
+      storePixel(out + targetStride, low1, high1);
+      storePixel(out + 2 * targetStride, low2, high2);
+      storePixel(out + 3 * targetStride, low3, high3);
+      out += 3;
+    }
+    source += 4 * stride;
+    target += 4 * targetStride;
+  }
+}
+
+/** Along columns, sixteen bytes at a time. Writes up to 15 bytes too many, and reads up to three rows. */
+export function resampleColumns(
+  source: usize,
+  stride: usize,
+  first: usize,
+  groups: usize,
+  taps: usize,
+  tapBytes: usize,
+  rowBytes: usize,
+  height: i32,
+  target: usize,
+): void {
+  for (let y: usize = 0; y < <usize>height; y++) {
+    const top = source + stride * <usize>load<u32>(first + 4 * y);
+    const begin = taps + y * tapBytes;
+    const end = begin + 2 * PAIR_BYTES * <usize>load<u32>(groups + 4 * y);
+    for (let x: usize = 0; x < rowBytes; x += 16) {
+      let low0 = i32x4.splat(0);
+      let low1 = i32x4.splat(0);
+      let low2 = i32x4.splat(0);
+      let low3 = i32x4.splat(0);
+      let high0 = i32x4.splat(0);
+      let high1 = i32x4.splat(0);
+      let high2 = i32x4.splat(0);
+      let high3 = i32x4.splat(0);
+      let row = top + x;
+      for (let tap = begin; tap < end; tap += PAIR_BYTES, row += 2 * stride) {
+        const a = v128.load(row);
+        const b = v128.load(row + stride);
+        const ab0 = v128.shuffle<u8>(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+        const ab1 = v128.shuffle<u8>(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+        const low = v128.load32_splat(tap);
+        const high = v128.load32_splat(tap, 4);
+        const c0 = i16x8.extend_low_i8x16_u(ab0);
+        low0 = i32x4.add(low0, i32x4.dot_i16x8_s(c0, low));
+        high0 = i32x4.add(high0, i32x4.dot_i16x8_s(c0, high));
+        const c1 = i16x8.extend_high_i8x16_u(ab0);
+        low1 = i32x4.add(low1, i32x4.dot_i16x8_s(c1, low));
+        high1 = i32x4.add(high1, i32x4.dot_i16x8_s(c1, high));
+        const c2 = i16x8.extend_low_i8x16_u(ab1);
+        low2 = i32x4.add(low2, i32x4.dot_i16x8_s(c2, low));
+        high2 = i32x4.add(high2, i32x4.dot_i16x8_s(c2, high));
+        const c3 = i16x8.extend_high_i8x16_u(ab1);
+        low3 = i32x4.add(low3, i32x4.dot_i16x8_s(c3, low));
+        high3 = i32x4.add(high3, i32x4.dot_i16x8_s(c3, high));
+      }
+      const upper = i16x8.narrow_i32x4_s(rounded(low0, high0), rounded(low1, high1));
+      const lower = i16x8.narrow_i32x4_s(rounded(low2, high2), rounded(low3, high3));
+      v128.store(target + x, i8x16.narrow_i16x8_u(upper, lower));
+    }
+    target += rowBytes;
+  }
+}
