@@ -19,6 +19,38 @@ export type ErrorCode =
   | "executor" // no engine can run this graph
   | "io"; // disk full, permission, ...
 
+/** What a user can set, by its name in the library. The command line has flags for them, of other names. */
+export type OptionKey =
+  | "acceptChanges"
+  | "allowMissing"
+  | "batchSize"
+  | "cache"
+  | "data"
+  | "epochs"
+  | "executor"
+  | "force"
+  | "from"
+  | "imageSize"
+  | "inChans"
+  | "journal"
+  | "labels"
+  | "learningRate"
+  | "listOrder"
+  | "mean"
+  | "model"
+  | "offline"
+  | "out"
+  | "precision"
+  | "recompute"
+  | "recursive"
+  | "resume"
+  | "state"
+  | "warmupEpochs"
+  | "workers";
+
+/** An option in a message, in backticks; where the command line shows the message, its flag stands there (cli/flags.ts). */
+export const option = (key: OptionKey): string => `\`${key}\``;
+
 export interface ErrorDetails {
   /** The file, node, option or parameter at fault. */
   readonly where?: string;

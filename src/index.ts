@@ -61,6 +61,7 @@ export {
   bottleneck,
   type Projection,
 } from "./nn/blocks.ts";
+export type { Freeze, Freezing } from "./nn/freeze.ts";
 export { batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "./nn/layers.ts";
 export { type BuildMode, Scope } from "./nn/scope.ts";
 export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
@@ -68,7 +69,7 @@ export type { Chain, ChainStep, Ratio } from "./optim/chain.ts";
 export type { Assignment, Expression } from "./optim/expression.ts";
 export type { OptimizerName, StepNumbers } from "./optim/optimizers.ts";
 export type { Learnt, OptimizerConfig, OptimizerState, UpdateRule } from "./optim/rule.ts";
-export { inferencePasses, type Pass, type Program, runPasses } from "./passes/index.ts";
+export { inferencePasses, type Pass, type Program, runPasses, trainingPasses } from "./passes/index.ts";
 export type { Hash } from "./pull/addresses.ts";
 export type { ReportEpoch, ReportGate, ReportSample, ReportSampleGroup } from "./report/data.ts";
 export { type ReportData, renderReport } from "./report/report.ts";
@@ -90,6 +91,7 @@ export {
   type GraphOptions,
   inferenceGraph,
   type Loss,
+  type LossOptions,
   lossGraph,
   type Model,
   model,

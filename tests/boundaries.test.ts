@@ -64,6 +64,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "random",
       "tensor",
       "ir",
+      "nn",
       "zoo",
       "autodiff",
       "optim",

@@ -13,7 +13,7 @@ import type { Executor, Weights } from "../src/executors/executor.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { parseSafetensors } from "../src/formats/safetensors.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
-import type { Graph, Role, Value } from "../src/ir/graph.ts";
+import { type AnyNode, type Graph, isTrainable, type Role, type Value } from "../src/ir/graph.ts";
 import type { Attrs, Op } from "../src/ir/ops.ts";
 import { norm } from "../src/optim/host.ts";
 import { type OptimizerConfig, stateOf, type UpdateRule, updateRule } from "../src/optim/rule.ts";
@@ -21,6 +21,7 @@ import { type Shape, scaleInPlace, sizeOf, type Tensor, tensor } from "../src/te
 import { learningRule } from "../src/train/learning.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inputName, lossGraph, model, targetsName } from "../src/zoo/index.ts";
+import { formulaWeights } from "./formula.ts";
 import { assertClose, golden } from "./support.ts";
 
 type FloatDType = "float32" | "float64";
@@ -606,6 +607,45 @@ export function conformance({ name, executor, tolerance, dtypes, skip = {} }: Co
           await trainer.dispose();
         },
       );
+
+      for (const freezing of [
+        { freeze: "stage2" },
+        { freeze: ({ block }: AnyNode) => block?.stage === 2 },
+        { freezeBatchNorm: true },
+      ]) {
+        const what = "freezeBatchNorm" in freezing ? "all batch norms" : `${typeof freezing.freeze}`;
+        check(`training: frozen, ${what}`, async () => {
+          const network = model("se-resnet-8", 4);
+          const forward = lossGraph(network, { batch: 2, imageSize: 16, dtype, ...freezing });
+          const graph = differentiate(forward);
+          const fresh = () => new Map([...formulaWeights(forward)].map(([key, value]) => [key, as(dtype, value)]));
+          const [own, truth] = [fresh(), fresh()];
+          const rule = () => learningRule(graph, { optimizer: { name: "sgd", momentum: 0.9 } });
+          const trainer = await executor.compileTraining(graph, own, rule());
+          const reference = await referenceExecutor.compileTraining(graph, truth, rule());
+          const shape = [2, 3, 16, 16];
+          for (let step = 0; step < 3; step++) {
+            const inputs = feed({
+              [inputName]: floats(dtype, shape, noise(shape, step)),
+              [targetsName]: floats(dtype, [2, 4], [0, 1, 0, 0, 1, 0, 0, 0]),
+            });
+            const [found, wanted] = [await trainer.gradients(inputs), await reference.gradients(inputs)];
+            assertClose(found.outputs.get("loss")!.data, wanted.outputs.get("loss")!.data, tolerance, `loss ${step}`);
+            await trainer.update({ rate: 0.02, step });
+            await reference.update({ rate: 0.02, step });
+          }
+          await trainer.synchronise();
+          const moved = new Set([...graph.parameters.filter(isTrainable), ...graph.updates.keys()].map((p) => p.name));
+          assert.ok(moved.size > 0 && moved.size < truth.size);
+          for (const [name, { data }] of fresh()) {
+            const now = own.get(name)!.data;
+            if (moved.has(name)) assertClose(now, truth.get(name)!.data, 20 * tolerance, name);
+            else assert.deepEqual(now, data, name);
+          }
+          await trainer.dispose();
+          await reference.dispose();
+        });
+      }
 
       check("weights that are missing or do not fit are all named", async () => {
         const { graph, weights } = seNetwork(dtype, 1);

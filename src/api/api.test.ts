@@ -158,6 +158,20 @@ test("events tell of a run in their order, and the last says where it is", async
   assert.ok(existsSync(join(out, "best.safetensors")));
 });
 
+test("whoever is slower than the run gets every epoch, and of steps the newest", async () => {
+  const kinds: string[] = [];
+  let last = 0;
+  for await (const event of train(data, { ...quick, epochs: 3, out: join(folder, "slow") })) {
+    kinds.push(event.kind);
+    // Until the run is over: nothing that comes meanwhile may pile up.
+    if (event.kind === "start") await new Promise((resolve) => setTimeout(resolve, 1500));
+    if (event.kind === "epoch") last = event.epoch;
+  }
+  assert.equal(kinds.filter((kind) => kind === "epoch").length, 3);
+  assert.equal(last, 2);
+  assert.ok(kinds.filter((kind) => kind === "step").length <= 2 * 3, kinds.join(" "));
+});
+
 test("leaving the loop of events stops the run, which saves, and can go on", async () => {
   const out = join(folder, "left");
   for await (const event of train(data, { ...quick, out })) if (event.kind === "step") break;

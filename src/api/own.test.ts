@@ -7,6 +7,7 @@ import { assertClose } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { batchNorm, conv2d, dropout, linear, relu } from "../nn/layers.ts";
 import { scaleChannels } from "../nn/se.ts";
+import { collectReport } from "../report/run.node.ts";
 import { lossGraph, model, type NetworkFunction } from "../zoo/index.ts";
 import { load } from "./network.node.ts";
 import { type TrainedRun, train } from "./train.node.ts";
@@ -68,6 +69,15 @@ test("a network of one's own is trained, opened with its function, and can do wh
       other.model.name,
     );
   }
+});
+
+test("its run can be reported, with its function", async () => {
+  const request = { title: "small", out: join(folder, "run"), data, command: "a program" };
+  const report = await collectReport({ ...request, model: small });
+  assert.equal(report.model, "small");
+  assert.equal(report.top1Error, run.top1Error);
+  assert.equal(report.gates.length, 1);
+  await assert.rejects(collectReport(request), usage(/somebody's own/));
 });
 
 test("its dropout draws for training alone", () => {

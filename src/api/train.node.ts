@@ -25,7 +25,10 @@ export interface TrainOptions extends Partial<Omit<TrainingConfig, "model">>, Ru
   readonly model?: string | NetworkFunction;
 }
 
-/** What happens in a run, in its order. */
+/**
+ * What happens in a run, in its order. To whoever takes longer over an event than a step takes, `step` and `validation` come
+ * with the newest numbers only; none of the others is left out.
+ */
 export type TrainingEvent =
   | ({ readonly kind: "start" } & RunFacts)
   /** After each step; the numbers are means over the epoch so far. */
@@ -37,6 +40,10 @@ export type TrainingEvent =
   | ({ readonly kind: "failure" } & Failure)
   /** What one should know of the data or the engine, in a line. */
   | { readonly kind: "note"; readonly text: string };
+
+/** Whether an event says all that the one before it says, with newer numbers. */
+const replaces = (next: TrainingEvent, last: TrainingEvent): boolean =>
+  (next.kind === "step" || next.kind === "validation") && next.kind === last.kind;
 
 /** A run that has come to its end, or was stopped. */
 export interface TrainedRun {
@@ -85,7 +92,7 @@ export class Training implements PromiseLike<TrainedRun>, AsyncIterable<Training
 
   /** @throws what the run throws, after its last event */
   [Symbol.asyncIterator](): AsyncGenerator<TrainingEvent, TrainedRun, undefined> {
-    const queue = new EventQueue<TrainingEvent>();
+    const queue = new EventQueue(replaces);
     this.#queues.add(queue);
     const end = () => queue.end();
     this.#run.then(end, end);

@@ -7,6 +7,7 @@
 import { fstatSync, writeSync } from "node:fs";
 import { SenetError } from "../errors.ts";
 import { cut, jsonText, oneLine, ownLines } from "../text.ts";
+import { withFlags } from "./flags.ts";
 
 /** A line of the results. Line breaks within it are shown, not obeyed. */
 export const print = (line = ""): void => write(`${oneLine(line)}\n`);
@@ -35,10 +36,10 @@ export class JsonList {
 const mostTalk = 1900;
 
 /** A line of talk. Nobody may be listening any more (a closed terminal), which is no fault of the work. */
-export const say = (line: string): void => talk(`${cut(line, mostTalk)}\n`);
+export const say = (line: string): void => talk(`${cut(withFlags(line), mostTalk)}\n`);
 
 /** Talk of several lines: an error's message. */
-export const sayLines = (lines: string): void => talk(`${ownLines(lines)}\n`);
+export const sayLines = (lines: string): void => talk(`${ownLines(withFlags(lines))}\n`);
 
 /** The reader of standard output has gone, as `head` does when it has enough. */
 export class OutputClosed extends Error {}
@@ -139,7 +140,7 @@ export class LiveLine {
 
   /** Ends the live line and leaves `text` in its place. */
   print(text: string): void {
-    const line = cut(text, mostTalk);
+    const line = cut(withFlags(text), mostTalk);
     talk(this.#isTerminal ? `\r\u001b[K${line}\n` : `${line}\n`);
   }
 }

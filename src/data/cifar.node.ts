@@ -5,7 +5,7 @@
 
 import { existsSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
@@ -84,7 +84,7 @@ function open(root: string, { classes, part }: OpenOptions): Dataset {
       where: root,
       expected: `names among its ${known.length} classes: ${quote(known)}`,
       found: quote(unknown),
-      hint: `--labels ${join(folder, layout.names)}, where the network was trained on these pictures`,
+      hint: `${option("labels")} ${join(folder, layout.names)}, where the network was trained on these pictures`,
     });
   }
   const samples: Sample[] = [];

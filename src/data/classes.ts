@@ -1,6 +1,6 @@
 /** Which class a name means. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { nearestNames } from "../names.ts";
 import type { Numbered, Numbering } from "./dataset.ts";
 
@@ -35,7 +35,7 @@ export function classFinder(classes: readonly string[]): (name: string) => numbe
     if (label === undefined || !twins.has(classes[label]!)) return label;
     throw new SenetError("data", "several classes of the network have this name, so it does not tell which is meant", {
       where: name.slice(0, 200),
-      hint: "--labels FILE, with a name for each, or with WordNet ids",
+      hint: `${option("labels")} FILE, with a name for each, or with WordNet ids`,
     });
   };
 }

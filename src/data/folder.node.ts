@@ -1,7 +1,7 @@
 /** Pictures in folders: one folder a class, as torchvision's `ImageFolder` reads them. */
 
 import { basename, join } from "node:path";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { isPictureName, pictureExtensions } from "../images/format.ts";
 import { classFinder, openClasses, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
@@ -61,7 +61,7 @@ function checkNotSplit(root: string, folders: readonly string[], classes: readon
     where: root,
     expected: "one folder per class, with its pictures in it",
     found: quote(folders),
-    hint: `--data ${join(root, measured)}`,
+    hint: `${option("data")} ${join(root, measured)}`,
   });
 }
 

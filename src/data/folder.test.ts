@@ -303,9 +303,9 @@ test("classes without pictures to validate with are named, also where their fold
 
 test("a data set that is split where one part is wanted, or the other way round, says which", (t) => {
   const root = folderOf(t, "train/a/1.jpg", "train/b/1.jpg", "val/a/2.jpg", "val/b/2.jpg");
-  refuses(() => openFolder(root, { classes: ["a", "b"] }), new RegExp(`try: +--data ${join(root, "val")}$`, "m"));
+  refuses(() => openFolder(root, { classes: ["a", "b"] }), new RegExp(`try: +\`data\` ${join(root, "val")}$`, "m"));
   refuses(() => openFolder(root), /this folder is split/);
-  refuses(() => openTrainingData(join(root, "train")), new RegExp(`try: +--data ${root}, which has both`));
+  refuses(() => openTrainingData(join(root, "train")), new RegExp(`try: +\`data\` ${root}, which has both`));
   const whole = folderOf(t, "cat/1.jpg", "dog/1.jpg");
   refuses(
     () => openTrainingData(whole),

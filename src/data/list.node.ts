@@ -1,6 +1,6 @@
 /** Pictures named by a list file, as Caffe's `ImageData` layer reads it: a line a picture, `NAME LABEL`. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { labelsOfNumbers } from "./classes.ts";
@@ -59,8 +59,8 @@ export function openList(file: string, options: OpenListOptions): PictureList {
       found: count === 0 ? "no line" : `${samples.length}; the first that is missing is ${missing[0]}`,
       hint:
         samples.length === 0
-          ? "check --data, the folder that the names of the list are relative to"
-          : "--allow-missing, to go on with those that are there",
+          ? `check ${option("data")}, the folder that the names of the list are relative to`
+          : `${option("allowMissing")}, to go on with those that are there`,
     });
   }
   const remarks =

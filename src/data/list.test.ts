@@ -64,12 +64,12 @@ test("missing pictures are an error, unless they may be", (t) => {
     () => openList(list, options),
     /3 pictures in /,
     /found: +1; the first that is missing is a\.jpg/,
-    /--allow-missing/,
+    /`allowMissing`/,
   );
   const { samples, missing } = openList(list, { ...options, allowMissing: true });
   assert.deepEqual(samples, [{ file: join(root, "c.jpg"), label: 0 }]);
   assert.equal(missing, 2);
-  refuses(() => openList(list, { ...options, root: join(root, "elsewhere"), allowMissing: true }), /check --data/);
+  refuses(() => openList(list, { ...options, root: join(root, "elsewhere"), allowMissing: true }), /check `data`/);
 });
 
 test("a list that cannot be used is refused with its line", (t) => {

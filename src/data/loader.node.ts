@@ -6,7 +6,7 @@
  */
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { requireDecoder } from "../images/decode.node.ts";
 import { mostWorkers, usableThreads } from "../machine.node.ts";
 import { availableAddresses, availableMemory } from "../memory.node.ts";
@@ -396,10 +396,10 @@ function checkFits(batchSize: number, prefetch: number, imageBytes: number): voi
   if (wanted <= available) return;
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   throw new SenetError("usage", "the batches are too large for the memory that is left", {
-    where: "--batch-size",
+    where: option("batchSize"),
     expected: `at most ${gib(available)} for ${prefetch + 1} batches`,
     found: `${gib(wanted)} for batches of ${batchSize} pictures`,
-    hint: `--batch-size ${Math.max(1, Math.floor(available / 4 / (prefetch + 1) / imageBytes))}, or smaller pictures`,
+    hint: `${option("batchSize")} ${Math.max(1, Math.floor(available / 4 / (prefetch + 1) / imageBytes))}, or smaller pictures`,
   });
 }
 
@@ -407,7 +407,7 @@ function threadDied(cause: unknown): SenetError {
   const isMemory = (cause as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
   return new SenetError("data", `a loader thread has ${isMemory ? "run out of memory" : "died"}`, {
     found: String(cause),
-    hint: "fewer threads (--workers 1) take less memory",
+    hint: `fewer threads (${option("workers")} 1) take less memory`,
     cause,
   });
 }

@@ -358,9 +358,9 @@ test("batches that no memory holds are refused with what would fit", () => {
     () => new Loader(options),
     (error) => {
       assert.ok(error instanceof SenetError && error.code === "usage");
-      assert.match(error.message, /^--batch-size: the batches are too large for the memory that is left/);
+      assert.match(error.message, /^`batchSize`: the batches are too large for the memory that is left/);
       assert.match(error.message, /12288\.0 GiB for batches of 1073741824 pictures/);
-      return /try: +--batch-size \d+, or smaller pictures/.test(error.message);
+      return /try: +`batchSize` \d+, or smaller pictures/.test(error.message);
     },
   );
 });

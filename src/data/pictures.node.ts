@@ -1,7 +1,7 @@
 /** Pictures as a command names them: files, folders, patterns, addresses, standard input. */
 
 import { statSync } from "node:fs";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { codeOf } from "../files/files.node.ts";
 import { isPattern, matching } from "./glob.node.ts";
 import { LeftOut } from "./left-out.ts";
@@ -47,7 +47,7 @@ function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture
   if (pictures.length > 0) return pictures;
   throw new SenetError("data", "there are no pictures in this folder", {
     where: name,
-    ...(recursive ? {} : { hint: "leave out --no-recursive to search its subfolders" }),
+    ...(recursive ? {} : { hint: `leave out ${option("recursive")} to search its subfolders` }),
   });
 }
 

@@ -1,7 +1,7 @@
 /** The pictures to train on and those to validate with. */
 
 import { basename, dirname, join, resolve } from "node:path";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { quote } from "./classes.ts";
 import type { Dataset } from "./dataset.ts";
 import { kindOf, openDataset } from "./datasets.node.ts";
@@ -144,7 +144,8 @@ function hintFor(dir: string, folders: readonly string[], { train, val }: Return
   const isPart = Object.values(splitNames([basename(resolve(dir))])).some((name) => name !== undefined);
   if (val === undefined && isPart) {
     const beside = splitNames(list(above).folders);
-    if (beside.train !== undefined && beside.val !== undefined) return `--data ${dirname(dir)}, which has both`;
+    if (beside.train !== undefined && beside.val !== undefined)
+      return `${option("data")} ${dirname(dir)}, which has both`;
   }
   const example = folders[0] ?? "cat";
   return (

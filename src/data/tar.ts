@@ -1,29 +1,29 @@
 /**
- * What an archive of tar holds, and where: POSIX ustar and pax, GNU's long names, and the oldest form. Nothing is
- * unpacked, so that names lead nowhere; yet they, and all numbers, come from outside and are bounded.
+ * What a tar archive contains, and where in it: POSIX ustar and pax, GNU's long names, and the pre-POSIX format. Nothing is
+ * unpacked, so no name can lead out of the archive; names and numbers still come from outside, and are bounded.
  */
 
-/** Why a file is no sound archive. Who knows its name makes a `SenetError` of it. */
+/** Why an archive cannot be read. The caller, who knows the file's name, turns it into a `SenetError`. */
 export class TarFault extends Error {}
 
 export interface TarEntry {
-  /** Its parts with `/` between, none of them empty, `.` or `..`. */
+  /** Its parts joined by `/`; none of them is empty, `.` or `..`. */
   readonly name: string;
-  /** `other`: links, devices, and files with holes. */
+  /** `other`: links, devices and sparse files. */
   readonly kind: "file" | "folder" | "other";
-  /** Where its bytes begin, and how many there are. */
+  /** Where its bytes begin, and how many they are. */
   readonly start: number;
   readonly length: number;
 }
 
 export interface Tar {
   readonly entries: readonly TarEntry[];
-  /** Whether the archive says where it ends; if not, it may have been cut off between two files. */
+  /** Whether the archive has its end marker; without one it may have been cut off between two files. */
   readonly isEnded: boolean;
 }
 
 const BLOCK = 512;
-/** Names of files, and the records before an entry: no system's paths are longer than 4 KiB. */
+/** Limits on file names, which no system allows to be longer than 4 KiB, and on the records before an entry. */
 const MOST_NAME = 4096;
 const MOST_RECORDS = 2 ** 20;
 const MOST_ENTRIES = 2 ** 24;
@@ -35,10 +35,10 @@ const MOST_ENTRIES = 2 ** 24;
  */
 export function readTar(read: (start: number, length: number) => Uint8Array, size: number): Tar {
   const entries: TarEntry[] = [];
-  /** What records before an entry say of it. */
+  /** What the records before an entry say about it. */
   let said: { name?: string; length?: number } = {};
   for (let at = 0; at < size; ) {
-    if (size - at < BLOCK) throw new TarFault(`the file ends within a header, at byte ${size}`);
+    if (size - at < BLOCK) throw new TarFault(`the file is cut off in the middle of a header, at byte ${size}`);
     const block = read(at, BLOCK);
     if (block.every((byte) => byte === 0)) return { entries, isEnded: true };
     const header = headerOf(block, at);
@@ -47,11 +47,13 @@ export function readTar(read: (start: number, length: number) => Uint8Array, siz
     const start = at + BLOCK;
     const name = isRecord ? "a record" : nameOf(said.name ?? header.name);
     if (start + length > size) {
-      throw new TarFault(`the file ends within ${name}: ${length} bytes from ${start} on, where the file has ${size}`);
+      throw new TarFault(
+        `the file is cut off in the middle of ${name}: it has ${size} bytes, and ${start + length} are needed`,
+      );
     }
     at = start + Math.ceil(length / BLOCK) * BLOCK;
     if (isRecord) {
-      if (length > MOST_RECORDS) throw new TarFault(`a name or its like of ${length} bytes, at byte ${start}`);
+      if (length > MOST_RECORDS) throw new TarFault(`a record of ${length} bytes before an entry, at byte ${start}`);
       said = { ...said, ...records[header.type]!(read(start, length), start) };
       continue;
     }
@@ -63,10 +65,10 @@ export function readTar(read: (start: number, length: number) => Uint8Array, siz
   return { entries, isEnded: false };
 }
 
-/** `7` is a file that lies in one piece, `5` a folder; a NUL is the oldest form's file. */
+/** `7` is a contiguous file, `5` a folder; NUL is a file in the pre-POSIX format. */
 const kinds: Readonly<Record<string, TarEntry["kind"]>> = { "0": "file", "\0": "file", "7": "file", "5": "folder" };
 
-/** Entries that say something of the next one, or of all that follow (`g`: nothing that is wanted here). */
+/** Entries about the next entry, or about all that follow (`g`, which says nothing that is needed here). */
 const records: Readonly<
   Record<string, (bytes: Uint8Array, at: number) => { readonly name?: string; readonly length?: number }>
 > = {
@@ -77,7 +79,7 @@ const records: Readonly<
 };
 
 function headerOf(block: Uint8Array, at: number): { name: string; length: number; type: string } {
-  // The sum of all bytes, with those of the sum itself taken as spaces; old programs took bytes as signed.
+  // The checksum adds up all bytes, with its own field as spaces; old programs added signed bytes.
   let unsigned = 0;
   let signed = 0;
   for (const [i, byte] of block.entries()) {
@@ -86,16 +88,18 @@ function headerOf(block: Uint8Array, at: number): { name: string; length: number
     signed += (value << 24) >> 24;
   }
   const sum = numberOf(block.subarray(148, 156));
-  if (sum !== unsigned && sum !== signed) throw new TarFault(`no header of tar at byte ${at}: its sum is wrong`);
+  if (sum !== unsigned && sum !== signed)
+    throw new TarFault(`there is no tar header at byte ${at}: the checksum is wrong`);
   const length = numberOf(block.subarray(124, 136));
-  if (!Number.isSafeInteger(length) || length < 0) throw new TarFault(`a size that is no number, at byte ${at + 124}`);
+  if (!Number.isSafeInteger(length) || length < 0)
+    throw new TarFault(`a size that is not a number, at byte ${at + 124}`);
   const isUstar = textOf(block.subarray(257, 263)).startsWith("ustar");
-  // GNU's magic is `ustar` and two spaces; it has other fields where the standard has the prefix.
+  // GNU's magic is `ustar` and two spaces, and it uses the space of the prefix for other fields.
   const prefix = isUstar && block[262] === 0 ? textOf(block.subarray(345, 500)) : "";
   const short = textOf(block.subarray(0, 100));
   const type = String.fromCharCode(block[156]!);
   const name = prefix === "" ? short : `${prefix}/${short}`;
-  // In the oldest form a folder is a file whose name ends with a slash.
+  // In the pre-POSIX format a folder is a file whose name ends in a slash.
   return {
     name,
     length: kinds[type] === "file" && name.endsWith("/") ? 0 : length,
@@ -103,10 +107,10 @@ function headerOf(block: Uint8Array, at: number): { name: string; length: number
   };
 }
 
-/** Octal digits, or binary where the first bit says so. */
+/** Octal digits, or binary if the first bit is set; −1 if it is neither. */
 function numberOf(field: Uint8Array): number {
   if ((field[0]! & 0x80) !== 0) {
-    // A negative number is none that is wanted.
+    // Negative: nothing that is read here may be.
     if (field[0] !== 0x80) return -1;
     return field.subarray(1).reduce((sum, byte) => sum * 256 + byte, 0);
   }
@@ -120,7 +124,7 @@ function textOf(bytes: Uint8Array): string {
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** `LENGTH KEY=VALUE\n`, again and again; the length is that of all of it. */
+/** A sequence of `LENGTH KEY=VALUE\n`, where the length counts the whole line. */
 function paxOf(bytes: Uint8Array, at: number): { name?: string; length?: number } {
   const said: { name?: string; length?: number } = {};
   for (let start = 0; start < bytes.length; ) {
@@ -128,12 +132,12 @@ function paxOf(bytes: Uint8Array, at: number): { name?: string; length?: number 
     const length = space < 0 ? 0 : Number(textOf(bytes.subarray(start, space)));
     const end = start + length;
     if (!Number.isSafeInteger(length) || end <= space + 1 || end > bytes.length || bytes[end - 1] !== 0x0a) {
-      throw new TarFault(`a damaged record at byte ${at + start}`);
+      throw new TarFault(`a damaged pax record at byte ${at + start}`);
     }
     const [, key, value] = /^([^=]*)=(.*)$/s.exec(new TextDecoder().decode(bytes.subarray(space + 1, end - 1))) ?? [];
     if (key === "path") said.name = value!;
     if (key === "size") {
-      if (!/^\d{1,15}$/.test(value!)) throw new TarFault(`a size that is no number, at byte ${at + start}`);
+      if (!/^\d{1,15}$/.test(value!)) throw new TarFault(`a size that is not a number, at byte ${at + start}`);
       said.length = Number(value);
     }
     start = end;
@@ -141,7 +145,7 @@ function paxOf(bytes: Uint8Array, at: number): { name?: string; length?: number 
   return said;
 }
 
-/** Without `./`, and without a slash at either end. @throws TarFault where it leads out of the archive, or is too long */
+/** Without `./` and without slashes at either end. @throws TarFault if it leads out of the archive or is too long */
 function nameOf(name: string): string {
   if (name.length > MOST_NAME) throw new TarFault(`a name of ${name.length} characters`);
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");

@@ -1,6 +1,6 @@
 /** Whether pictures can become what a network takes. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { planesOf } from "../images/preprocess.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { channelsOf } from "../zoo/index.ts";
@@ -15,6 +15,6 @@ export function checkChannels({ model, preprocessing }: Pick<Checkpoint, "model"
     expected: "3 channels, or 1 for grey pictures",
     found:
       channels === 1 || channels === 3 ? `${channels} channels, and pictures with ${planes}` : `${channels} channels`,
-    hint: "senet convert IN OUT --in-chans N makes it take as many as there are",
+    hint: `senet convert with ${option("inChans")} makes it take as many as there are`,
   });
 }

@@ -8,7 +8,7 @@
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
 import * as z from "zod";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { assertFile, ioError, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
 
@@ -62,13 +62,13 @@ export class Journal {
       if (existsSync(path)) assertFile(statSync(path));
       this.#file = openSync(path, "a+");
     } catch (cause) {
-      throw writeError("the journal cannot be opened", path, cause, "another --journal");
+      throw writeError("the journal cannot be opened", path, cause, `another ${option("journal")}`);
     }
     try {
       this.#lock = new Lock(
         `${path}.lock`,
         `another evaluation is writing ${path}`,
-        "another --journal, or wait for it",
+        `another ${option("journal")}, or wait for it`,
       );
     } catch (error) {
       closeSync(this.#file);

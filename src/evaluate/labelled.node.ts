@@ -7,7 +7,7 @@ import { type HeldBack, holdOut } from "../data/hold-out.node.ts";
 import { openList } from "../data/list.node.ts";
 import { undividedIn } from "../data/split.node.ts";
 import { list as listFolder } from "../data/walk.node.ts";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { type ClassOrder, classOrderOf, imagenetLabels } from "../import/imagenet-classes.ts";
 import { orderOfNumbers } from "../import/imagenet-validation.ts";
 
@@ -65,7 +65,7 @@ function refuseUnnamed(list: string): never {
     where: list,
     expected: "the names of its classes, in its order",
     found: "a list of ImageNet's pictures, and classes that have numbers for names",
-    hint: "--labels FILE, one name or WordNet id per line, in the order of training",
+    hint: `${option("labels")} FILE, one name or WordNet id per line, in the order of training`,
   });
 }
 
@@ -86,9 +86,9 @@ function openUnnamed(
     const found = own ?? openDataset(data, part);
     const order = found.classes.slice(0, 3).join(", ");
     const remark = found.isNumbered
-      ? `the weights do not name their classes: they are taken to be those of the data, in its own order (${order}, ...); --labels overrules`
+      ? `the weights do not name their classes: they are taken to be those of the data, in its own order (${order}, ...); ${option("labels")} overrules`
       : "the weights do not name their classes: they are taken to be the folders, in the order of their names as " +
-        `text, as torchvision numbers them (${order}, ...); --labels overrules`;
+        `text, as torchvision numbers them (${order}, ...); ${option("labels")} overrules`;
     return { ...found, remarks: [remark, ...(found.remarks ?? [])] };
   }
   // Up to ten, the order of the numbers and that of their names are the same.
@@ -98,7 +98,7 @@ function openUnnamed(
     where: data,
     expected: `names in the weights, or a folder for each of their ${labels.length} classes`,
     found: `${names.length} folders`,
-    hint: "--labels FILE, with the names of the folders in the order of training, one per line",
+    hint: `${option("labels")} FILE, with the names of the folders in the order of training, one per line`,
   });
 }
 
@@ -116,7 +116,9 @@ function imagenetNumbers(
   const told = orderOfNumbers(entries);
   if (order !== undefined) {
     if (typeof told === "object" && (told.order !== order || told.fromOne)) {
-      remarks.push(`${list}: the names of the pictures point to ${shownOrder(told)}, not to --list-order ${order}`);
+      remarks.push(
+        `${list}: the names of the pictures point to ${shownOrder(told)}, not to ${option("listOrder")} ${order}`,
+      );
     }
     return imagenetLabels(order);
   }
@@ -126,8 +128,7 @@ function imagenetNumbers(
   }
   throw new SenetError("usage", "it is not known in which order the numbers count ImageNet's classes", {
     where: list,
-    expected:
-      "--list-order devkit (the challenge's own order) or --list-order sorted (by WordNet id, as PyTorch and Caffe's own list)",
+    expected: `${option("listOrder")} devkit (the challenge's own order) or ${option("listOrder")} sorted (by WordNet id, as PyTorch and Caffe's own list)`,
     found:
       told === "neither"
         ? "numbers that are the classes of these pictures in neither order"

@@ -58,7 +58,7 @@ test("a part of the folders tells the order of up to ten numbers, and of more it
   assert.deepEqual(labelsOf(root, open(root, numbers(9))), { 3: 3, 7: 7 });
   assert.throws(
     () => open(root, numbers(12)),
-    (error) => error instanceof SenetError && error.code === "usage" && error.message.includes("--labels"),
+    (error) => error instanceof SenetError && error.code === "usage" && error.message.includes("`labels`"),
   );
 });
 
@@ -95,20 +95,20 @@ test("where the names tell nothing, the order is asked for; what is said against
   const labels = imagenetLabels("sorted");
   assert.throws(
     () => open(unknown.data, labels, unknown),
-    (error) => error instanceof SenetError && error.code === "usage" && /--list-order devkit/.test(error.message),
+    (error) => error instanceof SenetError && error.code === "usage" && /`listOrder` devkit/.test(error.message),
   );
   assert.equal(open(unknown.data, labels, { ...unknown, listOrder: "sorted" }).samples[0]!.label, 65);
   const known = list(`ILSVRC2012_val_00000001.JPEG ${sea("sorted")}\n`);
   const found = open(known.data, labels, { ...known, listOrder: "devkit" });
   assert.doesNotMatch(labels[found.samples[0]!.label]!, /^n01751748/);
-  assert.match(found.remarks!.join(), /point to sorted order, not to --list-order devkit/);
+  assert.match(found.remarks!.join(), /point to sorted order, not to `listOrder` devkit/);
 });
 
 test("a list of ImageNet's is not counted for 1,000 classes of an order that nobody knows", () => {
   const { data, ...more } = list("ILSVRC2012_val_00000001.JPEG 65\n");
   assert.throws(
     () => open(data, numbers(1000), more),
-    (error) => error instanceof SenetError && error.code === "usage" && error.message.includes("--labels"),
+    (error) => error instanceof SenetError && error.code === "usage" && error.message.includes("`labels`"),
   );
   // Names that were given, or pictures that are not ImageNet's, are counted as they stand.
   const named = open(data, numbers(1000), { ...more, areNamed: true });
@@ -142,7 +142,7 @@ test("numbers in an archive are the network's where it has no names; ImageNet's 
   assert.deepEqual(labelsIn(open(sea, devkit)), [devkit.findIndex((name) => name.startsWith("n01751748"))]);
   assert.throws(() => open(sea, numbers(1000)), /order of the network's 1,000 classes is not known/);
   const unknown = webDataset({ a: 65 });
-  assert.throws(() => open(unknown, sorted), /--list-order devkit/);
+  assert.throws(() => open(unknown, sorted), /`listOrder` devkit/);
   assert.deepEqual(labelsIn(open(unknown, sorted, { listOrder: "sorted" })), [65]);
 });
 

@@ -1,6 +1,6 @@
 /** Which executor runs, and why. Engines are loaded only once they are chosen. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
@@ -61,8 +61,8 @@ export async function selectExecutor(options: SelectOptions = {}): Promise<Selec
   }
   if (precision !== "float32" && name !== "onednn") {
     throw new SenetError("usage", `the executor "${name}" computes in float32 only`, {
-      where: `--precision ${precision}`,
-      hint: "--executor onednn",
+      where: `${option("precision")} ${precision}`,
+      hint: `${option("executor")} onednn`,
     });
   }
   return named(name, precision);

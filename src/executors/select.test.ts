@@ -39,7 +39,7 @@ test("an unknown executor is refused with the nearest name", async () => {
 });
 
 test("a precision that an executor has not is refused", async () => {
-  await assert.rejects(selectExecutor({ name: "ort", precision: "bf16" }), /float32 only[\s\S]*--executor onednn/);
+  await assert.rejects(selectExecutor({ name: "ort", precision: "bf16" }), /float32 only[\s\S]*`executor` onednn/);
 });
 
 test("a graph that the first executor cannot serve runs whole on the second, which is told", async () => {

@@ -3,7 +3,7 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
 import { mkdir, open, rmdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
@@ -35,7 +35,7 @@ function remedy(code: string, another: string): string {
   if (code === "ENOENT") return `make its folder first, or ${another}`;
   if (code === "EISDIR") return `${another}: the name of a file`;
   if (code === "ENAMETOOLONG") return `${another} with a shorter name`;
-  if (code === "EMFILE" || code === "ENFILE") return "fewer --workers, or a higher `ulimit -n`";
+  if (code === "EMFILE" || code === "ENFILE") return `fewer ${option("workers")}, or a higher \`ulimit -n\``;
   return another;
 }
 
@@ -55,8 +55,12 @@ export function ioError(what: string, where: string, cause: unknown, hint?: stri
  * The error of something that could not be written, with what fits its reason to try.
  * @param another what the user can name instead: "another --out"
  */
-export const writeError = (what: string, where: string, cause: unknown, another = "another --out"): SenetError =>
-  ioError(what, where, cause, remedy(codeOf(cause), another));
+export const writeError = (
+  what: string,
+  where: string,
+  cause: unknown,
+  another = `another ${option("out")}`,
+): SenetError => ioError(what, where, cause, remedy(codeOf(cause), another));
 
 /** Without waiting for whoever would write into a pipe. */
 export const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);

@@ -160,8 +160,8 @@ test("every fault has its words and a hint that fits", async (t) => {
   mkdirSync(join(folder, "folder"));
   const to = (...path: string[]) => replaceFile(join(folder, ...path), ["x"]);
   await assert.rejects(to("absent", "file"), isIo(/no such file or folder/, /try: +make its folder first/));
-  await assert.rejects(to("file", "file"), isIo(/a part of the path is a file, not a folder/, /try: +another --out$/m));
-  await assert.rejects(to("folder"), isIo(/it is a folder, not a file/, /try: +another --out: the name of a file/));
+  await assert.rejects(to("file", "file"), isIo(/a part of the path is a file, not a folder/, /try: +another `out`$/m));
+  await assert.rejects(to("folder"), isIo(/it is a folder, not a file/, /try: +another `out`: the name of a file/));
   await assert.rejects(replaceFile(`${folder}/new/`, ["x"]), isIo(/new\/: .*[\s\S]*it is a folder, not a file/));
   await assert.rejects(to("n".repeat(300)), isIo(/the name is too long/, /shorter name/));
   await assert.rejects(

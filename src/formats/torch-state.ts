@@ -1,6 +1,6 @@
 /** Which of the things in a checkpoint are a network's weights, and what it says of the classes. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { type Fail, shownName } from "./bytes.ts";
 import { attributesOf, PickleDict, PickleObject, type PickleValue } from "./pickle.ts";
 import { integerOf, pickledBytes, TensorRef } from "./torch-values.ts";
@@ -174,7 +174,7 @@ export function chooseState(root: PickleValue, where: string, fail: Fail, name?:
   if (others.length === 0) return { state, notes: [] };
   const average = isAverage(state.path) ? ", a moving average," : "";
   const taken = `the weights ${shownPath(state.path)}${average} are taken`;
-  return { state, notes: [`${taken}; the file also has ${shownPaths(others)} (--state NAME chooses)`] };
+  return { state, notes: [`${taken}; the file also has ${shownPaths(others)} (${option("state")} NAME chooses)`] };
 }
 
 /** What a file holds instead of weights. */

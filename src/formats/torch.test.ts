@@ -85,7 +85,7 @@ test("of raw and averaged weights the average is taken, which is said, and any c
   const bytes = bytesOf(golden("weights", "torch-ema.pth"));
   const { tensors, raw } = saved["torch-ema.pth"]!;
   const { notes } = await parseTorch(bytes, "ema.pth");
-  assert.match(notes[0]!, /"model_ema", a moving average, .*"state_dict".*--state/);
+  assert.match(notes[0]!, /"model_ema", a moving average, .*"state_dict".*`state`/);
   const asked = async (state: string) => (await parseTorch(bytes, "ema.pth", state)).tensors;
   assertAllFacts(await asked("state_dict"), raw!, "raw");
   assertAllFacts(bare(await asked("model_ema")), tensors, "averaged");

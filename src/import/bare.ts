@@ -1,6 +1,6 @@
 /** What wrappers and tools put around a network's own names, taken off again. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Naming, namings, type TorchNaming } from "./namings.ts";
@@ -92,7 +92,7 @@ function prefixOf(names: readonly string[], where: string): { prefix: string; ot
     where,
     expected: "one network, under any one prefix",
     found: shownList(outer),
-    hint: "of a PyTorch file --state NAME takes those that begin so; or save only the network that is wanted",
+    hint: `of a PyTorch file ${option("state")} NAME takes those that begin so; or save only the network that is wanted`,
   });
 }
 

@@ -87,6 +87,23 @@ export class GraphBuilder {
     return (outputs.length === 1 ? outputs[0] : outputs) as Outputs<K>;
   }
 
+  /** How many nodes there are so far. */
+  get size(): number {
+    return this.#nodes.length;
+  }
+
+  /**
+   * Says where nodes stand that are there already: of some networks that is known only when they are whole.
+   * @param from the first of them; `to` is behind the last
+   * @param tagged the name of the one that gets the tag
+   */
+  place(from: number, to: number, { block, tag }: Place, tagged: string): void {
+    for (const [i, node] of this.#nodes.slice(from, to).entries()) {
+      const isTagged = tag !== undefined && node.name === tagged;
+      this.#nodes[from + i] = { ...node, ...(block && { block }), ...(isTagged && { tag }) };
+    }
+  }
+
   output(name: string, value: Value): void {
     if (this.#outputs.has(name))
       throw new SenetError("graph", `output "${name}" is there already`, { where: this.name });

@@ -19,6 +19,8 @@ export type Role = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance";
 
 export interface Parameter extends Value {
   readonly role: Role;
+  /** Stays as it is in training, whatever its role (nn/freeze.ts). */
+  readonly frozen?: true;
 }
 
 /** A part of a network that repeats: a residual block, an Inception module. */
@@ -66,8 +68,8 @@ export interface Graph {
   readonly updates: ReadonlyMap<Parameter, Value>;
 }
 
-export const isTrainable = (parameter: Parameter): boolean =>
-  parameter.role !== "mean" && parameter.role !== "variance";
+export const isTrainable = ({ role, frozen }: Parameter): boolean =>
+  frozen !== true && role !== "mean" && role !== "variance";
 
 /** `float32[1, 3, 224, 224]` */
 export const formatType = (type: Type): string => `${type.dtype}[${type.shape.join(", ")}]`;

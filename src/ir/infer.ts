@@ -1,6 +1,6 @@
 /** One shape and dtype rule per operation. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { type Shape, sameShape, sizeOf } from "../tensor.ts";
 import { formatType, type Type } from "./graph.ts";
 import type { Attrs, Op, PoolAttrs } from "./ops.ts";
@@ -155,7 +155,7 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
     if (sizeOf(x.shape) === x.shape[1]) {
       fail(
         "there is only one value in each channel, and batch norm in training needs more",
-        "a larger batch (--batch-size), or larger pictures (--image-size)",
+        `a larger batch (${option("batchSize")}), or larger pictures (${option("imageSize")})`,
         formatType(x),
       );
     }

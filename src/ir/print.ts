@@ -27,7 +27,9 @@ export function printGraph(graph: Graph, nodes: readonly string[] = graph.nodes.
   return [
     `graph ${graph.name} {`,
     ...graph.inputs.map(declare("input")),
-    ...graph.parameters.map((parameter) => declare(parameter.role)(parameter)),
+    ...graph.parameters.map((parameter) =>
+      declare(parameter.frozen ? `frozen ${parameter.role}` : parameter.role)(parameter),
+    ),
     ...nodes.map((node) => `  ${node}`),
     ...[...graph.outputs].map(([name, value]) => `  output ${name} = ${value.name}`),
     ...[...graph.updates].map(([parameter, value]) => `  update ${parameter.name} = ${value.name}`),

@@ -158,7 +158,7 @@ test("batch norm uses running statistics, or when training the batch's and updat
 });
 
 test("a single value per channel cannot be normalised in training, as in PyTorch; what to try is said", () => {
-  assert.throws(() => build([1, 3, 1, 1], true, batchNorm), /--batch-size.*--image-size/);
+  assert.throws(() => build([1, 3, 1, 1], true, batchNorm), /`batchSize`.*`imageSize`/);
   assert.doesNotThrow(() => build([1, 3, 1, 1], false, batchNorm));
   assert.doesNotThrow(() => build([2, 3, 1, 1], true, batchNorm));
   assert.doesNotThrow(() => build([1, 3, 1, 2], true, batchNorm));

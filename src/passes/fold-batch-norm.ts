@@ -4,14 +4,25 @@
  */
 
 import { SenetError } from "../errors.ts";
-import type { AnyNode, Node, Parameter, Value } from "../ir/graph.ts";
+import { type AnyNode, isTrainable, type Node, type Parameter, type Value } from "../ir/graph.ts";
 import { GraphUses } from "../ir/uses.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import type { Program } from "./program.ts";
 
-export function foldBatchNorm({ graph, weights }: Program): Program {
+/** Of a graph for inference, whose weights stay as they are. */
+export const foldBatchNorm = (program: Program): Program => fold(program, program.graph.parameters);
+
+/** Of a graph for training: those that are frozen, behind convolutions that are. */
+export const foldFrozen = (program: Program): Program =>
+  fold(
+    program,
+    program.graph.parameters.filter((parameter) => !isTrainable(parameter) && !program.graph.updates.has(parameter)),
+  );
+
+/** @param constants the parameters that do not change */
+function fold({ graph, weights }: Program, constants: readonly Parameter[]): Program {
   const uses = new GraphUses(graph);
-  const parameters = new Set<Value>(graph.parameters);
+  const parameters = new Set<Value>(constants);
 
   /** The convolution that this batch norm can vanish into: its only reader, with weights that nothing else reads. */
   const foldable = (norm: AnyNode): Node<"conv2d"> | undefined => {
@@ -39,7 +50,12 @@ export function foldBatchNorm({ graph, weights }: Program): Program {
     const [x, w, b] = conv.inputs as [Value, Value, Value?];
     const bias: Parameter =
       b === undefined
-        ? { name: `${conv.name}.bias`, type: { dtype: w.type.dtype, shape: [w.type.shape[0]!] }, role: "bias" }
+        ? {
+            ...(w as Parameter),
+            name: `${conv.name}.bias`,
+            type: { ...w.type, shape: [w.type.shape[0]!] },
+            role: "bias",
+          }
         : (b as Parameter);
     if (b === undefined) nextParameters.push(bias);
     const folded = foldWeights(node as Node<"batchNorm">, w, b, weights);

@@ -1,7 +1,7 @@
 /** Passes rewrite a graph together with its weights. The lists below are the compiler's table of contents. */
 
 import { verify } from "../ir/verify.ts";
-import { foldBatchNorm } from "./fold-batch-norm.ts";
+import { foldBatchNorm, foldFrozen } from "./fold-batch-norm.ts";
 import type { Pass, Program } from "./program.ts";
 import { removeDead } from "./remove-dead.ts";
 
@@ -10,6 +10,12 @@ export type { Pass, Program };
 /** What an inference graph goes through before an executor compiles it. */
 export const inferencePasses: readonly Pass[] = [
   { name: "fold batch norm into convolutions", run: foldBatchNorm },
+  { name: "remove dead nodes", run: removeDead },
+];
+
+/** What a network for training goes through before it is differentiated. */
+export const trainingPasses: readonly Pass[] = [
+  { name: "fold frozen batch norms into convolutions", run: foldFrozen },
   { name: "remove dead nodes", run: removeDead },
 ];
 

@@ -9,5 +9,10 @@ export function removeDead({ graph, weights }: Program): Program {
   const read = new Set<Value>([...nodes.flatMap(({ inputs }) => inputs), ...resultsOf(graph), ...graph.updates.keys()]);
   const parameters = graph.parameters.filter((parameter) => read.has(parameter));
   const pruned: Graph = { ...graph, nodes, parameters };
-  return { graph: pruned, weights: new Map(parameters.map(({ name }) => [name, weights.get(name)!])) };
+  // A weight that is missing is named by whoever compiles the graph.
+  const kept = parameters.flatMap(({ name }) => {
+    const weight = weights.get(name);
+    return weight === undefined ? [] : [[name, weight] as const];
+  });
+  return { graph: pruned, weights: new Map(kept) };
 }

@@ -34,7 +34,7 @@ test("weights are a file first, then a name in the cache", async () => {
     writeFileSync(join(cache, "SE-ResNet-50.caffemodel"), "<html><title>Not here</title></html>");
     await assert.rejects(
       weightsFile("se-resnet-50"),
-      /not the released file[\s\S]*web page[\s\S]*senet pull se-resnet-50 --force/,
+      /not the released file[\s\S]*web page[\s\S]*senet pull se-resnet-50, with `force`/,
     );
     // A path that does not exist is left to the reader, whose error is about it.
     for (const path of ["runs/best.safetensors", "best.safetensors", "C:\\w", "./se-resnet-101"])

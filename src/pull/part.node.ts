@@ -10,6 +10,7 @@ import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm } fr
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import * as z from "zod";
+import { option } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
 
 /** Where the bytes came from. With `If-Range: validator` a server continues them only if they are still the same. */
@@ -120,7 +121,7 @@ export class Part {
   }
 }
 
-const cacheHint = "free some space, or another --cache folder; the same command then goes on where it stopped";
+const cacheHint = `free some space, or another ${option("cache")} folder; the same command then goes on where it stopped`;
 const bytesIn = (folder: string) => join(folder, "bytes");
 const noteIn = (folder: string) => join(folder, "origin.json");
 

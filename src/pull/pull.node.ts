@@ -2,7 +2,7 @@
 
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { cacheFolder } from "../files/cache.node.ts";
 import { makeFolder } from "../files/files.node.ts";
 import { nearestNames } from "../names.ts";
@@ -49,18 +49,18 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
     throw new SenetError("weights", "this is not the released file", {
       where: path,
       found: fault,
-      hint: `senet pull ${name} --force fetches it again`,
+      hint: `senet pull ${name}, with ${option("force")}, fetches it again`,
     });
   }
   const addresses = addressesOf(known, options.mirror ?? process.env.SENET_MIRROR);
   if (options.offline === true) {
-    throw new SenetError("io", "is not in the cache, and --offline forbids fetching it", {
+    throw new SenetError("io", `is not in the cache, and ${option("offline")} forbids fetching it`, {
       where: name,
       found: `no ${path}`,
       hint: byHand(addresses, path),
     });
   }
-  await makeFolder(cache, "another folder: --cache, or SENET_CACHE");
+  await makeFolder(cache, `another folder: ${option("cache")}, or SENET_CACHE`);
   // Only now: what needs no network does not load its client.
   const { fetchFile } = await import("./fetch.node.ts");
   await fetchFile(name, known, addresses, path, options);

@@ -64,7 +64,7 @@ test("offline, what is not there is an error that says how to put it there", asy
 test("a file in the cache that is not the released one is found out, whoever put it there and however", async () => {
   const { run, cache, asked } = await start({ handlers: [good] });
   const path = join(cache, "w.safetensors");
-  const expected = /not the released file[\s\S]*sha256[\s\S]*senet pull w --force/;
+  const expected = /not the released file[\s\S]*sha256[\s\S]*senet pull w, with `force`/;
   writeFileSync(path, other);
   assert.match(await failure(run, "weights"), expected);
   await run({ force: true });

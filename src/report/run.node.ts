@@ -16,7 +16,7 @@ import { readPicture } from "../images/read.node.ts";
 import { graphCost } from "../ir/cost.ts";
 import { bestFile, openRun } from "../train/out.node.ts";
 import { decodeCheckpoint } from "../weights/checkpoint.ts";
-import { inferenceGraph } from "../zoo/index.ts";
+import { inferenceGraph, type NetworkFunction } from "../zoo/index.ts";
 import type { ReportData, ReportSample } from "./data.ts";
 import { chooseSamples } from "./samples.ts";
 
@@ -28,15 +28,17 @@ export interface RunReportOptions {
   readonly data: string;
   readonly command: string;
   readonly executor?: string;
+  /** The function of a network of one's own. */
+  readonly model?: NetworkFunction;
   /** Pictures outside the data folder to classify and show, with their right class where it is known. */
   readonly heldBack?: readonly { readonly file: string; readonly label: number | undefined }[];
 }
 
 /** @throws SenetError `usage`, `weights` or `data` where the run or its pictures are not there or damaged */
 export async function collectReport(options: RunReportOptions): Promise<ReportData> {
-  const { out, data } = options;
-  const { config, state } = await openRun(out);
-  const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out));
+  const { out, data, model: build } = options;
+  const { config, state } = await openRun(out, build);
+  const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out), build);
   const { model, weights, preprocessing, labels } = checkpoint;
   const { train, val } = openTrainingData(data, { valSplit: config.valSplit, seed: config.seed });
   const { executor } = await selectExecutor({ name: options.executor });

@@ -1,12 +1,13 @@
 /** Finds where a number first stopped being one. */
 
+import { option } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import { type Graph, isTrainable, type Value } from "../ir/graph.ts";
 import { removeDead } from "../passes/remove-dead.ts";
 import { allFinite, type Tensor } from "../tensor.ts";
 
 /** What to try where numbers grew without bound. */
-export const divergedHint = "a lower learning rate (--lr), or a longer warm-up (--warmup-epochs), in another --out";
+export const divergedHint = `a lower learning rate (${option("learningRate")}), or a longer warm-up (${option("warmupEpochs")}), in another ${option("out")}`;
 
 /**
  * Names the first input, weight or operation, in the order of the graph, that holds a value that is not finite.

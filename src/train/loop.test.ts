@@ -273,7 +273,7 @@ test("a validation loss that is no number stops the run, and is not saved", asyn
   await assert.rejects(trainingLoop(run.options()), (error) => {
     assert.ok(error instanceof SenetError && error.code === "training");
     assert.match(error.message, /^epoch 1, after its last step: the validation loss is not a finite number/);
-    assert.match(error.message, /try: .*--lr.*--warmup-epochs/);
+    assert.match(error.message, /try: .*`learningRate`.*`warmupEpochs`/);
     return true;
   });
   assert.deepEqual(

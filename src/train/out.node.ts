@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { codeOf, makeFolder, readBytes, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
 import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
@@ -38,7 +38,11 @@ export interface SavedRun {
  */
 export async function claimFolder(out: string): Promise<Lock> {
   await makeFolder(out);
-  const lock = new Lock(join(out, "run.lock"), "another run is using this folder", "another --out, or wait for it");
+  const lock = new Lock(
+    join(out, "run.lock"),
+    "another run is using this folder",
+    `another ${option("out")}, or wait for it`,
+  );
   await removeLeftovers(out);
   return lock;
 }
@@ -69,7 +73,7 @@ export async function readRun(out: string, build?: NetworkFunction): Promise<Che
   if (!existsSync(path)) {
     throw new SenetError("usage", "there is nothing to resume", {
       where: path,
-      hint: "start the run without --resume",
+      hint: `start the run without ${option("resume")}`,
     });
   }
   const checkpoint = decodeCheckpoint(await readBytes(path), path, build);

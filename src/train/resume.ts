@@ -1,6 +1,6 @@
 /** What may be asked of a run that goes on. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { plain } from "../text.ts";
 import { learningRateOf, type TrainingConfig, trainingConfig } from "./config.ts";
 import { learningRateAt } from "./schedule.ts";
@@ -36,11 +36,11 @@ export function resumedConfig(
   const refused = differs.filter((key) => !(key === "epochs" && config.epochs > saved.epochs));
   if (refused.length > 0) {
     const show = (values: TrainingConfig) => refused.map((key) => `${nameOf(key)} ${shown(values[key])}`).join(", ");
-    throw new SenetError("usage", `a resumed run keeps its options; only --epochs may be raised`, {
+    throw new SenetError("usage", `a resumed run keeps its options; only ${option("epochs")} may be raised`, {
       where,
       expected: show(saved),
       found: show(config),
-      hint: `leave out ${refused.map(nameOf).join(", ")}, or start a new run in another --out`,
+      hint: `leave out ${refused.map(nameOf).join(", ")}, or start a new run in another ${option("out")}`,
     });
   }
   if (differs.length > 0) {

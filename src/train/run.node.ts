@@ -10,7 +10,7 @@ import { quote } from "../data/classes.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
 import { type ListOptions, openTrainingData, type PartOptions } from "../data/split.node.ts";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { type Precision, selectExecutor } from "../executors/select.node.ts";
@@ -126,7 +126,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
       where: train.root,
       expected: `at least ${config.batchSize} pictures`,
       found: `${train.samples.length}`,
-      hint: `--batch-size ${train.samples.length}, or less`,
+      hint: `${option("batchSize")} ${train.samples.length}, or less`,
     });
   }
   const network = model(options.build ?? config.model, train.classes.length);
@@ -281,7 +281,7 @@ async function earlierRun({ out, resume, fresh, config, build }: RunOptions): Pr
     if (existsSync(lastFile(out)) && fresh !== true) {
       throw new SenetError("usage", "there is a run in this folder already", {
         where: out,
-        hint: "--resume to go on with it, or another --out",
+        hint: `${option("resume")} to go on with it, or another ${option("out")}`,
       });
     }
     return undefined;
@@ -315,7 +315,7 @@ function startFrom(
       where: lastFile(out),
       expected: `${labels.length} classes${missing.length === 0 ? "" : `, with ${quote(missing)}`}`,
       found: `${classes.length}${more.length === 0 ? "" : `, with ${quote(more)}`} in ${folder}`,
-      hint: "the data folder as it was, or a new run in another --out",
+      hint: `the data folder as it was, or a new run in another ${option("out")}`,
     });
   }
   const changes = run.data === undefined ? [] : changesBetween(run.data, data, classes);
@@ -333,7 +333,7 @@ function startFrom(
     throw new SenetError("usage", "the pictures are not those that the run was trained on", {
       where: folder,
       found: changes.join("; "),
-      hint: "the data folder as it was; or --accept-changes, to go on with the pictures that are there now",
+      hint: `the data folder as it was; or ${option("acceptChanges")}, to go on with the pictures that are there now`,
     });
   }
   for (const change of changes) say(`changed since the run was saved: ${change}`);

@@ -6,7 +6,9 @@ import { countCorrect } from "../evaluate/metrics.ts";
 import type { Executor, PlanFacts, Trainer, TrainingOptions, UpdateOptions, Weights } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Graph, Type } from "../ir/graph.ts";
+import type { Freezing } from "../nn/freeze.ts";
 import { type OptimizerState, stateOf, type UpdateRule } from "../optim/rule.ts";
+import { runPasses, trainingPasses } from "../passes/index.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
 import { inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
@@ -15,7 +17,7 @@ import { Dropout } from "./dropout.ts";
 import { type LearningOptions, learningRule } from "./learning.ts";
 import { labelsOf, targetsOf } from "./targets.ts";
 
-export interface StepOptions extends TrainingOptions, LearningOptions {
+export interface StepOptions extends TrainingOptions, LearningOptions, Freezing {
   readonly batchSize: number;
   readonly imageSize: number;
   /** Default: softmax cross-entropy. */
@@ -88,13 +90,15 @@ export class TrainingStep implements AsyncDisposable {
     options: StepOptions,
     state?: OptimizerState,
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, loss, labelSmoothing = 0, seed = 0 } = options;
-    const forward = lossGraph(model, { batch: batchSize, imageSize, ...(loss && { loss }) });
+    const { batchSize, imageSize, loss, freeze, freezeBatchNorm, labelSmoothing = 0, seed = 0 } = options;
+    const whole = lossGraph(model, { batch: batchSize, imageSize, freeze, freezeBatchNorm, ...(loss && { loss }) });
+    // Tensors that are learnt or updated are the given ones; what is frozen may be folded into others.
+    const { graph: forward, weights: own } = runPasses({ graph: whole, weights }, trainingPasses);
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const rule = learningRule(graph, options, state);
-    const trainer = await executor.compileTraining(graph, weights, rule, options);
-    return new TrainingStep(executor, graph, trainer, weights, rule, new Dropout(graph, seed), labelSmoothing);
+    const trainer = await executor.compileTraining(graph, own, rule, options);
+    return new TrainingStep(executor, graph, trainer, own, rule, new Dropout(graph, seed), labelSmoothing);
   }
 
   /**

@@ -70,6 +70,21 @@ test("an optimiser's state is whole, slot by slot", () => {
   refused(bytesOf(encodeSafetensors(less, metadata)), "optimizer/square/fc.bias");
 });
 
+test("what is frozen has no state, and that alone", () => {
+  const some = new Map([...velocities].filter(([name]) => name.startsWith("fc.")));
+  const bytes = bytesOf(encodeCheckpoint({ ...checkpoint, run: { ...run, optimizer: new Map([["velocity", some]]) } }));
+  const { tensors, metadata } = parseSafetensors(bytes, "last");
+  const found = decodeCheckpoint(bytes, "last.safetensors");
+  assert.deepEqual(sorted(found.run!.optimizer.get("velocity")!), sorted(some));
+  assert.equal(found.weights.size, checkpoint.weights.size);
+  const less = new Map(tensors);
+  less.delete("optimizer/velocity/fc.bias");
+  refused(bytesOf(encodeSafetensors(less, metadata)), "missing     optimizer/velocity/fc.bias");
+  const silent = new Map(metadata);
+  silent.delete("frozen");
+  refused(bytesOf(encodeSafetensors(tensors, silent)), "missing     optimizer/velocity/conv1.weight");
+});
+
 test("a baseline without squeeze and excitation comes back as one", () => {
   const plain = model("resnet-20", 3);
   const weights = initialWeights(inferenceGraph(plain, { batch: 1, imageSize: 32 }), 0);

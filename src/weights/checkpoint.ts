@@ -35,7 +35,7 @@ export interface RunState {
   readonly state: unknown;
   /** By which pictures it was trained on can be recognised; files from before this was kept have none. */
   readonly data?: unknown;
-  /** The optimiser's tensors, by slot and parameter. */
+  /** The optimiser's tensors, by slot and parameter; what is frozen has none. */
   readonly optimizer: OptimizerState;
 }
 
@@ -75,6 +75,10 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
     metadata.set("state", JSON.stringify(run.state));
     if (run.data !== undefined) metadata.set("data", JSON.stringify(run.data));
     metadata.set("optimizer", JSON.stringify([...run.optimizer.keys()]));
+    const [state] = run.optimizer.values();
+    const learnt = parametersOf(model).filter(isTrainable);
+    const frozen = state === undefined ? [] : learnt.filter(({ name }) => !state.has(name)).map(({ name }) => name);
+    if (frozen.length > 0) metadata.set("frozen", JSON.stringify(frozen));
     for (const [slot, values] of run.optimizer) {
       for (const [name, value] of values) tensors.set(`${optimizerPrefix}${slot}/${name}`, value);
     }
@@ -127,7 +131,8 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
   const isOld = !metadata.has("optimizer");
   const slots = isOld ? ["velocity"] : read("optimizer", slotsSchema);
   const prefixOf = (slot: string) => (isOld ? `${slot}/` : `${optimizerPrefix}${slot}/`);
-  const learnt = parameters.filter(isTrainable);
+  const frozen = new Set(metadata.has("frozen") ? read("frozen", texts(1_000_000)) : []);
+  const learnt = parameters.filter((parameter) => isTrainable(parameter) && !frozen.has(parameter.name));
   const stateOf = (slot: string) =>
     learnt.map((parameter) => ({ ...parameter, name: prefixOf(slot) + parameter.name }));
   const wanted = [...parameters, ...slots.flatMap(stateOf)];

@@ -1,6 +1,6 @@
 /** The same network for pictures of other channels. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { asGrey } from "../images/preprocess.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { channelsOf, takingChannels } from "../zoo/families.ts";
@@ -22,7 +22,7 @@ export function withChannels(checkpoint: Checkpoint, channels: number): Checkpoi
   const name = first.find((name) => checkpoint.weights.has(name));
   if (channels > mostChannels) {
     throw new SenetError("usage", "no pictures have so many channels", {
-      where: "--in-chans",
+      where: option("inChans"),
       expected: `1 to ${mostChannels}`,
       found: `${channels}`,
     });

@@ -183,7 +183,7 @@ const binaryproto = (height: number, width: number, value: (i: number) => number
 test("a mean file is read for each pixel or each channel, and asked for where it is missing", async () => {
   const definition = withData('crop_size: 32 mean_file: "data/mean.binaryproto"');
   const weights = { where: "net.caffemodel", bytes: caffemodel };
-  await refused(() => open(definition), "mean.binaryproto", "--mean");
+  await refused(() => open(definition), "mean.binaryproto", "`mean`");
   const said = { where: "net.prototxt", bytes: text(definition) };
   assert.equal((await openFiles([said, weights], { isMeanSaid: true })).checkpoint.preprocessing.crop, 32);
   // The crop's place in a picture of 35 by 34: one pixel from the left (three are left over), one from the top.
@@ -215,7 +215,7 @@ test("a classifier under another name, and 1,000 classes of an order that nobody
   assert.deepEqual([checkpoint.labels, naming], [["0", "1", "2"], undefined]);
   const many = await open(renamed.replace("num_output: 3 ", "num_output: 1000 "), mine(1000));
   assert.equal(many.checkpoint.labels[1], "1");
-  assert.match(many.notes.join("\n"), /order.*not known.*--labels/);
+  assert.match(many.notes.join("\n"), /order.*not known.*`labels`/);
 });
 
 test("weights that nothing defines ask for their deploy prototxt", async () => {

@@ -3,7 +3,7 @@
  * What the definition says is obeyed; a network of the zoo is taken for it only where it computes the same.
  */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { failAt, shownName } from "../formats/bytes.ts";
 import type { CaffeLayer } from "../formats/caffemodel.ts";
 import type { CaffeMessage } from "../formats/prototxt.ts";
@@ -117,7 +117,7 @@ function inputFor(files: CaffeFiles, said: CaffeInput | undefined, notes: string
   if (missing !== undefined && mean === undefined && files.isMeanSaid !== true) {
     failAt(given?.where ?? where)("the mean that is subtracted from pictures is in a file that is not here", {
       expected: `${shownName(missing)}, beside the prototxt or given with it`,
-      hint: "give the .binaryproto too: NET.prototxt NET.caffemodel mean.binaryproto; or give the means: --mean",
+      hint: `give the .binaryproto too: NET.prototxt NET.caffemodel mean.binaryproto; or give the means: ${option("mean")}`,
     });
   }
   return input;

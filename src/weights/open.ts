@@ -1,6 +1,6 @@
 /** Opens the bytes of weight files, of any format that is read, as a network ready to run. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
 import type { WeightFormat } from "../formats/formats.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
@@ -84,7 +84,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
       throw new SenetError("usage", "this file already says which model it holds", {
         where,
         expected: `${checkpoint.model.name} under the names of senet`,
-        found: [model && `--model ${model}`, from && `--from ${from}`].filter(Boolean).join(" "),
+        found: [model && `${option("model")} ${model}`, from && `${option("from")} ${from}`].filter(Boolean).join(" "),
       });
     }
     const labels = labelsFor(options, checkpoint, where);
@@ -187,7 +187,7 @@ function graphNetwork(onnx: OnnxModel, zoo: ZooNetwork | undefined, where: strin
     throw new SenetError("weights", "what its graph computes is not understood", {
       where,
       found: error.message.split("\n").map((line) => line.trim()),
-      hint: `senet convert ${where} OUT --from ${zoo.naming.name} takes its weights by their names, as ${zoo.model.name}`,
+      hint: `with ${option("from")} ${zoo.naming.name} its weights are taken by their names, as ${zoo.model.name}`,
       cause: error,
     });
   }
@@ -233,7 +233,7 @@ function caffeNetwork(
       where,
       expected: `${wanted}${from === undefined ? "" : ` under the names of ${from}`}`,
       found: `${model.name}${naming === undefined ? ", by its definition" : ` under the names of ${naming.name}`}`,
-      hint: "without --model and --from it is what its definition says",
+      hint: `without ${option("model")} and ${option("from")} it is what its definition says`,
     });
   }
   checkSound(weights, where);
@@ -269,8 +269,7 @@ function refuseFunction(where: string): never {
   });
 }
 
-const unknownOrder =
-  "the order of its 1,000 classes is not known, so they have numbers for names; --labels FILE names them, one per line";
+const unknownOrder = `the order of its 1,000 classes is not known, so they have numbers for names; ${option("labels")} FILE names them, one per line`;
 
 type Main = Exclude<FileContent, { kind: "definition" | "mean" }>;
 type Definition = Extract<FileContent, { kind: "definition" }>;
@@ -313,7 +312,7 @@ function checkKind(naming: Naming, { source, where, format }: Extract<Main, { ki
     where,
     expected: naming.style === "torch" ? "tensors by name" : "layers of a Caffe network",
     found: `${format}: ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
-    hint: "leave out --from: the naming is then detected",
+    hint: `leave out ${option("from")}: the naming is then detected`,
   });
 }
 

@@ -1,6 +1,6 @@
 /** What a weight file of any format holds, before anybody knows of which network it is. */
 
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { failAt, shownName } from "../formats/bytes.ts";
 import type { CaffeLayer } from "../formats/caffemodel.ts";
 import { detectFormat } from "../formats/detect.ts";
@@ -74,7 +74,7 @@ export async function readContent(file: WeightFile, options: ReadOptions = {}): 
   if (state !== undefined && !row.hasStates) {
     throw new SenetError("usage", "this file has one set of weights only", {
       where,
-      expected: "a PyTorch checkpoint for --state",
+      expected: `a PyTorch checkpoint for ${option("state")}`,
       found: format,
     });
   }

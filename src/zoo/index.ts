@@ -5,6 +5,7 @@ import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph, Parameter } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
+import { type Freezing, freezeGraph } from "../nn/freeze.ts";
 import { Scope } from "../nn/scope.ts";
 import type { DType } from "../tensor.ts";
 import { channelsOf, families, familyOf, type ModelConfig } from "./families.ts";
@@ -104,11 +105,19 @@ export const parametersOf = (model: Model): readonly Parameter[] =>
 /** What logits are compared with targets by: of classes that exclude each other, or of a yes or no for each class. */
 export type Loss = "softmaxCrossEntropy" | "binaryCrossEntropy";
 
-/** `image, targets [N,classes] → logits, loss []`, batch norm by the batch; running statistics are the graph's updates. */
-export function lossGraph(model: Model, options: GraphOptions & { readonly loss?: Loss }): Graph {
+export interface LossOptions extends GraphOptions, Freezing {
+  readonly loss?: Loss;
+}
+
+/**
+ * `image, targets [N,classes] → logits, loss []`, batch norm by the batch; running statistics are the graph's updates. What is
+ * frozen runs as in inference.
+ * @throws SenetError `usage` where there is nothing of what is to be frozen, or nothing left to learn
+ */
+export function lossGraph(model: Model, options: LossOptions): Graph {
   const { builder, logits } = finish(model, true, options);
   const targets = builder.input(targetsName, logits.type.shape, logits.type.dtype);
   const { loss = "softmaxCrossEntropy" } = options;
   builder.output("loss", builder.apply(loss, "loss", [logits, targets], {}));
-  return builder.build();
+  return freezeGraph(builder.build(), options);
 }

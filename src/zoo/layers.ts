@@ -2,11 +2,10 @@
 
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
-import { GraphBuilder } from "../ir/builder.ts";
 import type { Place, Value } from "../ir/graph.ts";
 import type { PoolAttrs } from "../ir/ops.ts";
 import { batchNorm, conv2d, dropout, linear, relu } from "../nn/layers.ts";
-import { Scope } from "../nn/scope.ts";
+import type { Scope } from "../nn/scope.ts";
 import { sizeOf } from "../tensor.ts";
 import { extent, positive } from "./bounds.ts";
 import type { ConfigOf, Family } from "./family.ts";
@@ -29,24 +28,17 @@ type Options<K extends Kind> = Extract<LayerConfig, { readonly kind: K }>;
 
 /** `image [N,channels,H,W] → logits [N,classes]`. @throws SenetError `shape` where the layers do not fit each other */
 function build(scope: Scope, image: Value, { layers }: LayersConfig, classes: number): Value {
-  // What a layer is to the network is told by the whole of it, the sizes of its pictures included: they are found first.
-  const sizes = new Map<string, number>();
-  const trial = trialBuilder(image);
-  for (const layer of layers) sizes.set(layer.name, trial.add(layer).type.shape[2] ?? 1);
-  const places = placesOf(layers, sizes);
   const builder = new LayerBuilder(scope, image);
-  const last = layers.map((layer) => builder.add(layer, places.get(layer.name))).at(-1) ?? image;
+  const values = layers.map((layer) => builder.add(layer));
+  // What a layer is to the network is told by the whole of it, the sizes of its pictures included.
+  const sizes = new Map(values.map(({ type }, i) => [layers[i]!.name, type.shape[2] ?? 1]));
+  for (const [name, place] of placesOf(layers, sizes)) builder.place(name, place);
+  const last = values.at(-1) ?? image;
   const { shape } = last.type;
   if (shape.length !== 2 || shape[1] !== classes) {
     unfit(last.name, "the last layer does not give the logits", `[N, ${classes}]`, `[${shape.join(", ")}]`);
   }
   return last;
-}
-
-/** For what would be built on pictures like this one. */
-function trialBuilder({ name, type: { dtype, shape } }: Value): LayerBuilder {
-  const graph = new GraphBuilder("trial");
-  return new LayerBuilder(new Scope(graph, { training: false, dtype }), graph.input(name, shape, dtype));
 }
 
 /** So that a small file cannot ask for more memory than there is: joins alone double the channels each. */
@@ -63,6 +55,8 @@ export class LayerBuilder {
 
   readonly #scope: Scope;
   readonly #values: Map<string, Value>;
+  /** The nodes of each layer: the first, and the one behind the last. */
+  readonly #nodes = new Map<string, readonly [number, number]>();
 
   constructor(scope: Scope, image: Value) {
     this.#scope = scope;
@@ -70,7 +64,7 @@ export class LayerBuilder {
   }
 
   /** The layer's value. @throws SenetError `shape` where its inputs are not there or do not fit */
-  add(layer: LayerConfig, place: Place = {}): Value {
+  add(layer: LayerConfig): Value {
     const { name } = layer;
     this.#inputs += layer.inputs.length;
     if (layer.kind === "add") this.#sums += layer.inputs.length - 1;
@@ -81,11 +75,20 @@ export class LayerBuilder {
       (input) => this.#values.get(input) ?? unfit(name, `there is no layer "${input}" before this one`),
     );
     if (this.#values.has(name)) unfit(name, "there are two layers of this name");
-    const value = buildLayer(this.#scope.at(name).placed(place), layer, inputs);
+    const { graph } = this.#scope;
+    const first = graph.size;
+    const value = buildLayer(this.#scope.at(name), layer, inputs);
+    this.#nodes.set(name, [first, graph.size]);
     const size = sizeOf(value.type.shape);
     if (size > largest) unfit(name, "the layer's value is too large", `at most ${largest} numbers`, `${size}`);
     this.#values.set(name, value);
     return value;
+  }
+
+  /** Where a layer that was added stands in the network. */
+  place(name: string, place: Place): void {
+    const [from, to] = this.#nodes.get(name)!;
+    this.#scope.graph.place(from, to, place, name);
   }
 }
 

@@ -1,6 +1,6 @@
 /** The C API as far as it is used. What differs between its versions is in api-v2.node.ts and api-v3.node.ts. */
 
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import { addressOf, formatVersion, type Handle, type Library, type Pointer } from "./library.node.ts";
 import type { Desc, ElementType, Layout, PostOp, Spec, Window } from "./spec.ts";
 
@@ -301,7 +301,7 @@ function failure(name: string, status: number): SenetError {
   return new SenetError("executor", "oneDNN cannot run this operation", {
     where: name,
     found: statusNames[status] ?? `status ${status}`,
-    hint: "--executor ort",
+    hint: `${option("executor")} ort`,
   });
 }
 

@@ -1,6 +1,6 @@
 /** The `onednn` executor: graphs run on oneDNN's primitives, training graphs in its blocked layouts from end to end. */
 
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { machineThreads, usableThreads } from "../../machine.node.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
@@ -37,9 +37,9 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
   const bf16 = hasBf16();
   if (precision === "bf16" && !bf16) {
     throw new SenetError("executor", "this processor does not compute in bf16", {
-      where: "--precision bf16",
+      where: `${option("precision")} bf16`,
       expected: "AVX-512 with BF16, or AMX",
-      hint: "leave --precision out: float32 is faster here",
+      hint: `leave ${option("precision")} out: float32 is faster here`,
     });
   }
   const type = precision === "bf16" ? "bf16" : "f32";

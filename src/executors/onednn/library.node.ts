@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import koffi from "koffi";
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import { probe, truncationOf } from "./probe.node.ts";
 
 /** A native object or address. */
@@ -124,7 +124,7 @@ export function open(path: string): Library {
     } catch (cause) {
       throw new SenetError("executor", `the oneDNN library has no function dnnl_${name}`, {
         where: path,
-        hint: `another build of oneDNN (${install}), or --executor ort`,
+        hint: `another build of oneDNN (${install}), or ${option("executor")} ort`,
         cause,
       });
     }

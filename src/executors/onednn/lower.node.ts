@@ -1,6 +1,6 @@
 /** From the graph to the plan: operations fused, primitives prepared, then each fused node by its rule; outputs, updates. */
 
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import type { AnyNode, Graph, Value } from "../../ir/graph.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
 import type { Tensor } from "../../tensor.ts";
@@ -132,6 +132,6 @@ function refuseOtherTypes(node: AnyNode): void {
   throw new SenetError("executor", "oneDNN runs graphs in float32", {
     where: node.name,
     found: wrong.type.dtype,
-    hint: "--executor reference",
+    hint: `${option("executor")} reference`,
   });
 }

@@ -49,6 +49,7 @@ export class Lowering extends Target {
   /** What is read after a run, next values of parameters among them: it must not be written over. */
   readonly #outputs: ReadonlySet<Value>;
   readonly #parameters: ReadonlySet<Value>;
+  readonly #updated: ReadonlySet<Value>;
 
   constructor({ api, type, plan }: Target, prepared: Prepared, { graph, weights, live, masters }: Sources) {
     super(api, type, plan);
@@ -59,6 +60,7 @@ export class Lowering extends Target {
     this.#live = live;
     this.#outputs = new Set(resultsOf(graph));
     this.#parameters = new Set(graph.parameters);
+    this.#updated = new Set(graph.updates.keys());
   }
 
   /** Where a value is. */
@@ -196,9 +198,11 @@ export class Lowering extends Target {
     return place;
   }
 
-  /** Whether a value never changes. */
+  /** Whether a value never changes: in training what is frozen, which is neither learnt nor updated. */
   #isOnce(value: Value): boolean {
-    return !this.#live && this.#isParameter(value);
+    if (!this.#isParameter(value)) return false;
+    const { masters } = this;
+    return !this.#live || (masters !== undefined && masters.of(value) === undefined && !this.#updated.has(value));
   }
 
   #parameter(value: Value): Place | undefined {

@@ -1,6 +1,6 @@
 /** The plan of a graph: steps in order over buffers, built first and bound to memory and primitives' calls at the end. */
 
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
@@ -261,7 +261,7 @@ function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly 
   } catch (cause) {
     throw new SenetError("executor", "there is not enough memory for the plan", {
       expected: `${(bytes / 2 ** 20).toFixed(0)} MiB in one piece`,
-      hint: "a smaller batch, or --recompute",
+      hint: `a smaller batch, or ${option("recompute")}`,
       cause,
     });
   }

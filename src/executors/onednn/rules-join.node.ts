@@ -3,7 +3,7 @@
  * layout is the same memory: then a gate is a factor of a channel, and the library's fast code knows factors of channels.
  */
 
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import type { Value } from "../../ir/graph.ts";
 import { type Shape, sameShape } from "../../tensor.ts";
 import { type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
@@ -99,6 +99,6 @@ function refuseSplitBlocks({ plan }: Lowering, name: string, whole: Value, start
   throw new SenetError("executor", "oneDNN cannot run this operation", {
     where: name,
     found: `channels from ${start} on, in blocks of ${plan.block}`,
-    hint: "--executor ort",
+    hint: `${option("executor")} ort`,
   });
 }

@@ -1,7 +1,7 @@
 /** ONNX Runtime, where it is installed and loads. */
 
 import { cpus } from "node:os";
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import { machineThreads, usableThreads } from "../../machine.node.ts";
 import { lazily } from "../../packages.node.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
@@ -14,7 +14,7 @@ export const onnxRuntime = lazily<typeof import("onnxruntime-node")>(
     new SenetError("executor", "ONNX Runtime does not load here", {
       where: "onnxruntime-node",
       found,
-      hint: "--executor onednn, or npm install onnxruntime-node (it needs Linux with glibc, macOS or Windows)",
+      hint: `${option("executor")} onednn, or npm install onnxruntime-node (it needs Linux with glibc, macOS or Windows)`,
       cause,
     }),
 );

@@ -139,7 +139,7 @@ test("too little memory is a typed error that names the operation and what to tr
   await assert.rejects(run, (error) => {
     assert.ok(error instanceof SenetError && error.code === "executor");
     assert.match(error.message, /^greedy, widest.*: ONNX Runtime failed: there is not enough memory\n/);
-    assert.match(error.message, /try: {6}a smaller --batch-size/);
+    assert.match(error.message, /try: {6}a smaller `batchSize`/);
     assert.ok(error.message.length < 1000);
     return true;
   });

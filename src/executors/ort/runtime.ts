@@ -1,6 +1,6 @@
 /** ONNX Runtime as it is handed in: in Node, in a browser, or another build of it. */
 
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
 
 /** As much of ONNX Runtime's JavaScript interface as is used; onnxruntime-node and onnxruntime-web both have it. */
@@ -99,8 +99,8 @@ export function failureOf(what: string, graph: string, cause: unknown): SenetErr
     where: node === null ? graph : `${graph}, ${node[2]} (${node[1]})`,
     found: reason.trim().slice(0, 300),
     hint: isMemory
-      ? "a smaller --batch-size or --image-size, or close other programs; in training --executor onednn --recompute"
-      : "--executor onednn or --executor reference",
+      ? `a smaller ${option("batchSize")} or ${option("imageSize")}, or close other programs; in training ${option("executor")} onednn ${option("recompute")}`
+      : `${option("executor")} onednn or ${option("executor")} reference`,
     cause,
   });
 }

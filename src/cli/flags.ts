@@ -1,0 +1,36 @@
+/** The options that the library's messages speak of, as flags. */
+
+import type { OptionKey } from "../errors.ts";
+
+export const flags: Readonly<Record<OptionKey, string>> = {
+  acceptChanges: "--accept-changes",
+  allowMissing: "--allow-missing",
+  batchSize: "--batch-size",
+  cache: "--cache",
+  data: "--data",
+  epochs: "--epochs",
+  executor: "--executor",
+  force: "--force",
+  from: "--from",
+  imageSize: "--image-size",
+  inChans: "--in-chans",
+  journal: "--journal",
+  labels: "--labels",
+  learningRate: "--lr",
+  listOrder: "--list-order",
+  mean: "--mean",
+  model: "--model",
+  offline: "--offline",
+  out: "--out",
+  precision: "--precision",
+  recompute: "--recompute",
+  recursive: "--no-recursive",
+  resume: "--resume",
+  state: "--state",
+  warmupEpochs: "--warmup-epochs",
+  workers: "--workers",
+};
+
+/** A message of the library for the command line: each option that it names becomes its flag. */
+export const withFlags = (message: string): string =>
+  message.replace(/`(\w+)`/g, (named, key: string) => (Object.hasOwn(flags, key) ? flags[key as OptionKey] : named));

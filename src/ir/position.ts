@@ -1,0 +1,49 @@
+/** How far from the picture each node of a network is. */
+
+import type { AnyNode, Block, Graph } from "./graph.ts";
+
+/** Where a node stands in its network, from front to back. */
+export interface Position {
+  /** 0 in the stem, which is all before the first block; then one more for each block, and one more for the classifier. */
+  readonly depth: number;
+  /** 0 in the stem; the classifier is in none. */
+  readonly stage: number | undefined;
+}
+
+/** The blocks of a network, in their order. */
+export function blocksOf({ nodes }: Pick<Graph, "nodes">): readonly Block[] {
+  const blocks = new Map<string, Block>();
+  for (const { block } of nodes) if (block !== undefined && !blocks.has(block.name)) blocks.set(block.name, block);
+  return [...blocks.values()];
+}
+
+/**
+ * The position of each node of a forward graph. What is between two blocks counts with the first of them; what is behind the
+ * last one, with the pooling and the classifier there, is the head. A network without blocks has only a stem and a head.
+ */
+export function positionsOf(graph: Graph): ReadonlyMap<AnyNode, Position> {
+  const { nodes } = graph;
+  const blocks = blocksOf(graph);
+  const last = blocks.length > 0 ? nodes.findLastIndex(({ block }) => block !== undefined) : classifierOf(graph) - 1;
+  let position: Position = { depth: 0, stage: 0 };
+  let begun: string | undefined;
+  let depth = 0;
+  return new Map(
+    nodes.map((node, i) => {
+      const { block } = node;
+      if (i > last) position = { depth: blocks.length + 1, stage: undefined };
+      else if (block !== undefined && block.name !== begun) {
+        begun = block.name;
+        position = { depth: ++depth, stage: block.stage };
+      }
+      return [node, position];
+    }),
+  );
+}
+
+/** The place of the node that gives the logits, or all of the way where there is none. */
+function classifierOf({ nodes, outputs }: Graph): number {
+  const logits = outputs.get("logits");
+  const index = nodes.findIndex((node) => node.tag === "head" || (logits && node.outputs.includes(logits)));
+  return index < 0 ? nodes.length : index;
+}
