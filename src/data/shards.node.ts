@@ -95,7 +95,7 @@ function picturesIn(archive: string, leftOut: LeftOut, remarks: string[]): Packe
     return pictures;
   } catch (cause) {
     if (!(cause instanceof TarFault)) throw cause;
-    throw new SenetError("data", "the archive is damaged or cut off, or is no archive of tar", {
+    throw new SenetError("data", "the archive is damaged or cut off, or is not a tar archive", {
       where: archive,
       found: cause.message,
       hint: "get the file again",
