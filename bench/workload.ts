@@ -4,13 +4,12 @@ import type { Profile } from "../src/cli/profile.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { type Batch, Loader } from "../src/data/loader.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
-import { standardTraining } from "../src/images/augment.ts";
 import { isTrainable } from "../src/ir/graph.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { createRandom } from "../src/random.ts";
 import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { optimizerOf, type TrainingConfig, trainingConfig } from "../src/train/config.ts";
-import { preprocessingOf } from "../src/train/run.node.ts";
+import { trainingTransformOf } from "../src/train/run.node.ts";
 import { type StepOptions, TrainingStep } from "../src/train/step.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../src/zoo/index.ts";
@@ -103,12 +102,7 @@ export function trainingLoader(workload: Workload, dataset: Dataset, cacheBytes:
   return new Loader({
     dataset,
     batchSize: config.batchSize,
-    transform: {
-      ...standardTraining(config.imageSize, preprocessingOf(config)),
-      scale: [config.cropScale, 1],
-      mirror: config.mirror ? 0.5 : 0,
-      interpolation: config.interpolation,
-    },
+    transform: trainingTransformOf(config),
     seed: config.seed,
     dropLast: true,
     ...(cacheBytes === undefined ? {} : { cacheBytes }),

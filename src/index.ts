@@ -35,7 +35,9 @@ export type { OnnxRuntime, OnnxSession, OnnxTensor, OrtHost } from "./executors/
 export { referenceExecutor } from "./executors/reference/reference.ts";
 export type { FormatFile, WeightFormat } from "./formats/formats.ts";
 export { encodeSafetensors, parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
-export { type RandomCrop, standardTraining, type TrainingTransform } from "./images/augment.ts";
+export type { RandomCrop } from "./images/augment/crop.ts";
+export type { AugmentationKind, AugmentationStep } from "./images/augment/steps.ts";
+export { standardTraining, type TrainingTransform } from "./images/augment.ts";
 export {
   imagenetPreprocessing,
   type Normalization,

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { golden } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { createRandom } from "../random.ts";
-import { augment, checkTraining, randomCrop, standardTraining } from "./augment.ts";
+import { randomCrop } from "./augment/crop.ts";
+import { augment, checkTraining, standardTraining, type TrainingTransform } from "./augment.ts";
 import { imagenetPreprocessing, normalize } from "./preprocess.ts";
 import { resize } from "./resize.ts";
 
@@ -79,10 +80,11 @@ test("the same generator gives the same input, another one another", () => {
 
 test("the input is the crop, resized, mirrored with its probability, normalised", () => {
   for (const mirror of [0, 1]) {
-    const transform = { ...standardTraining(8, imagenetPreprocessing), mirror, interpolation: "bicubic" } as const;
+    const crop = { scale: [0.08, 1], ratio: [3 / 4, 4 / 3], mirror, interpolation: "bicubic" } as const;
+    const transform = standardTraining(8, imagenetPreprocessing, crop);
     const found = new Float32Array(3 * 8 * 8);
     augment(picture, transform, createRandom(5), found);
-    const box = randomCrop(17, 13, transform, createRandom(5));
+    const box = randomCrop(17, 13, crop, createRandom(5));
     const expected = new Float32Array(3 * 8 * 8);
     normalize(resize(picture, 8, 8, "bicubic", { box }), imagenetPreprocessing, expected, mirror === 1);
     assert.deepEqual(found, expected);
@@ -92,7 +94,7 @@ test("the input is the crop, resized, mirrored with its probability, normalised"
 test("mirrors about half of the pictures", () => {
   // Left half black, right half white; the whole picture is kept.
   const data = Uint8Array.from({ length: 4 * 4 * 3 }, (_, i) => (Math.floor(i / 3) % 4 < 2 ? 0 : 255));
-  const transform = { ...standardTraining(4, imagenetPreprocessing), scale: [1, 1], ratio: [1, 1] } as const;
+  const transform = standardTraining(4, imagenetPreprocessing, { scale: [1, 1], ratio: [1, 1] });
   const into = new Float32Array(48);
   let mirrored = 0;
   for (let i = 0; i < 1000; i++) {
@@ -105,18 +107,26 @@ test("mirrors about half of the pictures", () => {
 test("a transform out of its bounds is refused by field", () => {
   const good = standardTraining(64, imagenetPreprocessing);
   checkTraining(good);
-  const bad = {
-    size: 0,
-    scale: [0, 1],
-    ratio: [2, 1],
-    mirror: 1.5,
-    interpolation: "nearest",
-    normalization: { ...imagenetPreprocessing, std: [0, 1, 1] },
-  };
-  for (const [field, value] of Object.entries(bad)) {
+  const [crop] = good.steps;
+  const steps = (...steps: object[]) => steps as unknown as TrainingTransform["steps"];
+  const bad: readonly (readonly [field: string, Partial<TrainingTransform>])[] = [
+    ["size", { size: 0 }],
+    ["std", { normalization: { ...imagenetPreprocessing, std: [0, 1, 1] } }],
+    ["steps.0.scale", { steps: steps({ ...crop, scale: [0, 1] }) }],
+    ["steps.0.ratio", { steps: steps({ ...crop, ratio: [2, 1] }) }],
+    ["steps.0.mirror", { steps: steps({ ...crop, mirror: 1.5 }) }],
+    ["steps.0.interpolation", { steps: steps({ ...crop, interpolation: "nearest" }) }],
+    ["steps.0", { steps: steps({ ...crop, angle: 3 }) }],
+    ["steps.1.kind", { steps: steps(crop!, { kind: "no such" }) }],
+    ["steps", { steps: steps() }],
+    ["steps", { steps: steps({ kind: "pixelJitter", amplitude: 3 }) }],
+    ["steps", { steps: steps(crop!, crop!) }],
+    ["steps", { steps: steps(crop!, { kind: "erase" }, { kind: "pixelJitter", amplitude: 3 }) }],
+  ];
+  for (const [field, change] of bad) {
     assert.throws(
-      () => checkTraining({ ...good, [field]: value } as typeof good),
-      (error) => error instanceof SenetError && error.code === "usage" && `${error.details.where}` !== "",
+      () => checkTraining({ ...good, ...change }),
+      (error) => error instanceof SenetError && error.code === "usage" && error.details.where === field,
       field,
     );
   }

@@ -1,94 +1,79 @@
 /** What training does to a picture so that no two epochs see the same one. Pure functions of a seeded generator. */
 
+import type * as z from "zod";
 import type { Random } from "../random.ts";
+import { cropSchema, type RandomCrop } from "./augment/crop.ts";
+import type { PixelStep, Placed, PlacingStep, StepContext, ValueStep } from "./augment/step.ts";
+import { type AugmentationStep, augmentationSteps, augmentations } from "./augment/steps.ts";
 import {
-  checkInterpolation,
   checkNormalization,
   checkSize,
   type Normalization,
   normalize,
-  roundHalfEven,
+  planesOf,
   seenAs,
   unusable,
 } from "./preprocess.ts";
-import { type Box, type Interpolation, type Picture, resize } from "./resize.ts";
+import type { Box, Picture } from "./resize.ts";
 
-export interface RandomCrop {
-  /** The part of the picture's area that is kept, smallest and largest; the Inception recipe's is [0.08, 1]. */
-  readonly scale: readonly [number, number];
-  /** Width to height of the part, smallest and largest; [3/4, 4/3]. */
-  readonly ratio: readonly [number, number];
-}
-
-export interface TrainingTransform extends RandomCrop {
+export interface TrainingTransform {
   readonly kind: "train";
   /** The side of the square that the network sees. */
   readonly size: number;
-  readonly interpolation: Interpolation;
-  /** The probability that left and right change places. */
-  readonly mirror: number;
+  /** First the one that cuts the square out, then those that change its pixels, then those that change the input. */
+  readonly steps: readonly AugmentationStep[];
   readonly normalization: Normalization;
 }
 
-/** The usual training transform for photographs, at this size. */
-export function standardTraining(size: number, normalization: Normalization): TrainingTransform {
-  const interpolation = "bilinear";
-  return { kind: "train", size, scale: [0.08, 1], ratio: [3 / 4, 4 / 3], interpolation, mirror: 0.5, normalization };
+/** The usual training transform for photographs, at this size: a random crop, mirrored half of the time. */
+export function standardTraining(
+  size: number,
+  normalization: Normalization,
+  crop: Partial<Omit<RandomCrop, "kind">> = {},
+): TrainingTransform {
+  return { kind: "train", size, steps: [cropSchema.parse({ kind: "crop", ...crop })], normalization };
 }
 
 /** @throws SenetError `usage` naming the field */
-export function checkTraining(transform: TrainingTransform): void {
-  const { size, scale, ratio, mirror } = transform;
+export function checkTraining({ size, steps, normalization }: TrainingTransform): void {
   checkSize("size", size);
-  checkInterpolation(transform.interpolation);
-  checkNormalization(transform.normalization);
-  if (!(scale[0] > 0 && scale[0] <= scale[1] && scale[1] <= 1)) unusable("scale", "0 < smallest ≤ largest ≤ 1", scale);
-  if (!(ratio[0] > 0 && ratio[0] <= ratio[1] && ratio[1] < Infinity)) {
-    unusable("ratio", "0 < smallest ≤ largest", ratio);
-  }
-  if (!(mirror >= 0 && mirror <= 1)) unusable("mirror", "a probability from 0 to 1", mirror);
+  checkNormalization(normalization);
+  const issue = augmentationSteps.safeParse(steps).error?.issues[0];
+  if (issue === undefined) return;
+  const value = issue.path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown>)[key], steps);
+  unusable(["steps", ...issue.path].join("."), issue.message, value);
 }
-
-/**
- * A part of a picture of random area and aspect, after torchvision's `RandomResizedCrop.get_params`: ten tries, then the
- * largest centred part within the bounds of the ratio. The same distribution, not the same draws.
- */
-export function randomCrop(width: number, height: number, { scale, ratio }: RandomCrop, random: Random): Box {
-  const logRatio = [Math.log(ratio[0]), Math.log(ratio[1])] as const;
-  for (let attempt = 0; attempt < 10; attempt++) {
-    const area = width * height * between(scale, random);
-    const aspect = Math.exp(between(logRatio, random));
-    const w = roundHalfEven(Math.sqrt(area * aspect));
-    const h = roundHalfEven(Math.sqrt(area / aspect));
-    if (w > 0 && w <= width && h > 0 && h <= height) {
-      const top = random.below(height - h + 1);
-      return { left: random.below(width - w + 1), top, width: w, height: h };
-    }
-  }
-  const found = width / height;
-  let w = width;
-  let h = height;
-  if (found < ratio[0]) h = Math.max(1, roundHalfEven(width / ratio[0]));
-  else if (found > ratio[1]) w = Math.max(1, roundHalfEven(height * ratio[1]));
-  return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
-}
-
-const between = ([low, high]: readonly [number, number], random: Random): number =>
-  low + (high - low) * random.uniform();
-
-let scratch = new Uint8Array(0);
 
 /** The network's input for one picture of a training epoch, `[planes, size, size]`, written into `into`. */
 export function augment(picture: Picture, transform: TrainingTransform, random: Random, into: Float32Array): void {
-  const { size, interpolation, normalization } = transform;
-  const box = randomCrop(picture.width, picture.height, transform, random);
-  const mirror = random.uniform() < transform.mirror;
-  const bytes = size * size * 3;
-  if (scratch.length < bytes) scratch = new Uint8Array(bytes);
-  normalize(
-    resize(seenAs(picture, normalization), size, size, interpolation, { box, into: scratch }),
-    normalization,
-    into,
-    mirror,
-  );
+  const { size, steps, normalization } = transform;
+  const context: StepContext = { random, size, normalization };
+  let placed: Placed | undefined;
+  for (const step of steps) {
+    const row = rowOf(step);
+    // Never is what all rows take: each is given steps of its own kind.
+    if (row.phase === "place") placed = row.apply(seenAs(picture, normalization), step as never, context);
+    else if (row.phase === "pixels") row.apply(placed!.pixels, step as never, context);
+  }
+  const { pixels, mirror, covered } = placed!;
+  normalize(pixels, normalization, into, mirror);
+  if (covered !== undefined) clearAround(into, covered, mirror, size, planesOf(normalization));
+  for (const step of steps) {
+    const row = rowOf(step);
+    if (row.phase === "values") row.apply(into, step as never, context);
+  }
+}
+
+type AnyRow = PlacingStep<z.ZodType, never> | PixelStep<z.ZodType, never> | ValueStep<z.ZodType, never>;
+const rowOf = ({ kind }: AugmentationStep): AnyRow => augmentations[kind];
+
+/** Zeros where a mirrored square has no picture. */
+function clearAround(into: Float32Array, box: Box, mirror: boolean, size: number, planes: number): void {
+  const left = mirror ? size - box.left - box.width : box.left;
+  for (let row = 0; row < planes * size; row++) {
+    const y = row % size;
+    const values = into.subarray(row * size, (row + 1) * size);
+    if (y < box.top || y >= box.top + box.height) values.fill(0);
+    else values.fill(0, 0, left).fill(0, left + box.width);
+  }
 }

@@ -11,7 +11,7 @@ export const interpolations = ["bilinear", "bicubic", "linear"] as const satisfi
 export const PRECISION_BITS = 22;
 
 /** A kernel on its support `[−radius, radius]`. */
-interface Filter {
+export interface Filter {
   readonly radius: number;
   readonly weight: (x: number) => number;
   /** Does not widen when shrinking, so that pixels in between are not looked at. */
@@ -20,7 +20,7 @@ interface Filter {
 
 const triangle = (x: number): number => Math.max(0, 1 - Math.abs(x));
 
-const filters: Readonly<Record<Interpolation, Filter>> = {
+export const filters: Readonly<Record<Interpolation, Filter>> = {
   bilinear: { radius: 1, weight: triangle },
   linear: { radius: 1, weight: triangle, isNarrow: true },
   // Catmull and Rom's cubic: a = −0.5, unlike OpenCV's and PyTorch's −0.75.

@@ -119,7 +119,7 @@ function resampleColumns(
   }
 }
 
-function clip8(fixed: number): number {
+export function clip8(fixed: number): number {
   const value = fixed >> PRECISION_BITS;
   // Nearly always within; the comparison is cheaper than the two calls.
   return (value & ~255) === 0 ? value : value < 0 ? 0 : 255;

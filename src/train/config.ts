@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
+import { augmentationKeys } from "../images/augment/config.ts";
 import { nearestNames } from "../names.ts";
 import { optimizerNames, optimizers } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
@@ -39,10 +40,7 @@ export const trainingConfigSchema = z.strictObject({
   decayAll: z.boolean().default(false),
   labelSmoothing: z.number().min(0).lt(1).default(0),
 
-  /** Smallest part of a picture's area that a random crop keeps (8 % in the paper). */
-  cropScale: rate.positive().default(0.25),
-  mirror: z.boolean().default(true),
-  interpolation: z.enum(["bilinear", "bicubic"]).default("bilinear"),
+  ...augmentationKeys,
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
   evaluationResize: positive.nullable().default(null),
 });

@@ -11,7 +11,9 @@ import { type EpochMetrics, initialState, noSums, type TrainingState } from "./s
 import type { TrainingStep } from "./step.ts";
 
 export interface TrainingBatch {
+  /** float32 `[N,channels,S,S]` */
   readonly images: Tensor;
+  /** int32 `[N]`, or targets float32 `[N,classes]` */
   readonly labels: Tensor;
 }
 
@@ -81,7 +83,7 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
     const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${stepsPerEpoch}`;
     const index = state.epoch * stepsPerEpoch + step;
     const { loss, correct } = await options.step.run(images, labels, learningRate, { index, where });
-    const count = labels.data.length;
+    const count = images.shape[0]!;
     const done = performance.now();
     sums = {
       loss: sums.loss + loss * count,

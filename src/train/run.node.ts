@@ -15,7 +15,8 @@ import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { type Precision, selectExecutor } from "../executors/select.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
-import { standardTraining } from "../images/augment.ts";
+import { augmentationOf } from "../images/augment/config.ts";
+import type { TrainingTransform } from "../images/augment.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { isTrainable } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
@@ -24,6 +25,7 @@ import { lossGraph, model, type NetworkFunction } from "../zoo/index.ts";
 import { optimizerOf, type TrainingConfig } from "./config.ts";
 import { changesBetween, type Fingerprint, fingerprintOf } from "./fingerprint.node.ts";
 import { type Progress, trainingLoop } from "./loop.ts";
+import { mixed } from "./mix.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
 import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
 import { TrainingStep } from "./step.ts";
@@ -170,12 +172,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const trainLoader = new Loader({
     dataset: train,
     batchSize: config.batchSize,
-    transform: {
-      ...standardTraining(config.imageSize, preprocessing),
-      scale: [config.cropScale, 1],
-      mirror: config.mirror ? 0.5 : 0,
-      interpolation: config.interpolation,
-    },
+    transform: trainingTransformOf(config),
     seed: config.seed,
     dropLast: true,
     ...loading,
@@ -231,7 +228,8 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
         config,
         step,
         stepsPerEpoch,
-        batches: (epoch, start) => trainLoader.epoch(epoch, start),
+        batches: (epoch, start) =>
+          mixed(trainLoader.epoch(epoch, start), config, { epoch, start, classes: train.classes.length }),
         evaluate: evaluateNow,
         onStep: options.onStep,
         onEpoch: options.onEpoch,
@@ -273,6 +271,12 @@ export function preprocessingOf(config: TrainingConfig): Preprocessing {
     crop: config.imageSize,
     interpolation: config.interpolation,
   };
+}
+
+/** What this run does to its pictures before it learns from them. */
+export function trainingTransformOf(config: TrainingConfig): TrainingTransform {
+  const { imageSize: size } = config;
+  return { kind: "train", size, steps: augmentationOf(config), normalization: preprocessingOf(config) };
 }
 
 /** The run to go on with; `undefined` for a new one. @throws SenetError `usage` where `out` has one that is not wanted */

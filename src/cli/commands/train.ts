@@ -8,6 +8,7 @@ import type { Precision } from "../../executors/select.node.ts";
 import { optimizerNames, optimizers } from "../../optim/optimizers.ts";
 import { newRunFolder, openRun } from "../../train/out.node.ts";
 import { resumedConfig } from "../../train/resume.ts";
+import { addAugmentationOptions } from "../augmentation.ts";
 import { requireSound } from "../failures.ts";
 import {
   choiceOption,
@@ -49,7 +50,7 @@ interface TrainOptions {
 const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (${name})`).join(", ");
 
 export function trainCommand(program: Command): void {
-  program
+  const train = program
     .command("train")
     .description("train a network on pictures")
     .requiredOption(
@@ -79,9 +80,6 @@ export function trainCommand(program: Command): void {
     .option("--weight-decay <d>", "default: 5e-5", real)
     .option("--decay-all", "decay biases and batch-norm parameters too")
     .option("--label-smoothing <s>", "default: 0", real)
-    .option("--crop-scale <s>", "smallest part of the area that a random crop keeps; default: 0.25", real)
-    .option("--no-mirror", "do not mirror pictures at random")
-    .addOption(choiceOption("--interpolation <name>", "default: bilinear", ["bilinear", "bicubic"]))
     .option("--evaluation-resize <n>", "shorter side before the centre crop; default: image size / 0.875", count)
     .option("--seed <n>", "default: 0", natural)
     .addOption(workersOption())
@@ -145,6 +143,7 @@ export function trainCommand(program: Command): void {
         if (!isNamed) await rmdir(out).catch(() => {});
       }
     });
+  addAugmentationOptions(train);
 }
 
 /** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */

@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SenetError } from "../../errors.ts";
+import { trainingConfig } from "../../train/config.ts";
+import { augmentationOf } from "./config.ts";
+
+const stepsOf = (given: object) => augmentationOf(trainingConfig(given));
+
+test("by default a random crop and a mirror; each option adds its step, in an order that works", () => {
+  const crop = {
+    kind: "crop",
+    scale: [0.25, 1],
+    ratio: [3 / 4, 4 / 3],
+    rotate: 0,
+    mirror: 0.5,
+    interpolation: "bilinear",
+  };
+  assert.deepEqual(stepsOf({}), [crop]);
+  assert.deepEqual(stepsOf({ mirror: false, rotate: 10, cropScale: 0.08, interpolation: "bicubic" }), [
+    { ...crop, scale: [0.08, 1], rotate: 10, mirror: 0, interpolation: "bicubic" },
+  ]);
+  const all = { reprob: 0.25, remode: "rand", recount: 2, cutout: 8, pixelJitter: 20 };
+  const [, jitter, cutout, erase] = stepsOf(all);
+  assert.deepEqual(jitter, { kind: "pixelJitter", amplitude: 20 });
+  assert.deepEqual(cutout, { kind: "cutout", side: 8, probability: 1 });
+  assert.ok(erase?.kind === "erase" && erase.probability === 0.25 && erase.mode === "rand" && erase.count === 2);
+});
+
+test("steps may be given themselves; what is missing in them is as usual", () => {
+  const [crop, erase, ...others] = stepsOf({ augmentation: [{ kind: "crop", rotate: 5 }, { kind: "erase" }] });
+  assert.ok(crop?.kind === "crop" && crop.rotate === 5 && crop.mirror === 0.5);
+  assert.ok(erase?.kind === "erase" && erase.mode === "pixel");
+  assert.equal(others.length, 0);
+});
+
+test("steps that cannot be used are refused, by place", () => {
+  for (const [augmentation, words] of [
+    [[{ kind: "erase" }], /augmentation: expected first a step that places: crop/],
+    [[{ kind: "crop" }, { kind: "erase" }, { kind: "cutout", side: 2 }], /augmentation: expected cutout before erase/],
+    [[{ kind: "crop", rotate: 50 }], /augmentation\.0\.rotate: expected at most 45, found 50/],
+    [[{ kind: "crop", scale: [0.5, 0.2] }], /augmentation\.0\.scale: expected two numbers .*the smaller first/],
+    [[{ kind: "crop" }, { kind: "crops" }], /augmentation\.1\.kind/],
+  ] as const) {
+    assert.throws(
+      () => trainingConfig({ augmentation }),
+      (error) => error instanceof SenetError && words.test(error.message),
+    );
+  }
+});
+
+test("steps and options that stand for steps exclude each other", () => {
+  const given = trainingConfig({ augmentation: [{ kind: "crop" }], mirror: false, reprob: 0.1 });
+  assert.throws(
+    () => augmentationOf(given),
+    (error) => error instanceof SenetError && error.code === "usage" && `${error.details.found}` === "mirror,reprob",
+  );
+});

@@ -1,0 +1,76 @@
+/** The keys of a training config that say what is done to its pictures, and the steps that they stand for. */
+
+import * as z from "zod";
+import { SenetError } from "../../errors.ts";
+import { cropSchema } from "./crop.ts";
+import { cutoutSchema, eraseModes, eraseSchema, pixelJitterSchema } from "./noise.ts";
+import { range, rate } from "./step.ts";
+import { type AugmentationStep, augmentationSteps } from "./steps.ts";
+
+/** What stands for steps; names as in timm, where it has one. Of what is not said only the crop and the mirror are done. */
+const shorthand = {
+  /** Smallest part of a picture's area that a random crop keeps (8 % in the paper). */
+  cropScale: rate.positive().default(0.25),
+  /** Width to height of that part, smallest and largest. */
+  cropRatio: range(1e-3, 1e3).default([3 / 4, 4 / 3]),
+  /** Turns pictures by up to so many degrees to either side (10 in the authors' recipe). */
+  rotate: z.number().min(0).max(45).default(0),
+  mirror: z.boolean().default(true),
+  /** Adds to each byte a number of its own, up to so much in either direction (20 in the authors' recipe). */
+  pixelJitter: z.number().int().min(0).max(255).default(0),
+  /** Side of a square that is lost, in pixels. */
+  cutout: z.number().int().min(0).default(0),
+  /** The probability of random erasing. */
+  reprob: rate.default(0),
+  remode: z.enum(eraseModes).default("pixel"),
+  recount: z.number().int().positive().max(100).default(1),
+};
+
+export const augmentationKeys = {
+  ...shorthand,
+  interpolation: z.enum(["bilinear", "bicubic"]).default("bilinear"),
+  /** The steps themselves, in the place of those that the keys above stand for. */
+  augmentation: augmentationSteps.nullable().default(null),
+  /** α of mixup; 0: none (0.2 is usual). */
+  mixup: z.number().min(0).default(0),
+  /** α of CutMix; 0: none (1 is usual). */
+  cutmix: z.number().min(0).default(0),
+  /** The part of the batches that are mixed. */
+  mixupProb: rate.default(1),
+  /** Where both are on: the part that CutMix gets. */
+  mixupSwitchProb: rate.default(0.5),
+  /** The epoch from which no batch is mixed; 0: none. */
+  mixupOffEpoch: z.number().int().min(0).default(0),
+};
+
+const augmentationSchema = z.object(augmentationKeys);
+export type AugmentationConfig = z.output<typeof augmentationSchema>;
+
+/**
+ * The steps that a config asks for.
+ * @throws SenetError `usage` where it has steps and also keys that stand for some
+ */
+export function augmentationOf(config: AugmentationConfig): readonly AugmentationStep[] {
+  const { interpolation, augmentation } = config;
+  if (augmentation !== null) {
+    const usual: Readonly<Record<string, unknown>> = augmentationSchema.parse({});
+    const keys = Object.keys(shorthand) as (keyof typeof shorthand)[];
+    const also = keys.filter((key) => JSON.stringify(config[key]) !== JSON.stringify(usual[key]));
+    if (also.length === 0) return augmentation;
+    throw new SenetError("usage", "the augmentation is given twice: as steps, and by other options", {
+      where: "augmentation",
+      found: also,
+      hint: "change the steps themselves, or leave them out",
+    });
+  }
+  const ratio = config.cropRatio;
+  const mirror = config.mirror ? 0.5 : 0;
+  const { cropScale, rotate, pixelJitter, cutout, reprob, remode, recount } = config;
+  const steps: AugmentationStep[] = [
+    cropSchema.parse({ kind: "crop", scale: [cropScale, 1], ratio, rotate, mirror, interpolation }),
+  ];
+  if (pixelJitter > 0) steps.push(pixelJitterSchema.parse({ kind: "pixelJitter", amplitude: pixelJitter }));
+  if (cutout > 0) steps.push(cutoutSchema.parse({ kind: "cutout", side: cutout }));
+  if (reprob > 0) steps.push(eraseSchema.parse({ kind: "erase", probability: reprob, mode: remode, count: recount }));
+  return steps;
+}

@@ -1,0 +1,99 @@
+/** Random crop, aspect, rotation and mirror, as one resampling. */
+
+import * as z from "zod";
+import type { Random } from "../../random.ts";
+import { resampleAffine, rotatedBox } from "../affine.ts";
+import { roundHalfEven } from "../preprocess.ts";
+import { type Box, type Picture, resize } from "../resize.ts";
+import { between, color, interpolation, meanColor, placing, range, rate, squareBytes } from "./step.ts";
+
+/** The least area that a crop may keep: below it even a large picture has no pixels left. */
+const leastArea = 1e-6;
+const largestRatio = 1e6;
+
+export const cropSchema = z.strictObject({
+  kind: z.literal("crop"),
+  /** The part of the picture's area that is kept, smallest and largest; the Inception recipe's is [0.08, 1]. */
+  scale: range(leastArea, 1).default([0.08, 1]),
+  /** Width to height of the part, smallest and largest. */
+  ratio: range(1 / largestRatio, largestRatio).default([3 / 4, 4 / 3]),
+  /** The picture is turned about its middle first, by at most so many degrees to either side. */
+  rotate: z.number().min(0).max(45).default(0),
+  /** What lies beyond a turned picture's edges; by default the colour that becomes 0. */
+  fill: color.optional(),
+  /** The probability that left and right change places. */
+  mirror: rate.default(0.5),
+  interpolation: interpolation.default("bilinear"),
+});
+
+export type RandomCrop = z.output<typeof cropSchema>;
+
+/**
+ * A part of a picture of random area and aspect, after torchvision's `RandomResizedCrop.get_params`: ten tries, then the
+ * largest centred part within the bounds of the ratio. The same distribution, not the same draws.
+ */
+export function randomCrop(
+  width: number,
+  height: number,
+  { scale, ratio }: Pick<RandomCrop, "scale" | "ratio">,
+  random: Random,
+): Box {
+  const logRatio = [Math.log(ratio[0]), Math.log(ratio[1])] as const;
+  for (let attempt = 0; attempt < 10; attempt++) {
+    const area = width * height * between(scale, random);
+    const aspect = Math.exp(between(logRatio, random));
+    const w = roundHalfEven(Math.sqrt(area * aspect));
+    const h = roundHalfEven(Math.sqrt(area / aspect));
+    if (w > 0 && w <= width && h > 0 && h <= height) {
+      const top = random.below(height - h + 1);
+      return { left: random.below(width - w + 1), top, width: w, height: h };
+    }
+  }
+  const found = width / height;
+  let w = width;
+  let h = height;
+  if (found < ratio[0]) h = Math.max(1, roundHalfEven(width / ratio[0]));
+  else if (found > ratio[1]) w = Math.max(1, roundHalfEven(height * ratio[1]));
+  return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
+}
+
+/** What a crop draws for a picture, before it has been looked at. */
+export interface DrawnCrop {
+  readonly box: Box;
+  readonly mirror: boolean;
+  /** Counter-clockwise. */
+  readonly degrees: number;
+}
+
+export function drawCrop(
+  { width, height }: Pick<Picture, "width" | "height">,
+  step: RandomCrop,
+  random: Random,
+): DrawnCrop {
+  const box = randomCrop(width, height, step, random);
+  const mirror = random.uniform() < step.mirror;
+  const degrees = step.rotate === 0 ? 0 : between([-step.rotate, step.rotate], random);
+  return { box, mirror, degrees };
+}
+
+export const crop = placing({
+  schema: cropSchema,
+  docs: "random area, aspect and place, turned and mirrored, in one resampling (Szegedy et al., arXiv 1409.4842, and torchvision)",
+  apply(picture, step, { random, size, normalization }) {
+    const { box, mirror, degrees } = drawCrop(picture, step, random);
+    const into = squareBytes(size);
+    const pixels =
+      degrees === 0
+        ? resize(picture, size, size, step.interpolation, { box, into })
+        : resampleAffine(
+            picture,
+            rotatedBox(picture, box, degrees, size),
+            size,
+            size,
+            step.interpolation,
+            step.fill ?? meanColor(normalization),
+            into,
+          );
+    return { pixels, mirror };
+  },
+});

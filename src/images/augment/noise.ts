@@ -1,0 +1,125 @@
+/** Augmentation by what does not belong to the picture: noise on every pixel, and parts that are gone. */
+
+import * as z from "zod";
+import type { Random } from "../../random.ts";
+import { planesOf, roundHalfEven } from "../preprocess.ts";
+import type { Box } from "../resize.ts";
+import { between, color, meanColor, onPixels, onValues, range, rate } from "./step.ts";
+
+export const pixelJitterSchema = z.strictObject({
+  kind: z.literal("pixelJitter"),
+  /** Each whole number from minus this to this is equally likely. */
+  amplitude: z.number().int().min(0).max(255).default(20),
+});
+
+/**
+ * Adds to each byte a whole number of its own from −amplitude to amplitude; what leaves 0 to 255 stays at the end. The
+ * numbers are a hash of the byte's place, so that any part of them can be computed by itself.
+ * @param keys 32 bits each
+ */
+export function jitterPixels(data: Uint8Array, amplitude: number, [key, second]: readonly [number, number]): void {
+  const levels = 2 * amplitude + 1;
+  for (let i = 0; i < data.length; i += 2) {
+    // Two multiplications and three shifts spread every bit over all others (C. Wellons' hash prospector, 2018).
+    let word = (Math.imul(i >>> 1, 0x9e3779b9) + key) | 0;
+    word = Math.imul(word ^ (word >>> 16), 0x21f0aaad);
+    word = Math.imul(word ^ (word >>> 15) ^ second, 0x735a2d97);
+    word ^= word >>> 15;
+    const low = data[i]! + (((word & 0xffff) * levels) >>> 16) - amplitude;
+    data[i] = low < 0 ? 0 : low > 255 ? 255 : low;
+    if (i + 1 === data.length) break;
+    const high = data[i + 1]! + (((word >>> 16) * levels) >>> 16) - amplitude;
+    data[i + 1] = high < 0 ? 0 : high > 255 ? 255 : high;
+  }
+}
+
+const TWO_32 = 2 ** 32;
+
+export const pixelJitter = onPixels({
+  schema: pixelJitterSchema,
+  docs: "an independent uniform number for each pixel and channel (the authors of SENet, hujie-frank/SENet#38)",
+  apply({ data }, { amplitude }, { random }) {
+    jitterPixels(data, amplitude, [random.below(TWO_32), random.below(TWO_32)]);
+  },
+});
+
+export const cutoutSchema = z.strictObject({
+  kind: z.literal("cutout"),
+  /** Of the square that is lost, in pixels of the network's input. */
+  side: z.number().int().positive(),
+  probability: rate.default(1),
+  /** By default the colour that becomes 0. */
+  fill: color.optional(),
+});
+
+export const cutout = onPixels({
+  schema: cutoutSchema,
+  docs: "a square of one colour, wholly inside (DeVries and Taylor, arXiv 1708.04552)",
+  apply({ width, height, data }, { side, probability, fill }, { random, normalization }) {
+    if (random.uniform() >= probability) return;
+    const [columns, rows] = [Math.min(side, width), Math.min(side, height)];
+    const left = random.below(width - columns + 1);
+    const top = random.below(height - rows + 1);
+    const bytes = fill ?? meanColor(normalization);
+    for (let y = top; y < top + rows; y++) {
+      for (let x = left; x < left + columns; x++) data.set(bytes, (y * width + x) * 3);
+    }
+  },
+});
+
+export const eraseModes = ["const", "rand", "pixel"] as const;
+
+export const eraseSchema = z.strictObject({
+  kind: z.literal("erase"),
+  probability: rate.default(0.25),
+  /** What is put there: zeros; a normal number for each channel; a normal number for each pixel and channel. */
+  mode: z.enum(eraseModes).default("pixel"),
+  /** At most so many rectangles, which share the area. */
+  count: z.number().int().positive().max(100).default(1),
+  /** The part of the input's area that is lost, smallest and largest. */
+  area: range(0, 1).default([0.02, 1 / 3]),
+  /** Height to width. */
+  aspect: range(1e-3, 1e3).default([0.3, 1 / 0.3]),
+});
+
+export type Erase = z.output<typeof eraseSchema>;
+
+/** The rectangles to lose, drawn as timm's `RandomErasing` does. The same distribution, not the same draws. */
+export function drawErased(size: number, step: Erase, random: Random): Box[] {
+  if (random.uniform() >= step.probability) return [];
+  const count = 1 + random.below(step.count);
+  const logAspect = [Math.log(step.aspect[0]), Math.log(step.aspect[1])] as const;
+  const boxes: Box[] = [];
+  for (let i = 0; i < count; i++) {
+    for (let attempt = 0; attempt < 10; attempt++) {
+      const area = (between(step.area, random) * size * size) / count;
+      const aspect = Math.exp(between(logAspect, random));
+      const height = roundHalfEven(Math.sqrt(area * aspect));
+      const width = roundHalfEven(Math.sqrt(area / aspect));
+      if (width >= size || height >= size) continue;
+      const top = random.below(size - height + 1);
+      boxes.push({ left: random.below(size - width + 1), top, width, height });
+      break;
+    }
+  }
+  return boxes;
+}
+
+export const erase = onValues({
+  schema: eraseSchema,
+  docs: "random erasing after normalisation (Zhong et al., arXiv 1708.04896, and timm)",
+  apply(values, step, { random, size, normalization }) {
+    const planes = planesOf(normalization);
+    for (const { left, top, width, height } of drawErased(size, step, random)) {
+      for (let plane = 0; plane < planes; plane++) {
+        const same = step.mode === "rand" ? random.normal() : 0;
+        for (let y = top; y < top + height; y++) {
+          const start = (plane * size + y) * size + left;
+          const row = values.subarray(start, start + width);
+          if (step.mode === "pixel") for (let x = 0; x < width; x++) row[x] = random.normal();
+          else row.fill(same);
+        }
+      }
+    }
+  },
+});

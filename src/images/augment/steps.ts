@@ -1,0 +1,46 @@
+/** The augmentations by name. A new one is a file's row here: the compiler, the config and the preview know it then. */
+
+import * as z from "zod";
+import { crop } from "./crop.ts";
+import { cutout, erase, pixelJitter } from "./noise.ts";
+
+export const augmentations = { crop, pixelJitter, cutout, erase };
+
+export type AugmentationKind = keyof typeof augmentations;
+
+/** A step with all its settings. */
+export type AugmentationStep = {
+  readonly [Kind in AugmentationKind]: z.output<(typeof augmentations)[Kind]["schema"]>;
+}[AugmentationKind];
+
+/** Steps as they stand in a config: `{ kind, ... }`, with what is usual where nothing is said. */
+export const augmentationStep = z.discriminatedUnion("kind", [
+  crop.schema,
+  pixelJitter.schema,
+  cutout.schema,
+  erase.schema,
+]);
+
+const phases = ["place", "pixels", "values"] as const;
+export const phaseOf = ({ kind }: Pick<AugmentationStep, "kind">): (typeof phases)[number] => augmentations[kind].phase;
+
+/** Why steps cannot follow each other in this order; `undefined` where they can. */
+export function disorder(steps: readonly Pick<AugmentationStep, "kind">[]): string | undefined {
+  const [first, ...others] = steps;
+  const placing = Object.entries(augmentations).flatMap(([kind, { phase }]) => (phase === "place" ? [kind] : []));
+  if (first === undefined || phaseOf(first) !== "place") return `first a step that places: ${placing.join(", ")}`;
+  const second = others.find((step) => phaseOf(step) === "place");
+  if (second !== undefined) return `one step that places, not also ${second.kind}`;
+  for (const [i, step] of others.entries()) {
+    const after = others.slice(i + 1).find((later) => phases.indexOf(phaseOf(later)) < phases.indexOf(phaseOf(step)));
+    // Bytes are gone where the input is being written.
+    if (after !== undefined) return `${after.kind} before ${step.kind}`;
+  }
+  return undefined;
+}
+
+/** @throws zod's error; steps with all their settings, in an order that works */
+export const augmentationSteps = z.array(augmentationStep).superRefine((steps, context) => {
+  const fault = disorder(steps);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+});

@@ -1,0 +1,76 @@
+/** What golden/make_augment.py recorded, and how drawn numbers are compared with a distribution. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import type { Box, Interpolation, Picture } from "../src/images/resize.ts";
+import { golden } from "./support.ts";
+
+export const bytesOf = (base64: string): Uint8Array => Uint8Array.from(Buffer.from(base64, "base64"));
+export const floatsOf = (base64: string): Float32Array => new Float32Array(bytesOf(base64).buffer);
+
+/** A mean and a deviation. */
+export type Spread = readonly [mean: number, deviation: number];
+
+interface Recorded {
+  readonly source: { readonly width: number; readonly height: number; readonly pixels: string };
+  readonly fill: readonly [number, number, number];
+  readonly rotations: readonly {
+    readonly oracle: string;
+    readonly degrees: number;
+    readonly box: Box;
+    readonly size: number;
+    readonly interpolation: Interpolation;
+    readonly pixels: string;
+  }[];
+  readonly mixtures: readonly {
+    readonly shape: [number, number, number, number];
+    readonly images: string;
+    readonly labels: readonly number[];
+    readonly classes: number;
+    readonly smoothing: number;
+    readonly share: number;
+    readonly box: Box | null;
+    readonly mixed: string;
+    readonly targets: string;
+  }[];
+  readonly erased: readonly {
+    readonly size: number;
+    readonly count: number;
+    readonly area: Spread;
+    readonly logAspect: Spread;
+    readonly left: Spread;
+    readonly top: Spread;
+    readonly number: Spread;
+  }[];
+}
+
+export const recorded: Recorded = JSON.parse(readFileSync(golden("augment.json"), "utf8"));
+
+/** 61 · 47 pixels, smooth. */
+export const source: Picture = { ...recorded.source, data: bytesOf(recorded.source.pixels) };
+
+/** The mean and the largest absolute difference. */
+export function difference(a: Uint8Array, b: Uint8Array): { readonly mean: number; readonly largest: number } {
+  assert.equal(a.length, b.length);
+  let sum = 0;
+  let largest = 0;
+  for (const [i, value] of a.entries()) {
+    const distance = Math.abs(value - b[i]!);
+    sum += distance;
+    largest = Math.max(largest, distance);
+  }
+  return { mean: sum / a.length, largest };
+}
+
+/**
+ * Asserts that the numbers have this mean and deviation: within five deviations of a mean of so many draws (of two,
+ * where the expected one is drawn too), and 3 %.
+ */
+export function assertSpread(values: readonly number[], [mean, deviation]: Spread, what: string, drawn = true): void {
+  const n = values.length;
+  const own = values.reduce((sum, x) => sum + x, 0) / n;
+  const spread = Math.sqrt(values.reduce((sum, x) => sum + (x - own) ** 2, 0) / n);
+  const allowed = 5 * deviation * Math.sqrt((drawn ? 2 : 1) / n) + 1e-9;
+  assert.ok(Math.abs(own - mean) <= allowed, `${what}: mean ${own}, expected ${mean} ± ${allowed}`);
+  assert.ok(Math.abs(spread - deviation) <= 0.03 * deviation + 1e-9, `${what}: deviation ${spread}, not ${deviation}`);
+}
