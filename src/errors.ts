@@ -35,6 +35,7 @@ export type OptionKey =
   | "journal"
   | "labels"
   | "learningRate"
+  | "list"
   | "listOrder"
   | "mean"
   | "model"
@@ -45,6 +46,8 @@ export type OptionKey =
   | "recursive"
   | "resume"
   | "state"
+  | "valList"
+  | "valSplit"
   | "warmupEpochs"
   | "workers";
 

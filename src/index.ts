@@ -6,7 +6,7 @@
 export { type DifferentiateOptions, differentiate, gradientOf } from "./autodiff/differentiate.ts";
 export type { Backward, VjpRule, VjpRules } from "./autodiff/vjp.ts";
 export type { Numbered, Numbering, Part as DatasetPart } from "./data/dataset.ts";
-export type { EvaluationTransform, ImageTransform } from "./data/transform.ts";
+export type { EvaluationTransform, ImageTransform, InspectionTransform } from "./data/transform.ts";
 export { type ErrorCode, type ErrorDetails, SenetError } from "./errors.ts";
 export { type Classification, PictureClassifier, type Prediction } from "./evaluate/classify.ts";
 export {

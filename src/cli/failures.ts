@@ -11,10 +11,13 @@ const NAMED = 10;
 
 export class FailureReport {
   readonly #print: (line: string) => void;
+  readonly #what: string;
   #count = 0;
 
-  constructor(print: (line: string) => void) {
+  /** @param what becomes of them */
+  constructor(print: (line: string) => void, what = "left out") {
     this.#print = print;
+    this.#what = what;
   }
 
   get count(): number {
@@ -23,13 +26,15 @@ export class FailureReport {
 
   met({ file, reason }: Failure): void {
     this.#count++;
-    if (this.#count <= NAMED) this.#print(`left out ${file}: ${reason}`);
-    else if (Number.isInteger(Math.log10(this.#count))) this.#print(`${grouped(this.#count)} pictures left out so far`);
+    if (this.#count <= NAMED) this.#print(`${this.#what} ${file}: ${reason}`);
+    else if (Number.isInteger(Math.log10(this.#count))) {
+      this.#print(`${grouped(this.#count)} pictures ${this.#what} so far`);
+    }
   }
 
   /** At the end. @param count of all, where earlier runs are counted too */
   summary(count: number = this.#count): void {
-    if (count > 0) this.#print(`${grouped(count)} ${count === 1 ? "picture" : "pictures"} left out`);
+    if (count > 0) this.#print(`${grouped(count)} ${count === 1 ? "picture" : "pictures"} ${this.#what}`);
   }
 }
 

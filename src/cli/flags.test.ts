@@ -20,8 +20,9 @@ test("the options in a message become flags, and nothing else changes", () => {
 
 test("each of them is a flag of a command", () => {
   const commands = [join("src", "cli", "options.ts"), join("src", "cli", "preprocessing.ts")];
-  for (const file of readdirSync(join(root, "src", "cli", "commands")))
-    commands.push(join("src", "cli", "commands", file));
+  for (const file of readdirSync(join(root, "src", "cli", "commands"), { recursive: true, encoding: "utf8" })) {
+    if (file.endsWith(".ts")) commands.push(join("src", "cli", "commands", file));
+  }
   const code = commands.map((file) => readFileSync(join(root, file), "utf8")).join("\n");
   for (const flag of Object.values(flags)) assert.match(code, new RegExp(`"${flag}[ ",]`), flag);
 });

@@ -17,6 +17,7 @@ export const flags: Readonly<Record<OptionKey, string>> = {
   journal: "--journal",
   labels: "--labels",
   learningRate: "--lr",
+  list: "--list",
   listOrder: "--list-order",
   mean: "--mean",
   model: "--model",
@@ -27,6 +28,8 @@ export const flags: Readonly<Record<OptionKey, string>> = {
   recursive: "--no-recursive",
   resume: "--resume",
   state: "--state",
+  valList: "--val-list",
+  valSplit: "--val-split",
   warmupEpochs: "--warmup-epochs",
   workers: "--workers",
 };

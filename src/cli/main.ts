@@ -8,6 +8,7 @@ import { cut, fitted } from "../text.ts";
 import { benchmarkCommand } from "./commands/benchmark.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { convertCommand } from "./commands/convert.ts";
+import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
@@ -23,6 +24,7 @@ const commands = [
   trainCommand,
   evaluateCommand,
   classifyCommand,
+  dataCommand,
   modelsCommand,
   pullCommand,
   exportCommand,

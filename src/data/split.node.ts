@@ -18,6 +18,12 @@ export interface TrainingData {
   readonly remarks: readonly string[];
 }
 
+export interface Parts {
+  readonly parts: readonly { readonly part: "train" | "val" | "all"; readonly dataset: Dataset }[];
+  /** What a person should know of them: a line each. */
+  readonly remarks: readonly string[];
+}
+
 /** Lists of pictures, `NAME LABEL` a line; names are relative to the data folder. */
 export interface ListOptions {
   /** Of the pictures to train on. */
@@ -76,6 +82,42 @@ export function undividedIn(path: string): { readonly path: string; readonly rem
   return { path: join(path, train), remarks };
 }
 
+/**
+ * Each part of the data: `train` and `val` as `openTrainingData` gives them, or `all` where there is one part only.
+ * @throws SenetError as `openTrainingData` and `openDataset`
+ */
+export function openParts(path: string, options: PartOptions = {}): Parts {
+  const both = ({ train, val, remarks }: TrainingData): Parts => ({
+    parts: [
+      { part: "train", dataset: train },
+      { part: "val", dataset: val },
+    ],
+    remarks,
+  });
+  const all = (dataset: Dataset): Parts => ({ parts: [{ part: "all", dataset }], remarks: dataset.remarks ?? [] });
+  const isTold = [options.list, options.valList, options.valSplit ?? undefined].some((told) => told !== undefined);
+  if (isTold) {
+    const { list: file, valList, valSplit, allowMissing = false } = options;
+    // One list alone can be looked at, too.
+    const isAlone = (file === undefined) !== (valList === undefined) && (valSplit ?? undefined) === undefined;
+    if (isAlone) return all(openList((file ?? valList)!, { root: path, allowMissing }));
+    return both(openTrainingData(path, options));
+  }
+  if (kindOf(path).hasParts) {
+    try {
+      return both(openTrainingData(path));
+    } catch (error) {
+      if (!(error instanceof SenetError && error.code === "data")) throw error;
+      // What is wrong with more than its parts is said again.
+      return all(openDataset(path));
+    }
+  }
+  const { train, val } = splitNames(list(path).folders);
+  return train !== undefined && val !== undefined
+    ? both(openTrainingData(path))
+    : all(openDataset(undividedIn(path).path));
+}
+
 function divided(
   dataset: Dataset,
   valSplit: number,
@@ -100,9 +142,8 @@ function listed(root: string, options: PartOptions): TrainingData {
   if (file === undefined || (valList === undefined) !== isDivided) {
     throw new SenetError("usage", "the lists do not say what to train on and what to validate with", {
       where: root,
-      expected: "a list of each, or a list to train on and how much of it to keep back",
-      found:
-        file === undefined ? "a list to validate with alone" : isDivided ? "all three" : "a list to train on alone",
+      expected: `${option("list")} and ${option("valList")}, or ${option("list")} and ${option("valSplit")}`,
+      found: file === undefined ? `no ${option("list")}` : isDivided ? "all three" : `${option("list")} alone`,
     });
   }
   const train = openList(file, { root, allowMissing });
@@ -138,7 +179,7 @@ function notSplit(dir: string, folders: readonly string[], names: ReturnType<typ
 
 function hintFor(dir: string, folders: readonly string[], { train, val }: ReturnType<typeof splitNames>): string {
   if (train !== undefined && (val !== undefined || folders.length === 1)) {
-    return "a val split of 0.1, which keeps a tenth of each class back to validate with; or rename the folder that holds them";
+    return `${option("valSplit")} 0.1 keeps a tenth of each class back to validate with; or rename the folder that holds them`;
   }
   const above = dirname(resolve(dir));
   const isPart = Object.values(splitNames([basename(resolve(dir))])).some((name) => name !== undefined);
@@ -149,7 +190,7 @@ function hintFor(dir: string, folders: readonly string[], { train, val }: Return
   }
   const example = folders[0] ?? "cat";
   return (
-    "where these are the class folders, a val split of 0.1 keeps a tenth of each back to validate with; or put them into " +
+    `${option("valSplit")} 0.1, where these are the class folders, keeps a tenth of each back to validate with; or put them into ` +
     `${join(dir, "train")} and ${join(dir, "val")}: ${join("train", example)} and ${join("val", example)}`
   );
 }

@@ -148,8 +148,8 @@ test("lists name what is trained on and what is validated with; a folder for eac
     "data",
     /so many classes/,
   );
-  refuses(() => openTrainingData(root, { list }), "usage", /a list to train on alone/);
-  refuses(() => openTrainingData(root, { valList }), "usage", /a list to validate with alone/);
+  refuses(() => openTrainingData(root, { list }), "usage", /`list` alone/);
+  refuses(() => openTrainingData(root, { valList }), "usage", /no `list`/);
   refuses(() => openTrainingData(root, { list, valList, valSplit: 0.5 }), "usage", /all three/);
   const divided = openTrainingData(root, { list, valSplit: 0.5 });
   assert.deepEqual([...namesOf(divided.train), ...namesOf(divided.val)].sort(), ["n1/a.jpg", "n2/b.jpg", "n2/c.jpg"]);

@@ -1,6 +1,7 @@
 /** What turns a decoded picture into a network's input, as plain data that a worker thread can be given. */
 
 import { augment, checkTraining, type TrainingTransform } from "../images/augment.ts";
+import { Fact, writeFacts } from "../images/facts.ts";
 import { checkPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
 import type { Picture } from "../images/resize.ts";
 import { checkViews, preprocessViews, type Views, viewCounts } from "../images/views.ts";
@@ -13,24 +14,33 @@ export interface EvaluationTransform {
   readonly views?: Views;
 }
 
-export type ImageTransform = TrainingTransform | EvaluationTransform;
+/** In the place of pixels come facts about the picture (`Fact`). */
+export interface InspectionTransform {
+  readonly kind: "inspect";
+}
+
+export type ImageTransform = TrainingTransform | EvaluationTransform | InspectionTransform;
 
 /** The side of the squares that come out. */
 export function sizeOfTransform(transform: ImageTransform): number {
+  if (transform.kind === "inspect") return Fact.side;
   return transform.kind === "train" ? transform.size : transform.preprocessing.crop;
 }
 
 /** How many planes each square has. */
-export const planesOfTransform = (transform: ImageTransform): 1 | 3 =>
-  planesOf(transform.kind === "train" ? transform.normalization : transform.preprocessing);
+export function planesOfTransform(transform: ImageTransform): 1 | 3 {
+  if (transform.kind === "inspect") return 1;
+  return planesOf(transform.kind === "train" ? transform.normalization : transform.preprocessing);
+}
 
 /** How many squares come out of one picture. */
 export function viewsOfTransform(transform: ImageTransform): number {
-  return transform.kind === "train" ? 1 : viewCounts[transform.views ?? "centre"];
+  return transform.kind === "evaluate" ? viewCounts[transform.views ?? "centre"] : 1;
 }
 
 /** @throws SenetError `usage` naming the field */
 export function checkTransform(transform: ImageTransform): void {
+  if (transform.kind === "inspect") return;
   if (transform.kind === "train") {
     checkTraining(transform);
     return;
@@ -46,6 +56,7 @@ export function applyTransform(
   random: () => Random,
   into: Float32Array,
 ): void {
-  if (transform.kind === "train") augment(picture, transform, random(), into);
+  if (transform.kind === "inspect") writeFacts(picture, into);
+  else if (transform.kind === "train") augment(picture, transform, random(), into);
   else preprocessViews(picture, transform.preprocessing, transform.views ?? "centre", into);
 }

@@ -157,6 +157,12 @@ export const encodePng = ({ width, height, data }: Picture): Promise<Uint8Array>
     .png()
     .toBuffer();
 
+/** The picture as a JPEG file, for people to look at. */
+export const encodeJpeg = ({ width, height, data }: Picture): Promise<Uint8Array> =>
+  sharp()(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 80 })
+    .toBuffer();
+
 /** The decoder and its version, or why there is none, for reports on a machine. */
 export function describeDecoder(): string {
   try {

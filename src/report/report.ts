@@ -1,7 +1,4 @@
-/**
- * The report of a finished run as one HTML page. It needs nothing besides itself: styles, charts and pictures are inside,
- * there is no script, and its content policy forbids it to load anything.
- */
+/** The report of a finished run as one HTML page. */
 
 import { dusted } from "../text.ts";
 import { confusionMatrix } from "./confusion.ts";
@@ -9,9 +6,9 @@ import { curves } from "./curves.ts";
 import type { ReportData } from "./data.ts";
 import { count, duration, percent, short } from "./format.ts";
 import { gateFigures } from "./gates.ts";
-import { html, type Markup, raw } from "./markup.ts";
+import { html, type Markup } from "./markup.ts";
+import { page } from "./page.ts";
 import { sampleGroups } from "./samples.ts";
-import { styleSheet } from "./style.ts";
 
 export type { ReportData, ReportEpoch, ReportGate, ReportSample, ReportSampleGroup } from "./data.ts";
 
@@ -32,23 +29,7 @@ const sections: readonly Section[] = [
 
 /** The whole page. Equal data give equal text. */
 export function renderReport(data: ReportData): string {
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${data.title}</title>
-<style>${raw(styleSheet)}</style>
-</head>
-<body>
-<main>
-<header>
-<p>senet · training report</p>
-<h1>${data.title}</h1>
-</header>
-${summary(data)}
+  const body = html`${summary(data)}
 <nav aria-label="Sections">${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
 ${sections.map(
   ({ id, title, content }) => html`<section id="${id}">
@@ -56,10 +37,8 @@ ${sections.map(
 ${content(data)}
 </section>
 `,
-)}</main>
-</body>
-</html>
-`.text;
+)}`;
+  return page({ kind: "training report", title: data.title, body });
 }
 
 /** A tile of an error in percent. */

@@ -1,0 +1,110 @@
+/** Copies among pictures: equal ones by their pixels' mark, similar ones by their looks (`Fact`). */
+
+import { LOOKS } from "../images/facts.ts";
+
+/** Groups of two places or more with equal marks, each in rising order; the groups by their first place. NaN equals none. */
+export function equalGroups(marks: Float64Array): number[][] {
+  const order = Uint32Array.from(marks, (_, place) => place)
+    .filter((place) => !Number.isNaN(marks[place]!))
+    .sort((a, b) => marks[a]! - marks[b]! || a - b);
+  const groups: number[][] = [];
+  for (let start = 0; start < order.length; ) {
+    let end = start + 1;
+    while (end < order.length && marks[order[end]!] === marks[order[start]!]) end++;
+    if (end - start > 1) groups.push([...order.subarray(start, end)]);
+    start = end;
+  }
+  return groups.sort((a, b) => a[0]! - b[0]!);
+}
+
+/** The looks of pictures, `LOOKS` numbers of 16 bits each, of those at `places`. */
+export interface Looks {
+  readonly bits: Uint16Array;
+  /** Which pictures count: those that could be decoded. */
+  readonly places: Uint32Array;
+}
+
+export interface Similar {
+  readonly place: number;
+  /** The most similar one of the others; of equals the first. */
+  readonly other: number;
+  /** Bits that differ, of `LOOKS_BITS`. */
+  readonly distance: number;
+}
+
+/** Up to this distance nothing is missed: of 16 numbers one at least differs in a single bit, or in none. */
+export const MOST_DISTANCE = 2 * LOOKS - 1;
+
+/**
+ * For each picture the most similar one of the others, where that is no farther than `most`.
+ *
+ * Two pictures that differ in at most 31 bits have one of their 16 numbers with one differing bit at most, so that only
+ * those need to be compared that share a number, or nearly. Numbers are gone through one by one: what is held at a time is
+ * a table of one of them.
+ * @param most at most `MOST_DISTANCE`
+ */
+export function mostSimilar(pictures: Looks, others: Looks, most: number): Similar[] {
+  // Pictures of one colour all look the same: each look is searched once.
+  const searched = distinct(others);
+  const nearest = new Int32Array(pictures.places.length).fill(-1);
+  const distances = new Uint16Array(pictures.places.length).fill(most + 1);
+  const offsets = Uint16Array.from([0, ...Array.from({ length: 16 }, (_, bit) => 1 << bit)]);
+  for (let number = 0; number < LOOKS; number++) {
+    const table = tableOf(others.bits, searched, number);
+    for (const [i, place] of pictures.places.entries()) {
+      const key = pictures.bits[place * LOOKS + number]!;
+      for (const offset of offsets) {
+        const bucket = key ^ offset;
+        for (let at = table.starts[bucket]!; at < table.starts[bucket + 1]!; at++) {
+          const other = table.places[at]!;
+          const distance = differing(pictures.bits, place, others.bits, other, distances[i]!);
+          if (distance < distances[i]! || (distance === distances[i] && distance <= most && other < nearest[i]!)) {
+            distances[i] = distance;
+            nearest[i] = other;
+          }
+        }
+      }
+    }
+  }
+  const found: Similar[] = [];
+  for (const [i, place] of pictures.places.entries()) {
+    if (nearest[i]! >= 0) found.push({ place, other: nearest[i]!, distance: distances[i]! });
+  }
+  return found;
+}
+
+/** The first place of each look. */
+function distinct({ bits, places }: Looks): Uint32Array {
+  const compare = (a: number, b: number): number => {
+    for (let i = 0; i < LOOKS; i++) {
+      const difference = bits[a * LOOKS + i]! - bits[b * LOOKS + i]!;
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  };
+  const order = places.slice().sort((a, b) => compare(a, b) || a - b);
+  return order.filter((place, i) => i === 0 || compare(order[i - 1]!, place) !== 0);
+}
+
+/** Places by one of their numbers: those of `key` from `starts[key]` to `starts[key + 1]`. */
+function tableOf(bits: Uint16Array, places: Uint32Array, number: number) {
+  const starts = new Uint32Array(2 ** 16 + 1);
+  for (const place of places) starts[bits[place * LOOKS + number]! + 1]!++;
+  for (let key = 0; key < 2 ** 16; key++) starts[key + 1]! += starts[key]!;
+  const next = starts.slice();
+  const sorted = new Uint32Array(places.length);
+  for (const place of places) sorted[next[bits[place * LOOKS + number]!]!++] = place;
+  return { starts, places: sorted };
+}
+
+/** Bits that differ; more than `most` is all that is told beyond it. */
+function differing(a: Uint16Array, placeOfA: number, b: Uint16Array, placeOfB: number, most: number): number {
+  let sum = 0;
+  const [from, of] = [placeOfA * LOOKS, placeOfB * LOOKS];
+  for (let i = 0; i < LOOKS && sum <= most; i++) sum += ones[a[from + i]! ^ b[of + i]!]!;
+  return sum;
+}
+
+/** The bits that are set in each number of 16. */
+const ones = new Uint8Array(2 ** 16);
+for (let value = 1; value < ones.length; value++) ones[value] = ones[value >> 1]! + (value & 1);

@@ -1,0 +1,43 @@
+/** Small pictures for pages, of samples wherever their bytes are. */
+
+import { type Sample, sourceOf } from "../data/dataset.ts";
+import { SourceReader } from "../data/source.node.ts";
+import { SenetError } from "../errors.ts";
+import { encodeJpeg } from "../images/decode.node.ts";
+import { type Picture, resize } from "../images/resize.ts";
+import type { Thumbnails } from "./health.ts";
+
+/** Shown at half of it, so that they are sharp on fine screens. */
+const SIDE = 208;
+
+/** One at a time; what cannot be decoded has none. */
+export async function thumbnailsOf(samples: readonly Sample[]): Promise<Thumbnails> {
+  const reader = new SourceReader();
+  const thumbnails = new Map<string, string>();
+  try {
+    for (const sample of samples) {
+      if (thumbnails.has(sample.file)) continue;
+      try {
+        const picture = await (await reader.open(sourceOf(sample))).decode();
+        thumbnails.set(sample.file, Buffer.from(await encodeJpeg(squared(picture))).toString("base64"));
+      } catch (error) {
+        if (!(error instanceof SenetError && error.code === "data")) throw error;
+      }
+    }
+    return thumbnails;
+  } finally {
+    reader.close();
+  }
+}
+
+/** The middle square; small pictures keep their size. */
+function squared(picture: Picture): Picture {
+  const side = Math.min(picture.width, picture.height);
+  const box = {
+    left: Math.floor((picture.width - side) / 2),
+    top: Math.floor((picture.height - side) / 2),
+    ...{ width: side, height: side },
+  };
+  const size = Math.min(side, SIDE);
+  return resize(picture, size, size, "bilinear", { box });
+}
