@@ -30,7 +30,7 @@ export { Classifier } from "./evaluate/classify.node.ts";
 export { evaluateFolder, type FolderEvaluation, type Watch } from "./evaluate/folder.node.ts";
 export type { Entry, Failed, Journal, Outcome, Settings } from "./evaluate/journal.node.ts";
 export type { Measurement, MeasureOptions, MeasureProgress } from "./evaluate/measure.node.ts";
-export type { PictureBytes, PictureInput } from "./evaluate/picture-input.node.ts";
+export type { PictureInput } from "./evaluate/picture-input.node.ts";
 export { ortExecutor } from "./executors/ort/executor.node.ts";
 export {
   describeExecutors,

@@ -18,6 +18,16 @@ export {
   predict,
 } from "./evaluate/evaluate.ts";
 export { type ExcitationOptions, type GateMeans, meanGates } from "./evaluate/excitation.ts";
+export { Features } from "./evaluate/features.ts";
+export {
+  type Decode,
+  type LabelledPicture,
+  type PictureBatchOptions,
+  type PictureBytes,
+  type PictureData,
+  type PictureOptions,
+  pictureBatches,
+} from "./evaluate/picture-input.ts";
 export type {
   CompileOptions,
   Executable,

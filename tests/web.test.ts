@@ -5,6 +5,10 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Classifier } from "../src/evaluate/classify.node.ts";
+import type { Classification } from "../src/evaluate/classify.ts";
+import { type GateMeans, meanGates } from "../src/evaluate/excitation.ts";
+import { Features } from "../src/evaluate/features.ts";
+import { type PictureData, pictureBatches } from "../src/evaluate/picture-input.ts";
 import { encodeOnnx } from "../src/executors/ort/export.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
@@ -13,6 +17,7 @@ import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { runNode, temporaryFolder } from "./command.ts";
+import { assertClose } from "./support.ts";
 import { joined } from "./tar.ts";
 
 /** Refuses Node's modules to whatever is ours. */
@@ -70,9 +75,9 @@ test("weights are opened from bytes, and pixels are classified, without Node", a
       const { checkpoint } = await senet.openFiles([{ bytes, where: ${JSON.stringify(name)} }]);
       const classifier = await senet.PictureClassifier.create(checkpoint, senet.referenceExecutor);
       const data = Uint8Array.from({ length: 3 * 24 * 20 }, (_, i) => (i * 37) % 256);
-      say(await classifier.classify({ width: 24, height: 20, data }, 4, "drawn"));
+      say(await classifier.classify({ width: 24, height: 20, data }, 4));
       await classifier.dispose();`)) as { file: string; predictions: typeof predictions };
-    assert.equal(found.file, "drawn");
+    assert.equal(found.file, "picture");
     assert.deepEqual(
       found.predictions.map(({ label }) => label),
       predictions.map(({ label }) => label),
@@ -81,4 +86,78 @@ test("weights are opened from bytes, and pixels are classified, without Node", a
       assert.ok(Math.abs(probability - predictions[i]!.probability) < 1e-5, name);
     }
   }
+});
+
+interface Answers {
+  readonly classified: Classification;
+  readonly features: readonly number[];
+  readonly gates: readonly (Omit<GateMeans, "means"> & { readonly means: readonly number[] })[];
+  readonly refusals: readonly string[];
+}
+
+test("encoded pictures are classified, embedded, and their gates averaged, by a decoder that is handed in", async () => {
+  const network = model("se-resnet-8", 3);
+  const preprocessing = { ...imagenetPreprocessing, resize: 18, crop: 16 };
+  const weights = initialWeights(inferenceGraph(network, { batch: 1, imageSize: 16 }), 7);
+  const checkpoint = { model: network, labels: ["ant", "bee", "cat"], preprocessing, weights };
+  const file = join(temporaryFolder(), "own.safetensors");
+  writeFileSync(file, joined([...encodeCheckpoint(checkpoint)]));
+  const pixels = (seed: number) => Uint8Array.from({ length: 3 * 24 * 20 }, (_, i) => (i * seed) % 256);
+
+  // A code of its own: the width, the height, and all bytes turned over.
+  const found = (await withoutNode(`
+    const decode = (bytes, name) => {
+      if (bytes.length < 2) throw new Error("no bytes");
+      return { width: bytes[0], height: bytes[1], data: bytes.slice(2).map((byte) => 255 - byte) };
+    };
+    const encoded = (seed) => Uint8Array.from({ length: 2 + 3 * 24 * 20 }, (_, i) =>
+      i === 0 ? 24 : i === 1 ? 20 : 255 - (((i - 2) * seed) % 256));
+    const bytes = new Uint8Array(readFileSync(${JSON.stringify(file)}));
+    const { checkpoint } = await senet.openFiles([{ bytes, where: "own.safetensors" }]);
+    const executor = senet.referenceExecutor;
+    const classifier = await senet.PictureClassifier.create(checkpoint, executor, { decode });
+    const features = await senet.Features.create(checkpoint, executor, { decode });
+    const pictures = [
+      { picture: encoded(37), label: 0 },
+      { picture: { name: "later", bytes: async () => encoded(41) }, label: 2 },
+      { picture: { width: 24, height: 20, data: encoded(43).slice(2).map((byte) => 255 - byte) }, label: 2 },
+    ];
+    const { model, weights, preprocessing } = checkpoint;
+    const batches = senet.pictureBatches(pictures, { preprocessing, batchSize: 2, decode });
+    const gates = await senet.meanGates({ executor, model, weights, batches, batchSize: 2, imageSize: 16 });
+    const without = await senet.PictureClassifier.create(checkpoint, executor);
+    const refusals = [];
+    for (const [asked, picture] of [[without, encoded(37)], [classifier, { name: "empty.jpg", bytes: new Uint8Array() }]])
+      await asked.classify(picture).catch((error) => refusals.push(error.code + " " + error.message));
+    say({
+      classified: await classifier.classify({ name: "ant.code", bytes: encoded(37) }),
+      features: [...await features.of(encoded(37))],
+      gates: gates.map((gate) => ({ ...gate, means: [...gate.means] })),
+      refusals,
+    });`)) as Answers;
+
+  const drawn = (seed: number): PictureData => ({ width: 24, height: 20, data: pixels(seed) });
+  await using classifier = await Classifier.create(checkpoint, referenceExecutor);
+  await using features = await Features.create(checkpoint, referenceExecutor);
+  assert.deepEqual(found.classified, { ...(await classifier.classify(drawn(37))), file: "ant.code" });
+  assert.deepEqual(found.features, [...(await features.of(drawn(37)))]);
+  const pictures = [37, 41, 43].map((seed) => ({ picture: drawn(seed), label: seed === 37 ? 0 : 2 }));
+  const gates = await meanGates({
+    ...{ executor: referenceExecutor, model: network, weights, batchSize: 3, imageSize: 16 },
+    batches: pictureBatches(pictures, { preprocessing, batchSize: 3 }),
+  });
+  assert.deepEqual(
+    found.gates.map(({ block }) => block),
+    gates.map(({ block }) => block),
+  );
+  for (const [i, { means, channels }] of gates.entries()) {
+    // JSON has no NaN: the row of the class that has no picture.
+    const numbers = found.gates[i]!.means.map((mean) => mean ?? Number.NaN);
+    assertClose(numbers.slice(0, channels), means.slice(0, channels), 1e-6, "gates of the first class");
+    assertClose(numbers.slice(2 * channels), means.slice(2 * channels), 1e-6, "gates of the last class");
+    assert.ok(numbers.slice(channels, 2 * channels).every(Number.isNaN));
+  }
+  const [undecided, empty] = found.refusals;
+  assert.match(undecided!, /^usage .*nothing decodes pictures here[\s\S]*decode/);
+  assert.match(empty!, /^data empty\.jpg: the picture cannot be decoded[\s\S]*no bytes/);
 });

@@ -4,10 +4,10 @@ import { Loader } from "../data/loader.node.ts";
 import { Classifier } from "../evaluate/classify.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
 import { type GateMeans, meanGates } from "../evaluate/excitation.ts";
-import { Features } from "../evaluate/features.node.ts";
+import { Features } from "../evaluate/features.ts";
 import { openPictures } from "../evaluate/labelled.node.ts";
 import { type Measurement, type MeasureOptions, measure } from "../evaluate/measure.node.ts";
-import type { PictureInput } from "../evaluate/picture-input.node.ts";
+import { dataOf, decode, type PictureInput } from "../evaluate/picture-input.node.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import { type Precision, selectExecutor } from "../executors/select.node.ts";
 import { Uses } from "../executors/uses.ts";
@@ -171,8 +171,8 @@ export class Network implements AsyncDisposable {
   features(pictures: readonly PictureInput[]): Promise<readonly Float32Array[]>;
   async features(pictures: PictureInput | readonly PictureInput[]): Promise<Float32Array | readonly Float32Array[]> {
     return this.#each(pictures, async (picture) => {
-      this.#features ??= Features.create(this.#checkpoint, this.executor, this.#threads);
-      return (await this.#features).of(picture);
+      this.#features ??= Features.create(this.#checkpoint, this.executor, { ...this.#threads, decode });
+      return (await this.#features).of(dataOf(picture));
     });
   }
 

@@ -2,7 +2,7 @@
 
 import type { NamedPicture } from "../data/pictures.node.ts";
 import { SenetError } from "../errors.ts";
-import type { PictureBytes } from "../evaluate/picture-input.node.ts";
+import type { PictureBytes } from "../evaluate/picture-input.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 
 const mostBytes = 2 ** 28;

@@ -3,7 +3,7 @@
 import type { CompileOptions, Executor } from "../executors/executor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type Classification, PictureClassifier } from "./classify.ts";
-import { nameOf, type PictureInput, pictureOf } from "./picture-input.node.ts";
+import { dataOf, decode, type PictureInput } from "./picture-input.node.ts";
 
 /** A checkpoint made ready to classify one picture at a time. */
 export class Classifier implements AsyncDisposable {
@@ -14,7 +14,7 @@ export class Classifier implements AsyncDisposable {
   }
 
   static async create(checkpoint: Checkpoint, executor: Executor, options: CompileOptions = {}): Promise<Classifier> {
-    return new Classifier(await PictureClassifier.create(checkpoint, executor, options));
+    return new Classifier(await PictureClassifier.create(checkpoint, executor, { ...options, decode }));
   }
 
   /**
@@ -24,7 +24,7 @@ export class Classifier implements AsyncDisposable {
    * `dispose`
    */
   classify(picture: PictureInput, top = 5): Promise<Classification> {
-    return this.#pictures.classify(() => pictureOf(picture), top, nameOf(picture));
+    return this.#pictures.classify(dataOf(picture), top);
   }
 
   /** Frees its memory, once what is being classified has been. A second time is fine. */

@@ -1,10 +1,9 @@
 /** Classifies pictures with the model, labels and pre-processing that a weight file carries. */
 
 import { SenetError } from "../errors.ts";
-import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
+import type { Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import { planesOf, preprocess } from "../images/preprocess.ts";
-import type { Picture } from "../images/resize.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import { tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -12,7 +11,7 @@ import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 import { failNotNumber } from "./evaluate.ts";
 import { softmaxRow, topK } from "./metrics.ts";
-import { checkPixels } from "./pixels.ts";
+import { type Decode, nameOf, type PictureData, type PictureOptions, pixelsOf } from "./picture-input.ts";
 
 export interface Prediction {
   readonly label: string;
@@ -27,40 +26,41 @@ export interface Classification {
   readonly predictions: readonly Prediction[];
 }
 
-/** A checkpoint made ready to classify one picture at a time: pixels, which whoever asks has decoded. */
+/** A checkpoint made ready to classify one picture at a time. */
 export class PictureClassifier implements AsyncDisposable {
   readonly #checkpoint: Checkpoint;
   readonly #network: Executable;
+  readonly #decode: Decode | undefined;
   readonly #uses: Uses;
 
-  private constructor(checkpoint: Checkpoint, network: Executable) {
+  private constructor(checkpoint: Checkpoint, network: Executable, decode: Decode | undefined) {
     this.#checkpoint = checkpoint;
     this.#network = network;
+    this.#decode = decode;
     this.#uses = new Uses(checkpoint.model.name);
   }
 
   static async create(
     checkpoint: Checkpoint,
     executor: Executor,
-    options: CompileOptions = {},
+    options: PictureOptions = {},
   ): Promise<PictureClassifier> {
     const { model, weights, preprocessing } = checkpoint;
     checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
     const program = runPasses({ graph, weights }, inferencePasses);
-    return new PictureClassifier(checkpoint, await executor.compile(program.graph, program.weights, options));
+    const network = await executor.compile(program.graph, program.weights, options);
+    return new PictureClassifier(checkpoint, network, options.decode);
   }
 
   /**
    * May be asked for several pictures at once.
-   * @param picture pixels, or what decodes them
    * @param top how many classes to name
-   * @param name what it is called in the result and in errors
-   * @throws SenetError `data` where there are not as many pixels as it says, `usage` where `top` is no count, `executor`
-   * after `dispose`
+   * @throws SenetError `data` where the picture cannot be decoded, or has not as many pixels as it says; `usage` where
+   * `top` is no count, or nobody decodes; `executor` after `dispose`
    */
-  classify(picture: Picture | (() => Promise<Picture>), top = 5, name = "picture"): Promise<Classification> {
-    return this.#uses.now(() => this.#classify(picture, top, name));
+  classify(picture: PictureData, top = 5): Promise<Classification> {
+    return this.#uses.now(() => this.#classify(picture, top));
   }
 
   /** Frees its memory, once what is being classified has been. A second time is fine. */
@@ -72,7 +72,7 @@ export class PictureClassifier implements AsyncDisposable {
     return this.dispose();
   }
 
-  async #classify(picture: Picture | (() => Promise<Picture>), top: number, file: string): Promise<Classification> {
+  async #classify(picture: PictureData, top: number): Promise<Classification> {
     if (!(Number.isInteger(top) && top > 0)) {
       throw new SenetError("usage", "this is no number of classes to name", {
         where: "top",
@@ -80,7 +80,8 @@ export class PictureClassifier implements AsyncDisposable {
         found: `${top}`,
       });
     }
-    const pixels = checkPixels(typeof picture === "function" ? await picture() : picture, file);
+    const file = nameOf(picture);
+    const pixels = await pixelsOf(picture, this.#decode);
     const { preprocessing, labels } = this.#checkpoint;
     const { crop } = preprocessing;
     const image = tensor([1, planesOf(preprocessing), crop, crop], preprocess(pixels, preprocessing));

@@ -1,7 +1,7 @@
 /** What a network's classifier sees of pictures: their embeddings. */
 
 import { SenetError } from "../errors.ts";
-import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
+import type { Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
@@ -9,7 +9,7 @@ import { tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
-import { type PictureInput, pictureOf } from "./picture-input.node.ts";
+import { type Decode, type PictureData, type PictureOptions, pixelsOf } from "./picture-input.ts";
 
 const outputName = "features";
 
@@ -17,16 +17,18 @@ const outputName = "features";
 export class Features implements AsyncDisposable {
   readonly #preprocessing: Preprocessing;
   readonly #network: Executable;
+  readonly #decode: Decode | undefined;
   readonly #uses: Uses;
 
-  private constructor(name: string, preprocessing: Preprocessing, network: Executable) {
+  private constructor(name: string, preprocessing: Preprocessing, network: Executable, decode: Decode | undefined) {
     this.#preprocessing = preprocessing;
     this.#network = network;
+    this.#decode = decode;
     this.#uses = new Uses(name);
   }
 
   /** @throws SenetError `usage` for a network of which it is not known what its classifier is */
-  static async create(checkpoint: Checkpoint, executor: Executor, options: CompileOptions = {}): Promise<Features> {
+  static async create(checkpoint: Checkpoint, executor: Executor, options: PictureOptions = {}): Promise<Features> {
     const { model, weights, preprocessing } = checkpoint;
     checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
@@ -42,15 +44,15 @@ export class Features implements AsyncDisposable {
       inferencePasses,
     );
     const network = await executor.compile(program.graph, program.weights, options);
-    return new Features(model.name, preprocessing, network);
+    return new Features(model.name, preprocessing, network, options.decode);
   }
 
   /** @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
-  of(picture: PictureInput): Promise<Float32Array> {
+  of(picture: PictureData): Promise<Float32Array> {
     return this.#uses.now(async () => {
       const { crop } = this.#preprocessing;
       const shape = [1, planesOf(this.#preprocessing), crop, crop];
-      const image = tensor(shape, preprocess(await pictureOf(picture), this.#preprocessing));
+      const image = tensor(shape, preprocess(await pixelsOf(picture, this.#decode), this.#preprocessing));
       const outputs = await this.#network.run(new Map([[inputName, image]]));
       return Float32Array.from(outputs.get(outputName)!.data);
     });

@@ -1,0 +1,105 @@
+/** Pictures as a program has them, encoded or as pixels. Who decodes is handed in: Node has sharp, a page its browser. */
+
+import { SenetError } from "../errors.ts";
+import type { CompileOptions } from "../executors/executor.ts";
+import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
+import type { Picture } from "../images/resize.ts";
+import { tensor } from "../tensor.ts";
+import type { EvaluationBatch } from "./evaluate.ts";
+import { checkPixels } from "./pixels.ts";
+
+/**
+ * Makes pixels of the bytes of a JPEG, PNG or the like. Networks are trained on the samples as they are in the file: no
+ * colour profile applied, not turned by EXIF, alpha dropped.
+ * @param name for error messages
+ */
+export type Decode = (bytes: Uint8Array, name: string) => Picture | Promise<Picture>;
+
+/** An encoded picture: what it is called, and its bytes, or what reads them when its turn comes. */
+export interface PictureBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array | (() => Uint8Array | Promise<Uint8Array>);
+}
+
+/** What whoever looks at pictures may be told. */
+export interface PictureOptions extends CompileOptions {
+  /** Needed where pictures are encoded. */
+  readonly decode?: Decode;
+}
+
+/** The bytes of a JPEG, PNG or the like, with a name or without; or pixels. */
+export type PictureData = Uint8Array | PictureBytes | Picture;
+
+/** What a picture is called in results and errors. */
+export const nameOf = (input: PictureData): string => ("name" in input ? input.name : "picture");
+
+/**
+ * @throws SenetError `data` where it cannot be read or decoded, or has not as many pixels as it says; `usage` where it is
+ * encoded and nobody decodes
+ */
+export async function pixelsOf(input: PictureData, decode: Decode | undefined): Promise<Picture> {
+  const name = nameOf(input);
+  if ("data" in input) return checkPixels(input, name);
+  if (decode === undefined) {
+    throw new SenetError("usage", "nothing decodes pictures here", {
+      where: name,
+      expected: "pixels, or a decoder beside the picture's bytes",
+      hint: "hand in { decode: (bytes) => picture }; senet/node has its own",
+    });
+  }
+  const encoded = input instanceof Uint8Array ? input : input.bytes;
+  const bytes = typeof encoded === "function" ? await encoded() : encoded;
+  try {
+    return checkPixels(await decode(bytes, name), name);
+  } catch (cause) {
+    if (cause instanceof SenetError) throw cause;
+    const found = cause instanceof Error ? cause.message : String(cause);
+    throw new SenetError("data", "the picture cannot be decoded", { where: name, found, cause });
+  }
+}
+
+export interface LabelledPicture {
+  readonly picture: PictureData;
+  /** Index of its class. */
+  readonly label: number;
+}
+
+export interface PictureBatchOptions {
+  readonly preprocessing: Preprocessing;
+  readonly batchSize: number;
+  /** Needed where pictures are encoded. */
+  readonly decode?: Decode;
+}
+
+/**
+ * Batches for `predict`, `evaluate` and `meanGates` from pictures that a program has. The last one has rows without
+ * pictures where they do not fill it.
+ * @throws SenetError `data` where a picture cannot be decoded
+ */
+export async function* pictureBatches(
+  pictures: Iterable<LabelledPicture> | AsyncIterable<LabelledPicture>,
+  { preprocessing, batchSize, decode }: PictureBatchOptions,
+): AsyncGenerator<EvaluationBatch, void, undefined> {
+  const { crop } = preprocessing;
+  const shape = [batchSize, planesOf(preprocessing), crop, crop];
+  const length = planesOf(preprocessing) * crop * crop;
+  let [images, labels] = [new Float32Array(batchSize * length), new Int32Array(batchSize)];
+  let size = 0;
+  let sample = 0;
+  const batch = (): EvaluationBatch => ({
+    images: tensor(shape, images),
+    labels: tensor([batchSize], labels),
+    samples: Array.from({ length: size }, (_, i) => sample - size + i),
+    size,
+  });
+  for await (const { picture, label } of pictures) {
+    preprocess(await pixelsOf(picture, decode), preprocessing, images.subarray(size * length, (size + 1) * length));
+    labels[size++] = label;
+    sample++;
+    if (size < batchSize) continue;
+    yield batch();
+    [images, labels] = [new Float32Array(batchSize * length), new Int32Array(batchSize)];
+    size = 0;
+  }
+  if (size > 0) yield batch();
+}

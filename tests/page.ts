@@ -1,0 +1,68 @@
+/** A page in a real browser that has the library: served as it lies in `dist`, with an import map for its packages. */
+
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { tmpdir } from "node:os";
+import { extname, join, normalize } from "node:path";
+import { after } from "node:test";
+import { chromium, type Page } from "playwright-core";
+import { serve } from "./server.ts";
+import { root } from "./support.ts";
+
+const program = "/usr/bin/chromium";
+
+/** `{ skip: reason }` where there is no browser; spread it into a test's options. */
+export const needsBrowser: { skip: string | false } = { skip: existsSync(program) ? false : `${program} is absent` };
+
+const types: Readonly<Record<string, string>> = {
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+};
+
+/** What the library imports by name, as files below the root. */
+const packages = {
+  senet: "/dist/src/index.js",
+  zod: "/node_modules/zod/index.js",
+  "@bufbuild/protobuf/wire": "/node_modules/@bufbuild/protobuf/dist/esm/wire/index.js",
+  h5wasm: "/node_modules/h5wasm/dist/esm/hdf5_hl.js",
+};
+
+const document = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+<script type="importmap">${JSON.stringify({ imports: packages })}</script>`;
+
+function answer({ url = "/" }: IncomingMessage, response: ServerResponse): void {
+  const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
+  if (path === "/") {
+    response.writeHead(200, { "content-type": "text/html" }).end(document);
+    return;
+  }
+  const type = types[extname(path)];
+  const file = join(root, path);
+  if (type === undefined || !existsSync(file)) response.writeHead(404).end();
+  else response.writeHead(200, { "content-type": type }).end(readFileSync(file));
+}
+
+/** An empty page with the import map. What is thrown or logged as an error in it is in `faults`. */
+export async function openPage(): Promise<{ readonly page: Page; readonly faults: readonly string[] }> {
+  const { origin } = await serve(answer);
+  const profile = mkdtempSync(join(tmpdir(), "senet-test-browser-"));
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: program,
+    headless: true,
+    args: [
+      ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+      ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    ],
+  });
+  after(async () => {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  });
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  await page.goto(origin);
+  return { page, faults };
+}
