@@ -27,8 +27,15 @@ export function formulaTensor(role: Parameter["role"], shape: Shape, stream: num
           : 0.2 * (u - 0.5);
   return tensor(
     shape,
-    Float32Array.from({ length: sizeOf(shape) }, (_, i) => value(uniform(stream, i))),
+    filled(sizeOf(shape), (i) => value(uniform(stream, i))),
   );
+}
+
+/** As `Float32Array.from({ length }, ...)`, which takes a second for SE-ResNet-50. */
+function filled(length: number, value: (place: number) => number): Float32Array {
+  const values = new Float32Array(length);
+  for (let i = 0; i < length; i++) values[i] = value(i);
+  return values;
 }
 
 /** Every parameter of a graph; a stream is a parameter's place among the names in code-point order. */
@@ -44,7 +51,7 @@ export function formulaPictures(batch: number, side: number, stream: number): Te
   const length = batch * 3 * side * side;
   return tensor(
     [batch, 3, side, side],
-    Float32Array.from({ length }, (_, i) => 3.4 * (uniform(10_000 + stream, i) - 0.5)),
+    filled(length, (i) => 3.4 * (uniform(10_000 + stream, i) - 0.5)),
   );
 }
 

@@ -1,4 +1,4 @@
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { networkTests } from "./networks.ts";
 
-networkTests("ort", ortExecutor);
+networkTests("ort", ortExecutor, "quick");

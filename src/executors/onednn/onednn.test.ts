@@ -32,7 +32,7 @@ const float32 = load("float32");
 if (typeof float32 === "string") test("onednn", { skip: float32 }, () => {});
 else {
   conformance({ name: "onednn", executor: float32, tolerance: 1e-5, dtypes: ["float32"] });
-  networkTests("onednn", float32);
+  networkTests("onednn", float32, "quick");
 }
 
 const bf16 = load("bf16");
