@@ -5,6 +5,7 @@
 Writes golden/images/ (the pictures) and golden/images.json:
 
     decode    file → mode, size, and the SHA-256 of `Image.open(file).convert("RGB")` as bytes
+    reduced   file, reduction → the SHA-256 at 1/2, 1/4 and 1/8 of the size (`draft`)
     resize    file, box, size, filter → the SHA-256 of `crop(box).resize(size, filter)`
     input     file, resize, crop, filter → SHA-256 of the bytes after Resize and CenterCrop, and of the float32 input
     boxes     how torchvision's RandomResizedCrop.get_params spreads: mean and deviation of area and log ratio, fallbacks
@@ -329,6 +330,17 @@ def decoded(path):
     return picture.convert("RGB"), mode
 
 
+def reduced(path):
+    """A JPEG at 1/2, 1/4 and 1/8 of its size, as libjpeg's inverse DCT makes it."""
+    for reduction in (2, 4, 8):
+        picture = Image.open(path)
+        width, height = picture.size
+        if picture.draft(None, (width // reduction, height // reduction)) is None:
+            continue
+        picture = picture.convert("RGB")
+        yield {"file": path.name, "reduction": reduction, "size": list(picture.size), "sha256": sha(picture.tobytes())}
+
+
 def lines(result):
     """JSON with one entry a line, so that a change is a line of the difference."""
     parts = []
@@ -354,6 +366,7 @@ def main():
         "made_with": f"Pillow {PIL.__version__}, numpy {np.__version__}, torch {torch.__version__}, "
         f"torchvision {torchvision.__version__}, libjpeg-turbo {PIL.features.version('libjpeg_turbo')}",
         "decode": [],
+        "reduced": [],
         "resize": [],
         "input": [],
         "boxes": [],
@@ -363,6 +376,9 @@ def main():
         picture, mode = decoded(IMAGES / name)
         size = list(picture.size)
         result["decode"].append({"file": name, "mode": mode, "size": size, "sha256": sha(picture.tobytes())})
+
+    for name in ["grey.jpg", "rgb-420.jpg", "rgb-422.jpg", "rgb-444.jpg", "wide.jpg", "tall.jpg", "square.jpg"]:
+        result["reduced"] += reduced(IMAGES / name)
 
     sizes = [(24, 24), (7, 50), (61, 90), (120, 31), (1, 1)]
     for name in ["rgb.png", "rgb-420.jpg", "rgba.png", "black-white.png", "one-pixel.png", "one-row.png", "one-column.png"]:
@@ -383,6 +399,7 @@ def main():
                 "mode": mode,
                 "size": list(picture.size),
                 "sha256": sha(picture.tobytes()),
+                "reduced": list(reduced(path)),
                 "input": list(inputs(path.name, picture, [(256, 224), (73, 64)])),
             }
         )

@@ -262,7 +262,7 @@ test("CIFAR-10: planes of records, labels, names and parts, against a file made 
   );
   const reader = new SourceReader();
   const { source } = train.samples[13]!;
-  const { width, height, data } = await (await reader.open(source!)).decode();
+  const { width, height, data } = await reader.open(source!).decode();
   assert.deepEqual([width, height], [32, 32]);
   for (const [x, y] of [
     [0, 0],
@@ -275,7 +275,7 @@ test("CIFAR-10: planes of records, labels, names and parts, against a file made 
   // As a picture file it is the same.
   const png = join(root, "..", "13.png");
   writeFileSync(png, await reader.encoded(source!));
-  const again = await (await reader.open({ kind: "file", file: png })).decode();
+  const again = await reader.open({ kind: "file", file: png }).decode();
   assert.deepEqual(Uint8Array.from(again.data), data);
   reader.close();
   // Labels are the network's, in whatever order it has them.

@@ -15,12 +15,12 @@ export class SourceReader {
   readonly #open = new Map<string, PictureContainer>();
 
   /** Reads the bytes, but decodes nothing yet. @throws SenetError `data` */
-  async open(source: Source): Promise<OpenedPicture> {
+  open(source: Source): OpenedPicture {
     return this.#openers[source.kind](source as never);
   }
 
   readonly #openers: {
-    readonly [K in Source["kind"]]: (source: Sources[K]) => OpenedPicture | Promise<OpenedPicture>;
+    readonly [K in Source["kind"]]: (source: Sources[K]) => OpenedPicture;
   } = {
     file: ({ file }) => openPicture(file),
     range: ({ file, start, length }) => openBytes(this.#read(file, start, length), file),
@@ -49,7 +49,7 @@ export class SourceReader {
   async encoded(source: Source): Promise<Uint8Array> {
     if (source.kind === "file") return readPicture(source.file);
     if (source.kind === "range") return this.#read(source.file, source.start, source.length);
-    return encodePng(await (await this.open(source)).decode());
+    return encodePng(await this.open(source).decode());
   }
 
   close(): void {

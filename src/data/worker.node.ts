@@ -105,7 +105,7 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
   }
   let held = 0;
   try {
-    const opened = await reader.open(sourceAt(job.sources, sample));
+    const opened = reader.open(sourceAt(job.sources, sample));
     held = waitForMemory(job, opened.bytes);
     const picture = await opened.decode();
     use(picture);

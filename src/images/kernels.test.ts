@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRandom, type Random } from "../random.ts";
-import { hasKernels, useKernels } from "./kernels.ts";
 import { imagenetPreprocessing, normalize } from "./preprocess.ts";
 import { type Box, interpolations, type Picture, resize } from "./resize.ts";
+import { hasKernels, useKernels } from "./wasm.ts";
 
 function noise(width: number, height: number, random: Random): Picture {
   // Extremes often: what overshoots is clipped.

@@ -4,93 +4,11 @@
  */
 
 import type { Axis } from "./axis.ts";
-import { bytes } from "./kernels.generated.ts";
 import type { Resampling } from "./resample.ts";
-
-/** What wasm/index.ts exports; addresses and sizes in bytes. */
-interface Exports {
-  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
-  readonly heap: { readonly value: number };
-  resampleRows(
-    ...args: [
-      ...[source: number, stride: number, rows: number],
-      ...[first: number, groups: number, taps: number, tapBytes: number],
-      ...[width: number, target: number, targetStride: number],
-    ]
-  ): void;
-  resampleColumns(
-    ...args: [
-      ...[source: number, stride: number, first: number, groups: number, taps: number, tapBytes: number],
-      ...[rowBytes: number, height: number, target: number],
-    ]
-  ): void;
-  normalizePlane(
-    ...args: [source: number, width: number, height: number, table: number, target: number, mirror: number]
-  ): void;
-}
-
-/** The part of WebAssembly's own interface that is used; TypeScript knows it only of browsers. */
-interface WebAssemblyApi {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: Record<string, unknown> };
-}
-
-let isOn = true;
-
-/** Turns the kernels off, or on again, for tests that compare. */
-export function useKernels(on: boolean): void {
-  isOn = on;
-}
-
-let loaded: Exports | undefined | null = null;
-
-/** Compiled when first asked for; undefined where there is no WebAssembly, or it has no SIMD. */
-function kernels(): Exports | undefined {
-  if (!isOn) return undefined;
-  if (loaded === null) {
-    const api = (globalThis as unknown as { WebAssembly?: WebAssemblyApi }).WebAssembly;
-    try {
-      const module = api && new api.Module(Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0)));
-      loaded = module && (new api.Instance(module).exports as unknown as Exports);
-    } catch {
-      // A page's rules may forbid it, too.
-      loaded = undefined;
-    }
-  }
-  return loaded;
-}
-
-/** Whether pictures are resampled and normalised by the kernels here. */
-export const hasKernels = (): boolean => kernels() !== undefined;
-
-/** What would take more memory than this is left to the TypeScript, which takes none: memory is never given back. */
-const MOST_BYTES = 64 * 2 ** 20;
+import { type Exports, kernels, layOut } from "./wasm.ts";
 
 /** Source pixels are copied in so many bytes at a time, however large the picture is. */
 const BAND_BYTES = 2 ** 20;
-
-const PAGE = 2 ** 16;
-
-/** Loops may read and write so many bytes beyond what is theirs. */
-const MARGIN = 64;
-
-/** Where areas of these sizes in bytes lie; memory grows where it must. Undefined where that would be too much. */
-function layOut({ memory, heap }: Exports, sizes: readonly number[]): number[] | undefined {
-  let end = heap.value;
-  const places = sizes.map((size) => {
-    const place = Math.ceil(end / MARGIN) * MARGIN;
-    end = place + size + MARGIN;
-    return place;
-  });
-  if (end > MOST_BYTES) return undefined;
-  const missing = end - memory.buffer.byteLength;
-  try {
-    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
-  } catch {
-    return undefined;
-  }
-  return places;
-}
 
 /** Taps in groups of four. */
 const groupsOf = (axis: Axis): number => Math.ceil(axis.taps / 4);

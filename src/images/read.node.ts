@@ -1,7 +1,6 @@
 /** Reading picture files, and nothing else: a pipe or a device of that name would never end. */
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { SenetError } from "../errors.ts";
 import { READ_FLAGS } from "../files/files.node.ts";
 import { FORMAT_BYTES, formatOf } from "./format.ts";
@@ -25,23 +24,24 @@ export function startsAsPicture(file: string): boolean {
 }
 
 /**
- * The bytes of a picture file. Of a file that does not begin as a picture only the first are read.
+ * The bytes of a picture file. Of a file that does not begin as a picture only the first are read. It waits for the disk:
+ * asking and being told in turns takes longer than most pictures' reading.
  * @throws SenetError `data` where it cannot be read, is no file, or is too large
  */
-export async function readPicture(file: string): Promise<Uint8Array> {
-  let handle: FileHandle | undefined;
+export function readPicture(file: string): Uint8Array {
+  let handle: number | undefined;
   try {
-    handle = await open(file, READ_FLAGS);
-    const found = await handle.stat();
+    handle = openSync(file, READ_FLAGS);
+    const found = fstatSync(handle);
     if (!found.isFile()) throw unreadable(file, found.isDirectory() ? "a folder" : "a pipe, a socket or a device");
     if (found.size > MOST_BYTES) throw unreadable(file, `${found.size} bytes, where ${MOST_BYTES} are the most`);
     const bytes = new Uint8Array(found.size);
     let length = 0;
     for (const end of [Math.min(FIRST_BYTES, bytes.length), bytes.length]) {
       while (length < end) {
-        const { bytesRead } = await handle.read(bytes, length, end - length, length);
-        if (bytesRead === 0) return bytes.subarray(0, length);
-        length += bytesRead;
+        const count = readSync(handle, bytes, length, end - length, length);
+        if (count === 0) return bytes.subarray(0, length);
+        length += count;
       }
       if (formatOf(bytes) === undefined) break;
     }
@@ -50,7 +50,7 @@ export async function readPicture(file: string): Promise<Uint8Array> {
     if (cause instanceof SenetError) throw cause;
     throw unreadable(file, reasonOf(cause), cause);
   } finally {
-    await handle?.close();
+    if (handle !== undefined) closeSync(handle);
   }
 }
 

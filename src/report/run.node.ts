@@ -68,7 +68,7 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
     try {
       for (const { file, label } of options.heldBack) {
         const { predictions } = await classifier.classify(file, 3);
-        shown.push(reportSample(await readPicture(file), relative(data, file), label, predictions));
+        shown.push(reportSample(readPicture(file), relative(data, file), label, predictions));
       }
     } finally {
       await classifier.dispose();

@@ -1,0 +1,200 @@
+/**
+ * Baseline JPEG by WebAssembly: the pixels of libjpeg and so of Pillow, to the last bit, for a part of the picture alone,
+ * and at a half, a quarter or an eighth of its size. The reduced sizes come out of the inverse DCT, as libjpeg's
+ * `scale_denom` and Pillow's `draft` make them, and are both sharper and quicker than shrinking afterwards.
+ */
+
+import { type JpegComponent, type JpegScan, readJpeg } from "./jpeg-header.ts";
+import type { Box, Picture } from "./resize.ts";
+import { type Exports, kernels, layOut } from "./wasm.ts";
+
+export type Reduction = 1 | 2 | 4 | 8;
+
+export interface JpegPart {
+  /** The picture at one `reduction`th of its size, rounded up; 1 by default. */
+  readonly reduction?: Reduction;
+  /** What is wanted of the reduced picture; the whole by default. */
+  readonly box?: Box;
+}
+
+/** The extent of a picture at a reduced size. */
+export const reducedExtent = (extent: number, reduction: Reduction): number => Math.ceil(extent / reduction);
+
+/** Room that loops may use before and behind rows, and below the stream. */
+const MARGIN = 64;
+const SLACK = 4096;
+const TABLE_BYTES = 4608;
+const HUFFMAN_BYTES = 16 + 256;
+
+/** A component and its plane, which has the part of the picture that is decoded. */
+interface Plane {
+  readonly component: JpegComponent;
+  /** The side of what a block becomes. */
+  readonly side: number;
+  /** How much wider and higher the picture is than this plane: 1 or 2. */
+  readonly wider: number;
+  readonly higher: number;
+  /** Samples of the whole picture. */
+  readonly width: number;
+  readonly height: number;
+  /** The first sample of the plane in the whole picture. */
+  readonly left: number;
+  readonly top: number;
+  readonly stride: number;
+  readonly bytes: number;
+}
+
+/**
+ * The picture, or the part of it; nothing where it is of a kind that is left to others, where the file is not sound, or
+ * where there is no WebAssembly with SIMD. Of the file's bits only those above the part's end are looked at.
+ * @throws RangeError where the box is not within the reduced picture
+ */
+export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | undefined {
+  const wasm = kernels();
+  const scan = wasm && readJpeg(bytes);
+  if (wasm === undefined || scan === undefined) return undefined;
+  const { reduction = 1 } = part;
+  const width = reducedExtent(scan.width, reduction);
+  const height = reducedExtent(scan.height, reduction);
+  const box = part.box ?? { left: 0, top: 0, width, height };
+  if (!(box.left >= 0 && box.top >= 0 && box.left + box.width <= width && box.top + box.height <= height)) {
+    throw new RangeError(`the box ${JSON.stringify(box)} is not within the ${width}×${height} picture`);
+  }
+  const layout = layoutOf(scan, reduction, box);
+  try {
+    return layout && run(wasm, bytes, scan, layout, box);
+  } catch {
+    // Bits that lead out of the memory.
+    return undefined;
+  }
+}
+
+interface Layout {
+  /** Units in a row of the whole picture, and in all of it. */
+  readonly across: number;
+  readonly units: number;
+  /** The units that are wanted; the last ones exclusive. */
+  readonly left: number;
+  readonly right: number;
+  readonly top: number;
+  readonly bottom: number;
+  readonly planes: readonly Plane[];
+}
+
+function layoutOf({ width, height, components }: JpegScan, reduction: Reduction, box: Box): Layout | undefined {
+  const side = 8 / reduction;
+  const most = { across: components[0]!.across, down: components[0]!.down };
+  const unit = { width: most.across * side, height: most.down * side };
+  const across = Math.ceil(width / (8 * most.across));
+  const units = across * Math.ceil(height / (8 * most.down));
+  // Two pixels around: what colours are interpolated from.
+  const left = Math.floor(Math.max(0, box.left - 2) / unit.width);
+  const top = Math.floor(Math.max(0, box.top - 2) / unit.height);
+  const right = Math.min(across, Math.ceil((box.left + box.width + 2) / unit.width));
+  const bottom = Math.min(units / across, Math.ceil((box.top + box.height + 2) / unit.height));
+  const planes = components.map((component): Plane => {
+    // Colours that have half of the samples both ways are reduced by half as much, if at all (`jdmaster.c`).
+    let own = side;
+    while (
+      own < 8 &&
+      most.across * side >= 2 * component.across * own &&
+      most.down * side >= 2 * component.down * own
+    ) {
+      own *= 2;
+    }
+    const stride = (right - left) * component.across * own + 2 * MARGIN;
+    return {
+      component,
+      side: own,
+      wider: unit.width / (component.across * own),
+      higher: unit.height / (component.down * own),
+      width: Math.ceil((width * component.across * own) / (8 * most.across)),
+      height: Math.ceil((height * component.down * own) / (8 * most.down)),
+      left: left * component.across * own,
+      top: top * component.down * own,
+      stride,
+      bytes: stride * (bottom - top) * component.down * own,
+    };
+  });
+  // libjpeg repeats samples there, in place of interpolating.
+  if (planes.some(({ wider, width }) => wider > 1 && (width <= 2 || side === 1))) return undefined;
+  return { across, units, left, right, top, bottom, planes };
+}
+
+function run(wasm: Exports, bytes: Uint8Array, scan: JpegScan, layout: Layout, box: Box): Picture | undefined {
+  const { components, interval } = scan;
+  const { units, planes } = layout;
+  const intervals = interval === 0 ? 1 : Math.ceil(units / interval);
+  const length = bytes.length - scan.start;
+  const rowBytes = box.width + 2 * MARGIN;
+  const places = layOut(wasm, [
+    ...[length, SLACK + length, 4 * (intervals + 2), 4 * 64, HUFFMAN_BYTES],
+    ...[128 * 3, TABLE_BYTES * 6, 2 * rowBytes, 3 * box.width * box.height],
+    ...planes.map((plane) => plane.bytes),
+  ]);
+  if (places === undefined) return undefined;
+  const [source, stream, segments, job, counts, steps, tables, rows, result, ...planePlaces] = places as [
+    ...[number, number, number, number, number, number, number, number, number],
+    ...number[],
+  ];
+  const memory = new Uint8Array(wasm.memory.buffer);
+  memory.set(bytes.subarray(scan.start), source);
+  const top = stream + SLACK + length;
+  const end = wasm.unstuff(source, source + length, top, segments, intervals);
+  // Another scan would follow, or something else that is not usual.
+  if (end === 0 || memory[end + 1] !== 0xd9) return undefined;
+
+  const words = [components.length, layout.across, interval === 0 ? units : interval];
+  words.push(layout.left, layout.right, layout.top, layout.bottom, top, segments);
+  for (const [i, { component, side, stride }] of planes.entries()) {
+    const own = tables + 2 * i * TABLE_BYTES;
+    for (const [k, number] of [component.dc, component.ac + 16].entries()) {
+      memory.fill(0, counts, counts + HUFFMAN_BYTES);
+      memory.set(scan.huffman.get(number)!, counts);
+      if (wasm.buildTable(counts, own + k * TABLE_BYTES) === 0) return undefined;
+    }
+    new Int16Array(memory.buffer, steps + 128 * i, 64).set(scan.steps.get(component.steps)!);
+    words.push(component.across, component.down, own, own + TABLE_BYTES, steps + 128 * i);
+    words.push(planePlaces[i]! + MARGIN, stride, side);
+  }
+  new Int32Array(memory.buffer, job, words.length).set(words);
+  if (wasm.decodeScan(job) === 0) return undefined;
+  for (const [i, plane] of planes.entries()) if (plane.wider > 1) repeatEdges(memory, plane, planePlaces[i]! + MARGIN);
+  for (let y = 0; y < box.height; y++) {
+    const [luma, blue, red] = planes.map((plane, i) =>
+      rowOf(wasm, plane, planePlaces[i]! + MARGIN, box, y, rows + (i - 1) * rowBytes),
+    );
+    const target = result + 3 * y * box.width;
+    if (blue === undefined || red === undefined) wasm.greyRow(luma!, box.width, target);
+    else wasm.colourRow(luma!, blue, red, box.width, target);
+  }
+  return { width: box.width, height: box.height, data: memory.slice(result, result + 3 * box.width * box.height) };
+}
+
+/** Beyond the picture's edges samples are those at the edges. */
+function repeatEdges(memory: Uint8Array, plane: Plane, place: number): void {
+  const rows = (plane.bytes / plane.stride) | 0;
+  const last = plane.width - 1 - plane.left;
+  const isThere = last < plane.stride - 2 * MARGIN;
+  for (let y = 0, row = place; y < rows; y++, row += plane.stride) {
+    memory[row - 1] = memory[row]!;
+    if (isThere) memory[row + last + 1] = memory[row + last]!;
+  }
+}
+
+/** Where row `y` of the box lies, of as many samples as pixels: in its plane, or made from there in `scratch`. */
+function rowOf(wasm: Exports, plane: Plane, place: number, box: Box, y: number, scratch: number): number {
+  const { wider, higher, stride } = plane;
+  const rowAt = (row: number) =>
+    place + (Math.min(plane.height - 1, Math.max(0, row)) - plane.top) * stride - plane.left;
+  const line = box.top + y;
+  if (wider === 1) return rowAt(line) + box.left;
+  const first = box.left >> 1;
+  const count = ((box.left + box.width - 1) >> 1) - first + 1;
+  if (higher === 1) wasm.upsampleRow(rowAt(line) + first, count, scratch);
+  else {
+    const far = (line >> 1) + (line % 2 === 0 ? -1 : 1);
+    wasm.upsampleRows(rowAt(line >> 1) + first, rowAt(far) + first, count, scratch);
+  }
+  return scratch + box.left - 2 * first;
+}

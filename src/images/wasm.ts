@@ -1,0 +1,92 @@
+/** The module of wasm/: compiled when it is first asked for, and its memory. */
+
+import { bytes } from "./kernels.generated.ts";
+
+/** What wasm/index.ts exports; its files say what the arguments are. Addresses and sizes in bytes. */
+export interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
+  readonly heap: { readonly value: number };
+  resampleRows(
+    ...args: [
+      ...[source: number, stride: number, rows: number],
+      ...[first: number, groups: number, taps: number, tapBytes: number],
+      ...[width: number, target: number, targetStride: number],
+    ]
+  ): void;
+  resampleColumns(
+    ...args: [
+      ...[source: number, stride: number, first: number, groups: number, taps: number, tapBytes: number],
+      ...[rowBytes: number, height: number, target: number],
+    ]
+  ): void;
+  normalizePlane(
+    ...args: [source: number, width: number, height: number, table: number, target: number, mirror: number]
+  ): void;
+  buildTable(counts: number, table: number): number;
+  unstuff(source: number, end: number, top: number, segments: number, most: number): number;
+  decodeScan(job: number): number;
+  upsampleRow(source: number, count: number, target: number): void;
+  upsampleRows(near: number, far: number, count: number, target: number): void;
+  colourRow(luma: number, blue: number, red: number, count: number, target: number): void;
+  greyRow(luma: number, count: number, target: number): void;
+}
+
+/** The part of WebAssembly's own interface that is used; TypeScript knows it only of browsers. */
+interface WebAssemblyApi {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: Record<string, unknown> };
+}
+
+let isOn = true;
+
+/** Turns the kernels off, or on again, for tests that compare. */
+export function useKernels(on: boolean): void {
+  isOn = on;
+}
+
+let loaded: Exports | undefined | null = null;
+
+/** Compiled when first asked for; undefined where there is no WebAssembly, or it has no SIMD. */
+export function kernels(): Exports | undefined {
+  if (!isOn) return undefined;
+  if (loaded === null) {
+    const api = (globalThis as unknown as { WebAssembly?: WebAssemblyApi }).WebAssembly;
+    try {
+      const module = api && new api.Module(Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0)));
+      loaded = module && (new api.Instance(module).exports as unknown as Exports);
+    } catch {
+      // A page's rules may forbid it, too.
+      loaded = undefined;
+    }
+  }
+  return loaded;
+}
+
+/** Whether pictures are resampled and normalised by the kernels here. */
+export const hasKernels = (): boolean => kernels() !== undefined;
+
+/** What would take more memory than this is left to others: memory is never given back. */
+const MOST_BYTES = 64 * 2 ** 20;
+
+const PAGE = 2 ** 16;
+
+/** Loops may read and write so many bytes beyond what is theirs. */
+const MARGIN = 64;
+
+/** Where areas of these sizes in bytes lie; memory grows where it must. Undefined where that would be too much. */
+export function layOut({ memory, heap }: Exports, sizes: readonly number[]): number[] | undefined {
+  let end = heap.value;
+  const places = sizes.map((size) => {
+    const place = Math.ceil(end / MARGIN) * MARGIN;
+    end = place + size + MARGIN;
+    return place;
+  });
+  if (end > MOST_BYTES) return undefined;
+  const missing = end - memory.buffer.byteLength;
+  try {
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+  } catch {
+    return undefined;
+  }
+  return places;
+}

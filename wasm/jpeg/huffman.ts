@@ -1,0 +1,196 @@
+/**
+ * The entropy-coded bits of a baseline JPEG (ITU-T T.81, annexes B and F).
+ *
+ * A copy without stuffed zeros and markers is made first, its bytes in reverse: a little-endian load of eight bytes then
+ * has the bits in their order, and none of them needs a look of its own.
+ */
+
+/** Bits that one look into a table covers; longer codes are rare. */
+const LOOK = 10;
+
+// A table: for each of 2^LOOK next bits a word; then by length the largest code, and what is to be added to a code for
+// its place among the symbols; then the symbols.
+const LARGEST: usize = 4 << LOOK;
+const DELTA: usize = LARGEST + 4 * 17;
+const SYMBOLS: usize = DELTA + 4 * 17;
+
+// A word: bits to drop, INCOMPLETE where the value's own bits come behind them, or 0 for a longer code; coefficients to
+// advance by; the value, or how many bits it has.
+const INCOMPLETE: u32 = 0x80;
+const ADVANCE_SHIFT = 8;
+const VALUE_SHIFT = 16;
+
+/** Advances beyond the block. */
+const END_OF_BLOCK: u32 = 128;
+
+/** Coefficients to advance by after a symbol of run and size. */
+function advanceOf(symbol: u32): u32 {
+  if ((symbol & 15) !== 0 || symbol === 0xf0) return (symbol >> 4) + 1;
+  return END_OF_BLOCK;
+}
+
+/** The signed value of so many bits (F.2.2.1, EXTEND). */
+function extended(value: i32, size: i32): i32 {
+  return value < 1 << (size - 1) ? value - (1 << size) + 1 : value;
+}
+
+/**
+ * @param counts 16 bytes: the codes of each length; then their symbols, as in a DHT segment
+ * @returns 0 where there are more codes than lengths allow
+ */
+export function buildTable(counts: usize, table: usize): i32 {
+  memory.fill(table, 0, SYMBOLS);
+  memory.copy(table + SYMBOLS, counts + 16, 256);
+  let code: i32 = 0;
+  let place: i32 = 0;
+  for (let length = 1; length <= 16; length++) {
+    const count = <i32>load<u8>(counts + length - 1);
+    store<i32>(table + DELTA + 4 * length, place - code);
+    for (let i = 0; i < count; i++, code++, place++) {
+      if (length > LOOK) continue;
+      const symbol = <u32>load<u8>(table + SYMBOLS + place);
+      const size = <i32>(symbol & 15);
+      const advance = advanceOf(symbol) << ADVANCE_SHIFT;
+      const rest = LOOK - length;
+      if (code >= 1 << length) return 0;
+      for (let low = 0; low < 1 << rest; low++) {
+        let word: u32;
+        if (size === 0) word = advance | length;
+        else if (size <= rest) {
+          const value = extended(low >> (rest - size), size);
+          word = ((<u32>value) << VALUE_SHIFT) | advance | (length + size);
+        } else word = ((<u32>size) << VALUE_SHIFT) | advance | INCOMPLETE | length;
+        store<u32>(table + 4 * <usize>((code << rest) | low), word);
+      }
+    }
+    store<i32>(table + LARGEST + 4 * length, count === 0 ? -1 : code - 1);
+    if (code > 1 << length) return 0;
+    code <<= 1;
+  }
+  return 1;
+}
+
+/** The word for a code that is longer than LOOK; 0 where there is none. */
+function longWord(table: usize, next16: i32): u32 {
+  for (let length = LOOK + 1; length <= 16; length++) {
+    const code = next16 >> (16 - length);
+    if (code > load<i32>(table + LARGEST + 4 * length)) continue;
+    const place = (code + load<i32>(table + DELTA + 4 * length)) & 255;
+    const symbol = <u32>load<u8>(table + SYMBOLS + place);
+    return ((symbol & 15) << VALUE_SHIFT) | (advanceOf(symbol) << ADVANCE_SHIFT) | INCOMPLETE | length;
+  }
+  return 0;
+}
+
+/**
+ * Copies a scan's bytes to below `top`, the first highest.
+ * @param segments where int32s are written: how many bytes were copied when each restart interval began, and at the end
+ * @param most intervals there may be
+ * @returns the address of the marker behind the scan; 0 where there is none, or the intervals are not in order
+ */
+export function unstuff(source: usize, end: usize, top: usize, segments: usize, most: i32): usize {
+  let target = top;
+  let count = 0;
+  store<i32>(segments, 0);
+  while (source < end) {
+    const sixteen = v128.load(source);
+    const marks = i8x16.bitmask(i8x16.eq(sixteen, i8x16.splat(-1)));
+    v128.store(target - 16, i8x16.swizzle(sixteen, i8x16(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)));
+    const plain: usize = marks === 0 ? 16 : <usize>ctz(marks);
+    source += plain;
+    target -= plain;
+    if (marks === 0) continue;
+    let mark = <u32>load<u8>(source + 1);
+    // Any number of them may stand before a marker.
+    while (mark === 0xff && source < end) mark = <u32>load<u8>(++source + 1);
+    if (mark === 0) {
+      target--;
+      store<u8>(target, 0xff);
+    } else if (mark >= 0xd0 && mark <= 0xd7) {
+      if ((count & 7) !== <i32>(mark & 7) || ++count >= most) return 0;
+      store<i32>(segments + 4 * count, <i32>(top - target));
+    } else {
+      store<i32>(segments + 4 * (count + 1), <i32>(top - target));
+      return count + 1 === most && source < end ? source : 0;
+    }
+    source += 2;
+  }
+  return 0;
+}
+
+/** The next bits, highest first; how many are valid; and from where the next eight bytes are loaded. */
+let bits: u64 = 0;
+let valid: i32 = 0;
+let next: usize = 0;
+
+/** Reading begins so many bytes below `top`. */
+export function seek(top: usize, position: i32): void {
+  bits = 0;
+  valid = 0;
+  next = top - 8 - position;
+}
+
+/** Bytes below `top` that have been used, a part of one counting. */
+export function used(top: usize): i32 {
+  return <i32>(top - 8 - next) - (valid >> 3);
+}
+
+// The place of each coefficient in its block, in bytes. What goes beyond the block is written behind it.
+const zigzag = memory.data<u8>([
+  0, 2, 16, 32, 18, 4, 6, 20, 34, 48, 64, 50, 36, 22, 8, 10, 24, 38, 52, 66, 80, 96, 82, 68, 54, 40, 26, 12, 14, 28, 42,
+  56, 70, 84, 98, 112, 114, 100, 86, 72, 58, 44, 30, 46, 60, 74, 88, 102, 116, 118, 104, 90, 76, 62, 78, 92, 106, 120,
+  122, 108, 94, 110, 124, 126, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+  128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+  128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+  128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+  128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+  128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+]);
+
+/**
+ * The next block: what its first coefficient differs by from the one before, and the others.
+ * @param block 64 int16s, zero but for the first, and another that is written to
+ * @returns 0: all others are zero; 1: not all; −1: no such code, or too many coefficients
+ */
+export function decodeBlock(dc: usize, ac: usize, block: usize): i32 {
+  let buffer = bits;
+  let left = valid;
+  let from = next;
+  let place: usize = 0;
+  let table = dc;
+  for (;;) {
+    if (left < 32) {
+      buffer |= load<u64>(from) >> <u64>left;
+      from -= (63 - left) >> 3;
+      left |= 56;
+    }
+    let word = load<u32>(table + <usize>((buffer >> (64 - LOOK)) << 2));
+    let value: i32;
+    if (word === 0) word = longWord(table, <i32>(buffer >> 48));
+    const length = word & 0x7f;
+    buffer <<= <u64>length;
+    left -= length;
+    if ((word & INCOMPLETE) === 0) {
+      if (word === 0) return -1;
+      value = <i32>word >> VALUE_SHIFT;
+    } else {
+      const size = <i32>(word >> VALUE_SHIFT);
+      value = size === 0 ? 0 : extended(<i32>(buffer >> <u64>(64 - size)), size);
+      buffer <<= <u64>size;
+      left -= size;
+    }
+    if (table === dc) {
+      store<i16>(block, <i16>value);
+      table = ac;
+    } else {
+      place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
+      store<i16>(block + <usize>load<u8>(zigzag + place), <i16>value);
+      if (place >= 63) break;
+    }
+  }
+  bits = buffer;
+  valid = left;
+  next = from;
+  if (place === <usize>END_OF_BLOCK) return 0;
+  return place === 63 || place >= <usize>END_OF_BLOCK ? 1 : -1;
+}

@@ -1,0 +1,289 @@
+/**
+ * From coefficients to samples: the inverse DCT of 8, 4, 2 or 1 samples a side, with the bits of libjpeg's `jidctint.c`
+ * and `jidctred.c` (after Loeffler, Ligtenberg and Moschytz, 1989), two products at a time. Constants have 13 fractional bits, values between the passes 2.
+ */
+
+/** Two constants in each 32 bits. */
+function pair(a: i32, b: i32): v128 {
+  return i32x4.splat((a & 0xffff) | (b << 16));
+}
+
+/** Words of the lower or the higher half side by side. */
+function lowPairs(a: v128, b: v128): v128 {
+  return v128.shuffle<u16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
+}
+function highPairs(a: v128, b: v128): v128 {
+  return v128.shuffle<u16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
+}
+
+/**
+ * Four lanes of a pass. `sum04` and `difference04` are of the first and the fifth, times 2^13; the others pairs.
+ */
+function half(
+  sum04: v128,
+  difference04: v128,
+  even26: v128,
+  odd71: v128,
+  odd53: v128,
+  sums37and15: v128,
+  target: usize,
+  shift: i32,
+): void {
+  const bias = i32x4.splat(1 << (shift - 1));
+  const even0 = i32x4.add(sum04, bias);
+  const even1 = i32x4.add(difference04, bias);
+  const even2 = i32x4.dot_i16x8_s(even26, pair(4433, -10704));
+  const even3 = i32x4.dot_i16x8_s(even26, pair(10703, 4433));
+  const e0 = i32x4.add(even0, even3);
+  const e3 = i32x4.sub(even0, even3);
+  const e1 = i32x4.add(even1, even2);
+  const e2 = i32x4.sub(even1, even2);
+  const z3 = i32x4.dot_i16x8_s(sums37and15, pair(-6436, 9633));
+  const z4 = i32x4.dot_i16x8_s(sums37and15, pair(9633, 6437));
+  const o0 = i32x4.add(i32x4.dot_i16x8_s(odd71, pair(-7373, 4926)), z4);
+  const o1 = i32x4.add(i32x4.dot_i16x8_s(odd53, pair(-20995, 4177)), z3);
+  const o2 = i32x4.add(i32x4.dot_i16x8_s(odd53, pair(-4176, -20995)), z4);
+  const o3 = i32x4.add(i32x4.dot_i16x8_s(odd71, pair(-4927, -7373)), z3);
+  storeFour(target, i32x4.add(e0, o0), shift);
+  storeFour(target + 16, i32x4.add(e1, o1), shift);
+  storeFour(target + 32, i32x4.add(e2, o2), shift);
+  storeFour(target + 48, i32x4.add(e3, o3), shift);
+  storeFour(target + 64, i32x4.sub(e3, o3), shift);
+  storeFour(target + 80, i32x4.sub(e2, o2), shift);
+  storeFour(target + 96, i32x4.sub(e1, o1), shift);
+  storeFour(target + 112, i32x4.sub(e0, o0), shift);
+}
+
+function storeFour(target: usize, values: v128, shift: i32): void {
+  const shifted = i32x4.shr_s(values, shift);
+  v128.store64_lane(target, i16x8.narrow_i32x4_s(shifted, shifted), 0);
+}
+
+/** Across eight vectors of int16, for their eight lanes side by side. */
+function pass(
+  v0: v128,
+  v1: v128,
+  v2: v128,
+  v3: v128,
+  v4: v128,
+  v5: v128,
+  v6: v128,
+  v7: v128,
+  target: usize,
+  shift: i32,
+): void {
+  const one = i16x8.splat(1 << 13);
+  const sum = i16x8.add(v0, v4);
+  const difference = i16x8.sub(v0, v4);
+  const z3 = i16x8.add(v3, v7);
+  const z4 = i16x8.add(v1, v5);
+  half(
+    i32x4.extmul_low_i16x8_s(sum, one),
+    i32x4.extmul_low_i16x8_s(difference, one),
+    lowPairs(v2, v6),
+    lowPairs(v7, v1),
+    lowPairs(v5, v3),
+    lowPairs(z3, z4),
+    target,
+    shift,
+  );
+  half(
+    i32x4.extmul_high_i16x8_s(sum, one),
+    i32x4.extmul_high_i16x8_s(difference, one),
+    highPairs(v2, v6),
+    highPairs(v7, v1),
+    highPairs(v5, v3),
+    highPairs(z3, z4),
+    target + 8,
+    shift,
+  );
+}
+
+const work = memory.data(128, 16);
+
+/** A block's coefficients times their steps, a row of eight. */
+function row(block: usize, steps: usize, index: usize): v128 {
+  return i16x8.mul(v128.load(block + 16 * index), v128.load(steps + 16 * index));
+}
+
+export function idct8(block: usize, steps: usize, target: usize, stride: usize): void {
+  pass(
+    row(block, steps, 0),
+    row(block, steps, 1),
+    row(block, steps, 2),
+    row(block, steps, 3),
+    row(block, steps, 4),
+    row(block, steps, 5),
+    row(block, steps, 6),
+    row(block, steps, 7),
+    work,
+    11,
+  );
+  const a0 = lowPairs(v128.load(work), v128.load(work, 16));
+  const a1 = highPairs(v128.load(work), v128.load(work, 16));
+  const a2 = lowPairs(v128.load(work, 32), v128.load(work, 48));
+  const a3 = highPairs(v128.load(work, 32), v128.load(work, 48));
+  const a4 = lowPairs(v128.load(work, 64), v128.load(work, 80));
+  const a5 = highPairs(v128.load(work, 64), v128.load(work, 80));
+  const a6 = lowPairs(v128.load(work, 96), v128.load(work, 112));
+  const a7 = highPairs(v128.load(work, 96), v128.load(work, 112));
+  const b0 = v128.shuffle<u32>(a0, a2, 0, 4, 1, 5);
+  const b1 = v128.shuffle<u32>(a0, a2, 2, 6, 3, 7);
+  const b2 = v128.shuffle<u32>(a1, a3, 0, 4, 1, 5);
+  const b3 = v128.shuffle<u32>(a1, a3, 2, 6, 3, 7);
+  const b4 = v128.shuffle<u32>(a4, a6, 0, 4, 1, 5);
+  const b5 = v128.shuffle<u32>(a4, a6, 2, 6, 3, 7);
+  const b6 = v128.shuffle<u32>(a5, a7, 0, 4, 1, 5);
+  const b7 = v128.shuffle<u32>(a5, a7, 2, 6, 3, 7);
+  pass(
+    v128.shuffle<u64>(b0, b4, 0, 2),
+    v128.shuffle<u64>(b0, b4, 1, 3),
+    v128.shuffle<u64>(b1, b5, 0, 2),
+    v128.shuffle<u64>(b1, b5, 1, 3),
+    v128.shuffle<u64>(b2, b6, 0, 2),
+    v128.shuffle<u64>(b2, b6, 1, 3),
+    v128.shuffle<u64>(b3, b7, 0, 2),
+    v128.shuffle<u64>(b3, b7, 1, 3),
+    work,
+    18,
+  );
+  // Columns of eight bytes, two in each vector, become rows.
+  const c0 = bytes(work);
+  const c1 = bytes(work + 32);
+  const c2 = bytes(work + 64);
+  const c3 = bytes(work + 96);
+  const d0 = v128.shuffle<u8>(c0, c1, 0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
+  const d1 = v128.shuffle<u8>(c0, c1, 4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31);
+  const d2 = v128.shuffle<u8>(c2, c3, 0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
+  const d3 = v128.shuffle<u8>(c2, c3, 4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31);
+  storeRows(target, stride, v128.shuffle<u32>(d0, d2, 0, 4, 1, 5));
+  storeRows(target + 2 * stride, stride, v128.shuffle<u32>(d0, d2, 2, 6, 3, 7));
+  storeRows(target + 4 * stride, stride, v128.shuffle<u32>(d1, d3, 0, 4, 1, 5));
+  storeRows(target + 6 * stride, stride, v128.shuffle<u32>(d1, d3, 2, 6, 3, 7));
+}
+
+/** Sixteen values around zero as samples. */
+function bytes(source: usize): v128 {
+  const clipped = i8x16.narrow_i16x8_s(v128.load(source), v128.load(source, 16));
+  return v128.xor(clipped, i8x16.splat(-128));
+}
+
+function storeRows(target: usize, stride: usize, two: v128): void {
+  v128.store64_lane(target, two, 0);
+  v128.store64_lane(target + stride, two, 1);
+}
+
+function value(block: usize, steps: usize, index: usize): i32 {
+  return <i32>load<i16>(block + 2 * index) * <i32>load<i16>(steps + 2 * index);
+}
+
+function descale(x: i32, shift: i32): i32 {
+  return (x + (1 << (shift - 1))) >> shift;
+}
+
+function sample(x: i32): u8 {
+  return <u8>min(255, max(0, x + 128));
+}
+
+// Four values become as many from `target` on, `step` bytes apart.
+function reduced4(
+  x0: i32,
+  x1: i32,
+  x2: i32,
+  x3: i32,
+  x5: i32,
+  x6: i32,
+  x7: i32,
+  target: usize,
+  step: usize,
+  shift: i32,
+): void {
+  const even0 = x0 << 14;
+  const even2 = x2 * 15137 - x6 * 6270;
+  const odd0 = -x7 * 1730 + x5 * 11893 - x3 * 17799 + x1 * 8697;
+  const odd2 = -x7 * 4176 - x5 * 4926 + x3 * 7373 + x1 * 20995;
+  store<i32>(target, descale(even0 + even2 + odd2, shift));
+  store<i32>(target + step, descale(even0 - even2 + odd0, shift));
+  store<i32>(target + 2 * step, descale(even0 - even2 - odd0, shift));
+  store<i32>(target + 3 * step, descale(even0 + even2 - odd2, shift));
+}
+
+const work4 = memory.data(4 * 8 * 4, 16);
+const line4 = memory.data(4 * 4, 16);
+
+export function idct4(block: usize, steps: usize, target: usize, stride: usize): void {
+  for (let x: usize = 0; x < 8; x++) {
+    // What the second pass does not look at.
+    if (x === 4) continue;
+    reduced4(
+      value(block, steps, x),
+      value(block, steps, x + 8),
+      value(block, steps, x + 16),
+      value(block, steps, x + 24),
+      value(block, steps, x + 40),
+      value(block, steps, x + 48),
+      value(block, steps, x + 56),
+      work4 + 4 * x,
+      32,
+      12,
+    );
+  }
+  for (let y: usize = 0; y < 4; y++) {
+    const from = work4 + 32 * y;
+    reduced4(
+      load<i32>(from),
+      load<i32>(from, 4),
+      load<i32>(from, 8),
+      load<i32>(from, 12),
+      load<i32>(from, 20),
+      load<i32>(from, 24),
+      load<i32>(from, 28),
+      line4,
+      4,
+      19,
+    );
+    for (let x: usize = 0; x < 4; x++) store<u8>(target + x, sample(load<i32>(line4 + 4 * x)));
+    target += stride;
+  }
+}
+
+function odd2(x1: i32, x3: i32, x5: i32, x7: i32): i32 {
+  return -x7 * 5906 + x5 * 6967 - x3 * 10426 + x1 * 29692;
+}
+
+const work2 = memory.data(2 * 8 * 4, 16);
+
+export function idct2(block: usize, steps: usize, target: usize, stride: usize): void {
+  for (let x: usize = 0; x < 8; x++) {
+    if (x === 2 || x === 4 || x === 6) continue;
+    const even = value(block, steps, x) << 15;
+    const odd = odd2(
+      value(block, steps, x + 8),
+      value(block, steps, x + 24),
+      value(block, steps, x + 40),
+      value(block, steps, x + 56),
+    );
+    store<i32>(work2 + 4 * x, descale(even + odd, 13));
+    store<i32>(work2 + 4 * x, descale(even - odd, 13), 32);
+  }
+  for (let y: usize = 0; y < 2; y++) {
+    const from = work2 + 32 * y;
+    const even = load<i32>(from) << 15;
+    const odd = odd2(load<i32>(from, 4), load<i32>(from, 12), load<i32>(from, 20), load<i32>(from, 28));
+    store<u8>(target, sample(descale(even + odd, 20)));
+    store<u8>(target, sample(descale(even - odd, 20)), 1);
+    target += stride;
+  }
+}
+
+/** A block of which only the first coefficient is not zero, at any size. */
+export function flat(block: usize, steps: usize, target: usize, stride: usize, size: i32): void {
+  const all = i8x16.splat(<i8>sample(descale(value(block, steps, 0), 3)));
+  for (let y = 0; y < size; y++) {
+    if (size === 8) v128.store64_lane(target, all, 0);
+    else if (size === 4) v128.store32_lane(target, all, 0);
+    else if (size === 2) v128.store16_lane(target, all, 0);
+    else v128.store8_lane(target, all, 0);
+    target += stride;
+  }
+}

@@ -1,0 +1,95 @@
+/** A scan's blocks to planes of samples, as far as a part of the picture needs them. */
+
+import { decodeBlock, seek, used } from "./huffman";
+import { flat, idct2, idct4, idct8 } from "./idct";
+
+// A job is int32s; src/images/jpeg.ts writes them in this order.
+const COMPONENTS = 0;
+const MCUS_A_ROW = 1;
+/** Minimum coded units from one restart to the next; at least as many as there are where there is none. */
+const INTERVAL = 2;
+// The units that are wanted, the last ones exclusive.
+const LEFT = 3;
+const RIGHT = 4;
+const TOP = 5;
+const BOTTOM = 6;
+/** What `unstuff` has made. */
+const STREAM = 7;
+const SEGMENTS = 8;
+const FIRST_COMPONENT = 9;
+
+// For each component, its blocks in a unit, its tables, its plane and the bytes of a plane's row, and the side of what a
+// block becomes.
+const ACROSS = 0;
+const DOWN = 1;
+const DC = 2;
+const AC = 3;
+const STEPS = 4;
+const PLANE = 5;
+const STRIDE = 6;
+const SIDE = 7;
+const COMPONENT_WORDS = 8;
+
+const block = memory.data(2 * 64 + 16, 16);
+const predicted = memory.data(4 * 3);
+
+function word(job: usize, index: i32): i32 {
+  return load<i32>(job + 4 * <usize>index);
+}
+
+/** @returns 0 where the bits make no sense, or end too early */
+export function decodeScan(job: usize): i32 {
+  const components = word(job, COMPONENTS);
+  const across = word(job, MCUS_A_ROW);
+  const interval = word(job, INTERVAL);
+  const stream = <usize>word(job, STREAM);
+  let segment = <usize>word(job, SEGMENTS);
+  let left = 0;
+  let end = 0;
+  for (let y = 0; y < word(job, BOTTOM); y++) {
+    for (let x = 0; x < across; x++) {
+      if (left === 0) {
+        seek(stream, load<i32>(segment));
+        segment += 4;
+        end = load<i32>(segment);
+        left = interval;
+        memory.fill(predicted, 0, 12);
+      }
+      left--;
+      const wanted = y >= word(job, TOP) && x >= word(job, LEFT) && x < word(job, RIGHT);
+      let component = job + 4 * FIRST_COMPONENT;
+      for (let c = 0; c < components; c++) {
+        if (decodeUnit(component, predicted + 4 * c, wanted, x - word(job, LEFT), y - word(job, TOP)) === 0) return 0;
+        component += 4 * COMPONENT_WORDS;
+      }
+      if (used(stream) > end) return 0;
+    }
+  }
+  return 1;
+}
+
+function decodeUnit(component: usize, dc: usize, wanted: bool, x: i32, y: i32): i32 {
+  const across = word(component, ACROSS);
+  const down = word(component, DOWN);
+  const side = word(component, SIDE);
+  const stride = word(component, STRIDE);
+  const steps = <usize>word(component, STEPS);
+  for (let j = 0; j < down; j++) {
+    for (let i = 0; i < across; i++) {
+      if (wanted) memory.fill(block, 0, 128);
+      const found = decodeBlock(<usize>word(component, DC), <usize>word(component, AC), block);
+      if (found < 0) return 0;
+      const first = load<i32>(dc) + <i32>load<i16>(block);
+      store<i32>(dc, first);
+      if (!wanted) continue;
+      store<i16>(block, <i16>first);
+      const column = (x * across + i) * side;
+      const target = <usize>(word(component, PLANE) + (y * down + j) * side * stride + column);
+      if (found === 0 || side === 1) flat(block, steps, target, stride, side);
+      else if (side === 8) idct8(block, steps, target, stride);
+      else if (side === 4) idct4(block, steps, target, stride);
+      else idct2(block, steps, target, stride);
+    }
+  }
+  return 1;
+}
