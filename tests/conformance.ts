@@ -170,6 +170,8 @@ interface Rule {
   readonly name: string;
   readonly optimizer: OptimizerConfig;
   readonly decay: number;
+  /** Factors of the rate, in turn; default: 1. */
+  readonly rates?: readonly number[];
 }
 
 /** With an eps so large that Adam does not blow up the last bit of a gradient near zero. */
@@ -181,15 +183,18 @@ const rules: readonly Rule[] = [
   { name: "AdamW", optimizer: { name: "adamw", eps: 0.01 }, decay: 0.1 },
   { name: "RMSprop", optimizer: { name: "rmsprop", eps: 0.01 }, decay: 0.1 },
   { name: "LAMB", optimizer: { name: "lamb", eps: 0.01 }, decay: 0.1 },
+  { name: "momentum at rates of their own", optimizer: { name: "sgd" }, decay: 0.1, rates: [1, 0.25, 3] },
+  { name: "AdamW at rates of their own", optimizer: { name: "adamw", eps: 0.01 }, decay: 0.1, rates: [0.5, 2] },
 ];
 
 /** Decays what has more than one extent. */
-const ruleOf = ({ parameters }: Graph, { optimizer, decay }: Rule): UpdateRule =>
+const ruleOf = ({ parameters }: Graph, { optimizer, decay, rates = [1] }: Rule): UpdateRule =>
   updateRule({
     optimizer,
     parameters,
     gradientOf: ({ name }) => `d${name}`,
     decayOf: ({ type }) => (type.shape.length > 1 ? decay : 0),
+    rateOf: (parameter) => rates[parameters.indexOf(parameter) % rates.length]!,
   });
 
 /**

@@ -11,7 +11,7 @@ import { classResults } from "../dist/src/report/confusion.js";
 import { count, percent, short, significant } from "../dist/src/report/format.js";
 import { meanOverClasses, mostLines, spreadOverClasses } from "../dist/src/report/gates.js";
 import { html, raw } from "../dist/src/report/markup.js";
-import { styleSheet } from "../dist/src/report/style.js";
+import { chartStyle } from "../dist/src/report/style.js";
 import { lineChart } from "../dist/src/report/svg.js";
 
 const [demo = "runs/demo", out = "docs/pictures/demo-report.svg"] = process.argv.slice(2);
@@ -28,13 +28,6 @@ const width = 2 * cell.margin + 3 * cell.width + 2 * cell.gap;
 const height = cell.top + 2 * (cell.title + cell.height) + cell.gap + cell.margin;
 const leftOf = (column) => cell.margin + column * (cell.width + cell.gap);
 const topOf = (row) => cell.top + row * (cell.title + cell.height + cell.gap);
-
-/** One rule a line: those that charts need, and the colours with their variant for dark pages. */
-const chartStyle = [
-  /^:root \{[\s\S]*?^\}/m.exec(styleSheet)[0],
-  /^@media \(prefers-color-scheme: dark\) \{[\s\S]*?^\}/m.exec(styleSheet)[0],
-  ...styleSheet.split("\n").filter((line) => /^\.(chart text|grid|axis|line)\b(?!.*transition)/.test(line)),
-].join("\n");
 
 function place(column, row, title, note, content) {
   const x = leftOf(column);

@@ -30,13 +30,13 @@ export class HostUpdate {
    * @param step how many updates there were before
    */
   run(weights: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, rate: number, step: number): void {
-    for (const { parameter, gradient, decay, slots } of this.#rule.learnt) {
+    for (const { parameter, gradient, decay, rate: factor, slots } of this.#rule.learnt) {
       const arrays = new Map<string, TensorData>([
         ["weight", weights.get(parameter.name)!.data],
         ["gradient", gradients.get(gradient)!.data],
         ...[...slots].map(([slot, { data }]) => [slot, data] as const),
       ]);
-      this.#update(decay, arrays, { ...this.#rule.scalars({ rate, step, decay }) });
+      this.#update(decay, arrays, { ...this.#rule.scalars({ rate: factor * rate, step, decay }) });
     }
   }
 

@@ -112,3 +112,20 @@ test("a formula that divides by a number of the step, or has no tensor, is a mis
   assert.throws(() => chainsOf([set("x", add(1, 2))]), /begins with a tensor/);
   assert.throws(() => chainsOf([set("x", mul(scalar("a"), scalar("b")))]), /begins with a tensor/);
 });
+
+test("a factor of the rate is as good as another rate", () => {
+  const one = expected.cases[0]!;
+  const [scaled, plain] = [tensorsOf(expected.start), tensorsOf(expected.start)];
+  const options = {
+    ...{ optimizer: one.optimizer, parameters, gradientOf: ({ name }: Parameter) => name, decayOf: () => 0.01 },
+  };
+  const [half, whole] = [
+    new HostUpdate(updateRule({ ...options, rateOf: () => 0.5 })),
+    new HostUpdate(updateRule(options)),
+  ];
+  for (const [step, rate] of expected.rates.entries()) {
+    half.run(scaled, tensorsOf(expected.gradients[step]!), rate, step);
+    whole.run(plain, tensorsOf(expected.gradients[step]!), rate / 2, step);
+  }
+  for (const [name, { data }] of plain) assert.deepEqual(scaled.get(name)!.data, data, name);
+});

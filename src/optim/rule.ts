@@ -13,6 +13,8 @@ export interface Learnt {
   readonly gradient: string;
   /** Weight decay. */
   readonly decay: number;
+  /** Of the learning rate: 1, or another factor. */
+  readonly rate: number;
   /** The optimiser's state, by slot. */
   readonly slots: ReadonlyMap<string, Tensor>;
 }
@@ -40,12 +42,15 @@ export interface RuleOptions {
   readonly parameters: readonly Parameter[];
   readonly gradientOf: (parameter: Parameter) => string;
   readonly decayOf: (parameter: Parameter) => number;
+  /** A factor for the rate of each parameter; default: 1. */
+  readonly rateOf?: ((parameter: Parameter) => number) | undefined;
   /** Of an earlier run; fresh without. The tensors become the rule's own. */
   readonly state?: OptimizerState | undefined;
 }
 
 /** @throws ZodError where a setting is out of its range */
-export function updateRule({ optimizer, parameters, gradientOf, decayOf, state }: RuleOptions): UpdateRule {
+export function updateRule(options: RuleOptions): UpdateRule {
+  const { optimizer, parameters, gradientOf, decayOf, rateOf = () => 1, state } = options;
   const { name, ...settings } = optimizer;
   // The table's rows have configs of their own, and each is handed to its own row only.
   const row = optimizers[name] as unknown as Optimizer;
@@ -62,6 +67,7 @@ export function updateRule({ optimizer, parameters, gradientOf, decayOf, state }
       parameter,
       gradient: gradientOf(parameter),
       decay: decayOf(parameter),
+      rate: rateOf(parameter),
       slots: new Map(
         slots.map(([slot, value]) => [slot, state?.get(slot)?.get(parameter.name) ?? fresh(parameter, value)]),
       ),

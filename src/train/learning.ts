@@ -1,7 +1,7 @@
 /** What is learnt of a training graph, and how. */
 
 import { gradientOf } from "../autodiff/differentiate.ts";
-import { type Graph, isTrainable } from "../ir/graph.ts";
+import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
 import { type OptimizerConfig, type OptimizerState, type UpdateRule, updateRule } from "../optim/rule.ts";
 
 export interface LearningOptions {
@@ -11,6 +11,8 @@ export interface LearningOptions {
   readonly weightDecay?: number;
   /** Decay biases and batch-norm parameters too; left out by default, as the authors did (docs/networks.md, 3.1). */
   readonly decayAll?: boolean;
+  /** A factor for the learning rate of each parameter; default: 1. */
+  readonly rateOf?: ((parameter: Parameter) => number) | undefined;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface LearningOptions {
  */
 export function learningRule(
   graph: Graph,
-  { optimizer = { name: "sgd" }, weightDecay = 5e-5, decayAll = false }: LearningOptions = {},
+  { optimizer = { name: "sgd" }, weightDecay = 5e-5, decayAll = false, rateOf }: LearningOptions = {},
   state?: OptimizerState,
 ): UpdateRule {
   return updateRule({
@@ -28,6 +30,7 @@ export function learningRule(
     parameters: graph.parameters.filter(isTrainable),
     gradientOf: ({ name }) => gradientOf(name),
     decayOf: ({ role }) => (role === "weight" || decayAll ? weightDecay : 0),
+    rateOf,
     state,
   });
 }

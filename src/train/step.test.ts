@@ -6,7 +6,7 @@ import { differentiate } from "../autodiff/differentiate.ts";
 import type { Executor, Trainer } from "../executors/executor.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import type { Graph } from "../ir/graph.ts";
-import type { Tensor } from "../tensor.ts";
+import { type Tensor, tensor } from "../tensor.ts";
 import { inputName, lossGraph, type Model, model, targetsName } from "../zoo/index.ts";
 import { learningRule } from "./learning.ts";
 import { type StepOptions, TrainingStep } from "./step.ts";
@@ -118,4 +118,41 @@ test("frozen batch norms behind frozen convolutions are folded into them, all ot
   assert.deepEqual([count(norms, "batchNorm"), count(norms, "batchNormTraining")], [9, 0]);
   const plain = await compiled({});
   assert.deepEqual([count(plain, "batchNorm"), count(plain, "batchNormTraining")], [0, 9]);
+});
+
+test("class weights weigh the losses of a batch's pictures", async () => {
+  const classWeights = [0.5, 1, 2, 4];
+  const lossOf = async (options: Partial<StepOptions>, target: Tensor) => {
+    const step = await TrainingStep.create(referenceExecutor, network, fresh(), { ...base, ...options });
+    const { loss } = await step.gradients(pictures(0), target);
+    await step.dispose();
+    return loss;
+  };
+  // The batch is always the same, and with it the logits: pictures of one class have its weight.
+  for (const [k, weight] of classWeights.entries()) {
+    const all = tensor([batchSize], new Int32Array(batchSize).fill(k));
+    assertClose([await lossOf({ classWeights }, all)], [weight * (await lossOf({}, all))], 1e-6, `class ${k}`);
+  }
+});
+
+test("with layer decay the classifier moves as without, and what is in front less and less", async () => {
+  const moved = async (options: Partial<StepOptions>) => {
+    const weights = fresh();
+    await run(weights, { ...base, optimizer: { name: "sgd", momentum: 0 }, weightDecay: 0, ...options }, 1);
+    const before = fresh();
+    return (name: string) => Array.from(weights.get(name)!.data, (value, i) => value - before.get(name)!.data[i]!);
+  };
+  const [plain, decayed] = [await moved({}), await moved({ layerDecay: 0.5 })];
+  for (const [name, factor] of [
+    ["fc.weight", 1],
+    ["layer3.0.conv2.weight", 0.5],
+    ["conv1.weight", 1 / 16],
+  ] as const) {
+    assertClose(
+      decayed(name),
+      plain(name).map((value) => factor * value),
+      1e-3,
+      name,
+    );
+  }
 });

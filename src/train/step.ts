@@ -12,8 +12,10 @@ import { runPasses, trainingPasses } from "../passes/index.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
 import { inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
+import { weightedTargets } from "./class-weights.ts";
 import { divergedHint, firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
+import { layerRates } from "./layer-decay.ts";
 import { type LearningOptions, learningRule } from "./learning.ts";
 import { labelsOf, targetsOf } from "./targets.ts";
 
@@ -24,6 +26,10 @@ export interface StepOptions extends TrainingOptions, LearningOptions, Freezing 
   readonly loss?: Loss;
   /** Of targets that are given as labels; default 0. */
   readonly labelSmoothing?: number;
+  /** Of the learning rate, from one block to the one before it (layer-decay.ts); default: none, all learn alike. */
+  readonly layerDecay?: number | undefined;
+  /** What each class weighs in the loss, by index; default: all alike. */
+  readonly classWeights?: readonly number[] | undefined;
   /** Seed of dropout, for the networks that have it; default 0. */
   readonly seed?: number;
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
@@ -60,6 +66,7 @@ export class TrainingStep implements AsyncDisposable {
   readonly #rule: UpdateRule;
   readonly #dropout: Dropout;
   readonly #labelSmoothing: number;
+  readonly #classWeights: readonly number[] | undefined;
   /** What dropout draws is one step's at a time. */
   readonly #uses: Uses;
 
@@ -71,6 +78,7 @@ export class TrainingStep implements AsyncDisposable {
     rule: UpdateRule,
     dropout: Dropout,
     labelSmoothing: number,
+    classWeights: readonly number[] | undefined,
   ) {
     this.#executor = executor;
     this.#graph = graph;
@@ -79,6 +87,7 @@ export class TrainingStep implements AsyncDisposable {
     this.#rule = rule;
     this.#dropout = dropout;
     this.#labelSmoothing = labelSmoothing;
+    this.#classWeights = classWeights;
     this.#uses = new Uses(graph.name);
   }
 
@@ -96,9 +105,19 @@ export class TrainingStep implements AsyncDisposable {
     const { graph: forward, weights: own } = runPasses({ graph: whole, weights }, trainingPasses);
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
-    const rule = learningRule(graph, options, state);
+    const { rateOf = options.layerDecay === undefined ? undefined : layerRates(forward, options.layerDecay) } = options;
+    const rule = learningRule(graph, { ...options, rateOf }, state);
     const trainer = await executor.compileTraining(graph, own, rule, options);
-    return new TrainingStep(executor, graph, trainer, own, rule, new Dropout(graph, seed), labelSmoothing);
+    return new TrainingStep(
+      executor,
+      graph,
+      trainer,
+      own,
+      rule,
+      new Dropout(graph, seed),
+      labelSmoothing,
+      options.classWeights,
+    );
   }
 
   /**
@@ -141,9 +160,11 @@ export class TrainingStep implements AsyncDisposable {
   }
 
   async #gradients(images: Tensor, target: Tensor, { index, where }: StepPosition): Promise<BatchResult> {
+    const targets = targetsOf(target, this.#targetType, this.#labelSmoothing);
+    const weights = this.#classWeights;
     const inputs = new Map([
       [inputName, images],
-      [targetsName, targetsOf(target, this.#targetType, this.#labelSmoothing)],
+      [targetsName, weights === undefined ? targets : weightedTargets(targets, weights)],
     ]);
     this.#dropout.feed(inputs, index);
     const { outputs, finite } = await this.#trainer.gradients(inputs);

@@ -70,6 +70,11 @@ export interface Family<Schema extends z.ZodType> {
   withStructure(config: ConfigOf<Schema>, structure: Structure): ConfigOf<Schema>;
   /** The same network for pictures of so many channels, in families that have them in their configuration. */
   withChannels?(config: ConfigOf<Schema>, channels: number): ConfigOf<Schema>;
+  /**
+   * The same network with another number of classes, in families whose configuration says it too.
+   * @throws SenetError `usage` where its last layer cannot be exchanged
+   */
+  withClasses?(config: ConfigOf<Schema>, classes: number): ConfigOf<Schema>;
   /** What is different, `se` and `channels` aside, in words that a name can have. */
   changes(from: ConfigOf<Schema>, to: ConfigOf<Schema>): readonly string[];
 }

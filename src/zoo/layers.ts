@@ -174,5 +174,24 @@ export const layers: Family<typeof schema> = {
   hasOurNames: false,
   isIn: () => false,
   withStructure: (config) => config,
+  withClasses,
   changes: () => [],
 };
+
+/** The layer with weights that is nearest to the logits, where all behind it is a chain, becomes as wide. */
+function withClasses(config: LayersConfig, classes: number): LayersConfig {
+  const byName = new Map(config.layers.map((layer) => [layer.name, layer]));
+  let at = config.layers.at(-1);
+  while (at !== undefined && at.kind !== "linear" && at.kind !== "conv") {
+    at = at.inputs.length === 1 ? byName.get(at.inputs[0]!) : undefined;
+  }
+  const uses = config.layers.filter(({ inputs }) => at !== undefined && inputs.includes(at.name)).length;
+  if (at === undefined || uses > 1 || (at.kind === "conv" && at.groups > 1)) {
+    throw new SenetError("usage", "the classifier of this network cannot be exchanged for one of other classes", {
+      expected: "a fully connected layer or a convolution that the logits come from",
+      found: config.layers.at(-1)!.kind,
+    });
+  }
+  const layers = config.layers.map((layer) => (layer === at ? { ...layer, out: classes } : layer));
+  return { ...config, layers };
+}

@@ -37,9 +37,10 @@ export interface Master {
   readonly end: number;
 }
 
-/** Parameters of one decay, next to each other; offsets in bytes. */
+/** Parameters of one decay and one factor of the rate, next to each other; offsets in bytes. */
 interface Range {
   readonly decay: number;
+  readonly rate: number;
   readonly start: number;
   readonly end: number;
 }
@@ -79,19 +80,20 @@ export class Masters {
   ) {
     this.#plan = plan;
     this.#rule = rule;
-    const byDecay = [...rule.learnt].sort((a, b) => a.decay - b.decay);
+    const alike = [...rule.learnt].sort((a, b) => a.decay - b.decay || a.rate - b.rate);
     const ranges: Range[] = [];
     const laidOut: { readonly learnt: Learnt; readonly value: Value; readonly form: Form; readonly offset: number }[] =
       [];
     let bytes = 0;
-    for (const learnt of byDecay) {
+    for (const learnt of alike) {
       const value = gradientOf(learnt);
       const form = formOf(value);
       laidOut.push({ learnt, value, form, offset: bytes });
       const end = bytes + aligned(plan.api.sizeOf(form.desc));
       const range = ranges.at(-1);
-      if (range?.decay === learnt.decay) ranges[ranges.length - 1] = { ...range, end };
-      else ranges.push({ decay: learnt.decay, start: bytes, end });
+      const { decay, rate } = learnt;
+      if (range?.decay === decay && range.rate === rate) ranges[ranges.length - 1] = { ...range, end };
+      else ranges.push({ decay, rate, start: bytes, end });
       bytes = end;
     }
     const unit = window * window * (plan.block ?? 1) * floatBytes;
@@ -199,7 +201,7 @@ export class Masters {
    */
   update(): (numbers: Omit<StepNumbers, "decay">) => void {
     const setters: ((numbers: Omit<StepNumbers, "decay">) => void)[] = [];
-    for (const { decay, start, end } of this.#ranges) {
+    for (const { decay, rate, start, end } of this.#ranges) {
       const numbers = new Map<string, { readonly data: Float32Array; readonly place: Place }>();
       const number = (name: string) => this.#number(numbers, name).place;
       const whole: Scope = { tensor: (name) => this.#flat(name, start, end), number };
@@ -223,7 +225,7 @@ export class Masters {
         });
       }
       setters.push((step) => {
-        const values = this.#rule.scalars({ ...step, decay });
+        const values = this.#rule.scalars({ ...step, rate: rate * step.rate, decay });
         for (const [name, { data }] of numbers) data[0] = values[name]!;
       });
     }
