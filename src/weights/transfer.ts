@@ -29,6 +29,8 @@ export interface TransferOptions {
   /** Class names of the new network, by index: only the same ones in the same order keep the classifier. */
   readonly labels: readonly string[];
   readonly seed: number;
+  /** The side of its pictures; default: one at which such networks can be built. */
+  readonly imageSize?: number;
 }
 
 /** The same network for so many classes. @throws SenetError `usage` where its classifier cannot be exchanged */
@@ -42,9 +44,8 @@ export function withClasses(model: Model, classes: number): Model {
 export function transfer(
   source: Pick<Checkpoint, "labels" | "weights">,
   model: Model,
-  { labels, seed }: TransferOptions,
+  { labels, seed, imageSize = familyOf(model.config).imageSize(model.config) }: TransferOptions,
 ): Transfer {
-  const imageSize = familyOf(model.config).imageSize(model.config);
   const graph = inferenceGraph(model, { batch: 1, imageSize });
   const isSame = labels.length === source.labels.length && labels.every((label, i) => label === source.labels[i]);
   const head = new Set(isSame ? [] : classifierOf(graph));

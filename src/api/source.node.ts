@@ -1,0 +1,21 @@
+/** The network that a training begins with, by the name of its weights. */
+
+import { weightsFile } from "../pull/named.node.ts";
+import type { SourceNetwork } from "../train/start.ts";
+import { openPaths } from "../weights/open.node.ts";
+import type { NetworkFunction } from "../zoo/index.ts";
+
+/**
+ * @param from a weight file in any format that is read, or the name of released weights, which are fetched once
+ * @param say told what was guessed in opening it
+ * @throws SenetError as `load`
+ */
+export async function openSource(
+  from: string,
+  build: NetworkFunction | undefined,
+  say: (line: string) => void,
+): Promise<SourceNetwork> {
+  const { checkpoint, notes } = await openPaths(await weightsFile(from), build === undefined ? {} : { model: build });
+  for (const note of notes) say(`${from}: ${note}`);
+  return { ...checkpoint, from };
+}

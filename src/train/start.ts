@@ -1,0 +1,87 @@
+/** What a run begins with: a network with fresh weights, or with those of one that has learnt before. */
+
+import { option, SenetError } from "../errors.ts";
+import { asGrey, imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
+import type { Tensor } from "../tensor.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { withChannels } from "../weights/in-channels.ts";
+import { initialWeights } from "../weights/init.ts";
+import { transfer, transferNotes, withClasses } from "../weights/transfer.ts";
+import { takingChannels } from "../zoo/families.ts";
+import { channelsOf, inferenceGraph, type Model, model, type NetworkFunction } from "../zoo/index.ts";
+import type { TrainingConfig } from "./config.ts";
+
+/** The network that is fine-tuned, and what it is called. */
+export interface SourceNetwork extends Pick<Checkpoint, "model" | "labels" | "preprocessing" | "weights"> {
+  /** A file, or a name under which weights were released. */
+  readonly from: string;
+}
+
+export interface Start {
+  readonly model: Model;
+  readonly weights: Map<string, Tensor>;
+  /** How the pictures of the network that is fine-tuned are prepared; else ImageNet's. */
+  readonly preprocessing: Preprocessing;
+  /** What became of the source's weights, a line each. */
+  readonly notes: readonly string[];
+}
+
+/** What of a configuration follows from the network that is fine-tuned, where nobody says anything else. */
+export function sourceDefaults({ model, preprocessing }: SourceNetwork): Partial<TrainingConfig> {
+  const { crop, interpolation } = preprocessing;
+  return { model: model.name, imageSize: crop, interpolation };
+}
+
+type PictureConfig = Pick<TrainingConfig, "imageSize" | "evaluationResize" | "interpolation">;
+
+export interface StartOptions {
+  readonly config: Pick<TrainingConfig, "model" | "imageSize" | "seed" | "inChans">;
+  /** Class names, by index. */
+  readonly labels: readonly string[];
+  /** Of a network of one's own. */
+  readonly build?: NetworkFunction | undefined;
+  readonly source?: SourceNetwork | undefined;
+}
+
+/** @throws SenetError `usage` where the network cannot take such pictures, or cannot have other classes */
+export function startOf({ config, labels, build, source }: StartOptions): Start {
+  const { imageSize, seed, inChans } = config;
+  const channels = inChans ?? (source === undefined ? undefined : planesOf(source.preprocessing));
+  const isSame = source !== undefined && source.model.name === config.model;
+  const plain = isSame ? withClasses(source.model, labels.length) : model(build ?? config.model, labels.length);
+  const network = channels === undefined ? plain : ofChannels(plain, channels);
+  if (source === undefined) {
+    const weights = initialWeights(inferenceGraph(network, { batch: 1, imageSize }), seed);
+    const preprocessing = channels === 1 ? asGrey(imagenetPreprocessing) : imagenetPreprocessing;
+    return { model: network, weights, preprocessing, notes: [] };
+  }
+  const { weights, preprocessing } = withChannels(source, channelsOf(network.config));
+  const moved = transfer({ labels: source.labels, weights }, network, { labels, seed, imageSize });
+  return { model: network, weights: moved.weights, preprocessing, notes: transferNotes(moved, source.from) };
+}
+
+/** The same network for pictures of so many channels, under the same name. */
+function ofChannels(model: Model, channels: number): Model {
+  const config = takingChannels(model.config, channels);
+  if (config !== undefined) return { ...model, config };
+  throw new SenetError("usage", "this network cannot be made to take other channels", {
+    where: option("inChans"),
+    expected: `${channelsOf(model.config)} for ${model.name}`,
+    found: `${channels}`,
+    hint: "a residual network, or a network of your own",
+  });
+}
+
+/**
+ * How pictures are prepared when a run evaluates, and later whenever its weights are used.
+ * @param base of the network that is fine-tuned, of the run that goes on, or ImageNet's
+ */
+export function preprocessingOf(
+  { imageSize, evaluationResize, interpolation }: PictureConfig,
+  { meanImage: _, ...base }: Preprocessing,
+): Preprocessing {
+  // What is cut out at random has no mean for each pixel, and that of the channels is in `mean`.
+  const proportional = typeof base.resize === "number" ? Math.round((imageSize * base.resize) / base.crop) : undefined;
+  const own = base.crop === imageSize ? base.resize : Math.round(imageSize / 0.875);
+  return { ...base, resize: evaluationResize ?? proportional ?? own, crop: imageSize, interpolation };
+}
