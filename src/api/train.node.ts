@@ -9,12 +9,14 @@ import type { Progress } from "../train/loop.ts";
 import { bestFile, lastFile, newRunFolder, openRun } from "../train/out.node.ts";
 import { resumedConfig } from "../train/resume.ts";
 import { type RunFacts, type RunOptions, trainRun } from "../train/run.node.ts";
+import { sourceDefaults } from "../train/start.ts";
 import type { EpochMetrics } from "../train/state.ts";
 import { type NetworkFunction, nameOfOwn } from "../zoo/index.ts";
 import { EventQueue } from "./event-queue.ts";
+import { openSource } from "./source.node.ts";
 
 /** How a run is to be done: what does not change what comes of it, but for `recompute` and `precision` in the last digits. */
-export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "config" | "build">> {}
+export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "config" | "build" | "source">> {}
 
 /** Every key of a training's configuration, and how it is to run; all have defaults. */
 export interface TrainOptions extends Partial<Omit<TrainingConfig, "model">>, RunningOptions {
@@ -138,7 +140,9 @@ async function run(
     say?.(text);
     tell({ kind: "note", text });
   };
-  const fresh = resume ? undefined : trainingConfig(values);
+  const { weights } = options;
+  const source = resume || typeof weights !== "string" ? undefined : await openSource(weights, build, note);
+  const fresh = resume ? undefined : trainingConfig({ ...(source && sourceDefaults(source)), ...values });
   const isNamed = running.out !== undefined;
   const out = running.out ?? (fresh === undefined ? needsFolder() : await newRunFolder(fresh.model));
   try {
@@ -146,7 +150,7 @@ async function run(
     const { state, finished, failures } = await trainRun({
       ...running,
       ...{ data, out, config, resume },
-      ...(build && { build }),
+      ...{ ...(build && { build }), source },
       signal: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
       say: note,
       onFailure(failure) {
@@ -194,10 +198,11 @@ function sorted(options: TrainOptions) {
   const isRunning = ([key]: [string, unknown]) => Object.hasOwn(runningKeys, key);
   const running = Object.fromEntries(given.filter(isRunning)) as Partial<RunOptions>;
   const values = Object.fromEntries(given.filter((entry) => !isRunning(entry)));
-  const { model, imageSize = 224, resume } = options;
+  const { model, imageSize = 224, resume, weights } = options;
   if (typeof model !== "function") return { running, values, build: undefined };
-  // A run that goes on has its size.
-  const size = resume === true && options.imageSize === undefined ? {} : { imageSize };
+  // A run that goes on has its size, as weights have theirs.
+  const hasSize = resume === true || typeof weights === "string";
+  const size = hasSize && options.imageSize === undefined ? {} : { imageSize };
   return { running, values: { ...values, ...size, model: nameOfOwn(model) }, build: model };
 }
 

@@ -6,6 +6,8 @@ import { readBytesSync } from "../files/files.node.ts";
 import { decodeText } from "../text-file.ts";
 import { type TrainingConfig, trainingConfig } from "../train/config.ts";
 import type { Given } from "../train/resume.ts";
+import { type SourceNetwork, sourceDefaults } from "../train/start.ts";
+import { weightsOf } from "./weights.ts";
 
 /** Options of the command line that are not keys of the config under the same name. */
 const renamed: Readonly<Record<string, keyof TrainingConfig>> = { lr: "learningRate" };
@@ -29,9 +31,14 @@ export function givenConfig(command: Command): Given {
   return { values, nameOf: (key) => flags.get(key)?.flag ?? (file === undefined ? key : `"${key}" in ${file}`) };
 }
 
-/** The config of a new run: what was given, over the defaults. @throws SenetError `usage` */
-export function newConfig({ values, nameOf }: Given): TrainingConfig {
-  return trainingConfig(values, undefined, nameOf);
+/** The config of a new run: what was given, over what the source says, over the defaults. @throws SenetError `usage` */
+export function newConfig({ values, nameOf }: Given, source: SourceNetwork | undefined): TrainingConfig {
+  return trainingConfig({ ...(source && sourceDefaults(source)), ...values }, undefined, nameOf);
+}
+
+/** The network that a new run begins with, where `weights` names one. @throws SenetError as `weightsOf` */
+export async function sourceOf({ values: { weights } }: Given): Promise<SourceNetwork | undefined> {
+  return typeof weights === "string" ? { ...(await weightsOf(weights)), from: weights } : undefined;
 }
 
 function readConfig(path: string): Record<string, unknown> {

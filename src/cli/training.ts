@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { topFive } from "../evaluate/metrics.ts";
 import { plain } from "../text.ts";
-import { learningRateOf } from "../train/config.ts";
+import { learningRateOf, type TrainingConfig } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
 import { bestFile, lastFile } from "../train/out.node.ts";
 import { type Phase, type RunFacts, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
@@ -39,7 +39,8 @@ class TrainingProgress {
     this.#epochs = epochs;
   }
 
-  start(model: string, rate: number, facts: RunFacts): void {
+  start(config: TrainingConfig, facts: RunFacts): void {
+    const { model, weights } = config;
     const { trainImages, validationImages, stepsPerEpoch, startEpoch } = facts;
     this.#epoch = startEpoch;
     this.print(`${model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
@@ -49,13 +50,16 @@ class TrainingProgress {
       const which = over === 1 ? "1 picture, another" : `${grouped(over)} pictures, others`;
       this.print(`each epoch leaves out ${which} each time: they do not fill a batch of ${facts.batchSize}`);
     }
-    if (trainImages < fewPictures) {
+    if (facts.learntParameters < facts.parameters) {
+      this.print(`${grouped(facts.learntParameters)} of the parameters learn, the others are frozen`);
+    }
+    if (trainImages < fewPictures && weights === null) {
       this.print(
-        `${grouped(trainImages)} pictures are few: a pre-trained network, one that has seen many others before, would ` +
-          "do better; this one starts from nothing",
+        `${grouped(trainImages)} pictures are few: a network that has seen many others before does better (--weights); ` +
+          "this one starts from nothing",
       );
     }
-    this.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${plain(rate)}`);
+    this.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${plain(learningRateOf(config))}`);
     if (startEpoch > 0 || facts.startStep > 0) {
       const step = facts.startStep === 0 ? "" : `, after step ${facts.startStep} of ${stepsPerEpoch}`;
       this.print(`resumed at epoch ${startEpoch + 1}${step}`);
@@ -155,7 +159,7 @@ export async function runTraining(
         signal,
         onStart: (facts) => {
           started = true;
-          progress.start(config.model, learningRateOf(config), facts);
+          progress.start(config, facts);
         },
         onStep: (step) => progress.step(step),
         onEpoch: (metrics, isBest) => progress.epoch(metrics, isBest),

@@ -7,6 +7,7 @@ import { nearestNames } from "../names.ts";
 import { optimizerNames, optimizers } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
 import { zooEntry } from "../zoo/index.ts";
+import { fineTuningKeys } from "./fine-tuning.ts";
 
 const positive = z.number().int().positive();
 const rate = z.number().min(0).max(1);
@@ -40,6 +41,7 @@ export const trainingConfigSchema = z.strictObject({
   decayAll: z.boolean().default(false),
   labelSmoothing: z.number().min(0).lt(1).default(0),
 
+  ...fineTuningKeys,
   ...augmentationKeys,
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
   evaluationResize: positive.nullable().default(null),

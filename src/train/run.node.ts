@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { quote } from "../data/classes.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
 import { type ListOptions, openTrainingData, type PartOptions } from "../data/split.node.ts";
@@ -15,18 +16,16 @@ import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { type Precision, selectExecutor } from "../executors/select.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
-import { augmentationOf } from "../images/augment/config.ts";
-import type { TrainingTransform } from "../images/augment.ts";
-import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
-import { isTrainable } from "../ir/graph.ts";
+import { isTrainable, type Parameter } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
-import { initialWeights } from "../weights/init.ts";
-import { lossGraph, model, type NetworkFunction } from "../zoo/index.ts";
+import { lossGraph, type NetworkFunction } from "../zoo/index.ts";
+import { balancedWeights } from "./class-weights.ts";
 import { optimizerOf, type TrainingConfig } from "./config.ts";
 import { changesBetween, type Fingerprint, fingerprintOf } from "./fingerprint.node.ts";
 import { type Progress, trainingLoop } from "./loop.ts";
 import { mixed } from "./mix.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
+import { preprocessingOf, type SourceNetwork, startOf, trainingTransformOf } from "./start.ts";
 import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
 import { TrainingStep } from "./step.ts";
 
@@ -38,6 +37,8 @@ export interface RunOptions extends ListOptions {
   readonly config: TrainingConfig;
   /** Of a network of one's own; `config.model` is its name. */
   readonly build?: NetworkFunction;
+  /** The network that a new run begins with, where `config.weights` names one. */
+  readonly source?: SourceNetwork | undefined;
   /** Go on from `last.safetensors` in `out`. */
   readonly resume: boolean;
   /** Go on also with other pictures of the same classes than the run had. */
@@ -78,6 +79,8 @@ export interface RunFacts {
   readonly trainImages: number;
   readonly validationImages: number;
   readonly parameters: number;
+  /** Of them, those that are not frozen. */
+  readonly learntParameters: number;
   readonly startEpoch: number;
   /** Steps of that epoch that were done before. */
   readonly startStep: number;
@@ -131,8 +134,11 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
       hint: `${option("batchSize")} ${train.samples.length}, or less`,
     });
   }
-  const network = model(options.build ?? config.model, train.classes.length);
-  const graph = lossGraph(network, { batch: config.batchSize, imageSize: config.imageSize });
+  const { build, source } = options;
+  const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
+  const { model: network, weights } = begin;
+  const freeze = config.freeze ?? undefined;
+  const graph = lossGraph(network, { batch: config.batchSize, imageSize: config.imageSize, freeze });
   const { executor, reason } = await selectExecutor({
     name: options.executor,
     purpose: "training",
@@ -143,7 +149,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const start = earlier === undefined ? initialState : startFrom(earlier, options, train.classes, data, stepsPerEpoch);
   // Also where it was made longer.
   await replaceFile(join(out, "config.json"), [`${JSON.stringify(config, null, 2)}\n`]);
-  const weights = earlier?.weights ?? initialWeights(graph, config.seed);
+  for (const note of "notes" in begin ? begin.notes : []) options.say?.(note);
 
   const step = await TrainingStep.create(
     executor,
@@ -157,13 +163,16 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
       optimizer: optimizerOf(config),
       weightDecay: config.weightDecay,
       decayAll: config.decayAll,
+      freeze,
+      layerDecay: config.layerDecay ?? undefined,
+      classWeights: config.classWeights === "none" ? undefined : balancedWeights(countsOf(train)),
       recompute: options.recompute === true,
       ...threadsOf(options),
       ...(options.say === undefined ? {} : { say: options.say }),
     },
     earlier?.run.optimizer,
   );
-  const preprocessing = preprocessingOf(config);
+  const preprocessing = preprocessingOf(config, begin.preprocessing);
   const loading = {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
     memory: memoryOf(options),
@@ -172,7 +181,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const trainLoader = new Loader({
     dataset: train,
     batchSize: config.batchSize,
-    transform: trainingTransformOf(config),
+    transform: trainingTransformOf(config, preprocessing),
     seed: config.seed,
     dropLast: true,
     ...loading,
@@ -184,14 +193,16 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     ...loading,
   });
 
-  const parameters = graph.parameters.filter(isTrainable).reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
+  const sizeOfAll = (parameters: readonly Parameter[]) =>
+    parameters.reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
   options.onStart({
     executor: executor.name,
     reason,
     classes: train.classes.length,
     trainImages: train.samples.length,
     validationImages: val.samples.length,
-    parameters,
+    parameters: sizeOfAll(graph.parameters.filter(({ role }) => role !== "mean" && role !== "variance")),
+    learntParameters: sizeOfAll(graph.parameters.filter(isTrainable)),
     startEpoch: start.epoch,
     startStep: start.step,
     stepsPerEpoch,
@@ -263,20 +274,11 @@ function memoryOf({ cacheBytes, say }: RunOptions): PictureMemory {
 
 const threadsOf = ({ threads }: RunOptions) => (threads === undefined ? {} : { threads });
 
-/** How pictures are prepared when this run evaluates, and later whenever its weights are used. */
-export function preprocessingOf(config: TrainingConfig): Preprocessing {
-  return {
-    ...imagenetPreprocessing,
-    resize: config.evaluationResize ?? Math.round(config.imageSize / 0.875),
-    crop: config.imageSize,
-    interpolation: config.interpolation,
-  };
-}
-
-/** What this run does to its pictures before it learns from them. */
-export function trainingTransformOf(config: TrainingConfig): TrainingTransform {
-  const { imageSize: size } = config;
-  return { kind: "train", size, steps: augmentationOf(config), normalization: preprocessingOf(config) };
+/** How many pictures there are of each class. */
+function countsOf({ classes, samples }: Dataset): number[] {
+  const counts = classes.map(() => 0);
+  for (const { label } of samples) counts[label]! += 1;
+  return counts;
 }
 
 /** The run to go on with; `undefined` for a new one. @throws SenetError `usage` where `out` has one that is not wanted */

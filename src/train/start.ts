@@ -1,6 +1,8 @@
 /** What a run begins with: a network with fresh weights, or with those of one that has learnt before. */
 
 import { option, SenetError } from "../errors.ts";
+import { augmentationOf } from "../images/augment/config.ts";
+import type { TrainingTransform } from "../images/augment.ts";
 import { asGrey, imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -78,10 +80,18 @@ function ofChannels(model: Model, channels: number): Model {
  */
 export function preprocessingOf(
   { imageSize, evaluationResize, interpolation }: PictureConfig,
-  { meanImage: _, ...base }: Preprocessing,
+  { meanImage: _, ...base }: Preprocessing = imagenetPreprocessing,
 ): Preprocessing {
   // What is cut out at random has no mean for each pixel, and that of the channels is in `mean`.
   const proportional = typeof base.resize === "number" ? Math.round((imageSize * base.resize) / base.crop) : undefined;
   const own = base.crop === imageSize ? base.resize : Math.round(imageSize / 0.875);
   return { ...base, resize: evaluationResize ?? proportional ?? own, crop: imageSize, interpolation };
+}
+
+/** What a run does to its pictures before it learns from them. */
+export function trainingTransformOf(
+  config: TrainingConfig,
+  normalization: Preprocessing = preprocessingOf(config),
+): TrainingTransform {
+  return { kind: "train", size: config.imageSize, steps: augmentationOf(config), normalization };
 }

@@ -24,7 +24,7 @@ import {
   workersOption,
 } from "../options.ts";
 import { LiveLine, say } from "../output.ts";
-import { givenConfig, newConfig } from "../train-config.ts";
+import { givenConfig, newConfig, sourceOf } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -62,6 +62,17 @@ export function trainCommand(program: Command): void {
     .option("--val-list <file>", "the same for the pictures to validate with")
     .option("--allow-missing", "train on the listed pictures that exist, and skip the others")
     .option("--model <name>", "a model of the zoo (senet models lists them); default: se-resnet-18")
+    .option("--weights <file>", "begin with this network: a weight file, or the name of released weights (senet pull)")
+    .option("--freeze <part>", "what does not learn: stem, stage1, ..., a block's name, or backbone (all but the head)")
+    .option(
+      "--layer-decay <f>",
+      "factor of the rate from each block to the one before it; default: all learn alike",
+      real,
+    )
+    .addOption(
+      choiceOption("--class-weights <kind>", "balanced: rare classes weigh more; default: none", ["none", "balanced"]),
+    )
+    .option("--in-chans <n>", "channels of the pictures, 1 for grey; default: the weights' own, or 3", count)
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
     .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
     .option("--accept-changes", "continue even if the pictures are not those that the run had")
@@ -113,7 +124,8 @@ export function trainCommand(program: Command): void {
         });
       }
       const given = givenConfig(command);
-      const fresh = options.resume === true ? undefined : newConfig(given);
+      const source = options.resume === true ? undefined : await sourceOf(given);
+      const fresh = options.resume === true ? undefined : newConfig(given, source);
       const isNamed = options.out !== undefined;
       const out = options.out ?? (await newRunFolder(fresh!.model));
       const config = fresh ?? resumedConfig(await openRun(out), given, out, say);
@@ -125,6 +137,7 @@ export function trainCommand(program: Command): void {
         ...lists,
       }).filter(([, value]) => value !== undefined);
       const run = {
+        source,
         data,
         out,
         config,

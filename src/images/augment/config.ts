@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { SenetError } from "../../errors.ts";
+import { interpolations } from "../resize.ts";
 import { cropSchema } from "./crop.ts";
 import { cutoutSchema, eraseModes, eraseSchema, pixelJitterSchema } from "./noise.ts";
 import { range, rate } from "./step.ts";
@@ -28,7 +29,7 @@ const shorthand = {
 
 export const augmentationKeys = {
   ...shorthand,
-  interpolation: z.enum(["bilinear", "bicubic"]).default("bilinear"),
+  interpolation: z.enum(interpolations).default("bilinear"),
   /** The steps themselves, in the place of those that the keys above stand for. */
   augmentation: augmentationSteps.nullable().default(null),
   /** α of mixup; 0: none (0.2 is usual). */
