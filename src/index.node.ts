@@ -31,6 +31,12 @@ export { evaluateFolder, type FolderEvaluation, type Watch } from "./evaluate/fo
 export type { Entry, Failed, Journal, Outcome, Settings } from "./evaluate/journal.node.ts";
 export type { Measurement, MeasureOptions, MeasureProgress } from "./evaluate/measure.node.ts";
 export type { PictureInput } from "./evaluate/picture-input.node.ts";
+export {
+  type LabelSuspects,
+  labelSuspects,
+  type SuspectPicture,
+  type SuspectsOptions,
+} from "./evaluate/suspects.node.ts";
 export { ortExecutor } from "./executors/ort/executor.node.ts";
 export {
   describeExecutors,

@@ -28,6 +28,7 @@ export {
   type PictureOptions,
   pictureBatches,
 } from "./evaluate/picture-input.ts";
+export { ConfidentLearning, type Suspect, type SuspectRank, type Suspects } from "./evaluate/suspects.ts";
 export type {
   CompileOptions,
   Executable,

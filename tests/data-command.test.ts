@@ -1,9 +1,10 @@
 /** `senet data`, as a user runs it. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { colourClasses, colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
 
@@ -60,6 +61,37 @@ test("data check: exit code 0 where all is well; what cannot be checked is told 
   assert.match(nowhere.stderr, /^senet: .*empty: the folder is empty/);
   assert.equal(html.code, 2);
   assert.match(html.stderr, /check\.txt: the file extension/);
+});
+
+test("data suspects: pictures in another class's folder, part by part, as a table, as JSON and as a page", async () => {
+  const data = temporaryFolder();
+  const weights = join(data, "net.safetensors");
+  writeCheckpoint(weights, colourNetwork([...colourClasses], colourInput.rgb));
+  for (const part of ["train", "val"]) await drawColours(join(data, "pictures", part), 4);
+  const [red, green] = colourClasses;
+  const wrong = join(data, "pictures", "val", red, "wrong.png");
+  copyFileSync(join(data, "pictures", "val", green, "3.png"), wrong);
+  const page = join(data, "suspects.html");
+  const command = ["data", "suspects", join(data, "pictures"), "--weights", weights, "--executor", "reference"];
+  const [shown, json, part] = await Promise.all([
+    senet([...command, "--html", page]),
+    senet([...command, "--json", "--part", "val"]),
+    senet(["data", "suspects", join(data, "pictures", "val"), "--weights", weights, "--part", "val"]),
+  ]);
+  assert.equal(shown.code, 0, shown.stderr);
+  assert.match(shown.stdout, /^train: 0 of 12 labels are suspect; about 0\.0 % of the labels are wrong/m);
+  assert.match(shown.stdout, /^val: 1 of 13 labels are suspect; about 7\.7 %/m);
+  assert.ok(shown.stdout.includes(wrong) && readFileSync(page, "utf8").includes("data:image/jpeg"));
+  const parts = JSON.parse(json.stdout) as {
+    part: string;
+    suspects: { picture: string; label: string; guess: string }[];
+  }[];
+  assert.deepEqual(
+    parts.map((one) => [one.part, one.suspects.map(({ picture, label, guess }) => [picture, label, guess])]),
+    [["val", [[wrong, red, green]]]],
+  );
+  assert.equal(part.code, 2);
+  assert.match(part.stderr, /there is no part "val" to look at alone/);
 });
 
 test("data without a command shows what there is", async () => {

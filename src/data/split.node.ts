@@ -3,7 +3,7 @@
 import { basename, dirname, join, resolve } from "node:path";
 import { option, SenetError } from "../errors.ts";
 import { quote } from "./classes.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, DatasetKind, Part } from "./dataset.ts";
 import { kindOf, openDataset } from "./datasets.node.ts";
 import { holdOut } from "./hold-out.node.ts";
 import { openList } from "./list.node.ts";
@@ -116,6 +116,26 @@ export function openParts(path: string, options: PartOptions = {}): Parts {
   return train !== undefined && val !== undefined
     ? both(openTrainingData(path))
     : all(openDataset(undividedIn(path).path));
+}
+
+/** Where the parts of data are, each to be opened as that part; none where the data is not in parts. */
+export function pathsOfParts(path: string): readonly { readonly part: Part; readonly path: string }[] {
+  const both = ["train", "val"] as const;
+  const kind = kindOf(path);
+  if (kind.hasParts) return both.filter((part) => opens(kind, path, part)).map((part) => ({ part, path }));
+  const names = splitNames(list(path).folders);
+  if (names.train === undefined || names.val === undefined) return [];
+  return both.map((part) => ({ part, path: join(path, names[part]!) }));
+}
+
+function opens(kind: DatasetKind, path: string, part: Part): boolean {
+  try {
+    kind.open(path, { part });
+    return true;
+  } catch (error) {
+    if (error instanceof SenetError && error.code === "data") return false;
+    throw error;
+  }
 }
 
 function divided(

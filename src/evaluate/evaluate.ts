@@ -37,22 +37,43 @@ export function failNotNumber(picture: string): never {
   });
 }
 
+/** What the network says of one picture, in full. */
+export interface PictureProbabilities {
+  readonly sample: number;
+  readonly label: number;
+  /** `[classes]`, of its views averaged; NaN where the logits are no numbers. */
+  readonly probabilities: Float64Array;
+  /** What ranks the classes: the logits of a single view, since far ones differ where their probabilities are both 0. */
+  readonly ranked: ArrayLike<number>;
+}
+
+/** Runs the network and gives the probabilities of all classes, batch by batch. */
+export async function* probabilitiesOf(
+  network: Executable,
+  batches: AsyncIterable<EvaluationBatch>,
+): AsyncGenerator<readonly PictureProbabilities[], void, undefined> {
+  for await (const { images, labels, samples, size } of batches) {
+    const logits = (await network.run(new Map([[inputName, images]]))).get("logits")!;
+    const views = images.shape[0]! / labels.data.length;
+    yield Array.from({ length: size }, (_, i) => {
+      const probabilities = meanSoftmax(logits, i * views, views);
+      const ranked = views === 1 ? rowOf(logits, i) : probabilities;
+      return { sample: samples[i]!, label: labels.data[i]!, probabilities, ranked };
+    });
+  }
+}
+
 /** Runs the network and gives what it says of the pictures, batch by batch. */
 export async function* predict(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
 ): AsyncGenerator<readonly PicturePrediction[], void, undefined> {
-  for await (const { images, labels, samples, size } of batches) {
-    const logits = (await network.run(new Map([[inputName, images]]))).get("logits")!;
-    const views = images.shape[0]! / labels.data.length;
-    yield Array.from({ length: size }, (_, i): PicturePrediction => {
-      const label = labels.data[i]!;
-      const probabilities = meanSoftmax(logits, i * views, views);
+  for await (const batch of probabilitiesOf(network, batches)) {
+    yield batch.map(({ sample, label, probabilities, ranked }): PicturePrediction => {
       return {
-        sample: samples[i]!,
+        sample,
         label,
-        // A single view is ranked by its logits: far ones differ where their probabilities are both 0.
-        rank: rankOf(views === 1 ? rowOf(logits, i) : probabilities, label),
+        rank: rankOf(ranked, label),
         loss: -Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE)),
         top: topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! })),
       };

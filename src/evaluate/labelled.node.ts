@@ -1,6 +1,6 @@
 /** The pictures that a network is measured on: which class each folder and each number of a list means. */
 
-import type { Dataset, Numbered, Numbering, OpenOptions } from "../data/dataset.ts";
+import type { Dataset, Numbered, Numbering, OpenOptions, Part } from "../data/dataset.ts";
 import { kindOf, openDataset } from "../data/datasets.node.ts";
 import { pictureFolder } from "../data/folder.node.ts";
 import { type HeldBack, holdOut } from "../data/hold-out.node.ts";
@@ -18,6 +18,8 @@ export interface Pictures {
   readonly allowMissing: boolean;
   /** Only those that training keeps back (`holdOut`). */
   readonly held: HeldBack | undefined;
+  /** Of data that holds several parts. Default: what there is to measure with. */
+  readonly part?: Part | undefined;
   /** Whether the network's labels were given by hand. */
   readonly areNamed: boolean;
 }
@@ -37,7 +39,7 @@ export function openPictures(pictures: Pictures, labels: readonly string[]): Lab
   const { list, listOrder, allowMissing, areNamed, held } = pictures;
   const { path: data, remarks: told } =
     held === undefined || list !== undefined ? { path: pictures.data, remarks: [] } : undividedIn(pictures.data);
-  const part = held === undefined ? {} : ({ part: "undivided" } as const);
+  const part = held === undefined ? partOf(pictures) : ({ part: "undivided" } as const);
   const hasNames = areNamed || labels.some((label, i) => label !== `${i}`);
   const where = list ?? data;
   const remarks: string[] = [...told];
@@ -59,6 +61,8 @@ export function openPictures(pictures: Pictures, labels: readonly string[]): Lab
   const { samples } = held === undefined ? found : holdOut(found, held).val;
   return { ...found, samples, remarks: [...(found.remarks ?? []), ...remarks] };
 }
+
+const partOf = ({ part }: Pictures): Pick<OpenOptions, "part"> => (part === undefined ? {} : { part });
 
 function refuseUnnamed(list: string): never {
   throw new SenetError("usage", "the order of the network's 1,000 classes is not known", {

@@ -2,11 +2,17 @@
 
 import type { Command } from "commander";
 import { checkCommand } from "./data/check.ts";
+import { suspectsCommand } from "./data/suspects.ts";
 
-const commands = [checkCommand];
+const commands = [checkCommand, suspectsCommand];
 
 export function dataCommand(program: Command): void {
-  const group = program.command("data").description("look at a data set: bad and double pictures");
-  group.addHelpText("after", "\nExamples:\n  senet data check pictures\n  senet data check --help");
+  const group = program
+    .command("data")
+    .description("look at a data set: bad and double pictures, probable label errors");
+  group.addHelpText(
+    "after",
+    "\nExamples:\n  senet data check pictures\n  senet data suspects pictures --weights runs/first/best.safetensors",
+  );
   for (const register of commands) register(group);
 }

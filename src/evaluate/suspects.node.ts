@@ -1,0 +1,105 @@
+/** Probable label errors in a data set, by what a network says of its pictures. */
+
+import type { Dataset, Sample } from "../data/dataset.ts";
+import { type Failure, Loader } from "../data/loader.node.ts";
+import { SenetError } from "../errors.ts";
+import { turn } from "../event-loop.ts";
+import type { Executor } from "../executors/executor.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { checkChannels } from "./channels.ts";
+import { failNotNumber, probabilitiesOf } from "./evaluate.ts";
+import { compileFor } from "./folder.node.ts";
+import { ConfidentLearning, type SuspectRank } from "./suspects.ts";
+
+export interface SuspectsOptions {
+  readonly checkpoint: Checkpoint;
+  /** Labelled with the checkpoint's classes. */
+  readonly dataset: Dataset;
+  readonly executor: Executor;
+  /** Default: `normalized-margin`. */
+  readonly rank?: SuspectRank | undefined;
+  /** Images a run of the network. Default: 32. */
+  readonly batchSize?: number | undefined;
+  readonly threads?: number | undefined;
+  readonly workers?: number | undefined;
+  /** Stops after the batch at hand. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each picture that cannot be decoded, when it is met. */
+  readonly onFailure?: ((failure: Failure) => void) | undefined;
+  /** Told how many pictures the network has seen, of all. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** A picture whose label is probably wrong. */
+export interface SuspectPicture {
+  readonly sample: Sample;
+  readonly label: string;
+  /** What it probably shows. */
+  readonly guess: string;
+  /** That of its label, 0 to 1. */
+  readonly probability: number;
+  /** That without the probability of the likeliest other class: the lower, the more suspect. */
+  readonly margin: number;
+}
+
+export interface LabelSuspects {
+  readonly root: string;
+  /** Pictures that the network has seen. */
+  readonly pictures: number;
+  /** The most suspect first. */
+  readonly suspects: readonly SuspectPicture[];
+  /** The estimated part of wrong labels, 0 to 1. */
+  readonly noise: number;
+  /** Which labels are confidently of which other class, most first. */
+  readonly confusions: readonly { readonly label: string; readonly guess: string; readonly count: number }[];
+  readonly failures: readonly Failure[];
+  /** False where the signal stopped it: what is told is of the pictures seen so far. */
+  readonly finished: boolean;
+}
+
+/**
+ * Ranks the pictures whose label is probably wrong, by confident learning (arXiv 1911.00068). It is surest about pictures
+ * that the network was not trained on; of those that it was, it has learnt some of the wrong labels.
+ * @throws SenetError `weights` where the network's output is not a number, `data` where no picture can be decoded
+ */
+export async function labelSuspects(options: SuspectsOptions): Promise<LabelSuspects> {
+  const { checkpoint, dataset, executor, rank, batchSize = 32, threads, workers, signal } = options;
+  const { onFailure = () => {}, onProgress = () => {} } = options;
+  const { model, weights, preprocessing } = checkpoint;
+  const { samples, classes } = dataset;
+  checkChannels(checkpoint);
+  await using loader = new Loader({
+    ...{ dataset, batchSize: Math.min(batchSize, samples.length), cacheBytes: 0, tolerant: true, onFailure },
+    transform: { kind: "evaluate", preprocessing },
+    ...(workers === undefined ? {} : { workers }),
+  });
+  const on = { executor, model, weights, loader, imageSize: preprocessing.crop };
+  await using network = await compileFor({ ...on, ...(threads === undefined ? {} : { threads }) });
+  const learning = new ConfidentLearning(model.classes);
+  /** The places of the pictures that were decoded, as they came. */
+  const places: number[] = [];
+  for await (const batch of probabilitiesOf(network, loader.epoch(0))) {
+    for (const { sample, label, probabilities } of batch) {
+      if (Number.isNaN(probabilities[0]!)) failNotNumber(samples[sample]!.file);
+      learning.add(label, probabilities);
+      places.push(sample);
+    }
+    onProgress(places.length + loader.failures.length, samples.length);
+    await turn();
+    if (signal?.aborted === true) break;
+  }
+  const finished = places.length + loader.failures.length === samples.length;
+  if (finished && places.length === 0) {
+    const { file, reason } = loader.failures[0]!;
+    throw new SenetError("data", "no picture can be decoded", { where: dataset.root, found: `${file}: ${reason}` });
+  }
+  const { suspects, noise, confusions } = learning.find(rank);
+  const name = (label: number): string => classes[label]!;
+  return {
+    ...{ root: dataset.root, pictures: places.length, noise, failures: [...loader.failures], finished },
+    suspects: suspects.map(({ place, label, guess, probability, margin }) => ({
+      ...{ sample: samples[places[place]!]!, label: name(label), guess: name(guess), probability, margin },
+    })),
+    confusions: confusions.map(({ label, guess, count }) => ({ label: name(label), guess: name(guess), count })),
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * Labels that are probably wrong, by confident learning (Northcutt, Jiang and Chuang, arXiv 1911.00068): a picture is
+ * suspect where the network is as sure of another class as it usually is of pictures with that label.
+ */
+
+import { topK } from "./metrics.ts";
+
+/** Pictures whose label is probably wrong come first: those that the network is surest about. */
+export type SuspectRank = "normalized-margin" | "self-confidence";
+export const suspectRanks = ["normalized-margin", "self-confidence"] as const satisfies readonly SuspectRank[];
+
+export interface Suspect {
+  /** The how-manieth that was added, from 0. */
+  readonly place: number;
+  readonly label: number;
+  /** What it probably shows. */
+  readonly guess: number;
+  /** Of its label; "self-confidence" in the paper. */
+  readonly probability: number;
+  /** The probability of its label without that of the likeliest other class: −1 to 1; "normalised margin" in the paper. */
+  readonly margin: number;
+}
+
+export interface Suspects {
+  /** The most suspect first. */
+  readonly suspects: readonly Suspect[];
+  /** By class: how sure the network is of the pictures with its label, on average; NaN of a class without pictures. */
+  readonly thresholds: Float64Array;
+  /** The estimated part of wrong labels, 0 to 1. */
+  readonly noise: number;
+  /** Off the diagonal of the confident joint: pictures of a label that are confidently of another class; most first. */
+  readonly confusions: readonly { readonly label: number; readonly guess: number; readonly count: number }[];
+}
+
+/** So many classes of each picture are kept: all of them, in most data sets. */
+const MOST_KEPT = 32;
+
+/** A mean of equal numbers may come out a little above them. */
+const ROUNDING = 1e-6;
+
+/**
+ * Gathers what a network says of labelled pictures, a few bytes for each class, and finds those that are suspect.
+ *
+ * Of more than 32 classes the 32 likeliest of each picture are kept. That changes nothing for classes whose threshold is
+ * above 1/33, since no more than 32 others can be as likely.
+ */
+export class ConfidentLearning {
+  readonly #classes: number;
+  readonly #kept: number;
+  #count = 0;
+  #labels = new Uint32Array(1024);
+  #probabilities = new Float32Array(1024);
+  #tops: Uint32Array;
+  #topProbabilities: Float32Array;
+
+  constructor(classes: number) {
+    this.#classes = classes;
+    this.#kept = Math.min(classes, MOST_KEPT);
+    this.#tops = new Uint32Array(1024 * this.#kept);
+    this.#topProbabilities = new Float32Array(1024 * this.#kept);
+  }
+
+  /** @param probabilities `[classes]`; of pictures that the network was not trained on, wherever that can be had */
+  add(label: number, probabilities: ArrayLike<number>): void {
+    const place = this.#count++;
+    if (place === this.#labels.length) this.#grow();
+    this.#labels[place] = label;
+    this.#probabilities[place] = probabilities[label]!;
+    for (const [i, index] of topK(probabilities, this.#kept).entries()) {
+      this.#tops[place * this.#kept + i] = index;
+      this.#topProbabilities[place * this.#kept + i] = probabilities[index]!;
+    }
+  }
+
+  #grow(): void {
+    const grown = <T extends Uint32Array | Float32Array>(old: T, larger: T): T => {
+      larger.set(old);
+      return larger;
+    };
+    const { length } = this.#labels;
+    this.#labels = grown(this.#labels, new Uint32Array(2 * length));
+    this.#probabilities = grown(this.#probabilities, new Float32Array(2 * length));
+    this.#tops = grown(this.#tops, new Uint32Array(2 * length * this.#kept));
+    this.#topProbabilities = grown(this.#topProbabilities, new Float32Array(2 * length * this.#kept));
+  }
+
+  /** Of all that was added so far. */
+  find(rank: SuspectRank = "normalized-margin"): Suspects {
+    const thresholds = this.#thresholds();
+    const suspects: Suspect[] = [];
+    /** The confident joint, by label · classes + guess. */
+    const joint = new Map<number, number>();
+    for (let place = 0; place < this.#count; place++) {
+      const label = this.#labels[place]!;
+      const guess = this.#confidentOf(place, thresholds);
+      if (guess === undefined) continue;
+      const cell = label * this.#classes + guess;
+      joint.set(cell, (joint.get(cell) ?? 0) + 1);
+      // Where the label is the likeliest class after all, nobody should have to look at it.
+      if (guess === label || this.#tops[place * this.#kept] === label) continue;
+      const probability = this.#probabilities[place]!;
+      suspects.push({
+        place,
+        label,
+        guess,
+        probability,
+        margin: probability - this.#topProbabilities[place * this.#kept]!,
+      });
+    }
+    const by = rank === "self-confidence" ? ("probability" as const) : ("margin" as const);
+    return {
+      suspects: suspects.sort((a, b) => a[by] - b[by] || a.place - b.place),
+      thresholds,
+      noise: this.#noise(joint),
+      confusions: this.#confusions(joint),
+    };
+  }
+
+  /** The paper's equation 2. */
+  #thresholds(): Float64Array {
+    const sums = new Float64Array(this.#classes);
+    const counts = this.#counts();
+    for (let place = 0; place < this.#count; place++) sums[this.#labels[place]!]! += this.#probabilities[place]!;
+    return sums.map((sum, label) => sum / counts[label]!);
+  }
+
+  #counts(): Float64Array {
+    const counts = new Float64Array(this.#classes);
+    for (let place = 0; place < this.#count; place++) counts[this.#labels[place]!]!++;
+    return counts;
+  }
+
+  /** Equation 1: of the classes that are as likely as their threshold, the likeliest. */
+  #confidentOf(place: number, thresholds: Float64Array): number | undefined {
+    for (let i = place * this.#kept; i < (place + 1) * this.#kept; i++) {
+      if (this.#topProbabilities[i]! >= thresholds[this.#tops[i]!]! - ROUNDING) return this.#tops[i]!;
+    }
+    return undefined;
+  }
+
+  /** Equation 3: each row of the joint stands for all pictures of its label. */
+  #noise(joint: ReadonlyMap<number, number>): number {
+    const rows = new Float64Array(this.#classes);
+    const wrong = new Float64Array(this.#classes);
+    for (const [cell, count] of joint) {
+      const label = Math.floor(cell / this.#classes);
+      rows[label]! += count;
+      if (cell % this.#classes !== label) wrong[label]! += count;
+    }
+    const errors = this.#counts().map((count, label) =>
+      rows[label] === 0 ? 0 : (count * wrong[label]!) / rows[label]!,
+    );
+    return this.#count === 0 ? 0 : errors.reduce((sum, count) => sum + count, 0) / this.#count;
+  }
+
+  #confusions(joint: ReadonlyMap<number, number>): Suspects["confusions"] {
+    return [...joint]
+      .map(([cell, count]) => ({ label: Math.floor(cell / this.#classes), guess: cell % this.#classes, count }))
+      .filter(({ label, guess }) => label !== guess)
+      .sort((a, b) => b.count - a.count || a.label - b.label || a.guess - b.guess);
+  }
+}
