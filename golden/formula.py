@@ -15,13 +15,14 @@ def uniform(stream, count):
     return h.astype(np.float64) / 2.0**32
 
 
-def role_of(name):
+def role_of(name, dimensions):
     if name.endswith("running_mean"):
         return "mean"
     if name.endswith("running_var"):
         return "variance"
     module = name.split(".")[-2]
-    norm = module.startswith("bn") or ".downsample.1." in f".{name}"
+    # Which of a shortcut's layers is its batch norm differs, but only that one has weights of one axis.
+    norm = module.startswith("bn") or (".downsample." in f".{name}" and dimensions == 1)
     if name.endswith("weight"):
         return "gamma" if norm else "weight"
     return "beta" if norm else "bias"
@@ -29,7 +30,7 @@ def role_of(name):
 
 def parameter(name, shape, stream):
     """The value of one parameter; `stream` is its place among the model's parameters sorted by name."""
-    return value(role_of(name), shape, stream)
+    return value(role_of(name, len(shape)), shape, stream)
 
 
 def value(role, shape, stream):

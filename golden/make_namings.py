@@ -96,7 +96,11 @@ class Block(nn.Module):
             setattr(self, *gate)
         self.last_relu, self.stride, self.new = last_relu, stride, o - i
         self.downsample = None
-        if shortcut != "pad" and (stride != 1 or i != o):
+        if shortcut == "average" and (stride != 1 or i != o):
+            # timm's downsample_avg: the pooling has a number in the sequence, also where it is the identity.
+            pool = nn.Identity() if stride == 1 else nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False)
+            self.downsample = nn.Sequential(pool, conv(i, o, 1), nn.BatchNorm2d(o))
+        elif shortcut != "pad" and (stride != 1 or i != o):
             kernel = 1 if stride == 1 else shortcut
             self.downsample = nn.Sequential(conv(i, o, kernel, stride), nn.BatchNorm2d(o))
 
@@ -169,8 +173,9 @@ class Timm(Body):
         super().__init__(channels, outs, block, head)
         self.kind = kind
         if kind == "deep":
-            self.conv1 = nn.Sequential(conv(3, 64, 3, 2), nn.BatchNorm2d(64), nn.ReLU(),
-                                       conv(64, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), conv(64, channels, 3))
+            w = channels // 2
+            self.conv1 = nn.Sequential(conv(3, w, 3, 2), nn.BatchNorm2d(w), nn.ReLU(),
+                                       conv(w, w, 3), nn.BatchNorm2d(w), nn.ReLU(), conv(w, channels, 3))
         else:
             self.conv1 = conv(3, channels, 7, 2) if kind == "7x7" else conv(3, channels, 3)
         self.bn1 = nn.BatchNorm2d(channels)
@@ -232,6 +237,9 @@ NETWORKS = [
     ("timm", "se-resnext-50", [32, 64], Timm(64, [64, 128], deep(modern, [32, 64], groups=32))),
     ("timm", "senet-154", [128, 256],
      Timm(128, [128, 256], deep(modern, [128, 256], reduce=[64, 128], groups=64, shortcut=3), "deep")),
+    ("timm", "se-resnet-18-d", [64, 96], Timm(64, [64, 96], basic(eights, shortcut="average"), "deep")),
+    ("timm", "se-resnet-50-d", [16, 24], Timm(64, [64, 96], deep(eights, [16, 24], shortcut="average"), "deep")),
+    ("timm", "resnet-50-d", [16, 24], Timm(64, [64, 96], deep(None, [16, 24], shortcut="average"), "deep")),
     ("timm", "resnet-20", [16, 32], Timm(16, [16, 32], basic(None), "3x3")),
     ("timm", "se-resnet-20", [16, 32], Timm(16, [16, 32], basic(eights), "3x3")),
     ("moskomule", "se-resnet-18", [64, 96], Timm(64, [64, 96], basic(moskomule))),

@@ -27,8 +27,8 @@ def ten_steps(name, side, classes, batch, nesterov, smoothing, rate=0.02):
     formula.fill(model)
     # In double precision: the curve amplifies the last bit of float32 to 1e-4 within ten steps, PyTorch's own as well.
     model.double().train()
-    decayed = [p for n, p in model.named_parameters() if formula.role_of(n) == "weight"]
-    rest = [p for n, p in model.named_parameters() if formula.role_of(n) != "weight"]
+    decayed = [p for n, p in model.named_parameters() if formula.role_of(n, p.dim()) == "weight"]
+    rest = [p for n, p in model.named_parameters() if formula.role_of(n, p.dim()) != "weight"]
     optimiser = torch.optim.SGD([{"params": decayed, "weight_decay": 5e-4}, {"params": rest, "weight_decay": 0}],
                                 lr=rate, momentum=0.9, nesterov=nesterov)
     losses = []
@@ -46,6 +46,18 @@ def ten_steps(name, side, classes, batch, nesterov, smoothing, rate=0.02):
             "losses": losses, "runningStatistics": statistics}
 
 
+def gradients_of(name, side, classes, batch):
+    """The length of the gradient of each parameter."""
+    model = networks.build(name, classes)
+    formula.fill(model)
+    model.double().train()
+    x = torch.from_numpy(formula.pictures(batch, side, 0)).double()
+    loss = torch.nn.functional.cross_entropy(model(x), torch.from_numpy(formula.labels(batch, classes, 0)))
+    loss.backward()
+    return {"model": name, "imageSize": side, "classes": classes, "batch": batch, "loss": loss.item(),
+            "lengths": {n: p.grad.norm().item() for n, p in model.named_parameters()}}
+
+
 result = {
     "made by": f"golden/make_networks.py, PyTorch {torch.__version__}, NumPy {np.__version__}",
     "logits": [
@@ -55,10 +67,17 @@ result = {
         logits_of("se-resnet-18", 75, 7),
         logits_of("se-resnet-50", 64, 10),
         logits_of("resnet-50", 97, 10),
+        logits_of("se-resnet-18-d", 64, 10),
+        logits_of("se-resnet-50-d", 75, 7),
+        logits_of("resnet-34-d", 64, 10),
     ],
     "training": [
         ten_steps("se-resnet-20", 32, 10, 8, nesterov=False, smoothing=0.0),
         ten_steps("se-resnet-20", 32, 10, 8, nesterov=True, smoothing=0.1),
+    ],
+    "gradients": [
+        gradients_of("se-resnet-18-d", 33, 10, 2),
+        gradients_of("se-resnet-50-d", 33, 7, 2),
     ],
 }
 with open(os.path.join(here, "networks.json"), "w") as file:

@@ -22,6 +22,13 @@ def conv(i, o, kernel, stride=1, groups=1):
     return nn.Conv2d(i, o, kernel, stride, kernel // 2, groups=groups, bias=False)
 
 
+def shortcut(channels, out, stride, projection):
+    if projection == "average":
+        pool = nn.Identity() if stride == 1 else nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False)
+        return nn.Sequential(pool, conv(channels, out, 1), nn.BatchNorm2d(out))
+    return nn.Sequential(conv(channels, out, 1 if stride == 1 else projection, stride), nn.BatchNorm2d(out))
+
+
 class Block(nn.Module):
     def __init__(self, channels, width, stride, *, block, expansion, reduce, groups, stride_on, projection, se, se_bias):
         super().__init__()
@@ -39,8 +46,7 @@ class Block(nn.Module):
         self.se = SqueezeExcitation(out, se_bias) if se else None
         self.downsample = None
         if stride != 1 or channels != out:
-            kernel = 1 if stride == 1 else projection
-            self.downsample = nn.Sequential(conv(channels, out, kernel, stride), nn.BatchNorm2d(out))
+            self.downsample = shortcut(channels, out, stride, projection)
 
     def forward(self, x):
         shortcut = x if self.downsample is None else self.downsample(x)
@@ -72,11 +78,11 @@ class NormedRelu(nn.Module):
 
 class ResNet(nn.Module):
     def __init__(self, classes, *, stem, depths, widths=IMAGENET_WIDTHS, pool="caffe", dropout=0.0, block="bottleneck",
-                 expansion=4, reduce=1, groups=1, stride_on="1x1", projection=1, se=True, se_bias=True):
+                 expansion=4, reduce=1, groups=1, stride_on="1x1", projection=1, se=True, se_bias=True, stem_widths=(64, 64, 128)):
         super().__init__()
         if stem == "deep":
-            self.stem = NormedRelu(3, (64, 3, 2), (64, 3, 1), (128, 3, 1))
-            channels = 128
+            first, second, channels = stem_widths
+            self.stem = NormedRelu(3, (first, 3, 2), (second, 3, 1), (channels, 3, 1))
         else:
             self.stem = None
             channels = 64 if stem == "imagenet" else widths[0]
@@ -187,7 +193,7 @@ def build(name, classes, **changes):
         config = {"stem": "deep", "depths": DEEP[152], "widths": (256, 512, 1024, 2048), "expansion": 1, "reduce": 0.5,
                   "groups": 64, "stride_on": "3x3", "projection": 3, "dropout": 0.2, "se": True}
         return ResNet(classes, **{**config, **changes})
-    family, depth, *modern = name.split("-")
+    family, depth, *kind = name.split("-")
     depth = int(depth)
     if family == "resnext":
         config = {"stem": "imagenet", "depths": DEEP[depth], "widths": (128, 256, 512, 1024), "expansion": 2,
@@ -199,6 +205,8 @@ def build(name, classes, **changes):
     else:
         n = (depth - 2) // 6
         config = {"stem": "cifar", "block": "basic", "expansion": 1, "depths": (n, n, n), "widths": (16, 32, 64)}
-    if modern:
+    if kind:
         config.update(stride_on="3x3", pool="padded")
+    if kind == ["d"]:
+        config.update(stem="deep", stem_widths=(32, 32, 64), projection="average")
     return ResNet(classes, **{**config, "se": se, **changes})

@@ -1,4 +1,5 @@
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
-import { networkTests } from "./networks.ts";
+import { gradientTests, networkTests } from "./networks.ts";
 
 networkTests("ort", ortExecutor, "quick");
+gradientTests("quick");

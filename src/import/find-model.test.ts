@@ -56,6 +56,11 @@ const released: readonly (readonly [naming: string, made: Model, found: string])
   ["timm", changed("se-resnext-101", { pool: "padded" }), "se-resnext-101-paddedpool"],
   ["timm", changed("senet-154", { pool: "padded" }), "senet-154-paddedpool"],
   ["timm", model("se-resnet-20"), "se-resnet-20"],
+  ...["se-resnet-18-d", "se-resnet-34-d", "se-resnet-50-d", "resnet-50-d"].map(
+    (name) => ["timm", model(name), name] as const,
+  ),
+  ["timm", changed("se-resnet-34-d", eights34), "se-resnet-34-d-hidden8.16.32"],
+  ["senet", model("se-resnet-50-d"), "se-resnet-50-d"],
   // Those that the list of the zoo leaves out; 50 and 152 layers are ImageNet's networks there.
   ["timm", model("se-resnet-44"), "se-resnet-44"],
   ["timm", model("resnet-8"), "resnet-8"],

@@ -66,6 +66,7 @@ function hasNames(naming: string, name: string): boolean {
   if (naming === "senet") return true;
   if (config.family === "inception") return naming === "caffe";
   assert.ok(config.family === "resnet");
+  if (config.projection === "average") return naming === "timm";
   if (naming === "akamaster") return config.stem !== "deep" && config.se === undefined;
   if (naming === "moskomule" || naming === "mmcls" || naming === "shicai") {
     const isBottleneck = naming !== "shicai" || config.block === "bottleneck";
@@ -123,6 +124,11 @@ test("names of PyTorch's files", () => {
     "bn1.weight",
     "layer3.22.se.fc2.weight",
     "fc.weight",
+  ]);
+  // timm counts the pooling of a shortcut too.
+  assert.deepEqual(named("timm", "layer2.0.downsample.1.weight", "layer2.0.downsample.2.running_var"), [
+    "layer2.0.downsample.1.weight",
+    "layer2.0.downsample.2.running_var",
   ]);
   assert.deepEqual(named("moskomule", "layer1.0.se.fc1.weight", "layer1.0.se.fc2.weight"), [
     "layer1.0.se.fc.0.weight",

@@ -34,9 +34,10 @@ const networks: Readonly<Record<string, Model>> = {
   timm: model("se-resnet-20"),
 };
 
-for (const naming of namings) {
-  test(`${naming.name}: weights come back as they were`, () => {
-    const network = networks[naming.name]!;
+const everyNaming = namings.map((naming) => [naming, networks[naming.name]!] as const);
+const d = model("se-resnet-18-d", 10);
+for (const [naming, network] of [...everyNaming, [namingByName("timm"), d], [namingByName("senet"), d]] as const) {
+  test(`${naming.name}: the weights of ${network.name} come back as they were`, () => {
     const graph = graphOf(network);
     const weights = formulaWeights(graph);
     let source = weightsAs({ model: network, weights }, naming);
@@ -96,6 +97,8 @@ const wrong: readonly (readonly [network: Model, naming: string, ...words: strin
     "another naming: mmcls, senet, timm",
   ],
   [model("se-resnext-50"), "timm", 'pool "padded"'],
+  [model("se-resnet-50-d"), "cadene", 'pool "caffe"', "another naming: senet, timm"],
+  [model("resnet-50-d"), "mmcls", "has no names for a part of this network", "another naming: senet, timm"],
   [model("se-bn-inception"), "cadene", "has no names for a part of this network", "another naming: caffe, senet"],
   [model("se-resnet-18"), "cadene", "branchRelu true", "another naming: caffe, senet"],
   [withConfig("se-resnet-18", { branchRelu: true, pool: "padded" }), "timm", "branchRelu undefined", "branchRelu true"],

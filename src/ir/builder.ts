@@ -57,8 +57,9 @@ export class GraphBuilder {
     return value;
   }
 
-  parameter(name: string, shape: Shape, role: Role, dtype: DType = "float32"): Parameter {
-    const parameter = { name: this.#claim(name), type: { dtype, shape }, role };
+  parameter(name: string, shape: Shape, role: Role, dtype: DType = "float32", initial?: number): Parameter {
+    const type = { dtype, shape };
+    const parameter = { name: this.#claim(name), type, role, ...(initial !== undefined && { initial }) };
     this.#parameters.push(parameter);
     return parameter;
   }

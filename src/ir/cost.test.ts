@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inferenceGraph, model, zoo } from "../zoo/index.ts";
+import { inferenceGraph, type ModelConfig, model, zoo } from "../zoo/index.ts";
 import { GraphBuilder } from "./builder.ts";
 import { graphCost, nodeCost } from "./cost.ts";
 import type { Attrs, Op } from "./ops.ts";
@@ -57,6 +57,17 @@ const released = {
     convolutions: 2_031_576_064,
   },
 } as const;
+
+test("the D networks have as many parameters as timm's", () => {
+  const counted = (name: string) => costAt(name, 64).parameters;
+  assert.equal(counted("resnet-18-d"), 11_708_744);
+  assert.equal(counted("resnet-34-d"), 21_816_904);
+  assert.equal(counted("resnet-50-d"), 25_576_264);
+  // timm's seresnet152d has 66.84 million.
+  const { config } = model("se-resnet-50-d");
+  const deeper = { name: "seresnet152d", config: { ...config, depths: [3, 8, 36, 3] } as ModelConfig, classes: 1000 };
+  assert.equal(graphCost(inferenceGraph(deeper, { batch: 1, imageSize: 64 })).parameters, 66_841_080);
+});
 
 for (const [plain, expected] of Object.entries(released)) {
   test(`se-${plain} costs what the released model does`, () => {
@@ -128,7 +139,7 @@ test("the CIFAR family has the counts of its ports, and the biases of the SE lay
 test("parameters do not depend on the picture's size, and only the classifier on the classes", () => {
   for (const name of zoo.keys()) {
     const { classes } = model(name);
-    const ofImagenet = /-(18|34)$/.test(name) ? 512 : name.endsWith("inception") ? 1024 : 2048;
+    const ofImagenet = /-(18|34)(-d)?$/.test(name) ? 512 : name.endsWith("inception") ? 1024 : 2048;
     const features = classes === 1000 ? ofImagenet : 64;
     const own = costAt(name, 64);
     assert.equal(costAt(name, 96).parameters, own.parameters);

@@ -21,6 +21,8 @@ export interface Parameter extends Value {
   readonly role: Role;
   /** Stays as it is in training, whatever its role (nn/freeze.ts). */
   readonly frozen?: true;
+  /** What it begins with where that is not what its role begins with (weights/init.ts). */
+  readonly initial?: number;
 }
 
 /** A part of a network that repeats: a residual block, an Inception module. */

@@ -8,8 +8,9 @@ import { addShortcut, type SqueezeExcitation, scaleChannels } from "./se.ts";
 /**
  * The kernel of the shortcut's convolution where it has a stride (3 in SENet-154), or `pad`: no convolution, but every
  * stride-th position, and zeros for the channels that are new (option A of He et al., which the CIFAR networks have).
+ * `average`: the mean of 2×2 positions, then a 1×1 convolution, so that none is left out (He, T. et al., arXiv 1812.01187).
  */
-export type Projection = 1 | 3 | "pad";
+export type Projection = 1 | 3 | "pad" | "average";
 
 export interface BlockOptions {
   /** Channels of the block's output. */
@@ -18,6 +19,8 @@ export interface BlockOptions {
   readonly se: SqueezeExcitation | undefined;
   /** What the shortcut does where the shape changes; default 1. */
   readonly projection?: Projection;
+  /** What gamma of the branch's last batch norm begins with; default 1. With 0 a fresh block passes its shortcut on. */
+  readonly lastGamma?: number;
 }
 
 export interface BasicOptions extends BlockOptions {
@@ -37,8 +40,8 @@ export interface BottleneckOptions extends BlockOptions {
 }
 
 /** A convolution and the batch norm that follows it: `conv1` and `bn1`. */
-function normed(scope: Scope, n: number, x: Value, options: ConvOptions): Value {
-  return batchNorm(scope.at(`bn${n}`), conv2d(scope.at(`conv${n}`), x, options));
+function normed(scope: Scope, n: number, x: Value, options: ConvOptions, gamma?: number): Value {
+  return batchNorm(scope.at(`bn${n}`), conv2d(scope.at(`conv${n}`), x, options), gamma === undefined ? {} : { gamma });
 }
 
 /** What both blocks end in: squeeze and excitation, the sum with the shortcut, ReLU. */
@@ -48,12 +51,18 @@ function joinShortcut(scope: Scope, branch: Value, x: Value, options: BlockOptio
   let sum: Value;
   if (isSame) sum = addShortcut(scope, branch, x, se);
   else if (projection === "pad") sum = addPadded(scope, scaleChannels(scope, branch, se), x, stride);
-  else {
-    const at = scope.at("downsample");
-    const kernel = stride === 1 ? 1 : projection;
-    sum = addShortcut(scope, branch, batchNorm(at.at(1), conv2d(at.at(0), x, { out, kernel, stride })), se);
-  }
+  else sum = addShortcut(scope, branch, projected(scope.at("downsample"), x, out, stride, projection), se);
   return relu(scope.at("relu"), sum);
+}
+
+/** The shortcut in the branch's shape. Its layers are numbered as in PyTorch's files, where the pooling is one of them. */
+function projected(at: Scope, x: Value, out: number, stride: number, projection: 1 | 3 | "average"): Value {
+  if (projection !== "average") {
+    return batchNorm(at.at(1), conv2d(at.at(0), x, { out, kernel: stride === 1 ? 1 : projection, stride }));
+  }
+  const window = { kernel: stride, stride, pad: 0, ceil: true };
+  const pooled = stride === 1 ? x : at.at(0).apply("avgPool", [x], window);
+  return batchNorm(at.at(2), conv2d(at.at(1), pooled, { out, kernel: 1 }));
 }
 
 /** Zeros on both sides of the shortcut's channels: only the branch's middle channels have something to add. */
@@ -72,18 +81,18 @@ function addPadded(scope: Scope, branch: Value, x: Value, stride: number): Value
 
 /** Two 3×3 convolutions (ResNet-18, -34 and the CIFAR family); the stride is on the first. */
 export function basicBlock(scope: Scope, x: Value, options: BasicOptions): Value {
-  const { out, stride, branchRelu = false } = options;
+  const { out, stride, branchRelu = false, lastGamma } = options;
   const first = relu(scope.at("relu1"), normed(scope, 1, x, { out, kernel: 3, stride }));
-  const second = normed(scope, 2, first, { out, kernel: 3 });
+  const second = normed(scope, 2, first, { out, kernel: 3 }, lastGamma);
   return joinShortcut(scope, branchRelu ? relu(scope.at("relu2"), second) : second, x, options);
 }
 
 /** 1×1 reduce, 3×3, 1×1 increase (ResNet-50 and deeper, ResNeXts, SENet-154). */
 export function bottleneck(scope: Scope, x: Value, options: BottleneckOptions): Value {
-  const { out, width, reduce = width, groups = 1, stride, strideOn } = options;
+  const { out, width, reduce = width, groups = 1, stride, strideOn, lastGamma } = options;
   const [stride1, stride2] = strideOn === "1x1" ? [stride, 1] : [1, stride];
   const first = relu(scope.at("relu1"), normed(scope, 1, x, { out: reduce, kernel: 1, stride: stride1 }));
   const second = relu(scope.at("relu2"), normed(scope, 2, first, { out: width, kernel: 3, stride: stride2, groups }));
-  const branch = normed(scope, 3, second, { out, kernel: 1 });
+  const branch = normed(scope, 3, second, { out, kernel: 1 }, lastGamma);
   return joinShortcut(scope, branch, x, options);
 }

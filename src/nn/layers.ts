@@ -28,10 +28,17 @@ export function conv2d(scope: Scope, x: Value, options: ConvOptions): Value {
 const runningDecay = 0.9;
 const usualEps = 1e-5;
 
+export interface BatchNormOptions {
+  /** Added to the variance; default 1e-5. */
+  readonly eps?: number;
+  /** What gamma begins with; default 1. */
+  readonly gamma?: number;
+}
+
 /** Normalises each channel over the batch when training, by the running statistics otherwise. */
-export function batchNorm(scope: Scope, x: Value, eps: number = usualEps): Value {
+export function batchNorm(scope: Scope, x: Value, { eps = usualEps, gamma: initial }: BatchNormOptions = {}): Value {
   const [n, channels, height, width] = x.type.shape as [number, number, number, number];
-  const gamma = scope.parameter("weight", [channels], "gamma");
+  const gamma = scope.parameter("weight", [channels], "gamma", initial);
   const beta = scope.parameter("bias", [channels], "beta");
   const runningMean = scope.parameter("running_mean", [channels], "mean");
   const runningVariance = scope.parameter("running_var", [channels], "variance");

@@ -46,8 +46,9 @@ export class Scope {
     return this.placed({ ...this.place, tag });
   }
 
-  parameter(name: string, shape: Shape, role: Role): Parameter {
-    return this.graph.parameter(`${this.path}.${name}`, shape, role, this.mode.dtype);
+  /** @param initial what it begins with; default: what is usual for its role */
+  parameter(name: string, shape: Shape, role: Role, initial?: number): Parameter {
+    return this.graph.parameter(`${this.path}.${name}`, shape, role, this.mode.dtype, initial);
   }
 
   /** Adds an operation that bears this path's name. */

@@ -134,7 +134,7 @@ const rules: { readonly [K in Kind]: BuildRule<K> } = {
     }
     return conv2d(scope, x, options);
   },
-  batchNorm: (scope, [x], { eps }) => batchNorm(scope, x, eps),
+  batchNorm: (scope, [x], { eps }) => batchNorm(scope, x, { eps }),
   relu: (scope, [x]) => relu(scope, x),
   sigmoid: (scope, inputs) => scope.apply("sigmoid", inputs, {}),
   maxPool: (scope, inputs, attrs) => scope.apply("maxPool", inputs, window(attrs, scope)),

@@ -13,6 +13,8 @@ const schema = z
     family: z.literal("resnet"),
     /** `imagenet`: 7×7 stride 2, then max pooling; `deep`: three 3×3 instead of the 7×7; `cifar`: one 3×3 at full size. */
     stem: z.enum(["imagenet", "deep", "cifar"]),
+    /** Channels of a deep stem's three convolutions; default: 64, 64, 128. */
+    stemWidths: z.tuple([positive.max(65536), positive.max(65536), positive.max(65536)]).exactOptional(),
     /** `caffe`: no padding, rounded up (the released models); `padded`: padding 1, rounded down (torchvision, timm). */
     pool: z.enum(["caffe", "padded"]),
     block: z.enum(["basic", "bottleneck"]),
@@ -29,7 +31,9 @@ const schema = z
     /** Which convolution of a bottleneck has the stride. */
     strideOn: z.enum(["1x1", "3x3"]),
     /** What shortcuts do where the shape changes. */
-    projection: z.union([z.literal(1), z.literal(3), z.literal("pad")]),
+    projection: z.union([z.literal(1), z.literal(3), z.literal("pad"), z.literal("average")]),
+    /** What gamma of each block's last batch norm begins with; default: 1. */
+    lastGamma: z.number().exactOptional(),
     /** Part of the features that is dropped before the classifier when training. */
     dropout: z.number().min(0).lt(1),
     se: seSchema.optional(),
@@ -87,6 +91,18 @@ const cifar = (n: number): ResNetConfig => ({ ...basic(n, n, n), stem: "cifar", 
 /** The same network with the stride on the 3×3 and padded pooling, which timm's and torchvision's weights are for. */
 const modern = (config: ResNetConfig): ResNetConfig => ({ ...config, strideOn: "3x3", pool: "padded" });
 
+/**
+ * The "D" kind of He, T. et al. (arXiv 1812.01187, section 4), in timm's sizes: three 3×3 in the stem, shortcuts that
+ * average before they change the shape; and fresh blocks that pass their shortcut on.
+ */
+const d = (config: ResNetConfig): ResNetConfig => ({
+  ...modern(config),
+  stem: "deep",
+  stemWidths: [32, 32, 64],
+  projection: "average",
+  lastGamma: 0,
+});
+
 const onImagenet = (config: ResNetConfig): Entry => ({ config, imageSize: 224, classes: 1000 });
 const onCifar = (config: ResNetConfig): Entry => ({ config, imageSize: 32, classes: 10 });
 
@@ -100,6 +116,9 @@ const all: Readonly<Record<string, Entry>> = {
     "resnet-50-modern": onImagenet(modern(deep(3, 4, 6, 3))),
     "resnet-101-modern": onImagenet(modern(deep(3, 4, 23, 3))),
     "resnet-152-modern": onImagenet(modern(deep(3, 8, 36, 3))),
+    "resnet-18-d": onImagenet(d(basic(2, 2, 2, 2))),
+    "resnet-34-d": onImagenet(d(basic(3, 4, 6, 3))),
+    "resnet-50-d": onImagenet(d(deep(3, 4, 6, 3))),
     "resnext-50": onImagenet(resnext(3, 4, 6, 3)),
     "resnext-101": onImagenet(resnext(3, 4, 23, 3)),
     "resnet-20": onCifar(cifar(3)),
@@ -137,7 +156,7 @@ function cifarNames(has: HasConv): readonly string[] {
 
 /** Any height and width that leave one position after the last stride. */
 function build(scope: Scope, image: Value, config: ResNetConfig, classes: number): Value {
-  const { depths, widths, expansion, groups, strideOn, projection, branchRelu = false } = config;
+  const { depths, widths, expansion, groups, strideOn, projection, branchRelu = false, lastGamma = 1 } = config;
   let x = stem(scope, image, config);
   let blocks = 0;
   depths.forEach((depth, stage) => {
@@ -148,7 +167,8 @@ function build(scope: Scope, image: Value, config: ResNetConfig, classes: number
         .at(block)
         .asBlock(stage + 1);
       const stride = stage > 0 && block === 0 ? 2 : 1;
-      const options = { out: width * expansion, stride, projection, se: seOfBlock(config.se, blocks++) };
+      const se = seOfBlock(config.se, blocks++);
+      const options = { out: width * expansion, stride, projection, se, ...(lastGamma !== 1 && { lastGamma }) };
       x =
         config.block === "basic"
           ? basicBlock(at, x, { ...options, branchRelu })
@@ -158,14 +178,14 @@ function build(scope: Scope, image: Value, config: ResNetConfig, classes: number
   return head(scope, x, config.dropout, classes);
 }
 
-function stem(scope: Scope, image: Value, { stem, pool, widths }: ResNetConfig): Value {
+function stem(scope: Scope, image: Value, { stem, stemWidths = [64, 64, 128], pool, widths }: ResNetConfig): Value {
   if (stem === "cifar") return normedRelu(scope, "1", image, { out: widths[0]!, kernel: 3 });
   let x = image;
   if (stem === "imagenet") x = normedRelu(scope, "1", x, { out: 64, kernel: 7, stride: 2 });
   else {
-    x = normedRelu(scope.at("stem"), "1", x, { out: 64, kernel: 3, stride: 2 });
-    x = normedRelu(scope.at("stem"), "2", x, { out: 64, kernel: 3 });
-    x = normedRelu(scope.at("stem"), "3", x, { out: 128, kernel: 3 });
+    for (const [i, out] of stemWidths.entries()) {
+      x = normedRelu(scope.at("stem"), `${i + 1}`, x, { out, kernel: 3, stride: i === 0 ? 2 : 1 });
+    }
   }
   // Both paddings give the same size at 224; the other one shifts every window by a pixel (docs/networks.md, trap 2).
   const window = pool === "caffe" ? { pad: 0, ceil: true } : { pad: 1, ceil: false };
@@ -189,8 +209,9 @@ export const resnet: Family<typeof schema> = {
   imageSize: () => 64,
   fewestTensors: ({ depths }) => depths.reduce((sum, depth) => sum + depth, 0),
   hasOurNames: true,
-  // Its blocks are of the file's kind, and as many.
-  isIn: ({ block, depths }, has) =>
+  // Its stem and its blocks are of the file's kind, and the blocks as many.
+  isIn: ({ stem, block, depths }, has) =>
+    has("stem.conv2") === (stem === "deep") &&
     has("layer1.0.conv3") === (block === "bottleneck") &&
     depths.every((depth, i) => has(`layer${i + 1}.${depth - 1}.conv1`) && !has(`layer${i + 1}.${depth}.conv1`)),
   namesIn: cifarNames,

@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
+import { initialWeights } from "../weights/init.ts";
 import { inferenceGraph, lossGraph, model, seOf, zoo, zooEntry } from "./index.ts";
 
 test("every network is there, with squeeze and excitation and without", () => {
   const plain = [
     ...["18", "34", "50", "101", "152", "20", "32", "56", "110"].map((depth) => `resnet-${depth}`),
     ...["50", "101", "152"].map((depth) => `resnet-${depth}-modern`),
+    ...["18", "34", "50"].map((depth) => `resnet-${depth}-d`),
     ...["resnext-50", "resnext-101", "bn-inception"],
   ];
   assert.deepEqual([...zoo.keys()].sort(), [...plain, ...plain.map((name) => `se-${name}`), "senet-154"].sort());
@@ -43,6 +45,8 @@ test("any side from 32 pixels up works, for any number of classes", () => {
     "resnet-34",
     "se-resnext-50",
     "senet-154",
+    "se-resnet-18-d",
+    "resnet-50-d",
     "se-bn-inception",
   ]) {
     for (const imageSize of [32, 33, 47, 64, 97, 225]) {
@@ -84,6 +88,43 @@ test("the released SE-ResNets have the stride on the first 1x1", () => {
   assert.equal(stride("layer2.0.conv1"), 2);
   assert.equal(stride("layer2.0.conv2"), 1);
   assert.equal(stride("layer1.0.downsample.0"), 1);
+});
+
+test("the D networks average where a shortcut changes the shape, also at odd sides, and never leave a pixel out", () => {
+  const graph = inferenceGraph(model("se-resnet-50-d"), { batch: 1, imageSize: 225 });
+  const node = (name: string) => graph.nodes.find((candidate) => candidate.name === name);
+  const shape = (name: string) => node(name)!.outputs[0]!.type.shape;
+  assert.deepEqual(
+    [1, 2, 3].map((n) => shape(`stem.conv${n}`)[1]),
+    [32, 32, 64],
+  );
+  assert.deepEqual(shape("maxpool"), [1, 64, 57, 57]);
+  assert.equal(node("layer1.0.downsample.0"), undefined);
+  assert.deepEqual(node("layer2.0.downsample.0")!.attrs, { kernel: 2, stride: 2, pad: 0, ceil: true });
+  assert.deepEqual(shape("layer2.0.downsample.0"), [1, 256, 29, 29]);
+  assert.deepEqual(shape("layer2.0.downsample.2"), [1, 512, 29, 29]);
+  const strides = graph.nodes.flatMap((each) => (each.op === "conv2d" && each.attrs.stride > 1 ? [each.name] : []));
+  assert.deepEqual(strides, ["stem.conv1", ...[2, 3, 4].map((stage) => `layer${stage}.0.conv2`)]);
+});
+
+test("a fresh block of a D network passes its shortcut on; those of the others do not", () => {
+  for (const [name, last] of [
+    ["se-resnet-18-d", "bn2"],
+    ["resnet-50-d", "bn3"],
+  ] as const) {
+    const graph = lossGraph(model(name, 3), { batch: 2, imageSize: 32 });
+    const zero = [...initialWeights(graph, 1)].flatMap(([parameter, { data }]) =>
+      /bn\d\.weight$/.test(parameter) && data.every((value) => value === 0) ? [parameter] : [],
+    );
+    const blocks = new Set(graph.nodes.flatMap(({ block }) => (block === undefined ? [] : [block.name])));
+    assert.deepEqual(
+      zero,
+      [...blocks].map((block) => `${block}.${last}.weight`),
+      name,
+    );
+  }
+  const plain = initialWeights(lossGraph(model("se-resnet-18", 3), { batch: 2, imageSize: 32 }), 1);
+  assert.ok([...plain].every(([name, { data }]) => !name.endsWith("bn2.weight") || data.every((value) => value === 1)));
 });
 
 test("the loss graph has a scalar loss, targets, and an update for each running statistic", () => {
