@@ -12,6 +12,12 @@ export const addAugmentationOptions = (command: Command): Command =>
     .option("--rotate <degrees>", "turn pictures by up to so much to either side; default: 0", real)
     .option("--no-mirror", "do not mirror pictures at random")
     .addOption(choiceOption("--interpolation <name>", "default: bilinear", ["bilinear", "bicubic"]))
+    .addOption(
+      choiceOption("--decode <way>", "fast: JPEGs far larger than needed are read at 1/2, 1/4 or 1/8; default: fast", [
+        "exact",
+        "fast",
+      ]),
+    )
     .option("--pixel-jitter <n>", "add to each byte a number of its own, from -n to n; default: 0", natural)
     .option("--cutout <n>", "side of a square that is lost, in pixels; default: 0", natural)
     .option("--reprob <p>", "probability of random erasing; default: 0", real)

@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
+import sharp from "sharp";
 import { golden } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { augment, standardTraining } from "../images/augment.ts";
-import { decodePicture } from "../images/decode.node.ts";
+import { decodePicture, openPicture } from "../images/decode.node.ts";
 import { imagenetPreprocessing, type Preprocessing, preprocess } from "../images/preprocess.ts";
 import { preprocessViews, viewCounts } from "../images/views.ts";
 import { createRandom } from "../random.ts";
@@ -98,6 +99,43 @@ test("evaluation: the folder's order, values as from the functions themselves, t
   assert.deepEqual(last.samples.slice(1), [-1, -1, -1]);
   assert.ok(last.images.subarray(3 * SIZE * SIZE).every((value) => value === 0));
   assert.deepEqual(loader.failures, []);
+});
+
+test("large JPEGs are read at a reduced size, or exactly; with a cache, without, and in parts the same", async (t) => {
+  const large = join(root, "large");
+  for (const [i, name] of ["ant", "bee", "bee", "cat"].entries()) {
+    mkdirSync(join(large, name), { recursive: true });
+    const data = Uint8Array.from({ length: 200 * 150 * 3 }, (_, k) => (k * (i + 3)) >> 4);
+    const jpeg = await sharp(data, { raw: { width: 200, height: 150, channels: 3 } })
+      .jpeg()
+      .toBuffer();
+    writeFileSync(join(large, name, `${i}.jpg`), jpeg);
+  }
+  const dataset = openFolder(large);
+  const transform = standardTraining(SIZE, imagenetPreprocessing, { scale: [0.25, 1] });
+  const batchesOf = async (options: Partial<LoaderOptions>) => {
+    const loader = loaderOf(t, { dataset, transform, seed: 3, ...options });
+    return [...(await collect(loader, 0)), ...(await collect(loader, 1)), ...(await collect(loader, 2))];
+  };
+  const fast = await batchesOf({});
+  assert.deepEqual(await batchesOf({ cacheBytes: 2 ** 20, workers: 1 }), fast);
+  // Room for some of them.
+  assert.deepEqual(await batchesOf({ cacheBytes: 2 ** 14 }), fast);
+
+  const exact = { ...transform, decode: "exact" } as const;
+  const exactly = await batchesOf({ transform: exact });
+  assert.deepEqual(await batchesOf({ transform: exact, cacheBytes: 2 ** 20 }), exactly);
+  for (const [batches, reduction] of [
+    [fast, 4],
+    [exactly, 1],
+  ] as const) {
+    const [first] = batches;
+    const picture = await openPicture(dataset.samples[first!.samples[0]!]!.file).decode(reduction);
+    assert.equal(picture.width, 200 / reduction);
+    const values = new Float32Array(3 * SIZE * SIZE);
+    augment(picture, transform, createRandom(3, 1, 0, 0), values);
+    assert.deepEqual(first!.images.subarray(0, values.length), values);
+  }
 });
 
 test("training: each picture once an epoch, augmented by seed, epoch and position", async (t) => {

@@ -29,7 +29,8 @@ const CELLS = 8;
 
 /** The state of each sample in `pictures`: four integers. */
 export const Entry = { state: 0, block: 1, width: 2, height: 3, size: 4 } as const;
-export const State = { unknown: 0, cached: 1, failed: 2 } as const;
+/** `sound`: it has been read to its end, and is not in the cache. */
+export const State = { unknown: 0, cached: 1, failed: 2, sound: 3 } as const;
 
 /** Pictures in the cache begin at multiples of this many bytes, so that 32-bit numbers reach 128 GiB. */
 export const CACHE_BLOCK = 64;

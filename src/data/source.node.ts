@@ -26,7 +26,7 @@ export class SourceReader {
     range: ({ file, start, length }) => openBytes(this.#read(file, start, length), file),
     pixels: (source) => {
       const picture = pictureOf(source, this.#read(source.file, source.start, 3 * source.width * source.height));
-      return { bytes: 2 * picture.data.length, decode: async () => picture };
+      return { bytes: 2 * picture.data.length, size: picture, decode: async () => picture, view: undefined };
     },
   };
 

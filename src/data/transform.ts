@@ -3,7 +3,8 @@
 import { augment, checkTraining, type TrainingTransform } from "../images/augment.ts";
 import { Fact, writeFacts } from "../images/facts.ts";
 import { checkPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
-import type { Picture } from "../images/resize.ts";
+import type { PictureView } from "../images/view.ts";
+import { wholeOf } from "../images/view.ts";
 import { checkViews, preprocessViews, type Views, viewCounts } from "../images/views.ts";
 import type { Random } from "../random.ts";
 
@@ -51,12 +52,12 @@ export function checkTransform(transform: ImageTransform): void {
 
 /** Writes `[views, planes, size, size]` into `into`. `random` is asked only by training transforms. */
 export function applyTransform(
-  picture: Picture,
+  picture: PictureView,
   transform: ImageTransform,
   random: () => Random,
   into: Float32Array,
 ): void {
-  if (transform.kind === "inspect") writeFacts(picture, into);
+  if (transform.kind === "inspect") writeFacts(wholeOf(picture), into);
   else if (transform.kind === "train") augment(picture, transform, random(), into);
-  else preprocessViews(picture, transform.preprocessing, transform.views ?? "centre", into);
+  else preprocessViews(wholeOf(picture), transform.preprocessing, transform.views ?? "centre", into);
 }

@@ -2,8 +2,12 @@
 
 import { type MessagePort, workerData } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
+import { reductionFor } from "../images/augment.ts";
+import { PictureFault } from "../images/fault.ts";
+import { type Reduction, reducedExtent } from "../images/jpeg.ts";
 import type { Picture } from "../images/resize.ts";
 import { sharp } from "../images/sharp.node.ts";
+import { type PictureView, viewOf } from "../images/view.ts";
 import { createRandom } from "../random.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
 import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State, Stream } from "./ring.ts";
@@ -74,7 +78,7 @@ async function fillRow(job: WorkerJob, position: number, epoch: number, row: num
   const { ring, transform, seed } = job;
   const { order, images, imageLength, samples } = ring;
   const into = images.subarray(row * imageLength, (row + 1) * imageLength);
-  const use = (picture: Picture) =>
+  const use = (picture: PictureView) =>
     applyTransform(picture, transform, () => createRandom(seed, Stream.augment, epoch, position), into);
   // The replacement of a picture that fails lies half an epoch away, in another batch; then whatever follows.
   const count = order.length;
@@ -90,7 +94,7 @@ async function fillRow(job: WorkerJob, position: number, epoch: number, row: num
 }
 
 /** Uses the picture of a sample, from the cache or from its file; false where it cannot be had. */
-async function withPicture(job: WorkerJob, sample: number, use: (picture: Picture) => void): Promise<boolean> {
+async function withPicture(job: WorkerJob, sample: number, use: (picture: PictureView) => void): Promise<boolean> {
   const { entries } = job.ring;
   const { cache } = job.memory;
   const entry = sample * Entry.size;
@@ -100,15 +104,24 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
     const width = entries[entry + Entry.width]!;
     const height = entries[entry + Entry.height]!;
     const start = entries[entry + Entry.block]! * CACHE_BLOCK;
-    use({ width, height, data: new Uint8Array(cache, start, width * height * 3) });
+    use(viewOf({ width, height, data: new Uint8Array(cache, start, width * height * 3) }));
     return true;
   }
   let held = 0;
   try {
     const opened = reader.open(sourceAt(job.sources, sample));
     held = waitForMemory(job, opened.bytes);
-    const picture = await opened.decode();
-    use(picture);
+    const { transform } = job;
+    const reduction = transform.kind === "train" && opened.size ? reductionFor(transform, opened.size) : 1;
+    // What is to be kept is decoded as a whole.
+    if (transform.kind === "train" && opened.view !== undefined && !hasRoom(job, opened.size!, reduction)) {
+      if (usePart(opened.view(reduction, state !== State.sound), use)) {
+        if (state === State.unknown) Atomics.store(entries, entry + Entry.state, State.sound);
+        return true;
+      }
+    }
+    const picture = await opened.decode(reduction);
+    use(viewOf(picture));
     keep(job, entry, picture);
     return true;
   } catch (error) {
@@ -119,6 +132,30 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
   } finally {
     giveBack(job, held);
   }
+}
+
+/** False where the part cannot be decoded by itself. */
+function usePart(view: PictureView, use: (picture: PictureView) => void): boolean {
+  try {
+    use(view);
+    return true;
+  } catch (error) {
+    if (error instanceof PictureFault) return false;
+    throw error;
+  }
+}
+
+function blocksOf(bytes: number): number {
+  return Math.ceil(bytes / CACHE_BLOCK);
+}
+
+function hasRoom(
+  { memory: { cache, used } }: WorkerJob,
+  size: Pick<Picture, "width" | "height">,
+  reduction: Reduction,
+) {
+  const bytes = 3 * reducedExtent(size.width, reduction) * reducedExtent(size.height, reduction);
+  return Atomics.load(used, 0) + blocksOf(bytes) <= Math.floor(cache.byteLength / CACHE_BLOCK);
 }
 
 /**
@@ -145,7 +182,7 @@ function giveBack({ ring: { control } }: WorkerJob, held: number): void {
 /** Copies the picture into the cache while there is room for it; a picture that two workers decode at once is kept twice. */
 function keep({ ring: { entries }, memory }: WorkerJob, entry: number, { width, height, data }: Picture): void {
   const { cache, used } = memory;
-  const blocks = Math.ceil(data.length / CACHE_BLOCK);
+  const blocks = blocksOf(data.length);
   const capacity = Math.floor(cache.byteLength / CACHE_BLOCK);
   let block = Atomics.load(used, 0);
   for (;;) {

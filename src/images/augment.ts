@@ -5,16 +5,10 @@ import type { Random } from "../random.ts";
 import { cropSchema, type RandomCrop } from "./augment/crop.ts";
 import type { PixelStep, Placed, PlacingStep, StepContext, ValueStep } from "./augment/step.ts";
 import { type AugmentationStep, augmentationSteps, augmentations } from "./augment/steps.ts";
-import {
-  checkNormalization,
-  checkSize,
-  type Normalization,
-  normalize,
-  planesOf,
-  seenAs,
-  unusable,
-} from "./preprocess.ts";
+import type { Reduction } from "./jpeg.ts";
+import { checkNormalization, checkSize, type Normalization, normalize, planesOf, unusable } from "./preprocess.ts";
 import type { Box, Picture } from "./resize.ts";
+import { type PictureView, viewOf, viewSeenAs } from "./view.ts";
 
 export interface TrainingTransform {
   readonly kind: "train";
@@ -23,6 +17,11 @@ export interface TrainingTransform {
   /** First the one that cuts the square out, then those that change its pixels, then those that change the input. */
   readonly steps: readonly AugmentationStep[];
   readonly normalization: Normalization;
+  /**
+   * `fast`, the default: JPEGs that even for the smallest crop are twice as large as needed, or more, are decoded at a
+   * half, a quarter or an eighth of their size, in the inverse DCT. `exact`: always at their own.
+   */
+  readonly decode?: "exact" | "fast";
 }
 
 /** The usual training transform for photographs, at this size: a random crop, mirrored half of the time. */
@@ -44,15 +43,35 @@ export function checkTraining({ size, steps, normalization }: TrainingTransform)
   unusable(["steps", ...issue.path].join("."), issue.message, value);
 }
 
+/** By how much a picture may be reduced before anything else: even the smallest crop still has the pixels that it needs. */
+export function reductionFor(
+  { decode, steps, size }: TrainingTransform,
+  of: Pick<Picture, "width" | "height">,
+): Reduction {
+  const [first] = steps;
+  const row = first && rowOf(first);
+  if (decode === "exact" || row?.phase !== "place" || row.leastSide === undefined) return 1;
+  const least = row.leastSide(of, first as never);
+  return reductions.find((reduction) => least >= reduction * size) ?? 1;
+}
+
+const reductions = [8, 4, 2] as const;
+
 /** The network's input for one picture of a training epoch, `[planes, size, size]`, written into `into`. */
-export function augment(picture: Picture, transform: TrainingTransform, random: Random, into: Float32Array): void {
+export function augment(
+  picture: Picture | PictureView,
+  transform: TrainingTransform,
+  random: Random,
+  into: Float32Array,
+): void {
   const { size, steps, normalization } = transform;
   const context: StepContext = { random, size, normalization };
+  const seen = viewSeenAs("part" in picture ? picture : viewOf(picture), normalization);
   let placed: Placed | undefined;
   for (const step of steps) {
     const row = rowOf(step);
     // Never is what all rows take: each is given steps of its own kind.
-    if (row.phase === "place") placed = row.apply(seenAs(picture, normalization), step as never, context);
+    if (row.phase === "place") placed = row.apply(seen, step as never, context);
     else if (row.phase === "pixels") row.apply(placed!.pixels, step as never, context);
   }
   const { pixels, mirror, covered } = placed!;

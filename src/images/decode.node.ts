@@ -16,11 +16,13 @@ import { PictureFault } from "./fault.ts";
 import { ascii, type Format, formatOf, formats } from "./format.ts";
 import { decodeGif } from "./gif.ts";
 import { type Header, headerOf, jpegFrame, tiffTags } from "./header.ts";
-import { decodeJpeg } from "./jpeg.ts";
+import { decodeJpeg, type Reduction, reducedExtent } from "./jpeg.ts";
 import { decodePnm } from "./pnm.ts";
 import { readPicture } from "./read.node.ts";
 import type { Picture } from "./resize.ts";
 import { sharp } from "./sharp.node.ts";
+import type { PictureView } from "./view.ts";
+import { hasKernels } from "./wasm.ts";
 
 /** Pillow refuses larger pictures as decompression bombs. */
 const MAX_PIXELS = 178_956_970;
@@ -46,8 +48,18 @@ export async function decodePicture(file: string): Promise<Picture> {
 export interface OpenedPicture {
   /** About how much memory decoding takes at its height, the result included. */
   readonly bytes: number;
-  /** @throws SenetError `data` */
-  readonly decode: () => Promise<Picture>;
+  /** What the header says, where it says it. */
+  readonly size: Pick<Picture, "width" | "height"> | undefined;
+  /**
+   * @param reduction a JPEG of the usual kind comes at so many times less its size; all others at their own
+   * @throws SenetError `data`
+   */
+  readonly decode: (reduction?: Reduction) => Promise<Picture>;
+  /**
+   * A picture of which parts are decoded, without a promise; only of JPEGs of the usual kind.
+   * @param isChecked whether each look at a part also looks for damage in the rest
+   */
+  readonly view: ((reduction: Reduction, isChecked: boolean) => PictureView) | undefined;
 }
 
 /**
@@ -83,17 +95,31 @@ export function openBytes(bytes: Uint8Array, name: string): OpenedPicture {
   if (header !== undefined) checkHeader(header, bytes.length, name);
   return {
     bytes: bytes.length + (header === undefined ? 0 : bytesAtWork(header)),
-    decode: async () => told(() => ours[format]?.(bytes)) ?? decodeSharp(bytes, format, name),
+    size: header,
+    decode: async (reduction = 1) => told(() => ours[format]?.(bytes, reduction)) ?? decodeSharp(bytes, format, name),
+    view: format === "JPEG" && header !== undefined && hasKernels() ? jpegView(bytes, header) : undefined,
   };
 }
 
 /** What libvips does not read, or shows otherwise than Pillow; and JPEGs of the usual kind, which are sooner decoded here. */
-const ours: Partial<Readonly<Record<Format, (bytes: Uint8Array) => Picture | undefined>>> = {
-  JPEG: (bytes) => decodeJpeg(bytes),
+const ours: Partial<Readonly<Record<Format, (bytes: Uint8Array, reduction: Reduction) => Picture | undefined>>> = {
+  JPEG: (bytes, reduction) => decodeJpeg(bytes, { reduction }),
   GIF: decodeGif,
   BMP: decodeBmp,
   PNM: decodePnm,
 };
+
+const jpegView =
+  (bytes: Uint8Array, { width, height }: Header) =>
+  (reduction: Reduction, isChecked: boolean): PictureView => ({
+    width: reducedExtent(width, reduction),
+    height: reducedExtent(height, reduction),
+    part: (box) => {
+      const picture = decodeJpeg(bytes, { reduction, box, isChecked });
+      if (picture === undefined) throw new PictureFault("not a JPEG of the usual kind, or damaged");
+      return { picture, box: { left: 0, top: 0, width: box.width, height: box.height } };
+    },
+  });
 
 /** The decoder has a copy of its own while it hands the pixels over. */
 const bytesAtWork = ({ width, height }: Header): number => 2 * 3 * width * height;

@@ -15,6 +15,8 @@ export interface JpegPart {
   readonly reduction?: Reduction;
   /** What is wanted of the reduced picture; the whole by default. */
   readonly box?: Box;
+  /** Looks at the bits of the whole file, so that damage anywhere is noticed; false by default. */
+  readonly isChecked?: boolean;
 }
 
 /** The extent of a picture at a reduced size. */
@@ -46,14 +48,14 @@ interface Plane {
 
 /**
  * The picture, or the part of it; nothing where it is of a kind that is left to others, where the file is not sound, or
- * where there is no WebAssembly with SIMD. Of the file's bits only those above the part's end are looked at.
+ * where there is no WebAssembly with SIMD. Of the file's bits only those above the part's end are looked at, unless all are to be checked.
  * @throws RangeError where the box is not within the reduced picture
  */
 export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | undefined {
   const wasm = kernels();
   const scan = wasm && readJpeg(bytes);
   if (wasm === undefined || scan === undefined) return undefined;
-  const { reduction = 1 } = part;
+  const { reduction = 1, isChecked = false } = part;
   const width = reducedExtent(scan.width, reduction);
   const height = reducedExtent(scan.height, reduction);
   const box = part.box ?? { left: 0, top: 0, width, height };
@@ -62,7 +64,7 @@ export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | un
   }
   const layout = layoutOf(scan, reduction, box);
   try {
-    return layout && run(wasm, bytes, scan, layout, box);
+    return layout && run(wasm, bytes, scan, layout, box, isChecked);
   } catch {
     // Bits that lead out of the memory.
     return undefined;
@@ -121,7 +123,14 @@ function layoutOf({ width, height, components }: JpegScan, reduction: Reduction,
   return { across, units, left, right, top, bottom, planes };
 }
 
-function run(wasm: Exports, bytes: Uint8Array, scan: JpegScan, layout: Layout, box: Box): Picture | undefined {
+function run(
+  wasm: Exports,
+  bytes: Uint8Array,
+  scan: JpegScan,
+  layout: Layout,
+  box: Box,
+  isChecked: boolean,
+): Picture | undefined {
   const { components, interval } = scan;
   const { units, planes } = layout;
   const intervals = interval === 0 ? 1 : Math.ceil(units / interval);
@@ -145,7 +154,8 @@ function run(wasm: Exports, bytes: Uint8Array, scan: JpegScan, layout: Layout, b
   if (end === 0 || memory[end + 1] !== 0xd9) return undefined;
 
   const words = [components.length, layout.across, interval === 0 ? units : interval];
-  words.push(layout.left, layout.right, layout.top, layout.bottom, top, segments);
+  words.push(layout.left, layout.right, layout.top, layout.bottom);
+  words.push(isChecked ? units / layout.across : layout.bottom, top, segments);
   for (const [i, { component, side, stride }] of planes.entries()) {
     const own = tables + 2 * i * TABLE_BYTES;
     for (const [k, number] of [component.dc, component.ac + 16].entries()) {

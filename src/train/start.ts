@@ -93,5 +93,6 @@ export function trainingTransformOf(
   config: TrainingConfig,
   normalization: Preprocessing = preprocessingOf(config),
 ): TrainingTransform {
-  return { kind: "train", size: config.imageSize, steps: augmentationOf(config), normalization };
+  const { imageSize: size, decode } = config;
+  return { kind: "train", size, steps: augmentationOf(config), normalization, decode };
 }

@@ -13,10 +13,12 @@ const LEFT = 3;
 const RIGHT = 4;
 const TOP = 5;
 const BOTTOM = 6;
+/** Rows of units to read. */
+const ROWS = 7;
 /** What `unstuff` has made. */
-const STREAM = 7;
-const SEGMENTS = 8;
-const FIRST_COMPONENT = 9;
+const STREAM = 8;
+const SEGMENTS = 9;
+const FIRST_COMPONENT = 10;
 
 // For each component, its blocks in a unit, its tables, its plane and the bytes of a plane's row, and the side of what a
 // block becomes.
@@ -46,7 +48,7 @@ export function decodeScan(job: usize): i32 {
   let segment = <usize>word(job, SEGMENTS);
   let left = 0;
   let end = 0;
-  for (let y = 0; y < word(job, BOTTOM); y++) {
+  for (let y = 0; y < word(job, ROWS); y++) {
     for (let x = 0; x < across; x++) {
       if (left === 0) {
         seek(stream, load<i32>(segment));
@@ -56,7 +58,7 @@ export function decodeScan(job: usize): i32 {
         memory.fill(predicted, 0, 12);
       }
       left--;
-      const wanted = y >= word(job, TOP) && x >= word(job, LEFT) && x < word(job, RIGHT);
+      const wanted = y >= word(job, TOP) && y < word(job, BOTTOM) && x >= word(job, LEFT) && x < word(job, RIGHT);
       let component = job + 4 * FIRST_COMPONENT;
       for (let c = 0; c < components; c++) {
         if (decodeUnit(component, predicted + 4 * c, wanted, x - word(job, LEFT), y - word(job, TOP)) === 0) return 0;

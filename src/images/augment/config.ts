@@ -30,6 +30,8 @@ const shorthand = {
 export const augmentationKeys = {
   ...shorthand,
   interpolation: z.enum(interpolations).default("bilinear"),
+  /** `fast`: JPEGs at least twice as large as their smallest crop needs are decoded at a reduced size. */
+  decode: z.enum(["exact", "fast"]).default("fast"),
   /** The steps themselves, in the place of those that the keys above stand for. */
   augmentation: augmentationSteps.nullable().default(null),
   /** α of mixup; 0: none (0.2 is usual). */

@@ -5,6 +5,7 @@ import type { Random } from "../../random.ts";
 import { resampleAffine, rotatedBox } from "../affine.ts";
 import { roundHalfEven } from "../preprocess.ts";
 import { type Box, type Picture, resize } from "../resize.ts";
+import { wholeOf } from "../view.ts";
 import { between, color, interpolation, meanColor, placing, range, rate, squareBytes } from "./step.ts";
 
 /** The least area that a crop may keep: below it even a large picture has no pixels left. */
@@ -82,18 +83,18 @@ export const crop = placing({
   apply(picture, step, { random, size, normalization }) {
     const { box, mirror, degrees } = drawCrop(picture, step, random);
     const into = squareBytes(size);
-    const pixels =
-      degrees === 0
-        ? resize(picture, size, size, step.interpolation, { box, into })
-        : resampleAffine(
-            picture,
-            rotatedBox(picture, box, degrees, size),
-            size,
-            size,
-            step.interpolation,
-            step.fill ?? meanColor(normalization),
-            into,
-          );
+    if (degrees === 0) {
+      const part = picture.part(box);
+      return { pixels: resize(part.picture, size, size, step.interpolation, { box: part.box, into }), mirror };
+    }
+    const map = rotatedBox(picture, box, degrees, size);
+    const fill = step.fill ?? meanColor(normalization);
+    const pixels = resampleAffine(wholeOf(picture), map, size, size, step.interpolation, fill, into);
     return { pixels, mirror };
+  },
+  leastSide({ width, height }, { scale, ratio }) {
+    const area = width * height * scale[0];
+    // Where no draw fits, the part is as large as the ratios allow, and larger than this.
+    return Math.sqrt(area * Math.min(ratio[0], 1 / ratio[1]));
   },
 });

@@ -5,6 +5,7 @@ import type { Random } from "../../random.ts";
 import type { Color } from "../affine.ts";
 import type { Normalization } from "../preprocess.ts";
 import { type Box, interpolations, type Picture } from "../resize.ts";
+import type { PictureView } from "../view.ts";
 
 /** What a step may know besides its picture. */
 export interface StepContext {
@@ -34,7 +35,9 @@ interface RowOf<Schema extends z.ZodType> {
 /** Cuts the square out of a picture of any size; the first step of every transform, and only that. */
 export interface PlacingStep<Schema extends z.ZodType, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "place";
-  readonly apply: (picture: Picture, step: Step, context: StepContext) => Placed;
+  readonly apply: (picture: PictureView, step: Step, context: StepContext) => Placed;
+  /** The least side of what it may cut out of a picture of this size, in pixels; not said: it needs all there are. */
+  readonly leastSide?: (size: Pick<Picture, "width" | "height">, step: Step) => number;
 }
 
 /** Changes the square's bytes where they are. */
