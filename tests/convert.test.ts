@@ -157,8 +157,8 @@ test("options that do not fit the file", async () => {
   await usage(() => open(timm, { model: "seresnet20" }), "se-resnet-20");
   await refused(() => open(timm, { from: "cadene" }), "the names look like those of", "missing");
   const own = joined(encodeWeights(checkpoint(), namingByName("senet")));
-  await usage(() => open(own, { model: "se-resnet-50" }), "already says which model it holds", "--model se-resnet-50");
-  await usage(() => open(own, { from: "timm" }), "--from timm");
+  await usage(() => open(own, { model: "se-resnet-50" }), "already says which model it holds", "`model` se-resnet-50");
+  await usage(() => open(own, { from: "timm" }), "`from` timm");
   assert.equal((await open(own, { model: "se-resnet-20", from: "senet" })).checkpoint.model.name, "se-resnet-20");
 });
 
