@@ -25,6 +25,7 @@ export type { BadPicture, CheckedPicture, DataHealth, PartHealth, SimilarPicture
 export type { InspectOptions } from "./data/inspect.node.ts";
 export { type Batch, type Failure, Loader, type LoaderOptions } from "./data/loader.node.ts";
 export type { PictureMemory } from "./data/picture-memory.node.ts";
+export { type FetchDataOptions, localData } from "./data/remote.node.ts";
 export { type ListOptions, openTrainingData, type PartOptions, type TrainingData } from "./data/split.node.ts";
 export { Classifier } from "./evaluate/classify.node.ts";
 export { evaluateFolder, type FolderEvaluation, type Watch } from "./evaluate/folder.node.ts";
@@ -52,6 +53,7 @@ export * from "./index.ts";
 export { type KnownFile, knownFiles } from "./pull/addresses.ts";
 export type { Progress as DownloadProgress, Timing } from "./pull/download.node.ts";
 export type { FetchOptions } from "./pull/fetch.node.ts";
+export type { FetchFilesOptions } from "./pull/files.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions } from "./report/run.node.ts";
 export type { Phase, RunFacts, RunOptions } from "./train/run.node.ts";

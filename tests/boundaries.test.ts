@@ -30,14 +30,14 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   executors: ["errors", "files", "machine.node", "packages.node", "names", "tensor", "ir", "optim"],
   passes: ["errors", "tensor", "ir", "executors"],
   images: ["errors", "files", "machine.node", "packages.node", "memory.node", "random", "tensor"],
-  data: ["text-file", "errors", "files", "machine.node", "memory.node", "names", "random", "tensor", "images"],
   // Of the networks that the tensors in a file are of, formats know nothing.
   formats: ["errors", "tensor"],
+  pull: ["errors", "files", "names", "formats"],
+  data: ["text-file", "errors", "files", "machine.node", "memory.node", "names", "random", "tensor", "images", "pull"],
   import: ["text-file", "errors", "names", "tensor", "ir", "nn", "zoo", "images", "formats"],
   weights: [
     ...["text-file", "errors", "optim", "files", "random", "tensor", "ir", "zoo", "images", "formats", "import"],
   ],
-  pull: ["errors", "files", "names", "formats"],
   evaluate: [
     ...[
       "errors",

@@ -11,6 +11,7 @@ import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { fingerprintOf } from "../src/train/fingerprint.node.ts";
 import { openWeights } from "../src/weights/open.node.ts";
 import { senet, temporaryFolder } from "./command.ts";
+import { fileHandler, serve } from "./server.ts";
 import { needsShared, sharedData } from "./support.ts";
 import { joined, type Member, tarOf } from "./tar.ts";
 
@@ -49,6 +50,12 @@ async function archive(): Promise<string> {
   return file;
 }
 
+async function served(): Promise<string> {
+  process.env.SENET_CACHE = temporaryFolder();
+  const { origin } = await serve(fileHandler(tarOf(await pets())));
+  return `${origin}/pets.tar`;
+}
+
 /** All in class folders, with a list of either part beside them. */
 async function folder(): Promise<string> {
   const root = temporaryFolder();
@@ -76,6 +83,7 @@ interface Case {
 const cases: readonly Case[] = [
   { name: "CIFAR's binary files", make: cifar, classes: Array.from({ length: 10 }, (_, i) => `${i}`) },
   { name: "an archive of class folders", make: archive, classes: ["house", "star"] },
+  { name: "an archive by its address", make: served, classes: ["house", "star"] },
   {
     name: "Caffe's lists",
     make: folder,

@@ -37,7 +37,7 @@ test("of labels that were made wrong, a network that was trained on them finds m
   const out = join(folder, "run");
   const trained = await senet([
     ...["train", "--data", data, "--out", out, "--model", "se-resnet-20", "--image-size", "32"],
-    ...["--evaluation-resize", "32", "--batch-size", "32", "--epochs", "8", "--lr", "0.05", "--crop-scale", "0.6"],
+    ...["--evaluation-resize", "32", "--batch-size", "32", "--epochs", "16", "--lr", "0.05", "--crop-scale", "0.6"],
   ]);
   assert.equal(trained.code, 0, trained.stderr);
   const weights = join(out, "best.safetensors");

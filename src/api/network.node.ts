@@ -1,6 +1,7 @@
 /** A network that is ready for use: opened from weights, it classifies, is measured, and is written for other programs. */
 
 import { Loader } from "../data/loader.node.ts";
+import { localData } from "../data/remote.node.ts";
 import { Classifier } from "../evaluate/classify.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
 import { type GateMeans, meanGates } from "../evaluate/excitation.ts";
@@ -183,8 +184,8 @@ export class Network implements AsyncDisposable {
    */
   evaluate(data: string, options: EvaluateOptions = {}): Promise<Measurement> {
     const { views = "centre", batchSize = 32, workers, signal, onFailure, onProgress, tolerant } = options;
-    return this.#uses.now(() => {
-      const dataset = this.#pictures(data, options);
+    return this.#uses.now(async () => {
+      const dataset = await this.#pictures(data, options);
       return measure({
         checkpoint: { ...this.#checkpoint, labels: dataset.classes },
         executor: this.executor,
@@ -205,7 +206,7 @@ export class Network implements AsyncDisposable {
    */
   gates(data: string, options: DataOptions = {}): Promise<readonly GateMeans[]> {
     return this.#uses.now(async () => {
-      const dataset = this.#pictures(data, options);
+      const dataset = await this.#pictures(data, options);
       const { model, preprocessing, weights } = this.#checkpoint;
       const batchSize = Math.min(options.batchSize ?? 32, Math.max(1, dataset.samples.length));
       const loader = new Loader({
@@ -254,9 +255,10 @@ export class Network implements AsyncDisposable {
     return this.dispose();
   }
 
-  #pictures(data: string, { list, listOrder, allowMissing = false, valSplit, seed = 0 }: DataOptions) {
+  async #pictures(data: string, { list, listOrder, allowMissing = false, valSplit, seed = 0 }: DataOptions) {
     const held = valSplit === undefined ? undefined : { valSplit, seed };
-    return openPictures({ data, list, listOrder, allowMissing, held, areNamed: this.#isNamed }, this.labels);
+    const named = { list, listOrder, allowMissing, held, areNamed: this.#isNamed };
+    return openPictures({ ...named, data: await localData(data) }, this.labels);
   }
 
   /** One result for one picture, a list of them for a list. */

@@ -5,6 +5,7 @@ import { equalGroups, type Looks, MOST_DISTANCE, mostSimilar } from "./copies.ts
 import type { Dataset } from "./dataset.ts";
 import type { BadPicture, CheckedPicture, DataHealth, PartHealth, SimilarPictures, Spread } from "./health.ts";
 import { type Inspection, type InspectOptions, inspect } from "./inspect.node.ts";
+import { localData } from "./remote.node.ts";
 import { openParts, type PartOptions } from "./split.node.ts";
 
 export interface CheckDataOptions extends PartOptions, Omit<InspectOptions, "onProgress"> {
@@ -30,7 +31,7 @@ export async function checkData(data: string, options: CheckDataOptions = {}): P
       found: `${distance}`,
     });
   }
-  const { parts, remarks } = openParts(data, options);
+  const { parts, remarks } = openParts(await localData(data, { signal }), options);
   const total = parts.reduce((sum, { dataset }) => sum + dataset.samples.length, 0);
   const inspected: Part[] = [];
   let before = 0;

@@ -8,6 +8,7 @@ import { basename, join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { FORMAT_BYTES, formatOf, isPictureName } from "../images/format.ts";
 import { PictureContainer } from "../images/read.node.ts";
+import { archivesNamed, commonFolder } from "./archive-list.node.ts";
 import { classFinder, labelsOfNumbers, openClasses, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
 import { LeftOut } from "./left-out.ts";
@@ -25,8 +26,10 @@ export const tarArchives: DatasetKind = {
 const isTarName = (name: string): boolean => /\.tar$/i.test(name);
 const isCompressedName = (name: string): boolean => /\.(tar\.\w{1,4}|tgz|txz|tbz2?)$/i.test(name);
 
-/** The archive at the path, or those of a folder that has nothing below it. */
-function archivesAt(path: string): string[] {
+/** The archive at the path, those of a pattern or a list, or those of a folder that has nothing below it. */
+function archivesAt(path: string): readonly string[] {
+  const named = archivesNamed(path);
+  if (named.length > 0) return named;
   const stats = statSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return [];
   if (!stats.isDirectory()) return isTarName(path) || isCompressedName(path) ? [path] : [];
@@ -45,10 +48,11 @@ interface Packed {
   readonly told: string | undefined;
 }
 
-function open(root: string, options: OpenOptions): Dataset {
+function open(path: string, options: OpenOptions): Dataset {
   const leftOut = new LeftOut();
   const remarks: string[] = [];
-  const archives = archivesAt(root);
+  const archives = archivesAt(path);
+  const root = archivesNamed(path).length > 0 ? commonFolder(archives) : path;
   const all = archives.flatMap((archive) => picturesIn(archive, leftOut, remarks));
   if (all.length === 0) throw new SenetError("data", "there are no pictures in the archive", { where: root });
   const placed = partOf(root, withoutTop(all.map(placeOf), options), options.part, archives.length > 1, remarks);

@@ -56,6 +56,8 @@ export interface DownloadOptions {
   readonly timing: Timing;
   /** The file's size, if known. */
   readonly bytes?: number;
+  /** Of a file of any size. Default: 1 GiB, twice the largest weight file that is known. */
+  readonly mostBytes?: number;
   /** Its hash will be checked, so that bytes of another address may be continued with this one's. */
   readonly isChecked: boolean;
   readonly say: (line: string) => void;
@@ -64,8 +66,8 @@ export interface DownloadOptions {
 }
 
 const mostRedirects = 10;
-/** Twice the largest file that is known; an endless answer must not fill the disk. */
-const mostBytes = 2 ** 30;
+/** An endless answer must not fill the disk. */
+const usualMost = 2 ** 30;
 /** An attempt that brings so much is worth another one, however many there were. */
 const worthwhileBytes = 64 * 1024;
 
@@ -223,7 +225,7 @@ async function accept(
   address: string,
   part: Part,
   isContinued: boolean,
-  { bytes }: DownloadOptions,
+  { bytes, mostBytes }: DownloadOptions,
 ): Promise<number | undefined | "complete"> {
   const { statusCode } = answer;
   const validator = validatorOf(answer);
@@ -235,7 +237,7 @@ async function accept(
       throw new Interruption("answers with a different range from the one asked for");
     }
     const total = range[2] === "*" ? undefined : Number(range[2]);
-    refuseSize(total, bytes);
+    refuseSize(total, bytes, mostBytes);
     return total;
   }
   if (statusCode === 416 && isContinued) {
@@ -252,7 +254,7 @@ async function accept(
     const total = length === undefined ? undefined : Number(length);
     // A page that says what is wrong has another length too, and is worth reading.
     const isPage = /^text\/html|json/.test(header(answer, "content-type") ?? "");
-    refuseSize(total, isPage ? undefined : bytes);
+    refuseSize(total, isPage ? undefined : bytes, mostBytes);
     await restart();
     return total;
   }
@@ -263,12 +265,12 @@ async function accept(
   throw new AddressFailure(status);
 }
 
-function refuseSize(total: number | undefined, bytes: number | undefined): void {
+function refuseSize(total: number | undefined, bytes: number | undefined, most = usualMost): void {
   if (total === undefined) return;
   if (bytes !== undefined && total !== bytes) {
     throw new AddressFailure(`has a file of ${total} bytes, not of ${bytes}`);
   }
-  if (total > mostBytes) throw new AddressFailure(`has a file of ${total} bytes, which no weight file has`);
+  if (total > most) throw new AddressFailure(`has a file of ${total} bytes; up to ${most} are fetched`);
 }
 
 async function receive(
@@ -279,7 +281,7 @@ async function receive(
   pace: Pace,
   options: DownloadOptions,
 ): Promise<void> {
-  const { onProgress, bytes } = options;
+  const { onProgress, bytes, mostBytes = usualMost } = options;
   const most = total ?? bytes ?? mostBytes;
   const report = () => onProgress({ address, received: part.length, ...(total === undefined ? {} : { total }) });
   report();

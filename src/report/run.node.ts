@@ -4,6 +4,7 @@ import { cpus } from "node:os";
 import { relative } from "node:path";
 import { sourceOf } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
+import { localData } from "../data/remote.node.ts";
 import { SourceReader } from "../data/source.node.ts";
 import { openTrainingData } from "../data/split.node.ts";
 import { Classifier } from "../evaluate/classify.node.ts";
@@ -40,7 +41,7 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   const { config, state } = await openRun(out, build);
   const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out), build);
   const { model, weights, preprocessing, labels } = checkpoint;
-  const { train, val } = openTrainingData(data, { valSplit: config.valSplit, seed: config.seed });
+  const { train, val } = openTrainingData(await localData(data), { valSplit: config.valSplit, seed: config.seed });
   const { executor } = await selectExecutor({ name: options.executor });
   const { batchSize } = config;
   const imageSize = preprocessing.crop;

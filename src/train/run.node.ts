@@ -10,6 +10,7 @@ import { quote } from "../data/classes.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
+import { localData } from "../data/remote.node.ts";
 import { type ListOptions, openTrainingData, type PartOptions } from "../data/split.node.ts";
 import { option, SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
@@ -30,7 +31,10 @@ import { type EpochMetrics, initialState, type TrainingState } from "./state.ts"
 import { TrainingStep } from "./step.ts";
 
 export interface RunOptions extends ListOptions {
-  /** A folder with `train/` and `val/`, one folder a class in each; or what else `openTrainingData` opens. */
+  /**
+   * A folder with `train/` and `val/`, one folder a class in each; what else `openTrainingData` opens; or addresses of
+   * archives (`localData`).
+   */
   readonly data: string;
   /** Where the run's files go; made when absent. */
   readonly out: string;
@@ -123,7 +127,8 @@ type Earlier = Awaited<ReturnType<typeof readRun>>;
 
 async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Promise<RunResult> {
   const { config, out, signal, onPhase = () => {} } = options;
-  const { train, val, remarks } = openTrainingData(options.data, partsOf(options));
+  const pictures = await localData(options.data, { say: options.say, signal });
+  const { train, val, remarks } = openTrainingData(pictures, partsOf(options));
   for (const remark of remarks) options.say?.(remark);
   const stepsPerEpoch = Math.floor(train.samples.length / config.batchSize);
   if (stepsPerEpoch === 0) {

@@ -1,6 +1,7 @@
 /** `senet evaluate`: top-1 and top-5 error of networks on pictures, beside what was published. */
 
 import { type Command, Option } from "commander";
+import { localData } from "../../data/remote.node.ts";
 import { SenetError } from "../../errors.ts";
 import { Journal } from "../../evaluate/journal.node.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
@@ -21,7 +22,7 @@ import {
   valSplitOption,
   workersOption,
 } from "../options.ts";
-import { LiveLine, printJson, printLines } from "../output.ts";
+import { LiveLine, printJson, printLines, say } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { networksOf, type WeightsOptions } from "../weights.ts";
 
@@ -99,8 +100,9 @@ export function evaluateCommand(program: Command): void {
 }
 
 async function evaluateWeights(options: EvaluateOptions): Promise<void> {
-  const { data, list, listOrder, batchSize, threads, workers, perClass, valSplit, seed } = options;
+  const { list, listOrder, batchSize, threads, workers, perClass, valSplit, seed } = options;
   const allowMissing = options.allowMissing === true;
+  const data = await localData(options.data, { say });
   const protocol = {
     data,
     list,

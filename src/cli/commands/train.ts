@@ -2,6 +2,7 @@
 
 import { rmdir } from "node:fs/promises";
 import type { Command } from "commander";
+import { localData } from "../../data/remote.node.ts";
 import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
@@ -55,7 +56,8 @@ export function trainCommand(program: Command): void {
     .description("train a network on pictures")
     .requiredOption(
       "--data <path>",
-      "a folder with train/ and val/, each with one folder per class; the same in a .tar; WebDataset's archives; CIFAR's binary files",
+      "a folder with train/ and val/, each with one folder per class; the same in a .tar; WebDataset's archives, also by " +
+        "http(s) addresses and patterns (train-{0000..0146}.tar); CIFAR's binary files",
     )
     .addOption(valSplitOption())
     .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
@@ -105,7 +107,8 @@ export function trainCommand(program: Command): void {
       "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
         "  senet train --data pictures --out runs/first --resume\n" +
         "  senet train --data class-folders --val-split 0.1\n" +
-        "  senet train --data photos --list train.txt --val-list val.txt\n\n" +
+        "  senet train --data photos --list train.txt --val-list val.txt\n" +
+        "  senet train --data 'https://host/{train-{0000..0146},val-{0000..0006}}.tar'\n\n" +
         "The out folder has best.safetensors, last.safetensors, metrics.csv, metrics.jsonl and config.json.\n" +
         "Ctrl-C, SIGTERM and a closed terminal save; --resume continues from there.",
     )
@@ -147,7 +150,11 @@ export function trainCommand(program: Command): void {
       };
       try {
         if (check === true) {
-          const { train, val } = openTrainingData(data, { ...lists, valSplit: config.valSplit, seed: config.seed });
+          const { train, val } = openTrainingData(await localData(data, { say }), {
+            ...lists,
+            valSplit: config.valSplit,
+            seed: config.seed,
+          });
           await requireSound([train, val], workers, new LiveLine());
         }
         await runTraining(run, ["senet train --resume", ...resumeOptions(options, out)].join(" "));

@@ -3,6 +3,7 @@
 import type { Command } from "commander";
 import { checkData } from "../../../data/health.node.ts";
 import type { CheckedPicture, DataHealth, PartHealth, Spread } from "../../../data/health.ts";
+import { localData } from "../../../data/remote.node.ts";
 import { replaceFile } from "../../../files/replace.node.ts";
 import { renderHealth, shownPictures } from "../../../report/health.ts";
 import { thumbnailsOf } from "../../../report/thumbnails.node.ts";
@@ -52,16 +53,17 @@ async function check(data: string, options: CheckOptions): Promise<void> {
   const { html, json, ...checking } = options;
   if (html !== undefined) checkOutFile(html, [".html"]);
   const line = new LiveLine();
+  const local = await localData(data, { say: (text) => line.print(text) });
   const start = performance.now();
   const bad = new FailureReport((text) => line.print(text), "bad:");
   let exitCode = 0;
-  const health = await interruptible(
+  const checked = await interruptible(
     (code) => {
       exitCode = code;
       line.print("stopping after this batch; press Ctrl-C again to stop at once");
     },
     (signal) =>
-      checkData(data, {
+      checkData(local, {
         ...checking,
         signal,
         onFailure: (failure) => bad.met(failure),
@@ -73,6 +75,7 @@ async function check(data: string, options: CheckOptions): Promise<void> {
           }),
       }),
   );
+  const health = { ...checked, data };
   if (html !== undefined) {
     const thumbnails = await thumbnailsOf(shownPictures(health).map(({ sample }) => sample));
     await replaceFile(html, [renderHealth(health, thumbnails)], "another --html");

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import type { Dataset } from "../../../data/dataset.ts";
+import { localData } from "../../../data/remote.node.ts";
 import { pathsOfParts } from "../../../data/split.node.ts";
 import { SenetError } from "../../../errors.ts";
 import { openPictures } from "../../../evaluate/labelled.node.ts";
@@ -96,8 +97,9 @@ async function suspects(data: string, options: SuspectsOptions): Promise<void> {
   if (html !== undefined) checkOutFile(html, [".html"]);
   const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
   const checkpoint = await weightsOf(options.weights, options);
-  const datasets = openDatasets(data, options, checkpoint.labels);
   const line = new LiveLine();
+  const local = await localData(data, { say: (text) => line.print(text) });
+  const datasets = openDatasets(local, options, checkpoint.labels);
   for (const remark of new Set(datasets.flatMap(({ dataset }) => dataset.remarks ?? []))) line.print(remark);
   const bad = new FailureReport((text) => line.print(text));
   const parts: PartSuspects[] = [];

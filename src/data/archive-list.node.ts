@@ -1,0 +1,42 @@
+/** Several archives as one data set: by a pattern, or by a file that names one in each line. */
+
+import { existsSync, statSync } from "node:fs";
+import { dirname, isAbsolute, join } from "node:path";
+import { readBytesSync } from "../files/files.node.ts";
+import { decodeText, linesOf } from "../text-file.ts";
+import { expandBraces, hasBraces } from "./braces.ts";
+
+/** Longer ones are no lists of archives. */
+const MOST_BYTES = 2 ** 24;
+
+/** A text file whose first line names an archive. */
+export function isArchiveList(path: string): boolean {
+  if (!/\.txt$/i.test(path)) return false;
+  const stats = statSync(path, { throwIfNoEntry: false });
+  return stats?.isFile() === true && stats.size <= MOST_BYTES && /\.tar$/i.test(pathOf(linesOfList(path)[0] ?? ""));
+}
+
+/** Of an address without its query. */
+const pathOf = (name: string): string => name.replace(/^(https?:\/\/[^?#]*).*$/i, "$1");
+
+/** What the lines name, patterns expanded; paths are relative to the list. Lines that start with `#` are notes. */
+export function linesOfList(list: string): string[] {
+  return linesOf(decodeText(readBytesSync(list, "the list of archives cannot be read")))
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .flatMap(expandBraces)
+    .map((name) => (/^https?:\/\//i.test(name) || isAbsolute(name) ? name : join(dirname(list), name)));
+}
+
+/** The archives of a pattern such as `shards/train-{0000..0146}.tar`, or of a list; none for any other path. */
+export function archivesNamed(path: string): readonly string[] {
+  if (hasBraces(path) && !existsSync(path)) return expandBraces(path).filter((name) => /\.tar$/i.test(name));
+  return isArchiveList(path) ? linesOfList(path) : [];
+}
+
+/** The folder that all of them are in. */
+export function commonFolder(paths: readonly string[]): string {
+  let folder = dirname(paths[0]!);
+  while (!paths.every((path) => path.startsWith(join(folder, "/")) || folder === ".")) folder = dirname(folder);
+  return folder;
+}

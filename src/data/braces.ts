@@ -1,0 +1,74 @@
+/** Brace patterns, as shells and WebDataset write them: `train-{0000..0146}.tar`, `{train,val}-0.tar`. */
+
+import { SenetError } from "../errors.ts";
+
+/** More than any data set has files. */
+const MOST = 100_000;
+
+export const hasBraces = (text: string): boolean => groupIn(text) !== undefined;
+
+/**
+ * All that the pattern stands for, in its order. `{a,b}` are alternatives, which may have braces of their own; `{8..11}`
+ * are numbers, `{008..011}` numbers of that many digits; what is in no such braces stands for itself.
+ * @throws SenetError `usage` where that is more than 100,000
+ */
+export function expandBraces(pattern: string): string[] {
+  const group = groupIn(pattern);
+  if (group === undefined) return [pattern];
+  const ends = expandBraces(group.after);
+  const found: string[] = [];
+  for (const alternative of group.alternatives.flatMap((one) => numbersOf(one, pattern) ?? expandBraces(one))) {
+    if (found.length + ends.length > MOST) throw tooMany(pattern);
+    for (const end of ends) found.push(`${group.before}${alternative}${end}`);
+  }
+  return found;
+}
+
+interface Group {
+  readonly before: string;
+  /** Of a range it is one: the range itself, in its braces. */
+  readonly alternatives: readonly string[];
+  readonly after: string;
+}
+
+/** The first braces, with what matches them, that have a comma or a range in them. */
+function groupIn(text: string): Group | undefined {
+  for (let start = text.indexOf("{"); start >= 0; start = text.indexOf("{", start + 1)) {
+    const commas: number[] = [];
+    let depth = 0;
+    for (let at = start; at < text.length; at++) {
+      if (text[at] === "{") depth++;
+      else if (text[at] === "," && depth === 1) commas.push(at);
+      else if (text[at] === "}" && --depth === 0) {
+        const inside = text.slice(start + 1, at);
+        if (commas.length === 0 && !RANGE.test(inside)) break;
+        const bounds = [start, ...commas, at];
+        return {
+          before: text.slice(0, start),
+          alternatives:
+            commas.length === 0 ? [`{${inside}}`] : bounds.slice(1).map((end, i) => text.slice(bounds[i]! + 1, end)),
+          after: text.slice(at + 1),
+        };
+      }
+    }
+  }
+  return undefined;
+}
+
+const RANGE = /^(\d+)\.\.(\d+)$/;
+
+/** Of a range in its braces; nothing of anything else. */
+function numbersOf(text: string, pattern: string): string[] | undefined {
+  const range = text.startsWith("{") && text.endsWith("}") ? RANGE.exec(text.slice(1, -1)) : null;
+  if (range === null) return undefined;
+  const [first, last] = [Number(range[1]), Number(range[2])];
+  const isPadded = /^0\d/.test(range[1]!) || /^0\d/.test(range[2]!);
+  const digits = isPadded ? Math.max(range[1]!.length, range[2]!.length) : 0;
+  const count = Math.abs(last - first) + 1;
+  if (count > MOST) throw tooMany(pattern);
+  const step = first <= last ? 1 : -1;
+  return Array.from({ length: count }, (_, i) => `${first + step * i}`.padStart(digits, "0"));
+}
+
+const tooMany = (pattern: string): SenetError =>
+  new SenetError("usage", "this pattern stands for too many files", { where: pattern, expected: `at most ${MOST}` });

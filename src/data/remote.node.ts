@@ -1,0 +1,86 @@
+/**
+ * Archives by their addresses. They are fetched into the cache, whole, before the first picture is read, and stay there:
+ * from then on they are archives like any others. So every order of the pictures can be had from the first epoch on, and a
+ * run that resumes sees the same ones at the same place, which no stream with a buffer to shuffle in could promise.
+ */
+
+import { createHash } from "node:crypto";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { SenetError } from "../errors.ts";
+import { cacheFolder } from "../files/cache.node.ts";
+import { makeFolder } from "../files/files.node.ts";
+import { replaceFile } from "../files/replace.node.ts";
+import { PictureContainer } from "../images/read.node.ts";
+import type { FetchFilesOptions } from "../pull/files.node.ts";
+import { isArchiveList, linesOfList } from "./archive-list.node.ts";
+import { expandBraces } from "./braces.ts";
+import { readTar, TarFault } from "./tar.ts";
+
+export interface FetchDataOptions extends Pick<FetchFilesOptions, "say" | "signal" | "timing"> {
+  /** Where what is fetched is kept. Default: `cacheFolder()`. */
+  readonly cache?: string | undefined;
+}
+
+/** Larger archives than anybody makes. */
+const MOST_BYTES = 2 ** 38;
+
+const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
+
+/**
+ * The path of data: itself, where it is on this machine. Of addresses (one of a `.tar`, a pattern such as
+ * `http://host/train-{0000..0146}.tar`, or a file with an address, a pattern or a path in each line) the archives are
+ * fetched that are not in the cache yet.
+ * @throws SenetError `io` where an archive cannot be had, `usage` where an address is none of an archive
+ */
+export async function localData(data: string, options: FetchDataOptions = {}): Promise<string> {
+  const isList = !isAddress(data) && isArchiveList(data);
+  if (!isAddress(data) && !isList) return data;
+  const names = isList ? linesOfList(data) : expandBraces(data);
+  if (!names.some(isAddress)) return data;
+  const folder = join(options.cache ?? cacheFolder(), "data");
+  const archives = names.map((name) => (isAddress(name) ? placeOf(folder, name) : { path: name }));
+  const wanted = archives.flatMap((archive) => ("address" in archive ? [archive] : []));
+  // Only now: what needs no network does not load its client.
+  const { fetchFiles } = await import("../pull/files.node.ts");
+  await fetchFiles(wanted, { ...options, mostBytes: MOST_BYTES, faultOf });
+  const paths = archives.map(({ path }) => path);
+  if (paths.length === 1) return paths[0]!;
+  const text = `${paths.join("\n")}\n`;
+  const list = join(folder, `${digestOf(text)}.txt`);
+  await makeFolder(folder, "another folder: SENET_CACHE");
+  await replaceFile(list, [text]);
+  return list;
+}
+
+const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
+
+/** Below the host, as it lies there. What decides it is the address without name and password. */
+function placeOf(folder: string, address: string): { address: string; path: string } {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || !/\.tar$/i.test(url.pathname)) {
+    throw new SenetError("usage", "this is no address of an archive", {
+      where: address.replace(/^(\w+:\/\/)[^/]*@/, "$1"),
+      expected: "http://host/train-0000.tar, or a pattern: http://host/train-{0000..0009}.tar",
+    });
+  }
+  // Encoded dots and slashes stay encoded: no name leads out of the folder.
+  const parts = url.pathname.split("/").filter((part) => part !== "");
+  const name = url.search === "" ? parts.at(-1)! : `${parts.at(-1)!.slice(0, -4)}-${digestOf(url.search)}.tar`;
+  return { address, path: join(folder, url.host.replace(/[^\w.-]/g, "_"), ...parts.slice(0, -1), name) };
+}
+
+/** An archive that ends where it says, or at the end of a file of it. */
+function faultOf(path: string): string | undefined {
+  if (statSync(path).size === 0) return "the file is empty";
+  const container = new PictureContainer(path);
+  try {
+    readTar((start, length) => container.read(start, length), container.size);
+    return undefined;
+  } catch (error) {
+    if (error instanceof TarFault) return `this is no whole archive of tar: ${error.message}`;
+    throw error;
+  } finally {
+    container.close();
+  }
+}
