@@ -188,6 +188,7 @@ async function run(
 const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
   ...{ out: true, resume: true, acceptChanges: true, fresh: true, list: true, valList: true, allowMissing: true },
   ...{ executor: true, precision: true, threads: true, recompute: true, workers: true, cacheBytes: true },
+  ...{ cacheFolder: true },
   ...{ signal: true, say: true, onFailure: true, onStart: true, onStep: true, onEpoch: true },
   ...{ onPhase: true, onValidation: true },
 };

@@ -13,6 +13,7 @@ import { availableAddresses, availableMemory } from "../memory.node.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { Dataset } from "./dataset.ts";
+import { preparePictureCache } from "./picture-cache.node.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
 import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
 import { packSources } from "./sources.ts";
@@ -45,6 +46,10 @@ export interface LoaderOptions {
   readonly cacheBytes?: number;
   /** Memory for decoded pictures that is shared with other loaders, instead of `cacheBytes` for this one alone. */
   readonly memory?: PictureMemory;
+  /** A folder in which decoded pictures are kept for other runs too; it is made where it is not there. */
+  readonly cacheFolder?: string;
+  /** Told what the user should know: that no more pictures can be kept there. */
+  readonly onRemark?: (remark: string) => void;
   /** Go on also when every picture of a class has failed; false by default. */
   readonly tolerant?: boolean;
   /** Told of each picture that cannot be decoded, once, when it is met. */
@@ -95,6 +100,8 @@ export class Loader {
   readonly #dropLast: boolean;
   readonly #tolerant: boolean;
   readonly #onFailure: (failure: Failure) => void;
+  readonly #cacheFolder: string | undefined;
+  #onRemark: (remark: string) => void;
   readonly #ring: Ring;
   readonly #workers: Worker[] = [];
   readonly #ports: MessagePort[] = [];
@@ -149,6 +156,9 @@ export class Loader {
     const { memory = pictureMemory(cacheBytes) } = options;
     checkFits(batchSize, prefetch, imageLength * 4);
     this.#onFailure = options.onFailure ?? (() => {});
+    this.#onRemark = options.onRemark ?? (() => {});
+    this.#cacheFolder = options.cacheFolder;
+    if (this.#cacheFolder !== undefined) preparePictureCache(this.#cacheFolder);
     this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count });
     this.#images = zeros("float32", [batchSize * this.views, planes, size, size]);
     this.#labels = zeros("int32", [batchSize]);
@@ -158,7 +168,10 @@ export class Loader {
 
     const sources = packSources(dataset.samples);
     const started = Math.min(workers, mostWorkers(), affordableThreads());
-    for (let i = 0; i < started; i++) this.#start({ ring: this.#ring, memory, sources, transform, seed: seed ?? 0 });
+    for (let i = 0; i < started; i++) {
+      const cacheFolder = this.#cacheFolder;
+      this.#start({ ring: this.#ring, memory, sources, transform, cacheFolder, seed: seed ?? 0 });
+    }
   }
 
   #start(job: Omit<WorkerJob, "port">): void {
@@ -355,6 +368,11 @@ export class Loader {
   }
 
   #hear(message: WorkerMessage): void {
+    if (message.kind === "unkept") {
+      this.#onRemark(`no more decoded pictures are kept in ${this.#cacheFolder}: ${message.reason}`);
+      // Each thread says it.
+      this.#onRemark = () => {};
+    }
     if (message.kind !== "failed") return;
     const { file, label } = this.#dataset.samples[message.sample]!;
     const failure = { file, reason: message.reason };

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
@@ -101,6 +101,11 @@ test("evaluation: the folder's order, values as from the functions themselves, t
   assert.deepEqual(loader.failures, []);
 });
 
+function writeAt1970(file: string, bytes: Uint8Array): void {
+  writeFileSync(file, bytes);
+  utimesSync(file, 1000, 1000);
+}
+
 test("large JPEGs are read at a reduced size, or exactly; with a cache, without, and in parts the same", async (t) => {
   const large = join(root, "large");
   for (const [i, name] of ["ant", "bee", "bee", "cat"].entries()) {
@@ -109,7 +114,7 @@ test("large JPEGs are read at a reduced size, or exactly; with a cache, without,
     const jpeg = await sharp(data, { raw: { width: 200, height: 150, channels: 3 } })
       .jpeg()
       .toBuffer();
-    writeFileSync(join(large, name, `${i}.jpg`), jpeg);
+    writeAt1970(join(large, name, `${i}.jpg`), jpeg);
   }
   const dataset = openFolder(large);
   const transform = standardTraining(SIZE, imagenetPreprocessing, { scale: [0.25, 1] });
@@ -121,6 +126,17 @@ test("large JPEGs are read at a reduced size, or exactly; with a cache, without,
   assert.deepEqual(await batchesOf({ cacheBytes: 2 ** 20, workers: 1 }), fast);
   // Room for some of them.
   assert.deepEqual(await batchesOf({ cacheBytes: 2 ** 14 }), fast);
+
+  // In a folder, for other runs too: also where the pictures themselves can no longer be decoded.
+  const cacheFolder = join(root, "large-cache");
+  assert.deepEqual(await batchesOf({ cacheFolder }), fast);
+  const remarks: string[] = [];
+  const onRemark = (remark: string) => remarks.push(remark);
+  const files = dataset.samples.map(({ file }) => ({ file, bytes: readFileSync(file) }));
+  for (const { file, bytes } of files) writeAt1970(file, new Uint8Array(bytes.length));
+  assert.deepEqual(await batchesOf({ cacheFolder, onRemark }), fast);
+  for (const { file, bytes } of files) writeAt1970(file, bytes);
+  assert.deepEqual(remarks, []);
 
   const exact = { ...transform, decode: "exact" } as const;
   const exactly = await batchesOf({ transform: exact });

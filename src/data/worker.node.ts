@@ -2,13 +2,14 @@
 
 import { type MessagePort, workerData } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
-import { reductionFor } from "../images/augment.ts";
+import { decodedFor, reductionFor } from "../images/augment.ts";
 import { PictureFault } from "../images/fault.ts";
 import { type Reduction, reducedExtent } from "../images/jpeg.ts";
 import type { Picture } from "../images/resize.ts";
 import { sharp } from "../images/sharp.node.ts";
 import { type PictureView, viewOf } from "../images/view.ts";
 import { createRandom } from "../random.ts";
+import { PictureCache } from "./picture-cache.node.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
 import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State, Stream } from "./ring.ts";
 import { SourceReader } from "./source.node.ts";
@@ -20,6 +21,8 @@ export interface WorkerJob {
   readonly memory: PictureMemory;
   readonly sources: Sources;
   readonly transform: ImageTransform;
+  /** Where decoded pictures are kept for other runs; `undefined`: nowhere. */
+  readonly cacheFolder: string | undefined;
   readonly seed: number;
   readonly port: MessagePort;
 }
@@ -29,9 +32,12 @@ export type WorkerMessage =
   /** A batch is complete, or the last worker has become idle: look at the ring. */
   | { readonly kind: "look" }
   /** The first failure of this sample. */
-  | { readonly kind: "failed"; readonly sample: number; readonly reason: string };
+  | { readonly kind: "failed"; readonly sample: number; readonly reason: string }
+  /** No more pictures can be kept in the folder. */
+  | { readonly kind: "unkept"; readonly reason: string };
 
 const reader = new SourceReader();
+let folder: PictureCache | undefined;
 
 // Only ever loaded as a thread: the loader takes the types from here, not the code.
 await work(workerData as WorkerJob);
@@ -40,6 +46,11 @@ async function work(job: WorkerJob): Promise<void> {
   // Pictures are many and small: one thread each, and no cache of operations on files that are read once.
   sharp().concurrency(1);
   sharp().cache(false);
+  const { cacheFolder, transform } = job;
+  if (cacheFolder !== undefined) {
+    const recipe = transform.kind === "train" ? decodedFor(transform) : "exact";
+    folder = new PictureCache(cacheFolder, recipe, (reason) => tell(job, { kind: "unkept", reason }));
+  }
   const { control } = job.ring;
   let generation = 0;
   for (;;) {
@@ -109,12 +120,21 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
   }
   let held = 0;
   try {
-    const opened = reader.open(sourceAt(job.sources, sample));
+    const source = sourceAt(job.sources, sample);
+    const name = folder?.nameOf(source);
+    const found = name === undefined ? undefined : folder!.read(name);
+    if (found !== undefined) {
+      use(viewOf(found));
+      keep(job, entry, found);
+      return true;
+    }
+    const opened = reader.open(source);
     held = waitForMemory(job, opened.bytes);
     const { transform } = job;
     const reduction = transform.kind === "train" && opened.size ? reductionFor(transform, opened.size) : 1;
     // What is to be kept is decoded as a whole.
-    if (transform.kind === "train" && opened.view !== undefined && !hasRoom(job, opened.size!, reduction)) {
+    const isKept = name !== undefined || (opened.size !== undefined && hasRoom(job, opened.size, reduction));
+    if (transform.kind === "train" && opened.view !== undefined && !isKept) {
       if (usePart(opened.view(reduction, state !== State.sound), use)) {
         if (state === State.unknown) Atomics.store(entries, entry + Entry.state, State.sound);
         return true;
@@ -123,6 +143,7 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
     const picture = await opened.decode(reduction);
     use(viewOf(picture));
     keep(job, entry, picture);
+    if (name !== undefined) folder!.write(name, picture);
     return true;
   } catch (error) {
     if (!(error instanceof SenetError)) throw error;

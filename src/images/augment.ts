@@ -57,6 +57,10 @@ export function reductionFor(
 
 const reductions = [8, 4, 2] as const;
 
+/** What decides how much pictures are reduced; where it is the same, so are they. */
+export const decodedFor = ({ decode, steps, size }: TrainingTransform): string =>
+  decode === "exact" ? "exact" : JSON.stringify([size, steps[0]]);
+
 /** The network's input for one picture of a training epoch, `[planes, size, size]`, written into `into`. */
 export function augment(
   picture: Picture | PictureView,

@@ -62,6 +62,8 @@ export interface RunOptions extends ListOptions {
    * most a quarter of it and 4 GiB.
    */
   readonly cacheBytes?: number;
+  /** A folder in which decoded pictures are kept, also for other runs. */
+  readonly cacheFolder?: string;
   /** Told of each picture that cannot be decoded, once, when it is met. */
   readonly onFailure?: (failure: Failure) => void;
   readonly signal: AbortSignal;
@@ -181,6 +183,8 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const loading = {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
     memory: memoryOf(options),
+    ...(options.cacheFolder === undefined ? {} : { cacheFolder: options.cacheFolder }),
+    ...(options.say === undefined ? {} : { onRemark: options.say }),
     ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
   };
   const trainLoader = new Loader({

@@ -43,6 +43,7 @@ interface TrainOptions {
   readonly recompute?: true;
   readonly workers?: number;
   readonly cache?: number;
+  readonly cacheDir?: string;
   readonly check?: true;
   /** The rest are keys of TrainingConfig, present where given. */
   readonly [key: string]: unknown;
@@ -97,6 +98,7 @@ export function trainCommand(program: Command): void {
     .option("--seed <n>", "default: 0", natural)
     .addOption(workersOption())
     .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", notNegative)
+    .option("--cache-dir <dir>", "keep decoded pictures in a folder, for the epochs and runs to come")
     .option("--check", "decode every picture first, and stop if any cannot be decoded")
     .addOption(executorOption())
     .addOption(precisionOption())
@@ -133,6 +135,7 @@ export function trainCommand(program: Command): void {
       const out = options.out ?? (await newRunFolder(fresh!.model));
       const config = fresh ?? resumedConfig(await openRun(out), given, out, say);
       const { data, resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
+      const cacheFolder = options.cacheDir;
       const { list, valList, allowMissing } = options;
       const lists = { list, valList, allowMissing };
       const further = Object.entries({
@@ -146,6 +149,7 @@ export function trainCommand(program: Command): void {
         config,
         resume: resume === true,
         ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
+        ...(cacheFolder === undefined ? {} : { cacheFolder }),
         ...Object.fromEntries(further),
       };
       try {
@@ -168,10 +172,10 @@ export function trainCommand(program: Command): void {
 
 /** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
 function resumeOptions(options: TrainOptions, out: string): string[] {
-  const { data, list, valList, executor, precision, threads, recompute, workers, cache } = options;
+  const { data, list, valList, executor, precision, threads, recompute, workers, cache, cacheDir } = options;
   const { resume, allowMissing, acceptChanges, epochs } = options;
   const told: [string, unknown][] = Object.entries({
-    ...{ data, list, "val-list": valList, out, executor, precision, threads, workers, cache },
+    ...{ data, list, "val-list": valList, out, executor, precision, threads, workers, cache, "cache-dir": cacheDir },
   });
   // Where these were given to go on, the run may have been stopped before it could save what they changed.
   if (resume === true && epochs !== undefined) told.push(["epochs", epochs]);

@@ -1,0 +1,128 @@
+/**
+ * Decoded pictures in a folder, for the epochs and runs to come.
+ *
+ * Each is a file of its own, written aside and renamed, so that it is there whole or not at all, whoever else writes and
+ * whenever a process ends. Its name is a hash of where the picture is, of that file's size and time, and of what it is
+ * decoded for; what has changed is never found again.
+ */
+
+import { createHash, randomBytes } from "node:crypto";
+import {
+  closeSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { join, resolve } from "node:path";
+import { reasonOf, writeError } from "../files/files.node.ts";
+import type { Picture } from "../images/resize.ts";
+import type { Source } from "./dataset.ts";
+
+/** Raised when decoding gives other pixels than before. */
+const VERSION = 1;
+
+/** `SNPX`, width and height, before the pixels; and the same word behind them, in the last bytes to reach a disk. */
+const MARK = 0x58504e53;
+const HEAD_BYTES = 12;
+const TAIL_BYTES = 4;
+
+/** Nobody takes so long to write a picture. */
+const ABANDONED_MS = 3_600_000;
+
+/** Makes the folder, and removes what processes that were killed left in it. @throws SenetError `io` */
+export function preparePictureCache(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    for (const name of readdirSync(folder)) {
+      if (!name.endsWith(".part")) continue;
+      const file = join(folder, name);
+      if (Date.now() - statSync(file).mtimeMs > ABANDONED_MS) rmSync(file, { force: true });
+    }
+  } catch (cause) {
+    throw writeError("pictures cannot be kept here", folder, cause, "another folder");
+  }
+}
+
+export class PictureCache {
+  readonly #folder: string;
+  readonly #recipe: string;
+  readonly #onFault: (reason: string) => void;
+  #isFull = false;
+
+  /**
+   * @param folder made by `preparePictureCache`
+   * @param recipe what pictures are decoded for: others get others
+   * @param onFault told once when nothing can be written any more; what is there is still read
+   */
+  constructor(folder: string, recipe: string, onFault: (reason: string) => void) {
+    this.#folder = folder;
+    this.#recipe = recipe;
+    this.#onFault = onFault;
+  }
+
+  /** The name that the picture has or would have here; nothing for pixels that are none the slower where they are. */
+  nameOf(source: Source): string | undefined {
+    if (source.kind === "pixels") return undefined;
+    const found = statSync(source.file, { bigint: true, throwIfNoEntry: false });
+    if (found === undefined) return undefined;
+    const part = source.kind === "range" ? [source.start, source.length] : [];
+    const facts = [VERSION, this.#recipe, resolve(source.file), `${found.size}`, `${found.mtimeNs}`, ...part];
+    return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 40);
+  }
+
+  read(name: string): Picture | undefined {
+    let handle: number | undefined;
+    try {
+      handle = openSync(this.#fileOf(name), "r");
+      const bytes = new Uint8Array(fstatSync(handle).size);
+      if (readSync(handle, bytes) !== bytes.length || bytes.length < HEAD_BYTES + TAIL_BYTES) return undefined;
+      const view = new DataView(bytes.buffer);
+      const [width, height] = [view.getUint32(4, true), view.getUint32(8, true)];
+      const end = HEAD_BYTES + 3 * width * height;
+      const isWhole =
+        end + TAIL_BYTES === bytes.length && view.getUint32(0, true) === MARK && view.getUint32(end, true) === MARK;
+      return isWhole ? { width, height, data: bytes.subarray(HEAD_BYTES, end) } : undefined;
+    } catch {
+      // It is decoded instead.
+      return undefined;
+    } finally {
+      if (handle !== undefined) closeSync(handle);
+    }
+  }
+
+  write(name: string, { width, height, data }: Picture): void {
+    if (this.#isFull) return;
+    const file = this.#fileOf(name);
+    const aside = join(this.#folder, `${randomBytes(8).toString("hex")}.part`);
+    const head = new Uint8Array(HEAD_BYTES);
+    const view = new DataView(head.buffer);
+    for (const [i, word] of [MARK, width, height].entries()) view.setUint32(4 * i, word, true);
+    try {
+      mkdirSync(join(file, ".."), { recursive: true });
+      const handle = openSync(aside, "wx");
+      try {
+        for (const bytes of [head, data.subarray(0, 3 * width * height), head.subarray(0, TAIL_BYTES)]) {
+          for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
+        }
+      } finally {
+        closeSync(handle);
+      }
+      renameSync(aside, file);
+    } catch (cause) {
+      this.#isFull = true;
+      rmSync(aside, { force: true });
+      this.#onFault(reasonOf(cause));
+    }
+  }
+
+  /** In one of 256 folders: some file systems are slow with a million names in one. */
+  #fileOf(name: string): string {
+    return join(this.#folder, name.slice(0, 2), name.slice(2));
+  }
+}
