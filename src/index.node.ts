@@ -55,6 +55,6 @@ export type { Progress as DownloadProgress, Timing } from "./pull/download.node.
 export type { FetchOptions } from "./pull/fetch.node.ts";
 export type { FetchFilesOptions } from "./pull/files.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
-export { collectReport, type RunReportOptions } from "./report/run.node.ts";
+export { collectReport, type RunReportOptions, report, type WrittenReport } from "./report/run.node.ts";
 export type { Phase, RunFacts, RunOptions } from "./train/run.node.ts";
 export { openWeights } from "./weights/open.node.ts";

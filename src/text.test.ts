@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut, dusted, fitted, jsonText, listed, oneLine, ownLines, plain, rowsOf } from "./text.ts";
+import { cut, dusted, fitted, hideCredentials, jsonText, listed, oneLine, ownLines, plain, rowsOf } from "./text.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not come through
 const raw = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;
@@ -70,4 +70,10 @@ test("numbers have no dust", () => {
   assert.equal(plain((0.1 * 32) / 256), "0.0125");
   assert.equal(plain(5e-5), "0.00005");
   assert.equal(plain(1e30), "1e+30");
+});
+
+test("addresses lose their names and passwords, wherever they stand", () => {
+  assert.equal(hideCredentials("--data=https://me:secret@host/a.tar"), "--data=https://host/a.tar");
+  assert.equal(hideCredentials("http://me@host/x http://a:b@c/"), "http://host/x http://c/");
+  assert.equal(hideCredentials("http://host/mail@me and me@host"), "http://host/mail@me and me@host");
 });

@@ -75,3 +75,6 @@ export function fitted(lines: readonly string[], rows: number, indent: number): 
 
 /** A number as a person writes it: `0.3`, not 0.30000000000000004. */
 export const plain = (value: number, digits = 6): string => String(Number(value.toPrecision(digits)));
+
+/** An address, or a text that holds some, without names and passwords. */
+export const hideCredentials = (text: string): string => text.replace(/(\w+:\/\/)[^/\s]*@/g, "$1");

@@ -80,7 +80,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   api: [
     ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
-    ...["weights", "pull", "evaluate", "train"],
+    ...["weights", "pull", "evaluate", "train", "report"],
   ],
   demo: ["errors", "files", "random", "tensor", "images"],
 };

@@ -96,6 +96,11 @@ test("its gates answer as those of our own network", async () => {
   for (const [i, { means }] of found.entries()) assert.deepEqual(means, expected[i]!.means);
 });
 
+const epoch = {
+  ...{ epoch: 0, learningRate: 0.1, trainLoss: 1, trainTop1Error: 50, validationLoss: 1, validationTop1Error: 50 },
+  ...{ validationTop5Error: null, seconds: 1, imagesPerSecond: 1, waitShare: 0 },
+};
+
 test("the report of a run has the gates of an imported network, and of SE-BN-Inception", async () => {
   const { folder, classes: labels } = await writeDemoPictures(join(temporaryFolder(), "pictures"), {
     ...{ trainPerClass: 1, valPerClass: 1, heldBackPerClass: 1, size: 32 },
@@ -112,7 +117,7 @@ test("the report of a run has the gates of an imported network, and of SE-BN-Inc
     const out = temporaryFolder();
     const run = {
       config: trainingConfig({ model: "se-resnet-20", batchSize: 4 }),
-      state: initialState,
+      state: { ...initialState, epoch: 1, bestTop1Error: 50, history: [epoch] },
       optimizer: new Map(),
     };
     await saveRun(out, { model: network, labels, preprocessing, weights: formulaWeights(graph) }, run, true);

@@ -12,7 +12,7 @@ import { type TrainedRun, type TrainingEvent, train } from "./train.node.ts";
 
 const folder = temporaryFolder();
 const data = join(folder, "pictures");
-const quick = { model: "se-resnet-8", epochs: 2, batchSize: 6, workers: 1 } as const;
+const quick = { model: "se-resnet-8", epochs: 2, batchSize: 6, workers: 1, report: false } as const;
 let pictures: readonly string[] = [];
 let run: TrainedRun;
 let trained: { readonly steps: number; readonly epochs: number };
@@ -177,13 +177,15 @@ test("leaving the loop of events stops the run, which saves, and can go on", asy
   for await (const event of train(data, { ...quick, out })) if (event.kind === "step") break;
   assert.ok(existsSync(join(out, "last.safetensors")));
   assert.ok(!existsSync(join(out, "run.lock")), "the run has ended when the loop has");
-  const resumed = await train(data, { out, resume: true, workers: 1 });
+  const resumed = await train(data, { out, resume: true, workers: 1, report: true });
   assert.equal(resumed.finished, true);
   assert.deepEqual(
     resumed.history.map(({ trainLoss }) => trainLoss),
     run.history.map(({ trainLoss }) => trainLoss),
     "along the same curve",
   );
+  assert.match(readFileSync(join(out, "report.html"), "utf8"), /se-resnet-8 on pictures/);
+  assert.ok(!existsSync(join(folder, "run", "report.html")), "where none is wanted");
 });
 
 test("a signal stops a run as Ctrl-C does, which is no error", async () => {
@@ -228,6 +230,6 @@ test("an epoch more is what a resumed run may be asked for; nothing else", async
     async () => await train(data, { out, resume: true, batchSize: 4 }),
     /a resumed run keeps its options/,
   );
-  const longer = await train(data, { out, resume: true, epochs: 2, workers: 1 });
+  const longer = await train(data, { out, resume: true, epochs: 2, workers: 1, report: false });
   assert.equal(longer.history.length, 2);
 });

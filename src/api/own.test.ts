@@ -91,7 +91,7 @@ test("its dropout draws for training alone", () => {
 
 test("a run of it goes on with its function alone", async () => {
   const out = join(folder, "longer");
-  await train(data, { ...options, epochs: 1, out });
+  await train(data, { ...options, epochs: 1, out, report: false });
   await assert.rejects(async () => await train(data, { out, resume: true }), usage(/no file holds the function/));
   const longer = await train(data, { out, resume: true, model: small, epochs: 2, workers: 1 });
   assert.equal(longer.config.imageSize, 24);

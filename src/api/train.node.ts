@@ -4,11 +4,12 @@ import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import type { Failure } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
+import { reportAfter } from "../report/run.node.ts";
 import { type TrainingConfig, trainingConfig } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
 import { bestFile, lastFile, newRunFolder, openRun } from "../train/out.node.ts";
 import { resumedConfig } from "../train/resume.ts";
-import { type RunFacts, type RunOptions, trainRun } from "../train/run.node.ts";
+import { type RunFacts, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
 import { sourceDefaults } from "../train/start.ts";
 import type { EpochMetrics } from "../train/state.ts";
 import { type NetworkFunction, nameOfOwn } from "../zoo/index.ts";
@@ -16,7 +17,10 @@ import { EventQueue } from "./event-queue.ts";
 import { openSource } from "./source.node.ts";
 
 /** How a run is to be done: what does not change what comes of it, but for `recompute` and `precision` in the last digits. */
-export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "config" | "build" | "source">> {}
+export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "config" | "build" | "source">> {
+  /** Whether `report.html` is written into the run's folder in the end; default true. */
+  readonly report?: boolean;
+}
 
 /** Every key of a training's configuration, and how it is to run; all have defaults. */
 export interface TrainOptions extends Partial<Omit<TrainingConfig, "model">>, RunningOptions {
@@ -134,7 +138,11 @@ async function run(
   tell: (event: TrainingEvent) => void,
   stopping: AbortSignal,
 ): Promise<TrainedRun> {
-  const { running, values, build } = sorted(options);
+  const {
+    running: { report = true, ...running },
+    values,
+    build,
+  } = sorted(options);
   const { signal, say, onFailure, onStart, onStep, onEpoch, onValidation, resume = false } = running;
   const note = (text: string) => {
     say?.(text);
@@ -147,7 +155,7 @@ async function run(
   const out = running.out ?? (fresh === undefined ? needsFolder() : await newRunFolder(fresh.model));
   try {
     const config = fresh ?? resumedConfig(await openRun(out, build), { values, nameOf: (key) => key }, out, note);
-    const { state, finished, failures } = await trainRun({
+    const result = await trainRun({
       ...running,
       ...{ data, out, config, resume },
       ...{ ...(build && { build }), source },
@@ -174,6 +182,8 @@ async function run(
         tell({ kind: "validation", done, total });
       },
     });
+    const { state, finished, failures } = result;
+    if (report) await reportOf(result, { out, model: build, executor: running.executor }, note);
     const { history, bestTop1Error: top1Error } = state;
     const last = lastFile(out);
     const best = existsSync(bestFile(out)) ? bestFile(out) : last;
@@ -184,9 +194,24 @@ async function run(
   }
 }
 
+/** The weights are saved: that there is no report is no failure of the training. */
+async function reportOf(
+  result: RunResult,
+  run: Parameters<typeof reportAfter>[1],
+  note: (text: string) => void,
+): Promise<void> {
+  try {
+    await reportAfter(result, run);
+  } catch (error) {
+    if (!(error instanceof SenetError)) throw error;
+    note(`there is no report: ${error.message}`);
+  }
+}
+
 /** The options that are not keys of the configuration. */
 const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
   ...{ out: true, resume: true, acceptChanges: true, fresh: true, list: true, valList: true, allowMissing: true },
+  ...{ command: true, report: true },
   ...{ executor: true, precision: true, threads: true, recompute: true, workers: true, cacheBytes: true },
   ...{ cacheFolder: true },
   ...{ signal: true, say: true, onFailure: true, onStart: true, onStep: true, onEpoch: true },
@@ -197,7 +222,7 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
 function sorted(options: TrainOptions) {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const isRunning = ([key]: [string, unknown]) => Object.hasOwn(runningKeys, key);
-  const running = Object.fromEntries(given.filter(isRunning)) as Partial<RunOptions>;
+  const running = Object.fromEntries(given.filter(isRunning)) as RunningOptions;
   const values = Object.fromEntries(given.filter((entry) => !isRunning(entry)));
   const { model, imageSize = 224, resume, weights } = options;
   if (typeof model !== "function") return { running, values, build: undefined };

@@ -15,6 +15,7 @@ import { evaluateCommand } from "./commands/evaluate.ts";
 import { exportCommand } from "./commands/export.ts";
 import { modelsCommand } from "./commands/models.ts";
 import { pullCommand } from "./commands/pull.ts";
+import { reportCommand } from "./commands/report.ts";
 import { trainCommand } from "./commands/train.ts";
 import { isHangupIgnored } from "./interrupt.ts";
 import { OutputClosed, printLines, sayLines, watchOutput } from "./output.ts";
@@ -22,6 +23,7 @@ import { OutputClosed, printLines, sayLines, watchOutput } from "./output.ts";
 const commands = [
   demoCommand,
   trainCommand,
+  reportCommand,
   evaluateCommand,
   classifyCommand,
   dataCommand,

@@ -8,11 +8,12 @@ import { nearestNames } from "../names.ts";
 
 /**
  * @param extensions of the files that the command writes
+ * @param name of an example
  * @returns the extension of `out`
  * @throws SenetError `usage` where `out` is a folder or says another kind of file, `io` where its folder is not there
  */
-export function checkOutFile(out: string, extensions: readonly string[]): string {
-  const example = `model${extensions[0]}`;
+export function checkOutFile(out: string, extensions: readonly string[], name = "model"): string {
+  const example = `${name}${extensions[0]}`;
   if (/[\\/]$/.test(out) || isFolder(out)) {
     throw new SenetError("usage", "this is a folder, not the name of a file to write", {
       where: out,

@@ -4,6 +4,7 @@ import type { NamedPicture } from "../data/pictures.node.ts";
 import { SenetError } from "../errors.ts";
 import type { PictureBytes } from "../evaluate/picture-input.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
+import { hideCredentials } from "../text.ts";
 
 const mostBytes = 2 ** 28;
 
@@ -18,7 +19,7 @@ export class PictureReader {
     if (from === "file") return name;
     if (from === "standard input") return { name, bytes: await standardInput() };
     // Only now: what needs no network does not load its client.
-    const { Fetcher, hideCredentials } = await import("../pull/bytes.node.ts");
+    const { Fetcher } = await import("../pull/bytes.node.ts");
     this.#fetcher ??= new Fetcher();
     return { name: hideCredentials(name), bytes: await this.#fetcher.fetch(name) };
   }

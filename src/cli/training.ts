@@ -79,6 +79,11 @@ class TrainingProgress {
     return this.#unsaved || this.#phase === "saving";
   }
 
+  /** All is saved, and the validation ends with the batch at hand. */
+  get isValidating(): boolean {
+    return this.#phase === "validating";
+  }
+
   /** Whether this process has saved anything. */
   get hasSaved(): boolean {
     return this.#saved;
@@ -147,6 +152,7 @@ export async function runTraining(
     (code) => {
       exitCode = code;
       if (progress.isUnsaved) return progress.print("stopping after this step; press Ctrl-C again to stop at once");
+      if (progress.isValidating) return progress.print("stopping; press Ctrl-C again to stop at once");
       const canGoOn = progress.hasSaved || (options.resume && existsSync(lastFile(out)));
       progress.print(canGoOn ? goOn : "stopped; there was nothing to save yet");
       process.exit(code);

@@ -13,6 +13,7 @@ import { makeFolder } from "../files/files.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import type { FetchFilesOptions } from "../pull/files.node.ts";
+import { hideCredentials } from "../text.ts";
 import { isArchiveList, linesOfList } from "./archive-list.node.ts";
 import { expandBraces } from "./braces.ts";
 import { readTar, TarFault } from "./tar.ts";
@@ -60,7 +61,7 @@ function placeOf(folder: string, address: string): { address: string; path: stri
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/\.tar$/i.test(url.pathname)) {
     throw new SenetError("usage", "this is no address of an archive", {
-      where: address.replace(/^(\w+:\/\/)[^/]*@/, "$1"),
+      where: hideCredentials(address),
       expected: "http://host/train-0000.tar, or a pattern: http://host/train-{0000..0009}.tar",
     });
   }

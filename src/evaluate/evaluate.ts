@@ -47,19 +47,36 @@ export interface PictureProbabilities {
   readonly ranked: ArrayLike<number>;
 }
 
+/** @param logits `[N · views, K]`: what the network said of a batch */
+function rowsOf(logits: Tensor, { images, labels, samples, size }: EvaluationBatch): PictureProbabilities[] {
+  const views = images.shape[0]! / labels.data.length;
+  return Array.from({ length: size }, (_, i) => {
+    const probabilities = meanSoftmax(logits, i * views, views);
+    const ranked = views === 1 ? rowOf(logits, i) : probabilities;
+    return { sample: samples[i]!, label: labels.data[i]!, probabilities, ranked };
+  });
+}
+
+const predictionOf = ({ sample, label, probabilities, ranked }: PictureProbabilities): PicturePrediction => ({
+  sample,
+  label,
+  rank: rankOf(ranked, label),
+  loss: -Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE)),
+  top: topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! })),
+});
+
+/** @param logits `[N · views, K]`: what the network said of a batch */
+export const predictionsOf = (logits: Tensor, batch: EvaluationBatch): PicturePrediction[] =>
+  rowsOf(logits, batch).map(predictionOf);
+
 /** Runs the network and gives the probabilities of all classes, batch by batch. */
 export async function* probabilitiesOf(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
 ): AsyncGenerator<readonly PictureProbabilities[], void, undefined> {
-  for await (const { images, labels, samples, size } of batches) {
-    const logits = (await network.run(new Map([[inputName, images]]))).get("logits")!;
-    const views = images.shape[0]! / labels.data.length;
-    yield Array.from({ length: size }, (_, i) => {
-      const probabilities = meanSoftmax(logits, i * views, views);
-      const ranked = views === 1 ? rowOf(logits, i) : probabilities;
-      return { sample: samples[i]!, label: labels.data[i]!, probabilities, ranked };
-    });
+  for await (const batch of batches) {
+    const outputs = await network.run(new Map([[inputName, batch.images]]));
+    yield rowsOf(outputs.get("logits")!, batch);
   }
 }
 
@@ -68,17 +85,7 @@ export async function* predict(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
 ): AsyncGenerator<readonly PicturePrediction[], void, undefined> {
-  for await (const batch of probabilitiesOf(network, batches)) {
-    yield batch.map(({ sample, label, probabilities, ranked }): PicturePrediction => {
-      return {
-        sample,
-        label,
-        rank: rankOf(ranked, label),
-        loss: -Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE)),
-        top: topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! })),
-      };
-    });
-  }
+  for await (const batch of probabilitiesOf(network, batches)) yield batch.map(predictionOf);
 }
 
 export interface Errors {
@@ -114,6 +121,10 @@ export async function evaluate(
 ): Promise<Evaluation> {
   const predictions: PicturePrediction[] = [];
   for await (const batch of batches) predictions.push(...batch);
+  return summary(predictions, classes);
+}
+
+export function summary(predictions: readonly PicturePrediction[], classes: number): Evaluation {
   const confusion = new Uint32Array(classes * classes);
   for (const { label, top } of predictions) confusion[label * classes + top[0]!.index]!++;
   const loss = predictions.reduce((sum, prediction) => sum + prediction.loss, 0) / predictions.length;

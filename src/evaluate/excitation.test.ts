@@ -5,7 +5,7 @@ import { assertClose } from "../../tests/support.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { tensor } from "../tensor.ts";
 import { inferenceGraph, inputName, type Model, model, seOf, zoo } from "../zoo/index.ts";
-import type { EvaluationBatch } from "./evaluate.ts";
+import { type EvaluationBatch, type PicturePrediction, predict } from "./evaluate.ts";
 import { meanGates } from "./excitation.ts";
 
 /** A CIFAR network of two narrow blocks. */
@@ -60,6 +60,33 @@ test("a network without squeeze and excitation has no gates", async () => {
   const weights = formulaWeights(inferenceGraph(tiny(false), { batch: batchSize, imageSize }));
   const options = { executor: referenceExecutor, model: tiny(false), weights, batchSize, imageSize };
   assert.deepEqual(await meanGates({ ...options, batches: batches() }), []);
+});
+
+test("one pass gives the gates and what the network says of each picture, with gates or without", async () => {
+  for (const se of [true, false]) {
+    const network = tiny(se);
+    const graph = inferenceGraph(network, { batch: batchSize, imageSize });
+    const weights = formulaWeights(graph);
+    const options = { executor: referenceExecutor, model: network, weights, batchSize, imageSize };
+    const said: PicturePrediction[] = [];
+    const gates = await meanGates({
+      ...options,
+      batches: batches(),
+      onPredictions: (predictions) => said.push(...predictions),
+    });
+    assert.equal(gates.length, se ? 2 : 0);
+    const executable = await referenceExecutor.compile(graph, weights);
+    const expected: PicturePrediction[] = [];
+    for await (const predictions of predict(executable, batches())) expected.push(...predictions);
+    assert.equal(said.length, 3);
+    const rounded = (predictions: readonly PicturePrediction[]) =>
+      predictions.map(({ top, loss, ...rest }) => ({
+        ...rest,
+        loss: loss.toFixed(5),
+        top: top.map(({ index, probability }) => [index, probability.toFixed(5)]),
+      }));
+    assert.deepEqual(rounded(said), rounded(expected));
+  }
 });
 
 test("every SE network of the zoo has its gates, by block and stage", () => {

@@ -3,7 +3,7 @@
 import type { Executor, Weights } from "../executors/executor.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
-import type { EvaluationBatch } from "./evaluate.ts";
+import { type EvaluationBatch, type PicturePrediction, predictionsOf } from "./evaluate.ts";
 
 export interface GateMeans {
   /** `layer2.0`; the gate's own name where it stands in no block. */
@@ -22,24 +22,29 @@ export interface ExcitationOptions {
   readonly batches: AsyncIterable<EvaluationBatch>;
   readonly batchSize: number;
   readonly imageSize: number;
+  /** Told what the network says of each batch, of one without gates too: one pass over the pictures gives both. */
+  readonly onPredictions?: (predictions: readonly PicturePrediction[]) => void;
 }
 
 /** The mean gate of each SE block for each class; empty for a network without squeeze and excitation. */
 export async function meanGates(options: ExcitationOptions): Promise<GateMeans[]> {
-  const { executor, model, weights, batchSize, imageSize } = options;
+  const { executor, model, weights, batchSize, imageSize, onPredictions } = options;
   const graph = inferenceGraph(model, { batch: batchSize, imageSize });
   const gateNodes = graph.nodes.filter(({ tag }) => tag === "se.gate");
-  if (gateNodes.length === 0) return [];
+  if (gateNodes.length === 0 && onPredictions === undefined) return [];
   const gates = gateNodes.map((node) => node.outputs[0]!);
 
-  const exposed = { ...graph, outputs: new Map(gates.map((gate) => [gate.name, gate])) };
+  const wanted = onPredictions === undefined ? [] : graph.outputs;
+  const exposed = { ...graph, outputs: new Map([...wanted, ...gates.map((gate) => [gate.name, gate] as const)]) };
   const program = runPasses({ graph: exposed, weights }, inferencePasses);
   const network = await executor.compile(program.graph, program.weights);
   const counts = new Uint32Array(model.classes);
   const sums = gates.map((gate) => new Float64Array(model.classes * gate.type.shape[1]!));
   try {
-    for await (const { images, labels, size } of options.batches) {
+    for await (const batch of options.batches) {
+      const { images, labels, size } = batch;
       const outputs = await network.run(new Map([[inputName, images]]));
+      onPredictions?.(predictionsOf(outputs.get("logits")!, batch));
       for (let row = 0; row < size; row++) counts[labels.data[row]!]!++;
       gates.forEach((gate, i) => {
         const channels = gate.type.shape[1]!;

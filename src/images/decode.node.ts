@@ -177,17 +177,13 @@ async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Pro
 /** @throws SenetError `io` where the decoder does not load: for whoever will decode many pictures */
 export const requireDecoder = (): unknown => sharp();
 
+const asImage = ({ width, height, data }: Picture): Sharp => sharp()(data, { raw: { width, height, channels: 3 } });
+
 /** The picture as a PNG file. */
-export const encodePng = ({ width, height, data }: Picture): Promise<Uint8Array> =>
-  sharp()(data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+export const encodePng = (picture: Picture): Promise<Uint8Array> => asImage(picture).png().toBuffer();
 
 /** The picture as a JPEG file, for people to look at. */
-export const encodeJpeg = ({ width, height, data }: Picture): Promise<Uint8Array> =>
-  sharp()(data, { raw: { width, height, channels: 3 } })
-    .jpeg({ quality: 80 })
-    .toBuffer();
+export const encodeJpeg = (picture: Picture): Promise<Uint8Array> => asImage(picture).jpeg({ quality: 80 }).toBuffer();
 
 /** The decoder and its version, or why there is none, for reports on a machine. */
 export function describeDecoder(): string {

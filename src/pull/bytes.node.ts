@@ -2,6 +2,7 @@
 
 import type { Dispatcher } from "undici";
 import { SenetError } from "../errors.ts";
+import { hideCredentials } from "../text.ts";
 import { addressOf } from "./address.node.ts";
 import { AddressFailure, defaultTiming, following, Interruption, Pace, type Timing } from "./download.node.ts";
 import { proxied } from "./fetch.node.ts";
@@ -82,6 +83,3 @@ export class Fetcher {
     return this.#dispatcher.destroy();
   }
 }
-
-/** An address fit to be shown. */
-export const hideCredentials = (address: string): string => address.replace(/^(\w+:\/\/)[^/]*@/, "$1");

@@ -30,16 +30,30 @@ ${chart("Top-1 accuracy, %", `Top-1 accuracy over the epochs; the last: ${accura
   series("validation accuracy", "line-validation", (row) => 100 - row.validationTop1Error),
 ])}
 </div>
+<div class="pair">
+${chart(
+  "Learning rate",
+  `Learning rate over the epochs; the last: ${significant(epochs.at(-1)!.learningRate, 3)}`,
+  {},
+  [series("learning rate", "line-train", (row) => row.learningRate)],
+)}
+${chart(
+  "Pictures a second",
+  `Pictures trained on a second; the last: ${significant(epochs.at(-1)!.imagesPerSecond, 3)}`,
+  {},
+  [series("pictures a second", "line-train", (row) => row.imagesPerSecond)],
+)}
+</div>
 <p class="note">Training values are of pictures cropped and mirrored at random, by weights that still moved within the epoch;
 validation values are of whole pictures, by the weights at its end.</p>
 <details><summary>All ${epochs.length} epochs as a table</summary>
 <div class="scroll"><table class="numbers">
-<thead><tr>${["epoch", "learning rate", "training loss", "training top-1", "validation loss", "validation top-1", "seconds"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<thead><tr>${["epoch", "learning rate", "training loss", "training top-1", "validation loss", "validation top-1", "seconds", "pictures a second"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>
 ${epochs.map(
   (row) => html`<tr><th scope="row">${row.epoch}</th><td>${significant(row.learningRate, 3)}</td>
 <td>${fixed(row.trainLoss)}</td><td>${accuracy(row.trainTop1Error)}</td>
-<td>${fixed(row.validationLoss)}</td><td>${accuracy(row.validationTop1Error)}</td><td>${row.seconds.toFixed(1)}</td></tr>
+<td>${fixed(row.validationLoss)}</td><td>${accuracy(row.validationTop1Error)}</td><td>${row.seconds.toFixed(1)}</td><td>${significant(row.imagesPerSecond, 3)}</td></tr>
 `,
 )}</tbody></table></div></details>`;
 }

@@ -10,15 +10,15 @@ export interface ReportEpoch {
   readonly validationLoss: number;
   readonly validationTop1Error: number;
   readonly seconds: number;
+  readonly imagesPerSecond: number;
 }
 
 /** One classified picture. */
 export interface ReportSample {
   /** Its name in the data folder, shown below it. */
   readonly file: string;
-  /** The picture itself, base64. */
-  readonly image: string;
-  readonly mediaType: "image/jpeg" | "image/png" | "image/webp";
+  /** A small JPEG of it, base64; `undefined` where it cannot be decoded any more. */
+  readonly image: string | undefined;
   /** Index of the right class; `undefined` where nobody knows it. */
   readonly label: number | undefined;
   /** The most probable classes, best first; three are shown. */
@@ -48,20 +48,25 @@ export interface ReportData {
   readonly parameters: number;
   /** Of one picture at the size that was trained with. */
   readonly multiplyAdds: number;
-  /** Percent, over `validationImages` pictures, by the weights that are kept. */
+  /** Percent, over all pictures to validate with, by the weights that are kept. */
   readonly top1Error: number;
   /** `null` below six classes. */
   readonly top5Error: number | null;
-  readonly trainImages: number;
-  readonly validationImages: number;
+  /** `null` where the pictures are no longer there. */
+  readonly trainImages: number | null;
+  readonly validationImages: number | null;
+  /** How many of those to validate with the confusion matrix counts. */
+  readonly measuredImages: number;
   /** Of the whole training. */
   readonly seconds: number;
   readonly seed: number;
   readonly executor: string;
-  /** What to type to get this run again. */
-  readonly command: string;
+  /** What to type to get this run again, where it was typed. */
+  readonly command?: string;
   /** Anything else worth a line of the summary: versions, threads, hardware. */
   readonly facts: readonly { readonly name: string; readonly value: string }[];
+  /** What the reader should know of the report: a sentence each. */
+  readonly remarks: readonly string[];
   readonly epochs: readonly ReportEpoch[];
   /** Names by label. They may hold any character. */
   readonly classes: readonly string[];

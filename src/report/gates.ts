@@ -48,7 +48,10 @@ export function spreadOverClasses(gate: ReportGate): number {
   return total / channels;
 }
 
-export function gateFigures({ classes, gates }: Pick<ReportData, "classes" | "gates">): Markup {
+type Shown = Pick<ReportData, "classes" | "gates" | "measuredImages">;
+
+export function gateFigures({ classes, gates, measuredImages }: Shown): Markup {
+  if (measuredImages === 0) return html`<p class="note">No pictures were looked at.</p>`;
   if (gates.length === 0) return html`<p class="note">The network has no SE blocks.</p>`;
   // Where there are more classes than colours: some, evenly spaced.
   const lines = Math.min(mostLines, classes.length);

@@ -75,7 +75,7 @@ test("means and spreads leave out classes without pictures", () => {
 
 test("a block with many channels is drawn in groups", () => {
   const gate = { block: "layer4.0.se", stage: 4, channels: 2048, means: new Float32Array(2048).fill(0.25) };
-  const { text } = gateFigures({ classes: ["one"], gates: [gate] });
+  const { text } = gateFigures({ measuredImages: 1, classes: ["one"], gates: [gate] });
   assert.match(text, /channel \(mean of 8\)/);
   assert.equal(text.match(/class="line line-0"><path d="([^"]*)"/)![1]!.split("L").length, 256);
 });
@@ -98,8 +98,13 @@ test("samples: the surest errors, the least sure right answers, then the surest"
     said(2, 2, 0.7),
     said(2, 2, 0.99),
   ];
-  const shares = (most: number) => chooseSamples(all, most).map((p) => p.top[0]!.probability);
-  assert.deepEqual(shares(4), [0.8, 0.6, 0.5, 0.99]);
-  assert.deepEqual(shares(100), [0.8, 0.6, 0.4, 0.5, 0.7, 0.9, 0.99]);
-  assert.equal(chooseSamples([], 8).length, 0);
+  const shares = (predictions: typeof all) =>
+    chooseSamples(predictions).map(({ chosen }) => chosen.map((p) => p.top[0]!.probability));
+  assert.deepEqual(shares(all), [[0.8, 0.6, 0.4], [0.5, 0.7, 0.9, 0.99], []]);
+  const many = Array.from({ length: 40 }, (_, i) => said(0, i % 2, (i + 1) / 100));
+  const [worst, unsure, sure] = shares(many);
+  assert.deepEqual(worst, [0.4, 0.38, 0.36, 0.34, 0.32, 0.3, 0.28, 0.26, 0.24, 0.22, 0.2, 0.18]);
+  assert.deepEqual(unsure, [0.01, 0.03, 0.05, 0.07, 0.09, 0.11]);
+  assert.deepEqual(sure, [0.39, 0.37, 0.35, 0.33, 0.31, 0.29]);
+  assert.deepEqual(shares([]), [[], [], []]);
 });

@@ -41,18 +41,28 @@ ${content(data)}
   return page({ kind: "training report", title: data.title, body });
 }
 
+type Tile = readonly [name: string, value: string, detail: string];
+
 /** A tile of an error in percent. */
-const accuracy = (name: string, error: number) =>
-  [`${name} accuracy`, percent(1 - error / 100, 2), `error ${percent(error / 100, 2)}`] as const;
+const accuracy = (name: string, error: number): Tile => [
+  `${name} accuracy`,
+  percent(1 - error / 100, 2),
+  `error ${percent(error / 100, 2)}`,
+];
+
+const pictures = ({ trainImages, validationImages }: ReportData): readonly Tile[] =>
+  trainImages === null || validationImages === null
+    ? []
+    : [["Pictures", count(trainImages), `and ${count(validationImages)} for validation`]];
 
 function summary(data: ReportData): Markup {
-  const tiles: readonly (readonly [name: string, value: string, detail: string])[] = [
+  const tiles: readonly Tile[] = [
     accuracy("Top-1", data.top1Error),
     ...(data.top5Error === null ? [] : [accuracy("Top-5", data.top5Error)]),
     ["Training time", duration(data.seconds), `${data.epochs.length} epochs`],
     ["Parameters", short(data.parameters), count(data.parameters)],
     ["Multiply-adds", short(data.multiplyAdds), "for one picture"],
-    ["Pictures", count(data.trainImages), `and ${count(data.validationImages)} for validation`],
+    ...pictures(data),
   ];
   const facts = [
     { name: "Model", value: data.model },
@@ -63,7 +73,9 @@ function summary(data: ReportData): Markup {
   ];
   return html`<dl class="tiles">
 ${tiles.map(([name, value, detail]) => html`<div><dt>${name}</dt><dd>${value}</dd><dd>${detail}</dd></div>\n`)}</dl>
-<dl class="facts">${facts.map(({ name, value }) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}<dt>Command</dt><dd><pre>${data.command}</pre></dd></dl>`;
+<dl class="facts">${facts.map(({ name, value }) => html`<dt>${name}</dt><dd>${value}</dd>\n`)}${
+    data.command === undefined ? undefined : html`<dt>Command</dt><dd><pre>${data.command}</pre></dd>`
+  }</dl>${data.remarks.map((remark) => html`\n<p class="note">${remark}</p>`)}`;
 }
 
 const withoutDust = (_: string, value: unknown): unknown => (typeof value === "number" ? dusted(value) : value);

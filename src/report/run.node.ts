@@ -1,120 +1,261 @@
-/** The report of a run folder: measures its best weights anew and draws everything from files. */
+/** The report of a run's folder: its history as it is saved, and what its best weights say of the pictures. */
 
-import { cpus } from "node:os";
-import { relative } from "node:path";
-import { sourceOf } from "../data/dataset.ts";
+import { existsSync } from "node:fs";
+import { basename, join, relative } from "node:path";
+import type { Dataset } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
 import { localData } from "../data/remote.node.ts";
-import { SourceReader } from "../data/source.node.ts";
-import { openTrainingData } from "../data/split.node.ts";
+import { nameIn } from "../data/sample-name.node.ts";
+import { openTrainingData, type TrainingData } from "../data/split.node.ts";
+import { SenetError } from "../errors.ts";
 import { Classifier } from "../evaluate/classify.node.ts";
-import { meanGates } from "../evaluate/excitation.ts";
-import { evaluateFolder } from "../evaluate/folder.node.ts";
+import { type Evaluation, type PicturePrediction, summary } from "../evaluate/evaluate.ts";
+import { type GateMeans, meanGates } from "../evaluate/excitation.ts";
+import type { Executor } from "../executors/executor.ts";
 import { selectExecutor } from "../executors/select.node.ts";
 import { readBytes } from "../files/files.node.ts";
-import { type Format, formatOf } from "../images/format.ts";
-import { readPicture } from "../images/read.node.ts";
+import { replaceFile } from "../files/replace.node.ts";
 import { graphCost } from "../ir/cost.ts";
-import { bestFile, openRun } from "../train/out.node.ts";
-import { decodeCheckpoint } from "../weights/checkpoint.ts";
+import type { TrainingConfig } from "../train/config.ts";
+import { bestFile, lastFile, openRun } from "../train/out.node.ts";
+import { type RunRecord, readRecord } from "../train/record.node.ts";
+import type { RunResult } from "../train/run.node.ts";
+import type { TrainingState } from "../train/state.ts";
+import { type Checkpoint, decodeCheckpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, type NetworkFunction } from "../zoo/index.ts";
 import type { ReportData, ReportSample } from "./data.ts";
+import { renderReport } from "./report.ts";
 import { chooseSamples } from "./samples.ts";
+import { thumbnailsOf } from "./thumbnails.node.ts";
 
 export interface RunReportOptions {
-  readonly title: string;
-  /** The run's out folder. */
+  /** The run's folder. */
   readonly out: string;
-  /** The data folder that it was trained on. */
-  readonly data: string;
-  readonly command: string;
-  readonly executor?: string;
+  /** Default: the model's name, and that of the data. */
+  readonly title?: string | undefined;
+  /** Where its pictures are; default: where they were when it was trained. */
+  readonly data?: string | undefined;
+  /** What to type to get this run again; default: what was typed. */
+  readonly command?: string | undefined;
+  readonly executor?: string | undefined;
   /** The function of a network of one's own. */
-  readonly model?: NetworkFunction;
-  /** Pictures outside the data folder to classify and show, with their right class where it is known. */
-  readonly heldBack?: readonly { readonly file: string; readonly label: number | undefined }[];
+  readonly model?: NetworkFunction | undefined;
+  /** What the best weights say of all pictures to validate with, where somebody knows it already. */
+  readonly evaluation?: Evaluation | undefined;
+  /** At most so many pictures are looked at, evenly spread over those to validate with; default: all. */
+  readonly mostPictures?: number | undefined;
+  /** Pictures outside the data to classify and show, with their right class where it is known. */
+  readonly heldBack?: readonly { readonly file: string; readonly label: number | undefined }[] | undefined;
 }
 
-/** @throws SenetError `usage`, `weights` or `data` where the run or its pictures are not there or damaged */
+export interface WrittenReport {
+  /** The page. */
+  readonly path: string;
+  readonly data: ReportData;
+}
+
+export const reportFile = (out: string): string => join(out, "report.html");
+
+/**
+ * Writes the report of a run, finished or not, as one page that needs nothing besides itself.
+ * @param path default: `report.html` in the run's folder
+ * @throws SenetError as `collectReport`; `io`
+ */
+export async function report(
+  options: RunReportOptions,
+  path: string = reportFile(options.out),
+): Promise<WrittenReport> {
+  const data = await collectReport(options);
+  await replaceFile(path, [renderReport(data)]);
+  return { path, data };
+}
+
+/** How many pictures are looked at where a training is waited for, and where it was stopped. */
+const fewPictures = { finished: 256, stopped: 64 };
+
+/**
+ * The report at the end of a training, also of one that was stopped: what it knows of the pictures is not measured again.
+ * @returns its path; `undefined` where there is nothing new, or no epoch is finished
+ * @throws SenetError as `report`
+ */
+export async function reportAfter(
+  { state, finished, hasTrained, evaluation }: RunResult,
+  { out, model, executor }: Pick<RunReportOptions, "out" | "model" | "executor">,
+): Promise<string | undefined> {
+  if (!hasTrained || state.history.length === 0) return undefined;
+  const mostPictures = finished ? fewPictures.finished : fewPictures.stopped;
+  return (await report({ out, model, executor, evaluation, mostPictures })).path;
+}
+
+/**
+ * What the report shows, as plain data. Where a run's pictures are gone it says so, and has the rest.
+ * @throws SenetError `usage` where there is no run, or no epoch of it is finished; `weights` or `data` where it, or its
+ * pictures, are damaged or other than they were
+ */
 export async function collectReport(options: RunReportOptions): Promise<ReportData> {
-  const { out, data, model: build } = options;
-  const { config, state } = await openRun(out, build);
-  const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out), build);
-  const { model, weights, preprocessing, labels } = checkpoint;
-  const { train, val } = openTrainingData(await localData(data), { valSplit: config.valSplit, seed: config.seed });
-  const { executor } = await selectExecutor({ name: options.executor });
-  const { batchSize } = config;
-  const imageSize = preprocessing.crop;
-
-  const transform = { kind: "evaluate", preprocessing } as const;
-  const loader = new Loader({ dataset: val, batchSize, transform, cacheBytes: 0 });
-  const shared = { executor, model, weights, batchSize, imageSize };
-  const { evaluation, gates } = await (async () => ({
-    evaluation: await evaluateFolder({ ...shared, loader }),
-    gates: await meanGates({ ...shared, batches: loader.epoch(0) }),
-  }))().finally(() => loader.dispose());
-
-  const reader = new SourceReader();
-  const validation = await Promise.all(
-    chooseSamples(evaluation.predictions, 24).map(async ({ sample, label, top }) => {
-      const picture = val.samples[sample]!;
-      const bytes = await reader.encoded(sourceOf(picture));
-      return reportSample(bytes, relative(val.root, picture.file), label, top);
-    }),
-  ).finally(() => reader.close());
-  const samples = [{ title: "Validation pictures, mistakes first", samples: validation }];
-  if (options.heldBack !== undefined) {
-    const classifier = await Classifier.create(checkpoint, executor);
-    const shown: ReportSample[] = [];
-    try {
-      for (const { file, label } of options.heldBack) {
-        const { predictions } = await classifier.classify(file, 3);
-        shown.push(reportSample(readPicture(file), relative(data, file), label, predictions));
-      }
-    } finally {
-      await classifier.dispose();
-    }
-    samples.unshift({ title: "Held-back pictures, classified", samples: shown });
+  const { out, heldBack = [] } = options;
+  if (!existsSync(lastFile(out))) {
+    throw new SenetError("usage", "there is no run here", {
+      where: out,
+      hint: "the folder that a training wrote into",
+    });
   }
+  const { config, state } = await openRun(out, options.model);
+  if (state.history.length === 0) {
+    throw new SenetError("usage", "there is nothing to report yet: no epoch of the run is finished", { where: out });
+  }
+  const record = await readRecord(out);
+  const checkpoint = decodeCheckpoint(await readBytes(bestFile(out)), bestFile(out), options.model);
+  const { model, preprocessing, labels } = checkpoint;
+  const { executor } = await selectExecutor({ name: options.executor });
+  const pictures = await openPictures(options, config, record, labels);
+  const seen = pictures === undefined ? nothingSeen(labels) : await look(pictures, checkpoint, executor, options);
+  const held = await classified(heldBack, checkpoint, executor, options.data ?? out);
 
-  const cost = graphCost(inferenceGraph(model, { batch: 1, imageSize }));
+  const cost = graphCost(inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop }));
+  const data = options.data ?? record?.data;
+  const command = options.command ?? record?.command;
   return {
-    title: options.title,
+    title: options.title ?? (data === undefined ? model.name : `${model.name} on ${basename(data)}`),
     model: model.name,
     parameters: cost.parameters,
     multiplyAdds: cost.multiplyAdds,
-    top1Error: evaluation.top1Error,
-    top5Error: evaluation.top5Error,
-    trainImages: train.samples.length,
-    validationImages: evaluation.images,
+    ...errorsOf(state),
+    trainImages: pictures?.train.samples.length ?? null,
+    validationImages: pictures?.val.samples.length ?? null,
+    measuredImages: seen.evaluation.images,
     seconds: state.history.reduce((sum, { seconds }) => sum + seconds, 0),
     seed: config.seed,
-    executor: executor.description,
-    command: options.command,
+    executor: record?.executor ?? executor.description,
+    ...(command === undefined ? {} : { command }),
     facts: [
-      { name: "Processor", value: `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} threads` },
-      { name: "Node", value: process.version },
+      ...(data === undefined ? [] : [{ name: "Data", value: data }]),
+      ...(record === undefined ? [] : [{ name: "Processor", value: record.processor }]),
+      ...(record === undefined ? [] : [{ name: "Node", value: record.node }]),
     ],
+    remarks: remarksOf(pictures, seen, config, state),
     epochs: state.history.map((metrics) => ({ ...metrics, epoch: metrics.epoch + 1 })),
     classes: labels,
-    confusion: evaluation.confusion,
-    samples,
-    gates,
+    confusion: seen.evaluation.confusion,
+    samples: [{ title: "Held-back pictures, classified", samples: held }, ...seen.samples],
+    gates: seen.gates,
     configuration: config,
   };
 }
 
-const mediaTypes: Partial<Readonly<Record<Format, ReportSample["mediaType"]>>> = {
-  PNG: "image/png",
-  WebP: "image/webp",
-};
+/** `undefined` where nobody says where they are, or they are no longer there. */
+async function openPictures(
+  { data }: RunReportOptions,
+  { valSplit, seed }: TrainingConfig,
+  record: RunRecord | undefined,
+  labels: readonly string[],
+): Promise<TrainingData | undefined> {
+  const { list, valList, allowMissing } = record ?? {};
+  const path = data === undefined ? record?.data : await localData(data);
+  if (path === undefined || (data === undefined && !existsSync(path))) return undefined;
+  const pictures = openTrainingData(path, { list, valList, allowMissing, valSplit, seed });
+  if (pictures.train.classes.join("\0") === labels.join("\0")) return pictures;
+  throw new SenetError("usage", "these are not the classes that the run was trained on", {
+    where: path,
+    expected: `${labels.length} classes: ${labels.slice(0, 4).join(", ")}${labels.length > 4 ? ", ..." : ""}`,
+    found: `${pictures.train.classes.length}: ${pictures.train.classes.slice(0, 4).join(", ")}`,
+  });
+}
 
-function reportSample(
-  bytes: Uint8Array,
-  file: string,
-  label: number | undefined,
-  top: ReportSample["top"],
-): ReportSample {
-  const image = Buffer.from(bytes).toString("base64");
-  return { file, image, mediaType: mediaTypes[formatOf(bytes) ?? "JPEG"] ?? "image/jpeg", label, top };
+interface Seen {
+  readonly evaluation: Pick<Evaluation, "images" | "confusion">;
+  readonly samples: ReportData["samples"];
+  readonly gates: readonly GateMeans[];
+}
+
+const nothingSeen = (labels: readonly string[]): Seen => ({
+  evaluation: { images: 0, confusion: new Uint32Array(labels.length ** 2) },
+  samples: [],
+  gates: [],
+});
+
+/** One pass over the pictures, or over some of them: what the network says, and its gates. */
+async function look(
+  { val }: TrainingData,
+  { model, weights, preprocessing }: Checkpoint,
+  executor: Executor,
+  { evaluation: known, mostPictures = val.samples.length }: RunReportOptions,
+): Promise<Seen> {
+  const dataset = spread(val, mostPictures);
+  const batchSize = Math.min(32, dataset.samples.length);
+  const loader = new Loader({
+    ...{ dataset, batchSize, cacheBytes: 0 },
+    transform: { kind: "evaluate", preprocessing },
+  });
+  const predictions: PicturePrediction[] = [];
+  const gates = await meanGates({
+    ...{ executor, model, weights, batchSize, imageSize: preprocessing.crop, batches: loader.epoch(0) },
+    ...(known === undefined && { onPredictions: (batch) => predictions.push(...batch) }),
+  }).finally(() => loader.dispose());
+  const evaluation = known ?? summary(predictions, model.classes);
+  const samples = await drawn(known === undefined ? dataset : val, evaluation.predictions);
+  return { evaluation, samples, gates };
+}
+
+/** Every n-th picture: data lies class by class, so that each class keeps its share. */
+function spread(dataset: Dataset, most: number): Dataset {
+  const { length } = dataset.samples;
+  if (length <= most) return dataset;
+  const samples = Array.from({ length: most }, (_, i) => dataset.samples[Math.floor((i * length) / most)]!);
+  return { ...dataset, samples };
+}
+
+async function drawn(dataset: Dataset, predictions: readonly PicturePrediction[]): Promise<ReportData["samples"]> {
+  const groups = chooseSamples(predictions);
+  const sampleOf = ({ sample }: PicturePrediction) => dataset.samples[sample]!;
+  const thumbnails = await thumbnailsOf(groups.flatMap(({ chosen }) => chosen.map(sampleOf)));
+  return groups.map(({ title, chosen }) => ({
+    title,
+    samples: chosen.map((prediction) => {
+      const { file } = sampleOf(prediction);
+      const { label, top } = prediction;
+      return { file: nameIn(dataset, file), image: thumbnails.get(file), label, top };
+    }),
+  }));
+}
+
+async function classified(
+  pictures: NonNullable<RunReportOptions["heldBack"]>,
+  checkpoint: Checkpoint,
+  executor: Executor,
+  root: string,
+): Promise<ReportSample[]> {
+  if (pictures.length === 0) return [];
+  const thumbnails = await thumbnailsOf(pictures.map(({ file }) => ({ file, label: 0 })));
+  const classifier = await Classifier.create(checkpoint, executor);
+  const samples: ReportSample[] = [];
+  try {
+    for (const { file, label } of pictures) {
+      const { predictions: top } = await classifier.classify(file, 3);
+      samples.push({ file: relative(root, file), image: thumbnails.get(file), label, top });
+    }
+  } finally {
+    await classifier.dispose();
+  }
+  return samples;
+}
+
+/** Of the epoch whose weights were kept. */
+function errorsOf({ history }: TrainingState): Pick<ReportData, "top1Error" | "top5Error"> {
+  const best = history.reduce((a, b) => (b.validationTop1Error < a.validationTop1Error ? b : a));
+  return { top1Error: best.validationTop1Error, top5Error: best.validationTop5Error };
+}
+
+function remarksOf(
+  pictures: TrainingData | undefined,
+  { evaluation: { images } }: Seen,
+  { epochs }: TrainingConfig,
+  { history }: TrainingState,
+): string[] {
+  const remarks: string[] = [];
+  if (history.length < epochs) remarks.push(`The run has done ${history.length} of ${epochs} epochs.`);
+  if (pictures === undefined) remarks.push("Its pictures were not there, so what the network says of them is missing.");
+  else if (images < pictures.val.samples.length)
+    remarks.push(`Looked at: ${images} of the ${pictures.val.samples.length} pictures to validate with.`);
+  return remarks;
 }

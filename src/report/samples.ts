@@ -10,19 +10,29 @@ export interface Classified {
   readonly top: readonly { readonly index: number; readonly probability: number }[];
 }
 
+export interface SampleChoice<T> {
+  readonly title: string;
+  readonly chosen: readonly T[];
+}
+
+/** How many pictures a group shows. */
+const most = { worst: 12, unsure: 6, sure: 6 };
+
 /**
- * The pictures worth a look: errors, the surest first (up to half of `most`), then right answers, the least sure first
- * (a quarter of `most`), then the surest right answers.
+ * The pictures worth a look: errors, the surest first, which are the network's worst mistakes or wrong labels; right
+ * answers, the least sure first; and the surest right answers.
  */
-export function chooseSamples<T extends Classified>(predictions: readonly T[], most: number): T[] {
+export function chooseSamples<T extends Classified>(predictions: readonly T[]): SampleChoice<T>[] {
   const sureness = (p: T): number => p.top[0]?.probability ?? 0;
   const isRight = (p: T): boolean => p.top[0]?.index === p.label;
   const wrong = predictions.filter((p) => !isRight(p)).sort((a, b) => sureness(b) - sureness(a));
   const right = predictions.filter(isRight).sort((a, b) => sureness(a) - sureness(b));
-  const errors = wrong.slice(0, Math.ceil(most / 2));
-  const unsure = right.slice(0, Math.min(Math.ceil(most / 4), most - errors.length));
-  const rest = right.slice(unsure.length).reverse();
-  return [...errors, ...unsure, ...rest.slice(0, most - errors.length - unsure.length)];
+  const unsure = right.slice(0, most.unsure);
+  return [
+    { title: "Worst mistakes: wrong, and surest of it", chosen: wrong.slice(0, most.worst) },
+    { title: "Right, and least sure of it", chosen: unsure },
+    { title: "Right, and surest of it", chosen: right.slice(unsure.length).reverse().slice(0, most.sure) },
+  ];
 }
 
 export function sampleGroups({ classes, samples }: ReportData): Markup {
@@ -36,7 +46,7 @@ ${group.samples.map((sample) => card(sample, classes))}</ul>
   )}`;
 }
 
-function card({ file, image, mediaType, label, top }: ReportSample, classes: readonly string[]): Markup {
+function card({ file, image, label, top }: ReportSample, classes: readonly string[]): Markup {
   const nameOf = (index: number): string => classes[index] ?? `class ${index}`;
   const first = top[0];
   const verdict = label === undefined || first === undefined ? "unknown" : first.index === label ? "right" : "wrong";
@@ -48,7 +58,7 @@ function card({ file, image, mediaType, label, top }: ReportSample, classes: rea
   }[verdict];
   const alternative = `${file}: ${label === undefined ? "" : `shows ${nameOf(label)}, `}classified as ${said}`;
   return html`<li class="${verdict}">
-<img src="data:${mediaType};base64,${image}" alt="${alternative}" width="104" height="104">
+${image === undefined ? undefined : html`<img src="data:image/jpeg;base64,${image}" alt="${alternative}" width="104" height="104">`}
 <div><p class="verdict">${headline}</p>
 <ol>${top
     .slice(0, 3)

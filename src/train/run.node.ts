@@ -22,10 +22,12 @@ import { sizeOf } from "../tensor.ts";
 import { lossGraph, type NetworkFunction } from "../zoo/index.ts";
 import { balancedWeights } from "./class-weights.ts";
 import { optimizerOf, type TrainingConfig } from "./config.ts";
+import { EventFile } from "./event-file.node.ts";
 import { changesBetween, type Fingerprint, fingerprintOf } from "./fingerprint.node.ts";
 import { type Progress, trainingLoop } from "./loop.ts";
 import { mixed } from "./mix.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
+import { readRecord, writeRecord } from "./record.node.ts";
 import { preprocessingOf, type SourceNetwork, startOf, trainingTransformOf } from "./start.ts";
 import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
 import { TrainingStep } from "./step.ts";
@@ -39,6 +41,8 @@ export interface RunOptions extends ListOptions {
   /** Where the run's files go; made when absent. */
   readonly out: string;
   readonly config: TrainingConfig;
+  /** What was typed to start the run, for its report. */
+  readonly command?: string;
   /** Of a network of one's own; `config.model` is its name. */
   readonly build?: NetworkFunction;
   /** The network that a new run begins with, where `config.weights` names one. */
@@ -99,6 +103,10 @@ export interface RunResult {
   /** False when `signal` stopped the run before its last epoch. */
   readonly finished: boolean;
   readonly failures: readonly Failure[];
+  /** False where the run was finished before. */
+  readonly hasTrained: boolean;
+  /** What the best weights said of the pictures to validate with; absent where they are of an earlier process. */
+  readonly evaluation?: Evaluation;
 }
 
 /**
@@ -115,7 +123,8 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
     if (earlier !== undefined) {
       // A run that was killed in between has saved its state, and not its metrics.
       await writeMetrics(out, earlier.run.state.history);
-      if (earlier.run.state.epoch >= config.epochs) return { state: earlier.run.state, finished: true, failures: [] };
+      if (earlier.run.state.epoch >= config.epochs)
+        return { state: earlier.run.state, finished: true, failures: [], hasTrained: false };
     }
     return await trainFrom(options, earlier);
   } finally {
@@ -157,6 +166,13 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   // Also where it was made longer.
   await replaceFile(join(out, "config.json"), [`${JSON.stringify(config, null, 2)}\n`]);
   for (const note of "notes" in begin ? begin.notes : []) options.say?.(note);
+  const begun = earlier === undefined ? undefined : await readRecord(out);
+  const command = begun?.command ?? options.command;
+  await writeRecord(out, {
+    ...{ ...toldOf(options), data: pictures, executor: executor.description },
+    ...(command && { command }),
+  });
+  const events = await EventFile.create(out, start.history);
 
   const step = await TrainingStep.create(
     executor,
@@ -219,10 +235,12 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   });
 
   const checkpoint = { model: network, labels: train.classes, preprocessing, weights };
+  let [latest, best]: (Evaluation | undefined)[] = [];
   const save = async (state: TrainingState, isBest: boolean): Promise<void> => {
     onPhase("saving");
     await step.synchronise();
     await saveRun(out, checkpoint, { config, state, data, optimizer: step.optimizerState }, isBest);
+    if (isBest) best = latest;
     onPhase("training");
   };
   const evaluateNow = async (): Promise<Evaluation | undefined> => {
@@ -232,9 +250,9 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     const total = val.samples.length;
     const onProgress = (done: number) => options.onValidation?.(done, total);
     try {
-      const evaluation = await evaluateFolder({ executor, ...subject, ...threadsOf(options), signal, onProgress });
+      latest = await evaluateFolder({ executor, ...subject, ...threadsOf(options), signal, onProgress });
       onPhase("saving");
-      return evaluation;
+      return latest;
     } catch (error) {
       if (signal.aborted && error === signal.reason) return undefined;
       throw error;
@@ -252,18 +270,24 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
           mixed(trainLoader.epoch(epoch, start), config, { epoch, start, classes: train.classes.length }),
         evaluate: evaluateNow,
         onStep: options.onStep,
-        onEpoch: options.onEpoch,
+        onEpoch: (metrics, isBest) => {
+          events.add(metrics);
+          options.onEpoch(metrics, isBest);
+        },
         save,
         signal,
       },
       start,
     );
     const failures = [...trainLoader.failures, ...valLoader.failures];
-    return { state, finished: state.epoch >= config.epochs, failures };
+    const finished = state.epoch >= config.epochs;
+    return { state, finished, failures, hasTrained: true, ...(best === undefined ? {} : { evaluation: best }) };
   } finally {
     await Promise.all([step.dispose(), trainLoader.dispose(), valLoader.dispose()]);
   }
 }
+
+const toldOf = ({ list, valList, allowMissing }: RunOptions) => ({ list, valList, allowMissing });
 
 const partsOf = ({ list, valList, allowMissing, config: { valSplit, seed } }: RunOptions): PartOptions => ({
   ...{ list, valList, allowMissing, valSplit, seed },

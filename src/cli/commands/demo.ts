@@ -7,9 +7,7 @@ import { writeDemoPictures } from "../../demo/write.node.ts";
 import { SenetError } from "../../errors.ts";
 import { makeFolder } from "../../files/files.node.ts";
 import { Lock } from "../../files/lock.node.ts";
-import { replaceFile } from "../../files/replace.node.ts";
-import { renderReport } from "../../report/report.ts";
-import { collectReport } from "../../report/run.node.ts";
+import { report, reportFile } from "../../report/run.node.ts";
 import { trainingConfig } from "../../train/config.ts";
 import { count, executorOption, natural } from "../options.ts";
 import { print, say } from "../output.ts";
@@ -67,32 +65,24 @@ async function showDemo({ out, epochs, seed, executor }: DemoOptions): Promise<v
   });
   // A demo starts anew each time; what an earlier one left is replaced as the new one comes along.
   const run = join(out, "run");
+  const command = `senet demo --epochs ${epochs} --seed ${seed}`;
   const { finished } = await runTraining(
-    { data: pictures.folder, out: run, config, resume: false, fresh: true, ...chosen },
+    { command, data: pictures.folder, out: run, config, resume: false, fresh: true, ...chosen },
     `senet train --resume --data ${quoted(pictures.folder)} --out ${quoted(run)}`,
   );
   if (!finished) return;
 
   say("3. evaluating and classifying pictures that were held back");
-  const report = await collectReport({
-    title: "SE-ResNet-20 on drawn scenes",
-    out: run,
-    data: pictures.folder,
-    command: `senet demo --epochs ${epochs} --seed ${seed}`,
-    heldBack: pictures.heldBack.map((file) => ({ file, label: labelOf(file, pictures.classes) })),
-    ...chosen,
-  });
-  for (const { file, top } of report.samples[0]!.samples) {
+  const title = "SE-ResNet-20 on drawn scenes";
+  const heldBack = pictures.heldBack.map((file) => ({ file, label: labelOf(file, pictures.classes) }));
+  const { path, data } = await report({ title, out: run, heldBack, ...chosen }, reportFile(out));
+  for (const { file, top } of data.samples[0]!.samples) {
     say(
       `   ${basename(file).padEnd(18)} ${top.map((p) => `${pictures.classes[p.index]} ${(100 * p.probability).toFixed(1)} %`).join(", ")}`,
     );
   }
 
-  const path = join(out, "report.html");
-  await replaceFile(path, [renderReport(report)]);
-  print(
-    `top-1 error ${report.top1Error.toFixed(2)} % on ${report.validationImages} pictures that training did not see`,
-  );
+  print(`top-1 error ${data.top1Error.toFixed(2)} % on ${data.measuredImages} pictures that training did not see`);
   print(`report: ${pathToFileURL(path).href}`);
 }
 

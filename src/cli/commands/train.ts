@@ -7,8 +7,11 @@ import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
 import { optimizerNames, optimizers } from "../../optim/optimizers.ts";
+import { reportAfter } from "../../report/run.node.ts";
+import { hideCredentials } from "../../text.ts";
 import { newRunFolder, openRun } from "../../train/out.node.ts";
 import { resumedConfig } from "../../train/resume.ts";
+import type { RunResult } from "../../train/run.node.ts";
 import { addAugmentationOptions } from "../augmentation.ts";
 import { requireSound } from "../failures.ts";
 import {
@@ -41,6 +44,7 @@ interface TrainOptions {
   readonly precision?: Precision;
   readonly threads?: number;
   readonly recompute?: true;
+  readonly report: boolean;
   readonly workers?: number;
   readonly cache?: number;
   readonly cacheDir?: string;
@@ -103,6 +107,7 @@ export function trainCommand(program: Command): void {
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
+    .option("--no-report", "write no report.html")
     .option("--recompute", "less memory, about a third more time: activations are computed again, not kept")
     .addHelpText(
       "after",
@@ -111,7 +116,8 @@ export function trainCommand(program: Command): void {
         "  senet train --data class-folders --val-split 0.1\n" +
         "  senet train --data photos --list train.txt --val-list val.txt\n" +
         "  senet train --data 'https://host/{train-{0000..0146},val-{0000..0006}}.tar'\n\n" +
-        "The out folder has best.safetensors, last.safetensors, metrics.csv, metrics.jsonl and config.json.\n" +
+        "The out folder has best.safetensors, last.safetensors, config.json, report.html, and the metrics as\n" +
+        "metrics.csv, metrics.jsonl and TensorBoard's events: tensorboard --logdir runs.\n" +
         "Ctrl-C, SIGTERM and a closed terminal save; --resume continues from there.",
     )
     .action(async (options: TrainOptions, command: Command) => {
@@ -143,11 +149,8 @@ export function trainCommand(program: Command): void {
         ...lists,
       }).filter(([, value]) => value !== undefined);
       const run = {
-        source,
-        data,
-        out,
-        config,
-        resume: resume === true,
+        ...{ source, data, out, config, resume: resume === true },
+        command: ["senet", ...process.argv.slice(2).map(hideCredentials).map(quoted)].join(" "),
         ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
         ...(cacheFolder === undefined ? {} : { cacheFolder }),
         ...Object.fromEntries(further),
@@ -161,13 +164,29 @@ export function trainCommand(program: Command): void {
           });
           await requireSound([train, val], workers, new LiveLine());
         }
-        await runTraining(run, ["senet train --resume", ...resumeOptions(options, out)].join(" "));
+        const goOn = ["senet train --resume", ...resumeOptions(options, out)].join(" ");
+        const result = await runTraining(run, goOn);
+        if (options.report) await writeReport(result, run);
       } finally {
         // A name that was taken for a run that could not begin is free again.
         if (!isNamed) await rmdir(out).catch(() => {});
       }
     });
   addAugmentationOptions(train);
+}
+
+/** The weights are saved: that there is no report is no failure of the training. */
+async function writeReport(
+  result: RunResult,
+  run: { readonly out: string; readonly executor?: string },
+): Promise<void> {
+  try {
+    const path = await reportAfter(result, run);
+    if (path !== undefined) say(`report: ${path}`);
+  } catch (error) {
+    if (!(error instanceof SenetError)) throw error;
+    say(`there is no report: ${error.message}`);
+  }
 }
 
 /** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
@@ -180,6 +199,7 @@ function resumeOptions(options: TrainOptions, out: string): string[] {
   // Where these were given to go on, the run may have been stopped before it could save what they changed.
   if (resume === true && epochs !== undefined) told.push(["epochs", epochs]);
   const flags = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
+  if (!options.report) flags.push("--no-report");
   if (allowMissing === true) flags.push("--allow-missing");
   if (acceptChanges === true) flags.push("--accept-changes");
   return recompute === true ? [...flags, "--recompute"] : flags;

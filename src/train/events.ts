@@ -1,0 +1,91 @@
+/**
+ * TensorBoard's event files: a run's metrics as its reader wants them. A file is a row of records, each framed by its
+ * length and checksums (TFRecord, tensorflow/core/lib/io/record_writer.h); a record is an `Event` of
+ * tensorboard/compat/proto/event.proto, whose field numbers stand here.
+ */
+
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import type { EpochMetrics } from "./state.ts";
+
+/** What TensorBoard calls each column of `metrics.csv`; what stands before the stroke is a group of charts. */
+const tags: Readonly<Record<Exclude<keyof EpochMetrics, "epoch">, string>> = {
+  learningRate: "learning_rate",
+  trainLoss: "loss/train",
+  trainTop1Error: "top1_error/train",
+  validationLoss: "loss/validation",
+  validationTop1Error: "top1_error/validation",
+  validationTop5Error: "top5_error/validation",
+  seconds: "time/seconds",
+  imagesPerSecond: "time/images_per_second",
+  waitShare: "time/wait_share",
+};
+
+/**
+ * How a file begins. What TensorBoard has read of earlier files it forgets: a run that goes on tells its epochs anew.
+ * @param time seconds since 1970
+ */
+export function firstRecords(time: number): readonly Uint8Array[] {
+  const version = event(time, 0, (w) => w.tag(3, WireType.LengthDelimited).string("brain.Event:2"));
+  // SessionLog.START
+  const start = event(time, 0, (w) => message(w, 7, () => w.tag(1, WireType.Varint).int32(1)));
+  return [record(version), record(start)];
+}
+
+/** The record of an epoch; TensorBoard's steps are epochs, the first is 1. */
+export function epochRecord(metrics: EpochMetrics, time: number): Uint8Array {
+  return record(
+    event(time, metrics.epoch + 1, (w) =>
+      message(w, 5, () => {
+        for (const [column, tag] of Object.entries(tags)) {
+          const value = metrics[column as keyof typeof tags];
+          if (value === null) continue;
+          message(w, 1, () => {
+            w.tag(1, WireType.LengthDelimited).string(tag);
+            w.tag(2, WireType.Bit32).float(value);
+          });
+        }
+      }),
+    ),
+  );
+}
+
+function event(time: number, step: number, what: (w: BinaryWriter) => void): Uint8Array {
+  const w = new BinaryWriter();
+  w.tag(1, WireType.Bit64).double(time);
+  w.tag(2, WireType.Varint).int64(step);
+  what(w);
+  return w.finish();
+}
+
+function message(w: BinaryWriter, field: number, write: () => void): void {
+  w.tag(field, WireType.LengthDelimited).fork();
+  write();
+  w.join();
+}
+
+/** Length, its checksum, the bytes, their checksum; little-endian. */
+function record(bytes: Uint8Array): Uint8Array {
+  const framed = new Uint8Array(8 + 4 + bytes.length + 4);
+  const view = new DataView(framed.buffer);
+  view.setUint32(0, bytes.length, true);
+  view.setUint32(8, masked(crc32c(framed.subarray(0, 8))), true);
+  framed.set(bytes, 12);
+  view.setUint32(12 + bytes.length, masked(crc32c(bytes)), true);
+  return framed;
+}
+
+/** As TFRecord keeps checksums, so that the checksum of bytes that hold one is none itself. */
+const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+
+/** Castagnoli's polynomial, reflected. */
+const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
+  return crc;
+});
+
+export function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = table[(crc ^ byte) & 255]! ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
