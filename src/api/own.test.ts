@@ -117,7 +117,7 @@ test("another network's function does not fit the weights, and one that gives no
   const wrong: NetworkFunction = (scope, image) => relu(scope.at("relu"), image);
   await assert.rejects(
     async () => await train(data, { ...options, model: wrong, out: join(folder, "wrong") }),
-    /not a number for each class\s+expected: float32\[6, 3\]\s+found: +relu: float32\[6, 3, 24, 24\]/,
+    /not a number for each class\s+expected: float32\[\d, 3\]\s+found: +relu: float32\[\d, 3, 24, 24\]/,
   );
 });
 
