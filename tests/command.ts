@@ -1,7 +1,7 @@
 /** Runs the `senet` command as a user does: as a process of its own. */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after } from "node:test";
@@ -17,6 +17,15 @@ export function temporaryFolder(): string {
 export const launcher = join(temporaryFolder(), "senet.mjs");
 const main = new URL("../src/cli/main.js", import.meta.url).href;
 writeFileSync(launcher, `import { main } from ${JSON.stringify(main)};\nawait main(process.argv);\n`);
+
+/** What is in a run's folder; the number in the name of TensorBoard's event file is the time. */
+export const filesOfRun = (out: string): string[] =>
+  readdirSync(out)
+    .map((name) => name.replace(/(?<=^events\.out\.tfevents\.)\d+/, "N"))
+    .sort();
+
+/** Of one that has begun. */
+export const firstFiles: readonly string[] = ["config.json", "events.out.tfevents.N.senet", "run.json"];
 
 export interface Ran {
   /** `null` where a signal ended it. */

@@ -11,7 +11,7 @@ import { dusted, jsonText } from "../src/text.ts";
 import { trainingConfig } from "../src/train/config.ts";
 import { type EpochMetrics, type TrainingState, trainingStateSchema } from "../src/train/state.ts";
 import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
-import { type Ran, type RunOptions, senet, temporaryFolder } from "./command.ts";
+import { filesOfRun, firstFiles, type Ran, type RunOptions, senet, temporaryFolder } from "./command.ts";
 
 const folder = temporaryFolder();
 const at = (...path: string[]) => join(folder, ...path);
@@ -92,13 +92,8 @@ test("a run leaves weights, metrics and its config", () => {
     assert.match(whole.stderr, new RegExp(`^epoch ${epoch}/${epochs}: loss \\d.*validation loss .*images/s`, "m"));
   }
   assert.match(whole.stderr, /^done: best top-1 error .* whole\/best\.safetensors$/m);
-  assert.deepEqual(readdirSync(at("whole")).sort(), [
-    "best.safetensors",
-    "config.json",
-    "last.safetensors",
-    "metrics.csv",
-    "metrics.jsonl",
-  ]);
+  const files = ["best.safetensors", "last.safetensors", "metrics.csv", "metrics.jsonl", "report.html"];
+  assert.deepEqual(filesOfRun(at("whole")), [...files, ...firstFiles].sort());
 
   const config: unknown = JSON.parse(readFileSync(at("whole", "config.json"), "utf8"));
   const expected = { model: "se-resnet-20", imageSize: 16, batchSize: 16, epochs };
@@ -215,8 +210,8 @@ test("a full disk while saving is an error, and what was saved before survives",
   );
   assert.deepEqual(readFileSync(at(out, "last.safetensors")), before);
   assert.deepEqual(
-    readdirSync(at(out)),
-    readdirSync(at("stopped")).filter((name) => name !== "run.lock"), // of the process that was killed
+    filesOfRun(at(out)),
+    filesOfRun(at("stopped")).filter((name) => name !== "run.lock"), // of the process that was killed
   );
   rmSync(at(out, "metrics.csv"));
   symlinkSync("/dev/full", at(out, "metrics.csv"));
@@ -232,7 +227,7 @@ test("a full disk while saving is an error, and what was saved before survives",
 
 test("a disk that is full from the start leaves no half of a checkpoint", needsFull, async () => {
   assertFailed(await limited(100, "small", small), 1, /safetensors: cannot be written/, /larger than is allowed/);
-  assert.deepEqual(readdirSync(at("small")), ["config.json"]);
+  assert.deepEqual(filesOfRun(at("small")), firstFiles);
 });
 
 test("a checkpoint that is cut short or not one is refused, for resuming and for use", async () => {
@@ -447,7 +442,7 @@ test("a loss that is no number stops the run with its step and the first operati
     /the first that is not finite: [\w.]+ \(\w+\)/,
     /lower learning rate/,
   );
-  assert.deepEqual(readdirSync(at("diverged")), ["config.json"]);
+  assert.deepEqual(filesOfRun(at("diverged")), firstFiles);
 });
 
 test("batch norm over one value a channel is refused before the first step, as PyTorch does, and nothing is left", async () => {
