@@ -11,7 +11,8 @@ import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { launcher, senet, temporaryFolder } from "./command.ts";
-import { serve, status } from "./server.ts";
+import { fileHandler, serve, status } from "./server.ts";
+import { tarOf } from "./tar.ts";
 
 const folder = temporaryFolder();
 const weights = join(folder, "w.safetensors");
@@ -41,6 +42,25 @@ interface Result {
   readonly file: string;
   readonly predictions: readonly unknown[];
 }
+
+test("pictures in an archive, here or at its address", async () => {
+  process.env.SENET_CACHE = join(folder, "cache");
+  const archive = tarOf([
+    { name: "a/1.png", bytes: picture },
+    { name: "bad.jpg", bytes: "no picture" },
+    { name: "2.png", bytes: picture },
+  ]);
+  writeFileSync(join(folder, "all.tar"), archive);
+  const { origin } = await serve(fileHandler(archive));
+  const { code, stdout, stderr } = await senet(["classify", "all.tar", `${origin}/set/all.tar`, ...options, "--json"], {
+    cwd: folder,
+  });
+  const files = (JSON.parse(stdout) as Result[]).map(({ file }) => file);
+  assert.deepEqual(files.slice(0, 2), [join("all.tar", "a", "1.png"), join("all.tar", "2.png")]);
+  assert.ok(files.length === 4 && files[3]!.endsWith(join("set", "all.tar", "2.png")), files.join());
+  assert.equal(code, 1);
+  assert.match(stderr, /bad\.jpg: this is not a picture/);
+});
 
 test("folders, patterns, addresses: all in their order, the bad ones named, the exit code tells", async () => {
   const { origin } = await serve((request, response) =>

@@ -1,12 +1,15 @@
 /** Probable label errors, end to end: wrong labels are put into drawn pictures, a network is trained on them, and finds them. */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
 import { createRandom } from "../src/random.ts";
 import { senet, temporaryFolder } from "./command.ts";
+
+/** Half of the classes: a small network learns them in a few seconds. */
+const kept = ["car", "fish", "house", "star", "tree", "umbrella"];
 
 /** Moves one of twenty pictures of each class into the folder of another. */
 function mislabel(folder: string): Set<string> {
@@ -32,12 +35,17 @@ test("of labels that were made wrong, a network that was trained on them finds m
   const data = join(folder, "pictures");
   await writeDemoPictures(data, { trainPerClass: 120, valPerClass: 20 });
   const train = join(data, "train");
+  for (const part of ["train", "val"]) {
+    for (const name of readdirSync(join(data, part))) {
+      if (!kept.includes(name)) rmSync(join(data, part, name), { recursive: true });
+    }
+  }
   const wrong = mislabel(train);
-  assert.equal(wrong.size, 72);
+  assert.equal(wrong.size, 36);
   const out = join(folder, "run");
   const trained = await senet([
     ...["train", "--data", data, "--out", out, "--model", "se-resnet-20", "--image-size", "32"],
-    ...["--evaluation-resize", "32", "--batch-size", "32", "--epochs", "16", "--lr", "0.05", "--crop-scale", "0.6"],
+    ...["--evaluation-resize", "32", "--batch-size", "32", "--epochs", "12", "--lr", "0.05", "--crop-scale", "0.6"],
   ]);
   assert.equal(trained.code, 0, trained.stderr);
   const weights = join(out, "best.safetensors");
@@ -60,10 +68,10 @@ test("of labels that were made wrong, a network that was trained on them finds m
   const names = part!.suspects.map(({ picture }) => relative(train, picture));
   const hits = (most: number) => names.slice(0, most).filter((name) => wrong.has(name)).length;
   console.log(
-    `# ${hits(names.length)} of 72 among ${names.length}, ${hits(72)} among the first 72; noise ${part!.noise}`,
+    `# ${hits(names.length)} of 36 among ${names.length}, ${hits(36)} among the first 36; noise ${part!.noise}`,
   );
-  assert.ok(hits(names.length) >= 54, `${hits(names.length)} of 72 found among ${names.length}`);
-  assert.ok(hits(72) >= 48, `${hits(72)} of 72 among the first 72`);
+  assert.ok(hits(names.length) >= 27, `${hits(names.length)} of 36 found among ${names.length}`);
+  assert.ok(hits(36) >= 24, `${hits(36)} of 36 among the first 36`);
   // 1 of 20 is wrong.
   assert.ok(part!.noise > 0.02 && part!.noise < 0.15, `${part!.noise}`);
 });

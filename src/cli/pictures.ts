@@ -1,6 +1,7 @@
 /** Pictures to classify, from wherever they are named. */
 
 import type { NamedPicture } from "../data/pictures.node.ts";
+import { SourceReader } from "../data/source.node.ts";
 import { SenetError } from "../errors.ts";
 import type { PictureBytes } from "../evaluate/picture-input.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
@@ -10,13 +11,16 @@ const mostBytes = 2 ** 28;
 
 export class PictureReader {
   #fetcher: Fetcher | undefined;
+  readonly #reader = new SourceReader();
 
   /**
    * What `Classifier.classify` takes.
    * @throws SenetError `data` where an address does not give it, `usage` where standard input is a terminal
    */
-  async open({ from, name }: NamedPicture): Promise<string | PictureBytes> {
+  async open(picture: NamedPicture): Promise<string | PictureBytes> {
+    const { from, name } = picture;
     if (from === "file") return name;
+    if (from === "data set") return { name, bytes: await this.#reader.encoded(picture.source) };
     if (from === "standard input") return { name, bytes: await standardInput() };
     // Only now: what needs no network does not load its client.
     const { Fetcher } = await import("../pull/bytes.node.ts");
@@ -25,6 +29,7 @@ export class PictureReader {
   }
 
   async close(): Promise<void> {
+    this.#reader.close();
     await this.#fetcher?.close();
   }
 }

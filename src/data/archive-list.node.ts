@@ -1,10 +1,11 @@
 /** Several archives as one data set: by a pattern, or by a file that names one in each line. */
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
 import { readBytesSync } from "../files/files.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { expandBraces, hasBraces } from "./braces.ts";
+import { statsOf } from "./walk.node.ts";
 
 /** Longer ones are no lists of archives. */
 const MOST_BYTES = 2 ** 24;
@@ -12,7 +13,7 @@ const MOST_BYTES = 2 ** 24;
 /** A text file whose first line names an archive. */
 export function isArchiveList(path: string): boolean {
   if (!/\.txt$/i.test(path)) return false;
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statsOf(path);
   return stats?.isFile() === true && stats.size <= MOST_BYTES && /\.tar$/i.test(pathOf(linesOfList(path)[0] ?? ""));
 }
 

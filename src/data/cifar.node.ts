@@ -3,7 +3,7 @@
  * red, a green and a blue plane, each row by row (https://www.cs.toronto.edu/~kriz/cifar.html).
  */
 
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { option, SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
@@ -11,7 +11,7 @@ import { PictureContainer } from "../images/read.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 import { classFinder, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Part, Sample } from "./dataset.ts";
-import { byCodePoint, list } from "./walk.node.ts";
+import { byCodePoint, list, statsOf } from "./walk.node.ts";
 
 interface Layout {
   readonly name: string;
@@ -59,7 +59,7 @@ interface Found {
 
 /** The files of pictures at the path: one, or those of a folder that has nothing below it. */
 function found(path: string): Found | undefined {
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statsOf(path);
   if (stats === undefined) return undefined;
   const isFolder = stats.isDirectory();
   const listing = isFolder ? list(path) : { folders: [], files: [basename(path)] };

@@ -1,17 +1,20 @@
-/** Pictures as a command names them: files, folders, patterns, addresses, standard input. */
+/** Pictures as a command names them: files, folders, archives, patterns, addresses, standard input. */
 
 import { statSync } from "node:fs";
 import { option, SenetError } from "../errors.ts";
 import { codeOf } from "../files/files.node.ts";
+import { cifar } from "./cifar.node.ts";
+import { type Source, sourceOf } from "./dataset.ts";
 import { isPattern, matching } from "./glob.node.ts";
 import { LeftOut } from "./left-out.ts";
+import { archivedPictures, tarArchives } from "./shards.node.ts";
 import { Walk } from "./walk.node.ts";
 
-export interface NamedPicture {
-  readonly from: "file" | "address" | "standard input";
+export type NamedPicture =
   /** Its path, its address, or `-`. */
-  readonly name: string;
-}
+  | { readonly from: "file" | "address" | "standard input"; readonly name: string }
+  /** One of many in a file. */
+  | { readonly from: "data set"; readonly name: string; readonly source: Source };
 
 export interface NamedPictures {
   readonly pictures: readonly NamedPicture[];
@@ -38,6 +41,9 @@ function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture
   if (name === "-") return [{ from: "standard input", name }];
   if (/^https?:\/\//i.test(name)) return [{ from: "address", name }];
   if (!isThere(name)) {
+    // A pattern of archives is a data set.
+    const packed = packedIn(name);
+    if (packed !== undefined) return packed;
     if (isPattern(name)) return matched(name, recursive, leftOut);
     const isAddress = /^[a-z][a-z0-9+.-]+:\/\//i.test(name);
     const hint = "an address that begins with http:// or https://, or the path of a file";
@@ -51,6 +57,15 @@ function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture
   });
 }
 
+/** The pictures in archives, or in a data set's own files; nothing where it is neither. */
+function packedIn(path: string): NamedPicture[] | undefined {
+  if (tarArchives.detect(path)) return archivedPictures(path).map((found) => ({ from: "data set", ...found }));
+  if (!cifar.detect(path)) return undefined;
+  return cifar
+    .open(path, {})
+    .samples.map((sample) => ({ from: "data set", name: sample.file, source: sourceOf(sample) }));
+}
+
 function matched(pattern: string, recursive: boolean, leftOut: LeftOut): NamedPicture[] {
   const pictures = matching(pattern).flatMap((path) => onDisk(path, recursive, leftOut));
   if (pictures.length === 0) throw new SenetError("data", "no picture matches this", { where: pattern });
@@ -60,6 +75,8 @@ function matched(pattern: string, recursive: boolean, leftOut: LeftOut): NamedPi
 
 /** The file, or what is in the folder. What cannot be looked at is reported when it is opened. */
 function onDisk(path: string, recursive: boolean, leftOut: LeftOut): NamedPicture[] {
+  const packed = packedIn(path);
+  if (packed !== undefined) return packed;
   const files = isFolder(path) ? new Walk(path, leftOut).picturesIn(path, recursive).pictures : [path];
   return files.map((name) => ({ from: "file", name }));
 }

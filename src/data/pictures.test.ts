@@ -3,6 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
+import { tarOf } from "../../tests/tar.ts";
 import { namedPictures } from "./pictures.node.ts";
 
 const folder = temporaryFolder();
@@ -59,4 +60,32 @@ test("what is not there, or holds nothing, is an error that names it", () => {
   assert.throws(() => named([join(folder, "empty")]), /empty: there are no pictures in this folder/);
   assert.throws(() => named(["-", "-"]), /one picture/);
   assert.throws(() => named(["x".repeat(100_000)]), /no such picture/);
+});
+
+test("pictures in archives, one by one or all of a pattern, whatever they show", () => {
+  const packed = temporaryFolder();
+  for (const name of ["a-0.tar", "a-1.tar"]) {
+    writeFileSync(
+      join(packed, name),
+      tarOf([{ name: "x/1.jpg", bytes: "12345" }, { name: "2.png" }, { name: "no.txt" }]),
+    );
+  }
+  const named = (name: string) => namedPictures([join(packed, name)], true).pictures;
+  assert.deepEqual(named("a-0.tar"), [
+    {
+      ...{ from: "data set", name: join(packed, "a-0.tar", "x/1.jpg") },
+      source: { kind: "range", file: join(packed, "a-0.tar"), start: 512, length: 5 },
+    },
+    {
+      ...{ from: "data set", name: join(packed, "a-0.tar", "2.png") },
+      source: { kind: "range", file: join(packed, "a-0.tar"), start: 1536, length: 0 },
+    },
+  ]);
+  for (const all of ["a-{0..1}.tar", "a-?.tar", "."]) assert.equal(named(all).length, 4, all);
+  const file = join(packed, "data_batch_1.bin");
+  writeFileSync(file, new Uint8Array(2 * 3073));
+  assert.deepEqual(
+    namedPictures([file], true).pictures.map(({ name }) => name),
+    [join(file, "0"), join(file, "1")],
+  );
 });

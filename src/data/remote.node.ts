@@ -26,6 +26,9 @@ export interface FetchDataOptions extends Pick<FetchFilesOptions, "say" | "signa
 /** Larger archives than anybody makes. */
 const MOST_BYTES = 2 ** 38;
 
+/** Of an archive, or a pattern of them, rather than of a picture. */
+export const isArchiveAddress = (text: string): boolean => /^https?:\/\/[^?#]*\.tar(?:[?#].*)?$/i.test(text);
+
 const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
 
 /**

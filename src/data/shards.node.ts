@@ -3,18 +3,17 @@
  * them, each picture beside a file with its class (`KEY.jpg`, `KEY.cls`), or an archive a class.
  */
 
-import { statSync } from "node:fs";
 import { basename, join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { FORMAT_BYTES, formatOf, isPictureName } from "../images/format.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import { archivesNamed, commonFolder } from "./archive-list.node.ts";
 import { classFinder, labelsOfNumbers, openClasses, quote } from "./classes.ts";
-import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
+import type { Dataset, DatasetKind, OpenOptions, Sample, Source } from "./dataset.ts";
 import { LeftOut } from "./left-out.ts";
 import { splitNames } from "./split-names.ts";
 import { readTar, TarFault } from "./tar.ts";
-import { byCodePoint, isCompanion, list } from "./walk.node.ts";
+import { byCodePoint, isCompanion, list, statsOf } from "./walk.node.ts";
 
 export const tarArchives: DatasetKind = {
   name: "tar archives of class folders, or of WebDataset",
@@ -30,7 +29,7 @@ const isCompressedName = (name: string): boolean => /\.(tar\.\w{1,4}|tgz|txz|tbz
 function archivesAt(path: string): readonly string[] {
   const named = archivesNamed(path);
   if (named.length > 0) return named;
-  const stats = statSync(path, { throwIfNoEntry: false });
+  const stats = statsOf(path);
   if (stats === undefined) return [];
   if (!stats.isDirectory()) return isTarName(path) || isCompressedName(path) ? [path] : [];
   const { folders, files } = list(path);
@@ -64,6 +63,15 @@ function open(path: string, options: OpenOptions): Dataset {
   // As in folders: class by class, each by name.
   samples.sort((a, b) => a.label - b.label || byCodePoint(a.file, b.file));
   return { root, classes, samples, isNumbered, remarks: [...remarks, ...leftOut.lines()] };
+}
+
+/** The pictures in archives, whatever they show. @throws SenetError `data` */
+export function archivedPictures(path: string): readonly { readonly name: string; readonly source: Source }[] {
+  const found = archivesAt(path).flatMap((archive) => picturesIn(archive, new LeftOut(), []));
+  return found.map(({ archive, name, start, length }) => ({
+    name: join(archive, name),
+    source: { kind: "range", file: archive, start, length },
+  }));
 }
 
 /** What an archive holds, each name once. */

@@ -116,7 +116,7 @@ export function list(folder: string, leftOut?: LeftOut): Listing {
       leftOut?.unreadableName(path);
       continue;
     }
-    const type = entry.isSymbolicLink() ? targetOf(path) : entry;
+    const type = entry.isSymbolicLink() ? statsOf(path) : entry;
     if (type?.isDirectory() === true) {
       folders.push(name);
       if (type !== entry) links.add(name);
@@ -126,10 +126,10 @@ export function list(folder: string, leftOut?: LeftOut): Listing {
   return { folders: folders.sort(byCodePoint), files: files.sort(byCodePoint), links };
 }
 
-/** What a link leads to; nothing where it leads nowhere, in a circle, or where one may not look. */
-function targetOf(link: string): Stats | undefined {
+/** What is at a path, links followed; nothing where they lead nowhere, in a circle, or where one may not look. */
+export function statsOf(path: string): Stats | undefined {
   try {
-    return statSync(link);
+    return statSync(path);
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { namedPictures } from "../../data/pictures.node.ts";
+import { isArchiveAddress, localData } from "../../data/remote.node.ts";
 import { SenetError } from "../../errors.ts";
 import { Classifier } from "../../evaluate/classify.node.ts";
 import type { Classification } from "../../evaluate/classify.ts";
@@ -26,7 +27,10 @@ export function classifyCommand(program: Command): void {
   const command = program
     .command("classify")
     .description("say what is in pictures")
-    .argument("<picture...>", "files, folders, patterns ('*.jpg', also quoted), http(s) addresses; - is standard input")
+    .argument(
+      "<picture...>",
+      "files, folders, archives (.tar), patterns ('*.jpg', also quoted), http(s) addresses; - is standard input",
+    )
     .requiredOption(
       "--weights <file>",
       "a weight file in any supported format, or the name of released weights (senet pull lists them);\n" +
@@ -54,7 +58,8 @@ export function classifyCommand(program: Command): void {
 
 async function classifyPictures(names: readonly string[], options: ClassifyOptions): Promise<void> {
   const { weights, others } = withItsFiles(options.weights, names);
-  const { pictures, notes } = namedPictures(others, options.recursive);
+  const local = await Promise.all(others.map((name) => (isArchiveAddress(name) ? localData(name, { say }) : name)));
+  const { pictures, notes } = namedPictures(local, options.recursive);
   for (const note of notes) say(`senet: ${note}`);
   const checkpoint = await weightsOf(weights, options);
   say(`${networkName(weights)}: pictures as ${checkpoint.told}`);
