@@ -15,7 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageEnhance, ImageOps
+from torchvision.transforms import functional, functional_pil
 
 GOLDEN = Path(__file__).resolve().parent
 PILLOW = {"bilinear": Image.BILINEAR, "bicubic": Image.BICUBIC}
@@ -49,6 +50,18 @@ def sha256(array):
 SOURCE = smooth(61, 47)
 
 
+def hard(width, height):
+    """Greys, pure colours, dark and light ones, and many at random; no pixel is like its neighbours."""
+    rng = np.random.RandomState(1)
+    array = rng.randint(0, 256, (height, width, 3))
+    array[::4] = rng.choice([0, 1, 127, 128, 254, 255], array[::4].shape)
+    array[1::4] = array[1::4, :, :1]
+    return array.astype(np.uint8)
+
+
+HARD = hard(32, 24)
+
+
 def rotations():
     """A square of the turned picture: as large as before by OpenCV, and smaller by Pillow, from eight times the pixels."""
     height, width = SOURCE.shape[:2]
@@ -73,6 +86,125 @@ def rotations():
             interpolation="bilinear",
             pixels=encoded(square),
         )
+
+
+def pillow():
+    """Pillow's operations, byte for byte. Each on the smooth picture and on one of all kinds of colours."""
+    enhancers = dict(
+        brightness=ImageEnhance.Brightness,
+        contrast=ImageEnhance.Contrast,
+        saturation=ImageEnhance.Color,
+        sharpness=ImageEnhance.Sharpness,
+    )
+    table = lambda add: [min(255, i + add) if i < 128 else i for i in range(256)] * 3
+    operations = dict(
+        **{name: lambda im, x, kind=kind: kind(im).enhance(x) for name, kind in enhancers.items()},
+        hue=lambda im, x: functional_pil.adjust_hue(im, x),
+        autoContrast=lambda im, x: ImageOps.autocontrast(im),
+        equalize=lambda im, x: ImageOps.equalize(im),
+        invert=lambda im, x: ImageOps.invert(im),
+        posterize=lambda im, x: im if x == 8 else Image.eval(im, lambda v: 0) if x == 0 else ImageOps.posterize(im, x),
+        solarize=ImageOps.solarize,
+        solarizeAdd=lambda im, x: im.point(table(x)),
+    )
+    arguments = dict(
+        **{name: [0, 0.1, 0.55, 1, 1.3, 1.9, 4] for name in enhancers},
+        hue=[-0.5, -0.23, 0, 0.1, 0.5],
+        posterize=[0, 1, 4, 8],
+        solarize=[0, 26, 128, 256],
+        solarizeAdd=[0, 55, 110],
+    )
+    for name, operation in operations.items():
+        for argument in arguments.get(name, [0]):
+            hashes = [sha256(np.asarray(operation(Image.fromarray(array), argument))) for array in (SOURCE, HARD)]
+            yield dict(name=name, argument=argument, sha256=hashes)
+
+
+def affine():
+    """Pillow's transform and rotate, byte for byte."""
+    maps = [(1, 0.3, 0, 0, 1, 0), (1, 0, 0, -0.27, 1, 0), (1, 0, 13.7, 0, 1, 0), (1, 0, 0, 0, 1, -9.2)]
+    maps += [(0.9, -0.31, 4.2, 0.22, 1.3, -5.5)]
+    for array in (SOURCE, HARD):
+        image = Image.fromarray(array)
+        for name, filter in PILLOW.items():
+            for numbers in maps:
+                result = image.transform(image.size, Image.AFFINE, numbers, filter, fillcolor=FILL)
+                yield dict(hard=array is HARD, map=numbers, filter=name, sha256=sha256(np.asarray(result)))
+            for degrees in (-27.3, 3, 30):
+                result = image.rotate(degrees, filter, fillcolor=FILL)
+                yield dict(hard=array is HARD, degrees=degrees, filter=name, sha256=sha256(np.asarray(result)))
+
+
+def hls():
+    """OpenCV's HLS: there, and back after a shift."""
+    for shift in [(0, 0, 0), (36, -50, 50), (-20, 31, -50)]:
+        bytes_ = cv2.cvtColor(HARD, cv2.COLOR_RGB2HLS)
+        moved = bytes_.astype(int) + shift
+        moved = np.clip(moved, 0, [180, 255, 255]).astype(np.uint8)
+        yield dict(shift=shift, hls=encoded(bytes_), rgb=encoded(cv2.cvtColor(moved, cv2.COLOR_HLS2RGB)))
+
+
+def warps():
+    """MXNet's affine warp by OpenCV, byte for byte; the window is the random square."""
+    height, width = SOURCE.shape[:2]
+    for shear, degrees, scale, ratio in [(0, 0, 1, 1), (0, 0, 0.6, 0.8), (0.1, 10, 0.9, 1.25), (-0.07, -9, 1.4, 0.75)]:
+        f = np.float32
+        a, b = math.cos(degrees / 180 * math.pi), math.sin(degrees / 180 * math.pi)
+        hs = 2 * scale / (1 + ratio)
+        ws = ratio * hs
+        matrix = np.array([[hs * a - shear * b * ws, hs * b + shear * a * ws, 0], [-b * ws, a * ws, 0]], f)
+        for row, extent in ((0, width), (1, height)):
+            middle = float(matrix[row, 0]) * width + float(matrix[row, 1]) * height
+            matrix[row, 2] = (scale * extent - middle) / 2
+        size = (int(scale * width), int(scale * height))
+        fill = (127, 127, 127)
+        result = cv2.warpAffine(SOURCE, matrix, size, flags=cv2.INTER_LINEAR, borderValue=fill)
+        drawn = dict(shear=shear, degrees=degrees, scale=scale, ratio=ratio)
+        yield dict(drawn=drawn, width=size[0], height=size[1], sha256=sha256(result), window=sha256(result[3:23, 5:25]))
+
+
+EIGENVALUES = np.array([0.2175, 0.0188, 0.0045])
+EIGENVECTORS = np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.814], [-0.5836, -0.6948, 0.4203]])
+
+
+def photometric():
+    """tensorpack's changes of colour, in float32 one after the other, cut to bytes at the end."""
+    orders = [
+        [("brightness", 0.7), ("contrast", 1.3), ("saturation", 0.6), ("lighting", (0.1, -0.05, 0.2))],
+        [("saturation", 1.4), ("lighting", (-0.2, 0.1, 0)), ("contrast", 0.6), ("brightness", 1.2)],
+        [("contrast", 1.4), ("saturation", 1.2)],
+    ]
+    for changes in orders:
+        values = HARD.astype(np.float32)
+        for kind, by in changes:
+            grey = cv2.cvtColor(values, cv2.COLOR_RGB2GRAY)
+            if kind == "brightness":
+                values = values * np.float32(by)
+            elif kind == "contrast":
+                values = values * np.float32(by) + np.mean(grey) * np.float32(1 - by)
+            elif kind == "saturation":
+                values = values * np.float32(by) + (grey * np.float32(1 - by))[..., None]
+            else:
+                values = values + (EIGENVECTORS @ (EIGENVALUES * 255 * by)).astype(np.float32)
+        pixels = np.clip(values, 0, 255).astype(np.uint8)
+        named = [dict(kind=kind, **({"along": by} if kind == "lighting" else {"factor": by})) for kind, by in changes]
+        yield dict(changes=named, pixels=encoded(pixels))
+
+
+def padded():
+    """torchvision's padding, and a crop of it; Pillow's resize without a filter."""
+    image = Image.fromarray(SOURCE)
+    for fill, pad in [("reflect", 4), ("reflect", 20), (127, 4)]:
+        mode = dict(padding_mode="reflect") if fill == "reflect" else dict(fill=(fill,) * 3)
+        large = np.asarray(functional.pad(image, pad, **mode))
+        for left, top in [(-pad, -pad), (3 - pad, 2), (61 + pad - 40, 47 + pad - 40)]:
+            square = large[top + pad :, left + pad :][:40, :40]
+            yield dict(fill=fill, left=left, top=top, size=40, sha256=sha256(square))
+
+
+def nearest():
+    for size in [(32, 32), (36, 35), (90, 61), (61, 47)]:
+        yield dict(size=size, sha256=sha256(np.asarray(Image.fromarray(SOURCE).resize(size, Image.NEAREST))))
 
 
 def mixtures():
@@ -153,6 +285,14 @@ def main():
         source=dict(width=61, height=47, pixels=encoded(SOURCE)),
         fill=FILL,
         rotations=list(rotations()),
+        hard=dict(width=32, height=24, pixels=encoded(HARD)),
+        pillow=list(pillow()),
+        affine=list(affine()),
+        hls=list(hls()),
+        warps=list(warps()),
+        photometric=list(photometric()),
+        padded=list(padded()),
+        nearest=list(nearest()),
         mixtures=list(mixtures()),
         erased=[erased(64, 1), erased(32, 3)],
     )

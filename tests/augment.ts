@@ -1,7 +1,10 @@
 /** What golden/make_augment.py recorded, and how drawn numbers are compared with a distribution. */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import type { ColorChange } from "../src/images/augment/color.ts";
+import type { DrawnWarp } from "../src/images/augment/warp.ts";
 import type { Box, Interpolation, Picture } from "../src/images/resize.ts";
 import { golden } from "./support.ts";
 
@@ -22,6 +25,38 @@ interface Recorded {
     readonly interpolation: Interpolation;
     readonly pixels: string;
   }[];
+  readonly hard: { readonly width: number; readonly height: number; readonly pixels: string };
+  /** Hashes of what becomes of `source` and of `hard`. */
+  readonly pillow: readonly { readonly name: string; readonly argument: number; readonly sha256: readonly string[] }[];
+  readonly affine: readonly {
+    readonly hard: boolean;
+    readonly map?: readonly [number, number, number, number, number, number];
+    readonly degrees?: number;
+    readonly filter: "bilinear" | "bicubic";
+    readonly sha256: string;
+  }[];
+  readonly hls: readonly {
+    readonly shift: readonly [number, number, number];
+    readonly hls: string;
+    readonly rgb: string;
+  }[];
+  readonly warps: readonly {
+    readonly drawn: DrawnWarp;
+    readonly width: number;
+    readonly height: number;
+    readonly sha256: string;
+    /** Of 20 · 20 pixels from (5, 3) on. */
+    readonly window: string;
+  }[];
+  readonly photometric: readonly { readonly changes: readonly ColorChange[]; readonly pixels: string }[];
+  readonly padded: readonly {
+    readonly fill: "reflect" | number;
+    readonly left: number;
+    readonly top: number;
+    readonly size: number;
+    readonly sha256: string;
+  }[];
+  readonly nearest: readonly { readonly size: readonly [number, number]; readonly sha256: string }[];
   readonly mixtures: readonly {
     readonly shape: [number, number, number, number];
     readonly images: string;
@@ -48,6 +83,13 @@ export const recorded: Recorded = JSON.parse(readFileSync(golden("augment.json")
 
 /** 61 · 47 pixels, smooth. */
 export const source: Picture = { ...recorded.source, data: bytesOf(recorded.source.pixels) };
+/** 32 · 24 pixels of all kinds, none like its neighbours. */
+export const hard: Picture = { ...recorded.hard, data: bytesOf(recorded.hard.pixels) };
+
+/** The picture, in memory of its own. */
+export const copyOf = (picture: Picture): Picture => ({ ...picture, data: picture.data.slice() });
+
+export const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
 
 /** The mean and the largest absolute difference. */
 export function difference(a: Uint8Array, b: Uint8Array): { readonly mean: number; readonly largest: number } {

@@ -74,14 +74,16 @@ export function asGrey<T extends Normalization>(spec: T): T {
   return { ...spec, channels: "grey", mean: middle(spec.mean), std: middle(spec.std) };
 }
 
+/** What Pillow's `convert("L")` makes of the pixel at byte `i`: weights in 65,536ths. */
+export const lumaOf = (data: Uint8Array, i: number): number =>
+  (19595 * data[i]! + 38470 * data[i + 1]! + 7471 * data[i + 2]! + 0x8000) >> 16;
+
 /** The picture as the network is to see it, its colours aside where it wants none: all three channels are the luma then. */
 export function seenAs(picture: Picture, { channels }: Pick<Normalization, "channels">): Picture {
   if (channels !== "grey") return picture;
   const data = new Uint8Array(picture.data.length);
   for (let i = 0; i < data.length; i += 3) {
-    // Pillow's weights, in 65,536ths.
-    const luma = 19595 * picture.data[i]! + 38470 * picture.data[i + 1]! + 7471 * picture.data[i + 2]! + 0x8000;
-    data.fill(luma >> 16, i, i + 3);
+    data.fill(lumaOf(picture.data, i), i, i + 3);
   }
   return { ...picture, data };
 }

@@ -26,6 +26,26 @@ test("by default a random crop and a mirror; each option adds its step, in an or
   assert.ok(erase?.kind === "erase" && erase.probability === 0.25 && erase.mode === "rand" && erase.count === 2);
 });
 
+test("a padded crop stands instead of the random one, RandAugment instead of jitter, as in timm", () => {
+  const [padded, jitter, lighting] = stepsOf({ pad: 4, padFill: "reflect", colorJitter: [0.4], lighting: 0.1 });
+  assert.deepEqual(padded, { kind: "padCrop", pad: 4, fill: "reflect", mirror: 0.5, interpolation: "bilinear" });
+  assert.deepEqual(jitter, { kind: "colorJitter", brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0 });
+  assert.ok(lighting?.kind === "photometric" && lighting.lighting === 0.1);
+  const [, each] = stepsOf({ colorJitter: [0.1, 0.2, 0.3, 0.5] });
+  assert.deepEqual(each, { kind: "colorJitter", brightness: 0.1, contrast: 0.2, saturation: 0.3, hue: 0.5 });
+  assert.equal(stepsOf({ colorJitter: [0] }).length, 1);
+  const [crop, rand, ...others] = stepsOf({ aa: "rand-m7-inc1", colorJitter: [0.4] });
+  assert.ok(crop?.kind === "crop" && rand?.kind === "randAugment" && rand.magnitude === 7 && rand.increasing);
+  assert.equal(others.length, 0);
+  for (const [given, words] of [
+    [{ aa: "rand-q3" }, /aa: expected RandAugment as in timm/],
+    [{ colorJitter: [0.4, 0.4, 0.4, 0.6] }, /colorJitter: expected hue of at most 0\.5/],
+    [{ padFill: "edge" }, /padFill/],
+  ] as const) {
+    assert.throws(() => trainingConfig(given), words);
+  }
+});
+
 test("steps may be given themselves; what is missing in them is as usual", () => {
   const [crop, erase, ...others] = stepsOf({ augmentation: [{ kind: "crop", rotate: 5 }, { kind: "erase" }] });
   assert.ok(crop?.kind === "crop" && crop.rotate === 5 && crop.mirror === 0.5);

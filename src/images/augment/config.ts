@@ -3,8 +3,11 @@
 import * as z from "zod";
 import { SenetError } from "../../errors.ts";
 import { interpolations } from "../resize.ts";
+import { colorJitterSchema, photometricSchema } from "./color.ts";
 import { cropSchema } from "./crop.ts";
 import { cutoutSchema, eraseModes, eraseSchema, pixelJitterSchema } from "./noise.ts";
+import { padCropSchema } from "./place.ts";
+import { randAugmentText } from "./rand-augment.ts";
 import { range, rate } from "./step.ts";
 import { type AugmentationStep, augmentationSteps } from "./steps.ts";
 
@@ -17,6 +20,26 @@ const shorthand = {
   /** Turns pictures by up to so many degrees to either side (10 in the authors' recipe). */
   rotate: z.number().min(0).max(45).default(0),
   mirror: z.boolean().default(true),
+  /** Instead of the random crop: the picture with so many pixels around it, of which a random square is taken (4 for CIFAR). */
+  pad: z.number().int().min(0).max(1024).default(0),
+  padFill: padCropSchema.shape.fill,
+  /** Of brightness, contrast and saturation, or of each by itself and hue; 0 and none: nothing. */
+  colorJitter: z
+    .array(z.number().min(0))
+    .max(4)
+    .refine(([, , , hue = 0]) => hue <= 0.5, "hue of at most 0.5")
+    .default([]),
+  /** RandAugment, as timm writes it; in the place of `colorJitter`, as there. */
+  aa: z
+    .string()
+    .nullable()
+    .default(null)
+    .superRefine((text, context) => {
+      const issue = text === null ? undefined : randAugmentText.safeParse(text).error?.issues[0];
+      if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
+    }),
+  /** Deviation of the noise along the principal colours of ImageNet (0.1 in AlexNet's). */
+  lighting: z.number().min(0).default(0),
   /** Adds to each byte a number of its own, up to so much in either direction (20 in the authors' recipe). */
   pixelJitter: z.number().int().min(0).max(255).default(0),
   /** Side of a square that is lost, in pixels. */
@@ -66,12 +89,21 @@ export function augmentationOf(config: AugmentationConfig): readonly Augmentatio
       hint: "change the steps themselves, or leave them out",
     });
   }
-  const ratio = config.cropRatio;
   const mirror = config.mirror ? 0.5 : 0;
-  const { cropScale, rotate, pixelJitter, cutout, reprob, remode, recount } = config;
+  const { cropScale, cropRatio: ratio, rotate, pad, padFill: fill, colorJitter, aa, lighting } = config;
+  const { pixelJitter, cutout, reprob, remode, recount } = config;
   const steps: AugmentationStep[] = [
-    cropSchema.parse({ kind: "crop", scale: [cropScale, 1], ratio, rotate, mirror, interpolation }),
+    pad > 0
+      ? padCropSchema.parse({ kind: "padCrop", pad, fill, mirror, interpolation })
+      : cropSchema.parse({ kind: "crop", scale: [cropScale, 1], ratio, rotate, mirror, interpolation }),
   ];
+  const [brightness = 0, contrast = brightness, saturation = brightness, hue = 0] = colorJitter;
+  const strongest = Math.max(brightness, contrast, saturation, hue);
+  if (aa !== null) steps.push(randAugmentText.parse(aa));
+  else if (strongest > 0) {
+    steps.push(colorJitterSchema.parse({ kind: "colorJitter", brightness, contrast, saturation, hue }));
+  }
+  if (lighting > 0) steps.push(photometricSchema.parse({ kind: "photometric", lighting }));
   if (pixelJitter > 0) steps.push(pixelJitterSchema.parse({ kind: "pixelJitter", amplitude: pixelJitter }));
   if (cutout > 0) steps.push(cutoutSchema.parse({ kind: "cutout", side: cutout }));
   if (reprob > 0) steps.push(eraseSchema.parse({ kind: "erase", probability: reprob, mode: remode, count: recount }));

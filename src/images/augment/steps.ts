@@ -1,10 +1,18 @@
 /** The augmentations by name. A new one is a file's row here: the compiler, the config and the preview know it then. */
 
 import * as z from "zod";
+import { colorJitter, hls, photometric } from "./color.ts";
 import { crop } from "./crop.ts";
 import { cutout, erase, pixelJitter } from "./noise.ts";
+import { padCrop, resizeCrop } from "./place.ts";
+import { randAugment } from "./rand-augment.ts";
+import { warp } from "./warp.ts";
 
-export const augmentations = { crop, pixelJitter, cutout, erase };
+export const augmentations = {
+  ...{ crop, padCrop, resizeCrop, warp },
+  ...{ randAugment, colorJitter, photometric, hls, pixelJitter, cutout },
+  ...{ erase },
+};
 
 export type AugmentationKind = keyof typeof augmentations;
 
@@ -15,10 +23,9 @@ export type AugmentationStep = {
 
 /** Steps as they stand in a config: `{ kind, ... }`, with what is usual where nothing is said. */
 export const augmentationStep = z.discriminatedUnion("kind", [
-  crop.schema,
-  pixelJitter.schema,
-  cutout.schema,
-  erase.schema,
+  ...([crop.schema, padCrop.schema, resizeCrop.schema, warp.schema] as const),
+  ...([randAugment.schema, colorJitter.schema, photometric.schema, hls.schema] as const),
+  ...([pixelJitter.schema, cutout.schema, erase.schema] as const),
 ]);
 
 const phases = ["place", "pixels", "values"] as const;

@@ -1,0 +1,142 @@
+/** OpenCV's `warpAffine` on bytes, and MXNet's augmentation by one such warp. */
+
+import * as z from "zod";
+import type { AffineMap, Color } from "../affine.ts";
+import { shorterSideTo } from "../preprocess.ts";
+import { type Box, type Picture, resize } from "../resize.ts";
+import { between, color, type Placed, placing, range, rate, squareBytes } from "./step.ts";
+
+/** Places within a pixel that OpenCV tells apart, and the fixed point of its places and weights. */
+const PLACES = 32;
+const PLACE_BITS = 10;
+const WEIGHT_BITS = 15;
+
+/**
+ * What `cv2.warpAffine(picture, map, flags=INTER_LINEAR, borderValue=fill)` makes of a window, to the bit: linear
+ * between the nearest pixels, at places that are multiples of 1/32. No antialiasing.
+ * @param map from the result to the picture, in OpenCV's pixels, whose middles are whole numbers
+ */
+export function warpOpenCv(picture: Picture, map: AffineMap, window: Box, fill: Color, into: Uint8Array): Picture {
+  const { width, height, data } = picture;
+  const scale = 1 << PLACE_BITS;
+  const half = scale / PLACES / 2;
+  for (let v = 0, out = 0; v < window.height; v++) {
+    const line = window.top + v;
+    const x0 = roundEven((map.b * line + map.c) * scale) + half;
+    const y0 = roundEven((map.e * line + map.f) * scale) + half;
+    for (let u = 0; u < window.width; u++, out += 3) {
+      const column = window.left + u;
+      const x = (x0 + roundEven(map.a * column * scale)) >> (PLACE_BITS - 5);
+      const y = (y0 + roundEven(map.d * column * scale)) >> (PLACE_BITS - 5);
+      const left = x >> 5;
+      const top = y >> 5;
+      const [fx, fy] = [x & (PLACES - 1), y & (PLACES - 1)];
+      // Thirty-seconds times thirty-seconds are 1,024ths: exact in 15 bits.
+      const weights = [(PLACES - fx) * (PLACES - fy), fx * (PLACES - fy), (PLACES - fx) * fy, fx * fy] as const;
+      for (let channel = 0; channel < 3; channel++) {
+        let sum = 1 << (WEIGHT_BITS - 1);
+        for (let corner = 0; corner < 4; corner++) {
+          const px = left + (corner & 1);
+          const py = top + (corner >> 1);
+          const isWithin = px >= 0 && px < width && py >= 0 && py < height;
+          sum += (isWithin ? data[3 * (py * width + px) + channel]! : fill[channel]!) * weights[corner]! * 32;
+        }
+        into[out + channel] = sum >> WEIGHT_BITS;
+      }
+    }
+  }
+  return { width: window.width, height: window.height, data: into };
+}
+
+/** C's `lrint`. */
+function roundEven(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+}
+
+export const warpSchema = z.strictObject({
+  kind: z.literal("warp"),
+  /** The shorter side that pictures are brought to first, as MXNet's records have it; by default they stay as they are. */
+  resize: z.number().int().positive().max(65_535).optional(),
+  /** Of the whole picture, smallest and largest. */
+  scale: range(0.01, 10).default([1, 1]),
+  /** How far height to width may change, to either side. */
+  aspect: z.number().min(0).lt(1).default(0),
+  /** Whole degrees, to either side. */
+  rotate: z.number().int().min(0).max(180).default(0),
+  shear: z.number().min(0).max(1).default(0),
+  /** What lies beyond the picture's edges. */
+  fill: color.default([127, 127, 127]),
+  mirror: rate.default(0.5),
+});
+
+/** What a warp draws. */
+export interface DrawnWarp {
+  readonly shear: number;
+  readonly degrees: number;
+  readonly scale: number;
+  /** The vertical scale by the horizontal one. */
+  readonly ratio: number;
+}
+
+/** The size of the warped picture, and the map to it: `[m00, m01, m02, m10, m11, m12]`, as OpenCV takes it. */
+export function warpOf(
+  { width, height }: Pick<Picture, "width" | "height">,
+  { shear, degrees, scale, ratio }: DrawnWarp,
+): { readonly width: number; readonly height: number; readonly matrix: readonly number[] } {
+  const f = Math.fround;
+  const cos = Math.cos((degrees / 180) * Math.PI);
+  const sin = Math.sin((degrees / 180) * Math.PI);
+  const horizontal = (2 * scale) / (1 + ratio);
+  const vertical = ratio * horizontal;
+  const m00 = f(horizontal * cos - shear * sin * vertical);
+  const m01 = f(horizontal * sin + shear * cos * vertical);
+  const m10 = f(-sin * vertical);
+  const m11 = f(cos * vertical);
+  // The middles of both pictures fall together.
+  const m02 = f((scale * width - (m00 * width + m01 * height)) / 2);
+  const m12 = f((scale * height - (m10 * width + m11 * height)) / 2);
+  return {
+    width: Math.trunc(scale * width),
+    height: Math.trunc(scale * height),
+    matrix: [m00, m01, m02, m10, m11, m12],
+  };
+}
+
+/** The map back, as OpenCV inverts it. */
+export function inverted(matrix: readonly number[]): AffineMap {
+  const [m00, m01, m02, m10, m11, m12] = matrix as [number, number, number, number, number, number];
+  const determinant = m00 * m11 - m01 * m10;
+  const by = determinant === 0 ? 0 : 1 / determinant;
+  const a = m11 * by;
+  const e = m00 * by;
+  const b = m01 * -by;
+  const d = m10 * -by;
+  return { a, b, c: -a * m02 - b * m12, d, e, f: -d * m02 - e * m12 };
+}
+
+export const warp = placing({
+  schema: warpSchema,
+  docs: "scale, aspect, rotation and shear in one warp by OpenCV, then a random square (MXNet's ImageRecordIter)",
+  apply(given, step, { random, size }): Placed {
+    const picture =
+      step.resize === undefined || Math.min(given.width, given.height) === step.resize
+        ? given
+        : (({ width, height }) => resize(given, width, height, "bilinear"))(
+            shorterSideTo(given.width, given.height, step.resize),
+          );
+    const shear = between([-step.shear, step.shear], random);
+    const degrees = random.below(2 * step.rotate + 1) - step.rotate;
+    // MXNet refuses pictures that would become smaller than the square; here they become as large.
+    const least = (size + 0.5) / Math.min(picture.width, picture.height);
+    const scale = Math.max(least, between(step.scale, random));
+    const ratio = between([1 - step.aspect, 1 + step.aspect], random);
+    const { width, height, matrix } = warpOf(picture, { shear, degrees, scale, ratio });
+    const top = random.below(height - size + 1);
+    const left = random.below(width - size + 1);
+    const mirror = random.uniform() < step.mirror;
+    const window = { left, top, width: size, height: size };
+    return { pixels: warpOpenCv(picture, inverted(matrix), window, step.fill, squareBytes(size)), mirror };
+  },
+});
