@@ -1,7 +1,7 @@
 /** `senet data`, as a user runs it. */
 
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { colourClasses, colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
@@ -98,4 +98,34 @@ test("data without a command shows what there is", async () => {
   const { code, stderr } = await senet(["data"]);
   assert.equal(code, 2);
   assert.match(stderr, /Commands:\n +check /);
+});
+
+test("data preview: a picture, or a page with names and steps; data by either name; options as those of train", async () => {
+  const data = temporaryFolder();
+  writeDrawnPictures(data);
+  const out = temporaryFolder();
+  const [png, html] = [join(out, "sheet.png"), join(out, "sheet.html")];
+  const few = ["--pictures", "2", "--variants", "3", "--image-size", "16"];
+  const [picture, page, twice, nothing, wrong] = await Promise.all([
+    senet(["data", "preview", data, "--out", png, ...few]),
+    senet(["data", "preview", "--data", data, "--out", html, ...few, "--rotate", "10", "--aa", "rand-m9"]),
+    senet(["data", "preview", data, "--data", data, "--out", png]),
+    senet(["data", "preview", "--out", png]),
+    senet(["data", "preview", data, "--out", join(out, "none.png"), "--aa", "rand-q9"]),
+  ]);
+  assert.equal(picture.code, 0, picture.stderr);
+  assert.match(picture.stdout, /^row 1: .*\nrow 2: /);
+  const header = readFileSync(png);
+  // Four squares of 16 pixels, with gaps around them.
+  assert.deepEqual([header.readUInt32BE(16), header.readUInt32BE(20)], [4 * 20 + 12, 2 * 20 + 4]);
+  assert.equal(page.code, 0, page.stderr);
+  const text = readFileSync(html, "utf8");
+  assert.match(text, /<td>crop<\/td><td>[^<]*rotate 10[^<]*<\/td>/);
+  assert.match(text, /<td>randAugment<\/td>/);
+  assert.equal(text.match(/data:image\/png;base64,iVBOR/g)?.length, 2);
+  assert.deepEqual([twice.code, nothing.code, wrong.code], [2, 2, 2]);
+  assert.match(twice.stderr, /the pictures are named twice/);
+  assert.match(nothing.stderr, /no pictures were named/);
+  assert.match(wrong.stderr, /--aa: expected RandAugment as in timm/);
+  assert.ok(!existsSync(join(out, "none.png")));
 });

@@ -4,8 +4,6 @@ import type { Command } from "commander";
 import { eraseModes } from "../images/augment/noise.ts";
 import { choiceOption, count, natural, real, realList } from "./options.ts";
 
-const padFill = (text: string): string | number[] => (/^[\d,]+$/.test(text) ? realList(text) : text);
-
 export const addAugmentationOptions = (command: Command): Command =>
   command
     .optionsGroup("Augmentation:")
@@ -25,11 +23,7 @@ export const addAugmentationOptions = (command: Command): Command =>
       "instead of that crop: a random square of the picture with n pixels around it (CIFAR: 4)",
       natural,
     )
-    .option(
-      "--pad-fill <fill>",
-      "what they are: zero, reflect, or a colour such as 127,127,127; default: zero",
-      padFill,
-    )
+    .option("--pad-fill <fill>", "what they are: zero, reflect, or a colour such as 127,127,127; default: zero")
     .option("--color-jitter <list>", "brightness, contrast, saturation[, hue], or one for three; default: 0", realList)
     .option("--aa <text>", "RandAugment, such as rand-m9-mstd0.5-inc1, instead of --color-jitter")
     .option("--lighting <deviation>", "noise along ImageNet's principal colours (0.1 is usual); default: 0", real)

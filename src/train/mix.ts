@@ -24,6 +24,15 @@ const stream = 0x6d6978;
 export const isMixed = ({ mixup, cutmix, mixupProb, mixupOffEpoch }: MixConfig, epoch: number): boolean =>
   (mixup > 0 || cutmix > 0) && mixupProb > 0 && (mixupOffEpoch === 0 || epoch < mixupOffEpoch);
 
+/** What a run does to a batch of an epoch, by its number in it; `undefined`: nothing. */
+export const drawnMix = (
+  config: MixConfig & Pick<TrainingConfig, "seed">,
+  size: number,
+  epoch: number,
+  index: number,
+): Mix | undefined =>
+  isMixed(config, epoch) ? drawMix(config, size, createRandom(config.seed, stream, epoch, index)) : undefined;
+
 /** What is done to a batch of pictures `size` wide; `undefined`: nothing. */
 export function drawMix(config: MixConfig, size: number, random: Random): Mix | undefined {
   const { mixup, cutmix } = config;
@@ -128,10 +137,9 @@ export async function* mixed(
   config: MixConfig & Pick<TrainingConfig, "seed" | "labelSmoothing">,
   { epoch, start, classes }: { readonly epoch: number; readonly start: number; readonly classes: number },
 ): AsyncGenerator<TrainingBatch, void, undefined> {
-  if (!isMixed(config, epoch)) return yield* batches;
   let index = start;
   for await (const { images, labels } of batches) {
-    const mix = drawMix(config, images.shape[2]!, createRandom(config.seed, stream, epoch, index++));
+    const mix = drawnMix(config, images.shape[2]!, epoch, index++);
     if (mix === undefined) yield { images, labels };
     else {
       mixImages(images, mix);

@@ -2,14 +2,15 @@
 
 import type { Command } from "commander";
 import { checkCommand } from "./data/check.ts";
+import { previewCommand } from "./data/preview.ts";
 import { suspectsCommand } from "./data/suspects.ts";
 
-const commands = [checkCommand, suspectsCommand];
+const commands = [checkCommand, previewCommand, suspectsCommand];
 
 export function dataCommand(program: Command): void {
   const group = program
     .command("data")
-    .description("look at a data set: bad and double pictures, probable label errors");
+    .description("look at a data set: bad and double pictures, probable label errors, augmentation");
   group.addHelpText(
     "after",
     "\nExamples:\n  senet data check pictures\n  senet data suspects pictures --weights runs/first/best.safetensors",

@@ -31,6 +31,9 @@ test("a padded crop stands instead of the random one, RandAugment instead of jit
   assert.deepEqual(padded, { kind: "padCrop", pad: 4, fill: "reflect", mirror: 0.5, interpolation: "bilinear" });
   assert.deepEqual(jitter, { kind: "colorJitter", brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0 });
   assert.ok(lighting?.kind === "photometric" && lighting.lighting === 0.1);
+  const [grey] = stepsOf({ pad: 4, padFill: "127,127,0" });
+  assert.ok(grey?.kind === "padCrop");
+  assert.deepEqual(grey.fill, [127, 127, 0]);
   const [, each] = stepsOf({ colorJitter: [0.1, 0.2, 0.3, 0.5] });
   assert.deepEqual(each, { kind: "colorJitter", brightness: 0.1, contrast: 0.2, saturation: 0.3, hue: 0.5 });
   assert.equal(stepsOf({ colorJitter: [0] }).length, 1);
@@ -40,7 +43,8 @@ test("a padded crop stands instead of the random one, RandAugment instead of jit
   for (const [given, words] of [
     [{ aa: "rand-q3" }, /aa: expected RandAugment as in timm/],
     [{ colorJitter: [0.4, 0.4, 0.4, 0.6] }, /colorJitter: expected hue of at most 0\.5/],
-    [{ padFill: "edge" }, /padFill/],
+    [{ padFill: "edge" }, /padFill: expected zero, reflect or R,G,B, found "edge"/],
+    [{ padFill: "1,2,300" }, /padFill/],
   ] as const) {
     assert.throws(() => trainingConfig(given), words);
   }

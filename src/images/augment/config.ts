@@ -8,8 +8,14 @@ import { cropSchema } from "./crop.ts";
 import { cutoutSchema, eraseModes, eraseSchema, pixelJitterSchema } from "./noise.ts";
 import { padCropSchema } from "./place.ts";
 import { randAugmentText } from "./rand-augment.ts";
-import { range, rate } from "./step.ts";
+import { color, range, rate } from "./step.ts";
 import { type AugmentationStep, augmentationSteps } from "./steps.ts";
+
+/** `R,G,B`, as a colour. */
+const colorText = z
+  .string()
+  .transform((text): unknown => text.split(",").map(Number))
+  .pipe(color);
 
 /** What stands for steps; names as in timm, where it has one. Of what is not said only the crop and the mirror are done. */
 const shorthand = {
@@ -22,7 +28,11 @@ const shorthand = {
   mirror: z.boolean().default(true),
   /** Instead of the random crop: the picture with so many pixels around it, of which a random square is taken (4 for CIFAR). */
   pad: z.number().int().min(0).max(1024).default(0),
-  padFill: padCropSchema.shape.fill,
+  /** What they are: zeros in the network's input, the picture mirrored at its edge, or a colour `R,G,B`. */
+  padFill: z
+    .string()
+    .refine((text) => ["zero", "reflect"].includes(text) || colorText.safeParse(text).success, "zero, reflect or R,G,B")
+    .default("zero"),
   /** Of brightness, contrast and saturation, or of each by itself and hue; 0 and none: nothing. */
   colorJitter: z
     .array(z.number().min(0))
@@ -90,8 +100,9 @@ export function augmentationOf(config: AugmentationConfig): readonly Augmentatio
     });
   }
   const mirror = config.mirror ? 0.5 : 0;
-  const { cropScale, cropRatio: ratio, rotate, pad, padFill: fill, colorJitter, aa, lighting } = config;
+  const { cropScale, cropRatio: ratio, rotate, pad, padFill, colorJitter, aa, lighting } = config;
   const { pixelJitter, cutout, reprob, remode, recount } = config;
+  const fill = padFill === "zero" || padFill === "reflect" ? padFill : colorText.parse(padFill);
   const steps: AugmentationStep[] = [
     pad > 0
       ? padCropSchema.parse({ kind: "padCrop", pad, fill, mirror, interpolation })

@@ -1,0 +1,19 @@
+/** The network's input as a picture for people. */
+
+import { type Normalization, planesOf } from "./preprocess.ts";
+import type { Picture } from "./resize.ts";
+
+/** Undoes `normalize`: bytes again, what lies beyond them at the end. */
+export function shownInput(values: Float32Array, size: number, normalization: Normalization): Picture {
+  const { channels, scale, mean, std } = normalization;
+  const pixels = size * size;
+  const data = new Uint8Array(3 * pixels);
+  for (let channel = 0; channel < 3; channel++) {
+    const plane = planesOf(normalization) === 1 ? 0 : channels === "bgr" ? 2 - channel : channel;
+    for (let i = 0; i < pixels; i++) {
+      const byte = (values[plane * pixels + i]! * std[plane]! + mean[plane]!) * scale;
+      data[3 * i + channel] = Math.min(255, Math.max(0, Math.round(byte)));
+    }
+  }
+  return { width: size, height: size, data };
+}

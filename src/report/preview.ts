@@ -1,0 +1,48 @@
+/** The page of a preview: rows of pictures as a network will see them, and the steps that made them so. */
+
+import { type AugmentationStep, augmentations } from "../images/augment/steps.ts";
+import { html, type Markup } from "./markup.ts";
+import { page } from "./page.ts";
+
+/** A picture of the data, named. */
+export interface PreviewedPicture {
+  readonly sample: { readonly file: string };
+  readonly className: string;
+}
+
+/** @param strips by row: its pictures side by side, as the base64 of a PNG file */
+export function renderPreview(
+  data: string,
+  steps: readonly AugmentationStep[],
+  rows: readonly PreviewedPicture[],
+  strips: readonly string[],
+): string {
+  const body = html`<section>
+<h2>Steps</h2>
+<p>In this order, each drawn anew for each picture and epoch.</p>
+<table>
+<thead><tr><th>step</th><th>settings</th><th>what it does</th></tr></thead>
+<tbody>${steps.map(stepRow)}</tbody>
+</table>
+</section>
+<section>
+<h2>Pictures</h2>
+<p>On the left the picture itself; beside it what the network will see of it, its numbers as colours.</p>
+${rows.map((row, i) => pictureRow(row, strips[i]!))}</section>
+`;
+  return page({ kind: "augmentation", title: data, body });
+}
+
+function stepRow({ kind, ...settings }: AugmentationStep): Markup {
+  const shown = Object.entries(settings).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  return html`<tr><td>${kind}</td><td>${shown.join(", ")}</td><td>${augmentations[kind].docs}</td></tr>
+`;
+}
+
+function pictureRow({ sample, className }: PreviewedPicture, strip: string): Markup {
+  return html`<figure>
+<img src="data:image/png;base64,${strip}" alt="${sample.file} and its variants" style="max-width: 100%">
+<figcaption><b>${className}</b> ${sample.file}</figcaption>
+</figure>
+`;
+}

@@ -1,0 +1,140 @@
+/** What a network will see of some pictures: each as it is, and as training makes it, several times. */
+
+import { type Dataset, type Sample, sourceOf } from "../data/dataset.ts";
+import type { Failure } from "../data/loader.node.ts";
+import { Stream } from "../data/ring.ts";
+import { SourceReader } from "../data/source.node.ts";
+import { SenetError } from "../errors.ts";
+import { augment } from "../images/augment.ts";
+import { planesOf } from "../images/preprocess.ts";
+import { type Picture, resize } from "../images/resize.ts";
+import { shownInput } from "../images/shown.ts";
+import { createRandom } from "../random.ts";
+import { tensor } from "../tensor.ts";
+import type { TrainingConfig } from "./config.ts";
+import { drawnMix, mixImages } from "./mix.ts";
+import { trainingTransformOf } from "./run.node.ts";
+
+export interface PreviewRow {
+  readonly sample: Sample;
+  readonly className: string;
+  /** `size × size` each: the picture itself with a border in its proportions, and then its variants. */
+  readonly cells: readonly Picture[];
+}
+
+export interface PreviewOptions {
+  /** How many pictures, evenly from all classes; fewer where there are fewer. */
+  readonly pictures: number;
+  /** How often each is augmented. */
+  readonly variants: number;
+  /** Told of a picture that cannot be decoded; another takes its place. */
+  readonly onFailure: (failure: Failure) => void;
+}
+
+/**
+ * The rows of a sheet. All first variants are augmented, and mixed, as one batch of the first epoch is, all second ones
+ * as one of the second, and so on: the same functions, seeds and settings as in training, other pictures.
+ * @throws SenetError `data` where no picture can be decoded
+ */
+export async function previewRows(
+  dataset: Dataset,
+  config: TrainingConfig,
+  { pictures: count, variants, onFailure }: PreviewOptions,
+): Promise<PreviewRow[]> {
+  const decoded = await decode(dataset, count, onFailure);
+  const transform = trainingTransformOf(config);
+  const { size, normalization } = transform;
+  const length = planesOf(normalization) * size * size;
+  const cells = decoded.map(({ picture }) => [fitted(picture, size)]);
+  for (let epoch = 0; epoch < variants; epoch++) {
+    const batch = tensor(
+      [decoded.length, length / (size * size), size, size],
+      new Float32Array(decoded.length * length),
+    );
+    const inputOf = (row: number) => batch.data.subarray(row * length, (row + 1) * length) as Float32Array;
+    for (const [row, { picture }] of decoded.entries()) {
+      augment(picture, transform, createRandom(config.seed, Stream.augment, epoch, row), inputOf(row));
+    }
+    const mix = drawnMix(config, size, epoch, 0);
+    if (mix !== undefined) mixImages(batch, mix);
+    for (const [row, own] of cells.entries()) own.push(shownInput(inputOf(row), size, normalization));
+  }
+  return decoded.map(({ sample }, row) => ({
+    sample,
+    className: dataset.classes[sample.label]!,
+    cells: cells[row]!,
+  }));
+}
+
+interface Decoded {
+  readonly sample: Sample;
+  readonly picture: Picture;
+}
+
+/** Pictures at equal distances; where one is bad, the next that is not. */
+async function decode(
+  { root, samples }: Dataset,
+  count: number,
+  onFailure: PreviewOptions["onFailure"],
+): Promise<Decoded[]> {
+  const reader = new SourceReader();
+  const rows: Decoded[] = [];
+  const wanted = Math.min(count, samples.length);
+  try {
+    for (let row = 0, at = 0; row < wanted; row++) {
+      at = Math.max(at, Math.floor((row * samples.length) / wanted));
+      for (; at < samples.length && rows.length === row; at++) {
+        const sample = samples[at]!;
+        try {
+          rows.push({ sample, picture: await (await reader.open(sourceOf(sample))).decode() });
+        } catch (error) {
+          if (!(error instanceof SenetError && error.code === "data")) throw error;
+          onFailure({ file: sample.file, reason: error.message.split("\n")[0]! });
+        }
+      }
+    }
+  } finally {
+    reader.close();
+  }
+  if (rows.length === 0) throw new SenetError("data", "no picture can be decoded", { where: root });
+  return rows;
+}
+
+/** The whole picture in a grey square. */
+function fitted(picture: Picture, size: number): Picture {
+  const scale = size / Math.max(picture.width, picture.height);
+  const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * scale))) as [
+    number,
+    number,
+  ];
+  const { data } = resize(picture, width, height, "bilinear");
+  const square = { width: size, height: size, data: new Uint8Array(3 * size * size).fill(224) };
+  paste({ width, height, data }, square, Math.floor((size - width) / 2), Math.floor((size - height) / 2));
+  return square;
+}
+
+function paste(picture: Picture, onto: Picture, left: number, top: number): void {
+  for (let y = 0; y < picture.height; y++) {
+    const row = picture.data.subarray(3 * y * picture.width, 3 * (y + 1) * picture.width);
+    onto.data.set(row, 3 * ((top + y) * onto.width + left));
+  }
+}
+
+const GAP = 4;
+
+/** Rows of pictures on white, with a gap around each, and a wider one after the first column. */
+export function sheetOf(rows: readonly (readonly Picture[])[]): Picture {
+  const [first] = rows[0]!;
+  const side = first!.width;
+  const columns = rows[0]!.length;
+  const width = columns * (side + GAP) + 3 * GAP;
+  const height = rows.length * (side + GAP) + GAP;
+  const sheet = { width, height, data: new Uint8Array(3 * width * height).fill(255) };
+  for (const [row, cells] of rows.entries()) {
+    for (const [column, cell] of cells.entries()) {
+      const left = GAP + column * (side + GAP) + (column === 0 ? 0 : 2 * GAP);
+      paste(cell, sheet, left, GAP + row * (side + GAP));
+    }
+  }
+  return sheet;
+}
