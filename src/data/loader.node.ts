@@ -22,6 +22,7 @@ import {
   type ImageTransform,
   planesOfTransform,
   sizeOfTransform,
+  transformAt,
   viewsOfTransform,
 } from "./transform.ts";
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
@@ -33,6 +34,11 @@ export interface LoaderOptions {
   readonly transform: ImageTransform;
   /** Shuffles anew in each epoch, and augments. Absent: the order of the folder; training transforms want a seed. */
   readonly seed?: number;
+  /**
+   * How often each picture of an epoch comes, one time after another, augmented anew each time; an epoch has as many
+   * pictures as without, of fewer (Hoffer et al., arXiv 1901.09335; timm). 1 by default.
+   */
+  readonly repeats?: number;
   /** Leave out the last batch where it is not full; false by default. */
   readonly dropLast?: boolean;
   /** Threads; by default one less than this process may use, at most 8, never more than `mostWorkers`: the engine wants the cores, and waits when it must share one (docs/log.md). Fewer start where little memory is left. */
@@ -97,6 +103,8 @@ export class Loader {
 
   readonly #dataset: Dataset;
   readonly #seed: number | undefined;
+  readonly #repeats: number;
+  readonly #transform: ImageTransform;
   readonly #dropLast: boolean;
   readonly #tolerant: boolean;
   readonly #onFailure: (failure: Failure) => void;
@@ -105,7 +113,7 @@ export class Loader {
   readonly #ring: Ring;
   readonly #workers: Worker[] = [];
   readonly #ports: MessagePort[] = [];
-  readonly #images: Tensor;
+  #images: Tensor;
   readonly #labels: Tensor;
   readonly #samples: Int32Array;
   /** By class: samples that have not failed. */
@@ -129,11 +137,13 @@ export class Loader {
    */
   constructor(options: LoaderOptions) {
     const { dataset, batchSize, transform, seed, dropLast = false, tolerant = false, prefetch = 3 } = options;
+    const { repeats = 1 } = options;
     const { workers = Math.min(8, Math.max(1, usableThreads() - 1)), cacheBytes } = options;
     checkTransform(transform);
     checkWhole("batchSize", batchSize, 1);
     checkWhole("prefetch", prefetch, 1);
     checkWhole("workers", workers, 1);
+    checkWhole("repeats", repeats, 1);
     if (cacheBytes !== undefined && !(cacheBytes >= 0))
       unusableOption("cacheBytes", "a number of bytes, 0 or more", cacheBytes);
     if (seed !== undefined) checkWhole("seed", seed, 0);
@@ -148,6 +158,8 @@ export class Loader {
     this.batches = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
     this.#dataset = dataset;
     this.#seed = seed;
+    this.#repeats = repeats;
+    this.#transform = transform;
     this.#dropLast = dropLast;
     this.#tolerant = tolerant;
     const size = sizeOfTransform(transform);
@@ -265,7 +277,13 @@ export class Loader {
     const { control, order, done, batchSize } = this.#ring;
     const count = order.length;
     if (this.#seed === undefined) for (let i = 0; i < count; i++) order[i] = i;
-    else order.set(createRandom(this.#seed, Stream.order, epoch).shuffled(count));
+    else {
+      const shuffled = createRandom(this.#seed, Stream.order, epoch).shuffled(count);
+      for (let i = 0; i < count; i++) order[i] = shuffled[Math.floor(i / this.#repeats)]!;
+    }
+    const size = sizeOfTransform(transformAt(this.#transform, epoch));
+    const [rows, planes, side] = this.#images.shape as [number, number, number, number];
+    if (side !== size) this.#images = zeros("float32", [rows, planes, size, size]);
     const end = this.#dropLast ? this.batches * batchSize : count;
     this.#batch = startBatch;
     this.#end = end;
@@ -291,17 +309,19 @@ export class Loader {
     const target = this.#images.data;
     const labels = this.#labels.data;
     const first = slot * batchSize;
+    // Of the ring's row, which has room for the largest pictures.
+    const length = target.length / batchSize;
     let size = 0;
     // Rows that failed are closed up.
     for (let row = first; row < first + count; row++) {
       const sample = samples[row]!;
       if (sample < 0) continue;
-      target.set(images.subarray(row * imageLength, (row + 1) * imageLength), size * imageLength);
+      target.set(images.subarray(row * imageLength, row * imageLength + length), size * length);
       labels[size] = this.#dataset.samples[sample]!.label;
       this.#samples[size] = sample;
       size++;
     }
-    target.fill(0, size * imageLength);
+    target.fill(0, size * length);
     labels.fill(-1, size);
     this.#samples.fill(-1, size);
     done[slot] = 0;

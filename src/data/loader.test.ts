@@ -198,6 +198,61 @@ test("batches do not depend on workers, prefetch or cache, nor on where the run 
   }
 });
 
+test("repeated augmentation: fewer pictures, each several times in a row, each time another", async (t) => {
+  const loader = loaderOf(t, { transform: training, seed: 7, repeats: 3 });
+  const batches = await collect(loader, 1);
+  const shuffled = [...createRandom(7, 0, 1).shuffled(goodFolder.samples.length)];
+  assert.deepEqual(
+    samplesOf(batches),
+    [...goodFolder.samples.keys()].map((i) => shuffled[Math.floor(i / 3)]),
+  );
+  const [{ images, samples }] = batches as [Copy];
+  assert.equal(samples[0], samples[1]);
+  const length = 3 * SIZE * SIZE;
+  assert.notDeepEqual(images.subarray(0, length), images.subarray(length, 2 * length));
+});
+
+test("progressive sizes: each epoch's batches have its size, wherever it begins", async (t) => {
+  const sizes = [
+    { epoch: 0, size: 8 },
+    { epoch: 2, size: 12 },
+    { epoch: 3, size: SIZE },
+  ];
+  const loader = loaderOf(t, { transform: { ...training, sizes }, seed: 7, cacheBytes: 2 ** 22 });
+  for (const [epoch, size] of [
+    [0, 8],
+    [1, 8],
+    [3, SIZE],
+    [9, SIZE],
+    [2, 12],
+  ] as const) {
+    const length = 3 * size * size;
+    for await (const batch of loader.epoch(epoch)) assert.deepEqual(batch.images.shape, [4, 3, size, size]);
+    const [first, second] = await collect(loader, epoch);
+    assert.equal(first!.images.length, 4 * length);
+    const { file } = goodFolder.samples[second!.samples[1]!]!;
+    const values = new Float32Array(length);
+    augment(await decodePicture(file), { ...training, size }, createRandom(7, 1, epoch, 5), values);
+    assert.deepEqual(second!.images.subarray(length, 2 * length), values, `epoch ${epoch}`);
+  }
+  for (const [wrong, field] of [
+    [[{ epoch: 1, size: 8 }], "sizes.0"],
+    [
+      [
+        { epoch: 0, size: 8 },
+        { epoch: 0, size: 9 },
+      ],
+      "sizes.1",
+    ],
+    [[{ epoch: 0, size: SIZE + 1 }], "sizes.0"],
+  ] as const) {
+    assert.throws(
+      () => loaderOf(t, { transform: { ...training, sizes: wrong }, seed: 7 }),
+      (error) => error instanceof SenetError && error.details.where === field,
+    );
+  }
+});
+
 test("cached pictures are not read again", async (t) => {
   const dataset = openFolder(folder("vanishing", good));
   const cached = loaderOf(t, { dataset, cacheBytes: 2 ** 22, workers: 1 });

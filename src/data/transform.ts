@@ -1,6 +1,6 @@
 /** What turns a decoded picture into a network's input, as plain data that a worker thread can be given. */
 
-import { augment, checkTraining, type TrainingTransform } from "../images/augment.ts";
+import { augment, checkTraining, sizeAt, type TrainingTransform } from "../images/augment.ts";
 import { Fact, writeFacts } from "../images/facts.ts";
 import { checkPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
 import type { PictureView } from "../images/view.ts";
@@ -27,6 +27,12 @@ export function sizeOfTransform(transform: ImageTransform): number {
   if (transform.kind === "inspect") return Fact.side;
   return transform.kind === "train" ? transform.size : transform.preprocessing.crop;
 }
+
+/** What is done in an epoch: the same, but for the sides of squares that change. */
+export const transformAt = (transform: ImageTransform, epoch: number): ImageTransform =>
+  transform.kind === "train" && transform.sizes !== undefined
+    ? { ...transform, size: sizeAt(transform, epoch) }
+    : transform;
 
 /** How many planes each square has. */
 export function planesOfTransform(transform: ImageTransform): 1 | 3 {

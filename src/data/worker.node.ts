@@ -14,7 +14,7 @@ import type { PictureMemory } from "./picture-memory.node.ts";
 import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State, Stream } from "./ring.ts";
 import { SourceReader } from "./source.node.ts";
 import { type Sources, sourceAt } from "./sources.ts";
-import { applyTransform, type ImageTransform } from "./transform.ts";
+import { applyTransform, type ImageTransform, transformAt } from "./transform.ts";
 
 export interface WorkerJob {
   readonly ring: Ring;
@@ -68,6 +68,7 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
   const { control, batchSize, depth, done } = ring;
   const end = Atomics.load(control, Cell.end);
   const epoch = Atomics.load(control, Cell.epoch);
+  const transform = transformAt(job.transform, epoch);
   for (;;) {
     const position = Atomics.add(control, Cell.next, 1);
     if (position >= end) return;
@@ -79,7 +80,7 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
     }
     if (Atomics.load(control, Cell.stop) === 1) return;
     const slot = batch % depth;
-    await fillRow(job, position, epoch, slot * batchSize + (position % batchSize));
+    await fillRow({ ...job, transform }, position, epoch, slot * batchSize + (position % batchSize));
     if (Atomics.add(done, slot, 1) + 1 === batchCount(ring, batch, end)) tell(job, { kind: "look" });
   }
 }

@@ -12,8 +12,10 @@ import { type PictureView, viewOf, viewSeenAs } from "./view.ts";
 
 export interface TrainingTransform {
   readonly kind: "train";
-  /** The side of the square that the network sees. */
+  /** The side of the square that the network sees; where there are several, the largest. */
   readonly size: number;
+  /** Sides by epoch: each from its epoch on, the first from 0 on; by default `size` in all. */
+  readonly sizes?: readonly SizeFrom[];
   /** First the one that cuts the square out, then those that change its pixels, then those that change the input. */
   readonly steps: readonly AugmentationStep[];
   readonly normalization: Normalization;
@@ -23,6 +25,15 @@ export interface TrainingTransform {
    */
   readonly decode?: "exact" | "fast";
 }
+
+export interface SizeFrom {
+  readonly epoch: number;
+  readonly size: number;
+}
+
+/** The side in an epoch. */
+export const sizeAt = ({ size, sizes = [] }: Pick<TrainingTransform, "size" | "sizes">, epoch: number): number =>
+  sizes.findLast((from) => from.epoch <= epoch)?.size ?? size;
 
 /** The usual training transform for photographs, at this size: a random crop, mirrored half of the time. */
 export function standardTraining(
@@ -34,8 +45,14 @@ export function standardTraining(
 }
 
 /** @throws SenetError `usage` naming the field */
-export function checkTraining({ size, steps, normalization }: TrainingTransform): void {
+export function checkTraining({ size, sizes = [], steps, normalization }: TrainingTransform): void {
   checkSize("size", size);
+  for (const [i, from] of sizes.entries()) {
+    checkSize(`sizes.${i}`, from.size);
+    const isNext = i === 0 ? from.epoch === 0 : from.epoch > sizes[i - 1]!.epoch;
+    if (from.size > size || !isNext)
+      unusable(`sizes.${i}`, "sizes up to `size`, from rising epochs, the first 0", from);
+  }
   checkNormalization(normalization);
   const issue = augmentationSteps.safeParse(steps).error?.issues[0];
   if (issue === undefined) return;
