@@ -92,6 +92,7 @@ export async function load(weights: string | readonly string[], options: LoadOpt
   const wanted = { ...checkpoint.preprocessing, ...preprocessing };
   // A mean for each pixel stands in the place of those of the channels.
   if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
+  if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
   checkPreprocessing(wanted);
   const { executor } = await selectExecutor({ name, precision });
   const { model, labels, weights: tensors } = checkpoint;

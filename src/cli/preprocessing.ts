@@ -50,11 +50,12 @@ export function overruled(spec: Preprocessing, options: PreprocessingOptions): P
   // Only a shorter side has a proportion to the crop.
   const proportional =
     crop === undefined || typeof spec.resize !== "number" ? spec.resize : Math.round((crop * spec.resize) / spec.crop);
-  const { meanImage, ...plain } = spec;
+  const { meanImage, byPicture, ...plain } = spec;
   return {
     ...plain,
     // A mean for each pixel stands in the place of those of the channels.
     ...(meanImage !== undefined && options.mean === undefined && { meanImage }),
+    ...(byPicture !== undefined && (options.mean ?? options.std) === undefined && { byPicture }),
     resize: resize ?? proportional,
     crop: crop ?? spec.crop,
     mean: perChannel(options.mean, spec.mean, "--mean", spec),
@@ -93,10 +94,11 @@ export function toldPreprocessing(spec: Preprocessing, from: string, options: Pr
 }
 
 export function shownPreprocessing(spec: Preprocessing): string {
-  const { channels, scale, mean, std, resize, crop, interpolation, meanImage } = spec;
+  const { channels, scale, mean, std, resize, crop, interpolation, meanImage, byPicture } = spec;
   const numbers = (values: readonly number[]) => values.map((value) => Number(value.toPrecision(5))).join(" ");
   const deviation = std.every((value) => value === 1) ? "" : `, deviation ${numbers(std)}`;
   const range = scale === 1 ? "0-255" : "0-1";
   const means = meanImage === undefined ? numbers(mean) : "of each pixel";
-  return `${channels.toUpperCase()} ${range}, mean ${means}${deviation}, ${interpolation} ${shownResize(resize)} to ${crop}`;
+  const normalised = byPicture === undefined ? `mean ${means}${deviation}` : "mean and deviation of each picture";
+  return `${channels.toUpperCase()} ${range}, ${normalised}, ${interpolation} ${shownResize(resize)} to ${crop}`;
 }

@@ -185,7 +185,7 @@ const outcomeOf = ({ label, rank, top }: PicturePrediction, picture: string): Ou
 /** All that the ranks depend on; not how fast they come. */
 function settingsOf(options: MeasureOptions): Settings {
   const { checkpoint, dataset, views, executor } = options;
-  const { channels, scale, mean, std, resize, crop, interpolation, meanImage } = checkpoint.preprocessing;
+  const { channels, scale, mean, std, resize, crop, interpolation, meanImage, byPicture } = checkpoint.preprocessing;
   const means = meanImage === undefined ? mean.join(" ") : short(createHash("sha256").update(meanImage));
   const pictures = createHash("sha256");
   for (const { file, label } of dataset.samples) pictures.update(`${nameIn(dataset, file)}\0${label}\n`);
@@ -197,7 +197,10 @@ function settingsOf(options: MeasureOptions): Settings {
     crop,
     views,
     interpolation,
-    input: `${channels}/${scale}, mean ${means}, deviation ${std.join(" ")}`,
+    input:
+      byPicture === undefined
+        ? `${channels}/${scale}, mean ${means}, deviation ${std.join(" ")}`
+        : `${channels}/${scale}, by picture, ${byPicture}`,
     executor: executor.name,
   };
 }

@@ -214,3 +214,27 @@ test("the middle of a picture of torchvision's is rounded to even, also where it
   assert.equal(places(spec), (2 * 10 + 2) * 3);
   assert.equal(places({ ...spec, scale: 1 }), (1 * 10 + 1) * 3);
 });
+
+test("by picture: minus its mean, divided by the root of its variance and ten, in evaluation and in training", () => {
+  const spec: Preprocessing = {
+    ...{ channels: "rgb", scale: 1, mean: [0, 0, 0], std: [1, 1, 1], byPicture: 10 },
+    ...{ resize: "none", crop: 4, interpolation: "bilinear" },
+  };
+  checkPreprocessing(spec);
+  const data = Uint8Array.from({ length: 48 }, (_, i) => (i * 89) % 251);
+  const mean = data.reduce((sum, byte) => sum + byte, 0) / 48;
+  const variance = data.reduce((sum, byte) => sum + (byte - mean) ** 2, 0) / 48;
+  const input = preprocess({ width: 4, height: 4, data }, spec);
+  for (const [i, value] of input.entries()) {
+    const [plane, pixel] = [Math.floor(i / 16), i % 16];
+    const expected = (data[3 * pixel + plane]! - mean) / Math.sqrt(variance + 10);
+    assert.ok(Math.abs(value - expected) < 1e-6, `${i}: ${value}, ${expected}`);
+  }
+  // The same picture in other units.
+  const inUnits = preprocess({ width: 4, height: 4, data }, { ...spec, scale: 255, byPicture: 10 / 255 ** 2 });
+  assert.ok(inUnits.every((value, i) => Math.abs(value - input[i]!) < 1e-5));
+  const flat = preprocess({ width: 4, height: 4, data: new Uint8Array(48).fill(9) }, spec);
+  assert.ok(flat.every((value) => value === 0));
+  assert.throws(() => checkPreprocessing({ ...spec, byPicture: 0 }), /byPicture/);
+  assert.ok(!samePreprocessing(spec, { ...spec, byPicture: 1 }));
+});

@@ -56,6 +56,7 @@ export const preprocessingSchema = z.strictObject({
   resize: z.union([side, z.literal("none"), z.tuple([side, side])]),
   crop: extent.positive(),
   interpolation: z.enum(interpolations),
+  byPicture: z.number().min(smallestStd).max(largestStd).optional(),
   meanImage: z
     .string()
     .max(16 * 2 ** 20)
