@@ -48,7 +48,7 @@ export type { FormatFile, WeightFormat } from "./formats/formats.ts";
 export { encodeSafetensors, parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
 export type { RandomCrop } from "./images/augment/crop.ts";
 export type { AugmentationKind, AugmentationStep } from "./images/augment/steps.ts";
-export { standardTraining, type TrainingTransform } from "./images/augment.ts";
+export { type SizeFrom, standardTraining, type TrainingTransform } from "./images/augment.ts";
 export {
   imagenetPreprocessing,
   type Normalization,

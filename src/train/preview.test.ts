@@ -11,7 +11,7 @@ import { shownInput } from "../images/shown.ts";
 import { createRandom } from "../random.ts";
 import { trainingConfig } from "./config.ts";
 import { previewRows, sheetOf } from "./preview.node.ts";
-import { trainingTransformOf } from "./run.node.ts";
+import { trainingTransformOf } from "./start.ts";
 
 const root = mkdtempSync(join(tmpdir(), "senet-preview-"));
 after(() => rmSync(root, { recursive: true }));

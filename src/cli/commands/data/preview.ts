@@ -7,7 +7,7 @@ import { replaceFile } from "../../../files/replace.node.ts";
 import { encodePng } from "../../../images/decode.node.ts";
 import { renderPreview } from "../../../report/preview.ts";
 import { previewRows, sheetOf } from "../../../train/preview.node.ts";
-import { trainingTransformOf } from "../../../train/run.node.ts";
+import { trainingTransformOf } from "../../../train/start.ts";
 import { addAugmentationOptions } from "../../augmentation.ts";
 import { FailureReport } from "../../failures.ts";
 import { count, natural, valSplitOption } from "../../options.ts";
@@ -56,7 +56,7 @@ async function preview(given: string | undefined, options: PreviewOptions, comma
   const { out, pictures, variants } = options;
   const path = dataOf(given, options.data);
   const isPage = checkOutFile(out, [".png", ".html"]) === ".html";
-  const config = newConfig(givenConfig(command));
+  const config = newConfig(givenConfig(command), undefined);
   // Before anything is read: a step that cannot be is the first to know.
   const { steps } = trainingTransformOf(config);
   const { train, remarks } = openTrainingData(path, { ...options, valSplit: config.valSplit, seed: config.seed });
