@@ -243,6 +243,27 @@ def spread(values):
     return [float(np.mean(values)), float(np.std(values))]
 
 
+def turned(width, height, draws=20000):
+    """How tensorpack's GoogleNetRandomCropAndResize is distributed, by its rules."""
+    random.seed(1)
+    areas, ratios, fallbacks = [], [], 0
+    for _ in range(draws):
+        for _ in range(10):
+            area = width * height * random.uniform(0.08, 1)
+            ratio = random.uniform(0.75, 1.333)
+            w, h = int(math.sqrt(area * ratio) + 0.5), int(math.sqrt(area / ratio) + 0.5)
+            if random.random() < 0.5:
+                w, h = h, w
+            if w <= width and h <= height:
+                break
+        else:
+            fallbacks += 1
+            w = h = min(width, height)
+        areas.append(w * h / (width * height))
+        ratios.append(math.log(w / h))
+    return dict(width=width, height=height, area=spread(areas), logRatio=spread(ratios), fallbacks=fallbacks)
+
+
 def erased(size, count, draws=20000):
     """How the rectangles of timm's RandomErasing are distributed, by its rules: area, aspect and place."""
     random.seed(0)
@@ -294,6 +315,7 @@ def main():
         padded=list(padded()),
         nearest=list(nearest()),
         mixtures=list(mixtures()),
+        turned=[turned(500, 375), turned(300, 80)],
         erased=[erased(64, 1), erased(32, 3)],
     )
     (GOLDEN / "augment.json").write_text(lines(result))

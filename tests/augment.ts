@@ -68,6 +68,12 @@ interface Recorded {
     readonly mixed: string;
     readonly targets: string;
   }[];
+  readonly turned: readonly {
+    readonly width: number;
+    readonly height: number;
+    readonly area: Spread;
+    readonly logRatio: Spread;
+  }[];
   readonly erased: readonly {
     readonly size: number;
     readonly count: number;

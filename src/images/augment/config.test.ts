@@ -11,6 +11,7 @@ test("by default a random crop and a mirror; each option adds its step, in an or
     kind: "crop",
     scale: [0.25, 1],
     ratio: [3 / 4, 4 / 3],
+    ratioLaw: "logarithmic",
     rotate: 0,
     mirror: 0.5,
     interpolation: "bilinear",

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { assertSpread, source } from "../../../tests/augment.ts";
+import { assertSpread, recorded, source } from "../../../tests/augment.ts";
 import { createRandom } from "../../random.ts";
 import { resampleAffine, rotatedBox } from "../affine.ts";
 import { augment, standardTraining } from "../augment.ts";
 import { imagenetPreprocessing, normalize } from "../preprocess.ts";
-import { cropSchema, drawCrop } from "./crop.ts";
+import { cropSchema, drawCrop, randomCrop } from "./crop.ts";
 
 test("angles are uniform within their range, and half of the pictures are mirrored", () => {
   const step = cropSchema.parse({ kind: "crop", rotate: 10 });
@@ -46,4 +46,23 @@ test("crop, aspect, rotation and mirror are one resampling, with the mean's colo
   assert.deepEqual(found, expected);
   // A corner that was turned in.
   assert.ok([0, size - 1, size * (size - 1), size * size - 1].some((corner) => Math.abs(found[corner]!) < 0.01));
+});
+
+test("crops whose ratios are turned over are distributed as tensorpack's", () => {
+  for (const { width, height, area, logRatio } of recorded.turned) {
+    const step = cropSchema.parse({ kind: "crop", ratio: [0.75, 1.333], ratioLaw: "turned" });
+    const boxes = Array.from({ length: 20_000 }, (_, i) => randomCrop(width, height, step, createRandom(15, i)));
+    assert.ok(boxes.every((box) => box.left + box.width <= width && box.top + box.height <= height));
+    const what = `${width} by ${height}`;
+    assertSpread(
+      boxes.map((box) => (box.width * box.height) / (width * height)),
+      area,
+      `${what}: area`,
+    );
+    assertSpread(
+      boxes.map((box) => Math.log(box.width / box.height)),
+      logRatio,
+      `${what}: ratio`,
+    );
+  }
 });

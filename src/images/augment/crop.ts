@@ -18,6 +18,11 @@ export const cropSchema = z.strictObject({
   scale: range(leastArea, 1).default([0.08, 1]),
   /** Width to height of the part, smallest and largest. */
   ratio: range(1 / largestRatio, largestRatio).default([3 / 4, 4 / 3]),
+  /**
+   * How ratios are drawn: their logarithms evenly, as torchvision does, or they themselves, and half of the time turned
+   * over, as fb.resnet.torch and tensorpack do; these take a centred square where ten tries fail.
+   */
+  ratioLaw: z.enum(["logarithmic", "turned"]).default("logarithmic"),
   /** The picture is turned about its middle first, by at most so many degrees to either side. */
   rotate: z.number().min(0).max(45).default(0),
   /** What lies beyond a turned picture's edges; by default the colour that becomes 0. */
@@ -31,24 +36,31 @@ export type RandomCrop = z.output<typeof cropSchema>;
 
 /**
  * A part of a picture of random area and aspect, after torchvision's `RandomResizedCrop.get_params`: ten tries, then the
- * largest centred part within the bounds of the ratio. The same distribution, not the same draws.
+ * largest centred part within the bounds of the ratio (or tensorpack's `GoogleNetRandomCropAndResize`, by `ratioLaw`). The
+ * same distribution, not the same draws.
  */
 export function randomCrop(
   width: number,
   height: number,
-  { scale, ratio }: Pick<RandomCrop, "scale" | "ratio">,
+  { scale, ratio, ratioLaw }: Pick<RandomCrop, "scale" | "ratio"> & Partial<RandomCrop>,
   random: Random,
 ): Box {
+  const isTurned = ratioLaw === "turned";
   const logRatio = [Math.log(ratio[0]), Math.log(ratio[1])] as const;
   for (let attempt = 0; attempt < 10; attempt++) {
     const area = width * height * between(scale, random);
-    const aspect = Math.exp(between(logRatio, random));
+    const drawn = isTurned ? between(ratio, random) : Math.exp(between(logRatio, random));
+    const aspect = isTurned && random.below(2) === 1 ? 1 / drawn : drawn;
     const w = roundHalfEven(Math.sqrt(area * aspect));
     const h = roundHalfEven(Math.sqrt(area / aspect));
     if (w > 0 && w <= width && h > 0 && h <= height) {
       const top = random.below(height - h + 1);
       return { left: random.below(width - w + 1), top, width: w, height: h };
     }
+  }
+  if (isTurned) {
+    const side = Math.min(width, height);
+    return { left: (width - side) >> 1, top: (height - side) >> 1, width: side, height: side };
   }
   const found = width / height;
   let w = width;
