@@ -5,6 +5,7 @@ import type { Random } from "../../random.ts";
 import type { Color } from "../affine.ts";
 import { shorterSideTo } from "../preprocess.ts";
 import { type Interpolation, type Picture, resize } from "../resize.ts";
+import { wholeOf } from "../view.ts";
 import { color, interpolation, type Placed, placing, range, rate, squareBytes } from "./step.ts";
 
 export const padCropSchema = z.strictObject({
@@ -80,7 +81,7 @@ export const padCrop = placing({
   schema: padCropSchema,
   docs: "a random square of the padded picture (He et al., arXiv 1512.03385, for CIFAR; torchvision's RandomCrop)",
   apply(picture, { pad, fill, mirror, interpolation: how }, { random, size }): Placed {
-    const source = atShorterSide(picture, size, how);
+    const source = atShorterSide(wholeOf(picture), size, how);
     const { width, height } = source;
     const { left, top, mirror: isMirrored } = drawPlace(source, { size, pad, mirror }, random);
     const pixels = cutPadded(source, { left, top, size }, fill === "zero" ? [0, 0, 0] : fill, squareBytes(size));
@@ -140,9 +141,9 @@ export const resizeCrop = placing({
     const window = { left, top, width: size, height: size };
     const data = squareBytes(size);
     if (filter !== "nearest") {
-      return { pixels: resize(picture, width, height, filter, { window, into: data }), mirror: isMirrored };
+      return { pixels: resize(wholeOf(picture), width, height, filter, { window, into: data }), mirror: isMirrored };
     }
-    const whole = resizeNearest(picture, width, height);
+    const whole = resizeNearest(wholeOf(picture), width, height);
     return { pixels: resize(whole, size, size, "bilinear", { box: window, into: data }), mirror: isMirrored };
   },
 });

@@ -4,6 +4,7 @@ import * as z from "zod";
 import type { AffineMap, Color } from "../affine.ts";
 import { shorterSideTo } from "../preprocess.ts";
 import { type Box, type Picture, resize } from "../resize.ts";
+import { wholeOf } from "../view.ts";
 import { between, color, type Placed, placing, range, rate, squareBytes } from "./step.ts";
 
 /** Places within a pixel that OpenCV tells apart, and the fixed point of its places and weights. */
@@ -120,12 +121,9 @@ export const warp = placing({
   schema: warpSchema,
   docs: "scale, aspect, rotation and shear in one warp by OpenCV, then a random square (MXNet's ImageRecordIter)",
   apply(given, step, { random, size }): Placed {
-    const picture =
-      step.resize === undefined || Math.min(given.width, given.height) === step.resize
-        ? given
-        : (({ width, height }) => resize(given, width, height, "bilinear"))(
-            shorterSideTo(given.width, given.height, step.resize),
-          );
+    const whole = wholeOf(given);
+    const records = shorterSideTo(whole.width, whole.height, step.resize ?? Math.min(whole.width, whole.height));
+    const picture = records.width === whole.width ? whole : resize(whole, records.width, records.height, "bilinear");
     const shear = between([-step.shear, step.shear], random);
     const degrees = random.below(2 * step.rotate + 1) - step.rotate;
     // MXNet refuses pictures that would become smaller than the square; here they become as large.
