@@ -68,7 +68,6 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
   const { control, batchSize, depth, done } = ring;
   const end = Atomics.load(control, Cell.end);
   const epoch = Atomics.load(control, Cell.epoch);
-  const transform = transformAt(job.transform, epoch);
   for (;;) {
     const position = Atomics.add(control, Cell.next, 1);
     if (position >= end) return;
@@ -80,14 +79,16 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
     }
     if (Atomics.load(control, Cell.stop) === 1) return;
     const slot = batch % depth;
-    await fillRow({ ...job, transform }, position, epoch, slot * batchSize + (position % batchSize));
+    await fillRow(job, position, epoch, slot * batchSize + (position % batchSize));
     if (Atomics.add(done, slot, 1) + 1 === batchCount(ring, batch, end)) tell(job, { kind: "look" });
   }
 }
 
 /** Writes the sample at this position of the epoch, or its replacement, or −1. */
 async function fillRow(job: WorkerJob, position: number, epoch: number, row: number): Promise<void> {
-  const { ring, transform, seed } = job;
+  const { ring, seed } = job;
+  // Pictures are decoded, and kept, for the largest of the sizes.
+  const transform = transformAt(job.transform, epoch);
   const { order, images, imageLength, samples } = ring;
   const into = images.subarray(row * imageLength, (row + 1) * imageLength);
   const use = (picture: PictureView) =>
