@@ -48,7 +48,7 @@ export type { FormatFile, WeightFormat } from "./formats/formats.ts";
 export { encodeSafetensors, parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
 export type { RandomCrop } from "./images/augment/crop.ts";
 export type { AugmentationKind, AugmentationStep } from "./images/augment/steps.ts";
-export { type SizeFrom, standardTraining, type TrainingTransform } from "./images/augment.ts";
+export { standardTraining, type TrainingTransform } from "./images/augment.ts";
 export {
   imagenetPreprocessing,
   type Normalization,
@@ -57,6 +57,7 @@ export {
   type Resize,
 } from "./images/preprocess.ts";
 export { type Box, type Interpolation, type Picture, type ResizeOptions, resize } from "./images/resize.ts";
+export type { SizeFrom } from "./images/sizes.ts";
 export type { Views } from "./images/views.ts";
 export type { HubConfig } from "./import/hub.ts";
 export type { ClassOrder } from "./import/imagenet-classes.ts";

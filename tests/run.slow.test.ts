@@ -83,6 +83,28 @@ before(async () => {
   whole = await train("whole", "pictures", small);
 });
 
+test("a run with all augmentation, mixed batches, repeats and sizes by epoch goes on bit for bit where it stopped", async () => {
+  const all = [
+    ...["--rotate", "10", "--pixel-jitter", "20", "--aa", "rand-m9-mstd0.5-inc1", "--lighting", "0.1", "--cutout", "4"],
+    ...["--reprob", "0.5", "--mixup", "0.2", "--cutmix", "1", "--aug-repeats", "2", "--label-smoothing", "0.1"],
+    ...["--progressive", "12:0,16:1,20:3"],
+  ];
+  const straight = await train("augmented", "pictures", [...small, ...all]);
+  assert.equal(straight.code, 0, straight.stderr);
+  let sent = false;
+  const stopped = await train("augmented-in-parts", "pictures", [...small, ...all], {
+    onStderr: (stderr, process) => {
+      if (sent || !stderr.includes(firstEpoch)) return;
+      sent = true;
+      process.kill("SIGINT");
+    },
+  });
+  assert.equal(stopped.code, 130, stopped.stderr);
+  const rest = await train("augmented-in-parts", "pictures", ["--resume"]);
+  assert.equal(rest.code, 0, rest.stderr);
+  assertSameRun("augmented-in-parts", "augmented");
+});
+
 test("a run leaves weights, metrics and its config", () => {
   assert.equal(whole.code, 0, whole.stderr);
   assert.equal(whole.stdout, "");

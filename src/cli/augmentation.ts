@@ -32,6 +32,12 @@ export const addAugmentationOptions = (command: Command): Command =>
     .option("--reprob <p>", "probability of random erasing; default: 0", real)
     .addOption(choiceOption("--remode <mode>", "what it leaves: zeros, a colour, or noise; default: pixel", eraseModes))
     .option("--recount <n>", "rectangles that it erases, at most; default: 1", count)
+    .option(
+      "--aug-repeats <n>",
+      "each picture of an epoch n times in a row, of fewer pictures; default: 0, once",
+      natural,
+    )
+    .option("--progressive <list>", "sizes by epoch, such as 96:0,112:3,128:5; validation at the image size")
     .option("--mixup <alpha>", "mix pictures and their labels in pairs; default: 0 (0.2 is usual)", real)
     .option("--cutmix <alpha>", "put a part of one picture into another; default: 0 (1 is usual)", real)
     .option("--mixup-prob <p>", "part of the batches that are mixed; default: 1", real)

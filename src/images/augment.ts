@@ -8,6 +8,7 @@ import { type AugmentationStep, augmentationSteps, augmentations } from "./augme
 import type { Reduction } from "./jpeg.ts";
 import { checkNormalization, checkSize, type Normalization, normalize, planesOf, unusable } from "./preprocess.ts";
 import type { Box, Picture } from "./resize.ts";
+import type { SizeFrom } from "./sizes.ts";
 import { type PictureView, viewOf, viewSeenAs } from "./view.ts";
 
 export interface TrainingTransform {
@@ -25,15 +26,6 @@ export interface TrainingTransform {
    */
   readonly decode?: "exact" | "fast";
 }
-
-export interface SizeFrom {
-  readonly epoch: number;
-  readonly size: number;
-}
-
-/** The side in an epoch. */
-export const sizeAt = ({ size, sizes = [] }: Pick<TrainingTransform, "size" | "sizes">, epoch: number): number =>
-  sizes.findLast((from) => from.epoch <= epoch)?.size ?? size;
 
 /** The usual training transform for photographs, at this size: a random crop, mirrored half of the time. */
 export function standardTraining(

@@ -17,6 +17,7 @@ import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
 import { type Precision, selectExecutor } from "../executors/select.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
+import { sizeAt } from "../images/sizes.ts";
 import { isTrainable, type Parameter } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
 import { lossGraph, type NetworkFunction } from "../zoo/index.ts";
@@ -31,6 +32,7 @@ import { readRecord, writeRecord } from "./record.node.ts";
 import { preprocessingOf, type SourceNetwork, startOf, trainingTransformOf } from "./start.ts";
 import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
 import { TrainingStep } from "./step.ts";
+import { StepBySize } from "./step-by-size.ts";
 
 export interface RunOptions extends ListOptions {
   /**
@@ -174,28 +176,27 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   });
   const events = await EventFile.create(out, start.history);
 
-  const step = await TrainingStep.create(
-    executor,
-    network,
-    weights,
-    {
-      batchSize: config.batchSize,
-      imageSize: config.imageSize,
-      labelSmoothing: config.labelSmoothing,
-      seed: config.seed,
-      optimizer: optimizerOf(config),
-      weightDecay: config.weightDecay,
-      decayAll: config.decayAll,
-      freeze,
-      layerDecay: config.layerDecay ?? undefined,
-      classWeights: config.classWeights === "none" ? undefined : balancedWeights(countsOf(train)),
-      recompute: options.recompute === true,
-      ...threadsOf(options),
-      ...(options.say === undefined ? {} : { say: options.say }),
-    },
+  const preprocessing = preprocessingOf(config, begin.preprocessing);
+  const transform = trainingTransformOf(config, preprocessing);
+  const stepOptions = {
+    batchSize: config.batchSize,
+    labelSmoothing: config.labelSmoothing,
+    seed: config.seed,
+    optimizer: optimizerOf(config),
+    weightDecay: config.weightDecay,
+    decayAll: config.decayAll,
+    freeze,
+    layerDecay: config.layerDecay ?? undefined,
+    classWeights: config.classWeights === "none" ? undefined : balancedWeights(countsOf(train)),
+    recompute: options.recompute === true,
+    ...threadsOf(options),
+    ...(options.say === undefined ? {} : { say: options.say }),
+  };
+  const step = await StepBySize.create(
+    (imageSize, state) => TrainingStep.create(executor, network, weights, { ...stepOptions, imageSize }, state),
+    sizeAt(transform, start.epoch),
     earlier?.run.optimizer,
   );
-  const preprocessing = preprocessingOf(config, begin.preprocessing);
   const loading = {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
     memory: memoryOf(options),
@@ -206,8 +207,9 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const trainLoader = new Loader({
     dataset: train,
     batchSize: config.batchSize,
-    transform: trainingTransformOf(config, preprocessing),
+    transform,
     seed: config.seed,
+    repeats: Math.max(1, config.augRepeats),
     dropLast: true,
     ...loading,
   });
@@ -266,8 +268,11 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
         config,
         step,
         stepsPerEpoch,
-        batches: (epoch, start) =>
-          mixed(trainLoader.epoch(epoch, start), config, { epoch, start, classes: train.classes.length }),
+        batches: async function* (epoch, start) {
+          await step.resize(sizeAt(transform, epoch));
+          const batches = trainLoader.epoch(epoch, start);
+          yield* mixed(batches, config, { epoch, start, classes: train.classes.length });
+        },
         evaluate: evaluateNow,
         onStep: options.onStep,
         onEpoch: (metrics, isBest) => {

@@ -1,7 +1,7 @@
 /** What a run begins with: a network with fresh weights, or with those of one that has learnt before. */
 
 import { option, SenetError } from "../errors.ts";
-import { augmentationOf } from "../images/augment/config.ts";
+import { augmentationOf, sizesOf } from "../images/augment/config.ts";
 import type { TrainingTransform } from "../images/augment.ts";
 import { asGrey, imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
@@ -93,6 +93,9 @@ export function trainingTransformOf(
   config: TrainingConfig,
   normalization: Preprocessing = preprocessingOf(config),
 ): TrainingTransform {
-  const { imageSize: size, decode } = config;
-  return { kind: "train", size, steps: augmentationOf(config), normalization, decode };
+  const { imageSize, decode, progressive } = config;
+  const common = { kind: "train", steps: augmentationOf(config), normalization, decode } as const;
+  if (progressive === null) return { ...common, size: imageSize };
+  const sizes = sizesOf(progressive);
+  return { ...common, size: Math.max(...sizes.map(({ size }) => size)), sizes };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../../errors.ts";
 import { trainingConfig } from "../../train/config.ts";
-import { augmentationOf } from "./config.ts";
+import { augmentationOf, sizesOf } from "./config.ts";
 
 const stepsOf = (given: object) => augmentationOf(trainingConfig(given));
 
@@ -79,4 +79,15 @@ test("steps and options that stand for steps exclude each other", () => {
     () => augmentationOf(given),
     (error) => error instanceof SenetError && error.code === "usage" && `${error.details.found}` === "mirror,reprob",
   );
+});
+
+test("sizes by epoch begin at 0 and come in order", () => {
+  assert.deepEqual(sizesOf("96:0,112:3,128:5"), [
+    { size: 96, epoch: 0 },
+    { size: 112, epoch: 3 },
+    { size: 128, epoch: 5 },
+  ]);
+  for (const progressive of ["", "96", "96:1", "96:0,112:0", "96:0,112:3,", "0:0", "96:0 112:3"]) {
+    assert.throws(() => trainingConfig({ progressive }), /progressive: expected SIZE:EPOCH,SIZE:EPOCH/, progressive);
+  }
 });

@@ -3,6 +3,7 @@
 import * as z from "zod";
 import { SenetError } from "../../errors.ts";
 import { interpolations } from "../resize.ts";
+import type { SizeFrom } from "../sizes.ts";
 import { colorJitterSchema, photometricSchema } from "./color.ts";
 import { cropSchema } from "./crop.ts";
 import { cutoutSchema, eraseModes, eraseSchema, pixelJitterSchema } from "./noise.ts";
@@ -16,6 +17,21 @@ const colorText = z
   .string()
   .transform((text): unknown => text.split(",").map(Number))
   .pipe(color);
+
+/** `SIZE:EPOCH,SIZE:EPOCH`, as sizes from epochs on. */
+const sizesText = z.string().transform((text, context): readonly SizeFrom[] => {
+  const sizes = text.split(",").map((part) => {
+    const [, size, epoch] = /^(\d{1,5}):(\d{1,9})$/.exec(part) ?? [];
+    return { size: Number(size), epoch: Number(epoch) };
+  });
+  const rises = sizes.every(({ size, epoch }, i) => size > 0 && (i === 0 ? epoch === 0 : epoch > sizes[i - 1]!.epoch));
+  if (rises) return sizes;
+  context.addIssue({ code: "custom", message: "SIZE:EPOCH,SIZE:EPOCH with rising epochs, the first 0" });
+  return z.NEVER;
+});
+
+/** The sizes of a schedule as it stands in a config. */
+export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.parse(progressive);
 
 /** What stands for steps; names as in timm, where it has one. Of what is not said only the crop and the mirror are done. */
 const shorthand = {
@@ -67,6 +83,17 @@ export const augmentationKeys = {
   decode: z.enum(["exact", "fast"]).default("fast"),
   /** The steps themselves, in the place of those that the keys above stand for. */
   augmentation: augmentationSteps.nullable().default(null),
+  /** How often each picture of an epoch comes, augmented anew each time, in epochs of as many pictures as ever; 0 and 1: once. */
+  augRepeats: z.number().int().min(0).max(100).default(0),
+  /** Sides of the pictures by epoch, `96:0,112:3,128:5`: each from its epoch on. They are validated at the image size. */
+  progressive: z
+    .string()
+    .nullable()
+    .default(null)
+    .superRefine((text, context) => {
+      const issue = text === null ? undefined : sizesText.safeParse(text).error?.issues[0];
+      if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
+    }),
   /** α of mixup; 0: none (0.2 is usual). */
   mixup: z.number().min(0).default(0),
   /** α of CutMix; 0: none (1 is usual). */
