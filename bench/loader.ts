@@ -1,91 +1,144 @@
 /**
- * Pictures per second that the loader prepares, without and with the cache of decoded pictures.
+ * What the loader takes for a picture on one worker thread, beside torchvision's pipeline over Pillow on one thread: the
+ * same files, the same transforms, turn by turn.
  *
- * `node dist/bench/loader.js FOLDER [--size 96] [--batch-size 64] [--workers N] [--batches 60]`, after `npm run build`;
- * FOLDER has one folder a class. The last line is one JSON object.
+ * `node dist/bench/loader.js FOLDER [--size 224] [--pictures 380] [--rounds 5] [--python FILE]`, after `npm run build`;
+ * every JPEG below FOLDER, evenly, or again and again until there are as many. The last line is one JSON object.
  */
 
-import { availableParallelism } from "node:os";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openFolder } from "../src/data/folder.node.ts";
-import { Loader } from "../src/data/loader.node.ts";
-import type { ImageTransform } from "../src/data/transform.ts";
+import { table } from "../src/cli/output.ts";
+import type { Dataset } from "../src/data/dataset.ts";
+import { Loader, type LoaderOptions } from "../src/data/loader.node.ts";
 import { standardTraining } from "../src/images/augment.ts";
 import { describeDecoder } from "../src/images/decode.node.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
+import { machine, median, Neighbours, percent, settle, whole } from "./measure.ts";
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
-    size: { type: "string", default: "96" },
-    "batch-size": { type: "string", default: "64" },
-    workers: { type: "string", default: `${Math.min(8, availableParallelism())}` },
-    batches: { type: "string", default: "60" },
+    size: { type: "string", default: "224" },
+    pictures: { type: "string", default: "380" },
+    rounds: { type: "string", default: "5" },
+    python: { type: "string", default: "/usr/bin/python3" },
   },
 });
 const folder = positionals[0];
-if (folder === undefined) throw new Error("which folder? It has one folder a class.");
-const size = Number(values.size);
-const batchSize = Number(values["batch-size"]);
-const workers = Number(values.workers);
-const all = openFolder(folder);
-// The same few batches in each epoch, evenly from all classes, so that the second finds them all in the cache.
-const wanted = Math.min(all.samples.length, Number(values.batches) * batchSize);
-const samples = Array.from({ length: wanted }, (_, i) => all.samples[Math.floor((i * all.samples.length) / wanted)]!);
-const dataset = { ...all, samples };
+if (folder === undefined) throw new Error("which folder?");
+const size = whole("size", values.size);
+const count = whole("pictures", values.pictures);
+const rounds = whole("rounds", values.rounds);
 
-const resize = Math.round(size / 0.875);
-const transforms: Record<string, ImageTransform> = {
-  train: standardTraining(size, imagenetPreprocessing),
-  evaluate: { kind: "evaluate", preprocessing: { ...imagenetPreprocessing, resize, crop: size } },
-};
-
-interface Row {
-  readonly transform: string;
-  readonly pictures: "decoded" | "cached";
-  readonly images_per_second: number;
-  /** On all threads together: what the loader takes from the step that runs beside it. */
-  readonly cpu_ms_per_image: number;
-}
-
-/** Median rate of epochs 1 to 3; epoch 0 starts the threads and fills the cache. */
-async function measure(name: string, cacheBytes: number): Promise<Row> {
-  await using loader = new Loader({ dataset, batchSize, transform: transforms[name]!, seed: 0, workers, cacheBytes });
-  const rates: number[] = [];
-  let counted = 0;
-  let start = process.cpuUsage();
-  for (let epoch = 0; epoch < 4; epoch++) {
-    if (epoch === 1) start = process.cpuUsage();
-    const begin = performance.now();
-    let images = 0;
-    for await (const batch of loader.epoch(epoch)) images += batch.size;
-    if (epoch === 0) continue;
-    rates.push((images / (performance.now() - begin)) * 1000);
-    counted += images;
-  }
-  rates.sort((a, b) => a - b);
-  const cpu = process.cpuUsage(start);
-  return {
-    transform: name,
-    pictures: cacheBytes > 0 ? "cached" : "decoded",
-    images_per_second: Math.round(rates[1]!),
-    cpu_ms_per_image: Number(((cpu.user + cpu.system) / 1000 / counted).toFixed(3)),
-  };
-}
-
-const rows: Row[] = [];
-for (const name of Object.keys(transforms)) {
-  for (const cacheBytes of [0, 8 * 2 ** 30]) rows.push(await measure(name, cacheBytes));
-}
-
-console.log(`${wanted} pictures of ${folder}, ${size} pixels, batches of ${batchSize}, ${workers} workers\n`);
-console.log("transform  pictures  images/s  CPU ms/image");
-for (const row of rows) {
-  const { transform, pictures, images_per_second, cpu_ms_per_image } = row;
-  const numbers = `${String(images_per_second).padStart(8)}  ${cpu_ms_per_image.toFixed(2).padStart(12)}`;
-  console.log(`${transform.padEnd(9)}  ${pictures.padEnd(8)}  ${numbers}`);
-}
-const machine = { node: process.version, cores: availableParallelism(), decoder: describeDecoder() };
-console.log(
-  JSON.stringify({ bench: "loader", size, batch_size: batchSize, workers, images: wanted, rows, ...machine }),
+const all = readdirSync(folder, { recursive: true, encoding: "utf8" })
+  .filter((name) => /\.jpe?g$/i.test(name))
+  .sort()
+  .map((name) => join(folder, name));
+if (all.length === 0) throw new Error(`there is no JPEG below ${folder}`);
+const files = Array.from({ length: count }, (_, i) =>
+  all.length > count ? all[Math.floor((i * all.length) / count)]! : all[i % all.length]!,
 );
+const dataset: Dataset = { root: folder, classes: ["all"], samples: files.map((file) => ({ file, label: 0 })) };
+
+/** Milliseconds of all pictures: of the processor, and of the clock. */
+interface Taken {
+  readonly cpu: number;
+  readonly time: number;
+}
+interface Side {
+  readonly turn: () => Promise<Taken>;
+  readonly close: () => Promise<void>;
+}
+
+async function ours(options: Partial<LoaderOptions>, decode: "exact" | "fast"): Promise<Side> {
+  const transform = { ...standardTraining(size, imagenetPreprocessing), decode };
+  const loader = new Loader({ dataset, batchSize: 20, transform, seed: 0, workers: 1, cacheBytes: 0, ...options });
+  let epoch = 0;
+  const turn = async (): Promise<Taken> => {
+    const cpu = process.cpuUsage();
+    const start = performance.now();
+    for await (const _ of loader.epoch(epoch++));
+    const { user, system } = process.cpuUsage(cpu);
+    return { cpu: (user + system) / 1000, time: performance.now() - start };
+  };
+  // Threads start, loops are compiled, the cache is filled.
+  for (let i = 0; i < 2; i++) await turn();
+  return { turn, close: () => loader.dispose() };
+}
+
+async function torchvision(): Promise<Side & { readonly version: string }> {
+  const script = fileURLToPath(new URL("../../bench/loader_torchvision.py", import.meta.url));
+  const child = spawn(values.python, [script, `${size}`], { stdio: ["pipe", "pipe", "inherit"] });
+  const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
+  const answer = async (): Promise<string> => {
+    const { value, done } = await lines.next();
+    if (done === true) throw new Error(`${values.python} has ended`);
+    return value;
+  };
+  child.stdin.write(`${files.join("\n")}\n\n`);
+  const version = await answer();
+  const turn = async (): Promise<Taken> => {
+    child.stdin.write("go\n");
+    const [cpu, time] = (await answer()).split(" ").map(Number);
+    return { cpu: cpu!, time: time! };
+  };
+  await turn();
+  return { version, turn, close: async () => void child.stdin.end() };
+}
+
+const before = machine();
+const cacheFolder = mkdtempSync(join(tmpdir(), "senet-bench-"));
+const pipeline = await torchvision();
+const sides: Record<string, Side> = {
+  torchvision: pipeline,
+  exact: await ours({}, "exact"),
+  fast: await ours({}, "fast"),
+  "cached in memory": await ours({ cacheBytes: 8 * 2 ** 30 }, "fast"),
+  "cached in a folder": await ours({ cacheFolder }, "fast"),
+};
+const neighbours = new Neighbours();
+const taken: Record<string, Taken[]> = Object.fromEntries(Object.keys(sides).map((name) => [name, []]));
+const names = Object.keys(sides);
+for (let round = 0; round < rounds; round++) {
+  for (let i = 0; i < names.length; i++) {
+    const name = names[(round + i) % names.length]!;
+    taken[name]!.push(await sides[name]!.turn());
+    await settle();
+  }
+}
+const others = neighbours.percent(taken.torchvision!.reduce((sum, { cpu }) => sum + cpu, 0));
+for (const { close } of Object.values(sides)) await close();
+rmSync(cacheFolder, { recursive: true });
+
+const results = names.map((name) => {
+  const cpu = taken[name]!.map((one) => one.cpu);
+  const ratios = cpu.map((one, round) => taken.torchvision![round]!.cpu / one);
+  return {
+    name,
+    images_per_second: (1000 * count) / median(taken[name]!.map(({ time }) => time)),
+    cpu_ms_per_image: median(cpu) / count,
+    ratio: median(ratios),
+    ratio_by_round: ratios,
+  };
+});
+console.log(
+  `${count} pictures of ${folder} to ${size} pixels; one thread of ${pipeline.version}; one worker of ours\n`,
+);
+console.log(
+  table(
+    ["pipeline", "images/s", "CPU ms/image", "ratio of CPU", "lowest to highest"],
+    results.map(({ name, images_per_second, cpu_ms_per_image, ratio, ratio_by_round }) => [
+      ...[name, images_per_second.toFixed(0), cpu_ms_per_image.toFixed(3), ratio.toFixed(2)],
+      `${Math.min(...ratio_by_round).toFixed(2)} to ${Math.max(...ratio_by_round).toFixed(2)}`,
+    ]),
+  ),
+);
+console.log(`others' CPU: ${percent(others)}`);
+const facts = { size, images: count, rounds, results, others_percent: others, decoder: describeDecoder() };
+console.log(JSON.stringify({ bench: "loader", ...facts, machine: { ...machine(), load_before: before.load_average } }));

@@ -6,8 +6,8 @@
 /** From here on memory is the caller's. */
 export const heap: usize = __heap_base;
 
-export { colourRow, greyRow, upsampleRow, upsampleRows } from "./jpeg/colour";
-export { buildTable, unstuff } from "./jpeg/huffman";
+export { tableOf, unstuff } from "./jpeg/huffman";
+export { colourPart } from "./jpeg/part";
 export { decodeScan } from "./jpeg/scan";
 export { normalizePlane } from "./normalize";
 export { resampleColumns, resampleRows } from "./resample";

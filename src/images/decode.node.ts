@@ -115,7 +115,7 @@ const jpegView =
     width: reducedExtent(width, reduction),
     height: reducedExtent(height, reduction),
     part: (box) => {
-      const picture = decodeJpeg(bytes, { reduction, box, isChecked });
+      const picture = decodeJpeg(bytes, { reduction, box, isChecked, isBrief: true });
       if (picture === undefined) throw new PictureFault("not a JPEG of the usual kind, or damaged");
       return { picture, box: { left: 0, top: 0, width: box.width, height: box.height } };
     },

@@ -17,6 +17,8 @@ export interface JpegPart {
   readonly box?: Box;
   /** Looks at the bits of the whole file, so that damage anywhere is noticed; false by default. */
   readonly isChecked?: boolean;
+  /** The pixels are wanted only until the next are asked for: fresh memory takes longer to get than to fill. */
+  readonly isBrief?: boolean;
 }
 
 /** The extent of a picture at a reduced size. */
@@ -25,7 +27,6 @@ export const reducedExtent = (extent: number, reduction: Reduction): number => M
 /** Room that loops may use before and behind rows, and below the stream. */
 const MARGIN = 64;
 const SLACK = 4096;
-const TABLE_BYTES = 4608;
 const HUFFMAN_BYTES = 16 + 256;
 
 /** A component and its plane, which has the part of the picture that is decoded. */
@@ -55,7 +56,7 @@ export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | un
   const wasm = kernels();
   const scan = wasm && readJpeg(bytes);
   if (wasm === undefined || scan === undefined) return undefined;
-  const { reduction = 1, isChecked = false } = part;
+  const { reduction = 1 } = part;
   const width = reducedExtent(scan.width, reduction);
   const height = reducedExtent(scan.height, reduction);
   const box = part.box ?? { left: 0, top: 0, width, height };
@@ -64,12 +65,14 @@ export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | un
   }
   const layout = layoutOf(scan, reduction, box);
   try {
-    return layout && run(wasm, bytes, scan, layout, box, isChecked);
+    return layout && run(wasm, bytes, scan, layout, { ...part, box });
   } catch {
     // Bits that lead out of the memory.
     return undefined;
   }
 }
+
+let brief = new Uint8Array(0);
 
 interface Layout {
   /** Units in a row of the whole picture, and in all of it. */
@@ -128,8 +131,7 @@ function run(
   bytes: Uint8Array,
   scan: JpegScan,
   layout: Layout,
-  box: Box,
-  isChecked: boolean,
+  { box, isChecked = false, isBrief = false }: JpegPart & { readonly box: Box },
 ): Picture | undefined {
   const { components, interval } = scan;
   const { units, planes } = layout;
@@ -138,12 +140,12 @@ function run(
   const rowBytes = box.width + 2 * MARGIN;
   const places = layOut(wasm, [
     ...[length, SLACK + length, 4 * (intervals + 2), 4 * 64, HUFFMAN_BYTES],
-    ...[128 * 3, TABLE_BYTES * 6, 2 * rowBytes, 3 * box.width * box.height],
+    ...[128 * 3, 2 * rowBytes, 3 * box.width * box.height],
     ...planes.map((plane) => plane.bytes),
   ]);
   if (places === undefined) return undefined;
-  const [source, stream, segments, job, counts, steps, tables, rows, result, ...planePlaces] = places as [
-    ...[number, number, number, number, number, number, number, number, number],
+  const [source, stream, segments, job, counts, steps, rows, result, ...planePlaces] = places as [
+    ...[number, number, number, number, number, number, number, number],
     ...number[],
   ];
   const memory = new Uint8Array(wasm.memory.buffer);
@@ -156,55 +158,26 @@ function run(
   const words = [components.length, layout.across, interval === 0 ? units : interval];
   words.push(layout.left, layout.right, layout.top, layout.bottom);
   words.push(isChecked ? units / layout.across : layout.bottom, top, segments);
-  for (const [i, { component, side, stride }] of planes.entries()) {
-    const own = tables + 2 * i * TABLE_BYTES;
-    for (const [k, number] of [component.dc, component.ac + 16].entries()) {
+  words.push(box.left, box.top, box.width, box.height, result, rows);
+  for (const [i, plane] of planes.entries()) {
+    const { component } = plane;
+    const [dc, ac] = [component.dc, component.ac + 16].map((number, k) => {
       memory.fill(0, counts, counts + HUFFMAN_BYTES);
       memory.set(scan.huffman.get(number)!, counts);
-      if (wasm.buildTable(counts, own + k * TABLE_BYTES) === 0) return undefined;
-    }
+      return wasm.tableOf(2 * i + k, counts);
+    }) as [number, number];
+    if (dc === 0 || ac === 0) return undefined;
     new Int16Array(memory.buffer, steps + 128 * i, 64).set(scan.steps.get(component.steps)!);
-    words.push(component.across, component.down, own, own + TABLE_BYTES, steps + 128 * i);
-    words.push(planePlaces[i]! + MARGIN, stride, side);
+    words.push(component.across, component.down, dc, ac, steps + 128 * i);
+    words.push(planePlaces[i]! + MARGIN, plane.stride, plane.side, plane.wider, plane.higher);
+    words.push(plane.left, plane.top, plane.bytes / plane.stride, plane.width, plane.height);
   }
   new Int32Array(memory.buffer, job, words.length).set(words);
   if (wasm.decodeScan(job) === 0) return undefined;
-  for (const [i, plane] of planes.entries()) if (plane.wider > 1) repeatEdges(memory, plane, planePlaces[i]! + MARGIN);
-  for (let y = 0; y < box.height; y++) {
-    const [luma, blue, red] = planes.map((plane, i) =>
-      rowOf(wasm, plane, planePlaces[i]! + MARGIN, box, y, rows + (i - 1) * rowBytes),
-    );
-    const target = result + 3 * y * box.width;
-    if (blue === undefined || red === undefined) wasm.greyRow(luma!, box.width, target);
-    else wasm.colourRow(luma!, blue, red, box.width, target);
-  }
-  return { width: box.width, height: box.height, data: memory.slice(result, result + 3 * box.width * box.height) };
-}
-
-/** Beyond the picture's edges samples are those at the edges. */
-function repeatEdges(memory: Uint8Array, plane: Plane, place: number): void {
-  const rows = (plane.bytes / plane.stride) | 0;
-  const last = plane.width - 1 - plane.left;
-  const isThere = last < plane.stride - 2 * MARGIN;
-  for (let y = 0, row = place; y < rows; y++, row += plane.stride) {
-    memory[row - 1] = memory[row]!;
-    if (isThere) memory[row + last + 1] = memory[row + last]!;
-  }
-}
-
-/** Where row `y` of the box lies, of as many samples as pixels: in its plane, or made from there in `scratch`. */
-function rowOf(wasm: Exports, plane: Plane, place: number, box: Box, y: number, scratch: number): number {
-  const { wider, higher, stride } = plane;
-  const rowAt = (row: number) =>
-    place + (Math.min(plane.height - 1, Math.max(0, row)) - plane.top) * stride - plane.left;
-  const line = box.top + y;
-  if (wider === 1) return rowAt(line) + box.left;
-  const first = box.left >> 1;
-  const count = ((box.left + box.width - 1) >> 1) - first + 1;
-  if (higher === 1) wasm.upsampleRow(rowAt(line) + first, count, scratch);
-  else {
-    const far = (line >> 1) + (line % 2 === 0 ? -1 : 1);
-    wasm.upsampleRows(rowAt(line >> 1) + first, rowAt(far) + first, count, scratch);
-  }
-  return scratch + box.left - 2 * first;
+  wasm.colourPart(job, MARGIN);
+  const pixelBytes = 3 * box.width * box.height;
+  if (isBrief && brief.length < pixelBytes) brief = new Uint8Array(pixelBytes);
+  const data = isBrief ? brief.subarray(0, pixelBytes) : new Uint8Array(pixelBytes);
+  data.set(memory.subarray(result, result + pixelBytes));
+  return { width: box.width, height: box.height, data };
 }

@@ -7,7 +7,7 @@ import type { Box, Picture } from "./resize.ts";
 export interface PictureView {
   readonly width: number;
   readonly height: number;
-  /** Pixels that hold this box, and where it lies in them. @throws PictureFault where they cannot be decoded */
+  /** Pixels that hold this box, valid until others are asked for, and where it lies in them. @throws PictureFault where they cannot be decoded */
   readonly part: (box: Box) => { readonly picture: Picture; readonly box: Box };
 }
 

@@ -22,13 +22,10 @@ export interface Exports {
   normalizePlane(
     ...args: [source: number, width: number, height: number, table: number, target: number, mirror: number]
   ): void;
-  buildTable(counts: number, table: number): number;
+  tableOf(slot: number, counts: number): number;
   unstuff(source: number, end: number, top: number, segments: number, most: number): number;
   decodeScan(job: number): number;
-  upsampleRow(source: number, count: number, target: number): void;
-  upsampleRows(near: number, far: number, count: number, target: number): void;
-  colourRow(luma: number, blue: number, red: number, count: number, target: number): void;
-  greyRow(luma: number, count: number, target: number): void;
+  colourPart(job: number, margin: number): void;
 }
 
 /** The part of WebAssembly's own interface that is used; TypeScript knows it only of browsers. */

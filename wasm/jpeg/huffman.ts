@@ -5,8 +5,8 @@
  * has the bits in their order, and none of them needs a look of its own.
  */
 
-/** Bits that one look into a table covers; longer codes are rare. */
-const LOOK = 10;
+/** Bits that one look into a table covers; longer codes, with their values, are rare. */
+const LOOK = 12;
 
 // A table: for each of 2^LOOK next bits a word; then by length the largest code, and what is to be added to a code for
 // its place among the symbols; then the symbols.
@@ -34,11 +34,28 @@ function extended(value: i32, size: i32): i32 {
   return value < 1 << (size - 1) ? value - (1 << size) + 1 : value;
 }
 
+const TABLE_BYTES: usize = SYMBOLS + 256 + 8;
+const COUNTS_BYTES: usize = 16 + 256;
+const tables = memory.data(6 * (4 * 4096 + 8 * 17 + 256 + 8), 16);
+const countsOfTables = memory.data(6 * (16 + 256));
+
 /**
- * @param counts 16 bytes: the codes of each length; then their symbols, as in a DHT segment
- * @returns 0 where there are more codes than lengths allow
+ * Most pictures of a data set have the same tables: one that is there already is not built again.
+ * @param slot below 6
+ * @param counts 16 bytes: the codes of each length; then their symbols, as in a DHT segment, filled up with zeros
+ * @returns the table's address; 0 where there are more codes than lengths allow
  */
-export function buildTable(counts: usize, table: usize): i32 {
+export function tableOf(slot: usize, counts: usize): usize {
+  const table = tables + slot * TABLE_BYTES;
+  const known = countsOfTables + slot * COUNTS_BYTES;
+  if (memory.compare(known, counts, COUNTS_BYTES) === 0) return table;
+  memory.fill(known, 0, COUNTS_BYTES);
+  if (buildTable(counts, table) === 0) return 0;
+  memory.copy(known, counts, COUNTS_BYTES);
+  return table;
+}
+
+function buildTable(counts: usize, table: usize): i32 {
   memory.fill(table, 0, SYMBOLS);
   memory.copy(table + SYMBOLS, counts + 16, 256);
   let code: i32 = 0;
@@ -147,6 +164,11 @@ const zigzag = memory.data<u8>([
   128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
 ]);
 
+/** The bits of a value, and the value, highest first in `buffer`. */
+function signedValue(buffer: u64, size: i32): i32 {
+  return size === 0 ? 0 : extended(<i32>(buffer >> <u64>(64 - size)), size);
+}
+
 /**
  * The next block: what its first coefficient differs by from the one before, and the others.
  * @param block 64 int16s, zero but for the first, and another that is written to
@@ -156,38 +178,62 @@ export function decodeBlock(dc: usize, ac: usize, block: usize): i32 {
   let buffer = bits;
   let left = valid;
   let from = next;
+  buffer |= load<u64>(from) >> <u64>left;
+  from -= (63 - left) >> 3;
+  left |= 56;
+  let word = load<u32>(dc + <usize>((buffer >> (64 - LOOK)) << 2));
+  if (word === 0) word = longWord(dc, <i32>(buffer >> 48));
+  if (word === 0) return -1;
+  let length = word & 0x7f;
+  buffer <<= <u64>length;
+  left -= length;
+  if ((word & INCOMPLETE) === 0) store<i16>(block, <i16>(<i32>word >> VALUE_SHIFT));
+  else {
+    const size = <i32>(word >> VALUE_SHIFT);
+    store<i16>(block, <i16>signedValue(buffer, size));
+    buffer <<= <u64>size;
+    left -= size;
+  }
   let place: usize = 0;
-  let table = dc;
-  for (;;) {
-    if (left < 32) {
-      buffer |= load<u64>(from) >> <u64>left;
-      from -= (63 - left) >> 3;
-      left |= 56;
+  do {
+    // Enough for three symbols of LOOK bits, the last of which may be as long as any.
+    buffer |= load<u64>(from) >> <u64>left;
+    from -= (63 - left) >> 3;
+    left |= 56;
+    word = load<u32>(ac + <usize>((buffer >> (64 - LOOK)) << 2));
+    if ((<i32>word & 0x7f) !== 0 && (word & INCOMPLETE) === 0) {
+      length = word & 0x7f;
+      buffer <<= <u64>length;
+      left -= length;
+      place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
+      store<i16>(block + <usize>load<u8>(zigzag + place), <i16>(<i32>word >> VALUE_SHIFT));
+      if (place >= 63) break;
+      word = load<u32>(ac + <usize>((buffer >> (64 - LOOK)) << 2));
     }
-    let word = load<u32>(table + <usize>((buffer >> (64 - LOOK)) << 2));
-    let value: i32;
-    if (word === 0) word = longWord(table, <i32>(buffer >> 48));
-    const length = word & 0x7f;
+    if ((<i32>word & 0x7f) !== 0 && (word & INCOMPLETE) === 0) {
+      length = word & 0x7f;
+      buffer <<= <u64>length;
+      left -= length;
+      place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
+      store<i16>(block + <usize>load<u8>(zigzag + place), <i16>(<i32>word >> VALUE_SHIFT));
+      if (place >= 63) break;
+      word = load<u32>(ac + <usize>((buffer >> (64 - LOOK)) << 2));
+    }
+    if (word === 0) word = longWord(ac, <i32>(buffer >> 48));
+    if (word === 0) return -1;
+    length = word & 0x7f;
     buffer <<= <u64>length;
     left -= length;
-    if ((word & INCOMPLETE) === 0) {
-      if (word === 0) return -1;
-      value = <i32>word >> VALUE_SHIFT;
-    } else {
-      const size = <i32>(word >> VALUE_SHIFT);
-      value = size === 0 ? 0 : extended(<i32>(buffer >> <u64>(64 - size)), size);
+    let value = <i32>word >> VALUE_SHIFT;
+    if ((word & INCOMPLETE) !== 0) {
+      value = signedValue(buffer, <i32>(word >> VALUE_SHIFT));
+      const size = word >> VALUE_SHIFT;
       buffer <<= <u64>size;
       left -= size;
     }
-    if (table === dc) {
-      store<i16>(block, <i16>value);
-      table = ac;
-    } else {
-      place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
-      store<i16>(block + <usize>load<u8>(zigzag + place), <i16>value);
-      if (place >= 63) break;
-    }
-  }
+    place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
+    store<i16>(block + <usize>load<u8>(zigzag + place), <i16>value);
+  } while (place < 63);
   bits = buffer;
   valid = left;
   next = from;

@@ -55,23 +55,11 @@ function half(
 }
 
 function storeFour(target: usize, values: v128, shift: i32): void {
-  const shifted = i32x4.shr_s(values, shift);
-  v128.store64_lane(target, i16x8.narrow_i32x4_s(shifted, shifted), 0);
+  v128.store(target, i32x4.shr_s(values, shift));
 }
 
 /** Across eight vectors of int16, for their eight lanes side by side. */
-function pass(
-  v0: v128,
-  v1: v128,
-  v2: v128,
-  v3: v128,
-  v4: v128,
-  v5: v128,
-  v6: v128,
-  v7: v128,
-  target: usize,
-  shift: i32,
-): void {
+function pass(v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, v6: v128, v7: v128, shift: i32): void {
   const one = i16x8.splat(1 << 13);
   const sum = i16x8.add(v0, v4);
   const difference = i16x8.sub(v0, v4);
@@ -84,7 +72,7 @@ function pass(
     lowPairs(v7, v1),
     lowPairs(v5, v3),
     lowPairs(z3, z4),
-    target,
+    work,
     shift,
   );
   half(
@@ -94,12 +82,18 @@ function pass(
     highPairs(v7, v1),
     highPairs(v5, v3),
     highPairs(z3, z4),
-    target + 8,
+    work + 128,
     shift,
   );
 }
 
-const work = memory.data(128, 16);
+/** A pass leaves eight vectors of int32 of its first four lanes here, and then of the other four. */
+const work = memory.data(256, 16);
+
+/** One of them, as int16. */
+function passed(index: usize): v128 {
+  return i16x8.narrow_i32x4_s(v128.load(work + 16 * index), v128.load(work + 16 * index, 128));
+}
 
 /** A block's coefficients times their steps, a row of eight. */
 function row(block: usize, steps: usize, index: usize): v128 {
@@ -116,17 +110,24 @@ export function idct8(block: usize, steps: usize, target: usize, stride: usize):
     row(block, steps, 5),
     row(block, steps, 6),
     row(block, steps, 7),
-    work,
     11,
   );
-  const a0 = lowPairs(v128.load(work), v128.load(work, 16));
-  const a1 = highPairs(v128.load(work), v128.load(work, 16));
-  const a2 = lowPairs(v128.load(work, 32), v128.load(work, 48));
-  const a3 = highPairs(v128.load(work, 32), v128.load(work, 48));
-  const a4 = lowPairs(v128.load(work, 64), v128.load(work, 80));
-  const a5 = highPairs(v128.load(work, 64), v128.load(work, 80));
-  const a6 = lowPairs(v128.load(work, 96), v128.load(work, 112));
-  const a7 = highPairs(v128.load(work, 96), v128.load(work, 112));
+  const w0 = passed(0);
+  const w1 = passed(1);
+  const w2 = passed(2);
+  const w3 = passed(3);
+  const w4 = passed(4);
+  const w5 = passed(5);
+  const w6 = passed(6);
+  const w7 = passed(7);
+  const a0 = lowPairs(w0, w1);
+  const a1 = highPairs(w0, w1);
+  const a2 = lowPairs(w2, w3);
+  const a3 = highPairs(w2, w3);
+  const a4 = lowPairs(w4, w5);
+  const a5 = highPairs(w4, w5);
+  const a6 = lowPairs(w6, w7);
+  const a7 = highPairs(w6, w7);
   const b0 = v128.shuffle<u32>(a0, a2, 0, 4, 1, 5);
   const b1 = v128.shuffle<u32>(a0, a2, 2, 6, 3, 7);
   const b2 = v128.shuffle<u32>(a1, a3, 0, 4, 1, 5);
@@ -144,14 +145,13 @@ export function idct8(block: usize, steps: usize, target: usize, stride: usize):
     v128.shuffle<u64>(b2, b6, 1, 3),
     v128.shuffle<u64>(b3, b7, 0, 2),
     v128.shuffle<u64>(b3, b7, 1, 3),
-    work,
     18,
   );
   // Columns of eight bytes, two in each vector, become rows.
-  const c0 = bytes(work);
-  const c1 = bytes(work + 32);
-  const c2 = bytes(work + 64);
-  const c3 = bytes(work + 96);
+  const c0 = bytes(0);
+  const c1 = bytes(2);
+  const c2 = bytes(4);
+  const c3 = bytes(6);
   const d0 = v128.shuffle<u8>(c0, c1, 0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
   const d1 = v128.shuffle<u8>(c0, c1, 4, 12, 20, 28, 5, 13, 21, 29, 6, 14, 22, 30, 7, 15, 23, 31);
   const d2 = v128.shuffle<u8>(c2, c3, 0, 8, 16, 24, 1, 9, 17, 25, 2, 10, 18, 26, 3, 11, 19, 27);
@@ -162,10 +162,9 @@ export function idct8(block: usize, steps: usize, target: usize, stride: usize):
   storeRows(target + 6 * stride, stride, v128.shuffle<u32>(d1, d3, 2, 6, 3, 7));
 }
 
-/** Sixteen values around zero as samples. */
-function bytes(source: usize): v128 {
-  const clipped = i8x16.narrow_i16x8_s(v128.load(source), v128.load(source, 16));
-  return v128.xor(clipped, i8x16.splat(-128));
+/** Two vectors of values around zero as samples. */
+function bytes(index: usize): v128 {
+  return v128.xor(i8x16.narrow_i16x8_s(passed(index), passed(index + 1)), i8x16.splat(-128));
 }
 
 function storeRows(target: usize, stride: usize, two: v128): void {

@@ -3,41 +3,32 @@
 import { decodeBlock, seek, used } from "./huffman";
 import { flat, idct2, idct4, idct8 } from "./idct";
 
-// A job is int32s; src/images/jpeg.ts writes them in this order.
-const COMPONENTS = 0;
-const MCUS_A_ROW = 1;
-/** Minimum coded units from one restart to the next; at least as many as there are where there is none. */
-const INTERVAL = 2;
-// The units that are wanted, the last ones exclusive.
-const LEFT = 3;
-const RIGHT = 4;
-const TOP = 5;
-const BOTTOM = 6;
-/** Rows of units to read. */
-const ROWS = 7;
-/** What `unstuff` has made. */
-const STREAM = 8;
-const SEGMENTS = 9;
-const FIRST_COMPONENT = 10;
-
-// For each component, its blocks in a unit, its tables, its plane and the bytes of a plane's row, and the side of what a
-// block becomes.
-const ACROSS = 0;
-const DOWN = 1;
-const DC = 2;
-const AC = 3;
-const STEPS = 4;
-const PLANE = 5;
-const STRIDE = 6;
-const SIDE = 7;
-const COMPONENT_WORDS = 8;
+import {
+  AC,
+  ACROSS,
+  BOTTOM,
+  COMPONENT_WORDS,
+  COMPONENTS,
+  DC,
+  DOWN,
+  FIRST_COMPONENT,
+  INTERVAL,
+  LEFT,
+  MCUS_A_ROW,
+  PLANE,
+  RIGHT,
+  ROWS,
+  SEGMENTS,
+  SIDE,
+  STEPS,
+  STREAM,
+  STRIDE,
+  TOP,
+  word,
+} from "./job";
 
 const block = memory.data(2 * 64 + 16, 16);
 const predicted = memory.data(4 * 3);
-
-function word(job: usize, index: i32): i32 {
-  return load<i32>(job + 4 * <usize>index);
-}
 
 /** @returns 0 where the bits make no sense, or end too early */
 export function decodeScan(job: usize): i32 {
