@@ -157,6 +157,7 @@ test("Ctrl-C saves and says how to resume; resumed so, the run ends as one that 
   const { epoch, step } = stateOf("interrupted");
   assert.ok(epoch >= 1 && epoch < epochs && step <= steps, `stopped in epoch ${epoch}, step ${step}`);
   assert.deepEqual(timeless("interrupted"), timeless("whole").slice(0, epoch + 1));
+  assert.match(readFileSync(at("interrupted", "report.html"), "utf8"), /The run has done \d of 5 epochs\./);
 
   const command = /stopped and saved; continue with: senet (train .*--resume.*)$/m.exec(interrupted.stderr)?.[1];
   assert.ok(command !== undefined, interrupted.stderr);
