@@ -57,4 +57,5 @@ export type { FetchFilesOptions } from "./pull/files.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions, report, type WrittenReport } from "./report/run.node.ts";
 export type { Phase, RunFacts, RunOptions } from "./train/run.node.ts";
+export type { SourceNetwork } from "./train/start.ts";
 export { openWeights } from "./weights/open.node.ts";

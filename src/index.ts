@@ -76,7 +76,7 @@ export {
   type Projection,
 } from "./nn/blocks.ts";
 export type { Freeze, Freezing } from "./nn/freeze.ts";
-export { batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "./nn/layers.ts";
+export { type BatchNormOptions, batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "./nn/layers.ts";
 export { type BuildMode, Scope } from "./nn/scope.ts";
 export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
 export type { Chain, ChainStep, Ratio } from "./optim/chain.ts";

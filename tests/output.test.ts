@@ -61,7 +61,7 @@ async function runUnheard(args: readonly string[], stdout: "pipe" | number): Pro
   return { code, err };
 }
 
-const commands = [["--help"], ["classify", "--help"], ["models"], ["models", "--json"], ["pull", "--json"]];
+const commands = [["--help"], ["models"], ["pull", "--json"]];
 
 test("a full disk under standard output is said, with an exit code that tells", {
   skip: existsSync("/dev/full") ? false : "there is no /dev/full",

@@ -44,6 +44,8 @@ export interface RunReportOptions {
   readonly evaluation?: Evaluation | undefined;
   /** At most so many pictures are looked at, evenly spread over those to validate with; default: all. */
   readonly mostPictures?: number | undefined;
+  /** Told how many pictures have been looked at, of all that will be. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Pictures outside the data to classify and show, with their right class where it is known. */
   readonly heldBack?: readonly { readonly file: string; readonly label: number | undefined }[] | undefined;
 }
@@ -179,7 +181,7 @@ async function look(
   { val }: TrainingData,
   { model, weights, preprocessing }: Checkpoint,
   executor: Executor,
-  { evaluation: known, mostPictures = val.samples.length }: RunReportOptions,
+  { evaluation: known, mostPictures = val.samples.length, onProgress }: RunReportOptions,
 ): Promise<Seen> {
   const dataset = spread(val, mostPictures);
   const batchSize = Math.min(32, dataset.samples.length);
@@ -188,9 +190,13 @@ async function look(
     transform: { kind: "evaluate", preprocessing },
   });
   const predictions: PicturePrediction[] = [];
+  const onPredictions = (batch: readonly PicturePrediction[]) => {
+    predictions.push(...batch);
+    onProgress?.(predictions.length, dataset.samples.length);
+  };
   const gates = await meanGates({
     ...{ executor, model, weights, batchSize, imageSize: preprocessing.crop, batches: loader.epoch(0) },
-    ...(known === undefined && { onPredictions: (batch) => predictions.push(...batch) }),
+    ...(known === undefined && { onPredictions }),
   }).finally(() => loader.dispose());
   const evaluation = known ?? summary(predictions, model.classes);
   const samples = await drawn(known === undefined ? dataset : val, evaluation.predictions);

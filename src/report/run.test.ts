@@ -74,7 +74,10 @@ test("what a training knows is not measured again: the page costs a look at some
   const evaluation = { ...result.evaluation!, confusion, images: 63 };
   const data = await collectReport({ out, executor: "ort", evaluation, mostPictures: 3 });
   assert.deepEqual(Array.from(data.confusion), [...confusion]);
-  const few = await collectReport({ out, executor: "ort", mostPictures: 3 });
+  const told: number[][] = [];
+  const onProgress = (...counts: number[]) => told.push(counts);
+  const few = await collectReport({ out, executor: "ort", mostPictures: 3, onProgress });
+  assert.deepEqual(told, [[3, 3]]);
   assert.equal(few.measuredImages, 3);
   assert.deepEqual([few.confusion[0]! + few.confusion[1]! + few.confusion[2]!], [1], "one of each class");
   assert.match(few.remarks.join(), /3 of the 15 pictures/);

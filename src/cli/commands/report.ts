@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { report } from "../../report/run.node.ts";
 import { count, executorOption, jsonOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
-import { print, printJson, say } from "../output.ts";
+import { grouped, LiveLine, print, printJson } from "../output.ts";
 
 interface ReportOptions {
   readonly data?: string;
@@ -31,30 +31,31 @@ export function reportCommand(program: Command): void {
 async function reportRun(run: string, options: ReportOptions): Promise<void> {
   if (options.out !== undefined) checkOutFile(options.out, [".html"], "report");
   const { data: pictures, executor, sample: mostPictures } = options;
-  const { path, data } = await report({ out: run, data: pictures, executor, mostPictures }, options.out);
+  const line = new LiveLine();
+  const onProgress = (done: number, total: number) =>
+    line.show(() => `${grouped(done)} of ${grouped(total)} pictures looked at`);
+  const looking = { data: pictures, executor, mostPictures, onProgress };
+  const { path, data } = await report({ out: run, ...looking }, options.out);
   if (options.json !== true) {
-    for (const remark of data.remarks) say(remark);
+    for (const remark of data.remarks) line.print(remark);
     print(`report: ${path}`);
     return;
   }
   // Programs want what was found, not pictures; typed arrays would be objects in JSON.
   const { confusion, gates, samples, ...rest } = data;
-  printJson(
-    {
-      ...rest,
-      report: path,
-      confusion: data.classes.map((_, row) => rowOf(confusion, row, data.classes.length)),
-      samples: samples.map((group) => ({
-        ...group,
-        samples: group.samples.map(({ file, label, top }) => ({ file, label, top })),
-      })),
-      gates: gates.map(({ means, ...gate }) => ({
-        ...gate,
-        means: data.classes.map((_, row) => rowOf(means, row, gate.channels)),
-      })),
-    },
-    2,
-  );
+  printJson({
+    ...rest,
+    report: path,
+    confusion: data.classes.map((_, row) => rowOf(confusion, row, data.classes.length)),
+    samples: samples.map((group) => ({
+      ...group,
+      samples: group.samples.map(({ file, label, top }) => ({ file, label, top })),
+    })),
+    gates: gates.map(({ means, ...gate }) => ({
+      ...gate,
+      means: data.classes.map((_, row) => rowOf(means, row, gate.channels)),
+    })),
+  });
 }
 
 const rowOf = (values: ArrayLike<number>, row: number, length: number): number[] =>
