@@ -9,7 +9,7 @@ import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { createRandom } from "../src/random.ts";
 import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { optimizerOf, type TrainingConfig, trainingConfig } from "../src/train/config.ts";
-import { trainingTransformOf } from "../src/train/start.ts";
+import { trainingTransformOf } from "../src/train/pictures.ts";
 import { type StepOptions, TrainingStep } from "../src/train/step.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../src/zoo/index.ts";
@@ -76,7 +76,7 @@ export function createStep(
     labelSmoothing,
     optimizer: optimizerOf(config),
     weightDecay: config.weightDecay,
-    decayAll: config.decayAll,
+    decayOn: config.decayOn,
     ...(threads === undefined ? {} : { threads }),
     ...(observe === undefined ? {} : { observe }),
   });

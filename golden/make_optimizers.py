@@ -15,17 +15,21 @@ torch.manual_seed(1709)
 SHAPES = {"weight": (3, 4), "bias": (5,)}
 DECAYS = {"weight": 0.05, "bias": 0.0}
 RATES = [0.1, 0.1, 0.02, 0.02, 0.05]
+# Of the cases whose momentum differs from step to step.
+MOMENTA = [0.95, 0.9, 0.85, 0.9, 0.95]
 START = {name: torch.randn(*shape).double() for name, shape in SHAPES.items()}
 GRADIENTS = [{name: torch.randn(*shape).double() for name, shape in SHAPES.items()} for _ in RATES]
 
 
-def by_torch(make):
+def by_torch(make, momenta=None):
     values = {name: value.clone().requires_grad_() for name, value in START.items()}
     groups = [{"params": [values[name]], "weight_decay": decay} for name, decay in DECAYS.items()]
     optimizer = make(groups)
-    for rate, gradients in zip(RATES, GRADIENTS):
+    for step, (rate, gradients) in enumerate(zip(RATES, GRADIENTS)):
         for group in optimizer.param_groups:
             group["lr"] = rate
+            if momenta is not None:
+                group["momentum"] = momenta[step]
         for name, value in values.items():
             value.grad = gradients[name].clone()
         optimizer.step()
@@ -80,11 +84,19 @@ cases = {
         {"name": "sgd", "nesterov": True},
         by_torch(lambda p: torch.optim.SGD(p, lr=1, momentum=0.9, nesterov=True)),
     ),
+    "sgd cycled": (
+        {"name": "sgd", "momentumCycles": True},
+        by_torch(lambda p: torch.optim.SGD(p, lr=1, momentum=0.9), MOMENTA),
+    ),
+    "sgd cycled nesterov": (
+        {"name": "sgd", "momentumCycles": True, "nesterov": True},
+        by_torch(lambda p: torch.optim.SGD(p, lr=1, momentum=0.9, nesterov=True), MOMENTA),
+    ),
     "sgd caffe": ({"name": "sgd", "rateInVelocity": True}, by_hand(caffe(False))),
     "sgd caffe nesterov": ({"name": "sgd", "rateInVelocity": True, "nesterov": True}, by_hand(caffe(True))),
     "adamw": ({"name": "adamw"}, by_torch(lambda p: torch.optim.AdamW(p, lr=1))),
     "adamw betas": (
-        {"name": "adamw", "beta1": 0.8, "beta2": 0.9, "eps": 1e-3},
+        {"name": "adamw", "betas": [0.8, 0.9], "eps": 1e-3},
         by_torch(lambda p: torch.optim.AdamW(p, lr=1, betas=(0.8, 0.9), eps=1e-3)),
     ),
     "rmsprop": ({"name": "rmsprop", "momentum": 0.8}, by_hand(rmsprop)),
@@ -95,6 +107,7 @@ golden = {
     "shapes": SHAPES,
     "decays": DECAYS,
     "rates": RATES,
+    "momenta": MOMENTA,
     "start": lists(START),
     "gradients": [lists(gradients) for gradients in GRADIENTS],
     "cases": [

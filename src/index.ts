@@ -79,21 +79,31 @@ export type { Freeze, Freezing } from "./nn/freeze.ts";
 export { type BatchNormOptions, batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "./nn/layers.ts";
 export { type BuildMode, Scope } from "./nn/scope.ts";
 export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
+export type { AverageConfig } from "./optim/average.ts";
 export type { Chain, ChainStep, Ratio } from "./optim/chain.ts";
 export type { Assignment, Expression } from "./optim/expression.ts";
 export type { OptimizerName, StepNumbers } from "./optim/optimizers.ts";
-export type { Learnt, OptimizerConfig, OptimizerState, UpdateRule } from "./optim/rule.ts";
+export type { Learnt, OptimizerConfig, OptimizerState, RuleState, UpdateRule } from "./optim/rule.ts";
 export { inferencePasses, type Pass, type Program, runPasses, trainingPasses } from "./passes/index.ts";
 export type { Hash } from "./pull/addresses.ts";
 export type { ReportEpoch, ReportGate, ReportSample, ReportSampleGroup } from "./report/data.ts";
 export { type ReportData, renderReport } from "./report/report.ts";
 export { type DType, type Shape, type Tensor, type TensorData, tensor, zeros } from "./tensor.ts";
+export type { Clipping } from "./train/clipping.ts";
 export { type TrainingConfig, trainingConfig } from "./train/config.ts";
-export { type LearningOptions, learningRule } from "./train/learning.ts";
+export { type DecayingRole, type LearningOptions, learningRule } from "./train/learning.ts";
 export type { Progress } from "./train/loop.ts";
-export { learningRateAt, type ScheduleConfig } from "./train/schedule.ts";
+export { learningRateAt, momentumAt, type ScheduleConfig, type ScheduleSettings } from "./train/schedule.ts";
 export type { EpochMetrics } from "./train/state.ts";
-export { type BatchResult, type StepOptions, type StepPosition, type StepResult, TrainingStep } from "./train/step.ts";
+export {
+  type BatchResult,
+  type StepOptions,
+  type StepPosition,
+  type StepRates,
+  type StepResult,
+  type StepState,
+  TrainingStep,
+} from "./train/step.ts";
 export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunState } from "./weights/checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";

@@ -29,7 +29,7 @@ const tiny: Model = {
   classes,
 };
 const weights = formulaWeights(inferenceGraph(tiny, { batch: 1, imageSize: side }));
-const learning = { optimizer: { name: "sgd", nesterov: true }, weightDecay: 1e-3, decayAll: false } as const;
+const learning = { optimizer: { name: "sgd", nesterov: true }, weightDecay: 1e-3 } as const;
 
 /** Twelve at once, of batches that fit the graph and of others. */
 const requests = Array.from({ length: 12 }, (_, i) => formulaPictures(1 + (i % 5), side, i));

@@ -15,8 +15,9 @@ import { parseSafetensors } from "../src/formats/safetensors.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import { type AnyNode, type Graph, isTrainable, type Role, type Value } from "../src/ir/graph.ts";
 import type { Attrs, Op } from "../src/ir/ops.ts";
+import type { AverageConfig } from "../src/optim/average.ts";
 import { norm } from "../src/optim/host.ts";
-import { type OptimizerConfig, stateOf, type UpdateRule, updateRule } from "../src/optim/rule.ts";
+import { averageOf, type OptimizerConfig, stateOf, type UpdateRule, updateRule } from "../src/optim/rule.ts";
 import { type Shape, scaleInPlace, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { learningRule } from "../src/train/learning.ts";
 import { initialWeights } from "../src/weights/init.ts";
@@ -172,6 +173,9 @@ interface Rule {
   readonly decay: number;
   /** Factors of the rate, in turn; default: 1. */
   readonly rates?: readonly number[];
+  /** Of each step, where the rule takes it from there. */
+  readonly momenta?: readonly number[];
+  readonly average?: AverageConfig;
 }
 
 /** With an eps so large that Adam does not blow up the last bit of a gradient near zero. */
@@ -180,6 +184,24 @@ const rules: readonly Rule[] = [
   { name: "momentum alone", optimizer: { name: "sgd" }, decay: 0 },
   { name: "neither", optimizer: { name: "sgd", momentum: 0, nesterov: true }, decay: 0.1 },
   { name: "the rate in the velocity", optimizer: { name: "sgd", rateInVelocity: true }, decay: 0.1 },
+  {
+    name: "a momentum of each step's own",
+    optimizer: { name: "sgd", momentumCycles: true, nesterov: true },
+    decay: 0.1,
+    momenta: [0.5, 0.7, 0.9],
+  },
+  {
+    name: "an average of the weights",
+    optimizer: { name: "sgd" },
+    decay: 0.1,
+    average: { decay: 0.4, warmup: true },
+  },
+  {
+    name: "LAMB and an average of the weights",
+    optimizer: { name: "lamb", eps: 0.01 },
+    decay: 0.1,
+    average: { decay: 0.3, warmup: false },
+  },
   { name: "AdamW", optimizer: { name: "adamw", eps: 0.01 }, decay: 0.1 },
   { name: "RMSprop", optimizer: { name: "rmsprop", eps: 0.01 }, decay: 0.1 },
   { name: "LAMB", optimizer: { name: "lamb", eps: 0.01 }, decay: 0.1 },
@@ -188,13 +210,14 @@ const rules: readonly Rule[] = [
 ];
 
 /** Decays what has more than one extent. */
-const ruleOf = ({ parameters }: Graph, { optimizer, decay, rates = [1] }: Rule): UpdateRule =>
+const ruleOf = ({ parameters }: Graph, { optimizer, decay, rates = [1], average }: Rule): UpdateRule =>
   updateRule({
     optimizer,
     parameters,
     gradientOf: ({ name }) => `d${name}`,
     decayOf: ({ type }) => (type.shape.length > 1 ? decay : 0),
     rateOf: (parameter) => rates[parameters.indexOf(parameter) % rates.length]!,
+    average,
   });
 
 /**
@@ -520,13 +543,19 @@ export function conformance({ name, executor, tolerance, dtypes, skip = {} }: Co
             const [found, wanted] = [await trainer.gradients(feeds(step)), await reference.gradients(feeds(step))];
             assert.ok(found.finite);
             assertClose(found.outputs.get("y")!.data, wanted.outputs.get("y")!.data, tolerance, `y of step ${step}`);
-            await trainer.update({ rate: 0.05, step });
-            await reference.update({ rate: 0.05, step });
+            const momentum = rule.momenta?.[step];
+            const numbers = { rate: 0.05, step, ...(momentum !== undefined && { momentum }) };
+            await trainer.update(numbers);
+            await reference.update(numbers);
             if (step === 1) await trainer.synchronise();
           }
           await trainer.synchronise();
           const [state, wantedState] = [stateOf(own), stateOf(truth)];
           assert.deepEqual([...state.keys()], [...wantedState.keys()]);
+          assert.equal(averageOf(own).size, rule.average === undefined ? 0 : own.learnt.length);
+          for (const [key, { data }] of averageOf(truth)) {
+            assertClose(averageOf(own).get(key)!.data, data, tolerance, `average of ${key}`);
+          }
           for (const [key, { data }] of expected) {
             assertClose(weights.get(key)!.data, data, tolerance, `${key} after three steps`);
             assert.notDeepEqual(weights.get(key)!.data, start.get(key)!.data, `${key} was learnt`);
@@ -592,7 +621,7 @@ export function conformance({ name, executor, tolerance, dtypes, skip = {} }: Co
           const graph = differentiate(forward);
           const weights = initialWeights(forward, 1);
           const told: string[] = [];
-          const rule = learningRule(graph, { optimizer: { name: "sgd" }, weightDecay: 0, decayAll: false });
+          const rule = learningRule(graph, { optimizer: { name: "sgd" }, weightDecay: 0 });
           const onGradient = (parameter: string) => told.push(parameter);
           const trainer = await executor.compileTraining(graph, weights, rule, { onGradient });
           const image = floats(dtype, [2, 3, 8, 8], noise([2, 3, 8, 8], 1));

@@ -85,7 +85,6 @@ export function networkTests(name: string, executor: Executor, part: "quick" | "
         labelSmoothing: run.labelSmoothing,
         optimizer: { name: "sgd", momentum: run.momentum, nesterov: run.nesterov },
         weightDecay: run.weightDecay,
-        decayAll: false,
       });
       const losses: number[] = [];
       for (let i = 0; i < 10; i++) {

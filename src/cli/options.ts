@@ -37,7 +37,12 @@ export function part(text: string): number {
   return value;
 }
 
-export const realList = (text: string): number[] => text.split(",").map(real);
+export const list =
+  <T>(parse: (text: string) => T) =>
+  (text: string): T[] =>
+    text.split(",").map(parse);
+
+export const realList = list(real);
 
 /** An option that is one of a few words; a wrong one is answered with the nearest. */
 export const choiceOption = (flags: string, description: string, choices: readonly string[]): Option =>

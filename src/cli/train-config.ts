@@ -1,34 +1,101 @@
 /** The configuration of a training run from flags, a file, or the run that is to go on; faults by the user's own names. */
 
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
+import { factsOf } from "../option.ts";
+import { plain } from "../text.ts";
 import { decodeText } from "../text-file.ts";
-import { type TrainingConfig, trainingConfig } from "../train/config.ts";
+import { type TrainingConfig, trainingConfig, trainingKeys } from "../train/config.ts";
 import type { Given } from "../train/resume.ts";
 import { type SourceNetwork, sourceDefaults } from "../train/start.ts";
+import { choiceOption, count, list, natural, real } from "./options.ts";
 import { weightsOf } from "./weights.ts";
 
-/** Options of the command line that are not keys of the config under the same name. */
-const renamed: Readonly<Record<string, keyof TrainingConfig>> = { lr: "learningRate" };
+type Heading = keyof typeof trainingKeys;
+const headings = Object.keys(trainingKeys) as readonly Heading[];
+
+/** Each key that has a flag, by the option's attribute, with the heading that it stands under in --help. */
+const options: ReadonlyMap<string, { readonly key: string; readonly option: Option; readonly heading: Heading }> =
+  new Map(
+    headings.flatMap((heading) =>
+      Object.entries<z.ZodType>(trainingKeys[heading]).flatMap(([key, schema]) => {
+        const option = optionOf(key, schema);
+        return option === undefined ? [] : [[option.attributeName(), { key, option, heading }] as const];
+      }),
+    ),
+  );
+
+/** A flag for every key of the configuration, or of some of its concerns. */
+export function addConfigOptions(command: Command, concerns: readonly Heading[] = headings): void {
+  for (const { option, heading } of options.values()) {
+    if (concerns.includes(heading)) command.addOption(option.helpGroup(`${heading}:`));
+  }
+}
+
+function optionOf(key: string, schema: z.ZodType): Option | undefined {
+  const facts = factsOf(schema);
+  if (facts === undefined) return undefined;
+  const { flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), help, value } = facts;
+  const { inner, initial } = unwrapped(schema);
+  if (inner instanceof z.ZodBoolean) return new Option(`--${initial === true ? "no-" : ""}${flag}`, help);
+  const shown =
+    initial === undefined || initial === null || (Array.isArray(initial) && initial.length === 0)
+      ? ""
+      : `; default: ${shownDefault(initial)}`;
+  if (inner instanceof z.ZodEnum) {
+    return choiceOption(`--${flag} <${value ?? "name"}>`, help + shown, inner.options.map(String));
+  }
+  const parse = parserOf(inner);
+  return new Option(`--${flag} <${value ?? parse.value}>`, help + shown).argParser(parse.parser);
+}
+
+function shownDefault(value: unknown): string {
+  if (Array.isArray(value)) return value.map(shownDefault).join(",");
+  return typeof value === "number" ? plain(value) : String(value);
+}
+
+/** What a key may be, without its default and without `null`. */
+function unwrapped(schema: z.ZodType): { readonly inner: z.ZodType; readonly initial?: unknown } {
+  if (schema instanceof z.ZodDefault) {
+    return { ...unwrapped(schema.unwrap() as z.ZodType), initial: schema.def.defaultValue };
+  }
+  const isWrapped = schema instanceof z.ZodNullable || schema instanceof z.ZodReadonly;
+  return isWrapped ? unwrapped(schema.unwrap() as z.ZodType) : { inner: schema };
+}
+
+/** How a flag's text is read; the schema sees to bounds. */
+function parserOf(schema: z.ZodType): { readonly value: string; readonly parser: (text: string) => unknown } {
+  if (schema instanceof z.ZodNumber) {
+    if (schema.format === null || !schema.format.includes("int")) return { value: "x", parser: real };
+    return { value: "n", parser: (schema.minValue ?? 0) >= 0 && schema.safeParse(0).success ? natural : count };
+  }
+  if (schema instanceof z.ZodArray) {
+    return { value: "list", parser: list(parserOf(schema.element as z.ZodType).parser) };
+  }
+  if (schema instanceof z.ZodTuple) {
+    return { value: "list", parser: list(parserOf(schema.def.items[0] as z.ZodType).parser) };
+  }
+  return { value: "text", parser: (text) => text };
+}
 
 /** What flags say, over what the file of --config says. @throws SenetError `usage` where that cannot be read */
 export function givenConfig(command: Command): Given {
-  const options = command.opts<Record<string, unknown>>();
-  const known = new Set(Object.keys(trainingConfig({})));
+  const values = command.opts<Record<string, unknown>>();
   const flags = new Map<string, { readonly flag: string; readonly value: unknown }>();
-  for (const option of command.options) {
-    const attribute = option.attributeName();
-    const key = renamed[attribute] ?? attribute;
-    if (!known.has(key) || command.getOptionValueSource(attribute) !== "cli") continue;
-    flags.set(key, { flag: option.long!, value: options[attribute] });
+  for (const [attribute, { key, option }] of options) {
+    if (command.getOptionValueSource(attribute) !== "cli") continue;
+    flags.set(key, { flag: option.long!, value: values[attribute] });
   }
-  const file = typeof options.config === "string" ? options.config : undefined;
-  const values = {
-    ...(file === undefined ? {} : readConfig(file)),
-    ...Object.fromEntries([...flags].map(([key, { value }]) => [key, value])),
+  const file = typeof values.config === "string" ? values.config : undefined;
+  return {
+    values: {
+      ...(file === undefined ? {} : readConfig(file)),
+      ...Object.fromEntries([...flags].map(([key, { value }]) => [key, value])),
+    },
+    nameOf: (key) => flags.get(key)?.flag ?? (file === undefined ? key : `"${key}" in ${file}`),
   };
-  return { values, nameOf: (key) => flags.get(key)?.flag ?? (file === undefined ? key : `"${key}" in ${file}`) };
 }
 
 /** The config of a new run: what was given, over what the source says, over the defaults. @throws SenetError `usage` */

@@ -1,6 +1,7 @@
 /** The interface that every engine implements, and nothing else. */
 
 import type { Graph } from "../ir/graph.ts";
+import type { StepNumbers } from "../optim/optimizers.ts";
 import type { UpdateRule } from "../optim/rule.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
 
@@ -94,11 +95,7 @@ export interface Trainer extends AsyncDisposable {
   readonly plan?: PlanFacts;
 }
 
-export interface UpdateOptions {
-  /** The learning rate. */
-  readonly rate: number;
-  /** Updates that were made before, over the whole run. */
-  readonly step: number;
+export interface UpdateOptions extends Omit<StepNumbers, "decay"> {
   /** Gradients are multiplied by it first; default 1. */
   readonly scale?: number;
 }

@@ -74,10 +74,10 @@ class HostTrainer implements Trainer {
     });
   }
 
-  update({ rate, step, scale = 1 }: UpdateOptions): Promise<void> {
+  update({ scale = 1, ...step }: UpdateOptions): Promise<void> {
     return this.#uses.inTurn(() => {
       if (scale !== 1) for (const data of this.gradientData) scaleInPlace(data, scale);
-      this.#optimiser.run(this.#weights, this.#gradients, rate, step);
+      this.#optimiser.run(this.#weights, this.#gradients, step);
     });
   }
 

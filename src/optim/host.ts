@@ -2,6 +2,7 @@
 
 import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import type { Chain, ChainStep } from "./chain.ts";
+import type { StepNumbers } from "./optimizers.ts";
 import type { UpdateRule } from "./rule.ts";
 
 /** So many elements at a time, which stay in the processor's nearest cache. */
@@ -25,18 +26,19 @@ export class HostUpdate {
     this.#longest = rule.learnt.reduce((most, { parameter }) => Math.max(most, sizeOf(parameter.type.shape)), 0);
   }
 
-  /**
-   * Updates weights and slots in place.
-   * @param step how many updates there were before
-   */
-  run(weights: ReadonlyMap<string, Tensor>, gradients: ReadonlyMap<string, Tensor>, rate: number, step: number): void {
+  /** Updates weights and slots in place. */
+  run(
+    weights: ReadonlyMap<string, Tensor>,
+    gradients: ReadonlyMap<string, Tensor>,
+    step: Omit<StepNumbers, "decay">,
+  ): void {
     for (const { parameter, gradient, decay, rate: factor, slots } of this.#rule.learnt) {
       const arrays = new Map<string, TensorData>([
         ["weight", weights.get(parameter.name)!.data],
         ["gradient", gradients.get(gradient)!.data],
         ...[...slots].map(([slot, { data }]) => [slot, data] as const),
       ]);
-      this.#update(decay, arrays, { ...this.#rule.scalars({ rate: factor * rate, step, decay }) });
+      this.#update(decay, arrays, { ...this.#rule.scalars({ ...step, rate: factor * step.rate, decay }) });
     }
   }
 

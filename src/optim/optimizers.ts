@@ -1,13 +1,16 @@
 /** The optimisers, each a row: what state it keeps, what can be set, and the formula that every engine runs. */
 
 import * as z from "zod";
-import { type Assignment, add, div, mul, scalar, set, sqrt } from "./expression.ts";
+import { type Assignment, add, div, type Expression, mul, scalar, set, sqrt } from "./expression.ts";
 
 /** What a formula may know of the step under way. */
 export interface StepNumbers {
+  /** The learning rate. */
   readonly rate: number;
-  /** Updates before this one. */
+  /** Updates that were made before, over the whole run. */
   readonly step: number;
+  /** Instead of the optimiser's own, where it takes one from step to step. */
+  readonly momentum?: number;
   readonly decay: number;
 }
 
@@ -36,6 +39,8 @@ const sgdConfig = z.object({
   nesterov: z.boolean().default(false),
   /** Caffe's velocity holds the rate: a new rate changes only what is added from then on. */
   rateInVelocity: z.boolean().default(false),
+  /** Each step has a momentum of its own (one-cycle): a pass more over the velocity, since formulas hold `momentum` fast. */
+  momentumCycles: z.boolean().default(false),
 });
 
 /** The gradient with the decay of the weight in it, as SGD and RMSprop have it. */
@@ -45,40 +50,36 @@ const sgd: Optimizer<typeof sgdConfig> = {
   config: sgdConfig,
   usualRate: 0.1,
   slots: () => ({ velocity: 0 }),
-  scalars: (_config, { rate }) => ({ rate, minusRate: -rate }),
-  formula: ({ momentum, nesterov, rateInVelocity }, decay) => {
-    const gradient = decayed(decay);
-    if (rateInVelocity) {
-      const velocity = set("velocity", add(mul(momentum, "velocity"), mul(scalar("rate"), gradient)));
-      if (!nesterov) return [velocity, set("weight", add("weight", mul(-1, "velocity")))];
-      // Caffe's Nesterov: (1 + momentum) · new − momentum · old, and the old one is what the new one was made of.
-      const ahead = add(mul(momentum, "velocity"), mul(scalar("rate"), gradient));
-      return [velocity, set("weight", add("weight", mul(-1, ahead)))];
-    }
-    const step = nesterov ? add(mul(momentum, "velocity"), gradient) : "velocity";
-    return [
-      set("velocity", add(mul(momentum, "velocity"), gradient)),
-      set("weight", add("weight", mul(scalar("minusRate"), step))),
-    ];
+  scalars: (config, { rate, momentum = config.momentum }) => ({ rate, minusRate: -rate, momentum }),
+  formula: ({ momentum, nesterov, rateInVelocity, momentumCycles }, decay) => {
+    const gradient = rateInVelocity ? mul(scalar("rate"), decayed(decay)) : decayed(decay);
+    const kept = mul(momentumCycles ? scalar("momentum") : momentum, "velocity");
+    const step = rateInVelocity ? -1 : scalar("minusRate");
+    // Caffe's Nesterov too: (1 + momentum) · new − momentum · old, and the old one is what the new one was made of.
+    const move = (addend: Expression) =>
+      set("weight", add("weight", mul(step, nesterov ? add(kept, addend) : "velocity")));
+    if (!momentumCycles) return [set("velocity", add(kept, gradient)), move(gradient)];
+    // Kept by itself: oneDNN computes wrong numbers in a chain of all.
+    return [set("addend", gradient), set("velocity", kept), set("velocity", add("velocity", "addend")), move("addend")];
   },
 };
 
 const adamConfig = z.object({
-  beta1: fraction.default(0.9),
-  beta2: fraction.default(0.999),
+  /** How much is kept of the running means of the gradient and of its square. */
+  betas: z.tuple([fraction, fraction]).default([0.9, 0.999]),
   eps: positive.default(1e-8),
 });
 
 type AdamConfig = z.infer<typeof adamConfig>;
 
 /** Running means of the gradient and of its square. */
-const moments = ({ beta1, beta2 }: AdamConfig): readonly Assignment[] => [
+const moments = ({ betas: [beta1, beta2] }: AdamConfig): readonly Assignment[] => [
   set("mean", add(mul(beta1, "mean"), mul(1 - beta1, "gradient"))),
   set("square", add(mul(beta2, "square"), mul(1 - beta2, mul("gradient", "gradient")))),
 ];
 
 /** What the means lack because they began with zero. */
-const corrections = ({ beta1, beta2 }: AdamConfig, step: number) => ({
+const corrections = ({ betas: [beta1, beta2] }: AdamConfig, step: number) => ({
   mean: 1 / (1 - beta1 ** (step + 1)),
   root: 1 / Math.sqrt(1 - beta2 ** (step + 1)),
 });

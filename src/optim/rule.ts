@@ -3,6 +3,7 @@
 import type { z } from "zod";
 import type { Parameter } from "../ir/graph.ts";
 import { type Tensor, zeros } from "../tensor.ts";
+import { type AverageConfig, averageScalars, averageSlot, averaging } from "./average.ts";
 import { type Chain, chainsOf, type Ratio } from "./chain.ts";
 import { type Optimizer, type OptimizerName, optimizers, type StepNumbers } from "./optimizers.ts";
 
@@ -15,13 +16,13 @@ export interface Learnt {
   readonly decay: number;
   /** Of the learning rate: 1, or another factor. */
   readonly rate: number;
-  /** The optimiser's state, by slot. */
+  /** The optimiser's state, and the weight's moving average where one is kept, by slot. */
   readonly slots: ReadonlyMap<string, Tensor>;
 }
 
 export interface UpdateRule {
   readonly learnt: readonly Learnt[];
-  /** The names of the tensors kept for each parameter. */
+  /** The names of the tensors kept for each parameter, of the moving average too. */
   readonly slots: readonly string[];
   /** What is to be run when gradients are there, for parameters of this decay. */
   chains(decay: number): readonly (Chain | Ratio)[];
@@ -37,6 +38,13 @@ export type OptimizerConfig = {
 /** State by slot, then by parameter. */
 export type OptimizerState = ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
 
+/** What an earlier run left. The tensors become the rule's own. */
+export interface RuleState {
+  readonly optimizer?: OptimizerState | undefined;
+  /** The moving averages, by parameter. */
+  readonly average?: ReadonlyMap<string, Tensor> | undefined;
+}
+
 export interface RuleOptions {
   readonly optimizer: OptimizerConfig;
   readonly parameters: readonly Parameter[];
@@ -44,18 +52,20 @@ export interface RuleOptions {
   readonly decayOf: (parameter: Parameter) => number;
   /** A factor for the rate of each parameter; default: 1. */
   readonly rateOf?: ((parameter: Parameter) => number) | undefined;
-  /** Of an earlier run; fresh without. The tensors become the rule's own. */
-  readonly state?: OptimizerState | undefined;
+  /** Of an earlier run; fresh without. */
+  readonly state?: RuleState | undefined;
+  /** Keeps a moving average of what is learnt. */
+  readonly average?: AverageConfig | undefined;
 }
 
 /** @throws ZodError where a setting is out of its range */
 export function updateRule(options: RuleOptions): UpdateRule {
-  const { optimizer, parameters, gradientOf, decayOf, rateOf = () => 1, state } = options;
+  const { optimizer, parameters, gradientOf, decayOf, rateOf = () => 1, state, average } = options;
   const { name, ...settings } = optimizer;
   // The table's rows have configs of their own, and each is handed to its own row only.
   const row = optimizers[name] as unknown as Optimizer;
   const config = row.config.parse(settings);
-  const slots = Object.entries(row.slots(config));
+  const slots = Object.entries({ ...row.slots(config), ...(average && { [averageSlot]: 0 }) });
   const fresh = ({ type }: Parameter, value: number): Tensor => {
     const tensor = zeros(type.dtype, type.shape);
     if (value !== 0) tensor.data.fill(value);
@@ -69,17 +79,29 @@ export function updateRule(options: RuleOptions): UpdateRule {
       decay: decayOf(parameter),
       rate: rateOf(parameter),
       slots: new Map(
-        slots.map(([slot, value]) => [slot, state?.get(slot)?.get(parameter.name) ?? fresh(parameter, value)]),
+        slots.map(([slot, value]) => {
+          const earlier = slot === averageSlot ? state?.average : state?.optimizer?.get(slot);
+          return [slot, earlier?.get(parameter.name) ?? fresh(parameter, value)];
+        }),
       ),
     })),
-    chains: (decay) => chainsOf(row.formula(config, decay)),
-    scalars: (numbers) => row.scalars(config, numbers),
+    chains: (decay) => chainsOf([...row.formula(config, decay), ...(average === undefined ? [] : averaging)]),
+    scalars: (numbers) => ({
+      ...row.scalars(config, numbers),
+      ...(average && averageScalars(average, numbers.step)),
+    }),
   };
 }
 
-/** The rule's state, to be saved: the tensors themselves. */
-export function stateOf({ slots, learnt }: UpdateRule): OptimizerState {
-  return new Map(
-    slots.map((slot) => [slot, new Map(learnt.map(({ parameter, slots: own }) => [parameter.name, own.get(slot)!]))]),
-  );
+/** The optimiser's state, to be saved: the tensors themselves. */
+export function stateOf(rule: UpdateRule): OptimizerState {
+  const own = rule.slots.filter((slot) => slot !== averageSlot);
+  return new Map(own.map((slot) => [slot, slotOf(rule, slot)]));
 }
+
+/** The moving averages by parameter: the tensors themselves; none where the rule keeps none. */
+export const averageOf = (rule: UpdateRule): ReadonlyMap<string, Tensor> =>
+  rule.slots.includes(averageSlot) ? slotOf(rule, averageSlot) : new Map();
+
+const slotOf = ({ learnt }: UpdateRule, slot: string): ReadonlyMap<string, Tensor> =>
+  new Map(learnt.map(({ parameter, slots }) => [parameter.name, slots.get(slot)!]));

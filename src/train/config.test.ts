@@ -23,6 +23,22 @@ test("what is not given has defaults, and a config survives its own file", () =>
   assert.deepEqual(trainingConfig(JSON.parse(JSON.stringify(config))), config);
 });
 
+test("a configuration of version 1 means what it meant", () => {
+  assert.deepEqual(trainingConfig({ decayAll: true }).decayOn, ["weight", "bias", "gamma", "beta"]);
+  assert.deepEqual(trainingConfig({ decayAll: false }).decayOn, ["weight"]);
+  assert.deepEqual(trainingConfig({}).decayOn, ["weight"]);
+  assert.equal(trainingConfig({ decayAll: true }).version, 2);
+  assert.equal(trainingConfig({ decayAll: false }).decode, "exact");
+  assert.match(refused({ version: 2, decayAll: true }), /"decayAll" is unknown/);
+  assert.match(refused({ version: 3 }), /version: expected 2, found 3/);
+});
+
+test("a part of the batch that the batch is not made of is refused", () => {
+  assert.equal(trainingConfig({ batchSize: 64, microBatch: 16 }).microBatch, 16);
+  assert.match(refused({ batchSize: 64, microBatch: 24 }), /microBatch: expected a divisor of batchSize, found 24/);
+  assert.match(refused({ batchSize: 64, microBatch: 128 }), /microBatch: expected a divisor of batchSize, found 128/);
+});
+
 test("an unknown key is refused with the nearest ones", () => {
   assert.match(refused({ learningrate: 0.1 }), /"learningrate" is unknown \(nearest: learningRate, /);
   assert.match(refused({ batch_size: 8 }), /nearest: batchSize, /);
@@ -40,8 +56,22 @@ test("every value out of its range is named, all at once", () => {
     learningRate: 0,
     schedule: "cosin",
     warmupEpochs: -1,
+    scheduleBy: "month",
+    minLr: -1,
+    warmup: "slow",
+    warmupLr: -0.1,
     stepFactor: 2,
+    decayRate: 0,
+    pctStart: 1,
+    cycleMomentum: [0.9],
     momentum: 1,
+    betas: [0.9, 1],
+    decayOn: ["weights"],
+    modelEmaDecay: 1,
+    clipGrad: 0,
+    clipMode: "agc",
+    microBatch: 0,
+    patience: 0,
     nesterov: "yes",
     weightDecay: -1,
     labelSmoothing: 1,
@@ -49,8 +79,12 @@ test("every value out of its range is named, all at once", () => {
     interpolation: "nearest",
     evaluationResize: 0,
   };
-  const message = refused(wrong);
-  for (const key of Object.keys(wrong)) assert.ok(message.includes(`${key}: `), `${key} is not in: ${message}`);
+  // A long list of faults is cut short.
+  const faults = Object.entries(wrong);
+  for (const some of [faults.slice(0, 15), faults.slice(15)]) {
+    const message = refused(Object.fromEntries(some));
+    for (const [key] of some) assert.match(message, new RegExp(`\\b${key}(\\.\\d)?: `));
+  }
   refused("epochs");
   refused({ learningRate: Number.NaN });
 });
@@ -61,10 +95,16 @@ test("the rate is the one given, or 0.1 for each 256 pictures of a batch", () =>
 });
 
 test("an optimiser gets the settings that it has, and its own usual rate", () => {
-  assert.deepEqual(optimizerOf(trainingConfig({ momentum: 0.8, nesterov: false })), {
-    name: "sgd",
-    momentum: 0.8,
-    nesterov: false,
+  const plain = { name: "sgd", momentum: 0.8, nesterov: false, rateInVelocity: false, momentumCycles: false };
+  assert.deepEqual(optimizerOf(trainingConfig({ momentum: 0.8, nesterov: false })), plain);
+  assert.deepEqual(optimizerOf(trainingConfig({ momentum: 0.8, nesterov: false, schedule: "one-cycle" })), {
+    ...plain,
+    momentumCycles: true,
+  });
+  assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "adamw", betas: [0.8, 0.9], eps: 1e-4 })), {
+    name: "adamw",
+    betas: [0.8, 0.9],
+    eps: 1e-4,
   });
   assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "adamw" })), { name: "adamw" });
   assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "rmsprop" })), { name: "rmsprop", momentum: 0.9 });

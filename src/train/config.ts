@@ -4,55 +4,100 @@ import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { augmentationKeys } from "../images/augment/config.ts";
 import { nearestNames } from "../names.ts";
-import { optimizerNames, optimizers } from "../optim/optimizers.ts";
+import { optimizers } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
+import { option } from "../option.ts";
 import { zooEntry } from "../zoo/index.ts";
+import { averagingKeys } from "./averaging.ts";
+import { clippingKeys } from "./clipping.ts";
 import { fineTuningKeys } from "./fine-tuning.ts";
+import { optimizerKeys } from "./learning.ts";
+import { pictureKeys } from "./pictures.ts";
+import { scheduleKeys } from "./schedule.ts";
+import { lossKeys } from "./targets.ts";
 
+const count = z.number().int().min(0);
 const positive = z.number().int().positive();
-const rate = z.number().min(0).max(1);
 
 const defaultModel = "se-resnet-18";
 
-/** Unknown keys are errors: a misspelt option must not be silently ignored. */
-export const trainingConfigSchema = z.strictObject({
-  model: z.string().default(defaultModel),
-  epochs: positive.default(20),
-  batchSize: positive.default(64),
+/** Raised where an older configuration means something else under today's schema: see `upToDate`. */
+const version = 2;
+
+const runKeys = {
+  model: option(z.string().default(defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
+  epochs: option(positive.default(20), "passes over the training pictures"),
+  batchSize: option(positive.default(64), "pictures per step"),
+  /** Gradients of so many pictures at a time are added up to the step's; `null`: all of the batch at once. */
+  microBatch: option(
+    positive.nullable().default(null),
+    "pictures computed at a time, a part of the batch: less memory, the same gradients; default: the batch",
+  ),
   /** Side of the training pictures in pixels; default: the one that the model was designed for. */
-  imageSize: positive,
-  seed: z.number().int().min(0).default(0),
+  imageSize: option(positive, "side in pixels; default: the model's own"),
+  seed: option(count.default(0), "of weights, order and augmentation"),
   /** About how much of each class is kept back to validate with, by the seed (`holdOut`); `null`: the data has a part for it. */
-  valSplit: z.number().gt(0).lt(1).nullable().default(null),
+  valSplit: option(
+    z.number().gt(0).lt(1).nullable().default(null),
+    "validate on this part of each class (0.1: a tenth), for data without val/; by --seed and the pictures' names",
+    { value: "part" },
+  ),
+  /** As SENet-154 was trained (docs/networks.md, 3.1). */
+  freezeBnEpochs: option(count.default(0), "last epochs in which batch norm goes by its running statistics, unchanged"),
+  patience: option(
+    positive.nullable().default(null),
+    "stop after so many epochs without a better validation; default: go on to the end",
+  ),
+};
 
-  /** The highest learning rate; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
-  learningRate: z.number().positive().nullable().default(null),
-  schedule: z.enum(["cosine", "step"]).default("cosine"),
-  warmupEpochs: z.number().min(0).default(1),
-  stepEpochs: z.array(z.number().positive()).default([30, 60, 90]),
-  stepFactor: rate.default(0.1),
+/** Every key by concern, from the file that knows it; the command line has them so, too (cli/train-config.ts). */
+export const trainingKeys = {
+  Run: runKeys,
+  "Fine-tuning": fineTuningKeys,
+  "Learning rate": scheduleKeys,
+  Optimizer: { ...optimizerKeys, ...clippingKeys },
+  "Average of the weights": averagingKeys,
+  Loss: lossKeys,
+  Augmentation: augmentationKeys,
+  Pictures: pictureKeys,
+};
 
-  optimizer: z.enum(optimizerNames).default("sgd"),
-  /** Of `sgd` and `rmsprop`. */
-  momentum: z.number().min(0).lt(1).default(0.9),
-  /** Of `sgd`. */
-  nesterov: z.boolean().default(true),
-  weightDecay: z.number().min(0).default(5e-5),
-  decayAll: z.boolean().default(false),
-  labelSmoothing: z.number().min(0).lt(1).default(0),
-
-  ...fineTuningKeys,
-  ...augmentationKeys,
-  /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
-  evaluationResize: positive.nullable().default(null),
-});
+/** Unknown keys are errors: a misspelt option must not be silently ignored. */
+export const trainingConfigSchema = z
+  .strictObject({
+    version: z.literal(version).default(version),
+    ...trainingKeys.Run,
+    ...trainingKeys["Fine-tuning"],
+    ...trainingKeys["Learning rate"],
+    ...trainingKeys.Optimizer,
+    ...trainingKeys["Average of the weights"],
+    ...trainingKeys.Loss,
+    ...trainingKeys.Augmentation,
+    ...trainingKeys.Pictures,
+  })
+  .refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
+    path: ["microBatch"],
+    message: "a divisor of batchSize",
+  });
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 
+type Given = Readonly<Record<string, unknown>>;
+const isObject = (given: unknown): given is Given =>
+  typeof given === "object" && given !== null && !Array.isArray(given);
+
+/** A configuration of an older version as today's. */
+function upToDate(given: unknown): unknown {
+  if (!isObject(given) || !("decayAll" in given) || (given.version ?? 1) !== 1) return given;
+  // Version 1, which every run wrote whole: weights decayed alone, or everything did; pictures were decoded exactly.
+  const { decayAll, version: _, ...rest } = given;
+  return { decode: "exact", ...rest, decayOn: decayAll === true ? ["weight", "bias", "gamma", "beta"] : ["weight"] };
+}
+
 /** The model's own size of pictures, where none is given. @throws SenetError `usage` where there is no such model */
 function withImageSize(given: unknown): unknown {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) return given;
-  const { model = defaultModel, imageSize }: { readonly model?: unknown; readonly imageSize?: unknown } = given;
+  if (!isObject(given)) return given;
+  const { model = defaultModel, imageSize } = given;
   if (imageSize !== undefined) return given;
   return { ...given, imageSize: zooEntry(typeof model === "string" ? model : defaultModel).imageSize };
 }
@@ -67,7 +112,7 @@ export function trainingConfig(
   where = "training options",
   nameOf: (key: string) => string = (key) => key,
 ): TrainingConfig {
-  const result = trainingConfigSchema.safeParse(withImageSize(given));
+  const result = trainingConfigSchema.safeParse(withImageSize(upToDate(given)));
   if (result.success) return result.data;
   const known = Object.keys(trainingConfigSchema.shape);
   const faults = result.error.issues.flatMap((issue) => {
@@ -87,6 +132,8 @@ function expectedBy(issue: z.core.$ZodIssue): string {
   const kinds: Readonly<Record<string, string>> = {
     ...{ int: "a whole number", number: "a number", boolean: "true or false", string: "a text", array: "a list" },
   };
+  const isList = (issue.code === "too_small" || issue.code === "too_big") && issue.origin === "array";
+  if (isList) return `${issue.code === "too_small" ? issue.minimum : issue.maximum} numbers`;
   if (issue.code === "too_small") return `${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}`;
   if (issue.code === "too_big") return `${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}`;
   if (issue.code === "invalid_value") return issue.values.join(" or ");
@@ -102,7 +149,8 @@ export const learningRateOf = ({ learningRate, batchSize, optimizer }: TrainingC
 
 /** The optimiser with what is set of it: those of its settings that are options of training too. */
 export function optimizerOf(config: TrainingConfig): OptimizerConfig {
-  const options: Readonly<Record<string, unknown>> = config;
-  const settings = Object.keys(optimizers[config.optimizer].config.shape).filter((key) => key in options);
-  return { name: config.optimizer, ...Object.fromEntries(settings.map((key) => [key, options[key]])) };
+  const { optimizer: name, schedule } = config;
+  const options: Readonly<Record<string, unknown>> = { ...config, momentumCycles: schedule === "one-cycle" };
+  const settings = Object.keys(optimizers[name].config.shape).filter((key) => (options[key] ?? null) !== null);
+  return { name, ...Object.fromEntries(settings.map((key) => [key, options[key]])) };
 }

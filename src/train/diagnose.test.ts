@@ -44,7 +44,6 @@ const options = {
   labelSmoothing: 0,
   optimizer: { name: "sgd", nesterov: true } as const,
   weightDecay: 0,
-  decayAll: false,
 };
 
 for (const executor of [referenceExecutor, ortExecutor]) {

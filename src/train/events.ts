@@ -15,6 +15,9 @@ const tags: Readonly<Record<Exclude<keyof EpochMetrics, "epoch">, string>> = {
   validationLoss: "loss/validation",
   validationTop1Error: "top1_error/validation",
   validationTop5Error: "top5_error/validation",
+  averageLoss: "loss/average",
+  averageTop1Error: "top1_error/average",
+  averageTop5Error: "top5_error/average",
   seconds: "time/seconds",
   imagesPerSecond: "time/images_per_second",
   waitShare: "time/wait_share",
@@ -38,7 +41,7 @@ export function epochRecord(metrics: EpochMetrics, time: number): Uint8Array {
       message(w, 5, () => {
         for (const [column, tag] of Object.entries(tags)) {
           const value = metrics[column as keyof typeof tags];
-          if (value === null) continue;
+          if (value === null || value === undefined) continue;
           message(w, 1, () => {
             w.tag(1, WireType.LengthDelimited).string(tag);
             w.tag(2, WireType.Bit32).float(value);

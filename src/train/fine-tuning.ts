@@ -1,19 +1,33 @@
 /** The keys of a configuration that say what a run begins with, and how much of it may change. */
 
 import * as z from "zod";
+import { option } from "../option.ts";
+
+const text = z.string().min(1);
 
 export const fineTuningKeys = {
   /** A weight file, or the name of released weights, whose network is trained further; `null`: fresh weights. */
-  weights: z.string().min(1).nullable().default(null),
-  /** What does not learn, from the picture on: `stem`, `stage3`, the name of a block, `backbone` (nn/freeze.ts). */
-  freeze: z.string().min(1).nullable().default(null),
+  weights: option(text.nullable().default(null), "begin with this network: a weight file, or a name (senet pull)", {
+    value: "file",
+  }),
+  /** What does not learn, from the picture on (nn/freeze.ts). */
+  freeze: option(
+    text.nullable().default(null),
+    "what does not learn: stem, stage1, ..., a block's name, or backbone (all but the head)",
+    { value: "part" },
+  ),
   /** The factor of the learning rate from one block to the one before it, as timm has it; `null`: all learn alike. */
-  layerDecay: z.number().positive().max(1).nullable().default(null),
+  layerDecay: option(
+    z.number().positive().max(1).nullable().default(null),
+    "factor of the rate from each block to the one before it; default: all learn alike",
+  ),
   /** What classes weigh in the loss: all alike, or the less the more pictures they have. */
-  classWeights: z.enum(["none", "balanced"]).default("none"),
+  classWeights: option(z.enum(["none", "balanced"]).default("none"), "balanced: rare classes weigh more", {
+    value: "kind",
+  }),
   /** Channels of the pictures: 3, or 1 for grey ones; `null`: as the weights have it, or else 3. */
-  inChans: z
-    .union([z.literal(1), z.literal(3)], "1 or 3")
-    .nullable()
-    .default(null),
+  inChans: option(
+    z.number().int().min(1).max(3).nullable().default(null),
+    "channels of the pictures, 1 for grey; default: the weights' own, or 3",
+  ),
 };

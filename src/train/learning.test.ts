@@ -28,9 +28,9 @@ interface Sgd extends Omit<LearningOptions, "optimizer"> {
   readonly momentum: number;
   readonly nesterov: boolean;
 }
-const plain: Sgd = { momentum: 0.9, nesterov: false, weightDecay: 0, decayAll: false };
-const ruleOf = ({ momentum, nesterov, ...rest }: Sgd, state?: ReturnType<typeof stateOf>) =>
-  learningRule(parameters(), { optimizer: { name: "sgd", momentum, nesterov }, ...rest }, state);
+const plain: Sgd = { momentum: 0.9, nesterov: false, weightDecay: 0, decayOn: ["weight"] };
+const ruleOf = ({ momentum, nesterov, ...rest }: Sgd, optimizer?: ReturnType<typeof stateOf>) =>
+  learningRule(parameters(), { optimizer: { name: "sgd", momentum, nesterov }, ...rest }, { optimizer });
 
 /** Steps with these gradients at rate 0.1; gives a weight after each. */
 async function steps(
@@ -73,12 +73,16 @@ test("decay is added to the gradient, before the momentum", async () => {
   assertClose(await path({ weightDecay: 0.5, nesterov: true }, "weight", 0, 0), [0.905, 0.778525], 1e-12, "Nesterov");
 });
 
-test("weights decay; biases, gammas and betas only when asked to; running statistics never move", async () => {
+test("weights decay, and of the rest what is asked for; running statistics never move", async () => {
+  const sets: LearningOptions["decayOn"][] = [[], ["weight"], ["weight", "gamma"], ["weight", "gamma", "beta"]];
   for (const role of roles) {
-    const after = async (decayAll: boolean) => (await path({ weightDecay: 0.5, decayAll }, role, 0))[0];
     const trainable = role !== "mean" && role !== "variance";
-    assert.equal(await after(false), role === "weight" ? 0.95 : 1, role);
-    assert.equal(await after(true), trainable ? 0.95 : 1, role);
+    for (const decayOn of [undefined, ...sets, ["weight", "bias", "gamma", "beta"] as const]) {
+      const set = decayOn === undefined ? {} : { decayOn };
+      const [after] = await path({ weightDecay: 0.5, ...set }, role, 0);
+      const decays = trainable && (decayOn ?? ["weight"]).includes(role);
+      assert.equal(after, decays ? 0.95 : 1, `${role}, where ${decayOn} decay`);
+    }
     assert.equal((await path({}, role, 2))[0], trainable ? 0.8 : 1, role);
   }
 });

@@ -1,18 +1,56 @@
 /** What is learnt of a training graph, and how. */
 
+import * as z from "zod";
 import { gradientOf } from "../autodiff/differentiate.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
-import { type OptimizerConfig, type OptimizerState, type UpdateRule, updateRule } from "../optim/rule.ts";
+import type { AverageConfig } from "../optim/average.ts";
+import { optimizerNames } from "../optim/optimizers.ts";
+import { type OptimizerConfig, type RuleState, type UpdateRule, updateRule } from "../optim/rule.ts";
+import { option } from "../option.ts";
+
+const positive = z.number().positive();
+const fraction = z.number().min(0).lt(1);
+const roles = ["weight", "bias", "gamma", "beta"] as const;
+export type DecayingRole = (typeof roles)[number];
+
+/** An optimiser's setting stands here under its own name; `null`: the optimiser's own default. */
+export const optimizerKeys = {
+  optimizer: option(z.enum(optimizerNames).default("sgd"), "how weights are updated"),
+  /** Of `sgd` and `rmsprop`. */
+  momentum: option(fraction.default(0.9), "of sgd and rmsprop"),
+  /** Of `sgd`. */
+  nesterov: option(z.boolean().default(true), "plain momentum (sgd)"),
+  /** Of `sgd`: the velocity holds the rate, as Caffe's and Chainer's. It makes a difference when the rate changes. */
+  rateInVelocity: option(z.boolean().default(false), "sgd: keep the rate in the velocity, as Caffe and Chainer do"),
+  /** Of `adamw` and `lamb`. */
+  betas: option(
+    z.tuple([fraction, fraction]).nullable().default(null),
+    "adamw and lamb: how much is kept of the means of gradients and squares; default: 0.9,0.999",
+    { value: "b1,b2" },
+  ),
+  /** Of `rmsprop`. */
+  alpha: option(fraction.nullable().default(null), "rmsprop: how much is kept of the mean of squares; default: 0.9"),
+  /** Of `adamw`, `lamb` and `rmsprop`. */
+  eps: option(
+    positive.nullable().default(null),
+    "what is added to roots; default: 1e-8 (adamw), 1e-6 (lamb), 1e-3 (rmsprop)",
+  ),
+  weightDecay: option(z.number().min(0).default(5e-5), "pull of weights to zero"),
+  /** The authors decayed weights alone (docs/networks.md, 3.1); ports differ. */
+  decayOn: option(z.array(z.enum(roles)).default(["weight"]), `what decays, of ${roles.join(", ")}`),
+};
 
 export interface LearningOptions {
   /** Default: SGD. */
   readonly optimizer?: OptimizerConfig;
   /** Default: 5e-5, as training has it. */
   readonly weightDecay?: number;
-  /** Decay biases and batch-norm parameters too; left out by default, as the authors did (docs/networks.md, 3.1). */
-  readonly decayAll?: boolean;
+  /** What decays; default: weights, and not biases nor batch norm's gammas and betas, as the authors did. */
+  readonly decayOn?: readonly DecayingRole[];
   /** A factor for the learning rate of each parameter; default: 1. */
   readonly rateOf?: ((parameter: Parameter) => number) | undefined;
+  /** Keep a moving average of the weights; default: none. */
+  readonly average?: AverageConfig | undefined;
 }
 
 /**
@@ -22,15 +60,17 @@ export interface LearningOptions {
  */
 export function learningRule(
   graph: Graph,
-  { optimizer = { name: "sgd" }, weightDecay = 5e-5, decayAll = false, rateOf }: LearningOptions = {},
-  state?: OptimizerState,
+  { optimizer = { name: "sgd" }, weightDecay = 5e-5, decayOn = ["weight"], rateOf, average }: LearningOptions = {},
+  state?: RuleState,
 ): UpdateRule {
+  const decaying = new Set<string>(decayOn);
   return updateRule({
     optimizer,
     parameters: graph.parameters.filter(isTrainable),
     gradientOf: ({ name }) => gradientOf(name),
-    decayOf: ({ role }) => (role === "weight" || decayAll ? weightDecay : 0),
+    decayOf: ({ role }) => (decaying.has(role) ? weightDecay : 0),
     rateOf,
     state,
+    average,
   });
 }

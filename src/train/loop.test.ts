@@ -6,6 +6,7 @@ import { tensor } from "../tensor.ts";
 import { trainingConfig } from "./config.ts";
 import { type LoopOptions, type Progress, type TrainingBatch, trainingLoop } from "./loop.ts";
 import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
+import type { StepRates } from "./step.ts";
 
 const stepsPerEpoch = 4;
 const config = trainingConfig({ epochs: 3, batchSize: 2, learningRate: 0.4, warmupEpochs: 1 });
@@ -57,7 +58,8 @@ class FakeRun {
       config,
       stepsPerEpoch,
       step: {
-        run: async ({ data }, _labels, rate, position) => {
+        run: async ({ data }, _labels, rates, position) => {
+          const { rate } = rates as StepRates;
           this.weight = (this.weight * 31 + data[0]! * rate) % 1009;
           this.rates.push(rate);
           this.wheres.push(position!.where!);
@@ -67,7 +69,7 @@ class FakeRun {
       batches: (epoch, start) => this.#batches(epoch, start),
       evaluate: async () => {
         if (this.epochs.length === this.#stopInValidation) this.#interrupt.abort();
-        return this.#interrupt.signal.aborted ? undefined : this.#evaluation();
+        return this.#interrupt.signal.aborted ? undefined : { weights: this.#evaluation() };
       },
       saveEverySeconds: this.#saveEverySeconds,
       onStep: (progress) => {

@@ -6,9 +6,9 @@ import { turn } from "../event-loop.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
 import { divergedHint } from "./diagnose.ts";
-import { learningRateAt } from "./schedule.ts";
-import { type EpochMetrics, initialState, noSums, type TrainingState } from "./state.ts";
-import type { TrainingStep } from "./step.ts";
+import { learningRateAt, momentumAt } from "./schedule.ts";
+import { type EpochMetrics, errorOf, initialState, isFinished, noSums, type TrainingState } from "./state.ts";
+import type { StepRates, TrainingStep } from "./step.ts";
 
 export interface TrainingBatch {
   /** float32 `[N,channels,S,S]` */
@@ -33,10 +33,10 @@ export interface LoopOptions {
   readonly config: TrainingConfig;
   readonly step: Pick<TrainingStep, "run">;
   readonly stepsPerEpoch: number;
-  /** The batches of an epoch from one of its steps on; a pure function of the two. */
+  /** The batches of an epoch from one of them on, as many to a step as `partsOf`; a pure function of the two. */
   readonly batches: (epoch: number, start: number) => AsyncIterable<TrainingBatch>;
   /** `undefined` where `signal` stopped it. */
-  readonly evaluate: () => Promise<Evaluation | undefined>;
+  readonly evaluate: () => Promise<Evaluations | undefined>;
   readonly onStep: (progress: Progress) => void;
   /** Called once an epoch, after it has been saved. */
   readonly onEpoch: (metrics: EpochMetrics, isBest: boolean) => void;
@@ -46,6 +46,15 @@ export interface LoopOptions {
   readonly saveEverySeconds?: number;
   readonly signal: AbortSignal;
 }
+
+/** Of the weights as they are, and of their moving average where there is one. */
+export interface Evaluations {
+  readonly weights: Evaluation;
+  readonly average?: Evaluation;
+}
+
+/** How many batches a step's gradients are summed up from. */
+export const partsOf = ({ batchSize, microBatch }: TrainingConfig): number => batchSize / (microBatch ?? batchSize);
 
 /**
  * Trains from `state` to the last epoch, or until `signal`; gives the state reached, which has been saved. A run that
@@ -59,7 +68,7 @@ export async function trainingLoop(options: LoopOptions, state: TrainingState = 
       found: `${state.step} steps that are done`,
     });
   }
-  while (state.epoch < options.config.epochs) {
+  while (!isFinished(state, options.config)) {
     const before = state.step;
     state = await trainEpoch(options, state);
     if (state.step > before) await options.save(state, false);
@@ -73,16 +82,18 @@ export async function trainingLoop(options: LoopOptions, state: TrainingState = 
 /** Runs the remaining steps of the epoch under way; stops between two steps when asked to. */
 async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState> {
   const { config, stepsPerEpoch, signal } = options;
+  const parts = partsOf(config);
   let { step, sums } = state;
   if (signal.aborted || step === stepsPerEpoch) return state;
   let mark = performance.now();
   let saved = mark;
-  for await (const { images, labels } of options.batches(state.epoch, step)) {
+  let part = 0;
+  for await (const { images, labels } of options.batches(state.epoch, step * parts)) {
     const arrived = performance.now();
-    const learningRate = rateAt(options, state.epoch, step);
+    const rates = ratesAt(options, state.epoch, step);
     const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${stepsPerEpoch}`;
     const index = state.epoch * stepsPerEpoch + step;
-    const { loss, correct } = await options.step.run(images, labels, learningRate, { index, where });
+    const { loss, correct } = await options.step.run(images, labels, rates, { index, where, part, parts });
     const count = images.shape[0]!;
     const done = performance.now();
     sums = {
@@ -93,6 +104,9 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
       waitSeconds: sums.waitSeconds + (arrived - mark) / 1000,
     };
     mark = done;
+    part = (part + 1) % parts;
+    // What is saved is always between two steps, with nothing of the next one.
+    if (part > 0) continue;
     step++;
     options.onStep({
       epoch: state.epoch,
@@ -102,11 +116,11 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
       loss: sums.loss / sums.images,
       top1: (100 * sums.correct) / sums.images,
       imagesPerSecond: sums.images / sums.seconds,
-      learningRate,
+      learningRate: rates.rate,
     });
     await turn();
-    if (signal.aborted) break;
-    if (step < stepsPerEpoch && mark - saved >= 1000 * (options.saveEverySeconds ?? 900)) {
+    if (signal.aborted || step === stepsPerEpoch) break;
+    if (mark - saved >= 1000 * (options.saveEverySeconds ?? 900)) {
       await options.save({ ...state, step, sums }, false);
       mark = performance.now();
       saved = mark;
@@ -118,11 +132,16 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
 /** `undefined` where the validation was stopped. */
 async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState | undefined> {
   const { sums } = state;
-  const evaluation = await options.evaluate();
-  if (evaluation === undefined) return undefined;
-  if (!Number.isFinite(evaluation.loss)) {
+  const evaluations = await options.evaluate();
+  if (evaluations === undefined) return undefined;
+  const { weights, average } = evaluations;
+  for (const [evaluation, of] of [
+    [weights, ""] as const,
+    ...(average ? [[average, " of the average"] as const] : []),
+  ]) {
+    if (Number.isFinite(evaluation.loss)) continue;
     // A checkpoint with it could not be read back, and weights that give no number are nobody's best.
-    throw new SenetError("training", "the validation loss is not a finite number", {
+    throw new SenetError("training", `the validation loss${of} is not a finite number`, {
       where: `epoch ${state.epoch + 1}, after its last step`,
       found: `${evaluation.loss}, with a training loss of ${sums.loss / sums.images}`,
       hint: divergedHint,
@@ -130,22 +149,28 @@ async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<
   }
   const metrics: EpochMetrics = {
     epoch: state.epoch,
-    learningRate: rateAt(options, state.epoch, options.stepsPerEpoch - 1),
+    learningRate: ratesAt(options, state.epoch, options.stepsPerEpoch - 1).rate,
     trainLoss: sums.loss / sums.images,
     trainTop1Error: 100 - (100 * sums.correct) / sums.images,
-    validationLoss: evaluation.loss,
-    validationTop1Error: evaluation.top1Error,
-    validationTop5Error: evaluation.top5Error,
+    validationLoss: weights.loss,
+    validationTop1Error: weights.top1Error,
+    validationTop5Error: weights.top5Error,
+    ...(average && {
+      averageLoss: average.loss,
+      averageTop1Error: average.top1Error,
+      averageTop5Error: average.top5Error,
+    }),
     seconds: sums.seconds,
     imagesPerSecond: sums.images / sums.seconds,
     waitShare: sums.waitSeconds / sums.seconds,
   };
-  const isBest = state.bestTop1Error === null || evaluation.top1Error < state.bestTop1Error;
+  const error = errorOf(metrics);
+  const isBest = state.bestTop1Error === null || error < state.bestTop1Error;
   const next: TrainingState = {
     epoch: state.epoch + 1,
     step: 0,
     sums: noSums,
-    bestTop1Error: isBest ? evaluation.top1Error : state.bestTop1Error,
+    bestTop1Error: isBest ? error : state.bestTop1Error,
     history: [...state.history, metrics],
   };
   await options.save(next, isBest);
@@ -153,7 +178,9 @@ async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<
   return next;
 }
 
-function rateAt({ config, stepsPerEpoch }: LoopOptions, epoch: number, step: number): number {
+function ratesAt({ config, stepsPerEpoch }: LoopOptions, epoch: number, step: number): StepRates {
   const schedule = { ...config, learningRate: learningRateOf(config) };
-  return learningRateAt(schedule, epoch * stepsPerEpoch + step, stepsPerEpoch);
+  const index = epoch * stepsPerEpoch + step;
+  const momentum = momentumAt(schedule, index, stepsPerEpoch);
+  return { rate: learningRateAt(schedule, index, stepsPerEpoch), ...(momentum !== undefined && { momentum }) };
 }

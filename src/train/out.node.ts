@@ -11,6 +11,7 @@ import { codeOf, makeFolder, readBytes, writeError } from "../files/files.node.t
 import { Lock } from "../files/lock.node.ts";
 import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
 import type { OptimizerState } from "../optim/rule.ts";
+import type { Tensor } from "../tensor.ts";
 import { dusted, jsonText } from "../text.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { checkSound } from "../weights/sound.ts";
@@ -30,6 +31,8 @@ export interface SavedRun {
   /** Of the pictures; runs from before this was kept have none. */
   readonly data?: Fingerprint;
   readonly optimizer: OptimizerState;
+  /** The moving average of all parameters, of runs that keep one. */
+  readonly average?: ReadonlyMap<string, Tensor>;
 }
 
 /**
@@ -91,7 +94,13 @@ export async function readRun(out: string, build?: NetworkFunction): Promise<Che
   const fault = impossible(state, config.epochs);
   if (fault !== undefined) refuse(fault);
   const data = run.data === undefined ? {} : { data: parse(fingerprintSchema, run.data) };
-  return { ...checkpoint, run: { config, state, ...data, optimizer: run.optimizer } };
+  const { optimizer, average } = run;
+  if (config.modelEma !== (average !== undefined)) {
+    refuse(
+      average === undefined ? "no moving average, which its config has" : "a moving average, which its config has not",
+    );
+  }
+  return { ...checkpoint, run: { config, state, ...data, optimizer, ...(average && { average }) } };
 }
 
 /** What a run in `out` was told to do and how far it came. @throws SenetError `usage` or `weights` where there is none */
@@ -112,15 +121,17 @@ export async function saveRun(
 ): Promise<void> {
   checkFinite(checkpoint, run);
   // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
-  if (isBest) await replaceFile(bestFile(out), encodeCheckpoint(checkpoint));
+  const { average: weights = checkpoint.weights } = run;
+  if (isBest) await replaceFile(bestFile(out), encodeCheckpoint({ ...checkpoint, weights }));
   await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
   await writeMetrics(out, run.state.history);
 }
 
-function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, optimizer }: SavedRun): void {
+function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, optimizer, average }: SavedRun): void {
   const where = `epoch ${state.epoch + 1}, after step ${state.step}`;
   try {
     checkSound(weights, where);
+    if (average !== undefined) checkSound(average, where, (name) => `the average of ${name}`);
     for (const [slot, values] of optimizer) checkSound(values, where, (name) => `the ${slot} of ${name}`);
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
@@ -141,7 +152,10 @@ export async function writeMetrics(out: string, history: readonly EpochMetrics[]
   const first = history[0];
   if (first === undefined) return;
   const columns = Object.keys(first) as (keyof EpochMetrics)[];
-  const csv = [columns.join(","), ...history.map((row) => columns.map((column) => cell(row[column])).join(","))];
+  const csv = [
+    columns.join(","),
+    ...history.map((row) => columns.map((column) => cell(row[column] ?? null)).join(",")),
+  ];
   await replaceFile(join(out, "metrics.csv"), [`${csv.join("\n")}\n`]);
   await replaceFile(
     join(out, "metrics.jsonl"),

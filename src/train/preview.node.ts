@@ -13,7 +13,7 @@ import { createRandom } from "../random.ts";
 import { tensor } from "../tensor.ts";
 import type { TrainingConfig } from "./config.ts";
 import { drawnMix, mixImages } from "./mix.ts";
-import { trainingTransformOf } from "./start.ts";
+import { trainingTransformOf } from "./pictures.ts";
 
 export interface PreviewRow {
   readonly sample: Sample;

@@ -10,8 +10,8 @@ import { decodePicture } from "../images/decode.node.ts";
 import { shownInput } from "../images/shown.ts";
 import { createRandom } from "../random.ts";
 import { trainingConfig } from "./config.ts";
+import { trainingTransformOf } from "./pictures.ts";
 import { previewRows, sheetOf } from "./preview.node.ts";
-import { trainingTransformOf } from "./start.ts";
 
 const root = mkdtempSync(join(tmpdir(), "senet-preview-"));
 after(() => rmSync(root, { recursive: true }));

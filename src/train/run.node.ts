@@ -21,18 +21,21 @@ import { sizeAt } from "../images/sizes.ts";
 import { isTrainable, type Parameter } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
 import { lossGraph, type NetworkFunction } from "../zoo/index.ts";
+import { averageConfigOf } from "./averaging.ts";
+import { ChangingStep, type StepForm } from "./changing-step.ts";
 import { balancedWeights } from "./class-weights.ts";
+import { clippingOf } from "./clipping.ts";
 import { optimizerOf, type TrainingConfig } from "./config.ts";
 import { EventFile } from "./event-file.node.ts";
 import { changesBetween, type Fingerprint, fingerprintOf } from "./fingerprint.node.ts";
-import { type Progress, trainingLoop } from "./loop.ts";
+import { type Evaluations, type Progress, trainingLoop } from "./loop.ts";
 import { mixed } from "./mix.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
+import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
 import { readRecord, writeRecord } from "./record.node.ts";
-import { preprocessingOf, type SourceNetwork, startOf, trainingTransformOf } from "./start.ts";
-import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
-import { TrainingStep } from "./step.ts";
-import { StepBySize } from "./step-by-size.ts";
+import { type SourceNetwork, startOf } from "./start.ts";
+import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
+import { type StepOptions, TrainingStep } from "./step.ts";
 
 export interface RunOptions extends ListOptions {
   /**
@@ -125,7 +128,7 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
     if (earlier !== undefined) {
       // A run that was killed in between has saved its state, and not its metrics.
       await writeMetrics(out, earlier.run.state.history);
-      if (earlier.run.state.epoch >= config.epochs)
+      if (isFinished(earlier.run.state, config))
         return { state: earlier.run.state, finished: true, failures: [], hasTrained: false };
     }
     return await trainFrom(options, earlier);
@@ -156,7 +159,11 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   const { model: network, weights } = begin;
   const freeze = config.freeze ?? undefined;
-  const graph = lossGraph(network, { batch: config.batchSize, imageSize: config.imageSize, freeze });
+  const graph = lossGraph(network, {
+    batch: config.microBatch ?? config.batchSize,
+    imageSize: config.imageSize,
+    freeze,
+  });
   const { executor, reason } = await selectExecutor({
     name: options.executor,
     purpose: "training",
@@ -178,13 +185,20 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
 
   const preprocessing = preprocessingOf(config, begin.preprocessing);
   const transform = trainingTransformOf(config, preprocessing);
-  const stepOptions = {
-    batchSize: config.batchSize,
+  const formAt = (epoch: number): StepForm => ({
+    imageSize: sizeAt(transform, epoch),
+    freezeBatchNorm: epoch >= config.epochs - config.freezeBnEpochs,
+  });
+  const stepOptions: Omit<StepOptions, "imageSize"> = {
+    batchSize: config.microBatch ?? config.batchSize,
+    ...(config.bceLoss ? { loss: "binaryCrossEntropy" } : {}),
     labelSmoothing: config.labelSmoothing,
+    clipping: clippingOf(config),
     seed: config.seed,
     optimizer: optimizerOf(config),
     weightDecay: config.weightDecay,
-    decayAll: config.decayAll,
+    decayOn: config.decayOn,
+    average: averageConfigOf(config),
     freeze,
     layerDecay: config.layerDecay ?? undefined,
     classWeights: config.classWeights === "none" ? undefined : balancedWeights(countsOf(train)),
@@ -192,10 +206,10 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     ...threadsOf(options),
     ...(options.say === undefined ? {} : { say: options.say }),
   };
-  const step = await StepBySize.create(
-    (imageSize, state) => TrainingStep.create(executor, network, weights, { ...stepOptions, imageSize }, state),
-    sizeAt(transform, start.epoch),
-    earlier?.run.optimizer,
+  const step = await ChangingStep.create(
+    (form, state) => TrainingStep.create(executor, network, weights, { ...stepOptions, ...form }, state),
+    formAt(start.epoch),
+    { ...earlier?.run },
   );
   const loading = {
     ...(options.workers === undefined ? {} : { workers: options.workers }),
@@ -206,7 +220,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   };
   const trainLoader = new Loader({
     dataset: train,
-    batchSize: config.batchSize,
+    batchSize: config.microBatch ?? config.batchSize,
     transform,
     seed: config.seed,
     repeats: Math.max(1, config.augRepeats),
@@ -241,24 +255,32 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
   const save = async (state: TrainingState, isBest: boolean): Promise<void> => {
     onPhase("saving");
     await step.synchronise();
-    await saveRun(out, checkpoint, { config, state, data, optimizer: step.optimizerState }, isBest);
+    const { optimizerState: optimizer, average } = step;
+    await saveRun(out, checkpoint, { config, state, data, optimizer, ...(average && { average }) }, isBest);
     if (isBest) best = latest;
     onPhase("training");
   };
-  const evaluateNow = async (): Promise<Evaluation | undefined> => {
+  const evaluateNow = async (): Promise<Evaluations | undefined> => {
     onPhase("validating");
     await step.synchronise();
-    const subject = { model: network, weights, loader: valLoader, imageSize: config.imageSize };
-    const total = val.samples.length;
-    const onProgress = (done: number) => options.onValidation?.(done, total);
+    const { average } = step;
+    const sets = average === undefined ? [weights] : [weights, average];
+    const total = sets.length * val.samples.length;
+    const evaluations: Evaluation[] = [];
     try {
-      latest = await evaluateFolder({ executor, ...subject, ...threadsOf(options), signal, onProgress });
-      onPhase("saving");
-      return latest;
+      for (const [i, set] of sets.entries()) {
+        const subject = { model: network, weights: set, loader: valLoader, imageSize: config.imageSize };
+        const onProgress = (done: number) => options.onValidation?.(i * val.samples.length + done, total);
+        evaluations.push(await evaluateFolder({ executor, ...subject, ...threadsOf(options), signal, onProgress }));
+      }
     } catch (error) {
       if (signal.aborted && error === signal.reason) return undefined;
       throw error;
     }
+    onPhase("saving");
+    const [ofWeights, ofAverage] = evaluations;
+    latest = ofAverage ?? ofWeights;
+    return { weights: ofWeights!, ...(ofAverage && { average: ofAverage }) };
   };
 
   try {
@@ -269,7 +291,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
         step,
         stepsPerEpoch,
         batches: async function* (epoch, start) {
-          await step.resize(sizeAt(transform, epoch));
+          await step.change(formAt(epoch));
           const batches = trainLoader.epoch(epoch, start);
           yield* mixed(batches, config, { epoch, start, classes: train.classes.length });
         },
@@ -285,7 +307,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
       start,
     );
     const failures = [...trainLoader.failures, ...valLoader.failures];
-    const finished = state.epoch >= config.epochs;
+    const finished = isFinished(state, config);
     return { state, finished, failures, hasTrained: true, ...(best === undefined ? {} : { evaluation: best }) };
   } finally {
     await Promise.all([step.dispose(), trainLoader.dispose(), valLoader.dispose()]);

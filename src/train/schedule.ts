@@ -1,26 +1,137 @@
-/** Learning rates as plain functions of the step. */
+/** Learning rates, and the momentum that goes with them, as plain functions of the step. */
 
-export interface ScheduleConfig {
-  readonly schedule: "cosine" | "step";
-  /** The highest rate, reached after the warm-up. */
+import * as z from "zod";
+import { optimizerNames, optimizers } from "../optim/optimizers.ts";
+import { option } from "../option.ts";
+
+const rate = z.number().min(0);
+const momentum = rate.lt(1);
+const scheduleNames = ["cosine", "step", "poly", "exponential", "one-cycle", "flat-cosine"] as const;
+const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (${name})`).join(", ");
+
+/** What can be said of the rate. Epochs may be fractions; they are counted from the start of the run. */
+export const scheduleKeys = {
+  /** The highest; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
+  learningRate: option(
+    rate.positive().nullable().default(null),
+    `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`,
+    { flag: "lr", value: "rate" },
+  ),
+  schedule: option(z.enum(scheduleNames).default("cosine"), "how the rate falls"),
+  scheduleBy: option(
+    z.enum(["step", "epoch"]).default("step"),
+    "whether it changes at each step, or from epoch to epoch",
+  ),
+  minLr: option(rate.default(0), "the rate at the end, and the lowest", { value: "rate" }),
+  /** None in `one-cycle`, which rises by itself. */
+  warmupEpochs: option(rate.default(1), "epochs in which the rate rises first"),
+  warmup: option(
+    z.enum(["linear", "constant"]).default("linear"),
+    "whether it rises steadily, or stays at --warmup-lr",
+  ),
+  /** `null`: a linear warm-up begins with almost nothing, a constant one has a tenth of the highest rate. */
+  warmupLr: option(
+    rate.nullable().default(null),
+    "the rate that the warm-up begins with; default: almost 0, a tenth of the highest if constant, a 25th in one-cycle",
+    { value: "rate" },
+  ),
+  stepEpochs: option(z.array(rate.positive()).default([30, 60, 90]), "step: epochs at which the rate is cut"),
+  stepFactor: option(rate.max(1).default(0.1), "step: what it is cut to"),
+  decayRate: option(rate.positive().max(1).default(0.97), "exponential: what it falls to in each --decay-epochs"),
+  decayEpochs: option(rate.positive().default(2.4), "exponential: see --decay-rate; counted after the warm-up"),
+  polyPower: option(rate.positive().default(1), "poly: the power of what is left of the run; 1 is a straight line"),
+  /** `null`: 0.3 in `one-cycle` (as PyTorch), 0.75 in `flat-cosine` (as fastai). */
+  pctStart: option(
+    momentum.nullable().default(null),
+    "part of the run in which the rate rises (one-cycle; default: 0.3) or stays (flat-cosine; default: 0.75)",
+    { value: "part" },
+  ),
+  /** Lowest where the rate is highest (Smith, arXiv 1708.07120); of `sgd`. */
+  cycleMomentum: option(
+    z.tuple([momentum, momentum]).default([0.85, 0.95]),
+    "one-cycle with sgd: lowest and highest momentum",
+    { value: "low,high" },
+  ),
+};
+
+export type ScheduleSettings = z.output<z.ZodObject<typeof scheduleKeys>>;
+
+/** What is left out has its default. */
+export interface ScheduleConfig extends Partial<Omit<ScheduleSettings, "schedule" | "learningRate" | "stepEpochs">> {
+  readonly schedule: ScheduleSettings["schedule"];
+  readonly stepEpochs?: readonly number[];
+  /** The highest rate. */
   readonly learningRate: number;
   readonly epochs: number;
-  /** Epochs over which the rate rises linearly from almost nothing. */
-  readonly warmupEpochs: number;
-  /** `step`: the rate is multiplied by `stepFactor` at each of these epochs. */
-  readonly stepEpochs: readonly number[];
-  readonly stepFactor: number;
 }
 
+type Full = Required<ScheduleConfig>;
+
+/** Where a run is: `progress` from 0 at the end of the warm-up to 1, and epochs since the start and since the warm-up. */
+interface Position {
+  readonly progress: number;
+  readonly epoch: number;
+  readonly sinceWarmup: number;
+}
+
+/** Half a wave of a cosine, from `from` at 0 to `to` at 1. */
+const cosine = (from: number, to: number, part: number): number =>
+  to + 0.5 * (from - to) * (1 + Math.cos(Math.PI * part));
+
+/** The rate after the warm-up. */
+const shapes: Readonly<Record<ScheduleSettings["schedule"], (config: Full, position: Position) => number>> = {
+  cosine: ({ learningRate, minLr }, { progress }) => cosine(learningRate, minLr, progress),
+  step: ({ learningRate, minLr, stepEpochs, stepFactor }, { epoch }) =>
+    Math.max(minLr, learningRate * stepFactor ** stepEpochs.filter((cut) => epoch >= cut).length),
+  poly: ({ learningRate, minLr, polyPower }, { progress }) =>
+    minLr + (learningRate - minLr) * (1 - progress) ** polyPower,
+  exponential: ({ learningRate, minLr, decayRate, decayEpochs }, { sinceWarmup }) =>
+    Math.max(minLr, learningRate * decayRate ** (sinceWarmup / decayEpochs)),
+  "one-cycle": (config, { progress }) => {
+    const { learningRate, minLr, warmupLr } = config;
+    return cycle(config, progress, warmupLr ?? learningRate / 25, learningRate, minLr);
+  },
+  "flat-cosine": ({ learningRate, minLr, pctStart }, { progress }) => {
+    const flat = pctStart ?? 0.75;
+    return progress < flat ? learningRate : cosine(learningRate, minLr, (progress - flat) / (1 - flat));
+  },
+};
+
+/** From one value to the next for the first part of the run, and to the last for the rest. */
+function cycle({ pctStart }: Full, progress: number, first: number, middle: number, last: number): number {
+  const rise = pctStart ?? 0.3;
+  return progress < rise
+    ? cosine(first, middle, progress / rise)
+    : cosine(middle, last, (progress - rise) / (1 - rise));
+}
+
+const defaults = z.object(scheduleKeys).parse({});
+
 /** The rate of optimiser step `step`, counted from 0 over the whole run. */
-export function learningRateAt(config: ScheduleConfig, step: number, stepsPerEpoch: number): number {
-  const { schedule, learningRate, epochs, warmupEpochs } = config;
-  const warmupSteps = warmupEpochs * stepsPerEpoch;
-  if (step < warmupSteps) return (learningRate * (step + 1)) / (warmupSteps + 1);
-  const epoch = step / stepsPerEpoch;
-  if (schedule === "step") {
-    return learningRate * config.stepFactor ** config.stepEpochs.filter((drop) => epoch >= drop).length;
-  }
-  const progress = (step - warmupSteps) / Math.max(1, epochs * stepsPerEpoch - warmupSteps);
-  return 0.5 * learningRate * (1 + Math.cos(Math.PI * Math.min(1, progress)));
+export function learningRateAt(given: ScheduleConfig, step: number, stepsPerEpoch: number): number {
+  const config = { ...defaults, ...given };
+  const { at, warmup, position } = positionOf(config, step, stepsPerEpoch);
+  return at < warmup ? warmingUp(config, at, warmup) : shapes[config.schedule](config, position);
+}
+
+/** The momentum of a step where the schedule has one of its own. */
+export function momentumAt(given: ScheduleConfig, step: number, stepsPerEpoch: number): number | undefined {
+  const config = { ...defaults, ...given };
+  if (config.schedule !== "one-cycle") return undefined;
+  const [low, high] = config.cycleMomentum;
+  return cycle(config, positionOf(config, step, stepsPerEpoch).position.progress, high, low, high);
+}
+
+/** `at` and `warmup` in what the schedule goes by: steps or epochs. */
+function positionOf({ schedule, scheduleBy, epochs, warmupEpochs }: Full, step: number, stepsPerEpoch: number) {
+  const [at, perEpoch] = scheduleBy === "epoch" ? [Math.floor(step / stepsPerEpoch), 1] : [step, stepsPerEpoch];
+  const warmup = schedule === "one-cycle" ? 0 : warmupEpochs * perEpoch;
+  const progress = Math.min(1, (at - warmup) / Math.max(1, epochs * perEpoch - warmup));
+  return { at, warmup, position: { progress, epoch: at / perEpoch, sinceWarmup: (at - warmup) / perEpoch } };
+}
+
+function warmingUp({ warmup: kind, warmupLr, learningRate }: Full, at: number, warmup: number): number {
+  if (kind === "constant") return warmupLr ?? learningRate / 10;
+  if (warmupLr === null) return (learningRate * (at + 1)) / (warmup + 1);
+  return warmupLr + ((learningRate - warmupLr) * at) / warmup;
 }

@@ -1,8 +1,6 @@
 /** What a run begins with: a network with fresh weights, or with those of one that has learnt before. */
 
 import { option, SenetError } from "../errors.ts";
-import { augmentationOf, sizesOf } from "../images/augment/config.ts";
-import type { TrainingTransform } from "../images/augment.ts";
 import { asGrey, imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -33,8 +31,6 @@ export function sourceDefaults({ model, preprocessing }: SourceNetwork): Partial
   const { crop, interpolation } = preprocessing;
   return { model: model.name, imageSize: crop, interpolation };
 }
-
-type PictureConfig = Pick<TrainingConfig, "imageSize" | "evaluationResize" | "interpolation">;
 
 export interface StartOptions {
   readonly config: Pick<TrainingConfig, "model" | "imageSize" | "seed" | "inChans">;
@@ -72,30 +68,4 @@ function ofChannels(model: Model, channels: number): Model {
     found: `${channels}`,
     hint: "a residual network, or a network of your own",
   });
-}
-
-/**
- * How pictures are prepared when a run evaluates, and later whenever its weights are used.
- * @param base of the network that is fine-tuned, of the run that goes on, or ImageNet's
- */
-export function preprocessingOf(
-  { imageSize, evaluationResize, interpolation }: PictureConfig,
-  { meanImage: _, ...base }: Preprocessing = imagenetPreprocessing,
-): Preprocessing {
-  // What is cut out at random has no mean for each pixel, and that of the channels is in `mean`.
-  const proportional = typeof base.resize === "number" ? Math.round((imageSize * base.resize) / base.crop) : undefined;
-  const own = base.crop === imageSize ? base.resize : Math.round(imageSize / 0.875);
-  return { ...base, resize: evaluationResize ?? proportional ?? own, crop: imageSize, interpolation };
-}
-
-/** What a run does to its pictures before it learns from them. */
-export function trainingTransformOf(
-  config: TrainingConfig,
-  normalization: Preprocessing = preprocessingOf(config),
-): TrainingTransform {
-  const { imageSize, decode, progressive } = config;
-  const common = { kind: "train", steps: augmentationOf(config), normalization, decode } as const;
-  if (progressive === null) return { ...common, size: imageSize };
-  const sizes = sizesOf(progressive);
-  return { ...common, size: Math.max(...sizes.map(({ size }) => size)), sizes };
 }

@@ -18,6 +18,10 @@ const epochMetricsSchema = z.strictObject({
   validationTop1Error: percent,
   /** `null` below six classes. */
   validationTop5Error: percent.nullable(),
+  /** The same of the moving average, in runs that keep one. */
+  averageLoss: number.optional(),
+  averageTop1Error: percent.optional(),
+  averageTop5Error: percent.nullable().optional(),
   seconds: positive,
   imagesPerSecond: positive,
   /** Part of the training time in which the step waited for pictures. */
@@ -56,6 +60,21 @@ export type TrainingState = z.infer<typeof trainingStateSchema>;
 export function impossible({ epoch, step }: TrainingState, epochs: number): string | undefined {
   if (epoch > epochs) return `epoch ${epoch + 1} of ${epochs}`;
   return epoch === epochs && step > 0 ? `step ${step} after the last epoch` : undefined;
+}
+
+/** What an epoch is judged by: the average where there is one. */
+export const errorOf = ({ averageTop1Error, validationTop1Error }: EpochMetrics): number =>
+  averageTop1Error ?? validationTop1Error;
+
+/** Whether there is nothing left to do: all epochs are done, or so many that none was better than an earlier one. */
+export function isFinished(
+  { epoch, history }: TrainingState,
+  { epochs, patience }: { readonly epochs: number; readonly patience: number | null },
+): boolean {
+  if (epoch >= epochs) return true;
+  const errors = history.map(errorOf);
+  const best = errors.indexOf(Math.min(...errors));
+  return patience !== null && history.length - 1 - best >= patience;
 }
 
 export const noSums: EpochSums = { loss: 0, correct: 0, images: 0, seconds: 0, waitSeconds: 0 };

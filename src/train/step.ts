@@ -12,9 +12,12 @@ import { runPasses, trainingPasses } from "../passes/index.ts";
 import { recompute } from "../passes/recompute.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
 import { inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
+import { Average } from "./averaging.ts";
 import { weightedTargets } from "./class-weights.ts";
+import { type Clipping, clip } from "./clipping.ts";
 import { divergedHint, firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
+import { GradientSum } from "./gradient-sum.ts";
 import { layerRates } from "./layer-decay.ts";
 import { type LearningOptions, learningRule } from "./learning.ts";
 import { labelsOf, targetsOf } from "./targets.ts";
@@ -30,6 +33,8 @@ export interface StepOptions extends TrainingOptions, LearningOptions, Freezing 
   readonly layerDecay?: number | undefined;
   /** What each class weighs in the loss, by index; default: all alike. */
   readonly classWeights?: readonly number[] | undefined;
+  /** Of the gradients of a whole step; default: none. */
+  readonly clipping?: Clipping | undefined;
   /** Seed of dropout, for the networks that have it; default 0. */
   readonly seed?: number;
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
@@ -42,6 +47,22 @@ export interface StepPosition {
   readonly index: number;
   /** "epoch 3, step 17 of 147", for errors. */
   readonly where?: string;
+  /**
+   * Which part of the step's batch this is, from 0, and of how many: only after the last one are weights changed, by the
+   * mean of the parts' gradients. Default: all of it.
+   */
+  readonly part?: number;
+  readonly parts?: number;
+}
+
+/** How far a step goes. */
+export type StepRates = Pick<UpdateOptions, "rate" | "momentum">;
+
+/** What an earlier run left; fresh without. The tensors become the step's own. */
+export interface StepState {
+  readonly optimizer?: OptimizerState;
+  /** The moving average of all parameters. */
+  readonly average?: Weights | undefined;
 }
 
 /** What a network made of a batch. */
@@ -65,8 +86,9 @@ export class TrainingStep implements AsyncDisposable {
   readonly #weights: Weights;
   readonly #rule: UpdateRule;
   readonly #dropout: Dropout;
-  readonly #labelSmoothing: number;
-  readonly #classWeights: readonly number[] | undefined;
+  readonly #average: Average | undefined;
+  readonly #sum = new GradientSum();
+  readonly #options: Pick<StepOptions, "labelSmoothing" | "classWeights" | "clipping">;
   /** What dropout draws is one step's at a time. */
   readonly #uses: Uses;
 
@@ -76,66 +98,63 @@ export class TrainingStep implements AsyncDisposable {
     trainer: Trainer,
     weights: Weights,
     rule: UpdateRule,
-    dropout: Dropout,
-    labelSmoothing: number,
-    classWeights: readonly number[] | undefined,
+    options: StepOptions,
+    average?: Average,
   ) {
     this.#executor = executor;
     this.#graph = graph;
     this.#trainer = trainer;
     this.#weights = weights;
     this.#rule = rule;
-    this.#dropout = dropout;
-    this.#labelSmoothing = labelSmoothing;
-    this.#classWeights = classWeights;
+    this.#dropout = new Dropout(graph, options.seed ?? 0);
+    this.#options = options;
+    this.#average = average;
     this.#uses = new Uses(graph.name);
   }
 
-  /** @param state the optimiser's, of an earlier run; fresh without */
   static async create(
     executor: Executor,
     model: Model,
     weights: Weights,
     options: StepOptions,
-    state?: OptimizerState,
+    { optimizer, average }: StepState = {},
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, loss, freeze, freezeBatchNorm, labelSmoothing = 0, seed = 0 } = options;
+    const { batchSize, imageSize, loss, freeze, freezeBatchNorm } = options;
     const whole = lossGraph(model, { batch: batchSize, imageSize, freeze, freezeBatchNorm, ...(loss && { loss }) });
     // Tensors that are learnt or updated are the given ones; what is frozen may be folded into others.
     const { graph: forward, weights: own } = runPasses({ graph: whole, weights }, trainingPasses);
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const { rateOf = options.layerDecay === undefined ? undefined : layerRates(forward, options.layerDecay) } = options;
-    const rule = learningRule(graph, { ...options, rateOf }, state);
+    const rule = learningRule(graph, { ...options, rateOf }, { optimizer, average });
     const trainer = await executor.compileTraining(graph, own, rule, options);
-    return new TrainingStep(
-      executor,
-      graph,
-      trainer,
-      own,
-      rule,
-      new Dropout(graph, seed),
-      labelSmoothing,
-      options.classWeights,
-    );
+    const averages = options.average && new Average(options.average, graph, weights, rule, average);
+    return new TrainingStep(executor, graph, trainer, own, rule, options, averages);
   }
 
   /**
-   * A whole step: gradients, then the optimiser.
+   * A whole step: gradients, then the optimiser; or a part of one (`StepPosition`).
    * @param images float32 `[N,channels,S,S]`
    * @param target labels int32 `[N]`, or targets float32 `[N,classes]`
+   * @param rates the learning rate, or that and the momentum
    * @throws SenetError `training` where the loss or a gradient is not finite; the trainable weights are then as before
    */
   run(
     images: Tensor,
     target: Tensor,
-    learningRate: number,
+    rates: number | StepRates,
     position: StepPosition = { index: 0 },
   ): Promise<StepResult> {
+    const { index, part = 0, parts = 1 } = position;
     return this.#uses.inTurn(async () => {
+      if (part === 0) this.#sum.clear();
       const batch = await this.#gradients(images, target, position);
       const start = performance.now();
-      await this.#trainer.update({ rate: learningRate, step: position.index });
+      if (part < parts - 1) this.#sum.keep(this.gradientData);
+      else {
+        const sum = this.#sum.addTo(this.gradientData);
+        await this.#update({ ...(typeof rates === "number" ? { rate: rates } : rates), step: index, scale: 1 / sum });
+      }
       return { ...batch, optimiserMilliseconds: performance.now() - start };
     });
   }
@@ -154,19 +173,31 @@ export class TrainingStep implements AsyncDisposable {
     return this.#trainer.gradientData;
   }
 
-  /** The second half: the optimiser's step by the gradients as they are now. */
+  /** The second half: the optimiser's step by the gradients as they are now, clipped where the options say so. */
   update(options: UpdateOptions): Promise<void> {
-    return this.#uses.inTurn(() => this.#trainer.update(options));
+    return this.#uses.inTurn(() => this.#update(options));
   }
 
-  async #gradients(images: Tensor, target: Tensor, { index, where }: StepPosition): Promise<BatchResult> {
-    const targets = targetsOf(target, this.#targetType, this.#labelSmoothing);
-    const weights = this.#classWeights;
+  async #update(options: UpdateOptions): Promise<void> {
+    const { clipping } = this.#options;
+    const { scale = 1 } = options;
+    const clipped = clipping === undefined ? scale : clip(this.gradientData, scale, clipping);
+    await this.#trainer.update({ ...options, scale: clipped });
+    this.#average?.update(options.step);
+  }
+
+  async #gradients(
+    images: Tensor,
+    target: Tensor,
+    { index, where, part = 0, parts = 1 }: StepPosition,
+  ): Promise<BatchResult> {
+    const { labelSmoothing, classWeights } = this.#options;
+    const targets = targetsOf(target, this.#targetType, labelSmoothing);
     const inputs = new Map([
       [inputName, images],
-      [targetsName, weights === undefined ? targets : weightedTargets(targets, weights)],
+      [targetsName, classWeights === undefined ? targets : weightedTargets(targets, classWeights)],
     ]);
-    this.#dropout.feed(inputs, index);
+    this.#dropout.feed(inputs, index * parts + part);
     const { outputs, finite } = await this.#trainer.gradients(inputs);
     const loss = outputs.get("loss")!.data[0]!;
     if (!finite) {
@@ -196,7 +227,12 @@ export class TrainingStep implements AsyncDisposable {
     return stateOf(this.#rule);
   }
 
-  /** Brings the weights and the optimiser's state into their arrays; to be done before anybody reads these. */
+  /** The moving average of all parameters, where one is kept: as it was when `synchronise` was called last. */
+  get average(): Weights | undefined {
+    return this.#average?.values;
+  }
+
+  /** Brings weights, averages and the optimiser's state into their arrays; to be done before anybody reads these. */
   synchronise(): Promise<void> {
     return this.#uses.inTurn(() => this.#trainer.synchronise());
   }

@@ -1,8 +1,15 @@
 /** What the loss compares the logits with: for each picture one number for each class. */
 
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import type { Type } from "../ir/graph.ts";
+import { option } from "../option.ts";
 import { type Shape, sameShape, type Tensor, zeros } from "../tensor.ts";
+
+export const lossKeys = {
+  labelSmoothing: option(z.number().min(0).lt(1).default(0), "part of each target that all classes share"),
+  bceLoss: option(z.boolean().default(false), "binary cross-entropy of each class instead of softmax cross-entropy"),
+};
 
 /**
  * `1 − smoothing` on the label and `smoothing / K` everywhere (Szegedy et al., arXiv 1512.00567, section 7).

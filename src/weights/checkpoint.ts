@@ -24,7 +24,7 @@ export interface Checkpoint {
   /** Class names, by index. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
-  readonly weights: Map<string, Tensor>;
+  readonly weights: ReadonlyMap<string, Tensor>;
   /** Present in a file that a run can resume from. */
   readonly run?: RunState;
 }
@@ -37,10 +37,13 @@ export interface RunState {
   readonly data?: unknown;
   /** The optimiser's tensors, by slot and parameter; what is frozen has none. */
   readonly optimizer: OptimizerState;
+  /** The moving average of all parameters, in runs that keep one. */
+  readonly average?: ReadonlyMap<string, Tensor>;
 }
 
 const format = "senet-1";
 const optimizerPrefix = "optimizer/";
+const averagePrefix = "average/";
 
 const triple = (number: z.ZodNumber) => z.tuple([number, number, number]);
 const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
@@ -83,6 +86,8 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
     for (const [slot, values] of run.optimizer) {
       for (const [name, value] of values) tensors.set(`${optimizerPrefix}${slot}/${name}`, value);
     }
+    if (run.average !== undefined) metadata.set("average", "true");
+    for (const [name, value] of run.average ?? []) tensors.set(averagePrefix + name, value);
   }
   return encodeSafetensors(tensors, metadata);
 }
@@ -132,21 +137,25 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
   const isOld = !metadata.has("optimizer");
   const slots = isOld ? ["velocity"] : read("optimizer", slotsSchema);
   const prefixOf = (slot: string) => (isOld ? `${slot}/` : `${optimizerPrefix}${slot}/`);
+  const hasAverage = metadata.has("average") && read("average", z.boolean());
   const frozen = new Set(metadata.has("frozen") ? read("frozen", texts(1_000_000)) : []);
   const learnt = parameters.filter((parameter) => isTrainable(parameter) && !frozen.has(parameter.name));
-  const stateOf = (slot: string) =>
-    learnt.map((parameter) => ({ ...parameter, name: prefixOf(slot) + parameter.name }));
-  const wanted = [...parameters, ...slots.flatMap(stateOf)];
-  const loaded = loadWeights({ name, parameters: wanted }, tensors, where);
-  checkSound(loaded, where);
-  const weights = new Map(parameters.map((parameter) => [parameter.name, loaded.get(parameter.name)!]));
-  const optimizer = new Map(
-    slots.map((slot) => [
-      slot,
-      new Map(learnt.map((parameter) => [parameter.name, loaded.get(prefixOf(slot) + parameter.name)!])),
-    ]),
+  // What is kept for parameters, and for which.
+  const kept: readonly (readonly [prefix: string, of: readonly Parameter[]])[] = [
+    ...slots.map((slot) => [prefixOf(slot), learnt] as const),
+    ...(hasAverage ? [[averagePrefix, parameters] as const] : []),
+  ];
+  const wanted = kept.flatMap(([prefix, of]) =>
+    of.map((parameter) => ({ ...parameter, name: prefix + parameter.name })),
   );
-  return { model, labels, preprocessing, weights, run: { config, state, ...data, optimizer } };
+  const loaded = loadWeights({ name, parameters: [...parameters, ...wanted] }, tensors, where);
+  checkSound(loaded, where);
+  const named = (prefix: string, of: readonly Parameter[]) =>
+    new Map(of.map((parameter) => [parameter.name, loaded.get(prefix + parameter.name)!]));
+  const optimizer = new Map(slots.map((slot) => [slot, named(prefixOf(slot), learnt)]));
+  const average = hasAverage ? { average: named(averagePrefix, parameters) } : {};
+  const run = { config, state, ...data, optimizer, ...average };
+  return { model, labels, preprocessing, weights: named("", parameters), run };
 }
 
 /** @param tensors how many the file has: a network of more is not in it, and is not built */

@@ -171,7 +171,6 @@ async function measureTraining(
     recompute: options.recompute === true,
     optimizer: { name: "sgd", nesterov: true },
     weightDecay: 5e-5,
-    decayAll: false,
     ...engineOptions(options, profile),
   });
   const images = randomPictures(batchSize, channelsOf(network.config), imageSize);

@@ -6,29 +6,15 @@ import { localData } from "../../data/remote.node.ts";
 import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Precision } from "../../executors/select.node.ts";
-import { optimizerNames, optimizers } from "../../optim/optimizers.ts";
 import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text.ts";
 import { newRunFolder, openRun } from "../../train/out.node.ts";
 import { resumedConfig } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
-import { addAugmentationOptions } from "../augmentation.ts";
 import { requireSound } from "../failures.ts";
-import {
-  choiceOption,
-  count,
-  executorOption,
-  natural,
-  notNegative,
-  precisionOption,
-  real,
-  realList,
-  threadsOption,
-  valSplitOption,
-  workersOption,
-} from "../options.ts";
+import { executorOption, notNegative, precisionOption, threadsOption, workersOption } from "../options.ts";
 import { LiveLine, say } from "../output.ts";
-import { givenConfig, newConfig, sourceOf } from "../train-config.ts";
+import { addConfigOptions, givenConfig, newConfig, sourceOf } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -53,10 +39,8 @@ interface TrainOptions {
   readonly [key: string]: unknown;
 }
 
-const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (${name})`).join(", ");
-
 export function trainCommand(program: Command): void {
-  const train = program
+  const command = program
     .command("train")
     .description("train a network on pictures")
     .requiredOption(
@@ -64,42 +48,13 @@ export function trainCommand(program: Command): void {
       "a folder with train/ and val/, each with one folder per class; the same in a .tar; WebDataset's archives, also by " +
         "http(s) addresses and patterns (train-{0000..0146}.tar); CIFAR's binary files",
     )
-    .addOption(valSplitOption())
     .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
     .option("--val-list <file>", "the same for the pictures to validate with")
     .option("--allow-missing", "train on the listed pictures that exist, and skip the others")
-    .option("--model <name>", "a model of the zoo (senet models lists them); default: se-resnet-18")
-    .option("--weights <file>", "begin with this network: a weight file, or the name of released weights (senet pull)")
-    .option("--freeze <part>", "what does not learn: stem, stage1, ..., a block's name, or backbone (all but the head)")
-    .option(
-      "--layer-decay <f>",
-      "factor of the rate from each block to the one before it; default: all learn alike",
-      real,
-    )
-    .addOption(
-      choiceOption("--class-weights <kind>", "balanced: rare classes weigh more; default: none", ["none", "balanced"]),
-    )
-    .option("--in-chans <n>", "channels of the pictures, 1 for grey; default: the weights' own, or 3", count)
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
     .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
     .option("--accept-changes", "continue even if the pictures are not those that the run had")
     .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it")
-    .option("--epochs <n>", "passes over the training pictures; default: 20", count)
-    .option("--batch-size <n>", "pictures per step; default: 64", count)
-    .option("--image-size <n>", "side in pixels; default: the model's own", count)
-    .addOption(choiceOption("--optimizer <name>", "how weights are updated; default: sgd", optimizerNames))
-    .option("--lr <rate>", `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`, real)
-    .addOption(choiceOption("--schedule <name>", "how the rate falls; default: cosine", ["cosine", "step"]))
-    .option("--warmup-epochs <n>", "epochs in which the rate rises; default: 1", real)
-    .option("--step-epochs <list>", "step: epochs at which the rate is cut; default: 30,60,90", realList)
-    .option("--step-factor <f>", "step: what it is cut to; default: 0.1", real)
-    .option("--momentum <m>", "of sgd and rmsprop; default: 0.9", real)
-    .option("--no-nesterov", "plain momentum (sgd)")
-    .option("--weight-decay <d>", "default: 5e-5", real)
-    .option("--decay-all", "decay biases and batch-norm parameters too")
-    .option("--label-smoothing <s>", "default: 0", real)
-    .option("--evaluation-resize <n>", "shorter side before the centre crop; default: image size / 0.875", count)
-    .option("--seed <n>", "default: 0", natural)
     .addOption(workersOption())
     .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", notNegative)
     .option("--cache-dir <dir>", "keep decoded pictures in a folder, for the epochs and runs to come")
@@ -108,7 +63,9 @@ export function trainCommand(program: Command): void {
     .addOption(precisionOption())
     .addOption(threadsOption())
     .option("--no-report", "write no report.html")
-    .option("--recompute", "less memory, about a third more time: activations are computed again, not kept")
+    .option("--recompute", "less memory, about a third more time: activations are computed again, not kept");
+  addConfigOptions(command);
+  command
     .addHelpText(
       "after",
       "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
@@ -172,7 +129,6 @@ export function trainCommand(program: Command): void {
         if (!isNamed) await rmdir(out).catch(() => {});
       }
     });
-  addAugmentationOptions(train);
 }
 
 /** The weights are saved: that there is no report is no failure of the training. */

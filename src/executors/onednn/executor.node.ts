@@ -248,11 +248,11 @@ class OnednnTrainer implements Trainer {
     });
   }
 
-  update({ rate, step, scale = 1 }: UpdateOptions): Promise<void> {
+  update({ scale = 1, ...step }: UpdateOptions): Promise<void> {
     const { plan, setNumbers, gradientData } = this.#lowered;
     return this.#runner.inTurn(async () => {
       if (scale !== 1) scaleInPlace(gradientData, scale);
-      setNumbers({ rate, step });
+      setNumbers(step);
       this.#isAhead = true;
       await this.#runner.steps(plan.aside.update);
     });

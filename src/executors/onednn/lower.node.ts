@@ -2,6 +2,7 @@
 
 import { option, SenetError } from "../../errors.ts";
 import type { AnyNode, Graph, Value } from "../../ir/graph.ts";
+import type { StepNumbers } from "../../optim/optimizers.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
 import type { Tensor } from "../../tensor.ts";
 import type { Weights } from "../executor.ts";
@@ -36,7 +37,7 @@ export interface LoweredTraining extends Lowered {
   readonly finite: () => boolean;
   readonly gradientData: Float32Array;
   /** Sets the numbers of this update, before the plan's `update`. */
-  readonly setNumbers: (numbers: { readonly rate: number; readonly step: number }) => void;
+  readonly setNumbers: (numbers: Omit<StepNumbers, "decay">) => void;
   /** The parameters whose gradients are final after a step of the plan, by the step's place. */
   readonly finals: ReadonlyMap<number, readonly FinalGradient[]>;
 }

@@ -49,7 +49,7 @@ if (typeof float32 !== "string") {
     const shape = { batch: 8, imageSize: 16 };
     const weights = formulaWeights(lossGraph(network, shape));
     const optimizer = { name: "sgd", nesterov: true } as const;
-    const learning = { optimizer, weightDecay: 5e-4, decayAll: false };
+    const learning = { optimizer, weightDecay: 5e-4 };
     const options = { batchSize: 8, imageSize: 16, labelSmoothing: 0.1, ...learning, threads: 2, recompute };
     const step = await TrainingStep.create(executor, network, weights, options);
     const losses: number[] = [];
@@ -172,7 +172,7 @@ if (typeof float32 !== "string") {
     const graph = differentiate(forward);
     const weights = formulaWeights(forward);
     const optimizer = { name: "sgd", nesterov: true } as const;
-    const rule = learningRule(graph, { optimizer, weightDecay: 5e-4, decayAll: false });
+    const rule = learningRule(graph, { optimizer, weightDecay: 5e-4 });
     const api = openApi();
     const { plan } = lowerTraining(api, graph, weights, rule, { type: "f32" });
     api.dispose();

@@ -100,7 +100,13 @@ test("a trainer that changes its threads takes its weights along, and is freed w
   const said: string[] = [];
   const say = (line: string) => said.push(line);
   const trainer = new PacedTrainer({ name: "net", most: 2, create, cpuMilliseconds: () => cpu, say });
-  for (let step = 0; step < 90 && said.length === 0; step++) await trainer.gradients(new Map());
+  for (let step = 0; step < 45 && said.length === 0; step++) {
+    await trainer.gradients(new Map());
+    const made = events.length;
+    await trainer.gradients(new Map());
+    assert.equal(events.length, made, "what is added up is laid out alike");
+    await trainer.update({ rate: 1, step });
+  }
   assert.match(said.join(), /^the machine is busy, and 2 threads wait for one another: on with 1 /);
   await Promise.all([trainer.dispose(), trainer.dispose()]);
   assert.deepEqual(events, ["create 2", "synchronise 2", "dispose 2", "create 1", "dispose 1"]);

@@ -29,6 +29,8 @@ export class PacedTrainer implements Trainer {
   #trainer: Planned;
   /** What `#trainer` was made for. */
   #threads: number;
+  /** Whether gradients are there that others may be added to: another trainer would lay these out differently. */
+  #hasGradients = false;
 
   constructor(options: PacedOptions) {
     this.#options = options;
@@ -48,7 +50,8 @@ export class PacedTrainer implements Trainer {
 
   gradients(inputs: ReadonlyMap<string, Tensor>): Promise<StepOutput> {
     return this.#uses.inTurn(async () => {
-      if (this.#threads !== this.#pace.threads) await this.#change();
+      if (this.#threads !== this.#pace.threads && !this.#hasGradients) await this.#change();
+      this.#hasGradients = true;
       const { cpuMilliseconds, say } = this.#options;
       const [start, startCpu] = [performance.now(), cpuMilliseconds()];
       const output = await this.#trainer.gradients(inputs);
@@ -59,7 +62,10 @@ export class PacedTrainer implements Trainer {
   }
 
   update(options: UpdateOptions): Promise<void> {
-    return this.#uses.inTurn(() => this.#trainer.update(options));
+    return this.#uses.inTurn(() => {
+      this.#hasGradients = false;
+      return this.#trainer.update(options);
+    });
   }
 
   synchronise(): Promise<void> {

@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { SenetError } from "../../errors.ts";
+import { option } from "../../option.ts";
 import { interpolations } from "../resize.ts";
 import type { SizeFrom } from "../sizes.ts";
 import { colorJitterSchema, photometricSchema } from "./color.ts";
@@ -35,75 +36,103 @@ export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.p
 
 /** What stands for steps; names as in timm, where it has one. Of what is not said only the crop and the mirror are done. */
 const shorthand = {
-  /** Smallest part of a picture's area that a random crop keeps (8 % in the paper). */
-  cropScale: rate.positive().default(0.25),
-  /** Width to height of that part, smallest and largest. */
-  cropRatio: range(1e-3, 1e3).default([3 / 4, 4 / 3]),
-  /** Turns pictures by up to so many degrees to either side (10 in the authors' recipe). */
-  rotate: z.number().min(0).max(45).default(0),
-  mirror: z.boolean().default(true),
-  /** Instead of the random crop: the picture with so many pixels around it, of which a random square is taken (4 for CIFAR). */
-  pad: z.number().int().min(0).max(1024).default(0),
-  /** What they are: zeros in the network's input, the picture mirrored at its edge, or a colour `R,G,B`. */
-  padFill: z
-    .string()
-    .refine((text) => ["zero", "reflect"].includes(text) || colorText.safeParse(text).success, "zero, reflect or R,G,B")
-    .default("zero"),
-  /** Of brightness, contrast and saturation, or of each by itself and hue; 0 and none: nothing. */
-  colorJitter: z
-    .array(z.number().min(0))
-    .max(4)
-    .refine(([, , , hue = 0]) => hue <= 0.5, "hue of at most 0.5")
-    .default([]),
-  /** RandAugment, as timm writes it; in the place of `colorJitter`, as there. */
-  aa: z
-    .string()
-    .nullable()
-    .default(null)
-    .superRefine((text, context) => {
-      const issue = text === null ? undefined : randAugmentText.safeParse(text).error?.issues[0];
-      if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
-    }),
-  /** Deviation of the noise along the principal colours of ImageNet (0.1 in AlexNet's). */
-  lighting: z.number().min(0).default(0),
-  /** Adds to each byte a number of its own, up to so much in either direction (20 in the authors' recipe). */
-  pixelJitter: z.number().int().min(0).max(255).default(0),
-  /** Side of a square that is lost, in pixels. */
-  cutout: z.number().int().min(0).default(0),
-  /** The probability of random erasing. */
-  reprob: rate.default(0),
-  remode: z.enum(eraseModes).default("pixel"),
-  recount: z.number().int().positive().max(100).default(1),
+  /** 8 % in the paper. */
+  cropScale: option(rate.positive().default(0.25), "smallest part of the area that a random crop keeps"),
+  cropRatio: option(range(1e-3, 1e3).default([3 / 4, 4 / 3]), "its width to height, smallest and largest"),
+  /** 10 in the authors' recipe. */
+  rotate: option(z.number().min(0).max(45).default(0), "turn pictures by up to so much to either side", {
+    value: "degrees",
+  }),
+  mirror: option(z.boolean().default(true), "do not mirror pictures at random"),
+  /** 4 for CIFAR. */
+  pad: option(
+    z.number().int().min(0).max(1024).default(0),
+    "instead of that crop: a random square of the picture with n pixels around it (CIFAR: 4)",
+  ),
+  padFill: option(
+    z
+      .string()
+      .refine(
+        (text) => ["zero", "reflect"].includes(text) || colorText.safeParse(text).success,
+        "zero, reflect or R,G,B",
+      )
+      .default("zero"),
+    "what they are: zero in the network's input, reflect, or a colour such as 127,127,127",
+    { value: "fill" },
+  ),
+  /** Of brightness, contrast and saturation, or of each by itself and hue. */
+  colorJitter: option(
+    z
+      .array(z.number().min(0))
+      .max(4)
+      .refine(([, , , hue = 0]) => hue <= 0.5, "hue of at most 0.5")
+      .default([]),
+    "brightness, contrast, saturation[, hue], or one for three; default: none",
+  ),
+  /** As timm writes it; in the place of `colorJitter`, as there. */
+  aa: option(
+    z
+      .string()
+      .nullable()
+      .default(null)
+      .superRefine((text, context) => {
+        const issue = text === null ? undefined : randAugmentText.safeParse(text).error?.issues[0];
+        if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
+      }),
+    "RandAugment, such as rand-m9-mstd0.5-inc1, instead of --color-jitter",
+    { value: "text" },
+  ),
+  /** 0.1 in AlexNet's. */
+  lighting: option(z.number().min(0).default(0), "noise along ImageNet's principal colours (0.1 is usual)", {
+    value: "deviation",
+  }),
+  /** 20 in the authors' recipe. */
+  pixelJitter: option(
+    z.number().int().min(0).max(255).default(0),
+    "add to each byte a number of its own, from -n to n",
+  ),
+  cutout: option(z.number().int().min(0).default(0), "side of a square that is lost, in pixels"),
+  reprob: option(rate.default(0), "probability of random erasing", { value: "p" }),
+  remode: option(z.enum(eraseModes).default("pixel"), "what it leaves: zeros, a colour, or noise"),
+  recount: option(z.number().int().positive().max(100).default(1), "rectangles that it erases, at most"),
 };
 
 export const augmentationKeys = {
   ...shorthand,
-  interpolation: z.enum(interpolations).default("bilinear"),
-  /** `fast`: JPEGs at least twice as large as their smallest crop needs are decoded at a reduced size. */
-  decode: z.enum(["exact", "fast"]).default("fast"),
+  interpolation: option(z.enum(interpolations).default("bilinear"), "how pictures are scaled"),
+  decode: option(
+    z.enum(["exact", "fast"]).default("fast"),
+    "fast: JPEGs at least twice as large as their smallest crop needs are read at 1/2, 1/4 or 1/8",
+    { value: "way" },
+  ),
   /** The steps themselves, in the place of those that the keys above stand for. */
   augmentation: augmentationSteps.nullable().default(null),
-  /** How often each picture of an epoch comes, augmented anew each time, in epochs of as many pictures as ever; 0 and 1: once. */
-  augRepeats: z.number().int().min(0).max(100).default(0),
-  /** Sides of the pictures by epoch, `96:0,112:3,128:5`: each from its epoch on. They are validated at the image size. */
-  progressive: z
-    .string()
-    .nullable()
-    .default(null)
-    .superRefine((text, context) => {
-      const issue = text === null ? undefined : sizesText.safeParse(text).error?.issues[0];
-      if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
-    }),
-  /** α of mixup; 0: none (0.2 is usual). */
-  mixup: z.number().min(0).default(0),
-  /** α of CutMix; 0: none (1 is usual). */
-  cutmix: z.number().min(0).default(0),
-  /** The part of the batches that are mixed. */
-  mixupProb: rate.default(1),
-  /** Where both are on: the part that CutMix gets. */
-  mixupSwitchProb: rate.default(0.5),
-  /** The epoch from which no batch is mixed; 0: none. */
-  mixupOffEpoch: z.number().int().min(0).default(0),
+  augRepeats: option(
+    z.number().int().min(0).max(100).default(0),
+    "each picture of an epoch n times in a row, of fewer pictures; 0 and 1: once",
+  ),
+  /** Each side from its epoch on. Pictures are validated at the image size. */
+  progressive: option(
+    z
+      .string()
+      .nullable()
+      .default(null)
+      .superRefine((text, context) => {
+        const issue = text === null ? undefined : sizesText.safeParse(text).error?.issues[0];
+        if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
+      }),
+    "sizes by epoch, such as 96:0,112:3,128:5; validation at the image size",
+    { value: "list" },
+  ),
+  mixup: option(z.number().min(0).default(0), "mix pictures and their labels in pairs (0.2 is usual)", {
+    value: "alpha",
+  }),
+  cutmix: option(z.number().min(0).default(0), "put a part of one picture into another (1 is usual)", {
+    value: "alpha",
+  }),
+  mixupProb: option(rate.default(1), "part of the batches that are mixed", { value: "p" }),
+  mixupSwitchProb: option(rate.default(0.5), "where both are on: the part that CutMix gets", { value: "p" }),
+  mixupOffEpoch: option(z.number().int().min(0).default(0), "epoch from which nothing is mixed; 0: never"),
 };
 
 const augmentationSchema = z.object(augmentationKeys);

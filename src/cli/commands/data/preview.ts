@@ -6,14 +6,13 @@ import { SenetError } from "../../../errors.ts";
 import { replaceFile } from "../../../files/replace.node.ts";
 import { encodePng } from "../../../images/decode.node.ts";
 import { renderPreview } from "../../../report/preview.ts";
+import { trainingTransformOf } from "../../../train/pictures.ts";
 import { previewRows, sheetOf } from "../../../train/preview.node.ts";
-import { trainingTransformOf } from "../../../train/start.ts";
-import { addAugmentationOptions } from "../../augmentation.ts";
 import { FailureReport } from "../../failures.ts";
 import { count, natural, valSplitOption } from "../../options.ts";
 import { checkOutFile } from "../../out-file.ts";
 import { print, say } from "../../output.ts";
-import { givenConfig, newConfig } from "../../train-config.ts";
+import { addConfigOptions, givenConfig, newConfig } from "../../train-config.ts";
 
 interface PreviewOptions {
   readonly data?: string;
@@ -42,7 +41,7 @@ export function previewCommand(group: Command): void {
     .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
     .option("--val-list <file>", "the same for the pictures to validate with")
     .option("--allow-missing", "leave out listed pictures that do not exist");
-  addAugmentationOptions(command);
+  addConfigOptions(command, ["Augmentation"]);
   command
     .addHelpText(
       "after",

@@ -1,0 +1,28 @@
+/** A key of a training's configuration: its schema, and how the command line has it. */
+
+import * as z from "zod";
+
+export interface OptionFacts {
+  /**
+   * What it does, for `--help`, which adds the default where that is a value. Of what is on by default: what is left out
+   * without it, since its flag begins with `no-`.
+   */
+  readonly help: string;
+  /** The flag, where it is not the key's own name with hyphens. */
+  readonly flag?: string;
+  /** What `--help` calls the flag's value; default: after the schema. */
+  readonly value?: string;
+}
+
+const facts = z.registry<OptionFacts>();
+
+/** A key for a fragment of the configuration (config.ts has them all). */
+export function option<T extends z.ZodType>(schema: T, help: string, more: Omit<OptionFacts, "help"> = {}): T {
+  // A clone, since schemas are shared between keys.
+  const own = schema.clone();
+  facts.add(own, { help, ...more });
+  return own;
+}
+
+/** What `option` was told of a key; `undefined` for one that only files have. */
+export const factsOf = (schema: z.ZodType): OptionFacts | undefined => facts.get(schema);

@@ -1,0 +1,65 @@
+/** The moving average of the whole network: the engine averages what is learnt, and here are the running statistics. */
+
+import * as z from "zod";
+import type { Weights } from "../executors/executor.ts";
+import type { Graph } from "../ir/graph.ts";
+import { type AverageConfig, averageDecayAt } from "../optim/average.ts";
+import { averageOf, type UpdateRule } from "../optim/rule.ts";
+import { option } from "../option.ts";
+import { copyOf, type Tensor, type TensorData } from "../tensor.ts";
+
+export const averagingKeys = {
+  /** Both are validated; `best.safetensors` holds the average. */
+  modelEma: option(
+    z.boolean().default(false),
+    "keep a moving average of the weights, and judge and keep the best by it",
+  ),
+  modelEmaDecay: option(z.number().min(0).lt(1).default(0.9998), "how much of the average is kept at each step"),
+  modelEmaWarmup: option(z.boolean().default(false), "keep less of it in the first steps, as timm does"),
+};
+
+type AveragingConfig = z.output<z.ZodObject<typeof averagingKeys>>;
+
+/** `undefined` where no average is asked for. */
+export const averageConfigOf = (config: AveragingConfig): AverageConfig | undefined =>
+  config.modelEma ? { decay: config.modelEmaDecay, warmup: config.modelEmaWarmup } : undefined;
+
+/** The averages of all of a network's parameters. Those of what is learnt are in step after `synchronise`. */
+export class Average {
+  readonly #config: AverageConfig;
+  /** Running statistics, and what has learnt before, each with its average. */
+  readonly #others: readonly (readonly [now: TensorData, average: TensorData])[];
+  /** What has never changed is the weights' own. */
+  readonly values: Weights;
+
+  /**
+   * @param graph what is learnt by `rule`, and moved by the forward pass
+   * @param weights of the whole network
+   * @param state of an earlier run, whose tensors become this one's own
+   */
+  constructor(config: AverageConfig, graph: Graph, weights: Weights, rule: UpdateRule, state?: Weights) {
+    this.#config = config;
+    const learnt = averageOf(rule);
+    const moved = new Set([...graph.updates.keys()].map(({ name }) => name));
+    const others = new Map<string, Tensor>();
+    for (const [name, weight] of weights) {
+      const average = state?.get(name);
+      // Frozen in the last epochs, a batch norm's average still draws near to it.
+      const lags = average?.data.some((value, i) => value !== weight.data[i]) === true;
+      if (!learnt.has(name) && (moved.has(name) || lags)) others.set(name, average ?? copyOf(weight));
+    }
+    this.#others = [...others].map(([name, { data }]) => [weights.get(name)!.data, data]);
+    this.values = new Map([...weights, ...others, ...learnt]);
+  }
+
+  /**
+   * After an update.
+   * @param step updates before it
+   */
+  update(step: number): void {
+    const added = 1 - averageDecayAt(this.#config, step);
+    for (const [now, average] of this.#others) {
+      for (let i = 0; i < average.length; i++) average[i] = average[i]! + added * (now[i]! - average[i]!);
+    }
+  }
+}

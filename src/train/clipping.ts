@@ -1,0 +1,48 @@
+/** Gradients that are no longer, or no larger, than they may be. */
+
+import * as z from "zod";
+import { option } from "../option.ts";
+import type { TensorData } from "../tensor.ts";
+
+const modes = ["norm", "value"] as const;
+
+export const clippingKeys = {
+  clipGrad: option(z.number().positive().nullable().default(null), "bound of the gradient; default: none", {
+    value: "bound",
+  }),
+  clipMode: option(z.enum(modes).default("norm"), "what is bounded: the length of the whole gradient, or each number"),
+};
+
+/** What a step's gradients are bound by. */
+export interface Clipping {
+  readonly bound: number;
+  readonly mode: (typeof modes)[number];
+}
+
+export const clippingOf = (config: z.output<z.ZodObject<typeof clippingKeys>>): Clipping | undefined =>
+  config.clipGrad === null ? undefined : { bound: config.clipGrad, mode: config.clipMode };
+
+/**
+ * Clips gradients that are to be multiplied by `scale`, as PyTorch's `clip_grad_norm_` and `clip_grad_value_`.
+ * @param gradients changed in place by `value`
+ * @returns what they are to be multiplied by now
+ */
+export function clip(gradients: readonly TensorData[], scale: number, { bound, mode }: Clipping): number {
+  if (mode === "norm") return scale * Math.min(1, bound / (scale * length(gradients) + 1e-6));
+  const most = bound / scale;
+  for (const data of gradients) {
+    for (let i = 0; i < data.length; i++) {
+      const value = data[i]!;
+      if (value > most) data[i] = most;
+      else if (value < -most) data[i] = -most;
+    }
+  }
+  return scale;
+}
+
+/** The Euclidean length of all together. */
+function length(gradients: readonly TensorData[]): number {
+  let squares = 0;
+  for (const data of gradients) for (let i = 0; i < data.length; i++) squares += data[i]! ** 2;
+  return Math.sqrt(squares);
+}

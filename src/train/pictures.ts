@@ -1,0 +1,46 @@
+/** What training does to pictures, and how they are prepared when the network is evaluated. */
+
+import * as z from "zod";
+import { type AugmentationConfig, augmentationOf, sizesOf } from "../images/augment/config.ts";
+import type { TrainingTransform } from "../images/augment.ts";
+import { imagenetPreprocessing, type Normalization, type Preprocessing } from "../images/preprocess.ts";
+import { option } from "../option.ts";
+
+export const pictureKeys = {
+  /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
+  evaluationResize: option(
+    z.number().int().positive().nullable().default(null),
+    "shorter side before the centre crop when validating; default: image size / 0.875",
+  ),
+};
+
+type PictureConfig = z.output<z.ZodObject<typeof pictureKeys>> & {
+  readonly imageSize: number;
+  readonly interpolation: AugmentationConfig["interpolation"];
+};
+
+/** What is done to a picture before the network learns from it. */
+export function trainingTransformOf(
+  config: PictureConfig & AugmentationConfig,
+  normalization: Normalization = preprocessingOf(config),
+): TrainingTransform {
+  const { imageSize, decode, progressive } = config;
+  const common = { kind: "train", steps: augmentationOf(config), normalization, decode } as const;
+  if (progressive === null) return { ...common, size: imageSize };
+  const sizes = sizesOf(progressive);
+  return { ...common, size: Math.max(...sizes.map(({ size }) => size)), sizes };
+}
+
+/**
+ * How pictures are prepared when a run evaluates, and later whenever its weights are used.
+ * @param base of the network that is fine-tuned, of the run that goes on, or ImageNet's
+ */
+export function preprocessingOf(
+  { imageSize, evaluationResize, interpolation }: PictureConfig,
+  { meanImage: _, ...base }: Preprocessing = imagenetPreprocessing,
+): Preprocessing {
+  // What is cut out at random has no mean for each pixel, and that of the channels is in `mean`.
+  const proportional = typeof base.resize === "number" ? Math.round((imageSize * base.resize) / base.crop) : undefined;
+  const own = base.crop === imageSize ? base.resize : Math.round(imageSize / 0.875);
+  return { ...base, resize: evaluationResize ?? proportional ?? own, crop: imageSize, interpolation };
+}
