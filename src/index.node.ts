@@ -9,6 +9,7 @@ export {
   Network,
   type NetworkFacts,
   type OnnxExport,
+  type SuspectOptions,
 } from "./api/network.node.ts";
 export {
   type RunningOptions,

@@ -7,6 +7,8 @@ import { test } from "node:test";
 import { colourClasses, colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
+import { golden } from "./support.ts";
+import { tarOf } from "./tar.ts";
 
 interface Checked {
   readonly faults: readonly string[];
@@ -61,6 +63,29 @@ test("data check: exit code 0 where all is well; what cannot be checked is told 
   assert.match(nowhere.stderr, /^senet: .*empty: the folder is empty/);
   assert.equal(html.code, 2);
   assert.match(html.stderr, /check\.txt: the file extension/);
+});
+
+test("data check: Ctrl-C stops it, with what was found so far", async () => {
+  const file = join(temporaryFolder(), "many.tar");
+  const picture = readFileSync(golden("images", "square.jpg"));
+  const members = Array.from({ length: 4000 }, (_, i) => ({
+    name: `${i % 2 === 0 ? "a" : "b"}/${1e4 + i}.jpg`,
+    bytes: picture,
+  }));
+  writeFileSync(file, tarOf([{ name: "a/0.jpg", bytes: "no picture" }, ...members]));
+  let sent = false;
+  const { code, stdout, stderr } = await senet(["data", "check", file, "--json", "--workers", "1"], {
+    onStderr(text, child) {
+      if (sent || !text.includes("bad: ")) return;
+      sent = true;
+      child.kill("SIGINT");
+    },
+  });
+  assert.equal(code, 130, stderr);
+  assert.match(stderr, /^stopping after this batch/m);
+  const { finished, faults } = JSON.parse(stdout) as Checked;
+  assert.equal(finished, false);
+  assert.ok(faults.includes("1 picture cannot be decoded"));
 });
 
 test("data suspects: pictures in another class's folder, part by part, as a table, as JSON and as a page", async () => {

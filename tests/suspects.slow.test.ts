@@ -1,7 +1,7 @@
 /** Probable label errors, end to end: wrong labels are put into drawn pictures, a network is trained on them, and finds them. */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
@@ -30,48 +30,49 @@ function mislabel(folder: string): Set<string> {
   return wrong;
 }
 
-test("of labels that were made wrong, a network that was trained on them finds most", async () => {
+interface Found {
+  readonly part: "train" | "val";
+  readonly noise: number;
+  readonly suspects: readonly { readonly picture: string }[];
+}
+
+test("of labels that were made wrong, a network that was trained on some of them finds most", async () => {
   const folder = temporaryFolder();
   const data = join(folder, "pictures");
-  await writeDemoPictures(data, { trainPerClass: 120, valPerClass: 20 });
-  const train = join(data, "train");
-  for (const part of ["train", "val"]) {
+  await writeDemoPictures(data, { trainPerClass: 120, valPerClass: 60 });
+  const parts = ["train", "val"] as const;
+  for (const part of parts) {
     for (const name of readdirSync(join(data, part))) {
       if (!kept.includes(name)) rmSync(join(data, part, name), { recursive: true });
     }
   }
-  const wrong = mislabel(train);
-  assert.equal(wrong.size, 36);
+  const [train, val] = parts.map((part) => mislabel(join(data, part))) as [Set<string>, Set<string>];
+  const wrong = { train, val };
+  assert.deepEqual([train.size, val.size], [36, 18]);
   const out = join(folder, "run");
   const trained = await senet([
     ...["train", "--data", data, "--out", out, "--model", "se-resnet-20", "--image-size", "32"],
-    ...["--evaluation-resize", "32", "--batch-size", "32", "--epochs", "12", "--lr", "0.05", "--crop-scale", "0.6"],
+    ...["--evaluation-resize", "32", "--batch-size", "16", "--epochs", "14", "--lr", "0.03", "--crop-scale", "0.6"],
   ]);
   assert.equal(trained.code, 0, trained.stderr);
   const weights = join(out, "best.safetensors");
   const page = join(folder, "suspects.html");
-  const found = await senet([
-    "data",
-    "suspects",
-    data,
-    "--part",
-    "train",
-    "--weights",
-    weights,
-    "--json",
-    "--html",
-    page,
-  ]);
+  const found = await senet(["data", "suspects", data, "--weights", weights, "--json", "--html", page]);
   assert.equal(found.code, 0, found.stderr);
-  assert.ok(existsSync(page));
-  const [part] = JSON.parse(found.stdout) as { noise: number; suspects: { picture: string }[] }[];
-  const names = part!.suspects.map(({ picture }) => relative(train, picture));
-  const hits = (most: number) => names.slice(0, most).filter((name) => wrong.has(name)).length;
-  console.log(
-    `# ${hits(names.length)} of 36 among ${names.length}, ${hits(36)} among the first 36; noise ${part!.noise}`,
-  );
-  assert.ok(hits(names.length) >= 27, `${hits(names.length)} of 36 found among ${names.length}`);
-  assert.ok(hits(36) >= 24, `${hits(36)} of 36 among the first 36`);
-  // 1 of 20 is wrong.
-  assert.ok(part!.noise > 0.02 && part!.noise < 0.15, `${part!.noise}`);
+  assert.ok(readFileSync(page, "utf8").includes("data:image/jpeg;base64,"));
+  const [error] = /best top-1 error \S+/.exec(trained.stderr)!;
+  for (const { part, noise, suspects } of JSON.parse(found.stdout) as readonly Found[]) {
+    const names = suspects.map(({ picture }) => relative(join(data, part), picture));
+    const { size } = wrong[part];
+    const hits = (most: number) => names.slice(0, most).filter((name) => wrong[part].has(name)).length;
+    const said =
+      `${part}: ${hits(names.length)} of ${size} wrong labels among ${names.length} suspects, ${hits(size)} among the ` +
+      `first ${size}; estimated ${(100 * noise).toFixed(1)} %; ${error} %`;
+    console.log(`# ${said}`);
+    // Of the pictures that it was trained on, the network has learnt some of the wrong labels.
+    assert.ok(hits(names.length) >= size * (part === "val" ? 0.75 : 0.5), said);
+    assert.ok(hits(size) >= size * (part === "val" ? 0.6 : 0.4), said);
+    // 1 of 20 is wrong.
+    assert.ok(noise > 0.01 && noise < 0.2, said);
+  }
 });

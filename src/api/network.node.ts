@@ -9,6 +9,7 @@ import { Features } from "../evaluate/features.ts";
 import { openPictures } from "../evaluate/labelled.node.ts";
 import { type Measurement, type MeasureOptions, measure } from "../evaluate/measure.node.ts";
 import { dataOf, decode, type PictureInput } from "../evaluate/picture-input.node.ts";
+import { type LabelSuspects, labelSuspects, type SuspectsOptions } from "../evaluate/suspects.node.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import { type Precision, selectExecutor } from "../executors/select.node.ts";
 import { Uses } from "../executors/uses.ts";
@@ -64,6 +65,10 @@ export interface EvaluateOptions
   /** How often each picture is looked at; default: `centre`. */
   readonly views?: Views;
 }
+
+export interface SuspectOptions
+  extends DataOptions,
+    Pick<SuspectsOptions, "rank" | "signal" | "onFailure" | "onProgress"> {}
 
 /** What was written for other programs. */
 export interface OnnxExport {
@@ -197,6 +202,21 @@ export class Network implements AsyncDisposable {
         ...(onFailure && { onFailure }),
         ...(onProgress && { onProgress }),
       });
+    });
+  }
+
+  /**
+   * Pictures whose label is probably wrong, the most suspect first (`labelSuspects`). It is surest about pictures that the
+   * network was not trained on.
+   * @param data as for `evaluate`
+   */
+  suspects(data: string, options: SuspectOptions = {}): Promise<LabelSuspects> {
+    const { rank, batchSize, workers, signal, onFailure, onProgress } = options;
+    return this.#uses.now(async () => {
+      const dataset = await this.#pictures(data, options);
+      const checkpoint = { ...this.#checkpoint, labels: dataset.classes };
+      const on = { checkpoint, dataset, executor: this.executor, ...this.#threads };
+      return labelSuspects({ ...on, rank, batchSize, workers, signal, onFailure, onProgress });
     });
   }
 

@@ -1,22 +1,27 @@
 /** Checks the health of a data set. */
 
 import { SenetError } from "../errors.ts";
+import { greysOf, likenessOf } from "../images/likeness.ts";
 import { equalGroups, type Looks, MOST_DISTANCE, mostSimilar } from "./copies.ts";
-import type { Dataset } from "./dataset.ts";
+import { type Dataset, sourceOf } from "./dataset.ts";
 import type { BadPicture, CheckedPicture, DataHealth, PartHealth, SimilarPictures, Spread } from "./health.ts";
 import { type Inspection, type InspectOptions, inspect } from "./inspect.node.ts";
 import { localData } from "./remote.node.ts";
+import { SourceReader } from "./source.node.ts";
 import { openParts, type PartOptions } from "./split.node.ts";
 
 export interface CheckDataOptions extends PartOptions, Omit<InspectOptions, "onProgress"> {
-  /** Up to how many of the 256 bits of their looks two pictures may differ and be told as similar: 0 to 31. Default: 16. */
+  /**
+   * Up to how many of the 256 bits of their looks two pictures may differ to be looked at again, from near: 0 to 31.
+   * Default: 31.
+   */
   readonly distance?: number | undefined;
   /** Told how many pictures have been looked at, of all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** On Imagenette photographs that are no copies differ in more bits than that (docs/log.md). */
-const USUAL_DISTANCE = 16;
+/** How alike a copy is at least; other pictures of Imagenette are less so, and nearly all copies of them more (docs/log.md). */
+const LEAST_LIKENESS = 0.95;
 
 /**
  * Decodes every picture once, on the loader's threads. What is kept of each is 50 bytes, whatever its size.
@@ -24,7 +29,7 @@ const USUAL_DISTANCE = 16;
  * @throws SenetError `data` where there is no data set, `usage` where an option is out of its range
  */
 export async function checkData(data: string, options: CheckDataOptions = {}): Promise<DataHealth> {
-  const { distance = USUAL_DISTANCE, workers, signal, onFailure, onProgress = () => {} } = options;
+  const { distance = MOST_DISTANCE, workers, signal, onFailure, onProgress = () => {} } = options;
   if (!Number.isInteger(distance) || distance < 0 || distance > MOST_DISTANCE) {
     throw new SenetError("usage", "similar pictures cannot be told by this distance", {
       expected: `0 to ${MOST_DISTANCE} bits`,
@@ -43,7 +48,7 @@ export async function checkData(data: string, options: CheckDataOptions = {}): P
   }
   const bad = inspected.flatMap(badOf);
   const copies = copiesIn(inspected);
-  const similar = similarIn(inspected, copies, distance);
+  const similar = await similarIn(inspected, copies, distance, signal);
   const finished = inspected.length === parts.length && inspected.every((part) => part.finished);
   const health = { data, parts: inspected.map(healthOf), bad, copies, similar, remarks, finished };
   return { ...health, faults: [...faultsOf(health)] };
@@ -78,16 +83,37 @@ function copiesIn(parts: readonly Part[]): CheckedPicture[][] {
   );
 }
 
-function similarIn(parts: readonly Part[], copies: DataHealth["copies"], most: number): SimilarPictures[] {
+/** Pictures whose looks are alike, and that are so from near too: skies and snow often are by their looks alone. */
+async function similarIn(
+  parts: readonly Part[],
+  copies: DataHealth["copies"],
+  most: number,
+  signal: AbortSignal | undefined,
+): Promise<SimilarPictures[]> {
   const train = parts.find(({ part }) => part === "train");
   const val = parts.find(({ part }) => part === "val");
   if (train === undefined || val === undefined) return [];
   const told = new Set(copies.filter(isAcross).flatMap((group) => group.map(({ sample }) => sample)));
-  return mostSimilar(looksOf(val), looksOf(train), most)
-    .map(({ place, other, distance }) => ({ val: pictureOf(val, place), train: pictureOf(train, other), distance }))
-    .filter((pair) => !told.has(pair.val.sample))
-    .sort((a, b) => a.distance - b.distance);
+  const reader = new SourceReader();
+  const similar: SimilarPictures[] = [];
+  try {
+    for (const { place, other } of mostSimilar(looksOf(val), looksOf(train), most)) {
+      if (signal?.aborted === true) break;
+      const pair = { val: pictureOf(val, place), train: pictureOf(train, other) };
+      if (told.has(pair.val.sample)) continue;
+      const [near, far] = [await greysIn(reader, pair.val), await greysIn(reader, pair.train)];
+      const likeness = likenessOf(near, far);
+      if (likeness >= LEAST_LIKENESS) similar.push({ ...pair, likeness });
+    }
+  } finally {
+    reader.close();
+  }
+  return similar.sort((a, b) => b.likeness - a.likeness);
 }
+
+/** It was decoded before. */
+const greysIn = async (reader: SourceReader, { sample }: CheckedPicture): Promise<Float64Array> =>
+  greysOf(await (await reader.open(sourceOf(sample))).decode());
 
 const looksOf = ({ looks, marks }: Part): Looks => ({
   bits: looks,

@@ -40,8 +40,8 @@ export interface PartHealth {
 export interface SimilarPictures {
   readonly val: CheckedPicture;
   readonly train: CheckedPicture;
-  /** Bits of their looks that differ, of 256. */
-  readonly distance: number;
+  /** The correlation of their greys, 0.95 to 1. */
+  readonly likeness: number;
 }
 
 export interface DataHealth {

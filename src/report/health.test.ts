@@ -21,7 +21,7 @@ const health: DataHealth = {
     [picture("train", "a", "1.jpg"), picture("train", "a", "2.jpg")],
     [picture("train", "a", "3.jpg"), picture("val", "b", "4.jpg")],
   ],
-  similar: [{ val: picture("val", "a", "5.jpg"), train: picture("train", "a", "6.jpg"), distance: 7 }],
+  similar: [{ val: picture("val", "a", "5.jpg"), train: picture("train", "a", "6.jpg"), likeness: 0.987 }],
   remarks: ["test/ is used"],
   faults: ["1 picture cannot be decoded"],
   finished: true,
@@ -32,7 +32,7 @@ test("the page has the numbers, the pictures that are there, and nothing that br
   for (const text of ["1,200", "8, 500.5, 4288", "0.5, 1.333, 2", "0.1000, 0.2000, 0.3000", "0.4000, 0.5000, 0.6000"]) {
     assert.ok(page.includes(text), text);
   }
-  for (const text of ["the JPEG picture is truncated", "7 of 256 bits differ", "test/ is used"])
+  for (const text of ["the JPEG picture is truncated", "98.7 % alike", "test/ is used"])
     assert.ok(page.includes(text), text);
   assert.ok(page.includes("pictures &lt;of&gt; pets") && page.includes("&lt;script&gt;") && !page.includes("<script"));
   assert.match(page, /<img src="data:image\/jpeg;base64,QUJD" alt="3.jpg"/);

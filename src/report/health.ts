@@ -1,7 +1,7 @@
 /** A checked data set as one HTML page, with the pictures that something is wrong with. */
 
 import type { CheckedPicture, DataHealth, PartHealth, Spread } from "../data/health.ts";
-import { count, significant } from "./format.ts";
+import { count, percent, significant } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 import { page } from "./page.ts";
 
@@ -101,8 +101,8 @@ ${more(bad.length - shown.length)}`;
 function similarPairs({ similar }: DataHealth, thumbnails: Thumbnails): Markup {
   const shown = similar.slice(0, MOST_GROUPS);
   return html`${shown.map(
-    ({ val, train, distance }) =>
-      html`<h3>${distance} of 256 bits differ</h3>
+    ({ val, train, likeness }) =>
+      html`<h3>${percent(likeness)} alike</h3>
 <ul class="samples">${[val, train].map((picture) => card(picture, thumbnails))}</ul>
 `,
   )}${more(similar.length - shown.length)}`;

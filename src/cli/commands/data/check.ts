@@ -35,7 +35,12 @@ export function checkCommand(group: Command): void {
     .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to the data")
     .option("--val-list <file>", "the same for the pictures to validate with")
     .option("--allow-missing", "check the listed pictures that exist")
-    .option("--distance <bits>", "of 256 bits, how many may differ between similar pictures; at most 31", natural, 16)
+    .option(
+      "--distance <bits>",
+      "of 256 bits, how many may differ between pictures that are compared from near; at most 31",
+      natural,
+      31,
+    )
     .option("--html <file>", "write a page with the pictures, too")
     .addOption(workersOption())
     .addOption(jsonOption())
@@ -107,7 +112,7 @@ function show(health: DataHealth): void {
   some("cannot be decoded", bad, ({ sample, reason }) => `${sample.file}: ${reason}`);
   some("groups of equal pictures", copies, (group) => group.map(named).join(", "));
   some("similar pictures in val and train", similar, (pair) => {
-    return `${named(pair.val)} and ${named(pair.train)}, ${pair.distance} of 256 bits differ`;
+    return `${named(pair.val)} and ${named(pair.train)}, ${percent(pair.likeness)} alike`;
   });
   print();
   if (faults.length === 0) print(`nothing is wrong with ${data}`);
@@ -138,6 +143,8 @@ function some<T>(title: string, items: readonly T[], line: (item: T) => string):
   if (items.length > MOST_LINES) print(`  and ${grouped(items.length - MOST_LINES)} more: --json or --html shows them`);
 }
 
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
 const named = ({ class: name, sample }: CheckedPicture): string => `${sample.file} (${name})`;
 
 /** Samples by their names alone. */
@@ -147,6 +154,6 @@ function jsonOf({ bad, copies, similar, ...rest }: DataHealth): unknown {
     ...rest,
     bad: bad.map((one) => ({ ...picture(one), reason: one.reason })),
     copies: copies.map((group) => group.map(picture)),
-    similar: similar.map(({ val, train, distance }) => ({ val: picture(val), train: picture(train), distance })),
+    similar: similar.map(({ val, train, likeness }) => ({ val: picture(val), train: picture(train), likeness })),
   };
 }
