@@ -42,7 +42,7 @@ function kernelOf(step: number, interpolation: Interpolation): Kernel {
   const { radius, weight, isNarrow } = filters[interpolation];
   const scale = isNarrow === true ? 1 : Math.max(Math.abs(step), 1);
   const support = radius * scale;
-  const taps = Math.ceil(support) * 2 + 1;
+  const taps = Math.floor(2 * support) + 1;
   const first = new Int32Array(PHASES);
   const weights = new Int32Array(PHASES * taps);
   const real = new Float64Array(taps);

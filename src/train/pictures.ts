@@ -3,7 +3,13 @@
 import * as z from "zod";
 import { type AugmentationConfig, augmentationOf, sizesOf } from "../images/augment/config.ts";
 import type { TrainingTransform } from "../images/augment.ts";
-import { imagenetPreprocessing, type Normalization, type Preprocessing } from "../images/preprocess.ts";
+import {
+  imagenetPreprocessing,
+  largestStd,
+  type Normalization,
+  type Preprocessing,
+  smallestStd,
+} from "../images/preprocess.ts";
 import { option } from "../option.ts";
 
 export const pictureKeys = {
@@ -11,6 +17,11 @@ export const pictureKeys = {
   evaluationResize: option(
     z.number().int().positive().nullable().default(null),
     "shorter side before the centre crop when validating; default: image size / 0.875",
+  ),
+  /** 10 in nutszebra's recipe for CIFAR. `null`: the mean and the deviation of all pictures. */
+  byPicture: option(
+    z.number().min(smallestStd).max(largestStd).nullable().default(null),
+    "normalise each picture by itself: minus its mean, by the root of its variance + x, of bytes; default: all alike",
   ),
 };
 
@@ -36,11 +47,12 @@ export function trainingTransformOf(
  * @param base of the network that is fine-tuned, of the run that goes on, or ImageNet's
  */
 export function preprocessingOf(
-  { imageSize, evaluationResize, interpolation }: PictureConfig,
+  { imageSize, evaluationResize, interpolation, byPicture }: PictureConfig,
   { meanImage: _, ...base }: Preprocessing = imagenetPreprocessing,
 ): Preprocessing {
   // What is cut out at random has no mean for each pixel, and that of the channels is in `mean`.
   const proportional = typeof base.resize === "number" ? Math.round((imageSize * base.resize) / base.crop) : undefined;
   const own = base.crop === imageSize ? base.resize : Math.round(imageSize / 0.875);
-  return { ...base, resize: evaluationResize ?? proportional ?? own, crop: imageSize, interpolation };
+  const normalization = byPicture === null ? base : { ...base, scale: 1 as const, byPicture };
+  return { ...normalization, resize: evaluationResize ?? proportional ?? own, crop: imageSize, interpolation };
 }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../../errors.ts";
 import { trainingConfig } from "../../train/config.ts";
+import { preprocessingOf, trainingTransformOf } from "../../train/pictures.ts";
 import { augmentationOf, sizesOf } from "./config.ts";
 
 const stepsOf = (given: object) => augmentationOf(trainingConfig(given));
@@ -90,4 +91,12 @@ test("sizes by epoch begin at 0 and come in order", () => {
   for (const progressive of ["", "96", "96:1", "96:0,112:0", "96:0,112:3,", "0:0", "96:0 112:3"]) {
     assert.throws(() => trainingConfig({ progressive }), /progressive: expected SIZE:EPOCH,SIZE:EPOCH/, progressive);
   }
+});
+
+test("pictures that are normalised each by itself are so in training and afterwards", () => {
+  const config = trainingConfig({ byPicture: 10, imageSize: 32 });
+  const preprocessing = preprocessingOf(config);
+  assert.deepEqual([preprocessing.byPicture, preprocessing.scale], [10, 1]);
+  assert.equal(trainingTransformOf(config).normalization.byPicture, 10);
+  assert.equal(preprocessingOf(trainingConfig({ imageSize: 32 })).byPicture, undefined);
 });

@@ -73,16 +73,16 @@ export function sharpness({ width, height, data }: Picture, factor: number): voi
 export function hue({ data }: Picture, turns: number): void {
   const shift = Math.trunc(turns * 255);
   for (let i = 0; i < data.length; i += 3) {
-    const [red, green, blue] = [data[i]!, data[i + 1]!, data[i + 2]!];
+    const red = data[i]!;
+    const green = data[i + 1]!;
+    const blue = data[i + 2]!;
     const value = Math.max(red, green, blue);
     const range = value - Math.min(red, green, blue);
     // Grey has no hue, and stays as it is.
     if (range === 0) continue;
-    const [r, g, b] = [value - red, value - green, value - blue].map((part) => Math.fround(part / range)) as [
-      number,
-      number,
-      number,
-    ];
+    const r = Math.fround((value - red) / range);
+    const g = Math.fround((value - green) / range);
+    const b = Math.fround((value - blue) / range);
     const angle = Math.fround(red === value ? b - g : green === value ? 2 + r - b : 4 + g - r);
     const h = (Math.trunc(clip(Math.fround((angle / 6 + 1) % 1) * 255)) + shift) & 255;
     const s = Math.fround(clip(Math.trunc(Math.fround(range / value) * 255)));
@@ -93,15 +93,10 @@ export function hue({ data }: Picture, turns: number): void {
     const p = rounded(value * (1 - part));
     const q = rounded(value * (1 - part * rest));
     const t = rounded(value * (1 - part * (1 - rest)));
-    const sectors = [
-      [value, t, p],
-      [q, value, p],
-      [p, value, t],
-      [p, q, value],
-      [t, p, value],
-      [value, p, q],
-    ] as const;
-    data.set(sectors[(sector % 6) as 0], i);
+    const at = sector % 6;
+    data[i] = at === 0 || at === 5 ? value : at === 1 ? q : at === 4 ? t : p;
+    data[i + 1] = at === 1 || at === 2 ? value : at === 0 ? t : at === 3 ? q : p;
+    data[i + 2] = at === 3 || at === 4 ? value : at === 2 ? t : at === 5 ? q : p;
   }
 }
 
