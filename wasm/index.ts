@@ -6,6 +6,7 @@
 /** From here on memory is the caller's. */
 export const heap: usize = __heap_base;
 
+export { jitter } from "./jitter";
 export { tableOf, unstuff } from "./jpeg/huffman";
 export { colourPart } from "./jpeg/part";
 export { decodeScan } from "./jpeg/scan";

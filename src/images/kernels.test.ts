@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRandom, type Random } from "../random.ts";
+import { jitterPixels } from "./augment/noise.ts";
 import { imagenetPreprocessing, normalize } from "./preprocess.ts";
 import { type Box, interpolations, type Picture, resize } from "./resize.ts";
 import { hasKernels, useKernels } from "./wasm.ts";
@@ -89,5 +90,18 @@ test("normalising has the same bits, mirrored or not, whatever the channels", ()
       Buffer.from(a.buffer).equals(Buffer.from(b.buffer)),
       `${picture.width}×${picture.height} ${spec.channels}`,
     );
+  }
+});
+
+test("pixel jitter has the same bytes for all lengths and amplitudes", () => {
+  for (let i = 0; i < 200; i++) {
+    const random = createRandom(4, i);
+    const { data } = noise(1 + random.below(40), 1 + random.below(9), random);
+    const amplitude = [0, 1, 20, 255, random.below(256)][i % 5]!;
+    const keys = [random.below(2 ** 32), random.below(2 ** 32)] as const;
+    const [a, b] = [data.slice(), data.slice()];
+    jitterPixels(a, amplitude, keys);
+    withoutKernels(() => jitterPixels(b, amplitude, keys));
+    assert.ok(Buffer.from(a).equals(Buffer.from(b)), `${data.length} bytes, ${amplitude}`);
   }
 });

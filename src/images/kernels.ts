@@ -111,3 +111,15 @@ export function normalizeFast(
   into.set(new Float32Array(buffer, result, channels.length * pixels));
   return true;
 }
+
+/** As `jitterPixels`. @returns false where it is left to that */
+export function jitterFast(data: Uint8Array, amplitude: number, [key, second]: readonly [number, number]): boolean {
+  const wasm = kernels();
+  const places = wasm && layOut(wasm, [data.length]);
+  if (wasm === undefined || places === undefined) return false;
+  const memory = new Uint8Array(wasm.memory.buffer, places[0], data.length);
+  memory.set(data);
+  wasm.jitter(places[0]!, data.length, amplitude, key, second);
+  data.set(memory);
+  return true;
+}

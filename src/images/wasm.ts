@@ -22,6 +22,7 @@ export interface Exports {
   normalizePlane(
     ...args: [source: number, width: number, height: number, table: number, target: number, mirror: number]
   ): void;
+  jitter(data: number, length: number, amplitude: number, key: number, second: number): void;
   tableOf(slot: number, counts: number): number;
   unstuff(source: number, end: number, top: number, segments: number, most: number): number;
   decodeScan(job: number): number;

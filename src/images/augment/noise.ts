@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import type { Random } from "../../random.ts";
+import { jitterFast } from "../kernels.ts";
 import { planesOf, roundHalfEven } from "../preprocess.ts";
 import type { Box } from "../resize.ts";
 import { between, color, meanColor, onPixels, onValues, range, rate } from "./step.ts";
@@ -17,7 +18,9 @@ export const pixelJitterSchema = z.strictObject({
  * numbers are a hash of the byte's place, so that any part of them can be computed by itself.
  * @param keys 32 bits each
  */
-export function jitterPixels(data: Uint8Array, amplitude: number, [key, second]: readonly [number, number]): void {
+export function jitterPixels(data: Uint8Array, amplitude: number, keys: readonly [number, number]): void {
+  if (jitterFast(data, amplitude, keys)) return;
+  const [key, second] = keys;
   const levels = 2 * amplitude + 1;
   for (let i = 0; i < data.length; i += 2) {
     // Two multiplications and three shifts spread every bit over all others (C. Wellons' hash prospector, 2018).
