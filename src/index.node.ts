@@ -11,6 +11,7 @@ export {
   type OnnxExport,
   type SuspectOptions,
 } from "./api/network.node.ts";
+export { type FindRateOptions, type FoundRates, findLearningRate } from "./api/rates.node.ts";
 export {
   type RunningOptions,
   type TrainedRun,
@@ -57,6 +58,8 @@ export type { FetchOptions } from "./pull/fetch.node.ts";
 export type { FetchFilesOptions } from "./pull/files.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions, report, type WrittenReport } from "./report/run.node.ts";
+export type { RatePoint, RateSuggestions, RateTrial } from "./train/lr-find.ts";
+export type { PrepareOptions } from "./train/prepare.node.ts";
 export type { Phase, RunFacts, RunOptions } from "./train/run.node.ts";
 export type { SourceNetwork } from "./train/start.ts";
 export { openWeights } from "./weights/open.node.ts";

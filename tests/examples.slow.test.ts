@@ -63,6 +63,13 @@ example("features", async () => {
   assert.equal(said.match(/: most like /g)?.length, 3);
 });
 
+example("fine-tune", async () => {
+  const said = await run("fine-tune");
+  assert.match(said, /^rate [\d.e-]+; the loss falls fastest at [\d.e-]+\n/);
+  assert.match(said, /\d+ of \d+ tensors are those of runs\/first\/best\.safetensors: conv1 \(1\)/);
+  assert.match(said, /runs\/tuned\/best\.safetensors: blue, green, red; [\d.]+ % wrong\n$/);
+});
+
 test("no example is left out", () => {
   assert.deepEqual([...seen].sort(), readdirSync(join(root, "examples")).sort());
 });

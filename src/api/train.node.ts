@@ -148,17 +148,16 @@ async function run(
     say?.(text);
     tell({ kind: "note", text });
   };
-  const { weights } = options;
-  const source = resume || typeof weights !== "string" ? undefined : await openSource(weights, build, note);
-  const fresh = resume ? undefined : trainingConfig({ ...(source && sourceDefaults(source)), ...values });
+  const fresh = resume ? undefined : await begun(options, note);
   const isNamed = running.out !== undefined;
-  const out = running.out ?? (fresh === undefined ? needsFolder() : await newRunFolder(fresh.model));
+  const out = running.out ?? (fresh === undefined ? needsFolder() : await newRunFolder(fresh.config.model));
   try {
-    const config = fresh ?? resumedConfig(await openRun(out, build), { values, nameOf: (key) => key }, out, note);
+    const config =
+      fresh?.config ?? resumedConfig(await openRun(out, build), { values, nameOf: (key) => key }, out, note);
     const result = await trainRun({
       ...running,
       ...{ data, out, config, resume },
-      ...{ ...(build && { build }), source },
+      ...{ build, source: fresh?.source },
       signal: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
       say: note,
       onFailure(failure) {
@@ -206,6 +205,14 @@ async function reportOf(
     if (!(error instanceof SenetError)) throw error;
     note(`there is no report: ${error.message}`);
   }
+}
+
+/** What a new run begins with, and its configuration. @throws SenetError where the source cannot be opened */
+export async function begun(options: TrainOptions, say: (line: string) => void) {
+  const { running, values, build } = sorted(options);
+  const { weights } = options;
+  const source = typeof weights === "string" ? await openSource(weights, build, say) : undefined;
+  return { running, build, source, config: trainingConfig({ ...(source && sourceDefaults(source)), ...values }) };
 }
 
 /** The options that are not keys of the configuration. */

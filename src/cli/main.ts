@@ -13,6 +13,7 @@ import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
 import { exportCommand } from "./commands/export.ts";
+import { lrFindCommand } from "./commands/lr-find.ts";
 import { modelsCommand } from "./commands/models.ts";
 import { pullCommand } from "./commands/pull.ts";
 import { reportCommand } from "./commands/report.ts";
@@ -24,6 +25,7 @@ const commands = [
   demoCommand,
   trainCommand,
   reportCommand,
+  lrFindCommand,
   evaluateCommand,
   classifyCommand,
   dataCommand,

@@ -112,3 +112,11 @@ test("an optimiser gets the settings that it has, and its own usual rate", () =>
   assert.equal(learningRateOf(trainingConfig({ optimizer: "adamw", batchSize: 1024 })), 1e-3);
   assert.throws(() => trainingConfig({ optimizer: "adam" }), /sgd or adamw or rmsprop or lamb/);
 });
+
+test("weights of classes are for the softmax's loss", () => {
+  assert.equal(trainingConfig({ classWeights: "balanced" }).classWeights, "balanced");
+  assert.throws(
+    () => trainingConfig({ classWeights: "balanced", bceLoss: true }),
+    /classWeights: expected none with bceLoss/,
+  );
+});

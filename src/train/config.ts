@@ -78,6 +78,10 @@ export const trainingConfigSchema = z
   .refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
     path: ["microBatch"],
     message: "a divisor of batchSize",
+  })
+  .refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
+    path: ["classWeights"],
+    message: "none with bceLoss, whose classes are yes or no each",
   });
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;

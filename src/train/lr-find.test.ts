@@ -44,6 +44,31 @@ test("a trial ends where the loss explodes, or is not a number any more", async 
   await assert.rejects(stopped, /enough/);
 });
 
+test("the parts of a step are at one rate, and its loss is their mean", async () => {
+  const seen: [number, number | undefined][] = [];
+  const step = {
+    run: async (_: unknown, __: unknown, rates: unknown, position: { readonly part?: number } = {}) => {
+      seen.push([rates as number, position.part]);
+      return { loss: 1 + (position.part ?? 0), correct: 0, optimiserMilliseconds: 0 };
+    },
+  };
+  const points = await tryRates({ from: 1e-3, to: 1e-1, steps: 3, step, batches: batches(), parts: 2 });
+  assertClose(
+    points.map(({ loss }) => loss),
+    [1.5, 1.5, 1.5],
+    1e-12,
+    "means",
+  );
+  assert.deepEqual(
+    seen.map(([, part]) => part),
+    [0, 1, 0, 1, 0, 1],
+  );
+  assert.deepEqual(
+    seen.map(([rate]) => rate.toFixed(6)),
+    [1e-3, 1e-3, 1e-2, 1e-2, 1e-1, 1e-1].map((rate) => rate.toFixed(6)),
+  );
+});
+
 test("suggestions are read where the curve falls", () => {
   // Flat to 1e-4, falls to 1e-2, is lowest there, and rises: 61 points, ten a decade.
   const values = Array.from({ length: 61 }, (_, i) =>

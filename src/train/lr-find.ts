@@ -6,7 +6,7 @@
 import { SenetError } from "../errors.ts";
 import { turn } from "../event-loop.ts";
 import type { TrainingBatch } from "./loop.ts";
-import type { TrainingStep } from "./step.ts";
+import type { BatchResult, TrainingStep } from "./step.ts";
 
 export interface RateTrial {
   /** The rates of the first and the last step; each is the same factor higher than the one before. */
@@ -46,21 +46,30 @@ export interface TrialOptions extends RateTrial {
   readonly step: Pick<TrainingStep, "run">;
   /** As many as there are steps; without end is fine. */
   readonly batches: AsyncIterable<TrainingBatch>;
+  /** How many batches make a step; default 1. */
+  readonly parts?: number;
   readonly onPoint?: (point: RatePoint, step: number) => void;
   readonly signal?: AbortSignal;
 }
 
 /** @throws the reason of `signal` where that stopped it */
-export async function tryRates({ step, batches, onPoint, signal, ...trial }: TrialOptions): Promise<RatePoint[]> {
+export async function tryRates(options: TrialOptions): Promise<RatePoint[]> {
+  const { step, batches, parts = 1, onPoint, signal, ...trial } = options;
   const points: RatePoint[] = [];
   let mean = 0;
   let lowest = Number.POSITIVE_INFINITY;
+  let [part, sum] = [0, 0];
   for await (const { images, labels } of batches) {
     signal?.throwIfAborted();
     const index = points.length;
     const rate = trialRate(trial, index);
-    const loss = await lossOf(step, images, labels, rate, index);
-    if (loss === undefined) break;
+    const partLoss = await numberOf(step.run(images, labels, rate, { index, part, parts }));
+    if (partLoss === undefined) break;
+    sum += partLoss;
+    part = (part + 1) % parts;
+    if (part > 0) continue;
+    const loss = sum / parts;
+    sum = 0;
     mean = kept * mean + (1 - kept) * loss;
     // Without the weight of the zero that the mean began with.
     const smoothed = mean / (1 - kept ** (index + 1));
@@ -74,16 +83,10 @@ export async function tryRates({ step, batches, onPoint, signal, ...trial }: Tri
   return points;
 }
 
-/** `undefined` where it is not a number any more. */
-async function lossOf(
-  step: Pick<TrainingStep, "run">,
-  images: TrainingBatch["images"],
-  labels: TrainingBatch["labels"],
-  rate: number,
-  index: number,
-): Promise<number | undefined> {
+/** The loss; `undefined` where it is not a number any more. */
+async function numberOf(result: Promise<BatchResult>): Promise<number | undefined> {
   try {
-    return (await step.run(images, labels, rate, { index })).loss;
+    return (await result).loss;
   } catch (error) {
     if (error instanceof SenetError && error.code === "training") return undefined;
     throw error;

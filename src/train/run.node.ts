@@ -7,74 +7,48 @@ import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { quote } from "../data/classes.ts";
-import type { Dataset } from "../data/dataset.ts";
 import { type Failure, Loader } from "../data/loader.node.ts";
-import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
-import { localData } from "../data/remote.node.ts";
-import { type ListOptions, openTrainingData, type PartOptions } from "../data/split.node.ts";
 import { option, SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { evaluateFolder } from "../evaluate/folder.node.ts";
-import { type Precision, selectExecutor } from "../executors/select.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { sizeAt } from "../images/sizes.ts";
 import { isTrainable, type Parameter } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
-import { lossGraph, type NetworkFunction } from "../zoo/index.ts";
+import { lossGraph } from "../zoo/index.ts";
 import { averageConfigOf } from "./averaging.ts";
 import { ChangingStep, type StepForm } from "./changing-step.ts";
-import { balancedWeights } from "./class-weights.ts";
-import { clippingOf } from "./clipping.ts";
-import { optimizerOf, type TrainingConfig } from "./config.ts";
 import { EventFile } from "./event-file.node.ts";
 import { changesBetween, type Fingerprint, fingerprintOf } from "./fingerprint.node.ts";
 import { type Evaluations, type Progress, trainingLoop } from "./loop.ts";
 import { mixed } from "./mix.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
 import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
+import {
+  createStep,
+  loadingOf,
+  memoryOf,
+  openRunData,
+  type PrepareOptions,
+  threadsOf,
+  trainingExecutor,
+  trainingLoader,
+} from "./prepare.node.ts";
 import { readRecord, writeRecord } from "./record.node.ts";
-import { type SourceNetwork, startOf } from "./start.ts";
+import { startOf } from "./start.ts";
 import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
-import { type StepOptions, TrainingStep } from "./step.ts";
 
-export interface RunOptions extends ListOptions {
-  /**
-   * A folder with `train/` and `val/`, one folder a class in each; what else `openTrainingData` opens; or addresses of
-   * archives (`localData`).
-   */
-  readonly data: string;
+export interface RunOptions extends PrepareOptions {
   /** Where the run's files go; made when absent. */
   readonly out: string;
-  readonly config: TrainingConfig;
   /** What was typed to start the run, for its report. */
   readonly command?: string;
-  /** Of a network of one's own; `config.model` is its name. */
-  readonly build?: NetworkFunction;
-  /** The network that a new run begins with, where `config.weights` names one. */
-  readonly source?: SourceNetwork | undefined;
   /** Go on from `last.safetensors` in `out`. */
   readonly resume: boolean;
   /** Go on also with other pictures of the same classes than the run had. */
   readonly acceptChanges?: boolean;
   /** Start anew even where `out` holds an earlier run; its files are replaced one by one. */
   readonly fresh?: boolean;
-  readonly executor?: string;
-  readonly precision?: Precision;
-  readonly threads?: number;
-  /** Less memory, more time (passes/recompute.ts). */
-  readonly recompute?: boolean;
-  /** Told what the user should know of the engine. */
-  readonly say?: (line: string) => void;
-  readonly workers?: number;
-  /**
-   * Bytes for decoded pictures kept in memory, of training and validation together. By default what is available, at
-   * most a quarter of it and 4 GiB.
-   */
-  readonly cacheBytes?: number;
-  /** A folder in which decoded pictures are kept, also for other runs. */
-  readonly cacheFolder?: string;
-  /** Told of each picture that cannot be decoded, once, when it is met. */
-  readonly onFailure?: (failure: Failure) => void;
   readonly signal: AbortSignal;
   readonly onStart: (facts: RunFacts) => void;
   readonly onStep: (progress: Progress) => void;
@@ -143,18 +117,7 @@ type Earlier = Awaited<ReturnType<typeof readRun>>;
 
 async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Promise<RunResult> {
   const { config, out, signal, onPhase = () => {} } = options;
-  const pictures = await localData(options.data, { say: options.say, signal });
-  const { train, val, remarks } = openTrainingData(pictures, partsOf(options));
-  for (const remark of remarks) options.say?.(remark);
-  const stepsPerEpoch = Math.floor(train.samples.length / config.batchSize);
-  if (stepsPerEpoch === 0) {
-    throw new SenetError("usage", "a batch is larger than the training set", {
-      where: train.root,
-      expected: `at least ${config.batchSize} pictures`,
-      found: `${train.samples.length}`,
-      hint: `${option("batchSize")} ${train.samples.length}, or less`,
-    });
-  }
+  const { train, val, pictures, stepsPerEpoch } = await openRunData(options);
   const { build, source } = options;
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   const { model: network, weights } = begin;
@@ -164,12 +127,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     imageSize: config.imageSize,
     freeze,
   });
-  const { executor, reason } = await selectExecutor({
-    name: options.executor,
-    purpose: "training",
-    precision: options.precision,
-    ...(options.say === undefined ? {} : { say: options.say }),
-  });
+  const { executor, reason } = await trainingExecutor(options);
   const data = fingerprintOf(train, val);
   const start = earlier === undefined ? initialState : startFrom(earlier, options, train.classes, data, stepsPerEpoch);
   // Also where it was made longer.
@@ -189,49 +147,19 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     imageSize: sizeAt(transform, epoch),
     freezeBatchNorm: epoch >= config.epochs - config.freezeBnEpochs,
   });
-  const stepOptions: Omit<StepOptions, "imageSize"> = {
-    batchSize: config.microBatch ?? config.batchSize,
-    ...(config.bceLoss ? { loss: "binaryCrossEntropy" } : {}),
-    labelSmoothing: config.labelSmoothing,
-    clipping: clippingOf(config),
-    seed: config.seed,
-    optimizer: optimizerOf(config),
-    weightDecay: config.weightDecay,
-    decayOn: config.decayOn,
-    average: averageConfigOf(config),
-    freeze,
-    layerDecay: config.layerDecay ?? undefined,
-    classWeights: config.classWeights === "none" ? undefined : balancedWeights(countsOf(train)),
-    recompute: options.recompute === true,
-    ...threadsOf(options),
-    ...(options.say === undefined ? {} : { say: options.say }),
-  };
+  const subject = { model: network, weights, executor, train, average: averageConfigOf(config) };
   const step = await ChangingStep.create(
-    (form, state) => TrainingStep.create(executor, network, weights, { ...stepOptions, ...form }, state),
+    (form, state) => createStep(options, subject, form, state),
     formAt(start.epoch),
     { ...earlier?.run },
   );
-  const loading = {
-    ...(options.workers === undefined ? {} : { workers: options.workers }),
-    memory: memoryOf(options),
-    ...(options.cacheFolder === undefined ? {} : { cacheFolder: options.cacheFolder }),
-    ...(options.say === undefined ? {} : { onRemark: options.say }),
-    ...(options.onFailure === undefined ? {} : { onFailure: options.onFailure }),
-  };
-  const trainLoader = new Loader({
-    dataset: train,
-    batchSize: config.microBatch ?? config.batchSize,
-    transform,
-    seed: config.seed,
-    repeats: Math.max(1, config.augRepeats),
-    dropLast: true,
-    ...loading,
-  });
+  const memory = memoryOf(options);
+  const trainLoader = trainingLoader(options, train, transform, memory);
   const valLoader = new Loader({
     dataset: val,
     batchSize: config.batchSize,
     transform: { kind: "evaluate", preprocessing },
-    ...loading,
+    ...loadingOf(options, memory),
   });
 
   const sizeOfAll = (parameters: readonly Parameter[]) =>
@@ -315,31 +243,6 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
 }
 
 const toldOf = ({ list, valList, allowMissing }: RunOptions) => ({ list, valList, allowMissing });
-
-const partsOf = ({ list, valList, allowMissing, config: { valSplit, seed } }: RunOptions): PartOptions => ({
-  ...{ list, valList, allowMissing, valSplit, seed },
-});
-
-/** For training and validation together. */
-function memoryOf({ cacheBytes, say }: RunOptions): PictureMemory {
-  const memory = pictureMemory(cacheBytes);
-  const granted = memory.cache.byteLength;
-  if (granted < Math.floor(cacheBytes ?? 0)) {
-    say?.(
-      `memory for decoded pictures: ${(granted / 2 ** 30).toFixed(1)} GiB, because at most a third of the free memory may be used`,
-    );
-  }
-  return memory;
-}
-
-const threadsOf = ({ threads }: RunOptions) => (threads === undefined ? {} : { threads });
-
-/** How many pictures there are of each class. */
-function countsOf({ classes, samples }: Dataset): number[] {
-  const counts = classes.map(() => 0);
-  for (const { label } of samples) counts[label]! += 1;
-  return counts;
-}
 
 /** The run to go on with; `undefined` for a new one. @throws SenetError `usage` where `out` has one that is not wanted */
 async function earlierRun({ out, resume, fresh, config, build }: RunOptions): Promise<Earlier | undefined> {

@@ -1,0 +1,25 @@
+/** Trains a network further on pictures of one's own: `node dist/examples/fine-tune.js pictures se-resnet-50 runs/tuned`. */
+
+import { findLearningRate, load, train } from "senet/node";
+
+const [data = "pictures", weights = "runs/first/best.safetensors", out = "runs/tuned"] = process.argv.slice(2);
+
+// The first stages know edges and textures already: they stay as they are. What is behind them learns the less, the
+// nearer to the picture it is.
+const recipe = { weights, freeze: "stage1", layerDecay: 0.8, classWeights: "balanced", batchSize: 6 } as const;
+
+const { suggested, steepest } = await findLearningRate(data, { ...recipe, from: 1e-5, steps: 50 });
+console.log(`rate ${suggested.toPrecision(2)}; the loss falls fastest at ${steepest.toPrecision(2)}`);
+
+const run = await train(data, {
+  ...recipe,
+  epochs: 2,
+  learningRate: suggested,
+  out,
+  // What was kept of the weights, and what begins anew.
+  say: (line) => console.log(line),
+});
+
+// The file carries its labels and how its pictures are prepared.
+await using network = await load(run.best);
+console.log(`${run.best}: ${network.labels.join(", ")}; ${run.top1Error?.toFixed(1)} % wrong`);

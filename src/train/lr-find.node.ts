@@ -1,0 +1,59 @@
+/** The trial of learning rates on pictures, with the network and the recipe that the training will have. */
+
+import type { Loader } from "../data/loader.node.ts";
+import type { TrainingConfig } from "./config.ts";
+import { partsOf, type TrainingBatch } from "./loop.ts";
+import { type RatePoint, type RateTrial, tryRates } from "./lr-find.ts";
+import { mixed } from "./mix.ts";
+import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
+import {
+  createStep,
+  memoryOf,
+  openRunData,
+  type PrepareOptions,
+  trainingExecutor,
+  trainingLoader,
+} from "./prepare.node.ts";
+import { startOf } from "./start.ts";
+
+export interface RateOptions extends PrepareOptions {
+  readonly trial: RateTrial;
+  readonly onPoint?: (point: RatePoint, step: number) => void;
+}
+
+/**
+ * Nothing is written, and no weights are kept.
+ * @throws SenetError as training; the reason of `signal` where that stopped it
+ */
+export async function findRates(given: RateOptions): Promise<RatePoint[]> {
+  // All at the size that the training ends with.
+  const config: TrainingConfig = { ...given.config, progressive: null };
+  const options = { ...given, config };
+  const { build, source, trial, onPoint, signal, say } = options;
+  const { train } = await openRunData(options);
+  const { model, weights, preprocessing, notes } = startOf({ config, labels: train.classes, build, source });
+  for (const note of notes) say?.(note);
+  const { executor } = await trainingExecutor(options);
+  await using step = await createStep(
+    options,
+    { model, weights, executor, train },
+    { imageSize: config.imageSize, freezeBatchNorm: false },
+  );
+  const transform = trainingTransformOf(config, preprocessingOf(config, preprocessing));
+  const loader = trainingLoader(options, train, transform, memoryOf(options));
+  try {
+    const batches = endless(loader, config, train.classes.length);
+    return await tryRates({
+      ...{ ...trial, step, batches, parts: partsOf(config) },
+      ...(onPoint && { onPoint }),
+      ...(signal && { signal }),
+    });
+  } finally {
+    await loader.dispose();
+  }
+}
+
+/** Epoch after epoch. */
+async function* endless(loader: Loader, config: TrainingConfig, classes: number): AsyncGenerator<TrainingBatch> {
+  for (let epoch = 0; ; epoch++) yield* mixed(loader.epoch(epoch), config, { epoch, start: 0, classes });
+}
