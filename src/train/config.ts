@@ -39,7 +39,7 @@ const runKeys = {
   /** About how much of each class is kept back to validate with, by the seed (`holdOut`); `null`: the data has a part for it. */
   valSplit: option(
     z.number().gt(0).lt(1).nullable().default(null),
-    "validate on this part of each class (0.1: a tenth), for data without val/; by --seed and the pictures' names",
+    "validate on this part of each class (0.1: a tenth), for data without val/; by the seed and the pictures' names",
     { value: "part" },
   ),
   /** As SENet-154 was trained (docs/networks.md, 3.1). */

@@ -27,7 +27,7 @@ export const scheduleKeys = {
   warmupEpochs: option(rate.default(1), "epochs in which the rate rises first"),
   warmup: option(
     z.enum(["linear", "constant"]).default("linear"),
-    "whether it rises steadily, or stays at --warmup-lr",
+    "whether it rises steadily, or stays at its first rate",
   ),
   /** `null`: a linear warm-up begins with almost nothing, a constant one has a tenth of the highest rate. */
   warmupLr: option(
@@ -37,8 +37,8 @@ export const scheduleKeys = {
   ),
   stepEpochs: option(z.array(rate.positive()).default([30, 60, 90]), "step: epochs at which the rate is cut"),
   stepFactor: option(rate.max(1).default(0.1), "step: what it is cut to"),
-  decayRate: option(rate.positive().max(1).default(0.97), "exponential: what it falls to in each --decay-epochs"),
-  decayEpochs: option(rate.positive().default(2.4), "exponential: see --decay-rate; counted after the warm-up"),
+  decayRate: option(rate.positive().max(1).default(0.97), "exponential: the factor by which it falls"),
+  decayEpochs: option(rate.positive().default(2.4), "exponential: epochs for each such fall, after the warm-up"),
   polyPower: option(rate.positive().default(1), "poly: the power of what is left of the run; 1 is a straight line"),
   /** `null`: 0.3 in `one-cycle` (as PyTorch), 0.75 in `flat-cosine` (as fastai). */
   pctStart: option(

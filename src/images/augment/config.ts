@@ -79,7 +79,7 @@ const shorthand = {
         const issue = text === null ? undefined : randAugmentText.safeParse(text).error?.issues[0];
         if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
       }),
-    "RandAugment, such as rand-m9-mstd0.5-inc1, instead of --color-jitter",
+    "RandAugment, such as rand-m9-mstd0.5-inc1, in the place of the colour jitter",
     { value: "text" },
   ),
   /** 0.1 in AlexNet's. */
