@@ -49,6 +49,6 @@ test("an unknown model ends with exit code 2 and the nearest names", async () =>
   assert.equal(stdout, "");
   assert.equal(
     stderr,
-    'senet: there is no model "seresnet50"\n  try:      se-resnet-50, se-resnext-50, se-resnet-20 (senet models lists all)\n',
+    'senet: there is no model "seresnet50"\n  try:      se-resnet-50, se-resnet-50-d, se-resnext-50 (senet models lists all)\n',
   );
 });
