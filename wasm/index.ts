@@ -10,5 +10,6 @@ export { jitter } from "./jitter";
 export { tableOf, unstuff } from "./jpeg/huffman";
 export { colourPart } from "./jpeg/part";
 export { decodeScan } from "./jpeg/scan";
+export { resampleAffine } from "./affine";
 export { normalizePlane } from "./normalize";
 export { resampleColumns, resampleRows } from "./resample";

@@ -8,9 +8,19 @@
  * filter would cost its square.
  */
 
+import {
+  type AffineKernel,
+  type AffinePass,
+  type AffineSource,
+  type Color,
+  PHASES,
+  resampleLines,
+} from "./affine-pass.ts";
 import { filters, type Interpolation, PRECISION_BITS } from "./axis.ts";
-import { clip8 } from "./resample.ts";
+import { resampleAffineFast } from "./kernels.ts";
 import type { Picture } from "./resize.ts";
+
+export type { Color } from "./affine-pass.ts";
 
 /**
  * Where a point of the result lies in the picture: `x = a·u + b·v + c`, `y = d·u + e·v + f`, in pixels from the upper left
@@ -25,20 +35,7 @@ export interface AffineMap {
   readonly f: number;
 }
 
-export type Color = readonly [red: number, green: number, blue: number];
-
-/** Places within a pixel that have weights of their own; at most half a step is half a byte of a black and white edge. */
-const PHASES = 256;
-
-/** The filter of one pass: for each phase the weights of `taps` pixels, of which the first is `first[phase]` away. */
-interface Kernel {
-  readonly taps: number;
-  readonly first: Int32Array;
-  readonly weights: Int32Array;
-  readonly support: number;
-}
-
-function kernelOf(step: number, interpolation: Interpolation): Kernel {
+function kernelOf(step: number, interpolation: Interpolation): AffineKernel {
   const { radius, weight, isNarrow } = filters[interpolation];
   const scale = isNarrow === true ? 1 : Math.max(Math.abs(step), 1);
   const support = radius * scale;
@@ -98,16 +95,23 @@ export function resampleAffine(
 
   const rowBytes = width * 3;
   const pixels = picture.width * 3;
-  resampleLines(
-    { data: picture.data, start: 0, lineStride: pixels, itemStride: 0, tapStride: 3, taps: picture.width },
+  resamplePass(
+    {
+      data: picture.data.subarray(top * pixels, bottom * pixels),
+      start: -top * pixels,
+      lineStride: pixels,
+      itemStride: 0,
+      tapStride: 3,
+      taps: picture.width,
+    },
     { ...alongRows, kernel: rowKernel, first: top, end: bottom },
     width,
     fill,
     scratch,
   );
-  resampleLines(
+  resamplePass(
     {
-      ...{ data: scratch, start: -top * rowBytes },
+      ...{ data: scratch.subarray(0, bytes), start: -top * rowBytes },
       ...{ lineStride: 0, itemStride: 3, tapStride: rowBytes, taps: picture.height },
     },
     { ...alongColumns, kernel: columnKernel, first: 0, end: height },
@@ -118,79 +122,8 @@ export function resampleAffine(
   return { width, height, data: into };
 }
 
-/** What a pass reads: tap `t` of item `i` of line `j` is the pixel at `start + j·lineStride + i·itemStride + t·tapStride`. */
-interface Source {
-  readonly data: Uint8Array;
-  readonly start: number;
-  readonly lineStride: number;
-  readonly itemStride: number;
-  readonly tapStride: number;
-  /** Taps from 0 up to this are in the picture. */
-  readonly taps: number;
-}
-
-/** Item `i` of line `j` is taken from the tap `step · (i + ½) + perLine · (j + ½) + start`. */
-interface Pass {
-  readonly step: number;
-  readonly perLine: number;
-  readonly start: number;
-  readonly kernel: Kernel;
-  /** The lines to make: `first` up to `end`. */
-  readonly first: number;
-  readonly end: number;
-}
-
-const HALF = 1 << (PRECISION_BITS - 1);
-
-/** One pass of `count` items a line, written one after the other. */
-function resampleLines(source: Source, pass: Pass, count: number, fill: Color, target: Uint8Array): void {
-  const { data, lineStride, itemStride, tapStride, taps: limit } = source;
-  const { step, perLine, start } = pass;
-  const { taps, first, weights } = pass.kernel;
-  const [fillRed, fillGreen, fillBlue] = fill;
-  const stride = step * PHASES;
-  let out = 0;
-  for (let line = pass.first; line < pass.end; line++) {
-    // In phases, rounded to the nearest.
-    const origin = (step * 0.5 + perLine * (line + 0.5) + start) * PHASES + 0.5;
-    let base = source.start + line * lineStride;
-    for (let item = 0; item < count; item++, out += 3, base += itemStride) {
-      const at = Math.floor(origin + stride * item);
-      const phase = at & (PHASES - 1);
-      const begin = (at - phase) / PHASES + first[phase]!;
-      if (begin >= limit || begin + taps <= 0) {
-        target[out] = fillRed;
-        target[out + 1] = fillGreen;
-        target[out + 2] = fillBlue;
-        continue;
-      }
-      let red = HALF;
-      let green = HALF;
-      let blue = HALF;
-      let k = phase * taps;
-      const end = k + taps;
-      if (begin >= 0 && begin + taps <= limit) {
-        for (let pixel = base + begin * tapStride; k < end; k++, pixel += tapStride) {
-          const w = weights[k]!;
-          red = (red + Math.imul(data[pixel]!, w)) | 0;
-          green = (green + Math.imul(data[pixel + 1]!, w)) | 0;
-          blue = (blue + Math.imul(data[pixel + 2]!, w)) | 0;
-        }
-      } else {
-        for (let tap = begin; k < end; k++, tap++) {
-          const w = weights[k]!;
-          const isWithin = tap >= 0 && tap < limit;
-          const pixel = base + tap * tapStride;
-          red = (red + Math.imul(isWithin ? data[pixel]! : fillRed, w)) | 0;
-          green = (green + Math.imul(isWithin ? data[pixel + 1]! : fillGreen, w)) | 0;
-          blue = (blue + Math.imul(isWithin ? data[pixel + 2]! : fillBlue, w)) | 0;
-        }
-      }
-      target[out] = clip8(red);
-      target[out + 1] = clip8(green);
-      target[out + 2] = clip8(blue);
-    }
-  }
+function resamplePass(source: AffineSource, pass: AffinePass, count: number, fill: Color, target: Uint8Array): void {
+  if (!resampleAffineFast(source, pass, count, fill, target)) resampleLines(source, pass, count, fill, target);
 }
 
 /**

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRandom, type Random } from "../random.ts";
 import { jitterPixels } from "./augment/noise.ts";
+import { resampleAffine } from "./affine.ts";
 import { imagenetPreprocessing, normalize } from "./preprocess.ts";
 import { type Box, interpolations, type Picture, resize } from "./resize.ts";
 import { hasKernels, useKernels } from "./wasm.ts";
@@ -53,6 +54,22 @@ test("resampling has the same bytes for all sizes, boxes, windows and filters", 
     withoutKernels(() => resize(picture, width, height, interpolation, { ...options, into: b }));
     const what = `${picture.width}×${picture.height} to ${width}×${height}, ${interpolation}, ${JSON.stringify(options)}`;
     assert.ok(Buffer.from(a).equals(b), what);
+  }
+});
+
+test("an affine map gives the same bytes, within a picture, over its edges and beyond them", () => {
+  for (let i = 0; i < 300; i++) {
+    const random = createRandom(3, i);
+    const side = () => 1 + random.below([2, 20, 150][random.below(3)]!);
+    const picture = noise(side(), side(), random);
+    const [width, height, scale] = [side(), side(), 0.2 + 4 * random.uniform()];
+    const around = () => scale * (random.uniform() - 0.5);
+    const far = () => 200 * (random.uniform() - 0.5);
+    const map = { a: scale, b: around(), c: far(), d: around(), e: i % 7 === 0 ? -scale : scale, f: far() };
+    const interpolation = interpolations[i % interpolations.length]!;
+    const make = () => resampleAffine(picture, map, width, height, interpolation, [9, 200, 255]).data;
+    const what = `${picture.width}×${picture.height} to ${width}×${height}, ${interpolation}, ${JSON.stringify(map)}`;
+    assert.ok(Buffer.from(make()).equals(withoutKernels(make)), what);
   }
 });
 

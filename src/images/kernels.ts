@@ -3,6 +3,7 @@
  * with the bits of the TypeScript that they stand for. Pixels are copied in and out, which costs little beside the loops.
  */
 
+import type { AffinePass, AffineSource } from "./affine-pass.ts";
 import type { Axis } from "./axis.ts";
 import type { Resampling } from "./resample.ts";
 import { type Exports, kernels, layOut } from "./wasm.ts";
@@ -82,6 +83,33 @@ export function resampleFast(task: Resampling, into: Uint8Array): boolean {
   const [from, step] = horizontal === undefined ? [band, stride] : [scratch, targetStride];
   wasm.resampleColumns(from - top * step, step, ...writeAxis(wasm, vertical, verticalPlace), rowBytes, height, result);
   into.set(memory.subarray(result, result + rowBytes * height));
+  return true;
+}
+
+/** As a pass of `resampleAffine`. @returns false where it is left to that */
+export function resampleAffineFast(
+  source: AffineSource,
+  pass: AffinePass,
+  count: number,
+  [red, green, blue]: readonly [number, number, number],
+  target: Uint8Array,
+): boolean {
+  const wasm = kernels();
+  const { taps, first, weights } = pass.kernel;
+  const bytes = 3 * count * Math.max(0, pass.end - pass.first);
+  const places = wasm && layOut(wasm, [source.data.length, first.byteLength, weights.byteLength, bytes]);
+  if (wasm === undefined || places === undefined) return false;
+  const [pixels, firstPlace, weightsPlace, result] = places as [number, number, number, number];
+  const { buffer } = wasm.memory;
+  new Uint8Array(buffer).set(source.data, pixels);
+  new Int32Array(buffer).set(first, firstPlace / 4);
+  new Int32Array(buffer).set(weights, weightsPlace / 4);
+  wasm.resampleAffine(
+    ...([pixels + source.start, source.lineStride, source.itemStride, source.tapStride, source.taps] as const),
+    ...([pass.step, pass.perLine, pass.start, pass.first, pass.end, count] as const),
+    ...([firstPlace, weightsPlace, taps, red | (green << 8) | (blue << 16), result] as const),
+  );
+  target.set(new Uint8Array(buffer, result, bytes));
   return true;
 }
 

@@ -19,6 +19,13 @@ export interface Exports {
       ...[rowBytes: number, height: number, target: number],
     ]
   ): void;
+  resampleAffine(
+    ...args: [
+      ...[source: number, lineStride: number, itemStride: number, tapStride: number, limit: number],
+      ...[step: number, perLine: number, start: number, line: number, end: number, count: number],
+      ...[first: number, weights: number, taps: number, fill: number, target: number],
+    ]
+  ): void;
   normalizePlane(
     ...args: [source: number, width: number, height: number, table: number, target: number, mirror: number]
   ): void;
