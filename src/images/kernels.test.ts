@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRandom, type Random } from "../random.ts";
-import { jitterPixels } from "./augment/noise.ts";
 import { resampleAffine } from "./affine.ts";
+import { jitterPixels } from "./augment/noise.ts";
 import { imagenetPreprocessing, normalize } from "./preprocess.ts";
 import { type Box, interpolations, type Picture, resize } from "./resize.ts";
 import { hasKernels, useKernels } from "./wasm.ts";
