@@ -6,10 +6,10 @@
 /** From here on memory is the caller's. */
 export const heap: usize = __heap_base;
 
+export { resampleAffine } from "./affine";
 export { jitter } from "./jitter";
 export { tableOf, unstuff } from "./jpeg/huffman";
 export { colourPart } from "./jpeg/part";
 export { decodeScan } from "./jpeg/scan";
-export { resampleAffine } from "./affine";
 export { normalizePlane } from "./normalize";
 export { resampleColumns, resampleRows } from "./resample";
