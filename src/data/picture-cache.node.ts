@@ -54,6 +54,8 @@ export class PictureCache {
   readonly #recipe: string;
   readonly #onFault: (reason: string) => void;
   #isFull = false;
+  /** For what is read; grown, never shrunk, because fresh memory takes longer to get than to fill. */
+  #bytes = new Uint8Array(0);
 
   /**
    * @param folder made by `preparePictureCache`
@@ -76,12 +78,15 @@ export class PictureCache {
     return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 40);
   }
 
+  /** The picture, in memory that the next one takes. */
   read(name: string): Picture | undefined {
     let handle: number | undefined;
     try {
       handle = openSync(this.#fileOf(name), "r");
-      const bytes = new Uint8Array(fstatSync(handle).size);
-      if (readSync(handle, bytes) !== bytes.length || bytes.length < HEAD_BYTES + TAIL_BYTES) return undefined;
+      const { size } = fstatSync(handle);
+      if (this.#bytes.length < size) this.#bytes = new Uint8Array(size);
+      const bytes = this.#bytes.subarray(0, size);
+      if (readSync(handle, bytes) !== size || size < HEAD_BYTES + TAIL_BYTES) return undefined;
       const view = new DataView(bytes.buffer);
       const [width, height] = [view.getUint32(4, true), view.getUint32(8, true)];
       const end = HEAD_BYTES + 3 * width * height;
