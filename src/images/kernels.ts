@@ -47,11 +47,6 @@ export function resampleFast(task: Resampling, into: Uint8Array): boolean {
   const { source, stride, rows, width, height, horizontal, vertical, top } = task;
   const wasm = kernels();
   if (wasm === undefined || (horizontal === undefined && vertical === undefined)) return false;
-  // Whole rows; the last may end with the picture.
-  const read = (from: number, count: number) => {
-    const begin = task.offset + from * stride;
-    return source.subarray(begin, Math.min(source.length, begin + count * stride));
-  };
   const rowBytes = 3 * width;
   // Each row may be written a byte too long.
   const targetStride = rowBytes + 1;
@@ -65,12 +60,27 @@ export function resampleFast(task: Resampling, into: Uint8Array): boolean {
   if (places === undefined) return false;
   const [band, horizontalPlace, verticalPlace, scratch, result] = places as [number, number, number, number, number];
   const memory = new Uint8Array(wasm.memory.buffer);
+  /** Copies whole rows, of which the last may end with the picture, and says where the first begins. */
+  const copyRows = (from: number, count: number): number => {
+    const begin = task.offset + from * stride;
+    // Shared memory is copied byte by byte where both sides are not aligned alike.
+    const shift = begin % 8;
+    memory.set(source.subarray(begin - shift, Math.min(source.length, begin + count * stride)), band);
+    return band + shift;
+  };
   if (horizontal !== undefined) {
     const axis = writeAxis(wasm, horizontal, horizontalPlace);
     for (let row = 0; row < rows; row += bandRows) {
       const count = Math.min(bandRows, rows - row);
-      memory.set(read(row, count), band);
-      wasm.resampleRows(band, stride, count, ...axis, width, scratch + row * targetStride, targetStride);
+      wasm.resampleRows(
+        copyRows(row, count),
+        stride,
+        count,
+        ...axis,
+        width,
+        scratch + row * targetStride,
+        targetStride,
+      );
     }
   }
   if (vertical === undefined) {
@@ -79,8 +89,7 @@ export function resampleFast(task: Resampling, into: Uint8Array): boolean {
     }
     return true;
   }
-  if (horizontal === undefined) memory.set(read(0, rows), band);
-  const [from, step] = horizontal === undefined ? [band, stride] : [scratch, targetStride];
+  const [from, step] = horizontal === undefined ? [copyRows(0, rows), stride] : [scratch, targetStride];
   wasm.resampleColumns(from - top * step, step, ...writeAxis(wasm, vertical, verticalPlace), rowBytes, height, result);
   into.set(memory.subarray(result, result + rowBytes * height));
   return true;
