@@ -220,7 +220,7 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
   ...{ out: true, resume: true, acceptChanges: true, fresh: true, list: true, valList: true, allowMissing: true },
   ...{ command: true, report: true },
   ...{ executor: true, precision: true, threads: true, recompute: true, workers: true, cacheBytes: true },
-  ...{ cacheFolder: true },
+  ...{ cacheFolder: true, saveEverySeconds: true, keepBest: true, timeBudgetSeconds: true },
   ...{ signal: true, say: true, onFailure: true, onStart: true, onStep: true, onEpoch: true },
   ...{ onPhase: true, onValidation: true },
 };

@@ -112,11 +112,13 @@ class TrainingProgress {
 
   epoch(metrics: EpochMetrics, isBest: boolean): void {
     const { epoch, trainLoss, trainTop1Error, validationLoss, validationTop1Error, validationTop5Error } = metrics;
+    const { averageTop1Error } = metrics;
     this.#epoch = epoch + 1;
     this.#line.print(
       `epoch ${epoch + 1}/${this.#epochs}: loss ${trainLoss.toFixed(4)}, top-1 error ${trainTop1Error.toFixed(2)} %; ` +
         `validation loss ${validationLoss.toFixed(4)}, top-1 error ${validationTop1Error.toFixed(2)} %` +
         `${topFive(validationTop5Error, (error) => `, top-5 error ${error.toFixed(2)} %`)}; ` +
+        `${averageTop1Error === undefined ? "" : `of the average, top-1 error ${averageTop1Error.toFixed(2)} %; `}` +
         `${metrics.imagesPerSecond.toFixed(1)} images/s, ${clock(metrics.seconds)}${isBest ? ", best so far" : ""}`,
     );
   }
@@ -177,6 +179,9 @@ export async function runTraining(
   const { state } = result;
   if (result.finished) {
     const best = `best top-1 error ${state.bestTop1Error!.toFixed(2)} %, ${bestFile(out)}`;
+    if (started && state.epoch < config.epochs) {
+      progress.print(`stopped early: no epoch of the last ${config.patience} was better than the best before`);
+    }
     progress.print(
       started
         ? `done: ${best}`

@@ -4,6 +4,7 @@
  */
 
 import { existsSync, mkdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { option, SenetError } from "../errors.ts";
@@ -19,7 +20,7 @@ import type { NetworkFunction } from "../zoo/index.ts";
 import { type TrainingConfig, trainingConfig } from "./config.ts";
 import { divergedHint } from "./diagnose.ts";
 import { type Fingerprint, fingerprintSchema } from "./fingerprint.node.ts";
-import { type EpochMetrics, impossible, type TrainingState, trainingStateSchema } from "./state.ts";
+import { type EpochMetrics, errorOf, impossible, type TrainingState, trainingStateSchema } from "./state.ts";
 
 export const bestFile = (out: string): string => join(out, "best.safetensors");
 export const lastFile = (out: string): string => join(out, "last.safetensors");
@@ -109,6 +110,9 @@ export async function openRun(out: string, build?: NetworkFunction): Promise<Pic
   return { config, state };
 }
 
+/** The weights of an epoch, counted from 0, where several are kept. */
+export const epochFile = (out: string, epoch: number): string => join(out, `epoch-${epoch + 1}.safetensors`);
+
 /**
  * Saves a run: killed at any moment of it, the run goes on from what it saved before, or from this.
  * @throws SenetError `training` where the weights are not finite numbers, and nothing is written; `io`
@@ -118,13 +122,31 @@ export async function saveRun(
   checkpoint: Omit<Checkpoint, "run">,
   run: SavedRun,
   isBest: boolean,
+  keepBest = 1,
 ): Promise<void> {
   checkFinite(checkpoint, run);
   // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
   const { average: weights = checkpoint.weights } = run;
   if (isBest) await replaceFile(bestFile(out), encodeCheckpoint({ ...checkpoint, weights }));
+  if (keepBest > 1 && run.state.step === 0) await keepEpochs(out, { ...checkpoint, weights }, run.state, keepBest);
   await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
   await writeMetrics(out, run.state.history);
+}
+
+/** Writes the weights of the last epoch where it is among the best so far, and deletes those that no longer are. */
+async function keepEpochs(
+  out: string,
+  checkpoint: Omit<Checkpoint, "run">,
+  { history }: TrainingState,
+  count: number,
+): Promise<void> {
+  const best = [...history].sort((a, b) => errorOf(a) - errorOf(b) || a.epoch - b.epoch).slice(0, count);
+  const last = history.at(-1);
+  if (last !== undefined && best.includes(last)) {
+    await replaceFile(epochFile(out, last.epoch), encodeCheckpoint(checkpoint));
+  }
+  const kept = new Set(best.map(({ epoch }) => epoch));
+  for (const { epoch } of history) if (!kept.has(epoch)) await rm(epochFile(out, epoch), { force: true });
 }
 
 function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, optimizer, average }: SavedRun): void {

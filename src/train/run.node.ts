@@ -49,6 +49,15 @@ export interface RunOptions extends PrepareOptions {
   readonly acceptChanges?: boolean;
   /** Start anew even where `out` holds an earlier run; its files are replaced one by one. */
   readonly fresh?: boolean;
+  /** How much of an epoch may be lost when the process is killed; default: a quarter of an hour. */
+  readonly saveEverySeconds?: number;
+  /** The weights of so many of the best epochs are kept, each in a file of its own; default: of the best alone. */
+  readonly keepBest?: number;
+  /**
+   * The run ends after the step under way once it has gone on for so long, saved and as if `signal` had stopped it: its
+   * schedule is as long as ever, and `resume` goes on.
+   */
+  readonly timeBudgetSeconds?: number;
   readonly signal: AbortSignal;
   readonly onStart: (facts: RunFacts) => void;
   readonly onStep: (progress: Progress) => void;
@@ -116,8 +125,9 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
 type Earlier = Awaited<ReturnType<typeof readRun>>;
 
 async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Promise<RunResult> {
-  const { config, out, signal, onPhase = () => {} } = options;
-  const { train, val, pictures, stepsPerEpoch } = await openRunData(options);
+  const { config, out, onPhase = () => {} } = options;
+  const signal = boundedBy(options);
+  const { train, val, pictures, stepsPerEpoch } = await openRunData({ ...options, signal });
   const { build, source } = options;
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   const { model: network, weights } = begin;
@@ -184,7 +194,13 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     onPhase("saving");
     await step.synchronise();
     const { optimizerState: optimizer, average } = step;
-    await saveRun(out, checkpoint, { config, state, data, optimizer, ...(average && { average }) }, isBest);
+    await saveRun(
+      out,
+      checkpoint,
+      { config, state, data, optimizer, ...(average && { average }) },
+      isBest,
+      options.keepBest,
+    );
     if (isBest) best = latest;
     onPhase("training");
   };
@@ -230,6 +246,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
           options.onEpoch(metrics, isBest);
         },
         save,
+        ...(options.saveEverySeconds === undefined ? {} : { saveEverySeconds: options.saveEverySeconds }),
         signal,
       },
       start,
@@ -243,6 +260,13 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
 }
 
 const toldOf = ({ list, valList, allowMissing }: RunOptions) => ({ list, valList, allowMissing });
+
+/** What stops the run: whoever may, and its time. */
+function boundedBy({ signal, timeBudgetSeconds }: RunOptions): AbortSignal {
+  if (timeBudgetSeconds === undefined) return signal;
+  // Timers count to no more.
+  return AbortSignal.any([signal, AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.ceil(1000 * timeBudgetSeconds)))]);
+}
 
 /** The run to go on with; `undefined` for a new one. @throws SenetError `usage` where `out` has one that is not wanted */
 async function earlierRun({ out, resume, fresh, config, build }: RunOptions): Promise<Earlier | undefined> {

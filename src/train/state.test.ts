@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { impossible, initialState, noSums, type TrainingState, trainingStateSchema } from "./state.ts";
+import {
+  errorOf,
+  impossible,
+  initialState,
+  isFinished,
+  noSums,
+  type TrainingState,
+  trainingStateSchema,
+} from "./state.ts";
 
 const epoch = {
   ...{ epoch: 0, learningRate: 0.1, trainLoss: 2, trainTop1Error: 90, validationLoss: 2.5, validationTop1Error: 80 },
@@ -57,4 +65,21 @@ test("a state beyond its run's last epoch is told", () => {
   assert.match(impossible(state, 1) ?? "", /step 3 after the last epoch/);
   assert.match(impossible({ ...state, epoch: 5 }, 2) ?? "", /epoch 6 of 2/);
   assert.ok(isSound({ history: [{ ...epoch, validationTop5Error: null }] }), "of five classes or fewer");
+});
+
+test("a run is finished after its epochs, or when its patience is at an end; the average is what counts", () => {
+  const after = (...errors: number[]): TrainingState => ({
+    ...{ ...initialState, epoch: errors.length, bestTop1Error: Math.min(...errors) },
+    history: errors.map((validationTop1Error, i) => ({ ...epoch, epoch: i, validationTop1Error })),
+  });
+  assert.ok(!isFinished(after(50, 40), { epochs: 3, patience: null }));
+  assert.ok(isFinished(after(50, 40, 60), { epochs: 3, patience: null }));
+  const patient = { epochs: 100, patience: 2 };
+  assert.ok(!isFinished(initialState, patient));
+  assert.ok(!isFinished(after(50, 40, 60), patient));
+  assert.ok(isFinished(after(50, 40, 60, 41), patient));
+  assert.ok(isFinished(after(50, 40, 60, 40), patient), "as good is not better");
+  assert.ok(!isFinished(after(50, 40, 60, 39), patient));
+  assert.equal(errorOf({ ...epoch, averageTop1Error: 12 }), 12);
+  assert.equal(errorOf(epoch), 80);
 });

@@ -88,7 +88,11 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
       });
     }
     const labels = labelsFor(options, checkpoint, where);
-    return { checkpoint: { ...checkpoint, labels }, format, naming: "senet", preprocessingFrom: "the file", notes };
+    // As the best epoch's file holds, and as of a PyTorch checkpoint that has both.
+    const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
+    if (weights !== checkpoint.weights) notes.push("of the run's weights their moving average is used");
+    const opened = { ...checkpoint, labels, weights };
+    return { checkpoint: opened, format, naming: "senet", preprocessingFrom: "the file", notes };
   }
   const { carried, onnx } = main;
   const { hub, bytes, path = where } = files.find((file) => file.where === where)!;

@@ -12,7 +12,15 @@ import { newRunFolder, openRun } from "../../train/out.node.ts";
 import { resumedConfig } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
 import { requireSound } from "../failures.ts";
-import { executorOption, notNegative, precisionOption, threadsOption, workersOption } from "../options.ts";
+import {
+  count,
+  duration,
+  executorOption,
+  notNegative,
+  precisionOption,
+  threadsOption,
+  workersOption,
+} from "../options.ts";
 import { LiveLine, say } from "../output.ts";
 import { addConfigOptions, givenConfig, newConfig, sourceOf } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
@@ -34,6 +42,9 @@ interface TrainOptions {
   readonly workers?: number;
   readonly cache?: number;
   readonly cacheDir?: string;
+  readonly saveEvery?: number;
+  readonly keepBest?: number;
+  readonly timeBudget?: number;
   readonly check?: true;
   /** The rest are keys of TrainingConfig, present where given. */
   readonly [key: string]: unknown;
@@ -63,6 +74,13 @@ export function trainCommand(program: Command): void {
     .addOption(precisionOption())
     .addOption(threadsOption())
     .option("--no-report", "write no report.html")
+    .option("--save-every <time>", "save also within epochs, each 90s, 15m, 2h; default: 15m", duration)
+    .option(
+      "--keep-best <n>",
+      "keep the weights of the n best epochs (epoch-N.safetensors); default: best alone",
+      count,
+    )
+    .option("--time-budget <time>", "save and stop after so long; --resume goes on; default: to the end", duration)
     .option("--recompute", "less memory, about a third more time: activations are computed again, not kept");
   addConfigOptions(command);
   command
@@ -111,6 +129,9 @@ export function trainCommand(program: Command): void {
         ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
         ...(cacheFolder === undefined ? {} : { cacheFolder }),
         ...Object.fromEntries(further),
+        ...(options.saveEvery === undefined ? {} : { saveEverySeconds: options.saveEvery }),
+        ...(options.keepBest === undefined ? {} : { keepBest: options.keepBest }),
+        ...(options.timeBudget === undefined ? {} : { timeBudgetSeconds: options.timeBudget }),
       };
       try {
         if (check === true) {
@@ -156,6 +177,9 @@ function resumeOptions(options: TrainOptions, out: string): string[] {
   if (resume === true && epochs !== undefined) told.push(["epochs", epochs]);
   const flags = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
   if (!options.report) flags.push("--no-report");
+  if (options.saveEvery !== undefined) flags.push(`--save-every ${options.saveEvery}s`);
+  if (options.keepBest !== undefined) flags.push(`--keep-best ${options.keepBest}`);
+  if (options.timeBudget !== undefined) flags.push(`--time-budget ${options.timeBudget}s`);
   if (allowMissing === true) flags.push("--allow-missing");
   if (acceptChanges === true) flags.push("--accept-changes");
   return recompute === true ? [...flags, "--recompute"] : flags;
