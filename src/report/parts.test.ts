@@ -108,3 +108,18 @@ test("samples: the surest errors, the least sure right answers, then the surest"
   assert.deepEqual(sure, [0.39, 0.37, 0.35, 0.33, 0.31, 0.29]);
   assert.deepEqual(shares([]), [[], [], []]);
 });
+
+test("a range that is hardly more than a point has one tick, and a chart of it ends", () => {
+  const [low, high] = [1.0986, 1.0986 + 4e-16];
+  assert.ok(high > low);
+  assert.deepEqual(niceTicks(low, high, 5), [low]);
+  const points = [
+    [1, low],
+    [2, high],
+  ] as const;
+  const chart = lineChart({
+    ...{ description: "flat", width: 100, height: 100, x: { label: "epoch" }, y: { label: "loss" } },
+    series: [{ name: "loss", className: "line-train", points }],
+  });
+  assert.doesNotMatch(chart.text, /NaN|Infinity/);
+});

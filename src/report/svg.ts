@@ -35,9 +35,12 @@ export interface LineChart {
   readonly series: readonly Series[];
 }
 
+/** Whether a range is as good as a point: steps within it would be lost in the rounding of its ends. */
+const isPoint = (low: number, high: number): boolean => !(high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)));
+
 /** Round numbers (1, 2 or 5 times a power of ten apart) that lie in `low … high`, about `count` of them. */
 export function niceTicks(low: number, high: number, count: number, whole = false): number[] {
-  if (!(high > low)) return [low];
+  if (isPoint(low, high)) return [low];
   const rough = (high - low) / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(rough));
   const factor = [1, 2, 5, 10].find((f) => f * power >= rough * 0.999) ?? 10;
@@ -110,7 +113,7 @@ function path(points: Series["points"], toX: (x: number) => number, toY: (y: num
 
 /** The range stretched to whole ticks, so that the topmost line of the grid lies above every point. */
 function widened([low, high]: readonly [number, number], count: number): [number, number] {
-  if (low === high) return [low - 0.5, high + 0.5];
+  if (isPoint(low, high)) return [low - 0.5, high + 0.5];
   const ticks = niceTicks(low, high, count);
   const step = ticks.length > 1 ? ticks[1]! - ticks[0]! : high - low;
   return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
