@@ -86,6 +86,8 @@ export type { OptimizerName, StepNumbers } from "./optim/optimizers.ts";
 export type { Learnt, OptimizerConfig, OptimizerState, RuleState, UpdateRule } from "./optim/rule.ts";
 export { inferencePasses, type Pass, type Program, runPasses, trainingPasses } from "./passes/index.ts";
 export type { Hash } from "./pull/addresses.ts";
+export type { Recipe, RecipeConfig, RecipeData } from "./recipes/recipe.ts";
+export { type RecipeName, recipe, recipeConfig, recipeStart, recipes } from "./recipes/recipes.ts";
 export type { ReportEpoch, ReportGate, ReportSample, ReportSampleGroup } from "./report/data.ts";
 export { type ReportData, renderReport } from "./report/report.ts";
 export { type DType, type Shape, type Tensor, type TensorData, tensor, zeros } from "./tensor.ts";

@@ -76,6 +76,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ],
     ...["data", "weights", "evaluate"],
   ],
+  recipes: ["errors", "names", "ir", "zoo", "train"],
   report: [
     ...["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
     ...["evaluate", "train"],

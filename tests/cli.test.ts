@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { recipeNames } from "../src/recipes/recipes.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { root } from "./support.ts";
 
@@ -51,4 +52,23 @@ test("an unknown model ends with exit code 2 and the nearest names", async () =>
     stderr,
     'senet: there is no model "seresnet50"\n  try:      se-resnet-50, se-resnet-50-d, se-resnext-50 (senet models lists all)\n',
   );
+});
+
+test("recipes are listed, shown with their sources, and given as JSON with their whole config", async () => {
+  const list = await senet(["recipes"]);
+  assert.equal(list.code, 0);
+  for (const name of recipeNames) assert.match(list.stdout, new RegExp(`^${name} +\\S`, "m"));
+  const one = await senet(["recipes", "senet-2018"]);
+  assert.match(
+    one.stdout,
+    /issue 62: 270 epochs[\s\S]*345,915,090 pictures, 4\.0e\+18 multiply-adds[\s\S]*stepEpochs +\[125,200,250\]/,
+  );
+  const { code, stdout } = await senet(["recipes", "moskomule-cifar", "--json"]);
+  assert.equal(code, 0);
+  const json = JSON.parse(stdout);
+  assert.deepEqual([json.name, json.version, json.cost.pictures], ["moskomule-cifar", 1, 10_000_000]);
+  assert.deepEqual([json.config.recipe, json.config.imageSize, json.config.seed], ["moskomule-cifar@1", 32, 0]);
+  const wrong = await senet(["recipes", "senet"]);
+  assert.equal(wrong.code, 2);
+  assert.match(wrong.stderr, /there is no recipe "senet"/);
 });

@@ -16,6 +16,7 @@ import { exportCommand } from "./commands/export.ts";
 import { lrFindCommand } from "./commands/lr-find.ts";
 import { modelsCommand } from "./commands/models.ts";
 import { pullCommand } from "./commands/pull.ts";
+import { recipesCommand } from "./commands/recipes.ts";
 import { reportCommand } from "./commands/report.ts";
 import { trainCommand } from "./commands/train.ts";
 import { isHangupIgnored } from "./interrupt.ts";
@@ -30,6 +31,7 @@ const commands = [
   classifyCommand,
   dataCommand,
   modelsCommand,
+  recipesCommand,
   pullCommand,
   exportCommand,
   convertCommand,

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
 import { factsOf } from "../option.ts";
+import { recipeStart } from "../recipes/recipes.ts";
 import { plain } from "../text.ts";
 import { decodeText } from "../text-file.ts";
 import { type TrainingConfig, trainingConfig, trainingKeys } from "../train/config.ts";
@@ -80,7 +81,10 @@ function parserOf(schema: z.ZodType): { readonly value: string; readonly parser:
   return { value: "text", parser: (text) => text };
 }
 
-/** What flags say, over what the file of --config says. @throws SenetError `usage` where that cannot be read */
+/**
+ * What flags say, over what the file of --config says, over the recipe.
+ * @throws SenetError `usage` where the file cannot be read, or there is no such recipe
+ */
 export function givenConfig(command: Command): Given {
   const values = command.opts<Record<string, unknown>>();
   const flags = new Map<string, { readonly flag: string; readonly value: unknown }>();
@@ -88,13 +92,12 @@ export function givenConfig(command: Command): Given {
     if (command.getOptionValueSource(attribute) !== "cli") continue;
     flags.set(key, { flag: option.long!, value: values[attribute] });
   }
+  const start = typeof values.recipe === "string" ? recipeStart(values.recipe) : {};
   const file = typeof values.config === "string" ? values.config : undefined;
+  const inFile = file === undefined ? {} : readConfig(file);
   return {
-    values: {
-      ...(file === undefined ? {} : readConfig(file)),
-      ...Object.fromEntries([...flags].map(([key, { value }]) => [key, value])),
-    },
-    nameOf: (key) => flags.get(key)?.flag ?? (file === undefined ? key : `"${key}" in ${file}`),
+    values: { ...start, ...inFile, ...Object.fromEntries([...flags].map(([key, { value }]) => [key, value])) },
+    nameOf: (key) => flags.get(key)?.flag ?? (key in inFile ? `"${key}" in ${file}` : key),
   };
 }
 

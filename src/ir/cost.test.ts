@@ -139,7 +139,7 @@ test("the CIFAR family has the counts of its ports, and the biases of the SE lay
 test("parameters do not depend on the picture's size, and only the classifier on the classes", () => {
   for (const name of zoo.keys()) {
     const { classes } = model(name);
-    const ofImagenet = /-(18|34)(-d)?$/.test(name) ? 512 : name.endsWith("inception") ? 1024 : 2048;
+    const ofImagenet = /-(10|18|34)(-d)?$/.test(name) ? 512 : name.endsWith("inception") ? 1024 : 2048;
     const features = classes === 1000 ? ofImagenet : 64;
     const own = costAt(name, 64);
     assert.equal(costAt(name, 96).parameters, own.parameters);

@@ -25,6 +25,12 @@ const defaultModel = "se-resnet-18";
 const version = 2;
 
 const runKeys = {
+  /** What the rest began as, with its version (recipes/); for people, since all of it stands here. */
+  recipe: z
+    .string()
+    .regex(/^[\w-]+@\d+$/, "NAME@VERSION, as recipeStart gives it beside the recipe's settings")
+    .nullable()
+    .default(null),
   model: option(z.string().default(defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
   epochs: option(positive.default(20), "passes over the training pictures"),
   batchSize: option(positive.default(64), "pictures per step"),

@@ -12,7 +12,16 @@ import {
 } from "../images/preprocess.ts";
 import { option } from "../option.ts";
 
+const byColour = <T extends z.ZodType<number>>(value: T) => z.tuple([value, value, value]).nullable().default(null);
+
 export const pictureKeys = {
+  /** `null`: ImageNet's, or those of the network that is trained further. */
+  mean: option(byColour(z.number()), "mean of each colour, in 0 to 1; default: ImageNet's, or the weights' own", {
+    value: "r,g,b",
+  }),
+  std: option(byColour(z.number().positive()), "deviation of each colour; default: ImageNet's, or the weights' own", {
+    value: "r,g,b",
+  }),
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
   evaluationResize: option(
     z.number().int().positive().nullable().default(null),
@@ -47,12 +56,17 @@ export function trainingTransformOf(
  * @param base of the network that is fine-tuned, of the run that goes on, or ImageNet's
  */
 export function preprocessingOf(
-  { imageSize, evaluationResize, interpolation, byPicture }: PictureConfig,
+  { imageSize, evaluationResize, interpolation, mean, std, byPicture }: PictureConfig,
   { meanImage: _, ...base }: Preprocessing = imagenetPreprocessing,
 ): Preprocessing {
   // What is cut out at random has no mean for each pixel, and that of the channels is in `mean`.
   const proportional = typeof base.resize === "number" ? Math.round((imageSize * base.resize) / base.crop) : undefined;
   const own = base.crop === imageSize ? base.resize : Math.round(imageSize / 0.875);
-  const normalization = byPicture === null ? base : { ...base, scale: 1 as const, byPicture };
-  return { ...normalization, resize: evaluationResize ?? proportional ?? own, crop: imageSize, interpolation };
+  const normalization = {
+    ...(mean !== null && { mean }),
+    ...(std !== null && { std }),
+    ...(byPicture !== null && { scale: 1 as const, byPicture }),
+  };
+  const resize = evaluationResize ?? proportional ?? own;
+  return { ...base, ...normalization, resize, crop: imageSize, interpolation };
 }

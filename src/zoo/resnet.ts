@@ -116,6 +116,7 @@ const all: Readonly<Record<string, Entry>> = {
     "resnet-50-modern": onImagenet(modern(deep(3, 4, 6, 3))),
     "resnet-101-modern": onImagenet(modern(deep(3, 4, 23, 3))),
     "resnet-152-modern": onImagenet(modern(deep(3, 8, 36, 3))),
+    "resnet-10-d": onImagenet(d(basic(1, 1, 1, 1))),
     "resnet-18-d": onImagenet(d(basic(2, 2, 2, 2))),
     "resnet-34-d": onImagenet(d(basic(3, 4, 6, 3))),
     "resnet-50-d": onImagenet(d(deep(3, 4, 6, 3))),

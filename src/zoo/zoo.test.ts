@@ -8,7 +8,7 @@ test("every network is there, with squeeze and excitation and without", () => {
   const plain = [
     ...["18", "34", "50", "101", "152", "20", "32", "56", "110"].map((depth) => `resnet-${depth}`),
     ...["50", "101", "152"].map((depth) => `resnet-${depth}-modern`),
-    ...["18", "34", "50"].map((depth) => `resnet-${depth}-d`),
+    ...["10", "18", "34", "50"].map((depth) => `resnet-${depth}-d`),
     ...["resnext-50", "resnext-101", "bn-inception"],
   ];
   assert.deepEqual([...zoo.keys()].sort(), [...plain, ...plain.map((name) => `se-${name}`), "senet-154"].sort());

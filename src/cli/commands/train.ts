@@ -65,6 +65,7 @@ export function trainCommand(program: Command): void {
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
     .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
     .option("--accept-changes", "continue even if the pictures are not those that the run had")
+    .option("--recipe <name>", "a training by name (senet recipes lists them); --config and flags override it")
     .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it")
     .addOption(workersOption())
     .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", notNegative)
@@ -88,6 +89,7 @@ export function trainCommand(program: Command): void {
       "after",
       "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
         "  senet train --data pictures --out runs/first --resume\n" +
+        "  senet train --data imagenette --recipe imagenette-5 --seed 1\n" +
         "  senet train --data class-folders --val-split 0.1\n" +
         "  senet train --data photos --list train.txt --val-list val.txt\n" +
         "  senet train --data 'https://host/{train-{0000..0146},val-{0000..0006}}.tar'\n\n" +

@@ -1,0 +1,36 @@
+import { imagenet, type Recipe } from "./recipe.ts";
+
+export const bruinxiong: Recipe = {
+  version: 1,
+  title: "bruinxiong/SENet.mxnet: SE-ResNeXt-50 by one affine warp and shifts of colour",
+  source: [
+    "bruinxiong/SENet.mxnet at 5f0b469: train_se_resnext_w_d.py, run.sh (augmentation level 2)",
+    "apache/mxnet 0.11: image_aug_default.cc and the NAG optimiser",
+  ],
+  data: imagenet,
+  reached: "top-1 error near 22.7 % (a curve in the repository); 76.7 %, 93.4 % in knjcode/mxnet-finetuner",
+  differences: [
+    "the network is 32x4d with the stride on the 3x3; the released one has 64 groups of 2 and a batch norm on the picture",
+    "pictures have a mean and a deviation; theirs are raw bytes",
+    "pictures come as they are and are brought to 480 pixels before the warp; theirs lie in records of that size, as JPEGs of quality 90",
+  ],
+  config: {
+    model: "se-resnext-50",
+    epochs: 125,
+    batchSize: 192,
+    optimizer: "sgd",
+    momentum: 0.9,
+    nesterov: true,
+    learningRate: 0.1,
+    schedule: "step",
+    stepEpochs: [30, 60, 90, 95, 110, 120],
+    stepFactor: 0.1,
+    warmupEpochs: 0,
+    weightDecay: 1e-4,
+    decayOn: ["weight", "gamma"],
+    augmentation: [
+      { kind: "warp", resize: 480, scale: [0.533, 1], aspect: 0.25, mirror: 0.5 },
+      { kind: "hls", hue: 36, lightness: 50, saturation: 50 },
+    ],
+  },
+};

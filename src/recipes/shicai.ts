@@ -1,0 +1,35 @@
+import { imagenet, type Recipe } from "./recipe.ts";
+
+export const shicai: Recipe = {
+  version: 1,
+  title: "shicai/SENet-Caffe: SE-ResNet-50 by a straight line of rates",
+  source: [
+    "shicai/SENet-Caffe, issue 1: batch 256, base_lr 0.1, lr_policy poly with power 1, max_iter 500,000, momentum 0.9, weight_decay 1e-4",
+    "shicai/SENet-Caffe, deploy file: He's initialisation; biases learn twice as fast and do not decay",
+  ],
+  data: imagenet,
+  reached: "top-1 78.01 %, top-5 94.21 %",
+  differences: [
+    "500,000 steps are 99.92 epochs; here 100, of which each has 5004 steps",
+    "Caffe's Scale layers have the usual multipliers: gamma and beta decay",
+    "biases learn at the usual rate",
+    "the augmentation is not published; here crop and mirror, as the authors of SENet",
+  ],
+  config: {
+    model: "se-resnet-50-modern",
+    epochs: 100,
+    batchSize: 256,
+    optimizer: "sgd",
+    momentum: 0.9,
+    nesterov: false,
+    rateInVelocity: true,
+    learningRate: 0.1,
+    schedule: "poly",
+    polyPower: 1,
+    warmupEpochs: 0,
+    weightDecay: 1e-4,
+    decayOn: ["weight", "gamma", "beta"],
+    cropScale: 0.08,
+    mirror: true,
+  },
+};
