@@ -26,7 +26,7 @@ const velocities = new Map(
 );
 const optimizer = new Map([["velocity", velocities]]);
 const run = { config: { epochs: 3, seed: 7 }, state: { epoch: 1, step: 2, list: [1.5, null] }, optimizer };
-const bytesOf = (chunks: readonly Uint8Array[]): Uint8Array => Buffer.concat(chunks);
+const bytesOf = (chunks: readonly Uint8Array[]): Buffer => Buffer.concat(chunks);
 const sorted = (tensors: ReadonlyMap<string, Tensor>) => new Map([...tensors].sort(([a], [b]) => (a < b ? -1 : 1)));
 
 test("a weight file says all that is needed to use it", () => {
@@ -55,6 +55,15 @@ test("a run of before there were other optimisers than SGD opens as one of SGD",
   assert.ok(old.has("velocity/fc.weight"));
   const found = decodeCheckpoint(bytesOf(encodeSafetensors(old, said)), "last.safetensors");
   assert.deepEqual(sorted(found.run!.optimizer.get("velocity")!), sorted(velocities));
+});
+
+test("a checkpoint that was read is written with the same bytes again, whatever order its keys had", () => {
+  const { channels, ...rest } = checkpoint.preprocessing;
+  const preprocessing = { ...rest, channels };
+  const bytes = bytesOf(encodeCheckpoint({ ...checkpoint, run }));
+  for (const again of [decodeCheckpoint(bytes, "last"), { ...checkpoint, preprocessing, run }]) {
+    assert.ok(bytesOf(encodeCheckpoint(again)).equals(bytes));
+  }
 });
 
 test("an optimiser's state is whole, slot by slot", () => {

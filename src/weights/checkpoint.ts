@@ -70,19 +70,19 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
   const tensors = new Map(weights);
   const metadata = new Map([
     ["format", format],
-    ["model", JSON.stringify(model)],
-    ["labels", JSON.stringify(labels)],
-    ["preprocessing", JSON.stringify(preprocessing)],
+    ["model", inOrder(model)],
+    ["labels", inOrder(labels)],
+    ["preprocessing", inOrder(preprocessing)],
   ]);
   if (run !== undefined) {
-    metadata.set("config", JSON.stringify(run.config));
-    metadata.set("state", JSON.stringify(run.state));
-    if (run.data !== undefined) metadata.set("data", JSON.stringify(run.data));
-    metadata.set("optimizer", JSON.stringify([...run.optimizer.keys()]));
+    metadata.set("config", inOrder(run.config));
+    metadata.set("state", inOrder(run.state));
+    if (run.data !== undefined) metadata.set("data", inOrder(run.data));
+    metadata.set("optimizer", inOrder([...run.optimizer.keys()]));
     const [state] = run.optimizer.values();
     const learnt = parametersOf(model).filter(isTrainable);
     const frozen = state === undefined ? [] : learnt.filter(({ name }) => !state.has(name)).map(({ name }) => name);
-    if (frozen.length > 0) metadata.set("frozen", JSON.stringify(frozen));
+    if (frozen.length > 0) metadata.set("frozen", inOrder(frozen));
     for (const [slot, values] of run.optimizer) {
       for (const [name, value] of values) tensors.set(`${optimizerPrefix}${slot}/${name}`, value);
     }
@@ -91,6 +91,14 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
   }
   return encodeSafetensors(tensors, metadata);
 }
+
+/** As JSON with keys in the order of the alphabet: a value that was read from a file gives the same bytes again. */
+const inOrder = (value: unknown): string =>
+  JSON.stringify(value, (_, part: unknown) =>
+    typeof part === "object" && part !== null && !Array.isArray(part)
+      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : part,
+  );
 
 /** Whether a safetensors file with this metadata is one of ours. */
 export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean => metadata.get("format") === format;
