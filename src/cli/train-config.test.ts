@@ -8,7 +8,7 @@ import { SenetError } from "../errors.ts";
 import { addConfigOptions, givenConfig, newConfig } from "./train-config.ts";
 
 function configOf(...flags: string[]) {
-  const command = new Command().option("--recipe <name>").option("--config <file>").exitOverride();
+  const command = new Command().exitOverride();
   addConfigOptions(command);
   return newConfig(givenConfig(command.parse(flags, { from: "user" })), undefined);
 }

@@ -28,8 +28,11 @@ const options: ReadonlyMap<string, { readonly key: string; readonly option: Opti
     ),
   );
 
-/** A flag for every key of the configuration, or of some of its concerns. */
+/** What the configuration begins as, and a flag for every key of it, or of some of its concerns. */
 export function addConfigOptions(command: Command, concerns: readonly Heading[] = headings): void {
+  command
+    .option("--recipe <name>", "a training by name (senet recipes lists them); --config and flags override it")
+    .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it");
   for (const { option, heading } of options.values()) {
     if (concerns.includes(heading)) command.addOption(option.helpGroup(`${heading}:`));
   }

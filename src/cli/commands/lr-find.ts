@@ -48,7 +48,6 @@ export function lrFindCommand(program: Command): void {
     .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
     .option("--val-list <file>", "the same for the pictures to validate with")
     .option("--allow-missing", "train on the listed pictures that exist, and skip the others")
-    .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it")
     .option("--start-lr <rate>", "the rate of the first step", real, 1e-7)
     .option("--end-lr <rate>", "the rate of the last step, if it comes to it", real, 10)
     .option("--steps <n>", "steps of the trial", count, 100)

@@ -65,8 +65,6 @@ export function trainCommand(program: Command): void {
     .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
     .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
     .option("--accept-changes", "continue even if the pictures are not those that the run had")
-    .option("--recipe <name>", "a training by name (senet recipes lists them); --config and flags override it")
-    .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it")
     .addOption(workersOption())
     .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", notNegative)
     .option("--cache-dir <dir>", "keep decoded pictures in a folder, for the epochs and runs to come")

@@ -33,7 +33,6 @@ export function previewCommand(group: Command): void {
     .requiredOption("--out <file>", "where the sheet goes: a picture (.png), or a page with names and steps (.html)")
     .option("--pictures <n>", "how many, evenly from all classes", count, 8)
     .option("--variants <n>", "of each picture", count, 7)
-    .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it")
     .option("--model <name>", "whose size pictures have; default: se-resnet-18")
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
     .option("--seed <n>", "default: 0", natural)
