@@ -58,6 +58,7 @@ export type { FetchOptions } from "./pull/fetch.node.ts";
 export type { FetchFilesOptions } from "./pull/files.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export { collectReport, type RunReportOptions, report, type WrittenReport } from "./report/run.node.ts";
+export type { EarlierOptions } from "./train/earlier.node.ts";
 export type { RatePoint, RateSuggestions, RateTrial } from "./train/lr-find.ts";
 export type { PrepareOptions } from "./train/prepare.node.ts";
 export type { Phase, RunFacts, RunOptions } from "./train/run.node.ts";
