@@ -84,6 +84,11 @@ test("layers are fully connected or convolutions as the naming has them", () => 
   assert.deepEqual(moskomule.tensors.get("layer1.0.se.fc.0.weight")!.shape, [4, 16]);
 });
 
+test("what a network begins with, and what it drops when it learns, is nothing that others must know", () => {
+  const network = withConfig("se-resnet-18-d", { lastGamma: 1, dropout: 0.1 });
+  assert.equal(weightsAs(hollow(network), namingByName("timm")).kind, "tensors");
+});
+
 /** Networks under names that stand for others. */
 const wrong: readonly (readonly [network: Model, naming: string, ...words: string[]])[] = [
   [model("se-resnet-50"), "timm", 'strideOn "3x3"', 'strideOn "1x1"', "another naming: caffe, cadene, senet"],

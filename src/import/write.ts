@@ -125,6 +125,9 @@ interface Difference {
   readonly theirs: string;
 }
 
+/** Settings that matter to training alone. */
+const ofTraining: ReadonlySet<string> = new Set(["dropout", "lastGamma"]);
+
 /** Where the network that others would take these weights for is not this one; undefined: there is no such network. */
 function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSource): Difference[] | undefined {
   const found = unlessRefused(() => findModel(source, naming, model.name));
@@ -137,8 +140,7 @@ function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSour
   }
   for (const key of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
     const difference = { key, ours: JSON.stringify(ours[key]), theirs: JSON.stringify(theirs[key]) };
-    // Dropout is for training alone.
-    if (key !== "dropout" && difference.ours !== difference.theirs) differences.push(difference);
+    if (!ofTraining.has(key) && difference.ours !== difference.theirs) differences.push(difference);
   }
   return differences;
 }
