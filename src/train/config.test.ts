@@ -35,8 +35,14 @@ test("a configuration of version 1 means what it meant", () => {
 
 test("a part of the batch that the batch is not made of is refused", () => {
   assert.equal(trainingConfig({ batchSize: 64, microBatch: 16 }).microBatch, 16);
-  assert.match(refused({ batchSize: 64, microBatch: 24 }), /microBatch: expected a divisor of batchSize, found 24/);
-  assert.match(refused({ batchSize: 64, microBatch: 128 }), /microBatch: expected a divisor of batchSize, found 128/);
+  assert.match(
+    refused({ batchSize: 64, microBatch: 24 }),
+    /microBatch: expected a divisor of the batch size, found 24/,
+  );
+  assert.match(
+    refused({ batchSize: 64, microBatch: 128 }),
+    /microBatch: expected a divisor of the batch size, found 128/,
+  );
 });
 
 test("an unknown key is refused with the nearest ones", () => {
@@ -117,6 +123,6 @@ test("weights of classes are for the softmax's loss", () => {
   assert.equal(trainingConfig({ classWeights: "balanced" }).classWeights, "balanced");
   assert.throws(
     () => trainingConfig({ classWeights: "balanced", bceLoss: true }),
-    /classWeights: expected none with bceLoss/,
+    /classWeights: expected none with binary cross-entropy/,
   );
 });

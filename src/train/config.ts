@@ -83,11 +83,11 @@ export const trainingConfigSchema = z
   })
   .refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
     path: ["microBatch"],
-    message: "a divisor of batchSize",
+    message: "a divisor of the batch size",
   })
   .refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
     path: ["classWeights"],
-    message: "none with bceLoss, whose classes are yes or no each",
+    message: "none with binary cross-entropy, whose classes are yes or no each",
   });
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;

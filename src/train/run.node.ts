@@ -37,6 +37,7 @@ import {
 import { readRecord, writeRecord } from "./record.node.ts";
 import { startOf } from "./start.ts";
 import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
+import { timeBudget } from "./time-budget.ts";
 import { Validation } from "./validation.node.ts";
 
 export interface RunOptions extends PrepareOptions, EarlierOptions {
@@ -101,6 +102,7 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
   if (options.resume && !existsSync(lastFile(out))) await readRun(out); // says that there is none
   const isNew = !existsSync(out);
   const lock = await claimFolder(out);
+  const budget = timeBudget(options.signal, options.timeBudgetSeconds);
   try {
     const earlier = await earlierRun(options);
     if (earlier !== undefined) {
@@ -109,8 +111,9 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       if (isFinished(earlier.run.state, config))
         return { state: earlier.run.state, finished: true, failures: [], hasTrained: false };
     }
-    return await trainFrom(options, earlier);
+    return await trainFrom({ ...options, signal: budget.signal }, earlier);
   } finally {
+    budget.end();
     lock.release();
     // A run that could not begin leaves no folder behind; one that has begun left files in it.
     if (isNew) await rmdir(out).catch(() => {});
@@ -118,10 +121,9 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
 }
 
 async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Promise<RunResult> {
-  const { config, onPhase = () => {} } = options;
-  const signal = boundedBy(options);
+  const { config, signal, onPhase = () => {} } = options;
   const { build, source } = options;
-  const { train, val, pictures, stepsPerEpoch } = await openRunData({ ...options, signal });
+  const { train, val, pictures, stepsPerEpoch } = await openRunData(options);
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   // First of all, since it refuses what cannot be frozen.
   const parameters = parametersOf(begin.model, config);
@@ -237,11 +239,4 @@ function parametersOf(network: Model, { microBatch, batchSize, imageSize, freeze
     parameters: sizeOfAll(graph.parameters.filter(({ role }) => role !== "mean" && role !== "variance")),
     learntParameters: sizeOfAll(graph.parameters.filter(isTrainable)),
   };
-}
-
-/** What stops the run: whoever may, and its time. */
-function boundedBy({ signal, timeBudgetSeconds }: RunOptions): AbortSignal {
-  if (timeBudgetSeconds === undefined) return signal;
-  // Timers count to no more.
-  return AbortSignal.any([signal, AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.ceil(1000 * timeBudgetSeconds)))]);
 }
