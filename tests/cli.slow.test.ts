@@ -10,9 +10,15 @@ import { senet, temporaryFolder } from "./command.ts";
 const commands = [
   "demo",
   "train",
+  "report",
+  "lr-find",
   "evaluate",
   "classify",
+  "data check",
+  "data preview",
+  "data suspects",
   "models",
+  "recipes",
   "pull",
   "export",
   "convert",
@@ -24,13 +30,14 @@ const folder = temporaryFolder();
 test("senet --help lists every command", async () => {
   const { code, stdout } = await senet(["--help"]);
   assert.equal(code, 0);
-  const listed = [...stdout.matchAll(/^ {2}(\w+) (?:\[|<| )/gm)].map((match) => match[1]!);
-  assert.deepEqual(listed.filter((name) => name !== "help" && name !== "senet").sort(), commands.toSorted());
+  const listed = [...stdout.matchAll(/^ {2}([\w-]+) (?:\[|<| )/gm)].map((match) => match[1]!);
+  const expected = new Set(commands.map((command) => command.split(" ")[0]!));
+  assert.deepEqual(listed.filter((name) => name !== "help" && name !== "senet").sort(), [...expected].sort());
 });
 
 for (const command of commands) {
   test(`senet ${command} --help has examples, of options that it has`, async () => {
-    const { code, stdout, stderr } = await senet([command, "--help"]);
+    const { code, stdout, stderr } = await senet([...command.split(" "), "--help"]);
     assert.equal(code, 0);
     assert.equal(stderr, "");
     const [options, examples] = stdout.split("\nExamples:\n");
@@ -57,7 +64,7 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["models se-resent-50", /no model "se-resent-50"\s+try: +se-resnet-50, /],
   ["benchmark --model resnet50", /try: +resnet-50, /],
   ["benchmark --model se-resnet-20 --executor otr", /no executor "otr"\s+expected: onednn, ort, reference\s+try: +ort/],
-  ["train --data x --schedule cosin", /'cosin' is invalid. expected cosine, step\. \(Did you mean cosine\?\)/],
+  ["train --data x --schedule cosin", /'cosin' is invalid. expected cosine, step, .*\(Did you mean cosine\?\)/],
   ["train --data x --epochs 0", /expected a whole number, 1 or more/],
   ["train --data x --cache -1", /expected a number, 0 or more/],
   [

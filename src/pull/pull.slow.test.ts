@@ -125,7 +125,7 @@ test("a disk that takes no more is an error, and what fitted is kept", needsLimi
   const { code, stderr } = await ended;
   assert.equal(code, 1, stderr);
   assert.match(stderr, /^io .*cannot be written; the \d+ bytes so far are kept/);
-  assert.match(stderr, /--cache/);
+  assert.match(stderr, /another `cache` folder/);
   assert.equal(partSize(cache), 512 * 512);
   await run();
   assertWhole(cache);
