@@ -12,6 +12,8 @@ export interface OptionFacts {
   readonly flag?: string;
   /** What `--help` calls the flag's value; default: after the schema. */
   readonly value?: string;
+  /** Whether the flag takes the word `auto` as well; who reads the configuration replaces it. */
+  readonly auto?: boolean;
 }
 
 const facts = z.registry<OptionFacts>();

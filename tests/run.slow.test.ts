@@ -188,6 +188,26 @@ test("killed at once, a run leaves whole checkpoints, and goes on from them to t
   assertSameRun("killed", "whole");
 });
 
+test("a run whose time is up saves, says how to go on, and keeps its schedule", async () => {
+  const stopped = await train("budget", "pictures", [...small, "--epochs", "5000", "--time-budget", "1s"]);
+  assert.equal(stopped.code, 0, stopped.stderr);
+  assert.match(stopped.stderr, /^stopped and saved; continue with: senet train --resume .*--time-budget 1s$/m);
+  const { epoch, step } = stateOf("budget");
+  assert.ok(epoch < 5000);
+  const again = await train("budget", "pictures", ["--resume", "--time-budget", "1s"]);
+  assert.equal(again.code, 0, again.stderr);
+  if (epoch + step > 0) assert.match(again.stderr, new RegExp(`^resumed at epoch ${epoch + 1}`, "m"));
+  assert.match(again.stderr, /epoch \d+\/5000/);
+});
+
+test("a batch that is found by itself is said and recorded", async () => {
+  const ran = await train("auto", "pictures", [...small, "--batch-size", "auto", "--epochs", "1"]);
+  assert.equal(ran.code, 0, ran.stderr);
+  const [, size] = /^batches of (\d+) pictures: /m.exec(ran.stderr) ?? [];
+  const { batchSize } = JSON.parse(readFileSync(at("auto", "config.json"), "utf8")) as { batchSize: unknown };
+  assert.equal(batchSize, Number(size));
+});
+
 test("a run that is finished has nothing left to do, and its folder takes no other run", async () => {
   const before = readFileSync(at("whole", "last.safetensors"));
   const again = await train("whole", "pictures", ["--resume"]);

@@ -8,8 +8,9 @@ import { begun, type TrainOptions } from "./train.node.ts";
 
 /** The options that the training will have, since the rate depends on batch size, optimiser and what is frozen. */
 export interface FindRateOptions
-  extends Omit<TrainOptions, "learningRate" | "out" | "resume" | "fresh" | "acceptChanges">,
+  extends Omit<TrainOptions, "batchSize" | "learningRate" | "out" | "resume" | "fresh" | "acceptChanges">,
     Partial<RateTrial> {
+  readonly batchSize?: number;
   readonly onPoint?: (point: RatePoint, step: number) => void;
 }
 

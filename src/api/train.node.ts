@@ -8,7 +8,7 @@ import { reportAfter } from "../report/run.node.ts";
 import { type TrainingConfig, trainingConfig } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
 import { bestFile, lastFile, newRunFolder, openRun } from "../train/out.node.ts";
-import { resumedConfig } from "../train/resume.ts";
+import { resumedConfig, withoutAuto } from "../train/resume.ts";
 import { type RunFacts, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
 import { sourceDefaults } from "../train/start.ts";
 import type { EpochMetrics } from "../train/state.ts";
@@ -23,7 +23,9 @@ export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "confi
 }
 
 /** Every key of a training's configuration, and how it is to run; all have defaults. */
-export interface TrainOptions extends Partial<Omit<TrainingConfig, "model">>, RunningOptions {
+export interface TrainOptions extends Partial<Omit<TrainingConfig, "model" | "batchSize">>, RunningOptions {
+  /** Pictures per step; `auto`: as many as fit the memory. */
+  readonly batchSize?: number | "auto";
   /**
    * A model of the zoo (default: `se-resnet-18`), or the function of a network of one's own: `load` wants it too. Pictures
    * for such a one are 224 pixels wide and high unless `imageSize` says something else.
@@ -152,11 +154,11 @@ async function run(
   const isNamed = running.out !== undefined;
   const out = running.out ?? (fresh === undefined ? needsFolder() : await newRunFolder(fresh.config.model));
   try {
-    const config =
+    const asked =
       fresh?.config ?? resumedConfig(await openRun(out, build), { values, nameOf: (key) => key }, out, note);
     const result = await trainRun({
       ...running,
-      ...{ data, out, config, resume },
+      ...{ data, out, config: asked, resume },
       ...{ build, source: fresh?.source },
       signal: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
       say: note,
@@ -181,7 +183,7 @@ async function run(
         tell({ kind: "validation", done, total });
       },
     });
-    const { state, finished, failures } = result;
+    const { state, finished, failures, config } = result;
     if (report) await reportOf(result, { out, model: build, executor: running.executor }, note);
     const { history, bestTop1Error: top1Error } = state;
     const last = lastFile(out);
@@ -220,7 +222,14 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
   ...{ out: true, resume: true, acceptChanges: true, fresh: true, list: true, valList: true, allowMissing: true },
   ...{ command: true, report: true },
   ...{ executor: true, precision: true, threads: true, recompute: true, workers: true, cacheBytes: true },
-  ...{ cacheFolder: true, saveEverySeconds: true, keepBest: true, timeBudgetSeconds: true },
+  ...{
+    cacheFolder: true,
+    saveEverySeconds: true,
+    keepBest: true,
+    timeBudgetSeconds: true,
+    fitBatch: true,
+    memoryLimit: true,
+  },
   ...{ signal: true, say: true, onFailure: true, onStart: true, onStep: true, onEpoch: true },
   ...{ onPhase: true, onValidation: true },
 };
@@ -229,8 +238,8 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
 function sorted(options: TrainOptions) {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const isRunning = ([key]: [string, unknown]) => Object.hasOwn(runningKeys, key);
-  const running = Object.fromEntries(given.filter(isRunning)) as RunningOptions;
-  const values = Object.fromEntries(given.filter((entry) => !isRunning(entry)));
+  const { fitBatch, values } = withoutAuto({ values: Object.fromEntries(given.filter((entry) => !isRunning(entry))) });
+  const running = { ...(Object.fromEntries(given.filter(isRunning)) as RunningOptions), ...(fitBatch && { fitBatch }) };
   const { model, imageSize = 224, resume, weights } = options;
   if (typeof model !== "function") return { running, values, build: undefined };
   // A run that goes on has its size, as weights have theirs.

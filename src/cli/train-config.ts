@@ -41,7 +41,7 @@ export function addConfigOptions(command: Command, concerns: readonly Heading[] 
 function optionOf(key: string, schema: z.ZodType): Option | undefined {
   const facts = factsOf(schema);
   if (facts === undefined) return undefined;
-  const { flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), help, value } = facts;
+  const { flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), help, value, auto = false } = facts;
   const { inner, initial } = unwrapped(schema);
   if (inner instanceof z.ZodBoolean) return new Option(`--${initial === true ? "no-" : ""}${flag}`, help);
   const shown =
@@ -52,7 +52,9 @@ function optionOf(key: string, schema: z.ZodType): Option | undefined {
     return choiceOption(`--${flag} <${value ?? "name"}>`, help + shown, inner.options.map(String));
   }
   const parse = parserOf(inner);
-  return new Option(`--${flag} <${value ?? parse.value}>`, help + shown).argParser(parse.parser);
+  return new Option(`--${flag} <${value ?? parse.value}>`, help + shown).argParser((text: string) =>
+    auto && text === "auto" ? text : parse.parser(text),
+  );
 }
 
 function shownDefault(value: unknown): string {

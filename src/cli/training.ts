@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { topFive } from "../evaluate/metrics.ts";
 import { plain } from "../text.ts";
-import { learningRateOf, type TrainingConfig } from "../train/config.ts";
+import type { TrainingConfig } from "../train/config.ts";
 import type { Progress } from "../train/loop.ts";
 import { bestFile, lastFile } from "../train/out.node.ts";
 import { type Phase, type RunFacts, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
@@ -39,8 +39,7 @@ class TrainingProgress {
     this.#epochs = epochs;
   }
 
-  start(config: TrainingConfig, facts: RunFacts): void {
-    const { model, weights } = config;
+  start({ model, weights }: TrainingConfig, facts: RunFacts): void {
     const { trainImages, validationImages, stepsPerEpoch, startEpoch } = facts;
     this.#epoch = startEpoch;
     this.print(`${model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
@@ -59,7 +58,7 @@ class TrainingProgress {
           "this one starts from nothing",
       );
     }
-    this.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${plain(learningRateOf(config))}`);
+    this.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${plain(facts.learningRate)}`);
     if (startEpoch > 0 || facts.startStep > 0) {
       const step = facts.startStep === 0 ? "" : `, after step ${facts.startStep} of ${stepsPerEpoch}`;
       this.print(`resumed at epoch ${startEpoch + 1}${step}`);

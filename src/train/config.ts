@@ -33,7 +33,10 @@ const runKeys = {
     .default(null),
   model: option(z.string().default(defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
   epochs: option(positive.default(20), "passes over the training pictures"),
-  batchSize: option(positive.default(64), "pictures per step"),
+  batchSize: option(positive.default(64), "pictures per step; auto: as many as fit the memory", {
+    value: "n|auto",
+    auto: true,
+  }),
   /** Gradients of so many pictures at a time are added up to the step's; `null`: all of the batch at once. */
   microBatch: option(
     positive.nullable().default(null),

@@ -13,6 +13,14 @@ export interface Given {
   readonly nameOf: (key: string) => string;
 }
 
+/** Whether the batch is to be found by itself (`RunOptions.fitBatch`): `auto` is no number, and no configuration has it. */
+export function withoutAuto<T extends { readonly values: Given["values"] }>(
+  given: T,
+): T & { readonly fitBatch: boolean } {
+  const { batchSize, ...values } = given.values;
+  return batchSize === "auto" ? { ...given, values, fitBatch: true } : { ...given, fitBatch: false };
+}
+
 /** What a run was told to do, and how far it came. */
 export interface SavedPosition {
   readonly config: TrainingConfig;

@@ -16,10 +16,11 @@ import { sizeOf } from "../tensor.ts";
 import { lossGraph, type Model } from "../zoo/index.ts";
 import { averageConfigOf } from "./averaging.ts";
 import { ChangingStep, type CompileStep, type StepForm } from "./changing-step.ts";
-import type { TrainingConfig } from "./config.ts";
+import { learningRateOf, type TrainingConfig } from "./config.ts";
 import { type Earlier, type EarlierOptions, earlierRun, startFrom } from "./earlier.node.ts";
 import { EventFile } from "./event-file.node.ts";
 import { fingerprintOf } from "./fingerprint.node.ts";
+import { withFittingBatch } from "./fitting-batch.node.ts";
 import { type Progress, trainingLoop } from "./loop.ts";
 import { mixed } from "./mix.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
@@ -35,6 +36,7 @@ import {
   trainingLoader,
 } from "./prepare.node.ts";
 import { readRecord, writeRecord } from "./record.node.ts";
+import { inSteps, withSmallerBatches } from "./smaller-batch.ts";
 import { startOf } from "./start.ts";
 import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
 import { timeBudget } from "./time-budget.ts";
@@ -54,6 +56,10 @@ export interface RunOptions extends PrepareOptions, EarlierOptions {
    * schedule is as long as ever, and `resume` goes on.
    */
   readonly timeBudgetSeconds?: number;
+  /** The batch of a new run is the largest that fits the memory (`withFittingBatch`), whatever `config` has. */
+  readonly fitBatch?: boolean;
+  /** Bytes that are free for it; default: what the machine and the container have. */
+  readonly memoryLimit?: number;
   readonly signal: AbortSignal;
   readonly onStart: (facts: RunFacts) => void;
   readonly onStep: (progress: Progress) => void;
@@ -80,9 +86,13 @@ export interface RunFacts {
   readonly startStep: number;
   readonly stepsPerEpoch: number;
   readonly batchSize: number;
+  /** The highest of the schedule. */
+  readonly learningRate: number;
 }
 
 export interface RunResult {
+  /** As it was asked for, with the batch that fitted the memory. */
+  readonly config: TrainingConfig;
   readonly state: TrainingState;
   /** False when `signal` stopped the run before its last epoch. */
   readonly finished: boolean;
@@ -109,9 +119,20 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       // A run that was killed in between has saved its state, and not its metrics.
       await writeMetrics(out, earlier.run.state.history);
       if (isFinished(earlier.run.state, config))
-        return { state: earlier.run.state, finished: true, failures: [], hasTrained: false };
+        return { config, state: earlier.run.state, finished: true, failures: [], hasTrained: false };
     }
-    return await trainFrom({ ...options, signal: budget.signal }, earlier);
+    const isFitted = options.fitBatch === true && earlier === undefined;
+    const fitting = isFitted ? await withFittingBatch(options) : config;
+    let hasSaved = options.resume;
+    const onSave = () => {
+      hasSaved = true;
+    };
+    const attempt = async (config: TrainingConfig) => {
+      // A smaller batch goes on from what was saved with the larger one.
+      const saved = hasSaved ? await readRun(out, options.build) : undefined;
+      return trainFrom({ ...options, config, signal: budget.signal }, saved && inBatchesOf(config, saved), onSave);
+    };
+    return await withSmallerBatches(fitting, attempt, options.say);
   } finally {
     budget.end();
     lock.release();
@@ -120,7 +141,13 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
   }
 }
 
-async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Promise<RunResult> {
+function inBatchesOf({ batchSize }: TrainingConfig, earlier: Earlier): Earlier {
+  const { config, state } = earlier.run;
+  if (config.batchSize === batchSize) return earlier;
+  return { ...earlier, run: { ...earlier.run, state: inSteps(state, config.batchSize, batchSize) } };
+}
+
+async function trainFrom(options: RunOptions, earlier: Earlier | undefined, onSave: () => void): Promise<RunResult> {
   const { config, signal, onPhase = () => {} } = options;
   const { build, source } = options;
   const { train, val, pictures, stepsPerEpoch } = await openRunData(options);
@@ -162,7 +189,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     ...{ executor: executor.name, reason: selection.reason, stepsPerEpoch, batchSize: config.batchSize },
     ...{ classes: train.classes.length, trainImages: train.samples.length, validationImages: val.samples.length },
     ...parameters,
-    ...{ startEpoch: start.epoch, startStep: start.step },
+    ...{ startEpoch: start.epoch, startStep: start.step, learningRate: learningRateOf(config) },
   });
   const checkpoint = { model, labels: train.classes, preprocessing, weights };
   let best: Evaluation | undefined;
@@ -196,6 +223,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
           const { optimizerState: optimizer, average } = step;
           const run = { config, state, data, optimizer, ...(average && { average }) };
           await saveRun(options.out, checkpoint, run, isBest, options.keepBest);
+          onSave();
           if (isBest) best = validation.latest;
           onPhase("training");
         },
@@ -206,7 +234,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined): Pro
     );
     const failures = [...trainLoader.failures, ...valLoader.failures];
     const finished = isFinished(state, config);
-    return { state, finished, failures, hasTrained: true, ...(best === undefined ? {} : { evaluation: best }) };
+    return { config, state, finished, failures, hasTrained: true, ...(best === undefined ? {} : { evaluation: best }) };
   } finally {
     await Promise.all([step.dispose(), trainLoader.dispose(), valLoader.dispose()]);
   }

@@ -10,7 +10,7 @@ import type { Freezing } from "../nn/freeze.ts";
 import { type OptimizerState, stateOf, type UpdateRule } from "../optim/rule.ts";
 import { runPasses, trainingPasses } from "../passes/index.ts";
 import { recompute } from "../passes/recompute.ts";
-import type { Tensor, TensorData } from "../tensor.ts";
+import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import { inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
 import { Average } from "./averaging.ts";
 import { weightedTargets } from "./class-weights.ts";
@@ -220,6 +220,12 @@ export class TrainingStep implements AsyncDisposable {
   /** Of an engine that plans steps and memory itself. */
   get plan(): PlanFacts | undefined {
     return this.#trainer.plan;
+  }
+
+  /** Of activations and their gradients: as the engine plans them, or all at once where it does not say. */
+  get activationBytes(): number {
+    const outputs = this.#graph.nodes.flatMap((node) => node.outputs);
+    return this.plan?.arenaBytes ?? outputs.reduce((sum, { type }) => sum + 4 * sizeOf(type.shape), 0);
   }
 
   /** The optimiser's state, by slot and parameter: as it was when `synchronise` was called last. */

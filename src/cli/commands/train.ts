@@ -9,7 +9,7 @@ import type { Precision } from "../../executors/select.node.ts";
 import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text.ts";
 import { newRunFolder, openRun } from "../../train/out.node.ts";
-import { resumedConfig } from "../../train/resume.ts";
+import { resumedConfig, withoutAuto } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
 import { requireSound } from "../failures.ts";
 import {
@@ -109,7 +109,7 @@ export function trainCommand(program: Command): void {
           hint: "leave it out, or --resume",
         });
       }
-      const given = givenConfig(command);
+      const { fitBatch, ...given } = withoutAuto(givenConfig(command));
       const source = options.resume === true ? undefined : await sourceOf(given);
       const fresh = options.resume === true ? undefined : newConfig(given, source);
       const isNamed = options.out !== undefined;
@@ -124,7 +124,7 @@ export function trainCommand(program: Command): void {
         ...lists,
       }).filter(([, value]) => value !== undefined);
       const run = {
-        ...{ source, data, out, config, resume: resume === true },
+        ...{ source, data, out, config, fitBatch, resume: resume === true },
         command: ["senet", ...process.argv.slice(2).map(hideCredentials).map(quoted)].join(" "),
         ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
         ...(cacheFolder === undefined ? {} : { cacheFolder }),

@@ -1,0 +1,54 @@
+/** A run whose step does not fit the memory goes on with half of the batch, and says so. */
+
+import { isOutOfMemory } from "../executors/out-of-memory.ts";
+import { plain } from "../text.ts";
+import { learningRateOf, type TrainingConfig } from "./config.ts";
+import type { TrainingState } from "./state.ts";
+
+/**
+ * Tries with less and less until the memory is enough, or nothing is left to try.
+ * @throws the last fault, and every other
+ */
+export async function withSmallerBatches<T>(
+  config: TrainingConfig,
+  attempt: (config: TrainingConfig) => Promise<T>,
+  say: (line: string) => void = () => {},
+): Promise<T> {
+  for (let current = config; ; ) {
+    try {
+      return await attempt(current);
+    } catch (error) {
+      const smaller = isOutOfMemory(error) ? halved(current) : undefined;
+      if (smaller === undefined) throw error;
+      say(`out of memory: ${changeBetween(current, smaller)}`);
+      current = smaller;
+    }
+  }
+}
+
+/** Half of what is computed at a time; `undefined` where there is no half. A part of a batch leaves the training as it was. */
+export function halved(config: TrainingConfig): TrainingConfig | undefined {
+  const { batchSize, microBatch } = config;
+  if (microBatch !== null && microBatch < batchSize) {
+    return microBatch % 2 === 0 ? { ...config, microBatch: microBatch / 2 } : undefined;
+  }
+  if (batchSize < 2) return undefined;
+  const half = Math.floor(batchSize / 2);
+  return { ...config, batchSize: half, microBatch: microBatch === null ? null : half };
+}
+
+function changeBetween(before: TrainingConfig, now: TrainingConfig): string {
+  if (now.batchSize === before.batchSize) {
+    return `the batch of ${now.batchSize} is computed by ${now.microBatch} instead of ${before.microBatch} pictures at a time`;
+  }
+  const rate =
+    now.learningRate === null
+      ? `with a rate of ${plain(learningRateOf(now))} instead of ${plain(learningRateOf(before))}`
+      : `at the rate that was given, ${plain(now.learningRate)}`;
+  return `going on with batches of ${now.batchSize} pictures instead of ${before.batchSize}, ${rate}`;
+}
+
+/** Where a run stands that had batches of `before` pictures, in steps of `now`: at the same picture of its epoch, or just before. */
+export function inSteps(state: TrainingState, before: number, now: number): TrainingState {
+  return { ...state, step: Math.floor((state.step * before) / now) };
+}
