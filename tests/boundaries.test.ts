@@ -61,6 +61,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "errors",
       "event-loop",
       "files",
+      "memory.node",
       "names",
       "option",
       "random",
