@@ -83,4 +83,6 @@ test("what cannot be is refused before anything is written", async () => {
     /`inChans`: this network cannot be made to take other channels/,
   );
   await refused({ model: "se-resnet-8", layerDecay: 2 }, /layerDecay: expected at most 1, found 2/);
+  await refused({ keepBest: -1 }, /keepBest: this training option[\s\S]*1 or more/);
+  await refused({ timeBudgetSeconds: Number.NaN }, /timeBudgetSeconds: this training option[\s\S]*above 0/);
 });

@@ -34,6 +34,7 @@ test("threads and workers beyond what the machine can use are capped, in one lin
 });
 
 test("times are read with their unit, minutes without one", () => {
-  assert.deepEqual(["90s", "15m", "2h", "1.5", "0s"].map(duration), [90, 900, 7200, 90, 0]);
-  for (const text of ["", "2d", "-1m", "1h30m", "soon"]) assert.throws(() => duration(text), /such as 90s, 15m or 2h/);
+  assert.deepEqual(["90s", "15m", "2h", "1.5"].map(duration), [90, 900, 7200, 90]);
+  for (const text of ["", "0s", "2d", "-1m", "1h30m", "soon"])
+    assert.throws(() => duration(text), /such as 90s, 15m or 2h/);
 });

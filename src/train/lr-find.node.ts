@@ -3,7 +3,7 @@
 import type { Loader } from "../data/loader.node.ts";
 import type { TrainingConfig } from "./config.ts";
 import { partsOf, type TrainingBatch } from "./loop.ts";
-import { type RatePoint, type RateTrial, tryRates } from "./lr-find.ts";
+import { checkTrial, type RatePoint, type RateTrial, tryRates } from "./lr-find.ts";
 import { mixed } from "./mix.ts";
 import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
 import {
@@ -27,6 +27,7 @@ export interface RateOptions extends PrepareOptions {
  */
 export async function findRates(given: RateOptions): Promise<RatePoint[]> {
   // All at the size that the training ends with.
+  checkTrial(given.trial);
   const config: TrainingConfig = { ...given.config, progressive: null };
   const options = { ...given, config };
   const { build, source, trial, onPoint, signal, say } = options;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { assertClose } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { tensor } from "../tensor.ts";
-import { type RatePoint, suggestRates, trialRate, tryRates } from "./lr-find.ts";
+import { checkTrial, type RatePoint, suggestRates, trialRate, tryRates } from "./lr-find.ts";
 
 const trial = { from: 1e-6, to: 1, steps: 61 };
 async function* batches() {
@@ -92,4 +92,15 @@ test("where nothing falls nothing is suggested", () => {
   refused(Array.from({ length: 60 }, (_, i) => i));
   refused([3, 2, 1]);
   refused([]);
+});
+
+test("a trial that cannot be made is refused", () => {
+  checkTrial({ from: 1e-7, to: 10, steps: 2 });
+  for (const wrong of [{ steps: 0 }, { steps: 1 }, { steps: 2.5 }, { from: 0 }, { from: 20 }, { to: Number.NaN }]) {
+    assert.throws(
+      () => checkTrial({ from: 1e-7, to: 10, steps: 100, ...wrong }),
+      (error) => error instanceof SenetError && error.code === "usage" && /at least 2 steps/.test(error.message),
+      JSON.stringify(wrong),
+    );
+  }
 });

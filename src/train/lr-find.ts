@@ -37,6 +37,16 @@ export interface RateSuggestions {
 export const trialRate = ({ from, to, steps }: RateTrial, step: number): number =>
   from * (to / from) ** (step / (steps - 1));
 
+/** @throws SenetError `usage` where no such trial can be made */
+export function checkTrial({ from, to, steps }: RateTrial): void {
+  const isRising = from > 0 && to > from && Number.isFinite(to);
+  if (isRising && Number.isInteger(steps) && steps >= 2) return;
+  throw new SenetError("usage", "a trial of learning rates cannot be like this", {
+    expected: "a first rate above 0, a last one above the first, and at least 2 steps",
+    found: `rates from ${from} to ${to} in ${steps} steps`,
+  });
+}
+
 /** Of the running mean, how much is kept at each step; as fastai has it. */
 const kept = 0.98;
 /** The trial ends where the loss is so many times the lowest. */

@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Failure, Loader } from "../data/loader.node.ts";
+import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { Executor } from "../executors/executor.ts";
 import { replaceFile } from "../files/replace.node.ts";
@@ -109,6 +110,7 @@ export interface RunResult {
  */
 export async function trainRun(options: RunOptions): Promise<RunResult> {
   const { config, out } = options;
+  checkRunOptions(options);
   if (options.resume && !existsSync(lastFile(out))) await readRun(out); // says that there is none
   const isNew = !existsSync(out);
   const lock = await claimFolder(out);
@@ -238,6 +240,17 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined, onSa
   } finally {
     await Promise.all([step.dispose(), trainLoader.dispose(), valLoader.dispose()]);
   }
+}
+
+/** @throws SenetError `usage` naming the first that cannot be */
+function checkRunOptions({ keepBest = 1, saveEverySeconds = 1, timeBudgetSeconds = 1 }: RunOptions): void {
+  if (!(Number.isInteger(keepBest) && keepBest >= 1)) wrong("keepBest", "a whole number, 1 or more", keepBest);
+  if (!(saveEverySeconds > 0)) wrong("saveEverySeconds", "a time above 0", saveEverySeconds);
+  if (!(timeBudgetSeconds > 0)) wrong("timeBudgetSeconds", "a time above 0", timeBudgetSeconds);
+}
+
+function wrong(key: string, expected: string, found: number): never {
+  throw new SenetError("usage", "this training option cannot be used", { where: key, expected, found: `${found}` });
 }
 
 /** The files that a run has from its start on. The configuration is written also where the run was made longer. */
