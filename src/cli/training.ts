@@ -73,9 +73,9 @@ class TrainingProgress {
     this.#phase = phase;
   }
 
-  /** Whether something would be lost if the process ended now. */
+  /** Whether something would be lost if the process ended now; what was saved between two steps still lacks its report. */
   get isUnsaved(): boolean {
-    return this.#unsaved || this.#phase === "saving";
+    return this.#unsaved || this.#phase === "saving" || (this.#phase === "training" && this.#saved);
   }
 
   /** All is saved, and the validation ends with the batch at hand. */
