@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { Option } from "commander";
 import { machineThreads, mostWorkers } from "../machine.node.ts";
-import { duration, threadsOption, workersOption } from "./options.ts";
+import { duration, positiveDuration, threadsOption, workersOption } from "./options.ts";
 
 /** What an option makes of a text, and what is said about it. */
 function parsed(t: TestContext, option: Option, text: string): { value: unknown; said: string[] } {
@@ -34,7 +34,8 @@ test("threads and workers beyond what the machine can use are capped, in one lin
 });
 
 test("times are read with their unit, minutes without one", () => {
-  assert.deepEqual(["90s", "15m", "2h", "1.5"].map(duration), [90, 900, 7200, 90]);
-  for (const text of ["", "0s", "2d", "-1m", "1h30m", "soon"])
-    assert.throws(() => duration(text), /such as 90s, 15m or 2h/);
+  assert.deepEqual(["90s", "15m", "2h", "1.5", "0s"].map(duration), [90, 900, 7200, 90, 0]);
+  for (const text of ["", "2d", "-1m", "1h30m", "soon"]) assert.throws(() => duration(text), /such as 90s, 15m or 2h/);
+  assert.equal(positiveDuration("1s"), 1);
+  assert.throws(() => positiveDuration("0m"), /above 0/);
 });

@@ -40,8 +40,14 @@ export function part(text: string): number {
 /** `90s`, `15m`, `2h`, or minutes, as seconds. */
 export function duration(text: string): number {
   const [, number, unit = "m"] = /^(\d+(?:\.\d+)?)([smh])?$/.exec(text) ?? [];
-  if (!(Number(number) > 0)) throw new InvalidArgumentError("expected a time such as 90s, 15m or 2h.");
+  if (number === undefined) throw new InvalidArgumentError("expected a time such as 90s, 15m or 2h.");
   return Number(number) * { s: 1, m: 60, h: 3600 }[unit as "s" | "m" | "h"];
+}
+
+export function positiveDuration(text: string): number {
+  const seconds = duration(text);
+  if (seconds === 0) throw new InvalidArgumentError("expected a time above 0, such as 90s, 15m or 2h.");
+  return seconds;
 }
 
 export const list =

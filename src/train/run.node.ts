@@ -245,7 +245,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined, onSa
 /** @throws SenetError `usage` naming the first that cannot be */
 function checkRunOptions({ keepBest = 1, saveEverySeconds = 1, timeBudgetSeconds = 1 }: RunOptions): void {
   if (!(Number.isInteger(keepBest) && keepBest >= 1)) wrong("keepBest", "a whole number, 1 or more", keepBest);
-  if (!(saveEverySeconds > 0)) wrong("saveEverySeconds", "a time above 0", saveEverySeconds);
+  if (!(saveEverySeconds >= 0)) wrong("saveEverySeconds", "a time, or 0 for after each step", saveEverySeconds);
   if (!(timeBudgetSeconds > 0)) wrong("timeBudgetSeconds", "a time above 0", timeBudgetSeconds);
 }
 

@@ -17,6 +17,7 @@ import {
   duration,
   executorOption,
   notNegative,
+  positiveDuration,
   precisionOption,
   threadsOption,
   workersOption,
@@ -79,7 +80,11 @@ export function trainCommand(program: Command): void {
       "keep the weights of the n best epochs (epoch-N.safetensors); default: best alone",
       count,
     )
-    .option("--time-budget <time>", "save and stop after so long; --resume goes on; default: to the end", duration)
+    .option(
+      "--time-budget <time>",
+      "save and stop after so long; --resume goes on; default: to the end",
+      positiveDuration,
+    )
     .option("--recompute", "less memory, about a third more time: activations are computed again, not kept");
   addConfigOptions(command);
   command
