@@ -1,11 +1,11 @@
 /** Training that begins with a network that has learnt before: resumed, on grey pictures, with gates that are new. */
 
 import assert from "node:assert/strict";
-import { renameSync, rmSync } from "node:fs";
+import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
-import { writeDrawnPictures } from "../../tests/drawn.ts";
+import { learntBefore, quick, tunedOn } from "../../tests/fine-tuning.ts";
 import { load } from "./network.node.ts";
 import { type TrainedRun, type TrainOptions, train } from "./train.node.ts";
 
@@ -13,27 +13,14 @@ const folder = temporaryFolder();
 const data = join(folder, "pictures");
 /** Two classes of other names. */
 const other = join(folder, "other");
-const quick = { epochs: 1, batchSize: 4, workers: 1, seed: 3 } as const;
 let source: TrainedRun;
 let picture: string;
 
 before(async () => {
-  [picture] = writeDrawnPictures(data) as [string];
-  writeDrawnPictures(other);
-  for (const part of ["train", "val"]) {
-    rmSync(join(other, part, "red"), { recursive: true });
-    renameSync(join(other, part, "blue"), join(other, part, "sea"));
-  }
-  const recipe = { model: "se-resnet-8", imageSize: 24, interpolation: "bicubic", evaluationResize: 30 } as const;
-  source = await train(data, { ...quick, ...recipe, out: join(folder, "source") });
+  ({ picture, source } = await learntBefore(folder, data, other));
 });
 
-/** A run's weights, and what it said. */
-async function tuned(name: string, options: TrainOptions, on = other) {
-  const notes: string[] = [];
-  const run = await train(on, { ...quick, ...options, out: join(folder, name), say: (line) => notes.push(line) });
-  return { run, notes };
-}
+const tuned = (name: string, options: TrainOptions, on = other) => tunedOn(on, join(folder, name), options);
 
 test("a fine-tuned run that was stopped goes on along the same curve, without its source", async () => {
   const options = {
