@@ -27,7 +27,20 @@ export function shownName(name: string): string {
 }
 
 /** How files store one number, in safetensors' names. */
-export type ElementType = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL";
+export type ElementType =
+  | "F64"
+  | "F32"
+  | "F16"
+  | "BF16"
+  | "I64"
+  | "I32"
+  | "I16"
+  | "I8"
+  | "U64"
+  | "U32"
+  | "U16"
+  | "U8"
+  | "BOOL";
 
 export const elementBytes: Readonly<Record<ElementType, number>> = {
   F64: 8,
@@ -38,6 +51,9 @@ export const elementBytes: Readonly<Record<ElementType, number>> = {
   I32: 4,
   I16: 2,
   I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
   U8: 1,
   BOOL: 1,
 };
@@ -61,9 +77,9 @@ export function view<T>(type: ViewType<T>, bytes: Uint8Array, start: number, len
 
 /**
  * Elements of a file as a tensor's data. F64, F32 and I32 stay as they are, and are views where aligned; F16 and BF16
- * widen to float32, smaller integers to int32, I64 narrows to int32.
+ * widen to float32, smaller integers to int32, larger ones narrow to it.
  * @param start in bytes; `length` elements from there must be in `bytes`
- * @throws through `fail` where an I64 value does not fit int32
+ * @throws through `fail` where an integer does not fit int32
  */
 export function readElements(
   type: ElementType,
@@ -85,6 +101,12 @@ export function readElements(
       return brainHalves(view(Uint16Array, bytes, start, length));
     case "I64":
       return narrowed(view(BigInt64Array, bytes, start, length), fail);
+    case "U64":
+      return narrowed(view(BigUint64Array, bytes, start, length), fail);
+    case "U32":
+      return narrowed(BigInt64Array.from(view(Uint32Array, bytes, start, length), BigInt), fail);
+    case "U16":
+      return new Int32Array(view(Uint16Array, bytes, start, length));
     case "I16":
       return new Int32Array(view(Int16Array, bytes, start, length));
     case "I8":
@@ -93,6 +115,33 @@ export function readElements(
     case "BOOL":
       return new Int32Array(view(Uint8Array, bytes, start, length));
   }
+}
+
+/**
+ * As `readElements`, but integers that do not fit int32 become float64: whatever counts steps or seconds beside weights
+ * must not make a file unreadable.
+ */
+export function readAnyElements(type: ElementType, bytes: Uint8Array, start: number, length: number): TensorData {
+  const fits = (value: number) => value >= -(2 ** 31) && value < 2 ** 31;
+  const wide = (values: Iterable<bigint | number>): TensorData => {
+    const numbers = Float64Array.from(values as Iterable<number>, Number);
+    return numbers.every(fits) ? Int32Array.from(numbers) : numbers;
+  };
+  if (type === "I64") return wide(view(BigInt64Array, bytes, start, length));
+  if (type === "U64") return wide(view(BigUint64Array, bytes, start, length));
+  if (type === "U32") return wide(view(Uint32Array, bytes, start, length));
+  return readElements(type, bytes, start, length, unreachable);
+}
+
+const unreachable: Fail = (what) => {
+  throw new Error(what);
+};
+
+/** A copy with the bytes of each element in the other order. */
+export function swapped(bytes: Uint8Array, size: number): Uint8Array {
+  const copy = new Uint8Array(bytes);
+  for (let at = 0; at + size <= copy.length; at += size) copy.subarray(at, at + size).reverse();
+  return copy;
 }
 
 /** IEEE binary16 values, given as their bits. */
@@ -119,7 +168,7 @@ export function brainHalves(bits: Uint16Array | Int32Array): Float32Array {
 }
 
 /** @throws through `fail` where a value does not fit int32 */
-export function narrowed(wide: BigInt64Array, fail: Fail): Int32Array {
+export function narrowed(wide: BigInt64Array | BigUint64Array, fail: Fail): Int32Array {
   const narrow = new Int32Array(wide.length);
   for (let i = 0; i < wide.length; i++) {
     narrow[i] = Number(BigInt.asIntN(32, wide[i]!));

@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
+import { npy, npz } from "../../tests/ports.ts";
 import { golden, needsShared, sharedData } from "../../tests/support.ts";
-import { bytesOf, proto, refused, smallCaffemodel, smallHdf5, torchArchive, zip } from "../../tests/weights.ts";
+import { bytesOf, floats, proto, refused, smallCaffemodel, smallHdf5, torchArchive, zip } from "../../tests/weights.ts";
 import { tensor } from "../tensor.ts";
 import { detectFormat } from "./detect.ts";
 import { formats, type WeightFormat } from "./formats.ts";
@@ -16,6 +17,8 @@ const weights = new Map([["w", tensor([1], Float32Array.of(1))]]);
 test("small files of every format", async () => {
   const files: readonly (readonly [WeightFormat, Uint8Array])[] = [
     ["safetensors", Buffer.concat(encodeSafetensors(weights, new Map()))],
+    ["numpy", npy([1], floats(1))],
+    ["numpy", npz([["conv0/W:0", npy([1], floats(1))]], 8)],
     ["torch", bytesOf(golden("weights", "zip.pth"))],
     ["torch", bytesOf(golden("weights", "legacy.pth"))],
     ["torch", torchArchive([0x7d], {})],
@@ -102,7 +105,6 @@ const foreign: readonly (readonly [is: string, bytes: Uint8Array, name?: string]
   ["a Darknet definition", ascii("[net]\nbatch=1")],
   ["JSON, not weights", ascii('[{"a": 1}]')],
   ["a MATLAB file", ascii("MATLAB 5.0 MAT-file, Platform: GLNXA64\0")],
-  ["a NumPy array (.npy)", Uint8Array.of(0x93, ...ascii("NUMPY"), 1, 0)],
   ["a GGUF file", ascii("GGUF\u0003")],
   ["a TensorFlow Lite model", Uint8Array.of(0x1c, 0, 0, 0, ...ascii("TFL3"))],
   ["ONNX Runtime's own", Uint8Array.of(0x1c, 0, 0, 0, ...ascii("ORTM"))],
@@ -114,7 +116,6 @@ const foreign: readonly (readonly [is: string, bytes: Uint8Array, name?: string]
   ["a Torch7 file", Uint8Array.of(4, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0x56, 0x20, 0x31)],
   ["a TorchServe archive", archive("MAR-INF/MANIFEST.json", "model.pth")],
   ["a Keras model (.keras)", archive("metadata.json", "config.json", "model.weights.h5")],
-  ["a NumPy archive (.npz)", archive("conv1/W.npy", "conv1/b.npy")],
   ["a TorchScript program", archive("m/data.pkl", "m/constants.pkl", "m/code/__torch__.py")],
   ["a PyTorch exported program", archive("m/archive_format", "m/models/model.json", "m/data/weights/a")],
   ["a TensorFlow SavedModel", archive("m/saved_model.pb", "m/variables/variables.index")],
@@ -206,7 +207,6 @@ test("Keras' and MATLAB's HDF5 are told from Caffe's", async () => {
 
 test("every file of others' formats is called by its name", needsShared("ports"), async () => {
   const kinds: Readonly<Record<string, string>> = {
-    chainer: "NumPy archive",
     matconvnet: "MATLAB file",
     mxnet: "MXNet",
     tensorflow: "TensorFlow",
@@ -224,7 +224,7 @@ test("every file of others' formats is called by its name", needsShared("ports")
 test("the table has a row for each format, and what is read is said as it stands there", async () => {
   const names = formats.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
-  const titles = ["safetensors", "PyTorch", "Caffe (caffemodel, prototxt, HDF5)", "ONNX"];
+  const titles = ["safetensors", "NumPy (npy, npz)", "PyTorch", "Caffe (caffemodel, prototxt, HDF5)", "ONNX"];
   assert.deepEqual([...new Set(formats.map(({ title }) => title))], titles);
   await refused(() => detect(Uint8Array.of(0xff, 0, 1, 2)), titles.join(", "));
 });
@@ -232,6 +232,7 @@ test("the table has a row for each format, and what is read is said as it stands
 test("each row reads what it detects", async () => {
   const files: Readonly<Record<WeightFormat, Uint8Array>> = {
     safetensors: Buffer.concat(encodeSafetensors(weights, new Map([["key", "value"]]))),
+    numpy: npz([["W", npy([1], floats(1))]]),
     torch: bytesOf(golden("weights", "zip.pth")),
     "caffe-hdf5": await smallHdf5({ "data/fc/0": { shape: [1], data: Float32Array.of(1) } }),
     onnx: bytesOf(golden("weights", "small.onnx")),
@@ -248,7 +249,14 @@ test("each row reads what it detects", async () => {
     if (name === "safetensors") assert.deepEqual(content.kind === "tensors" && content.metadata?.get("key"), "value");
   }
   assert.deepEqual(kinds, {
-    ...{ safetensors: "tensors", torch: "tensors", onnx: "tensors", caffemodel: "layers", "caffe-hdf5": "layers" },
+    ...{
+      safetensors: "tensors",
+      numpy: "tensors",
+      torch: "tensors",
+      onnx: "tensors",
+      caffemodel: "layers",
+      "caffe-hdf5": "layers",
+    },
     ...{ binaryproto: "mean", prototxt: "definition" },
   });
 });

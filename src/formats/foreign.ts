@@ -1,5 +1,6 @@
 /** Files of other programs, and what downloads bring instead of weights, by their marks: to call them by their names. */
 
+import { areArrays } from "./numpy.ts";
 import { ProtoReader, WireType } from "./protobuf.ts";
 import { isLegacyTorch } from "./torch.ts";
 import { readZip } from "./zip.ts";
@@ -102,7 +103,6 @@ const magics: readonly (readonly [at: number, bytes: readonly number[], is: Fore
   [0, ascii("MATLAB"), formatOf("a MATLAB file (.mat), as MatConvNet writes")],
   // A list of arrays, whatever the version of MXNet.
   [0, [0x12, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], formatOf("MXNet arrays (.params)")],
-  [0, [0x93, ...ascii("NUMPY")], formatOf("a NumPy array (.npy)")],
   [0, ascii("GGUF"), formatOf("a GGUF file, of language models")],
   [0, ascii("lmgg"), formatOf("a GGML file, of language models")],
   [4, ascii("TFL3"), formatOf("a TensorFlow Lite model (.tflite)")],
@@ -202,14 +202,11 @@ function archiveOf(bytes: Uint8Array, where: string): Foreign | undefined {
   }
   const known = archives.find(([entry]) => names.some((name) => entry.test(name)));
   if (known !== undefined) return known[1];
-  if (names.some((name) => /(?:^|\/)data\.pkl$/.test(name))) return undefined;
+  if (areArrays(names) || names.some((name) => /(?:^|\/)data\.pkl$/.test(name))) return undefined;
   const found = `${names
     .slice(0, 5)
     .map((name) => JSON.stringify(name.slice(0, 80)))
     .join(", ")}${names.length > 5 ? ", ..." : ""}`;
-  if (names.length > 0 && names.every((name) => name.endsWith(".npy"))) {
-    return { ...formatOf("a NumPy archive (.npz), as Chainer and others write"), found };
-  }
   const inside = names.find((name) => weightFile.test(name));
   if (inside === undefined) return { is: "a ZIP archive without weights that are known", found, hint: unpack };
   return { is: "a ZIP archive of files, not the weights themselves", found, hint: unpack };

@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor.ts";
 import { bareLayers, parseCaffeHdf5 } from "./caffe-hdf5.ts";
 import { type CaffeLayer, parseCaffemodel, readBlob } from "./caffemodel.ts";
 import { isHdf5, textStart } from "./foreign.ts";
+import { isNpy, isNpz, parseNumpy } from "./numpy.ts";
 import { type ExternalData, externalFiles, type OnnxModel, parseOnnxInitialisers } from "./onnx-initialisers.ts";
 import { protobufKind } from "./protobuf-kind.ts";
 import { type CaffeMessage, parsePrototxt } from "./prototxt.ts";
@@ -30,6 +31,8 @@ export type Content =
       readonly labels?: readonly SaidLabels[];
       /** What was chosen in reading it, a line each. */
       readonly notes?: readonly string[];
+      /** Beside weights there may be counters and other single numbers, which are no weights. */
+      readonly hasCounters?: boolean;
       /** The graph that the tensors are of. */
       readonly onnx?: OnnxModel;
     }
@@ -73,6 +76,14 @@ const rows = [
     read: ({ bytes, where }) => ({ kind: "tensors", ...parseSafetensors(bytes, where) }),
   },
   {
+    name: "numpy",
+    title: "NumPy (npy, npz)",
+    isSure: false,
+    hasStates: false,
+    detect: (bytes) => isNpy(bytes) || isNpz(bytes),
+    read: async ({ bytes, where }) => ({ kind: "tensors", hasCounters: true, ...(await parseNumpy(bytes, where)) }),
+  },
+  {
     name: "torch",
     title: "PyTorch",
     isSure: false,
@@ -99,7 +110,7 @@ const rows = [
     detect: (bytes) => protobufKind(bytes) === "onnx",
     read: async (file) => {
       const onnx = parseOnnxInitialisers(file.bytes, file.where, await externalData(file));
-      return { kind: "tensors", tensors: onnx.tensors, onnx };
+      return { kind: "tensors", tensors: onnx.tensors, hasCounters: true, onnx };
     },
   },
   {

@@ -6,6 +6,7 @@
  */
 
 import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
+import { inflate } from "./inflate.ts";
 
 export interface ZipEntry {
   readonly name: string;
@@ -87,40 +88,7 @@ export async function zipContent(entry: ZipEntry, allowance: number, where: stri
       hint: resave,
     });
   }
-  if (typeof DecompressionStream === "undefined") fail("it is compressed, which cannot be read here", { hint: resave });
-  const content = new Uint8Array(entry.size);
-  let length = 0;
-  try {
-    const stream = new DecompressionStream("deflate-raw");
-    const writer = stream.writable.getWriter();
-    // A failure comes through the reader, too; here it only must not go unhandled.
-    const ignore = () => {};
-    // Never shared memory, which the type allows.
-    writer.write(entry.bytes as Uint8Array<ArrayBuffer>).catch(ignore);
-    writer.close().catch(ignore);
-    const reader: ReadableStreamDefaultReader<Uint8Array> = stream.readable.getReader();
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      if (value.length > entry.size - length) {
-        await reader.cancel().catch(ignore);
-        length = Infinity;
-        break;
-      }
-      content.set(value, length);
-      length += value.length;
-    }
-  } catch (cause) {
-    fail("its compressed bytes are damaged", { hint: fetchAgain, cause });
-  }
-  if (length !== entry.size) {
-    fail("it does not unpack to its size", {
-      expected: `${entry.size} bytes`,
-      found: Number.isFinite(length) ? `${length}` : "more",
-      hint: fetchAgain,
-    });
-  }
-  return content;
+  return inflate(entry.bytes, "deflate-raw", entry.size, fail);
 }
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

@@ -1,6 +1,6 @@
 /** The order of a weight's axes in files, and the way from there to ours and back. */
 
-import { type Shape, sizeOf, type Tensor } from "../tensor.ts";
+import { permuted, type Shape, type Tensor } from "../tensor.ts";
 
 /**
  * Of a convolution's weight: O output channels, I input channels, H height, W width; a fully connected layer has the
@@ -33,24 +33,4 @@ export function fromOurs(tensor: Tensor, order: AxisOrder): Tensor {
     tensor,
     from.map((_, place) => from.indexOf(place)),
   );
-}
-
-/** Axis k of the result is axis `from[k]` of the tensor. */
-function permuted({ dtype, shape, data }: Tensor, from: readonly number[]): Tensor {
-  const steps = shape.map((_, axis) => sizeOf(shape.slice(axis + 1)));
-  const result = from.map((axis) => shape[axis]!);
-  const resultSteps = from.map((axis) => steps[axis]!);
-  const moved = data.slice();
-  const position = result.map(() => 0);
-  let at = 0;
-  for (let i = 0; i < moved.length; i++) {
-    moved[i] = data[at]!;
-    for (let axis = result.length - 1; axis >= 0; axis--) {
-      at += resultSteps[axis]!;
-      if (++position[axis]! < result[axis]!) break;
-      at -= resultSteps[axis]! * result[axis]!;
-      position[axis] = 0;
-    }
-  }
-  return { dtype, shape: result, data: moved };
 }

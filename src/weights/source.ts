@@ -81,7 +81,7 @@ export async function readContent(file: WeightFile, options: ReadOptions = {}): 
   return { where, format, ...meaningOf(await row.read(file, state), file, build) };
 }
 
-/** Of integers and of single numbers graphs make shapes; no layer has such weights. */
+/** Integers and single numbers count steps, or make shapes in graphs; no layer has such weights. */
 const weightsIn = (tensors: ReadonlyMap<string, Tensor>) =>
   new Map([...tensors].filter(([, { dtype, shape }]) => dtype !== "int32" && shape.length > 0));
 
@@ -93,11 +93,11 @@ function meaningOf(
 ): Meaning & Pick<FileContent, "notes"> {
   switch (content.kind) {
     case "tensors": {
-      const { tensors, metadata = new Map(), labels, notes, onnx } = content;
+      const { tensors, metadata = new Map(), labels, notes, hasCounters = false, onnx } = content;
       if (isCheckpoint(metadata)) return { kind: "checkpoint", checkpoint: decodeCheckpoint(bytes, where, build) };
       return {
         kind: "weights",
-        source: { kind: "tensors", tensors: onnx === undefined ? tensors : weightsIn(tensors) },
+        source: { kind: "tensors", tensors: hasCounters ? weightsIn(tensors) : tensors },
         carried: readCarried(metadata, where),
         ...(labels && { saidLabels: labels }),
         ...(notes && { notes }),

@@ -1,0 +1,201 @@
+/**
+ * NumPy's arrays: `.npy`, one array, and `.npz`, a ZIP archive of them by name. tensorpack and Chainer keep weights so.
+ * Arrays of Python objects are pickles inside, which are never run: they are refused.
+ *
+ * The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ */
+
+import { fromColumns, type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { type ElementType, type Fail, failAt, fetchAgain, readAnyElements, shownName, swapped } from "./bytes.ts";
+import { readZip, zipContent } from "./zip.ts";
+
+export interface NumpyFile {
+  readonly tensors: Map<string, Tensor>;
+  /** What was chosen and what was left aside. */
+  readonly notes: readonly string[];
+}
+
+const mark = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+
+export const isNpy = (bytes: Uint8Array): boolean => mark.every((byte, i) => bytes[i] === byte);
+
+/** Whether these are the names in an `.npz`. */
+export const areArrays = (names: readonly string[]): boolean =>
+  names.length > 0 && names.every((name) => name.endsWith(".npy"));
+
+/** Whether it is a ZIP archive of arrays alone. */
+export function isNpz(bytes: Uint8Array): boolean {
+  if (bytes[0] !== 0x50 || bytes[1] !== 0x4b) return false;
+  try {
+    return areArrays([...readZip(bytes, "").keys()]);
+  } catch {
+    // Of a damaged archive nobody knows what it was.
+    return false;
+  }
+}
+
+/** The name of the array in an `.npy`, which has none. */
+export const onlyArray = "array";
+
+/** Where Chainer's trainer keeps the network in a snapshot of all its state, and its classifier the network itself. */
+const chainerStates = ["updater/model:main/", "predictor/"];
+
+/**
+ * The arrays by name: numbers in C order, text left aside. float32, float64 and int32 are views where aligned and stored;
+ * float16 widens, integers become int32, or float64 where they do not fit. Of a snapshot of Chainer's trainer the network
+ * is taken.
+ * @param where the file's name, for errors
+ * @throws SenetError `weights` (as a rejection) where the file is damaged or holds Python objects
+ */
+export async function parseNumpy(bytes: Uint8Array, where: string): Promise<NumpyFile> {
+  if (isNpy(bytes)) {
+    const array = readNpy(bytes, failAt(where));
+    if (array === undefined) return failAt(where)("the array holds text, not numbers");
+    return { tensors: new Map([[onlyArray, array]]), notes: [] };
+  }
+  const arrays = new Map<string, Tensor>();
+  const texts: string[] = [];
+  // Inflating makes much of few bytes; of zeros a thousand times as much, but of nobody's weights.
+  let left = 32 * bytes.length + 2 ** 24;
+  const entries = readZip(bytes, where);
+  if (!areArrays([...entries.keys()])) failAt(where)("this archive is not one of NumPy's", { expected: "NAME.npy" });
+  for (const [entryName, entry] of entries) {
+    const name = entryName.slice(0, -".npy".length);
+    const content = await zipContent(entry, left, where);
+    left -= entry.isStored ? 0 : content.length;
+    const array = readNpy(content, failAt(`${where}: array ${shownName(name)}`));
+    if (array === undefined) texts.push(name);
+    else arrays.set(name, array);
+  }
+  const notes = texts.length === 0 ? [] : [`left aside ${texts.length} arrays of text`];
+  return networkIn(arrays, notes);
+}
+
+function networkIn(arrays: Map<string, Tensor>, notes: readonly string[]): NumpyFile {
+  let tensors = arrays;
+  const taken: string[] = [];
+  for (const prefix of chainerStates) {
+    const inside = [...tensors].filter(([name]) => name.startsWith(prefix));
+    // A snapshot has much besides; a classifier has its network and nothing else.
+    const isThere = prefix === chainerStates[0] ? inside.length > 0 : inside.length === tensors.size;
+    if (!isThere || inside.length === 0) continue;
+    tensors = new Map(inside.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+    taken.push(prefix);
+  }
+  if (tensors.size === arrays.size) return { tensors, notes };
+  const note = `a snapshot of Chainer's trainer: of ${arrays.size} arrays the ${tensors.size} of its network are taken, those under ${shownName(taken.join(""))}`;
+  return { tensors, notes: [...notes, note] };
+}
+
+/** An array's header. */
+interface Header {
+  readonly descr: string;
+  readonly isFortran: boolean;
+  readonly shape: Shape;
+  /** Where the data begin. */
+  readonly start: number;
+}
+
+/** NumPy's letters and sizes. */
+const types: Readonly<Record<string, ElementType>> = {
+  f8: "F64",
+  f4: "F32",
+  f2: "F16",
+  i8: "I64",
+  i4: "I32",
+  i2: "I16",
+  i1: "I8",
+  u8: "U64",
+  u4: "U32",
+  u2: "U16",
+  u1: "U8",
+  b1: "BOOL",
+};
+
+/** @returns undefined for text */
+function readNpy(bytes: Uint8Array, failAtArray: Fail): Tensor | undefined {
+  const fail: Fail = (what, details) => failAtArray(what, { hint: fetchAgain, ...details });
+  const { descr, isFortran, shape, start } = readHeader(bytes, fail);
+  const [, order, kind, width] = /^([<>|=])([a-zA-Z])(\d{0,9})$/.exec(descr) ?? [];
+  if (kind === "O") {
+    fail("the array holds Python objects, which are pickled and not read", {
+      expected: "numbers",
+      found: shownName(descr),
+      hint: "in Python: d = numpy.load(FILE, encoding='latin1', allow_pickle=True).item(); numpy.savez(OUT, **d), for a file that you trust",
+    });
+  }
+  const type = types[`${kind}${width}`];
+  const isText = kind === "U" || kind === "S" || kind === "a";
+  if (type === undefined && !isText) {
+    fail("the array's type cannot be read", { expected: Object.keys(types).join(", "), found: shownName(descr) });
+  }
+  const elementSize = isText ? Number(width) * (kind === "U" ? 4 : 1) : Number(width);
+  const size = sizeOf(shape) * elementSize;
+  if (size !== bytes.length - start) {
+    fail("the array's data are not of its size", {
+      expected: `${size} bytes for ${shownName(descr)} [${shape.join(", ")}]`,
+      found: `${bytes.length - start}`,
+    });
+  }
+  if (type === undefined) return undefined;
+  const data = order === ">" && elementSize > 1 ? swapped(bytes.subarray(start), elementSize) : bytes.subarray(start);
+  const values = readAnyElements(type, data, 0, sizeOf(shape));
+  return isFortran ? fromColumns(shape, values) : tensor(shape, values);
+}
+
+/** The mark, a version, a header's length, and the header: a Python dict of three entries. */
+function readHeader(bytes: Uint8Array, fail: Fail): Header {
+  const major = bytes[6] ?? 0;
+  const wide = major === 1 ? 2 : 4;
+  if (!isNpy(bytes) || bytes.length < 8 + wide) fail("this is not an array of NumPy's", { expected: "its mark" });
+  if (major < 1 || major > 3) fail("the array is of an unknown version", { expected: "1 to 3", found: `${major}` });
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = wide === 2 ? view.getUint16(8, true) : view.getUint32(8, true);
+  const start = 8 + wide + length;
+  if (start > bytes.length || length > longestHeader) {
+    fail("the array's header is longer than it can be", {
+      expected: `at most ${Math.min(longestHeader, bytes.length - 8 - wide)} bytes`,
+      found: `${length}`,
+    });
+  }
+  const text = new TextDecoder(major === 3 ? "utf-8" : "latin1").decode(bytes.subarray(8 + wide, start));
+  const header = parseDict(text);
+  if (header === undefined) {
+    fail("the array's header cannot be read", {
+      expected: "{'descr': '<f4', 'fortran_order': False, 'shape': (3, 4), }",
+      found: shownName(text.trim()),
+    });
+  }
+  return { ...header!, start };
+}
+
+/** NumPy itself takes no longer one from strangers. */
+const longestHeader = 10_000;
+/** NumPy's own limit is 32 in version 1 and 64 in version 2. */
+const mostAxes = 64;
+
+function parseDict(text: string): Omit<Header, "start"> | undefined {
+  const body = /^\{(.*)\}\s*$/s.exec(text)?.[1];
+  if (body === undefined) return undefined;
+  const found = new Map<string, string>();
+  let rest = body.trim();
+  while (rest !== "") {
+    // A structured type is a list, which no weight has.
+    const entry = /^'(\w{1,20})'\s*:\s*('[^']{0,40}'|True|False|\([\d\s,L]*\)|\[.*\])\s*(?:,\s*|$)/s.exec(rest);
+    if (entry === null || found.has(entry[1]!)) return undefined;
+    found.set(entry[1]!, entry[2]!);
+    rest = rest.slice(entry[0].length);
+  }
+  const [descr, order, shape] = ["descr", "fortran_order", "shape"].map((key) => found.get(key));
+  if (found.size !== 3 || descr === undefined || order === undefined || shape === undefined) return undefined;
+  if (!/^['[]/.test(descr) || !/^[TF]/.test(order) || !shape.startsWith("(")) return undefined;
+  // Python 2 ended long numbers with an L.
+  const extents = shape
+    .slice(1, -1)
+    .split(",")
+    .map((part) => part.trim().replace(/L$/, ""));
+  if (extents.at(-1) === "") extents.pop();
+  const numbers = extents.map((part) => (/^\d{1,15}$/.test(part) ? Number(part) : Number.NaN));
+  if (numbers.length > mostAxes || numbers.some(Number.isNaN)) return undefined;
+  return { descr: descr.startsWith("'") ? descr.slice(1, -1) : descr, isFortran: order === "True", shape: numbers };
+}
