@@ -1,8 +1,9 @@
 /** The readers of the ports' formats, with small files for the fuzzer. */
 
+import { parseMxnetParams } from "../src/formats/mxnet.ts";
 import { parseNumpy } from "../src/formats/numpy.ts";
 import type { Fuzzed } from "./fuzz.ts";
-import { npy, npz } from "./ports.ts";
+import { mxnetParams, npy, npz } from "./ports.ts";
 import { floats } from "./weights.ts";
 
 const arrays: readonly (readonly [string, Uint8Array])[] = [
@@ -16,4 +17,15 @@ export const portReaders: readonly Fuzzed[] = [
   { name: "npy", file: arrays[0]![1], read: readNumpy },
   { name: "npz", file: npz(arrays), read: readNumpy },
   { name: "npz, deflated", file: npz(arrays, 8), read: readNumpy },
+  ...([0, 1, 2, 3] as const).map((version) => ({
+    name: `params, version ${version}`,
+    file: mxnetParams(
+      [
+        { name: "arg:w", shape: [3, 1, 2], data: floats(1, 2, 3, 4, 5, 6) },
+        { name: "aux:h", shape: [2], data: Uint8Array.of(0, 0x3c, 0, 0x40), type: 2 },
+      ],
+      version,
+    ),
+    read: (bytes: Uint8Array) => parseMxnetParams(bytes, "fuzz").values(),
+  })),
 ];

@@ -82,3 +82,34 @@ export const npz = (arrays: Iterable<readonly [string, Uint8Array]>, method: 0 |
   zip([...arrays].map(([name, content]) => ({ name: `${name}.npy`, content, method })));
 
 export const count = (shape: Shape): Float32Array => Float32Array.from({ length: sizeOf(shape) }, (_, i) => i + 0.5);
+
+export interface MxnetArray {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly data: Uint8Array;
+  /** MXNet's number; default: 0, float32. */
+  readonly type?: number;
+  readonly storage?: number;
+}
+
+/** MXNet's list of arrays, as that version writes it. */
+export function mxnetParams(
+  arrays: readonly MxnetArray[],
+  version: 0 | 1 | 2 | 3,
+  named = true,
+): Uint8Array<ArrayBuffer> {
+  const u64 = (...values: number[]) => Buffer.from(BigUint64Array.from(values, BigInt).buffer);
+  const marks = [[], [0xf993fac8], [0xf993fac9], [0xf993faca]];
+  const parts = arrays.flatMap(({ shape, data, type = 0, storage = 0 }) => [
+    u32(...marks[version]!),
+    ...(version >= 2 ? [u32(storage)] : []),
+    u32(shape.length),
+    version === 0 ? u32(...shape) : u64(...shape),
+    // On the second GPU, as training leaves it.
+    u32(2, 1, type),
+    data,
+  ]);
+  const names = named ? arrays.flatMap(({ name }) => [u64(Buffer.byteLength(name)), Buffer.from(name)]) : [];
+  const list = [u64(0x112, 0, arrays.length), ...parts, u64(named ? arrays.length : 0), ...names];
+  return new Uint8Array(Buffer.concat(list));
+}

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdirSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { npy, npz } from "../../tests/ports.ts";
+import { mxnetParams, npy, npz } from "../../tests/ports.ts";
 import { golden, needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, floats, proto, refused, smallCaffemodel, smallHdf5, torchArchive, zip } from "../../tests/weights.ts";
 import { tensor } from "../tensor.ts";
@@ -19,6 +19,7 @@ test("small files of every format", async () => {
     ["safetensors", Buffer.concat(encodeSafetensors(weights, new Map()))],
     ["numpy", npy([1], floats(1))],
     ["numpy", npz([["conv0/W:0", npy([1], floats(1))]], 8)],
+    ["mxnet", mxnetParams([], 2)],
     ["torch", bytesOf(golden("weights", "zip.pth"))],
     ["torch", bytesOf(golden("weights", "legacy.pth"))],
     ["torch", torchArchive([0x7d], {})],
@@ -96,7 +97,6 @@ const node = (name: string, op: string) =>
   ] as const;
 const foreign: readonly (readonly [is: string, bytes: Uint8Array, name?: string])[] = [
   ["an MXNet network", ascii('{\n  "nodes": [\n {"op": "null", "name": "data"}]}')],
-  ["MXNet arrays", Uint8Array.of(0x12, 1, ...new Uint8Array(14), 1)],
   ["an OpenVINO network", ascii('<?xml version="1.0"?>\n<net name="x" version="11">')],
   ["a TensorFlow.js model", ascii('{"format": "layers-model", "weightsManifest": []}')],
   ["a Keras model's definition", ascii('{"class_name": "Functional", "config": {}}')],
@@ -208,7 +208,6 @@ test("Keras' and MATLAB's HDF5 are told from Caffe's", async () => {
 test("every file of others' formats is called by its name", needsShared("ports"), async () => {
   const kinds: Readonly<Record<string, string>> = {
     matconvnet: "MATLAB file",
-    mxnet: "MXNet",
     tensorflow: "TensorFlow",
   };
   for (const [folder, is] of Object.entries(kinds)) {
@@ -224,7 +223,14 @@ test("every file of others' formats is called by its name", needsShared("ports")
 test("the table has a row for each format, and what is read is said as it stands there", async () => {
   const names = formats.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length);
-  const titles = ["safetensors", "NumPy (npy, npz)", "PyTorch", "Caffe (caffemodel, prototxt, HDF5)", "ONNX"];
+  const titles = [
+    "safetensors",
+    "NumPy (npy, npz)",
+    "MXNet (params)",
+    "PyTorch",
+    "Caffe (caffemodel, prototxt, HDF5)",
+    "ONNX",
+  ];
   assert.deepEqual([...new Set(formats.map(({ title }) => title))], titles);
   await refused(() => detect(Uint8Array.of(0xff, 0, 1, 2)), titles.join(", "));
 });
@@ -233,6 +239,7 @@ test("each row reads what it detects", async () => {
   const files: Readonly<Record<WeightFormat, Uint8Array>> = {
     safetensors: Buffer.concat(encodeSafetensors(weights, new Map([["key", "value"]]))),
     numpy: npz([["W", npy([1], floats(1))]]),
+    mxnet: mxnetParams([{ name: "arg:w", shape: [1], data: floats(1) }], 1),
     torch: bytesOf(golden("weights", "zip.pth")),
     "caffe-hdf5": await smallHdf5({ "data/fc/0": { shape: [1], data: Float32Array.of(1) } }),
     onnx: bytesOf(golden("weights", "small.onnx")),
@@ -252,6 +259,7 @@ test("each row reads what it detects", async () => {
     ...{
       safetensors: "tensors",
       numpy: "tensors",
+      mxnet: "tensors",
       torch: "tensors",
       onnx: "tensors",
       caffemodel: "layers",

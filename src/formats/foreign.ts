@@ -101,8 +101,6 @@ const magics: readonly (readonly [at: number, bytes: readonly number[], is: Fore
   [0, ascii("Rar!"), { is: "a RAR archive", hint: unpack }],
   [257, ascii("ustar"), tar],
   [0, ascii("MATLAB"), formatOf("a MATLAB file (.mat), as MatConvNet writes")],
-  // A list of arrays, whatever the version of MXNet.
-  [0, [0x12, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], formatOf("MXNet arrays (.params)")],
   [0, ascii("GGUF"), formatOf("a GGUF file, of language models")],
   [0, ascii("lmgg"), formatOf("a GGML file, of language models")],
   [4, ascii("TFL3"), formatOf("a TensorFlow Lite model (.tflite)")],

@@ -4,6 +4,7 @@ import type { Tensor } from "../tensor.ts";
 import { bareLayers, parseCaffeHdf5 } from "./caffe-hdf5.ts";
 import { type CaffeLayer, parseCaffemodel, readBlob } from "./caffemodel.ts";
 import { isHdf5, textStart } from "./foreign.ts";
+import { isMxnetParams, parseMxnetParams } from "./mxnet.ts";
 import { isNpy, isNpz, parseNumpy } from "./numpy.ts";
 import { type ExternalData, externalFiles, type OnnxModel, parseOnnxInitialisers } from "./onnx-initialisers.ts";
 import { protobufKind } from "./protobuf-kind.ts";
@@ -82,6 +83,14 @@ const rows = [
     hasStates: false,
     detect: (bytes) => isNpy(bytes) || isNpz(bytes),
     read: async ({ bytes, where }) => ({ kind: "tensors", hasCounters: true, ...(await parseNumpy(bytes, where)) }),
+  },
+  {
+    name: "mxnet",
+    title: "MXNet (params)",
+    isSure: false,
+    hasStates: false,
+    detect: isMxnetParams,
+    read: ({ bytes, where }) => ({ kind: "tensors", hasCounters: true, tensors: parseMxnetParams(bytes, where) }),
   },
   {
     name: "torch",
