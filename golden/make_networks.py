@@ -13,17 +13,17 @@ torch.set_num_threads(2)
 here = os.path.dirname(os.path.abspath(__file__))
 
 
-def logits_of(name, side, classes, batch=2):
-    model = networks.build(name, classes)
+def logits_of(name, side, classes, batch=2, act="relu"):
+    model = networks.build(name, classes, act=act)
     formula.fill(model)
     model.eval()
     with torch.no_grad():
         y = model(torch.from_numpy(formula.pictures(batch, side, 0)))
-    return {"model": name, "imageSize": side, "classes": classes, "batch": batch, "logits": y.flatten().tolist()}
+    return {"model": name, "act": act, "imageSize": side, "classes": classes, "batch": batch, "logits": y.flatten().tolist()}
 
 
-def ten_steps(name, side, classes, batch, nesterov, smoothing, rate=0.02):
-    model = networks.build(name, classes)
+def ten_steps(name, side, classes, batch, nesterov, smoothing, rate=0.02, act="relu"):
+    model = networks.build(name, classes, act=act)
     formula.fill(model)
     # In double precision: the curve amplifies the last bit of float32 to 1e-4 within ten steps, PyTorch's own as well.
     model.double().train()
@@ -41,20 +41,20 @@ def ten_steps(name, side, classes, batch, nesterov, smoothing, rate=0.02):
         optimiser.step()
         losses.append(loss.item())
     statistics = {n: float(v.double().abs().sum()) for n, v in model.state_dict().items() if "running" in n}
-    return {"model": name, "imageSize": side, "classes": classes, "batch": batch, "nesterov": nesterov,
+    return {"model": name, "act": act, "imageSize": side, "classes": classes, "batch": batch, "nesterov": nesterov,
             "labelSmoothing": smoothing, "learningRate": rate, "momentum": 0.9, "weightDecay": 5e-4,
             "losses": losses, "runningStatistics": statistics}
 
 
-def gradients_of(name, side, classes, batch):
+def gradients_of(name, side, classes, batch, act="relu"):
     """The length of the gradient of each parameter."""
-    model = networks.build(name, classes)
+    model = networks.build(name, classes, act=act)
     formula.fill(model)
     model.double().train()
     x = torch.from_numpy(formula.pictures(batch, side, 0)).double()
     loss = torch.nn.functional.cross_entropy(model(x), torch.from_numpy(formula.labels(batch, classes, 0)))
     loss.backward()
-    return {"model": name, "imageSize": side, "classes": classes, "batch": batch, "loss": loss.item(),
+    return {"model": name, "act": act, "imageSize": side, "classes": classes, "batch": batch, "loss": loss.item(),
             "lengths": {n: p.grad.norm().item() for n, p in model.named_parameters()}}
 
 
@@ -70,14 +70,20 @@ result = {
         logits_of("se-resnet-18-d", 64, 10),
         logits_of("se-resnet-50-d", 75, 7),
         logits_of("resnet-34-d", 64, 10),
+        logits_of("se-resnet-20", 32, 10, act="silu"),
+        logits_of("se-resnet-20", 32, 10, act="mish"),
     ],
     "training": [
         ten_steps("se-resnet-20", 32, 10, 8, nesterov=False, smoothing=0.0),
         ten_steps("se-resnet-20", 32, 10, 8, nesterov=True, smoothing=0.1),
+        ten_steps("se-resnet-20", 32, 10, 8, nesterov=True, smoothing=0.1, act="silu"),
+        ten_steps("se-resnet-20", 32, 10, 8, nesterov=True, smoothing=0.1, act="mish"),
     ],
     "gradients": [
         gradients_of("se-resnet-18-d", 33, 10, 2),
         gradients_of("se-resnet-50-d", 33, 7, 2),
+        gradients_of("se-resnet-18-d", 33, 10, 2, act="mish"),
+        gradients_of("se-resnet-50-d", 33, 7, 2, act="silu"),
     ],
 }
 with open(os.path.join(here, "networks.json"), "w") as file:

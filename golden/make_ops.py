@@ -298,6 +298,11 @@ for name, shape, scale in [("plain", (4, 7), 1.0), ("batch1", (1, 10), 1.0), ("l
     bce = F.binary_cross_entropy_with_logits
     case(f"binaryCrossEntropy/{name}", "binaryCrossEntropy", bce, inputs, ("loss",), ("logits",))
 
+for op, function in {"silu": F.silu, "mish": F.mish}.items():
+    elementwise(op, function, "rank4", randn(2, 3, 5, 4))
+    elementwise(op, function, "rank2", randn(3, 7, scale=3.0))
+    elementwise(op, function, "saturated", saturated)
+
 path = pathlib.Path(__file__).with_name("ops.safetensors")
 safetensors.save(path, tensors, {"cases": json.dumps(cases, separators=(",", ":")), "torch": torch.__version__})
 print(f"{path.name}: {len(cases)} cases, {len(tensors)} tensors, {path.stat().st_size} bytes")

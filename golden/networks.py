@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 IMAGENET_WIDTHS = (64, 128, 256, 512)
+ACTIVATIONS = {"relu": torch.relu, "silu": nn.functional.silu, "mish": nn.functional.mish}
 
 
 class SqueezeExcitation(nn.Module):
@@ -30,8 +31,10 @@ def shortcut(channels, out, stride, projection):
 
 
 class Block(nn.Module):
-    def __init__(self, channels, width, stride, *, block, expansion, reduce, groups, stride_on, projection, se, se_bias):
+    def __init__(self, channels, width, stride, *, block, expansion, reduce, groups, stride_on, projection, se, se_bias,
+                 act):
         super().__init__()
+        self.act = ACTIVATIONS[act]
         out = width * expansion
         self.bottleneck = block == "bottleneck"
         if self.bottleneck:
@@ -50,20 +53,21 @@ class Block(nn.Module):
 
     def forward(self, x):
         shortcut = x if self.downsample is None else self.downsample(x)
-        y = torch.relu(self.bn1(self.conv1(x)))
+        y = self.act(self.bn1(self.conv1(x)))
         y = self.bn2(self.conv2(y))
         if self.bottleneck:
-            y = self.bn3(self.conv3(torch.relu(y)))
+            y = self.bn3(self.conv3(self.act(y)))
         if self.se is not None:
             y = self.se(y) * y
-        return torch.relu(y + shortcut)
+        return self.act(y + shortcut)
 
 
-class NormedRelu(nn.Module):
-    """`convN`, `bnN`, ReLU, one after the other: `layers` are (channels, kernel, stride)."""
+class NormedAct(nn.Module):
+    """`convN`, `bnN`, ReLU or another, one after the other: `layers` are (channels, kernel, stride)."""
 
-    def __init__(self, channels, *layers):
+    def __init__(self, channels, *layers, act="relu"):
         super().__init__()
+        self.act = ACTIVATIONS[act]
         self.count = len(layers)
         for n, (out, kernel, stride) in enumerate(layers, 1):
             setattr(self, f"conv{n}", conv(channels, out, kernel, stride))
@@ -72,17 +76,19 @@ class NormedRelu(nn.Module):
 
     def forward(self, x):
         for n in range(1, self.count + 1):
-            x = torch.relu(getattr(self, f"bn{n}")(getattr(self, f"conv{n}")(x)))
+            x = self.act(getattr(self, f"bn{n}")(getattr(self, f"conv{n}")(x)))
         return x
 
 
 class ResNet(nn.Module):
     def __init__(self, classes, *, stem, depths, widths=IMAGENET_WIDTHS, pool="caffe", dropout=0.0, block="bottleneck",
-                 expansion=4, reduce=1, groups=1, stride_on="1x1", projection=1, se=True, se_bias=True, stem_widths=(64, 64, 128)):
+                 expansion=4, reduce=1, groups=1, stride_on="1x1", projection=1, se=True, se_bias=True, stem_widths=(64, 64, 128),
+                 act="relu"):
         super().__init__()
+        self.act = ACTIVATIONS[act]
         if stem == "deep":
             first, second, channels = stem_widths
-            self.stem = NormedRelu(3, (first, 3, 2), (second, 3, 1), (channels, 3, 1))
+            self.stem = NormedAct(3, (first, 3, 2), (second, 3, 1), (channels, 3, 1), act=act)
         else:
             self.stem = None
             channels = 64 if stem == "imagenet" else widths[0]
@@ -96,14 +102,14 @@ class ResNet(nn.Module):
             for b in range(depth):
                 blocks.append(Block(channels, width, 2 if stage > 0 and b == 0 else 1, block=block, expansion=expansion,
                                     reduce=reduce, groups=groups, stride_on=stride_on, projection=projection, se=se,
-                                    se_bias=se_bias))
+                                    se_bias=se_bias, act=act))
                 channels = width * expansion
             setattr(self, f"layer{stage + 1}", nn.Sequential(*blocks))
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, classes)
 
     def forward(self, x):
-        x = torch.relu(self.bn1(self.conv1(x))) if self.stem is None else self.stem(x)
+        x = self.act(self.bn1(self.conv1(x))) if self.stem is None else self.stem(x)
         x = self.maxpool(x)
         for stage in range(self.stages):
             x = getattr(self, f"layer{stage + 1}")(x)
@@ -120,14 +126,14 @@ class InceptionModule(nn.Module):
     def __init__(self, channels, single, triple, double, pool, projection, se):
         super().__init__()
         stride = 2 if single is None else 1
-        self.single = None if single is None else NormedRelu(channels, (single, 1, 1))
-        self.triple = NormedRelu(channels, (triple[0], 1, 1), (triple[1], 3, stride))
-        self.double = NormedRelu(channels, (double[0], 1, 1), (double[1], 3, 1), (double[2], 3, stride))
+        self.single = None if single is None else NormedAct(channels, (single, 1, 1))
+        self.triple = NormedAct(channels, (triple[0], 1, 1), (triple[1], 3, stride))
+        self.double = NormedAct(channels, (double[0], 1, 1), (double[1], 3, 1), (double[2], 3, stride))
         if pool == "average":
             self.pool = nn.AvgPool2d(3, 1, 1, count_include_pad=True)
         else:
             self.pool = nn.MaxPool2d(3, stride, 0 if stride == 2 else 1, ceil_mode=True)
-        self.projection = None if projection is None else NormedRelu(channels, (projection, 1, 1))
+        self.projection = None if projection is None else NormedAct(channels, (projection, 1, 1))
         self.out = (single or 0) + triple[1] + double[2] + (projection or channels)
         self.se = SqueezeExcitation(self.out, True) if se else None
 

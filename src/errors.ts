@@ -22,6 +22,7 @@ export type ErrorCode =
 /** What a user can set, by its name in the library. The command line has flags for them, of other names. */
 export type OptionKey =
   | "acceptChanges"
+  | "act"
   | "allowMissing"
   | "batchSize"
   | "cache"

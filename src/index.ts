@@ -76,7 +76,19 @@ export {
   type Projection,
 } from "./nn/blocks.ts";
 export type { Freeze, Freezing } from "./nn/freeze.ts";
-export { type BatchNormOptions, batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "./nn/layers.ts";
+export {
+  type Activation,
+  activations,
+  type BatchNormOptions,
+  batchNorm,
+  type ConvOptions,
+  conv2d,
+  dropout,
+  linear,
+  mish,
+  relu,
+  silu,
+} from "./nn/layers.ts";
 export { type BuildMode, Scope } from "./nn/scope.ts";
 export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
 export type { AverageConfig } from "./optim/average.ts";
@@ -122,6 +134,7 @@ export {
   type Model,
   model,
   type NetworkFunction,
+  withAct,
   zoo,
   zooEntry,
 } from "./zoo/index.ts";

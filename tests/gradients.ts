@@ -47,6 +47,8 @@ const cases: { readonly [K in Op]?: readonly Case<K>[] } = {
   batchNormTraining: [{ attrs: { eps: 1e-3 }, inputs: [x, [4], [4]] }],
   relu: [{ attrs: {}, inputs: [x] }],
   sigmoid: [{ attrs: {}, inputs: [x] }],
+  silu: [{ attrs: {}, inputs: [x] }],
+  mish: [{ attrs: {}, inputs: [x] }],
   add: [{ attrs: {}, inputs: [x, x] }],
   dropout: [
     { attrs: { rate: 0.2 }, inputs: [x, x], constant: [1], values: { 1: (random) => (random() > 0 ? 1.25 : 0) } },

@@ -6,17 +6,19 @@ import { test } from "node:test";
 import { differentiate, gradientOf } from "../src/autodiff/differentiate.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
+import type { Activation } from "../src/nn/layers.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import type { Tensor } from "../src/tensor.ts";
 import { TrainingStep } from "../src/train/step.ts";
 import { targetsOf } from "../src/train/targets.ts";
-import { inferenceGraph, inputName, lossGraph, model, targetsName } from "../src/zoo/index.ts";
+import { inferenceGraph, inputName, lossGraph, model, targetsName, withAct } from "../src/zoo/index.ts";
 import { formulaLabels, formulaPictures, formulaWeights } from "./formula.ts";
 import { assertClose, golden } from "./support.ts";
 
 interface Golden {
   readonly logits: readonly {
     readonly model: string;
+    readonly act: Activation;
     readonly imageSize: number;
     readonly classes: number;
     readonly batch: number;
@@ -24,6 +26,7 @@ interface Golden {
   }[];
   readonly training: readonly {
     readonly model: string;
+    readonly act: Activation;
     readonly imageSize: number;
     readonly classes: number;
     readonly batch: number;
@@ -37,6 +40,7 @@ interface Golden {
   }[];
   readonly gradients: readonly {
     readonly model: string;
+    readonly act: Activation;
     readonly imageSize: number;
     readonly classes: number;
     readonly batch: number;
@@ -49,17 +53,17 @@ interface Golden {
 const expected = JSON.parse(readFileSync(golden("networks.json"), "utf8")) as Golden;
 
 /**
- * @param part `quick`: each network once, with batch norm folded or not in turn, and one training run; `rest`: what that
+ * @param part `quick`: each network once, with batch norm folded or not in turn, and training with each activation; `rest`: what that
  * leaves out
  */
 export function networkTests(name: string, executor: Executor, part: "quick" | "rest"): void {
   const isAsked = (quick: boolean) => quick === (part === "quick");
 
-  for (const [i, { model: modelName, imageSize, classes, batch, logits }] of expected.logits.entries()) {
+  for (const [i, { model: modelName, act, imageSize, classes, batch, logits }] of expected.logits.entries()) {
     for (const folded of [false, true]) {
       if (!isAsked(folded === (i % 2 === 0))) continue;
-      test(`${name}: ${modelName} at ${imageSize} gives PyTorch's logits${folded ? " with batch norm folded" : ""}`, async () => {
-        const graph = inferenceGraph(model(modelName, classes), { batch, imageSize });
+      test(`${name}: ${modelName} with ${act} at ${imageSize} gives PyTorch's logits${folded ? " with batch norm folded" : ""}`, async () => {
+        const graph = inferenceGraph(withAct(model(modelName, classes), act), { batch, imageSize });
         const program = runPasses({ graph, weights: formulaWeights(graph) }, folded ? inferencePasses : []);
         assert.equal(
           program.graph.nodes.some((node) => node.op === "batchNorm"),
@@ -74,10 +78,10 @@ export function networkTests(name: string, executor: Executor, part: "quick" | "
   }
 
   for (const [i, run] of expected.training.entries()) {
-    if (!isAsked(i === 0)) continue;
-    const variant = `${run.nesterov ? "Nesterov" : "plain"} momentum, label smoothing ${run.labelSmoothing}`;
+    if (!isAsked(i !== 1)) continue;
+    const variant = `${run.nesterov ? "Nesterov" : "plain"} momentum, label smoothing ${run.labelSmoothing}, ${run.act}`;
     test(`${name}: ten steps of ${run.model} follow PyTorch's losses (${variant})`, async () => {
-      const network = model(run.model, run.classes);
+      const network = withAct(model(run.model, run.classes), run.act);
       const weights = formulaWeights(lossGraph(network, { batch: run.batch, imageSize: run.imageSize }));
       const step = await TrainingStep.create(executor, network, weights, {
         batchSize: run.batch,
@@ -107,10 +111,10 @@ export function networkTests(name: string, executor: Executor, part: "quick" | "
 export function gradientTests(part: "quick" | "rest"): void {
   const dtype = "float64";
   const double = ({ shape, data }: Tensor): Tensor => ({ dtype, shape, data: Float64Array.from(data) });
-  for (const { model: name, imageSize, classes, batch, loss, lengths } of expected.gradients) {
+  for (const { model: name, act, imageSize, classes, batch, loss, lengths } of expected.gradients) {
     if ((name === "se-resnet-18-d") !== (part === "quick")) continue;
-    test(`${name} at ${imageSize} has PyTorch's gradients`, async () => {
-      const graph = differentiate(lossGraph(model(name, classes), { batch, imageSize, dtype }));
+    test(`${name} with ${act} at ${imageSize} has PyTorch's gradients`, async () => {
+      const graph = differentiate(lossGraph(withAct(model(name, classes), act), { batch, imageSize, dtype }));
       const weights = new Map([...formulaWeights(graph)].map(([name, tensor]) => [name, double(tensor)]));
       const executable = await referenceExecutor.compile(graph, weights);
       const targets = targetsOf(formulaLabels(batch, classes, 0), { dtype, shape: [batch, classes] });

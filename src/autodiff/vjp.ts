@@ -56,6 +56,8 @@ export const vjpRules: VjpRules = {
   },
   relu: (back, { outputs }, dy) => [back.emit("reluBackward", "", [outputs[0]!, dy], {})],
   sigmoid: (back, { outputs }, dy) => [back.emit("sigmoidBackward", "", [outputs[0]!, dy], {})],
+  silu: (back, { inputs }, dy) => [back.emit("siluBackward", "", [inputs[0]!, dy], {})],
+  mish: (back, { inputs }, dy) => [back.emit("mishBackward", "", [inputs[0]!, dy], {})],
   add: (_back, _node, dy) => [dy, dy],
   maxPool: (back, { inputs, attrs }, dy) => [back.emit("maxPoolBackward", "", [inputs[0]!, dy], attrs)],
   avgPool: (back, { inputs, attrs }, dy) => [
@@ -106,6 +108,8 @@ export const vjpRules: VjpRules = {
   batchNormFrozenBackward: notDifferentiable,
   reluBackward: notDifferentiable,
   sigmoidBackward: notDifferentiable,
+  siluBackward: notDifferentiable,
+  mishBackward: notDifferentiable,
   maxPoolBackward: notDifferentiable,
   avgPoolBackward: notDifferentiable,
   globalAvgPoolBackward: notDifferentiable,

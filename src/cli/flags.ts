@@ -4,6 +4,7 @@ import type { OptionKey } from "../errors.ts";
 
 export const flags: Readonly<Record<OptionKey, string>> = {
   acceptChanges: "--accept-changes",
+  act: "--act",
   allowMissing: "--allow-missing",
   batchSize: "--batch-size",
   cache: "--cache",

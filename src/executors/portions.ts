@@ -12,6 +12,8 @@ const batchKeeping: ReadonlySet<Op> = new Set<Op>([
   "batchNorm",
   "relu",
   "sigmoid",
+  "silu",
+  "mish",
   "add",
   "maxPool",
   "avgPool",

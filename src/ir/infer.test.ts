@@ -145,6 +145,20 @@ const examples: { readonly [K in Op]: Example<K> } = {
     outputs: [f(2, 3)],
     misfits: [{ because: "differ in shape", inputs: [f(2, 3), f(2, 3, 1)] }],
   },
+  silu: { attrs: {}, inputs: [d(2, 3)], outputs: [d(2, 3)], misfits: [{ because: "missing", inputs: [] }] },
+  siluBackward: {
+    attrs: {},
+    inputs: [f(2, 3), f(2, 3)],
+    outputs: [f(2, 3)],
+    misfits: [{ because: "differ in shape", inputs: [f(2, 3), f(3, 2)] }],
+  },
+  mish: { attrs: {}, inputs: [d(2, 3)], outputs: [d(2, 3)], misfits: [{ because: "missing", inputs: [] }] },
+  mishBackward: {
+    attrs: {},
+    inputs: [f(2, 3), f(2, 3)],
+    outputs: [f(2, 3)],
+    misfits: [{ because: "differ in shape", inputs: [f(2, 3), f(3, 2)] }],
+  },
   add: {
     attrs: {},
     inputs: [f(2, 3), f(2, 3)],

@@ -61,6 +61,14 @@ export interface Attrs {
   sigmoid: {};
   /** `y, dy → dx` */
   sigmoidBackward: {};
+  /** `x · sigmoid(x)` (Hendrycks & Gimpel, arXiv 1606.08415; "swish" in arXiv 1710.05941). */
+  silu: {};
+  /** `x, dy → dx`; from the input, since two inputs can have the same output. */
+  siluBackward: {};
+  /** `x · tanh(ln(1 + eˣ))` (Misra, arXiv 1908.08681). */
+  mish: {};
+  /** `x, dy → dx`; from the input, as above. */
+  mishBackward: {};
   /** `a, b → a + b`, same shape. */
   add: {};
   /** `x, keep → x · keep`, same shape; `keep` is 0 or 1 / (1 − rate), drawn by the trainer. Its gradient is itself. */

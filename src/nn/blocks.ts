@@ -1,7 +1,7 @@
 /** The residual blocks: a branch of convolutions, then squeeze and excitation, then the sum with the shortcut, then ReLU. */
 
 import type { Value } from "../ir/graph.ts";
-import { batchNorm, type ConvOptions, conv2d, relu } from "./layers.ts";
+import { type Activation, activate, batchNorm, type ConvOptions, conv2d } from "./layers.ts";
 import type { Scope } from "./scope.ts";
 import { addShortcut, type SqueezeExcitation, scaleChannels } from "./se.ts";
 
@@ -21,6 +21,8 @@ export interface BlockOptions {
   readonly projection?: Projection;
   /** What gamma of the branch's last batch norm begins with; default 1. With 0 a fresh block passes its shortcut on. */
   readonly lastGamma?: number;
+  /** Between the layers and behind the sum, except within squeeze and excitation; default ReLU. */
+  readonly act?: Activation;
 }
 
 export interface BasicOptions extends BlockOptions {
@@ -44,15 +46,15 @@ function normed(scope: Scope, n: number, x: Value, options: ConvOptions, gamma?:
   return batchNorm(scope.at(`bn${n}`), conv2d(scope.at(`conv${n}`), x, options), gamma === undefined ? {} : { gamma });
 }
 
-/** What both blocks end in: squeeze and excitation, the sum with the shortcut, ReLU. */
+/** What both blocks end in: squeeze and excitation, the sum with the shortcut, the activation. */
 function joinShortcut(scope: Scope, branch: Value, x: Value, options: BlockOptions): Value {
-  const { out, stride, se, projection = 1 } = options;
+  const { out, stride, se, projection = 1, act = "relu" } = options;
   const isSame = stride === 1 && x.type.shape[1] === out;
   let sum: Value;
   if (isSame) sum = addShortcut(scope, branch, x, se);
   else if (projection === "pad") sum = addPadded(scope, scaleChannels(scope, branch, se), x, stride);
   else sum = addShortcut(scope, branch, projected(scope.at("downsample"), x, out, stride, projection), se);
-  return relu(scope.at("relu"), sum);
+  return activate(scope.at(act), sum, act);
 }
 
 /** The shortcut in the branch's shape. Its layers are numbered as in PyTorch's files, where the pooling is one of them. */
@@ -81,18 +83,19 @@ function addPadded(scope: Scope, branch: Value, x: Value, stride: number): Value
 
 /** Two 3×3 convolutions (ResNet-18, -34 and the CIFAR family); the stride is on the first. */
 export function basicBlock(scope: Scope, x: Value, options: BasicOptions): Value {
-  const { out, stride, branchRelu = false, lastGamma } = options;
-  const first = relu(scope.at("relu1"), normed(scope, 1, x, { out, kernel: 3, stride }));
+  const { out, stride, branchRelu = false, lastGamma, act = "relu" } = options;
+  const first = activate(scope.at(`${act}1`), normed(scope, 1, x, { out, kernel: 3, stride }), act);
   const second = normed(scope, 2, first, { out, kernel: 3 }, lastGamma);
-  return joinShortcut(scope, branchRelu ? relu(scope.at("relu2"), second) : second, x, options);
+  return joinShortcut(scope, branchRelu ? activate(scope.at(`${act}2`), second, act) : second, x, options);
 }
 
 /** 1×1 reduce, 3×3, 1×1 increase (ResNet-50 and deeper, ResNeXts, SENet-154). */
 export function bottleneck(scope: Scope, x: Value, options: BottleneckOptions): Value {
-  const { out, width, reduce = width, groups = 1, stride, strideOn, lastGamma } = options;
+  const { out, width, reduce = width, groups = 1, stride, strideOn, lastGamma, act = "relu" } = options;
   const [stride1, stride2] = strideOn === "1x1" ? [stride, 1] : [1, stride];
-  const first = relu(scope.at("relu1"), normed(scope, 1, x, { out: reduce, kernel: 1, stride: stride1 }));
-  const second = relu(scope.at("relu2"), normed(scope, 2, first, { out: width, kernel: 3, stride: stride2, groups }));
+  const first = activate(scope.at(`${act}1`), normed(scope, 1, x, { out: reduce, kernel: 1, stride: stride1 }), act);
+  const middle = normed(scope, 2, first, { out: width, kernel: 3, stride: stride2, groups });
+  const second = activate(scope.at(`${act}2`), middle, act);
   const branch = normed(scope, 3, second, { out, kernel: 1 }, lastGamma);
   return joinShortcut(scope, branch, x, options);
 }

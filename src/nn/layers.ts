@@ -55,7 +55,14 @@ export function batchNorm(scope: Scope, x: Value, { eps = usualEps, gamma: initi
   return y;
 }
 
-export const relu = (scope: Scope, x: Value): Value => scope.apply("relu", [x], {});
+/** What networks have between their layers; `Attrs` says what each computes. */
+export const activations = ["relu", "silu", "mish"] as const;
+export type Activation = (typeof activations)[number];
+
+export const activate = (scope: Scope, x: Value, act: Activation): Value => scope.apply(act, [x], {});
+export const relu = (scope: Scope, x: Value): Value => activate(scope, x, "relu");
+export const silu = (scope: Scope, x: Value): Value => activate(scope, x, "silu");
+export const mish = (scope: Scope, x: Value): Value => activate(scope, x, "mish");
 
 /** `[N,I] → [N,out]` */
 export function linear(scope: Scope, x: Value, out: number, bias: boolean = true): Value {

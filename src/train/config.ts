@@ -4,6 +4,7 @@ import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { augmentationKeys } from "../images/augment/config.ts";
 import { nearestNames } from "../names.ts";
+import { activations } from "../nn/layers.ts";
 import { optimizers } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
 import { option } from "../option.ts";
@@ -32,6 +33,11 @@ const runKeys = {
     .nullable()
     .default(null),
   model: option(z.string().default(defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
+  /** `null`: as the network of that name has it. */
+  act: option(
+    z.enum(activations).nullable().default(null),
+    "activation of a residual network, except within squeeze and excitation; default: its own, relu",
+  ),
   epochs: option(positive.default(20), "passes over the training pictures"),
   batchSize: option(positive.default(64), "pictures per step; auto: as many as fit the memory", {
     value: "n|auto",

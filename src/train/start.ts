@@ -2,13 +2,14 @@
 
 import { option, SenetError } from "../errors.ts";
 import { asGrey, imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
+import type { Activation } from "../nn/layers.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { withChannels } from "../weights/in-channels.ts";
 import { initialWeights } from "../weights/init.ts";
 import { transfer, transferNotes, withClasses } from "../weights/transfer.ts";
 import { takingChannels } from "../zoo/families.ts";
-import { channelsOf, inferenceGraph, type Model, model, type NetworkFunction } from "../zoo/index.ts";
+import { channelsOf, inferenceGraph, type Model, model, type NetworkFunction, withAct } from "../zoo/index.ts";
 import type { TrainingConfig } from "./config.ts";
 
 /** The network that is fine-tuned, and what it is called. */
@@ -33,7 +34,7 @@ export function sourceDefaults({ model, preprocessing }: SourceNetwork): Partial
 }
 
 export interface StartOptions {
-  readonly config: Pick<TrainingConfig, "model" | "imageSize" | "seed" | "inChans">;
+  readonly config: Pick<TrainingConfig, "model" | "imageSize" | "seed" | "inChans" | "act">;
   /** Class names, by index. */
   readonly labels: readonly string[];
   /** Of a network of one's own. */
@@ -43,11 +44,11 @@ export interface StartOptions {
 
 /** @throws SenetError `usage` where the network cannot take such pictures, or cannot have other classes */
 export function startOf({ config, labels, build, source }: StartOptions): Start {
-  const { imageSize, seed, inChans } = config;
+  const { imageSize, seed, inChans, act } = config;
   const channels = inChans ?? (source === undefined ? undefined : planesOf(source.preprocessing));
   const isSame = source !== undefined && source.model.name === config.model;
-  const plain = isSame ? withClasses(source.model, labels.length) : model(build ?? config.model, labels.length);
-  const network = channels === undefined ? plain : ofChannels(plain, channels);
+  const named = isSame ? withClasses(source.model, labels.length) : model(build ?? config.model, labels.length);
+  const network = changed(named, channels, act);
   if (source === undefined) {
     const weights = initialWeights(inferenceGraph(network, { batch: 1, imageSize }), seed);
     const preprocessing = channels === 1 ? asGrey(imagenetPreprocessing) : imagenetPreprocessing;
@@ -58,14 +59,16 @@ export function startOf({ config, labels, build, source }: StartOptions): Start 
   return { model: network, weights: moved.weights, preprocessing, notes: transferNotes(moved, source.from) };
 }
 
-/** The same network for pictures of so many channels, under the same name. */
-function ofChannels(model: Model, channels: number): Model {
-  const config = takingChannels(model.config, channels);
-  if (config !== undefined) return { ...model, config };
-  throw new SenetError("usage", "this network cannot be made to take other channels", {
-    where: option("inChans"),
-    expected: `${channelsOf(model.config)} for ${model.name}`,
-    found: `${channels}`,
-    hint: "a residual network, or a network of your own",
-  });
+/** The same network, under the same name, for pictures of so many channels and with that activation, where these are given. */
+function changed(model: Model, channels: number | undefined, act: Activation | null): Model {
+  const taking = channels === undefined ? model.config : takingChannels(model.config, channels);
+  if (taking === undefined) {
+    throw new SenetError("usage", "this network cannot be made to take other channels", {
+      where: option("inChans"),
+      expected: `${channelsOf(model.config)} for ${model.name}`,
+      found: `${channels}`,
+      hint: "a residual network, or a network of your own",
+    });
+  }
+  return act === null ? { ...model, config: taking } : withAct({ ...model, config: taking }, act);
 }

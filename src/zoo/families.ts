@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
+import type { Activation } from "../nn/layers.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { inception } from "./inception.ts";
 import { layers } from "./layers.ts";
@@ -49,6 +50,10 @@ export const channelsOf = (config: ModelConfig): number => ("channels" in config
 /** The same network for pictures of so many channels; undefined where its family takes no other. */
 export const takingChannels = (config: ModelConfig, channels: number): ModelConfig | undefined =>
   channels === channelsOf(config) ? config : familyOf(config).withChannels?.(config, channels);
+
+/** The same network with another activation between its layers; undefined where its family has no choice of them. */
+export const actingBy = (config: ModelConfig, act: Activation): ModelConfig | undefined =>
+  familyOf(config).withAct?.(config, act);
 
 /** The same network with other squeeze and excitation, if it has any. */
 export const withSe = (config: ModelConfig, se: SeConfig): ModelConfig =>

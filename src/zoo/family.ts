@@ -3,6 +3,7 @@
 import type * as z from "zod";
 import type { Value } from "../ir/graph.ts";
 import type { Projection } from "../nn/blocks.ts";
+import type { Activation } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 
 /** A configuration, as its schema lets it through. */
@@ -70,6 +71,8 @@ export interface Family<Schema extends z.ZodType> {
   withStructure(config: ConfigOf<Schema>, structure: Structure): ConfigOf<Schema>;
   /** The same network for pictures of so many channels, in families that have them in their configuration. */
   withChannels?(config: ConfigOf<Schema>, channels: number): ConfigOf<Schema>;
+  /** The same network with another activation, in families that have it in their configuration. */
+  withAct?(config: ConfigOf<Schema>, act: Activation): ConfigOf<Schema>;
   /**
    * The same network with another number of classes, in families whose configuration says it too.
    * @throws SenetError `usage` where its last layer cannot be exchanged

@@ -5,7 +5,7 @@ import type { Value } from "../ir/graph.ts";
 import type { Scope } from "../nn/scope.ts";
 import { scaleChannels } from "../nn/se.ts";
 import type { ConfigOf, Family } from "./family.ts";
-import { bothWays, head, normedRelu, seOfBlock, seSchema } from "./parts.ts";
+import { bothWays, head, normedAct, seOfBlock, seSchema } from "./parts.ts";
 
 const schema = z.strictObject({ family: z.literal("inception"), se: seSchema.optional() });
 type InceptionConfig = ConfigOf<typeof schema>;
@@ -96,10 +96,10 @@ const modules: readonly Module[] = [
 
 function build(scope: Scope, image: Value, { se }: InceptionConfig, classes: number): Value {
   const halve = { kernel: 3, stride: 2, pad: 0, ceil: true };
-  let x = normedRelu(scope, "1", image, { out: 64, kernel: 7, stride: 2 });
+  let x = normedAct(scope, "1", image, { out: 64, kernel: 7, stride: 2 });
   x = scope.at("pool1").apply("maxPool", [x], halve);
-  x = normedRelu(scope, "2", x, { out: 64, kernel: 1 });
-  x = normedRelu(scope, "3", x, { out: 192, kernel: 3 });
+  x = normedAct(scope, "2", x, { out: 64, kernel: 1 });
+  x = normedAct(scope, "3", x, { out: 192, kernel: 3 });
   x = scope.at("pool2").apply("maxPool", [x], halve);
   for (const [i, module] of modules.entries()) {
     const at = scope.at(`inception_${module.name}`).asBlock(module.stage);
@@ -111,14 +111,14 @@ function build(scope: Scope, image: Value, { se }: InceptionConfig, classes: num
 function branches(scope: Scope, x: Value, { single, triple, double, pool }: Module): Value {
   const stride = single === undefined ? 2 : 1;
   const join: Value[] = [];
-  if (single !== undefined) join.push(normedRelu(scope.at("single"), "1", x, { out: single, kernel: 1 }));
+  if (single !== undefined) join.push(normedAct(scope.at("single"), "1", x, { out: single, kernel: 1 }));
 
-  const reduced = normedRelu(scope.at("triple"), "1", x, { out: triple[0], kernel: 1 });
-  join.push(normedRelu(scope.at("triple"), "2", reduced, { out: triple[1], kernel: 3, stride }));
+  const reduced = normedAct(scope.at("triple"), "1", x, { out: triple[0], kernel: 1 });
+  join.push(normedAct(scope.at("triple"), "2", reduced, { out: triple[1], kernel: 3, stride }));
 
-  const first = normedRelu(scope.at("double"), "1", x, { out: double[0], kernel: 1 });
-  const second = normedRelu(scope.at("double"), "2", first, { out: double[1], kernel: 3 });
-  join.push(normedRelu(scope.at("double"), "3", second, { out: double[2], kernel: 3, stride }));
+  const first = normedAct(scope.at("double"), "1", x, { out: double[0], kernel: 1 });
+  const second = normedAct(scope.at("double"), "2", first, { out: double[1], kernel: 3 });
+  join.push(normedAct(scope.at("double"), "3", second, { out: double[2], kernel: 3, stride }));
 
   // Caffe's window halves an even side as the convolutions do. An odd side, which the original never meets, it would
   // round the other way.
@@ -128,7 +128,7 @@ function branches(scope: Scope, x: Value, { single, triple, double, pool }: Modu
   const pooled = scope.at("pool").apply(pool.kind === "max" ? "maxPool" : "avgPool", [x], window);
   const { projection } = pool;
   join.push(
-    projection === undefined ? pooled : normedRelu(scope.at("projection"), "1", pooled, { out: projection, kernel: 1 }),
+    projection === undefined ? pooled : normedAct(scope.at("projection"), "1", pooled, { out: projection, kernel: 1 }),
   );
   return scope.at("concat").apply("concat", join, {});
 }

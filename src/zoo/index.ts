@@ -1,14 +1,15 @@
 /** Every network by name, and the graphs of each. */
 
 import type * as z from "zod";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph, Parameter } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import { type Freezing, freezeGraph } from "../nn/freeze.ts";
+import type { Activation } from "../nn/layers.ts";
 import { Scope } from "../nn/scope.ts";
 import type { DType } from "../tensor.ts";
-import { channelsOf, families, familyOf, type ModelConfig } from "./families.ts";
+import { actingBy, channelsOf, families, familyOf, type ModelConfig } from "./families.ts";
 import type { Family, HasConv, ZooEntry } from "./family.ts";
 import { LayerBuilder } from "./layers.ts";
 import type { NetworkFunction } from "./own.ts";
@@ -69,6 +70,20 @@ export function model(network: string | NetworkFunction, classes?: number): Mode
   }
   const entry = zooEntry(network);
   return { name: network, config: entry.config, classes: classes ?? entry.classes };
+}
+
+/**
+ * The same network, under the same name, with another activation between its layers.
+ * @throws SenetError `usage` where its family has no choice of them
+ */
+export function withAct(model: Model, act: Activation): Model {
+  const config = actingBy(model.config, act);
+  if (config !== undefined) return { ...model, config };
+  throw new SenetError("usage", "this network cannot be given another activation", {
+    where: option("act"),
+    found: `${act} for ${model.name}`,
+    hint: "a residual network, or a network of your own",
+  });
 }
 
 /** What a network of somebody's own is called, in files and folders too. */

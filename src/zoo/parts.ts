@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
-import { batchNorm, type ConvOptions, conv2d, dropout, linear, relu } from "../nn/layers.ts";
+import { type Activation, activate, batchNorm, type ConvOptions, conv2d, dropout, linear } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { SqueezeExcitation } from "../nn/se.ts";
 import { positive } from "./bounds.ts";
@@ -48,7 +48,7 @@ export function head(scope: Scope, x: Value, dropoutRate: number, classes: numbe
   return linear(scope.at("fc").tagged("head"), dropout(scope.at("dropout"), features, dropoutRate), classes);
 }
 
-/** `convN`, `bnN`, ReLU: the unit that stems and Inception modules are made of. */
-export function normedRelu(scope: Scope, n: string, x: Value, options: ConvOptions): Value {
-  return relu(scope.at(`relu${n}`), batchNorm(scope.at(`bn${n}`), conv2d(scope.at(`conv${n}`), x, options)));
+/** `convN`, `bnN`, `reluN` or another activation: the unit that stems and Inception modules are made of. */
+export function normedAct(scope: Scope, n: string, x: Value, options: ConvOptions, act: Activation = "relu"): Value {
+  return activate(scope.at(`${act}${n}`), batchNorm(scope.at(`bn${n}`), conv2d(scope.at(`conv${n}`), x, options)), act);
 }

@@ -3,10 +3,11 @@
 import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
 import { basicBlock, bottleneck } from "../nn/blocks.ts";
+import { activations } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, Family, HasConv, ZooEntry } from "./family.ts";
-import { bothWays, head, normedRelu, releasedSe, seOfBlock, seSchema } from "./parts.ts";
+import { bothWays, head, normedAct, releasedSe, seOfBlock, seSchema } from "./parts.ts";
 
 const schema = z
   .strictObject({
@@ -41,6 +42,8 @@ const schema = z
     channels: positive.max(1024).exactOptional(),
     /** Whether the branch of a basic block ends in a ReLU, before the gate (timm's legacy SE-ResNets). */
     branchRelu: z.boolean().exactOptional(),
+    /** What stands between the layers, except within squeeze and excitation; default: ReLU. */
+    act: z.enum(activations).exactOptional(),
   })
   .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
 
@@ -157,7 +160,17 @@ function cifarNames(has: HasConv): readonly string[] {
 
 /** Any height and width that leave one position after the last stride. */
 function build(scope: Scope, image: Value, config: ResNetConfig, classes: number): Value {
-  const { depths, widths, expansion, groups, strideOn, projection, branchRelu = false, lastGamma = 1 } = config;
+  const {
+    depths,
+    widths,
+    expansion,
+    groups,
+    strideOn,
+    projection,
+    branchRelu = false,
+    lastGamma = 1,
+    act = "relu",
+  } = config;
   let x = stem(scope, image, config);
   let blocks = 0;
   depths.forEach((depth, stage) => {
@@ -169,7 +182,7 @@ function build(scope: Scope, image: Value, config: ResNetConfig, classes: number
         .asBlock(stage + 1);
       const stride = stage > 0 && block === 0 ? 2 : 1;
       const se = seOfBlock(config.se, blocks++);
-      const options = { out: width * expansion, stride, projection, se, ...(lastGamma !== 1 && { lastGamma }) };
+      const options = { out: width * expansion, stride, projection, se, act, ...(lastGamma !== 1 && { lastGamma }) };
       x =
         config.block === "basic"
           ? basicBlock(at, x, { ...options, branchRelu })
@@ -179,13 +192,14 @@ function build(scope: Scope, image: Value, config: ResNetConfig, classes: number
   return head(scope, x, config.dropout, classes);
 }
 
-function stem(scope: Scope, image: Value, { stem, stemWidths = [64, 64, 128], pool, widths }: ResNetConfig): Value {
-  if (stem === "cifar") return normedRelu(scope, "1", image, { out: widths[0]!, kernel: 3 });
+function stem(scope: Scope, image: Value, config: ResNetConfig): Value {
+  const { stem, stemWidths = [64, 64, 128], pool, widths, act = "relu" } = config;
+  if (stem === "cifar") return normedAct(scope, "1", image, { out: widths[0]!, kernel: 3 }, act);
   let x = image;
-  if (stem === "imagenet") x = normedRelu(scope, "1", x, { out: 64, kernel: 7, stride: 2 });
+  if (stem === "imagenet") x = normedAct(scope, "1", x, { out: 64, kernel: 7, stride: 2 }, act);
   else {
     for (const [i, out] of stemWidths.entries()) {
-      x = normedRelu(scope.at("stem"), `${i + 1}`, x, { out, kernel: 3, stride: i === 0 ? 2 : 1 });
+      x = normedAct(scope.at("stem"), `${i + 1}`, x, { out, kernel: 3, stride: i === 0 ? 2 : 1 }, act);
     }
   }
   // Both paddings give the same size at 224; the other one shifts every window by a pixel (docs/networks.md, trap 2).
@@ -229,10 +243,12 @@ export const resnet: Family<typeof schema> = {
     };
   },
   withChannels: (config, channels) => ({ ...config, channels }),
+  withAct: (config, act) => (act === (config.act ?? "relu") ? config : { ...config, act }),
   changes: (from, to) => [
     ...(from.strideOn === to.strideOn ? [] : [`stride${to.strideOn}`]),
     ...(from.pool === to.pool ? [] : [`${to.pool}pool`]),
     ...(from.projection === to.projection ? [] : [`${to.projection}shortcut`]),
     ...(to.branchRelu === true && to.se !== undefined ? ["branchrelu"] : []),
+    ...((from.act ?? "relu") === (to.act ?? "relu") ? [] : [to.act ?? "relu"]),
   ],
 };

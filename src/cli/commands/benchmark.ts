@@ -4,18 +4,29 @@ import type { Command } from "commander";
 import type { Executor, PlanFacts, TrainingOptions } from "../../executors/executor.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
 import { usableThreads } from "../../machine.node.ts";
+import { type Activation, activations } from "../../nn/layers.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { createRandom } from "../../random.ts";
 import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { initialWeights } from "../../weights/init.ts";
-import { channelsOf, inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../../zoo/index.ts";
+import {
+  channelsOf,
+  inferenceGraph,
+  inputName,
+  lossGraph,
+  type Model,
+  model,
+  withAct,
+  zooEntry,
+} from "../../zoo/index.ts";
 import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
 import { printJson, printLines, say, table } from "../output.ts";
 import { type Kinds, kindsTable, Profile } from "../profile.ts";
 
 interface BenchmarkOptions {
   readonly model: string;
+  readonly act?: Activation;
   readonly mode: "inference" | "training";
   readonly batchSize: number;
   readonly imageSize?: number;
@@ -40,6 +51,7 @@ export function benchmarkCommand(program: Command): void {
     .command("benchmark")
     .description("measure milliseconds per image (median of many runs after a warm-up)")
     .requiredOption("--model <name>", "a model of the zoo (senet models lists them)")
+    .addOption(choiceOption("--act <name>", "activation of a residual network; default: its own, relu", activations))
     .addOption(choiceOption("--mode <mode>", "what to measure", ["inference", "training"]).default("inference"))
     .option("--batch-size <n>", "pictures per run", count, 1)
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
@@ -59,7 +71,8 @@ export function benchmarkCommand(program: Command): void {
 }
 
 async function runBenchmark(options: BenchmarkOptions): Promise<void> {
-  const network = model(options.model);
+  const named = model(options.model);
+  const network = options.act === undefined ? named : withAct(named, options.act);
   const imageSize = options.imageSize ?? zooEntry(options.model).imageSize;
   const { executor, reason } = await selectExecutor({
     name: options.executor,

@@ -1,6 +1,19 @@
 /** Version 2 of the C API: descriptors of memory and of operations are structs that the caller holds. */
 
-import { C, type Dialect, dimsOf, handles, propOf, stridesOf, type Tags, tagOf, typeOf, windowOf } from "./api.node.ts";
+import {
+  alphaOf,
+  backwardNumber,
+  C,
+  type Dialect,
+  dimsOf,
+  handles,
+  propOf,
+  stridesOf,
+  type Tags,
+  tagOf,
+  typeOf,
+  windowOf,
+} from "./api.node.ts";
 import type { Library } from "./library.node.ts";
 import type { Spec } from "./spec.ts";
 
@@ -17,7 +30,7 @@ const tags: Tags = {
 };
 
 const flags = { fuseRelu: 4, scale: 8, shift: 16 };
-const eltwise = { relu: 31, sigmoid: 175, sqrt: 111, linear: 127 };
+const eltwise = { relu: 31, sigmoid: 175, silu: 223, mish: 96, sqrt: 111, linear: 127 };
 
 const conv = "void *strides, void *low, void *high";
 const pool = "void *strides, void *kernel, void *low, void *high";
@@ -96,12 +109,11 @@ export function dialectV2(library: Library): Dialect {
       }
       case "eltwise": {
         const { handle } = spec.data;
-        const alpha = spec.alpha ?? 0;
+        const alpha = spec.alpha ?? alphaOf(spec.algorithm);
         if (spec.pass === "forward") {
           return init.eltwise(operation, C.forwardTraining, eltwise[spec.algorithm], handle, alpha, 0);
         }
-        const algorithm = spec.algorithm === "relu" ? C.reluFromResult : C.sigmoidFromResult;
-        return init.eltwiseBack(operation, algorithm, handle, handle, alpha, 0);
+        return init.eltwiseBack(operation, backwardNumber(eltwise, spec.algorithm), handle, handle, alpha, 0);
       }
       case "pooling": {
         const algorithm = spec.algorithm === "max" ? C.poolingMax : C.poolingAvgIncludePadding;

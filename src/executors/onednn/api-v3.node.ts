@@ -1,6 +1,19 @@
 /** Version 3 of the C API: descriptors of memory are objects of the library, and one call creates a primitive descriptor. */
 
-import { C, type Dialect, dimsOf, handles, propOf, stridesOf, type Tags, tagOf, typeOf, windowOf } from "./api.node.ts";
+import {
+  alphaOf,
+  backwardNumber,
+  C,
+  type Dialect,
+  dimsOf,
+  handles,
+  propOf,
+  stridesOf,
+  type Tags,
+  tagOf,
+  typeOf,
+  windowOf,
+} from "./api.node.ts";
 import type { Handle, Library } from "./library.node.ts";
 
 /** Format tags by the number of extents. */
@@ -14,7 +27,7 @@ const tags: Tags = {
 const flags = { scale: 2, shift: 4, fuseRelu: 8 };
 /** The sum takes the destination for what it is. */
 const sameType = 0;
-const eltwise = { relu: 32, sigmoid: 41, sqrt: 37, linear: 38 };
+const eltwise = { relu: 32, sigmoid: 41, silu: 44, mish: 51, sqrt: 37, linear: 38 };
 
 const conv = "void *strides, void *dilates, void *low, void *high";
 const pool = "void *strides, void *kernel, void *dilation, void *low, void *high";
@@ -126,13 +139,8 @@ export function dialectV3(library: Library): Dialect {
         }
         case "eltwise": {
           const { handle } = spec.data;
-          const alpha = spec.alpha ?? 0;
-          const algorithm =
-            spec.pass === "forward"
-              ? eltwise[spec.algorithm]
-              : spec.algorithm === "relu"
-                ? C.reluFromResult
-                : C.sigmoidFromResult;
+          const alpha = spec.alpha ?? alphaOf(spec.algorithm);
+          const algorithm = spec.pass === "forward" ? eltwise[spec.algorithm] : backwardNumber(eltwise, spec.algorithm);
           const forward = (into: BigUint64Array) =>
             create.eltwise(into, engine, C.forwardTraining, algorithm, handle, handle, alpha, 0, attr);
           if (spec.pass === "forward") return forward(out);

@@ -2,7 +2,7 @@
 
 import { option, SenetError } from "../../errors.ts";
 import { addressOf, formatVersion, type Handle, type Library, type Pointer } from "./library.node.ts";
-import type { Desc, ElementType, Layout, PostOp, Spec, Window } from "./spec.ts";
+import type { Desc, ElementType, Eltwise, Layout, PostOp, Spec, Window } from "./spec.ts";
 
 /** Numbers of the C API that both versions share. */
 export const C = {
@@ -48,12 +48,7 @@ export interface Dialect {
   view(parent: Desc, dims: readonly number[], offsets: readonly number[]): Desc["handle"];
   /** Creates a primitive descriptor into `out`; gives the status. */
   create(spec: Spec, attributes: Pointer, engine: Handle, hint: Pointer, out: BigUint64Array): number;
-  appendEltwise(
-    postOps: Handle,
-    algorithm: "relu" | "sigmoid" | "sqrt" | "linear",
-    alpha: number,
-    beta: number,
-  ): number;
+  appendEltwise(postOps: Handle, algorithm: Eltwise, alpha: number, beta: number): number;
   appendSum(postOps: Handle, scale: number): number;
   destroyDesc(handle: Desc["handle"]): void;
 }
@@ -61,6 +56,13 @@ export interface Dialect {
 /** Forward passes by their numbers. */
 export const propOf = (pass: "forward" | "inference"): number =>
   pass === "forward" ? C.forwardTraining : C.forwardInference;
+
+/** The slope where none is given: the library's swish is `x · sigmoid(alpha · x)`. */
+export const alphaOf = (algorithm: Eltwise): number => (algorithm === "silu" ? 1 : 0);
+
+/** The numbers of a version for these functions, forwards, and where it goes back from a result. */
+export const backwardNumber = (forwards: Readonly<Record<Eltwise, number>>, algorithm: Eltwise): number =>
+  algorithm === "relu" ? C.reluFromResult : algorithm === "sigmoid" ? C.sigmoidFromResult : forwards[algorithm];
 
 export const typeOf = (type: ElementType): number => C[type];
 
@@ -283,7 +285,7 @@ export class Api {
   #append(ops: Handle, op: PostOp): number {
     if ("operand" in op) return this.#f.postOpsBinary(ops, C[op.kind], op.operand.handle);
     if (op.kind === "sum") return this.#dialect.appendSum(ops, op.scale);
-    const [alpha, beta] = op.kind === "linear" ? [op.alpha, op.beta] : [0, 0];
+    const [alpha, beta] = op.kind === "linear" ? [op.alpha, op.beta] : [alphaOf(op.kind), 0];
     return this.#dialect.appendEltwise(ops, op.kind, alpha, beta);
   }
 }

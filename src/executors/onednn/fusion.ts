@@ -27,7 +27,9 @@ export interface FusedAttrs extends Omit<Attrs, "seScale" | "seScaleAdd" | "seSc
 }
 
 export type FusedKind = keyof FusedAttrs;
-export type Activation = "relu" | "sigmoid";
+export type Activation = "relu" | "sigmoid" | "silu" | "mish";
+/** What a primitive does on its way to any result. */
+const activations: readonly Activation[] = ["relu", "sigmoid", "silu", "mish"];
 
 export interface FusedNode<K extends FusedKind = FusedKind> {
   readonly kind: K;
@@ -122,7 +124,7 @@ class Fusion extends GraphUses {
   #nodesOf(node: AnyNode): readonly FusedNode[] {
     switch (node.op) {
       case "conv2d":
-        return [this.#activated(this.#summed(convolution(node)), "relu", "sigmoid")];
+        return [this.#activated(this.#summed(convolution(node)), ...activations)];
       case "conv2dBackwardInput":
         return [
           isLinear(node.attrs.inputShape, node.inputs[1]!.type.shape, node.attrs)
@@ -138,7 +140,7 @@ class Fusion extends GraphUses {
           ),
         ];
       case "linear":
-        return [this.#activated(become(node.op, node, node.attrs), "relu", "sigmoid")];
+        return [this.#activated(become(node.op, node, node.attrs), ...activations)];
       case "linearBackwardWeight":
         return [this.#withBias(become(node.op, node, node.attrs))];
       case "batchNorm":
@@ -161,10 +163,10 @@ class Fusion extends GraphUses {
         return [become(node.op, node, node.attrs, { forward: pool && this.#holders.get(pool) })];
       }
       case "seScale":
-        return [this.#activated(become("scale", node, {}), "relu")];
+        return [this.#activated(become("scale", node, {}), ...activations)];
       case "seScaleAdd": {
         const [gate, branch, sum] = node.inputs as [Value, Value, Value];
-        return [this.#activated(become("scale", node, {}, { inputs: [gate, branch], sum }), "relu")];
+        return [this.#activated(become("scale", node, {}, { inputs: [gate, branch], sum }), ...activations)];
       }
       case "seScaleBackward":
         return this.#scaleBackward(node);
@@ -172,7 +174,7 @@ class Fusion extends GraphUses {
         return [this.#meanBackward(node)];
       case "add": {
         const gated = this.#gatedSum(node);
-        if (gated === undefined) return [this.#activated(become(node.op, node, node.attrs), "relu")];
+        if (gated === undefined) return [this.#activated(become(node.op, node, node.attrs), ...activations)];
         const sum = this.#shares.get(gated.mean.outputs[0]!);
         return [become("scale", node, {}, { ...branchGradient(gated.scale), sum, ops: [gated.scale, node] })];
       }
@@ -182,9 +184,9 @@ class Fusion extends GraphUses {
   }
 
   /** With the activation that is all that happens to its first output. */
-  #activated<K extends FusedKind>(node: FusedNode<K>, ...activations: readonly Activation[]): FusedNode<K> {
+  #activated<K extends FusedKind>(node: FusedNode<K>, ...served: readonly Activation[]): FusedNode<K> {
     const [output, ...others] = node.outputs;
-    for (const activation of activations) {
+    for (const activation of served) {
       const user = this.onlyUser(output!, activation) as AnyNode | undefined;
       if (user === undefined) continue;
       return { ...node, activation, outputs: [user.outputs[0]!, ...others], ops: [...node.ops, user] };

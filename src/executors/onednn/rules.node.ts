@@ -2,7 +2,7 @@
 
 import { sizeOf } from "../../tensor.ts";
 import { binaryCrossEntropy, type Loss, softmax, softmaxCrossEntropy } from "../loss.ts";
-import type { FusedKind } from "./fusion.ts";
+import type { Activation, FusedKind } from "./fusion.ts";
 import type { Rule } from "./lowering.node.ts";
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from "./rules-conv.node.ts";
 import { add, channelSlice, concat, gateGradient, scale } from "./rules-join.node.ts";
@@ -21,8 +21,8 @@ import { Arg } from "./spec.ts";
 
 type LossOp = "softmaxCrossEntropy" | "binaryCrossEntropy";
 
-/** ReLU and sigmoid that no other node has done. */
-const activation: Rule<"relu" | "sigmoid"> = (lowering, node) => {
+/** Activations that no other node has done. */
+const activation: Rule<Activation> = (lowering, node) => {
   const { plan, api } = lowering;
   const x = lowering.get(node.inputs[0]!);
   const y = lowering.make(node.outputs[0]!);
@@ -36,13 +36,14 @@ const activation: Rule<"relu" | "sigmoid"> = (lowering, node) => {
 };
 
 const activationBackward =
-  (algorithm: "relu" | "sigmoid"): Rule<"reluBackward" | "sigmoidBackward"> =>
+  (algorithm: Activation): Rule<`${Activation}Backward`> =>
   (lowering, node) => {
     const { plan, api } = lowering;
-    const [y, dy] = [lowering.get(node.inputs[0]!), lowering.get(node.inputs[1]!)];
+    const [data, dy] = [lowering.get(node.inputs[0]!), lowering.get(node.inputs[1]!)];
     const dx = lowering.make(node.outputs[0]!);
-    const primitive = api.primitive(node.name, { primitive: "eltwise", pass: "backward", algorithm, data: y.desc });
-    const reads = { [Arg.dst]: y, [Arg.diffDst]: dy };
+    const primitive = api.primitive(node.name, { primitive: "eltwise", pass: "backward", algorithm, data: data.desc });
+    const isResult = algorithm === "relu" || algorithm === "sigmoid";
+    const reads = { [isResult ? Arg.dst : Arg.src]: data, [Arg.diffDst]: dy };
     plan.run(node.name, primitive, reads, { [Arg.diffSrc]: dx }, { of: dx, from: [dy] });
   };
 
@@ -141,6 +142,10 @@ export const rules: { readonly [K in FusedKind]: Rule<K> } = {
   reluBackward: activationBackward("relu"),
   sigmoid: activation,
   sigmoidBackward: activationBackward("sigmoid"),
+  silu: activation,
+  siluBackward: activationBackward("silu"),
+  mish: activation,
+  mishBackward: activationBackward("mish"),
   add,
   dropout,
   concat,

@@ -29,9 +29,12 @@ export function layoutOf(shape: Shape, block: ChannelBlock): Layout {
   return `blocked${block}`;
 }
 
+/** Functions of one number. */
+export type Eltwise = "relu" | "sigmoid" | "silu" | "mish" | "sqrt" | "linear";
+
 /** What is done to each result before it is written, in order. */
 export type PostOp =
-  | { readonly kind: "relu" | "sigmoid" | "sqrt" }
+  | { readonly kind: Exclude<Eltwise, "linear"> }
   /** `alpha · x + beta` */
   | { readonly kind: "linear"; readonly alpha: number; readonly beta: number }
   | { readonly kind: "add" | "mul" | "div"; readonly operand: Desc }
@@ -73,9 +76,9 @@ export type Spec =
     }
   | {
       readonly primitive: "eltwise";
-      /** Backward from the result, not from the argument. */
       readonly pass: "forward" | "backward";
-      readonly algorithm: "relu" | "sigmoid" | "linear";
+      /** ReLU and sigmoid go back from their result, the others from their argument. */
+      readonly algorithm: Exclude<Eltwise, "sqrt">;
       readonly data: Desc;
       /** Factor of `linear`. */
       readonly alpha?: number;

@@ -119,17 +119,18 @@ describe("what a residual block is made of, on blocked activations", () => {
     await assertAgree(builder.build());
   });
 
-  for (const [stride, groups] of [
-    [1, 1],
-    [2, 1],
-    [2, 8],
+  for (const [stride, groups, act] of [
+    [1, 1, "relu"],
+    [2, 1, "mish"],
+    [2, 8, "silu"],
+    [2, 8, "relu"],
   ] as const) {
-    test(`a whole bottleneck with stride ${stride} and ${groups} groups, its loss, gradients and statistics`, async () => {
+    test(`a whole bottleneck with stride ${stride}, ${groups} groups and ${act}, its loss, gradients and statistics`, async () => {
       const builder = new GraphBuilder("block");
       const scope = new Scope(builder, { training: true, dtype: "float32" });
       const x = builder.input("x", [16, 32, 6, 5]);
       const se = { reduction: 4, bias: true };
-      const common = { out: 64, width: 16 * Math.min(groups, 2), groups, se } as const;
+      const common = { out: 64, width: 16 * Math.min(groups, 2), groups, se, act } as const;
       const inner = bottleneck(scope.at("first"), x, { ...common, stride, strideOn: groups > 1 ? "3x3" : "1x1" });
       const y = bottleneck(scope.at("second"), inner, { ...common, stride: 1, strideOn: "1x1" });
       const pooled = builder.apply("globalAvgPool", "pool", [y], {});

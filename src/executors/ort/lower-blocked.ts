@@ -5,7 +5,7 @@ import type { ConvAttrs, Op } from "../../ir/ops.ts";
 import type { Blocks, Convolution, Expression, Extents, Vector } from "./blocks.ts";
 import { nchwc } from "./emitter.ts";
 import { weightGradient } from "./lower-conv.ts";
-import { step, waitFor } from "./lower-elementwise.ts";
+import { mish, mishBackward, silu, siluBackward, step, waitFor } from "./lower-elementwise.ts";
 import { inverseDeviation } from "./lower-norm.ts";
 import { hasWholeWindows, poolAttributes } from "./lower-pool.ts";
 import type { Lowering } from "./rules.ts";
@@ -197,6 +197,16 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     if (base === undefined && plus === undefined) return [{ base: mask, scale: shift! }];
     return [{ base: b.emit.node("Mul", [mask, b.dense(dy)]) }];
   },
+
+  silu: (b, _l, { inputs: [x] }) => (b.holds(x!) ? [{ base: silu(b.emit, b.dense(x!)) }] : undefined),
+
+  siluBackward: (b, _l, { inputs: [x, dy] }) =>
+    b.holds(x!) ? [{ base: siluBackward(b.emit, b.dense(x!), b.dense(dy!)) }] : undefined,
+
+  mish: (b, _l, { inputs: [x] }) => (b.holds(x!) ? [{ base: mish(b.emit, b.dense(x!)) }] : undefined),
+
+  mishBackward: (b, _l, { inputs: [x, dy] }) =>
+    b.holds(x!) ? [{ base: mishBackward(b.emit, b.dense(x!), b.dense(dy!)) }] : undefined,
 
   add: (b, _l, { inputs }) => {
     const [x, y] = inputs as [Value, Value];

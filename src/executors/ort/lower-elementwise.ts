@@ -9,6 +9,10 @@ export const elementwiseRules: Rules<
   | "reluBackward"
   | "sigmoid"
   | "sigmoidBackward"
+  | "silu"
+  | "siluBackward"
+  | "mish"
+  | "mishBackward"
   | "add"
   | "seScaleAdd"
   | "seScale"
@@ -33,6 +37,14 @@ export const elementwiseRules: Rules<
     const slope = l.emit.node("Mul", [l.get(y), l.emit.node("Sub", [l.emit.float(1), l.get(y)])]);
     return [l.emit.node("Mul", [slope, l.get(dy)])];
   },
+
+  silu: (l, { inputs }) => [silu(l.emit, l.get(inputs[0]!))],
+
+  siluBackward: (l, { inputs }) => [siluBackward(l.emit, l.get(inputs[0]!), l.get(inputs[1]!))],
+
+  mish: (l, { inputs }) => [mish(l.emit, l.get(inputs[0]!))],
+
+  mishBackward: (l, { inputs }) => [mishBackward(l.emit, l.get(inputs[0]!), l.get(inputs[1]!))],
 
   add: (l, { inputs }) => [
     l.emit.node(
@@ -95,6 +107,28 @@ function scaled(l: Lowering, gate: Value, x: Value): string {
   const picture = emit.node("Reshape", [l.get(x), emit.ints(1, -1, height, width)]);
   const gates = emit.node("Reshape", [l.get(gate), emit.ints(1, -1, 1, 1)]);
   return emit.node("Reshape", [emit.node("Mul", [picture, gates]), emit.ints(-1, channels, height, width)]);
+}
+
+export const silu = (emit: Emitter, x: string): string => emit.node("Mul", [x, emit.node("Sigmoid", [x])]);
+
+/** `dy · s · (1 + x · (1 − s))` */
+export function siluBackward(emit: Emitter, x: string, dy: string): string {
+  const s = emit.node("Sigmoid", [x]);
+  const rest = emit.node("Mul", [x, emit.node("Sub", [emit.float(1), s])]);
+  return emit.node("Mul", [dy, emit.node("Mul", [s, emit.node("Add", [rest, emit.float(1)])])]);
+}
+
+/** Of older operators: ONNX has its own from version 18 on, which not all programs read. */
+export const mish = (emit: Emitter, x: string): string => emit.node("Mul", [x, tanhSoftplus(emit, x)]);
+
+const tanhSoftplus = (emit: Emitter, x: string): string => emit.node("Tanh", [emit.node("Softplus", [x])]);
+
+/** `dy · (t + x · sigmoid(x) · (1 − t²))`, t being `tanh(softplus(x))` */
+export function mishBackward(emit: Emitter, x: string, dy: string): string {
+  const t = tanhSoftplus(emit, x);
+  const slope = emit.node("Sub", [emit.float(1), emit.node("Mul", [t, t])]);
+  const rest = emit.node("Mul", [emit.node("Mul", [x, emit.node("Sigmoid", [x])]), slope]);
+  return emit.node("Mul", [dy, emit.node("Add", [t, rest])]);
 }
 
 /** 1 where y is positive, else 0: the steepest line, clipped to 0 and 1. One pass, unlike Sign and Where (docs/log.md). */

@@ -9,6 +9,10 @@ type ElementwiseOp = Extract<
   | "reluBackward"
   | "sigmoid"
   | "sigmoidBackward"
+  | "silu"
+  | "siluBackward"
+  | "mish"
+  | "mishBackward"
   | "add"
   | "dropout"
   | "concat"
@@ -19,6 +23,10 @@ type ElementwiseOp = Extract<
   | "fill"
 >;
 
+const sigmoidOf = (x: number): number => 1 / (1 + Math.exp(-x));
+/** `ln(1 + eˣ)`, which does not overflow. */
+const softplusOf = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
 export const elementwiseKernels: { readonly [K in ElementwiseOp]: Kernel<K> } = {
   relu([x], [y]) {
     // Unlike a comparison, Math.max keeps a NaN.
@@ -28,10 +36,28 @@ export const elementwiseKernels: { readonly [K in ElementwiseOp]: Kernel<K> } = 
     for (let i = 0; i < dx.data.length; i++) dx.data[i] = y.data[i]! <= 0 ? 0 : dy.data[i]!;
   },
   sigmoid([x], [y]) {
-    for (let i = 0; i < y.data.length; i++) y.data[i] = 1 / (1 + Math.exp(-x.data[i]!));
+    for (let i = 0; i < y.data.length; i++) y.data[i] = sigmoidOf(x.data[i]!);
   },
   sigmoidBackward([y, dy], [dx]) {
     for (let i = 0; i < dx.data.length; i++) dx.data[i] = dy.data[i]! * y.data[i]! * (1 - y.data[i]!);
+  },
+  silu([x], [y]) {
+    for (let i = 0; i < y.data.length; i++) y.data[i] = x.data[i]! * sigmoidOf(x.data[i]!);
+  },
+  siluBackward([x, dy], [dx]) {
+    for (let i = 0; i < dx.data.length; i++) {
+      const s = sigmoidOf(x.data[i]!);
+      dx.data[i] = dy.data[i]! * s * (1 + x.data[i]! * (1 - s));
+    }
+  },
+  mish([x], [y]) {
+    for (let i = 0; i < y.data.length; i++) y.data[i] = x.data[i]! * Math.tanh(softplusOf(x.data[i]!));
+  },
+  mishBackward([x, dy], [dx]) {
+    for (let i = 0; i < dx.data.length; i++) {
+      const t = Math.tanh(softplusOf(x.data[i]!));
+      dx.data[i] = dy.data[i]! * (t + x.data[i]! * sigmoidOf(x.data[i]!) * (1 - t * t));
+    }
   },
   add([a, b], [y]) {
     for (let i = 0; i < y.data.length; i++) y.data[i] = a.data[i]! + b.data[i]!;
