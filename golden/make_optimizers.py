@@ -1,6 +1,7 @@
 """Makes optimizers.json: five steps of each optimiser over two parameters, in float64.
 
-SGD and AdamW are PyTorch's own. Caffe's SGD, TensorFlow's RMSprop and LAMB are written here from their definitions: Caffe's
+SGD, AdamW and RAdam are PyTorch's own (RAdam's decay, which PyTorch 1.13 cannot decouple, is done before each step), with
+Lookahead around them as timm's optim/lookahead.py has it. Caffe's SGD, TensorFlow's RMSprop and LAMB are written here from their definitions: Caffe's
 sgd_solver.cpp and nesterov_solver.cpp, tf.keras' RMSprop with eps under the root as timm's `rmsproptf` has it, and
 arXiv 1904.00962 with bias correction.
 """
@@ -21,10 +22,18 @@ START = {name: torch.randn(*shape).double() for name, shape in SHAPES.items()}
 GRADIENTS = [{name: torch.randn(*shape).double() for name, shape in SHAPES.items()} for _ in RATES]
 
 
-def by_torch(make, momenta=None):
+def by_torch(make, momenta=None, lookahead=None, decouple=False, first=0):
     values = {name: value.clone().requires_grad_() for name, value in START.items()}
-    groups = [{"params": [values[name]], "weight_decay": decay} for name, decay in DECAYS.items()]
+    groups = [{"params": [values[name]], "weight_decay": 0 if decouple else decay} for name, decay in DECAYS.items()]
     optimizer = make(groups)
+    slow = {}
+    if first > 0:
+        # PyTorch makes its state in the first step: one without gradients and rate, and then as if there had been more of them.
+        for name, value in values.items():
+            value.grad = torch.zeros_like(value)
+        optimizer.step()
+        for state in optimizer.state.values():
+            state["step"].fill_(first)
     for step, (rate, gradients) in enumerate(zip(RATES, GRADIENTS)):
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -32,7 +41,13 @@ def by_torch(make, momenta=None):
                 group["momentum"] = momenta[step]
         for name, value in values.items():
             value.grad = gradients[name].clone()
+            if decouple:
+                value.data.mul_(1 - rate * DECAYS[name])
         optimizer.step()
+        if lookahead is not None and (step + 1) % lookahead["steps"] == 0:
+            for name, value in values.items():
+                slow.setdefault(name, value.detach().clone()).lerp_(value.detach(), lookahead["alpha"])
+                value.data.copy_(slow[name])
     return {name: value.detach() for name, value in values.items()}
 
 
@@ -99,6 +114,21 @@ cases = {
         {"name": "adamw", "betas": [0.8, 0.9], "eps": 1e-3},
         by_torch(lambda p: torch.optim.AdamW(p, lr=1, betas=(0.8, 0.9), eps=1e-3)),
     ),
+    "radam": ({"name": "radam"}, by_torch(lambda p: torch.optim.RAdam(p, lr=1), decouple=True)),
+    # It trusts the mean of squares from the sixth step on.
+    "radam later": (
+        {"name": "radam", "betas": [0.8, 0.99], "eps": 1e-3},
+        by_torch(lambda p: torch.optim.RAdam(p, lr=1, betas=(0.8, 0.99), eps=1e-3), decouple=True, first=3),
+        3,
+    ),
+    "sgd lookahead": (
+        {"name": "sgd", "lookahead": {"steps": 2}},
+        by_torch(lambda p: torch.optim.SGD(p, lr=1, momentum=0.9), lookahead={"steps": 2, "alpha": 0.5}),
+    ),
+    "adamw lookahead": (
+        {"name": "adamw", "lookahead": {"steps": 1, "alpha": 0.8}},
+        by_torch(lambda p: torch.optim.AdamW(p, lr=1), lookahead={"steps": 1, "alpha": 0.8}),
+    ),
     "rmsprop": ({"name": "rmsprop", "momentum": 0.8}, by_hand(rmsprop)),
     "lamb": ({"name": "lamb"}, by_hand(lamb)),
 }
@@ -111,7 +141,8 @@ golden = {
     "start": lists(START),
     "gradients": [lists(gradients) for gradients in GRADIENTS],
     "cases": [
-        {"case": name, "optimizer": optimizer, "end": lists(end)} for name, (optimizer, end) in cases.items()
+        {"case": name, "optimizer": optimizer, "first": first[0] if first else 0, "end": lists(end)}
+        for name, (optimizer, end, *first) in cases.items()
     ],
 }
 path = pathlib.Path(__file__).with_name("optimizers.json")

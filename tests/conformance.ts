@@ -175,6 +175,8 @@ interface Rule {
   readonly rates?: readonly number[];
   /** Of each step, where the rule takes it from there. */
   readonly momenta?: readonly number[];
+  /** Updates that were made before; default: none. */
+  readonly first?: number;
   readonly average?: AverageConfig;
 }
 
@@ -203,6 +205,18 @@ const rules: readonly Rule[] = [
     average: { decay: 0.3, warmup: false },
   },
   { name: "AdamW", optimizer: { name: "adamw", eps: 0.01 }, decay: 0.1 },
+  {
+    name: "RAdam from the step on that it trusts squares",
+    optimizer: { name: "radam", eps: 0.01 },
+    decay: 0.1,
+    first: 4,
+  },
+  {
+    name: "lookahead and an average of the weights",
+    optimizer: { name: "adamw", eps: 0.01, lookahead: { steps: 1, alpha: 0.3 } },
+    decay: 0.1,
+    average: { decay: 0.4, warmup: false },
+  },
   { name: "RMSprop", optimizer: { name: "rmsprop", eps: 0.01 }, decay: 0.1 },
   { name: "LAMB", optimizer: { name: "lamb", eps: 0.01 }, decay: 0.1 },
   { name: "momentum at rates of their own", optimizer: { name: "sgd" }, decay: 0.1, rates: [1, 0.25, 3] },
@@ -544,7 +558,7 @@ export function conformance({ name, executor, tolerance, dtypes, skip = {} }: Co
             assert.ok(found.finite);
             assertClose(found.outputs.get("y")!.data, wanted.outputs.get("y")!.data, tolerance, `y of step ${step}`);
             const momentum = rule.momenta?.[step];
-            const numbers = { rate: 0.05, step, ...(momentum !== undefined && { momentum }) };
+            const numbers = { rate: 0.05, step: (rule.first ?? 0) + step, ...(momentum !== undefined && { momentum }) };
             await trainer.update(numbers);
             await reference.update(numbers);
             if (step === 1) await trainer.synchronise();

@@ -17,11 +17,11 @@ const at = (...path: string[]) => join(folder, ...path);
 /** SENET_KILLS=20 is the full proof (docs/environment.md). */
 const kills = Number(process.env.SENET_KILLS ?? 6);
 
-/** Everything that a run keeps between steps is in use: averages, gradients in parts, mixed pictures, clipping, dropping of batch norm. */
+/** Everything that a run keeps between steps is in use: averages, slow weights, gradients in parts, mixed pictures, clipping, dropping of batch norm. */
 const options = [
   ..."--model se-resnet-20 --image-size 16 --batch-size 16 --micro-batch 8 --epochs 20".split(" "),
   ..."--model-ema --model-ema-decay 0.9 --model-ema-warmup --mixup 0.2 --clip-grad 5 --reprob 0.2".split(" "),
-  ..."--freeze-bn-epochs 3 --schedule one-cycle".split(" "),
+  ..."--freeze-bn-epochs 3 --schedule one-cycle --lookahead --lookahead-steps 7".split(" "),
 ];
 /** Of all of it: 72 pictures in batches of 16, 20 times. */
 const steps = 80;

@@ -103,6 +103,36 @@ const adamw: Optimizer<typeof adamConfig> = {
   },
 };
 
+/** How far the mean of squares can be trusted after so many steps: a factor of the move, or 0 where it cannot (ibid., section 3). */
+function rectification(beta2: number, step: number): number {
+  const longest = 2 / (1 - beta2) - 1;
+  const kept = beta2 ** (step + 1);
+  const length = longest - (2 * (step + 1) * kept) / (1 - kept);
+  if (length <= 5) return 0;
+  return Math.sqrt(((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length));
+}
+
+/**
+ * Liu et al., arXiv 1908.03265, as PyTorch has it with decoupled decay: Adam that warms up by itself, since in the first steps,
+ * where a mean of squares says little, it goes by the mean of gradients alone.
+ */
+const radam: Optimizer<typeof adamConfig> = {
+  config: adamConfig,
+  usualRate: 2.5e-4,
+  slots: () => ({ mean: 0, square: 0 }),
+  scalars: (config, { rate, step, decay }) => {
+    const { mean, root } = corrections(config, step);
+    const trust = rectification(config.betas[1], step);
+    return { kept: 1 - rate * decay, byMean: trust === 0 ? -rate * mean : 0, byBoth: (-rate * mean * trust) / root };
+  },
+  formula: (config, decay) => [
+    ...(decay === 0 ? [] : [set("weight", mul(scalar("kept"), "weight"))]),
+    ...moments(config),
+    set("weight", add("weight", mul(scalar("byMean"), "mean"))),
+    set("weight", add("weight", mul(scalar("byBoth"), div("mean", add(sqrt("square"), config.eps))))),
+  ],
+};
+
 const rmspropConfig = z.object({
   momentum: fraction.default(0.9),
   /** The weight of the old mean of squares. */
@@ -158,7 +188,7 @@ const lamb: Optimizer<typeof adamConfig> = {
 };
 
 /** Every optimiser by its name; a new one is a row here. */
-export const optimizers = { sgd, adamw, rmsprop, lamb } as const;
+export const optimizers = { sgd, adamw, radam, rmsprop, lamb } as const;
 
 export type OptimizerName = keyof typeof optimizers;
 

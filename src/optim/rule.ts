@@ -5,6 +5,7 @@ import type { Parameter } from "../ir/graph.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import { type AverageConfig, averageScalars, averageSlot, averaging } from "./average.ts";
 import { type Chain, chainsOf, type Ratio } from "./chain.ts";
+import { lookaheadScalars, lookaheadSchema, lookingAhead, slowSlot } from "./lookahead.ts";
 import { type Optimizer, type OptimizerName, optimizers, type StepNumbers } from "./optimizers.ts";
 
 /** A parameter that is learnt. */
@@ -33,7 +34,10 @@ export interface UpdateRule {
 /** What is set of an optimiser; what is left out has its default. */
 export type OptimizerConfig = {
   [K in OptimizerName]: { readonly name: K } & z.input<(typeof optimizers)[K]["config"]>;
-}[OptimizerName];
+}[OptimizerName] & {
+  /** Around whichever it is; default: none. */
+  readonly lookahead?: z.input<typeof lookaheadSchema>;
+};
 
 /** State by slot, then by parameter. */
 export type OptimizerState = ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
@@ -61,11 +65,16 @@ export interface RuleOptions {
 /** @throws ZodError where a setting is out of its range */
 export function updateRule(options: RuleOptions): UpdateRule {
   const { optimizer, parameters, gradientOf, decayOf, rateOf = () => 1, state, average } = options;
-  const { name, ...settings } = optimizer;
+  const { name, lookahead: ahead, ...settings } = optimizer;
   // The table's rows have configs of their own, and each is handed to its own row only.
   const row = optimizers[name] as unknown as Optimizer;
   const config = row.config.parse(settings);
-  const slots = Object.entries({ ...row.slots(config), ...(average && { [averageSlot]: 0 }) });
+  const lookahead = ahead && lookaheadSchema.parse(ahead);
+  const slots = Object.entries({
+    ...row.slots(config),
+    ...(lookahead && { [slowSlot]: 0 }),
+    ...(average && { [averageSlot]: 0 }),
+  });
   const fresh = ({ type }: Parameter, value: number): Tensor => {
     const tensor = zeros(type.dtype, type.shape);
     if (value !== 0) tensor.data.fill(value);
@@ -85,9 +94,15 @@ export function updateRule(options: RuleOptions): UpdateRule {
         }),
       ),
     })),
-    chains: (decay) => chainsOf([...row.formula(config, decay), ...(average === undefined ? [] : averaging)]),
+    chains: (decay) =>
+      chainsOf([
+        ...row.formula(config, decay),
+        ...(lookahead === undefined ? [] : lookingAhead),
+        ...(average === undefined ? [] : averaging),
+      ]),
     scalars: (numbers) => ({
       ...row.scalars(config, numbers),
+      ...(lookahead && lookaheadScalars(lookahead, numbers.step)),
       ...(average && averageScalars(average, numbers.step)),
     }),
   };

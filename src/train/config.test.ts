@@ -116,7 +116,7 @@ test("an optimiser gets the settings that it has, and its own usual rate", () =>
   assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "rmsprop" })), { name: "rmsprop", momentum: 0.9 });
   assert.equal(learningRateOf(trainingConfig({ batchSize: 128 })), 0.05);
   assert.equal(learningRateOf(trainingConfig({ optimizer: "adamw", batchSize: 1024 })), 1e-3);
-  assert.throws(() => trainingConfig({ optimizer: "adam" }), /sgd or adamw or rmsprop or lamb/);
+  assert.throws(() => trainingConfig({ optimizer: "adam" }), /sgd or adamw or radam or rmsprop or lamb/);
 });
 
 test("weights of classes are for the softmax's loss", () => {
@@ -124,5 +124,19 @@ test("weights of classes are for the softmax's loss", () => {
   assert.throws(
     () => trainingConfig({ classWeights: "balanced", bceLoss: true }),
     /classWeights: expected none with binary cross-entropy/,
+  );
+});
+
+test("an optimiser looks ahead where that is asked for, whichever it is", () => {
+  const given = { optimizer: "rmsprop", eps: 1e-4, lookahead: true, lookaheadSteps: 5 };
+  assert.deepEqual(optimizerOf(trainingConfig(given)), {
+    name: "rmsprop",
+    momentum: 0.9,
+    eps: 1e-4,
+    lookahead: { steps: 5, alpha: 0.5 },
+  });
+  assert.match(
+    refused({ lookaheadAlpha: 0, lookaheadSteps: 0 }),
+    /lookaheadSteps: expected more than 0, found 0[\s\S]*lookaheadAlpha: expected more than 0, found 0/,
   );
 });

@@ -168,8 +168,12 @@ export const learningRateOf = ({ learningRate, batchSize, optimizer }: TrainingC
 
 /** The optimiser with what is set of it: those of its settings that are options of training too. */
 export function optimizerOf(config: TrainingConfig): OptimizerConfig {
-  const { optimizer: name, schedule } = config;
+  const { optimizer: name, schedule, lookahead, lookaheadSteps: steps, lookaheadAlpha: alpha } = config;
   const options: Readonly<Record<string, unknown>> = { ...config, momentumCycles: schedule === "one-cycle" };
   const settings = Object.keys(optimizers[name].config.shape).filter((key) => (options[key] ?? null) !== null);
-  return { name, ...Object.fromEntries(settings.map((key) => [key, options[key]])) };
+  return {
+    name,
+    ...Object.fromEntries(settings.map((key) => [key, options[key]])),
+    ...(lookahead && { lookahead: { steps, alpha } }),
+  };
 }

@@ -4,6 +4,7 @@ import * as z from "zod";
 import { gradientOf } from "../autodiff/differentiate.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
 import type { AverageConfig } from "../optim/average.ts";
+import { lookaheadSchema } from "../optim/lookahead.ts";
 import { optimizerNames } from "../optim/optimizers.ts";
 import { type OptimizerConfig, type RuleState, type UpdateRule, updateRule } from "../optim/rule.ts";
 import { option } from "../option.ts";
@@ -22,19 +23,25 @@ export const optimizerKeys = {
   nesterov: option(z.boolean().default(true), "plain momentum (sgd)"),
   /** Of `sgd`: the velocity holds the rate, as Caffe's and Chainer's. It makes a difference when the rate changes. */
   rateInVelocity: option(z.boolean().default(false), "sgd: keep the rate in the velocity, as Caffe and Chainer do"),
-  /** Of `adamw` and `lamb`. */
+  /** Of `adamw`, `radam` and `lamb`. */
   betas: option(
     z.tuple([fraction, fraction]).nullable().default(null),
-    "adamw and lamb: how much is kept of the means of gradients and squares; default: 0.9,0.999",
+    "adamw, radam and lamb: how much is kept of the means of gradients and squares; default: 0.9,0.999",
     { value: "b1,b2" },
   ),
   /** Of `rmsprop`. */
   alpha: option(fraction.nullable().default(null), "rmsprop: how much is kept of the mean of squares; default: 0.9"),
-  /** Of `adamw`, `lamb` and `rmsprop`. */
+  /** Of `adamw`, `radam`, `lamb` and `rmsprop`. */
   eps: option(
     positive.nullable().default(null),
-    "what is added to roots; default: 1e-8 (adamw), 1e-6 (lamb), 1e-3 (rmsprop)",
+    "what is added to roots; default: 1e-8 (adamw, radam), 1e-6 (lamb), 1e-3 (rmsprop)",
   ),
+  lookahead: option(
+    z.boolean().default(false),
+    "go a part of the way back now and then, to where the last such step ended (with radam: Ranger)",
+  ),
+  lookaheadSteps: option(lookaheadSchema.shape.steps, "steps from one such step to the next"),
+  lookaheadAlpha: option(lookaheadSchema.shape.alpha, "the part of the way that is not gone back"),
   weightDecay: option(z.number().min(0).default(5e-5), "pull of weights to zero"),
   /** The authors decayed weights alone (docs/networks.md, 3.1); ports differ. */
   decayOn: option(z.array(z.enum(roles)).default(["weight"]), `what decays, of ${roles.join(", ")}`),
