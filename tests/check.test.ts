@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { senet } from "./command.ts";
+import { senetHere } from "./command.ts";
 import { golden } from "./support.ts";
 
 test("train --check names each picture that cannot be decoded, and does not begin", async (t) => {
@@ -17,7 +17,7 @@ test("train --check names each picture that cannot be decoded, and does not begi
   }
   writeFileSync(join(root, "train", "a", "empty.jpg"), "");
   writeFileSync(join(root, "val", "b", "page.jpg"), "<html>404</html>");
-  const ran = await senet(["train", "--data", root, "--out", join(root, "run"), "--check"]);
+  const ran = await senetHere(["train", "--data", root, "--out", join(root, "run"), "--check"]);
   assert.equal(ran.code, 1, ran.stderr);
   assert.match(ran.stderr, /^senet: .*: 2 of 6 pictures cannot be decoded$/m);
   assert.match(ran.stderr, /without --check they are left out/);

@@ -10,7 +10,7 @@ import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
-import { launcher, senet, temporaryFolder } from "./command.ts";
+import { launcher, senetHere, temporaryFolder } from "./command.ts";
 import { fileHandler, serve, status } from "./server.ts";
 import { tarOf } from "./tar.ts";
 
@@ -43,8 +43,13 @@ interface Result {
   readonly predictions: readonly unknown[];
 }
 
-test("pictures in an archive, here or at its address", async () => {
+test("pictures in an archive, here or at its address", async (t) => {
+  const cache = process.env.SENET_CACHE;
   process.env.SENET_CACHE = join(folder, "cache");
+  t.after(() => {
+    if (cache === undefined) delete process.env.SENET_CACHE;
+    else process.env.SENET_CACHE = cache;
+  });
   const archive = tarOf([
     { name: "a/1.png", bytes: picture },
     { name: "bad.jpg", bytes: "no picture" },
@@ -52,9 +57,12 @@ test("pictures in an archive, here or at its address", async () => {
   ]);
   writeFileSync(join(folder, "all.tar"), archive);
   const { origin } = await serve(fileHandler(archive));
-  const { code, stdout, stderr } = await senet(["classify", "all.tar", `${origin}/set/all.tar`, ...options, "--json"], {
-    cwd: folder,
-  });
+  const { code, stdout, stderr } = await senetHere(
+    ["classify", "all.tar", `${origin}/set/all.tar`, ...options, "--json"],
+    {
+      cwd: folder,
+    },
+  );
   const files = (JSON.parse(stdout) as Result[]).map(({ file }) => file);
   assert.deepEqual(files.slice(0, 2), [join("all.tar", "a", "1.png"), join("all.tar", "2.png")]);
   assert.ok(files.length === 4 && files[3]!.endsWith(join("set", "all.tar", "2.png")), files.join());
@@ -69,8 +77,8 @@ test("folders, patterns, addresses: all in their order, the bad ones named, the 
   const address = origin.replace("//", "//me:secret@");
   const names = ["pictures", `${address}/x.png`, `${address}/gone.png`, "pictures/[ab]/*.png"];
   const [json, plain] = await Promise.all([
-    senet(["classify", ...names, ...options, "--json"], { cwd: folder }),
-    senet(["classify", "pictures", "--no-recursive", ...options], { cwd: folder }),
+    senetHere(["classify", ...names, ...options, "--json"], { cwd: folder }),
+    senetHere(["classify", "pictures", "--no-recursive", ...options], { cwd: folder }),
   ]);
   const results = JSON.parse(json.stdout) as Result[];
   const [a, b] = [join("pictures", "a", "1.png"), join("pictures", "b", "2.png")];
@@ -97,7 +105,7 @@ test("standard input is a picture; nothing that can be read is an empty list", a
   });
   const [stdout, none] = await Promise.all([
     piped,
-    senet(["classify", join("pictures", "a", "bad.jpg"), ...options, "--json"], { cwd: folder }),
+    senetHere(["classify", join("pictures", "a", "bad.jpg"), ...options, "--json"], { cwd: folder }),
   ]);
   assert.deepEqual(
     (JSON.parse(stdout) as Result[]).map(({ file }) => file),

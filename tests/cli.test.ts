@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { recipeNames } from "../src/recipes/recipes.ts";
-import { senet, temporaryFolder } from "./command.ts";
+import { senet, senetHere, temporaryFolder } from "./command.ts";
 import { root } from "./support.ts";
 
 test("senet --version is the package's, and bin/senet.js runs the same program", async () => {
@@ -25,7 +25,7 @@ test("what cannot be written is said before the work, and what to write instead"
   const folder = temporaryFolder();
   const network = join(folder, "none.safetensors");
   const refusal = async (out: string, command = ["export", "--weights", network, "--out", out]) => {
-    const { code, stderr } = await senet(command);
+    const { code, stderr } = await senetHere(command);
     assert.equal(stderr.includes("free some space"), false);
     return `${code} ${stderr}`;
   };
@@ -45,7 +45,7 @@ test("what cannot be written is said before the work, and what to write instead"
 });
 
 test("an unknown model ends with exit code 2 and the nearest names", async () => {
-  const { code, stdout, stderr } = await senet(["models", "seresnet50"]);
+  const { code, stdout, stderr } = await senetHere(["models", "seresnet50"]);
   assert.equal(code, 2);
   assert.equal(stdout, "");
   assert.equal(
@@ -55,20 +55,20 @@ test("an unknown model ends with exit code 2 and the nearest names", async () =>
 });
 
 test("recipes are listed, shown with their sources, and given as JSON with their whole config", async () => {
-  const list = await senet(["recipes"]);
+  const list = await senetHere(["recipes"]);
   assert.equal(list.code, 0);
   for (const name of recipeNames) assert.match(list.stdout, new RegExp(`^${name} +\\S`, "m"));
-  const one = await senet(["recipes", "senet-2018"]);
+  const one = await senetHere(["recipes", "senet-2018"]);
   assert.match(
     one.stdout,
     /issue 62: 270 epochs[\s\S]*345,915,090 pictures, 4\.0e\+18 multiply-adds[\s\S]*stepEpochs +\[125,200,250\]/,
   );
-  const { code, stdout } = await senet(["recipes", "moskomule-cifar", "--json"]);
+  const { code, stdout } = await senetHere(["recipes", "moskomule-cifar", "--json"]);
   assert.equal(code, 0);
   const json = JSON.parse(stdout);
   assert.deepEqual([json.name, json.version, json.cost.pictures], ["moskomule-cifar", 1, 10_000_000]);
   assert.deepEqual([json.config.recipe, json.config.imageSize, json.config.seed], ["moskomule-cifar@1", 32, 0]);
-  const wrong = await senet(["recipes", "senet"]);
+  const wrong = await senetHere(["recipes", "senet"]);
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /there is no recipe "senet"/);
 });

@@ -5,10 +5,8 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from
 import { join } from "node:path";
 import { test } from "node:test";
 import { colourClasses, colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
-import { senet, temporaryFolder } from "./command.ts";
+import { senetHere, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
-import { golden } from "./support.ts";
-import { tarOf } from "./tar.ts";
 
 interface Checked {
   readonly faults: readonly string[];
@@ -24,8 +22,8 @@ test("data check: exit code 1 where something is wrong, as a table, as JSON and 
   writeFileSync(bad, "no picture");
   const page = join(temporaryFolder(), "check.html");
   const [shown, json] = await Promise.all([
-    senet(["data", "check", data, "--html", page, "--distance", "0"]),
-    senet(["data", "check", data, "--json", "--distance", "0"]),
+    senetHere(["data", "check", data, "--html", page, "--distance", "0"]),
+    senetHere(["data", "check", data, "--json", "--distance", "0"]),
   ]);
   assert.equal(shown.code, 1, shown.stderr);
   assert.match(shown.stdout, /^train +13 +1 +3 +40 \/ 40 \/ 40 /m);
@@ -53,9 +51,9 @@ test("data check: exit code 0 where all is well; what cannot be checked is told 
   writeDrawnPictures(data);
   mkdirSync(join(data, "empty"));
   const [sound, nowhere, html] = await Promise.all([
-    senet(["data", "check", join(data, "val")]),
-    senet(["data", "check", join(data, "empty")]),
-    senet(["data", "check", data, "--html", "check.txt"]),
+    senetHere(["data", "check", join(data, "val")]),
+    senetHere(["data", "check", join(data, "empty")]),
+    senetHere(["data", "check", data, "--html", "check.txt"]),
   ]);
   assert.equal(sound.code, 0, sound.stderr);
   assert.match(sound.stdout, /^nothing is wrong with /m);
@@ -63,29 +61,6 @@ test("data check: exit code 0 where all is well; what cannot be checked is told 
   assert.match(nowhere.stderr, /^senet: .*empty: the folder is empty/);
   assert.equal(html.code, 2);
   assert.match(html.stderr, /check\.txt: the file extension/);
-});
-
-test("data check: Ctrl-C stops it, with what was found so far", async () => {
-  const file = join(temporaryFolder(), "many.tar");
-  const picture = readFileSync(golden("images", "square.jpg"));
-  const members = Array.from({ length: 4000 }, (_, i) => ({
-    name: `${i % 2 === 0 ? "a" : "b"}/${1e4 + i}.jpg`,
-    bytes: picture,
-  }));
-  writeFileSync(file, tarOf([{ name: "a/0.jpg", bytes: "no picture" }, ...members]));
-  let sent = false;
-  const { code, stdout, stderr } = await senet(["data", "check", file, "--json", "--workers", "1"], {
-    onStderr(text, child) {
-      if (sent || !text.includes("bad: ")) return;
-      sent = true;
-      child.kill("SIGINT");
-    },
-  });
-  assert.equal(code, 130, stderr);
-  assert.match(stderr, /^stopping after this batch/m);
-  const { finished, faults } = JSON.parse(stdout) as Checked;
-  assert.equal(finished, false);
-  assert.ok(faults.includes("1 picture cannot be decoded"));
 });
 
 test("data suspects: pictures in another class's folder, part by part, as a table, as JSON and as a page", async () => {
@@ -99,9 +74,9 @@ test("data suspects: pictures in another class's folder, part by part, as a tabl
   const page = join(data, "suspects.html");
   const command = ["data", "suspects", join(data, "pictures"), "--weights", weights, "--executor", "reference"];
   const [shown, json, part] = await Promise.all([
-    senet([...command, "--html", page]),
-    senet([...command, "--json", "--part", "val"]),
-    senet(["data", "suspects", join(data, "pictures", "val"), "--weights", weights, "--part", "val"]),
+    senetHere([...command, "--html", page]),
+    senetHere([...command, "--json", "--part", "val"]),
+    senetHere(["data", "suspects", join(data, "pictures", "val"), "--weights", weights, "--part", "val"]),
   ]);
   assert.equal(shown.code, 0, shown.stderr);
   assert.match(shown.stdout, /^train: 0 of 12 labels are suspect; about 0\.0 % of the labels are wrong/m);
@@ -120,7 +95,7 @@ test("data suspects: pictures in another class's folder, part by part, as a tabl
 });
 
 test("data without a command shows what there is", async () => {
-  const { code, stderr } = await senet(["data"]);
+  const { code, stderr } = await senetHere(["data"]);
   assert.equal(code, 2);
   assert.match(stderr, /Commands:\n +check /);
 });
@@ -132,11 +107,11 @@ test("data preview: a picture, or a page with names and steps; data by either na
   const [png, html] = [join(out, "sheet.png"), join(out, "sheet.html")];
   const few = ["--pictures", "2", "--variants", "3", "--image-size", "16"];
   const [picture, page, twice, nothing, wrong] = await Promise.all([
-    senet(["data", "preview", data, "--out", png, ...few]),
-    senet(["data", "preview", "--data", data, "--out", html, ...few, "--rotate", "10", "--aa", "rand-m9"]),
-    senet(["data", "preview", data, "--data", data, "--out", png]),
-    senet(["data", "preview", "--out", png]),
-    senet(["data", "preview", data, "--out", join(out, "none.png"), "--aa", "rand-q9"]),
+    senetHere(["data", "preview", data, "--out", png, ...few]),
+    senetHere(["data", "preview", "--data", data, "--out", html, ...few, "--rotate", "10", "--aa", "rand-m9"]),
+    senetHere(["data", "preview", data, "--data", data, "--out", png]),
+    senetHere(["data", "preview", "--out", png]),
+    senetHere(["data", "preview", data, "--out", join(out, "none.png"), "--aa", "rand-q9"]),
   ]);
   assert.equal(picture.code, 0, picture.stderr);
   assert.match(picture.stdout, /^row 1: .*\nrow 2: /);

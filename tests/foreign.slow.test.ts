@@ -3,24 +3,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
-import { parsePrototxt } from "../src/formats/prototxt.ts";
 import { importCaffeNetwork } from "../src/import/caffe-network.ts";
-import { caffeSource, namingByName, renameTensors } from "../src/import/rename.ts";
+import { caffeSource, renameTensors } from "../src/import/rename.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { loadWeights } from "../src/weights/load.ts";
 import { inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
-import { type CaffePart, caffeLayers } from "./caffe.ts";
+import type { CaffePart } from "./caffe.ts";
 import { formulaPictures, uniform } from "./formula.ts";
-import { assertClose, needsShared, sharedData } from "./support.ts";
-import { bytesOf } from "./weights.ts";
+import { caffe, layersOf, originalTests, prototxt } from "./originals.ts";
+import { assertClose, needsShared } from "./support.ts";
 
-const prototxt = (...path: string[]) => parsePrototxt(bytesOf(sharedData(...path)), path.at(-1)!);
-
-const caffe = namingByName("caffe");
-const layersOf = (name: string, blob: (shape: Shape, part: CaffePart, layer: string) => Tensor) => {
-  assert.ok(caffe.style === "caffe");
-  return caffeLayers(inferenceGraph(model(name), { batch: 1, imageSize: 64 }), caffe, blob);
-};
+originalTests(["SE-ResNet-101", "SE-ResNet-152", "SE-ResNeXt-50", "SE-ResNeXt-101", "SENet-154"]);
 
 /** A layer's blob by its name and place. */
 function formulaBlob(shape: Shape, part: CaffePart, layer: string): Tensor {

@@ -7,7 +7,7 @@ import { gradientTests, networkTests } from "./networks.ts";
 networkTests("reference", referenceExecutor, "quick");
 networkTests("reference", referenceExecutor, "rest");
 networkTests("ort", ortExecutor, "rest");
-gradientTests("rest");
+gradientTests();
 const onednn = (await describeExecutors()).find(({ name }) => name === "onednn")!;
 if (!onednn.available) test("onednn", { skip: onednn.description }, () => {});
 else networkTests("onednn", (await selectExecutor({ name: "onednn" })).executor, "rest");

@@ -1,18 +1,15 @@
-/** What reaches a terminal, and what happens when the output cannot be written. */
+/** What reaches a terminal. */
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { promisify } from "node:util";
 import sharp from "sharp";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
-import { launcher, runNode, senet, temporaryFolder } from "./command.ts";
+import { runNode, senetHere, temporaryFolder } from "./command.ts";
 import { root } from "./support.ts";
 
 const evil = "\u001b]0;PWNED\u0007\u001b[2J\u009b31mevil\nsenet: all good\r\u202e";
@@ -33,11 +30,11 @@ test("names and labels from outside reach no terminal raw, in errors, tables and
 
   const classify = ["classify", picture, "--weights", file, "--executor", "reference"];
   const [plain, json, absent, option, command] = await Promise.all([
-    senet(classify),
-    senet([...classify, "--json"]),
-    senet(["classify", picture, "--weights", `${evil}.pth`]),
-    senet([`--${evil}`]),
-    senet([`command${evil}`]),
+    senetHere(classify),
+    senetHere([...classify, "--json"]),
+    senetHere(["classify", picture, "--weights", `${evil}.pth`]),
+    senetHere([`--${evil}`]),
+    senetHere([`command${evil}`]),
   ]);
   for (const { stdout, stderr } of [plain, json, absent, option, command]) {
     assert.doesNotMatch(stdout + stderr, raw);
@@ -47,50 +44,6 @@ test("names and labels from outside reach no terminal raw, in errors, tables and
   const [{ predictions }] = JSON.parse(json.stdout) as [{ predictions: { label: string }[] }];
   assert.deepEqual(new Set(predictions.map(({ label }) => label)), new Set(labels), "programs get true values");
   assert.deepEqual([absent.code, option.code, command.code], [1, 2, 2]);
-});
-
-/** Runs with a standard output that takes nothing: that file's, or a pipe whose reader has gone. */
-async function runUnheard(args: readonly string[], stdout: "pipe" | number): Promise<{ code: number; err: string }> {
-  const child = spawn(process.execPath, [launcher, ...args], { stdio: ["ignore", stdout, "pipe"] });
-  child.stdout?.destroy();
-  let err = "";
-  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-    err += text;
-  });
-  const [code] = (await once(child, "close")) as [number];
-  return { code, err };
-}
-
-const commands = [["--help"], ["models"], ["pull", "--json"]];
-
-test("a full disk under standard output is said, with an exit code that tells", {
-  skip: existsSync("/dev/full") ? false : "there is no /dev/full",
-}, async () => {
-  const full = openSync("/dev/full", "w");
-  try {
-    for (const { code, err } of await Promise.all(commands.map((command) => runUnheard(command, full)))) {
-      assert.equal(code, 1);
-      assert.equal(err, "senet: standard output: the result cannot be written\n  found:    no space is left\n");
-    }
-  } finally {
-    closeSync(full);
-  }
-});
-
-test("a reader that goes ends the command quietly", async () => {
-  for (const gone of await Promise.all(commands.map((command) => runUnheard(command, "pipe"))))
-    assert.deepEqual(gone, { code: 141, err: "" });
-});
-
-test("a reader that is slow gets all", async () => {
-  // A pipe holds 64 KiB, which is less than this; Node's own pipes between processes hold more.
-  const { stdout } = await promisify(execFile)(
-    "sh",
-    ["-c", '"$@" | (sleep 0.7; cat)', "sh", process.execPath, launcher, "models", "senet-154", "--json"],
-    { maxBuffer: 2 ** 24 },
-  );
-  assert.ok(stdout.length > 100_000);
-  assert.equal((JSON.parse(stdout) as { name: string }).name, "senet-154");
 });
 
 test("talk is a screen long at most, whatever a file has put into it", async () => {

@@ -1,26 +1,15 @@
-/**
- * The README does what it says. Its shell blocks are run line by line: `npx senet ...` here and now, in a folder that has
- * the demo's pictures (few of them); what starts with `npm ci &&` takes minutes, so there only its parts are looked up.
- */
+/** The README's commands and links are those that there are; readme.slow.test.ts runs them. */
 
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { before, test } from "node:test";
-import { writeDemoPictures } from "../src/demo/write.node.ts";
-import { runNode, senet, temporaryFolder } from "./command.ts";
-import { writeDrawnPictures } from "./drawn.ts";
+import { test } from "node:test";
+import type { Command } from "commander";
+import { programOf } from "../src/cli/main.ts";
+import { readme, shellLines } from "./readme.ts";
 import { root } from "./support.ts";
 
-const readme = readFileSync(join(root, "README.md"), "utf8");
-const blocks = (language: string): string[] =>
-  [...readme.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map((match) => match[1]!);
-const lines = blocks("sh").flatMap((block) => block.split("\n").filter((line) => line.trim() !== ""));
-
-const folder = temporaryFolder();
-before(async () => {
-  await writeDemoPictures(join(folder, "runs", "demo", "pictures"), { trainPerClass: 6, valPerClass: 1, size: 48 });
-});
+const lines = shellLines();
 
 test("the README has the two commands that a visitor starts with, and the ones for their own pictures", () => {
   assert.ok(lines.includes("npm ci && npx senet demo"));
@@ -33,53 +22,32 @@ test("the README has the two commands that a visitor starts with, and the ones f
   }
 });
 
-for (const line of lines) {
-  test(`README: ${line}`, async () => {
-    if (line.startsWith("npm ci && ")) await lookUp(line.slice("npm ci && ".length));
-    else if (line.startsWith("npx senet ")) await runHere(line.slice("npx senet ".length));
-    else assert.fail("a shell line of the README starts with `npx senet` or `npm ci &&`, so that this test can run it");
-  });
-}
-
-async function lookUp(command: string): Promise<void> {
-  const [program, name, ...rest] = command.split(" ");
-  if (program === "npm") {
-    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: object };
-    assert.ok(Object.hasOwn(scripts, name!), `package.json has no script "${name}"`);
-  } else {
-    assert.equal(`${program} ${name}`, "npx senet");
-    assert.equal((await senet([...rest, "--help"])).code, 0);
+/** What is not known of a line that follows `npx senet`: commands and options by name, and values that options want. */
+function unknownIn(words: readonly string[], program: Command): readonly string[] {
+  let command = program;
+  const unknown: string[] = [];
+  for (const [i, word] of words.entries()) {
+    const inner = command.commands.find((one) => one.name() === word);
+    if (inner !== undefined) command = inner;
+    else if (i === 0) unknown.push(word);
+    if (!word.startsWith("-")) continue;
+    const option = command.options.find(({ long, short }) => long === word || short === word);
+    if (option === undefined) unknown.push(word);
+    else if (option.required && (words[i + 1] ?? "--").startsWith("--")) unknown.push(`${word} (no value)`);
   }
+  return unknown;
 }
 
-async function runHere(args: string): Promise<void> {
-  const { code, stdout, stderr } = await senet(args.split(" "), { cwd: folder });
-  assert.equal(code, 0, stderr);
-  assert.ok(stdout !== "" || args.startsWith("train"), "it says something");
-}
-
-test("README: the library's example runs", async () => {
-  const [example, ...others] = blocks("ts");
-  assert.deepEqual(others, []);
-  const here = join(folder, "library");
-  const [picture] = writeDrawnPictures(join(here, "pictures"));
-  copyFileSync(picture!, join(here, "cat.jpg"));
-  // As it stands, but for a network and a run that a test can afford, and `await using`, which Node 20 does not know.
-  const changes = [
-    ['"se-resnet-18", epochs: 20', '"se-resnet-8", epochs: 1, batchSize: 6'],
-    ["await using network", "const network"],
-    // What the name of the package stands for once it is installed.
-    ['from "senet/node"', `from ${JSON.stringify(new URL("../src/index.node.js", import.meta.url).href)}`],
-  ] as const;
-  const code = changes.reduce((text, [from, to]) => {
-    assert.ok(text.includes(from), `the example has no ${from}`);
-    return text.replace(from, to);
-  }, example!);
-  writeFileSync(join(here, "example.mjs"), code);
-  const { code: exit, stdout, stderr } = await runNode(["example.mjs"], { cwd: here });
-  assert.equal(exit, 0, stderr);
-  assert.match(stdout, /^((blue|green|red) [\d.e-]+\n){3}$/);
-  assert.ok(existsSync(join(here, "runs", "first", "best.safetensors")));
+test("README: its commands and their options are there", () => {
+  const program = programOf();
+  assert.deepEqual(unknownIn(["trian", "--help"], program), ["trian", "--help"]);
+  assert.deepEqual(unknownIn(["data", "check", "--htlm", "page.html"], program), ["--htlm"]);
+  assert.deepEqual(unknownIn(["train", "--data", "--out", "run"], program), ["--data (no value)"]);
+  for (const line of lines) {
+    const [, command] = /(?:^| && )npx senet (.*)$/.exec(line) ?? [];
+    if (command !== undefined) assert.deepEqual(unknownIn(command.split(" "), program), [], line);
+    else assert.match(line, /^npm ci && npm /);
+  }
 });
 
 test("README: every folder and file that it links to is there, and the tour misses no part", () => {

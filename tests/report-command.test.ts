@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { senet, temporaryFolder } from "./command.ts";
+import { senetHere, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
 
 interface Json {
@@ -23,7 +23,7 @@ test("a run ends with its report, and says where; report makes it again, also fo
   const run = join(folder, "runs", "first");
   const page = join(run, "report.html");
   const command = ["train", "--data", "pictures", "--out", "runs/first", "--model", "se-resnet-8", "--batch-size", "6"];
-  const trained = await senet([...command, "--epochs", "1", "--executor", "ort"], { cwd: folder });
+  const trained = await senetHere([...command, "--epochs", "1", "--executor", "ort"], { cwd: folder });
   assert.equal(trained.code, 0, trained.stderr);
   assert.match(trained.stderr, /^report: runs\/first\/report\.html$/m);
   const text = readFileSync(page, "utf8");
@@ -31,19 +31,8 @@ test("a run ends with its report, and says where; report makes it again, also fo
   assert.match(text, /Worst mistakes[\s\S]*data:image\/jpeg;base64,/);
 
   rmSync(page);
-  const resume = [
-    "train",
-    "--resume",
-    "--data",
-    "pictures",
-    "--out",
-    "runs/first",
-    "--epochs",
-    "2",
-    "--executor",
-    "ort",
-  ];
-  const resumed = await senet([...resume, "--no-report"], { cwd: folder });
+  const resume = ["train", "--resume", "--data", "pictures", "--out", "runs/first", "--epochs", "2"];
+  const resumed = await senetHere([...resume, "--executor", "ort", "--no-report"], { cwd: folder });
   assert.equal(resumed.code, 0, resumed.stderr);
   assert.equal(existsSync(page), false);
   const [events, ...others] = readdirSync(run).filter((name) => name.includes("tfevents"));
@@ -51,7 +40,7 @@ test("a run ends with its report, and says where; report makes it again, also fo
   assert.equal(readFileSync(join(run, events!), "latin1").split("loss/train").length - 1, 2, "both epochs");
 
   const out = join(folder, "page.html");
-  const { code, stdout, stderr } = await senet(["report", run, "--json", "--out", out]);
+  const { code, stdout, stderr } = await senetHere(["report", run, "--json", "--out", out]);
   assert.equal(code, 0, stderr);
   assert.ok(existsSync(out) && !existsSync(page));
   const found = JSON.parse(stdout) as Json;
@@ -71,8 +60,8 @@ test("a run ends with its report, and says where; report makes it again, also fo
 test("what is no run, or no page, is refused in words", async () => {
   const folder = temporaryFolder();
   const [none, picture] = await Promise.all([
-    senet(["report", join(folder, "none")]),
-    senet(["report", folder, "--out", join(folder, "page.png")]),
+    senetHere(["report", join(folder, "none")]),
+    senetHere(["report", folder, "--out", join(folder, "page.png")]),
   ]);
   assert.equal(none.code, 2, none.stderr);
   assert.match(none.stderr, /there is no run here/);

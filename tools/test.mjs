@@ -3,11 +3,11 @@
 // Tests sit beside their file (src/**/*.test.ts) or in tests/. A file named *.slow.test.ts runs only in `all`: it needs
 // minutes, a browser, or whole networks. The last line counts: `N passed, M failed, K skipped`.
 //
-// The fast files of a folder share a process: to start one and to load the library takes longer than most files' tests.
+// Fast files share a process, some of them each: to start one and to load the library takes longer than most files' tests.
 // (`isolation: "none"` is newer than the oldest supported Node.)
 
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { Transform } from "node:stream";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -25,44 +25,62 @@ const files = globSync("dist", (path) => path.endsWith(".test.js"))
 const alone = ["images/decode.test.js"];
 
 /** More of them in one process would leave the other processor idle in the end. */
-const mostInGroup = 10;
+const mostInGroup = 24;
+
+/** Seconds of processor time that all fast tests may take; beyond it the slowest are named. CONTRIBUTING.md, "Tests". */
+const budget = 80;
 
 const groups = join("dist", "test-groups");
 
-/** Modules that load the files of a folder, a few of them each; other files as they are. */
+/** Modules that load neighbouring files, some of them each; other files as they are. */
 function grouped(files) {
   rmSync(groups, { recursive: true, force: true });
   mkdirSync(groups, { recursive: true });
   const isAlone = (file) => file.endsWith(".slow.test.js") || alone.some((name) => file.endsWith(name));
-  const open = new Map();
-  for (const file of files.filter((file) => !isAlone(file))) {
-    const folder = dirname(relative("dist", file)).replaceAll(/\W/g, "-");
-    let members = open.get(folder)?.at(-1);
-    if (members === undefined || members.length === mostInGroup) {
-      members = [];
-      open.set(folder, [...(open.get(folder) ?? []), members]);
-    }
-    members.push(`import ${JSON.stringify(pathToFileURL(file).href)};\n`);
-  }
-  const modules = [...open].flatMap(([folder, chunks]) =>
-    chunks.map((lines, i) => {
-      const module = join(groups, `${folder}-${i + 1}.mjs`);
-      writeFileSync(module, lines.join(""));
-      return module;
-    }),
-  );
+  const shared = files.filter((file) => !isAlone(file));
+  const count = Math.ceil(shared.length / mostInGroup);
+  const modules = Array.from({ length: count }, (_, i) => {
+    const from = (k) => Math.round((k * shared.length) / count);
+    const module = join(groups, `${i + 1}.mjs`);
+    const members = shared.slice(from(i), from(i + 1));
+    writeFileSync(module, members.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`).join(""));
+    return module;
+  });
   // Those of tests/ take longest: they begin.
   return [...modules.reverse(), ...files.filter(isAlone)];
+}
+
+/** Of the processes that have ended, and theirs; where the system says it. */
+function processorSeconds() {
+  try {
+    const fields = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1).split(" ");
+    return (Number(fields[13]) + Number(fields[14])) / 100;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What to look at where the fast tests have become slow. */
+function slowestTests() {
+  const lines = durations
+    .toSorted((a, b) => b.ms - a.ms)
+    .slice(0, 12)
+    .map(({ name, ms }) => `  ${(ms / 1000).toFixed(1)} s  ${name}`);
+  return [`more than the ${budget} s that the fast tests may take; the slowest, with waiting:`, ...lines].join("\n");
 }
 
 // Threads that wait for each other by turning in circles take the processor from the tests beside them.
 process.env.OMP_WAIT_POLICY ??= "passive";
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
+const durations = [];
 const count = new Transform({
   objectMode: true,
   transform(event, _encoding, done) {
     const isTest = event.data?.details?.type !== "suite";
+    if (isTest && /^test:(?:pass|fail)$/.test(event.type)) {
+      durations.push({ name: event.data.name, ms: event.data.details.duration_ms });
+    }
     if (event.type === "test:fail" && isTest) counts.failed++;
     if (event.type === "test:pass" && isTest) {
       if (event.data.skip !== undefined || event.data.todo !== undefined) counts.skipped++;
@@ -76,6 +94,9 @@ run({ files: grouped(files), concurrency: 2, timeout: 15 * 60_000 })
   .pipe(count)
   .pipe(new spec())
   .on("end", () => {
+    const seconds = processorSeconds();
+    if (seconds !== undefined) console.log(`${seconds.toFixed(0)} s of processor time`);
+    if (set === "fast" && seconds > budget) console.log(slowestTests());
     console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
     process.exit(counts.failed > 0 || counts.passed === 0 ? 1 : 0);
   })

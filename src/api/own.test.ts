@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { before, test } from "node:test";
-import { senet, temporaryFolder } from "../../tests/command.ts";
+import { senetHere, temporaryFolder } from "../../tests/command.ts";
 import { writeDrawnPictures } from "../../tests/drawn.ts";
 import { assertClose } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
@@ -104,7 +104,7 @@ test("a file without its function, and a function without its file, are refused 
     load(join(folder, "small.onnx"), { model: small }),
     usage(/does not hold the weights of a network of one's own/),
   );
-  const { code, stderr } = await senet(["classify", pictures[0]!, "--weights", run.best]);
+  const { code, stderr } = await senetHere(["classify", pictures[0]!, "--weights", run.best]);
   assert.notEqual(code, 0);
   assert.match(stderr, /no file holds the function/);
   assert.doesNotMatch(stderr, /\n +at /);

@@ -39,12 +39,20 @@ const commands = [
   doctorCommand,
 ];
 
-/** Exit codes: 0 done, 1 it went wrong, 2 it was asked for wrongly, 130 interrupted, 141 nobody reads on. */
+/** The command as a process of its own. */
 export async function main(argv: readonly string[]): Promise<void> {
   const end = (error: unknown) => process.exit(report(error));
   watchOutput(end);
   process.on("uncaughtException", end);
   if (isHangupIgnored()) process.on("SIGHUP", () => {});
+  await run(argv);
+}
+
+/**
+ * One command to its end. `process.exitCode` is then 0 or not set: done; 1: it went wrong; 2: it was asked for wrongly;
+ * 130: interrupted; 141: nobody reads on.
+ */
+export async function run(argv: readonly string[]): Promise<void> {
   try {
     await programOf().parseAsync(argv);
   } catch (error) {
@@ -52,7 +60,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
 }
 
-function programOf(): Command {
+/** All commands with their options. */
+export function programOf(): Command {
   const packageFile = new URL("../../../package.json", import.meta.url);
   const { version, description } = JSON.parse(readFileSync(packageFile, "utf8")) as Record<string, string>;
   const program = new Command("senet").description(description!).version(version!);

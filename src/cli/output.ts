@@ -53,17 +53,35 @@ function outputFault(cause: unknown): Error {
 
 let isWatched = false;
 
+export interface Collected {
+  stdout: string;
+  stderr: string;
+}
+
+let collected: Collected | undefined;
+
+/** What is printed and said while `work` goes on, in place of the process's streams; one at a time. */
+export async function collectOutput(work: () => Promise<void>): Promise<Collected> {
+  const own: Collected = { stdout: "", stderr: "" };
+  collected = own;
+  try {
+    await work();
+    return own;
+  } finally {
+    collected = undefined;
+  }
+}
+
 function write(text: string): void {
-  if (isWrittenWhole()) {
+  if (collected !== undefined) collected.stdout += text;
+  else if (isWrittenWhole()) {
     const bytes = Buffer.from(text);
     try {
       for (let done = 0; done < bytes.length; ) done += writeSync(1, bytes, done);
     } catch (cause) {
       throw outputFault(cause);
     }
-    return;
-  }
-  process.stdout.write(text);
+  } else process.stdout.write(text);
 }
 
 /** Files and devices, to which Node writes once and does not look at how much of it went. */
@@ -89,7 +107,8 @@ export function watchOutput(end: (error: Error) => void): void {
 }
 
 function talk(text: string): void {
-  process.stderr.write(text);
+  if (collected !== undefined) collected.stderr += text;
+  else process.stderr.write(text);
 }
 
 /** Columns as wide as their widest cell; numbers to the right. */
@@ -120,7 +139,7 @@ export function clock(seconds: number): string {
  * One line on stderr that is drawn over; where stderr is not a terminal, a plain line now and then instead.
  */
 export class LiveLine {
-  readonly #isTerminal = process.stderr.isTTY === true;
+  readonly #isTerminal = process.stderr.isTTY === true && collected === undefined;
   readonly #everyMs: number;
   #last = 0;
 

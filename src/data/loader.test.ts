@@ -48,7 +48,8 @@ function loaderOf(t: TestContext, options: Partial<LoaderOptions> = {}): Loader 
     dataset: goodFolder,
     batchSize: 4,
     transform: evaluation,
-    workers: 2,
+    // Each costs a fifth of a second: more where they could get in each other's way.
+    workers: 1,
     cacheBytes: 0,
     ...options,
   });
@@ -80,7 +81,7 @@ const samplesOf = (batches: readonly Copy[]): number[] =>
   batches.flatMap(({ samples, size }) => samples.slice(0, size));
 
 test("evaluation: the folder's order, values as from the functions themselves, the rest padded", async (t) => {
-  const loader = loaderOf(t);
+  const loader = loaderOf(t, { workers: 2 });
   assert.equal(loader.batches, 4);
   const batches = await collect(loader, 0);
   assert.deepEqual(samplesOf(batches), [...goodFolder.samples.keys()]);
@@ -123,7 +124,7 @@ test("large JPEGs are read at a reduced size, or exactly; with a cache, without,
     return [...(await collect(loader, 0)), ...(await collect(loader, 1)), ...(await collect(loader, 2))];
   };
   const fast = await batchesOf({});
-  assert.deepEqual(await batchesOf({ cacheBytes: 2 ** 20, workers: 1 }), fast);
+  assert.deepEqual(await batchesOf({ cacheBytes: 2 ** 20, workers: 2 }), fast);
   // Room for some of them.
   assert.deepEqual(await batchesOf({ cacheBytes: 2 ** 14 }), fast);
 
@@ -179,7 +180,7 @@ test("training: each picture once an epoch, augmented by seed, epoch and positio
 
 test("batches do not depend on workers, prefetch or cache, nor on where the run was resumed", async (t) => {
   const options = { transform: training, seed: 3, dropLast: true };
-  const reference = loaderOf(t, { ...options, workers: 1, prefetch: 1 });
+  const reference = loaderOf(t, { ...options, prefetch: 1 });
   assert.equal(reference.batches, 3);
   const expected = [await collect(reference, 0), await collect(reference, 5)];
   assert.ok(expected[0]!.every(({ size }) => size === 4));
@@ -261,7 +262,7 @@ test("progressive sizes: each epoch's batches have its size, wherever it begins"
 
 test("cached pictures are not read again", async (t) => {
   const dataset = openFolder(folder("vanishing", good));
-  const cached = loaderOf(t, { dataset, cacheBytes: 2 ** 22, workers: 1 });
+  const cached = loaderOf(t, { dataset, cacheBytes: 2 ** 22 });
   const expected = await collect(cached, 0);
   for (const { file } of dataset.samples) rmSync(file);
   assert.deepEqual(await collect(cached, 1), expected);
@@ -269,7 +270,7 @@ test("cached pictures are not read again", async (t) => {
 });
 
 test("an epoch that is left early leaves no trace in the next", async (t) => {
-  const loader = loaderOf(t, { transform: training, seed: 1, prefetch: 2 });
+  const loader = loaderOf(t, { transform: training, seed: 1, prefetch: 2, workers: 2 });
   const expected = await collect(loader, 2);
   for await (const batch of loader.epoch(0)) {
     assert.equal(batch.size, 4);
@@ -350,7 +351,7 @@ function badFiles(): [string, Uint8Array][] {
 test("evaluation leaves bad pictures out, and names each once", async (t) => {
   const dataset = withFiles("bad-evaluation", 7, badFiles());
   const met: Failure[] = [];
-  const loader = loaderOf(t, { dataset, batchSize: 3, onFailure: (failure) => met.push(failure) });
+  const loader = loaderOf(t, { dataset, batchSize: 3, workers: 2, onFailure: (failure) => met.push(failure) });
   for (let epoch = 0; epoch < 2; epoch++) {
     const batches = await collect(loader, epoch);
     assert.deepEqual(samplesOf(batches), [0, 1, 2, 3, 4, 5, 6]);
@@ -377,7 +378,7 @@ test("evaluation leaves bad pictures out, and names each once", async (t) => {
 test("training replaces bad pictures by others of the epoch, the same on every run", async (t) => {
   const dataset = withFiles("bad-training", 6, badFiles());
   const options = { dataset, transform: training, seed: 5, batchSize: 5 };
-  const expected = await collect(loaderOf(t, { ...options, workers: 1 }), 0);
+  const expected = await collect(loaderOf(t, options), 0);
   assert.deepEqual(
     expected.map(({ size }) => size),
     [5, 5],
@@ -386,7 +387,7 @@ test("training replaces bad pictures by others of the epoch, the same on every r
   for (const sample of samplesOf(expected)) counts.set(sample, (counts.get(sample) ?? 0) + 1);
   assert.deepEqual([...counts.keys()].sort(), [0, 1, 2, 3, 4, 5], "each good picture, and no bad one");
 
-  const other = loaderOf(t, { ...options, cacheBytes: 2 ** 22 });
+  const other = loaderOf(t, { ...options, workers: 2, cacheBytes: 2 ** 22 });
   assert.deepEqual(await collect(other, 0), expected);
   assert.deepEqual(await collect(other, 0), expected);
   assert.equal(other.failures.length, 4);
@@ -407,7 +408,7 @@ test("when all pictures of a class are bad, the epoch ends with an error", async
     samples: dataset.samples.map(({ file, label }, i) => ({ file, label: i < 6 ? label : 2 })),
   };
   for (const options of [{ transform: evaluation }, { transform: training, seed: 1 }]) {
-    const loader = loaderOf(t, { dataset: dead, batchSize: 2, workers: 1, ...options });
+    const loader = loaderOf(t, { dataset: dead, batchSize: 2, ...options });
     await assert.rejects(collect(loader, 0), (error) => {
       assert.ok(error instanceof SenetError && error.code === "data");
       assert.match(error.message, /no picture of the class "bad" can be decoded/);

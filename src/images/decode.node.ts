@@ -15,7 +15,7 @@ import { decodeBmp } from "./bmp.ts";
 import { PictureFault } from "./fault.ts";
 import { ascii, type Format, formatOf, formats } from "./format.ts";
 import { decodeGif } from "./gif.ts";
-import { type Header, headerOf, jpegFrame, tiffTags } from "./header.ts";
+import { type Header, headerOf, jpegEnds, jpegFrame, tiffTags } from "./header.ts";
 import { decodeJpeg, type Reduction, reducedExtent } from "./jpeg.ts";
 import { decodePnm } from "./pnm.ts";
 import { readPicture } from "./read.node.ts";
@@ -304,23 +304,43 @@ function notAPicture(bytes: Uint8Array, name: string): SenetError {
   });
 }
 
+/** The modules of libvips that read these kinds, as its messages begin. */
+const readers: Partial<Readonly<Record<Format, RegExp>>> = {
+  JPEG: /^VipsJpeg: /,
+  PNG: /^vipspng: /,
+  WebP: /^webp(2vips)?: /,
+  TIFF: /^tiff2vips: /,
+};
+
+/**
+ * libvips keeps its messages in one place for all threads, so that what it says of a picture may be lost, or may be of
+ * another one, before or at the same time. Other kinds' messages are left out; one's own kind's are taken for it.
+ */
 function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: string): SenetError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  // libvips repeats itself over several lines; the first says it, after the name of its module.
-  const reason = message
-    .split("\n")[0]!
-    .replace(/^Input buffer has corrupt header: /, "")
-    .replace(/^\w+: /, "")
-    .trim();
-  return unsound(reason, bytes, format, name, cause);
+  const isForeign = (line: string) => !readers[format]?.test(line) && Object.values(readers).some((one) => one.test(line));
+  const said = message
+    .replace(/^Input buffer has corrupt header: ?/, "")
+    .split("\n")
+    .filter((line) => line !== "" && line !== "Unknown error" && !isForeign(line))
+    .map((line) => line.replace(/^\w+: /, "").trim());
+  // It repeats itself over several lines; the first says it.
+  return unsound(said[0] ?? "its decoder does not say why", bytes, format, name, cause, said.join("\n"));
 }
 
-function unsound(found: string, bytes: Uint8Array, format: Format, where: string, cause: unknown): SenetError {
+function unsound(
+  found: string,
+  bytes: Uint8Array,
+  format: Format,
+  where: string,
+  cause: unknown,
+  said = found,
+): SenetError {
   if (/not decoded|support is not configured/.test(found)) {
     const hint = "convert it to PNG, or take it out of the folder";
     return new SenetError("data", `this kind of ${format} is not supported`, { where, found, hint, cause });
   }
-  const state = isTruncated(bytes, format, String(cause)) ? "truncated" : "corrupt";
+  const state = isTruncated(bytes, format, said) ? "truncated" : "corrupt";
   const hint = "get the file again, or take it out of the folder";
   return new SenetError("data", `the ${format} picture is ${state}`, { where, found, hint, cause });
 }
@@ -328,7 +348,7 @@ function unsound(found: string, bytes: Uint8Array, format: Format, where: string
 /** Whether the end of the file is missing, by its own account of its length or by what its decoder says. */
 function isTruncated(bytes: Uint8Array, format: Format, message: string): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (format === "JPEG") return /premature end of JPEG/i.test(message);
+  if (format === "JPEG") return !jpegEnds(bytes);
   if (ours[format] !== undefined) return /the file ends/.test(message);
   if (format === "TIFF") return tiffTags(bytes).size === 0 || /read error|got \d+ bytes|not enough data/i.test(message);
   if (format === "WebP") return bytes.length < 12 || view.getUint32(4, true) + 8 > bytes.length;

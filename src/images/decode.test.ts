@@ -79,6 +79,17 @@ test("a corrupt picture is refused", async () => {
   assert.match(await refusal(webp), /the WebP picture is corrupt/);
 });
 
+test("of pictures that are decoded at once none is given the reason of another kind", async () => {
+  const jpeg = file("rgb-420.jpg").subarray(0, 1200);
+  const png = file("rgb.png");
+  png.fill(0, png.length >> 1, (png.length >> 1) + 40);
+  for (let round = 0; round < 8; round++) {
+    const [jpegs, pngs] = [jpeg, png].map((bytes) => Promise.all(Array.from({ length: 8 }, () => refusal(bytes))));
+    for (const message of await jpegs!) assert.match(message, /the JPEG picture is truncated\n.*(?:JPEG|not say why)/);
+    for (const message of await pngs!) assert.match(message, /the PNG picture is corrupt\n.*(?:libpng|not say why)/);
+  }
+});
+
 test("damage that a decoder bridges is no reason to refuse, as in Pillow", async () => {
   const whole = file("rgb-420.jpg");
   const followed = new Uint8Array(whole.length + 50).fill(7);

@@ -50,20 +50,36 @@ const readers: Readonly<Record<Format, Reader>> = {
 /** The frame header of a JPEG. */
 export function jpegFrame(bytes: Uint8Array): { width: number; height: number; components: number } | undefined {
   const short = (at: number) => (bytes[at]! << 8) | bytes[at + 1]!;
-  let at = 2;
-  while (at + 9 < bytes.length) {
+  for (const { marker, at } of jpegMarkers(bytes)) {
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+    if (isFrame && at + 9 < bytes.length) {
+      return { height: short(at + 5), width: short(at + 7), components: bytes[at + 9]! };
+    }
+    if (marker === EOI || marker === 0xda) return undefined;
+  }
+  return undefined;
+}
+
+/** Whether a JPEG goes on to its end mark. */
+export function jpegEnds(bytes: Uint8Array): boolean {
+  for (const { marker } of jpegMarkers(bytes)) if (marker === EOI) return true;
+  return false;
+}
+
+const EOI = 0xd9;
+
+/** The markers of segments; what is compressed between them is passed over. */
+function* jpegMarkers(bytes: Uint8Array): Generator<{ readonly marker: number; readonly at: number }> {
+  for (let at = 2; at + 1 < bytes.length; ) {
     if (bytes[at] !== 0xff) {
       at++;
       continue;
     }
     const marker = bytes[at + 1]!;
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-    if (isFrame) return { height: short(at + 5), width: short(at + 7), components: bytes[at + 9]! };
     const standsAlone = marker === 0xff || marker === 0x00 || marker === 0x01 || (marker >= 0xd0 && marker <= 0xd8);
-    if (marker === 0xd9 || marker === 0xda) return undefined;
-    at += standsAlone ? (marker === 0xff ? 1 : 2) : 2 + short(at + 2);
+    if (!standsAlone) yield { marker, at };
+    at += standsAlone ? (marker === 0xff ? 1 : 2) : 2 + ((bytes[at + 2]! << 8) | bytes[at + 3]!);
   }
-  return undefined;
 }
 
 function webp(bytes: Uint8Array, view: DataView): Header | undefined {

@@ -17,10 +17,11 @@ const MOST_BAD = 1000;
 /** Groups that are shown: what is wrong comes first. */
 function shownCopies({ copies }: DataHealth): readonly (readonly CheckedPicture[])[] {
   const kinds = (group: readonly CheckedPicture[]) => new Set(group.map((one) => `${one.part}/${one.class}`)).size;
-  return [...copies]
-    .sort((a, b) => kinds(b) - kinds(a))
+  return copies
+    .map((group) => ({ group, wrong: kinds(group) }))
+    .sort((a, b) => b.wrong - a.wrong)
     .slice(0, MOST_GROUPS)
-    .map((group) => group.slice(0, MOST_EQUAL));
+    .map(({ group }) => group.slice(0, MOST_EQUAL));
 }
 
 /** The pictures that `renderHealth` wants thumbnails of. */

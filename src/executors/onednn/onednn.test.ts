@@ -31,20 +31,15 @@ function load(precision: "float32" | "bf16"): Executor | string {
 const float32 = load("float32");
 if (typeof float32 === "string") test("onednn", { skip: float32 }, () => {});
 else {
-  conformance({ name: "onednn", executor: float32, tolerance: 1e-5, dtypes: ["float32"] });
+  conformance({ name: "onednn", executor: float32, tolerance: 1e-5, dtypes: ["float32"], part: "quick" });
   networkTests("onednn", float32, "quick");
 }
 
 const bf16 = load("bf16");
 if (typeof bf16 === "string") test("onednn in bf16", { skip: bf16 }, () => {});
-else {
-  const skip = { "batchNormTraining/offset": "numbers far from zero lose their small differences with bf16's 8 bits" };
-  conformance({ name: "onednn bf16", executor: bf16, tolerance: 2e-2, dtypes: ["float32"], skip });
-}
 
 if (typeof float32 !== "string") {
-  const executor = float32;
-  const train = async (recompute: boolean, steps = 3) => {
+  const train = async (recompute: boolean, executor = float32, steps = 3) => {
     const network = model("se-resnet-20", 4);
     const shape = { batch: 8, imageSize: 16 };
     const weights = formulaWeights(lossGraph(network, shape));
@@ -64,9 +59,17 @@ if (typeof float32 !== "string") {
     assert.deepEqual(await train(false), await train(false));
   });
 
+  if (typeof bf16 !== "string") {
+    test("onednn in bf16: losses are those in float32 but for the precision", async () => {
+      const [rounded, exact] = [await train(false, bf16), await train(false)];
+      assertClose(rounded.losses, exact.losses, 2e-2, "losses");
+      assert.notDeepEqual(rounded.losses, exact.losses);
+    });
+  }
+
   test("onednn: far more threads than the machine can use are not started", async () => {
     const graph = inferenceGraph(model("se-resnet-20", 4), { batch: 1, imageSize: 16 });
-    const executable = await executor.compile(graph, formulaWeights(graph), { threads: 100_000 });
+    const executable = await float32.compile(graph, formulaWeights(graph), { threads: 100_000 });
     await executable.run(new Map([[inputName, formulaPictures(1, 16, 0)]]));
     await executable.dispose();
   });
@@ -125,7 +128,7 @@ if (typeof float32 !== "string") {
       ]);
       const expected = await (await referenceExecutor.compile(graph, weights)).run(inputs);
       for (const mode of ["live", "frozen"] as const) {
-        const executable = await executor.compile(graph, weights, { weights: mode });
+        const executable = await float32.compile(graph, weights, { weights: mode });
         for (const [name, { data }] of await executable.run(inputs)) {
           assertClose(data, expected.get(name)!.data, 1e-5, `${name}, ${mode}`);
         }
@@ -147,7 +150,7 @@ if (typeof float32 !== "string") {
       graph.inputs.map(({ name, type }, i) => [name, formulaTensor("weight", type.shape, i)] as const),
     );
     const expected = await (await referenceExecutor.compile(graph, new Map())).run(inputs);
-    const executable = await executor.compile(graph, new Map());
+    const executable = await float32.compile(graph, new Map());
     for (const [name, { data }] of await executable.run(inputs)) {
       assertClose(data, expected.get(name)!.data, 1e-5, name);
     }
@@ -189,7 +192,7 @@ if (typeof float32 !== "string") {
   test("onednn: the event loop goes on during a step", async () => {
     const network = model("se-resnet-18", 10);
     const graph = inferenceGraph(network, { batch: 32, imageSize: 96 });
-    const executable = await executor.compile(graph, formulaWeights(graph));
+    const executable = await float32.compile(graph, formulaWeights(graph));
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
     await executable.run(new Map([[inputName, formulaPictures(32, 96, 0)]]));

@@ -7,7 +7,6 @@ import { type Tensor, tensor } from "../../tensor.ts";
 import { referenceExecutor } from "./reference.ts";
 
 conformance({ name: "reference", executor: referenceExecutor, tolerance: 1e-10, dtypes: ["float64"] });
-conformance({ name: "reference", executor: referenceExecutor, tolerance: 1e-5, dtypes: ["float32"] });
 
 const floats = (shape: readonly number[], ...values: number[]): Tensor => tensor(shape, Float32Array.from(values));
 

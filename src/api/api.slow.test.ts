@@ -1,0 +1,109 @@
+/** Runs that last: slow readers of their events, batches found by trial, too little memory, too little time. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { before, test } from "node:test";
+import { temporaryFolder } from "../../tests/command.ts";
+import { writeDrawnPictures } from "../../tests/drawn.ts";
+import { SenetError } from "../errors.ts";
+import { openRun } from "../train/out.node.ts";
+import type { RunFacts } from "../train/run.node.ts";
+import { train } from "./train.node.ts";
+
+const folder = temporaryFolder();
+const data = join(folder, "pictures");
+const quick = { model: "se-resnet-8", epochs: 2, batchSize: 6, workers: 1, report: false } as const;
+
+before(() => void writeDrawnPictures(data));
+
+const isUsage = (error: unknown) => error instanceof SenetError && error.code === "usage";
+
+test("whoever is slower than the run gets every epoch, and of steps the newest", async () => {
+  const kinds: string[] = [];
+  let last = 0;
+  for await (const event of train(data, { ...quick, epochs: 3, out: join(folder, "slow") })) {
+    kinds.push(event.kind);
+    // Until the run is over: nothing that comes meanwhile may pile up.
+    if (event.kind === "start") await new Promise((resolve) => setTimeout(resolve, 1500));
+    if (event.kind === "epoch") last = event.epoch;
+  }
+  assert.equal(kinds.filter((kind) => kind === "epoch").length, 3);
+  assert.equal(last, 2);
+  assert.ok(kinds.filter((kind) => kind === "step").length <= 2 * 3, kinds.join(" "));
+});
+
+test("a batch that is found by itself fits the memory, is recorded as a number, and stays when the run goes on", async () => {
+  const notes: string[] = [];
+  const running = { ...quick, batchSize: "auto", epochs: 1, say: (line: string) => notes.push(line) } as const;
+  const out = join(folder, "auto");
+  const found = await train(data, { ...running, out });
+  assert.ok(Number.isInteger(found.config.batchSize) && found.config.batchSize >= 2);
+  assert.ok(
+    notes.some((line) => line.startsWith(`batches of ${found.config.batchSize} pictures: `)),
+    notes.join("\n"),
+  );
+  const said = JSON.parse(readFileSync(join(out, "config.json"), "utf8")) as { readonly batchSize: unknown };
+  assert.equal(said.batchSize, found.config.batchSize);
+  const longer = await train(data, { out, batchSize: "auto", memoryLimit: 1, resume: true, epochs: 2, report: false });
+  assert.equal(longer.config.batchSize, found.config.batchSize);
+  await assert.rejects(
+    async () => await train(data, { ...running, microBatch: 2, out: join(folder, "parts") }),
+    isUsage,
+  );
+});
+
+test("a run out of memory goes on from what it saved, with half of the batch and of the rate", async () => {
+  const notes: string[] = [];
+  let faults = 0;
+  const shortAt = (epoch: number) => ({
+    onStep: (progress: { readonly epoch: number; readonly step: number }) => {
+      if (progress.epoch !== epoch || progress.step !== 2 || faults > 0) return;
+      faults++;
+      throw new SenetError("executor", "there is not enough memory for the plan");
+    },
+    say: (line: string) => notes.push(line),
+  });
+  for (const [epoch, first] of [
+    [0, 0],
+    [1, 1],
+  ] as const) {
+    faults = 0;
+    notes.length = 0;
+    const starts: RunFacts[] = [];
+    const out = join(folder, `short-${epoch}`);
+    const options = { ...quick, out, saveEverySeconds: 900, onStart: (facts: RunFacts) => starts.push(facts) };
+    const ended = await train(data, { ...options, ...shortAt(epoch) });
+    assert.equal(faults, 1);
+    assert.deepEqual([ended.finished, ended.config.batchSize, ended.history.length], [true, 3, 2]);
+    assert.deepEqual(
+      starts.map(({ batchSize, startEpoch }) => [batchSize, startEpoch]),
+      [
+        [6, 0],
+        [3, first],
+      ],
+    );
+    assert.equal(starts[1]!.learningRate, starts[0]!.learningRate / 2);
+    assert.match(notes.join("\n"), /^out of memory: going on with batches of 3 pictures instead of 6, with a rate of/m);
+    const said = JSON.parse(readFileSync(join(out, "config.json"), "utf8")) as { readonly batchSize: unknown };
+    assert.equal(said.batchSize, 3);
+    assert.equal((await openRun(out)).config.batchSize, 3);
+  }
+});
+
+test("a run whose time is up is saved and goes on with the schedule that it had", async () => {
+  const out = join(folder, "budget");
+  const epochs = 1000;
+  const stopped = await train(data, { ...quick, epochs, out, timeBudgetSeconds: 0.4 });
+  assert.equal(stopped.finished, false);
+  assert.ok(stopped.history.length < epochs);
+  const { config, state } = await openRun(out);
+  assert.equal(config.epochs, epochs);
+  const starts: RunFacts[] = [];
+  const again = await train(data, {
+    ...{ out, resume: true, timeBudgetSeconds: 0.4, report: false, workers: 1 },
+    onStart: (facts) => starts.push(facts),
+  });
+  assert.equal(again.finished, false);
+  assert.deepEqual([starts[0]!.startEpoch, starts[0]!.startStep], [state.epoch, state.step]);
+});
