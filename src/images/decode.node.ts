@@ -318,7 +318,8 @@ const readers: Partial<Readonly<Record<Format, RegExp>>> = {
  */
 function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: string): SenetError {
   const message = cause instanceof Error ? cause.message : String(cause);
-  const isForeign = (line: string) => !readers[format]?.test(line) && Object.values(readers).some((one) => one.test(line));
+  const isForeign = (line: string) =>
+    !readers[format]?.test(line) && Object.values(readers).some((one) => one.test(line));
   const said = message
     .replace(/^Input buffer has corrupt header: ?/, "")
     .split("\n")
