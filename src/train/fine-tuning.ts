@@ -30,4 +30,9 @@ export const fineTuningKeys = {
     z.number().int().min(1).max(3).nullable().default(null),
     "channels of the pictures, 1 for grey; default: the weights' own, or 3",
   ),
+  /** Of fresh weights (weights/patch-init.ts). */
+  patchInit: option(
+    z.boolean().default(false),
+    "fresh weights: the first convolution begins with the principal directions of the pictures' patches, not at random",
+  ),
 };

@@ -14,7 +14,7 @@ import {
   trainingExecutor,
   trainingLoader,
 } from "./prepare.node.ts";
-import { startOf } from "./start.ts";
+import { beginWithPatches, startOf } from "./start.ts";
 
 export interface RateOptions extends PrepareOptions {
   readonly trial: RateTrial;
@@ -32,26 +32,24 @@ export async function findRates(given: RateOptions): Promise<RatePoint[]> {
   const options = { ...given, config };
   const { build, source, trial, onPoint, signal, say } = options;
   const { train } = await openRunData(options);
-  const { model, weights, preprocessing, notes } = startOf({ config, labels: train.classes, build, source });
+  const start = startOf({ config, labels: train.classes, build, source });
+  const { model, weights, preprocessing, notes } = start;
   for (const note of notes) say?.(note);
   const { executor } = await trainingExecutor(options);
+  const transform = trainingTransformOf(config, preprocessingOf(config, preprocessing));
+  await using loader = trainingLoader(options, train, transform, memoryOf(options));
+  await beginWithPatches(start, { config, batches: () => loader.epoch(0) });
   await using step = await createStep(
     options,
     { model, weights, executor, train },
     { imageSize: config.imageSize, freezeBatchNorm: false },
   );
-  const transform = trainingTransformOf(config, preprocessingOf(config, preprocessing));
-  const loader = trainingLoader(options, train, transform, memoryOf(options));
-  try {
-    const batches = endless(loader, config, train.classes.length);
-    return await tryRates({
-      ...{ ...trial, step, batches, parts: partsOf(config) },
-      ...(onPoint && { onPoint }),
-      ...(signal && { signal }),
-    });
-  } finally {
-    await loader.dispose();
-  }
+  const batches = endless(loader, config, train.classes.length);
+  return await tryRates({
+    ...{ ...trial, step, batches, parts: partsOf(config) },
+    ...(onPoint && { onPoint }),
+    ...(signal && { signal }),
+  });
 }
 
 /** Epoch after epoch. */

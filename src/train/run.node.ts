@@ -38,7 +38,7 @@ import {
 } from "./prepare.node.ts";
 import { readRecord, writeRecord } from "./record.node.ts";
 import { inSteps, withSmallerBatches } from "./smaller-batch.ts";
-import { startOf } from "./start.ts";
+import { beginWithPatches, startOf } from "./start.ts";
 import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
 import { timeBudget } from "./time-budget.ts";
 import { Validation } from "./validation.node.ts";
@@ -170,12 +170,13 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined, onSa
     imageSize: sizeAt(transform, epoch),
     freezeBatchNorm: epoch >= config.epochs - config.freezeBnEpochs,
   });
+  const memory = memoryOf(options);
+  await using trainLoader = trainingLoader(options, train, transform, memory);
+  if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });
   const subject = { model, weights, executor, train, average: averageConfigOf(config) };
   const compile: CompileStep = (form, state) => createStep(options, subject, form, state);
-  const step = await ChangingStep.create(compile, formAt(start.epoch), { ...earlier?.run });
-  const memory = memoryOf(options);
-  const trainLoader = trainingLoader(options, train, transform, memory);
-  const valLoader = new Loader({
+  await using step = await ChangingStep.create(compile, formAt(start.epoch), { ...earlier?.run });
+  await using valLoader = new Loader({
     dataset: val,
     batchSize: config.batchSize,
     transform: { kind: "evaluate", preprocessing },
@@ -195,51 +196,47 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined, onSa
   });
   const checkpoint = { model, labels: train.classes, preprocessing, weights };
   let best: Evaluation | undefined;
-  try {
-    onPhase("training");
-    const state = await trainingLoop(
-      {
-        config,
-        step,
-        stepsPerEpoch,
-        batches: async function* (epoch, start) {
-          await step.change(formAt(epoch));
-          const batches = trainLoader.epoch(epoch, start);
-          yield* mixed(batches, config, { epoch, start, classes: train.classes.length });
-        },
-        evaluate: async () => {
-          onPhase("validating");
-          await step.synchronise();
-          const evaluations = await validation.run(step.average);
-          if (evaluations !== undefined) onPhase("saving");
-          return evaluations;
-        },
-        onStep: options.onStep,
-        onEpoch: (metrics, isBest) => {
-          events.add(metrics);
-          options.onEpoch(metrics, isBest);
-        },
-        save: async (state, isBest) => {
-          onPhase("saving");
-          await step.synchronise();
-          const { optimizerState: optimizer, average } = step;
-          const run = { config, state, data, optimizer, ...(average && { average }) };
-          await saveRun(options.out, checkpoint, run, isBest, options.keepBest);
-          onSave();
-          if (isBest) best = validation.latest;
-          onPhase("training");
-        },
-        ...(options.saveEverySeconds === undefined ? {} : { saveEverySeconds: options.saveEverySeconds }),
-        signal,
+  onPhase("training");
+  const state = await trainingLoop(
+    {
+      config,
+      step,
+      stepsPerEpoch,
+      batches: async function* (epoch, start) {
+        await step.change(formAt(epoch));
+        const batches = trainLoader.epoch(epoch, start);
+        yield* mixed(batches, config, { epoch, start, classes: train.classes.length });
       },
-      start,
-    );
-    const failures = [...trainLoader.failures, ...valLoader.failures];
-    const finished = isFinished(state, config);
-    return { config, state, finished, failures, hasTrained: true, ...(best === undefined ? {} : { evaluation: best }) };
-  } finally {
-    await Promise.all([step.dispose(), trainLoader.dispose(), valLoader.dispose()]);
-  }
+      evaluate: async () => {
+        onPhase("validating");
+        await step.synchronise();
+        const evaluations = await validation.run(step.average);
+        if (evaluations !== undefined) onPhase("saving");
+        return evaluations;
+      },
+      onStep: options.onStep,
+      onEpoch: (metrics, isBest) => {
+        events.add(metrics);
+        options.onEpoch(metrics, isBest);
+      },
+      save: async (state, isBest) => {
+        onPhase("saving");
+        await step.synchronise();
+        const { optimizerState: optimizer, average } = step;
+        const run = { config, state, data, optimizer, ...(average && { average }) };
+        await saveRun(options.out, checkpoint, run, isBest, options.keepBest);
+        onSave();
+        if (isBest) best = validation.latest;
+        onPhase("training");
+      },
+      ...(options.saveEverySeconds === undefined ? {} : { saveEverySeconds: options.saveEverySeconds }),
+      signal,
+    },
+    start,
+  );
+  const failures = [...trainLoader.failures, ...valLoader.failures];
+  const finished = isFinished(state, config);
+  return { config, state, finished, failures, hasTrained: true, ...(best === undefined ? {} : { evaluation: best }) };
 }
 
 /** @throws SenetError `usage` naming the first that cannot be */

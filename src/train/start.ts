@@ -7,6 +7,7 @@ import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { withChannels } from "../weights/in-channels.ts";
 import { initialWeights } from "../weights/init.ts";
+import { firstConvolution, PatchStatistics, patchPictures, setPatchFilters } from "../weights/patch-init.ts";
 import { transfer, transferNotes, withClasses } from "../weights/transfer.ts";
 import { takingChannels } from "../zoo/families.ts";
 import { channelsOf, inferenceGraph, type Model, model, type NetworkFunction, withAct } from "../zoo/index.ts";
@@ -57,6 +58,25 @@ export function startOf({ config, labels, build, source }: StartOptions): Start 
   const { weights, preprocessing } = withChannels(source, channelsOf(network.config));
   const moved = transfer({ labels: source.labels, weights }, network, { labels, seed, imageSize });
   return { model: network, weights: moved.weights, preprocessing, notes: transferNotes(moved, source.from) };
+}
+
+export interface PatchOptions {
+  readonly config: Pick<TrainingConfig, "patchInit" | "weights" | "imageSize">;
+  /** Of pictures as the training has them; read as far as needed. */
+  readonly batches: () => AsyncIterable<{ readonly images: Tensor }>;
+}
+
+/** What `patchInit` asks for; nothing where weights are not fresh. */
+export async function beginWithPatches({ model, weights }: Start, { config, batches }: PatchOptions): Promise<void> {
+  if (!config.patchInit || config.weights !== null) return;
+  const first = firstConvolution(inferenceGraph(model, { batch: 1, imageSize: config.imageSize }));
+  if (first === undefined) return;
+  const statistics = new PatchStatistics(first.type.shape);
+  for await (const { images } of batches()) {
+    statistics.add(images);
+    if (statistics.pictures >= patchPictures) break;
+  }
+  if (statistics.pictures > 0) setPatchFilters(weights.get(first.name)!, statistics);
 }
 
 /** The same network, under the same name, for pictures of so many channels and with that activation, where these are given. */
