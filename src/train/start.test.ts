@@ -1,50 +1,44 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SenetError } from "../errors.ts";
-import { imagenetPreprocessing } from "../images/preprocess.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
-import { inferenceGraph, type Model } from "../zoo/index.ts";
+import { createRandom } from "../random.ts";
+import { zeros } from "../tensor.ts";
 import { trainingConfig } from "./config.ts";
-import { type SourceNetwork, startOf } from "./start.ts";
+import { beginWithPatches, startOf } from "./start.ts";
 
-const labels = ["a", "b"];
-const begin = (given: object, source?: SourceNetwork) =>
-  startOf({ config: trainingConfig({ model: "se-resnet-20", ...given }), labels, source });
+const labels = ["cat", "dog"];
 
-/** How often each activation stands in the network. */
-function activationsOf(model: Model): Readonly<Record<string, number>> {
-  const counts: Record<string, number> = {};
-  for (const { op } of inferenceGraph(model, { batch: 1, imageSize: 32 }).nodes) {
-    if (op === "relu" || op === "silu" || op === "mish") counts[op] = (counts[op] ?? 0) + 1;
+async function* pictures() {
+  for (let batch = 0; ; batch++) {
+    const images = zeros("float32", [64, 3, 32, 32]);
+    const random = createRandom(7, batch);
+    images.data.forEach((_, i) => {
+      images.data[i] = random.normal();
+    });
+    yield { images };
   }
-  return counts;
 }
 
-test("an activation that is asked for stands everywhere but within squeeze and excitation, as timm's act_layer does", () => {
-  assert.deepEqual(activationsOf(begin({}).model), { relu: 1 + 9 * 3 });
-  assert.deepEqual(activationsOf(begin({ act: "mish" }).model), { mish: 1 + 9 * 2, relu: 9 });
-  assert.deepEqual(activationsOf(begin({ model: "se-resnet-50-d", imageSize: 64, act: "silu" }).model), {
-    silu: 3 + 16 * 3,
-    relu: 16,
-  });
-  // What a network has anyway leaves its configuration as it is in files of before.
-  assert.deepEqual(begin({ act: "relu" }).model, begin({}).model);
+test("patch initialisation sets the first convolution of fresh weights and nothing else, from so many pictures as it needs", async () => {
+  const config = trainingConfig({ model: "se-resnet-20", patchInit: true });
+  const [plain, first, again] = await Promise.all(
+    [false, true, true].map(async (patchInit) => {
+      const start = startOf({ config, labels });
+      await beginWithPatches(start, { config: { ...config, patchInit }, batches: pictures });
+      return start.weights;
+    }),
+  );
+  const changed = [...plain!].filter(([name, { data }]) => data.some((v, i) => v !== first!.get(name)!.data[i]));
+  assert.deepEqual(
+    changed.map(([name]) => name),
+    ["conv1.weight"],
+  );
+  assert.deepEqual(again, first);
 });
 
-test("a file keeps it, and who trains further has it unless another is asked for", () => {
-  const { model, weights, preprocessing } = begin({ act: "mish" });
-  const bytes = Buffer.concat(encodeCheckpoint({ model, labels, preprocessing, weights }));
-  const source = { ...decodeCheckpoint(bytes, "file"), from: "file" };
-  assert.deepEqual(source.model, model);
-  assert.deepEqual(begin({}, source).model.config, model.config);
-  assert.deepEqual(activationsOf(begin({ act: "silu" }, source).model), { silu: 19, relu: 9 });
-  assert.deepEqual(activationsOf(begin({ act: "relu" }, source).model), { relu: 28 });
-  assert.deepEqual(begin({}, source).weights.get("conv1.weight"), weights.get("conv1.weight"));
-});
-
-test("networks that have no choice of activations refuse one", () => {
-  const build = (given: object, source?: SourceNetwork) => () => begin(given, source);
-  const isRefused = (error: unknown) => error instanceof SenetError && /another activation/.test(error.message);
-  assert.throws(build({ model: "se-bn-inception", act: "mish" }), isRefused);
-  assert.deepEqual(begin({}).preprocessing, imagenetPreprocessing);
+test("weights that have learnt before keep their first convolution", async () => {
+  const config = trainingConfig({ model: "se-resnet-20", patchInit: true, weights: "some.safetensors" });
+  const start = startOf({ config, labels });
+  const before = structuredClone(start.weights);
+  await beginWithPatches(start, { config, batches: pictures });
+  assert.deepEqual(start.weights, before);
 });
