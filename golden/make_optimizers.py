@@ -92,6 +92,26 @@ def lamb(w, g, state, rate, decay, step):
     return w - rate * trust * change
 
 
+def muon(momentum=0.95, nesterov=True):
+    """torch.optim.Muon (PyTorch 2.9) with `match_rms_adamw`, in float64 where that goes through bfloat16; vectors by AdamW."""
+
+    def update(w, g, state, rate, decay, step):
+        if w.dim() == 1:
+            state["m"] = 0.9 * state.get("m", torch.zeros_like(w)) + 0.1 * g
+            state["v"] = 0.999 * state.get("v", torch.zeros_like(w)) + 0.001 * g * g
+            m, v = state["m"] / (1 - 0.9 ** (step + 1)), state["v"] / (1 - 0.999 ** (step + 1))
+            return w * (1 - rate * decay) - rate * m / (torch.sqrt(v) + 1e-8)
+        state["b"] = torch.lerp(state.get("b", torch.zeros_like(w)), g, 1 - momentum)
+        x = torch.lerp(g, state["b"], momentum) if nesterov else state["b"]
+        x = x / x.norm().clamp(min=1e-7)
+        for _ in range(5):
+            gram = x @ x.T
+            x = 3.4445 * x + (-4.7750 * gram + 2.0315 * gram @ gram) @ x
+        return w * (1 - rate * decay) - rate * 0.2 * math.sqrt(max(w.shape)) * x
+
+    return update
+
+
 cases = {
     "sgd plain": ({"name": "sgd", "momentum": 0}, by_torch(lambda p: torch.optim.SGD(p, lr=1))),
     "sgd momentum": ({"name": "sgd"}, by_torch(lambda p: torch.optim.SGD(p, lr=1, momentum=0.9))),
@@ -129,6 +149,8 @@ cases = {
         {"name": "adamw", "lookahead": {"steps": 1, "alpha": 0.8}},
         by_torch(lambda p: torch.optim.AdamW(p, lr=1), lookahead={"steps": 1, "alpha": 0.8}),
     ),
+    "muon": ({"name": "muon"}, by_hand(muon())),
+    "muon plain": ({"name": "muon", "momentum": 0.6, "nesterov": False}, by_hand(muon(0.6, False))),
     "rmsprop": ({"name": "rmsprop", "momentum": 0.8}, by_hand(rmsprop)),
     "lamb": ({"name": "lamb"}, by_hand(lamb)),
 }

@@ -23,12 +23,16 @@ export interface Chain {
 }
 
 export type Ratio = Extract<Assignment, { ratio: string }>;
+export type Orthogonalise = Extract<Assignment, { orthogonal: string }>;
 
-/** The chains of a formula, and the ratios between them, in order. Tensors called `scratch…` are new. */
-export function chainsOf(formula: readonly Assignment[]): readonly (Chain | Ratio)[] {
-  const done: (Chain | Ratio)[] = [];
+/** What an engine does, one after the other: passes over all parameters, and what takes each as a whole. */
+export type UpdateStep = Chain | Ratio | Orthogonalise;
+
+/** The chains of a formula, and what is between them, in order. Tensors called `scratch…` are new. */
+export function chainsOf(formula: readonly Assignment[]): readonly UpdateStep[] {
+  const done: UpdateStep[] = [];
   for (const assignment of formula) {
-    if ("ratio" in assignment) done.push(assignment);
+    if (!("set" in assignment)) done.push(assignment);
     else new Compiler(assignment.set, done).assign(assignment.to);
   }
   return done;
@@ -48,10 +52,10 @@ interface Term {
 
 class Compiler {
   readonly #target: string;
-  readonly #done: (Chain | Ratio)[];
+  readonly #done: UpdateStep[];
   #scratches = 0;
 
-  constructor(target: string, done: (Chain | Ratio)[]) {
+  constructor(target: string, done: UpdateStep[]) {
     this.#target = target;
     this.#done = done;
   }

@@ -16,7 +16,9 @@ export type Expression =
 export type Assignment =
   | { readonly set: string; readonly to: Expression }
   /** The scalar `ratio` becomes `‖of‖ / ‖to‖` of each parameter by itself, 1 where either is 0. */
-  | { readonly ratio: string; readonly of: string; readonly to: string };
+  | { readonly ratio: string; readonly of: string; readonly to: string }
+  /** A tensor becomes an orthogonal matrix that is near to it (orthogonal.ts), each parameter as `[O, rest]` by itself. */
+  | { readonly orthogonal: string; readonly rms: number };
 
 export const scalar = (name: string): Expression => ({ scalar: name });
 export const add = (...terms: readonly Expression[]): Expression => ({ op: "add", terms });

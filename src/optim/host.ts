@@ -1,8 +1,10 @@
 /** The optimiser in TypeScript, over arrays: for engines that have none of their own. */
 
+import type { Parameter } from "../ir/graph.ts";
 import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
-import type { Chain, ChainStep } from "./chain.ts";
+import type { Chain, ChainStep, UpdateStep } from "./chain.ts";
 import type { StepNumbers } from "./optimizers.ts";
+import { orthogonal } from "./orthogonal.ts";
 import type { UpdateRule } from "./rule.ts";
 
 /** So many elements at a time, which stay in the processor's nearest cache. */
@@ -17,12 +19,11 @@ export class HostUpdate {
   /** Tensors that formulas have besides weights and slots, as long as the longest parameter. */
   readonly #temporary = new Map<string, Float64Array>();
   readonly #longest: number;
-  /** The formula's chains by decay: they are the same at each step. */
-  readonly #chains: ReadonlyMap<number, ReturnType<UpdateRule["chains"]>>;
+  /** The formula's chains by decay and kind: they are the same at each step. */
+  readonly #chains = new Map<string, readonly UpdateStep[]>();
 
   constructor(rule: UpdateRule) {
     this.#rule = rule;
-    this.#chains = new Map([...new Set(rule.learnt.map(({ decay }) => decay))].map((d) => [d, rule.chains(d)]));
     this.#longest = rule.learnt.reduce((most, { parameter }) => Math.max(most, sizeOf(parameter.type.shape)), 0);
   }
 
@@ -32,21 +33,34 @@ export class HostUpdate {
     gradients: ReadonlyMap<string, Tensor>,
     step: Omit<StepNumbers, "decay">,
   ): void {
-    for (const { parameter, gradient, decay, rate: factor, slots } of this.#rule.learnt) {
+    for (const { parameter, gradient, decay, rate: factor, isMatrix, slots } of this.#rule.learnt) {
       const arrays = new Map<string, TensorData>([
         ["weight", weights.get(parameter.name)!.data],
         ["gradient", gradients.get(gradient)!.data],
         ...[...slots].map(([slot, { data }]) => [slot, data] as const),
       ]);
-      this.#update(decay, arrays, { ...this.#rule.scalars({ ...step, rate: factor * step.rate, decay }) });
+      const numbers = { ...this.#rule.scalars({ ...step, rate: factor * step.rate, decay }) };
+      this.#update(this.#chainsOf(decay, isMatrix), parameter, arrays, numbers);
     }
   }
 
-  #update(decay: number, arrays: Map<string, TensorData>, numbers: Record<string, number>): void {
-    const size = arrays.get("weight")!.length;
+  #chainsOf(decay: number, isMatrix: boolean): readonly UpdateStep[] {
+    const key = `${decay} ${isMatrix}`;
+    const chains = this.#chains.get(key) ?? this.#rule.chains(decay, isMatrix);
+    this.#chains.set(key, chains);
+    return chains;
+  }
+
+  #update(
+    steps: readonly UpdateStep[],
+    { type: { shape } }: Parameter,
+    arrays: Map<string, TensorData>,
+    numbers: Record<string, number>,
+  ): void {
+    const size = sizeOf(shape);
     let chains: Chain[] = [];
-    for (const chain of [...this.#chains.get(decay)!, undefined]) {
-      if (chain !== undefined && !("ratio" in chain)) {
+    for (const chain of [...steps, undefined]) {
+      if (chain !== undefined && "target" in chain) {
         chains.push(chain);
         if (!arrays.has(chain.target)) arrays.set(chain.target, this.#scratch(chain.target).subarray(0, size));
         continue;
@@ -55,8 +69,12 @@ export class HostUpdate {
         this.#piece.run(chains, arrays, numbers, from, Math.min(size, from + pieceLength));
       }
       chains = [];
-      if (chain !== undefined) {
+      if (chain === undefined) break;
+      if ("ratio" in chain) {
         numbers[chain.ratio] = ratioOf(norm(arrays.get(chain.of)!), norm(arrays.get(chain.to)!));
+      } else {
+        const data = arrays.get(chain.orthogonal)!;
+        data.set(orthogonal(data, shape[0]!, size / shape[0]!, chain.rms));
       }
     }
   }

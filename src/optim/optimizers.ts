@@ -23,11 +23,13 @@ export interface Optimizer<Schema extends z.ZodObject = z.ZodObject, Config = z.
   readonly slots: (config: Config) => Readonly<Record<string, number>>;
   /** Numbers that differ from step to step, by the names that the formula has for them. */
   readonly scalars: (config: Config, numbers: StepNumbers) => Readonly<Record<string, number>>;
+  /** Whether matrices are learnt otherwise than the rest: the network's first and last layer count as the rest. */
+  readonly knowsMatrices?: true;
   /**
    * What happens to `weight` and the slots when `gradient` is there.
    * @param decay the weight decay of these parameters; 0 for those that are left out
    */
-  readonly formula: (config: Config, decay: number) => readonly Assignment[];
+  readonly formula: (config: Config, decay: number, isMatrix: boolean) => readonly Assignment[];
 }
 
 const fraction = z.number().min(0).lt(1);
@@ -133,6 +135,36 @@ const radam: Optimizer<typeof adamConfig> = {
   ],
 };
 
+const muonConfig = adamConfig.extend({
+  /** Of matrices; `betas` and `eps` are the others'. */
+  momentum: fraction.default(0.95),
+  nesterov: z.boolean().default(true),
+});
+
+/**
+ * Jordan et al. (kellerjordan.github.io/posts/muon), as PyTorch has it: matrices move by orthogonal ones. With PyTorch's
+ * `match_rms_adamw` (Liu et al., arXiv 2502.16982), by which one rate and one decay fit these and AdamW's parameters.
+ */
+const muon: Optimizer<typeof muonConfig> = {
+  config: muonConfig,
+  usualRate: 2.5e-4,
+  knowsMatrices: true,
+  slots: () => ({ mean: 0, square: 0 }),
+  scalars: (config, numbers) => ({ ...adamw.scalars(config, numbers), minusPlainRate: -numbers.rate }),
+  formula: (config, decay, isMatrix) => {
+    if (!isMatrix) return adamw.formula(config, decay, isMatrix);
+    const { momentum, nesterov } = config;
+    const added = mul(1 - momentum, "gradient");
+    return [
+      ...(decay === 0 ? [] : [set("weight", mul(scalar("kept"), "weight"))]),
+      set("mean", add(mul(momentum, "mean"), added)),
+      set("update", nesterov ? add(mul(momentum, "mean"), added) : "mean"),
+      { orthogonal: "update", rms: 0.2 },
+      set("weight", add("weight", mul(scalar("minusPlainRate"), "update"))),
+    ];
+  },
+};
+
 const rmspropConfig = z.object({
   momentum: fraction.default(0.9),
   /** The weight of the old mean of squares. */
@@ -188,7 +220,7 @@ const lamb: Optimizer<typeof adamConfig> = {
 };
 
 /** Every optimiser by its name; a new one is a row here. */
-export const optimizers = { sgd, adamw, radam, rmsprop, lamb } as const;
+export const optimizers = { sgd, adamw, radam, muon, rmsprop, lamb } as const;
 
 export type OptimizerName = keyof typeof optimizers;
 

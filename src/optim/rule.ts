@@ -4,7 +4,7 @@ import type { z } from "zod";
 import type { Parameter } from "../ir/graph.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import { type AverageConfig, averageScalars, averageSlot, averaging } from "./average.ts";
-import { type Chain, chainsOf, type Ratio } from "./chain.ts";
+import { chainsOf, type UpdateStep } from "./chain.ts";
 import { lookaheadScalars, lookaheadSchema, lookingAhead, slowSlot } from "./lookahead.ts";
 import { type Optimizer, type OptimizerName, optimizers, type StepNumbers } from "./optimizers.ts";
 
@@ -17,6 +17,8 @@ export interface Learnt {
   readonly decay: number;
   /** Of the learning rate: 1, or another factor. */
   readonly rate: number;
+  /** Whether it is learnt as a matrix, by an optimiser that knows these. */
+  readonly isMatrix: boolean;
   /** The optimiser's state, and the weight's moving average where one is kept, by slot. */
   readonly slots: ReadonlyMap<string, Tensor>;
 }
@@ -25,8 +27,8 @@ export interface UpdateRule {
   readonly learnt: readonly Learnt[];
   /** The names of the tensors kept for each parameter, of the moving average too. */
   readonly slots: readonly string[];
-  /** What is to be run when gradients are there, for parameters of this decay. */
-  chains(decay: number): readonly (Chain | Ratio)[];
+  /** What is to be run when gradients are there, for parameters of this decay, matrices or others. */
+  chains(decay: number, isMatrix?: boolean): readonly UpdateStep[];
   /** The numbers that chains have by name, for one step. */
   scalars(numbers: StepNumbers): Readonly<Record<string, number>>;
 }
@@ -56,6 +58,8 @@ export interface RuleOptions {
   readonly decayOf: (parameter: Parameter) => number;
   /** A factor for the rate of each parameter; default: 1. */
   readonly rateOf?: ((parameter: Parameter) => number) | undefined;
+  /** Which are learnt as matrices, by an optimiser that knows these; default: all of two and more extents. */
+  readonly isMatrix?: ((parameter: Parameter) => boolean) | undefined;
   /** Of an earlier run; fresh without. */
   readonly state?: RuleState | undefined;
   /** Keeps a moving average of what is learnt. */
@@ -65,6 +69,7 @@ export interface RuleOptions {
 /** @throws ZodError where a setting is out of its range */
 export function updateRule(options: RuleOptions): UpdateRule {
   const { optimizer, parameters, gradientOf, decayOf, rateOf = () => 1, state, average } = options;
+  const { isMatrix = ({ type }: Parameter) => type.shape.length > 1 } = options;
   const { name, lookahead: ahead, ...settings } = optimizer;
   // The table's rows have configs of their own, and each is handed to its own row only.
   const row = optimizers[name] as unknown as Optimizer;
@@ -87,6 +92,7 @@ export function updateRule(options: RuleOptions): UpdateRule {
       gradient: gradientOf(parameter),
       decay: decayOf(parameter),
       rate: rateOf(parameter),
+      isMatrix: row.knowsMatrices === true && isMatrix(parameter),
       slots: new Map(
         slots.map(([slot, value]) => {
           const earlier = slot === averageSlot ? state?.average : state?.optimizer?.get(slot);
@@ -94,9 +100,9 @@ export function updateRule(options: RuleOptions): UpdateRule {
         }),
       ),
     })),
-    chains: (decay) =>
+    chains: (decay, isMatrix = false) =>
       chainsOf([
-        ...row.formula(config, decay),
+        ...row.formula(config, decay, isMatrix),
         ...(lookahead === undefined ? [] : lookingAhead),
         ...(average === undefined ? [] : averaging),
       ]),

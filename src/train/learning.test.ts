@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertClose } from "../../tests/support.ts";
-import { gradientOf } from "../autodiff/differentiate.ts";
+import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph, Role } from "../ir/graph.ts";
 import { stateOf, type UpdateRule } from "../optim/rule.ts";
 import { type Tensor, tensor } from "../tensor.ts";
+import { lossGraph, model } from "../zoo/index.ts";
 import { type LearningOptions, learningRule } from "./learning.ts";
 
 const roles: readonly Role[] = ["weight", "bias", "gamma", "beta", "mean", "variance"];
@@ -118,4 +119,15 @@ test("between the halves of a step gradients can be read and changed, and they c
   await trainer.synchronise();
   assertClose(weights.get("weight")!.data, [0.8], 1e-12, "1 - 0.1 · 0.5 · (3 + 1)");
   await trainer.dispose();
+});
+
+test("Muon learns matrices between the layers as such; the first layer, the classifier and vectors are AdamW's", () => {
+  const graph = differentiate(lossGraph(model("se-resnet-20", 4), { batch: 2, imageSize: 16 }));
+  const learnt = (name: "muon" | "adamw") =>
+    learningRule(graph, { optimizer: { name } }).learnt.filter(({ isMatrix }) => isMatrix);
+  const names = learnt("muon").map(({ parameter }) => parameter.name);
+  // Two convolutions and two of the gate in each of nine blocks, and two projections.
+  assert.equal(names.length, 9 * 4 + 2);
+  assert.ok(names.every((name) => name.endsWith(".weight") && name !== "conv1.weight" && name !== "fc.weight"));
+  assert.deepEqual(learnt("adamw"), []);
 });

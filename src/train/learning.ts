@@ -17,24 +17,24 @@ export type DecayingRole = (typeof roles)[number];
 /** An optimiser's setting stands here under its own name; `null`: the optimiser's own default. */
 export const optimizerKeys = {
   optimizer: option(z.enum(optimizerNames).default("sgd"), "how weights are updated"),
-  /** Of `sgd` and `rmsprop`. */
-  momentum: option(fraction.default(0.9), "of sgd and rmsprop"),
-  /** Of `sgd`. */
-  nesterov: option(z.boolean().default(true), "plain momentum (sgd)"),
+  /** Of `sgd`, `muon` and `rmsprop`. */
+  momentum: option(fraction.default(0.9), "of sgd, muon and rmsprop"),
+  /** Of `sgd` and `muon`. */
+  nesterov: option(z.boolean().default(true), "plain momentum (sgd, muon)"),
   /** Of `sgd`: the velocity holds the rate, as Caffe's and Chainer's. It makes a difference when the rate changes. */
   rateInVelocity: option(z.boolean().default(false), "sgd: keep the rate in the velocity, as Caffe and Chainer do"),
-  /** Of `adamw`, `radam` and `lamb`. */
+  /** Of `adamw`, `radam`, `lamb` and what `muon` leaves to AdamW. */
   betas: option(
     z.tuple([fraction, fraction]).nullable().default(null),
-    "adamw, radam and lamb: how much is kept of the means of gradients and squares; default: 0.9,0.999",
+    "adamw, radam, lamb, muon: how much is kept of the means of gradients and squares; default: 0.9,0.999",
     { value: "b1,b2" },
   ),
   /** Of `rmsprop`. */
   alpha: option(fraction.nullable().default(null), "rmsprop: how much is kept of the mean of squares; default: 0.9"),
-  /** Of `adamw`, `radam`, `lamb` and `rmsprop`. */
+  /** Of all but `sgd`. */
   eps: option(
     positive.nullable().default(null),
-    "what is added to roots; default: 1e-8 (adamw, radam), 1e-6 (lamb), 1e-3 (rmsprop)",
+    "what is added to roots; default: 1e-8 (adamw, radam, muon), 1e-6 (lamb), 1e-3 (rmsprop)",
   ),
   lookahead: option(
     z.boolean().default(false),
@@ -46,6 +46,13 @@ export const optimizerKeys = {
   /** The authors decayed weights alone (docs/networks.md, 3.1); ports differ. */
   decayOn: option(z.array(z.enum(roles)).default(["weight"]), `what decays, of ${roles.join(", ")}`),
 };
+
+/** The weights of the layer that sees the pictures, and of the classifier, whose rows and columns are no features. */
+function endsOf({ nodes, inputs }: Graph): ReadonlySet<string> {
+  const layers = nodes.filter(({ op }) => op === "conv2d" || op === "linear");
+  const ends = layers.filter((node) => node.tag === "head" || inputs.includes(node.inputs[0]!));
+  return new Set(ends.map((node) => node.inputs[1]!.name));
+}
 
 export interface LearningOptions {
   /** Default: SGD. */
@@ -71,12 +78,14 @@ export function learningRule(
   state?: RuleState,
 ): UpdateRule {
   const decaying = new Set<string>(decayOn);
+  const ends = endsOf(graph);
   return updateRule({
     optimizer,
     parameters: graph.parameters.filter(isTrainable),
     gradientOf: ({ name }) => gradientOf(name),
     decayOf: ({ role }) => (decaying.has(role) ? weightDecay : 0),
     rateOf,
+    isMatrix: ({ type, ...parameter }) => type.shape.length > 1 && !ends.has(parameter.name),
     state,
     average,
   });

@@ -5,7 +5,7 @@
  */
 
 import type { Value } from "../../ir/graph.ts";
-import type { Chain, ChainStep } from "../../optim/chain.ts";
+import type { Chain, ChainStep, Orthogonalise } from "../../optim/chain.ts";
 import { norm, ratioOf } from "../../optim/host.ts";
 import type { StepNumbers } from "../../optim/optimizers.ts";
 import type { Learnt, UpdateRule } from "../../optim/rule.ts";
@@ -13,6 +13,7 @@ import { allFinite, sizeOf } from "../../tensor.ts";
 import type { Weights } from "../executor.ts";
 import { aligned } from "./arena.ts";
 import { type GroupShape, mergeGroups, splitGroups } from "./groups.ts";
+import { Orthogonal } from "./orthogonal.node.ts";
 import type { Phase, Place, PlanBuilder } from "./plan.node.ts";
 import { Arg, type Desc, meanOverPositions, type PostOp } from "./spec.ts";
 
@@ -37,10 +38,11 @@ export interface Master {
   readonly end: number;
 }
 
-/** Parameters of one decay and one factor of the rate, next to each other; offsets in bytes. */
+/** Parameters of one decay, one factor of the rate and one kind, next to each other; offsets in bytes. */
 interface Range {
   readonly decay: number;
   readonly rate: number;
+  readonly isMatrix: boolean;
   readonly start: number;
   readonly end: number;
 }
@@ -65,6 +67,8 @@ export class Masters {
   readonly #bytes: number;
   readonly #byParameter: ReadonlyMap<Value, Master>;
   readonly #byGradient: ReadonlyMap<Value, Master>;
+  readonly #orthogonal: Orthogonal;
+  readonly #matrices = new Map<string, Uint8Array>();
   /** For all that passes through row-major merged groups, one at a time. */
   #scratch: Uint8Array | undefined;
 
@@ -80,7 +84,10 @@ export class Masters {
   ) {
     this.#plan = plan;
     this.#rule = rule;
-    const alike = [...rule.learnt].sort((a, b) => a.decay - b.decay || a.rate - b.rate);
+    this.#orthogonal = new Orthogonal(plan);
+    const alike = [...rule.learnt].sort(
+      (a, b) => a.decay - b.decay || a.rate - b.rate || Number(a.isMatrix) - Number(b.isMatrix),
+    );
     const ranges: Range[] = [];
     const laidOut: { readonly learnt: Learnt; readonly value: Value; readonly form: Form; readonly offset: number }[] =
       [];
@@ -91,9 +98,10 @@ export class Masters {
       laidOut.push({ learnt, value, form, offset: bytes });
       const end = bytes + aligned(plan.api.sizeOf(form.desc));
       const range = ranges.at(-1);
-      const { decay, rate } = learnt;
-      if (range?.decay === decay && range.rate === rate) ranges[ranges.length - 1] = { ...range, end };
-      else ranges.push({ decay, rate, start: bytes, end });
+      const { decay, rate, isMatrix } = learnt;
+      const isAlike = range?.decay === decay && range.rate === rate && range.isMatrix === isMatrix;
+      if (isAlike) ranges[ranges.length - 1] = { ...range, end };
+      else ranges.push({ decay, rate, isMatrix, start: bytes, end });
       bytes = end;
     }
     const unit = window * window * (plan.block ?? 1) * floatBytes;
@@ -201,17 +209,21 @@ export class Masters {
    */
   update(): (numbers: Omit<StepNumbers, "decay">) => void {
     const setters: ((numbers: Omit<StepNumbers, "decay">) => void)[] = [];
-    for (const { decay, rate, start, end } of this.#ranges) {
+    for (const { decay, rate, isMatrix, start, end } of this.#ranges) {
+      const own = this.#all.filter((master) => master.start >= start && master.end <= end);
       const numbers = new Map<string, { readonly data: Float32Array; readonly place: Place }>();
       const number = (name: string) => this.#number(numbers, name).place;
       const whole: Scope = { tensor: (name) => this.#flat(name, start, end), number };
       let scopes = [whole];
-      for (const chain of this.#rule.chains(decay)) {
-        if (!("ratio" in chain)) {
+      for (const chain of this.#rule.chains(decay, isMatrix)) {
+        if ("target" in chain) {
           for (const scope of scopes) this.#run(chain, scope);
           continue;
         }
-        const own = this.#all.filter((master) => master.start >= start && master.end <= end);
+        if ("orthogonal" in chain) {
+          for (const master of own) this.#orthogonalise(chain, master);
+          continue;
+        }
         scopes = own.map((master) => {
           const ratio = this.#number(new Map(), chain.ratio);
           const [of, to] = [chain.of, chain.to].map((name) => floatsOf(this.#piece(name), master.start, master.end));
@@ -232,6 +244,32 @@ export class Masters {
     return (step) => {
       for (const set of setters) set(step);
     };
+  }
+
+  /** In the parameter's own order, where it is a matrix of rows. */
+  #orthogonalise({ orthogonal: piece, rms }: Orthogonalise, { learnt, form, start }: Master): void {
+    const plan = this.#plan;
+    const { name, type } = learnt.parameter;
+    const size = sizeOf(type.shape);
+    const desc = plan.describe([type.shape[0]!, size / type.shape[0]!], "f32", "plain");
+    const place = plan.fixed(form.desc, this.#piece(piece).subarray(start, start + plan.api.sizeOf(form.desc)));
+    const [from, into] = ["from", "into"].map((role) => this.#matrix(role, size)) as [Float32Array, Float32Array];
+    this.#store(name, form, place, from, "update");
+    this.#orthogonal.run(name, plan.fixed(desc, from), plan.fixed(desc, into), rms);
+    this.#load(name, form, into, place, "update");
+  }
+
+  /** Memory that one matrix after the other uses. */
+  #matrix(role: string, size: number): Float32Array {
+    let memory = this.#matrices.get(role);
+    if (memory === undefined) {
+      const matrices = this.#all.filter(({ learnt }) => learnt.isMatrix);
+      memory = this.#plan.memory(
+        floatBytes * Math.max(...matrices.map(({ learnt }) => sizeOf(learnt.parameter.type.shape))),
+      );
+      this.#matrices.set(role, memory);
+    }
+    return floatsOf(memory, 0, floatBytes * size);
   }
 
   #number(known: Map<string, { readonly data: Float32Array; readonly place: Place }>, name: string) {
@@ -273,30 +311,30 @@ export class Masters {
     plan.aside("update", name, primitive, reads, { [Arg.dst]: dst });
   }
 
-  #load(name: string, { desc, merged }: Form, data: Float32Array, into: Place): void {
+  #load(name: string, { desc, merged }: Form, data: Float32Array, into: Place, phase: Phase = "load"): void {
     const plan = this.#plan;
     const plain = plan.describe(desc.dims, "f32", "plain");
     if (merged === undefined) {
-      this.#move("load", name, plan.fixed(plain, data), into);
+      this.#move(phase, name, plan.fixed(plain, data), into);
       return;
     }
     const scratch = this.#scratchOf(plain);
     const whole = plan.array(scratch);
-    plan.asideHost("load", name, () => mergeGroups(merged, data, whole.data.fill(0)));
-    this.#move("load", name, scratch, into);
+    plan.asideHost(phase, name, () => mergeGroups(merged, data, whole.data.fill(0)));
+    this.#move(phase, name, scratch, into);
   }
 
-  #store(name: string, { desc, merged }: Form, from: Place, data: Float32Array): void {
+  #store(name: string, { desc, merged }: Form, from: Place, data: Float32Array, phase: Phase = "store"): void {
     const plan = this.#plan;
     const plain = plan.describe(desc.dims, "f32", "plain");
     if (merged === undefined) {
-      this.#move("store", name, from, plan.fixed(plain, data));
+      this.#move(phase, name, from, plan.fixed(plain, data));
       return;
     }
     const scratch = this.#scratchOf(plain);
     const whole = plan.array(scratch);
-    this.#move("store", name, from, scratch);
-    plan.asideHost("store", name, () => splitGroups(merged, whole.data, data));
+    this.#move(phase, name, from, scratch);
+    plan.asideHost(phase, name, () => splitGroups(merged, whole.data, data));
   }
 
   #move(phase: Phase, name: string, from: Place, into: Place): void {
