@@ -303,6 +303,86 @@ for op, function in {"silu": F.silu, "mish": F.mish}.items():
     elementwise(op, function, "rank2", randn(3, 7, scale=3.0))
     elementwise(op, function, "saturated", saturated)
 
+# Kernels, strides and paddings that differ by axis and by side: as [height, width], and as the padding of each side.
+
+
+def sides(top, left, bottom, right):
+    return {"top": top, "left": left, "bottom": bottom, "right": right}
+
+
+def pair(extent):
+    return (extent, extent) if isinstance(extent, int) else tuple(extent)
+
+
+def padded(x, pad, value=0.0):
+    return F.pad(x, (pad["left"], pad["right"], pad["top"], pad["bottom"]), value=value)
+
+
+def uneven_conv(name, x, w, pad, stride=1, groups=1, bias=False):
+    inputs = {"x": randn(*x), "w": randn(*w)}
+    if bias:
+        inputs["b"] = randn(w[0])
+
+    def run(x, w, b=None):
+        return F.conv2d(padded(x, pad), w, b, stride=pair(stride), groups=groups)
+
+    case(f"conv2d/{name}", "conv2d", run, inputs, gradients=tuple(inputs), stride=stride, pad=pad, groups=groups)
+
+
+uneven_conv("1x7-same", (2, 3, 5, 9), (4, 3, 1, 7), sides(0, 3, 0, 3), bias=True)
+uneven_conv("7x1-same", (1, 4, 8, 5), (3, 4, 7, 1), sides(3, 0, 3, 0))
+uneven_conv("1x3-over-the-edge", (1, 3, 1, 2), (2, 3, 1, 3), sides(0, 1, 0, 1))
+uneven_conv("3x3-stride2-same-even", (2, 3, 8, 6), (4, 3, 3, 3), sides(0, 0, 1, 1), stride=2)
+uneven_conv("7x7-stride2-same-even", (1, 3, 14, 12), (4, 3, 7, 7), sides(2, 2, 3, 3), stride=2)
+uneven_conv("3x3-stride2-groups", (2, 8, 6, 8), (8, 4, 3, 3), sides(0, 0, 1, 1), stride=2, groups=2, bias=True)
+uneven_conv("strides-differ", (1, 3, 9, 8), (2, 3, 3, 2), sides(1, 0, 0, 1), stride=[1, 2])
+uneven_conv("four-sides", (1, 2, 6, 5), (3, 2, 3, 3), sides(2, 0, 1, 1), bias=True)
+uneven_conv("pad-beyond-kernel", (1, 2, 3, 4), (3, 2, 3, 3), sides(3, 0, 1, 4))
+uneven_conv("16-channels-1x7", (2, 16, 2, 6), (16, 16, 1, 7), sides(0, 3, 0, 3))
+uneven_conv("16-channels-stride2", (1, 16, 6, 4), (16, 16, 3, 3), sides(0, 0, 1, 1), stride=2)
+uneven_conv("16-channels-groups-stride2", (2, 16, 6, 4), (16, 4, 3, 3), sides(0, 0, 1, 1), stride=2, groups=4)
+
+
+def uneven_pool(name, x, kernel, pad, stride=1, count=True, ops=("maxPool", "avgPool")):
+    kh, kw = pair(kernel)
+
+    def average(x):
+        sums = F.avg_pool2d(padded(x, pad), (kh, kw), pair(stride), divisor_override=1)
+        ones = torch.ones_like(x)
+        return sums / (kh * kw if count else F.avg_pool2d(padded(ones, pad), (kh, kw), pair(stride), divisor_override=1))
+
+    functions = {
+        "maxPool": lambda x: F.max_pool2d(padded(x, pad, float("-inf")), (kh, kw), pair(stride)),
+        "avgPool": average,
+    }
+    x = randn(*x)
+    for op in ops:
+        attrs = {"kernel": kernel, "stride": stride, "pad": pad, "ceil": False}
+        if op == "avgPool" and not count:
+            attrs["countPad"] = False
+        case(f"{op}/{name}", op, functions[op], {"x": x}, gradients=("x",), **attrs)
+
+
+uneven_pool("3x3-stride2-same-even", (2, 3, 8, 6), 3, sides(0, 0, 1, 1), stride=2)
+uneven_pool("1x3", (1, 2, 4, 7), [1, 3], sides(0, 1, 0, 1))
+uneven_pool("2x3-strides-differ", (1, 3, 5, 8), [2, 3], sides(1, 0, 0, 2), stride=[1, 2])
+uneven_pool("16-channels-same", (2, 16, 6, 4), 3, sides(0, 0, 1, 1), stride=2)
+for channels in (3, 16):
+    uneven_pool(f"without-padding-{channels}", (2, channels, 5, 4), 3, sides(1, 1, 1, 1), count=False, ops=("avgPool",))
+uneven_pool("without-padding-same", (1, 2, 8, 6), 3, sides(0, 0, 1, 1), stride=2, count=False, ops=("avgPool",))
+
+case("avgPool/without-padding-ceil", "avgPool", lambda x: F.avg_pool2d(x, 3, 2, 1, True, False), {"x": randn(1, 2, 6, 5)},
+     gradients=("x",), kernel=3, stride=2, pad=1, ceil=True, countPad=False)
+
+# Parts that begin within a block of channels, of a whole that is blocked; and parts without a whole block.
+inputs = {key: randn(1, c, 2, 3) for key, c in zip("abc", (8, 4, 4))}
+case("concat/within-blocks", "concat", lambda *xs: torch.cat(xs, 1), inputs, gradients=tuple(inputs))
+slice_ = lambda x: x[:, 4:12].contiguous()
+case("channelSlice/within-blocks", "channelSlice", slice_, {"x": randn(1, 16, 2, 3)}, gradients=("x",), start=4, length=8)
+
+for name, shape in {"rank4": (2, 3, 5, 4), "16-channels": (2, 16, 3, 3), "rank2": (3, 7)}.items():
+    case(f"multiply/{name}", "multiply", lambda x: 0.125 * x, {"x": randn(*shape)}, gradients=("x",), factor=0.125)
+
 path = pathlib.Path(__file__).with_name("ops.safetensors")
 safetensors.save(path, tensors, {"cases": json.dumps(cases, separators=(",", ":")), "torch": torch.__version__})
 print(f"{path.name}: {len(cases)} cases, {len(tensors)} tensors, {path.stat().st_size} bytes")

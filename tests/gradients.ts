@@ -24,6 +24,8 @@ interface Case<K extends Op> {
 
 const conv = { stride: 1, pad: 1, groups: 1 };
 const pool = { kernel: 3, stride: 2, pad: 1, ceil: true };
+const behind = { top: 0, left: 0, bottom: 0, right: 1 };
+const uneven = { kernel: [3, 2], stride: [2, 1], pad: { ...behind, bottom: 1 }, ceil: false } as const;
 const positive = (random: () => number) => 0.5 + Math.abs(random());
 const x: Shape = [2, 4, 5, 3];
 
@@ -32,6 +34,7 @@ const cases: { readonly [K in Op]?: readonly Case<K>[] } = {
   conv2d: [
     { attrs: conv, inputs: [x, [3, 4, 3, 3], [3]] },
     { attrs: { stride: 2, pad: 1, groups: 2 }, inputs: [x, [4, 2, 3, 3]] },
+    { attrs: { stride: [1, 2], pad: behind, groups: 1 }, inputs: [x, [3, 4, 1, 3], [3]] },
   ],
   linear: [
     { attrs: {}, inputs: [[3, 4], [5, 4], [5]] },
@@ -50,6 +53,7 @@ const cases: { readonly [K in Op]?: readonly Case<K>[] } = {
   silu: [{ attrs: {}, inputs: [x] }],
   mish: [{ attrs: {}, inputs: [x] }],
   add: [{ attrs: {}, inputs: [x, x] }],
+  multiply: [{ attrs: { factor: -0.3 }, inputs: [x] }],
   dropout: [
     { attrs: { rate: 0.2 }, inputs: [x, x], constant: [1], values: { 1: (random) => (random() > 0 ? 1.25 : 0) } },
   ],
@@ -67,8 +71,15 @@ const cases: { readonly [K in Op]?: readonly Case<K>[] } = {
     { attrs: { start: 1, length: 2 }, inputs: [x] },
     { attrs: { start: 0, length: 4 }, inputs: [x] },
   ],
-  maxPool: [{ attrs: pool, inputs: [x] }],
-  avgPool: [{ attrs: pool, inputs: [x] }],
+  maxPool: [
+    { attrs: pool, inputs: [x] },
+    { attrs: uneven, inputs: [x] },
+  ],
+  avgPool: [
+    { attrs: pool, inputs: [x] },
+    { attrs: { ...pool, countPad: false }, inputs: [x] },
+    { attrs: { ...uneven, countPad: false }, inputs: [x] },
+  ],
   globalAvgPool: [{ attrs: {}, inputs: [x] }],
   seScaleAdd: [{ attrs: {}, inputs: [[2, 4, 1, 1], x, x] }],
   seScale: [{ attrs: {}, inputs: [[2, 4, 1, 1], x] }],

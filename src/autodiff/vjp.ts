@@ -59,6 +59,7 @@ export const vjpRules: VjpRules = {
   silu: (back, { inputs }, dy) => [back.emit("siluBackward", "", [inputs[0]!, dy], {})],
   mish: (back, { inputs }, dy) => [back.emit("mishBackward", "", [inputs[0]!, dy], {})],
   add: (_back, _node, dy) => [dy, dy],
+  multiply: (back, { attrs }, dy) => [back.emit("multiply", "", [dy], attrs)],
   maxPool: (back, { inputs, attrs }, dy) => [back.emit("maxPoolBackward", "", [inputs[0]!, dy], attrs)],
   avgPool: (back, { inputs, attrs }, dy) => [
     back.emit("avgPoolBackward", "", [dy], { ...attrs, inputShape: inputs[0]!.type.shape }),

@@ -433,7 +433,7 @@ function convolution(
   step: Step,
   net: Translation,
   input: string,
-  options: Nameless<LayerConfig> & { kind: "conv" },
+  options: Nameless<LayerConfig> & { kind: "conv"; kernel: number },
   dilation = 1,
 ) {
   const { out, kernel, groups, bias } = options;

@@ -1,6 +1,7 @@
 /** Whether two networks compute the same: not by what their layers are called, but by what each does, with which weights. */
 
 import type { AnyNode, Graph, Value } from "../ir/graph.ts";
+import { shortExtent, shortPadding, type WindowAttrs } from "../ir/window.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
 
 export interface WithWeights {
@@ -17,6 +18,9 @@ export function computesTheSame(a: WithWeights, b: WithWeights): boolean {
   const numbering = new Numbering();
   return numbering.of(a) === numbering.of(b);
 }
+
+const windowKey = ({ kernel, stride, pad }: WindowAttrs): string =>
+  JSON.stringify([shortExtent(kernel), shortExtent(stride), shortPadding(pad)]);
 
 /** Values that are computed alike get the same number. */
 class Numbering {
@@ -52,11 +56,12 @@ class Numbering {
       );
     switch (node.op) {
       case "conv2d":
-        return number(node.op, inputs, [node.attrs.stride, node.attrs.pad, node.attrs.groups]);
+        return number(`conv2d ${windowKey({ kernel: 0, ...node.attrs })}`, inputs, [node.attrs.groups]);
+      // Which way the size is rounded is in the size.
       case "maxPool":
+        return number(`maxPool ${windowKey(node.attrs)}`, inputs);
       case "avgPool":
-        // Which way the size is rounded is in the size.
-        return number(node.op, inputs, [node.attrs.kernel, node.attrs.stride, node.attrs.pad]);
+        return number(`avgPool ${windowKey(node.attrs)} ${node.attrs.countPad ?? true}`, inputs);
       case "add":
         return sum(inputs);
       case "seScaleAdd":

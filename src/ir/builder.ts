@@ -7,6 +7,8 @@ import { inferTypes } from "./infer.ts";
 import type { Attrs, Op, OutputCounts } from "./ops.ts";
 import { verify } from "./verify.ts";
 
+export type ParameterOptions = Pick<Parameter, "initial" | "frozen">;
+
 /** What `apply` gives back: one value, or as many as the operation has. */
 export type Outputs<K extends Op> = K extends keyof OutputCounts
   ? OutputCounts[K] extends 3
@@ -57,9 +59,14 @@ export class GraphBuilder {
     return value;
   }
 
-  parameter(name: string, shape: Shape, role: Role, dtype: DType = "float32", initial?: number): Parameter {
-    const type = { dtype, shape };
-    const parameter = { name: this.#claim(name), type, role, ...(initial !== undefined && { initial }) };
+  parameter(
+    name: string,
+    shape: Shape,
+    role: Role,
+    dtype: DType = "float32",
+    options: ParameterOptions = {},
+  ): Parameter {
+    const parameter = { name: this.#claim(name), type: { dtype, shape }, role, ...options };
     this.#parameters.push(parameter);
     return parameter;
   }

@@ -50,6 +50,7 @@ const multiplyAddRules: { readonly [K in Op]: (node: Node<K>) => number } = {
   mish: none,
   mishBackward: none,
   add: none,
+  multiply: none,
   dropout: none,
   concat: none,
   channelSlice: none,

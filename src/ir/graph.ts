@@ -22,8 +22,18 @@ export interface Parameter extends Value {
   /** Stays as it is in training, whatever its role (nn/freeze.ts). */
   readonly frozen?: true;
   /** What it begins with where that is not what its role begins with (weights/init.ts). */
-  readonly initial?: number;
+  readonly initial?: Initial;
 }
+
+/**
+ * What a parameter begins with: one number everywhere, or numbers at random around 0. `cutNormal` has nothing beyond two
+ * deviations of the normal distribution that it is cut from; `orthonormal` filters are, for each output, an orthonormal
+ * matrix of input channels by kernel positions.
+ */
+export type Initial =
+  | number
+  | { readonly kind: "normal" | "cutNormal" | "orthonormal"; readonly deviation: number }
+  | { readonly kind: "uniform"; readonly bound: number };
 
 /** A part of a network that repeats: a residual block, an Inception module. */
 export interface Block {

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import type { DType } from "../tensor.ts";
 import type { Type } from "./graph.ts";
-import { convExtent, inferTypes, poolExtent } from "./infer.ts";
+import { inferTypes } from "./infer.ts";
 import type { Attrs, Op } from "./ops.ts";
+import { axesOf, convExtent, poolExtent } from "./window.ts";
 
 const f = (...shape: number[]): Type => ({ dtype: "float32", shape });
 const d = (...shape: number[]): Type => ({ dtype: "float64", shape });
@@ -169,6 +170,7 @@ const examples: { readonly [K in Op]: Example<K> } = {
       { because: "mix dtypes", inputs: [f(2, 3), d(2, 3)] },
     ],
   },
+  multiply: { attrs: { factor: 0.1 }, inputs: [f(2, 3, 4, 5)], outputs: [f(2, 3, 4, 5)], misfits: [] },
   maxPool: {
     attrs: pool,
     inputs: [f(1, 2, 112, 112)],
@@ -375,9 +377,11 @@ test("a window that rounds up starts within the picture or its padding", () => {
     [2, 1, 3, 0, 1, 1],
   ];
   for (const [n, kernel, stride, pad, floor, ceil] of cases) {
-    assert.equal(poolExtent(n, { kernel, stride, pad, ceil: false }), floor, `floor of ${n}`);
-    assert.equal(poolExtent(n, { kernel, stride, pad, ceil: true }), ceil, `ceil of ${n}`);
+    const [axis] = axesOf({ kernel, stride, pad });
+    assert.equal(poolExtent(n, axis, false), floor, `floor of ${n}`);
+    assert.equal(poolExtent(n, axis, true), ceil, `ceil of ${n}`);
   }
-  assert.equal(convExtent(224, 7, 2, 3), 112);
-  assert.equal(convExtent(1, 3, 2, 1), 1);
+  assert.equal(convExtent(224, { kernel: 7, stride: 2, before: 3, after: 3 }), 112);
+  assert.equal(convExtent(224, { kernel: 7, stride: 2, before: 2, after: 3 }), 112);
+  assert.equal(convExtent(1, { kernel: 3, stride: 2, before: 1, after: 1 }), 1);
 });

@@ -4,23 +4,10 @@ import { option, SenetError } from "../errors.ts";
 import { type Shape, sameShape, sizeOf } from "../tensor.ts";
 import { formatType, type Type } from "./graph.ts";
 import type { Attrs, Op, PoolAttrs } from "./ops.ts";
+import { axesOf, convAxes, convExtent, poolExtent } from "./window.ts";
 
 type InferRule<K extends Op> = (inputs: readonly Type[], attrs: Attrs[K], fail: Fail) => readonly Type[];
 type Fail = (what: string, expected: string, found: string) => never;
-
-/** Output extent of a convolution: floor((n + 2·pad − kernel) / stride) + 1. */
-export const convExtent = (n: number, kernel: number, stride: number, pad: number): number =>
-  Math.floor((n + 2 * pad - kernel) / stride) + 1;
-
-/** Output extent of a pooling window, with Caffe's rounding up when `ceil` (docs/networks.md, 1.2). */
-export function poolExtent(n: number, { kernel, stride, pad, ceil }: PoolAttrs): number {
-  const round = ceil ? Math.ceil : Math.floor;
-  let extent = round((n + 2 * pad - kernel) / stride) + 1;
-  // A window that starts beyond the last real pixel (and its padding) sees nothing. Without padding that happens where
-  // the stride is larger than the kernel; there Caffe keeps the empty window, PyTorch and ONNX drop it.
-  if (ceil && (extent - 1) * stride >= n + pad) extent--;
-  return extent;
-}
 
 const shapes = (inputs: readonly Type[]) => inputs.map(formatType).join(", ");
 
@@ -56,18 +43,19 @@ function positive(shape: Shape, inputs: readonly Type[], fail: Fail): Shape {
 
 function convShape(x: Type, w: Type, attrs: Attrs["conv2d"], inputs: readonly Type[], fail: Fail): Shape {
   const [n, c, height, width] = nchw(x);
-  const [o, i, kernelHeight, kernelWidth] = nchw(w);
-  const { stride, pad, groups } = attrs;
+  const [o, i] = nchw(w);
+  const { groups } = attrs;
   if (c !== i * groups)
     fail("channels do not fit the weight", `${i * groups} channels (${i} × ${groups} groups)`, shapes(inputs));
   if (o % groups !== 0) fail("output channels do not divide into groups", `a multiple of ${groups}`, `${o}`);
-  const shape = [n, o, convExtent(height, kernelHeight, stride, pad), convExtent(width, kernelWidth, stride, pad)];
-  return positive(shape, inputs, fail);
+  const [rows, columns] = convAxes(attrs, w.shape);
+  return positive([n, o, convExtent(height, rows), convExtent(width, columns)], inputs, fail);
 }
 
 function poolShape(x: Type, attrs: PoolAttrs, inputs: readonly Type[], fail: Fail): Shape {
   const [n, c, height, width] = nchw(x);
-  return positive([n, c, poolExtent(height, attrs), poolExtent(width, attrs)], inputs, fail);
+  const [rows, columns] = axesOf(attrs);
+  return positive([n, c, poolExtent(height, rows, attrs.ceil), poolExtent(width, columns, attrs.ceil)], inputs, fail);
 }
 
 function same(inputs: readonly Type[], a: number, b: number, fail: Fail): Type {
@@ -174,6 +162,7 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
   mish: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
   mishBackward: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
   add: (inputs, _attrs, fail) => [same(inputs, 0, 1, fail)],
+  multiply: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
   dropout: (inputs, { rate }, fail) => {
     if (!(rate >= 0 && rate < 1)) fail("the rate is no part of the whole", "from 0 to below 1", `${rate}`);
     return [same(inputs, 0, 1, fail)];

@@ -9,20 +9,26 @@
  */
 
 import type { DType, Shape } from "../tensor.ts";
+import type { Extent, Padding, WindowAttrs } from "./window.ts";
 
-/** Square stride and padding; the kernel's extent is the weight's. */
+/** The kernel's extent is the weight's. */
 export interface ConvAttrs {
-  readonly stride: number;
-  readonly pad: number;
+  readonly stride: Extent;
+  readonly pad: Padding;
   readonly groups: number;
 }
 
-/** A square pooling window. `ceil` rounds the output up as Caffe does (the last window still starts inside the padded input). */
-export interface PoolAttrs {
-  readonly kernel: number;
-  readonly stride: number;
-  readonly pad: number;
+/** `ceil` rounds the output up as Caffe does (the last window still starts inside the padded input). */
+export interface PoolAttrs extends WindowAttrs {
   readonly ceil: boolean;
+}
+
+export interface AvgPoolAttrs extends PoolAttrs {
+  /**
+   * Whether padding counts as zeros; default: yes, as in Caffe: then the sum is divided by the window clipped to the
+   * *padded* input. Without, by the pixels in it (TensorFlow, MatConvNet).
+   */
+  readonly countPad?: boolean;
 }
 
 export interface Attrs {
@@ -71,6 +77,8 @@ export interface Attrs {
   mishBackward: {};
   /** `a, b → a + b`, same shape. */
   add: {};
+  /** `x → factor · x` */
+  multiply: { readonly factor: number };
   /** `x, keep → x · keep`, same shape; `keep` is 0 or 1 / (1 − rate), drawn by the trainer. Its gradient is itself. */
   dropout: { readonly rate: number };
 
@@ -85,10 +93,9 @@ export interface Attrs {
   maxPool: PoolAttrs;
   /** `x, dy → dx`; the first largest value of a window, in row order, takes its gradient. */
   maxPoolBackward: PoolAttrs;
-  /** Caffe's: divides by the window clipped to the *padded* input, i.e. counts the padding. */
-  avgPool: PoolAttrs;
+  avgPool: AvgPoolAttrs;
   /** `dy → dx` */
-  avgPoolBackward: PoolAttrs & { readonly inputShape: Shape };
+  avgPoolBackward: AvgPoolAttrs & { readonly inputShape: Shape };
   /** The squeeze: `[N,C,H,W] → [N,C,1,1]` */
   globalAvgPool: {};
   /** `dy [N,C,1,1] → dx` of `inputShape` */

@@ -2,7 +2,13 @@
 
 import { formatType, type Graph, type Node, type Value } from "./graph.ts";
 
-const formatAttribute = (value: unknown): string => (Array.isArray(value) ? `[${value.join(", ")}]` : String(value));
+const formatAttribute = (value: unknown): string => {
+  if (Array.isArray(value)) return `[${value.join(", ")}]`;
+  if (typeof value !== "object" || value === null) return String(value);
+  return `{${Object.entries(value)
+    .map(([key, part]) => `${key}: ${formatAttribute(part)}`)
+    .join(", ")}}`;
+};
 
 /** `y: float32[2, 8] = linear(x, w)`, and the attributes behind it in braces. */
 export function printOperation(outputs: readonly Value[], op: string, inputs: readonly Value[], attrs: object): string {

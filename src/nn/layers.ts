@@ -1,44 +1,72 @@
 /** The layers with parameters. Each takes the scope that names it and the value that flows through it. */
 
-import type { Value } from "../ir/graph.ts";
+import type { Parameter, Value } from "../ir/graph.ts";
+import { type Extent, type Padding, pairOf, samePadding, shortPadding } from "../ir/window.ts";
+import { sizeOf } from "../tensor.ts";
+import { initialOf, type Part } from "./init.ts";
 import type { Scope } from "./scope.ts";
 
 export interface ConvOptions {
   /** Output channels. */
   readonly out: number;
-  readonly kernel: number;
-  readonly stride?: number;
-  /** Default: (kernel − 1) / 2, which keeps the size at stride 1. */
-  readonly pad?: number;
+  readonly kernel: Extent;
+  readonly stride?: Extent;
+  /** Default: (kernel − 1) / 2, which keeps the size at stride 1. `same`: TensorFlow's, which depends on the size. */
+  readonly pad?: Padding | "same";
   readonly groups?: number;
   /** Default: none; a batch norm follows. */
   readonly bias?: boolean;
+  /** What it is to the network, which says what its weight begins with; default: `conv`. */
+  readonly part?: Part;
+  /** So many convolutions side by side that it stands for: its weight begins as theirs; default: 1. */
+  readonly paths?: number;
+}
+
+/** The weight of a layer with so many outputs: `[out, inputs, ...kernel]`. */
+function weightOf(scope: Scope, shape: readonly number[], part: Part, paths: number): Parameter {
+  const { init } = scope.mode.style ?? {};
+  const [outputs, ...rest] = shape as [number, ...number[]];
+  const fans = { in: sizeOf(rest), out: (outputs / paths) * sizeOf(rest.slice(1)) };
+  return scope.parameter("weight", shape, "weight", init && { initial: initialOf(init, part, fans) });
 }
 
 /** `[N,C,H,W] → [N,out,H',W']` */
 export function conv2d(scope: Scope, x: Value, options: ConvOptions): Value {
-  const { out, kernel, stride = 1, pad = (kernel - 1) / 2, groups = 1, bias = false } = options;
+  const { out, kernel, stride = 1, pad: wanted = centred(kernel), groups = 1, bias = false } = options;
+  const { part = "conv", paths = groups } = options;
   const channels = x.type.shape[1]!;
-  const inputs = [x, scope.parameter("weight", [out, channels / groups, kernel, kernel], "weight")];
+  const inputs = [x, weightOf(scope, [out, channels / groups, ...pairOf(kernel)], part, paths)];
   if (bias) inputs.push(scope.parameter("bias", [out], "bias"));
+  const pad = wanted === "same" ? samePadding(x.type.shape, kernel, stride) : wanted;
   return scope.apply("conv2d", inputs, { stride, pad, groups });
 }
 
+function centred(kernel: Extent): Padding {
+  const [rows, columns] = pairOf(kernel).map((extent) => (extent - 1) / 2) as [number, number];
+  return shortPadding({ top: rows, left: columns, bottom: rows, right: columns });
+}
+
 /** Running statistics keep 0.9 of their old value at each step (PyTorch calls this momentum 0.1). */
-const runningDecay = 0.9;
-const usualEps = 1e-5;
+const usualNorm = { eps: 1e-5, decay: 0.9 };
 
 export interface BatchNormOptions {
-  /** Added to the variance; default 1e-5. */
+  /** Added to the variance; default: as the network has it. */
   readonly eps?: number;
   /** What gamma begins with; default 1. */
   readonly gamma?: number;
+  /** Whether gamma stays as it begins; default: it learns. */
+  readonly fixedGamma?: boolean;
 }
 
 /** Normalises each channel over the batch when training, by the running statistics otherwise. */
-export function batchNorm(scope: Scope, x: Value, { eps = usualEps, gamma: initial }: BatchNormOptions = {}): Value {
+export function batchNorm(scope: Scope, x: Value, options: BatchNormOptions = {}): Value {
+  const { norm = usualNorm } = scope.mode.style ?? {};
+  const { eps = norm.eps, gamma: initial, fixedGamma = false } = options;
   const [n, channels, height, width] = x.type.shape as [number, number, number, number];
-  const gamma = scope.parameter("weight", [channels], "gamma", initial);
+  const gamma = scope.parameter("weight", [channels], "gamma", {
+    ...(initial !== undefined && { initial }),
+    ...(fixedGamma && { frozen: true }),
+  });
   const beta = scope.parameter("bias", [channels], "beta");
   const runningMean = scope.parameter("running_mean", [channels], "mean");
   const runningVariance = scope.parameter("running_var", [channels], "variance");
@@ -49,7 +77,7 @@ export function batchNorm(scope: Scope, x: Value, { eps = usualEps, gamma: initi
   // The running variance estimates the population's, so the batch's is scaled by n/(n − 1), as Caffe and PyTorch do.
   const unbiased = samples / (samples - 1);
   const average = (name: string, running: Value, batch: Value, scale: number) =>
-    scope.at(name).apply("runningAverage", [running, batch], { decay: runningDecay, scale });
+    scope.at(name).apply("runningAverage", [running, batch], { decay: norm.decay, scale });
   scope.graph.update(runningMean, average("running_mean.next", runningMean, mean, 1));
   scope.graph.update(runningVariance, average("running_var.next", runningVariance, variance, unbiased));
   return y;
@@ -66,7 +94,7 @@ export const mish = (scope: Scope, x: Value): Value => activate(scope, x, "mish"
 
 /** `[N,I] → [N,out]` */
 export function linear(scope: Scope, x: Value, out: number, bias: boolean = true): Value {
-  const inputs = [x, scope.parameter("weight", [out, x.type.shape[1]!], "weight")];
+  const inputs = [x, weightOf(scope, [out, x.type.shape[1]!], "classifier", 1)];
   if (bias) inputs.push(scope.parameter("bias", [out], "bias"));
   return scope.apply("linear", inputs, {});
 }

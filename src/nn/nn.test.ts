@@ -4,8 +4,9 @@ import { assertClose } from "../../tests/support.ts";
 import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { GraphBuilder } from "../ir/builder.ts";
-import type { Graph, Value } from "../ir/graph.ts";
+import { type Graph, isTrainable, type Value } from "../ir/graph.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { initialWeights } from "../weights/init.ts";
 import { basicBlock, bottleneck } from "./blocks.ts";
 import { batchNorm, conv2d, linear } from "./layers.ts";
 import { Scope } from "./scope.ts";
@@ -248,4 +249,43 @@ test("a slice of channels hands its gradient back to where it was cut from", asy
     }
     assertClose(outputs.get(gradientOf(name))!.data, differences, 1e-6, name);
   }
+});
+
+test("kernels, strides and paddings differ by axis and by side; SAME goes by the size", () => {
+  const attrs = (shape: readonly number[], options: Parameters<typeof conv2d>[2]) => {
+    const graph = build([...shape], false, (scope, x) => conv2d(scope, x, options));
+    return [shapeOf(graph, "layer1.0.weight"), graph.nodes[0]!.attrs, graph.outputs.get("y")!.type.shape];
+  };
+  const flat = { top: 0, left: 3, bottom: 0, right: 3 };
+  assert.deepEqual(attrs([1, 2, 5, 6], { out: 4, kernel: [1, 7] }), [
+    [4, 2, 1, 7],
+    { stride: 1, pad: flat, groups: 1 },
+    [1, 4, 5, 6],
+  ]);
+  const behind = { top: 0, left: 0, bottom: 1, right: 1 };
+  assert.deepEqual(attrs([1, 2, 8, 8], { out: 4, kernel: 3, stride: 2, pad: "same" }), [
+    [4, 2, 3, 3],
+    { stride: 2, pad: behind, groups: 1 },
+    [1, 4, 4, 4],
+  ]);
+  assert.deepEqual(attrs([1, 2, 9, 9], { out: 4, kernel: 3, stride: 2, pad: "same" })[1], {
+    stride: 2,
+    pad: 1,
+    groups: 1,
+  });
+});
+
+test("batch norm of a network's style: its eps and decay; a fixed gamma gets no gradient", () => {
+  const graph = build([4, 3, 2, 2], true, (scope, x) =>
+    batchNorm(scope.styled({ norm: { eps: 1e-3, decay: 0.95 } }), x, { fixedGamma: true }),
+  );
+  assert.deepEqual(
+    graph.nodes.map(({ attrs }) => attrs),
+    [{ eps: 1e-3 }, { decay: 0.95, scale: 1 }, { decay: 0.95, scale: 16 / 15 }],
+  );
+  assert.deepEqual(
+    graph.parameters.filter(isTrainable).map(({ name }) => name),
+    ["layer1.0.bias"],
+  );
+  assert.deepEqual([...initialWeights(graph, 1).get("layer1.0.weight")!.data], [1, 1, 1]);
 });

@@ -35,8 +35,13 @@ export function gate(scope: Scope, branch: Value, se: SqueezeExcitation): Value 
   const channels = branch.type.shape[1]!;
   const squeezed = scope.at("squeeze").tagged("se.squeeze").apply("globalAvgPool", [branch], {});
   // On a single position a 1×1 convolution is a fully connected layer; the released files store it as one.
-  const hidden = conv2d(scope.at("fc1"), squeezed, { out: hiddenOf(channels, se), kernel: 1, bias });
-  const excited = conv2d(scope.at("fc2"), relu(scope.at("relu"), hidden), { out: channels, kernel: 1, bias });
+  const hidden = conv2d(scope.at("fc1"), squeezed, { out: hiddenOf(channels, se), kernel: 1, bias, part: "gate" });
+  const excited = conv2d(scope.at("fc2"), relu(scope.at("relu"), hidden), {
+    out: channels,
+    kernel: 1,
+    bias,
+    part: "gate",
+  });
   return scope.at("gate").tagged("se.gate").apply("sigmoid", [excited], {});
 }
 

@@ -6,6 +6,7 @@
 import { SenetError } from "../errors.ts";
 import { nodeCost } from "../ir/cost.ts";
 import type { AnyNode, Graph, Value } from "../ir/graph.ts";
+import { pairOf } from "../ir/window.ts";
 import { sizeOf } from "../tensor.ts";
 
 /** Of the largest public sets of classes, some 200,000, and a little more. */
@@ -65,6 +66,6 @@ function stepsOf(node: AnyNode): number {
   if (node.op !== "maxPool" && node.op !== "avgPool") return multiplyAdds + size;
   // Of a window only what is in the picture is looked at.
   const [, , height, width] = node.inputs[0]!.type.shape as [number, number, number, number];
-  const { kernel } = node.attrs;
-  return size * Math.min(kernel, height) * Math.min(kernel, width);
+  const [rows, columns] = pairOf(node.attrs.kernel);
+  return size * Math.min(rows, height) * Math.min(columns, width);
 }

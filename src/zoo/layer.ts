@@ -10,7 +10,14 @@ const placed = {
   /** Layers before this one, or `image`. */
   inputs: texts(1000),
 };
-const windowed = { kernel: extent.positive(), stride: extent.positive(), pad: extent.min(0) };
+const [positiveExtent, padding] = [extent.positive(), extent.min(0)];
+const perAxis = z.union([positiveExtent, z.tuple([positiveExtent, positiveExtent])]);
+const windowed = {
+  /** A number, or rows and columns. */
+  kernel: perAxis,
+  stride: perAxis,
+  pad: z.union([padding, z.strictObject({ top: padding, left: padding, bottom: padding, right: padding })]),
+};
 const out = positive.max(2 ** 20);
 const bare = <K extends string>(kind: K) => z.strictObject({ ...placed, kind: z.literal(kind) });
 const pooling = <K extends string>(kind: K) => bare(kind).extend({ ...windowed, ceil: z.boolean() });
@@ -18,16 +25,18 @@ const pooling = <K extends string>(kind: K) => bare(kind).extend({ ...windowed, 
 /** The kinds of layers, with what each is given. */
 export const layerSchema = z.discriminatedUnion("kind", [
   bare("conv").extend({ ...windowed, out, groups: positive.max(65536), bias: z.boolean() }),
-  // By running statistics, or by the batch's when training; with gamma and beta.
-  bare("batchNorm").extend({ eps: z.number().positive().max(1) }),
+  // By running statistics, or by the batch's when training; with gamma and beta. A fixed gamma stays 1.
+  bare("batchNorm").extend({ eps: z.number().positive().max(1), fixedGamma: z.boolean().exactOptional() }),
   bare("relu"),
   bare("sigmoid"),
   pooling("maxPool"),
-  // Counts the padding.
-  pooling("avgPool"),
+  // Counts the padding, unless it says no.
+  pooling("avgPool").extend({ countPad: z.boolean().exactOptional() }),
   bare("globalAvgPool"),
   // The sum of two or more.
   bare("add"),
+  // A number times the input.
+  bare("multiply").extend({ factor: z.number().min(-1e6).max(1e6) }),
   // Along the channels.
   bare("concat"),
   // Inputs: gate `[N,C,1,1]`, and what it multiplies.

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { printGraph } from "../ir/print.ts";
+import { configSchema } from "./families.ts";
 import { inferenceGraph, lossGraph, type Model } from "./index.ts";
 import type { LayerConfig } from "./layer.ts";
 
@@ -51,6 +52,44 @@ test("dropout is there when training alone, and batch norm goes by the mode", ()
   assert.ok(operations.includes("batchNormTraining") && operations.includes("dropout"));
   assert.ok(inputs.some(({ name }) => name === "x.keep"));
   assert.equal(updates.size, 2);
+});
+
+test("windows that differ by axis and by side, means of pixels alone, a fixed gamma and a factor are layers too", () => {
+  const behind = { top: 0, left: 0, bottom: 1, right: 1 };
+  const layers: LayerConfig[] = [
+    { kind: "batchNorm", name: "bn", inputs: ["image"], eps: 1e-3, fixedGamma: true },
+    {
+      ...{ kind: "conv", name: "conv", inputs: ["bn"], out: 3, kernel: [1, 7], stride: [1, 2] },
+      ...{ pad: { top: 0, left: 2, bottom: 0, right: 3 }, groups: 1, bias: false },
+    },
+    {
+      kind: "avgPool",
+      name: "mean",
+      inputs: ["conv"],
+      kernel: 3,
+      stride: 2,
+      pad: behind,
+      ceil: false,
+      countPad: false,
+    },
+    { kind: "multiply", name: "x", inputs: ["mean"], factor: 0.1 },
+    ...head,
+  ];
+  const model = modelOf(layers);
+  assert.deepEqual(configSchema.parse(JSON.parse(JSON.stringify(model.config))), model.config);
+  assert.deepEqual(lines(model).slice(1, 4), [
+    "conv: float32[1, 3, 8, 4] = conv2d(bn, conv.weight) {stride: [1, 2], pad: {top: 0, left: 2, bottom: 0, right: 3}, groups: 1}",
+    "mean: float32[1, 3, 4, 2] = avgPool(conv) {kernel: 3, stride: 2, pad: {top: 0, left: 0, bottom: 1, right: 1}, ceil: false, countPad: false}",
+    "x: float32[1, 3, 4, 2] = multiply(mean) {factor: 0.1}",
+  ]);
+  const { parameters } = lossGraph(model, { batch: 2, imageSize: 8 });
+  assert.deepEqual(
+    parameters.filter(({ frozen }) => frozen).map(({ name }) => name),
+    ["bn.weight"],
+  );
+  const beyond = { ...behind, right: 3 };
+  const windows = layers.map((layer) => (layer.kind === "avgPool" ? { ...layer, pad: beyond } : layer));
+  assert.throws(() => lines(modelOf(windows)), /a pad below 3/);
 });
 
 test("layers that do not fit each other are refused by name", () => {

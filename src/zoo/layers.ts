@@ -3,7 +3,8 @@
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import type { Place, Value } from "../ir/graph.ts";
-import type { PoolAttrs } from "../ir/ops.ts";
+import type { AvgPoolAttrs } from "../ir/ops.ts";
+import { axesOf } from "../ir/window.ts";
 import { batchNorm, conv2d, dropout, linear, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { sizeOf } from "../tensor.ts";
@@ -110,6 +111,7 @@ const arities: Readonly<Record<Kind, number>> = {
   avgPool: 1,
   globalAvgPool: 1,
   add: 2,
+  multiply: 1,
   concat: 1,
   seScale: 2,
   seScaleAdd: 3,
@@ -121,9 +123,12 @@ const takesList = (kind: Kind) => kind === "add" || kind === "concat";
 
 type BuildRule<K extends Kind> = (scope: Scope, inputs: readonly [Value, ...Value[]], options: Options<K>) => Value;
 
-function window({ kernel, stride, pad, ceil }: PoolAttrs, { path }: Scope): PoolAttrs {
-  if (pad >= kernel) unfit(path, "a window of padding alone has no value", `a pad below ${kernel}`, `${pad}`);
-  return { kernel, stride, pad, ceil };
+function window({ kernel, stride, pad, ceil, countPad }: AvgPoolAttrs, { path }: Scope): AvgPoolAttrs {
+  for (const { kernel: extent, before, after } of axesOf({ kernel, stride, pad })) {
+    const most = Math.max(before, after);
+    if (most >= extent) unfit(path, "a window of padding alone has no value", `a pad below ${extent}`, `${most}`);
+  }
+  return { kernel, stride, pad, ceil, ...(countPad !== undefined && { countPad }) };
 }
 
 const rules: { readonly [K in Kind]: BuildRule<K> } = {
@@ -134,7 +139,7 @@ const rules: { readonly [K in Kind]: BuildRule<K> } = {
     }
     return conv2d(scope, x, options);
   },
-  batchNorm: (scope, [x], { eps }) => batchNorm(scope, x, { eps }),
+  batchNorm: (scope, [x], { eps, fixedGamma = false }) => batchNorm(scope, x, { eps, fixedGamma }),
   relu: (scope, [x]) => relu(scope, x),
   sigmoid: (scope, inputs) => scope.apply("sigmoid", inputs, {}),
   maxPool: (scope, inputs, attrs) => scope.apply("maxPool", inputs, window(attrs, scope)),
@@ -145,6 +150,7 @@ const rules: { readonly [K in Kind]: BuildRule<K> } = {
     const sum = others.reduce((sum, x, i) => scope.at(i).apply("add", [sum, x], {}), first);
     return scope.apply("add", [sum, last], {});
   },
+  multiply: (scope, inputs, { factor }) => scope.apply("multiply", inputs, { factor }),
   concat: (scope, inputs) => scope.apply("concat", inputs, {}),
   seScale: (scope, inputs) => scope.apply("seScale", inputs, {}),
   seScaleAdd: (scope, inputs) => scope.apply("seScaleAdd", inputs, {}),

@@ -11,6 +11,7 @@ import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
 import type { Attrs, ConvAttrs, PoolAttrs } from "../../ir/ops.ts";
 import { printGraph, printOperation } from "../../ir/print.ts";
 import { GraphUses } from "../../ir/uses.ts";
+import { shortExtent, shortPadding } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
 import { type ChannelBlock, layoutOf } from "./spec.ts";
 
@@ -78,11 +79,14 @@ export const printFused = ({ graph, nodes }: FusedGraph): string => printGraph(g
 
 /** A 1×1 convolution of a single position is a fully connected layer. */
 function isLinear(picture: Shape, kernel: Shape, { pad, groups }: ConvAttrs): boolean {
-  return groups === 1 && pad === 0 && [...picture.slice(2), ...kernel.slice(2)].every((extent) => extent === 1);
+  return (
+    groups === 1 && shortPadding(pad) === 0 && [...picture.slice(2), ...kernel.slice(2)].every((extent) => extent === 1)
+  );
 }
 
-const isSamePool = (a: PoolAttrs, b: PoolAttrs): boolean =>
-  a.kernel === b.kernel && a.stride === b.stride && a.pad === b.pad && a.ceil === b.ceil;
+const isSamePool = (a: PoolAttrs, b: PoolAttrs): boolean => poolKey(a) === poolKey(b);
+const poolKey = ({ kernel, stride, pad, ceil }: PoolAttrs): string =>
+  JSON.stringify([shortExtent(kernel), shortExtent(stride), shortPadding(pad), ceil]);
 
 /** The node that an operation becomes under another kind, or with other parts. */
 function become<K extends FusedKind>(

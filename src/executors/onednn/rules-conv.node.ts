@@ -2,6 +2,7 @@
 
 import type { Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
+import { convAxes, pairOf, sidesOf } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
 import type { Primitive } from "./api.node.ts";
 import type { FusedNode } from "./fusion.ts";
@@ -10,11 +11,10 @@ import { runWeightGradient } from "./rules-linear.node.ts";
 import { Arg, Query, type Spec, type Window } from "./spec.ts";
 import type { Target, WeightGradient } from "./target.node.ts";
 
-const windowOf = ({ stride, pad }: ConvAttrs): Window => ({
-  strides: [stride, stride],
-  padLow: [pad, pad],
-  padHigh: [pad, pad],
-});
+function windowOf({ stride, pad }: ConvAttrs): Window {
+  const { top, left, bottom, right } = sidesOf(pad);
+  return { strides: pairOf(stride), padLow: [top, left], padHigh: [bottom, right] };
+}
 
 /**
  * Groups of a few channels have no fast code. Several of them in one group of a whole block, with zeros between, do
@@ -78,7 +78,12 @@ function turnedConvolution(lowering: Lowering, node: FusedNode<"conv2d">): boole
   const { attrs, name } = node;
   const [x, w] = node.inputs as [Value, Value];
   const [out, input, height, width] = w.type.shape as [number, number, number, number];
-  const isSymmetric = attrs.stride === 1 && height === width && height === 2 * attrs.pad + 1 && height > 1;
+  const isSymmetric =
+    height === width &&
+    height > 1 &&
+    convAxes(attrs, w.type.shape).every(
+      ({ kernel, stride, before, after }) => stride === 1 && before === after && kernel === 2 * before + 1,
+    );
   const isOneBlock = plan.block === 16 && type === "f32" && attrs.groups === 1 && out === 16;
   if (!isOneBlock || !isSymmetric || plan.layoutOf(x.type.shape) === "plain") return false;
   const [dy, dx] = [lowering.descOf(x.type.shape), lowering.descOf(node.outputs[0]!.type.shape)];

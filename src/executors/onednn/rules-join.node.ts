@@ -3,7 +3,6 @@
  * layout is the same memory: then a gate is a factor of a channel, and the library's fast code knows factors of channels.
  */
 
-import { option, SenetError } from "../../errors.ts";
 import type { Value } from "../../ir/graph.ts";
 import { type Shape, sameShape } from "../../tensor.ts";
 import { type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
@@ -70,35 +69,30 @@ export const gateGradient: Rule<"gateGradient"> = (lowering, node) => {
 
 export const concat: Rule<"concat"> = (lowering, node) => {
   const { plan, api } = lowering;
-  const whole = lowering.make(node.outputs[0]!);
-  let start = 0;
-  for (const input of node.inputs) {
+  const [output] = node.outputs as [Value];
+  const starts: number[] = [0];
+  for (const input of node.inputs.slice(0, -1)) starts.push(starts.at(-1)! + input.type.shape[1]!);
+  // A part of a blocked value begins where a block begins; row-major it begins anywhere.
+  const whole = splitsBlocks(lowering, output, starts) ? lowering.makePlain(output) : lowering.make(output);
+  for (const [i, input] of node.inputs.entries()) {
     const part = lowering.get(input);
-    const length = input.type.shape[1]!;
-    refuseSplitBlocks(lowering, node.name, node.outputs[0]!, start);
-    const into = plan.as(whole, api.view(whole.desc, input.type.shape, [0, start, 0, 0]));
+    const into = plan.as(whole, api.view(whole.desc, input.type.shape, [0, starts[i]!, 0, 0]));
     const spec = { primitive: "reorder", src: part.desc, dst: into.desc } as const;
     plan.run(node.name, api.primitive(node.name, spec), { [Arg.src]: part }, { [Arg.dst]: into });
-    start += length;
   }
 };
 
 export const channelSlice: Rule<"channelSlice"> = (lowering, node) => {
   const { plan, api } = lowering;
-  const whole = lowering.get(node.inputs[0]!);
+  const [input] = node.inputs as [Value];
+  const { start } = node.attrs;
+  const whole = splitsBlocks(lowering, input, [start]) ? lowering.plain(input) : lowering.get(input);
   const slice = lowering.make(node.outputs[0]!);
-  refuseSplitBlocks(lowering, node.name, node.inputs[0]!, node.attrs.start);
-  const from = plan.as(whole, api.view(whole.desc, node.outputs[0]!.type.shape, [0, node.attrs.start, 0, 0]));
+  const from = plan.as(whole, api.view(whole.desc, node.outputs[0]!.type.shape, [0, start, 0, 0]));
   const spec = { primitive: "reorder", src: from.desc, dst: slice.desc } as const;
   plan.run(node.name, api.primitive(node.name, spec), { [Arg.src]: from }, { [Arg.dst]: slice });
 };
 
-/** A part of a blocked value begins where a block begins. */
-function refuseSplitBlocks({ plan }: Lowering, name: string, whole: Value, start: number): void {
-  if (plan.layoutOf(whole.type.shape) === "plain" || start % plan.block! === 0) return;
-  throw new SenetError("executor", "oneDNN cannot run this operation", {
-    where: name,
-    found: `channels from ${start} on, in blocks of ${plan.block}`,
-    hint: `${option("executor")} ort`,
-  });
-}
+/** Whether a part that begins there begins within a block. */
+const splitsBlocks = ({ plan }: Lowering, whole: Value, starts: readonly number[]): boolean =>
+  plan.layoutOf(whole.type.shape) !== "plain" && starts.some((start) => start % plan.block! !== 0);

@@ -1,7 +1,8 @@
 /** Pooling. */
 
 import type { Value } from "../../ir/graph.ts";
-import type { PoolAttrs } from "../../ir/ops.ts";
+import type { AvgPoolAttrs, PoolAttrs } from "../../ir/ops.ts";
+import { axesOf, countsOf, overhangOf, pairOf } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
 import type { FusedNode } from "./fusion.ts";
 import type { Lowering, Rule } from "./lowering.node.ts";
@@ -10,9 +11,14 @@ import { Arg, meanOverPositions, Query, type Window, wholePicture } from "./spec
 import type { Forward, Target } from "./target.node.ts";
 
 /** Behind the last position there is as much padding as the last window needs. */
-function windowOf({ kernel, stride, pad }: PoolAttrs, from: Shape, to: Shape): Window {
-  const behind = (axis: 2 | 3) => Math.max(0, (to[axis]! - 1) * stride + kernel - from[axis]! - pad);
-  return { strides: [stride, stride], padLow: [pad, pad], padHigh: [behind(2), behind(3)] };
+function windowOf(attrs: PoolAttrs, from: Shape, to: Shape): Window {
+  const [rows, columns] = axesOf(attrs);
+  const [bottom, right] = [overhangOf(from[2]!, to[2]!, rows), overhangOf(from[3]!, to[3]!, columns)];
+  return {
+    strides: [rows.stride, columns.stride],
+    padLow: [rows.before, columns.before],
+    padHigh: [Math.max(bottom, 0), Math.max(right, 0)],
+  };
 }
 
 /** Where a backward node wants it, it keeps which value of each window was the largest. */
@@ -27,7 +33,7 @@ export function maxPoolForward(target: Target, node: FusedNode<"maxPool">): Forw
     algorithm: "max",
     src: target.descOf(from),
     dst,
-    kernel: [kernel, kernel],
+    kernel: pairOf(kernel),
     window: windowOf(node.attrs, from, to),
   });
   const kept = workspace ? api.query(primitive, Query.workspace, dst) : undefined;
@@ -53,7 +59,7 @@ export const maxPoolBackward: Rule<"maxPoolBackward"> = (lowering, node) => {
     algorithm: "max",
     src,
     dst: diffDst.desc,
-    kernel: [kernel, kernel],
+    kernel: pairOf(kernel),
     window,
   } as const;
   const forward = node.forward && prepared.forwards.get(node.forward);
@@ -73,15 +79,15 @@ export const maxPoolBackward: Rule<"maxPoolBackward"> = (lowering, node) => {
 };
 
 /**
- * Caffe divides by what of a window lies inside the padded picture, the library by the whole window. They differ where
- * a ceiled last window reaches over: these averages are too small by a factor that depends on the position only.
+ * The library divides by the whole window. Where less of it counts, as where a ceiled last window reaches over, or at the
+ * rim where the padding does not count, these averages are too small by a factor that depends on the position only.
  */
-function overhang({ kernel, stride, pad }: PoolAttrs, from: Shape, to: Shape): Float32Array | undefined {
-  const inside = (axis: 2 | 3) =>
-    Array.from({ length: to[axis]! }, (_, i) => Math.min(kernel, from[axis]! + 2 * pad - i * stride));
-  const [rows, columns] = [inside(2), inside(3)];
-  if ([...rows, ...columns].every((extent) => extent === kernel)) return undefined;
-  return Float32Array.from(rows.flatMap((row) => columns.map((column) => kernel ** 2 / (row * column))));
+function shortfall(attrs: AvgPoolAttrs, from: Shape, to: Shape): Float32Array | undefined {
+  const [rows, columns] = axesOf(attrs).map((axis, i) =>
+    countsOf(from[i + 2]!, to[i + 2]!, axis, attrs.countPad ?? true).map((count) => axis.kernel / count),
+  ) as [number[], number[]];
+  if ([...rows, ...columns].every((factor) => factor === 1)) return undefined;
+  return Float32Array.from(rows.flatMap((row) => columns.map((column) => row * column)));
 }
 
 /** The value times those factors. */
@@ -105,11 +111,11 @@ export const avgPool: Rule<"avgPool"> = (lowering, node) => {
     algorithm: "avg",
     src: src.desc,
     dst: dst.desc,
-    kernel: [node.attrs.kernel, node.attrs.kernel],
+    kernel: pairOf(node.attrs.kernel),
     window: windowOf(node.attrs, from, to),
   });
   lowering.plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: dst });
-  const factors = overhang(node.attrs, from, to);
+  const factors = shortfall(node.attrs, from, to);
   if (factors !== undefined) lowering.set(output, corrected(lowering, node.name, dst, to, factors));
 };
 
@@ -117,10 +123,10 @@ export const avgPoolBackward: Rule<"avgPoolBackward"> = (lowering, node) => {
   const [dy, dx] = [node.inputs[0]!, node.outputs[0]!];
   const { attrs } = node;
   const window = windowOf(attrs, attrs.inputShape, dy.type.shape);
-  const factors = overhang(attrs, attrs.inputShape, dy.type.shape);
+  const factors = shortfall(attrs, attrs.inputShape, dy.type.shape);
   const gradient = lowering.get(dy);
   const diffDst = factors === undefined ? gradient : corrected(lowering, node.name, gradient, dy.type.shape, factors);
-  averageBackward(lowering, node.name, diffDst, dx, [attrs.kernel, attrs.kernel], window);
+  averageBackward(lowering, node.name, diffDst, dx, pairOf(attrs.kernel), window);
 };
 
 export const globalAvgPool: Rule<"globalAvgPool"> = (lowering, node) => {

@@ -47,6 +47,15 @@ const activationBackward =
     plan.run(node.name, primitive, reads, { [Arg.diffSrc]: dx }, { of: dx, from: [dy] });
   };
 
+const multiply: Rule<"multiply"> = (lowering, node) => {
+  const { plan, api } = lowering;
+  const x = lowering.get(node.inputs[0]!);
+  const y = lowering.make(node.outputs[0]!);
+  const alpha = node.attrs.factor;
+  const spec = { primitive: "eltwise", pass: "forward", algorithm: "linear", data: x.desc, alpha } as const;
+  plan.run(node.name, api.primitive(node.name, spec), { [Arg.src]: x }, { [Arg.dst]: y }, { of: y, from: [x] });
+};
+
 const dropout: Rule<"dropout"> = (lowering, node) => {
   const [x, keep] = [lowering.get(node.inputs[0]!), lowering.get(node.inputs[1]!)];
   const y = lowering.make(node.outputs[0]!);
@@ -147,6 +156,7 @@ export const rules: { readonly [K in FusedKind]: Rule<K> } = {
   mish: activation,
   mishBackward: activationBackward("mish"),
   add,
+  multiply,
   dropout,
   concat,
   channelSlice,

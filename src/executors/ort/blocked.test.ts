@@ -63,8 +63,17 @@ describe("convolutions of blocked activations, and their gradients", () => {
     [[16, 32, 9, 9], [32, 8, 5, 5], 3, 2, 4],
     [[3, 32, 5, 5], [64, 8, 1, 1], 2, 0, 4],
     [[2, 48, 5, 5], [48, 24, 3, 3], 1, 1, 2],
+    // Rows and columns, and sides, that differ.
+    [[16, 16, 5, 9], [32, 16, 1, 7], 1, { top: 0, left: 3, bottom: 0, right: 3 }],
+    [[12, 16, 8, 4], [16, 16, 7, 1], 1, { top: 3, left: 0, bottom: 3, right: 0 }],
+    [[16, 16, 8, 6], [16, 16, 3, 3], 2, { top: 0, left: 0, bottom: 1, right: 1 }],
+    [[16, 64, 8, 6], [64, 8, 3, 3], 2, { top: 0, left: 0, bottom: 1, right: 1 }, 8],
+    [[16, 16, 6, 7], [16, 16, 3, 3], [1, 2], { top: 2, left: 0, bottom: 0, right: 1 }],
+    [[16, 3, 14, 12], [32, 3, 7, 7], 2, { top: 2, left: 2, bottom: 3, right: 3 }],
+    [[16, 16, 6, 6], [16, 16, 1, 1], [2, 1], 0],
   ] as const) {
-    test(`[${x}] by [${w}], stride ${stride}, padding ${pad}, groups ${groups}`, async () => {
+    const [strides, pads] = [JSON.stringify(stride), JSON.stringify(pad)];
+    test(`[${x}] by [${w}], stride ${strides}, padding ${pads}, groups ${groups}`, async () => {
       const builder = new GraphBuilder("conv");
       const attrs = { stride, pad, groups };
       const image = builder.input("x", x);

@@ -13,7 +13,7 @@
  */
 
 import type { Type, Value } from "../../ir/graph.ts";
-import type { ConvAttrs } from "../../ir/ops.ts";
+import { type AxisWindow, overhangOf } from "../../ir/window.ts";
 import { type Emitter, nchwc } from "./emitter.ts";
 import type { Attributes } from "./onnx.ts";
 
@@ -46,7 +46,7 @@ export interface Convolution {
   /** Whether it carries a gradient back: by the weight transposed and turned. */
   readonly backward: boolean;
   readonly bias?: string;
-  readonly stride: number;
+  readonly strides: readonly [number, number];
   readonly pads: readonly number[];
   readonly plus?: string;
 }
@@ -180,10 +180,10 @@ export class Blocks {
   }
 
   convolve(convolution: Convolution, relu = false): string {
-    const { scope, x, weight, shape, groups, backward, bias = "", stride, pads, plus = "" } = convolution;
+    const { scope, x, weight, shape, groups, backward, bias = "", strides, pads, plus = "" } = convolution;
     return this.emit.within(scope, () => {
       const filters = backward ? this.backwardWeight(weight, shape, groups) : this.forwardWeight(weight, shape);
-      return this.conv([x, filters, bias, plus], { kernel: shape.slice(2), stride, pads, groups, relu });
+      return this.conv([x, filters, bias, plus], { kernel: shape.slice(2), strides, pads, groups, relu });
     });
   }
 
@@ -192,19 +192,19 @@ export class Blocks {
     inputs: readonly string[],
     options: {
       readonly kernel: readonly number[];
-      readonly stride?: number;
-      readonly dilation?: number;
+      readonly strides?: readonly [number, number];
+      readonly dilations?: readonly [number, number];
       readonly pads?: readonly number[];
       readonly groups?: number;
       readonly relu?: boolean;
     },
   ): string {
-    const { kernel, stride = 1, dilation = 1, pads = [0, 0, 0, 0], groups = 1, relu = false } = options;
+    const { kernel, strides = [1, 1], dilations = [1, 1], pads = [0, 0, 0, 0], groups = 1, relu = false } = options;
     const attributes: Attributes = {
       kernel_shape: { ints: kernel },
-      strides: { ints: [stride, stride] },
+      strides: { ints: strides },
       pads: { ints: pads },
-      dilations: { ints: [dilation, dilation] },
+      dilations: { ints: dilations },
       group: { int: groups },
       ...(relu && { activation: { string: "Relu" } }),
     };
@@ -343,16 +343,16 @@ export class Blocks {
     dy: string,
     [, channels, height, width]: Extents,
     [n, o, outHeight, outWidth]: Extents,
-    { stride, pad, groups, kernel }: ConvAttrs & { readonly kernel: readonly number[] },
+    { groups, axes }: { readonly groups: number; readonly axes: readonly [AxisWindow, AxisWindow] },
   ): string {
     const { emit, size } = this;
-    const [kernelHeight, kernelWidth] = kernel as [number, number];
+    const [rows, columns] = axes;
     const i = channels / groups;
     const samples = Math.ceil(n / size) * size;
     // Padded beforehand: the kernel computes pixels at the rim one by one, and here there is hardly anything but rim.
-    const overhang = (extent: number, out: number, taps: number) =>
-      Math.max((out - 1) * stride + taps - extent - pad, 0);
-    const ends = [overhang(height, outHeight, kernelHeight), overhang(width, outWidth, kernelWidth)] as const;
+    const [top, left] = [rows.before, columns.before];
+    const bottom = Math.max(overhangOf(height, outHeight, rows), 0);
+    const right = Math.max(overhangOf(width, outWidth, columns), 0);
     let input = x;
     if (groups === 1) input = emit.node("Transpose", [input], { perm: { ints: [1, 0, 2, 3] } });
     else {
@@ -360,11 +360,11 @@ export class Blocks {
       const turned = emit.node("Transpose", [grouped], { perm: { ints: [2, 1, 0, 3] } });
       input = emit.node("Reshape", [turned, emit.ints(i * groups, n, height, width)]);
     }
-    if (pad + ends[0] + ends[1] > 0 || samples > n) {
-      input = emit.node("Pad", [input, emit.ints(0, 0, pad, pad, 0, samples - n, ...ends)]);
+    if (top + left + bottom + right > 0 || samples > n) {
+      input = emit.node("Pad", [input, emit.ints(0, 0, top, left, 0, samples - n, bottom, right)]);
     }
+    const padded = [height + top + bottom, width + left + right] as const;
     if (groups > 1) {
-      const padded = [height + pad + ends[0], width + pad + ends[1]];
       input = emit.node("Reshape", [input, emit.ints(i, groups * samples, ...padded)]);
     }
     input = emit.node("ReorderInput", [input], { channels_last: { int: 0 } }, nchwc);
@@ -376,12 +376,11 @@ export class Blocks {
       emit.node("Transpose", [blocks], { perm: { ints: [2, 0, 3, 1, 4] } }),
       emit.ints(o, samples, outHeight, outWidth),
     ]);
-    const products = this.conv([input, filters], { kernel: [outHeight, outWidth], dilation: stride, groups });
+    const dilations = [rows.stride, columns.stride] as const;
+    const products = this.conv([input, filters], { kernel: [outHeight, outWidth], dilations, groups });
     let dw = emit.node("ReorderOutput", [products], { channels: { int: o } }, nchwc);
-    const made = [
-      height + pad + ends[0] - (outHeight - 1) * stride,
-      width + pad + ends[1] - (outWidth - 1) * stride,
-    ] as const;
+    const made = [padded[0] - (outHeight - 1) * rows.stride, padded[1] - (outWidth - 1) * columns.stride] as const;
+    const [kernelHeight, kernelWidth] = [rows.kernel, columns.kernel];
     if (made[0] > kernelHeight || made[1] > kernelWidth) {
       // Rows at the end that no stride reached.
       dw = emit.node("Slice", [dw, emit.ints(0, 0), emit.ints(kernelHeight, kernelWidth), emit.ints(2, 3)]);
@@ -394,21 +393,22 @@ export class Blocks {
   }
 
   /** Puts `stride − 1` zero rows and columns after each: `[N,C,OH,OW] → extents`. */
-  insertZeros(name: string, from: Extents, extents: Extents, stride: number): string {
+  insertZeros(name: string, from: Extents, extents: Extents, strides: readonly [number, number]): string {
     const { emit, size } = this;
+    const [down, across] = strides;
     const [n, c, outHeight, outWidth] = from;
     const [, , height, width] = extents;
     const planes = (n * c) / size;
     const view = emit.node("Reshape", [name, emit.ints(planes, outHeight, 1, outWidth, size)]);
-    const ends = emit.ints(0, 0, 0, 0, 0, 0, 0, stride - 1, 0, (stride - 1) * size);
+    const ends = emit.ints(0, 0, 0, 0, 0, 0, 0, down - 1, 0, (across - 1) * size);
     let grid = emit.node("Reshape", [
       emit.node("Pad", [view, ends]),
-      emit.ints(planes, outHeight * stride, outWidth * stride, size),
+      emit.ints(planes, outHeight * down, outWidth * across, size),
     ]);
-    if (height < outHeight * stride || width < outWidth * stride) {
+    if (height < outHeight * down || width < outWidth * across) {
       grid = emit.node("Slice", [grid, emit.ints(0, 0), emit.ints(height, width), emit.ints(1, 2)]);
     }
-    const missing = [Math.max(height - outHeight * stride, 0), Math.max(width - outWidth * stride, 0)] as const;
+    const missing = [Math.max(height - outHeight * down, 0), Math.max(width - outWidth * across, 0)] as const;
     if (missing[0] > 0 || missing[1] > 0) {
       grid = emit.node("Pad", [grid, emit.ints(0, 0, 0, 0, 0, missing[0], missing[1], 0)]);
     }

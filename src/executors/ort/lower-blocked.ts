@@ -2,12 +2,13 @@
 
 import type { Node, Value } from "../../ir/graph.ts";
 import type { ConvAttrs, Op } from "../../ir/ops.ts";
+import { convAxes, pairOf } from "../../ir/window.ts";
 import type { Blocks, Convolution, Expression, Extents, Vector } from "./blocks.ts";
 import { nchwc } from "./emitter.ts";
-import { weightGradient } from "./lower-conv.ts";
+import { padsOf, weightGradient } from "./lower-conv.ts";
 import { mish, mishBackward, silu, siluBackward, step, waitFor } from "./lower-elementwise.ts";
 import { inverseDeviation } from "./lower-norm.ts";
-import { hasWholeWindows, poolAttributes } from "./lower-pool.ts";
+import { avgPoolAttributes, hasWholeWindows, poolAttributes } from "./lower-pool.ts";
 import type { Lowering } from "./rules.ts";
 
 /** A blocked result is an expression or a convolution, a plain one a name. */
@@ -18,7 +19,6 @@ const extentsOf = (value: Value): Extents => value.type.shape as unknown as Exte
 export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
   conv2d: (b, l, { inputs, outputs, attrs }) => {
     const [x, w, bias] = inputs as [Value, Value, Value?];
-    const { stride, pad } = attrs;
     const isNarrow = x.type.shape[1]! < b.size;
     if (!b.fits(outputs[0]!.type) || !(isNarrow ? attrs.groups === 1 : b.fits(x.type))) return undefined;
     const grouped = isNarrow ? { weight: l.get(w), shape: extentsOf(w), groups: 1 } : groupedWeight(b, l, w, attrs);
@@ -30,43 +30,46 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
         ...grouped,
         backward: false,
         ...(bias && { bias: l.get(bias) }),
-        stride,
-        pads: [pad, pad, pad, pad],
+        strides: pairOf(attrs.stride),
+        pads: padsOf(attrs.pad),
       },
     ];
   },
 
   conv2dBackwardInput: (b, l, { inputs, outputs, attrs }) => {
     const [dy, w] = inputs as [Value, Value];
-    const { stride, pad } = attrs;
     const [n, channels, height, width] = extentsOf(outputs[0]!);
     const [, o, outHeight, outWidth] = extentsOf(dy);
-    const [kernelHeight, kernelWidth] = w.type.shape.slice(2) as [number, number];
+    const axes = convAxes(attrs, w.type.shape);
+    const [rows, columns] = axes;
     if (!b.fits(outputs[0]!.type) || !b.fits(dy.type)) return undefined;
-    const isPointwise = kernelHeight === 1 && kernelWidth === 1 && pad === 0;
-    if (stride > 1 && !isPointwise && attrs.groups === 1) return undefined;
-    if (kernelHeight <= pad || kernelWidth <= pad) return undefined;
+    const isPointwise = axes.every(({ kernel, before, after }) => kernel === 1 && before === 0 && after === 0);
+    const strides = pairOf(attrs.stride);
+    const hasStride = strides.some((stride) => stride > 1);
+    if (hasStride && !isPointwise && attrs.groups === 1) return undefined;
+    if (axes.some(({ kernel, before, after }) => kernel <= Math.max(before, after))) return undefined;
     const grouped = groupedWeight(b, l, w, attrs);
     if (grouped === undefined) return undefined;
     const { base, scale } = scaled(b, dy);
-    const [top, left] = [kernelHeight - 1 - pad, kernelWidth - 1 - pad];
+    const [top, left] = [rows.kernel - 1 - rows.before, columns.kernel - 1 - columns.before];
+    const [bottom, right] = [rows.kernel - 1 - rows.after, columns.kernel - 1 - columns.after];
     const dx: Convolution = {
       scope: b.emit.scope,
       x: base,
       ...grouped,
       weight: scale ? b.scaleRows(grouped.weight, scale) : grouped.weight,
       backward: true,
-      stride: 1,
-      pads: [top, left, top, left],
+      strides: [1, 1],
+      pads: [top, left, bottom, right],
     };
-    if (stride === 1) return [dx];
+    if (!hasStride) return [dx];
     if (isPointwise) {
       const from: Extents = [n, channels, outHeight, outWidth];
-      return [{ base: b.insertZeros(b.convolve(dx), from, [n, channels, height, width], stride) }];
+      return [{ base: b.insertZeros(b.convolve(dx), from, [n, channels, height, width], strides) }];
     }
     // Groups are so narrow that convolving the zeros, too, costs less than ONNX Runtime's ConvTranspose.
-    const spread: Extents = [n, o, height - top + pad, width - left + pad];
-    return [{ ...dx, x: b.insertZeros(base, extentsOf(dy), spread, stride) }];
+    const spread: Extents = [n, o, height - bottom + rows.before, width - right + columns.before];
+    return [{ ...dx, x: b.insertZeros(base, extentsOf(dy), spread, strides) }];
   },
 
   conv2dBackwardWeight: (b, l, { inputs, attrs }) => {
@@ -80,7 +83,7 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     const merged = groups === 1 ? 1 : b.groupsToMerge(shape, groups);
     let dw: string;
     if (merged !== undefined && kernel.some((extent) => extent > 1) && n > b.size / 2) {
-      const options = { ...attrs, groups: groups / merged, kernel };
+      const options = { groups: groups / merged, axes: convAxes(attrs, shape) };
       const whole = b.weightGradient(l.get(x), base, extentsOf(x), extentsOf(dy), options);
       dw = b.splitGroups(whole, shape, groups, merged);
     } else {
@@ -244,10 +247,7 @@ export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     const x = inputs[0]!;
     const y = outputs[0]!;
     if (!b.holds(x) || !b.fits(y.type) || !hasWholeWindows(x.type.shape, y.type.shape, attrs)) return undefined;
-    const attributes = {
-      ...poolAttributes(x.type.shape, y.type.shape, attrs),
-      count_include_pad: { int: 1 },
-    };
+    const attributes = avgPoolAttributes(x.type.shape, y.type.shape, attrs);
     return [{ base: b.emit.node("AveragePool", [b.dense(x)], attributes, nchwc) }];
   },
 

@@ -2,6 +2,16 @@
 
 import type { Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
+import {
+  type AxisWindow,
+  convAxes,
+  overhangOf,
+  type Padding,
+  pairOf,
+  shortExtent,
+  shortPadding,
+  sidesOf,
+} from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
 import { type Emitter, microsoft } from "./emitter.ts";
 import type { Attributes } from "./onnx.ts";
@@ -28,25 +38,23 @@ export const convRules: Rules<
   conv2dBackwardInput: (l, { inputs, attrs }) => {
     const [dy, w] = inputs as [Value, Value];
     const [n, , height, width] = attrs.inputShape as [number, number, number, number];
-    const [, i, kernelHeight, kernelWidth] = w.type.shape as [number, number, number, number];
-    const { stride, pad, groups } = attrs;
+    const i = w.type.shape[1]!;
     if (isPointwise(w.type.shape, attrs) && isOnePixel(attrs.inputShape)) {
       const dx = l.emit.node("MatMul", [flat(l, dy), matrix(l, w)]);
       return [l.emit.node("Reshape", [dx, l.emit.ints(n, i, 1, 1)])];
     }
     // ConvTranspose leaves out the rows that the stride never reached; the output padding brings them back.
-    const missing = (extent: number, out: number, kernel: number) => extent - ((out - 1) * stride + kernel - 2 * pad);
-    const outputPadding = [
-      missing(height, dy.type.shape[2]!, kernelHeight),
-      missing(width, dy.type.shape[3]!, kernelWidth),
-    ];
-    if (groups === 1 && stride === 1 && pad < kernelHeight && pad < kernelWidth) {
+    const [rows, columns] = convAxes(attrs, w.type.shape);
+    const missing = (extent: number, out: number, axis: AxisWindow) => axis.after - overhangOf(extent, out, axis);
+    const outputPadding = [missing(height, dy.type.shape[2]!, rows), missing(width, dy.type.shape[3]!, columns)];
+    const isPlain = ({ kernel, stride, before, after }: AxisWindow) => stride === 1 && Math.max(before, after) < kernel;
+    if (attrs.groups === 1 && isPlain(rows) && isPlain(columns)) {
+      const opposite = [rows, columns].map(({ kernel, before }) => kernel - 1 - before);
+      const ends = [rows, columns].map(({ kernel, after }) => kernel - 1 - after);
       return [
         l.emit.node("Conv", [l.get(dy), transposedKernel(l.emit, l.get(w))], {
-          kernel_shape: { ints: [kernelHeight, kernelWidth] },
-          pads: {
-            ints: [kernelHeight - 1 - pad, kernelWidth - 1 - pad, kernelHeight - 1 - pad, kernelWidth - 1 - pad],
-          },
+          kernel_shape: { ints: [rows.kernel, columns.kernel] },
+          pads: { ints: [...opposite, ...ends] },
         }),
       ];
     }
@@ -93,7 +101,7 @@ export const convRules: Rules<
 };
 
 const isPointwise = (weight: Shape, { stride, pad, groups }: ConvAttrs): boolean =>
-  weight[2] === 1 && weight[3] === 1 && stride === 1 && pad === 0 && groups === 1;
+  weight[2] === 1 && weight[3] === 1 && shortExtent(stride) === 1 && shortPadding(pad) === 0 && groups === 1;
 
 const isOnePixel = (shape: Shape): boolean => shape[2] === 1 && shape[3] === 1;
 
@@ -110,12 +118,18 @@ const flat = (l: Lowering, x: Value): string => l.emit.node("Flatten", [l.get(x)
 /** `[O,I,1,1] → [O,I]` */
 const matrix = (l: Lowering, w: Value): string => l.emit.node("Flatten", [l.get(w)], { axis: { int: 1 } });
 
+/** In ONNX's order: those before the picture, then those behind it. */
+export const padsOf = (pad: Padding): readonly [number, number, number, number] => {
+  const { top, left, bottom, right } = sidesOf(pad);
+  return [top, left, bottom, right];
+};
+
 /** `kernel_shape` is what the weight says already; OpenCV does not look there. */
 function convAttributes(weight: Shape, { stride, pad, groups }: ConvAttrs): Attributes {
   return {
     kernel_shape: { ints: weight.slice(2) },
-    strides: { ints: [stride, stride] },
-    pads: { ints: [pad, pad, pad, pad] },
+    strides: { ints: pairOf(stride) },
+    pads: { ints: padsOf(pad) },
     group: { int: groups },
   };
 }
@@ -182,22 +196,24 @@ function shiftedInputs(
   x: string,
   inputShape: Shape,
   outputShape: Shape,
-  { stride, pad, weightShape }: ConvAttrs & { readonly weightShape: Shape },
+  attrs: ConvAttrs & { readonly weightShape: Shape },
 ): string[] {
   const [, , height, width] = inputShape as [number, number, number, number];
   const [, , outHeight, outWidth] = outputShape as [number, number, number, number];
-  const [, , kernelHeight, kernelWidth] = weightShape as [number, number, number, number];
-  if (kernelHeight === 1 && kernelWidth === 1 && pad === 0 && stride === 1) return [x];
-  const padded = pad === 0 ? x : emit.node("Pad", [x, emit.ints(0, 0, pad, pad, 0, 0, pad, pad)]);
+  const [rows, columns] = convAxes(attrs, attrs.weightShape);
+  if (isPointwise(attrs.weightShape, { ...attrs, groups: 1 })) return [x];
+  const [top, left, bottom, right] = padsOf(attrs.pad);
+  const isPadded = top + left + bottom + right > 0;
+  const padded = isPadded ? emit.node("Pad", [x, emit.ints(0, 0, top, left, 0, 0, bottom, right)]) : x;
   const taps: string[] = [];
-  for (let row = 0; row < kernelHeight; row++) {
-    for (let column = 0; column < kernelWidth; column++) {
+  for (let row = 0; row < rows.kernel; row++) {
+    for (let column = 0; column < columns.kernel; column++) {
       const starts = emit.ints(row, column);
       const ends = emit.ints(
-        Math.min(row + (outHeight - 1) * stride + 1, height + 2 * pad),
-        Math.min(column + (outWidth - 1) * stride + 1, width + 2 * pad),
+        Math.min(row + (outHeight - 1) * rows.stride + 1, height + top + bottom),
+        Math.min(column + (outWidth - 1) * columns.stride + 1, width + left + right),
       );
-      taps.push(emit.node("Slice", [padded, starts, ends, emit.ints(2, 3), emit.ints(stride, stride)]));
+      taps.push(emit.node("Slice", [padded, starts, ends, emit.ints(2, 3), emit.ints(rows.stride, columns.stride)]));
     }
   }
   return taps;

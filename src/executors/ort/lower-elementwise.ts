@@ -14,6 +14,7 @@ export const elementwiseRules: Rules<
   | "mish"
   | "mishBackward"
   | "add"
+  | "multiply"
   | "seScaleAdd"
   | "seScale"
   | "seScaleBackward"
@@ -52,6 +53,8 @@ export const elementwiseRules: Rules<
       inputs.map((input) => l.get(input)),
     ),
   ],
+
+  multiply: (l, { inputs, attrs }) => [l.emit.node("Mul", [l.get(inputs[0]!), l.emit.float(attrs.factor)])],
 
   seScaleAdd: (l, { inputs }) => {
     const [gate, branch, shortcut] = inputs as [Value, Value, Value];

@@ -1,7 +1,8 @@
 /** Pooling, forward and backward. */
 
 import type { Value } from "../../ir/graph.ts";
-import type { PoolAttrs } from "../../ir/ops.ts";
+import type { AvgPoolAttrs, PoolAttrs } from "../../ir/ops.ts";
+import { axesOf, countsOf, overhangOf, pairOf } from "../../ir/window.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
@@ -31,11 +32,14 @@ export const poolRules: Rules<
   avgPool: (l, { inputs, outputs, attrs }) => {
     const x = inputs[0]!;
     const y = outputs[0]!;
+    // Without the padding both divide by the pixels.
+    if (attrs.countPad === false) return [meanOf(l, x, y, attrs)];
     const mean = l.isPortable ? meanOfPadded(l, x, y, attrs) : meanOf(l, x, y, attrs);
     // ONNX divides by the whole window even where it hangs over the padded input; Caffe by what is left of it.
     if (hasWholeWindows(x.type.shape, y.type.shape, attrs)) return [mean];
     const { shape, data } = windowShares(x.type.shape, y.type.shape, attrs);
-    const corrections = data.map((share) => share * attrs.kernel ** 2);
+    const [kernelHeight, kernelWidth] = pairOf(attrs.kernel);
+    const corrections = data.map((share) => share * kernelHeight * kernelWidth);
     if (!l.isPortable) return [l.emit.node("Mul", [mean, l.emit.tensor(shape, corrections)])];
     const channels = y.type.shape[1]!;
     const all = new Float32Array(channels * corrections.length);
@@ -46,16 +50,17 @@ export const poolRules: Rules<
   avgPoolBackward: (l, { inputs, attrs }) => {
     const { emit } = l;
     const [dy] = inputs as [Value];
-    const { inputShape, kernel, stride, pad } = attrs;
+    const { inputShape } = attrs;
     const shares = windowShares(inputShape, dy.type.shape, attrs);
     const scaled = emit.node("Mul", [l.get(dy), emit.tensor(shares.shape, shares.data)]);
     // Each pixel gets the shares of all windows over it: one transposed convolution by ones, channel by channel.
     const [height, width] = dy.type.shape.slice(2) as [number, number];
     const planes = emit.node("Reshape", [scaled, emit.ints(-1, 1, height, width)]);
-    const overhang = [overhangOf(inputShape[2]!, height, attrs), overhangOf(inputShape[3]!, width, attrs)];
-    const dx = emit.node("ConvTranspose", [planes, emit.filled([1, 1, kernel, kernel], 1)], {
-      strides: { ints: [stride, stride] },
-      pads: { ints: [pad, pad, ...overhang.map((extent) => Math.max(extent, 0))] },
+    const [rows, columns] = axesOf(attrs);
+    const overhang = [overhangOf(inputShape[2]!, height, rows), overhangOf(inputShape[3]!, width, columns)];
+    const dx = emit.node("ConvTranspose", [planes, emit.filled([1, 1, rows.kernel, columns.kernel], 1)], {
+      strides: { ints: [rows.stride, columns.stride] },
+      pads: { ints: [rows.before, columns.before, ...overhang.map((extent) => Math.max(extent, 0))] },
       output_padding: { ints: overhang.map((extent) => Math.max(-extent, 0)) },
     });
     return [emit.node("Reshape", [dx, emit.ints(...inputShape)])];
@@ -70,12 +75,9 @@ export const poolRules: Rules<
   },
 };
 
-/** The mean over each window, padding included. */
-const meanOf = (l: Lowering, x: Value, y: Value, attrs: PoolAttrs): string =>
-  l.emit.node("AveragePool", [l.get(x)], {
-    ...poolAttributes(x.type.shape, y.type.shape, attrs),
-    count_include_pad: { int: 1 },
-  });
+/** The mean over each window. */
+const meanOf = (l: Lowering, x: Value, y: Value, attrs: AvgPoolAttrs): string =>
+  l.emit.node("AveragePool", [l.get(x)], avgPoolAttributes(x.type.shape, y.type.shape, attrs));
 
 /** The same with the padding as an operation of its own: OpenCV leaves it out of the count, whatever the attribute says. */
 function meanOfPadded(l: Lowering, x: Value, y: Value, attrs: PoolAttrs): string {
@@ -88,33 +90,33 @@ function meanOfPadded(l: Lowering, x: Value, y: Value, attrs: PoolAttrs): string
   return l.emit.node("AveragePool", [padded], window);
 }
 
-/** How far the last window reaches beyond the input's end; negative where it stays short of it. */
-const overhangOf = (extent: number, out: number, { kernel, stride, pad }: PoolAttrs): number =>
-  (out - 1) * stride + kernel - pad - extent;
-
 /** The end padding is whatever the last window needs, so that rounding up is already in it. */
 export function poolAttributes(input: Shape, output: Shape, attrs: PoolAttrs) {
-  const { kernel, stride, pad } = attrs;
-  const ends = [overhangOf(input[2]!, output[2]!, attrs), overhangOf(input[3]!, output[3]!, attrs)];
+  const [rows, columns] = axesOf(attrs);
+  const [bottom, right] = [overhangOf(input[2]!, output[2]!, rows), overhangOf(input[3]!, output[3]!, columns)];
   return {
-    kernel_shape: { ints: [kernel, kernel] },
-    strides: { ints: [stride, stride] },
-    pads: { ints: [pad, pad, Math.max(ends[0]!, 0), Math.max(ends[1]!, 0)] as const },
+    kernel_shape: { ints: [rows.kernel, columns.kernel] },
+    strides: { ints: [rows.stride, columns.stride] },
+    pads: { ints: [rows.before, columns.before, Math.max(bottom, 0), Math.max(right, 0)] as const },
   };
 }
 
-/** Whether no window hangs over the padded input. */
-export const hasWholeWindows = (input: Shape, output: Shape, attrs: PoolAttrs): boolean =>
-  overhangOf(input[2]!, output[2]!, attrs) <= attrs.pad && overhangOf(input[3]!, output[3]!, attrs) <= attrs.pad;
+export const avgPoolAttributes = (input: Shape, output: Shape, attrs: AvgPoolAttrs) => ({
+  ...poolAttributes(input, output, attrs),
+  count_include_pad: { int: attrs.countPad === false ? 0 : 1 },
+});
 
-/** For each output position, 1 / the size of its window clipped to the padded input: `[OH,OW]`. */
-function windowShares(input: Shape, output: Shape, { kernel, stride, pad }: PoolAttrs) {
-  const extents = (axis: number) =>
-    Array.from({ length: output[axis]! }, (_, i) => {
-      const start = i * stride - pad;
-      return Math.min(start + kernel, input[axis]! + pad) - start;
-    });
-  const columns = extents(3);
-  const data = Float32Array.from(extents(2).flatMap((height) => columns.map((width) => 1 / (height * width))));
+/** Whether ONNX divides by what is to be divided by: no window that counts the padding hangs over the padded input. */
+export function hasWholeWindows(input: Shape, output: Shape, attrs: AvgPoolAttrs): boolean {
+  if (attrs.countPad === false) return true;
+  return axesOf(attrs).every((axis, i) => overhangOf(input[i + 2]!, output[i + 2]!, axis) <= axis.after);
+}
+
+/** For each output position, 1 / what its window counts: `[OH,OW]`. */
+function windowShares(input: Shape, output: Shape, attrs: AvgPoolAttrs) {
+  const counts = axesOf(attrs).map((axis, i) =>
+    countsOf(input[i + 2]!, output[i + 2]!, axis, attrs.countPad ?? true),
+  ) as [number[], number[]];
+  const data = Float32Array.from(counts[0].flatMap((height) => counts[1].map((width) => 1 / (height * width))));
   return { shape: output.slice(2), data };
 }

@@ -3,7 +3,8 @@
  * (Chellapilla, Puri and Simard, "High performance convolutional neural networks for document processing", 2006).
  */
 
-import type { Op } from "../../ir/ops.ts";
+import type { ConvAttrs, Op } from "../../ir/ops.ts";
+import { convAxes } from "../../ir/window.ts";
 import type { Shape, TensorData } from "../../tensor.ts";
 import { type Kernel, nchw } from "./kernel.ts";
 import { matrix, multiplyAdd, transposed } from "./multiply.ts";
@@ -24,15 +25,12 @@ interface Geometry {
   readonly taps: Int32Array;
 }
 
-function geometry(
-  x: Shape,
-  w: Shape,
-  y: Shape,
-  { stride, pad, groups }: { stride: number; pad: number; groups: number },
-) {
+function geometry(x: Shape, w: Shape, y: Shape, attrs: ConvAttrs) {
+  const { groups } = attrs;
   const [batch, , height, width] = nchw(x);
   const [outputs, channels, kernelHeight, kernelWidth] = nchw(w);
   const [, , outHeight, outWidth] = nchw(y);
+  const [rows, columns] = convAxes(attrs, w);
   const pixels = outHeight * outWidth;
   const patch = channels * kernelHeight * kernelWidth;
   const taps = new Int32Array(pixels * patch);
@@ -41,9 +39,9 @@ function geometry(
     for (let ow = 0; ow < outWidth; ow++) {
       for (let c = 0; c < channels; c++) {
         for (let kh = 0; kh < kernelHeight; kh++) {
-          const ih = oh * stride - pad + kh;
+          const ih = oh * rows.stride - rows.before + kh;
           for (let kw = 0; kw < kernelWidth; kw++) {
-            const iw = ow * stride - pad + kw;
+            const iw = ow * columns.stride - columns.before + kw;
             const inside = ih >= 0 && ih < height && iw >= 0 && iw < width;
             taps[at++] = inside ? (c * height + ih) * width + iw : -1;
           }

@@ -14,6 +14,7 @@ type ElementwiseOp = Extract<
   | "mish"
   | "mishBackward"
   | "add"
+  | "multiply"
   | "dropout"
   | "concat"
   | "channelSlice"
@@ -61,6 +62,9 @@ export const elementwiseKernels: { readonly [K in ElementwiseOp]: Kernel<K> } = 
   },
   add([a, b], [y]) {
     for (let i = 0; i < y.data.length; i++) y.data[i] = a.data[i]! + b.data[i]!;
+  },
+  multiply([x], [y], { factor }) {
+    for (let i = 0; i < y.data.length; i++) y.data[i] = factor * x.data[i]!;
   },
   dropout([x, keep], [y]) {
     for (let i = 0; i < y.data.length; i++) y.data[i] = x.data[i]! * keep.data[i]!;

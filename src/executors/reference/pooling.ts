@@ -1,6 +1,7 @@
 /** Pooling over windows, and over the whole plane: the squeeze. */
 
-import type { Op, PoolAttrs } from "../../ir/ops.ts";
+import type { AvgPoolAttrs, Op } from "../../ir/ops.ts";
+import { type AxisWindow, axesOf, countsOf } from "../../ir/window.ts";
 import type { Shape, TensorData } from "../../tensor.ts";
 import { type Kernel, nchw, planes } from "./kernel.ts";
 
@@ -14,16 +15,15 @@ interface Window {
   /** The real pixels in it, from inclusive to exclusive. */
   readonly from: number;
   readonly to: number;
-  /** Its extent within the padded input. */
-  readonly extent: number;
+  /** What an average divides by along this axis. */
+  readonly count: number;
 }
 
 /** The windows of `outputs` positions along an axis of `n` pixels. */
-function windows(n: number, outputs: number, { kernel, stride, pad }: PoolAttrs): Window[] {
-  return Array.from({ length: outputs }, (_, o) => {
-    const start = o * stride - pad;
-    const end = Math.min(start + kernel, n + pad);
-    return { from: Math.max(start, 0), to: Math.min(end, n), extent: end - start };
+function windows(n: number, outputs: number, axis: AxisWindow, countPad: boolean): Window[] {
+  return countsOf(n, outputs, axis, countPad).map((count, o) => {
+    const start = o * axis.stride - axis.before;
+    return { from: Math.max(start, 0), to: Math.min(start + axis.kernel, n), count };
   });
 }
 
@@ -31,13 +31,15 @@ function windows(n: number, outputs: number, { kernel, stride, pad }: PoolAttrs)
 function forEachWindow(
   x: Shape,
   y: Shape,
-  attrs: PoolAttrs,
+  attrs: AvgPoolAttrs,
   visit: (output: number, start: number, width: number, row: Window, column: Window) => void,
 ): void {
   const [batch, channels, height, width] = nchw(x);
   const [, , outHeight, outWidth] = nchw(y);
-  const rows = windows(height, outHeight, attrs);
-  const columns = windows(width, outWidth, attrs);
+  const { countPad = true } = attrs;
+  const [down, across] = axesOf(attrs);
+  const rows = windows(height, outHeight, down, countPad);
+  const columns = windows(width, outWidth, across, countPad);
   let output = 0;
   for (let plane = 0; plane < batch * channels; plane++) {
     for (const row of rows) {
@@ -81,14 +83,14 @@ export const poolingKernels: { readonly [K in PoolingOp]: Kernel<K> } = {
       for (let h = row.from; h < row.to; h++) {
         for (let w = column.from; w < column.to; w++) sum += x.data[start + h * width + w]!;
       }
-      y.data[output] = sum / (row.extent * column.extent);
+      y.data[output] = sum / (row.count * column.count);
     });
   },
 
   avgPoolBackward([dy], [dx], attrs) {
     const result = new Float64Array(dx.data.length);
     forEachWindow(dx.shape, dy.shape, attrs, (output, start, width, row, column) => {
-      const share = dy.data[output]! / (row.extent * column.extent);
+      const share = dy.data[output]! / (row.count * column.count);
       for (let h = row.from; h < row.to; h++) {
         for (let w = column.from; w < column.to; w++) result[start + h * width + w]! += share;
       }
