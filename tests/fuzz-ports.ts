@@ -1,9 +1,13 @@
 /** The readers of the ports' formats, with small files for the fuzzer. */
 
+import { matconvnetIn } from "../src/formats/matconvnet.ts";
+import { parseMatlab5 } from "../src/formats/matlab5.ts";
+import { parseMatlab73 } from "../src/formats/matlab73.ts";
 import { parseMxnetParams } from "../src/formats/mxnet.ts";
 import { parseNumpy } from "../src/formats/numpy.ts";
+import { parseTensorflow } from "../src/formats/tensorflow.ts";
 import type { Fuzzed } from "./fuzz.ts";
-import { mxnetParams, npy, npz } from "./ports.ts";
+import { bundle, type MatSource, matlab5, matlab73, mxnetParams, npy, npz } from "./ports.ts";
 import { floats } from "./weights.ts";
 
 const arrays: readonly (readonly [string, Uint8Array])[] = [
@@ -12,6 +16,37 @@ const arrays: readonly (readonly [string, Uint8Array])[] = [
   ["half", npy([2], Uint8Array.of(0x3c, 0, 0x40, 0), { descr: ">f2", version: 2 })],
 ];
 const readNumpy = async (bytes: Uint8Array) => (await parseNumpy(bytes, "fuzz")).tensors.values();
+
+const net: Readonly<Record<string, MatSource>> = {
+  layers: {
+    structs: [
+      {
+        name: { text: "c" },
+        type: { text: "dagnn.Conv", utf16: true },
+        inputs: { cell: [{ text: "data" }] },
+        outputs: { cell: [{ text: "x" }] },
+        params: { cell: [{ text: "f" }] },
+        block: { structs: [{ stride: { numbers: [2, 2], stored: "u8" } }] },
+      },
+    ],
+  },
+  params: {
+    structs: [{ name: { text: "f" }, value: { numbers: [1, 2, 3, 4, 5, 6], shape: [1, 2, 3], single: true } }],
+  },
+};
+const readMatlab = async (bytes: Uint8Array) => matconvnetIn(await parseMatlab5(bytes, "fuzz"), "fuzz").params.values();
+
+const checkpoint = (snappy: boolean) =>
+  bundle(
+    [
+      { name: "conv2d/kernel", shape: [1, 1, 2, 3], data: floats(1, 2, 3, 4, 5, 6) },
+      { name: "conv2d_1/kernel", shape: [2], data: floats(7, 8) },
+      { name: "text", shape: [], data: Uint8Array.of(1, 65), dtype: 7 },
+    ],
+    { snappy, entriesInBlock: 2 },
+  );
+const readBundle = (data: Uint8Array) => async (bytes: Uint8Array) =>
+  (await parseTensorflow(bytes, "fuzz.index", async () => data)).tensors.values();
 
 export const portReaders: readonly Fuzzed[] = [
   { name: "npy", file: arrays[0]![1], read: readNumpy },
@@ -28,4 +63,15 @@ export const portReaders: readonly Fuzzed[] = [
     ),
     read: (bytes: Uint8Array) => parseMxnetParams(bytes, "fuzz").values(),
   })),
+  { name: "mat, version 5", file: matlab5(net), read: readMatlab },
+  { name: "mat, compressed", file: matlab5(net, true), read: readMatlab },
+  {
+    name: "mat, version 7.3",
+    file: await matlab73(),
+    read: async (bytes: Uint8Array) => matconvnetIn(await parseMatlab73(bytes, "fuzz"), "fuzz").params.values(),
+  },
+  ...[false, true].map((snappy) => {
+    const { index, data } = checkpoint(snappy);
+    return { name: `checkpoint, ${snappy ? "Snappy" : "bare"}`, file: index, read: readBundle(data) };
+  }),
 ];

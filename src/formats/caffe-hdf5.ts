@@ -1,30 +1,14 @@
-/**
- * Caffe's networks saved as HDF5 (`snapshot_format: HDF5`): a dataset `/data/LAYER/0`, `/data/LAYER/1`, ... for each blob.
- *
- * HDF5 itself is read by h5wasm, the format's C library as WebAssembly, loaded when the first such file comes. It works
- * in its own memory on a copy of the file, so that this reader, unlike the others, gives copies.
- */
+/** Caffe's networks saved as HDF5 (`snapshot_format: HDF5`): a dataset `/data/LAYER/0`, `/data/LAYER/1`, ... for each blob. */
 
-import { SenetError } from "../errors.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
+import { shownName } from "./bytes.ts";
 import type { CaffeLayer } from "./caffemodel.ts";
+import { type Hdf5Dataset, type Hdf5Group, type Hdf5Reading, readHdf5 } from "./hdf5.ts";
 
-type Library = typeof import("h5wasm");
-type Group = InstanceType<Library["Group"]>;
-type FileSystem = Awaited<Library["ready"]>["FS"];
-type Dataset = InstanceType<Library["Dataset"]>;
-
-/** Links may form cycles, and a small file may link one group many times: no honest object takes fewer bytes. */
-const bytesPerObject = 64;
-const mostObjects = 100_000;
 const deepest = 16;
 
 /** Class and order of numbers in the library's words. */
 const floatClass = 1;
-
-let opened = 0;
-let isSilent = false;
 
 /**
  * The blobs of each layer by the layer's name, in order. Layers without weights have none in such files; what they
@@ -32,77 +16,33 @@ let isSilent = false;
  * @param where the file's name, for errors
  * @throws SenetError `weights` (as a rejection) where the file is damaged or is not one of Caffe's
  */
-export async function parseCaffeHdf5(bytes: Uint8Array, where: string): Promise<Map<string, Tensor[]>> {
-  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
-  const library = await import("h5wasm");
-  const { FS } = await library.ready;
-  silence(FS);
-  // A name of its own: files that are open at the same time are told apart by it.
-  const path = `senet-${opened++}.h5`;
-  let file: InstanceType<Library["File"]> | undefined;
-  try {
-    FS.writeFile(path, bytes);
-    file = new library.File(path, "r");
-    if (file.file_id < 0n) fail("this is not an HDF5 file, or it is damaged");
+export function parseCaffeHdf5(bytes: Uint8Array, where: string): Promise<Map<string, Tensor[]>> {
+  return readHdf5(bytes, where, (file, reading) => {
+    const { library, fail } = reading;
     const data = file.get("data");
     if (!(data instanceof library.Group)) {
       return fail("the file has no group /data", { expected: "/data/LAYER/0, 1, ... as Caffe writes them" });
     }
-    const reading: Reading = { library, fail, left: allowanceFor(bytes) };
     const layers = new Map<string, Tensor[]>();
     readGroup(data, "", 0, reading, layers);
     if (layers.size === 0) fail("there is no layer with weights in the group /data");
     return layers;
-  } catch (cause) {
-    if (cause instanceof SenetError) throw cause;
-    return fail("the file's HDF5 structures are damaged", { cause });
-  } finally {
-    close(file);
-    // It is not there where it could not be written.
-    if (FS.analyzePath(path).exists) FS.unlink(path);
-  }
-}
-
-/**
- * The library prints a page for every fault that it finds in a file; we say it in one line. (Its handler that throws
- * instead leaves the file open, and the library confused.)
- */
-function silence(FS: FileSystem): void {
-  if (isSilent) return;
-  isSilent = true;
-  // The library's types leave this function out.
-  FS.close((FS as FileSystem & { getStream(descriptor: number): Parameters<FileSystem["close"]>[0] }).getStream(2));
-  // The lowest free descriptor is the one that was just closed.
-  FS.open("/dev/null", "w");
-}
-
-function close(file: { close(): unknown } | undefined): void {
-  try {
-    file?.close();
-  } catch {
-    // A damaged file may fail here once more; there is nothing left to lose.
-  }
-}
-
-const allowanceFor = ({ length }: Uint8Array): Reading["left"] => ({
-  objects: Math.min(mostObjects, Math.ceil(length / bytesPerObject)),
-  bytes: 8 * length,
-});
-
-interface Reading {
-  readonly library: Library;
-  readonly fail: Fail;
-  /** What may still be read, so that a small file cannot become large. */
-  readonly left: { objects: number; bytes: number };
+  });
 }
 
 /** Names of layers may have slashes, which make groups within groups: a group with datasets is a layer. */
-function readGroup(group: Group, name: string, depth: number, reading: Reading, layers: Map<string, Tensor[]>): void {
-  const { library, fail, left } = reading;
+function readGroup(
+  group: Hdf5Group,
+  name: string,
+  depth: number,
+  reading: Hdf5Reading,
+  layers: Map<string, Tensor[]>,
+): void {
+  const { library, fail } = reading;
   if (depth > deepest) fail(`groups are nested more than ${deepest} deep`);
   const blobs = new Map<string, Tensor>();
   for (const key of group.keys()) {
-    if (--left.objects < 0) fail("the file has more objects than it can hold, some of them many times over");
+    reading.takeObject();
     const child = name === "" ? key : `${name}/${key}`;
     // Caffe writes none, and what they lead to may be anywhere, in other files too.
     if (group.get_link(`${group.path}/${key}`) !== null) {
@@ -124,7 +64,8 @@ function readGroup(group: Group, name: string, depth: number, reading: Reading, 
   layers.set(name, ordered as Tensor[]);
 }
 
-function readDataset(dataset: Dataset, name: string, { fail, left }: Reading): Tensor {
+function readDataset(dataset: Hdf5Dataset, name: string, reading: Hdf5Reading): Tensor {
+  const { fail } = reading;
   const { type, size, littleEndian, shape, virtual_sources } = dataset.metadata;
   if (
     type !== floatClass ||
@@ -137,10 +78,7 @@ function readDataset(dataset: Dataset, name: string, { fail, left }: Reading): T
       expected: "float32 or float64, little-endian",
     });
   }
-  // Before the values are asked for: a dataset may claim any size and hold nothing.
-  left.bytes -= sizeOf(shape) * size;
-  if (!(left.bytes >= 0))
-    fail(`the dataset ${shownName(name)} is larger than the file can hold`, { found: `[${shape.join(", ")}]` });
+  reading.takeBytes(shape, size, name);
   const data = sizeOf(shape) === 0 ? (size === 4 ? new Float32Array() : new Float64Array()) : dataset.value;
   const isFloats = (data instanceof Float32Array && size === 4) || (data instanceof Float64Array && size === 8);
   if (!isFloats || data.length !== sizeOf(shape)) {

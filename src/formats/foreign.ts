@@ -75,7 +75,10 @@ const texts: readonly (readonly [mark: RegExp, is: Foreign])[] = [
   [/^\{[\s\S]*"weightsManifest"/, formatOf("a TensorFlow.js model")],
   [/^\{[\s\S]*"class_name"\s*:[\s\S]*"config"\s*:/, formatOf("a Keras model's definition (JSON)")],
   [/^\{[\s\S]*"weight_map"\s*:/, { is: "the index of a model in several files", hint: "give it as a path" }],
-  [/^model_checkpoint_path\s*:/, formatOf("the index of a TensorFlow folder of checkpoints")],
+  [
+    /^model_checkpoint_path\s*:/,
+    { is: "the list of a TensorFlow folder's checkpoints", hint: "give the folder, or the .index of one of them" },
+  ],
   [/^7767517\s/, formatOf("an ncnn network (.param, its weights in the .bin)")],
   [/^\[(?:net|network)\]/, formatOf("a Darknet definition (.cfg, its weights in the .weights)")],
   [/^[[{]/, { is: "JSON, not weights", hint: "give the file with the weights that it belongs to" }],
@@ -100,7 +103,6 @@ const magics: readonly (readonly [at: number, bytes: readonly number[], is: Fore
   [0, [0x37, 0x7a, 0xbc, 0xaf], { is: "a 7z archive", hint: unpack }],
   [0, ascii("Rar!"), { is: "a RAR archive", hint: unpack }],
   [257, ascii("ustar"), tar],
-  [0, ascii("MATLAB"), formatOf("a MATLAB file (.mat), as MatConvNet writes")],
   [0, ascii("GGUF"), formatOf("a GGUF file, of language models")],
   [0, ascii("lmgg"), formatOf("a GGML file, of language models")],
   [4, ascii("TFL3"), formatOf("a TensorFlow Lite model (.tflite)")],
@@ -123,13 +125,9 @@ const magics: readonly (readonly [at: number, bytes: readonly number[], is: Fore
 const startsAt = (bytes: Uint8Array, at: number, start: readonly number[]) =>
   start.every((byte, i) => bytes[at + i] === byte);
 
-/** At the end of a table of LevelDB's, in which TensorFlow keeps where each variable is. */
-const tableMark = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
-
 function magicOf(bytes: Uint8Array): Foreign | undefined {
   const found = magics.find(([at, start]) => startsAt(bytes, at, start));
   if (found !== undefined) return found[2] === tar ? tarOf(bytes) : found[2];
-  if (startsAt(bytes, bytes.length - 8, tableMark)) return formatOf("a TensorFlow checkpoint (.index)");
   if (isMessagePack(bytes)) return formatOf("a Flax file (MessagePack)");
   if (isDarknet(bytes)) return formatOf("a Darknet file (.weights)");
   return isOldTar(bytes) ? tarOf(bytes) : undefined;
@@ -319,7 +317,9 @@ const isOperator = (chunk: Uint8Array): boolean => {
 
 /** Of bytes that have no mark at all. */
 function nameOf(where: string): Foreign | undefined {
-  if (/\.data-\d{5}-of-\d{5}$/.test(where)) return formatOf("a TensorFlow checkpoint's values (.data)");
+  if (/\.data-\d{5}-of-\d{5}$/.test(where)) {
+    return { is: "a TensorFlow checkpoint's values, without the names", hint: "give the .index beside it" };
+  }
   if (/\.pdiparams$/i.test(where)) return formatOf("a PaddlePaddle file (.pdiparams)");
   return undefined;
 }

@@ -4,12 +4,16 @@ import type { Tensor } from "../tensor.ts";
 import { bareLayers, parseCaffeHdf5 } from "./caffe-hdf5.ts";
 import { type CaffeLayer, parseCaffemodel, readBlob } from "./caffemodel.ts";
 import { isHdf5, textStart } from "./foreign.ts";
+import { type McnNetwork, matconvnetIn } from "./matconvnet.ts";
+import { isMatlab, parseMatlab5 } from "./matlab5.ts";
+import { parseMatlab73 } from "./matlab73.ts";
 import { isMxnetParams, parseMxnetParams } from "./mxnet.ts";
 import { isNpy, isNpz, parseNumpy } from "./numpy.ts";
 import { type ExternalData, externalFiles, type OnnxModel, parseOnnxInitialisers } from "./onnx-initialisers.ts";
 import { protobufKind } from "./protobuf-kind.ts";
 import { type CaffeMessage, parsePrototxt } from "./prototxt.ts";
 import { parseSafetensors } from "./safetensors.ts";
+import { isTensorflowIndex, parseTensorflow } from "./tensorflow.ts";
 import { isLegacyTorch, parseTorch } from "./torch.ts";
 import type { SaidLabels } from "./torch-state.ts";
 
@@ -44,6 +48,8 @@ export type Content =
       readonly name?: string;
       readonly definition?: CaffeMessage;
     }
+  /** A network of MatConvNet's, with its weights. */
+  | { readonly kind: "matconvnet"; readonly network: McnNetwork }
   /** Of a Caffe network. */
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
   /** The mean of a Caffe network's pictures. */
@@ -91,6 +97,28 @@ const rows = [
     hasStates: false,
     detect: isMxnetParams,
     read: ({ bytes, where }) => ({ kind: "tensors", hasCounters: true, tensors: parseMxnetParams(bytes, where) }),
+  },
+  {
+    name: "matlab",
+    title: "MATLAB (MatConvNet's mat)",
+    // Its version 7.3 has HDF5 behind its own mark.
+    isSure: true,
+    hasStates: false,
+    detect: isMatlab,
+    read: async ({ bytes, where }) => {
+      const variables = await (isHdf5(bytes) ? parseMatlab73 : parseMatlab5)(bytes, where);
+      return { kind: "matconvnet", network: matconvnetIn(variables, where) };
+    },
+  },
+  {
+    name: "tensorflow",
+    title: "TensorFlow (checkpoints of version 2)",
+    isSure: false,
+    hasStates: false,
+    detect: isTensorflowIndex,
+    read: async ({ bytes, where, beside }) => {
+      return { kind: "tensors", hasCounters: true, ...(await parseTensorflow(bytes, where, beside)) };
+    },
   },
   {
     name: "torch",

@@ -64,6 +64,11 @@ export class ProtoReader {
     return this.#varint();
   }
 
+  fixed32(): number {
+    this.#expect(WireType.Bit32);
+    return this.#fixed(4, () => this.#reader.fixed32());
+  }
+
   float(): number {
     this.#expect(WireType.Bit32);
     return this.#fixed(4, () => this.#reader.float());

@@ -17,15 +17,29 @@ const usual = [
   "best.safetensors",
 ];
 const isWeights = (name: string): boolean =>
-  /\.(?:safetensors|pth|pt|th|ckpt|bin|onnx|caffemodel|h5|hdf5)$/i.test(name);
+  /\.(?:safetensors|pth|pt|th|ckpt|bin|onnx|caffemodel|h5|hdf5|npz|params|mat|index)$/i.test(name);
+
+/** TensorFlow's: the values of a checkpoint. */
+const values = /\.data-\d{5}-of-\d{5}$/;
 
 /**
- * The weights in a folder: those of a usual name, or else the only ones. A path of anything else stays as it is.
+ * The weights in a folder: those of a usual name, or else the only ones; of TensorFlow's folders the newest checkpoint. A
+ * checkpoint of TensorFlow's by its prefix or its values is its index. A path of anything else stays as it is.
  * @throws SenetError `usage` where there are none, or several
  */
 export async function weightsIn(path: string): Promise<string> {
-  if ((await stat(path).catch(() => undefined))?.isDirectory() !== true) return path;
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return (await isThere(`${path}.index`)) ? `${path}.index` : path;
+  if (!found.isDirectory()) return values.test(path) ? path.replace(values, ".index") : path;
+  return inFolder(path);
+}
+
+const isThere = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined;
+
+async function inFolder(path: string): Promise<string> {
   const names = await readdir(path);
+  const newest = names.includes("checkpoint") ? await newestIn(path) : undefined;
+  if (newest !== undefined) return newest;
   const weights = names.filter(isWeights).sort();
   const found = usual.find((name) => names.includes(name)) ?? (weights.length === 1 ? weights[0] : undefined);
   if (found !== undefined) return join(path, found);
@@ -38,6 +52,14 @@ export async function weightsIn(path: string): Promise<string> {
         : weights.slice(0, 5).join(", ") + (weights.length > 5 ? ", ..." : ""),
     hint: "give the file itself",
   });
+}
+
+/** By TensorFlow's list of a folder's checkpoints; whoever moved the folder did not change the path in it. */
+async function newestIn(folder: string): Promise<string | undefined> {
+  const bytes = await readBytes(join(folder, "checkpoint"));
+  if (bytes.length > 2 ** 20) return undefined;
+  const path = /^model_checkpoint_path\s*:\s*"([^"\n]+)"/m.exec(decodeText(bytes))?.[1];
+  return path === undefined ? undefined : join(folder, `${path.split(/[/\\]/).at(-1)!}.index`);
 }
 
 /** It is meant for a file of one of the names that timm gives, whole or in parts, or for the only weights of its folder. */

@@ -5,11 +5,13 @@ import { failAt, shownName } from "../formats/bytes.ts";
 import type { CaffeLayer } from "../formats/caffemodel.ts";
 import { detectFormat } from "../formats/detect.ts";
 import { type Content, type FormatFile, formats, type WeightFormat } from "../formats/formats.ts";
+import type { McnNetwork } from "../formats/matconvnet.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import type { CaffeMessage } from "../formats/prototxt.ts";
 import type { SaidLabels } from "../formats/torch-state.ts";
 import type { HubConfig } from "../import/hub.ts";
-import { caffeSource, type WeightSource } from "../import/rename.ts";
+import { matconvnetSource } from "../import/matconvnet.ts";
+import { caffeSource, ourEps, type WeightSource } from "../import/rename.ts";
 import type { Tensor } from "../tensor.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import { type Carried, carriedInName, readCarried } from "./carried.ts";
@@ -40,6 +42,7 @@ type Meaning =
       /** Names of classes beside the weights: those of the network, if there are as many. */
       readonly saidLabels?: readonly SaidLabels[];
       readonly onnx?: OnnxModel;
+      readonly matconvnet?: McnNetwork;
       /** All of a caffemodel's layers and its definition; a file of HDF5 has layers without definitions. */
       readonly caffe?: { readonly layers: readonly CaffeLayer[]; readonly definition?: CaffeMessage };
     }
@@ -109,6 +112,10 @@ function meaningOf(
       const carried = name === undefined ? {} : carriedInName(name, where);
       const caffe = { layers, ...(definition && { definition }) };
       return { kind: "weights", source: caffeSource(layers), carried, caffe };
+    }
+    case "matconvnet": {
+      const { network } = content;
+      return { kind: "weights", source: matconvnetSource(network, ourEps), carried: {}, matconvnet: network };
     }
     case "definition":
     case "mean":

@@ -1,0 +1,16 @@
+/** The checksum of TensorFlow's tables and tensors: CRC-32C (Castagnoli's polynomial), masked as LevelDB does. */
+
+const table = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = (value >>> 1) ^ (value & 1 ? 0x82f63b78 : 0);
+  return value;
+});
+
+export function crc32c(bytes: Uint8Array): number {
+  let value = ~0;
+  for (let i = 0; i < bytes.length; i++) value = table[(value ^ bytes[i]!) & 255]! ^ (value >>> 8);
+  return ~value >>> 0;
+}
+
+/** As it is stored, so that the checksum of bytes that hold checksums is no trap. */
+export const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

@@ -1,0 +1,100 @@
+/**
+ * Opens HDF5 files by h5wasm, the format's C library as WebAssembly, loaded when the first such file comes. It works in
+ * its own memory on a copy of the file, so that its readers, unlike the others, give copies.
+ */
+
+import { SenetError } from "../errors.ts";
+import { type Shape, sizeOf } from "../tensor.ts";
+import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
+
+type Library = typeof import("h5wasm");
+type FileSystem = Awaited<Library["ready"]>["FS"];
+export type Hdf5File = InstanceType<Library["File"]>;
+export type Hdf5Group = InstanceType<Library["Group"]>;
+export type Hdf5Dataset = InstanceType<Library["Dataset"]>;
+
+/** Links may form cycles, and a small file may link one group many times: no honest object takes fewer bytes. */
+const bytesPerObject = 64;
+const mostObjects = 100_000;
+
+let opened = 0;
+let isSilent = false;
+
+/** A file that is open, and what may still be read of it. */
+export class Hdf5Reading {
+  readonly library: Library;
+  readonly fail: Fail;
+  #objects: number;
+  #bytes: number;
+
+  constructor(library: Library, { length }: Uint8Array, fail: Fail) {
+    this.library = library;
+    this.fail = fail;
+    this.#objects = Math.min(mostObjects, Math.ceil(length / bytesPerObject));
+    this.#bytes = 8 * length;
+  }
+
+  /** Counts an object, so that a small file cannot become large. */
+  takeObject(): void {
+    if (--this.#objects < 0) this.fail("the file has more objects than it can hold, some of them many times over");
+  }
+
+  /** Before the values are asked for: a dataset may claim any size and hold nothing. */
+  takeBytes(shape: Shape, bytesEach: number, name: string): void {
+    this.#bytes -= sizeOf(shape) * bytesEach;
+    if (this.#bytes >= 0) return;
+    this.fail(`the dataset ${shownName(name)} is larger than the file can hold`, { found: `[${shape.join(", ")}]` });
+  }
+}
+
+/**
+ * @param read what it gives back must not need the file any more
+ * @throws SenetError `weights` (as a rejection) where the file is damaged
+ */
+export async function readHdf5<T>(
+  bytes: Uint8Array,
+  where: string,
+  read: (file: Hdf5File, reading: Hdf5Reading) => T,
+): Promise<T> {
+  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
+  const library = await import("h5wasm");
+  const { FS } = await library.ready;
+  silence(FS);
+  // A name of its own: files that are open at the same time are told apart by it.
+  const path = `senet-${opened++}.h5`;
+  let file: Hdf5File | undefined;
+  try {
+    FS.writeFile(path, bytes);
+    file = new library.File(path, "r");
+    if (file.file_id < 0n) fail("this is not an HDF5 file, or it is damaged");
+    return read(file, new Hdf5Reading(library, bytes, fail));
+  } catch (cause) {
+    if (cause instanceof SenetError) throw cause;
+    return fail("the file's HDF5 structures are damaged", { cause });
+  } finally {
+    close(file);
+    // It is not there where it could not be written.
+    if (FS.analyzePath(path).exists) FS.unlink(path);
+  }
+}
+
+/**
+ * The library prints a page for every fault that it finds in a file; we say it in one line. (Its handler that throws
+ * instead leaves the file open, and the library confused.)
+ */
+function silence(FS: FileSystem): void {
+  if (isSilent) return;
+  isSilent = true;
+  // The library's types leave this function out.
+  FS.close((FS as FileSystem & { getStream(descriptor: number): Parameters<FileSystem["close"]>[0] }).getStream(2));
+  // The lowest free descriptor is the one that was just closed.
+  FS.open("/dev/null", "w");
+}
+
+function close(file: { close(): unknown } | undefined): void {
+  try {
+    file?.close();
+  } catch {
+    // A damaged file may fail here once more; there is nothing left to lose.
+  }
+}

@@ -1,0 +1,147 @@
+/** LevelDB's tables, in which TensorFlow keeps the index of a checkpoint: sorted entries in blocks, and an index of those. */
+
+import type { Fail } from "./bytes.ts";
+import { crc32c, masked } from "./crc32c.ts";
+import { unsnappy } from "./snappy.ts";
+
+export interface Entry {
+  readonly key: string;
+  readonly value: {
+    readonly bytes: Uint8Array;
+    /** Where it stands in its block, for errors. */
+    readonly offset: number;
+  };
+}
+
+/** Two handles and a magic number. */
+const footerBytes = 48;
+const mark = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
+/** Behind each block: how it is compressed, and its checksum. */
+const trailerBytes = 5;
+
+export const isTable = (bytes: Uint8Array): boolean =>
+  bytes.length >= mark.length && mark.every((byte, i) => bytes[bytes.length - mark.length + i] === byte);
+
+/**
+ * All entries, in their order.
+ * @throws through `fail` where a block is damaged, or its checksum is another
+ */
+export function readTable(bytes: Uint8Array, fail: Fail): Entry[] {
+  if (!isTable(bytes) || bytes.length < footerBytes)
+    return fail("this is no table of LevelDB's", { expected: "its mark" });
+  const footer = new Varints(bytes.subarray(bytes.length - footerBytes, bytes.length - mark.length), fail);
+  // Of the blocks of notes, which TensorFlow leaves empty, and of the index.
+  footer.handle();
+  const index = footer.handle();
+  const left = { blocks: 33 * bytes.length + 1024, keys: 64 * bytes.length + 2 ** 16 };
+  const entries: Entry[] = [];
+  let end = 0;
+  for (const { value } of blockAt(bytes, index, left, fail)) {
+    const handle = new Varints(value.bytes, fail).handle();
+    // So that a small file cannot have one block many times.
+    if (handle.offset < end) fail("the table's blocks are not in their order");
+    end = handle.offset + handle.size;
+    for (const entry of blockAt(bytes, handle, left, fail)) {
+      const last = entries.at(-1);
+      if (last !== undefined && last.key === entry.key) fail("the table has a key twice");
+      entries.push(entry);
+    }
+  }
+  return entries;
+}
+
+interface Handle {
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** What may still be made, so that a small file cannot become large. */
+interface Left {
+  blocks: number;
+  keys: number;
+}
+
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+function blockAt(bytes: Uint8Array, { offset, size }: Handle, left: Left, fail: Fail): Entry[] {
+  if (offset > bytes.length || size > bytes.length - offset - trailerBytes) {
+    fail("a block of the table is not in the file", { found: `${size} bytes from ${offset}` });
+  }
+  const end = offset + size;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const kind = bytes[end]!;
+  if (kind > 1)
+    fail("a block of the table is compressed in an unknown way", { expected: "none or Snappy", found: `${kind}` });
+  if (view.getUint32(end + 1, true) !== masked(crc32c(bytes.subarray(offset, end + 1)))) {
+    fail("a block of the table is damaged: its checksum is another");
+  }
+  const stored = bytes.subarray(offset, end);
+  const block = kind === 0 ? stored : unsnappy(stored, fail);
+  left.blocks -= block.length;
+  if (left.blocks < 0) fail("the table unpacks to more than its file can hold");
+  return entriesIn(block, left, fail);
+}
+
+/** Each key has so many bytes of the one before it; the restarts at the end are for searching. */
+function entriesIn(block: Uint8Array, left: Left, fail: Fail): Entry[] {
+  if (block.length < 4) fail("a block of the table is too short");
+  const restarts = new DataView(block.buffer, block.byteOffset, block.byteLength).getUint32(block.length - 4, true);
+  const end = block.length - 4 - 4 * restarts;
+  if (end < 0) fail("a block of the table is damaged: its restarts");
+  const reader = new Varints(block.subarray(0, end), fail);
+  const entries: Entry[] = [];
+  let key: Uint8Array = new Uint8Array();
+  while (!reader.isAtEnd) {
+    const shared = reader.next();
+    const unshared = reader.next();
+    const length = reader.next();
+    if (shared > key.length) fail("a block of the table is damaged: a key");
+    left.keys -= shared + unshared;
+    if (left.keys < 0) fail("the table has longer keys than its file can hold");
+    const suffix = reader.bytes(unshared);
+    const next = new Uint8Array(shared + unshared);
+    next.set(key.subarray(0, shared));
+    next.set(suffix, shared);
+    key = next;
+    const offset = reader.position;
+    entries.push({ key: decoder.decode(key), value: { bytes: reader.bytes(length), offset } });
+  }
+  return entries;
+}
+
+class Varints {
+  position = 0;
+  readonly #bytes: Uint8Array;
+  readonly #fail: Fail;
+
+  constructor(bytes: Uint8Array, fail: Fail) {
+    this.#bytes = bytes;
+    this.#fail = fail;
+  }
+
+  get isAtEnd(): boolean {
+    return this.position >= this.#bytes.length;
+  }
+
+  /** Up to 2^49, far more than any file has. */
+  next(): number {
+    let value = 0;
+    for (let shift = 0; shift < 49; shift += 7) {
+      const byte = this.#bytes[this.position++];
+      if (byte === undefined) break;
+      value += (byte & 127) * 2 ** shift;
+      if (byte < 128) return value;
+    }
+    return this.#fail("the table is damaged: a number");
+  }
+
+  handle(): Handle {
+    return { offset: this.next(), size: this.next() };
+  }
+
+  bytes(length: number): Uint8Array {
+    if (length > this.#bytes.length - this.position) this.#fail("a block of the table is cut short");
+    this.position += length;
+    return this.#bytes.subarray(this.position - length, this.position);
+  }
+}

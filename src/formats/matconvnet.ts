@@ -1,0 +1,151 @@
+/**
+ * MatConvNet's networks in MATLAB's files: a DagNN (layers, params, vars, meta, in four variables or in one `net`), or a
+ * SimpleNN (a chain of layers that hold their weights themselves), which is brought into the same form.
+ *
+ * The layouts: `dagnn.DagNN.saveobj` and `vl_simplenn` in https://github.com/vlfeat/matconvnet.
+ */
+
+import { fromColumns, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { type Fail, failAt, shownName } from "./bytes.ts";
+import type { MatValue, MatVariables } from "./matlab-value.ts";
+
+export interface McnLayer {
+  readonly name: string;
+  /** `dagnn.Conv`, or what corresponds in a SimpleNN. */
+  readonly type: string;
+  /** Names of variables. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** Names of parameters. */
+  readonly params: readonly string[];
+  /** The settings of the layer, and what else it has. */
+  readonly block: ReadonlyMap<string, MatValue>;
+}
+
+export interface McnNetwork {
+  readonly layers: readonly McnLayer[];
+  /** By name, with the axes in MATLAB's order: height, width, input, output. */
+  readonly params: ReadonlyMap<string, Tensor>;
+  /** `meta.normalization`. */
+  readonly normalization: ReadonlyMap<string, MatValue>;
+}
+
+/**
+ * The network among a file's variables.
+ * @param where the file's name, for errors
+ * @throws SenetError `weights` where there is none, or its parts do not fit
+ */
+export function matconvnetIn(variables: MatVariables, where: string): McnNetwork {
+  const fail = failAt(where);
+  const own = variables.get("net");
+  const net = own?.kind === "struct" ? structAt(own, 0) : variables;
+  const [layers, params] = [net.get("layers"), net.get("params")];
+  const normalization = structOf(structOf(net.get("meta"))?.get("normalization")) ?? new Map();
+  if (layers?.kind === "cell") return { ...simple(layers.items, fail), normalization };
+  if (layers?.kind === "struct" && params?.kind === "struct") {
+    return { ...dag(layers, params, fail), normalization };
+  }
+  return fail("this MATLAB file holds no network of MatConvNet's", {
+    expected: "layers and params, or net with both in it",
+    found: `the variables ${[...variables.keys()].slice(0, 5).map(shownName).join(", ") || "none"}`,
+  });
+}
+
+type Struct = Extract<MatValue, { readonly kind: "struct" }>;
+
+/** One of an array of structs. */
+const structAt = ({ fields }: Struct, i: number): ReadonlyMap<string, MatValue> =>
+  new Map([...fields].flatMap(([name, values]) => (values[i] === undefined ? [] : [[name, values[i]]])));
+
+const structOf = (value: MatValue | undefined): ReadonlyMap<string, MatValue> | undefined =>
+  value?.kind === "struct" && value.size === 1 ? structAt(value, 0) : undefined;
+
+/** A text, or the only one in a cell; undefined: it is none. */
+export function textIn(value: MatValue | undefined): string | undefined {
+  if (value?.kind === "text") return value.text;
+  return value?.kind === "cell" && value.items.length === 1 ? textIn(value.items[0]) : undefined;
+}
+
+/** A cell of texts, which may be a bare text where it is one, or empty numbers where it is none. */
+function textsIn(value: MatValue | undefined): readonly string[] | undefined {
+  if (value === undefined || (value.kind === "numbers" && value.data.length === 0)) return [];
+  if (value.kind === "text") return value.text === "" ? [] : [value.text];
+  if (value.kind !== "cell") return undefined;
+  const texts = value.items.map(textIn);
+  return texts.every((text) => text !== undefined) ? (texts as string[]) : undefined;
+}
+
+function dag(layers: Struct, params: Struct, fail: Fail): Omit<McnNetwork, "normalization"> {
+  const tensors = new Map<string, Tensor>();
+  for (let i = 0; i < params.size; i++) {
+    const param = structAt(params, i);
+    const name = textIn(param.get("name"));
+    if (name === undefined) return fail(`parameter ${i + 1} has no name`);
+    if (tensors.has(name)) return fail(`two parameters have the name ${shownName(name)}`);
+    tensors.set(name, tensorOf(param.get("value"), `the parameter ${shownName(name)}`, fail));
+  }
+  const found = Array.from({ length: layers.size }, (_, i): McnLayer => {
+    const layer = structAt(layers, i);
+    const name = textIn(layer.get("name")) ?? `layer${i + 1}`;
+    const type = textIn(layer.get("type"));
+    const [inputs, outputs, ownParams] = ["inputs", "outputs", "params"].map((key) => textsIn(layer.get(key)));
+    if (type === undefined || inputs === undefined || outputs === undefined || ownParams === undefined) {
+      return fail(`the layer ${shownName(name)} cannot be read`, { expected: "type, inputs, outputs and params" });
+    }
+    return { name, type, inputs, outputs, params: ownParams, block: structOf(layer.get("block")) ?? new Map() };
+  });
+  return { layers: found, params: tensors };
+}
+
+/** What SimpleNN calls the layers that a DagNN has too; the losses end the chain. */
+const simpleTypes: Readonly<Record<string, string>> = {
+  conv: "dagnn.Conv",
+  bnorm: "dagnn.BatchNorm",
+  relu: "dagnn.ReLU",
+  sigmoid: "dagnn.Sigmoid",
+  pool: "dagnn.Pooling",
+  dropout: "dagnn.DropOut",
+  softmax: "dagnn.SoftMax",
+  softmaxloss: "dagnn.Loss",
+  loss: "dagnn.Loss",
+};
+
+/** What a DagNN calls the same settings. */
+const simpleSettings: Readonly<Record<string, string>> = { pool: "poolSize" };
+
+/** A chain: each layer has the output of the one before it as its input. */
+function simple(items: readonly MatValue[], fail: Fail): Omit<McnNetwork, "normalization"> {
+  const params = new Map<string, Tensor>();
+  let input = "x0";
+  const layers = items.map((item, i): McnLayer => {
+    const layer = structOf(item);
+    const kind = textIn(layer?.get("type"));
+    if (layer === undefined || kind === undefined) return fail(`layer ${i + 1} has no type`);
+    const weights = layer.get("weights");
+    const ownParams = (weights?.kind === "cell" ? weights.items : []).map((value, j) => {
+      const name = `layers{${i + 1}} ${kind} weights{${j + 1}}`;
+      params.set(name, tensorOf(value, name, fail));
+      return name;
+    });
+    const output = `x${i + 1}`;
+    const inputs = [input];
+    input = output;
+    const block = new Map([...layer].map(([key, value]) => [simpleSettings[key] ?? key, value]));
+    const type = Object.hasOwn(simpleTypes, kind) ? simpleTypes[kind]! : kind;
+    const name = textIn(layer.get("name")) ?? `${kind}${i + 1}`;
+    return { name, type, inputs, outputs: [output], params: ownParams, block };
+  });
+  return { layers, params };
+}
+
+function tensorOf(value: MatValue | undefined, what: string, fail: Fail): Tensor {
+  if (value?.kind !== "numbers") {
+    return fail(`${what} holds no numbers`, {
+      found: value?.kind === "other" ? value.what : (value?.kind ?? "nothing"),
+    });
+  }
+  const { shape, data } = value;
+  // A column is the same in either order.
+  const isColumn = shape.length > 0 && sizeOf(shape) === shape[0];
+  return isColumn ? tensor(shape, data) : fromColumns(shape, data);
+}

@@ -1,0 +1,212 @@
+/**
+ * TensorFlow's checkpoints of version 2, "tensor bundles": `PREFIX.index` says where each variable is, and the values are
+ * in `PREFIX.data-00000-of-00001`, or in several of them. Every checksum is checked.
+ *
+ * The format: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/tensor_bundle.proto, and for
+ * the index LevelDB's tables, https://github.com/google/leveldb/blob/main/doc/table_format.md
+ */
+
+import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
+import { type ElementType, elementBytes, type Fail, failAt, fetchAgain, readAnyElements, shownName } from "./bytes.ts";
+import { crc32c, masked } from "./crc32c.ts";
+import { type Entry, isTable, readTable } from "./leveldb.ts";
+import { ProtoReader } from "./protobuf.ts";
+
+/** Where a variable is, by the index. */
+export interface BundleEntry {
+  /** TensorFlow's number of the type. */
+  readonly dtype: number;
+  readonly shape: readonly number[];
+  readonly shard: number;
+  /** In bytes. */
+  readonly offset: number;
+  readonly size: number;
+  /** Masked. */
+  readonly crc: number;
+}
+
+export interface BundleIndex {
+  readonly shards: number;
+  readonly entries: ReadonlyMap<string, BundleEntry>;
+}
+
+/** TensorFlow's numbers for types. */
+const types: Readonly<Record<number, ElementType>> = {
+  1: "F32",
+  2: "F64",
+  3: "I32",
+  4: "U8",
+  5: "I16",
+  6: "I8",
+  9: "I64",
+  10: "BOOL",
+  14: "BF16",
+  17: "U16",
+  19: "F16",
+  22: "U32",
+  23: "U64",
+};
+/** Of text, which no weight is. */
+const textType = 7;
+
+/** Whether it ends as an index does. */
+export const isTensorflowIndex = isTable;
+
+/** The files that have the values, in a folder with the index. */
+export const dataFilesOf = (index: string, shards: number): string[] => {
+  const prefix = index
+    .split(/[/\\]/)
+    .at(-1)!
+    .replace(/\.index$/, "");
+  const number = (n: number) => `${n}`.padStart(5, "0");
+  return Array.from({ length: shards }, (_, i) => `${prefix}.data-${number(i)}-of-${number(shards)}`);
+};
+
+/**
+ * What an index says.
+ * @param where the file's name, for errors
+ * @throws SenetError `weights` where it is damaged
+ */
+export function parseTensorflowIndex(bytes: Uint8Array, where: string): BundleIndex {
+  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
+  let shards: number | undefined;
+  const entries = new Map<string, BundleEntry>();
+  for (const { key, value } of readTable(bytes, fail)) {
+    if (key === "") shards = shardsIn(value, where, fail);
+    else entries.set(key, entryIn(value, where, failAt(`${where}: variable ${shownName(key)}`)));
+  }
+  if (shards === undefined) {
+    return fail("this table is not the index of a TensorFlow checkpoint", { expected: "an entry without a name" });
+  }
+  return { shards, entries };
+}
+
+/** As many as nobody has, and more. */
+const mostShards = 1000;
+
+/** In BundleHeaderProto. */
+function shardsIn({ bytes, offset }: Entry["value"], where: string, fail: Fail): number {
+  const header = new ProtoReader(bytes, where, offset);
+  let shards = 0;
+  while (header.next()) {
+    if (header.field === 1 && header.wire === 2) {
+      fail("this is a TensorFlow checkpoint of version 1, which is not read", {
+        hint: "load it in TensorFlow, and save it with tf.train.Saver(write_version=2), the default since 1.0",
+      });
+    }
+    if (header.field === 1) shards = header.int();
+    else if (header.field === 2 && header.int() !== 0) fail("the checkpoint is big-endian, which is not read");
+    else if (header.field !== 2) header.skip();
+  }
+  if (shards < 1 || shards > mostShards)
+    fail("the checkpoint is in an unlikely number of files", { found: `${shards}` });
+  return shards;
+}
+
+/** In BundleEntryProto; what is zero is not written. */
+function entryIn({ bytes, offset: at }: Entry["value"], where: string, fail: Fail): BundleEntry {
+  const entry = new ProtoReader(bytes, where, at);
+  let [dtype, shard, offset, size, crc] = [0, 0, 0, 0, 0];
+  const shape: number[] = [];
+  while (entry.next()) {
+    if (entry.field === 1) dtype = entry.int();
+    else if (entry.field === 2) readShape(entry.message(), shape);
+    else if (entry.field === 3) shard = entry.int();
+    else if (entry.field === 4) offset = entry.int();
+    else if (entry.field === 5) size = entry.int();
+    else if (entry.field === 6) crc = entry.fixed32();
+    else if (entry.field === 7) {
+      fail("the variable is saved in slices, which are not read", { hint: "save it without a partitioner" });
+    } else entry.skip();
+  }
+  if (shape.length > 32 || shape.some((extent) => extent < 0)) fail("its shape is damaged");
+  return { dtype, shape, shard, offset, size, crc };
+}
+
+/** Of TensorShapeProto. */
+function readShape(message: ProtoReader, shape: number[]): void {
+  while (message.next()) {
+    if (message.field !== 2) {
+      message.skip();
+      continue;
+    }
+    const dimension = message.message();
+    let extent = 0;
+    while (dimension.next()) {
+      if (dimension.field === 1) extent = dimension.int();
+      else dimension.skip();
+    }
+    shape.push(extent);
+  }
+}
+
+export interface TensorflowFile {
+  readonly tensors: Map<string, Tensor>;
+  readonly notes: readonly string[];
+}
+
+/**
+ * The variables of a checkpoint. float32, float64 and int32 are views on the files' bytes where aligned; text is left
+ * aside.
+ * @param bytes the index
+ * @param where its name, from which those of the others follow
+ * @param beside the bytes of a file in the same folder
+ * @throws SenetError `weights` (as a rejection) where a file is damaged; what `beside` throws where one is missing
+ */
+export async function parseTensorflow(
+  bytes: Uint8Array,
+  where: string,
+  beside: ((name: string) => Promise<Uint8Array>) | undefined,
+): Promise<TensorflowFile> {
+  const { shards, entries } = parseTensorflowIndex(bytes, where);
+  const names = dataFilesOf(where, shards);
+  if (beside === undefined) {
+    return failAt(where)("the values of these variables are in other files", {
+      expected: names.slice(0, 5).join(", "),
+    });
+  }
+  const used = new Set([...entries.values()].map(({ shard }) => shard));
+  const data = new Map<number, Uint8Array>();
+  for (const [shard, name] of names.entries()) if (used.has(shard)) data.set(shard, await beside(name));
+  const tensors = new Map<string, Tensor>();
+  let texts = 0;
+  for (const [name, entry] of entries) {
+    if (entry.dtype === textType) texts++;
+    else
+      tensors.set(
+        name,
+        tensorOf(entry, data.get(entry.shard), names[entry.shard], failAt(`${where}: variable ${shownName(name)}`)),
+      );
+  }
+  return {
+    tensors,
+    notes: texts === 0 ? [] : [`left aside ${texts} ${texts === 1 ? "variable" : "variables"} of text`],
+  };
+}
+
+function tensorOf(
+  { dtype, shape, offset, size, crc }: BundleEntry,
+  data: Uint8Array | undefined,
+  file: string | undefined,
+  fail: Fail,
+): Tensor {
+  const type = types[dtype];
+  if (type === undefined)
+    fail("its type cannot be read", { expected: Object.values(types).join(", "), found: `${dtype}` });
+  if (data === undefined) return fail("it is in a file that the checkpoint does not have");
+  if (offset < 0 || size < 0 || offset > data.length || size > data.length - offset) {
+    return fail("its values are not in the file", {
+      expected: `${size} bytes from ${offset}`,
+      found: `${data.length} bytes in ${file}`,
+      hint: fetchAgain,
+    });
+  }
+  if (sizeOf(shape) * elementBytes[type!] !== size) {
+    fail("its values do not fill its shape", { expected: `[${shape.join(", ")}]`, found: `${size} bytes` });
+  }
+  if (masked(crc32c(data.subarray(offset, offset + size))) !== crc) {
+    fail("its values are damaged: their checksum is another", { found: `in ${file}`, hint: fetchAgain });
+  }
+  const values = readAnyElements(type!, data, offset, sizeOf(shape));
+  return { dtype: dtypeOf(values), shape, data: values };
+}
