@@ -2,8 +2,8 @@
  * TensorFlow's checkpoints of version 2, "tensor bundles": `PREFIX.index` says where each variable is, and the values are
  * in `PREFIX.data-00000-of-00001`, or in several of them. Every checksum is checked.
  *
- * The format: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/tensor_bundle.proto, and for
- * the index LevelDB's tables, https://github.com/google/leveldb/blob/main/doc/table_format.md
+ * The format: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/tensor_bundle.proto; the
+ * index is one of LevelDB's tables.
  */
 
 import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
