@@ -92,7 +92,7 @@ export {
 export { type BuildMode, Scope } from "./nn/scope.ts";
 export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
 export type { AverageConfig } from "./optim/average.ts";
-export type { Chain, ChainStep, Ratio } from "./optim/chain.ts";
+export type { Chain, ChainStep, Orthogonalise, Ratio, UpdateStep } from "./optim/chain.ts";
 export type { Assignment, Expression } from "./optim/expression.ts";
 export type { OptimizerName, StepNumbers } from "./optim/optimizers.ts";
 export type { Learnt, OptimizerConfig, OptimizerState, RuleState, UpdateRule } from "./optim/rule.ts";
@@ -118,7 +118,13 @@ export {
   type StepState,
   TrainingStep,
 } from "./train/step.ts";
-export { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type RunState } from "./weights/checkpoint.ts";
+export {
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  type RunState,
+  type TrainedBy,
+} from "./weights/checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";
 export { type Opened, type OpenOptions, openFiles } from "./weights/open.ts";

@@ -69,8 +69,29 @@ test("--json, --labels and ONNX", async () => {
     classes: 3,
     classOrder: null,
     preprocessing: small.preprocessing,
+    dtype: "float32",
+    training: null,
   });
   assert.ok(readFileSync(at("o.onnx")).includes("crane fly"));
+});
+
+test("--dtype float16 halves a file, and says by how much it differs", async () => {
+  const { code, stdout, stderr } = await convert(
+    "small.safetensors",
+    "half.safetensors",
+    "--dtype",
+    "float16",
+    "--json",
+  );
+  assert.equal(code, 0, stderr);
+  const { difference, dtype } = JSON.parse(stdout) as { difference: number; dtype: string };
+  assert.equal(dtype, "float16");
+  assert.ok(difference > 0 && difference < 1e-2, `${difference}`);
+  const size = (file: string) => readFileSync(at(file)).length;
+  assert.ok(size("half.safetensors") < 0.62 * size("small.safetensors"));
+  // Once more: nothing is lost any more.
+  const again = await convert("half.safetensors", "again.safetensors", "--dtype", "float16", "--json");
+  assert.ok(readFileSync(at("half.safetensors")).equals(readFileSync(at("again.safetensors"))), again.stderr);
 });
 
 /** Each is refused with this exit code, by words that match; nothing is written then. */
@@ -88,6 +109,8 @@ const refusals: readonly (readonly [args: string, code: number, words: RegExp])[
   ["small.safetensors none.safetensors --to akamaster", 2, /no names for a part .*[\s\S]*another naming: caffe, /],
   ["mmcls.safetensors none.onnx --model seresnet20", 2, /try: +se-resnet-20/],
   ["small.safetensors none.onnx --labels none.txt", 1, /labels cannot be read/],
+  ["small.safetensors none.onnx --dtype float16", 2, /only safetensors are written as float16/],
+  ["small.safetensors none.safetensors --dtype half", 2, /float16/],
   ["missing.pth none.onnx", 1, /missing\.pth: cannot be read/],
   ["page.pth none.onnx", 1, /page\.pth: this is a web page, not weights/],
 ];

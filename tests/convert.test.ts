@@ -14,13 +14,14 @@ import { encodeOnnx } from "../src/index.ts";
 import { type Tensor, tensor } from "../src/tensor.ts";
 import type { Checkpoint } from "../src/weights/checkpoint.ts";
 import { encodeWeights } from "../src/weights/encode.ts";
+import { inHalf, isHalved } from "../src/weights/half.ts";
 import { openPaths, openWeights } from "../src/weights/open.node.ts";
 import { type OpenOptions, openFiles } from "../src/weights/open.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { caffePrototxt } from "./caffe.ts";
 import { temporaryFolder } from "./command.ts";
 import { formulaWeights } from "./formula.ts";
-import { needsShared, sharedData } from "./support.ts";
+import { assertClose, needsShared, sharedData } from "./support.ts";
 import { type Fields, proto, refused } from "./weights.ts";
 
 const odd: Preprocessing = {
@@ -57,6 +58,21 @@ for (const naming of ["senet", "mmcls", "timm", "caffe"]) {
     assert.equal(shown, naming);
   });
 }
+
+test("float16: layers at half the size, vectors as they were, and how the weights were learnt", async () => {
+  const training = { recipe: "imagenette-5@1", seed: 2, epoch: 5, epochs: 5, top1Error: 12.5 };
+  const source = { ...checkpoint(), training };
+  const whole = joined(encodeWeights(source, namingByName("senet")));
+  const bytes = joined(encodeWeights(source, namingByName("senet"), isHalved));
+  assert.ok(bytes.length < 0.62 * whole.length, `${bytes.length} of ${whole.length} bytes`);
+  const { checkpoint: found } = await open(bytes);
+  assert.deepEqual(found, { ...source, weights: inHalf(source.weights, "file") });
+  for (const [name, { shape, data }] of source.weights) {
+    assertClose(found.weights.get(name)!.data, data, shape.length > 1 ? 2 ** -11 : 0, name);
+  }
+  const huge = new Map([["conv1.weight", tensor([1, 1], Float32Array.of(65520))]]);
+  assert.throws(() => inHalf(huge, "out"), /conv1\.weight: these weights do not fit float16[\s\S]*65520/);
+});
 
 test("a run's state stays behind", async () => {
   const run = { config: {}, state: {}, optimizer: new Map() };

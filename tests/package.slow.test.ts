@@ -1,9 +1,10 @@
 /** What is in the package that others install. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { openWeights } from "../src/weights/open.node.ts";
 import { npm } from "./npm.ts";
 import { root } from "./support.ts";
 
@@ -23,7 +24,10 @@ test("the package has what it names, and neither tests nor what only development
   const paths = files.map(({ path }) => path);
   assert.deepEqual(
     paths.filter(
-      (path) => !/^(?:dist\/src\/.*\.(?:js|d\.ts)|bin\/senet\.js|LICENSE|README\.md|package\.json)$/.test(path),
+      (path) =>
+        !/^(?:dist\/src\/.*\.(?:js|d\.ts)|weights\/imagenette\.safetensors|bin\/senet\.js|LICENSE|README\.md|package\.json)$/.test(
+          path,
+        ),
     ),
     [],
   );
@@ -37,5 +41,20 @@ test("the package has what it names, and neither tests nor what only development
     ...Object.values(manifest.exports).flatMap((entry) => (typeof entry === "string" ? [entry] : Object.values(entry))),
     ...Object.values(manifest.typesVersions["*"]!).flat(),
   ].map((path) => path.replace(/^\.\//, ""));
-  for (const path of named) assert.ok(paths.includes(path), path);
+  for (const path of named.filter((path) => path !== "weights/*")) assert.ok(paths.includes(path), path);
+});
+
+const network = join(root, "weights", "imagenette.safetensors");
+const skip = !existsSync(network) && "weights/imagenette.safetensors is not there yet";
+
+test("the network that comes with it is small, says how it was trained, and knows ten classes by name", {
+  skip,
+}, async () => {
+  assert.ok(statSync(network).size <= 12e6, `${statSync(network).size} bytes`);
+  const { labels, training, model } = await openWeights(network);
+  assert.equal(labels.length, 10);
+  for (const label of labels) assert.match(label, /^n\d{8} \w/);
+  assert.match(model.name, /^se-/);
+  assert.ok(training !== undefined && training.recipe !== null, "recipe and seed are in its metadata");
+  assert.ok(training.top1Error < 10, `${training.top1Error} % wrong`);
 });

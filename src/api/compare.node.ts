@@ -7,8 +7,9 @@ import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { channelsOf, inferenceGraph, inputName } from "../zoo/index.ts";
 
-/** Largest difference of logits, relative to the largest logit. */
-const tolerance = 1e-4;
+/** Largest difference of logits, relative to the largest logit: of the same weights, and of those that were rounded. */
+const sameWeights = 1e-4;
+export const roundedWeights = 2e-2;
 
 /** Two seeded pictures of noise, as the network takes them. */
 export function seededPictures({ model, preprocessing: { crop } }: Checkpoint): Tensor {
@@ -39,7 +40,12 @@ export async function logitsOf(
  * The largest difference of the logits, relative to the largest logit.
  * @throws SenetError `executor` where it is beyond the tolerance, or not a number; `weights` where the source's are none
  */
-export function checkSameLogits(source: ArrayLike<number>, result: ArrayLike<number>, where: string): number {
+export function checkSameLogits(
+  source: ArrayLike<number>,
+  result: ArrayLike<number>,
+  where: string,
+  tolerance = sameWeights,
+): number {
   if (!Array.from(source).every(Number.isFinite)) {
     throw new SenetError("weights", "the network's own logits are not numbers; nothing was written", {
       where,

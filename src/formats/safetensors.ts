@@ -8,7 +8,7 @@
 
 import { SenetError } from "../errors.ts";
 import { bytesPerElement, type DType, dtypeOf, type Shape, sizeOf, type Tensor } from "../tensor.ts";
-import { type ElementType, elementBytes, type Fail, failAt, readElements } from "./bytes.ts";
+import { type ElementType, elementBytes, type Fail, failAt, readElements, toHalves } from "./bytes.ts";
 
 export interface Safetensors {
   /** In the order of the header. Views on the file's bytes where their alignment allows. */
@@ -181,16 +181,17 @@ function repeatedKey(json: string): string | undefined {
  * Writes a file, as chunks to be written one after another: the header, then each tensor's bytes, which are views on the
  * tensors' data and not copies. The same tensors and metadata give the same bytes, whatever the order of the maps: wider
  * dtypes come first, so that all tensors are aligned, then names in order.
+ * @param isHalf which float32 tensors are written as F16, in copies
  * @throws SenetError `weights` where a tensor is called `__metadata__` or its data does not fill its shape.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string>,
+  isHalf: (tensor: Tensor) => boolean = () => false,
 ): Uint8Array[] {
   const byName = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
-  const ordered = [...tensors].sort(
-    ([a, { dtype: aType }], [b, { dtype: bType }]) => bytesPerElement[bType] - bytesPerElement[aType] || byName(a, b),
-  );
+  const width = (tensor: Tensor) => (isHalf(tensor) ? 2 : bytesPerElement[tensor.dtype]);
+  const ordered = [...tensors].sort(([a, one], [b, other]) => width(other) - width(one) || byName(a, b));
   const entries: string[] = [];
   if (metadata.size > 0) {
     const strings = [...metadata].sort(([a], [b]) => byName(a, b));
@@ -198,7 +199,10 @@ export function encodeSafetensors(
   }
   const chunks: Uint8Array[] = [];
   let offset = 0;
-  for (const [name, { dtype, shape, data }] of ordered) {
+  for (const [name, tensor] of ordered) {
+    const { shape } = tensor;
+    const data = isHalf(tensor) ? toHalves(tensor.data) : tensor.data;
+    const dtype = isHalf(tensor) ? "F16" : dtypeNames[tensor.dtype];
     if (name === "__metadata__") throw new SenetError("weights", "no tensor can have this name", { where: name });
     if (data.length !== sizeOf(shape)) {
       throw new SenetError("weights", "the data does not fill the shape", {
@@ -208,9 +212,7 @@ export function encodeSafetensors(
       });
     }
     const end = offset + data.byteLength;
-    entries.push(
-      `${JSON.stringify(name)}:${JSON.stringify({ dtype: dtypeNames[dtype], shape, data_offsets: [offset, end] })}`,
-    );
+    entries.push(`${JSON.stringify(name)}:${JSON.stringify({ dtype, shape, data_offsets: [offset, end] })}`);
     chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     offset = end;
   }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
@@ -39,6 +39,21 @@ test("weights are a file first, then a name in the cache", async () => {
     // A path that does not exist is left to the reader, whose error is about it.
     for (const path of ["runs/best.safetensors", "best.safetensors", "C:\\w", "./se-resnet-101"])
       assert.equal(await weightsFile(path), path);
+  });
+});
+
+test("the package's own network is named too: a file comes first, a folder is the pictures of that name", async () => {
+  await inFolder(async (folder) => {
+    const own = await weightsFile("imagenette").catch((error: unknown) => error);
+    // Where it is not there yet, the error is about the file that comes with the package.
+    if (typeof own === "string") assert.ok(own.endsWith(join("weights", "imagenette.safetensors")));
+    else assert.match(String(own), /the network of the package is not here/);
+    mkdirSync(join(folder, "imagenette"));
+    assert.deepEqual(String(await weightsFile("imagenette").catch((error: unknown) => error)), String(own));
+    rmdirSync(join(folder, "imagenette"));
+    writeFileSync(join(folder, "imagenette"), "");
+    assert.equal(await weightsFile("imagenette"), "imagenette");
+    await assert.rejects(weightsFile("imagenet"), /no such file[\s\S]*imagenette/);
   });
 });
 

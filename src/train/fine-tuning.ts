@@ -7,9 +7,13 @@ const text = z.string().min(1);
 
 export const fineTuningKeys = {
   /** A weight file, or the name of released weights, whose network is trained further; `null`: fresh weights. */
-  weights: option(text.nullable().default(null), "begin with this network: a weight file, or a name (senet pull)", {
-    value: "file",
-  }),
+  weights: option(
+    text.nullable().default(null),
+    "begin with this network: a weight file, a name (senet pull), or imagenette, which comes with the package",
+    {
+      value: "file",
+    },
+  ),
   /** What does not learn, from the picture on (nn/freeze.ts). */
   freeze: option(
     text.nullable().default(null),

@@ -14,7 +14,7 @@ import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
 import type { OptimizerState } from "../optim/rule.ts";
 import type { Tensor } from "../tensor.ts";
 import { dusted, jsonText } from "../text.ts";
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type TrainedBy } from "../weights/checkpoint.ts";
 import { checkSound } from "../weights/sound.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import { type TrainingConfig, trainingConfig } from "./config.ts";
@@ -127,11 +127,20 @@ export async function saveRun(
   checkFinite(checkpoint, run);
   // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
   const { average: weights = checkpoint.weights } = run;
-  if (isBest) await replaceFile(bestFile(out), encodeCheckpoint({ ...checkpoint, weights }));
-  if (keepBest > 1 && run.state.step === 0) await keepEpochs(out, { ...checkpoint, weights }, run.state, keepBest);
+  const last = run.state.history.at(-1);
+  const now = { ...checkpoint, weights, ...(last && { training: trainingOf(run.config, last) }) };
+  if (isBest) await replaceFile(bestFile(out), encodeCheckpoint(now));
+  if (keepBest > 1 && run.state.step === 0) await keepEpochs(out, now, run.state, keepBest);
   await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
   await writeMetrics(out, run.state.history);
 }
+
+/** What weights carry of the run, after that epoch. */
+const trainingOf = ({ recipe, seed, epochs }: TrainingConfig, last: EpochMetrics): TrainedBy => ({
+  ...{ recipe, seed, epochs },
+  epoch: last.epoch + 1,
+  top1Error: errorOf(last),
+});
 
 /** Writes the weights of the last epoch where it is among the best so far, and deletes those that no longer are. */
 async function keepEpochs(

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { formulaWeights } from "../../tests/formula.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
+import { decodeCheckpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { trainingConfig } from "./config.ts";
 import { saveRun } from "./out.node.ts";
@@ -42,4 +43,6 @@ test("of the epochs so many of the best are kept, the earlier of equal ones", as
     );
   }
   assert.deepEqual(kept, ["1", "1,2", "1,2", "2,4", "2,5", "5,6"]);
+  const { training } = decodeCheckpoint(readFileSync(join(out, "epoch-5.safetensors")), "epoch-5");
+  assert.deepEqual(training, { recipe: null, seed: 0, epoch: 5, epochs: 20, top1Error: 30 });
 });

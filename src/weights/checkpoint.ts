@@ -25,9 +25,25 @@ export interface Checkpoint {
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
   readonly weights: ReadonlyMap<string, Tensor>;
+  /** How these weights were learnt, in files that a run wrote. */
+  readonly training?: TrainedBy;
   /** Present in a file that a run can resume from. */
   readonly run?: RunState;
 }
+
+const trainingSchema = z.strictObject({
+  /** `NAME@VERSION`, or `null`. */
+  recipe: z.string().max(1000).nullable(),
+  seed: z.number().int().min(0),
+  /** Those that these weights had, of so many. */
+  epoch: z.number().int().min(0),
+  epochs: z.number().int().min(0),
+  /** In percent, of the pictures to validate with. */
+  top1Error: z.number().min(0).max(100),
+});
+
+/** What is known of the run that weights come from. */
+export type TrainedBy = z.output<typeof trainingSchema>;
 
 /** What training needs to go on (train/state.ts gives it its types); opaque here, since files know nothing of training. */
 export interface RunState {
@@ -66,7 +82,9 @@ export const preprocessingSchema = z.strictObject({
     .optional(),
 });
 
-export function encodeCheckpoint({ model, labels, preprocessing, weights, run }: Checkpoint): Uint8Array[] {
+/** @param isHalf which tensors are written as float16 */
+export function encodeCheckpoint(checkpoint: Checkpoint, isHalf?: (tensor: Tensor) => boolean): Uint8Array[] {
+  const { model, labels, preprocessing, weights, training, run } = checkpoint;
   const tensors = new Map(weights);
   const metadata = new Map([
     ["format", format],
@@ -74,6 +92,7 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
     ["labels", inOrder(labels)],
     ["preprocessing", inOrder(preprocessing)],
   ]);
+  if (training !== undefined) metadata.set("training", inOrder(training));
   if (run !== undefined) {
     metadata.set("config", inOrder(run.config));
     metadata.set("state", inOrder(run.state));
@@ -89,7 +108,7 @@ export function encodeCheckpoint({ model, labels, preprocessing, weights, run }:
     if (run.average !== undefined) metadata.set("average", "true");
     for (const [name, value] of run.average ?? []) tensors.set(averagePrefix + name, value);
   }
-  return encodeSafetensors(tensors, metadata);
+  return encodeSafetensors(tensors, metadata, isHalf);
 }
 
 /** As JSON with keys in the order of the alphabet: a value that was read from a file gives the same bytes again. */
@@ -136,7 +155,8 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
   if (!metadata.has("state")) {
     const weights = loadWeights({ name, parameters }, tensors, where);
     checkSound(weights, where);
-    return { model, labels, preprocessing, weights };
+    const training = metadata.has("training") && { training: read("training", trainingSchema) };
+    return { model, labels, preprocessing, weights, ...training };
   }
   const config = read("config", z.unknown());
   const state = read("state", z.unknown());

@@ -6,6 +6,7 @@ import { samePreprocessing } from "../images/preprocess.ts";
 import { impliedLabels } from "../import/labels.ts";
 import type { Naming } from "../import/namings.ts";
 import { weightsAs } from "../import/write.ts";
+import type { Tensor } from "../tensor.ts";
 import { carriedMetadata, nameWithCarried } from "./carried.ts";
 import { type Checkpoint, encodeCheckpoint } from "./checkpoint.ts";
 
@@ -14,19 +15,24 @@ import { type Checkpoint, encodeCheckpoint } from "./checkpoint.ts";
  * namings, a caffemodel for Caffe's. The weights stay as they are, so that the network goes on wanting its own
  * pre-processing and giving its own order of classes, whatever others under these names want and give; the file carries
  * both for `openWeights`.
+ * @param isHalf which tensors are written as float16, in safetensors
  * @throws SenetError `usage` where the network is none of that naming's
  */
-export function encodeWeights(checkpoint: Checkpoint, naming: Naming): Uint8Array[] {
+export function encodeWeights(
+  checkpoint: Checkpoint,
+  naming: Naming,
+  isHalf?: (tensor: Tensor) => boolean,
+): Uint8Array[] {
   const { model, labels, preprocessing } = checkpoint;
   if (naming.name === "senet") {
     const { run: _, ...network } = checkpoint;
-    return encodeCheckpoint(network);
+    return encodeCheckpoint(network, isHalf);
   }
   const source = weightsAs(checkpoint, naming);
   if (source.kind === "tensors") {
     // What PyTorch's own tools write, and some want to see.
     const metadata = new Map([["format", "pt"], ...carriedMetadata({ labels, preprocessing })]);
-    return encodeSafetensors(source.tensors, metadata);
+    return encodeSafetensors(source.tensors, metadata, isHalf);
   }
   const name = followsConventions(checkpoint, naming) ? model.name : nameWithCarried(model.name, checkpoint);
   return encodeCaffemodel(name, [...source.layers.values()]);

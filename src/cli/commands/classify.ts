@@ -7,6 +7,8 @@ import { SenetError } from "../../errors.ts";
 import { Classifier } from "../../evaluate/classify.node.ts";
 import type { Classification } from "../../evaluate/classify.ts";
 import { type Precision, selectExecutor } from "../../executors/select.node.ts";
+import { packagedName } from "../../pull/packaged.node.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
 import { JsonList, print, say, sayLines } from "../output.ts";
 import { PictureReader } from "../pictures.ts";
@@ -14,7 +16,7 @@ import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { networkName, type WeightsOptions, weightsOf, withItsFiles } from "../weights.ts";
 
 interface ClassifyOptions extends WeightsOptions {
-  readonly weights: string;
+  readonly weights?: string;
   readonly top: number;
   readonly recursive: boolean;
   readonly executor?: string;
@@ -31,10 +33,10 @@ export function classifyCommand(program: Command): void {
       "<picture...>",
       "files, folders, archives (.tar), patterns ('*.jpg', also quoted), http(s) addresses; - is standard input",
     )
-    .requiredOption(
+    .option(
       "--weights <file>",
       "a weight file in any supported format, or the name of released weights (senet pull lists them);\n" +
-        "of a Caffe network a prototxt and its caffemodel",
+        `of a Caffe network a prototxt and its caffemodel; default: ${packagedName}, which comes with the package and knows ten classes`,
     )
     .addOption(stateOption())
     .option("--top <k>", "predictions per picture", count, 5)
@@ -46,7 +48,7 @@ export function classifyCommand(program: Command): void {
     .addOption(labelsOption())
     .addHelpText(
       "after",
-      "\nExamples:\n  senet classify cat.jpg dog.png --weights runs/first/best.safetensors\n" +
+      "\nExamples:\n  senet classify dog.jpg\n  senet classify cat.jpg dog.png --weights runs/first/best.safetensors\n" +
         "  senet classify holiday/ --weights runs/first/best.safetensors --top 1 --json\n" +
         "  curl -s https://host/cat.jpg | senet classify - 'photos/**/*.jpg' --weights se-resnet-50\n" +
         "  senet classify cat.jpg --weights SE-ResNet-50.caffemodel --threads 2\n" +
@@ -57,11 +59,12 @@ export function classifyCommand(program: Command): void {
 }
 
 async function classifyPictures(names: readonly string[], options: ClassifyOptions): Promise<void> {
-  const { weights, others } = withItsFiles(options.weights, names);
+  const { weights, others } = withItsFiles(options.weights ?? packagedName, names);
   const local = await Promise.all(others.map((name) => (isArchiveAddress(name) ? localData(name, { say }) : name)));
   const { pictures, notes } = namedPictures(local, options.recursive);
   for (const note of notes) say(`senet: ${note}`);
   const checkpoint = await weightsOf(weights, options);
+  if (options.weights === undefined) say(packagedNote(checkpoint));
   say(`${networkName(weights)}: pictures as ${checkpoint.told}`);
   const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
   const { threads } = options;
@@ -81,6 +84,21 @@ async function classifyPictures(names: readonly string[], options: ClassifyOptio
     await classifier.dispose();
   }
   list?.end();
+}
+
+/** Whoever names no network learns which one answers, and that it takes everything for one of a few classes. */
+function packagedNote({ model, labels, training }: Checkpoint): string {
+  const { recipe, seed, top1Error } = training ?? {};
+  const facts = [
+    ...(recipe === undefined || recipe === null ? [] : [`recipe ${recipe}`]),
+    ...(seed === undefined ? [] : [`seed ${seed}`]),
+    ...(top1Error === undefined ? [] : [`${(100 - top1Error).toFixed(1)} % right of its pictures to validate with`]),
+  ];
+  const known = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
+  return (
+    `senet: no --weights: ${packagedName} answers, the ${model.name} that comes with the package${known}. ` +
+    `It knows ${labels.length} classes, and nothing else: ${labels.join(", ")}`
+  );
 }
 
 /** One bad picture must not take the others' answers away; the exit code still tells. */

@@ -2,7 +2,7 @@
 
 import { extname } from "node:path";
 import type { Command } from "commander";
-import { checkSameLogits, logitsOf, seededPictures } from "../../api/compare.node.ts";
+import { checkSameLogits, logitsOf, roundedWeights, seededPictures } from "../../api/compare.node.ts";
 import { checkedOnnx } from "../../api/onnx.node.ts";
 import { SenetError } from "../../errors.ts";
 import { replaceFile } from "../../files/replace.node.ts";
@@ -13,10 +13,11 @@ import { namingByName } from "../../import/rename.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { encodeWeights, followsConventions } from "../../weights/encode.ts";
+import { inHalf, isHalved } from "../../weights/half.ts";
 import { withChannels } from "../../weights/in-channels.ts";
 import { openPaths } from "../../weights/open.node.ts";
 import { openFiles } from "../../weights/open.ts";
-import { count, jsonOption, stateOption } from "../options.ts";
+import { choiceOption, count, jsonOption, stateOption } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
 import { grouped, print, printJson, say, shownDifference } from "../output.ts";
 import { labelsOption, overruled, preprocessingOptions, shownPreprocessing } from "../preprocessing.ts";
@@ -27,6 +28,7 @@ interface ConvertOptions extends WeightsOptions {
   readonly from?: string;
   readonly to?: string;
   readonly inChans?: number;
+  readonly dtype: "float32" | "float16";
   readonly json?: true;
 }
 
@@ -51,6 +53,11 @@ export function convertCommand(program: Command): void {
       "channels that the result takes: the first convolution is summed (1) or repeated, as timm does",
       count,
     )
+    .addOption(
+      choiceOption("--dtype <name>", "what weights are written as, in a .safetensors", ["float32", "float16"]).default(
+        "float32",
+      ),
+    )
     .addOption(stateOption())
     .addOption(jsonOption())
     .addHelpText(
@@ -60,6 +67,7 @@ export function convertCommand(program: Command): void {
         "  senet convert deploy.prototxt net.caffemodel net.safetensors --labels classes.txt\n" +
         "  senet convert se_resnet50-ce0d4300.pth se-resnet-50.caffemodel\n" +
         "  senet convert runs/first/best.safetensors for-timm.safetensors --to timm\n" +
+        "  senet convert runs/first/best.safetensors small.safetensors --dtype float16\n" +
         "  senet convert seresnet50.safetensors seresnet50.onnx",
     )
     .action(convert);
@@ -76,6 +84,10 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     });
   }
   const target = targetOf(out, options.to);
+  const isHalf = options.dtype === "float16";
+  if (isHalf && extname(out).toLowerCase() !== ".safetensors") {
+    throw new SenetError("usage", "only safetensors are written as float16", { where: out, found: "--dtype float16" });
+  }
   const opened = await openPaths(inputs, {
     ...opening(options),
     ...(options.model !== undefined && { model: options.model }),
@@ -86,10 +98,10 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
   const checkpoint = { ...source, preprocessing: overruled(source.preprocessing, options) };
   printNotes(inputs.join(", "), opened.notes);
   const { bytes, difference } =
-    target === "onnx" ? await onnx(checkpoint, out) : await checkedWeights(checkpoint, target, out);
+    target === "onnx" ? await onnx(checkpoint, out) : await checkedWeights(checkpoint, target, out, isHalf);
   await replaceFile(out, bytes);
 
-  const { model, labels, preprocessing, weights } = checkpoint;
+  const { model, labels, preprocessing, weights, training } = checkpoint;
   const summary = {
     file: out,
     from: { format: opened.format, naming: opened.naming ?? null },
@@ -100,6 +112,8 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     classes: model.classes,
     classOrder: classOrderOf(labels) ?? null,
     preprocessing,
+    dtype: options.dtype,
+    training: training ?? null,
     difference: difference ?? null,
   };
   if (options.json === true) printJson(summary, 2);
@@ -156,8 +170,9 @@ async function onnx(checkpoint: Checkpoint, out: string): Promise<Converted> {
 }
 
 /** The file, once it is read back, is the same network, wants the same pictures and gives the same classes. */
-async function checkedWeights(checkpoint: Checkpoint, naming: Naming, out: string): Promise<Converted> {
-  const bytes = encodeWeights(checkpoint, naming);
+async function checkedWeights(source: Checkpoint, naming: Naming, out: string, isHalf: boolean): Promise<Converted> {
+  const checkpoint = isHalf ? { ...source, weights: inHalf(source.weights, out) } : source;
+  const bytes = encodeWeights(checkpoint, naming, isHalf ? isHalved : undefined);
   const whole = new Uint8Array(Buffer.concat(bytes));
   const { checkpoint: result } = await openFiles([{ bytes: whole, where: out }]);
   const faults: string[] = [];
@@ -174,9 +189,10 @@ async function checkedWeights(checkpoint: Checkpoint, naming: Naming, out: strin
       found: `differences in ${faults.slice(0, 5).join(", ")}`,
     });
   }
-  const pictures = seededPictures(checkpoint);
-  const source = await logitsOf(checkpoint, pictures);
-  return { bytes, difference: checkSameLogits(source, await logitsOf(result, pictures), out) };
+  const pictures = seededPictures(source);
+  const wanted = await logitsOf(source, pictures);
+  const found = await logitsOf(result, pictures);
+  return { bytes, difference: checkSameLogits(wanted, found, out, isHalf ? roundedWeights : undefined) };
 }
 
 const bitsOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);
