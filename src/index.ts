@@ -61,12 +61,13 @@ export type { SizeFrom } from "./images/sizes.ts";
 export type { Views } from "./images/views.ts";
 export type { HubConfig } from "./import/hub.ts";
 export type { ClassOrder } from "./import/imagenet-classes.ts";
-export { GraphBuilder, type Outputs } from "./ir/builder.ts";
+export { GraphBuilder, type Outputs, type ParameterOptions } from "./ir/builder.ts";
 export { type GraphCost, graphCost, type NodeCost, nodeCost } from "./ir/cost.ts";
-export type { AnyNode, Block, Graph, Node, Parameter, Place, Role, Tag, Type, Value } from "./ir/graph.ts";
-export type { Attrs, ConvAttrs, Op, OutputCounts, PoolAttrs } from "./ir/ops.ts";
+export type { AnyNode, Block, Graph, Initial, Node, Parameter, Place, Role, Tag, Type, Value } from "./ir/graph.ts";
+export type { Attrs, AvgPoolAttrs, ConvAttrs, Op, OutputCounts, PoolAttrs } from "./ir/ops.ts";
 export { printGraph } from "./ir/print.ts";
 export { verify } from "./ir/verify.ts";
+export type { Extent, Padding, Sides, WindowAttrs } from "./ir/window.ts";
 export {
   type BasicOptions,
   type BlockOptions,
@@ -76,6 +77,7 @@ export {
   type Projection,
 } from "./nn/blocks.ts";
 export type { Freeze, Freezing } from "./nn/freeze.ts";
+export type { Initialisation, Part } from "./nn/init.ts";
 export {
   type Activation,
   activations,
@@ -89,7 +91,7 @@ export {
   relu,
   silu,
 } from "./nn/layers.ts";
-export { type BuildMode, Scope } from "./nn/scope.ts";
+export { type BuildMode, Scope, type Style } from "./nn/scope.ts";
 export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
 export type { AverageConfig } from "./optim/average.ts";
 export type { Chain, ChainStep, Orthogonalise, Ratio, UpdateStep } from "./optim/chain.ts";
