@@ -30,6 +30,7 @@ export type OptionKey =
   | "epochs"
   | "executor"
   | "force"
+  | "freeze"
   | "from"
   | "imageSize"
   | "inChans"
@@ -50,6 +51,7 @@ export type OptionKey =
   | "valList"
   | "valSplit"
   | "warmupEpochs"
+  | "weights"
   | "workers";
 
 /** An option in a message, in backticks; where the command line shows the message, its flag stands there (cli/flags.ts). */

@@ -17,7 +17,7 @@ test("train --check names each picture that cannot be decoded, and does not begi
   }
   writeFileSync(join(root, "train", "a", "empty.jpg"), "");
   writeFileSync(join(root, "val", "b", "page.jpg"), "<html>404</html>");
-  const ran = await senetHere(["train", "--data", root, "--out", join(root, "run"), "--check"]);
+  const ran = await senetHere(["train", "--data", root, "--out", join(root, "run"), "--workers", "1", "--check"]);
   assert.equal(ran.code, 1, ran.stderr);
   assert.match(ran.stderr, /^senet: .*: 2 of 6 pictures cannot be decoded$/m);
   assert.match(ran.stderr, /without --check they are left out/);

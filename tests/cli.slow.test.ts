@@ -76,7 +76,7 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["train --data x --momentum 1", /momentum: /],
   ["train --data x --resume", /--resume: no run to resume was named/],
   ["train --data x --resume --out nowhere", /nowhere.last\.safetensors: there is nothing to resume/],
-  ["train --epochs 3", /required option '--data <path>' not specified/],
+  ["train --epochs 3", /--data: no pictures were named/],
   ["classify --weights x", /missing required argument 'picture'/],
   ["", /Usage: senet/],
 ];

@@ -1,12 +1,15 @@
 /** `senet data`, as a user runs it. */
 
 import assert from "node:assert/strict";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { colourClasses, colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
 import { senetHere, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
+
+/** A thread costs more than these pictures. */
+const one = ["--workers", "1"];
 
 interface Checked {
   readonly faults: readonly string[];
@@ -22,8 +25,8 @@ test("data check: exit code 1 where something is wrong, as a table, as JSON and 
   writeFileSync(bad, "no picture");
   const page = join(temporaryFolder(), "check.html");
   const [shown, json] = await Promise.all([
-    senetHere(["data", "check", data, "--html", page, "--distance", "0"]),
-    senetHere(["data", "check", data, "--json", "--distance", "0"]),
+    senetHere(["data", "check", data, "--html", page, "--distance", "0", ...one]),
+    senetHere(["data", "check", data, "--json", "--distance", "0", ...one]),
   ]);
   assert.equal(shown.code, 1, shown.stderr);
   assert.match(shown.stdout, /^train +13 +1 +3 +40 \/ 40 \/ 40 /m);
@@ -51,7 +54,7 @@ test("data check: exit code 0 where all is well; what cannot be checked is told 
   writeDrawnPictures(data);
   mkdirSync(join(data, "empty"));
   const [sound, nowhere, html] = await Promise.all([
-    senetHere(["data", "check", join(data, "val")]),
+    senetHere(["data", "check", join(data, "val"), ...one]),
     senetHere(["data", "check", join(data, "empty")]),
     senetHere(["data", "check", data, "--html", "check.txt"]),
   ]);
@@ -72,7 +75,7 @@ test("data suspects: pictures in another class's folder, part by part, as a tabl
   const wrong = join(data, "pictures", "val", red, "wrong.png");
   copyFileSync(join(data, "pictures", "val", green, "3.png"), wrong);
   const page = join(data, "suspects.html");
-  const command = ["data", "suspects", join(data, "pictures"), "--weights", weights, "--executor", "reference"];
+  const command = ["data", "suspects", join(data, "pictures"), "--weights", weights, "--executor", "reference", ...one];
   const [shown, json, part] = await Promise.all([
     senetHere([...command, "--html", page]),
     senetHere([...command, "--json", "--part", "val"]),
@@ -81,6 +84,7 @@ test("data suspects: pictures in another class's folder, part by part, as a tabl
   assert.equal(shown.code, 0, shown.stderr);
   assert.match(shown.stdout, /^train: 0 of 12 labels are suspect; about 0\.0 % of the labels are wrong/m);
   assert.match(shown.stdout, /^val: 1 of 13 labels are suspect; about 7\.7 %/m);
+  assert.doesNotMatch(shown.stderr, /guessing/);
   assert.ok(shown.stdout.includes(wrong) && readFileSync(page, "utf8").includes("data:image/jpeg"));
   const parts = JSON.parse(json.stdout) as {
     part: string;
@@ -92,6 +96,27 @@ test("data suspects: pictures in another class's folder, part by part, as a tabl
   );
   assert.equal(part.code, 2);
   assert.match(part.stderr, /there is no part "val" to look at alone/);
+});
+
+test("data suspects: of a network that has learnt nothing it is said", async () => {
+  const data = temporaryFolder();
+  const weights = join(data, "net.safetensors");
+  writeCheckpoint(weights, colourNetwork([...colourClasses], colourInput.rgb));
+  const pictures = join(data, "pictures");
+  await drawColours(pictures, 2);
+  // Each folder has the pictures of the next: it answers with another class throughout.
+  const [red, green, blue] = colourClasses.map((name) => join(pictures, name));
+  for (const [from, to] of [
+    [red, "x"],
+    [green, red],
+    [blue, green],
+    ["x", blue],
+  ] as const) {
+    renameSync(from === "x" ? join(data, "x") : from!, to === "x" ? join(data, "x") : to!);
+  }
+  const { code, stderr } = await senetHere(["data", "suspects", pictures, "--weights", weights, ...one]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^all: the network gives 0\.0 % of the pictures their label, hardly more than guessing would/m);
 });
 
 test("data without a command shows what there is", async () => {

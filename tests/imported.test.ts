@@ -8,19 +8,15 @@ import { writeDemoPictures } from "../src/demo/write.node.ts";
 import type { EvaluationBatch } from "../src/evaluate/evaluate.ts";
 import { meanGates } from "../src/evaluate/excitation.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
-import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { verify } from "../src/ir/verify.ts";
 import { recompute } from "../src/passes/recompute.ts";
-import { collectReport } from "../src/report/run.node.ts";
 import { tensor, zeros } from "../src/tensor.ts";
-import { trainingConfig } from "../src/train/config.ts";
-import { saveRun } from "../src/train/out.node.ts";
-import { initialState } from "../src/train/state.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, targetsName } from "../src/zoo/index.ts";
 import { temporaryFolder } from "./command.ts";
 import { formulaPictures, formulaWeights } from "./formula.ts";
 import { imported } from "./imported.ts";
 import { peak } from "./memory.ts";
+import { assertReported } from "./reported.ts";
 
 const imageSize = 32;
 const { config } = model("se-resnet-50");
@@ -96,34 +92,11 @@ test("its gates answer as those of our own network", async () => {
   for (const [i, { means }] of found.entries()) assert.deepEqual(means, expected[i]!.means);
 });
 
-const epoch = {
-  ...{ epoch: 0, learningRate: 0.1, trainLoss: 1, trainTop1Error: 50, validationLoss: 1, validationTop1Error: 50 },
-  ...{ validationTop5Error: null, seconds: 1, imagesPerSecond: 1, waitShare: 0 },
-};
-
-test("the report of a run has the gates of an imported network, and of SE-BN-Inception", async () => {
+test("the report of a run has its gates", async () => {
   const { folder, classes: labels } = await writeDemoPictures(join(temporaryFolder(), "pictures"), {
     ...{ trainPerClass: 1, valPerClass: 1, heldBackPerClass: 1, size: 32 },
   });
-  const preprocessing = { ...imagenetPreprocessing, resize: imageSize, crop: imageSize };
   const known = narrow(labels.length);
   const its = imported(known, formulaWeights(inferenceGraph(known, { batch: 1, imageSize })), imageSize);
-  const inception = model("se-bn-inception", labels.length);
-  for (const [network, gates] of [
-    [its.model, 4],
-    [inception, 10],
-  ] as const) {
-    const graph = inferenceGraph(network, { batch: 1, imageSize });
-    const out = temporaryFolder();
-    const run = {
-      config: trainingConfig({ model: "se-resnet-20", batchSize: 4 }),
-      state: { ...initialState, epoch: 1, bestTop1Error: 50, history: [epoch] },
-      optimizer: new Map(),
-    };
-    await saveRun(out, { model: network, labels, preprocessing, weights: formulaWeights(graph) }, run, true);
-    const report = await collectReport({ title: "Gates", out, data: folder, command: "senet train" });
-    assert.equal(report.validationImages, labels.length);
-    assert.equal(report.gates.length, gates, network.name);
-    assert.ok(report.gates.every(({ means }) => Array.from(means).every((mean) => mean > 0 && mean < 1)));
-  }
+  await assertReported(its.model, 4, { folder, labels, imageSize });
 });

@@ -27,7 +27,7 @@ const alone = ["images/decode.test.js"];
 /** More of them in one process would leave the other processor idle in the end. */
 const mostInGroup = 24;
 
-/** Seconds of processor time that all fast tests may take; beyond it the slowest are named. CONTRIBUTING.md, "Tests". */
+/** Seconds of processor time that all fast tests may take; beyond it the slowest are named (CONTRIBUTING.md, "A test"). */
 const budget = 80;
 
 const groups = join("dist", "test-groups");

@@ -1,4 +1,4 @@
-/** Runs that last: slow readers of their events, batches found by trial, too little memory, too little time. */
+/** Runs and what they meet: slow readers of their events, batches found by trial, too little memory, too little time. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -106,4 +106,27 @@ test("a run whose time is up is saved and goes on with the schedule that it had"
   });
   assert.equal(again.finished, false);
   assert.deepEqual([starts[0]!.startEpoch, starts[0]!.startStep], [state.epoch, state.step]);
+});
+
+test("an epoch more is what a resumed run may be asked for; nothing else", async () => {
+  const out = join(folder, "longer");
+  await train(data, { ...quick, epochs: 1, out });
+  await assert.rejects(
+    async () => await train(data, { out, resume: true, batchSize: 4 }),
+    /a resumed run keeps its options/,
+  );
+  const longer = await train(data, { out, resume: true, epochs: 2, workers: 1, report: false });
+  assert.equal(longer.history.length, 2);
+});
+
+test("runs without a name are numbered; an option that is undefined is none", async () => {
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    const first = await train(data, { ...quick, epochs: 1 });
+    const second = await train(data, { ...quick, epochs: 1, ...({ executor: undefined } as object) });
+    assert.deepEqual([first.out, second.out], [join("runs", "se-resnet-8"), join("runs", "se-resnet-8-2")]);
+  } finally {
+    process.chdir(before);
+  }
 });

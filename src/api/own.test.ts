@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { senetHere, temporaryFolder } from "../../tests/command.ts";
 import { writeDrawnPictures } from "../../tests/drawn.ts";
-import { assertClose } from "../../tests/support.ts";
+import { assertSamePredictions } from "../../tests/predictions.ts";
 import { SenetError } from "../errors.ts";
 import { batchNorm, conv2d, dropout, linear, relu } from "../nn/layers.ts";
 import { scaleChannels } from "../nn/se.ts";
@@ -57,17 +57,7 @@ test("a network of one's own is trained, opened with its function, and can do wh
   await using onnx = await load(join(folder, "small.onnx"));
   await using saved = await load(join(folder, "small.safetensors"), { model: small });
   for (const other of [onnx, saved]) {
-    const found = await other.classify(pictures[0]!);
-    assert.deepEqual(
-      found.map(({ label }) => label),
-      expected.map(({ label }) => label),
-    );
-    assertClose(
-      found.map((p) => p.probability),
-      expected.map((p) => p.probability),
-      1e-4,
-      other.model.name,
-    );
+    assertSamePredictions(await other.classify(pictures[0]!), expected, other.model.name);
   }
 });
 

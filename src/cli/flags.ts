@@ -12,6 +12,7 @@ export const flags: Readonly<Record<OptionKey, string>> = {
   epochs: "--epochs",
   executor: "--executor",
   force: "--force",
+  freeze: "--freeze",
   from: "--from",
   imageSize: "--image-size",
   inChans: "--in-chans",
@@ -32,6 +33,7 @@ export const flags: Readonly<Record<OptionKey, string>> = {
   valList: "--val-list",
   valSplit: "--val-split",
   warmupEpochs: "--warmup-epochs",
+  weights: "--weights",
   workers: "--workers",
 };
 

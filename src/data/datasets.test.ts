@@ -47,7 +47,7 @@ async function pixelsOf(dataset: Dataset): Promise<{ images: number[]; labels: n
     dataset,
     batchSize: 2,
     transform: { kind: "evaluate", preprocessing: { ...imagenetPreprocessing, resize: 8, crop: 8 } },
-    workers: 2,
+    workers: 1,
     cacheBytes: 0,
     tolerant: true,
   });

@@ -20,7 +20,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
-import { reasonOf, writeError } from "../files/files.node.ts";
+import { plainly, reasonOf, writeError } from "../files/files.node.ts";
 import type { Picture } from "../images/resize.ts";
 import type { Source } from "./dataset.ts";
 
@@ -45,7 +45,7 @@ export function preparePictureCache(folder: string): void {
       if (Date.now() - statSync(file).mtimeMs > ABANDONED_MS) rmSync(file, { force: true });
     }
   } catch (cause) {
-    throw writeError("pictures cannot be kept here", folder, cause, "another folder");
+    throw writeError("pictures cannot be kept here", folder, plainly(folder, cause), "another folder");
   }
 }
 
@@ -122,7 +122,7 @@ export class PictureCache {
     } catch (cause) {
       this.#isFull = true;
       rmSync(aside, { force: true });
-      this.#onFault(reasonOf(cause));
+      this.#onFault(reasonOf(plainly(join(file, ".."), cause)));
     }
   }
 

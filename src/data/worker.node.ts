@@ -6,7 +6,6 @@ import { decodedFor, reductionFor } from "../images/augment.ts";
 import { PictureFault } from "../images/fault.ts";
 import { type Reduction, reducedExtent } from "../images/jpeg.ts";
 import type { Picture } from "../images/resize.ts";
-import { sharp } from "../images/sharp.node.ts";
 import { type PictureView, viewOf } from "../images/view.ts";
 import { createRandom } from "../random.ts";
 import { PictureCache } from "./picture-cache.node.ts";
@@ -43,9 +42,6 @@ let folder: PictureCache | undefined;
 await work(workerData as WorkerJob);
 
 async function work(job: WorkerJob): Promise<void> {
-  // Pictures are many and small: one thread each, and no cache of operations on files that are read once.
-  sharp().concurrency(1);
-  sharp().cache(false);
   const { cacheFolder, transform } = job;
   if (cacheFolder !== undefined) {
     const recipe = transform.kind === "train" ? decodedFor(transform) : "exact";

@@ -40,6 +40,7 @@ test("pictures in another class's folder are found, and no others; what cannot b
   );
   // One of six, and one of six, of 17.
   assert.ok(Math.abs(found.noise - 2 / 17) < 1e-9, `${found.noise}`);
+  assert.equal(found.agreement, 15 / 17);
   assert.equal(found.confusions.length, 2);
 });
 

@@ -50,6 +50,8 @@ export interface LabelSuspects {
   readonly suspects: readonly SuspectPicture[];
   /** The estimated part of wrong labels, 0 to 1. */
   readonly noise: number;
+  /** The part of the labels that are the network's likeliest class, 0 to 1; of an untrained one what guessing gives. */
+  readonly agreement: number;
   /** Which labels are confidently of which other class, most first. */
   readonly confusions: readonly { readonly label: string; readonly guess: string; readonly count: number }[];
   readonly failures: readonly Failure[];
@@ -93,10 +95,10 @@ export async function labelSuspects(options: SuspectsOptions): Promise<LabelSusp
     const { file, reason } = loader.failures[0]!;
     throw new SenetError("data", "no picture can be decoded", { where: dataset.root, found: `${file}: ${reason}` });
   }
-  const { suspects, noise, confusions } = learning.find(rank);
+  const { suspects, noise, agreement, confusions } = learning.find(rank);
   const name = (label: number): string => classes[label]!;
   return {
-    ...{ root: dataset.root, pictures: places.length, noise, failures: [...loader.failures], finished },
+    ...{ root: dataset.root, pictures: places.length, noise, agreement, failures: [...loader.failures], finished },
     suspects: suspects.map(({ place, label, guess, probability, margin }) => ({
       ...{ sample: samples[places[place]!]!, label: name(label), guess: name(guess), probability, margin },
     })),

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { golden } from "../../tests/support.ts";
-import { ConfidentLearning } from "./suspects.ts";
+import { ConfidentLearning, isGuessing } from "./suspects.ts";
 
 /** What golden/make_suspects.py makes of the paper's formulas. */
 interface Case {
@@ -98,4 +98,14 @@ test("of many classes the likeliest are enough; memory grows with the pictures",
 test("nothing to learn from", () => {
   assert.deepEqual(new ConfidentLearning(3).find().suspects, []);
   assert.equal(new ConfidentLearning(3).find().noise, 0);
+});
+
+test("a network that has learnt nothing agrees with the labels as often as guessing does", () => {
+  const labels = [0, 1, 2, 0, 1, 2];
+  // Always the same answer.
+  const { agreement } = learnt({ classes: 3, labels, probabilities: labels.flatMap(() => [0.4, 0.3, 0.3]) }).find();
+  assert.equal(agreement, 1 / 3);
+  assert.ok(isGuessing(agreement, 3) && isGuessing(0.52, 2) && isGuessing(0.1, 1000));
+  assert.ok(!isGuessing(0.5, 3) && !isGuessing(0.6, 2) && !isGuessing(0.2, 1000));
+  assert.equal(new ConfidentLearning(3).find().agreement, 0);
 });

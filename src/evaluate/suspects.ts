@@ -28,8 +28,16 @@ export interface Suspects {
   readonly thresholds: Float64Array;
   /** The estimated part of wrong labels, 0 to 1. */
   readonly noise: number;
+  /** The part of the labels that are the network's likeliest class, 0 to 1. */
+  readonly agreement: number;
   /** Off the diagonal of the confident joint: pictures of a label that are confidently of another class; most first. */
   readonly confusions: readonly { readonly label: number; readonly guess: number; readonly count: number }[];
+}
+
+/** Whether a network agrees hardly more often than guessing does, so that what it suspects says nothing. */
+export function isGuessing(agreement: number, classes: number): boolean {
+  const chance = 1 / classes;
+  return agreement < chance + (1 - chance) / 10;
 }
 
 /** So many classes of each picture are kept: all of them, in most data sets. */
@@ -112,8 +120,17 @@ export class ConfidentLearning {
       suspects: suspects.sort((a, b) => a[by] - b[by] || a.place - b.place),
       thresholds,
       noise: this.#noise(joint),
+      agreement: this.#agreement(),
       confusions: this.#confusions(joint),
     };
+  }
+
+  #agreement(): number {
+    let count = 0;
+    for (let place = 0; place < this.#count; place++) {
+      if (this.#tops[place * this.#kept] === this.#labels[place]) count++;
+    }
+    return this.#count === 0 ? 0 : count / this.#count;
   }
 
   /** The paper's equation 2. */

@@ -1,7 +1,17 @@
 /** Files read and written, and what went wrong in words. */
 
-import { closeSync, constants, existsSync, fstatSync, openSync, readFileSync, type Stats } from "node:fs";
-import { mkdir, open, rmdir } from "node:fs/promises";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmdirSync,
+  type Stats,
+} from "node:fs";
+import { mkdir, open } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { option, SenetError } from "../errors.ts";
 
@@ -105,18 +115,18 @@ export async function makeFolder(path: string, another?: string): Promise<void> 
   try {
     await mkdir(path, { recursive: true });
   } catch (cause) {
-    throw writeError("the folder cannot be made", path, await plainly(path, cause), another);
+    throw writeError("the folder cannot be made", path, plainly(path, cause), another);
   }
 }
 
-/** Of a read-only file system `mkdir` says that a folder is missing, when it is to make those above it too. */
-async function plainly(path: string, cause: unknown): Promise<unknown> {
+/** Why a folder cannot be made: of a read-only file system `mkdir` says that a folder is missing, when it is to make those above it too. */
+export function plainly(path: string, cause: unknown): unknown {
   if (codeOf(cause) !== "ENOENT") return cause;
   let highest = resolve(path);
   while (!existsSync(dirname(highest))) highest = dirname(highest);
   try {
-    await mkdir(highest);
-    await rmdir(highest);
+    mkdirSync(highest);
+    rmdirSync(highest);
     return cause;
   } catch (plain) {
     return plain;

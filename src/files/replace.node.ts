@@ -24,13 +24,16 @@ export async function replaceFile(
   chunks: readonly (Uint8Array | string)[],
   another?: string,
 ): Promise<void> {
+  let old: Stats | undefined;
   try {
-    const old = await statIfThere(path);
+    old = await statIfThere(path);
     if (old?.isDirectory() === true) throw Object.assign(new Error(path), { code: "EISDIR" });
     if (old === undefined || (old.isFile() && !(await isOfSystem(path)))) await replace(path, chunks, old?.mode);
     else await writeInto(path, chunks);
   } catch (cause) {
-    throw writeError("cannot be written; what was there before is still there", path, cause, another);
+    const what =
+      old?.isFile() === true ? "cannot be written; what was there before is still there" : "cannot be written";
+    throw writeError(what, path, cause, another);
   }
 }
 

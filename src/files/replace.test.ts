@@ -182,10 +182,14 @@ test("a read-only file system is called so", { skip: canMount ? false : "nothing
   const folder = folderOf(t);
   const code = `
     import { makeFolder } from ${JSON.stringify(new URL("./files.node.js", import.meta.url).href)};
+    import { preparePictureCache, PictureCache } from ${JSON.stringify(new URL("../data/picture-cache.node.js", import.meta.url).href)};
     import { replaceFile } from ${JSON.stringify(new URL("./replace.node.js", import.meta.url).href)};
-    for (const act of [() => makeFolder("ro/a/b"), () => makeFolder("ro/a"), () => replaceFile("ro/file", ["x"])]) {
+    const keep = async () => preparePictureCache("ro/cache");
+    for (const act of [() => makeFolder("ro/a/b"), () => makeFolder("ro/a"), () => replaceFile("ro/file", ["x"]), keep]) {
       await act().catch((error) => console.log(error.code, error.message));
-    }`;
+    }
+    const cache = new PictureCache("ro", "exact", (reason) => console.log("kept no more: " + reason));
+    cache.write("abcdef", { width: 1, height: 1, data: new Uint8Array(3) });`;
   const script = 'mkdir ro && mount -t tmpfs -o ro none ro && exec "$0" --input-type=module -e "$1"';
   const ran = spawnSync("unshare", ["-rm", "bash", "-c", script, process.execPath, code], {
     cwd: folder,
@@ -193,9 +197,11 @@ test("a read-only file system is called so", { skip: canMount ? false : "nothing
   });
   assert.equal(
     ran.stdout.match(/^io ro\/.*\n +found: +the file system is read-only\n +try: +another/gm)?.length,
-    3,
+    4,
     ran.stdout,
   );
+  assert.match(ran.stdout, /^kept no more: the file system is read-only$/m);
+  assert.doesNotMatch(ran.stdout, /what was there before/);
 });
 
 test("what killed writers left goes, what others may still need stays", async (t) => {

@@ -1,5 +1,6 @@
 /** The decoder of pictures, where it is installed and loads. */
 
+import { isMainThread } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
 import { usableThreads } from "../machine.node.ts";
 import { lazily } from "../packages.node.ts";
@@ -19,10 +20,17 @@ const load = lazily<Sharp>(
 
 let isSet = false;
 
-/** @throws SenetError `io` with the reason where it does not load: not `data`, since no picture is at fault */
+/**
+ * Threads of ours decode many small pictures beside each other: one thread of the decoder's for each, and no cache of
+ * operations on files that are read once.
+ * @throws SenetError `io` with the reason where it does not load: not `data`, since no picture is at fault
+ */
 export function sharp(): Sharp {
   const library = load();
-  if (!isSet) library.concurrency(Math.min(library.concurrency(), usableThreads()));
+  if (!isSet) {
+    library.concurrency(isMainThread ? Math.min(library.concurrency(), usableThreads()) : 1);
+    if (!isMainThread) library.cache(false);
+  }
   isSet = true;
   return library;
 }

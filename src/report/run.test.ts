@@ -23,7 +23,17 @@ before(async () => {
   const config = trainingConfig({ model: "se-resnet-8", epochs: 2, batchSize: 6, imageSize: 16 });
   const signal = new AbortController().signal;
   const command = "senet train --data pictures";
-  result = await trainRun({ data: pictures, out, config, resume: false, command, executor: "ort", signal, ...silent });
+  result = await trainRun({
+    data: pictures,
+    out,
+    config,
+    resume: false,
+    command,
+    workers: 1,
+    executor: "ort",
+    signal,
+    ...silent,
+  });
 });
 
 test("the report of a run has its history, what was typed, and all pictures looked at once", async () => {

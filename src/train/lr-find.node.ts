@@ -8,6 +8,7 @@ import { mixed } from "./mix.ts";
 import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
 import {
   createStep,
+  loadingOf,
   memoryOf,
   openRunData,
   type PrepareOptions,
@@ -37,7 +38,7 @@ export async function findRates(given: RateOptions): Promise<RatePoint[]> {
   for (const note of notes) say?.(note);
   const { executor } = await trainingExecutor(options);
   const transform = trainingTransformOf(config, preprocessingOf(config, preprocessing));
-  await using loader = trainingLoader(options, train, transform, memoryOf(options));
+  await using loader = trainingLoader(options, train, transform, loadingOf(options, memoryOf(options)));
   await beginWithPatches(start, { config, batches: () => loader.epoch(0) });
   await using step = await createStep(
     options,

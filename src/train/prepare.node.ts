@@ -130,7 +130,7 @@ export const trainingLoader = (
   options: PrepareOptions,
   train: Dataset,
   transform: TrainingTransform,
-  memory: PictureMemory,
+  loading: Loading,
 ): Loader =>
   new Loader({
     dataset: train,
@@ -139,17 +139,25 @@ export const trainingLoader = (
     seed: options.config.seed,
     repeats: Math.max(1, options.config.augRepeats),
     dropLast: true,
-    ...loadingOf(options, memory),
+    ...loading,
   });
 
-/** What all loaders of a run have alike. */
-export const loadingOf = ({ workers, cacheFolder, say, onFailure }: PrepareOptions, memory: PictureMemory) => ({
-  ...(workers === undefined ? {} : { workers }),
-  memory,
-  ...(cacheFolder === undefined ? {} : { cacheFolder }),
-  ...(say === undefined ? {} : { onRemark: say }),
-  ...(onFailure === undefined ? {} : { onFailure }),
-});
+/** What all loaders of a run have alike; what more than one of them remarks is said once. */
+export function loadingOf({ workers, cacheFolder, say, onFailure }: PrepareOptions, memory: PictureMemory) {
+  const remarks = new Set<string>();
+  const onRemark = (remark: string) => {
+    if (!remarks.has(remark)) say?.(remark);
+    remarks.add(remark);
+  };
+  return {
+    ...(workers === undefined ? {} : { workers }),
+    ...{ memory, onRemark },
+    ...(cacheFolder === undefined ? {} : { cacheFolder }),
+    ...(onFailure === undefined ? {} : { onFailure }),
+  };
+}
+
+type Loading = ReturnType<typeof loadingOf>;
 
 /** For training and validation together. */
 export function memoryOf({ cacheBytes, say }: PrepareOptions): PictureMemory {

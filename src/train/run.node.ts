@@ -170,8 +170,8 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined, onSa
     imageSize: sizeAt(transform, epoch),
     freezeBatchNorm: epoch >= config.epochs - config.freezeBnEpochs,
   });
-  const memory = memoryOf(options);
-  await using trainLoader = trainingLoader(options, train, transform, memory);
+  const loading = loadingOf(options, memoryOf(options));
+  await using trainLoader = trainingLoader(options, train, transform, loading);
   if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });
   const subject = { model, weights, executor, train, average: averageConfigOf(config) };
   const compile: CompileStep = (form, state) => createStep(options, subject, form, state);
@@ -180,7 +180,7 @@ async function trainFrom(options: RunOptions, earlier: Earlier | undefined, onSa
     dataset: val,
     batchSize: config.batchSize,
     transform: { kind: "evaluate", preprocessing },
-    ...loadingOf(options, memory),
+    ...loading,
   });
   const validation = new Validation({
     ...{ model, weights, executor, loader: valLoader, images: val.samples.length, imageSize: config.imageSize, signal },

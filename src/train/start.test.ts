@@ -1,11 +1,91 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { SenetError } from "../errors.ts";
+import { imagenetPreprocessing } from "../images/preprocess.ts";
 import { createRandom } from "../random.ts";
 import { zeros } from "../tensor.ts";
+import { decodeCheckpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import { inferenceGraph, type Model } from "../zoo/index.ts";
 import { trainingConfig } from "./config.ts";
-import { beginWithPatches, startOf } from "./start.ts";
+import { beginWithPatches, type SourceNetwork, startOf } from "./start.ts";
 
-const labels = ["cat", "dog"];
+const labels = ["a", "b"];
+const begin = (given: object, source?: SourceNetwork) =>
+  startOf({ config: trainingConfig({ model: "se-resnet-20", ...given }), labels, source });
+
+/** How often each activation stands in the network. */
+function activationsOf(model: Model): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { op } of inferenceGraph(model, { batch: 1, imageSize: 32 }).nodes) {
+    if (op === "relu" || op === "silu" || op === "mish") counts[op] = (counts[op] ?? 0) + 1;
+  }
+  return counts;
+}
+
+test("an activation that is asked for stands everywhere but within squeeze and excitation, as timm's act_layer does", () => {
+  assert.deepEqual(activationsOf(begin({}).model), { relu: 1 + 9 * 3 });
+  assert.deepEqual(activationsOf(begin({ act: "mish" }).model), { mish: 1 + 9 * 2, relu: 9 });
+  assert.deepEqual(activationsOf(begin({ model: "se-resnet-10-d", imageSize: 64, act: "silu" }).model), {
+    silu: 3 + 4 * 2,
+    relu: 4,
+  });
+  // What a network has anyway leaves its configuration as it is in files of before.
+  assert.deepEqual(begin({ act: "relu" }).model, begin({}).model);
+});
+
+test("a file keeps it, and who trains further has it unless another is asked for", () => {
+  const { model, weights, preprocessing } = begin({ act: "mish" });
+  const bytes = Buffer.concat(encodeCheckpoint({ model, labels, preprocessing, weights }));
+  const source = { ...decodeCheckpoint(bytes, "file"), from: "file" };
+  assert.deepEqual(source.model, model);
+  assert.deepEqual(begin({}, source).model.config, model.config);
+  assert.deepEqual(activationsOf(begin({ act: "silu" }, source).model), { silu: 19, relu: 9 });
+  assert.deepEqual(activationsOf(begin({ act: "relu" }, source).model), { relu: 28 });
+  assert.deepEqual(begin({}, source).weights.get("conv1.weight"), weights.get("conv1.weight"));
+});
+
+test("networks that have no choice of activations refuse one", () => {
+  const build = (given: object, source?: SourceNetwork) => () => begin(given, source);
+  const isRefused = (error: unknown) => error instanceof SenetError && /another activation/.test(error.message);
+  assert.throws(build({ model: "se-bn-inception", act: "mish" }), isRefused);
+  assert.deepEqual(begin({}).preprocessing, imagenetPreprocessing);
+});
+
+const isUsage = (pattern: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof SenetError && error.code === "usage", `${error}`);
+  assert.match(error.message, pattern);
+  return true;
+};
+
+test("weights of which hardly any fit are refused, with their share; another head alone is none of their faults", () => {
+  const { model, weights, preprocessing } = begin({ model: "se-resnet-8" });
+  const source = { model, weights, preprocessing, labels, from: "small.safetensors" };
+  assert.throws(
+    () => begin({ model: "se-resnet-20" }, source),
+    isUsage(
+      /^small\.safetensors: hardly any of .*\n.*a third of se-resnet-20[\s\S]*[12]\d\.\d % of it[\s\S]*`model` se-resnet-8/,
+    ),
+  );
+  const others = startOf({ config: trainingConfig({ model: "se-resnet-8" }), labels: ["x", "y", "z"], source });
+  assert.deepEqual(others.weights.get("conv1.weight"), weights.get("conv1.weight"));
+  // What has no squeeze and excitation yet has most of it.
+  const plain = begin({ model: "resnet-20" });
+  assert.equal(begin({ model: "se-resnet-20" }, { ...source, ...plain, labels }).notes.length, 3);
+});
+
+test("nothing is frozen that has not learnt", () => {
+  assert.throws(() => begin({ freeze: "stage1" }), isUsage(/^`freeze`: .*nothing has learnt before[\s\S]*`weights`/));
+  const source = { ...begin({}), labels, from: "file" };
+  assert.ok(begin({ freeze: "stage1" }, source).weights.size > 0);
+});
+
+test("a convolution that was made to take other channels is told apart from what is the source's own", () => {
+  const source = { ...begin({}), labels, from: "colour.pth" };
+  const { notes } = begin({ inChans: 1 }, source);
+  const count = begin({}).weights.size;
+  assert.match(notes[0]!, new RegExp(`^${count - 1} of ${count} tensors are those of colour\\.pth: `));
+  assert.equal(notes[1], "of colour.pth, made to take other channels: conv1.weight");
+});
 
 async function* pictures() {
   for (let batch = 0; ; batch++) {

@@ -35,7 +35,7 @@ export function sourceDefaults({ model, preprocessing }: SourceNetwork): Partial
 }
 
 export interface StartOptions {
-  readonly config: Pick<TrainingConfig, "model" | "imageSize" | "seed" | "inChans" | "act">;
+  readonly config: Pick<TrainingConfig, "model" | "imageSize" | "seed" | "inChans" | "act" | "freeze">;
   /** Class names, by index. */
   readonly labels: readonly string[];
   /** Of a network of one's own. */
@@ -43,9 +43,22 @@ export interface StartOptions {
   readonly source?: SourceNetwork | undefined;
 }
 
-/** @throws SenetError `usage` where the network cannot take such pictures, or cannot have other classes */
+/** Where less of a network than this fits, its weights were most likely meant for another. */
+const leastShare = 1 / 3;
+
+/**
+ * @throws SenetError `usage` where the network cannot take such pictures, or cannot have other classes; where hardly any of
+ * the source's weights fit; where something is frozen that has not learnt
+ */
 export function startOf({ config, labels, build, source }: StartOptions): Start {
   const { imageSize, seed, inChans, act } = config;
+  if (source === undefined && config.freeze !== null) {
+    throw new SenetError("usage", "what is frozen stays as it is, and here nothing has learnt before", {
+      where: option("freeze"),
+      found: config.freeze,
+      hint: `${option("weights")} with a network that has learnt, or leave out ${option("freeze")}`,
+    });
+  }
   const channels = inChans ?? (source === undefined ? undefined : planesOf(source.preprocessing));
   const isSame = source !== undefined && source.model.name === config.model;
   const named = isSame ? withClasses(source.model, labels.length) : model(build ?? config.model, labels.length);
@@ -57,7 +70,16 @@ export function startOf({ config, labels, build, source }: StartOptions): Start 
   }
   const { weights, preprocessing } = withChannels(source, channelsOf(network.config));
   const moved = transfer({ labels: source.labels, weights }, network, { labels, seed, imageSize });
-  return { model: network, weights: moved.weights, preprocessing, notes: transferNotes(moved, source.from) };
+  if (moved.share < leastShare) {
+    throw new SenetError("usage", "hardly any of these weights fit the network", {
+      where: source.from,
+      expected: `at least a third of ${network.name}, its classifier aside`,
+      found: `${(100 * moved.share).toFixed(1)} % of it; the weights are those of ${source.model.name}`,
+      hint: `${option("model")} ${source.model.name}, or leave out ${option("weights")}`,
+    });
+  }
+  const adapted = [...weights].flatMap(([name, tensor]) => (tensor === source.weights.get(name) ? [] : [name]));
+  return { model: network, weights: moved.weights, preprocessing, notes: transferNotes(moved, source.from, adapted) };
 }
 
 export interface PatchOptions {

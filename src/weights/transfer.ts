@@ -23,6 +23,8 @@ export interface Transfer {
   readonly unused: readonly string[];
   /** The blocks whose new gates let everything through at first. */
   readonly opened: readonly string[];
+  /** How much of the new network is the source's, 0 to 1: of its numbers, without those of the classifier. */
+  readonly share: number;
 }
 
 export interface TransferOptions {
@@ -48,7 +50,8 @@ export function transfer(
 ): Transfer {
   const graph = inferenceGraph(model, { batch: 1, imageSize });
   const isSame = labels.length === source.labels.length && labels.every((label, i) => label === source.labels[i]);
-  const head = new Set(isSame ? [] : classifierOf(graph));
+  const classifier = new Set(classifierOf(graph));
+  const head = isSame ? new Set<string>() : classifier;
   const weights = initialWeights(graph, seed);
   const kept: string[] = [];
   const fresh: { readonly name: string; readonly why: string }[] = [];
@@ -66,7 +69,12 @@ export function transfer(
   const known = new Set(graph.parameters.map(({ name }) => name));
   const unused = [...source.weights.keys()].filter((name) => !known.has(name));
   const missing = new Set(fresh.filter(({ name }) => !source.weights.has(name)).map(({ name }) => name));
-  return { weights, kept, fresh, unused, opened: openGates(graph, weights, missing) };
+  const opened = openGates(graph, weights, missing);
+  const body = graph.parameters.map(({ name }) => name).filter((name) => !classifier.has(name));
+  const numbers = (names: readonly string[]) => names.reduce((sum, name) => sum + weights.get(name)!.data.length, 0);
+  const its = new Set(kept);
+  const share = body.length === 0 ? 1 : numbers(body.filter((name) => its.has(name))) / numbers(body);
+  return { weights, kept, fresh, unused, opened, share };
 }
 
 /** The parameters of the layer that gives the logits. */
@@ -153,13 +161,21 @@ export function byPart(names: readonly string[]): string {
   return [...counts].map(([part, count]) => `${part} (${count})`).join(", ");
 }
 
-/** What became of the weights, a line each. */
-export function transferNotes({ kept, fresh, unused, opened }: Transfer, from: string): string[] {
-  const all = kept.length + fresh.length;
+/**
+ * What became of the weights, a line each.
+ * @param adapted of what was kept, what had been made to take other channels before (`withChannels`)
+ */
+export function transferNotes(
+  { kept: all, fresh, unused, opened }: Transfer,
+  from: string,
+  adapted: readonly string[] = [],
+): string[] {
+  const kept = all.filter((name) => !adapted.includes(name));
   const why = new Map<string, string[]>();
   for (const { name, why: reason } of fresh) why.set(reason, [...(why.get(reason) ?? []), name]);
   return [
-    `${kept.length} of ${all} tensors are those of ${from}: ${byPart(kept)}`,
+    `${kept.length} of ${all.length + fresh.length} tensors are those of ${from}: ${byPart(kept)}`,
+    ...(adapted.length === 0 ? [] : [`of ${from}, made to take other channels: ${shownNames(adapted)}`]),
     ...[...why].map(([reason, names]) => `new, since ${reason}: ${shownNames(names)}`),
     ...(unused.length === 0 ? [] : [`of ${from}, not used: ${shownNames(unused)}`]),
     ...(opened.length === 0 ? [] : [`new gates change nothing at first, in ${shownNames(opened)}`]),

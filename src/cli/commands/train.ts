@@ -9,6 +9,7 @@ import type { Precision } from "../../executors/select.node.ts";
 import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text.ts";
 import { newRunFolder, openRun } from "../../train/out.node.ts";
+import { readRecord } from "../../train/record.node.ts";
 import { resumedConfig, withoutAuto } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
 import { requireSound } from "../failures.ts";
@@ -27,7 +28,7 @@ import { addConfigOptions, givenConfig, newConfig, sourceOf } from "../train-con
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
-  readonly data: string;
+  readonly data?: string;
   readonly out?: string;
   readonly list?: string;
   readonly valList?: string;
@@ -55,10 +56,10 @@ export function trainCommand(program: Command): void {
   const command = program
     .command("train")
     .description("train a network on pictures")
-    .requiredOption(
+    .option(
       "--data <path>",
       "a folder with train/ and val/, each with one folder per class; the same in a .tar; WebDataset's archives, also by " +
-        "http(s) addresses and patterns (train-{0000..0146}.tar); CIFAR's binary files",
+        "http(s) addresses and patterns (train-{0000..0146}.tar); CIFAR's binary files; with --resume, default: those that the run had",
     )
     .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
     .option("--val-list <file>", "the same for the pictures to validate with")
@@ -91,7 +92,7 @@ export function trainCommand(program: Command): void {
     .addHelpText(
       "after",
       "\nExamples:\n  senet train --data pictures --model se-resnet-18 --image-size 96 --epochs 20 --out runs/first\n" +
-        "  senet train --data pictures --out runs/first --resume\n" +
+        "  senet train --resume --out runs/first\n" +
         "  senet train --data imagenette --recipe imagenette-5 --seed 1\n" +
         "  senet train --data class-folders --val-split 0.1\n" +
         "  senet train --data photos --list train.txt --val-list val.txt\n" +
@@ -105,7 +106,7 @@ export function trainCommand(program: Command): void {
         throw new SenetError("usage", "no run to resume was named", {
           where: "--resume",
           expected: "--out with that run's folder",
-          hint: `senet train --data ${quoted(options.data)} --out runs/NAME --resume`,
+          hint: "senet train --out runs/NAME --resume",
         });
       }
       if (options.acceptChanges === true && options.resume !== true) {
@@ -114,16 +115,17 @@ export function trainCommand(program: Command): void {
           hint: "leave it out, or --resume",
         });
       }
+      // That there is no run to resume is said first.
+      const named = options.resume === true ? undefined : await picturesOf(options);
       const { fitBatch, ...given } = withoutAuto(givenConfig(command));
       const source = options.resume === true ? undefined : await sourceOf(given);
       const fresh = options.resume === true ? undefined : newConfig(given, source);
       const isNamed = options.out !== undefined;
       const out = options.out ?? (await newRunFolder(fresh!.model));
       const config = fresh ?? resumedConfig(await openRun(out), given, out, say);
-      const { data, resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
+      const { resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
       const cacheFolder = options.cacheDir;
-      const { list, valList, allowMissing } = options;
-      const lists = { list, valList, allowMissing };
+      const { data, ...lists } = named ?? (await picturesOf(options));
       const further = Object.entries({
         ...{ acceptChanges, executor, precision, threads, recompute, workers },
         ...lists,
@@ -155,6 +157,30 @@ export function trainCommand(program: Command): void {
         if (!isNamed) await rmdir(out).catch(() => {});
       }
     });
+}
+
+interface NamedPictures {
+  readonly data: string;
+  readonly list: string | undefined;
+  readonly valList: string | undefined;
+  readonly allowMissing: boolean | undefined;
+}
+
+/** Where the pictures are, and the lists that name them; of a run that goes on, what nobody says is as it was. */
+async function picturesOf({ data, list, valList, allowMissing, resume, out }: TrainOptions): Promise<NamedPictures> {
+  const lists = { list, valList, allowMissing };
+  if (data !== undefined) return { data, ...lists };
+  const earlier = resume === true && out !== undefined ? await readRecord(out) : undefined;
+  if (earlier === undefined) {
+    throw new SenetError("usage", "no pictures were named", {
+      where: "--data",
+      expected: "a folder with train/ and val/, or what else senet train --help names",
+      ...(resume === true && { found: `nothing in ${out} says which the run had` }),
+    });
+  }
+  if (list !== undefined || valList !== undefined) return { data: earlier.data, ...lists };
+  const { list: theirs, valList: valTheirs, allowMissing: mayMiss } = earlier;
+  return { data: earlier.data, list: theirs, valList: valTheirs, allowMissing: allowMissing ?? mayMiss };
 }
 
 /** The weights are saved: that there is no report is no failure of the training. */

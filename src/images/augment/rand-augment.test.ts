@@ -25,8 +25,9 @@ test("timm's text becomes a step", () => {
     ["augmix-m5", /rand-m9-mstd0\.5-inc1/],
     ["rand-x9", /"x9" is not/],
     ["rand-m", /"m" is not/],
-    ["rand-p2", /probability is out of range/],
-    ["rand-n0", /operations is out of range/],
+    ["rand-m99", /magnitude is at most 30$/],
+    ["rand-p2", /probability is at most 1$/],
+    ["rand-n0", /operations is more than 0$/],
   ] as const) {
     assert.match(randAugmentText.safeParse(text).error!.issues[0]!.message, words, text);
   }

@@ -150,6 +150,13 @@ const sections: Readonly<Record<string, (value: number) => Partial<RandAugment>>
   inc: (value) => ({ increasing: value !== 0 }),
 };
 
+function boundsFault({ issues: [issue] }: z.ZodError): string {
+  const what = issue!.path.join(".");
+  if (issue!.code === "too_big") return `: ${what} is at most ${issue.maximum}`;
+  if (issue!.code === "too_small") return `: ${what} is ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
+  return `: ${what} is out of range`;
+}
+
 /** timm's text for RandAugment, as a step; as a schema, so that its faults are a config's. */
 export const randAugmentText = z.string().transform((text, context): RandAugment => {
   const [name, ...parts] = text.split("-");
@@ -160,12 +167,7 @@ export const randAugmentText = z.string().transform((text, context): RandAugment
   const wrong = given.indexOf(undefined);
   const step = randAugmentSchema.safeParse({ kind: "randAugment", ...Object.assign({}, ...given) });
   if (name === "rand" && wrong < 0 && step.success) return step.data;
-  const found =
-    name !== "rand"
-      ? ""
-      : wrong >= 0
-        ? `, which "${parts[wrong]!}" is not`
-        : `: ${step.error!.issues[0]!.path.join(".")} is out of range`;
+  const found = name !== "rand" ? "" : wrong >= 0 ? `, which "${parts[wrong]!}" is not` : boundsFault(step.error!);
   context.addIssue({
     code: "custom",
     message: `RandAugment as in timm, such as rand-m9-mstd0.5-inc1 (parts: ${Object.keys(sections).join(", ")})${found}`,

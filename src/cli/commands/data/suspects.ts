@@ -7,7 +7,7 @@ import { pathsOfParts } from "../../../data/split.node.ts";
 import { SenetError } from "../../../errors.ts";
 import { openPictures } from "../../../evaluate/labelled.node.ts";
 import { type LabelSuspects, labelSuspects, type SuspectPicture } from "../../../evaluate/suspects.node.ts";
-import { type SuspectRank, suspectRanks } from "../../../evaluate/suspects.ts";
+import { isGuessing, type SuspectRank, suspectRanks } from "../../../evaluate/suspects.ts";
 import { type Precision, selectExecutor } from "../../../executors/select.node.ts";
 import { replaceFile } from "../../../files/replace.node.ts";
 import type { ClassOrder } from "../../../import/imagenet-classes.ts";
@@ -125,6 +125,12 @@ async function suspects(data: string, options: SuspectsOptions): Promise<void> {
             }),
         });
         parts.push({ part, ...found });
+        if (isGuessing(found.agreement, checkpoint.model.classes)) {
+          line.print(
+            `${part}: the network gives ${percent(found.agreement)} of the pictures their label, hardly more than guessing ` +
+              "would: it has not learnt these classes, and what it suspects says nothing",
+          );
+        }
       }
     },
   );
