@@ -109,7 +109,7 @@ function shownList(names: readonly string[]): string {
 
 /** The classifier by its plain name where it is the one layer with weights of a sequence: `fc.1`, or `fc.out`, of (dropout, linear). */
 export function withPlainHead(source: WeightSource, naming: Naming): WeightSource {
-  if (source.kind !== "tensors" || naming.style !== "torch") return source;
+  if (source.kind !== "tensors" || naming.style !== "torch" || naming.leaves !== undefined) return source;
   const head = torchName(naming, "fc.weight")!.replace(/weight$/, "");
   const within = [...source.tensors.keys()].filter((name) => name.startsWith(head));
   const parts = new Set(within.map((name) => /^(\w+)\.(?:weight|bias)$/.exec(name.slice(head.length))?.[1]));

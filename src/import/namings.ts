@@ -1,6 +1,7 @@
 /** What others call the layers of these networks, as data (docs/networks.md, 5.1): a row for each of our modules. */
 
 import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import type { Role } from "../ir/graph.ts";
 import { channelsOf, type ModelConfig, seOf } from "../zoo/families.ts";
 import type { Structure } from "../zoo/family.ts";
 import type { ResNetConfig } from "../zoo/resnet.ts";
@@ -43,6 +44,10 @@ interface NamingBase {
 
 export interface TorchNaming extends NamingBase {
   readonly style: "torch";
+  /** What stands behind a module's name for each kind of parameter; default: PyTorch's (`.weight`, `.running_mean`). */
+  readonly leaves?: Readonly<Record<Role, string>>;
+  /** Only read: no program reads files that we could write with these names. */
+  readonly isForeign?: true;
 }
 
 export interface CaffeNaming extends NamingBase {
@@ -310,5 +315,30 @@ const akamaster: TorchNaming = {
   rows: [["conv1", "conv1"], ["bn1", "bn1"], ...torchBlock, ["fc", "linear"]],
 };
 
+/** MatConvNet's parameters are called by the authors' layers, without slashes; moments come as two (matconvnet.ts). */
+const matconvnet: TorchNaming = {
+  name: "matconvnet",
+  description: "albanie/mcnSENets",
+  style: "torch",
+  isForeign: true,
+  leaves: {
+    weight: "_filter",
+    bias: "_bias",
+    gamma: "_mult",
+    beta: "_bias",
+    mean: "_mean",
+    variance: "_variance",
+  },
+  axes: "HWIO",
+  matrices: /^$/,
+  mark: /^(?:conv2_1_1x1_reduce|inception_3a_double3x3a)_filter$/,
+  structure: caffe.structure,
+  networks: caffe.networks,
+  // The classes in the files are sorted, but what the networks give is not.
+  classOrder: "devkit",
+  preprocessing: (config) => sized(config, { ...caffePreprocessing, channels: "rgb", mean: [123, 117, 104] }),
+  rows: caffe.rows.map(([ours, theirs]): Row => [ours, theirs.replaceAll("/", "_")]),
+};
+
 /** In the order in which their marks are looked for. */
-export const namings: readonly Naming[] = [caffe, shicai, cadene, moskomule, akamaster, mmcls, senet, timm];
+export const namings: readonly Naming[] = [caffe, shicai, matconvnet, cadene, moskomule, akamaster, mmcls, senet, timm];

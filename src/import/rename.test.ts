@@ -40,9 +40,11 @@ const ones = (length: number, value = 1): Tensor => tensor([length], new Float32
 /** A state_dict of a model in a naming, with what PyTorch adds. */
 function stateDict(graph: Graph, naming: TorchNaming): Map<string, Tensor> {
   const tensors = new Map<string, Tensor>();
-  for (const { name, type } of graph.parameters) {
-    const theirs = torchName(naming, name)!;
-    tensors.set(theirs, anyTensor(type.shape));
+  for (const { name, role, type } of graph.parameters) {
+    const theirs = torchName(naming, name, role)!;
+    const axes = type.shape.length === 4 ? [2, 3, 1, 0] : type.shape.length === 2 ? [1, 0] : [0];
+    const isTurned = naming.axes === "HWIO";
+    tensors.set(theirs, anyTensor(isTurned ? axes.map((axis) => type.shape[axis]!) : type.shape));
     if (theirs.endsWith("running_var")) {
       tensors.set(theirs.replace("running_var", "num_batches_tracked"), tensor([], new Int32Array(1)));
     }
@@ -72,7 +74,7 @@ function hasNames(naming: string, name: string): boolean {
     const isBottleneck = naming !== "shicai" || config.block === "bottleneck";
     return config.stem !== "deep" && isBottleneck;
   }
-  return naming !== "caffe" || config.block === "bottleneck";
+  return !["caffe", "matconvnet"].includes(naming) || config.block === "bottleneck";
 }
 
 for (const naming of namings) {
@@ -81,7 +83,7 @@ for (const naming of namings) {
     for (const name of zoo.keys()) {
       const { parameters } = graphOf(name);
       const theirs = parameters.map((parameter) => {
-        if (naming.style === "torch") return torchName(naming, parameter.name);
+        if (naming.style === "torch") return torchName(naming, parameter.name, parameter.role);
         const place = caffePlace(naming, parameter);
         return place && JSON.stringify(place);
       });
@@ -148,7 +150,7 @@ for (const naming of namings.filter((naming) => naming.style === "torch")) {
       // Without deep stems and squeeze and excitation, all but Cadene's names are torchvision's.
       const same =
         detected.style === "torch" &&
-        graph.parameters.every((p) => torchName(detected, p.name) === torchName(naming, p.name));
+        graph.parameters.every((p) => torchName(detected, p.name, p.role) === torchName(naming, p.name, p.role));
       assert.ok(same, `${name} was taken for ${detected.name}'s`);
     }
   });

@@ -4,7 +4,7 @@ import { SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
 import { batchNormStatistics, type CaffeLayer } from "../formats/caffemodel.ts";
 import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
-import type { Graph, Parameter } from "../ir/graph.ts";
+import type { Graph, Parameter, Role } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import { ourShape, toOurs } from "./axes.ts";
@@ -99,20 +99,25 @@ function theirModule(naming: Naming, module: string): readonly [string, string?]
   return undefined;
 }
 
-/** `layer1.0.conv1` of `layer1.0.conv1.weight`. */
-export const moduleOf = (parameter: string): string => split(parameter)[0];
-
+/** `layer1.0.conv1` and `weight` of `layer1.0.conv1.weight`. */
 function split(parameter: string): readonly [module: string, leaf: string] {
   const dot = parameter.lastIndexOf(".");
   return [parameter.slice(0, dot), parameter.slice(dot + 1)];
 }
 
-/** A parameter's name in a PyTorch naming; undefined: it has none there. */
-export function torchName(naming: TorchNaming, parameter: string): string | undefined {
+/**
+ * A parameter's name in a naming of tensors; undefined: it has none there.
+ * @param role of the parameter, for namings that tell gamma from other weights
+ */
+export function torchName(naming: TorchNaming, parameter: string, role: Role = "weight"): string | undefined {
   const [module, leaf] = split(parameter);
   const found = theirModule(naming, module);
-  return found && `${found[0]}.${leaf}`;
+  return found && `${found[0]}${naming.leaves?.[role] ?? `.${leaf}`}`;
 }
+
+/** The module in that naming. */
+export const torchModule = (naming: TorchNaming, parameter: string): string | undefined =>
+  theirModule(naming, split(parameter)[0])?.[0];
 
 type Named = Pick<Parameter, "name" | "role">;
 
@@ -131,7 +136,7 @@ export function caffePlace(naming: CaffeNaming, { name, role }: Named): CaffePla
 
 /** What a file of this naming calls a parameter, for people; in Caffe's files, its layer. */
 export function nameIn(naming: Naming, parameter: Named): string {
-  if (naming.style === "torch") return torchName(naming, parameter.name) ?? parameter.name;
+  if (naming.style === "torch") return torchName(naming, parameter.name, parameter.role) ?? parameter.name;
   const place = caffePlace(naming, parameter);
   return place === undefined ? parameter.name : "layer" in place ? place.layer : place.batchNorm;
 }
@@ -189,7 +194,7 @@ function renameTorch(
   const weights = new Map<string, Tensor>();
   const used = new Set<string>();
   for (const parameter of graph.parameters) {
-    const theirs = torchName(naming, parameter.name);
+    const theirs = torchName(naming, parameter.name, parameter.role);
     if (theirs === undefined) {
       faults.add("unmapped", parameter.name);
       continue;
@@ -281,7 +286,7 @@ export function shapeIn(source: WeightSource, naming: Naming, parameter: Named):
 
 function theirShape(source: WeightSource, naming: Naming, parameter: Named): Shape | undefined {
   if (source.kind === "tensors") {
-    const name = naming.style === "torch" ? torchName(naming, parameter.name) : undefined;
+    const name = naming.style === "torch" ? torchName(naming, parameter.name, parameter.role) : undefined;
     return name === undefined ? undefined : source.tensors.get(name)?.shape;
   }
   const place = naming.style === "caffe" ? caffePlace(naming, parameter) : undefined;

@@ -26,6 +26,7 @@ const withConfig = (name: string, config: object): Model => {
 const networks: Readonly<Record<string, Model>> = {
   caffe: model("se-bn-inception", 10),
   shicai: withConfig("se-resnet-50", { strideOn: "3x3" }),
+  matconvnet: model("se-resnet-20"),
   cadene: withConfig("se-resnet-18", { branchRelu: true }),
   moskomule: withConfig("se-resnet-20", { se: { reduction: 4, bias: false } }),
   akamaster: withConfig("resnet-20", { projection: "pad" }),

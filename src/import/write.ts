@@ -10,7 +10,7 @@ import { type Model, parametersOf } from "../zoo/index.ts";
 import { fromOurs } from "./axes.ts";
 import { findModel } from "./find-model.ts";
 import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
-import { caffePlace, caffeSource, moduleOf, ourEps, raised, torchName, type WeightSource } from "./rename.ts";
+import { caffePlace, caffeSource, ourEps, raised, torchModule, torchName, type WeightSource } from "./rename.ts";
 
 export interface NamedModel {
   readonly model: Model;
@@ -58,9 +58,9 @@ function torchTensors(
 ): WeightSource | string {
   const tensors = new Map<string, Tensor>();
   for (const parameter of parameters) {
-    const name = torchName(naming, parameter.name);
+    const name = torchName(naming, parameter.name, parameter.role);
     if (name === undefined) return parameter.name;
-    tensors.set(name, shaped(tensorOf(parameter), parameter, naming, moduleOf(name)));
+    tensors.set(name, shaped(tensorOf(parameter), parameter, naming, torchModule(naming, parameter.name)!));
   }
   return { kind: "tensors", tensors };
 }
@@ -162,6 +162,7 @@ function settingsOf(config: ModelConfig): Record<string, unknown> {
 function refuse(named: NamedModel, naming: Naming, what: string, details: ErrorDetails): never {
   const isFitting = (other: Naming) => {
     if (other.name === "senet") return true;
+    if (other.style === "torch" && other.isForeign === true) return false;
     if (other === naming || !familyOf(named.model.config).hasOurNames) return false;
     const source = renamed(named, other);
     return typeof source !== "string" && differencesAs(named, other, source)?.length === 0;

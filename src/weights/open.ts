@@ -11,6 +11,7 @@ import { findModel } from "../import/find-model.ts";
 import type { HubConfig } from "../import/hub.ts";
 import { withIds } from "../import/imagenet-classes.ts";
 import { impliedLabels, numbersFor } from "../import/labels.ts";
+import { importMatconvnet, type MatconvnetImport } from "../import/matconvnet-network.ts";
 import type { Naming } from "../import/namings.ts";
 import { checkArchitecture, type Release, releaseOf } from "../import/released.ts";
 import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "../import/rename.ts";
@@ -106,6 +107,17 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
       return onnxNetwork(main, network, hub, options, notes);
     }
   }
+  let told: Preprocessing | undefined;
+  if (main.matconvnet !== undefined && !isAsked) {
+    const zoo = zooNetwork(main.source, where);
+    const network = importMatconvnet(main.matconvnet, where);
+    told = network.preprocessing;
+    notes.push(...network.notes);
+    if (zoo === undefined || !isSameNetwork(zoo, network)) {
+      if (zoo !== undefined) notes.push(`its layers differ from ${zoo.model.name}: they are obeyed`);
+      return definedNetwork(main, network, zoo?.naming, options, notes);
+    }
+  }
   const defined = main.caffe && caffeNetwork(main, definition, mean, options, notes);
   if (defined !== undefined) return defined;
   const { source: bare, notes: aside } = withoutPrefix(main.source, where);
@@ -118,7 +130,10 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   const weights = renameTensors(source, { name: model.name, parameters }, naming, where);
   checkSound(weights, where, (name) => nameIn(naming, parameters.find((parameter) => parameter.name === name)!));
   const hash = () => (format === "torch" ? sha256(bytes) : Promise.resolve(""));
-  const wants = await wanted(carried, hub, naming, model, () => releaseOf(path, model.name, hash));
+  const wants =
+    told !== undefined
+      ? { spec: told, from: "the file" }
+      : await wanted(carried, hub, naming, model, () => releaseOf(path, model.name, hash));
   const own = main.saidLabels?.find(({ labels }) => labels.length === model.classes);
   const [other] = main.saidLabels ?? [];
   if (own !== undefined) notes.push(`class names are those in its ${shownName(own.key)}`);
@@ -215,6 +230,26 @@ function onnxNetwork(
     checkpoint: { model, labels, preprocessing: isOwn ? preprocessing : hub.preprocessing, weights },
     format,
     preprocessingFrom: isOwn ? said.preprocessingFrom : `${hub.where} beside it`,
+    notes: [...notes, ...(isUnknown ? [unknownOrder] : [])],
+  };
+}
+
+/** A network by what its file says of its layers. */
+function definedNetwork(
+  { where, format }: Main,
+  { model, weights, preprocessing }: MatconvnetImport,
+  naming: Naming | undefined,
+  options: ZooOptions,
+  notes: readonly string[],
+): Opened {
+  checkSound(weights, where);
+  const said = naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model.classes);
+  const labels = labelsFor(options, { labels: said, model }, where);
+  const isUnknown = naming === undefined && options.labels === undefined && model.classes === 1000;
+  return {
+    checkpoint: { model, labels, preprocessing, weights },
+    format,
+    preprocessingFrom: "the file",
     notes: [...notes, ...(isUnknown ? [unknownOrder] : [])],
   };
 }

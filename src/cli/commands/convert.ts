@@ -66,6 +66,7 @@ export function convertCommand(program: Command): void {
         "  senet convert SE-ResNet-50.caffemodel se-resnet-50.safetensors\n" +
         "  senet convert deploy.prototxt net.caffemodel net.safetensors --labels classes.txt\n" +
         "  senet convert se_resnet50-ce0d4300.pth se-resnet-50.caffemodel\n" +
+        "  senet convert SE-ResNet-50-mcn.mat se-resnet-50.safetensors\n" +
         "  senet convert runs/first/best.safetensors for-timm.safetensors --to timm\n" +
         "  senet convert runs/first/best.safetensors small.safetensors --dtype float16\n" +
         "  senet convert seresnet50.safetensors seresnet50.onnx",
@@ -152,9 +153,11 @@ function targetOf(out: string, to: string | undefined): Naming | "onnx" {
     return naming === undefined ? "onnx" : refuse("an ONNX file has names of its own", "no --to", `--to ${to}`);
   }
   const style = extension === ".caffemodel" ? "caffe" : "torch";
-  const fitting = namings.filter((naming) => naming.style === style).map(({ name }) => name);
+  const isFitting = (naming: Naming) =>
+    naming.style === style && !(naming.style === "torch" && naming.isForeign === true);
+  const fitting = namings.filter(isFitting).map(({ name }) => name);
   const chosen = naming ?? namingByName(style === "caffe" ? "caffe" : "senet");
-  if (chosen.style === style) return chosen;
+  if (isFitting(chosen)) return chosen;
   return refuse("files of this kind cannot have these names", `--to ${fitting.join(", ")}`, `--to ${to}`);
 }
 

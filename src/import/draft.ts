@@ -1,0 +1,118 @@
+/** A network of the family `layers` as an import makes it, layer after layer, with weights where there are any. */
+
+import { SenetError } from "../errors.ts";
+import { type Fail, failAt, shownName } from "../formats/bytes.ts";
+import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
+import { checkDemands } from "../zoo/demands.ts";
+import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
+import type { LayerConfig } from "../zoo/layer.ts";
+
+/** Distributes over a union, which `Omit` does not. */
+export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
+
+export interface Drafted {
+  readonly model: Model;
+  /** The side of its pictures. */
+  readonly imageSize: number;
+  readonly weights: Map<string, Tensor>;
+}
+
+export class Draft {
+  readonly #name: string;
+  readonly #imageSize: number;
+  readonly #channels: number;
+  readonly #builder: ReturnType<typeof layerBuilder>;
+  readonly #shapes = new Map<string, Shape>();
+  readonly #layers: LayerConfig[] = [];
+  /** By our parameters' names. */
+  readonly #tensors = new Map<string, Tensor>();
+
+  constructor(name: string, imageSize: number, channels: number) {
+    this.#name = name;
+    this.#imageSize = imageSize;
+    this.#channels = channels;
+    this.#builder = layerBuilder(name, imageSize, channels);
+    this.#shapes.set(inputName, [1, channels, imageSize, imageSize]);
+  }
+
+  /** Of a layer's value, or the picture's: `[1, C, H, W]`, or `[1, C]` behind the network's end. */
+  shapeOf(layer: string): Shape {
+    return this.#shapes.get(layer)!;
+  }
+
+  /** Adds a layer; its name is given back. */
+  add(name: string, layer: Nameless<LayerConfig>, inputs: readonly string[], fail: Fail): string {
+    const whole = { ...layer, name, inputs } as LayerConfig;
+    if (name === "" || name === inputName) fail("a layer cannot have this name", { found: shownName(name) });
+    try {
+      this.#shapes.set(name, this.#builder.add(whole).type.shape);
+    } catch (cause) {
+      if (!(cause instanceof SenetError)) throw cause;
+      fail("the layer does not fit those before it", { found: cause.message.split("\n"), cause });
+    }
+    this.#layers.push(whole);
+    return name;
+  }
+
+  /**
+   * A weight of a layer that was added.
+   * @param shape what it should have; extents of 1 do not count
+   */
+  set(layer: string, parameter: string, tensor: Tensor, shape: Shape, fail: Fail): void {
+    if (!sameShape(withoutOnes(tensor.shape), withoutOnes(shape))) {
+      fail(`the weights do not fit this layer (its ${parameter})`, {
+        expected: `[${shape.join(", ")}]`,
+        found: `[${tensor.shape.join(", ")}]`,
+      });
+    }
+    this.#tensors.set(`${layer}.${parameter}`, tensor);
+  }
+
+  /** @param last the layer that gives the logits; those that it does not need are left out */
+  finish(last: string, where: string): Drafted {
+    if (last === inputName) failAt(where)("the network gives nothing that is made from its picture");
+    if (this.shapeOf(last).length > 2) {
+      return this.finish(this.add(`${last}.flatten`, { kind: "flatten" }, [last], failAt(where)), where);
+    }
+    const needed = new Set([last]);
+    const layers: LayerConfig[] = [];
+    for (const config of this.#layers.toReversed()) {
+      if (!needed.has(config.name)) continue;
+      layers.push(config);
+      for (const input of config.inputs) needed.add(input);
+    }
+    const [imageSize, channels] = [this.#imageSize, this.#channels];
+    const model: Model = {
+      name: this.#name,
+      config: {
+        family: "layers",
+        imageSize,
+        ...(channels !== 3 && { channels }),
+        layers: layers.toReversed(),
+      },
+      classes: this.shapeOf(last)[1]!,
+    };
+    const graph = inferenceGraph(model, { batch: 1, imageSize });
+    checkDemands(graph, where);
+    const weights = new Map<string, Tensor>();
+    for (const { name, type } of graph.parameters) {
+      const found = this.#tensors.get(name);
+      // A graph may come without its weights.
+      if (found === undefined) continue;
+      const data = found.data instanceof Float32Array ? found.data : Float32Array.from(found.data);
+      weights.set(name, { dtype: "float32", shape: type.shape, data });
+    }
+    return { model, imageSize, weights };
+  }
+}
+
+const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
+
+/** A tensor of one value in each place. */
+export const filled = (length: number, value: number): Tensor => ({
+  dtype: "float32",
+  shape: [length],
+  data: new Float32Array(length).fill(value),
+});
+
+export const isSinglePosition = (shape: Shape): boolean => shape.length === 4 && sizeOf(shape.slice(2)) === 1;

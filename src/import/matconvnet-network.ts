@@ -1,0 +1,294 @@
+/**
+ * A network out of MatConvNet's own description of it, layer by layer. What each type does is in
+ * https://www.vlfeat.org/matconvnet/mfiles/ (`+dagnn`); Axpy, GlobalPooling and the Scale of two inputs are those of
+ * albanie's mcnExtraLayers.
+ */
+
+import { type Fail, failAt, shownName } from "../formats/bytes.ts";
+import type { McnLayer, McnNetwork } from "../formats/matconvnet.ts";
+import { textIn } from "../formats/matconvnet.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
+import { type AxisWindow, axesOf, type Extent, type Padding, shortExtent, shortPadding } from "../ir/window.ts";
+import { permuted, type Tensor } from "../tensor.ts";
+import { inputName } from "../zoo/index.ts";
+import { Draft, type Drafted, isSinglePosition } from "./draft.ts";
+import { momentsIn, varianceOf } from "./matconvnet.ts";
+
+export interface MatconvnetImport extends Drafted {
+  /** What the network says of its pictures. */
+  readonly preprocessing: Preprocessing;
+  readonly notes: readonly string[];
+}
+
+/**
+ * @param where the file, for errors
+ * @throws SenetError `weights`, naming the layer and its type, where a layer does what none of ours does
+ */
+export function importMatconvnet(network: McnNetwork, where: string): MatconvnetImport {
+  const { normalization } = network;
+  const [height, width, planes] = numbersIn(normalization.get("imageSize"));
+  const side = height !== undefined && height === width && height > 0 ? height : undefined;
+  const translation = new Translation(network, side ?? 224, planes ?? 3, where);
+  for (const layer of network.layers) translation.take(layer);
+  const notes = side === undefined ? ["it does not say how large its pictures are; 224 by 224 pixels are assumed"] : [];
+  return { ...translation.finish(), preprocessing: preprocessingOf(network, side ?? 224), notes };
+}
+
+/** `meta.normalization`: red first, a mean in the pixels' numbers, no deviation. */
+function preprocessingOf({ normalization }: McnNetwork, side: number): Preprocessing {
+  const image = normalization.get("averageImage");
+  const mean = numbersIn(image);
+  const planes = image?.kind === "numbers" ? (image.shape[2] ?? 1) : 1;
+  // Of a whole picture the mean of each colour.
+  const each = mean.length / 3;
+  const means =
+    mean.length > 3 && planes === 3 ? [0, 1, 2].map((k) => average(mean.slice(k * each, k * each + each))) : mean;
+  const [border = 0] = numbersIn(normalization.get("border"));
+  const [part = 0] = numbersIn(normalization.get("cropSize"));
+  const usual = side < 64 ? side : Math.round((side * 256) / 224);
+  return {
+    channels: "rgb",
+    scale: 1,
+    mean: means.length === 3 ? (means as [number, number, number]) : [0, 0, 0],
+    std: [1, 1, 1],
+    resize: border > 0 ? side + border : part > 0.5 && part < 1 ? Math.round(side / part) : usual,
+    crop: side,
+    interpolation: textIn(normalization.get("interpolation")) === "bicubic" ? "bicubic" : "bilinear",
+  };
+}
+
+const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+type MatValue = McnLayer["block"] extends ReadonlyMap<string, infer Value> ? Value : never;
+
+const numbersIn = (value: MatValue | undefined): readonly number[] =>
+  value?.kind === "numbers" ? [...value.data] : [];
+
+class Translation {
+  readonly draft: Draft;
+  readonly #network: McnNetwork;
+  readonly #where: string;
+  /** Which of our layers each of their variables is. */
+  readonly #values = new Map<string, string>();
+  readonly #classifier: string | undefined;
+  #last: string = inputName;
+
+  constructor(network: McnNetwork, side: number, channels: number, where: string) {
+    this.draft = new Draft("network", side, channels);
+    this.#network = network;
+    this.#where = where;
+    // What the losses end, they do not change.
+    const ends = network.layers.filter(({ type }) => !isEnd(type));
+    this.#classifier = ends.at(-1)?.name;
+    const made = new Set(network.layers.flatMap(({ outputs }) => outputs));
+    const pictures = network.layers.flatMap(({ inputs }) => inputs).filter((input) => !made.has(input));
+    // A label may be another.
+    if (pictures[0] !== undefined) this.#values.set(pictures[0], inputName);
+  }
+
+  take(layer: McnLayer): void {
+    const { name, type, inputs, outputs } = layer;
+    const fail = failAt(`${this.#where}: layer ${shownName(name)} (${type})`);
+    if (isEnd(type)) {
+      // It passes its first input on.
+      const of = this.#values.get(inputs[0] ?? "");
+      if (of !== undefined) for (const output of outputs) this.#values.set(output, of);
+      return;
+    }
+    const rule = Object.hasOwn(rules, type) ? rules[type] : undefined;
+    if (rule === undefined) {
+      fail("layers of this type cannot be imported", {
+        expected: Object.keys(rules).join(", "),
+        hint: "export the network as ONNX, or give its weights under the names of a known network",
+      });
+    }
+    const from = inputs.map(
+      (input) =>
+        this.#values.get(input) ?? fail("its input is made by no layer before it", { found: shownName(input) }),
+    );
+    const own = layer.params.map(
+      (param) => this.#network.params.get(param) ?? fail("it has no such parameter", { found: shownName(param) }),
+    );
+    const [output] = outputs;
+    if (output === undefined || outputs.length > 1) fail("layers of several outputs cannot be imported");
+    this.#last = rule!({
+      layer,
+      inputs: from,
+      params: own,
+      fail,
+      draft: this.draft,
+      isLast: name === this.#classifier,
+    });
+    this.#values.set(output!, this.#last);
+  }
+
+  finish = (): Drafted => this.draft.finish(this.#last, this.#where);
+}
+
+const isEnd = (type: string): boolean => /^(?:dagnn\.)?(?:\w*Loss|SoftMax|Softmax\w*)$/.test(type);
+
+interface Step {
+  readonly layer: McnLayer;
+  /** Names of our layers. */
+  readonly inputs: readonly string[];
+  readonly params: readonly Tensor[];
+  readonly fail: Fail;
+  readonly draft: Draft;
+  readonly isLast: boolean;
+}
+
+/** Adds what a layer becomes; gives back the name of our layer whose value is the layer's output. */
+type Rule = (step: Step) => string;
+
+const rules: Readonly<Record<string, Rule>> = {
+  "dagnn.Conv": (step) => {
+    const { layer, params, fail, draft, isLast } = step;
+    const input = only(step);
+    const [filter, bias] = params;
+    if (filter === undefined || params.length > 2) return fail("it has other parameters", { expected: "filter, bias" });
+    // Trailing extents of 1 are not stored.
+    const [height = 1, width = 1, into = 1, out = 1] = filter.shape;
+    const weight = permuted({ ...filter, shape: [height, width, into, out] }, [3, 2, 0, 1]);
+    const channels = draft.shapeOf(input)[1]!;
+    const groups = channels / into;
+    if (!Number.isInteger(groups))
+      fail("the filters do not fit the channels", { expected: `a part of ${channels}`, found: `${into}` });
+    if (numbersIn(layer.block.get("dilate")).some((d) => d !== 1)) fail("dilation is not supported");
+    const window = { kernel: shortExtent([height, width]), stride: pairIn(step, "stride", 1), pad: padIn(step) };
+    const options = { out, bias: bias !== undefined };
+    const isLinear = isLast && height * width === 1 && groups === 1 && isSinglePosition(draft.shapeOf(input));
+    const name = isLinear
+      ? draft.add(
+          layer.name,
+          { kind: "linear", ...options },
+          [draft.add(`${layer.name}.flatten`, { kind: "flatten" }, [input], fail)],
+          fail,
+        )
+      : draft.add(layer.name, { kind: "conv", ...options, ...window, groups }, [input], fail);
+    draft.set(name, "weight", weight, [out, into, height, width], fail);
+    if (bias !== undefined) draft.set(name, "bias", bias, [out], fail);
+    return name;
+  },
+
+  "dagnn.BatchNorm": (step) => {
+    const { layer, params, fail, draft } = step;
+    const [gamma, beta, last] = params;
+    const moments = last && momentsIn(last);
+    if (gamma === undefined || beta === undefined || moments === undefined) {
+      return fail("it has other parameters", { expected: "multipliers, biases and moments [C, 2]" });
+    }
+    const [eps = 1e-5] = numbersIn(layer.block.get("epsilon"));
+    if (!(eps > 0 && eps <= 1)) fail("this epsilon is not supported", { found: `${eps}` });
+    const input = only(step);
+    const name = draft.add(layer.name, { kind: "batchNorm", eps }, [input], fail);
+    const shape = [draft.shapeOf(input)[1]!];
+    const tensor = (data: Float32Array): Tensor => ({ dtype: "float32", shape: [data.length], data });
+    draft.set(name, "weight", gamma, shape, fail);
+    draft.set(name, "bias", beta, shape, fail);
+    draft.set(name, "running_mean", tensor(moments.mean), shape, fail);
+    draft.set(name, "running_var", tensor(varianceOf(moments, eps)), shape, fail);
+    return name;
+  },
+
+  "dagnn.ReLU": (step) => {
+    const { layer, fail, draft } = step;
+    if (numbersIn(layer.block.get("leak")).some((leak) => leak !== 0)) fail("leaky ReLUs are not supported");
+    return draft.add(layer.name, { kind: "relu" }, [only(step)], fail);
+  },
+
+  "dagnn.Sigmoid": (step) => step.draft.add(step.layer.name, { kind: "sigmoid" }, [only(step)], step.fail),
+
+  "dagnn.Pooling": (step) => {
+    const { layer, fail, draft } = step;
+    const input = only(step);
+    const method = textIn(layer.block.get("method")) ?? "max";
+    const [kernel, stride, pad] = [pairIn(step, "poolSize", 1), pairIn(step, "stride", 1), padIn(step)];
+    const [, , height = 0, width = 0] = draft.shapeOf(input);
+    const [rows, columns] = axesOf({ kernel, stride, pad });
+    if (method === "avg") {
+      const isWhole = pad === 0 && rows.kernel === height && columns.kernel === width;
+      if (isWhole) return draft.add(layer.name, { kind: "globalAvgPool" }, [input], fail);
+      return draft.add(
+        layer.name,
+        { kind: "avgPool", kernel, stride, pad, ceil: false, countPad: false },
+        [input],
+        fail,
+      );
+    }
+    if (method !== "max") fail("this method is not supported", { expected: "max, avg", found: shownName(method) });
+    // One more row and column behind than before stand for Caffe's rounding up: the same windows, where there are as many.
+    const isCaffes = [rows, columns].every(({ before, after }) => before === rows.before && after === before + 1);
+    const size = (extent: number, { kernel, stride, before, after }: AxisWindow) =>
+      Math.floor((extent + before + after - kernel) / stride) + 1;
+    const rounded = (extent: number, { kernel, stride, before }: AxisWindow) =>
+      Math.ceil((extent + 2 * before - kernel) / stride) + 1;
+    if (isCaffes && size(height, rows) === rounded(height, rows) && size(width, columns) === rounded(width, columns)) {
+      return draft.add(layer.name, { kind: "maxPool", kernel, stride, pad: rows.before, ceil: true }, [input], fail);
+    }
+    return draft.add(layer.name, { kind: "maxPool", kernel, stride, pad, ceil: false }, [input], fail);
+  },
+
+  "dagnn.GlobalPooling": (step) => {
+    const { layer, fail, draft } = step;
+    if ((textIn(layer.block.get("method")) ?? "avg") !== "avg") fail("only averages are supported");
+    return draft.add(layer.name, { kind: "globalAvgPool" }, [only(step)], fail);
+  },
+
+  "dagnn.DropOut": (step) => {
+    const [rate = 0.5] = numbersIn(step.layer.block.get("rate"));
+    if (!(rate >= 0 && rate < 1)) step.fail("this rate is not supported", { found: `${rate}` });
+    return step.draft.add(step.layer.name, { kind: "dropout", rate }, [only(step)], step.fail);
+  },
+
+  "dagnn.Axpy": ({ layer, inputs, fail, draft }) => draft.add(layer.name, { kind: "seScaleAdd" }, inputs, fail),
+
+  "dagnn.Scale": ({ layer, inputs, params, fail, draft }) => {
+    const [first, second] = inputs;
+    if (first === undefined || second === undefined || params.length > 0) {
+      return fail("a scale by its own parameters is not supported", { expected: "two inputs" });
+    }
+    // One number for each channel multiplies the other.
+    const isFirst = isSinglePosition(draft.shapeOf(first)) && !isSinglePosition(draft.shapeOf(second));
+    return draft.add(layer.name, { kind: "seScale" }, isFirst ? [first, second] : [second, first], fail);
+  },
+
+  /** Of a gate, which has its shape already. */
+  "dagnn.Reshape": (step) => {
+    const input = only(step);
+    return isSinglePosition(step.draft.shapeOf(input)) ? input : step.fail("only single positions are supported");
+  },
+
+  "dagnn.Concat": ({ layer, inputs, fail, draft }) => {
+    const [axis = 3] = numbersIn(layer.block.get("dim"));
+    if (axis !== 3) fail("only channels are supported", { expected: "dim 3", found: `${axis}` });
+    return draft.add(layer.name, { kind: "concat" }, inputs, fail);
+  },
+
+  "dagnn.Sum": ({ layer, inputs, fail, draft }) => draft.add(layer.name, { kind: "add" }, inputs, fail),
+};
+
+function only({ inputs, fail }: Step): string {
+  const [input] = inputs;
+  return input !== undefined && inputs.length === 1
+    ? input
+    : fail("it has other inputs", { expected: "1", found: `${inputs.length}` });
+}
+
+/** A setting of rows and columns, or of both at once; or its usual value where it is not there. */
+function pairIn({ layer, fail }: Step, key: string, usual: number): Extent {
+  const [height = usual, width = height, ...more] = numbersIn(layer.block.get(key));
+  const isFine = more.length === 0 && [height, width].every((value) => Number.isInteger(value) && value > 0);
+  return isFine
+    ? shortExtent([height, width])
+    : fail(`this ${key} is not supported`, { found: `[${height} ${width}]` });
+}
+
+/** MatConvNet's order: above, below, left, right. */
+function padIn({ layer, fail }: Step): Padding {
+  const pads = numbersIn(layer.block.get("pad"));
+  const [top = 0, bottom = top, left = top, right = top] = pads;
+  const isFine = [0, 1, 4].includes(pads.length) && pads.every((pad) => Number.isInteger(pad) && pad >= 0);
+  return isFine
+    ? shortPadding({ top, left, bottom, right })
+    : fail("this pad is not supported", { found: `[${pads.join(" ")}]` });
+}

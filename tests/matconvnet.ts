@@ -1,0 +1,177 @@
+/** MatConvNet's networks for tests: a network of ours as its importer would have written it. */
+
+import type { McnLayer, McnNetwork } from "../src/formats/matconvnet.ts";
+import { namingByName, torchModule, torchName } from "../src/import/rename.ts";
+import { sidesOf } from "../src/ir/window.ts";
+import { permuted, sizeOf, type Tensor } from "../src/tensor.ts";
+import { inferenceGraph, type Model } from "../src/zoo/index.ts";
+import type { MatSource } from "./ports.ts";
+
+type Value = McnLayer["block"] extends ReadonlyMap<string, infer V> ? V : never;
+const numbers = (...values: number[]): Value => ({
+  kind: "numbers",
+  shape: [1, values.length],
+  data: Float64Array.from(values),
+});
+
+/** A residual network of ours, with pictures of that side. Batch norm's moments are means and sigma. */
+export function asMatconvnet(model: Model, weights: ReadonlyMap<string, Tensor>, side: number): McnNetwork {
+  const naming = namingByName("matconvnet");
+  if (naming.style !== "torch") throw new Error("its parameters are tensors by name");
+  const graph = inferenceGraph(model, { batch: 1, imageSize: side });
+  const roles = new Map(graph.parameters.map(({ name, role }) => [name, role]));
+  const params = new Map<string, Tensor>();
+  const layers: McnLayer[] = [];
+  for (const { op, inputs, outputs, attrs } of graph.nodes) {
+    const values = inputs.filter(({ name }) => !roles.has(name)).map(({ name }) => name);
+    const own = inputs.filter(({ name }) => roles.has(name)).map(({ name }) => name);
+    const called = (name: string) => torchName(naming, name, roles.get(name))!;
+    const name = own[0] === undefined ? outputs[0]!.name : torchModule(naming, own[0])!;
+    const add = (type: string, block: Readonly<Record<string, Value>> = {}, paramNames: readonly string[] = []) => {
+      const entries = new Map(Object.entries(block));
+      layers.push({ name, type, inputs: values, outputs: [outputs[0]!.name], params: paramNames, block: entries });
+    };
+    const set = (name: string, { shape, data }: Tensor) => {
+      const columns = shape.length === 1 ? [shape[0]!, 1] : shape;
+      params.set(called(name), { dtype: "float32", shape: columns, data });
+    };
+    if (op === "conv2d" || op === "linear") {
+      const [weight, bias] = own;
+      const { shape, data } = weights.get(weight!)!;
+      const [out = 1, into = 1, height = 1, width = 1] = shape;
+      const filter = permuted({ dtype: "float32", shape: [out, into, height, width], data }, [2, 3, 1, 0]);
+      set(weight!, filter);
+      if (bias !== undefined) set(bias, weights.get(bias)!);
+      const { stride = 1, pad = 0 } = attrs as { stride?: number; pad?: number };
+      add("dagnn.Conv", { stride: numbers(stride), pad: numbers(pad, pad, pad, pad) }, own.map(called));
+    } else if (op === "batchNorm") {
+      const [gamma, beta, mean, variance] = own.map((name) => weights.get(name)!);
+      set(own[0]!, gamma!);
+      set(own[1]!, beta!);
+      const moments = new Float32Array(2 * mean!.data.length);
+      for (let i = 0; i < mean!.data.length; i++) {
+        moments[2 * i] = mean!.data[i]!;
+        moments[2 * i + 1] = Math.sqrt(variance!.data[i]! + 1e-5);
+      }
+      const last = called(own[2]!).replace(/mean$/, "moments");
+      params.set(last, { dtype: "float32", shape: [mean!.data.length, 2], data: moments });
+      add("dagnn.BatchNorm", { epsilon: numbers(1e-5) }, [called(own[0]!), called(own[1]!), last]);
+    } else if (op === "maxPool") {
+      const { kernel, stride, pad, ceil } = attrs as { kernel: number; stride: number; pad: number; ceil: boolean };
+      const { top } = sidesOf(pad);
+      const behind = ceil ? top + 1 : top;
+      add("dagnn.Pooling", {
+        method: { kind: "text", text: "max" },
+        poolSize: numbers(kernel, kernel),
+        stride: numbers(stride, stride),
+        pad: numbers(top, behind, top, behind),
+      });
+    } else if (op === "flatten") {
+      // A convolution of one position goes on as it is.
+      layers.push({
+        name,
+        type: "dagnn.Reshape",
+        inputs: values,
+        outputs: [outputs[0]!.name],
+        params: [],
+        block: new Map(),
+      });
+    } else {
+      const type = { relu: "ReLU", sigmoid: "Sigmoid", globalAvgPool: "GlobalPooling", seScaleAdd: "Axpy", add: "Sum" };
+      add(`dagnn.${type[op as keyof typeof type]}`);
+    }
+  }
+  // The classifier's scores go through a softmax, and the picture is called data.
+  layers.push({
+    name: "prob",
+    type: "dagnn.SoftMax",
+    inputs: [layers.at(-1)!.outputs[0]!],
+    outputs: ["prob"],
+    params: [],
+    block: new Map(),
+  });
+  const normalization = new Map<string, Value>([
+    ["imageSize", numbers(side, side, 3)],
+    ["averageImage", { kind: "numbers", shape: [1, 1, 3], data: Float64Array.of(123, 117, 104) }],
+    ["interpolation", { kind: "text", text: "bicubic" }],
+  ]);
+  return { layers, params, normalization };
+}
+
+/** The same for `matlab5`, as four variables; `meta.classes` are in an order that says nothing. */
+export function matSources({ layers, params, normalization }: McnNetwork): Readonly<Record<string, MatSource>> {
+  const source = (value: Value): MatSource =>
+    value.kind === "text"
+      ? { text: value.text }
+      : value.kind === "numbers"
+        ? { numbers: [...value.data], shape: value.shape }
+        : { cell: [] };
+  const list = (names: readonly string[]): MatSource => ({ cell: names.map((text) => ({ text })) });
+  const struct = (fields: ReadonlyMap<string, Value>): MatSource => ({
+    structs: [Object.fromEntries([...fields].map(([key, value]) => [key, source(value)]))],
+  });
+  return {
+    layers: {
+      structs: layers.map(({ name, type, inputs, outputs, params, block }) => ({
+        name: { text: name },
+        type: { text: type },
+        inputs: list(inputs),
+        outputs: list(outputs),
+        params: list(params),
+        block: block.size === 0 ? { numbers: [], shape: [0, 0] } : struct(block),
+      })),
+    },
+    params: {
+      structs: [...params].map(([name, { shape, data }]) => {
+        const columns = permuted(
+          { dtype: "float32", shape, data },
+          shape.map((_, axis) => shape.length - 1 - axis),
+        );
+        return { name: { text: name }, value: { numbers: [...columns.data], shape, single: true } };
+      }),
+    },
+    meta: {
+      structs: [
+        {
+          normalization: struct(normalization),
+          classes: { structs: [{ name: list(["n02", "n01"]) }] },
+        },
+      ],
+    },
+  };
+}
+
+/** `lists/mcn-*.txt`: a released network's layers and the shapes of its parameters, which are filled with ones. */
+export function listedNetwork(text: string): McnNetwork {
+  const [layerLines = "", paramLines = ""] = text.split(/^# params.*$/m);
+  const names = (cell: string) => cell.split(",").filter((name) => name !== "");
+  const layers = layerLines
+    .split("\n")
+    .filter((line) => line.includes(" | "))
+    .filter((line) => !line.startsWith("#"))
+    .map((line): McnLayer => {
+      const [name, type, inputs, outputs, params, block] = line.split("|").map((cell) => cell.trim());
+      const settings: Readonly<Record<string, unknown>> = JSON.parse(
+        block!.replaceAll("'", '"').replaceAll("False", "0").replaceAll("True", "1"),
+      );
+      const settingOf = (value: unknown): Value =>
+        typeof value === "string" ? { kind: "text", text: value } : numbers(...([value].flat() as number[]));
+      const fields = new Map(Object.entries(settings).map(([key, value]) => [key, settingOf(value)]));
+      return {
+        name: name!,
+        type: type!,
+        inputs: names(inputs!),
+        outputs: names(outputs!),
+        params: names(params!),
+        block: fields,
+      };
+    });
+  const params = new Map<string, Tensor>();
+  for (const line of paramLines.split("\n")) {
+    const [, name, extents] = /^(\S+) ([\dx]+)$/.exec(line) ?? [];
+    if (name === undefined) continue;
+    const shape = extents!.split("x").map(Number);
+    params.set(name, { dtype: "float32", shape, data: new Float32Array(sizeOf(shape)).fill(1) });
+  }
+  return { layers, params, normalization: new Map([["imageSize", numbers(224, 224, 3)]]) };
+}
