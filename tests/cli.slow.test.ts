@@ -152,6 +152,8 @@ test("senet models --json has every model with what the field asks first", async
       "top5Error",
       "source",
       "licence",
+      "paper",
+      "reached",
     ]);
   }
   const fifty = models.find(({ name }) => name === "se-resnet-50")!;

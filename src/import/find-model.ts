@@ -32,7 +32,9 @@ export interface Candidate extends FoundModel {
  */
 export function findModel(source: WeightSource, naming: Naming, where: string, name?: string): FoundModel {
   const has = (conv: string) => shapeIn(source, naming, { name: `${conv}.weight`, role: "weight" }) !== undefined;
-  const names = name === undefined ? [...zoo.keys(), ...namesIn(has)] : [name];
+  // Of networks whose files look alike, a port's are only those of its own naming.
+  const ours = [...zoo].flatMap(([name, { port }]) => (port?.source.split("/")[0] === naming.port ? [name] : []));
+  const names = name === undefined ? [...ours, ...namesIn(has)] : [name];
   // Only they can fit, or be near; few do, and to look at all takes its time.
   const likely = names.filter((name) => {
     const { config } = zooEntry(name);

@@ -38,6 +38,8 @@ interface NamingBase {
   readonly networks: (config: ModelConfig) => boolean;
   /** `devkit`: the challenge's own order of classes; `sorted`: by synset (docs/networks.md, trap 1). */
   readonly classOrder: ClassOrder;
+  /** The port whose networks they are, as it is called on GitHub; without: of no port. */
+  readonly port?: string;
   /** What these networks were trained for (docs/networks.md, 2.1). */
   readonly preprocessing: (config: ModelConfig) => Preprocessing;
 }

@@ -23,6 +23,8 @@ export interface SqueezeExcitation {
   readonly bias: boolean;
   /** Units of the hidden layer, where they are not C/reduction: timm and others round to a multiple of eight. */
   readonly hidden?: number;
+  /** Whether there is no ReLU between the two layers: so in tensorpack until 27 August 2017, by mistake. */
+  readonly linear?: boolean;
 }
 
 /** Units of the hidden layer of a gate for so many channels. */
@@ -36,12 +38,8 @@ export function gate(scope: Scope, branch: Value, se: SqueezeExcitation): Value 
   const squeezed = scope.at("squeeze").tagged("se.squeeze").apply("globalAvgPool", [branch], {});
   // On a single position a 1×1 convolution is a fully connected layer; the released files store it as one.
   const hidden = conv2d(scope.at("fc1"), squeezed, { out: hiddenOf(channels, se), kernel: 1, bias, part: "gate" });
-  const excited = conv2d(scope.at("fc2"), relu(scope.at("relu"), hidden), {
-    out: channels,
-    kernel: 1,
-    bias,
-    part: "gate",
-  });
+  const between = se.linear ? hidden : relu(scope.at("relu"), hidden);
+  const excited = conv2d(scope.at("fc2"), between, { out: channels, kernel: 1, bias, part: "gate" });
   return scope.at("gate").tagged("se.gate").apply("sigmoid", [excited], {});
 }
 

@@ -8,10 +8,11 @@ import { inception } from "./inception.ts";
 import { layers } from "./layers.ts";
 import { type NetworkFunction, needsFunction, own } from "./own.ts";
 import type { SeConfig } from "./parts.ts";
+import { preact } from "./preact.ts";
 import { resnet } from "./resnet.ts";
 
 /** Which function builds a network, and all that goes with it. A new family is its file and its row here. */
-export const families = { resnet, inception, layers, own };
+export const families = { resnet, preact, inception, layers, own };
 
 export type FamilySchemas = (typeof families)[keyof typeof families]["schema"];
 

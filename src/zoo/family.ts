@@ -28,6 +28,16 @@ export interface ZooEntry<Config> {
   readonly classes: number;
   /** What the authors' released weights reach; absent for networks that they did not release. */
   readonly published?: Published;
+  /** Of a re-implementation that the original's README names: files of the usual namings are never taken for it. */
+  readonly port?: Port;
+}
+
+export interface Port {
+  /** As GitHub knows it. */
+  readonly source: string;
+  /** The paper's network, and what its authors or users say that it reached, with where they say it. */
+  readonly paper: string;
+  readonly reached?: string;
 }
 
 /**
@@ -36,7 +46,7 @@ export interface ZooEntry<Config> {
  */
 export interface Structure {
   readonly strideOn?: "1x1" | "3x3";
-  readonly pool?: "caffe" | "padded";
+  readonly pool?: "caffe" | "padded" | "same";
   readonly projection?: Projection;
   readonly branchRelu?: boolean;
 }

@@ -2,6 +2,8 @@
 
 import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
+import { samePadding } from "../ir/window.ts";
+import { initialisations } from "../nn/init.ts";
 import { type Activation, activate, batchNorm, type ConvOptions, conv2d, dropout, linear } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { SqueezeExcitation } from "../nn/se.ts";
@@ -14,12 +16,26 @@ export const seSchema = z.strictObject({
   bias: z.boolean(),
   /** Units of the hidden layers, block by block, where they are not C/reduction. */
   hidden: z.array(positive.max(65536)).min(1).max(8000).exactOptional(),
+  /** Whether there is no ReLU between the two layers; default: there is. */
+  linear: z.boolean().exactOptional(),
 });
 
 export type SeConfig = ConfigOf<typeof seSchema>;
 
 /** r = 16 with biases, as in every released model (docs/networks.md, 1.1). */
 export const releasedSe = { reduction: 16, bias: true } as const;
+
+/** What all layers of a network have in common, where it is not the usual (nn/scope.ts). */
+export const styleSchema = {
+  norm: z.strictObject({ eps: z.number().positive().max(1), decay: z.number().min(0).max(1) }).exactOptional(),
+  init: z.enum(initialisations).exactOptional(),
+};
+
+/** Both paddings give the same size at 224; the other one shifts every window by a pixel (docs/networks.md, trap 2). */
+export function poolStem(scope: Scope, x: Value, pool: "caffe" | "padded" | "same"): Value {
+  const pad = pool === "caffe" ? 0 : pool === "padded" ? 1 : samePadding(x.type.shape, 3, 2);
+  return scope.at("maxpool").apply("maxPool", [x], { kernel: 3, stride: 2, pad, ceil: pool === "caffe" });
+}
 
 /** Each network with squeeze and excitation, then as it is. */
 export function bothWays<Config extends { readonly se?: SeConfig | undefined }>(
@@ -42,10 +58,10 @@ export function seOfBlock(se: SeConfig | undefined, block: number): SqueezeExcit
 }
 
 /** Global average, dropout when training, classifier. Global, for pictures of any size (docs/networks.md, trap 13). */
-export function head(scope: Scope, x: Value, dropoutRate: number, classes: number): Value {
+export function head(scope: Scope, x: Value, dropoutRate: number, classes: number, bias?: boolean): Value {
   const pooled = scope.at("pool").apply("globalAvgPool", [x], {});
   const features = scope.at("flatten").tagged("features").apply("flatten", [pooled], {});
-  return linear(scope.at("fc").tagged("head"), dropout(scope.at("dropout"), features, dropoutRate), classes);
+  return linear(scope.at("fc").tagged("head"), dropout(scope.at("dropout"), features, dropoutRate), classes, bias);
 }
 
 /** `convN`, `bnN`, `reluN` or another activation: the unit that stems and Inception modules are made of. */

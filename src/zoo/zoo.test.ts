@@ -8,11 +8,14 @@ test("every network is there, with squeeze and excitation and without", () => {
   const plain = [
     ...["18", "34", "50", "101", "152", "20", "32", "56", "110"].map((depth) => `resnet-${depth}`),
     ...["50", "101", "152"].map((depth) => `resnet-${depth}-modern`),
-    ...["10", "18", "34", "50"].map((depth) => `resnet-${depth}-d`),
-    ...["resnext-50", "resnext-101", "bn-inception"],
+    ...["10", "18", "34", "50", "152"].map((depth) => `resnet-${depth}-d`),
+    ...["26", "50", "101", "101-32x8d", "101-64x4d", "26-d", "26-t", "101-32x8d-d"].map((form) => `resnext-${form}`),
+    ...["resnet-50-t", "bn-inception"],
   ];
-  assert.deepEqual([...zoo.keys()].sort(), [...plain, ...plain.map((name) => `se-${name}`), "senet-154"].sort());
-  for (const [name, { config }] of zoo) {
+  const all = [...plain, ...plain.map((name) => `se-${name}`), "senet-154", "wide-resnet-50-2"];
+  const ours = [...zoo].filter(([, { port }]) => port === undefined);
+  assert.deepEqual(ours.map(([name]) => name).sort(), all.sort());
+  for (const [name, { config }] of ours) {
     assert.deepEqual(seOf(config), name.startsWith("se") ? { reduction: 16, bias: true } : undefined, name);
   }
 });

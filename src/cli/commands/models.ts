@@ -21,23 +21,26 @@ export function modelsCommand(program: Command): void {
 
 /** Multiply-adds at 224 pixels, as the field quotes them, and at the side that the model was designed for. */
 function describe(name: string) {
-  const { imageSize, classes, published } = zooEntry(name);
+  const { imageSize, classes, published, port } = zooEntry(name);
   const at = (side: number) => graphCost(inferenceGraph(model(name), { batch: 1, imageSize: side }));
-  const { parameters, values, multiplyAdds } = at(224);
+  const at224 = at(224);
+  const { parameters, values, multiplyAdds } = at224;
   const input = `3x${imageSize}x${imageSize}`;
   return {
     name,
     parameters,
     multiplyAddsAt224: multiplyAdds,
-    multiplyAdds: at(imageSize).multiplyAdds,
+    multiplyAdds: imageSize === 224 ? multiplyAdds : at(imageSize).multiplyAdds,
     input,
     classes,
     // What a float32 weight file takes, running statistics included.
     mebibytes: (values * 4) / 2 ** 20,
     top1Error: published?.top1Error ?? null,
     top5Error: published?.top5Error ?? null,
-    source: published === undefined ? null : originalSource,
+    source: published === undefined ? (port?.source ?? null) : originalSource,
     licence: published === undefined ? null : "Apache-2.0",
+    paper: port?.paper ?? null,
+    reached: port?.reached ?? null,
   };
 }
 
@@ -53,22 +56,32 @@ function listModels(json: boolean): void {
     printJson(models, 2);
     return;
   }
-  const rows = models.map((m) => [
-    m.name,
-    grouped(m.parameters),
-    giga(m.multiplyAddsAt224),
-    `${m.mebibytes.toFixed(2)} MiB`,
-    m.input,
-    giga(m.multiplyAdds),
-    `${m.classes}`,
-    percent(m.top1Error),
-    percent(m.top5Error),
-  ]);
+  const rows = models
+    .filter(({ paper }) => paper === null)
+    .map((m) => [
+      m.name,
+      grouped(m.parameters),
+      giga(m.multiplyAddsAt224),
+      `${m.mebibytes.toFixed(2)} MiB`,
+      m.input,
+      giga(m.multiplyAdds),
+      `${m.classes}`,
+      percent(m.top1Error),
+      percent(m.top5Error),
+    ]);
   const sizes = ["parameters", "multiply-adds at 224", "size", "own input", "multiply-adds there", "classes"];
   printLines(table(["model", ...sizes, "top-1 error", "top-5 error"], rows));
   printLines(
     `\nErrors: those of the authors' weights on ImageNet (${originalSource}, Apache-2.0), single crop of 224.`,
   );
+  const ports = models.filter(({ paper }) => paper !== null);
+  const portRows = ports.map((m) => [
+    ...[m.name, grouped(m.parameters), giga(m.multiplyAdds), m.input, `${m.classes}`],
+    ...[m.paper ?? "", m.reached ?? "", m.source ?? ""],
+  ]);
+  printLines("\nNetworks of re-implementations, as their authors' code has them:\n");
+  const head = ["model", "parameters", "multiply-adds", "input", "classes", "the paper's network", "reached", "source"];
+  printLines(table(head, portRows));
 }
 
 function listLayers(name: string, json: boolean): void {

@@ -1,0 +1,66 @@
+/**
+ * Residual blocks whose batch norms and ReLUs come before the convolutions (He, Zhang, Ren, Sun: Identity mappings in deep
+ * residual networks, arXiv 1603.05027): nothing stands behind the sum, so that the shortcut passes through all blocks.
+ */
+
+import type { Value } from "../ir/graph.ts";
+import { addPadded } from "./blocks.ts";
+import { batchNorm, type ConvOptions, conv2d, relu } from "./layers.ts";
+import type { Scope } from "./scope.ts";
+import { addShortcut, type SqueezeExcitation, scaleChannels } from "./se.ts";
+
+export interface PreactOptions {
+  readonly block: "basic" | "bottleneck";
+  /** Channels of the block's output, and of a bottleneck's 3×3 convolution. */
+  readonly out: number;
+  readonly width: number;
+  readonly stride: number;
+  readonly strideOn: "1x1" | "3x3";
+  readonly se: SqueezeExcitation | undefined;
+  /** Whether the input has been normalised and activated already: then the block has no first batch norm. */
+  readonly isActive: boolean;
+  /** Whether the shortcut is changed even where the shape stays. */
+  readonly projects: boolean;
+  /** What a changed shortcut begins with: the input, what the branch makes of it first, or a batch norm of its own. */
+  readonly shortcut: "raw" | "activated" | "own";
+  /** A 1×1 convolution, or zeros behind the channels that are there. */
+  readonly projection: 1 | "padEnd";
+  /** Whether the branch's convolutions have biases. */
+  readonly bias: boolean;
+  /** Padding of the 3×3 convolutions; default: a pixel on every side. */
+  readonly pad?: "same";
+}
+
+const normedRelu = (scope: Scope, n: number | string, x: Value): Value =>
+  relu(scope.at(`relu${n}`), batchNorm(scope.at(`bn${n}`), x));
+
+/** `bn1`, ReLU, `conv1`, ...; squeeze and excitation of the last convolution's output; the sum. */
+export function preactBlock(scope: Scope, x: Value, options: PreactOptions): Value {
+  const { out, stride, se, isActive, projects, shortcut, projection } = options;
+  const active = isActive ? x : normedRelu(scope, 1, x);
+  const branch = convolutionsOf(options).reduce((y, convolution, i) => {
+    const input = i === 0 ? y : normedRelu(scope, i + 1, y);
+    return conv2d(scope.at(`conv${i + 1}`), input, { ...convolution, bias: options.bias });
+  }, active);
+  if (!projects && stride === 1 && x.type.shape[1] === out) return addShortcut(scope, branch, x, se);
+  const at = scope.at("downsample");
+  const from = { raw: () => x, activated: () => active, own: () => normedRelu(at, "", x) }[shortcut]();
+  if (projection === "padEnd") return addPadded(scope, scaleChannels(scope, branch, se), from, stride, projection);
+  return addShortcut(scope, branch, conv2d(at.at(0), from, { out, kernel: 1, stride }), se);
+}
+
+function convolutionsOf({ block, out, width, stride, strideOn, pad }: PreactOptions): readonly ConvOptions[] {
+  const padding = pad && { pad };
+  if (block === "basic") {
+    return [
+      { out, kernel: 3, stride, ...padding },
+      { out, kernel: 3, ...padding },
+    ];
+  }
+  const [first, second] = strideOn === "1x1" ? [stride, 1] : [1, stride];
+  return [
+    { out: width, kernel: 1, stride: first },
+    { out: width, kernel: 3, stride: second, ...padding },
+    { out, kernel: 1 },
+  ];
+}

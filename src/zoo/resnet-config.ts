@@ -1,0 +1,112 @@
+/** What a residual network can be made of, and the usual ones: the configurations of the family `resnet`. */
+
+import * as z from "zod";
+import { activations } from "../nn/layers.ts";
+import { positive } from "./bounds.ts";
+import type { ConfigOf, ZooEntry } from "./family.ts";
+import { seSchema, styleSchema } from "./parts.ts";
+
+export const resnetSchema = z
+  .strictObject({
+    family: z.literal("resnet"),
+    /** `imagenet`: 7×7 stride 2, then max pooling; `deep`: three 3×3 instead of the 7×7; `cifar`: one 3×3 at full size. */
+    stem: z.enum(["imagenet", "deep", "cifar"]),
+    /** Channels of a deep stem's three convolutions; default: 64, 64, 128. */
+    stemWidths: z.tuple([positive.max(65536), positive.max(65536), positive.max(65536)]).exactOptional(),
+    /** Channels of the stem for CIFAR; default: the first width. */
+    stemWidth: positive.max(65536).exactOptional(),
+    /** Whether the stem's convolution for CIFAR stands alone, without batch norm and activation; default: no. */
+    stemBare: z.boolean().exactOptional(),
+    /** Whether pictures are normalised by a batch norm whose gamma stays 1; default: no. */
+    inputNorm: z.boolean().exactOptional(),
+    /**
+     * `caffe`: no padding, rounded up (the released models); `padded`: padding 1, rounded down (torchvision, timm);
+     * `same`: as TensorFlow pads, and the convolutions with a stride too.
+     */
+    pool: z.enum(["caffe", "padded", "same"]),
+    block: z.enum(["basic", "bottleneck"]),
+    /** Blocks in each stage. */
+    depths: z.array(positive.max(1000)).min(1).max(8),
+    /** Channels of each stage's 3×3 convolutions. */
+    widths: z.array(positive.max(65536)).min(1).max(8),
+    /** Channels that each stage's blocks put out, where they are not the width times the expansion. */
+    outs: z.array(positive.max(65536)).min(1).max(8).exactOptional(),
+    /** A block puts out so many times its width. */
+    expansion: positive.max(64),
+    /** The first 1×1 of a bottleneck has so large a part of the width; 1/2 in SENet-154. */
+    reduce: z.number().positive().max(1),
+    /** Groups of a bottleneck's 3×3 convolution. */
+    groups: positive.max(65536),
+    /** Which convolution of a bottleneck has the stride. */
+    strideOn: z.enum(["1x1", "3x3"]),
+    /** What shortcuts do where the shape changes. */
+    projection: z.union([z.literal(1), z.literal(3), z.enum(["pad", "average", "averagePad", "padEnd"])]),
+    /** Whether the first block of each stage has a convolution in its shortcut even where the shape stays; default: no. */
+    projectFirst: z.boolean().exactOptional(),
+    /** What gamma of each block's last batch norm begins with; default: 1. */
+    lastGamma: z.number().exactOptional(),
+    /** Part of the features that is dropped before the classifier when training. */
+    dropout: z.number().min(0).lt(1),
+    se: seSchema.optional(),
+    /** Whether the classifier has a bias; default: yes. */
+    classifierBias: z.boolean().exactOptional(),
+    ...styleSchema,
+    /** Channels of the pictures; default: 3. */
+    channels: positive.max(1024).exactOptional(),
+    /** Whether the branch of a basic block ends in a ReLU, before the gate (timm's legacy SE-ResNets). */
+    branchRelu: z.boolean().exactOptional(),
+    /** What stands between the layers, except within squeeze and excitation; default: ReLU. */
+    act: z.enum(activations).exactOptional(),
+  })
+  .refine(
+    ({ depths, widths, outs = widths }) => depths.length === widths.length && depths.length === outs.length,
+    "as many widths as depths",
+  );
+
+export type ResNetConfig = ConfigOf<typeof resnetSchema>;
+export type Entry = ZooEntry<ResNetConfig>;
+
+const defaults = {
+  family: "resnet",
+  stem: "imagenet",
+  pool: "caffe",
+  widths: [64, 128, 256, 512],
+  reduce: 1,
+  groups: 1,
+  strideOn: "1x1",
+  projection: 1,
+  dropout: 0,
+} as const;
+
+export const basic = (...depths: number[]): ResNetConfig => ({ ...defaults, block: "basic", expansion: 1, depths });
+export const deep = (...depths: number[]): ResNetConfig => ({ ...defaults, block: "bottleneck", expansion: 4, depths });
+
+/** 32 groups of 4 channels at the first stage. */
+export const resnext = (...depths: number[]): ResNetConfig => ({
+  ...deep(...depths),
+  widths: [128, 256, 512, 1024],
+  expansion: 2,
+  groups: 32,
+  strideOn: "3x3",
+});
+
+/** He et al.'s CIFAR family: 6n + 2 layers. */
+export const cifar = (n: number): ResNetConfig => ({ ...basic(n, n, n), stem: "cifar", widths: [16, 32, 64] });
+
+/** The same network with the stride on the 3×3 and padded pooling, which timm's and torchvision's weights are for. */
+export const modern = (config: ResNetConfig): ResNetConfig => ({ ...config, strideOn: "3x3", pool: "padded" });
+
+/**
+ * The "D" kind of He, T. et al. (arXiv 1812.01187, section 4), in timm's sizes: three 3×3 in the stem, shortcuts that
+ * average before they change the shape; and fresh blocks that pass their shortcut on.
+ */
+export const d = (config: ResNetConfig): ResNetConfig => ({
+  ...modern(config),
+  stem: "deep",
+  stemWidths: [32, 32, 64],
+  projection: "average",
+  lastGamma: 0,
+});
+
+export const onImagenet = (config: ResNetConfig): Entry => ({ config, imageSize: 224, classes: 1000 });
+export const onCifar = (config: ResNetConfig): Entry => ({ config, imageSize: 32, classes: 10 });
