@@ -5,6 +5,7 @@ import { SenetError } from "../errors.ts";
 import type { Activation } from "../nn/layers.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { inception } from "./inception.ts";
+import { inceptionV4 } from "./inception-v4.ts";
 import { layers } from "./layers.ts";
 import { type NetworkFunction, needsFunction, own } from "./own.ts";
 import type { SeConfig } from "./parts.ts";
@@ -12,7 +13,7 @@ import { preact } from "./preact.ts";
 import { resnet } from "./resnet.ts";
 
 /** Which function builds a network, and all that goes with it. A new family is its file and its row here. */
-export const families = { resnet, preact, inception, layers, own };
+export const families = { resnet, preact, inception, "inception-v4": inceptionV4, layers, own };
 
 export type FamilySchemas = (typeof families)[keyof typeof families]["schema"];
 

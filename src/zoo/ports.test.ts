@@ -151,6 +151,25 @@ test("moskomule's, nutszebra's, taki0112's and shicai's networks have their numb
   assert.equal(graphOf("nutszebra-se-resnet-164-r16").parameters.length, 1208);
 });
 
+test("the Inceptions have the numbers of their code", () => {
+  const inceptions: Record<
+    string,
+    readonly [trained: number, statistics: number, arrays: number, side: number, macs: number]
+  > = {
+    "taki0112-se-inception-v4": [51_090_026, 33_728, 426, 32, 757_101_408 + 7_519_232],
+    "taki0112-se-inception-resnet-v2": [51_841_866, 55_680, 446, 32, 564_609_376 + 21_479_360],
+    "bruinxiong-se-inception-v4": [44_570_856, 32_512, 424, 224, 6_120_358_752],
+    "bruinxiong-se-inception-resnet-v2": [37_122_846, 55_680, 438, 224, 4_636_447_072],
+  };
+  for (const [name, [trained, statistics, arrays, side, macs]] of Object.entries(inceptions)) {
+    const graph = graphOf(name, side);
+    assert.deepEqual([...counted(graph), graph.parameters.length], [trained, statistics, arrays], name);
+    assert.equal(name.startsWith("taki") ? graphCost(graph).multiplyAdds : convolutions(name, side), macs, name);
+  }
+  const ten = inferenceGraph(model("bruinxiong-se-inception-v4", 10), { batch: 1, imageSize: 107 });
+  assert.equal(counted(ten)[0], 43_049_226);
+});
+
 test("every port says where it is from, which network of the paper it is, and every one can be trained", () => {
   const ports = [...zoo].filter(([, { port }]) => port !== undefined);
   assert.ok(ports.length > 60);

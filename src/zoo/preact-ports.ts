@@ -2,7 +2,7 @@
 
 import type { ZooEntry } from "./family.ts";
 import { releasedSe } from "./parts.ts";
-import type { PreactConfig } from "./preact.ts";
+import type { PreactConfig } from "./preact-config.ts";
 import { bruinxiongCifar, bruinxiongDepths } from "./resnet-ports.ts";
 
 type Entry = ZooEntry<PreactConfig>;

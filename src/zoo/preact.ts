@@ -1,56 +1,13 @@
 /** Residual networks with the activation before the convolutions (nn/preact.ts), as four ports have them. */
 
-import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
 import { batchNorm, conv2d, relu } from "../nn/layers.ts";
 import { preactBlock } from "../nn/preact.ts";
 import type { Scope } from "../nn/scope.ts";
-import { positive } from "./bounds.ts";
-import type { ConfigOf, Family } from "./family.ts";
-import { head, poolStem, seOfBlock, seSchema, styleSchema } from "./parts.ts";
+import type { Family } from "./family.ts";
+import { head, poolStem, seOfBlock } from "./parts.ts";
+import { type PreactConfig, preactSchema } from "./preact-config.ts";
 import { preactPorts } from "./preact-ports.ts";
-
-const schema = z
-  .strictObject({
-    family: z.literal("preact"),
-    /** `imagenet`: 7×7 stride 2, then max pooling; `cifar`: one 3×3 at full size. */
-    stem: z.enum(["imagenet", "cifar"]),
-    stemWidth: positive.max(65536),
-    /** What follows the stem's convolution: batch norm and ReLU, ReLU alone, or nothing. */
-    stemEnd: z.enum(["norm", "relu", "bare"]),
-    /** Whether pictures are normalised by a batch norm whose gamma stays 1. */
-    inputNorm: z.boolean(),
-    /** As in the family `resnet`; `same` goes for the convolutions with a stride too. */
-    pool: z.enum(["padded", "same"]),
-    block: z.enum(["basic", "bottleneck"]),
-    /** Blocks in each stage. */
-    depths: z.array(positive.max(1000)).min(1).max(8),
-    /** Channels of each stage's 3×3 convolutions; a block puts out so many times its width. */
-    widths: z.array(positive.max(65536)).min(1).max(8),
-    expansion: positive.max(64),
-    strideOn: z.enum(["1x1", "3x3"]),
-    /** Whether the very first block takes what the stem gives as it is, without a batch norm. */
-    activeStem: z.boolean(),
-    /** Whether the first block of each stage changes its shortcut even where the shape stays. */
-    projectFirst: z.boolean(),
-    /** What a shortcut that changes begins with, and how it changes (nn/preact.ts). */
-    shortcut: z.enum(["raw", "activated", "own"]),
-    projection: z.union([z.literal(1), z.literal("padEnd")]),
-    /** Whether convolutions have biases. */
-    bias: z.boolean(),
-    /**
-     * `linear`: batch norm, ReLU, global average, classifier. `conv`: ReLU, batch norm, ReLU, and a 1×1 convolution to the
-     * classes, whose average the logits are.
-     */
-    head: z.enum(["linear", "conv"]),
-    se: seSchema.optional(),
-    /** Channels of the pictures; default: 3. */
-    channels: positive.max(1024).exactOptional(),
-    ...styleSchema,
-  })
-  .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
-
-export type PreactConfig = ConfigOf<typeof schema>;
 
 function build(start: Scope, image: Value, config: PreactConfig, classes: number): Value {
   const { depths, widths, expansion, strideOn, shortcut, projection, bias, block: kind } = config;
@@ -107,8 +64,8 @@ function convHead(scope: Scope, x: Value, classes: number): Value {
   return scope.at("flatten").apply("flatten", [scope.at("pool").apply("globalAvgPool", [maps], {})], {});
 }
 
-export const preact: Family<typeof schema> = {
-  schema,
+export const preact: Family<typeof preactSchema> = {
+  schema: preactSchema,
   networks: preactPorts,
   build,
   imageSize: () => 64,

@@ -1,0 +1,122 @@
+/**
+ * The four Inceptions of the ports as data: branches side by side, each a list of layers. `3x3 96` is a convolution that
+ * keeps the size, `3x3/1 96` and `3x3/2 96` one without padding, of stride 1 and 2; `max` a pooling of 3×3, stride 2;
+ * `mean` one of 3×3 that keeps the size. A list within a branch are convolutions side by side.
+ */
+
+export type Layer = "max" | "mean" | `${number}x${number}${"" | "/1" | "/2"} ${number}`;
+export type Branch = readonly (Layer | readonly Layer[])[];
+
+export interface InceptionModule {
+  readonly name: string;
+  readonly times: number;
+  readonly branches: readonly Branch[];
+  /** What is joined goes through a 1×1 convolution, times 0.1, and is added to the input. */
+  readonly residual?: true;
+  /** Whether there is squeeze and excitation. */
+  readonly se: boolean;
+}
+
+export interface InceptionForm {
+  /** Padding of the first convolution, on all sides. */
+  readonly pad: number;
+  /** Whether a branch's last convolution has a ReLU, before what is joined has batch norm and ReLU. */
+  readonly endsInRelu: boolean;
+  /** Whether the padding of `mean` counts. */
+  readonly countPad: boolean;
+  readonly stem: readonly (readonly Branch[])[];
+  readonly modules: readonly InceptionModule[];
+}
+
+const stemStart: readonly (readonly Branch[])[] = [
+  [["3x3/2 32", "3x3/1 32", "3x3 64"]],
+  [["max"], ["3x3/2 96"]],
+  [
+    ["1x1 64", "3x3/1 96"],
+    ["1x1 64", "7x1 64", "1x7 64", "3x3/1 96"],
+  ],
+];
+
+const v4a: readonly Branch[] = [["mean", "1x1 96"], ["1x1 96"], ["1x1 64", "3x3 96"], ["1x1 64", "3x3 96", "3x3 96"]];
+/** taki0112's has the same kernel twice, by mistake. */
+const v4b = (last: Layer): readonly Branch[] => [
+  ["mean", "1x1 128"],
+  ["1x1 384"],
+  ["1x1 192", "1x7 224", last],
+  ["1x1 192", "1x7 192", "7x1 224", "1x7 224", "7x1 256"],
+];
+const v4c = (first: readonly Layer[], third: Layer, fourth: Layer): readonly Branch[] => [
+  ["mean", "1x1 256"],
+  ["1x1 256"],
+  ["1x1 384", first],
+  ["1x1 384", third, fourth, ["3x1 256", "1x3 256"]],
+];
+const reduceA: readonly Branch[] = [["max"], ["3x3/2 384"], ["1x1 256", "3x3 256", "3x3/2 384"]];
+const reduceB = (second: Layer): readonly Branch[] => [
+  ["max"],
+  ["1x1 256", second],
+  ["1x1 256", "3x3/2 288"],
+  ["1x1 256", "3x3 288", "3x3/2 320"],
+];
+
+const residuals = (reductionSe: boolean): readonly InceptionModule[] => [
+  {
+    ...{ name: "a", times: 5, residual: true, se: true },
+    branches: [["1x1 32"], ["1x1 32", "3x3 32"], ["1x1 32", "3x3 48", "3x3 64"]],
+  },
+  { name: "reduce_a", times: 1, branches: reduceA, se: reductionSe },
+  {
+    ...{ name: "b", times: 10, residual: true, se: true },
+    branches: [["1x1 192"], ["1x1 128", "1x7 160", "7x1 192"]],
+  },
+  { name: "reduce_b", times: 1, branches: reduceB("3x3/2 384"), se: reductionSe },
+  {
+    ...{ name: "c", times: 5, residual: true, se: true },
+    branches: [["1x1 192"], ["1x1 192", "1x3 224", "3x1 256"]],
+  },
+];
+
+const taki = {
+  pad: 32,
+  endsInRelu: true,
+  countPad: false,
+  stem: [...stemStart, [["3x3/2 192"], ["max"]]],
+} as const;
+const bruinxiong = {
+  pad: 0,
+  endsInRelu: false,
+  countPad: true,
+  stem: [...stemStart, [["max"], ["3x3/2 192"]]],
+} as const;
+
+export const inceptionForms = {
+  "taki0112-v4": {
+    ...taki,
+    modules: [
+      { name: "a", times: 4, branches: v4a, se: true },
+      // Both reductions are Inception-ResNet-v2's.
+      { name: "reduce_a", times: 1, branches: reduceA, se: false },
+      { name: "b", times: 7, branches: v4b("1x7 256"), se: true },
+      { name: "reduce_b", times: 1, branches: reduceB("3x3/2 384"), se: false },
+      { name: "c", times: 3, branches: v4c(["1x3 256", "3x1 256"], "1x3 448", "3x1 512"), se: true },
+    ],
+  },
+  "taki0112-resnet-v2": { ...taki, modules: residuals(true) },
+  "bruinxiong-v4": {
+    ...bruinxiong,
+    modules: [
+      { name: "a", times: 4, branches: v4a, se: true },
+      {
+        ...{ name: "reduce_a", times: 1, se: false },
+        branches: [["max"], ["3x3/2 384"], ["1x1 192", "3x3 224", "3x3/2 256"]],
+      },
+      { name: "b", times: 7, branches: v4b("7x1 256"), se: true },
+      {
+        ...{ name: "reduce_b", times: 1, se: false },
+        branches: [["max"], ["1x1 192", "3x3/2 192"], ["1x1 256", "1x7 256", "7x1 320", "3x3/2 320"]],
+      },
+      { name: "c", times: 3, branches: v4c(["3x1 256", "1x3 256"], "1x3 448", "3x1 512"), se: true },
+    ],
+  },
+  "bruinxiong-resnet-v2": { ...bruinxiong, modules: residuals(false) },
+} as const satisfies Record<string, InceptionForm>;

@@ -1,0 +1,48 @@
+/** What a residual network with the activation before the convolutions can be made of. */
+
+import * as z from "zod";
+import { positive } from "./bounds.ts";
+import type { ConfigOf } from "./family.ts";
+import { seSchema, styleSchema } from "./parts.ts";
+
+export const preactSchema = z
+  .strictObject({
+    family: z.literal("preact"),
+    /** `imagenet`: 7×7 stride 2, then max pooling; `cifar`: one 3×3 at full size. */
+    stem: z.enum(["imagenet", "cifar"]),
+    stemWidth: positive.max(65536),
+    /** What follows the stem's convolution: batch norm and ReLU, ReLU alone, or nothing. */
+    stemEnd: z.enum(["norm", "relu", "bare"]),
+    /** Whether pictures are normalised by a batch norm whose gamma stays 1. */
+    inputNorm: z.boolean(),
+    /** As in the family `resnet`; `same` goes for the convolutions with a stride too. */
+    pool: z.enum(["padded", "same"]),
+    block: z.enum(["basic", "bottleneck"]),
+    /** Blocks in each stage. */
+    depths: z.array(positive.max(1000)).min(1).max(8),
+    /** Channels of each stage's 3×3 convolutions; a block puts out so many times its width. */
+    widths: z.array(positive.max(65536)).min(1).max(8),
+    expansion: positive.max(64),
+    strideOn: z.enum(["1x1", "3x3"]),
+    /** Whether the very first block takes what the stem gives as it is, without a batch norm. */
+    activeStem: z.boolean(),
+    /** Whether the first block of each stage changes its shortcut even where the shape stays. */
+    projectFirst: z.boolean(),
+    /** What a shortcut that changes begins with, and how it changes (nn/preact.ts). */
+    shortcut: z.enum(["raw", "activated", "own"]),
+    projection: z.union([z.literal(1), z.literal("padEnd")]),
+    /** Whether convolutions have biases. */
+    bias: z.boolean(),
+    /**
+     * `linear`: batch norm, ReLU, global average, classifier. `conv`: ReLU, batch norm, ReLU, and a 1×1 convolution to the
+     * classes, whose average the logits are.
+     */
+    head: z.enum(["linear", "conv"]),
+    se: seSchema.optional(),
+    /** Channels of the pictures; default: 3. */
+    channels: positive.max(1024).exactOptional(),
+    ...styleSchema,
+  })
+  .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
+
+export type PreactConfig = ConfigOf<typeof preactSchema>;
