@@ -8,6 +8,13 @@ export type { Backward, VjpRule, VjpRules } from "./autodiff/vjp.ts";
 export type { Numbered, Numbering, Part as DatasetPart } from "./data/dataset.ts";
 export type { EvaluationTransform, ImageTransform, InspectionTransform } from "./data/transform.ts";
 export { type ErrorCode, type ErrorDetails, SenetError } from "./errors.ts";
+export {
+  type Agreement,
+  type AgreementOptions,
+  agreementOf,
+  type LayerDifference,
+  noisePictures,
+} from "./evaluate/agreement.ts";
 export { type Classification, PictureClassifier, type Prediction } from "./evaluate/classify.ts";
 export {
   type Errors,

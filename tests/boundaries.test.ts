@@ -45,6 +45,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "event-loop",
       "files",
       "names",
+      "random",
       "tensor",
       "ir",
       "zoo",

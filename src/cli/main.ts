@@ -19,6 +19,7 @@ import { pullCommand } from "./commands/pull.ts";
 import { recipesCommand } from "./commands/recipes.ts";
 import { reportCommand } from "./commands/report.ts";
 import { trainCommand } from "./commands/train.ts";
+import { verifyCommand } from "./commands/verify.ts";
 import { isHangupIgnored } from "./interrupt.ts";
 import { OutputClosed, printLines, sayLines, watchOutput } from "./output.ts";
 
@@ -35,6 +36,7 @@ const commands = [
   pullCommand,
   exportCommand,
   convertCommand,
+  verifyCommand,
   benchmarkCommand,
   doctorCommand,
 ];

@@ -1,0 +1,165 @@
+/**
+ * Where two networks begin to compute different things: both run on the same pictures, and their layers are compared in
+ * order. The two may come from different programs, with other names, other pre-processing and another order of classes.
+ */
+
+import type { Executor } from "../executors/executor.ts";
+import { planesOf, preprocess, samePreprocessing } from "../images/preprocess.ts";
+import type { Picture } from "../images/resize.ts";
+import type { AnyNode, Graph, Value } from "../ir/graph.ts";
+import type { Op } from "../ir/ops.ts";
+import { createRandom } from "../random.ts";
+import { type Tensor, type TensorData, tensor } from "../tensor.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceGraph, inputName } from "../zoo/index.ts";
+import { checkChannels } from "./channels.ts";
+
+export interface Agreement {
+  readonly agrees: boolean;
+  /** How many pairs of layers were compared. */
+  readonly layers: number;
+  /** The first pair of layers beyond the tolerance. */
+  readonly first?: LayerDifference;
+  /** Of the logits, with the classes of both in one order, relative to the largest. */
+  readonly logits: number;
+  /** What else is different, a line each. */
+  readonly notes: readonly string[];
+}
+
+export interface LayerDifference {
+  /** What the layer is called in each network. */
+  readonly a: string;
+  readonly b: string;
+  readonly op: Op;
+  /** The largest, relative to the largest value of the layer. */
+  readonly difference: number;
+  /** The picture where it is, from 0. */
+  readonly picture: number;
+}
+
+export interface AgreementOptions {
+  /** Largest difference of a layer's values, relative to the largest of them; default 1e-4. */
+  readonly tolerance?: number;
+}
+
+/** Pictures of noise of that side. */
+export function noisePictures(side: number, count = 2, seed = 1): Picture[] {
+  const random = createRandom(seed);
+  return Array.from({ length: count }, () => ({
+    width: side,
+    height: side,
+    data: Uint8Array.from({ length: 3 * side * side }, () => random.below(256)),
+  }));
+}
+
+/**
+ * Each network sees the pictures as it wants them, at the size that the first one wants.
+ * @throws SenetError what the executor and the networks throw
+ */
+export async function agreementOf(
+  a: Checkpoint,
+  b: Checkpoint,
+  pictures: readonly Picture[],
+  executor: Executor,
+  { tolerance = 1e-4 }: AgreementOptions = {},
+): Promise<Agreement> {
+  for (const checkpoint of [a, b]) checkChannels(checkpoint);
+  const { crop, resize } = a.preprocessing;
+  const specs = [a.preprocessing, { ...b.preprocessing, crop, resize }];
+  const notes: string[] = [];
+  if (!samePreprocessing(a.preprocessing, b.preprocessing)) notes.push("they want their pictures otherwise prepared");
+  if (a.model.classes !== b.model.classes) {
+    notes.push(`they have ${a.model.classes} and ${b.model.classes} classes`);
+  }
+  const order = orderOf(a.labels, b.labels);
+  if (order !== undefined) notes.push("their classes are in another order, which is made up for");
+  const graphs = [a, b].map(({ model }) => inferenceGraph(model, { batch: 1, imageSize: crop }));
+  const pairs = pairsOf(graphs[0]!, graphs[1]!);
+  if (pairs.length === 0) notes.push("their layers are of other kinds: only what comes out is compared");
+  const worst = pairs.map(() => ({ difference: 0, picture: 0 }));
+  let logits = 0;
+  const networks = await Promise.all(
+    [a, b].map(({ weights }, i) =>
+      executor.compile(
+        exposing(
+          graphs[i]!,
+          pairs.map((pair) => pair[i]!),
+        ),
+        weights,
+      ),
+    ),
+  );
+  try {
+    for (const [picture, pixels] of pictures.entries()) {
+      const [x, y] = (await Promise.all(
+        networks.map((network, i) => network.run(new Map([[inputName, imageOf(pixels, specs[i]!)]]))),
+      )) as [ReadonlyMap<string, Tensor>, ReadonlyMap<string, Tensor>];
+      for (const i of pairs.keys()) {
+        const difference = differenceOf(x.get(`${i}`)!.data, y.get(`${i}`)!.data);
+        if (!(difference <= worst[i]!.difference)) worst[i] = { difference, picture };
+      }
+      const scores = y.get("logits")!.data;
+      const sorted = order === undefined ? scores : Float32Array.from(order, (at) => scores[at]!);
+      const difference = differenceOf(x.get("logits")!.data, sorted);
+      if (!(difference <= logits)) logits = difference;
+    }
+  } finally {
+    await Promise.all(networks.map((network) => network.dispose()));
+  }
+  const at = worst.findIndex(({ difference }) => !(difference <= tolerance));
+  const [left, right] = pairs[at] ?? [];
+  const first: LayerDifference | undefined =
+    left === undefined || right === undefined
+      ? undefined
+      : { a: left.outputs[0]!.name, b: right.outputs[0]!.name, op: left.op, ...worst[at]! };
+  const agrees = first === undefined && logits <= tolerance;
+  return { agrees, layers: pairs.length, ...(first && { first }), logits, notes };
+}
+
+function imageOf(picture: Picture, spec: Checkpoint["preprocessing"]): Tensor {
+  return tensor([1, planesOf(spec), spec.crop, spec.crop], preprocess(picture, spec));
+}
+
+/** Where each class of `a` is in `b`; undefined where they are in one order, or are not the same. */
+function orderOf(a: readonly string[], b: readonly string[]): readonly number[] | undefined {
+  if (a.length !== b.length || a.every((label, i) => label === b[i])) return undefined;
+  const places = new Map(b.map((label, i) => [label, i]));
+  const order = a.map((label) => places.get(label));
+  return places.size === b.length && order.every((at) => at !== undefined) ? (order as number[]) : undefined;
+}
+
+/** What every program computes as a layer of its own: batch norms may be folded, sums and gates joined. */
+const anchors: ReadonlySet<Op> = new Set(["relu", "sigmoid", "maxPool", "avgPool", "globalAvgPool", "concat"]);
+
+/** Layers that stand at the same place in both; none where the networks are built otherwise. */
+function pairsOf(a: Graph, b: Graph): readonly (readonly [AnyNode, AnyNode])[] {
+  const isSame = (x: readonly AnyNode[], y: readonly AnyNode[]) =>
+    x.length === y.length && x.every((node, i) => keyOf(node) === keyOf(y[i]!));
+  const anchored = ({ nodes }: Graph) => nodes.filter(({ op }) => anchors.has(op));
+  for (const [x, y] of [
+    [a.nodes, b.nodes],
+    [anchored(a), anchored(b)],
+  ] as const) {
+    if (isSame(x, y)) return x.map((node, i) => [node, y[i]!] as const);
+  }
+  return [];
+}
+
+const keyOf = ({ op, outputs }: AnyNode): string => `${op} ${outputs[0]!.type.shape.join(" ")}`;
+
+/** With the layers as outputs, by their places. */
+function exposing(graph: Graph, nodes: readonly AnyNode[]): Graph {
+  const layers = nodes.map((node, i): [string, Value] => [`${i}`, node.outputs[0]!]);
+  return { ...graph, outputs: new Map([...graph.outputs, ...layers]) };
+}
+
+/** Relative to the largest of both; what is no number stays none. */
+function differenceOf(a: TensorData, b: TensorData): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  let [largest, difference] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    largest = Math.max(largest, Math.abs(a[i]!), Math.abs(b[i]!));
+    difference = Math.max(difference, Math.abs(a[i]! - b[i]!));
+  }
+  return difference === 0 ? 0 : difference / largest;
+}
