@@ -2,9 +2,10 @@
 
 import { SenetError } from "./errors.ts";
 
-export type DType = "float32" | "float64" | "int32";
+/** `int8` and `uint8` are what quantised networks are stored and computed in (ir/ops.ts, `quantize`). */
+export type DType = "float32" | "float64" | "int32" | "int8" | "uint8";
 export type Shape = readonly number[];
-export type TensorData = Float32Array | Float64Array | Int32Array;
+export type TensorData = Float32Array | Float64Array | Int32Array | Int8Array | Uint8Array;
 
 export interface Tensor {
   readonly dtype: DType;
@@ -24,19 +25,32 @@ export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }
 
-export const bytesPerElement: Readonly<Record<DType, number>> = { float32: 4, float64: 8, int32: 4 };
+const arrays = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+} as const;
+
+export const bytesPerElement: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float64: 8,
+  int32: 4,
+  int8: 1,
+  uint8: 1,
+};
 
 export function dtypeOf(data: TensorData): DType {
   if (data instanceof Float32Array) return "float32";
-  return data instanceof Float64Array ? "float64" : "int32";
+  if (data instanceof Float64Array) return "float64";
+  if (data instanceof Int8Array) return "int8";
+  return data instanceof Uint8Array ? "uint8" : "int32";
 }
 
 /** Fresh zeros. */
 export function zeros(dtype: DType, shape: Shape): Tensor {
-  const size = sizeOf(shape);
-  const data =
-    dtype === "float32" ? new Float32Array(size) : dtype === "float64" ? new Float64Array(size) : new Int32Array(size);
-  return { dtype, shape, data };
+  return { dtype, shape, data: new arrays[dtype](sizeOf(shape)) };
 }
 
 /**

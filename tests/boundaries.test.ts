@@ -37,7 +37,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   data: ["text-file", "errors", "files", "machine.node", "memory.node", "names", "random", "tensor", "images", "pull"],
   import: ["text-file", "errors", "names", "tensor", "ir", "nn", "zoo", "images", "formats"],
   weights: [
-    ...["text-file", "errors", "optim", "files", "random", "tensor", "ir", "zoo", "images", "formats", "import"],
+    ...["text-file", "errors", "optim", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images"],
+    ...["formats", "import"],
   ],
   evaluate: [
     ...[
@@ -56,6 +57,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "import",
     ],
     "weights",
+  ],
+  quantize: [
+    ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
+    "evaluate",
   ],
   train: [
     ...[
@@ -81,11 +86,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   recipes: ["errors", "names", "ir", "zoo", "train"],
   report: [
     ...["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
-    ...["evaluate", "train"],
+    ...["evaluate", "quantize", "train"],
   ],
   api: [
     ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
-    ...["weights", "pull", "evaluate", "train", "report"],
+    ...["weights", "pull", "evaluate", "quantize", "train", "report"],
   ],
   demo: ["errors", "files", "random", "tensor", "images"],
 };

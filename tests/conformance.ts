@@ -22,6 +22,7 @@ import { type Shape, scaleInPlace, sizeOf, type Tensor, tensor } from "../src/te
 import { learningRule } from "../src/train/learning.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inputName, lossGraph, model, targetsName } from "../src/zoo/index.ts";
+import { assertEightBits, eightBitCases } from "./eight-bits.ts";
 import { formulaWeights } from "./formula.ts";
 import { assertClose, golden } from "./support.ts";
 
@@ -387,6 +388,10 @@ export function conformance({ name, executor, tolerance, dtypes, part, skip = {}
             await executable.dispose();
           }
         });
+      }
+
+      for (const name of dtype === "float32" ? Object.keys(eightBitCases) : []) {
+        check(`eight bits: ${name}`, () => assertEightBits(executor, name, tolerance));
       }
 
       check("runningAverage", async () => {

@@ -5,6 +5,7 @@ import { selectExecutor } from "../executors/select.node.ts";
 import { createRandom } from "../random.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceProgram } from "../weights/program.ts";
 import { channelsOf, inferenceGraph, inputName } from "../zoo/index.ts";
 
 /** Largest difference of logits, relative to the largest logit: of the same weights, and of those that were rounded. */
@@ -23,12 +24,14 @@ export function seededPictures({ model, preprocessing: { crop } }: Checkpoint): 
 
 /** The network as it is, on the default executor. */
 export async function logitsOf(
-  { model, preprocessing, weights }: Checkpoint,
+  { model, preprocessing, weights, quantization }: Checkpoint,
   pictures: Tensor,
 ): Promise<ArrayLike<number>> {
   const { executor } = await selectExecutor();
   const graph = inferenceGraph(model, { batch: pictures.shape[0]!, imageSize: preprocessing.crop });
-  const network = await executor.compile(graph, weights);
+  // Unfolded, where that can be: so the passes are compared too.
+  const program = quantization === undefined ? { graph, weights } : inferenceProgram(graph, { weights, quantization });
+  const network = await executor.compile(program.graph, program.weights);
   try {
     return (await network.run(new Map([[inputName, pictures]]))).get("logits")!.data.slice();
   } finally {

@@ -100,9 +100,9 @@ export async function load(weights: string | readonly string[], options: LoadOpt
   if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
   checkPreprocessing(wanted);
   const { executor } = await selectExecutor({ name, precision });
-  const { model, labels, weights: tensors } = checkpoint;
+  const { run: _, ...network } = checkpoint;
   const isNamed = options.labels !== undefined;
-  return new Network({ model, labels, preprocessing: wanted, weights: tensors }, executor, { threads, notes, isNamed });
+  return new Network({ ...network, preprocessing: wanted }, executor, { threads, notes, isNamed });
 }
 
 /** What is known of a network besides what it carries. */
@@ -228,7 +228,7 @@ export class Network implements AsyncDisposable {
   gates(data: string, options: DataOptions = {}): Promise<readonly GateMeans[]> {
     return this.#uses.now(async () => {
       const dataset = await this.#pictures(data, options);
-      const { model, preprocessing, weights } = this.#checkpoint;
+      const { model, preprocessing, weights, quantization } = this.#checkpoint;
       const batchSize = Math.min(options.batchSize ?? 32, Math.max(1, dataset.samples.length));
       const loader = new Loader({
         ...{ dataset, batchSize, cacheBytes: 0, tolerant: options.list !== undefined },
@@ -238,7 +238,8 @@ export class Network implements AsyncDisposable {
       try {
         const batches = loader.epoch(0);
         const imageSize = preprocessing.crop;
-        return await meanGates({ executor: this.executor, model, weights, batches, batchSize, imageSize });
+        const network = { model, weights, quantization, batchSize, imageSize };
+        return await meanGates({ executor: this.executor, ...network, batches });
       } finally {
         await loader.dispose();
       }

@@ -1,8 +1,8 @@
 /** Networks as ONNX files, checked by running them in ONNX Runtime itself. */
 
 import { absenceOf, encodeOnnx, runOnnx } from "../executors/select.node.ts";
-import { inferencePasses, runPasses } from "../passes/index.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkSameLogits, logitsOf, seededPictures } from "./compare.node.ts";
 
@@ -20,9 +20,9 @@ export async function checkedOnnx(
   where: string,
   say: (line: string) => void = () => {},
 ): Promise<{ bytes: Uint8Array; difference: number | undefined }> {
-  const { model, labels, preprocessing, weights } = checkpoint;
+  const { model, labels, preprocessing } = checkpoint;
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-  const program = runPasses({ graph, weights }, inferencePasses);
+  const program = inferenceProgram(graph, checkpoint);
   const bytes = encodeOnnx(program.graph, program.weights, {
     model: JSON.stringify(model),
     labels: JSON.stringify(labels),

@@ -16,6 +16,7 @@ import { exportCommand } from "./commands/export.ts";
 import { lrFindCommand } from "./commands/lr-find.ts";
 import { modelsCommand } from "./commands/models.ts";
 import { pullCommand } from "./commands/pull.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
 import { recipesCommand } from "./commands/recipes.ts";
 import { reportCommand } from "./commands/report.ts";
 import { trainCommand } from "./commands/train.ts";
@@ -34,6 +35,7 @@ const commands = [
   modelsCommand,
   recipesCommand,
   pullCommand,
+  quantizeCommand,
   exportCommand,
   convertCommand,
   verifyCommand,

@@ -4,9 +4,9 @@ import { SenetError } from "../errors.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import { planesOf, preprocess } from "../images/preprocess.ts";
-import { inferencePasses, runPasses } from "../passes/index.ts";
 import { tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 import { failNotNumber } from "./evaluate.ts";
@@ -45,10 +45,10 @@ export class PictureClassifier implements AsyncDisposable {
     executor: Executor,
     options: PictureOptions = {},
   ): Promise<PictureClassifier> {
-    const { model, weights, preprocessing } = checkpoint;
+    const { model, preprocessing } = checkpoint;
     checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-    const program = runPasses({ graph, weights }, inferencePasses);
+    const program = inferenceProgram(graph, checkpoint);
     const network = await executor.compile(program.graph, program.weights, options);
     return new PictureClassifier(checkpoint, network, options.decode);
   }

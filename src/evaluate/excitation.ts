@@ -1,7 +1,7 @@
 /** What the gates of a network answer, class by class: the paper's excitation figures (arXiv 1709.01507, figures 6 and 7). */
 
-import type { Executor, Weights } from "../executors/executor.ts";
-import { inferencePasses, runPasses } from "../passes/index.ts";
+import type { Executor } from "../executors/executor.ts";
+import { inferenceProgram, type NetworkWeights } from "../weights/program.ts";
 import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
 import { type EvaluationBatch, type PicturePrediction, predictionsOf } from "./evaluate.ts";
 
@@ -15,10 +15,9 @@ export interface GateMeans {
   readonly means: Float64Array;
 }
 
-export interface ExcitationOptions {
+export interface ExcitationOptions extends NetworkWeights {
   readonly executor: Executor;
   readonly model: Model;
-  readonly weights: Weights;
   readonly batches: AsyncIterable<EvaluationBatch>;
   readonly batchSize: number;
   readonly imageSize: number;
@@ -28,7 +27,7 @@ export interface ExcitationOptions {
 
 /** The mean gate of each SE block for each class; empty for a network without squeeze and excitation. */
 export async function meanGates(options: ExcitationOptions): Promise<GateMeans[]> {
-  const { executor, model, weights, batchSize, imageSize, onPredictions } = options;
+  const { executor, model, batchSize, imageSize, onPredictions } = options;
   const graph = inferenceGraph(model, { batch: batchSize, imageSize });
   const gateNodes = graph.nodes.filter(({ tag }) => tag === "se.gate");
   if (gateNodes.length === 0 && onPredictions === undefined) return [];
@@ -36,7 +35,7 @@ export async function meanGates(options: ExcitationOptions): Promise<GateMeans[]
 
   const wanted = onPredictions === undefined ? [] : graph.outputs;
   const exposed = { ...graph, outputs: new Map([...wanted, ...gates.map((gate) => [gate.name, gate] as const)]) };
-  const program = runPasses({ graph: exposed, weights }, inferencePasses);
+  const program = inferenceProgram(exposed, options);
   const network = await executor.compile(program.graph, program.weights);
   const counts = new Uint32Array(model.classes);
   const sums = gates.map((gate) => new Float64Array(model.classes * gate.type.shape[1]!));

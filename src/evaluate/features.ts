@@ -4,9 +4,9 @@ import { SenetError } from "../errors.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
-import { inferencePasses, runPasses } from "../passes/index.ts";
 import { tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 import { type Decode, type PictureData, type PictureOptions, pixelsOf } from "./picture-input.ts";
@@ -29,7 +29,7 @@ export class Features implements AsyncDisposable {
 
   /** @throws SenetError `usage` for a network of which it is not known what its classifier is */
   static async create(checkpoint: Checkpoint, executor: Executor, options: PictureOptions = {}): Promise<Features> {
-    const { model, weights, preprocessing } = checkpoint;
+    const { model, preprocessing } = checkpoint;
     checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
     const value = graph.nodes.find(({ tag }) => tag === "features")?.outputs[0];
@@ -39,10 +39,7 @@ export class Features implements AsyncDisposable {
         hint: 'of a network of your own, build what the classifier sees in scope.tagged("features")',
       });
     }
-    const program = runPasses(
-      { graph: { ...graph, outputs: new Map([[outputName, value]]) }, weights },
-      inferencePasses,
-    );
+    const program = inferenceProgram({ ...graph, outputs: new Map([[outputName, value]]) }, checkpoint);
     const network = await executor.compile(program.graph, program.weights, options);
     return new Features(model.name, preprocessing, network, options.decode);
   }

@@ -2,15 +2,14 @@
 
 import type { Loader } from "../data/loader.node.ts";
 import { turn } from "../event-loop.ts";
-import type { Executable, Executor, Weights } from "../executors/executor.ts";
-import { inferencePasses, runPasses } from "../passes/index.ts";
+import type { Executable, Executor } from "../executors/executor.ts";
+import { inferenceProgram, type NetworkWeights } from "../weights/program.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
 import { type Evaluation, evaluate, predict } from "./evaluate.ts";
 
-export interface FolderEvaluation {
+export interface FolderEvaluation extends NetworkWeights {
   readonly executor: Executor;
   readonly model: Model;
-  readonly weights: Weights;
   /** Gives each picture once, prepared for the model. */
   readonly loader: Loader;
   /** The side of the loader's pictures. */
@@ -52,8 +51,8 @@ async function* watched<T>(batches: AsyncIterable<readonly T[]>, { signal, onPro
 
 /** The model for inference, with the weights as they are now, for the loader's batches. */
 export function compileFor(options: FolderEvaluation): Promise<Executable> {
-  const { executor, model, weights, loader, imageSize, threads } = options;
+  const { executor, model, loader, imageSize, threads } = options;
   const graph = inferenceGraph(model, { batch: loader.batchSize * loader.views, imageSize });
-  const program = runPasses({ graph, weights }, inferencePasses);
+  const program = inferenceProgram(graph, options);
   return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
 }

@@ -5,7 +5,7 @@ import type { Dataset, Sample } from "../data/dataset.ts";
 import { classFailed, type Failure, Loader } from "../data/loader.node.ts";
 import { nameIn } from "../data/sample-name.node.ts";
 import { SenetError } from "../errors.ts";
-import type { Executor, Weights } from "../executors/executor.ts";
+import type { Executor } from "../executors/executor.ts";
 import { shownResize } from "../images/preprocess.ts";
 import { type Views, viewCounts } from "../images/views.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -127,7 +127,7 @@ async function run(
   keep: (found: readonly Entry[]) => void,
 ): Promise<number> {
   const { checkpoint, dataset, views, executor, threads, workers, signal, onFailure, onProgress = () => {} } = options;
-  const { model, weights, preprocessing } = checkpoint;
+  const { model, weights, quantization, preprocessing } = checkpoint;
   checkChannels(checkpoint);
   const loader = new Loader({
     dataset: { ...dataset, samples },
@@ -145,7 +145,7 @@ async function run(
     keep(fresh.map(({ file, reason }) => ({ picture: nameIn(dataset, file), failed: reason })));
   };
   try {
-    const on = { executor, model, weights, loader, imageSize: preprocessing.crop };
+    const on = { executor, model, weights, quantization, loader, imageSize: preprocessing.crop };
     const network = await compileFor({ ...on, ...(threads === undefined ? {} : { threads }) });
     let count = 0;
     const start = performance.now();
@@ -191,7 +191,7 @@ function settingsOf(options: MeasureOptions): Settings {
   for (const { file, label } of dataset.samples) pictures.update(`${nameIn(dataset, file)}\0${label}\n`);
   return {
     model: checkpoint.model.name,
-    weights: digestOf(checkpoint.weights),
+    weights: digestOf(checkpoint),
     pictures: `${dataset.samples.length} (${short(pictures)})`,
     resize: typeof resize === "number" ? resize : shownResize(resize),
     crop,
@@ -205,8 +205,9 @@ function settingsOf(options: MeasureOptions): Settings {
   };
 }
 
-function digestOf(weights: Weights): string {
+function digestOf({ weights, quantization }: Pick<Checkpoint, "weights" | "quantization">): string {
   const hash = createHash("sha256");
+  if (quantization !== undefined) hash.update(JSON.stringify(quantization));
   for (const [name, { data }] of [...weights].sort(([a], [b]) => (a < b ? -1 : 1))) {
     hash.update(`${name}\0`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }

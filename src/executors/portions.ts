@@ -24,6 +24,10 @@ const batchKeeping: ReadonlySet<Op> = new Set<Op>([
   "channelSlice",
   "flatten",
   "softmax",
+  "quantize",
+  "dequantize",
+  // Of parameters, which have no batch.
+  "dequantizeWeight",
 ]);
 
 /** Whether nothing in the graph depends on how large its batch is: an inference graph. */

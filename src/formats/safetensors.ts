@@ -8,7 +8,7 @@
 
 import { SenetError } from "../errors.ts";
 import { bytesPerElement, type DType, dtypeOf, type Shape, sizeOf, type Tensor } from "../tensor.ts";
-import { type ElementType, elementBytes, type Fail, failAt, readElements, toHalves } from "./bytes.ts";
+import { type ElementType, elementBytes, type Fail, failAt, readElements, toHalves, view } from "./bytes.ts";
 
 export interface Safetensors {
   /** In the order of the header. Views on the file's bytes where their alignment allows. */
@@ -19,7 +19,13 @@ export interface Safetensors {
 /** The format's own limit: no honest header is longer, and a lie must not cost memory. */
 const longestHeader = 100_000_000;
 
-const dtypeNames: Readonly<Record<DType, string>> = { float32: "F32", float64: "F64", int32: "I32" };
+const dtypeNames: Readonly<Record<DType, ElementType>> = {
+  float32: "F32",
+  float64: "F64",
+  int32: "I32",
+  int8: "I8",
+  uint8: "U8",
+};
 
 /** A header's entry, once checked. */
 interface Entry {
@@ -31,7 +37,7 @@ interface Entry {
 }
 
 /**
- * Reads a file's bytes. F32, F64 and I32 stay as they are, F16 and BF16 widen to float32, other integers become int32.
+ * Reads a file's bytes. F32, F64, I32 and I8 stay as they are, F16 and BF16 widen to float32, other integers become int32.
  * The tensors are views on `bytes` where aligned: they share its memory, and writing into them writes into it.
  * @param where the file's name, for errors
  * @throws SenetError `weights`, naming file and tensor, where the bytes are not a sound safetensors file or a dtype is
@@ -74,7 +80,9 @@ export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors 
   const tensors = new Map<string, Tensor>();
   for (const { name, type, shape, start } of entries) {
     const fail = failAt(`${where}: tensor "${name}"`);
-    const data = readElements(type, bytes, header.end + start, sizeOf(shape), fail);
+    const size = sizeOf(shape);
+    const at = header.end + start;
+    const data = type === "I8" ? view(Int8Array, bytes, at, size) : readElements(type, bytes, at, size, fail);
     tensors.set(name, { dtype: dtypeOf(data), shape, data });
   }
   return { tensors, metadata };

@@ -9,6 +9,8 @@ import { axesOf, convExtent, poolExtent } from "./window.ts";
 
 const f = (...shape: number[]): Type => ({ dtype: "float32", shape });
 const d = (...shape: number[]): Type => ({ dtype: "float64", shape });
+const int8 = (...shape: number[]): Type => ({ dtype: "int8", shape });
+const uint8 = (...shape: number[]): Type => ({ dtype: "uint8", shape });
 
 interface Misfit {
   readonly because: string;
@@ -266,6 +268,30 @@ const examples: { readonly [K in Op]: Example<K> } = {
     inputs: [f(2, 3), f(4), f(1, 2)],
     outputs: [f(2, 3)],
     misfits: [{ because: "input 0 is missing", inputs: [] }],
+  },
+  quantize: {
+    attrs: { scale: 0.1, signed: false },
+    inputs: [f(2, 3, 4, 5)],
+    outputs: [uint8(2, 3, 4, 5)],
+    misfits: [
+      { because: "input 0 is missing", inputs: [] },
+      { because: "the scale is not a factor", inputs: [f(2)], attrs: { scale: 0, signed: true } },
+    ],
+  },
+  dequantize: {
+    attrs: { scale: 0.1 },
+    inputs: [uint8(2, 3, 4, 5)],
+    outputs: [f(2, 3, 4, 5)],
+    misfits: [{ because: "not in eight bits", inputs: [f(2, 3, 4, 5)] }],
+  },
+  dequantizeWeight: {
+    attrs: {},
+    inputs: [int8(4, 3, 1, 1), f(4)],
+    outputs: [f(4, 3, 1, 1)],
+    misfits: [
+      { because: "not in eight bits", inputs: [f(4, 3, 1, 1), f(4)] },
+      { because: "wrong length", inputs: [int8(4, 3, 1, 1), f(3)] },
+    ],
   },
   flatten: {
     attrs: {},

@@ -233,6 +233,19 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
     gateFits(inputs, fail);
     return [at(inputs, 0, 4, fail), same(inputs, 1, 2, fail)];
   },
+  quantize: (inputs, { scale, signed }, fail) => {
+    const { shape } = at(inputs, 0, undefined, fail);
+    if (!(scale > 0 && Number.isFinite(scale))) fail("the scale is not a factor", "a number above 0", `${scale}`);
+    return [{ dtype: signed ? "int8" : "uint8", shape }];
+  },
+  dequantize: (inputs, _attrs, fail) => [
+    { dtype: "float32", shape: eightBits(at(inputs, 0, undefined, fail), fail).shape },
+  ],
+  dequantizeWeight: (inputs, _attrs, fail) => {
+    const w = eightBits(at(inputs, 0, undefined, fail), fail);
+    vector(inputs, 1, w.shape[0]!, fail);
+    return [{ dtype: "float32", shape: w.shape }];
+  },
   flatten: (inputs, _attrs, fail) => {
     const x = at(inputs, 0, undefined, fail);
     const rest = x.shape.slice(1).reduce((product, extent) => product * extent, 1);
@@ -254,6 +267,12 @@ const inferRules: { readonly [K in Op]: InferRule<K> } = {
   after: (inputs, _attrs, fail) => [at(inputs, 0, undefined, fail)],
   fill: (_inputs, attrs) => [{ dtype: attrs.dtype, shape: attrs.shape }],
 };
+
+function eightBits(type: Type, fail: Fail): Type {
+  if (type.dtype !== "int8" && type.dtype !== "uint8")
+    fail("this is not in eight bits", "int8 or uint8", formatType(type));
+  return type;
+}
 
 /** Of `logits [N,K], targets [N,K]`. */
 function lossType(inputs: readonly Type[], fail: Fail): readonly Type[] {
@@ -281,6 +300,7 @@ export function inferTypes<K extends Op>(
   const fail: Fail = (what, expected, found) => {
     throw new SenetError("shape", what, { where: `${name} (${op})`, expected, found });
   };
-  if (new Set(inputs.map((type) => type.dtype)).size > 1) fail("inputs mix dtypes", "one dtype", shapes(inputs));
+  if (op !== "dequantizeWeight" && new Set(inputs.map((type) => type.dtype)).size > 1)
+    fail("inputs mix dtypes", "one dtype", shapes(inputs));
   return inferRules[op](inputs, attrs, fail);
 }

@@ -109,6 +109,20 @@ export interface Attrs {
   /** `gate, branch, dy → dgate, dbranch`, for both; the shortcut's gradient is dy itself. */
   seScaleBackward: {};
 
+  // --- eight bits ---
+  /**
+   * `x → round(x / scale)`, halves to even, within 0 to 255 (`uint8`), or −127 to 127 where it is `signed` (`int8`). Zero
+   * stays zero, so that padding does too.
+   */
+  quantize: { readonly scale: number; readonly signed: boolean };
+  /**
+   * `q → q · scale`, float32. Arithmetic is written in float32 between `dequantize` and `quantize`, as in ONNX's QDQ form;
+   * an engine that computes in eight bits fuses the three.
+   */
+  dequantize: { readonly scale: number };
+  /** `w int8 [O, ...], scale [O] → w · scale`: weights have a scale for each output channel. */
+  dequantizeWeight: {};
+
   // --- head ---
   /** `[N, ...] → [N, rest]` */
   flatten: {};

@@ -4,7 +4,7 @@
  */
 
 import { SenetError } from "../errors.ts";
-import { type AnyNode, isTrainable, type Node, type Parameter, type Value } from "../ir/graph.ts";
+import { type AnyNode, type Graph, isTrainable, type Node, type Parameter, type Value } from "../ir/graph.ts";
 import { GraphUses } from "../ir/uses.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import type { Program } from "./program.ts";
@@ -19,8 +19,30 @@ export const foldFrozen = (program: Program): Program =>
     program.graph.parameters.filter((parameter) => !isTrainable(parameter) && !program.graph.updates.has(parameter)),
   );
 
+/** What folding makes of a graph for inference, whatever its weights are. */
+export const foldedGraph = (graph: Graph): Graph => foldGraph(graph, graph.parameters).graph;
+
 /** @param constants the parameters that do not change */
 function fold({ graph, weights }: Program, constants: readonly Parameter[]): Program {
+  const { graph: next, foldings } = foldGraph(graph, constants);
+  const nextWeights = new Map(weights);
+  for (const { norm, conv, bias } of foldings) {
+    const [, w, b] = conv.inputs as [Value, Value, Value?];
+    const folded = foldWeights(norm, w, b, weights);
+    nextWeights.set(w.name, folded.weight);
+    nextWeights.set(bias.name, folded.bias);
+  }
+  return { graph: next, weights: nextWeights };
+}
+
+/** A batch norm that has vanished, and the bias that its convolution has got or has had. */
+interface Folding {
+  readonly norm: Node<"batchNorm">;
+  readonly conv: Node<"conv2d">;
+  readonly bias: Parameter;
+}
+
+function foldGraph(graph: Graph, constants: readonly Parameter[]): { graph: Graph; foldings: readonly Folding[] } {
   const uses = new GraphUses(graph);
   const parameters = new Set<Value>(constants);
 
@@ -40,7 +62,7 @@ function fold({ graph, weights }: Program, constants: readonly Parameter[]): Pro
   }
 
   const nextParameters = [...graph.parameters];
-  const nextWeights = new Map(weights);
+  const foldings: Folding[] = [];
   const nodes = graph.nodes.flatMap((node): AnyNode[] => {
     const norm = foldedConvs.get(node);
     if (norm !== undefined) return []; // comes back where its batch norm stood
@@ -58,13 +80,11 @@ function fold({ graph, weights }: Program, constants: readonly Parameter[]): Pro
           }
         : (b as Parameter);
     if (b === undefined) nextParameters.push(bias);
-    const folded = foldWeights(node as Node<"batchNorm">, w, b, weights);
-    nextWeights.set(w.name, folded.weight);
-    nextWeights.set(bias.name, folded.bias);
+    foldings.push({ norm: node as Node<"batchNorm">, conv, bias });
     return [{ ...conv, inputs: [x, w, bias], outputs: node.outputs } as AnyNode];
   });
 
-  return { graph: { ...graph, nodes, parameters: nextParameters }, weights: nextWeights };
+  return { graph: { ...graph, nodes, parameters: nextParameters }, foldings };
 }
 
 function foldWeights(norm: Node<"batchNorm">, w: Value, b: Value | undefined, weights: Program["weights"]) {

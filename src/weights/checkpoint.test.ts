@@ -4,6 +4,8 @@ import { SenetError } from "../errors.ts";
 import { encodeSafetensors, parseSafetensors } from "../formats/safetensors.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import { isTrainable } from "../ir/graph.ts";
+import { inferencePasses, runPasses } from "../passes/index.ts";
+import { eightBitValues, quantizableLayers, quantizeProgram } from "../passes/quantize.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
@@ -36,6 +38,43 @@ test("a weight file says all that is needed to use it", () => {
   assert.deepEqual(found.preprocessing, checkpoint.preprocessing);
   assert.deepEqual(sorted(found.weights), sorted(checkpoint.weights));
   assert.equal(found.run, undefined);
+});
+
+test("a network in eight bits comes back as it was written, and is read strictly", () => {
+  const program = runPasses({ graph, weights: checkpoint.weights }, inferencePasses);
+  const layers = quantizableLayers(program.graph);
+  const scales = Object.fromEntries(eightBitValues(program.graph, layers).map(({ value }) => [value.name, 0.02]));
+  const quantization = { layers: layers.map(({ name }) => name), scales, method: "mse", images: 8 };
+  const { weights } = quantizeProgram(program, quantization);
+  const file = bytesOf(encodeCheckpoint({ ...checkpoint, weights, quantization }));
+  const found = decodeCheckpoint(file, "int8.safetensors");
+  assert.deepEqual(found.quantization, quantization);
+  assert.deepEqual(sorted(found.weights), sorted(weights));
+  assert.equal(found.weights.get("conv1.weight")!.dtype, "int8");
+  assert.ok(file.length < 0.35 * bytesOf(encodeCheckpoint(checkpoint)).length, `${file.length} bytes`);
+
+  const { tensors, metadata } = parseSafetensors(file, "int8");
+  const refused = (change: (tensors: Map<string, Tensor>, said: Record<string, unknown>) => void, reason: RegExp) => {
+    const changed = new Map(tensors);
+    const said = structuredClone({ ...quantization }) as Record<string, unknown>;
+    change(changed, said);
+    const text = new Map([...metadata, ["quantization", JSON.stringify(said)]]);
+    const bytes = bytesOf(encodeSafetensors(changed, text));
+    assert.throws(
+      () => decodeCheckpoint(bytes, "bad.safetensors"),
+      (error) => error instanceof SenetError && error.code === "weights" && reason.test(error.message),
+    );
+  };
+  refused((changed) => changed.delete("conv1.weight_scale"), /missing +conv1\.weight_scale/);
+  refused(
+    (changed) => changed.set("conv1.weight", checkpoint.weights.get("conv1.weight")!),
+    /misshapen +conv1\.weight/,
+  );
+  refused((changed) => changed.set("more", zeros("float32", [1])), /unexpected +more/);
+  refused((_, said) => Object.assign(said, { layers: ["layer1.0.se.fc1"] }), /cannot be in eight bits/);
+  refused((_, said) => Object.assign(said, { scales: {} }), /has no scale/);
+  refused((_, said) => Object.assign(said, { scales: { ...scales, relu1: 0 } }), /quantization/);
+  refused((_, said) => Object.assign(said, { other: 1 }), /quantization/);
 });
 
 test("a run's state and the optimiser's come back apart from the weights", () => {

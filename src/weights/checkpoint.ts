@@ -10,6 +10,7 @@ import { largestMean, largestStd, type Preprocessing, smallestStd } from "../ima
 import { interpolations } from "../images/resize.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
 import type { OptimizerState } from "../optim/rule.ts";
+import type { Quantization } from "../passes/quantize.ts";
 import type { Tensor } from "../tensor.ts";
 import { listed } from "../text.ts";
 import { extent, positive, texts } from "../zoo/bounds.ts";
@@ -17,6 +18,7 @@ import { checkDemands } from "../zoo/demands.ts";
 import { configSchema, familyOf, withFunction } from "../zoo/families.ts";
 import { inferenceGraph, type Model, type NetworkFunction, parametersOf } from "../zoo/index.ts";
 import { loadWeights } from "./load.ts";
+import { eightBitGraph } from "./program.ts";
 import { checkSound } from "./sound.ts";
 
 export interface Checkpoint {
@@ -24,9 +26,12 @@ export interface Checkpoint {
   /** Class names, by index. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
+  /** The model's parameters; with `quantization`, those of the network in eight bits (`eightBitGraph`). */
   readonly weights: ReadonlyMap<string, Tensor>;
   /** How these weights were learnt, in files that a run wrote. */
   readonly training?: TrainedBy;
+  /** Present where the network is in eight bits. */
+  readonly quantization?: StoredQuantization;
   /** Present in a file that a run can resume from. */
   readonly run?: RunState;
 }
@@ -57,6 +62,16 @@ export interface RunState {
   readonly average?: ReadonlyMap<string, Tensor>;
 }
 
+/** How a network came to its eight bits. */
+export interface StoredQuantization extends Quantization {
+  /** How the ranges of activations were chosen. */
+  readonly method: string;
+  /** How many pictures they were chosen by. */
+  readonly images: number;
+  /** The file that it was made from: its path as seen from this one's folder, and what its weights are told from others by. */
+  readonly source?: { readonly file: string; readonly digest: string };
+}
+
 const format = "senet-1";
 const optimizerPrefix = "optimizer/";
 const averagePrefix = "average/";
@@ -82,9 +97,17 @@ export const preprocessingSchema = z.strictObject({
     .optional(),
 });
 
+const quantizationSchema = z.strictObject({
+  layers: texts(100_000),
+  scales: z.record(z.string(), z.number().positive()),
+  method: z.string(),
+  images: positive,
+  source: z.strictObject({ file: z.string().max(4096), digest: z.string().max(128) }).optional(),
+});
+
 /** @param isHalf which tensors are written as float16 */
 export function encodeCheckpoint(checkpoint: Checkpoint, isHalf?: (tensor: Tensor) => boolean): Uint8Array[] {
-  const { model, labels, preprocessing, weights, training, run } = checkpoint;
+  const { model, labels, preprocessing, weights, quantization, training, run } = checkpoint;
   const tensors = new Map(weights);
   const metadata = new Map([
     ["format", format],
@@ -93,6 +116,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint, isHalf?: (tensor: Tenso
     ["preprocessing", inOrder(preprocessing)],
   ]);
   if (training !== undefined) metadata.set("training", inOrder(training));
+  if (quantization !== undefined) metadata.set("quantization", inOrder(quantization));
   if (run !== undefined) {
     metadata.set("config", inOrder(run.config));
     metadata.set("state", inOrder(run.state));
@@ -150,12 +174,20 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
   }
   const preprocessing = read("preprocessing", preprocessingSchema);
   const { name } = model;
+  const stored = metadata.has("quantization") ? read("quantization", quantizationSchema) : undefined;
   const parameters = parametersIn(model, tensors.size, where);
   checkPictureSize(model, preprocessing.crop, where);
+  const training = metadata.has("training") && { training: read("training", trainingSchema) };
+  if (stored !== undefined) {
+    const { source, ...rest } = stored;
+    const quantization = { ...rest, ...(source && { source }) };
+    const weights = loadWeights({ name, parameters: eightBitParameters(model, quantization, where) }, tensors, where);
+    checkSound(weights, where);
+    return { model, labels, preprocessing, weights, quantization, ...training };
+  }
   if (!metadata.has("state")) {
     const weights = loadWeights({ name, parameters }, tensors, where);
     checkSound(weights, where);
-    const training = metadata.has("training") && { training: read("training", trainingSchema) };
     return { model, labels, preprocessing, weights, ...training };
   }
   const config = read("config", z.unknown());
@@ -198,6 +230,18 @@ function parametersIn(model: Model, tensors: number, where: string): readonly Pa
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
     return fail(cause.message.split("\n"), cause);
+  }
+}
+
+/** The parameters of the network in eight bits. */
+function eightBitParameters(model: Model, quantization: Quantization, where: string): readonly Parameter[] {
+  const imageSize = familyOf(model.config).imageSize(model.config);
+  try {
+    return eightBitGraph(inferenceGraph(model, { batch: 1, imageSize }), quantization).parameters;
+  } catch (cause) {
+    if (!(cause instanceof SenetError)) throw cause;
+    const found = cause.message.split("\n");
+    throw new SenetError("weights", 'the metadata "quantization" cannot be used', { where, found, cause });
   }
 }
 

@@ -9,6 +9,7 @@ import { weightsAs } from "../import/write.ts";
 import type { Tensor } from "../tensor.ts";
 import { carriedMetadata, nameWithCarried } from "./carried.ts";
 import { type Checkpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { requireFloat32 } from "./program.ts";
 
 /**
  * A weight file in chunks to be written one after another: our own for the naming `senet`, safetensors for PyTorch's
@@ -28,6 +29,7 @@ export function encodeWeights(
     const { run: _, ...network } = checkpoint;
     return encodeCheckpoint(network, isHalf);
   }
+  requireFloat32(checkpoint, model.name);
   const source = weightsAs(checkpoint, naming);
   if (source.kind === "tensors") {
     // What PyTorch's own tools write, and some want to see.

@@ -7,6 +7,7 @@ import {
   type Dialect,
   dimsOf,
   handles,
+  isStrided,
   propOf,
   stridesOf,
   type Tags,
@@ -15,7 +16,7 @@ import {
   windowOf,
 } from "./api.node.ts";
 import type { Library } from "./library.node.ts";
-import type { Spec } from "./spec.ts";
+import { Arg, type Scales, type Spec } from "./spec.ts";
 
 /** The structs of 2.6 have 696, and at most 15,344 bytes. */
 const memoryDescBytes = 1024;
@@ -64,6 +65,7 @@ function bindInit({ bind }: Library) {
     pool: bind(`int pooling_forward_desc_init(void *op, int prop, int alg, void *src, void *dst, ${pool})`),
     poolBack: bind(`int pooling_backward_desc_init(void *op, int alg, void *src, void *dst, ${pool})`),
     binary: bind("int binary_desc_init(void *op, int alg, void *src, void *operand, void *dst)"),
+    matmul: bind("int matmul_desc_init(void *op, void *src, void *w, void *b, void *dst)"),
     reduction: bind("int reduction_desc_init(void *op, int alg, void *src, void *dst, float p, float eps)"),
   };
 }
@@ -79,6 +81,12 @@ export function dialectV2(library: Library): Dialect {
   );
   const appendEltwise = bind("int post_ops_append_eltwise(void *ops, float scale, int alg, float alpha, float beta)");
   const appendSum = bind("int post_ops_append_sum(void *ops, float scale)");
+  const setOutputScales = bind(
+    "int primitive_attr_set_output_scales(void *attr, int64_t count, int mask, void *scales)",
+  );
+  const setArgScales = bind(
+    "int primitive_attr_set_scales(void *attr, int arg, int64_t count, int mask, void *scales)",
+  );
   const init = bindInit(library);
   const operation = new Uint8Array(operationDescBytes);
 
@@ -124,6 +132,8 @@ export function dialectV2(library: Library): Dialect {
       }
       case "binary":
         return init.binary(operation, C[spec.algorithm], spec.src.handle, spec.operand.handle, spec.dst.handle);
+      case "matrix product":
+        return init.matmul(operation, spec.src.handle, spec.weights.handle, null, spec.dst.handle);
       case "sum over all but channels":
         return init.reduction(operation, C.reductionSum, spec.src.handle, spec.dst.handle, 0, 0);
     }
@@ -134,8 +144,8 @@ export function dialectV2(library: Library): Dialect {
     wantsShift: true,
     describe(dims, type, layout) {
       const md = new Uint8Array(memoryDescBytes);
-      if (layout !== "plain") initByTag(md, dims.length, dimsOf(dims), typeOf(type), tagOf(tags, layout, dims));
-      else initByStrides(md, dims.length, dimsOf(dims), typeOf(type), stridesOf(dims));
+      if (isStrided(layout)) initByStrides(md, dims.length, dimsOf(dims), typeOf(type), stridesOf(dims, layout));
+      else initByTag(md, dims.length, dimsOf(dims), typeOf(type), tagOf(tags, layout, dims));
       return md;
     },
     view(parent, dims, offsets) {
@@ -154,5 +164,19 @@ export function dialectV2(library: Library): Dialect {
     appendSum,
     // Structs of ours: the garbage collector's.
     destroyDesc() {},
+    setScales(attributes, { primitive }, scales) {
+      if (primitive === "binary") return setArgScales(attributes, Arg.src, 1, 0, Float32Array.of(scales.src ?? 1));
+      const factors = outputScales(scales);
+      // By the channels of the output, its second axis.
+      return setOutputScales(attributes, factors.length, factors.length === 1 ? 0 : 2, factors);
+    },
+    scaleArguments: () => new Map(),
+    // It is added to the sum of products, and scaled with it.
+    scaledBias: (bias, { src = 1, weights }) =>
+      bias.map((value, o) => value / (src * (weights === undefined ? 1 : weights[o]!))),
   };
 }
+
+/** What sums of products are multiplied by: for all channels alike, or channel by channel. */
+const outputScales = ({ src = 1, weights = Float32Array.of(1), dst = 1 }: Scales): Float32Array =>
+  weights.map((scale) => (src * scale) / dst);

@@ -7,6 +7,7 @@ import {
   type Dialect,
   dimsOf,
   handles,
+  isStrided,
   propOf,
   stridesOf,
   type Tags,
@@ -15,6 +16,7 @@ import {
   windowOf,
 } from "./api.node.ts";
 import type { Handle, Library } from "./library.node.ts";
+import { Arg, type Scales, type Spec } from "./spec.ts";
 
 /** Format tags by the number of extents. */
 const tags: Tags = {
@@ -73,6 +75,9 @@ function bindCreate({ bind }: Library) {
     binary: bind(
       "int binary_primitive_desc_create(void *pd, void *engine, int alg, void *src, void *operand, void *dst, void *attr)",
     ),
+    matmul: bind(
+      "int matmul_primitive_desc_create(void *pd, void *engine, void *src, void *w, void *b, void *dst, void *attr)",
+    ),
     reduction: bind(
       "int reduction_primitive_desc_create(void *pd, void *engine, int alg, void *src, void *dst, float p, float eps, void *attr)",
     ),
@@ -91,6 +96,7 @@ export function dialectV3(library: Library): Dialect {
   const destroyDescriptor = bind("int primitive_desc_destroy(void *pd)");
   const appendEltwise = bind("int post_ops_append_eltwise(void *ops, int alg, float alpha, float beta)");
   const appendSum = bind("int post_ops_append_sum(void *ops, float scale, int32_t zeroPoint, int type)");
+  const setMask = bind("int primitive_attr_set_scales_mask(void *attr, int arg, int mask)");
   const create = bindCreate(library);
   const noDilation = dimsOf([0, 0]);
   const desc = new BigUint64Array(1);
@@ -99,8 +105,8 @@ export function dialectV3(library: Library): Dialect {
     postOpArg: 32_768,
     wantsShift: false,
     describe(dims, type, layout) {
-      if (layout !== "plain") byTag(desc, dims.length, dimsOf(dims), typeOf(type), tagOf(tags, layout, dims));
-      else byStrides(desc, dims.length, dimsOf(dims), typeOf(type), stridesOf(dims));
+      if (isStrided(layout)) byStrides(desc, dims.length, dimsOf(dims), typeOf(type), stridesOf(dims, layout));
+      else byTag(desc, dims.length, dimsOf(dims), typeOf(type), tagOf(tags, layout, dims));
       return desc[0]!;
     },
     view(parent, dims, offsets) {
@@ -161,6 +167,8 @@ export function dialectV3(library: Library): Dialect {
           const [src, operand, dst] = [spec.src.handle, spec.operand.handle, spec.dst.handle];
           return create.binary(out, engine, C[spec.algorithm], src, operand, dst, attr);
         }
+        case "matrix product":
+          return create.matmul(out, engine, spec.src.handle, spec.weights.handle, null, spec.dst.handle, attr);
         case "sum over all but channels":
           return create.reduction(out, engine, C.reductionSum, spec.src.handle, spec.dst.handle, 0, 0, attr);
         case "reorder":
@@ -172,5 +180,30 @@ export function dialectV3(library: Library): Dialect {
     destroyDesc: (handle) => {
       destroy(handle);
     },
+    setScales(attributes, spec, scales) {
+      for (const arg of namesOf(scales)) {
+        const status = setMask(attributes, Arg[arg], arg === "weights" ? weightMask(spec) : 0);
+        if (status !== 0) return status;
+      }
+      return 0;
+    },
+    scaleArguments: (scales) =>
+      new Map(
+        namesOf(scales).map((arg) => {
+          const scale = scales[arg]!;
+          return [scaleArgument | Arg[arg], typeof scale === "number" ? Float32Array.of(scale) : scale];
+        }),
+      ),
+    scaledBias: (bias) => bias,
   };
 }
+
+/** What tells the scales of an argument from the argument. */
+const scaleArgument = 4096;
+
+const namesOf = (scales: Scales): (keyof Scales)[] =>
+  (["src", "weights", "dst"] as const).filter((arg) => scales[arg] !== undefined);
+
+/** By the output channels, which of weights in groups are two axes. */
+const weightMask = (spec: Spec): number =>
+  spec.primitive === "convolution" && spec.weights.dims.length === 5 ? 0b11 : 0b1;

@@ -2,12 +2,14 @@
 
 import { option, SenetError } from "../../errors.ts";
 import { addressOf, formatVersion, type Handle, type Library, type Pointer } from "./library.node.ts";
-import type { Desc, ElementType, Eltwise, Layout, PostOp, Spec, Window } from "./spec.ts";
+import type { Desc, ElementType, Eltwise, Layout, PostOp, Scales, Spec, Window } from "./spec.ts";
 
 /** Numbers of the C API that both versions share. */
 export const C = {
   f32: 3,
   bf16: 2,
+  s8: 5,
+  u8: 6,
   tagAny: 1,
   forwardTraining: 64,
   forwardInference: 96,
@@ -51,6 +53,12 @@ export interface Dialect {
   appendEltwise(postOps: Handle, algorithm: Eltwise, alpha: number, beta: number): number;
   appendSum(postOps: Handle, scale: number): number;
   destroyDesc(handle: Desc["handle"]): void;
+  /** Puts the scales into the attributes, as far as they belong there; gives the status. */
+  setScales(attributes: Handle, spec: Spec, scales: Scales): number;
+  /** The scales that the primitive is given when it runs, by the numbers of its arguments. */
+  scaleArguments(scales: Scales): ReadonlyMap<number, Float32Array>;
+  /** What the bias of a convolution or linear layer with these scales is given as. */
+  scaledBias(bias: Float32Array, scales: Scales): Float32Array;
 }
 
 /** Forward passes by their numbers. */
@@ -67,18 +75,25 @@ export const backwardNumber = (forwards: Readonly<Record<Eltwise, number>>, algo
 export const typeOf = (type: ElementType): number => C[type];
 
 /** A version's format tags of the blocked layouts, by the number of extents. */
-export type Tags = Readonly<Record<Exclude<Layout, "any" | "plain">, Readonly<Record<number, number>>>>;
+export type Tags = Readonly<Record<Exclude<Layout, "any" | StridedLayout>, Readonly<Record<number, number>>>>;
 
-export const tagOf = (tags: Tags, layout: Exclude<Layout, "plain">, dims: readonly number[]): number =>
+/** Layouts in which each element has its own place by a step for each axis. */
+export type StridedLayout = "plain" | "channelsLast";
+
+export const isStrided = (layout: Layout): layout is StridedLayout => layout === "plain" || layout === "channelsLast";
+
+export const tagOf = (tags: Tags, layout: Exclude<Layout, StridedLayout>, dims: readonly number[]): number =>
   layout === "any" ? C.tagAny : tags[layout][dims.length]!;
 
-/** Row-major strides. */
-export function stridesOf(dims: readonly number[]): BigInt64Array {
+/** The strides of a row-major layout, or of one with the channels (the second axis) innermost. */
+export function stridesOf(dims: readonly number[], layout: StridedLayout): BigInt64Array {
+  const axes = dims.map((_, axis) => axis);
+  if (layout === "channelsLast") axes.push(...axes.splice(1, 1));
   const strides = new BigInt64Array(dims.length);
   let stride = 1n;
-  for (let i = dims.length - 1; i >= 0; i--) {
-    strides[i] = stride;
-    stride *= BigInt(dims[i]!);
+  for (const axis of axes.toReversed()) {
+    strides[axis] = stride;
+    stride *= BigInt(dims[axis]!);
   }
   return strides;
 }
@@ -187,7 +202,10 @@ export class Api {
   /** The primitive, or the status that the library gave. */
   #create(name: string, spec: Spec, hint: Primitive | undefined): Primitive | number {
     const postOps = ("postOps" in spec ? spec.postOps : undefined) ?? [];
-    const attributes = postOps.length === 0 ? null : this.#attributes(name, postOps);
+    const scales = "scales" in spec ? spec.scales : undefined;
+    const isPlain = postOps.length === 0 && scales === undefined;
+    const attributes = isPlain ? null : this.#attributes(name, postOps);
+    if (scales !== undefined) this.check(name, this.#dialect.setScales(attributes!, spec, scales));
     let status = this.#dialect.create(spec, attributes, this.#engine, hint?.descriptor ?? null, this.#out);
     if (attributes !== null) this.#f.attrDestroy(attributes);
     if (status !== 0) return status;
@@ -224,6 +242,16 @@ export class Api {
   /** The number of a post operation's operand among a primitive's arguments. */
   postOpArg(index: number): number {
     return this.#dialect.postOpArg * (index + 1) + 2;
+  }
+
+  /** See `Dialect`. */
+  scaleArguments(scales: Scales): ReadonlyMap<number, Float32Array> {
+    return this.#dialect.scaleArguments(scales);
+  }
+
+  /** See `Dialect`. */
+  scaledBias(bias: Float32Array, scales: Scales): Float32Array {
+    return this.#dialect.scaledBias(bias, scales);
   }
 
   /** A call that is ready to run: the list of arguments is laid out once. */

@@ -11,7 +11,8 @@ import { Scope } from "../../nn/scope.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { recompute } from "../../passes/recompute.ts";
 import { inferenceGraph, lossGraph, model } from "../../zoo/index.ts";
-import { type FusedNode, fuse, printFused, printFusedNode } from "./fusion.ts";
+import type { FusedNode } from "./fused.ts";
+import { fuse, printFused, printFusedNode } from "./fusion.ts";
 
 const folded = (graph: Graph): Graph => runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses).graph;
 

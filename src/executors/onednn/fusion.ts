@@ -8,60 +8,24 @@
  */
 
 import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
-import type { Attrs, ConvAttrs, PoolAttrs } from "../../ir/ops.ts";
+import type { ConvAttrs, PoolAttrs } from "../../ir/ops.ts";
 import { printGraph, printOperation } from "../../ir/print.ts";
 import { GraphUses } from "../../ir/uses.ts";
 import { shortExtent, shortPadding } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
+import { EightBits, isDequantizing } from "./eight-bits.ts";
+import type { Activation, FusedAttrs, FusedGraph, FusedKind, FusedNode } from "./fused.ts";
 import { type ChannelBlock, layoutOf } from "./spec.ts";
 
-/** Kinds of fused nodes with their attributes; those that an operation has lent its name do what it does. */
-export interface FusedAttrs extends Omit<Attrs, "seScale" | "seScaleAdd" | "seScaleBackward"> {
-  /** With a workspace it keeps which value of each window was the largest. */
-  maxPool: PoolAttrs & { readonly workspace: boolean };
-  /** `gate [N,C,1,1], x [N,C,H,W] → gate · x`: forward the scale, backward the branch's gradient. */
-  scale: {};
-  /** `branch, dy → dgate [N,C,1,1]`: the sum of `dy · branch` over the positions. */
-  gateGradient: {};
-  /** `dy [N,C,1,1] → dy / positions`: what each position of a channel gets of the gradient of their mean. */
-  share: { readonly positions: number };
-}
-
-export type FusedKind = keyof FusedAttrs;
-export type Activation = "relu" | "sigmoid" | "silu" | "mish";
 /** What a primitive does on its way to any result. */
 const activations: readonly Activation[] = ["relu", "sigmoid", "silu", "mish"];
 
-export interface FusedNode<K extends FusedKind = FusedKind> {
-  readonly kind: K;
-  readonly name: string;
-  /** Of the operations that it holds, in the graph's order. */
-  readonly ops: readonly AnyNode[];
-  /** Those of the operation that it is called after; the gradient that comes in is the one before the activation's. */
-  readonly inputs: readonly Value[];
-  /** Added to the first output before the activation; `[N,C,1,1]` is the same for all positions of a channel. */
-  readonly sum?: Value | undefined;
-  /** Applied to the first output; of a backward node, what its gradient goes through on the way. */
-  readonly activation?: Activation | undefined;
-  readonly attrs: FusedAttrs[K];
-  /** A gradient of weights may have a second one: the bias's. */
-  readonly outputs: readonly Value[];
-  /** The forward node whose primitive, and workspace, a backward one refers to. */
-  readonly forward?: FusedNode | undefined;
-}
-
-export interface FusedGraph {
-  readonly graph: Graph;
-  /** In an order in which each node's inputs come before it. */
-  readonly nodes: readonly FusedNode[];
-}
-
-/** TypeScript does not see that a kind and its attributes belong together. */
-export const isOf = <K extends FusedKind>(node: FusedNode, kind: K): node is FusedNode<K> => node.kind === kind;
-
-/** @param block how many channels the machine keeps together: a sum needs values whose layouts are known beforehand */
-export function fuse(graph: Graph, block: ChannelBlock): FusedGraph {
-  const fusion = new Fusion(graph, block);
+/**
+ * @param block how many channels the machine keeps together: a sum needs values whose layouts are known beforehand
+ * @param inEightBits whether what is quantized is also computed so; else it is brought to float32 first
+ */
+export function fuse(graph: Graph, block: ChannelBlock, inEightBits = false): FusedGraph {
+  const fusion = new Fusion(graph, block, inEightBits);
   return { graph, nodes: graph.nodes.flatMap((node) => fusion.take(node)) };
 }
 
@@ -107,10 +71,12 @@ class Fusion extends GraphUses {
   readonly #holders = new Map<AnyNode, FusedNode>();
   /** What the shares of means are called, by the gradients that they stand for. */
   readonly #shares = new Map<Value, Value>();
+  readonly #eightBits: EightBits | undefined;
 
-  constructor(graph: Graph, block: ChannelBlock) {
+  constructor(graph: Graph, block: ChannelBlock, inEightBits: boolean) {
     super(graph);
     this.#block = block;
+    this.#eightBits = inEightBits ? new EightBits(this) : undefined;
     this.#ready = new Set([...graph.inputs, ...graph.parameters]);
   }
 
@@ -126,6 +92,9 @@ class Fusion extends GraphUses {
   }
 
   #nodesOf(node: AnyNode): readonly FusedNode[] {
+    const inEightBits = this.#eightBits?.of(node);
+    if (inEightBits !== undefined) return [inEightBits];
+    if (isDequantizing(node) && this.#eightBits?.isUnread(node) === true) return [];
     switch (node.op) {
       case "conv2d":
         return [this.#activated(this.#summed(convolution(node)), ...activations)];

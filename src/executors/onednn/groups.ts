@@ -1,8 +1,11 @@
 /** Weights of convolutions in other forms: groups put together and taken apart, taps turned round. Small arrays, in TypeScript. */
 
+import type { TensorData } from "../../tensor.ts";
+
 /** `w [O, I/groups, K...]` of a grouped convolution as that of `groups / merge` groups, with zeros between the old ones. */
-export function mergeGroups(shape: GroupShape, from: Float32Array, into: Float32Array): void {
+export function mergeGroups<T extends TensorData>(shape: GroupShape, from: TensorData, into: T): T {
   eachGroupRow(shape, (small, large, length) => into.set(from.subarray(small, small + length), large));
+  return into;
 }
 
 /** The reverse: what the zeros' gradients are is nobody's business. */

@@ -156,10 +156,16 @@ function keepLoaded(path: string): void {
 export const formatVersion = ({ major, minor, patch }: Version): string => `${major}.${minor}.${patch}`;
 
 /** Instruction sets by their numbers: each larger set has the bits of the smaller ones. */
-const isas = { avx2: 0x7, avx512: 0x27, avx512Bf16: 0xe7 } as const;
+const isas = { avx2: 0x7, avx2Vnni: 0xf, avx512: 0x27, avx512Vnni: 0x67, avx512Bf16: 0xe7 } as const;
 
 /** @param isa what the library uses */
 export const hasIsa = (isa: number, name: keyof typeof isas): boolean => (isa & isas[name]) === isas[name];
+
+/**
+ * Whether the processor multiplies and adds in eight bits itself. Without VNNI the library goes by sixteen bits, in which
+ * sums may overflow.
+ */
+export const hasEightBits = (isa: number): boolean => hasIsa(isa, "avx512Vnni") || hasIsa(isa, "avx2Vnni");
 
 /** The address of an array's first byte; the array must stay referenced as long as the address is used. */
 export const addressOf = (data: ArrayBufferView): Handle => koffi.address(data) as Handle;

@@ -7,7 +7,9 @@ import type { UpdateRule } from "../../optim/rule.ts";
 import type { Tensor } from "../../tensor.ts";
 import type { Weights } from "../executor.ts";
 import type { Api } from "./api.node.ts";
-import { type FusedGraph, type FusedKind, type FusedNode, fuse } from "./fusion.ts";
+import type { FusedGraph, FusedKind, FusedNode } from "./fused.ts";
+import { fuse } from "./fusion.ts";
+import { hasEightBits } from "./library.node.ts";
 import { Lowering } from "./lowering.node.ts";
 import { type Form, Masters } from "./masters.node.ts";
 import type { BoundPlan } from "./plan.node.ts";
@@ -81,7 +83,7 @@ export function lowerTraining(
 function begin(api: Api, graph: Graph, type: ElementType) {
   for (const node of graph.nodes) refuseOtherTypes(node);
   const target = new Target(api, type);
-  const fused = fuse(graph, target.plan.block);
+  const fused = fuse(graph, target.plan.block, hasEightBits(api.isa));
   return { target, fused, prepared: prepare(target, fused) };
 }
 
@@ -128,7 +130,7 @@ function lowerNode<K extends FusedKind>(lowering: Lowering, node: FusedNode<K>):
 }
 
 function refuseOtherTypes(node: AnyNode): void {
-  const wrong = node.outputs.find(({ type }) => type.dtype !== "float32");
+  const wrong = node.outputs.find(({ type }) => type.dtype === "float64" || type.dtype === "int32");
   if (wrong === undefined) return;
   throw new SenetError("executor", "oneDNN runs graphs in float32", {
     where: node.name,

@@ -2,13 +2,13 @@
 
 import type { Graph, Value } from "../../ir/graph.ts";
 import { resultsOf } from "../../ir/uses.ts";
-import { type Shape, sameShape, sizeOf, type Tensor, zeros } from "../../tensor.ts";
+import { type Shape, sameShape, sizeOf, type Tensor, type TensorData, zeros } from "../../tensor.ts";
 import type { Weights } from "../executor.ts";
-import type { FusedKind, FusedNode } from "./fusion.ts";
+import type { FusedKind, FusedNode } from "./fused.ts";
 import { type GroupShape, mergeGroups, turnTaps } from "./groups.ts";
 import type { Masters } from "./masters.node.ts";
-import type { Place } from "./plan.node.ts";
-import { Arg, type Desc, type PostOp } from "./spec.ts";
+import type { Arguments, Place } from "./plan.node.ts";
+import { Arg, type Desc, type PostOp, type Scales } from "./spec.ts";
 import { type Prepared, Target } from "./target.node.ts";
 
 /** Where values come from. */
@@ -72,12 +72,24 @@ export class Lowering extends Target {
 
   /** A value as it stays between operations. */
   get(value: Value): Place {
-    return this.plan.reordered(value.name, this.place(value), this.descOf(value.type.shape));
+    return this.plan.reordered(value.name, this.place(value), this.standingOf(value.type));
   }
 
   /** A value row-major in float32. */
   plain(value: Value): Place {
     return this.plan.reordered(value.name, this.place(value), this.plan.describe(value.type.shape, "f32", "plain"));
+  }
+
+  /** The numbers of a parameter that stays as it is: in eight bits, or what belongs to such. */
+  constant(value: Value): TensorData {
+    return this.#weights.get(value.name)!.data.slice();
+  }
+
+  /** The scales that a primitive is given when it runs, as arguments. */
+  scaleArguments(scales: Scales): Arguments {
+    const given = [...this.api.scaleArguments(scales)];
+    const place = (data: Float32Array) => this.plan.fixed(this.plan.describe([data.length], "f32", "plain"), data);
+    return Object.fromEntries(given.map(([arg, data]) => [arg, place(data)]));
   }
 
   /** Says where a value is. */
@@ -88,7 +100,7 @@ export class Lowering extends Target {
 
   /** Memory for a value that an operation makes. */
   make(value: Value): Place {
-    const desc = this.descOf(value.type.shape);
+    const desc = this.standingOf(value.type);
     const isResult =
       this.#outputs.has(value) && desc.type === "f32" && this.plan.layoutOf(value.type.shape) === "plain";
     return this.set(value, isResult ? this.plan.fixed(desc) : this.plan.place(desc));

@@ -11,6 +11,8 @@ import { Arg, type ChannelBlock, type Desc, type ElementType, type Layout, layou
 export interface Place {
   readonly slot: Slot;
   readonly desc: Desc;
+  /** Where it begins in the buffer, in bytes; absent: at its beginning. */
+  readonly offset?: number;
 }
 
 /** A primitive's arguments by their numbers (`Arg`); those that are undefined are left out. */
@@ -116,6 +118,11 @@ export class PlanBuilder {
     return { slot: place.slot, desc };
   }
 
+  /** The `index`-th of the parts, each of this description, that a value is made of. */
+  part({ slot, offset = 0 }: Place, desc: Desc, index: number): Place {
+    return { slot, desc, offset: offset + index * this.api.sizeOf(desc) };
+  }
+
   run(name: string, primitive: Primitive, reads: Arguments, writes: Arguments, inPlace?: InPlace): void {
     this.#steps.push(nativeStep(name, primitive, reads, writes, inPlace));
   }
@@ -177,12 +184,12 @@ export class PlanBuilder {
     for (const [slot, offset] of arena.offsets) slot.fixed = new Uint8Array(buffer, start + offset, slot.bytes);
     for (const slot of this.#slots) if (slot.fixed === undefined) slot.fixed = root(slot).fixed ?? empty;
     for (const view of this.#views) view();
-    const memories = new Map<Slot, Map<Desc, Handle>>();
-    const memoryOf = ({ slot, desc }: Place): Handle => {
-      const owner = root(slot);
-      const known = memories.get(owner) ?? new Map<Desc, Handle>();
-      const memory = known.get(desc) ?? this.api.memory(desc, addressOf(owner.fixed!));
-      memories.set(owner, known.set(desc, memory));
+    const memories = new Map<Desc, Map<Handle, Handle>>();
+    const memoryOf = ({ slot, desc, offset = 0 }: Place): Handle => {
+      const address = addressOf(root(slot).fixed!) + BigInt(offset);
+      const known = memories.get(desc) ?? new Map<Handle, Handle>();
+      const memory = known.get(address) ?? this.api.memory(desc, address);
+      memories.set(desc, known.set(address, memory));
       return memory;
     };
     const bound = ({ name, primitive, host }: Step): BoundStep => {

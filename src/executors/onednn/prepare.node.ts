@@ -3,7 +3,7 @@
  * weights, whose layouts what is learnt is kept in.
  */
 
-import { type FusedGraph, type FusedNode, isOf } from "./fusion.ts";
+import { type FusedGraph, type FusedNode, isOf } from "./fused.ts";
 import { convolutionGradient } from "./rules-conv.node.ts";
 import { linearGradient } from "./rules-linear.node.ts";
 import { normForward } from "./rules-norm.node.ts";

@@ -5,13 +5,13 @@ import type { ConvAttrs } from "../../ir/ops.ts";
 import { convAxes, pairOf, sidesOf } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
 import type { Primitive } from "./api.node.ts";
-import type { FusedNode } from "./fusion.ts";
+import type { FusedNode } from "./fused.ts";
 import { type Grouping, type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
 import { runWeightGradient } from "./rules-linear.node.ts";
 import { Arg, Query, type Spec, type Window } from "./spec.ts";
 import type { Target, WeightGradient } from "./target.node.ts";
 
-function windowOf({ stride, pad }: ConvAttrs): Window {
+export function windowOf({ stride, pad }: ConvAttrs): Window {
   const { top, left, bottom, right } = sidesOf(pad);
   return { strides: pairOf(stride), padLow: [top, left], padHigh: [bottom, right] };
 }
@@ -20,7 +20,7 @@ function windowOf({ stride, pad }: ConvAttrs): Window {
  * Groups of a few channels have no fast code. Several of them in one group of a whole block, with zeros between, do
  * more arithmetic and are faster (SE-ResNeXt's groups of 4 and 8 channels).
  */
-function groupingOf({ plan }: Target, shape: Shape, groups: number): Grouping {
+export function groupingOf({ plan }: Target, shape: Shape, groups: number): Grouping {
   const [out, inOfGroup, height, width] = shape as [number, number, number, number];
   if (groups === 1) return { dims: shape };
   const { block } = plan;

@@ -1,7 +1,7 @@
 /** Fully connected layers, and 1×1 convolutions of a single position, which are the same. */
 
 import type { Value } from "../../ir/graph.ts";
-import type { FusedNode } from "./fusion.ts";
+import type { FusedNode } from "./fused.ts";
 import { splitGroups } from "./groups.ts";
 import { type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
 import type { Arguments, Place } from "./plan.node.ts";

@@ -1,7 +1,7 @@
 /** Batch norm, and the ReLU behind it, as one primitive in both directions. */
 
 import type { Primitive } from "./api.node.ts";
-import type { FusedNode } from "./fusion.ts";
+import type { FusedNode } from "./fused.ts";
 import type { Lowering, Rule } from "./lowering.node.ts";
 import type { Place } from "./plan.node.ts";
 import { Arg, Query } from "./spec.ts";

@@ -4,14 +4,14 @@ import type { Value } from "../../ir/graph.ts";
 import type { AvgPoolAttrs, PoolAttrs } from "../../ir/ops.ts";
 import { axesOf, countsOf, overhangOf, pairOf } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
-import type { FusedNode } from "./fusion.ts";
+import type { FusedNode } from "./fused.ts";
 import type { Lowering, Rule } from "./lowering.node.ts";
 import type { Place } from "./plan.node.ts";
 import { Arg, meanOverPositions, Query, type Window, wholePicture } from "./spec.ts";
 import type { Forward, Target } from "./target.node.ts";
 
 /** Behind the last position there is as much padding as the last window needs. */
-function windowOf(attrs: PoolAttrs, from: Shape, to: Shape): Window {
+export function poolWindow(attrs: PoolAttrs, from: Shape, to: Shape): Window {
   const [rows, columns] = axesOf(attrs);
   const [bottom, right] = [overhangOf(from[2]!, to[2]!, rows), overhangOf(from[3]!, to[3]!, columns)];
   return {
@@ -34,7 +34,7 @@ export function maxPoolForward(target: Target, node: FusedNode<"maxPool">): Forw
     src: target.descOf(from),
     dst,
     kernel: pairOf(kernel),
-    window: windowOf(node.attrs, from, to),
+    window: poolWindow(node.attrs, from, to),
   });
   const kept = workspace ? api.query(primitive, Query.workspace, dst) : undefined;
   return { primitive, workspace: kept && plan.place(kept) };
@@ -51,7 +51,7 @@ export const maxPoolBackward: Rule<"maxPoolBackward"> = (lowering, node) => {
   const { plan, api, prepared } = lowering;
   const [x, dy] = node.inputs;
   const { kernel } = node.attrs;
-  const window = windowOf(node.attrs, x!.type.shape, dy!.type.shape);
+  const window = poolWindow(node.attrs, x!.type.shape, dy!.type.shape);
   const src = lowering.descOf(x!.type.shape);
   const diffDst = lowering.get(dy!);
   const spec = {
@@ -112,7 +112,7 @@ export const avgPool: Rule<"avgPool"> = (lowering, node) => {
     src: src.desc,
     dst: dst.desc,
     kernel: pairOf(node.attrs.kernel),
-    window: windowOf(node.attrs, from, to),
+    window: poolWindow(node.attrs, from, to),
   });
   lowering.plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: dst });
   const factors = shortfall(node.attrs, from, to);
@@ -122,7 +122,7 @@ export const avgPool: Rule<"avgPool"> = (lowering, node) => {
 export const avgPoolBackward: Rule<"avgPoolBackward"> = (lowering, node) => {
   const [dy, dx] = [node.inputs[0]!, node.outputs[0]!];
   const { attrs } = node;
-  const window = windowOf(attrs, attrs.inputShape, dy.type.shape);
+  const window = poolWindow(attrs, attrs.inputShape, dy.type.shape);
   const factors = shortfall(attrs, attrs.inputShape, dy.type.shape);
   const gradient = lowering.get(dy);
   const diffDst = factors === undefined ? gradient : corrected(lowering, node.name, gradient, dy.type.shape, factors);

@@ -2,9 +2,20 @@
 
 import { sizeOf } from "../../tensor.ts";
 import { binaryCrossEntropy, type Loss, softmax, softmaxCrossEntropy } from "../loss.ts";
-import type { Activation, FusedKind } from "./fusion.ts";
+import type { Activation, FusedKind } from "./fused.ts";
 import type { Rule } from "./lowering.node.ts";
 import { conv2d, conv2dBackwardInput, conv2dBackwardWeight } from "./rules-conv.node.ts";
+import {
+  addInt8,
+  conv2dInt8,
+  dequantize,
+  dequantizeWeight,
+  linearInt8,
+  maxPoolInt8,
+  meanInt8,
+  quantize,
+  scaleInt8,
+} from "./rules-int8.node.ts";
 import { add, channelSlice, concat, gateGradient, scale } from "./rules-join.node.ts";
 import { channelSum, linear, linearBackwardInput, linearBackwardWeight } from "./rules-linear.node.ts";
 import { batchNorm, batchNormBackward, batchNormFrozenBackward, batchNormTraining } from "./rules-norm.node.ts";
@@ -169,6 +180,15 @@ export const rules: { readonly [K in FusedKind]: Rule<K> } = {
   scale,
   gateGradient,
   share,
+  quantize,
+  dequantize,
+  dequantizeWeight,
+  conv2dInt8,
+  linearInt8,
+  scaleInt8,
+  addInt8,
+  maxPoolInt8,
+  meanInt8,
   flatten: reshape,
   flattenBackward: reshape,
   softmax: softmaxRule,

@@ -9,15 +9,16 @@ export interface Desc {
   readonly type: ElementType;
 }
 
-export type ElementType = "f32" | "bf16";
+export type ElementType = "f32" | "bf16" | "s8" | "u8";
 
 /**
- * `any` lets the primitive choose; `plain` is row-major; `blocked16` and `blocked8` keep so many channels together
+ * `any` lets the primitive choose; `plain` is row-major; `channelsLast` keeps all channels of a position together, which is
+ * how the library computes in eight bits; `blocked16` and `blocked8` keep so many channels together
  * (oneDNN's nChw16c; of the weights of a convolution with one channel a group, Goihw16g). `weights16` is what convolutions
  * want of weights, blocks of 16 × 16 with the output's channels side by side (OIhw16i16o), `weights16Backward` what their
  * gradient by the input wants, with the input's channels side by side (OIhw16o16i).
  */
-export type Layout = "any" | "plain" | "blocked16" | "blocked8" | "weights16" | "weights16Backward";
+export type Layout = "any" | "plain" | "channelsLast" | "blocked16" | "blocked8" | "weights16" | "weights16Backward";
 
 /** How many channels are kept together, which the machine decides; none without AVX2. */
 export type ChannelBlock = 16 | 8 | undefined;
@@ -31,6 +32,16 @@ export function layoutOf(shape: Shape, block: ChannelBlock): Layout {
 
 /** Functions of one number. */
 export type Eltwise = "relu" | "sigmoid" | "silu" | "mish" | "sqrt" | "linear";
+
+/**
+ * What numbers in eight bits are to be multiplied by, to be what they stand for: one factor for all, or of weights one for
+ * each output channel. Of the destination: what results are divided by before they are rounded.
+ */
+export interface Scales {
+  readonly src?: number;
+  readonly weights?: Float32Array;
+  readonly dst?: number;
+}
 
 /** What is done to each result before it is written, in order. */
 export type PostOp =
@@ -56,6 +67,7 @@ interface Weighted {
   readonly bias?: Desc | undefined;
   readonly dst: Desc;
   readonly postOps?: readonly PostOp[];
+  readonly scales?: Scales;
 }
 
 export type Spec =
@@ -102,9 +114,18 @@ export type Spec =
       readonly operand: Desc;
       readonly dst: Desc;
       readonly postOps?: readonly PostOp[];
+      readonly scales?: Pick<Scales, "src">;
+    }
+  /** `src [N, rows, depth] · weights [N, depth, columns]` */
+  | {
+      readonly primitive: "matrix product";
+      readonly src: Desc;
+      readonly weights: Desc;
+      readonly dst: Desc;
+      readonly scales?: Pick<Scales, "src">;
     }
   | { readonly primitive: "sum over all but channels"; readonly src: Desc; readonly dst: Desc }
-  | { readonly primitive: "reorder"; readonly src: Desc; readonly dst: Desc };
+  | { readonly primitive: "reorder"; readonly src: Desc; readonly dst: Desc; readonly scales?: Scales };
 
 /** One window over the whole picture. */
 export const wholePicture = (height: number, width: number): Window => ({

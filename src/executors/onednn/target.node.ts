@@ -3,9 +3,10 @@
  * there beforehand.
  */
 
+import type { Type } from "../../ir/graph.ts";
 import type { Shape } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
-import type { FusedNode } from "./fusion.ts";
+import type { FusedNode } from "./fused.ts";
 import type { Form } from "./masters.node.ts";
 import { type Place, PlanBuilder } from "./plan.node.ts";
 import type { Desc, ElementType } from "./spec.ts";
@@ -30,6 +31,13 @@ export class Target {
   /** A description of a value as it stays between operations. */
   descOf(shape: Shape, type = this.typeOf(shape)): Desc {
     return this.plan.describe(shape, type, this.plan.layoutOf(shape));
+  }
+
+  /** The same, of one that may be in eight bits. */
+  standingOf({ dtype, shape }: Type): Desc {
+    if (dtype !== "int8" && dtype !== "uint8") return this.descOf(shape);
+    const layout = shape.length === 4 ? "channelsLast" : "plain";
+    return this.plan.describe(shape, dtype === "int8" ? "s8" : "u8", layout);
   }
 }
 

@@ -58,6 +58,11 @@ export class Emitter {
     return this.#constant(`float32(${value})`, [], () => Float32Array.of(value));
   }
 
+  /** A constant zero in eight bits. */
+  zeroPoint(signed: boolean): string {
+    return this.#constant(signed ? "int8(0)" : "uint8(0)", [], () => (signed ? Int8Array.of(0) : Uint8Array.of(0)));
+  }
+
   /** A constant float32 tensor filled with one value. */
   filled(shape: readonly number[], value: number): string {
     const size = shape.reduce((product, extent) => product * extent, 1);

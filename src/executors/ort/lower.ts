@@ -19,10 +19,18 @@ import { elementwiseRules } from "./lower-elementwise.ts";
 import { headRules } from "./lower-head.ts";
 import { normRules } from "./lower-norm.ts";
 import { poolRules } from "./lower-pool.ts";
+import { quantizationRules } from "./lower-quantization.ts";
 import type { Initialiser, OnnxModel, OnnxNode, ValueInfo } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-const rules: Rules<Op> = { ...convRules, ...normRules, ...poolRules, ...elementwiseRules, ...headRules };
+const rules: Rules<Op> = {
+  ...convRules,
+  ...normRules,
+  ...poolRules,
+  ...elementwiseRules,
+  ...quantizationRules,
+  ...headRules,
+};
 
 export interface LowerOptions {
   /** Become constants; without, parameters are inputs of the model and updates outputs. */
@@ -64,7 +72,10 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     names.set(value, name);
     return name;
   };
-  const blocks = blockSize > 1 ? new Blocks(blockSize, emit, plain, (value) => uses.reads(value)) : undefined;
+  // ONNX Runtime fuses what is in eight bits itself, in a layout of its own.
+  const isEightBit = nodes.some(({ op }) => op === "quantize");
+  const blocks =
+    blockSize > 1 && !isEightBit ? new Blocks(blockSize, emit, plain, (value) => uses.reads(value)) : undefined;
   const isUsed = (value: Value) => uses.reads(value) > 0;
   const lowering: Lowering = { emit, isPortable: portable, get: plain, isUsed };
   for (const node of nodes) {
@@ -175,8 +186,8 @@ function initialisers(parameters: readonly Parameter[], weights: Weights): Initi
 }
 
 function rejectOtherTypes({ name, type }: Value): void {
-  if (type.dtype !== "float32") {
-    throw new SenetError("executor", "ort computes in float32 only", {
+  if (type.dtype === "float64" || type.dtype === "int32") {
+    throw new SenetError("executor", "ort computes in float32 and eight bits only", {
       where: name,
       expected: "float32",
       found: type.dtype,

@@ -6,7 +6,7 @@
  */
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import type { DType, TensorData } from "../../tensor.ts";
+import { type DType, dtypeOf, type TensorData } from "../../tensor.ts";
 
 /** An attribute says its type, because 1 may be an int or a float. */
 export type Attribute =
@@ -55,13 +55,11 @@ export interface OnnxModel {
 }
 
 /** TensorProto.DataType */
-const dataTypes: Readonly<Record<DType, number>> = { float32: 1, int32: 6, float64: 11 };
+const dataTypes: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int8: 3, int32: 6, float64: 11 };
 const int64Type = 7;
 
 function dataTypeOf(data: OnnxData): number {
-  if (data instanceof BigInt64Array) return int64Type;
-  if (data instanceof Float32Array) return dataTypes.float32;
-  return data instanceof Float64Array ? dataTypes.float64 : dataTypes.int32;
+  return data instanceof BigInt64Array ? int64Type : dataTypes[dtypeOf(data)];
 }
 
 /** The IR version that goes with opset 18 (onnx 1.13). */

@@ -8,6 +8,7 @@ import type { Kernel } from "./kernel.ts";
 import { linearKernels } from "./linear.ts";
 import { normalisationKernels } from "./normalisation.ts";
 import { poolingKernels } from "./pooling.ts";
+import { quantizationKernels } from "./quantization.ts";
 import { seKernels } from "./se.ts";
 
 export const kernels: { readonly [K in Op]: Kernel<K> } = {
@@ -17,5 +18,6 @@ export const kernels: { readonly [K in Op]: Kernel<K> } = {
   ...elementwiseKernels,
   ...poolingKernels,
   ...seKernels,
+  ...quantizationKernels,
   ...headKernels,
 };

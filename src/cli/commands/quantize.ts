@@ -1,0 +1,98 @@
+/** `senet quantize`: a network in eight bits, made after training, and what that costs. */
+
+import type { Command } from "commander";
+import { openPictures } from "../../evaluate/labelled.node.ts";
+import { selectExecutor } from "../../executors/select.node.ts";
+import { replaceFile } from "../../files/replace.node.ts";
+import { type RangeMethodName, rangeMethodNames } from "../../quantize/methods.ts";
+import { quantizeNetwork } from "../../quantize/quantize.node.ts";
+import { encodeCheckpoint } from "../../weights/checkpoint.ts";
+import {
+  choiceOption,
+  count,
+  executorOption,
+  natural,
+  notNegative,
+  stateOption,
+  threadsOption,
+  workersOption,
+} from "../options.ts";
+import { checkOutFile } from "../out-file.ts";
+import { grouped, print, printLines, say, table } from "../output.ts";
+import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
+import { type WeightsOptions, weightsOf } from "../weights.ts";
+
+interface QuantizeOptions extends WeightsOptions {
+  readonly weights: string;
+  readonly data: string;
+  readonly out: string;
+  readonly images: number;
+  readonly checkImages: number;
+  readonly method: RangeMethodName;
+  readonly budget: number;
+  readonly seed: number;
+  readonly executor?: string;
+  readonly threads?: number;
+  readonly workers?: number;
+}
+
+export function quantizeCommand(program: Command): void {
+  const command = program
+    .command("quantize")
+    .description("put a network into eight bits, and measure what it loses")
+    .requiredOption("--weights <file>", "a weight file in any supported format, or the name of released weights")
+    .addOption(stateOption())
+    .requiredOption("--data <path>", "labelled pictures, as evaluate takes them")
+    .requiredOption("--out <file>", "the .safetensors file to write")
+    .option("--images <n>", "pictures that the ranges of activations are chosen by", count, 256)
+    .option("--check-images <n>", "other pictures that the loss is measured on", count, 1024)
+    .addOption(
+      choiceOption("--method <name>", "how far a range goes", rangeMethodNames).default(
+        "mse",
+        "mse: least squared error",
+      ),
+    )
+    .option(
+      "--budget <points>",
+      "of top-1 error that may be lost; the layers that cost most stay in float32",
+      notNegative,
+      0.3,
+    )
+    .option("--seed <n>", "chooses the pictures", natural, 0)
+    .addOption(workersOption())
+    .addOption(executorOption())
+    .addOption(threadsOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  senet quantize --weights runs/first/best.safetensors --data pictures --out net.int8.safetensors\n" +
+        "  senet evaluate --weights net.int8.safetensors --data pictures/val",
+    )
+    .action(quantize);
+  for (const option of [...preprocessingOptions(), labelsOption()]) command.addOption(option);
+}
+
+async function quantize(options: QuantizeOptions): Promise<void> {
+  const { weights, out, data } = options;
+  checkOutFile(out, [".safetensors"]);
+  const opened = await weightsOf(weights, options);
+  const pictures = { data, list: undefined, listOrder: undefined, allowMissing: false, held: undefined };
+  const dataset = openPictures({ ...pictures, areNamed: options.labels !== undefined }, opened.labels);
+  const { executor, reason } = await selectExecutor({ name: options.executor });
+  say(`${weights}: ${opened.model.name} on executor ${executor.name}: ${reason}`);
+  const { told: _, ...network } = opened;
+  const checkpoint = { ...network, labels: dataset.classes };
+  const { images, checkImages, method, budget, seed, threads, workers } = options;
+  const settings = { images, checkImages, method, budget, seed, threads, workers };
+  const made = await quantizeNetwork({ checkpoint, dataset, executor, ...settings, say });
+  await replaceFile(out, encodeCheckpoint(made.checkpoint));
+  const { float, int8, checked, rows } = made;
+  printLines(
+    table(
+      ["layer", "weights", "divergence alone", "computes in"],
+      rows.map(({ name, weights, divergence, isFloat }) => [
+        ...[name, grouped(weights), divergence.toExponential(2), isFloat ? "float32" : "int8"],
+      ]),
+    ),
+  );
+  print(`${out}: top-1 error ${int8.toFixed(2)} %, in float32 ${float.toFixed(2)} %, on ${checked} pictures`);
+}

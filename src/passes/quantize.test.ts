@@ -1,0 +1,119 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formulaPictures, formulaWeights } from "../../tests/formula.ts";
+import { assertClose } from "../../tests/support.ts";
+import { referenceExecutor } from "../executors/reference/reference.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import type { Graph } from "../ir/graph.ts";
+import { printGraph } from "../ir/print.ts";
+import { basicBlock } from "../nn/blocks.ts";
+import { Scope } from "../nn/scope.ts";
+import { tensor } from "../tensor.ts";
+import { inferenceGraph, model } from "../zoo/index.ts";
+import { equalizeChannels } from "./equalize.ts";
+import { inferencePasses, type Program, runPasses } from "./index.ts";
+import { eightBitValues, quantizableLayers, quantizedGraph, quantizedRows, quantizeProgram } from "./quantize.ts";
+
+const folded = (graph: Graph): Program => runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses);
+
+const network = folded(inferenceGraph(model("se-resnet-20", 5), { batch: 2, imageSize: 16 }));
+const layers = quantizableLayers(network.graph);
+
+const outputsOf = async ({ graph, weights }: Program) => {
+  const executable = await referenceExecutor.compile(graph, weights);
+  return (await executable.run(new Map([["image", formulaPictures(2, 16, 1)]]))).get("logits")!.data;
+};
+
+test("every convolution and the classifier can be in eight bits, but not the gates", () => {
+  const names = layers.map(({ name }) => name);
+  assert.equal(names.length, 20 + 2, "twenty layers and two projections");
+  assert.deepEqual(
+    names.filter((name) => name.includes(".se.")),
+    [],
+  );
+});
+
+test("what stands between two layers in eight bits is written between dequantize and quantize", () => {
+  const builder = new GraphBuilder("block");
+  const x = builder.input("x", [1, 16, 4, 4]);
+  const scope = new Scope(builder, { training: false, dtype: "float32" });
+  const y = basicBlock(scope, x, { out: 16, stride: 1, se: { reduction: 16, bias: true } });
+  builder.output("y", basicBlock(scope.at("next"), y, { out: 16, stride: 1, se: undefined }));
+  const { graph } = folded(builder.build());
+  const chosen = quantizableLayers(graph).filter(({ name }) => name !== "next.conv2");
+  const scales = Object.fromEntries(eightBitValues(graph, chosen).map(({ value }, i) => [value.name, (i + 1) / 8]));
+  const lines = printGraph(quantizedGraph(graph, { layers: chosen.map(({ name }) => name), scales })).split("\n");
+  const between = lines.filter((line) =>
+    / = (quantize|dequantize|dequantizeWeight|seScaleAdd|globalAvgPool)\(/.test(line),
+  );
+  assert.deepEqual(
+    between.map((line) => line.trim().replace(/: (\w+)\[[\d, ]*\]/, ": $1")),
+    [
+      "x.quantize: int8 = quantize(x) {scale: 0.125, signed: true}",
+      "x.dequantize: float32 = dequantize(x.quantize) {scale: 0.125}",
+      "conv1.weight.dequantize: float32 = dequantizeWeight(conv1.weight, conv1.weight_scale)",
+      "relu1.quantize: uint8 = quantize(relu1) {scale: 0.25, signed: false}",
+      "relu1.dequantize: float32 = dequantize(relu1.quantize) {scale: 0.25}",
+      "conv2.weight.dequantize: float32 = dequantizeWeight(conv2.weight, conv2.weight_scale)",
+      "bn2.quantize: int8 = quantize(bn2) {scale: 0.375, signed: true}",
+      "bn2.dequantize: float32 = dequantize(bn2.quantize) {scale: 0.375}",
+      "se.squeeze: float32 = globalAvgPool(bn2.dequantize) #se.squeeze",
+      "axpy: float32 = seScaleAdd(se.gate, bn2.dequantize, x.dequantize)",
+      "relu.quantize: uint8 = quantize(relu) {scale: 0.5, signed: false}",
+      "relu.dequantize: float32 = dequantize(relu.quantize) {scale: 0.5}",
+      "next.conv1.weight.dequantize: float32 = dequantizeWeight(next.conv1.weight, next.conv1.weight_scale)",
+    ],
+  );
+});
+
+test("a pooled value has the scale of the numbers that it is picked from", () => {
+  const { graph } = folded(inferenceGraph(model("se-resnet-50"), { batch: 1, imageSize: 64 }));
+  const pooled = eightBitValues(graph, quantizableLayers(graph)).filter(({ sameAs }) => sameAs !== undefined);
+  assert.deepEqual(
+    pooled.map(({ value, signed, sameAs }) => [value.name, signed, sameAs!.name]),
+    [["maxpool", false, "relu1"]],
+  );
+});
+
+test("rows of weights are within half a step of what they were, and zeros stay", () => {
+  const { quantized, scale } = quantizedRows(tensor([3, 2], Float32Array.of(1, -0.3, 0, 0, 1e-3, 2e-3)));
+  assert.equal(quantized.dtype, "int8");
+  assert.deepEqual([...quantized.data], [127, -38, 0, 0, 64, 127]);
+  assertClose(scale.data, [1 / 127, 1, 2e-3 / 127], 1e-6, "scales");
+});
+
+test("a network whose activations have fine steps gives what it gave in float32", async () => {
+  const values = eightBitValues(network.graph, layers);
+  const scales = Object.fromEntries(values.map(({ value }) => [value.name, 1 / 60]));
+  const quantized = quantizeProgram(network, { layers: layers.map(({ name }) => name), scales });
+  assert.deepEqual(
+    [...quantized.weights.keys()].sort(),
+    quantized.graph.parameters.map(({ name }) => name).sort(),
+    "nothing else is there",
+  );
+  const [expected, found] = [await outputsOf(network), await outputsOf(quantized)];
+  const largest = Math.max(...expected.map(Math.abs));
+  assertClose(found, expected, 0.06, `of ${largest}`);
+  assert.notDeepEqual([...found], [...expected], "but not to the last bit");
+});
+
+test("a scale that is missing, and a layer that cannot be in eight bits, are named", () => {
+  assert.throws(() => quantizedGraph(network.graph, { layers: ["fc"], scales: {} }), /"flatten" has no scale/);
+  const gate = { layers: ["layer1.0.se.fc1"], scales: {} };
+  assert.throws(() => quantizedGraph(network.graph, gate), /"layer1\.0\.se\.fc1" cannot be in eight bits/);
+});
+
+test("equalised channels are of one size in both layers, and the network gives what it gave", async () => {
+  const equal = equalizeChannels(network);
+  const [expected, found] = [await outputsOf(network), await outputsOf(equal)];
+  assertClose(found, expected, 1e-5, "logits");
+  const first = equal.weights.get("layer1.0.conv1.weight")!;
+  const second = equal.weights.get("layer1.0.conv2.weight")!;
+  const largest = (values: Iterable<number>) => Math.max(...[...values].map(Math.abs));
+  for (let channel = 0; channel < 16; channel++) {
+    const given = largest(first.data.subarray(channel * 144, (channel + 1) * 144));
+    const taken = largest(second.data.filter((_, i) => Math.floor(i / 9) % 16 === channel));
+    assertClose([given], [taken], 1e-5, `channel ${channel}`);
+  }
+  assert.notDeepEqual(first.data, network.weights.get("layer1.0.conv1.weight")!.data);
+});

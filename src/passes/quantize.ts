@@ -1,0 +1,200 @@
+/**
+ * Networks in eight bits, after training. Written in QDQ form: `quantize` and `dequantize` stand around what is computed so,
+ * and the operations between them stay what they are (Jacob et al., arXiv 1712.05877; Nagel et al., arXiv 2106.08295).
+ *
+ * Weights have a scale for each output channel, activations one each, and zero is zero in all of them. Where a layer's
+ * input and its output are in eight bits, so is what stands between: the sum with the shortcut, the gate's product, pooling.
+ */
+
+import { SenetError } from "../errors.ts";
+import type { AnyNode, Graph, Node, Parameter, Value } from "../ir/graph.ts";
+import { GraphUses } from "../ir/uses.ts";
+import { sizeOf, type Tensor, tensor, zeros } from "../tensor.ts";
+import type { Program } from "./program.ts";
+import { removeDead } from "./remove-dead.ts";
+
+/** What of a graph is in eight bits. */
+export interface Quantization {
+  /** The layers, by name. */
+  readonly layers: readonly string[];
+  /** What one step of an activation is, by the value's name; those of the layers above need one. */
+  readonly scales: Readonly<Record<string, number>>;
+}
+
+export type Layer = Node<"conv2d"> | Node<"linear">;
+
+/** The largest numbers of eight bits, with a sign and without. */
+export const levels = (signed: boolean): number => (signed ? 127 : 255);
+
+/**
+ * The layers that eight bits are possible for: convolutions and linear layers with weights of their own. Those on a single
+ * position, which are the gates, stay as they are: a sigmoid's argument loses more by rounding than its layer costs.
+ */
+export function quantizableLayers(graph: Graph): Layer[] {
+  const parameters = new Set<Value>(graph.parameters);
+  const uses = new GraphUses(graph);
+  return graph.nodes.filter((node): node is AnyNode & Layer => {
+    if (node.op !== "linear" && node.op !== "conv2d") return false;
+    const [x, ...weights] = node.inputs as [Value, ...Value[]];
+    const isGate = node.op === "conv2d" && sizeOf(x.type.shape.slice(2)) === 1;
+    return !isGate && weights.every((w) => parameters.has(w) && uses.reads(w) === 1);
+  });
+}
+
+/** A value that is to be in eight bits. */
+export interface EightBitValue {
+  readonly value: Value;
+  /** Whether it may be below zero. */
+  readonly signed: boolean;
+  /** The value whose scale it has, since it is picked out of that one's numbers. */
+  readonly sameAs?: Value;
+}
+
+/** The values that are in eight bits where these layers are, in the graph's order. */
+export function eightBitValues(graph: Graph, layers: readonly Layer[]): EightBitValue[] {
+  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const wanted = new Set<Value>();
+  const sameAs = new Map<Value, Value>();
+  const want = (value: Value): void => {
+    if (wanted.has(value)) return;
+    wanted.add(value);
+    const maker = makers.get(value);
+    const source = maker?.op === "relu" ? makers.get(maker.inputs[0]!) : maker;
+    if (maker?.op === "maxPool") {
+      sameAs.set(value, maker.inputs[0]!);
+      want(maker.inputs[0]!);
+    }
+    // What is joined here in eight bits has to come so.
+    if (source?.op === "add") source.inputs.forEach(want);
+    if (source?.op === "seScale" || source?.op === "seScaleAdd") source.inputs.slice(1).forEach(want);
+  };
+  for (const { inputs } of layers) want(inputs[0]!);
+  const order = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)];
+  return order
+    .filter((value) => wanted.has(value))
+    .map((value) => {
+      const source = sameAs.get(value);
+      return { value, signed: isSigned(value, makers), ...(source && { sameAs: source }) };
+    });
+}
+
+/** Whether a value may be below zero, as far as the operations before it tell. */
+function isSigned(value: Value, makers: ReadonlyMap<Value, AnyNode>): boolean {
+  const maker = makers.get(value);
+  switch (maker?.op) {
+    case "relu":
+    case "sigmoid":
+    case "softmax":
+      return false;
+    case "maxPool":
+    case "avgPool":
+    case "globalAvgPool":
+    case "flatten":
+    case "channelSlice":
+    case "concat":
+      return maker.inputs.some((input) => isSigned(input, makers));
+    default:
+      return true;
+  }
+}
+
+const scaleName = (weight: Value): string => `${weight.name}_scale`;
+
+/**
+ * The graph with these layers in eight bits. Their weights become int8 parameters of the same names, with `NAME_scale`
+ * beside each; layers without a bias get one.
+ * @throws SenetError `graph` where a layer is none of this graph's, or a scale is missing
+ */
+export function quantizedGraph(graph: Graph, { layers, scales }: Quantization): Graph {
+  const possible = new Map(quantizableLayers(graph).map((layer) => [layer.name, layer]));
+  const chosen = layers.map((name) => possible.get(name) ?? fail(graph, `"${name}" cannot be in eight bits`));
+  const isChosen = new Set<AnyNode>(chosen as AnyNode[]);
+  const values = new Map(eightBitValues(graph, chosen).map((found) => [found.value, found]));
+  const parameters = new Map<Value, Parameter>(graph.parameters.map((parameter) => [parameter, parameter]));
+  const added: Parameter[] = [];
+  const renamed = new Map<Value, Value>();
+  const nodes: AnyNode[] = [];
+  const add = (node: Omit<Node, "outputs">, type: Value["type"]): Value => {
+    const output = { name: node.name, type };
+    nodes.push({ ...node, outputs: [output] } as unknown as AnyNode);
+    return output;
+  };
+
+  const pair = (value: Value): void => {
+    const found = values.get(value);
+    if (found === undefined) return;
+    const { signed, sameAs = value } = found;
+    const scale = scales[sameAs.name] ?? fail(graph, `"${sameAs.name}" has no scale`);
+    const { shape } = value.type;
+    const q = { op: "quantize", name: `${value.name}.quantize`, inputs: [value], attrs: { scale, signed } } as const;
+    const bits = add(q, { dtype: signed ? "int8" : "uint8", shape });
+    const back = { op: "dequantize", name: `${value.name}.dequantize`, inputs: [bits], attrs: { scale } } as const;
+    renamed.set(value, add(back, { dtype: "float32", shape }));
+  };
+
+  for (const input of graph.inputs) pair(input);
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map((input) => renamed.get(input) ?? input);
+    if (isChosen.has(node)) {
+      const weight = parameters.get(inputs[1]!)!;
+      const out = weight.type.shape[0]!;
+      const eight: Parameter = { ...weight, type: { ...weight.type, dtype: "int8" }, frozen: true };
+      const scale: Parameter = {
+        ...{ name: scaleName(weight), type: { dtype: "float32", shape: [out] }, role: "gamma", frozen: true },
+      };
+      parameters.set(weight, eight);
+      added.push(scale);
+      const name = `${weight.name}.dequantize`;
+      inputs[1] = add({ op: "dequantizeWeight", name, inputs: [eight, scale], attrs: {} }, weight.type);
+      if (inputs[2] === undefined) {
+        const bias: Parameter = { name: biasName(node), type: scale.type, role: "bias", frozen: true };
+        added.push(bias);
+        inputs[2] = bias;
+      }
+    }
+    nodes.push({ ...node, inputs } as AnyNode);
+    for (const output of node.outputs) pair(output);
+  }
+  return { ...graph, parameters: [...parameters.values(), ...added], nodes };
+}
+
+/** What the bias of a layer is called that has none. */
+const biasName = ({ name }: Pick<AnyNode, "name">): string => `${name}.bias`;
+
+/**
+ * A program with these layers in eight bits: each row of weights in steps of its largest number by 127.
+ * @param program batch norm folded, float32
+ */
+export function quantizeProgram({ graph, weights }: Program, quantization: Quantization): Program {
+  const next = new Map(weights);
+  const chosen = new Set(quantization.layers);
+  for (const layer of quantizableLayers(graph).filter(({ name }) => chosen.has(name))) {
+    const [, w, b] = layer.inputs as [Value, Value, Value?];
+    const { quantized, scale } = quantizedRows(weights.get(w.name)!);
+    next.set(w.name, quantized);
+    next.set(scaleName(w), scale);
+    if (b === undefined) next.set(biasName(layer), zeros("float32", scale.shape));
+  }
+  return removeDead({ graph: quantizedGraph(graph, quantization), weights: next });
+}
+
+/** Weights `[O, ...]` in int8, and the scale of each row. */
+export function quantizedRows({ shape, data }: Tensor): { readonly quantized: Tensor; readonly scale: Tensor } {
+  const rows = shape[0]!;
+  const length = data.length / rows;
+  const quantized = new Int8Array(data.length);
+  const scale = new Float32Array(rows);
+  for (let row = 0; row < rows; row++) {
+    const values = data.subarray(row * length, (row + 1) * length);
+    let largest = 0;
+    for (const value of values) largest = Math.max(largest, Math.abs(value));
+    // A row of zeros has any scale.
+    scale[row] = largest === 0 ? 1 : largest / levels(true);
+    for (let i = 0; i < length; i++) quantized[row * length + i] = Math.round(values[i]! / scale[row]!);
+  }
+  return { quantized: tensor(shape, quantized), scale: tensor([rows], scale) };
+}
+
+function fail({ name }: Graph, what: string): never {
+  throw new SenetError("graph", what, { where: name });
+}

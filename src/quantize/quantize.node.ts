@@ -1,0 +1,184 @@
+/** Post-training quantisation of a network by pictures: ranges, layers that stay in float32, and what it loses. */
+
+import type { Dataset } from "../data/dataset.ts";
+import { Loader } from "../data/loader.node.ts";
+import { SenetError } from "../errors.ts";
+import { type EvaluationBatch, errorsOf, type PictureProbabilities, probabilitiesOf } from "../evaluate/evaluate.ts";
+import { rankOf } from "../evaluate/metrics.ts";
+import type { Executable, Executor } from "../executors/executor.ts";
+import { inferencePasses, type Program, runPasses } from "../passes/index.ts";
+import { eightBitValues, quantizableLayers } from "../passes/quantize.ts";
+import { createRandom } from "../random.ts";
+import { copyOf } from "../tensor.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { requireFloat32 } from "../weights/program.ts";
+import { inferenceGraph } from "../zoo/index.ts";
+import { chooseLayers, divergenceOf, type LayerRow } from "./budget.ts";
+import { calibrationBatch } from "./calibrate.ts";
+import type { RangeMethodName } from "./methods.ts";
+import { PreparedNetwork } from "./network.ts";
+
+export interface QuantizeOptions {
+  readonly checkpoint: Checkpoint;
+  /** Labelled with the checkpoint's classes. */
+  readonly dataset: Dataset;
+  /** Pictures that ranges are chosen by; default 256. */
+  readonly images?: number;
+  /** Other pictures that the loss is measured on; default 1024. */
+  readonly checkImages?: number;
+  readonly method?: RangeMethodName;
+  readonly equalize?: boolean;
+  readonly correctBias?: boolean;
+  /** Points of top-1 error that may be lost; the layers that cost most stay in float32. Default 0.3. */
+  readonly budget?: number;
+  /** Chooses the pictures. */
+  readonly seed?: number;
+  /** Runs both networks. */
+  readonly executor: Executor;
+  readonly threads?: number | undefined;
+  readonly workers?: number | undefined;
+  readonly say?: (line: string) => void;
+}
+
+export interface Quantized {
+  readonly checkpoint: Checkpoint;
+  /** Top-1 error in percent, on the same pictures. */
+  readonly float: number;
+  readonly int8: number;
+  readonly checked: number;
+  /** Layer by layer. */
+  readonly rows: readonly LayerRow[];
+}
+
+const defaults = { images: 256, checkImages: 1024, method: "mse", budget: 0.3, seed: 0 } as const;
+
+/** @throws SenetError `usage` where it is in eight bits already, or no picture is left to measure on */
+export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantized> {
+  const { checkpoint, dataset, executor, say = () => {} } = options;
+  const { model, weights, preprocessing } = checkpoint;
+  const { images, checkImages, method, budget, seed } = { ...defaults, ...withoutUndefined(options) };
+  requireFloat32(checkpoint, model.name);
+  const { calibration, check } = divided(dataset, images, checkImages, seed);
+  const graphOf = (batch: number) => inferenceGraph(model, { batch, imageSize: preprocessing.crop });
+  const foldedFor = (batch: number) => runPasses({ graph: graphOf(batch), weights }, inferencePasses);
+  const one = foldedFor(1);
+  const values = eightBitValues(one.graph, quantizableLayers(one.graph)).map(({ value }) => value);
+  const batch = Math.min(calibrationBatch(one.graph, values), calibration.samples.length);
+  say(`ranges of ${values.length} activations by ${calibration.samples.length} pictures (${method})`);
+  const prepared = await withPictures(options, calibration, batch, (batches) =>
+    PreparedNetwork.create(foldedFor(batch), executor, batches, { ...options, method }),
+  );
+  const run = (program: Program, batches: AsyncIterable<EvaluationBatch>): Promise<PictureProbabilities[]> =>
+    withNetwork(options, program, async (network) => {
+      const found: PictureProbabilities[] = [];
+      for await (const batch of probabilitiesOf(network, batches)) found.push(...batch);
+      return found;
+    });
+  const onCheck = (program: Program) => withPictures(options, check, 32, (batches) => run(program, batches));
+  const errorOf = (found: readonly PictureProbabilities[]) =>
+    errorsOf(
+      found.map(({ ranked, label }) => ({ rank: rankOf(ranked, label) })),
+      model.classes,
+    ).top1Error;
+
+  const float = errorOf(await onCheck(foldedFor(32)));
+  const few = await withPictures(options, firstOf(check, fewPictures), 32, kept);
+  const expected = await run(foldedFor(32), again(few));
+  const divergences: number[] = [];
+  for (const layer of prepared.layers) {
+    say(`${layer.name}: alone in eight bits, ${divergences.length + 1} of ${prepared.layers.length}`);
+    const found = await run(prepared.quantized([layer]), again(few));
+    const each = found.map(({ probabilities }, i) => divergenceOf(expected[i]!.probabilities, probabilities));
+    divergences.push(each.reduce((sum, value) => sum + value, 0) / each.length);
+  }
+  const chosen = await chooseLayers(prepared.layers, divergences, budget, async (layers) => {
+    const loss = errorOf(await onCheck(prepared.quantized(layers))) - float;
+    say(`${layers.length} of ${prepared.layers.length} layers in eight bits: ${loss.toFixed(2)} points lost`);
+    return loss;
+  });
+  const { layers, rows, loss } = chosen;
+  const stored = { ...prepared.quantization(layers), method, images: calibration.samples.length };
+  const { run: _, ...network } = checkpoint;
+  return {
+    checkpoint: { ...network, weights: new Map(prepared.quantized(layers).weights), quantization: stored },
+    float,
+    int8: float + loss,
+    checked: check.samples.length,
+    rows,
+  };
+}
+
+/** How many of the pictures each layer is measured on alone. */
+const fewPictures = 64;
+
+const firstOf = (dataset: Dataset, most: number): Dataset => ({ ...dataset, samples: dataset.samples.slice(0, most) });
+
+/** Batches in memory of their own, to be looked at many times. */
+async function kept(batches: AsyncIterable<EvaluationBatch>): Promise<EvaluationBatch[]> {
+  const all: EvaluationBatch[] = [];
+  for await (const { images, labels, samples, size } of batches) {
+    all.push({ images: copyOf(images), labels: copyOf(labels), samples: Array.from(samples), size });
+  }
+  return all;
+}
+
+async function* again(batches: readonly EvaluationBatch[]): AsyncGenerator<EvaluationBatch, void, undefined> {
+  yield* batches;
+}
+
+async function withNetwork<T>(
+  { executor, threads }: QuantizeOptions,
+  program: Program,
+  use: (network: Executable) => Promise<T>,
+): Promise<T> {
+  const network = await executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
+  try {
+    return await use(network);
+  } finally {
+    await network.dispose();
+  }
+}
+
+/** Pictures to choose ranges by, and others to measure on; of fewer than both need, each has its share. */
+function divided(dataset: Dataset, images: number, checkImages: number, seed: number) {
+  const { samples } = dataset;
+  const order = createRandom(seed).shuffled(samples.length);
+  const most = Math.min(images, Math.floor((samples.length * images) / (images + checkImages)) || 1);
+  const pick = (from: number, to: number): Dataset => ({
+    ...dataset,
+    samples: Array.from(order.subarray(from, to), (place) => samples[place]!),
+  });
+  const calibration = pick(0, most);
+  const check = pick(most, most + checkImages);
+  if (check.samples.length === 0) {
+    throw new SenetError("usage", "there are too few pictures", {
+      where: dataset.root,
+      expected: "pictures to choose ranges by, and others to measure the loss on",
+      found: `${samples.length}`,
+    });
+  }
+  return { calibration, check };
+}
+
+async function withPictures<T>(
+  { checkpoint: { preprocessing }, workers }: QuantizeOptions,
+  dataset: Dataset,
+  batchSize: number,
+  use: (batches: ReturnType<Loader["epoch"]>) => Promise<T>,
+): Promise<T> {
+  const loader = new Loader({
+    ...{ dataset, batchSize, cacheBytes: 0, tolerant: true },
+    transform: { kind: "evaluate", preprocessing },
+    ...(workers === undefined ? {} : { workers }),
+  });
+  try {
+    return await use(loader.epoch(0));
+  } finally {
+    await loader.dispose();
+  }
+}
+
+/** An option that is there and undefined is as good as none. */
+function withoutUndefined<T extends object>(options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
+}
