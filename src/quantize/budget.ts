@@ -56,7 +56,7 @@ export function divergenceOf(expected: ArrayLike<number>, found: ArrayLike<numbe
   let sum = 0;
   for (let i = 0; i < expected.length; i++) {
     const p = expected[i]!;
-    if (p > 0) sum += p * Math.log(p / Math.max(found[i]!, Number.MIN_VALUE));
+    if (p > 0) sum += p * (Math.log(p) - Math.log(Math.max(found[i]!, Number.MIN_VALUE)));
   }
   // Rounding may bring equal ones a hair below zero.
   return Math.max(0, sum);
