@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sizeOf } from "../tensor.ts";
+import { familyOf } from "../zoo/families.ts";
 import { inferenceGraph, type ModelConfig, model, zoo } from "../zoo/index.ts";
 import { GraphBuilder } from "./builder.ts";
 import { graphCost, nodeCost } from "./cost.ts";
@@ -137,14 +139,15 @@ test("the CIFAR family has the counts of its ports, and the biases of the SE lay
 });
 
 test("parameters do not depend on the picture's size, and only the classifier on the classes", () => {
-  for (const name of zoo.keys()) {
-    const { classes } = model(name);
-    const ofImagenet = /-(10|18|34)(-d)?$/.test(name) ? 512 : name.endsWith("inception") ? 1024 : 2048;
-    const features = classes === 1000 ? ofImagenet : 64;
-    const own = costAt(name, 64);
-    assert.equal(costAt(name, 96).parameters, own.parameters);
-    assert.equal(costAt(name, 64, classes + 7).parameters, own.parameters + 7 * (features + 1), name);
-    assert.ok(costAt(name, 96).multiplyAdds > own.multiplyAdds);
+  for (const [name, { config, classes }] of zoo) {
+    const side = familyOf(config).imageSize(config);
+    const { nodes } = inferenceGraph(model(name), { batch: 1, imageSize: side });
+    const [, weight, bias] = nodes.findLast(({ op }) => op === "linear" || op === "conv2d")!.inputs;
+    const ofClass = sizeOf(weight!.type.shape.slice(1)) + (bias === undefined ? 0 : 1);
+    const own = costAt(name, side);
+    assert.equal(costAt(name, side + 32).parameters, own.parameters, name);
+    assert.equal(costAt(name, side, classes + 7).parameters, own.parameters + 7 * ofClass, name);
+    assert.ok(costAt(name, side + 32).multiplyAdds > own.multiplyAdds, name);
   }
 });
 
