@@ -52,7 +52,7 @@ test("training, other names and a second time are refused in words", async () =>
   for (const args of [
     "quantize --weights int8.safetensors --data pictures/folders --out again.safetensors",
     "convert --to timm int8.safetensors timm.safetensors",
-    "train --weights int8.safetensors --data pictures/folders --val-split 0.1 --out run --epochs 1",
+    "train --weights int8.safetensors --data pictures/folders --val-split 0.1 --batch-size 4 --out run --epochs 1",
   ]) {
     const ran = await run(args);
     assert.equal(ran.code, 2, ran.stderr);

@@ -3,7 +3,6 @@
 import { weightsFile } from "../pull/named.node.ts";
 import type { SourceNetwork } from "../train/start.ts";
 import { openPaths } from "../weights/open.node.ts";
-import { requireFloat32 } from "../weights/program.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 
 /**
@@ -17,7 +16,6 @@ export async function openSource(
   say: (line: string) => void,
 ): Promise<SourceNetwork> {
   const { checkpoint, notes } = await openPaths(await weightsFile(from), build === undefined ? {} : { model: build });
-  requireFloat32(checkpoint, from);
   for (const note of notes) say(`${from}: ${note}`);
   return { ...checkpoint, from };
 }

@@ -8,13 +8,15 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { withChannels } from "../weights/in-channels.ts";
 import { initialWeights } from "../weights/init.ts";
 import { firstConvolution, PatchStatistics, patchPictures, setPatchFilters } from "../weights/patch-init.ts";
+import { requireFloat32 } from "../weights/program.ts";
 import { transfer, transferNotes, withClasses } from "../weights/transfer.ts";
 import { takingChannels } from "../zoo/families.ts";
 import { channelsOf, inferenceGraph, type Model, model, type NetworkFunction, withAct } from "../zoo/index.ts";
 import type { TrainingConfig } from "./config.ts";
 
 /** The network that is fine-tuned, and what it is called. */
-export interface SourceNetwork extends Pick<Checkpoint, "model" | "labels" | "preprocessing" | "weights"> {
+export interface SourceNetwork
+  extends Pick<Checkpoint, "model" | "labels" | "preprocessing" | "weights" | "quantization"> {
   /** A file, or a name under which weights were released. */
   readonly from: string;
 }
@@ -68,6 +70,7 @@ export function startOf({ config, labels, build, source }: StartOptions): Start 
     const preprocessing = channels === 1 ? asGrey(imagenetPreprocessing) : imagenetPreprocessing;
     return { model: network, weights, preprocessing, notes: [] };
   }
+  requireFloat32(source, source.from);
   const { weights, preprocessing } = withChannels(source, channelsOf(network.config));
   const moved = transfer({ labels: source.labels, weights }, network, { labels, seed, imageSize });
   if (moved.share < leastShare) {
