@@ -106,6 +106,7 @@ export type { Assignment, Expression } from "./optim/expression.ts";
 export type { OptimizerName, StepNumbers } from "./optim/optimizers.ts";
 export type { Learnt, OptimizerConfig, OptimizerState, RuleState, UpdateRule } from "./optim/rule.ts";
 export { inferencePasses, type Pass, type Program, runPasses, trainingPasses } from "./passes/index.ts";
+export type { Quantization } from "./passes/quantize.ts";
 export type { Hash } from "./pull/addresses.ts";
 export type { Recipe, RecipeConfig, RecipeData } from "./recipes/recipe.ts";
 export { type RecipeName, recipe, recipeConfig, recipeStart, recipes } from "./recipes/recipes.ts";
@@ -132,14 +133,16 @@ export {
   decodeCheckpoint,
   encodeCheckpoint,
   type RunState,
+  type StoredQuantization,
   type TrainedBy,
 } from "./weights/checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";
 export { type Opened, type OpenOptions, openFiles } from "./weights/open.ts";
+export type { NetworkWeights } from "./weights/program.ts";
 export type { Parts, WeightFile } from "./weights/source.ts";
 export type { FamilySchemas, ModelConfig } from "./zoo/families.ts";
-export type { ConfigOf, Frozen, Published, ZooEntry } from "./zoo/family.ts";
+export type { ConfigOf, Frozen, Port, Published, ZooEntry } from "./zoo/family.ts";
 export {
   type GraphOptions,
   inferenceGraph,

@@ -70,7 +70,7 @@ export class Draft {
 
   /** @param last the layer that gives the logits; those that it does not need are left out */
   finish(last: string, where: string): Drafted {
-    if (last === inputName) failAt(where)("the network gives nothing that is made from its picture");
+    if (last === inputName) failAt(where)("no output of the network depends on its picture");
     if (this.shapeOf(last).length > 2) {
       return this.finish(this.add(`${last}.flatten`, { kind: "flatten" }, [last], failAt(where)), where);
     }
