@@ -298,30 +298,30 @@ export async function matlab73(): Promise<Uint8Array<ArrayBuffer>> {
     referred((name) => {
       const data = Uint16Array.from(value, (character) => character.charCodeAt(0));
       refs.create_dataset({ name, data, shape: [data.length, 1] });
-      datasetAt(name).create_attribute("MATLAB_class", "char");
+      datasetAt(name).create_attribute("MATLAB_class", "char", null, "S4");
     });
   const cell = (value: string) => {
     const inner = text(value);
     return referred((name) => {
       refs.create_dataset({ name, data: [inner], shape: [1, 1] });
-      datasetAt(name).create_attribute("MATLAB_class", "cell");
+      datasetAt(name).create_attribute("MATLAB_class", "cell", null, "S4");
     });
   };
   const numbers = (data: Float32Array, shape: number[]) =>
     referred((name) => {
       // MATLAB's extents stand in the reverse order.
       refs.create_dataset({ name, data, shape: shape.toReversed() });
-      datasetAt(name).create_attribute("MATLAB_class", "single");
+      datasetAt(name).create_attribute("MATLAB_class", "single", null, "S6");
     });
   const net = file.create_group("net");
-  net.create_attribute("MATLAB_class", "struct");
+  net.create_attribute("MATLAB_class", "struct", null, "S6");
   const structs = {
     layers: { name: text("c"), type: text("dagnn.Conv"), inputs: cell("data"), outputs: cell("x"), params: cell("f") },
     params: { name: text("f"), value: numbers(Float32Array.of(1, 2, 3, 4, 5, 6), [1, 2, 3]) },
   };
   for (const [name, fields] of Object.entries(structs)) {
     const group = net.create_group(name);
-    group.create_attribute("MATLAB_class", "struct");
+    group.create_attribute("MATLAB_class", "struct", null, "S6");
     for (const [field, reference] of Object.entries(fields)) {
       group.create_dataset({ name: field, data: [reference], shape: [1, 1] });
     }

@@ -26,7 +26,14 @@ export function parseMatlab73(bytes: Uint8Array, where: string): Promise<MatVari
   });
 }
 
-type Attributes = Readonly<Record<string, { readonly value: unknown }>>;
+interface Attribute {
+  readonly value: unknown;
+  readonly metadata: { readonly vlen: boolean; readonly size: number; readonly total_size: number };
+}
+type Attributes = Readonly<Record<string, Attribute>>;
+
+/** A class name or a truth value: MATLAB's take no more bytes. */
+const mostAttributeBytes = 256;
 
 /** What a reference is to the library, and nothing more. */
 interface Reference {
@@ -129,13 +136,22 @@ class Tree {
     return names;
   }
 
+  /** MATLAB's attributes have a fixed length; where a damaged one says otherwise, the library follows a pointer to nowhere, for ever. */
+  #attribute(attributes: Attributes, name: string, path: string): unknown {
+    const attribute = attributes[name];
+    if (attribute === undefined) return undefined;
+    const { vlen, size, total_size: count } = attribute.metadata;
+    if (!vlen && size * count <= mostAttributeBytes) return attribute.value;
+    return this.#reading.fail(`the attribute ${name} of ${shownName(path)} is not one that MATLAB writes`);
+  }
+
   #datasetOf(dataset: Hdf5Dataset, path: string, depth: number): MatValue {
     const { fail } = this.#reading;
     const attributes: Attributes = dataset.attrs;
-    const named = attributes.MATLAB_class?.value;
+    const named = this.#attribute(attributes, "MATLAB_class", path);
     const name = typeof named === "string" ? named : "double";
     const { type, size, littleEndian, shape, virtual_sources } = dataset.metadata;
-    const isEmpty = Number(attributes.MATLAB_empty?.value ?? 0) === 1;
+    const isEmpty = Number(this.#attribute(attributes, "MATLAB_empty", path) ?? 0) === 1;
     if (isEmpty) {
       // The dataset then holds the extents, one of which is 0.
       if (name === "char") return { kind: "text", text: "" };
