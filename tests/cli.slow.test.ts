@@ -12,6 +12,8 @@ const commands = [
   "train",
   "report",
   "lr-find",
+  "quantize",
+  "verify",
   "evaluate",
   "classify",
   "data check",

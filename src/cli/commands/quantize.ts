@@ -65,7 +65,7 @@ export function quantizeCommand(program: Command): void {
     .addHelpText(
       "after",
       "\nExamples:\n  senet quantize --weights runs/first/best.safetensors --data pictures --out net.int8.safetensors\n" +
-        "  senet evaluate --weights net.int8.safetensors --data pictures/val",
+        "  senet quantize --weights se-resnet-50 --data imagenet/train --images 512 --budget 0.1 --out small.safetensors",
     )
     .action(quantize);
   for (const option of [...preprocessingOptions(), labelsOption()]) command.addOption(option);
