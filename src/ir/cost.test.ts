@@ -139,11 +139,15 @@ test("the CIFAR family has the counts of its ports, and the biases of the SE lay
 });
 
 test("parameters do not depend on the picture's size, and only the classifier on the classes", () => {
-  for (const [name, { config, classes }] of zoo) {
+  for (const [name, { config, classes, port }] of zoo) {
     const side = familyOf(config).imageSize(config);
     const { nodes } = inferenceGraph(model(name), { batch: 1, imageSize: side });
     const [, weight, bias] = nodes.findLast(({ op }) => op === "linear" || op === "conv2d")!.inputs;
     const ofClass = sizeOf(weight!.type.shape.slice(1)) + (bias === undefined ? 0 : 1);
+    if (port === undefined) {
+      const ofImagenet = /-(10|18|34)(-d)?$/.test(name) ? 512 : name.endsWith("inception") ? 1024 : 2048;
+      assert.equal(ofClass, (classes === 1000 ? ofImagenet : 64) + 1, name);
+    }
     const own = costAt(name, side);
     assert.equal(costAt(name, side + 32).parameters, own.parameters, name);
     assert.equal(costAt(name, side, classes + 7).parameters, own.parameters + 7 * ofClass, name);
