@@ -1,11 +1,36 @@
 /** MatConvNet's networks for tests: a network of ours as its importer would have written it. */
 
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { McnLayer, McnNetwork } from "../src/formats/matconvnet.ts";
 import { namingByName, torchModule, torchName } from "../src/import/rename.ts";
 import { sidesOf } from "../src/ir/window.ts";
 import { permuted, sizeOf, type Tensor } from "../src/tensor.ts";
 import { inferenceGraph, type Model } from "../src/zoo/index.ts";
 import type { MatSource } from "./ports.ts";
+import { root } from "./support.ts";
+
+/** The zoo's names of the seven released networks, and MatConvNet's. */
+const released = {
+  "se-bn-inception": "SE-BN-Inception",
+  "se-resnet-50": "SE-ResNet-50",
+  "se-resnet-101": "SE-ResNet-101",
+  "se-resnet-152": "SE-ResNet-152",
+  "se-resnext-50": "SE-ResNeXt-50",
+  "se-resnext-101": "SE-ResNeXt-101",
+  "senet-154": "SENet-154",
+};
+
+/** MatConvNet's own lists of their layers and parameters, which are beside the project. */
+export const releasedLists = Object.entries(released).map(([ours, theirs]) => {
+  const path = join(root, "..", "shared", "reference", "ports", "lists", `mcn-${theirs}.txt`);
+  return {
+    ours,
+    theirs,
+    options: { skip: existsSync(path) ? false : "the list is absent" } as const,
+    read: () => readFileSync(path, "utf8"),
+  };
+});
 
 type Value = McnLayer["block"] extends ReadonlyMap<string, infer V> ? V : never;
 const numbers = (...values: number[]): Value => ({

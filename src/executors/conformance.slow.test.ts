@@ -3,8 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conformance } from "../../tests/conformance.ts";
-import type { Executor } from "./executor.ts";
-import { createOnednnExecutor } from "./onednn/executor.node.ts";
+import { onednnOrReason } from "../../tests/onednn.ts";
 import { ortExecutor } from "./ort/executor.node.ts";
 import { createOrtExecutor } from "./ort/executor.ts";
 import { nodeHost } from "./ort/library.node.ts";
@@ -37,20 +36,11 @@ const elsewhere = (): OnnxRuntime => {
 const handedIn = createOrtExecutor({ runtime: elsewhere, description: () => "handed in", writesInPlace: false });
 conformance({ name: "ort that was handed in", executor: handedIn, tolerance: 1e-5, dtypes: ["float32"] });
 
-/** The executor, or why it is not here. */
-function load(precision: "float32" | "bf16"): Executor | string {
-  try {
-    return createOnednnExecutor({ precision });
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-const float32 = load("float32");
+const float32 = onednnOrReason("float32");
 if (typeof float32 === "string") test("onednn", { skip: float32 }, () => {});
 else conformance({ name: "onednn", executor: float32, tolerance: 1e-5, dtypes: ["float32"], part: "rest" });
 
-const bf16 = load("bf16");
+const bf16 = onednnOrReason("bf16");
 if (typeof bf16 === "string") test("onednn in bf16", { skip: bf16 }, () => {});
 else {
   const skip = { "batchNormTraining/offset": "numbers far from zero lose their small differences with bf16's 8 bits" };

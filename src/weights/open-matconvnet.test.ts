@@ -1,11 +1,9 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 import { formulaPictures, formulaWeights } from "../../tests/formula.ts";
-import { asMatconvnet, matSources } from "../../tests/matconvnet.ts";
+import { asMatconvnet, matSources, releasedLists } from "../../tests/matconvnet.ts";
 import { type MatSource, matlab5 } from "../../tests/ports.ts";
-import { assertClose, needsShared, root, sharedData } from "../../tests/support.ts";
+import { assertClose, needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, refused } from "../../tests/weights.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { matconvnetIn } from "../formats/matconvnet.ts";
@@ -120,22 +118,9 @@ test("a real network that is no classifier names what is not understood", needsS
   await refused(() => importMatconvnet(net, "net.mat"), "net.mat: layer");
 });
 
-const lists = join(root, "..", "shared", "reference", "ports", "lists");
-const released = {
-  "se-bn-inception": "SE-BN-Inception",
-  "se-resnet-50": "SE-ResNet-50",
-  "se-resnet-101": "SE-ResNet-101",
-  "se-resnet-152": "SE-ResNet-152",
-  "se-resnext-50": "SE-ResNeXt-50",
-  "se-resnext-101": "SE-ResNeXt-101",
-  "senet-154": "SENet-154",
-};
-for (const [ours, theirs] of Object.entries(released)) {
-  const path = join(lists, `mcn-${theirs}.txt`);
-  test(`${theirs}: each parameter has its name in MatConvNet's file`, {
-    skip: existsSync(path) ? false : "the list is absent",
-  }, () => {
-    const text = readFileSync(path, "utf8").split(/^# params.*$/m)[1]!;
+for (const { ours, theirs, options, read } of releasedLists) {
+  test(`${theirs}: each parameter has its name in MatConvNet's file`, options, () => {
+    const text = read().split(/^# params.*$/m)[1]!;
     const listed = [...text.matchAll(/^(\S+) [\dx]+$/gm)].map(([, name]) => name!.replace(/_moments$/, "_mean"));
     const naming = namingByName("matconvnet");
     const named = parametersOf(model(ours))

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { conformance } from "../../../tests/conformance.ts";
 import { formulaLabels, formulaPictures, formulaTensor, formulaWeights } from "../../../tests/formula.ts";
 import { networkTests } from "../../../tests/networks.ts";
+import { onednnOrReason } from "../../../tests/onednn.ts";
 import { assertClose } from "../../../tests/support.ts";
 import { differentiate } from "../../autodiff/differentiate.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
@@ -13,29 +14,18 @@ import { type Shape, sizeOf, tensor } from "../../tensor.ts";
 import { learningRule } from "../../train/learning.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { inferenceGraph, inputName, lossGraph, model } from "../../zoo/index.ts";
-import type { Executor } from "../executor.ts";
 import { referenceExecutor } from "../reference/reference.ts";
 import { openApi } from "./engine.node.ts";
-import { createOnednnExecutor } from "./executor.node.ts";
 import { lower, lowerTraining } from "./lower.node.ts";
 
-/** The executor, or why it is not here. */
-function load(precision: "float32" | "bf16"): Executor | string {
-  try {
-    return createOnednnExecutor({ precision });
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
-}
-
-const float32 = load("float32");
+const float32 = onednnOrReason("float32");
 if (typeof float32 === "string") test("onednn", { skip: float32 }, () => {});
 else {
   conformance({ name: "onednn", executor: float32, tolerance: 1e-5, dtypes: ["float32"], part: "quick" });
   networkTests("onednn", float32, "quick");
 }
 
-const bf16 = load("bf16");
+const bf16 = onednnOrReason("bf16");
 if (typeof bf16 === "string") test("onednn in bf16", { skip: bf16 }, () => {});
 
 if (typeof float32 !== "string") {
