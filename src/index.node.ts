@@ -45,6 +45,7 @@ export {
   describeExecutors,
   type ExecutorReport,
   type Precision,
+  type PrecisionChoice,
   type Selection,
   type SelectOptions,
   selectExecutor,

@@ -94,3 +94,18 @@ function textOf(file: string): string | undefined {
     return undefined;
   }
 }
+
+/** What tells processors apart for networks, by Linux's names. */
+const tellingSets = [
+  ...["avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16", "amx_fp16"],
+  ...["asimd", "sve", "bf16", "i8mm"],
+] as const;
+
+/** The processor's instruction sets that are of use for networks, by Linux's names; empty where the system does not say. */
+export function instructionSets({ root }: Pick<Machine, "root"> = thisMachine()): readonly string[] {
+  const file = join(root, "proc", "cpuinfo");
+  if (!existsSync(file)) return [];
+  const [, flags = ""] = /^(?:flags|Features)\s*:(.*)$/m.exec(readFileSync(file, "latin1")) ?? [];
+  const has = new Set(flags.split(/\s+/));
+  return tellingSets.filter((name) => has.has(name));
+}

@@ -8,6 +8,7 @@ import { root as checkout } from "../tests/support.ts";
 import {
   cgroupFolders,
   describeThreads,
+  instructionSets,
   type Machine,
   machineThreads,
   mostWorkers,
@@ -96,4 +97,13 @@ test("bound to one processor, one thread", { skip }, () => {
   const script = `import(${JSON.stringify(join(checkout, "dist/src/machine.node.js"))}).then((m) => console.log(m.usableThreads()))`;
   const out = execFileSync("taskset", ["-c", "0", process.execPath, "-e", script], { encoding: "utf8" });
   assert.equal(out.trim(), "1");
+});
+
+test("of the processor's instruction sets those of use are told, as Linux names them", (t) => {
+  const intel =
+    "processor : 0\nflags\t\t: fpu avx2 avx512f avx512_bf16 amx_bf16 amx_tile\n\nprocessor : 1\nflags : sse";
+  const setsOf = (files: Record<string, string>) => instructionSets(machineOf(t, files));
+  assert.deepEqual(setsOf({ "proc/cpuinfo": intel }), ["avx2", "avx512f", "avx512_bf16", "amx_bf16"]);
+  assert.deepEqual(setsOf({ "proc/cpuinfo": "Features\t: fp asimd bf16" }), ["asimd", "bf16"]);
+  assert.deepEqual(setsOf({}), []);
 });

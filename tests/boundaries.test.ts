@@ -45,6 +45,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "errors",
       "event-loop",
       "files",
+      "machine.node",
       "names",
       "random",
       "tensor",

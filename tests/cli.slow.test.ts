@@ -193,11 +193,23 @@ test("senet doctor says what was found, what would be chosen, and why", async ()
     executors.map(({ name }) => name),
     ["onednn", "ort", "reference"],
   );
-  const { stdout: text } = await senet(["doctor"]);
-  const chosen = found.chosen as Record<"training" | "inference", { executor: string; reason: string }>;
-  for (const [purpose, { executor, reason }] of Object.entries(chosen)) {
+  const { stdout: text } = await senet(["doctor", "--no-speed"]);
+  const chosen = found.chosen as Record<string, { executor: string; reason: string }>;
+  assert.deepEqual(Object.keys(chosen), ["training", "inference", "auto", "int8"]);
+  for (const { executor, reason } of Object.values(chosen)) {
     assert.ok(executors.some(({ name, available }) => available && name === executor));
-    assert.ok(text.includes(`for ${purpose}: ${executor}, ${reason}\n`), text);
+    assert.ok(text.includes(`: ${executor}, ${reason}\n`), text);
+  }
+  assert.ok(!text.includes("images/s"));
+  const { speed } = found as { speed: { executors: { executor: string; imagesPerSecond: Record<string, number> }[] } };
+  assert.deepEqual(
+    speed.executors.map(({ executor }) => executor),
+    executors.filter(({ available }) => available).map(({ name }) => name),
+  );
+  for (const { executor, imagesPerSecond } of speed.executors) {
+    assert.ok(Object.values(imagesPerSecond).every((rate) => rate > 0));
+    const precisions = Object.keys(imagesPerSecond).filter((name) => name !== "bf16");
+    assert.deepEqual(precisions, executor === "reference" ? ["float32"] : ["float32", "int8"]);
   }
 });
 

@@ -19,7 +19,8 @@ import { temporaryFolder } from "./command.ts";
 
 const folder = temporaryFolder();
 const at = (...path: string[]) => join(folder, ...path);
-const engine: Engine = { executor: ortExecutor, reason: "the test's", batchSize: 4, threads: 1, workers: 1 };
+const running = { batchSize: 4, threads: 1, workers: 1 };
+const engine: Engine = { choice: { name: "ort" }, ...running };
 
 const filled = ({ shape }: Tensor, value: number): Tensor =>
   tensor(shape, new Float32Array(shape.reduce((product, extent) => product * extent, 1)).fill(value));
@@ -117,7 +118,7 @@ const network = colourNetwork(imagenetLabels("devkit"), colourInput.rgb);
 
 function measuring(data: string, more: Partial<MeasureOptions> = {}) {
   const dataset = openFolder(data, { classes: network.labels });
-  return measure({ checkpoint: network, dataset, views: "centre", ...engine, ...more });
+  return measure({ checkpoint: network, dataset, views: "centre", executor: ortExecutor, ...running, ...more });
 }
 
 /** As `measuring`, with a journal, stopped after so many batches. */

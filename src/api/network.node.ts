@@ -11,7 +11,7 @@ import { type Measurement, type MeasureOptions, measure } from "../evaluate/meas
 import { dataOf, decode, type PictureInput } from "../evaluate/picture-input.node.ts";
 import { type LabelSuspects, labelSuspects, type SuspectsOptions } from "../evaluate/suspects.node.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
-import { type Precision, selectExecutor } from "../executors/select.node.ts";
+import { type PrecisionChoice, selectExecutor } from "../executors/select.node.ts";
 import { Uses } from "../executors/uses.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { checkPreprocessing, type Preprocessing } from "../images/preprocess.ts";
@@ -30,7 +30,7 @@ export interface LoadOptions extends Omit<OpenOptions, "isMeanSaid"> {
   readonly preprocessing?: Partial<Preprocessing>;
   /** By name; default: the fastest that loads on this machine. */
   readonly executor?: string;
-  readonly precision?: Precision;
+  readonly precision?: PrecisionChoice;
   /** Inside one operation; default: as many as this process may use. */
   readonly threads?: number;
   /** How released weights are fetched that are not in the cache. */
@@ -99,10 +99,16 @@ export async function load(weights: string | readonly string[], options: LoadOpt
   if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
   if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
   checkPreprocessing(wanted);
-  const { executor } = await selectExecutor({ name, precision });
+  const inEightBits = checkpoint.quantization !== undefined;
+  const { executor, reason } = await selectExecutor({ name, precision, inEightBits });
+  const chosen = precision === "auto" || inEightBits ? [`on executor ${executor.name}: ${reason}`] : [];
   const { run: _, ...network } = checkpoint;
   const isNamed = options.labels !== undefined;
-  return new Network({ ...network, preprocessing: wanted }, executor, { threads, notes, isNamed });
+  return new Network({ ...network, preprocessing: wanted }, executor, {
+    threads,
+    notes: [...notes, ...chosen],
+    isNamed,
+  });
 }
 
 /** What is known of a network besides what it carries. */

@@ -6,7 +6,7 @@ import { openPictures } from "../evaluate/labelled.node.ts";
 import { type Measurement, measure } from "../evaluate/measure.node.ts";
 import { topFive } from "../evaluate/metrics.ts";
 import { csv, errorsByClass } from "../evaluate/per-class.ts";
-import type { Executor } from "../executors/executor.ts";
+import { type SelectOptions, selectExecutor } from "../executors/select.node.ts";
 import { type Preprocessing, shownResize } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
 import { type ClassOrder, classOrderOf } from "../import/imagenet-classes.ts";
@@ -32,9 +32,8 @@ export interface Protocol {
 }
 
 export interface Engine {
-  readonly executor: Executor;
-  /** Why this one. */
-  readonly reason: string;
+  /** What was asked for; the network decides the rest. */
+  readonly choice: Pick<SelectOptions, "name" | "precision">;
   readonly batchSize: number;
   readonly threads: number | undefined;
   readonly workers: number | undefined;
@@ -66,20 +65,23 @@ export async function evaluateOne(
 ): Promise<Row> {
   const weights = networkName(files);
   const opened = await weightsOf(files, protocol.opening);
-  const { model, preprocessing } = opened;
+  const { model, preprocessing, quantization } = opened;
+  const { choice, ...running } = engine;
+  const { executor, reason } = await selectExecutor({ ...choice, inEightBits: quantization !== undefined });
   const { views } = protocol;
   const dataset = openPictures({ ...protocol, areNamed: protocol.opening.labels !== undefined }, opened.labels);
   const { classes: labels } = dataset;
   const { missing, remarks = [] } = dataset;
   const total = grouped(dataset.samples.length);
-  line.print(`${weights}: ${model.name} on executor ${engine.executor.name}: ${engine.reason}`);
+  line.print(`${weights}: ${model.name} on executor ${executor.name}: ${reason}`);
   line.print(`${total} pictures, ${shown({ preprocessing, views })}`);
   line.print(`pictures as ${opened.told}`);
   for (const remark of remarks) line.print(remark);
   if (protocol.check === true) await requireSound([dataset], engine.workers, line, signal);
   const left = new FailureReport((text) => line.print(text));
   const measured = await measure({
-    ...engine,
+    ...running,
+    executor,
     checkpoint: { ...opened, labels },
     dataset,
     views,

@@ -1,7 +1,7 @@
 /** Parsers of option values, and options that several commands share. */
 
 import { InvalidArgumentError, Option } from "commander";
-import { precisions } from "../executors/select.node.ts";
+import { precisionChoices } from "../executors/select.node.ts";
 import { machineThreads, mostWorkers } from "../machine.node.ts";
 import { nearestNames } from "../names.ts";
 import { say } from "./output.ts";
@@ -70,7 +70,11 @@ export const executorOption = (): Option =>
   new Option("--executor <name>", "engine to run on (senet doctor lists them); default: the best one on this machine");
 
 export const precisionOption = (): Option =>
-  choiceOption("--precision <name>", "bf16 where the processor has it (executor onednn); default: float32", precisions);
+  choiceOption(
+    "--precision <name>",
+    "bf16 (executor onednn); auto: bf16 where that is faster on this processor; default: float32",
+    precisionChoices,
+  );
 
 export const threadsOption = (): Option =>
   new Option(

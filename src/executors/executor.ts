@@ -15,7 +15,7 @@ export interface CompileOptions {
    */
   readonly weights?: "live" | "frozen";
   /**
-   * Threads inside one operation; default, and at most: as many as this process may use, which in training may become
+   * Threads inside one operation; default, and at most: as many as this process may use, which may become
    * fewer while the machine is busy (onednn). The same number gives the same results to the last bit, another need not.
    */
   readonly threads?: number;

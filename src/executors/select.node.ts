@@ -19,12 +19,19 @@ export type Precision = "float32" | "bf16";
 
 export const precisions: readonly Precision[] = ["float32", "bf16"];
 
+/** `auto`: bf16 where that is faster on this processor, else float32. */
+export type PrecisionChoice = Precision | "auto";
+
+export const precisionChoices: readonly PrecisionChoice[] = [...precisions, "auto"];
+
 export interface SelectOptions {
   /** By name; default: the fastest that loads on this machine. */
   readonly name?: string | undefined;
   /** What is fastest depends on it; default: inference. */
   readonly purpose?: "training" | "inference";
-  readonly precision?: Precision | undefined;
+  readonly precision?: PrecisionChoice | undefined;
+  /** Whether the network is in eight bits, for which another executor may be the fastest; `auto` leaves it as it is. */
+  readonly inEightBits?: boolean;
   /** Told, in a line, when the chosen executor cannot serve a graph and another one does. */
   readonly say?: (line: string) => void;
 }
@@ -48,7 +55,9 @@ export const executorNames: readonly string[] = Object.keys(executors);
  * has not the precision.
  */
 export async function selectExecutor(options: SelectOptions = {}): Promise<Selection> {
-  const { name, precision = "float32" } = options;
+  const { name, precision = "float32", inEightBits = false } = options;
+  if (precision === "auto")
+    return inEightBits ? selectExecutor({ ...options, precision: "float32" }) : selectFastest(options);
   if (name === undefined)
     return precision === "bf16"
       ? { ...(await named("onednn", precision)), reason: "for bf16" }
@@ -81,8 +90,36 @@ async function named(name: string, precision: Precision): Promise<Selection> {
   }
 }
 
-async function selectDefault({ purpose, say }: SelectOptions): Promise<Selection> {
+/** In bf16, where that is faster here. */
+async function selectFastest(options: SelectOptions): Promise<Selection> {
+  const { name, say } = options;
+  const isServed = name === undefined || name === "onednn";
+  const against = isServed ? await reasonAgainstBf16() : `the executor "${name}" computes in nothing else`;
+  if (against !== undefined) {
+    const { executor, reason } = await selectExecutor({ ...options, precision: "float32" });
+    return { executor, reason: `${reason}; in float32: ${against}` };
+  }
+  const onednn = await executors.onednn!("bf16");
+  const ort = name === undefined ? await loaded("ort") : "not asked for";
+  const executor = typeof ort === "string" ? onednn : withFallback(onednn, ort, say);
+  return { executor, reason: "in bf16, which this processor multiplies itself" };
+}
+
+/** In a line, why bf16 is not faster than float32 here; none where it is. */
+async function reasonAgainstBf16(): Promise<string | undefined> {
+  const onednn = await loaded("onednn");
+  return typeof onednn === "string" ? onednn : (await import("./onednn/engine.node.ts")).reasonAgainstBf16();
+}
+
+async function selectDefault({ purpose, inEightBits = false, say }: SelectOptions): Promise<Selection> {
   const ort = await loaded("ort");
+  if (inEightBits) {
+    const onednn = await loaded("onednn");
+    if (typeof onednn !== "string" && (await import("./onednn/engine.node.ts")).computesInEightBits()) {
+      const executor = typeof ort === "string" ? onednn : withFallback(onednn, ort, say);
+      return { executor, reason: "the fastest in eight bits: oneDNN is on this machine" };
+    }
+  }
   if (purpose !== "training" && typeof ort !== "string") {
     return { executor: ort, reason: "the default: ONNX Runtime loads on this machine" };
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
+import { instructionSets } from "../machine.node.ts";
 import { updateRule } from "../optim/rule.ts";
 import { tensor } from "../tensor.ts";
 import type { Executor } from "./executor.ts";
@@ -40,6 +41,36 @@ test("an unknown executor is refused with the nearest name", async () => {
 
 test("a precision that an executor has not is refused", async () => {
   await assert.rejects(selectExecutor({ name: "ort", precision: "bf16" }), /float32 only[\s\S]*`executor` onednn/);
+});
+
+test("auto is bf16 where the processor has it, and float32 elsewhere; the reason says why", async () => {
+  const { executor, reason } = await selectExecutor({ precision: "auto" });
+  const bf16 = await selectExecutor({ name: "onednn", precision: "bf16" }).then(
+    () => true,
+    () => false,
+  );
+  const sets = instructionSets();
+  if (sets.includes("amx_bf16") || !bf16) assert.match(reason, /in float32: /);
+  else {
+    assert.equal(executor.name, "onednn");
+    assert.match(reason, /^in bf16/);
+    assert.match((await selectExecutor({ name: "onednn", precision: "auto" })).reason, /^in bf16/);
+    assert.match((await selectExecutor({ purpose: "training", precision: "auto" })).reason, /^in bf16/);
+  }
+  const ort = await selectExecutor({ name: "ort", precision: "auto" });
+  assert.equal(ort.executor.name, "ort");
+  assert.equal(ort.reason, 'asked for; in float32: the executor "ort" computes in nothing else');
+  await assert.rejects(selectExecutor({ name: "otr", precision: "auto" }), /there is no executor/);
+});
+
+test("a network in eight bits has oneDNN where that computes so, whatever precision is asked for by auto", async () => {
+  const hasVnni = here.has("onednn") && instructionSets().some((set) => set === "avx512_vnni" || set === "avx_vnni");
+  for (const precision of ["float32", "auto"] as const) {
+    const { executor, reason } = await selectExecutor({ inEightBits: true, precision });
+    assert.equal(executor.name, hasVnni ? "onednn" : "ort");
+    assert.match(reason, hasVnni ? /eight bits/ : /default/);
+  }
+  assert.equal((await selectExecutor({ inEightBits: true, name: "ort" })).executor.name, "ort");
 });
 
 test("a graph that the first executor cannot serve runs whole on the second, which is told", async () => {

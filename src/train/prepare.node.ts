@@ -7,7 +7,7 @@ import { localData } from "../data/remote.node.ts";
 import { type ListOptions, openTrainingData, type TrainingData } from "../data/split.node.ts";
 import { option, SenetError } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
-import { type Precision, type Selection, selectExecutor } from "../executors/select.node.ts";
+import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import type { TrainingTransform } from "../images/augment.ts";
 import type { AverageConfig } from "../optim/average.ts";
 import type { Model, NetworkFunction } from "../zoo/index.ts";
@@ -30,7 +30,7 @@ export interface PrepareOptions extends ListOptions {
   /** The network to begin with, where `config.weights` names one. */
   readonly source?: SourceNetwork | undefined;
   readonly executor?: string | undefined;
-  readonly precision?: Precision | undefined;
+  readonly precision?: PrecisionChoice | undefined;
   readonly threads?: number | undefined;
   /** Less memory, more time (passes/recompute.ts). */
   readonly recompute?: boolean | undefined;

@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { Executor, PlanFacts, TrainingOptions } from "../../executors/executor.ts";
-import { type Precision, selectExecutor } from "../../executors/select.node.ts";
+import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { usableThreads } from "../../machine.node.ts";
 import { type Activation, activations } from "../../nn/layers.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
@@ -31,7 +31,7 @@ interface BenchmarkOptions {
   readonly batchSize: number;
   readonly imageSize?: number;
   readonly executor?: string;
-  readonly precision?: Precision;
+  readonly precision?: PrecisionChoice;
   readonly threads?: number;
   readonly recompute?: true;
   readonly runs: number;

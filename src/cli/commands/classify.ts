@@ -6,7 +6,7 @@ import { isArchiveAddress, localData } from "../../data/remote.node.ts";
 import { SenetError } from "../../errors.ts";
 import { Classifier } from "../../evaluate/classify.node.ts";
 import type { Classification } from "../../evaluate/classify.ts";
-import { type Precision, selectExecutor } from "../../executors/select.node.ts";
+import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { packagedName } from "../../pull/packaged.node.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
@@ -20,7 +20,7 @@ interface ClassifyOptions extends WeightsOptions {
   readonly top: number;
   readonly recursive: boolean;
   readonly executor?: string;
-  readonly precision?: Precision;
+  readonly precision?: PrecisionChoice;
   readonly threads?: number;
   readonly json?: true;
 }
@@ -66,8 +66,10 @@ async function classifyPictures(names: readonly string[], options: ClassifyOptio
   const checkpoint = await weightsOf(weights, options);
   if (options.weights === undefined) say(packagedNote(checkpoint));
   say(`${networkName(weights)}: pictures as ${checkpoint.told}`);
-  const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
-  const { threads } = options;
+  const { precision, threads } = options;
+  const inEightBits = checkpoint.quantization !== undefined;
+  const { executor, reason } = await selectExecutor({ name: options.executor, precision, inEightBits });
+  if (precision === "auto" || inEightBits) say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
   const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });
   const reader = new PictureReader();
   const list = options.json === true ? new JsonList() : undefined;

@@ -2,37 +2,47 @@
 
 import { arch, cpus, freemem, platform, totalmem } from "node:os";
 import type { Command } from "commander";
-import { describeExecutors, type Selection, selectExecutor } from "../../executors/select.node.ts";
+import { measureSpeeds, type Speed, speedPrecisions, speedWorkload } from "../../evaluate/speed.node.ts";
+import { describeExecutors, selectExecutor } from "../../executors/select.node.ts";
 import { describeDecoder } from "../../images/decode.node.ts";
-import { describeThreads, usableThreads } from "../../machine.node.ts";
+import { describeThreads, instructionSets, usableThreads } from "../../machine.node.ts";
 import { jsonOption } from "../options.ts";
 import { print, printJson, printLines, table } from "../output.ts";
 
 export function doctorCommand(program: Command): void {
   program
     .command("doctor")
-    .description("show what was found on this machine, what would be chosen, and why")
+    .description("show what was found on this machine, how fast it is, what would be chosen, and why")
+    .option("--no-speed", "do not measure how fast a small network runs, which takes a few seconds")
     .addOption(jsonOption())
-    .addHelpText("after", "\nExamples:\n  senet doctor\n  senet doctor --json")
-    .action(async ({ json }: { json?: true }) => {
+    .addHelpText("after", "\nExamples:\n  senet doctor\n  senet doctor --no-speed\n  senet doctor --json")
+    .action(async ({ json, speed }: { json?: true; speed: boolean }) => {
       const executors = await describeExecutors();
       const chosen = {
         training: await selectExecutor({ purpose: "training" }),
         inference: await selectExecutor({ purpose: "inference" }),
+        auto: await selectExecutor({ purpose: "inference", precision: "auto" }),
+        int8: await selectExecutor({ purpose: "inference", inEightBits: true }),
       };
+      const speeds = speed ? await measureSpeeds() : [];
       const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
       const facts = {
         node: process.version,
         platform: `${platform()} ${arch()}`,
-        processor: cpus()[0]?.model ?? "unknown",
+        processor: `${cpus()[0]?.model.trim() ?? "unknown"}${listed(instructionSets())}`,
         threads: describeThreads(),
         memory: `${gib(totalmem())}, ${gib(freemem())} free`,
         pictures: describeDecoder(),
       };
       if (json === true) {
-        const { training, inference } = chosen;
-        const reasons = { training: nameAndReason(training), inference: nameAndReason(inference) };
-        printJson({ ...facts, threads: usableThreads(), executors, chosen: reasons }, 2);
+        const reasons = Object.fromEntries(
+          Object.entries(chosen).map(([purpose, { executor, reason }]) => [
+            purpose,
+            { executor: executor.name, reason },
+          ]),
+        );
+        const measured = speed ? { speed: { ...speedWorkload, executors: speeds } } : {};
+        printJson({ ...facts, threads: usableThreads(), executors, chosen: reasons, ...measured }, 2);
         return;
       }
       for (const [name, fact] of Object.entries(facts)) print(`${name.padEnd(11)}${fact}`);
@@ -44,10 +54,34 @@ export function doctorCommand(program: Command): void {
         ),
       );
       print();
+      if (speeds.length > 0) {
+        printLines(speedTable(speeds));
+        print();
+      }
       for (const [purpose, { executor, reason }] of Object.entries(chosen)) {
-        print(`for ${purpose}: ${executor.name}, ${reason}`);
+        print(`${purposes[purpose as keyof typeof chosen]}: ${executor.name}, ${reason}`);
       }
     });
 }
 
-const nameAndReason = ({ executor, reason }: Selection) => ({ executor: executor.name, reason });
+/** What an executor is chosen for, in the words of the text. */
+const purposes = {
+  training: "for training",
+  inference: "for inference",
+  auto: "for inference with --precision auto",
+  int8: "for networks in eight bits",
+} as const;
+
+const listed = (sets: readonly string[]): string => (sets.length === 0 ? "" : ` (${sets.join(", ")})`);
+
+function speedTable(speeds: readonly Speed[]): string {
+  const { model, imageSize, batchSize } = speedWorkload;
+  const rates = table(
+    ["images/s", ...speedPrecisions],
+    speeds.map(({ executor, imagesPerSecond }) => [
+      executor,
+      ...speedPrecisions.map((precision) => imagesPerSecond[precision]?.toFixed(1) ?? ""),
+    ]),
+  );
+  return `${rates}\n${model}, ${imageSize} pixels, ${batchSize} pictures a run, the fastest of a few runs`;
+}

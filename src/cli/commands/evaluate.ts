@@ -4,7 +4,7 @@ import { type Command, Option } from "commander";
 import { localData } from "../../data/remote.node.ts";
 import { SenetError } from "../../errors.ts";
 import { Journal } from "../../evaluate/journal.node.ts";
-import { type Precision, selectExecutor } from "../../executors/select.node.ts";
+import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import type { Views } from "../../images/views.ts";
 import type { ClassOrder } from "../../import/imagenet-classes.ts";
@@ -42,7 +42,7 @@ interface EvaluateOptions extends WeightsOptions {
   readonly batchSize: number;
   readonly workers?: number;
   readonly executor?: string;
-  readonly precision?: Precision;
+  readonly precision?: PrecisionChoice;
   readonly threads?: number;
   readonly json?: true;
 }
@@ -112,8 +112,10 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
     views: viewsOf(options),
     opening: options,
   };
-  const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
-  const engine = { executor, reason, batchSize, threads, workers };
+  const choice = { name: options.executor, precision: options.precision };
+  // What does not load is said before anything is opened.
+  await selectExecutor(choice);
+  const engine = { choice, batchSize, threads, workers };
   const journal = options.journal === undefined ? undefined : new Journal(options.journal);
   const line = new LiveLine();
   const rows: Row[] = [];

@@ -1,7 +1,7 @@
 /** `senet lr-find`: a trial that shows which learning rate to train with. */
 
 import type { Command } from "commander";
-import type { Precision } from "../../executors/select.node.ts";
+import type { PrecisionChoice } from "../../executors/select.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import { rateChart, shownRate } from "../../report/rates.ts";
 import { findRates } from "../../train/lr-find.node.ts";
@@ -31,7 +31,7 @@ interface LrFindOptions {
   readonly steps: number;
   readonly out: string;
   readonly executor?: string;
-  readonly precision?: Precision;
+  readonly precision?: PrecisionChoice;
   readonly threads?: number;
   readonly recompute?: true;
   readonly workers?: number;

@@ -5,7 +5,7 @@ import type { Command } from "commander";
 import { localData } from "../../data/remote.node.ts";
 import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
-import type { Precision } from "../../executors/select.node.ts";
+import type { PrecisionChoice } from "../../executors/select.node.ts";
 import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text.ts";
 import { newRunFolder, openRun } from "../../train/out.node.ts";
@@ -37,7 +37,7 @@ interface TrainOptions {
   readonly resume?: true;
   readonly acceptChanges?: true;
   readonly executor?: string;
-  readonly precision?: Precision;
+  readonly precision?: PrecisionChoice;
   readonly threads?: number;
   readonly recompute?: true;
   readonly report: boolean;

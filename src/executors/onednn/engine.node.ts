@@ -3,7 +3,7 @@
 import { Api } from "./api.node.ts";
 import { dialectV2 } from "./api-v2.node.ts";
 import { dialectV3 } from "./api-v3.node.ts";
-import { hasIsa, type Library, loadLibrary } from "./library.node.ts";
+import { hasEightBits, hasIsa, type Library, loadLibrary } from "./library.node.ts";
 
 let library: Library | undefined;
 
@@ -18,3 +18,13 @@ export const openApi = (library: Library = onednnLibrary()): Api =>
 
 /** Whether the processor multiplies in bf16 itself: elsewhere bf16 is slower than float32. */
 export const hasBf16 = (): boolean => hasIsa(onednnLibrary().isa, "avx512Bf16");
+
+/** In a line, why bf16 is not faster than float32 here; none where it is. */
+export function reasonAgainstBf16(): string | undefined {
+  if (!hasBf16()) return "this processor does not multiply in bf16";
+  // Its products go by tiles, for which the library has no code in blocks of channels (docs/engines.md).
+  return hasIsa(onednnLibrary().isa, "amx") ? "with AMX it is slower here in bf16" : undefined;
+}
+
+/** Whether networks in eight bits are computed so. */
+export const computesInEightBits = (): boolean => hasEightBits(onednnLibrary().isa);

@@ -23,7 +23,7 @@ import type { Api } from "./api.node.ts";
 import { hasBf16, onednnLibrary, openApi } from "./engine.node.ts";
 import { formatVersion, setThreads } from "./library.node.ts";
 import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
-import { PacedTrainer } from "./paced.ts";
+import { PacedExecutable, type PacedOptions, PacedTrainer, type Planned } from "./paced.ts";
 import type { BoundStep } from "./plan.node.ts";
 
 export interface OnednnOptions {
@@ -49,13 +49,17 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
     async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
       checkWeights(graph, weights);
       const live = options.weights === "live";
-      return opened(options, (api, threads) => {
-        const lowered = lower(api, graph, weights, { live, type });
-        return new OnednnExecutable(
-          new Runner(api, graph, lowered, { ...options, threads }),
-          !live && isBatchFree(graph),
-        );
-      });
+      // Those of another number of threads have to be the same, whatever has become of the arrays.
+      const own = live ? weights : copies(weights);
+      const create = (wanted: number) =>
+        opened({ ...options, threads: wanted }, (api, threads) => {
+          const lowered = lower(api, graph, own, { live, type });
+          return new OnednnExecutable(
+            new Runner(api, graph, lowered, { ...options, threads }),
+            !live && isBatchFree(graph),
+          );
+        });
+      return paced<Planned<Executable>>(graph, options, create, (pace) => new PacedExecutable(pace));
     },
     async compileTraining(
       graph: Graph,
@@ -70,12 +74,21 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
           const runner = new Runner(api, graph, lowered, { ...options, threads });
           return new OnednnTrainer(runner, lowered, options.onGradient);
         });
-      const most = usableThreads();
-      if (options.threads !== undefined || most === 1) return create(options.threads ?? most);
-      const { say = () => {} } = options;
-      return new PacedTrainer({ name: graph.name, most, create, cpuMilliseconds, say });
+      return paced<Planned<Trainer>>(graph, options, create, (pace) => new PacedTrainer(pace));
     },
   };
+}
+
+/** Made for the threads that are asked for; else for all, and for fewer while the machine is busy. */
+function paced<T>(
+  { name }: Graph,
+  { threads, say = () => {} }: TrainingOptions,
+  create: (threads: number) => T,
+  byPace: (options: PacedOptions<T>) => T,
+): T {
+  const most = usableThreads();
+  if (threads !== undefined || most === 1) return create(threads ?? most);
+  return byPace({ name, most, create, cpuMilliseconds, say });
 }
 
 function cpuMilliseconds(): number {

@@ -156,7 +156,7 @@ function keepLoaded(path: string): void {
 export const formatVersion = ({ major, minor, patch }: Version): string => `${major}.${minor}.${patch}`;
 
 /** Instruction sets by their numbers: each larger set has the bits of the smaller ones. */
-const isas = { avx2: 0x7, avx2Vnni: 0xf, avx512: 0x27, avx512Vnni: 0x67, avx512Bf16: 0xe7 } as const;
+const isas = { avx2: 0x7, avx2Vnni: 0xf, avx512: 0x27, avx512Vnni: 0x67, avx512Bf16: 0xe7, amx: 0x3e7 } as const;
 
 /** @param isa what the library uses */
 export const hasIsa = (isa: number, name: keyof typeof isas): boolean => (isa & isas[name]) === isas[name];

@@ -45,7 +45,7 @@ export interface LoweredTraining extends Lowered {
 }
 
 export interface LowerOptions {
-  /** Each run reads the weights as they are then; else they are read once, now. */
+  /** Each run reads the weights as they are then; else they never change. */
   readonly live: boolean;
   /** What activations are, and the weights that meet them. */
   readonly type: ElementType;

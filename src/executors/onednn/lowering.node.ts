@@ -15,7 +15,7 @@ import { type Prepared, Target } from "./target.node.ts";
 export interface Sources {
   readonly graph: Graph;
   readonly weights: Weights;
-  /** Each run reads the weights as they are then; else they are read once, now. */
+  /** Each run reads the weights as they are then; else they never change. */
   readonly live: boolean;
   readonly masters: Masters | undefined;
 }
@@ -223,7 +223,7 @@ export class Lowering extends Target {
     if (master !== undefined) return this.set(value, master.weight);
     const { data } = this.#weights.get(value.name)!;
     const desc = this.plan.describe(value.type.shape, "f32", "plain");
-    return this.set(value, this.plan.fixed(desc, this.#live ? data : data.slice()));
+    return this.set(value, this.plan.fixed(desc, data));
   }
 
   #isParameter(value: Value): boolean {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { StepOutput } from "../executor.ts";
 import { Pace } from "./pace.ts";
-import { PacedTrainer } from "./paced.ts";
+import { PacedExecutable, PacedTrainer } from "./paced.ts";
 
 /** A machine: what a step takes with so many threads, and how many processors it really has for it. */
 type Machine = (threads: number, step: number) => { readonly milliseconds: number; readonly processors: number };
@@ -111,4 +111,34 @@ test("a trainer that changes its threads takes its weights along, and is freed w
   await Promise.all([trainer.dispose(), trainer.dispose()]);
   assert.deepEqual(events, ["create 2", "synchronise 2", "dispose 2", "create 1", "dispose 1"]);
   await assert.rejects(trainer.gradients(new Map()), /was disposed of/);
+});
+
+test("an executable that changes its threads is made anew, in turn with the runs that were asked for", async ({
+  mock,
+}) => {
+  const events: string[] = [];
+  let [clock, cpu] = [0, 0];
+  mock.method(performance, "now", () => clock);
+  const plan = { steps: 0, arenaBytes: 0, reorders: [] };
+  const create = (threads: number) => {
+    const dispose = async () => void events.push(`free ${threads}`);
+    const run = async () => {
+      // Two have one processor between them, and wait for one another.
+      clock += threads === 2 ? 1000 : 300;
+      cpu += threads === 2 ? 1000 : 290;
+      events.push(`run ${threads}`);
+      return new Map();
+    };
+    return { plan, run, dispose, [Symbol.asyncDispose]: dispose };
+  };
+  const said: string[] = [];
+  const say = (line: string) => said.push(line);
+  const executable = new PacedExecutable({ name: "net", most: 2, create, cpuMilliseconds: () => cpu, say });
+  await Promise.all(Array.from({ length: 34 }, () => executable.run(new Map())));
+  await executable.dispose();
+  const change = events.indexOf("free 2");
+  assert.equal(change, 13);
+  assert.deepEqual([...new Set(events.slice(change))], ["free 2", "run 1", "free 1"]);
+  assert.equal(said.length, 1);
+  await assert.rejects(executable.run(new Map()), /disposed/);
 });

@@ -1,90 +1,142 @@
-/** A trainer that goes on with fewer threads while the machine is busy. */
+/** What goes on with fewer threads while the machine is busy: a trainer, an executable. */
 
 import type { Tensor, TensorData } from "../../tensor.ts";
-import type { PlanFacts, StepOutput, Trainer, UpdateOptions } from "../executor.ts";
+import type { Executable, PlanFacts, StepOutput, Trainer, UpdateOptions } from "../executor.ts";
 import { Uses } from "../uses.ts";
 import { Pace } from "./pace.ts";
 
-type Planned = Trainer & { readonly plan: PlanFacts };
-
-export interface PacedOptions {
+export interface PacedOptions<T> {
   /** For errors. */
   readonly name: string;
   /** Threads to begin with, and at most. */
   readonly most: number;
   /**
-   * Primitives are made for a number of threads, so that another number wants others: it begins with the weights and
-   * the optimiser's state as they are in their arrays then.
+   * Primitives are made for a number of threads, so that another number wants others: it begins with the weights (and the
+   * optimiser's state) as they are in their arrays then.
    */
-  readonly create: (threads: number) => Planned;
+  readonly create: (threads: number) => T;
   /** Milliseconds that this process has had a processor since it began, all threads together. */
   readonly cpuMilliseconds: () => number;
   readonly say: (line: string) => void;
 }
 
-export class PacedTrainer implements Trainer {
-  readonly #options: PacedOptions;
+/** What is made for a number of threads, and made again for another one. */
+class Paced<T extends { dispose(): Promise<void> }> {
+  readonly #options: PacedOptions<T>;
   readonly #pace: Pace;
-  readonly #uses: Uses;
-  #trainer: Planned;
-  /** What `#trainer` was made for. */
+  /** What `current` was made for. */
   #threads: number;
-  /** Whether gradients are there that others may be added to: another trainer would lay these out differently. */
-  #hasGradients = false;
+  current: T;
 
-  constructor(options: PacedOptions) {
+  constructor(options: PacedOptions<T>) {
     this.#options = options;
     this.#pace = new Pace(options.most);
-    this.#uses = new Uses(options.name);
     this.#threads = this.#pace.threads;
-    this.#trainer = options.create(this.#threads);
+    this.current = options.create(this.#threads);
+  }
+
+  get isToChange(): boolean {
+    return this.#threads !== this.#pace.threads;
+  }
+
+  /** One after the other, since the two would not fit into memory at once. */
+  async change(): Promise<void> {
+    await this.current.dispose();
+    this.#threads = this.#pace.threads;
+    this.current = this.#options.create(this.#threads);
+  }
+
+  /** Does it, and takes its time. */
+  async step<Result>(work: () => Promise<Result>): Promise<Result> {
+    const { cpuMilliseconds, say } = this.#options;
+    const [start, startCpu] = [performance.now(), cpuMilliseconds()];
+    const result = await work();
+    const line = this.#pace.ran(performance.now() - start, cpuMilliseconds() - startCpu);
+    if (line !== undefined) say(line);
+    return result;
+  }
+}
+
+/** With a plan of its own. */
+export type Planned<T> = T & { readonly plan: PlanFacts };
+
+export class PacedExecutable implements Executable {
+  readonly #paced: Paced<Planned<Executable>>;
+  readonly #uses: Uses;
+
+  constructor(options: PacedOptions<Planned<Executable>>) {
+    this.#paced = new Paced(options);
+    this.#uses = new Uses(options.name);
   }
 
   get plan(): PlanFacts {
-    return this.#trainer.plan;
+    return this.#paced.current.plan;
+  }
+
+  run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+    const paced = this.#paced;
+    return this.#uses.inTurn(async () => {
+      if (paced.isToChange) await paced.change();
+      return paced.step(() => paced.current.run(inputs));
+    });
+  }
+
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#paced.current.dispose());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+export class PacedTrainer implements Trainer {
+  readonly #paced: Paced<Planned<Trainer>>;
+  readonly #uses: Uses;
+  /** Whether gradients are there that others may be added to: another trainer would lay these out differently. */
+  #hasGradients = false;
+
+  constructor(options: PacedOptions<Planned<Trainer>>) {
+    this.#paced = new Paced(options);
+    this.#uses = new Uses(options.name);
+  }
+
+  get plan(): PlanFacts {
+    return this.#paced.current.plan;
   }
 
   get gradientData(): readonly TensorData[] {
-    return this.#trainer.gradientData;
+    return this.#paced.current.gradientData;
   }
 
   gradients(inputs: ReadonlyMap<string, Tensor>): Promise<StepOutput> {
+    const paced = this.#paced;
     return this.#uses.inTurn(async () => {
-      if (this.#threads !== this.#pace.threads && !this.#hasGradients) await this.#change();
+      if (paced.isToChange && !this.#hasGradients) {
+        await paced.current.synchronise();
+        await paced.change();
+      }
       this.#hasGradients = true;
-      const { cpuMilliseconds, say } = this.#options;
-      const [start, startCpu] = [performance.now(), cpuMilliseconds()];
-      const output = await this.#trainer.gradients(inputs);
-      const line = this.#pace.ran(performance.now() - start, cpuMilliseconds() - startCpu);
-      if (line !== undefined) say(line);
-      return output;
+      return paced.step(() => paced.current.gradients(inputs));
     });
   }
 
   update(options: UpdateOptions): Promise<void> {
     return this.#uses.inTurn(() => {
       this.#hasGradients = false;
-      return this.#trainer.update(options);
+      return this.#paced.current.update(options);
     });
   }
 
   synchronise(): Promise<void> {
-    return this.#uses.inTurn(() => this.#trainer.synchronise());
+    return this.#uses.inTurn(() => this.#paced.current.synchronise());
   }
 
   dispose(): Promise<void> {
-    return this.#uses.dispose(() => this.#trainer.dispose());
+    return this.#uses.dispose(() => this.#paced.current.dispose());
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
-  }
-
-  /** One after the other, since the two would not fit into memory at once. */
-  async #change(): Promise<void> {
-    await this.#trainer.synchronise();
-    await this.#trainer.dispose();
-    this.#threads = this.#pace.threads;
-    this.#trainer = this.#options.create(this.#threads);
   }
 }

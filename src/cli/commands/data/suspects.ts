@@ -8,7 +8,7 @@ import { SenetError } from "../../../errors.ts";
 import { openPictures } from "../../../evaluate/labelled.node.ts";
 import { type LabelSuspects, labelSuspects, type SuspectPicture } from "../../../evaluate/suspects.node.ts";
 import { isGuessing, type SuspectRank, suspectRanks } from "../../../evaluate/suspects.ts";
-import { type Precision, selectExecutor } from "../../../executors/select.node.ts";
+import { type PrecisionChoice, selectExecutor } from "../../../executors/select.node.ts";
 import { replaceFile } from "../../../files/replace.node.ts";
 import type { ClassOrder } from "../../../import/imagenet-classes.ts";
 import { renderSuspects, shownSuspects } from "../../../report/suspects.ts";
@@ -45,7 +45,7 @@ interface SuspectsOptions extends WeightsOptions {
   readonly batchSize: number;
   readonly workers?: number;
   readonly executor?: string;
-  readonly precision?: Precision;
+  readonly precision?: PrecisionChoice;
   readonly threads?: number;
   readonly html?: string;
   readonly json?: true;
@@ -95,8 +95,9 @@ export function suspectsCommand(group: Command): void {
 async function suspects(data: string, options: SuspectsOptions): Promise<void> {
   const { html, json, rank, batchSize, workers, threads, top } = options;
   if (html !== undefined) checkOutFile(html, [".html"]);
-  const { executor } = await selectExecutor({ name: options.executor, precision: options.precision });
   const checkpoint = await weightsOf(options.weights, options);
+  const { executor: name, precision } = options;
+  const { executor } = await selectExecutor({ name, precision, inEightBits: checkpoint.quantization !== undefined });
   const line = new LiveLine();
   const local = await localData(data, { say: (text) => line.print(text) });
   const datasets = openDatasets(local, options, checkpoint.labels);

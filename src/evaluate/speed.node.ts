@@ -1,0 +1,91 @@
+/** How fast a small network runs here, on each executor in each precision: what `senet doctor` prints. */
+
+import { SenetError } from "../errors.ts";
+import type { Executor } from "../executors/executor.ts";
+import { executorNames, selectExecutor } from "../executors/select.node.ts";
+import { usableThreads } from "../machine.node.ts";
+import { inferencePasses, type Program, runPasses } from "../passes/index.ts";
+import { eightBitValues, quantizableLayers, quantizeProgram } from "../passes/quantize.ts";
+import { createRandom } from "../random.ts";
+import { sizeOf, tensor } from "../tensor.ts";
+import { initialWeights } from "../weights/init.ts";
+import { inferenceGraph, inputName, model } from "../zoo/index.ts";
+
+/** What networks are computed in, eight bits included. */
+export const speedPrecisions = ["float32", "bf16", "int8"] as const;
+
+/** What is measured: large enough that convolutions are most of it. */
+export const speedWorkload = { model: "se-resnet-18", imageSize: 96, batchSize: 4 } as const;
+
+export interface Speed {
+  readonly executor: string;
+  /** By precision; absent: this executor has it not, or not on this processor. */
+  readonly imagesPerSecond: Readonly<Partial<Record<(typeof speedPrecisions)[number], number>>>;
+}
+
+/** Each turn is this long, or one run. */
+const turnMilliseconds = 300;
+
+/**
+ * Rates of all executors that load here, which takes a few seconds. The reference executor, which is slow in anything, has
+ * one picture in float32.
+ */
+export async function measureSpeeds(): Promise<readonly Speed[]> {
+  const { imageSize, batchSize } = speedWorkload;
+  const network = (batch: number) => inferenceGraph(model(speedWorkload.model), { batch, imageSize });
+  const weights = initialWeights(network(1), 0);
+  const folded = (batch: number) => runPasses({ graph: network(batch), weights }, inferencePasses);
+  const float32 = folded(batchSize);
+  const programs = { float32, bf16: float32, int8: inEightBits(float32) };
+  const speeds: Speed[] = [];
+  for (const name of executorNames) {
+    const imagesPerSecond: Partial<Record<(typeof speedPrecisions)[number], number>> = {};
+    const isSlow = name === "reference";
+    for (const precision of isSlow ? (["float32"] as const) : speedPrecisions) {
+      const executor = await served(name, precision === "bf16" ? "bf16" : "float32");
+      if (executor !== undefined)
+        imagesPerSecond[precision] = await rateOf(executor, isSlow ? folded(1) : programs[precision]);
+    }
+    if (imagesPerSecond.float32 !== undefined) speeds.push({ executor: name, imagesPerSecond });
+  }
+  return speeds;
+}
+
+/** None where it does not load, or has not the precision. */
+async function served(name: string, precision: "float32" | "bf16"): Promise<Executor | undefined> {
+  try {
+    return (await selectExecutor({ name, precision })).executor;
+  } catch (cause) {
+    if (cause instanceof SenetError) return undefined;
+    throw cause;
+  }
+}
+
+/** All layers that can be; with any steps, since nobody looks at the answers. */
+function inEightBits(program: Program): Program {
+  const layers = quantizableLayers(program.graph);
+  const scales = eightBitValues(program.graph, layers).map(({ value }) => [value.name, 1 / 32] as const);
+  return quantizeProgram(program, { layers: layers.map(({ name }) => name), scales: Object.fromEntries(scales) });
+}
+
+/** Images a second, by the fastest run of a turn: the machine may do other things meanwhile. */
+async function rateOf(executor: Executor, { graph, weights }: Program): Promise<number> {
+  // Said, so that it stays so.
+  const network = await executor.compile(graph, weights, { threads: usableThreads() });
+  try {
+    const { shape } = graph.inputs.find(({ name }) => name === inputName)!.type;
+    const random = createRandom(1);
+    const pictures = Float32Array.from({ length: sizeOf(shape) }, () => random.normal());
+    const inputs = new Map([[inputName, tensor(shape, pictures)]]);
+    const begin = performance.now();
+    let fastest = Number.POSITIVE_INFINITY;
+    do {
+      const start = performance.now();
+      await network.run(inputs);
+      fastest = Math.min(fastest, performance.now() - start);
+    } while (performance.now() - begin < turnMilliseconds);
+    return (1000 * shape[0]!) / fastest;
+  } finally {
+    await network.dispose();
+  }
+}
