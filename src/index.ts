@@ -24,7 +24,7 @@ export {
   type PicturePrediction,
   predict,
 } from "./evaluate/evaluate.ts";
-export { type ExcitationOptions, type GateMeans, meanGates } from "./evaluate/excitation.ts";
+export { type ExcitationOptions, type GateMeans, type GatePlace, meanGates } from "./evaluate/excitation.ts";
 export { Features } from "./evaluate/features.ts";
 export {
   type Decode,
@@ -51,6 +51,25 @@ export { createOrtExecutor } from "./executors/ort/executor.ts";
 export { encodeOnnx } from "./executors/ort/export.ts";
 export type { OnnxRuntime, OnnxSession, OnnxTensor, OrtHost } from "./executors/ort/runtime.ts";
 export { referenceExecutor } from "./executors/reference/reference.ts";
+export {
+  Explainer,
+  type ExplainerOptions,
+  type ExplainMethod,
+  type ExplainOptions,
+  type Explanation,
+  explainMethods,
+} from "./explain/explainer.ts";
+export {
+  type ComparedGates,
+  comparedGates,
+  type GateAtlas,
+  GateProbe,
+  gateAtlas,
+  type PictureGates,
+  type UnusualGate,
+} from "./explain/gates.ts";
+export { enlarged, type Heat, overlaid } from "./explain/heat.ts";
+export type { MethodOptions } from "./explain/method.ts";
 export type { FormatFile, WeightFormat } from "./formats/formats.ts";
 export { encodeSafetensors, parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
 export type { RandomCrop } from "./images/augment/crop.ts";

@@ -63,6 +63,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
     "evaluate",
   ],
+  explain: [...["errors", "names", "tensor", "ir", "autodiff", "zoo", "executors", "images", "weights", "evaluate"]],
   train: [
     ...[
       "errors",
@@ -87,11 +88,11 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   recipes: ["errors", "names", "ir", "zoo", "train"],
   report: [
     ...["errors", "files", "names", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
-    ...["evaluate", "quantize", "train"],
+    ...["evaluate", "quantize", "explain", "train"],
   ],
   api: [
     ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
-    ...["weights", "pull", "evaluate", "quantize", "train", "report"],
+    ...["weights", "pull", "evaluate", "quantize", "explain", "train", "report"],
   ],
   demo: ["errors", "files", "random", "tensor", "images"],
 };

@@ -16,6 +16,7 @@ const commands = [
   "verify",
   "evaluate",
   "classify",
+  "explain",
   "data check",
   "data preview",
   "data suspects",

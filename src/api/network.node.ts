@@ -1,10 +1,11 @@
 /** A network that is ready for use: opened from weights, it classifies, is measured, and is written for other programs. */
 
+import type { Dataset } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
 import { localData } from "../data/remote.node.ts";
 import { Classifier } from "../evaluate/classify.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
-import { type GateMeans, meanGates } from "../evaluate/excitation.ts";
+import { type ExcitationOptions, type GateMeans, meanGates } from "../evaluate/excitation.ts";
 import { Features } from "../evaluate/features.ts";
 import { openPictures } from "../evaluate/labelled.node.ts";
 import { type Measurement, type MeasureOptions, measure } from "../evaluate/measure.node.ts";
@@ -13,6 +14,8 @@ import { type LabelSuspects, labelSuspects, type SuspectsOptions } from "../eval
 import type { Executor, Weights } from "../executors/executor.ts";
 import { type PrecisionChoice, selectExecutor } from "../executors/select.node.ts";
 import { Uses } from "../executors/uses.ts";
+import { Explainer, type ExplainerOptions, type ExplainOptions, type Explanation } from "../explain/explainer.ts";
+import { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "../explain/gates.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { checkPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
@@ -131,6 +134,8 @@ export class Network implements AsyncDisposable {
   readonly #uses: Uses;
   #classifier: Promise<Classifier> | undefined;
   #features: Promise<Features> | undefined;
+  #gates: Promise<GateProbe> | undefined;
+  readonly #explainers = new Map<string, Promise<Explainer>>();
 
   /** Of one that is in memory; `load` opens files. */
   constructor(checkpoint: Checkpoint, executor: Executor, facts: NetworkFacts = {}) {
@@ -231,8 +236,49 @@ export class Network implements AsyncDisposable {
    * without.
    * @param data as for `evaluate`
    */
-  gates(data: string, options: DataOptions = {}): Promise<readonly GateMeans[]> {
+  async gates(data: string, options: DataOptions = {}): Promise<readonly GateMeans[]> {
+    return (await this.#overPictures(data, options, meanGates)).found;
+  }
+
+  /**
+   * The mean gates as `gates` has them, and of each channel the pictures that open it most: what `comparedGates` holds the
+   * gates of one picture against.
+   * @param data as for `evaluate`
+   */
+  async gateAtlas(data: string, options: DataOptions = {}): Promise<{ atlas: GateAtlas; dataset: Dataset }> {
+    const { found: atlas, dataset } = await this.#overPictures(data, options, gateAtlas);
+    return { atlas, dataset };
+  }
+
+  /**
+   * What in a picture speaks for a class: by default where the channels are active that raise the answer's logit (Grad-CAM).
+   * @throws SenetError `data` where the picture cannot be decoded, `usage` where the class or the stage is not known
+   */
+  explain(
+    picture: PictureInput,
+    options: ExplainOptions & Omit<ExplainerOptions, "decode" | "threads"> = {},
+  ): Promise<Explanation> {
+    const { target, top, ...how } = options;
     return this.#uses.now(async () => {
+      const key = JSON.stringify(Object.entries(how).sort());
+      const made =
+        this.#explainers.get(key) ??
+        Explainer.create(this.#checkpoint, this.executor, { ...this.#threads, ...how, decode });
+      this.#explainers.set(key, made);
+      return (await made).explain(dataOf(picture), { target, top });
+    });
+  }
+
+  /** What the gates of each block answer to a picture; empty for a network without. */
+  gatesOf(picture: PictureInput): Promise<readonly PictureGates[]> {
+    return this.#uses.now(async () => {
+      this.#gates ??= GateProbe.create(this.#checkpoint, this.executor, { ...this.#threads, decode });
+      return (await this.#gates).of(dataOf(picture));
+    });
+  }
+
+  #overPictures<T>(data: string, options: DataOptions, find: (over: ExcitationOptions) => Promise<T>) {
+    return this.#uses.now(async (): Promise<{ found: T; dataset: Dataset }> => {
       const dataset = await this.#pictures(data, options);
       const { model, preprocessing, weights, quantization } = this.#checkpoint;
       const batchSize = Math.min(options.batchSize ?? 32, Math.max(1, dataset.samples.length));
@@ -245,7 +291,7 @@ export class Network implements AsyncDisposable {
         const batches = loader.epoch(0);
         const imageSize = preprocessing.crop;
         const network = { model, weights, quantization, batchSize, imageSize };
-        return await meanGates({ executor: this.executor, ...network, batches });
+        return { found: await find({ executor: this.executor, ...network, batches }), dataset };
       } finally {
         await loader.dispose();
       }
@@ -274,7 +320,12 @@ export class Network implements AsyncDisposable {
   dispose(): Promise<void> {
     return this.#uses.dispose(async () => {
       // What could not be made has nothing to free.
-      const made = await Promise.allSettled([this.#classifier, this.#features]);
+      const made = await Promise.allSettled([
+        this.#classifier,
+        this.#features,
+        this.#gates,
+        ...this.#explainers.values(),
+      ]);
       await Promise.all(made.map(async (result) => result.status === "fulfilled" && (await result.value?.dispose())));
     });
   }

@@ -12,6 +12,7 @@ import { dataCommand } from "./commands/data.ts";
 import { demoCommand } from "./commands/demo.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { evaluateCommand } from "./commands/evaluate.ts";
+import { explainCommand } from "./commands/explain.ts";
 import { exportCommand } from "./commands/export.ts";
 import { lrFindCommand } from "./commands/lr-find.ts";
 import { modelsCommand } from "./commands/models.ts";
@@ -31,6 +32,7 @@ const commands = [
   lrFindCommand,
   evaluateCommand,
   classifyCommand,
+  explainCommand,
   dataCommand,
   modelsCommand,
   recipesCommand,

@@ -1,11 +1,16 @@
-/** Pictures to classify, from wherever they are named. */
+/** Pictures that a network is to look at, from wherever they are named. */
 
-import type { NamedPicture } from "../data/pictures.node.ts";
+import { type NamedPicture, namedPictures } from "../data/pictures.node.ts";
+import { isArchiveAddress, localData } from "../data/remote.node.ts";
 import { SourceReader } from "../data/source.node.ts";
 import { SenetError } from "../errors.ts";
 import type { PictureBytes } from "../evaluate/picture-input.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
+import { packagedName } from "../pull/packaged.node.ts";
 import { hideCredentials } from "../text.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { say, sayLines } from "./output.ts";
+import { networkName, type Weights, type WeightsOptions, weightsOf, withItsFiles } from "./weights.ts";
 
 const mostBytes = 2 ** 28;
 
@@ -51,4 +56,56 @@ async function standardInput(): Promise<Uint8Array> {
       throw new SenetError("data", `is not a picture: it is longer than ${mostBytes} bytes`, { where });
   }
   return Buffer.concat(chunks);
+}
+
+export interface PicturesOptions extends WeightsOptions {
+  /** Default: the network that comes with the package. */
+  readonly weights?: string;
+  /** Whether folders are searched to their last. */
+  readonly recursive: boolean;
+}
+
+/**
+ * The pictures that a command's arguments name, and the network that is to look at them.
+ * @throws SenetError as `weightsOf`; `usage` or `data` where there are no such pictures
+ */
+export async function picturesAndNetwork(
+  names: readonly string[],
+  options: PicturesOptions,
+): Promise<{ readonly pictures: readonly NamedPicture[]; readonly checkpoint: Weights }> {
+  const { weights, others } = withItsFiles(options.weights ?? packagedName, names);
+  const local = await Promise.all(others.map((name) => (isArchiveAddress(name) ? localData(name, { say }) : name)));
+  const { pictures, notes } = namedPictures(local, options.recursive);
+  for (const note of notes) say(`senet: ${note}`);
+  const checkpoint = await weightsOf(weights, options);
+  if (options.weights === undefined) say(packagedNote(checkpoint));
+  say(`${networkName(weights)}: pictures as ${checkpoint.told}`);
+  return { pictures, checkpoint };
+}
+
+/** Whoever names no network learns which one answers, and that it takes everything for one of a few classes. */
+function packagedNote({ model, labels, training }: Checkpoint): string {
+  const { recipe, seed, top1Error } = training ?? {};
+  const facts = [
+    ...(recipe === undefined || recipe === null ? [] : [`recipe ${recipe}`]),
+    ...(seed === undefined ? [] : [`seed ${seed}`]),
+    ...(top1Error === undefined ? [] : [`${(100 - top1Error).toFixed(1)} % right of its pictures to validate with`]),
+  ];
+  const known = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
+  return (
+    `senet: no --weights: ${packagedName} answers, the ${model.name} that comes with the package${known}. ` +
+    `It knows ${labels.length} classes, and nothing else: ${labels.join(", ")}`
+  );
+}
+
+/** One bad picture must not take the others' answers away; the exit code still tells. */
+export async function unlessUnreadable<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SenetError && error.code === "data")) throw error;
+    sayLines(`senet: ${error.message}`);
+    process.exitCode = 1;
+    return undefined;
+  }
 }

@@ -10,8 +10,8 @@ import type { Thumbnails } from "./health.ts";
 /** Shown at half of it, so that they are sharp on fine screens. */
 const SIDE = 208;
 
-/** One at a time; what cannot be decoded has none. */
-export async function thumbnailsOf(samples: readonly Sample[]): Promise<Thumbnails> {
+/** One at a time; what cannot be decoded has none. @param most of their sides, in pixels */
+export async function thumbnailsOf(samples: readonly Sample[], most = SIDE): Promise<Thumbnails> {
   const reader = new SourceReader();
   const thumbnails = new Map<string, string>();
   try {
@@ -19,7 +19,7 @@ export async function thumbnailsOf(samples: readonly Sample[]): Promise<Thumbnai
       if (thumbnails.has(sample.file)) continue;
       try {
         const picture = await (await reader.open(sourceOf(sample))).decode();
-        thumbnails.set(sample.file, Buffer.from(await encodeJpeg(squared(picture))).toString("base64"));
+        thumbnails.set(sample.file, Buffer.from(await encodeJpeg(squared(picture, most))).toString("base64"));
       } catch (error) {
         if (!(error instanceof SenetError && error.code === "data")) throw error;
       }
@@ -31,13 +31,13 @@ export async function thumbnailsOf(samples: readonly Sample[]): Promise<Thumbnai
 }
 
 /** The middle square; small pictures keep their size. */
-function squared(picture: Picture): Picture {
+function squared(picture: Picture, most: number): Picture {
   const side = Math.min(picture.width, picture.height);
   const box = {
     left: Math.floor((picture.width - side) / 2),
     top: Math.floor((picture.height - side) / 2),
     ...{ width: side, height: side },
   };
-  const size = Math.min(side, SIDE);
+  const size = Math.min(side, most);
   return resize(picture, size, size, "bilinear", { box });
 }

@@ -8,6 +8,7 @@ import { SenetError } from "../errors.ts";
 import { augment } from "../images/augment.ts";
 import { planesOf } from "../images/preprocess.ts";
 import { type Picture, resize } from "../images/resize.ts";
+import { paste } from "../images/sheet.ts";
 import { shownInput } from "../images/shown.ts";
 import { createRandom } from "../random.ts";
 import { tensor } from "../tensor.ts";
@@ -111,30 +112,4 @@ function fitted(picture: Picture, size: number): Picture {
   const square = { width: size, height: size, data: new Uint8Array(3 * size * size).fill(224) };
   paste({ width, height, data }, square, Math.floor((size - width) / 2), Math.floor((size - height) / 2));
   return square;
-}
-
-function paste(picture: Picture, onto: Picture, left: number, top: number): void {
-  for (let y = 0; y < picture.height; y++) {
-    const row = picture.data.subarray(3 * y * picture.width, 3 * (y + 1) * picture.width);
-    onto.data.set(row, 3 * ((top + y) * onto.width + left));
-  }
-}
-
-const GAP = 4;
-
-/** Rows of pictures on white, with a gap around each, and a wider one after the first column. */
-export function sheetOf(rows: readonly (readonly Picture[])[]): Picture {
-  const [first] = rows[0]!;
-  const side = first!.width;
-  const columns = rows[0]!.length;
-  const width = columns * (side + GAP) + 3 * GAP;
-  const height = rows.length * (side + GAP) + GAP;
-  const sheet = { width, height, data: new Uint8Array(3 * width * height).fill(255) };
-  for (const [row, cells] of rows.entries()) {
-    for (const [column, cell] of cells.entries()) {
-      const left = GAP + column * (side + GAP) + (column === 0 ? 0 : 2 * GAP);
-      paste(cell, sheet, left, GAP + row * (side + GAP));
-    }
-  }
-  return sheet;
 }

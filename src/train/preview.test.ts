@@ -7,11 +7,12 @@ import { golden } from "../../tests/support.ts";
 import { openFolder } from "../data/folder.node.ts";
 import { augment } from "../images/augment.ts";
 import { decodePicture } from "../images/decode.node.ts";
+import { sheetOf } from "../images/sheet.ts";
 import { shownInput } from "../images/shown.ts";
 import { createRandom } from "../random.ts";
 import { trainingConfig } from "./config.ts";
 import { trainingTransformOf } from "./pictures.ts";
-import { previewRows, sheetOf } from "./preview.node.ts";
+import { previewRows } from "./preview.node.ts";
 
 const root = mkdtempSync(join(tmpdir(), "senet-preview-"));
 after(() => rmSync(root, { recursive: true }));

@@ -1,19 +1,15 @@
 /** `senet classify`: what is on these pictures. */
 
 import type { Command } from "commander";
-import { namedPictures } from "../../data/pictures.node.ts";
-import { isArchiveAddress, localData } from "../../data/remote.node.ts";
-import { SenetError } from "../../errors.ts";
 import { Classifier } from "../../evaluate/classify.node.ts";
 import type { Classification } from "../../evaluate/classify.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { packagedName } from "../../pull/packaged.node.ts";
-import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
-import { JsonList, print, say, sayLines } from "../output.ts";
-import { PictureReader } from "../pictures.ts";
+import { JsonList, print, say } from "../output.ts";
+import { PictureReader, picturesAndNetwork, unlessUnreadable } from "../pictures.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
-import { networkName, type WeightsOptions, weightsOf, withItsFiles } from "../weights.ts";
+import type { WeightsOptions } from "../weights.ts";
 
 interface ClassifyOptions extends WeightsOptions {
   readonly weights?: string;
@@ -59,13 +55,7 @@ export function classifyCommand(program: Command): void {
 }
 
 async function classifyPictures(names: readonly string[], options: ClassifyOptions): Promise<void> {
-  const { weights, others } = withItsFiles(options.weights ?? packagedName, names);
-  const local = await Promise.all(others.map((name) => (isArchiveAddress(name) ? localData(name, { say }) : name)));
-  const { pictures, notes } = namedPictures(local, options.recursive);
-  for (const note of notes) say(`senet: ${note}`);
-  const checkpoint = await weightsOf(weights, options);
-  if (options.weights === undefined) say(packagedNote(checkpoint));
-  say(`${networkName(weights)}: pictures as ${checkpoint.told}`);
+  const { pictures, checkpoint } = await picturesAndNetwork(names, options);
   const { precision, threads } = options;
   const inEightBits = checkpoint.quantization !== undefined;
   const { executor, reason } = await selectExecutor({ name: options.executor, precision, inEightBits });
@@ -86,33 +76,6 @@ async function classifyPictures(names: readonly string[], options: ClassifyOptio
     await classifier.dispose();
   }
   list?.end();
-}
-
-/** Whoever names no network learns which one answers, and that it takes everything for one of a few classes. */
-function packagedNote({ model, labels, training }: Checkpoint): string {
-  const { recipe, seed, top1Error } = training ?? {};
-  const facts = [
-    ...(recipe === undefined || recipe === null ? [] : [`recipe ${recipe}`]),
-    ...(seed === undefined ? [] : [`seed ${seed}`]),
-    ...(top1Error === undefined ? [] : [`${(100 - top1Error).toFixed(1)} % right of its pictures to validate with`]),
-  ];
-  const known = facts.length === 0 ? "" : ` (${facts.join(", ")})`;
-  return (
-    `senet: no --weights: ${packagedName} answers, the ${model.name} that comes with the package${known}. ` +
-    `It knows ${labels.length} classes, and nothing else: ${labels.join(", ")}`
-  );
-}
-
-/** One bad picture must not take the others' answers away; the exit code still tells. */
-async function unlessUnreadable<T>(work: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await work();
-  } catch (error) {
-    if (!(error instanceof SenetError && error.code === "data")) throw error;
-    sayLines(`senet: ${error.message}`);
-    process.exitCode = 1;
-    return undefined;
-  }
 }
 
 function printResult({ file, predictions }: Classification): void {

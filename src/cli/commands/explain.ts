@@ -1,0 +1,209 @@
+/** `senet explain`: what in a picture speaks for the answer, and which gates it opens. */
+
+import type { Command } from "commander";
+import { Network } from "../../api/network.node.ts";
+import type { Dataset } from "../../data/dataset.ts";
+import { nameIn } from "../../data/sample-name.node.ts";
+import { SenetError } from "../../errors.ts";
+import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import { type ExplainMethod, type Explanation, explainMethods } from "../../explain/explainer.ts";
+import { type ComparedGates, comparedGates, type UnusualGate } from "../../explain/gates.ts";
+import { type Heat, overlaid } from "../../explain/heat.ts";
+import { replaceFile } from "../../files/replace.node.ts";
+import { encodePng } from "../../images/decode.node.ts";
+import { sheetOf } from "../../images/sheet.ts";
+import { packagedName } from "../../pull/packaged.node.ts";
+import { type ExplainedPicture, openerSide, renderExplanations, shownOpeners } from "../../report/explanations.ts";
+import { thumbnailsOf } from "../../report/thumbnails.node.ts";
+import {
+  choiceOption,
+  count,
+  executorOption,
+  jsonOption,
+  precisionOption,
+  stateOption,
+  threadsOption,
+} from "../options.ts";
+import { checkOutFile } from "../out-file.ts";
+import { print, printJson, say } from "../output.ts";
+import { PictureReader, type PicturesOptions, picturesAndNetwork, unlessUnreadable } from "../pictures.ts";
+import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
+
+interface ExplainCommandOptions extends PicturesOptions {
+  readonly method: ExplainMethod;
+  readonly stage?: number;
+  readonly class?: string;
+  readonly steps?: number;
+  readonly patch?: number;
+  readonly stride?: number;
+  readonly out?: string;
+  readonly data?: string;
+  readonly top: number;
+  readonly executor?: string;
+  readonly precision?: PrecisionChoice;
+  readonly threads?: number;
+  readonly json?: true;
+}
+
+export function explainCommand(program: Command): void {
+  const command = program
+    .command("explain")
+    .description("show what in pictures speaks for the answer, and which gates they open")
+    .argument("<picture...>", "as for senet classify")
+    .option("--weights <file>", `as for senet classify; default: ${packagedName}`)
+    .addOption(stateOption())
+    .option("--out <file>", "a sheet (.png): each picture beside itself under its map; or a page (.html)")
+    .addOption(choiceOption("--method <name>", "how the map is made", explainMethods).default(explainMethods[0]))
+    .option("--class <name>", "explain this class, by name or index; default: the answer")
+    .option("--stage <n>", "of grad-cam: look after this stage; default: the last", count)
+    .option("--steps <n>", "of integrated-gradients: points of the way; default: 32", count)
+    .option("--patch <pixels>", "of occlusion: side of what is covered; default: a fifth of the input's", count)
+    .option("--stride <pixels>", "of occlusion: how far it moves; default: a third of its side", count)
+    .option(
+      "--data <path>",
+      "pictures of the classes, as for senet evaluate: which channels the picture opens and closes unlike them",
+    )
+    .option("--top <k>", "predictions per picture", count, 3)
+    .option("--no-recursive", "take only the pictures directly in a folder, not in its subfolders")
+    .addOption(executorOption())
+    .addOption(precisionOption())
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .addOption(labelsOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  senet explain dog.jpg --out explained.png\n" +
+        "  senet explain holiday/ --weights runs/first/best.safetensors --data pictures/train --out explained.html\n" +
+        "  senet explain dog.jpg --class 'English springer' --method occlusion --json\n\n" +
+        "Grad-CAM is arXiv 1610.02391, integrated gradients 1703.01365, occlusion 1311.2901.",
+    )
+    .action(explainPictures);
+  for (const option of preprocessingOptions()) command.addOption(option);
+}
+
+/** All are kept in memory until the sheet is drawn. */
+const mostPictures = 256;
+
+interface Explained {
+  readonly explanation: Explanation;
+  readonly gates: readonly ComparedGates[];
+}
+
+async function explainPictures(names: readonly string[], options: ExplainCommandOptions): Promise<void> {
+  const { out, data, json, top, class: target, method, stage, steps, patch, stride, threads } = options;
+  if (out === undefined && json === undefined && data === undefined) {
+    throw new SenetError("usage", "nothing says where the explanation goes", {
+      expected: "--out FILE.png, --out FILE.html or --json",
+    });
+  }
+  const isPage = out !== undefined && checkOutFile(out, [".png", ".html"], "explained") === ".html";
+  const { pictures, checkpoint } = await picturesAndNetwork(names, options);
+  if (pictures.length > mostPictures) {
+    throw new SenetError("usage", "these are too many pictures for one explanation", {
+      expected: `at most ${mostPictures}`,
+      found: `${pictures.length}`,
+    });
+  }
+  const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
+  if (options.precision === "auto") say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
+  await using network = new Network(checkpoint, executor, { threads });
+  const against = data === undefined ? undefined : await network.gateAtlas(data);
+  const reader = new PictureReader();
+  const explained: Explained[] = [];
+  try {
+    for (const named of pictures) {
+      const result = await unlessUnreadable(async (): Promise<Explained> => {
+        const picture = await reader.open(named);
+        const explanation = await network.explain(picture, { target, top, method, stage, steps, patch, stride });
+        if (against === undefined) return { explanation, gates: [] };
+        const gates = await network.gatesOf(picture);
+        return { explanation, gates: comparedGates(gates, against.atlas, explanation.target.index) };
+      });
+      if (result === undefined) continue;
+      explained.push(result);
+      if (json !== true) printExplanation(result, against?.dataset);
+    }
+  } finally {
+    await reader.close();
+  }
+  if (json === true)
+    printJson(
+      explained.map((one) => jsonOf(one, against?.dataset)),
+      2,
+    );
+  if (out === undefined || explained.length === 0) return;
+  const title = `${checkpoint.model.name}, ${method}`;
+  await replaceFile(
+    out,
+    [await (isPage ? pageOf(title, explained, against?.dataset) : sheet(explained))],
+    "another --out",
+  );
+  say(`${explained.length} ${explained.length === 1 ? "picture" : "pictures"}: ${out}`);
+}
+
+/** The picture as the network sees it, and the same under its map. */
+const stripOf = ({ explanation: { input, heat } }: Explained) => [input, overlaid(input, heat)];
+
+const sheet = (explained: readonly Explained[]): Promise<Uint8Array> => encodePng(sheetOf(explained.map(stripOf)));
+
+async function pageOf(title: string, explained: readonly Explained[], dataset: Dataset | undefined): Promise<string> {
+  const samples = dataset?.samples ?? [];
+  const openers = new Set(explained.flatMap(({ gates }) => shownOpeners(gates)));
+  const thumbnails = await thumbnailsOf(
+    [...openers].map((sample) => samples[sample]!),
+    2 * openerSide,
+  );
+  const pictures: ExplainedPicture[] = [];
+  for (const one of explained) {
+    const strip = Buffer.from(await encodePng(sheetOf([stripOf(one)]))).toString("base64");
+    pictures.push({ explanation: one.explanation, strip, gates: one.gates });
+  }
+  return renderExplanations({ title, pictures, files: samples.map(({ file }) => file), thumbnails });
+}
+
+function printExplanation({ explanation, gates }: Explained, dataset: Dataset | undefined): void {
+  const { file, predictions, target, heat } = explanation;
+  print(file);
+  for (const { label, probability } of predictions)
+    print(`  ${(100 * probability).toFixed(2).padStart(6)} %  ${label}`);
+  print(`  for ${target.label} speaks most what is ${whereBrightest(heat)}`);
+  if (dataset === undefined) return;
+  for (const { block, opened, closed } of gates) {
+    const told = (unusual: readonly UnusualGate[]) =>
+      unusual.map(({ channel, gate, mean }) => `${channel} (${gate.toFixed(2)}, mean ${mean.toFixed(2)})`).join(", ");
+    print(`  ${block}: opens ${told(opened)}; closes ${told(closed)}`);
+  }
+}
+
+/** The place of the map's highest value, in words. */
+function whereBrightest({ width, height, values }: Heat): string {
+  const at = values.indexOf(values.reduce((a, b) => Math.max(a, b)));
+  const third = (place: number, size: number) => Math.min(2, Math.floor((3 * (place + 0.5)) / size));
+  const column = ["left", "in the middle", "right"][third(at % width, width)]!;
+  const row = ["above", "half way down", "below"][third(Math.floor(at / width), height)]!;
+  return `${column}, ${row}`;
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(6));
+
+/** For programs: what the maps hold, and pictures by their names. */
+function jsonOf({ explanation, gates }: Explained, dataset: Dataset | undefined): unknown {
+  const { heat, input: _, ...rest } = explanation;
+  const { width, height, values } = heat;
+  const unusualOf = ({ openers, ...gate }: UnusualGate) => ({
+    ...gate,
+    openers: openers.map((sample) => nameIn(dataset!, dataset!.samples[sample]!.file)),
+  });
+  return {
+    ...rest,
+    heat: { width, height, values: Array.from(values, rounded) },
+    ...(dataset !== undefined && {
+      gates: gates.map(({ opened, closed, gates: answers, means, ...place }) => ({
+        ...place,
+        gates: Array.from(answers, rounded),
+        means: Array.from(means, (mean) => (Number.isNaN(mean) ? null : rounded(mean))),
+        ...{ opened: opened.map(unusualOf), closed: closed.map(unusualOf) },
+      })),
+    }),
+  };
+}

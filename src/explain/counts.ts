@@ -1,0 +1,13 @@
+/** Whole numbers that a caller chooses. */
+
+import { SenetError } from "../errors.ts";
+
+/** @throws SenetError `usage` where it is no whole number from 1 to `most` */
+export function checkedCount(name: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new SenetError("usage", `this is no ${name}`, {
+    where: name,
+    expected: `a whole number from 1 to ${most}`,
+    found: `${value}`,
+  });
+}

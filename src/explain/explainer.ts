@@ -1,0 +1,140 @@
+/** Why a network answers as it does: what in a picture speaks for a class. */
+
+import { SenetError } from "../errors.ts";
+import { checkChannels } from "../evaluate/channels.ts";
+import type { Prediction } from "../evaluate/classify.ts";
+import { failNotNumber } from "../evaluate/evaluate.ts";
+import { softmaxRow, topK } from "../evaluate/metrics.ts";
+import { type Decode, nameOf, type PictureData, type PictureOptions, pixelsOf } from "../evaluate/picture-input.ts";
+import type { Executor } from "../executors/executor.ts";
+import { Uses } from "../executors/uses.ts";
+import { planesOf, preprocess } from "../images/preprocess.ts";
+import type { Picture } from "../images/resize.ts";
+import { shownInput } from "../images/shown.ts";
+import { nearestNames } from "../names.ts";
+import { tensor } from "../tensor.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { requireFloat32 } from "../weights/program.ts";
+import { checkedCount } from "./counts.ts";
+import { gradCam } from "./grad-cam.ts";
+import type { Heat } from "./heat.ts";
+import { integratedGradients } from "./integrated-gradients.ts";
+import type { CreateMethod, Method, MethodOptions } from "./method.ts";
+import { occlusion } from "./occlusion.ts";
+
+const table = {
+  "grad-cam": gradCam,
+  "integrated-gradients": integratedGradients,
+  occlusion,
+} as const satisfies Readonly<Record<string, CreateMethod>>;
+
+export type ExplainMethod = keyof typeof table;
+
+export const explainMethods = Object.keys(table) as readonly ExplainMethod[];
+
+export interface ExplainerOptions extends MethodOptions, Pick<PictureOptions, "decode"> {
+  /** Default: `grad-cam`. */
+  readonly method?: ExplainMethod | undefined;
+}
+
+export interface ExplainOptions {
+  /** The class that is asked about, by name or index; default: what the network answers. */
+  readonly target?: string | number | undefined;
+  /** How many classes to name, most probable first; default 5. */
+  readonly top?: number | undefined;
+}
+
+export interface Explanation {
+  /** Its path, or its name. */
+  readonly file: string;
+  /** Most probable first. */
+  readonly predictions: readonly Prediction[];
+  /** The class that is explained. */
+  readonly target: Prediction;
+  /** What speaks for it, at the size that the method has. */
+  readonly heat: Heat;
+  /** The part of the picture that the network sees, as it sees it. */
+  readonly input: Picture;
+}
+
+/** A checkpoint made ready to explain its answers to one picture at a time. */
+export class Explainer implements AsyncDisposable {
+  readonly #checkpoint: Checkpoint;
+  readonly #method: Method;
+  readonly #decode: Decode | undefined;
+  readonly #uses: Uses;
+
+  private constructor(checkpoint: Checkpoint, method: Method, decode: Decode | undefined) {
+    this.#checkpoint = checkpoint;
+    this.#method = method;
+    this.#decode = decode;
+    this.#uses = new Uses(checkpoint.model.name);
+  }
+
+  /** @throws SenetError `usage` for a network in eight bits, or where an option does not fit the network */
+  static async create(checkpoint: Checkpoint, executor: Executor, options: ExplainerOptions = {}): Promise<Explainer> {
+    const { method = "grad-cam", decode, ...others } = options;
+    checkChannels(checkpoint);
+    requireFloat32(checkpoint, checkpoint.model.name);
+    return new Explainer(checkpoint, await table[method](checkpoint, executor, others), decode);
+  }
+
+  /**
+   * May be asked for several pictures at once.
+   * @throws SenetError `data` where the picture cannot be decoded, `usage` for a class that is not known, `executor` after
+   * `dispose`
+   */
+  explain(picture: PictureData, options: ExplainOptions = {}): Promise<Explanation> {
+    return this.#uses.now(() => this.#explain(picture, options));
+  }
+
+  /** Frees its memory, once what is being explained has been. A second time is fine. */
+  dispose(): Promise<void> {
+    return this.#uses.dispose(() => this.#method.dispose());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #explain(picture: PictureData, { target, top = 5 }: ExplainOptions): Promise<Explanation> {
+    const { preprocessing, labels } = this.#checkpoint;
+    const { crop } = preprocessing;
+    const file = nameOf(picture);
+    checkedCount("top", top, Number.MAX_SAFE_INTEGER);
+    const asked = target === undefined ? undefined : classIndex(target, labels);
+    const image = tensor(
+      [1, planesOf(preprocessing), crop, crop],
+      preprocess(await pixelsOf(picture, this.#decode), preprocessing),
+    );
+    const probabilities = softmaxRow(await this.#method.logits(image), 0);
+    if (probabilities.some(Number.isNaN)) failNotNumber(file);
+    const predictionOf = (index: number): Prediction => ({
+      ...{ label: labels[index]!, index, probability: probabilities[index]! },
+    });
+    const predictions = topK(probabilities, top).map(predictionOf);
+    const explained = asked === undefined ? topK(probabilities, 1)[0]! : asked;
+    return {
+      ...{ file, predictions, target: predictionOf(explained) },
+      heat: await this.#method.heat(image, explained),
+      input: shownInput(image.data as Float32Array, crop, preprocessing),
+    };
+  }
+}
+
+/**
+ * @param target a label, or the index of one
+ * @throws SenetError `usage` with the nearest labels
+ */
+export function classIndex(target: string | number, labels: readonly string[]): number {
+  const byName = labels.indexOf(`${target}`);
+  if (byName >= 0) return byName;
+  const index = typeof target === "number" || /^\d+$/.test(target) ? Number(target) : Number.NaN;
+  if (Number.isInteger(index) && index >= 0 && index < labels.length) return index;
+  throw new SenetError("usage", "the network does not know this class", {
+    where: "class",
+    expected: `one of its labels, or an index below ${labels.length}`,
+    found: `${target}`,
+    hint: `the nearest: ${nearestNames(`${target}`, labels).join(", ")}`,
+  });
+}

@@ -1,0 +1,134 @@
+/**
+ * Which channels a picture opens and closes, against the pictures of a class: the paper's figure of excitations by class
+ * (arXiv 1709.01507, figures 6 and 7), for one picture.
+ */
+
+import { type ExcitationOptions, type GateMeans, type GatePlace, gatesOf, meanGates } from "../evaluate/excitation.ts";
+import type { PictureData, PictureOptions } from "../evaluate/picture-input.ts";
+import { Probe } from "../evaluate/probe.ts";
+import type { Executor } from "../executors/executor.ts";
+import type { Graph } from "../ir/graph.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceGraph } from "../zoo/index.ts";
+
+/** What the gates of a block answer to one picture. */
+export interface PictureGates extends GatePlace {
+  /** `[channels]` */
+  readonly gates: Float32Array;
+}
+
+/** The gates of a network, ready for one picture at a time. */
+export class GateProbe implements AsyncDisposable {
+  /** Of a network without gates there is nothing to run. */
+  readonly #probe: Probe | undefined;
+  readonly #places: readonly (readonly [name: string, place: GatePlace])[];
+
+  private constructor(probe: Probe | undefined, places: readonly (readonly [string, GatePlace])[]) {
+    this.#probe = probe;
+    this.#places = places;
+  }
+
+  static async create(checkpoint: Checkpoint, executor: Executor, options: PictureOptions = {}): Promise<GateProbe> {
+    const { model, preprocessing } = checkpoint;
+    const gates = gatesOf(inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop }));
+    if (gates.length === 0) return new GateProbe(undefined, []);
+    const wanted = (graph: Graph) => new Map(gatesOf(graph).map(({ value }) => [value.name, value]));
+    const probe = await Probe.create(checkpoint, executor, wanted, options);
+    return new GateProbe(
+      probe,
+      gates.map(({ value, ...place }) => [value.name, place]),
+    );
+  }
+
+  /** Block by block. @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
+  async of(picture: PictureData): Promise<readonly PictureGates[]> {
+    if (this.#probe === undefined) return [];
+    const outputs = await this.#probe.of(picture);
+    return this.#places.map(([name, place]) => ({ ...place, gates: Float32Array.from(outputs.get(name)!.data) }));
+  }
+
+  async dispose(): Promise<void> {
+    await this.#probe?.dispose();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}
+
+/** What the gates of a network answer to the pictures of a data set. */
+export interface GateAtlas {
+  readonly means: readonly GateMeans[];
+  /** By block and channel: the pictures that open it most, by their places in the data set, the most open first. */
+  readonly openers: readonly (readonly (readonly number[])[])[];
+}
+
+/** Pictures that are kept for each channel. */
+const mostOpeners = 4;
+
+/** One pass over the pictures. */
+export async function gateAtlas(options: Omit<ExcitationOptions, "onGates">): Promise<GateAtlas> {
+  type Opener = { readonly sample: number; readonly gate: number };
+  const openers: Opener[][][] = [];
+  const means = await meanGates({
+    ...options,
+    onGates: (gates, { samples, size }) => {
+      gates.forEach((values, block) => {
+        const channels = values.length / options.batchSize;
+        openers[block] ??= Array.from({ length: channels }, () => []);
+        const best = openers[block];
+        for (let row = 0; row < size; row++) {
+          for (let c = 0; c < channels; c++) {
+            const kept = best[c]!;
+            const gate = values[row * channels + c]!;
+            if (kept.length === mostOpeners && gate <= kept.at(-1)!.gate) continue;
+            const at = kept.findIndex((other) => other.gate < gate);
+            kept.splice(at < 0 ? kept.length : at, 0, { sample: samples[row]!, gate });
+            kept.length = Math.min(kept.length, mostOpeners);
+          }
+        }
+      });
+    },
+  });
+  return { means, openers: openers.map((block) => block.map((kept) => kept.map(({ sample }) => sample))) };
+}
+
+/** A channel that a picture opens, or closes, unlike the pictures of its class. */
+export interface UnusualGate {
+  readonly channel: number;
+  readonly gate: number;
+  /** Of the pictures of the class. */
+  readonly mean: number;
+  /** The pictures that open this channel most, by their places in the data set. */
+  readonly openers: readonly number[];
+}
+
+/** A block's gates for one picture against their means over the pictures of a class. */
+export interface ComparedGates extends PictureGates {
+  /** `[channels]`: the class's means; NaN where the class has no pictures. */
+  readonly means: Float64Array;
+  /** More open than in the mean, by how much. */
+  readonly opened: readonly UnusualGate[];
+  readonly closed: readonly UnusualGate[];
+}
+
+/** Channels of a block that are told. */
+const mostUnusual = 3;
+
+export function comparedGates(picture: readonly PictureGates[], atlas: GateAtlas, target: number): ComparedGates[] {
+  return picture.map((block, i) => {
+    const { gates, channels } = block;
+    const means = atlas.means[i]!.means.slice(target * channels, (target + 1) * channels);
+    const byDifference = Array.from(gates, (gate, channel): UnusualGate => {
+      return { channel, gate, mean: means[channel]!, openers: atlas.openers[i]![channel]! };
+    }).sort((a, b) => b.gate - b.mean - (a.gate - a.mean));
+    return {
+      ...{ ...block, means },
+      opened: byDifference.filter(({ gate, mean }) => gate > mean).slice(0, mostUnusual),
+      closed: byDifference
+        .filter(({ gate, mean }) => gate < mean)
+        .slice(-mostUnusual)
+        .reverse(),
+    };
+  });
+}

@@ -1,0 +1,89 @@
+/**
+ * Grad-CAM: where in the picture the channels are active whose activity raises a class's logit (arXiv 1610.02391).
+ *
+ * A channel counts by the mean of the logit's gradient over its positions; the map is the sum of the channels by these
+ * weights, and what is below 0 speaks for other classes.
+ */
+
+import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
+import { SenetError } from "../errors.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import type { Graph, Value } from "../ir/graph.ts";
+import { positionsOf } from "../ir/position.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { inferenceProgram } from "../weights/program.ts";
+import { inferenceGraph, inputName } from "../zoo/index.ts";
+import { type CreateMethod, oneHot } from "./method.ts";
+
+const seedName = "explain.target";
+const activityName = "explain.activity";
+
+export const gradCam: CreateMethod = async ({ model, preprocessing, ...network }, executor, { stage, threads }) => {
+  const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
+  const { name } = activityAfter(graph, stage);
+  const program = inferenceProgram(graph, network);
+  // Passes leave values their names.
+  const activity = program.graph.nodes.flatMap(({ outputs }) => outputs).find((value) => value.name === name)!;
+  const builder = GraphBuilder.from(program.graph);
+  const { shape } = program.graph.outputs.get("logits")!.type;
+  const seed = builder.input(seedName, shape);
+  builder.output(activityName, activity);
+  const both = differentiate(builder.build(), { of: "logits", seed, wrt: [activity] });
+  const options = threads === undefined ? {} : { threads };
+  const executable = await executor.compile(both, program.weights, options);
+
+  const run = (image: Tensor, values: Float32Array) =>
+    executable.run(
+      new Map([
+        [inputName, image],
+        [seedName, tensor(shape, values)],
+      ]),
+    );
+  return {
+    // Behind the last stage the way back is nearly nothing.
+    logits: async (image) => (await run(image, new Float32Array(shape[1]!))).get("logits")!,
+    heat: async (image, target) => {
+      const outputs = await run(image, oneHot(shape, target));
+      return weighted(outputs.get(activityName)!, outputs.get(gradientOf(name))!);
+    },
+    dispose: () => executable.dispose(),
+  };
+};
+
+/** The sum of the channels, each by its mean gradient. Both are `[1, C, H, W]`. */
+function weighted(activity: Tensor, gradient: Tensor) {
+  const [, channels, height, width] = activity.shape as [number, number, number, number];
+  const places = height * width;
+  const sums = new Float64Array(places);
+  for (let c = 0; c < channels; c++) {
+    let weight = 0;
+    for (let i = 0; i < places; i++) weight += gradient.data[c * places + i]!;
+    weight /= places;
+    for (let i = 0; i < places; i++) sums[i]! += weight * activity.data[c * places + i]!;
+  }
+  return { width, height, values: Float32Array.from(sums) };
+}
+
+/**
+ * What the network has made of the picture after a stage.
+ * @param stage from 1; default: the last, with what follows it up to the pooling
+ * @throws SenetError `usage` where there is no such stage, or it has no positions left to tell apart
+ */
+export function activityAfter(graph: Graph, stage?: number): Value {
+  const positions = positionsOf(graph);
+  const stages = [...new Set([...positions.values()].map(({ stage }) => stage ?? 0))].filter((known) => known > 0);
+  if (stage !== undefined && !stages.includes(stage)) {
+    throw new SenetError("usage", "the network has no such stage", {
+      where: graph.name,
+      expected: stages.length === 0 ? "no stage, since it has no blocks" : `one of ${stages.join(", ")}`,
+      found: `${stage}`,
+    });
+  }
+  const isLast = stage === undefined || stage === Math.max(...stages);
+  const nodes = isLast ? graph.nodes : graph.nodes.filter((node) => positions.get(node)!.stage === stage);
+  const value = nodes.findLast(({ outputs }) => hasPlaces(outputs[0]!))?.outputs[0];
+  if (value !== undefined) return value;
+  throw new SenetError("usage", "nothing in this network has positions of the picture", { where: graph.name });
+}
+
+const hasPlaces = ({ type: { shape } }: Value) => shape.length === 4 && shape[2]! * shape[3]! > 1;

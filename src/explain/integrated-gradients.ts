@@ -1,0 +1,73 @@
+/**
+ * Integrated gradients (arXiv 1703.01365): how much each pixel has added to a class's logit on the straight way from a
+ * picture of nothing to this one. The shares add up to the difference of the two logits. Nothing is the mean colour, which is
+ * 0 as the network sees it.
+ */
+
+import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { inferenceProgram } from "../weights/program.ts";
+import { inferenceGraph, inputName } from "../zoo/index.ts";
+import { checkedCount } from "./counts.ts";
+import { type CreateMethod, oneHot } from "./method.ts";
+
+const seedName = "explain.target";
+
+/** Points of the way that are run at once: the activations of all of them are kept for the way back. */
+const atOnce = 4;
+const mostSteps = 10_000;
+
+export const integratedGradients: CreateMethod = async (
+  { model, preprocessing, ...network },
+  executor,
+  { steps: wanted = 32, threads },
+) => {
+  const steps = checkedCount("steps", wanted, mostSteps);
+  const batch = Math.min(atOnce, steps);
+  const program = inferenceProgram(inferenceGraph(model, { batch, imageSize: preprocessing.crop }), network);
+  const builder = GraphBuilder.from(program.graph);
+  const { shape } = program.graph.outputs.get("logits")!.type;
+  const seed = builder.input(seedName, shape);
+  const input = program.graph.inputs.find(({ name }) => name === inputName)!;
+  const both = differentiate(builder.build(), { of: "logits", seed, wrt: [input] });
+  const options = threads === undefined ? {} : { threads };
+  const executable = await executor.compile(both, program.weights, options);
+
+  const run = (images: Float32Array, values: Float32Array) =>
+    executable.run(
+      new Map([
+        [inputName, tensor(input.type.shape, images)],
+        [seedName, tensor(shape, values)],
+      ]),
+    );
+  return {
+    logits: async ({ data }: Tensor) => {
+      const images = new Float32Array(batch * data.length);
+      images.set(data);
+      const logits = (await run(images, new Float32Array(batch * shape[1]!))).get("logits")!;
+      return tensor([1, shape[1]!], Float32Array.from(logits.data.subarray(0, shape[1]!)));
+    },
+    heat: async ({ data, shape: [, , height, width] }: Tensor, target) => {
+      const places = height! * width!;
+      const sums = new Float64Array(places);
+      for (let start = 0; start < steps; start += batch) {
+        const images = new Float32Array(batch * data.length);
+        const points = Math.min(batch, steps - start);
+        for (let row = 0; row < points; row++) {
+          // The middle of each part of the way.
+          const part = (start + row + 0.5) / steps;
+          for (let i = 0; i < data.length; i++) images[row * data.length + i] = part * data[i]!;
+        }
+        const gradient = (await run(images, oneHot(shape, target))).get(gradientOf(inputName))!.data;
+        for (let row = 0; row < points; row++) {
+          for (let i = 0; i < data.length; i++) {
+            sums[i % places]! += (gradient[row * data.length + i]! * data[i]!) / steps;
+          }
+        }
+      }
+      return { width: width!, height: height!, values: Float32Array.from(sums) };
+    },
+    dispose: () => executable.dispose(),
+  };
+};

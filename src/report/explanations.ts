@@ -1,0 +1,106 @@
+/** Why a network answered so, as a page: each picture, what speaks for the class, and its unusual gates. */
+
+import type { Explanation } from "../explain/explainer.ts";
+import type { ComparedGates, UnusualGate } from "../explain/gates.ts";
+import { percent } from "./format.ts";
+import type { Thumbnails } from "./health.ts";
+import { html, type Markup } from "./markup.ts";
+import { page } from "./page.ts";
+import { lineChart } from "./svg.ts";
+
+export interface ExplainedPicture {
+  readonly explanation: Omit<Explanation, "heat" | "input">;
+  /** The picture beside the same under its map, as the base64 of a PNG file. */
+  readonly strip: string;
+  /** Where pictures of the classes are known. */
+  readonly gates: readonly ComparedGates[];
+}
+
+export interface ExplanationsPage {
+  readonly title: string;
+  readonly pictures: readonly ExplainedPicture[];
+  /** The files of the data set whose means the gates stand against. */
+  readonly files: readonly string[];
+  readonly thumbnails: Thumbnails;
+}
+
+/** Of the pictures that open a channel, in the page's pixels. */
+export const openerSide = 40;
+
+/** The pictures that a page wants thumbnails of, by their places in the data set. */
+export const shownOpeners = (gates: readonly ComparedGates[]): readonly number[] =>
+  gates.flatMap(({ opened, closed }) => [...opened, ...closed].flatMap(({ openers }) => openers));
+
+export function renderExplanations(shown: ExplanationsPage): string {
+  const body = html`<p>What is bright speaks for the class, what is dark does not.</p>
+${shown.pictures.map((picture) => section(picture, shown))}`;
+  return page({ kind: "explanations", title: shown.title, body });
+}
+
+function section({ explanation, strip, gates }: ExplainedPicture, { files, thumbnails }: ExplanationsPage): Markup {
+  const { file, predictions, target } = explanation;
+  return html`<section>
+<h2>${file}</h2>
+<figure>
+<img src="data:image/png;base64,${strip}" alt="${file}, and what in it speaks for ${target.label}" style="max-width: 100%">
+<figcaption>what speaks for <b>${target.label}</b> (${percent(target.probability)})</figcaption>
+</figure>
+<table>
+<thead><tr><th>class</th><th>probability</th></tr></thead>
+<tbody>${predictions.map(
+    ({ label, probability }) => html`<tr><td>${label}</td><td>${percent(probability)}</td></tr>
+`,
+  )}</tbody>
+</table>
+${
+  gates.length === 0
+    ? undefined
+    : html`<h3>Gates against the mean of ${target.label}</h3>
+<div class="multiples">
+${gates.map((block) => gateFigure(block, files, thumbnails))}</div>
+`
+}</section>
+`;
+}
+
+/** The gates of a block, sorted by the class's means, so that what the picture does otherwise stands out. */
+function gateFigure(block: ComparedGates, files: readonly string[], thumbnails: Thumbnails): Markup {
+  const { gates, means, channels } = block;
+  const order = Array.from({ length: channels }, (_, i) => i).sort((a, b) => means[a]! - means[b]!);
+  const chart = lineChart({
+    description: `Gates of the ${channels} channels of ${block.block} for this picture, and their means over the class`,
+    ...{ width: 330, height: 190 },
+    x: { label: "channel, by the class's mean", range: [0, channels - 1], whole: true, ticks: 5 },
+    y: { label: "gate", range: [0, 1], ticks: 4 },
+    series: [
+      { name: "this picture", className: "line-0", points: order.map((channel, x) => [x, gates[channel]!] as const) },
+      {
+        name: "mean of the class",
+        className: "line-mean",
+        points: order.map((channel, x) => [x, means[channel]!] as const),
+      },
+    ],
+  });
+  const told = (word: string, unusual: readonly UnusualGate[]) =>
+    unusual.map(
+      ({
+        channel,
+        gate,
+        mean,
+        openers,
+      }) => html`<p class="note">${word} channel ${channel}: ${gate.toFixed(2)}, mean ${mean.toFixed(2)}; open most for
+${openers.map((sample) => opener(files[sample]!, thumbnails))}</p>
+`,
+    );
+  return html`<figure>
+<figcaption><code>${block.block}</code></figcaption>
+${chart}
+${told("opens", block.opened)}${told("closes", block.closed)}</figure>
+`;
+}
+
+function opener(file: string, thumbnails: Thumbnails): Markup {
+  const image = thumbnails.get(file);
+  if (image === undefined) return html`${file} `;
+  return html`<img src="data:image/jpeg;base64,${image}" alt="${file}" title="${file}" width="${openerSide}" height="${openerSide}"> `;
+}
