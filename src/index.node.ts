@@ -9,6 +9,8 @@ export {
   Network,
   type NetworkFacts,
   type OnnxExport,
+  type QuantizationOptions,
+  type QuantizedNetwork,
   type SuspectOptions,
 } from "./api/network.node.ts";
 export { type FindRateOptions, type FoundRates, findLearningRate } from "./api/rates.node.ts";
@@ -58,6 +60,7 @@ export type { Progress as DownloadProgress, Timing } from "./pull/download.node.
 export type { FetchOptions } from "./pull/fetch.node.ts";
 export type { FetchFilesOptions } from "./pull/files.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
+export type { Quantized, QuantizeOptions } from "./quantize/quantize.node.ts";
 export { collectReport, type RunReportOptions, report, type WrittenReport } from "./report/run.node.ts";
 export type { EarlierOptions } from "./train/earlier.node.ts";
 export type { RatePoint, RateSuggestions, RateTrial } from "./train/lr-find.ts";

@@ -127,9 +127,12 @@ export type { Learnt, OptimizerConfig, OptimizerState, RuleState, UpdateRule } f
 export { inferencePasses, type Pass, type Program, runPasses, trainingPasses } from "./passes/index.ts";
 export type { Quantization } from "./passes/quantize.ts";
 export type { Hash } from "./pull/addresses.ts";
+export type { LayerRow } from "./quantize/budget.ts";
+export type { RangeMethodName } from "./quantize/methods.ts";
 export type { Recipe, RecipeConfig, RecipeData } from "./recipes/recipe.ts";
 export { type RecipeName, recipe, recipeConfig, recipeStart, recipes } from "./recipes/recipes.ts";
 export type { ReportEpoch, ReportGate, ReportSample, ReportSampleGroup } from "./report/data.ts";
+export { type QuantizationReport, renderQuantization } from "./report/quantization.ts";
 export { type ReportData, renderReport } from "./report/report.ts";
 export { type DType, type Shape, type Tensor, type TensorData, tensor, zeros } from "./tensor.ts";
 export type { Clipping } from "./train/clipping.ts";

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
+import { load } from "../src/api/network.node.ts";
 import { parseSafetensors } from "../src/formats/safetensors.ts";
 import { colourClasses, colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
 import { senet, temporaryFolder } from "./command.ts";
@@ -16,7 +17,7 @@ before(async () => {
   await drawColours(at("pictures", "folders"), 20);
   writeCheckpoint(at("float.safetensors"), colourNetwork([...colourClasses, "n0"], colourInput.rgb));
   const made = await run(
-    "quantize --weights float.safetensors --data pictures/folders --images 20 --check-images 40 --out int8.safetensors --workers 1",
+    "quantize --weights float.safetensors --data pictures/folders --images 20 --check-images 40 --out int8.safetensors --workers 1 --report layers.html",
   );
   assert.equal(made.code, 0, made.stderr);
   assert.match(made.stdout, /^layer +weights +divergence alone +computes in\n/);
@@ -46,6 +47,46 @@ test("every engine evaluates and classifies with it, and it is exported as ONNX 
   assert.equal(exported.code, 0, exported.stderr);
   const text = readFileSync(at("int8.onnx"), "latin1");
   assert.ok(text.includes("QuantizeLinear") && text.includes("DequantizeLinear"));
+});
+
+test("its source is measured beside it where it is at hand, unless it has changed, or is not wanted", async () => {
+  const evaluate = (args = "") =>
+    run(`evaluate --weights int8.safetensors --data pictures/folders --executor ort --workers 1${args}`);
+  const both = await evaluate();
+  assert.equal(both.code, 0, both.stderr);
+  assert.match(both.stdout, /^int8\.safetensors .*\n.*float\.safetensors .*\n/m);
+  assert.match(both.stdout, /^int8\.safetensors: 0\.00 points of top-1 error more than float\.safetensors$/m);
+  const lines = (await evaluate(" --json")).stdout
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.deepEqual(
+    lines.map(({ weights, source }) => [weights, source]),
+    [
+      ["int8.safetensors", "float.safetensors"],
+      ["float.safetensors", undefined],
+    ],
+  );
+  const alone = await evaluate(" --no-source --json");
+  assert.equal(alone.stdout.trimEnd().split("\n").length, 1);
+  writeCheckpoint(at("other.safetensors"), colourNetwork([...colourClasses, "n1"], colourInput.bgr));
+  const refused = await evaluate(" --source other.safetensors");
+  assert.equal(refused.code, 2);
+  assert.match(refused.stderr, /was not made from these weights/);
+});
+
+test("the page of layers is written, and the library does the same", async () => {
+  assert.match(readFileSync(at("layers.html"), "utf8"), /<th>layer1\.0\.conv1<\/th>/);
+  await using network = await load(at("float.safetensors"));
+  const options = { images: 20, checkImages: 40, workers: 1 };
+  const { network: int8, ...lost } = await network.quantize(at("pictures", "folders"), options);
+  assert.deepEqual([lost.float, lost.int8, lost.checked], [0, 0, 40]);
+  assert.ok(lost.rows.length > 3);
+  await int8.save(at("library.safetensors"));
+  await int8.dispose();
+  assert.deepEqual(readFileSync(at("library.safetensors")), readFileSync(at("int8.safetensors")));
+  await using again = await load(at("library.safetensors"));
+  assert.match(again.notes.join(), /on executor (onednn|ort): /);
 });
 
 test("training, other names and a second time are refused in words", async () => {

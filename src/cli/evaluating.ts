@@ -10,6 +10,7 @@ import { type SelectOptions, selectExecutor } from "../executors/select.node.ts"
 import { type Preprocessing, shownResize } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
 import { type ClassOrder, classOrderOf } from "../import/imagenet-classes.ts";
+import type { StoredQuantization } from "../weights/checkpoint.ts";
 import type { Published } from "../zoo/family.ts";
 import { zoo } from "../zoo/index.ts";
 import { FailureReport, requireSound } from "./failures.ts";
@@ -52,6 +53,10 @@ export interface Row {
   /** What the authors measured with the weights that they released. */
   readonly published: Published | undefined;
   readonly measured: Measurement;
+  /** Of a network in eight bits. */
+  readonly quantization?: StoredQuantization | undefined;
+  /** What it was made from, where that was measured too. */
+  readonly source?: string;
 }
 
 /** Measures the network of these files or this name, with progress on the line. */
@@ -99,7 +104,7 @@ export async function evaluateOne(
   });
   left.summary(measured.failures.length);
   const published = classOrderOf(labels) === undefined ? undefined : zoo.get(model.name)?.published;
-  return { weights, model: model.name, labels, preprocessing, views, missing, published, measured };
+  return { weights, model: model.name, labels, preprocessing, views, missing, published, measured, quantization };
 }
 
 const viewWords: Readonly<Record<Views, string>> = {
@@ -122,12 +127,26 @@ export function summary({ weights, measured: { images, top1Error, top5Error } }:
   return `${weights}: ${grouped(images)} pictures${errors}`;
 }
 
-/** The original's table: what was published beside what was measured. */
+/** The original's table: what was published beside what was measured; and what eight bits cost. */
 export function tableOf(rows: readonly Row[]): string {
+  const losses = rows.flatMap((row) => {
+    const source = rows.find(({ weights }) => weights === row.source);
+    if (source === undefined) return [];
+    const loss = row.measured.top1Error - source.measured.top1Error;
+    return [
+      `${row.weights}: ${Math.abs(loss).toFixed(2)} points of top-1 error ${loss < 0 ? "less" : "more"} than ${source.weights}`,
+    ];
+  });
+  const text = [rowsOf(rows), ...losses].join("\n");
+  const differs = rows.some((row) => row.published !== undefined && !isAsPublished(row));
+  return differs ? `${text}\n\n${publishedProtocol}` : text;
+}
+
+function rowsOf(rows: readonly Row[]): string {
   const isPublished = rows.some(({ published }) => published !== undefined);
   const beside = (text: string) => (isPublished ? [text] : []);
   const isTopFive = rows.some(({ measured }) => measured.top5Error !== null);
-  const text = table(
+  return table(
     [
       ...["weights", "model", "pictures", "views", "top-1 error", ...beside("published")],
       ...(isTopFive ? ["top-5 error", ...beside("published")] : []),
@@ -146,8 +165,6 @@ export function tableOf(rows: readonly Row[]): string {
       ];
     }),
   );
-  const differs = rows.some((row) => row.published !== undefined && !isAsPublished(row));
-  return differs ? `${text}\n\n${publishedProtocol}` : text;
 }
 
 const publishedProtocol = "Published figures are for all 50,000 validation pictures, centre crop of 224 from 256.";
@@ -164,6 +181,7 @@ export function resultOf(row: Row): Record<string, unknown> {
     top1_error: measured.top1Error,
     top5_error: measured.top5Error,
     images_per_second: measured.imagesPerSecond,
+    ...(row.quantization && { source: row.source ?? null }),
     ...(published && { published_top1_error: published.top1Error, published_top5_error: published.top5Error }),
     weights: row.weights,
     model: row.model,

@@ -9,6 +9,7 @@ import type { Executor } from "../executors/executor.ts";
 import { shownResize } from "../images/preprocess.ts";
 import { type Views, viewCounts } from "../images/views.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { digestOf } from "../weights/digest.node.ts";
 import { checkChannels } from "./channels.ts";
 import { type Errors, errorsOf, failNotNumber, type PicturePrediction, predict } from "./evaluate.ts";
 import { compileFor } from "./folder.node.ts";
@@ -203,15 +204,6 @@ function settingsOf(options: MeasureOptions): Settings {
         : `${channels}/${scale}, by picture, ${byPicture}`,
     executor: executor.name,
   };
-}
-
-function digestOf({ weights, quantization }: Pick<Checkpoint, "weights" | "quantization">): string {
-  const hash = createHash("sha256");
-  if (quantization !== undefined) hash.update(JSON.stringify(quantization));
-  for (const [name, { data }] of [...weights].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    hash.update(`${name}\0`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return short(hash);
 }
 
 const short = (hash: ReturnType<typeof createHash>): string => hash.digest("hex").slice(0, 16);

@@ -6,7 +6,7 @@ import { sizeOf } from "../tensor.ts";
 /** What is known of a layer. */
 export interface LayerRow {
   readonly name: string;
-  readonly op: Layer["op"];
+  readonly op: "conv2d" | "linear";
   readonly weights: number;
   /**
    * What the network's answers lose where this layer alone is in eight bits: the mean over pictures of Kullback and Leibler's

@@ -17,6 +17,7 @@ import { chooseLayers, divergenceOf, type LayerRow } from "./budget.ts";
 import { calibrationBatch } from "./calibrate.ts";
 import type { RangeMethodName } from "./methods.ts";
 import { PreparedNetwork } from "./network.ts";
+import { sourceOf } from "./source.node.ts";
 
 export interface QuantizeOptions {
   readonly checkpoint: Checkpoint;
@@ -37,6 +38,8 @@ export interface QuantizeOptions {
   readonly executor: Executor;
   readonly threads?: number | undefined;
   readonly workers?: number | undefined;
+  /** Where the checkpoint is from, a path or the name of released weights, to be kept with the other one. */
+  readonly file?: string | undefined;
   readonly say?: (line: string) => void;
 }
 
@@ -97,7 +100,8 @@ export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantiz
     return loss;
   });
   const { layers, rows, loss } = chosen;
-  const stored = { ...prepared.quantization(layers), method, images: calibration.samples.length };
+  const source = options.file === undefined ? {} : { source: sourceOf(checkpoint, options.file) };
+  const stored = { ...prepared.quantization(layers), method, images: calibration.samples.length, ...source };
   const { run: _, ...network } = checkpoint;
   return {
     checkpoint: { ...network, weights: new Map(prepared.quantized(layers).weights), quantization: stored },

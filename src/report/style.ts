@@ -80,6 +80,8 @@ summary { cursor: pointer; color: var(--accent); font-size: 14px }
 .numbers { margin-top: 10px }
 .numbers th, .numbers td { padding: 3px 14px 3px 0; text-align: right; font-weight: 400; border-bottom: 1px solid var(--rule); white-space: nowrap }
 .numbers thead th { color: var(--soft) }
+.layers th:first-child, .layers th:nth-child(2), .layers td:nth-child(2), .layers td:nth-child(5) { text-align: left }
+.taken { fill: var(--accent) } .kept { fill: var(--wrong) }
 .confusion { margin: 12px 0 }
 .confusion thead th { vertical-align: bottom; padding: 4px 0; font-weight: 500 }
 .confusion thead th span { writing-mode: vertical-rl; rotate: 180deg; max-height: 12em; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }

@@ -68,7 +68,10 @@ export interface StoredQuantization extends Quantization {
   readonly method: string;
   /** How many pictures they were chosen by. */
   readonly images: number;
-  /** The file that it was made from: its path as seen from this one's folder, and what its weights are told from others by. */
+  /**
+   * What it was made from: a path, in a file as seen from that file's folder, or the name of released weights; and what these
+   * weights are told from others by.
+   */
   readonly source?: { readonly file: string; readonly digest: string };
 }
 

@@ -1,5 +1,6 @@
 /** `senet evaluate`: top-1 and top-5 error of networks on pictures, beside what was published. */
 
+import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { localData } from "../../data/remote.node.ts";
 import { SenetError } from "../../errors.ts";
@@ -9,6 +10,7 @@ import { replaceFile } from "../../files/replace.node.ts";
 import type { Views } from "../../images/views.ts";
 import type { ClassOrder } from "../../import/imagenet-classes.ts";
 import { classesCsv, evaluateOne, type Row, resultOf, summary, tableOf } from "../evaluating.ts";
+import { floatSource } from "../float-source.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   choiceOption,
@@ -24,7 +26,7 @@ import {
 } from "../options.ts";
 import { LiveLine, printJson, printLines, say } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
-import { networksOf, type WeightsOptions } from "../weights.ts";
+import { networkName, networksOf, type WeightsOptions } from "../weights.ts";
 
 interface EvaluateOptions extends WeightsOptions {
   readonly weights: readonly string[];
@@ -43,6 +45,7 @@ interface EvaluateOptions extends WeightsOptions {
   readonly workers?: number;
   readonly executor?: string;
   readonly precision?: PrecisionChoice;
+  readonly source?: string | boolean;
   readonly threads?: number;
   readonly json?: true;
 }
@@ -81,6 +84,11 @@ export function evaluateCommand(program: Command): void {
     )
     .option("--mirror", "average over the picture and its mirror image")
     .option("--per-class <file>", "write the errors of each class as CSV")
+    .option(
+      "--source <file>",
+      "the network in float32 that one in eight bits was made from, measured beside it; default: the one that the file names, if it is there",
+    )
+    .option("--no-source", "measure a network in eight bits alone")
     .option("--journal <file>", "record results as they come; the same command then continues from there")
     .option("--batch-size <n>", "images per run of the network", count, 32)
     .addOption(workersOption())
@@ -120,6 +128,16 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   const line = new LiveLine();
   const rows: Row[] = [];
   const networks = networksOf(options.weights);
+  /** The source of this network in eight bits, which is measured next if it is not among the others. */
+  const sourceOf = async ({ weights, quantization }: Row): Promise<{ source?: string }> => {
+    if (quantization === undefined || options.source === false) return {};
+    const asked = typeof options.source === "string" ? options.source : undefined;
+    const found = await floatSource(weights, quantization, asked, options);
+    if (found === undefined) return {};
+    const listed = networks.map(networkName).find((name) => resolve(name) === resolve(found));
+    if (listed === undefined) networks.splice(rows.length + 1, 0, [found]);
+    return { source: listed ?? found };
+  };
   let exitCode = 130;
   try {
     await interruptible(
@@ -131,9 +149,10 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
         for (const files of networks) {
           if (signal.aborted) return;
           const check = options.check === true && rows.length === 0;
-          const row = await evaluateOne(files, { ...protocol, check }, engine, line, signal, journal);
-          line.print(summary(row));
-          if (!row.measured.finished) return;
+          const one = await evaluateOne(files, { ...protocol, check }, engine, line, signal, journal);
+          line.print(summary(one));
+          if (!one.measured.finished) return;
+          const row = { ...one, ...(await sourceOf(one)) };
           rows.push(row);
           if (options.json === true) printJson(resultOf(row));
         }

@@ -1,11 +1,14 @@
 /** `senet quantize`: a network in eight bits, made after training, and what that costs. */
 
+import { basename } from "node:path";
 import type { Command } from "commander";
 import { openPictures } from "../../evaluate/labelled.node.ts";
 import { selectExecutor } from "../../executors/select.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import { type RangeMethodName, rangeMethodNames } from "../../quantize/methods.ts";
 import { quantizeNetwork } from "../../quantize/quantize.node.ts";
+import { movedTo } from "../../quantize/source.node.ts";
+import { renderQuantization } from "../../report/quantization.ts";
 import { encodeCheckpoint } from "../../weights/checkpoint.ts";
 import {
   choiceOption,
@@ -26,6 +29,7 @@ interface QuantizeOptions extends WeightsOptions {
   readonly weights: string;
   readonly data: string;
   readonly out: string;
+  readonly report?: string;
   readonly images: number;
   readonly checkImages: number;
   readonly method: RangeMethodName;
@@ -44,6 +48,7 @@ export function quantizeCommand(program: Command): void {
     .addOption(stateOption())
     .requiredOption("--data <path>", "labelled pictures, as evaluate takes them")
     .requiredOption("--out <file>", "the .safetensors file to write")
+    .option("--report <file>", "write the table of layers as an HTML page, too")
     .option("--images <n>", "pictures that the ranges of activations are chosen by", count, 256)
     .option("--check-images <n>", "other pictures that the loss is measured on", count, 1024)
     .addOption(
@@ -65,7 +70,7 @@ export function quantizeCommand(program: Command): void {
     .addHelpText(
       "after",
       "\nExamples:\n  senet quantize --weights runs/first/best.safetensors --data pictures --out net.int8.safetensors\n" +
-        "  senet quantize --weights se-resnet-50 --data imagenet/train --images 512 --budget 0.1 --out small.safetensors",
+        "  senet quantize --weights se-resnet-50 --data imagenet/train --images 512 --budget 0.1 --out small.safetensors --report layers.html",
     )
     .action(quantize);
   for (const option of [...preprocessingOptions(), labelsOption()]) command.addOption(option);
@@ -74,6 +79,7 @@ export function quantizeCommand(program: Command): void {
 async function quantize(options: QuantizeOptions): Promise<void> {
   const { weights, out, data } = options;
   checkOutFile(out, [".safetensors"]);
+  if (options.report !== undefined) checkOutFile(options.report, [".html"], "report");
   const opened = await weightsOf(weights, options);
   const pictures = { data, list: undefined, listOrder: undefined, allowMissing: false, held: undefined };
   const dataset = openPictures({ ...pictures, areNamed: options.labels !== undefined }, opened.labels);
@@ -82,10 +88,19 @@ async function quantize(options: QuantizeOptions): Promise<void> {
   const { told: _, ...network } = opened;
   const checkpoint = { ...network, labels: dataset.classes };
   const { images, checkImages, method, budget, seed, threads, workers } = options;
-  const settings = { images, checkImages, method, budget, seed, threads, workers };
+  const settings = { images, checkImages, method, budget, seed, threads, workers, file: weights };
   const made = await quantizeNetwork({ checkpoint, dataset, executor, ...settings, say });
-  await replaceFile(out, encodeCheckpoint(made.checkpoint));
+  await replaceFile(out, encodeCheckpoint(movedTo(out, made.checkpoint)));
   const { float, int8, checked, rows } = made;
+  if (options.report !== undefined) {
+    const { method, images } = made.checkpoint.quantization!;
+    const facts = { name: basename(out), model: opened.model.name, method, images };
+    await replaceFile(
+      options.report,
+      [renderQuantization({ ...facts, float, int8, checked, rows })],
+      "another --report",
+    );
+  }
   printLines(
     table(
       ["layer", "weights", "divergence alone", "computes in"],
