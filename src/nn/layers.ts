@@ -4,7 +4,7 @@ import type { Parameter, Value } from "../ir/graph.ts";
 import { type Extent, type Padding, pairOf, samePadding, shortPadding } from "../ir/window.ts";
 import { sizeOf } from "../tensor.ts";
 import { initialOf, type Part } from "./init.ts";
-import type { Scope } from "./scope.ts";
+import type { Scope, Style } from "./scope.ts";
 
 export interface ConvOptions {
   /** Output channels. */
@@ -47,7 +47,7 @@ function centred(kernel: Extent): Padding {
 }
 
 /** Running statistics keep 0.9 of their old value at each step (PyTorch calls this momentum 0.1). */
-const usualNorm = { eps: 1e-5, decay: 0.9 };
+const usualNorm: NonNullable<Style["norm"]> = { eps: 1e-5, decay: 0.9 };
 
 export interface BatchNormOptions {
   /** Added to the variance; default: as the network has it. */
@@ -69,7 +69,9 @@ export function batchNorm(scope: Scope, x: Value, options: BatchNormOptions = {}
   });
   const beta = scope.parameter("bias", [channels], "beta");
   const runningMean = scope.parameter("running_mean", [channels], "mean");
-  const runningVariance = scope.parameter("running_var", [channels], "variance");
+  const runningVariance = scope.parameter("running_var", [channels], "variance", {
+    ...(norm.variance !== undefined && { initial: norm.variance }),
+  });
   if (!scope.mode.training) return scope.apply("batchNorm", [x, gamma, beta, runningMean, runningVariance], { eps });
 
   const [y, mean, variance] = scope.apply("batchNormTraining", [x, gamma, beta], { eps });

@@ -16,8 +16,11 @@ export interface BuildMode {
 
 /** What all layers of a network have in common. */
 export interface Style {
-  /** Of batch norm: what is added to variances, and how much of the running statistics each step keeps; default 1e-5, 0.9. */
-  readonly norm?: { readonly eps: number; readonly decay: number };
+  /**
+   * Of batch norm: what is added to variances, how much of the running statistics each step keeps, and what the running
+   * variance begins with; default 1e-5, 0.9 and 1.
+   */
+  readonly norm?: { readonly eps: number; readonly decay: number; readonly variance?: number };
   /** What weights begin with; default: `he`. */
   readonly init?: Initialisation;
 }

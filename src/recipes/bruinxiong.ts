@@ -1,7 +1,7 @@
 import { imagenet, type Recipe } from "./recipe.ts";
 
 export const bruinxiong: Recipe = {
-  version: 1,
+  version: 2,
   title: "bruinxiong/SENet.mxnet: SE-ResNeXt-50 by one affine warp and shifts of colour",
   source: [
     "bruinxiong/SENet.mxnet at 5f0b469: train_se_resnext_w_d.py, run.sh (augmentation level 2)",
@@ -10,12 +10,10 @@ export const bruinxiong: Recipe = {
   data: imagenet,
   reached: "top-1 error near 22.7 % (a curve in the repository); 76.7 %, 93.4 % in knjcode/mxnet-finetuner",
   differences: [
-    "the network is 32x4d with the stride on the 3x3; the released one has 64 groups of 2 and a batch norm on the picture",
-    "pictures have a mean and a deviation; theirs are raw bytes",
     "pictures come as they are and are brought to 480 pixels before the warp; theirs lie in records of that size, as JPEGs of quality 90",
   ],
   config: {
-    model: "se-resnext-50",
+    model: "bruinxiong-se-resnext-50",
     epochs: 125,
     batchSize: 192,
     optimizer: "sgd",
@@ -28,6 +26,9 @@ export const bruinxiong: Recipe = {
     warmupEpochs: 0,
     weightDecay: 1e-4,
     decayOn: ["weight", "gamma"],
+    // Raw bytes: the network begins with a batch norm.
+    mean: [0, 0, 0],
+    std: [1 / 255, 1 / 255, 1 / 255],
     augmentation: [
       { kind: "warp", resize: 480, scale: [0.533, 1], aspect: 0.25, mirror: 0.5 },
       { kind: "hls", hue: 36, lightness: 50, saturation: 50 },

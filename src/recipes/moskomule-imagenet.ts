@@ -1,18 +1,15 @@
 import { imagenet, type Recipe } from "./recipe.ts";
 
 export const moskomuleImagenet: Recipe = {
-  version: 1,
+  version: 2,
   title: "moskomule/senet.pytorch on ImageNet",
   source: ["moskomule/senet.pytorch at 8cb2669: imagenet.py"],
   data: imagenet,
   reached: "SE-ResNet-50: 77.06 %",
   hours: "8 GPUs; hours not published",
-  differences: [
-    "the script's rate is 0.6 for 1024 pictures; with its batch of 128 that is 0.075",
-    "squeeze and excitation has biases here",
-  ],
+  differences: ["the script's rate is 0.6 for 1024 pictures; with its batch of 128 that is 0.075"],
   config: {
-    model: "se-resnet-50-modern",
+    model: "moskomule-se-resnet-50",
     epochs: 90,
     batchSize: 128,
     optimizer: "sgd",

@@ -1,18 +1,14 @@
 import { imagenet, type Recipe } from "./recipe.ts";
 
 export const tensorpack: Recipe = {
-  version: 1,
+  version: 2,
   title: "tensorpack's SE-ResNet-50",
   source: ["tensorpack/tensorpack at 1547a54, examples/ResNet: imagenet-resnet.py, imagenet_utils.py, resnet_model.py"],
   data: imagenet,
   reached: "top-1 error 22.64 %, top-5 6.24 % (plain ResNet-50: 23.61 %, 6.85 %)",
-  differences: [
-    "bicubic resampling is Pillow's, with antialiasing; theirs is OpenCV's",
-    "convolutions are padded evenly; TensorFlow pads after the picture first",
-    "initialisation by fan-in, not by fan-out; the last gamma of a block begins with 1, not 0",
-  ],
+  differences: ["bicubic resampling is Pillow's, with antialiasing; theirs is OpenCV's"],
   config: {
-    model: "se-resnet-50-modern",
+    model: "tensorpack-se-resnet-50",
     epochs: 105,
     batchSize: 256,
     optimizer: "sgd",

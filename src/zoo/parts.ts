@@ -27,7 +27,13 @@ export const releasedSe = { reduction: 16, bias: true } as const;
 
 /** What all layers of a network have in common, where it is not the usual (nn/scope.ts). */
 export const styleSchema = {
-  norm: z.strictObject({ eps: z.number().positive().max(1), decay: z.number().min(0).max(1) }).exactOptional(),
+  norm: z
+    .strictObject({
+      eps: z.number().positive().max(1),
+      decay: z.number().min(0).max(1),
+      variance: z.number().min(0).max(1).exactOptional(),
+    })
+    .exactOptional(),
   init: z.enum(initialisations).exactOptional(),
 };
 

@@ -6,6 +6,7 @@ import { differentiate } from "../autodiff/differentiate.ts";
 import { graphCost } from "../ir/cost.ts";
 import type { Graph } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
+import { initialWeights } from "../weights/init.ts";
 import { inferenceGraph, lossGraph, model, zoo } from "./index.ts";
 
 const graphOf = (name: string, imageSize = 32) => inferenceGraph(model(name), { batch: 1, imageSize });
@@ -118,6 +119,7 @@ test("multiply-adds of the ports' convolutions", () => {
     ["bruinxiong-se-resnet-164-cifar", 32, 247_644_160],
     ["bruinxiong-se-resnext-164-cifar", 32, 250_724_352],
     ["nutszebra-se-resnet-164", 32, 239_419_392],
+    ["moskomule-se-resnet-50", 224, 4_087_136_256],
   ] as const) {
     assert.equal(convolutions(name, imageSize), expected, name);
   }
@@ -134,6 +136,24 @@ test("multiply-adds of the ports' convolutions", () => {
 
 test("moskomule's, nutszebra's, taki0112's and shicai's networks have their numbers", () => {
   for (const [name, expected] of [
+    ["moskomule-se-resnet-18", 11_776_552],
+    ["moskomule-se-resnet-34", 21_954_856],
+    ["moskomule-se-resnet-50", 28_071_976],
+    ["moskomule-se-resnet-101", 49_292_328],
+    ["moskomule-se-resnet-152", 66_770_984],
+    ["moskomule-se-resnet-20", 274_490],
+    ["moskomule-se-resnet-32", 470_266],
+    ["moskomule-se-resnet-56", 861_818],
+    ["moskomule-se-resnet-20-r8", 276_506],
+    ["moskomule-se-resnet-32-r8", 473_626],
+    ["moskomule-se-resnet-56-r8", 867_866],
+    ["moskomule-se-resnet-20-r4", 280_538],
+    ["moskomule-se-resnet-32-r4", 480_346],
+    ["moskomule-se-resnet-56-r4", 879_962],
+    ["moskomule-resnet-20", 272_474],
+    ["moskomule-resnet-32", 466_906],
+    ["moskomule-resnet-56", 855_770],
+    ["moskomule-resnet-110", 1_730_714],
     ["moskomule-preact-resnet-20", 272_282],
     ["moskomule-preact-resnet-32", 466_714],
     ["moskomule-preact-resnet-56", 855_578],
@@ -148,7 +168,9 @@ test("moskomule's, nutszebra's, taki0112's and shicai's networks have their numb
     assert.equal(counted(graphOf(name))[0], expected, name);
   }
   assert.deepEqual(counted(graphOf("taki0112-se-resnext-29")), [4_086_720, 21_248]);
-  assert.equal(graphOf("nutszebra-se-resnet-164-r16").parameters.length, 1208);
+  const arrays = (name: string) => graphOf(name).parameters.length;
+  assert.equal(arrays("nutszebra-se-resnet-164-r16"), 1208);
+  assert.deepEqual([arrays("moskomule-se-resnet-18"), arrays("moskomule-se-resnet-50")], [118, 299]);
 });
 
 test("the Inceptions have the numbers of their code", () => {
@@ -168,6 +190,18 @@ test("the Inceptions have the numbers of their code", () => {
   }
   const ten = inferenceGraph(model("bruinxiong-se-inception-v4", 10), { batch: 1, imageSize: 107 });
   assert.equal(counted(ten)[0], 43_049_226);
+});
+
+test("nutszebra's running variances begin at 0, everybody else's at 1", () => {
+  const begins = (name: string) => {
+    const statistics = graphOf(name).parameters.filter(({ role }) => role === "variance");
+    return new Set(
+      [...initialWeights({ ...graphOf(name), parameters: statistics }, 0).values()].flatMap(({ data }) => [...data]),
+    );
+  };
+  assert.deepEqual(begins("nutszebra-se-resnet-164-r16"), new Set([0]));
+  for (const name of ["moskomule-preact-resnet-20", "taki0112-se-resnext-29"])
+    assert.deepEqual(begins(name), new Set([1]));
 });
 
 test("every port says where it is from, which network of the paper it is, and every one can be trained", () => {

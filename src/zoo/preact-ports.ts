@@ -119,7 +119,7 @@ const nutszebraPlain: PreactConfig = {
   projection: "padEnd",
   bias: true,
   head: "conv",
-  norm: { eps: 2e-5, decay: 0.9 },
+  norm: { eps: 2e-5, decay: 0.9, variance: 0 },
   init: "orthonormal",
 };
 const nutszebraSe = (reduction: number) => onCifar({ ...nutszebraPlain, se: { reduction, bias: true } });

@@ -22,7 +22,8 @@ const tensorpackSource = "tensorpack/tensorpack, examples/ResNet";
 const tensorpackNorm = { norm: { eps: 1e-5, decay: 0.9 }, init: "tensorpack", lastGamma: 0 } as const;
 const same = (config: ResNetConfig): ResNetConfig => ({ ...modern(config), pool: "same", ...tensorpackNorm });
 
-const tensorpackDepths = {
+/** Blocks by depth, as torchvision has them. */
+const torchDepths = {
   "18": basic(2, 2, 2, 2),
   "34": basic(3, 4, 6, 3),
   "50": deep(3, 4, 6, 3),
@@ -36,7 +37,7 @@ const reachedByTensorpack: Readonly<Record<string, string>> = {
 };
 
 const tensorpack: Record<string, Entry> = Object.fromEntries(
-  Object.entries(tensorpackDepths).flatMap(([depth, config]) => {
+  Object.entries(torchDepths).flatMap(([depth, config]) => {
     const port = (key: string): Port => {
       const reached = reachedByTensorpack[key];
       return { source: tensorpackSource, paper: `ResNet-${depth}`, ...(reached !== undefined && { reached }) };
@@ -126,9 +127,45 @@ const takiResnext: ResNetConfig = {
   init: "glorot",
 };
 
+// --- moskomule: torchvision's ResNets and those for CIFAR, with gates without biases ---
+
+const moskomuleSource = "moskomule/senet.pytorch";
+const moskomuleSe = (reduction: number) => ({ se: { reduction, bias: false } }) as const;
+const moskomuleReached: Readonly<Record<string, string>> = {
+  "se-resnet-50": "77.06 % right on ImageNet (its README)",
+  "se-resnet-20-r4": "93 % right on CIFAR-10 (its README)",
+  "se-resnet-20-r8": "93 % right on CIFAR-10 (its README)",
+  "resnet-20": "92 % right on CIFAR-10 (its README)",
+};
+const moskomulePort = (name: string, paper: string): Port => {
+  const reached = moskomuleReached[name];
+  return { source: moskomuleSource, paper, ...(reached !== undefined && { reached }) };
+};
+
+const moskomule: Record<string, Entry> = {};
+for (const [depth, config] of Object.entries(torchDepths)) {
+  const network = onImagenet({ ...modern(config), init: "he by fan-out", ...moskomuleSe(16) });
+  moskomule[`moskomule-se-resnet-${depth}`] = under(moskomulePort(`se-resnet-${depth}`, `SE-ResNet-${depth}`), network);
+}
+for (const [depth, n] of Object.entries({ "20": 3, "32": 5, "56": 9, "110": 18 })) {
+  const plain: ResNetConfig = { ...modern(cifar(n)), init: "he by fan-in" };
+  const paper = `ResNet-${depth} for CIFAR`;
+  moskomule[`moskomule-resnet-${depth}`] = under(moskomulePort(`resnet-${depth}`, paper), onCifar(plain));
+  if (depth === "110") continue;
+  for (const reduction of [16, 8, 4]) {
+    // Its code has r = 16 unless it is told otherwise.
+    const name = `se-resnet-${depth}${reduction === 16 ? "" : `-r${reduction}`}`;
+    const port = moskomulePort(name, `SE-${paper}, r = ${reduction}`);
+    moskomule[`moskomule-${name}`] = under(port, onCifar({ ...plain, ...moskomuleSe(reduction) }));
+  }
+}
+
 /** shicai's is the paper's network at 225 pixels, where Caffe's two ways to round agree. */
 const shicai: Entry = {
-  config: { ...deep(3, 4, 6, 3), strideOn: "3x3", se: releasedSe, norm: { eps: 1e-4, decay: 0.9 } },
+  config: {
+    ...{ ...deep(3, 4, 6, 3), strideOn: "3x3", se: releasedSe },
+    ...{ norm: { eps: 1e-4, decay: 0.9 }, init: "he everywhere" },
+  },
   imageSize: 225,
   classes: 1000,
 };
@@ -140,6 +177,7 @@ export const resnetPorts: Readonly<Record<string, Entry>> = {
   ),
   ...tensorpack,
   ...bruinxiong,
+  ...moskomule,
   "taki0112-se-resnext-29": under(
     {
       source: "taki0112/SENet-Tensorflow",
