@@ -19,6 +19,8 @@ export interface ReportSample {
   readonly file: string;
   /** A small JPEG of it, base64; `undefined` where it cannot be decoded any more. */
   readonly image: string | undefined;
+  /** The same under the map of what speaks for the answer, of mistakes that are worth asking. */
+  readonly map?: string | undefined;
   /** Index of the right class; `undefined` where nobody knows it. */
   readonly label: number | undefined;
   /** The most probable classes, best first; three are shown. */

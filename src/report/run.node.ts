@@ -24,6 +24,7 @@ import type { TrainingState } from "../train/state.ts";
 import { type Checkpoint, decodeCheckpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, type NetworkFunction } from "../zoo/index.ts";
 import type { ReportData, ReportSample } from "./data.ts";
+import { mapsOf } from "./maps.node.ts";
 import { renderReport } from "./report.ts";
 import { chooseSamples } from "./samples.ts";
 import { thumbnailsOf } from "./thumbnails.node.ts";
@@ -179,10 +180,11 @@ const nothingSeen = (labels: readonly string[]): Seen => ({
 /** One pass over the pictures, or over some of them: what the network says, and its gates. */
 async function look(
   { val }: TrainingData,
-  { model, weights, preprocessing }: Checkpoint,
+  checkpoint: Checkpoint,
   executor: Executor,
   { evaluation: known, mostPictures = val.samples.length, onProgress }: RunReportOptions,
 ): Promise<Seen> {
+  const { model, weights, preprocessing } = checkpoint;
   const dataset = spread(val, mostPictures);
   const batchSize = Math.min(32, dataset.samples.length);
   const loader = new Loader({
@@ -199,7 +201,7 @@ async function look(
     ...(known === undefined && { onPredictions }),
   }).finally(() => loader.dispose());
   const evaluation = known ?? summary(predictions, model.classes);
-  const samples = await drawn(known === undefined ? dataset : val, evaluation.predictions);
+  const samples = await drawn(known === undefined ? dataset : val, evaluation.predictions, checkpoint, executor);
   return { evaluation, samples, gates };
 }
 
@@ -211,16 +213,27 @@ function spread(dataset: Dataset, most: number): Dataset {
   return { ...dataset, samples };
 }
 
-async function drawn(dataset: Dataset, predictions: readonly PicturePrediction[]): Promise<ReportData["samples"]> {
+async function drawn(
+  dataset: Dataset,
+  predictions: readonly PicturePrediction[],
+  checkpoint: Checkpoint,
+  executor: Executor,
+): Promise<ReportData["samples"]> {
   const groups = chooseSamples(predictions);
   const sampleOf = ({ sample }: PicturePrediction) => dataset.samples[sample]!;
+  const asked = groups.flatMap(({ isExplained, chosen }) => (isExplained ? chosen : []));
+  const maps = await mapsOf(
+    asked.map((prediction) => ({ sample: sampleOf(prediction), answer: prediction.top[0]!.index })),
+    checkpoint,
+    executor,
+  );
   const thumbnails = await thumbnailsOf(groups.flatMap(({ chosen }) => chosen.map(sampleOf)));
   return groups.map(({ title, chosen }) => ({
     title,
     samples: chosen.map((prediction) => {
       const { file } = sampleOf(prediction);
       const { label, top } = prediction;
-      return { file: nameIn(dataset, file), image: thumbnails.get(file), label, top };
+      return { file: nameIn(dataset, file), image: thumbnails.get(file), map: maps.get(file), label, top };
     }),
   }));
 }

@@ -58,6 +58,9 @@ test("the report of a run has its history, what was typed, and all pictures look
   const wrong = 15 - [0, 1, 2].reduce((sum, i) => sum + data.confusion[4 * i]!, 0);
   assert.equal(worst!.samples.length, Math.min(12, wrong));
   for (const { label, top } of worst!.samples) assert.notEqual(top[0]!.index, label);
+  assert.ok(wrong > 0);
+  for (const { map } of worst!.samples) assert.equal(formatOf(Buffer.from(map!, "base64")), "JPEG");
+  assert.ok(right.flatMap(({ samples }) => samples).every(({ map }) => map === undefined));
   for (const { label, top } of right.flatMap(({ samples }) => samples)) assert.equal(top[0]!.index, label);
 });
 

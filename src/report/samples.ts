@@ -12,6 +12,8 @@ export interface Classified {
 
 export interface SampleChoice<T> {
   readonly title: string;
+  /** Whether it is asked what speaks for the answers. */
+  readonly isExplained: boolean;
   readonly chosen: readonly T[];
 }
 
@@ -29,9 +31,13 @@ export function chooseSamples<T extends Classified>(predictions: readonly T[]): 
   const right = predictions.filter(isRight).sort((a, b) => sureness(a) - sureness(b));
   const unsure = right.slice(0, most.unsure);
   return [
-    { title: "Worst mistakes: wrong, and surest of it", chosen: wrong.slice(0, most.worst) },
-    { title: "Right, and least sure of it", chosen: unsure },
-    { title: "Right, and surest of it", chosen: right.slice(unsure.length).reverse().slice(0, most.sure) },
+    { title: "Worst mistakes: wrong, and surest of it", isExplained: true, chosen: wrong.slice(0, most.worst) },
+    { title: "Right, and least sure of it", isExplained: false, chosen: unsure },
+    {
+      title: "Right, and surest of it",
+      isExplained: false,
+      chosen: right.slice(unsure.length).reverse().slice(0, most.sure),
+    },
   ];
 }
 
@@ -40,13 +46,13 @@ export function sampleGroups({ classes, samples }: ReportData): Markup {
   if (groups.length === 0) return html`<p class="note">No pictures were kept.</p>`;
   return html`${groups.map(
     (group) => html`<h3>${group.title}</h3>
-<ul class="samples">
+${group.samples.some(({ map }) => map !== undefined) ? html`<p>Below each picture: what in it speaks for the answer (Grad-CAM), bright where it speaks most.</p>\n` : undefined}<ul class="samples">
 ${group.samples.map((sample) => card(sample, classes))}</ul>
 `,
   )}`;
 }
 
-function card({ file, image, label, top }: ReportSample, classes: readonly string[]): Markup {
+function card({ file, image, map, label, top }: ReportSample, classes: readonly string[]): Markup {
   const nameOf = (index: number): string => classes[index] ?? `class ${index}`;
   const first = top[0];
   const verdict = label === undefined || first === undefined ? "unknown" : first.index === label ? "right" : "wrong";
@@ -58,7 +64,7 @@ function card({ file, image, label, top }: ReportSample, classes: readonly strin
   }[verdict];
   const alternative = `${file}: ${label === undefined ? "" : `shows ${nameOf(label)}, `}classified as ${said}`;
   return html`<li class="${verdict}">
-${image === undefined ? undefined : html`<img src="data:image/jpeg;base64,${image}" alt="${alternative}" width="104" height="104">`}
+${image === undefined ? undefined : html`<span>${shot(image, alternative)}${map === undefined ? undefined : shot(map, `what in it speaks for ${said}`)}</span>`}
 <div><p class="verdict">${headline}</p>
 <ol>${top
     .slice(0, 3)
@@ -69,3 +75,6 @@ ${image === undefined ? undefined : html`<img src="data:image/jpeg;base64,${imag
 <p class="file">${file}</p></div></li>
 `;
 }
+
+const shot = (image: string, alternative: string): Markup =>
+  html`<img src="data:image/jpeg;base64,${image}" alt="${alternative}" width="104" height="104">`;

@@ -101,6 +101,7 @@ summary { cursor: pointer; color: var(--accent); font-size: 14px }
 .samples > li { display: flex; gap: 14px; background: var(--card); border: 1px solid var(--rule); border-left: 4px solid var(--rule); border-radius: 10px; padding: 12px; break-inside: avoid }
 .samples > .right { border-left-color: var(--right) } .samples > .wrong { border-left-color: var(--wrong) }
 .samples img { border-radius: 6px; object-fit: cover; flex: none }
+.samples > li > span { flex: none; display: flex; flex-direction: column; gap: 4px }
 .samples div { flex: 1; min-width: 0 }
 .samples p { margin: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 .mark { font-size: 13px; margin-left: 4px } .samples .right .mark { color: var(--right) } .samples .wrong .mark { color: var(--wrong) }

@@ -19,7 +19,7 @@ export async function thumbnailsOf(samples: readonly Sample[], most = SIDE): Pro
       if (thumbnails.has(sample.file)) continue;
       try {
         const picture = await (await reader.open(sourceOf(sample))).decode();
-        thumbnails.set(sample.file, Buffer.from(await encodeJpeg(squared(picture, most))).toString("base64"));
+        thumbnails.set(sample.file, await thumbnailOf(picture, most));
       } catch (error) {
         if (!(error instanceof SenetError && error.code === "data")) throw error;
       }
@@ -29,6 +29,10 @@ export async function thumbnailsOf(samples: readonly Sample[], most = SIDE): Pro
     reader.close();
   }
 }
+
+/** The middle of a picture as a JPEG file in base64. @param most of its side, in pixels */
+export const thumbnailOf = async (picture: Picture, most = SIDE): Promise<string> =>
+  Buffer.from(await encodeJpeg(squared(picture, most))).toString("base64");
 
 /** The middle square; small pictures keep their size. */
 function squared(picture: Picture, most: number): Picture {

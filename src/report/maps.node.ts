@@ -1,0 +1,53 @@
+/** What in pictures speaks for the network's answers, as small pictures for pages. */
+
+import { type Sample, sourceOf } from "../data/dataset.ts";
+import { SourceReader } from "../data/source.node.ts";
+import { SenetError } from "../errors.ts";
+import type { Executor } from "../executors/executor.ts";
+import { Explainer } from "../explain/explainer.ts";
+import { overlaid } from "../explain/heat.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Thumbnails } from "./health.ts";
+import { thumbnailOf } from "./thumbnails.node.ts";
+
+export interface Answered {
+  readonly sample: Sample;
+  /** The index of the class that the network answered. */
+  readonly answer: number;
+}
+
+/** Grad-CAM of each; none where the network cannot be explained, or the picture is no longer there. */
+export async function mapsOf(
+  answered: readonly Answered[],
+  checkpoint: Checkpoint,
+  executor: Executor,
+): Promise<Thumbnails> {
+  const maps = new Map<string, string>();
+  if (answered.length === 0) return maps;
+  const explainer = await unless("usage", () => Explainer.create(checkpoint, executor));
+  if (explainer === undefined) return maps;
+  const reader = new SourceReader();
+  try {
+    for (const { sample, answer } of answered) {
+      await unless("data", async () => {
+        const picture = await (await reader.open(sourceOf(sample))).decode();
+        const { input, heat } = await explainer.explain(picture, { target: answer, top: 1 });
+        maps.set(sample.file, await thumbnailOf(overlaid(input, heat)));
+      });
+    }
+    return maps;
+  } finally {
+    reader.close();
+    await explainer.dispose();
+  }
+}
+
+/** A report goes without what cannot be had, and hides no other fault. */
+async function unless<T>(code: "usage" | "data", work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SenetError && error.code === code) return undefined;
+    throw error;
+  }
+}
