@@ -212,12 +212,12 @@ test("an engine is known by its own folder and by the one that chooses", () => {
   assert.deepEqual(wrong, []);
 });
 
-test("only the table of families asks of which family a network is, and namings, which are of some families' files", () => {
+test("only the table of families asks of which family a network is, and what namings are, which are of some families' files", () => {
   const ask = [...files.keys()].filter((file) => {
     const code = readFileSync(join(src, file), "utf8");
     return !isTest(file) && /\.family\b|\{ family \}|case "resnet"/.test(code);
   });
-  assert.deepEqual(ask.sort(), ["import/namings.ts", "zoo/families.ts"]);
+  assert.deepEqual(ask.sort(), ["import/naming.ts", "zoo/families.ts"]);
 });
 
 test("there is no cycle of files, types included", () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import type { CaffeLayer } from "../src/formats/caffemodel.ts";
-import type { CaffeNaming } from "../src/import/namings.ts";
+import type { CaffeNaming } from "../src/import/naming.ts";
 import { caffePlace } from "../src/import/rename.ts";
 import type { Graph, Parameter, Value } from "../src/ir/graph.ts";
 import type { Shape, Tensor } from "../src/tensor.ts";

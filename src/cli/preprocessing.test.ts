@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
-import { usualCaffe } from "../import/namings.ts";
+import { usualCaffe } from "../import/naming-caffe.ts";
 import { overruled, toldPreprocessing } from "./preprocessing.ts";
 
 test("what options say takes the place of what the weights want, and it is told which is whose", () => {

@@ -5,7 +5,7 @@ import { tensor } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { fromOurs, ourShape, toOurs } from "./axes.ts";
 import { findModel } from "./find-model.ts";
-import type { Naming } from "./namings.ts";
+import type { Naming } from "./naming.ts";
 import { namingByName, renameTensors } from "./rename.ts";
 import { weightsAs } from "./write.ts";
 

@@ -16,7 +16,7 @@ const namesOf = (source: WeightSource) => (source.kind === "tensors" ? [...sourc
 const parameters = ["conv1.weight", "bn1.bias", "layer1.0.conv1.weight", "layer1.0.se.fc1.weight", "fc.weight"];
 /** A few names of each naming, its mark among them. */
 const namesIn = namings.flatMap((naming) =>
-  naming.style === "caffe" || naming.name === "senet"
+  naming.style === "caffe" || naming.name === "senet" || naming.networks === undefined
     ? []
     : [{ naming: naming.name, names: parameters.map((name) => torchName(naming, name) ?? "linear.bias") }],
 );

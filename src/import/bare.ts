@@ -3,7 +3,9 @@
 import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Naming, namings, type TorchNaming } from "./namings.ts";
+import type { Naming, TorchNaming } from "./naming.ts";
+import { namings } from "./namings.ts";
+import { portFile } from "./port-files.ts";
 import { torchName, type WeightSource } from "./rename.ts";
 
 /** The tensors under the network's own names. */
@@ -16,25 +18,26 @@ export interface Bare {
 /**
  * The tensors without the prefix that DataParallel (`module.`), Lightning (`model.`), torch.compile (`_orig_mod.`) and
  * others put before the network's names, whatever it is, once or several times; and without those beside the network
- * that no answer depends on, such as a loss's.
+ * that no answer depends on, such as a loss's. Of ports' files, as their namings know them (port-files.ts).
  * @throws SenetError `weights` where two networks have such names, neither of them an average of the other
  */
 export function withoutPrefix(source: WeightSource, where: string): Bare {
   if (source.kind !== "tensors") return { source, notes: [] };
-  const { prefix, others } = prefixOf([...source.tensors.keys()], where);
+  const file = portFile(source.tensors, where);
+  const { prefix, others } = prefixOf([...file.tensors.keys()], where);
   const isOther = (name: string) => others.some((other) => name.startsWith(other));
   const notes: string[] = [];
   if (others.length > 0)
     notes.push(`the averaged weights are taken, those under ${shownName(prefix)}; not ${shownList(others)}`);
-  const aside: string[] = [];
+  const aside = [...file.aside];
   const tensors = new Map<string, Tensor>();
-  for (const [name, tensor] of source.tensors) {
+  for (const [name, tensor] of file.tensors) {
     if (isLeftover(name)) continue;
     const own = ownName(name, prefix);
     if (name.startsWith(prefix)) tensors.set(own, tensor);
     else if (isOther(name) || isBeside(own)) aside.push(name);
     // Never in the place of one that has the whole prefix.
-    else tensors.set(source.tensors.has(prefix + own) ? name : own, tensor);
+    else tensors.set(file.tensors.has(prefix + own) ? name : own, tensor);
   }
   if (aside.length > 0) {
     notes.push(`left aside ${aside.length} tensors that are not part of the network: ${shownList(aside)}`);

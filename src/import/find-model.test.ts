@@ -74,7 +74,8 @@ const released: readonly (readonly [naming: string, made: Model, found: string])
   ["mmcls", model("se-resnet-50-modern"), "se-resnet-50-modern"],
   ["moskomule", changed("se-resnet-50-modern", nobias), "se-resnet-50-modern-nobias"],
   ["moskomule", changed("se-resnet-20", { se: { reduction: 8, bias: false } }), "se-resnet-20-r8-nobias"],
-  ["shicai", changed("se-resnet-50", { strideOn: "3x3" }), "se-resnet-50-stride3x3"],
+  ["shicai", model("shicai-se-resnet-50"), "shicai-se-resnet-50"],
+  ["shicai", changed("se-resnet-101", { strideOn: "3x3" }), "se-resnet-101-stride3x3"],
   ["akamaster", changed("resnet-56", { projection: "pad" }), "resnet-56-padshortcut"],
   ["senet", model("se-bn-inception"), "se-bn-inception"],
 ];

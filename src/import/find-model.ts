@@ -7,9 +7,9 @@ import { hiddenOf } from "../nn/se.ts";
 import { sizeOf } from "../tensor.ts";
 import { channelsOf, familyOf, type ModelConfig, seOf, takingChannels, withSe } from "../zoo/families.ts";
 import type { Structure } from "../zoo/family.ts";
-import { type Model, namesIn, parametersOf, zoo, zooEntry } from "../zoo/index.ts";
+import { type Model, namesIn, parametersOf, portOf, zoo, zooEntry } from "../zoo/index.ts";
 import type { SeConfig } from "../zoo/parts.ts";
-import type { Naming } from "./namings.ts";
+import type { Naming } from "./naming.ts";
 import { caffePlace, countFaults, detectNaming, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
 
 export interface FoundModel {
@@ -33,8 +33,7 @@ export interface Candidate extends FoundModel {
 export function findModel(source: WeightSource, naming: Naming, where: string, name?: string): FoundModel {
   const has = (conv: string) => shapeIn(source, naming, { name: `${conv}.weight`, role: "weight" }) !== undefined;
   // Of networks whose files look alike, a port's are only those of its own naming.
-  const ours = [...zoo].flatMap(([name, { port }]) => (port?.source.split("/")[0] === naming.port ? [name] : []));
-  const names = name === undefined ? [...ours, ...namesIn(has)] : [name];
+  const names = name === undefined ? namesUnder(naming, [...zoo.keys(), ...namesIn(has)]) : [name];
   // Only they can fit, or be near; few do, and to look at all takes its time.
   const likely = names.filter((name) => {
     const { config } = zooEntry(name);
@@ -42,7 +41,7 @@ export function findModel(source: WeightSource, naming: Naming, where: string, n
   });
   const best = bestOf(likely.length > 0 ? likely : names, source, naming)!;
   if (best.faults > 0) return refuse(best, source, naming, where, name);
-  if (naming.networks(best.model.config)) return best;
+  if (naming.networks === undefined || naming.networks(best.model.config)) return best;
   throw new SenetError(
     "weights",
     "no network of this kind is known under these names, so what it computes is not known",
@@ -53,6 +52,13 @@ export function findModel(source: WeightSource, naming: Naming, where: string, n
       hint: "export it as ONNX where it was trained, or rename its tensors to those of a naming that has such networks",
     },
   );
+}
+
+/** A port's own networks before the usual ones, where it has those too. */
+function namesUnder({ port, networks }: Naming, names: readonly string[]): string[] {
+  const own = names.filter((name) => portOf(name) === port);
+  const usual = port !== undefined && networks !== undefined ? names.filter((name) => portOf(name) === undefined) : [];
+  return [...own, ...usual];
 }
 
 /** The one with the fewest faults, then the one that is most like the zoo's, then the first. */
@@ -151,7 +157,7 @@ function withSeIn(
   const [before, se] = [seOf(config), squeezeExcitationIn(source, naming, parameters)];
   if (before === undefined || se === undefined) return config;
   const isSame = before.reduction === se.reduction && before.bias === se.bias && se.hidden === undefined;
-  return isSame ? config : withSe(config, se);
+  return isSame ? config : withSe(config, { ...se, ...(before.linear && { linear: true }) });
 }
 
 /** What is different, in words that a name can have. */

@@ -44,7 +44,7 @@ for (const { naming: name, like, depths, widths, tensors, logits } of networks) 
     const small = { ...model(like).config, depths, widths } as ModelConfig;
     const found = modelLike({ name: like, config: small, classes: 1000 }, source, naming);
     assert.equal(found.model.classes, classes);
-    assert.ok(found.model.config.family !== "layers" && naming.networks(found.model.config));
+    assert.ok(found.model.config.family !== "layers" && naming.networks!(found.model.config));
     const graph = inferenceGraph(found.model, { batch, imageSize });
     const program = runPasses({ graph, weights: renameTensors(source, graph, naming, "file") }, inferencePasses);
     const executable = await ortExecutor.compile(program.graph, program.weights);

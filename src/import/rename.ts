@@ -6,9 +6,11 @@ import { batchNormStatistics, type CaffeLayer } from "../formats/caffemodel.ts";
 import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
 import type { Graph, Parameter, Role } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
-import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
+import { usualNorm } from "../nn/layers.ts";
+import { type Shape, sameShape, sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { ourShape, toOurs } from "./axes.ts";
-import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
+import type { CaffeNaming, Naming, TorchNaming } from "./naming.ts";
+import { namings } from "./namings.ts";
 
 /** What a file holds: tensors by name, or Caffe's layers with their blobs by the layer's name. */
 export type WeightSource =
@@ -90,9 +92,9 @@ function theirModule(naming: Naming, module: string): readonly [string, string?]
     const found = patternOf(ours).exec(module);
     if (found === null) continue;
     const fill = (template: string) =>
-      template.replace(/\{(\w+)(\+1)?\}/g, (_, key: string, next?: string) => {
+      template.replace(/\{(\w+)([+-]1)?\}/g, (_, key: string, step?: string) => {
         const value = found.groups![key]!;
-        return next === undefined ? value : `${Number(value) + 1}`;
+        return step === undefined ? value : `${Number(value) + Number(step)}`;
       });
     return scale === undefined ? [fill(theirs)] : [fill(theirs), fill(scale)];
   }
@@ -160,7 +162,10 @@ class Faults {
   }
 }
 
-type Wanted = Pick<Graph, "name" | "parameters">;
+interface Wanted extends Pick<Graph, "name" | "parameters"> {
+  /** What its batch norms add to the variance; default: the usual. */
+  readonly eps?: number;
+}
 
 /**
  * The weights of `graph` by our names, in our shapes: fully connected layers and 1×1 convolutions become each other, and
@@ -202,6 +207,8 @@ function renameTorch(
     const found = tensors.get(theirs);
     used.add(theirs);
     if (found === undefined) faults.add("missing", `${theirs} for ${parameter.name}`);
+    // A gamma that is fixed is 1 whatever the file says: MXNet writes what it was before.
+    else if (parameter.role === "gamma" && parameter.frozen) put(weights, parameter, onesLike(found), theirs, faults);
     else put(weights, parameter, ordered(found, parameter, naming), theirs, faults);
   }
   for (const name of tensors.keys()) {
@@ -209,6 +216,8 @@ function renameTorch(
   }
   return weights;
 }
+
+const onesLike = ({ shape }: Tensor) => tensor(shape, new Float32Array(sizeOf(shape)).fill(1));
 
 /** Vectors have one order. */
 const ordered = (found: Tensor, { role }: Named, { axes }: Naming) => (role === "weight" ? toOurs(found, axes) : found);
@@ -253,7 +262,7 @@ function renameCaffe(
       statistics.set(batchNorm, found);
     }
     const isSaid = batchNormLayer.definition.fields.has("batch_norm_param");
-    const extra = (isSaid ? found.eps : naming.eps) - ourEps;
+    const extra = (isSaid ? found.eps : naming.eps) - (graph.eps ?? ourEps);
     put(weights, parameter, part === "variance" ? raised(found.variance, extra) : found[part], batchNorm, faults);
   }
   for (const { name, blobs } of layers.values()) {
@@ -264,8 +273,8 @@ function renameCaffe(
   return weights;
 }
 
-/** What batch norm adds to the variance in our networks. Where theirs add more or less, the difference moves into it. */
-export const ourEps = 1e-5;
+/** What batch norm usually adds to the variance. Where a file's adds more or less, the difference moves into it. */
+export const { eps: ourEps } = usualNorm;
 
 export function raised(variance: Tensor, by: number): Tensor {
   if (Math.abs(by) < 1e-12) return variance;

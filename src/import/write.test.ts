@@ -35,7 +35,12 @@ const networks: Readonly<Record<string, Model>> = {
   timm: model("se-resnet-20"),
 };
 
-const everyNaming = namings.map((naming) => [naming, networks[naming.name]!] as const);
+const everyNaming = namings.flatMap((naming) => {
+  const network = networks[naming.name];
+  // Those of ports' own networks are only read.
+  if (network === undefined) assert.equal(naming.networks, undefined, naming.name);
+  return network === undefined ? [] : [[naming, network] as const];
+});
 const d = model("se-resnet-18-d", 10);
 for (const [naming, network] of [...everyNaming, [namingByName("timm"), d], [namingByName("senet"), d]] as const) {
   test(`${naming.name}: the weights of ${network.name} come back as they were`, () => {

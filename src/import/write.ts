@@ -5,12 +5,13 @@ import type { CaffeLayer } from "../formats/caffemodel.ts";
 import type { CaffeMessage, CaffeValue } from "../formats/prototxt.ts";
 import type { Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
-import { familyOf, type ModelConfig, seOf } from "../zoo/families.ts";
+import { epsOf, familyOf, type ModelConfig, seOf } from "../zoo/families.ts";
 import { type Model, parametersOf } from "../zoo/index.ts";
 import { fromOurs } from "./axes.ts";
 import { findModel } from "./find-model.ts";
-import { type CaffeNaming, type Naming, namings, type TorchNaming } from "./namings.ts";
-import { caffePlace, caffeSource, ourEps, raised, torchModule, torchName, type WeightSource } from "./rename.ts";
+import type { CaffeNaming, Naming, TorchNaming } from "./naming.ts";
+import { namings } from "./namings.ts";
+import { caffePlace, caffeSource, raised, torchModule, torchName, type WeightSource } from "./rename.ts";
 
 export interface NamedModel {
   readonly model: Model;
@@ -46,7 +47,7 @@ function renamed({ model, weights }: NamedModel, naming: Naming): WeightSource |
   const tensorOf = ({ name }: Parameter) => weights.get(name)!;
   return naming.style === "torch"
     ? torchTensors(parameters, tensorOf, naming)
-    : caffeLayers(parameters, tensorOf, naming);
+    : caffeLayers(parameters, tensorOf, naming, epsOf(model.config));
 }
 
 type TensorOf = (parameter: Parameter) => Tensor;
@@ -73,7 +74,12 @@ function shaped(tensor: Tensor, { role }: Parameter, naming: Naming, module: str
   return fromOurs({ ...tensor, shape }, naming.axes);
 }
 
-function caffeLayers(parameters: readonly Parameter[], tensorOf: TensorOf, naming: CaffeNaming): WeightSource | string {
+function caffeLayers(
+  parameters: readonly Parameter[],
+  tensorOf: TensorOf,
+  naming: CaffeNaming,
+  eps: number,
+): WeightSource | string {
   const layers = new Map<string, { readonly type: string; readonly blobs: Tensor[] }>();
   const blobsOf = (name: string, type: string): Tensor[] => {
     const layer = layers.get(name) ?? { type, blobs: [] };
@@ -95,7 +101,7 @@ function caffeLayers(parameters: readonly Parameter[], tensorOf: TensorOf, namin
     if (place.part === "gamma") scale[0] = tensor;
     else if (place.part === "beta") scale[1] = tensor;
     else if (place.part === "mean") statistics[0] = tensor;
-    else statistics[1] = raised(tensor, ourEps - naming.eps);
+    else statistics[1] = raised(tensor, eps - naming.eps);
     // What the other two are to be divided by.
     statistics[2] = { dtype: "float32", shape: [1], data: Float32Array.of(1) };
   }
@@ -140,6 +146,8 @@ function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSour
   }
   for (const key of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
     const difference = { key, ours: JSON.stringify(ours[key]), theirs: JSON.stringify(theirs[key]) };
+    // In Caffe's files the variance makes up for another eps.
+    if (key === "norm" && naming.style === "caffe") continue;
     if (!ofTraining.has(key) && difference.ours !== difference.theirs) differences.push(difference);
   }
   return differences;

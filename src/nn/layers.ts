@@ -47,7 +47,7 @@ function centred(kernel: Extent): Padding {
 }
 
 /** Running statistics keep 0.9 of their old value at each step (PyTorch calls this momentum 0.1). */
-const usualNorm: NonNullable<Style["norm"]> = { eps: 1e-5, decay: 0.9 };
+export const usualNorm: NonNullable<Style["norm"]> = { eps: 1e-5, decay: 0.9 };
 
 export interface BatchNormOptions {
   /** Added to the variance; default: as the network has it. */

@@ -4,7 +4,7 @@ import { encodeCaffemodel } from "../formats/caffemodel-write.ts";
 import { encodeSafetensors } from "../formats/safetensors.ts";
 import { samePreprocessing } from "../images/preprocess.ts";
 import { impliedLabels } from "../import/labels.ts";
-import type { Naming } from "../import/namings.ts";
+import type { Naming } from "../import/naming.ts";
 import { weightsAs } from "../import/write.ts";
 import type { Tensor } from "../tensor.ts";
 import { carriedMetadata, nameWithCarried } from "./carried.ts";
@@ -44,6 +44,6 @@ export function encodeWeights(
 export function followsConventions({ model, labels, preprocessing }: Checkpoint, naming: Naming): boolean {
   return (
     samePreprocessing(preprocessing, naming.preprocessing(model.config)) &&
-    impliedLabels(naming, model.classes).every((label, i) => label === labels[i])
+    impliedLabels(naming, model).every((label, i) => label === labels[i])
   );
 }

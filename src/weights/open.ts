@@ -12,9 +12,10 @@ import type { HubConfig } from "../import/hub.ts";
 import { withIds } from "../import/imagenet-classes.ts";
 import { impliedLabels, numbersFor } from "../import/labels.ts";
 import { importMatconvnet, type MatconvnetImport } from "../import/matconvnet-network.ts";
-import type { Naming } from "../import/namings.ts";
+import type { Naming } from "../import/naming.ts";
 import { checkArchitecture, type Release, releaseOf } from "../import/released.ts";
 import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "../import/rename.ts";
+import { epsOf } from "../zoo/families.ts";
 import type { Model, NetworkFunction } from "../zoo/index.ts";
 import type { Carried } from "./carried.ts";
 import { type Checkpoint, checkPictureSize } from "./checkpoint.ts";
@@ -127,7 +128,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   checkKind(naming, main);
   const source = withPlainHead(bare, naming);
   const { model, parameters } = findModel(source, naming, where, options.model);
-  const weights = renameTensors(source, { name: model.name, parameters }, naming, where);
+  const weights = renameTensors(source, { name: model.name, parameters, eps: epsOf(model.config) }, naming, where);
   checkSound(weights, where, (name) => nameIn(naming, parameters.find((parameter) => parameter.name === name)!));
   const hash = () => (format === "torch" ? sha256(bytes) : Promise.resolve(""));
   const wants =
@@ -142,7 +143,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
     notes.push(`${names}, but the network has ${model.classes} classes, so they are not used`);
   }
   const beside = hubLabels(hub, model, notes);
-  const said = carried.labels ?? own?.labels ?? beside ?? impliedLabels(naming, model.classes);
+  const said = carried.labels ?? own?.labels ?? beside ?? impliedLabels(naming, model);
   const labels = labelsFor(options, { labels: said, model }, where);
   return {
     checkpoint: { model, labels, preprocessing: wants.spec, weights },
@@ -243,7 +244,7 @@ function definedNetwork(
   notes: readonly string[],
 ): Opened {
   checkSound(weights, where);
-  const said = naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model.classes);
+  const said = naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model);
   const labels = labelsFor(options, { labels: said, model }, where);
   const isUnknown = naming === undefined && options.labels === undefined && model.classes === 1000;
   return {
@@ -276,8 +277,7 @@ function caffeNetwork(
     });
   }
   checkSound(weights, where);
-  const said =
-    carried.labels ?? (naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model.classes));
+  const said = carried.labels ?? (naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model));
   const labels = labelsFor(options, { labels: said, model }, where);
   const isUnknown = naming === undefined && carried.labels === undefined && options.labels === undefined;
   const unnamed = isUnknown && model.classes === 1000 ? [unknownOrder] : [];

@@ -3,10 +3,11 @@
 import { SenetError } from "../errors.ts";
 import { withoutPrefix, withPlainHead } from "../import/bare.ts";
 import { findModel } from "../import/find-model.ts";
-import type { Naming } from "../import/namings.ts";
+import type { Naming } from "../import/naming.ts";
 import { detectNaming, isKnown, renameTensors, type WeightSource } from "../import/rename.ts";
 import { computesTheSame } from "../import/same-network.ts";
 import type { Tensor } from "../tensor.ts";
+import { epsOf } from "../zoo/families.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
 
 export interface ZooNetwork {
@@ -23,7 +24,8 @@ export function zooNetwork(given: WeightSource, where: string): ZooNetwork | und
     const naming = detectNaming(bare, where);
     const source = withPlainHead(bare, naming);
     const { model, parameters } = findModel(source, naming, where);
-    return { model, weights: renameTensors(source, { name: model.name, parameters }, naming, where), naming };
+    const wanted = { name: model.name, parameters, eps: epsOf(model.config) };
+    return { model, weights: renameTensors(source, wanted, naming, where), naming };
   } catch (error) {
     if (error instanceof SenetError) return undefined;
     throw error;

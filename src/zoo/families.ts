@@ -2,7 +2,7 @@
 
 import * as z from "zod";
 import { SenetError } from "../errors.ts";
-import type { Activation } from "../nn/layers.ts";
+import { type Activation, usualNorm } from "../nn/layers.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { inception } from "./inception.ts";
 import { inceptionV4 } from "./inception-v4.ts";
@@ -48,6 +48,10 @@ export function withFunction(config: ModelConfig, build: NetworkFunction | undef
 
 /** Channels of the pictures that a network takes. */
 export const channelsOf = (config: ModelConfig): number => ("channels" in config ? config.channels : undefined) ?? 3;
+
+/** What a network's batch norms add to the variance. */
+export const epsOf = (config: ModelConfig): number =>
+  ("norm" in config ? config.norm?.eps : undefined) ?? usualNorm.eps;
 
 /** The same network for pictures of so many channels; undefined where its family takes no other. */
 export const takingChannels = (config: ModelConfig, channels: number): ModelConfig | undefined =>

@@ -28,16 +28,25 @@ export const zoo: ReadonlyMap<string, ZooEntry<ModelConfig>> = new Map(
 export const namesIn = (has: HasConv): string[] =>
   rows.flatMap((row) => row.namesIn?.(has) ?? []).filter((name) => !zoo.has(name));
 
+const namedBy = (name: string): ZooEntry<ModelConfig> | undefined =>
+  rows.map((row) => row.networkNamed?.(name)).find((found) => found !== undefined);
+
 /**
  * A network of the list, or of the sizes that it leaves out.
  * @throws SenetError `usage` with the nearest names where there is no such model
  */
 export function zooEntry(name: string): ZooEntry<ModelConfig> {
-  const entry = zoo.get(name) ?? rows.map((row) => row.networkNamed?.(name)).find((found) => found !== undefined);
+  const entry = zoo.get(name) ?? namedBy(name);
   if (entry !== undefined) return entry;
   throw new SenetError("usage", `there is no model "${name}"`, {
     hint: `${nearestNames(name, [...zoo.keys()]).join(", ")} (senet models lists all)`,
   });
+}
+
+/** Whose port a network is of, by its owner's name on GitHub; undefined: of none. */
+export function portOf(name: string): string | undefined {
+  const entry = zoo.get(name) ?? namedBy(name);
+  return entry?.port?.source.split("/")[0];
 }
 
 /** A model with its free choices made; what a weight file carries. */

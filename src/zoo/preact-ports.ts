@@ -1,6 +1,6 @@
 /** The ports' networks with the activation before the convolutions, each as its authors' code has it (docs/networks.md). */
 
-import type { ZooEntry } from "./family.ts";
+import type { HasConv, ZooEntry } from "./family.ts";
 import { releasedSe } from "./parts.ts";
 import type { PreactConfig } from "./preact-config.ts";
 import { bruinxiongCifar, bruinxiongDepths } from "./resnet-ports.ts";
@@ -140,6 +140,28 @@ const nutszebra: Record<string, Entry> = {
     port: { source: nutszebraSource, paper: "ResNet-164", reached: cifar10("95.48") },
   },
 };
+
+/** Three units of three convolutions a stage, the stem, and the classifier. */
+const depthOf = (units: number) => 9 * units + 2;
+const deepestNutszebra = 1001;
+
+/** Those of every depth of 9n + 2, of which the list has 164: `nutszebra-se-resnet-11` has a unit a stage. */
+export function nutszebraNamed(name: string): Entry | undefined {
+  const [, se, digits] = /^nutszebra-(se-)?resnet-([1-9]\d*)$/.exec(name) ?? [];
+  const units = (Number(digits) - 2) / 9;
+  if (!(Number.isInteger(units) && units > 0 && Number(digits) <= deepestNutszebra)) return undefined;
+  const { config, ...rest } = nutszebra[`nutszebra-${se ?? ""}resnet-164`]!;
+  const paper = `${se === undefined ? "" : "SE-"}ResNet-${digits}`;
+  const port = { source: nutszebraSource, paper };
+  return { ...rest, port, config: { ...config, depths: [units, units, units] } };
+}
+
+/** Those with as many units in the first stage as the file has. */
+export function nutszebraNames(has: HasConv): readonly string[] {
+  let units = 0;
+  while (depthOf(units) < deepestNutszebra && has(`layer1.${units}.conv3`)) units++;
+  return units === 0 ? [] : [`nutszebra-se-resnet-${depthOf(units)}`, `nutszebra-resnet-${depthOf(units)}`];
+}
 
 export const preactPorts: Readonly<Record<string, Entry>> = {
   ...tensorpack,

@@ -7,7 +7,7 @@ import type { Scope } from "../nn/scope.ts";
 import type { Family } from "./family.ts";
 import { head, poolStem, seOfBlock } from "./parts.ts";
 import { type PreactConfig, preactSchema } from "./preact-config.ts";
-import { preactPorts } from "./preact-ports.ts";
+import { nutszebraNamed, nutszebraNames, preactPorts } from "./preact-ports.ts";
 
 function build(start: Scope, image: Value, config: PreactConfig, classes: number): Value {
   const { depths, widths, expansion, strideOn, shortcut, projection, bias, block: kind } = config;
@@ -67,12 +67,14 @@ function convHead(scope: Scope, x: Value, classes: number): Value {
 export const preact: Family<typeof preactSchema> = {
   schema: preactSchema,
   networks: preactPorts,
+  networkNamed: nutszebraNamed,
   build,
   imageSize: () => 64,
   fewestTensors: ({ depths }) => depths.reduce((sum, depth) => sum + depth, 0),
   hasOurNames: true,
   isIn: ({ depths }, has) =>
     depths.every((depth, i) => has(`layer${i + 1}.${depth - 1}.conv1`) && !has(`layer${i + 1}.${depth}.conv1`)),
+  namesIn: nutszebraNames,
   withStructure: (config) => config,
   withChannels: (config, channels) => ({ ...config, channels }),
   changes: () => [],

@@ -1,0 +1,107 @@
+/** Whole files of the ports, by the lists of their names: what the ports' own code gives is what they give here. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  asCheckpoint,
+  asNpz,
+  asParams,
+  needsPorts,
+  portGolden,
+  portLogits,
+  portTensors,
+  readList,
+} from "../../tests/port-files.ts";
+import { ortExecutor } from "../executors/ort/executor.node.ts";
+import type { Tensor } from "../tensor.ts";
+import { type OpenOptions, openFiles } from "./open.ts";
+import type { WeightFile } from "./source.ts";
+
+interface Case {
+  readonly list: string;
+  readonly golden: readonly [file: string, key: string];
+  readonly name: string;
+  readonly write: (tensors: ReadonlyMap<string, Tensor>) => WeightFile;
+  readonly gain?: number;
+  readonly options?: OpenOptions;
+}
+
+const preact = "tensorpack-se-preact-resnet-50";
+const july = `${preact}-july`;
+const ofPreact = (what: string) => ["tensorpack", `tensorpack se-preact-resnet-50 of 2017-${what}`] as const;
+const npz = (tensors: ReadonlyMap<string, Tensor>) => asNpz(tensors);
+const params = (version: 0 | 1 | 2 | 3) => (tensors: ReadonlyMap<string, Tensor>) => asParams(tensors, version);
+
+const cases: readonly Case[] = [
+  ...[npz, (tensors: ReadonlyMap<string, Tensor>) => asNpz(tensors, ":0"), asCheckpoint].map((write) => ({
+    ...{ list: "tensorpack-se-resnet-50", name: "tensorpack-se-resnet-50", write },
+    golden: ["tensorpack", "tensorpack se-resnet-50 (HEAD, post-activation)"] as const,
+  })),
+  {
+    ...{ list: `${preact}-july-2017`, name: july, write: npz, options: { model: july } },
+    golden: ofPreact("07-29 (ec1bea93): no ReLU between the two layers"),
+  },
+  { list: `${preact}-july-2017`, name: preact, write: npz, golden: ofPreact("08-27 (34f0dd6d): with ReLU") },
+  {
+    ...{ list: `${preact}-29-august-2017`, name: preact, write: npz },
+    golden: ofPreact("08-29 (6a143365): bnlast in each group"),
+  },
+  {
+    ...{ list: "mxnet-se-resnext-50-g64", name: "bruinxiong-se-resnext-50", write: params(1) },
+    golden: ["bruinxiong", "se-resnext-50 64 groups"],
+  },
+  {
+    ...{ list: "mxnet-se-resnext-18", name: "bruinxiong-se-resnext-18", write: params(2) },
+    golden: ["bruinxiong", "se-resnext-18"],
+  },
+  {
+    ...{ list: "mxnet-se-resnet-50", name: "bruinxiong-se-resnet-50", write: params(0) },
+    golden: ["bruinxiong", "se-resnet-50 preact"],
+  },
+  {
+    ...{ list: "mxnet-se-resnet-18", name: "bruinxiong-se-resnet-18", write: params(3) },
+    golden: ["bruinxiong", "se-resnet-18 preact"],
+  },
+  {
+    ...{ list: "mxnet-se-inception-v4", name: "bruinxiong-se-inception-v4", write: params(1), gain: 3 },
+    golden: ["bruinxiong", "se-inception-v4"],
+  },
+  {
+    ...{ list: "mxnet-se-inception-resnet-v2", name: "bruinxiong-se-inception-resnet-v2", write: params(2), gain: 2.5 },
+    golden: ["bruinxiong", "se-inception-resnet-v2"],
+  },
+  {
+    ...{ list: "taki-se-resnext-29", name: "taki0112-se-resnext-29", write: asCheckpoint },
+    golden: ["taki0112", "taki0112 SE_ResNeXt"],
+  },
+  {
+    ...{ list: "taki-se-inception-v4", name: "taki0112-se-inception-v4", write: asCheckpoint, gain: 3 },
+    golden: ["taki0112", "taki0112 SE_Inception_v4"],
+  },
+  {
+    ...{ list: "taki-se-inception-resnet-v2", name: "taki0112-se-inception-resnet-v2", write: asCheckpoint, gain: 3 },
+    golden: ["taki0112", "taki0112 SE_Inception_resnet_v2"],
+  },
+];
+
+for (const [i, { list, golden, name, write, gain, options }] of cases.entries()) {
+  test(`${i}: a file of ${list} opens as ${name}, and gives its logits`, needsPorts(list), async () => {
+    const order = list.startsWith("mxnet") ? "OIHW" : "HWIO";
+    const { checkpoint, naming, notes } = await openFiles([write(portTensors(readList(list), order, gain))], options);
+    assert.equal(checkpoint.model.name, name);
+    assert.ok(naming !== undefined && name.startsWith(naming.split("-")[0]!), naming);
+    assert.ok(
+      notes.every((note) => /left aside|same shapes/.test(note)),
+      notes.join(),
+    );
+    const { input, logits } = portGolden(...golden);
+    const found = await portLogits(checkpoint, input, ortExecutor);
+    // Of 1,000 logits the first are there: relative to the largest of all.
+    const most = Math.max(...found[0]!.map(Math.abs));
+    for (const [k, row] of logits.entries()) {
+      for (const [j, value] of row.entries()) {
+        assert.ok(Math.abs(found[k]![j]! - value) <= 1e-4 * most, `${found[k]![j]} at ${k}, ${j}; expected ${value}`);
+      }
+    }
+  });
+}
