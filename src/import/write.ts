@@ -132,7 +132,7 @@ interface Difference {
 }
 
 /** Settings that matter to training alone. */
-const ofTraining: ReadonlySet<string> = new Set(["dropout", "lastGamma"]);
+const ofTraining: ReadonlySet<string> = new Set(["dropout", "lastGamma", "init"]);
 
 /** Where the network that others would take these weights for is not this one; undefined: there is no such network. */
 function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSource): Difference[] | undefined {
