@@ -70,6 +70,7 @@ export {
 } from "./explain/gates.ts";
 export { enlarged, type Heat, overlaid } from "./explain/heat.ts";
 export type { MethodOptions } from "./explain/method.ts";
+export { type BlockCost, type ChannelCost, type PruneCosts, type PruneOptions, pruneCosts } from "./explain/prune.ts";
 export type { FormatFile, WeightFormat } from "./formats/formats.ts";
 export { encodeSafetensors, parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
 export type { RandomCrop } from "./images/augment/crop.ts";

@@ -17,6 +17,7 @@ const commands = [
   "evaluate",
   "classify",
   "explain",
+  "prune",
   "data check",
   "data preview",
   "data suspects",

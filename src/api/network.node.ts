@@ -1,10 +1,11 @@
 /** A network that is ready for use: opened from weights, it classifies, is measured, and is written for other programs. */
 
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, spread } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
 import { localData } from "../data/remote.node.ts";
 import { Classifier } from "../evaluate/classify.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
+import type { EvaluationBatch } from "../evaluate/evaluate.ts";
 import { type ExcitationOptions, type GateMeans, meanGates } from "../evaluate/excitation.ts";
 import { Features } from "../evaluate/features.ts";
 import { openPictures } from "../evaluate/labelled.node.ts";
@@ -16,6 +17,7 @@ import { type PrecisionChoice, selectExecutor } from "../executors/select.node.t
 import { Uses } from "../executors/uses.ts";
 import { Explainer, type ExplainerOptions, type ExplainOptions, type Explanation } from "../explain/explainer.ts";
 import { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "../explain/gates.ts";
+import { type PruneCosts, type PruneOptions, pruneCosts } from "../explain/prune.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { checkPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
@@ -58,6 +60,8 @@ export interface DataOptions {
   readonly valSplit?: number;
   /** Of `valSplit`: the one of the training; default 0. */
   readonly seed?: number;
+  /** At most so many pictures, evenly from all; default: all. */
+  readonly sample?: number;
   /** Images a run of the network; default 32. */
   readonly batchSize?: number;
   /** Threads that decode. */
@@ -89,6 +93,12 @@ export interface OnnxExport {
   readonly bytes: number;
   /** Of its logits from this network's, relative to the largest; absent where ONNX Runtime, which checks it, is not there. */
   readonly difference: number | undefined;
+}
+
+/** A network, and the pictures that it is to look at. */
+interface Pictures extends Omit<ExcitationOptions, "batches"> {
+  readonly dataset: Dataset;
+  readonly batches: () => AsyncIterable<EvaluationBatch>;
 }
 
 /** How many pictures are decoded at once. */
@@ -250,7 +260,7 @@ export class Network implements AsyncDisposable {
    * @param data as for `evaluate`
    */
   async gates(data: string, options: DataOptions = {}): Promise<readonly GateMeans[]> {
-    return (await this.#overPictures(data, options, meanGates)).found;
+    return this.#overPictures(data, options, ({ batches, ...over }) => meanGates({ ...over, batches: batches() }));
   }
 
   /**
@@ -259,8 +269,22 @@ export class Network implements AsyncDisposable {
    * @param data as for `evaluate`
    */
   async gateAtlas(data: string, options: DataOptions = {}): Promise<{ atlas: GateAtlas; dataset: Dataset }> {
-    const { found: atlas, dataset } = await this.#overPictures(data, options, gateAtlas);
-    return { atlas, dataset };
+    return this.#overPictures(data, options, async ({ batches, dataset, ...over }) => ({
+      atlas: await gateAtlas({ ...over, batches: batches() }),
+      dataset,
+    }));
+  }
+
+  /**
+   * Blocks and channels, the least open first, with the error that is left without them (`pruneCosts`).
+   * @param data as for `evaluate`; the pictures are looked at many times
+   * @throws SenetError `usage` for a network without gates
+   */
+  prune(data: string, options: DataOptions & Pick<PruneOptions, "parts" | "onProgress"> = {}): Promise<PruneCosts> {
+    const { parts, onProgress } = options;
+    return this.#overPictures(data, options, ({ batches, batchSize, executor }) =>
+      pruneCosts({ checkpoint: this.#checkpoint, executor, ...this.#threads, batches, batchSize, parts, onProgress }),
+    );
   }
 
   /**
@@ -290,21 +314,21 @@ export class Network implements AsyncDisposable {
     });
   }
 
-  #overPictures<T>(data: string, options: DataOptions, find: (over: ExcitationOptions) => Promise<T>) {
-    return this.#uses.now(async (): Promise<{ found: T; dataset: Dataset }> => {
-      const dataset = await this.#pictures(data, options);
+  /** Gives `look` the pictures of the data, as often as it asks for them. */
+  #overPictures<T>(data: string, options: DataOptions, look: (over: Pictures) => Promise<T>): Promise<T> {
+    return this.#uses.now(async () => {
+      const all = await this.#pictures(data, options);
+      const dataset = options.sample === undefined ? all : spread(all, options.sample);
       const { model, preprocessing, weights, quantization } = this.#checkpoint;
       const batchSize = Math.min(options.batchSize ?? 32, Math.max(1, dataset.samples.length));
       const loader = new Loader({
-        ...{ dataset, batchSize, cacheBytes: 0, tolerant: options.list !== undefined },
+        ...{ dataset, batchSize, tolerant: options.list !== undefined },
         transform: { kind: "evaluate", preprocessing },
         ...(options.workers !== undefined && { workers: options.workers }),
       });
+      const network = { model, weights, quantization, batchSize, imageSize: preprocessing.crop };
       try {
-        const batches = loader.epoch(0);
-        const imageSize = preprocessing.crop;
-        const network = { model, weights, quantization, batchSize, imageSize };
-        return { found: await find({ executor: this.executor, ...network, batches }), dataset };
+        return await look({ ...network, executor: this.executor, dataset, batches: () => loader.epoch(0) });
       } finally {
         await loader.dispose();
       }

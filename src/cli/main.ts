@@ -16,6 +16,7 @@ import { explainCommand } from "./commands/explain.ts";
 import { exportCommand } from "./commands/export.ts";
 import { lrFindCommand } from "./commands/lr-find.ts";
 import { modelsCommand } from "./commands/models.ts";
+import { pruneCommand } from "./commands/prune.ts";
 import { pullCommand } from "./commands/pull.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { recipesCommand } from "./commands/recipes.ts";
@@ -33,6 +34,7 @@ const commands = [
   evaluateCommand,
   classifyCommand,
   explainCommand,
+  pruneCommand,
   dataCommand,
   modelsCommand,
   recipesCommand,

@@ -78,3 +78,11 @@ export interface DatasetKind {
   /** Whether one path can hold both parts; a folder of pictures holds one. */
   readonly hasParts: boolean;
 }
+
+/** Every n-th picture, so that at most so many are left: data lies class by class, and each class keeps its share. */
+export function spread(dataset: Dataset, most: number): Dataset {
+  const { length } = dataset.samples;
+  if (length <= most) return dataset;
+  const samples = Array.from({ length: most }, (_, i) => dataset.samples[Math.floor((i * length) / most)]!);
+  return { ...dataset, samples };
+}

@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { basename, join, relative } from "node:path";
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, spread } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
 import { localData } from "../data/remote.node.ts";
 import { nameIn } from "../data/sample-name.node.ts";
@@ -203,14 +203,6 @@ async function look(
   const evaluation = known ?? summary(predictions, model.classes);
   const samples = await drawn(known === undefined ? dataset : val, evaluation.predictions, checkpoint, executor);
   return { evaluation, samples, gates };
-}
-
-/** Every n-th picture: data lies class by class, so that each class keeps its share. */
-function spread(dataset: Dataset, most: number): Dataset {
-  const { length } = dataset.samples;
-  if (length <= most) return dataset;
-  const samples = Array.from({ length: most }, (_, i) => dataset.samples[Math.floor((i * length) / most)]!);
-  return { ...dataset, samples };
 }
 
 async function drawn(

@@ -1,0 +1,110 @@
+/** `senet prune`: which blocks and channels a network could do without, by its gates. */
+
+import type { Command } from "commander";
+import { Network } from "../../api/network.node.ts";
+import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import {
+  count,
+  executorOption,
+  jsonOption,
+  list,
+  part,
+  precisionOption,
+  stateOption,
+  threadsOption,
+  workersOption,
+} from "../options.ts";
+import { grouped, LiveLine, print, printJson, printLines, say, table } from "../output.ts";
+import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
+import { networkName, networksOf, type WeightsOptions, weightsOf } from "../weights.ts";
+
+interface PruneCommandOptions extends WeightsOptions {
+  readonly weights: readonly string[];
+  readonly data: string;
+  readonly sample: number;
+  readonly parts?: readonly number[];
+  readonly batchSize: number;
+  readonly workers?: number;
+  readonly executor?: string;
+  readonly precision?: PrecisionChoice;
+  readonly threads?: number;
+  readonly json?: true;
+}
+
+export function pruneCommand(program: Command): void {
+  const command = program
+    .command("prune")
+    .description("rank blocks and channels by their gates, and show what removing them costs")
+    .requiredOption("--weights <file...>", "as for senet evaluate; one network")
+    .addOption(stateOption())
+    .requiredOption("--data <path>", "pictures with their classes, as for senet evaluate")
+    .option("--sample <n>", "look at so many of the pictures, evenly from all", count, 512)
+    .option(
+      "--parts <list>",
+      "which parts of all channels are closed, the least open first; default: 0.05,0.1,0.2,0.33,0.5",
+      list(part),
+    )
+    .option("--batch-size <n>", "images per run of the network", count, 32)
+    .addOption(workersOption())
+    .addOption(executorOption())
+    .addOption(precisionOption())
+    .addOption(threadsOption())
+    .addOption(jsonOption())
+    .addOption(labelsOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  senet prune --weights runs/first/best.safetensors --data pictures/val\n" +
+        "  senet prune --weights se-resnet-50 --data imagenet/val --sample 2000 --parts 0.1,0.3 --json\n\n" +
+        "Nothing is written: a block or a channel is removed by closing its gates, and the network is measured again.",
+    )
+    .action(prune);
+  for (const option of preprocessingOptions()) command.addOption(option);
+}
+
+async function prune(options: PruneCommandOptions): Promise<void> {
+  const { data, sample, parts, batchSize, workers, threads, json } = options;
+  const files = networksOf(options.weights);
+  const checkpoint = await weightsOf(files[0]!, options);
+  say(`${networkName(files[0]!)}: pictures as ${checkpoint.told}`);
+  const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
+  say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
+  await using network = new Network(checkpoint, executor, { threads });
+  const line = new LiveLine();
+  const found = await network.prune(data, {
+    ...{ sample, batchSize },
+    ...(parts && { parts }),
+    ...(workers !== undefined && { workers }),
+    onProgress: (done, total) => line.show(() => `${done} of ${total} networks measured`),
+  });
+  if (json === true) {
+    printJson(found, 2);
+    return;
+  }
+  const percent = (error: number) => `${error.toFixed(2)} %`;
+  print(`${grouped(found.whole.images)} pictures, top-1 error ${percent(found.whole.top1Error)}`);
+  print();
+  printLines(
+    table(
+      ["block", "channels", "mean gate", "varies by", "error, gates at their means", "error, block removed"],
+      found.blocks.map(({ block, channels, mean, spread, fixedTop1Error, closedTop1Error }) => [
+        ...[
+          block,
+          `${channels}`,
+          mean.toFixed(3),
+          spread.toFixed(3),
+          percent(fixedTop1Error),
+          percent(closedTop1Error),
+        ],
+      ]),
+    ),
+  );
+  print();
+  printLines(
+    table(
+      ["channels removed", "of all", "mean gates up to", "error"],
+      found.parts.map(({ part, channels, below, top1Error }) => [
+        ...[grouped(channels), `${(100 * part).toFixed(0)} %`, below.toFixed(3), percent(top1Error)],
+      ]),
+    ),
+  );
+}

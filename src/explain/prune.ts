@@ -1,0 +1,206 @@
+/**
+ * What gates are worth: blocks and channels ranked by how open their gates are, and the error that is left without them.
+ * Nothing is cut out of the network: a gate that is a constant is one whose last layer has no weights, and a bias alone.
+ */
+
+import { SenetError } from "../errors.ts";
+import { type Errors, type EvaluationBatch, errorsOf, predict } from "../evaluate/evaluate.ts";
+import { type GatePlace, gatesOf, meanGates } from "../evaluate/excitation.ts";
+import type { CompileOptions, Executor } from "../executors/executor.ts";
+import type { AnyNode, Graph, Parameter, Value } from "../ir/graph.ts";
+import type { Program } from "../passes/index.ts";
+import { copyOf, type Tensor, zeros } from "../tensor.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceProgram, requireFloat32 } from "../weights/program.ts";
+import { inferenceGraph } from "../zoo/index.ts";
+
+export interface PruneOptions extends Pick<CompileOptions, "threads"> {
+  readonly checkpoint: Checkpoint;
+  readonly executor: Executor;
+  /** The pictures, each time anew, prepared for the network. */
+  readonly batches: () => AsyncIterable<EvaluationBatch>;
+  readonly batchSize: number;
+  /** Which parts of all channels are closed, the least open first; default: a twentieth, a tenth, a fifth, a third, a half. */
+  readonly parts?: readonly number[] | undefined;
+  /** Told how many of the networks have been measured. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+export interface BlockCost extends GatePlace {
+  /** Mean over pictures and channels. */
+  readonly mean: number;
+  /** How much a gate varies from picture to picture: the standard deviation, averaged over the channels. */
+  readonly spread: number;
+  /** Percent, with the block's gates closed: a residual block is then its shortcut alone. */
+  readonly closedTop1Error: number;
+  /** Percent, with each gate at its mean whatever the picture: the block without squeeze and excitation. */
+  readonly fixedTop1Error: number;
+}
+
+export interface ChannelCost {
+  /** Of all channels that have a gate. */
+  readonly part: number;
+  readonly channels: number;
+  /** The most open of those that are closed. */
+  readonly below: number;
+  /** Percent, with these channels closed. */
+  readonly top1Error: number;
+}
+
+export interface PruneCosts {
+  /** Of the network as it is. */
+  readonly whole: Errors;
+  /** The least open first. */
+  readonly blocks: readonly BlockCost[];
+  readonly parts: readonly ChannelCost[];
+  /** All channels, the least open first. */
+  readonly channels: readonly { readonly block: string; readonly channel: number; readonly mean: number }[];
+}
+
+const usualParts = [0.05, 0.1, 0.2, 1 / 3, 0.5];
+
+/** @throws SenetError `usage` for a network without gates, in eight bits, or whose gates come from elsewhere */
+export async function pruneCosts(options: PruneOptions): Promise<PruneCosts> {
+  const { checkpoint, executor, batches, batchSize, parts = usualParts, onProgress } = options;
+  const { model, preprocessing } = checkpoint;
+  requireFloat32(checkpoint, model.name);
+  const imageSize = preprocessing.crop;
+  const graph = inferenceGraph(model, { batch: batchSize, imageSize });
+  const gates = gatesOf(graph);
+  if (gates.length === 0) throw new SenetError("usage", "the network has no gates to rank by", { where: model.name });
+  const program = inferenceProgram(graph, checkpoint);
+  const total = 2 + 2 * gates.length + parts.length;
+  let done = 0;
+  const measured = async (constants: Constants): Promise<Errors> => {
+    const { graph, weights } = withConstantGates(program, constants);
+    const { threads } = options;
+    const network = await executor.compile(graph, weights, threads === undefined ? {} : { threads });
+    const predictions = [];
+    try {
+      for await (const batch of predict(network, batches())) predictions.push(...batch);
+    } finally {
+      await network.dispose();
+    }
+    onProgress?.(++done, total);
+    return errorsOf(predictions, model.classes);
+  };
+
+  const moments = gates.map(({ channels }) => new Moments(channels));
+  await meanGates({
+    ...{ ...checkpoint, executor, batches: batches(), batchSize, imageSize },
+    onGates: (values, { size }) => {
+      for (const [i, own] of values.entries()) moments[i]!.add(own, size);
+    },
+  });
+  onProgress?.(++done, total);
+  const whole = await measured(new Map());
+
+  const blocks: BlockCost[] = [];
+  for (const [i, { value, ...place }] of gates.entries()) {
+    const { means, spread } = moments[i]!;
+    const closed = await measured(new Map([[value.name, means.map(() => 0)]]));
+    const fixed = await measured(new Map([[value.name, means]]));
+    const mean = means.reduce((a, b) => a + b, 0) / place.channels;
+    blocks.push({ ...place, mean, spread, closedTop1Error: closed.top1Error, fixedTop1Error: fixed.top1Error });
+  }
+
+  const channels = gates
+    .flatMap(({ value, block }, i) =>
+      Array.from(moments[i]!.means, (mean, channel) => ({ gate: value.name, block, channel, mean })),
+    )
+    .sort((a, b) => a.mean - b.mean);
+  const costs: ChannelCost[] = [];
+  for (const part of parts) {
+    const closed = channels.slice(0, Math.round(part * channels.length));
+    const constants = new Map(
+      gates.map(({ value, channels }) => [value.name, new Float64Array(channels).fill(Number.NaN)]),
+    );
+    for (const { gate, channel } of closed) constants.get(gate)![channel] = 0;
+    const { top1Error } = await measured(constants);
+    costs.push({ part, channels: closed.length, below: closed.at(-1)?.mean ?? 0, top1Error });
+  }
+  return {
+    ...{ whole, parts: costs },
+    blocks: blocks.sort((a, b) => a.mean - b.mean),
+    channels: channels.map(({ block, channel, mean }) => ({ block, channel, mean })),
+  };
+}
+
+/** Means and deviations of the gates of a block, over pictures. */
+class Moments {
+  readonly #sums: Float64Array;
+  readonly #squares: Float64Array;
+  #count = 0;
+
+  constructor(channels: number) {
+    this.#sums = new Float64Array(channels);
+    this.#squares = new Float64Array(channels);
+  }
+
+  /** @param gates `[N · channels]`, of which the first `rows` rows count */
+  add(gates: ArrayLike<number>, rows: number): void {
+    const channels = this.#sums.length;
+    this.#count += rows;
+    for (let i = 0; i < rows * channels; i++) {
+      this.#sums[i % channels]! += gates[i]!;
+      this.#squares[i % channels]! += gates[i]! ** 2;
+    }
+  }
+
+  get means(): Float64Array {
+    return this.#sums.map((sum) => sum / this.#count);
+  }
+
+  /** The standard deviation over the pictures, averaged over the channels. */
+  get spread(): number {
+    const { means } = this;
+    const deviations = this.#squares.map((sum, c) => Math.sqrt(Math.max(0, sum / this.#count - means[c]! ** 2)));
+    return deviations.reduce((a, b) => a + b, 0) / means.length;
+  }
+}
+
+/** By the name of a gate's value, what its channels are; NaN: what they were. */
+type Constants = ReadonlyMap<string, Float64Array>;
+
+/** The sigmoid of it is no number above 0 that float32 has. */
+const closed = -200;
+
+/** @throws SenetError `usage` where a gate is not the sigmoid of a convolution or a linear layer */
+export function withConstantGates({ graph, weights }: Program, constants: Constants): Program {
+  const changed = new Map(weights);
+  const added: Parameter[] = [];
+  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const replaced = new Map<AnyNode, AnyNode>();
+  for (const { value } of gatesOf(graph)) {
+    const constant = constants.get(value.name);
+    if (constant === undefined) continue;
+    const layer = makers.get(makers.get(value)!.inputs[0]!);
+    if (layer === undefined || (layer.op !== "conv2d" && layer.op !== "linear")) {
+      throw new SenetError("usage", "this gate is not the sigmoid of a layer with weights", { where: value.name });
+    }
+    const [, weight, bias = biasOf(layer, constant.length)] = layer.inputs as [Value, Value, Value?];
+    const [w, b] = [
+      copyOf(weights.get(weight.name)!),
+      copyOf(weights.get(bias.name) ?? zeros("float32", bias.type.shape)),
+    ];
+    for (const [channel, gate] of constant.entries()) if (!Number.isNaN(gate)) fix(w, b, channel, gate);
+    changed.set(weight.name, w).set(bias.name, b);
+    if (layer.inputs.length > 2) continue;
+    added.push(bias as Parameter);
+    replaced.set(layer, { ...layer, inputs: [...layer.inputs, bias] } as AnyNode);
+  }
+  const nodes = graph.nodes.map((node) => replaced.get(node) ?? node);
+  return { graph: { ...graph, nodes, parameters: [...graph.parameters, ...added] } satisfies Graph, weights: changed };
+}
+
+/** Of layers of gates that have none, as in timm's and in the paper's ablations. */
+const biasOf = ({ name }: AnyNode, channels: number): Parameter => ({
+  ...{ name: `${name}.constant`, role: "bias" as const },
+  type: { dtype: "float32", shape: [channels] },
+});
+
+function fix(weight: Tensor, bias: Tensor, channel: number, gate: number): void {
+  const row = weight.data.length / weight.shape[0]!;
+  weight.data.fill(0, channel * row, (channel + 1) * row);
+  bias.data[channel] = Math.max(closed, Math.log(gate / (1 - gate)));
+}
