@@ -63,7 +63,9 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "weights"],
     "evaluate",
   ],
-  explain: [...["errors", "names", "tensor", "ir", "autodiff", "zoo", "executors", "images", "weights", "evaluate"]],
+  explain: [
+    ...["errors", "names", "tensor", "ir", "autodiff", "zoo", "executors", "passes", "images", "weights", "evaluate"],
+  ],
   train: [
     ...[
       "errors",

@@ -66,8 +66,8 @@ test("recipes are listed, shown with their sources, and given as JSON with their
   const { code, stdout } = await senetHere(["recipes", "moskomule-cifar", "--json"]);
   assert.equal(code, 0);
   const json = JSON.parse(stdout);
-  assert.deepEqual([json.name, json.version, json.cost.pictures], ["moskomule-cifar", 1, 10_000_000]);
-  assert.deepEqual([json.config.recipe, json.config.imageSize, json.config.seed], ["moskomule-cifar@1", 32, 0]);
+  assert.deepEqual([json.name, json.version, json.cost.pictures], ["moskomule-cifar", 2, 10_000_000]);
+  assert.deepEqual([json.config.recipe, json.config.imageSize, json.config.seed], ["moskomule-cifar@2", 32, 0]);
   const wrong = await senetHere(["recipes", "senet"]);
   assert.equal(wrong.code, 2);
   assert.match(wrong.stderr, /there is no recipe "senet"/);
