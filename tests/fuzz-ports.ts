@@ -4,9 +4,12 @@ import { matconvnetIn } from "../src/formats/matconvnet.ts";
 import { parseMatlab5 } from "../src/formats/matlab5.ts";
 import { parseMatlab73 } from "../src/formats/matlab73.ts";
 import { parseMxnetParams } from "../src/formats/mxnet.ts";
+import { parseMxnetSymbol } from "../src/formats/mxnet-symbol.ts";
 import { parseNumpy } from "../src/formats/numpy.ts";
 import { parseTensorflow } from "../src/formats/tensorflow.ts";
+import { importMxnet } from "../src/import/mxnet-network.ts";
 import type { Fuzzed } from "./fuzz.ts";
+import { type MxnetOp, mxnetSymbol } from "./mxnet-symbol.ts";
 import { bundle, type MatSource, matlab5, matlab73, mxnetParams, npy, npz } from "./ports.ts";
 import { floats } from "./weights.ts";
 
@@ -48,6 +51,16 @@ const checkpoint = (snappy: boolean) =>
 const readBundle = (data: Uint8Array) => async (bytes: Uint8Array) =>
   (await parseTensorflow(bytes, "fuzz.index", async () => data)).tensors.values();
 
+const symbolOps: readonly MxnetOp[] = [
+  { name: "bn", op: "BatchNorm", inputs: ["data"], options: { eps: "2e-05" } },
+  { name: "c", op: "Convolution", inputs: ["bn"], options: { num_filter: "4", kernel: "(3, 1)", pad: "(1, 0)" } },
+  { name: "p", op: "Pooling", inputs: ["c"], options: { kernel: "(7, 7)", global_pool: "True", pool_type: "avg" } },
+  { name: "f", op: "FullyConnected", inputs: ["p"], options: { num_hidden: "4" } },
+  { name: "r", op: "Reshape", inputs: ["f"], options: { shape: "(-1, 4, 1, 1)" } },
+  { name: "m", op: "broadcast_mul", inputs: ["c", "r"] },
+  { name: "g", op: "FullyConnected", inputs: ["m"], options: { num_hidden: "2" } },
+];
+
 export const portReaders: readonly Fuzzed[] = [
   { name: "npy", file: arrays[0]![1], read: readNumpy },
   { name: "npz", file: npz(arrays), read: readNumpy },
@@ -63,6 +76,12 @@ export const portReaders: readonly Fuzzed[] = [
     ),
     read: (bytes: Uint8Array) => parseMxnetParams(bytes, "fuzz").values(),
   })),
+  {
+    name: "symbol.json",
+    file: mxnetSymbol(symbolOps, "0.11"),
+    // Without weights: those that it names would hide what it says.
+    read: (bytes: Uint8Array) => importMxnet(parseMxnetSymbol(bytes, "fuzz"), undefined, "fuzz", 16).weights.values(),
+  },
   { name: "mat, version 5", file: matlab5(net), read: readMatlab },
   { name: "mat, compressed", file: matlab5(net, true), read: readMatlab },
   {

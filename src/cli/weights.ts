@@ -8,13 +8,13 @@ import { say } from "./output.ts";
 import { overruled, type PreprocessingOptions, readLabels, toldPreprocessing } from "./preprocessing.ts";
 import { pullShown } from "./pulling.ts";
 
-/** What stands beside the weights of a Caffe network: its definition, and the mean of its pictures. */
-const isCompanion = (file: string) => /\.(?:prototxt|binaryproto)$/i.test(file);
-const isCaffe = (file: string) => isCompanion(file) || /\.(?:caffemodel|h5|hdf5)$/i.test(file);
+/** What stands beside weights: the definition of a Caffe network and the mean of its pictures, the graph of an MXNet network. */
+const isCompanion = (file: string) => /(?:\.prototxt|\.binaryproto|symbol\.json)$/i.test(file);
+const isOfSeveral = (file: string) => isCompanion(file) || /\.(?:caffemodel|h5|hdf5|params)$/i.test(file);
 
 /**
  * `--weights` of several networks, each with its files: a Caffe network is a prototxt, its caffemodel, and perhaps the
- * mean's binaryproto. Definitions stand all before or all behind their weights.
+ * mean's binaryproto; an MXNet network may have its symbol.json. Definitions stand all before or all behind their weights.
  */
 export function networksOf(files: readonly string[]): string[][] {
   const networks: string[][] = [];
@@ -41,11 +41,11 @@ export const networkName = (files: readonly string[]): string =>
   files.find((file) => !isCompanion(file)) ?? files.join(" ");
 
 /**
- * Files of a Caffe network among the arguments of a command whose `--weights` names one of it: whoever writes
+ * Files of a network among the arguments of a command whose `--weights` names one of it: whoever writes
  * `--weights NET.prototxt NET.caffemodel` means both.
  */
 export function withItsFiles(weights: string, others: readonly string[]): { weights: string[]; others: string[] } {
-  const more = isCaffe(weights) ? others.filter(isCaffe) : [];
+  const more = isOfSeveral(weights) ? others.filter(isOfSeveral) : [];
   return { weights: [weights, ...more], others: others.filter((file) => !more.includes(file)) };
 }
 

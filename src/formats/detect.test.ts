@@ -98,7 +98,6 @@ const node = (name: string, op: string) =>
     ],
   ] as const;
 const foreign: readonly (readonly [is: string, bytes: Uint8Array, name?: string])[] = [
-  ["an MXNet network", ascii('{\n  "nodes": [\n {"op": "null", "name": "data"}]}')],
   ["an OpenVINO network", ascii('<?xml version="1.0"?>\n<net name="x" version="11">')],
   ["a TensorFlow.js model", ascii('{"format": "layers-model", "weightsManifest": []}')],
   ["a Keras model's definition", ascii('{"class_name": "Functional", "config": {}}')],
@@ -225,7 +224,7 @@ test("the table has a row for each format, and what is read is said as it stands
   const titles = [
     "safetensors",
     "NumPy (npy, npz)",
-    "MXNet (params)",
+    "MXNet (params, symbol.json)",
     "MATLAB (MatConvNet's mat)",
     "TensorFlow (checkpoints of version 2)",
     "PyTorch",
@@ -241,6 +240,7 @@ test("each row reads what it detects", async () => {
     safetensors: Buffer.concat(encodeSafetensors(weights, new Map([["key", "value"]]))),
     numpy: npz([["W", npy([1], floats(1))]]),
     mxnet: mxnetParams([{ name: "arg:w", shape: [1], data: floats(1) }], 1),
+    "mxnet-symbol": ascii('{"nodes": [{"op": "null", "name": "data", "inputs": []}], "heads": [[0, 0, 0]]}'),
     matlab: matlab5({ net: { structs: [{ layers: { cell: [] } }] } }),
     tensorflow: bundle([]).index,
     torch: bytesOf(golden("weights", "zip.pth")),
@@ -270,6 +270,6 @@ test("each row reads what it detects", async () => {
       caffemodel: "layers",
       "caffe-hdf5": "layers",
     },
-    ...{ binaryproto: "mean", prototxt: "definition" },
+    ...{ binaryproto: "mean", prototxt: "definition", "mxnet-symbol": "symbol" },
   });
 });

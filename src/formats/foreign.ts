@@ -71,7 +71,6 @@ function downloadOf(text: string): Foreign | undefined {
 }
 
 const texts: readonly (readonly [mark: RegExp, is: Foreign])[] = [
-  [/^\{[\s\S]*"nodes"\s*:[\s\S]*"op"\s*:/, formatOf("an MXNet network (symbol.json, its weights in the .params)")],
   [/^\{[\s\S]*"weightsManifest"/, formatOf("a TensorFlow.js model")],
   [/^\{[\s\S]*"class_name"\s*:[\s\S]*"config"\s*:/, formatOf("a Keras model's definition (JSON)")],
   [/^\{[\s\S]*"weight_map"\s*:/, { is: "the index of a model in several files", hint: "give it as a path" }],

@@ -8,6 +8,7 @@ import { type McnNetwork, matconvnetIn } from "./matconvnet.ts";
 import { isMatlab, parseMatlab5 } from "./matlab5.ts";
 import { parseMatlab73 } from "./matlab73.ts";
 import { isMxnetParams, parseMxnetParams } from "./mxnet.ts";
+import { isMxnetSymbol, type MxnetSymbol, parseMxnetSymbol } from "./mxnet-symbol.ts";
 import { isNpy, isNpz, parseNumpy } from "./numpy.ts";
 import { type ExternalData, externalFiles, type OnnxModel, parseOnnxInitialisers } from "./onnx-initialisers.ts";
 import { protobufKind } from "./protobuf-kind.ts";
@@ -52,6 +53,8 @@ export type Content =
   | { readonly kind: "matconvnet"; readonly network: McnNetwork }
   /** Of a Caffe network. */
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
+  /** The graph of an MXNet network. */
+  | { readonly kind: "symbol"; readonly symbol: MxnetSymbol }
   /** The mean of a Caffe network's pictures. */
   | { readonly kind: "mean"; readonly blob: Tensor };
 
@@ -71,6 +74,8 @@ interface Format {
 
 /** They are of one program, and named together. */
 const caffe = "Caffe (caffemodel, prototxt, HDF5)";
+
+const mxnet = "MXNet (params, symbol.json)";
 
 const rows = [
   {
@@ -92,11 +97,21 @@ const rows = [
   },
   {
     name: "mxnet",
-    title: "MXNet (params)",
+    title: mxnet,
     isSure: false,
     hasStates: false,
     detect: isMxnetParams,
     read: ({ bytes, where }) => ({ kind: "tensors", hasCounters: true, tensors: parseMxnetParams(bytes, where) }),
+  },
+  {
+    name: "mxnet-symbol",
+    title: mxnet,
+    // Other JSON is told apart by less.
+    isSure: true,
+    // As a prototxt.
+    hasStates: true,
+    detect: (bytes) => isMxnetSymbol(textStart(bytes)),
+    read: ({ bytes, where }) => ({ kind: "symbol", symbol: parseMxnetSymbol(bytes, where) }),
   },
   {
     name: "matlab",

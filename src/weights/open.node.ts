@@ -15,8 +15,8 @@ import type { WeightFile } from "./source.ts";
 /**
  * The network in a weight file, with the labels and the pre-processing that it wants. The format is known by content,
  * the model by the names and shapes of its tensors. A Caffe network that is not of the zoo is built by its definition.
- * @param paths a file; or a prototxt and its caffemodel, and perhaps the mean's binaryproto, in any order; or the index
- * or any part of a model in several files
+ * @param paths a file; or a prototxt and its caffemodel, and perhaps the mean's binaryproto, in any order; or a symbol.json
+ * and its .params; or the index or any part of a model in several files
  * @throws SenetError `io`; `weights` where a file is damaged, in no supported format or of no network that is known;
  * `usage` where an option does not fit it
  */
@@ -27,8 +27,8 @@ export async function openWeights(paths: string | readonly string[], options: Op
 /** As `openWeights`, with what the network was opened from. */
 export async function openPaths(paths: string | readonly string[], options: OpenOptions = {}): Promise<Opened> {
   const files = await filesIn([paths].flat());
-  const mean = await meanBeside(files);
-  return openFiles(mean === undefined ? files : [...files, mean], options);
+  const beside = (await meanBeside(files)) ?? (await symbolBeside(files));
+  return openFiles(beside === undefined ? files : [...files, beside], options);
 }
 
 /** The files that are named, or that are the weights in a folder, with what says something of them there. */
@@ -37,6 +37,15 @@ async function filesIn(paths: readonly string[]): Promise<WeightFile[]> {
   return Promise.all(
     files.map(async (file) => ({ ...file, path: resolve(file.where), hub: await hubBeside(file.where) })),
   );
+}
+
+/** The graph that MXNet saves beside weights: `NET-symbol.json`, for `NET-0012.params`. */
+async function symbolBeside(files: readonly WeightFile[]): Promise<WeightFile | undefined> {
+  const [file, ...others] = files;
+  const prefix = /^(.*)-\d{4}\.params$/.exec(file?.where ?? "")?.[1];
+  if (prefix === undefined || others.length > 0 || detectFormat(file!.bytes, file!.where) !== "mxnet") return undefined;
+  const path = `${prefix}-symbol.json`;
+  return existsSync(path) ? (await filesIn([path]))[0] : undefined;
 }
 
 /** The mean file that a definition names, where it lies beside the definition and is not given. */

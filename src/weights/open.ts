@@ -12,6 +12,7 @@ import type { HubConfig } from "../import/hub.ts";
 import { withIds } from "../import/imagenet-classes.ts";
 import { impliedLabels, numbersFor } from "../import/labels.ts";
 import { importMatconvnet, type MatconvnetImport } from "../import/matconvnet-network.ts";
+import { importMxnet, type MxnetImport, usualMxnet } from "../import/mxnet-network.ts";
 import type { Naming } from "../import/naming.ts";
 import { checkArchitecture, type Release, releaseOf } from "../import/released.ts";
 import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "../import/rename.ts";
@@ -73,7 +74,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   const { state, model: asked } = given;
   const build = typeof asked === "function" ? asked : undefined;
   const contents = await Promise.all(files.map((file) => readContent(file, { state, build })));
-  const { main, definition, mean } = sorted(contents);
+  const { main, definition, symbol, mean } = sorted(contents);
   const { format, where } = main;
   const notes = contents.flatMap(({ notes = [] }) => notes);
   if (build !== undefined && main.kind !== "checkpoint") refuseFunction(where);
@@ -118,6 +119,10 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
       if (zoo !== undefined) notes.push(`its layers differ from ${zoo.model.name}: they are obeyed`);
       return definedNetwork(main, network, zoo?.naming, options, notes);
     }
+  }
+  if (symbol !== undefined && !isAsked) {
+    const network = mxnetNetwork(main, symbol, options, notes);
+    if (network !== undefined) return network;
   }
   const defined = main.caffe && caffeNetwork(main, definition, mean, options, notes);
   if (defined !== undefined) return defined;
@@ -235,13 +240,43 @@ function onnxNetwork(
   };
 }
 
+/** An MXNet network by its graph; undefined where it is a network of the zoo, by names and by what it computes. */
+function mxnetNetwork(
+  main: Extract<Main, { kind: "weights" }>,
+  { symbol, where }: Extract<FileContent, { kind: "symbol" }>,
+  options: ZooOptions,
+  notes: string[],
+): Opened | undefined {
+  const zoo = zooNetwork(main.source, main.where);
+  const arrays = main.source.kind === "tensors" ? main.source.tensors : new Map();
+  let network: MxnetImport;
+  try {
+    network = importMxnet(symbol, arrays, where, zoo?.naming.preprocessing(zoo.model.config).crop);
+  } catch (error) {
+    if (zoo === undefined || !(error instanceof SenetError)) throw error;
+    const reason = error.message.split("\n")[0];
+    notes.push(`what its graph computes is not understood (${reason}); taken for ${zoo.model.name} by its names`);
+    return undefined;
+  }
+  if (zoo !== undefined && isSameNetwork(zoo, network)) return undefined;
+  notes.push(...network.notes);
+  if (zoo !== undefined) notes.push(`its graph differs from ${zoo.model.name}: the graph is obeyed`);
+  const usual = zoo?.naming.preprocessing(zoo.model.config) ?? usualMxnet(network.imageSize);
+  const from =
+    zoo === undefined
+      ? "what is usual in MXNet, bytes as they are"
+      : `what is usual under the names of ${zoo.naming.name}`;
+  return definedNetwork(main, { ...network, preprocessing: usual }, zoo?.naming, options, notes, from);
+}
+
 /** A network by what its file says of its layers. */
 function definedNetwork(
   { where, format }: Main,
-  { model, weights, preprocessing }: MatconvnetImport,
+  { model, weights, preprocessing }: Pick<MatconvnetImport, "model" | "weights" | "preprocessing">,
   naming: Naming | undefined,
   options: ZooOptions,
   notes: readonly string[],
+  preprocessingFrom = "the file",
 ): Opened {
   checkSound(weights, where);
   const said = naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model);
@@ -250,7 +285,7 @@ function definedNetwork(
   return {
     checkpoint: { model, labels, preprocessing, weights },
     format,
-    preprocessingFrom: "the file",
+    preprocessingFrom,
     notes: [...notes, ...(isUnknown ? [unknownOrder] : [])],
   };
 }
@@ -310,38 +345,46 @@ function refuseFunction(where: string): never {
 
 const unknownOrder = `the order of its 1,000 classes is not known, so they have numbers for names; ${option("labels")} FILE names them, one per line`;
 
-type Main = Exclude<FileContent, { kind: "definition" | "mean" }>;
+/** What stands beside weights. */
+type Beside = Extract<FileContent, { kind: "definition" | "symbol" | "mean" }>;
+type Main = Exclude<FileContent, Beside>;
 type Definition = Extract<FileContent, { kind: "definition" }>;
 
 interface Sorted {
   readonly main: Main;
   readonly definition: Definition | undefined;
+  readonly symbol: Extract<FileContent, { kind: "symbol" }> | undefined;
   readonly mean: CaffeMean | undefined;
 }
 
-/** The one file with weights; and the definition and the mean that may stand beside a Caffe network's. */
+const isBeside = (content: FileContent): content is Beside =>
+  content.kind === "definition" || content.kind === "symbol" || content.kind === "mean";
+
+/** The one file with weights; and what may stand beside it: the definition and the mean of a Caffe network, MXNet's graph. */
 function sorted(contents: readonly FileContent[]): Sorted {
   const definitions = contents.filter((content) => content.kind === "definition");
   const means = contents.filter((content) => content.kind === "mean");
-  const [main, other] = contents.filter((content) => content.kind !== "definition" && content.kind !== "mean");
+  const symbols = contents.filter((content) => content.kind === "symbol");
+  const [main, other] = contents.filter((content) => !isBeside(content));
   const where = contents.map(({ where }) => where).join(", ");
   if (main === undefined) {
-    const what = definitions.length > 0 ? "the definition of a network" : "the mean of a network's pictures";
-    throw new SenetError("weights", `this is ${what}, without its weights`, {
-      where,
-      hint: "give the .caffemodel too",
-    });
+    const isMean = definitions.length + symbols.length === 0;
+    const what = isMean ? "the mean of a network's pictures" : "the definition of a network";
+    const hint = `give the ${symbols.length > 0 ? ".params" : ".caffemodel"} too`;
+    throw new SenetError("weights", `this is ${what}, without its weights`, { where, hint });
   }
   const isCaffe = main.kind === "weights" && main.caffe !== undefined;
-  const isAlone = definitions.length + means.length === 0;
-  if (other !== undefined || definitions.length > 1 || means.length > 1 || !(isAlone || isCaffe)) {
+  const ofCaffe = definitions.length + means.length;
+  const isFitting = (ofCaffe === 0 || isCaffe) && (symbols.length === 0 || main.format === "mxnet");
+  if (other !== undefined || definitions.length > 1 || means.length > 1 || symbols.length > 1 || !isFitting) {
     throw new SenetError("usage", "these files do not make one network", {
       where,
-      expected: "one file of weights; or a prototxt, its caffemodel, and perhaps the mean's binaryproto",
+      expected:
+        "one file of weights; or a prototxt, its caffemodel, and perhaps the mean's binaryproto; or a symbol.json and its .params",
       found: contents.map(({ format }) => format).join(" and "),
     });
   }
-  return { main, definition: definitions[0], mean: means[0] };
+  return { main, definition: definitions[0], symbol: symbols[0], mean: means[0] };
 }
 
 function checkKind(naming: Naming, { source, where, format }: Extract<Main, { kind: "weights" }>): void {

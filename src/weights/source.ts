@@ -6,6 +6,7 @@ import type { CaffeLayer } from "../formats/caffemodel.ts";
 import { detectFormat } from "../formats/detect.ts";
 import { type Content, type FormatFile, formats, type WeightFormat } from "../formats/formats.ts";
 import type { McnNetwork } from "../formats/matconvnet.ts";
+import type { MxnetSymbol } from "../formats/mxnet-symbol.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import type { CaffeMessage } from "../formats/prototxt.ts";
 import type { SaidLabels } from "../formats/torch-state.ts";
@@ -32,7 +33,7 @@ export interface Parts {
   readonly names?: readonly string[];
 }
 
-/** One of our own files, a file of weights, or the definition of a Caffe network. */
+/** One of our own files, a file of weights, or what defines the network of another. */
 type Meaning =
   | { readonly kind: "checkpoint"; readonly checkpoint: Checkpoint }
   | {
@@ -47,6 +48,8 @@ type Meaning =
       readonly caffe?: { readonly layers: readonly CaffeLayer[]; readonly definition?: CaffeMessage };
     }
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
+  /** The graph of an MXNet network. */
+  | { readonly kind: "symbol"; readonly symbol: MxnetSymbol }
   /** The mean of a Caffe network's pictures. */
   | { readonly kind: "mean"; readonly blob: Tensor };
 
@@ -118,6 +121,7 @@ function meaningOf(
       return { kind: "weights", source: matconvnetSource(network, ourEps), carried: {}, matconvnet: network };
     }
     case "definition":
+    case "symbol":
     case "mean":
       return content;
   }

@@ -1,0 +1,102 @@
+/**
+ * MXNet's graphs (`PREFIX-symbol.json`): nodes in an order in which each one's inputs come before it, variables among them.
+ *
+ * The format: nnvm's `SaveJSON` and `LoadJSON` in https://github.com/apache/mxnet/blob/master/3rdparty (nnvm/src/pass),
+ * and for files of 0.8 and before `src/nnvm/legacy_json_util.cc`.
+ */
+
+import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
+
+export interface MxnetNode {
+  /** `null` for a variable: a picture, a weight, a label. */
+  readonly op: string;
+  readonly name: string;
+  /** Options, as text. */
+  readonly options: ReadonlyMap<string, string>;
+  /** Numbers of nodes before this one, and which of their outputs. */
+  readonly inputs: readonly MxnetOutput[];
+}
+
+export interface MxnetOutput {
+  readonly node: number;
+  readonly output: number;
+}
+
+export interface MxnetSymbol {
+  readonly nodes: readonly MxnetNode[];
+  /** What the graph gives. */
+  readonly heads: readonly MxnetOutput[];
+}
+
+/** Whether a text begins as such a graph does. */
+export const isMxnetSymbol = (text: string): boolean =>
+  /^\{[\s\S]*(?:"arg_nodes"\s*:\s*\[|"nodes"\s*:\s*\[[\s\S]*"op"\s*:)/.test(text);
+
+/** The deepest networks there are have some thousands. */
+const mostNodes = 100_000;
+
+/**
+ * @param where the file's name, for errors
+ * @throws SenetError `weights` where it is damaged
+ */
+export function parseMxnetSymbol(bytes: Uint8Array, where: string): MxnetSymbol {
+  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
+  let content: unknown;
+  try {
+    content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    return fail("the graph is not JSON", { cause });
+  }
+  const { nodes, heads } = recordOf(content, "the graph", fail);
+  if (!Array.isArray(nodes) || nodes.length === 0 || nodes.length > mostNodes) {
+    return fail("this graph has no nodes, or too many", { expected: `nodes, from 1 to ${mostNodes}` });
+  }
+  const ends = Array.isArray(heads) ? heads : [];
+  if (ends.length === 0) return fail("this graph gives nothing", { expected: "heads" });
+  return {
+    nodes: nodes.map((node, i) => nodeOf(node, i, where, fail)),
+    heads: ends.map((head) => outputOf(head, nodes.length, "a head", fail)),
+  };
+}
+
+type Json = Readonly<Record<string, unknown>>;
+
+const recordOf = (value: unknown, what: string, fail: Fail): Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Json)
+    : fail(`${what} is not an object`, { found: shownJson(value) });
+
+const shownJson = (value: unknown): string => shownName(JSON.stringify(value)?.slice(0, 80) ?? "nothing");
+
+function nodeOf(value: unknown, place: number, where: string, fail: Fail): MxnetNode {
+  const node = recordOf(value, `node ${place}`, fail);
+  const { op, name, inputs } = node;
+  if (typeof op !== "string" || typeof name !== "string" || !Array.isArray(inputs)) {
+    return fail(`node ${place} cannot be read`, { expected: "op, name and inputs", found: shownJson(value) });
+  }
+  const what = `node ${shownName(name.slice(0, 200))} (${shownName(op.slice(0, 200))})`;
+  const failHere: Fail = (text, details) => failAt(`${where}: ${what}`)(text, { hint: fetchAgain, ...details });
+  const options = new Map<string, string>();
+  // `attrs` since 1.0; `attr` before; in 0.8 and before options are in `param`, and `attr` has what users say besides.
+  for (const [key, text] of Object.entries(optionsOf(node, failHere))) {
+    if (typeof text !== "string") failHere(`its option ${shownName(key)} is not a text`, { found: shownJson(text) });
+    options.set(key, text as string);
+  }
+  return { op, name, options, inputs: inputs.map((input) => outputOf(input, place, "an input", failHere)) };
+}
+
+function optionsOf({ attrs, attr, param }: Json, fail: Fail): Json {
+  const given = param ?? attrs ?? attr;
+  return given === undefined || given === null ? {} : recordOf(given, "what its options are in", fail);
+}
+
+/** `[node, output, version]`; the last is left out in old files. */
+function outputOf(value: unknown, nodes: number, what: string, fail: Fail): MxnetOutput {
+  const isPlace = (part: unknown) => typeof part === "number" && Number.isInteger(part) && part >= 0;
+  if (!Array.isArray(value) || value.length < 1 || value.length > 3 || !value.every(isPlace)) {
+    return fail(`${what} cannot be read`, { expected: "[node, output]", found: shownJson(value) });
+  }
+  const [node, output = 0] = value as number[];
+  if (node! >= nodes) return fail(`${what} is no node before it`, { expected: `0 to ${nodes - 1}`, found: `${node}` });
+  return { node: node!, output };
+}
