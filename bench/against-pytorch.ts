@@ -1,17 +1,19 @@
 /**
  * Our executor and PyTorch side by side, turn by turn in one run, never at the same time: milliseconds an image.
  *
- * `node dist/bench/against-pytorch.js [MODE:MODEL@SIDExBATCH[/bf16]...] [--rounds 5] [--turn 2000] [--executor NAME]
- * [--threads 2] [--python /usr/bin/python3]`, after `npm run build`; without cases, those that have a target. Without an executor, the one that
- * `senet` itself would choose. Inference in bf16 is also beside our own in float32 on ONNX Runtime. The last
- * line is one JSON object.
+ * `node dist/bench/against-pytorch.js [MODE:MODEL@SIDExBATCH[/bf16|/int8]...] [--rounds 5] [--turn 2000] [--executor NAME]
+ * [--threads 2] [--python FILE]`, after `npm run build`; without cases, those that have a target. Without an executor, the one
+ * that `senet` itself would choose. Inference in bf16 is also beside our own in float32; in eight bits it is beside that alone.
+ * The last line is one JSON object.
  */
 
+import { loadavg } from "node:os";
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
 import { kindsTable, Profile } from "../src/cli/profile.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { type Precision, selectExecutor } from "../src/executors/select.node.ts";
+import { instructionSets } from "../src/machine.node.ts";
 import { model } from "../src/zoo/index.ts";
 import {
   type Contender,
@@ -25,27 +27,38 @@ import {
   takeTurns,
   whole,
 } from "./measure.ts";
-import { PyTorch } from "./pytorch.ts";
+import { defaultPython, PyTorch } from "./pytorch.ts";
 import { createStep, learningRate, noise, type Ours, ourInference, parseWorkload, type Workload } from "./workload.ts";
 
-/** How many times PyTorch's speed is asked for. */
-const targets: Readonly<Record<string, number>> = {
-  "inference:se-resnet-50@224x1": 1.3,
-  "inference:se-resnet-50@224x8": 1.3,
-  "training:se-resnet-50@224x16": 1.5,
-  "training:se-resnet-50@224x16/bf16": 1.3,
-  "training:se-resnet-20@32x128": 1.8,
-  "training:se-resnext-50@224x16": 1.3,
-  "training:senet-154@224x4": 1.3,
+/** How many times the speed of the others is asked for: PyTorch's, of Debian 12 (1.13) and of today; our own float32's. */
+const targets: Readonly<Record<string, Partial<Record<"1.13" | "today" | "float32", number>>>> = {
+  "inference:se-resnet-50@224x1": { "1.13": 1.3, today: 1.4 },
+  "inference:se-resnet-50@224x8": { "1.13": 1.3, today: 1.4 },
+  "inference:se-resnet-50@224x8/int8": { float32: 2.5 },
+  "training:se-resnet-50@224x16": { "1.13": 2, today: 1.7 },
+  "training:se-resnet-50@224x16/bf16": { "1.13": 1.4, today: 1.8 },
+  "training:se-resnet-20@32x128": { "1.13": 2, today: 2 },
+  "training:se-resnext-50@224x16": { "1.13": 1.3 },
+  "training:senet-154@224x4": { "1.13": 1.3 },
 };
 
-/** PyTorch's columns: its ways by their headings; training has the first two. */
+function targetOf(name: string, pytorch: PyTorch | undefined): number | undefined {
+  const against = pytorch === undefined ? "float32" : pytorch.facts.torch.startsWith("1.13") ? "1.13" : "today";
+  return targets[name]?.[against];
+}
+
+/** The others' columns: PyTorch's ways by their headings, of which training has the first three; then our own. */
 const columns: Readonly<Record<string, string>> = {
   plain: "plain",
   "channels-last": "ch.-last",
+  compiled: "compiled",
   "frozen plain": "frozen",
   "frozen channels-last": "frozen ch.-last",
   optimised: "optimised",
+  "float32 ort": "ours, ort",
+  "float32 onednn": "ours, onednn",
+  "bf16 onednn": "ours, bf16",
+  "int8 ort": "ours, int8, ort",
 };
 
 /** Debian's plain BLAS reaches 5, OpenBLAS on two slow cores 50. */
@@ -54,15 +67,25 @@ const slowBlasGflops = 20;
 interface Case extends Workload {
   readonly name: string;
   readonly mode: "inference" | "training";
-  readonly precision: Precision;
+  readonly precision: Precision | "int8";
 }
 
 function parseCase(name: string): Case {
-  const [mode, workload, ...rest] = name.replace(/\/bf16$/, "").split(":");
-  if ((mode !== "inference" && mode !== "training") || workload === undefined || rest.length > 0) {
+  const [, rest = "", suffix = "float32"] = /^(.*?)(?:\/(bf16|int8))?$/.exec(name)!;
+  const [mode, workload, ...more] = rest.split(":");
+  const precision = suffix as Case["precision"];
+  const isMode = mode === "inference" || (mode === "training" && precision !== "int8");
+  if (!isMode || workload === undefined || more.length > 0) {
     throw new Error(`"${name}" is not written MODE:MODEL@SIDExBATCH, like ${Object.keys(targets).join(" ")}`);
   }
-  return { name, mode, precision: name.endsWith("/bf16") ? "bf16" : "float32", ...parseWorkload(workload) };
+  return { name, mode, precision, ...parseWorkload(workload) };
+}
+
+/** Elsewhere bf16 is emulated, by both sides, which is of no interest to anybody. */
+const hasBf16 = ["avx512_bf16", "amx_bf16", "bf16"].some((name) => instructionSets().includes(name));
+
+function requireBf16(name: string): void {
+  if (!hasBf16) throw new Error(`${name}: this processor does not multiply in bf16, so that nothing is compared`);
 }
 
 /** The step of `senet train`, optimiser and checks included. */
@@ -89,52 +112,82 @@ interface Settings {
 
 const warmUps = 3;
 
+/** Ours in other forms, beside which it is measured too. */
+async function otherForms({ mode, precision, ...workload }: Case, threads: number): Promise<Map<string, Ours>> {
+  const forms = new Map<string, Ours>();
+  if (mode === "training" || precision === "float32") return forms;
+  const add = async (form: string, name: string, as: Precision, bits?: 8) => {
+    if (as === "bf16" && !hasBf16) return;
+    const { executor } = await selectExecutor({ name, precision: as });
+    forms.set(form, await ourInference(executor, workload, threads, bits));
+  };
+  await add("float32 ort", "ort", "float32");
+  if (precision === "bf16") return forms;
+  await add("float32 onednn", "onednn", "float32");
+  await add("bf16 onednn", "onednn", "bf16");
+  await add("int8 ort", "ort", "float32", 8);
+  return forms;
+}
+
 async function measure(one: Case, settings: Settings) {
   const { threads, rounds, length, python } = settings;
   const { name, mode, precision, batchSize } = one;
+  if (precision === "bf16") requireBf16(name);
   const say = (line: string) => console.error(line);
-  const { executor } = await selectExecutor({ name: settings.executor, purpose: mode, precision, say });
+  const inEightBits = precision === "int8";
+  const { executor } = await selectExecutor({
+    ...{ name: settings.executor, purpose: mode, precision: inEightBits ? "float32" : precision, inEightBits, say },
+  });
   const { classes } = model(one.model);
-  await using ours = await (mode === "inference" ? ourInference : ourTraining)(executor, one, threads);
+  await using ours =
+    mode === "training"
+      ? await ourTraining(executor, one, threads)
+      : await ourInference(executor, one, threads, inEightBits ? 8 : undefined);
   for (let run = 0; run < warmUps; run++) await ours.run();
-  const alsoFloat32 = mode === "inference" && precision === "bf16";
-  await using float32 = alsoFloat32
-    ? await ourInference((await selectExecutor({ name: "ort" })).executor, one, threads)
-    : undefined;
+  const others = await otherForms(one, threads);
+  for (const { run } of others.values()) await run();
   await settle();
-  await using pytorch = await PyTorch.start(python, { ...one, classes, threads });
-  const { torch, blas_gflops, variants } = pytorch.facts;
+  const peer = { ...one, precision: precision === "int8" ? "float32" : precision, classes, threads } as const;
+  await using pytorch = inEightBits ? undefined : await PyTorch.start(python, peer);
 
   const neighbours = new Neighbours();
-  const processorBefore = pytorch.processorMilliseconds;
+  const processorBefore = pytorch?.processorMilliseconds ?? 0;
   const contenders: Record<string, Contender> = { ours: contender(ours.run) };
-  if (float32 !== undefined) contenders["ours, float32 on ort"] = contender(float32.run);
-  for (const variant of variants) contenders[variant] = pytorch.contender(variant);
+  for (const [form, { run }] of others) contenders[form] = contender(run);
+  const variants = pytorch?.facts.variants ?? ["float32 ort", "float32 onednn"];
+  if (pytorch !== undefined) for (const variant of variants) contenders[variant] = pytorch.contender(variant);
   const turns = await takeTurns(contenders, rounds, length);
-  const others = neighbours.percent(pytorch.processorMilliseconds - processorBefore);
+  const othersPercent = neighbours.percent((pytorch?.processorMilliseconds ?? 0) - processorBefore);
+  for (const form of others.values()) await form[Symbol.asyncDispose]();
 
-  const perImage = Object.fromEntries(
-    Object.entries(turns).map(([who, medians]) => [who, median(medians) / batchSize]),
-  );
-  const best = [...variants].sort((a, b) => perImage[a]! - perImage[b]!)[0]!;
-  const ratio = perImage[best]! / perImage.ours!;
+  const perImage = Object.fromEntries(Object.entries(turns).map(([who, medians]) => [who, spread(medians, batchSize)]));
+  const best = [...variants].sort((a, b) => perImage[a]!.median - perImage[b]!.median)[0]!;
+  const ratio = perImage[best]!.median / perImage.ours!.median;
   const ratios = turns[best]!.map((time, round) => time / turns.ours![round]!);
-  const target = targets[name];
+  const target = targetOf(name, pytorch);
   return {
     case: name,
     executor: executor.name,
     engine: executor.description,
-    torch,
-    blas_gflops,
+    ...(pytorch && { torch: pytorch.facts.torch, blas_gflops: pytorch.facts.blas_gflops }),
     milliseconds_per_image: perImage,
-    best_of_pytorch: best,
+    best_of_others: best,
     ratio,
     ratio_by_round: ratios,
     ...(ours.profile && { where_ours_goes: Object.fromEntries(ours.profile.kinds(batchSize)) }),
     ...(target === undefined ? {} : { target, reached: ratio >= target }),
-    others_percent: others,
+    others_percent: othersPercent,
+    ...processor,
+    load: loadavg()[0],
   };
 }
+
+/** Milliseconds an image, of the medians of the rounds. */
+const spread = (medians: readonly number[], batchSize: number) => ({
+  lowest: Math.min(...medians) / batchSize,
+  median: median(medians) / batchSize,
+  highest: Math.max(...medians) / batchSize,
+});
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -143,60 +196,49 @@ const { positionals, values } = parseArgs({
     turn: { type: "string", default: "2000" },
     executor: { type: "string" },
     threads: { type: "string", default: "2" },
-    python: { type: "string", default: "/usr/bin/python3" },
+    python: { type: "string", default: defaultPython },
   },
 });
-const cases = (positionals.length > 0 ? positionals : Object.keys(targets)).map(parseCase);
+const { processor: processorName, instruction_sets } = machine();
+const processor = { processor: processorName, instruction_sets };
+const standard = Object.keys(targets).filter((one) => hasBf16 || !one.endsWith("/bf16"));
+const cases = (positionals.length > 0 ? positionals : standard).map(parseCase);
 const threads = whole("threads", values.threads);
 const rounds = whole("rounds", values.rounds);
 const length = { milliseconds: whole("turn", values.turn), runs: 2 };
 const before = machine();
 
-const results = [];
+const results: Awaited<ReturnType<typeof measure>>[] = [];
 for (const one of cases) {
   console.error(`${one.name} ...`);
   results.push(await measure(one, { executor: values.executor, threads, rounds, length, python: values.python }));
 }
 
-console.log(`milliseconds an image, ${threads} threads, medians of ${rounds} rounds; ratio: PyTorch's best by ours\n`);
-const header = [
-  "case",
-  "executor",
-  "ours",
-  ...Object.values(columns),
-  "ours, ort",
-  "ratio",
-  "lowest to highest",
-  "target",
-  "reached",
-  "others' CPU",
-];
+const torch = results.find(({ torch }) => torch !== undefined)?.torch;
+console.log(
+  `${processorName} (${instruction_sets.join(", ")}), ${threads} threads${torch === undefined ? "" : `; PyTorch ${torch}`}`,
+);
+console.log(
+  `milliseconds an image, medians of ${rounds} rounds (lowest to highest); ratio: the best of the others by ours\n`,
+);
+const shown = Object.entries(columns).filter(([form]) => results.some((one) => form in one.milliseconds_per_image));
+const header = ["case", "executor", "ours", "lowest to highest", ...shown.map(([, heading]) => heading), "ratio"];
 console.log(
   table(
-    header,
-    results.map(
-      ({
-        case: name,
-        executor,
-        milliseconds_per_image: ms,
-        ratio,
-        ratio_by_round,
-        target,
-        reached,
-        others_percent,
-      }) => [
-        name,
-        executor,
-        ms.ours!.toFixed(2),
-        ...Object.keys(columns).map((variant) => ms[variant]?.toFixed(2) ?? "-"),
-        ms["ours, float32 on ort"]?.toFixed(2) ?? "-",
-        ratio.toFixed(2),
-        `${Math.min(...ratio_by_round).toFixed(2)} to ${Math.max(...ratio_by_round).toFixed(2)}`,
+    [...header, "lowest to highest", "target", "reached", "others' CPU"],
+    results.map((one) => {
+      const { milliseconds_per_image: ms, ratio, ratio_by_round: ratios, target, reached } = one;
+      const range = (low: number, high: number) => `${low.toFixed(2)} to ${high.toFixed(2)}`;
+      const { median: ours, lowest, highest } = ms.ours!;
+      return [
+        ...[one.case, one.executor, ours.toFixed(2), range(lowest, highest)],
+        ...shown.map(([form]) => ms[form]?.median.toFixed(2) ?? "-"),
+        ...[ratio.toFixed(2), range(Math.min(...ratios), Math.max(...ratios))],
         target === undefined ? "-" : `${target}`,
         reached === undefined ? "-" : reached ? "yes" : "no",
-        percent(others_percent),
-      ],
-    ),
+        percent(one.others_percent),
+      ];
+    }),
   ),
 );
 for (const { case: name, reached, where_ours_goes: where = {} } of results) {
@@ -204,7 +246,7 @@ for (const { case: name, reached, where_ours_goes: where = {} } of results) {
   if (reached !== false || kinds.length === 0) continue;
   console.log(`\n${name} is not reached; where our time goes:\n\n${kindsTable(kinds)}`);
 }
-if (results.some(({ blas_gflops }) => blas_gflops < slowBlasGflops)) {
+if (results.some(({ blas_gflops }) => blas_gflops !== undefined && blas_gflops < slowBlasGflops)) {
   console.log("\nPyTorch found a slow BLAS, which costs it time: install libopenblas0.");
 }
 const facts = {

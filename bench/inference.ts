@@ -28,7 +28,7 @@ import {
   takeTurns,
   whole,
 } from "./measure.ts";
-import { PyTorch } from "./pytorch.ts";
+import { defaultPython, PyTorch } from "./pytorch.ts";
 import { noise, type Ours, ourInference, parseWorkload, type Workload } from "./workload.ts";
 
 /** "Never slower than ONNX Runtime on a plain export", but for what the clock cannot tell apart. */
@@ -111,7 +111,7 @@ const { positionals, values } = parseArgs({
     turn: { type: "string", default: "2000" },
     executor: { type: "string", default: "ort" },
     threads: { type: "string", default: "2" },
-    python: { type: "string", default: "/usr/bin/python3" },
+    python: { type: "string", default: defaultPython },
     "no-pytorch": { type: "boolean", default: false },
   },
 });

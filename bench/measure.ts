@@ -2,6 +2,7 @@
 
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
+import { instructionSets } from "../src/machine.node.ts";
 
 export function median(values: readonly number[]): number {
   if (values.length === 0) throw new Error("no values have no median");
@@ -98,6 +99,7 @@ const busyMilliseconds = (): number =>
 export const machine = () => ({
   node: process.version,
   processor: cpus()[0]?.model.trim() ?? "unknown",
+  instruction_sets: instructionSets(),
   cores: availableParallelism(),
   load_average: loadavg().map((load) => Number(load.toFixed(2))),
 });

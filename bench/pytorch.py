@@ -15,11 +15,15 @@ It answers only when its threads have become idle, so that the other side can be
 import contextlib
 import copy
 import json
+import os
 import sys
 import time
 from pathlib import Path
 
-import torch
+# Its compiler's own processes would outlive the last question.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
+
+import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "golden"))
 from networks import build  # noqa: E402
@@ -28,6 +32,8 @@ WARM_UPS = 4  # TorchScript profiles and compiles during the first runs
 
 
 LAYOUTS = {"plain": torch.contiguous_format, "channels-last": torch.channels_last}
+
+COMPILES = hasattr(torch, "compile")
 
 
 def inference(network, side, batch, wanted):
@@ -42,6 +48,12 @@ def inference(network, side, batch, wanted):
         if not wanted or f"frozen {layout}" in wanted:
             frozen = torch.jit.freeze(torch.jit.trace(module, x))
             ways[f"frozen {layout}"] = lambda frozen=frozen, x=x: frozen(x)
+    if COMPILES and (not wanted or "compiled" in wanted):
+        # With constant weights, as Inductor's own notes for processors have it: batch norm folded, layouts chosen.
+        module = copy.deepcopy(network).eval().to(memory_format=torch.channels_last)
+        x = images.contiguous(memory_format=torch.channels_last)
+        compiled = torch.compile(module, options={"freezing": True})
+        ways["compiled"] = lambda: compiled(x)
     if not wanted or "optimised" in wanted:
         optimised = torch.jit.optimize_for_inference(torch.jit.trace(copy.deepcopy(network).eval(), images))
         ways["optimised"] = lambda: optimised(images)
@@ -62,12 +74,18 @@ def training(network, side, batch, classes):
     for layout, memory_format in LAYOUTS.items():
         module = copy.deepcopy(network).train().to(memory_format=memory_format)
         x = images.contiguous(memory_format=memory_format)
-        matrices = [p for p in module.parameters() if p.dim() > 1]
-        vectors = [p for p in module.parameters() if p.dim() <= 1]
-        groups = [{"params": matrices, "weight_decay": 5e-5}, {"params": vectors, "weight_decay": 0.0}]
-        optimiser = torch.optim.SGD(groups, lr=1e-3, momentum=0.9, nesterov=True)
-        ways[layout] = lambda module=module, x=x, optimiser=optimiser: step(module, x, labels, optimiser)
+        ways[layout] = stepper(module, x, labels)
+        if COMPILES and layout == "channels-last":
+            ways["compiled"] = stepper(torch.compile(copy.deepcopy(module)), x, labels)
     return ways
+
+
+def stepper(module, images, labels):
+    matrices = [p for p in module.parameters() if p.dim() > 1]
+    vectors = [p for p in module.parameters() if p.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": 5e-5}, {"params": vectors, "weight_decay": 0.0}]
+    optimiser = torch.optim.SGD(groups, lr=1e-3, momentum=0.9, nesterov=True)
+    return lambda: step(module, images, labels, optimiser)
 
 
 def step(module, images, labels, optimiser):
@@ -114,7 +132,8 @@ class Bench:
         self.images = torch.randn(batch, 3, side, side)
         self.no_grad = mode == "inference"
         if precision == "bf16" and self.no_grad:
-            ways = ways or list(LAYOUTS)  # tracing under autocast is not what a user would do
+            # Tracing under autocast is not what a user would do.
+            ways = ways or [*LAYOUTS, *(["compiled"] if COMPILES else [])]
         with self.mode():
             self.ways = inference(network, side, batch, ways) if self.no_grad else training(network, side, batch, classes)
             for way in self.ways.values():

@@ -3,6 +3,7 @@
 import type { Profile } from "../src/cli/profile.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { type Batch, Loader } from "../src/data/loader.node.ts";
+import { inEightBits } from "../src/evaluate/speed.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { isTrainable } from "../src/ir/graph.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
@@ -42,11 +43,15 @@ export interface Ours extends AsyncDisposable {
   readonly profile?: Profile;
 }
 
-/** The inference graph after the passes, as `senet classify` runs it. */
-export async function ourInference(executor: Executor, workload: Workload, threads: number): Promise<Ours> {
+/**
+ * The inference graph after the passes, as `senet classify` runs it.
+ * @param bits 8: as `senet quantize` makes it, with any steps, since nobody looks at the answers
+ */
+export async function ourInference(executor: Executor, workload: Workload, threads: number, bits?: 8): Promise<Ours> {
   const network = model(workload.model);
   const graph = inferenceGraph(network, { batch: workload.batchSize, imageSize: workload.imageSize });
-  const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
+  const folded = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
+  const program = bits === 8 ? inEightBits(folded) : folded;
   const executable = await executor.compile(program.graph, program.weights, { threads });
   const inputs = new Map([[inputName, noise(workload, network.classes).images]]);
   return { run: () => executable.run(inputs), [Symbol.asyncDispose]: () => executable.dispose() };

@@ -61,8 +61,8 @@ async function served(name: string, precision: "float32" | "bf16"): Promise<Exec
   }
 }
 
-/** All layers that can be; with any steps, since nobody looks at the answers. */
-function inEightBits(program: Program): Program {
+/** All layers that can be; with any steps, since nobody looks at the answers. @param program batch norm folded */
+export function inEightBits(program: Program): Program {
   const layers = quantizableLayers(program.graph);
   const scales = eightBitValues(program.graph, layers).map(({ value }) => [value.name, 1 / 32] as const);
   return quantizeProgram(program, { layers: layers.map(({ name }) => name), scales: Object.fromEntries(scales) });

@@ -58,9 +58,9 @@ export class Emitter {
     return this.#constant(`float32(${value})`, [], () => Float32Array.of(value));
   }
 
-  /** A constant zero in eight bits. */
-  zeroPoint(signed: boolean): string {
-    return this.#constant(signed ? "int8(0)" : "uint8(0)", [], () => (signed ? Int8Array.of(0) : Uint8Array.of(0)));
+  /** What stands for zero in eight bits. */
+  zeroPoint(dtype: "int8" | "uint8", value = 0): string {
+    return this.#constant(`${dtype}(${value})`, [], () => (dtype === "int8" ? Int8Array : Uint8Array).of(value));
   }
 
   /** A constant float32 tensor filled with one value. */

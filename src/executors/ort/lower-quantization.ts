@@ -1,17 +1,26 @@
 /** To eight bits and back: ONNX's QDQ form, whose pairs ONNX Runtime and others fuse into integer operators. */
 
 import type { Value } from "../../ir/graph.ts";
-import type { Rules } from "./rules.ts";
+import type { Lowering, Rules } from "./rules.ts";
 
 export const quantizationRules: Rules<"quantize" | "dequantize" | "dequantizeWeight"> = {
-  quantize: ({ emit, get }, { inputs, attrs: { scale, signed } }) => [
-    emit.node("QuantizeLinear", [get(inputs[0]!), emit.float(scale), emit.zeroPoint(signed)]),
+  quantize: (l, { inputs, outputs, attrs: { scale } }) => [
+    l.emit.node("QuantizeLinear", [l.get(inputs[0]!), l.emit.float(scale), zeroOf(l, outputs[0]!)]),
   ],
-  dequantize: ({ emit, get }, { inputs: [q], attrs: { scale } }) => [
-    emit.node("DequantizeLinear", [get(q!), emit.float(scale), emit.zeroPoint(q!.type.dtype === "int8")]),
+  dequantize: (l, { inputs: [q], attrs: { scale } }) => [
+    l.emit.node("DequantizeLinear", [l.get(q!), l.emit.float(scale), zeroOf(l, q!)]),
   ],
   dequantizeWeight: ({ emit, get }, { inputs }) => {
     const [w, scale] = inputs as [Value, Value];
     return [emit.node("DequantizeLinear", [get(w), get(scale)], { axis: { int: 0 } })];
   },
 };
+
+/**
+ * Numbers with a sign, too, are uint8, around 128: ONNX Runtime has integer convolutions whose input and output are of one
+ * type only (on x86 processors uint8, which VNNI takes), and leaves others in float32.
+ */
+function zeroOf({ emit, isWithin }: Lowering, q: Value): string {
+  if (q.type.dtype === "uint8") return emit.zeroPoint("uint8");
+  return isWithin(q) ? emit.zeroPoint("uint8", 128) : emit.zeroPoint("int8");
+}

@@ -77,7 +77,11 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   const blocks =
     blockSize > 1 && !isEightBit ? new Blocks(blockSize, emit, plain, (value) => uses.reads(value)) : undefined;
   const isUsed = (value: Value) => uses.reads(value) > 0;
-  const lowering: Lowering = { emit, isPortable: portable, get: plain, isUsed };
+  const isWithin = (value: Value) => {
+    const users = uses.users(value);
+    return users.length === uses.reads(value) && users.every(({ op }) => op === "dequantize");
+  };
+  const lowering: Lowering = { emit, isPortable: portable, get: plain, isUsed, isWithin };
   for (const node of nodes) {
     emit.scope = node.name;
     for (const [i, result] of lowerNode(lowering, blocks, node).entries()) {

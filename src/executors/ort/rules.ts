@@ -10,6 +10,8 @@ export interface Lowering {
   readonly isPortable: boolean;
   /** The ONNX name of a value that was lowered already. */
   get(value: Value): string;
+  /** Whether a quantized value is only ever brought back, so that nobody sees its numbers. */
+  isWithin(value: Value): boolean;
   /** Whether anything uses this value; an output that nothing uses is best left out. */
   isUsed(value: Value): boolean;
 }
