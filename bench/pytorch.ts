@@ -36,7 +36,7 @@ export interface PyTorchOptions extends Workload {
 }
 
 /** The Python that has torch, where nothing else is said: Debian's, of version 1.13 on its release 12. */
-export const defaultPython = process.env.SENET_PYTHON ?? "/usr/bin/python3";
+export const defaultPython = "/usr/bin/python3";
 
 export class PyTorch {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
