@@ -1,7 +1,7 @@
 /** The one reader of pictures, wherever their bytes are. */
 
 import { encodePng, type OpenedPicture, openBytes, openPicture } from "../images/decode.node.ts";
-import { PictureContainer, readPicture } from "../images/read.node.ts";
+import { PictureContainer, type Room, readPicture } from "../images/read.node.ts";
 import type { Picture } from "../images/resize.ts";
 import type { Source } from "./dataset.ts";
 
@@ -13,6 +13,12 @@ type Sources = { readonly [K in Source["kind"]]: Extract<Source, { kind: K }> };
 export class SourceReader {
   /** The one that was used last comes last. */
   readonly #open = new Map<string, PictureContainer>();
+  readonly #room: Room | undefined;
+
+  /** @param room where pictures that are opened have their bytes; fresh memory by default */
+  constructor(room?: Room) {
+    this.#room = room;
+  }
 
   /** Reads the bytes, but decodes nothing yet. @throws SenetError `data` */
   open(source: Source): OpenedPicture {
@@ -22,15 +28,18 @@ export class SourceReader {
   readonly #openers: {
     readonly [K in Source["kind"]]: (source: Sources[K]) => OpenedPicture;
   } = {
-    file: ({ file }) => openPicture(file),
-    range: ({ file, start, length }) => openBytes(this.#read(file, start, length), file),
+    file: ({ file }) => openPicture(file, this.#room),
+    range: ({ file, start, length }) => openBytes(this.#read(file, start, length, this.#room), file),
     pixels: (source) => {
-      const picture = pictureOf(source, this.#read(source.file, source.start, 3 * source.width * source.height));
+      const picture = pictureOf(
+        source,
+        this.#read(source.file, source.start, 3 * source.width * source.height, this.#room),
+      );
       return { bytes: 2 * picture.data.length, size: picture, decode: async () => picture, view: undefined };
     },
   };
 
-  #read(file: string, start: number, length: number): Uint8Array {
+  #read(file: string, start: number, length: number, room?: Room): Uint8Array {
     let container = this.#open.get(file);
     if (container === undefined) {
       container = new PictureContainer(file);
@@ -42,7 +51,7 @@ export class SourceReader {
     }
     this.#open.delete(file);
     this.#open.set(file, container);
-    return container.read(start, length);
+    return container.read(start, length, room);
   }
 
   /** The bytes of a picture file: as it lies there, or a PNG of pixels. @throws SenetError `data` */

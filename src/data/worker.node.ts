@@ -5,6 +5,7 @@ import { SenetError } from "../errors.ts";
 import { decodedFor, reductionFor } from "../images/augment.ts";
 import { PictureFault } from "../images/fault.ts";
 import { type Reduction, reducedExtent } from "../images/jpeg.ts";
+import { sameRoom } from "../images/read.node.ts";
 import type { Picture } from "../images/resize.ts";
 import { type PictureView, viewOf } from "../images/view.ts";
 import { createRandom } from "../random.ts";
@@ -35,7 +36,7 @@ export type WorkerMessage =
   /** No more pictures can be kept in the folder. */
   | { readonly kind: "unkept"; readonly reason: string };
 
-const reader = new SourceReader();
+const reader = new SourceReader(sameRoom());
 let folder: PictureCache | undefined;
 
 // Only ever loaded as a thread: the loader takes the types from here, not the code.

@@ -18,7 +18,7 @@ import { decodeGif } from "./gif.ts";
 import { type Header, headerOf, jpegEnds, jpegFrame, tiffTags } from "./header.ts";
 import { decodeJpeg, type Reduction, reducedExtent } from "./jpeg.ts";
 import { decodePnm } from "./pnm.ts";
-import { readPicture } from "./read.node.ts";
+import { type Room, readPicture } from "./read.node.ts";
 import type { Picture } from "./resize.ts";
 import { sharp } from "./sharp.node.ts";
 import type { PictureView } from "./view.ts";
@@ -66,8 +66,8 @@ export interface OpenedPicture {
  * Reads the file, but decodes nothing yet, so that whoever asks may first wait for the memory.
  * @throws SenetError `data`
  */
-export function openPicture(file: string): OpenedPicture {
-  return openBytes(readPicture(file), file);
+export function openPicture(file: string, room?: Room): OpenedPicture {
+  return openBytes(readPicture(file, room), file);
 }
 
 /**

@@ -143,6 +143,8 @@ function readSteps(segment: Uint8Array, steps: Map<number, Int16Array>): boolean
 function readHuffman(segment: Uint8Array, huffman: Map<number, Uint8Array>): boolean {
   for (let at = 0; at < segment.length; ) {
     if (at + 17 > segment.length) return false;
+    // Two classes of four tables.
+    if ((segment[at]! & 0xec) !== 0) return false;
     const symbols = segment.subarray(at + 1, at + 17).reduce((sum, count) => sum + count, 0);
     const end = at + 17 + symbols;
     if (symbols > 256 || end > segment.length) return false;

@@ -161,10 +161,10 @@ function run(
   words.push(box.left, box.top, box.width, box.height, result, rows);
   for (const [i, plane] of planes.entries()) {
     const { component } = plane;
-    const [dc, ac] = [component.dc, component.ac + 16].map((number, k) => {
+    const [dc, ac] = [component.dc, component.ac + 16].map((number) => {
       memory.fill(0, counts, counts + HUFFMAN_BYTES);
       memory.set(scan.huffman.get(number)!, counts);
-      return wasm.tableOf(2 * i + k, counts);
+      return wasm.tableOf((number >> 2) | (number & 3), counts);
     }) as [number, number];
     if (dc === 0 || ac === 0) return undefined;
     new Int16Array(memory.buffer, steps + 128 * i, 64).set(scan.steps.get(component.steps)!);

@@ -23,19 +23,39 @@ export function startsAsPicture(file: string): boolean {
   }
 }
 
+/** Memory for so many bytes. */
+export type Room = (bytes: number) => Uint8Array;
+const fresh: Room = (bytes) => new Uint8Array(bytes);
+
+/** Larger pictures get memory of their own. */
+const MOST_KEPT = 2 ** 22;
+
+/**
+ * The same memory again and again, for whoever is done with a picture before the next one is read: what is fresh each time
+ * keeps the garbage collector busy.
+ */
+export function sameRoom(): Room {
+  let kept: Uint8Array = new Uint8Array(0);
+  return (bytes) => {
+    if (bytes > MOST_KEPT) return fresh(bytes);
+    if (kept.length < bytes) kept = fresh(Math.min(MOST_KEPT, 2 * bytes));
+    return kept.subarray(0, bytes);
+  };
+}
+
 /**
  * The bytes of a picture file. Of a file that does not begin as a picture only the first are read. It waits for the disk:
  * asking and being told in turns takes longer than most pictures' reading.
  * @throws SenetError `data` where it cannot be read, is no file, or is too large
  */
-export function readPicture(file: string): Uint8Array {
+export function readPicture(file: string, room: Room = fresh): Uint8Array {
   let handle: number | undefined;
   try {
     handle = openSync(file, READ_FLAGS);
     const found = fstatSync(handle);
     if (!found.isFile()) throw unreadable(file, found.isDirectory() ? "a folder" : "a pipe, a socket or a device");
     if (found.size > MOST_BYTES) throw unreadable(file, `${found.size} bytes, where ${MOST_BYTES} are the most`);
-    const bytes = new Uint8Array(found.size);
+    const bytes = room(found.size);
     let length = 0;
     for (const end of [Math.min(FIRST_BYTES, bytes.length), bytes.length]) {
       while (length < end) {
@@ -79,9 +99,9 @@ export class PictureContainer {
   }
 
   /** @throws SenetError `data` where the file has not so many bytes, or there are more than any picture has */
-  read(start: number, length: number): Uint8Array {
+  read(start: number, length: number, room: Room = fresh): Uint8Array {
     if (length > MOST_BYTES) throw unreadable(this.#path, `${length} bytes, where ${MOST_BYTES} are the most`);
-    const bytes = new Uint8Array(length);
+    const bytes = room(length);
     for (let done = 0; done < length; ) {
       const count = this.#readInto(bytes, done, start + done);
       if (count === 0) {

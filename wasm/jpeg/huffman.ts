@@ -6,19 +6,27 @@
  */
 
 /** Bits that one look into a table covers; longer codes, with their values, are rare. */
-const LOOK = 12;
+const LOOK = 11;
+const ENTRIES: usize = 1 << LOOK;
 
 // A table: for each of 2^LOOK next bits a word; then by length the largest code, and what is to be added to a code for
-// its place among the symbols; then the symbols.
-const LARGEST: usize = 4 << LOOK;
+// its place among the symbols; then the symbols. Tables of further coefficients also have pairs, so
+// that one look mostly finds two of them.
+const LARGEST: usize = 4 * ENTRIES;
 const DELTA: usize = LARGEST + 4 * 17;
 const SYMBOLS: usize = DELTA + 4 * 17;
+const PAIRS: usize = SYMBOLS + 256 + 8;
+const TABLE_BYTES: usize = PAIRS + 8 * ENTRIES;
 
 // A word: bits to drop, INCOMPLETE where the value's own bits come behind them, or 0 for a longer code; coefficients to
 // advance by; the value, or how many bits it has.
 const INCOMPLETE: u32 = 0x80;
 const ADVANCE_SHIFT = 8;
 const VALUE_SHIFT = 16;
+
+// A pair: the word of a symbol, but with the bits to drop for two; above it the word of the second, which advances by 0 and
+// has the same value where it does not lie in the bits. 0 where not even the first does.
+const SECOND_SHIFT = 32;
 
 /** Advances beyond the block. */
 const END_OF_BLOCK: u32 = 128;
@@ -34,14 +42,13 @@ function extended(value: i32, size: i32): i32 {
   return value < 1 << (size - 1) ? value - (1 << size) + 1 : value;
 }
 
-const TABLE_BYTES: usize = SYMBOLS + 256 + 8;
 const COUNTS_BYTES: usize = 16 + 256;
-const tables = memory.data(6 * (4 * 4096 + 8 * 17 + 256 + 8), 16);
-const countsOfTables = memory.data(6 * (16 + 256));
+const tables = memory.data(8 * (12 * 2048 + 8 * 17 + 256 + 8), 16);
+const countsOfTables = memory.data(8 * (16 + 256));
 
 /**
  * Most pictures of a data set have the same tables: one that is there already is not built again.
- * @param slot below 6
+ * @param slot below 4 for first coefficients, then below 8 for further ones
  * @param counts 16 bytes: the codes of each length; then their symbols, as in a DHT segment, filled up with zeros
  * @returns the table's address; 0 where there are more codes than lengths allow
  */
@@ -51,8 +58,26 @@ export function tableOf(slot: usize, counts: usize): usize {
   if (memory.compare(known, counts, COUNTS_BYTES) === 0) return table;
   memory.fill(known, 0, COUNTS_BYTES);
   if (buildTable(counts, table) === 0) return 0;
+  if (slot >= 4) buildPairs(table);
   memory.copy(known, counts, COUNTS_BYTES);
   return table;
+}
+
+/** The word for bits that stand highest of LOOK, if all that it tells lies in so many of them; else 0. */
+function wordWithin(table: usize, next: usize, count: i32): u32 {
+  const found = load<u32>(table + 4 * (next & (ENTRIES - 1)));
+  return (found & INCOMPLETE) === 0 && <i32>(found & 0x7f) <= count ? found : 0;
+}
+
+function buildPairs(table: usize): void {
+  for (let next: usize = 0; next < ENTRIES; next++) {
+    const first = wordWithin(table, next, LOOK);
+    const length = first & 0x7f;
+    const isLast = first === 0 || ((first >> ADVANCE_SHIFT) & 0xff) === END_OF_BLOCK;
+    const found = isLast ? 0 : wordWithin(table, next << length, LOOK - <i32>length);
+    const second = found === 0 ? first & (0xffff << VALUE_SHIFT) : found;
+    store<u64>(table + PAIRS + 8 * next, ((<u64>second) << SECOND_SHIFT) | (first + (found & 0x7f)));
+  }
 }
 
 function buildTable(counts: usize, table: usize): i32 {
@@ -152,7 +177,8 @@ export function used(top: usize): i32 {
   return <i32>(top - 8 - next) - (valid >> 3);
 }
 
-// The place of each coefficient in its block, in bytes. What goes beyond the block is written behind it.
+// The place of each coefficient in its block, in bytes. What goes beyond the block, which may be a symbol and an end, is
+// written behind it.
 const zigzag = memory.data<u8>([
   0, 2, 16, 32, 18, 4, 6, 20, 34, 48, 64, 50, 36, 22, 8, 10, 24, 38, 52, 66, 80, 96, 82, 68, 54, 40, 26, 12, 14, 28, 42,
   56, 70, 84, 98, 112, 114, 100, 86, 72, 58, 44, 30, 46, 60, 74, 88, 102, 116, 118, 104, 90, 76, 62, 78, 92, 106, 120,
@@ -161,7 +187,8 @@ const zigzag = memory.data<u8>([
   128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
   128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
   128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-  128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+  128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
+  128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
 ]);
 
 /** The bits of a value, and the value, highest first in `buffer`. */
@@ -169,71 +196,91 @@ function signedValue(buffer: u64, size: i32): i32 {
   return size === 0 ? 0 : extended(<i32>(buffer >> <u64>(64 - size)), size);
 }
 
+/** The first coefficient of the next block, less the one before it, into `block`; false where there is no such code. */
+function decodeFirst(dc: usize, block: usize): bool {
+  let buffer = bits;
+  let left = valid;
+  buffer |= load<u64>(next) >> <u64>left;
+  next -= (63 - left) >> 3;
+  left |= 56;
+  let word = load<u32>(dc + <usize>((buffer >> (64 - LOOK)) << 2));
+  if (word === 0) word = longWord(dc, <i32>(buffer >> 48));
+  if (word === 0) return false;
+  const length = word & 0x7f;
+  buffer <<= <u64>length;
+  left -= length;
+  let value = <i32>word >> VALUE_SHIFT;
+  if ((word & INCOMPLETE) !== 0) {
+    const size = value;
+    value = signedValue(buffer, size);
+    buffer <<= <u64>size;
+    left -= size;
+  }
+  store<i16>(block, <i16>value);
+  bits = buffer;
+  valid = left;
+  return true;
+}
+
+/** Looks for which the bits of one refill are enough. */
+const LOOKS = 5;
+
 /**
  * The next block: what its first coefficient differs by from the one before, and the others.
  * @param block 64 int16s, zero but for the first, and another that is written to
  * @returns 0: all others are zero; 1: not all; −1: no such code, or too many coefficients
  */
 export function decodeBlock(dc: usize, ac: usize, block: usize): i32 {
+  if (!decodeFirst(dc, block)) return -1;
   let buffer = bits;
   let left = valid;
   let from = next;
-  buffer |= load<u64>(from) >> <u64>left;
-  from -= (63 - left) >> 3;
-  left |= 56;
-  let word = load<u32>(dc + <usize>((buffer >> (64 - LOOK)) << 2));
-  if (word === 0) word = longWord(dc, <i32>(buffer >> 48));
-  if (word === 0) return -1;
-  let length = word & 0x7f;
-  buffer <<= <u64>length;
-  left -= length;
-  if ((word & INCOMPLETE) === 0) store<i16>(block, <i16>(<i32>word >> VALUE_SHIFT));
-  else {
-    const size = <i32>(word >> VALUE_SHIFT);
-    store<i16>(block, <i16>signedValue(buffer, size));
-    buffer <<= <u64>size;
-    left -= size;
-  }
   let place: usize = 0;
+  let look: u64 = 0;
+  let pair: u64 = 0;
   do {
-    // Enough for three symbols of LOOK bits, the last of which may be as long as any.
     buffer |= load<u64>(from) >> <u64>left;
     from -= (63 - left) >> 3;
     left |= 56;
-    word = load<u32>(ac + <usize>((buffer >> (64 - LOOK)) << 2));
-    if ((<i32>word & 0x7f) !== 0 && (word & INCOMPLETE) === 0) {
-      length = word & 0x7f;
+    for (let i = 0; i < LOOKS; i++) {
+      look = buffer >> (64 - LOOK);
+      pair = load<u64>(ac + <usize>(look << 3), PAIRS);
+      if (pair === 0) break;
+      buffer <<= pair & 0x3f;
+      left -= <i32>pair & 0x3f;
+      place += <usize>(pair >> ADVANCE_SHIFT) & 0xff;
+      store<i16>(block + <usize>load<u8>(place, zigzag), <i16>(pair >> VALUE_SHIFT));
+      place += <usize>(pair >> (ADVANCE_SHIFT + SECOND_SHIFT)) & 0xff;
+      store<i16>(block + <usize>load<u8>(place, zigzag), <i16>(pair >> (VALUE_SHIFT + SECOND_SHIFT)));
+      if (place >= 63) break;
+    }
+    if (pair === 0) {
+      buffer |= load<u64>(from) >> <u64>left;
+      from -= (63 - left) >> 3;
+      left |= 56;
+      let word = load<u32>(ac + <usize>((buffer >> (64 - LOOK)) << 2));
+      if (word === 0) word = longWord(ac, <i32>(buffer >> 48));
+      if (word === 0) return -1;
+      const length = word & 0x7f;
       buffer <<= <u64>length;
       left -= length;
-      place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
-      store<i16>(block + <usize>load<u8>(zigzag + place), <i16>(<i32>word >> VALUE_SHIFT));
-      if (place >= 63) break;
-      word = load<u32>(ac + <usize>((buffer >> (64 - LOOK)) << 2));
-    }
-    if ((<i32>word & 0x7f) !== 0 && (word & INCOMPLETE) === 0) {
-      length = word & 0x7f;
-      buffer <<= <u64>length;
-      left -= length;
-      place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
-      store<i16>(block + <usize>load<u8>(zigzag + place), <i16>(<i32>word >> VALUE_SHIFT));
-      if (place >= 63) break;
-      word = load<u32>(ac + <usize>((buffer >> (64 - LOOK)) << 2));
-    }
-    if (word === 0) word = longWord(ac, <i32>(buffer >> 48));
-    if (word === 0) return -1;
-    length = word & 0x7f;
-    buffer <<= <u64>length;
-    left -= length;
-    let value = <i32>word >> VALUE_SHIFT;
-    if ((word & INCOMPLETE) !== 0) {
-      value = signedValue(buffer, <i32>(word >> VALUE_SHIFT));
-      const size = word >> VALUE_SHIFT;
+      const size = <i32>word >> VALUE_SHIFT;
+      const value = signedValue(buffer, size);
       buffer <<= <u64>size;
       left -= size;
+      place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
+      store<i16>(block + <usize>load<u8>(zigzag + place), <i16>value);
     }
-    place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
-    store<i16>(block + <usize>load<u8>(zigzag + place), <i16>value);
   } while (place < 63);
+  const second = <usize>(pair >> (ADVANCE_SHIFT + SECOND_SHIFT)) & 0xff;
+  if (pair !== 0 && second !== 0 && place - second >= 63) {
+    if (place - second > 63) return -1;
+    // The first was the block's last: what follows it belongs to the next block.
+    const length = (pair >> SECOND_SHIFT) & 0x3f;
+    buffer = (buffer >> length) | (look << (64 - LOOK + (pair & 0x3f) - length));
+    left += <i32>length;
+    place = 63;
+  }
   bits = buffer;
   valid = left;
   next = from;
