@@ -47,8 +47,13 @@ before(async () => {
 
 test("several networks: a table with published figures where there are any, and the errors of each class", async () => {
   const weights = "--weights caffe.safetensors torch.safetensors";
-  const ran = await evaluate(`${weights} --data few/folders --per-class classes.csv`);
+  const ran = await evaluate(`${weights} --data few/folders --per-class classes.csv --report page.html`);
   assert.equal(ran.code, 0, ran.stderr);
+  const page = readFileSync(at("page.html"), "utf8");
+  for (const words of ["<h2>caffe.safetensors</h2>", "<h2>torch.safetensors</h2>", "<dd>66.67 %</dd>", "✗ wrong"])
+    assert.ok(page.includes(words), words);
+  // The six mistakes of the second network, each with its picture and, below it, what spoke for the answer.
+  assert.equal(page.match(/src="data:image\/jpeg/g)?.length, 12);
   const [header, , caffe, torch, empty, note] = ran.stdout.split("\n");
   assert.match(header!, /^weights +model +pictures +views +top-1 error +published +top-5 error +published +images\/s$/);
   const view = "9  centre crop of 8 from 16";

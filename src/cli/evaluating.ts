@@ -10,6 +10,8 @@ import { type SelectOptions, selectExecutor } from "../executors/select.node.ts"
 import { type Preprocessing, shownResize } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
 import { type ClassOrder, classOrderOf } from "../import/imagenet-classes.ts";
+import { evaluatedNetwork } from "../report/evaluation.node.ts";
+import type { EvaluatedNetwork } from "../report/evaluation.ts";
 import type { StoredQuantization } from "../weights/checkpoint.ts";
 import type { Published } from "../zoo/family.ts";
 import { zoo } from "../zoo/index.ts";
@@ -30,6 +32,8 @@ export interface Protocol {
   readonly check?: boolean;
   readonly views: Views;
   readonly opening: WeightsOptions;
+  /** Whether a page is to show the network, its mistakes too. */
+  readonly isShown?: boolean;
 }
 
 export interface Engine {
@@ -53,6 +57,8 @@ export interface Row {
   /** What the authors measured with the weights that they released. */
   readonly published: Published | undefined;
   readonly measured: Measurement;
+  /** For the page, where one was asked for. */
+  readonly page?: EvaluatedNetwork | undefined;
   /** Of a network in eight bits. */
   readonly quantization?: StoredQuantization | undefined;
   /** What it was made from, where that was measured too. */
@@ -84,10 +90,9 @@ export async function evaluateOne(
   for (const remark of remarks) line.print(remark);
   if (protocol.check === true) await requireSound([dataset], engine.workers, line, signal);
   const left = new FailureReport((text) => line.print(text));
+  const checkpoint = { ...opened, labels };
   const measured = await measure({
-    ...running,
-    executor,
-    checkpoint: { ...opened, labels },
+    ...{ ...running, executor, checkpoint },
     dataset,
     views,
     // A list may have a single picture of a class.
@@ -104,7 +109,9 @@ export async function evaluateOne(
   });
   left.summary(measured.failures.length);
   const published = classOrderOf(labels) === undefined ? undefined : zoo.get(model.name)?.published;
-  return { weights, model: model.name, labels, preprocessing, views, missing, published, measured, quantization };
+  const shownOn = protocol.isShown === true && measured.images > 0;
+  const page = shownOn ? await evaluatedNetwork({ weights, checkpoint, dataset, measured, executor }) : undefined;
+  return { weights, model: model.name, labels, preprocessing, views, missing, published, measured, page, quantization };
 }
 
 const viewWords: Readonly<Record<Views, string>> = {

@@ -40,7 +40,7 @@ export function mistakes({ classes, confusion }: Pick<ReportData, "classes" | "c
   return found.sort((a, b) => b.images - a.images || a.label - b.label || a.predicted - b.predicted);
 }
 
-export function confusionMatrix(data: ReportData): Markup {
+export function confusionMatrix(data: Pick<ReportData, "classes" | "confusion" | "measuredImages">): Markup {
   const { classes, confusion } = data;
   if (data.measuredImages === 0) return html`<p class="note">No pictures were looked at.</p>`;
   const results = classResults(data);

@@ -7,7 +7,6 @@ import type { Executor } from "../executors/executor.ts";
 import { Explainer } from "../explain/explainer.ts";
 import { overlaid } from "../explain/heat.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import type { Thumbnails } from "./health.ts";
 import { thumbnailOf } from "./thumbnails.node.ts";
 
 export interface Answered {
@@ -16,13 +15,24 @@ export interface Answered {
   readonly answer: number;
 }
 
-/** Grad-CAM of each; none where the network cannot be explained, or the picture is no longer there. */
-export async function mapsOf(
+/** A picture under its map, and what the network says of it. */
+export interface ExplainedAnswer {
+  /** A JPEG file in base64. */
+  readonly map: string;
+  /** The three likeliest classes. */
+  readonly top: readonly { readonly index: number; readonly probability: number }[];
+}
+
+/**
+ * Grad-CAM of each, by the sample's `file`; nothing where the network cannot be explained, or the picture is no longer
+ * there.
+ */
+export async function explained(
   answered: readonly Answered[],
   checkpoint: Checkpoint,
   executor: Executor,
-): Promise<Thumbnails> {
-  const maps = new Map<string, string>();
+): Promise<ReadonlyMap<string, ExplainedAnswer>> {
+  const maps = new Map<string, ExplainedAnswer>();
   if (answered.length === 0) return maps;
   const explainer = await unless("usage", () => Explainer.create(checkpoint, executor));
   if (explainer === undefined) return maps;
@@ -31,8 +41,8 @@ export async function mapsOf(
     for (const { sample, answer } of answered) {
       await unless("data", async () => {
         const picture = await (await reader.open(sourceOf(sample))).decode();
-        const { input, heat } = await explainer.explain(picture, { target: answer, top: 1 });
-        maps.set(sample.file, await thumbnailOf(overlaid(input, heat)));
+        const { input, heat, predictions } = await explainer.explain(picture, { target: answer, top: 3 });
+        maps.set(sample.file, { map: await thumbnailOf(overlaid(input, heat)), top: predictions });
       });
     }
     return maps;

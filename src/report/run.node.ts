@@ -24,7 +24,7 @@ import type { TrainingState } from "../train/state.ts";
 import { type Checkpoint, decodeCheckpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph, type NetworkFunction } from "../zoo/index.ts";
 import type { ReportData, ReportSample } from "./data.ts";
-import { mapsOf } from "./maps.node.ts";
+import { explained } from "./maps.node.ts";
 import { renderReport } from "./report.ts";
 import { chooseSamples } from "./samples.ts";
 import { thumbnailsOf } from "./thumbnails.node.ts";
@@ -214,7 +214,7 @@ async function drawn(
   const groups = chooseSamples(predictions);
   const sampleOf = ({ sample }: PicturePrediction) => dataset.samples[sample]!;
   const asked = groups.flatMap(({ isExplained, chosen }) => (isExplained ? chosen : []));
-  const maps = await mapsOf(
+  const maps = await explained(
     asked.map((prediction) => ({ sample: sampleOf(prediction), answer: prediction.top[0]!.index })),
     checkpoint,
     executor,
@@ -225,7 +225,7 @@ async function drawn(
     samples: chosen.map((prediction) => {
       const { file } = sampleOf(prediction);
       const { label, top } = prediction;
-      return { file: nameIn(dataset, file), image: thumbnails.get(file), map: maps.get(file), label, top };
+      return { file: nameIn(dataset, file), image: thumbnails.get(file), map: maps.get(file)?.map, label, top };
     }),
   }));
 }

@@ -41,7 +41,7 @@ export function chooseSamples<T extends Classified>(predictions: readonly T[]): 
   ];
 }
 
-export function sampleGroups({ classes, samples }: ReportData): Markup {
+export function sampleGroups({ classes, samples }: Pick<ReportData, "classes" | "samples">): Markup {
   const groups = samples.filter((group) => group.samples.length > 0);
   if (groups.length === 0) return html`<p class="note">No pictures were kept.</p>`;
   return html`${groups.map(
@@ -70,7 +70,7 @@ ${image === undefined ? undefined : html`<span>${shot(image, alternative)}${map 
     .slice(0, 3)
     .map(
       ({ index, probability }) =>
-        html`<li${index === label ? html` class="truth"` : undefined} style="--share:${probability.toFixed(4)}"><span>${nameOf(index)}</span><span>${percent(probability)}</span></li>`,
+        html`<li${index === label ? html` class="truth"` : undefined} style="--share:${Number.isNaN(probability) ? "0" : probability.toFixed(4)}"><span>${nameOf(index)}</span><span>${Number.isNaN(probability) ? undefined : percent(probability)}</span></li>`,
     )}</ol>
 <p class="file">${file}</p></div></li>
 `;

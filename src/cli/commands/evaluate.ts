@@ -9,6 +9,7 @@ import { type PrecisionChoice, selectExecutor } from "../../executors/select.nod
 import { replaceFile } from "../../files/replace.node.ts";
 import type { Views } from "../../images/views.ts";
 import type { ClassOrder } from "../../import/imagenet-classes.ts";
+import { renderEvaluation } from "../../report/evaluation.ts";
 import { classesCsv, evaluateOne, type Row, resultOf, summary, tableOf } from "../evaluating.ts";
 import { floatSource } from "../float-source.ts";
 import { interruptible } from "../interrupt.ts";
@@ -24,6 +25,7 @@ import {
   valSplitOption,
   workersOption,
 } from "../options.ts";
+import { checkOutFile } from "../out-file.ts";
 import { LiveLine, printJson, printLines, say } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { networkName, networksOf, type WeightsOptions } from "../weights.ts";
@@ -40,6 +42,7 @@ interface EvaluateOptions extends WeightsOptions {
   readonly crops: "1" | "10";
   readonly mirror?: true;
   readonly perClass?: string;
+  readonly report?: string;
   readonly journal?: string;
   readonly batchSize: number;
   readonly workers?: number;
@@ -89,6 +92,10 @@ export function evaluateCommand(program: Command): void {
       "the network in float32 that one in eight bits was made from, measured beside it; default: the one that the file names, if it is there",
     )
     .option("--no-source", "measure a network in eight bits alone")
+    .option(
+      "--report <file>",
+      "write a page (.html): confusion matrix, worst mistakes and what in them spoke for the answer",
+    )
     .option("--journal <file>", "record results as they come; the same command then continues from there")
     .option("--batch-size <n>", "images per run of the network", count, 32)
     .addOption(workersOption())
@@ -109,6 +116,8 @@ export function evaluateCommand(program: Command): void {
 
 async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   const { list, listOrder, batchSize, threads, workers, perClass, valSplit, seed } = options;
+  const { report } = options;
+  if (report !== undefined) checkOutFile(report, [".html"], "evaluation");
   const allowMissing = options.allowMissing === true;
   const data = await localData(options.data, { say });
   const protocol = {
@@ -119,6 +128,7 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
     held: valSplit === undefined ? undefined : { valSplit, seed },
     views: viewsOf(options),
     opening: options,
+    isShown: report !== undefined,
   };
   const choice = { name: options.executor, precision: options.precision };
   // What does not load is said before anything is opened.
@@ -163,6 +173,9 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
     journal?.close();
     if (perClass !== undefined && rows.length > 0)
       await replaceFile(perClass, [classesCsv(rows)], "another --per-class");
+    const pages = rows.flatMap(({ page }) => page ?? []);
+    if (report !== undefined && pages.length > 0)
+      await replaceFile(report, [renderEvaluation(data, pages)], "another --report");
     if (options.json !== true && rows.length > 0) printLines(tableOf(rows));
   }
   if (rows.length === networks.length) return;
