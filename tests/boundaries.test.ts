@@ -96,6 +96,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
     ...["weights", "pull", "evaluate", "quantize", "explain", "train", "report"],
   ],
+  serve: [
+    ...["errors", "names", "tensor", "memory.node", "zoo", "executors", "images", "weights", "pull", "evaluate"],
+    ...["explain", "api"],
+  ],
   demo: ["errors", "files", "random", "tensor", "images"],
 };
 
@@ -107,7 +111,7 @@ const tops = ["index", "index.node", "cli"];
 
 /** Packages and modules that only Node has. */
 const needsNode = (specifier: string) =>
-  specifier.startsWith("node:") || ["koffi", "onnxruntime-node", "sharp", "undici"].includes(specifier);
+  specifier.startsWith("node:") || ["fastify", "koffi", "onnxruntime-node", "sharp", "undici"].includes(specifier);
 /** Everything else that the library may ask for. */
 const runsAnywhere = ["zod", "@bufbuild/protobuf/wire", "h5wasm"];
 const mayUseNode = (file: string) => file.startsWith("cli/") || /\.(node|test)\.ts$/.test(file);

@@ -18,6 +18,7 @@ const commands = [
   "classify",
   "explain",
   "prune",
+  "serve",
   "data check",
   "data preview",
   "data suspects",

@@ -13,7 +13,7 @@ import { type Measurement, type MeasureOptions, measure } from "../evaluate/meas
 import { dataOf, decode, type PictureInput } from "../evaluate/picture-input.node.ts";
 import { type LabelSuspects, labelSuspects, type SuspectsOptions } from "../evaluate/suspects.node.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
-import { type PrecisionChoice, selectExecutor } from "../executors/select.node.ts";
+import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import { Uses } from "../executors/uses.ts";
 import { Explainer, type ExplainerOptions, type ExplainOptions, type Explanation } from "../explain/explainer.ts";
 import { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "../explain/gates.ts";
@@ -113,7 +113,28 @@ const ahead = 4;
  * `usage` where an option does not fit it
  */
 export async function load(weights: string | readonly string[], options: LoadOptions = {}): Promise<Network> {
-  const { preprocessing, executor: name, precision, threads, pull: pulling, ...opening } = options;
+  const { checkpoint, executor, reason, notes } = await openNetwork(weights, options);
+  const isSaid = options.precision === "auto" || checkpoint.quantization !== undefined;
+  return new Network(checkpoint, executor, {
+    threads: options.threads,
+    notes: [...notes, ...(isSaid ? [`on executor ${executor.name}: ${reason}`] : [])],
+    isNamed: options.labels !== undefined,
+    file: [weights].flat()[0],
+  });
+}
+
+export interface OpenedNetwork extends Selection {
+  readonly checkpoint: Checkpoint;
+  /** What was guessed in opening it: a line each. */
+  readonly notes: readonly string[];
+}
+
+/** The parts that `load` makes a network of. @throws SenetError as `load` */
+export async function openNetwork(
+  weights: string | readonly string[],
+  options: LoadOptions = {},
+): Promise<OpenedNetwork> {
+  const { preprocessing, executor: name, precision, threads: _, pull: pulling, ...opening } = options;
   const files: string[] = [];
   for (const file of [weights].flat()) files.push(await weightsFile(file, (known) => pull(known, pulling)));
   const isMeanSaid = preprocessing?.mean !== undefined;
@@ -123,14 +144,9 @@ export async function load(weights: string | readonly string[], options: LoadOpt
   if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
   if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
   checkPreprocessing(wanted);
-  const inEightBits = checkpoint.quantization !== undefined;
-  const { executor, reason } = await selectExecutor({ name, precision, inEightBits });
-  const chosen = precision === "auto" || inEightBits ? [`on executor ${executor.name}: ${reason}`] : [];
-  const { run: _, ...network } = checkpoint;
-  const isNamed = options.labels !== undefined;
-  const file = [weights].flat()[0];
-  const facts = { threads, notes: [...notes, ...chosen], isNamed, file };
-  return new Network({ ...network, preprocessing: wanted }, executor, facts);
+  const selection = await selectExecutor({ name, precision, inEightBits: checkpoint.quantization !== undefined });
+  const { run: _run, ...network } = checkpoint;
+  return { checkpoint: { ...network, preprocessing: wanted }, ...selection, notes };
 }
 
 /** What is known of a network besides what it carries. */

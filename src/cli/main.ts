@@ -21,6 +21,7 @@ import { pullCommand } from "./commands/pull.ts";
 import { quantizeCommand } from "./commands/quantize.ts";
 import { recipesCommand } from "./commands/recipes.ts";
 import { reportCommand } from "./commands/report.ts";
+import { serveCommand } from "./commands/serve.ts";
 import { trainCommand } from "./commands/train.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { isHangupIgnored } from "./interrupt.ts";
@@ -35,6 +36,7 @@ const commands = [
   classifyCommand,
   explainCommand,
   pruneCommand,
+  serveCommand,
   dataCommand,
   modelsCommand,
   recipesCommand,

@@ -4,7 +4,7 @@ import { SenetError } from "../errors.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import { planesOf, preprocess } from "../images/preprocess.ts";
-import { tensor } from "../tensor.ts";
+import { type Tensor, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
@@ -86,13 +86,24 @@ export class PictureClassifier implements AsyncDisposable {
     const { crop } = preprocessing;
     const image = tensor([1, planesOf(preprocessing), crop, crop], preprocess(pixels, preprocessing));
     const outputs = await this.#network.run(new Map([[inputName, image]]));
-    const probabilities = softmaxRow(outputs.get("logits")!, 0);
-    if (probabilities.some(Number.isNaN)) failNotNumber(file);
-    const predictions = topK(probabilities, top).map((index) => ({
-      label: labels[index]!,
-      index,
-      probability: probabilities[index]!,
-    }));
-    return { file, predictions };
+    return { file, predictions: predictionsOf(outputs.get("logits")!, 0, { labels, top, file }) };
   }
+}
+
+/**
+ * The most probable classes by one row of `logits [N, K]`.
+ * @throws SenetError `weights` where they are no numbers
+ */
+export function predictionsOf(
+  logits: Tensor,
+  row: number,
+  { labels, top, file }: { readonly labels: readonly string[]; readonly top: number; readonly file: string },
+): readonly Prediction[] {
+  const probabilities = softmaxRow(logits, row);
+  if (probabilities.some(Number.isNaN)) failNotNumber(file);
+  return topK(probabilities, top).map((index) => ({
+    label: labels[index]!,
+    index,
+    probability: probabilities[index]!,
+  }));
 }

@@ -1,0 +1,161 @@
+/** `senet serve`: networks behind an HTTP interface. */
+
+import { basename } from "node:path";
+import type { Command } from "commander";
+import type { LoadOptions } from "../../api/network.node.ts";
+import { SenetError } from "../../errors.ts";
+import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import { usableThreads } from "../../machine.node.ts";
+import { weightsFile } from "../../pull/named.node.ts";
+import { packagedName } from "../../pull/packaged.node.ts";
+import type { NamedSource } from "../../serve/models.node.ts";
+import { interruptible } from "../interrupt.ts";
+import {
+  count,
+  executorOption,
+  natural,
+  positiveDuration,
+  precisionOption,
+  stateOption,
+  threadsOption,
+  workersOption,
+} from "../options.ts";
+import { print, say } from "../output.ts";
+import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
+import { pullShown } from "../pulling.ts";
+import { networkName, networksOf, opening, type WeightsOptions, weightsOf } from "../weights.ts";
+
+interface ServeCommandOptions extends WeightsOptions {
+  readonly weights: readonly string[];
+  readonly host: string;
+  readonly port: number;
+  readonly workers?: number;
+  readonly queue: number;
+  readonly timeout: number;
+  readonly maxBody: number;
+  readonly maxPixels: number;
+  readonly maxPictures: number;
+  readonly batch: number | "auto";
+  readonly allowUrls?: true;
+  readonly root?: string;
+  readonly reload: boolean;
+  readonly accessLog?: true;
+  readonly executor?: string;
+  readonly precision?: PrecisionChoice;
+  readonly threads: number;
+}
+
+const batchOf = (text: string): number | "auto" => (text === "auto" ? text : count(text));
+
+export function serveCommand(program: Command): void {
+  const command = program
+    .command("serve")
+    .description("answer over HTTP what is in pictures")
+    .option(
+      "--weights <[name=]file...>",
+      "one network or several, as for senet classify, each under its name; default name: the file's; the first one answers\n" +
+        "where none is asked for by name",
+      [packagedName],
+    )
+    .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", "127.0.0.1")
+    .option("--port <n>", "0: any that is free", natural, 8080)
+    .addOption(workersOption().default(undefined, "as many as can run at once"))
+    .addOption(threadsOption().default(1, "1"))
+    .option("--queue <n>", "pictures that may wait; beyond it requests are refused (503)", count, 64)
+    .option(
+      "--batch <n>",
+      "pictures through the network at once; auto: several where a measurement shows a gain",
+      batchOf,
+      "auto",
+    )
+    .option(
+      "--timeout <time>",
+      "for an answer, where the client allows no less (X-Request-Timeout)",
+      positiveDuration,
+      30,
+    )
+    .option("--max-body <mib>", "of a request", count, 32)
+    .option("--max-pixels <millions>", "of a picture", count, 50)
+    .option("--max-pictures <n>", "in one request", count, 32)
+    .option("--allow-urls", "fetch pictures that are named by their addresses; never from private networks")
+    .option("--root <dir>", "refuse weight files that are not below it, also where links lead")
+    .option("--no-reload", "do not open networks anew when their files change")
+    .option("--access-log", "a line for each request")
+    .addOption(executorOption())
+    .addOption(precisionOption())
+    .addOption(stateOption())
+    .addOption(labelsOption())
+    .addHelpText(
+      "after",
+      "\nExamples:\n  senet serve\n  senet serve --weights runs/first/best.safetensors --port 9000\n" +
+        "  senet serve --weights birds=birds.safetensors dogs=dogs-int8.safetensors --host 0.0.0.0 --root /srv/networks\n\n" +
+        "Then:\n  curl --data-binary @cat.jpg http://127.0.0.1:8080/v1/classify\n" +
+        "  curl -F a=@cat.jpg -F b=@dog.jpg 'http://127.0.0.1:8080/v1/classify?top=1'\n" +
+        "docs/serving.md has the rest; a running server describes itself at /openapi.json.",
+    )
+    .action((options: ServeCommandOptions) => serveNetworks(options, program.version()!));
+  for (const option of preprocessingOptions()) command.addOption(option);
+}
+
+async function serveNetworks(options: ServeCommandOptions, version: string): Promise<void> {
+  // What does not load is said before anything is opened.
+  await selectExecutor({ name: options.executor, precision: options.precision });
+  const models: NamedSource[] = [];
+  for (const files of networksOf(options.weights)) models.push(await sourceOf(files, options));
+  checkNames(models);
+  const [{ checkBelow }, { serve }] = await Promise.all([
+    import("../../serve/files.node.ts"),
+    import("../../serve/listen.node.ts"),
+  ]);
+  const { root, host, port, queue, timeout, maxBody, maxPixels, maxPictures } = options;
+  if (root !== undefined) for (const { source } of models) await checkBelow(root, source.files);
+  const listening = await serve({
+    ...{ models, host, port, queue, version, say },
+    workers: options.workers ?? usableThreads(),
+    timeoutMs: 1000 * timeout,
+    bodyBytes: maxBody * 2 ** 20,
+    mostPixels: maxPixels * 1e6,
+    mostPictures: Math.min(maxPictures, queue),
+    watchMs: options.reload ? 1000 : undefined,
+    fetcher: undefined,
+    log: options.accessLog === true ? say : undefined,
+  });
+  print(`listening on ${listening.origin}`);
+  await interruptible(
+    () => say("stopping: what has been taken is answered first; once more stops at once"),
+    (signal) => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(listening.stop()))),
+  );
+}
+
+/** `NAME=FILE`, or a file, which is called as it is. */
+async function sourceOf(files: readonly string[], options: ServeCommandOptions): Promise<NamedSource> {
+  const [, said, first] = /^([\w.-]+)=(.+)$/s.exec(files[0]!) ?? [];
+  const named = first === undefined ? files : [first, ...files.slice(1)];
+  const name = said ?? basename(networkName(named)).replace(/\.\w+$/, "");
+  const paths: string[] = [];
+  for (const file of named) paths.push(await weightsFile(file, pullShown));
+  const { executor, precision, threads } = options;
+  const { isMeanSaid: _, ...opened } = opening(options);
+  const isPreprocessingSaid = preprocessingOptions().some(
+    (option) => options[option.attributeName() as "crop"] !== undefined,
+  );
+  const loading: LoadOptions = {
+    ...opened,
+    threads,
+    ...(precision !== undefined && { precision }),
+    ...(executor !== undefined && { executor }),
+    // By the network's own: a side in proportion, one number for all channels.
+    ...(isPreprocessingSaid && { preprocessing: (await weightsOf(named, options)).preprocessing }),
+  };
+  return { name, source: { files: paths, options: loading, batch: options.batch } };
+}
+
+function checkNames(models: readonly NamedSource[]): void {
+  const names = models.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return;
+  throw new SenetError("usage", "two networks have the same name", {
+    where: twice,
+    hint: `name them: --weights ${twice}=FILE other=FILE`,
+  });
+}

@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import sharp from "sharp";
+import { form, png, sourceOf, type TestServer, testServer, tinyWeights } from "../../tests/serve.ts";
+import { load } from "../api/network.node.ts";
+
+const octets = { "content-type": "application/octet-stream" };
+const json = { "content-type": "application/json" };
+
+const [teal, plum] = await Promise.all([png("teal"), png("plum")]);
+const weights = tinyWeights(3);
+const server = await testServer({ sources: [sourceOf("tiny", weights), sourceOf("other", tinyWeights(4))] });
+const network = await load(weights, { executor: "ort", threads: 1 });
+after(() => network.dispose());
+/** What the library says of them. */
+const expected = await network.classify([teal, plum], { top: 2 });
+
+const classify = (payload: Buffer | string | object, headers: Record<string, string>, query = "?top=2") =>
+  server.ask({ method: "POST", url: `/v1/classify${query}`, payload, headers });
+
+test("a picture is classified however it is sent, as the library does", async () => {
+  const base64 = teal.toString("base64");
+  const answers = await Promise.all([
+    classify(teal, octets),
+    classify(teal, { "content-type": "image/png" }),
+    classify(teal, { "content-type": "application/x-www-form-urlencoded" }),
+    ...[form([{ name: "a", filename: "picture", data: teal }])].map(({ payload, headers }) =>
+      classify(payload, headers),
+    ),
+    classify({ pictures: [{ base64 }], top: 2 }, json, ""),
+    classify({ pictures: [{ base64: `data:image/png;base64,${base64}`, name: "picture" }] }, json),
+  ]);
+  for (const { statusCode, body } of answers) {
+    assert.equal(statusCode, 200, body);
+    const { model, version, results } = JSON.parse(body) as { model: string; version: string; results: unknown[] };
+    assert.equal(model, "tiny");
+    assert.match(version, /^[0-9a-f]{12}$/);
+    assert.deepEqual(results, [{ name: "picture", predictions: expected[0] }]);
+  }
+});
+
+test("several pictures have an answer each, and those that are none an error", async () => {
+  const { payload, headers } = form([
+    { name: "x", filename: "teal.png", data: teal },
+    { name: "top", data: "2" },
+    { name: "x", filename: "notes.txt", data: "no picture at all" },
+    { name: "y", filename: "plum.png", data: plum },
+  ]);
+  const { statusCode, body } = await classify(payload, headers, "");
+  assert.equal(statusCode, 200, body);
+  const [first, second, third] = (JSON.parse(body) as { results: { name: string; error?: { code: string } }[] })
+    .results;
+  assert.deepEqual(first, { name: "teal.png", predictions: expected[0] });
+  assert.deepEqual([second!.name, second!.error!.code], ["notes.txt", "unusable_picture"]);
+  assert.deepEqual(third, { name: "plum.png", predictions: expected[1] });
+});
+
+test("the model is the first, or the one that is named", async () => {
+  const named = await classify(teal, octets, "?model=other");
+  const { model, results } = named.json<{ model: string; results: { predictions: unknown[] }[] }>();
+  assert.deepEqual([model, results[0]!.predictions.length], ["other", 4]);
+  const unknown = await classify(teal, octets, "?model=othr");
+  assert.equal(unknown.statusCode, 404);
+  assert.deepEqual(unknown.json(), {
+    error: {
+      code: "unknown_model",
+      message: "there is no such model here",
+      ...{ expected: "tiny, other", found: "othr", hint: "other" },
+    },
+  });
+  const { models } = (await server.ask({ url: "/v1/models" })).json<{ models: { name: string; input: number[] }[] }>();
+  assert.deepEqual(
+    models.map(({ name, input }) => [name, input]),
+    [
+      ["tiny", [3, 16, 16]],
+      ["other", [3, 16, 16]],
+    ],
+  );
+});
+
+test("features are the library's, and the map is Grad-CAM's", async () => {
+  const ask = (url: string) => server.ask({ method: "POST", url, payload: teal, headers: octets });
+  const features = (await ask("/v1/features")).json<{ results: { features: number[] }[] }>().results[0]!.features;
+  assert.deepEqual(features, Array.from(await network.features(teal)));
+  const explained = (await ask("/v1/explain?class=class%201&overlay=true&top=1")).json<{
+    results: { target: { index: number }; heat: { width: number; values: number[] }; overlay: string }[];
+  }>().results[0]!;
+  const { heat } = await network.explain(teal, { target: 1 });
+  assert.equal(explained.target.index, 1);
+  assert.deepEqual(explained.heat.values, Array.from(heat.values));
+  const { width, height } = await sharp(Buffer.from(explained.overlay, "base64")).metadata();
+  assert.deepEqual([width, height], [16, 16]);
+  const plain = (await ask("/v1/explain?stage=1")).json<{ results: object[] }>().results[0]!;
+  assert.ok(!("overlay" in plain));
+});
+
+/** What is asked, and the status, the code and the words of its refusal. */
+const refused: readonly (readonly [
+  what: string,
+  request: () => Parameters<TestServer["ask"]>[0],
+  number,
+  string,
+  RegExp,
+])[] = [
+  ["no body", () => ({ url: "/v1/classify", headers: octets }), 400, "bad_request", /no body/],
+  [
+    "no picture",
+    () => ({ payload: "hello", headers: octets }),
+    422,
+    "unusable_picture",
+    /not a picture of a supported kind/,
+  ],
+  ["half a picture", () => ({ payload: teal.subarray(0, 60), headers: octets }), 422, "unusable_picture", /./],
+  [
+    "another type",
+    () => ({ payload: "<a/>", headers: { "content-type": "text/xml" } }),
+    415,
+    "unsupported_media_type",
+    /multipart/,
+  ],
+  ["JSON that is none", () => ({ payload: "{", headers: json }), 400, "bad_request", /not JSON/],
+  ["JSON without pictures", () => ({ payload: [], headers: json }), 400, "bad_request", /has no pictures/],
+  [
+    "a picture of no kind",
+    () => ({ payload: { pictures: [{ file: "/etc/passwd" }] }, headers: json }),
+    400,
+    "bad_request",
+    /pictures|0/,
+  ],
+  [
+    "no base64",
+    () => ({ payload: { pictures: [{ base64: "%%%" }] }, headers: json }),
+    400,
+    "bad_request",
+    /not base64/,
+  ],
+  [
+    "an address",
+    () => ({ payload: { pictures: [{ url: "http://example.org/a.jpg" }] }, headers: json }),
+    400,
+    "bad_request",
+    /not fetched here/,
+  ],
+  [
+    "too many pictures",
+    () => ({ payload: { pictures: Array(5).fill({ base64: "AAAA" }) }, headers: json }),
+    413,
+    "too_large",
+    /at most 4/,
+  ],
+  [
+    "an unknown parameter",
+    () => ({ url: "/v1/classify?tpo=3", payload: teal, headers: octets }),
+    400,
+    "bad_request",
+    /top/,
+  ],
+  [
+    "a wrong parameter",
+    () => ({ url: "/v1/classify?top=none", payload: teal, headers: octets }),
+    400,
+    "bad_request",
+    /top/,
+  ],
+  [
+    "too many bytes",
+    () => ({ payload: Buffer.alloc(2 ** 20 + 1), headers: octets }),
+    413,
+    "too_large",
+    /at most 1048576 bytes/,
+  ],
+  ["a form without file", () => form([{ name: "top", data: "1" }]), 400, "bad_request", /no file/],
+  ["a form that is none", () => ({ ...form([]), payload: "abc" }), 400, "bad_request", /cannot be read/],
+  [
+    "a class that is not there",
+    () => ({ url: "/v1/explain?class=cat", payload: teal, headers: octets }),
+    400,
+    "bad_request",
+    /does not know this class/,
+  ],
+  [
+    "a time that is none",
+    () => ({ payload: teal, headers: { ...octets, "x-request-timeout": "soon" } }),
+    400,
+    "bad_request",
+    /no time/,
+  ],
+  ["another address", () => ({ url: "/v1/clasify", payload: teal, headers: octets }), 404, "not_found", /openapi/],
+];
+
+for (const [what, request, status, code, words] of refused) {
+  test(`${what} is refused in words`, async () => {
+    const asked = request();
+    const { statusCode, body } = await server.ask({ method: "POST", url: "/v1/classify", ...(asked as object) });
+    assert.equal(statusCode, status, body);
+    const { error } = JSON.parse(body) as { error: { code: string; message: string } };
+    assert.equal(error.code, code);
+    assert.match(body, words);
+    assert.doesNotMatch(body, /\n +at |\.node\.|node_modules|safetensors/);
+  });
+}
+
+test("a picture of too many pixels is refused before it is decoded", async () => {
+  const { statusCode, body } = await classify(await png("navy", 1100, 1000), octets);
+  assert.equal(statusCode, 422);
+  assert.match(body, /too many pixels.*1100 × 1000/);
+});
+
+test("KServe's clients find the server and its networks", async () => {
+  const get = async (url: string) => {
+    const { statusCode, body } = await server.ask({ url });
+    return [statusCode, JSON.parse(body) as unknown];
+  };
+  const { version } = server.models.get("tiny");
+  assert.deepEqual(await get("/v2"), [200, { name: "senet", version: "1.2.3", extensions: ["binary_tensor_data"] }]);
+  assert.deepEqual(await get("/v2/health/live"), [200, { live: true }]);
+  assert.deepEqual(await get("/v2/health/ready"), [200, { ready: true }]);
+  assert.deepEqual(await get("/v2/models/tiny/ready"), [200, { name: "tiny", ready: true }]);
+  assert.deepEqual(await get(`/v2/models/tiny/versions/${version}/ready`), [200, { name: "tiny", ready: true }]);
+  assert.equal((await get("/v2/models/tiny/versions/1/ready"))[0], 404);
+  assert.equal((await get("/v2/models/tinny/ready"))[0], 404);
+  assert.deepEqual(await get("/v2/models/tiny"), [
+    200,
+    {
+      ...{ name: "tiny", versions: [version], platform: "senet_ort" },
+      inputs: [{ name: "image", datatype: "FP32", shape: [-1, 3, 16, 16] }],
+      outputs: [
+        { name: "logits", datatype: "FP32", shape: [-1, 3] },
+        { name: "probabilities", datatype: "FP32", shape: [-1, 3] },
+      ],
+    },
+  ]);
+});
+
+test("the document names every address, with the schemas that check", async () => {
+  const document = (await server.ask({ url: "/openapi.json" })).json<{
+    openapi: string;
+    paths: Record<string, Record<string, { parameters: { name: string }[]; requestBody?: { content: object } }>>;
+  }>();
+  assert.equal(document.openapi, "3.1.0");
+  const { post } = document.paths["/v1/classify"]!;
+  assert.deepEqual(
+    post!.parameters.map(({ name }) => name),
+    ["model", "top"],
+  );
+  assert.deepEqual(Object.keys(post!.requestBody!.content), [
+    ...["image/*", "application/octet-stream", "multipart/form-data", "application/json"],
+  ]);
+  for (const [path, methods] of Object.entries(document.paths)) {
+    for (const method of Object.keys(methods)) {
+      const url = path.replace("{model}", "tiny").replace("{version}", server.models.get().version);
+      const { statusCode } = await server.ask({ method: method.toUpperCase() as "GET", url });
+      assert.ok(statusCode === 200 || (method === "post" && statusCode === 400), `${method} ${url}: ${statusCode}`);
+    }
+  }
+});
+
+test("metrics count what was asked, by route and status", async () => {
+  const fresh = await testServer();
+  const ask = (payload: string | Buffer) =>
+    fresh.ask({ method: "POST", url: "/v1/classify", payload, headers: octets });
+  await Promise.all([ask(teal), ask(plum), ask("no picture")]);
+  const { headers, body } = await fresh.ask({ url: "/metrics" });
+  assert.match(`${headers["content-type"]}`, /^text\/plain; version=0\.0\.4/);
+  const lines = body.split("\n");
+  for (const line of [
+    'senet_requests_total{route="/v1/classify",method="POST",status="200"} 2',
+    'senet_requests_total{route="/v1/classify",method="POST",status="422"} 1',
+    'senet_request_duration_seconds_bucket{route="/v1/classify",le="+Inf"} 3',
+    'senet_request_duration_seconds_count{route="/v1/classify"} 3',
+    'senet_pictures_total{model="tiny"} 3',
+    'senet_refused_total{code="unusable_picture"} 1',
+    "senet_queue_length 0",
+    "senet_in_flight 0",
+  ]) {
+    assert.ok(lines.includes(line), `${line} is not in\n${body}`);
+  }
+  assert.match(body, /^senet_model_info\{name="tiny",version="[0-9a-f]{12}",network="se-resnet-20"\} 1$/m);
+  for (const name of new Set(lines.flatMap((line) => /^senet_\w+?(?=_bucket|_sum|_count|\{| )/.exec(line) ?? [])))
+    assert.match(body, new RegExp(`^# TYPE ${name} (counter|gauge|histogram)$`, "m"));
+});

@@ -1,0 +1,129 @@
+/** The server as a whole: networks in threads, a port, a look at the files now and then, and an end without losses. */
+
+import type { AddressInfo } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { SenetError } from "../errors.ts";
+import { availableMemory } from "../memory.node.ts";
+import type { Fetcher } from "../pull/bytes.node.ts";
+import { createApp } from "./app.node.ts";
+import { Models, type NamedSource } from "./models.node.ts";
+import { Pool } from "./pool.node.ts";
+import { ThreadHand } from "./thread.node.ts";
+import type { Hand } from "./work.node.ts";
+
+export interface ServeOptions {
+  readonly models: readonly NamedSource[];
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+  readonly workers: number;
+  /** Pictures that may wait. */
+  readonly queue: number;
+  readonly timeoutMs: number;
+  readonly bodyBytes: number;
+  readonly mostPixels: number;
+  /** Pictures in one request. */
+  readonly mostPictures: number;
+  /** Milliseconds between looks at the networks' files; absent: they are read once. */
+  readonly watchMs: number | undefined;
+  readonly fetcher: Fetcher | undefined;
+  /** Of the package. */
+  readonly version: string;
+  readonly say: (line: string) => void;
+  readonly log: ((line: string) => void) | undefined;
+  /** Who does the work; default: threads. */
+  readonly open?: () => Hand;
+}
+
+export interface Listening {
+  /** `http://127.0.0.1:8080` */
+  readonly origin: string;
+  /** Answers what was taken, takes nothing more, and ends. A second time is fine. */
+  stop(): Promise<void>;
+}
+
+/** For a request's headers, and for all of it: who sends slower has no connection to us, or none in mind. */
+const headersMs = 10_000;
+/** Longer than a client waits for its answer, at least. */
+const receiveMs = 60_000;
+
+/** Bodies that are here at once may take so much, or a quarter of the memory that is left, but always a few of them. */
+const mostHeldBytes = 512 * 2 ** 20;
+const leastBodies = 2;
+
+/** @throws SenetError where a network cannot be opened, or the port is taken */
+export async function serve(options: ServeOptions): Promise<Listening> {
+  const { say, workers, queue, bodyBytes, mostPixels } = options;
+  const pool = new Pool({ hands: workers, queue, say, open: options.open ?? (() => new ThreadHand({ mostPixels })) });
+  try {
+    const models = await Models.open(pool, options.models, say);
+    const allBytes = Math.max(leastBodies * bodyBytes, Math.min(mostHeldBytes, availableMemory() / 4));
+    const { version, mostPictures, timeoutMs, fetcher, log } = options;
+    const settings = { version, bodyBytes, allBytes, mostPictures, timeoutMs, fetcher, say, log };
+    const app = createApp({ pool, models, settings });
+    const { server } = app.server;
+    server.headersTimeout = headersMs;
+    server.requestTimeout = receiveMs;
+    const origin = await listening(app.server, options);
+    const watch = new AbortController();
+    const watching = options.watchMs === undefined ? Promise.resolve() : look(models, options.watchMs, watch.signal);
+    let stopped: Promise<void> | undefined;
+    const stop = async () => {
+      app.stop();
+      watch.abort();
+      await watching;
+      const closed = app.server.close();
+      // Whoever has not read its answer by then never will.
+      const late = new AbortController();
+      const cut = sleep(timeoutMs + 1000, undefined, { signal: late.signal }).then(
+        () => server.closeAllConnections(),
+        () => {},
+      );
+      await closed;
+      late.abort();
+      await cut;
+      await pool.close();
+      await fetcher?.close();
+    };
+    return {
+      origin,
+      stop: () => {
+        stopped ??= stop();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+}
+
+async function listening(app: ReturnType<typeof createApp>["server"], { host, port }: ServeOptions): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const reasons: Record<string, string> = {
+      EADDRINUSE: "another program listens there",
+      EACCES: "this user may not listen there: ports below 1024 are the system's",
+      EADDRNOTAVAIL: "this machine has no such address",
+      ENOTFOUND: "there is no such host",
+    };
+    throw new SenetError("io", "the server cannot listen here", {
+      where: `${host}:${port}`,
+      found: reasons[code ?? ""] ?? (cause instanceof Error ? cause.message : String(cause)),
+      hint: "another host or port; port 0 takes any that is free",
+      cause,
+    });
+  }
+  const { address, family, port: taken } = app.server.address() as AddressInfo;
+  return `http://${family === "IPv6" ? `[${address}]` : address}:${taken}`;
+}
+
+async function look(models: Models, everyMs: number, signal: AbortSignal): Promise<void> {
+  const seen = new Map<string, string>();
+  while (!signal.aborted) {
+    await models.look(seen);
+    await sleep(everyMs, undefined, { signal, ref: false }).catch(() => {});
+  }
+}

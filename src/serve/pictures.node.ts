@@ -1,0 +1,126 @@
+/** The pictures of a request, in whichever way they are sent. */
+
+import { SenetError } from "../errors.ts";
+import type { Fetcher } from "../pull/bytes.node.ts";
+import { hideCredentials } from "../text.ts";
+import { parsed, parsedJson } from "./parse.ts";
+import { badRequest, Refusal, tooLarge } from "./refusal.ts";
+import { pictureList } from "./schemas.ts";
+import type { SentPicture } from "./work.node.ts";
+
+export interface SentRequest {
+  readonly contentType: string | undefined;
+  readonly body: Uint8Array;
+  readonly query: Readonly<Record<string, unknown>>;
+}
+
+export interface SentPictures {
+  readonly pictures: readonly SentPicture[];
+  /** Of the query, and of what stands beside the pictures in a form or in JSON. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+export interface PictureSettings {
+  /** Pictures in one request. */
+  readonly mostPictures: number;
+  /** Fetches the pictures that are named by addresses; nothing where that is not allowed. */
+  readonly fetcher: Fetcher | undefined;
+}
+
+/** What a picture without a name is called. */
+const unnamed = (index: number, count: number): string => (count === 1 ? "picture" : `picture ${index + 1}`);
+
+/** @throws Refusal 400, 413, 415, 422 */
+export async function picturesOf(request: SentRequest, settings: PictureSettings): Promise<SentPictures> {
+  const { contentType = "", body, query } = request;
+  const [type] = contentType.toLowerCase().split(";", 1);
+  if (body.length === 0) throw badRequest("the request has no body", { expected: "a picture" });
+  const kind = type!.trim();
+  if (kind === "application/json") return fromJson(parsedJson(body), query, settings);
+  if (kind === "multipart/form-data") return fromForm(contentType, body, query, settings);
+  // What curl calls its --data-binary, unless it is told.
+  const isRaw = kind === "" || kind.startsWith("image/") || kind === "application/octet-stream";
+  if (isRaw || kind === "application/x-www-form-urlencoded") {
+    return { pictures: [{ name: unnamed(0, 1), bytes: body }], options: query };
+  }
+  throw new Refusal(415, "unsupported_media_type", "pictures are not sent as this type", {
+    expected: "image/*, application/octet-stream, multipart/form-data or application/json",
+    found: contentType.slice(0, 200),
+  });
+}
+
+async function fromJson(value: unknown, query: SentRequest["query"], settings: PictureSettings): Promise<SentPictures> {
+  if (typeof value !== "object" || value === null || !("pictures" in value)) {
+    throw badRequest("the body has no pictures", { expected: '{"pictures": [{"base64": "..."}]}' });
+  }
+  const { pictures, ...others } = value;
+  checkCount(Array.isArray(pictures) ? pictures.length : 1, settings);
+  const sent = parsed(pictureList, pictures, "pictures");
+  const read = sent.map(async (picture, i): Promise<SentPicture> => {
+    const name = picture.name ?? ("url" in picture ? hideCredentials(picture.url) : unnamed(i, sent.length));
+    if ("base64" in picture) return { name, bytes: fromBase64(picture.base64, name) };
+    return { name, bytes: await fetched(picture.url, settings.fetcher) };
+  });
+  return { pictures: await Promise.all(read), options: { ...query, ...others } };
+}
+
+async function fromForm(
+  contentType: string,
+  body: Uint8Array,
+  query: SentRequest["query"],
+  settings: PictureSettings,
+): Promise<SentPictures> {
+  const form = await new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": contentType } })
+    .formData()
+    .catch((cause: unknown) => {
+      throw badRequest("the form cannot be read", {
+        expected: "multipart/form-data as RFC 7578 has it",
+        found: cause instanceof Error ? cause.message.slice(0, 200) : "",
+      });
+    });
+  const entries = [...form];
+  const files = entries.flatMap(([, value]) => (typeof value === "string" ? [] : [value]));
+  if (files.length === 0) {
+    throw badRequest("the form has no file", {
+      expected: "at least one part with a filename",
+      hint: "curl -F picture=@cat.jpg",
+    });
+  }
+  checkCount(files.length, settings);
+  const fields = entries.filter(([, value]) => typeof value === "string");
+  const pictures = files.map(async (file, i) => ({
+    name: file.name === "" || file.name === "blob" ? unnamed(i, files.length) : file.name.slice(0, 1000),
+    bytes: new Uint8Array(await file.arrayBuffer()),
+  }));
+  return { pictures: await Promise.all(pictures), options: { ...query, ...Object.fromEntries(fields) } };
+}
+
+function checkCount(count: number, { mostPictures }: PictureSettings): void {
+  if (count > mostPictures) {
+    throw tooLarge("these are too many pictures for one request", {
+      expected: `at most ${mostPictures}`,
+      found: `${count}`,
+    });
+  }
+}
+
+function fromBase64(text: string, name: string): Uint8Array {
+  const data = text.replace(/^data:[^,]{0,200},/, "").trim();
+  if (data !== "" && /^[A-Za-z0-9+/_-]*={0,2}$/.test(data)) return Buffer.from(data, "base64");
+  throw badRequest("this is not base64", { found: name.slice(0, 200) });
+}
+
+async function fetched(url: string, fetcher: Fetcher | undefined): Promise<Uint8Array> {
+  if (fetcher === undefined) {
+    throw badRequest("pictures by their address are not fetched here", { expected: "base64, or the picture itself" });
+  }
+  try {
+    return await fetcher.fetch(url);
+  } catch (error) {
+    if (!(error instanceof SenetError && error.code === "data")) throw error;
+    const { found } = error.details;
+    throw new Refusal(422, "unusable_picture", error.message.split("\n")[0]!, {
+      ...(found !== undefined && { found: [found].flat().join("; ") }),
+    });
+  }
+}

@@ -1,0 +1,281 @@
+/** Work waits here until one of the hands is free: so much of it and no more, and only while somebody wants it. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { SenetError } from "../errors.ts";
+import { Refusal } from "./refusal.ts";
+import type { Answers, Hand, ModelFacts, ModelSource, Outcome, Work, WorkOf } from "./work.node.ts";
+
+export interface PoolOptions {
+  /** Threads, each with every network. */
+  readonly hands: number;
+  readonly open: () => Hand;
+  /** Pictures that may wait. */
+  readonly queue: number;
+  /** Told of what goes wrong here. */
+  readonly say: (line: string) => void;
+}
+
+export interface Wish {
+  /** Aborts when the client has gone. */
+  readonly signal: AbortSignal;
+  /** When the answer is of no use any more, by `performance.now()`. */
+  readonly deadline: number;
+}
+
+interface Job {
+  readonly key: string;
+  readonly work: Work;
+  readonly settle: (outcome: Outcome) => void;
+}
+
+/** One thread, and what it does. */
+interface Seat {
+  hand: Hand;
+  isBusy: boolean;
+  /** Its thread has ended, and whoever replaces it says when it is free. */
+  isLost: boolean;
+  /** What is to be done before more work: networks opened and left. */
+  readonly errands: (() => Promise<void>)[];
+}
+
+interface Loaded {
+  readonly source: ModelSource;
+  batch: number;
+}
+
+const firstPauseMs = 1000;
+const longestPauseMs = 30_000;
+
+export class Pool {
+  readonly #options: PoolOptions;
+  readonly #seats: Seat[];
+  readonly #waiting = new Set<Job>();
+  readonly #networks = new Map<string, Loaded>();
+  #isClosed = false;
+  #inHand = 0;
+  /** Milliseconds that a picture takes a hand, of late. */
+  #pace = 50;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+    this.#seats = Array.from({ length: options.hands }, () => this.#seat());
+  }
+
+  /** Pictures that wait. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** Pictures that are being looked at. */
+  get inHand(): number {
+    return this.#inHand;
+  }
+
+  /** Pictures that would be taken now. */
+  get room(): number {
+    const idle = this.#seats.filter(({ isBusy }) => !isBusy).length;
+    return Math.max(0, this.#options.queue + idle - this.#waiting.size);
+  }
+
+  /** Seconds until what waits now will have been done. */
+  get retryAfter(): number {
+    return Math.max(1, Math.ceil((this.#waiting.size * this.#pace) / this.#seats.length / 1000));
+  }
+
+  /**
+   * Opens a network in all threads: at once, or one after another, so that the others go on meanwhile.
+   * @throws SenetError where it cannot be opened, and then it is open nowhere
+   */
+  async load(key: string, source: ModelSource, inTurn: boolean): Promise<ModelFacts> {
+    // Before the first is asked: a thread that is replaced meanwhile opens it too.
+    this.#networks.set(key, { source, batch: 1 });
+    try {
+      const one = (seat: Seat) => this.#errand(seat, () => seat.hand.load(key, source));
+      const facts: ModelFacts[] = [];
+      if (!inTurn) facts.push(...(await Promise.all(this.#seats.map(one))));
+      else for (const seat of this.#seats) facts.push(await one(seat));
+      const [first] = facts;
+      if (facts.some(({ hash }) => hash !== first!.hash))
+        throw new SenetError("io", "the files changed while they were read", { where: source.files.join(", ") });
+      // The least that any of them found worth while.
+      this.#networks.get(key)!.batch = Math.min(...facts.map(({ batch }) => batch));
+      return first!;
+    } catch (error) {
+      await this.unload(key);
+      throw error;
+    }
+  }
+
+  /** Frees a network that nobody asks for any more. */
+  async unload(key: string): Promise<void> {
+    this.#networks.delete(key);
+    await Promise.all(this.#seats.map((seat) => this.#errand(seat, () => seat.hand.drop(key)).catch(() => {})));
+  }
+
+  /**
+   * The outcome of each work, once all are done.
+   * @throws Refusal 503 where there is no room, the time is over or the server stops; the signal's reason
+   */
+  submit<K extends keyof Answers>(
+    key: string,
+    works: readonly WorkOf<K>[],
+    { signal, deadline }: Wish,
+  ): Promise<readonly Outcome<Answers[K]>[]> {
+    signal.throwIfAborted();
+    if (this.#isClosed) throw stopping();
+    if (works.length > this.room) throw overloaded(this.retryAfter);
+    return new Promise((resolve, reject) => {
+      const outcomes: Outcome[] = [];
+      let left = works.length;
+      const jobs = works.map(
+        (work, i): Job => ({
+          key,
+          work,
+          settle: (outcome) => {
+            outcomes[i] = outcome;
+            if (--left > 0) return;
+            end();
+            resolve(outcomes as Outcome<Answers[K]>[]);
+          },
+        }),
+      );
+      const end = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", leave);
+        for (const job of jobs) this.#waiting.delete(job);
+      };
+      const giveUp = (reason: unknown) => {
+        end();
+        reject(reason);
+      };
+      const leave = () => giveUp(signal.reason);
+      const late = () => giveUp(timedOut(this.retryAfter));
+      const timer = setTimeout(late, Math.max(0, deadline - performance.now()));
+      signal.addEventListener("abort", leave);
+      for (const job of jobs) this.#waiting.add(job);
+      this.#dispatch();
+    });
+  }
+
+  /** Ends the threads; what still waits is refused. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const job of this.#waiting) job.settle({ refusal: stopping() });
+    await Promise.all(this.#seats.map(({ hand }) => hand.close()));
+  }
+
+  #seat(): Seat {
+    const seat: Seat = { hand: this.#options.open(), isBusy: false, isLost: false, errands: [] };
+    this.#watch(seat);
+    return seat;
+  }
+
+  #watch(seat: Seat): void {
+    void seat.hand.lost.then((cause) => {
+      seat.isLost = true;
+      void this.#replace(seat, cause);
+    });
+  }
+
+  /** Another thread in the place of one that has ended. */
+  async #replace(seat: Seat, cause: Error): Promise<void> {
+    for (let pause = firstPauseMs; !this.#isClosed; pause = Math.min(2 * pause, longestPauseMs)) {
+      this.#options.say(`a thread has ended (${cause.message}); another one takes its place`);
+      await sleep(pause, undefined, { ref: false });
+      if (this.#isClosed) return;
+      const hand = this.#options.open();
+      seat.hand = hand;
+      try {
+        for (const [key, { source }] of this.#networks) await hand.load(key, source);
+        this.#watch(seat);
+        seat.isLost = false;
+        break;
+      } catch (error) {
+        cause = error instanceof Error ? error : new Error(String(error));
+        await hand.close().catch(() => {});
+      }
+    }
+    seat.isBusy = false;
+    this.#dispatch();
+  }
+
+  /** Before the next work of this seat. */
+  #errand<T>(seat: Seat, errand: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      seat.errands.push(() => errand().then(resolve, reject));
+      this.#dispatch();
+    });
+  }
+
+  #dispatch(): void {
+    for (const seat of this.#seats) {
+      if (seat.isBusy) continue;
+      const errand = seat.errands.shift();
+      if (errand !== undefined) void this.#occupy(seat, errand);
+      else if (this.#waiting.size > 0 && !this.#isClosed) {
+        const jobs = this.#take();
+        void this.#occupy(seat, () => this.#work(seat.hand, jobs));
+      }
+    }
+  }
+
+  async #occupy(seat: Seat, work: () => Promise<void>): Promise<void> {
+    seat.isBusy = true;
+    await work();
+    if (seat.isLost) return;
+    seat.isBusy = false;
+    this.#dispatch();
+  }
+
+  /** What has waited longest; and what waits and can go through the network with it. */
+  #take(): Job[] {
+    const [first] = this.#waiting;
+    const most = isBatched(first!.work) ? (this.#networks.get(first!.key)?.batch ?? 1) : 1;
+    const jobs: Job[] = [];
+    for (const job of this.#waiting) {
+      if (jobs.length === most) break;
+      if (job !== first && !(job.key === first!.key && isBatched(job.work))) continue;
+      jobs.push(job);
+    }
+    for (const job of jobs) this.#waiting.delete(job);
+    return jobs;
+  }
+
+  async #work(hand: Hand, jobs: readonly Job[]): Promise<void> {
+    const start = performance.now();
+    this.#inHand += jobs.length;
+    try {
+      const outcomes = await hand.answer(
+        jobs[0]!.key,
+        jobs.map(({ work }) => work),
+      );
+      this.#pace += 0.1 * ((performance.now() - start) / jobs.length - this.#pace);
+      for (const [i, job] of jobs.entries()) job.settle(outcomes[i]!);
+    } catch (cause) {
+      this.#options.say(`a picture could not be looked at: ${cause instanceof Error ? cause.message : String(cause)}`);
+      for (const job of jobs) job.settle({ refusal: failed() });
+    } finally {
+      this.#inHand -= jobs.length;
+    }
+  }
+}
+
+const isBatched = ({ kind }: Work): boolean => kind === "classify" || kind === "infer";
+
+export const stopping = (): Refusal =>
+  new Refusal(503, "stopping", "the server is stopping", { retryAfter: 1, hint: "ask another one, or later" });
+
+export const overloaded = (retryAfter: number): Refusal =>
+  new Refusal(503, "overloaded", "more pictures wait than the server may keep", {
+    retryAfter,
+    hint: `try again in ${retryAfter} s`,
+  });
+
+const timedOut = (retryAfter: number): Refusal =>
+  new Refusal(503, "timeout", "the answer was not ready in time", {
+    retryAfter,
+    hint: "allow more time (X-Request-Timeout, in seconds), or ask for less at once",
+  });
+
+const failed = (): Refusal =>
+  new Refusal(503, "unavailable", "the thread that looked at the picture has failed", { retryAfter: 1 });

@@ -1,0 +1,66 @@
+/** Every address of the server: what it is for, what it takes and what it answers. */
+
+import type * as z from "zod";
+import * as schemas from "./schemas.ts";
+
+export interface Route {
+  readonly method: "GET" | "POST";
+  /** `:name` is a part that differs. */
+  readonly url: string;
+  readonly summary: string;
+  /** Of pictures: also beside them in a form or in JSON. */
+  readonly query?: z.ZodObject;
+  /** What a body is; absent: none. */
+  readonly body?: "pictures" | "inference";
+  /** JSON by this schema, or a text. */
+  readonly answer: z.ZodType | "text" | "document";
+}
+
+const model = "/v2/models/:model";
+
+export const routes = {
+  classify: {
+    ...{ method: "POST", url: "/v1/classify", summary: "The most probable classes of pictures" },
+    ...{ query: schemas.classifyOptions, body: "pictures", answer: schemas.classifyAnswer },
+  },
+  features: {
+    ...{ method: "POST", url: "/v1/features", summary: "What the classifier sees of pictures: their embeddings" },
+    ...{ query: schemas.featuresOptions, body: "pictures", answer: schemas.featuresAnswer },
+  },
+  explain: {
+    ...{ method: "POST", url: "/v1/explain", summary: "What in pictures speaks for a class, as a map" },
+    ...{ query: schemas.explainOptions, body: "pictures", answer: schemas.explainAnswer },
+  },
+  models: { method: "GET", url: "/v1/models", summary: "The networks that are served", answer: schemas.modelsAnswer },
+  live: { method: "GET", url: "/v2/health/live", summary: "Whether the server runs", answer: schemas.liveAnswer },
+  ready: {
+    ...{ method: "GET", url: "/v2/health/ready", answer: schemas.readyAnswer },
+    summary: "Whether it takes requests: 503 while it stops",
+  },
+  server: { method: "GET", url: "/v2", summary: "The server's name and extensions", answer: schemas.serverMetadata },
+  metadata: { method: "GET", url: model, summary: "A network's inputs and outputs", answer: schemas.modelMetadata },
+  modelReady: {
+    ...{ method: "GET", url: `${model}/ready`, answer: schemas.modelReadyAnswer },
+    summary: "Whether a network takes requests",
+  },
+  infer: {
+    ...{ method: "POST", url: `${model}/infer`, body: "inference", answer: schemas.inferAnswer },
+    summary: "Logits and probabilities of tensors that are prepared already (KServe V2)",
+  },
+  versionMetadata: {
+    ...{ method: "GET", url: `${model}/versions/:version`, answer: schemas.modelMetadata },
+    summary: "A network's inputs and outputs, if it is of this version",
+  },
+  versionReady: {
+    ...{ method: "GET", url: `${model}/versions/:version/ready`, answer: schemas.modelReadyAnswer },
+    summary: "Whether a network of this version takes requests",
+  },
+  versionInfer: {
+    ...{ method: "POST", url: `${model}/versions/:version/infer`, body: "inference", answer: schemas.inferAnswer },
+    summary: "As infer, if the network is of this version",
+  },
+  metrics: { method: "GET", url: "/metrics", summary: "Numbers for Prometheus", answer: "text" },
+  openapi: { method: "GET", url: "/openapi.json", summary: "This document", answer: "document" },
+} as const satisfies Readonly<Record<string, Route>>;
+
+export type RouteName = keyof typeof routes;

@@ -1,0 +1,77 @@
+/** One thread of the server: opens networks and does the work that it is sent, one message after another. */
+
+import { readlinkSync } from "node:fs";
+import { setPriority } from "node:os";
+import { parentPort, workerData } from "node:worker_threads";
+import { type ErrorDetails, SenetError } from "../errors.ts";
+import { Host } from "./host.node.ts";
+import type { Fault } from "./refusal.ts";
+import type { ModelSource, Outcome, Work } from "./work.node.ts";
+
+export interface WorkerSettings {
+  readonly mostPixels: number;
+}
+
+export type Order =
+  | { readonly kind: "load"; readonly key: string; readonly source: ModelSource }
+  | { readonly kind: "drop"; readonly key: string }
+  | { readonly kind: "answer"; readonly key: string; readonly works: readonly Work[] };
+
+/** Errors lose their class on the way between threads: what they are made of travels. */
+export type SentOutcome = { readonly answer: unknown } | { readonly status: number; readonly fault: Fault };
+
+export type Reply =
+  | { readonly value: unknown }
+  | { readonly outcomes: readonly SentOutcome[] }
+  | { readonly error: { readonly code: SenetError["code"]; readonly what: string; readonly details: ErrorDetails } }
+  | { readonly failure: string };
+
+export interface Numbered<T> {
+  readonly number: number;
+  readonly body: T;
+}
+
+/** So much nicer than the main thread, which answers health checks while all processors are at work. */
+const niceness = 5;
+
+// Only ever loaded as a thread: the main thread takes the types from here, not the code.
+const { mostPixels } = workerData as WorkerSettings;
+const host = new Host(mostPixels);
+const port = parentPort!;
+yieldToOthers();
+let last: Promise<void> = Promise.resolve();
+port.on("message", ({ number, body }: Numbered<Order>) => {
+  last = last.then(async () => port.postMessage({ number, body: await replyTo(body) } satisfies Numbered<Reply>));
+});
+
+async function replyTo(order: Order): Promise<Reply> {
+  try {
+    if (order.kind === "load") return { value: await host.load(order.key, order.source) };
+    if (order.kind === "answer") return { outcomes: (await host.answer(order.key, order.works)).map(sent) };
+    await host.drop(order.key);
+    return { value: undefined };
+  } catch (error) {
+    if (!(error instanceof SenetError))
+      return { failure: error instanceof Error ? (error.stack ?? error.message) : `${error}` };
+    const { cause: _, ...details } = error.details;
+    return { error: { code: error.code, what: whatOf(error), details } };
+  }
+}
+
+const sent = (outcome: Outcome): SentOutcome =>
+  "answer" in outcome ? outcome : { status: outcome.refusal.status, fault: outcome.refusal.fault };
+
+/** The first line of its message, without where it was. */
+function whatOf({ message, details: { where } }: SenetError): string {
+  const first = message.split("\n")[0]!;
+  return where !== undefined && first.startsWith(`${where}: `) ? first.slice(where.length + 2) : first;
+}
+
+/** This thread alone, where the system has a number for each: Linux. */
+function yieldToOthers(): void {
+  try {
+    setPriority(Number(readlinkSync("/proc/thread-self").split("/").at(-1)), niceness);
+  } catch {
+    // It runs as the others do.
+  }
+}
