@@ -91,9 +91,12 @@ function precompute(
   return { taps, first, count, weights };
 }
 
-/** Recently used axes: an evaluation resizes thousands of pictures of a few sizes. */
+/** Axes that were used before: pictures come in a few sizes, and random crops of small ones in a few hundred. */
 const cache = new Map<string, Axis>();
-const CACHED_AXES = 64;
+const MOST_CACHED_BYTES = 4 * 2 ** 20;
+let cachedBytes = 0;
+
+const bytesOf = ({ first, count, weights }: Axis): number => first.byteLength + count.byteLength + weights.byteLength;
 
 export function axisOf(
   inputSize: number,
@@ -106,7 +109,13 @@ export function axisOf(
   let axis = cache.get(key);
   if (axis === undefined) {
     axis = precompute(inputSize, outputSize, start, length, interpolation);
-    if (cache.size >= CACHED_AXES) cache.delete(cache.keys().next().value!);
+    cachedBytes += bytesOf(axis);
+    // The oldest go.
+    for (const [old, other] of cache) {
+      if (cachedBytes <= MOST_CACHED_BYTES) break;
+      cachedBytes -= bytesOf(other);
+      cache.delete(old);
+    }
     cache.set(key, axis);
   }
   return axis;

@@ -19,16 +19,17 @@ const GROUP_BYTES = 16;
 const axisBytes = (axis: Axis | undefined): number =>
   axis === undefined ? 0 : axis.first.length * (8 + groupsOf(axis) * GROUP_BYTES);
 
-/** @returns where `first`, `groups` and the taps lie, and the bytes of a pixel's taps */
-function writeAxis({ memory }: Exports, axis: Axis, place: number): [number, number, number, number] {
+/** `first`, `groups` and the taps, as words. */
+const packed = new WeakMap<Axis, Int32Array>();
+
+function pack(axis: Axis): Int32Array {
   const length = axis.first.length;
-  const tapBytes = groupsOf(axis) * GROUP_BYTES;
-  const words = new Int32Array(memory.buffer, place, axisBytes(axis) / 4);
+  const words = new Int32Array(axisBytes(axis) / 4);
   words.set(axis.first);
   for (let i = 0; i < length; i++) {
     const count = axis.count[i]!;
     words[length + i] = Math.ceil(count / 4);
-    let word = 2 * length + (i * tapBytes) / 4;
+    let word = 2 * length + (i * groupsOf(axis) * GROUP_BYTES) / 4;
     const end = i * axis.taps + count;
     for (let k = i * axis.taps; k < end; k += 4) {
       for (let pair = k; pair < k + 4; pair += 2) {
@@ -39,7 +40,19 @@ function writeAxis({ memory }: Exports, axis: Axis, place: number): [number, num
       }
     }
   }
-  return [place, place + 4 * length, place + 8 * length, tapBytes];
+  return words;
+}
+
+/** @returns where `first`, `groups` and the taps lie, and the bytes of a pixel's taps */
+function writeAxis({ memory }: Exports, axis: Axis, place: number): [number, number, number, number] {
+  let words = packed.get(axis);
+  if (words === undefined) {
+    words = pack(axis);
+    packed.set(axis, words);
+  }
+  new Int32Array(memory.buffer, place, words.length).set(words);
+  const length = axis.first.length;
+  return [place, place + 4 * length, place + 8 * length, groupsOf(axis) * GROUP_BYTES];
 }
 
 /** As `resample`. @returns false where it is left to that */
