@@ -16,7 +16,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "machine.node": [],
   "memory.node": ["machine.node"],
   names: [],
-  option: [],
+  "config-key": [],
   random: ["errors"],
   files: ["errors"],
   tensor: ["errors"],
@@ -30,7 +30,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   optim: ["errors", "tensor", "ir"],
   executors: ["errors", "files", "machine.node", "packages.node", "names", "tensor", "ir", "optim"],
   passes: ["errors", "tensor", "ir", "executors"],
-  images: ["errors", "option", "files", "machine.node", "packages.node", "memory.node", "random", "tensor"],
+  images: ["errors", "config-key", "files", "machine.node", "packages.node", "memory.node", "random", "tensor"],
   // Of the networks that the tensors in a file are of, formats know nothing.
   formats: ["errors", "tensor"],
   pull: ["errors", "files", "names", "formats"],
@@ -73,7 +73,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "files",
       "memory.node",
       "names",
-      "option",
+      "config-key",
       "random",
       "tensor",
       "ir",
@@ -248,4 +248,18 @@ test("imports name files that are there", () => {
       assert.ok(files.has(resolve(file, specifier)), `${file} imports ${specifier}`);
     }
   }
+});
+
+test("what stands directly in src, for all parts, shares no name with what else is exported", () => {
+  const named = new Map<string, string[]>();
+  for (const file of files.keys()) {
+    if (isTest(file)) continue;
+    const code = readFileSync(join(src, file), "utf8");
+    for (const [, name] of code.matchAll(/^export (?:async )?(?:function\*?|class|const) (\w+)/gm)) {
+      named.set(name!, [...(named.get(name!) ?? []), file]);
+    }
+  }
+  const isShared = ([, places]: [string, string[]]) => places.length > 1 && places.some((file) => !file.includes("/"));
+  assert.deepEqual([...named].filter(isShared), []);
+  assert.equal(named.get("option")?.[0], "errors.ts");
 });

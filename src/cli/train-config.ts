@@ -2,9 +2,9 @@
 
 import { type Command, Option } from "commander";
 import * as z from "zod";
+import { factsOf } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
-import { factsOf } from "../option.ts";
 import { recipeStart } from "../recipes/recipes.ts";
 import { plain } from "../text.ts";
 import { decodeText } from "../text-file.ts";

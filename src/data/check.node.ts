@@ -2,13 +2,9 @@
 
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import type { Dataset } from "./dataset.ts";
-import { type Failure, Loader } from "./loader.node.ts";
+import { type Failure, Loader, type LoadingOptions } from "./loader.node.ts";
 
-export interface CheckOptions {
-  readonly workers?: number;
-  /** Stops after the batch at hand. */
-  readonly signal?: AbortSignal;
-  readonly onFailure?: (failure: Failure) => void;
+export interface CheckOptions extends LoadingOptions {
   /** Told how many pictures have been looked at. */
   readonly onProgress?: (done: number) => void;
 }

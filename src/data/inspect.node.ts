@@ -2,13 +2,9 @@
 
 import { Fact, LOOKS } from "../images/facts.ts";
 import type { Dataset } from "./dataset.ts";
-import { type Failure, Loader } from "./loader.node.ts";
+import { type Failure, Loader, type LoadingOptions } from "./loader.node.ts";
 
-export interface InspectOptions {
-  readonly workers?: number | undefined;
-  /** Stops after the batch at hand. */
-  readonly signal?: AbortSignal | undefined;
-  readonly onFailure?: ((failure: Failure) => void) | undefined;
+export interface InspectOptions extends LoadingOptions {
   /** Told how many pictures have been looked at. */
   readonly onProgress?: ((done: number) => void) | undefined;
 }

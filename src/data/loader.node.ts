@@ -62,6 +62,16 @@ export interface LoaderOptions {
   readonly onFailure?: (failure: Failure) => void;
 }
 
+/** What whoever goes through a data set leaves to its caller. */
+export interface LoadingOptions {
+  /** Threads; see `LoaderOptions`. */
+  readonly workers?: number | undefined;
+  /** Stops after the batch at hand. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each picture that cannot be decoded, once, when it is met. */
+  readonly onFailure?: ((failure: Failure) => void) | undefined;
+}
+
 /** The same memory each time: the next batch is written over it. */
 export interface Batch {
   /** float32 `[batchSize · views, planes, S, S]`: the views of a picture follow each other; zero from `size · views` on. */

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { Dataset, Sample } from "../data/dataset.ts";
-import { classFailed, type Failure, Loader } from "../data/loader.node.ts";
+import { classFailed, Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { nameIn } from "../data/sample-name.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
@@ -15,7 +15,7 @@ import { type Errors, errorsOf, failNotNumber, type PicturePrediction, predict }
 import { compileFor } from "./folder.node.ts";
 import type { Entry, Failed, Journal, Outcome, Settings } from "./journal.node.ts";
 
-export interface MeasureOptions {
+export interface MeasureOptions extends LoadingOptions {
   readonly checkpoint: Checkpoint;
   /** Labelled with the checkpoint's classes. */
   readonly dataset: Dataset;
@@ -24,15 +24,10 @@ export interface MeasureOptions {
   /** Images a run of the network; each picture takes as many as there are views. */
   readonly batchSize: number;
   readonly threads?: number | undefined;
-  readonly workers?: number | undefined;
   /** Go on also where no picture of a class can be decoded. */
   readonly tolerant?: boolean;
   /** Keeps what was found, and knows what was found before under this name. */
   readonly journal?: { readonly file: Journal; readonly name: string };
-  /** Stops after the batch at hand. */
-  readonly signal?: AbortSignal;
-  /** Told of each picture that cannot be decoded, when it is met. */
-  readonly onFailure?: (failure: Failure) => void;
   readonly onProgress?: (progress: MeasureProgress) => void;
 }
 

@@ -1,7 +1,7 @@
 /** Probable label errors in a data set, by what a network says of its pictures. */
 
 import type { Dataset, Sample } from "../data/dataset.ts";
-import { type Failure, Loader } from "../data/loader.node.ts";
+import { type Failure, Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import { turn } from "../event-loop.ts";
 import type { Executor } from "../executors/executor.ts";
@@ -11,7 +11,7 @@ import { failNotNumber, probabilitiesOf } from "./evaluate.ts";
 import { compileFor } from "./folder.node.ts";
 import { ConfidentLearning, type SuspectRank } from "./suspects.ts";
 
-export interface SuspectsOptions {
+export interface SuspectsOptions extends LoadingOptions {
   readonly checkpoint: Checkpoint;
   /** Labelled with the checkpoint's classes. */
   readonly dataset: Dataset;
@@ -21,11 +21,6 @@ export interface SuspectsOptions {
   /** Images a run of the network. Default: 32. */
   readonly batchSize?: number | undefined;
   readonly threads?: number | undefined;
-  readonly workers?: number | undefined;
-  /** Stops after the batch at hand. */
-  readonly signal?: AbortSignal | undefined;
-  /** Told of each picture that cannot be decoded, when it is met. */
-  readonly onFailure?: ((failure: Failure) => void) | undefined;
   /** Told how many pictures the network has seen, of all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }

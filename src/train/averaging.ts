@@ -1,21 +1,21 @@
 /** The moving average of the whole network: the engine averages what is learnt, and here are the running statistics. */
 
 import * as z from "zod";
+import { configKey } from "../config-key.ts";
 import type { Weights } from "../executors/executor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type AverageConfig, averageDecayAt } from "../optim/average.ts";
 import { averageOf, type UpdateRule } from "../optim/rule.ts";
-import { option } from "../option.ts";
 import { copyOf, type Tensor, type TensorData } from "../tensor.ts";
 
 export const averagingKeys = {
   /** Both are validated; `best.safetensors` holds the average. */
-  modelEma: option(
+  modelEma: configKey(
     z.boolean().default(false),
     "keep a moving average of the weights, and judge and keep the best by it",
   ),
-  modelEmaDecay: option(z.number().min(0).lt(1).default(0.9998), "how much of the average is kept at each step"),
-  modelEmaWarmup: option(z.boolean().default(false), "keep less of it in the first steps, as timm does"),
+  modelEmaDecay: configKey(z.number().min(0).lt(1).default(0.9998), "how much of the average is kept at each step"),
+  modelEmaWarmup: configKey(z.boolean().default(false), "keep less of it in the first steps, as timm does"),
 };
 
 type AveragingConfig = z.output<z.ZodObject<typeof averagingKeys>>;

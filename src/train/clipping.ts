@@ -1,16 +1,19 @@
 /** Gradients that are no longer, or no larger, than they may be. */
 
 import * as z from "zod";
-import { option } from "../option.ts";
+import { configKey } from "../config-key.ts";
 import type { TensorData } from "../tensor.ts";
 
 const modes = ["norm", "value"] as const;
 
 export const clippingKeys = {
-  clipGrad: option(z.number().positive().nullable().default(null), "bound of the gradient; default: none", {
+  clipGrad: configKey(z.number().positive().nullable().default(null), "bound of the gradient; default: none", {
     value: "bound",
   }),
-  clipMode: option(z.enum(modes).default("norm"), "what is bounded: the length of the whole gradient, or each number"),
+  clipMode: configKey(
+    z.enum(modes).default("norm"),
+    "what is bounded: the length of the whole gradient, or each number",
+  ),
 };
 
 /** What a step's gradients are bound by. */

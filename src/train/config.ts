@@ -1,13 +1,13 @@
 /** Everything that decides a training run, with defaults; kept in `config.json` and inside every checkpoint. */
 
 import * as z from "zod";
+import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import { augmentationKeys } from "../images/augment/config.ts";
 import { nearestNames } from "../names.ts";
 import { activations } from "../nn/layers.ts";
 import { optimizers } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
-import { option } from "../option.ts";
 import { zooEntry } from "../zoo/index.ts";
 import { averagingKeys } from "./averaging.ts";
 import { clippingKeys } from "./clipping.ts";
@@ -32,34 +32,37 @@ const runKeys = {
     .regex(/^[\w-]+@\d+$/, "NAME@VERSION, as recipeStart gives it beside the recipe's settings")
     .nullable()
     .default(null),
-  model: option(z.string().default(defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
+  model: configKey(z.string().default(defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
   /** `null`: as the network of that name has it. */
-  act: option(
+  act: configKey(
     z.enum(activations).nullable().default(null),
     "activation of a residual network, except within squeeze and excitation; default: its own, relu",
   ),
-  epochs: option(positive.default(20), "passes over the training pictures"),
-  batchSize: option(positive.default(64), "pictures per step; auto: as many as fit the memory", {
+  epochs: configKey(positive.default(20), "passes over the training pictures"),
+  batchSize: configKey(positive.default(64), "pictures per step; auto: as many as fit the memory", {
     value: "n|auto",
     auto: true,
   }),
   /** Gradients of so many pictures at a time are added up to the step's; `null`: all of the batch at once. */
-  microBatch: option(
+  microBatch: configKey(
     positive.nullable().default(null),
     "pictures computed at a time, a part of the batch: less memory, the same gradients; default: the batch",
   ),
   /** Side of the training pictures in pixels; default: the one that the model was designed for. */
-  imageSize: option(positive, "side in pixels; default: the model's own"),
-  seed: option(count.default(0), "of weights, order and augmentation"),
+  imageSize: configKey(positive, "side in pixels; default: the model's own"),
+  seed: configKey(count.default(0), "of weights, order and augmentation"),
   /** About how much of each class is kept back to validate with, by the seed (`holdOut`); `null`: the data has a part for it. */
-  valSplit: option(
+  valSplit: configKey(
     z.number().gt(0).lt(1).nullable().default(null),
     "validate on this part of each class (0.1: a tenth), for data without val/; by the seed and the pictures' names",
     { value: "part" },
   ),
   /** As SENet-154 was trained (docs/networks.md, 3.1). */
-  freezeBnEpochs: option(count.default(0), "last epochs in which batch norm goes by its running statistics, unchanged"),
-  patience: option(
+  freezeBnEpochs: configKey(
+    count.default(0),
+    "last epochs in which batch norm goes by its running statistics, unchanged",
+  ),
+  patience: configKey(
     positive.nullable().default(null),
     "stop after so many epochs without a better validation; default: go on to the end",
   ),

@@ -2,12 +2,12 @@
 
 import * as z from "zod";
 import { gradientOf } from "../autodiff/differentiate.ts";
+import { configKey } from "../config-key.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
 import type { AverageConfig } from "../optim/average.ts";
 import { lookaheadSchema } from "../optim/lookahead.ts";
 import { optimizerNames } from "../optim/optimizers.ts";
 import { type OptimizerConfig, type RuleState, type UpdateRule, updateRule } from "../optim/rule.ts";
-import { option } from "../option.ts";
 
 const positive = z.number().positive();
 const fraction = z.number().min(0).lt(1);
@@ -16,35 +16,35 @@ export type DecayingRole = (typeof roles)[number];
 
 /** An optimiser's setting stands here under its own name; `null`: the optimiser's own default. */
 export const optimizerKeys = {
-  optimizer: option(z.enum(optimizerNames).default("sgd"), "how weights are updated"),
+  optimizer: configKey(z.enum(optimizerNames).default("sgd"), "how weights are updated"),
   /** Of `sgd`, `muon` and `rmsprop`. */
-  momentum: option(fraction.default(0.9), "of sgd, muon and rmsprop"),
+  momentum: configKey(fraction.default(0.9), "of sgd, muon and rmsprop"),
   /** Of `sgd` and `muon`. */
-  nesterov: option(z.boolean().default(true), "plain momentum (sgd, muon)"),
+  nesterov: configKey(z.boolean().default(true), "plain momentum (sgd, muon)"),
   /** Of `sgd`: the velocity holds the rate, as Caffe's and Chainer's. It makes a difference when the rate changes. */
-  rateInVelocity: option(z.boolean().default(false), "sgd: keep the rate in the velocity, as Caffe and Chainer do"),
+  rateInVelocity: configKey(z.boolean().default(false), "sgd: keep the rate in the velocity, as Caffe and Chainer do"),
   /** Of `adamw`, `radam`, `lamb` and what `muon` leaves to AdamW. */
-  betas: option(
+  betas: configKey(
     z.tuple([fraction, fraction]).nullable().default(null),
     "adamw, radam, lamb, muon: how much is kept of the means of gradients and squares; default: 0.9,0.999",
     { value: "b1,b2" },
   ),
   /** Of `rmsprop`. */
-  alpha: option(fraction.nullable().default(null), "rmsprop: how much is kept of the mean of squares; default: 0.9"),
+  alpha: configKey(fraction.nullable().default(null), "rmsprop: how much is kept of the mean of squares; default: 0.9"),
   /** Of all but `sgd`. */
-  eps: option(
+  eps: configKey(
     positive.nullable().default(null),
     "what is added to roots; default: 1e-8 (adamw, radam, muon), 1e-6 (lamb), 1e-3 (rmsprop)",
   ),
-  lookahead: option(
+  lookahead: configKey(
     z.boolean().default(false),
     "go a part of the way back now and then, to where the last such step ended (with radam: Ranger)",
   ),
-  lookaheadSteps: option(lookaheadSchema.shape.steps, "steps from one such step to the next"),
-  lookaheadAlpha: option(lookaheadSchema.shape.alpha, "the part of the way that is not gone back"),
-  weightDecay: option(z.number().min(0).default(5e-5), "pull of weights to zero"),
+  lookaheadSteps: configKey(lookaheadSchema.shape.steps, "steps from one such step to the next"),
+  lookaheadAlpha: configKey(lookaheadSchema.shape.alpha, "the part of the way that is not gone back"),
+  weightDecay: configKey(z.number().min(0).default(5e-5), "pull of weights to zero"),
   /** The authors decayed weights alone (docs/networks.md, 3.1); ports differ. */
-  decayOn: option(z.array(z.enum(roles)).default(["weight"]), `what decays, of ${roles.join(", ")}`),
+  decayOn: configKey(z.array(z.enum(roles)).default(["weight"]), `what decays, of ${roles.join(", ")}`),
 };
 
 /** The weights of the layer that sees the pictures, and of the classifier, whose rows and columns are no features. */

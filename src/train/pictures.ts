@@ -1,6 +1,7 @@
 /** What training does to pictures, and how they are prepared when the network is evaluated. */
 
 import * as z from "zod";
+import { configKey } from "../config-key.ts";
 import { type AugmentationConfig, augmentationOf, sizesOf } from "../images/augment/config.ts";
 import type { TrainingTransform } from "../images/augment.ts";
 import {
@@ -10,25 +11,28 @@ import {
   type Preprocessing,
   smallestStd,
 } from "../images/preprocess.ts";
-import { option } from "../option.ts";
 
 const byColour = <T extends z.ZodType<number>>(value: T) => z.tuple([value, value, value]).nullable().default(null);
 
 export const pictureKeys = {
   /** `null`: ImageNet's, or those of the network that is trained further. */
-  mean: option(byColour(z.number()), "mean of each colour, in 0 to 1; default: ImageNet's, or the weights' own", {
+  mean: configKey(byColour(z.number()), "mean of each colour, in 0 to 1; default: ImageNet's, or the weights' own", {
     value: "r,g,b",
   }),
-  std: option(byColour(z.number().positive()), "deviation of each colour; default: ImageNet's, or the weights' own", {
-    value: "r,g,b",
-  }),
+  std: configKey(
+    byColour(z.number().positive()),
+    "deviation of each colour; default: ImageNet's, or the weights' own",
+    {
+      value: "r,g,b",
+    },
+  ),
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
-  evaluationResize: option(
+  evaluationResize: configKey(
     z.number().int().positive().nullable().default(null),
     "shorter side before the centre crop when validating; default: image size / 0.875",
   ),
   /** 10 in nutszebra's recipe for CIFAR. `null`: the mean and the deviation of all pictures. */
-  byPicture: option(
+  byPicture: configKey(
     z.number().min(smallestStd).max(largestStd).nullable().default(null),
     "normalise each picture by itself: minus its mean, by the root of its variance + x, of bytes; default: all alike",
   ),

@@ -1,7 +1,7 @@
 /** What training on pictures needs before its first step, in a run as in a trial: data, engine, step and batches. */
 
 import type { Dataset } from "../data/dataset.ts";
-import { type Failure, Loader } from "../data/loader.node.ts";
+import { Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
 import { localData } from "../data/remote.node.ts";
 import { type ListOptions, openTrainingData, type TrainingData } from "../data/split.node.ts";
@@ -18,7 +18,7 @@ import { optimizerOf, type TrainingConfig } from "./config.ts";
 import type { SourceNetwork } from "./start.ts";
 import { type StepState, TrainingStep } from "./step.ts";
 
-export interface PrepareOptions extends ListOptions {
+export interface PrepareOptions extends ListOptions, LoadingOptions {
   /**
    * A folder with `train/` and `val/`, one folder a class in each; what else `openTrainingData` opens; or addresses of
    * archives (`localData`).
@@ -36,7 +36,6 @@ export interface PrepareOptions extends ListOptions {
   readonly recompute?: boolean | undefined;
   /** Told what the user should know of the engine. */
   readonly say?: (line: string) => void;
-  readonly workers?: number | undefined;
   /**
    * Bytes for decoded pictures kept in memory, of training and validation together. By default what is available, at
    * most a quarter of it and 4 GiB.
@@ -44,9 +43,6 @@ export interface PrepareOptions extends ListOptions {
   readonly cacheBytes?: number | undefined;
   /** A folder in which decoded pictures are kept, also for other runs. */
   readonly cacheFolder?: string | undefined;
-  /** Told of each picture that cannot be decoded, once, when it is met. */
-  readonly onFailure?: (failure: Failure) => void;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface RunData extends TrainingData {

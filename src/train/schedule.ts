@@ -1,8 +1,8 @@
 /** Learning rates, and the momentum that goes with them, as plain functions of the step. */
 
 import * as z from "zod";
+import { configKey } from "../config-key.ts";
 import { optimizerNames, optimizers } from "../optim/optimizers.ts";
-import { option } from "../option.ts";
 
 const rate = z.number().min(0);
 const momentum = rate.lt(1);
@@ -12,42 +12,42 @@ const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (
 /** What can be said of the rate. Epochs may be fractions; they are counted from the start of the run. */
 export const scheduleKeys = {
   /** The highest; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
-  learningRate: option(
+  learningRate: configKey(
     rate.positive().nullable().default(null),
     `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`,
     { flag: "lr", value: "rate" },
   ),
-  schedule: option(z.enum(scheduleNames).default("cosine"), "how the rate falls"),
-  scheduleBy: option(
+  schedule: configKey(z.enum(scheduleNames).default("cosine"), "how the rate falls"),
+  scheduleBy: configKey(
     z.enum(["step", "epoch"]).default("step"),
     "whether it changes at each step, or from epoch to epoch",
   ),
-  minLr: option(rate.default(0), "the rate at the end, and the lowest", { value: "rate" }),
+  minLr: configKey(rate.default(0), "the rate at the end, and the lowest", { value: "rate" }),
   /** None in `one-cycle`, which rises by itself. */
-  warmupEpochs: option(rate.default(1), "epochs in which the rate rises first"),
-  warmup: option(
+  warmupEpochs: configKey(rate.default(1), "epochs in which the rate rises first"),
+  warmup: configKey(
     z.enum(["linear", "constant"]).default("linear"),
     "whether it rises steadily, or stays at its first rate",
   ),
   /** `null`: a linear warm-up begins with almost nothing, a constant one has a tenth of the highest rate. */
-  warmupLr: option(
+  warmupLr: configKey(
     rate.nullable().default(null),
     "the rate that the warm-up begins with; default: almost 0, a tenth of the highest if constant, a 25th in one-cycle",
     { value: "rate" },
   ),
-  stepEpochs: option(z.array(rate.positive()).default([30, 60, 90]), "step: epochs at which the rate is cut"),
-  stepFactor: option(rate.max(1).default(0.1), "step: what it is cut to"),
-  decayRate: option(rate.positive().max(1).default(0.97), "exponential: the factor by which it falls"),
-  decayEpochs: option(rate.positive().default(2.4), "exponential: epochs for each such fall, after the warm-up"),
-  polyPower: option(rate.positive().default(1), "poly: the power of what is left of the run; 1 is a straight line"),
+  stepEpochs: configKey(z.array(rate.positive()).default([30, 60, 90]), "step: epochs at which the rate is cut"),
+  stepFactor: configKey(rate.max(1).default(0.1), "step: what it is cut to"),
+  decayRate: configKey(rate.positive().max(1).default(0.97), "exponential: the factor by which it falls"),
+  decayEpochs: configKey(rate.positive().default(2.4), "exponential: epochs for each such fall, after the warm-up"),
+  polyPower: configKey(rate.positive().default(1), "poly: the power of what is left of the run; 1 is a straight line"),
   /** `null`: 0.3 in `one-cycle` (as PyTorch), 0.75 in `flat-cosine` (as fastai). */
-  pctStart: option(
+  pctStart: configKey(
     momentum.nullable().default(null),
     "part of the run in which the rate rises (one-cycle; default: 0.3) or stays (flat-cosine; default: 0.75)",
     { value: "part" },
   ),
   /** Lowest where the rate is highest (Smith, arXiv 1708.07120); of `sgd`. */
-  cycleMomentum: option(
+  cycleMomentum: configKey(
     z.tuple([momentum, momentum]).default([0.85, 0.95]),
     "one-cycle with sgd: lowest and highest momentum",
     { value: "low,high" },

@@ -1,14 +1,14 @@
 /** What the loss compares the logits with: for each picture one number for each class. */
 
 import * as z from "zod";
+import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import type { Type } from "../ir/graph.ts";
-import { option } from "../option.ts";
 import { type Shape, sameShape, type Tensor, zeros } from "../tensor.ts";
 
 export const lossKeys = {
-  labelSmoothing: option(z.number().min(0).lt(1).default(0), "part of each target that all classes share"),
-  bceLoss: option(z.boolean().default(false), "binary cross-entropy of each class instead of softmax cross-entropy"),
+  labelSmoothing: configKey(z.number().min(0).lt(1).default(0), "part of each target that all classes share"),
+  bceLoss: configKey(z.boolean().default(false), "binary cross-entropy of each class instead of softmax cross-entropy"),
 };
 
 /**

@@ -1,8 +1,8 @@
 /** The keys of a training config that say what is done to its pictures, and the steps that they stand for. */
 
 import * as z from "zod";
+import { configKey } from "../../config-key.ts";
 import { SenetError } from "../../errors.ts";
-import { option } from "../../option.ts";
 import { interpolations } from "../resize.ts";
 import type { SizeFrom } from "../sizes.ts";
 import { colorJitterSchema, photometricSchema } from "./color.ts";
@@ -37,19 +37,19 @@ export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.p
 /** What stands for steps; names as in timm, where it has one. Of what is not said only the crop and the mirror are done. */
 const shorthand = {
   /** 8 % in the paper. */
-  cropScale: option(rate.positive().default(0.25), "smallest part of the area that a random crop keeps"),
-  cropRatio: option(range(1e-3, 1e3).default([3 / 4, 4 / 3]), "its width to height, smallest and largest"),
+  cropScale: configKey(rate.positive().default(0.25), "smallest part of the area that a random crop keeps"),
+  cropRatio: configKey(range(1e-3, 1e3).default([3 / 4, 4 / 3]), "its width to height, smallest and largest"),
   /** 10 in the authors' recipe. */
-  rotate: option(z.number().min(0).max(45).default(0), "turn pictures by up to so much to either side", {
+  rotate: configKey(z.number().min(0).max(45).default(0), "turn pictures by up to so much to either side", {
     value: "degrees",
   }),
-  mirror: option(z.boolean().default(true), "do not mirror pictures at random"),
+  mirror: configKey(z.boolean().default(true), "do not mirror pictures at random"),
   /** 4 for CIFAR. */
-  pad: option(
+  pad: configKey(
     z.number().int().min(0).max(1024).default(0),
     "instead of that crop: a random square of the picture with n pixels around it (CIFAR: 4)",
   ),
-  padFill: option(
+  padFill: configKey(
     z
       .string()
       .refine(
@@ -61,7 +61,7 @@ const shorthand = {
     { value: "fill" },
   ),
   /** Of brightness, contrast and saturation, or of each by itself and hue. */
-  colorJitter: option(
+  colorJitter: configKey(
     z
       .array(z.number().min(0))
       .max(4)
@@ -70,7 +70,7 @@ const shorthand = {
     "brightness, contrast, saturation[, hue], or one for three; default: none",
   ),
   /** As timm writes it; in the place of `colorJitter`, as there. */
-  aa: option(
+  aa: configKey(
     z
       .string()
       .nullable()
@@ -83,36 +83,36 @@ const shorthand = {
     { value: "text" },
   ),
   /** 0.1 in AlexNet's. */
-  lighting: option(z.number().min(0).default(0), "noise along ImageNet's principal colours (0.1 is usual)", {
+  lighting: configKey(z.number().min(0).default(0), "noise along ImageNet's principal colours (0.1 is usual)", {
     value: "deviation",
   }),
   /** 20 in the authors' recipe. */
-  pixelJitter: option(
+  pixelJitter: configKey(
     z.number().int().min(0).max(255).default(0),
     "add to each byte a number of its own, from -n to n",
   ),
-  cutout: option(z.number().int().min(0).default(0), "side of a square that is lost, in pixels"),
-  reprob: option(rate.default(0), "probability of random erasing", { value: "p" }),
-  remode: option(z.enum(eraseModes).default("pixel"), "what it leaves: zeros, a colour, or noise"),
-  recount: option(z.number().int().positive().max(100).default(1), "rectangles that it erases, at most"),
+  cutout: configKey(z.number().int().min(0).default(0), "side of a square that is lost, in pixels"),
+  reprob: configKey(rate.default(0), "probability of random erasing", { value: "p" }),
+  remode: configKey(z.enum(eraseModes).default("pixel"), "what it leaves: zeros, a colour, or noise"),
+  recount: configKey(z.number().int().positive().max(100).default(1), "rectangles that it erases, at most"),
 };
 
 export const augmentationKeys = {
   ...shorthand,
-  interpolation: option(z.enum(interpolations).default("bilinear"), "how pictures are scaled"),
-  decode: option(
+  interpolation: configKey(z.enum(interpolations).default("bilinear"), "how pictures are scaled"),
+  decode: configKey(
     z.enum(["exact", "fast"]).default("fast"),
     "fast: JPEGs at least twice as large as their smallest crop needs are read at 1/2, 1/4 or 1/8",
     { value: "way" },
   ),
   /** The steps themselves, in the place of those that the keys above stand for. */
   augmentation: augmentationSteps.nullable().default(null),
-  augRepeats: option(
+  augRepeats: configKey(
     z.number().int().min(0).max(100).default(0),
     "each picture of an epoch n times in a row, of fewer pictures; 0 and 1: once",
   ),
   /** Each side from its epoch on. Pictures are validated at the image size. */
-  progressive: option(
+  progressive: configKey(
     z
       .string()
       .nullable()
@@ -124,15 +124,15 @@ export const augmentationKeys = {
     "sizes by epoch, such as 96:0,112:3,128:5; validation at the image size",
     { value: "list" },
   ),
-  mixup: option(z.number().min(0).default(0), "mix pictures and their labels in pairs (0.2 is usual)", {
+  mixup: configKey(z.number().min(0).default(0), "mix pictures and their labels in pairs (0.2 is usual)", {
     value: "alpha",
   }),
-  cutmix: option(z.number().min(0).default(0), "put a part of one picture into another (1 is usual)", {
+  cutmix: configKey(z.number().min(0).default(0), "put a part of one picture into another (1 is usual)", {
     value: "alpha",
   }),
-  mixupProb: option(rate.default(1), "part of the batches that are mixed", { value: "p" }),
-  mixupSwitchProb: option(rate.default(0.5), "where both are on: the part that CutMix gets", { value: "p" }),
-  mixupOffEpoch: option(z.number().int().min(0).default(0), "epoch from which nothing is mixed; 0: never"),
+  mixupProb: configKey(rate.default(1), "part of the batches that are mixed", { value: "p" }),
+  mixupSwitchProb: configKey(rate.default(0.5), "where both are on: the part that CutMix gets", { value: "p" }),
+  mixupOffEpoch: configKey(z.number().int().min(0).default(0), "epoch from which nothing is mixed; 0: never"),
 };
 
 const augmentationSchema = z.object(augmentationKeys);

@@ -19,12 +19,12 @@ export interface OptionFacts {
 const facts = z.registry<OptionFacts>();
 
 /** A key for a fragment of the configuration (config.ts has them all). */
-export function option<T extends z.ZodType>(schema: T, help: string, more: Omit<OptionFacts, "help"> = {}): T {
+export function configKey<T extends z.ZodType>(schema: T, help: string, more: Omit<OptionFacts, "help"> = {}): T {
   // A clone, since schemas are shared between keys.
   const own = schema.clone();
   facts.add(own, { help, ...more });
   return own;
 }
 
-/** What `option` was told of a key; `undefined` for one that only files have. */
+/** What `configKey` was told of a key; `undefined` for one that only files have. */
 export const factsOf = (schema: z.ZodType): OptionFacts | undefined => facts.get(schema);
