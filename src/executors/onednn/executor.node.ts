@@ -20,19 +20,22 @@ import type {
 import { isBatchFree, runInPortions } from "../portions.ts";
 import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";
-import { hasBf16, onednnLibrary, openApi } from "./engine.node.ts";
+import { hasBf16, layoutFor, onednnLibrary, openApi } from "./engine.node.ts";
 import { formatVersion, setThreads } from "./library.node.ts";
 import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
 import { PacedExecutable, type PacedOptions, PacedTrainer, type Planned } from "./paced.ts";
 import type { BoundStep } from "./plan.node.ts";
+import type { PlanLayout } from "./spec.ts";
 
 export interface OnednnOptions {
   /** `bf16`: activations, and the weights that meet them; weights themselves, statistics and loss stay in float32. */
   readonly precision?: "float32" | "bf16";
+  /** How pictures stand between operations; default: as is faster here. */
+  readonly layout?: PlanLayout;
 }
 
 /** @throws SenetError `executor` where the library is not on this machine, or the processor has not the precision */
-export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = {}): Executor {
+export function createOnednnExecutor({ precision = "float32", layout }: OnednnOptions = {}): Executor {
   const { path, version } = onednnLibrary();
   const bf16 = hasBf16();
   if (precision === "bf16" && !bf16) {
@@ -43,6 +46,7 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
     });
   }
   const type = precision === "bf16" ? "bf16" : "f32";
+  const kind = { type, layout: layout ?? layoutFor(precision) } as const;
   return {
     name: "onednn",
     description: `oneDNN ${formatVersion(version)} on the CPU (${path}), ${bf16 ? "bf16 in hardware" : "no bf16"}`,
@@ -53,7 +57,7 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
       const own = live ? weights : copies(weights);
       const create = (wanted: number) =>
         opened({ ...options, threads: wanted }, (api, threads) => {
-          const lowered = lower(api, graph, own, { live, type });
+          const lowered = lower(api, graph, own, { live, ...kind });
           return new OnednnExecutable(
             new Runner(api, graph, lowered, { ...options, threads }),
             !live && isBatchFree(graph),
@@ -70,7 +74,7 @@ export function createOnednnExecutor({ precision = "float32" }: OnednnOptions = 
       checkWeights(graph, weights);
       const create = (wanted: number) =>
         opened({ ...options, threads: wanted }, (api, threads) => {
-          const lowered = lowerTraining(api, graph, weights, rule, { type });
+          const lowered = lowerTraining(api, graph, weights, rule, kind);
           const runner = new Runner(api, graph, lowered, { ...options, threads });
           return new OnednnTrainer(runner, lowered, options.onGradient);
         });

@@ -14,6 +14,8 @@ import { inferenceGraph, lossGraph, model } from "../../zoo/index.ts";
 import type { FusedNode } from "./fused.ts";
 import { fuse, printFused, printFusedNode } from "./fusion.ts";
 
+const inBlocks = { layout: "blocks", block: 16 } as const;
+
 const folded = (graph: Graph): Graph => runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses).graph;
 
 /** A graph of one block, with its gradients where it trains. */
@@ -31,11 +33,11 @@ const seBottleneck = (scope: Scope, x: Value) =>
   bottleneck(scope, x, { out: 64, width: 16, stride: 2, strideOn: "1x1", se });
 
 const linesOf = (graph: Graph, isWanted: (node: FusedNode) => boolean = () => true): string =>
-  fuse(graph, 16).nodes.filter(isWanted).map(printFusedNode).join("\n");
+  fuse(graph, inBlocks).nodes.filter(isWanted).map(printFusedNode).join("\n");
 
 test("an SE bottleneck at inference: convolutions with bias and activation, the scale with shortcut and ReLU", () => {
   assert.equal(
-    printFused(fuse(blockGraph(false, seBottleneck), 16)),
+    printFused(fuse(blockGraph(false, seBottleneck), inBlocks)),
     `graph block {
   input x: float32[2, 32, 8, 8]
   weight conv1.weight: float32[16, 32, 1, 1]
@@ -175,7 +177,7 @@ test("a shortcut is added by the convolution before it, where layouts are known 
 relu: float32[2, 32, 8, 8] = conv2d(relu1, conv2.weight, conv2.bias) {stride: 1, pad: 1, groups: 1, sum: x, activation: relu} of conv2d + add + relu`,
   );
   assert.deepEqual(
-    fuse(graph, undefined).nodes.map(({ kind, sum }) => (sum ? "a sum" : kind)),
+    fuse(graph, { layout: "blocks", block: undefined }).nodes.map(({ kind, sum }) => (sum ? "a sum" : kind)),
     ["conv2d", "conv2d", "add"],
   );
 });
@@ -184,7 +186,7 @@ relu: float32[2, 32, 8, 8] = conv2d(relu1, conv2.weight, conv2.bias) {stride: 1,
 function shortOf(build: (builder: GraphBuilder) => void): string[] {
   const builder = new GraphBuilder("small");
   build(builder);
-  return fuse(builder.build(), 16).nodes.map(({ kind, ops, activation }) => {
+  return fuse(builder.build(), inBlocks).nodes.map(({ kind, ops, activation }) => {
     const holds = ops.map(({ op }) => op).join("+");
     return [kind, ...(activation ? [activation] : []), ...(holds === kind ? [] : [`of ${holds}`])].join(" ");
   });
@@ -282,7 +284,7 @@ test("a max pooling keeps a workspace for the gradient that refers to it, and fo
   builder.output("dx", builder.apply("maxPoolBackward", "back", [x, y], attrs));
   builder.output("alone", builder.apply("maxPoolBackward", "alone", [x, y], other));
   builder.output("late", builder.apply("maxPool", "late", [x], other));
-  const [pool, back, alone, late] = fuse(builder.build(), 16).nodes;
+  const [pool, back, alone, late] = fuse(builder.build(), inBlocks).nodes;
   assert.equal(back!.forward, pool);
   assert.deepEqual([alone!.forward, late!.forward], [undefined, undefined]);
   assert.deepEqual(pool!.attrs, { ...attrs, workspace: true });
@@ -294,7 +296,7 @@ test("in every network each operation is held, once but for gates' gradients, an
     const forward = lossGraph(model(name, 10), { batch: 2, imageSize: 64 });
     const gradients = differentiate(forward);
     for (const graph of [forward, gradients, recompute(gradients, forward)]) {
-      const { nodes } = fuse(graph, 16);
+      const { nodes } = fuse(graph, inBlocks);
       const held = nodes.flatMap(({ ops }) => ops);
       const timesOf = (node: AnyNode) => held.filter((op) => op === node).length;
       const ready = new Set<Value>([...graph.inputs, ...graph.parameters]);

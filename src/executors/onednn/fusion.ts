@@ -15,17 +15,17 @@ import { shortExtent, shortPadding } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
 import { EightBits, isDequantizing } from "./eight-bits.ts";
 import type { Activation, FusedAttrs, FusedGraph, FusedKind, FusedNode } from "./fused.ts";
-import { type ChannelBlock, layoutOf } from "./spec.ts";
+import { layoutOf, type Standing } from "./spec.ts";
 
 /** What a primitive does on its way to any result. */
 const activations: readonly Activation[] = ["relu", "sigmoid", "silu", "mish"];
 
 /**
- * @param block how many channels the machine keeps together: a sum needs values whose layouts are known beforehand
+ * @param standing how the plan keeps pictures: a sum needs values whose layouts are known beforehand
  * @param inEightBits whether what is quantized is also computed so; else it is brought to float32 first
  */
-export function fuse(graph: Graph, block: ChannelBlock, inEightBits = false): FusedGraph {
-  const fusion = new Fusion(graph, block, inEightBits);
+export function fuse(graph: Graph, standing: Standing, inEightBits = false): FusedGraph {
+  const fusion = new Fusion(graph, standing, inEightBits);
   return { graph, nodes: graph.nodes.flatMap((node) => fusion.take(node)) };
 }
 
@@ -64,7 +64,7 @@ function become<K extends FusedKind>(
 }
 
 class Fusion extends GraphUses {
-  readonly #block: ChannelBlock;
+  readonly #standing: Standing;
   /** What is there when the next node runs. */
   readonly #ready: Set<Value>;
   /** The nodes so far, by the operations that they hold. */
@@ -73,9 +73,9 @@ class Fusion extends GraphUses {
   readonly #shares = new Map<Value, Value>();
   readonly #eightBits: EightBits | undefined;
 
-  constructor(graph: Graph, block: ChannelBlock, inEightBits: boolean) {
+  constructor(graph: Graph, standing: Standing, inEightBits: boolean) {
     super(graph);
-    this.#block = block;
+    this.#standing = standing;
     this.#eightBits = inEightBits ? new EightBits(this) : undefined;
     this.#ready = new Set([...graph.inputs, ...graph.parameters]);
   }
@@ -173,7 +173,7 @@ class Fusion extends GraphUses {
     const add = this.onlyUser(output, "add") as AnyNode | undefined;
     const sum = add?.inputs.find((input) => input !== output);
     // Row-major pictures go in and out in whatever layout the primitive likes, which no other value has.
-    const isFixed = node.kind === "conv2d" && layoutOf(output.type.shape, this.#block) !== "plain";
+    const isFixed = node.kind === "conv2d" && layoutOf(output.type.shape, this.#standing) !== "plain";
     if (add === undefined || sum === undefined || !isFixed || !this.#ready.has(sum)) return node;
     return { ...node, sum, outputs: add.outputs, ops: [...node.ops, add] };
   }

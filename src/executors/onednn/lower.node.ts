@@ -12,10 +12,10 @@ import { fuse } from "./fusion.ts";
 import { hasEightBits } from "./library.node.ts";
 import { Lowering } from "./lowering.node.ts";
 import { type Form, Masters } from "./masters.node.ts";
-import type { BoundPlan } from "./plan.node.ts";
+import { type BoundPlan, PlanBuilder } from "./plan.node.ts";
 import { prepare } from "./prepare.node.ts";
 import { rules } from "./rules.node.ts";
-import type { ElementType } from "./spec.ts";
+import type { ElementType, PlanLayout } from "./spec.ts";
 import { type Prepared, Target } from "./target.node.ts";
 
 /** A graph in oneDNN's primitives. */
@@ -49,11 +49,13 @@ export interface LowerOptions {
   readonly live: boolean;
   /** What activations are, and the weights that meet them. */
   readonly type: ElementType;
+  /** Default: blocks. */
+  readonly layout?: PlanLayout;
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
-export function lower(api: Api, graph: Graph, weights: Weights, { live, type }: LowerOptions): Lowered {
-  const { target, fused, prepared } = begin(api, graph, type);
+export function lower(api: Api, graph: Graph, weights: Weights, { live, ...kind }: LowerOptions): Lowered {
+  const { target, fused, prepared } = begin(api, graph, kind);
   const lowering = new Lowering(target, prepared, { graph, weights, live, masters: undefined });
   return lowerNodes(lowering, fused, weights, live);
 }
@@ -64,12 +66,12 @@ export function lowerTraining(
   graph: Graph,
   weights: Weights,
   rule: UpdateRule,
-  { type }: Pick<LowerOptions, "type">,
+  kind: Omit<LowerOptions, "live">,
 ): LoweredTraining {
   const gradients = new Map(rule.learnt.map(({ gradient }) => [gradient, graph.outputs.get(gradient)!]));
   const outputs = new Map([...graph.outputs].filter(([name]) => !gradients.has(name)));
   const rest = { ...graph, outputs };
-  const { target, fused, prepared } = begin(api, rest, type);
+  const { target, fused, prepared } = begin(api, rest, kind);
   const masters = new Masters(target.plan, rule, ({ gradient }) => gradients.get(gradient)!, formsOf(target, prepared));
   masters.transfer(weights);
   const finite = masters.check();
@@ -80,10 +82,10 @@ export function lowerTraining(
 }
 
 /** The phases before values get places: which nodes there are, and the primitives that several of them need. */
-function begin(api: Api, graph: Graph, type: ElementType) {
+function begin(api: Api, graph: Graph, { type, layout = "blocks" }: Omit<LowerOptions, "live">) {
   for (const node of graph.nodes) refuseOtherTypes(node);
-  const target = new Target(api, type);
-  const fused = fuse(graph, target.plan.block, hasEightBits(api.isa));
+  const target = new Target(api, type, new PlanBuilder(api, layout));
+  const fused = fuse(graph, target.plan.standing, hasEightBits(api.isa));
   return { target, fused, prepared: prepare(target, fused) };
 }
 

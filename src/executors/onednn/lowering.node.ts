@@ -27,12 +27,19 @@ export interface Grouping {
   readonly merged?: GroupShape;
 }
 
+/** How a batch of pictures, and numbers for each of its channels, are seen as `count` parts. */
+export interface Pictures {
+  readonly count: number;
+  readonly picture: (place: Place) => Desc;
+  readonly gate: (place: Place) => Desc;
+}
+
 /** One fused node's lowering. */
 export type Rule<K extends FusedKind> = (lowering: Lowering, node: FusedNode<K>) => void;
 
 /** What is done to a node's result on its way: the sum, then the activation. */
-export const postOpsOf = ({ activation }: FusedNode, sum?: Place): readonly PostOp[] => [
-  ...(sum === undefined ? [] : [{ kind: "add", operand: sum.desc } as const]),
+export const postOpsOf = ({ activation }: FusedNode, sum?: Desc): readonly PostOp[] => [
+  ...(sum === undefined ? [] : [{ kind: "add", operand: sum } as const]),
   ...(activation === undefined ? [] : [{ kind: activation }]),
 ];
 
@@ -126,17 +133,16 @@ export class Lowering extends Target {
     this.plan.copy(name, into, place);
   }
 
-  /** `[N,C,H,W]` as one picture of N·C channels: in these layouts the same memory. */
-  merged(place: Place, [batch, channels, height, width]: Shape): Place {
-    const dims = [1, batch! * channels!, height!, width!];
-    const layout = this.plan.layoutOf([batch!, channels!, height!, width!]);
-    return this.plan.as(place, this.plan.describe(dims, place.desc.type, layout));
-  }
-
-  /** `[N,C,1,1]` as a factor of each channel of the merged `picture`. */
-  mergedGate(place: Place, picture: Shape): Place {
-    const dims = [1, picture[0]! * picture[1]!, 1, 1];
-    return this.plan.as(place, this.plan.describe(dims, place.desc.type, this.plan.layoutOf(picture)));
+  /**
+   * What the gate's operations see of `[N,C,H,W]`, so that a gate is a factor of a channel, for which the library has fast
+   * code: one picture of N·C channels, which in blocks and row-major is the same memory; with channels last, N pictures.
+   */
+  pictures(shape: Shape): Pictures {
+    const [batch, channels, height, width] = shape as [number, number, number, number];
+    const layout = this.plan.layoutOf(shape);
+    const [count, together] = layout === "channelsLast" ? [batch, channels] : [1, batch * channels];
+    const viewOf = (dims: Shape) => (place: Place) => this.plan.describe(dims, place.desc.type, layout);
+    return { count, picture: viewOf([1, together, height, width]), gate: viewOf([1, together, 1, 1]) };
   }
 
   /** `[N,C,1,1]` in the layout of the `picture` that it belongs to: the same memory where blocks are full. */

@@ -17,6 +17,7 @@ import { inferenceGraph, inputName, lossGraph, model } from "../../zoo/index.ts"
 import { referenceExecutor } from "../reference/reference.ts";
 import { openApi } from "./engine.node.ts";
 import { lower, lowerTraining } from "./lower.node.ts";
+import type { PlanLayout } from "./spec.ts";
 
 const float32 = onednnOrReason("float32");
 if (typeof float32 === "string") test("onednn", { skip: float32 }, () => {});
@@ -70,13 +71,13 @@ if (typeof float32 !== "string") {
     for (const [name, { data }] of kept.weights) assertClose(again.weights.get(name)!.data, data, 1e-5, name);
   });
 
-  const planOf = (recomputed: boolean) => {
+  const planOf = (recomputed: boolean, layout: PlanLayout = "blocks") => {
     const forward = lossGraph(model("se-resnet-20", 10), { batch: 32, imageSize: 32 });
     const gradients = differentiate(forward);
     const graph = recomputed ? recompute(gradients, forward) : gradients;
     const api = openApi();
     try {
-      return lower(api, graph, formulaWeights(forward), { live: true, type: "f32" }).plan;
+      return lower(api, graph, formulaWeights(forward), { live: true, type: "f32", layout }).plan;
     } finally {
       api.dispose();
     }
@@ -84,6 +85,8 @@ if (typeof float32 !== "string") {
 
   test("onednn: no activation is reordered on its way, in either direction", () => {
     assert.deepEqual(planOf(false).reorders, []);
+    // But for the pictures, which come in with their channels first.
+    assert.deepEqual(planOf(false, "channelsLast").reorders, ["conv1"]);
   });
 
   // By Winograd's algorithm, as the gradient of the turned one, and as neither.

@@ -20,7 +20,7 @@ const api = open();
 const skip = typeof api === "string" && api;
 
 test("onednn: matrices become orthogonal as by the plain iteration, wide, tall, tiny, and zero", { skip }, () => {
-  const plan = new PlanBuilder(api as Api);
+  const plan = new PlanBuilder(api as Api, "blocks");
   const own = new Orthogonal(plan);
   const random = createRandom(5);
   const shapes = [

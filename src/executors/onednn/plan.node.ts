@@ -5,7 +5,17 @@ import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
 import { addressOf, adviseHugePages, type Handle, hasIsa, hugePage } from "./library.node.ts";
-import { Arg, type ChannelBlock, type Desc, type ElementType, type Layout, layoutOf, type Spec } from "./spec.ts";
+import {
+  Arg,
+  type ChannelBlock,
+  type Desc,
+  type ElementType,
+  type Layout,
+  layoutOf,
+  type PlanLayout,
+  type Spec,
+  type Standing,
+} from "./spec.ts";
 
 /** A value in memory. */
 export interface Place {
@@ -60,8 +70,7 @@ export interface BoundStep {
 
 export class PlanBuilder {
   readonly api: Api;
-  /** Channels that are kept together. */
-  readonly block: ChannelBlock;
+  readonly standing: Standing;
   readonly reorders: string[] = [];
   readonly #descs = new Map<string, Desc>();
   readonly #steps: Step[] = [];
@@ -70,14 +79,19 @@ export class PlanBuilder {
   /** Views of placed buffers that steps of ours asked for. */
   readonly #views: (() => void)[] = [];
 
-  constructor(api: Api) {
+  constructor(api: Api, layout: PlanLayout) {
     this.api = api;
-    this.block = hasIsa(api.isa, "avx512") ? 16 : hasIsa(api.isa, "avx2") ? 8 : undefined;
+    this.standing = { layout, block: hasIsa(api.isa, "avx512") ? 16 : hasIsa(api.isa, "avx2") ? 8 : undefined };
+  }
+
+  /** Channels that fill a vector. */
+  get block(): ChannelBlock {
+    return this.standing.block;
   }
 
   /** Where the value of an operation stays between operations. */
   layoutOf(shape: Shape): Layout {
-    return layoutOf(shape, this.block);
+    return layoutOf(shape, this.standing);
   }
 
   describe(dims: Shape, type: ElementType, layout: Layout): Desc {

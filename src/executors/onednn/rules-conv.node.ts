@@ -48,7 +48,7 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
   const grouping = groupingOf(lowering, w!.type.shape, node.attrs.groups);
   const bias = b && lowering.plain(b);
   const sum = node.sum && lowering.get(node.sum);
-  const postOps = postOpsOf(node, sum);
+  const postOps = postOpsOf(node, sum?.desc);
   if (bias === undefined && postOps.length === 0 && turnedConvolution(lowering, node)) return;
   const primitive = convolution(lowering, node.name, {
     pass: "forward",
@@ -84,8 +84,9 @@ function turnedConvolution(lowering: Lowering, node: FusedNode<"conv2d">): boole
     convAxes(attrs, w.type.shape).every(
       ({ kernel, stride, before, after }) => stride === 1 && before === after && kernel === 2 * before + 1,
     );
-  const isOneBlock = plan.block === 16 && type === "f32" && attrs.groups === 1 && out === 16;
-  if (!isOneBlock || !isSymmetric || plan.layoutOf(x.type.shape) === "plain") return false;
+  const isOneBlock = out === 16 && plan.layoutOf(node.outputs[0]!.type.shape) === "blocked16";
+  const isServed = type === "f32" && attrs.groups === 1 && plan.layoutOf(x.type.shape) === "blocked16";
+  if (!isOneBlock || !isSymmetric || !isServed) return false;
   const [dy, dx] = [lowering.descOf(x.type.shape), lowering.descOf(node.outputs[0]!.type.shape)];
   const turned = plan.describe([input, out, height, width], "f32", "weights16Backward");
   const other = { primitive: "convolution", src: dx, weights: turned, dst: dy, window: windowOf(attrs) } as const;

@@ -1,12 +1,9 @@
-/**
- * Sums, scales and joins. The gate's operations see `[N, C, H, W]` as one picture of N·C channels, which in a blocked
- * layout is the same memory: then a gate is a factor of a channel, and the library's fast code knows factors of channels.
- */
+/** Sums, scales and joins. */
 
 import type { Value } from "../../ir/graph.ts";
-import { type Shape, sameShape } from "../../tensor.ts";
+import { sameShape } from "../../tensor.ts";
+import type { FusedNode } from "./fused.ts";
 import { type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
-import type { Place } from "./plan.node.ts";
 import { Arg } from "./spec.ts";
 
 export const add: Rule<"add"> = (lowering, node) => {
@@ -24,37 +21,49 @@ export const scale: Rule<"scale"> = (lowering, node) => {
   const { plan, api } = lowering;
   const [gate, x] = node.inputs as [Value, Value];
   const { shape } = x.type;
-  const src = lowering.merged(lowering.get(x), shape);
-  const factor = lowering.mergedGate(lowering.get(gate), shape);
-  const dst = lowering.merged(lowering.make(node.outputs[0]!), shape);
-  const sum = node.sum && summand(lowering, node.sum, shape);
-  const postOps = postOpsOf(node, sum);
-  const { desc: operand } = factor;
-  const spec = { primitive: "binary", algorithm: "mul", src: src.desc, operand, dst: dst.desc, postOps } as const;
-  const reads = { [Arg.src]: src, [Arg.operand]: factor, [api.postOpArg(0)]: sum };
-  plan.run(node.name, api.primitive(node.name, spec), reads, { [Arg.dst]: dst });
+  const { count, picture, gate: gateOf } = lowering.pictures(shape);
+  const whole = { src: lowering.get(x), factor: lowering.get(gate), sum: node.sum && lowering.get(node.sum) };
+  const dst = lowering.make(node.outputs[0]!);
+  // Of the picture, or one number for each of its channels.
+  const sumOf = node.sum !== undefined && sameShape(node.sum.type.shape, shape) ? picture : gateOf;
+  const [src, operand, into] = [picture(whole.src), gateOf(whole.factor), picture(dst)];
+  const added = whole.sum && sumOf(whole.sum);
+  const postOps = postOpsOf(node, added);
+  const spec = { primitive: "binary", algorithm: "mul", src, operand, dst: into, postOps } as const;
+  const primitive = api.primitive(node.name, spec);
+  for (let i = 0; i < count; i++) {
+    const reads = {
+      [Arg.src]: plan.part(whole.src, src, i),
+      [Arg.operand]: plan.part(whole.factor, operand, i),
+      [api.postOpArg(0)]: whole.sum && plan.part(whole.sum, added!, i),
+    };
+    plan.run(node.name, primitive, reads, { [Arg.dst]: plan.part(dst, into, i) });
+  }
 };
 
-/** Of the merged picture, or one number for each of its channels. */
-function summand(lowering: Lowering, sum: Value, picture: Shape): Place {
-  const place = lowering.get(sum);
-  return sameShape(sum.type.shape, picture) ? lowering.merged(place, picture) : lowering.mergedGate(place, picture);
-}
+/** `dgate[n,c] = Σ dy · branch` over the positions. */
+export const gateGradient: Rule<"gateGradient"> = (lowering, node) => {
+  const { shape } = node.inputs[0]!.type;
+  if (lowering.plan.layoutOf(shape) === "channelsLast") productAndSum(lowering, node);
+  else depthwiseProduct(lowering, node);
+};
 
 /**
- * `dgate[n,c] = Σ dy · branch` over the positions. The library has no such operation, but one of the same arithmetic: a
- * depthwise convolution of the branch whose kernel is the gradient and as large as the picture. One pass over both.
+ * The library has no such operation, but one of the same arithmetic: a depthwise convolution of the branch whose kernel is
+ * the gradient and as large as the picture. One pass over both.
  */
-export const gateGradient: Rule<"gateGradient"> = (lowering, node) => {
+function depthwiseProduct(lowering: Lowering, node: FusedNode<"gateGradient">): void {
   const { plan, api } = lowering;
   const [branch, dy] = node.inputs as [Value, Value];
-  const [batch, channels, height, width] = branch.type.shape as [number, number, number, number];
-  const layout = plan.layoutOf(branch.type.shape);
-  const src = lowering.merged(lowering.get(branch), branch.type.shape);
-  const gradient = lowering.get(dy);
+  const { shape } = branch.type;
+  const [batch, channels, height, width] = shape as [number, number, number, number];
+  const { picture, gate } = lowering.pictures(shape);
+  const [from, gradient] = [lowering.get(branch), lowering.get(dy)];
+  const src = plan.as(from, picture(from));
   const dims = [batch * channels, 1, 1, height, width];
-  const weights = plan.as(gradient, plan.describe(dims, gradient.desc.type, layout));
-  const dst = lowering.mergedGate(lowering.make(node.outputs[0]!), branch.type.shape);
+  const weights = plan.as(gradient, plan.describe(dims, gradient.desc.type, plan.layoutOf(shape)));
+  const into = lowering.make(node.outputs[0]!);
+  const dst = plan.as(into, gate(into));
   const spec = {
     primitive: "convolution",
     pass: "inference",
@@ -65,7 +74,32 @@ export const gateGradient: Rule<"gateGradient"> = (lowering, node) => {
   } as const;
   const reads = { [Arg.src]: src, [Arg.weights]: weights };
   plan.run(node.name, api.primitive(node.name, spec), reads, { [Arg.dst]: dst });
-};
+}
+
+/** With channels last it has not even that: the products, in float32, and a row of ones times them. */
+function productAndSum(lowering: Lowering, node: FusedNode<"gateGradient">): void {
+  const { plan, api } = lowering;
+  const [branch, dy] = node.inputs as [Value, Value];
+  const [batch, channels, height, width] = branch.type.shape as [number, number, number, number];
+  const [from, gradient] = [lowering.get(branch), lowering.get(dy)];
+  const products = plan.place(plan.describe(branch.type.shape, "f32", "channelsLast"));
+  const multiply = { primitive: "binary", algorithm: "mul", src: from.desc, operand: gradient.desc } as const;
+  const primitive = api.primitive(node.name, { ...multiply, dst: products.desc });
+  plan.run(node.name, primitive, { [Arg.src]: from, [Arg.operand]: gradient }, { [Arg.dst]: products });
+  const positions = height * width;
+  const weights = plan.as(products, plan.describe([batch, positions, channels], "f32", "plain"));
+  const ones = plan.fixed(
+    plan.describe([batch, 1, positions], "f32", "plain"),
+    new Float32Array(batch * positions).fill(1),
+  );
+  const sums = plan.place(plan.describe([batch, 1, channels], "f32", "plain"));
+  const product = { primitive: "matrix product", src: ones.desc, weights: weights.desc, dst: sums.desc } as const;
+  const sum = api.primitive(node.name, product);
+  plan.run(node.name, sum, { [Arg.src]: ones, [Arg.weights]: weights }, { [Arg.dst]: sums });
+  const { shape } = node.outputs[0]!.type;
+  const found = plan.as(sums, plan.describe(shape, "f32", "plain"));
+  lowering.set(node.outputs[0]!, plan.reordered(node.name, found, lowering.descOf(shape)));
+}
 
 export const concat: Rule<"concat"> = (lowering, node) => {
   const { plan, api } = lowering;
@@ -95,4 +129,4 @@ export const channelSlice: Rule<"channelSlice"> = (lowering, node) => {
 
 /** Whether a part that begins there begins within a block. */
 const splitsBlocks = ({ plan }: Lowering, whole: Value, starts: readonly number[]): boolean =>
-  plan.layoutOf(whole.type.shape) !== "plain" && starts.some((start) => start % plan.block! !== 0);
+  plan.layoutOf(whole.type.shape).startsWith("blocked") && starts.some((start) => start % plan.block! !== 0);

@@ -20,14 +20,27 @@ export type ElementType = "f32" | "bf16" | "s8" | "u8";
  */
 export type Layout = "any" | "plain" | "channelsLast" | "blocked16" | "blocked8" | "weights16" | "weights16Backward";
 
-/** How many channels are kept together, which the machine decides; none without AVX2. */
+/** How many channels fill a vector, which the machine decides; none without AVX2. */
 export type ChannelBlock = 16 | 8 | undefined;
 
-/** Where the value of an operation stays between operations: blocked where channels allow it, else row-major. */
-export function layoutOf(shape: Shape, block: ChannelBlock): Layout {
+/**
+ * How a plan keeps pictures between operations: so many channels together (blocks), or all of them (last). Which is faster
+ * depends on what the library has for the processor.
+ */
+export interface Standing {
+  readonly layout: PlanLayout;
+  readonly block: ChannelBlock;
+}
+
+export type PlanLayout = "blocks" | "channelsLast";
+
+/** Where the value of an operation stays between operations: so where its channels allow it, else row-major. */
+export function layoutOf(shape: Shape, { layout, block }: Standing): Layout {
   const [, channels = 0, height = 1, width = 1] = shape;
-  if (block === undefined || shape.length !== 4 || height * width === 1 || channels % block !== 0) return "plain";
-  return `blocked${block}`;
+  if (block === undefined || shape.length !== 4 || height * width === 1) return "plain";
+  // Of pictures with their three channels the first convolution likes another layout still.
+  if (layout === "channelsLast") return channels < block ? "plain" : "channelsLast";
+  return channels % block === 0 ? `blocked${block}` : "plain";
 }
 
 /** Functions of one number. */

@@ -8,7 +8,7 @@ import type { Shape } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import type { FusedNode } from "./fused.ts";
 import type { Form } from "./masters.node.ts";
-import { type Place, PlanBuilder } from "./plan.node.ts";
+import type { Place, PlanBuilder } from "./plan.node.ts";
 import type { Desc, ElementType } from "./spec.ts";
 
 export class Target {
@@ -17,7 +17,7 @@ export class Target {
   /** What activations are, and the weights that meet them. */
   readonly type: ElementType;
 
-  constructor(api: Api, type: ElementType, plan: PlanBuilder = new PlanBuilder(api)) {
+  constructor(api: Api, type: ElementType, plan: PlanBuilder) {
     this.api = api;
     this.plan = plan;
     this.type = type;
