@@ -86,6 +86,16 @@ cases = {
         "c2",
         6,
     ),
+    "windows that differ by side": case(
+        conv("c1", "data", "num_output: 6 kernel_h: 1 kernel_w: 7 pad_h: 0 pad_w: 3 stride_h: 2 stride_w: 1")
+        + layer("r", "ReLU", "c1", top="c1")
+        + layer("p", "Pooling", "c1", "pooling_param { kernel_h: 3 kernel_w: 2 stride_h: 1 stride_w: 2 pad_h: 1 pad_w: 0 }")
+        + conv("c2", "p", "num_output: 6 kernel_h: 3 kernel_w: 1 pad_h: 1 pad_w: 0 group: 2")
+        + layer("a", "Pooling", "c2", "pooling_param { pool: AVE kernel_h: 2 kernel_w: 3 stride: 2 pad_h: 0 pad_w: 1 }"),
+        [("c1", "Convolution", [(6, 3, 1, 7), (6,)]), ("c2", "Convolution", [(6, 3, 3, 1), (6,)])],
+        "a",
+        6,
+    ),
     "layers of 2013": (head + old, c1_blobs + [("fc", "InnerProduct", [(4, 6 * 4 * 4), (4,)])]),
 }
 

@@ -72,6 +72,26 @@ class Network(torch.nn.Module):
         return torch.softmax(x, 1) if self.softmax else x
 
 
+class Windows(torch.nn.Module):
+    """Windows that differ by side, padding that differs before and behind, means with the padding and without."""
+
+    def __init__(self):
+        super().__init__()
+        self.wide, self.tall = torch.nn.Conv2d(3, 8, (1, 7), (2, 1), (0, 3)), torch.nn.Conv2d(8, 8, (7, 1), 1, (3, 0))
+        self.same = torch.nn.Conv2d(8, 8, 3, 2)
+        self.maxpool = torch.nn.MaxPool2d((3, 2), (1, 2), (1, 0))
+        self.without = torch.nn.AvgPool2d(3, 1, 1, count_include_pad=False)
+        self.along = torch.nn.AvgPool2d((2, 3), 2, (0, 1))
+        self.fc = torch.nn.Linear(16, 5)
+
+    def forward(self, x):
+        x = torch.relu(self.tall(self.wide(x)))
+        x = self.maxpool(self.same(torch.nn.functional.pad(x, (0, 1, 0, 1))))
+        x = torch.cat([self.without(x), x], 1)
+        x = self.along(torch.cat([x[:, 4:16], x[:, 0:4]], 1))
+        return self.fc(x.mean([2, 3]))
+
+
 def seeded(net):
     generator = torch.Generator().manual_seed(3)
     for name, value in net.state_dict().items():
@@ -95,6 +115,12 @@ def save(name, net, side, dynamic, opset, **options):
             node = onnx.helper.make_node("Constant", [], [tensor.name], value=tensor)
             model.graph.node.insert(0, node)
         del model.graph.initializer[:]
+    if name == "windows-same":
+        pad = next(node for node in model.graph.node if node.op_type == "Pad")
+        conv = next(node for node in model.graph.node if pad.output[0] in node.input)
+        conv.input[0] = pad.input[0]
+        next(attribute for attribute in conv.attribute if attribute.name == "pads").ints[:] = [0, 0, 1, 1]
+        model.graph.node.remove(pad)
     onnx.save(model, path)
     net.softmax = False
     with torch.no_grad():
@@ -112,6 +138,9 @@ def main():
         "convolution-mean": save("convolution-mean", seeded(Network("convolution-mean", "mean")), 32, False, 11),
         "expand": save("expand", seeded(Network("expand")), 32, True, 14),
         "constants": save("constants", seeded(Network("flatten")), 32, True, 13),
+        "windows": save("windows", seeded(Windows()), 32, True, 10),
+        # The same with the padding in the convolution, where TensorFlow's exporters put it.
+        "windows-same": save("windows-same", seeded(Windows()), 32, True, 10),
         "unfolded": save(
             "unfolded", seeded(Network()), 32, True, 13, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False
         ),

@@ -176,14 +176,15 @@ test("what is not supported is refused by layer, type and line", async () => {
   const only = (text: string, ...parts: string[]) => refused(() => load(input() + text), "net.prototxt:2", ...parts);
   await only(line("up", "Deconvolution"), '"up"', '"Deconvolution"', "Convolution, InnerProduct", "Axpy");
   await only(line("odd", "constructor"), '"odd"', '"constructor"');
-  await only(conv("c", "num_output: 2 kernel_size: 3 dilation: 2 dilation: 1"), '"c"', "dilation");
+  await only(conv("c", "num_output: 2 kernel_size: 3 dilation: 2 dilation: 0"), '"c"', "dilation");
   await only(conv("c", "num_output: 2 kernel_size: 3 dilations: 2"), '"c"', '"convolution_param.dilations"');
   await only(line("r", "ReLU", "relu_parm { negative_slope: 0.1 }"), '"r"', '"relu_parm"');
   await only(line("b", "BatchNorm", "batch_norm_param { use_global_stats: false }"), '"b"', "use_global_stats");
   await only(line("p", "Pooling", "pooling_param { global_pooling: true kernel_size: 8 }"), '"p"', "global");
   await only(line("p", "Pooling", "pooling_param { kernel_size: 2 round_mode: NEAREST }"), '"p"', "NEAREST");
   await only(line("d", "Dropout", "dropout_param { scale_train: false }"), '"d"', "scale_train");
-  await only(conv("c", "num_output: 2 kernel_h: 3 kernel_w: 1"), '"c"', "kernel_size", "3, 1");
+  await only(conv("c", "num_output: 2 kernel_size: 3 kernel_h: 3 kernel_w: 1"), '"c"', "kernel_size", "3, 3, 1");
+  await only(conv("c", "num_output: 2 kernel_size: 3 kernel_size: 1 kernel_size: 1"), '"c"', "kernel_size", "3, 1, 1");
   await only(conv("c", "num_output: 2 kernel_h: 3"), '"c"', "kernel_size");
   await only(conv("c", "num_output: 2"), '"c"', "kernel_size");
   await only(conv("c", "num_output: 2 kernel_size: 1.5"), '"c"', "kernel_size");

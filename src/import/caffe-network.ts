@@ -9,6 +9,7 @@ import { SenetError } from "../errors.ts";
 import { failAt, shownName } from "../formats/bytes.ts";
 import { batchNormStatistics, type CaffeLayer } from "../formats/caffemodel.ts";
 import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
+import { shortExtent, shortPadding } from "../ir/window.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
@@ -233,12 +234,12 @@ const rules: Readonly<Record<string, Rule>> = {
   Convolution: (step, net) => {
     const p = parameterOf(step, "convolution_param");
     const out = whole(step, p, "num_output", 0, 1);
-    const kernel = square(step, p, ["kernel_size", "kernel_h", "kernel_w"], 0, 1);
-    const stride = square(step, p, ["stride", "stride_h", "stride_w"], 1, 1);
-    const pad = square(step, p, ["pad", "pad_h", "pad_w"], 0, 0);
+    const kernel = pair(step, p, ["kernel_size", "kernel_h", "kernel_w"], 0, 1);
+    const stride = shortExtent(pair(step, p, ["stride", "stride_h", "stride_w"], 1, 1));
+    const pad = around(pair(step, p, ["pad", "pad_h", "pad_w"], 0, 0));
     const groups = whole(step, p, "group", 1, 1);
     const bias = oneOf(p, "bias_term", "boolean", true);
-    const dilation = square(step, p, ["dilation", "dilation", "dilation"], 1, 1);
+    const dilation = pair(step, p, ["dilation", "dilation_h", "dilation_w"], 1, 1);
     mustBeChannels(step, p, "axis");
     const input = net.nameOf(only(step));
     return convolution(step, net, input, { kind: "conv", out, kernel, stride, pad, groups, bias }, dilation);
@@ -260,8 +261,8 @@ const rules: Readonly<Record<string, Rule>> = {
       return net.add(step, { kind: "linear", out, bias }, [flat]);
     }
     // Inside of a network it is a convolution with a window as large as the map, so that what follows has maps too.
-    if (height !== width) step.fail("maps that are not as high as wide are not supported");
-    return net.add(step, { kind: "conv", out, kernel: height, stride: 1, pad: 0, groups: 1, bias }, [input]);
+    const kernel = shortExtent([height, width]);
+    return net.add(step, { kind: "conv", out, kernel, stride: 1, pad: 0, groups: 1, bias }, [input]);
   },
 
   BatchNorm: (step, net) => {
@@ -311,7 +312,7 @@ const rules: Readonly<Record<string, Rule>> = {
     checkScale(step);
     const channels = net.shapeOf(first)[1];
     const bias = scaleBlobs(step) === 2;
-    const options = { kind: "conv", out: channels, kernel: 1, stride: 1, pad: 0, groups: channels, bias } as const;
+    const options = { kind: "conv", out: channels, kernel: [1, 1], stride: 1, pad: 0, groups: channels, bias } as const;
     return convolution(step, net, first, options);
   },
 
@@ -338,19 +339,18 @@ const rules: Readonly<Record<string, Rule>> = {
     const input = net.nameOf(only(step));
     const [, , height, width] = net.shapeOf(input);
     const isGlobal = oneOf(p, "global_pooling", "boolean", false);
-    if (isGlobal && height !== width) step.fail("maps that are not as high as wide are not supported");
-    const kernel = isGlobal ? height : square(step, p, ["kernel_size", "kernel_h", "kernel_w"], 0, 1);
-    const stride = square(step, p, ["stride", "stride_h", "stride_w"], 1, 1);
-    const pad = square(step, p, ["pad", "pad_h", "pad_w"], 0, 0);
+    const kernel = isGlobal ? ([height, width] as const) : pair(step, p, ["kernel_size", "kernel_h", "kernel_w"], 0, 1);
+    const stride = shortExtent(pair(step, p, ["stride", "stride_h", "stride_w"], 1, 1));
+    const pad = around(pair(step, p, ["pad", "pad_h", "pad_w"], 0, 0));
     if (isGlobal && (pad !== 0 || stride !== 1 || p.fields.has("kernel_size") || p.fields.has("kernel_h"))) {
       step.fail("global pooling has no window of its own", { expected: "neither kernel, stride nor pad" });
     }
     // A window as large as the map is meant to be global: so it is at other picture sizes (docs/networks.md, trap 13).
-    const seesAll = kernel === height && kernel === width && pad === 0;
+    const seesAll = kernel[0] === height && kernel[1] === width && pad === 0;
     if (seesAll && method === "AVE") return net.add(step, { kind: "globalAvgPool" }, [input]);
     const ceil = roundsUp(step, p);
     const kind = method === "MAX" ? "maxPool" : "avgPool";
-    return net.add(step, { kind, kernel, stride, pad, ceil }, [input]);
+    return net.add(step, { kind, kernel: shortExtent(kernel), stride, pad, ceil }, [input]);
   },
 
   Eltwise: (step, net) => {
@@ -433,18 +433,18 @@ function convolution(
   step: Step,
   net: Translation,
   input: string,
-  options: Nameless<LayerConfig> & { kind: "conv"; kernel: number },
-  dilation = 1,
+  options: Nameless<LayerConfig> & { kind: "conv"; kernel: readonly [number, number] },
+  dilation: readonly [number, number] = [1, 1],
 ) {
   const { out, kernel, groups, bias } = options;
-  const spread = dilation * (kernel - 1) + 1;
-  const name = net.add(step, { ...options, kernel: spread }, [input]);
+  const spread = kernel.map((extent, axis) => dilation[axis]! * (extent - 1) + 1) as [number, number];
+  const name = net.add(step, { ...options, kernel: shortExtent(spread) }, [input]);
   const layer = net.blobsOf(step, bias ? 2 : 1);
   const planes = [out, net.shapeOf(input)[1] / groups];
   const weight = layer?.blobs[0];
-  net.set(step, "weight", weight, [...planes, kernel, kernel]);
-  if (dilation > 1 && weight !== undefined) {
-    const shape = [...planes, spread, spread];
+  net.set(step, "weight", weight, [...planes, ...kernel]);
+  if (weight !== undefined && dilation.some((each) => each > 1)) {
+    const shape = [...planes, ...spread];
     net.set(step, "weight", { dtype: "float32", shape, data: dilated(step, weight, kernel, dilation) }, shape);
   }
   if (bias) net.set(step, "bias", layer?.blobs[1], [out]);
@@ -458,19 +458,24 @@ const [mostZeros, mostTimes] = [2 ** 22, 16];
  * The weights of a dilated convolution as those of a plain one: a larger window, with zeros where the dilated one does
  * not look. What comes out is the same; it takes longer.
  */
-function dilated(step: Step, weight: Tensor, kernel: number, dilation: number): Float32Array {
-  const spread = dilation * (kernel - 1) + 1;
-  const planes = sizeOf(weight.shape) / kernel ** 2;
-  const size = planes * spread ** 2;
+function dilated(
+  step: Step,
+  weight: Tensor,
+  [height, width]: readonly [number, number],
+  [down, across]: readonly [number, number],
+): Float32Array {
+  const [rows, columns] = [down * (height - 1) + 1, across * (width - 1) + 1];
+  const planes = sizeOf(weight.shape) / (height * width);
+  const size = planes * rows * columns;
   if (size > Math.max(mostZeros, mostTimes * weight.data.length)) {
-    step.fail("this dilation is too large", { found: `${dilation}, for a window of ${kernel}` });
+    step.fail("this dilation is too large", { found: `${down} by ${across}, for a window of ${height} by ${width}` });
   }
   const data = new Float32Array(size);
   for (let plane = 0; plane < planes; plane++) {
-    for (let y = 0; y < kernel; y++) {
-      for (let x = 0; x < kernel; x++) {
-        const to = (plane * spread + y * dilation) * spread + x * dilation;
-        data[to] = weight.data[(plane * kernel + y) * kernel + x]!;
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const to = (plane * rows + y * down) * columns + x * across;
+        data[to] = weight.data[(plane * height + y) * width + x]!;
       }
     }
   }
@@ -534,23 +539,31 @@ function whole(step: Step, message: CaffeMessage, field: string, fallback: numbe
   return value;
 }
 
-/** An extent that is the same in height and width: one value, or one for each, or a field for each. */
-function square(
+/** Rows and columns: one value for both, or one for each, or a field for each. */
+function pair(
   step: Step,
   message: CaffeMessage,
   [both, high, wide]: readonly [string, string, string],
   fallback: number,
   least: number,
-): number {
-  const values = [both, high, wide].flatMap((field) => allOf(message, field, "number"));
-  const given = values.length === 0 ? [fallback] : values;
-  const [value] = given as [number];
-  const isHalf = message.fields.has(high) !== message.fields.has(wide);
-  if (isHalf || given.some((other) => other !== value) || !isWhole(value, least)) {
-    step.fail(`this ${both} is not supported`, {
-      expected: `a number of at least ${least}, for height and width alike`,
-      found: given.join(", "),
-    });
-  }
-  return value;
+): readonly [height: number, width: number] {
+  const given = allOf(message, both, "number");
+  const [heights, widths] = [high, wide].map((field) => allOf(message, field, "number"));
+  const isSplit = message.fields.has(high) || message.fields.has(wide);
+  const values = isSplit ? [...heights!, ...widths!] : given.length === 0 ? [fallback] : given;
+  const [height, width = height] = values;
+  const isFine =
+    values.length <= 2 &&
+    (!isSplit || (heights!.length === 1 && widths!.length === 1 && given.length === 0)) &&
+    values.every((value) => isWhole(value, least));
+  return isFine
+    ? [height!, width!]
+    : step.fail(`this ${both} is not supported`, {
+        expected: `a number of at least ${least}, or one for the height and one for the width`,
+        found: [...given, ...heights!, ...widths!].join(", "),
+      });
 }
+
+/** Padding of so many rows above and below, and of so many columns on the left and on the right. */
+const around = ([rows, columns]: readonly [number, number]) =>
+  shortPadding({ top: rows, left: columns, bottom: rows, right: columns });

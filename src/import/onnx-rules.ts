@@ -1,12 +1,13 @@
 /** What each ONNX operation is in layers of ours, where it is any. */
 
+import type { AvgPoolAttrs } from "../ir/ops.ts";
+import { type AxisWindow, poolExtent, shortExtent, shortPadding } from "../ir/window.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
 import type { Flow, Nameless, OnnxValue, Step } from "./onnx-step.ts";
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 const isOnes = (shape: Shape) => shape.length === 4 && shape[2] === 1 && shape[3] === 1;
-const allSame = (values: readonly number[]) => values.every((value) => value === values[0]);
 
 type Rule = (step: Step) => OnnxValue;
 
@@ -39,34 +40,10 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const x = step.padded(0);
     const weight = step.constant(1);
     const bias = step.optional(2);
-    const [out, , height, width] = weight.shape;
-    step.demand(
-      !x.isFlat && weight.shape.length === 4 && height === width,
-      "a square kernel",
-      `[${weight.shape.join(", ")}]`,
-    );
-    const dilations = step.numbers("dilations", [1]);
-    step.demand(
-      dilations.every((dilation) => dilation === 1),
-      "no dilation",
-      `[${dilations.join(", ")}]`,
-    );
-    const padding = step.node.strings.get("auto_pad") ?? "NOTSET";
-    step.demand(padding === "NOTSET" || padding === "VALID", "explicit padding", padding);
-    const pads = padding === "VALID" ? [0] : step.numbers("pads", [0]);
-    const strides = step.numbers("strides", [1]);
-    step.demand(
-      allSame(pads) && allSame(strides),
-      "one padding and one stride",
-      `pads ${pads.join(" ")}, strides ${strides.join(" ")}`,
-    );
-    const options = {
-      out: out!,
-      kernel: height!,
-      stride: strides[0]!,
-      pad: pads[0]! + (x.pad ?? 0),
-      groups: step.number("group", 1),
-    };
+    const { shape } = weight;
+    step.demand(!x.isFlat && shape.length === 4, "a kernel [O, I, H, W]", `[${shape.join(", ")}]`);
+    const window = step.window(shape.slice(2), x);
+    const options = { out: shape[0]!, ...shortWindow(window), groups: step.number("group", 1) };
     const layer = { kind: "conv", ...options, bias: bias !== undefined } as const;
     return step.layer(layer, [x], { weight, ...(bias && { bias }) });
   },
@@ -253,10 +230,25 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   },
 
   Slice(step) {
-    const extents = step.extents(0);
     const bound = (input: number, name: string, otherwise: number) =>
       step.has(input) ? Number(step.extents(input)[0]) : step.number(name, otherwise);
-    step.demand(!step.has(4) || step.extents(4)[0] === 1, "consecutive dimensions", "steps between them");
+    step.demand(
+      !step.has(4) || step.extents(4).every((each) => each === 1),
+      "consecutive dimensions",
+      "steps between them",
+    );
+    const of = step.value(0);
+    if (of.kind === "flow") {
+      const x = step.flow(0);
+      const axes = step.axes(4, 3);
+      const [, channels] = step.shape(x) as [number, number];
+      step.demand(!x.isFlat && axes.join() === "1", "some of a picture's channels", `axes ${axes.join(" ")}`);
+      const within = (place: number) => Math.min(Math.max(place < 0 ? place + channels : place, 0), channels);
+      const [start, end] = [within(bound(1, "starts", 0)), within(bound(2, "ends", channels))];
+      step.demand(start < end, "some channels", `${start} to ${end}`);
+      return step.layer({ kind: "channelSlice", start, length: end - start }, [x]);
+    }
+    const extents = step.extents(0);
     return { kind: "extents", extents: extents.slice(bound(1, "starts", 0), bound(2, "ends", extents.length)) };
   },
 
@@ -265,15 +257,16 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const pads = step.has(1) ? step.extents(1).map(Number) : step.numbers("pads", []);
     const value = step.has(2) ? step.constant(2).data[0] : step.number("value", 0);
     const mode = step.node.strings.get("mode") ?? "constant";
-    const [, , pad = 0] = pads;
-    const isEven = pads.length === 8 && pads.every((zeros, i) => zeros === (i % 4 < 2 ? 0 : pad)) && pad >= 0;
+    const [batch = 0, channels = 0, top = 0, left = 0, batchEnd = 0, channelsEnd = 0, bottom = 0, right = 0] = pads;
+    const isAround =
+      pads.length === 8 && pads.every((zeros) => zeros >= 0) && batch + channels + batchEnd + channelsEnd === 0;
     const isNone = pads.every((zeros) => zeros === 0);
     step.demand(
-      isNone || (isEven && value === 0 && mode === "constant" && !x.isFlat),
-      "the same number of zeros on every side of a picture",
+      isNone || (isAround && value === 0 && mode === "constant" && !x.isFlat),
+      "zeros around a picture",
       `${mode} ${value}, pads ${pads.join(" ")}`,
     );
-    return isNone ? x : { ...x, pad };
+    return isNone ? x : { ...x, pad: { top, left, bottom, right } };
   },
 
   /** A gate that is repeated for each pixel, as its product with a picture does anyway. */
@@ -352,42 +345,43 @@ function flattened(step: Step, x: Flow): Flow {
 
 function pooled(step: Step, kind: "maxPool" | "avgPool"): Flow {
   const x = kind === "avgPool" ? step.padded(0) : step.flow(0);
-  const zeros = x.pad ?? 0;
-  const [, , height, width] = step.shape(x) as [number, number, number, number];
-  const kernels = step.numbers("kernel_shape", []);
-  const strides = step.numbers("strides", [1]);
-  const pads = step.numbers("pads", [0, 0, 0, 0]);
-  const padding = step.node.strings.get("auto_pad") ?? "NOTSET";
-  const dilations = step.numbers("dilations", [1]);
-  const given = padding === "VALID" ? [0, 0, 0, 0] : pads;
-  const [top = 0, left = 0, bottom = 0, right = 0] = given.map((pad) => pad + zeros);
-  const isSquare =
-    kernels.length === 2 &&
-    allSame(kernels) &&
-    allSame(strides) &&
-    top === left &&
-    bottom === right &&
-    height === width;
-  step.demand(
-    !x.isFlat && isSquare && /^(?:NOTSET|VALID)$/.test(padding) && dilations.every((dilation) => dilation === 1),
-    "a square window over a square picture",
-    `kernel ${kernels.join(" ")}, strides ${strides.join(" ")}, pads ${pads.join(" ")}, ${padding}`,
+  step.demand(!x.isFlat, "pictures", "rows of features");
+  const windows = step.window(step.numbers("kernel_shape", []), x);
+  const [, , ...sides] = step.shape(x) as [number, number, number, number];
+  const isCeil = step.number("ceil_mode", 0) === 1;
+  const round = isCeil ? Math.ceil : Math.floor;
+  const extents = windows.map(
+    ({ kernel, stride, before, after }, axis) => round((sides[axis]! + before + after - kernel) / stride) + 1,
   );
-  const [kernel, stride] = [kernels[0]!, strides[0]!];
-  const round = step.number("ceil_mode", 0) === 1 ? Math.ceil : Math.floor;
-  const extent = round((height + top + bottom - kernel) / stride) + 1;
-  // Ours pads both ends alike, and rounds up or down: of a maximum only the number of windows matters.
-  const ours = (isCeil: boolean) => {
-    const windows = (isCeil ? Math.ceil : Math.floor)((height + 2 * top - kernel) / stride) + 1;
-    return isCeil && (windows - 1) * stride >= height + top ? windows - 1 : windows;
-  };
-  const ceil = [false, true].find((isCeil) => ours(isCeil) === extent);
-  const isWhole = (extent - 1) * stride + kernel <= height + 2 * top;
-  const countsPadding = given.every((pad) => pad === 0) || step.number("count_include_pad", 0) === 1;
+  const isPooling = (shape: Pick<AvgPoolAttrs, "ceil">, padded: readonly AxisWindow[]) =>
+    padded.every((axis, i) => poolExtent(sides[i]!, axis, shape.ceil) === extents[i]);
+  // The same before and behind, rounded up or down, where that gives as many windows: it goes on doing so at other sizes.
+  const even = windows.map((axis) => ({ ...axis, after: axis.before })) as [AxisWindow, AxisWindow];
+  const ceil = [false, true].find((ceil) => isPooling({ ceil }, even));
+  const isWhole = windows.every(({ kernel, stride, before }, axis) => {
+    return (extents[axis]! - 1) * stride + kernel <= sides[axis]! + 2 * before;
+  });
+  const hasPadding = windows.some(({ before, after }) => before + after > 0);
+  const own = step.numbers("pads", []).some((pad) => pad > 0);
+  // What a Pad put there are numbers like others.
+  const countPad = !own || step.number("count_include_pad", 0) === 1;
+  step.demand(countPad || x.pad === undefined, "means that count all padding, or none", "some of both");
+  const mean = kind === "avgPool" && hasPadding && !countPad && { countPad };
+  if (ceil !== undefined && (kind === "maxPool" || isWhole)) {
+    return step.layer({ kind, ...shortWindow(even), ceil, ...mean }, [x]);
+  }
+  const isPlain = isPooling({ ceil: isCeil }, windows) && (kind === "maxPool" || !isCeil);
   step.demand(
-    ceil !== undefined && (kind === "maxPool" || (isWhole && countsPadding)),
-    "windows placed as in PyTorch or Caffe, with means that count the padding",
-    `kernel ${kernel}, stride ${stride}, pads ${pads.join(" ")} of ${height} pixels`,
+    isPlain,
+    "windows placed as in PyTorch or Caffe",
+    `kernel ${windows.map(({ kernel }) => kernel).join(" ")}, pads ${step.numbers("pads", []).join(" ")} of ${sides.join(" by ")} pixels`,
   );
-  return step.layer({ kind, kernel, stride, pad: top, ceil: ceil! }, [x]);
+  return step.layer({ kind, ...shortWindow(windows), ceil: isCeil, ...mean }, [x]);
 }
+
+/** As a layer has it: one number where rows and columns, or all sides, are alike. */
+const shortWindow = ([rows, columns]: readonly [AxisWindow, AxisWindow]) => ({
+  kernel: shortExtent([rows.kernel, columns.kernel]),
+  stride: shortExtent([rows.stride, columns.stride]),
+  pad: shortPadding({ top: rows.before, left: columns.before, bottom: rows.after, right: columns.after }),
+});

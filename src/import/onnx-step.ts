@@ -2,6 +2,7 @@
 
 import type { Fail } from "../formats/bytes.ts";
 import type { OnnxNode } from "../formats/onnx-graph.ts";
+import type { AxisWindow, Sides } from "../ir/window.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
 
@@ -20,8 +21,8 @@ export interface Flow {
   readonly layer: string;
   /** Whether ONNX sees `[N, C·H·W]` where our layer gives `[N, C, H, W]`. */
   readonly isFlat: boolean;
-  /** Zeros on all sides of the picture that are still to be put there, by the convolution or the pooling that follows. */
-  readonly pad?: number;
+  /** Zeros around the picture that are still to be put there, by the convolution or the pooling that follows. */
+  readonly pad?: Sides;
   /** Whether ONNX sees `[1, N·C, H, W]`: some engines multiply by gates only so. */
   readonly isMerged?: boolean;
 }
@@ -94,7 +95,7 @@ export class Step {
   /** As `flow`, of a rule to which it is the same whether pictures are merged. */
   merged(input: number): Flow {
     const flow = this.padded(input);
-    return (flow.pad ?? 0) === 0 ? flow : this.fail("the node reads a picture that was padded with zeros");
+    return flow.pad === undefined ? flow : this.fail("the node reads a picture that was padded with zeros");
   }
 
   /** As `flow`, of a rule that puts zeros around the picture. */
@@ -142,6 +143,35 @@ export class Step {
   /** Refuses the node where an attribute is not what it must be. */
   demand(isSo: boolean, expected: string, found: string): void {
     if (!isSo) this.fail("the node does something that no layer here can do", { expected, found });
+  }
+
+  /**
+   * The window of a convolution or a pooling, along rows and along columns, with the zeros that a Pad before it has put
+   * around the picture.
+   */
+  window(kernel: readonly number[], { pad }: Flow): readonly [rows: AxisWindow, columns: AxisWindow] {
+    const padding = this.node.strings.get("auto_pad") ?? "NOTSET";
+    const [strides, dilations] = [this.numbers("strides", [1, 1]), this.numbers("dilations", [1, 1])];
+    // Above, left, below, right.
+    const pads = padding === "VALID" ? [0, 0, 0, 0] : this.numbers("pads", [0, 0, 0, 0]);
+    const isWhole = (numbers: readonly number[], length: number, least: number) =>
+      numbers.length === length && numbers.every((number) => Number.isInteger(number) && number >= least);
+    this.demand(
+      isWhole(kernel, 2, 1) &&
+        isWhole(strides, 2, 1) &&
+        isWhole(pads, 4, 0) &&
+        dilations.every((dilation) => dilation === 1) &&
+        /^(?:NOTSET|VALID)$/.test(padding),
+      "a window of rows and columns without dilation, with explicit padding",
+      `kernel ${kernel.join(" ")}, strides ${strides.join(" ")}, pads ${pads.join(" ")}, dilations ${dilations.join(" ")}, ${padding}`,
+    );
+    const [top, left, bottom, right] = pads as [number, number, number, number];
+    const zeros = pad ?? { top: 0, left: 0, bottom: 0, right: 0 };
+    const [[height, width], [down, across]] = [kernel, strides] as [[number, number], [number, number]];
+    return [
+      { kernel: height, stride: down, before: top + zeros.top, after: bottom + zeros.bottom },
+      { kernel: width, stride: across, before: left + zeros.left, after: right + zeros.right },
+    ];
   }
 
   /** Adds a layer, under the node's name with `suffix`. */

@@ -39,6 +39,8 @@ export const layerSchema = z.discriminatedUnion("kind", [
   bare("multiply").extend({ factor: z.number().min(-1e6).max(1e6) }),
   // Along the channels.
   bare("concat"),
+  // Some of the channels.
+  bare("channelSlice").extend({ start: extent.min(0), length: positive.max(2 ** 20) }),
   // Inputs: gate `[N,C,1,1]`, and what it multiplies.
   bare("seScale"),
   // Inputs: gate, branch, shortcut.
