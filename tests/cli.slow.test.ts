@@ -184,6 +184,12 @@ test("senet models NAME lists the layers, and they add up", async () => {
   const { stdout: text } = await senet(["models", "se-resnet-20"]);
   assert.match(text, /^layer3\.2\.se\.fc1 +conv2d +1x4x1x1 +260 +256$/m);
   assert.match(text, /^total +274,847 +40,/m);
+
+  const { stdout: port } = await senet(["models", "moskomule-se-resnet-20-r8"]);
+  assert.match(
+    port,
+    /^moskomule-se-resnet-20-r8: the paper's SE-ResNet-20 for CIFAR, r = 8, from moskomule\/senet\.pytorch; 93 % right on CIFAR-10/,
+  );
 });
 
 test("senet doctor says what was found, what would be chosen, and why", async () => {

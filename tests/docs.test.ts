@@ -5,6 +5,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { test } from "node:test";
 import { format } from "node:util";
+import { recipeNames } from "../src/recipes/recipes.ts";
+import { zoo } from "../src/zoo/index.ts";
 import { root } from "./support.ts";
 
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -70,6 +72,21 @@ test("docs/environment.md says of each variable where it is read", () => {
       assert.ok(rows.get(name!)?.includes(`../${path}`), `${path} reads ${name}: docs/environment.md does not say so`);
     }
   }
+});
+
+test("docs/ports.md names every port, each of its recipes, and no network that there is not", () => {
+  const page = read("docs/ports.md");
+  const named = [...page.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+  const owners = new Set([...zoo.values()].flatMap(({ port }) => port?.source.split("/")[0] ?? []));
+  assert.ok(owners.size > 5);
+  for (const owner of owners) {
+    assert.ok(page.includes(`](https://github.com/${owner}/`), owner);
+    const recipes = recipeNames.filter((name) => name.split("-")[0] === owner);
+    assert.ok(recipes.length > 0 && recipes.every((name) => named.includes(name)), owner);
+  }
+  const networks = named.filter((name) => /^[a-z0-9]+-.*(?:resnet|resnext|inception)-/.test(name));
+  assert.ok(networks.length > 12);
+  for (const name of networks) assert.ok(zoo.has(name), name);
 });
 
 test("every file that a document links to is there", () => {

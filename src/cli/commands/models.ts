@@ -104,6 +104,10 @@ function listLayers(name: string, json: boolean): void {
     printJson({ ...describe(name), layers }, 2);
     return;
   }
+  const { paper, reached, source } = describe(name);
+  if (paper !== null) {
+    printLines(`${name}: the paper's ${paper}, from ${source}${reached === null ? "" : `; ${reached}`}\n`);
+  }
   const blank = (n: number) => (n === 0 ? "" : grouped(n));
   const rows = layers.map((l) => [l.name, l.op, l.output.join("x"), blank(l.parameters), blank(l.multiplyAdds)]);
   rows.push(["total", "", "", grouped(total.parameters), grouped(total.multiplyAdds)]);
