@@ -24,8 +24,8 @@ const files = globSync("dist", (path) => path.endsWith(".test.js"))
 /** Fast, but in a process of their own: they look at what memory it takes. */
 const alone = ["images/decode.test.js"];
 
-/** More of them in one process would leave the other processor idle in the end. */
-const mostInGroup = 24;
+/** Fewer processes would leave the other processor idle in the end; each has a second of loading and compiling. */
+const groupCount = 4;
 
 /** Seconds of processor time that all fast tests may take; beyond it the slowest are named (CONTRIBUTING.md, "A test"). */
 const budget = 80;
@@ -38,16 +38,15 @@ function grouped(files) {
   mkdirSync(groups, { recursive: true });
   const isAlone = (file) => file.endsWith(".slow.test.js") || alone.some((name) => file.endsWith(name));
   const shared = files.filter((file) => !isAlone(file));
-  const count = Math.ceil(shared.length / mostInGroup);
+  const count = Math.min(groupCount, shared.length);
   const modules = Array.from({ length: count }, (_, i) => {
-    const from = (k) => Math.round((k * shared.length) / count);
     const module = join(groups, `${i + 1}.mjs`);
-    const members = shared.slice(from(i), from(i + 1));
+    // Neighbours take as long as each other: dealt out, each process has as much to do.
+    const members = shared.filter((_, k) => k % count === i);
     writeFileSync(module, members.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`).join(""));
     return module;
   });
-  // Those of tests/ take longest: they begin.
-  return [...modules.reverse(), ...files.filter(isAlone)];
+  return [...modules, ...files.filter(isAlone)];
 }
 
 /** Of the processes that have ended, and theirs; where the system says it. */
@@ -69,8 +68,12 @@ function slowestTests() {
   return [`more than the ${budget} s that the fast tests may take; the slowest, with waiting:`, ...lines].join("\n");
 }
 
+// Tests that go through many of a kind go through all of them.
+if (set === "all") process.env.SENET_TESTS ??= "all";
 // Threads that wait for each other by turning in circles take the processor from the tests beside them.
 process.env.OMP_WAIT_POLICY ??= "passive";
+// Two processes have one processor each. What threads do together is asked for by its tests, and by the slow ones.
+if (set === "fast") process.env.OMP_NUM_THREADS ??= "1";
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const durations = [];

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { networks } from "../../tests/zoo.ts";
 import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import { type Graph, isTrainable } from "../ir/graph.ts";
 import { printGraph } from "../ir/print.ts";
-import { inferenceGraph, lossGraph, model, zoo } from "../zoo/index.ts";
+import { inferenceGraph, lossGraph, model } from "../zoo/index.ts";
 import { differentiate, gradientOf } from "./differentiate.ts";
 
 test("a residual sum hands its gradient to both sides and sums them where they meet", () => {
@@ -32,7 +33,7 @@ test("a residual sum hands its gradient to both sides and sums them where they m
 });
 
 test("every trainable parameter of every zoo model receives a gradient of its own shape, from the loss", () => {
-  for (const [name, { imageSize }] of zoo) {
+  for (const [name, { imageSize }] of networks) {
     const graph = differentiate(lossGraph(model(name, 7), { batch: 2, imageSize }));
     for (const parameter of graph.parameters) {
       const gradient = graph.outputs.get(gradientOf(parameter.name));

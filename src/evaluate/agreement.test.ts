@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { senet, temporaryFolder } from "../../tests/command.ts";
+import { senetHere, temporaryFolder } from "../../tests/command.ts";
 import { formulaWeights } from "../../tests/formula.ts";
 import { asMatconvnet, matSources } from "../../tests/matconvnet.ts";
 import { matlab5 } from "../../tests/ports.ts";
@@ -82,26 +82,26 @@ write("b.safetensors", changed("layer2.1.bn2.weight", 3), "timm");
 writeFileSync(at("c.mat"), matlab5(matSources(asMatconvnet(network, redFirst, 32)), true));
 
 test("a Caffe file and MatConvNet's, whose pictures are red first, agree", async () => {
-  const { code, stdout, stderr } = await senet(["verify", at("a.caffemodel"), at("c.mat")]);
+  const { code, stdout, stderr } = await senetHere(["verify", at("a.caffemodel"), at("c.mat")]);
   assert.match(stdout, /^they agree: \d+ layers within 0.0001, logits differ by/);
   assert.equal(code, 0);
   assert.match(stderr, /pictures otherwise prepared/);
 });
 
 test("what differs is named, with exit code 1, for programs too", async () => {
-  const { code, stdout } = await senet(["verify", at("a.caffemodel"), at("b.safetensors"), "--json"]);
+  const { code, stdout } = await senetHere(["verify", at("a.caffemodel"), at("b.safetensors"), "--json"]);
   assert.equal(code, 1);
   const found = JSON.parse(stdout);
   assert.deepEqual(
     [found.agrees, found.first.a, found.first.op, found.pictures],
     [false, "layer2.1.bn2", "batchNorm", 2],
   );
-  const shown = await senet(["verify", at("a.caffemodel"), at("b.safetensors")]);
+  const shown = await senetHere(["verify", at("a.caffemodel"), at("b.safetensors")]);
   assert.match(shown.stdout, /^the first layer that differs is layer2\.1\.bn2, batchNorm, by/);
 });
 
 test("fewer or more than two networks are refused", async () => {
-  const one = await senet(["verify", at("a.caffemodel")]);
+  const one = await senetHere(["verify", at("a.caffemodel")]);
   assert.equal(one.code, 2);
   assert.match(one.stderr, /two networks are compared/);
 });

@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formulaPictures, formulaWeights } from "../../tests/formula.ts";
 import { assertClose } from "../../tests/support.ts";
+import { networks } from "../../tests/zoo.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { tensor } from "../tensor.ts";
 import { familyOf } from "../zoo/families.ts";
-import { inferenceGraph, inputName, type Model, model, seOf, zoo } from "../zoo/index.ts";
+import { inferenceGraph, inputName, type Model, model, seOf } from "../zoo/index.ts";
 import { type EvaluationBatch, type PicturePrediction, predict } from "./evaluate.ts";
 import { meanGates } from "./excitation.ts";
 
@@ -91,7 +92,7 @@ test("one pass gives the gates and what the network says of each picture, with g
 });
 
 test("every SE network of the zoo has its gates, by block and stage", () => {
-  for (const [name, { config }] of zoo) {
+  for (const [name, { config }] of networks) {
     const graph = inferenceGraph(model(name, 4), { batch: 1, imageSize: familyOf(config).imageSize(config) });
     const gates = graph.nodes.filter(({ tag }) => tag === "se.gate");
     const scales = graph.nodes.filter(({ op }) => op === "seScale" || op === "seScaleAdd");

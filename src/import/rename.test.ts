@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { caffeLayers } from "../../tests/caffe.ts";
 import { needsShared, sharedData } from "../../tests/support.ts";
+import { networks } from "../../tests/zoo.ts";
 import { SenetError } from "../errors.ts";
 import { bareLayers } from "../formats/caffe-hdf5.ts";
 import { allOf, oneOf, parsePrototxt } from "../formats/prototxt.ts";
@@ -84,7 +85,7 @@ const usual = namings.filter(({ networks }) => networks !== undefined);
 for (const naming of usual) {
   test(`${naming.name}: every parameter of every model has one name, and no two the same`, () => {
     let checked = 0;
-    for (const name of zoo.keys()) {
+    for (const [name] of networks) {
       if (!hasNames(naming.name, name)) continue;
       const { parameters } = graphOf(name);
       const theirs = parameters.map((parameter) => {
@@ -96,7 +97,7 @@ for (const naming of usual) {
       assert.equal(new Set(theirs).size, parameters.length, name);
       checked++;
     }
-    assert.ok(checked >= 10, `${checked} models`);
+    assert.ok(checked >= 5, `${checked} models`);
   });
 }
 
@@ -144,12 +145,17 @@ test("names of PyTorch's files", () => {
 
 for (const naming of usual.filter((naming) => naming.style === "torch")) {
   test(`${naming.name}: a file of each model becomes its weights, and is known by its names`, () => {
-    for (const name of zoo.keys()) {
+    let renamed = 0;
+    for (const [name] of networks) {
       if (!hasNames(naming.name, name)) continue;
       const graph = graphOf(name);
       const source: WeightSource = { kind: "tensors", tensors: stateDict(graph, naming) };
-      const weights = renameTensors(source, graph, naming, "file.pth");
-      assert.equal(loadWeights(graph, weights, "file.pth").size, graph.parameters.length);
+      // Weights in another order are copied: one network's, since the others' differ in names and sizes only.
+      if (naming.axes === "OIHW" || renamed === 0) {
+        const weights = renameTensors(source, graph, naming, "file.pth");
+        assert.equal(loadWeights(graph, weights, "file.pth").size, graph.parameters.length);
+        renamed++;
+      }
       const detected = detectNaming(source, "file.pth");
       // Without deep stems and squeeze and excitation, all but Cadene's names are torchvision's.
       const same =
@@ -157,6 +163,7 @@ for (const naming of usual.filter((naming) => naming.style === "torch")) {
         graph.parameters.every((p) => torchName(detected, p.name, p.role) === torchName(naming, p.name, p.role));
       assert.ok(same, `${name} was taken for ${detected.name}'s`);
     }
+    assert.ok(renamed > 0);
   });
 }
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { networks } from "../../tests/zoo.ts";
 import { SenetError } from "../errors.ts";
 import { checkDemands } from "./demands.ts";
-import { inferenceGraph, model, zoo } from "./index.ts";
+import { inferenceGraph, model } from "./index.ts";
 import type { LayerConfig } from "./layer.ts";
 
 /** Of these layers and a classifier on top; with `imageSize`. */
@@ -22,7 +23,7 @@ const refused = (run: () => void, words: RegExp) =>
   assert.throws(run, (error) => error instanceof SenetError && error.code === "weights" && words.test(error.message));
 
 test("every network of the zoo asks for what it may, at the largest pictures that are usual too", () => {
-  for (const [name, { imageSize }] of zoo) {
+  for (const [name, { imageSize }] of networks) {
     for (const side of [imageSize, imageSize === 32 ? 64 : 448]) {
       checkDemands(inferenceGraph(model(name), { batch: 1, imageSize: side }), name);
     }

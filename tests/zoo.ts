@@ -1,0 +1,20 @@
+/** The zoo's networks for tests that go through all of them. */
+
+import { zoo } from "../src/zoo/index.ts";
+
+/** What tells one kind of block, stem and head from another: all of the config but how many blocks there are. */
+function kindOf({ config }: { readonly config: object }): string {
+  return JSON.stringify(config, (key, value) => (key === "depths" || key === "hidden" ? undefined : value));
+}
+
+const blocksOf = ({ config }: { readonly config: object }): number =>
+  "depths" in config ? (config.depths as readonly number[]).reduce((sum, depth) => sum + depth) : 0;
+
+const entries = [...zoo];
+const leastOfKind = entries.filter(([, entry]) => {
+  const alike = entries.filter(([, other]) => kindOf(other) === kindOf(entry));
+  return alike.every(([, other]) => blocksOf(entry) <= blocksOf(other));
+});
+
+/** All of them in `npm test`; among the fast tests the least deep one of each kind. */
+export const networks = process.env.SENET_TESTS === "all" ? entries : leastOfKind;
