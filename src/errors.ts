@@ -44,6 +44,7 @@ export type OptionKey =
   | "offline"
   | "out"
   | "precision"
+  | "pretrained"
   | "recompute"
   | "recursive"
   | "resume"

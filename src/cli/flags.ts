@@ -25,6 +25,7 @@ export const flags: Readonly<Record<OptionKey, string>> = {
   model: "--model",
   offline: "--offline",
   out: "--out",
+  pretrained: "--pretrained",
   precision: "--precision",
   recompute: "--recompute",
   recursive: "--no-recursive",

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Command } from "commander";
 import { temporaryFolder } from "../../tests/command.ts";
 import { SenetError } from "../errors.ts";
-import { addConfigOptions, givenConfig, newConfig } from "./train-config.ts";
+import { addConfigOptions, givenConfig, newConfig, withPretrained } from "./train-config.ts";
 
 function configOf(...flags: string[]) {
   const command = new Command().exitOverride();
@@ -40,4 +40,23 @@ test("a recipe that is not there is refused with the nearest, and one without it
   const file = join(temporaryFolder(), "config.json");
   writeFileSync(file, JSON.stringify({ recipe: "senet-2018" }));
   assert.throws(() => configOf("--config", file), /NAME@VERSION/);
+});
+
+test("--pretrained names the weights that there are; beside others it is refused", async () => {
+  const given = async (...flags: string[]) => {
+    const command = new Command().exitOverride();
+    addConfigOptions(command);
+    return withPretrained(givenConfig(command.parse(flags, { from: "user" })), command);
+  };
+  const before = process.env.SENET_CACHE;
+  process.env.SENET_CACHE = temporaryFolder();
+  try {
+    assert.equal((await given("--epochs", "2")).values.weights, undefined);
+    assert.deepEqual((await given("--pretrained", "--epochs", "2")).values, { epochs: 2, weights: "imagenette" });
+    assert.equal((await given("--pretrained", "--model", "se-resnet-34")).values.weights, "se-resnet-34.timm-legacy");
+    await assert.rejects(given("--pretrained", "--weights", "a.pth"), /named twice[\s\S]*--weights a\.pth/);
+  } finally {
+    if (before === undefined) delete process.env.SENET_CACHE;
+    else process.env.SENET_CACHE = before;
+  }
 });

@@ -5,6 +5,7 @@ import * as z from "zod";
 import { factsOf } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
+import { pretrained } from "../pull/pretrained.node.ts";
 import { recipeStart } from "../recipes/recipes.ts";
 import { plain } from "../text.ts";
 import { decodeText } from "../text-file.ts";
@@ -12,6 +13,7 @@ import { type TrainingConfig, trainingConfig, trainingKeys } from "../train/conf
 import type { Given } from "../train/resume.ts";
 import { type SourceNetwork, sourceDefaults } from "../train/start.ts";
 import { choiceOption, count, list, natural, real } from "./options.ts";
+import { say } from "./output.ts";
 import { weightsOf } from "./weights.ts";
 
 type Heading = keyof typeof trainingKeys;
@@ -36,6 +38,9 @@ export function addConfigOptions(command: Command, concerns: readonly Heading[] 
   for (const { option, heading } of options.values()) {
     if (concerns.includes(heading)) command.addOption(option.helpGroup(`${heading}:`));
   }
+  if (!concerns.includes("Fine-tuning")) return;
+  const help = "begin with what there is: weights of --model, or those that were pulled, or else imagenette";
+  command.addOption(new Option("--pretrained", help).helpGroup("Fine-tuning:"));
 }
 
 function optionOf(key: string, schema: z.ZodType): Option | undefined {
@@ -109,6 +114,22 @@ export function givenConfig(command: Command): Given {
 /** The config of a new run: what was given, over what the source says, over the defaults. @throws SenetError `usage` */
 export function newConfig({ values, nameOf }: Given, source: SourceNetwork | undefined): TrainingConfig {
   return trainingConfig({ ...(source && sourceDefaults(source)), ...values }, undefined, nameOf);
+}
+
+/** What --pretrained stands for. @throws SenetError `usage` where weights are named as well; what `pretrained` throws */
+export async function withPretrained(given: Given, command: Command): Promise<Given> {
+  if (command.opts().pretrained !== true) return given;
+  const { model, weights } = given.values;
+  if (typeof weights === "string") {
+    throw new SenetError("usage", "weights are named twice", {
+      where: "--pretrained",
+      found: `${given.nameOf("weights")} ${weights} beside it`,
+      hint: "leave out one of them",
+    });
+  }
+  const { name, reason } = await pretrained(typeof model === "string" ? model : undefined);
+  say(`senet: begins with ${name}, ${reason}`);
+  return { ...given, values: { ...given.values, weights: name } };
 }
 
 /** The network that a new run begins with, where `weights` names one. @throws SenetError as `weightsOf` */

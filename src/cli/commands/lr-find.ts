@@ -18,7 +18,7 @@ import {
   workersOption,
 } from "../options.ts";
 import { LiveLine, print, printJson } from "../output.ts";
-import { addConfigOptions, givenConfig, newConfig, sourceOf } from "../train-config.ts";
+import { addConfigOptions, givenConfig, newConfig, sourceOf, withPretrained } from "../train-config.ts";
 import { quoted } from "../training.ts";
 
 interface LrFindOptions {
@@ -73,7 +73,7 @@ export function lrFindCommand(program: Command): void {
 
 async function findRate(options: LrFindOptions, command: Command): Promise<void> {
   const { data, startLr, endLr, steps, out, json, cache, ...running } = options;
-  const given = givenConfig(command);
+  const given = await withPretrained(givenConfig(command), command);
   const source = await sourceOf(given);
   const config = newConfig(given, source);
   const line = new LiveLine();

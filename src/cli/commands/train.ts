@@ -10,7 +10,7 @@ import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text.ts";
 import { newRunFolder, openRun } from "../../train/out.node.ts";
 import { readRecord } from "../../train/record.node.ts";
-import { resumedConfig, withoutAuto } from "../../train/resume.ts";
+import { type Given, resumedConfig, withoutAuto } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
 import { requireSound } from "../failures.ts";
 import {
@@ -24,7 +24,7 @@ import {
   workersOption,
 } from "../options.ts";
 import { LiveLine, say } from "../output.ts";
-import { addConfigOptions, givenConfig, newConfig, sourceOf } from "../train-config.ts";
+import { addConfigOptions, givenConfig, newConfig, sourceOf, withPretrained } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -48,6 +48,7 @@ interface TrainOptions {
   readonly keepBest?: number;
   readonly timeBudget?: number;
   readonly check?: true;
+  readonly pretrained?: true;
   /** The rest are keys of TrainingConfig, present where given. */
   readonly [key: string]: unknown;
 }
@@ -95,6 +96,7 @@ export function trainCommand(program: Command): void {
         "  senet train --resume --out runs/first\n" +
         "  senet train --data imagenette --recipe imagenette-5 --seed 1\n" +
         "  senet train --data class-folders --val-split 0.1\n" +
+        "  senet train --data class-folders --val-split 0.1 --pretrained --freeze backbone --epochs 5\n" +
         "  senet train --data photos --list train.txt --val-list val.txt\n" +
         "  senet train --data 'https://host/{train-{0000..0146},val-{0000..0006}}.tar'\n\n" +
         "The out folder has best.safetensors, last.safetensors, config.json, report.html, and the metrics as\n" +
@@ -117,7 +119,7 @@ export function trainCommand(program: Command): void {
       }
       // That there is no run to resume is said first.
       const named = options.resume === true ? undefined : await picturesOf(options);
-      const { fitBatch, ...given } = withoutAuto(givenConfig(command));
+      const { fitBatch, ...given } = withoutAuto(await startingFrom(givenConfig(command), command, options));
       const source = options.resume === true ? undefined : await sourceOf(given);
       const fresh = options.resume === true ? undefined : newConfig(given, source);
       const isNamed = options.out !== undefined;
@@ -157,6 +159,16 @@ export function trainCommand(program: Command): void {
         if (!isNamed) await rmdir(out).catch(() => {});
       }
     });
+}
+
+/** As `withPretrained`; a run that goes on has its weights. */
+function startingFrom(given: Given, command: Command, { resume, pretrained }: TrainOptions): Promise<Given> {
+  if (resume !== true) return withPretrained(given, command);
+  if (pretrained !== true) return Promise.resolve(given);
+  throw new SenetError("usage", "a run that goes on has its weights", {
+    where: "--pretrained",
+    hint: "leave it out, or --resume",
+  });
 }
 
 interface NamedPictures {

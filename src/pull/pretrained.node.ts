@@ -1,0 +1,43 @@
+/** What a network begins with that is to have learnt before, where nobody names weights. */
+
+import { join } from "node:path";
+import { option, SenetError } from "../errors.ts";
+import { cacheFolder } from "../files/cache.node.ts";
+import { knownFiles } from "./addresses.ts";
+import { packagedName } from "./packaged.node.ts";
+import { isFile } from "./pull.node.ts";
+
+export interface Pretrained {
+  /** As `weightsFile` takes it. */
+  readonly name: string;
+  /** Why these, for people. */
+  readonly reason: string;
+}
+
+/**
+ * Of the model's released weights those that have been pulled, or else the first, which are fetched; of a model that has
+ * none the package's network, as far as it fits. Where no model is named: what has been pulled, or else the package's network.
+ * @throws SenetError `usage` where several networks have been pulled, and none is named
+ */
+export async function pretrained(model: string | undefined): Promise<Pretrained> {
+  const names = [...knownFiles.keys()].filter((name) => model === undefined || modelOf(name) === model);
+  const cache = cacheFolder();
+  const isHere = await Promise.all(names.map((name) => isFile(join(cache, knownFiles.get(name)!.file))));
+  const pulled = names.filter((_, i) => isHere[i]);
+  if (model === undefined && new Set(pulled.map(modelOf)).size > 1) {
+    throw new SenetError("usage", "several networks have been pulled", {
+      where: option("pretrained"),
+      expected: `one by name, or ${packagedName}, which comes with the package`,
+      found: pulled.join(", "),
+      hint: `${option("weights")} ${pulled[0]}, for example`,
+    });
+  }
+  if (pulled.length > 0) return { name: pulled[0]!, reason: "which have been pulled" };
+  if (model !== undefined && names.length > 0) return { name: names[0]!, reason: `released weights of ${model}` };
+  const reason = "the network in the package";
+  if (model !== undefined) return { name: packagedName, reason: `${reason}, since no weights of ${model} are known` };
+  return { name: packagedName, reason: `${reason}, since nothing has been pulled (senet pull lists what there is)` };
+}
+
+/** After the dot stands whose file it is. */
+const modelOf = (name: string): string => name.split(".")[0]!;
