@@ -2,6 +2,8 @@
 
 import type { Executor } from "../src/executors/executor.ts";
 import { createOnednnExecutor, type OnednnOptions } from "../src/executors/onednn/executor.node.ts";
+import { ortExecutor } from "../src/executors/ort/executor.node.ts";
+import { referenceExecutor } from "../src/executors/reference/reference.ts";
 
 /** The executor, or why it is not here. */
 export function onednnOrReason(
@@ -13,4 +15,14 @@ export function onednnOrReason(
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+/** Every executor that the machine has, by name, in float32. */
+export function everyExecutor(): Readonly<Record<string, Executor>> {
+  const onednn = onednnOrReason("float32");
+  return {
+    reference: referenceExecutor,
+    ort: ortExecutor,
+    ...(typeof onednn !== "string" && { onednn }),
+  };
 }

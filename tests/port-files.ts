@@ -1,9 +1,10 @@
 /** Files of ports by the lists of their names, with weights by the formula: their code's logits are there to be met. */
 
+import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { fromOurs } from "../src/import/axes.ts";
-import { namingByName, torchName } from "../src/import/rename.ts";
+import { nameIn, namingByName, torchName } from "../src/import/rename.ts";
 import type { Role } from "../src/ir/graph.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import type { WeightFile } from "../src/weights/source.ts";
@@ -23,8 +24,11 @@ export const needsPorts = (list: string): { skip: string | false } => ({
 });
 
 interface Golden {
+  readonly variables: number;
   readonly input: readonly [batch: number, channels: number, side: number, width: number];
   readonly logits: readonly (readonly number[])[];
+  /** Of all logits of all pictures. */
+  readonly sum?: number;
 }
 
 /** What the port's code gives; of each picture as many logits as the file has. */
@@ -129,6 +133,34 @@ export function asCheckpoint(tensors: ReadonlyMap<string, Tensor>): WeightFile {
     { ...one("global_step"), data: Uint8Array.of(9, 0, 0, 0, 0, 0, 0, 0), dtype: 9 },
   ]);
   return { where: "net.ckpt.index", bytes: index, beside: () => Promise.resolve(data) };
+}
+
+/** The weights of one of our networks by the formula, as a naming sorts them; a gamma that is fixed is 1. */
+export function weightsNamedBy(network: Model, called: string): Map<string, Tensor> {
+  const naming = namingByName(called);
+  const named = parametersOf(network).map((parameter) => ({ ...parameter, theirs: nameIn(naming, parameter) }));
+  const sorted = named.toSorted((a, b) => (a.theirs < b.theirs ? -1 : 1));
+  return new Map(
+    sorted.map(({ name, role, type: { shape }, frozen }, stream) => [
+      name,
+      frozen ? tensor(shape, new Float32Array(sizeOf(shape)).fill(1)) : formulaTensor(role, shape, stream),
+    ]),
+  );
+}
+
+/** To 1e-4 of the largest, and all of them by their sum. */
+export function assertPortLogits(found: readonly (readonly number[])[], { logits, sum }: Golden, what: string): void {
+  const all = found.flat();
+  const most = Math.max(...all.map(Math.abs));
+  for (const [k, row] of logits.entries()) {
+    for (const [j, value] of row.entries()) {
+      const difference = Math.abs(found[k]![j]! - value);
+      assert.ok(difference <= 1e-4 * most, `${what}: ${found[k]![j]} at ${k}, ${j}; expected ${value}`);
+    }
+  }
+  if (sum === undefined) return;
+  const total = all.reduce((before, value) => before + value, 0);
+  assert.ok(Math.abs(total - sum) <= 1e-4 * most * all.length, `${what}: ${total} in all; expected ${sum}`);
 }
 
 /** Of formula pictures, row by row. */

@@ -3,12 +3,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { formulaLabels, formulaPictures, formulaTensor, formulaWeights } from "../../tests/formula.ts";
-import { portNames, theirName } from "../../tests/port-networks.ts";
+import { formulaLabels, formulaPictures, formulaWeights } from "../../tests/formula.ts";
+import { weightsNamedBy } from "../../tests/port-files.ts";
 import { assertClose, golden, needsShared, sharedData } from "../../tests/support.ts";
 import { ortExecutor } from "../executors/ort/executor.node.ts";
-import { namingByName, torchName } from "../import/rename.ts";
-import type { Parameter } from "../ir/graph.ts";
+import { nameIn, namingByName } from "../import/rename.ts";
 import { tensor } from "../tensor.ts";
 import { optimizerOf } from "../train/config.ts";
 import { TrainingStep } from "../train/step.ts";
@@ -25,8 +24,7 @@ interface Step {
 
 interface Case {
   readonly recipe: RecipeName;
-  /** The port's name of one of our parameters. */
-  theirs(parameter: Parameter): string;
+  readonly naming: string;
   /** Largest relative difference of losses; a tenth of that of gradients. */
   readonly tolerance: number;
   /** And of the sums, after each step. */
@@ -36,18 +34,13 @@ interface Case {
 
 const cases: readonly Case[] = [
   {
-    ...{ recipe: "moskomule-cifar", tolerance: 1e-4, ofSums: [1e-3, 1e-3, 1e-3, 1e-3] },
-    theirs({ name }) {
-      const naming = namingByName("moskomule");
-      return (naming.style === "torch" && torchName(naming, name)) || assert.fail(name);
-    },
+    ...{ recipe: "moskomule-cifar", naming: "moskomule", tolerance: 1e-4, ofSums: [1e-3, 1e-3, 1e-3, 1e-3] },
     network: (own) => own,
   },
   {
     // In float32 a few ReLUs stand on the other side of zero, and each moves gradients by up to 1e-4, which grows from step
     // to step: PyTorch in double precision is as far from Chainer's sums as we are, 0.0046 after the fourth step.
-    ...{ recipe: "nutszebra", tolerance: 1e-3, ofSums: [1e-3, 1e-3, 1e-2, 1e-2] },
-    theirs: (parameter) => theirName(parameter, portNames.nutszebra),
+    ...{ recipe: "nutszebra", naming: "nutszebra", tolerance: 1e-3, ofSums: [1e-3, 1e-3, 1e-2, 1e-2] },
     // One unit a stage, and r = 8.
     network({ config, ...rest }) {
       assert.ok(config.family === "preact");
@@ -59,20 +52,17 @@ const cases: readonly Case[] = [
 const batch = 16;
 const imageSize = 32;
 
-for (const { recipe, theirs, network: changed, tolerance, ofSums } of cases) {
+for (const { recipe, naming, network: changed, tolerance, ofSums } of cases) {
   const file = ["..", "reference", "ports", "golden", `${recipe.replace(/-.*/, "")}-steps.json`];
   test(`${recipe}: four steps of its own network by its own framework`, needsShared(...file), async () => {
     const { steps } = JSON.parse(readFileSync(sharedData(...file), "utf8")) as { readonly steps: readonly Step[] };
     const config = recipeConfig(recipe);
     const network = changed(model(config.model, 10));
     const graph = lossGraph(network, { batch, imageSize });
-    const ours = new Map(graph.parameters.map((parameter) => [theirs(parameter), parameter]));
-    const weights = new Map(
-      [...ours.keys()].toSorted().map((key, stream) => {
-        const { name, role, type } = ours.get(key)!;
-        return [name, formulaTensor(role, type.shape, stream)] as const;
-      }),
+    const ours = new Map(
+      graph.parameters.map((parameter) => [nameIn(namingByName(naming), parameter), parameter.name]),
     );
+    const weights = weightsNamedBy(network, naming);
     const { weightDecay, decayOn } = config;
     const options = { weightDecay, decayOn, optimizer: optimizerOf(config), batchSize: batch, imageSize };
     await using step = await TrainingStep.create(ortExecutor, network, weights, options);
@@ -89,7 +79,7 @@ for (const { recipe, theirs, network: changed, tolerance, ofSums } of cases) {
       await step.update({ rate: 0.1, step: s });
       await step.synchronise();
       for (const [key, sum] of Object.entries(expected.sums)) {
-        const { data } = weights.get(ours.get(key)?.name ?? assert.fail(`${key} is none of ours`))!;
+        const { data } = weights.get(ours.get(key) ?? assert.fail(`${key} is none of ours`))!;
         let found = 0;
         for (const value of data) found += value;
         assertClose([found], [sum], ofSums[s]!, `${key} after step ${s + 1}`);

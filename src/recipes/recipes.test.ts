@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { portNames, theirName } from "../../tests/port-networks.ts";
 import { assertClose } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
+import { nameIn, namingByName } from "../import/rename.ts";
 import { learningRateOf, optimizerOf } from "../train/config.ts";
 import { learningRule } from "../train/learning.ts";
 import { preprocessingOf, trainingTransformOf } from "../train/pictures.ts";
@@ -146,12 +146,12 @@ test("ports' recipes train their ports' own networks, and decay what the ports' 
     assert.equal(config.model, network);
     assert.equal(model(network).classes, data.classes);
   }
-  for (const [name, names, decays] of [
-    ["tensorpack", portNames.tensorpack, /\/W$/],
-    ["bruinxiong", portNames.bruinxiong, /_(?:weight|gamma)$/],
+  for (const [name, decays] of [
+    ["tensorpack", /\/W$/],
+    ["bruinxiong", /_(?:weight|gamma)$/],
   ] as const) {
     for (const { parameter, decay } of learntBy(name)) {
-      const theirs = theirName(parameter, names);
+      const theirs = nameIn(namingByName(name), parameter);
       assert.equal(decay, decays.test(theirs) ? 1e-4 : 0, theirs);
     }
   }

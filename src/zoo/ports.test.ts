@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { differentiate } from "../autodiff/differentiate.ts";
 import { graphCost } from "../ir/cost.ts";
-import type { Graph } from "../ir/graph.ts";
+import type { AnyNode, Graph } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
 import { initialWeights } from "../weights/init.ts";
 import { inferenceGraph, lossGraph, model, zoo } from "./index.ts";
@@ -120,10 +120,13 @@ test("multiply-adds of the ports' convolutions", () => {
     ["bruinxiong-se-resnext-164-cifar", 32, 250_724_352],
     ["nutszebra-se-resnet-164", 32, 239_419_392],
     ["moskomule-se-resnet-50", 224, 4_087_136_256],
+    ["moskomule-se-resnet-18", 224, 1_813_561_344],
+    ["moskomule-se-resnet-20", 32, 40_812_544],
   ] as const) {
     assert.equal(convolutions(name, imageSize), expected, name);
   }
-  const whole = (name: string) => graphCost(graphOf(name, 32)).multiplyAdds;
+  const whole = (name: string, side = 32) => graphCost(graphOf(name, side)).multiplyAdds;
+  assert.equal(whole("moskomule-se-resnet-50", 224), 4_087_136_256 + 4_562_944);
   for (const [name, gates] of [
     ["nutszebra-se-resnet-164-r16", 193_536],
     ["nutszebra-se-resnet-164-r8", 387_072],
@@ -188,8 +191,46 @@ test("the Inceptions have the numbers of their code", () => {
     assert.deepEqual([...counted(graph), graph.parameters.length], [trained, statistics, arrays], name);
     assert.equal(name.startsWith("taki") ? graphCost(graph).multiplyAdds : convolutions(name, side), macs, name);
   }
-  const ten = inferenceGraph(model("bruinxiong-se-inception-v4", 10), { batch: 1, imageSize: 107 });
-  assert.equal(counted(ten)[0], 43_049_226);
+  for (const [name, expected] of [
+    ["bruinxiong-se-inception-v4", 43_049_226],
+    ["bruinxiong-se-inception-resnet-v2", 34_999_296],
+  ] as const) {
+    assert.equal(counted(inferenceGraph(model(name, 10), { batch: 1, imageSize: 107 }))[0], expected);
+  }
+});
+
+test("taki0112's networks have as many layers of each kind as its graphs", () => {
+  for (const [name, expected] of [
+    // Eight paths of two convolutions each are two in each of nine blocks.
+    ["taki0112-se-resnext-29", [154 - 9 * 14, 19, 154 - 9 * 14]],
+    ["taki0112-se-inception-v4", [150, 29, 17]],
+    ["taki0112-se-inception-resnet-v2", [132, 45, 23]],
+  ] as const) {
+    const { nodes } = graphOf(name);
+    const isDense = ({ name, op }: AnyNode) => op === "linear" || name.includes(".se.fc");
+    const convolutions = nodes.filter((node) => node.op === "conv2d" && !isDense(node));
+    const norms = nodes.filter(({ op }) => op === "batchNorm");
+    assert.deepEqual([convolutions.length, nodes.filter(isDense).length, norms.length], expected, name);
+  }
+});
+
+test("nutszebra's counts: weights alone, as its README has them, and its smallest form", () => {
+  for (const [name, expected] of [
+    ["nutszebra-se-resnet-164", 2_411_184],
+    ["nutszebra-se-resnet-164-r8", 2_024_112],
+    ["nutszebra-se-resnet-164-r16", 1_830_576],
+    ["nutszebra-resnet-164", 1_637_040],
+  ] as const) {
+    const parameters = graphOf(name).parameters.filter(({ role }) => role === "weight");
+    assert.equal(
+      parameters.reduce((sum, { type }) => sum + sizeOf(type.shape), 0),
+      expected,
+    );
+  }
+  const { config, ...rest } = model("nutszebra-se-resnet-164");
+  assert.ok(config.family === "preact");
+  const small = inferenceGraph({ ...rest, config: { ...config, depths: [1, 1, 1] } }, { batch: 1, imageSize: 32 });
+  assert.deepEqual([counted(small)[0], small.parameters.length], [129_434, 86]);
 });
 
 test("nutszebra's running variances begin at 0, everybody else's at 1", () => {
