@@ -3,20 +3,24 @@
 import { arch, cpus, freemem, platform, totalmem } from "node:os";
 import type { Command } from "commander";
 import { measureSpeeds, type Speed, speedPrecisions, speedWorkload } from "../../evaluate/speed.node.ts";
-import { describeExecutors, selectExecutor } from "../../executors/select.node.ts";
+import { describeExecutors, measuredLayouts, selectExecutor } from "../../executors/select.node.ts";
 import { describeDecoder } from "../../images/decode.node.ts";
 import { describeThreads, instructionSets, usableThreads } from "../../machine.node.ts";
 import { jsonOption } from "../options.ts";
-import { print, printJson, printLines, table } from "../output.ts";
+import { print, printJson, printLines, say, table } from "../output.ts";
 
 export function doctorCommand(program: Command): void {
   program
     .command("doctor")
     .description("show what was found on this machine, how fast it is, what would be chosen, and why")
     .option("--no-speed", "do not measure how fast a small network runs, which takes a few seconds")
+    .option("--forget", "forget which layouts oneDNN was measured to be faster in; they are measured again when needed")
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  senet doctor\n  senet doctor --no-speed\n  senet doctor --json")
-    .action(async ({ json, speed }: { json?: true; speed: boolean }) => {
+    .action(async ({ json, speed, forget }: { json?: true; speed: boolean; forget?: true }) => {
+      const layouts = await measuredLayouts();
+      if (forget === true) say(`${layouts.forget()} measured layouts were forgotten`);
+      const remembered = forget === true ? [] : layouts.lines;
       const executors = await describeExecutors();
       const chosen = {
         training: await selectExecutor({ purpose: "training" }),
@@ -42,7 +46,10 @@ export function doctorCommand(program: Command): void {
           ]),
         );
         const measured = speed ? { speed: { ...speedWorkload, executors: speeds } } : {};
-        printJson({ ...facts, threads: usableThreads(), executors, chosen: reasons, ...measured }, 2);
+        printJson(
+          { ...facts, threads: usableThreads(), executors, chosen: reasons, layouts: remembered, ...measured },
+          2,
+        );
         return;
       }
       for (const [name, fact] of Object.entries(facts)) print(`${name.padEnd(11)}${fact}`);
@@ -56,6 +63,11 @@ export function doctorCommand(program: Command): void {
       print();
       if (speeds.length > 0) {
         printLines(speedTable(speeds));
+        print();
+      }
+      if (remembered.length > 0) {
+        print("layouts that were measured (senet doctor --forget):");
+        for (const line of remembered) print(`  ${line}`);
         print();
       }
       for (const [purpose, { executor, reason }] of Object.entries(chosen)) {

@@ -1,8 +1,8 @@
 /** The C API as far as it is used. What differs between its versions is in api-v2.node.ts and api-v3.node.ts. */
 
 import { option, SenetError } from "../../errors.ts";
-import { addressOf, formatVersion, type Handle, type Library, type Pointer } from "./library.node.ts";
-import type { Desc, ElementType, Eltwise, Layout, PostOp, Scales, Spec, Window } from "./spec.ts";
+import { addressOf, formatVersion, type Handle, hasIsa, type Library, type Pointer, textAt } from "./library.node.ts";
+import type { ChannelBlock, Desc, ElementType, Eltwise, Layout, PostOp, Scales, Spec, Window } from "./spec.ts";
 
 /** Numbers of the C API that both versions share. */
 export const C = {
@@ -28,6 +28,9 @@ export const C = {
   sigmoidFromResult: 260,
   useGlobalStats: 1,
 } as const;
+
+/** What a primitive's descriptor is asked for. */
+const implementationName = 8;
 
 const statusNames = [
   "success",
@@ -119,6 +122,7 @@ function bindShared({ bind }: Library) {
     sizeOf: bind("size_t memory_desc_get_size(void *desc)"),
     isEqual: bind("int memory_desc_equal(void *a, void *b)"),
     queryDesc: bind<Handle>("void *primitive_desc_query_md(void *pd, int what, int index)"),
+    query: bind("int primitive_desc_query(void *pd, int what, int index, void *result)"),
     primitiveDescDestroy: bind("int primitive_desc_destroy(void *pd)"),
     primitiveCreate: bind("int primitive_create(void *primitive, void *pd)"),
     execute: bind("int primitive_execute(void *primitive, void *stream, int count, void *args)"),
@@ -171,6 +175,17 @@ export class Api {
 
   view(parent: Desc, dims: readonly number[], offsets: readonly number[]): Desc {
     return this.#keep({ handle: this.#dialect.view(parent, dims, offsets), dims, type: parent.type });
+  }
+
+  /** Channels that fill a vector. */
+  get block(): ChannelBlock {
+    return hasIsa(this.isa, "avx512") ? 16 : hasIsa(this.isa, "avx2") ? 8 : undefined;
+  }
+
+  /** What the library calls the code that it chose for a primitive. */
+  implementation({ descriptor }: Primitive): string {
+    this.check("a primitive's name", this.#f.query(descriptor, implementationName, 0, this.#out));
+    return textAt(this.#out[0]!);
   }
 
   /** Bytes, padding included. */
@@ -317,6 +332,9 @@ export class Api {
     return this.#dialect.appendEltwise(ops, op.kind, alpha, beta);
   }
 }
+
+/** Whether a primitive's code is the one that stands in where there is no fast one. */
+export const isReference = (implementation: string): boolean => /\bref\b/.test(implementation);
 
 const kindOf = (spec: Spec): string =>
   [

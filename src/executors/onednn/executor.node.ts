@@ -20,8 +20,9 @@ import type {
 import { isBatchFree, runInPortions } from "../portions.ts";
 import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";
-import { hasBf16, layoutFor, onednnLibrary, openApi } from "./engine.node.ts";
-import { formatVersion, setThreads } from "./library.node.ts";
+import { hasBf16, onednnLibrary, openApi } from "./engine.node.ts";
+import { chooseLayout } from "./layout.node.ts";
+import { formatVersion, type Library, setThreads } from "./library.node.ts";
 import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
 import { PacedExecutable, type PacedOptions, PacedTrainer, type Planned } from "./paced.ts";
 import type { BoundStep } from "./plan.node.ts";
@@ -36,7 +37,8 @@ export interface OnednnOptions {
 
 /** @throws SenetError `executor` where the library is not on this machine, or the processor has not the precision */
 export function createOnednnExecutor({ precision = "float32", layout }: OnednnOptions = {}): Executor {
-  const { path, version } = onednnLibrary();
+  const library = onednnLibrary(precision);
+  const { path, version } = library;
   const bf16 = hasBf16();
   if (precision === "bf16" && !bf16) {
     throw new SenetError("executor", "this processor does not compute in bf16", {
@@ -46,7 +48,8 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
     });
   }
   const type = precision === "bf16" ? "bf16" : "f32";
-  const kind = { type, layout: layout ?? layoutFor(precision) } as const;
+  const kindFor = (api: Api, graph: Graph, threads: number) =>
+    ({ type, layout: layout ?? chooseLayout({ api, library, graph, type, threads }) }) as const;
   return {
     name: "onednn",
     description: `oneDNN ${formatVersion(version)} on the CPU (${path}), ${bf16 ? "bf16 in hardware" : "no bf16"}`,
@@ -56,8 +59,8 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       // Those of another number of threads have to be the same, whatever has become of the arrays.
       const own = live ? weights : copies(weights);
       const create = (wanted: number) =>
-        opened({ ...options, threads: wanted }, (api, threads) => {
-          const lowered = lower(api, graph, own, { live, ...kind });
+        opened(library, { ...options, threads: wanted }, (api, threads) => {
+          const lowered = lower(api, graph, own, { live, ...kindFor(api, graph, threads) });
           return new OnednnExecutable(
             new Runner(api, graph, lowered, { ...options, threads }),
             !live && isBatchFree(graph),
@@ -73,8 +76,8 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
     ): Promise<Trainer> {
       checkWeights(graph, weights);
       const create = (wanted: number) =>
-        opened({ ...options, threads: wanted }, (api, threads) => {
-          const lowered = lowerTraining(api, graph, weights, rule, kind);
+        opened(library, { ...options, threads: wanted }, (api, threads) => {
+          const lowered = lowerTraining(api, graph, weights, rule, kindFor(api, graph, threads));
           const runner = new Runner(api, graph, lowered, { ...options, threads });
           return new OnednnTrainer(runner, lowered, options.onGradient);
         });
@@ -101,11 +104,11 @@ function cpuMilliseconds(): number {
 }
 
 /** An API of its own for each executable, which closes it. */
-function opened<T>(options: TrainingOptions, compile: (api: Api, threads: number) => T): T {
+function opened<T>(library: Library, options: TrainingOptions, compile: (api: Api, threads: number) => T): T {
   // OpenMP kills the process where it cannot start as many as it is told.
   const threads = Math.min(options.threads ?? usableThreads(), machineThreads());
   setThreads(threads);
-  const api = openApi();
+  const api = openApi(library);
   try {
     return compile(api, threads);
   } catch (cause) {

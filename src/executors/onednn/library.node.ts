@@ -32,14 +32,21 @@ export interface Library {
 }
 
 /**
- * Where the library may be: by the system's search, by whatever version Debian has put into its name (`libdnnl.so.3.6`),
- * then where Homebrew puts it. Version 2 first, because version 3 has Winograd's algorithm no longer, and a training step
- * of SE-ResNet-50 takes a third longer (docs/log.md).
+ * Which version is taken where both are there. Version 3 has Winograd's algorithm no longer, so that in float32 a training step
+ * of SE-ResNet-50 takes a third longer (docs/log.md); its code for tiles (AMX) is up to four times as fast (docs/engines.md).
  */
-const candidates = (): readonly string[] => [
-  "libdnnl.so.2",
+export const versionFor = (precision: "float32" | "bf16", isa: number): 2 | 3 =>
+  precision === "bf16" && hasIsa(isa, "amx") ? 3 : 2;
+
+/**
+ * Where the library may be: by the system's search, by whatever version Debian has put into its name (`libdnnl.so.3.6`),
+ * then where Homebrew puts it.
+ */
+export const candidates = (first: 2 | 3): readonly string[] => [
+  ...(first === 2 ? ["libdnnl.so.2"] : []),
   "libdnnl.so.3",
   ...versionedNames(systemFolders),
+  ...(first === 3 ? ["libdnnl.so.2"] : []),
   "/opt/homebrew/opt/onednn/lib/libdnnl.dylib",
   "/usr/local/opt/onednn/lib/libdnnl.dylib",
   "libdnnl.3.dylib",
@@ -72,12 +79,13 @@ const install =
 /**
  * @param path what `SENET_ONEDNN` says: the library itself, and nothing else is looked for. It may be anything, and is
  * loaded in another process first, once; what the system's own search finds is only looked at, for its being whole.
+ * @param first the version that is looked for first
  * @throws SenetError `executor` where there is none, or none of a supported API
  */
-export function loadLibrary(path: string | undefined = process.env[pathVariable]): Library {
+export function loadLibrary(path: string | undefined = process.env[pathVariable], first: 2 | 3 = 2): Library {
   const reasons: string[] = [];
   const isGiven = path !== undefined && path !== "";
-  for (const candidate of isGiven ? [path] : candidates()) {
+  for (const candidate of isGiven ? [path] : candidates(first)) {
     const truncation = isGiven ? undefined : cutOff(candidate);
     if (truncation !== undefined) {
       reasons.push(truncation);
@@ -166,6 +174,9 @@ export const hasIsa = (isa: number, name: keyof typeof isas): boolean => (isa & 
  * sums may overflow.
  */
 export const hasEightBits = (isa: number): boolean => hasIsa(isa, "avx512Vnni") || hasIsa(isa, "avx2Vnni");
+
+/** The C string at an address. */
+export const textAt = (address: Handle): string => koffi.decode(address, "char", -1) as string;
 
 /** The address of an array's first byte; the array must stay referenced as long as the address is used. */
 export const addressOf = (data: ArrayBufferView): Handle => koffi.address(data) as Handle;

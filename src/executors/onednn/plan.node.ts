@@ -4,7 +4,7 @@ import { option, SenetError } from "../../errors.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
-import { addressOf, adviseHugePages, type Handle, hasIsa, hugePage } from "./library.node.ts";
+import { addressOf, adviseHugePages, type Handle, hugePage } from "./library.node.ts";
 import {
   Arg,
   type ChannelBlock,
@@ -81,7 +81,7 @@ export class PlanBuilder {
 
   constructor(api: Api, layout: PlanLayout) {
     this.api = api;
-    this.standing = { layout, block: hasIsa(api.isa, "avx512") ? 16 : hasIsa(api.isa, "avx2") ? 8 : undefined };
+    this.standing = { layout, block: api.block };
   }
 
   /** Channels that fill a vector. */

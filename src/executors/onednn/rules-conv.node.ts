@@ -4,11 +4,11 @@ import type { Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
 import { convAxes, pairOf, sidesOf } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
-import type { Primitive } from "./api.node.ts";
+import { isReference, type Primitive } from "./api.node.ts";
 import type { FusedNode } from "./fused.ts";
 import { type Grouping, type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
 import { runWeightGradient } from "./rules-linear.node.ts";
-import { Arg, Query, type Spec, type Window } from "./spec.ts";
+import { Arg, type Desc, Query, type Spec, type Window } from "./spec.ts";
 import type { Target, WeightGradient } from "./target.node.ts";
 
 export function windowOf({ stride, pad }: ConvAttrs): Window {
@@ -102,7 +102,8 @@ function turnedConvolution(lowering: Lowering, node: FusedNode<"conv2d">): boole
 type ConvolutionSpec = Omit<Extract<Spec, { primitive: "convolution" }>, "primitive" | "algorithm">;
 
 /** By Winograd's algorithm where that is faster and the library has it, else directly. */
-function convolution({ api, plan }: Target, name: string, spec: ConvolutionSpec): Primitive {
+function convolution(target: Target, name: string, spec: ConvolutionSpec): Primitive {
+  const { api, plan } = target;
   const by = (algorithm: "direct" | "winograd") => ({ primitive: "convolution", algorithm, ...spec }) as const;
   /** The forward primitive that backward ones ask for; its weights are of the activations' type, unlike their gradient. */
   const forward = (algorithm: "direct" | "winograd"): Spec => {
@@ -114,7 +115,22 @@ function convolution({ api, plan }: Target, name: string, spec: ConvolutionSpec)
     const fast = isBackward && hint === undefined ? undefined : api.primitiveIfServed(name, by("winograd"), hint);
     if (fast !== undefined) return fast;
   }
-  return api.primitive(name, by("direct"), isBackward ? api.primitive(name, forward("direct")) : undefined);
+  const direct = api.primitive(name, by("direct"), isBackward ? api.primitive(name, forward("direct")) : undefined);
+  if (!isReference(api.implementation(direct)) || spec.postOps?.some((op) => "operand" in op)) return direct;
+  return freely(target, name, spec) ?? direct;
+}
+
+/**
+ * Between pictures in layouts of the primitive's own choice, where the library has nothing but its reference code between those
+ * that stand: a hundred times slower than a reorder on the way. So it is with the first convolution with channels last.
+ */
+function freely({ api, plan }: Target, name: string, spec: ConvolutionSpec): Primitive | undefined {
+  const any = ({ dims, type }: Desc) => plan.describe(dims, type, "any");
+  const free = { primitive: "convolution", ...spec, src: any(spec.src), dst: any(spec.dst) } as const;
+  const forward: Spec = { ...free, pass: "forward", weights: plan.describe(spec.weights.dims, spec.src.type, "any") };
+  const hint = spec.pass === "forward" ? undefined : api.primitiveIfServed(name, forward);
+  const found = spec.pass !== "forward" && hint === undefined ? undefined : api.primitiveIfServed(name, free, hint);
+  return found === undefined || isReference(api.implementation(found)) ? undefined : found;
 }
 
 /** With 16 channels the transforms cost what the products save (docs/log.md). */
