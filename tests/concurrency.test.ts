@@ -105,7 +105,7 @@ for (const [name, create] of executors) {
       assert.notDeepEqual(expected[0], expected[5], "the answers differ");
       const kept = await inOrder(requests, run);
       assert.deepEqual(kept.map(numbersOf), expected, "kept while others ran");
-      for (let round = 0; round < 5; round++) {
+      for (let round = 0; round < 2; round++) {
         assert.deepEqual((await Promise.all(requests.map(run))).map(numbersOf), expected, `round ${round}`);
       }
       await executable.dispose();

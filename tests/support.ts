@@ -19,6 +19,9 @@ export const needsShared = (...path: string[]): { skip: string | false } => ({
   skip: existsSync(sharedData(...path)) ? false : `../shared/data/${path.join("/")} is absent`,
 });
 
+/** In `npm test`; among the fast tests those that go through many of a kind take one of each. */
+export const isThorough: boolean = process.env.SENET_TESTS === "all";
+
 /**
  * Asserts that two arrays agree: |found − expected| ≤ tolerance · max(|expected|) everywhere. Relative to the largest
  * value, not to each: sums that cancel have no relative accuracy of their own.

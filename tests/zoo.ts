@@ -1,6 +1,7 @@
 /** The zoo's networks for tests that go through all of them. */
 
 import { zoo } from "../src/zoo/index.ts";
+import { isThorough } from "./support.ts";
 
 /** What tells one kind of block, stem and head from another: all of the config but how many blocks there are. */
 function kindOf({ config }: { readonly config: object }): string {
@@ -17,4 +18,4 @@ const leastOfKind = entries.filter(([, entry]) => {
 });
 
 /** All of them in `npm test`; among the fast tests the least deep one of each kind. */
-export const networks = process.env.SENET_TESTS === "all" ? entries : leastOfKind;
+export const networks = isThorough ? entries : leastOfKind;

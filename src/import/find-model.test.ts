@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { caffeLayers } from "../../tests/caffe.ts";
-import { needsShared, sharedData } from "../../tests/support.ts";
+import { isThorough, needsShared, sharedData } from "../../tests/support.ts";
 import { refused } from "../../tests/weights.ts";
 import { SenetError } from "../errors.ts";
 import { parsePrototxt } from "../formats/prototxt.ts";
@@ -81,7 +81,7 @@ const released: readonly (readonly [naming: string, made: Model, found: string])
 ];
 
 /** The deep ones have the names of others, many times: the fast tests go without. */
-const isAsked = (name: string) => process.env.SENET_TESTS === "all" || !/101|152|1202/.test(name);
+const isAsked = (name: string) => isThorough || !/101|152|1202/.test(name);
 
 for (const [naming, made, name] of released.filter(([, , name]) => isAsked(name))) {
   test(`${naming}: a file of ${name} is known by its shapes, for 1,000 and for 10 classes`, () => {
