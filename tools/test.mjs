@@ -38,12 +38,19 @@ function grouped(files) {
   mkdirSync(groups, { recursive: true });
   const isAlone = (file) => file.endsWith(".slow.test.js") || alone.some((name) => file.endsWith(name));
   const shared = files.filter((file) => !isAlone(file));
+  // Where one file's tests end while the next is being loaded, Node takes the process for done, and tidies up.
+  writeFileSync(
+    join(groups, "hold.mjs"),
+    'import { before } from "node:test";\nexport let begin;\n' +
+      "const loaded = new Promise((resolve) => {\n  begin = resolve;\n});\nbefore(() => loaded);\n",
+  );
   const count = Math.min(groupCount, shared.length);
   const modules = Array.from({ length: count }, (_, i) => {
     const module = join(groups, `${i + 1}.mjs`);
     // Neighbours take as long as each other: dealt out, each process has as much to do.
     const members = shared.filter((_, k) => k % count === i);
-    writeFileSync(module, members.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`).join(""));
+    const imports = members.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
+    writeFileSync(module, ['import { begin } from "./hold.mjs";\n', ...imports, "begin();\n"].join(""));
     return module;
   });
   return [...modules, ...files.filter(isAlone)];
