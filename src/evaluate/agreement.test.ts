@@ -56,6 +56,29 @@ for (const name of ["layer2.1.bn2.weight", "layer3.0.se.fc1.weight", "conv1.weig
   });
 }
 
+test("networks that are built otherwise from somewhere on are compared up to there", async () => {
+  const shorter = { ...network, config: { ...network.config, depths: [3, 3, 2] } as typeof network.config };
+  const graph = inferenceGraph(shorter, { batch: 1, imageSize: 32 });
+  const short: Checkpoint = {
+    ...{ ...caffe, model: shorter },
+    weights: new Map(graph.parameters.map(({ name }) => [name, weights.get(name)!])),
+  };
+  const same = await compare(short, caffe);
+  assert.deepEqual([same.agrees, same.first], [false, undefined]);
+  assert.match(same.notes.join(), /^from \S+ on they are built otherwise: the layers before it are compared/);
+  assert.ok(same.layers > 30, `${same.layers}`);
+  const other = await compare(short, changed("layer2.0.conv1.weight", 3));
+  assert.match(other.first!.a, /^layer2\.0\.relu1$/);
+  const narrow = { ...network, config: { ...network.config, widths: [8, 16, 32] } as typeof network.config };
+  const different: Checkpoint = {
+    ...{ ...caffe, model: narrow },
+    weights: formulaWeights(inferenceGraph(narrow, { batch: 1, imageSize: 32 })),
+  };
+  const none = await compare(caffe, different);
+  assert.deepEqual([none.layers, none.agrees], [0, false]);
+  assert.match(none.notes.join(), /of other kinds: only what comes out is compared/);
+});
+
 test("the classes of one are in another order: that is made up for", async () => {
   const labels = imagenetLabels("sorted");
   const places = new Map(caffe.labels.map((label, i) => [label, i]));

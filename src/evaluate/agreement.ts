@@ -74,8 +74,14 @@ export async function agreementOf(
   const order = orderOf(a.labels, b.labels);
   if (order !== undefined) notes.push("their classes are in another order, which is made up for");
   const graphs = [a, b].map(({ model }) => inferenceGraph(model, { batch: 1, imageSize: crop }));
-  const pairs = pairsOf(graphs[0]!, graphs[1]!);
-  if (pairs.length === 0) notes.push("their layers are of other kinds: only what comes out is compared");
+  const { pairs, end } = pairsOf(graphs[0]!, graphs[1]!);
+  if (end !== undefined) {
+    notes.push(
+      pairs.length === 0
+        ? "their layers are of other kinds: only what comes out is compared"
+        : `from ${end} on they are built otherwise: the layers before it are compared, and what comes out`,
+    );
+  }
   const worst = pairs.map(() => ({ difference: 0, picture: 0 }));
   let logits = 0;
   const networks = await Promise.all(
@@ -106,7 +112,9 @@ export async function agreementOf(
   } finally {
     await Promise.all(networks.map((network) => network.dispose()));
   }
-  const at = worst.findIndex(({ difference }) => !(difference <= tolerance));
+  // Of networks that are built otherwise the layers before may be others that only look alike.
+  const isSame = end !== undefined && logits <= tolerance;
+  const at = isSame ? -1 : worst.findIndex(({ difference }) => !(difference <= tolerance));
   const [left, right] = pairs[at] ?? [];
   const first: LayerDifference | undefined =
     left === undefined || right === undefined
@@ -131,18 +139,30 @@ function orderOf(a: readonly string[], b: readonly string[]): readonly number[] 
 /** What every program computes as a layer of its own: batch norms may be folded, sums and gates joined. */
 const anchors: ReadonlySet<Op> = new Set(["relu", "sigmoid", "maxPool", "avgPool", "globalAvgPool", "concat"]);
 
-/** Layers that stand at the same place in both; none where the networks are built otherwise. */
-function pairsOf(a: Graph, b: Graph): readonly (readonly [AnyNode, AnyNode])[] {
+interface Pairs {
+  /** Layers that stand at the same place in both. */
+  readonly pairs: readonly (readonly [AnyNode, AnyNode])[];
+  /** The first network's layer from which on the second is built otherwise. */
+  readonly end?: string;
+}
+
+function pairsOf(a: Graph, b: Graph): Pairs {
   const isSame = (x: readonly AnyNode[], y: readonly AnyNode[]) =>
     x.length === y.length && x.every((node, i) => keyOf(node) === keyOf(y[i]!));
   const anchored = ({ nodes }: Graph) => nodes.filter(({ op }) => anchors.has(op));
+  const [ofA, ofB] = [anchored(a), anchored(b)];
   for (const [x, y] of [
     [a.nodes, b.nodes],
-    [anchored(a), anchored(b)],
+    [ofA, ofB],
   ] as const) {
-    if (isSame(x, y)) return x.map((node, i) => [node, y[i]!] as const);
+    if (isSame(x, y)) return { pairs: x.map((node, i) => [node, y[i]!] as const) };
   }
-  return [];
+  const length = ofA.findIndex((node, i) => ofB[i] === undefined || keyOf(node) !== keyOf(ofB[i]));
+  const end = length === -1 ? ofA.length : length;
+  return {
+    pairs: ofA.slice(0, end).map((node, i) => [node, ofB[i]!] as const),
+    end: (ofA[end] ?? a.nodes.at(-1)!).outputs[0]!.name,
+  };
 }
 
 const keyOf = ({ op, outputs }: AnyNode): string => `${op} ${outputs[0]!.type.shape.join(" ")}`;

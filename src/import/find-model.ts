@@ -15,6 +15,8 @@ import { caffePlace, countFaults, detectNaming, renameTensors, shapeIn, type Wei
 export interface FoundModel {
   readonly model: Model;
   readonly parameters: readonly Parameter[];
+  /** Networks of the zoo whose files look the same: only who knows the file can tell them apart. */
+  readonly alike?: readonly string[];
 }
 
 export interface Candidate extends FoundModel {
@@ -39,9 +41,13 @@ export function findModel(source: WeightSource, naming: Naming, where: string, n
     const { config } = zooEntry(name);
     return familyOf(config).isIn(config, has);
   });
-  const best = bestOf(likely.length > 0 ? likely : names, source, naming)!;
+  const [best, ...others] = candidatesOf(likely.length > 0 ? likely : names, source, naming) as [Candidate, ...Candidate[]];
   if (best.faults > 0) return refuse(best, source, naming, where, name);
-  if (naming.networks === undefined || naming.networks(best.model.config)) return best;
+  if (naming.networks === undefined || naming.networks(best.model.config)) {
+    // Of the usual networks the names tell which it is.
+    const alike = others.filter(({ faults, differences }) => faults === 0 && differences === best.differences);
+    return { ...best, alike: naming.networks === undefined ? alike.map(({ model }) => model.name) : [] };
+  }
   throw new SenetError(
     "weights",
     "no network of this kind is known under these names, so what it computes is not known",
@@ -61,18 +67,11 @@ function namesUnder({ port, networks }: Naming, names: readonly string[]): strin
   return [...own, ...usual];
 }
 
-/** The one with the fewest faults, then the one that is most like the zoo's, then the first. */
-function bestOf(names: readonly string[], source: WeightSource, naming: Naming): Candidate | undefined {
-  let best: Candidate | undefined;
-  for (const name of names) {
-    const candidate = candidateOf(source, naming, name);
-    const isBetter =
-      best === undefined ||
-      candidate.faults < best.faults ||
-      (candidate.faults === best.faults && candidate.differences < best.differences);
-    if (isBetter) best = candidate;
-  }
-  return best;
+/** Those with the fewest faults before others, then those that are most like the zoo's. */
+function candidatesOf(names: readonly string[], source: WeightSource, naming: Naming): readonly Candidate[] {
+  return names
+    .map((name) => candidateOf(source, naming, name))
+    .sort((a, b) => a.faults - b.faults || a.differences - b.differences);
 }
 
 function candidateOf(source: WeightSource, naming: Naming, name: string): Candidate {

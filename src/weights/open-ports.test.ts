@@ -16,6 +16,14 @@ import {
 } from "../../tests/port-files.ts";
 import { assertClose, needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, refused } from "../../tests/weights.ts";
+import { referenceExecutor } from "../executors/reference/reference.ts";
+import { parseNumpy } from "../formats/numpy.ts";
+import { findModel } from "../import/find-model.ts";
+import { namingByName } from "../import/rename.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import { Scope } from "../nn/scope.ts";
+import { gate } from "../nn/se.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { epsOf } from "../zoo/families.ts";
 import { model } from "../zoo/index.ts";
 import { openFiles } from "./open.ts";
@@ -153,3 +161,53 @@ for (const [list, name, naming] of [
     assert.deepEqual(listedBy(model(name), naming).map(shown).sort(), readList(list).map(shown).sort());
   });
 }
+
+const upscaler = ["ports", "chainer", "waifu2x-upresnet10-anime-scale-rgb"];
+test(
+  "gates that were really trained, by Chainer, come out as they did there",
+  needsShared(`${upscaler.join("/")}.npz`),
+  async () => {
+    const { tensors } = await parseNumpy(bytesOf(`${sharedData(...upscaler)}.npz`), "upscaler.npz");
+    const golden = JSON.parse(readFileSync(`${sharedData(...upscaler)}.golden.json`, "utf8")) as {
+      readonly blocks: Readonly<
+        Record<string, { readonly squeeze: readonly number[]; readonly gate: readonly number[] }>
+      >;
+    };
+    assert.equal(Object.keys(golden.blocks).length, 5);
+    for (const [name, { squeeze, gate: expected }] of Object.entries(golden.blocks)) {
+      const builder = new GraphBuilder(name);
+      const x = builder.input("x", [1, 64, 1, 1], "float32");
+      const scope = new Scope(builder, { training: false, dtype: "float32" });
+      builder.output("gate", gate(scope, x, { reduction: 4, bias: true }));
+      const graph = builder.build();
+      const weights = new Map(
+        graph.parameters.map(({ name: own, type: { shape } }): [string, Tensor] => {
+          const [layer, part] = own.split(".") as [string, string];
+          const theirs = tensors.get(`${name}/${layer}/${part === "weight" ? "W" : "b"}`)!;
+          return [own, tensor(shape, theirs.data)];
+        }),
+      );
+      const executable = await referenceExecutor.compile(graph, weights);
+      const input = tensor([1, 64, 1, 1], Float32Array.from(squeeze));
+      assertClose((await executable.run(new Map([["x", input]]))).get("gate")!.data, expected, 1e-5, name);
+      await executable.dispose();
+    }
+  },
+);
+
+test("a list of MXNet's without names is no network", async () => {
+  const { bytes } = asParams(new Map([["0", tensor([2, 2], new Float32Array(4))]]), 0);
+  await refused(() => openFiles([{ where: "list.params", bytes }]), "not the layers of a known network", '"0"');
+});
+
+test("files of July 2017 and of August look the same, which is told", async () => {
+  const name = "tensorpack-se-preact-resnet-50";
+  const listed = listedBy(model(name), "tensorpack-preact");
+  const ground = new Float32Array(2 ** 22).fill(0.01);
+  const tensors = new Map(listed.map(({ name, shape }) => [name, tensor(shape, ground.subarray(0, sizeOf(shape)))]));
+  const { model: found, alike } = findModel({ kind: "tensors", tensors }, namingByName("tensorpack-preact"), "net.npz");
+  assert.deepEqual([found.name, alike], [name, [`${name}-july`]]);
+  const post = listedBy(model("tensorpack-resnet-18"), "tensorpack");
+  const others = new Map(post.map(({ name, shape }) => [name, tensor(shape, ground.subarray(0, sizeOf(shape)))]));
+  assert.deepEqual(findModel({ kind: "tensors", tensors: others }, namingByName("tensorpack"), "net.npz").alike, []);
+});

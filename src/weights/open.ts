@@ -132,7 +132,10 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   const naming = options.from === undefined ? detectNaming(bare, where) : namingByName(options.from);
   checkKind(naming, main);
   const source = withPlainHead(bare, naming);
-  const { model, parameters } = findModel(source, naming, where, options.model);
+  const { model, parameters, alike = [] } = findModel(source, naming, where, options.model);
+  for (const name of alike) {
+    notes.push(`a file of ${name} has the same names and shapes; ${option("model")} ${name} takes it for that`);
+  }
   const weights = renameTensors(source, { name: model.name, parameters, eps: epsOf(model.config) }, naming, where);
   checkSound(weights, where, (name) => nameIn(naming, parameters.find((parameter) => parameter.name === name)!));
   const hash = () => (format === "torch" ? sha256(bytes) : Promise.resolve(""));
