@@ -72,8 +72,9 @@ const released: readonly (readonly [naming: string, made: Model, found: string])
   ["timm", changed("resnet-20", { channels: 1 }), "resnet-20-1channels"],
   ["cadene", changed("se-resnet-50", { channels: 4 }), "se-resnet-50-4channels"],
   ["mmcls", model("se-resnet-50-modern"), "se-resnet-50-modern"],
-  ["moskomule", changed("se-resnet-50-modern", nobias), "se-resnet-50-modern-nobias"],
-  ["moskomule", changed("se-resnet-20", { se: { reduction: 8, bias: false } }), "se-resnet-20-r8-nobias"],
+  ["moskomule", model("moskomule-se-resnet-50"), "moskomule-se-resnet-50"],
+  ["moskomule", model("moskomule-se-resnet-20-r8"), "moskomule-se-resnet-20-r8"],
+  ["moskomule", changed("se-resnet-44", { se: { reduction: 8, bias: false } }), "se-resnet-44-r8-nobias"],
   ["shicai", model("shicai-se-resnet-50"), "shicai-se-resnet-50"],
   ["shicai", changed("se-resnet-101", { strideOn: "3x3" }), "se-resnet-101-stride3x3"],
   ["akamaster", changed("resnet-56", { projection: "pad" }), "resnet-56-padshortcut"],
@@ -167,7 +168,7 @@ test("names that are not those that were said", async () => {
 test("tensors of a network that nobody has under these names are not given a meaning", async () => {
   await refused(() => find(sourceOf(model("resnet-50"), "cadene"), "cadene"), "what it computes is not known");
   const wide = changed("se-resnet-50-modern", { groups: 1, stem: "imagenet", ...nobias });
-  assert.equal(find(sourceOf(wide, "moskomule"), "moskomule").name, "se-resnet-50-modern-nobias");
+  assert.equal(find(sourceOf(wide, "moskomule"), "moskomule").name, "moskomule-se-resnet-50");
   await refused(
     () => find(sourceOf(changed("se-resnext-50", nobias), "moskomule"), "moskomule"),
     "what it computes is not known",

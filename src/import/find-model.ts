@@ -41,7 +41,10 @@ export function findModel(source: WeightSource, naming: Naming, where: string, n
     const { config } = zooEntry(name);
     return familyOf(config).isIn(config, has);
   });
-  const [best, ...others] = candidatesOf(likely.length > 0 ? likely : names, source, naming) as [Candidate, ...Candidate[]];
+  const [best, ...others] = candidatesOf(likely.length > 0 ? likely : names, source, naming) as [
+    Candidate,
+    ...Candidate[],
+  ];
   if (best.faults > 0) return refuse(best, source, naming, where, name);
   if (naming.networks === undefined || naming.networks(best.model.config)) {
     // Of the usual networks the names tell which it is.

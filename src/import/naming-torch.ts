@@ -58,6 +58,7 @@ export const moskomule: TorchNaming = {
   mark: /^layer1\.0\.se\.fc\.0\.weight$/,
   structure: modern,
   seBias: false,
+  port: "moskomule",
   networks: (config) => isResNet(config) && config.stem !== "deep" && config.groups === 1 && config.se !== undefined,
   classOrder: "sorted",
   preprocessing: (config) => sized(config, isCifar(config) ? moskomuleCifar : imagenetPreprocessing),

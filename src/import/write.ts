@@ -9,7 +9,7 @@ import { epsOf, familyOf, type ModelConfig, seOf } from "../zoo/families.ts";
 import { type Model, parametersOf } from "../zoo/index.ts";
 import { fromOurs } from "./axes.ts";
 import { findModel } from "./find-model.ts";
-import type { CaffeNaming, Naming, TorchNaming } from "./naming.ts";
+import { type CaffeNaming, isCifar, type Naming, type TorchNaming } from "./naming.ts";
 import { namings } from "./namings.ts";
 import { caffePlace, caffeSource, raised, torchModule, torchName, type WeightSource } from "./rename.ts";
 
@@ -164,7 +164,17 @@ function unlessRefused<T>(run: () => T): T | undefined {
 
 function settingsOf(config: ModelConfig): Record<string, unknown> {
   const se = seOf(config);
-  return { ...config, se: se && `r = ${se.hidden ?? se.reduction}, ${se.bias ? "with" : "without"} biases` };
+  // Stems for small pictures have no pooling, basic blocks no choice of where the stride is.
+  const without = {
+    ...(isCifar(config) && { pool: "none" }),
+    ...("block" in config && config.block === "basic" && { strideOn: "none" }),
+  };
+  return {
+    ...config,
+    ...without,
+    norm: `eps ${epsOf(config)}`,
+    se: se && `r = ${se.hidden ?? se.reduction}, ${se.bias ? "with" : "without"} biases`,
+  };
 }
 
 function refuse(named: NamedModel, naming: Naming, what: string, details: ErrorDetails): never {

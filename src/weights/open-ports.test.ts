@@ -101,7 +101,7 @@ for (const key of ["legacy", "zip"]) {
   const path = ["ports", "pytorch", `moskomule-se-resnet20-r8-${key}.pkl`];
   test(`moskomule's ${key} pkl opens, and gives PyTorch's logits`, needsShared(...path), async () => {
     const { checkpoint } = await openFiles([{ where: "net.pkl", bytes: bytesOf(sharedData(...path)) }]);
-    assert.equal(checkpoint.model.name, "se-resnet-20-r8-nobias");
+    assert.equal(checkpoint.model.name, "moskomule-se-resnet-20-r8");
     const golden = readFileSync(sharedData("ports", "pytorch", "moskomule-se-resnet20-r8.json"), "utf8");
     const { logits } = JSON.parse(golden) as { logits: readonly (readonly number[])[] };
     const found = await portLogits(checkpoint, [2, 3, 32]);
