@@ -31,7 +31,11 @@ const packages = {
 const document = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify({ imports: packages })}</script>`;
 
-function answer({ url = "/" }: IncomingMessage, response: ServerResponse): void {
+/** Makes a page cross-origin isolated, which shared memory, and so threads of WebAssembly, want. */
+const isolation = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
+
+function answer({ url = "/" }: IncomingMessage, response: ServerResponse, isIsolated: boolean): void {
+  for (const [name, value] of isIsolated ? Object.entries(isolation) : []) response.setHeader(name, value);
   const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
   if (path === "/") {
     response.writeHead(200, { "content-type": "text/html" }).end(document);
@@ -43,17 +47,36 @@ function answer({ url = "/" }: IncomingMessage, response: ServerResponse): void 
   else response.writeHead(200, { "content-type": type }).end(readFileSync(file));
 }
 
+export interface PageOptions {
+  /** Cross-origin isolated, with threads of WebAssembly. */
+  readonly isIsolated?: boolean;
+  /** With WebGPU, computed by SwiftShader where there is no device. */
+  readonly hasWebGpu?: boolean;
+}
+
+/** As far as Debian's Chromium has WebGPU without a device (SwiftShader is in the same package). */
+const webGpu = [
+  ...["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-angle=swiftshader"],
+  ...["--enable-features=Vulkan", "--ignore-gpu-blocklist", "--enable-unsafe-swiftshader"],
+];
+export const swiftShader = "/usr/lib/chromium/vk_swiftshader_icd.json";
+
 /** An empty page with the import map. What is thrown or logged as an error in it is in `faults`. */
-export async function openPage(): Promise<{ readonly page: Page; readonly faults: readonly string[] }> {
-  const { origin } = await serve(answer);
+export async function openPage({ isIsolated = false, hasWebGpu = false }: PageOptions = {}): Promise<{
+  readonly page: Page;
+  readonly faults: readonly string[];
+}> {
+  const { origin } = await serve((request, response) => answer(request, response, isIsolated));
   const profile = mkdtempSync(join(tmpdir(), "senet-test-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: program,
     headless: true,
     args: [
-      ...["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"],
+      ...["--no-sandbox", "--disable-quic", "--no-first-run"],
       ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
+      ...(hasWebGpu ? webGpu : ["--disable-gpu"]),
     ],
+    ...(hasWebGpu && { env: { ...process.env, VK_DRIVER_FILES: swiftShader } as Record<string, string> }),
   });
   after(async () => {
     await context.close();

@@ -8,13 +8,21 @@ export const microsoft = "com.microsoft";
 /** Its operators on the blocked layout (blocks.ts), which its own optimiser uses: for training only, too. */
 export const nchwc = "com.microsoft.nchwc";
 
+/** For which of ONNX Runtime's engines a graph is written: what the other lacks, or gets wrong, is written otherwise. */
+export type Dialect = "cpu" | "webgpu";
+
 export class Emitter {
+  readonly dialect: Dialect;
   readonly #nodes: OnnxNode[] = [];
   readonly #constants = new Map<string, Initialiser>();
   readonly #aliases = new Map<string, string>();
   readonly #made = new Set<string>();
   readonly #serials = new Map<string, number>();
   #scope = "";
+
+  constructor(dialect: Dialect = "cpu") {
+    this.dialect = dialect;
+  }
 
   /** The operation of the graph that nodes are named after, for profiles and errors. */
   get scope(): string {
@@ -46,6 +54,17 @@ export class Emitter {
     this.#nodes.push({ op, domain, name, inputs, outputs, attributes });
     for (const output of outputs) this.#made.add(output);
     return outputs;
+  }
+
+  /** A product of matrices, the last two of `rank` axes, of which one is transposed. */
+  product(left: string, right: string, rank: number, transposed: "left" | "right"): string {
+    if (this.dialect === "cpu") {
+      const attributes = { [transposed === "left" ? "transA" : "transB"]: { int: 1 } };
+      return this.node("FusedMatMul", [left, right], attributes, microsoft);
+    }
+    const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
+    const turned = (matrix: string) => this.node("Transpose", [matrix], { perm: { ints: perm } });
+    return this.node("MatMul", transposed === "left" ? [turned(left), right] : [left, turned(right)]);
   }
 
   /** A constant vector of int64, as ONNX wants shapes and axes. */

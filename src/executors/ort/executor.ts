@@ -46,11 +46,13 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   const live = options.weights === "live";
   if (live) rejectSharedMemory(graph, weights);
   const block = await blockSize(host);
-  const lowered = live ? lower(graph, { blockSize: block }) : lower(graph, { weights, blockSize: block });
+  const written = { ...(live ? {} : { weights }), ...(host.dialect && { dialect: host.dialect }) };
+  const lowered = lower(graph, { ...written, blockSize: block });
   const anyBatch = !live && isBatchFree(graph);
   // The blocked layout fixes the batch; other batches then go through in portions.
   const isBlocked = Object.hasOwn(lowered.model.opsets, nchwc);
-  const { model, outputs, updates } = anyBatch && !isBlocked ? lower(graph, { weights, dynamicBatch: true }) : lowered;
+  const { model, outputs, updates } =
+    anyBatch && !isBlocked ? lower(graph, { ...written, dynamicBatch: true }) : lowered;
   const session = await createSession(host, encodeModel(model), graph.name, options.threads);
   const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
   return new OrtExecutable(session, runtime, host.writesInPlace, graph, plan);

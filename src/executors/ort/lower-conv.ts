@@ -13,7 +13,7 @@ import {
   sidesOf,
 } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
-import { type Emitter, microsoft } from "./emitter.ts";
+import type { Emitter } from "./emitter.ts";
 import type { Attributes } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
@@ -37,16 +37,12 @@ export const convRules: Rules<
 
   conv2dBackwardInput: (l, { inputs, attrs }) => {
     const [dy, w] = inputs as [Value, Value];
-    const [n, , height, width] = attrs.inputShape as [number, number, number, number];
-    const i = w.type.shape[1]!;
+    const [n, i] = [attrs.inputShape[0]!, w.type.shape[1]!];
     if (isPointwise(w.type.shape, attrs) && isOnePixel(attrs.inputShape)) {
       const dx = l.emit.node("MatMul", [flat(l, dy), matrix(l, w)]);
       return [l.emit.node("Reshape", [dx, l.emit.ints(n, i, 1, 1)])];
     }
-    // ConvTranspose leaves out the rows that the stride never reached; the output padding brings them back.
     const [rows, columns] = convAxes(attrs, w.type.shape);
-    const missing = (extent: number, out: number, axis: AxisWindow) => axis.after - overhangOf(extent, out, axis);
-    const outputPadding = [missing(height, dy.type.shape[2]!, rows), missing(width, dy.type.shape[3]!, columns)];
     const isPlain = ({ kernel, stride, before, after }: AxisWindow) => stride === 1 && Math.max(before, after) < kernel;
     if (attrs.groups === 1 && isPlain(rows) && isPlain(columns)) {
       const opposite = [rows, columns].map(({ kernel, before }) => kernel - 1 - before);
@@ -58,18 +54,14 @@ export const convRules: Rules<
         }),
       ];
     }
-    return [
-      l.emit.node("ConvTranspose", [l.get(dy), l.get(w)], {
-        ...convAttributes(w.type.shape, attrs),
-        output_padding: { ints: outputPadding },
-      }),
-    ];
+    const attributes = transposedAttributes(w.type.shape, dy.type.shape, attrs);
+    return [l.emit.node("ConvTranspose", [l.get(dy), l.get(w)], attributes)];
   },
 
   conv2dBackwardWeight: (l, { inputs, attrs }) => {
     const [x, dy] = inputs as [Value, Value];
     if (isPointwise(attrs.weightShape, attrs) && isOnePixel(x.type.shape)) {
-      const dw = l.emit.node("FusedMatMul", [flat(l, dy), flat(l, x)], { transA: { int: 1 } }, microsoft);
+      const dw = l.emit.product(flat(l, dy), flat(l, x), 2, "left");
       return [l.emit.node("Reshape", [dw, l.emit.ints(...attrs.weightShape)])];
     }
     return [weightGradient(l.emit, l.get(x), l.get(dy), x.type.shape, dy.type.shape, attrs)];
@@ -96,7 +88,7 @@ export const convRules: Rules<
   ],
   linearBackwardWeight: (l, { inputs }) => {
     const [x, dy] = inputs as [Value, Value];
-    return [l.emit.node("FusedMatMul", [l.get(dy), l.get(x)], { transA: { int: 1 } }, microsoft)];
+    return [l.emit.product(l.get(dy), l.get(x), 2, "left")];
   },
 };
 
@@ -124,14 +116,30 @@ export const padsOf = (pad: Padding): readonly [number, number, number, number] 
   return [top, left, bottom, right];
 };
 
-/** `kernel_shape` is what the weight says already; OpenCV does not look there. */
+/** All are said, also what the weight or the standard says already: OpenCV and WebGPU's engine do not look there. */
 function convAttributes(weight: Shape, { stride, pad, groups }: ConvAttrs): Attributes {
   return {
     kernel_shape: { ints: weight.slice(2) },
+    dilations: { ints: [1, 1] },
     strides: { ints: pairOf(stride) },
     pads: { ints: padsOf(pad) },
     group: { int: groups },
   };
+}
+
+/**
+ * Of the convolution that carries a gradient back. ConvTranspose leaves out the rows that the stride never reached; the
+ * output padding brings them back.
+ */
+export function transposedAttributes(
+  weight: Shape,
+  output: Shape,
+  attrs: ConvAttrs & { readonly inputShape: Shape },
+): Attributes {
+  const missing = convAxes(attrs, weight).map(
+    (axis, i) => axis.after - overhangOf(attrs.inputShape[i + 2]!, output[i + 2]!, axis),
+  );
+  return { ...convAttributes(weight, attrs), output_padding: { ints: missing } };
 }
 
 /** `[O,I,KH,KW] → [I,O,KH,KW]`, turned by 180 degrees: the kernel that carries a gradient back. */
@@ -163,9 +171,6 @@ export function weightGradient(
   const [n, , outHeight, outWidth] = outputShape as [number, number, number, number];
   const taps = kernelHeight * kernelWidth;
   const pixels = outHeight * outWidth;
-  const product = (rows: string, columns: string) =>
-    emit.node("FusedMatMul", [rows, columns], { transB: { int: 1 } }, microsoft);
-
   let tapped: string;
   if (groups === 1 && o * i * taps > pixels * (o + i * taps)) {
     // Few pixels: a product for each sample would be larger than the activations. One product over all of them.
@@ -173,7 +178,7 @@ export function weightGradient(
     const rows = emit.node("Reshape", [channelsFirst(dy), emit.ints(o, n * pixels)]);
     const products = shiftedInputs(emit, channelsFirst(x), inputShape, outputShape, attrs).map((tap) => {
       const columns = emit.node("Reshape", [tap, emit.ints(i, n * pixels)]);
-      return emit.node("Reshape", [product(rows, columns), emit.ints(o, 1, i)]);
+      return emit.node("Reshape", [emit.product(rows, columns, 2, "right"), emit.ints(o, 1, i)]);
     });
     tapped = taps === 1 ? products[0]! : emit.node("Concat", products, { axis: { int: 1 } });
   } else {
@@ -182,7 +187,7 @@ export function weightGradient(
     );
     const columns = taps === 1 ? seen[0]! : emit.node("Concat", seen, { axis: { int: 2 } });
     const rows = emit.node("Reshape", [dy, emit.ints(n, groups, o / groups, pixels)]);
-    const products = product(rows, columns);
+    const products = emit.product(rows, columns, 4, "right");
     const sum = n === 1 ? products : emit.node("ReduceSum", [products, emit.ints(0)], { keepdims: { int: 0 } });
     tapped = emit.node("Reshape", [sum, emit.ints(o, taps, i)]);
   }

@@ -12,7 +12,7 @@ import type { Op } from "../../ir/ops.ts";
 import { GraphUses, liveNodes, resultsOf } from "../../ir/uses.ts";
 import type { Weights } from "../executor.ts";
 import { Blocks, type Convolution, type Expression } from "./blocks.ts";
-import { Emitter, microsoft, nchwc } from "./emitter.ts";
+import { type Dialect, Emitter, microsoft, nchwc } from "./emitter.ts";
 import { blockedRules } from "./lower-blocked.ts";
 import { convRules } from "./lower-conv.ts";
 import { elementwiseRules } from "./lower-elementwise.ts";
@@ -20,6 +20,7 @@ import { headRules } from "./lower-head.ts";
 import { normRules } from "./lower-norm.ts";
 import { poolRules } from "./lower-pool.ts";
 import { quantizationRules } from "./lower-quantization.ts";
+import { webGpuRules } from "./lower-webgpu.ts";
 import type { Initialiser, OnnxModel, OnnxNode, ValueInfo } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
@@ -32,6 +33,8 @@ const rules: Rules<Op> = {
   ...headRules,
 };
 
+const dialects: Readonly<Record<Dialect, Rules<Op>>> = { cpu: rules, webgpu: { ...rules, ...webGpuRules } };
+
 export interface LowerOptions {
   /** Become constants; without, parameters are inputs of the model and updates outputs. */
   readonly weights?: Weights;
@@ -39,6 +42,8 @@ export interface LowerOptions {
   readonly dynamicBatch?: boolean;
   /** For other programs (export.ts). */
   readonly portable?: boolean;
+  /** Default: `cpu`. */
+  readonly dialect?: Dialect;
   /** Channels in a block, where the engine has the blocked layout (blocks.ts) and the model is for this machine only. */
   readonly blockSize?: number;
 }
@@ -53,7 +58,7 @@ export interface Lowered {
 
 /** @throws SenetError `executor` where a value is not float32. */
 export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
-  const { weights, dynamicBatch = false, portable = false, blockSize = 0 } = options;
+  const { weights, dynamicBatch = false, portable = false, blockSize = 0, dialect } = options;
   const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
   const nodes = liveNodes(graph, resultsOf({ ...graph, updates }));
   const live = { ...graph, nodes, updates };
@@ -63,7 +68,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     rejectOtherTypes(value);
   }
 
-  const emit = new Emitter();
+  const emit = new Emitter(dialect);
   const names = new Names([...graph.inputs, ...parameters], live);
   const plain = (value: Value): string => {
     const known = names.of(value);
@@ -182,7 +187,7 @@ function lowerNode<K extends Op>(
   node: Node<K>,
 ): readonly (Expression | Convolution | string | undefined)[] {
   const blocked = blocks && blockedRules[node.op]?.(blocks, lowering, node);
-  return blocked ?? rules[node.op](lowering, node);
+  return blocked ?? dialects[lowering.emit.dialect][node.op](lowering, node);
 }
 
 function initialisers(parameters: readonly Parameter[], weights: Weights): Initialiser[] {

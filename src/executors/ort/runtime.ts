@@ -2,6 +2,7 @@
 
 import { option, SenetError } from "../../errors.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
+import type { Dialect } from "./emitter.ts";
 
 /** As much of ONNX Runtime's JavaScript interface as is used; onnxruntime-node and onnxruntime-web both have it. */
 export interface OnnxRuntime {
@@ -27,6 +28,8 @@ export interface OrtHost {
   readonly runtime: () => OnnxRuntime;
   /** One line for `senet doctor`. */
   readonly description: () => string;
+  /** Which of its engines runs the graphs; default: `cpu`, which is also what WebAssembly's speaks. */
+  readonly dialect?: Dialect;
   /** The options of a session with so many threads; absent: as many as are good here. */
   readonly session?: (threads: number | undefined) => object;
   /** Whether a run writes into the tensors that it is given for its outputs, as Node's bindings do. */

@@ -1,0 +1,121 @@
+/**
+ * ONNX Runtime of a page in Chromium, as an executor for suites that run here: graphs are lowered by our code as in the page,
+ * and its WebAssembly, or its WebGPU, computes.
+ */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { Page } from "playwright-core";
+import type { Executor } from "../src/executors/executor.ts";
+import { createOrtExecutor } from "../src/executors/ort/executor.ts";
+import type { OnnxRuntime, OnnxSession, OnnxTensor } from "../src/executors/ort/runtime.ts";
+import { needsBrowser } from "./page.ts";
+import { root } from "./support.ts";
+
+/** `{ skip: reason }` where there is no browser, or no ONNX Runtime for it; spread it into a test's options. */
+export const needsWebRuntime: { skip: string | false } =
+  needsBrowser.skip !== false || existsSync(join(root, "web", "node_modules", "onnxruntime-web"))
+    ? needsBrowser
+    : { skip: "onnxruntime-web is absent: npm ci --prefix web" };
+
+const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, int8: Int8Array, uint8: Uint8Array };
+type Kind = keyof typeof arrays;
+
+interface Sent {
+  readonly type: string;
+  readonly dims: readonly number[];
+  readonly base64: string;
+}
+
+class SentTensor implements OnnxTensor {
+  readonly type: string;
+  readonly data: unknown;
+  readonly dims: readonly number[];
+
+  constructor(type: string, data: unknown, dims: readonly number[]) {
+    this.type = type;
+    this.data = data;
+    this.dims = dims;
+  }
+
+  get sent(): Sent {
+    const { buffer, byteOffset, byteLength } = this.data as Float32Array;
+    const base64 = Buffer.from(buffer, byteOffset, byteLength).toString("base64");
+    return { type: this.type, dims: this.dims, base64 };
+  }
+}
+
+/** Defined once in the page. */
+const inPage = `(async ({ entry, threads }) => {
+  const ort = await import(entry);
+  ort.env.wasm.numThreads = threads;
+  ort.env.logLevel = "fatal";
+  const arrays = { float32: Float32Array, float64: Float64Array, int32: Int32Array, int8: Int8Array, uint8: Uint8Array, int64: BigInt64Array };
+  const bytesOf = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const textOf = (bytes) => { let text = ""; for (let i = 0; i < bytes.length; i += 32768) text += String.fromCharCode(...bytes.subarray(i, i + 32768)); return btoa(text); };
+  const sessions = new Map();
+  globalThis.remote = {
+    async create({ model, providers }) {
+      const session = await ort.InferenceSession.create(bytesOf(model), { executionProviders: providers, logSeverityLevel: 3 });
+      const id = sessions.size;
+      sessions.set(id, session);
+      return { id, inputNames: session.inputNames };
+    },
+    async run({ id, feeds, fetches }) {
+      const given = {};
+      for (const [name, { type, dims, base64 }] of Object.entries(feeds)) given[name] = new ort.Tensor(type, new arrays[type](bytesOf(base64).buffer), dims);
+      const outputs = await sessions.get(id).run(given, fetches);
+      const sent = {};
+      for (const [name, value] of Object.entries(outputs)) {
+        const data = await value.getData();
+        sent[name] = { type: value.type, dims: value.dims, base64: textOf(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)) };
+      }
+      return sent;
+    },
+    async release({ id }) { await sessions.get(id).release(); sessions.delete(id); },
+  };
+})`;
+
+export interface WebRuntimeOptions {
+  /** The file of onnxruntime-web that the page loads. */
+  readonly entry: "ort.wasm.min.mjs" | "ort.jspi.min.mjs";
+  readonly provider: "wasm" | "webgpu";
+  readonly threads: number;
+}
+
+/** The executor over the page's ONNX Runtime. */
+export async function executorIn(page: Page, options: WebRuntimeOptions): Promise<Executor> {
+  const { provider, threads } = options;
+  const entry = `/web/node_modules/onnxruntime-web/dist/${options.entry}`;
+  const call = <T>(work: string, given: unknown): Promise<T> =>
+    page.evaluate(`remote.${work}(${JSON.stringify(given)})`) as Promise<T>;
+  await page.evaluate(`${inPage}(${JSON.stringify({ entry, threads })})`);
+
+  const create = async (bytes: Uint8Array): Promise<OnnxSession> => {
+    const model = Buffer.from(bytes).toString("base64");
+    const made = { model, providers: [provider] };
+    const { id, inputNames } = await call<{ id: number; inputNames: readonly string[] }>("create", made);
+    return {
+      inputNames,
+      async run(feeds, fetches?: never) {
+        const given = feeds as unknown as Readonly<Record<string, SentTensor>>;
+        const sent = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value.sent]));
+        const outputs = await call<Record<string, Sent>>("run", { id, feeds: sent, fetches });
+        return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, received(output)]));
+      },
+      release: () => call("release", { id }),
+    };
+  };
+  const runtime = { InferenceSession: { create }, Tensor: SentTensor } as unknown as OnnxRuntime;
+  return createOrtExecutor({
+    runtime: () => runtime,
+    description: () => `onnxruntime-web in Chromium, ${provider}`,
+    writesInPlace: false,
+    dialect: provider === "webgpu" ? "webgpu" : "cpu",
+  });
+}
+
+function received({ type, dims, base64 }: Sent): SentTensor {
+  const bytes = Uint8Array.from(Buffer.from(base64, "base64"));
+  return new SentTensor(type, new arrays[type as Kind](bytes.buffer), dims);
+}
