@@ -18,6 +18,7 @@ import json
 import os
 import sys
 import time
+import warnings
 from pathlib import Path
 
 # Its compiler's own processes would outlive the last question.
@@ -27,6 +28,8 @@ import torch  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "golden"))
 from networks import build  # noqa: E402
+
+warnings.filterwarnings("ignore", category=DeprecationWarning)  # of names that 1.13 has no others for
 
 WARM_UPS = 4  # TorchScript profiles and compiles during the first runs
 
