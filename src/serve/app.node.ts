@@ -1,42 +1,12 @@
 /** The server's answers, address by address. No socket: `listen.node.ts` opens one, tests ask without. */
 
+import type { Socket } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import type { Fetcher } from "../pull/bytes.node.ts";
-import { encodeInference, extensions, metadataOf, parseInference } from "./kserve.ts";
+import { createHandlers, type Service } from "./handlers.node.ts";
 import { Metrics } from "./metrics.ts";
-import type { Models, Served } from "./models.node.ts";
-import { openApiDocument } from "./openapi.ts";
-import { parsed } from "./parse.ts";
-import { picturesOf } from "./pictures.node.ts";
-import { overloaded, type Pool, stopping, type Wish } from "./pool.node.ts";
-import { type Fault, internalFault, Refusal, refusalOf, tooLarge } from "./refusal.ts";
+import { overloaded, stopping, type Wish } from "./pool.node.ts";
+import { internalFault, Refusal, refusalOf, tooLarge } from "./refusal.ts";
 import { type Route, type RouteName, routes } from "./routes.ts";
-import { classifyOptions, explainOptions, featuresOptions } from "./schemas.ts";
-import type { Answers, Outcome, SentPicture, WorkOf } from "./work.node.ts";
-
-export interface AppSettings {
-  /** Of the package. */
-  readonly version: string;
-  /** Bytes of one request's body. */
-  readonly bodyBytes: number;
-  /** Bytes of all bodies that are here at once. */
-  readonly allBytes: number;
-  /** Pictures, or tensors, in one request. */
-  readonly mostPictures: number;
-  /** Milliseconds for an answer, where the client allows no less. */
-  readonly timeoutMs: number;
-  readonly fetcher: Fetcher | undefined;
-  /** Told what went wrong here. */
-  readonly say: (line: string) => void;
-  /** Told of each request that was answered. */
-  readonly log: ((line: string) => void) | undefined;
-}
-
-export interface Service {
-  readonly pool: Pool;
-  readonly models: Models;
-  readonly settings: AppSettings;
-}
 
 export interface App {
   readonly server: FastifyInstance;
@@ -52,8 +22,6 @@ interface Visit {
   isAnswered: boolean;
 }
 
-type Handler = (request: FastifyRequest, wish: Wish, reply: FastifyReply) => Promise<unknown> | unknown;
-
 export function createApp({ pool, models, settings }: Service): App {
   const metrics = new Metrics();
   const visits = new Map<FastifyRequest, Visit>();
@@ -65,6 +33,7 @@ export function createApp({ pool, models, settings }: Service): App {
     // In its place stands `enter`, which answers as everything else does.
     return503OnClosing: false,
     exposeHeadRoutes: true,
+    clientErrorHandler: refuseClient,
     frameworkErrors: (error, request, reply) => void fail(error, request, reply),
     routerOptions: { maxParamLength: 300 },
   });
@@ -138,144 +107,10 @@ export function createApp({ pool, models, settings }: Service): App {
     return { signal: gone.signal, deadline: since + allowedMs(request, settings.timeoutMs) };
   };
 
-  /** Each picture's answer; where the only one cannot be used, the whole request is refused. */
-  async function each<K extends keyof Answers, R extends object>(
-    model: Served,
-    pictures: readonly SentPicture[],
-    wish: Wish,
-    work: (picture: SentPicture) => WorkOf<K>,
-    shown: (answer: Answers[K]) => R,
-  ) {
-    const outcomes = await pool.submit<K>(model.key, pictures.map(work), wish);
-    metrics.pictures.add({ model: model.name }, outcomes.length);
-    const [first] = outcomes;
-    if (outcomes.length === 1 && "refusal" in first!) throw first.refusal;
-    const results = outcomes.map((outcome, i) => ({ name: pictures[i]!.name, ...resultOf(outcome, shown) }));
-    return { model: model.name, version: model.version, results };
-  }
-
-  function resultOf<A, R extends object>(outcome: Outcome<A>, shown: (answer: A) => R): R | { readonly error: Fault } {
-    if ("answer" in outcome) return shown(outcome.answer);
-    metrics.refused.add({ code: outcome.refusal.fault.code });
-    return { error: outcome.refusal.fault };
-  }
-
-  const sentBy = (request: FastifyRequest) =>
-    picturesOf(
-      {
-        contentType: request.headers["content-type"],
-        body: (request.body as Uint8Array | undefined) ?? new Uint8Array(),
-        query: request.query as Record<string, unknown>,
-      },
-      settings,
-    );
-
-  const modelOf = (request: FastifyRequest): Served => {
-    const { model: name, version } = request.params as { readonly model: string; readonly version?: string };
-    const model = models.get(name);
-    if (version === undefined || version === model.version) return model;
-    throw new Refusal(404, "unknown_version", "the model is of another version", {
-      ...{ expected: model.version, found: version.slice(0, 100) },
-    });
-  };
-
-  const metadata: Handler = (request) => {
-    const model = modelOf(request);
-    const platform = `senet_${model.executor}`;
-    return { name: model.name, versions: [model.version], platform, ...metadataOf(model) };
-  };
-  const modelReady: Handler = (request, _wish, reply) => {
-    const { name } = modelOf(request);
-    if (isStopping) reply.code(503);
-    return { name, ready: !isStopping };
-  };
-  const infer: Handler = (request, wish, reply) => {
-    const { name } = modelOf(request);
-    return models.use(name, async (model) => {
-      const body = (request.body as Uint8Array | undefined) ?? new Uint8Array();
-      const header = request.headers["inference-header-content-length"];
-      const wanted = parseInference(body, header === undefined ? undefined : `${header}`, model, settings.mostPictures);
-      const works = wanted.images.map((image) => ({ kind: "infer" as const, image }));
-      const outcomes = await pool.submit<"infer">(model.key, works, wish);
-      metrics.pictures.add({ model: model.name }, outcomes.length);
-      const logits = outcomes.map((outcome) => {
-        if ("refusal" in outcome) throw outcome.refusal;
-        return outcome.answer;
-      });
-      const { header: text, binary } = encodeInference(wanted, logits, model);
-      if (binary.length === 0) return reply.type("application/json").send(text);
-      const start = Buffer.from(text);
-      reply.header("inference-header-content-length", `${start.length}`);
-      return reply.type("application/octet-stream").send(Buffer.concat([start, ...binary]));
-    });
-  };
-
-  const handlers: Readonly<Record<RouteName, Handler>> = {
-    classify: async (request, wish) => {
-      const { pictures, options } = await sentBy(request);
-      const { model: name, top = 5 } = parsed(classifyOptions, options, "the request");
-      return models.use(name, (model) =>
-        each<"classify", object>(
-          ...([model, pictures, wish] as const),
-          (picture) => ({ kind: "classify", picture, top }),
-          (predictions) => ({ predictions }),
-        ),
-      );
-    },
-    features: async (request, wish) => {
-      const { pictures, options } = await sentBy(request);
-      const { model: name } = parsed(featuresOptions, options, "the request");
-      return models.use(name, (model) =>
-        each<"features", object>(
-          ...([model, pictures, wish] as const),
-          (picture) => ({ kind: "features", picture }),
-          (features) => ({ features: Array.from(features) }),
-        ),
-      );
-    },
-    explain: async (request, wish) => {
-      const { pictures, options } = await sentBy(request);
-      const wanted = parsed(explainOptions, options, "the request");
-      const { model: name, top = 5, class: target, method, stage, overlay = false } = wanted;
-      return models.use(name, (model) =>
-        each<"explain", object>(
-          ...([model, pictures, wish] as const),
-          (picture) => ({ kind: "explain", picture, top, target, method, stage, overlay }),
-          ({ heat, overlay, ...rest }) => ({
-            ...rest,
-            heat: { ...heat, values: Array.from(heat.values) },
-            ...(overlay !== undefined && { overlay: Buffer.from(overlay).toString("base64") }),
-          }),
-        ),
-      );
-    },
-    models: () => ({
-      models: models.all.map(({ name, version, network, executor, input, labels }) => ({
-        ...{ name, version, network, executor, input, labels },
-      })),
-    }),
-    live: () => ({ live: true }),
-    ready: (_request, _wish, reply) => {
-      if (isStopping) reply.code(503);
-      return { ready: !isStopping };
-    },
-    server: () => ({ name: "senet", version: settings.version, extensions }),
-    metadata,
-    modelReady,
-    infer,
-    versionMetadata: metadata,
-    versionReady: modelReady,
-    versionInfer: infer,
-    metrics: (_request, _wish, reply) => {
-      const { waiting, inHand } = pool;
-      const shown = models.all.map(({ name, version, network }) => ({ name, version, network }));
-      const gauges = { waiting, inHand, requests: visits.size, reloads: models.reloads, models: shown };
-      return reply.type("text/plain; version=0.0.4; charset=utf-8").send(metrics.text(gauges));
-    },
-    openapi: () => document,
-  };
-  const document = openApiDocument(settings.version);
-
+  const handlers = createHandlers(
+    { pool, models, settings },
+    { metrics, isStopping: () => isStopping, open: () => visits.size },
+  );
   for (const [name, { method, url }] of Object.entries<Route>(routes)) {
     const handler = handlers[name as RouteName];
     server.route({ method, url, handler: async (request, reply) => handler(request, wishOf(request), reply) });
@@ -314,4 +149,21 @@ function refusalOfServer(error: unknown, bodyBytes: number): Refusal | undefined
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return tooLargeBody(bodyBytes, undefined);
   if (statusCode < 400 || statusCode >= 500) return undefined;
   return new Refusal(statusCode, "bad_request", "the request cannot be read", { found: `${message}`.slice(0, 200) });
+}
+
+/** What is said to a client whose bytes are no request: nobody else sees them. */
+const clientErrors: Readonly<Record<string, readonly [status: string, code: string, message: string]>> = {
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "too_large", "the headers are too large"],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "too_slow", "the request came too slowly"],
+};
+
+function refuseClient({ code = "" }: Error & { readonly code?: string }, socket: Socket): void {
+  if (code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, ...fault] = clientErrors[code] ?? ["400 Bad Request", "bad_request", "this is no HTTP request"];
+  const body = JSON.stringify({ error: { code: fault[0], message: fault[1] } });
+  const headers = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
+  socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`);
 }

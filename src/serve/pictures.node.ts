@@ -11,7 +11,7 @@ import type { SentPicture } from "./work.node.ts";
 export interface SentRequest {
   readonly contentType: string | undefined;
   readonly body: Uint8Array;
-  readonly query: Readonly<Record<string, unknown>>;
+  readonly query: unknown;
 }
 
 export interface SentPictures {
@@ -32,7 +32,8 @@ const unnamed = (index: number, count: number): string => (count === 1 ? "pictur
 
 /** @throws Refusal 400, 413, 415, 422 */
 export async function picturesOf(request: SentRequest, settings: PictureSettings): Promise<SentPictures> {
-  const { contentType = "", body, query } = request;
+  const { contentType = "", body } = request;
+  const query = request.query as Readonly<Record<string, unknown>>;
   const [type] = contentType.toLowerCase().split(";", 1);
   if (body.length === 0) throw badRequest("the request has no body", { expected: "a picture" });
   const kind = type!.trim();
@@ -49,7 +50,11 @@ export async function picturesOf(request: SentRequest, settings: PictureSettings
   });
 }
 
-async function fromJson(value: unknown, query: SentRequest["query"], settings: PictureSettings): Promise<SentPictures> {
+async function fromJson(
+  value: unknown,
+  query: Readonly<Record<string, unknown>>,
+  settings: PictureSettings,
+): Promise<SentPictures> {
   if (typeof value !== "object" || value === null || !("pictures" in value)) {
     throw badRequest("the body has no pictures", { expected: '{"pictures": [{"base64": "..."}]}' });
   }
@@ -67,7 +72,7 @@ async function fromJson(value: unknown, query: SentRequest["query"], settings: P
 async function fromForm(
   contentType: string,
   body: Uint8Array,
-  query: SentRequest["query"],
+  query: Readonly<Record<string, unknown>>,
   settings: PictureSettings,
 ): Promise<SentPictures> {
   const form = await new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": contentType } })

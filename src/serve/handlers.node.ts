@@ -1,0 +1,185 @@
+/** What is done at each address. */
+
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type * as z from "zod";
+import type { Fetcher } from "../pull/bytes.node.ts";
+import { encodeInference, extensions, metadataOf, parseInference } from "./kserve.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Models, Served } from "./models.node.ts";
+import { openApiDocument } from "./openapi.ts";
+import { parsed } from "./parse.ts";
+import { picturesOf } from "./pictures.node.ts";
+import type { Pool, Wish } from "./pool.node.ts";
+import { Refusal } from "./refusal.ts";
+import type { RouteName } from "./routes.ts";
+import { classifyOptions, explainOptions, featuresOptions } from "./schemas.ts";
+import type { Answers, Outcome, SentPicture, WorkOf } from "./work.node.ts";
+
+export interface AppSettings {
+  /** Of the package. */
+  readonly version: string;
+  /** Bytes of one request's body. */
+  readonly bodyBytes: number;
+  /** Bytes of all bodies that are here at once. */
+  readonly allBytes: number;
+  /** Pictures, or tensors, in one request. */
+  readonly mostPictures: number;
+  /** Milliseconds for an answer, where the client allows no less. */
+  readonly timeoutMs: number;
+  readonly fetcher: Fetcher | undefined;
+  /** Told what went wrong here. */
+  readonly say: (line: string) => void;
+  /** Told of each request that was answered. */
+  readonly log: ((line: string) => void) | undefined;
+}
+
+export interface Service {
+  readonly pool: Pool;
+  readonly models: Models;
+  readonly settings: AppSettings;
+}
+
+export type Handler = (request: FastifyRequest, wish: Wish, reply: FastifyReply) => Promise<unknown> | unknown;
+
+/** What the server knows of itself. */
+export interface State {
+  readonly metrics: Metrics;
+  readonly isStopping: () => boolean;
+  /** Requests that have not been answered. */
+  readonly open: () => number;
+}
+
+/** Classes that are named where nobody says how many. */
+const usualTop = 5;
+
+const bodyOf = ({ body }: FastifyRequest): Uint8Array => (body as Uint8Array | undefined) ?? new Uint8Array();
+
+export function createHandlers(
+  { pool, models, settings }: Service,
+  { metrics, isStopping, open }: State,
+): Readonly<Record<RouteName, Handler>> {
+  const document = openApiDocument(settings.version);
+
+  /**
+   * Each picture of a request has its answer; where the only one cannot be used, the whole request is refused.
+   * @param options what the request says besides its pictures
+   */
+  const onPictures =
+    <K extends "classify" | "features" | "explain", O extends { readonly model?: string | undefined }>(
+      options: z.ZodType<O>,
+      work: (picture: SentPicture, options: O) => WorkOf<K>,
+      shown: (answer: Answers[K]) => object,
+    ): Handler =>
+    async (request, wish) => {
+      const { headers, query } = request;
+      const sent = await picturesOf({ contentType: headers["content-type"], body: bodyOf(request), query }, settings);
+      const wanted = parsed(options, sent.options, "the request");
+      return models.use(wanted.model, async ({ key, name, version }) => {
+        const works = sent.pictures.map((picture) => work(picture, wanted));
+        const outcomes = await pool.submit<K>(key, works, wish);
+        metrics.pictures.add({ model: name }, outcomes.length);
+        const [first] = outcomes;
+        if (outcomes.length === 1 && "refusal" in first!) throw first.refusal;
+        const results = outcomes.map((outcome, i) => ({ name: sent.pictures[i]!.name, ...resultOf(outcome, shown) }));
+        return { model: name, version, results };
+      });
+    };
+
+  function resultOf<A>(outcome: Outcome<A>, shown: (answer: A) => object): object {
+    if ("answer" in outcome) return shown(outcome.answer);
+    metrics.refused.add({ code: outcome.refusal.fault.code });
+    return { error: outcome.refusal.fault };
+  }
+
+  const modelOf = (request: FastifyRequest): Served => {
+    const { model: name, version } = request.params as { readonly model: string; readonly version?: string };
+    const model = models.get(name);
+    if (version === undefined || version === model.version) return model;
+    throw new Refusal(404, "unknown_version", "the model is of another version", {
+      ...{ expected: model.version, found: version.slice(0, 100) },
+    });
+  };
+
+  const metadata: Handler = (request) => {
+    const model = modelOf(request);
+    const platform = `senet_${model.executor}`;
+    return { name: model.name, versions: [model.version], platform, ...metadataOf(model) };
+  };
+  const modelReady: Handler = (request, _wish, reply) => {
+    const { name } = modelOf(request);
+    if (isStopping()) reply.code(503);
+    return { name, ready: !isStopping() };
+  };
+  const infer: Handler = (request, wish, reply) => {
+    const { name } = modelOf(request);
+    return models.use(name, async (model) => {
+      const header = request.headers["inference-header-content-length"];
+      const wanted = parseInference(
+        bodyOf(request),
+        header === undefined ? undefined : `${header}`,
+        model,
+        settings.mostPictures,
+      );
+      const works = wanted.images.map((image) => ({ kind: "infer" as const, image }));
+      const outcomes = await pool.submit<"infer">(model.key, works, wish);
+      metrics.pictures.add({ model: model.name }, outcomes.length);
+      const logits = outcomes.map((outcome) => {
+        if ("refusal" in outcome) throw outcome.refusal;
+        return outcome.answer;
+      });
+      const { header: text, binary } = encodeInference(wanted, logits, model);
+      if (binary.length === 0) return reply.type("application/json").send(text);
+      const start = Buffer.from(text);
+      reply.header("inference-header-content-length", `${start.length}`);
+      return reply.type("application/octet-stream").send(Buffer.concat([start, ...binary]));
+    });
+  };
+
+  return {
+    classify: onPictures<"classify", z.infer<typeof classifyOptions>>(
+      classifyOptions,
+      (picture, { top = usualTop }) => ({ kind: "classify", picture, top }),
+      (predictions) => ({ predictions }),
+    ),
+    features: onPictures<"features", z.infer<typeof featuresOptions>>(
+      featuresOptions,
+      (picture) => ({ kind: "features", picture }),
+      (features) => ({ features: Array.from(features) }),
+    ),
+    explain: onPictures<"explain", z.infer<typeof explainOptions>>(
+      explainOptions,
+      (picture, { top = usualTop, class: target, method, stage, overlay = false }) => ({
+        ...{ kind: "explain", picture, top, target, method, stage, overlay },
+      }),
+      ({ heat, overlay, ...rest }) => ({
+        ...rest,
+        heat: { ...heat, values: Array.from(heat.values) },
+        ...(overlay !== undefined && { overlay: Buffer.from(overlay).toString("base64") }),
+      }),
+    ),
+    models: () => ({
+      models: models.all.map(({ name, version, network, executor, input, labels }) => ({
+        ...{ name, version, network, executor, input, labels },
+      })),
+    }),
+    live: () => ({ live: true }),
+    ready: (_request, _wish, reply) => {
+      if (isStopping()) reply.code(503);
+      return { ready: !isStopping() };
+    },
+    server: () => ({ name: "senet", version: settings.version, extensions }),
+    metadata,
+    modelReady,
+    infer,
+    versionMetadata: metadata,
+    versionReady: modelReady,
+    versionInfer: infer,
+    metrics: (_request, _wish, reply) => {
+      const { waiting, inHand } = pool;
+      const shown = models.all.map(({ name, version, network }) => ({ name, version, network }));
+      const gauges = { waiting, inHand, requests: open(), reloads: models.reloads, models: shown };
+      return reply.type("text/plain; version=0.0.4; charset=utf-8").send(metrics.text(gauges));
+    },
+    openapi: () => document,
+  };
+}
