@@ -68,6 +68,9 @@ export interface TestServer extends App {
   ask(options: InjectOptions): Promise<LightMyRequestResponse>;
 }
 
+const opened: (() => Promise<void>)[] = [];
+after(() => Promise.all(opened.map((close) => close())));
+
 /** Ends with the tests of the file. */
 export async function testServer(options: TestOptions = {}): Promise<TestServer> {
   const { sources, hands = 1, queue = 8, open = () => new LocalHand(), ...settings } = options;
@@ -84,7 +87,7 @@ export async function testServer(options: TestOptions = {}): Promise<TestServer>
       ...settings,
     },
   });
-  after(async () => {
+  opened.push(async () => {
     await app.server.close();
     await pool.close();
   });

@@ -11,16 +11,19 @@ export interface FetcherOptions {
   /** Of one file. Default: 64 MiB, more than any photograph has. */
   readonly mostBytes?: number;
   readonly timing?: Partial<Timing>;
+  /** What asks, and is closed with it; default: by way of the environment's proxy. */
+  readonly dispatcher?: Dispatcher;
 }
 
-/** Keeps connections between files of one host; obeys the environment's proxy as `pull` does. */
+/** Keeps connections between files of one host. */
 export class Fetcher {
-  readonly #dispatcher: Dispatcher = proxied();
+  readonly #dispatcher: Dispatcher;
   readonly #most: number;
   readonly #timing: Timing;
 
   /** @throws SenetError `usage` where the environment's proxy cannot be used */
-  constructor({ mostBytes = 64 * 2 ** 20, timing }: FetcherOptions = {}) {
+  constructor({ mostBytes = 64 * 2 ** 20, timing, dispatcher = proxied() }: FetcherOptions = {}) {
+    this.#dispatcher = dispatcher;
     this.#most = mostBytes;
     this.#timing = { ...defaultTiming, ...timing };
   }
@@ -28,22 +31,23 @@ export class Fetcher {
   /**
    * The bytes at `address`, tried once. Redirects are followed as `pull` follows them; of a name and a password in the
    * address nothing is shown.
-   * @throws SenetError `data` with what is wrong with the address
+   * @throws SenetError `data` with what is wrong with the address; the signal's reason
    */
-  async fetch(address: string): Promise<Uint8Array> {
+  async fetch(address: string, signal?: AbortSignal): Promise<Uint8Array> {
     if (!URL.canParse(address))
       throw new SenetError("data", "this is not an address", { where: hideCredentials(address) });
     const from = addressOf(new URL(address));
     try {
-      return await this.#read(from);
+      return await this.#read(from, signal);
     } catch (cause) {
+      signal?.throwIfAborted();
       if (!(cause instanceof AddressFailure || cause instanceof Interruption)) throw cause;
       throw new SenetError("data", "could not be fetched", { where: from.url, found: cause.message, cause });
     }
   }
 
-  async #read(from: ReturnType<typeof addressOf>): Promise<Uint8Array> {
-    const options = { dispatcher: this.#dispatcher, timing: this.#timing };
+  async #read(from: ReturnType<typeof addressOf>, signal: AbortSignal | undefined): Promise<Uint8Array> {
+    const options = { dispatcher: this.#dispatcher, timing: this.#timing, ...(signal !== undefined && { signal }) };
     const answer = await following(from, { "user-agent": "senet", "accept-encoding": "identity" }, options);
     try {
       if (answer.statusCode !== 200) throw new AddressFailure(`answers with status ${answer.statusCode}`);

@@ -1,19 +1,31 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { after, before, test } from "node:test";
 import sharp from "sharp";
 import { form, png, sourceOf, type TestServer, testServer, tinyWeights } from "../../tests/serve.ts";
-import { load } from "../api/network.node.ts";
+import { serve, status } from "../../tests/server.ts";
+import { load, type Network } from "../api/network.node.ts";
+import type { Prediction } from "../evaluate/classify.ts";
+import { Fetcher } from "../pull/bytes.node.ts";
+import { guardedAgent } from "../pull/public.node.ts";
 
 const octets = { "content-type": "application/octet-stream" };
 const json = { "content-type": "application/json" };
 
-const [teal, plum] = await Promise.all([png("teal"), png("plum")]);
-const weights = tinyWeights(3);
-const server = await testServer({ sources: [sourceOf("tiny", weights), sourceOf("other", tinyWeights(4))] });
-const network = await load(weights, { executor: "ort", threads: 1 });
-after(() => network.dispose());
+let server: TestServer;
+let network: Network;
+let teal: Buffer;
+let plum: Buffer;
 /** What the library says of them. */
-const expected = await network.classify([teal, plum], { top: 2 });
+let expected: readonly (readonly Prediction[])[];
+
+before(async () => {
+  const weights = tinyWeights(3);
+  [teal, plum] = await Promise.all([png("teal"), png("plum")]);
+  server = await testServer({ sources: [sourceOf("tiny", weights), sourceOf("other", tinyWeights(4))] });
+  network = await load(weights, { executor: "ort", threads: 1 });
+  expected = await network.classify([teal, plum], { top: 2 });
+});
+after(() => network.dispose());
 
 const classify = (payload: Buffer | string | object, headers: Record<string, string>, query = "?top=2") =>
   server.ask({ method: "POST", url: `/v1/classify${query}`, payload, headers });
@@ -92,6 +104,37 @@ test("features are the library's, and the map is Grad-CAM's", async () => {
   assert.deepEqual([width, height], [16, 16]);
   const plain = (await ask("/v1/explain?stage=1")).json<{ results: object[] }>().results[0]!;
   assert.ok(!("overlay" in plain));
+});
+
+test("a picture is fetched where that is allowed, and what cannot be had says why", async () => {
+  const fetcher = new Fetcher({ dispatcher: guardedAgent((address) => address === "127.0.0.1") });
+  after(() => fetcher.close());
+  const open = await testServer({ fetcher });
+  const { origin } = await serve((request, response) => {
+    if (request.url === "/teal.png") response.end(teal);
+    else if (request.url === "/large.png") response.end(Buffer.alloc(600_000));
+    else if (request.url !== "/never.png") status(404)(request, response);
+  });
+  const ask = (url: string) =>
+    open.ask({ method: "POST", url: "/v1/classify?top=2", payload: { pictures: [{ url }] }, headers: json });
+  const answer = await ask(`${origin}/teal.png`);
+  assert.deepEqual(answer.json<{ results: object[] }>().results, [
+    { name: `${origin}/teal.png`, predictions: expected[0] },
+  ]);
+  const twice = Array(2).fill({ url: `${origin}/large.png` });
+  const large = await open.ask({ method: "POST", url: "/v1/classify", payload: { pictures: twice }, headers: json });
+  assert.deepEqual([large.statusCode, /too large together/.test(large.body)], [413, true]);
+  const late = await open.ask({
+    ...{ method: "POST", url: "/v1/classify", payload: { pictures: [{ url: `${origin}/never.png` }] } },
+    headers: { ...json, "x-request-timeout": "0.05" },
+  });
+  assert.deepEqual([late.statusCode, late.json<{ error: { code: string } }>().error.code], [503, "timeout"]);
+  const missing = await ask(`${origin}/plum.png`);
+  assert.deepEqual([missing.statusCode, /status 404/.test(missing.body)], [422, true]);
+  const inside = await ask("http://169.254.169.254/latest/meta-data");
+  assert.deepEqual([inside.statusCode, /not on the public internet/.test(inside.body)], [422, true]);
+  for (const url of ["file:///etc/passwd", "data:text/plain,x", "ftp://127.0.0.1/", "nowhere"])
+    assert.equal((await ask(url)).statusCode, 422, url);
 });
 
 /** What is asked, and the status, the code and the words of its refusal. */

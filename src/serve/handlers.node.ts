@@ -72,7 +72,8 @@ export function createHandlers(
     ): Handler =>
     async (request, wish) => {
       const { headers, query } = request;
-      const sent = await picturesOf({ contentType: headers["content-type"], body: bodyOf(request), query }, settings);
+      const pictures = { contentType: headers["content-type"], body: bodyOf(request), query };
+      const sent = await picturesOf(pictures, settings, wish);
       const wanted = parsed(options, sent.options, "the request");
       return models.use(wanted.model, async ({ key, name, version }) => {
         const works = sent.pictures.map((picture) => work(picture, wanted));

@@ -1,25 +1,28 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { formulaPictures } from "../../tests/formula.ts";
-import { sourceOf, testServer, tinyWeights } from "../../tests/serve.ts";
+import { sourceOf, type TestServer, testServer, tinyWeights } from "../../tests/serve.ts";
 import { Host } from "./host.node.ts";
 
-const weights = tinyWeights(3);
-const server = await testServer({ sources: [sourceOf("tiny", weights)] });
 const side = 16;
 const images = formulaPictures(2, side, 1).data as Float32Array;
 const size = 3 * side * side;
-
+let server: TestServer;
 /** Row by row, as the network itself answers. */
-const host = new Host(1e6);
-await host.load("m", sourceOf("tiny", weights).source);
 const logits: number[][] = [];
-for (const row of [0, 1]) {
-  const [outcome] = await host.answer("m", [{ kind: "infer", image: images.slice(row * size, (row + 1) * size) }]);
-  assert.ok(outcome !== undefined && "answer" in outcome);
-  logits.push(Array.from(outcome.answer as Float32Array));
-}
-await host.close();
+
+before(async () => {
+  const named = sourceOf("tiny", tinyWeights(3));
+  server = await testServer({ sources: [named] });
+  const host = new Host(1e6);
+  await host.load("m", named.source);
+  for (const row of [0, 1]) {
+    const [outcome] = await host.answer("m", [{ kind: "infer", image: images.slice(row * size, (row + 1) * size) }]);
+    assert.ok(outcome !== undefined && "answer" in outcome);
+    logits.push(Array.from(outcome.answer as Float32Array));
+  }
+  await host.close();
+});
 
 const input = { name: "image", shape: [2, 3, side, side], datatype: "FP32" };
 const bytesOf = (values: Float32Array) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
-import { after, test } from "node:test";
+import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LocalHand, png, sourceOf, tinyWeights } from "../../tests/serve.ts";
 import { SenetError } from "../errors.ts";
@@ -8,7 +8,10 @@ import { type Listening, type ServeOptions, serve } from "./listen.node.ts";
 import type { Hand } from "./work.node.ts";
 
 const weights = tinyWeights(3);
-const picture = await png("teal");
+let picture: Buffer;
+before(async () => {
+  picture = await png("teal");
+});
 
 /** Answers one thing each time that it is let. */
 class HeldHand extends LocalHand {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
 import { LocalHand, png, sourceOf, testServer, tinyWeights } from "../../tests/serve.ts";
 import { SenetError } from "../errors.ts";
@@ -9,7 +9,10 @@ import { checkBelow } from "./files.node.ts";
 import type { Hand } from "./work.node.ts";
 
 const headers = { "content-type": "image/png" };
-const payload = await png("teal");
+let payload: Buffer;
+before(async () => {
+  payload = await png("teal");
+});
 
 /** Two looks: what has changed has to stay the same until the next one. */
 async function looked(server: Awaited<ReturnType<typeof testServer>>): Promise<void> {

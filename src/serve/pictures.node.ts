@@ -4,6 +4,7 @@ import { SenetError } from "../errors.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { hideCredentials } from "../text.ts";
 import { parsed, parsedJson } from "./parse.ts";
+import { timedOut, type Wish } from "./pool.node.ts";
 import { badRequest, Refusal, tooLarge } from "./refusal.ts";
 import { pictureList } from "./schemas.ts";
 import type { SentPicture } from "./work.node.ts";
@@ -25,19 +26,21 @@ export interface PictureSettings {
   readonly mostPictures: number;
   /** Fetches the pictures that are named by addresses; nothing where that is not allowed. */
   readonly fetcher: Fetcher | undefined;
+  /** Bytes of one request's pictures, where they are fetched. */
+  readonly bodyBytes: number;
 }
 
 /** What a picture without a name is called. */
 const unnamed = (index: number, count: number): string => (count === 1 ? "picture" : `picture ${index + 1}`);
 
 /** @throws Refusal 400, 413, 415, 422 */
-export async function picturesOf(request: SentRequest, settings: PictureSettings): Promise<SentPictures> {
+export async function picturesOf(request: SentRequest, settings: PictureSettings, wish: Wish): Promise<SentPictures> {
   const { contentType = "", body } = request;
   const query = request.query as Readonly<Record<string, unknown>>;
   const [type] = contentType.toLowerCase().split(";", 1);
   if (body.length === 0) throw badRequest("the request has no body", { expected: "a picture" });
   const kind = type!.trim();
-  if (kind === "application/json") return fromJson(parsedJson(body), query, settings);
+  if (kind === "application/json") return fromJson(parsedJson(body), query, settings, wish);
   if (kind === "multipart/form-data") return fromForm(contentType, body, query, settings);
   // What curl calls its --data-binary, unless it is told.
   const isRaw = kind === "" || kind.startsWith("image/") || kind === "application/octet-stream";
@@ -54,19 +57,26 @@ async function fromJson(
   value: unknown,
   query: Readonly<Record<string, unknown>>,
   settings: PictureSettings,
+  wish: Wish,
 ): Promise<SentPictures> {
   if (typeof value !== "object" || value === null || !("pictures" in value)) {
     throw badRequest("the body has no pictures", { expected: '{"pictures": [{"base64": "..."}]}' });
   }
-  const { pictures, ...others } = value;
-  checkCount(Array.isArray(pictures) ? pictures.length : 1, settings);
-  const sent = parsed(pictureList, pictures, "pictures");
-  const read = sent.map(async (picture, i): Promise<SentPicture> => {
+  const { pictures: listed, ...others } = value;
+  checkCount(Array.isArray(listed) ? listed.length : 1, settings);
+  const sent = parsed(pictureList, listed, "pictures");
+  const pictures: SentPicture[] = [];
+  let length = 0;
+  // One after another: what is fetched has to fit into a body's bytes too.
+  for (const [i, picture] of sent.entries()) {
     const name = picture.name ?? ("url" in picture ? hideCredentials(picture.url) : unnamed(i, sent.length));
-    if ("base64" in picture) return { name, bytes: fromBase64(picture.base64, name) };
-    return { name, bytes: await fetched(picture.url, settings.fetcher) };
-  });
-  return { pictures: await Promise.all(read), options: { ...query, ...others } };
+    const bytes = "base64" in picture ? fromBase64(picture.base64, name) : await fetched(picture.url, settings, wish);
+    length += bytes.length;
+    if (length > settings.bodyBytes)
+      throw tooLarge("the pictures are too large together", { expected: `at most ${settings.bodyBytes} bytes` });
+    pictures.push({ name, bytes });
+  }
+  return { pictures, options: { ...query, ...others } };
 }
 
 async function fromForm(
@@ -115,13 +125,16 @@ function fromBase64(text: string, name: string): Uint8Array {
   throw badRequest("this is not base64", { found: name.slice(0, 200) });
 }
 
-async function fetched(url: string, fetcher: Fetcher | undefined): Promise<Uint8Array> {
+async function fetched(url: string, { fetcher }: PictureSettings, { signal, deadline }: Wish): Promise<Uint8Array> {
   if (fetcher === undefined) {
     throw badRequest("pictures by their address are not fetched here", { expected: "base64, or the picture itself" });
   }
+  const late = AbortSignal.timeout(Math.max(1, Math.ceil(deadline - performance.now())));
   try {
-    return await fetcher.fetch(url);
+    return await fetcher.fetch(url, AbortSignal.any([signal, late]));
   } catch (error) {
+    signal.throwIfAborted();
+    if (late.aborted) throw timedOut(1);
     if (!(error instanceof SenetError && error.code === "data")) throw error;
     const { found } = error.details;
     throw new Refusal(422, "unusable_picture", error.message.split("\n")[0]!, {

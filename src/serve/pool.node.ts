@@ -271,7 +271,7 @@ export const overloaded = (retryAfter: number): Refusal =>
     hint: `try again in ${retryAfter} s`,
   });
 
-const timedOut = (retryAfter: number): Refusal =>
+export const timedOut = (retryAfter: number): Refusal =>
   new Refusal(503, "timeout", "the answer was not ready in time", {
     retryAfter,
     hint: "allow more time (X-Request-Timeout, in seconds), or ask for less at once",

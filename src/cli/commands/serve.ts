@@ -6,6 +6,7 @@ import type { LoadOptions } from "../../api/network.node.ts";
 import { SenetError } from "../../errors.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { usableThreads } from "../../machine.node.ts";
+import type { Fetcher } from "../../pull/bytes.node.ts";
 import { weightsFile } from "../../pull/named.node.ts";
 import { packagedName } from "../../pull/packaged.node.ts";
 import type { NamedSource } from "../../serve/models.node.ts";
@@ -117,7 +118,7 @@ async function serveNetworks(options: ServeCommandOptions, version: string): Pro
     mostPixels: maxPixels * 1e6,
     mostPictures: Math.min(maxPictures, queue),
     watchMs: options.reload ? 1000 : undefined,
-    fetcher: undefined,
+    fetcher: options.allowUrls === true ? await publicFetcher(maxBody * 2 ** 20, 1000 * timeout) : undefined,
     log: options.accessLog === true ? say : undefined,
   });
   print(`listening on ${listening.origin}`);
@@ -125,6 +126,15 @@ async function serveNetworks(options: ServeCommandOptions, version: string): Pro
     () => say("stopping: what has been taken is answered first; once more stops at once"),
     (signal) => new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(listening.stop()))),
   );
+}
+
+async function publicFetcher(mostBytes: number, stallMs: number): Promise<Fetcher> {
+  // Only now: what needs no network does not load its client.
+  const [{ Fetcher }, { guardedAgent }] = await Promise.all([
+    import("../../pull/bytes.node.ts"),
+    import("../../pull/public.node.ts"),
+  ]);
+  return new Fetcher({ mostBytes, timing: { stallMs, windowMs: stallMs }, dispatcher: guardedAgent() });
 }
 
 /** `NAME=FILE`, or a file, which is called as it is. */
