@@ -18,8 +18,9 @@ export const normRules: Rules<
   batchNormTraining: (l, { inputs, attrs }) => {
     const [x, gamma, beta] = inputs as [Value, Value, Value];
     // Momentum is the weight of the old statistics: with none, the "running" outputs are the batch's own. ONNX Runtime
-    // writes them over the old ones, so that these must be two tensors of this run, not constants.
-    const old = (vector: Value) => l.emit.node("Mul", [l.get(vector), l.emit.float(0)]);
+    // writes them over the old ones, so that these must be tensors of this run and of this node alone. What is computed of
+    // constants its optimiser computes once, and what is computed twice it joins; random numbers it leaves alone.
+    const old = (vector: Value) => l.emit.node("RandomUniformLike", [l.get(vector)]);
     return l.emit.nodes("BatchNormalization", [l.get(x), l.get(gamma), l.get(beta), old(gamma), old(beta)], 3, {
       epsilon: { float: attrs.eps },
       momentum: { float: 0 },

@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { conformance } from "../../../tests/conformance.ts";
 import { formulaWeights } from "../../../tests/formula.ts";
+import { assertClose } from "../../../tests/support.ts";
 import { SenetError } from "../../errors.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
-import type { Graph } from "../../ir/graph.ts";
+import type { Graph, Value } from "../../ir/graph.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { type DType, type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { inferenceGraph, model } from "../../zoo/index.ts";
+import type { Executor } from "../executor.ts";
+import { referenceExecutor } from "../reference/reference.ts";
 import { ortExecutor } from "./executor.node.ts";
 import { lower } from "./lower.ts";
 import { failureOf } from "./runtime.ts";
@@ -55,6 +58,31 @@ for (const channels of [5, 32]) {
     await executable.dispose();
   });
 }
+
+test("batch norms with equal constants keep their own statistics until the way back", async () => {
+  const channels = 5;
+  const builder = new GraphBuilder("norms");
+  const x = builder.input("x", [2, channels, 3, 4]);
+  const norm = (name: string, of: Value) => {
+    const gamma = builder.parameter(`${name}.gamma`, [channels], "gamma");
+    const beta = builder.parameter(`${name}.beta`, [channels], "beta");
+    return [gamma, ...builder.apply("batchNormTraining", name, [of, gamma, beta], { eps: 1e-5 })] as const;
+  };
+  const [gamma, y, mean, variance] = norm("first", x);
+  const [, z] = norm("second", builder.apply("relu", "relu", [y], {}));
+  const inputs = [x, gamma, mean, variance, builder.apply("relu", "relu2", [z], {})];
+  for (const output of builder.apply("batchNormBackward", "back", inputs, { eps: 1e-5 }))
+    builder.output(output.name, output);
+  const graph = builder.build();
+  const fill = (value: number) => tensor([channels], new Float32Array(channels).fill(value));
+  const weights = new Map(graph.parameters.map(({ name, role }) => [name, fill(role === "gamma" ? 1 : 0)]));
+  const outputs = async (executor: Executor) => {
+    await using executable = await executor.compile(graph, weights);
+    return executable.run(new Map([["x", wave([2, channels, 3, 4])]]));
+  };
+  const expected = await outputs(referenceExecutor);
+  for (const [name, { data }] of await outputs(ortExecutor)) assertClose(data, expected.get(name)!.data, 1e-4, name);
+});
 
 test("inputs may be in shared memory; live weights may not", async () => {
   const graph = normGraph(5);
