@@ -7,8 +7,11 @@ import { test } from "node:test";
 import { imagenetLabels } from "../src/import/imagenet-classes.ts";
 import { namingByName } from "../src/import/rename.ts";
 import type { Tensor } from "../src/tensor.ts";
+import { encodeWeights } from "../src/weights/encode.ts";
 import { openWeights } from "../src/weights/open.node.ts";
+import { openFiles } from "../src/weights/open.ts";
 import type { WeightFile } from "../src/weights/source.ts";
+import { epsOf } from "../src/zoo/families.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { formulaWeights } from "./formula.ts";
@@ -141,6 +144,25 @@ for (const [file, found, from, timm, caffe] of files) {
     assert.equal(graph.code, 0, graph.stdout + graph.stderr);
   });
 }
+
+test("shicai's caffemodel opens as its network, with its epsilon, its 225 pixels and the sorted classes", async () => {
+  const network = model("shicai-se-resnet-50");
+  const naming = namingByName("shicai");
+  const weights = formulaWeights(inferenceGraph(network, { batch: 1, imageSize: 64 }));
+  const labels = imagenetLabels("sorted");
+  const source = { model: network, labels, preprocessing: naming.preprocessing(network.config), weights };
+  const bytes = new Uint8Array(Buffer.concat(encodeWeights(source, naming)));
+  const { checkpoint, naming: found, notes } = await openFiles([{ bytes, where: "SE-ResNet-50.caffemodel" }]);
+  assert.deepEqual([checkpoint.model, found, notes], [network, "shicai", []]);
+  assert.deepEqual([checkpoint.preprocessing.crop, checkpoint.labels], [225, labels]);
+  assert.equal(epsOf(network.config), 1e-4);
+  let learnable = 0;
+  for (const [name, { data }] of weights) {
+    assert.deepEqual(checkpoint.weights.get(name)!.data, data, name);
+    if (!/\.running_(?:mean|var)$/.test(name)) learnable += data.length;
+  }
+  assert.equal(learnable, 28_088_024);
+});
 
 test("verify names the first layer that differs, by what each file calls it", async () => {
   const { code, stdout } = await run("verify", "nutszebra.model", "changed.model");

@@ -91,11 +91,10 @@ export function readList(name: string): Listed[] {
 export function listedBy(network: Model, called: string): Listed[] {
   const naming = namingByName(called);
   if (naming.style !== "torch") throw new Error(`${called} names layers`);
-  return parametersOf(network).map(({ name, role, type }) => {
-    const theirs = torchName(naming, name, role)!;
-    const { shape } =
-      role === "weight" ? fromOurs(tensor(type.shape, new Float32Array(sizeOf(type.shape))), naming.axes) : type;
-    return { name: theirs, shape, role };
+  return parametersOf(network).map(({ name, role, type: { shape } }) => {
+    const isTurned = role === "weight" && naming.axes === "HWIO";
+    const turned = shape.length === 4 ? [2, 3, 1, 0].map((axis) => shape[axis]!) : shape.toReversed();
+    return { name: torchName(naming, name, role)!, shape: isTurned ? turned : shape, role };
   });
 }
 

@@ -17,7 +17,7 @@ const usual = [
   "best.safetensors",
 ];
 const isWeights = (name: string): boolean =>
-  /\.(?:safetensors|pth|pt|th|ckpt|bin|onnx|caffemodel|h5|hdf5|npz|params|mat|index)$/i.test(name);
+  /\.(?:safetensors|pth|pt|pkl|th|ckpt|bin|onnx|caffemodel|h5|hdf5|npz|params|mat|index)$/i.test(name);
 
 /** TensorFlow's: the values of a checkpoint. */
 const values = /\.data-\d{5}-of-\d{5}$/;

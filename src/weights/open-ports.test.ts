@@ -14,10 +14,12 @@ import {
   portTensors,
   readList,
 } from "../../tests/port-files.ts";
+import { assertPortFacts } from "../../tests/ports.ts";
 import { assertClose, needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, refused } from "../../tests/weights.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { parseNumpy } from "../formats/numpy.ts";
+import { parseTorch } from "../formats/torch.ts";
 import { findModel } from "../import/find-model.ts";
 import { namingByName } from "../import/rename.ts";
 import { GraphBuilder } from "../ir/builder.ts";
@@ -100,7 +102,9 @@ test("the snapshot of Chainer's trainer opens as its network", async () => {
 for (const key of ["legacy", "zip"]) {
   const path = ["ports", "pytorch", `moskomule-se-resnet20-r8-${key}.pkl`];
   test(`moskomule's ${key} pkl opens, and gives PyTorch's logits`, needsShared(...path), async () => {
-    const { checkpoint } = await openFiles([{ where: "net.pkl", bytes: bytesOf(sharedData(...path)) }]);
+    const bytes = bytesOf(sharedData(...path));
+    assertPortFacts((await parseTorch(bytes, "net.pkl")).tensors, path.at(-1)!);
+    const { checkpoint } = await openFiles([{ where: "net.pkl", bytes }]);
     assert.equal(checkpoint.model.name, "moskomule-se-resnet-20-r8");
     const golden = readFileSync(sharedData("ports", "pytorch", "moskomule-se-resnet20-r8.json"), "utf8");
     const { logits } = JSON.parse(golden) as { logits: readonly (readonly number[])[] };
