@@ -1,8 +1,8 @@
 /**
- * How often eight bits keep a network's top-1 answer, on crops of photographs, with weights from the tests' formula: for the
- * networks whose released weights are not at hand. An untrained network gives nearly the same logits for every picture, so that
- * any rounding keeps its answer and nothing is learnt from that; so the classifier's bias takes away the mean logits first, and
- * what is left is what tells pictures apart. It has none of the margin that training gives an answer.
+ * How often eight bits keep a network's top-1 answer, on crops of photographs, for networks whose released weights are not at
+ * hand: with weights from the tests' formula. As they stand these give nearly the same logits for every picture, so that nothing
+ * is learnt from an answer that stays; so each batch norm has the statistics of some of the photographs, and the classifier's bias
+ * takes away the mean logits. What is left tells pictures apart, though without the margin that training gives an answer.
  *
  * `node dist/bench/eight-bits.js PHOTOS [MODEL...] [--method mse] [--executor ort] [--threads 1]`, after `npm run build`; PHOTOS is
  * a folder of pictures; without models, the seven that were released. The last line is one JSON object.
@@ -12,7 +12,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
-import type { Executor } from "../src/executors/executor.ts";
+import type { Executor, Weights } from "../src/executors/executor.ts";
 import { selectExecutor } from "../src/executors/select.node.ts";
 import { decodePicture } from "../src/images/decode.node.ts";
 import { imagenetPreprocessing, preprocess } from "../src/images/preprocess.ts";
@@ -20,8 +20,8 @@ import type { Picture } from "../src/images/resize.ts";
 import { inferencePasses, type Program, runPasses } from "../src/passes/index.ts";
 import { type RangeMethodName, rangeMethodNames } from "../src/quantize/methods.ts";
 import { PreparedNetwork } from "../src/quantize/network.ts";
-import { copyOf, type Tensor, tensor } from "../src/tensor.ts";
-import { inferenceGraph, inputName, model, zoo } from "../src/zoo/index.ts";
+import { copyOf, type Tensor, tensor, zeros } from "../src/tensor.ts";
+import { inferenceGraph, inputName, lossGraph, model, zoo } from "../src/zoo/index.ts";
 import { formulaWeights } from "../tests/formula.ts";
 import { machine, whole } from "./measure.ts";
 
@@ -79,6 +79,25 @@ async function logitsOf(
 
 const topOf = (row: Float32Array): number => row.reduce((top, value, i) => (value > row[top]! ? i : top), 0);
 
+/** With the statistics that these pictures have at each batch norm. */
+async function normalised(
+  name: string,
+  weights: Weights,
+  inputs: readonly Float32Array[],
+  executor: Executor,
+  threads: number,
+) {
+  const graph = lossGraph(model(name), { batch: inputs.length, imageSize: side });
+  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  // What a running average takes in.
+  const outputs = new Map([...graph.updates].map(([{ name: of }, next]) => [of, makers.get(next)!.inputs[1]!]));
+  const network = await executor.compile({ ...graph, outputs, updates: new Map() }, weights, { threads });
+  const given = graph.inputs.map(({ name: of, type }) => [of, zeros("float32", type.shape)] as const);
+  const found = await network.run(new Map([...given, [inputName, pictures(inputs)]]));
+  await network.dispose();
+  return new Map([...weights, ...found]);
+}
+
 /** With the mean of these logits taken away by the classifier's bias. */
 function centred(program: Program, rows: readonly Float32Array[]): Program {
   const classifier = program.graph.nodes.findLast(({ op }) => op === "linear")!;
@@ -98,10 +117,11 @@ async function measure(
   threads: number,
 ) {
   const graph = inferenceGraph(model(name), { batch: 1, imageSize: side });
-  const plain = runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses);
   const crops = photos.map(inputsOf);
-  // Ranges and means by every second photograph, the answers of the others.
+  // Statistics and ranges by every second photograph, the answers of the others.
   const chosen = crops.filter((_, i) => i % 2 === 0).map(([first]) => first!);
+  const weights = await normalised(name, formulaWeights(graph), chosen, executor, threads);
+  const plain = runPasses({ graph, weights }, inferencePasses);
   const asked = crops.filter((_, i) => i % 2 === 1).flat();
   const program = centred(plain, await logitsOf(plain, executor, [...chosen, ...asked], threads));
   async function* batches() {

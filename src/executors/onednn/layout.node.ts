@@ -85,6 +85,9 @@ export type FoundLayout = z.output<typeof foundSchema>;
 /** Another layout than blocks is to be faster by this: what is not does not change from run to run. */
 const worth = 0.85;
 
+/** Milliseconds. */
+const patience = 10_000;
+
 /** As was measured for this processor, library and graph, now or before. */
 export function measuredLayout({ api, library, graph, type, threads }: LayoutQuestion): PlanLayout {
   const convolutions = dearest(graph);
@@ -96,9 +99,12 @@ export function measuredLayout({ api, library, graph, type, threads }: LayoutQue
   if (known !== undefined) return known.layout;
   const milliseconds = { blocks: 0, channelsLast: 0 };
   setThreads(threads);
+  const begin = performance.now();
   for (const { node, isTraining, count } of convolutions) {
     const times = timesOf(library, node, type, isTraining);
     for (const layout of layouts) milliseconds[layout] += count * times[layout];
+    // A machine that is so busy tells nothing, and keeps its user waiting.
+    if (performance.now() - begin > patience) return "blocks";
   }
   const layout = milliseconds.channelsLast < worth * milliseconds.blocks ? "channelsLast" : "blocks";
   remember(file, { ...facts, graph: graph.name, layout, milliseconds });
