@@ -139,7 +139,7 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
         return true;
       }
     }
-    const picture = await opened.decode(reduction);
+    const picture = await opened.decode(reduction, true);
     use(viewOf(picture));
     keep(job, entry, picture);
     if (name !== undefined) folder!.write(name, picture);

@@ -52,9 +52,10 @@ export interface OpenedPicture {
   readonly size: Pick<Picture, "width" | "height"> | undefined;
   /**
    * @param reduction a JPEG of the usual kind comes at so many times less its size; all others at their own
+   * @param isBrief the pixels are wanted only until the next picture is decoded: they may come in memory that is used again
    * @throws SenetError `data`
    */
-  readonly decode: (reduction?: Reduction) => Promise<Picture>;
+  readonly decode: (reduction?: Reduction, isBrief?: boolean) => Promise<Picture>;
   /**
    * A picture of which parts are decoded, without a promise; only of JPEGs of the usual kind.
    * @param isChecked whether each look at a part also looks for damage in the rest
@@ -96,14 +97,16 @@ export function openBytes(bytes: Uint8Array, name: string): OpenedPicture {
   return {
     bytes: bytes.length + (header === undefined ? 0 : bytesAtWork(header)),
     size: header,
-    decode: async (reduction = 1) => told(() => ours[format]?.(bytes, reduction)) ?? decodeSharp(bytes, format, name),
+    decode: async (reduction = 1, isBrief = false) =>
+      told(() => ours[format]?.(bytes, reduction, isBrief)) ?? decodeSharp(bytes, format, name),
     view: format === "JPEG" && header !== undefined && hasKernels() ? jpegView(bytes, header) : undefined,
   };
 }
 
 /** What libvips does not read, or shows otherwise than Pillow; and JPEGs of the usual kind, which are sooner decoded here. */
-const ours: Partial<Readonly<Record<Format, (bytes: Uint8Array, reduction: Reduction) => Picture | undefined>>> = {
-  JPEG: (bytes, reduction) => decodeJpeg(bytes, { reduction }),
+type Decoder = (bytes: Uint8Array, reduction: Reduction, isBrief: boolean) => Picture | undefined;
+const ours: Partial<Readonly<Record<Format, Decoder>>> = {
+  JPEG: (bytes, reduction, isBrief) => decodeJpeg(bytes, { reduction, isBrief }),
   GIF: decodeGif,
   BMP: decodeBmp,
   PNM: decodePnm,

@@ -87,6 +87,19 @@ test("pictures, and any parts of them, have libjpeg's bytes", async () => {
   }
 });
 
+test("memory is used again only where the pixels are wanted for a short time", async () => {
+  const bytes = await encoded(scene(40, 30, createRandom(3)), { quality: 90 });
+  const [kept, other] = [decodeJpeg(bytes)!, decodeJpeg(bytes)!];
+  assert.notEqual(kept.data.buffer, other.data.buffer);
+  const [first, second] = [decodeJpeg(bytes, { isBrief: true })!, decodeJpeg(bytes, { isBrief: true })!];
+  assert.equal(first.data.buffer, second.data.buffer);
+  assert.ok(same(second.data, kept.data));
+  // What is too large for that has memory of its own.
+  const large = await encoded({ width: 2400, height: 2400, data: new Uint8Array(3 * 2400 * 2400) }, { quality: 50 });
+  const [a, b] = [decodeJpeg(large, { isBrief: true })!, decodeJpeg(large, { isBrief: true })!];
+  assert.notEqual(a.data.buffer, b.data.buffer);
+});
+
 test("every JPEG among the golden pictures is decoded as by sharp, or left to it", async () => {
   const left: string[] = [];
   for (const file of readdirSync(golden("images")).filter((name) => /\.jpe?g$/i.test(name))) {

@@ -72,7 +72,15 @@ export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | un
   }
 }
 
+/** Larger pictures get memory of their own, which goes with them. */
+const MOST_BRIEF_BYTES = 16 * 2 ** 20;
 let brief = new Uint8Array(0);
+
+function memoryFor(bytes: number, isBrief: boolean): Uint8Array {
+  if (!isBrief || bytes > MOST_BRIEF_BYTES) return new Uint8Array(bytes);
+  if (brief.length < bytes) brief = new Uint8Array(bytes);
+  return brief.subarray(0, bytes);
+}
 
 interface Layout {
   /** Units in a row of the whole picture, and in all of it. */
@@ -176,8 +184,7 @@ function run(
   if (wasm.decodeScan(job) === 0) return undefined;
   wasm.colourPart(job, MARGIN);
   const pixelBytes = 3 * box.width * box.height;
-  if (isBrief && brief.length < pixelBytes) brief = new Uint8Array(pixelBytes);
-  const data = isBrief ? brief.subarray(0, pixelBytes) : new Uint8Array(pixelBytes);
+  const data = memoryFor(pixelBytes, isBrief);
   data.set(memory.subarray(result, result + pixelBytes));
   return { width: box.width, height: box.height, data };
 }
