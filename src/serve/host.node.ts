@@ -113,22 +113,18 @@ class HostedNetwork {
       return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
     };
     const single = await compiled(1);
-    const alone = await millisecondsOf(single, [1, ...input]);
-    let several = batch === 1 ? undefined : await compiled(batch === "auto" ? triedBatch : batch);
-    let found = "";
-    if (batch === "auto") {
-      const gain = (triedBatch * alone) / (await millisecondsOf(several!, [triedBatch, ...input]));
-      found = `, ${triedBatch} at once ${gain.toFixed(1)} times as fast`;
-      if (gain < worthwhileGain) {
-        await several!.dispose();
-        several = undefined;
-      }
-    }
+    const asked = batch === 1 ? undefined : await compiled(batch === "auto" ? triedBatch : batch);
+    const took = await measured(single, batch === "auto" ? asked : undefined, input);
+    const isWorthwhile = took.gain === undefined || took.gain >= worthwhileGain;
+    if (!isWorthwhile) await asked!.dispose();
+    const several = isWorthwhile ? asked : undefined;
     const most = several === undefined ? 1 : batch === "auto" ? triedBatch : batch;
-    const measured = `${alone.toFixed(1)} ms a picture${found}: ${most === 1 ? "one at a time" : `up to ${most} at once`}`;
+    const found = took.gain === undefined ? "" : `, ${triedBatch} at once ${took.gain.toFixed(1)} times as fast`;
+    const together = most === 1 ? "one at a time" : `up to ${most} at once`;
+    const speed = `${took.milliseconds.toFixed(1)} ms a picture${found}: ${together}`;
     const facts: ModelFacts = {
       ...{ network: model.name, labels, input, hash, executor: executor.name, batch: most },
-      notes: [...notes, `executor ${executor.name}: ${reason}`, measured],
+      notes: [...notes, `executor ${executor.name}: ${reason}`, speed],
     };
     return new HostedNetwork({ checkpoint, executor, threads: options.threads }, facts, decode, { single, several });
   }
@@ -214,14 +210,25 @@ async function outcomeOf<A>(answer: () => Promise<A> | A): Promise<Outcome<A>> {
   }
 }
 
-/** The shortest of a few runs. */
-async function millisecondsOf(network: Executable, shape: readonly number[]): Promise<number> {
-  const inputs = new Map([[inputName, zeros("float32", shape)]]);
-  let least = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < 4; i++) {
+/** Turns that each has: the shortest counts, whatever else the machine does. */
+const turns = 5;
+
+/** Milliseconds that a picture takes alone, and how many times as fast `triedBatch` of them go together, if that is asked. */
+async function measured(
+  single: Executable,
+  several: Executable | undefined,
+  input: readonly number[],
+): Promise<{ readonly milliseconds: number; readonly gain: number | undefined }> {
+  const least = { alone: Number.POSITIVE_INFINITY, together: Number.POSITIVE_INFINITY };
+  const run = async (network: Executable, count: number): Promise<number> => {
+    const inputs = new Map([[inputName, zeros("float32", [count, ...input])]]);
     const start = performance.now();
     await network.run(inputs);
-    least = Math.min(least, performance.now() - start);
+    return (performance.now() - start) / count;
+  };
+  for (let i = 0; i < turns; i++) {
+    least.alone = Math.min(least.alone, await run(single, 1));
+    if (several !== undefined) least.together = Math.min(least.together, await run(several, triedBatch));
   }
-  return least;
+  return { milliseconds: least.alone, gain: several === undefined ? undefined : least.alone / least.together };
 }

@@ -40,7 +40,7 @@ interface Seat {
 
 interface Loaded {
   readonly source: ModelSource;
-  batch: number;
+  readonly batch: number;
 }
 
 const firstPauseMs = 1000;
@@ -90,15 +90,17 @@ export class Pool {
     // Before the first is asked: a thread that is replaced meanwhile opens it too.
     this.#networks.set(key, { source, batch: 1 });
     try {
-      const one = (seat: Seat) => this.#errand(seat, () => seat.hand.load(key, source));
-      const facts: ModelFacts[] = [];
-      if (!inTurn) facts.push(...(await Promise.all(this.#seats.map(one))));
-      else for (const seat of this.#seats) facts.push(await one(seat));
+      const [measures, ...others] = this.#seats;
+      const one = (seat: Seat, from: ModelSource) => this.#errand(seat, () => seat.hand.load(key, from));
+      // The first one measures, while the others are quiet, how many are worth while at once.
+      const facts = [await one(measures!, source)];
+      const decided = { ...source, batch: facts[0]!.batch };
+      if (!inTurn) facts.push(...(await Promise.all(others.map((seat) => one(seat, decided)))));
+      else for (const seat of others) facts.push(await one(seat, decided));
       const [first] = facts;
       if (facts.some(({ hash }) => hash !== first!.hash))
         throw new SenetError("io", "the files changed while they were read", { where: source.files.join(", ") });
-      // The least that any of them found worth while.
-      this.#networks.get(key)!.batch = Math.min(...facts.map(({ batch }) => batch));
+      this.#networks.set(key, { source: decided, batch: first!.batch });
       return first!;
     } catch (error) {
       await this.unload(key);

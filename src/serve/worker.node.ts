@@ -1,7 +1,5 @@
 /** One thread of the server: opens networks and does the work that it is sent, one message after another. */
 
-import { readlinkSync } from "node:fs";
-import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { type ErrorDetails, SenetError } from "../errors.ts";
 import { Host } from "./host.node.ts";
@@ -31,14 +29,10 @@ export interface Numbered<T> {
   readonly body: T;
 }
 
-/** So much nicer than the main thread, which answers health checks while all processors are at work. */
-const niceness = 5;
-
 // Only ever loaded as a thread: the main thread takes the types from here, not the code.
 const { mostPixels } = workerData as WorkerSettings;
 const host = new Host(mostPixels);
 const port = parentPort!;
-yieldToOthers();
 let last: Promise<void> = Promise.resolve();
 port.on("message", ({ number, body }: Numbered<Order>) => {
   last = last.then(async () => port.postMessage({ number, body: await replyTo(body) } satisfies Numbered<Reply>));
@@ -65,13 +59,4 @@ const sent = (outcome: Outcome): SentOutcome =>
 function whatOf({ message, details: { where } }: SenetError): string {
   const first = message.split("\n")[0]!;
   return where !== undefined && first.startsWith(`${where}: `) ? first.slice(where.length + 2) : first;
-}
-
-/** This thread alone, where the system has a number for each: Linux. */
-function yieldToOthers(): void {
-  try {
-    setPriority(Number(readlinkSync("/proc/thread-self").split("/").at(-1)), niceness);
-  } catch {
-    // It runs as the others do.
-  }
 }
