@@ -88,7 +88,7 @@ class Windows(torch.nn.Module):
         x = torch.relu(self.tall(self.wide(x)))
         x = self.maxpool(self.same(torch.nn.functional.pad(x, (0, 1, 0, 1))))
         x = torch.cat([self.without(x), x], 1)
-        x = self.along(torch.cat([x[:, 4:16], x[:, 0:4]], 1))
+        x = self.along(torch.cat([x[:, 4:], x[:, :4]], 1))
         return self.fc(x.mean([2, 3]))
 
 

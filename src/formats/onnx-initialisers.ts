@@ -24,7 +24,7 @@ import { ProtoReader, WireType } from "./protobuf.ts";
 export interface OnnxModel {
   /** Views on the file where they are raw float32, float64 or int32 and aligned. */
   readonly tensors: Map<string, Tensor>;
-  /** Those that no tensor of ours can hold, with the reason: strings, complex numbers, int64 beyond int32, ... */
+  /** Those that no tensor of ours can hold, with the reason: strings, complex numbers, int64 beyond int32 but for the largest, ... */
   readonly unreadable: ReadonlyMap<string, string>;
   /** metadata_props: labels and pre-processing in files of ours. */
   readonly metadata: ReadonlyMap<string, string>;
@@ -244,7 +244,10 @@ function readTensor(header: Header, files: ExternalData, fail: Fail): Tensor | s
     const raw = header.external === undefined ? header.raw : externalBytes(header.external, files, needed, fail);
     if (raw !== undefined) {
       if (raw.length !== needed) misfit(`${raw.length} bytes of ${type}`);
-      data = readElements(type, raw, 0, size, failWide);
+      data =
+        type === "I64"
+          ? narrowed(bounded(view(BigInt64Array, raw, 0, size)), failWide)
+          : readElements(type, raw, 0, size, failWide);
     } else {
       data = readTyped(header, type, size, failWide, misfit);
     }
@@ -299,7 +302,12 @@ function readEntry(entry: ProtoReader): [key: string, value: string] {
   return [key, value];
 }
 
-/** An int64 that no int32 can hold: such constants (the end of a Slice) are no weights, and no reason to refuse a file. */
+/** The largest int64 stands for "to the end" in a Slice, as the largest int32 does. */
+const bounded = (values: BigInt64Array): BigInt64Array =>
+  values.map((value) => (value === largest64 ? largest32 : value === -largest64 - 1n ? -largest32 - 1n : value));
+const [largest64, largest32] = [2n ** 63n - 1n, 2n ** 31n - 1n];
+
+/** An int64 that no int32 can hold: such constants are no weights, and no reason to refuse a file. */
 class TooWide extends Error {}
 
 /** Values in the field of their type: float_data 4, int32_data 5 (small integers and half floats too), int64_data 7, double_data 10. */
@@ -351,7 +359,7 @@ function readTyped(
     } else tensor.ints(add);
   }
   if (count !== size) misfit(`${count}`);
-  if (values instanceof BigInt64Array) return narrowed(values, failWide);
+  if (values instanceof BigInt64Array) return narrowed(bounded(values), failWide);
   if (!(values instanceof Int32Array)) return values;
   if (type === "F16") return halves(values);
   return type === "BF16" ? brainHalves(values) : values;
