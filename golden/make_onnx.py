@@ -138,7 +138,7 @@ def main():
         "convolution-mean": save("convolution-mean", seeded(Network("convolution-mean", "mean")), 32, False, 11),
         "expand": save("expand", seeded(Network("expand")), 32, True, 14),
         "constants": save("constants", seeded(Network("flatten")), 32, True, 13),
-        "windows": save("windows", seeded(Windows()), 32, True, 10),
+        "windows": save("windows", seeded(Windows()), 32, True, 13),
         # The same with the padding in the convolution, where TensorFlow's exporters put it.
         "windows-same": save("windows-same", seeded(Windows()), 32, True, 10),
         "unfolded": save(

@@ -220,6 +220,10 @@ function readHeader(bytes: Uint8Array, where: string): Header {
   return { name, shape, dataType, external: isExternal ? external : undefined, raw, bytes, where };
 }
 
+/** The tensor of a node's attribute, or why there can be none. */
+export const attributeTensor = (bytes: Uint8Array, fail: Fail): Tensor | string =>
+  readTensor(readHeader(bytes, "an attribute"), new Map(), fail);
+
 /** The tensor, or why there can be none. */
 function readTensor(header: Header, files: ExternalData, fail: Fail): Tensor | string {
   const type = dataTypes[header.dataType];
@@ -302,9 +306,9 @@ function readEntry(entry: ProtoReader): [key: string, value: string] {
   return [key, value];
 }
 
-/** The largest int64 stands for "to the end" in a Slice, as the largest int32 does. */
+/** The largest int64 stands for "to the end" in a Slice, as the largest int32 does; and the least for "to the beginning". */
 const bounded = (values: BigInt64Array): BigInt64Array =>
-  values.map((value) => (value === largest64 ? largest32 : value === -largest64 - 1n ? -largest32 - 1n : value));
+  values.map((value) => (value === largest64 ? largest32 : value <= -largest64 ? -largest32 - 1n : value));
 const [largest64, largest32] = [2n ** 63n - 1n, 2n ** 31n - 1n];
 
 /** An int64 that no int32 can hold: such constants are no weights, and no reason to refuse a file. */

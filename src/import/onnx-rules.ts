@@ -1,5 +1,6 @@
 /** What each ONNX operation is in layers of ours, where it is any. */
 
+import { attributeTensor } from "../formats/onnx-initialisers.ts";
 import type { AvgPoolAttrs } from "../ir/ops.ts";
 import { type AxisWindow, poolExtent, shortExtent, shortPadding } from "../ir/window.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
@@ -119,6 +120,12 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   Concat(step) {
     const values = step.node.inputs.map((_, i) => step.value(i));
     const flows = values.filter((value) => value.kind === "flow");
+    const constants = values.flatMap((value) => (value.kind === "constant" ? [value.tensor] : []));
+    if (constants.length === values.length && constants.every(({ shape }) => shape.length === 1)) {
+      const numbers = values.flatMap((_, i) => step.extents(i).map(Number));
+      step.demand(numbers.length <= 64, "a list of dimensions", `${numbers.length} numbers`);
+      return list(numbers, [numbers.length]);
+    }
     if (flows.length === 0) {
       const extents = values.flatMap((_, i) => step.extents(i));
       step.demand(extents.length <= 64, "a shape", `${extents.length} extents`);
@@ -229,9 +236,21 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     return { kind: "extents", extents: picked };
   },
 
+  ConstantOfShape(step) {
+    const shape = step.extents(0).map(Number);
+    const size = sizeOf(shape);
+    const value = step.node.tensors.get("value");
+    const filling = value === undefined ? undefined : attributeTensor(value, step.fail);
+    const isZero = filling === undefined || (typeof filling === "object" && filling.data.every((each) => each === 0));
+    step.demand(isZero && size >= 0 && size <= 64, "at most 64 zeros", `${size} of something`);
+    return list(new Array<number>(size).fill(0), shape);
+  },
+
   Slice(step) {
     const bound = (input: number, name: string, otherwise: number) =>
       step.has(input) ? Number(step.extents(input)[0]) : step.number(name, otherwise);
+    const rows = step.value(0);
+    if (rows.kind === "constant" && rows.tensor.shape.length === 2) return turnedOver(step, rows.tensor);
     step.demand(
       !step.has(4) || step.extents(4).every((each) => each === 1),
       "consecutive dimensions",
@@ -288,6 +307,20 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   Softmax: atTheEnd,
   LogSoftmax: atTheEnd,
 };
+
+/** Numbers that are no weights. */
+const list = (numbers: readonly number[], shape: Shape): OnnxValue =>
+  constant({ dtype: "int32", shape, data: Int32Array.from(numbers) }, shape);
+
+/** The rows of a small matrix from the last to the first: so PyTorch writes the padding of a picture. */
+function turnedOver(step: Step, { shape, data }: Tensor): OnnxValue {
+  const [start, end, axis, by] = [1, 2, 3, 4].map((input) => (step.has(input) ? step.extents(input) : []));
+  const isAll = `${start}` === "-1" && Number(end?.[0]) < -64 && `${axis}` === "0" && `${by}` === "-1";
+  step.demand(isAll && data.length <= 64, "all rows of a matrix, the last one first", `${data.length} numbers`);
+  const width = shape[1]!;
+  const rows = Array.from({ length: shape[0]! }, (_, i) => Array.from(data.subarray(i * width, (i + 1) * width)));
+  return list(rows.reverse().flat(), shape);
+}
 
 const constant = (tensor: Tensor, shape: Shape): OnnxValue => ({ kind: "constant", tensor: { ...tensor, shape } });
 
