@@ -77,6 +77,8 @@ async function logitsOf(
   return rows;
 }
 
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
 const topOf = (row: Float32Array): number => row.reduce((top, value, i) => (value > row[top]! ? i : top), 0);
 
 /** With the statistics that these pictures have at each batch norm. */
@@ -129,7 +131,14 @@ async function measure(
   }
   const prepared = await PreparedNetwork.create(program, executor, batches(), { method });
   const expected = await logitsOf(program, executor, asked, threads);
-  const found = await logitsOf(prepared.quantized(prepared.layers), executor, asked, threads);
+  const answers = new Set(expected.map(topOf)).size;
+  const int8 = agreement(expected, await logitsOf(prepared.quantized(prepared.layers), executor, asked, threads));
+  const bf16 = rounding && agreement(expected, await logitsOf(program, rounding, asked, threads));
+  return { model: name, crops: asked.length, answers, int8, ...(bf16 && { bf16 }) };
+}
+
+/** How many answers stay, and the error relative to the logits, both from 0 to 1. */
+function agreement(expected: readonly Float32Array[], found: readonly Float32Array[]) {
   const kept = expected.filter((row, i) => topOf(row) === topOf(found[i]!)).length;
   let [noise, signal] = [0, 0];
   for (const [i, row] of expected.entries()) {
@@ -138,8 +147,7 @@ async function measure(
       noise += (found[i]![c]! - value) ** 2;
     }
   }
-  const answers = new Set(expected.map(topOf)).size;
-  return { model: name, crops: asked.length, answers, kept: kept / asked.length, error: Math.sqrt(noise / signal) };
+  return { kept: kept / expected.length, error: Math.sqrt(noise / signal) };
 }
 
 const { positionals, values } = parseArgs({
@@ -156,6 +164,11 @@ const method = rangeMethodNames.find((known) => known === values.method);
 if (method === undefined) throw new Error(`--method is one of ${rangeMethodNames.join(", ")}`);
 const released = [...zoo].filter(([, entry]) => entry.published !== undefined).map(([name]) => name);
 const { executor } = await selectExecutor({ name: values.executor });
+/** In bf16, beside which it is measured, where the processor has it. */
+const rounding = await selectExecutor({ name: "onednn", precision: "bf16" }).then(
+  (selection) => selection.executor,
+  () => undefined,
+);
 const photos: Picture[][] = [];
 for (const file of readdirSync(folder)
   .filter((name) => /\.jpe?g$/i.test(name))
@@ -169,9 +182,10 @@ for (const name of names.length > 0 ? names : released) {
 }
 console.log(
   table(
-    ["model", "crops", "answers in float32", "kept in int8", "error of logits"],
-    results.map(({ model: name, crops, answers, kept, error }) => [
-      ...[name, `${crops}`, `${answers}`, `${(100 * kept).toFixed(1)} %`, `${(100 * error).toFixed(1)} %`],
+    ["model", "crops", "answers in float32", "kept in int8", "error", "kept in bf16", "error"],
+    results.map(({ model: name, crops, answers, int8, bf16 }) => [
+      ...[name, `${crops}`, `${answers}`],
+      ...[int8, bf16].flatMap((one) => (one === undefined ? ["", ""] : [percent(one.kept), percent(one.error)])),
     ]),
   ),
 );
