@@ -3,6 +3,7 @@
 import { SenetError } from "../errors.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { hideCredentials } from "../text.ts";
+import { partsOf } from "./form.node.ts";
 import { parsed, parsedJson } from "./parse.ts";
 import { timedOut, type Wish } from "./pool.node.ts";
 import { badRequest, Refusal, tooLarge } from "./refusal.ts";
@@ -79,22 +80,14 @@ async function fromJson(
   return { pictures, options: { ...query, ...others } };
 }
 
-async function fromForm(
+function fromForm(
   contentType: string,
   body: Uint8Array,
   query: Readonly<Record<string, unknown>>,
   settings: PictureSettings,
-): Promise<SentPictures> {
-  const form = await new Response(body as Uint8Array<ArrayBuffer>, { headers: { "content-type": contentType } })
-    .formData()
-    .catch((cause: unknown) => {
-      throw badRequest("the form cannot be read", {
-        expected: "multipart/form-data as RFC 7578 has it",
-        found: cause instanceof Error ? cause.message.slice(0, 200) : "",
-      });
-    });
-  const entries = [...form];
-  const files = entries.flatMap(([, value]) => (typeof value === "string" ? [] : [value]));
+): SentPictures {
+  const parts = partsOf(contentType, body);
+  const files = parts.filter(({ filename }) => filename !== undefined);
   if (files.length === 0) {
     throw badRequest("the form has no file", {
       expected: "at least one part with a filename",
@@ -102,12 +95,15 @@ async function fromForm(
     });
   }
   checkCount(files.length, settings);
-  const fields = entries.filter(([, value]) => typeof value === "string");
-  const pictures = files.map(async (file, i) => ({
-    name: file.name === "" || file.name === "blob" ? unnamed(i, files.length) : file.name.slice(0, 1000),
-    bytes: new Uint8Array(await file.arrayBuffer()),
+  const fields = parts.filter(({ filename }) => filename === undefined);
+  const pictures = files.map(({ filename, bytes }, i) => ({
+    name: filename?.slice(0, 1000) || unnamed(i, files.length),
+    bytes,
   }));
-  return { pictures: await Promise.all(pictures), options: { ...query, ...Object.fromEntries(fields) } };
+  return {
+    pictures,
+    options: { ...query, ...Object.fromEntries(fields.map(({ name, bytes }) => [name, `${bytes}`])) },
+  };
 }
 
 function checkCount(count: number, { mostPictures }: PictureSettings): void {

@@ -52,21 +52,30 @@ export class ThreadHand implements Hand {
   }
 
   answer(key: string, works: readonly Work[]): Promise<readonly Outcome[]> {
-    return this.#ask({ kind: "answer", key, works });
+    const own = works.map(detached);
+    const buffers = own.map((work) => (work.kind === "infer" ? work.image : work.picture.bytes).buffer as ArrayBuffer);
+    return this.#ask({ kind: "answer", key, works: own }, buffers);
   }
 
   async close(): Promise<void> {
     await this.#worker.terminate();
   }
 
-  #ask<T>(body: Order): Promise<T> {
+  #ask<T>(body: Order, buffers: readonly ArrayBuffer[] = []): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end);
       const number = this.#number++;
       this.#waiting.set(number, { resolve: resolve as (value: unknown) => void, reject });
-      this.#worker.postMessage({ number, body } satisfies Numbered<Order>);
+      this.#worker.postMessage({ number, body } satisfies Numbered<Order>, buffers);
     });
   }
+}
+
+/** With memory of its own: of a view, all that it is a view of would travel with it, such as a form with all its pictures. */
+function detached(work: Work): Work {
+  if (work.kind === "infer") return { ...work, image: work.image.slice() };
+  const { name, bytes } = work.picture;
+  return { ...work, picture: { name, bytes: Uint8Array.from(bytes) } };
 }
 
 function settle({ resolve, reject }: Waiting, reply: Reply): void {
