@@ -6,7 +6,7 @@ import { Uses } from "../executors/uses.ts";
 import { planesOf, preprocess } from "../images/preprocess.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { inferenceProgram } from "../weights/program.ts";
+import { predictionProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 import { failNotNumber } from "./evaluate.ts";
@@ -48,7 +48,7 @@ export class PictureClassifier implements AsyncDisposable {
     const { model, preprocessing } = checkpoint;
     checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-    const program = inferenceProgram(graph, checkpoint);
+    const program = predictionProgram(graph, checkpoint);
     const network = await executor.compile(program.graph, program.weights, options);
     return new PictureClassifier(checkpoint, network, options.decode);
   }

@@ -3,7 +3,7 @@
 import type { Loader } from "../data/loader.node.ts";
 import { turn } from "../event-loop.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
-import { inferenceProgram, type NetworkWeights } from "../weights/program.ts";
+import { type NetworkWeights, predictionProgram } from "../weights/program.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
 import { type Evaluation, evaluate, predict } from "./evaluate.ts";
 
@@ -53,6 +53,6 @@ async function* watched<T>(batches: AsyncIterable<readonly T[]>, { signal, onPro
 export function compileFor(options: FolderEvaluation): Promise<Executable> {
   const { executor, model, loader, imageSize, threads } = options;
   const graph = inferenceGraph(model, { batch: loader.batchSize * loader.views, imageSize });
-  const program = inferenceProgram(graph, options);
+  const program = predictionProgram(graph, options);
   return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
 }
