@@ -254,6 +254,7 @@ const header = [
   "p99 ms",
   "health p50",
   "health p99",
+  "cpu ms",
   "refused",
 ];
 console.log(table(header, rows));
