@@ -12,7 +12,7 @@ import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import type { Tensor } from "../src/tensor.ts";
 import { openPaths, openWeights } from "../src/weights/open.node.ts";
 import { openFiles } from "../src/weights/open.ts";
-import { inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
+import { inferenceGraph, inputName, type Model, model, withAct } from "../src/zoo/index.ts";
 import { temporaryFolder } from "./command.ts";
 import { formulaPictures, formulaWeights } from "./formula.ts";
 import { assertClose, golden } from "./support.ts";
@@ -69,6 +69,32 @@ test("our own exports open, with labels and pre-processing, and give what they w
   const truth = await logitsOf(network, weights, pictures);
   const found = await logitsOf(checkpoint.model, checkpoint.weights, pictures);
   assertClose(found, truth, 1e-5, "logits");
+});
+
+test("Mish comes back from softplus, tanh and a product; these by themselves are refused", async () => {
+  const network = withAct(model("se-resnet-8", 3), "mish");
+  const side = 16;
+  const graph = inferenceGraph(network, { batch: 1, imageSize: side });
+  const weights = formulaWeights(graph);
+  const bytes = encodeOnnx(graph, weights, {});
+  const { checkpoint } = await openFiles([{ bytes, where: "mish.onnx" }]);
+  assert.match(JSON.stringify(checkpoint.model.config), /"kind":"mish"/);
+  const pictures = formulaPictures(1, side, 1);
+  const truth = await logitsOf(network, weights, pictures);
+  const largest = Math.max(...truth.map(Math.abs));
+  assertClose(await logitsOf(checkpoint.model, checkpoint.weights, pictures), truth, 1e-5 * largest, "logits");
+
+  /** The first node of one operation as one of another. */
+  const renamed = (from: string, to: string) => {
+    const changed = Buffer.from(bytes);
+    const field = (operation: string) => Buffer.from(`\x22${String.fromCharCode(operation.length)}${operation}`);
+    const at = changed.indexOf(field(from));
+    assert.ok(at > 0 && from.length === to.length);
+    changed.set(field(to), at);
+    return openFiles([{ bytes: changed, where: "mish.onnx" }]);
+  };
+  await assert.rejects(renamed("Tanh", "Relu"), /softplus, which is known within Mish only/);
+  await assert.rejects(renamed("Softplus", "Identity"), /the tanh of a softplus, within Mish[\s\S]*another tanh/);
 });
 
 /** As exporters write it that fold nothing: batch norms, and the weights under the names that PyTorch gave them. */

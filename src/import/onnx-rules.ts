@@ -106,7 +106,22 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     return step.layer({ kind: "add" }, [a, b], {}, a.isFlat);
   },
 
+  Mish: elementwise({ kind: "mish" }),
+  // What exporters write in its place.
+  Softplus: (step) => ({ ...step.flow(0), made: "softplus" }),
+  Tanh(step) {
+    const x = step.made(0);
+    step.demand(x.made === "softplus", "the tanh of a softplus, within Mish", "another tanh");
+    return { ...x, made: "tanh of softplus" };
+  },
+
   Mul(step) {
+    const [first, second] = [step.made(0), step.made(1)];
+    const isMish = [first.made, second.made].includes("tanh of softplus") && first.layer === second.layer;
+    if (isMish && first.made !== second.made) {
+      const x = first.made === undefined ? step.flow(0) : step.flow(1);
+      return step.layer({ kind: "mish" }, [x], {}, x.isFlat);
+    }
     const [a, b] = [step.merged(0), step.merged(1)];
     const isMerged = a.isMerged === true;
     step.demand(isMerged === (b.isMerged === true), "pictures and gates of the same layout", "only one of them merged");

@@ -25,6 +25,8 @@ export interface Flow {
   readonly pad?: Sides;
   /** Whether ONNX sees `[1, N·C, H, W]`: some engines multiply by gates only so. */
   readonly isMerged?: boolean;
+  /** What ONNX has made of our layer's value on the way to Mish, `x · tanh(softplus(x))`. */
+  readonly made?: "softplus" | "tanh of softplus";
 }
 
 export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
@@ -94,6 +96,12 @@ export class Step {
 
   /** As `flow`, of a rule to which it is the same whether pictures are merged. */
   merged(input: number): Flow {
+    const flow = this.made(input);
+    return flow.made === undefined ? flow : this.fail(`the node reads a ${flow.made}, which is known within Mish only`);
+  }
+
+  /** As `merged`, of a rule that Mish is made of. */
+  made(input: number): Flow {
     const flow = this.padded(input);
     return flow.pad === undefined ? flow : this.fail("the node reads a picture that was padded with zeros");
   }
