@@ -1,7 +1,7 @@
 /** `senet serve`: networks behind an HTTP interface. */
 
 import { basename } from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { LoadOptions } from "../../api/network.node.ts";
 import { SenetError } from "../../errors.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
@@ -46,6 +46,11 @@ interface ServeCommandOptions extends WeightsOptions {
   readonly threads: number;
 }
 
+const described = (option: Option, description: string): Option => {
+  option.description = description;
+  return option;
+};
+
 const batchOf = (text: string): number | "auto" => (text === "auto" ? text : count(text));
 
 export function serveCommand(program: Command): void {
@@ -54,14 +59,14 @@ export function serveCommand(program: Command): void {
     .description("answer over HTTP what is in pictures")
     .option(
       "--weights <[name=]file...>",
-      "one network or several, as for senet classify, each under its name; default name: the file's; the first one answers\n" +
-        "where none is asked for by name",
+      "one network or several, as for senet classify, each under its name; default name: the file's;\n" +
+        "the first one answers where none is asked for by name",
       [packagedName],
     )
     .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", "127.0.0.1")
     .option("--port <n>", "0: any that is free", natural, 8080)
-    .addOption(workersOption().default(undefined, "as many as can run at once"))
-    .addOption(threadsOption().default(1, "1"))
+    .addOption(described(workersOption(), "threads that look at pictures; default: as many as can run at once"))
+    .addOption(described(threadsOption().default(1), "threads that look at one picture"))
     .option("--queue <n>", "pictures that may wait; beyond it requests are refused (503)", count, 64)
     .option(
       "--batch <n>",
@@ -69,11 +74,10 @@ export function serveCommand(program: Command): void {
       batchOf,
       "auto",
     )
-    .option(
-      "--timeout <time>",
-      "for an answer, where the client allows no less (X-Request-Timeout)",
-      positiveDuration,
-      30,
+    .addOption(
+      new Option("--timeout <time>", "for an answer, where the client allows no less (X-Request-Timeout)")
+        .argParser(positiveDuration)
+        .default(30, "30s"),
     )
     .option("--max-body <mib>", "of a request", count, 32)
     .option("--max-pixels <millions>", "of a picture", count, 50)
