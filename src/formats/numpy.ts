@@ -67,7 +67,8 @@ export async function parseNumpy(bytes: Uint8Array, where: string): Promise<Nump
     if (array === undefined) texts.push(name);
     else arrays.set(name, array);
   }
-  const notes = texts.length === 0 ? [] : [`left aside ${texts.length} arrays of text`];
+  const notes =
+    texts.length === 0 ? [] : [`left aside ${texts.length} ${texts.length === 1 ? "array" : "arrays"} of text`];
   return networkIn(arrays, notes);
 }
 
@@ -127,7 +128,11 @@ function readNpy(bytes: Uint8Array, failAtArray: Fail): Tensor | undefined {
   const type = types[`${kind}${width}`];
   const isText = kind === "U" || kind === "S" || kind === "a";
   if (type === undefined && !isText) {
-    fail("the array's type cannot be read", { expected: Object.keys(types).join(", "), found: shownName(descr) });
+    fail("the array's type cannot be read", {
+      expected: Object.keys(types).join(", "),
+      found: shownName(descr),
+      hint: "save it again as float32",
+    });
   }
   const elementSize = isText ? Number(width) * (kind === "U" ? 4 : 1) : Number(width);
   const size = sizeOf(shape) * elementSize;

@@ -62,9 +62,10 @@ export const isKnown = (source: WeightSource): boolean => namingOf(source) !== u
 
 /**
  * Whose names these are.
+ * @param hint what may help where they are nobody's
  * @throws SenetError `weights` where they are nobody's
  */
-export function detectNaming(source: WeightSource, where: string): Naming {
+export function detectNaming(source: WeightSource, where: string, hint?: string): Naming {
   const naming = namingOf(source);
   if (naming !== undefined) return naming;
   const names = namesOf(source);
@@ -72,6 +73,7 @@ export function detectNaming(source: WeightSource, where: string): Naming {
     where,
     expected: `the names of ${namings.map(({ name, description }) => `${name} (${description})`).join(", ")}`,
     found: `${names.length} names: ${names.slice(0, 5).map(shownName).join(", ")}${names.length > 5 ? ", ..." : ""}`,
+    ...(hint === undefined ? {} : { hint }),
   });
 }
 

@@ -33,7 +33,7 @@ export function weightsAs(named: NamedModel, naming: Naming): WeightSource {
     return refuse(named, naming, "has no names for a part of this network", { found: source });
   }
   const differences = differencesAs(named, naming, source);
-  if (differences === undefined) return refuse(named, naming, "has no such network", { expected: "a zoo model" });
+  if (differences === undefined) return refuse(named, naming, "has no such network", {});
   if (differences.length === 0) return source;
   return refuse(named, naming, "stands for networks that are built otherwise", {
     expected: differences.map(({ key, theirs }) => `${key} ${theirs}`).join(", "),

@@ -201,7 +201,12 @@ test(
 
 test("a list of MXNet's without names is no network", async () => {
   const { bytes } = asParams(new Map([["0", tensor([2, 2], new Float32Array(4))]]), 0);
-  await refused(() => openFiles([{ where: "list.params", bytes }]), "not the layers of a known network", '"0"');
+  await refused(
+    () => openFiles([{ where: "list.params", bytes }]),
+    "not the layers of a known network",
+    '"0"',
+    "-symbol.json",
+  );
 });
 
 test("files of July 2017 and of August look the same, which is told", async () => {

@@ -129,7 +129,9 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   const { source: bare, notes: aside } = withoutPrefix(main.source, where);
   notes.push(...aside);
   if (main.caffe !== undefined && options.from === undefined && !isKnown(bare)) refuseUndefined(main);
-  const naming = options.from === undefined ? detectNaming(bare, where) : namingByName(options.from);
+  const isGraphless = main.format === "mxnet" && symbol === undefined;
+  const hint = isGraphless ? "give the -symbol.json that MXNet saved with it too" : undefined;
+  const naming = options.from === undefined ? detectNaming(bare, where, hint) : namingByName(options.from);
   checkKind(naming, main);
   const source = withPlainHead(bare, naming);
   const { model, parameters, alike = [] } = findModel(source, naming, where, options.model);
