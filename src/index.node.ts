@@ -27,7 +27,7 @@ export { openDataset } from "./data/datasets.node.ts";
 export { type CheckDataOptions, checkData } from "./data/health.node.ts";
 export type { BadPicture, CheckedPicture, DataHealth, PartHealth, SimilarPictures, Spread } from "./data/health.ts";
 export type { InspectOptions } from "./data/inspect.node.ts";
-export { type Batch, type Failure, Loader, type LoaderOptions } from "./data/loader.node.ts";
+export { type Batch, type Failure, Loader, type LoaderOptions, type LoadingOptions } from "./data/loader.node.ts";
 export type { PictureMemory } from "./data/picture-memory.node.ts";
 export { type FetchDataOptions, localData } from "./data/remote.node.ts";
 export { type ListOptions, openTrainingData, type PartOptions, type TrainingData } from "./data/split.node.ts";

@@ -47,6 +47,7 @@ export type {
   UpdateOptions,
   Weights,
 } from "./executors/executor.ts";
+export type { Dialect } from "./executors/ort/emitter.ts";
 export { createOrtExecutor } from "./executors/ort/executor.ts";
 export { encodeOnnx } from "./executors/ort/export.ts";
 export type { OnnxRuntime, OnnxSession, OnnxTensor, OrtHost } from "./executors/ort/runtime.ts";

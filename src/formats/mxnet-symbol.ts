@@ -52,7 +52,7 @@ export function parseMxnetSymbol(bytes: Uint8Array, where: string): MxnetSymbol 
     return fail("this graph has no nodes, or too many", { expected: `nodes, from 1 to ${mostNodes}` });
   }
   const ends = Array.isArray(heads) ? heads : [];
-  if (ends.length === 0) return fail("this graph gives nothing", { expected: "heads" });
+  if (ends.length === 0) return fail("this graph has no outputs", { expected: "heads" });
   return {
     nodes: nodes.map((node, i) => nodeOf(node, i, where, fail)),
     heads: ends.map((head) => outputOf(head, nodes.length, "a head", fail)),

@@ -287,7 +287,7 @@ test("a graph that is damaged", async () => {
     ["{", "not JSON"],
     [[1], "the graph is not an object"],
     [{ nodes: [] }, "no nodes"],
-    [{ nodes: [{ op: "null", name: "x", inputs: [] }] }, "gives nothing", "heads"],
+    [{ nodes: [{ op: "null", name: "x", inputs: [] }] }, "has no outputs", "heads"],
     [{ ...node([[0, 0]]), heads: [[7, 0]] }, "a head is no node", "7"],
     [node([[1, 0]]), '"x" ("Flatten")', "an input is no node before it"],
     [node([["0", 0]]), "an input cannot be read"],
