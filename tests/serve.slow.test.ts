@@ -72,7 +72,9 @@ function ask(port: number, { method = "POST", path = "/v1/classify", headers = {
       });
       answer.on("end", () => resolve({ status: answer.statusCode!, body: text })).on("error", reject);
     };
-    request({ agent, port, method, path, headers: { ...headers } }, take)
+    // Of some methods Node's client would send a body without saying how long it is: to the server that is another request.
+    const length = body === undefined ? {} : { "content-length": body.length };
+    request({ agent, port, method, path, headers: { ...headers, ...length } }, take)
       .on("error", reject)
       .end(body);
   });

@@ -49,6 +49,11 @@ export function createApp({ pool, models, settings }: Service): App {
     reply.raw.once("close", () => leave(request, reply, visit));
     enter(request, visit);
   });
+  server.server.prependListener("request", ({ socket }, response) => {
+    response.once("prefinish", () => {
+      if (!response.shouldKeepAlive || response.getHeader("connection") === "close") lastAnswered.add(socket);
+    });
+  });
   server.addHook("onSend", async (_request, reply) => {
     if (isStopping) reply.header("connection", "close");
   });
@@ -157,7 +162,14 @@ const clientErrors: Readonly<Record<string, readonly [status: string, code: stri
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "too_slow", "the request came too slowly"],
 };
 
+/** Connections that have had their last answer: what else comes on them, as the rest of a body that is too long, gets none. */
+const lastAnswered = new WeakSet<Socket>();
+
 function refuseClient({ code = "" }: Error & { readonly code?: string }, socket: Socket): void {
+  if (lastAnswered.has(socket)) {
+    socket.end();
+    return;
+  }
   if (code === "ECONNRESET" || !socket.writable) {
     socket.destroy();
     return;

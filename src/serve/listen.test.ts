@@ -135,11 +135,13 @@ test("what is no HTTP, or comes too slowly, has an answer in words and no stack 
     [`GET /v2 HTTP/1.1\r\nhost: a\r\nx: ${"y".repeat(20_000)}\r\n\r\n`, 431, /too_large|bad_request/],
     ["POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n", 400, /bad_request/],
     ["GET /%ff%00 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 400, /bad_request/],
+    ["GET /%ff HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\nand more\r\n\r\n", 400, /bad_request/],
     ["POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\n\r\n", 413, /too_large/],
   ] as const) {
     const received = await raw(port, text).answer;
     assert.match(received, new RegExp(`^HTTP/1\\.1 ${status} `), text.slice(0, 40));
     assert.match(received, words);
+    assert.equal(received.match(/HTTP\/1\.1 /g)?.length, 1, "what comes after the last answer gets none");
     assert.doesNotMatch(received, /\n +at /);
   }
   assert.equal((await classify(origin)).status, 200);

@@ -94,7 +94,7 @@ for (const [i, { list, golden, name, write, gain, options }] of cases.entries())
     assert.equal(checkpoint.model.name, name);
     assert.ok(naming !== undefined && name.startsWith(naming.split("-")[0]!), naming);
     assert.ok(
-      notes.every((note) => /left aside|same shapes/.test(note)),
+      notes.every((note) => /left aside|same (names and )?shapes/.test(note)),
       notes.join(),
     );
     const expected = portGolden(...golden);
