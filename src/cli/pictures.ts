@@ -4,12 +4,13 @@ import { type NamedPicture, namedPictures } from "../data/pictures.node.ts";
 import { isArchiveAddress, localData } from "../data/remote.node.ts";
 import { SourceReader } from "../data/source.node.ts";
 import { SenetError } from "../errors.ts";
+import type { Classification } from "../evaluate/classify.ts";
 import type { PictureBytes } from "../evaluate/picture-input.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { packagedName } from "../pull/packaged.node.ts";
 import { hideCredentials } from "../text.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { say, sayLines } from "./output.ts";
+import { print, say, sayLines } from "./output.ts";
 import { networkName, type Weights, type WeightsOptions, weightsOf, withItsFiles } from "./weights.ts";
 
 const mostBytes = 2 ** 28;
@@ -108,4 +109,11 @@ export async function unlessUnreadable<T>(work: () => Promise<T>): Promise<T | u
     process.exitCode = 1;
     return undefined;
   }
+}
+
+/** The picture, and below it the classes that it may show. */
+export function printClassification({ file, predictions }: Classification): void {
+  print(file);
+  for (const { label, probability } of predictions)
+    print(`  ${(100 * probability).toFixed(2).padStart(6)} %  ${label}`);
 }

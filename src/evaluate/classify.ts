@@ -3,15 +3,14 @@
 import { SenetError } from "../errors.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
-import { planesOf, preprocess } from "../images/preprocess.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { predictionProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 import { failNotNumber } from "./evaluate.ts";
 import { softmaxRow, topK } from "./metrics.ts";
-import { type Decode, nameOf, type PictureData, type PictureOptions, pixelsOf } from "./picture-input.ts";
+import { type Decode, imageOf, nameOf, type PictureData, type PictureOptions } from "./picture-input.ts";
 
 export interface Prediction {
   readonly label: string;
@@ -73,21 +72,23 @@ export class PictureClassifier implements AsyncDisposable {
   }
 
   async #classify(picture: PictureData, top: number): Promise<Classification> {
-    if (!(Number.isInteger(top) && top > 0)) {
-      throw new SenetError("usage", "this is no number of classes to name", {
-        where: "top",
-        expected: "a whole number from 1",
-        found: `${top}`,
-      });
-    }
+    checkTop(top);
     const file = nameOf(picture);
-    const pixels = await pixelsOf(picture, this.#decode);
     const { preprocessing, labels } = this.#checkpoint;
-    const { crop } = preprocessing;
-    const image = tensor([1, planesOf(preprocessing), crop, crop], preprocess(pixels, preprocessing));
+    const image = await imageOf(picture, preprocessing, this.#decode);
     const outputs = await this.#network.run(new Map([[inputName, image]]));
     return { file, predictions: predictionsOf(outputs.get("logits")!, 0, { labels, top, file }) };
   }
+}
+
+/** @throws SenetError `usage` where it is no number of classes to name */
+export function checkTop(top: number): void {
+  if (Number.isInteger(top) && top > 0) return;
+  throw new SenetError("usage", "this is no number of classes to name", {
+    where: "top",
+    expected: "a whole number from 1",
+    found: `${top}`,
+  });
 }
 
 /**

@@ -4,7 +4,7 @@ import { SenetError } from "../errors.ts";
 import type { CompileOptions } from "../executors/executor.ts";
 import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
 import type { Picture } from "../images/resize.ts";
-import { tensor } from "../tensor.ts";
+import { type Tensor, tensor } from "../tensor.ts";
 import type { EvaluationBatch } from "./evaluate.ts";
 import { checkPixels } from "./pixels.ts";
 
@@ -56,6 +56,20 @@ export async function pixelsOf(input: PictureData, decode: Decode | undefined): 
     const found = cause instanceof Error ? cause.message : String(cause);
     throw new SenetError("data", "the picture cannot be decoded", { where: name, found, cause });
   }
+}
+
+/**
+ * A picture as the network takes it: `[1, C, S, S]`.
+ * @throws SenetError as `pixelsOf`
+ */
+export async function imageOf(
+  picture: PictureData,
+  preprocessing: Preprocessing,
+  decode: Decode | undefined,
+): Promise<Tensor> {
+  const { crop } = preprocessing;
+  const values = preprocess(await pixelsOf(picture, decode), preprocessing);
+  return tensor([1, planesOf(preprocessing), crop, crop], values);
 }
 
 export interface LabelledPicture {

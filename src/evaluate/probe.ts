@@ -2,14 +2,14 @@
 
 import type { Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
-import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
 import type { Graph, Value } from "../ir/graph.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
-import { type Decode, type PictureData, type PictureOptions, pixelsOf } from "./picture-input.ts";
+import { type Decode, imageOf, type PictureData, type PictureOptions } from "./picture-input.ts";
 
 /** A network up to the values that are asked for, ready for one picture at a time. */
 export class Probe implements AsyncDisposable {
@@ -43,9 +43,7 @@ export class Probe implements AsyncDisposable {
   /** @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
   of(picture: PictureData): Promise<ReadonlyMap<string, Tensor>> {
     return this.#uses.now(async () => {
-      const { crop } = this.#preprocessing;
-      const shape = [1, planesOf(this.#preprocessing), crop, crop];
-      const image = tensor(shape, preprocess(await pixelsOf(picture, this.#decode), this.#preprocessing));
+      const image = await imageOf(picture, this.#preprocessing, this.#decode);
       return this.#network.run(new Map([[inputName, image]]));
     });
   }

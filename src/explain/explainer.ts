@@ -2,20 +2,15 @@
 
 import { SenetError } from "../errors.ts";
 import { checkChannels } from "../evaluate/channels.ts";
-import type { Prediction } from "../evaluate/classify.ts";
-import { failNotNumber } from "../evaluate/evaluate.ts";
-import { softmaxRow, topK } from "../evaluate/metrics.ts";
-import { type Decode, nameOf, type PictureData, type PictureOptions, pixelsOf } from "../evaluate/picture-input.ts";
+import { checkTop, type Prediction, predictionsOf } from "../evaluate/classify.ts";
+import { type Decode, imageOf, nameOf, type PictureData, type PictureOptions } from "../evaluate/picture-input.ts";
 import type { Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
-import { planesOf, preprocess } from "../images/preprocess.ts";
 import type { Picture } from "../images/resize.ts";
 import { shownInput } from "../images/shown.ts";
 import { nearestNames } from "../names.ts";
-import { tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { requireFloat32 } from "../weights/program.ts";
-import { checkedCount } from "./counts.ts";
 import { gradCam } from "./grad-cam.ts";
 import type { Heat } from "./heat.ts";
 import { integratedGradients } from "./integrated-gradients.ts";
@@ -99,25 +94,16 @@ export class Explainer implements AsyncDisposable {
 
   async #explain(picture: PictureData, { target, top = 5 }: ExplainOptions): Promise<Explanation> {
     const { preprocessing, labels } = this.#checkpoint;
-    const { crop } = preprocessing;
     const file = nameOf(picture);
-    checkedCount("top", top, Number.MAX_SAFE_INTEGER);
+    checkTop(top);
     const asked = target === undefined ? undefined : classIndex(target, labels);
-    const image = tensor(
-      [1, planesOf(preprocessing), crop, crop],
-      preprocess(await pixelsOf(picture, this.#decode), preprocessing),
-    );
-    const probabilities = softmaxRow(await this.#method.logits(image), 0);
-    if (probabilities.some(Number.isNaN)) failNotNumber(file);
-    const predictionOf = (index: number): Prediction => ({
-      ...{ label: labels[index]!, index, probability: probabilities[index]! },
-    });
-    const predictions = topK(probabilities, top).map(predictionOf);
-    const explained = asked === undefined ? topK(probabilities, 1)[0]! : asked;
+    const image = await imageOf(picture, preprocessing, this.#decode);
+    const all = predictionsOf(await this.#method.logits(image), 0, { labels, top: labels.length, file });
+    const explained = all.find(({ index }) => index === asked) ?? all[0]!;
     return {
-      ...{ file, predictions, target: predictionOf(explained) },
-      heat: await this.#method.heat(image, explained),
-      input: shownInput(image.data as Float32Array, crop, preprocessing),
+      ...{ file, predictions: all.slice(0, top), target: explained },
+      heat: await this.#method.heat(image, explained.index),
+      input: shownInput(image.data as Float32Array, preprocessing.crop, preprocessing),
     };
   }
 }

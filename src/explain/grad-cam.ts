@@ -5,48 +5,38 @@
  * weights, and what is below 0 speaks for other classes.
  */
 
-import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
+import { gradientOf } from "../autodiff/differentiate.ts";
 import { SenetError } from "../errors.ts";
-import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import { positionsOf } from "../ir/position.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { inferenceProgram } from "../weights/program.ts";
-import { inferenceGraph, inputName } from "../zoo/index.ts";
-import { type CreateMethod, oneHot } from "./method.ts";
+import { inferenceGraph } from "../zoo/index.ts";
+import { type CreateMethod, logitGradient } from "./method.ts";
 
-const seedName = "explain.target";
 const activityName = "explain.activity";
 
-export const gradCam: CreateMethod = async ({ model, preprocessing, ...network }, executor, { stage, threads }) => {
+export const gradCam: CreateMethod = async ({ model, preprocessing, ...network }, executor, options) => {
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-  const { name } = activityAfter(graph, stage);
+  const { name } = activityAfter(graph, options.stage);
   const program = inferenceProgram(graph, network);
   // Passes leave values their names.
   const activity = program.graph.nodes.flatMap(({ outputs }) => outputs).find((value) => value.name === name)!;
-  const builder = GraphBuilder.from(program.graph);
-  const { shape } = program.graph.outputs.get("logits")!.type;
-  const seed = builder.input(seedName, shape);
-  builder.output(activityName, activity);
-  const both = differentiate(builder.build(), { of: "logits", seed, wrt: [activity] });
-  const options = threads === undefined ? {} : { threads };
-  const executable = await executor.compile(both, program.weights, options);
-
-  const run = (image: Tensor, values: Float32Array) =>
-    executable.run(
-      new Map([
-        [inputName, image],
-        [seedName, tensor(shape, values)],
-      ]),
-    );
+  const outputs = new Map([...program.graph.outputs, [activityName, activity]]);
+  const gradient = await logitGradient(
+    { ...program, graph: { ...program.graph, outputs } },
+    activity,
+    executor,
+    options,
+  );
   return {
     // Behind the last stage the way back is nearly nothing.
-    logits: async (image) => (await run(image, new Float32Array(shape[1]!))).get("logits")!,
+    logits: async (image) => (await gradient.run(image)).get("logits")!,
     heat: async (image, target) => {
-      const outputs = await run(image, oneHot(shape, target));
-      return weighted(outputs.get(activityName)!, outputs.get(gradientOf(name))!);
+      const found = await gradient.run(image, target);
+      return weighted(found.get(activityName)!, found.get(gradientOf(name))!);
     },
-    dispose: () => executable.dispose(),
+    dispose: () => gradient.dispose(),
   };
 };
 

@@ -4,49 +4,30 @@
  * 0 as the network sees it.
  */
 
-import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
-import { GraphBuilder } from "../ir/builder.ts";
+import { gradientOf } from "../autodiff/differentiate.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkedCount } from "./counts.ts";
-import { type CreateMethod, oneHot } from "./method.ts";
-
-const seedName = "explain.target";
+import { type CreateMethod, logitGradient } from "./method.ts";
 
 /** Points of the way that are run at once: the activations of all of them are kept for the way back. */
 const atOnce = 4;
 const mostSteps = 10_000;
 
-export const integratedGradients: CreateMethod = async (
-  { model, preprocessing, ...network },
-  executor,
-  { steps: wanted = 32, threads },
-) => {
-  const steps = checkedCount("steps", wanted, mostSteps);
+export const integratedGradients: CreateMethod = async ({ model, preprocessing, ...network }, executor, options) => {
+  const steps = checkedCount("steps", options.steps ?? 32, mostSteps);
   const batch = Math.min(atOnce, steps);
   const program = inferenceProgram(inferenceGraph(model, { batch, imageSize: preprocessing.crop }), network);
-  const builder = GraphBuilder.from(program.graph);
-  const { shape } = program.graph.outputs.get("logits")!.type;
-  const seed = builder.input(seedName, shape);
   const input = program.graph.inputs.find(({ name }) => name === inputName)!;
-  const both = differentiate(builder.build(), { of: "logits", seed, wrt: [input] });
-  const options = threads === undefined ? {} : { threads };
-  const executable = await executor.compile(both, program.weights, options);
-
-  const run = (images: Float32Array, values: Float32Array) =>
-    executable.run(
-      new Map([
-        [inputName, tensor(input.type.shape, images)],
-        [seedName, tensor(shape, values)],
-      ]),
-    );
+  const gradient = await logitGradient(program, input, executor, options);
   return {
     logits: async ({ data }: Tensor) => {
       const images = new Float32Array(batch * data.length);
       images.set(data);
-      const logits = (await run(images, new Float32Array(batch * shape[1]!))).get("logits")!;
-      return tensor([1, shape[1]!], Float32Array.from(logits.data.subarray(0, shape[1]!)));
+      const logits = (await gradient.run(tensor(input.type.shape, images))).get("logits")!;
+      const classes = logits.shape[1]!;
+      return tensor([1, classes], Float32Array.from(logits.data.subarray(0, classes)));
     },
     heat: async ({ data, shape: [, , height, width] }: Tensor, target) => {
       const places = height! * width!;
@@ -59,15 +40,16 @@ export const integratedGradients: CreateMethod = async (
           const part = (start + row + 0.5) / steps;
           for (let i = 0; i < data.length; i++) images[row * data.length + i] = part * data[i]!;
         }
-        const gradient = (await run(images, oneHot(shape, target))).get(gradientOf(inputName))!.data;
+        const found = await gradient.run(tensor(input.type.shape, images), target);
+        const slopes = found.get(gradientOf(inputName))!.data;
         for (let row = 0; row < points; row++) {
           for (let i = 0; i < data.length; i++) {
-            sums[i % places]! += (gradient[row * data.length + i]! * data[i]!) / steps;
+            sums[i % places]! += (slopes[row * data.length + i]! * data[i]!) / steps;
           }
         }
       }
       return { width: width!, height: height!, values: Float32Array.from(sums) };
     },
-    dispose: () => executable.dispose(),
+    dispose: () => gradient.dispose(),
   };
 };

@@ -1,8 +1,13 @@
 /** What every way to explain an answer has in common. */
 
+import { differentiate } from "../autodiff/differentiate.ts";
 import type { CompileOptions, Executor } from "../executors/executor.ts";
-import type { Tensor } from "../tensor.ts";
+import { GraphBuilder } from "../ir/builder.ts";
+import type { Value } from "../ir/graph.ts";
+import type { Program } from "../passes/index.ts";
+import { type Tensor, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inputName } from "../zoo/index.ts";
 import type { Heat } from "./heat.ts";
 
 /** A network made ready to explain itself in one way. */
@@ -27,10 +32,41 @@ export interface MethodOptions extends Pick<CompileOptions, "threads"> {
 
 export type CreateMethod = (checkpoint: Checkpoint, executor: Executor, options: MethodOptions) => Promise<Method>;
 
-/** `[1, K]`: 1 for the class, 0 for the others, which is the gradient of its logit by the logits. */
-export function oneHot(shape: readonly number[], target: number): Float32Array {
+const seedName = "explain.target";
+
+/** A network with the gradient of a class's logit by one of its values. */
+export interface LogitGradient {
+  /**
+   * @param target the class, in each row; default: none, for whoever wants the logits alone
+   * @returns `logits`, and as `gradientOf(value.name)` the gradient
+   */
+  run(images: Tensor, target?: number): Promise<ReadonlyMap<string, Tensor>>;
+  dispose(): Promise<void>;
+}
+
+export async function logitGradient(
+  { graph, weights }: Program,
+  value: Value,
+  executor: Executor,
+  { threads }: Pick<MethodOptions, "threads">,
+): Promise<LogitGradient> {
+  const builder = GraphBuilder.from(graph);
+  const { shape } = graph.outputs.get("logits")!.type;
   const [rows, classes] = shape as [number, number];
-  const values = new Float32Array(rows * classes);
-  for (let row = 0; row < rows; row++) values[row * classes + target] = 1;
-  return values;
+  const seed = builder.input(seedName, shape);
+  const both = differentiate(builder.build(), { of: "logits", seed, wrt: [value] });
+  const executable = await executor.compile(both, weights, threads === undefined ? {} : { threads });
+  return {
+    run: (images, target) => {
+      const picked = new Float32Array(rows * classes);
+      if (target !== undefined) for (let row = 0; row < rows; row++) picked[row * classes + target] = 1;
+      return executable.run(
+        new Map([
+          [inputName, images],
+          [seedName, tensor(shape, picked)],
+        ]),
+      );
+    },
+    dispose: () => executable.dispose(),
+  };
 }

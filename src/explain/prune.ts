@@ -8,6 +8,7 @@ import { type Errors, type EvaluationBatch, errorsOf, predict } from "../evaluat
 import { type GatePlace, gatesOf, meanGates } from "../evaluate/excitation.ts";
 import type { CompileOptions, Executor } from "../executors/executor.ts";
 import type { AnyNode, Graph, Parameter, Value } from "../ir/graph.ts";
+import { GraphUses } from "../ir/uses.ts";
 import type { Program } from "../passes/index.ts";
 import { copyOf, type Tensor, zeros } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -169,12 +170,12 @@ const closed = -200;
 export function withConstantGates({ graph, weights }: Program, constants: Constants): Program {
   const changed = new Map(weights);
   const added: Parameter[] = [];
-  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const uses = new GraphUses(graph);
   const replaced = new Map<AnyNode, AnyNode>();
   for (const { value } of gatesOf(graph)) {
     const constant = constants.get(value.name);
     if (constant === undefined) continue;
-    const layer = makers.get(makers.get(value)!.inputs[0]!);
+    const layer = uses.makerOf(uses.makerOf(value)!.inputs[0]!);
     if (layer === undefined || (layer.op !== "conv2d" && layer.op !== "linear")) {
       throw new SenetError("usage", "this gate is not the sigmoid of a layer with weights", { where: value.name });
     }

@@ -28,9 +28,14 @@ export class GraphUses {
     for (const value of results) read(value);
   }
 
-  /** The node that makes a value, if its operation is `op`; none makes inputs and parameters. */
+  /** The node that makes a value; none makes inputs and parameters. */
+  makerOf(value: Value): AnyNode | undefined {
+    return this.#makers.get(value);
+  }
+
+  /** The same, if its operation is `op`. */
   maker<K extends Op>(value: Value, op: K): Node<K> | undefined {
-    const node = this.#makers.get(value);
+    const node = this.makerOf(value);
     return node?.op === op ? (node as unknown as Node<K>) : undefined;
   }
 

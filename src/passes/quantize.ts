@@ -52,14 +52,14 @@ export interface EightBitValue {
 
 /** The values that are in eight bits where these layers are, in the graph's order. */
 export function eightBitValues(graph: Graph, layers: readonly Layer[]): EightBitValue[] {
-  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
+  const uses = new GraphUses(graph);
   const wanted = new Set<Value>();
   const sameAs = new Map<Value, Value>();
   const want = (value: Value): void => {
     if (wanted.has(value)) return;
     wanted.add(value);
-    const maker = makers.get(value);
-    const source = maker?.op === "relu" ? makers.get(maker.inputs[0]!) : maker;
+    const maker = uses.makerOf(value);
+    const source = maker?.op === "relu" ? uses.makerOf(maker.inputs[0]!) : maker;
     if (maker?.op === "maxPool") {
       sameAs.set(value, maker.inputs[0]!);
       want(maker.inputs[0]!);
@@ -74,13 +74,13 @@ export function eightBitValues(graph: Graph, layers: readonly Layer[]): EightBit
     .filter((value) => wanted.has(value))
     .map((value) => {
       const source = sameAs.get(value);
-      return { value, signed: isSigned(value, makers), ...(source && { sameAs: source }) };
+      return { value, signed: isSigned(value, uses), ...(source && { sameAs: source }) };
     });
 }
 
 /** Whether a value may be below zero, as far as the operations before it tell. */
-function isSigned(value: Value, makers: ReadonlyMap<Value, AnyNode>): boolean {
-  const maker = makers.get(value);
+function isSigned(value: Value, uses: GraphUses): boolean {
+  const maker = uses.makerOf(value);
   switch (maker?.op) {
     case "relu":
     case "sigmoid":
@@ -92,7 +92,7 @@ function isSigned(value: Value, makers: ReadonlyMap<Value, AnyNode>): boolean {
     case "flatten":
     case "channelSlice":
     case "concat":
-      return maker.inputs.some((input) => isSigned(input, makers));
+      return maker.inputs.some((input) => isSigned(input, uses));
     default:
       return true;
   }

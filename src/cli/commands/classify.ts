@@ -2,12 +2,11 @@
 
 import type { Command } from "commander";
 import { Classifier } from "../../evaluate/classify.node.ts";
-import type { Classification } from "../../evaluate/classify.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { packagedName } from "../../pull/packaged.node.ts";
 import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
-import { JsonList, print, say } from "../output.ts";
-import { PictureReader, picturesAndNetwork, unlessUnreadable } from "../pictures.ts";
+import { JsonList, say } from "../output.ts";
+import { PictureReader, picturesAndNetwork, printClassification, unlessUnreadable } from "../pictures.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import type { WeightsOptions } from "../weights.ts";
 
@@ -68,7 +67,7 @@ async function classifyPictures(names: readonly string[], options: ClassifyOptio
     for (const picture of pictures) {
       const result = await unlessUnreadable(async () => classifier.classify(await reader.open(picture), options.top));
       if (result === undefined) continue;
-      if (list === undefined) printResult(result);
+      if (list === undefined) printClassification(result);
       else list.add(result);
     }
   } finally {
@@ -76,10 +75,4 @@ async function classifyPictures(names: readonly string[], options: ClassifyOptio
     await classifier.dispose();
   }
   list?.end();
-}
-
-function printResult({ file, predictions }: Classification): void {
-  print(file);
-  for (const { label, probability } of predictions)
-    print(`  ${(100 * probability).toFixed(2).padStart(6)} %  ${label}`);
 }

@@ -26,7 +26,13 @@ import {
 } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
 import { print, printJson, say } from "../output.ts";
-import { PictureReader, type PicturesOptions, picturesAndNetwork, unlessUnreadable } from "../pictures.ts";
+import {
+  PictureReader,
+  type PicturesOptions,
+  picturesAndNetwork,
+  printClassification,
+  unlessUnreadable,
+} from "../pictures.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 
 interface ExplainCommandOptions extends PicturesOptions {
@@ -162,10 +168,8 @@ async function pageOf(title: string, explained: readonly Explained[], dataset: D
 }
 
 function printExplanation({ explanation, gates }: Explained, dataset: Dataset | undefined): void {
-  const { file, predictions, target, heat } = explanation;
-  print(file);
-  for (const { label, probability } of predictions)
-    print(`  ${(100 * probability).toFixed(2).padStart(6)} %  ${label}`);
+  const { target, heat } = explanation;
+  printClassification(explanation);
   print(`  for ${target.label} speaks most what is ${whereBrightest(heat)}`);
   if (dataset === undefined) return;
   for (const { block, opened, closed } of gates) {
