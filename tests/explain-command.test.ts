@@ -80,6 +80,8 @@ test("what it cannot do is said before anything is computed", async () => {
     [["--out", "x.jpg"], /\.png, \.html/],
     [["--json", "--class", "clas 1"], /the nearest: class 1/],
     [["--json", "--stage", "9"], /one of 1, 2, 3/],
+    // Not what is wrong with the data, which is not looked at.
+    [["--json", "--data", join(folder, "nowhere"), "--class", "clas 1"], /the nearest: class 1/],
     [["--json", "--method", "gradcam"], /Did you mean grad-cam/],
   ] as const;
   for (const [words, message] of refused) {

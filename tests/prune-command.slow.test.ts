@@ -48,4 +48,7 @@ test("senet prune refuses what has no gates, and parts that are none", async () 
   assert.equal(refused.code, 2, refused.stderr);
   assert.match(refused.stderr, /no gates/);
   assert.equal((await senetHere([...options, "--weights", weights, "--parts", "0.5,2"])).code, 2);
+  const two = await senetHere([...options, "--weights", weights, plain]);
+  assert.equal(two.code, 2, two.stderr);
+  assert.match(two.stderr, /--weights: one network is pruned.*plain\.safetensors/s);
 });

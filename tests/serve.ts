@@ -83,6 +83,7 @@ export async function testServer(options: TestOptions = {}): Promise<TestServer>
     models,
     settings: {
       ...{ version: "1.2.3", bodyBytes: 2 ** 20, allBytes: 2 ** 22, mostPictures: 4, timeoutMs: 5000 },
+      receiving: { headersMs: 10_000, allMs: 60_000 },
       ...{ fetcher: undefined, log: undefined, say },
       ...settings,
     },

@@ -30,6 +30,12 @@ export function createApp({ pool, models, settings }: Service): App {
 
   const server = fastify({
     bodyLimit: settings.bodyBytes,
+    requestTimeout: settings.receiving.allMs,
+    // Node looks at all connections every half a minute otherwise.
+    http: {
+      headersTimeout: settings.receiving.headersMs,
+      connectionsCheckingInterval: settings.receiving.headersMs / 4,
+    },
     // In its place stands `enter`, which answers as everything else does.
     return503OnClosing: false,
     exposeHeadRoutes: true,

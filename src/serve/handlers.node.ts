@@ -15,6 +15,12 @@ import type { RouteName } from "./routes.ts";
 import { classifyOptions, explainOptions, featuresOptions } from "./schemas.ts";
 import type { Answers, Outcome, SentPicture, WorkOf } from "./work.node.ts";
 
+/** Milliseconds within which a request has to come. */
+export interface Receiving {
+  readonly headersMs: number;
+  readonly allMs: number;
+}
+
 export interface AppSettings {
   /** Of the package. */
   readonly version: string;
@@ -26,6 +32,7 @@ export interface AppSettings {
   readonly mostPictures: number;
   /** Milliseconds for an answer, where the client allows no less. */
   readonly timeoutMs: number;
+  readonly receiving: Receiving;
   readonly fetcher: Fetcher | undefined;
   /** Told what went wrong here. */
   readonly say: (line: string) => void;

@@ -6,6 +6,7 @@ import { SenetError } from "../errors.ts";
 import { availableMemory } from "../memory.node.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { createApp } from "./app.node.ts";
+import type { Receiving } from "./handlers.node.ts";
 import { Models, type NamedSource } from "./models.node.ts";
 import { Pool } from "./pool.node.ts";
 import { ThreadHand } from "./thread.node.ts";
@@ -20,6 +21,8 @@ export interface ServeOptions {
   /** Pictures that may wait. */
   readonly queue: number;
   readonly timeoutMs: number;
+  /** Within which a request has to come; default: 10 s for its headers, a minute for all of it. */
+  readonly receiving?: Receiving;
   readonly bodyBytes: number;
   readonly mostPixels: number;
   /** Pictures in one request. */
@@ -42,10 +45,8 @@ export interface Listening {
   stop(): Promise<void>;
 }
 
-/** For a request's headers, and for all of it: who sends slower has no connection to us, or none in mind. */
-const headersMs = 10_000;
-/** Longer than a client waits for its answer, at least. */
-const receiveMs = 60_000;
+/** Who sends slower has no connection to us, or none in mind; longer than a client waits for its answer, at least. */
+const usualReceiving: Receiving = { headersMs: 10_000, allMs: 60_000 };
 
 /** Bodies that are here at once may take so much, or a quarter of the memory that is left, but always a few of them. */
 const mostHeldBytes = 512 * 2 ** 20;
@@ -58,12 +59,10 @@ export async function serve(options: ServeOptions): Promise<Listening> {
   try {
     const models = await Models.open(pool, options.models, say);
     const allBytes = Math.max(leastBodies * bodyBytes, Math.min(mostHeldBytes, availableMemory() / 4));
-    const { version, mostPictures, timeoutMs, fetcher, log } = options;
-    const settings = { version, bodyBytes, allBytes, mostPictures, timeoutMs, fetcher, say, log };
+    const { version, mostPictures, timeoutMs, receiving = usualReceiving, fetcher, log } = options;
+    const settings = { version, bodyBytes, allBytes, mostPictures, timeoutMs, receiving, fetcher, say, log };
     const app = createApp({ pool, models, settings });
     const { server } = app.server;
-    server.headersTimeout = headersMs;
-    server.requestTimeout = receiveMs;
     const origin = await listening(app.server, options);
     const watch = new AbortController();
     const watching = options.watchMs === undefined ? Promise.resolve() : look(models, options.watchMs, watch.signal);

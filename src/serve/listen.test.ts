@@ -147,6 +147,21 @@ test("what is no HTTP, or comes too slowly, has an answer in words and no stack 
   assert.equal((await classify(origin)).status, 200);
 });
 
+test("a request that comes too slowly is told so, in its headers and in its body", async () => {
+  const { port, origin } = await listening({ receiving: { headersMs: 200, allMs: 400 } });
+  const begun = performance.now();
+  for (const text of [
+    "POST /v1/classify HTTP/1.1\r\nhost:",
+    "POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nabc",
+  ]) {
+    const received = await raw(port, text).answer;
+    assert.match(received, /^HTTP\/1\.1 408 Request Timeout\r\n/);
+    assert.match(received, /"code":"too_slow"/);
+  }
+  assert.ok(performance.now() - begun < 5000);
+  assert.equal((await classify(origin)).status, 200);
+});
+
 test("a port that is taken is said", async () => {
   const { port } = await listening();
   await assert.rejects(

@@ -7,7 +7,7 @@ import { nameIn } from "../../data/sample-name.node.ts";
 import { SenetError } from "../../errors.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { type ExplainMethod, type Explanation, explainMethods } from "../../explain/explainer.ts";
-import { type ComparedGates, comparedGates, type UnusualGate } from "../../explain/gates.ts";
+import { type ComparedGates, comparedGates, type GateAtlas, type UnusualGate } from "../../explain/gates.ts";
 import { type Heat, overlaid } from "../../explain/heat.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import { encodePng } from "../../images/decode.node.ts";
@@ -113,21 +113,24 @@ async function explainPictures(names: readonly string[], options: ExplainCommand
   const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
   if (options.precision === "auto") say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
   await using network = new Network(checkpoint, executor, { threads });
-  const against = data === undefined ? undefined : await network.gateAtlas(data);
+  // Made behind the first explanation, which refuses options that do not fit: all pictures of the data take long.
+  let against: { readonly atlas: GateAtlas; readonly dataset: Dataset } | undefined;
   const reader = new PictureReader();
   const explained: Explained[] = [];
   try {
     for (const named of pictures) {
-      const result = await unlessUnreadable(async (): Promise<Explained> => {
+      const result = await unlessUnreadable(async () => {
         const picture = await reader.open(named);
         const explanation = await network.explain(picture, { target, top, method, stage, steps, patch, stride });
-        if (against === undefined) return { explanation, gates: [] };
-        const gates = await network.gatesOf(picture);
-        return { explanation, gates: comparedGates(gates, against.atlas, explanation.target.index) };
+        return { explanation, gates: data === undefined ? [] : await network.gatesOf(picture) };
       });
       if (result === undefined) continue;
-      explained.push(result);
-      if (json !== true) printExplanation(result, against?.dataset);
+      against ??= data === undefined ? undefined : await network.gateAtlas(data);
+      const { explanation, gates } = result;
+      const compared = against === undefined ? [] : comparedGates(gates, against.atlas, explanation.target.index);
+      const one = { explanation, gates: compared };
+      explained.push(one);
+      if (json !== true) printExplanation(one, against?.dataset);
     }
   } finally {
     await reader.close();

@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import { Network } from "../../api/network.node.ts";
+import { SenetError } from "../../errors.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import {
   count,
@@ -63,9 +64,17 @@ export function pruneCommand(program: Command): void {
 
 async function prune(options: PruneCommandOptions): Promise<void> {
   const { data, sample, parts, batchSize, workers, threads, json } = options;
-  const files = networksOf(options.weights);
-  const checkpoint = await weightsOf(files[0]!, options);
-  say(`${networkName(files[0]!)}: pictures as ${checkpoint.told}`);
+  const networks = networksOf(options.weights);
+  const files = networks[0]!;
+  if (networks.length > 1) {
+    throw new SenetError("usage", "one network is pruned at a time", {
+      where: "--weights",
+      expected: "the files of one network",
+      found: networks.map(networkName).join(", "),
+    });
+  }
+  const checkpoint = await weightsOf(files, options);
+  say(`${networkName(files)}: pictures as ${checkpoint.told}`);
   const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
   say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
   await using network = new Network(checkpoint, executor, { threads });
