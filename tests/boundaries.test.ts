@@ -100,6 +100,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["errors", "names", "tensor", "memory.node", "zoo", "executors", "images", "weights", "pull", "evaluate"],
     ...["explain", "api"],
   ],
+  // Only where a server listens.
+  app: ["errors", "files", "serve"],
   demo: ["errors", "files", "random", "tensor", "images"],
 };
 

@@ -25,7 +25,7 @@ test("the package has what it names, and neither tests nor what only development
   assert.deepEqual(
     paths.filter(
       (path) =>
-        !/^(?:dist\/src\/.*\.(?:js|d\.ts)|weights\/imagenette\.safetensors|bin\/senet\.js|LICENSE|README\.md|package\.json)$/.test(
+        !/^(?:dist\/src\/.*\.(?:js|d\.ts)|dist\/app\/.*|weights\/imagenette\.safetensors|bin\/senet\.js|LICENSE|README\.md|package\.json)$/.test(
           path,
         ),
     ),

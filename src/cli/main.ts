@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { SenetError } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
 import { cut, fitted } from "../text.ts";
+import { appCommand } from "./commands/app.ts";
 import { benchmarkCommand } from "./commands/benchmark.ts";
 import { classifyCommand } from "./commands/classify.ts";
 import { convertCommand } from "./commands/convert.ts";
@@ -37,6 +38,7 @@ const commands = [
   explainCommand,
   pruneCommand,
   serveCommand,
+  appCommand,
   dataCommand,
   modelsCommand,
   recipesCommand,

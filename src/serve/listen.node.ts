@@ -2,21 +2,18 @@
 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { SenetError } from "../errors.ts";
 import { availableMemory } from "../memory.node.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { createApp } from "./app.node.ts";
 import type { Receiving } from "./handlers.node.ts";
 import { Models, type NamedSource } from "./models.node.ts";
 import { Pool } from "./pool.node.ts";
+import { listenAt, type Port } from "./port.node.ts";
 import { ThreadHand } from "./thread.node.ts";
 import type { Hand } from "./work.node.ts";
 
-export interface ServeOptions {
+export interface ServeOptions extends Port {
   readonly models: readonly NamedSource[];
-  readonly host: string;
-  /** 0: any that is free. */
-  readonly port: number;
   readonly workers: number;
   /** Pictures that may wait. */
   readonly queue: number;
@@ -63,7 +60,11 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     const settings = { version, bodyBytes, allBytes, mostPictures, timeoutMs, receiving, fetcher, say, log };
     const app = createApp({ pool, models, settings });
     const { server } = app.server;
-    const origin = await listening(app.server, options);
+    const origin = await listenAt(
+      options,
+      () => app.server.listen({ host: options.host, port: options.port }),
+      () => server.address() as AddressInfo,
+    );
     const watch = new AbortController();
     const watching = options.watchMs === undefined ? Promise.resolve() : look(models, options.watchMs, watch.signal);
     let stopped: Promise<void> | undefined;
@@ -95,28 +96,6 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     await pool.close();
     throw error;
   }
-}
-
-async function listening(app: ReturnType<typeof createApp>["server"], { host, port }: ServeOptions): Promise<string> {
-  try {
-    await app.listen({ host, port });
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const reasons: Record<string, string> = {
-      EADDRINUSE: "another program listens there",
-      EACCES: "this user may not listen there: ports below 1024 are the system's",
-      EADDRNOTAVAIL: "this machine has no such address",
-      ENOTFOUND: "there is no such host",
-    };
-    throw new SenetError("io", "the server cannot listen here", {
-      where: `${host}:${port}`,
-      found: reasons[code ?? ""] ?? (cause instanceof Error ? cause.message : String(cause)),
-      hint: "another host or port; port 0 takes any that is free",
-      cause,
-    });
-  }
-  const { address, family, port: taken } = app.server.address() as AddressInfo;
-  return `http://${family === "IPv6" ? `[${address}]` : address}:${taken}`;
 }
 
 async function look(models: Models, everyMs: number, signal: AbortSignal): Promise<void> {

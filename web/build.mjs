@@ -1,0 +1,65 @@
+// Builds the page into dist/app: `npm run build:app` at the root. It is bundled from the library's sources; then the
+// service worker learns which files there are, and what compresses is kept compressed (src/app/page.node.ts reads it so).
+
+import { createHash } from "node:crypto";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants } from "node:zlib";
+import { build } from "vite";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const web = join(root, "web");
+const out = join(root, "dist", "app");
+
+await build({
+  root: web,
+  configFile: join(web, "vite.config.mjs"),
+  logLevel: "warn",
+  build: { outDir: out, emptyOutDir: true },
+});
+const script = await build({
+  root: web,
+  configFile: false,
+  logLevel: "warn",
+  build: {
+    write: false,
+    rolldownOptions: { input: join(web, "src", "service-worker.ts"), output: { entryFileNames: "sw.js" } },
+  },
+});
+
+const paths = readdirSync(out, { recursive: true, withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map(({ parentPath, name }) =>
+    join(parentPath, name)
+      .slice(out.length + 1)
+      .replaceAll("\\", "/"),
+  )
+  .sort();
+const hash = createHash("sha256");
+for (const path of paths) hash.update(path).update(readFileSync(join(out, path)));
+const kept = { version: hash.digest("hex").slice(0, 16), files: paths };
+const [{ code }] = script.output;
+if (!code.includes("__KEPT__")) throw new Error("the service worker does not ask for the list of files");
+writeFileSync(
+  join(out, "sw.js"),
+  code.replace("__KEPT__", () => JSON.stringify(kept)),
+);
+
+let total = 0;
+for (const path of [...paths, "sw.js"]) {
+  const file = join(out, path);
+  const bytes = readFileSync(file);
+  const compressed = brotliCompressSync(bytes, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: 9,
+      [constants.BROTLI_PARAM_LGWIN]: 24,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+    },
+  });
+  writeFileSync(`${file}.br`, compressed);
+  rmSync(file);
+  total += compressed.length;
+  console.log(`${path}: ${bytes.length} bytes, ${compressed.length} compressed`);
+}
+console.log(`the page: ${total} bytes compressed`);

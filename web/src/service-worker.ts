@@ -1,0 +1,80 @@
+/**
+ * Keeps the page in this browser: it opens offline, and a second visit loads nothing. What it answers is isolated from
+ * other origins, as threads want it, also where the web server cannot be told to say so.
+ */
+
+/// <reference lib="webworker" />
+
+declare const self: ServiceWorkerGlobalScope;
+
+export interface Kept {
+  readonly version: string;
+  readonly files: readonly string[];
+}
+
+/** Put in by web/build.mjs. */
+declare const __KEPT__: Kept;
+
+const { version, files } = __KEPT__;
+const prefix = "senet-page-";
+const cacheName = prefix + version;
+const scope = new URL(self.registration.scope);
+/** The address of the page itself is its folder. */
+const addresses = new Set(files.map((path) => new URL(path === "index.html" ? "./" : path, scope).href));
+/** Of this version and of others: no two files have one name. */
+const assets = new URL("assets/", scope).href;
+/** Which networks are offered may change from visit to visit; without the server it is what it was. */
+const settings = new URL("app.json", scope).href;
+
+self.addEventListener("install", (event) => event.waitUntil(install()));
+self.addEventListener("activate", (event) => event.waitUntil(activate()));
+self.addEventListener("fetch", (event) => {
+  const { method, url } = event.request;
+  const address = url.replace(/[?#].*$/s, "").replace(/\/index\.html$/, "/");
+  if (method !== "GET") return;
+  if (address === settings) event.respondWith(newest(event.request));
+  else if (addresses.has(address) || address.startsWith(assets)) event.respondWith(kept(address));
+});
+
+async function install(): Promise<void> {
+  const cache = await caches.open(cacheName);
+  // What the page has just loaded comes from the browser's own cache.
+  await cache.addAll([...addresses, settings]);
+  await self.skipWaiting();
+}
+
+/** A page of the version before may be open still, and asks for its own files: the names are in order of age. */
+async function activate(): Promise<void> {
+  const names = (await caches.keys()).filter((name) => name.startsWith(prefix) && name !== cacheName);
+  for (const name of names.slice(0, -1)) await caches.delete(name);
+  await self.clients.claim();
+}
+
+async function kept(address: string): Promise<Response> {
+  const own = await caches.match(address, { cacheName });
+  return isolated(own ?? (await caches.match(address)) ?? (await fetch(address)));
+}
+
+async function newest(request: Request): Promise<Response> {
+  const cache = await caches.open(cacheName);
+  try {
+    const response = await fetch(request);
+    if (!response.ok) throw new Error(response.statusText);
+    await cache.put(settings, response.clone());
+    return response;
+  } catch (error) {
+    const before = await cache.match(settings);
+    if (before === undefined) throw error;
+    return before;
+  }
+}
+
+function isolated(response: Response): Response {
+  const headers = new Headers(response.headers);
+  headers.set("cross-origin-opener-policy", "same-origin");
+  headers.set("cross-origin-embedder-policy", "require-corp");
+  // What was compressed on its way is not any more.
+  headers.delete("content-encoding");
+  headers.delete("content-length");
+  return new Response(response.body, { status: response.status, statusText: response.statusText, headers });
+}
