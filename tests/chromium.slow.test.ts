@@ -11,12 +11,12 @@ const dtypes = ["float32"] as const;
 
 if (needsWebRuntime.skip !== false) test("in Chromium", needsWebRuntime, () => {});
 else {
-  const { page } = await openPage();
-  const one = await executorIn(page, { entry: "ort.wasm.min.mjs", provider: "wasm", threads: 1 });
+  const plain = await openPage();
+  const one = await executorIn(plain, { entry: "ort.wasm.min.mjs", provider: "wasm", threads: 1 });
   conformance({ name: "Chromium, WebAssembly", executor: one, tolerance, dtypes });
 
   const isolated = await openPage({ isIsolated: true });
-  const two = await executorIn(isolated.page, { entry: "ort.wasm.min.mjs", provider: "wasm", threads: 2 });
+  const two = await executorIn(isolated, { entry: "ort.wasm.min.mjs", provider: "wasm", threads: 2 });
   conformance({ name: "Chromium, WebAssembly with two threads", executor: two, tolerance, dtypes, part: "quick" });
 
   // Without a device it is SwiftShader that computes: correct, and a hundred times slower.
@@ -24,7 +24,7 @@ else {
   if (skip !== false) test("Chromium, WebGPU", { skip }, () => {});
   else {
     const drawn = await openPage({ hasWebGpu: true });
-    const gpu = await executorIn(drawn.page, { entry: "ort.jspi.min.mjs", provider: "webgpu", threads: 1 });
+    const gpu = await executorIn(drawn, { entry: "ort.jspi.min.mjs", provider: "webgpu", threads: 1 });
     conformance({ name: "Chromium, WebGPU", executor: gpu, tolerance, dtypes, part: "quick" });
   }
 }

@@ -5,11 +5,10 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Page } from "playwright-core";
 import type { Executor } from "../src/executors/executor.ts";
 import { createOrtExecutor } from "../src/executors/ort/executor.ts";
 import type { OnnxRuntime, OnnxSession, OnnxTensor } from "../src/executors/ort/runtime.ts";
-import { needsBrowser } from "./page.ts";
+import { needsBrowser, type OpenPage } from "./page.ts";
 import { root } from "./support.ts";
 
 /** `{ skip: reason }` where there is no browser, or no ONNX Runtime for it; spread it into a test's options. */
@@ -83,27 +82,56 @@ export interface WebRuntimeOptions {
   readonly threads: number;
 }
 
-/** The executor over the page's ONNX Runtime. */
-export async function executorIn(page: Page, options: WebRuntimeOptions): Promise<Executor> {
+/**
+ * The executor over the page's ONNX Runtime. Chromium's renderer dies once in a long while on a busy machine, whatever it
+ * computes: its sessions are made anew in another page, and what was asked is asked again. A second time it is a fault.
+ */
+export async function executorIn(first: OpenPage, options: WebRuntimeOptions): Promise<Executor> {
   const { provider, threads } = options;
   const entry = `/web/node_modules/onnxruntime-web/dist/${options.entry}`;
+  let { page } = first;
+  const load = () => page.evaluate(`${inPage}(${JSON.stringify({ entry, threads })})`);
   const call = <T>(work: string, given: unknown): Promise<T> =>
     page.evaluate(`remote.${work}(${JSON.stringify(given)})`) as Promise<T>;
-  await page.evaluate(`${inPage}(${JSON.stringify({ entry, threads })})`);
+  await load();
+
+  let pages = 1;
+  let opening: Promise<unknown> | undefined;
+  const surviving = async <T>(work: () => Promise<T>): Promise<T> => {
+    const asked = pages;
+    try {
+      return await work();
+    } catch (fault) {
+      if (!String(fault).includes("Target crashed") || asked > 1) throw fault;
+      opening ??= first.again().then((next) => {
+        ({ page } = next);
+        pages += 1;
+        return load();
+      });
+      await opening;
+      return work();
+    }
+  };
 
   const create = async (bytes: Uint8Array): Promise<OnnxSession> => {
-    const model = Buffer.from(bytes).toString("base64");
-    const made = { model, providers: [provider] };
-    const { id, inputNames } = await call<{ id: number; inputNames: readonly string[] }>("create", made);
+    const made = { model: Buffer.from(bytes).toString("base64"), providers: [provider] };
+    const make = async () => ({ page: pages, ...(await call<{ id: number; inputNames: string[] }>("create", made)) });
+    let session = await surviving(make);
+    const idHere = async () => {
+      if (session.page !== pages) session = await make();
+      return session.id;
+    };
     return {
-      inputNames,
+      inputNames: session.inputNames,
       async run(feeds, fetches?: never) {
         const given = feeds as unknown as Readonly<Record<string, SentTensor>>;
         const sent = Object.fromEntries(Object.entries(given).map(([name, value]) => [name, value.sent]));
-        const outputs = await call<Record<string, Sent>>("run", { id, feeds: sent, fetches });
+        const outputs = await surviving(async () =>
+          call<Record<string, Sent>>("run", { id: await idHere(), feeds: sent, fetches }),
+        );
         return Object.fromEntries(Object.entries(outputs).map(([name, output]) => [name, received(output)]));
       },
-      release: () => call("release", { id }),
+      release: () => surviving(async () => call("release", { id: await idHere() })),
     };
   };
   const runtime = { InferenceSession: { create }, Tensor: SentTensor } as unknown as OnnxRuntime;

@@ -61,11 +61,16 @@ const webGpu = [
 ];
 export const swiftShader = "/usr/lib/chromium/vk_swiftshader_icd.json";
 
-/** An empty page with the import map. What is thrown or logged as an error in it is in `faults`. */
-export async function openPage({ isIsolated = false, hasWebGpu = false }: PageOptions = {}): Promise<{
+export interface OpenPage {
   readonly page: Page;
+  /** What was thrown or logged as an error in it. */
   readonly faults: readonly string[];
-}> {
+  /** Another one like it in the same browser, for when this one crashed. */
+  again(): Promise<OpenPage>;
+}
+
+/** An empty page with the import map. */
+export async function openPage({ isIsolated = false, hasWebGpu = false }: PageOptions = {}): Promise<OpenPage> {
   const { origin } = await serve((request, response) => answer(request, response, isIsolated));
   const profile = mkdtempSync(join(tmpdir(), "senet-test-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
@@ -82,10 +87,13 @@ export async function openPage({ isIsolated = false, hasWebGpu = false }: PageOp
     await context.close();
     rmSync(profile, { recursive: true, force: true });
   });
-  const page = await context.newPage();
-  const faults: string[] = [];
-  page.on("pageerror", (error) => faults.push(String(error)));
-  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
-  await page.goto(origin);
-  return { page, faults };
+  const open = async (): Promise<OpenPage> => {
+    const page = await context.newPage();
+    const faults: string[] = [];
+    page.on("pageerror", (error) => faults.push(String(error)));
+    page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+    await page.goto(origin);
+    return { page, faults, again: open };
+  };
+  return open();
 }
