@@ -1,22 +1,37 @@
 /**
  * One channel of a picture in bytes `rgbrgb...` as a plane of float32, by a table of 256 values: two divisions a value
- * would take longer.
+ * would take longer. Four at a time, or loops would take as long as the values.
  * @param source at the channel's first byte
  * @param mirror 1: left and right change places
  */
 export function normalizePlane(source: usize, width: i32, height: i32, table: usize, target: usize, mirror: i32): void {
   const bytes = <usize>width * 4;
+  const fours = bytes & ~15;
   for (let y = 0; y < height; y++) {
+    const end = target + bytes;
     if (mirror) {
-      for (let to = target + bytes; to > target; source += 3) {
+      let to = end;
+      for (const last = end - fours; to > last; source += 12) {
+        to -= 16;
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source)), 12);
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source, 3)), 8);
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source, 6)), 4);
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source, 9)));
+      }
+      for (; to > target; source += 3) {
         to -= 4;
-        store<f32>(to, load<f32>(table + 4 * <usize>load<u8>(source)));
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source)));
       }
     } else {
-      for (let to = target; to < target + bytes; to += 4, source += 3) {
-        store<f32>(to, load<f32>(table + 4 * <usize>load<u8>(source)));
+      let to = target;
+      for (const last = target + fours; to < last; to += 16, source += 12) {
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source)));
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source, 3)), 4);
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source, 6)), 8);
+        store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source, 9)), 12);
       }
+      for (; to < end; to += 4, source += 3) store<u32>(to, load<u32>(table + 4 * <usize>load<u8>(source)));
     }
-    target += bytes;
+    target = end;
   }
 }

@@ -9,22 +9,19 @@ const PRECISION_BITS = 22;
 const LOW_BITS = 12;
 const PAIR_BYTES = 8;
 
-/** Four sums of both parts, rounded to whole numbers. */
-function rounded(low: v128, high: v128): v128 {
-  const sum = i32x4.add(i32x4.add(i32x4.shl(high, LOW_BITS), low), i32x4.splat(1 << (PRECISION_BITS - 1)));
-  return i32x4.shr_s(sum, PRECISION_BITS);
+/** Four sums of both parts, of which the low one has half of the last digit in it, as whole numbers. */
+function whole(low: v128, high: v128): v128 {
+  return i32x4.shr_s(i32x4.add(i32x4.shl(high, LOW_BITS), low), PRECISION_BITS);
 }
 
-/** Stores a pixel: four bytes for three, of which the fourth is written over by what comes next. */
-function storePixel(target: usize, low: v128, high: v128): void {
-  const sum = rounded(low, high);
-  const words = i16x8.narrow_i32x4_s(sum, sum);
-  v128.store32_lane(target, i8x16.narrow_i16x8_u(words, words), 0);
+/** Two taps each from `a` and `b`. */
+function four(a: v128, b: v128, weightsOfA: v128, weightsOfB: v128): v128 {
+  return i32x4.add(i32x4.dot_i16x8_s(a, weightsOfA), i32x4.dot_i16x8_s(b, weightsOfB));
 }
 
 /**
  * Along rows, four rows at a time: up to three too many are read and written, and each gets a byte too many. `first` has
- * int32s: the first pixel of each; `groups` int32s: groups of four taps, filled up with zeros.
+ * int32s: the first pixel of each; `pairs` int32s: pairs of taps, filled up with zeros, to groups of four.
  * @param tapBytes bytes of a pixel's taps
  */
 export function resampleRows(
@@ -32,31 +29,33 @@ export function resampleRows(
   stride: usize,
   rows: i32,
   first: usize,
-  groups: usize,
+  pairs: usize,
   taps: usize,
   tapBytes: usize,
   width: i32,
   target: usize,
   targetStride: usize,
 ): void {
-  // Of four pixels `rgbrgbrgbrgb` two at a time, each channel's two side by side as 16 bits; above 15 is a zero.
-  const earlier = i8x16(0, 16, 3, 16, 1, 16, 4, 16, 2, 16, 5, 16, 16, 16, 16, 16);
-  const later = i8x16(6, 16, 9, 16, 7, 16, 10, 16, 8, 16, 11, 16, 16, 16, 16, 16);
+  // Of four pixels `rgbrgbrgbrgb` two at a time, each channel's two side by side as 16 bits; −1 is a zero, for which
+  // V8 needs no instruction, unlike for 16.
+  const earlier = i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
+  const later = i8x16(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
+  const half = i32x4.splat(1 << (PRECISION_BITS - 1));
   for (let y = 0; y < rows; y += 4) {
     let out = target;
     for (let x: usize = 0; x < <usize>width; x++) {
       let pixel = source + 3 * <usize>load<u32>(first + 4 * x);
       let tap = taps + x * tapBytes;
-      const end = tap + 2 * PAIR_BYTES * <usize>load<u32>(groups + 4 * x);
-      let low0 = i32x4.splat(0);
-      let low1 = i32x4.splat(0);
-      let low2 = i32x4.splat(0);
-      let low3 = i32x4.splat(0);
+      const end = tap + PAIR_BYTES * <usize>load<u32>(pairs + 4 * x);
+      let low0 = half;
+      let low1 = half;
+      let low2 = half;
+      let low3 = half;
       let high0 = i32x4.splat(0);
       let high1 = i32x4.splat(0);
       let high2 = i32x4.splat(0);
       let high3 = i32x4.splat(0);
-      for (; tap < end; tap += 2 * PAIR_BYTES, pixel += 12) {
+      do {
         let row = pixel;
         const four0 = v128.load(row);
         row += stride;
@@ -65,39 +64,41 @@ export function resampleRows(
         const four2 = v128.load(row);
         row += stride;
         const four3 = v128.load(row);
-        let low = v128.load32_splat(tap);
-        let high = v128.load32_splat(tap, 4);
+        const lowA = v128.load32_splat(tap);
+        const highA = v128.load32_splat(tap, 4);
+        const lowB = v128.load32_splat(tap, 8);
+        const highB = v128.load32_splat(tap, 12);
         const a0 = i8x16.swizzle(four0, earlier);
-        low0 = i32x4.add(low0, i32x4.dot_i16x8_s(a0, low));
-        high0 = i32x4.add(high0, i32x4.dot_i16x8_s(a0, high));
-        const a1 = i8x16.swizzle(four1, earlier);
-        low1 = i32x4.add(low1, i32x4.dot_i16x8_s(a1, low));
-        high1 = i32x4.add(high1, i32x4.dot_i16x8_s(a1, high));
-        const a2 = i8x16.swizzle(four2, earlier);
-        low2 = i32x4.add(low2, i32x4.dot_i16x8_s(a2, low));
-        high2 = i32x4.add(high2, i32x4.dot_i16x8_s(a2, high));
-        const a3 = i8x16.swizzle(four3, earlier);
-        low3 = i32x4.add(low3, i32x4.dot_i16x8_s(a3, low));
-        high3 = i32x4.add(high3, i32x4.dot_i16x8_s(a3, high));
-        low = v128.load32_splat(tap, 8);
-        high = v128.load32_splat(tap, 12);
         const b0 = i8x16.swizzle(four0, later);
-        low0 = i32x4.add(low0, i32x4.dot_i16x8_s(b0, low));
-        high0 = i32x4.add(high0, i32x4.dot_i16x8_s(b0, high));
+        low0 = i32x4.add(low0, four(a0, b0, lowA, lowB));
+        high0 = i32x4.add(high0, four(a0, b0, highA, highB));
+        const a1 = i8x16.swizzle(four1, earlier);
         const b1 = i8x16.swizzle(four1, later);
-        low1 = i32x4.add(low1, i32x4.dot_i16x8_s(b1, low));
-        high1 = i32x4.add(high1, i32x4.dot_i16x8_s(b1, high));
+        low1 = i32x4.add(low1, four(a1, b1, lowA, lowB));
+        high1 = i32x4.add(high1, four(a1, b1, highA, highB));
+        const a2 = i8x16.swizzle(four2, earlier);
         const b2 = i8x16.swizzle(four2, later);
-        low2 = i32x4.add(low2, i32x4.dot_i16x8_s(b2, low));
-        high2 = i32x4.add(high2, i32x4.dot_i16x8_s(b2, high));
+        low2 = i32x4.add(low2, four(a2, b2, lowA, lowB));
+        high2 = i32x4.add(high2, four(a2, b2, highA, highB));
+        const a3 = i8x16.swizzle(four3, earlier);
         const b3 = i8x16.swizzle(four3, later);
-        low3 = i32x4.add(low3, i32x4.dot_i16x8_s(b3, low));
-        high3 = i32x4.add(high3, i32x4.dot_i16x8_s(b3, high));
-      }
-      storePixel(out, low0, high0);
-      storePixel(out + targetStride, low1, high1);
-      storePixel(out + 2 * targetStride, low2, high2);
-      storePixel(out + 3 * targetStride, low3, high3);
+        low3 = i32x4.add(low3, four(a3, b3, lowA, lowB));
+        high3 = i32x4.add(high3, four(a3, b3, highA, highB));
+        tap += 2 * PAIR_BYTES;
+        pixel += 12;
+      } while (tap < end);
+      // Four bytes for three, of which the fourth is written over by what comes next.
+      const words01 = i16x8.narrow_i32x4_s(whole(low0, high0), whole(low1, high1));
+      const words23 = i16x8.narrow_i32x4_s(whole(low2, high2), whole(low3, high3));
+      const pixels = i8x16.narrow_i16x8_u(words01, words23);
+      let to = out;
+      v128.store32_lane(to, pixels, 0);
+      to += targetStride;
+      v128.store32_lane(to, pixels, 1);
+      to += targetStride;
+      v128.store32_lane(to, pixels, 2);
+      to += targetStride;
+      v128.store32_lane(to, pixels, 3);
       out += 3;
     }
     source += 4 * stride;
@@ -105,27 +106,28 @@ export function resampleRows(
   }
 }
 
-/** Along columns, sixteen bytes at a time. Writes up to 15 bytes too many, and reads up to three rows. */
+/** Along columns, sixteen bytes at a time. Writes up to 15 bytes too many, and reads up to a row. */
 export function resampleColumns(
   source: usize,
   stride: usize,
   first: usize,
-  groups: usize,
+  pairs: usize,
   taps: usize,
   tapBytes: usize,
   rowBytes: usize,
   height: i32,
   target: usize,
 ): void {
+  const half = i32x4.splat(1 << (PRECISION_BITS - 1));
   for (let y: usize = 0; y < <usize>height; y++) {
     const top = source + stride * <usize>load<u32>(first + 4 * y);
     const begin = taps + y * tapBytes;
-    const end = begin + 2 * PAIR_BYTES * <usize>load<u32>(groups + 4 * y);
+    const end = begin + PAIR_BYTES * <usize>load<u32>(pairs + 4 * y);
     for (let x: usize = 0; x < rowBytes; x += 16) {
-      let low0 = i32x4.splat(0);
-      let low1 = i32x4.splat(0);
-      let low2 = i32x4.splat(0);
-      let low3 = i32x4.splat(0);
+      let low0 = half;
+      let low1 = half;
+      let low2 = half;
+      let low3 = half;
       let high0 = i32x4.splat(0);
       let high1 = i32x4.splat(0);
       let high2 = i32x4.splat(0);
@@ -151,8 +153,8 @@ export function resampleColumns(
         low3 = i32x4.add(low3, i32x4.dot_i16x8_s(c3, low));
         high3 = i32x4.add(high3, i32x4.dot_i16x8_s(c3, high));
       }
-      const upper = i16x8.narrow_i32x4_s(rounded(low0, high0), rounded(low1, high1));
-      const lower = i16x8.narrow_i32x4_s(rounded(low2, high2), rounded(low3, high3));
+      const upper = i16x8.narrow_i32x4_s(whole(low0, high0), whole(low1, high1));
+      const lower = i16x8.narrow_i32x4_s(whole(low2, high2), whole(low3, high3));
       v128.store(target + x, i8x16.narrow_i16x8_u(upper, lower));
     }
     target += rowBytes;

@@ -15,11 +15,11 @@ const BAND_BYTES = 2 ** 20;
 const groupsOf = (axis: Axis): number => Math.ceil(axis.taps / 4);
 const GROUP_BYTES = 16;
 
-/** Bytes that an axis takes: `first`, `groups` and the taps, as wasm/resample.ts describes them. */
+/** Bytes that an axis takes: `first`, `pairs` and the taps, as wasm/resample.ts describes them. */
 const axisBytes = (axis: Axis | undefined): number =>
   axis === undefined ? 0 : axis.first.length * (8 + groupsOf(axis) * GROUP_BYTES);
 
-/** `first`, `groups` and the taps, as words. */
+/** `first`, `pairs` and the taps, as words. */
 const packed = new WeakMap<Axis, Int32Array>();
 
 function pack(axis: Axis): Int32Array {
@@ -28,7 +28,7 @@ function pack(axis: Axis): Int32Array {
   words.set(axis.first);
   for (let i = 0; i < length; i++) {
     const count = axis.count[i]!;
-    words[length + i] = Math.ceil(count / 4);
+    words[length + i] = Math.ceil(count / 2);
     let word = 2 * length + (i * groupsOf(axis) * GROUP_BYTES) / 4;
     const end = i * axis.taps + count;
     for (let k = i * axis.taps; k < end; k += 4) {
@@ -43,7 +43,7 @@ function pack(axis: Axis): Int32Array {
   return words;
 }
 
-/** @returns where `first`, `groups` and the taps lie, and the bytes of a pixel's taps */
+/** @returns where `first`, `pairs` and the taps lie, and the bytes of a pixel's taps */
 function writeAxis({ memory }: Exports, axis: Axis, place: number): [number, number, number, number] {
   let words = packed.get(axis);
   if (words === undefined) {

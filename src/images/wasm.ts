@@ -9,13 +9,13 @@ export interface Exports {
   resampleRows(
     ...args: [
       ...[source: number, stride: number, rows: number],
-      ...[first: number, groups: number, taps: number, tapBytes: number],
+      ...[first: number, pairs: number, taps: number, tapBytes: number],
       ...[width: number, target: number, targetStride: number],
     ]
   ): void;
   resampleColumns(
     ...args: [
-      ...[source: number, stride: number, first: number, groups: number, taps: number, tapBytes: number],
+      ...[source: number, stride: number, first: number, pairs: number, taps: number, tapBytes: number],
       ...[rowBytes: number, height: number, target: number],
     ]
   ): void;
