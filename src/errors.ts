@@ -72,11 +72,14 @@ export interface ErrorDetails {
 export class SenetError extends Error {
   override readonly name = "SenetError";
   readonly code: ErrorCode;
+  /** What went wrong; the message tells the details too. */
+  readonly what: string;
   readonly details: ErrorDetails;
 
   constructor(code: ErrorCode, what: string, details: ErrorDetails = {}) {
     super(messageOf(what, details), details.cause === undefined ? undefined : { cause: details.cause });
     this.code = code;
+    this.what = what;
     this.details = details;
   }
 }

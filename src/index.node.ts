@@ -17,17 +17,16 @@ export { type FindRateOptions, type FoundRates, findLearningRate } from "./api/r
 export {
   type RunningOptions,
   type TrainedRun,
-  Training,
-  type TrainingEvent,
   type TrainOptions,
   train,
 } from "./api/train.node.ts";
-export type { Dataset, OpenOptions as OpenDatasetOptions, Sample, Source } from "./data/dataset.ts";
+export { Training, type TrainingEvent } from "./api/training.ts";
+export type { Dataset, Failure, OpenOptions as OpenDatasetOptions, Sample, Source } from "./data/dataset.ts";
 export { openDataset } from "./data/datasets.node.ts";
 export { type CheckDataOptions, checkData } from "./data/health.node.ts";
 export type { BadPicture, CheckedPicture, DataHealth, PartHealth, SimilarPictures, Spread } from "./data/health.ts";
 export type { InspectOptions } from "./data/inspect.node.ts";
-export { type Batch, type Failure, Loader, type LoaderOptions, type LoadingOptions } from "./data/loader.node.ts";
+export { type Batch, Loader, type LoaderOptions, type LoadingOptions } from "./data/loader.node.ts";
 export type { PictureMemory } from "./data/picture-memory.node.ts";
 export { type FetchDataOptions, localData } from "./data/remote.node.ts";
 export { type ListOptions, openTrainingData, type PartOptions, type TrainingData } from "./data/split.node.ts";
@@ -63,8 +62,9 @@ export { type PullOptions, pull } from "./pull/pull.node.ts";
 export type { Quantized, QuantizeOptions } from "./quantize/quantize.node.ts";
 export { collectReport, type RunReportOptions, report, type WrittenReport } from "./report/run.node.ts";
 export type { EarlierOptions } from "./train/earlier.node.ts";
+export type { Phase, RunFacts } from "./train/facts.ts";
 export type { RatePoint, RateSuggestions, RateTrial } from "./train/lr-find.ts";
 export type { PrepareOptions } from "./train/prepare.node.ts";
-export type { Phase, RunFacts, RunOptions } from "./train/run.node.ts";
+export type { RunOptions } from "./train/run.node.ts";
 export type { SourceNetwork } from "./train/start.ts";
 export { openWeights } from "./weights/open.node.ts";

@@ -7,8 +7,8 @@ import { before, test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
 import { writeDrawnPictures } from "../../tests/drawn.ts";
 import { SenetError } from "../errors.ts";
+import type { RunFacts } from "../train/facts.ts";
 import { openRun } from "../train/out.node.ts";
-import type { RunFacts } from "../train/run.node.ts";
 import { type TrainedRun, train } from "./train.node.ts";
 
 const folder = temporaryFolder();

@@ -9,7 +9,8 @@ import { assertClose } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { decodePicture } from "../images/decode.node.ts";
 import { load } from "./network.node.ts";
-import { type TrainedRun, type TrainingEvent, train } from "./train.node.ts";
+import { type TrainedRun, train } from "./train.node.ts";
+import type { TrainingEvent } from "./training.ts";
 
 const folder = temporaryFolder();
 const data = join(folder, "pictures");

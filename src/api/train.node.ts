@@ -2,19 +2,18 @@
 
 import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
-import type { Failure } from "../data/loader.node.ts";
+import type { Failure } from "../data/dataset.ts";
 import { SenetError } from "../errors.ts";
 import { reportAfter } from "../report/run.node.ts";
 import { type TrainingConfig, trainingConfig } from "../train/config.ts";
-import type { Progress } from "../train/loop.ts";
 import { bestFile, lastFile, newRunFolder, openRun } from "../train/out.node.ts";
 import { resumedConfig, withoutAuto } from "../train/resume.ts";
-import { type RunFacts, type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
+import { type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
 import { sourceDefaults } from "../train/start.ts";
 import type { EpochMetrics } from "../train/state.ts";
 import { type NetworkFunction, nameOfOwn } from "../zoo/index.ts";
-import { EventQueue } from "./event-queue.ts";
 import { openSource } from "./source.node.ts";
+import { Training, type TrainingEvent } from "./training.ts";
 
 /** How a run is to be done: what does not change what comes of it, but for `recompute` and `precision` in the last digits. */
 export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "config" | "build" | "source">> {
@@ -32,26 +31,6 @@ export interface TrainOptions extends Partial<Omit<TrainingConfig, "model" | "ba
    */
   readonly model?: string | NetworkFunction;
 }
-
-/**
- * What happens in a run, in its order. To whoever takes longer over an event than a step takes, `step` and `validation` come
- * with the newest numbers only; none of the others is left out.
- */
-export type TrainingEvent =
-  | ({ readonly kind: "start" } & RunFacts)
-  /** After each step; the numbers are means over the epoch so far. */
-  | ({ readonly kind: "step" } & Progress)
-  | { readonly kind: "validation"; readonly done: number; readonly total: number }
-  /** After an epoch's validation, when it is saved. */
-  | ({ readonly kind: "epoch"; readonly isBest: boolean } & EpochMetrics)
-  /** A picture that cannot be decoded. */
-  | ({ readonly kind: "failure" } & Failure)
-  /** What one should know of the data or the engine, in a line. */
-  | { readonly kind: "note"; readonly text: string };
-
-/** Whether an event says all that the one before it says, with newer numbers. */
-const replaces = (next: TrainingEvent, last: TrainingEvent): boolean =>
-  (next.kind === "step" || next.kind === "validation") && next.kind === last.kind;
 
 /** A run that has come to its end, or was stopped. */
 export interface TrainedRun {
@@ -73,57 +52,6 @@ export interface TrainedRun {
 }
 
 /**
- * A run that has begun. Awaited it gives the run's end; `for await` gives its events, and leaving that loop early stops the
- * run, which saves first.
- */
-export class Training implements PromiseLike<TrainedRun>, AsyncIterable<TrainingEvent> {
-  readonly #run: Promise<TrainedRun>;
-  readonly #queues = new Set<EventQueue<TrainingEvent>>();
-  readonly #stop: () => void;
-
-  /** `train` makes them. */
-  constructor(start: (tell: (event: TrainingEvent) => void, signal: AbortSignal) => Promise<TrainedRun>) {
-    const stopping = new AbortController();
-    this.#stop = () => stopping.abort();
-    this.#run = start((event) => {
-      for (const queue of this.#queues) queue.add(event);
-    }, stopping.signal);
-  }
-
-  // biome-ignore lint/suspicious/noThenProperty: it is awaited as a promise is
-  then<A = TrainedRun, B = never>(
-    onFulfilled?: ((run: TrainedRun) => A | PromiseLike<A>) | null,
-    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
-  ): Promise<A | B> {
-    return this.#run.then(onFulfilled, onRejected);
-  }
-
-  /** @throws what the run throws, after its last event */
-  [Symbol.asyncIterator](): AsyncGenerator<TrainingEvent, TrainedRun, undefined> {
-    const queue = new EventQueue(replaces);
-    this.#queues.add(queue);
-    const end = () => queue.end();
-    this.#run.then(end, end);
-    return this.#events(queue);
-  }
-
-  async *#events(queue: EventQueue<TrainingEvent>): AsyncGenerator<TrainingEvent, TrainedRun, undefined> {
-    let isLeft = true;
-    try {
-      yield* queue;
-      isLeft = false;
-      return await this.#run;
-    } finally {
-      this.#queues.delete(queue);
-      if (isLeft) {
-        this.#stop();
-        await this.#run;
-      }
-    }
-  }
-}
-
-/**
  * Trains a network on pictures; its files go into a folder of its own.
  *
  * An aborted `signal` ends it after the step under way, and saves: what it gives then is not `finished`, and `resume` goes
@@ -131,7 +59,7 @@ export class Training implements PromiseLike<TrainedRun>, AsyncIterable<Training
  * @param data a folder with `train/` and `val/`, each with one folder a class; the same in an archive; a data set's files
  * @throws SenetError (as a rejection) `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
  */
-export const train = (data: string, options: TrainOptions = {}): Training =>
+export const train = (data: string, options: TrainOptions = {}): Training<TrainedRun> =>
   new Training((tell, stopping) => run(data, options, tell, stopping));
 
 async function run(

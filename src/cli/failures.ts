@@ -1,8 +1,7 @@
 /** Pictures that cannot be decoded, at the terminal: the first by name when they are met, then their number. */
 
 import { checkPictures } from "../data/check.node.ts";
-import type { Dataset } from "../data/dataset.ts";
-import type { Failure } from "../data/loader.node.ts";
+import type { Dataset, Failure } from "../data/dataset.ts";
 import { SenetError } from "../errors.ts";
 import { grouped, type LiveLine } from "./output.ts";
 

@@ -1,8 +1,8 @@
 /** Decodes every picture once before a run, to know at once what cannot be used. */
 
 import { imagenetPreprocessing } from "../images/preprocess.ts";
-import type { Dataset } from "./dataset.ts";
-import { type Failure, Loader, type LoadingOptions } from "./loader.node.ts";
+import type { Dataset, Failure } from "./dataset.ts";
+import { Loader, type LoadingOptions } from "./loader.node.ts";
 
 export interface CheckOptions extends LoadingOptions {
   /** Told how many pictures have been looked at. */

@@ -41,6 +41,12 @@ export interface Dataset {
   readonly remarks?: readonly string[];
 }
 
+/** A picture that could not be used. */
+export interface Failure {
+  readonly file: string;
+  readonly reason: string;
+}
+
 /** A picture whose class is told by a number, as in a list. */
 export interface Numbered {
   readonly name: string;

@@ -1,8 +1,8 @@
 /** Decodes every picture of a data set once and keeps what is worth knowing of each, a few dozen bytes. */
 
 import { Fact, LOOKS } from "../images/facts.ts";
-import type { Dataset } from "./dataset.ts";
-import { type Failure, Loader, type LoadingOptions } from "./loader.node.ts";
+import type { Dataset, Failure } from "./dataset.ts";
+import { Loader, type LoadingOptions } from "./loader.node.ts";
 
 export interface InspectOptions extends LoadingOptions {
   /** Told how many pictures have been looked at. */

@@ -12,7 +12,7 @@ import { mostWorkers, usableThreads } from "../machine.node.ts";
 import { availableAddresses, availableMemory } from "../memory.node.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, Failure } from "./dataset.ts";
 import { preparePictureCache } from "./picture-cache.node.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
 import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
@@ -85,12 +85,6 @@ export interface Batch {
    * but at least one.
    */
   readonly size: number;
-}
-
-/** A picture that could not be used. */
-export interface Failure {
-  readonly file: string;
-  readonly reason: string;
 }
 
 /**

@@ -11,9 +11,9 @@ import { decodePicture, openPicture } from "../images/decode.node.ts";
 import { imagenetPreprocessing, type Preprocessing, preprocess } from "../images/preprocess.ts";
 import { preprocessViews, viewCounts } from "../images/views.ts";
 import { createRandom } from "../random.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, Failure } from "./dataset.ts";
 import { openFolder } from "./folder.node.ts";
-import { type Batch, type Failure, Loader, type LoaderOptions } from "./loader.node.ts";
+import { type Batch, Loader, type LoaderOptions } from "./loader.node.ts";
 import { pictureMemory } from "./picture-memory.node.ts";
 
 const SIZE = 16;

@@ -1,7 +1,7 @@
 /** Probable label errors in a data set, by what a network says of its pictures. */
 
-import type { Dataset, Sample } from "../data/dataset.ts";
-import { type Failure, Loader, type LoadingOptions } from "../data/loader.node.ts";
+import type { Dataset, Failure, Sample } from "../data/dataset.ts";
+import { Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import { turn } from "../event-loop.ts";
 import type { Executor } from "../executors/executor.ts";

@@ -1,7 +1,7 @@
 /** What a network will see of some pictures: each as it is, and as training makes it, several times. */
 
+import type { Failure } from "../data/dataset.ts";
 import { type Dataset, type Sample, sourceOf } from "../data/dataset.ts";
-import type { Failure } from "../data/loader.node.ts";
 import { Stream } from "../data/ring.ts";
 import { SourceReader } from "../data/source.node.ts";
 import { SenetError } from "../errors.ts";

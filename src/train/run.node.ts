@@ -6,7 +6,8 @@
 import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type Failure, Loader } from "../data/loader.node.ts";
+import type { Failure } from "../data/dataset.ts";
+import { Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { Executor } from "../executors/executor.ts";
@@ -20,6 +21,7 @@ import { ChangingStep, type CompileStep, type StepForm } from "./changing-step.t
 import { learningRateOf, type TrainingConfig } from "./config.ts";
 import { type Earlier, type EarlierOptions, earlierRun, startFrom } from "./earlier.node.ts";
 import { EventFile } from "./event-file.node.ts";
+import type { Phase, RunFacts } from "./facts.ts";
 import { fingerprintOf } from "./fingerprint.node.ts";
 import { withFittingBatch } from "./fitting-batch.node.ts";
 import { type Progress, trainingLoop } from "./loop.ts";
@@ -68,27 +70,6 @@ export interface RunOptions extends PrepareOptions, EarlierOptions {
   readonly onPhase?: (phase: Phase) => void;
   /** Pictures validated so far, of all. */
   readonly onValidation?: (done: number, total: number) => void;
-}
-
-/** What a run is doing. What was done before `validating` is saved; `saving` is best not interrupted. */
-export type Phase = "starting" | "training" | "saving" | "validating";
-
-export interface RunFacts {
-  readonly executor: string;
-  readonly reason: string;
-  readonly classes: number;
-  readonly trainImages: number;
-  readonly validationImages: number;
-  readonly parameters: number;
-  /** Of them, those that are not frozen. */
-  readonly learntParameters: number;
-  readonly startEpoch: number;
-  /** Steps of that epoch that were done before. */
-  readonly startStep: number;
-  readonly stepsPerEpoch: number;
-  readonly batchSize: number;
-  /** The highest of the schedule. */
-  readonly learningRate: number;
 }
 
 export interface RunResult {

@@ -55,7 +55,7 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
     anyBatch && !isBlocked ? lower(graph, { ...written, dynamicBatch: true }) : lowered;
   const session = await createSession(host, encodeModel(model), graph.name, options.threads);
   const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
-  return new OrtExecutable(session, runtime, host.writesInPlace, graph, plan);
+  return new OrtExecutable(session, runtime, host, graph, plan);
 }
 
 interface Plan {
@@ -74,7 +74,7 @@ type Tensors = ReadonlyMap<string, Tensor>;
 class OrtExecutable implements Lender {
   readonly #session: OnnxSession;
   readonly #runtime: OnnxRuntime;
-  readonly #writesInPlace: boolean;
+  readonly #host: OrtHost;
   readonly #graph: Graph;
   readonly #plan: Plan;
   /** Feeds and fetches that stay between runs. */
@@ -88,10 +88,10 @@ class OrtExecutable implements Lender {
   /** Next values that cannot be written over the old ones while the graph still reads these. */
   readonly #aside: (readonly [from: Tensor, to: Tensor])[] = [];
 
-  constructor(session: OnnxSession, runtime: OnnxRuntime, writesInPlace: boolean, graph: Graph, plan: Plan) {
+  constructor(session: OnnxSession, runtime: OnnxRuntime, host: OrtHost, graph: Graph, plan: Plan) {
     this.#session = session;
     this.#runtime = runtime;
-    this.#writesInPlace = writesInPlace;
+    this.#host = host;
     this.#graph = graph;
     this.#uses = new Uses(graph.name);
     this.#plan = plan;
@@ -138,11 +138,11 @@ class OrtExecutable implements Lender {
 
   async #runSession(feeds: OnnxTensors): Promise<void> {
     const { name } = this.#graph;
-    if (this.#writesInPlace) {
-      await runSession(this.#session, name, feeds, this.#fetches);
+    if (this.#host.writesInPlace) {
+      await runSession(this.#host, this.#session, name, feeds, this.#fetches);
       return;
     }
-    const outputs = await runSession(this.#session, name, feeds);
+    const outputs = await runSession(this.#host, this.#session, name, feeds);
     for (const [name, { data }] of Object.entries(this.#fetches)) {
       (data as Float32Array).set(outputs[name]!.data as Float32Array);
     }

@@ -32,6 +32,8 @@ export interface OrtHost {
   readonly dialect?: Dialect;
   /** The options of a session with so many threads; absent: as many as are good here. */
   readonly session?: (threads: number | undefined) => object;
+  /** What to try where it fails, other than less memory. */
+  readonly hint?: string;
   /** Whether a run writes into the tensors that it is given for its outputs, as Node's bindings do. */
   readonly writesInPlace: boolean;
 }
@@ -55,12 +57,13 @@ export async function createSession(
   try {
     return await InferenceSession.create(model, { logSeverityLevel: 3, ...host.session?.(threads) });
   } catch (cause) {
-    throw failureOf("ONNX Runtime cannot run this graph", where, cause);
+    throw failureOf("ONNX Runtime cannot run this graph", where, cause, host);
   }
 }
 
 /** @throws SenetError `executor` naming the operation that failed, where ONNX Runtime says so */
 export async function runSession(
+  host: Pick<OrtHost, "hint">,
   session: OnnxSession,
   where: string,
   feeds: OnnxTensors,
@@ -70,7 +73,7 @@ export async function runSession(
     const given = feeds as Readonly<Record<string, never>>;
     return await (fetches === undefined ? session.run(given) : session.run(given, fetches as never));
   } catch (cause) {
-    throw failureOf("ONNX Runtime failed", where, cause);
+    throw failureOf("ONNX Runtime failed", where, cause, host);
   }
 }
 
@@ -85,7 +88,7 @@ export async function runModel(
   try {
     const runtime = host.runtime();
     const feeds = Object.fromEntries([...inputs].map(([name, value]) => [name, onnxTensor(runtime, value)]));
-    const outputs = await runSession(session, where, feeds);
+    const outputs = await runSession(host, session, where, feeds);
     return new Map(Object.entries(outputs).map(([name, { data }]) => [name, data as TensorData]));
   } finally {
     await session.release();
@@ -93,7 +96,12 @@ export async function runModel(
 }
 
 /** ONNX Runtime's own words, which hold source lines and stack traces, as an error of ours. */
-export function failureOf(what: string, graph: string, cause: unknown): SenetError {
+export function failureOf(
+  what: string,
+  graph: string,
+  cause: unknown,
+  { hint = `${option("executor")} onednn or ${option("executor")} reference` }: Pick<OrtHost, "hint"> = {},
+): SenetError {
   const text = cause instanceof Error ? cause.message : String(cause);
   const node = /running (\S+) node\.? Name:\s*'([^']*)'/.exec(text);
   const isMemory = /allocat|bad_alloc|out of memory|BFCArena|MemoryError/i.test(text);
@@ -103,7 +111,7 @@ export function failureOf(what: string, graph: string, cause: unknown): SenetErr
     found: reason.trim().slice(0, 300),
     hint: isMemory
       ? `a smaller ${option("batchSize")} or ${option("imageSize")}, or close other programs; in training ${option("executor")} onednn ${option("recompute")}`
-      : `${option("executor")} onednn or ${option("executor")} reference`,
+      : hint,
     cause,
   });
 }

@@ -1,0 +1,78 @@
+/** A training under way, as a program sees it: await the run, or follow it event by event. */
+
+import type { Failure } from "../data/dataset.ts";
+import type { RunFacts } from "../train/facts.ts";
+import type { Progress } from "../train/loop.ts";
+import type { EpochMetrics } from "../train/state.ts";
+import { EventQueue } from "./event-queue.ts";
+
+/**
+ * What happens in a run, in its order. To whoever takes longer over an event than a step takes, `step` and `validation` come
+ * with the newest numbers only; none of the others is left out.
+ */
+export type TrainingEvent =
+  | ({ readonly kind: "start" } & RunFacts)
+  /** After each step; the numbers are means over the epoch so far. */
+  | ({ readonly kind: "step" } & Progress)
+  | { readonly kind: "validation"; readonly done: number; readonly total: number }
+  /** After an epoch's validation, when it is saved. */
+  | ({ readonly kind: "epoch"; readonly isBest: boolean } & EpochMetrics)
+  /** A picture that cannot be decoded. */
+  | ({ readonly kind: "failure" } & Failure)
+  /** What one should know of the data or the engine, in a line. */
+  | { readonly kind: "note"; readonly text: string };
+
+/** Whether an event says all that the one before it says, with newer numbers. */
+const replaces = (next: TrainingEvent, last: TrainingEvent): boolean =>
+  (next.kind === "step" || next.kind === "validation") && next.kind === last.kind;
+
+/**
+ * A run that has begun. Awaited it gives the run's end; `for await` gives its events, and leaving that loop early stops the
+ * run, which saves first.
+ */
+export class Training<Run> implements PromiseLike<Run>, AsyncIterable<TrainingEvent> {
+  readonly #run: Promise<Run>;
+  readonly #queues = new Set<EventQueue<TrainingEvent>>();
+  readonly #stop: () => void;
+
+  /** `train` makes them. */
+  constructor(start: (tell: (event: TrainingEvent) => void, signal: AbortSignal) => Promise<Run>) {
+    const stopping = new AbortController();
+    this.#stop = () => stopping.abort();
+    this.#run = start((event) => {
+      for (const queue of this.#queues) queue.add(event);
+    }, stopping.signal);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: it is awaited as a promise is
+  then<A = Run, B = never>(
+    onFulfilled?: ((run: Run) => A | PromiseLike<A>) | null,
+    onRejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return this.#run.then(onFulfilled, onRejected);
+  }
+
+  /** @throws what the run throws, after its last event */
+  [Symbol.asyncIterator](): AsyncGenerator<TrainingEvent, Run, undefined> {
+    const queue = new EventQueue(replaces);
+    this.#queues.add(queue);
+    const end = () => queue.end();
+    this.#run.then(end, end);
+    return this.#events(queue);
+  }
+
+  async *#events(queue: EventQueue<TrainingEvent>): AsyncGenerator<TrainingEvent, Run, undefined> {
+    let isLeft = true;
+    try {
+      yield* queue;
+      isLeft = false;
+      return await this.#run;
+    } finally {
+      this.#queues.delete(queue);
+      if (isLeft) {
+        this.#stop();
+        await this.#run;
+      }
+    }
+  }
+}

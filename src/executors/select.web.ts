@@ -1,0 +1,139 @@
+/** Chooses the engine in a browser, and says why. */
+
+import { SenetError } from "../errors.ts";
+import type { Executor } from "./executor.ts";
+import { type WebRuntime, webExecutor } from "./ort/executor.web.ts";
+import { referenceExecutor } from "./reference/reference.ts";
+
+export type EngineName = "webgpu" | "wasm" | "reference";
+
+/** `auto`: the fastest that there is. */
+export type EngineChoice = "auto" | EngineName;
+
+/** The engine that was taken. */
+export interface EngineFacts {
+  readonly name: EngineName;
+  readonly threads: number;
+  /** In a line: what it is, and why this one. */
+  readonly reason: string;
+}
+
+export interface ChosenEngine {
+  readonly executor: Executor;
+  readonly facts: EngineFacts;
+}
+
+export interface EngineWish {
+  readonly engine: EngineChoice;
+  readonly threads: number | undefined;
+  /** Absent: there is none. */
+  readonly runtime: WebRuntime | undefined;
+  /** Milliseconds that an engine takes for what it is wanted for; asked only where there are two. */
+  readonly measure: (executor: Executor) => Promise<number>;
+}
+
+/** @throws SenetError `executor` where the one that is asked for is not to be had */
+export async function selectEngine(wish: EngineWish): Promise<ChosenEngine> {
+  const { engine, runtime } = wish;
+  if (engine === "reference") return onReference("plain JavaScript, as asked for");
+  if (runtime === undefined) {
+    if (engine === "auto") return onReference("plain JavaScript, which is slow: no ONNX Runtime was handed in");
+    throw new SenetError("executor", "this engine wants ONNX Runtime", {
+      where: engine,
+      hint: "`runtime`: where the module of onnxruntime-web is (docs/browser.md)",
+    });
+  }
+  const { threads, words } = threadsFor(wish.threads);
+  const wasm = webExecutor(runtime, "wasm", threads);
+  const onWasm = (why: string): ChosenEngine => ({
+    executor: wasm,
+    facts: { name: "wasm", threads, reason: `WebAssembly ${words}: ${why}` },
+  });
+  if (engine === "wasm") return onWasm("as asked for");
+  const gpu = await findGpu();
+  const webgpu = webExecutor(runtime, "webgpu", threads);
+  const onGpu = (why: string): ChosenEngine => ({
+    executor: webgpu,
+    facts: { name: "webgpu", threads, reason: `WebGPU on ${gpu.title}: ${why}` },
+  });
+  if (engine === "webgpu") {
+    if (gpu.kind !== "absent")
+      return onGpu(gpu.kind === "software" ? "a software adapter, as asked for" : "as asked for");
+    throw new SenetError("executor", "there is no WebGPU here", { found: gpu.title, hint: "`engine` wasm" });
+  }
+  if (gpu.kind === "absent") return onWasm(`there is no WebGPU (${gpu.title})`);
+  if (gpu.kind === "software") return onWasm(`WebGPU has only a software adapter (${gpu.title})`);
+  return faster(wish, onGpu, onWasm);
+}
+
+/** Where both work, what they are wanted for decides. */
+async function faster(
+  { measure }: EngineWish,
+  onGpu: (why: string) => ChosenEngine,
+  onWasm: (why: string) => ChosenEngine,
+): Promise<ChosenEngine> {
+  let onDevice: number;
+  try {
+    onDevice = await measure(onGpu("").executor);
+  } catch (error) {
+    if (!(error instanceof SenetError)) throw error;
+    return onWasm(`WebGPU does not run it (${[error.details.found ?? error.what].flat()[0]})`);
+  }
+  const onProcessor = await measure(onWasm("").executor);
+  const measured = (ours: number, other: number) => `${ours.toFixed(1)} ms a picture, ${other.toFixed(1)} on the other`;
+  return onDevice <= onProcessor
+    ? onGpu(`${measured(onDevice, onProcessor)}, WebAssembly`)
+    : onWasm(`${measured(onProcessor, onDevice)}, WebGPU`);
+}
+
+const onReference = (reason: string): ChosenEngine => ({
+  executor: referenceExecutor,
+  facts: { name: "reference", threads: 1, reason },
+});
+
+/** Threads share memory, which a page has where it is isolated from others. */
+function threadsFor(wanted = 1): { readonly threads: number; readonly words: string } {
+  if (!(Number.isInteger(wanted) && wanted >= 1)) {
+    throw new SenetError("usage", "this is no number of threads", {
+      where: "threads",
+      expected: "a whole number from 1",
+      found: `${wanted}`,
+    });
+  }
+  if (wanted > 1 && !globalThis.crossOriginIsolated) {
+    return { threads: 1, words: `with one thread (${wanted} want a cross-origin isolated page)` };
+  }
+  const threads = Math.min(wanted, navigator.hardwareConcurrency || 1);
+  return { threads, words: threads === 1 ? "with one thread" : `with ${threads} threads` };
+}
+
+interface Gpu {
+  readonly kind: "absent" | "software" | "device";
+  /** What it calls itself, or why it is absent. */
+  readonly title: string;
+}
+
+/** As much of the browser's WebGPU as is asked. */
+interface GpuAdapter {
+  readonly isFallbackAdapter?: boolean;
+  readonly info?: {
+    readonly isFallbackAdapter?: boolean;
+    readonly vendor: string;
+    readonly architecture: string;
+    readonly device: string;
+    readonly description: string;
+  };
+}
+
+const software = /swiftshader|llvmpipe|lavapipe|software|basic render|\bwarp\b/i;
+
+async function findGpu(): Promise<Gpu> {
+  const { gpu } = navigator as { readonly gpu?: { requestAdapter(options: object): Promise<GpuAdapter | null> } };
+  if (gpu === undefined) return { kind: "absent", title: "the browser has none" };
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" }).catch(() => null);
+  if (adapter === null) return { kind: "absent", title: "no adapter" };
+  const { vendor = "", architecture = "", device = "", description = "" } = adapter.info ?? {};
+  const title = [description, vendor, architecture, device].filter((part) => part !== "").join(" ") || "a device";
+  const isSoftware = adapter.isFallbackAdapter === true || adapter.info?.isFallbackAdapter === true;
+  return { kind: isSoftware || software.test(title) ? "software" : "device", title };
+}

@@ -1,0 +1,130 @@
+/** What a page may ask of its worker: the one list that both sides hold to. */
+
+import type { TrainingEvent } from "../api/training.ts";
+import type { Prediction } from "../evaluate/classify.ts";
+import type { RuntimeFiles } from "../executors/ort/executor.web.ts";
+import type { EngineChoice, EngineFacts } from "../executors/select.web.ts";
+import type { ExplainerOptions, ExplainOptions, Explanation } from "../explain/explainer.ts";
+import type { PictureGates } from "../explain/gates.ts";
+import type { WeightFormat } from "../formats/formats.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
+import type { Picture } from "../images/resize.ts";
+import type { EpochMetrics } from "../train/state.ts";
+import type { Model } from "../zoo/index.ts";
+
+/** Where a weight file is: bytes do not go through the page where an address or a file will do. */
+export type SentSource =
+  | { readonly kind: "address"; readonly address: string }
+  | { readonly kind: "blob"; readonly blob: Blob; readonly name: string };
+
+/** The bytes of a JPEG, PNG or the like, pixels, or what a canvas gives. */
+export type SentPicture = Blob | Uint8Array | Picture | ImageData | ImageBitmap;
+
+/** The engine that is wanted, and where its runtime is. */
+export interface SentEngine {
+  readonly engine: EngineChoice;
+  readonly threads: number | undefined;
+  readonly runtime: RuntimeFiles | undefined;
+}
+
+/** How far `load` is. */
+export interface LoadProgress {
+  /** `fetch`: from the network; `read`: from the cache or a file. */
+  readonly phase: "fetch" | "read" | "open" | "measure";
+  /** Bytes, in the first two phases. */
+  readonly loaded: number;
+  /** Where it is known. */
+  readonly total: number | undefined;
+}
+
+export interface OpenRequest extends SentEngine {
+  readonly sources: readonly SentSource[];
+  readonly model: string | undefined;
+  readonly from: string | undefined;
+  readonly labels: readonly string[] | undefined;
+  readonly preprocessing: Partial<Preprocessing> | undefined;
+  readonly cache: boolean;
+}
+
+/** A run that a file holds. */
+export interface RunPosition {
+  readonly config: unknown;
+  readonly history: readonly EpochMetrics[];
+  readonly finished: boolean;
+}
+
+/** A network that lives in the worker. */
+export interface NetworkReply {
+  readonly network: number;
+  readonly model: Model;
+  readonly labels: readonly string[];
+  readonly preprocessing: Preprocessing;
+  readonly notes: readonly string[];
+  readonly engine: EngineFacts;
+  readonly format: WeightFormat;
+  readonly run: RunPosition | undefined;
+}
+
+/** A picture with what it is called. */
+export interface NamedPicture {
+  readonly name: string;
+  readonly picture: SentPicture;
+}
+
+export interface TrainRequest extends SentEngine {
+  /** By class. */
+  readonly train: Readonly<Record<string, readonly NamedPicture[]>>;
+  readonly val: Readonly<Record<string, readonly NamedPicture[]>> | undefined;
+  /** Keys of the configuration that were given. */
+  readonly values: Readonly<Record<string, unknown>>;
+  /** The network that is trained further, in this worker; absent: fresh weights. */
+  readonly network: number | undefined;
+  /** A run to go on with: its `last.safetensors`. */
+  readonly resume: Blob | undefined;
+  readonly acceptChanges: boolean;
+  readonly keepFeatures: boolean;
+  readonly saveEverySeconds: number | undefined;
+}
+
+export interface TrainReply {
+  readonly network: NetworkReply;
+  readonly config: unknown;
+  readonly finished: boolean;
+  readonly top1Error: number | null;
+  readonly history: readonly EpochMetrics[];
+  readonly best: Blob;
+  readonly last: Blob;
+}
+
+/** Also what is saved on the way. */
+export type TrainTold = TrainingEvent | { readonly kind: "saved"; readonly last: Blob };
+
+/** By name: what is given, what comes back, and what is told meanwhile. */
+export interface Calls {
+  open: [given: OpenRequest, gives: NetworkReply, told: LoadProgress | { readonly note: string }];
+  classify: [
+    given: { network: number; pictures: readonly NamedPicture[]; top: number },
+    gives: Prediction[][],
+    told: never,
+  ];
+  features: [given: { network: number; pictures: readonly NamedPicture[] }, gives: Float32Array[], told: never];
+  gates: [given: { network: number; picture: NamedPicture }, gives: readonly PictureGates[], told: never];
+  explain: [
+    given: {
+      network: number;
+      picture: NamedPicture;
+      options: ExplainOptions & Omit<ExplainerOptions, "decode" | "threads">;
+    },
+    gives: Explanation,
+    told: never,
+  ];
+  train: [given: TrainRequest, gives: TrainReply, told: TrainTold];
+  save: [given: { network: number; format: "safetensors" | "onnx" }, gives: Blob, told: never];
+  checkpoint: [given: { network: number }, gives: Blob, told: never];
+  release: [given: { network: number }, gives: undefined, told: never];
+}
+
+export type CallName = keyof Calls;
+export type Given<Name extends CallName> = Calls[Name][0];
+export type Gives<Name extends CallName> = Calls[Name][1];
+export type Told<Name extends CallName> = Calls[Name][2];

@@ -1,0 +1,120 @@
+/** A network in the worker: each of its abilities is compiled when it is first asked for. */
+
+import { PictureClassifier, type Prediction } from "../evaluate/classify.ts";
+import { Features } from "../evaluate/features.ts";
+import type { PictureOptions } from "../evaluate/picture-input.ts";
+import { encodeOnnx } from "../executors/ort/export.ts";
+import type { ChosenEngine } from "../executors/select.web.ts";
+import { Uses } from "../executors/uses.ts";
+import { Explainer, type Explanation } from "../explain/explainer.ts";
+import { GateProbe, type PictureGates } from "../explain/gates.ts";
+import type { WeightFormat } from "../formats/formats.ts";
+import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import { inferenceProgram } from "../weights/program.ts";
+import { inferenceGraph } from "../zoo/index.ts";
+import type { Given, NamedPicture, RunPosition } from "./calls.web.ts";
+import { decodeInBrowser } from "./decode.web.ts";
+import { pictureData } from "./pixels.web.ts";
+
+export interface HostedFacts {
+  readonly engine: ChosenEngine;
+  readonly format: WeightFormat;
+  readonly notes: readonly string[];
+  readonly run: RunPosition | undefined;
+}
+
+export class Hosted {
+  readonly checkpoint: Checkpoint;
+  readonly facts: HostedFacts;
+  readonly #options: PictureOptions;
+  readonly #uses: Uses;
+  #classifier: Promise<PictureClassifier> | undefined;
+  #features: Promise<Features> | undefined;
+  #gates: Promise<GateProbe> | undefined;
+  readonly #explainers = new Map<string, Promise<Explainer>>();
+
+  constructor(checkpoint: Checkpoint, facts: HostedFacts) {
+    this.checkpoint = checkpoint;
+    this.facts = facts;
+    this.#options = { decode: decodeInBrowser, threads: facts.engine.facts.threads };
+    this.#uses = new Uses(checkpoint.model.name);
+  }
+
+  classify(pictures: readonly NamedPicture[], top: number, signal: AbortSignal): Promise<Prediction[][]> {
+    this.#classifier ??= PictureClassifier.create(this.checkpoint, this.#executor, this.#options);
+    const classifier = this.#classifier;
+    return this.#each(pictures, signal, async (picture) => {
+      const { predictions } = await (await classifier).classify(pictureData(picture), top);
+      return [...predictions];
+    });
+  }
+
+  features(pictures: readonly NamedPicture[], signal: AbortSignal): Promise<Float32Array[]> {
+    this.#features ??= Features.create(this.checkpoint, this.#executor, this.#options);
+    const features = this.#features;
+    return this.#each(pictures, signal, async (picture) => (await features).of(pictureData(picture)));
+  }
+
+  gates(picture: NamedPicture): Promise<readonly PictureGates[]> {
+    return this.#uses.now(async () => {
+      this.#gates ??= GateProbe.create(this.checkpoint, this.#executor, this.#options);
+      return (await this.#gates).of(pictureData(picture));
+    });
+  }
+
+  explain({ picture, options }: Given<"explain">): Promise<Explanation> {
+    const { target, top, ...how } = options;
+    return this.#uses.now(async () => {
+      const key = JSON.stringify(Object.entries(how).sort());
+      const made =
+        this.#explainers.get(key) ?? Explainer.create(this.checkpoint, this.#executor, { ...this.#options, ...how });
+      this.#explainers.set(key, made);
+      const explanation = await (await made).explain(pictureData(picture), { target, top });
+      return { ...explanation, file: picture.name };
+    });
+  }
+
+  save(format: "safetensors" | "onnx"): Blob {
+    const { run: _, ...network } = this.checkpoint;
+    if (format === "safetensors") return blobOf(encodeCheckpoint(network));
+    const { model, labels, preprocessing } = network;
+    const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
+    const program = inferenceProgram(graph, network);
+    const metadata = {
+      model: JSON.stringify(model),
+      labels: JSON.stringify(labels),
+      preprocessing: JSON.stringify(preprocessing),
+    };
+    return blobOf([encodeOnnx(program.graph, program.weights, metadata)]);
+  }
+
+  /** Frees what was compiled, once what is under way has ended. */
+  dispose(): Promise<void> {
+    return this.#uses.dispose(async () => {
+      const compiled = [this.#classifier, this.#features, this.#gates, ...this.#explainers.values()];
+      await Promise.allSettled(compiled.map(async (one) => (await one)?.dispose()));
+    });
+  }
+
+  get #executor() {
+    return this.facts.engine.executor;
+  }
+
+  /** One after another; what was asked of an aborted call is left. */
+  #each<T>(
+    pictures: readonly NamedPicture[],
+    signal: AbortSignal,
+    look: (picture: NamedPicture) => Promise<T>,
+  ): Promise<T[]> {
+    return this.#uses.now(async () => {
+      const all: T[] = [];
+      for (const picture of pictures) {
+        signal.throwIfAborted();
+        all.push(await look(picture));
+      }
+      return all;
+    });
+  }
+}
+
+export const blobOf = (parts: readonly Uint8Array[]): Blob => new Blob(parts as Uint8Array<ArrayBuffer>[]);

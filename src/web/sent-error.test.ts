@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { SenetError } from "../errors.ts";
+import { receivedError, sentError } from "./sent-error.ts";
+
+test("an error of ours arrives with its code, its details and its words", () => {
+  const details = { where: "a.safetensors", expected: ["a", "b"], found: "c", hint: "d" };
+  const error = new SenetError("weights", "it is damaged", { ...details, cause: () => {} });
+  const received = receivedError(structuredClone(sentError(error)));
+  assert.ok(received instanceof SenetError);
+  assert.equal(received.message, error.message);
+  assert.equal(received.code, "weights");
+  assert.deepEqual(received.details, details);
+});
+
+test("other errors arrive with their name, and what is no error as one", () => {
+  const received = receivedError(structuredClone(sentError(new RangeError("too far"))));
+  assert.deepEqual([received.name, received.message], ["RangeError", "too far"]);
+  assert.match(received.stack!, /sent-error\.test/);
+  assert.equal(receivedError(structuredClone(sentError("text"))).message, "text");
+});
