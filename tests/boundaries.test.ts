@@ -103,13 +103,29 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // Only where a server listens.
   app: ["errors", "files", "serve"],
   demo: ["errors", "files", "random", "tensor", "images"],
+  web: [
+    ...[
+      "errors",
+      "random",
+      "tensor",
+      "zoo",
+      "executors",
+      "images",
+      "formats",
+      "data",
+      "weights",
+      "evaluate",
+      "explain",
+    ],
+    ...["train", "api"],
+  ],
 };
 
 /** Stands below everything. */
 const bottom = "text";
 
-/** These stand on top of everything: the two entry points and the commands. */
-const tops = ["index", "index.node", "cli"];
+/** These stand on top of everything: the three entry points and the commands. */
+const tops = ["index", "index.node", "index.web", "cli"];
 
 /** Packages and modules that only Node has. */
 const needsNode = (specifier: string) =>
@@ -170,6 +186,8 @@ test("only *.node.ts, tests and the command line import what only Node has", () 
       if (needsNode(specifier)) wrong.push(`${file} imports ${specifier}: name it *.node.ts`);
       if (specifier.endsWith(".node.ts") || specifier.endsWith(".node.js"))
         wrong.push(`${file} imports ${specifier}, which needs Node`);
+      if (specifier.endsWith(".web.ts") && !file.endsWith(".web.ts"))
+        wrong.push(`${file} imports ${specifier}, which needs a browser: name it *.web.ts`);
       if (!specifier.startsWith(".") && !needsNode(specifier) && !runsAnywhere.includes(specifier))
         wrong.push(`${file} imports ${specifier}, which is not on the list of packages that run anywhere`);
     }
@@ -208,7 +226,7 @@ test("the table itself goes one way", () => {
 
 test("an engine is known by its own folder and by the one that chooses", () => {
   const engines = ["executors/onednn/", "executors/ort/", "executors/reference/"];
-  const chooses = ["executors/select.node.ts", "index.ts", "index.node.ts"];
+  const chooses = ["executors/select.node.ts", "executors/select.web.ts", "index.ts", "index.node.ts"];
   const wrong: string[] = [];
   for (const [file, imports] of files) {
     if (isTest(file) || chooses.includes(file)) continue;

@@ -1,6 +1,6 @@
 /** A page in a real browser that has the library: served as it lies in `dist`, with an import map for its packages. */
 
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
@@ -18,11 +18,13 @@ const types: Readonly<Record<string, string>> = {
   ".js": "text/javascript",
   ".mjs": "text/javascript",
   ".wasm": "application/wasm",
+  ".safetensors": "application/octet-stream",
 };
 
 /** What the library imports by name, as files below the root. */
 const packages = {
   senet: "/dist/src/index.js",
+  "senet/web": "/dist/src/index.web.js",
   zod: "/node_modules/zod/index.js",
   "@bufbuild/protobuf/wire": "/node_modules/@bufbuild/protobuf/dist/esm/wire/index.js",
   h5wasm: "/node_modules/h5wasm/dist/esm/hdf5_hl.js",
@@ -30,6 +32,12 @@ const packages = {
 
 const document = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify({ imports: packages })}</script>`;
+
+/** Workers have no import map: their modules are told in the file where a package is. */
+const located = (code: string): string =>
+  code.replace(/(\bfrom\s*|\bimport\s*\(\s*)"([@\w][^"]*)"/g, (whole, before: string, name: string) =>
+    name in packages ? `${before}"${packages[name as keyof typeof packages]}"` : whole,
+  );
 
 /** Makes a page cross-origin isolated, which shared memory, and so threads of WebAssembly, want. */
 const isolation = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
@@ -44,7 +52,12 @@ function answer({ url = "/" }: IncomingMessage, response: ServerResponse, isIsol
   const type = types[extname(path)];
   const file = join(root, path);
   if (type === undefined || !existsSync(file)) response.writeHead(404).end();
-  else response.writeHead(200, { "content-type": type }).end(readFileSync(file));
+  else {
+    const bytes = readFileSync(file);
+    const body = path.startsWith("/dist/") && type === types[".js"] ? Buffer.from(located(bytes.toString())) : bytes;
+    const etag = `"${statSync(file).mtimeMs}-${body.length}"`;
+    response.writeHead(200, { "content-type": type, "content-length": body.length, etag }).end(body);
+  }
 }
 
 export interface PageOptions {

@@ -5,6 +5,9 @@ import type { Executor } from "./executor.ts";
 import { type WebRuntime, webExecutor } from "./ort/executor.web.ts";
 import { referenceExecutor } from "./reference/reference.ts";
 
+export { loadRuntime, type RuntimeFiles, type WebRuntime } from "./ort/executor.web.ts";
+export { encodeOnnx } from "./ort/export.ts";
+
 export type EngineName = "webgpu" | "wasm" | "reference";
 
 /** `auto`: the fastest that there is. */

@@ -2,8 +2,7 @@
 
 import type { TrainingEvent } from "../api/training.ts";
 import type { Prediction } from "../evaluate/classify.ts";
-import type { RuntimeFiles } from "../executors/ort/executor.web.ts";
-import type { EngineChoice, EngineFacts } from "../executors/select.web.ts";
+import type { EngineChoice, EngineFacts, RuntimeFiles } from "../executors/select.web.ts";
 import type { ExplainerOptions, ExplainOptions, Explanation } from "../explain/explainer.ts";
 import type { PictureGates } from "../explain/gates.ts";
 import type { WeightFormat } from "../formats/formats.ts";

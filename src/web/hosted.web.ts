@@ -3,8 +3,8 @@
 import { PictureClassifier, type Prediction } from "../evaluate/classify.ts";
 import { Features } from "../evaluate/features.ts";
 import type { PictureOptions } from "../evaluate/picture-input.ts";
-import { encodeOnnx } from "../executors/ort/export.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
+import { encodeOnnx } from "../executors/select.web.ts";
 import { Uses } from "../executors/uses.ts";
 import { Explainer, type Explanation } from "../explain/explainer.ts";
 import { GateProbe, type PictureGates } from "../explain/gates.ts";

@@ -1,7 +1,7 @@
 /** Weights and pictures as a page has them, made ready to go to the worker. */
 
 import { SenetError } from "../errors.ts";
-import type { RuntimeFiles } from "../executors/ort/executor.web.ts";
+import type { RuntimeFiles } from "../executors/select.web.ts";
 import type { NamedPicture, SentPicture, SentSource } from "./calls.web.ts";
 
 /** An address (relative to the page), a file of the user's, or bytes. */

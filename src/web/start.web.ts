@@ -5,8 +5,13 @@
 
 import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
-import { loadRuntime, type RuntimeFiles, type WebRuntime } from "../executors/ort/executor.web.ts";
-import { type ChosenEngine, selectEngine } from "../executors/select.web.ts";
+import {
+  type ChosenEngine,
+  loadRuntime,
+  type RuntimeFiles,
+  selectEngine,
+  type WebRuntime,
+} from "../executors/select.web.ts";
 import { checkPreprocessing } from "../images/preprocess.ts";
 import { zeros } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
