@@ -31,9 +31,10 @@ export type { PictureMemory } from "./data/picture-memory.node.ts";
 export { type FetchDataOptions, localData } from "./data/remote.node.ts";
 export { type ListOptions, openTrainingData, type PartOptions, type TrainingData } from "./data/split.node.ts";
 export { Classifier } from "./evaluate/classify.node.ts";
-export { evaluateFolder, type FolderEvaluation, type Watch } from "./evaluate/folder.node.ts";
+export { evaluateFolder, type FolderEvaluation } from "./evaluate/folder.node.ts";
 export type { Entry, Failed, Journal, Outcome, Settings } from "./evaluate/journal.node.ts";
 export type { Measurement, MeasureOptions, MeasureProgress } from "./evaluate/measure.node.ts";
+export type { NetworkSubject, Watch } from "./evaluate/network.ts";
 export type { PictureInput } from "./evaluate/picture-input.node.ts";
 export {
   type LabelSuspects,
@@ -65,6 +66,7 @@ export type { EarlierOptions } from "./train/earlier.node.ts";
 export type { Phase, RunFacts } from "./train/facts.ts";
 export type { RatePoint, RateSuggestions, RateTrial } from "./train/lr-find.ts";
 export type { PrepareOptions } from "./train/prepare.node.ts";
+export type { Accepting } from "./train/resume.ts";
 export type { RunOptions } from "./train/run.node.ts";
 export type { SourceNetwork } from "./train/start.ts";
 export { openWeights } from "./weights/open.node.ts";

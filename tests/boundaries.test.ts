@@ -18,6 +18,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   names: [],
   "config-key": [],
   random: ["errors"],
+  sha256: [],
   files: ["errors"],
   tensor: ["errors"],
   "packages.node": ["errors"],
@@ -34,7 +35,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   // Of the networks that the tensors in a file are of, formats know nothing.
   formats: ["errors", "tensor"],
   pull: ["errors", "files", "names", "formats"],
-  data: ["text-file", "errors", "files", "machine.node", "memory.node", "names", "random", "tensor", "images", "pull"],
+  data: [
+    ...["text-file", "errors", "files", "machine.node", "memory.node", "names", "random", "sha256", "tensor"],
+    ...["images", "pull"],
+  ],
   import: ["text-file", "errors", "names", "tensor", "ir", "nn", "zoo", "images", "formats"],
   weights: [
     ...["text-file", "errors", "optim", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images"],
@@ -75,6 +79,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "names",
       "config-key",
       "random",
+      "sha256",
       "tensor",
       "ir",
       "nn",

@@ -5,10 +5,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { Loader } from "../src/data/loader.node.ts";
+import { nameIn } from "../src/data/sample-name.node.ts";
 import { openTrainingData } from "../src/data/split.node.ts";
 import { renderScene } from "../src/demo/write.node.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
-import { fingerprintOf } from "../src/train/fingerprint.node.ts";
+import { fingerprintOf } from "../src/train/fingerprint.ts";
 import { openWeights } from "../src/weights/open.node.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { fileHandler, serve } from "./server.ts";
@@ -132,7 +133,7 @@ test("Imagenette in its archive", needsShared("imagenette-224.tar"), async () =>
   const { train, val, remarks } = openTrainingData(file);
   assert.deepEqual([train.samples.length, val.samples.length, remarks], [9469, 3925, []]);
   assert.equal(relative(file, train.samples[0]!.file), "train/n01440764/ILSVRC2012_val_00000293.JPEG");
-  const counts = fingerprintOf(train, val).val.map(({ count }) => count);
+  const counts = fingerprintOf(train, val, nameIn).val.map(({ count }) => count);
   assert.deepEqual([counts.length, counts.reduce((sum, count) => sum + count, 0)], [10, 3925]);
   await using loader = new Loader({
     dataset: val,

@@ -1,6 +1,6 @@
 /** Networks measured at the terminal: a live line while it runs, then rows for people and for programs. */
 
-import type { HeldBack } from "../data/hold-out.node.ts";
+import type { HeldBack } from "../data/hold-out.ts";
 import type { Journal } from "../evaluate/journal.node.ts";
 import { openPictures } from "../evaluate/labelled.node.ts";
 import { type Measurement, measure } from "../evaluate/measure.node.ts";

@@ -41,6 +41,9 @@ export interface Dataset {
   readonly remarks?: readonly string[];
 }
 
+/** What a sample of a data set is called within it, the same on every machine. */
+export type NameIn = (dataset: Dataset, file: string) => string;
+
 /** A picture that could not be used. */
 export interface Failure {
   readonly file: string;

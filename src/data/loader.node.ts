@@ -10,12 +10,12 @@ import { option, SenetError } from "../errors.ts";
 import { requireDecoder } from "../images/decode.node.ts";
 import { mostWorkers, usableThreads } from "../machine.node.ts";
 import { availableAddresses, availableMemory } from "../memory.node.ts";
-import { createRandom } from "../random.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { Dataset, Failure } from "./dataset.ts";
+import { fillOrder } from "./epoch.ts";
 import { preparePictureCache } from "./picture-cache.node.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
-import { batchCount, Cell, createRing, type Ring, Stream, UNBOUNDED } from "./ring.ts";
+import { batchCount, Cell, createRing, type Ring, UNBOUNDED } from "./ring.ts";
 import { packSources } from "./sources.ts";
 import {
   checkTransform,
@@ -280,11 +280,7 @@ export class Loader {
   #begin(epoch: number, startBatch: number): void {
     const { control, order, done, batchSize } = this.#ring;
     const count = order.length;
-    if (this.#seed === undefined) for (let i = 0; i < count; i++) order[i] = i;
-    else {
-      const shuffled = createRandom(this.#seed, Stream.order, epoch).shuffled(count);
-      for (let i = 0; i < count; i++) order[i] = shuffled[Math.floor(i / this.#repeats)]!;
-    }
+    fillOrder(order, { seed: this.#seed, epoch, repeats: this.#repeats });
     const size = sizeOfTransform(transformAt(this.#transform, epoch));
     const [rows, planes, side] = this.#images.shape as [number, number, number, number];
     if (side !== size) this.#images = zeros("float32", [rows, planes, size, size]);

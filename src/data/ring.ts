@@ -38,9 +38,6 @@ export const CACHE_BLOCK = 64;
 /** `released` for "write without waiting", when nothing will be read any more. */
 export const UNBOUNDED = 0x7fffffff;
 
-/** Keys that keep the loader's random numbers apart: `createRandom(seed, stream, epoch, ...)`. */
-export const Stream = { order: 0, augment: 1 } as const;
-
 /** Structured clones of this share the memory. */
 export interface Ring {
   readonly depth: number;

@@ -5,8 +5,9 @@ import { option, SenetError } from "../errors.ts";
 import { quote } from "./classes.ts";
 import type { Dataset, DatasetKind, Part } from "./dataset.ts";
 import { kindOf, openDataset } from "./datasets.node.ts";
-import { holdOut } from "./hold-out.node.ts";
+import { holdOut } from "./hold-out.ts";
 import { openList } from "./list.node.ts";
+import { nameIn } from "./sample-name.node.ts";
 import { splitNames } from "./split-names.ts";
 import { list } from "./walk.node.ts";
 
@@ -144,7 +145,7 @@ function divided(
   { seed = 0 }: PartOptions,
   remarks: readonly string[],
 ): TrainingData {
-  const { train, val } = holdOut(dataset, { valSplit, seed });
+  const { train, val } = holdOut(dataset, { valSplit, seed }, nameIn);
   if (val.samples.length === 0) {
     throw new SenetError("data", "there are too few pictures to keep some back", {
       where: dataset.root,

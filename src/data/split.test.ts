@@ -9,7 +9,7 @@ import { SenetError } from "../errors.ts";
 import { openPictures } from "../evaluate/labelled.node.ts";
 import type { Dataset } from "./dataset.ts";
 import { openDataset } from "./datasets.node.ts";
-import { holdOut } from "./hold-out.node.ts";
+import { holdOut } from "./hold-out.ts";
 import { nameIn } from "./sample-name.node.ts";
 import { openTrainingData } from "./split.node.ts";
 
@@ -162,7 +162,7 @@ test("holdOut leaves the data's own order", () => {
     for (let i = 0; i < 20; i++) copyFileSync(golden("images", "rgb.png"), join(root, name, `${i}.png`));
   }
   const dataset = openDataset(root);
-  const { train, val } = holdOut(dataset, { valSplit: 0.4, seed: 1 });
+  const { train, val } = holdOut(dataset, { valSplit: 0.4, seed: 1 }, nameIn);
   const places = new Map(dataset.samples.map((sample, place) => [sample, place]));
   for (const { samples } of [train, val]) {
     const order = samples.map((sample) => places.get(sample)!);

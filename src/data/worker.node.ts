@@ -8,10 +8,10 @@ import { type Reduction, reducedExtent } from "../images/jpeg.ts";
 import { sameRoom } from "../images/read.node.ts";
 import type { Picture } from "../images/resize.ts";
 import { type PictureView, viewOf } from "../images/view.ts";
-import { createRandom } from "../random.ts";
+import { augmentationAt, triedAt } from "./epoch.ts";
 import { PictureCache } from "./picture-cache.node.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
-import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State, Stream } from "./ring.ts";
+import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State } from "./ring.ts";
 import { SourceReader } from "./source.node.ts";
 import { type Sources, sourceAt } from "./sources.ts";
 import { applyTransform, type ImageTransform, transformAt } from "./transform.ts";
@@ -89,13 +89,11 @@ async function fillRow(job: WorkerJob, position: number, epoch: number, row: num
   const { order, images, imageLength, samples } = ring;
   const into = images.subarray(row * imageLength, (row + 1) * imageLength);
   const use = (picture: PictureView) =>
-    applyTransform(picture, transform, () => createRandom(seed, Stream.augment, epoch, position), into);
-  // The replacement of a picture that fails lies half an epoch away, in another batch; then whatever follows.
+    applyTransform(picture, transform, () => augmentationAt(seed, epoch, position), into);
   const count = order.length;
   const tries = transform.kind === "train" ? count : 1;
   for (let attempt = 0; attempt < tries; attempt++) {
-    const at = attempt === 0 ? position : (position + Math.floor(count / 2) + attempt - 1) % count;
-    const sample = order[at]!;
+    const sample = order[triedAt(position, attempt, count)]!;
     if (!(await withPicture(job, sample, use))) continue;
     samples[row] = sample;
     return;

@@ -3,8 +3,9 @@
 import type { Dataset, Numbered, Numbering, OpenOptions, Part } from "../data/dataset.ts";
 import { kindOf, openDataset } from "../data/datasets.node.ts";
 import { pictureFolder } from "../data/folder.node.ts";
-import { type HeldBack, holdOut } from "../data/hold-out.node.ts";
+import { type HeldBack, holdOut } from "../data/hold-out.ts";
 import { openList } from "../data/list.node.ts";
+import { nameIn } from "../data/sample-name.node.ts";
 import { undividedIn } from "../data/split.node.ts";
 import { list as listFolder } from "../data/walk.node.ts";
 import { option, SenetError } from "../errors.ts";
@@ -58,7 +59,7 @@ export function openPictures(pictures: Pictures, labels: readonly string[]): Lab
             : openUnnamed(data, labels, numbered, part)),
           missing: 0,
         };
-  const { samples } = held === undefined ? found : holdOut(found, held).val;
+  const { samples } = held === undefined ? found : holdOut(found, held, nameIn).val;
   return { ...found, samples, remarks: [...(found.remarks ?? []), ...remarks] };
 }
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import type { Dataset } from "../data/dataset.ts";
-import { changesBetween, fingerprintOf, fingerprintSchema } from "./fingerprint.node.ts";
+import { nameIn } from "../data/sample-name.node.ts";
+import { changesBetween, fingerprintOf, fingerprintSchema } from "./fingerprint.ts";
 
 const classes = ["ant", "bee", "cat"];
 /** The pictures of each class, by name. */
@@ -13,7 +14,7 @@ const folder = (names: readonly (readonly string[])[], root = "/data"): Dataset 
 });
 const before = [["1.jpg", "2.jpg"], ["1.jpg"], ["é.jpg"]];
 const val = folder([["9.jpg"], ["9.jpg"], ["9.jpg"]]);
-const print = (names: readonly (readonly string[])[], root?: string) => fingerprintOf(folder(names, root), val);
+const print = (names: readonly (readonly string[])[], root?: string) => fingerprintOf(folder(names, root), val, nameIn);
 const changes = (names: readonly (readonly string[])[]) => changesBetween(print(before), print(names), classes);
 
 test("the same pictures in another place are the same, in any order and either spelling of é", () => {
@@ -31,7 +32,7 @@ test("what changed is told: more, fewer and other pictures, by class and part", 
     "3 pictures to train on instead of 4 (cat: 0 instead of 1)",
     "other pictures to train on of the same number in ant",
   ]);
-  const fewer = fingerprintOf(folder(before), folder([["9.jpg"], ["8.jpg"], []]));
+  const fewer = fingerprintOf(folder(before), folder([["9.jpg"], ["8.jpg"], []]), nameIn);
   assert.deepEqual(changesBetween(print(before), fewer, classes), [
     "2 pictures to validate with instead of 3 (cat: 0 instead of 1)",
     "other pictures to validate with of the same number in bee",

@@ -8,7 +8,8 @@ import { sizeOf } from "../tensor.ts";
 import { channelsOf, inferenceGraph } from "../zoo/index.ts";
 import { averageConfigOf } from "./averaging.ts";
 import type { TrainingConfig } from "./config.ts";
-import { createStep, openRunData, type PrepareOptions, trainingExecutor } from "./prepare.node.ts";
+import { countsOf, createStep } from "./create-step.ts";
+import { openRunData, type PrepareOptions, trainingExecutor } from "./prepare.node.ts";
 import { startOf } from "./start.ts";
 
 /** What a step takes, in bytes, by the number of its pictures. */
@@ -59,7 +60,7 @@ export async function withFittingBatch(
     ...(config.progressive === null ? [] : sizesOf(config.progressive)).map(({ size }) => size),
   );
   const bytesOf = async (batchSize: number): Promise<number> => {
-    const subject = { model, weights, executor, train, average: averageConfigOf(config) };
+    const subject = { model, weights, executor, counts: countsOf(train), average: averageConfigOf(config) };
     const probe = { ...quiet, config: { ...config, batchSize } };
     await using step = await createStep(probe, subject, { imageSize, freezeBatchNorm: false });
     return step.activationBytes;

@@ -2,12 +2,12 @@
 
 import type { Loader } from "../data/loader.node.ts";
 import type { TrainingConfig } from "./config.ts";
+import { countsOf, createStep } from "./create-step.ts";
 import { partsOf, type TrainingBatch } from "./loop.ts";
 import { checkTrial, type RatePoint, type RateTrial, tryRates } from "./lr-find.ts";
 import { mixed } from "./mix.ts";
 import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
 import {
-  createStep,
   loadingOf,
   memoryOf,
   openRunData,
@@ -42,7 +42,7 @@ export async function findRates(given: RateOptions): Promise<RatePoint[]> {
   await beginWithPatches(start, { config, batches: () => loader.epoch(0) });
   await using step = await createStep(
     options,
-    { model, weights, executor, train },
+    { model, weights, executor, counts: countsOf(train) },
     { imageSize: config.imageSize, freezeBatchNorm: false },
   );
   const batches = endless(loader, config, train.classes.length);

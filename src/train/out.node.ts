@@ -6,35 +6,18 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import * as z from "zod";
 import { option, SenetError } from "../errors.ts";
 import { codeOf, makeFolder, readBytes, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
 import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
-import type { OptimizerState } from "../optim/rule.ts";
-import type { Tensor } from "../tensor.ts";
 import { dusted, jsonText } from "../text.ts";
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, type TrainedBy } from "../weights/checkpoint.ts";
-import { checkSound } from "../weights/sound.ts";
+import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
-import { type TrainingConfig, trainingConfig } from "./config.ts";
-import { divergedHint } from "./diagnose.ts";
-import { type Fingerprint, fingerprintSchema } from "./fingerprint.node.ts";
-import { type EpochMetrics, errorOf, impossible, type TrainingState, trainingStateSchema } from "./state.ts";
+import { checkFinite, judgedWeights, type Resumable, type SavedRun, savedRunIn } from "./saved.ts";
+import { type EpochMetrics, errorOf, type TrainingState } from "./state.ts";
 
 export const bestFile = (out: string): string => join(out, "best.safetensors");
 export const lastFile = (out: string): string => join(out, "last.safetensors");
-
-/** A run as `last.safetensors` has it. */
-export interface SavedRun {
-  readonly config: TrainingConfig;
-  readonly state: TrainingState;
-  /** Of the pictures; runs from before this was kept have none. */
-  readonly data?: Fingerprint;
-  readonly optimizer: OptimizerState;
-  /** The moving average of all parameters, of runs that keep one. */
-  readonly average?: ReadonlyMap<string, Tensor>;
-}
 
 /**
  * Makes the folder this process's own until the lock is released, and takes away what killed writers left there.
@@ -70,9 +53,9 @@ export async function newRunFolder(name: string): Promise<string> {
 
 /**
  * @param build of a network of somebody's own
- * @throws SenetError `usage` where there is no run in `out`, `weights` where it is damaged or cannot be
+ * @throws SenetError `usage` where there is no run in `out`, `weights` as `savedRunIn`
  */
-export async function readRun(out: string, build?: NetworkFunction): Promise<Checkpoint & { readonly run: SavedRun }> {
+export async function readRun(out: string, build?: NetworkFunction): Promise<Resumable> {
   const path = lastFile(out);
   if (!existsSync(path)) {
     throw new SenetError("usage", "there is nothing to resume", {
@@ -80,28 +63,7 @@ export async function readRun(out: string, build?: NetworkFunction): Promise<Che
       hint: `start the run without ${option("resume")}`,
     });
   }
-  const checkpoint = decodeCheckpoint(await readBytes(path), path, build);
-  const { run } = checkpoint;
-  if (run === undefined) throw new SenetError("weights", "the file holds weights, not a run", { where: path });
-  const refuse = (found: string | readonly string[]): never => {
-    throw new SenetError("weights", "the state of the run cannot be used", { where: path, found });
-  };
-  const parse = <T>(schema: z.ZodType<T>, value: unknown): T => {
-    const result = schema.safeParse(value);
-    return result.success ? result.data : refuse(z.prettifyError(result.error).split("\n"));
-  };
-  const config = trainingConfig(run.config, path);
-  const state = parse(trainingStateSchema, run.state);
-  const fault = impossible(state, config.epochs);
-  if (fault !== undefined) refuse(fault);
-  const data = run.data === undefined ? {} : { data: parse(fingerprintSchema, run.data) };
-  const { optimizer, average } = run;
-  if (config.modelEma !== (average !== undefined)) {
-    refuse(
-      average === undefined ? "no moving average, which its config has" : "a moving average, which its config has not",
-    );
-  }
-  return { ...checkpoint, run: { config, state, ...data, optimizer, ...(average && { average }) } };
+  return savedRunIn(await readBytes(path), path, build);
 }
 
 /** What a run in `out` was told to do and how far it came. @throws SenetError `usage` or `weights` where there is none */
@@ -126,21 +88,12 @@ export async function saveRun(
 ): Promise<void> {
   checkFinite(checkpoint, run);
   // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
-  const { average: weights = checkpoint.weights } = run;
-  const last = run.state.history.at(-1);
-  const now = { ...checkpoint, weights, ...(last && { training: trainingOf(run.config, last) }) };
+  const now = judgedWeights(checkpoint, run);
   if (isBest) await replaceFile(bestFile(out), encodeCheckpoint(now));
   if (keepBest > 1 && run.state.step === 0) await keepEpochs(out, now, run.state, keepBest);
   await replaceFile(lastFile(out), encodeCheckpoint({ ...checkpoint, run }));
   await writeMetrics(out, run.state.history);
 }
-
-/** What weights carry of the run, after that epoch. */
-const trainingOf = ({ recipe, seed, epochs }: TrainingConfig, last: EpochMetrics): TrainedBy => ({
-  ...{ recipe, seed, epochs },
-  epoch: last.epoch + 1,
-  top1Error: errorOf(last),
-});
 
 /** Writes the weights of the last epoch where it is among the best so far, and deletes those that no longer are. */
 async function keepEpochs(
@@ -156,24 +109,6 @@ async function keepEpochs(
   }
   const kept = new Set(best.map(({ epoch }) => epoch));
   for (const { epoch } of history) if (!kept.has(epoch)) await rm(epochFile(out, epoch), { force: true });
-}
-
-function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, optimizer, average }: SavedRun): void {
-  const where = `epoch ${state.epoch + 1}, after step ${state.step}`;
-  try {
-    checkSound(weights, where);
-    if (average !== undefined) checkSound(average, where, (name) => `the average of ${name}`);
-    for (const [slot, values] of optimizer) checkSound(values, where, (name) => `the ${slot} of ${name}`);
-  } catch (cause) {
-    if (!(cause instanceof SenetError)) throw cause;
-    const { found } = cause.details;
-    throw new SenetError("training", "the weights are no longer finite numbers; what was saved before is kept", {
-      where,
-      ...(found === undefined ? {} : { found }),
-      hint: divergedHint,
-      cause,
-    });
-  }
 }
 
 const cell = (value: number | null): string => (value === null ? "" : `${dusted(value)}`);

@@ -5,18 +5,12 @@ import { Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
 import { localData } from "../data/remote.node.ts";
 import { type ListOptions, openTrainingData, type TrainingData } from "../data/split.node.ts";
-import { option, SenetError } from "../errors.ts";
-import type { Executor, Weights } from "../executors/executor.ts";
 import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import type { TrainingTransform } from "../images/augment.ts";
-import type { AverageConfig } from "../optim/average.ts";
-import type { Model, NetworkFunction } from "../zoo/index.ts";
-import type { StepForm } from "./changing-step.ts";
-import { balancedWeights } from "./class-weights.ts";
-import { clippingOf } from "./clipping.ts";
-import { optimizerOf, type TrainingConfig } from "./config.ts";
+import type { NetworkFunction } from "../zoo/index.ts";
+import type { TrainingConfig } from "./config.ts";
+import { stepsIn } from "./create-step.ts";
 import type { SourceNetwork } from "./start.ts";
-import { type StepState, TrainingStep } from "./step.ts";
 
 export interface PrepareOptions extends ListOptions, LoadingOptions {
   /**
@@ -59,67 +53,12 @@ export async function openRunData(options: PrepareOptions): Promise<RunData> {
   const opened = openTrainingData(pictures, { list, valList, allowMissing, valSplit, seed });
   for (const remark of opened.remarks) say?.(remark);
   const { root, samples } = opened.train;
-  const stepsPerEpoch = Math.floor(samples.length / batchSize);
-  if (stepsPerEpoch > 0) return { ...opened, pictures, stepsPerEpoch };
-  throw new SenetError("usage", "a batch is larger than the training set", {
-    where: root,
-    expected: `at least ${batchSize} pictures`,
-    found: `${samples.length}`,
-    hint: `${option("batchSize")} ${samples.length}, or less`,
-  });
+  const stepsPerEpoch = stepsIn(samples.length, batchSize, root);
+  return { ...opened, pictures, stepsPerEpoch };
 }
 
 export const trainingExecutor = ({ executor, precision, say }: PrepareOptions): Promise<Selection> =>
   selectExecutor({ name: executor, purpose: "training", precision, ...(say && { say }) });
-
-export interface StepSubject {
-  readonly model: Model;
-  readonly weights: Weights;
-  readonly executor: Executor;
-  /** Whose classes are weighed. */
-  readonly train: Dataset;
-  readonly average?: AverageConfig | undefined;
-}
-
-/**
- * The step that a configuration asks for.
- * @param form what may change from epoch to epoch
- */
-export function createStep(
-  options: PrepareOptions,
-  { model, weights, executor, train, average }: StepSubject,
-  form: StepForm,
-  state?: StepState,
-): Promise<TrainingStep> {
-  const { config, recompute = false, say } = options;
-  const { seed, labelSmoothing, weightDecay, decayOn } = config;
-  return TrainingStep.create(
-    executor,
-    model,
-    weights,
-    {
-      ...form,
-      ...{ labelSmoothing, weightDecay, decayOn, seed, recompute, average },
-      batchSize: config.microBatch ?? config.batchSize,
-      ...(config.bceLoss && { loss: "binaryCrossEntropy" }),
-      clipping: clippingOf(config),
-      optimizer: optimizerOf(config),
-      freeze: config.freeze ?? undefined,
-      layerDecay: config.layerDecay ?? undefined,
-      classWeights: config.classWeights === "none" ? undefined : balancedWeights(countsOf(train)),
-      ...threadsOf(options),
-      ...(say && { say }),
-    },
-    state,
-  );
-}
-
-/** How many pictures there are of each class. */
-function countsOf({ classes, samples }: Dataset): number[] {
-  const counts = classes.map(() => 0);
-  for (const { label } of samples) counts[label]! += 1;
-  return counts;
-}
 
 /** Of all pictures to train on, in batches as large as the engine takes at a time. */
 export const trainingLoader = (
@@ -166,5 +105,3 @@ export function memoryOf({ cacheBytes, say }: PrepareOptions): PictureMemory {
   }
   return memory;
 }
-
-export const threadsOf = ({ threads }: PrepareOptions) => (threads === undefined ? {} : { threads });

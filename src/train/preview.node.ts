@@ -2,7 +2,7 @@
 
 import type { Failure } from "../data/dataset.ts";
 import { type Dataset, type Sample, sourceOf } from "../data/dataset.ts";
-import { Stream } from "../data/ring.ts";
+import { augmentationAt } from "../data/epoch.ts";
 import { SourceReader } from "../data/source.node.ts";
 import { SenetError } from "../errors.ts";
 import { augment } from "../images/augment.ts";
@@ -10,7 +10,6 @@ import { planesOf } from "../images/preprocess.ts";
 import { type Picture, resize } from "../images/resize.ts";
 import { paste } from "../images/sheet.ts";
 import { shownInput } from "../images/shown.ts";
-import { createRandom } from "../random.ts";
 import { tensor } from "../tensor.ts";
 import type { TrainingConfig } from "./config.ts";
 import { drawnMix, mixImages } from "./mix.ts";
@@ -54,7 +53,7 @@ export async function previewRows(
     );
     const inputOf = (row: number) => batch.data.subarray(row * length, (row + 1) * length) as Float32Array;
     for (const [row, { picture }] of decoded.entries()) {
-      augment(picture, transform, createRandom(config.seed, Stream.augment, epoch, row), inputOf(row));
+      augment(picture, transform, augmentationAt(config.seed, epoch, row), inputOf(row));
     }
     const mix = drawnMix(config, size, epoch, 0);
     if (mix !== undefined) mixImages(batch, mix);

@@ -1,8 +1,11 @@
 /** What may be asked of a run that goes on. */
 
+import { quote } from "../data/classes.ts";
 import { option, SenetError } from "../errors.ts";
 import { plain } from "../text.ts";
 import { learningRateOf, type TrainingConfig, trainingConfig } from "./config.ts";
+import { changesBetween, type Fingerprint } from "./fingerprint.ts";
+import type { Resumable } from "./saved.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingState } from "./state.ts";
 
@@ -60,6 +63,64 @@ export function resumedConfig(
     );
   }
   return config;
+}
+
+/** What may have changed since. */
+export interface Accepting {
+  /** Go on also with other pictures of the same classes than the run had. */
+  readonly acceptChanges?: boolean;
+}
+
+interface ResumeOptions extends Accepting {
+  /** The run's file, and where its pictures are, for errors. */
+  readonly file: string;
+  readonly pictures: string;
+  readonly say?: ((line: string) => void) | undefined;
+}
+
+/**
+ * Where an earlier run goes on, with the pictures as they are now.
+ * @throws SenetError `usage` where they are not those it was trained on, `weights` where no run can be in its state
+ */
+export function startFrom(
+  { labels, run }: Pick<Resumable, "labels" | "run">,
+  { file, pictures, say = () => {}, acceptChanges = false }: ResumeOptions,
+  classes: readonly string[],
+  data: Fingerprint,
+  stepsPerEpoch: number,
+): TrainingState {
+  if (labels.join("\0") !== classes.join("\0")) {
+    const missing = labels.filter((name) => !classes.includes(name));
+    const more = classes.filter((name) => !labels.includes(name));
+    throw new SenetError("weights", "the run was trained on different classes", {
+      where: file,
+      expected: `${labels.length} classes${missing.length === 0 ? "" : `, with ${quote(missing)}`}`,
+      found: `${classes.length}${more.length === 0 ? "" : `, with ${quote(more)}`} in ${pictures}`,
+      hint: `the data folder as it was, or a new run in another ${option("out")}`,
+    });
+  }
+  const changes = run.data === undefined ? [] : changesBetween(run.data, data, classes);
+  const isBeyond = run.state.step > stepsPerEpoch;
+  if (isBeyond && changes.length === 0) {
+    changes.push(`an epoch of ${stepsPerEpoch} steps, of which the run has done ${run.state.step}`);
+    if (run.data !== undefined) {
+      throw new SenetError("weights", "the state of the run cannot be used", {
+        where: file,
+        found: changes.join("; "),
+      });
+    }
+  }
+  if (changes.length > 0 && !acceptChanges) {
+    throw new SenetError("usage", "the pictures are not those that the run was trained on", {
+      where: pictures,
+      found: changes.join("; "),
+      hint: `the data folder as it was; or ${option("acceptChanges")}, to go on with the pictures that are there now`,
+    });
+  }
+  for (const change of changes) say(`changed since the run was saved: ${change}`);
+  if (run.data === undefined)
+    say("the run was saved without a list of its pictures, so nobody can tell whether they are still the same");
+  return isBeyond ? { ...run.state, step: stepsPerEpoch } : run.state;
 }
 
 const shown = (value: unknown): string => (value === null ? "by default" : String(value));

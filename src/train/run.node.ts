@@ -6,44 +6,39 @@
 import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Failure } from "../data/dataset.ts";
+import type { Dataset, Failure } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
+import { nameIn } from "../data/sample-name.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { Executor } from "../executors/executor.ts";
 import { replaceFile } from "../files/replace.node.ts";
-import { sizeAt } from "../images/sizes.ts";
-import { isTrainable, type Parameter } from "../ir/graph.ts";
-import { sizeOf } from "../tensor.ts";
-import { lossGraph, type Model } from "../zoo/index.ts";
-import { averageConfigOf } from "./averaging.ts";
-import { ChangingStep, type CompileStep, type StepForm } from "./changing-step.ts";
-import { learningRateOf, type TrainingConfig } from "./config.ts";
-import { type Earlier, type EarlierOptions, earlierRun, startFrom } from "./earlier.node.ts";
+import type { TrainingConfig } from "./config.ts";
+import { parametersOf, runCourse } from "./course.ts";
+import { countsOf } from "./create-step.ts";
+import { type EarlierOptions, earlierRun } from "./earlier.node.ts";
 import { EventFile } from "./event-file.node.ts";
 import type { Phase, RunFacts } from "./facts.ts";
-import { fingerprintOf } from "./fingerprint.node.ts";
+import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import { withFittingBatch } from "./fitting-batch.node.ts";
-import { type Progress, trainingLoop } from "./loop.ts";
-import { mixed } from "./mix.ts";
+import type { Progress } from "./loop.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
 import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
 import {
-  createStep,
   loadingOf,
   memoryOf,
   openRunData,
   type PrepareOptions,
-  threadsOf,
   trainingExecutor,
   trainingLoader,
 } from "./prepare.node.ts";
 import { readRecord, writeRecord } from "./record.node.ts";
+import { startFrom } from "./resume.ts";
+import type { Resumable } from "./saved.ts";
 import { inSteps, withSmallerBatches } from "./smaller-batch.ts";
 import { beginWithPatches, startOf } from "./start.ts";
 import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
 import { timeBudget } from "./time-budget.ts";
-import { Validation } from "./validation.node.ts";
 
 export interface RunOptions extends PrepareOptions, EarlierOptions {
   /** Where the run's files go; made when absent. */
@@ -124,100 +119,69 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
   }
 }
 
-function inBatchesOf({ batchSize }: TrainingConfig, earlier: Earlier): Earlier {
+function inBatchesOf({ batchSize }: TrainingConfig, earlier: Resumable): Resumable {
   const { config, state } = earlier.run;
   if (config.batchSize === batchSize) return earlier;
   return { ...earlier, run: { ...earlier.run, state: inSteps(state, config.batchSize, batchSize) } };
 }
 
-async function trainFrom(options: RunOptions, earlier: Earlier | undefined, onSave: () => void): Promise<RunResult> {
-  const { config, signal, onPhase = () => {} } = options;
+async function trainFrom(options: RunOptions, earlier: Resumable | undefined, onSave: () => void): Promise<RunResult> {
+  const { config } = options;
   const { build, source } = options;
   const { train, val, pictures, stepsPerEpoch } = await openRunData(options);
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   // First of all, since it refuses what cannot be frozen.
-  const parameters = parametersOf(begin.model, config);
-  const selection = await trainingExecutor(options);
-  const data = fingerprintOf(train, val);
-  const start = earlier === undefined ? initialState : startFrom(earlier, options, train.classes, data, stepsPerEpoch);
+  parametersOf(begin.model, config);
+  const { executor, reason } = await trainingExecutor(options);
+  const data = fingerprintOf(train, val, nameIn);
+  const start = earlier === undefined ? initialState : resumedAt(earlier, options, { train, data, stepsPerEpoch });
   for (const note of "notes" in begin ? begin.notes : []) options.say?.(note);
   const { model, weights } = begin;
-  const { executor } = selection;
   const events = await beginFiles(options, pictures, executor, start);
 
   const preprocessing = preprocessingOf(config, begin.preprocessing);
-  const transform = trainingTransformOf(config, preprocessing);
-  const formAt = (epoch: number): StepForm => ({
-    imageSize: sizeAt(transform, epoch),
-    freezeBatchNorm: epoch >= config.epochs - config.freezeBnEpochs,
-  });
   const loading = loadingOf(options, memoryOf(options));
-  await using trainLoader = trainingLoader(options, train, transform, loading);
+  await using trainLoader = trainingLoader(options, train, trainingTransformOf(config, preprocessing), loading);
   if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });
-  const subject = { model, weights, executor, train, average: averageConfigOf(config) };
-  const compile: CompileStep = (form, state) => createStep(options, subject, form, state);
-  await using step = await ChangingStep.create(compile, formAt(start.epoch), { ...earlier?.run });
   await using valLoader = new Loader({
     dataset: val,
     batchSize: config.batchSize,
     transform: { kind: "evaluate", preprocessing },
     ...loading,
   });
-  const validation = new Validation({
-    ...{ model, weights, executor, loader: valLoader, images: val.samples.length, imageSize: config.imageSize, signal },
-    ...threadsOf(options),
-    onProgress: options.onValidation,
-  });
-
-  options.onStart({
-    ...{ executor: executor.name, reason: selection.reason, stepsPerEpoch, batchSize: config.batchSize },
-    ...{ classes: train.classes.length, trainImages: train.samples.length, validationImages: val.samples.length },
-    ...parameters,
-    ...{ startEpoch: start.epoch, startStep: start.step, learningRate: learningRateOf(config) },
-  });
-  const checkpoint = { model, labels: train.classes, preprocessing, weights };
-  let best: Evaluation | undefined;
-  onPhase("training");
-  const state = await trainingLoop(
-    {
-      config,
-      step,
-      stepsPerEpoch,
-      batches: async function* (epoch, start) {
-        await step.change(formAt(epoch));
-        const batches = trainLoader.epoch(epoch, start);
-        yield* mixed(batches, config, { epoch, start, classes: train.classes.length });
-      },
-      evaluate: async () => {
-        onPhase("validating");
-        await step.synchronise();
-        const evaluations = await validation.run(step.average);
-        if (evaluations !== undefined) onPhase("saving");
-        return evaluations;
-      },
-      onStep: options.onStep,
-      onEpoch: (metrics, isBest) => {
-        events.add(metrics);
-        options.onEpoch(metrics, isBest);
-      },
-      save: async (state, isBest) => {
-        onPhase("saving");
-        await step.synchronise();
-        const { optimizerState: optimizer, average } = step;
-        const run = { config, state, data, optimizer, ...(average && { average }) };
-        await saveRun(options.out, checkpoint, run, isBest, options.keepBest);
-        onSave();
-        if (isBest) best = validation.latest;
-        onPhase("training");
-      },
-      ...(options.saveEverySeconds === undefined ? {} : { saveEverySeconds: options.saveEverySeconds }),
-      signal,
+  const result = await runCourse({
+    ...options,
+    ...{ executor, reason, start, data, stepsPerEpoch },
+    checkpoint: { model, labels: train.classes, preprocessing, weights },
+    counts: { train: countsOf(train), val: countsOf(val) },
+    left: { ...earlier?.run },
+    batches: (epoch, from) => trainLoader.epoch(epoch, from),
+    validation: () => valLoader.epoch(0),
+    onEpoch: (metrics, isBest) => {
+      events.add(metrics);
+      options.onEpoch(metrics, isBest);
     },
-    start,
-  );
+    save: async (checkpoint, run, isBest) => {
+      await saveRun(options.out, checkpoint, run, isBest, options.keepBest);
+      onSave();
+    },
+  });
   const failures = [...trainLoader.failures, ...valLoader.failures];
-  const finished = isFinished(state, config);
-  return { config, state, finished, failures, hasTrained: true, ...(best === undefined ? {} : { evaluation: best }) };
+  return { config, ...result, failures, hasTrained: true };
+}
+
+function resumedAt(
+  earlier: Resumable,
+  { out, data: folder, say, acceptChanges }: RunOptions,
+  {
+    train,
+    data,
+    stepsPerEpoch,
+  }: { readonly train: Dataset; readonly data: Fingerprint; readonly stepsPerEpoch: number },
+): TrainingState {
+  const file = lastFile(out);
+  const accepting = acceptChanges === undefined ? {} : { acceptChanges };
+  return startFrom(earlier, { file, pictures: folder, say, ...accepting }, train.classes, data, stepsPerEpoch);
 }
 
 /** @throws SenetError `usage` naming the first that cannot be */
@@ -247,15 +211,4 @@ async function beginFiles(
     ...(command && { command }),
   });
   return EventFile.create(out, history);
-}
-
-/** How many numbers a network learns, of how many. */
-function parametersOf(network: Model, { microBatch, batchSize, imageSize, freeze }: TrainingConfig) {
-  const graph = lossGraph(network, { batch: microBatch ?? batchSize, imageSize, freeze: freeze ?? undefined });
-  const sizeOfAll = (parameters: readonly Parameter[]) =>
-    parameters.reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
-  return {
-    parameters: sizeOfAll(graph.parameters.filter(({ role }) => role !== "mean" && role !== "variance")),
-    learntParameters: sizeOfAll(graph.parameters.filter(isTrainable)),
-  };
 }

@@ -1,9 +1,8 @@
 /** Pictures that are kept back to validate with, of data that has no part for it. */
 
-import { createHash } from "node:crypto";
 import { SenetError } from "../errors.ts";
-import type { Dataset, Sample } from "./dataset.ts";
-import { nameIn } from "./sample-name.node.ts";
+import { sha256 } from "../sha256.ts";
+import type { Dataset, NameIn, Sample } from "./dataset.ts";
 
 /** How much is kept back, and by which seed. */
 export interface HeldBack {
@@ -18,7 +17,11 @@ export interface HeldBack {
  * at least is on either side; a single one is trained on.
  * @throws SenetError `usage` where `valSplit` is out of its range
  */
-export function holdOut(dataset: Dataset, { valSplit, seed }: HeldBack): { train: Dataset; val: Dataset } {
+export function holdOut(
+  dataset: Dataset,
+  { valSplit, seed }: HeldBack,
+  nameIn: NameIn,
+): { train: Dataset; val: Dataset } {
   checkFraction(valSplit);
   const lots = Float64Array.from(dataset.samples, ({ file }) => lotOf(seed, nameIn(dataset, file)));
   const isHeld = Uint8Array.from(lots, (lot) => (lot < valSplit ? 1 : 0));
@@ -48,7 +51,10 @@ function checkFraction(valSplit: number): void {
 
 /** In [0, 1), as good as drawn. */
 const lotOf = (seed: number, name: string): number =>
-  createHash("sha256").update(`${seed}\0${name}`).digest().readUIntBE(0, 6) / 2 ** 48;
+  sha256(`${seed}\0${name}`)
+    .subarray(0, 6)
+    .reduce((lot, byte) => 256 * lot + byte, 0) /
+  2 ** 48;
 
 /** The places of each class's samples. */
 function byClass({ classes, samples }: Dataset): number[][] {

@@ -1,10 +1,9 @@
 /** By which pictures a run can be recognised: how many of each class, and what they are called. */
 
-import { createHash } from "node:crypto";
 import * as z from "zod";
 import { some } from "../data/classes.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { nameIn } from "../data/sample-name.node.ts";
+import type { Dataset, NameIn } from "../data/dataset.ts";
+import { hexOf, sha256 } from "../sha256.ts";
 
 /** The pictures of each class, by label. */
 const classesSchema = z.array(
@@ -19,17 +18,17 @@ const classesSchema = z.array(
 export const fingerprintSchema = z.strictObject({ train: classesSchema, val: classesSchema });
 export type Fingerprint = z.infer<typeof fingerprintSchema>;
 
-export const fingerprintOf = (train: Dataset, val: Dataset): Fingerprint => ({
-  train: printOf(train),
-  val: printOf(val),
+export const fingerprintOf = (train: Dataset, val: Dataset, nameIn: NameIn): Fingerprint => ({
+  train: printOf(train, nameIn),
+  val: printOf(val, nameIn),
 });
 
-function printOf(dataset: Dataset): Fingerprint["train"] {
+function printOf(dataset: Dataset, nameIn: NameIn): Fingerprint["train"] {
   const names: string[][] = dataset.classes.map(() => []);
   for (const { file, label } of dataset.samples) names[label]!.push(nameIn(dataset, file));
   return names.map((list) => ({
     count: list.length,
-    names: createHash("sha256").update(list.sort().join("\0")).digest("hex").slice(0, 12),
+    names: hexOf(sha256(list.sort().join("\0"))).slice(0, 12),
   }));
 }
 

@@ -1,8 +1,7 @@
 /** The validation of a run: of its weights and, where it keeps one, of their average. */
 
-import type { Loader } from "../data/loader.node.ts";
-import type { Evaluation } from "../evaluate/evaluate.ts";
-import { evaluateFolder } from "../evaluate/folder.node.ts";
+import type { Evaluation, EvaluationBatch } from "../evaluate/evaluate.ts";
+import { evaluateNetwork } from "../evaluate/network.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import type { Model } from "../zoo/index.ts";
 import type { Evaluations } from "./loop.ts";
@@ -12,8 +11,9 @@ export interface ValidationOptions {
   readonly model: Model;
   /** As they are whenever it runs. */
   readonly weights: Weights;
-  /** Of the pictures to validate with. */
-  readonly loader: Loader;
+  /** The pictures to validate with, each once. */
+  readonly batches: () => AsyncIterable<EvaluationBatch>;
+  readonly batchSize: number;
   /** How many there are. */
   readonly images: number;
   readonly imageSize: number;
@@ -38,15 +38,15 @@ export class Validation {
 
   /** `undefined` where `signal` stopped it. */
   async run(average: Weights | undefined): Promise<Evaluations | undefined> {
-    const { weights, loader, images, signal, onProgress, ...rest } = this.#options;
+    const { weights, images, signal, onProgress, ...rest } = this.#options;
     const sets = average === undefined ? [weights] : [weights, average];
     const total = sets.length * images;
     const evaluations: Evaluation[] = [];
     try {
       for (const [i, set] of sets.entries()) {
-        const evaluated = { ...rest, weights: set, loader, signal };
+        const evaluated = { ...rest, weights: set, signal };
         evaluations.push(
-          await evaluateFolder({ ...evaluated, onProgress: (done) => onProgress?.(i * images + done, total) }),
+          await evaluateNetwork({ ...evaluated, onProgress: (done) => onProgress?.(i * images + done, total) }),
         );
       }
     } catch (error) {

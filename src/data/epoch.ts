@@ -1,0 +1,35 @@
+/** Which picture comes when: a function of the seed and the epoch alone, whoever loads. */
+
+import { createRandom, type Random } from "../random.ts";
+
+/** Keys that keep the loader's random numbers apart: `createRandom(seed, stream, epoch, ...)`. */
+const Stream = { order: 0, augment: 1 } as const;
+
+export interface EpochOrder {
+  /** Shuffles anew in each epoch. Absent: the order of the data set. */
+  readonly seed: number | undefined;
+  readonly epoch: number;
+  /** How often each picture comes, one time after another, of so many fewer. */
+  readonly repeats: number;
+}
+
+/** Writes the sample at each position of an epoch. */
+export function fillOrder(order: Int32Array, { seed, epoch, repeats }: EpochOrder): void {
+  const count = order.length;
+  if (seed === undefined) for (let i = 0; i < count; i++) order[i] = i;
+  else {
+    const shuffled = createRandom(seed, Stream.order, epoch).shuffled(count);
+    for (let i = 0; i < count; i++) order[i] = shuffled[Math.floor(i / repeats)]!;
+  }
+}
+
+/** What augments the picture at a position of an epoch. */
+export const augmentationAt = (seed: number, epoch: number, position: number): Random =>
+  createRandom(seed, Stream.augment, epoch, position);
+
+/**
+ * The position whose picture is tried at one, after so many that cannot be decoded: the first replacement lies half an
+ * epoch away, in another batch; then whatever follows.
+ */
+export const triedAt = (position: number, attempt: number, count: number): number =>
+  attempt === 0 ? position : (position + Math.floor(count / 2) + attempt - 1) % count;

@@ -1,0 +1,88 @@
+/** The step of a configuration, and how many an epoch has. */
+
+import type { Dataset } from "../data/dataset.ts";
+import { option, SenetError } from "../errors.ts";
+import type { Executor, Weights } from "../executors/executor.ts";
+import type { AverageConfig } from "../optim/average.ts";
+import type { Model } from "../zoo/index.ts";
+import type { StepForm } from "./changing-step.ts";
+import { balancedWeights } from "./class-weights.ts";
+import { clippingOf } from "./clipping.ts";
+import { optimizerOf, type TrainingConfig } from "./config.ts";
+import { type StepState, TrainingStep } from "./step.ts";
+
+/** What a step is to do, and how it is to run. */
+export interface StepRunning {
+  readonly config: TrainingConfig;
+  readonly threads?: number | undefined;
+  /** Less memory, more time (passes/recompute.ts). */
+  readonly recompute?: boolean | undefined;
+  /** Told what the user should know of the engine. */
+  readonly say?: ((line: string) => void) | undefined;
+}
+
+/**
+ * @param where the pictures are
+ * @throws SenetError `usage` where there are fewer pictures than a batch has
+ */
+export function stepsIn(pictures: number, batchSize: number, where: string): number {
+  const steps = Math.floor(pictures / batchSize);
+  if (steps > 0) return steps;
+  throw new SenetError("usage", "a batch is larger than the training set", {
+    where,
+    expected: `at least ${batchSize} pictures`,
+    found: `${pictures}`,
+    hint: `${option("batchSize")} ${pictures}, or less`,
+  });
+}
+
+export interface StepSubject {
+  readonly model: Model;
+  readonly weights: Weights;
+  readonly executor: Executor;
+  /** How many pictures there are of each class, by which these are weighed. */
+  readonly counts: readonly number[];
+  readonly average?: AverageConfig | undefined;
+}
+
+/**
+ * The step that a configuration asks for.
+ * @param form what may change from epoch to epoch
+ */
+export function createStep(
+  options: StepRunning,
+  { model, weights, executor, counts, average }: StepSubject,
+  form: StepForm,
+  state?: StepState,
+): Promise<TrainingStep> {
+  const { config, recompute = false, say } = options;
+  const { seed, labelSmoothing, weightDecay, decayOn } = config;
+  return TrainingStep.create(
+    executor,
+    model,
+    weights,
+    {
+      ...form,
+      ...{ labelSmoothing, weightDecay, decayOn, seed, recompute, average },
+      batchSize: config.microBatch ?? config.batchSize,
+      ...(config.bceLoss && { loss: "binaryCrossEntropy" }),
+      clipping: clippingOf(config),
+      optimizer: optimizerOf(config),
+      freeze: config.freeze ?? undefined,
+      layerDecay: config.layerDecay ?? undefined,
+      classWeights: config.classWeights === "none" ? undefined : balancedWeights(counts),
+      ...threadsOf(options),
+      ...(say && { say }),
+    },
+    state,
+  );
+}
+
+/** How many pictures there are of each class. */
+export function countsOf({ classes, samples }: Dataset): number[] {
+  const counts = classes.map(() => 0);
+  for (const { label } of samples) counts[label]! += 1;
+  return counts;
+}
+
+export const threadsOf = ({ threads }: Pick<StepRunning, "threads">) => (threads === undefined ? {} : { threads });

@@ -1,0 +1,90 @@
+/** A run as its `last.safetensors` holds it, wherever that lies. */
+
+import * as z from "zod";
+import { SenetError } from "../errors.ts";
+import type { OptimizerState } from "../optim/rule.ts";
+import type { Tensor } from "../tensor.ts";
+import { type Checkpoint, decodeCheckpoint, type TrainedBy } from "../weights/checkpoint.ts";
+import { checkSound } from "../weights/sound.ts";
+import type { NetworkFunction } from "../zoo/index.ts";
+import { type TrainingConfig, trainingConfig } from "./config.ts";
+import { divergedHint } from "./diagnose.ts";
+import { type Fingerprint, fingerprintSchema } from "./fingerprint.ts";
+import { type EpochMetrics, errorOf, impossible, type TrainingState, trainingStateSchema } from "./state.ts";
+
+/** A run as `last.safetensors` has it. */
+export interface SavedRun {
+  readonly config: TrainingConfig;
+  readonly state: TrainingState;
+  /** Of the pictures; runs from before this was kept have none. */
+  readonly data?: Fingerprint;
+  readonly optimizer: OptimizerState;
+  /** The moving average of all parameters, of runs that keep one. */
+  readonly average?: ReadonlyMap<string, Tensor>;
+}
+
+/** A run, and the network as it has become. */
+export type Resumable = Checkpoint & { readonly run: SavedRun };
+
+/**
+ * @param path where the bytes are from
+ * @param build of a network of somebody's own
+ * @throws SenetError `weights` where they are damaged, hold no run, or one that cannot be
+ */
+export function savedRunIn(bytes: Uint8Array, path: string, build?: NetworkFunction): Resumable {
+  const checkpoint = decodeCheckpoint(bytes, path, build);
+  const { run } = checkpoint;
+  if (run === undefined) throw new SenetError("weights", "the file holds weights, not a run", { where: path });
+  const refuse = (found: string | readonly string[]): never => {
+    throw new SenetError("weights", "the state of the run cannot be used", { where: path, found });
+  };
+  const parse = <T>(schema: z.ZodType<T>, value: unknown): T => {
+    const result = schema.safeParse(value);
+    return result.success ? result.data : refuse(z.prettifyError(result.error).split("\n"));
+  };
+  const config = trainingConfig(run.config, path);
+  const state = parse(trainingStateSchema, run.state);
+  const fault = impossible(state, config.epochs);
+  if (fault !== undefined) refuse(fault);
+  const data = run.data === undefined ? {} : { data: parse(fingerprintSchema, run.data) };
+  const { optimizer, average } = run;
+  if (config.modelEma !== (average !== undefined)) {
+    refuse(
+      average === undefined ? "no moving average, which its config has" : "a moving average, which its config has not",
+    );
+  }
+  return { ...checkpoint, run: { config, state, ...data, optimizer, ...(average && { average }) } };
+}
+
+/** The weights by which a run is judged, its average where it keeps one, with what is known of how they were learnt. */
+export function judgedWeights(checkpoint: Omit<Checkpoint, "run">, run: SavedRun): Omit<Checkpoint, "run"> {
+  const { average: weights = checkpoint.weights } = run;
+  const last = run.state.history.at(-1);
+  return { ...checkpoint, weights, ...(last && { training: trainingOf(run.config, last) }) };
+}
+
+/** After that epoch. */
+const trainingOf = ({ recipe, seed, epochs }: TrainingConfig, last: EpochMetrics): TrainedBy => ({
+  ...{ recipe, seed, epochs },
+  epoch: last.epoch + 1,
+  top1Error: errorOf(last),
+});
+
+/** @throws SenetError `training` where the weights are not finite numbers */
+export function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, optimizer, average }: SavedRun): void {
+  const where = `epoch ${state.epoch + 1}, after step ${state.step}`;
+  try {
+    checkSound(weights, where);
+    if (average !== undefined) checkSound(average, where, (name) => `the average of ${name}`);
+    for (const [slot, values] of optimizer) checkSound(values, where, (name) => `the ${slot} of ${name}`);
+  } catch (cause) {
+    if (!(cause instanceof SenetError)) throw cause;
+    const { found } = cause.details;
+    throw new SenetError("training", "the weights are no longer finite numbers; what was saved before is kept", {
+      where,
+      ...(found === undefined ? {} : { found }),
+      hint: divergedHint,
+      cause,
+    });
+  }
+}
