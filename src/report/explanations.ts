@@ -63,14 +63,27 @@ ${gates.map((block) => gateFigure(block, files, thumbnails))}</div>
 `;
 }
 
-/** The gates of a block, sorted by the class's means, so that what the picture does otherwise stands out. */
-function gateFigure(block: ComparedGates, files: readonly string[], thumbnails: Thumbnails): Markup {
+/**
+ * The gates of a block, sorted by the class's means, so that what the picture does otherwise stands out; where there are no
+ * means, by themselves.
+ */
+export function gateFigure(
+  block: ComparedGates,
+  files: readonly string[] = [],
+  thumbnails: Thumbnails = new Map(),
+): Markup {
   const { gates, means, channels } = block;
-  const order = Array.from({ length: channels }, (_, i) => i).sort((a, b) => means[a]! - means[b]!);
+  const sorted = Number.isNaN(means[0]) ? gates : means;
+  const order = Array.from({ length: channels }, (_, i) => i).sort((a, b) => sorted[a]! - sorted[b]!);
   const chart = lineChart({
     description: `Gates of the ${channels} channels of ${block.block} for this picture, and their means over the class`,
     ...{ width: 330, height: 190 },
-    x: { label: "channel, by the class's mean", range: [0, channels - 1], whole: true, ticks: 5 },
+    x: {
+      label: sorted === means ? "channel, by the class's mean" : "channel, by its gate",
+      range: [0, channels - 1],
+      whole: true,
+      ticks: 5,
+    },
     y: { label: "gate", range: [0, 1], ticks: 4 },
     series: [
       { name: "this picture", className: "line-0", points: order.map((channel, x) => [x, gates[channel]!] as const) },
@@ -88,8 +101,12 @@ function gateFigure(block: ComparedGates, files: readonly string[], thumbnails: 
         gate,
         mean,
         openers,
-      }) => html`<p class="note">${word} channel ${channel}: ${gate.toFixed(2)}, mean ${mean.toFixed(2)}; open most for
-${openers.map((sample) => opener(files[sample]!, thumbnails))}</p>
+      }) => html`<p class="note">${word} channel ${channel}: ${gate.toFixed(2)}, mean ${mean.toFixed(2)}${
+        openers.length === 0
+          ? undefined
+          : html`; open most for
+${openers.map((sample) => opener(files[sample]!, thumbnails))}`
+      }</p>
 `,
     );
   return html`<figure>

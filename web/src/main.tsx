@@ -1,3 +1,30 @@
-import { render } from "preact";
+/** The page begins: its styles, its state, what it keeps for the next visit. */
 
-render(<h1>senet</h1>, document.getElementById("app")!);
+import { render } from "preact";
+import curveStyle from "uplot/dist/uPlot.min.css?inline";
+import { styleSheet } from "#senet/report/style.ts";
+import { App } from "./app.tsx";
+import { findDevice } from "./runtime.ts";
+import { Session } from "./session.ts";
+import ownStyle from "./style.css?inline";
+
+// The reports' style first: the page looks like what it gives.
+document.adoptedStyleSheets = [styleSheet, curveStyle, ownStyle].map((text) => {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(text);
+  return sheet;
+});
+
+const session = new Session();
+render(<App session={session} />, document.getElementById("app")!);
+// Networks are opened and trained by what there is: it is known long before anybody asks.
+void findDevice();
+void session.begin();
+
+addEventListener("beforeunload", (event) => {
+  const { isUnsaved, busy } = session.store.state;
+  if (isUnsaved || busy === "training") event.preventDefault();
+});
+
+// Only where the browser has it: by HTTPS, and on this machine.
+if ("serviceWorker" in navigator) void navigator.serviceWorker.register("sw.js").catch(() => {});

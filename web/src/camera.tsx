@@ -1,0 +1,53 @@
+/** The webcam: shown, and handed to whoever wants its frames. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { frameOf } from "./canvas.ts";
+
+/** Gives what the camera shows now. */
+export type Shoot = () => Promise<Blob>;
+
+interface CameraProps {
+  readonly onFault: (error: unknown) => void;
+  /** Buttons below it, and what goes on while it is on. */
+  readonly children: (shoot: Shoot) => ComponentChildren;
+}
+
+export function Camera({ onFault, children }: CameraProps) {
+  const video = useRef<HTMLVideoElement>(null);
+  const [isOn, setOn] = useState(false);
+  useEffect(() => {
+    let stream: MediaStream | undefined;
+    let isGone = false;
+    const begin = async () => {
+      if (navigator.mediaDevices === undefined)
+        throw new Error("browsers give the camera to pages of this machine and by HTTPS alone");
+      stream = await navigator.mediaDevices.getUserMedia({
+        video: { width: { ideal: 640 }, facingMode: "environment" },
+      });
+      if (isGone) for (const track of stream.getTracks()) track.stop();
+      else {
+        video.current!.srcObject = stream;
+        await video.current!.play();
+        setOn(true);
+      }
+    };
+    begin().catch((error) => {
+      if (!isGone) onFault(error);
+    });
+    return () => {
+      isGone = true;
+      for (const track of stream?.getTracks() ?? []) track.stop();
+    };
+  }, []);
+  return (
+    <div class="camera">
+      <video ref={video} muted playsInline aria-label="What the webcam shows" />
+      {isOn ? (
+        children(() => frameOf(video.current!))
+      ) : (
+        <p class="note">The browser asks whether this page may use the camera.</p>
+      )}
+    </div>
+  );
+}

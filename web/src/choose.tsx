@@ -1,0 +1,35 @@
+/** A button that lets people choose files. */
+
+import type { ComponentChildren } from "preact";
+import { chosenFiles, type Taken } from "./intake.ts";
+
+interface ChooseProps {
+  readonly children: ComponentChildren;
+  readonly accept?: string;
+  readonly multiple?: boolean;
+  /** A folder with what is below it. */
+  readonly folder?: boolean;
+  readonly disabled?: boolean;
+  readonly onTaken: (taken: Taken) => void;
+}
+
+export function Choose({ children, accept, multiple = false, folder = false, disabled = false, onTaken }: ChooseProps) {
+  return (
+    <label class={`button ${disabled ? "disabled" : ""}`}>
+      {children}
+      <input
+        class="hidden"
+        type="file"
+        disabled={disabled}
+        multiple={multiple}
+        {...(accept !== undefined && { accept })}
+        {...(folder && { webkitdirectory: true })}
+        onChange={({ currentTarget }) => {
+          if (currentTarget.files !== null && currentTarget.files.length > 0) onTaken(chosenFiles(currentTarget.files));
+          // The same files may be chosen again.
+          currentTarget.value = "";
+        }}
+      />
+    </label>
+  );
+}

@@ -1,0 +1,56 @@
+/** The mean gates of each class over pictures of the user's. */
+
+import type { GatePlace, Network } from "senet/web";
+import { labelOf } from "./measuring.ts";
+import type { OwnPicture, PictureClass } from "./pictures.ts";
+
+export interface ClassGates extends GatePlace {
+  /** `[classes, channels]`; NaN in the row of a class without pictures. */
+  readonly means: Float64Array;
+}
+
+export interface Atlas {
+  readonly network: Network;
+  /** Which pictures it was made of. */
+  readonly mark: string;
+  readonly blocks: readonly ClassGates[];
+}
+
+/**
+ * @param of the pictures of a class that count
+ * @param before what was made earlier, which is given back where it would come out the same
+ * @returns `undefined` for a network without gates, or where it knows none of the classes
+ */
+export async function gateAtlas(
+  network: Network,
+  classes: readonly PictureClass[],
+  of: (group: PictureClass) => readonly OwnPicture[],
+  before?: Atlas,
+): Promise<Atlas | undefined> {
+  const known = classes.flatMap((group) => {
+    const label = labelOf(group.name, network.labels);
+    const pictures = of(group);
+    return label === undefined || pictures.length === 0 ? [] : [{ label, pictures }];
+  });
+  const mark = known.map(({ label, pictures }) => `${label}:${pictures.map(({ id }) => id).join()}`).join(" ");
+  if (before?.network === network && before.mark === mark) return before;
+  const count = network.labels.length;
+  const blocks: ClassGates[] = [];
+  for (const { label, pictures } of known) {
+    for (const { name, file } of pictures) {
+      (await network.gates({ name, picture: file })).forEach(({ gates, ...place }, i) => {
+        const { channels } = place;
+        blocks[i] ??= { ...place, means: new Float64Array(count * channels).fill(Number.NaN) };
+        const row = blocks[i].means.subarray(label * channels, (label + 1) * channels);
+        gates.forEach((gate, c) => {
+          row[c] = (Number.isNaN(row[c]!) ? 0 : row[c]!) + gate / pictures.length;
+        });
+      });
+    }
+  }
+  return blocks.length === 0 ? undefined : { network, mark, blocks };
+}
+
+/** At most so many of a list, evenly from all. */
+export const evenly = <T>(list: readonly T[], most: number): readonly T[] =>
+  list.length <= most ? list : Array.from({ length: most }, (_, i) => list[Math.floor((i * list.length) / most)]!);

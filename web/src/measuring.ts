@@ -1,0 +1,94 @@
+/** How good a network is on the user's pictures: what was taken for what, and the worst mistakes. */
+
+import { type Network, overlaid, type Prediction } from "senet/web";
+import type { ReportSampleGroup } from "#senet/report/data.ts";
+import { chooseSamples } from "#senet/report/samples.ts";
+import { thumbnailOf, thumbnailOfPixels } from "./canvas.ts";
+import { type OwnPicture, type PictureClass, split } from "./pictures.ts";
+
+export interface Measured {
+  /** Names by label: the network's own. */
+  readonly classes: readonly string[];
+  readonly images: number;
+  readonly wrong: number;
+  /** `confusion[label · classes + predicted]` */
+  readonly confusion: Uint32Array;
+  readonly samples: readonly ReportSampleGroup[];
+  /** Pictures that training has not seen; else the network's own makers know whether it has. */
+  readonly isHeldBack: boolean;
+}
+
+/** Small enough that the numbers on the way are seen to move. */
+const portion = 8;
+
+/**
+ * @param isTrainedHere looks at the pictures that were kept back, else at all
+ * @returns `undefined` where the network knows none of the classes
+ */
+export async function measure(
+  network: Network,
+  classes: readonly PictureClass[],
+  isTrainedHere: boolean,
+  onProgress: (done: number, total: number) => void,
+): Promise<Measured | undefined> {
+  const { labels } = network;
+  const asked = classes.flatMap((group) => {
+    const label = labelOf(group.name, labels);
+    const pictures = isTrainedHere ? split(group).val : group.pictures;
+    return label === undefined ? [] : pictures.map((picture) => ({ picture, label }));
+  });
+  if (asked.length === 0) return undefined;
+  const confusion = new Uint32Array(labels.length ** 2);
+  const answered: { readonly picture: OwnPicture; readonly label: number; readonly top: readonly Prediction[] }[] = [];
+  for (let i = 0; i < asked.length; i += portion) {
+    onProgress(i, asked.length);
+    const some = asked.slice(i, i + portion);
+    const all = await network.classify(
+      some.map(({ picture: { name, file } }) => ({ name, picture: file })),
+      { top: labels.length },
+    );
+    some.forEach(({ picture, label }, k) => {
+      const top = all[k]!;
+      confusion[label * labels.length + top[0]!.index]!++;
+      answered.push({ picture, label, top });
+    });
+  }
+  const right = labels.reduce((sum, _, label) => sum + confusion[label * labels.length + label]!, 0);
+  return {
+    ...{ classes: labels, images: asked.length, wrong: asked.length - right, confusion },
+    samples: await samplesOf(network, answered),
+    isHeldBack: isTrainedHere,
+  };
+}
+
+async function samplesOf(
+  network: Network,
+  answered: readonly { readonly picture: OwnPicture; readonly label: number; readonly top: readonly Prediction[] }[],
+): Promise<readonly ReportSampleGroup[]> {
+  const groups: ReportSampleGroup[] = [];
+  for (const { title, isExplained, chosen } of chooseSamples(answered)) {
+    const samples: ReportSampleGroup["samples"][number][] = [];
+    for (const { picture, label, top } of chosen) {
+      const { name, file } = picture;
+      const explained = isExplained ? await network.explain(file, { target: top[0]!.index }) : undefined;
+      samples.push({
+        ...{ file: name, label, top },
+        image: await thumbnailOf(file),
+        map: explained && (await thumbnailOfPixels(overlaid(explained.input, explained.heat))),
+      });
+    }
+    groups.push({ title, samples });
+  }
+  return groups;
+}
+
+/** By its name; ImageNet's labels have their number before it (`n02102040 English springer`). */
+export function labelOf(name: string, labels: readonly string[]): number | undefined {
+  const plain = (text: string) => text.trim().toLowerCase().replaceAll("_", " ");
+  const wanted = plain(name);
+  const found = labels.findIndex((label) => {
+    const own = plain(label);
+    return own === wanted || own.replace(/^n\d{8} /, "") === wanted || /^n\d{8}(?= )/.exec(own)?.[0] === wanted;
+  });
+  return found < 0 ? undefined : found;
+}

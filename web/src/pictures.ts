@@ -1,0 +1,104 @@
+/** The user's pictures by class. They stay in this page's memory, as the files that they are. */
+
+export interface OwnPicture {
+  readonly id: number;
+  /** No other picture of its class has it. */
+  readonly name: string;
+  readonly file: Blob;
+  /** To show it: an address within this page. */
+  readonly url: string;
+  /** Where the folders say it; else a fifth of each class is kept back to validate with. */
+  readonly part: Part | undefined;
+}
+
+export type Part = "train" | "val";
+
+export interface PictureClass {
+  readonly id: number;
+  readonly name: string;
+  readonly pictures: readonly OwnPicture[];
+}
+
+/** A picture that has come in, with the folder that it was in, if any. */
+export interface NewPicture {
+  readonly name: string;
+  readonly file: Blob;
+  readonly part?: Part | undefined;
+}
+
+let ids = 0;
+export const nextId = (): number => ids++;
+
+export const newClass = (name: string): PictureClass => ({ id: nextId(), name, pictures: [] });
+
+/** A name that none of these has: `cat (2).jpg`. */
+function freeName(name: string, taken: ReadonlySet<string>): string {
+  if (!taken.has(name)) return name;
+  const [, stem = name, ending = ""] = /^(.*?)(\.\w+)?$/s.exec(name) ?? [];
+  for (let i = 2; ; i++) {
+    const other = `${stem} (${i})${ending}`;
+    if (!taken.has(other)) return other;
+  }
+}
+
+export function withPictures(group: PictureClass, added: readonly NewPicture[]): PictureClass {
+  const taken = new Set(group.pictures.map(({ name }) => name));
+  const pictures = added.map(({ name, file, part }): OwnPicture => {
+    const free = freeName(name, taken);
+    taken.add(free);
+    return { id: nextId(), name: free, file, url: URL.createObjectURL(file), part };
+  });
+  return { ...group, pictures: [...group.pictures, ...pictures] };
+}
+
+export function withoutPicture(group: PictureClass, id: number): PictureClass {
+  for (const picture of group.pictures) if (picture.id === id) URL.revokeObjectURL(picture.url);
+  return { ...group, pictures: group.pictures.filter((picture) => picture.id !== id) };
+}
+
+/** Gives back what its pictures take. */
+export function release(group: PictureClass): void {
+  for (const { url } of group.pictures) URL.revokeObjectURL(url);
+}
+
+/** The classes with what came in by folders: into those of that name, or into new ones. */
+export function withFolders(
+  classes: readonly PictureClass[],
+  folders: ReadonlyMap<string, readonly NewPicture[]>,
+): PictureClass[] {
+  // A class without pictures is one that nobody has filled yet.
+  const kept = classes.filter(({ name, pictures }) => pictures.length > 0 || folders.has(name));
+  const missing = [...folders.keys()].filter((name) => !kept.some((group) => group.name === name)).sort();
+  return [...kept, ...missing.map(newClass)].map((group) => withPictures(group, folders.get(group.name) ?? []));
+}
+
+export interface Split {
+  readonly train: readonly OwnPicture[];
+  readonly val: readonly OwnPicture[];
+}
+
+/** As the folders say; else each fifth picture is kept back, and one at least where there are two. */
+export function split({ pictures }: PictureClass): Split {
+  if (pictures.some(({ part }) => part === "val")) {
+    return { train: pictures.filter(({ part }) => part !== "val"), val: pictures.filter(({ part }) => part === "val") };
+  }
+  const every = Math.min(5, pictures.length);
+  const isKept = (i: number) => pictures.length > 1 && i % every === every - 1;
+  return { train: pictures.filter((_, i) => !isKept(i)), val: pictures.filter((_, i) => isKept(i)) };
+}
+
+export const countOf = (classes: readonly PictureClass[]): number =>
+  classes.reduce((sum, { pictures }) => sum + pictures.length, 0);
+
+/** What is missing before a network can learn from these, in a sentence. */
+export function missingIn(classes: readonly PictureClass[]): string | undefined {
+  if (classes.length < 2) return "Two classes at least are needed.";
+  const nameless = classes.some(({ name }) => name.trim() === "");
+  if (nameless) return "Give each class a name.";
+  const names = classes.map(({ name }) => name.trim());
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) return `Two classes are called ${twice}.`;
+  const empty = classes.find((group) => split(group).train.length === 0 || group.pictures.length < 2);
+  if (empty !== undefined) return `${empty.name} needs two pictures at least.`;
+  return undefined;
+}

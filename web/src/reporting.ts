@@ -1,0 +1,58 @@
+/** The report of what was trained here, as the page that Node's runs have. Loaded when it is wanted. */
+
+import type { EngineFacts, Network, TrainedRun } from "senet/web";
+import { renderEvaluation } from "#senet/report/evaluation.ts";
+import { type ReportData, renderReport } from "#senet/report/report.ts";
+import { evenly, gateAtlas } from "./gates.ts";
+import type { Measured } from "./measuring.ts";
+import { type PictureClass, split } from "./pictures.ts";
+import { costOf } from "./structure.ts";
+
+export interface Reported {
+  readonly network: Network;
+  readonly name: string;
+  readonly run: TrainedRun | undefined;
+  readonly engine: EngineFacts | undefined;
+  readonly classes: readonly PictureClass[];
+  readonly measured: Measured;
+}
+
+/** Pictures of each class that its mean gates are taken over. */
+const perClass = 16;
+
+/** Of a run: its training report; of a network that was opened: how it does on these pictures. */
+export async function reportOf({ network, name, run, engine, classes, measured }: Reported): Promise<string> {
+  const { model, preprocessing, labels } = network;
+  const { images, wrong, confusion, samples } = measured;
+  if (run === undefined) {
+    const worst = samples[0]?.samples ?? [];
+    const evaluated = { weights: name, model: model.name, classes: labels, images, confusion, worst };
+    return renderEvaluation("Your pictures", [{ ...evaluated, top1Error: (100 * wrong) / images, top5Error: null }]);
+  }
+  const cost = costOf(model, preprocessing.crop);
+  const atlas = await gateAtlas(network, classes, (group) => evenly(split(group).val, perClass));
+  const parts = classes.map(split);
+  const count = (part: "train" | "val") => parts.reduce((sum, each) => sum + each[part].length, 0);
+  const best = run.history.reduce((a, b) => (b.validationTop1Error < a.validationTop1Error ? b : a));
+  const data: ReportData = {
+    title: `${model.name}: ${labels.join(", ")}`,
+    model: model.name,
+    parameters: cost.parameters,
+    multiplyAdds: cost.multiplyAdds,
+    top1Error: best.validationTop1Error,
+    top5Error: best.validationTop5Error,
+    trainImages: count("train"),
+    validationImages: count("val"),
+    measuredImages: images,
+    seconds: run.history.reduce((sum, { seconds }) => sum + seconds, 0),
+    seed: run.config.seed,
+    executor: engine?.reason ?? "",
+    facts: [{ name: "Browser", value: navigator.userAgent }],
+    remarks: run.finished ? [] : [`The run has done ${run.history.length} of ${run.config.epochs} epochs.`],
+    epochs: run.history.map((metrics) => ({ ...metrics, epoch: metrics.epoch + 1 })),
+    ...{ classes: labels, confusion, samples },
+    gates: atlas?.blocks ?? [],
+    configuration: run.config,
+  };
+  return renderReport(data);
+}

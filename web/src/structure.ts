@@ -1,0 +1,15 @@
+/** What there is to know of a network from its graph. Loaded when it is asked for: all networks' builders come with it. */
+
+import type { Model } from "senet/web";
+import { graphCost } from "#senet/ir/cost.ts";
+import { positionsOf } from "#senet/ir/position.ts";
+import { inferenceGraph } from "#senet/zoo/index.ts";
+
+/** The number of the stage before the head. */
+export function lastStage(model: Model): number {
+  const graph = inferenceGraph(model, { batch: 1, imageSize: 64 });
+  return Math.max(...[...positionsOf(graph).values()].map(({ stage }) => stage ?? 0));
+}
+
+/** Parameters, and multiply-adds for one picture. */
+export const costOf = (model: Model, imageSize: number) => graphCost(inferenceGraph(model, { batch: 1, imageSize }));

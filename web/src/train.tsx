@@ -1,0 +1,160 @@
+/** What is to be learnt, and how it goes. */
+
+import { percent, significant } from "#senet/report/format.ts";
+import type { SectionProps } from "./app.tsx";
+import { Choose } from "./choose.tsx";
+import { CurvesFigure } from "./curves.tsx";
+import { missingIn } from "./pictures.ts";
+import type { State } from "./session.ts";
+import type { PlanKind, Progress } from "./training.ts";
+
+const kinds: Readonly<Record<PlanKind, { readonly title: string; readonly text: string }>> = {
+  head: { title: "Only the last layer of a network", text: "seconds; for things like those that it was trained on" },
+  stage: { title: "The last stage of a network", text: "a minute or two; usually the best" },
+  scratch: { title: "A small network from nothing", text: "SE-ResNet-20 on 32 pixels; wants more pictures" },
+};
+
+export function TrainSection({ session, state }: SectionProps) {
+  const { plan, busy, classes, current, training, offered } = state;
+  const isTraining = busy === "training";
+  const isBusy = busy !== undefined;
+  const wantsBase = plan.kind !== "scratch";
+  const missing =
+    missingIn(classes) ??
+    (wantsBase && plan.base === undefined && current === undefined ? "Open a network to begin with." : undefined);
+  return (
+    <section aria-labelledby="training">
+      <h2 id="training">Training</h2>
+      <div class="beside">
+        <form
+          class="plan"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void session.train();
+          }}
+        >
+          <fieldset disabled={isBusy}>
+            <legend>What learns</legend>
+            {(Object.keys(kinds) as PlanKind[]).map((kind) => (
+              <label key={kind} class="choice">
+                <input
+                  type="radio"
+                  name="kind"
+                  checked={plan.kind === kind}
+                  onChange={() => session.setPlan({ kind })}
+                />
+                <span>
+                  {kinds[kind].title}
+                  <span class="note">{kinds[kind].text}</span>
+                </span>
+              </label>
+            ))}
+          </fieldset>
+          {wantsBase && (
+            <label class="field">
+              Of which network
+              <select
+                disabled={isBusy}
+                value={plan.base ?? "current"}
+                onChange={({ currentTarget: { value } }) =>
+                  session.setPlan({ base: value === "current" ? undefined : Number(value) })
+                }
+              >
+                {offered.map(({ name }, i) => (
+                  <option key={name} value={i}>
+                    {name}
+                  </option>
+                ))}
+                <option value="current">{current === undefined ? "one that you open" : current.name}</option>
+              </select>
+            </label>
+          )}
+          <label class="field">
+            Epochs: how often each picture is looked at
+            <input
+              type="number"
+              min="1"
+              max="1000"
+              required
+              disabled={isBusy}
+              value={plan.epochs}
+              onInput={({ currentTarget: { valueAsNumber } }) => {
+                if (Number.isInteger(valueAsNumber) && valueAsNumber > 0) session.setPlan({ epochs: valueAsNumber });
+              }}
+            />
+          </label>
+          <div class="row">
+            {isTraining ? (
+              <button type="button" class="primary" onClick={() => session.stop()}>
+                Stop
+              </button>
+            ) : (
+              <button
+                type="submit"
+                class="primary"
+                disabled={isBusy || missing !== undefined}
+                aria-describedby="missing"
+              >
+                Train
+              </button>
+            )}
+            {current?.run !== undefined && !isTraining && (
+              <button type="button" disabled={isBusy || missing !== undefined} onClick={() => void session.goOn()}>
+                {current.run.finished ? `Go on for ${plan.epochs} epochs` : "Go on"}
+              </button>
+            )}
+            <Choose multiple disabled={isBusy} onTaken={(taken) => void session.take(taken)}>
+              Open a network
+            </Choose>
+          </div>
+          <p class="note" id="missing">
+            {missing ??
+              (current === undefined
+                ? "A fifth of each class is kept back, to see how good the network has become."
+                : openText(state))}
+          </p>
+        </form>
+        {training !== undefined && (
+          <div class="course">
+            <ProgressLine progress={training.progress} />
+            <CurvesFigure curves={training.curves} />
+          </div>
+        )}
+      </div>
+    </section>
+  );
+}
+
+const openText = ({ current }: State): string =>
+  `Open: ${current!.network.model.name} (${current!.name}), which tells apart ${shortList(current!.network.labels)}.`;
+
+function shortList(names: readonly string[]): string {
+  if (names.length > 6) return `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`;
+  return names.join(", ");
+}
+
+function ProgressLine({ progress }: { readonly progress: Progress }) {
+  const { epoch, epochs, step, steps, loss, error, imagesPerSecond, validationError, lowestError } = progress;
+  const share = (epoch + step / steps) / epochs;
+  const tiles = [
+    ["Epoch", `${epoch + 1} of ${epochs}`],
+    ["Loss", significant(loss, 3)],
+    ["Error in training", percent(error / 100)],
+    ["Error on kept back", validationError === undefined ? "–" : percent(validationError / 100)],
+    ["Lowest so far", lowestError === undefined ? "–" : percent(lowestError / 100)],
+    ["Pictures a second", significant(imagesPerSecond, 3)],
+  ] as const;
+  return (
+    <>
+      <progress max="1" value={share} aria-label="How far the training is" />
+      <dl class="tiles small">
+        {tiles.map(([name, value]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+      </dl>
+    </>
+  );
+}

@@ -1,0 +1,168 @@
+/** Training in this tab: what is to be learnt, and what is seen of it meanwhile. */
+
+import {
+  type EngineFacts,
+  type EpochMetrics,
+  type FineTuneOptions,
+  type Network,
+  type TabTraining,
+  type TrainedRun,
+  type TrainingPictures,
+  train,
+} from "senet/web";
+import { type OwnPicture, type PictureClass, split } from "./pictures.ts";
+import { engineRuntime } from "./runtime.ts";
+
+/** How much is learnt: a small network from nothing, or of one that has seen pictures before its last stage, or its head alone. */
+export type PlanKind = "scratch" | "stage" | "head";
+
+export interface Plan {
+  readonly kind: PlanKind;
+  readonly epochs: number;
+  /** Which of the networks that are offered it begins with; absent: the one that is open. */
+  readonly base: number | undefined;
+}
+
+export const usualEpochs: Readonly<Record<PlanKind, number>> = { scratch: 30, stage: 10, head: 20 };
+
+/** Where a training is; errors in percent. */
+export interface Progress {
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly step: number;
+  readonly steps: number;
+  readonly loss: number;
+  readonly error: number;
+  readonly imagesPerSecond: number;
+  /** Of the epochs that are done, the last one's and the lowest. */
+  readonly validationError: number | undefined;
+  readonly lowestError: number | undefined;
+}
+
+/** Points from left to right, in epochs; `null` where one of the lines has none. */
+export interface Curves {
+  readonly epoch: readonly number[];
+  readonly trainLoss: readonly (number | null)[];
+  readonly validationLoss: readonly (number | null)[];
+  readonly trainError: readonly (number | null)[];
+  readonly validationError: readonly (number | null)[];
+}
+
+const noCurves: Curves = { epoch: [], trainLoss: [], validationLoss: [], trainError: [], validationError: [] };
+
+const sources = (pictures: readonly OwnPicture[]) => pictures.map(({ name, file }) => ({ name, picture: file }));
+
+export function picturesOf(classes: readonly PictureClass[]): TrainingPictures {
+  const parts = classes.map((group) => [group.name.trim(), split(group)] as const);
+  return {
+    train: Object.fromEntries(parts.map(([name, { train }]) => [name, sources(train)])),
+    val: Object.fromEntries(parts.map(([name, { val }]) => [name, sources(val)])),
+  };
+}
+
+export interface StartOptions {
+  readonly plan: Plan;
+  /** A run to go on with. */
+  readonly from: TrainedRun | undefined;
+  /** The network that learns further; absent: fresh weights. */
+  readonly base: Network | undefined;
+  readonly pictures: TrainingPictures;
+  readonly signal: AbortSignal;
+  /** Of the run so far. */
+  readonly curves: Curves | undefined;
+  readonly onEngine: (engine: EngineFacts) => void;
+  readonly onProgress: (progress: Progress, curves: Curves) => void;
+  readonly onNotice: (text: string) => void;
+}
+
+/** Trains to the end, or until the signal, which loses nothing. */
+export async function start(options: StartOptions): Promise<TrainedRun> {
+  const training = begun(options, await frozenPart(options));
+  const watch = new Watch(options);
+  for await (const event of training) {
+    if (event.kind === "step") watch.step(event);
+    else if (event.kind === "epoch") watch.epoch(event);
+    else if (event.kind === "failure") options.onNotice(`${event.file} was left out: ${event.reason}`);
+    else if (event.kind === "note") options.onNotice(event.text);
+  }
+  return training;
+}
+
+/** What does not learn of the network that it begins with. */
+async function frozenPart({ plan, from, base }: StartOptions): Promise<string | undefined> {
+  if (from !== undefined || base === undefined) return undefined;
+  if (plan.kind === "head") return "backbone";
+  const { lastStage } = await import("./structure.ts");
+  return `stage${lastStage(base.model) - 1}`;
+}
+
+function begun({ plan, from, base, pictures, signal }: StartOptions, freeze: string | undefined): TabTraining {
+  if (from !== undefined) {
+    const epochs = from.finished ? from.config.epochs + plan.epochs : from.config.epochs;
+    return train(pictures, { ...engineRuntime(), resume: from.last, epochs, acceptChanges: true, signal });
+  }
+  const count = Object.values(pictures.train).reduce((sum, { length }) => sum + length, 0);
+  const common: FineTuneOptions = { epochs: plan.epochs, batchSize: Math.min(count, count < 1000 ? 16 : 32), signal };
+  if (base === undefined) {
+    // As `senet demo` does it, which is for pictures of few kinds too.
+    const settings = { ...common, learningRate: 0.05, weightDecay: 5e-4, cropScale: 0.6 };
+    return train(pictures, { ...engineRuntime(), ...settings, model: "se-resnet-20", imageSize: 32 });
+  }
+  return base.fineTune(pictures, {
+    ...common,
+    freeze: freeze ?? null,
+    learningRate: plan.kind === "head" ? 0.05 : 0.01,
+  });
+}
+
+/** Keeps what is shown of a training. */
+class Watch {
+  readonly #options: StartOptions;
+  #curves: Curves;
+  #progress: Progress | undefined;
+
+  constructor(options: StartOptions) {
+    this.#options = options;
+    this.#curves = options.curves ?? noCurves;
+  }
+
+  step(event: {
+    epoch: number;
+    epochs: number;
+    step: number;
+    steps: number;
+    loss: number;
+    top1: number;
+    imagesPerSecond: number;
+  }): void {
+    const { epoch, epochs, step, steps, loss, top1, imagesPerSecond } = event;
+    const { validationError, lowestError } = this.#progress ?? { validationError: undefined, lowestError: undefined };
+    const error = 100 - top1;
+    this.#progress = { epoch, epochs, step, steps, loss, error, imagesPerSecond, validationError, lowestError };
+    this.#add(epoch + step / steps, { trainLoss: loss, trainError: error });
+  }
+
+  epoch({ epoch, validationLoss, validationTop1Error }: EpochMetrics): void {
+    const lowest = Math.min(this.#progress?.lowestError ?? 100, validationTop1Error);
+    if (this.#progress !== undefined) {
+      this.#progress = { ...this.#progress, validationError: validationTop1Error, lowestError: lowest };
+    }
+    this.#add(epoch + 1, { validationLoss, validationError: validationTop1Error });
+  }
+
+  #add(at: number, values: Partial<Record<Exclude<keyof Curves, "epoch">, number>>): void {
+    const curves = this.#curves;
+    // An epoch ends where its last step does: one point with both.
+    const isNew = curves.epoch.at(-1) !== at;
+    const line = (key: Exclude<keyof Curves, "epoch">) =>
+      isNew ? [...curves[key], values[key] ?? null] : [...curves[key].slice(0, -1), values[key] ?? curves[key].at(-1)!];
+    this.#curves = {
+      epoch: isNew ? [...curves.epoch, at] : curves.epoch,
+      trainLoss: line("trainLoss"),
+      validationLoss: line("validationLoss"),
+      trainError: line("trainError"),
+      validationError: line("validationError"),
+    };
+    if (this.#progress !== undefined) this.#options.onProgress(this.#progress, this.#curves);
+  }
+}
