@@ -38,7 +38,9 @@ const paths = readdirSync(out, { recursive: true, withFileTypes: true })
   .sort();
 const hash = createHash("sha256");
 for (const path of paths) hash.update(path).update(readFileSync(join(out, path)));
-const kept = { version: hash.digest("hex").slice(0, 16), files: paths };
+// What few pages want is kept once it has been asked for: the engine for WebGPU, and the reader of HDF5.
+const files = paths.filter((path) => !/\.jspi[.-]|\/hdf5/.test(path));
+const kept = { version: hash.digest("hex").slice(0, 16), files };
 const [{ code }] = script.output;
 if (!code.includes("__KEPT__")) throw new Error("the service worker does not ask for the list of files");
 writeFileSync(

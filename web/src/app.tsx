@@ -38,7 +38,7 @@ export function App({ session }: { readonly session: Session }) {
         <ClassesSection session={session} state={state} />
         <TrainSection session={session} state={state} />
         {current !== undefined && <ResultsSection session={session} state={state} />}
-        {current !== undefined && <AskSection session={session} state={state} />}
+        <AskSection session={session} state={state} />
         {current !== undefined && <DownloadsSection session={session} state={state} />}
         <footer>
           <p class="note">

@@ -13,9 +13,24 @@ import { Part } from "./markup.tsx";
 import { fault } from "./notices.ts";
 import type { Session } from "./session.ts";
 
-export function AskSection({ session, state: { answer, current, busy } }: SectionProps) {
+export function AskSection({ session, state: { answer, current, busy, offered } }: SectionProps) {
   const [hasCamera, setCamera] = useState(false);
   const isBusy = busy !== undefined;
+  if (current === undefined) {
+    return (
+      <section aria-labelledby="ask">
+        <h2 id="ask">Try it</h2>
+        <p>Once a network is trained or open, it says here what is in a picture, or before the webcam, and why.</p>
+        <div class="row">
+          {offered.map(({ name, bytes }, i) => (
+            <button key={name} type="button" disabled={isBusy} onClick={() => void session.openOffered(i)}>
+              Open {name} ({(bytes / 1e6).toFixed(0)} MB)
+            </button>
+          ))}
+        </div>
+      </section>
+    );
+  }
   return (
     <section aria-labelledby="ask">
       <h2 id="ask">Try it</h2>
@@ -35,11 +50,11 @@ export function AskSection({ session, state: { answer, current, busy } }: Sectio
             session.tell(fault(error, "the webcam cannot be used"));
           }}
         >
-          {(shoot) => <Live key={current!.name} session={session} shoot={shoot} isBusy={isBusy} />}
+          {(shoot) => <Live session={session} shoot={shoot} isBusy={isBusy} />}
         </Camera>
       )}
       {answer !== undefined && (
-        <AnswerView session={session} answer={answer} isBusy={isBusy} labels={current!.network.labels} />
+        <AnswerView session={session} answer={answer} isBusy={isBusy} labels={current.network.labels} />
       )}
     </section>
   );

@@ -1,5 +1,6 @@
 /** What the page has to say: faults with what to try, and remarks. */
 
+import { SenetError } from "senet/web";
 import { nextId } from "./pictures.ts";
 
 export interface Notice {
@@ -10,30 +11,22 @@ export interface Notice {
   readonly lines: readonly (readonly [word: string, text: string])[];
 }
 
-/** As errors of the library have it; those of the browser have only a message. */
-interface Told {
-  readonly message: string;
-  readonly details?: {
-    readonly expected?: string | readonly string[];
-    readonly found?: string | readonly string[];
-    readonly hint?: string;
-  };
-}
-
 export const remark = (title: string): Notice => ({ id: nextId(), kind: "remark", title, lines: [] });
 
+/** @param doing what was under way, for faults that are not the library's own */
 export function fault(error: unknown, doing: string): Notice {
-  const { message, details } = (error instanceof Error ? error : { message: String(error) }) as Told;
-  const text = (value: string | readonly string[]) => [value].flat().join(", ");
-  const title = details === undefined ? `${doing}: ${message}` : message.split("\n", 1)[0]!;
+  const made = { id: nextId(), kind: "fault" } as const;
+  if (!(error instanceof SenetError)) {
+    const found = error instanceof Error ? error.message : String(error);
+    return { ...made, title: `${doing}: ${found}`, lines: [] };
+  }
+  const { where, expected, found, hint } = error.details;
+  const lines = { expected, found, try: hint };
   return {
-    id: nextId(),
-    kind: "fault",
-    title,
-    lines: [
-      ...(details?.expected === undefined ? [] : [["expected", text(details.expected)] as const]),
-      ...(details?.found === undefined ? [] : [["found", text(details.found)] as const]),
-      ...(details?.hint === undefined ? [] : [["try", details.hint] as const]),
-    ],
+    ...made,
+    title: where === undefined ? error.what : `${where}: ${error.what}`,
+    lines: Object.entries(lines).flatMap(([word, text]) =>
+      text === undefined ? [] : [[word, [text].flat().join(", ")] as const],
+    ),
   };
 }

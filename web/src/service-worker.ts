@@ -52,7 +52,14 @@ async function activate(): Promise<void> {
 
 async function kept(address: string): Promise<Response> {
   const own = await caches.match(address, { cacheName });
-  return isolated(own ?? (await caches.match(address)) ?? (await fetch(address)));
+  return isolated(own ?? (await caches.match(address)) ?? (await fetched(address)));
+}
+
+/** What was not kept from the start is from now on. */
+async function fetched(address: string): Promise<Response> {
+  const response = await fetch(address);
+  if (response.ok) await (await caches.open(cacheName)).put(address, response.clone());
+  return response;
 }
 
 async function newest(request: Request): Promise<Response> {
