@@ -1,6 +1,6 @@
 """Draws small pictures of every kind that a data folder may hold, and records what Pillow and torchvision make of them.
 
-    python3 golden/make_images.py        (Pillow 9.4, numpy 1.24, torch 1.13, torchvision 0.14)
+    python3 golden/make_images.py        (Pillow 9.4, numpy 1.24, torch 1.13, torchvision 0.14, cjpeg of libjpeg-turbo 2.1)
 
 Writes golden/images/ (the pictures) and golden/images.json:
 
@@ -16,7 +16,9 @@ import hashlib
 import io
 import json
 import struct
+import subprocess
 import sys
+import tempfile
 import warnings
 import zlib
 from pathlib import Path
@@ -83,6 +85,16 @@ def saved(picture, kind, **options):
     return out.getvalue()
 
 
+def cjpeg(picture, *options, scans=None):
+    """A JPEG of a kind that Pillow does not write."""
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as script:
+        script.write(scans or "")
+        script.flush()
+        chosen = ["-scans", script.name] if scans else []
+        run = subprocess.run(["cjpeg", *options, *chosen], input=saved(picture, "PPM"), capture_output=True, check=True)
+    return run.stdout
+
+
 def pictures():
     """name → bytes"""
     rgb = Image.fromarray(drawn(61, 47, 0))
@@ -109,6 +121,13 @@ def pictures():
     adobe = files["cmyk-adobe.jpg"]
     at = adobe.index(b"Adobe")
     files["ycck.jpg"] = adobe[: at + 11] + b"\x02" + adobe[at + 12 :]
+    files["cmyk-progressive.jpg"] = saved(cmyk, "JPEG", quality=80, progressive=True)
+    # Other sampling and orders of scans, restarts, no conversion of colours.
+    for name, sampling in [("440", "1x2"), ("411", "4x1"), ("410", "4x2"), ("mixed", "2x2,2x1,1x2")]:
+        files[f"rgb-{name}.jpg"] = cjpeg(rgb, "-sample", sampling)
+    files["restarts.jpg"] = cjpeg(rgb, "-sample", "2x2", "-progressive", "-restart", "3B")
+    files["separate-scans.jpg"] = cjpeg(rgb, "-sample", "2x2", scans="0;\n1;\n2;\n")
+    files["adobe-rgb.jpg"] = cjpeg(rgb, "-rgb", "-progressive")
     exif = Image.Exif()
     exif[0x0112] = 6
     files["exif-rotated.jpg"] = saved(rgb, "JPEG", quality=80, exif=exif)

@@ -13,28 +13,18 @@ import { SenetError } from "../errors.ts";
 import { availableMemory } from "../memory.node.ts";
 import { decodeBmp } from "./bmp.ts";
 import { PictureFault } from "./fault.ts";
-import { ascii, type Format, formatOf, formats } from "./format.ts";
+import type { Format } from "./format.ts";
 import { decodeGif } from "./gif.ts";
-import { type Header, headerOf, jpegEnds, jpegFrame, tiffTags } from "./header.ts";
+import { type Header, jpegFrame, tiffTags } from "./header.ts";
 import { decodeJpeg, type Reduction, reducedExtent } from "./jpeg.ts";
 import { decodePnm } from "./pnm.ts";
 import { type Room, readPicture } from "./read.node.ts";
 import type { Picture } from "./resize.ts";
+import { fromCmyk, fromGrey16, fromRgb, type Samples } from "./samples.ts";
 import { sharp } from "./sharp.node.ts";
+import { bytesAtWork, MAX_PIXELS, soundHeader, told, unsound } from "./sound.ts";
 import type { PictureView } from "./view.ts";
 import { hasKernels } from "./wasm.ts";
-
-/** Pillow refuses larger pictures as decompression bombs. */
-const MAX_PIXELS = 178_956_970;
-
-/** Pictures of up to this many bytes while they are decoded are harmless, whatever their files' size. */
-const HARMLESS_BYTES = 64 * 2 ** 20;
-
-/** More than pictures of cameras take: before such a one is decoded, memory is looked at. */
-const LARGE_BYTES = 256 * 2 ** 20;
-
-/** What is compressed to less than this part of it is nearly one colour all over; photographs never are. */
-const BOMB_RATIO = 500;
 
 /**
  * The picture in a file. Its name says nothing: a PNG called `.jpg` decodes.
@@ -82,23 +72,12 @@ export async function decodeBytes(bytes: Uint8Array, name: string): Promise<Pict
 
 /** As `openPicture`, of bytes that have been read. @throws SenetError `data` */
 export function openBytes(bytes: Uint8Array, name: string): OpenedPicture {
-  const format = formatOf(bytes);
-  if (format === undefined) throw notAPicture(bytes, name);
-  const told = <T>(read: () => T): T => {
-    try {
-      return read();
-    } catch (cause) {
-      if (!(cause instanceof PictureFault)) throw cause;
-      throw unsound(cause.message, bytes, format, name, cause);
-    }
-  };
-  const header = told(() => headerOf(bytes, format));
-  if (header !== undefined) checkHeader(header, bytes.length, name);
+  const { format, header } = soundHeader(bytes, name, availableMemory);
   return {
     bytes: bytes.length + (header === undefined ? 0 : bytesAtWork(header)),
     size: header,
     decode: async (reduction = 1, isBrief = false) =>
-      told(() => ours[format]?.(bytes, reduction, isBrief)) ?? decodeSharp(bytes, format, name),
+      told(bytes, format, name, () => ours[format]?.(bytes, reduction, isBrief)) ?? decodeSharp(bytes, format, name),
     view: format === "JPEG" && header !== undefined && hasKernels() ? jpegView(bytes, header) : undefined,
   };
 }
@@ -124,43 +103,6 @@ const jpegView =
     },
   });
 
-/** The decoder has a copy of its own while it hands the pixels over. */
-const bytesAtWork = ({ width, height }: Header): number => 2 * 3 * width * height;
-
-/** @throws SenetError `data` for what would be dear to decode and is hardly honest, or is more than there is memory for */
-function checkHeader(header: Header, length: number, name: string): void {
-  const { width, height, bits } = header;
-  const pixels = width * height;
-  if (pixels > MAX_PIXELS) {
-    throw new SenetError("data", `the picture has more than ${MAX_PIXELS} pixels`, {
-      where: name,
-      found: `${width} × ${height}`,
-      hint: "make it smaller, or take it out of the folder",
-    });
-  }
-  if (bytesAtWork(header) <= HARMLESS_BYTES) return;
-  if ((pixels * bits) / 8 > BOMB_RATIO * length) {
-    throw new SenetError("data", "the file is too small for so large a picture", {
-      where: name,
-      expected: "a photograph",
-      found: `${width} × ${height} pixels in ${length} bytes: nearly one colour all over, or a trap`,
-      hint: "make it smaller, or take it out of the folder",
-    });
-  }
-  // Whatever cameras make is tried.
-  if (bytesAtWork(header) <= LARGE_BYTES) return;
-  const available = availableMemory();
-  if (bytesAtWork(header) > available / 2) {
-    const mib = (count: number) => `${Math.round(count / 2 ** 20)} MiB`;
-    throw new SenetError("data", "the picture is too large for the memory that is left", {
-      where: name,
-      expected: `at most half of ${mib(available)}`,
-      found: `${mib(bytesAtWork(header))} for ${width} × ${height} pixels`,
-      hint: "make it smaller",
-    });
-  }
-}
-
 async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Promise<Picture> {
   const layout = layoutOf(bytes, format, name);
   const image = sharp()(bytes, { ignoreIcc: true, failOn: "error", limitInputPixels: MAX_PIXELS });
@@ -169,7 +111,8 @@ async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Pro
   try {
     if (layout === "cmyk") return fromCmyk(await raw(image.pipelineColourspace("cmyk").toColourspace("cmyk"), "uchar"));
     if (layout === "grey16") {
-      return fromGrey16(await raw(image.pipelineColourspace("grey16").toColourspace("grey16"), "ushort"));
+      const { data, ...size } = await raw(image.pipelineColourspace("grey16").toColourspace("grey16"), "ushort");
+      return fromGrey16({ ...size, data: new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2) });
     }
     return fromRgb(await raw(image, "uchar"));
   } catch (cause) {
@@ -236,75 +179,9 @@ function tiffLayout(bytes: Uint8Array, name: string): "rgb" | "cmyk" {
   });
 }
 
-interface Raw {
-  readonly width: number;
-  readonly height: number;
-  readonly channels: number;
-  readonly data: Buffer;
-}
-
-async function raw(image: Sharp, depth: "uchar" | "ushort"): Promise<Raw> {
+async function raw(image: Sharp, depth: "uchar" | "ushort"): Promise<Samples> {
   const { data, info } = await image.raw({ depth }).toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, channels: info.channels, data };
-}
-
-/** Drops alpha; grey comes as three equal channels already. */
-function fromRgb({ width, height, channels, data }: Raw): Picture {
-  if (channels === 3) return { width, height, data };
-  const rgb = new Uint8Array(width * height * 3);
-  const second = channels < 3 ? 0 : 1;
-  const third = channels < 3 ? 0 : 2;
-  for (let from = 0, to = 0; to < rgb.length; from += channels, to += 3) {
-    rgb[to] = data[from]!;
-    rgb[to + 1] = data[from + second]!;
-    rgb[to + 2] = data[from + third]!;
-  }
-  return { width, height, data: rgb };
-}
-
-/** Pillow's `cmyk2rgb`: each ink times what black leaves, with its rounded division by 255. */
-function fromCmyk({ width, height, channels, data }: Raw): Picture {
-  const rgb = new Uint8Array(width * height * 3);
-  for (let from = 0, to = 0; to < rgb.length; from += channels, to += 3) {
-    const light = 255 - data[from + 3]!;
-    for (let ink = 0; ink < 3; ink++) {
-      const product = data[from + ink]! * light + 128;
-      rgb[to + ink] = light - (((product >> 8) + product) >> 8);
-    }
-  }
-  return { width, height, data: rgb };
-}
-
-/** Pillow opens 16-bit grey as 32-bit integers and clips those to 255, so that all but the darkest turns white. */
-function fromGrey16({ width, height, channels, data }: Raw): Picture {
-  const samples = new Uint16Array(data.buffer, data.byteOffset, data.byteLength / 2);
-  const rgb = new Uint8Array(width * height * 3);
-  for (let from = 0, to = 0; to < rgb.length; from += channels, to += 3) {
-    rgb.fill(Math.min(255, samples[from]!), to, to + 3);
-  }
-  return { width, height, data: rgb };
-}
-
-const KNOWN: readonly [string, (bytes: Uint8Array) => boolean][] = [
-  ["an AVIF or HEIC", (bytes) => ascii(bytes, 4, 8) === "ftyp"],
-  ["a ZIP archive", (bytes) => ascii(bytes, 0, 4) === "PK\x03\x04"],
-  [
-    "a Git LFS pointer (fetch the file with git lfs pull)",
-    (bytes) => ascii(bytes, 0, 23) === "version https://git-lfs",
-  ],
-  ["a web page or SVG", (bytes) => /^\s*<[!?a-z]/i.test(ascii(bytes, 0, 64))],
-  ["zeros only", (bytes) => bytes.every((byte) => byte === 0)],
-];
-
-function notAPicture(bytes: Uint8Array, name: string): SenetError {
-  if (bytes.length === 0) return new SenetError("data", "the picture file is empty", { where: name, found: "0 bytes" });
-  const known = KNOWN.find(([, test]) => test(bytes))?.[0];
-  const start = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  return new SenetError("data", `this is not a picture of a supported kind (${formats.join(", ")})`, {
-    where: name,
-    found: known ?? `${bytes.length} bytes that start with ${start}`,
-    hint: "convert it to JPEG or PNG, or take it out of the folder",
-  });
 }
 
 /** The modules of libvips that read these kinds, as its messages begin. */
@@ -330,35 +207,4 @@ function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: st
     .map((line) => line.replace(/^\w+: /, "").trim());
   // It repeats itself over several lines; the first says it.
   return unsound(said[0] ?? "its decoder does not say why", bytes, format, name, cause, said.join("\n"));
-}
-
-function unsound(
-  found: string,
-  bytes: Uint8Array,
-  format: Format,
-  where: string,
-  cause: unknown,
-  said = found,
-): SenetError {
-  if (/not decoded|support is not configured/.test(found)) {
-    const hint = "convert it to PNG, or take it out of the folder";
-    return new SenetError("data", `this kind of ${format} is not supported`, { where, found, hint, cause });
-  }
-  const state = isTruncated(bytes, format, said) ? "truncated" : "corrupt";
-  const hint = "get the file again, or take it out of the folder";
-  return new SenetError("data", `the ${format} picture is ${state}`, { where, found, hint, cause });
-}
-
-/** Whether the end of the file is missing, by its own account of its length or by what its decoder says. */
-function isTruncated(bytes: Uint8Array, format: Format, message: string): boolean {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (format === "JPEG") return !jpegEnds(bytes);
-  if (ours[format] !== undefined) return /the file ends/.test(message);
-  if (format === "TIFF") return tiffTags(bytes).size === 0 || /read error|got \d+ bytes|not enough data/i.test(message);
-  if (format === "WebP") return bytes.length < 12 || view.getUint32(4, true) + 8 > bytes.length;
-  // PNG: chunks of length, type, data and checksum, up to IEND.
-  for (let at = 8; at + 12 <= bytes.length; at += 12 + view.getUint32(at)) {
-    if (ascii(bytes, at + 4, at + 8) === "IEND") return false;
-  }
-  return true;
 }

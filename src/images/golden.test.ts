@@ -1,9 +1,9 @@
 /** Decoding, resizing and preparing equal Pillow's and torchvision's, by the hashes of golden/make_images.py. */
 
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
+import { assertDecoded, type Decoded, decodedPictures, sha256 } from "../../tests/golden-pictures.ts";
 import { golden, needsShared, sharedData } from "../../tests/support.ts";
 import { decodePicture } from "./decode.node.ts";
 import { imagenetPreprocessing, preprocess, resizeAndCrop } from "./preprocess.ts";
@@ -18,13 +18,6 @@ interface Input {
   readonly float32: string;
 }
 
-interface Decoded {
-  readonly file: string;
-  readonly mode: string;
-  readonly size: readonly [number, number];
-  readonly sha256: string;
-}
-
 interface Resized {
   readonly file: string;
   readonly box: Box;
@@ -34,23 +27,10 @@ interface Resized {
 }
 
 const expected: {
-  readonly decode: readonly Decoded[];
   readonly resize: readonly Resized[];
   readonly input: readonly Input[];
   readonly photos: readonly (Decoded & { readonly input: readonly Input[] })[];
 } = JSON.parse(readFileSync(golden("images.json"), "utf8"));
-
-function sha256(data: Uint8Array | Float32Array): string {
-  return createHash("sha256")
-    .update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
-    .digest("hex");
-}
-
-function assertDecoded(picture: Picture, { file, mode, size, sha256: hash }: Decoded): void {
-  assert.deepEqual([picture.width, picture.height], size, `${file}: size`);
-  assert.equal(picture.data.length, picture.width * picture.height * 3, `${file}: bytes`);
-  assert.equal(sha256(picture.data), hash, `${file} (${mode}) differs from Pillow's`);
-}
 
 function assertInput(picture: Picture, { file, resize, crop, filter, bytes, float32 }: Input): void {
   const spec = { ...imagenetPreprocessing, resize, crop, interpolation: filter };
@@ -61,11 +41,11 @@ function assertInput(picture: Picture, { file, resize, crop, filter, bytes, floa
 
 test("every kind of picture decodes to Pillow's bytes", async (t) => {
   assert.deepEqual(
-    expected.decode.map(({ file }) => file).sort(),
+    decodedPictures.map(({ file }) => file).sort(),
     readdirSync(golden("images")).sort(),
     "each picture in golden/images is listed",
   );
-  for (const entry of expected.decode) {
+  for (const entry of decodedPictures) {
     await t.test(entry.file, async () => {
       assertDecoded(await decodePicture(golden("images", entry.file)), entry);
     });

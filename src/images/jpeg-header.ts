@@ -26,7 +26,7 @@ export interface JpegScan {
 }
 
 /** The order in which coefficients are written. */
-const zigzag = [
+export const zigzag: readonly number[] = [
   ...[
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
     28,
@@ -114,7 +114,7 @@ interface Frame {
   }[];
 }
 
-const startsWith = (segment: Uint8Array, text: string): boolean =>
+export const startsWith = (segment: Uint8Array, text: string): boolean =>
   segment.length >= text.length && [...text].every((character, i) => segment[i] === character.charCodeAt(0));
 
 /** As libjpeg guesses it (`default_decompress_parms`). */
@@ -124,7 +124,7 @@ function isYcc({ components }: Frame, isJfif: boolean, adobe: number | undefined
   return components.every(({ id }, i) => id === i + 1);
 }
 
-function readSteps(segment: Uint8Array, steps: Map<number, Int16Array>): boolean {
+export function readSteps(segment: Uint8Array, steps: Map<number, Int16Array>): boolean {
   for (let at = 0; at < segment.length; ) {
     const isWide = segment[at]! >> 4 === 1;
     const length = isWide ? 128 : 64;
@@ -140,7 +140,7 @@ function readSteps(segment: Uint8Array, steps: Map<number, Int16Array>): boolean
   return true;
 }
 
-function readHuffman(segment: Uint8Array, huffman: Map<number, Uint8Array>): boolean {
+export function readHuffman(segment: Uint8Array, huffman: Map<number, Uint8Array>): boolean {
   for (let at = 0; at < segment.length; ) {
     if (at + 17 > segment.length) return false;
     // Two classes of four tables.

@@ -9,11 +9,11 @@ import { Uses } from "../executors/uses.ts";
 import { Explainer, type Explanation } from "../explain/explainer.ts";
 import { GateProbe, type PictureGates } from "../explain/gates.ts";
 import type { WeightFormat } from "../formats/formats.ts";
+import { decodeInBrowser } from "../images/decode.web.ts";
 import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph } from "../zoo/index.ts";
 import type { Given, NamedPicture, RunPosition } from "./calls.web.ts";
-import { decodeInBrowser } from "./decode.web.ts";
 import { pictureData } from "./pixels.web.ts";
 
 export interface HostedFacts {

@@ -1,0 +1,113 @@
+/** The bits of a scan of a JPEG file, and Huffman's codes in them (ITU-T T.81, F.2.2). */
+
+/** Codes of up to so many bits are looked up; longer ones are rare. */
+const FAST = 9;
+
+export interface HuffmanTable {
+  /** By the next 9 bits: length × 256 + symbol; 0 where the code is longer. */
+  readonly fast: Uint16Array;
+  /** By length: the largest code of it, -1 where there is none, and what leads from a code to its symbol. */
+  readonly largest: Int32Array;
+  readonly offset: Int32Array;
+  readonly symbols: Uint8Array;
+}
+
+/** @param segment counts of 16 lengths, and the symbols behind them; nothing where there are more codes than a length has */
+export function huffmanTable(segment: Uint8Array): HuffmanTable | undefined {
+  const symbols = segment.subarray(16);
+  const fast = new Uint16Array(1 << FAST);
+  const largest = new Int32Array(18).fill(-1);
+  const offset = new Int32Array(18);
+  let code = 0;
+  let index = 0;
+  for (let length = 1; length <= 16; length++, code <<= 1) {
+    const count = segment[length - 1]!;
+    if (count === 0) continue;
+    if (code + count > 1 << length) return undefined;
+    offset[length] = index - code;
+    for (let i = 0; i < count; i++, code++, index++) {
+      if (length > FAST) continue;
+      const from = code << (FAST - length);
+      fast.fill((length << 8) | symbols[index]!, from, from + (1 << (FAST - length)));
+    }
+    largest[length] = code - 1;
+  }
+  return { fast, largest, offset, symbols };
+}
+
+/** Behind the last bit there are zeros, as many as are asked for. */
+export class Bits {
+  readonly #bytes: Uint8Array;
+  /** The next byte to take up; where a marker stands it stays there. */
+  #at: number;
+  #buffer = 0;
+  #count = 0;
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes;
+    this.#at = at;
+  }
+
+  /** Passes over the rest of a byte and a restart's marker, if one follows. */
+  restart(): void {
+    this.#count = 0;
+    const marker = this.#bytes[this.#at + 1]!;
+    if (this.#bytes[this.#at] === 0xff && marker >= 0xd0 && marker <= 0xd7) this.#at += 2;
+  }
+
+  /** The place of the marker behind the scan, or the end of the file. */
+  end(): number {
+    for (let at = this.#at; at + 1 < this.#bytes.length; at++) {
+      if (this.#bytes[at] !== 0xff) continue;
+      const marker = this.#bytes[at + 1]!;
+      if (marker !== 0 && marker !== 0xff && (marker < 0xd0 || marker > 0xd7)) return at;
+    }
+    return this.#bytes.length;
+  }
+
+  #fill(): void {
+    for (; this.#count <= 24; this.#count += 8) {
+      this.#buffer <<= 8;
+      const byte = this.#bytes[this.#at];
+      const isStuffed = byte === 0xff && this.#bytes[this.#at + 1] === 0;
+      if (byte === undefined || (byte === 0xff && !isStuffed)) continue;
+      this.#buffer |= byte;
+      this.#at += isStuffed ? 2 : 1;
+    }
+  }
+
+  /** The next up to 16 bits as a number. */
+  take(count: number): number {
+    if (count === 0) return 0;
+    if (this.#count < count) this.#fill();
+    const value = (this.#buffer >>> (this.#count - count)) & ((1 << count) - 1);
+    this.#count -= count;
+    return value;
+  }
+
+  /** A signed number of so many bits: below the half it is negative (T.81, F.12). */
+  signed(count: number): number {
+    const value = this.take(count);
+    return count > 0 && value < 1 << (count - 1) ? value - (1 << count) + 1 : value;
+  }
+
+  /** A code that the table has not is 0, as in libjpeg: the damage stays small. */
+  symbol({ fast, largest, offset, symbols }: HuffmanTable): number {
+    if (this.#count < 16) this.#fill();
+    const next = (this.#buffer >>> (this.#count - 16)) & 0xffff;
+    const found = fast[next >> (16 - FAST)]!;
+    if (found !== 0) {
+      this.#count -= found >> 8;
+      return found & 255;
+    }
+    for (let length = FAST + 1; length <= 16; length++) {
+      const code = next >> (16 - length);
+      if (code <= largest[length]!) {
+        this.#count -= length;
+        return symbols[code + offset[length]!]!;
+      }
+    }
+    this.#count -= 16;
+    return 0;
+  }
+}
