@@ -17,6 +17,8 @@ export type TrainingEvent =
   | { readonly kind: "validation"; readonly done: number; readonly total: number }
   /** After an epoch's validation, when it is saved. */
   | ({ readonly kind: "epoch"; readonly isBest: boolean } & EpochMetrics)
+  /** Pictures of which is known what the head sees: where that is computed once, in a browser. */
+  | { readonly kind: "features"; readonly done: number; readonly total: number }
   /** A picture that cannot be decoded. */
   | ({ readonly kind: "failure" } & Failure)
   /** What one should know of the data or the engine, in a line. */
@@ -24,7 +26,7 @@ export type TrainingEvent =
 
 /** Whether an event says all that the one before it says, with newer numbers. */
 const replaces = (next: TrainingEvent, last: TrainingEvent): boolean =>
-  (next.kind === "step" || next.kind === "validation") && next.kind === last.kind;
+  (next.kind === "step" || next.kind === "validation" || next.kind === "features") && next.kind === last.kind;
 
 /**
  * A run that has begun. Awaited it gives the run's end; `for await` gives its events, and leaving that loop early stops the

@@ -8,9 +8,10 @@ import { join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
+import { byCodePoint } from "./by-code-point.ts";
 import { classFinder, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
-import { byCodePoint, fileNamed } from "./walk.node.ts";
+import { fileNamed } from "./walk.node.ts";
 
 export const annotatedPictures: DatasetKind = {
   name: "Tiny ImageNet's val/",

@@ -9,9 +9,10 @@ import { option, SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
+import { byCodePoint } from "./by-code-point.ts";
 import { classFinder, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Part, Sample } from "./dataset.ts";
-import { byCodePoint, list, statsOf } from "./walk.node.ts";
+import { list, statsOf } from "./walk.node.ts";
 
 interface Layout {
   readonly name: string;

@@ -2,8 +2,8 @@
 
 import { type Dirent, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { byCodePoint } from "./by-code-point.ts";
 import { sameForm } from "./classes.ts";
-import { byCodePoint } from "./walk.node.ts";
 
 export const isPattern = (text: string): boolean => /[*?[]/.test(text);
 

@@ -13,6 +13,7 @@ import { availableAddresses, availableMemory } from "../memory.node.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { Dataset, Failure } from "./dataset.ts";
 import { fillOrder } from "./epoch.ts";
+import { Failures } from "./failures.ts";
 import { preparePictureCache } from "./picture-cache.node.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
 import { batchCount, Cell, createRing, type Ring, UNBOUNDED } from "./ring.ts";
@@ -102,16 +103,13 @@ export class Loader {
   readonly views: number;
   /** Batches in an epoch. */
   readonly batches: number;
-  /** Pictures that could not be decoded, each once, in the order in which they were met. */
-  readonly failures: Failure[] = [];
-
   readonly #dataset: Dataset;
   readonly #seed: number | undefined;
   readonly #repeats: number;
   readonly #transform: ImageTransform;
   readonly #dropLast: boolean;
   readonly #tolerant: boolean;
-  readonly #onFailure: (failure: Failure) => void;
+  readonly #failures: Failures;
   readonly #cacheFolder: string | undefined;
   #onRemark: (remark: string) => void;
   readonly #ring: Ring;
@@ -120,10 +118,6 @@ export class Loader {
   #images: Tensor;
   readonly #labels: Tensor;
   readonly #samples: Int32Array;
-  /** By class: samples that have not failed. */
-  readonly #usable: Int32Array;
-  /** Classes with a failure. */
-  readonly #failed = new Set<number>();
   #fault: SenetError | undefined;
   /** Whoever waits to look at the ring again. */
   #waiting: (() => void)[] = [];
@@ -171,7 +165,7 @@ export class Loader {
     const imageLength = this.views * planes * size * size;
     const { memory = pictureMemory(cacheBytes) } = options;
     checkFits(batchSize, prefetch, imageLength * 4);
-    this.#onFailure = options.onFailure ?? (() => {});
+    this.#failures = new Failures(dataset, options.onFailure);
     this.#onRemark = options.onRemark ?? (() => {});
     this.#cacheFolder = options.cacheFolder;
     if (this.#cacheFolder !== undefined) preparePictureCache(this.#cacheFolder);
@@ -179,8 +173,6 @@ export class Loader {
     this.#images = zeros("float32", [batchSize * this.views, planes, size, size]);
     this.#labels = zeros("int32", [batchSize]);
     this.#samples = new Int32Array(batchSize);
-    this.#usable = new Int32Array(dataset.classes.length);
-    for (const { label } of dataset.samples) this.#usable[label]!++;
 
     const sources = packSources(dataset.samples);
     const started = Math.min(workers, mostWorkers(), affordableThreads());
@@ -245,6 +237,11 @@ export class Loader {
       // Only the epoch that is still the current one may stop the workers, if there still are any.
       if (turn === this.#turn && !this.#disposed) await this.#stop(turn);
     }
+  }
+
+  /** Pictures that could not be decoded, each once, in the order in which they were met. */
+  get failures(): readonly Failure[] {
+    return this.#failures.list;
   }
 
   /** How many batches stand ready. At 0 during training, the loader is what the training waits for. */
@@ -371,11 +368,7 @@ export class Loader {
     if (this.#disposed) throw new SenetError("usage", "the loader has been disposed");
     if (turn !== this.#turn) throw new SenetError("usage", "another epoch of this loader has been started");
     if (this.#fault !== undefined) throw this.#fault;
-    if (this.#tolerant) return;
-    const dead = this.#usable.findIndex((count, label) => count === 0 && this.#failed.has(label));
-    if (dead >= 0) {
-      throw classFailed(this.#dataset, dead, this.failures);
-    }
+    if (!this.#tolerant) this.#failures.check();
   }
 
   /** Reads what has been told so far, without a turn of the event loop, which the steps may leave no time for. */
@@ -393,24 +386,8 @@ export class Loader {
       // Each thread says it.
       this.#onRemark = () => {};
     }
-    if (message.kind !== "failed") return;
-    const { file, label } = this.#dataset.samples[message.sample]!;
-    const failure = { file, reason: message.reason };
-    this.failures.push(failure);
-    this.#failed.add(label);
-    this.#usable[label]!--;
-    this.#onFailure(failure);
+    if (message.kind === "failed") this.#failures.add(message.sample, message.reason);
   }
-}
-
-/** The error when every picture of a class has failed. */
-export function classFailed({ root, classes }: Dataset, label: number, failures: readonly Failure[]): SenetError {
-  const last = failures.at(-1)!;
-  return new SenetError("data", `no picture of the class "${classes[label]}" can be decoded`, {
-    where: root,
-    found: `${failures.length} bad pictures, the last ${last.file}: ${last.reason}`,
-    hint: "get the pictures of this class again, or remove its folder",
-  });
 }
 
 /** One at least. @throws SenetError `usage` where `ulimit -v` leaves no address space for even that */

@@ -8,12 +8,13 @@ import { SenetError } from "../errors.ts";
 import { FORMAT_BYTES, formatOf, isPictureName } from "../images/format.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import { archivesNamed, commonFolder } from "./archive-list.node.ts";
+import { byCodePoint } from "./by-code-point.ts";
 import { classFinder, labelsOfNumbers, openClasses, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Sample, Source } from "./dataset.ts";
 import { LeftOut } from "./left-out.ts";
 import { splitNames } from "./split-names.ts";
 import { readTar, TarFault } from "./tar.ts";
-import { byCodePoint, isCompanion, list, statsOf } from "./walk.node.ts";
+import { isCompanion, list, statsOf } from "./walk.node.ts";
 
 export const tarArchives: DatasetKind = {
   name: "tar archives of class folders, or of WebDataset",

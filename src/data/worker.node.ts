@@ -9,6 +9,7 @@ import { sameRoom } from "../images/read.node.ts";
 import type { Picture } from "../images/resize.ts";
 import { type PictureView, viewOf } from "../images/view.ts";
 import { augmentationAt, triedAt } from "./epoch.ts";
+import { reasonOf } from "./failures.ts";
 import { PictureCache } from "./picture-cache.node.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
 import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State } from "./ring.ts";
@@ -214,13 +215,6 @@ function keep({ ring: { entries }, memory }: WorkerJob, entry: number, { width, 
   entries[entry + Entry.width] = width;
   entries[entry + Entry.height] = height;
   Atomics.store(entries, entry + Entry.state, State.cached);
-}
-
-/** What is wrong with a picture, on one line, without its name. */
-function reasonOf({ message, details }: SenetError): string {
-  const first = message.split("\n")[0]!;
-  const what = details.where !== undefined ? first.slice(details.where.length + 2) : first;
-  return details.found === undefined ? what : `${what} (${[details.found].flat().join(", ")})`;
 }
 
 function tell(job: WorkerJob, message: WorkerMessage): void {

@@ -1,8 +1,8 @@
 /** What a network's classifier sees of pictures: their embeddings. */
 
-import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
 import type { Graph, Value } from "../ir/graph.ts";
+import { featuresIn } from "../nn/from-features.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { PictureData, PictureOptions } from "./picture-input.ts";
 import { Probe } from "./probe.ts";
@@ -37,11 +37,4 @@ export class Features implements AsyncDisposable {
   }
 }
 
-function featuresOf(graph: Graph): ReadonlyMap<string, Value> {
-  const value = graph.nodes.find(({ tag }) => tag === "features")?.outputs[0];
-  if (value !== undefined) return new Map([[outputName, value]]);
-  throw new SenetError("usage", "it is not known where in this network its classifier begins", {
-    where: graph.name,
-    hint: 'of a network of your own, build what the classifier sees in scope.tagged("features")',
-  });
-}
+const featuresOf = (graph: Graph): ReadonlyMap<string, Value> => new Map([[outputName, featuresIn(graph)]]);

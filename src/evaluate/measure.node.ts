@@ -2,7 +2,8 @@
 
 import { createHash } from "node:crypto";
 import type { Dataset, Sample } from "../data/dataset.ts";
-import { classFailed, Loader, type LoadingOptions } from "../data/loader.node.ts";
+import { classFailed } from "../data/failures.ts";
+import { Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { nameIn } from "../data/sample-name.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";

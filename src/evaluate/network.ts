@@ -2,8 +2,9 @@
 
 import { turn } from "../event-loop.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
+import { fromFeatures } from "../nn/from-features.ts";
 import { type NetworkWeights, predictionProgram } from "../weights/program.ts";
-import { inferenceGraph, type Model } from "../zoo/index.ts";
+import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
 import { type Evaluation, type EvaluationBatch, evaluate, predict } from "./evaluate.ts";
 
 /** A network, and the batches that it is made for. */
@@ -14,6 +15,8 @@ export interface NetworkSubject extends NetworkWeights {
   readonly batchSize: number;
   /** The side of the pictures. */
   readonly imageSize: number;
+  /** The batches hold what the network's head sees of pictures, instead of pictures. */
+  readonly onFeatures?: boolean | undefined;
   readonly threads?: number;
 }
 
@@ -57,7 +60,8 @@ async function* watched<T>(batches: AsyncIterable<readonly T[]>, { signal, onPro
 /** The model for inference, with the weights as they are now. */
 export function compileNetwork(options: NetworkSubject): Promise<Executable> {
   const { executor, model, batchSize, imageSize, threads } = options;
-  const graph = inferenceGraph(model, { batch: batchSize, imageSize });
+  const whole = inferenceGraph(model, { batch: batchSize, imageSize });
+  const graph = options.onFeatures === true ? fromFeatures(whole, inputName) : whole;
   const program = predictionProgram(graph, options);
   return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
 }

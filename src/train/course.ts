@@ -71,7 +71,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   const pictures = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0);
   const validation = new Validation({
     ...{ model, weights, executor, signal, batches: options.validation, images: pictures(counts.val) },
-    ...{ batchSize: config.batchSize, imageSize: config.imageSize },
+    ...{ batchSize: config.batchSize, imageSize: config.imageSize, onFeatures: options.onFeatures },
     ...threadsOf(options),
     onProgress: options.onValidation,
   });

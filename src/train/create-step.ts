@@ -17,6 +17,8 @@ export interface StepRunning {
   readonly threads?: number | undefined;
   /** Less memory, more time (passes/recompute.ts). */
   readonly recompute?: boolean | undefined;
+  /** See `StepOptions.onFeatures`. */
+  readonly onFeatures?: boolean | undefined;
   /** Told what the user should know of the engine. */
   readonly say?: ((line: string) => void) | undefined;
 }
@@ -55,7 +57,7 @@ export function createStep(
   form: StepForm,
   state?: StepState,
 ): Promise<TrainingStep> {
-  const { config, recompute = false, say } = options;
+  const { config, recompute = false, onFeatures, say } = options;
   const { seed, labelSmoothing, weightDecay, decayOn } = config;
   return TrainingStep.create(
     executor,
@@ -63,7 +65,7 @@ export function createStep(
     weights,
     {
       ...form,
-      ...{ labelSmoothing, weightDecay, decayOn, seed, recompute, average },
+      ...{ labelSmoothing, weightDecay, decayOn, seed, recompute, onFeatures, average },
       batchSize: config.microBatch ?? config.batchSize,
       ...(config.bceLoss && { loss: "binaryCrossEntropy" }),
       clipping: clippingOf(config),

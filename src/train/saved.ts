@@ -4,7 +4,7 @@ import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import type { OptimizerState } from "../optim/rule.ts";
 import type { Tensor } from "../tensor.ts";
-import { type Checkpoint, decodeCheckpoint, type TrainedBy } from "../weights/checkpoint.ts";
+import { type Checkpoint, decodeCheckpoint, type RunState, type TrainedBy } from "../weights/checkpoint.ts";
 import { checkSound } from "../weights/sound.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import { type TrainingConfig, trainingConfig } from "./config.ts";
@@ -35,6 +35,11 @@ export function savedRunIn(bytes: Uint8Array, path: string, build?: NetworkFunct
   const checkpoint = decodeCheckpoint(bytes, path, build);
   const { run } = checkpoint;
   if (run === undefined) throw new SenetError("weights", "the file holds weights, not a run", { where: path });
+  return { ...checkpoint, run: savedRunOf(run, path) };
+}
+
+/** What a file says of its run, checked. @throws SenetError as `savedRunIn` */
+export function savedRunOf(run: RunState, path: string): SavedRun {
   const refuse = (found: string | readonly string[]): never => {
     throw new SenetError("weights", "the state of the run cannot be used", { where: path, found });
   };
@@ -53,7 +58,7 @@ export function savedRunIn(bytes: Uint8Array, path: string, build?: NetworkFunct
       average === undefined ? "no moving average, which its config has" : "a moving average, which its config has not",
     );
   }
-  return { ...checkpoint, run: { config, state, ...data, optimizer, ...(average && { average }) } };
+  return { config, state, ...data, optimizer, ...(average && { average }) };
 }
 
 /** The weights by which a run is judged, its average where it keeps one, with what is known of how they were learnt. */

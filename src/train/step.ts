@@ -7,6 +7,7 @@ import type { Executor, PlanFacts, Trainer, TrainingOptions, UpdateOptions, Weig
 import { Uses } from "../executors/uses.ts";
 import type { Graph, Type } from "../ir/graph.ts";
 import type { Freezing } from "../nn/freeze.ts";
+import { fromFeatures } from "../nn/from-features.ts";
 import { type OptimizerState, stateOf, type UpdateRule } from "../optim/rule.ts";
 import { runPasses, trainingPasses } from "../passes/index.ts";
 import { recompute } from "../passes/recompute.ts";
@@ -25,6 +26,8 @@ import { labelsOf, targetsOf } from "./targets.ts";
 export interface StepOptions extends TrainingOptions, LearningOptions, Freezing {
   readonly batchSize: number;
   readonly imageSize: number;
+  /** Batches hold what the head sees of pictures (`featuresIn`), which alone learns, instead of pictures. */
+  readonly onFeatures?: boolean | undefined;
   /** Default: softmax cross-entropy. */
   readonly loss?: Loss;
   /** Of targets that are given as labels; default 0. */
@@ -120,7 +123,8 @@ export class TrainingStep implements AsyncDisposable {
     { optimizer, average }: StepState = {},
   ): Promise<TrainingStep> {
     const { batchSize, imageSize, loss, freeze, freezeBatchNorm } = options;
-    const whole = lossGraph(model, { batch: batchSize, imageSize, freeze, freezeBatchNorm, ...(loss && { loss }) });
+    const all = lossGraph(model, { batch: batchSize, imageSize, freeze, freezeBatchNorm, ...(loss && { loss }) });
+    const whole = options.onFeatures === true ? fromFeatures(all, inputName) : all;
     // Tensors that are learnt or updated are the given ones; what is frozen may be folded into others.
     const { graph: forward, weights: own } = runPasses({ graph: whole, weights }, trainingPasses);
     const gradients = differentiate(forward);

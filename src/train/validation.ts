@@ -17,6 +17,7 @@ export interface ValidationOptions {
   /** How many there are. */
   readonly images: number;
   readonly imageSize: number;
+  readonly onFeatures?: boolean | undefined;
   readonly threads?: number;
   readonly signal: AbortSignal;
   /** Pictures done, of all: each counts once for the weights and once for their average. */

@@ -83,6 +83,8 @@ export interface TrainRequest extends SentEngine {
   readonly acceptChanges: boolean;
   readonly keepFeatures: boolean;
   readonly saveEverySeconds: number | undefined;
+  /** Whether it is to be told what is saved on the way. */
+  readonly hasSaves: boolean;
 }
 
 export interface TrainReply {

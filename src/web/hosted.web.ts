@@ -20,6 +20,10 @@ export interface HostedFacts {
   readonly engine: ChosenEngine;
   readonly format: WeightFormat;
   readonly notes: readonly string[];
+  /** What it was opened from. */
+  readonly file: string;
+  /** The file with which the run goes on that it is of. */
+  readonly last?: Blob;
   readonly run: RunPosition | undefined;
 }
 

@@ -5,23 +5,20 @@
 
 import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
-import {
-  type ChosenEngine,
-  loadRuntime,
-  type RuntimeFiles,
-  selectEngine,
-  type WebRuntime,
-} from "../executors/select.web.ts";
+import { loadRuntime, type RuntimeFiles, selectEngine, type WebRuntime } from "../executors/select.web.ts";
 import { checkPreprocessing } from "../images/preprocess.ts";
 import { zeros } from "../tensor.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
+import { savedRunOf } from "../train/saved.ts";
+import { isFinished } from "../train/state.ts";
+import type { Checkpoint, RunState } from "../weights/checkpoint.ts";
 import { openFiles } from "../weights/open.ts";
 import { predictionProgram } from "../weights/program.ts";
 import { inferenceGraph } from "../zoo/index.ts";
-import type { NetworkReply, SentEngine } from "./calls.web.ts";
+import type { NetworkReply, RunPosition, SentEngine, TrainReply } from "./calls.web.ts";
 import { readSource } from "./files.web.ts";
-import { Hosted, type HostedFacts } from "./hosted.web.ts";
+import { blobOf, Hosted, type HostedFacts } from "./hosted.web.ts";
 import { type Call, serveCalls } from "./serve.web.ts";
+import { tabRun } from "./tab-run.web.ts";
 
 export interface WorkerOptions {
   /** The module `onnxruntime-web`, imported by the worker itself: for bundlers, and where no address may be imported. */
@@ -84,7 +81,34 @@ export function startWorker(options: WorkerOptions = {}): void {
     tell({ phase: "measure", loaded: 0, total: undefined });
     const engine = await engineFor(given, opened);
     signal.throwIfAborted();
-    return add(opened, { engine, format, notes, run: undefined });
+    const { run, ...network } = opened;
+    const file = files.map(({ where }) => where).join(", ");
+    const isRun = run !== undefined && sources.length === 1;
+    const last = isRun ? blobOf([files[0]!.bytes]) : undefined;
+    return add(network, {
+      ...{ engine, format, notes, file },
+      ...(last && { last }),
+      run: run && positionOf(run, file),
+    });
+  };
+
+  const train = async ({ given, signal, tell }: Call<"train">): Promise<TrainReply> => {
+    const { network, engine: _, threads: __, runtime: ___, hasSaves, ...rest } = given;
+    const source = network === undefined ? undefined : at(network);
+    const result = await tabRun({
+      ...rest,
+      ...{ signal, tell, source: source && { ...source.checkpoint, from: source.facts.file } },
+      engineFor: async (checkpoint) => source?.facts.engine ?? (await engineFor(given, checkpoint)),
+      onSave: hasSaves ? (last) => tell({ kind: "saved", last }) : undefined,
+    });
+    const { config, state, finished, best, last, engine } = result;
+    const { history, bestTop1Error: top1Error } = state;
+    const facts = { engine, last, notes: [], format: "safetensors" as const, file: "best.safetensors" };
+    const reply = add(best, { ...facts, run: { config, history, finished } });
+    return {
+      ...{ network: reply, config, finished, top1Error, history, last },
+      best: at(reply.network).save("safetensors"),
+    };
   };
 
   serveCalls({
@@ -94,11 +118,14 @@ export function startWorker(options: WorkerOptions = {}): void {
     gates: async ({ given: { network, picture } }) => at(network).gates(picture),
     explain: async ({ given }) => at(given.network).explain(given),
     save: async ({ given: { network, format } }) => at(network).save(format),
-    train: async () => {
-      throw new SenetError("executor", "training in the tab is being written");
-    },
-    checkpoint: async () => {
-      throw new SenetError("executor", "training in the tab is being written");
+    train,
+    checkpoint: async ({ given: { network } }) => {
+      const { last } = at(network).facts;
+      if (last !== undefined) return last;
+      throw new SenetError("usage", "this network did not come out of a run", {
+        where: at(network).checkpoint.model.name,
+        hint: "`save` gives its weights",
+      });
     },
     release: async ({ given: { network } }) => {
       const hosted = at(network);
@@ -109,7 +136,11 @@ export function startWorker(options: WorkerOptions = {}): void {
   });
 }
 
-export type { ChosenEngine };
+/** How far a run came that a file holds. @throws SenetError `weights` where it is none that can be */
+function positionOf(run: RunState, file: string): RunPosition {
+  const { config, state } = savedRunOf(run, file);
+  return { config, history: state.history, finished: isFinished(state, config) };
+}
 
 /** Milliseconds that an engine takes for one picture. */
 async function timed(executor: Executor, checkpoint: Checkpoint): Promise<number> {

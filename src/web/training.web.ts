@@ -25,7 +25,7 @@ interface RunningOptions {
   readonly resume?: Blob;
   /** Go on also with other pictures of the same classes than the run had. */
   readonly acceptChanges?: boolean;
-  /** Compute what the head sees of each picture once, and train on that: default true where all but the head is frozen. */
+  /** Where `freeze` is `backbone`: compute what the head sees of each picture once, unchanged, and train on that; default true. */
   readonly keepFeatures?: boolean;
   /** How often a long epoch is saved meanwhile; each epoch is, before and after its validation. */
   readonly saveEverySeconds?: number;
@@ -72,8 +72,7 @@ export function begun<Network>(
 ): Training<Run<Network>> {
   return new Training(async (tell, stopping) => {
     const { signal, resume, acceptChanges = false, onSave, saveEverySeconds, network, ...rest } = options;
-    const { engine, threads, runtime, worker: _, keepFeatures, ...values } = rest;
-    const isHead = values.freeze === "backbone";
+    const { engine, threads, runtime, worker: _, keepFeatures = true, ...values } = rest;
     try {
       const reply = await connection.call(
         "train",
@@ -82,7 +81,8 @@ export function begun<Network>(
           train: named(pictures.train),
           val: pictures.val && named(pictures.val),
           values: Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)),
-          ...{ network, resume, acceptChanges, saveEverySeconds, keepFeatures: keepFeatures ?? isHead },
+          ...{ network, resume, acceptChanges, saveEverySeconds, keepFeatures },
+          hasSaves: onSave !== undefined,
         },
         {
           stop: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),

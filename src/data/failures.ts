@@ -1,0 +1,54 @@
+/** The pictures of a data set that cannot be decoded: told once each, until a class has none that can. */
+
+import { SenetError } from "../errors.ts";
+import type { Dataset, Failure } from "./dataset.ts";
+
+export class Failures {
+  /** In the order in which they were met. */
+  readonly list: Failure[] = [];
+  readonly #dataset: Dataset;
+  readonly #onFailure: (failure: Failure) => void;
+  /** By class: samples that have not failed. */
+  readonly #usable: Int32Array;
+  /** Classes with a failure. */
+  readonly #failed = new Set<number>();
+
+  constructor(dataset: Dataset, onFailure: (failure: Failure) => void = () => {}) {
+    this.#dataset = dataset;
+    this.#onFailure = onFailure;
+    this.#usable = new Int32Array(dataset.classes.length);
+    for (const { label } of dataset.samples) this.#usable[label]!++;
+  }
+
+  add(sample: number, reason: string): void {
+    const { file, label } = this.#dataset.samples[sample]!;
+    const failure = { file, reason };
+    this.list.push(failure);
+    this.#failed.add(label);
+    this.#usable[label]!--;
+    this.#onFailure(failure);
+  }
+
+  /** @throws SenetError `data` where every picture of a class has failed */
+  check(): void {
+    const dead = this.#usable.findIndex((count, label) => count === 0 && this.#failed.has(label));
+    if (dead >= 0) throw classFailed(this.#dataset, dead, this.list);
+  }
+}
+
+/** The error when every picture of a class has failed. */
+export function classFailed({ root, classes }: Dataset, label: number, failures: readonly Failure[]): SenetError {
+  const last = failures.at(-1)!;
+  return new SenetError("data", `no picture of the class "${classes[label]}" can be decoded`, {
+    where: root,
+    found: `${failures.length} bad pictures, the last ${last.file}: ${last.reason}`,
+    hint: "get the pictures of this class again, or remove its folder",
+  });
+}
+
+/** What is wrong with a picture, on one line, without its name. */
+export function reasonOf({ message, details }: SenetError): string {
+  const first = message.split("\n")[0]!;
+  const what = details.where !== undefined ? first.slice(details.where.length + 2) : first;
+  return details.found === undefined ? what : `${what} (${[details.found].flat().join(", ")})`;
+}

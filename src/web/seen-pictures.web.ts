@@ -1,0 +1,115 @@
+/** Batches of what a network's head sees of pictures, which is computed once: the quick start, where only the head learns. */
+
+import type { TrainingEvent } from "../api/training.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { fillOrder, triedAt } from "../data/epoch.ts";
+import type { Failures } from "../data/failures.ts";
+import type { EvaluationBatch } from "../evaluate/evaluate.ts";
+import type { ChosenEngine } from "../executors/select.web.ts";
+import { featuresIn } from "../nn/from-features.ts";
+import { zeros } from "../tensor.ts";
+import type { TrainingConfig } from "../train/config.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { inferenceProgram } from "../weights/program.ts";
+import { inferenceGraph, inputName } from "../zoo/index.ts";
+import { type Pictures, TabLoader } from "./tab-loader.web.ts";
+
+export interface SeenOptions {
+  readonly train: Pictures;
+  readonly val: Pictures;
+  readonly failing: (dataset: Dataset) => Failures;
+  /** Pictures of a training batch. */
+  readonly partSize: number;
+  readonly config: TrainingConfig;
+  readonly signal: AbortSignal;
+  readonly tell: (event: TrainingEvent) => void;
+}
+
+/** Pictures that the network looks at together. */
+const lookSize = 8;
+
+/** By sample; those that could not be decoded are not there. */
+type Seen = ReadonlyMap<number, Float32Array>;
+
+export class SeenPictures {
+  readonly #options: SeenOptions;
+  readonly #train: Seen;
+  readonly #val: Seen;
+  readonly #length: number;
+
+  private constructor(options: SeenOptions, train: Seen, val: Seen, length: number) {
+    this.#options = options;
+    this.#train = train;
+    this.#val = val;
+    this.#length = length;
+  }
+
+  /** Where `signal` stops it, what was not looked at is missing. @throws SenetError `data`, `executor` */
+  static async create(checkpoint: Checkpoint, { executor, facts }: ChosenEngine, options: SeenOptions) {
+    const { train, val, failing, signal, tell } = options;
+    const { model, preprocessing } = checkpoint;
+    const graph = inferenceGraph(model, { batch: lookSize, imageSize: preprocessing.crop });
+    const features = featuresIn(graph);
+    const program = inferenceProgram({ ...graph, outputs: new Map([["features", features]]) }, checkpoint);
+    await using network = await executor.compile(program.graph, program.weights, { threads: facts.threads });
+    const total = train.pictures.length + val.pictures.length;
+    let done = 0;
+    const look = async (part: Pictures): Promise<Seen> => {
+      const seen = new Map<number, Float32Array>();
+      const loader = new TabLoader({
+        ...{ ...part, batchSize: lookSize, transform: { kind: "evaluate", preprocessing } },
+        // Each is decoded once.
+        ...{ room: { left: 0 }, failures: failing(part.dataset) },
+      });
+      for await (const { images, samples, size } of loader.epoch(0)) {
+        if (signal.aborted) break;
+        const { data } = (await network.run(new Map([[inputName, images]]))).get("features")!;
+        const length = data.length / lookSize;
+        for (let row = 0; row < size; row++) {
+          seen.set(samples[row]!, Float32Array.from(data.subarray(row * length, (row + 1) * length)));
+        }
+        done += size;
+        tell({ kind: "features", done, total });
+      }
+      return seen;
+    };
+    const [ofTrain, ofVal] = [await look(train), await look(val)];
+    return new SeenPictures(options, ofTrain, ofVal, features.type.shape[1]!);
+  }
+
+  /** As the loader's: the same samples at the same positions. */
+  async *epoch(epoch: number, startBatch = 0): AsyncGenerator<EvaluationBatch, void, undefined> {
+    const { train, config, partSize, signal } = this.#options;
+    if (signal.aborted) return;
+    const order = new Int32Array(train.pictures.length);
+    fillOrder(order, { seed: config.seed, epoch, repeats: Math.max(1, config.augRepeats) });
+    for (let first = startBatch * partSize; first + partSize <= order.length; first += partSize) {
+      const samples = Array.from({ length: partSize }, (_, i) => this.#sampleAt(order, first + i));
+      yield this.#batch(train, this.#train, samples, partSize);
+    }
+  }
+
+  async *validation(): AsyncGenerator<EvaluationBatch, void, undefined> {
+    const { val, config } = this.#options;
+    const samples = [...this.#val.keys()];
+    for (let first = 0; first < samples.length; first += config.batchSize) {
+      yield this.#batch(val, this.#val, samples.slice(first, first + config.batchSize), config.batchSize);
+    }
+  }
+
+  #sampleAt(order: Int32Array, position: number): number {
+    for (let attempt = 0; ; attempt++) {
+      const sample = order[triedAt(position, attempt, order.length)]!;
+      if (this.#train.has(sample) || attempt === order.length) return sample;
+    }
+  }
+
+  #batch({ dataset }: Pictures, seen: Seen, samples: readonly number[], rows: number): EvaluationBatch {
+    const [images, labels] = [zeros("float32", [rows, this.#length]), zeros("int32", [rows])];
+    for (const [row, sample] of samples.entries()) {
+      images.data.set(seen.get(sample)!, row * this.#length);
+      labels.data[row] = dataset.samples[sample]!.label;
+    }
+    return { images, labels, samples, size: samples.length };
+  }
+}

@@ -1,0 +1,197 @@
+/** A training run in a worker: pictures of a page in, weights and the run's file out. */
+
+import type { TrainingEvent } from "../api/training.ts";
+import { byCodePoint } from "../data/by-code-point.ts";
+import { openClasses } from "../data/classes.ts";
+import type { Dataset, NameIn, Sample } from "../data/dataset.ts";
+import { Failures } from "../data/failures.ts";
+import { holdOut } from "../data/hold-out.ts";
+import { SenetError } from "../errors.ts";
+import type { ChosenEngine } from "../executors/select.web.ts";
+import { copyOf } from "../tensor.ts";
+import { type TrainingConfig, trainingConfig } from "../train/config.ts";
+import { parametersOf, runCourse } from "../train/course.ts";
+import { countsOf, stepsIn } from "../train/create-step.ts";
+import { fingerprintOf } from "../train/fingerprint.ts";
+import { preprocessingOf, trainingTransformOf } from "../train/pictures.ts";
+import { resumedConfig, startFrom } from "../train/resume.ts";
+import { checkFinite, judgedWeights, type Resumable, type SavedRun, savedRunIn } from "../train/saved.ts";
+import { beginWithPatches, type SourceNetwork, sourceDefaults, startOf } from "../train/start.ts";
+import { initialState, type TrainingState } from "../train/state.ts";
+import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import type { Given, NamedPicture } from "./calls.web.ts";
+import { blobOf } from "./hosted.web.ts";
+import { SeenPictures } from "./seen-pictures.web.ts";
+import { type Pictures, type Room, TabLoader } from "./tab-loader.web.ts";
+
+/** Decoded pictures are kept up to this; a page has a few GB at most, of which the engine takes its part. */
+const roomBytes = 256 * 2 ** 20;
+
+export interface TabRunOptions extends Omit<Given<"train">, "network" | "engine" | "threads" | "runtime" | "hasSaves"> {
+  /** The network that is trained further. */
+  readonly source: SourceNetwork | undefined;
+  readonly engineFor: (checkpoint: Checkpoint) => Promise<ChosenEngine>;
+  readonly signal: AbortSignal;
+  readonly tell: (event: TrainingEvent) => void;
+  /** Given the run's file whenever it is saved. */
+  readonly onSave: ((last: Blob) => void) | undefined;
+}
+
+export interface TabRunResult {
+  readonly config: TrainingConfig;
+  readonly state: TrainingState;
+  readonly finished: boolean;
+  /** The network with the weights that validated best; with those of now where nothing was validated. */
+  readonly best: Omit<Checkpoint, "run">;
+  readonly last: Blob;
+  readonly engine: ChosenEngine;
+}
+
+/** @throws SenetError `data`, `usage`, `weights`, `training` or `executor` */
+export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
+  const { source, signal, tell, onSave } = options;
+  const say = (text: string) => tell({ kind: "note", text });
+  const given = picturesOf(options.train, "the pictures to train on");
+  const earlier = options.resume && savedRunIn(await bytesOf(options.resume), nameOf(options.resume));
+  const config = earlier === undefined ? newConfig(options, given) : goingOn(earlier, options, say);
+  const { train, val } = dividedBy(config, given, options.val);
+
+  const stepsPerEpoch = stepsIn(train.dataset.samples.length, config.batchSize, train.dataset.root);
+  const begin = earlier ?? startOf({ config, labels: train.dataset.classes, source });
+  // First of all, since it refuses what cannot be frozen.
+  parametersOf(begin.model, config);
+  const data = fingerprintOf(train.dataset, val.dataset, nameIn);
+  const resuming = {
+    file: nameOf(options.resume),
+    pictures: "the pictures",
+    say,
+    acceptChanges: options.acceptChanges,
+  };
+  const start = earlier ? startFrom(earlier, resuming, train.dataset.classes, data, stepsPerEpoch) : initialState;
+  for (const note of "notes" in begin ? begin.notes : []) say(note);
+  const preprocessing = preprocessingOf(config, begin.preprocessing);
+  const { model, weights } = begin;
+  const checkpoint = { model, labels: train.dataset.classes, preprocessing, weights };
+  const engine = await options.engineFor(checkpoint);
+  const { executor, facts } = engine;
+
+  const room: Room = { left: roomBytes };
+  const failing = (dataset: Dataset) => new Failures(dataset, (failure) => tell({ kind: "failure", ...failure }));
+  const transform = trainingTransformOf(config, preprocessing);
+  const partSize = config.microBatch ?? config.batchSize;
+  const trainLoader = new TabLoader({
+    ...{ ...train, batchSize: partSize, transform, seed: config.seed, dropLast: true, room },
+    repeats: Math.max(1, config.augRepeats),
+    failures: failing(train.dataset),
+  });
+  const valLoader = new TabLoader({
+    ...{ ...val, batchSize: config.batchSize, transform: { kind: "evaluate", preprocessing }, room },
+    failures: failing(val.dataset),
+  });
+  if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });
+  const isHead = options.keepFeatures && config.freeze === "backbone";
+  const seen = isHead
+    ? await SeenPictures.create(checkpoint, engine, { train, val, failing, signal, partSize, config, tell })
+    : undefined;
+
+  let saved: { readonly network: Omit<Checkpoint, "run">; readonly run: SavedRun } | undefined;
+  let best: Omit<Checkpoint, "run"> | undefined;
+  const lastOf = ({ network, run }: NonNullable<typeof saved>) => blobOf(encodeCheckpoint({ ...network, run }));
+  const result = await runCourse({
+    ...{ config, checkpoint, executor, start, data, stepsPerEpoch, signal, say, onFeatures: isHead },
+    ...{ reason: facts.reason, threads: facts.threads, saveEverySeconds: options.saveEverySeconds },
+    counts: { train: countsOf(train.dataset), val: countsOf(val.dataset) },
+    left: { ...earlier?.run },
+    batches: (epoch, from) => (seen ?? trainLoader).epoch(epoch, from),
+    validation: () => seen?.validation() ?? valLoader.epoch(0),
+    onStart: (facts) => tell({ kind: "start", ...facts }),
+    onStep: (progress) => tell({ kind: "step", ...progress }),
+    onEpoch: (metrics, isBest) => tell({ kind: "epoch", isBest, ...metrics }),
+    onValidation: (done, total) => tell({ kind: "validation", done, total }),
+    save: async (network, run, isBest) => {
+      checkFinite(network, run);
+      saved = { network, run };
+      if (isBest) best = kept(judgedWeights(network, run));
+      onSave?.(lastOf(saved));
+    },
+  });
+  trainLoader.dispose();
+  valLoader.dispose();
+  // A run that was over before it began has nothing new to save.
+  const last = saved === undefined ? options.resume : lastOf(saved);
+  const now = saved === undefined ? checkpoint : judgedWeights(saved.network, saved.run);
+  return { config, ...result, best: best ?? kept(now), last: last ?? new Blob([]), engine };
+}
+
+/** With weights of its own, which what is learnt from now on does not change. */
+const kept = (checkpoint: Omit<Checkpoint, "run">): Omit<Checkpoint, "run"> => ({
+  ...checkpoint,
+  weights: new Map([...checkpoint.weights].map(([name, value]) => [name, copyOf(value)])),
+});
+
+const bytesOf = async (blob: Blob): Promise<Uint8Array> => new Uint8Array(await blob.arrayBuffer());
+const nameOf = (blob: Blob | undefined): string => (blob instanceof File ? blob.name : "last.safetensors");
+
+/** The names that the pictures would have in folders. */
+const nameIn: NameIn = (_, file) => file.normalize();
+
+/** As folders of these names would be read. @throws SenetError `data` where the classes are none to tell apart */
+function picturesOf(given: Given<"train">["train"], root: string, known?: readonly string[]): Pictures {
+  const names = Object.keys(given).sort(byCodePoint);
+  const { classes, find } = openClasses(root, names, known);
+  const samples: Sample[] = [];
+  const pictures: NamedPicture[] = [];
+  for (const name of names) {
+    const label = find(name)!;
+    const list = [...given[name]!].sort((a, b) => byCodePoint(a.name, b.name));
+    if (list.length === 0 && known === undefined) {
+      throw new SenetError("data", "a class has no pictures", {
+        where: name,
+        hint: "add some, or leave the class out",
+      });
+    }
+    for (const picture of list) {
+      samples.push({ file: `${name}/${picture.name}`, label });
+      pictures.push(picture);
+    }
+  }
+  return { dataset: { root, classes, samples }, pictures };
+}
+
+/** What is trained on and what is validated with. */
+function dividedBy(config: TrainingConfig, given: Pictures, val: Given<"train">["val"]) {
+  const { dataset, pictures } = given;
+  if (val !== undefined) {
+    return { train: given, val: picturesOf(val, "the pictures to validate with", dataset.classes) };
+  }
+  const valSplit = config.valSplit ?? 0;
+  const parts = holdOut(dataset, { valSplit, seed: config.seed }, nameIn);
+  const places = new Map(dataset.samples.map(({ file }, place) => [file, place]));
+  const part = (dataset: Dataset): Pictures => ({
+    dataset,
+    pictures: dataset.samples.map(({ file }) => pictures[places.get(file)!]!),
+  });
+  if (parts.val.samples.length > 0) return { train: part(parts.train), val: part(parts.val) };
+  throw new SenetError("data", "there are too few pictures to keep some back", {
+    where: dataset.root,
+    expected: "two pictures of a class at least",
+    found: `${dataset.samples.length} pictures of ${dataset.classes.length} classes`,
+  });
+}
+
+/** Few pictures make small batches. */
+const usualBatch = 16;
+const usualSplit = 0.2;
+
+function newConfig({ source, values, val }: TabRunOptions, { dataset }: Pictures): TrainingConfig {
+  const valSplit = val === undefined ? usualSplit : null;
+  const some = Math.floor(dataset.samples.length * (1 - (valSplit ?? 0)));
+  return trainingConfig({
+    ...{ valSplit, batchSize: Math.max(1, Math.min(usualBatch, some)) },
+    ...(source && { ...sourceDefaults(source), weights: source.from }),
+    ...values,
+  });
+}
+
+const goingOn = (earlier: Resumable, { values }: TabRunOptions, say: (line: string) => void): TrainingConfig =>
+  resumedConfig(earlier.run, { values, nameOf: (key) => key }, "the run", say);
