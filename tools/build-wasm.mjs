@@ -2,7 +2,8 @@
 // at run time. Done again only where something has changed: the compiler takes two seconds.
 
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { globSync } from "./glob.mjs";
 
 const out = "src/images/kernels.generated.ts";
@@ -28,6 +29,11 @@ if (!isCurrent()) {
   const options = ["--optimizeLevel", "3", "--noAssert", "--runtime", "stub", "--enable", "simd"];
   let bytes;
   const { error, stderr } = await asc.main(["wasm/index.ts", "--outFile", "kernels.wasm", ...options], {
+    // AssemblyScript's decorator for functions is no TypeScript; as a comment it is.
+    readFile: (name, folder) => {
+      const path = join(folder, name);
+      return existsSync(path) ? readFileSync(path, "utf8").replaceAll(/^\/\/ @inline$/gm, "@inline") : null;
+    },
     writeFile: (_name, contents) => {
       bytes = contents;
     },

@@ -18,15 +18,20 @@ const SYMBOLS: usize = DELTA + 4 * 17;
 const PAIRS: usize = SYMBOLS + 256 + 8;
 const TABLE_BYTES: usize = PAIRS + 8 * ENTRIES;
 
-// A word: bits to drop, INCOMPLETE where the value's own bits come behind them, or 0 for a longer code; coefficients to
-// advance by; the value, or how many bits it has.
+// A word: bits to drop, the value's own among them, or 0 for a longer code; coefficients to advance by; the value. INCOMPLETE:
+// in its place how many bits it has, and how many stand before them.
 const INCOMPLETE: u32 = 0x80;
 const ADVANCE_SHIFT = 8;
 const VALUE_SHIFT = 16;
+const LENGTH_SHIFT = 24;
 
-// A pair: the word of a symbol, but with the bits to drop for two; above it the word of the second, which advances by 0 and
-// has the same value where it does not lie in the bits. 0 where not even the first does.
-const SECOND_SHIFT = 32;
+// A pair: the word of a symbol, but with the bits to drop for two; above it of the second its value, its bits, and
+// coefficients to advance by. Where the second does not lie in the bits, it has the first one's value, and advances by 0. Where
+// not even the first does: its word alone, or that of a longer code.
+const LONGER: u32 = INCOMPLETE;
+const SECOND_VALUE_SHIFT = 32;
+const SECOND_LENGTH_SHIFT = 48;
+const SECOND_ADVANCE_SHIFT = 56;
 
 /** Advances beyond the block. */
 const END_OF_BLOCK: u32 = 128;
@@ -37,9 +42,29 @@ function advanceOf(symbol: u32): u32 {
   return END_OF_BLOCK;
 }
 
-/** The signed value of so many bits (F.2.2.1, EXTEND). */
+/** The signed value of so many bits, also of none (F.2.2.1, EXTEND). No branch: nothing would predict it. */
 function extended(value: i32, size: i32): i32 {
-  return value < 1 << (size - 1) ? value - (1 << size) + 1 : value;
+  const isNegative = (value - (1 << (size - 1))) >> 31;
+  return value - (isNegative & ((1 << size) - 1));
+}
+
+/** The word of a code so long, whose value is read from the bits behind it. */
+function incomplete(length: u32, symbol: u32): u32 {
+  const size = symbol & 15;
+  return (
+    (length << LENGTH_SHIFT) |
+    (size << VALUE_SHIFT) |
+    (advanceOf(symbol) << ADVANCE_SHIFT) |
+    INCOMPLETE |
+    (length + size)
+  );
+}
+
+/** What such a word stands for, whose code is highest in `buffer`. */
+function valueBehind(word: u32, buffer: u64): i32 {
+  const size = <i32>(word >> VALUE_SHIFT) & 0xff;
+  const behind = buffer << (<u64>word >> LENGTH_SHIFT);
+  return extended(<i32>((behind >> 1) >> <u64>(63 - size)), size);
 }
 
 const COUNTS_BYTES: usize = 16 + 256;
@@ -57,7 +82,7 @@ export function tableOf(slot: usize, counts: usize): usize {
   const known = countsOfTables + slot * COUNTS_BYTES;
   if (memory.compare(known, counts, COUNTS_BYTES) === 0) return table;
   memory.fill(known, 0, COUNTS_BYTES);
-  if (buildTable(counts, table) === 0) return 0;
+  if (buildTable(counts, table, slot < 4) === 0) return 0;
   if (slot >= 4) buildPairs(table);
   memory.copy(known, counts, COUNTS_BYTES);
   return table;
@@ -71,16 +96,23 @@ function wordWithin(table: usize, next: usize, count: i32): u32 {
 
 function buildPairs(table: usize): void {
   for (let next: usize = 0; next < ENTRIES; next++) {
-    const first = wordWithin(table, next, LOOK);
-    const length = first & 0x7f;
-    const isLast = first === 0 || ((first >> ADVANCE_SHIFT) & 0xff) === END_OF_BLOCK;
-    const found = isLast ? 0 : wordWithin(table, next << length, LOOK - <i32>length);
-    const second = found === 0 ? first & (0xffff << VALUE_SHIFT) : found;
-    store<u64>(table + PAIRS + 8 * next, ((<u64>second) << SECOND_SHIFT) | (first + (found & 0x7f)));
+    const first = load<u32>(table + 4 * next);
+    let pair = <u64>(first === 0 ? LONGER : first);
+    if ((pair & INCOMPLETE) === 0) {
+      const length = first & 0x3f;
+      const isLast = ((first >> ADVANCE_SHIFT) & 0xff) === END_OF_BLOCK;
+      const second = isLast ? 0 : wordWithin(table, next << length, LOOK - <i32>length);
+      const value = <u64>((second === 0 ? first : second) >> VALUE_SHIFT);
+      pair += (second & 0x3f) | (value << SECOND_VALUE_SHIFT);
+      pair |=
+        ((<u64>(second & 0x3f)) << SECOND_LENGTH_SHIFT) | ((<u64>(second >> ADVANCE_SHIFT)) << SECOND_ADVANCE_SHIFT);
+    }
+    store<u64>(table + PAIRS + 8 * next, pair);
   }
 }
 
-function buildTable(counts: usize, table: usize): i32 {
+/** @param isFirst of first coefficients, whose words are all incomplete: to look which are would take longer */
+function buildTable(counts: usize, table: usize, isFirst: bool): i32 {
   memory.fill(table, 0, SYMBOLS);
   memory.copy(table + SYMBOLS, counts + 16, 256);
   let code: i32 = 0;
@@ -97,11 +129,12 @@ function buildTable(counts: usize, table: usize): i32 {
       if (code >= 1 << length) return 0;
       for (let low = 0; low < 1 << rest; low++) {
         let word: u32;
-        if (size === 0) word = advance | length;
+        if (isFirst) word = incomplete(length, symbol);
+        else if (size === 0) word = advance | length;
         else if (size <= rest) {
           const value = extended(low >> (rest - size), size);
           word = ((<u32>value) << VALUE_SHIFT) | advance | (length + size);
-        } else word = ((<u32>size) << VALUE_SHIFT) | advance | INCOMPLETE | length;
+        } else word = incomplete(length, symbol);
         store<u32>(table + 4 * <usize>((code << rest) | low), word);
       }
     }
@@ -119,7 +152,7 @@ function longWord(table: usize, next16: i32): u32 {
     if (code > load<i32>(table + LARGEST + 4 * length)) continue;
     const place = (code + load<i32>(table + DELTA + 4 * length)) & 255;
     const symbol = <u32>load<u8>(table + SYMBOLS + place);
-    return ((symbol & 15) << VALUE_SHIFT) | (advanceOf(symbol) << ADVANCE_SHIFT) | INCOMPLETE | length;
+    return incomplete(length, symbol);
   }
   return 0;
 }
@@ -191,50 +224,31 @@ const zigzag = memory.data<u8>([
   128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
 ]);
 
-/** The bits of a value, and the value, highest first in `buffer`. */
-function signedValue(buffer: u64, size: i32): i32 {
-  return size === 0 ? 0 : extended(<i32>(buffer >> <u64>(64 - size)), size);
-}
-
-/** The first coefficient of the next block, less the one before it, into `block`; false where there is no such code. */
-function decodeFirst(dc: usize, block: usize): bool {
-  let buffer = bits;
-  let left = valid;
-  buffer |= load<u64>(next) >> <u64>left;
-  next -= (63 - left) >> 3;
-  left |= 56;
-  let word = load<u32>(dc + <usize>((buffer >> (64 - LOOK)) << 2));
-  if (word === 0) word = longWord(dc, <i32>(buffer >> 48));
-  if (word === 0) return false;
-  const length = word & 0x7f;
-  buffer <<= <u64>length;
-  left -= length;
-  let value = <i32>word >> VALUE_SHIFT;
-  if ((word & INCOMPLETE) !== 0) {
-    const size = value;
-    value = signedValue(buffer, size);
-    buffer <<= <u64>size;
-    left -= size;
-  }
-  store<i16>(block, <i16>value);
-  bits = buffer;
-  valid = left;
-  return true;
-}
+/** 64 int16s, and more that are written to. Its place is known to the compiler, which saves an addition for each of them. */
+export const block = memory.data(2 * 64 + 16, 16);
 
 /** Looks for which the bits of one refill are enough. */
 const LOOKS = 5;
 
 /**
- * The next block: what its first coefficient differs by from the one before, and the others.
- * @param block 64 int16s, zero but for the first, and another that is written to
+ * The next block: what its first coefficient differs by from the one before, and the others, into `block`, which is zero
+ * but for the first.
  * @returns 0: all others are zero; 1: not all; −1: no such code, or too many coefficients
  */
-export function decodeBlock(dc: usize, ac: usize, block: usize): i32 {
-  if (!decodeFirst(dc, block)) return -1;
+// @inline
+export function decodeBlock(dc: usize, ac: usize): i32 {
   let buffer = bits;
   let left = valid;
   let from = next;
+  buffer |= load<u64>(from) >> <u64>left;
+  from -= (63 - left) >> 3;
+  left |= 56;
+  let word = load<u32>(dc + <usize>((buffer >> (64 - LOOK)) << 2));
+  if (word === 0) word = longWord(dc, <i32>(buffer >> 48));
+  if (word === 0) return -1;
+  store<i16>(block, <i16>valueBehind(word, buffer));
+  buffer <<= <u64>word & 0x3f;
+  left -= <i32>word & 0x3f;
   let place: usize = 0;
   let look: u64 = 0;
   let pair: u64 = 0;
@@ -242,41 +256,40 @@ export function decodeBlock(dc: usize, ac: usize, block: usize): i32 {
     buffer |= load<u64>(from) >> <u64>left;
     from -= (63 - left) >> 3;
     left |= 56;
+    // The lowest byte: the bits that were dropped, in all.
+    let dropped = 0;
     for (let i = 0; i < LOOKS; i++) {
       look = buffer >> (64 - LOOK);
       pair = load<u64>(ac + <usize>(look << 3), PAIRS);
-      if (pair === 0) break;
+      if ((<u32>pair & INCOMPLETE) !== 0) break;
       buffer <<= pair & 0x3f;
-      left -= <i32>pair & 0x3f;
+      dropped += <i32>pair;
       place += <usize>(pair >> ADVANCE_SHIFT) & 0xff;
-      store<i16>(block + <usize>load<u8>(place, zigzag), <i16>(pair >> VALUE_SHIFT));
-      place += <usize>(pair >> (ADVANCE_SHIFT + SECOND_SHIFT)) & 0xff;
-      store<i16>(block + <usize>load<u8>(place, zigzag), <i16>(pair >> (VALUE_SHIFT + SECOND_SHIFT)));
+      store<i16>(<usize>load<u8>(place, zigzag), <i16>(pair >> VALUE_SHIFT), block);
+      place += <usize>(pair >> SECOND_ADVANCE_SHIFT);
+      store<i16>(<usize>load<u8>(place, zigzag), <i16>(pair >> SECOND_VALUE_SHIFT), block);
       if (place >= 63) break;
     }
-    if (pair === 0) {
+    left -= dropped & 0xff;
+    if ((<u32>pair & INCOMPLETE) !== 0) {
       buffer |= load<u64>(from) >> <u64>left;
       from -= (63 - left) >> 3;
       left |= 56;
-      let word = load<u32>(ac + <usize>((buffer >> (64 - LOOK)) << 2));
-      if (word === 0) word = longWord(ac, <i32>(buffer >> 48));
+      word = <u32>pair;
+      if (word === LONGER) word = longWord(ac, <i32>(buffer >> 48));
       if (word === 0) return -1;
-      const length = word & 0x7f;
-      buffer <<= <u64>length;
-      left -= length;
-      const size = <i32>word >> VALUE_SHIFT;
-      const value = signedValue(buffer, size);
-      buffer <<= <u64>size;
-      left -= size;
       place += <usize>((word >> ADVANCE_SHIFT) & 0xff);
-      store<i16>(block + <usize>load<u8>(zigzag + place), <i16>value);
+      store<i16>(<usize>load<u8>(place, zigzag), <i16>valueBehind(word, buffer), block);
+      buffer <<= <u64>word & 0x3f;
+      left -= <i32>word & 0x3f;
     }
   } while (place < 63);
-  const second = <usize>(pair >> (ADVANCE_SHIFT + SECOND_SHIFT)) & 0xff;
-  if (pair !== 0 && second !== 0 && place - second >= 63) {
-    if (place - second > 63) return -1;
+  const second = <usize>(pair >> SECOND_ADVANCE_SHIFT);
+  const afterFirst = place - second;
+  if (afterFirst - 63 < END_OF_BLOCK - 63 && second !== 0) {
+    if (afterFirst > 63) return -1;
     // The first was the block's last: what follows it belongs to the next block.
-    const length = (pair >> SECOND_SHIFT) & 0x3f;
+    const length = (pair >> SECOND_LENGTH_SHIFT) & 0x3f;
     buffer = (buffer >> length) | (look << (64 - LOOK + (pair & 0x3f) - length));
     left += <i32>length;
     place = 63;

@@ -1,6 +1,6 @@
 /** A scan's blocks to planes of samples, as far as a part of the picture needs them. */
 
-import { decodeBlock, seek, used } from "./huffman";
+import { block, decodeBlock, seek, used } from "./huffman";
 import { flat, idct2, idct4, idct8 } from "./idct";
 
 import {
@@ -27,7 +27,6 @@ import {
   word,
 } from "./job";
 
-const block = memory.data(2 * 64 + 16, 16);
 const predicted = memory.data(4 * 3);
 
 /** @returns 0 where the bits make no sense, or end too early */
@@ -67,6 +66,7 @@ function clear(): void {
   for (let i: usize = 0; i < 128; i += 16) v128.store(block + i, zeros);
 }
 
+// @inline
 function decodeUnit(component: usize, dc: usize, wanted: bool, x: i32, y: i32): i32 {
   const across = word(component, ACROSS);
   const down = word(component, DOWN);
@@ -76,7 +76,7 @@ function decodeUnit(component: usize, dc: usize, wanted: bool, x: i32, y: i32): 
   for (let j = 0; j < down; j++) {
     for (let i = 0; i < across; i++) {
       if (wanted) clear();
-      const found = decodeBlock(<usize>word(component, DC), <usize>word(component, AC), block);
+      const found = decodeBlock(<usize>word(component, DC), <usize>word(component, AC));
       if (found < 0) return 0;
       const first = load<i32>(dc) + <i32>load<i16>(block);
       store<i32>(dc, first);
