@@ -92,6 +92,35 @@ class Windows(torch.nn.Module):
         return self.fc(x.mean([2, 3]))
 
 
+class Padded(torch.nn.Module):
+    """A shortcut without weights, as akamaster has it: every second pixel, and channels of zeros beside its own; and SiLU."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = torch.nn.Conv2d(3, 8, 3, 2, 1), torch.nn.Conv2d(8, 8, 3, 1, 1)
+        self.act, self.fc = torch.nn.SiLU(), torch.nn.Linear(8, 5)
+
+    def forward(self, x):
+        shortcut = torch.nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 2, 3))
+        x = self.act(self.conv2(self.act(self.conv1(x))) + shortcut)
+        return self.fc(self.act(x.mean([2, 3])))
+
+
+class Same(torch.nn.Module):
+    """TensorFlow's SAME, which ONNX also says by a word."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1, self.conv2 = torch.nn.Conv2d(3, 8, 3, 2), torch.nn.Conv2d(8, 8, (3, 4))
+        self.max, self.mean, self.fc = torch.nn.MaxPool2d(3, 2), torch.nn.AvgPool2d(3, 1, 1, count_include_pad=False), torch.nn.Linear(8, 5)
+
+    def forward(self, x):
+        pad = torch.nn.functional.pad
+        x = torch.relu(self.conv1(pad(x, (0, 1, 0, 1))))
+        x = self.max(torch.relu(self.conv2(pad(x, (2, 1, 1, 1)))))
+        return self.fc(self.mean(x).mean([2, 3]))
+
+
 def seeded(net):
     generator = torch.Generator().manual_seed(3)
     for name, value in net.state_dict().items():
@@ -121,6 +150,19 @@ def save(name, net, side, dynamic, opset, **options):
         conv.input[0] = pad.input[0]
         next(attribute for attribute in conv.attribute if attribute.name == "pads").ints[:] = [0, 0, 1, 1]
         model.graph.node.remove(pad)
+    if name == "same":
+        # The padding as words: of even sides at the end, of the window of four at the beginning too.
+        for pad in [node for node in model.graph.node if node.op_type == "Pad"]:
+            conv = next(node for node in model.graph.node if pad.output[0] in node.input)
+            conv.input[0] = pad.input[0]
+            model.graph.node.remove(pad)
+        words = iter(["SAME_UPPER", "SAME_LOWER", None, "SAME_UPPER"])
+        for node in model.graph.node:
+            word = next(words) if node.op_type in ("Conv", "MaxPool", "AveragePool") else None
+            if word is not None:
+                for attribute in [each for each in node.attribute if each.name == "pads"]:
+                    node.attribute.remove(attribute)
+                node.attribute.append(onnx.helper.make_attribute("auto_pad", word))
     onnx.save(model, path)
     net.softmax = False
     with torch.no_grad():
@@ -141,6 +183,8 @@ def main():
         "windows": save("windows", seeded(Windows()), 32, True, 13),
         # The same with the padding in the convolution, where TensorFlow's exporters put it.
         "windows-same": save("windows-same", seeded(Windows()), 32, True, 10),
+        "padded": save("padded", seeded(Padded()), 32, True, 13),
+        "same": save("same", seeded(Same()), 32, True, 10),
         "unfolded": save(
             "unfolded", seeded(Network()), 32, True, 13, training=torch.onnx.TrainingMode.PRESERVE, do_constant_folding=False
         ),

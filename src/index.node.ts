@@ -59,6 +59,7 @@ export { type KnownFile, knownFiles } from "./pull/addresses.ts";
 export type { Progress as DownloadProgress, Timing } from "./pull/download.node.ts";
 export type { FetchOptions } from "./pull/fetch.node.ts";
 export type { FetchFilesOptions } from "./pull/files.node.ts";
+export { type Pretrained, pretrained } from "./pull/pretrained.node.ts";
 export { type PullOptions, pull } from "./pull/pull.node.ts";
 export type { Quantized, QuantizeOptions } from "./quantize/quantize.node.ts";
 export { collectReport, type RunReportOptions, report, type WrittenReport } from "./report/run.node.ts";

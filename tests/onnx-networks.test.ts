@@ -97,6 +97,22 @@ test("Mish comes back from softplus, tanh and a product; these by themselves are
   await assert.rejects(renamed("Softplus", "Identity"), /the tanh of a softplus, within Mish[\s\S]*another tanh/);
 });
 
+test("SiLU comes back from a product with its own sigmoid, gates stay gates", async () => {
+  const network = withAct(model("se-resnet-8", 3), "silu");
+  const graph = inferenceGraph(network, { batch: 1, imageSize: 16 });
+  const weights = formulaWeights(graph);
+  const { checkpoint } = await openFiles([{ bytes: encodeOnnx(graph, weights, {}), where: "silu.onnx" }]);
+  const { config } = checkpoint.model;
+  assert.ok(config.family === "layers");
+  const count = (wanted: string) => config.layers.filter(({ kind }) => kind === wanted).length;
+  const ops = (wanted: string) => graph.nodes.filter(({ op }) => op === wanted).length;
+  assert.deepEqual([count("silu"), count("sigmoid")], [ops("silu"), ops("sigmoid")]);
+  const pictures = formulaPictures(1, 16, 1);
+  const truth = await logitsOf(network, weights, pictures);
+  const largest = Math.max(...truth.map(Math.abs));
+  assertClose(await logitsOf(checkpoint.model, checkpoint.weights, pictures), truth, 1e-5 * largest, "logits");
+});
+
 /** As exporters write it that fold nothing: batch norms, and the weights under the names that PyTorch gave them. */
 function unfolded(network: Model, side: number): { bytes: Uint8Array; weights: Map<string, Tensor> } {
   const graph = inferenceGraph(network, { batch: 1, imageSize: side });
@@ -200,6 +216,17 @@ test("what a graph does beyond our layers is refused by its node", async () => {
   );
   await refused(() => open(plain("Add", "w")), 'node "a"', "a number for each channel");
   await refused(() => open(plain("Mul", "x")), 'node "a"', "a gate");
+  // Zeros that nothing has put there yet are not forgotten.
+  const pads = (...numbers: number[]) => initialiser("p", [8], numbers);
+  for (const [op, zeros, what] of [
+    ["Add", pads(0, 0, 1, 0, 0, 0, 0, 0), "padded with zeros"],
+    ["Concat", pads(0, 0, 0, 0, 0, 0, 1, 1), "padded with zeros"],
+    ["Relu", pads(0, 1, 0, 0, 0, 1, 0, 0), "channels of zeros"],
+    ["Add", pads(0, 1, 0, 0, 0, 1, 0, 0), "a sum of equal shapes"],
+  ] as const) {
+    const nodes: readonly Node[] = [["Pad", ["x", "p"], "q"], [op, ["q", "x"], "a"], ...head];
+    await refused(() => open(onnx(nodes, [matrix, zeros], "y")), 'node "a"', what);
+  }
   await refused(() => open(plain("Softmax")), "as the graph's output");
   await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "z")), "no output");
   await refused(

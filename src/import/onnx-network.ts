@@ -206,6 +206,9 @@ class Translation implements Surroundings {
     const found = outputs[0] === undefined ? undefined : this.#values.get(outputs[0]);
     if (found?.kind !== "flow" || found.layer === inputName)
       return fail("the graph has no output that is made from its picture");
+    if (found.pad !== undefined || found.beside !== undefined || found.every !== undefined) {
+      return fail("the graph's output is a picture that is only padded, or of which only some pixels are taken");
+    }
     let { layer } = found;
     if (this.shapeOf(layer).length > 2) layer = this.add(`${layer}.flatten`, { kind: "flatten" }, [layer], {}, fail);
     const needed = new Set([layer]);

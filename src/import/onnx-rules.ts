@@ -90,13 +90,17 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
       "logits, or their softmax, as the graph's output",
       "a sigmoid: a yes or no for each class",
     );
-    return elementwise({ kind: "sigmoid" })(step);
+    const x = step.flow(0);
+    return { ...step.layer({ kind: "sigmoid" }, [x], {}, x.isFlat), sigmoidOf: x.layer };
   },
 
   Add(step) {
-    const [a, b] = [step.value(0), step.value(1)];
-    if (a.kind !== "flow" || b.kind !== "flow")
-      return biased(step, a.kind === "flow" ? a : step.flow(1), a.kind === "flow" ? 1 : 0);
+    const [first, second] = [step.value(0), step.value(1)];
+    if (first.kind !== "flow") return biased(step, step.flow(1), 0);
+    if (second.kind !== "flow") return biased(step, step.flow(0), 1);
+    if (first.beside !== undefined) return addedWithin(step, step.flow(1), first, first.beside);
+    if (second.beside !== undefined) return addedWithin(step, step.flow(0), second, second.beside);
+    const [a, b] = [step.flow(0), step.flow(1)];
     const [shapeA, shapeB] = [step.shape(a), step.shape(b)];
     step.demand(
       sameShape(shapeA, shapeB) && a.isFlat === b.isFlat,
@@ -123,6 +127,10 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
       return step.layer({ kind: "mish" }, [x], {}, x.isFlat);
     }
     const [a, b] = [step.merged(0), step.merged(1)];
+    if (a.sigmoidOf === b.layer || b.sigmoidOf === a.layer) {
+      const x = a.sigmoidOf === b.layer ? step.flow(1) : step.flow(0);
+      return step.layer({ kind: "silu" }, [x], {}, x.isFlat);
+    }
     const isMerged = a.isMerged === true;
     step.demand(isMerged === (b.isMerged === true), "pictures and gates of the same layout", "only one of them merged");
     const [gate, x] = isOnes(step.shape(a)) ? [a, b] : [b, a];
@@ -134,7 +142,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
 
   Concat(step) {
     const values = step.node.inputs.map((_, i) => step.value(i));
-    const flows = values.filter((value) => value.kind === "flow");
+    const flows = values.flatMap((value, i) => (value.kind === "flow" ? [step.flow(i)] : []));
     const constants = values.flatMap((value) => (value.kind === "constant" ? [value.tensor] : []));
     if (constants.length === values.length && constants.every(({ shape }) => shape.length === 1)) {
       const numbers = values.flatMap((_, i) => step.extents(i).map(Number));
@@ -266,12 +274,14 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
       step.has(input) ? Number(step.extents(input)[0]) : step.number(name, otherwise);
     const rows = step.value(0);
     if (rows.kind === "constant" && rows.tensor.shape.length === 2) return turnedOver(step, rows.tensor);
+    const of = step.value(0);
+    const steps = step.has(4) ? step.extents(4).map(Number) : [];
+    if (of.kind === "flow" && steps.some((each) => each !== 1)) return subsampled(step, of, steps);
     step.demand(
-      !step.has(4) || step.extents(4).every((each) => each === 1),
+      steps.every((each) => each === 1),
       "consecutive dimensions",
       "steps between them",
     );
-    const of = step.value(0);
     if (of.kind === "flow") {
       const x = step.flow(0);
       const axes = step.axes(4, 3);
@@ -295,9 +305,13 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const isAround =
       pads.length === 8 && pads.every((zeros) => zeros >= 0) && batch + channels + batchEnd + channelsEnd === 0;
     const isNone = pads.every((zeros) => zeros === 0);
+    const isBeside = pads.length === 8 && channels + channelsEnd > 0 && pads.every((n, i) => n === 0 || i % 4 === 1);
+    if (isBeside && Math.min(channels, channelsEnd) >= 0 && value === 0 && mode === "constant" && !x.isFlat) {
+      return { ...x, beside: [channels, channelsEnd] };
+    }
     step.demand(
       isNone || (isAround && value === 0 && mode === "constant" && !x.isFlat),
-      "zeros around a picture",
+      "zeros around a picture, or channels of zeros beside its own",
       `${mode} ${value}, pads ${pads.join(" ")}`,
     );
     return isNone ? x : { ...x, pad: { top, left, bottom, right } };
@@ -349,6 +363,41 @@ function reshaped(from: Shape, target: readonly number[], step: Step): Shape {
   const shape = kept.map((extent) => (extent === -1 ? sizeOf(from) / known : extent));
   step.demand(sizeOf(shape) === sizeOf(from), `${sizeOf(from)} numbers`, `[${target.join(", ")}]`);
   return shape;
+}
+
+/** Every so many rows or columns of a picture, as shortcuts take them that have no convolution. */
+function subsampled(step: Step, of: Flow, steps: readonly number[]): Flow {
+  const x = of.every === undefined ? step.flow(0) : of;
+  const axes = step.axes(4, 3);
+  const [starts, ends] = [step.extents(1).map(Number), step.extents(2).map(Number)];
+  const [, , height = 0, width = 0] = step.shape(x);
+  const isWhole = axes.every((axis, i) => {
+    const [by, start, end] = [steps[i] ?? 1, starts[i], ends[i] ?? 0];
+    return (axis === 2 || axis === 3) && by > 0 && start === 0 && end >= (axis === 2 ? height : width);
+  });
+  step.demand(isWhole && !x.isFlat, "every so many rows and columns, from the first to the last", "others");
+  const by = (axis: number) => (axes.includes(axis) ? steps[axes.indexOf(axis)]! : 1);
+  const [rows, columns] = x.every ?? [1, 1];
+  return { ...x, every: [rows * by(2), columns * by(3)] };
+}
+
+/** The sum with a picture that has channels of zeros beside its own: of the other's channels only some change. */
+function addedWithin(step: Step, whole: Flow, padded: Flow, [before, behind]: readonly [number, number]): Flow {
+  const x = step.taken(padded);
+  const [shape, own] = [step.shape(whole), step.shape(x)];
+  const channels = own[1]!;
+  const fits = shape[1] === before + channels + behind && sameShape(shape.slice(2), own.slice(2)) && !whole.isFlat;
+  step.demand(
+    fits,
+    "a sum of equal shapes",
+    `[${shape.join(", ")}] and [${own.join(", ")}] with ${before} and ${behind} channels of zeros`,
+  );
+  const part = (suffix: string, start: number, length: number) =>
+    step.layer({ kind: "channelSlice", start, length }, [whole], {}, false, suffix);
+  const sum = step.layer({ kind: "add" }, [part(".middle", before, channels), x], {}, false, ".sum");
+  const front = before === 0 ? [] : [part(".before", 0, before)];
+  const back = behind === 0 ? [] : [part(".after", before + channels, behind)];
+  return step.layer({ kind: "concat" }, [...front, sum, ...back]);
 }
 
 /** Rows of features; of a squeezed picture it is a convolution, so that a gate stays `[N, C, 1, 1]`. */
@@ -410,7 +459,7 @@ function pooled(step: Step, kind: "maxPool" | "avgPool"): Flow {
     return (extents[axis]! - 1) * stride + kernel <= sides[axis]! + 2 * before;
   });
   const hasPadding = windows.some(({ before, after }) => before + after > 0);
-  const own = step.numbers("pads", []).some((pad) => pad > 0);
+  const own = step.hasPads(windows, x);
   // What a Pad put there are numbers like others.
   const countPad = !own || step.number("count_include_pad", 0) === 1;
   step.demand(countPad || x.pad === undefined, "means that count all padding, or none", "some of both");

@@ -2,7 +2,7 @@
 
 import type { Fail } from "../formats/bytes.ts";
 import type { OnnxNode } from "../formats/onnx-graph.ts";
-import type { AxisWindow, Sides } from "../ir/window.ts";
+import { type AxisWindow, type Sides, samePadding, sidesOf } from "../ir/window.ts";
 import type { Shape, Tensor } from "../tensor.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
 
@@ -25,11 +25,19 @@ export interface Flow {
   readonly pad?: Sides;
   /** Whether ONNX sees `[1, N·C, H, W]`: some engines multiply by gates only so. */
   readonly isMerged?: boolean;
+  /** The step of rows and columns at which pixels are still to be taken from the picture. */
+  readonly every?: readonly [rows: number, columns: number];
+  /** Channels of zeros that are still to be put before and behind the picture's own, by a sum. */
+  readonly beside?: readonly [before: number, behind: number];
+  /** The layer whose value is in the sigmoid that this is: times that it is SiLU. */
+  readonly sigmoidOf?: string;
   /** What ONNX has made of our layer's value on the way to Mish, `x · tanh(softplus(x))`. */
   readonly made?: "softplus" | "tanh of softplus";
 }
 
 export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
+
+const noZeros: Sides = { top: 0, left: 0, bottom: 0, right: 0 };
 
 /** The part of the network that is there, as a node's rule sees it. */
 export interface Surroundings {
@@ -109,9 +117,22 @@ export class Step {
   /** As `flow`, of a rule that puts zeros around the picture. */
   padded(input: number): Flow {
     const value = this.value(input);
-    return value.kind === "flow"
-      ? value
-      : this.fail(`input ${input} of the node is a constant, which no layer here accepts`);
+    if (value.kind !== "flow") {
+      return this.fail(`input ${input} of the node is a constant, which no layer here accepts`);
+    }
+    return value.beside === undefined
+      ? this.taken(value)
+      : this.fail("the node reads channels of zeros beside a picture's own, which only a sum takes here");
+  }
+
+  /** With the pixels taken that are still to be. */
+  taken(flow: Flow): Flow {
+    const { every, ...rest } = flow;
+    if (every === undefined) return flow;
+    const [rows, columns] = every;
+    const stride = rows === columns ? rows : every;
+    const subsample = { kind: "maxPool", kernel: 1, stride, pad: 0, ceil: false } as const;
+    return { ...rest, ...this.layer(subsample, [flow], {}, false, ".subsample") };
   }
 
   /** Of our layer; a picture's `[1, C, H, W]`. */
@@ -157,11 +178,10 @@ export class Step {
    * The window of a convolution or a pooling, along rows and along columns, with the zeros that a Pad before it has put
    * around the picture.
    */
-  window(kernel: readonly number[], { pad }: Flow): readonly [rows: AxisWindow, columns: AxisWindow] {
+  window(kernel: readonly number[], flow: Flow): readonly [rows: AxisWindow, columns: AxisWindow] {
     const padding = this.node.strings.get("auto_pad") ?? "NOTSET";
     const [strides, dilations] = [this.numbers("strides", [1, 1]), this.numbers("dilations", [1, 1])];
-    // Above, left, below, right.
-    const pads = padding === "VALID" ? [0, 0, 0, 0] : this.numbers("pads", [0, 0, 0, 0]);
+    const pads = this.#pads(kernel, strides, flow, padding);
     const isWhole = (numbers: readonly number[], length: number, least: number) =>
       numbers.length === length && numbers.every((number) => Number.isInteger(number) && number >= least);
     this.demand(
@@ -169,17 +189,38 @@ export class Step {
         isWhole(strides, 2, 1) &&
         isWhole(pads, 4, 0) &&
         dilations.every((dilation) => dilation === 1) &&
-        /^(?:NOTSET|VALID)$/.test(padding),
-      "a window of rows and columns without dilation, with explicit padding",
+        /^(?:NOTSET|VALID|SAME_UPPER|SAME_LOWER)$/.test(padding),
+      "a window of rows and columns without dilation, with padding that ONNX knows",
       `kernel ${kernel.join(" ")}, strides ${strides.join(" ")}, pads ${pads.join(" ")}, dilations ${dilations.join(" ")}, ${padding}`,
     );
     const [top, left, bottom, right] = pads as [number, number, number, number];
-    const zeros = pad ?? { top: 0, left: 0, bottom: 0, right: 0 };
+    const zeros = flow.pad ?? noZeros;
     const [[height, width], [down, across]] = [kernel, strides] as [[number, number], [number, number]];
     return [
       { kernel: height, stride: down, before: top + zeros.top, after: bottom + zeros.bottom },
       { kernel: width, stride: across, before: left + zeros.left, after: right + zeros.right },
     ];
+  }
+
+  /** Above, left, below, right, without those of a Pad. SAME depends on the picture's size. */
+  #pads(kernel: readonly number[], strides: readonly number[], flow: Flow, padding: string): readonly number[] {
+    if (padding === "VALID") return [0, 0, 0, 0];
+    if (!padding.startsWith("SAME")) return this.numbers("pads", [0, 0, 0, 0]);
+    const [, , height = 0, width = 0] = this.shape(flow);
+    const { top, left, bottom, right } = flow.pad ?? noZeros;
+    const picture = [1, 1, height + top + bottom, width + left + right];
+    const [rows = 1, columns = 1] = kernel;
+    const [down = 1, across = 1] = strides;
+    const same = sidesOf(samePadding(picture, [rows, columns], [down, across]));
+    const upper = [same.top, same.left, same.bottom, same.right];
+    // The odd pixel before the picture, rather than behind it.
+    return padding === "SAME_UPPER" ? upper : [2, 3, 0, 1].map((side) => upper[side]!);
+  }
+
+  /** Whether a pooling's own window has padding, besides that of a Pad. */
+  hasPads(windows: readonly AxisWindow[], { pad = noZeros }: Flow): boolean {
+    const zeros = pad.top + pad.left + pad.bottom + pad.right;
+    return windows.reduce((sum, { before, after }) => sum + before + after, 0) > zeros;
   }
 
   /** Adds a layer, under the node's name with `suffix`. */

@@ -1,5 +1,6 @@
 /** The residual blocks: a branch of convolutions, then squeeze and excitation, then the sum with the shortcut, then ReLU. */
 
+import { SenetError } from "../errors.ts";
 import type { Value } from "../ir/graph.ts";
 import { type Activation, activate, batchNorm, type ConvOptions, conv2d } from "./layers.ts";
 import type { Scope } from "./scope.ts";
@@ -89,6 +90,14 @@ export function addPadded(scope: Scope, branch: Value, x: Value, stride: number,
         ? x
         : at.at("subsample").apply("maxPool", [x], { kernel: 1, ...window });
   const [out, channels] = [branch.type.shape[1]!, x.type.shape[1]!];
+  if (out < channels) {
+    throw new SenetError("shape", "a shortcut that is padded with zeros cannot lose channels", {
+      where: scope.path,
+      expected: `at most ${out} channels, as the block gives`,
+      found: `${channels}`,
+      hint: "a shortcut with a convolution can: projection 1",
+    });
+  }
   if (out === channels) return scope.at("sum").apply("add", [branch, kept], {});
   const before = projection === "padEnd" ? 0 : Math.floor((out - channels) / 2);
   const slice = (name: string, start: number, end: number): Value[] =>

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertClose } from "../../tests/support.ts";
 import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
+import { SenetError } from "../errors.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import { type Graph, isTrainable, type Value } from "../ir/graph.ts";
@@ -199,6 +200,19 @@ test("a padded shortcut is every stride-th position in the middle channels, and 
   const expected = [0, 0, 0, 0, ...shortcut, 0, 0, 0, 0, 0, 0, 0, 0].map((value) => value + 0.5);
   assert.deepEqual([...y.data], expected);
   await executable.dispose();
+});
+
+test("a shortcut that is padded with zeros cannot lose channels", () => {
+  for (const projection of ["pad", "padEnd", "averagePad"] as const) {
+    const options = { out: 2, stride: 2, se: undefined, projection };
+    assert.throws(
+      () => build([1, 3, 4, 4], false, (scope, x) => basicBlock(scope, x, options)),
+      (error) =>
+        error instanceof SenetError &&
+        error.code === "shape" &&
+        /layer1.*cannot lose channels[\s\S]*at most 2/.test(error.message),
+    );
+  }
 });
 
 test("a slice of channels hands its gradient back to where it was cut from", async () => {

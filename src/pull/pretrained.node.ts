@@ -8,7 +8,7 @@ import { packagedName } from "./packaged.node.ts";
 import { isFile } from "./pull.node.ts";
 
 export interface Pretrained {
-  /** As `weightsFile` takes it. */
+  /** As `load(name)` and `train({ weights: name })` take it. */
   readonly name: string;
   /** Why these, for people. */
   readonly reason: string;

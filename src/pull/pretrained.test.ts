@@ -6,13 +6,32 @@ import { temporaryFolder } from "../../tests/command.ts";
 import { knownFiles } from "./addresses.ts";
 import { pretrained } from "./pretrained.node.ts";
 
-test("pulled weights come first, of the model that is named; then released ones; then the package's own", async () => {
+/** With an empty cache, in the environment's place. */
+async function inCache(run: (cache: string) => Promise<void>): Promise<void> {
   const before = process.env.SENET_CACHE;
   const cache = temporaryFolder();
   process.env.SENET_CACHE = cache;
-  const put = (name: string) => writeFileSync(join(cache, knownFiles.get(name)!.file), "");
-  const nameOf = async (model?: string) => (await pretrained(model)).name;
   try {
+    await run(cache);
+  } finally {
+    if (before === undefined) delete process.env.SENET_CACHE;
+    else process.env.SENET_CACHE = before;
+  }
+}
+
+test("the library has it too, and what it names opens there", () =>
+  inCache(async () => {
+    const { load, pretrained } = await import("senet/node");
+    const { name, reason } = await pretrained("se-resnet-20");
+    assert.match(reason, /no weights of se-resnet-20 are known/);
+    await using network = await load(name);
+    assert.equal(network.labels.length, 10);
+  }));
+
+test("pulled weights come first, of the model that is named; then released ones; then the package's own", () =>
+  inCache(async (cache) => {
+    const put = (name: string) => writeFileSync(join(cache, knownFiles.get(name)!.file), "");
+    const nameOf = async (model?: string) => (await pretrained(model)).name;
     mkdirSync(cache, { recursive: true });
     assert.deepEqual(await pretrained(undefined), {
       name: "imagenette",
@@ -36,8 +55,4 @@ test("pulled weights come first, of the model that is named; then released ones;
     put("senet-154");
     await assert.rejects(pretrained(undefined), /several networks have been pulled[\s\S]*senet-154[\s\S]*`weights` /);
     assert.equal(await nameOf("senet-154"), "senet-154");
-  } finally {
-    if (before === undefined) delete process.env.SENET_CACHE;
-    else process.env.SENET_CACHE = before;
-  }
-});
+  }));

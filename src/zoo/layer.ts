@@ -29,6 +29,7 @@ export const layerSchema = z.discriminatedUnion("kind", [
   bare("batchNorm").extend({ eps: z.number().positive().max(1), fixedGamma: z.boolean().exactOptional() }),
   bare("relu"),
   bare("sigmoid"),
+  bare("silu"),
   bare("mish"),
   pooling("maxPool"),
   // Counts the padding, unless it says no.

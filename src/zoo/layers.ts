@@ -5,7 +5,7 @@ import { SenetError } from "../errors.ts";
 import type { Place, Value } from "../ir/graph.ts";
 import type { AvgPoolAttrs } from "../ir/ops.ts";
 import { axesOf } from "../ir/window.ts";
-import { batchNorm, conv2d, dropout, linear, mish, relu } from "../nn/layers.ts";
+import { batchNorm, conv2d, dropout, linear, mish, relu, silu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { sizeOf } from "../tensor.ts";
 import { extent, positive } from "./bounds.ts";
@@ -107,6 +107,7 @@ const arities: Readonly<Record<Kind, number>> = {
   batchNorm: 1,
   relu: 1,
   sigmoid: 1,
+  silu: 1,
   mish: 1,
   maxPool: 1,
   avgPool: 1,
@@ -144,6 +145,7 @@ const rules: { readonly [K in Kind]: BuildRule<K> } = {
   batchNorm: (scope, [x], { eps, fixedGamma = false }) => batchNorm(scope, x, { eps, fixedGamma }),
   relu: (scope, [x]) => relu(scope, x),
   sigmoid: (scope, inputs) => scope.apply("sigmoid", inputs, {}),
+  silu: (scope, [x]) => silu(scope, x),
   mish: (scope, [x]) => mish(scope, x),
   maxPool: (scope, inputs, attrs) => scope.apply("maxPool", inputs, window(attrs, scope)),
   avgPool: (scope, inputs, attrs) => scope.apply("avgPool", inputs, window(attrs, scope)),
