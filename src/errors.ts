@@ -49,6 +49,7 @@ export type OptionKey =
   | "recursive"
   | "resume"
   | "state"
+  | "syncBn"
   | "valList"
   | "valSplit"
   | "warmupEpochs"

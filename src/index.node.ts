@@ -23,6 +23,7 @@ export {
 export { Training, type TrainingEvent } from "./api/training.ts";
 export type { Dataset, Failure, OpenOptions as OpenDatasetOptions, Sample, Source } from "./data/dataset.ts";
 export { openDataset } from "./data/datasets.node.ts";
+export type { Share } from "./data/epoch.ts";
 export { type CheckDataOptions, checkData } from "./data/health.node.ts";
 export type { BadPicture, CheckedPicture, DataHealth, PartHealth, SimilarPictures, Spread } from "./data/health.ts";
 export type { InspectOptions } from "./data/inspect.node.ts";
@@ -55,6 +56,8 @@ export {
 export { cacheFolder, type Environment } from "./files/cache.node.ts";
 export { decodePicture } from "./images/decode.node.ts";
 export * from "./index.ts";
+export type { Job } from "./mpi/job.ts";
+export { openJob } from "./mpi/launch.node.ts";
 export { type KnownFile, knownFiles } from "./pull/addresses.ts";
 export type { Progress as DownloadProgress, Timing } from "./pull/download.node.ts";
 export type { FetchOptions } from "./pull/fetch.node.ts";

@@ -42,6 +42,7 @@ export type {
   Executor,
   PlanFacts,
   StepOutput,
+  SumOverRanks,
   Trainer,
   TrainingOptions,
   UpdateOptions,
@@ -92,7 +93,7 @@ export type { ClassOrder } from "./import/imagenet-classes.ts";
 export { GraphBuilder, type Outputs, type ParameterOptions } from "./ir/builder.ts";
 export { type GraphCost, graphCost, type NodeCost, nodeCost } from "./ir/cost.ts";
 export type { AnyNode, Block, Graph, Initial, Node, Parameter, Place, Role, Tag, Type, Value } from "./ir/graph.ts";
-export type { Attrs, AvgPoolAttrs, ConvAttrs, Op, OutputCounts, PoolAttrs } from "./ir/ops.ts";
+export type { AcrossAttrs, Attrs, AvgPoolAttrs, ConvAttrs, Op, OutputCounts, PoolAttrs } from "./ir/ops.ts";
 export { printGraph } from "./ir/print.ts";
 export { verify } from "./ir/verify.ts";
 export type { Extent, Padding, Sides, WindowAttrs } from "./ir/window.ts";
@@ -131,6 +132,7 @@ export type { Quantization } from "./passes/quantize.ts";
 export type { Hash } from "./pull/addresses.ts";
 export type { LayerRow } from "./quantize/budget.ts";
 export type { RangeMethodName } from "./quantize/methods.ts";
+export type { Bucket, Ranks, Wire } from "./ranks.ts";
 export type { Recipe, RecipeConfig, RecipeData } from "./recipes/recipe.ts";
 export { type RecipeName, recipe, recipeConfig, recipeStart, recipes } from "./recipes/recipes.ts";
 export type { ReportEpoch, ReportGate, ReportSample, ReportSampleGroup } from "./report/data.ts";
@@ -150,6 +152,7 @@ export {
   type StepRates,
   type StepResult,
   type StepState,
+  type TogetherOptions,
   TrainingStep,
 } from "./train/step.ts";
 export {

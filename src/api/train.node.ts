@@ -150,6 +150,7 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
   ...{ out: true, resume: true, acceptChanges: true, fresh: true, list: true, valList: true, allowMissing: true },
   ...{ command: true, report: true },
   ...{ executor: true, precision: true, threads: true, recompute: true, workers: true, cacheBytes: true },
+  ...{ ranks: true, wire: true, bucketBytes: true },
   ...{
     cacheFolder: true,
     saveEverySeconds: true,

@@ -31,6 +31,7 @@ export const flags: Readonly<Record<OptionKey, string>> = {
   recursive: "--no-recursive",
   resume: "--resume",
   state: "--state",
+  syncBn: "--sync-bn",
   valList: "--val-list",
   valSplit: "--val-split",
   warmupEpochs: "--warmup-epochs",

@@ -1,10 +1,8 @@
 /** The `senet` command: a table of commands, and one place where errors become words and exit codes. */
 
 import { readFileSync } from "node:fs";
-import { Command, CommanderError } from "commander";
-import { SenetError } from "../errors.ts";
-import { ioError } from "../files/files.node.ts";
-import { cut, fitted } from "../text.ts";
+import { Command } from "commander";
+import { cut } from "../text.ts";
 import { appCommand } from "./commands/app.ts";
 import { benchmarkCommand } from "./commands/benchmark.ts";
 import { classifyCommand } from "./commands/classify.ts";
@@ -25,8 +23,9 @@ import { reportCommand } from "./commands/report.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { trainCommand } from "./commands/train.ts";
 import { verifyCommand } from "./commands/verify.ts";
+import { report } from "./faults.ts";
 import { isHangupIgnored } from "./interrupt.ts";
-import { OutputClosed, printLines, sayLines, watchOutput } from "./output.ts";
+import { printLines, sayLines, watchOutput } from "./output.ts";
 
 const commands = [
   demoCommand,
@@ -100,39 +99,3 @@ function commandFault(text: string): string {
   const [fault, ...suggestion] = text.trimEnd().split(/\n(?=\(Did you mean )/);
   return [fault!, ...suggestion].map((line) => cut(line, 800)).join("\n");
 }
-
-function report(error: unknown): number {
-  if (error instanceof OutputClosed) return 141;
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  if (error instanceof SenetError) {
-    sayLines(`senet: ${error.message}`);
-    return error.code === "usage" ? 2 : 1;
-  }
-  if (isSystemError(error)) {
-    const { path, syscall } = error;
-    sayLines(`senet: ${ioError(`the system does not let it ${syscall}`, path ?? "a file", error).message}`);
-    return 1;
-  }
-  if (isMemoryError(error)) {
-    const asked = {
-      found: error.message,
-      hint: "a smaller --batch-size, smaller pictures, or fewer --workers",
-      cause: error,
-    };
-    sayLines(`senet: ${new SenetError("usage", "there is not enough memory for this", asked).message}`);
-    return 2;
-  }
-  // Not foreseen: the trace is what a bug report needs.
-  const trace = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  sayLines(["senet: this is a bug in senet", ...fitted(trace.split("\n"), 20, 0)].join("\n"));
-  return 1;
-}
-
-/** V8's words for an array that is longer than any may be, or than there is memory for. */
-const isMemoryError = (error: unknown): error is RangeError =>
-  error instanceof RangeError &&
-  /^(Invalid typed array length|Invalid array (buffer )?length|Array buffer alloc)/.test(error.message);
-
-/** What the system refused, wherever nobody foresaw that it might: no fault of the program, for which a trace would help. */
-const isSystemError = (error: unknown): error is NodeJS.ErrnoException & { readonly syscall: string } =>
-  error instanceof Error && "syscall" in error && typeof error.syscall === "string" && "code" in error;

@@ -35,8 +35,17 @@ export class JsonList {
 /** More than a screen of talk is of no use to anybody. */
 const mostTalk = 1900;
 
+let isQuiet = false;
+
+/** From now on nothing is said but what went wrong: of several processes that do the same one talks. */
+export function beQuiet(): void {
+  isQuiet = true;
+}
+
 /** A line of talk. Nobody may be listening any more (a closed terminal), which is no fault of the work. */
-export const say = (line: string): void => talk(`${cut(withFlags(line), mostTalk)}\n`);
+export const say = (line: string): void => {
+  if (!isQuiet) talk(`${cut(withFlags(line), mostTalk)}\n`);
+};
 
 /** Talk of several lines: an error's message. */
 export const sayLines = (lines: string): void => talk(`${ownLines(withFlags(lines))}\n`);
@@ -150,7 +159,7 @@ export class LiveLine {
   /** `text` is made only when it will be shown. */
   show(text: () => string): void {
     const now = performance.now();
-    if (now - this.#last < this.#everyMs) return;
+    if (isQuiet || now - this.#last < this.#everyMs) return;
     this.#last = now;
     const line = cut(text(), mostTalk);
     if (this.#isTerminal) talk(`\r\u001b[K${line.slice(0, (process.stderr.columns ?? 80) - 1)}`);
@@ -159,6 +168,7 @@ export class LiveLine {
 
   /** Ends the live line and leaves `text` in its place. */
   print(text: string): void {
+    if (isQuiet) return;
     const line = cut(withFlags(text), mostTalk);
     talk(this.#isTerminal ? `\r\u001b[K${line}\n` : `${line}\n`);
   }

@@ -33,3 +33,29 @@ export const augmentationAt = (seed: number, epoch: number, position: number): R
  */
 export const triedAt = (position: number, attempt: number, count: number): number =>
   attempt === 0 ? position : (position + Math.floor(count / 2) + attempt - 1) % count;
+
+/** Which part of every batch a loader prepares, where several share the batches of a data set. */
+export interface Share {
+  readonly rank: number;
+  readonly count: number;
+}
+
+/**
+ * The place in the epoch of a loader's row, counted over its own batches. Half of its rows are from the front of the whole
+ * batch and half from its end, each with the one that stands in its place when the batch is turned round: what is mixed
+ * (train/mix.ts) is then in one place. An odd batch's middle row has no such partner.
+ */
+export function placeOf(
+  { share: { rank, count }, batchSize }: { readonly share: Share; readonly batchSize: number },
+  row: number,
+): number {
+  if (count === 1) return row;
+  const whole = count * batchSize;
+  const half = Math.floor(batchSize / 2);
+  const start = Math.floor(row / batchSize) * whole;
+  const at = row % batchSize;
+  if (at < half) return start + rank * half + at;
+  const fromEnd = batchSize - 1 - at;
+  if (fromEnd < half) return start + whole - 1 - (rank * half + fromEnd);
+  return start + count * half + rank;
+}

@@ -12,7 +12,7 @@ import { mostWorkers, usableThreads } from "../machine.node.ts";
 import { availableAddresses, availableMemory } from "../memory.node.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { Dataset, Failure } from "./dataset.ts";
-import { fillOrder } from "./epoch.ts";
+import { fillOrder, type Share } from "./epoch.ts";
 import { Failures } from "./failures.ts";
 import { preparePictureCache } from "./picture-cache.node.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
@@ -42,6 +42,11 @@ export interface LoaderOptions {
   readonly repeats?: number;
   /** Leave out the last batch where it is not full; false by default. */
   readonly dropLast?: boolean;
+  /**
+   * Which part of each batch this loader makes, of how many that share the batches (`placeOf`); wants `dropLast`. By default
+   * all of it.
+   */
+  readonly share?: Share;
   /** Threads; by default one less than this process may use, at most 8, never more than `mostWorkers`: the engine wants the cores, and waits when it must share one (docs/log.md). Fewer start where little memory is left. */
   readonly workers?: number;
   /** How many batches are made ahead of the one in use; 3 by default. */
@@ -135,13 +140,14 @@ export class Loader {
    */
   constructor(options: LoaderOptions) {
     const { dataset, batchSize, transform, seed, dropLast = false, tolerant = false, prefetch = 3 } = options;
-    const { repeats = 1 } = options;
+    const { repeats = 1, share = { rank: 0, count: 1 } } = options;
     const { workers = Math.min(8, Math.max(1, usableThreads() - 1)), cacheBytes } = options;
     checkTransform(transform);
     checkWhole("batchSize", batchSize, 1);
     checkWhole("prefetch", prefetch, 1);
     checkWhole("workers", workers, 1);
     checkWhole("repeats", repeats, 1);
+    if (share.count > 1 && !dropLast) unusableOption("share", "dropLast, so that all parts are alike", share.count);
     if (cacheBytes !== undefined && !(cacheBytes >= 0))
       unusableOption("cacheBytes", "a number of bytes, 0 or more", cacheBytes);
     if (seed !== undefined) checkWhole("seed", seed, 0);
@@ -153,7 +159,7 @@ export class Loader {
 
     this.batchSize = batchSize;
     this.views = viewsOfTransform(transform);
-    this.batches = dropLast ? Math.floor(count / batchSize) : Math.ceil(count / batchSize);
+    this.batches = dropLast ? Math.floor(count / (batchSize * share.count)) : Math.ceil(count / batchSize);
     this.#dataset = dataset;
     this.#seed = seed;
     this.#repeats = repeats;
@@ -169,7 +175,7 @@ export class Loader {
     this.#onRemark = options.onRemark ?? (() => {});
     this.#cacheFolder = options.cacheFolder;
     if (this.#cacheFolder !== undefined) preparePictureCache(this.#cacheFolder);
-    this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count });
+    this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count, share });
     this.#images = zeros("float32", [batchSize * this.views, planes, size, size]);
     this.#labels = zeros("int32", [batchSize]);
     this.#samples = new Int32Array(batchSize);

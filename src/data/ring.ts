@@ -6,6 +6,8 @@
  * Slots form a ring of `depth` batches.
  */
 
+import type { Share } from "./epoch.ts";
+
 /** Cells of `control`. */
 export const Cell = {
   /** Counts epochs started; changes are what idle workers wait for. −1: the threads are to end. */
@@ -54,15 +56,19 @@ export interface Ring {
   readonly samples: Int32Array<SharedArrayBuffer>;
   /** By sample: an `Entry`. */
   readonly entries: Int32Array<SharedArrayBuffer>;
+  readonly share: Share;
 }
 
-export function createRing(options: { depth: number; batchSize: number; imageLength: number; samples: number }): Ring {
-  const { depth, batchSize, imageLength, samples } = options;
+export function createRing(
+  options: Pick<Ring, "depth" | "batchSize" | "imageLength" | "share"> & { readonly samples: number },
+): Ring {
+  const { depth, batchSize, imageLength, samples, share } = options;
   const ints = (count: number) => new Int32Array(new SharedArrayBuffer(count * 4));
   return {
     depth,
     batchSize,
     imageLength,
+    share,
     control: ints(CELLS),
     order: ints(samples),
     done: ints(depth),

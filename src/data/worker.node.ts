@@ -8,7 +8,7 @@ import { type Reduction, reducedExtent } from "../images/jpeg.ts";
 import { sameRoom } from "../images/read.node.ts";
 import type { Picture } from "../images/resize.ts";
 import { type PictureView, viewOf } from "../images/view.ts";
-import { augmentationAt, triedAt } from "./epoch.ts";
+import { augmentationAt, placeOf, triedAt } from "./epoch.ts";
 import { reasonOf } from "./failures.ts";
 import { PictureCache } from "./picture-cache.node.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
@@ -77,7 +77,7 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
     }
     if (Atomics.load(control, Cell.stop) === 1) return;
     const slot = batch % depth;
-    await fillRow(job, position, epoch, slot * batchSize + (position % batchSize));
+    await fillRow(job, placeOf(ring, position), epoch, slot * batchSize + (position % batchSize));
     if (Atomics.add(done, slot, 1) + 1 === batchCount(ring, batch, end)) tell(job, { kind: "look" });
   }
 }

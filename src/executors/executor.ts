@@ -8,6 +8,9 @@ import type { Tensor, TensorData } from "../tensor.ts";
 /** Parameters by name. The arrays are the weights: an optimiser writes into them in place. */
 export type Weights = ReadonlyMap<string, Tensor>;
 
+/** Adds up numbers of all processes that train together, in place: each gets the same. All are to call it alike. */
+export type SumOverRanks = (values: Float64Array) => Promise<void>;
+
 export interface CompileOptions {
   /**
    * `live`: each run reads the arrays in `weights` as they are then, and writes the graph's updates into them.
@@ -23,6 +26,8 @@ export interface CompileOptions {
   readonly observe?: (kind: string, milliseconds: number) => void;
   /** Told, in a line, what the engine does of its own accord: going on with fewer threads on a busy machine. */
   readonly say?: (line: string) => void;
+  /** For graphs in which batch norm is over the batches of several processes (`ranks` of a node). */
+  readonly sumOverRanks?: SumOverRanks;
 }
 
 export interface Executor {
@@ -65,7 +70,7 @@ export interface PlanFacts {
   readonly reorders: readonly string[];
 }
 
-export interface TrainingOptions extends Pick<CompileOptions, "threads" | "observe" | "say"> {
+export interface TrainingOptions extends Pick<CompileOptions, "threads" | "observe" | "say" | "sumOverRanks"> {
   /**
    * Told, while `gradients` runs, that a parameter's gradient will not change any more, in the order of the backward
    * pass, and where it lies (as `gradientData`): it can be sent away while the rest is still computed.

@@ -31,6 +31,12 @@ export interface AvgPoolAttrs extends PoolAttrs {
   readonly countPad?: boolean;
 }
 
+export interface AcrossAttrs {
+  readonly eps: number;
+  /** Processes whose batches are one, each with as many pictures; default: this one alone (passes/sync-batch-norm.ts). */
+  readonly ranks?: number;
+}
+
 export interface Attrs {
   // --- convolution and linear ---
   /** `x [N,C,H,W], w [O,C/groups,KH,KW], b? [O] → [N,O,H',W']` */
@@ -52,9 +58,9 @@ export interface Attrs {
   /** With running statistics: `x, gamma [C], beta [C], mean [C], variance [C] → y` */
   batchNorm: { readonly eps: number };
   /** With the batch's own statistics: `x, gamma, beta → y, mean [C], variance [C]`; the variance is the biased one (divides by N·H·W). */
-  batchNormTraining: { readonly eps: number };
+  batchNormTraining: AcrossAttrs;
   /** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, for `batchNormTraining`; mean and variance are the batch's. */
-  batchNormBackward: { readonly eps: number };
+  batchNormBackward: AcrossAttrs;
   /** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, for `batchNorm`: the statistics are constants, so that dx is dy scaled. */
   batchNormFrozenBackward: { readonly eps: number };
   /** `running, batch → decay·running + (1 − decay)·scale·batch`; `decay` is the weight of the *old* value, `scale` is n/(n−1) for variances. */

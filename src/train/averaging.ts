@@ -52,6 +52,11 @@ export class Average {
     this.values = new Map([...weights, ...others, ...learnt]);
   }
 
+  /** What is no engine's to average, and differs between ranks where their running statistics do. */
+  get others(): readonly TensorData[] {
+    return this.#others.map(([, average]) => average);
+  }
+
   /**
    * After an update.
    * @param step updates before it

@@ -16,6 +16,7 @@ import { optimizerKeys } from "./learning.ts";
 import { pictureKeys } from "./pictures.ts";
 import { scheduleKeys } from "./schedule.ts";
 import { lossKeys } from "./targets.ts";
+import { togetherKeys } from "./together.ts";
 
 const count = z.number().int().min(0);
 const positive = z.number().int().positive();
@@ -78,6 +79,7 @@ export const trainingKeys = {
   Loss: lossKeys,
   Augmentation: augmentationKeys,
   Pictures: pictureKeys,
+  "Several processes": togetherKeys,
 };
 
 /** Unknown keys are errors: a misspelt option must not be silently ignored. */
@@ -92,6 +94,7 @@ export const trainingConfigSchema = z
     ...trainingKeys.Loss,
     ...trainingKeys.Augmentation,
     ...trainingKeys.Pictures,
+    ...trainingKeys["Several processes"],
   })
   .refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
     path: ["microBatch"],

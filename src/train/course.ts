@@ -4,6 +4,7 @@ import type { Evaluation, EvaluationBatch } from "../evaluate/evaluate.ts";
 import type { Executor } from "../executors/executor.ts";
 import { sizeAt } from "../images/sizes.ts";
 import { isTrainable, type Parameter } from "../ir/graph.ts";
+import { alone } from "../ranks.ts";
 import { sizeOf } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { lossGraph, type Model } from "../zoo/index.ts";
@@ -37,8 +38,9 @@ export interface CourseOptions extends StepRunning, Pick<LoopOptions, "onStep" |
   readonly data: Fingerprint;
   /** The batches of an epoch from one of them on, as large as the step's parts (`LoopOptions.batches`). */
   readonly batches: (epoch: number, start: number) => AsyncIterable<TrainingBatch>;
-  /** Each picture to validate with, once, in batches of `batchSize`. */
+  /** Each picture to validate with, or of this rank's part of them, once, in batches of `validationBatch`. */
   readonly validation: () => AsyncIterable<EvaluationBatch>;
+  /** Of several ranks the first saves, what is all of theirs. */
   readonly save: (checkpoint: Omit<Checkpoint, "run">, run: SavedRun, isBest: boolean) => Promise<void>;
   readonly saveEverySeconds?: number | undefined;
   readonly onStart: (facts: RunFacts) => void;
@@ -58,6 +60,7 @@ export interface CourseResult {
 /** @throws SenetError `training` and what `save` throws; what was saved before stays */
 export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   const { config, checkpoint, executor, counts, start, left, data, signal, onPhase = () => {} } = options;
+  const { ranks = alone } = options;
   const { model, weights, labels, preprocessing } = checkpoint;
   const parameters = parametersOf(model, config);
   const transform = trainingTransformOf(config, preprocessing);
@@ -71,7 +74,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   const pictures = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0);
   const validation = new Validation({
     ...{ model, weights, executor, signal, batches: options.validation, images: pictures(counts.val) },
-    ...{ batchSize: config.batchSize, imageSize: config.imageSize, onFeatures: options.onFeatures },
+    ...{ batchSize: validationBatch(options), imageSize: config.imageSize, onFeatures: options.onFeatures, ranks },
     ...threadsOf(options),
     onProgress: options.onValidation,
   });
@@ -85,7 +88,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   onPhase("training");
   const state = await trainingLoop(
     {
-      ...{ config, step, signal, onStep: options.onStep, onEpoch: options.onEpoch },
+      ...{ config, step, signal, ranks, onStep: options.onStep, onEpoch: options.onEpoch },
       stepsPerEpoch: options.stepsPerEpoch,
       batches: async function* (epoch, from) {
         await step.change(formAt(epoch));
@@ -103,7 +106,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
         await step.synchronise();
         const { optimizerState: optimizer, average } = step;
         const run = { config, state, data, optimizer, ...(average && { average }) };
-        await options.save({ model, labels, preprocessing, weights }, run, isBest);
+        if (ranks.rank === 0) await options.save({ model, labels, preprocessing, weights }, run, isBest);
         if (isBest) best = validation.latest;
         onPhase("training");
       },
@@ -113,6 +116,10 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   );
   return { state, finished: isFinished(state, config), ...(best && { evaluation: best }) };
 }
+
+/** How many pictures this rank validates at a time. */
+export const validationBatch = ({ config, ranks = alone }: Pick<StepRunning, "config" | "ranks">): number =>
+  config.batchSize / ranks.count;
 
 /**
  * How many numbers a network learns, of how many.

@@ -4,15 +4,16 @@ import type { Dataset } from "../data/dataset.ts";
 import { option, SenetError } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import type { AverageConfig } from "../optim/average.ts";
+import { alone } from "../ranks.ts";
 import type { Model } from "../zoo/index.ts";
 import type { StepForm } from "./changing-step.ts";
 import { balancedWeights } from "./class-weights.ts";
 import { clippingOf } from "./clipping.ts";
 import { optimizerOf, type TrainingConfig } from "./config.ts";
-import { type StepState, TrainingStep } from "./step.ts";
+import { type StepState, type TogetherOptions, TrainingStep } from "./step.ts";
 
 /** What a step is to do, and how it is to run. */
-export interface StepRunning {
+export interface StepRunning extends Omit<TogetherOptions, "syncBatchNorm"> {
   readonly config: TrainingConfig;
   readonly threads?: number | undefined;
   /** Less memory, more time (passes/recompute.ts). */
@@ -57,7 +58,7 @@ export function createStep(
   form: StepForm,
   state?: StepState,
 ): Promise<TrainingStep> {
-  const { config, recompute = false, onFeatures, say } = options;
+  const { config, recompute = false, onFeatures, say, ranks, wire, bucketBytes } = options;
   const { seed, labelSmoothing, weightDecay, decayOn } = config;
   return TrainingStep.create(
     executor,
@@ -65,8 +66,9 @@ export function createStep(
     weights,
     {
       ...form,
-      ...{ labelSmoothing, weightDecay, decayOn, seed, recompute, onFeatures, average },
-      batchSize: config.microBatch ?? config.batchSize,
+      ...{ labelSmoothing, weightDecay, decayOn, seed, recompute, onFeatures, average, ranks, wire, bucketBytes },
+      syncBatchNorm: config.syncBn,
+      batchSize: ownBatch(options),
       ...(config.bceLoss && { loss: "binaryCrossEntropy" }),
       clipping: clippingOf(config),
       optimizer: optimizerOf(config),
@@ -79,6 +81,10 @@ export function createStep(
     state,
   );
 }
+
+/** How many pictures this rank computes at a time. */
+export const ownBatch = ({ config, ranks = alone }: Pick<StepRunning, "config" | "ranks">): number =>
+  (config.microBatch ?? config.batchSize) / ranks.count;
 
 /** How many pictures there are of each class. */
 export function countsOf({ classes, samples }: Dataset): number[] {

@@ -14,13 +14,18 @@ export const divergedHint = `a lower learning rate (${option("learningRate")}), 
  *
  * Runs the graph again with some nodes' outputs exposed, a group at a time, so that memory stays bounded; a fresh
  * compile each, which is slow and happens once, when a run has failed. The weights are not changed.
+ * @param ranks how many share the batch; the others are not asked, but taken for having the same pictures
  */
 export async function firstNonFinite(
   executor: Executor,
   graph: Graph,
   weights: Weights,
   inputs: ReadonlyMap<string, Tensor>,
+  ranks = 1,
 ): Promise<string> {
+  const sumOverRanks = async (values: Float64Array) => {
+    for (let i = 0; i < values.length; i++) values[i] = ranks * values[i]!;
+  };
   for (const [name, value] of inputs) if (!allFinite(value)) return `the input "${name}"`;
   // Not the running statistics: the run that failed has updated them already, with whatever it made.
   for (const { name } of graph.parameters.filter(isTrainable)) {
@@ -32,7 +37,7 @@ export async function firstNonFinite(
     const group = graph.nodes.slice(start, start + groupSize);
     const exposed = new Map<string, Value>(group.flatMap((node) => node.outputs.map((value) => [value.name, value])));
     const probe = removeDead({ graph: { ...graph, outputs: exposed, updates: new Map() }, weights });
-    const executable = await executor.compile(probe.graph, probe.weights, { weights: "live" });
+    const executable = await executor.compile(probe.graph, probe.weights, { weights: "live", sumOverRanks });
     try {
       const outputs = await executable.run(inputs);
       const culprit = group.find((node) => node.outputs.some(({ name }) => !allFinite(outputs.get(name)!)));

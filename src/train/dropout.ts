@@ -1,19 +1,23 @@
 /** What dropout keeps, drawn anew for each step and fed to the graph. */
 
+import { placeOf, type Share } from "../data/epoch.ts";
 import type { Graph } from "../ir/graph.ts";
 import { createRandom } from "../random.ts";
-import { type Tensor, zeros } from "../tensor.ts";
+import { sizeOf, type Tensor, zeros } from "../tensor.ts";
 
 /** Keeps these draws apart from those of the loader and of the initial weights, which have other second keys. */
 const stream = 0x64726f70;
 
 export class Dropout {
   readonly #seed: number;
+  readonly #share: Share;
   /** By the name of the graph's input; none in a graph without dropout. */
   readonly #keeps = new Map<string, { readonly rate: number; readonly keep: Tensor }>();
 
-  constructor(graph: Graph, seed: number) {
+  /** @param share whose part of the whole batch the graph is for */
+  constructor(graph: Graph, seed: number, share: Share = { rank: 0, count: 1 }) {
     this.#seed = seed;
+    this.#share = share;
     for (const { op, inputs, attrs } of graph.nodes) {
       if (op !== "dropout") continue;
       const { name, type } = inputs[1]!;
@@ -30,7 +34,19 @@ export class Dropout {
     if (this.#keeps.size === 0) return;
     const random = createRandom(this.#seed, stream, step);
     for (const [name, { rate, keep }] of this.#keeps) {
-      for (let i = 0; i < keep.data.length; i++) keep.data[i] = random.uniform() < rate ? 0 : 1 / (1 - rate);
+      const [batchSize, ...rest] = keep.shape as [number, ...number[]];
+      const width = sizeOf(rest);
+      const rows = new Map(
+        Array.from({ length: batchSize }, (_, row) => [placeOf({ share: this.#share, batchSize }, row), row]),
+      );
+      // Those of the others are drawn as well, so that all ranks together have what one process has.
+      for (let place = 0; place < batchSize * this.#share.count; place++) {
+        const row = rows.get(place);
+        for (let i = 0; i < width; i++) {
+          const kept = random.uniform() < rate ? 0 : 1 / (1 - rate);
+          if (row !== undefined) keep.data[row * width + i] = kept;
+        }
+      }
       inputs.set(name, keep);
     }
   }

@@ -3,6 +3,7 @@
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { turn } from "../event-loop.ts";
+import { alone, type Ranks, totalOf } from "../ranks.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
 import { divergedHint } from "./diagnose.ts";
@@ -44,7 +45,10 @@ export interface LoopOptions {
   readonly save: (state: TrainingState, isBest: boolean) => Promise<void>;
   /** How much of an epoch may be lost when the process is killed; default: a quarter of an hour. */
   readonly saveEverySeconds?: number;
+  /** One that is aborted on any rank stops all. */
   readonly signal: AbortSignal;
+  /** Default: this process is alone. Else each has its part of every batch, and all else is as if they were one. */
+  readonly ranks?: Ranks;
 }
 
 /** Of the weights as they are, and of their moving average where there is one. */
@@ -70,9 +74,10 @@ export async function trainingLoop(options: LoopOptions, state: TrainingState = 
   }
   while (!isFinished(state, options.config)) {
     const before = state.step;
-    state = await trainEpoch(options, state);
+    const { isStopped, ...reached } = await trainEpoch(options, state);
+    state = reached.state;
     if (state.step > before) await options.save(state, false);
-    const finished = options.signal.aborted ? undefined : await finishEpoch(options, state);
+    const finished = isStopped ? undefined : await finishEpoch(options, state);
     if (finished === undefined) return state;
     state = finished;
   }
@@ -80,11 +85,18 @@ export async function trainingLoop(options: LoopOptions, state: TrainingState = 
 }
 
 /** Runs the remaining steps of the epoch under way; stops between two steps when asked to. */
-async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState> {
-  const { config, stepsPerEpoch, signal } = options;
+async function trainEpoch(
+  options: LoopOptions,
+  state: TrainingState,
+): Promise<{ readonly state: TrainingState; readonly isStopped: boolean }> {
+  const { config, stepsPerEpoch, signal, ranks = alone } = options;
   const parts = partsOf(config);
   let { step, sums } = state;
-  if (signal.aborted || step === stepsPerEpoch) return state;
+  const [stopping] = await totalOf(ranks, [Number(signal.aborted)]);
+  let isStopped = stopping! > 0;
+  if (isStopped || step === stepsPerEpoch) return { state, isStopped };
+  /** Of the step under way, on this rank. */
+  let own = noOwn;
   let mark = performance.now();
   let saved = mark;
   let part = 0;
@@ -95,11 +107,10 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
     const index = state.epoch * stepsPerEpoch + step;
     const { loss, correct } = await options.step.run(images, labels, rates, { index, where, part, parts });
     const count = images.shape[0]!;
+    own = { loss: own.loss + loss * count, correct: own.correct + correct, images: own.images + count };
     const done = performance.now();
     sums = {
-      loss: sums.loss + loss * count,
-      correct: sums.correct + correct,
-      images: sums.images + count,
+      ...sums,
       seconds: sums.seconds + (done - mark) / 1000,
       waitSeconds: sums.waitSeconds + (arrived - mark) / 1000,
     };
@@ -108,6 +119,19 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
     // What is saved is always between two steps, with nothing of the next one.
     if (part > 0) continue;
     step++;
+    const isLong = mark - saved >= 1000 * (options.saveEverySeconds ?? 900);
+    const [lossOfAll, correctOfAll, imagesOfAll, stops, saves] = await totalOf(ranks, [
+      ...[own.loss, own.correct, own.images, Number(signal.aborted)],
+      // The clocks of the others do not count.
+      Number(isLong && ranks.rank === 0),
+    ]);
+    own = noOwn;
+    sums = {
+      ...sums,
+      loss: sums.loss + lossOfAll!,
+      correct: sums.correct + correctOfAll!,
+      images: sums.images + imagesOfAll!,
+    };
     options.onStep({
       epoch: state.epoch,
       epochs: config.epochs,
@@ -119,15 +143,19 @@ async function trainEpoch(options: LoopOptions, state: TrainingState): Promise<T
       learningRate: rates.rate,
     });
     await turn();
-    if (signal.aborted || step === stepsPerEpoch) break;
-    if (mark - saved >= 1000 * (options.saveEverySeconds ?? 900)) {
+    // Several hear of it with the next step, all with the same one.
+    isStopped = ranks.count === 1 ? signal.aborted : stops! > 0;
+    if (isStopped || step === stepsPerEpoch) break;
+    if (saves! > 0) {
       await options.save({ ...state, step, sums }, false);
       mark = performance.now();
       saved = mark;
     }
   }
-  return { ...state, step, sums };
+  return { state: { ...state, step, sums }, isStopped };
 }
+
+const noOwn = { loss: 0, correct: 0, images: 0 };
 
 /** `undefined` where the validation was stopped. */
 async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState | undefined> {

@@ -1,18 +1,21 @@
 /** What training on pictures needs before its first step, in a run as in a trial: data, engine, step and batches. */
 
 import type { Dataset } from "../data/dataset.ts";
+import type { Share } from "../data/epoch.ts";
 import { Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
 import { localData } from "../data/remote.node.ts";
 import { type ListOptions, openTrainingData, type TrainingData } from "../data/split.node.ts";
 import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import type { TrainingTransform } from "../images/augment.ts";
+import { alone, type Ranks } from "../ranks.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import type { TrainingConfig } from "./config.ts";
-import { stepsIn } from "./create-step.ts";
+import { ownBatch, stepsIn } from "./create-step.ts";
 import type { SourceNetwork } from "./start.ts";
+import type { TogetherOptions } from "./step.ts";
 
-export interface PrepareOptions extends ListOptions, LoadingOptions {
+export interface PrepareOptions extends ListOptions, LoadingOptions, Omit<TogetherOptions, "syncBatchNorm"> {
   /**
    * A folder with `train/` and `val/`, one folder a class in each; what else `openTrainingData` opens; or addresses of
    * archives (`localData`).
@@ -60,6 +63,9 @@ export async function openRunData(options: PrepareOptions): Promise<RunData> {
 export const trainingExecutor = ({ executor, precision, say }: PrepareOptions): Promise<Selection> =>
   selectExecutor({ name: executor, purpose: "training", precision, ...(say && { say }) });
 
+/** Of a rank, what a thread of the loader can be told. */
+const shareOf = ({ rank, count }: Ranks = alone): Share => ({ rank, count });
+
 /** Of all pictures to train on, in batches as large as the engine takes at a time. */
 export const trainingLoader = (
   options: PrepareOptions,
@@ -69,7 +75,8 @@ export const trainingLoader = (
 ): Loader =>
   new Loader({
     dataset: train,
-    batchSize: options.config.microBatch ?? options.config.batchSize,
+    batchSize: ownBatch(options),
+    share: shareOf(options.ranks),
     transform,
     seed: options.config.seed,
     repeats: Math.max(1, options.config.augRepeats),

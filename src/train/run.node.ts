@@ -13,8 +13,9 @@ import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { Executor } from "../executors/executor.ts";
 import { replaceFile } from "../files/replace.node.ts";
+import { alone } from "../ranks.ts";
 import type { TrainingConfig } from "./config.ts";
-import { parametersOf, runCourse } from "./course.ts";
+import { parametersOf, runCourse, validationBatch } from "./course.ts";
 import { countsOf } from "./create-step.ts";
 import { type EarlierOptions, earlierRun } from "./earlier.node.ts";
 import { EventFile } from "./event-file.node.ts";
@@ -32,6 +33,7 @@ import {
   trainingExecutor,
   trainingLoader,
 } from "./prepare.node.ts";
+import { checkShares } from "./rank-batches.ts";
 import { readRecord, writeRecord } from "./record.node.ts";
 import { startFrom } from "./resume.ts";
 import type { Resumable } from "./saved.ts";
@@ -39,6 +41,7 @@ import { inSteps, withSmallerBatches } from "./smaller-batch.ts";
 import { beginWithPatches, startOf } from "./start.ts";
 import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
 import { timeBudget } from "./time-budget.ts";
+import { shareOf } from "./validation-shares.ts";
 
 export interface RunOptions extends PrepareOptions, EarlierOptions {
   /** Where the run's files go; made when absent. */
@@ -85,17 +88,19 @@ export interface RunResult {
  * @throws SenetError `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
  */
 export async function trainRun(options: RunOptions): Promise<RunResult> {
-  const { config, out } = options;
+  const { config, out, ranks = alone } = options;
   checkRunOptions(options);
+  checkShares(config, ranks);
   if (options.resume && !existsSync(lastFile(out))) await readRun(out); // says that there is none
   const isNew = !existsSync(out);
-  const lock = await claimFolder(out);
+  // One of several writes; the others read at most.
+  const lock = ranks.rank === 0 ? await claimFolder(out) : undefined;
   const budget = timeBudget(options.signal, options.timeBudgetSeconds);
   try {
     const earlier = await earlierRun(options);
     if (earlier !== undefined) {
       // A run that was killed in between has saved its state, and not its metrics.
-      await writeMetrics(out, earlier.run.state.history);
+      if (ranks.rank === 0) await writeMetrics(out, earlier.run.state.history);
       if (isFinished(earlier.run.state, config))
         return { config, state: earlier.run.state, finished: true, failures: [], hasTrained: false };
     }
@@ -110,12 +115,13 @@ export async function trainRun(options: RunOptions): Promise<RunResult> {
       const saved = hasSaved ? await readRun(out, options.build) : undefined;
       return trainFrom({ ...options, config, signal: budget.signal }, saved && inBatchesOf(config, saved), onSave);
     };
-    return await withSmallerBatches(fitting, attempt, options.say);
+    // Several cannot each go on with batches of its own.
+    return ranks.count > 1 ? await attempt(fitting) : await withSmallerBatches(fitting, attempt, options.say);
   } finally {
     budget.end();
-    lock.release();
+    lock?.release();
     // A run that could not begin leaves no folder behind; one that has begun left files in it.
-    if (isNew) await rmdir(out).catch(() => {});
+    if (isNew && lock !== undefined) await rmdir(out).catch(() => {});
   }
 }
 
@@ -126,8 +132,7 @@ function inBatchesOf({ batchSize }: TrainingConfig, earlier: Resumable): Resumab
 }
 
 async function trainFrom(options: RunOptions, earlier: Resumable | undefined, onSave: () => void): Promise<RunResult> {
-  const { config } = options;
-  const { build, source } = options;
+  const { config, build, source, ranks = alone } = options;
   const { train, val, pictures, stepsPerEpoch } = await openRunData(options);
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   // First of all, since it refuses what cannot be frozen.
@@ -137,18 +142,32 @@ async function trainFrom(options: RunOptions, earlier: Resumable | undefined, on
   const start = earlier === undefined ? initialState : resumedAt(earlier, options, { train, data, stepsPerEpoch });
   for (const note of "notes" in begin ? begin.notes : []) options.say?.(note);
   const { model, weights } = begin;
-  const events = await beginFiles(options, pictures, executor, start);
+  const events = ranks.rank === 0 ? await beginFiles(options, pictures, executor, start) : undefined;
 
   const preprocessing = preprocessingOf(config, begin.preprocessing);
   const loading = loadingOf(options, memoryOf(options));
-  await using trainLoader = trainingLoader(options, train, trainingTransformOf(config, preprocessing), loading);
-  if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });
-  await using valLoader = new Loader({
-    dataset: val,
-    batchSize: config.batchSize,
-    transform: { kind: "evaluate", preprocessing },
-    ...loading,
-  });
+  const transform = trainingTransformOf(config, preprocessing);
+  await using trainLoader = trainingLoader(options, train, transform, loading);
+  if ("notes" in begin) {
+    // Whole batches on each rank, so that all begin alike.
+    await using whole =
+      ranks.count === 1 || !config.patchInit
+        ? undefined
+        : trainingLoader({ ...options, ranks: alone }, train, transform, loading);
+    await beginWithPatches(begin, { config, batches: () => (whole ?? trainLoader).epoch(0) });
+  }
+  const ownPart = shareOf(val.samples, ranks);
+  await using valLoader =
+    ownPart.length === 0
+      ? undefined
+      : new Loader({
+          dataset: { ...val, samples: ownPart },
+          batchSize: validationBatch(options),
+          transform: { kind: "evaluate", preprocessing },
+          // Of a few pictures of a class all may be bad by chance.
+          tolerant: ranks.count > 1,
+          ...loading,
+        });
   const result = await runCourse({
     ...options,
     ...{ executor, reason, start, data, stepsPerEpoch },
@@ -156,9 +175,9 @@ async function trainFrom(options: RunOptions, earlier: Resumable | undefined, on
     counts: { train: countsOf(train), val: countsOf(val) },
     left: { ...earlier?.run },
     batches: (epoch, from) => trainLoader.epoch(epoch, from),
-    validation: () => valLoader.epoch(0),
+    validation: () => valLoader?.epoch(0) ?? nothing(),
     onEpoch: (metrics, isBest) => {
-      events.add(metrics);
+      events?.add(metrics);
       options.onEpoch(metrics, isBest);
     },
     save: async (checkpoint, run, isBest) => {
@@ -166,9 +185,11 @@ async function trainFrom(options: RunOptions, earlier: Resumable | undefined, on
       onSave();
     },
   });
-  const failures = [...trainLoader.failures, ...valLoader.failures];
+  const failures = [...trainLoader.failures, ...(valLoader?.failures ?? [])];
   return { config, ...result, failures, hasTrained: true };
 }
+
+async function* nothing(): AsyncGenerator<never> {}
 
 function resumedAt(
   earlier: Resumable,

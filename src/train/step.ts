@@ -11,6 +11,8 @@ import { fromFeatures } from "../nn/from-features.ts";
 import { type OptimizerState, stateOf, type UpdateRule } from "../optim/rule.ts";
 import { runPasses, trainingPasses } from "../passes/index.ts";
 import { recompute } from "../passes/recompute.ts";
+import { synchroniseBatchNorm } from "../passes/sync-batch-norm.ts";
+import { alone, averageOver, type Ranks, type Wire } from "../ranks.ts";
 import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import { inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
 import { Average } from "./averaging.ts";
@@ -18,12 +20,26 @@ import { weightedTargets } from "./class-weights.ts";
 import { type Clipping, clip } from "./clipping.ts";
 import { divergedHint, firstNonFinite } from "./diagnose.ts";
 import { Dropout } from "./dropout.ts";
+import { GradientExchange } from "./gradient-exchange.ts";
 import { GradientSum } from "./gradient-sum.ts";
 import { layerRates } from "./layer-decay.ts";
 import { type LearningOptions, learningRule } from "./learning.ts";
 import { labelsOf, targetsOf } from "./targets.ts";
 
-export interface StepOptions extends TrainingOptions, LearningOptions, Freezing {
+/** How several processes train one network (ranks.ts). */
+export interface TogetherOptions {
+  /** Default: this process is alone. */
+  readonly ranks?: Ranks | undefined;
+  /** What gradients are sent as; default: float32. */
+  readonly wire?: Wire | undefined;
+  /** See `ExchangeOptions`; default: 4 MiB. */
+  readonly bucketBytes?: number | undefined;
+  /** Batch norm over the pictures of all ranks; default: each by its own, and the running statistics are their mean. */
+  readonly syncBatchNorm?: boolean | undefined;
+}
+
+export interface StepOptions extends TrainingOptions, LearningOptions, Freezing, TogetherOptions {
+  /** Of this rank. */
   readonly batchSize: number;
   readonly imageSize: number;
   /** Batches hold what the head sees of pictures (`featuresIn`), which alone learns, instead of pictures. */
@@ -43,6 +59,9 @@ export interface StepOptions extends TrainingOptions, LearningOptions, Freezing 
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
   readonly recompute?: boolean;
 }
+
+/** Few enough calls, and the first one early enough: docs/scaling.md. */
+const usualBucketBytes = 4 * 2 ** 20;
 
 /** Which step of a run this is. */
 export interface StepPosition {
@@ -91,6 +110,8 @@ export class TrainingStep implements AsyncDisposable {
   readonly #dropout: Dropout;
   readonly #average: Average | undefined;
   readonly #sum = new GradientSum();
+  readonly #ranks: Ranks;
+  readonly #exchange: GradientExchange | undefined;
   readonly #options: Pick<StepOptions, "labelSmoothing" | "classWeights" | "clipping">;
   /** What dropout draws is one step's at a time. */
   readonly #uses: Uses;
@@ -102,6 +123,7 @@ export class TrainingStep implements AsyncDisposable {
     weights: Weights,
     rule: UpdateRule,
     options: StepOptions,
+    exchange?: GradientExchange,
     average?: Average,
   ) {
     this.#executor = executor;
@@ -109,7 +131,9 @@ export class TrainingStep implements AsyncDisposable {
     this.#trainer = trainer;
     this.#weights = weights;
     this.#rule = rule;
-    this.#dropout = new Dropout(graph, options.seed ?? 0);
+    this.#ranks = options.ranks ?? alone;
+    this.#exchange = exchange;
+    this.#dropout = new Dropout(graph, options.seed ?? 0, this.#ranks);
     this.#options = options;
     this.#average = average;
     this.#uses = new Uses(graph.name);
@@ -122,18 +146,28 @@ export class TrainingStep implements AsyncDisposable {
     options: StepOptions,
     { optimizer, average }: StepState = {},
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, loss, freeze, freezeBatchNorm } = options;
+    const { batchSize, imageSize, loss, freeze, freezeBatchNorm, ranks = alone } = options;
     const all = lossGraph(model, { batch: batchSize, imageSize, freeze, freezeBatchNorm, ...(loss && { loss }) });
-    const whole = options.onFeatures === true ? fromFeatures(all, inputName) : all;
+    const own = options.onFeatures === true ? fromFeatures(all, inputName) : all;
+    const isAcross = options.syncBatchNorm === true && ranks.count > 1;
+    const whole = isAcross ? synchroniseBatchNorm(own, ranks.count) : own;
     // Tensors that are learnt or updated are the given ones; what is frozen may be folded into others.
-    const { graph: forward, weights: own } = runPasses({ graph: whole, weights }, trainingPasses);
+    const { graph: forward, weights: learning } = runPasses({ graph: whole, weights }, trainingPasses);
     const gradients = differentiate(forward);
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const { rateOf = options.layerDecay === undefined ? undefined : layerRates(forward, options.layerDecay) } = options;
     const rule = learningRule(graph, { ...options, rateOf }, { optimizer, average });
-    const trainer = await executor.compileTraining(graph, own, rule, options);
+    const { wire = "float32", bucketBytes = usualBucketBytes } = options;
+    const exchange = ranks.count === 1 ? undefined : new GradientExchange({ ranks, wire, bucketBytes });
+    const trainer = await executor.compileTraining(graph, learning, rule, {
+      ...options,
+      ...(exchange && {
+        onGradient: (_, data) => exchange.final(data),
+        sumOverRanks: (values) => ranks.sum(values),
+      }),
+    });
     const averages = options.average && new Average(options.average, graph, weights, rule, average);
-    return new TrainingStep(executor, graph, trainer, own, rule, options, averages);
+    return new TrainingStep(executor, graph, trainer, learning, rule, options, exchange, averages);
   }
 
   /**
@@ -156,7 +190,9 @@ export class TrainingStep implements AsyncDisposable {
       const start = performance.now();
       if (part < parts - 1) this.#sum.keep(this.gradientData);
       else {
-        const sum = this.#sum.addTo(this.gradientData);
+        const sum = this.#sum.addTo(this.gradientData) * this.#ranks.count;
+        if (parts > 1) this.#exchange?.addAll(this.gradientData);
+        await this.#exchange?.finish();
         await this.#update({ ...(typeof rates === "number" ? { rate: rates } : rates), step: index, scale: 1 / sum });
       }
       return { ...batch, optimiserMilliseconds: performance.now() - start };
@@ -202,11 +238,12 @@ export class TrainingStep implements AsyncDisposable {
       [targetsName, classWeights === undefined ? targets : weightedTargets(targets, classWeights)],
     ]);
     this.#dropout.feed(inputs, index * parts + part);
+    this.#exchange?.begin(parts === 1);
     const { outputs, finite } = await this.#trainer.gradients(inputs);
     const loss = outputs.get("loss")!.data[0]!;
     if (!finite) {
       await this.#trainer.synchronise();
-      const culprit = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs);
+      const culprit = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs, this.#ranks.count);
       throw new SenetError("training", `the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a finite number`, {
         ...(where === undefined ? {} : { where }),
         expected: "finite numbers everywhere",
@@ -242,9 +279,16 @@ export class TrainingStep implements AsyncDisposable {
     return this.#average?.values;
   }
 
-  /** Brings weights, averages and the optimiser's state into their arrays; to be done before anybody reads these. */
+  /**
+   * Brings weights, averages and the optimiser's state into their arrays; to be done before anybody reads these, and by all
+   * ranks: running statistics, which each has of its own pictures, become their mean.
+   */
   synchronise(): Promise<void> {
-    return this.#uses.inTurn(() => this.#trainer.synchronise());
+    return this.#uses.inTurn(async () => {
+      await this.#trainer.synchronise();
+      const running = [...this.#graph.updates.keys()].map(({ name }) => this.#weights.get(name)!.data);
+      await averageOver(this.#ranks, [...running, ...(this.#average?.others ?? [])]);
+    });
   }
 
   /** Frees its memory, once the steps under way have ended. A second time is fine. */

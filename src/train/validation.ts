@@ -3,17 +3,21 @@
 import type { Evaluation, EvaluationBatch } from "../evaluate/evaluate.ts";
 import { evaluateNetwork } from "../evaluate/network.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
+import { alone, type Ranks } from "../ranks.ts";
 import type { Model } from "../zoo/index.ts";
 import type { Evaluations } from "./loop.ts";
+import { shared } from "./validation-shares.ts";
 
 export interface ValidationOptions {
   readonly executor: Executor;
   readonly model: Model;
   /** As they are whenever it runs. */
   readonly weights: Weights;
-  /** The pictures to validate with, each once. */
+  /** The pictures to validate with, or this rank's part of them, each once. */
   readonly batches: () => AsyncIterable<EvaluationBatch>;
   readonly batchSize: number;
+  /** Default: this process is alone. */
+  readonly ranks?: Ranks | undefined;
   /** How many there are. */
   readonly images: number;
   readonly imageSize: number;
@@ -39,23 +43,30 @@ export class Validation {
 
   /** `undefined` where `signal` stopped it. */
   async run(average: Weights | undefined): Promise<Evaluations | undefined> {
-    const { weights, images, signal, onProgress, ...rest } = this.#options;
+    const { weights, images, onProgress, ranks = alone, model } = this.#options;
     const sets = average === undefined ? [weights] : [weights, average];
     const total = sets.length * images;
     const evaluations: Evaluation[] = [];
-    try {
-      for (const [i, set] of sets.entries()) {
-        const evaluated = { ...rest, weights: set, signal };
-        evaluations.push(
-          await evaluateNetwork({ ...evaluated, onProgress: (done) => onProgress?.(i * images + done, total) }),
-        );
-      }
-    } catch (error) {
-      if (signal.aborted && error === signal.reason) return undefined;
-      throw error;
+    for (const [i, set] of sets.entries()) {
+      const own = await this.#own(set, (done) => onProgress?.(Math.min(total, i * images + ranks.count * done), total));
+      const evaluation = ranks.count === 1 ? own : await shared(ranks, own?.predictions, model.classes);
+      if (evaluation === undefined) return undefined;
+      evaluations.push(evaluation);
     }
     const [ofWeights, ofAverage] = evaluations;
     this.#latest = ofAverage ?? ofWeights;
     return { weights: ofWeights!, ...(ofAverage && { average: ofAverage }) };
+  }
+
+  /** What this process looks at. `undefined` where `signal` stopped it. */
+  async #own(weights: Weights, onProgress: (done: number) => void): Promise<Evaluation | undefined> {
+    const { ranks: _, images: __, ...rest } = this.#options;
+    const { signal } = rest;
+    try {
+      return await evaluateNetwork({ ...rest, weights, onProgress });
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) return undefined;
+      throw error;
+    }
   }
 }

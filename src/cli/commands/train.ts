@@ -1,19 +1,27 @@
 /** `senet train`: a training run in a folder, with a live line, that Ctrl-C stops without loss. */
 
+import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { localData } from "../../data/remote.node.ts";
 import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { PrecisionChoice } from "../../executors/select.node.ts";
+import { usableThreads } from "../../machine.node.ts";
+import { availableMemory } from "../../memory.node.ts";
+import type { Job } from "../../mpi/job.ts";
+import { fromFirst, type Wire } from "../../ranks.ts";
 import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text.ts";
-import { newRunFolder, openRun } from "../../train/out.node.ts";
+import { lastFile, newRunFolder, openRun } from "../../train/out.node.ts";
+import { forAllRanks, givenForAllRanks } from "../../train/rank-batches.ts";
 import { readRecord } from "../../train/record.node.ts";
 import { type Given, resumedConfig, withoutAuto } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
 import { requireSound } from "../failures.ts";
+import { together } from "../job.ts";
 import {
+  choiceOption,
   count,
   duration,
   executorOption,
@@ -49,6 +57,8 @@ interface TrainOptions {
   readonly timeBudget?: number;
   readonly check?: true;
   readonly pretrained?: true;
+  readonly bucketMib?: number;
+  readonly wire?: Wire;
   /** The rest are keys of TrainingConfig, present where given. */
   readonly [key: string]: unknown;
 }
@@ -87,6 +97,17 @@ export function trainCommand(program: Command): void {
       "save and stop after so long; --resume goes on; default: to the end",
       positiveDuration,
     )
+    .addOption(
+      choiceOption("--wire <type>", "several processes: what gradients are sent as; default: float32", [
+        "float32",
+        "bf16",
+      ]).helpGroup("Several processes:"),
+    )
+    .addOption(
+      new Option("--bucket-mib <n>", "several processes: how much of the gradients is sent at a time; default: 4")
+        .argParser(count)
+        .helpGroup("Several processes:"),
+    )
     .option("--recompute", "less memory, about a third more time: activations are computed again, not kept");
   addConfigOptions(command);
   command
@@ -104,60 +125,76 @@ export function trainCommand(program: Command): void {
         "Ctrl-C, SIGTERM and a closed terminal save; --resume continues from there.",
     )
     .action(async (options: TrainOptions, command: Command) => {
-      if (options.resume === true && options.out === undefined) {
-        throw new SenetError("usage", "no run to resume was named", {
-          where: "--resume",
-          expected: "--out with that run's folder",
-          hint: "senet train --out runs/NAME --resume",
-        });
-      }
-      if (options.acceptChanges === true && options.resume !== true) {
-        throw new SenetError("usage", "a new run has no pictures of before", {
-          where: "--accept-changes",
-          hint: "leave it out, or --resume",
-        });
-      }
-      // That there is no run to resume is said first.
-      const named = options.resume === true ? undefined : await picturesOf(options);
-      const { fitBatch, ...given } = withoutAuto(await startingFrom(givenConfig(command), command, options));
-      const source = options.resume === true ? undefined : await sourceOf(given);
-      const fresh = options.resume === true ? undefined : newConfig(given, source);
-      const isNamed = options.out !== undefined;
-      const out = options.out ?? (await newRunFolder(fresh!.model));
-      const config = fresh ?? resumedConfig(await openRun(out), given, out, say);
-      const { resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
-      const cacheFolder = options.cacheDir;
-      const { data, ...lists } = named ?? (await picturesOf(options));
-      const further = Object.entries({
-        ...{ acceptChanges, executor, precision, threads, recompute, workers },
-        ...lists,
-      }).filter(([, value]) => value !== undefined);
-      const run = {
-        ...{ source, data, out, config, fitBatch, resume: resume === true },
-        command: ["senet", ...process.argv.slice(2).map(hideCredentials).map(quoted)].join(" "),
-        ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
-        ...(cacheFolder === undefined ? {} : { cacheFolder }),
-        ...Object.fromEntries(further),
-        ...(options.saveEvery === undefined ? {} : { saveEverySeconds: options.saveEvery }),
-        ...(options.keepBest === undefined ? {} : { keepBest: options.keepBest }),
-        ...(options.timeBudget === undefined ? {} : { timeBudgetSeconds: options.timeBudget }),
-      };
-      try {
-        if (check === true) {
-          const { train, val } = openTrainingData(await localData(data, { say }), {
-            ...lists,
-            valSplit: config.valSplit,
-            seed: config.seed,
+      let goOn: { readonly out: string; readonly command: string } | undefined;
+      const lastWords = () =>
+        goOn !== undefined && existsSync(lastFile(goOn.out))
+          ? `saved before: ${lastFile(goOn.out)}; continue with: ${goOn.command}`
+          : undefined;
+      await together(async (job) => {
+        if (options.resume === true && options.out === undefined) {
+          throw new SenetError("usage", "no run to resume was named", {
+            where: "--resume",
+            expected: "--out with that run's folder",
+            hint: "senet train --out runs/NAME --resume",
           });
-          await requireSound([train, val], workers, new LiveLine());
         }
-        const goOn = ["senet train --resume", ...resumeOptions(options, out)].join(" ");
-        const result = await runTraining(run, goOn);
-        if (options.report) await writeReport(result, run);
-      } finally {
-        // A name that was taken for a run that could not begin is free again.
-        if (!isNamed) await rmdir(out).catch(() => {});
-      }
+        if (options.acceptChanges === true && options.resume !== true) {
+          throw new SenetError("usage", "a new run has no pictures of before", {
+            where: "--accept-changes",
+            hint: "leave it out, or --resume",
+          });
+        }
+        // That there is no run to resume is said first.
+        const named = options.resume === true ? undefined : await picturesOf(options);
+        const { fitBatch, ...given } = withoutAuto(await startingFrom(givenConfig(command), command, options));
+        const source = options.resume === true ? undefined : await sourceOf(given);
+        const fresh = options.resume === true ? undefined : forAllRanks(newConfig(given, source), job);
+        if (fitBatch && job.count > 1) {
+          throw new SenetError("usage", "several processes do not find out their batch by themselves", {
+            where: "--batch-size",
+            found: "auto",
+            hint: "a number of pictures for each process",
+          });
+        }
+        const isNamed = options.out !== undefined;
+        const out = options.out ?? (await fromFirst(job, () => newRunFolder(fresh!.model)));
+        const config = fresh ?? resumedConfig(await openRun(out), givenForAllRanks(given, job), out, say);
+        const mpirun = job.count === 1 ? "" : `mpirun -np ${job.count} `;
+        goOn = { out, command: [`${mpirun}senet train --resume`, ...resumeOptions(options, out)].join(" ") };
+        const { resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
+        const cacheFolder = options.cacheDir;
+        const { data, ...lists } = named ?? (await picturesOf(options));
+        const further = Object.entries({
+          ...{ acceptChanges, executor, precision, threads, recompute, workers },
+          ...lists,
+        }).filter(([, value]) => value !== undefined);
+        const run = {
+          ...{ source, data, out, config, fitBatch, resume: resume === true },
+          ...togetherOptions(options, job),
+          command: [`${mpirun}senet`, ...process.argv.slice(2).map(hideCredentials).map(quoted)].join(" "),
+          ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
+          ...(cacheFolder === undefined ? {} : { cacheFolder }),
+          ...Object.fromEntries(further),
+          ...(options.saveEvery === undefined ? {} : { saveEverySeconds: options.saveEvery }),
+          ...(options.keepBest === undefined ? {} : { keepBest: options.keepBest }),
+          ...(options.timeBudget === undefined ? {} : { timeBudgetSeconds: options.timeBudget }),
+        };
+        try {
+          if (check === true && job.rank === 0) {
+            const { train, val } = openTrainingData(await localData(data, { say }), {
+              ...lists,
+              valSplit: config.valSplit,
+              seed: config.seed,
+            });
+            await requireSound([train, val], workers, new LiveLine());
+          }
+          const result = await runTraining(run, goOn.command);
+          if (options.report && job.rank === 0) await writeReport(result, run);
+        } finally {
+          // A name that was taken for a run that could not begin is free again.
+          if (!isNamed) await rmdir(out).catch(() => {});
+        }
+      }, lastWords);
     });
 }
 
@@ -193,6 +230,20 @@ async function picturesOf({ data, list, valList, allowMissing, resume, out }: Tr
   if (list !== undefined || valList !== undefined) return { data: earlier.data, ...lists };
   const { list: theirs, valList: valTheirs, allowMissing: mayMiss } = earlier;
   return { data: earlier.data, list: theirs, valList: valTheirs, allowMissing: allowMissing ?? mayMiss };
+}
+
+/** How this process goes along with the others, where there are any. */
+function togetherOptions({ threads, workers, cache, bucketMib, wire }: TrainOptions, job: Job) {
+  if (job.count === 1) return {};
+  const own = Math.max(1, Math.floor(usableThreads() / job.neighbours));
+  return {
+    ranks: job,
+    threads: threads ?? own,
+    workers: workers ?? Math.min(8, Math.max(1, own - 1)),
+    ...(cache === undefined && { cacheBytes: Math.min(4 * 2 ** 30, availableMemory() / 4) / job.neighbours }),
+    ...(wire !== undefined && { wire }),
+    ...(bucketMib !== undefined && { bucketBytes: bucketMib * 2 ** 20 }),
+  };
 }
 
 /** The weights are saved: that there is no report is no failure of the training. */

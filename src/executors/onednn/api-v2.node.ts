@@ -108,7 +108,8 @@ export function dialectV2(library: Library): Dialect {
       }
       case "batchNorm": {
         const { handle } = spec.data;
-        const global = spec.pass === "inference" || spec.pass === "frozenBackward" ? C.useGlobalStats : 0;
+        const isOfBatch = spec.pass === "forward" || spec.pass === "backward";
+        const global = isOfBatch ? 0 : C.useGlobalStats;
         const options = flags.scale | flags.shift | (spec.relu ? flags.fuseRelu : 0) | global;
         if (spec.pass === "backward" || spec.pass === "frozenBackward") {
           return init.normBack(operation, C.backward, handle, handle, spec.eps, options);

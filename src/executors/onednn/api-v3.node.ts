@@ -136,7 +136,8 @@ export function dialectV3(library: Library): Dialect {
         }
         case "batchNorm": {
           const { handle } = spec.data;
-          const global = spec.pass === "inference" || spec.pass === "frozenBackward" ? C.useGlobalStats : 0;
+          const isOfBatch = spec.pass === "forward" || spec.pass === "backward";
+          const global = isOfBatch ? 0 : C.useGlobalStats;
           const options = flags.scale | flags.shift | (spec.relu ? flags.fuseRelu : 0) | global;
           if (spec.pass === "backward" || spec.pass === "frozenBackward") {
             return create.normBack(out, engine, C.backward, handle, handle, handle, spec.eps, options, hint, attr);

@@ -65,8 +65,8 @@ export interface Dialect {
 }
 
 /** Forward passes by their numbers. */
-export const propOf = (pass: "forward" | "inference"): number =>
-  pass === "forward" ? C.forwardTraining : C.forwardInference;
+export const propOf = (pass: "forward" | "forwardByGiven" | "inference"): number =>
+  pass === "inference" ? C.forwardInference : C.forwardTraining;
 
 /** The slope where none is given: the library's swish is `x · sigmoid(alpha · x)`. */
 export const alphaOf = (algorithm: Eltwise): number => (algorithm === "silu" ? 1 : 0);

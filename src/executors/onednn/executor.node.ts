@@ -18,6 +18,7 @@ import type {
   Weights,
 } from "../executor.ts";
 import { isBatchFree, runInPortions } from "../portions.ts";
+import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";
 import { hasBf16, onednnLibrary, openApi } from "./engine.node.ts";
@@ -55,12 +56,14 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
     description: `oneDNN ${formatVersion(version)} on the CPU (${path}), ${bf16 ? "bf16 in hardware" : "no bf16"}`,
     async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
       checkWeights(graph, weights);
+      requireOthers(graph, options.sumOverRanks);
       const live = options.weights === "live";
       // Those of another number of threads have to be the same, whatever has become of the arrays.
       const own = live ? weights : copies(weights);
       const create = (wanted: number) =>
         opened(library, { ...options, threads: wanted }, (api, threads) => {
-          const lowered = lower(api, graph, own, { live, ...kindFor(api, graph, threads) });
+          const { sumOverRanks } = options;
+          const lowered = lower(api, graph, own, { live, sumOverRanks, ...kindFor(api, graph, threads) });
           return new OnednnExecutable(
             new Runner(api, graph, lowered, { ...options, threads }),
             !live && isBatchFree(graph),
@@ -75,9 +78,11 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       options: TrainingOptions = {},
     ): Promise<Trainer> {
       checkWeights(graph, weights);
+      requireOthers(graph, options.sumOverRanks);
       const create = (wanted: number) =>
         opened(library, { ...options, threads: wanted }, (api, threads) => {
-          const lowered = lowerTraining(api, graph, weights, rule, kindFor(api, graph, threads));
+          const kind = { ...kindFor(api, graph, threads), sumOverRanks: options.sumOverRanks };
+          const lowered = lowerTraining(api, graph, weights, rule, kind);
           const runner = new Runner(api, graph, lowered, { ...options, threads });
           return new OnednnTrainer(runner, lowered, options.onGradient);
         });
@@ -173,7 +178,9 @@ class Runner {
     let start = performance.now();
     let sliceEnd = start + sliceMilliseconds;
     for (const [index, { name, kind, run }] of steps.entries()) {
-      const status = run();
+      const ran = run();
+      const status = typeof ran === "number" ? ran : await ran;
+      if (typeof ran !== "number") setThreads(threads);
       if (status !== 0) throw new SenetError("executor", "oneDNN failed", { where: name, found: `status ${status}` });
       after?.(index);
       const now = performance.now();

@@ -5,7 +5,7 @@ import type { AnyNode, Graph, Value } from "../../ir/graph.ts";
 import type { StepNumbers } from "../../optim/optimizers.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
 import type { Tensor } from "../../tensor.ts";
-import type { Weights } from "../executor.ts";
+import type { SumOverRanks, Weights } from "../executor.ts";
 import type { Api } from "./api.node.ts";
 import type { FusedGraph, FusedKind, FusedNode } from "./fused.ts";
 import { fuse } from "./fusion.ts";
@@ -51,12 +51,15 @@ export interface LowerOptions {
   readonly type: ElementType;
   /** Default: blocks. */
   readonly layout?: PlanLayout;
+  /** See `CompileOptions`. */
+  readonly sumOverRanks?: SumOverRanks | undefined;
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
 export function lower(api: Api, graph: Graph, weights: Weights, { live, ...kind }: LowerOptions): Lowered {
   const { target, fused, prepared } = begin(api, graph, kind);
-  const lowering = new Lowering(target, prepared, { graph, weights, live, masters: undefined });
+  const { sumOverRanks } = kind;
+  const lowering = new Lowering(target, prepared, { graph, weights, live, masters: undefined, sumOverRanks });
   return lowerNodes(lowering, fused, weights, live);
 }
 
@@ -76,7 +79,8 @@ export function lowerTraining(
   masters.transfer(weights);
   const finite = masters.check();
   const setNumbers = masters.update();
-  const lowering = new Lowering(target, prepared, { graph: rest, weights, live: true, masters });
+  const { sumOverRanks } = kind;
+  const lowering = new Lowering(target, prepared, { graph: rest, weights, live: true, masters, sumOverRanks });
   const lowered = lowerNodes(lowering, fused, weights, true);
   return { ...lowered, finite, setNumbers, gradientData: masters.gradientData, finals: finalsOf(target, masters) };
 }

@@ -3,7 +3,7 @@
 import type { Graph, Value } from "../../ir/graph.ts";
 import { resultsOf } from "../../ir/uses.ts";
 import { type Shape, sameShape, sizeOf, type Tensor, type TensorData, zeros } from "../../tensor.ts";
-import type { Weights } from "../executor.ts";
+import type { SumOverRanks, Weights } from "../executor.ts";
 import type { FusedKind, FusedNode } from "./fused.ts";
 import { type GroupShape, mergeGroups, turnTaps } from "./groups.ts";
 import type { Masters } from "./masters.node.ts";
@@ -18,6 +18,7 @@ export interface Sources {
   /** Each run reads the weights as they are then; else they never change. */
   readonly live: boolean;
   readonly masters: Masters | undefined;
+  readonly sumOverRanks: SumOverRanks | undefined;
 }
 
 /** How a primitive sees weights. */
@@ -48,6 +49,7 @@ export class Lowering extends Target {
   readonly prepared: Prepared;
   /** In training: what is learnt. */
   readonly masters: Masters | undefined;
+  readonly sumOverRanks: SumOverRanks | undefined;
   readonly #graph: Graph;
   readonly #weights: Weights;
   readonly #live: boolean;
@@ -58,10 +60,15 @@ export class Lowering extends Target {
   readonly #parameters: ReadonlySet<Value>;
   readonly #updated: ReadonlySet<Value>;
 
-  constructor({ api, type, plan }: Target, prepared: Prepared, { graph, weights, live, masters }: Sources) {
+  constructor(
+    { api, type, plan }: Target,
+    prepared: Prepared,
+    { graph, weights, live, masters, sumOverRanks }: Sources,
+  ) {
     super(api, type, plan);
     this.prepared = prepared;
     this.masters = masters;
+    this.sumOverRanks = sumOverRanks;
     this.#graph = graph;
     this.#weights = weights;
     this.#live = live;

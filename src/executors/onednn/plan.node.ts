@@ -39,6 +39,8 @@ interface Step {
   readonly name: string;
   readonly primitive?: { readonly primitive: Primitive; readonly args: ReadonlyMap<number, Place> };
   readonly host?: () => void;
+  /** What others have to be waited for. */
+  readonly wait?: () => Promise<void>;
   readonly reads: readonly Slot[];
   readonly writes: readonly Slot[];
   readonly inPlace?: InPlace;
@@ -64,8 +66,8 @@ export interface BoundStep {
   readonly name: string;
   /** For people: the primitive, or that it is ours. */
   readonly kind: string;
-  /** Gives the library's status: 0 is success. */
-  run(): number;
+  /** Gives the library's status: 0 is success. A promise only where others are waited for. */
+  run(): number | Promise<number>;
 }
 
 export class PlanBuilder {
@@ -155,6 +157,12 @@ export class PlanBuilder {
     this.#steps.push({ name, host: run, reads: reads.map(slotOf), writes: writes.map(slotOf) });
   }
 
+  /** The same of what has to wait for others. */
+  wait(name: string, reads: readonly Place[], writes: readonly Place[], wait: () => Promise<void>): void {
+    const slotOf = ({ slot }: Place) => slot;
+    this.#steps.push({ name, wait, reads: reads.map(slotOf), writes: writes.map(slotOf) });
+  }
+
   /** A float32 value as an array of ours, which is there once the plan is bound. */
   array({ slot, desc }: Place): { readonly data: Float32Array } {
     const view: { data: Float32Array } = { data: new Float32Array(0) };
@@ -206,7 +214,8 @@ export class PlanBuilder {
       memories.set(desc, known.set(address, memory));
       return memory;
     };
-    const bound = ({ name, primitive, host }: Step): BoundStep => {
+    const bound = ({ name, primitive, host, wait }: Step): BoundStep => {
+      if (wait !== undefined) return { name, kind: "waiting for others", run: () => wait().then(() => 0) };
       if (primitive === undefined) {
         const run = () => {
           host!();

@@ -1,10 +1,11 @@
 /** Batch norm, and the ReLU behind it, as one primitive in both directions. */
 
+import { combinedMoments } from "../moments.ts";
 import type { Primitive } from "./api.node.ts";
 import type { FusedNode } from "./fused.ts";
 import type { Lowering, Rule } from "./lowering.node.ts";
 import type { Place } from "./plan.node.ts";
-import { Arg, Query } from "./spec.ts";
+import { Arg, type PostOp, Query } from "./spec.ts";
 import type { Forward, Target } from "./target.node.ts";
 
 export const batchNorm: Rule<"batchNorm"> = (lowering, node) => {
@@ -30,8 +31,9 @@ export function normForward(target: Target, node: FusedNode<"batchNormTraining">
   const { api, plan } = target;
   const data = target.descOf(node.inputs[0]!.type.shape);
   const relu = node.activation === "relu";
-  const { eps } = node.attrs;
-  const primitive = api.primitive(node.name, { primitive: "batchNorm", pass: "forward", data, eps, relu });
+  const { eps, ranks } = node.attrs;
+  const pass = ranks === undefined ? "forward" : "forwardByGiven";
+  const primitive = api.primitive(node.name, { primitive: "batchNorm", pass, data, eps, relu });
   const kept = relu ? api.query(primitive, Query.workspace, data) : undefined;
   return { primitive, workspace: kept && plan.place(kept) };
 }
@@ -46,12 +48,22 @@ export const batchNormTraining: Rule<"batchNormTraining"> = (lowering, node) => 
     [Arg.scale]: lowering.plain(gamma!),
     [Arg.shift]: lowering.plain(beta!),
   };
-  plan.run(node.name, primitive, reads, {
-    [Arg.dst]: lowering.make(y!),
-    [Arg.mean]: lowering.makePlain(mean!),
-    [Arg.variance]: lowering.makePlain(variance!),
-    [Arg.workspace]: workspace,
-  });
+  const dst = { [Arg.dst]: lowering.make(y!) };
+  const [means, variances] = [lowering.makePlain(mean!), lowering.makePlain(variance!)];
+  const moments = { [Arg.mean]: means, [Arg.variance]: variances };
+  const { ranks } = node.attrs;
+  if (ranks === undefined) {
+    plan.run(node.name, primitive, reads, { ...dst, ...moments, [Arg.workspace]: workspace });
+    return;
+  }
+  // The batch's own statistics first, for which the library knows no other way than to normalise by them.
+  const spec = { primitive: "batchNorm", data: reads[Arg.src]!.desc, eps: node.attrs.eps, relu: false } as const;
+  const own = lowering.api.primitive(node.name, { ...spec, pass: "forward" });
+  plan.run(node.name, own, reads, { ...dst, ...moments });
+  const [m, v] = [plan.array(means), plan.array(variances)];
+  const sum = lowering.sumOverRanks!;
+  plan.wait(node.name, [means, variances], [means, variances], () => combinedMoments(m.data, v.data, ranks, sum));
+  plan.run(node.name, primitive, { ...reads, ...moments }, { ...dst, [Arg.workspace]: workspace });
 };
 
 export const batchNormFrozenBackward: Rule<"batchNormFrozenBackward"> = (lowering, node) => {
@@ -68,10 +80,76 @@ export const batchNormBackward: Rule<"batchNormBackward"> = (lowering, node) => 
   const relu = node.activation === "relu";
   const spec = { primitive: "batchNorm", data: src.desc, eps: node.attrs.eps, relu } as const;
   const forward = node.forward && prepared.forwards.get(node.forward);
-  const hint = forward?.primitive ?? api.primitive(node.name, { ...spec, pass: "forward" });
-  const primitive = api.primitive(node.name, { ...spec, pass: "backward" }, hint);
+  const { ranks } = node.attrs;
+  const [there, back] =
+    ranks === undefined ? (["forward", "backward"] as const) : (["forwardByGiven", "frozenBackward"] as const);
+  const hint = forward?.primitive ?? api.primitive(node.name, { ...spec, pass: there });
+  const primitive = api.primitive(node.name, { ...spec, pass: back }, hint);
   runBackward(lowering, node, src, primitive, forward?.workspace);
+  if (ranks !== undefined) addFromStatistics(lowering, node, src, ranks);
 };
+
+/**
+ * What the statistics of all processes bring to dx, once it is as if they were constants: with M numbers of a channel,
+ * dx += −γ/σ² · Σ(dy · x̂)/M · (x − mean) − γ/σ · Σdy/M, in one pass.
+ */
+function addFromStatistics(
+  lowering: Lowering,
+  { name, inputs, outputs, attrs }: FusedNode<"batchNormBackward">,
+  src: Place,
+  ranks: number,
+): void {
+  const { plan, api } = lowering;
+  const [x, gamma, mean, variance] = inputs;
+  const [dx, dgamma, dbeta] = outputs;
+  const { shape } = x!.type;
+  const [batch, channels, height, width] = shape as [number, number, number, number];
+  const count = ranks * batch * height * width;
+  const desc = plan.describe([1, channels, 1, 1], "f32", plan.layoutOf(shape));
+  const [centre, slope, offset] = [plan.place(desc), plan.place(desc), plan.place(desc)];
+  const statistics = [gamma, mean, variance, dgamma, dbeta].map((value) => lowering.plain(value!));
+  const [g, m, v, dg, db] = statistics.map((place) => plan.array(place)) as Float32View[];
+  const [c, s, o] = [centre, slope, offset].map((place) => plan.array(place)) as Float32View[];
+  const sum = lowering.sumOverRanks!;
+  plan.wait(name, statistics, [centre, slope, offset], async () => {
+    const sums = new Float64Array(2 * channels);
+    sums.set(dg!.data);
+    sums.set(db!.data, channels);
+    await sum(sums);
+    for (let i = 0; i < channels; i++) {
+      const inverse = 1 / Math.sqrt(v!.data[i]! + attrs.eps);
+      const scale = (-g!.data[i]! * inverse) / count;
+      c!.data[i] = -m!.data[i]!;
+      s!.data[i] = scale * inverse * sums[i]!;
+      o!.data[i] = scale * sums[channels + i]!;
+    }
+  });
+  const into = lowering.get(dx!);
+  const postOps: readonly PostOp[] = [
+    { kind: "mul", operand: desc },
+    { kind: "add", operand: desc },
+    { kind: "sum", scale: 1 },
+  ];
+  const spec = {
+    primitive: "binary",
+    algorithm: "add",
+    src: src.desc,
+    operand: desc,
+    dst: into.desc,
+    postOps,
+  } as const;
+  const reads = {
+    [Arg.src]: src,
+    [Arg.operand]: centre,
+    [api.postOpArg(0)]: slope,
+    [api.postOpArg(1)]: offset,
+  };
+  plan.run(name, api.primitive(name, spec), reads, { [Arg.dst]: into });
+}
+
+interface Float32View {
+  readonly data: Float32Array;
+}
 
 /** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, by the batch's statistics or by given ones. */
 function runBackward(

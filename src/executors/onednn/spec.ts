@@ -93,8 +93,11 @@ export type Spec =
   | ({ readonly primitive: "innerProduct" } & Weighted)
   | {
       readonly primitive: "batchNorm";
-      /** `inference` uses given statistics, and `frozenBackward` is the gradient of that. */
-      readonly pass: "forward" | "inference" | "backward" | "frozenBackward";
+      /**
+       * `inference` uses given statistics, as does `forwardByGiven`, which keeps what the gradient wants; and
+       * `frozenBackward` is the gradient of that.
+       */
+      readonly pass: "forward" | "forwardByGiven" | "inference" | "backward" | "frozenBackward";
       readonly data: Desc;
       readonly eps: number;
       readonly relu: boolean;

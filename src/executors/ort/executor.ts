@@ -1,12 +1,13 @@
 /** The `ort` executor: graphs run on ONNX Runtime. */
 
-import { SenetError } from "../../errors.ts";
+import { option, SenetError } from "../../errors.ts";
 import type { Graph, Parameter } from "../../ir/graph.ts";
 import { copyOf, sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executor, Weights } from "../executor.ts";
 import { hostTrainer, type Lender } from "../host-trainer.ts";
 import { commonBatch, isBatchFree, runInPortions } from "../portions.ts";
+import { acrossNode } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import { nchwc } from "./emitter.ts";
 import { lower } from "./lower.ts";
@@ -43,6 +44,7 @@ export function createOrtExecutor(host: OrtHost): Executor {
 async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options: CompileOptions): Promise<Lender> {
   const runtime = host.runtime();
   checkWeights(graph, weights);
+  refuseAcross(graph);
   const live = options.weights === "live";
   if (live) rejectSharedMemory(graph, weights);
   const block = await blockSize(host);
@@ -56,6 +58,16 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   const session = await createSession(host, encodeModel(model), graph.name, options.threads);
   const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
   return new OrtExecutable(session, runtime, host, graph, plan);
+}
+
+/** The runtime runs a graph in one piece, in which nothing can wait for another process. */
+function refuseAcross(graph: Graph): void {
+  const where = acrossNode(graph);
+  if (where === undefined) return;
+  throw new SenetError("executor", "ONNX Runtime has no batch norm over several processes", {
+    where,
+    hint: `${option("executor")} onednn (or reference), or leave out ${option("syncBn")}`,
+  });
 }
 
 interface Plan {

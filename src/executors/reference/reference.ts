@@ -3,17 +3,19 @@
  * everywhere without anything to install.
  */
 
-import type { Graph, Node, Value } from "../../ir/graph.ts";
+import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
 import { inferTypes } from "../../ir/infer.ts";
 import type { Op } from "../../ir/ops.ts";
 import { deadAfter } from "../../ir/uses.ts";
 import { copyOf, type Tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
-import type { CompileOptions, Executor, Weights } from "../executor.ts";
+import type { CompileOptions, Executor, SumOverRanks, Weights } from "../executor.ts";
 import { hostTrainer, type Lender } from "../host-trainer.ts";
+import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import type { Operands } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
+import { batchNormAcross, batchNormBackwardAcross } from "./normalisation-across.ts";
 
 /**
  * Runs graphs in float32 and float64, in one thread (`threads` has no effect). `frozen` weights are copied at compile
@@ -37,12 +39,15 @@ class ReferenceExecutable implements Lender {
   /** For each node, the values that no later node needs. */
   readonly #dead: readonly (readonly Value[])[];
   readonly #uses: Uses;
+  readonly #sumOverRanks: SumOverRanks | undefined;
 
-  constructor(graph: Graph, weights: Weights, { weights: mode = "frozen" }: CompileOptions = {}) {
+  constructor(graph: Graph, weights: Weights, { weights: mode = "frozen", sumOverRanks }: CompileOptions = {}) {
     checkWeights(graph, weights);
     this.#graph = graph;
     this.#uses = new Uses(graph.name);
     this.#live = mode === "live";
+    this.#sumOverRanks = sumOverRanks;
+    requireOthers(graph, sumOverRanks);
     for (const parameter of graph.parameters) {
       const weight = weights.get(parameter.name)!;
       this.#parameters.set(parameter, this.#live ? weight : copyOf(weight));
@@ -66,17 +71,16 @@ class ReferenceExecutable implements Lender {
     return this.dispose();
   }
 
-  /** In one go: nothing else runs meanwhile. */
-  #run(inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+  /** In one go, nothing else runs meanwhile; but among several processes, which have to hear of each other. */
+  async #run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
     const graph = this.#graph;
     checkInputs(graph, inputs, !this.#live);
     const values = new Map(this.#parameters);
     for (const input of graph.inputs) values.set(input, inputs.get(input.name)!);
     for (const [i, node] of graph.nodes.entries()) {
-      const results = runNode(
-        node,
-        node.inputs.map((value) => values.get(value)!),
-      );
+      const operands = node.inputs.map((value) => values.get(value)!);
+      const sum = this.#sumOverRanks;
+      const results = sum === undefined ? runNode(node, operands) : await runNodeAcross(node, operands, sum);
       for (const [j, output] of node.outputs.entries()) values.set(output, results[j]!);
       for (const value of this.#dead[i]!) values.delete(value);
     }
@@ -103,5 +107,16 @@ function runNode<K extends Op>({ op, name, attrs }: Node<K>, inputs: readonly Te
   const outputs = inferTypes(op, name, inputs, attrs).map(({ dtype, shape }) => zeros(dtype, shape));
   // As many as the operation has, which the inference has just checked.
   kernels[op](inputs as unknown as Operands, outputs as unknown as Operands, attrs);
+  return outputs;
+}
+
+/** The same among several processes. */
+async function runNodeAcross(node: AnyNode, inputs: readonly Tensor[], sum: SumOverRanks): Promise<readonly Tensor[]> {
+  await new Promise((resolve) => setTimeout(resolve));
+  const isAcross = node.op === "batchNormTraining" || node.op === "batchNormBackward";
+  if (!isAcross || node.attrs.ranks === undefined) return runNode(node as Node, inputs);
+  const outputs = inferTypes(node.op, node.name, inputs, node.attrs).map(({ dtype, shape }) => zeros(dtype, shape));
+  const kernel = node.op === "batchNormTraining" ? batchNormAcross : batchNormBackwardAcross;
+  await kernel(inputs as unknown as Operands, outputs as unknown as Operands, node.attrs, sum);
   return outputs;
 }

@@ -1,0 +1,78 @@
+/** Whether this process is one of a job's, and which: by what mpirun and srun leave in the environment. */
+
+import { readFileSync } from "node:fs";
+import { alone } from "../ranks.ts";
+import type { Job } from "./job.ts";
+import type { Flavour } from "./library.node.ts";
+
+export interface Launch {
+  readonly count: number;
+  /** Whose library it wants. */
+  readonly flavour: Flavour;
+  /** For people. */
+  readonly launcher: string;
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** `undefined` where nobody has started several processes. */
+export function launchOf(environment: Environment = process.env): Launch | undefined {
+  const number = (name: string) => {
+    const value = Number.parseInt(environment[name] ?? "", 10);
+    return value >= 1 ? value : undefined;
+  };
+  const open = number("OMPI_COMM_WORLD_SIZE");
+  if (open !== undefined) return { count: open, flavour: "Open MPI", launcher: "Open MPI's mpirun" };
+  const slurm = number("SLURM_STEP_NUM_TASKS") ?? number("SLURM_NTASKS");
+  // srun --mpi=pmix, which Open MPI speaks; --mpi=pmi2, which MPICH does.
+  if (environment.PMIX_RANK !== undefined && slurm !== undefined) {
+    return { count: slurm, flavour: "Open MPI", launcher: "Slurm's srun" };
+  }
+  const hydra = number("PMI_SIZE");
+  if (hydra !== undefined) return { count: hydra, flavour: "MPICH", launcher: "MPICH's mpirun" };
+  if (environment.PMI_RANK !== undefined && slurm !== undefined) {
+    return { count: slurm, flavour: "MPICH", launcher: "Slurm's srun" };
+  }
+  return undefined;
+}
+
+const noJob: Job = {
+  ...alone,
+  neighbours: 1,
+  close: async () => {},
+  abort: (code) => process.exit(code),
+};
+
+let opened: Promise<Job> | undefined;
+
+/**
+ * The job that this process is of, opened the first time; nothing is loaded where there is none. A library can be started
+ * once in a process: who asks again gets the same.
+ * @throws SenetError `executor` where its library is not there, or another's
+ */
+export function openJob(): Promise<Job> {
+  opened ??= open();
+  return opened;
+}
+
+async function open(): Promise<Job> {
+  const launch = launchOf();
+  if (launch === undefined || launch.count === 1) return noJob;
+  const [{ loadMpi }, { World, requireCount }] = await Promise.all([
+    import("./library.node.ts"),
+    import("./world.node.ts"),
+  ]);
+  const mpi = loadMpi(launch.flavour);
+  mpi.init();
+  requireCount(mpi, launch.count, launch.launcher);
+  return World.open(mpi, processors());
+}
+
+/** `0-3,8`: as Linux writes them; elsewhere all. */
+function processors(): string {
+  try {
+    return /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "";
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * Finds the MPI library on this machine and binds what is used of it. There are two binary interfaces: Open MPI's handles
+ * are addresses of objects in the library, MPICH's (and those of Intel MPI and MVAPICH, which follow it) are integers.
+ */
+
+import koffi from "koffi";
+import { SenetError } from "../errors.ts";
+
+/** A communicator, a type: as the library wants it. */
+export type Handle = bigint | number;
+type Native = (...args: readonly (Handle | ArrayBufferView | null)[]) => number;
+
+export type Flavour = "Open MPI" | "MPICH";
+
+/** Memory that native code may hold on to: V8 moves small typed arrays, but never what a buffer of ours holds. */
+export const ownMemory = (bytes: number): ArrayBuffer => new ArrayBuffer(Math.max(8, bytes));
+
+export interface MpiLibrary {
+  readonly flavour: Flavour;
+  readonly path: string;
+  /** As it calls itself: `Open MPI v4.1.4`. */
+  readonly version: string;
+  /** @returns the level of threads that it grants */
+  init(): number;
+  finalize(): void;
+  /** Ends all processes of the job; it may not return. */
+  abort(code: number): void;
+  rank(): number;
+  size(): number;
+  /** All processes of the job. */
+  readonly world: Handle;
+  /** The same processes, with messages of their own. */
+  duplicate(): Handle;
+  /** `bytes` of each for all; the memory has to stay. */
+  allGather(channel: Handle, send: ArrayBufferView, bytes: number, receive: ArrayBufferView): Request;
+  /** `bytes` of each for each. */
+  allToAll(channel: Handle, send: ArrayBufferView, bytes: number, receive: ArrayBufferView): Request;
+  send(data: ArrayBufferView, to: number, tag: number): Request;
+  /** Takes a message that has come in. @returns whether there was one */
+  receive(data: ArrayBufferView, from: number, tag: number): boolean;
+}
+
+/** Something that goes on by itself, whenever it is asked whether it is done. */
+export interface Request {
+  isDone(): boolean;
+}
+
+export const pathVariable = "SENET_MPI";
+const install = "apt-get install openmpi-bin (or mpich), or SENET_MPI=path of libmpi.so";
+
+const names: Readonly<Record<Flavour, readonly string[]>> = {
+  "Open MPI": ["libmpi.so.40", "libmpi.40.dylib", "/opt/homebrew/lib/libmpi.dylib"],
+  MPICH: ["libmpi.so.12", "libmpich.so.12", "libmpi.12.dylib"],
+};
+
+/** Where it is looked for, that of the launcher first. */
+export const candidates = (first: Flavour): readonly string[] => [
+  ...names[first],
+  ...names[first === "MPICH" ? "Open MPI" : "MPICH"],
+];
+
+/**
+ * @param first whose launcher has started the process
+ * @throws SenetError `executor` where there is none, or what was named is none
+ */
+export function loadMpi(first: Flavour, path: string | undefined = process.env[pathVariable]): MpiLibrary {
+  const isGiven = path !== undefined && path !== "";
+  const reasons: string[] = [];
+  for (const candidate of isGiven ? [path] : candidates(first)) {
+    try {
+      return bind(candidate);
+    } catch (cause) {
+      reasons.push(`${candidate}: ${cause instanceof Error ? cause.message.split("\n")[0] : String(cause)}`);
+    }
+  }
+  throw new SenetError("executor", "no MPI library was found on this machine", {
+    ...(isGiven ? { where: `${pathVariable}=${path}` } : {}),
+    expected: "Open MPI 4 or 5 (libmpi.so.40), or MPICH 3.4 or later, or one with its interface (libmpi.so.12)",
+    found: reasons,
+    hint: install,
+  });
+}
+
+/** @throws what the system's loader says */
+function bind(path: string): MpiLibrary {
+  // Open MPI's own plugins look for its symbols in the whole process.
+  const library = koffi.load(path, { global: true });
+  const version = versionOf(library);
+  const flavour: Flavour = hasSymbol(library, "ompi_mpi_comm_world") ? "Open MPI" : "MPICH";
+  const isOpen = flavour === "Open MPI";
+  const handle = isOpen ? "void *" : "int";
+  const native = (name: string, ...parameters: readonly string[]): Native =>
+    library.func(`int MPI_${name}(${parameters.join(", ")})`) as unknown as Native;
+  const symbol = (name: string): Handle => koffi.address(library.symbol(name, "void *")) as Handle;
+  const world = isOpen ? symbol("ompi_mpi_comm_world") : 0x44000000;
+  const byte = isOpen ? symbol("ompi_mpi_byte") : 0x4c00010d;
+  const ignore = isOpen ? 0n : 1n;
+
+  const [pointer, int] = ["void *", "int"];
+  const collective = [pointer, int, handle, pointer, int, handle, handle, pointer];
+  const single = [pointer, int, handle, int, int, handle, pointer];
+  const functions = {
+    init: native("Init_thread", pointer, pointer, int, pointer),
+    finalize: native("Finalize"),
+    abort: native("Abort", handle, int),
+    rank: native("Comm_rank", handle, pointer),
+    size: native("Comm_size", handle, pointer),
+    duplicate: native("Comm_dup", handle, pointer),
+    allGather: native("Iallgather", ...collective),
+    allToAll: native("Ialltoall", ...collective),
+    send: native("Isend", ...single),
+    probe: native("Iprobe", int, int, handle, pointer, pointer),
+    receive: native("Recv", ...single),
+    test: native("Test", pointer, pointer, pointer),
+  };
+  const flag = new Int32Array(ownMemory(4));
+  const check = (name: keyof typeof functions, status: number): void => {
+    if (status !== 0)
+      throw new SenetError("executor", `MPI failed (${name})`, { where: path, found: `error ${status}` });
+  };
+  const ask = (name: "rank" | "size"): number => {
+    const answer = new Int32Array(ownMemory(4));
+    check(name, functions[name](world, answer));
+    return answer[0]!;
+  };
+  const started = (name: keyof typeof functions, call: (request: ArrayBufferView) => number): Request => {
+    const request = new BigInt64Array(ownMemory(8));
+    check(name, call(request));
+    let isDone = false;
+    return {
+      isDone() {
+        if (isDone) return true;
+        check("test", functions.test(request, flag, ignore));
+        isDone = flag[0] !== 0;
+        return isDone;
+      },
+    };
+  };
+  return {
+    flavour,
+    path,
+    version,
+    init() {
+      const granted = new Int32Array(ownMemory(4));
+      const funneled = 1;
+      check("init", functions.init(null, null, funneled, granted));
+      return granted[0]!;
+    },
+    finalize: () => check("finalize", functions.finalize()),
+    abort: (code) => void functions.abort(world, code),
+    rank: () => ask("rank"),
+    size: () => ask("size"),
+    world,
+    duplicate() {
+      const made = new BigInt64Array(ownMemory(8));
+      check("duplicate", functions.duplicate(world, made));
+      return isOpen ? made[0]! : new Int32Array(made.buffer)[0]!;
+    },
+    allGather: (channel, send, bytes, receive) =>
+      started("allGather", (request) => functions.allGather(send, bytes, byte, receive, bytes, byte, channel, request)),
+    allToAll: (channel, send, bytes, receive) =>
+      started("allToAll", (request) => functions.allToAll(send, bytes, byte, receive, bytes, byte, channel, request)),
+    send: (data, to, tag) =>
+      started("send", (request) => functions.send(data, data.byteLength, byte, to, tag, world, request)),
+    receive(data, from, tag) {
+      check("probe", functions.probe(from, tag, world, flag, ignore));
+      if (flag[0] === 0) return false;
+      check("receive", functions.receive(data, data.byteLength, byte, from, tag, world, ignore));
+      return true;
+    },
+  };
+}
+
+function hasSymbol(library: ReturnType<typeof koffi.load>, name: string): boolean {
+  try {
+    library.symbol(name, "void *");
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** It may be asked before the library is started. */
+function versionOf(library: ReturnType<typeof koffi.load>): string {
+  const text = new Uint8Array(8192);
+  const length = new Int32Array(ownMemory(4));
+  const ask = library.func("int MPI_Get_library_version(void *text, void *length)") as unknown as Native;
+  ask(text, length);
+  const first = new TextDecoder().decode(text.subarray(0, length[0])).split(/[\n,]/)[0]!;
+  return first.replace("MPICH Version:", "MPICH").replaceAll(/\s+/g, " ").replace("\0", "").trim();
+}
+
+/** Has the system end this process after so many seconds, also where it stands still in a library. */
+export function endIn(seconds: number): void {
+  if (process.platform !== "win32") koffi.load(null).func("unsigned int alarm(unsigned int seconds)")(seconds);
+}

@@ -1,0 +1,119 @@
+/**
+ * Whether the other processes still answer. Each sends a word to all others every half second, with how far it has come:
+ * MPI itself does not say that another process, or the way to it, is gone.
+ */
+
+import { SenetError } from "../errors.ts";
+import type { MpiLibrary } from "./library.node.ts";
+import { ownMemory, type Request } from "./library.node.ts";
+
+const everyMilliseconds = 500;
+/** A process that computes answers between the operations of its step: this is a thousand of them. */
+const silentMilliseconds = 20_000;
+const tag = 1;
+
+interface Peers {
+  readonly rank: number;
+  readonly count: number;
+  name(rank: number): string;
+}
+
+interface Peer {
+  readonly rank: number;
+  /** When it was heard last. */
+  heard: number;
+  /** How many waits it has come to. */
+  reached: number;
+  readonly word: Float64Array;
+  sending: Request | undefined;
+  sent: number;
+  received: number;
+}
+
+export class Watch {
+  readonly #mpi: MpiLibrary;
+  readonly #all: Peers;
+  readonly #peers: readonly Peer[];
+  readonly #timer: NodeJS.Timeout;
+  readonly #parent = process.ppid;
+  readonly #incoming = new Float64Array(ownMemory(8));
+  #reached = 0;
+  #last = performance.now();
+
+  constructor(mpi: MpiLibrary, all: Peers) {
+    this.#mpi = mpi;
+    this.#all = all;
+    const now = performance.now();
+    const others = Array.from({ length: all.count }, (_, rank) => rank).filter((rank) => rank !== all.rank);
+    this.#peers = others.map((rank) => ({
+      ...{ rank, heard: now, reached: 0 },
+      ...{ word: new Float64Array(ownMemory(8)), sending: undefined, sent: 0, received: 0 },
+    }));
+    this.#timer = setInterval(() => this.#tick(), everyMilliseconds);
+    this.#timer.unref();
+  }
+
+  /** To be told of each wait. */
+  counted(): void {
+    this.#reached++;
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    // Who was deaf himself cannot tell whether others were silent.
+    const deaf = now - this.#last - everyMilliseconds;
+    this.#last = now;
+    for (const peer of this.#peers) {
+      if (deaf > everyMilliseconds) peer.heard += deaf;
+      this.#listen(peer);
+      if (peer.sending?.isDone() === false) continue;
+      peer.word[0] = this.#reached;
+      peer.sending = this.#mpi.send(peer.word, peer.rank, tag);
+      peer.sent++;
+    }
+    // Whoever started the job is gone, and would have ended it.
+    if (process.ppid !== this.#parent) process.kill(process.pid, "SIGKILL");
+  }
+
+  #listen(peer: Peer): void {
+    while (this.#mpi.receive(this.#incoming, peer.rank, tag)) {
+      peer.heard = performance.now();
+      peer.reached = this.#incoming[0]!;
+      peer.received++;
+    }
+  }
+
+  /** @throws SenetError `training` where a process is silent that this one waits for */
+  check(): void {
+    const now = performance.now();
+    const silent = this.#peers.filter(({ heard }) => now - heard > silentMilliseconds);
+    if (silent.length === 0) return;
+    const seconds = Math.round((now - Math.min(...silent.map(({ heard }) => heard))) / 1000);
+    throw new SenetError("training", `nothing was heard of it for ${seconds} seconds`, {
+      where: silent.map(({ rank }) => this.#all.name(rank)).join(", "),
+      hint: "whether that process and its machine are alive, and the network between them",
+    });
+  }
+
+  /** Those that have come less far than this process: whom it waits for. */
+  get behind(): readonly number[] {
+    return this.#peers.filter(({ reached }) => reached < this.#reached).map(({ rank }) => rank);
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** How many words each rank was sent; when no more are. */
+  get sent(): Float64Array {
+    const sent = new Float64Array(this.#all.count);
+    for (const peer of this.#peers) sent[peer.rank] = peer.sent;
+    return sent;
+  }
+
+  /** Whether all words have come in. @param sent by each rank to this one */
+  hasHeard(sent: readonly number[]): boolean {
+    for (const peer of this.#peers) this.#listen(peer);
+    return this.#peers.every(({ rank, received, sending }) => received === sent[rank] && sending?.isDone() !== false);
+  }
+}

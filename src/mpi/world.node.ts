@@ -1,0 +1,158 @@
+/** All processes of an MPI job, as ranks that train together. */
+
+import { hostname } from "node:os";
+import { SenetError } from "../errors.ts";
+import { turn } from "../event-loop.ts";
+import type { Bucket, Wire } from "../ranks.ts";
+import { type BucketHost, MpiBucket } from "./bucket.node.ts";
+import type { Job } from "./job.ts";
+import { endIn, type MpiLibrary, ownMemory } from "./library.node.ts";
+import { Watch } from "./watch.node.ts";
+
+/** Who each rank is. */
+interface Place {
+  readonly host: string;
+  readonly pid: number;
+  /** The processors that it may run on, as the system writes them. */
+  readonly processors: string;
+}
+
+/** How long a wait asks again and again, with all of a processor; then with turns of the event loop, then with pauses. */
+const spinning = 0.2;
+const turning = 20;
+const abortSeconds = 5;
+
+export class World implements Job, BucketHost {
+  readonly mpi: MpiLibrary;
+  readonly rank: number;
+  readonly count: number;
+  readonly channels: BucketHost["channels"];
+  /** By rank, once it has been told. */
+  places: readonly Place[] = [];
+  waited = 0;
+  readonly #underWay: MpiBucket[] = [];
+  readonly #watch: Watch;
+
+  private constructor(mpi: MpiLibrary) {
+    this.mpi = mpi;
+    this.rank = mpi.rank();
+    this.count = mpi.size();
+    this.channels = { scatter: mpi.duplicate(), gather: mpi.duplicate() };
+    this.#watch = new Watch(mpi, this);
+  }
+
+  /** @param processors that this process may run on */
+  static async open(mpi: MpiLibrary, processors: string): Promise<World> {
+    const world = new World(mpi);
+    const place: Place = { host: hostname(), pid: process.pid, processors };
+    const told = await world.gather(new TextEncoder().encode(JSON.stringify(place)));
+    world.places = told.map((bytes) => JSON.parse(new TextDecoder().decode(bytes)) as Place);
+    return world;
+  }
+
+  name(rank: number): string {
+    const place = this.places[rank];
+    return place === undefined ? `rank ${rank}` : `rank ${rank} on host ${place.host}`;
+  }
+
+  async gather(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
+    const lengths = await this.#gatherEqual(new Uint8Array(Float64Array.of(bytes.length).buffer));
+    const all = lengths.map((length) => new Float64Array(length.slice().buffer)[0]!);
+    const most = Math.max(...all);
+    const padded = new Uint8Array(ownMemory(most));
+    padded.set(bytes);
+    const told = await this.#gatherEqual(padded.subarray(0, most));
+    return told.map((own, rank) => own.slice(0, all[rank]));
+  }
+
+  async sum(values: Float64Array): Promise<void> {
+    const own = new Uint8Array(values.slice().buffer);
+    const told = await this.#gatherEqual(own);
+    values.fill(0);
+    for (const bytes of told) {
+      const theirs = new Float64Array(bytes.buffer, bytes.byteOffset, values.length);
+      for (let i = 0; i < values.length; i++) values[i] = values[i]! + theirs[i]!;
+    }
+  }
+
+  bucket(length: number, wire: Wire): Bucket {
+    return new MpiBucket(this, length, wire);
+  }
+
+  begun(bucket: MpiBucket): void {
+    this.#underWay.push(bucket);
+  }
+
+  progress(): void {
+    let mayGather = true;
+    for (const bucket of this.#underWay) {
+      bucket.advance(mayGather);
+      mayGather &&= bucket.stage !== "scattering";
+    }
+    while (this.#underWay[0]?.stage === "idle") this.#underWay.shift();
+  }
+
+  async until(isSo: () => boolean): Promise<void> {
+    this.#watch.counted();
+    this.progress();
+    if (isSo()) return;
+    const start = performance.now();
+    for (;;) {
+      this.progress();
+      if (isSo()) break;
+      const waited = performance.now() - start;
+      if (waited < spinning) continue;
+      this.#watch.check();
+      if (waited < turning) await turn();
+      else await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    this.waited += performance.now() - start;
+  }
+
+  async #gatherEqual(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
+    const { length } = bytes;
+    // V8 moves what is small.
+    const own = new Uint8Array(ownMemory(length), 0, length);
+    own.set(bytes);
+    const all = new Uint8Array(ownMemory(length * this.count), 0, length * this.count);
+    const request = this.mpi.allGather(this.mpi.world, own, length, all);
+    await this.until(() => request.isDone());
+    return Array.from({ length: this.count }, (_, rank) => all.subarray(rank * length, (rank + 1) * length));
+  }
+
+  get neighbours(): number {
+    const own = this.places[this.rank]!;
+    return this.places.filter(({ host, processors }) => host === own.host && processors === own.processors).length;
+  }
+
+  /** After the last word of all. */
+  async close(): Promise<void> {
+    this.#watch.end();
+    // A word that nobody has read is a fault to some libraries.
+    const sent = await this.gather(new Uint8Array(this.#watch.sent.buffer));
+    const toHere = sent.map((bytes) => new Float64Array(bytes.buffer)[this.rank]!);
+    await this.until(() => this.#watch.hasHeard(toHere));
+    this.mpi.finalize();
+  }
+
+  abort(code: number): never {
+    this.#watch.end();
+    // The library's own end may wait for a host that is gone; the alarm then ends this process.
+    endIn(abortSeconds);
+    this.mpi.abort(code);
+    process.kill(process.pid, "SIGKILL");
+    throw new Error("a process that has ended goes on");
+  }
+}
+
+/** @throws SenetError `executor` where the processes know nothing of each other */
+export function requireCount(mpi: MpiLibrary, expected: number, launcher: string): void {
+  const count = mpi.size();
+  if (count === expected) return;
+  throw new SenetError("executor", "the MPI library does not belong to the launcher of this job", {
+    where: mpi.path,
+    expected: `${expected} processes, as ${launcher} says`,
+    found: `${count}, by ${mpi.version}`,
+    hint: "the mpirun of the same library, or SENET_MPI=path of the launcher's libmpi",
+  });
+}

@@ -1,0 +1,120 @@
+/** Several ranks with a part of the batch each learn what one process learns of all of it. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { formulaLabels, formulaPictures, formulaWeights } from "../../tests/formula.ts";
+import { ranksHere } from "../../tests/ranks.ts";
+import { assertClose } from "../../tests/support.ts";
+import { placeOf } from "../data/epoch.ts";
+import { SenetError } from "../errors.ts";
+import type { Executor } from "../executors/executor.ts";
+import { referenceExecutor } from "../executors/reference/reference.ts";
+import { selectExecutor } from "../executors/select.node.ts";
+import { alone, type Ranks } from "../ranks.ts";
+import { type Tensor, tensor } from "../tensor.ts";
+import { lossGraph, model } from "../zoo/index.ts";
+import { type StepOptions, TrainingStep } from "./step.ts";
+
+const [batchSize, imageSize, classes, steps] = [8, 8, 3, 2];
+const network = model("se-resnet-8", classes);
+const base: Omit<StepOptions, "batchSize" | "ranks"> = {
+  imageSize,
+  optimizer: { name: "sgd", momentum: 0.9 },
+  average: { decay: 0.9, warmup: false },
+  clipping: { mode: "norm", bound: 1 },
+  syncBatchNorm: true,
+};
+
+/** The rows of a rank, as the loader gives them. */
+function rowsOf({ shape, data }: Tensor, { rank, count }: Ranks): Tensor {
+  const [rows, ...rest] = shape as [number, ...number[]];
+  const length = data.length / rows;
+  const own = rows / count;
+  const values = data.slice(0, own * length);
+  for (let row = 0; row < own; row++) {
+    const from = placeOf({ share: { rank, count }, batchSize: own }, row) * length;
+    values.set(data.subarray(from, from + length), row * length);
+  }
+  return tensor([own, ...rest], values);
+}
+
+interface Trained {
+  readonly weights: ReadonlyMap<string, Tensor>;
+  readonly average: ReadonlyMap<string, Tensor>;
+  readonly loss: number;
+}
+
+async function train(executor: Executor, ranks: Ranks, options: Partial<StepOptions>, parts: number): Promise<Trained> {
+  const weights = formulaWeights(lossGraph(network, { batch: 1, imageSize }));
+  const own = { ...base, ...options, ranks, batchSize: batchSize / ranks.count };
+  await using step = await TrainingStep.create(executor, network, weights, { ...own, threads: 1 });
+  let loss = 0;
+  for (let index = 0; index < steps; index++) {
+    for (let part = 0; part < parts; part++) {
+      const images = formulaPictures(batchSize, imageSize, parts * index + part);
+      const labels = formulaLabels(batchSize, classes, parts * index + part);
+      const position = { index, part, parts };
+      const result = await step.run(rowsOf(images, ranks), rowsOf(labels, ranks), 0.05, position);
+      loss += result.loss;
+    }
+  }
+  await step.synchronise();
+  return { weights, average: step.average!, loss };
+}
+
+const together = (executor: Executor, count: number, options: Partial<StepOptions> = {}, parts = 1) =>
+  Promise.all(ranksHere(count).map((ranks) => train(executor, ranks, options, parts)));
+
+function assertSame(found: Trained, expected: Trained, tolerance: number): void {
+  for (const kind of ["weights", "average"] as const) {
+    for (const [name, { data }] of expected[kind]) {
+      assertClose(found[kind].get(name)!.data, data, tolerance, `${kind} ${name}`);
+    }
+  }
+}
+
+const onednn = await selectExecutor({ name: "onednn", purpose: "training" }).catch(() => undefined);
+const engines = [
+  { name: "reference", executor: referenceExecutor },
+  { name: "onednn", executor: onednn?.executor },
+];
+
+for (const { name, executor } of engines) {
+  const skip = executor === undefined ? { skip: "there is no oneDNN here" } : {};
+  test(`${name}: two ranks with batch norm over both learn what one process does, also in parts`, skip, async () => {
+    for (const parts of name === "reference" ? [2] : [1, 2]) {
+      const whole = await train(executor!, alone, {}, parts);
+      const [first, second] = await together(executor!, 2, { bucketBytes: 1000 }, parts);
+      assertSame(first!, whole, 2e-5);
+      assertSame(second!, first!, 0);
+      assertClose([(first!.loss + second!.loss) / 2], [whole.loss], 1e-6, "loss");
+    }
+  });
+}
+
+test("with batch norm by rank the ranks' weights are the same, and running statistics are their mean", async () => {
+  const [first, second] = await together(referenceExecutor, 2, { syncBatchNorm: false });
+  assertSame(second!, first!, 0);
+  const whole = await train(referenceExecutor, alone, {}, 1);
+  // The mean of means is the mean of all; the variances lack what is between the ranks.
+  const name = "bn1.running_mean";
+  assertClose(first!.weights.get(name)!.data, whole.weights.get(name)!.data, 5e-3, name);
+  assert.notDeepEqual(first!.weights.get("fc.weight")!.data, whole.weights.get("fc.weight")!.data);
+});
+
+test("sums of gradients do not depend on the size of buckets", async () => {
+  const executor = onednn?.executor ?? referenceExecutor;
+  const [small] = await together(executor, 2, { bucketBytes: 4 });
+  const [large] = await together(executor, 2, { bucketBytes: 1e9 });
+  assertSame(small!, large!, 0);
+});
+
+test("an engine that runs a graph in one piece refuses batch norm over several ranks, and says what to do", async () => {
+  const ort = await selectExecutor({ name: "ort", purpose: "training" }).catch(() => undefined);
+  if (ort === undefined) return;
+  const refused = Promise.all(ranksHere(2).map((ranks) => train(ort.executor, ranks, {}, 1)));
+  await assert.rejects(
+    refused,
+    (error) => error instanceof SenetError && /executor.*onednn.*syncBn/.test(error.message),
+  );
+});

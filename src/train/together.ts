@@ -1,0 +1,12 @@
+/** What a configuration says of a training by several processes. */
+
+import * as z from "zod";
+import { configKey } from "../config-key.ts";
+
+export const togetherKeys = {
+  /** Without, each rank normalises by its own pictures, and the running statistics are the ranks' mean. */
+  syncBn: configKey(
+    z.boolean().default(false),
+    "several processes: batch norm over the pictures of all of them, as if they were one (onednn, reference)",
+  ),
+};

@@ -1,0 +1,69 @@
+/** Jobs of several processes, started by the launchers that this machine has. */
+
+import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Flavour } from "../src/mpi/library.node.ts";
+import type { Ran, RunOptions } from "./command.ts";
+
+/** Debian has both, under these names. */
+const launchers: Readonly<Record<Flavour, string>> = { "Open MPI": "mpirun.openmpi", MPICH: "mpirun.mpich" };
+
+const isThere = (program: string): boolean => spawnSync(program, ["--version"]).status === 0;
+const found = new Map<Flavour, boolean>();
+
+/** `{ skip: reason }` where its launcher is absent; spread it into a test's options. */
+export function needsMpi(flavour: Flavour): { skip: string | false } {
+  if (!found.has(flavour)) found.set(flavour, isThere(launchers[flavour]));
+  return { skip: found.get(flavour) === true ? false : `${launchers[flavour]} is absent` };
+}
+
+/** A compiled file of the tests. */
+export const program = (name: string): string => join(fileURLToPath(new URL(".", import.meta.url)), name);
+
+/** What starts `count` processes, without what follows. As root it wants to be told that this is meant. */
+export function launch(flavour: Flavour, count: number, more: readonly string[] = []): readonly string[] {
+  const open = ["--allow-run-as-root", "--oversubscribe", "--bind-to", "none"];
+  return [launchers[flavour], ...(flavour === "Open MPI" ? open : []), ...more, "-np", `${count}`];
+}
+
+export interface JobOptions extends Pick<RunOptions, "cwd" | "onStderr"> {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Of the launcher. */
+  readonly more?: readonly string[];
+  /** The job is ended after so long; default: a minute. */
+  readonly timeout?: number;
+}
+
+/** `node ...args` as so many processes, to their end. */
+export function mpirun(
+  flavour: Flavour,
+  count: number,
+  args: readonly string[],
+  options: JobOptions = {},
+): Promise<Ran> {
+  const { cwd, env = {}, more, timeout = 60_000, onStderr } = options;
+  const [command, ...rest] = [...launch(flavour, count, more), process.execPath, ...args];
+  const child = spawn(command!, rest, {
+    ...(cwd !== undefined && { cwd }),
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, OMP_NUM_THREADS: "1", ...env },
+  });
+  const timer = setTimeout(() => child.kill("SIGKILL"), timeout);
+  let stdout = "";
+  let stderr = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+    onStderr?.(stderr, child);
+  });
+  return new Promise((resolve, reject) => {
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
