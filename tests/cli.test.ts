@@ -31,7 +31,7 @@ test("what cannot be written is said before the work, and what to write instead"
   };
   assert.match(
     await refusal(join(folder, "model.pt")),
-    /^2 [\s\S]*model\.pt: the file extension[\s\S]*try: .*model\.onnx\n/,
+    /^2 [\s\S]*model\.pt: files of this kind are read, and not written[\s\S]*try: .*model\.onnx\n/,
   );
   assert.match(await refusal(join(folder, "model")), /found: +none[\s\S]*try: .*model\.onnx\n/);
   assert.match(await refusal(folder), /^2 [\s\S]*folder, not the name of a file[\s\S]*try: .*model\.onnx\n/);

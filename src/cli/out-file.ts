@@ -24,11 +24,15 @@ export function checkOutFile(out: string, extensions: readonly string[], name = 
   if (!extensions.includes(extension)) {
     const name = basename(out, extname(out));
     const nearest = nearestNames(extension, extensions, 1).join();
-    throw new SenetError("usage", "the file extension does not say which format to write", {
+    const isRead = /^\.(?:npz|npy|params|mat|index|ckpt|pth|pt|pkl|bin|h5|hdf5|model)$/.test(extension);
+    const what = isRead
+      ? "files of this kind are read, and not written"
+      : "the file extension does not say which format to write";
+    throw new SenetError("usage", what, {
       where: out,
       expected: extensions.join(", "),
       found: extension === "" ? "none" : extension,
-      hint: join(dirname(out), `${name}${nearest}`),
+      hint: join(dirname(out), `${name}${isRead ? extensions[0] : nearest}`),
     });
   }
   const folder = dirname(out);

@@ -123,6 +123,19 @@ test("what differs is named, with exit code 1, for programs too", async () => {
   assert.match(shown.stdout, /^the first layer that differs is layer2\.1\.bn2, batchNorm, by/);
 });
 
+test("of different networks it is said that they are", async () => {
+  const other = model("resnet-20", 3);
+  const drawn = formulaWeights(inferenceGraph(other, { batch: 1, imageSize: 32 }));
+  const checkpoint: Checkpoint = { ...caffe, model: other, labels: ["a", "b", "c"], weights: drawn };
+  write("other.safetensors", checkpoint, "senet");
+  const { code, stdout } = await senetHere(["verify", at("a.caffemodel"), at("other.safetensors")]);
+  assert.equal(code, 1);
+  assert.match(
+    stdout,
+    /^these are two networks, se-resnet-20 and resnet-20, built otherwise from \S+ on; the \d+ layers before agree; they have 1000 and 3 classes, on 2/,
+  );
+});
+
 test("fewer or more than two networks are refused", async () => {
   const one = await senetHere(["verify", at("a.caffemodel")]);
   assert.equal(one.code, 2);

@@ -20,6 +20,8 @@ export interface Agreement {
   readonly layers: number;
   /** The first pair of layers beyond the tolerance. */
   readonly first?: LayerDifference;
+  /** The first network's layer from which on the second is built otherwise; absent: it is built alike. */
+  readonly otherwiseFrom?: string;
   /** Of the logits, with the classes of both in one order, relative to the largest. */
   readonly logits: number;
   /** What else is different, a line each. */
@@ -121,7 +123,8 @@ export async function agreementOf(
       ? undefined
       : { a: left.outputs[0]!.name, b: right.outputs[0]!.name, op: left.op, ...worst[at]! };
   const agrees = first === undefined && logits <= tolerance;
-  return { agrees, layers: pairs.length, ...(first && { first }), logits, notes };
+  const built = end !== undefined && { otherwiseFrom: end };
+  return { agrees, layers: pairs.length, ...(first && { first }), ...built, logits, notes };
 }
 
 function imageOf(picture: Picture, spec: Checkpoint["preprocessing"]): Tensor {

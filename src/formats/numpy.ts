@@ -84,7 +84,9 @@ function networkIn(arrays: Map<string, Tensor>, notes: readonly string[]): Numpy
     taken.push(prefix);
   }
   if (tensors.size === arrays.size) return { tensors, notes };
-  const note = `a snapshot of Chainer's trainer: of ${arrays.size} arrays the ${tensors.size} of its network are taken, those under ${shownName(taken.join(""))}`;
+  const others = [...arrays.keys()].flatMap((name) => /^updater\/model:(?!main\/)[^/]+\//.exec(name)?.[0] ?? []);
+  const besides = [...new Set(others)].slice(0, 3).map(shownName);
+  const note = `a snapshot of Chainer's trainer: of ${arrays.size} arrays the ${tensors.size} of its network are taken, those under ${shownName(taken.join(""))}${besides.length === 0 ? "" : `, and not the networks ${besides.join(", ")}`}`;
   return { tensors, notes: [...notes, note] };
 }
 

@@ -47,7 +47,7 @@ export function withoutPrefix(source: WeightSource, where: string): Bare {
 
 /** Without the prefix, or as much of it as the name has: the classifier may stand beside the body, `module.fc`. */
 function ownName(name: string, prefix: string): string {
-  for (let outer = prefix; outer !== ""; outer = outer.slice(0, outer.lastIndexOf(".", outer.length - 2) + 1)) {
+  for (let outer = prefix; outer !== ""; outer = outer.replace(/[^./]*[./]$/, "")) {
     if (name.startsWith(outer)) return name.slice(outer.length);
   }
   return name;
@@ -101,8 +101,8 @@ function prefixOf(names: readonly string[], where: string): { prefix: string; ot
 
 /** Where the name's next part begins. */
 function nextPart(name: string, at: number): number {
-  const dot = name.indexOf(".", at);
-  return dot === -1 ? -1 : dot + 1;
+  const end = name.slice(at).search(/[./]/);
+  return end === -1 ? -1 : at + end + 1;
 }
 
 function shownList(names: readonly string[]): string {

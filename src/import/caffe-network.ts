@@ -16,6 +16,7 @@ import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/inde
 import type { LayerConfig } from "../zoo/layer.ts";
 import { type CaffeInput, type CaffeMean, inputOf, meanSize } from "./caffe-input.ts";
 import { type Network, picture, resolveLayers, type Step, wasTraining } from "./caffe-layers.ts";
+import { checkClassified } from "./draft.ts";
 
 export interface CaffeImport {
   /** Of the family `layers`, under the definition's name; `config.imageSize` is the side of its pictures. */
@@ -202,6 +203,7 @@ class Translation {
   /** The layers so far, ending in logits. */
   finish(logits: Step): { readonly config: readonly LayerConfig[]; readonly classes: number } {
     const last = this.nameOf(logits);
+    checkClassified(this.shapeOf(last), last, logits.fail);
     // As Softmax takes them.
     if (this.shapeOf(last).length > 2) this.add(logits, { kind: "flatten" }, [last], `${last}/flatten`);
     const classes = this.#shapes.get(this.#layers.at(-1)!.name)![1]!;

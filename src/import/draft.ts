@@ -71,6 +71,7 @@ export class Draft {
   /** @param last the layer that gives the logits; those that it does not need are left out */
   finish(last: string, where: string): Drafted {
     if (last === inputName) failAt(where)("no output of the network depends on its picture");
+    checkClassified(this.shapeOf(last), last, failAt(where));
     if (this.shapeOf(last).length > 2) {
       return this.finish(this.add(`${last}.flatten`, { kind: "flatten" }, [last], failAt(where)), where);
     }
@@ -104,6 +105,19 @@ export class Draft {
     }
     return { model, imageSize, weights };
   }
+}
+
+/** Pixels of what a network gives that may be meant as classes, all together. */
+const mostPixels = 10_000;
+
+/** Refuses networks that end before their classifier: each pixel of what they give would be a class. */
+export function checkClassified(shape: Shape, layer: string, fail: Fail): void {
+  if (sizeOf(shape.slice(2)) === 1 || sizeOf(shape) <= mostPixels) return;
+  fail("this is a part of a network, which ends before its classifier", {
+    expected: "a number for each class",
+    found: `[${shape.join(", ")}] from ${shownName(layer)}`,
+    hint: "give the whole network, or its weights as those of a known one",
+  });
 }
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);

@@ -20,7 +20,7 @@ function sourceOf(network: Model, naming: string, shaped: (shape: Shape) => Shap
   const names = namingByName(naming);
   if (names.style === "caffe") return caffeSource(caffeLayers(graph, names, (shape) => anyTensor(shaped(shape))));
   const tensors = new Map(
-    graph.parameters.map(({ name, type }) => [torchName(names, name)!, anyTensor(shaped(type.shape))]),
+    graph.parameters.map(({ name, role, type }) => [torchName(names, name, role)!, anyTensor(shaped(type.shape))]),
   );
   tensors.set("bn1.num_batches_tracked", tensor([], new Int32Array(1)));
   return { kind: "tensors", tensors };
@@ -144,8 +144,37 @@ test("where a layer is missing, it alone is at fault", async () => {
   assert.ok(source.kind === "tensors");
   const tensors = new Map(source.tensors);
   tensors.delete("layer2.1.se.fc1.weight");
-  const error = await refused(() => find({ ...source, tensors }, "timm"), "missing     layer2.1.se.fc1.weight");
+  const error = await refused(
+    () => find({ ...source, tensors }, "timm"),
+    "incomplete: all that it has is of se-resnet-20-hidden8",
+    "expected: 143 tensors",
+    'found:    142, without "layer2.1.se.fc1.weight"',
+  );
   assert.ok(!error.message.includes("layer1"), error.message);
+  // With another fault as well, both are told.
+  tensors.set("layer1.0.conv1.weight", tensor([16, 16, 1, 1], new Float32Array(256)));
+  await refused(
+    () => find({ ...source, tensors }, "timm"),
+    "2 faults",
+    "missing     layer2.1.se.fc1.weight",
+    "misshapen",
+  );
+});
+
+test("weights in TensorFlow's order of axes, or in PyTorch's where the other is known, say so", async () => {
+  for (const [name, naming, turn, order] of [
+    ["se-resnet-20", "timm", [2, 3, 1, 0], "OIHW"],
+    // Which the file has in ours, as `sourceOf` makes it.
+    ["tensorpack-resnet-18", "tensorpack", [0, 1, 2, 3], "HWIO"],
+  ] as const) {
+    const source = sourceOf(model(name), naming);
+    assert.ok(source.kind === "tensors");
+    const turned = [...source.tensors].map(([name, { shape, data }]): [string, Tensor] => {
+      const isConv = shape.length === 4;
+      return [name, tensor(isConv ? turn.map((axis) => shape[axis]!) : shape, data as Float32Array)];
+    });
+    await refused(() => find({ kind: "tensors", tensors: new Map(turned) }, naming), "another order of axes", order);
+  }
 });
 
 test("a network that is not in the zoo: the nearest, and what is wrong with it", async () => {

@@ -1,16 +1,17 @@
 /** Which network a file's tensors are the weights of, by their shapes. */
 
 import { SenetError } from "../errors.ts";
+import { shownName } from "../formats/bytes.ts";
 import { allOf, oneOf } from "../formats/prototxt.ts";
 import type { Parameter } from "../ir/graph.ts";
 import { hiddenOf } from "../nn/se.ts";
-import { sizeOf } from "../tensor.ts";
+import { sameShape, sizeOf } from "../tensor.ts";
 import { channelsOf, familyOf, type ModelConfig, seOf, takingChannels, withSe } from "../zoo/families.ts";
 import type { Structure } from "../zoo/family.ts";
 import { type Model, namesIn, parametersOf, portOf, zoo, zooEntry } from "../zoo/index.ts";
 import type { SeConfig } from "../zoo/parts.ts";
 import type { Naming } from "./naming.ts";
-import { caffePlace, countFaults, detectNaming, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
+import { caffePlace, countFaults, detectNaming, nameIn, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
 
 export interface FoundModel {
   readonly model: Model;
@@ -126,7 +127,9 @@ function squeezeExcitationIn(
   const reduction = Math.max(1, Math.floor(last.channels / last.units!));
   const bias = shapeIn(source, naming, { name: last.name.replace(/weight$/, "bias"), role: "bias" }) !== undefined;
   const usual = layers.map(({ channels }) => hiddenOf(channels, { reduction, bias }));
-  const hidden = layers.map(({ units }, i) => units ?? usual[i]!);
+  const besideIt = (channels: number) =>
+    layers.find((other) => other.units !== undefined && other.channels === channels);
+  const hidden = layers.map(({ units, channels }, i) => units ?? besideIt(channels)?.units ?? usual[i]!);
   return { reduction, bias, ...(hidden.some((units, i) => units !== usual[i]) && { hidden }) };
 }
 
@@ -180,9 +183,19 @@ function refuse(
   where: string,
   name: string | undefined,
 ): never {
+  const lacking = lackingIn(source, naming, parameters);
+  if (lacking.length > 0) {
+    throw new SenetError("weights", `this file is incomplete: all that it has is of ${model.name}`, {
+      where,
+      expected: `${parameters.length} tensors`,
+      found: `${parameters.length - lacking.length}, without ${lacking.slice(0, 5).map(shownName).join(", ")}${lacking.length > 5 ? ", ..." : ""}`,
+      hint: "save it again where it was trained, with all of the network's state",
+    });
+  }
   const detected = detectNaming(source, where);
-  const hint =
-    detected.name !== naming.name
+  const hint = isTurned(source, naming, parameters)
+    ? `its weights seem to be in another order of axes: these are to be ${naming.axes} (O out, I in, H height, W width)`
+    : detected.name !== naming.name
       ? `the names look like those of ${detected.name} (${detected.description})`
       : name === undefined
         ? naming.style === "caffe"
@@ -195,6 +208,37 @@ function refuse(
       : `these are not the weights of ${model.name} under the names of ${naming.name}`;
   const faults = faultsOf(() => renameTensors(source, { name: model.name, parameters }, naming, where));
   throw new SenetError("weights", what, { where, hint, ...(faults === undefined ? {} : { found: faults }) });
+}
+
+/** What a file lacks of which all the rest is there and fits, and most is; else nothing. */
+function lackingIn(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): readonly string[] {
+  const lacking = parameters.filter((parameter) => shapeIn(source, naming, parameter) === undefined);
+  const isNearlyWhole = 4 * lacking.length < parameters.length;
+  if (!isNearlyWhole || countFaults(source, naming, parameters) > lacking.length) return [];
+  return lacking.map((parameter) => nameIn(naming, parameter));
+}
+
+/** Whether all weights that do not fit would in TensorFlow's order of axes, or in PyTorch's. */
+function isTurned(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): boolean {
+  const weights = parameters.flatMap((parameter) => {
+    const shape = parameter.role === "weight" ? shapeIn(source, naming, parameter) : undefined;
+    return shape === undefined || shape.length !== 4 ? [] : [{ shape, wanted: parameter.type.shape }];
+  });
+  const misfits = weights.filter(({ shape, wanted }) => !sameShape(shape, wanted));
+  // There and back, whichever of the two the naming has.
+  const turns = [
+    [3, 2, 0, 1],
+    [2, 3, 1, 0],
+  ];
+  const fits = (turn: readonly number[]) =>
+    misfits.filter(({ shape, wanted }) =>
+      sameShape(
+        turn.map((at) => shape[at]!),
+        wanted,
+      ),
+    ).length;
+  // From the first one it was guessed how many channels pictures have.
+  return misfits.length > 1 && turns.some((turn) => fits(turn) >= misfits.length - 1);
 }
 
 function faultsOf(rename: () => unknown): SenetError["details"]["found"] {

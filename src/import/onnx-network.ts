@@ -14,6 +14,7 @@ import { type Shape, sameShape, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
+import { checkClassified } from "./draft.ts";
 import { onnxRules } from "./onnx-rules.ts";
 import { type Nameless, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
 
@@ -210,6 +211,7 @@ class Translation implements Surroundings {
       return fail("the graph's output is a picture that is only padded, or of which only some pixels are taken");
     }
     let { layer } = found;
+    checkClassified(this.shapeOf(layer), layer, fail);
     if (this.shapeOf(layer).length > 2) layer = this.add(`${layer}.flatten`, { kind: "flatten" }, [layer], {}, fail);
     const needed = new Set([layer]);
     const layers: LayerConfig[] = [];

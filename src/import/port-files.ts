@@ -17,6 +17,7 @@ export interface PortFile {
  */
 export function portFile(tensors: Tensors, where: string): PortFile {
   refuseOptimizer(tensors, where);
+  refuseObjects(tensors, where);
   const { own, aside } = withoutTraining(plainlyNamed(tensors));
   return { tensors: pathsJoined(withFirstNorms(own)), aside };
 }
@@ -29,6 +30,16 @@ function refuseOptimizer(tensors: Tensors, where: string): void {
   failAt(where)("this is the state of an optimiser, not a network's weights", {
     found: `${names.length} arrays: ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
     hint: "give the file of the network that Chainer saved with it, such as the .model beside an .optimizer",
+  });
+}
+
+/** Keras and TensorFlow 2 save a tree of objects, whose leaves are called by their places in it. */
+function refuseObjects(tensors: Tensors, where: string): void {
+  const names = [...tensors.keys()].filter((name) => name.endsWith("/.ATTRIBUTES/VARIABLE_VALUE"));
+  if (names.length === 0) return;
+  failAt(where)("this is a checkpoint of Keras's objects, which does not say what its layers are called", {
+    found: `${names.length} variables by their places: ${names.slice(0, 2).map(shownName).join(", ")}, ...`,
+    hint: "where it was trained, export the network as ONNX (tf2onnx), or save its variables by name: np.savez('net.npz', **{v.name: v.numpy() for v in model.variables})",
   });
 }
 

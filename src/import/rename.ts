@@ -69,10 +69,12 @@ export function detectNaming(source: WeightSource, where: string, hint?: string)
   const naming = namingOf(source);
   if (naming !== undefined) return naming;
   const names = namesOf(source);
+  const style = source.kind === "tensors" ? "torch" : "caffe";
+  const known = namings.filter((naming) => naming.style === style).map(({ name }) => name);
   throw new SenetError("weights", "these are not the layers of a known network", {
     where,
-    expected: `the names of ${namings.map(({ name, description }) => `${name} (${description})`).join(", ")}`,
-    found: `${names.length} names: ${names.slice(0, 5).map(shownName).join(", ")}${names.length > 5 ? ", ..." : ""}`,
+    expected: `the names of ${known.join(", ")}`,
+    found: `${names.length} ${names.length === 1 ? "name" : "names"}: ${names.slice(0, 5).map(shownName).join(", ")}${names.length > 5 ? ", ..." : ""}`,
     ...(hint === undefined ? {} : { hint }),
   });
 }

@@ -72,6 +72,16 @@ test("an unknown type of layer is named", async () => {
   await refused(() => open(matlab5(matSources({ ...net, layers }))), "(dagnn.LRN)", "cannot be imported", "dagnn.Conv");
 });
 
+test("a network that ends before its classifier is called a part", async () => {
+  const net = asMatconvnet(small, smallWeights, 32);
+  const first = net.layers.slice(
+    0,
+    net.layers.findIndex(({ type }) => type === "dagnn.GlobalPooling"),
+  );
+  const bytes = matlab5(matSources({ ...net, layers: first }));
+  await refused(() => open(bytes), "a part of a network, which ends before its classifier", "[1, 16, 32, 32]");
+});
+
 test("a chain of a SimpleNN: means without the padding, a window that differs by side", async () => {
   const conv = (weights: MatSource, more: Readonly<Record<string, MatSource>> = {}): MatSource => ({
     structs: [{ type: { text: "conv" }, weights: { cell: [weights] }, ...more }],

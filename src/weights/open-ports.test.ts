@@ -99,6 +99,27 @@ test("the snapshot of Chainer's trainer opens as its network", async () => {
   assert.equal(checkpoint.model.name, nutszebra);
 });
 
+test("of a snapshot with several networks the main one is taken, with a word; two that are alike are refused", async () => {
+  const under = (prefix: string) => [...nutszebraTensors()].map(([name, tensor]) => [prefix + name, tensor] as const);
+  const teacher = new Map([...under("updater/model:main/predictor/"), ...under("updater/model:teacher/predictor/")]);
+  const { checkpoint, notes } = await openFiles([asNpz(teacher)]);
+  assert.equal(checkpoint.model.name, nutszebra);
+  assert.match(
+    notes.join(),
+    /under "updater\/model:main\/predictor\/", and not the networks "updater\/model:teacher\/"/,
+  );
+  const two = new Map([...under("updater/model:main/gen/"), ...under("updater/model:main/dis/")]);
+  await refused(() => openFiles([asNpz(two)]), "more than one network in this file", '"gen/", "dis/"');
+  const nested = await openFiles([asNpz(new Map(under("tower0/")))]);
+  assert.equal(nested.checkpoint.model.name, nutszebra);
+});
+
+test("a checkpoint of Keras's objects says what to do", async () => {
+  const leaf = (name: string) => `layer_with_weights-0/${name}/.ATTRIBUTES/VARIABLE_VALUE`;
+  const tensors = new Map(["kernel", "bias"].map((name) => [leaf(name), tensor([1], new Float32Array(1))]));
+  await refused(() => openFiles([asNpz(tensors)]), "a checkpoint of Keras's objects", "2 variables", "tf2onnx");
+});
+
 for (const key of ["legacy", "zip"]) {
   const path = ["ports", "pytorch", `moskomule-se-resnet20-r8-${key}.pkl`];
   test(`moskomule's ${key} pkl opens, and gives PyTorch's logits`, needsShared(...path), async () => {

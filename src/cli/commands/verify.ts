@@ -63,9 +63,22 @@ async function verify(files: readonly string[], { tolerance, json }: VerifyOptio
   }
   for (const note of found.notes) say(`senet: ${note}`);
   const on = `${pictures.length} ${pictures.length === 1 ? "picture" : "pictures"}${paths.length === 0 ? " of noise" : ""}`;
-  const logits = `logits differ by ${found.logits.toExponential(1)}, relative`;
-  const { first: layer } = found;
-  if (layer !== undefined) {
+  const isComparable = a.model.classes === b.model.classes;
+  const logits = isComparable
+    ? `logits differ by ${found.logits.toExponential(1)}, relative`
+    : `they have ${a.model.classes} and ${b.model.classes} classes`;
+  const { first: layer, otherwiseFrom } = found;
+  if (otherwiseFrom !== undefined && !found.agrees) {
+    const both = `two networks, ${a.model.name} and ${b.model.name}`;
+    const where = found.layers === 0 ? "from the beginning" : `from ${otherwiseFrom}`;
+    const until =
+      found.layers === 0
+        ? ""
+        : layer === undefined
+          ? `; the ${found.layers} layers before agree`
+          : `; before that ${layer.a}, ${layer.op}, differs by ${layer.difference.toExponential(1)}`;
+    print(`these are ${both}, built otherwise ${where} on${until}; ${logits}, on ${on}`);
+  } else if (layer !== undefined) {
     const called = layer.a === layer.b ? layer.a : `${layer.a} (${layer.b} in ${names[1]})`;
     print(
       `the first layer that differs is ${called}, ${layer.op}, by ${layer.difference.toExponential(1)}, relative; ${logits}, on ${on}`,
