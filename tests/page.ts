@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { after } from "node:test";
-import { chromium, type Page } from "playwright-core";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { serve } from "./server.ts";
 import { root } from "./support.ts";
 
@@ -60,11 +60,16 @@ function answer({ url = "/" }: IncomingMessage, response: ServerResponse, isIsol
   }
 }
 
-export interface PageOptions {
-  /** Cross-origin isolated, with threads of WebAssembly. */
-  readonly isIsolated?: boolean;
+export interface BrowserOptions {
   /** With WebGPU, computed by SwiftShader where there is no device. */
   readonly hasWebGpu?: boolean;
+  /** A webcam that shows something green, which pages may use without asking. */
+  readonly hasWebcam?: boolean;
+}
+
+export interface PageOptions extends BrowserOptions {
+  /** Cross-origin isolated, with threads of WebAssembly. */
+  readonly isIsolated?: boolean;
 }
 
 /** As far as Debian's Chromium has WebGPU without a device (SwiftShader is in the same package). */
@@ -82,9 +87,11 @@ export interface OpenPage {
   again(): Promise<OpenPage>;
 }
 
-/** An empty page with the import map. */
-export async function openPage({ isIsolated = false, hasWebGpu = false }: PageOptions = {}): Promise<OpenPage> {
-  const { origin } = await serve((request, response) => answer(request, response, isIsolated));
+/** A browser of its own, which ends with the test that asked for it, or with the file's tests. */
+export async function openBrowser({
+  hasWebGpu = false,
+  hasWebcam = false,
+}: BrowserOptions = {}): Promise<BrowserContext> {
   const profile = mkdtempSync(join(tmpdir(), "senet-test-browser-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: program,
@@ -93,6 +100,7 @@ export async function openPage({ isIsolated = false, hasWebGpu = false }: PageOp
       ...["--no-sandbox", "--disable-quic", "--no-first-run"],
       ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
       ...(hasWebGpu ? webGpu : ["--disable-gpu"]),
+      ...(hasWebcam ? ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"] : []),
     ],
     ...(hasWebGpu && { env: { ...process.env, VK_DRIVER_FILES: swiftShader } as Record<string, string> }),
   });
@@ -100,6 +108,13 @@ export async function openPage({ isIsolated = false, hasWebGpu = false }: PageOp
     await context.close();
     rmSync(profile, { recursive: true, force: true });
   });
+  return context;
+}
+
+/** An empty page with the import map. */
+export async function openPage({ isIsolated = false, ...options }: PageOptions = {}): Promise<OpenPage> {
+  const { origin } = await serve((request, response) => answer(request, response, isIsolated));
+  const context = await openBrowser(options);
   const open = async (): Promise<OpenPage> => {
     const page = await context.newPage();
     const faults: string[] = [];

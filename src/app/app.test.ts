@@ -85,7 +85,10 @@ test("the page is told of networks to begin with, and gets them", async () => {
   assert.equal(settings.version, "1.2.3");
   const [network] = settings.networks;
   assert.deepEqual([network!.name, network!.bytes], ["my birds.safetensors", 7]);
-  assert.equal(`${(await get(server.origin, `/${network!.path}`)).body}`, "weights");
+  const got = await get(server.origin, `/${network!.path}`);
+  assert.equal(`${got.body}`, "weights");
+  // The page keeps it by these.
+  assert.match(`${got.headers.etag} ${got.headers["cache-control"]}`, /^"[\w-]{22}" .*immutable/);
   const head = await get(server.origin, `/${network!.path}`, {}, "HEAD");
   assert.deepEqual([head.headers["content-length"], head.body.length], ["7", 0]);
 });

@@ -46,6 +46,9 @@ const headers: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
+/** Of what is never another content at its address. */
+const lasting = "public, max-age=31536000, immutable";
+
 /** @throws SenetError `io` where it cannot listen there */
 export async function serveApp(content: Content, port: Port): Promise<AppServer> {
   const files = new Map([...content.files].map(([path, file]) => [path, new Answer(file)]));
@@ -87,12 +90,13 @@ async function answer(request: IncomingMessage, response: ServerResponse, { file
   response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("There is nothing here.\n");
 }
 
-async function sendNetwork({ file, bytes }: OfferedNetwork, { method }: IncomingMessage, response: ServerResponse) {
+async function sendNetwork(network: OfferedNetwork, { method }: IncomingMessage, response: ServerResponse) {
+  const { file, path, bytes } = network;
   response.writeHead(200, {
     "content-type": "application/octet-stream",
     "content-length": bytes,
-    // The page keeps it itself.
-    "cache-control": "no-store",
+    "cache-control": lasting,
+    etag: `"${createHash("sha256").update(path).digest("base64url").slice(0, 22)}"`,
   });
   // The length is what was promised: of a file that has grown, no more; one that is cut short breaks off.
   if (method === "HEAD") response.end();
@@ -117,7 +121,7 @@ class Answer {
     const coding = isCompressed ? codingFor(asked["accept-encoding"]) : "identity";
     const tag = `"${this.#tag}-${coding}"`;
     response.setHeader("etag", tag);
-    response.setHeader("cache-control", isLasting ? "public, max-age=31536000, immutable" : "no-cache");
+    response.setHeader("cache-control", isLasting ? lasting : "no-cache");
     if (isCompressed) response.setHeader("vary", "accept-encoding");
     if (asked["if-none-match"] === tag) {
       response.writeHead(304).end();

@@ -68,7 +68,7 @@ export function confusionMatrix(data: Pick<ReportData, "classes" | "confusion" |
       ? ` Of ${count(classes.length)} classes, the ${shown.length} with the most errors are shown.`
       : undefined
   }</p>
-<div class="beside"><div class="scroll"><table class="confusion">
+<div class="beside"><div class="scroll" role="region" aria-label="Which class was taken for which" tabindex="0"><table class="confusion">
 <caption class="hidden">Confusion matrix: counts of pictures by right class (rows) and predicted class (columns)</caption>
 <thead><tr><td></td>${shown.map(({ label }) => html`<th scope="col"><span>${classes[label]!}</span></th>`)}<th scope="col" class="recall"><span>found</span></th></tr></thead>
 <tbody>

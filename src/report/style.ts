@@ -18,12 +18,14 @@ export const styleSheet = `
 :root {
   color-scheme: light dark;
   --paper: #fcfbf8; --card: #fff; --ink: #1d2326; --soft: #5d686e; --rule: #e3e0d8;
-  --accent: #0b7285; --right: #2b8a3e; --wrong: #c92a2a; --train: #e8871e; --validation: #0b7285; --mean: #1d2326;
+  --accent: #0b7285; --right: #237032; --wrong: #c92a2a; --train: #e8871e; --validation: #0b7285; --mean: #1d2326;
+  --deep: #064b58; --deep-wrong: #8f1d1d;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14181b; --card: #1b2125; --ink: #e6e9ea; --soft: #98a4aa; --rule: #2e363b;
     --accent: #4fc3d9; --right: #69c97b; --wrong: #ff7b72; --train: #f2a84b; --validation: #4fc3d9; --mean: #fff;
+    --deep: #4fc3d9; --deep-wrong: #ff7b72;
   }
 }
 * { box-sizing: border-box }
@@ -92,6 +94,8 @@ summary { cursor: pointer; color: var(--accent); font-size: 14px }
 .confusion .right { background: color-mix(in oklab, var(--accent) calc(var(--share) * 88% + 8%), var(--paper)) }
 .confusion .wrong { background: color-mix(in oklab, var(--wrong) calc(var(--share) * 82% + 14%), var(--paper)) }
 .confusion .strong { color: var(--paper); font-weight: 600 }
+.confusion .right.strong { background: color-mix(in oklab, var(--deep) calc(var(--share) * 40% + 60%), var(--paper)) }
+.confusion .wrong.strong { background: color-mix(in oklab, var(--deep-wrong) calc(var(--share) * 40% + 60%), var(--paper)) }
 .confusion .recall { padding-left: 12px; color: var(--soft); white-space: nowrap; text-align: right }
 .beside { display: flex; flex-wrap: wrap; align-items: flex-start; gap: 12px 56px }
 .mistakes { margin: 6px 0 0; padding: 0; list-style: none; font-size: 15px; overflow-wrap: anywhere }
@@ -109,11 +113,12 @@ summary { cursor: pointer; color: var(--accent); font-size: 14px }
 .samples ol li { display: flex; justify-content: space-between; gap: 8px; padding: 0 6px; margin: 2px 0; border-radius: 3px; line-height: 1.55;
   background: linear-gradient(to right, color-mix(in oklab, var(--soft) 28%, transparent) calc(var(--share) * 100%), transparent 0) }
 .samples ol .truth { background: linear-gradient(to right, color-mix(in oklab, var(--right) 38%, transparent) calc(var(--share) * 100%), transparent 0) }
+.samples ol span:last-child { flex: none }
 .samples ol span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap }
 .samples .file { font-size: 12px }
 
 @media print {
-  :root { color-scheme: light; --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --rule: #ddd; --accent: #0b7285; --right: #2b8a3e; --wrong: #c92a2a; --train: #e8871e; --validation: #0b7285; --mean: #000 }
+  :root { color-scheme: light; --paper: #fff; --card: #fff; --ink: #000; --soft: #555; --rule: #ddd; --accent: #0b7285; --right: #237032; --wrong: #c92a2a; --train: #e8871e; --validation: #0b7285; --mean: #000; --deep: #064b58; --deep-wrong: #8f1d1d }
   body { font-size: 12px; print-color-adjust: exact; -webkit-print-color-adjust: exact }
   main { padding: 0; max-width: none }
   nav { display: none }

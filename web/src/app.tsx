@@ -1,13 +1,15 @@
 /** The page as a whole. */
 
 import { useEffect, useState } from "preact/hooks";
+import { percent } from "#senet/report/format.ts";
 import { AskSection } from "./ask.tsx";
 import { ClassesSection } from "./classes.tsx";
 import { DownloadsSection } from "./downloads.tsx";
 import { droppedFiles } from "./intake.ts";
 import type { Notice } from "./notices.ts";
 import { ResultsSection } from "./results.tsx";
-import type { Session, State } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { State } from "./state.ts";
 import { useStore } from "./store.ts";
 import { TrainSection } from "./train.tsx";
 
@@ -46,8 +48,9 @@ export function App({ session }: { readonly session: Session }) {
           </p>
         </footer>
       </main>
-      <div class={`status ${busy === undefined ? "" : "shown"}`} role="status">
-        {busy === undefined ? "" : `${busy[0]!.toUpperCase()}${busy.slice(1)}`}
+      <div class={`status ${busy === undefined ? "" : "shown"}`}>
+        <span role="status">{busy === undefined ? "" : `${busy.what[0]!.toUpperCase()}${busy.what.slice(1)}`}</span>
+        {busy?.share !== undefined && <span aria-hidden="true"> {percent(busy.share, 0)}</span>}
       </div>
     </>
   );

@@ -66,7 +66,10 @@ function ClassCard({ session, group, isBusy }: CardProps) {
           class="quiet"
           disabled={isBusy}
           aria-label={`Remove ${called} and its pictures`}
-          onClick={() => session.removeClass(id)}
+          onClick={() => {
+            if (pictures.length === 0 || confirm(`Remove ${called} and its ${count(pictures.length)} pictures?`))
+              session.removeClass(id);
+          }}
         >
           ×
         </button>

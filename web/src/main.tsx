@@ -6,6 +6,7 @@ import { styleSheet } from "#senet/report/style.ts";
 import { App } from "./app.tsx";
 import { findDevice } from "./runtime.ts";
 import { Session } from "./session.ts";
+import { training } from "./state.ts";
 import ownStyle from "./style.css?inline";
 
 // The reports' style first: the page looks like what it gives.
@@ -23,7 +24,7 @@ void session.begin();
 
 addEventListener("beforeunload", (event) => {
   const { isUnsaved, busy } = session.store.state;
-  if (isUnsaved || busy === "training") event.preventDefault();
+  if (isUnsaved || busy === training) event.preventDefault();
 });
 
 // Only where the browser has it: by HTTPS, and on this machine.

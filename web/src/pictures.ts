@@ -1,5 +1,7 @@
 /** The user's pictures by class. They stay in this page's memory, as the files that they are. */
 
+import { holdOut } from "#senet/data/hold-out.ts";
+
 export interface OwnPicture {
   readonly id: number;
   /** No other picture of its class has it. */
@@ -77,14 +79,31 @@ export interface Split {
   readonly val: readonly OwnPicture[];
 }
 
-/** As the folders say; else each fifth picture is kept back, and one at least where there are two. */
-export function split({ pictures }: PictureClass): Split {
-  if (pictures.some(({ part }) => part === "val")) {
-    return { train: pictures.filter(({ part }) => part !== "val"), val: pictures.filter(({ part }) => part === "val") };
-  }
-  const every = Math.min(5, pictures.length);
-  const isKept = (i: number) => pictures.length > 1 && i % every === every - 1;
-  return { train: pictures.filter((_, i) => !isKept(i)), val: pictures.filter((_, i) => isKept(i)) };
+/** How a run keeps pictures back where no folder says it: the library's own way, so that Node keeps the same ones. */
+export const keptBack = { valSplit: 0.2, seed: 0 } as const;
+
+const splits = new WeakMap<PictureClass, Split>();
+
+/** As the folders say, or what a run would keep back. */
+export function split(group: PictureClass): Split {
+  const known = splits.get(group);
+  if (known !== undefined) return known;
+  const { pictures } = group;
+  const val = hasOwnVal(group) ? pictures.filter(({ part }) => part === "val") : heldOut(group);
+  const held = new Set(val);
+  const made = { train: pictures.filter((picture) => !held.has(picture)), val };
+  splits.set(group, made);
+  return made;
+}
+
+export const hasOwnVal = ({ pictures }: PictureClass): boolean => pictures.some(({ part }) => part === "val");
+
+function heldOut({ name, pictures }: PictureClass): readonly OwnPicture[] {
+  if (pictures.length === 0) return [];
+  const byFile = new Map(pictures.map((picture) => [`${name.trim()}/${picture.name}`, picture]));
+  const samples = [...byFile.keys()].map((file) => ({ file, label: 0 }));
+  const { val } = holdOut({ root: "", classes: [name], samples }, keptBack, (_, file) => file.normalize());
+  return val.samples.map(({ file }) => byFile.get(file)!);
 }
 
 export const countOf = (classes: readonly PictureClass[]): number =>

@@ -11,7 +11,7 @@ import { costOf } from "./structure.ts";
 export interface Reported {
   readonly network: Network;
   readonly name: string;
-  readonly run: TrainedRun | undefined;
+  readonly trained: TrainedRun | undefined;
   readonly engine: EngineFacts | undefined;
   readonly classes: readonly PictureClass[];
   readonly measured: Measured;
@@ -21,7 +21,7 @@ export interface Reported {
 const perClass = 16;
 
 /** Of a run: its training report; of a network that was opened: how it does on these pictures. */
-export async function reportOf({ network, name, run, engine, classes, measured }: Reported): Promise<string> {
+export async function reportOf({ network, name, trained: run, engine, classes, measured }: Reported): Promise<string> {
   const { model, preprocessing, labels } = network;
   const { images, wrong, confusion, samples } = measured;
   if (run === undefined) {

@@ -11,7 +11,9 @@ export function ResultsSection({ session, state: { measured, current, classes, b
   const known = classes.filter(
     ({ name, pictures }) => pictures.length > 0 && labelOf(name, current!.network.labels) !== undefined,
   );
-  if (measured === undefined && known.length === 0) return null;
+  // What was trained here is measured without being asked.
+  if (measured === undefined && (known.length === 0 || busy !== undefined)) return null;
+  const [worst, ...others] = measured?.samples ?? [];
   return (
     <section aria-labelledby="results">
       <h2 id="results">How good it is</h2>
@@ -33,13 +35,21 @@ export function ResultsSection({ session, state: { measured, current, classes, b
               <dd>{percent(1 - measured.wrong / measured.images)}</dd>
               <dd>
                 {count(measured.images - measured.wrong)} of {count(measured.images)} pictures
-                {measured.isHeldBack ? " that it has not learnt from" : ""}
               </dd>
+            </div>
+            <div>
+              <dt>Wrong</dt>
+              <dd>{percent(measured.wrong / measured.images)}</dd>
+              <dd>{measured.isHeldBack ? "of pictures that were kept back" : "of all pictures above"}</dd>
             </div>
           </dl>
           <h3>Which class was taken for which</h3>
           <Part of={confusionMatrix({ ...measured, measuredImages: measured.images })} />
-          <Part of={sampleGroups(measured)} />
+          {worst!.samples.length > 0 && <Part of={sampleGroups({ ...measured, samples: [worst!] })} />}
+          <details>
+            <summary>Right answers, the least sure and the surest</summary>
+            <Part of={sampleGroups({ ...measured, samples: others })} />
+          </details>
         </>
       )}
     </section>

@@ -1,9 +1,9 @@
 /** What the page knows, and what its buttons do. Everything that computes goes to the library's worker. */
 
-import { type EngineFacts, load, type Network, type TrainedRun } from "senet/web";
-import { type Answer, answerTo } from "./asking.ts";
+import { load, type Network } from "senet/web";
+import { answerTo } from "./asking.ts";
 import type { Taken } from "./intake.ts";
-import { type Measured, measure } from "./measuring.ts";
+import { measure } from "./measuring.ts";
 import { fault, type Notice, remark } from "./notices.ts";
 import {
   countOf,
@@ -16,56 +16,9 @@ import {
   withPictures,
 } from "./pictures.ts";
 import { engineRuntime } from "./runtime.ts";
+import { type Current, initial, type Offered, type State, training } from "./state.ts";
 import { Store } from "./store.ts";
-import { type Curves, type Plan, type Progress, picturesOf, start, usualEpochs } from "./training.ts";
-
-/** A network that the server offers to begin with. */
-export interface Offered {
-  readonly name: string;
-  readonly path: string;
-  readonly bytes: number;
-}
-
-/** A network that is ready. */
-export interface Current {
-  readonly network: Network;
-  /** What it is called here: its file, or "trained here". */
-  readonly name: string;
-  /** The run that it came out of, with all that downloads and going on want. */
-  readonly run: TrainedRun | undefined;
-}
-
-export interface State {
-  readonly version: string;
-  readonly offered: readonly Offered[];
-  readonly classes: readonly PictureClass[];
-  readonly plan: Plan;
-  /** What is under way, for people; nothing else can be begun meanwhile. */
-  readonly busy: string | undefined;
-  readonly training: { readonly progress: Progress; readonly curves: Curves } | undefined;
-  readonly current: Current | undefined;
-  readonly measured: Measured | undefined;
-  readonly answer: Answer | undefined;
-  readonly engine: EngineFacts | undefined;
-  readonly notices: readonly Notice[];
-  /** Whether there is something that closing the page would lose. */
-  readonly isUnsaved: boolean;
-}
-
-const initial: State = {
-  version: "",
-  offered: [],
-  classes: [newClass("Class 1"), newClass("Class 2")],
-  plan: { kind: "scratch", epochs: usualEpochs.scratch, base: undefined },
-  busy: undefined,
-  training: undefined,
-  current: undefined,
-  measured: undefined,
-  answer: undefined,
-  engine: undefined,
-  notices: [],
-  isUnsaved: false,
-};
+import { courseOf, type Plan, picturesOf, type Resumable, resumable, start, usualEpochs } from "./training.ts";
 
 export class Session {
   readonly store = new Store<State>(initial);
@@ -82,7 +35,7 @@ export class Session {
       if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
       const { version, networks } = (await response.json()) as { version: string; networks: readonly Offered[] };
       this.store.set({ version, offered: networks });
-      if (networks.length > 0) this.setPlan({ base: 0 });
+      if (networks.length > 0) this.setPlan({ kind: "head", base: 0 });
     } catch (error) {
       this.tell(fault(error, "what networks there are to begin with cannot be told"));
     }
@@ -146,24 +99,29 @@ export class Session {
   async openFiles(files: readonly File[]): Promise<void> {
     const named = (name: string) => files.find((file) => file.name === name);
     const best = named("best.safetensors");
+    const last = named("last.safetensors");
     const opened = best === undefined ? files : [best];
     await this.#work(`opening ${opened[0]!.name}`, async () => {
       const network = await this.#load(opened);
-      const last = named("last.safetensors");
-      if (best !== undefined && last !== undefined)
-        this.tell(remark("The run's best weights were opened; its last ones can be opened alone."));
-      await this.#use({ network, name: opened[0]!.name, run: undefined });
+      const run = last === undefined ? undefined : best === undefined ? network.run : await this.#runIn(last);
+      const name = opened[0]!.name;
+      await this.#use({ network, name, run: run && last && resumable(run, last), trained: undefined });
+      if (run !== undefined) this.store.set({ training: courseOf(run.history) });
     });
   }
 
+  /** Where the run is that a file goes on with. */
+  async #runIn(last: File): Promise<Network["run"]> {
+    const network = await this.#load([last]);
+    await network.dispose();
+    return network.run;
+  }
+
   async openOffered(index: number): Promise<void> {
-    const offered = this.#state.offered[index]!;
-    await this.#work(`opening ${offered.name}`, async () => {
-      await this.#use({
-        network: await this.#load(new URL(offered.path, document.baseURI)),
-        name: offered.name,
-        run: undefined,
-      });
+    const { name, path } = this.#state.offered[index]!;
+    await this.#work(`opening ${name}`, async () => {
+      const network = await this.#load(new URL(path, document.baseURI));
+      await this.#use({ network, name, run: undefined, trained: undefined });
     });
   }
 
@@ -171,12 +129,11 @@ export class Session {
     return load(source as Parameters<typeof load>[0], {
       ...engineRuntime(),
       onProgress: ({ phase, loaded, total }) => {
-        const share = total === undefined || total === 0 ? "" : ` ${Math.round((100 * loaded) / total)} %`;
-        this.store.set({
-          busy: phase === "fetch" || phase === "read" ? `reading the network${share}` : "making it ready",
-        });
+        const isRead = phase === "fetch" || phase === "read";
+        const share = isRead && total !== undefined && total > 0 ? loaded / total : undefined;
+        this.store.set({ busy: { what: isRead ? "reading the network" : "making the network ready", share } });
       },
-      onNotice: (notice) => this.tell(remark(notice)),
+      onNotice: (note) => this.#note(note),
     });
   }
 
@@ -207,7 +164,7 @@ export class Session {
     this.#stop?.abort();
   }
 
-  async #train(from: TrainedRun | undefined): Promise<void> {
+  async #train(from: Resumable | undefined): Promise<void> {
     await this.#work("getting ready", async () => {
       this.#stop = new AbortController();
       const { plan, classes, offered, current } = this.#state;
@@ -218,14 +175,19 @@ export class Session {
             ? current?.network
             : await this.#load(new URL(offered[plan.base]!.path, document.baseURI));
       try {
+        this.store.set({ busy: training });
         const run = await start({
           ...{ plan, from, base, pictures: picturesOf(classes), signal: this.#stop.signal },
           curves: from === undefined ? undefined : this.#state.training?.curves,
           onEngine: (engine) => this.store.set({ engine }),
-          onProgress: (progress, curves) => this.store.set({ busy: "training", training: { progress, curves } }),
-          onNotice: (text) => this.tell(remark(text)),
+          onProgress: (progress, curves) => this.store.set({ busy: training, training: { progress, curves } }),
+          onNotice: (note) => this.#note(note),
         });
-        await this.#use({ network: run.network, name: "trained here", run });
+        const { network, last, finished, config } = run;
+        await this.#use({
+          ...{ network, name: "trained here", trained: run },
+          run: { last, finished, epochs: config.epochs },
+        });
         this.store.set({ isUnsaved: true });
       } finally {
         this.#stop = undefined;
@@ -244,8 +206,8 @@ export class Session {
   async #measure(): Promise<void> {
     const { current, classes } = this.#state;
     if (current === undefined) return;
-    const measured = await measure(current.network, classes, current.run !== undefined, (done, total) =>
-      this.store.set({ busy: `looking at picture ${done} of ${total}` }),
+    const measured = await measure(current.network, classes, current.trained !== undefined, (done, total) =>
+      this.store.set({ busy: { what: "looking at the pictures", share: done / total } }),
     );
     this.store.set({ measured });
   }
@@ -264,17 +226,23 @@ export class Session {
 
   download(kind: "safetensors" | "onnx" | "report" | "run"): Promise<void> {
     return this.#work("writing the file", async () => {
-      const { current, classes, measured } = this.#state;
+      const { current, classes, measured, engine } = this.#state;
       if (current === undefined) return;
       const name = current.network.model.name;
       if (kind === "report") {
         const { reportOf } = await import("./reporting.ts");
-        const text = await reportOf({ ...current, engine: this.#state.engine, classes, measured: measured! });
+        const text = await reportOf({ ...current, engine, classes, measured: measured! });
         save(new Blob([text], { type: "text/html" }), `${name}-report.html`);
       } else if (kind === "run") save(current.run!.last, "last.safetensors");
       else save(await current.network.save(kind), `${name}.${kind}`);
       if (kind === "safetensors" || kind === "run") this.store.set({ isUnsaved: false });
     });
+  }
+
+  /** What the library remarks, for those who want to know. */
+  #note(note: string): void {
+    const { notes } = this.#state;
+    if (!notes.includes(note)) this.store.set({ notes: [...notes, note] });
   }
 
   tell(notice: Notice): void {
@@ -289,8 +257,12 @@ export class Session {
 
   /** One thing at a time; what goes wrong is told, and the page goes on. */
   async #work(what: string, work: () => Promise<void>): Promise<void> {
-    if (this.#state.busy !== undefined) return;
-    this.store.set({ busy: what, notices: this.#state.notices.filter(({ kind }) => kind === "remark") });
+    const { busy } = this.#state;
+    if (busy !== undefined) {
+      this.tell(remark(`One thing at a time: ${busy.what} comes first.`));
+      return;
+    }
+    this.store.set({ busy: { what }, notices: this.#state.notices.filter(({ kind }) => kind === "remark") });
     try {
       await work();
     } catch (error) {

@@ -5,7 +5,7 @@ import type { SectionProps } from "./app.tsx";
 import { Choose } from "./choose.tsx";
 import { CurvesFigure } from "./curves.tsx";
 import { missingIn } from "./pictures.ts";
-import type { State } from "./session.ts";
+import { type State, training as underWay } from "./state.ts";
 import type { PlanKind, Progress } from "./training.ts";
 
 const kinds: Readonly<Record<PlanKind, { readonly title: string; readonly text: string }>> = {
@@ -15,8 +15,8 @@ const kinds: Readonly<Record<PlanKind, { readonly title: string; readonly text: 
 };
 
 export function TrainSection({ session, state }: SectionProps) {
-  const { plan, busy, classes, current, training, offered } = state;
-  const isTraining = busy === "training";
+  const { plan, busy, classes, current, training, offered, notes } = state;
+  const isTraining = busy === underWay;
   const isBusy = busy !== undefined;
   const wantsBase = plan.kind !== "scratch";
   const missing =
@@ -113,10 +113,20 @@ export function TrainSection({ session, state }: SectionProps) {
                 ? "A fifth of each class is kept back, to see how good the network has become."
                 : openText(state))}
           </p>
+          {notes.length > 0 && (
+            <details>
+              <summary>Remarks ({notes.length})</summary>
+              <ul class="notes note">
+                {notes.map((note) => (
+                  <li key={note}>{note}</li>
+                ))}
+              </ul>
+            </details>
+          )}
         </form>
         {training !== undefined && (
           <div class="course">
-            <ProgressLine progress={training.progress} />
+            {training.progress !== undefined && <ProgressLine progress={training.progress} />}
             <CurvesFigure curves={training.curves} />
           </div>
         )}
@@ -146,6 +156,9 @@ function ProgressLine({ progress }: { readonly progress: Progress }) {
   ] as const;
   return (
     <>
+      <p class="hidden" role="status">
+        {validationError !== undefined && `Error on pictures that were kept back: ${percent(validationError / 100)}`}
+      </p>
       <progress max="1" value={share} aria-label="How far the training is" />
       <dl class="tiles small">
         {tiles.map(([name, value]) => (

@@ -5,12 +5,13 @@ import {
   type EpochMetrics,
   type FineTuneOptions,
   type Network,
+  type RunPosition,
   type TabTraining,
   type TrainedRun,
   type TrainingPictures,
   train,
 } from "senet/web";
-import { type OwnPicture, type PictureClass, split } from "./pictures.ts";
+import { hasOwnVal, keptBack, type OwnPicture, type PictureClass, split } from "./pictures.ts";
 import { engineRuntime } from "./runtime.ts";
 
 /** How much is learnt: a small network from nothing, or of one that has seen pictures before its last stage, or its head alone. */
@@ -48,22 +49,54 @@ export interface Curves {
   readonly validationError: readonly (number | null)[];
 }
 
+/** A training as it is seen. */
+export interface Course {
+  /** Absent of a run that was opened. */
+  readonly progress: Progress | undefined;
+  readonly curves: Curves;
+}
+
+/** A run that can go on, of this page or of Node's. */
+export interface Resumable {
+  /** Its `last.safetensors`. */
+  readonly last: Blob;
+  readonly finished: boolean;
+  readonly epochs: number;
+}
+
+export const resumable = ({ config, finished }: RunPosition, last: Blob): Resumable => ({
+  ...{ last, finished },
+  epochs: (config as { readonly epochs: number }).epochs,
+});
+
+/** The curves of a run that was opened: a point for each epoch. */
+export const courseOf = (history: readonly EpochMetrics[]): Course => ({
+  progress: undefined,
+  curves: {
+    epoch: history.map(({ epoch }) => epoch + 1),
+    trainLoss: history.map(({ trainLoss }) => trainLoss),
+    validationLoss: history.map(({ validationLoss }) => validationLoss),
+    trainError: history.map(({ trainTop1Error }) => trainTop1Error),
+    validationError: history.map(({ validationTop1Error }) => validationTop1Error),
+  },
+});
+
 const noCurves: Curves = { epoch: [], trainLoss: [], validationLoss: [], trainError: [], validationError: [] };
 
 const sources = (pictures: readonly OwnPicture[]) => pictures.map(({ name, file }) => ({ name, picture: file }));
 
+/** Where folders say what is to validate with, as they say it; else the run keeps some back, which `split` knows too. */
 export function picturesOf(classes: readonly PictureClass[]): TrainingPictures {
-  const parts = classes.map((group) => [group.name.trim(), split(group)] as const);
-  return {
-    train: Object.fromEntries(parts.map(([name, { train }]) => [name, sources(train)])),
-    val: Object.fromEntries(parts.map(([name, { val }]) => [name, sources(val)])),
-  };
+  const byClass = (of: (group: PictureClass) => readonly OwnPicture[]) =>
+    Object.fromEntries(classes.map((group) => [group.name.trim(), sources(of(group))]));
+  if (!classes.some(hasOwnVal)) return { train: byClass(({ pictures }) => pictures) };
+  return { train: byClass((group) => split(group).train), val: byClass((group) => split(group).val) };
 }
 
 export interface StartOptions {
   readonly plan: Plan;
   /** A run to go on with. */
-  readonly from: TrainedRun | undefined;
+  readonly from: Resumable | undefined;
   /** The network that learns further; absent: fresh weights. */
   readonly base: Network | undefined;
   readonly pictures: TrainingPictures;
@@ -98,11 +131,15 @@ async function frozenPart({ plan, from, base }: StartOptions): Promise<string | 
 
 function begun({ plan, from, base, pictures, signal }: StartOptions, freeze: string | undefined): TabTraining {
   if (from !== undefined) {
-    const epochs = from.finished ? from.config.epochs + plan.epochs : from.config.epochs;
+    const epochs = from.finished ? from.epochs + plan.epochs : from.epochs;
     return train(pictures, { ...engineRuntime(), resume: from.last, epochs, acceptChanges: true, signal });
   }
   const count = Object.values(pictures.train).reduce((sum, { length }) => sum + length, 0);
-  const common: FineTuneOptions = { epochs: plan.epochs, batchSize: Math.min(count, count < 1000 ? 16 : 32), signal };
+  const batchSize = Math.min(count, count < 1000 ? 16 : 32);
+  const common: FineTuneOptions = {
+    ...(pictures.val === undefined && keptBack),
+    ...{ epochs: plan.epochs, batchSize, signal },
+  };
   if (base === undefined) {
     // As `senet demo` does it, which is for pictures of few kinds too.
     const settings = { ...common, learningRate: 0.05, weightDecay: 5e-4, cropScale: 0.6 };

@@ -1,0 +1,302 @@
+/**
+ * The page of `senet app` in Chromium, as people use it: pictures by files, by folders and from the webcam, training,
+ * explanations, downloads that Node reads, a second visit, no network at all, keyboard and screen reader.
+ */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import type { Page } from "playwright-core";
+import { load } from "../src/api/network.node.ts";
+import { writeDemoPictures } from "../src/demo/write.node.ts";
+import { openWeights } from "../src/weights/open.node.ts";
+import { launcher, temporaryFolder } from "./command.ts";
+import { needsBrowser, openBrowser } from "./page.ts";
+import { root } from "./support.ts";
+
+const isBuilt = existsSync(join(root, "dist", "app", "index.html.br"));
+const skip = needsBrowser.skip !== false ? needsBrowser.skip : isBuilt ? false : "not built: npm run build:app";
+const axeFile = join(root, "web", "node_modules", "axe-core", "axe.min.js");
+
+/** Of what the engine and the page may take on their way, in bytes. */
+const mostBytes = 4.2e6;
+
+interface Served {
+  readonly origin: string;
+  /** On the wire since the last time that it was asked. */
+  bytes(): number;
+  /** As if the machine had no network; what was under way is cut. */
+  cut(): void;
+  /** Ctrl-C; gives the exit code. */
+  end(): Promise<number | null>;
+}
+
+/** The command as a process, behind a counter of what it sends. */
+async function served(): Promise<Served> {
+  const child = spawn(process.execPath, [launcher, "app", "--port", "0"], { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = once(child, "exit");
+  after(() => child.kill("SIGKILL"));
+  const [line] = (await once(child.stdout, "data")) as [Buffer];
+  const { port } = new URL(/http:\S+/.exec(`${line}`)![0]);
+  let sent = 0;
+  const counter = createServer((client) => {
+    const server = connect(Number(port), "127.0.0.1");
+    server.on("data", ({ length }: Buffer) => {
+      sent += length;
+    });
+    client.pipe(server).pipe(client);
+    for (const socket of [client, server])
+      socket.on("error", () => client.destroy(server.destroy().errored ?? undefined));
+    open.add(client);
+  });
+  const open = new Set<{ destroy(): void }>();
+  await new Promise<void>((resolve) => counter.listen(0, "127.0.0.1", resolve));
+  const cut = () => {
+    counter.close();
+    for (const socket of open) socket.destroy();
+  };
+  after(cut);
+  return {
+    origin: `http://127.0.0.1:${(counter.address() as AddressInfo).port}`,
+    bytes: () => {
+      const since = sent;
+      sent = 0;
+      return since;
+    },
+    cut,
+    end: async () => {
+      child.kill("SIGINT");
+      const [code] = (await ended) as [number | null];
+      return code;
+    },
+  };
+}
+
+interface Violation {
+  readonly id: string;
+  readonly impact: string;
+  readonly nodes: readonly { readonly html: string }[];
+}
+
+/** What axe finds that keeps people out. */
+async function barriers(page: Page): Promise<readonly string[]> {
+  await page.evaluate(`${readFileSync(axeFile, "utf8")}; undefined`);
+  const { violations } = (await page.evaluate("axe.run()")) as { violations: readonly Violation[] };
+  return violations
+    .filter(({ impact }) => impact === "serious" || impact === "critical")
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(" | ")}`);
+}
+
+/** No part of the page is wider than the screen. */
+const overflow = (page: Page) => page.evaluate("document.documentElement.scrollWidth - innerWidth");
+
+if (skip !== false) test("the page of senet app", { skip }, () => {});
+else {
+  const folder = temporaryFolder();
+  const drawn = await writeDemoPictures(join(folder, "drawn"), {
+    trainPerClass: 14,
+    valPerClass: 2,
+    heldBackPerClass: 2,
+  });
+  const pictures = join(drawn.folder, "train");
+  const { heldBack } = drawn;
+  const server = await served();
+  const context = await openBrowser({ hasWebcam: true });
+  const faults: string[] = [];
+  const hosts = new Set<string>();
+
+  const open = async () => {
+    const opened = await context.newPage();
+    opened.on("pageerror", (error) => faults.push(String(error)));
+    opened.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+    opened.on("request", (request) => {
+      if (/^https?:/.test(request.url())) hosts.add(new URL(request.url()).host);
+    });
+    // It warns before pictures are lost.
+    opened.on("dialog", (dialog) => void dialog.accept());
+    await opened.setViewportSize({ width: 1280, height: 900 });
+    await opened.goto(server.origin);
+    return opened;
+  };
+  const card = (i: number) => page.locator(".class-card").nth(i);
+  const button = (name: string | RegExp) => page.getByRole("button", { name });
+  const noFault = async () => assert.deepEqual(await page.locator(".notice.fault").allInnerTexts(), []);
+  /** Nothing is under way. */
+  const idle = () => page.locator(".status.shown").waitFor({ state: "detached", timeout: 60_000 });
+  const download = async (name: RegExp) => {
+    const [saved] = await Promise.all([page.waitForEvent("download"), button(name).click()]);
+    const file = join(folder, saved.suggestedFilename());
+    await saved.saveAs(file);
+    return file;
+  };
+
+  let page = await open();
+
+  test("it is isolated, so that its engine may have threads", async () => {
+    await page.waitForSelector("h1");
+    assert.equal(await page.evaluate("crossOriginIsolated"), true);
+    assert.deepEqual(await barriers(page), []);
+  });
+
+  test("pictures come by a folder of classes, by files, and from the webcam while its button is held", async () => {
+    await page.locator("input[webkitdirectory]").setInputFiles(pictures);
+    const classes = readdirSync(pictures).sort();
+    await page.waitForFunction(`document.querySelectorAll(".class-card").length === ${classes.length}`);
+    const names = await page
+      .getByLabel("Name of the class")
+      .evaluateAll((all) => all.map((one) => (one as unknown as { value: string }).value));
+    assert.deepEqual(names, classes);
+    // Two of them are enough, and the webcam's.
+    while ((await page.locator(".class-card").count()) > 2)
+      await button(/^Remove .* and its pictures$/)
+        .last()
+        .click();
+    await card(0)
+      .locator("input[type=file]")
+      .setInputFiles([...heldBack.slice(0, 1)]);
+    await card(0).getByText("15 pictures").waitFor();
+    await button("Add a class").click();
+    await card(2).getByLabel("Name of the class").fill("webcam");
+    await card(2)
+      .getByRole("button", { name: /^Webcam/ })
+      .click();
+    const record = card(2).getByRole("button", { name: /Hold to record/ });
+    await record.waitFor();
+    await record.focus();
+    await page.keyboard.down("Space");
+    await card(2)
+      .getByText(/^1[4-9] pictures$/)
+      .waitFor();
+    await page.keyboard.up("Space");
+    await card(2)
+      .getByRole("button", { name: /^Close the webcam/ })
+      .click();
+    await noFault();
+    assert.deepEqual(await barriers(page), []);
+  });
+
+  test("a small network learns from nothing, with curves, and is measured on what was kept back", async () => {
+    await page.getByRole("radio", { name: /from nothing/ }).check();
+    await page.getByRole("spinbutton", { name: /Epochs/ }).fill("12");
+    await button("Train").click();
+    await page.locator(".uplot canvas").first().waitFor({ timeout: 60_000 });
+    await button("Stop").click();
+    await button(/^Go on$/).click();
+    await button(/^Go on for 12 epochs$/).waitFor({ timeout: 200_000 });
+    await idle();
+    await noFault();
+    assert.match(await page.locator(".course").innerText(), /12 of 12/);
+    const share = Number.parseFloat(
+      await page.locator("section[aria-labelledby=results] .tiles dd").first().innerText(),
+    );
+    assert.ok(share > 60, `${share} % right`);
+    assert.equal(await page.locator(".confusion tbody tr").count(), 3);
+  });
+
+  test("it says what is in a picture and why: a map over it, and the gates of its blocks", async () => {
+    await page.locator("section[aria-labelledby=ask] input[type=file]").setInputFiles(heldBack[1]!);
+    await page.locator(".answer").waitFor();
+    const target = await page.getByLabel("Why, or why not").inputValue();
+    assert.equal(await page.locator(".answer .multiples svg").count(), 9);
+    const seen = (i: number) =>
+      page
+        .locator(".seen canvas")
+        .nth(i)
+        .evaluate((canvas) => (canvas as unknown as { toDataURL(): string }).toDataURL());
+    const map = await seen(1);
+    assert.notEqual(await seen(0), map);
+    await page.getByLabel("Why, or why not").selectOption("webcam");
+    await page.getByText("what speaks for webcam").waitFor();
+    assert.notEqual(target, "webcam");
+    assert.notEqual(await seen(1), map, "another class, another map");
+    await button("Ask the webcam").click();
+    await page.locator(".camera .bars li").first().waitFor();
+    assert.equal(await page.locator(".camera .bars li span").first().innerText(), "webcam");
+    await button("Close the webcam").click();
+    await noFault();
+    assert.deepEqual(await barriers(page), []);
+  });
+
+  test("what is downloaded opens in Node, with the same answers", async () => {
+    const rows = await page.locator(".answer .bars li").allInnerTexts();
+    const shown = new Map(rows.map((row) => row.split("\n") as [string, string]));
+    for (const file of [await download(/^Weights/), await download(/ONNX/)]) {
+      await using network = await load(file, { executor: "reference" });
+      assert.equal(network.labels.includes("webcam"), true, file);
+      for (const { label, probability } of await network.classify(heldBack[1]!))
+        assert.ok(
+          Math.abs(100 * probability - Number.parseFloat(shown.get(label)!)) < 0.2,
+          `${file}: ${label} ${probability}`,
+        );
+    }
+    const last = await openWeights(await download(/The run/));
+    assert.equal(last.model.name, "se-resnet-20");
+    const report = readFileSync(await download(/Report/), "utf8");
+    assert.match(report, /training report/);
+    assert.match(report, /Gates by class/);
+  });
+
+  test("nothing keeps people out: light, dark, on a phone", async () => {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.emulateMedia({ colorScheme });
+      for (const width of [1280, 360]) {
+        await page.setViewportSize({ width, height: 800 });
+        assert.deepEqual(await barriers(page), [], `${colorScheme}, ${width} pixels`);
+        assert.ok(((await overflow(page)) as number) <= 0, `${width} pixels are not enough`);
+      }
+    }
+  });
+
+  test("page and engine are small, and the second visit loads nothing", async (t) => {
+    await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
+    const first = server.bytes();
+    assert.ok(first > 2e6 && first < mostBytes, `${first} bytes`);
+    await page.close();
+    page = await open();
+    await page.waitForSelector("h1");
+    await page.waitForTimeout(1000);
+    const second = server.bytes();
+    t.diagnostic(`the first visit took ${first} bytes, the second ${second}`);
+    // That neither the page nor the list of networks has changed: answers without content.
+    assert.ok(second < 5000, `${second} bytes`);
+  });
+
+  test("without a network the page opens, and a network of Node's that is dropped on it answers", async () => {
+    server.cut();
+    await context.setOffline(true);
+    await page.reload();
+    await page.waitForSelector("h1");
+    const file = join(
+      folder,
+      readdirSync(folder).find((name) => name.endsWith(".safetensors") && !name.startsWith("last"))!,
+    );
+    const bytes = readFileSync(file).toString("base64");
+    await page.evaluate(`(() => {
+      const bytes = Uint8Array.from(atob(${JSON.stringify(bytes)}), (character) => character.charCodeAt(0));
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([bytes], "mine.safetensors"));
+      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    })()`);
+    await button("Choose a picture").or(page.locator("section[aria-labelledby=ask] .button")).first().waitFor();
+    await page.locator("section[aria-labelledby=ask] input[type=file]").setInputFiles(heldBack[1]!);
+    await page.locator(".answer").waitFor();
+    await noFault();
+  });
+
+  test("no other host was asked, and nothing was refused or thrown", () => {
+    assert.deepEqual([...hosts], [new URL(server.origin).host]);
+    // Chromium tells of the first file that it cannot have without a network.
+    assert.deepEqual(
+      faults.filter((fault) => !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED/.test(fault)),
+      [],
+    );
+  });
+
+  test("Ctrl-C ends the server", async () => {
+    assert.equal(await server.end(), 0);
+  });
+}

@@ -1,0 +1,71 @@
+/** What the page knows. */
+
+import type { EngineFacts, Network, TrainedRun } from "senet/web";
+import type { Answer } from "./asking.ts";
+import type { Measured } from "./measuring.ts";
+import type { Notice } from "./notices.ts";
+import { newClass, type PictureClass } from "./pictures.ts";
+import { type Course, type Plan, type Resumable, usualEpochs } from "./training.ts";
+
+/** A network that the server offers to begin with. */
+export interface Offered {
+  readonly name: string;
+  readonly path: string;
+  readonly bytes: number;
+}
+
+/** A network that is ready. */
+export interface Current {
+  readonly network: Network;
+  /** What it is called here: its file, or "trained here". */
+  readonly name: string;
+  /** The run that it is of, to go on with. */
+  readonly run: Resumable | undefined;
+  /** What was trained in this page, with all that its report wants. */
+  readonly trained: TrainedRun | undefined;
+}
+
+/** What is under way. */
+export interface Busy {
+  readonly what: string;
+  /** How much of it is done, from 0 to 1, where that is known. */
+  readonly share?: number | undefined;
+}
+
+export interface State {
+  readonly version: string;
+  readonly offered: readonly Offered[];
+  readonly classes: readonly PictureClass[];
+  readonly plan: Plan;
+  /** Nothing else can be begun meanwhile. */
+  readonly busy: Busy | undefined;
+  readonly training: Course | undefined;
+  readonly current: Current | undefined;
+  readonly measured: Measured | undefined;
+  readonly answer: Answer | undefined;
+  readonly engine: EngineFacts | undefined;
+  readonly notices: readonly Notice[];
+  /** What the library remarked in opening networks and training: a line each. */
+  readonly notes: readonly string[];
+  /** Whether there is something that closing the page would lose. */
+  readonly isUnsaved: boolean;
+}
+
+export const initial: State = {
+  version: "",
+  offered: [],
+  classes: [newClass("Class 1"), newClass("Class 2")],
+  plan: { kind: "scratch", epochs: usualEpochs.scratch, base: undefined },
+  busy: undefined,
+  training: undefined,
+  current: undefined,
+  measured: undefined,
+  answer: undefined,
+  engine: undefined,
+  notices: [],
+  notes: [],
+  isUnsaved: false,
+};
+
+/** While this is under way it can be stopped. */
+export const training: Busy = { what: "training" };
