@@ -6,7 +6,7 @@ import { type Batch, Loader } from "../src/data/loader.node.ts";
 import { inEightBits } from "../src/evaluate/speed.node.ts";
 import type { Executor } from "../src/executors/executor.ts";
 import { isTrainable } from "../src/ir/graph.ts";
-import { predictionPasses, runPasses } from "../src/passes/index.ts";
+import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { createRandom } from "../src/random.ts";
 import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { optimizerOf, type TrainingConfig, trainingConfig } from "../src/train/config.ts";
@@ -50,7 +50,7 @@ export interface Ours extends AsyncDisposable {
 export async function ourInference(executor: Executor, workload: Workload, threads: number, bits?: 8): Promise<Ours> {
   const network = model(workload.model);
   const graph = inferenceGraph(network, { batch: workload.batchSize, imageSize: workload.imageSize });
-  const folded = runPasses({ graph, weights: initialWeights(graph, 0) }, predictionPasses);
+  const folded = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
   const program = bits === 8 ? inEightBits(folded) : folded;
   const executable = await executor.compile(program.graph, program.weights, { threads });
   const inputs = new Map([[inputName, noise(workload, network.classes).images]]);

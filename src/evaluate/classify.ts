@@ -5,7 +5,7 @@ import type { Executable, Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { predictionProgram } from "../weights/program.ts";
+import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 import { failNotNumber } from "./evaluate.ts";
@@ -47,7 +47,7 @@ export class PictureClassifier implements AsyncDisposable {
     const { model, preprocessing } = checkpoint;
     checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-    const program = predictionProgram(graph, checkpoint);
+    const program = inferenceProgram(graph, checkpoint);
     const network = await executor.compile(program.graph, program.weights, options);
     return new PictureClassifier(checkpoint, network, options.decode);
   }

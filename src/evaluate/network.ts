@@ -3,7 +3,7 @@
 import { turn } from "../event-loop.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
 import { fromFeatures } from "../nn/from-features.ts";
-import { type NetworkWeights, predictionProgram } from "../weights/program.ts";
+import { inferenceProgram, type NetworkWeights } from "../weights/program.ts";
 import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
 import { type Evaluation, type EvaluationBatch, evaluate, predict } from "./evaluate.ts";
 
@@ -62,6 +62,6 @@ export function compileNetwork(options: NetworkSubject): Promise<Executable> {
   const { executor, model, batchSize, imageSize, threads } = options;
   const whole = inferenceGraph(model, { batch: batchSize, imageSize });
   const graph = options.onFeatures === true ? fromFeatures(whole, inputName) : whole;
-  const program = predictionProgram(graph, options);
+  const program = inferenceProgram(graph, options);
   return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
 }

@@ -2,7 +2,6 @@
 
 import { verify } from "../ir/verify.ts";
 import { foldBatchNorm, foldFrozen } from "./fold-batch-norm.ts";
-import { narrowSqueeze } from "./narrow-squeeze.ts";
 import type { Pass, Program } from "./program.ts";
 import { removeDead } from "./remove-dead.ts";
 
@@ -11,13 +10,6 @@ export type { Pass, Program };
 /** What an inference graph goes through before an executor compiles it. */
 export const inferencePasses: readonly Pass[] = [
   { name: "fold batch norm into convolutions", run: foldBatchNorm },
-  { name: "remove dead nodes", run: removeDead },
-];
-
-/** The same where nothing but the answers is wanted: the weights are no longer all the network's own. */
-export const predictionPasses: readonly Pass[] = [
-  { name: "fold batch norm into convolutions", run: foldBatchNorm },
-  { name: "read the squeeze off the narrow side", run: narrowSqueeze },
   { name: "remove dead nodes", run: removeDead },
 ];
 

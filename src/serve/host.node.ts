@@ -13,7 +13,7 @@ import { encodePng, openBytes } from "../images/decode.node.ts";
 import { planesOf, preprocess } from "../images/preprocess.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { predictionProgram } from "../weights/program.ts";
+import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { hashOf } from "./files.node.ts";
 import { refusalOf } from "./refusal.ts";
@@ -108,7 +108,7 @@ class HostedNetwork {
     const input = [planesOf(preprocessing), preprocessing.crop, preprocessing.crop] as const;
     const compiled = async (size: number) => {
       const graph = inferenceGraph(model, { batch: size, imageSize: preprocessing.crop });
-      const program = predictionProgram(graph, checkpoint);
+      const program = inferenceProgram(graph, checkpoint);
       const { threads } = options;
       return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
     };

@@ -12,7 +12,7 @@ import { savedRunOf } from "../train/saved.ts";
 import { isFinished } from "../train/state.ts";
 import type { Checkpoint, RunState } from "../weights/checkpoint.ts";
 import { openFiles } from "../weights/open.ts";
-import { predictionProgram } from "../weights/program.ts";
+import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph } from "../zoo/index.ts";
 import type { NetworkReply, RunPosition, SentEngine, TrainReply } from "./calls.web.ts";
 import { readSource } from "./files.web.ts";
@@ -146,7 +146,7 @@ function positionOf(run: RunState, file: string): RunPosition {
 async function timed(executor: Executor, checkpoint: Checkpoint): Promise<number> {
   const { model, preprocessing } = checkpoint;
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-  const program = predictionProgram(graph, checkpoint);
+  const program = inferenceProgram(graph, checkpoint);
   await using network = await executor.compile(program.graph, program.weights);
   const inputs = new Map(graph.inputs.map(({ name, type }) => [name, zeros(type.dtype, type.shape)]));
   await network.run(inputs);

@@ -4,7 +4,7 @@ import { SenetError } from "../errors.ts";
 import type { Weights } from "../executors/executor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { foldedGraph } from "../passes/fold-batch-norm.ts";
-import { inferencePasses, type Pass, type Program, predictionPasses, runPasses } from "../passes/index.ts";
+import { inferencePasses, type Program, runPasses } from "../passes/index.ts";
 import { type Quantization, quantizedGraph } from "../passes/quantize.ts";
 import { removeDead } from "../passes/remove-dead.ts";
 
@@ -18,15 +18,8 @@ export interface NetworkWeights {
  * The graph after the passes that inference goes through.
  * @param graph the model's, for inference
  */
-export const inferenceProgram = (graph: Graph, network: NetworkWeights): Program =>
-  programOf(graph, network, inferencePasses);
-
-/** The same for who only wants the network's answers, and neither its layers nor its weights. */
-export const predictionProgram = (graph: Graph, network: NetworkWeights): Program =>
-  programOf(graph, network, predictionPasses);
-
-function programOf(graph: Graph, { weights, quantization }: NetworkWeights, passes: readonly Pass[]): Program {
-  if (quantization === undefined) return runPasses({ graph, weights }, passes);
+export function inferenceProgram(graph: Graph, { weights, quantization }: NetworkWeights): Program {
+  if (quantization === undefined) return runPasses({ graph, weights }, inferencePasses);
   return { graph: eightBitGraph(graph, quantization), weights };
 }
 

@@ -5,7 +5,7 @@ import type { Executor, PlanFacts, TrainingOptions } from "../../executors/execu
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { usableThreads } from "../../machine.node.ts";
 import { type Activation, activations } from "../../nn/layers.ts";
-import { predictionPasses, runPasses } from "../../passes/index.ts";
+import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { createRandom } from "../../random.ts";
 import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { TrainingStep } from "../../train/step.ts";
@@ -148,7 +148,7 @@ async function measureInference(
 ): Promise<Measured> {
   const { batchSize, runs } = options;
   const graph = inferenceGraph(network, { batch: batchSize, imageSize });
-  const program = runPasses({ graph, weights: initialWeights(graph, 0) }, predictionPasses);
+  const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
   const executable = await executor.compile(program.graph, program.weights, engineOptions(options, profile));
   const inputs = new Map([[inputName, randomPictures(batchSize, channelsOf(network.config), imageSize)]]);
   const total: number[] = [];
