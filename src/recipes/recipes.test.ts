@@ -31,6 +31,10 @@ test("the ports' own normalisation goes with the run", () => {
   // Bytes as they are, and Caffe's difference times 0.017.
   const ofByte = (name: string, byte: number) => (byte / 255 - of(name).mean[0]) / of(name).std[0];
   assertClose([ofByte("bruinxiong", 200), ofByte("shicai", 200)], [200, (200 - 123.68) * 0.017], 1e-9, "byte");
+  assert.equal(ofByte("bruinxiong-cifar", 200), 200);
+  const [padded] = trainingTransformOf(recipeConfig("bruinxiong-cifar")).steps;
+  assert.ok(padded?.kind === "padCrop");
+  assert.deepEqual([padded.pad, padded.fill, padded.mirror], [4, [127, 127, 127], 0.5]);
   assert.deepEqual(of("senet-2018").mean, imagenetPreprocessing.mean);
 });
 
@@ -67,6 +71,7 @@ const rates: { readonly [Name in Exclude<RecipeName, "timm-ra2" | "imagenette-5"
   tensorpack: runs([30, 0.1], [30, 0.01], [30, 1e-3], [10, 1e-4], [5, 1e-5]),
   taki0112: runs([29, 0.1], [30, 0.01], [30, 1e-3], [11, 1e-4]),
   bruinxiong: runs([30, 0.1], [30, 0.01], [30, 1e-3], [5, 1e-4], [15, 1e-5], [10, 1e-6], [5, 1e-7]),
+  "bruinxiong-cifar": runs([100, 0.1], [50, 0.01], [50, 0.001]),
   "moskomule-imagenet": runs([50, 0.075], [20, 0.0075], [20, 0.00075]),
   "moskomule-cifar": runs([80, 0.1], [80, 0.01], [40, 0.001]),
   nutszebra: runs([1, 0.01], [149, 0.1], [50, 0.01], [50, 0.001]),
@@ -106,6 +111,7 @@ const decays: { readonly [Name in keyof typeof rates]: Readonly<Record<string, n
   tensorpack: { weight: 1e-4 },
   taki0112: { weight: 5e-4, bias: 5e-4, gamma: 5e-4, beta: 5e-4 },
   bruinxiong: { weight: 1e-4, gamma: 1e-4 },
+  "bruinxiong-cifar": { weight: 1e-4, gamma: 1e-4 },
   "moskomule-imagenet": { weight: 1e-4, bias: 1e-4, gamma: 1e-4, beta: 1e-4 },
   "moskomule-cifar": { weight: 1e-4, bias: 1e-4, gamma: 1e-4, beta: 1e-4 },
   nutszebra: { weight: 1e-4, bias: 1e-4, gamma: 1e-4, beta: 1e-4 },
@@ -137,6 +143,7 @@ test("ports' recipes train their ports' own networks, and decay what the ports' 
     tensorpack: "tensorpack-se-resnet-50",
     taki0112: "taki0112-se-resnext-29",
     bruinxiong: "bruinxiong-se-resnext-50",
+    "bruinxiong-cifar": "bruinxiong-se-resnet-164-cifar",
     "moskomule-imagenet": "moskomule-se-resnet-50",
     "moskomule-cifar": "moskomule-se-resnet-20-r8",
     nutszebra: "nutszebra-se-resnet-164-r16",
@@ -180,6 +187,7 @@ test("a port's network is built with its own initialisation, epsilon and decay o
   assert.deepEqual(of("tensorpack"), { eps: 1e-5, ...kinds("cutNormal", "cutNormal", "normal") });
   assert.deepEqual(of("taki0112"), { eps: 1e-3, ...kinds("uniform") });
   assert.deepEqual(of("bruinxiong"), { eps: 2e-5, ...kinds("normal") });
+  assert.deepEqual(of("bruinxiong-cifar"), { eps: 2e-5, ...kinds("normal") });
   assert.deepEqual(of("moskomule-imagenet"), { eps: 1e-5, ...kinds("normal", "uniform") });
   assert.deepEqual(of("moskomule-cifar"), { eps: 1e-5, ...kinds("normal", "uniform") });
   assert.deepEqual(of("nutszebra"), { eps: 2e-5, ...kinds("orthonormal") });

@@ -6,6 +6,7 @@ import { nearestNames } from "../names.ts";
 import { type TrainingConfig, trainingConfig } from "../train/config.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { bruinxiong } from "./bruinxiong.ts";
+import { bruinxiongCifar } from "./bruinxiong-cifar.ts";
 import { imagenette5 } from "./imagenette-5.ts";
 import { imagenette20 } from "./imagenette-20.ts";
 import { moskomuleCifar } from "./moskomule-cifar.ts";
@@ -28,6 +29,7 @@ export const recipes = {
   tensorpack,
   taki0112,
   bruinxiong,
+  "bruinxiong-cifar": bruinxiongCifar,
   "moskomule-imagenet": moskomuleImagenet,
   "moskomule-cifar": moskomuleCifar,
   nutszebra,

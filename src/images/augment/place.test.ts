@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertSpread, recorded, sha256, source } from "../../../tests/augment.ts";
+import { assertClose } from "../../../tests/support.ts";
 import { createRandom } from "../../random.ts";
 import { augment, type TrainingTransform } from "../augment.ts";
 import { imagenetPreprocessing } from "../preprocess.ts";
@@ -129,6 +130,18 @@ test("a random resize has every side and every filter", () => {
     [...new Set(scales)].sort((a, b) => a - b),
     [16, 17, 18, 19, 20],
   );
+});
+
+test("a warp without rotation scales columns by 2s/(1 + a), rows by a times that, and the size by s, as MXNet's code", () => {
+  // image_aug_default.cc of 0.11 calls the first `hs` and multiplies x by it, so that `ratio` is rows by columns.
+  const [scale, ratio] = [0.6, 0.8];
+  const { width, height, matrix } = warpOf({ width: 500, height: 375 }, { shear: 0, degrees: 0, scale, ratio });
+  const columns = (2 * scale) / (1 + ratio);
+  assert.deepEqual([width, height], [300, 225]);
+  const [m00, m01, m02, m10, m11, m12] = matrix as [number, number, number, number, number, number];
+  assertClose([m00, m11, m01, m10], [columns, ratio * columns, 0, 0], 1e-6, "scales");
+  // The middle stays the middle.
+  assertClose([m00 * 250 + m02, m11 * 187.5 + m12], [150, 112.5], 1e-5, "middle");
 });
 
 test("a warp is drawn within its ranges, and a small picture is never smaller than the square", () => {
