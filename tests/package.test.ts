@@ -21,3 +21,30 @@ test("zod is imported as a namespace, of which bundlers leave out what is not us
 });
 
 const readIfSource = (file: string): string => (file.endsWith(".ts") ? readFileSync(file, "utf8") : "");
+
+interface Lock {
+  readonly packages: Readonly<Record<string, Readonly<Partial<Record<Wants, Readonly<Record<string, string>>>>>>>;
+}
+type Wants = "dependencies" | "optionalDependencies" | "devDependencies";
+
+/** Packages that a lock file's packages want and that it does not have: `npm ci` refuses such a file. */
+function missingIn({ packages }: Lock): readonly string[] {
+  const has = (place: string, name: string): boolean => {
+    if (`${place === "" ? "" : `${place}/`}node_modules/${name}` in packages) return true;
+    const above = place.lastIndexOf("node_modules/");
+    return place !== "" && has(place.slice(0, Math.max(0, above - 1)), name);
+  };
+  return Object.entries(packages).flatMap(([place, { dependencies, optionalDependencies, devDependencies }]) =>
+    Object.keys({ ...dependencies, ...optionalDependencies, ...(place === "" && devDependencies) })
+      .filter((name) => !has(place, name))
+      .map((name) => `${place} wants ${name}`),
+  );
+}
+
+test("both lock files have all that their packages want, and say nothing of where it was from", () => {
+  for (const path of ["package-lock.json", "web/package-lock.json"]) {
+    const text = readFileSync(join(root, path), "utf8");
+    assert.deepEqual(missingIn(JSON.parse(text) as Lock), [], path);
+    assert.doesNotMatch(text, /"resolved"/, path);
+  }
+});
