@@ -89,6 +89,22 @@ if (typeof float32 !== "string") {
     }
   };
 
+  test("onednn: few positions do not pay for Winograd's transforms of the weights", () => {
+    const api = openApi();
+    const kinds = (batch: number) => {
+      const graph = inferenceGraph(model("se-resnet-20", 10), { batch, imageSize: 32 });
+      const { plan } = lower(api, graph, formulaWeights(graph), { live: false, type: "f32", layout: "blocks" });
+      return plan.steps.map(({ kind }) => kind).filter((kind) => kind.startsWith("Winograd's"));
+    };
+    try {
+      const [few, many] = [kinds(1), kinds(32)];
+      assert.deepEqual(few, []);
+      if (api.version.startsWith("2.")) assert.ok(many.length > 0);
+    } finally {
+      api.dispose();
+    }
+  });
+
   test("onednn: no activation is reordered on its way, in either direction", () => {
     assert.deepEqual(planOf(false).reorders, []);
     // But around the first convolution, whose pictures have their channels first.
@@ -105,8 +121,8 @@ if (typeof float32 !== "string") {
     test(`onednn: a 3x3 convolution from ${from} to ${to} channels and its gradients`, async () => {
       const builder = new GraphBuilder("convolution");
       const attrs = { stride: 1, pad: 1, groups: 1 };
-      const x = builder.input("x", [2, from, 9, 7]);
-      const dy = builder.input("dy", [2, to, 9, 7]);
+      const x = builder.input("x", [8, from, 9, 8]);
+      const dy = builder.input("dy", [8, to, 9, 8]);
       const w = builder.parameter("w", [to, from, 3, 3], "weight");
       builder.output("y", builder.apply("conv2d", "y", [x, w], attrs));
       builder.output("dx", builder.apply("conv2dBackwardInput", "dx", [dy, w], { ...attrs, inputShape: x.type.shape }));

@@ -135,9 +135,13 @@ function freely({ api, plan }: Target, name: string, spec: ConvolutionSpec): Pri
 
 /** With 16 channels the transforms cost what the products save (docs/log.md). */
 const winogradChannels = 32;
+/** With fewer positions in all pictures the weights' transforms, which are made in each run, cost more than the products save. */
+const winogradPositions = 512;
 
-function isForWinograd({ src, weights, window }: ConvolutionSpec): boolean {
+function isForWinograd({ src, dst, weights, window }: ConvolutionSpec): boolean {
   const [out, input, height, width] = weights.dims;
+  const [batch, , rows, columns] = dst.dims as [number, number, number, number];
+  if (batch * rows * columns < winogradPositions) return false;
   const isOfWindow = weights.dims.length === 4 && height === 3 && width === 3 && window.strides.every((s) => s === 1);
   return isOfWindow && src.type === "f32" && Math.min(out!, input!) >= winogradChannels;
 }
