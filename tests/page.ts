@@ -9,7 +9,7 @@ import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { serve } from "./server.ts";
 import { root } from "./support.ts";
 
-const program = "/usr/bin/chromium";
+export const program = "/usr/bin/chromium";
 
 /** `{ skip: reason }` where there is no browser; spread it into a test's options. */
 export const needsBrowser: { skip: string | false } = { skip: existsSync(program) ? false : `${program} is absent` };
@@ -42,7 +42,8 @@ const located = (code: string): string =>
 /** Makes a page cross-origin isolated, which shared memory, and so threads of WebAssembly, want. */
 const isolation = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
-function answer({ url = "/" }: IncomingMessage, response: ServerResponse, isIsolated: boolean): void {
+/** Serves the repository: the empty page at `/`. */
+export function answer({ url = "/" }: IncomingMessage, response: ServerResponse, isIsolated: boolean): void {
   for (const [name, value] of isIsolated ? Object.entries(isolation) : []) response.setHeader(name, value);
   const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
   if (path === "/") {
@@ -73,7 +74,7 @@ export interface PageOptions extends BrowserOptions {
 }
 
 /** As far as Debian's Chromium has WebGPU without a device (SwiftShader is in the same package). */
-const webGpu = [
+export const webGpu = [
   ...["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader", "--use-angle=swiftshader"],
   ...["--enable-features=Vulkan", "--ignore-gpu-blocklist", "--enable-unsafe-swiftshader"],
 ];

@@ -126,6 +126,11 @@ async function digest(text: string): Promise<string> {
 
 const folderName = "senet-weights";
 
+async function hasRoom(bytes: number): Promise<boolean> {
+  const { quota = Number.POSITIVE_INFINITY, usage = 0 } = await navigator.storage.estimate();
+  return quota - usage >= bytes;
+}
+
 /** Copies of one address in the browser's own files (OPFS): one folder for each address, one file for each version. */
 class Cache {
   readonly #folder: FileSystemDirectoryHandle;
@@ -187,8 +192,10 @@ class Cache {
       }
     } catch (error) {
       await this.#folder.removeEntry(name).catch(() => {});
-      const isFull = error instanceof DOMException && error.name === "QuotaExceededError";
-      const why = isFull ? "the browser's store is full" : "the browser lets nothing be stored";
+      const { name: kind, message } = error as DOMException;
+      // Chromium may also say that a pipe has closed.
+      const isFull = kind === "QuotaExceededError" || !(await hasRoom(bytes.length));
+      const why = isFull ? "the browser's store is full" : `the browser does not store them (${kind}: ${message})`;
       say(`the weights are not kept for the next visit: ${why}`);
       return;
     }

@@ -179,18 +179,18 @@ function dividedBy(config: TrainingConfig, given: Pictures, val: Given<"train">[
   });
 }
 
-/** Few pictures make small batches. */
+/** Of few pictures, which make small batches. */
 const usualBatch = 16;
 const usualSplit = 0.2;
 
-function newConfig({ source, values, val }: TabRunOptions, { dataset }: Pictures): TrainingConfig {
-  const valSplit = val === undefined ? usualSplit : null;
-  const some = Math.floor(dataset.samples.length * (1 - (valSplit ?? 0)));
-  return trainingConfig({
-    ...{ valSplit, batchSize: Math.max(1, Math.min(usualBatch, some)) },
+function newConfig({ source, values, val }: TabRunOptions, given: Pictures): TrainingConfig {
+  const usual = {
+    valSplit: val === undefined ? usualSplit : null,
     ...(source && { ...sourceDefaults(source), weights: source.from }),
     ...values,
-  });
+  };
+  const { train } = dividedBy(trainingConfig({ batchSize: usualBatch, ...usual }), given, val);
+  return trainingConfig({ batchSize: Math.min(usualBatch, train.dataset.samples.length), ...usual });
 }
 
 const goingOn = (earlier: Resumable, { values }: TabRunOptions, say: (line: string) => void): TrainingConfig =>

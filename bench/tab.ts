@@ -1,0 +1,216 @@
+/**
+ * Training in a tab, in Chromium on WebAssembly: a step of SE-ResNet-20 beside jax-js and TensorFlow.js, and fine-tuning of
+ * SE-ResNet-18 on pictures of three classes. docs/bench.md says how to run it.
+ */
+
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { cpus, loadavg, tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { chromium, type Page } from "playwright-core";
+import { answer, program } from "../tests/page.ts";
+import { root } from "../tests/support.ts";
+import { median } from "./measure.ts";
+
+const { values } = parseArgs({
+  options: {
+    /** What is measured; default: both. */
+    only: { type: "string" },
+    steps: { type: "string", default: "8" },
+    /** Imagenette's folder, and a weight file to begin with. */
+    data: { type: "string" },
+    weights: { type: "string" },
+    classes: { type: "string", default: "n02102040,n03028079,n03445777" },
+  },
+});
+
+const server = createServer((request, response) => answer(request, response, true));
+await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+
+/** What a page did, and the processor seconds of its browser meanwhile, where the system says them. */
+interface Done<T> {
+  readonly value: T;
+  readonly processorSeconds: number | undefined;
+}
+
+/** Each in a browser of its own, so that none inherits another's memory or compiled code. */
+async function inPage<T>(work: (page: Page) => Promise<T>): Promise<Done<T>> {
+  const profile = mkdtempSync(join(tmpdir(), "senet-bench-"));
+  const args = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-gpu", "--disable-background-networking"];
+  const context = await chromium.launchPersistentContext(profile, { executablePath: program, headless: true, args });
+  try {
+    const page = await context.newPage();
+    page.on("console", (message) => message.type() === "error" && console.error(message.text()));
+    await page.goto(origin);
+    const before = processorSeconds(profile);
+    const value = await work(page);
+    const after = processorSeconds(profile);
+    return { value, processorSeconds: before !== undefined && after !== undefined ? after - before : undefined };
+  } finally {
+    await context.close();
+    rmSync(profile, { recursive: true, force: true });
+  }
+}
+
+/** Of the processes of a browser: that with its profile, and those that it began. */
+function processorSeconds(profile: string): number | undefined {
+  if (!existsSync("/proc/self/stat")) return undefined;
+  const processes = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const [, fields = ""] = /\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+        const parts = fields.split(" ");
+        const isRoot = readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(profile);
+        return [{ pid, parent: parts[1]!, isRoot, ticks: Number(parts[11]) + Number(parts[12]) }];
+      } catch {
+        // It has ended meanwhile.
+        return [];
+      }
+    });
+  const ours = new Set(processes.filter(({ isRoot }) => isRoot).map(({ pid }) => pid));
+  for (let size = -1; size !== ours.size; ) {
+    size = ours.size;
+    for (const { pid, parent } of processes) if (ours.has(parent)) ours.add(pid);
+  }
+  return processes.reduce((sum, { pid, ticks }) => sum + (ours.has(pid) ? ticks / 100 : 0), 0);
+}
+
+interface StepRow {
+  readonly name: string;
+  /** Milliseconds, the median of the steps after the first; or why there is none. */
+  readonly step?: number;
+  readonly fastest?: number;
+  readonly first?: number;
+  readonly losses?: readonly number[];
+  readonly error?: string;
+}
+
+async function measureSteps(steps: number): Promise<readonly StepRow[]> {
+  const graph = { model: "se-resnet-20", imageSize: 32, batch: 16, rate: 0.05 };
+  const contenders = [
+    { name: "senet, one thread", file: "ours.js", given: { threads: 1 } },
+    { name: "senet, two threads", file: "ours.js", given: { threads: 2 } },
+    { name: "jax-js, wasm", file: "jax.js", given: { device: "wasm" } },
+    { name: "TensorFlow.js, wasm", file: "tfjs.js", given: { device: "wasm" } },
+    { name: "TensorFlow.js, cpu", file: "tfjs.js", given: { device: "cpu" } },
+  ];
+  const rows: StepRow[] = [];
+  for (const { name, file, given } of contenders) {
+    const code = `(async () => {
+      const { batch, imageSize } = ${JSON.stringify(graph)};
+      const images = Float32Array.from({ length: batch * 3 * imageSize ** 2 }, (_, i) => Math.sin(i * 1.7) + Math.sin(i / 50));
+      const labels = Int32Array.from({ length: batch }, (_, i) => i % 10);
+      try {
+        const { stepOf } = await import("/bench/tab/${file}");
+        const step = await stepOf({ graph: ${JSON.stringify(graph)}, images, labels, ...${JSON.stringify(given)} });
+        const [times, losses] = [[], []];
+        for (let i = 0; i < ${steps + 1}; i++) {
+          const start = performance.now();
+          losses.push(await step());
+          times.push(performance.now() - start);
+          if (times.reduce((a, b) => a + b) > 180_000) break;
+        }
+        return { times, losses };
+      } catch (error) { return { error: String(error && error.message || error).split("\\n")[0] }; }
+    })()`;
+    type Found = { readonly times?: number[]; readonly losses?: number[]; readonly error?: string };
+    const { value: found } = await inPage((page) => page.evaluate(code) as Promise<Found>).catch(
+      (error: unknown): { value: Found } => ({
+        value: { error: `the page crashed (${String(error).split("\n")[0]})` },
+      }),
+    );
+    const { times = [], losses, error } = found;
+    const [first, ...rest] = times;
+    rows.push({
+      name,
+      ...(first !== undefined && { first }),
+      ...(rest.length > 0 && { step: median(rest), fastest: Math.min(...rest) }),
+      ...(losses && { losses: losses.slice(0, 3) }),
+      ...(error !== undefined && { error }),
+    });
+    const row = rows.at(-1)!;
+    const shown =
+      row.error ??
+      `${row.step?.toFixed(0)} ms a step (fastest ${row.fastest?.toFixed(0)}, first ${row.first?.toFixed(0)})`;
+    console.log(
+      `${name.padEnd(22)} ${shown}; losses ${row.losses?.map((loss) => loss.toFixed(5)).join(", ") ?? "none"}`,
+    );
+  }
+  return rows;
+}
+
+interface TuneRow {
+  readonly what: string;
+  readonly seconds: number;
+  /** Of the whole browser, with loading, and asking afterwards. */
+  readonly processorSeconds: number | undefined;
+  /** Of the pictures that it was not trained on. */
+  readonly right: number;
+  readonly of: number;
+  readonly engine: string;
+}
+
+/** Three classes of 40 pictures, in a tab, then asked of 20 others of each. */
+async function measureTuning(data: string, weights: string): Promise<readonly TuneRow[]> {
+  const labels = values.classes.split(",");
+  const listed = (part: string, label: string, count: number) =>
+    readdirSync(join(data, part, label))
+      .sort()
+      .slice(0, count)
+      .map((name) => ({ name, bytes: readFileSync(join(data, part, label, name)).toString("base64") }));
+  const train = Object.fromEntries(labels.map((label) => [`class ${label}`, listed("train", label, 40)]));
+  const others = Object.fromEntries(labels.map((label) => [`class ${label}`, listed("val", label, 20)]));
+  const file = readFileSync(weights).toString("base64");
+  const ways = [
+    { what: "the head alone", options: { freeze: "backbone", epochs: 30, learningRate: 0.1 } },
+    { what: "the last stage and the head", options: { freeze: "stage3", epochs: 4, learningRate: 0.01 } },
+  ];
+  const rows: TuneRow[] = [];
+  for (const { what, options } of ways) {
+    const code = `(async ({ train, others, file }) => {
+      const senet = await import("senet/web");
+      const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+      const files = (classes) => Object.fromEntries(Object.entries(classes).map(([label, list]) =>
+        [label, list.map(({ name, bytes }) => new File([bytesOf(bytes)], name))]));
+      const [pictures, asked] = [files(train), files(others)];
+      const weights = new File([bytesOf(file)], "weights.safetensors");
+      const runtime = { module: "/web/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs" };
+      const start = performance.now();
+      const network = await senet.load(weights, { runtime, preprocessing: { resize: 110, crop: 96 } });
+      const run = await network.fineTune({ train: pictures }, { ...${JSON.stringify(options)}, seed: 1, batchSize: 16, valSplit: 0.1, schedule: "cosine" });
+      const seconds = (performance.now() - start) / 1000;
+      let right = 0, of = 0;
+      for (const [label, list] of Object.entries(asked)) {
+        const answers = await run.network.classify(list, { top: 1 });
+        right += answers.filter(([answer]) => answer.label === label).length;
+        of += list.length;
+      }
+      return { seconds, right, of, engine: network.engine.reason };
+    })(${JSON.stringify({ train, others, file })})`;
+    type Found = Omit<TuneRow, "what" | "processorSeconds">;
+    const { value: found, processorSeconds } = await inPage((page) => page.evaluate(code) as Promise<Found>);
+    rows.push({ what, processorSeconds, ...found });
+    const share = ((100 * found.right) / found.of).toFixed(1);
+    const spent =
+      processorSeconds === undefined ? "" : ` (${processorSeconds.toFixed(1)} s of the processors, with asking)`;
+    console.log(
+      `${what}: ${found.seconds.toFixed(1)} s${spent}, ${found.right} of ${found.of} right (${share} %); ${found.engine}`,
+    );
+  }
+  return rows;
+}
+
+const { only, data, weights } = values;
+const machine = { processor: cpus()[0]?.model, cores: cpus().length, load: loadavg()[0] };
+const hasPeers = existsSync(join(root, "bench", "tab", "node_modules"));
+if (!hasPeers) console.log("jax-js and TensorFlow.js are absent: npm ci --prefix bench/tab --ignore-scripts");
+const steps = only === "tuning" ? [] : await measureSteps(Number(values.steps));
+const canTune = only !== "steps" && data !== undefined && weights !== undefined;
+const tuning = canTune ? await measureTuning(data, weights) : [];
+server.close();
+const from = weights === undefined ? {} : { weights: basename(weights) };
+console.log(JSON.stringify({ what: "training in a tab", ...machine, ...from, steps, tuning }));

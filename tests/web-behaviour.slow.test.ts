@@ -1,0 +1,364 @@
+/** How `senet/web` behaves in Chromium: the page goes on, several ask at once, what is given up stops, what was fetched is kept. */
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import { SenetError } from "../src/errors.ts";
+import { PictureClassifier, type Prediction } from "../src/evaluate/classify.ts";
+import { encodeOnnx } from "../src/executors/ort/export.ts";
+import { referenceExecutor } from "../src/executors/reference/reference.ts";
+import { imagenetPreprocessing } from "../src/images/preprocess.ts";
+import { inferencePasses, runPasses } from "../src/passes/index.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { initialWeights } from "../src/weights/init.ts";
+import { openFiles } from "../src/weights/open.ts";
+import { inferenceGraph, model } from "../src/zoo/index.ts";
+import { needsWebRuntime } from "./chromium.ts";
+import { openPage, swiftShader } from "./page.ts";
+import { assertClose, golden } from "./support.ts";
+import { joined } from "./tar.ts";
+
+const network = model("se-resnet-8", 3);
+const preprocessing = { ...imagenetPreprocessing, resize: 28, crop: 24 };
+const labels = ["ant", "bee", "cat"];
+const graph = inferenceGraph(network, { batch: 1, imageSize: 24 });
+const checkpoint = { model: network, labels, preprocessing, weights: initialWeights(graph, 4) };
+const own = joined([...encodeCheckpoint(checkpoint)]);
+const pixels = { width: 40, height: 30, data: Uint8Array.from({ length: 3600 }, (_, i) => (i * 37 + (i >> 4)) % 256) };
+
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+const ort = "/web/node_modules/onnxruntime-web/dist";
+const large = "/weights/imagenette.safetensors";
+
+/** Runs in the page, which has the module, a file of weights, and a picture. */
+const inPage = <T>(page: Page, body: string): Promise<T> =>
+  page.evaluate(`(async () => {
+    const senet = await import("senet/web");
+    const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const weights = new File([bytesOf("${base64(own)}")], "own.safetensors");
+    const picture = { width: 40, height: 30, data: bytesOf("${base64(pixels.data)}") };
+    const runtime = { module: "${ort}/ort.wasm.min.mjs" };
+    const failureOf = async (promise) => { try { await promise; return undefined; } catch (error) {
+      return { ours: error instanceof senet.SenetError, name: error.name, code: error.code, message: error.message };
+    } };
+    ${body}
+  })()`) as Promise<T>;
+
+interface Failing {
+  readonly ours: boolean;
+  readonly name: string;
+  readonly code?: string;
+  readonly message: string;
+}
+
+const opened = needsWebRuntime.skip === false ? await openPage() : undefined;
+/** Those that are alive. */
+const workersOf = async (page: Page): Promise<number> => {
+  // One that computes ends after what it is at.
+  for (let i = 0; i < 50 && page.workers().length > 0; i++) await page.waitForTimeout(100);
+  return page.workers().length;
+};
+
+async function expected(): Promise<readonly Prediction[]> {
+  await using classifier = await PictureClassifier.create(checkpoint, referenceExecutor);
+  return (await classifier.classify(pixels)).predictions;
+}
+
+const probabilities = (predictions: readonly Prediction[]) => predictions.map(({ probability }) => probability);
+
+test("the page never waits: no task of 50 ms while a network is loaded, asked and tuned", needsWebRuntime, async () => {
+  const { page } = opened!;
+  const watched = () =>
+    inPage<readonly number[]>(
+      page,
+      `const long = [];
+      const observer = new PerformanceObserver((list) => { for (const { duration } of list.getEntries()) long.push(duration); });
+      observer.observe({ type: "longtask" });
+      const network = await senet.load("${large}", { runtime });
+      for (let i = 0; i < 2; i++) await network.classify(picture);
+      await network.explain(picture);
+      const noise = (n) => Array.from({ length: n }, (_, i) => ({ name: i + ".png", picture: { ...picture, data: picture.data.map((x) => (x * (i + 3)) % 256) } }));
+      const pictures = { train: { one: noise(5), two: noise(5) }, val: { one: noise(1), two: noise(1) } };
+      const run = await network.fineTune(pictures, { freeze: "stage3", epochs: 1, batchSize: 4 });
+      await run.network.save();
+      await run.network.dispose();
+      await network.dispose();
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      observer.disconnect();
+      return long;`,
+    );
+  // The processor may be taken from the page by others; that it is fast once shows that it does nothing long.
+  const tries: (readonly number[])[] = [];
+  while (tries.length < 6 && (tries.at(-1)?.length ?? 1) > 0) tries.push(await watched());
+  assert.deepEqual(tries.at(-1), []);
+});
+
+test("two networks, and many questions at once, answer as Node does", needsWebRuntime, async () => {
+  const { page } = opened!;
+  const found = await inPage<readonly (readonly Prediction[])[]>(
+    page,
+    `const networks = await Promise.all([senet.load(weights, { runtime }), senet.load(weights, { engine: "reference" })]);
+    const asked = networks.flatMap((network) => [network.classify(picture), network.classify([picture, picture])]);
+    const answers = (await Promise.all(asked)).flatMap((answer) => (Array.isArray(answer[0]) ? answer : [answer]));
+    await Promise.all(networks.map((network) => network.dispose()));
+    return answers;`,
+  );
+  assert.equal(found.length, 6);
+  for (const answer of found)
+    assertClose(probabilities(answer), probabilities(await expected()), 1e-5, "probabilities");
+  assert.equal(await workersOf(page), 0, "their workers have ended");
+});
+
+test(
+  "what is given up rejects with the signal's reason, in every phase, and leaves no worker",
+  needsWebRuntime,
+  async () => {
+    const { page } = opened!;
+    const found = await inPage<Readonly<Record<string, Failing>>>(
+      page,
+      `const found = {};
+    for (const phase of ["fetch", "open", "measure"]) {
+      const stopping = new AbortController();
+      const onProgress = (progress) => progress.phase === phase && stopping.abort();
+      found[phase] = await failureOf(senet.load("${large}", { runtime, cache: false, onProgress, signal: stopping.signal }));
+    }
+    found.before = await failureOf(senet.load(weights, { signal: AbortSignal.abort() }));
+    const network = await senet.load(weights, { runtime });
+    const stopping = new AbortController();
+    const asked = network.classify(Array(200).fill(picture), { signal: stopping.signal });
+    stopping.abort(new RangeError("enough"));
+    found.classify = await failureOf(asked);
+    found.after = (await network.classify(picture)).length;
+    const waiting = network.classify(Array(200).fill(picture));
+    const disposing = network.dispose();
+    found.waiting = await failureOf(waiting);
+    await disposing;
+    await network.dispose();
+    found.disposed = await failureOf(network.classify(picture));
+    return found;`,
+    );
+    for (const phase of ["fetch", "open", "measure", "before"]) assert.equal(found[phase]!.name, "AbortError", phase);
+    assert.deepEqual([found.classify!.name, found.classify!.message], ["RangeError", "enough"]);
+    assert.equal(found.after, 3, "the network goes on");
+    for (const key of ["waiting", "disposed"])
+      assert.deepEqual([found[key]!.ours, found[key]!.code], [true, "executor"]);
+    assert.equal(await workersOf(page), 0);
+  },
+);
+
+test("faults come across with their code and their words", needsWebRuntime, async () => {
+  const { page } = opened!;
+  const found = await inPage<Readonly<Record<string, Failing>>>(
+    page,
+    `const damaged = new File([bytesOf("${base64(own.subarray(0, 5000))}")], "damaged.safetensors");
+    const network = await senet.load(weights, { runtime });
+    const found = {
+      damaged: await failureOf(senet.load(damaged, { runtime })),
+      absent: await failureOf(senet.load("/weights/absent.safetensors", { runtime })),
+      picture: await failureOf(network.classify(new File(["no picture"], "text.png"))),
+      class: await failureOf(network.explain(picture, { target: "beee" })),
+      gpu: await failureOf(senet.load(weights, { runtime, engine: "webgpu" })),
+      runtime: await failureOf(senet.load(weights, { runtime: { module: "/nowhere.mjs" } })),
+      threads: await failureOf(senet.load(weights, { runtime, threads: 0 })),
+      worker: await failureOf(senet.load(weights, { worker: "/nowhere.js" })),
+      training: await failureOf(network.fineTune({ train: { one: [picture, picture], two: [] } })),
+      checkpoint: await failureOf(network.checkpoint()),
+    };
+    await network.dispose();
+    return found;`,
+  );
+  const codes = Object.fromEntries(Object.entries(found).map(([key, { ours, code }]) => [key, ours && code]));
+  assert.deepEqual(codes, {
+    ...{ damaged: "weights", absent: "io", picture: "data", class: "usage", gpu: "executor", runtime: "executor" },
+    ...{ threads: "usage", worker: "executor", training: "data", checkpoint: "usage" },
+  });
+  const { message } = await openFiles([{ bytes: own.subarray(0, 5000), where: "damaged.safetensors" }]).then(
+    () => assert.fail("it is damaged"),
+    (error: SenetError) => error,
+  );
+  assert.equal(found.damaged!.message, message);
+  assert.match(found.class!.message, /the nearest: bee/);
+  assert.match(found.absent!.message, /HTTP 404/);
+});
+
+test("files of every format open as in Node, or are refused in the same words", needsWebRuntime, async () => {
+  const { page } = opened!;
+  const program = runPasses({ graph, weights: checkpoint.weights }, inferencePasses);
+  const files: Record<string, Uint8Array> = {
+    "own.safetensors": own,
+    "own.onnx": encodeOnnx(program.graph, program.weights, { labels: JSON.stringify(labels) }),
+  };
+  for (const name of readdirSync(golden("weights"))) {
+    const bytes = readFileSync(golden("weights", name));
+    if (/\.(pth|onnx|npz|npy|mat|params|caffemodel|h5)$/.test(name) && bytes.length < 200_000) files[name] = bytes;
+  }
+  assert.ok(Object.keys(files).length > 12);
+  const outcome = async (name: string, bytes: Uint8Array): Promise<string> => {
+    try {
+      const { checkpoint, format } = await openFiles([{ bytes: new Uint8Array(bytes), where: name }]);
+      return `${format}: ${checkpoint.model.name}, ${checkpoint.labels.length}`;
+    } catch (error) {
+      assert.ok(error instanceof SenetError);
+      return error.message;
+    }
+  };
+  const given = Object.entries(files).map(([name, bytes]) => [name, base64(bytes)]);
+  const found = await inPage<readonly string[]>(
+    page,
+    `const outcomes = [];
+    for (const [name, text] of ${JSON.stringify(given)}) {
+      try {
+        const network = await senet.load(new File([bytesOf(text)], name), { engine: "reference" });
+        outcomes.push(network.format + ": " + network.model.name + ", " + network.labels.length);
+        await network.dispose();
+      } catch (error) { outcomes.push(error.message); }
+    }
+    return outcomes;`,
+  );
+  for (const [i, [name, bytes]] of Object.entries(files).entries()) {
+    assert.equal(found[i], await outcome(name, bytes), name);
+  }
+});
+
+test("what was fetched is kept: the second visit reads it, also without a network, and a full store is no fault", {
+  ...needsWebRuntime,
+}, async () => {
+  const { page } = await openPage();
+  const visit = () =>
+    inPage<{ phases: readonly string[]; notices: readonly string[]; classes: number }>(
+      page,
+      `const [phases, notices] = [new Set(), []];
+      const network = await senet.load("${large}", {
+        engine: "reference", onProgress: ({ phase }) => phases.add(phase), onNotice: (notice) => notices.push(notice),
+      });
+      await network.dispose();
+      return { phases: [...phases], notices, classes: network.labels.length };`,
+    );
+  const session = await page.context().newCDPSession(page);
+  const quota = (quotaSize?: number) =>
+    session.send("Storage.overrideQuotaForOrigin", {
+      origin: new URL(page.url()).origin,
+      ...(quotaSize && { quotaSize }),
+    });
+  await quota(100_000);
+  const full = await visit();
+  assert.equal(full.classes, 10);
+  assert.deepEqual(full.notices, ["the weights are not kept for the next visit: the browser's store is full"]);
+  await quota();
+  assert.deepEqual((await visit()).phases, ["fetch", "open", "measure"]);
+  const second = await visit();
+  assert.deepEqual(second, { phases: ["read", "open", "measure"], notices: [], classes: 10 });
+  // Another version there is fetched.
+  await page.route(`**${large}`, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, headers: { ...response.headers(), etag: '"another"' } });
+  });
+  assert.deepEqual((await visit()).phases, ["fetch", "open", "measure"]);
+  await page.unroute(`**${large}`);
+  await page.route(`**${large}`, (route) => route.abort());
+  const alone = await visit();
+  assert.deepEqual(alone.phases, ["read", "open", "measure"]);
+  assert.match(alone.notices.join(), /cannot be reached/);
+});
+
+test(
+  "a network is saved, opened again, and tuned in its head on features that are computed once",
+  needsWebRuntime,
+  async () => {
+    const { page, faults } = opened!;
+    const found = await inPage<{
+      readonly saved: readonly Prediction[];
+      readonly exported: readonly Prediction[];
+      readonly kinds: readonly string[];
+      readonly error: number;
+      readonly labels: readonly string[];
+      readonly changed: readonly string[];
+      readonly run: boolean;
+    }>(
+      page,
+      `const network = await senet.load(weights, { runtime });
+    const [saved, exported] = await Promise.all(["safetensors", "onnx"].map(async (format) => {
+      const again = await senet.load(await network.save(format), { runtime });
+      try { return await again.classify(picture); } finally { await again.dispose(); }
+    }));
+    const plain = (red, n) => Array.from({ length: n }, (_, i) => ({ name: red + "-" + i + ".png", picture: {
+      width: 30, height: 30, data: Uint8Array.from({ length: 2700 }, (_, k) => (k % 3 === 0 ? red : 128) + ((k * (i + 7)) % 31)) } }));
+    const training = network.fineTune({ train: { dark: plain(10, 10), light: plain(220, 10) } }, { freeze: "backbone", epochs: 30, learningRate: 0.5 });
+    const kinds = new Set();
+    for await (const { kind } of training) kinds.add(kind);
+    const run = await training;
+    const tensorsOf = async (blob) => {
+      const bytes = new Uint8Array(await blob.arrayBuffer());
+      const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+      const { __metadata__, ...all } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+      return new Map(Object.entries(all).map(([name, { data_offsets: [a, b] }]) => [name, String(bytes.subarray(8 + length + a, 8 + length + b))]));
+    };
+    const [before, after] = [await tensorsOf(await network.save()), await tensorsOf(await run.network.save())];
+    const changed = [...after].filter(([name, data]) => before.get(name) !== data).map(([name]) => name);
+    const opened = await senet.load(run.last, { runtime });
+    const answer = { saved, exported, kinds: [...kinds], error: run.top1Error, labels: run.network.labels, changed, run: opened.run.finished };
+    await Promise.all([network, run.network, opened].map((one) => one.dispose()));
+    return answer;`,
+    );
+    for (const answer of [found.saved, found.exported]) {
+      assertClose(probabilities(answer), probabilities(await expected()), 1e-5, "probabilities");
+    }
+    assert.deepEqual(found.labels, ["dark", "light"]);
+    assert.equal(found.error, 0, "percent of the pictures that were kept back");
+    assert.deepEqual([...found.changed].sort(), ["fc.bias", "fc.weight"]);
+    for (const kind of ["note", "features", "start", "step", "validation", "epoch"])
+      assert.ok(found.kinds.includes(kind), kind);
+    assert.equal(found.run, true);
+    assert.deepEqual(
+      faults.filter((fault) => !/404|nowhere|ERR_|absent/.test(fault)),
+      [],
+    );
+  },
+);
+
+test(
+  "on an isolated page as many threads as are asked for, elsewhere one, and it is said",
+  needsWebRuntime,
+  async () => {
+    const ask = `const network = await senet.load(weights, { runtime, threads: 2 });
+    const answer = { engine: network.engine, predictions: await network.classify(picture) };
+    await network.dispose();
+    return answer;`;
+    interface Threaded {
+      readonly engine: { readonly threads: number; readonly reason: string };
+      readonly predictions: readonly Prediction[];
+    }
+    const alone = await inPage<Threaded>(opened!.page, ask);
+    assert.equal(alone.engine.threads, 1);
+    assert.match(alone.engine.reason, /2 want a cross-origin isolated page/);
+    const { page } = await openPage({ isIsolated: true });
+    const isolated = await inPage<Threaded>(page, ask);
+    assert.equal(isolated.engine.threads, 2);
+    assert.match(isolated.engine.reason, /^WebAssembly with 2 threads/);
+    assertClose(probabilities(isolated.predictions), probabilities(await expected()), 1e-5, "probabilities");
+  },
+);
+
+const skip = needsWebRuntime.skip || (existsSync(swiftShader) ? false : "SwiftShader is absent");
+test("a software adapter of WebGPU is called one and left aside, and computes the same where it is asked for", {
+  skip,
+}, async () => {
+  const { page } = await openPage({ hasWebGpu: true });
+  const found = await inPage<readonly { readonly reason: string; readonly predictions: readonly Prediction[] }[]>(
+    page,
+    `const answers = [];
+    for (const engine of ["auto", "webgpu"]) {
+      const network = await senet.load(weights, { runtime: { module: "${ort}/ort.jspi.min.mjs" }, engine });
+      answers.push({ reason: network.engine.reason, predictions: await network.classify(picture) });
+      await network.dispose();
+    }
+    return answers;`,
+  );
+  const [auto, webgpu] = found;
+  assert.match(auto!.reason, /^WebAssembly with one thread: WebGPU has only a software adapter \(.*swiftshader/i);
+  assert.match(webgpu!.reason, /^WebGPU on .*swiftshader.*a software adapter, as asked for/i);
+  for (const { predictions } of found) {
+    assertClose(probabilities(predictions), probabilities(await expected()), 1e-5, "probabilities");
+  }
+});
