@@ -8,14 +8,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { after, test } from "node:test";
 import type { Page } from "playwright-core";
 import { load } from "../src/api/network.node.ts";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
 import { openWeights } from "../src/weights/open.node.ts";
-import { launcher, temporaryFolder } from "./command.ts";
+import { launcher, senet, temporaryFolder } from "./command.ts";
 import { needsBrowser, openBrowser } from "./page.ts";
+import { serve } from "./server.ts";
 import { root } from "./support.ts";
 
 const isBuilt = existsSync(join(root, "dist", "app", "index.html.br"));
@@ -24,6 +25,15 @@ const axeFile = join(root, "web", "node_modules", "axe-core", "axe.min.js");
 
 /** Of what the engine and the page may take on their way, in bytes. */
 const mostBytes = 4.2e6;
+
+/** As any web server knows them. */
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+  ".json": "application/json",
+};
 
 interface Served {
   readonly origin: string;
@@ -265,6 +275,32 @@ else {
     assert.ok(second < 5000, `${second} bytes`);
   });
 
+  test("as files it works below another page, on a server that says nothing of isolation", async () => {
+    const site = join(folder, "site");
+    const { code, stderr } = await senet(["app", "--out", join(site, "tools", "senet")]);
+    assert.equal(code, 0, stderr);
+    const { origin, requests } = await serve(({ url = "/" }, response) => {
+      const path = join(site, decodeURIComponent(url).replace(/\/$/, "/index.html"));
+      const type = types[extname(path)] ?? "application/octet-stream";
+      if (existsSync(path)) response.writeHead(200, { "content-type": type }).end(readFileSync(path));
+      else response.writeHead(404).end();
+    });
+    const other = await context.newPage();
+    other.on("pageerror", (error) => faults.push(String(error)));
+    await other.goto(`${origin}/tools/senet/`);
+    await other.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
+    await other.reload();
+    assert.equal(await other.evaluate("crossOriginIsolated"), true);
+    await other.getByRole("button", { name: /^Open imagenette/ }).click();
+    await other.locator("section[aria-labelledby=ask] input[type=file]").setInputFiles(heldBack[1]!);
+    await other.locator(".answer").waitFor();
+    assert.deepEqual(
+      requests.map(({ url }) => url).filter((url) => !url?.startsWith("/tools/senet/") && url !== "/favicon.ico"),
+      [],
+    );
+    await other.close();
+  });
+
   test("without a network the page opens, and a network of Node's that is dropped on it answers", async () => {
     server.cut();
     await context.setOffline(true);
@@ -284,6 +320,19 @@ else {
     await button("Choose a picture").or(page.locator("section[aria-labelledby=ask] .button")).first().waitFor();
     await page.locator("section[aria-labelledby=ask] input[type=file]").setInputFiles(heldBack[1]!);
     await page.locator(".answer").waitFor();
+    await noFault();
+  });
+
+  test("without a network it learns", async () => {
+    for (const [i, name] of readdirSync(pictures).sort().slice(0, 2).entries()) {
+      const files = readdirSync(join(pictures, name)).map((file) => join(pictures, name, file));
+      await card(i).getByLabel("Name of the class").fill(name);
+      await card(i).locator("input[type=file]").setInputFiles(files);
+    }
+    await page.getByRole("radio", { name: /from nothing/ }).check();
+    await page.getByRole("spinbutton", { name: /Epochs/ }).fill("1");
+    await button("Train").click();
+    await button(/^Go on for 1 epochs?$/).waitFor({ timeout: 100_000 });
     await noFault();
   });
 

@@ -28,6 +28,8 @@ const script = await build({
   },
 });
 
+writeFileSync(join(out, "licences.txt"), licences());
+
 const paths = readdirSync(out, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map(({ parentPath, name }) =>
@@ -65,3 +67,32 @@ for (const path of [...paths, "sw.js"]) {
   console.log(`${path}: ${bytes.length} bytes, ${compressed.length} compressed`);
 }
 console.log(`the page: ${total} bytes compressed`);
+
+/** Whose code is in the page, and on which terms. */
+function licences() {
+  const mit = readFileSync(join(web, "node_modules", "preact", "LICENSE"), "utf8").replace(/^.*Copyright.*\n/m, "");
+  const ours = join(root, "node_modules");
+  const theirs = join(web, "node_modules");
+  const packages = [
+    { folder: theirs, name: "onnxruntime-web", text: `Copyright (c) Microsoft Corporation\n\n${mit}` },
+    { folder: theirs, name: "preact" },
+    { folder: theirs, name: "uplot" },
+    { folder: ours, name: "zod" },
+    { folder: ours, name: "h5wasm", file: "LICENSE.txt" },
+    { folder: ours, name: "@bufbuild/protobuf", text: licenceComment(ours) },
+  ];
+  return packages
+    .map(({ folder, name, file = "LICENSE", text }) => {
+      const { version, license } = JSON.parse(readFileSync(join(folder, name, "package.json"), "utf8"));
+      return `${name} ${version} (${license})\n\n${(text ?? readFileSync(join(folder, name, file), "utf8")).trim()}\n`;
+    })
+    .join(`\n${"-".repeat(80)}\n\n`);
+}
+
+/** Of a package that says it in its files alone: the comments that these begin with. */
+function licenceComment(folder) {
+  const files = ["binary-encoding.js", "varint.js"].map((name) =>
+    readFileSync(join(folder, "@bufbuild/protobuf/dist/esm/wire", name), "utf8"),
+  );
+  return [...new Set(files.map((text) => /^(\/\/.*\n)+/.exec(text)[0].replace(/^\/\/ ?/gm, "")))].join("\n");
+}

@@ -46,6 +46,9 @@ export function App({ session }: { readonly session: Session }) {
           <p class="note">
             {engine === undefined ? "What computes here is told as soon as a network is there." : engine.reason}
           </p>
+          <p class="note">
+            <a href="licences.txt">Licences of what is in this page</a>
+          </p>
         </footer>
       </main>
       <div class={`status ${busy === undefined ? "" : "shown"}`}>

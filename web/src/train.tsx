@@ -100,7 +100,7 @@ export function TrainSection({ session, state }: SectionProps) {
             )}
             {current?.run !== undefined && !isTraining && (
               <button type="button" disabled={isBusy || missing !== undefined} onClick={() => void session.goOn()}>
-                {current.run.finished ? `Go on for ${plan.epochs} epochs` : "Go on"}
+                {current.run.finished ? `Go on for ${plan.epochs} epoch${plan.epochs === 1 ? "" : "s"}` : "Go on"}
               </button>
             )}
             <Choose multiple disabled={isBusy} onTaken={(taken) => void session.take(taken)}>
