@@ -5,8 +5,9 @@ import { join } from "node:path";
 import type { McnLayer, McnNetwork } from "../src/formats/matconvnet.ts";
 import { namingByName, torchModule, torchName } from "../src/import/rename.ts";
 import { sidesOf } from "../src/ir/window.ts";
-import { permuted, sizeOf, type Tensor } from "../src/tensor.ts";
+import { permuted, type Shape, sizeOf, type Tensor } from "../src/tensor.ts";
 import { inferenceGraph, type Model } from "../src/zoo/index.ts";
+import { formulaTensor } from "./formula.ts";
 import type { MatSource } from "./ports.ts";
 import { root } from "./support.ts";
 
@@ -166,8 +167,46 @@ export function matSources({ layers, params, normalization }: McnNetwork): Reado
   };
 }
 
-/** `lists/mcn-*.txt`: a released network's layers and the shapes of its parameters, which are filled with ones. */
-export function listedNetwork(text: string): McnNetwork {
+type Fill = (name: string, shape: Shape) => Float32Array;
+
+const ones: Fill = (_, shape) => new Float32Array(sizeOf(shape)).fill(1);
+
+/**
+ * Parameters as golden/make_matconvnet.py draws them.
+ * @param names of all of them; a stream is a place among the sorted ones
+ * @param gain factor of gammas
+ */
+export function formulaFill(names: readonly string[], gain: number): Fill {
+  const streams = new Map([...names].sort().map((name, i) => [name, i]));
+  return (name, shape) => {
+    const stream = streams.get(name)!;
+    if (name.endsWith("_filter")) {
+      const [height = 1, width = 1, into = 1, out = 1] = shape;
+      const drawn = formulaTensor("weight", [out, into, height, width], stream);
+      return permuted(drawn, [2, 3, 1, 0]).data as Float32Array;
+    }
+    const [channels = 1] = shape;
+    if (!name.endsWith("_moments")) {
+      const { data } = formulaTensor(name.endsWith("_mult") ? "gamma" : "bias", [channels], stream);
+      return Float32Array.from(data, (value) => (name.endsWith("_mult") ? Math.fround(gain) * value : value));
+    }
+    const mean = formulaTensor("mean", [channels], stream).data;
+    const variance = formulaTensor("variance", [channels], stream + 5000).data;
+    return Float32Array.from({ length: 2 * channels }, (_, i) =>
+      i % 2 === 0 ? mean[i / 2]! : Math.sqrt(variance[(i - 1) / 2]! + 1e-5),
+    );
+  };
+}
+
+/** The names of parameters in such a list. */
+export const listedNames = (text: string): readonly string[] =>
+  [...text.split(/^# params.*$/m)[1]!.matchAll(/^(\S+) [\dx]+$/gm)].map(([, name]) => name!);
+
+/**
+ * `lists/mcn-*.txt`: a released network's layers and the shapes of its parameters.
+ * @param fill values of each of them, in their order
+ */
+export function listedNetwork(text: string, fill = ones): McnNetwork {
   const [layerLines = "", paramLines = ""] = text.split(/^# params.*$/m);
   const names = (cell: string) => cell.split(",").filter((name) => name !== "");
   const layers = layerLines
@@ -196,7 +235,7 @@ export function listedNetwork(text: string): McnNetwork {
     const [, name, extents] = /^(\S+) ([\dx]+)$/.exec(line) ?? [];
     if (name === undefined) continue;
     const shape = extents!.split("x").map(Number);
-    params.set(name, { dtype: "float32", shape, data: new Float32Array(sizeOf(shape)).fill(1) });
+    params.set(name, { dtype: "float32", shape, data: fill(name, shape) });
   }
   return { layers, params, normalization: new Map([["imageSize", numbers(224, 224, 3)]]) };
 }

@@ -148,7 +148,11 @@ export function weightsNamedBy(network: Model, called: string): Map<string, Tens
 }
 
 /** To 1e-4 of the largest, and all of them by their sum. */
-export function assertPortLogits(found: readonly (readonly number[])[], { logits, sum }: Golden, what: string): void {
+export function assertPortLogits(
+  found: readonly (readonly number[])[],
+  { logits, sum }: Pick<Golden, "logits" | "sum">,
+  what: string,
+): void {
   const all = found.flat();
   const most = Math.max(...all.map(Math.abs));
   for (const [k, row] of logits.entries()) {

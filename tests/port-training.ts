@@ -67,6 +67,7 @@ export const slowForms: readonly Form[] = [
   inception("taki0112-se-inception-resnet-v2", 48),
   inception("bruinxiong-se-inception-v4", 107),
   inception("bruinxiong-se-inception-resnet-v2", 107),
+  inception("moskomule-se-inception-v3", 107),
 ];
 
 const classes = 3;

@@ -2,6 +2,7 @@
 
 import type { Naming } from "./naming.ts";
 import { caffe, matconvnet, shicai } from "./naming-caffe.ts";
+import { moskomuleInceptionV3 } from "./naming-inception-v3.ts";
 import { bruinxiongNamings, nutszebra, takiNamings, tensorpackNamings } from "./naming-ports.ts";
 import { akamaster, cadene, mmcls, moskomule, moskomulePreact, senet, timm } from "./naming-torch.ts";
 
@@ -16,6 +17,7 @@ export const namings: readonly Naming[] = [
   nutszebra,
   ...takiNamings,
   moskomulePreact,
+  moskomuleInceptionV3,
   moskomule,
   akamaster,
   mmcls,

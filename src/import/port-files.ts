@@ -19,7 +19,8 @@ export function portFile(tensors: Tensors, where: string): PortFile {
   refuseOptimizer(tensors, where);
   refuseObjects(tensors, where);
   const { own, aside } = withoutTraining(plainlyNamed(tensors));
-  return { tensors: pathsJoined(withFirstNorms(own)), aside };
+  const { tensors: called, uncalled } = withoutUncalled(own);
+  return { tensors: pathsJoined(withFirstNorms(called)), aside: [...aside, ...uncalled] };
 }
 
 /** Chainer saves an optimiser beside its network: for each parameter what is kept of its gradients. */
@@ -69,6 +70,22 @@ function withoutTraining(tensors: Tensors): { own: Tensors; aside: string[] } {
   };
   const [own, aside] = [true, false].map((kept) => [...tensors].filter(([name]) => isOwn(name) === kept));
   return { own: new Map(own), aside: aside!.map(([name]) => name) };
+}
+
+/**
+ * moskomule's SE-Inception-v3 without its gates, which its code has and never calls, and without the auxiliary classifier
+ * of training. The first convolution gets a name of its own, so that torchvision's files, which want their pictures
+ * otherwise prepared, are not taken for this network's.
+ */
+function withoutUncalled(tensors: Tensors): { readonly tensors: Tensors; readonly uncalled: readonly string[] } {
+  const isUncalled = (name: string) => /(?:^|\.)(?:Mixed_\d\w\.SELayer|AuxLogits)\./.test(name);
+  const names = [...tensors.keys()];
+  if (!names.some((name) => /(?:^|\.)Mixed_5b\.SELayer\./.test(name))) return { tensors, uncalled: [] };
+  const called = new Map([...tensors].filter(([name]) => !isUncalled(name)));
+  return {
+    tensors: renamed(called, (name) => name.replace(/(^|\.)(?=Conv2d_1a_3x3\.)/, "$1gated.")),
+    uncalled: names.filter(isUncalled),
+  };
 }
 
 /**

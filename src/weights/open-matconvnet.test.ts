@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formulaPictures, formulaWeights } from "../../tests/formula.ts";
-import { asMatconvnet, matSources, releasedLists } from "../../tests/matconvnet.ts";
+import { asMatconvnet, listedNames, matSources, releasedLists } from "../../tests/matconvnet.ts";
 import { type MatSource, matlab5 } from "../../tests/ports.ts";
 import { assertClose, isThorough, needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, refused } from "../../tests/weights.ts";
@@ -133,8 +133,7 @@ if (isThorough) {
 
 for (const { ours, theirs, options, read } of releasedLists) {
   test(`${theirs}: each parameter has its name in MatConvNet's file`, options, () => {
-    const text = read().split(/^# params.*$/m)[1]!;
-    const listed = [...text.matchAll(/^(\S+) [\dx]+$/gm)].map(([, name]) => name!.replace(/_moments$/, "_mean"));
+    const listed = listedNames(read()).map((name) => name.replace(/_moments$/, "_mean"));
     const naming = namingByName("matconvnet");
     const named = parametersOf(model(ours))
       .filter(({ role }) => role !== "variance")

@@ -1,6 +1,7 @@
 /** Whole files of the ports, by the lists of their names: what the ports' own code gives is what they give here. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { everyExecutor } from "../../tests/onednn.ts";
 import {
@@ -8,13 +9,17 @@ import {
   asNpz,
   asParams,
   assertPortLogits,
+  listedBy,
   needsPorts,
   portGolden,
   portLogits,
   portTensors,
   readList,
 } from "../../tests/port-files.ts";
-import type { Tensor } from "../tensor.ts";
+import { golden } from "../../tests/support.ts";
+import { refused } from "../../tests/weights.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { model } from "../zoo/index.ts";
 import { type OpenOptions, openFiles } from "./open.ts";
 import type { WeightFile } from "./source.ts";
 
@@ -106,3 +111,47 @@ for (const [i, { list, golden, name, write, gain, options }] of cases.entries())
     }
   });
 }
+
+interface GoldenInception {
+  readonly gain: number;
+  readonly input: readonly number[];
+  /** Learnt numbers of its code, the gates and the auxiliary classifier among them. */
+  readonly parameters: number;
+  readonly aside: Readonly<Record<string, readonly number[]>>;
+  readonly names: readonly string[];
+  readonly logits: readonly (readonly number[])[];
+  readonly sum: number;
+}
+
+test("moskomule's SE-Inception-v3: torchvision's logits, its gates left aside", async () => {
+  const of: GoldenInception = JSON.parse(readFileSync(golden("inception-v3.json"), "utf8"));
+  const name = "moskomule-se-inception-v3";
+  const listed = listedBy(model(name), "moskomule-inception-v3").map(({ name, ...rest }) => ({
+    ...rest,
+    name: `model.${name.replace("gated.", "")}`,
+  }));
+  assert.deepEqual(listed.map(({ name }) => name).sort(), of.names);
+  const aside = Object.entries(of.aside).map(
+    ([name, shape]) => [name, tensor(shape, new Float32Array(sizeOf(shape)))] as const,
+  );
+  const tensors = portTensors(listed, "OIHW", of.gain);
+  const learnt = [...tensors, ...aside].reduce(
+    (sum, [name, { data }]) => (/running_(?:mean|var)$/.test(name) ? sum : sum + data.length),
+    0,
+  );
+  assert.equal(learnt, of.parameters);
+  const { checkpoint, naming, notes } = await openFiles([asNpz(new Map([...tensors, ...aside]))]);
+  assert.deepEqual(
+    [checkpoint.model.name, naming, checkpoint.preprocessing.crop],
+    [name, "moskomule-inception-v3", 299],
+  );
+  assert.match(
+    notes.join(),
+    new RegExp(`left aside ${aside.length} tensors .*SELayer|left aside ${aside.length} tensors .*AuxLogits`),
+  );
+  for (const [engine, executor] of Object.entries(everyExecutor())) {
+    assertPortLogits(await portLogits(checkpoint, of.input, executor), of, `${name}, ${engine}`);
+  }
+  // torchvision's own wants other pictures, and is not taken for it.
+  await refused(() => openFiles([asNpz(tensors)]), "not the layers of a known network");
+});

@@ -158,6 +158,7 @@ test("a name is each parameter's own, in every naming of a port", () => {
     ["taki0112-se-inception-v4", "taki0112-inception-v4"],
     ["taki0112-se-inception-resnet-v2", "taki0112-inception-resnet-v2"],
     ["moskomule-se-preact-resnet-20", "moskomule-preact"],
+    ["moskomule-se-inception-v3", "moskomule-inception-v3"],
   ] as const) {
     const listed = listedBy(model(name), naming);
     assert.equal(new Set(listed.map(({ name }) => name)).size, listed.length, name);

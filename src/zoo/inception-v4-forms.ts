@@ -1,5 +1,5 @@
 /**
- * The four Inceptions of the ports as data: branches side by side, each a list of layers. `3x3 96` is a convolution that
+ * The Inceptions of the ports as data: branches side by side, each a list of layers. `3x3 96` is a convolution that
  * keeps the size, `3x3/1 96` and `3x3/2 96` one without padding, of stride 1 and 2; `max` a pooling of 3×3, stride 2;
  * `mean` one of 3×3 that keeps the size. A list within a branch are convolutions side by side.
  */
@@ -22,6 +22,8 @@ export interface InceptionForm {
   readonly pad: number;
   /** Whether a branch's last convolution has a ReLU, before what is joined has batch norm and ReLU. */
   readonly endsInRelu: boolean;
+  /** Whether each convolution has a batch norm and a ReLU of its own, and no bias; what is joined has none then. */
+  readonly normed?: true;
   /** Whether the padding of `mean` counts. */
   readonly countPad: boolean;
   readonly stem: readonly (readonly Branch[])[];
@@ -89,6 +91,28 @@ const bruinxiong = {
   stem: [...stemStart, [["max"], ["3x3/2 192"]]],
 } as const;
 
+// --- Inception-v3 (Szegedy et al., arXiv 1512.00567), as torchvision has it ---
+
+const v3a = (pooled: number): readonly Branch[] => [
+  ["1x1 64"],
+  ["1x1 48", "5x5 64"],
+  ["1x1 64", "3x3 96", "3x3 96"],
+  ["mean", `1x1 ${pooled}`],
+];
+const v3b = (width: number): readonly Branch[] => [
+  ["1x1 192"],
+  [`1x1 ${width}`, `1x7 ${width}`, "7x1 192"],
+  [`1x1 ${width}`, `7x1 ${width}`, `1x7 ${width}`, `7x1 ${width}`, "1x7 192"],
+  ["mean", "1x1 192"],
+];
+const v3c: readonly Branch[] = [
+  ["1x1 320"],
+  ["1x1 384", ["1x3 384", "3x1 384"]],
+  ["1x1 448", "3x3 384", ["1x3 384", "3x1 384"]],
+  ["mean", "1x1 192"],
+];
+const once = (name: string, branches: readonly Branch[]): InceptionModule => ({ name, times: 1, branches, se: false });
+
 export const inceptionForms = {
   "taki0112-v4": {
     ...taki,
@@ -116,6 +140,18 @@ export const inceptionForms = {
         branches: [["max"], ["1x1 192", "3x3/2 192"], ["1x1 256", "1x7 256", "7x1 320", "3x3/2 320"]],
       },
       { name: "c", times: 3, branches: v4c(["3x1 256", "1x3 256"], "1x3 448", "3x1 512"), se: true },
+    ],
+  },
+  "moskomule-v3": {
+    ...{ pad: 0, endsInRelu: true, normed: true, countPad: true },
+    stem: [[["3x3/2 32", "3x3/1 32", "3x3 64", "max", "1x1 80", "3x3/1 192", "max"]]],
+    modules: [
+      ...[32, 64, 64].map((pooled, i) => once(`a${i + 1}`, v3a(pooled))),
+      once("reduce_a", [["3x3/2 384"], ["1x1 64", "3x3 96", "3x3/2 96"], ["max"]]),
+      ...[128, 160, 160, 192].map((width, i) => once(`b${i + 1}`, v3b(width))),
+      once("reduce_b", [["1x1 192", "3x3/2 320"], ["1x1 192", "1x7 192", "7x1 192", "3x3/2 192"], ["max"]]),
+      once("c1", v3c),
+      once("c2", v3c),
     ],
   },
   "bruinxiong-resnet-v2": { ...bruinxiong, modules: residuals(false) },

@@ -1,4 +1,7 @@
-/** SE-Inception-v4 and SE-Inception-ResNet-v2 (Szegedy et al., arXiv 1602.07261), as two ports have them (inception-v4-forms.ts). */
+/**
+ * SE-Inception-v4 and SE-Inception-ResNet-v2 (Szegedy et al., arXiv 1602.07261), as two ports have them, and a third's
+ * Inception-v3 (inception-v4-forms.ts).
+ */
 
 import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
@@ -35,7 +38,7 @@ function build(start: Scope, image: Value, config: InceptionV4Config, classes: n
     const endsInRelu = form.endsInRelu || i < form.stem.length - 1;
     x = joined(stem.at(i), x, branches, { ...form, endsInRelu, pad: i === 0 ? form.pad : 0 });
   }
-  x = relu(stem.at("relu"), batchNorm(stem.at("norm"), x));
+  if (!form.normed) x = relu(stem.at("relu"), batchNorm(stem.at("norm"), x));
   let gates = 0;
   let stage = 1;
   for (const { name, times, branches, residual, se } of form.modules) {
@@ -48,14 +51,14 @@ function build(start: Scope, image: Value, config: InceptionV4Config, classes: n
         const linear = conv2d(at.at("linear"), y, { out: x.type.shape[1]!, kernel: 1, bias: true });
         y = at.at("sum").apply("add", [x, at.at("tenth").apply("multiply", [linear], { factor: 0.1 })], {});
       }
-      y = relu(at.at("relu"), batchNorm(at.at("norm"), y));
+      if (!form.normed) y = relu(at.at("relu"), batchNorm(at.at("norm"), y));
       x = se ? scaleChannels(at, y, seOfBlock(config.se, gates++)) : y;
     }
   }
   return head(scope, x, config.dropout, classes);
 }
 
-type Rules = Pick<InceptionForm, "endsInRelu" | "countPad" | "pad">;
+type Rules = Pick<InceptionForm, "endsInRelu" | "countPad" | "pad" | "normed">;
 
 /** All branches, side by side along the channels. */
 function joined(scope: Scope, x: Value, branches: readonly Branch[], rules: Rules): Value {
@@ -76,7 +79,7 @@ function joined(scope: Scope, x: Value, branches: readonly Branch[], rules: Rule
   return ends.length === 1 ? ends[0]! : scope.at("concat").apply("concat", ends, {});
 }
 
-function layer(scope: Scope, x: Value, what: Layer, hasRelu: boolean, { countPad, pad }: Rules): Value {
+function layer(scope: Scope, x: Value, what: Layer, hasRelu: boolean, { countPad, pad, normed }: Rules): Value {
   if (what === "max") return scope.apply("maxPool", [x], { kernel: 3, stride: 2, pad: 0, ceil: false });
   if (what === "mean") {
     const window = { kernel: 3, stride: 1, pad: 1, ceil: false };
@@ -85,7 +88,8 @@ function layer(scope: Scope, x: Value, what: Layer, hasRelu: boolean, { countPad
   const [, height, width, stride, out] = /^(\d+)x(\d+)(?:\/(\d))? (\d+)$/.exec(what)!.map(Number) as number[];
   const kernel: Extent = height === width ? height! : [height!, width!];
   const window = Number.isNaN(stride) ? { kernel } : { kernel, stride: stride!, pad };
-  const y = conv2d(scope.at("conv"), x, { out: out!, ...window, bias: true });
+  const bare = conv2d(scope.at("conv"), x, { out: out!, ...window, bias: normed !== true });
+  const y = normed ? batchNorm(scope.at("norm"), bare) : bare;
   return hasRelu ? relu(scope.at("relu"), y) : y;
 }
 
@@ -104,6 +108,14 @@ function bruinxiongEntry(form: InceptionV4Config["form"], paper: string): ZooEnt
   return { config: { family: "inception-v4", form, dropout: 0.2, ...style }, imageSize: 224, classes: 1000, port };
 }
 
+/** Its squeeze and excitation is made, and never called: what is computed is Inception-v3. */
+const moskomuleEntry: ZooEntry<InceptionV4Config> = {
+  config: { family: "inception-v4", form: "moskomule-v3", dropout: 0.5, norm: { eps: 1e-3, decay: 0.9 } },
+  imageSize: 299,
+  classes: 1000,
+  port: { source: "moskomule/senet.pytorch", paper: "Inception-v3: its SE-Inception-v3, whose gates are never called" },
+};
+
 export const inceptionV4: Family<typeof schema> = {
   schema,
   networks: {
@@ -111,6 +123,7 @@ export const inceptionV4: Family<typeof schema> = {
     "taki0112-se-inception-resnet-v2": takiEntry("taki0112-resnet-v2", resnetV2),
     "bruinxiong-se-inception-v4": bruinxiongEntry("bruinxiong-v4", v4),
     "bruinxiong-se-inception-resnet-v2": bruinxiongEntry("bruinxiong-resnet-v2", resnetV2),
+    "moskomule-se-inception-v3": moskomuleEntry,
   },
   build,
   // 75 is the least that leaves bruinxiong's networks a position behind their last reduction.

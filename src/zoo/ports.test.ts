@@ -186,6 +186,8 @@ test("the Inceptions have the numbers of their code", () => {
     "bruinxiong-se-inception-v4": [44_570_856, 32_512, 424, 224, 6_120_358_752],
     "bruinxiong-se-inception-resnet-v2": [37_122_846, 55_680, 438, 224, 4_636_447_072],
   };
+  // torchvision's without its auxiliary classifier.
+  inceptions["moskomule-se-inception-v3"] = [23_834_568, 34_432, 472, 299, 5_711_168_096];
   for (const [name, [trained, statistics, arrays, side, macs]] of Object.entries(inceptions)) {
     const graph = graphOf(name, side);
     assert.deepEqual([...counted(graph), graph.parameters.length], [trained, statistics, arrays], name);
