@@ -4,11 +4,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
+import { encodeCaffemodel } from "../src/formats/caffemodel-write.ts";
 import { caffeSource, namingByName, renameTensors } from "../src/import/rename.ts";
 import type { Graph, Value } from "../src/ir/graph.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { loadWeights } from "../src/weights/load.ts";
+import { openFiles } from "../src/weights/open.ts";
 import { inferenceGraph, inputName, model } from "../src/zoo/index.ts";
 import { type CaffePart, caffeLayers } from "./caffe.ts";
 import { formulaPictures, uniform } from "./formula.ts";
@@ -111,3 +113,44 @@ for (const [name, expected] of Object.entries(networks)) {
     await executable.dispose();
   });
 }
+
+interface GoldenShicai {
+  readonly definition: string;
+  readonly floats: number;
+  readonly blobs: number;
+  readonly logits: Samples;
+}
+
+test("shicai's caffemodel, by itself and with its definition, gives OpenCV's logits (golden/make_shicai.py)", async () => {
+  const expected: GoldenShicai = JSON.parse(readFileSync(golden("shicai.json"), "utf8"));
+  const naming = namingByName("shicai");
+  assert.ok(naming.style === "caffe");
+  const plain = inferenceGraph(model("shicai-se-resnet-50"), { batch: 1, imageSize: 225 });
+  const layers = caffeLayers(plain, naming, (shape, part, layer) => formulaBlob(0.25, shape, part, layer)).map(
+    ({ name, type, blobs: [weight, ...others] }) => {
+      // As its definition has them: gates are matrices, the classifier is a convolution.
+      if (type !== "InnerProduct" && type !== "Convolution") return { name, type, blobs: [weight!, ...others] };
+      const isMatrix = naming.matrices.test(name);
+      const [out = 1, into = 1, height = 1, width = 1] = weight!.shape;
+      const shape = isMatrix ? [out, into] : [out, into, height, width];
+      return { name, type: isMatrix ? "InnerProduct" : "Convolution", blobs: [{ ...weight!, shape }, ...others] };
+    },
+  );
+  const blobs = layers.flatMap((layer) => layer.blobs);
+  assert.deepEqual(
+    [blobs.length, blobs.reduce((sum, { data }) => sum + data.length, 0)],
+    [expected.blobs, expected.floats],
+  );
+  const caffemodel = { where: "se.caffemodel", bytes: new Uint8Array(Buffer.concat(encodeCaffemodel("SE", layers))) };
+  const prototxt = { where: "deploy.prototxt", bytes: new TextEncoder().encode(expected.definition) };
+  for (const files of [[caffemodel], [prototxt, caffemodel]]) {
+    const { checkpoint, naming: found } = await openFiles(files);
+    assert.deepEqual([checkpoint.model.name, found], ["shicai-se-resnet-50", "shicai"]);
+    const graph = inferenceGraph(checkpoint.model, { batch: 1, imageSize: 225 });
+    const program = runPasses({ graph, weights: checkpoint.weights }, inferencePasses);
+    const executable = await ortExecutor.compile(program.graph, program.weights);
+    const outputs = await executable.run(new Map([[inputName, formulaPictures(1, 225, 0)]]));
+    assertSamples(outputs.get("logits")!, expected.logits, files.map(({ where }) => where).join());
+    await executable.dispose();
+  }
+});

@@ -1,8 +1,9 @@
 /** Whether two networks compute the same: not by what their layers are called, but by what each does, with which weights. */
 
 import type { AnyNode, Graph, Value } from "../ir/graph.ts";
+import type { Attrs } from "../ir/ops.ts";
 import { shortExtent, shortPadding, type WindowAttrs } from "../ir/window.ts";
-import type { Tensor, TensorData } from "../tensor.ts";
+import type { Shape, Tensor, TensorData } from "../tensor.ts";
 
 export interface WithWeights {
   /** For inference. */
@@ -21,6 +22,15 @@ export function computesTheSame(a: WithWeights, b: WithWeights): boolean {
 
 const windowKey = ({ kernel, stride, pad }: WindowAttrs): string =>
   JSON.stringify([shortExtent(kernel), shortExtent(stride), shortPadding(pad)]);
+
+/** A single position with its axes and without is one thing. */
+const shapeKey = (shape: Shape): string => shape.join(" ").replace(/(?<= .*) 1 1$/, "");
+
+const isSingle = ({ type: { shape } }: Value): boolean => shape.slice(2).every((extent) => extent === 1);
+
+function isMatrix([x, weight]: readonly Value[], { groups, pad }: Attrs["conv2d"]): boolean {
+  return isSingle(x!) && isSingle(weight!) && groups === 1 && shortPadding(pad) === 0;
+}
 
 /** Values that are computed alike get the same number. */
 class Numbering {
@@ -46,7 +56,7 @@ class Numbering {
 
   #numberOfNode(node: AnyNode, inputs: readonly number[]): number {
     const [output] = node.outputs;
-    const shape = output!.type.shape.join(" ");
+    const shape = shapeKey(output!.type.shape);
     const number = (op: string, from: readonly number[], options: readonly number[] = []) =>
       this.#numberOf(`${op} ${options.join(" ")} of ${from.join(" ")} to ${shape}`);
     const sum = (from: readonly number[]) =>
@@ -55,7 +65,9 @@ class Numbering {
         from.toSorted((a, b) => a - b),
       );
     switch (node.op) {
+      // Of a single position it is a fully connected layer.
       case "conv2d":
+        if (isMatrix(node.inputs, node.attrs)) return number("linear", inputs);
         return number(`conv2d ${windowKey({ kernel: 0, ...node.attrs })}`, inputs, [node.attrs.groups]);
       // Which way the size is rounded is in the size.
       case "maxPool":
@@ -66,6 +78,10 @@ class Numbering {
         return sum(inputs);
       case "seScaleAdd":
         return sum([number("seScale", inputs.slice(0, 2)), inputs[2]!]);
+      case "linear":
+        return number("linear", inputs);
+      case "flatten":
+        return isSingle(node.inputs[0]!) ? inputs[0]! : number("flatten", inputs);
       // Both as the sum below has them, which seScaleAdd makes of one node.
       case "seScale":
       case "batchNorm":
@@ -84,7 +100,7 @@ class Numbering {
 
   #numberOfTensor({ shape, data }: Tensor, plus: number): number {
     const values = plus === 0 ? data : Float64Array.from(data, (value) => value + plus);
-    const key = `${plus === 0 ? "exact" : "variance"} ${shape.join(" ")}`;
+    const key = `${plus === 0 ? "exact" : "variance"} ${shapeKey(shape)}`;
     const alike = this.#tensors.get(key) ?? [];
     this.#tensors.set(key, alike);
     const tolerance = plus === 0 ? 0 : 1e-6;
