@@ -31,7 +31,7 @@ export interface JobOptions extends Pick<RunOptions, "cwd" | "onStderr"> {
   readonly env?: Readonly<Record<string, string>>;
   /** Of the launcher. */
   readonly more?: readonly string[];
-  /** The job is ended after so long; default: a minute. */
+  /** The job is ended after so long; default: 150 s. */
   readonly timeout?: number;
 }
 
@@ -42,7 +42,7 @@ export function mpirun(
   args: readonly string[],
   options: JobOptions = {},
 ): Promise<Ran> {
-  const { cwd, env = {}, more, timeout = 60_000, onStderr } = options;
+  const { cwd, env = {}, more, timeout = 150_000, onStderr } = options;
   const [command, ...rest] = [...launch(flavour, count, more), process.execPath, ...args];
   const child = spawn(command!, rest, {
     ...(cwd !== undefined && { cwd }),

@@ -1,8 +1,8 @@
 /** The `senet` command: a table of commands, and one place where errors become words and exit codes. */
 
-import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { cut } from "../text.ts";
+import { packageFacts } from "../version.node.ts";
 import { appCommand } from "./commands/app.ts";
 import { benchmarkCommand } from "./commands/benchmark.ts";
 import { classifyCommand } from "./commands/classify.ts";
@@ -73,9 +73,8 @@ export async function run(argv: readonly string[]): Promise<void> {
 
 /** All commands with their options. */
 export function programOf(): Command {
-  const packageFile = new URL("../../../package.json", import.meta.url);
-  const { version, description } = JSON.parse(readFileSync(packageFile, "utf8")) as Record<string, string>;
-  const program = new Command("senet").description(description!).version(version!);
+  const { version, description } = packageFacts();
+  const program = new Command("senet").description(description).version(version);
   program.addHelpText("after", "\nStart with:\n  senet demo\n  senet COMMAND --help");
   for (const register of commands) register(program);
   for (const command of withItsCommands(program)) {

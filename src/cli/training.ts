@@ -136,6 +136,7 @@ export const quoted = (argument: string): string =>
  * Runs, with progress on stderr. The first Ctrl-C (or SIGTERM, or SIGHUP) ends the run after the step under way and
  * saves, or at once where all is saved, as during a validation; a second one ends the process.
  * @param resume the command that goes on with the run, to print when it was stopped
+ * @param onSignal told of the first of these
  */
 export async function runTraining(
   options: Omit<
@@ -143,6 +144,7 @@ export async function runTraining(
     "signal" | "say" | "onFailure" | "onStart" | "onStep" | "onEpoch" | "onPhase" | "onValidation"
   >,
   resume: string,
+  onSignal: () => void = () => {},
 ): Promise<RunResult> {
   const { config, out } = options;
   const progress = new TrainingProgress(config.epochs);
@@ -153,6 +155,7 @@ export async function runTraining(
   const result = await interruptible(
     (code) => {
       exitCode = code;
+      onSignal();
       if (progress.isUnsaved) return progress.print("stopping after this step; press Ctrl-C again to stop at once");
       if (progress.isValidating) return progress.print("stopping; press Ctrl-C again to stop at once");
       const canGoOn = progress.hasSaved || (options.resume && existsSync(lastFile(out)));

@@ -66,6 +66,8 @@ export interface PlanFacts {
   readonly steps: number;
   /** Memory that activations and their gradients share. */
   readonly arenaBytes: number;
+  /** How values lie between operations, where engines differ: gradients of two trainers can be added where it is the same. */
+  readonly layout: string;
   /** The activations that have to change their layout on the way, by the operations that want it. */
   readonly reorders: readonly string[];
 }

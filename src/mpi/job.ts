@@ -6,6 +6,11 @@ import type { Ranks } from "../ranks.ts";
 export interface Job extends Ranks {
   /** Processes of this host that share its processors with this one, itself too. */
   readonly neighbours: number;
+  /** For people: `2 on host a, 2 on host b, by Open MPI v4.1.4`. */
+  readonly where: string;
+  /** Whether it is the first of its host's processes that are still there. */
+  readonly speaks: boolean;
+  /** After the last word of all. */
   close(): Promise<void>;
   /** Ends all processes. */
   abort(code: number): never;

@@ -39,6 +39,8 @@ export function launchOf(environment: Environment = process.env): Launch | undef
 const noJob: Job = {
   ...alone,
   neighbours: 1,
+  speaks: true,
+  where: "",
   close: async () => {},
   abort: (code) => process.exit(code),
 };

@@ -19,7 +19,7 @@ interface Place {
 
 /** How long a wait asks again and again, with all of a processor; then with turns of the event loop, then with pauses. */
 const spinning = 0.2;
-const turning = 20;
+const turning = 2;
 const abortSeconds = 5;
 
 export class World implements Job, BucketHost {
@@ -125,7 +125,17 @@ export class World implements Job, BucketHost {
     return this.places.filter(({ host, processors }) => host === own.host && processors === own.processors).length;
   }
 
-  /** After the last word of all. */
+  get where(): string {
+    const hosts = [...new Set(this.places.map(({ host }) => host))];
+    const counts = hosts.map((host) => `${this.places.filter((place) => place.host === host).length} on host ${host}`);
+    return `${counts.join(", ")}, by ${this.mpi.version}`;
+  }
+
+  get speaks(): boolean {
+    const { host } = this.places[this.rank]!;
+    return !this.places.slice(0, this.rank).some((place) => place.host === host && isRunning(place.pid));
+  }
+
   async close(): Promise<void> {
     this.#watch.end();
     // A word that nobody has read is a fault to some libraries.
@@ -142,6 +152,14 @@ export class World implements Job, BucketHost {
     this.mpi.abort(code);
     process.kill(process.pid, "SIGKILL");
     throw new Error("a process that has ended goes on");
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
   }
 }
 

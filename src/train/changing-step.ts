@@ -55,6 +55,11 @@ export class ChangingStep implements AsyncDisposable {
     return this.#step.average;
   }
 
+  /** As `TrainingStep.gradientLayout`. */
+  get gradientLayout(): string {
+    return this.#step.gradientLayout;
+  }
+
   /** As `TrainingStep.synchronise`. */
   synchronise(): Promise<void> {
     return this.#step.synchronise();

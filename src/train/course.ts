@@ -17,6 +17,7 @@ import type { Fingerprint } from "./fingerprint.ts";
 import { type LoopOptions, type TrainingBatch, trainingLoop } from "./loop.ts";
 import { mixed } from "./mix.ts";
 import { trainingTransformOf } from "./pictures.ts";
+import { requireAlike, requireSameWeights } from "./same-start.ts";
 import type { SavedRun } from "./saved.ts";
 import { isFinished, type TrainingState } from "./state.ts";
 import type { StepState } from "./step.ts";
@@ -24,6 +25,8 @@ import { Validation } from "./validation.ts";
 
 export interface CourseOptions extends StepRunning, Pick<LoopOptions, "onStep" | "onEpoch" | "signal"> {
   readonly executor: Executor;
+  /** Of senet, which all ranks are to have. */
+  readonly version?: string;
   /** Why it is that one. */
   readonly reason: string;
   /** The network with the weights that it begins with, which the run changes, and how pictures are prepared. */
@@ -71,6 +74,11 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   const subject = { model, weights, executor, counts: counts.train, average: averageConfigOf(config) };
   const compile: CompileStep = (form, state) => createStep(options, subject, form, state);
   await using step = await ChangingStep.create(compile, formAt(start.epoch), left);
+  await requireAlike(ranks, {
+    ...{ version: options.version ?? "", config, data, classes: labels, weights },
+    // Not where its library lies.
+    engine: `${executor.name}: ${executor.description.replace(/ \([^)]*\)/g, "")}; ${step.gradientLayout}`,
+  });
   const pictures = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0);
   const validation = new Validation({
     ...{ model, weights, executor, signal, batches: options.validation, images: pictures(counts.val) },
@@ -88,7 +96,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   onPhase("training");
   const state = await trainingLoop(
     {
-      ...{ config, step, signal, ranks, onStep: options.onStep, onEpoch: options.onEpoch },
+      ...{ config, step, signal, ranks, say: options.say, onStep: options.onStep, onEpoch: options.onEpoch },
       stepsPerEpoch: options.stepsPerEpoch,
       batches: async function* (epoch, from) {
         await step.change(formAt(epoch));
@@ -97,6 +105,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
       evaluate: async () => {
         onPhase("validating");
         await step.synchronise();
+        await requireSameWeights(ranks, weights);
         const evaluations = await validation.run(step.average);
         if (evaluations !== undefined) onPhase("saving");
         return evaluations;

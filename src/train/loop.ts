@@ -10,6 +10,7 @@ import { divergedHint } from "./diagnose.ts";
 import { learningRateAt, momentumAt } from "./schedule.ts";
 import { type EpochMetrics, errorOf, initialState, isFinished, noSums, type TrainingState } from "./state.ts";
 import type { StepRates, TrainingStep } from "./step.ts";
+import { Waiting } from "./waiting.ts";
 
 export interface TrainingBatch {
   /** float32 `[N,channels,S,S]` */
@@ -49,6 +50,8 @@ export interface LoopOptions {
   readonly signal: AbortSignal;
   /** Default: this process is alone. Else each has its part of every batch, and all else is as if they were one. */
   readonly ranks?: Ranks;
+  /** Told, of several ranks, for which the others wait. */
+  readonly say?: ((line: string) => void) | undefined;
 }
 
 /** Of the weights as they are, and of their moving average where there is one. */
@@ -72,9 +75,10 @@ export async function trainingLoop(options: LoopOptions, state: TrainingState = 
       found: `${state.step} steps that are done`,
     });
   }
+  const waiting = new Waiting(options.ranks ?? alone, options.say ?? (() => {}));
   while (!isFinished(state, options.config)) {
     const before = state.step;
-    const { isStopped, ...reached } = await trainEpoch(options, state);
+    const { isStopped, ...reached } = await trainEpoch(options, state, waiting);
     state = reached.state;
     if (state.step > before) await options.save(state, false);
     const finished = isStopped ? undefined : await finishEpoch(options, state);
@@ -88,6 +92,7 @@ export async function trainingLoop(options: LoopOptions, state: TrainingState = 
 async function trainEpoch(
   options: LoopOptions,
   state: TrainingState,
+  waiting: Waiting,
 ): Promise<{ readonly state: TrainingState; readonly isStopped: boolean }> {
   const { config, stepsPerEpoch, signal, ranks = alone } = options;
   const parts = partsOf(config);
@@ -120,11 +125,13 @@ async function trainEpoch(
     if (part > 0) continue;
     step++;
     const isLong = mark - saved >= 1000 * (options.saveEverySeconds ?? 900);
-    const [lossOfAll, correctOfAll, imagesOfAll, stops, saves] = await totalOf(ranks, [
+    const [lossOfAll, correctOfAll, imagesOfAll, stops, saves, ...waited] = await totalOf(ranks, [
       ...[own.loss, own.correct, own.images, Number(signal.aborted)],
       // The clocks of the others do not count.
       Number(isLong && ranks.rank === 0),
+      ...waiting.own(),
     ]);
+    if (ranks.count > 1) waiting.add(waited);
     own = noOwn;
     sums = {
       ...sums,

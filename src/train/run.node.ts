@@ -14,6 +14,7 @@ import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { Executor } from "../executors/executor.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { alone } from "../ranks.ts";
+import { packageFacts } from "../version.node.ts";
 import type { TrainingConfig } from "./config.ts";
 import { parametersOf, runCourse, validationBatch } from "./course.ts";
 import { countsOf } from "./create-step.ts";
@@ -170,7 +171,7 @@ async function trainFrom(options: RunOptions, earlier: Resumable | undefined, on
         });
   const result = await runCourse({
     ...options,
-    ...{ executor, reason, start, data, stepsPerEpoch },
+    ...{ executor, reason, start, data, stepsPerEpoch, version: packageFacts().version },
     checkpoint: { model, labels: train.classes, preprocessing, weights },
     counts: { train: countsOf(train), val: countsOf(val) },
     left: { ...earlier?.run },

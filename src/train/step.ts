@@ -263,6 +263,12 @@ export class TrainingStep implements AsyncDisposable {
     return this.#trainer.plan;
   }
 
+  /** How gradients lie: those of two steps can be added where it is the same. */
+  get gradientLayout(): string {
+    const { layout = "", steps = 0 } = this.plan ?? {};
+    return `${layout} ${steps}`.trim();
+  }
+
   /** Of activations and their gradients: as the engine plans them, or all at once where it does not say. */
   get activationBytes(): number {
     const outputs = this.#graph.nodes.flatMap((node) => node.outputs);

@@ -6,6 +6,7 @@ import { measureSpeeds, type Speed, speedPrecisions, speedWorkload } from "../..
 import { describeExecutors, measuredLayouts, selectExecutor } from "../../executors/select.node.ts";
 import { describeDecoder } from "../../images/decode.node.ts";
 import { describeThreads, instructionSets, usableThreads } from "../../machine.node.ts";
+import { describeMpi } from "../../mpi/describe.node.ts";
 import { jsonOption } from "../options.ts";
 import { print, printJson, printLines, say, table } from "../output.ts";
 
@@ -37,6 +38,7 @@ export function doctorCommand(program: Command): void {
         threads: describeThreads(),
         memory: `${gib(totalmem())}, ${gib(freemem())} free`,
         pictures: describeDecoder(),
+        mpi: describeMpi(),
       };
       if (json === true) {
         const reasons = Object.fromEntries(

@@ -31,7 +31,7 @@ import {
   threadsOption,
   workersOption,
 } from "../options.ts";
-import { LiveLine, say } from "../output.ts";
+import { LiveLine, say, sayLines } from "../output.ts";
 import { addConfigOptions, givenConfig, newConfig, sourceOf, withPretrained } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
@@ -161,6 +161,7 @@ export function trainCommand(program: Command): void {
         const config = fresh ?? resumedConfig(await openRun(out), givenForAllRanks(given, job), out, say);
         const mpirun = job.count === 1 ? "" : `mpirun -np ${job.count} `;
         goOn = { out, command: [`${mpirun}senet train --resume`, ...resumeOptions(options, out)].join(" ") };
+        if (job.count > 1) say(`${job.count} processes, ${job.where}; should one of them die: ${goOn.command}`);
         const { resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
         const cacheFolder = options.cacheDir;
         const { data, ...lists } = named ?? (await picturesOf(options));
@@ -188,7 +189,7 @@ export function trainCommand(program: Command): void {
             });
             await requireSound([train, val], workers, new LiveLine());
           }
-          const result = await runTraining(run, goOn.command);
+          const result = await runTraining(run, goOn.command, () => sayOnSignal(job, lastWords()));
           if (options.report && job.rank === 0) await writeReport(result, run);
         } finally {
           // A name that was taken for a run that could not begin is free again.
@@ -230,6 +231,11 @@ async function picturesOf({ data, list, valList, allowMissing, resume, out }: Tr
   if (list !== undefined || valList !== undefined) return { data: earlier.data, ...lists };
   const { list: theirs, valList: valTheirs, allowMissing: mayMiss } = earlier;
   return { data: earlier.data, list: theirs, valList: valTheirs, allowMissing: allowMissing ?? mayMiss };
+}
+
+/** A launcher that ends a job leaves its processes a second or so, which may not be enough for the step under way. */
+function sayOnSignal(job: Job, lastWords: string | undefined): void {
+  if (job.count > 1 && lastWords !== undefined && job.speaks) sayLines(lastWords);
 }
 
 /** How this process goes along with the others, where there are any. */

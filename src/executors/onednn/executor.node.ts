@@ -148,8 +148,8 @@ class Runner {
   }
 
   get plan(): PlanFacts {
-    const { steps, arenaBytes, reorders } = this.#lowered.plan;
-    return { steps: steps.length, arenaBytes, reorders };
+    const { steps, arenaBytes, layout, reorders } = this.#lowered.plan;
+    return { steps: steps.length, arenaBytes, layout, reorders };
   }
 
   /** Runs once all that was begun before is done. */

@@ -58,6 +58,8 @@ export interface BoundPlan {
   readonly steps: readonly BoundStep[];
   readonly aside: Readonly<Record<Phase, readonly BoundStep[]>>;
   readonly arenaBytes: number;
+  /** See `PlanFacts`. */
+  readonly layout: string;
   /** The reorders of activations that are left, by the operations that wanted them. */
   readonly reorders: readonly string[];
 }
@@ -232,6 +234,7 @@ export class PlanBuilder {
       steps: this.#steps.map(bound),
       aside: { load: load.map(bound), check: check.map(bound), update: update.map(bound), store: store.map(bound) },
       arenaBytes: arena.bytes,
+      layout: `${this.standing.layout} ${this.standing.block ?? ""}`,
       reorders: this.reorders,
     };
   }

@@ -1,0 +1,64 @@
+/** Which rank the others wait for. */
+
+import type { Ranks } from "../ranks.ts";
+
+/** Below this part of the time it is not worth a word. */
+const notable = 0.1;
+
+/**
+ * `ranks wait 34 % of the time for rank 3 on host b`; `undefined` where nobody is waited for long. The slowest is the one
+ * that waits least; what it waits itself is what sending takes.
+ * @param waited by each rank, in milliseconds
+ * @param milliseconds that went by meanwhile
+ */
+export function waitingFor(
+  ranks: Pick<Ranks, "name">,
+  waited: readonly number[],
+  milliseconds: number,
+): string | undefined {
+  const least = Math.min(...waited);
+  const slowest = waited.indexOf(least);
+  const others = waited.filter((_, rank) => rank !== slowest);
+  const mean = others.reduce((sum, time) => sum + time, 0) / others.length;
+  const share = (mean - least) / milliseconds;
+  if (!(share >= notable)) return undefined;
+  return `the others wait ${Math.round(100 * share)} % of the time for ${ranks.name(slowest)}`;
+}
+
+/** The same as a run goes on: told of each step, it says so now and then. */
+export class Waiting {
+  readonly #ranks: Ranks;
+  readonly #say: (line: string) => void;
+  readonly #everyMilliseconds: number;
+  #waited: number[];
+  #before: number;
+  #since: number;
+
+  constructor(ranks: Ranks, say: (line: string) => void, everyMilliseconds = 60_000) {
+    this.#ranks = ranks;
+    this.#say = say;
+    this.#everyMilliseconds = everyMilliseconds;
+    this.#waited = new Array<number>(ranks.count).fill(0);
+    this.#before = ranks.waited;
+    this.#since = performance.now();
+  }
+
+  /** What this rank has waited since it was asked last, in its own place among the ranks. */
+  own(): readonly number[] {
+    const { waited, rank, count } = this.#ranks;
+    const own = waited - this.#before;
+    this.#before = waited;
+    return Array.from({ length: count }, (_, of) => (of === rank ? own : 0));
+  }
+
+  /** @param ofAll what all have waited in the step */
+  add(ofAll: readonly number[]): void {
+    this.#waited = this.#waited.map((sum, rank) => sum + ofAll[rank]!);
+    const now = performance.now();
+    if (now - this.#since < this.#everyMilliseconds) return;
+    const line = waitingFor(this.#ranks, this.#waited, now - this.#since);
+    if (line !== undefined) this.#say(line);
+    this.#waited.fill(0);
+    this.#since = now;
+  }
+}
