@@ -7,10 +7,10 @@ import { constants } from "node:os";
 const echoMs = 100;
 
 /**
- * Runs `work`; the first Ctrl-C, SIGTERM or closed terminal (SIGHUP) calls `say` and aborts the signal, a second one
+ * Runs `work`; the first Ctrl-C, SIGTERM, SIGUSR2 (which mpirun passes on at once) or closed terminal (SIGHUP) calls `say` and aborts the signal, a second one
  * ends the process. A terminal that closes tells so more than once and ends nothing that is still being saved; what was
  * started with `nohup` does not hear of it.
- * @param say is given the exit code that this signal is for: 130, 143 or 129
+ * @param say is given the exit code that this signal is for: 130, 143, 140 or 129
  */
 export async function interruptible<T>(
   say: (exitCode: number) => void,
@@ -20,7 +20,7 @@ export async function interruptible<T>(
   let first = 0;
   // Asked now: the parent may be gone later.
   const outlivesTerminal = isHangupIgnored();
-  const onSignal = (name: "SIGINT" | "SIGTERM" | "SIGHUP") => {
+  const onSignal = (name: "SIGINT" | "SIGTERM" | "SIGUSR2" | "SIGHUP") => {
     if (name === "SIGHUP" && outlivesTerminal) return;
     const exitCode = 128 + constants.signals[name];
     if (interrupt.signal.aborted) {
@@ -31,11 +31,12 @@ export async function interruptible<T>(
     say(exitCode);
     interrupt.abort();
   };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onSignal);
+  const names = ["SIGINT", "SIGTERM", "SIGUSR2", "SIGHUP"] as const;
+  for (const name of names) process.on(name, onSignal);
   try {
     return await work(interrupt.signal);
   } finally {
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onSignal);
+    for (const name of names) process.off(name, onSignal);
   }
 }
 
