@@ -189,6 +189,10 @@ async function started({ name, command }: Contender, port: number): Promise<Chil
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said += text;
   });
+  child.on("error", ({ message }) => {
+    said = message;
+    isOver = true;
+  });
   child.on("exit", () => {
     isOver = true;
   });

@@ -7,6 +7,7 @@ import { predictionsOf } from "../evaluate/classify.ts";
 import { Features } from "../evaluate/features.ts";
 import { type Decode, pixelsOf } from "../evaluate/picture-input.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
+import { selectExecutor } from "../executors/select.node.ts";
 import { Explainer } from "../explain/explainer.ts";
 import { overlaid } from "../explain/heat.ts";
 import { encodePng, openBytes } from "../images/decode.node.ts";
@@ -71,6 +72,8 @@ const limited =
 const triedBatch = 8;
 /** Times faster that pictures have to become by going together: they wait for each other's decoding. */
 const worthwhileGain = 1.25;
+/** Times faster that another engine has to be than the usual one. */
+const worthwhileChange = 1.1;
 
 class HostedNetwork {
   readonly facts: ModelFacts;
@@ -106,27 +109,36 @@ class HostedNetwork {
     checkChannels(checkpoint);
     const { model, preprocessing, labels } = checkpoint;
     const input = [planesOf(preprocessing), preprocessing.crop, preprocessing.crop] as const;
-    const compiled = async (size: number) => {
+    const compiled = async (executor: Executor, size: number) => {
       const graph = inferenceGraph(model, { batch: size, imageSize: preprocessing.crop });
       const program = inferenceProgram(graph, checkpoint);
       const { threads } = options;
       return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
     };
-    const single = await compiled(1);
-    const asked = batch === 1 ? undefined : await compiled(batch === "auto" ? triedBatch : batch);
-    const took = await measured(single, batch === "auto" ? asked : undefined, input);
-    const isWorthwhile = took.gain === undefined || took.gain >= worthwhileGain;
-    if (!isWorthwhile) await asked!.dispose();
-    const several = isWorthwhile ? asked : undefined;
-    const most = several === undefined ? 1 : batch === "auto" ? triedBatch : batch;
-    const found = took.gain === undefined ? "" : `, ${triedBatch} at once ${took.gain.toFixed(1)} times as fast`;
-    const together = most === 1 ? "one at a time" : `up to ${most} at once`;
-    const speed = `${took.milliseconds.toFixed(1)} ms a picture${found}: ${together}`;
+    const tried = [await tryOut(executor, reason, batch, input, compiled)];
+    const other = batch === "auto" ? await otherExecutor(executor, options, checkpoint) : undefined;
+    if (other !== undefined) tried.push(await tryOut(other, "faster here than the default", batch, input, compiled));
+    // The first is the usual one.
+    const [usual, second] = tried as [Tried, Tried?];
+    const isChanged = second !== undefined && usual.milliseconds >= worthwhileChange * second.milliseconds;
+    const [chosen, left] = isChanged ? [second, usual] : [usual, second];
+    await Promise.all([left?.single.dispose(), left?.several?.dispose()]);
     const facts: ModelFacts = {
-      ...{ network: model.name, labels, input, hash, executor: executor.name, batch: most },
-      notes: [...notes, `executor ${executor.name}: ${reason}`, speed],
+      ...{ network: model.name, labels, input, hash, executor: chosen.executor.name, batch: chosen.most },
+      ...(isChanged && { chosen: chosen.executor.name }),
+      notes: [
+        ...notes,
+        `executor ${chosen.executor.name}: ${chosen.reason}`,
+        chosen.speed,
+        ...(left === undefined ? [] : [`executor ${left.executor.name}: ${left.speed}`]),
+      ],
     };
-    return new HostedNetwork({ checkpoint, executor, threads: options.threads }, facts, decode, { single, several });
+    return new HostedNetwork(
+      { checkpoint, threads: options.threads, executor: chosen.executor },
+      facts,
+      decode,
+      chosen,
+    );
   }
 
   async answer(works: readonly Work[]): Promise<readonly Outcome[]> {
@@ -196,6 +208,58 @@ class HostedNetwork {
       heat,
       overlay: overlay ? await encodePng(overlaid(input, heat)) : undefined,
     };
+  }
+}
+
+/** A network on an executor, and how fast it is. */
+interface Tried {
+  readonly executor: Executor;
+  readonly reason: string;
+  readonly single: Executable;
+  readonly several: Executable | undefined;
+  /** How many go at once. */
+  readonly most: number;
+  /** That a picture takes, where as many go at once as are worth while. */
+  readonly milliseconds: number;
+  readonly speed: string;
+}
+
+async function tryOut(
+  executor: Executor,
+  reason: string,
+  batch: number | "auto",
+  input: readonly number[],
+  compiled: (executor: Executor, size: number) => Promise<Executable>,
+): Promise<Tried> {
+  const single = await compiled(executor, 1);
+  const asked = batch === 1 ? undefined : await compiled(executor, batch === "auto" ? triedBatch : batch);
+  const { milliseconds, gain } = await measured(single, batch === "auto" ? asked : undefined, input);
+  const isWorthwhile = gain === undefined || gain >= worthwhileGain;
+  if (!isWorthwhile) await asked!.dispose();
+  const several = isWorthwhile ? asked : undefined;
+  const most = several === undefined ? 1 : batch === "auto" ? triedBatch : batch;
+  const found = gain === undefined ? "" : `, ${triedBatch} at once ${gain.toFixed(1)} times as fast`;
+  const together = most === 1 ? "one at a time" : `up to ${most} at once`;
+  const speed = `${milliseconds.toFixed(1)} ms a picture${found}: ${together}`;
+  return {
+    ...{ executor, reason, single, several, most, speed },
+    milliseconds: milliseconds / (several === undefined ? 1 : (gain ?? 1)),
+  };
+}
+
+/** The other fast engine, where nobody has said which, and it is here; eight bits and bf16 have one of their own. */
+async function otherExecutor(
+  { name }: Executor,
+  { executor, precision = "float32" }: ModelSource["options"],
+  { quantization }: Checkpoint,
+): Promise<Executor | undefined> {
+  const other = { ort: "onednn", onednn: "ort" }[name];
+  if (executor !== undefined || precision !== "float32" || quantization !== undefined || other === undefined) return;
+  try {
+    return (await selectExecutor({ name: other })).executor;
+  } catch (error) {
+    if (error instanceof SenetError) return undefined;
+    throw error;
   }
 }
 

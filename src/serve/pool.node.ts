@@ -92,9 +92,10 @@ export class Pool {
     try {
       const [measures, ...others] = this.#seats;
       const one = (seat: Seat, from: ModelSource) => this.#errand(seat, () => seat.hand.load(key, from));
-      // The first one measures, while the others are quiet, how many are worth while at once.
+      // The first one measures, while the others are quiet, how many are worth while at once, and on which engine.
       const facts = [await one(measures!, source)];
-      const decided = { ...source, batch: facts[0]!.batch };
+      const { batch, chosen: executor } = facts[0]!;
+      const decided = { ...source, batch, options: { ...source.options, ...(executor && { executor }) } };
       if (!inTurn) facts.push(...(await Promise.all(others.map((seat) => one(seat, decided)))));
       else for (const seat of others) facts.push(await one(seat, decided));
       const [first] = facts;

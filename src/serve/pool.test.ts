@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SenetError } from "../errors.ts";
 import { Pool } from "./pool.node.ts";
 import { Refusal } from "./refusal.ts";
-import type { Hand, ModelFacts, Outcome, Work } from "./work.node.ts";
+import type { Hand, ModelFacts, ModelSource, Outcome, Work } from "./work.node.ts";
 
 const source = { files: ["x"], options: {}, batch: 1 };
 const facts: ModelFacts = {
@@ -15,6 +15,8 @@ const facts: ModelFacts = {
 class FakeHand implements Hand {
   readonly lost: Promise<Error>;
   readonly loaded = new Set<string>();
+  /** What it was to load last. */
+  source: ModelSource | undefined;
   /** What it was asked for, in order. */
   readonly asked: (readonly [key: string, values: readonly number[]])[] = [];
   facts: ModelFacts = facts;
@@ -31,8 +33,9 @@ class FakeHand implements Hand {
     });
   }
 
-  load: Hand["load"] = async (key) => {
+  load: Hand["load"] = async (key, from) => {
     this.loaded.add(key);
+    this.source = from;
     return this.facts;
   };
   drop: Hand["drop"] = async (key) => void this.loaded.delete(key);
@@ -158,6 +161,19 @@ test("where several at once are worth while, those that wait for the same networ
     ["m", [6]],
   ]);
   assert.deepEqual((await Promise.all(all)).map(valuesOf), [[10], [20, 30], [40], [50, 60]]);
+});
+
+test("what the first thread has measured, the others do not measure again", async () => {
+  const { pool, made } = await opened(2, 8, { batch: 8, chosen: "onednn" });
+  const options = { threads: 1 };
+  await pool.load("n", { files: ["x"], options, batch: "auto" }, false);
+  assert.deepEqual(
+    made.map(({ source }) => source),
+    [
+      { files: ["x"], options, batch: "auto" },
+      { files: ["x"], options: { ...options, executor: "onednn" }, batch: 8 },
+    ],
+  );
 });
 
 test("a thread that ends is replaced by one with every network; only what it had in hand is refused", async () => {

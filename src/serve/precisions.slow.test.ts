@@ -65,6 +65,25 @@ test("a network that is computed in bf16", { skip: typeof bf16 === "string" && b
   await assertServed(float, { executor: "onednn", precision: "bf16" }, /executor onednn/);
 });
 
+test("where nobody says which engine, both are measured", {
+  skip: typeof onednnOrReason("float32") === "string",
+}, async () => {
+  const server = await testServer({
+    sources: [{ name: "tiny", source: { files: [float], options: { threads: 1 }, batch: "auto" } }],
+    open: () => new ThreadHand({ mostPixels: 1e6 }),
+    hands: 2,
+  });
+  const said = server.said.join("\n");
+  assert.match(
+    said,
+    /executor (ort|onednn): .*\n.* ms a picture, 8 at once .*\n.*executor (ort|onednn): .* ms a picture, 8/,
+  );
+  const answer = await server.ask({
+    ...{ method: "POST", url: "/v1/classify", payload: teal, headers: { "content-type": "image/png" } },
+  });
+  assert.equal(answer.statusCode, 200, answer.body);
+});
+
 /** A safetensors file with its float32 cut to their upper halves. */
 function asBf16(bytes: Buffer): Buffer {
   const start = 8 + Number(bytes.readBigUInt64LE(0));

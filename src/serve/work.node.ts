@@ -70,6 +70,8 @@ export interface ModelFacts {
   /** SHA-256 of its files. */
   readonly hash: string;
   readonly executor: string;
+  /** The same where a measurement has chosen it. */
+  readonly chosen?: string;
   /** Why that executor; and how many pictures go at once. */
   readonly notes: readonly string[];
   readonly batch: number;

@@ -70,7 +70,7 @@ export function serveCommand(program: Command): void {
     .option("--queue <n>", "pictures that may wait; beyond it requests are refused (503)", count, 64)
     .option(
       "--batch <n>",
-      "pictures through the network at once; auto: several where a measurement shows a gain",
+      "pictures through the network at once; auto: several, and the faster engine, where a measurement shows a gain",
       batchOf,
       "auto",
     )
