@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { extname, join } from "node:path";
 import { after, test } from "node:test";
@@ -243,11 +243,23 @@ else {
           `${file}: ${label} ${probability}`,
         );
     }
-    const last = await openWeights(await download(/The run/));
-    assert.equal(last.model.name, "se-resnet-20");
+    const run = await download(/The run/);
+    assert.equal((await openWeights(run)).model.name, "se-resnet-20");
     const report = readFileSync(await download(/Report/), "utf8");
     assert.match(report, /training report/);
     assert.match(report, /Gates by class/);
+  });
+
+  test("the run goes on in Node, on the pictures that were saved", async () => {
+    const archive = await download(/Save the pictures/);
+    const out = join(folder, "runs", "tab");
+    mkdirSync(out, { recursive: true });
+    copyFileSync(join(folder, "last.safetensors"), join(out, "last.safetensors"));
+    const args = ["train", "--resume", "--data", archive, "--out", out, "--epochs", "13", "--executor", "reference"];
+    const { code, stderr } = await senet(args);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /epoch 13/);
+    assert.doesNotMatch(stderr, /epoch 12\/|other pictures/);
   });
 
   test("nothing keeps people out: light, dark, on a phone", async () => {

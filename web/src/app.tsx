@@ -105,7 +105,7 @@ function useDrop(session: Session): boolean {
       if (event.dataTransfer === null) return;
       const card = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-class]") : null;
       const into = card === null ? undefined : Number(card.dataset.class);
-      void droppedFiles(event.dataTransfer).then((taken) => session.take(taken, into));
+      void session.take(droppedFiles(event.dataTransfer), into);
     };
     const events = { dragover: over, dragenter: enter, dragleave: leave, drop } as const;
     for (const [name, listener] of Object.entries(events)) addEventListener(name as "drop", listener);

@@ -36,7 +36,7 @@ export function AskSection({ session, state: { answer, current, busy, offered } 
       <h2 id="ask">Try it</h2>
       <p>Drop a picture that the network has not seen, choose one, or hold something before the webcam.</p>
       <div class="row">
-        <Choose accept="image/*" disabled={isBusy} onTaken={({ loose }) => void session.ask(loose[0]!)}>
+        <Choose accept="image/*" disabled={isBusy} onTaken={(taken) => void session.take(taken)}>
           Choose a picture
         </Choose>
         <button type="button" aria-expanded={hasCamera} onClick={() => setCamera(!hasCamera)}>

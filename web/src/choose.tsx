@@ -10,7 +10,7 @@ interface ChooseProps {
   /** A folder with what is below it. */
   readonly folder?: boolean;
   readonly disabled?: boolean;
-  readonly onTaken: (taken: Taken) => void;
+  readonly onTaken: (taken: Promise<Taken>) => void;
 }
 
 export function Choose({ children, accept, multiple = false, folder = false, disabled = false, onTaken }: ChooseProps) {

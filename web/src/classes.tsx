@@ -30,6 +30,11 @@ export function ClassesSection({ session, state: { classes, busy } }: SectionPro
         <Choose folder disabled={isBusy} onTaken={(taken) => void session.take(taken)}>
           Choose a folder of classes
         </Choose>
+        {classes.some(({ pictures }) => pictures.length > 0) && (
+          <button type="button" disabled={isBusy} onClick={() => session.savePictures()}>
+            Save the pictures
+          </button>
+        )}
       </div>
     </section>
   );

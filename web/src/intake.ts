@@ -1,5 +1,6 @@
 /** What people drop on the page or choose: pictures, folders of pictures by class, weight files, folders of runs. */
 
+import { filesIn } from "./archive.ts";
 import type { NewPicture, Part } from "./pictures.ts";
 
 export interface Taken {
@@ -31,11 +32,19 @@ export async function droppedFiles(transfer: DataTransfer): Promise<Taken> {
   const plain = [...transfer.files];
   const found: Found[] = [];
   for (const entry of entries) await walk(entry, found);
-  return sorted(entries.length > 0 ? found : plain.map((file) => ({ path: file.name, file })));
+  return sorted(await unpacked(entries.length > 0 ? found : plain.map((file) => ({ path: file.name, file }))));
 }
 
-export const chosenFiles = (files: FileList): Taken =>
-  sorted([...files].map((file) => ({ path: file.webkitRelativePath || file.name, file })));
+export async function chosenFiles(files: FileList): Promise<Taken> {
+  return sorted(await unpacked([...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }))));
+}
+
+/** Archives are the files that are in them. */
+async function unpacked(found: readonly Found[]): Promise<readonly Found[]> {
+  const all: Found[] = [];
+  for (const each of found) all.push(...(/\.tar$/i.test(each.path) ? await filesIn(each.file) : [each]));
+  return all;
+}
 
 async function walk(entry: FileSystemEntry, found: Found[]): Promise<void> {
   if (isFileEntry(entry)) {
@@ -54,7 +63,7 @@ async function walk(entry: FileSystemEntry, found: Found[]): Promise<void> {
 
 const isFileEntry = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
 
-export function sorted(files: readonly Found[]): Taken {
+function sorted(files: readonly Found[]): Taken {
   const folders = new Map<string, NewPicture[]>();
   const loose: NewPicture[] = [];
   const networks: File[] = [];

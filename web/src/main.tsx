@@ -23,8 +23,8 @@ void findDevice();
 void session.begin();
 
 addEventListener("beforeunload", (event) => {
-  const { isUnsaved, busy } = session.store.state;
-  if (isUnsaved || busy === training) event.preventDefault();
+  const { unsaved, busy } = session.store.state;
+  if (unsaved.pictures || unsaved.network || busy === training) event.preventDefault();
 });
 
 // Only where the browser has it: by HTTPS, and on this machine.

@@ -1,6 +1,7 @@
 /** What the page knows, and what its buttons do. Everything that computes goes to the library's worker. */
 
 import { load, type Network } from "senet/web";
+import { archiveOf } from "./archive.ts";
 import { answerTo } from "./asking.ts";
 import type { Taken } from "./intake.ts";
 import { measure } from "./measuring.ts";
@@ -72,20 +73,34 @@ export class Session {
   }
 
   #setClasses(classes: readonly PictureClass[]): void {
-    this.store.set({ classes, isUnsaved: countOf(classes) > 0 });
+    this.store.set({ classes, unsaved: { ...this.#state.unsaved, pictures: countOf(classes) > 0 } });
   }
 
-  /** Sorts what was dropped or chosen: folders into classes, weight files are opened, a single picture is asked about. */
-  async take(taken: Taken, into?: number): Promise<void> {
+  /** All of them in one file, by class. */
+  savePictures(): void {
+    const { classes, unsaved } = this.#state;
+    save(archiveOf(classes), "pictures.tar");
+    this.store.set({ unsaved: { ...unsaved, pictures: false } });
+  }
+
+  /**
+   * Sorts what was dropped or chosen: folders into classes, weight files are opened, a single picture is asked about.
+   * @param into the class that is meant
+   */
+  async take(coming: Promise<Taken>, into?: number): Promise<void> {
+    let taken: Taken;
+    try {
+      taken = await coming;
+    } catch (error) {
+      this.tell(fault(error, "what was dropped cannot be read"));
+      return;
+    }
     const { folders, loose, networks, others } = taken;
     if (into !== undefined) this.addPictures(into, [...[...folders.values()].flat(), ...loose]);
     else if (folders.size > 0) this.#setClasses(withFolders(this.#state.classes, folders));
     if (others.length > 0) {
-      this.tell(
-        remark(
-          `Left out, being neither pictures nor weights: ${others.slice(0, 5).join(", ")}${others.length > 5 ? ", ..." : ""}`,
-        ),
-      );
+      const names = `${others.slice(0, 5).join(", ")}${others.length > 5 ? ", ..." : ""}`;
+      this.tell(remark(`Left out, being neither pictures nor weights: ${names}`));
     }
     if (networks.length > 0) await this.openFiles(networks);
     if (into !== undefined || loose.length === 0) return;
@@ -188,7 +203,7 @@ export class Session {
           ...{ network, name: "trained here", trained: run },
           run: { last, finished, epochs: config.epochs },
         });
-        this.store.set({ isUnsaved: true });
+        this.store.set({ unsaved: { ...this.#state.unsaved, network: true } });
       } finally {
         this.#stop = undefined;
         if (base !== undefined && base !== this.#state.current?.network) await base.dispose();
@@ -235,7 +250,8 @@ export class Session {
         save(new Blob([text], { type: "text/html" }), `${name}-report.html`);
       } else if (kind === "run") save(current.run!.last, "last.safetensors");
       else save(await current.network.save(kind), `${name}.${kind}`);
-      if (kind === "safetensors" || kind === "run") this.store.set({ isUnsaved: false });
+      const isKept = kind === "safetensors" || kind === "run";
+      if (isKept) this.store.set({ unsaved: { ...this.#state.unsaved, network: false } });
     });
   }
 

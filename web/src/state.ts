@@ -47,8 +47,8 @@ export interface State {
   readonly notices: readonly Notice[];
   /** What the library remarked in opening networks and training: a line each. */
   readonly notes: readonly string[];
-  /** Whether there is something that closing the page would lose. */
-  readonly isUnsaved: boolean;
+  /** What closing the page would lose. */
+  readonly unsaved: { readonly pictures: boolean; readonly network: boolean };
 }
 
 export const initial: State = {
@@ -64,7 +64,7 @@ export const initial: State = {
   engine: undefined,
   notices: [],
   notes: [],
-  isUnsaved: false,
+  unsaved: { pictures: false, network: false },
 };
 
 /** While this is under way it can be stopped. */
