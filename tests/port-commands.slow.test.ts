@@ -85,6 +85,12 @@ await write("se-0001.params", asParams(named("bruinxiong-se-resnext-20-cifar", "
 await write("taki.ckpt.index", asCheckpoint(takiTensors()));
 writeFileSync(at("mcn.mat"), matlab5(matSources(asMatconvnet(small, smallWeights, 32)), true));
 
+/** A network that timm and Caffe have too, under timm's names, as NumPy, MXNet and TensorFlow store tensors. */
+const usual = named("se-resnet-20", "timm");
+await write("usual1.npz", asNpz(usual));
+await write("usual2-0001.params", asParams(new Map([...usual].map(([name, tensor]) => [`arg:${name}`, tensor])), 2));
+await write("usual3.ckpt.index", asCheckpoint(usual));
+
 /** A network of MXNet's that is of no port. */
 const ops: readonly MxnetOp[] = [
   { name: "c1", op: "Convolution", inputs: ["data"], options: { num_filter: "4", kernel: "(3, 1)", pad: "(1, 0)" } },
@@ -113,6 +119,9 @@ const files: readonly (readonly [file: string, model: string, from: string, timm
   ["taki.ckpt.index", "taki0112-se-resnext-29", "tensorflow with the names of taki0112", false, false],
   ["own-0007.params", "network", "mxnet with names of its own", false, false],
   ["mcn.mat", "se-resnet-20", "matlab with the names of matconvnet", true, true],
+  ["usual1.npz", "se-resnet-20", "numpy with the names of timm", true, true],
+  ["usual2-0001.params", "se-resnet-20", "mxnet with the names of timm", true, true],
+  ["usual3.ckpt.index", "se-resnet-20", "tensorflow with the names of timm", true, true],
 ];
 
 for (const [file, found, from, timm, caffe] of files) {
@@ -134,6 +143,10 @@ for (const [file, found, from, timm, caffe] of files) {
       const { code, stderr } = await run("convert", file, out, ...more);
       assert.equal(code, isWritten ? 0 : 2, stderr);
       assert.equal(existsSync(at(out)), isWritten, out);
+      if (isWritten) {
+        const same = await run("verify", file, out);
+        assert.equal(same.code, 0, same.stdout + same.stderr);
+      }
       if (!isWritten) assert.match(stderr, /the naming (?:timm|caffe) .*[\s\S]*try: +another naming: .*senet/);
     }
     // The file and what became of it are one network, in all layers.
