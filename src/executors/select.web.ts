@@ -3,7 +3,6 @@
 import { SenetError } from "../errors.ts";
 import type { Executor } from "./executor.ts";
 import { type WebRuntime, webExecutor } from "./ort/executor.web.ts";
-import { referenceExecutor } from "./reference/reference.ts";
 
 export { loadRuntime, type RuntimeFiles, type WebRuntime } from "./ort/executor.web.ts";
 export { encodeOnnx } from "./ort/export.ts";
@@ -89,10 +88,11 @@ async function faster(
     : onWasm(`${measured(onProcessor, onDevice)}, WebGPU`);
 }
 
-const onReference = (reason: string): ChosenEngine => ({
-  executor: referenceExecutor,
-  facts: { name: "reference", threads: 1, reason },
-});
+/** Most pages never want it. */
+async function onReference(reason: string): Promise<ChosenEngine> {
+  const { referenceExecutor } = await import("./reference/reference.ts");
+  return { executor: referenceExecutor, facts: { name: "reference", threads: 1, reason } };
+}
 
 /** Threads share memory, which a page has where it is isolated from others. */
 function threadsFor(wanted = 1): { readonly threads: number; readonly words: string } {

@@ -6,7 +6,7 @@ import type { PictureOptions } from "../evaluate/picture-input.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
 import { encodeOnnx } from "../executors/select.web.ts";
 import { Uses } from "../executors/uses.ts";
-import { Explainer, type Explanation } from "../explain/explainer.ts";
+import type { Explainer, Explanation } from "../explain/explainer.ts";
 import { GateProbe, type PictureGates } from "../explain/gates.ts";
 import type { WeightFormat } from "../formats/formats.ts";
 import { decodeInBrowser } from "../images/decode.web.ts";
@@ -70,8 +70,11 @@ export class Hosted {
     const { target, top, ...how } = options;
     return this.#uses.now(async () => {
       const key = JSON.stringify(Object.entries(how).sort());
-      const made =
-        this.#explainers.get(key) ?? Explainer.create(this.checkpoint, this.#executor, { ...this.#options, ...how });
+      const make = async () => {
+        const { Explainer } = await import("../explain/explainer.ts");
+        return Explainer.create(this.checkpoint, this.#executor, { ...this.#options, ...how });
+      };
+      const made = this.#explainers.get(key) ?? make();
       this.#explainers.set(key, made);
       const explanation = await (await made).explain(pictureData(picture), { target, top });
       return { ...explanation, file: picture.name };

@@ -8,17 +8,16 @@ import type { Executor } from "../executors/executor.ts";
 import { loadRuntime, type RuntimeFiles, selectEngine, type WebRuntime } from "../executors/select.web.ts";
 import { checkPreprocessing } from "../images/preprocess.ts";
 import { zeros } from "../tensor.ts";
-import { savedRunOf } from "../train/saved.ts";
-import { isFinished } from "../train/state.ts";
-import type { Checkpoint, RunState } from "../weights/checkpoint.ts";
-import { openFiles } from "../weights/open.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Opened } from "../weights/open.ts";
 import { inferenceProgram } from "../weights/program.ts";
+import type { WeightFile } from "../weights/source.ts";
 import { inferenceGraph } from "../zoo/index.ts";
-import type { NetworkReply, RunPosition, SentEngine, TrainReply } from "./calls.web.ts";
+import type { Given, NetworkReply, SentEngine, TrainReply } from "./calls.web.ts";
 import { readSource } from "./files.web.ts";
 import { blobOf, Hosted, type HostedFacts } from "./hosted.web.ts";
+import { openOwn } from "./own-file.web.ts";
 import { type Call, serveCalls } from "./serve.web.ts";
-import { tabRun } from "./tab-run.web.ts";
 
 export interface WorkerOptions {
   /** The module `onnxruntime-web`, imported by the worker itself: for bundlers, and where no address may be imported. */
@@ -59,42 +58,35 @@ export function startWorker(options: WorkerOptions = {}): void {
   };
 
   const open = async ({ given, signal, tell }: Call<"open">): Promise<NetworkReply> => {
-    const { sources, model, from, labels, preprocessing, cache } = given;
+    const { sources, preprocessing, cache } = given;
     const say = (note: string) => tell({ note });
     const files = [];
     for (const source of sources) files.push(await readSource(source, { cache, signal, onProgress: tell, say }));
     tell({ phase: "open", loaded: 0, total: undefined });
     const isMeanSaid = preprocessing?.mean !== undefined;
-    const { checkpoint, format, notes } = await openFiles(files, {
-      ...(model !== undefined && { model }),
-      ...(from !== undefined && { from }),
-      ...(labels !== undefined && { labels }),
-      isMeanSaid,
-    });
+    const { checkpoint, format, notes } = await opened(files, given, isMeanSaid);
     signal.throwIfAborted();
     const wanted = { ...checkpoint.preprocessing, ...preprocessing };
     // A mean for each pixel stands in the place of those of the channels.
     if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
     if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
     checkPreprocessing(wanted);
-    const opened = { ...checkpoint, preprocessing: wanted };
+    const ready = { ...checkpoint, preprocessing: wanted };
     tell({ phase: "measure", loaded: 0, total: undefined });
-    const engine = await engineFor(given, opened);
+    const engine = await engineFor(given, ready);
     signal.throwIfAborted();
-    const { run, ...network } = opened;
+    const { run, ...network } = ready;
     const file = files.map(({ where }) => where).join(", ");
     const isRun = run !== undefined && sources.length === 1;
     const last = isRun ? blobOf([files[0]!.bytes]) : undefined;
-    return add(network, {
-      ...{ engine, format, notes, file },
-      ...(last && { last }),
-      run: run && positionOf(run, file),
-    });
+    const position = run && (await training()).positionOf(run, file);
+    return add(network, { ...{ engine, format, notes, file, run: position }, ...(last && { last }) });
   };
 
   const train = async ({ given, signal, tell }: Call<"train">): Promise<TrainReply> => {
     const { network, engine: _, threads: __, runtime: ___, hasSaves, ...rest } = given;
     const source = network === undefined ? undefined : at(network);
+    const { tabRun } = await training();
     const result = await tabRun({
       ...rest,
       ...{ signal, tell, source: source && { ...source.checkpoint, from: source.facts.file } },
@@ -136,10 +128,25 @@ export function startWorker(options: WorkerOptions = {}): void {
   });
 }
 
-/** How far a run came that a file holds. @throws SenetError `weights` where it is none that can be */
-function positionOf(run: RunState, file: string): RunPosition {
-  const { config, state } = savedRunOf(run, file);
-  return { config, history: state.history, finished: isFinished(state, config) };
+/** Loaded when it is wanted: most pages do not train. */
+const training = () => import("./tab-run.web.ts");
+
+/** Our own files by a short way; what reads all the others' is loaded when such a file comes. */
+async function opened(
+  files: readonly WeightFile[],
+  { model, from, labels }: Given<"open">,
+  isMeanSaid: boolean,
+): Promise<Pick<Opened, "checkpoint" | "format" | "notes">> {
+  const isAsked = model !== undefined || from !== undefined || labels !== undefined;
+  const own = isAsked ? undefined : openOwn(files);
+  if (own !== undefined) return own;
+  const { openFiles } = await import("../weights/open.ts");
+  return openFiles(files, {
+    ...(model !== undefined && { model }),
+    ...(from !== undefined && { from }),
+    ...(labels !== undefined && { labels }),
+    isMeanSaid,
+  });
 }
 
 /** Milliseconds that an engine takes for one picture. */

@@ -15,11 +15,11 @@ import { countsOf, stepsIn } from "../train/create-step.ts";
 import { fingerprintOf } from "../train/fingerprint.ts";
 import { preprocessingOf, trainingTransformOf } from "../train/pictures.ts";
 import { resumedConfig, startFrom } from "../train/resume.ts";
-import { checkFinite, judgedWeights, type Resumable, type SavedRun, savedRunIn } from "../train/saved.ts";
+import { checkFinite, judgedWeights, type Resumable, type SavedRun, savedRunIn, savedRunOf } from "../train/saved.ts";
 import { beginWithPatches, type SourceNetwork, sourceDefaults, startOf } from "../train/start.ts";
-import { initialState, type TrainingState } from "../train/state.ts";
-import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
-import type { Given, NamedPicture } from "./calls.web.ts";
+import { initialState, isFinished, type TrainingState } from "../train/state.ts";
+import { type Checkpoint, encodeCheckpoint, type RunState } from "../weights/checkpoint.ts";
+import type { Given, NamedPicture, RunPosition } from "./calls.web.ts";
 import { blobOf } from "./hosted.web.ts";
 import { SeenPictures } from "./seen-pictures.web.ts";
 import { type Pictures, type Room, TabLoader } from "./tab-loader.web.ts";
@@ -195,3 +195,9 @@ function newConfig({ source, values, val }: TabRunOptions, given: Pictures): Tra
 
 const goingOn = (earlier: Resumable, { values }: TabRunOptions, say: (line: string) => void): TrainingConfig =>
   resumedConfig(earlier.run, { values, nameOf: (key) => key }, "the run", say);
+
+/** How far a run came that a file holds. @throws SenetError `weights` where it is none that can be */
+export function positionOf(run: RunState, file: string): RunPosition {
+  const { config, state } = savedRunOf(run, file);
+  return { config, history: state.history, finished: isFinished(state, config) };
+}

@@ -1,0 +1,28 @@
+/** Our own weight files: they say all of themselves, and need none of what others' do. */
+
+import { SenetError } from "../errors.ts";
+import { type Checkpoint, decodeCheckpoint } from "../weights/checkpoint.ts";
+import type { Opened } from "../weights/open.ts";
+import type { WeightFile } from "../weights/source.ts";
+
+/** Of so many classes labels may be ImageNet's, which get their WordNet ids. */
+const imagenetClasses = 1000;
+
+/** As `openFiles`; `undefined` where that is to look at them, and say what is wrong. */
+export function openOwn(files: readonly WeightFile[]): Pick<Opened, "checkpoint" | "format" | "notes"> | undefined {
+  const [file, ...others] = files;
+  const checkpoint = file === undefined || others.length > 0 ? undefined : decoded(file);
+  if (checkpoint === undefined || checkpoint.model.classes === imagenetClasses) return undefined;
+  const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
+  const notes = weights === checkpoint.weights ? [] : ["of the run's weights their moving average is used"];
+  return { checkpoint: { ...checkpoint, weights }, format: "safetensors", notes };
+}
+
+function decoded({ bytes, where }: WeightFile): Checkpoint | undefined {
+  try {
+    return decodeCheckpoint(bytes, where);
+  } catch (error) {
+    if (error instanceof SenetError) return undefined;
+    throw error;
+  }
+}
