@@ -362,3 +362,33 @@ test("a software adapter of WebGPU is called one and left aside, and computes th
     assertClose(probabilities(predictions), probabilities(await expected()), 1e-5, "probabilities");
   }
 });
+
+test(
+  "where a device and WebAssembly both work, what is measured decides; a device that fails is left aside",
+  needsWebRuntime,
+  async () => {
+    const reasons = await inPage<readonly string[]>(
+      opened!.page,
+      `const { selectEngine, loadRuntime } = await import("/dist/src/executors/select.web.js");
+    const info = { vendor: "acme", architecture: "fast-1", device: "", description: "" };
+    Object.defineProperty(navigator, "gpu", { value: { requestAdapter: async () => ({ info }) }, configurable: true });
+    const ort = await loadRuntime({ module: new URL(runtime.module, location.href).href });
+    const reasons = [];
+    for (const [onDevice, onProcessor] of [[2, 8], [9, 3], [undefined, 3]]) {
+      const measure = async ({ description }) => {
+        const isDevice = description.endsWith("WebGPU");
+        if (isDevice && onDevice === undefined) throw new senet.SenetError("executor", "it cannot", { found: "no such operation" });
+        return isDevice ? onDevice : onProcessor;
+      };
+      reasons.push((await selectEngine({ engine: "auto", threads: undefined, runtime: ort, measure })).facts.reason);
+    }
+    delete navigator.gpu;
+    return reasons;`,
+    );
+    assert.deepEqual(reasons, [
+      "WebGPU on acme fast-1: 2.0 ms a picture, 8.0 on the other, WebAssembly",
+      "WebAssembly with one thread: 3.0 ms a picture, 9.0 on the other, WebGPU",
+      "WebAssembly with one thread: WebGPU does not run it (no such operation)",
+    ]);
+  },
+);

@@ -3,6 +3,7 @@
  * `startWorker()`, or `startWorker({ runtime })` with the module of onnxruntime-web.
  */
 
+import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
 import { loadRuntime, type RuntimeFiles, selectEngine, type WebRuntime } from "../executors/select.web.ts";
@@ -28,6 +29,8 @@ export type { WebRuntime };
 
 /** Answers the page from now on. To be called once, when the worker begins. */
 export function startWorker(options: WorkerOptions = {}): void {
+  // Policies that forbid code made of text would be asked about it, and complain.
+  z.config({ jitless: true });
   const networks = new Map<number, Hosted>();
   let count = 0;
   let runtime: Promise<WebRuntime> | undefined;
