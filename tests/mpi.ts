@@ -42,8 +42,16 @@ export function mpirun(
   args: readonly string[],
   options: JobOptions = {},
 ): Promise<Ran> {
-  const { cwd, env = {}, more, timeout = 150_000, onStderr } = options;
-  const [command, ...rest] = [...launch(flavour, count, more), process.execPath, ...args];
+  return runJob(launch(flavour, count, options.more), args, options);
+}
+
+/** The same by a launcher with its arguments. */
+export function runJob(
+  launcher: readonly string[],
+  args: readonly string[],
+  { cwd, env = {}, timeout = 150_000, onStderr }: JobOptions = {},
+): Promise<Ran> {
+  const [command, ...rest] = [...launcher, process.execPath, ...args];
   const child = spawn(command!, rest, {
     ...(cwd !== undefined && { cwd }),
     stdio: ["ignore", "pipe", "pipe"],

@@ -6,6 +6,7 @@ import { turn } from "../event-loop.ts";
 import type { Bucket, Wire } from "../ranks.ts";
 import { type BucketHost, MpiBucket } from "./bucket.node.ts";
 import type { Job } from "./job.ts";
+import { endLauncherIn } from "./launcher.node.ts";
 import { endIn, type MpiLibrary, ownMemory } from "./library.node.ts";
 import { Watch } from "./watch.node.ts";
 
@@ -20,7 +21,7 @@ interface Place {
 /** How long a wait asks again and again, with all of a processor; then with turns of the event loop, then with pauses. */
 const spinning = 0.2;
 const turning = 2;
-const abortSeconds = 5;
+const abortSeconds = 4;
 
 export class World implements Job, BucketHost {
   readonly mpi: MpiLibrary;
@@ -147,8 +148,9 @@ export class World implements Job, BucketHost {
 
   abort(code: number): never {
     this.#watch.end();
-    // The library's own end may wait for a host that is gone; the alarm then ends this process.
+    // The library's own end may wait for a host that is gone, and so may the launcher's.
     endIn(abortSeconds);
+    endLauncherIn(abortSeconds);
     this.mpi.abort(code);
     process.kill(process.pid, "SIGKILL");
     throw new Error("a process that has ended goes on");
