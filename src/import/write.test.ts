@@ -149,3 +149,16 @@ for (const [network, naming, ...words] of wrong) {
     );
   });
 }
+
+test("gates without biases have biases of 0 under names whose networks have them, and none under the others'", () => {
+  const network = model("moskomule-se-resnet-20-r8");
+  const biases = (naming: string) => {
+    const source = weightsAs({ model: network, weights: numbered(network) }, namingByName(naming));
+    assert.ok(source.kind === "tensors");
+    return [...source.tensors].filter(([name]) => /\.se\.fc.*bias$/.test(name));
+  };
+  const added = biases("timm");
+  assert.equal(added.length, 18);
+  assert.ok(added.every(([, { data }]) => data.every((value) => value === 0)));
+  assert.deepEqual(biases("moskomule"), []);
+});

@@ -4,8 +4,8 @@ import { type ErrorDetails, SenetError } from "../errors.ts";
 import type { CaffeLayer } from "../formats/caffemodel.ts";
 import type { CaffeMessage, CaffeValue } from "../formats/prototxt.ts";
 import type { Parameter } from "../ir/graph.ts";
-import type { Tensor } from "../tensor.ts";
-import { epsOf, familyOf, type ModelConfig, seOf } from "../zoo/families.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { epsOf, familyOf, type ModelConfig, seOf, withSe } from "../zoo/families.ts";
 import { type Model, parametersOf } from "../zoo/index.ts";
 import { fromOurs } from "./axes.ts";
 import { findModel } from "./find-model.ts";
@@ -21,13 +21,15 @@ export interface NamedModel {
 /**
  * The tensors or layers of a network as `naming` has them. Values stay what they are, except where the naming's networks
  * add something else to the variance: then it holds the difference.
+ * Gates without biases get biases of 0 where the naming's have some.
  * @throws SenetError `usage` where the naming has no names for the network, or is that of networks built otherwise:
  * who reads those names would run it wrongly
  */
-export function weightsAs(named: NamedModel, naming: Naming): WeightSource {
-  if (!familyOf(named.model.config).hasOurNames) {
-    return refuse(named, naming, "has no names for a network of its own kind", {});
+export function weightsAs(given: NamedModel, naming: Naming): WeightSource {
+  if (!familyOf(given.model.config).hasOurNames) {
+    return refuse(given, naming, "has no names for a network of its own kind", {});
   }
+  const named = naming.seBias === false ? given : withGateBiases(given);
   const source = renamed(named, naming);
   if (typeof source === "string") {
     return refuse(named, naming, "has no names for a part of this network", { found: source });
@@ -39,6 +41,19 @@ export function weightsAs(named: NamedModel, naming: Naming): WeightSource {
     expected: differences.map(({ key, theirs }) => `${key} ${theirs}`).join(", "),
     found: differences.map(({ key, ours }) => `${key} ${ours}`).join(", "),
   });
+}
+
+/** With biases of 0 in gates that have none: the same network, where all networks of a naming have them. */
+function withGateBiases(named: NamedModel): NamedModel {
+  const { model } = named;
+  const se = seOf(model.config);
+  if (se === undefined || se.bias) return named;
+  const whole = { ...model, config: withSe(model.config, { ...se, bias: true }) };
+  const weights = new Map(named.weights);
+  for (const { name, type } of parametersOf(whole)) {
+    if (!weights.has(name)) weights.set(name, tensor(type.shape, new Float32Array(sizeOf(type.shape))));
+  }
+  return { model: whole, weights };
 }
 
 /** Or the parameter that has no name there. */

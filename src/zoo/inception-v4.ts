@@ -113,7 +113,7 @@ const moskomuleEntry: ZooEntry<InceptionV4Config> = {
   config: { family: "inception-v4", form: "moskomule-v3", dropout: 0.5, norm: { eps: 1e-3, decay: 0.9 } },
   imageSize: 299,
   classes: 1000,
-  port: { source: "moskomule/senet.pytorch", paper: "Inception-v3: its SE-Inception-v3, whose gates are never called" },
+  port: { source: "moskomule/senet.pytorch", paper: "SE-Inception-v3, with gates that are never called" },
 };
 
 export const inceptionV4: Family<typeof schema> = {
