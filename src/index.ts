@@ -53,6 +53,7 @@ export { createOrtExecutor } from "./executors/ort/executor.ts";
 export { encodeOnnx } from "./executors/ort/export.ts";
 export type { OnnxRuntime, OnnxSession, OnnxTensor, OrtHost } from "./executors/ort/runtime.ts";
 export { referenceExecutor } from "./executors/reference/reference.ts";
+export { type ComparedGates, comparedGates, type UnusualGate } from "./explain/compared-gates.ts";
 export {
   Explainer,
   type ExplainerOptions,
@@ -61,15 +62,7 @@ export {
   type Explanation,
   explainMethods,
 } from "./explain/explainer.ts";
-export {
-  type ComparedGates,
-  comparedGates,
-  type GateAtlas,
-  GateProbe,
-  gateAtlas,
-  type PictureGates,
-  type UnusualGate,
-} from "./explain/gates.ts";
+export { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "./explain/gates.ts";
 export { enlarged, type Heat, overlaid } from "./explain/heat.ts";
 export type { MethodOptions } from "./explain/method.ts";
 export { type BlockCost, type ChannelCost, type PruneCosts, type PruneOptions, pruneCosts } from "./explain/prune.ts";

@@ -1,7 +1,7 @@
 /** Why a network answered so, as a page: each picture, what speaks for the class, and its unusual gates. */
 
+import type { ComparedGates, UnusualGate } from "../explain/compared-gates.ts";
 import type { Explanation } from "../explain/explainer.ts";
-import type { ComparedGates, UnusualGate } from "../explain/gates.ts";
 import { percent } from "./format.ts";
 import type { Thumbnails } from "./health.ts";
 import { html, type Markup } from "./markup.ts";

@@ -1,7 +1,7 @@
 /** What a network says of a picture, and why: where in it the answer comes from, and which gates it opens and closes. */
 
 import type { Explanation, Network } from "senet/web";
-import { type ComparedGates, comparedGates } from "#senet/explain/gates.ts";
+import { type ComparedGates, comparedGates } from "#senet/explain/compared-gates.ts";
 import { type Atlas, evenly, gateAtlas } from "./gates.ts";
 import type { NewPicture, PictureClass } from "./pictures.ts";
 

@@ -1,0 +1,26 @@
+/** `senet app`: what is wrong with its arguments is said before it listens. */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { senetHere, temporaryFolder } from "./command.ts";
+
+const folder = temporaryFolder();
+
+const refused = async (args: readonly string[], code: number, words: RegExp) => {
+  const ran = await senetHere(["app", ...args]);
+  assert.match(ran.stderr, words);
+  assert.deepEqual([ran.code, ran.stdout], [code, ""]);
+  assert.doesNotMatch(ran.stderr, /bug in senet|\n +at /);
+};
+
+test("networks to begin with that are not there are said as everywhere", async () => {
+  await refused(["--weights", "se-resent-50"], 2, /no released weights of that name[\s\S]*se-resnet-50/);
+  // Whichever is found first: the page that has not been built, or what is no file.
+  await refused(["--weights", join(folder, "no.safetensors")], 1, /no such file|not been built/);
+});
+
+test("a page that is written is not opened", () =>
+  refused(["--out", join(folder, "site"), "--open"], 2, /--out.*cannot be used with option '--open'/));
+
+test("a port is a number", () => refused(["--port", "http"], 2, /expected a whole number/));
