@@ -9,7 +9,7 @@ import { type TrainOptions, train } from "../src/api/train.node.ts";
 import type { TrainingEvent } from "../src/api/training.ts";
 import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { needsWebRuntime } from "./chromium.ts";
-import { temporaryFolder } from "./command.ts";
+import { senetHere, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
 import { openPage } from "./page.ts";
 import { assertClose } from "./support.ts";
@@ -111,7 +111,7 @@ test("ten steps in a tab are those of Node, and their files hold the same run", 
   assertSameRun(bytesOf(found.last), last("ten"), 1e-5);
   assert.equal(found.engine, "wasm");
   assert.equal(found.finished, true);
-  assert.equal(found.saves, 4, "before and after each validation");
+  assert.equal(found.saves, 5, "at the start, and before and after each validation");
   const kinds = new Set(found.events.map(({ kind }) => kind));
   assert.deepEqual([...kinds].sort(), ["epoch", "start", "step", "validation"]);
   const best = join(folder, "best-of-tab.safetensors");
@@ -132,7 +132,20 @@ test("a run that was begun in a tab goes on in Node, and one of Node's in a tab"
   assert.equal(begun.finished, false);
   mkdirSync(join(folder, "from-tab"));
   writeFileSync(join(folder, "from-tab", "last.safetensors"), bytesOf(begun.last));
-  await train(data, { resume: true, workers: 1, report: false, executor: "ort", out: join(folder, "from-tab") });
+  const out = join(folder, "from-tab");
+  const ran = await senetHere([
+    "train",
+    "--data",
+    data,
+    "--out",
+    out,
+    "--resume",
+    "--workers",
+    "1",
+    "--executor",
+    "ort",
+  ]);
+  assert.equal(ran.code, 0, ran.stderr);
   assertSameRun(last("from-tab"), last("ten"), 1e-5);
 
   cpSync(join(folder, "ten"), join(folder, "half"), { recursive: true });
@@ -143,6 +156,12 @@ test("a run that was begun in a tab goes on in Node, and one of Node's in a tab"
       if (epoch === 1 && step === 3) stopping.abort();
     },
   });
+  // Stopped before its first step.
+  const unbegun = await inTab(`return senet.train(pictures, { ...${options}, runtime, signal: AbortSignal.abort() });`);
+  assert.equal(unbegun.finished, false);
+  const whole = await inTab(`return senet.train(pictures, { resume: file("${unbegun.last}"), runtime });`);
+  assertSameRun(bytesOf(whole.last), last("ten"), 1e-5);
+
   const resumed = await inTab(
     `return senet.train(pictures, { resume: file("${Buffer.from(last("half")).toString("base64")}"), runtime });`,
   );

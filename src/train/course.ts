@@ -46,6 +46,8 @@ export interface CourseOptions extends StepRunning, Pick<LoopOptions, "onStep" |
   /** Of several ranks the first saves, what is all of theirs. */
   readonly save: (checkpoint: Omit<Checkpoint, "run">, run: SavedRun, isBest: boolean) => Promise<void>;
   readonly saveEverySeconds?: number | undefined;
+  /** Whether it is saved before its first step too. */
+  readonly savesStart?: boolean;
   readonly onStart: (facts: RunFacts) => void;
   readonly onPhase?: ((phase: Phase) => void) | undefined;
   /** Pictures validated so far, of all. */
@@ -93,7 +95,17 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
     ...{ startEpoch: start.epoch, startStep: start.step, learningRate: learningRateOf(config) },
   });
   let best: Evaluation | undefined;
+  const save = async (state: TrainingState, isBest: boolean) => {
+    onPhase("saving");
+    await step.synchronise();
+    const { optimizerState: optimizer, average } = step;
+    const run = { config, state, data, optimizer, ...(average && { average }) };
+    if (ranks.rank === 0) await options.save({ model, labels, preprocessing, weights }, run, isBest);
+    if (isBest) best = validation.latest;
+    onPhase("training");
+  };
   onPhase("training");
+  if (options.savesStart === true) await save(start, false);
   const state = await trainingLoop(
     {
       ...{ config, step, signal, ranks, say: options.say, onStep: options.onStep, onEpoch: options.onEpoch },
@@ -110,15 +122,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
         if (evaluations !== undefined) onPhase("saving");
         return evaluations;
       },
-      save: async (state, isBest) => {
-        onPhase("saving");
-        await step.synchronise();
-        const { optimizerState: optimizer, average } = step;
-        const run = { config, state, data, optimizer, ...(average && { average }) };
-        if (ranks.rank === 0) await options.save({ model, labels, preprocessing, weights }, run, isBest);
-        if (isBest) best = validation.latest;
-        onPhase("training");
-      },
+      save,
       ...(options.saveEverySeconds !== undefined && { saveEverySeconds: options.saveEverySeconds }),
     },
     start,

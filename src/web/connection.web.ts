@@ -72,12 +72,13 @@ export class Connection {
         stop?.removeEventListener("abort", end);
         how();
       };
+      // Where something in it cannot be sent this throws, and nothing waits.
+      ask({ kind: "call", id, name, given });
       this.#waiting.set(id, {
         resolve: (value: Gives<Name>) => settle(() => resolve(value)),
         reject: (reason) => settle(() => reject(reason)),
         onTold,
       });
-      ask({ kind: "call", id, name, given });
       signal?.addEventListener("abort", giveUp);
       stop?.addEventListener("abort", end);
       if (stop?.aborted) end();

@@ -41,7 +41,7 @@ export interface TabRunResult {
   readonly config: TrainingConfig;
   readonly state: TrainingState;
   readonly finished: boolean;
-  /** The network with the weights that validated best; with those of now where nothing was validated. */
+  /** The network with the weights that validated best; with those of now where none did since it was begun or resumed. */
   readonly best: Omit<Checkpoint, "run">;
   readonly last: Blob;
   readonly engine: ChosenEngine;
@@ -94,14 +94,17 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
     ? await SeenPictures.create(checkpoint, engine, { train, val, failing, signal, partSize, config, tell })
     : undefined;
 
-  let saved: { readonly network: Omit<Checkpoint, "run">; readonly run: SavedRun } | undefined;
+  type Saved = { readonly network: Omit<Checkpoint, "run">; readonly run: SavedRun };
+  let saved = undefined as Saved | undefined;
   let best: Omit<Checkpoint, "run"> | undefined;
-  const lastOf = ({ network, run }: NonNullable<typeof saved>) => blobOf(encodeCheckpoint({ ...network, run }));
+  const lastOf = ({ network, run }: Saved) => blobOf(encodeCheckpoint({ ...network, run }));
   const result = await runCourse({
     ...{ config, checkpoint, executor, start, data, stepsPerEpoch, signal, say, onFeatures: isHead },
     ...{ reason: facts.reason, threads: facts.threads, saveEverySeconds: options.saveEverySeconds },
     counts: { train: countsOf(train.dataset), val: countsOf(val.dataset) },
     left: { ...earlier?.run },
+    // What is stopped before its first step can go on, too.
+    savesStart: true,
     batches: (epoch, from) => (seen ?? trainLoader).epoch(epoch, from),
     validation: () => seen?.validation() ?? valLoader.epoch(0),
     onStart: (facts) => tell({ kind: "start", ...facts }),
@@ -117,10 +120,8 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   });
   trainLoader.dispose();
   valLoader.dispose();
-  // A run that was over before it began has nothing new to save.
-  const last = saved === undefined ? options.resume : lastOf(saved);
-  const now = saved === undefined ? checkpoint : judgedWeights(saved.network, saved.run);
-  return { config, ...result, best: best ?? kept(now), last: last ?? new Blob([]), engine };
+  const { network, run } = saved!;
+  return { config, ...result, best: best ?? kept(judgedWeights(network, run)), last: lastOf({ network, run }), engine };
 }
 
 /** With weights of its own, which what is learnt from now on does not change. */

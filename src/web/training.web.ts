@@ -45,9 +45,9 @@ export interface TrainOptions extends FineTuneOptions, EngineOptions {
 
 /** A run that has come to its end, or was stopped. */
 export interface Run<Network> {
-  /** With the weights that validated best. */
+  /** With the weights that validated best; with those of now where none did since the run was begun or resumed. */
   readonly network: Network;
-  /** The weights that validated best, as a file. */
+  /** Its weights as a file. */
   readonly best: Blob;
   /** The run as it is now, with all that `resume` wants. */
   readonly last: Blob;
