@@ -11,7 +11,7 @@ import { createRandom } from "../src/random.ts";
 import { sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 import { optimizerOf, type TrainingConfig, trainingConfig } from "../src/train/config.ts";
 import { trainingTransformOf } from "../src/train/pictures.ts";
-import { type StepOptions, TrainingStep } from "../src/train/step.ts";
+import { type StepOptions, type TogetherOptions, TrainingStep } from "../src/train/step.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, inputName, lossGraph, type Model, model, zooEntry } from "../src/zoo/index.ts";
 
@@ -70,6 +70,7 @@ export function createStep(
   workload: Workload,
   threads: number | undefined,
   observe?: StepOptions["observe"],
+  together: TogetherOptions = {},
 ): Promise<TrainingStep> {
   const { imageSize, batchSize } = workload;
   const config = configOf(workload);
@@ -84,6 +85,7 @@ export function createStep(
     decayOn: config.decayOn,
     ...(threads === undefined ? {} : { threads }),
     ...(observe === undefined ? {} : { observe }),
+    ...together,
   });
 }
 

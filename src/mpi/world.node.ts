@@ -21,6 +21,7 @@ interface Place {
 /** How long a wait asks again and again, with all of a processor; then with turns of the event loop, then with pauses. */
 const spinning = 0.2;
 const turning = 2;
+const patient = 500;
 const abortSeconds = 4;
 
 export class World implements Job, BucketHost {
@@ -105,7 +106,7 @@ export class World implements Job, BucketHost {
       if (waited < spinning) continue;
       this.#watch.check();
       if (waited < turning) await turn();
-      else await new Promise((resolve) => setTimeout(resolve, 1));
+      else await new Promise((resolve) => setTimeout(resolve, waited < patient ? 1 : 5));
     }
     this.waited += performance.now() - start;
   }

@@ -9,6 +9,7 @@ import { sizeOf } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { lossGraph, type Model } from "../zoo/index.ts";
 import { averageConfigOf } from "./averaging.ts";
+import { measuredBucket, trialBytes } from "./bucket-size.ts";
 import { ChangingStep, type CompileStep, type StepForm } from "./changing-step.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
 import { createStep, type StepRunning, threadsOf } from "./create-step.ts";
@@ -74,7 +75,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
     freezeBatchNorm: epoch >= config.epochs - config.freezeBnEpochs,
   });
   const subject = { model, weights, executor, counts: counts.train, average: averageConfigOf(config) };
-  const compile: CompileStep = (form, state) => createStep(options, subject, form, state);
+  const bucketBytes = options.bucketBytes ?? (await bucketBytesFor(options));
+  const compile: CompileStep = (form, state) => createStep({ ...options, bucketBytes }, subject, form, state);
   await using step = await ChangingStep.create(compile, formAt(start.epoch), left);
   await requireAlike(ranks, {
     ...{ version: options.version ?? "", config, data, classes: labels, weights },
@@ -128,6 +130,16 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
     start,
   );
   return { state, finished: isFinished(state, config), ...(best && { evaluation: best }) };
+}
+
+/** Measured; `undefined` where there is nobody to send to. */
+async function bucketBytesFor({ ranks = alone, wire = "float32", say }: CourseOptions): Promise<number | undefined> {
+  if (ranks.count === 1) return undefined;
+  const { bytes, milliseconds } = await measuredBucket(ranks, wire);
+  say?.(
+    `gradients are sent ${bytes / 2 ** 20} MiB at a time; the sums of ${trialBytes / 2 ** 20} MiB take ${milliseconds.toFixed(1)} ms`,
+  );
+  return bytes;
 }
 
 /** How many pictures this rank validates at a time. */

@@ -60,7 +60,7 @@ export interface StepOptions extends TrainingOptions, LearningOptions, Freezing,
   readonly recompute?: boolean;
 }
 
-/** Few enough calls, and the first one early enough: docs/scaling.md. */
+/** For who does not measure (bucket-size.ts). */
 const usualBucketBytes = 4 * 2 ** 20;
 
 /** Which step of a run this is. */
@@ -164,6 +164,11 @@ export class TrainingStep implements AsyncDisposable {
       ...(exchange && {
         onGradient: (_, data) => exchange.final(data),
         sumOverRanks: (values) => ranks.sum(values),
+        // What is under way goes on between the operations.
+        observe: (kind, milliseconds) => {
+          options.observe?.(kind, milliseconds);
+          ranks.progress();
+        },
       }),
     });
     const averages = options.average && new Average(options.average, graph, weights, rule, average);

@@ -104,7 +104,10 @@ export function trainCommand(program: Command): void {
       ]).helpGroup("Several processes:"),
     )
     .addOption(
-      new Option("--bucket-mib <n>", "several processes: how much of the gradients is sent at a time; default: 4")
+      new Option(
+        "--bucket-mib <n>",
+        "several processes: how much of the gradients is sent at a time; default: as is measured to be good",
+      )
         .argParser(count)
         .helpGroup("Several processes:"),
     )

@@ -1,0 +1,111 @@
+/**
+ * Training by several processes against one with as many threads, turn by turn in one run: `--ranks` processes with one
+ * thread each and their part of the batch, beside one process with the whole batch. And how much of the time that the sums of
+ * the gradients take is hidden behind the backward pass.
+ *
+ * `node dist/bench/mpi.js [MODEL@SIDExBATCH...] [--ranks 2] [--rounds 3] [--turn 10000] [--mpirun "mpirun --allow-run-as-root"]
+ * [--executor ort]`, after `npm run build`; BATCH is that of all together. The last line is one JSON object.
+ */
+
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { table } from "../src/cli/output.ts";
+import { type Contender, machine, median, takeTurns, whole } from "./measure.ts";
+import { countParameters, parseWorkload } from "./workload.ts";
+
+const target = 0.9;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    ranks: { type: "string", default: "2" },
+    rounds: { type: "string", default: "3" },
+    turn: { type: "string", default: "10000" },
+    mpirun: { type: "string", default: "mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none" },
+    executor: { type: "string", default: "onednn" },
+  },
+});
+const ranks = whole("ranks", values.ranks);
+const workloads = (positionals.length > 0 ? positionals : ["se-resnet-18@96x64", "se-resnet-50@224x16"]).map(
+  parseWorkload,
+);
+
+/** A process, or the first of several, that takes turns. */
+class Side {
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(launcher: readonly string[], workload: string, threads: number) {
+    const rank = fileURLToPath(new URL("./mpi-rank.js", import.meta.url));
+    const args = ["--workload", workload, "--threads", `${threads}`, "--executor", values.executor];
+    const [program, ...rest] = [...launcher, process.execPath, rank, ...args];
+    this.#process = spawn(program!, rest, { env: { ...process.env, OMP_NUM_THREADS: `${threads}` } });
+    this.#process.stderr.pipe(process.stderr);
+    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  /** @param behind takes what comes behind the backward pass, step by step */
+  contender(mode: string, behind: number[] = []): Contender {
+    return async ({ milliseconds, runs }) => {
+      this.#process.stdin.write(`${mode} ${milliseconds} ${runs}\n`);
+      const { value, done } = await this.#lines.next();
+      if (done === true) throw new Error("a process has ended");
+      const turn = JSON.parse(value) as { times: number[]; behind: number[] };
+      behind.push(...turn.behind);
+      return turn.times;
+    };
+  }
+
+  async end(): Promise<void> {
+    const ended = new Promise((resolve) => this.#process.on("close", resolve));
+    this.#process.stdin.end();
+    await ended;
+  }
+}
+
+const rows: string[][] = [];
+const results: object[] = [];
+for (const { model, imageSize, batchSize } of workloads) {
+  const of = (size: number) => `${model}@${imageSize}x${size}`;
+  const launcher = [...values.mpirun.split(" "), "-np", `${ranks}`];
+  const one = new Side([], of(batchSize), ranks);
+  const several = new Side(launcher, of(batchSize / ranks), 1);
+  const after = { summed: [] as number[], behind: [] as number[], unsummed: [] as number[] };
+  const contenders = {
+    one: one.contender("unsummed"),
+    summed: several.contender("summed", after.summed),
+    behind: several.contender("behind", after.behind),
+    unsummed: several.contender("unsummed", after.unsummed),
+    sum: several.contender("sum"),
+  };
+  const rounds = await takeTurns(contenders, whole("rounds", values.rounds), {
+    milliseconds: whole("turn", values.turn),
+    runs: 5,
+  });
+  await Promise.all([one.end(), several.end()]);
+  const ms = Object.fromEntries(Object.entries(rounds).map(([name, times]) => [name, median(times)])) as Record<
+    keyof typeof contenders,
+    number
+  >;
+  const ratios = rounds.one.map((time, round) => time / rounds.summed[round]!);
+  const ratio = median(ratios);
+  // What is left of the sums when the backward pass is done, of what they take where none was begun before.
+  const rest = median(after.unsummed);
+  const exposed = { summed: median(after.summed) - rest, behind: median(after.behind) - rest };
+  const hidden = 1 - exposed.summed / exposed.behind;
+  const mib = (4 * countParameters({ model, imageSize, batchSize })) / 2 ** 20;
+  const shown = (time: number) => time.toFixed(time < 100 ? 1 : 0);
+  rows.push([
+    of(batchSize),
+    ...[ms.one, ms.summed, ms.behind, ms.unsummed, ms.sum].map(shown),
+    ratio.toFixed(3),
+    ratio >= target ? "yes" : "no",
+    `${(100 * hidden).toFixed(0)} %`,
+  ]);
+  results.push({ workload: of(batchSize), milliseconds: ms, exposed, ratios, ratio, hidden, mebibytes: mib });
+}
+const header = ["ms a step", `one, ${ranks} threads`, `${ranks} ranks`, "sums behind", "no sums", "sums alone"];
+console.log(table([...header, "rate / one's", `≥ ${target}`, "hidden"], rows));
+console.log(JSON.stringify({ ...machine(), ranks, executor: values.executor, results }));
