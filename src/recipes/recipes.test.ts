@@ -63,7 +63,9 @@ const runs = (...parts: readonly (readonly [epochs: number, rate: number])[]): n
 const straight = Array.from({ length: 100 }, (_, epoch) => 0.1 * (1 - (epoch * 5004) / 500_400));
 
 /** As the sources have them. */
-const rates: { readonly [Name in Exclude<RecipeName, "timm-ra2" | "imagenette-5" | "imagenette-20">]: number[] } = {
+const rates: {
+  readonly [Name in Exclude<RecipeName, "timm-ra2" | "strikes-back-a2" | "imagenette-5" | "imagenette-20">]: number[];
+} = {
   "senet-2018": runs([125, 0.1], [75, 0.01], [50, 0.001], [20, 0.0001]),
   "paper-2017": runs([30, 0.6], [30, 0.06], [30, 0.006], [10, 0.0006]),
   "senet-154": runs([30, 1], [30, 0.1], [30, 0.01], [10, 0.001]),
@@ -100,6 +102,15 @@ test("timm-ra2: the rate falls by 1.2 % from epoch to epoch, after five epochs o
   assert.ok(rate(0) < rate(1) && rate(4) < 0.082);
   assertClose([rate(5), rate(6), rate(105)], [0.082, 0.082 * 0.988, 0.082 * 0.988 ** 100], 1e-9, "rate");
   assertClose([rate(699)], [0.082 * 0.988 ** 694], 1e-9, "last rate");
+});
+
+test("strikes-back-a2: LAMB's rate rises for five epochs, and falls by a cosine to the end", () => {
+  const config = recipeConfig("strikes-back-a2");
+  const steps = Math.floor(recipe("strikes-back-a2").data.pictures / config.batchSize);
+  const rate = (epoch: number) => learningRateAt({ ...config, learningRate: 5e-3 }, Math.round(epoch * steps), steps);
+  assert.ok(rate(0) < rate(2) && rate(4.9) < 5e-3);
+  assertClose([rate(5), rate(152.5)], [5e-3, 2.5e-3], 1e-3, "rate");
+  assert.ok(rate(300 - 1 / steps) < 1e-7);
 });
 
 /** Which parameters decay, and how much. */

@@ -17,6 +17,7 @@ import type { Recipe } from "./recipe.ts";
 import { senet154 } from "./senet-154.ts";
 import { senet2018 } from "./senet-2018.ts";
 import { shicai } from "./shicai.ts";
+import { strikesBackA2 } from "./strikes-back-a2.ts";
 import { taki0112 } from "./taki0112.ts";
 import { tensorpack } from "./tensorpack.ts";
 import { timmRa2 } from "./timm-ra2.ts";
@@ -34,6 +35,7 @@ export const recipes = {
   "moskomule-cifar": moskomuleCifar,
   nutszebra,
   "timm-ra2": timmRa2,
+  "strikes-back-a2": strikesBackA2,
   "imagenette-5": imagenette5,
   "imagenette-20": imagenette20,
 } as const satisfies Readonly<Record<string, Recipe>>;

@@ -2,16 +2,48 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { trainingConfig } from "./config.ts";
-import { checkShares, forAllRanks, givenForAllRanks } from "./rank-batches.ts";
+import { askedBy, checkShares, forAllRanks, givenForAllRanks, withRecipeScaled } from "./rank-batches.ts";
 
 const count = 4;
 
-test("what is asked for is for each process, and what is kept is of all of them", () => {
-  const all = forAllRanks(trainingConfig({ batchSize: 32, microBatch: 8 }), { count });
-  assert.deepEqual([all.batchSize, all.microBatch], [128, 32]);
-  assert.equal(forAllRanks(trainingConfig({}), { count }).microBatch, null);
-  const given = givenForAllRanks({ values: { batchSize: 32, epochs: 3 }, nameOf: (key) => key }, { count });
-  assert.deepEqual(given.values, { batchSize: 128, epochs: 3 });
+const asked = (flags: object, others: object = {}) => {
+  const nameOf = (key: string) => (key in flags ? `--${key}` : key);
+  return { values: { ...others, ...flags }, nameOf };
+};
+const begun = (given: ReturnType<typeof asked>) =>
+  forAllRanks(trainingConfig({ ...given.values }), askedBy(given), { count });
+
+test("what flags ask for is for each process, what a recipe or a file has is of all, and so is what is kept", () => {
+  const each = begun(asked({ batchSize: 32, microBatch: 8 }));
+  assert.deepEqual([each.batchSize, each.microBatch], [128, 32]);
+  const nothingSaid = begun(asked({}));
+  assert.deepEqual([nothingSaid.batchSize, nothingSaid.microBatch], [4 * 64, null]);
+  const whole = begun(asked({ microBatch: 8 }, { batchSize: 128 }));
+  assert.deepEqual([whole.batchSize, whole.microBatch], [128, 32]);
+  const given = givenForAllRanks(asked({ batchSize: 32, epochs: 3 }, { microBatch: 64 }), { count });
+  assert.deepEqual(given.values, { batchSize: 128, epochs: 3, microBatch: 64 });
+});
+
+test("a recipe's rate goes with the batch, and larger ones warm up, unless flags say otherwise", () => {
+  const recipe = { batchSize: 256, learningRate: 0.1, warmupEpochs: 0 };
+  const scaled = (flags: object, optimizer = "sgd") => {
+    const said: string[] = [];
+    const given = asked(flags, { ...recipe, optimizer });
+    const config = withRecipeScaled(begun(given), recipe, askedBy(given), (line) => said.push(line));
+    return { said: said.join(), rate: config.learningRate, warmup: config.warmupEpochs };
+  };
+  assert.deepEqual(scaled({}), { said: "", rate: 0.1, warmup: 0 });
+  const large = scaled({ batchSize: 256 });
+  assert.deepEqual([large.rate, large.warmup], [0.4, 5]);
+  assert.equal(
+    large.said,
+    "batches of 1024 instead of the recipe's 256: a rate of 0.4 instead of 0.1, after 5 epochs of warm-up",
+  );
+  assert.equal(scaled({ batchSize: 256 }, "lamb").rate, 0.2);
+  assert.deepEqual(scaled({ batchSize: 16 }).rate, 0.025);
+  assert.equal(scaled({ batchSize: 16 }).warmup, 0);
+  assert.deepEqual(scaled({ batchSize: 256, learningRate: 3 }).rate, 3);
+  assert.equal(scaled({ batchSize: 256, warmupEpochs: 2 }).warmup, 2);
 });
 
 test("a batch that the processes cannot share is refused, and pictures that would be mixed across them", () => {

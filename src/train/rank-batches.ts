@@ -2,30 +2,80 @@
 
 import { option, SenetError } from "../errors.ts";
 import type { Ranks } from "../ranks.ts";
+import { plain } from "../text.ts";
 import type { TrainingConfig } from "./config.ts";
 import type { Given } from "./resume.ts";
 
 /**
- * A configuration's batches are those of all ranks together, so that it says the same of the curve however many there are:
- * what a user asks for is for each (`--batch-size`, as timm has it).
+ * What was asked for, by flags above all. A configuration's batches are those of all ranks together, so that it says the same
+ * of the curve however many there are, as do a recipe and a file; a flag says what each is to have (as timm's does).
  */
-export function forAllRanks(config: TrainingConfig, { count }: Pick<Ranks, "count">): TrainingConfig {
-  const { batchSize, microBatch } = config;
-  return { ...config, batchSize: count * batchSize, microBatch: microBatch === null ? null : count * microBatch };
+export interface Asked {
+  /** Keys that flags said. */
+  readonly flags: ReadonlySet<string>;
+  /** Keys that anything said. */
+  readonly keys: ReadonlySet<string>;
 }
 
-/** The same of what is asked of a run that goes on. */
-export function givenForAllRanks(given: Given, { count }: Pick<Ranks, "count">): Given {
-  const times = (value: unknown) => (typeof value === "number" ? count * value : value);
-  const { batchSize, microBatch } = given.values;
+/** @param given what the user calls a key begins with `--` where it was a flag */
+export function askedBy({ values, nameOf }: Given): Asked {
+  const keys = Object.keys(values);
+  return { keys: new Set(keys), flags: new Set(keys.filter((key) => nameOf(key).startsWith("--"))) };
+}
+
+/** The configuration of a new run. A batch that nobody has said is each rank's, too. */
+export function forAllRanks(
+  config: TrainingConfig,
+  { flags, keys }: Asked,
+  { count }: Pick<Ranks, "count">,
+): TrainingConfig {
+  const { batchSize, microBatch } = config;
+  const isOfEach = (key: string) => flags.has(key) || !keys.has(key);
   return {
-    ...given,
-    values: {
-      ...given.values,
-      ...(batchSize !== undefined && { batchSize: times(batchSize) }),
-      ...(microBatch !== undefined && { microBatch: times(microBatch) }),
-    },
+    ...config,
+    batchSize: isOfEach("batchSize") ? count * batchSize : batchSize,
+    microBatch: microBatch !== null && isOfEach("microBatch") ? count * microBatch : microBatch,
   };
+}
+
+/** What is asked of a run that goes on. */
+export function givenForAllRanks(given: Given, { count }: Pick<Ranks, "count">): Given {
+  const { flags } = askedBy(given);
+  const changed = ["batchSize", "microBatch"].flatMap((key) => {
+    const value = given.values[key];
+    return flags.has(key) && typeof value === "number" ? [[key, count * value] as const] : [];
+  });
+  return { ...given, values: { ...given.values, ...Object.fromEntries(changed) } };
+}
+
+/** Epochs of warm-up with a batch that is larger than the recipe's. */
+const largeBatchWarmup = 5;
+
+/**
+ * A recipe's training with another batch than its own: its rate grows with the batch, with LAMB by the root (You et al., arXiv
+ * 1904.00962), and larger batches warm up for five epochs (Goyal et al., arXiv 1706.02677, section 2).
+ * @param recipe what it has; nothing changes where it says no rate, or flags say another one
+ * @param say told what was changed
+ */
+export function withRecipeScaled(
+  config: TrainingConfig,
+  recipe: { readonly batchSize: number; readonly learningRate?: number | null | undefined } | undefined,
+  { flags }: Asked,
+  say: (line: string) => void,
+): TrainingConfig {
+  const rate = recipe?.learningRate ?? null;
+  if (recipe === undefined || rate === null || flags.has("learningRate") || config.batchSize === recipe.batchSize) {
+    return config;
+  }
+  const factor = config.batchSize / recipe.batchSize;
+  const learningRate = rate * (config.optimizer === "lamb" ? Math.sqrt(factor) : factor);
+  const isLonger = factor > 1 && !flags.has("warmupEpochs") && config.warmupEpochs < largeBatchWarmup;
+  const warmupEpochs = isLonger ? largeBatchWarmup : config.warmupEpochs;
+  say(
+    `batches of ${config.batchSize} instead of the recipe's ${recipe.batchSize}: a rate of ${plain(learningRate)} instead of ${plain(rate)}` +
+      (isLonger ? `, after ${largeBatchWarmup} epochs of warm-up` : ""),
+  );
+  return { ...config, learningRate, warmupEpochs };
 }
 
 /** @throws SenetError `usage` where the ranks cannot share the batch evenly */

@@ -11,13 +11,16 @@ import { usableThreads } from "../../machine.node.ts";
 import { availableMemory } from "../../memory.node.ts";
 import type { Job } from "../../mpi/job.ts";
 import { fromFirst, type Wire } from "../../ranks.ts";
+import { recipe } from "../../recipes/recipes.ts";
 import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text.ts";
+import type { TrainingConfig } from "../../train/config.ts";
 import { lastFile, newRunFolder, openRun } from "../../train/out.node.ts";
-import { forAllRanks, givenForAllRanks } from "../../train/rank-batches.ts";
+import { askedBy, forAllRanks, givenForAllRanks, withRecipeScaled } from "../../train/rank-batches.ts";
 import { readRecord } from "../../train/record.node.ts";
 import { type Given, resumedConfig, withoutAuto } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
+import type { SourceNetwork } from "../../train/start.ts";
 import { requireSound } from "../failures.ts";
 import { together } from "../job.ts";
 import {
@@ -151,7 +154,7 @@ export function trainCommand(program: Command): void {
         const named = options.resume === true ? undefined : await picturesOf(options);
         const { fitBatch, ...given } = withoutAuto(await startingFrom(givenConfig(command), command, options));
         const source = options.resume === true ? undefined : await sourceOf(given);
-        const fresh = options.resume === true ? undefined : forAllRanks(newConfig(given, source), job);
+        const fresh = options.resume === true ? undefined : newRunConfig(given, source, job);
         if (fitBatch && job.count > 1) {
           throw new SenetError("usage", "several processes do not find out their batch by themselves", {
             where: "--batch-size",
@@ -235,6 +238,19 @@ async function picturesOf({ data, list, valList, allowMissing, resume, out }: Tr
   const { list: theirs, valList: valTheirs, allowMissing: mayMiss } = earlier;
   return { data: earlier.data, list: theirs, valList: valTheirs, allowMissing: allowMissing ?? mayMiss };
 }
+
+/** Of several processes flags say what each is to have. */
+function newRunConfig(given: Given, source: SourceNetwork | undefined, job: Job): TrainingConfig {
+  const config = newConfig(given, source);
+  if (job.count === 1) return config;
+  const asked = askedBy(given);
+  const whole = forAllRanks(config, asked, job);
+  const { recipe: name } = given.values;
+  return withRecipeScaled(whole, typeof name === "string" ? recipeNamed(name) : undefined, asked, say);
+}
+
+/** By what a configuration calls it: with its version. */
+const recipeNamed = (name: string) => recipe(name.split("@")[0]!).config;
 
 /** A launcher that ends a job leaves its processes a second or so, which may not be enough for the step under way. */
 function sayOnSignal(job: Job, lastWords: string | undefined): void {
