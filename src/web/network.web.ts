@@ -71,12 +71,15 @@ export async function load(
       },
     );
     for (const note of reply.notes) onNotice?.(note);
-    return new Network(connection, reply);
+    return networkOf(connection, reply);
   } catch (error) {
     connection.release();
     throw error;
   }
 }
+
+/** `load` makes networks, and training; nobody else can. */
+let networkOf: (connection: Connection, reply: NetworkReply) => Network;
 
 /** Many things may be asked of it at once; its worker does them one after another. */
 export class Network implements AsyncDisposable {
@@ -96,8 +99,11 @@ export class Network implements AsyncDisposable {
   readonly #id: number;
   #isDisposed = false;
 
-  /** `load` makes them, and training. */
-  constructor(connection: Connection, reply: NetworkReply) {
+  static {
+    networkOf = (connection, reply) => new Network(connection, reply);
+  }
+
+  private constructor(connection: Connection, reply: NetworkReply) {
     this.model = reply.model;
     this.labels = reply.labels;
     this.preprocessing = reply.preprocessing;
@@ -222,7 +228,7 @@ export function train(pictures: TrainingPictures, options: TrainOptions = {}): T
   return begun(connection, pictures, options, opened(connection));
 }
 
-const opened = (connection: Connection) => (reply: NetworkReply) => new Network(connection.hold(), reply);
+const opened = (connection: Connection) => (reply: NetworkReply) => networkOf(connection.hold(), reply);
 
 const isList = (pictures: PictureSource | readonly PictureSource[]): pictures is readonly PictureSource[] =>
   Array.isArray(pictures);

@@ -18,7 +18,8 @@ export interface TrainingPictures {
   readonly val?: ClassPictures;
 }
 
-interface RunningOptions {
+/** How a run is to go on, and what is to be told of it. */
+export interface RunningOptions {
   /** Ends it after the step under way; what it gives then is not `finished`, and can be resumed. */
   readonly signal?: AbortSignal;
   /** A run to go on with: its `last.safetensors`, of the tab or of Node. It keeps its configuration; `epochs` may be raised. */
