@@ -128,6 +128,8 @@ else {
     });
     // It warns before pictures are lost.
     opened.on("dialog", (dialog) => void dialog.accept());
+    // A browser among other tests waits for its turn.
+    opened.setDefaultTimeout(120_000);
     await opened.setViewportSize({ width: 1280, height: 900 });
     await opened.goto(server.origin);
     return opened;
@@ -169,6 +171,13 @@ else {
       .locator("input[type=file]")
       .setInputFiles([...heldBack.slice(0, 1)]);
     await card(0).getByText("15 pictures").waitFor();
+    // What is no picture is left out of everything, which is said.
+    const broken = [0, 1, 2].map((i) => ({
+      name: `broken-${i}.jpg`,
+      mimeType: "image/jpeg",
+      buffer: Buffer.from("none"),
+    }));
+    await card(1).locator("input[type=file]").setInputFiles(broken);
     await button("Add a class").click();
     await card(2).getByLabel("Name of the class").fill("webcam");
     await card(2)
@@ -200,6 +209,7 @@ else {
     await idle();
     await noFault();
     assert.match(await page.locator(".course").innerText(), /12 of 12/);
+    assert.match((await page.locator(".notes").textContent())!, /broken-\d\.jpg was left out/);
     const share = Number.parseFloat(
       await page.locator("section[aria-labelledby=results] .tiles dd").first().innerText(),
     );

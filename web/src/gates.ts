@@ -1,6 +1,7 @@
 /** The mean gates of each class over pictures of the user's. */
 
 import type { GatePlace, Network } from "senet/web";
+import { unlessUndecodable } from "./decodable.ts";
 import { labelOf } from "./measuring.ts";
 import type { OwnPicture, PictureClass } from "./pictures.ts";
 
@@ -37,13 +38,17 @@ export async function gateAtlas(
   const count = network.labels.length;
   const blocks: ClassGates[] = [];
   for (const { label, pictures } of known) {
+    let seen = 0;
     for (const { name, file } of pictures) {
-      (await network.gates({ name, picture: file })).forEach(({ gates, ...place }, i) => {
+      const found = await unlessUndecodable(() => network.gates({ name, picture: file }));
+      if (found === undefined) continue;
+      seen++;
+      found.forEach(({ gates, ...place }, i) => {
         const { channels } = place;
         blocks[i] ??= { ...place, means: new Float64Array(count * channels).fill(Number.NaN) };
         const row = blocks[i].means.subarray(label * channels, (label + 1) * channels);
         gates.forEach((gate, c) => {
-          row[c] = (Number.isNaN(row[c]!) ? 0 : row[c]!) + gate / pictures.length;
+          row[c] = seen === 1 ? gate : row[c]! + (gate - row[c]!) / seen;
         });
       });
     }

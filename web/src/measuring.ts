@@ -4,6 +4,7 @@ import { type Network, overlaid, type Prediction } from "senet/web";
 import type { ReportSampleGroup } from "#senet/report/data.ts";
 import { chooseSamples } from "#senet/report/samples.ts";
 import { thumbnailOf, thumbnailOfPixels } from "./canvas.ts";
+import { unlessUndecodable } from "./decodable.ts";
 import { type OwnPicture, type PictureClass, split } from "./pictures.ts";
 
 export interface Measured {
@@ -43,22 +44,38 @@ export async function measure(
   for (let i = 0; i < asked.length; i += portion) {
     onProgress(i, asked.length);
     const some = asked.slice(i, i + portion);
-    const all = await network.classify(
-      some.map(({ picture: { name, file } }) => ({ name, picture: file })),
-      { top: labels.length },
+    const all = await answers(
+      network,
+      some.map(({ picture }) => picture),
     );
     some.forEach(({ picture, label }, k) => {
-      const top = all[k]!;
+      const top = all[k];
+      if (top === undefined) return;
       confusion[label * labels.length + top[0]!.index]!++;
       answered.push({ picture, label, top });
     });
   }
+  if (answered.length === 0) return undefined;
   const right = labels.reduce((sum, _, label) => sum + confusion[label * labels.length + label]!, 0);
   return {
-    ...{ classes: labels, images: asked.length, wrong: asked.length - right, confusion },
+    ...{ classes: labels, images: answered.length, wrong: answered.length - right, confusion },
     samples: await samplesOf(network, answered),
     isHeldBack: isTrainedHere,
   };
+}
+
+/** All at once; where one of them cannot be decoded, each by itself. */
+async function answers(
+  network: Network,
+  pictures: readonly OwnPicture[],
+): Promise<readonly (readonly Prediction[] | undefined)[]> {
+  const top = network.labels.length;
+  const sources = pictures.map(({ name, file }) => ({ name, picture: file }));
+  const all = await unlessUndecodable(() => network.classify(sources, { top }));
+  if (all !== undefined) return all;
+  const each: (readonly Prediction[] | undefined)[] = [];
+  for (const source of sources) each.push(await unlessUndecodable(() => network.classify(source, { top })));
+  return each;
 }
 
 async function samplesOf(

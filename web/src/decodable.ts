@@ -1,0 +1,12 @@
+/** Pictures that cannot be decoded are left out, and hide no other fault. */
+
+import { SenetError } from "senet/web";
+
+export async function unlessUndecodable<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SenetError && error.code === "data") return undefined;
+    throw error;
+  }
+}
