@@ -125,6 +125,7 @@ export function trainCommand(program: Command): void {
         "  senet train --data class-folders --val-split 0.1\n" +
         "  senet train --data class-folders --val-split 0.1 --pretrained --freeze backbone --epochs 5\n" +
         "  senet train --data photos --list train.txt --val-list val.txt\n" +
+        "  mpirun -np 4 senet train --data pictures --batch-size 32 --sync-bn --out runs/four\n" +
         "  senet train --data 'https://host/{train-{0000..0146},val-{0000..0006}}.tar'\n\n" +
         "The out folder has best.safetensors, last.safetensors, config.json, report.html, and the metrics as\n" +
         "metrics.csv, metrics.jsonl and TensorBoard's events: tensorboard --logdir runs.\n" +
