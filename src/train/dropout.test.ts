@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { differentiate, gradientOf } from "../autodiff/differentiate.ts";
+import { placeOf } from "../data/epoch.ts";
 import type { Tensor } from "../tensor.ts";
 import { lossGraph, model } from "../zoo/index.ts";
 import { Dropout } from "./dropout.ts";
@@ -33,4 +34,20 @@ test("a network without dropout is fed nothing, and gradients pass through dropo
   const backward = differentiate(graph);
   assert.ok(backward.nodes.some(({ op, name }) => op === "dropout" && name === "dropout.backward"));
   assert.ok(backward.outputs.has(gradientOf("conv1.weight")) || backward.outputs.has(gradientOf("stem.conv1.weight")));
+});
+
+test("ranks draw the rows of the whole batch that are theirs", () => {
+  const width = 2048;
+  const whole = draw(1, 3);
+  const half = lossGraph(model("senet-154", 10), { batch: 4, imageSize: 32 });
+  for (const rank of [0, 1]) {
+    const share = { rank, count: 2 };
+    const inputs = new Map<string, Tensor>();
+    new Dropout(half, 1, share).feed(inputs, 3);
+    const { data } = inputs.get("dropout.keep")!;
+    for (let row = 0; row < 4; row++) {
+      const place = placeOf({ share, batchSize: 4 }, row) * width;
+      assert.deepEqual([...data.subarray(row * width, (row + 1) * width)], whole.slice(place, place + width));
+    }
+  }
 });
