@@ -7,12 +7,10 @@
  * [--executor ort]`, after `npm run build`; BATCH is that of all together. The last line is one JSON object.
  */
 
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
-import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
-import { type Contender, machine, median, takeTurns, whole } from "./measure.ts";
+import { machine, median, takeTurns, whole } from "./measure.ts";
+import { Side } from "./mpi-side.ts";
 import { countParameters, parseWorkload } from "./workload.ts";
 
 const target = 0.9;
@@ -32,46 +30,14 @@ const workloads = (positionals.length > 0 ? positionals : ["se-resnet-18@96x64",
   parseWorkload,
 );
 
-/** A process, or the first of several, that takes turns. */
-class Side {
-  readonly #process: ChildProcessWithoutNullStreams;
-  readonly #lines: AsyncIterator<string>;
-
-  constructor(launcher: readonly string[], workload: string, threads: number) {
-    const rank = fileURLToPath(new URL("./mpi-rank.js", import.meta.url));
-    const args = ["--workload", workload, "--threads", `${threads}`, "--executor", values.executor];
-    const [program, ...rest] = [...launcher, process.execPath, rank, ...args];
-    this.#process = spawn(program!, rest, { env: { ...process.env, OMP_NUM_THREADS: `${threads}` } });
-    this.#process.stderr.pipe(process.stderr);
-    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
-  }
-
-  /** @param behind takes what comes behind the backward pass, step by step */
-  contender(mode: string, behind: number[] = []): Contender {
-    return async ({ milliseconds, runs }) => {
-      this.#process.stdin.write(`${mode} ${milliseconds} ${runs}\n`);
-      const { value, done } = await this.#lines.next();
-      if (done === true) throw new Error("a process has ended");
-      const turn = JSON.parse(value) as { times: number[]; behind: number[] };
-      behind.push(...turn.behind);
-      return turn.times;
-    };
-  }
-
-  async end(): Promise<void> {
-    const ended = new Promise((resolve) => this.#process.on("close", resolve));
-    this.#process.stdin.end();
-    await ended;
-  }
-}
-
 const rows: string[][] = [];
 const results: object[] = [];
 for (const { model, imageSize, batchSize } of workloads) {
   const of = (size: number) => `${model}@${imageSize}x${size}`;
   const launcher = [...values.mpirun.split(" "), "-np", `${ranks}`];
-  const one = new Side([], of(batchSize), ranks);
-  const several = new Side(launcher, of(batchSize / ranks), 1);
+  const { executor } = values;
+  const one = new Side({ launcher: [], workload: of(batchSize), threads: ranks, executor });
+  const several = new Side({ launcher, workload: of(batchSize / ranks), threads: 1, executor });
   const after = { summed: [] as number[], behind: [] as number[], unsummed: [] as number[] };
   const contenders = {
     one: one.contender("unsummed"),
