@@ -27,6 +27,7 @@ const commands = [
   "pull",
   "export",
   "convert",
+  "app",
   "benchmark",
   "doctor",
 ];

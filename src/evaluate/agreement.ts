@@ -123,8 +123,23 @@ export async function agreementOf(
       ? undefined
       : { a: left.outputs[0]!.name, b: right.outputs[0]!.name, op: left.op, ...worst[at]! };
   const agrees = first === undefined && logits <= tolerance;
+  // Not where channels or classes stand in another order.
+  const unseen = agrees && notes.length === 0 ? differingTensors(a, b, tolerance) : [];
+  if (unseen.length > 0) {
+    const count = unseen.length === 1 ? "one tensor differs" : `${unseen.length} tensors differ`;
+    notes.push(`${count}, which these pictures do not show: ${unseen.slice(0, 3).join(", ")}`);
+  }
   const built = end !== undefined && { otherwiseFrom: end };
   return { agrees, layers: pairs.length, ...(first && { first }), ...built, logits, notes };
+}
+
+/** Tensors of one name and extent in both with values that are further apart; networks that are written otherwise have none. */
+function differingTensors(a: Checkpoint, b: Checkpoint, tolerance: number): string[] {
+  return [...a.weights].flatMap(([name, { data }]) => {
+    const other = b.weights.get(name);
+    if (other === undefined || other.data.length !== data.length) return [];
+    return differenceOf(data, other.data) <= tolerance ? [] : [name];
+  });
 }
 
 function imageOf(picture: Picture, spec: Checkpoint["preprocessing"]): Tensor {

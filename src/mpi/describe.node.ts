@@ -14,9 +14,10 @@ export function describeMpi(): string {
   for (const flavour of flavours) {
     const library = new URL("./library.node.js", import.meta.url).href;
     const script = `
+      import { writeSync } from "node:fs";
       const { loadMpi } = await import(${JSON.stringify(library)});
       const { version, path } = loadMpi(${JSON.stringify(flavour)});
-      console.log(\`\${version} (\${path})\`);`;
+      writeSync(1, \`\${version} (\${path})\`);`;
     const { status, stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
       encoding: "utf8",
       timeout: 20_000,

@@ -26,7 +26,8 @@ export async function weightsFile(
   if (await isFile(fileOrName)) return fileOrName;
   // A folder of that name is rather the pictures that it was trained on.
   if (fileOrName === packagedName) return packagedFile();
-  if (await isFolder(fileOrName)) return fileOrName;
+  // A checkpoint of TensorFlow's goes by what its files' names begin with.
+  if ((await isFolder(fileOrName)) || (await isFile(`${fileOrName}.index`))) return fileOrName;
   if (knownFiles.has(fileOrName)) return fetch(fileOrName);
   if (looksLikePath.test(fileOrName)) return fileOrName;
   throw new SenetError("usage", "there is no such file, and no released weights of that name", {

@@ -36,6 +36,9 @@ test("weights are a file first, then a name in the cache", async () => {
       weightsFile("se-resnet-50"),
       /not the released file[\s\S]*web page[\s\S]*senet pull se-resnet-50, with `force`/,
     );
+    // A checkpoint of TensorFlow's has its files behind a prefix.
+    writeFileSync(join(folder, "model.ckpt-7.index"), "");
+    assert.equal(await weightsFile("model.ckpt-7"), "model.ckpt-7");
     // A path that does not exist is left to the reader, whose error is about it.
     for (const path of ["runs/best.safetensors", "best.safetensors", "C:\\w", "./se-resnet-101"])
       assert.equal(await weightsFile(path), path);

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { mxnetSymbol } from "../../tests/mxnet-symbol.ts";
 import {
   asNpz,
   asParams,
@@ -220,6 +221,18 @@ test(
     }
   },
 );
+
+test("a symbol.json of another network than the weights' is refused", async () => {
+  const weights = asParams(portTensors(listedBy(model("bruinxiong-se-resnet-20-cifar"), "bruinxiong"), "OIHW"), 2);
+  const symbol = mxnetSymbol([
+    { name: "other", op: "Convolution", inputs: ["data"], options: { num_filter: "8", kernel: "(3, 3)" } },
+    { name: "softmax", op: "SoftmaxOutput", inputs: ["other"] },
+  ]);
+  await assert.rejects(
+    openFiles([weights, { where: "other-symbol.json", bytes: symbol }]),
+    /the graph and the weights are of two networks.*"other_weight" first/s,
+  );
+});
 
 test("a list of MXNet's without names is no network", async () => {
   const { bytes } = asParams(new Map([["0", tensor([2, 2], new Float32Array(4))]]), 0);

@@ -3,6 +3,7 @@
 import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
 import type { WeightFormat } from "../formats/formats.ts";
+import type { MxnetSymbol } from "../formats/mxnet-symbol.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import { withoutPrefix, withPlainHead } from "../import/bare.ts";
@@ -245,6 +246,20 @@ function onnxNetwork(
   };
 }
 
+/** @throws SenetError `weights` where the graph has parameters that are not in the file */
+function checkOneNetwork({ nodes }: MxnetSymbol, arrays: ReadonlyMap<string, unknown>, where: string): void {
+  // Inputs are variables too; what is learnt has these endings.
+  const learnt = nodes.filter(({ op, name }) => op === "null" && /_(?:weight|bias|gamma|beta)$/.test(name));
+  const missing = learnt.filter(({ name }) => !arrays.has(name));
+  if (missing.length === 0) return;
+  throw new SenetError("weights", "the graph and the weights are of two networks", {
+    where,
+    expected: `${learnt.length} arrays`,
+    found: `${missing.length} of them are missing, ${shownName(missing[0]!.name)} first`,
+    hint: "the symbol.json that was saved beside these weights, or the weights alone",
+  });
+}
+
 /** An MXNet network by its graph; undefined where it is a network of the zoo, by names and by what it computes. */
 function mxnetNetwork(
   main: Extract<Main, { kind: "weights" }>,
@@ -259,6 +274,7 @@ function mxnetNetwork(
     network = importMxnet(symbol, arrays, where, zoo?.naming.preprocessing(zoo.model.config).crop);
   } catch (error) {
     if (zoo === undefined || !(error instanceof SenetError)) throw error;
+    checkOneNetwork(symbol, arrays, where);
     const reason = error.message.split("\n")[0];
     notes.push(`what its graph computes is not understood (${reason}); taken for ${zoo.model.name} by its names`);
     return undefined;

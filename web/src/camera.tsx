@@ -15,7 +15,8 @@ interface CameraProps {
 
 export function Camera({ onFault, children }: CameraProps) {
   const video = useRef<HTMLVideoElement>(null);
-  const [isOn, setOn] = useState(false);
+  /** The element itself: its reference is gone a moment before those who still ask for frames. */
+  const [shown, setShown] = useState<HTMLVideoElement>();
   useEffect(() => {
     let stream: MediaStream | undefined;
     let isGone = false;
@@ -27,9 +28,10 @@ export function Camera({ onFault, children }: CameraProps) {
       });
       if (isGone) for (const track of stream.getTracks()) track.stop();
       else {
-        video.current!.srcObject = stream;
-        await video.current!.play();
-        setOn(true);
+        const element = video.current!;
+        element.srcObject = stream;
+        await element.play();
+        setShown(element);
       }
     };
     begin().catch((error) => {
@@ -43,10 +45,10 @@ export function Camera({ onFault, children }: CameraProps) {
   return (
     <div class="camera">
       <video ref={video} muted playsInline aria-label="What the webcam shows" />
-      {isOn ? (
-        children(() => frameOf(video.current!))
-      ) : (
+      {shown === undefined ? (
         <p class="note">The browser asks whether this page may use the camera.</p>
+      ) : (
+        children(() => frameOf(shown))
       )}
     </div>
   );

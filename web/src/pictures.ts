@@ -96,6 +96,10 @@ export function split(group: PictureClass): Split {
   return made;
 }
 
+/** How many pictures a run learns from. */
+export const learntFrom = (classes: readonly PictureClass[]): number =>
+  classes.reduce((sum, group) => sum + split(group).train.length, 0);
+
 export const hasOwnVal = ({ pictures }: PictureClass): boolean => pictures.some(({ part }) => part === "val");
 
 function heldOut({ name, pictures }: PictureClass): readonly OwnPicture[] {

@@ -8,6 +8,7 @@ import { measure } from "./measuring.ts";
 import { fault, type Notice, remark } from "./notices.ts";
 import {
   countOf,
+  learntFrom,
   type NewPicture,
   newClass,
   type PictureClass,
@@ -192,7 +193,14 @@ export class Session {
       try {
         this.store.set({ busy: training });
         const run = await start({
-          ...{ plan, from, base, pictures: picturesOf(classes), signal: this.#stop.signal },
+          ...{
+            plan,
+            from,
+            base,
+            pictures: picturesOf(classes),
+            learnt: learntFrom(classes),
+            signal: this.#stop.signal,
+          },
           curves: from === undefined ? undefined : this.#state.training?.curves,
           onEngine: (engine) => this.store.set({ engine }),
           onProgress: (progress, curves) => this.store.set({ busy: training, training: { progress, curves } }),

@@ -100,6 +100,8 @@ export interface StartOptions {
   /** The network that learns further; absent: fresh weights. */
   readonly base: Network | undefined;
   readonly pictures: TrainingPictures;
+  /** How many of them it learns from: without those that are kept back. */
+  readonly learnt: number;
   readonly signal: AbortSignal;
   /** Of the run so far. */
   readonly curves: Curves | undefined;
@@ -129,13 +131,12 @@ async function frozenPart({ plan, from, base }: StartOptions): Promise<string | 
   return `stage${lastStage(base.model) - 1}`;
 }
 
-function begun({ plan, from, base, pictures, signal }: StartOptions, freeze: string | undefined): TabTraining {
+function begun({ plan, from, base, pictures, learnt, signal }: StartOptions, freeze: string | undefined): TabTraining {
   if (from !== undefined) {
     const epochs = from.finished ? from.epochs + plan.epochs : from.epochs;
     return train(pictures, { ...engineRuntime(), resume: from.last, epochs, acceptChanges: true, signal });
   }
-  const count = Object.values(pictures.train).reduce((sum, { length }) => sum + length, 0);
-  const batchSize = Math.min(count, count < 1000 ? 16 : 32);
+  const batchSize = Math.min(learnt, learnt < 1000 ? 16 : 32);
   const common: FineTuneOptions = {
     ...(pictures.val === undefined && keptBack),
     ...{ epochs: plan.epochs, batchSize, signal },
