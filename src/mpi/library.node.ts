@@ -141,6 +141,9 @@ function bind(path: string): MpiLibrary {
     path,
     version,
     init() {
+      // UCX, by which MPICH and some builds of Open MPI send, puts itself between a process and its memory, to know what is
+      // given back; V8 manages its own, and crashes or hangs now and then.
+      process.env.UCX_MEM_EVENTS ??= "no";
       const granted = new Int32Array(ownMemory(4));
       const funneled = 1;
       check("init", functions.init(null, null, funneled, granted));
