@@ -83,6 +83,9 @@ export function loadMpi(first: Flavour, path: string | undefined = process.env[p
 
 /** @throws what the system's loader says */
 function bind(path: string): MpiLibrary {
+  // UCX, by which MPICH and some builds of Open MPI send, puts itself between a process and its memory, to know what is given
+  // back; V8 manages its own, and crashed once. It reads this while it is loaded.
+  process.env.UCX_MEM_EVENTS ??= "no";
   // Open MPI's own plugins look for its symbols in the whole process.
   const library = koffi.load(path, { global: true });
   const version = versionOf(library);
@@ -141,9 +144,6 @@ function bind(path: string): MpiLibrary {
     path,
     version,
     init() {
-      // UCX, by which MPICH and some builds of Open MPI send, puts itself between a process and its memory, to know what is
-      // given back; V8 manages its own, and crashes or hangs now and then.
-      process.env.UCX_MEM_EVENTS ??= "no";
       const granted = new Int32Array(ownMemory(4));
       const funneled = 1;
       check("init", functions.init(null, null, funneled, granted));
