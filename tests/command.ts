@@ -1,9 +1,10 @@
 /** Runs the `senet` command: as a user does, as a process of its own; or, which costs far less, in the test's process. */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { after } from "node:test";
 
 /** A new folder, which goes when the tests of this file are done, or the test that asked for it is. */
@@ -89,6 +90,14 @@ export function runNode(args: readonly string[], { cwd, shell, onStart, onStderr
     stdio: ["ignore", "pipe", "pipe"],
   });
   onStart?.(child);
+  return ranToEnd(child, onStderr);
+}
+
+/** What a process says, to its end. */
+export function ranToEnd(
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  onStderr?: RunOptions["onStderr"],
+): Promise<Ran> {
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

@@ -4,7 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Flavour } from "../src/mpi/library.node.ts";
-import type { Ran, RunOptions } from "./command.ts";
+import { type Ran, type RunOptions, ranToEnd } from "./command.ts";
 
 /** Debian has both, under these names. */
 const launchers: Readonly<Record<Flavour, string>> = { "Open MPI": "mpirun.openmpi", MPICH: "mpirun.mpich" };
@@ -58,20 +58,5 @@ export function runJob(
     env: { ...process.env, OMP_NUM_THREADS: "1", ...env },
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), timeout);
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-    onStderr?.(stderr, child);
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => {
-      clearTimeout(timer);
-      resolve({ code, stdout, stderr });
-    });
-  });
+  return ranToEnd(child, onStderr).finally(() => clearTimeout(timer));
 }

@@ -6,6 +6,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { crc32 } from "../../tests/crc32.ts";
 import { golden } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { decodeBytes, decodePicture } from "./decode.node.ts";
@@ -196,13 +197,3 @@ test("a picture too large to be honest is refused before it is decoded", async (
   view.setUint32(29, crc32(png.subarray(12, 29)));
   assert.match(await refusal(png), /more than 178956970 pixels/);
 });
-
-/** PNG's checksum (`zlib.crc32` is newer than the oldest supported Node). */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
-}

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { deflateSync } from "node:zlib";
+import { crc32 } from "../../tests/crc32.ts";
 import { assertDecoded, decodedPictures } from "../../tests/golden-pictures.ts";
 import { golden } from "../../tests/support.ts";
 import { decodeBytes } from "./decode.node.ts";
@@ -147,15 +148,6 @@ function png(compressed: Uint8Array, height = 2): Uint8Array {
     chunk("tEXt", Buffer.from("a\0b")),
     chunk("IEND", Buffer.alloc(0)),
   ]);
-}
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) {
-    crc ^= byte;
-    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  }
-  return ~crc >>> 0;
 }
 
 test("a PNG's rows: filters undone, what is behind them passed over, too few refused, checksums looked at", async () => {
