@@ -126,11 +126,6 @@ async function digest(text: string): Promise<string> {
 
 const folderName = "senet-weights";
 
-async function hasRoom(bytes: number): Promise<boolean> {
-  const { quota = Number.POSITIVE_INFINITY, usage = 0 } = await navigator.storage.estimate();
-  return quota - usage >= bytes;
-}
-
 /** Copies of one address in the browser's own files (OPFS): one folder for each address, one file for each version. */
 class Cache {
   readonly #folder: FileSystemDirectoryHandle;
@@ -184,6 +179,9 @@ class Cache {
       const handle = await this.#folder.getFileHandle(name, { create: true });
       const writing = await handle.createWritable();
       try {
+        // Asks for the room: where there is none, writing at once may also fail in other words ("Failed to write data to
+        // data pipe"), and what the browser says of its quota need not be what it grants.
+        await writing.truncate(bytes.length);
         await writing.write(bytes as Uint8Array<ArrayBuffer>);
         await writing.close();
       } catch (error) {
@@ -193,8 +191,7 @@ class Cache {
     } catch (error) {
       await this.#folder.removeEntry(name).catch(() => {});
       const { name: kind, message } = error as DOMException;
-      // Chromium may also say that a pipe has closed.
-      const isFull = kind === "QuotaExceededError" || !(await hasRoom(bytes.length));
+      const isFull = kind === "QuotaExceededError";
       const why = isFull ? "the browser's store is full" : `the browser does not store them (${kind}: ${message})`;
       say(`the weights are not kept for the next visit: ${why}`);
       return;
