@@ -1,7 +1,7 @@
 """Makes optimizers.json: five steps of each optimiser over two parameters, in float64.
 
 SGD, AdamW and RAdam are PyTorch's own (RAdam's decay, which PyTorch 1.13 cannot decouple, is done before each step), with
-Lookahead around them as timm's optim/lookahead.py has it. Caffe's SGD, TensorFlow's RMSprop and LAMB are written here from their definitions: Caffe's
+Lookahead around them as timm's optim/lookahead.py has it. Caffe's SGD, TensorFlow's RMSprop, LAMB and LARS are written here from their definitions: Caffe's
 sgd_solver.cpp and nesterov_solver.cpp, tf.keras' RMSprop with eps under the root as timm's `rmsproptf` has it, and
 arXiv 1904.00962 with bias correction.
 """
@@ -92,6 +92,20 @@ def lamb(w, g, state, rate, decay, step):
     return w - rate * trust * change
 
 
+def lars(momentum=0.9, coefficient=1e-3, eps=1e-8, rate_in_velocity=False):
+    """timm's optim/lars.py; with the rate in the velocity as arXiv 1708.03888, algorithm 1, and TensorFlow have it."""
+
+    def update(w, g, state, rate, decay, step):
+        if decay != 0:
+            lengths = w.norm() > 0 and g.norm() > 0
+            trust = coefficient * w.norm() / (g.norm() + decay * w.norm() + eps) if lengths else 1.0
+            g = (g + decay * w) * trust
+        state["v"] = momentum * state.get("v", torch.zeros_like(w)) + (rate * g if rate_in_velocity else g)
+        return w - (state["v"] if rate_in_velocity else rate * state["v"])
+
+    return update
+
+
 def muon(momentum=0.95, nesterov=True):
     """torch.optim.Muon (PyTorch 2.9) with `match_rms_adamw`, in float64 where that goes through bfloat16; vectors by AdamW."""
 
@@ -153,6 +167,12 @@ cases = {
     "muon plain": ({"name": "muon", "momentum": 0.6, "nesterov": False}, by_hand(muon(0.6, False))),
     "rmsprop": ({"name": "rmsprop", "momentum": 0.8}, by_hand(rmsprop)),
     "lamb": ({"name": "lamb"}, by_hand(lamb)),
+    "lars": ({"name": "lars"}, by_hand(lars())),
+    "lars coefficient": (
+        {"name": "lars", "momentum": 0.8, "trustCoeff": 0.02, "eps": 1e-3},
+        by_hand(lars(0.8, 0.02, 1e-3)),
+    ),
+    "lars rate in velocity": ({"name": "lars", "rateInVelocity": True}, by_hand(lars(rate_in_velocity=True))),
 }
 lists = lambda tensors: {name: value.flatten().tolist() for name, value in tensors.items()}
 golden = {

@@ -116,8 +116,8 @@ export {
 export { type BuildMode, Scope, type Style } from "./nn/scope.ts";
 export { addShortcut, gate, type SqueezeExcitation, scaleChannels } from "./nn/se.ts";
 export type { AverageConfig } from "./optim/average.ts";
-export type { Chain, ChainStep, Orthogonalise, Ratio, UpdateStep } from "./optim/chain.ts";
-export type { Assignment, Expression } from "./optim/expression.ts";
+export type { Chain, ChainStep, Orthogonalise, UpdateStep } from "./optim/chain.ts";
+export type { Assignment, Expression, Ratio } from "./optim/expression.ts";
 export type { OptimizerName, StepNumbers } from "./optim/optimizers.ts";
 export type { Learnt, OptimizerConfig, OptimizerState, RuleState, UpdateRule } from "./optim/rule.ts";
 export { inferencePasses, type Pass, type Program, runPasses, trainingPasses } from "./passes/index.ts";

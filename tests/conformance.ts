@@ -237,6 +237,13 @@ const rules: readonly Rule[] = [
   },
   { name: "RMSprop", quick: true, optimizer: { name: "rmsprop", eps: 0.01 }, decay: 0.1 },
   { name: "LAMB", optimizer: { name: "lamb", eps: 0.01 }, decay: 0.1 },
+  { name: "LARS", quick: true, optimizer: { name: "lars", trustCoeff: 0.1 }, decay: 0.1 },
+  {
+    name: "LARS with the rate in the velocity and an average of the weights",
+    optimizer: { name: "lars", trustCoeff: 0.1, rateInVelocity: true },
+    decay: 0.1,
+    average: { decay: 0.3, warmup: false },
+  },
   { name: "momentum at rates of their own", quick: true, optimizer: { name: "sgd" }, decay: 0.1, rates: [1, 0.25, 3] },
   { name: "AdamW at rates of their own", optimizer: { name: "adamw", eps: 0.01 }, decay: 0.1, rates: [0.5, 2] },
 ];

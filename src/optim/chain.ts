@@ -3,7 +3,7 @@
  * after the other to it before it is written. oneDNN has this as a primitive with post-operations.
  */
 
-import type { Assignment, Expression } from "./expression.ts";
+import type { Assignment, Expression, Ratio } from "./expression.ts";
 
 export type ChainStep =
   | { readonly kind: "add" | "mul" | "div"; readonly operand: string }
@@ -22,7 +22,6 @@ export interface Chain {
   readonly steps: readonly ChainStep[];
 }
 
-export type Ratio = Extract<Assignment, { ratio: string }>;
 export type Orthogonalise = Extract<Assignment, { orthogonal: string }>;
 
 /** What an engine does, one after the other: passes over all parameters, and what takes each as a whole. */

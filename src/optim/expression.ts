@@ -12,11 +12,26 @@ export type Expression =
   | { readonly op: "mul" | "div"; readonly a: Expression; readonly b: Expression }
   | { readonly op: "sqrt"; readonly a: Expression };
 
+/**
+ * The scalar `ratio` becomes `factor · ‖of‖ / (‖to‖ + part · ‖of‖ + eps)` of each parameter by itself, 1 where one of the
+ * two lengths is 0.
+ */
+export interface Ratio {
+  readonly ratio: string;
+  readonly of: string;
+  readonly to: string;
+  /** Default: 1. */
+  readonly factor?: number;
+  /** Default: 0. */
+  readonly part?: number;
+  /** Default: 0. */
+  readonly eps?: number;
+}
+
 /** What is left to do after a gradient has come, in order. */
 export type Assignment =
   | { readonly set: string; readonly to: Expression }
-  /** The scalar `ratio` becomes `‖of‖ / ‖to‖` of each parameter by itself, 1 where either is 0. */
-  | { readonly ratio: string; readonly of: string; readonly to: string }
+  | Ratio
   /** A tensor becomes an orthogonal matrix that is near to it (orthogonal.ts), each parameter as `[O, rest]` by itself. */
   | { readonly orthogonal: string; readonly rms: number };
 

@@ -3,6 +3,7 @@
 import type { Parameter } from "../ir/graph.ts";
 import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import type { Chain, ChainStep, UpdateStep } from "./chain.ts";
+import type { Ratio } from "./expression.ts";
 import type { StepNumbers } from "./optimizers.ts";
 import { orthogonal } from "./orthogonal.ts";
 import type { UpdateRule } from "./rule.ts";
@@ -71,7 +72,7 @@ export class HostUpdate {
       chains = [];
       if (chain === undefined) break;
       if ("ratio" in chain) {
-        numbers[chain.ratio] = ratioOf(norm(arrays.get(chain.of)!), norm(arrays.get(chain.to)!));
+        numbers[chain.ratio] = ratioOf(chain, arrays.get(chain.of)!, arrays.get(chain.to)!);
       } else {
         const data = arrays.get(chain.orthogonal)!;
         data.set(orthogonal(data, shape[0]!, size / shape[0]!, chain.rms));
@@ -89,8 +90,11 @@ export class HostUpdate {
   }
 }
 
-/** What LAMB moves a parameter by: 1 where there is nothing to compare. */
-export const ratioOf = (of: number, to: number): number => (of > 0 && to > 0 ? of / to : 1);
+/** How two tensors' lengths are to each other, by what LAMB and LARS move a parameter: 1 where there is nothing to compare. */
+export function ratioOf({ factor = 1, part = 0, eps = 0 }: Ratio, of: TensorData, to: TensorData): number {
+  const [own, other] = [norm(of), norm(to)];
+  return own > 0 && other > 0 ? (factor * own) / (other + part * own + eps) : 1;
+}
 
 /** The Euclidean length. */
 export function norm(data: TensorData): number {

@@ -194,7 +194,7 @@ const rmsprop: Optimizer<typeof rmspropConfig> = {
 
 /**
  * You et al., arXiv 1904.00962, as timm has it: each parameter moves by a part of its own length. Parameters that do not
- * decay move as in Adam.
+ * decay move as in Adam. timm's also clips the whole gradient to a length of 1, which is `clipGrad` here.
  */
 const lamb: Optimizer<typeof adamConfig> = {
   config: adamConfig.extend({ eps: positive.default(1e-6) }),
@@ -219,8 +219,38 @@ const lamb: Optimizer<typeof adamConfig> = {
   },
 };
 
+const larsConfig = z.object({
+  momentum: fraction.default(0.9),
+  /** How far a layer moves at most at a rate of 1, as a part of its own length: the paper's η. */
+  trustCoeff: positive.default(1e-3),
+  eps: positive.default(1e-8),
+  /** As the paper has it (section 4), and TensorFlow; timm and apex have it outside. */
+  rateInVelocity: z.boolean().default(false),
+});
+
+/**
+ * You, Gitman and Ginsburg, arXiv 1708.03888, as timm has it: SGD in which each parameter's gradient is brought to a part of the
+ * parameter's own length. Parameters that do not decay (biases and batch norm's) move as in SGD.
+ */
+const lars: Optimizer<typeof larsConfig> = {
+  config: larsConfig,
+  // 25 for 16,384 (tensorflow/tpu, models/official/resnet/lars_util.py).
+  usualRate: 0.4,
+  slots: () => ({ velocity: 0 }),
+  scalars: (_config, { rate }) => ({ rate, minusRate: -rate }),
+  formula: ({ momentum, trustCoeff, eps, rateInVelocity }, decay) => {
+    const step = decay === 0 ? "gradient" : mul(scalar("trust"), decayed(decay));
+    const added = rateInVelocity ? mul(scalar("rate"), step) : step;
+    return [
+      ...(decay === 0 ? [] : [{ ratio: "trust", of: "weight", to: "gradient", factor: trustCoeff, part: decay, eps }]),
+      set("velocity", add(mul(momentum, "velocity"), added)),
+      set("weight", add("weight", mul(rateInVelocity ? -1 : scalar("minusRate"), "velocity"))),
+    ];
+  },
+};
+
 /** Every optimiser by its name; a new one is a row here. */
-export const optimizers = { sgd, adamw, radam, muon, rmsprop, lamb } as const;
+export const optimizers = { sgd, adamw, radam, muon, rmsprop, lamb, lars } as const;
 
 export type OptimizerName = keyof typeof optimizers;
 

@@ -7,6 +7,7 @@ import { nameIn, namingByName } from "../import/rename.ts";
 import { learningRateOf, optimizerOf } from "../train/config.ts";
 import { learningRule } from "../train/learning.ts";
 import { preprocessingOf, trainingTransformOf } from "../train/pictures.ts";
+import { withRecipeScaled } from "../train/rank-batches.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { lossGraph, model } from "../zoo/index.ts";
 import { type RecipeName, recipe, recipeConfig, recipeCost, recipeNames } from "./recipes.ts";
@@ -62,9 +63,12 @@ const runs = (...parts: readonly (readonly [epochs: number, rate: number])[]): n
 
 const straight = Array.from({ length: 100 }, (_, epoch) => 0.1 * (1 - (epoch * 5004) / 500_400));
 
+/** Those whose rate is not the same for epochs. */
+type LaterName = "timm-ra2" | "strikes-back-a2" | "lars-16k" | "imagenette-5" | "imagenette-20";
+
 /** As the sources have them. */
 const rates: {
-  readonly [Name in Exclude<RecipeName, "timm-ra2" | "strikes-back-a2" | "imagenette-5" | "imagenette-20">]: number[];
+  readonly [Name in Exclude<RecipeName, LaterName>]: number[];
 } = {
   "senet-2018": runs([125, 0.1], [75, 0.01], [50, 0.001], [20, 0.0001]),
   "paper-2017": runs([30, 0.6], [30, 0.06], [30, 0.006], [10, 0.0006]),
@@ -104,13 +108,36 @@ test("timm-ra2: the rate falls by 1.2 % from epoch to epoch, after five epochs o
   assertClose([rate(699)], [0.082 * 0.988 ** 694], 1e-9, "last rate");
 });
 
-test("strikes-back-a2: LAMB's rate rises for five epochs, and falls by a cosine to the end", () => {
+test("strikes-back-a2: table 2 of the paper, and timm's LAMB", () => {
   const config = recipeConfig("strikes-back-a2");
   const steps = Math.floor(recipe("strikes-back-a2").data.pictures / config.batchSize);
-  const rate = (epoch: number) => learningRateAt({ ...config, learningRate: 5e-3 }, Math.round(epoch * steps), steps);
-  assert.ok(rate(0) < rate(2) && rate(4.9) < 5e-3);
-  assertClose([rate(5), rate(152.5)], [5e-3, 2.5e-3], 1e-3, "rate");
-  assert.ok(rate(300 - 1 / steps) < 1e-7);
+  const rate = (epoch: number) => learningRateAt({ ...config, learningRate: 5e-3 }, epoch * steps + 7, steps);
+  // Five equal rises from 1e-4, then half a wave down to 1e-6 over the 295 epochs that are left.
+  assertClose([0, 1, 4, 5].map(rate), [1e-4, 1.08e-3, 4.02e-3, 5e-3], 1e-9, "warm-up");
+  const wave = (epoch: number) => 1e-6 + 0.5 * (5e-3 - 1e-6) * (1 + Math.cos((Math.PI * (epoch - 5)) / 295));
+  assertClose([150, 299].map(rate), [150, 299].map(wave), 1e-9, "cosine");
+  const { weightDecay, decayOn, clipGrad, bceLoss, bceTargetThresh, labelSmoothing, modelEma, reprob } = config;
+  assert.deepEqual([weightDecay, decayOn, clipGrad], [0.02, ["weight"], 1]);
+  assert.deepEqual([bceLoss, bceTargetThresh, labelSmoothing, modelEma, reprob], [true, 0, 0, false, 0]);
+  const { mixup, cutmix, mixupProb, mixupSwitchProb, augRepeats, aa, epochs, batchSize } = config;
+  assert.deepEqual([mixup, cutmix, mixupProb, mixupSwitchProb, augRepeats], [0.1, 1, 1, 0.5, 3]);
+  assert.deepEqual([aa, epochs, batchSize], ["rand-m7-mstd0.5-inc1", 300, 2048]);
+  assert.deepEqual(optimizerOf(config), { name: "lamb" });
+  // A picture of 224 is 95 % of this.
+  assert.equal(preprocessingOf(config).resize, Math.floor(224 / 0.95));
+});
+
+test("lars-16k: the rate rises for five epochs, and falls by the square of what is left; a smaller batch has less of it", () => {
+  const config = recipeConfig("lars-16k");
+  const steps = Math.floor(recipe("lars-16k").data.pictures / config.batchSize);
+  const rate = (epoch: number) => learningRateAt({ ...config, learningRate: 25 }, Math.round(epoch * steps), steps);
+  assert.ok(rate(0) < 0.1 && rate(2) < rate(4.9) && rate(4.9) < 25);
+  assertClose([rate(5), rate(48), rate(91)], [25, 25 / 4, 0], 1e-3, "rate");
+  assert.deepEqual(optimizerOf(config), { name: "lars", momentum: 0.9, trustCoeff: 1e-3, rateInVelocity: true });
+  assert.deepEqual([config.weightDecay, config.decayOn], [1e-4, ["weight"]]);
+  const asked = { flags: new Set(["batchSize"]), keys: new Set(["batchSize"]) };
+  const smaller = withRecipeScaled({ ...config, batchSize: 1024 }, recipe("lars-16k").config, asked, () => {});
+  assert.deepEqual([smaller.learningRate, smaller.warmupEpochs], [25 / 16, 5]);
 });
 
 /** Which parameters decay, and how much. */

@@ -9,6 +9,7 @@ import { bruinxiong } from "./bruinxiong.ts";
 import { bruinxiongCifar } from "./bruinxiong-cifar.ts";
 import { imagenette5 } from "./imagenette-5.ts";
 import { imagenette20 } from "./imagenette-20.ts";
+import { lars16k } from "./lars-16k.ts";
 import { moskomuleCifar } from "./moskomule-cifar.ts";
 import { moskomuleImagenet } from "./moskomule-imagenet.ts";
 import { nutszebra } from "./nutszebra.ts";
@@ -36,6 +37,7 @@ export const recipes = {
   nutszebra,
   "timm-ra2": timmRa2,
   "strikes-back-a2": strikesBackA2,
+  "lars-16k": lars16k,
   "imagenette-5": imagenette5,
   "imagenette-20": imagenette20,
 } as const satisfies Readonly<Record<string, Recipe>>;

@@ -116,7 +116,10 @@ test("an optimiser gets the settings that it has, and its own usual rate", () =>
   assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "rmsprop" })), { name: "rmsprop", momentum: 0.9 });
   assert.equal(learningRateOf(trainingConfig({ batchSize: 128 })), 0.05);
   assert.equal(learningRateOf(trainingConfig({ optimizer: "adamw", batchSize: 1024 })), 1e-3);
-  assert.throws(() => trainingConfig({ optimizer: "adam" }), /sgd or adamw or radam or muon or rmsprop or lamb/);
+  assert.throws(
+    () => trainingConfig({ optimizer: "adam" }),
+    /sgd or adamw or radam or muon or rmsprop or lamb or lars/,
+  );
 });
 
 test("weights of classes are for the softmax's loss", () => {

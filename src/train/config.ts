@@ -103,6 +103,10 @@ export const trainingConfigSchema = z
   .refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
     path: ["classWeights"],
     message: "none with binary cross-entropy, whose classes are yes or no each",
+  })
+  .refine(({ bceLoss, bceTargetThresh }) => bceLoss || bceTargetThresh === null, {
+    path: ["bceTargetThresh"],
+    message: "binary cross-entropy too, since the targets of softmax add up to 1",
   });
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;

@@ -71,6 +71,7 @@ export function createStep(
       batchSize: ownBatch(options),
       ...(config.bceLoss && { loss: "binaryCrossEntropy" }),
       clipping: clippingOf(config),
+      targetThreshold: config.bceTargetThresh ?? undefined,
       optimizer: optimizerOf(config),
       freeze: config.freeze ?? undefined,
       layerDecay: config.layerDecay ?? undefined,

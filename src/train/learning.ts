@@ -17,12 +17,15 @@ export type DecayingRole = (typeof roles)[number];
 /** An optimiser's setting stands here under its own name; `null`: the optimiser's own default. */
 export const optimizerKeys = {
   optimizer: configKey(z.enum(optimizerNames).default("sgd"), "how weights are updated"),
-  /** Of `sgd`, `muon` and `rmsprop`. */
-  momentum: configKey(fraction.default(0.9), "of sgd, muon and rmsprop"),
+  /** Of `sgd`, `muon`, `rmsprop` and `lars`. */
+  momentum: configKey(fraction.default(0.9), "of sgd, muon, rmsprop and lars"),
   /** Of `sgd` and `muon`. */
   nesterov: configKey(z.boolean().default(true), "plain momentum (sgd, muon)"),
-  /** Of `sgd`: the velocity holds the rate, as Caffe's and Chainer's. It makes a difference when the rate changes. */
-  rateInVelocity: configKey(z.boolean().default(false), "sgd: keep the rate in the velocity, as Caffe and Chainer do"),
+  /** Of `sgd` and `lars`: the velocity holds the rate, as Caffe's and Chainer's. It makes a difference when the rate changes. */
+  rateInVelocity: configKey(
+    z.boolean().default(false),
+    "sgd, lars: keep the rate in the velocity, as Caffe and Chainer do",
+  ),
   /** Of `adamw`, `radam`, `lamb` and what `muon` leaves to AdamW. */
   betas: configKey(
     z.tuple([fraction, fraction]).nullable().default(null),
@@ -34,7 +37,13 @@ export const optimizerKeys = {
   /** Of all but `sgd`. */
   eps: configKey(
     positive.nullable().default(null),
-    "what is added to roots; default: 1e-8 (adamw, radam, muon), 1e-6 (lamb), 1e-3 (rmsprop)",
+    "what is added to roots and lengths; default: 1e-8 (adamw, radam, muon, lars), 1e-6 (lamb), 1e-3 (rmsprop)",
+  ),
+  /** Of `lars`. */
+  trustCoeff: configKey(
+    positive.nullable().default(null),
+    "lars: what part of its own length a layer's gradient is brought to; default: 0.001",
+    { value: "part" },
   ),
   lookahead: configKey(
     z.boolean().default(false),

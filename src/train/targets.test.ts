@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { tensor } from "../tensor.ts";
-import { hardTargets, labelsOf, targetsOf } from "./targets.ts";
+import { hardened, hardTargets, labelsOf, targetsOf } from "./targets.ts";
 
 const type = { dtype: "float64", shape: [2, 4] } as const;
 const labels = tensor([2], Int32Array.of(3, 0));
@@ -20,6 +20,13 @@ test("soft targets are taken as they are, and their labels are the likeliest cla
   assert.equal(targetsOf(soft, type, 0.1), soft);
   assert.deepEqual([...labelsOf(soft).data], [1, 0]);
   assert.equal(labelsOf(labels), labels);
+});
+
+test("targets above a threshold count whole, the others not at all", () => {
+  const mixed = tensor([2, 4], Float32Array.of(0.2, 0.8, 0, 0, 0.05, 0.05, 0.85, 0.05));
+  assert.deepEqual(hardened(mixed, 0), tensor([2, 4], Float32Array.of(1, 1, 0, 0, 1, 1, 1, 1)));
+  assert.deepEqual([...hardened(mixed, 0.2).data], [0, 1, 0, 0, 0, 0, 1, 0], "what is as high is not above");
+  assert.equal(mixed.data[1], Math.fround(0.8), "what was given stays");
 });
 
 test("a label that is no class is refused, and so are targets that do not fit", () => {

@@ -9,6 +9,12 @@ import { type Shape, sameShape, type Tensor, zeros } from "../tensor.ts";
 export const lossKeys = {
   labelSmoothing: configKey(z.number().min(0).lt(1).default(0), "part of each target that all classes share"),
   bceLoss: configKey(z.boolean().default(false), "binary cross-entropy of each class instead of softmax cross-entropy"),
+  /** Mixed pictures have every class that is in them, whatever its share (Wightman et al., arXiv 2110.00476). */
+  bceTargetThresh: configKey(
+    z.number().min(0).lt(1).nullable().default(null),
+    "with --bce-loss: targets above this are 1, the others 0; default: as they are",
+    { value: "part" },
+  ),
 };
 
 /**
@@ -47,6 +53,12 @@ export function targetsOf(given: Tensor, type: Type, smoothing = 0): Tensor {
     unfit(given.shape, `labels, or targets ${type.dtype}[${type.shape.join(", ")}]`);
   }
   return given;
+}
+
+/** 1 where a target is above `threshold`, and 0 elsewhere, as timm's `--bce-target-thresh`. */
+export function hardened({ dtype, shape, data }: Tensor, threshold: number): Tensor {
+  const bound = dtype === "float32" ? Math.fround(threshold) : threshold;
+  return { dtype, shape, data: data.map((target) => Number(target > bound)) };
 }
 
 /** The label of each row: the one given, or the class with the largest target. int32 `[N]` */

@@ -6,7 +6,7 @@
 
 import type { Value } from "../../ir/graph.ts";
 import type { Chain, ChainStep, Orthogonalise } from "../../optim/chain.ts";
-import { norm, ratioOf } from "../../optim/host.ts";
+import { ratioOf } from "../../optim/host.ts";
 import type { StepNumbers } from "../../optim/optimizers.ts";
 import type { Learnt, UpdateRule } from "../../optim/rule.ts";
 import { allFinite, sizeOf } from "../../tensor.ts";
@@ -228,7 +228,7 @@ export class Masters {
           const ratio = this.#number(new Map(), chain.ratio);
           const [of, to] = [chain.of, chain.to].map((name) => floatsOf(this.#piece(name), master.start, master.end));
           this.#plan.asideHost("update", `${chain.ratio} of ${master.learnt.parameter.name}`, () => {
-            ratio.data[0] = ratioOf(norm(of!), norm(to!));
+            ratio.data[0] = ratioOf(chain, of!, to!);
           });
           return {
             tensor: (name) => this.#flat(name, master.start, master.end),

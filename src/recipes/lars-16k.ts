@@ -1,0 +1,35 @@
+import { imagenet, type Recipe } from "./recipe.ts";
+
+export const lars16k: Recipe = {
+  version: 1,
+  title: "ResNet-50 in batches of 16,384 by LARS, for many processes",
+  source: [
+    "tensorflow/tpu, models/official/resnet/configs/cloud/v3-128.yaml: batch 16,384, 7,116 steps (91 epochs), LARS, smoothing 0.1; configs/resnet_config.py: momentum 0.9, decay 1e-4",
+    "the same, lars_util.py: rate 25, five epochs of warm-up, then the square of what is left; batch norm and biases are neither scaled nor decayed",
+    "the same, resnet_preprocessing.py: crops of 8 to 100 %, aspect 3/4 to 4/3, bicubic; evaluation at 256",
+    "You, Gitman, Ginsburg: Large Batch Training of Convolutional Networks (arXiv 1708.03888): LARS, whose velocity holds the rate, with a trust coefficient of 0.001; batches up to 32,768",
+  ],
+  data: imagenet,
+  differences: ["their files say of themselves that they are not optimised", "the network is SE-ResNet-50"],
+  config: {
+    model: "se-resnet-50",
+    epochs: 91,
+    batchSize: 16_384,
+    imageSize: 224,
+    optimizer: "lars",
+    momentum: 0.9,
+    trustCoeff: 1e-3,
+    rateInVelocity: true,
+    learningRate: 25,
+    schedule: "poly",
+    polyPower: 2,
+    warmupEpochs: 5,
+    weightDecay: 1e-4,
+    labelSmoothing: 0.1,
+    cropScale: 0.08,
+    cropRatio: [3 / 4, 4 / 3],
+    mirror: true,
+    interpolation: "bicubic",
+    evaluationResize: 256,
+  },
+};
