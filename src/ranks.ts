@@ -4,6 +4,8 @@ export interface Ranks {
   /** Which of them this process is, from 0. */
   readonly rank: number;
   readonly count: number;
+  /** Those that share this host's processors with this one, itself too. */
+  readonly neighbours: number;
   /** Who a rank is, for people: `rank 3 on host b`. */
   name(rank: number): string;
   /** What each rank gives, in their order. Like all that follows it is to be called by all of them, in the same order. */
@@ -32,6 +34,7 @@ export interface Bucket {
 export const alone: Ranks = {
   rank: 0,
   count: 1,
+  neighbours: 1,
   name: () => "this process",
   gather: async (bytes) => [bytes],
   sum: async () => {},

@@ -79,6 +79,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
       "errors",
       "event-loop",
       "files",
+      "machine.node",
       "memory.node",
       "names",
       "config-key",
@@ -104,7 +105,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["evaluate", "quantize", "explain", "train"],
   ],
   api: [
-    ...["errors", "files", "random", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
+    ...["errors", "files", "random", "ranks", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
     ...["weights", "pull", "evaluate", "quantize", "explain", "train", "report"],
   ],
   serve: [

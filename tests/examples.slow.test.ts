@@ -43,6 +43,14 @@ example("classify", async () => {
   assert.match(said, /the first once more, from memory: (blue|green|red)\n$/);
 });
 
+example("several-processes", async () => {
+  // Alone; with others it is in tests/mpi-library.slow.test.ts.
+  assert.match(
+    await run("several-processes"),
+    /^1 together: runs\/together\/best\.safetensors, top-1 error [\d.]+ %\n$/,
+  );
+});
+
 example("own-network", async () => {
   assert.match(await run("own-network"), /^depthwiseNet: [\d.]+ % of 9 pictures wrong\n$/);
 });

@@ -94,6 +94,42 @@ for (const flavour of ["Open MPI", "MPICH"] satisfies Flavour[]) {
   });
 }
 
+test("a process that gets only a part of its processor is named, with its host", needsMpi("Open MPI"), async () => {
+  // Stopped for three quarters of the time, as a container with a quarter of a processor is.
+  let slowing: NodeJS.Timeout | undefined;
+  const slow = (out: string) => {
+    const pid = processesOf(out, "Open MPI").get(1)!;
+    const send = (signal: NodeJS.Signals) => {
+      try {
+        process.kill(pid, signal);
+      } catch {} // It has ended meanwhile.
+    };
+    slowing = setInterval(() => {
+      send("SIGSTOP");
+      setTimeout(() => send("SIGCONT"), 75);
+    }, 100);
+  };
+  const named = /^the others wait (\d+) % of the time for rank 1 on host \S+$/m;
+  let asked = false;
+  try {
+    const { stderr } = await mpirun("Open MPI", 2, [launcher, "train", ...options, "--out", "slow"], {
+      cwd: folder,
+      timeout: 40_000,
+      onStderr(stderr, child) {
+        if (slowing === undefined && /^epoch 1\//m.test(stderr)) slow("slow");
+        if (asked || !named.test(stderr)) return;
+        asked = true;
+        clearInterval(slowing);
+        setTimeout(() => child.kill("SIGUSR2"), 200);
+      },
+    });
+    const [, share] = named.exec(stderr) ?? assert.fail(stderr);
+    assert.ok(Number(share) >= 30, `${share} %`);
+  } finally {
+    clearInterval(slowing);
+  }
+});
+
 test("what a launcher sends before it kills saves once", needsMpi("Open MPI"), async () => {
   const file = join(folder, "ended", "last.safetensors");
   let at = 0;

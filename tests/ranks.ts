@@ -34,7 +34,7 @@ export function ranksHere(count: number): Ranks[] {
   return Array.from({ length: count }, (_, rank) => {
     let made = 0;
     return {
-      ...{ rank, count, waited: 0 },
+      ...{ rank, count, neighbours: 1, waited: 0 },
       name: (of: number) => `rank ${of}`,
       gather: (bytes: Uint8Array) => gathering.come(rank, bytes),
       async sum(values: Float64Array) {

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import type { Failure } from "../data/dataset.ts";
 import { SenetError } from "../errors.ts";
+import { alone, fromFirst, type Ranks } from "../ranks.ts";
 import { reportAfter } from "../report/run.node.ts";
 import { type TrainingConfig, trainingConfig } from "../train/config.ts";
 import { bestFile, lastFile, newRunFolder, openRun } from "../train/out.node.ts";
@@ -56,6 +57,9 @@ export interface TrainedRun {
  *
  * An aborted `signal` ends it after the step under way, and saves: what it gives then is not `finished`, and `resume` goes
  * on along the same curve.
+ *
+ * Where `mpirun` has started several processes, each of them calls this with `ranks: await openJob()` and is otherwise given the
+ * same; batches are those of all together. The first one writes the files, and all are given what came out.
  * @param data a folder with `train/` and `val/`, each with one folder a class; the same in an archive; a data set's files
  * @throws SenetError (as a rejection) `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
  */
@@ -80,7 +84,8 @@ async function run(
   };
   const fresh = resume ? undefined : await begun(options, note);
   const isNamed = running.out !== undefined;
-  const out = running.out ?? (fresh === undefined ? needsFolder() : await newRunFolder(fresh.config.model));
+  const { ranks = alone } = running;
+  const out = running.out ?? (fresh === undefined ? needsFolder() : await folderFor(ranks, fresh.config.model));
   try {
     const asked =
       fresh?.config ?? resumedConfig(await openRun(out, build), { values, nameOf: (key) => key }, out, note);
@@ -112,16 +117,20 @@ async function run(
       },
     });
     const { state, finished, failures, config } = result;
-    if (report) await reportOf(result, { out, model: build, executor: running.executor }, note);
+    if (report && ranks.rank === 0) await reportOf(result, { out, model: build, executor: running.executor }, note);
     const { history, bestTop1Error: top1Error } = state;
     const last = lastFile(out);
-    const best = existsSync(bestFile(out)) ? bestFile(out) : last;
+    // The first has written it by then, and the others may not see its disk.
+    const best = await fromFirst(ranks, () => (existsSync(bestFile(out)) ? bestFile(out) : last));
     return { out, best, last, config, finished, top1Error, history, failures };
   } finally {
     // A name that was taken for a run that could not begin is free again.
-    if (!isNamed) await rmdir(out).catch(() => {});
+    if (!isNamed && ranks.rank === 0) await rmdir(out).catch(() => {});
   }
 }
+
+/** One for all ranks. */
+const folderFor = (ranks: Ranks, model: string): Promise<string> => fromFirst(ranks, () => newRunFolder(model));
 
 /** The weights are saved: that there is no report is no failure of the training. */
 async function reportOf(

@@ -23,7 +23,7 @@ export function describeMpi(): string {
       timeout: 20_000,
     });
     if (status === 0) found.add(stdout.trim());
-    else reason = /SenetError.*: (.*)/.exec(stderr)?.[1] ?? reason;
+    else reason = /SenetError[^:]*: (.*)/.exec(stderr)?.[1] ?? reason;
   }
   return found.size === 0 ? `${reason} (apt-get install openmpi-bin, or mpich)` : [...found].join(", ");
 }

@@ -4,8 +4,6 @@ import type { Ranks } from "../ranks.ts";
 
 /** A job's processes; with what only the command that trains needs to know. */
 export interface Job extends Ranks {
-  /** Processes of this host that share its processors with this one, itself too. */
-  readonly neighbours: number;
   /** For people: `2 on host a, 2 on host b, by Open MPI v4.1.4`. */
   readonly where: string;
   /** Whether it is the first of its host's processes that are still there. */

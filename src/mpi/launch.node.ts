@@ -38,7 +38,6 @@ export function launchOf(environment: Environment = process.env): Launch | undef
 
 const noJob: Job = {
   ...alone,
-  neighbours: 1,
   speaks: true,
   where: "",
   close: async () => {},
@@ -50,6 +49,9 @@ let opened: Promise<Job> | undefined;
 /**
  * The job that this process is of, opened the first time; nothing is loaded where there is none. A library can be started
  * once in a process: who asks again gets the same.
+ *
+ * What all ranks have done is ended by `close`, and what one of them cannot go on with by `abort`, which ends all: the others
+ * would wait for it.
  * @throws SenetError `executor` where its library is not there, or another's
  */
 export function openJob(): Promise<Job> {

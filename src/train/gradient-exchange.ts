@@ -2,6 +2,7 @@
 
 import type { Bucket, Ranks, Wire } from "../ranks.ts";
 import type { TensorData } from "../tensor.ts";
+import { add } from "./gradient-sum.ts";
 
 export interface ExchangeOptions {
   readonly ranks: Ranks;
@@ -10,10 +11,19 @@ export interface ExchangeOptions {
   readonly wire: Wire;
 }
 
+/** What was kept of a gradient, of the same length; nothing, where a step has one batch. */
+type KeptOf = (gradient: TensorData) => TensorData | undefined;
+
+interface Sent {
+  /** Left as it is until the sums are there: the backward pass may still read it. */
+  readonly gradient: TensorData;
+  readonly kept: TensorData | undefined;
+}
+
 /** Some gradients, one after the other in one piece of memory. */
 interface Filled {
   readonly bucket: Bucket;
-  readonly gradients: readonly TensorData[];
+  readonly sent: readonly Sent[];
 }
 
 export class GradientExchange {
@@ -21,47 +31,37 @@ export class GradientExchange {
   readonly #filled: Filled[] = [];
   /** The memory of each bucket, from step to step. */
   readonly #buckets: Bucket[] = [];
-  #next: TensorData[] = [];
+  #next: Sent[] = [];
   #nextLength = 0;
-  #isEarly = false;
+  #keptOf: KeptOf | undefined;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
   }
 
-  /** @param isEarly whether gradients may be sent as soon as they are final: not where others are still added to them */
-  begin(isEarly: boolean): void {
-    this.#isEarly = isEarly;
+  /**
+   * @param keptOf what is to be added to a gradient before it is sent; without, nothing is sent: there are more to be added up
+   */
+  begin(keptOf: KeptOf | undefined): void {
+    this.#keptOf = keptOf;
   }
 
-  /** A gradient that the backward pass is done with. */
+  /** A gradient that the backward pass is done with. It will not change any more, but by `finish`. */
   final(gradient: TensorData): void {
-    if (this.#isEarly) this.add(gradient);
-  }
-
-  /** These will not change any more, but by `finish`: they may be sent. */
-  add(gradient: TensorData): void {
-    this.#next.push(gradient);
+    if (this.#keptOf === undefined) return;
+    this.#next.push({ gradient, kept: this.#keptOf(gradient) });
     this.#nextLength += gradient.length;
     if (4 * this.#nextLength >= this.#options.bucketBytes) this.#send();
     else this.#options.ranks.progress();
   }
 
-  /** The same of all at once, in any layout. */
-  addAll(gradients: readonly TensorData[]): void {
-    const length = Math.max(1, Math.ceil(this.#options.bucketBytes / 4));
-    for (const gradient of gradients) {
-      for (let start = 0; start < gradient.length; start += length) this.add(gradient.subarray(start, start + length));
-    }
-  }
-
   /** The sums are where the gradients were. */
   async finish(): Promise<void> {
     if (this.#next.length > 0) this.#send();
-    for (const { bucket, gradients } of this.#filled) {
+    for (const { bucket, sent } of this.#filled) {
       await bucket.finish();
       let start = 0;
-      for (const gradient of gradients) {
+      for (const { gradient } of sent) {
         gradient.set(bucket.data.subarray(start, start + gradient.length));
         start += gradient.length;
       }
@@ -77,12 +77,14 @@ export class GradientExchange {
     }
     const bucket = this.#buckets[index]!;
     let start = 0;
-    for (const gradient of this.#next) {
+    for (const { gradient, kept } of this.#next) {
+      const end = start + gradient.length;
       bucket.data.set(gradient as Float32Array, start);
-      start += gradient.length;
+      if (kept !== undefined) add(kept, bucket.data.subarray(start, end));
+      start = end;
     }
     bucket.start();
-    this.#filled.push({ bucket, gradients: this.#next });
+    this.#filled.push({ bucket, sent: this.#next });
     this.#next = [];
     this.#nextLength = 0;
   }

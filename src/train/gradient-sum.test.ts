@@ -60,10 +60,24 @@ test("what a step that failed has kept is not in the next one", () => {
   const gradients = [Float32Array.of(1, 2)];
   sum.keep(gradients);
   sum.keep(gradients);
-  assert.equal(sum.addTo(gradients), 3);
+  sum.addTo(gradients);
+  assert.equal(sum.end(), 3);
   assert.deepEqual(gradients, [Float32Array.of(3, 6)]);
   sum.keep(gradients);
   sum.clear();
-  assert.equal(sum.addTo(gradients), 1);
+  sum.addTo(gradients);
+  assert.equal(sum.end(), 1);
   assert.deepEqual(gradients, [Float32Array.of(3, 6)]);
+});
+
+test("what was kept of a gradient is found, wherever it lies in the engine's memory", () => {
+  const sum = new GradientSum();
+  const memory = Float32Array.of(0, 1, 2, 3, 4, 5);
+  const gradients = [memory.subarray(1, 4), memory.subarray(4)];
+  assert.equal(sum.keptOf(gradients[0]!, gradients), undefined);
+  sum.keep(gradients);
+  for (const gradient of [memory.subarray(4, 6), memory.subarray(2, 4), memory.subarray(1, 2)]) {
+    assert.deepEqual(sum.keptOf(gradient, gradients), gradient);
+  }
+  assert.throws(() => sum.keptOf(memory.subarray(0, 2), gradients));
 });

@@ -28,15 +28,32 @@ export class GradientSum {
     this.#count++;
   }
 
-  /** Adds what was kept to the last batch's gradients, and begins anew. @returns how many batches there are in them */
-  addTo(gradients: readonly TensorData[]): number {
-    const count = this.#count + 1;
+  /** Adds what was kept to the last batch's gradients. */
+  addTo(gradients: readonly TensorData[]): void {
     if (this.#count > 0) for (const [i, sum] of this.#sums.entries()) add(sum, gradients[i]!);
+  }
+
+  /** What was kept of one of them; `undefined` where nothing was. @param gradient a part of `gradients`, in the same memory */
+  keptOf(gradient: TensorData, gradients: readonly TensorData[]): TensorData | undefined {
+    if (this.#count === 0) return undefined;
+    for (const [i, sum] of this.#sums.entries()) {
+      const whole = gradients[i]!;
+      const start = (gradient.byteOffset - whole.byteOffset) / whole.BYTES_PER_ELEMENT;
+      const end = start + gradient.length;
+      if (gradient.buffer === whole.buffer && start >= 0 && end <= whole.length) return sum.subarray(start, end);
+    }
+    throw new Error("a gradient is not where gradients lie");
+  }
+
+  /** Begins anew. @returns of how many batches the last one's gradients are the sum now */
+  end(): number {
+    const count = this.#count + 1;
     this.#count = 0;
     return count;
   }
 }
 
-function add(from: TensorData, into: TensorData): void {
+/** Element by element. */
+export function add(from: TensorData, into: TensorData): void {
   for (let i = 0; i < into.length; i++) into[i] = into[i]! + from[i]!;
 }

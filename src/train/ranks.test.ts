@@ -7,9 +7,10 @@ import { ranksHere } from "../../tests/ranks.ts";
 import { assertClose } from "../../tests/support.ts";
 import { placeOf } from "../data/epoch.ts";
 import { SenetError } from "../errors.ts";
-import type { Executor } from "../executors/executor.ts";
+import type { Executor, Trainer } from "../executors/executor.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { selectExecutor } from "../executors/select.node.ts";
+import { isTrainable } from "../ir/graph.ts";
 import { alone, type Ranks } from "../ranks.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { lossGraph, model } from "../zoo/index.ts";
@@ -100,6 +101,45 @@ test("with batch norm by rank the ranks' weights are the same, and running stati
   const name = "bn1.running_mean";
   assertClose(first!.weights.get(name)!.data, whole.weights.get(name)!.data, 5e-3, name);
   assert.notDeepEqual(first!.weights.get("fc.weight")!.data, whole.weights.get("fc.weight")!.data);
+});
+
+test("gradients are sent while the backward pass goes on, also those of the last part of a batch, and of no other", async () => {
+  let running = 0;
+  const watched: Executor = {
+    ...referenceExecutor,
+    async compileTraining(...given): Promise<Trainer> {
+      const trainer = await referenceExecutor.compileTraining(...given);
+      const dispose = () => trainer.dispose();
+      return {
+        async gradients(inputs) {
+          running++;
+          const output = await trainer.gradients(inputs);
+          running--;
+          return output;
+        },
+        get gradientData() {
+          return trainer.gradientData;
+        },
+        update: (options) => trainer.update(options),
+        synchronise: () => trainer.synchronise(),
+        ...{ dispose, [Symbol.asyncDispose]: dispose },
+      };
+    },
+  };
+  for (const parts of [1, 3]) {
+    const sent: boolean[] = [];
+    const one: Ranks = {
+      ...alone,
+      count: 2,
+      bucket(length) {
+        const data = new Float32Array(length);
+        return { data, start: () => sent.push(running > 0), finish: async () => {} };
+      },
+    };
+    await train(watched, one, { bucketBytes: 1, syncBatchNorm: false }, parts);
+    const learnt = [...lossGraph(network, { batch: 1, imageSize }).parameters].filter(isTrainable).length;
+    assert.deepEqual(sent, new Array(steps * learnt).fill(true), `${parts} parts`);
+  }
 });
 
 test("sums of gradients do not depend on the size of buckets", async () => {

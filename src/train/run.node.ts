@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { Dataset, Failure } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
 import { nameIn } from "../data/sample-name.node.ts";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import type { Executor } from "../executors/executor.ts";
 import { replaceFile } from "../files/replace.node.ts";
@@ -25,6 +25,7 @@ import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import { withFittingBatch } from "./fitting-batch.node.ts";
 import type { Progress } from "./loop.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
+import { ownShare } from "./own-share.node.ts";
 import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
 import {
   loadingOf,
@@ -88,7 +89,8 @@ export interface RunResult {
  * Trains from the start, or from where the run in `out` stopped.
  * @throws SenetError `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
  */
-export async function trainRun(options: RunOptions): Promise<RunResult> {
+export async function trainRun(asked: RunOptions): Promise<RunResult> {
+  const options = { ...asked, ...ownShare(asked) };
   const { config, out, ranks = alone } = options;
   checkRunOptions(options);
   checkShares(config, ranks);
@@ -207,7 +209,15 @@ function resumedAt(
 }
 
 /** @throws SenetError `usage` naming the first that cannot be */
-function checkRunOptions({ keepBest = 1, saveEverySeconds = 1, timeBudgetSeconds = 1 }: RunOptions): void {
+function checkRunOptions(options: RunOptions): void {
+  const { keepBest = 1, saveEverySeconds = 1, timeBudgetSeconds = 1, fitBatch = false, ranks = alone } = options;
+  if (fitBatch && ranks.count > 1) {
+    throw new SenetError("usage", "several processes do not find out their batch by themselves", {
+      where: option("batchSize"),
+      found: "auto",
+      hint: "a number of pictures",
+    });
+  }
   if (!(Number.isInteger(keepBest) && keepBest >= 1)) wrong("keepBest", "a whole number, 1 or more", keepBest);
   if (!(saveEverySeconds >= 0)) wrong("saveEverySeconds", "a time, or 0 for after each step", saveEverySeconds);
   if (!(timeBudgetSeconds > 0)) wrong("timeBudgetSeconds", "a time above 0", timeBudgetSeconds);

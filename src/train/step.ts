@@ -24,7 +24,7 @@ import { GradientExchange } from "./gradient-exchange.ts";
 import { GradientSum } from "./gradient-sum.ts";
 import { layerRates } from "./layer-decay.ts";
 import { type LearningOptions, learningRule } from "./learning.ts";
-import { labelsOf, targetsOf } from "./targets.ts";
+import { hardened, labelsOf, targetsOf } from "./targets.ts";
 
 /** How several processes train one network (ranks.ts). */
 export interface TogetherOptions {
@@ -48,6 +48,8 @@ export interface StepOptions extends TrainingOptions, LearningOptions, Freezing,
   readonly loss?: Loss;
   /** Of targets that are given as labels; default 0. */
   readonly labelSmoothing?: number;
+  /** Targets above it are 1, the others 0 (binary cross-entropy); default: as they are. */
+  readonly targetThreshold?: number | undefined;
   /** Of the learning rate, from one block to the one before it (layer-decay.ts); default: none, all learn alike. */
   readonly layerDecay?: number | undefined;
   /** What each class weighs in the loss, by index; default: all alike. */
@@ -112,7 +114,7 @@ export class TrainingStep implements AsyncDisposable {
   readonly #sum = new GradientSum();
   readonly #ranks: Ranks;
   readonly #exchange: GradientExchange | undefined;
-  readonly #options: Pick<StepOptions, "labelSmoothing" | "classWeights" | "clipping">;
+  readonly #options: Pick<StepOptions, "labelSmoothing" | "targetThreshold" | "classWeights" | "clipping">;
   /** What dropout draws is one step's at a time. */
   readonly #uses: Uses;
 
@@ -191,13 +193,16 @@ export class TrainingStep implements AsyncDisposable {
     const { index, part = 0, parts = 1 } = position;
     return this.#uses.inTurn(async () => {
       if (part === 0) this.#sum.clear();
+      const isLast = part === parts - 1;
+      this.#exchange?.begin(isLast ? (gradient) => this.#sum.keptOf(gradient, this.gradientData) : undefined);
       const batch = await this.#gradients(images, target, position);
       const start = performance.now();
-      if (part < parts - 1) this.#sum.keep(this.gradientData);
+      if (!isLast) this.#sum.keep(this.gradientData);
       else {
-        const sum = this.#sum.addTo(this.gradientData) * this.#ranks.count;
-        if (parts > 1) this.#exchange?.addAll(this.gradientData);
+        // Of several ranks each gradient had it added before it was sent.
+        if (this.#exchange === undefined) this.#sum.addTo(this.gradientData);
         await this.#exchange?.finish();
+        const sum = this.#sum.end() * this.#ranks.count;
         await this.#update({ ...(typeof rates === "number" ? { rate: rates } : rates), step: index, scale: 1 / sum });
       }
       return { ...batch, optimiserMilliseconds: performance.now() - start };
@@ -206,11 +211,14 @@ export class TrainingStep implements AsyncDisposable {
 
   /**
    * The first half of a step. Between it and `update` gradients can be added up over several batches, clipped, or summed
-   * over processes: they are in `gradientData`, until the next call.
+   * over processes: they are in `gradientData`, until the next call, and are this process's own.
    * @throws SenetError as `run`
    */
   gradients(images: Tensor, target: Tensor, position: StepPosition = { index: 0 }): Promise<BatchResult> {
-    return this.#uses.inTurn(() => this.#gradients(images, target, position));
+    return this.#uses.inTurn(() => {
+      this.#exchange?.begin(undefined);
+      return this.#gradients(images, target, position);
+    });
   }
 
   /** See `Trainer.gradientData`. */
@@ -236,14 +244,14 @@ export class TrainingStep implements AsyncDisposable {
     target: Tensor,
     { index, where, part = 0, parts = 1 }: StepPosition,
   ): Promise<BatchResult> {
-    const { labelSmoothing, classWeights } = this.#options;
-    const targets = targetsOf(target, this.#targetType, labelSmoothing);
+    const { labelSmoothing, targetThreshold, classWeights } = this.#options;
+    const given = targetsOf(target, this.#targetType, labelSmoothing);
+    const targets = targetThreshold === undefined ? given : hardened(given, targetThreshold);
     const inputs = new Map([
       [inputName, images],
       [targetsName, classWeights === undefined ? targets : weightedTargets(targets, classWeights)],
     ]);
     this.#dropout.feed(inputs, index * parts + part);
-    this.#exchange?.begin(parts === 1);
     const { outputs, finite } = await this.#trainer.gradients(inputs);
     const loss = outputs.get("loss")!.data[0]!;
     if (!finite) {

@@ -25,19 +25,31 @@ export function waitingFor(
   return `the others wait ${Math.round(100 * share)} % of the time for ${ranks.name(slowest)}`;
 }
 
-/** The same as a run goes on: told of each step, it says so now and then. */
+export interface WaitingTimes {
+  /** When it is first said, and how long it takes until it is said again; default: 5 s, a minute. */
+  readonly firstMilliseconds?: number;
+  readonly everyMilliseconds?: number;
+}
+
+/** The same as a run goes on: told of each step, it says so early on, and then now and then. */
 export class Waiting {
   readonly #ranks: Ranks;
   readonly #say: (line: string) => void;
   readonly #everyMilliseconds: number;
+  #nextMilliseconds: number;
   #waited: number[];
   #before: number;
   #since: number;
 
-  constructor(ranks: Ranks, say: (line: string) => void, everyMilliseconds = 60_000) {
+  constructor(
+    ranks: Ranks,
+    say: (line: string) => void,
+    { firstMilliseconds = 5_000, everyMilliseconds = 60_000 }: WaitingTimes = {},
+  ) {
     this.#ranks = ranks;
     this.#say = say;
     this.#everyMilliseconds = everyMilliseconds;
+    this.#nextMilliseconds = firstMilliseconds;
     this.#waited = new Array<number>(ranks.count).fill(0);
     this.#before = ranks.waited;
     this.#since = performance.now();
@@ -55,10 +67,11 @@ export class Waiting {
   add(ofAll: readonly number[]): void {
     this.#waited = this.#waited.map((sum, rank) => sum + ofAll[rank]!);
     const now = performance.now();
-    if (now - this.#since < this.#everyMilliseconds) return;
+    if (now - this.#since < this.#nextMilliseconds) return;
     const line = waitingFor(this.#ranks, this.#waited, now - this.#since);
     if (line !== undefined) this.#say(line);
     this.#waited.fill(0);
     this.#since = now;
+    this.#nextMilliseconds = this.#everyMilliseconds;
   }
 }

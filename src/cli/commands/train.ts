@@ -7,8 +7,6 @@ import { localData } from "../../data/remote.node.ts";
 import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { PrecisionChoice } from "../../executors/select.node.ts";
-import { usableThreads } from "../../machine.node.ts";
-import { availableMemory } from "../../memory.node.ts";
 import type { Job } from "../../mpi/job.ts";
 import { fromFirst, type Wire } from "../../ranks.ts";
 import { recipe } from "../../recipes/recipes.ts";
@@ -156,13 +154,6 @@ export function trainCommand(program: Command): void {
         const { fitBatch, ...given } = withoutAuto(await startingFrom(givenConfig(command), command, options));
         const source = options.resume === true ? undefined : await sourceOf(given);
         const fresh = options.resume === true ? undefined : newRunConfig(given, source, job);
-        if (fitBatch && job.count > 1) {
-          throw new SenetError("usage", "several processes do not find out their batch by themselves", {
-            where: "--batch-size",
-            found: "auto",
-            hint: "a number of pictures for each process",
-          });
-        }
         const isNamed = options.out !== undefined;
         const out = options.out ?? (await fromFirst(job, () => newRunFolder(fresh!.model)));
         const config = fresh ?? resumedConfig(await openRun(out), givenForAllRanks(given, job), out, say);
@@ -259,14 +250,10 @@ function sayOnSignal(job: Job, lastWords: string | undefined): void {
 }
 
 /** How this process goes along with the others, where there are any. */
-function togetherOptions({ threads, workers, cache, bucketMib, wire }: TrainOptions, job: Job) {
+function togetherOptions({ bucketMib, wire }: TrainOptions, job: Job) {
   if (job.count === 1) return {};
-  const own = Math.max(1, Math.floor(usableThreads() / job.neighbours));
   return {
     ranks: job,
-    threads: threads ?? own,
-    workers: workers ?? Math.min(8, Math.max(1, own - 1)),
-    ...(cache === undefined && { cacheBytes: Math.min(4 * 2 ** 30, availableMemory() / 4) / job.neighbours }),
     ...(wire !== undefined && { wire }),
     ...(bucketMib !== undefined && { bucketBytes: bucketMib * 2 ** 20 }),
   };

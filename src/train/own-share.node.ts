@@ -1,0 +1,25 @@
+/** What a rank uses of its host, where nobody says otherwise: as much as each of those that share it. */
+
+import { usableThreads } from "../machine.node.ts";
+import { availableMemory } from "../memory.node.ts";
+import { alone } from "../ranks.ts";
+import type { PrepareOptions } from "./prepare.node.ts";
+
+type Uses = Pick<PrepareOptions, "threads" | "workers" | "cacheBytes">;
+
+const mostCache = 4 * 2 ** 30;
+
+/** @param machine the threads and the memory that this process may use by itself */
+export function ownShare(
+  { ranks = alone, threads, workers, cacheBytes }: Uses & Pick<PrepareOptions, "ranks">,
+  machine = { threads: usableThreads(), memory: availableMemory() },
+): Uses {
+  const { neighbours } = ranks;
+  if (neighbours === 1) return { threads, workers, cacheBytes };
+  const own = Math.max(1, Math.floor(machine.threads / neighbours));
+  return {
+    threads: threads ?? own,
+    workers: workers ?? Math.min(8, Math.max(1, own - 1)),
+    cacheBytes: cacheBytes ?? Math.min(mostCache, machine.memory / 4) / neighbours,
+  };
+}
