@@ -12,7 +12,7 @@ export const lossKeys = {
   /** Mixed pictures have every class that is in them, whatever its share (Wightman et al., arXiv 2110.00476). */
   bceTargetThresh: configKey(
     z.number().min(0).lt(1).nullable().default(null),
-    "with --bce-loss: targets above this are 1, the others 0; default: as they are",
+    "of binary cross-entropy: targets above this are 1, the others 0; default: as they are",
     { value: "part" },
   ),
 };
