@@ -175,7 +175,10 @@ export class Loader {
     this.#onRemark = options.onRemark ?? (() => {});
     this.#cacheFolder = options.cacheFolder;
     if (this.#cacheFolder !== undefined) preparePictureCache(this.#cacheFolder);
-    this.#ring = createRing({ depth: prefetch, batchSize, imageLength, samples: count, share });
+    this.#ring = createRing({
+      ...{ depth: prefetch, batchSize, imageLength, samples: count, share },
+      hasFolder: this.#cacheFolder !== undefined,
+    });
     this.#images = zeros("float32", [batchSize * this.views, planes, size, size]);
     this.#labels = zeros("int32", [batchSize]);
     this.#samples = new Int32Array(batchSize);

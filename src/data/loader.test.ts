@@ -1,5 +1,17 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, type TestContext, test } from "node:test";
@@ -159,6 +171,30 @@ test("large JPEGs are read at a reduced size, or exactly; with a cache, without,
     augment(picture, transform, createRandom(3, 1, 0, 0), values);
     assert.deepEqual(first!.images.subarray(0, values.length), values);
   }
+});
+
+test("what a run has found in the folder is not looked for again, and is decoded where it is there no longer", async (t) => {
+  const own = folder("kept", good);
+  const dataset = openFolder(own);
+  const options = { dataset, transform: training, seed: 7 };
+  const plain = loaderOf(t, options);
+  const cacheFolder = join(root, "kept-cache");
+  const loader = loaderOf(t, { ...options, cacheFolder });
+  const isAsWithout = async (epoch: number) =>
+    assert.deepEqual(await collect(loader, epoch), await collect(plain, epoch), `epoch ${epoch}`);
+  await isAsWithout(0);
+  const expected = await collect(plain, 1);
+  renameSync(own, `${own}-away`);
+  assert.deepEqual(await collect(loader, 1), expected, "without the pictures' files");
+  renameSync(`${own}-away`, own);
+  for (const name of readdirSync(cacheFolder, { recursive: true, encoding: "utf8" })) {
+    if (statSync(join(cacheFolder, name)).isFile()) truncateSync(join(cacheFolder, name), 14);
+  }
+  await isAsWithout(2);
+  rmSync(cacheFolder, { recursive: true });
+  await isAsWithout(3);
+  assert.equal(readdirSync(cacheFolder, { recursive: true }).length > dataset.samples.length, true, "kept again");
+  assert.deepEqual(loader.failures, []);
 });
 
 test("training: each picture once an epoch, augmented by seed, epoch and position", async (t) => {

@@ -3,7 +3,8 @@
  *
  * Each is a file of its own, written aside and renamed, so that it is there whole or not at all, whoever else writes and
  * whenever a process ends. Its name is a hash of where the picture is, of that file's size and time, and of what it is
- * decoded for; what has changed is never found again.
+ * decoded for; what has changed is never found again. A run looks once for each: as with pictures that are kept in memory, what
+ * changes meanwhile is seen by the next run.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -21,11 +22,14 @@ import {
 } from "node:fs";
 import { join, resolve } from "node:path";
 import { plainly, reasonOf, writeError } from "../files/files.node.ts";
-import type { Picture } from "../images/resize.ts";
+import { PictureFault } from "../images/fault.ts";
+import type { Box, Picture } from "../images/resize.ts";
+import type { PictureView } from "../images/view.ts";
 import type { Source } from "./dataset.ts";
+import { NAME_BYTES } from "./ring.ts";
 
 /** Raised when decoding gives other pixels than before. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** `SNPX`, width and height, before the pixels; and the same word behind them, in the last bytes to reach a disk. */
 const MARK = 0x58504e53;
@@ -75,7 +79,10 @@ export class PictureCache {
     if (found === undefined) return undefined;
     const part = source.kind === "range" ? [source.start, source.length] : [];
     const facts = [VERSION, this.#recipe, resolve(source.file), `${found.size}`, `${found.mtimeNs}`, ...part];
-    return createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 40);
+    return createHash("sha256")
+      .update(JSON.stringify(facts))
+      .digest("hex")
+      .slice(0, 2 * NAME_BYTES);
   }
 
   /** The picture, in memory that the next one takes. */
@@ -101,8 +108,35 @@ export class PictureCache {
     }
   }
 
-  write(name: string, { width, height, data }: Picture): void {
-    if (this.#isFull) return;
+  /** A picture that has been found here whole, of this size, of which only what is asked for is read. */
+  view(name: string, { width, height }: Pick<Picture, "width" | "height">): PictureView {
+    const part = (box: Box) => {
+      const data = this.#rows(name, 3 * width, box);
+      if (data === undefined) throw new PictureFault("it is here no longer");
+      return { picture: { width, height: box.height, data }, box: { ...box, top: 0 } };
+    };
+    return { width, height, part };
+  }
+
+  #rows(name: string, rowBytes: number, { top, height }: Box): Uint8Array | undefined {
+    let handle: number | undefined;
+    try {
+      handle = openSync(this.#fileOf(name), "r");
+      const length = rowBytes * height;
+      if (this.#bytes.length < length) this.#bytes = new Uint8Array(length);
+      const isWhole = readSync(handle, this.#bytes, 0, length, HEAD_BYTES + rowBytes * top) === length;
+      return isWhole ? this.#bytes.subarray(0, length) : undefined;
+    } catch {
+      // It is decoded instead.
+      return undefined;
+    } finally {
+      if (handle !== undefined) closeSync(handle);
+    }
+  }
+
+  /** @returns whether it is here then */
+  write(name: string, { width, height, data }: Picture): boolean {
+    if (this.#isFull) return false;
     const file = this.#fileOf(name);
     const aside = join(this.#folder, `${randomBytes(8).toString("hex")}.part`);
     const head = new Uint8Array(HEAD_BYTES);
@@ -119,10 +153,12 @@ export class PictureCache {
         closeSync(handle);
       }
       renameSync(aside, file);
+      return true;
     } catch (cause) {
       this.#isFull = true;
       rmSync(aside, { force: true });
       this.#onFault(reasonOf(plainly(join(file, ".."), cause)));
+      return false;
     }
   }
 

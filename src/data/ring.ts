@@ -31,8 +31,8 @@ const CELLS = 8;
 
 /** The state of each sample in `pictures`: four integers. */
 export const Entry = { state: 0, block: 1, width: 2, height: 3, size: 4 } as const;
-/** `sound`: it has been read to its end, and is not in the cache. */
-export const State = { unknown: 0, cached: 1, failed: 2, sound: 3 } as const;
+/** `sound`: it has been read to its end, and is not in the cache. `stored`: it lies whole in the cache's folder. */
+export const State = { unknown: 0, cached: 1, failed: 2, sound: 3, stored: 4 } as const;
 
 /** Pictures in the cache begin at multiples of this many bytes, so that 32-bit numbers reach 128 GiB. */
 export const CACHE_BLOCK = 64;
@@ -56,13 +56,22 @@ export interface Ring {
   readonly samples: Int32Array<SharedArrayBuffer>;
   /** By sample: an `Entry`. */
   readonly entries: Int32Array<SharedArrayBuffer>;
+  /** By sample that is stored: its name in the cache's folder, of `NAME_BYTES`. */
+  readonly names: Uint8Array<SharedArrayBuffer>;
   readonly share: Share;
 }
 
+/** Bytes of a picture's name in the cache's folder. */
+export const NAME_BYTES = 20;
+
 export function createRing(
-  options: Pick<Ring, "depth" | "batchSize" | "imageLength" | "share"> & { readonly samples: number },
+  options: Pick<Ring, "depth" | "batchSize" | "imageLength" | "share"> & {
+    readonly samples: number;
+    /** Whether there is a folder for decoded pictures. */
+    readonly hasFolder: boolean;
+  },
 ): Ring {
-  const { depth, batchSize, imageLength, samples, share } = options;
+  const { depth, batchSize, imageLength, samples, share, hasFolder } = options;
   const ints = (count: number) => new Int32Array(new SharedArrayBuffer(count * 4));
   return {
     depth,
@@ -75,6 +84,7 @@ export function createRing(
     images: new Float32Array(new SharedArrayBuffer(depth * batchSize * imageLength * 4)),
     samples: ints(depth * batchSize),
     entries: ints(samples * Entry.size),
+    names: new Uint8Array(new SharedArrayBuffer(hasFolder ? samples * NAME_BYTES : 0)),
   };
 }
 

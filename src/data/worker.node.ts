@@ -7,12 +7,12 @@ import { PictureFault } from "../images/fault.ts";
 import { type Reduction, reducedExtent } from "../images/jpeg.ts";
 import { sameRoom } from "../images/read.node.ts";
 import type { Picture } from "../images/resize.ts";
-import { type PictureView, viewOf } from "../images/view.ts";
+import { type PictureView, viewOf, wholeOf } from "../images/view.ts";
 import { augmentationAt, placeOf, triedAt } from "./epoch.ts";
 import { reasonOf } from "./failures.ts";
 import { PictureCache } from "./picture-cache.node.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
-import { batchCount, CACHE_BLOCK, Cell, Entry, type Ring, State } from "./ring.ts";
+import { batchCount, CACHE_BLOCK, Cell, Entry, NAME_BYTES, type Ring, State } from "./ring.ts";
 import { SourceReader } from "./source.node.ts";
 import { type Sources, sourceAt } from "./sources.ts";
 import { applyTransform, type ImageTransform, transformAt } from "./transform.ts";
@@ -116,6 +116,10 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
     use(viewOf({ width, height, data: new Uint8Array(cache, start, width * height * 3) }));
     return true;
   }
+  if (state === State.stored) {
+    if (useStored(job, sample, use)) return true;
+    Atomics.compareExchange(entries, entry + Entry.state, State.stored, State.unknown);
+  }
   let held = 0;
   try {
     const source = sourceAt(job.sources, sample);
@@ -123,6 +127,7 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
     const found = name === undefined ? undefined : folder!.read(name);
     if (found !== undefined) {
       use(viewOf(found));
+      store(job, sample, name!, found);
       keep(job, entry, found);
       return true;
     }
@@ -140,8 +145,8 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
     }
     const picture = await opened.decode(reduction, true);
     use(viewOf(picture));
+    if (name !== undefined && folder!.write(name, picture)) store(job, sample, name, picture);
     keep(job, entry, picture);
-    if (name !== undefined) folder!.write(name, picture);
     return true;
   } catch (error) {
     if (!(error instanceof SenetError)) throw error;
@@ -151,6 +156,29 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
   } finally {
     giveBack(job, held);
   }
+}
+
+/** Uses a picture that lies in the folder; false where it does no longer. */
+function useStored(job: WorkerJob, sample: number, use: (picture: PictureView) => void): boolean {
+  const { entries, names } = job.ring;
+  const entry = sample * Entry.size;
+  const name = Buffer.from(names.buffer, sample * NAME_BYTES, NAME_BYTES).toString("hex");
+  const view = folder!.view(name, { width: entries[entry + Entry.width]!, height: entries[entry + Entry.height]! });
+  if (!hasRoom(job, view, 1)) return usePart(view, use);
+  return usePart(view, (stored) => {
+    const picture = wholeOf(stored);
+    use(viewOf(picture));
+    keep(job, entry, picture);
+  });
+}
+
+/** Remembers that the picture lies in the folder, so that nobody has to look for it again. */
+function store({ ring: { entries, names } }: WorkerJob, sample: number, name: string, size: Picture): void {
+  names.set(Buffer.from(name, "hex"), sample * NAME_BYTES);
+  const entry = sample * Entry.size;
+  entries[entry + Entry.width] = size.width;
+  entries[entry + Entry.height] = size.height;
+  Atomics.store(entries, entry + Entry.state, State.stored);
 }
 
 /** False where the part cannot be decoded by itself. */

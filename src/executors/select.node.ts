@@ -180,17 +180,15 @@ export function withFallback(first: Executor, second: Executor, say: (line: stri
   };
 }
 
-/** What oneDNN's layouts were measured to be, in a line each, and what is remembered of it forgotten. */
-export async function measuredLayouts(): Promise<{ readonly lines: readonly string[]; readonly forget: () => number }> {
-  const { foundLayouts, forgetLayouts } = await import("./onednn/layout.node.ts");
-  const names = { blocks: "in blocks", channelsLast: "channels last" };
-  const lines = foundLayouts().map(({ graph, library, type, threads, layout, milliseconds }) => {
-    const { blocks, channelsLast } = milliseconds;
-    const [fast, slow] = layout === "blocks" ? [blocks, channelsLast] : [channelsLast, blocks];
-    const times = `${fast.toPrecision(3)} ms, the other layout ${slow.toPrecision(3)} ms`;
-    return `${graph} on oneDNN ${library} in ${type}, ${threads} threads: ${names[layout]}, ${times}`;
-  });
-  return { lines, forget: forgetLayouts };
+/** Which libraries and layouts oneDNN was measured to be faster with, in a line each. */
+export async function measuredChoices(): Promise<readonly string[]> {
+  const { allFound, tell } = await import("./onednn/tuned.node.ts");
+  return allFound().map(tell);
+}
+
+/** Forgets them. @returns how many there were */
+export async function forgetChoices(): Promise<number> {
+  return (await import("./onednn/tuned.node.ts")).forget();
 }
 
 export interface ExecutorReport {

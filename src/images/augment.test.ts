@@ -5,7 +5,7 @@ import { golden } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { createRandom } from "../random.ts";
 import { randomCrop } from "./augment/crop.ts";
-import { augment, checkTraining, standardTraining, type TrainingTransform } from "./augment.ts";
+import { augment, checkTraining, reductionFor, standardTraining, type TrainingTransform } from "./augment.ts";
 import { imagenetPreprocessing, normalize } from "./preprocess.ts";
 import { resize } from "./resize.ts";
 
@@ -102,6 +102,19 @@ test("mirrors about half of the pictures", () => {
     if (into[0]! > into[3]!) mirrored++;
   }
   assert.ok(Math.abs(mirrored - 500) < 80, `${mirrored}`);
+});
+
+test("pictures are reduced as far as the smallest crop keeps as many pixels as the square has, and not where exactness is asked", () => {
+  const reductionOf = (size: number, width: number, height: number, crop: object = {}) =>
+    reductionFor(standardTraining(size, imagenetPreprocessing, crop), { width, height });
+  // 8 % of 298 by 224 pixels are 73 by 73.
+  assert.deepEqual([reductionOf(32, 298, 224), reductionOf(37, 298, 224)], [2, 1]);
+  assert.deepEqual([reductionOf(224, 500, 375), reductionOf(32, 1000, 750), reductionOf(8, 298, 224)], [1, 4, 8]);
+  assert.equal(reductionOf(32, 298, 224, { scale: [0.35, 1] }), 4);
+  // No crop of that area fits into so narrow a picture.
+  assert.equal(reductionOf(8, 4000, 10), 1);
+  const exact = { ...standardTraining(8, imagenetPreprocessing), decode: "exact" } as const;
+  assert.equal(reductionFor(exact, { width: 298, height: 224 }), 1);
 });
 
 test("a transform out of its bounds is refused by field", () => {

@@ -3,7 +3,7 @@
 import { arch, cpus, freemem, platform, totalmem } from "node:os";
 import type { Command } from "commander";
 import { measureSpeeds, type Speed, speedPrecisions, speedWorkload } from "../../evaluate/speed.node.ts";
-import { describeExecutors, measuredLayouts, selectExecutor } from "../../executors/select.node.ts";
+import { describeExecutors, forgetChoices, measuredChoices, selectExecutor } from "../../executors/select.node.ts";
 import { describeDecoder } from "../../images/decode.node.ts";
 import { describeThreads, instructionSets, usableThreads } from "../../machine.node.ts";
 import { describeMpi } from "../../mpi/describe.node.ts";
@@ -15,13 +15,11 @@ export function doctorCommand(program: Command): void {
     .command("doctor")
     .description("show what was found on this machine, how fast it is, what would be chosen, and why")
     .option("--no-speed", "do not measure how fast a small network runs, which takes a few seconds")
-    .option("--forget", "forget which layouts oneDNN was measured to be faster in; they are measured again when needed")
+    .option("--forget", "forget what oneDNN was measured to be faster with; it is measured again when needed")
     .addOption(jsonOption())
     .addHelpText("after", "\nExamples:\n  senet doctor\n  senet doctor --no-speed\n  senet doctor --json")
     .action(async ({ json, speed, forget }: { json?: true; speed: boolean; forget?: true }) => {
-      const layouts = await measuredLayouts();
-      if (forget === true) say(`${layouts.forget()} measured layouts were forgotten`);
-      const remembered = forget === true ? [] : layouts.lines;
+      if (forget === true) say(`${await forgetChoices()} measurements were forgotten`);
       const executors = await describeExecutors();
       const chosen = {
         training: await selectExecutor({ purpose: "training" }),
@@ -30,6 +28,8 @@ export function doctorCommand(program: Command): void {
         int8: await selectExecutor({ purpose: "inference", inEightBits: true }),
       };
       const speeds = speed ? await measureSpeeds() : [];
+      // With those that were just made.
+      const remembered = await measuredChoices();
       const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
       const facts = {
         node: process.version,
@@ -49,7 +49,7 @@ export function doctorCommand(program: Command): void {
         );
         const measured = speed ? { speed: { ...speedWorkload, executors: speeds } } : {};
         printJson(
-          { ...facts, threads: usableThreads(), executors, chosen: reasons, layouts: remembered, ...measured },
+          { ...facts, threads: usableThreads(), executors, chosen: reasons, choices: remembered, ...measured },
           2,
         );
         return;
@@ -68,7 +68,7 @@ export function doctorCommand(program: Command): void {
         print();
       }
       if (remembered.length > 0) {
-        print("layouts that were measured (senet doctor --forget):");
+        print("what oneDNN was measured to be faster with (senet doctor --forget), and what else there was:");
         for (const line of remembered) print(`  ${line}`);
         print();
       }

@@ -5,20 +5,26 @@ import { dialectV2 } from "./api-v2.node.ts";
 import { dialectV3 } from "./api-v3.node.ts";
 import { hasEightBits, hasIsa, type Library, loadLibrary, versionFor } from "./library.node.ts";
 
-let library: Library | undefined;
-let libraryOfTiles: Library | undefined;
+let loaded: readonly Library[] | undefined;
 
 /**
- * Loaded once; of two versions that are there the one that is faster in this precision.
- * @throws SenetError `executor` where it is not on this machine
+ * One of each version that is here, loaded once; first the one that is likely to be faster in this precision.
+ * @throws SenetError `executor` where there is none
  */
-export function onednnLibrary(precision: "float32" | "bf16" = "float32"): Library {
-  library ??= loadLibrary();
-  const wanted = versionFor(precision, library.isa);
-  if (wanted === library.version.major || wanted === 2) return library;
-  libraryOfTiles ??= loadLibrary(undefined, wanted);
-  return libraryOfTiles;
+export function onednnLibraries(precision: "float32" | "bf16" = "float32"): readonly Library[] {
+  loaded ??= bothVersions();
+  const wanted = versionFor(precision, loaded[0]!.isa);
+  return loaded.toSorted((a, b) => Number(b.version.major === wanted) - Number(a.version.major === wanted));
 }
+
+function bothVersions(): Library[] {
+  const first = loadLibrary();
+  const other = loadLibrary(undefined, first.version.major === 2 ? 3 : 2);
+  return other.version.major === first.version.major ? [first] : [first, other];
+}
+
+/** The first of them. @throws SenetError `executor` */
+export const onednnLibrary = (): Library => onednnLibraries()[0]!;
 
 export const openApi = (library: Library = onednnLibrary()): Api =>
   new Api(library, library.version.major === 2 ? dialectV2(library) : dialectV3(library));

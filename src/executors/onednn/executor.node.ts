@@ -21,13 +21,13 @@ import { isBatchFree, runInPortions } from "../portions.ts";
 import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";
-import { hasBf16, onednnLibrary, openApi } from "./engine.node.ts";
-import { chooseLayout } from "./layout.node.ts";
-import { formatVersion, type Library, setThreads } from "./library.node.ts";
+import { hasBf16, onednnLibraries, openApi } from "./engine.node.ts";
+import { formatVersion, setThreads } from "./library.node.ts";
 import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
 import { PacedExecutable, type PacedOptions, PacedTrainer, type Planned } from "./paced.ts";
 import type { BoundStep } from "./plan.node.ts";
 import type { PlanLayout } from "./spec.ts";
+import { chooseWay, type Question } from "./tuning.node.ts";
 
 export interface OnednnOptions {
   /** `bf16`: activations, and the weights that meet them; weights themselves, statistics and loss stay in float32. */
@@ -38,8 +38,7 @@ export interface OnednnOptions {
 
 /** @throws SenetError `executor` where the library is not on this machine, or the processor has not the precision */
 export function createOnednnExecutor({ precision = "float32", layout }: OnednnOptions = {}): Executor {
-  const library = onednnLibrary(precision);
-  const { path, version } = library;
+  const libraries = onednnLibraries(precision);
   const bf16 = hasBf16();
   if (precision === "bf16" && !bf16) {
     throw new SenetError("executor", "this processor does not compute in bf16", {
@@ -49,11 +48,11 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
     });
   }
   const type = precision === "bf16" ? "bf16" : "f32";
-  const kindFor = (api: Api, graph: Graph, threads: number) =>
-    ({ type, layout: layout ?? chooseLayout({ api, library, graph, type, threads }) }) as const;
+  const found = libraries.map(({ path, version }) => `${formatVersion(version)} (${path})`).join(" and ");
+  const either = libraries.length > 1 ? ", for each network the one that is measured to be faster" : "";
   return {
     name: "onednn",
-    description: `oneDNN ${formatVersion(version)} on the CPU (${path}), ${bf16 ? "bf16 in hardware" : "no bf16"}`,
+    description: `oneDNN ${found} on the CPU${either}, ${bf16 ? "bf16 in hardware" : "no bf16"}`,
     async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
       checkWeights(graph, weights);
       requireOthers(graph, options.sumOverRanks);
@@ -61,9 +60,9 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       // Those of another number of threads have to be the same, whatever has become of the arrays.
       const own = live ? weights : copies(weights);
       const create = (wanted: number) =>
-        opened(library, { ...options, threads: wanted }, (api, threads) => {
+        opened({ libraries, graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
           const { sumOverRanks } = options;
-          const lowered = lower(api, graph, own, { live, sumOverRanks, ...kindFor(api, graph, threads) });
+          const lowered = lower(api, graph, own, { live, sumOverRanks, type, layout });
           return new OnednnExecutable(
             new Runner(api, graph, lowered, { ...options, threads }),
             !live && isBatchFree(graph),
@@ -80,9 +79,9 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       checkWeights(graph, weights);
       requireOthers(graph, options.sumOverRanks);
       const create = (wanted: number) =>
-        opened(library, { ...options, threads: wanted }, (api, threads) => {
-          const kind = { ...kindFor(api, graph, threads), sumOverRanks: options.sumOverRanks };
-          const lowered = lowerTraining(api, graph, weights, rule, kind);
+        opened({ libraries, graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
+          const { sumOverRanks } = options;
+          const lowered = lowerTraining(api, graph, weights, rule, { type, layout, sumOverRanks });
           const runner = new Runner(api, graph, lowered, { ...options, threads });
           return new OnednnTrainer(runner, lowered, options.onGradient);
         });
@@ -109,13 +108,18 @@ function cpuMilliseconds(): number {
 }
 
 /** An API of its own for each executable, which closes it. */
-function opened<T>(library: Library, options: TrainingOptions, compile: (api: Api, threads: number) => T): T {
+function opened<T>(
+  question: Omit<Question, "threads">,
+  options: TrainingOptions,
+  compile: (api: Api, threads: number, layout: PlanLayout) => T,
+): T {
   // OpenMP kills the process where it cannot start as many as it is told.
   const threads = Math.min(options.threads ?? usableThreads(), machineThreads());
   setThreads(threads);
+  const { library, layout } = chooseWay({ ...question, threads });
   const api = openApi(library);
   try {
-    return compile(api, threads);
+    return compile(api, threads, layout);
   } catch (cause) {
     api.dispose();
     throw cause;

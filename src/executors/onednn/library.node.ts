@@ -32,7 +32,7 @@ export interface Library {
 }
 
 /**
- * Which version is taken where both are there. Version 3 has Winograd's algorithm no longer, so that in float32 a training step
+ * Which version is likely to be faster where both are there, and taken where nothing is measured. Version 3 has Winograd's algorithm no longer, so that in float32 a training step
  * of SE-ResNet-50 takes a third longer (docs/log.md); its code for tiles (AMX) is up to four times as fast (docs/engines.md).
  */
 export const versionFor = (precision: "float32" | "bf16", isa: number): 2 | 3 =>
@@ -45,13 +45,17 @@ export const versionFor = (precision: "float32" | "bf16", isa: number): 2 | 3 =>
 export const candidates = (first: 2 | 3): readonly string[] => [
   ...(first === 2 ? ["libdnnl.so.2"] : []),
   "libdnnl.so.3",
-  ...versionedNames(systemFolders),
+  ...versionedNames([...givenFolders(), ...systemFolders]),
   ...(first === 3 ? ["libdnnl.so.2"] : []),
   "/opt/homebrew/opt/onednn/lib/libdnnl.dylib",
   "/usr/local/opt/onednn/lib/libdnnl.dylib",
   "libdnnl.3.dylib",
   "dnnl.dll",
 ];
+
+/** Where the system looks first. */
+const givenFolders = (): readonly string[] =>
+  (process.env.LD_LIBRARY_PATH ?? "").split(":").filter((folder) => folder !== "");
 
 const debianArchitecture = process.arch === "arm64" ? "aarch64" : "x86_64";
 const systemFolders: readonly string[] = [
@@ -109,11 +113,7 @@ export function loadLibrary(path: string | undefined = process.env[pathVariable]
 
 /** Where a library of this name that is not whole stands in the system's way. */
 function cutOff(name: string): string | undefined {
-  const folders = [
-    ...(process.env.LD_LIBRARY_PATH ?? "").split(":").filter((folder) => folder !== ""),
-    ...systemFolders,
-  ];
-  const paths = isAbsolute(name) ? [name] : folders.map((folder) => join(folder, name));
+  const paths = isAbsolute(name) ? [name] : [...givenFolders(), ...systemFolders].map((folder) => join(folder, name));
   for (const path of paths) {
     const truncation = truncationOf(path);
     if (truncation !== undefined) return `${path}: ${truncation}`;

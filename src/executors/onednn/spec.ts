@@ -32,7 +32,8 @@ export interface Standing {
   readonly block: ChannelBlock;
 }
 
-export type PlanLayout = "blocks" | "channelsLast";
+export const planLayouts = ["blocks", "channelsLast"] as const;
+export type PlanLayout = (typeof planLayouts)[number];
 
 /** Where the value of an operation stays between operations: so where its channels allow it, else row-major. */
 export function layoutOf(shape: Shape, { layout, block }: Standing): Layout {

@@ -104,9 +104,8 @@ export const crop = placing({
     const pixels = resampleAffine(wholeOf(picture), map, size, size, step.interpolation, fill, into);
     return { pixels, mirror };
   },
-  leastSide({ width, height }, { scale, ratio }) {
-    const area = width * height * scale[0];
-    // Where no draw fits, the part is as large as the ratios allow, and larger than this.
-    return Math.sqrt(area * Math.min(ratio[0], 1 / ratio[1]));
+  leastSide({ width, height }, { scale }) {
+    // Of the area, since a part that is narrow is long as well. Where no draw fits, it is as wide or as high as the picture.
+    return Math.min(width, height, Math.sqrt(width * height * scale[0]));
   },
 });

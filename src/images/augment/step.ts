@@ -36,7 +36,10 @@ interface RowOf<Schema extends z.ZodType> {
 export interface PlacingStep<Schema extends z.ZodType, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "place";
   readonly apply: (picture: PictureView, step: Step, context: StepContext) => Placed;
-  /** The least side of what it may cut out of a picture of this size, in pixels; not said: it needs all there are. */
+  /**
+   * The side of a square with as many pixels as the least that it may cut out of a picture of this size; not said: it needs
+   * all there are.
+   */
   readonly leastSide?: (size: Pick<Picture, "width" | "height">, step: Step) => number;
 }
 
