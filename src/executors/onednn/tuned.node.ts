@@ -16,7 +16,7 @@ const foundSchema = z.object({
   threads: z.number(),
   /** The place of the one that is taken. */
   chosen: z.int().min(0),
-  /** Milliseconds of the convolutions that were measured. */
+  /** Milliseconds that the convolutions that were measured take a thread. */
   ways: z.array(z.object({ library: z.string(), layout: z.enum(planLayouts), milliseconds: z.number() })),
 });
 

@@ -5,12 +5,12 @@
 
 import { cpus } from "node:os";
 import { GraphBuilder } from "../../ir/builder.ts";
-import type { Graph, Node } from "../../ir/graph.ts";
+import type { Graph, Node, Value } from "../../ir/graph.ts";
 import { GraphUses } from "../../ir/uses.ts";
 import { type Shape, sizeOf, zeros } from "../../tensor.ts";
 import { isReference } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
-import { formatVersion, type Library, setThreads } from "./library.node.ts";
+import { formatVersion, type Library, setThreads, threadMilliseconds } from "./library.node.ts";
 import { lower } from "./lower.node.ts";
 import { type ElementType, layoutOf, type PlanLayout, planLayouts } from "./spec.ts";
 import { type Found, recall, remember } from "./tuned.node.ts";
@@ -126,13 +126,19 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
   const before = recall(key);
   if (before !== undefined && before.ways.length === ways.length) return ways[before.chosen] ?? first;
   const milliseconds = ways.map(() => 0);
-  setThreads(threads);
   const begin = performance.now();
-  for (const convolution of convolutions) {
-    for (const [way, time] of timesOf(ways, convolution, type).entries())
-      milliseconds[way]! += convolution.count * time;
-    // A machine that is so busy tells nothing, and keeps its user waiting.
-    if (performance.now() - begin > patience) return first;
+  // One thread's part of the work, by what it has of its processor: on a busy machine threads wait for each other, whatever
+  // the code is worth.
+  setThreads(1);
+  try {
+    for (const convolution of convolutions) {
+      const times = timesOf(ways, alone(convolution, threads), type);
+      for (const [way, time] of times.entries()) milliseconds[way]! += convolution.count * time;
+      // A machine that is so busy keeps its user waiting.
+      if (performance.now() - begin > patience) return first;
+    }
+  } finally {
+    setThreads(threads);
   }
   const least = milliseconds.indexOf(Math.min(...milliseconds));
   const chosen = milliseconds[least]! < worth * milliseconds[0]! ? least : 0;
@@ -181,9 +187,8 @@ function dearest(graph: Graph): Convolution[] {
 const costOf = ({ node, count }: Convolution): number =>
   count * sizeOf(node.outputs[0]!.type.shape) * sizeOf(node.inputs[1]!.type.shape.slice(1));
 
-/** Milliseconds of its primitives in each way, the least of a few runs by turns. */
-function timesOf(ways: readonly Way[], convolution: Convolution, type: ElementType): number[] {
-  const graph = alone(convolution);
+/** Milliseconds of a graph's convolutions in each way, the least of a few runs by turns. */
+function timesOf(ways: readonly Way[], graph: Graph, type: ElementType): number[] {
   const weights = new Map(graph.parameters.map(({ name, type: { dtype, shape } }) => [name, zeros(dtype, shape)]));
   const apis = ways.map(({ library }) => openApi(library));
   try {
@@ -194,9 +199,9 @@ function timesOf(ways: readonly Way[], convolution: Convolution, type: ElementTy
       for (const [way, plan] of plans.entries()) {
         let time = 0;
         for (const { kind, run } of plan.steps) {
-          const start = performance.now();
+          const start = threadMilliseconds();
           run();
-          if (kind.includes("convolution")) time += performance.now() - start;
+          if (kind.includes("convolution")) time += threadMilliseconds() - start;
         }
         least[way] = Math.min(least[way]!, time);
       }
@@ -207,17 +212,19 @@ function timesOf(ways: readonly Way[], convolution: Convolution, type: ElementTy
   }
 }
 
-/** The convolution as a graph of its own, with its gradients where they are wanted. */
-function alone({ node: { inputs, outputs, attrs }, isTraining, eightBits }: Convolution): Graph {
-  const shapeOf = (index: number): Shape => inputs[index]!.type.shape;
+/** The convolution of one of so many parts of the batch, as a graph of its own, with its gradients where they are wanted. */
+function alone({ node: { inputs, outputs, attrs }, isTraining, eightBits }: Convolution, parts: number): Graph {
+  const partOf = ({ type: { shape } }: Value): Shape => [Math.ceil(shape[0]! / parts), ...shape.slice(1)];
+  const pictures = partOf(inputs[0]!);
+  const filters = inputs[1]!.type.shape;
   const builder = new GraphBuilder("a convolution");
-  const x = builder.input("x", shapeOf(0));
+  const x = builder.input("x", pictures);
   if (eightBits !== undefined) {
     // Nobody looks at the numbers.
     const scale = 1 / 32;
     const bits = builder.apply("quantize", "x.quantize", [x], { scale, signed: eightBits.signed });
-    const w = builder.parameter("w", shapeOf(1), "weight", "int8");
-    const scales = builder.parameter("w.scale", [shapeOf(1)[0]!], "gamma");
+    const w = builder.parameter("w", filters, "weight", "int8");
+    const scales = builder.parameter("w.scale", [filters[0]!], "gamma");
     const y = builder.apply(
       "conv2d",
       "y",
@@ -231,13 +238,13 @@ function alone({ node: { inputs, outputs, attrs }, isTraining, eightBits }: Conv
     builder.output("y", builder.apply("dequantize", "y.dequantize", [rounded], { scale }));
     return builder.build();
   }
-  const w = builder.parameter("w", shapeOf(1), "weight");
+  const w = builder.parameter("w", filters, "weight");
   builder.output("y", builder.apply("conv2d", "y", [x, w], attrs));
   if (isTraining) {
-    const dy = builder.input("dy", outputs[0]!.type.shape);
-    const dx = builder.apply("conv2dBackwardInput", "dx", [dy, w], { ...attrs, inputShape: shapeOf(0) });
+    const dy = builder.input("dy", partOf(outputs[0]!));
+    const dx = builder.apply("conv2dBackwardInput", "dx", [dy, w], { ...attrs, inputShape: pictures });
     builder.output("dx", dx);
-    const dw = builder.apply("conv2dBackwardWeight", "dw", [x, dy], { ...attrs, weightShape: shapeOf(1) });
+    const dw = builder.apply("conv2dBackwardWeight", "dw", [x, dy], { ...attrs, weightShape: filters });
     builder.output("dw", dw);
   }
   return builder.build();
