@@ -107,7 +107,7 @@ function implementationOf(library: Library, type: ElementType, layout: PlanLayou
 const worth = 0.85;
 
 /** Milliseconds. */
-const patience = 10_000;
+const patience = 20_000;
 
 /** As was measured for this processor, these ways and this graph, now or before. */
 export function measuredWay(question: Question, ways: readonly Way[] = possibleWays(question)): Way {
@@ -195,7 +195,7 @@ function timesOf(ways: readonly Way[], graph: Graph, type: ElementType): number[
     const plans = ways.map(({ layout }, way) => lower(apis[way]!, graph, weights, { live: false, type, layout }).plan);
     for (const plan of plans) for (const { run } of plan.aside.load) run();
     const least = ways.map(() => Number.POSITIVE_INFINITY);
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 3; round++) {
       for (const [way, plan] of plans.entries()) {
         let time = 0;
         for (const { kind, run } of plan.steps) {
