@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import * as z from "zod";
 import type { Precision } from "../src/executors/select.node.ts";
+import * as z from "../src/zod.ts";
 import type { Contender } from "./measure.ts";
 import { countParameters, type Workload } from "./workload.ts";
 

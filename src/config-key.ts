@@ -1,6 +1,6 @@
 /** A key of a training's configuration: its schema, and how the command line has it. */
 
-import * as z from "zod";
+import * as z from "./zod.ts";
 
 export interface OptionFacts {
   /**
@@ -19,7 +19,7 @@ export interface OptionFacts {
 const facts = z.registry<OptionFacts>();
 
 /** A key for a fragment of the configuration (config.ts has them all). */
-export function configKey<T extends z.ZodType>(schema: T, help: string, more: Omit<OptionFacts, "help"> = {}): T {
+export function configKey<T extends z.ZodMiniType>(schema: T, help: string, more: Omit<OptionFacts, "help"> = {}): T {
   // A clone, since schemas are shared between keys.
   const own = schema.clone();
   facts.add(own, { help, ...more });
@@ -27,4 +27,4 @@ export function configKey<T extends z.ZodType>(schema: T, help: string, more: Om
 }
 
 /** What `configKey` was told of a key; `undefined` for one that only files have. */
-export const factsOf = (schema: z.ZodType): OptionFacts | undefined => facts.get(schema);
+export const factsOf = (schema: z.ZodMiniType): OptionFacts | undefined => facts.get(schema);

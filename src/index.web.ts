@@ -31,11 +31,12 @@ export {
   type LoadOptions,
   load,
   Network,
+  type PictureList,
   type TabTraining,
   type TrainedRun,
   train,
 } from "./web/network.web.ts";
-export type { PictureSource, RuntimeAddress, WeightSource } from "./web/sources.web.ts";
+export type { PictureSource, PlainPicture, RuntimeAddress, ShownPicture, WeightSource } from "./web/sources.web.ts";
 export type {
   ClassPictures,
   FineTuneOptions,

@@ -5,52 +5,27 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { SenetError } from "../src/errors.ts";
-import { PictureClassifier, type Prediction } from "../src/evaluate/classify.ts";
+import type { Prediction } from "../src/evaluate/classify.ts";
 import { encodeOnnx } from "../src/executors/ort/export.ts";
-import { referenceExecutor } from "../src/executors/reference/reference.ts";
-import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
-import { initialWeights } from "../src/weights/init.ts";
 import { openFiles } from "../src/weights/open.ts";
-import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { needsWebRuntime } from "./chromium.ts";
 import { openPage, swiftShader } from "./page.ts";
 import { assertClose, golden } from "./support.ts";
-import { joined } from "./tar.ts";
+import {
+  base64,
+  checkpoint,
+  expected,
+  type Failing,
+  graph,
+  inPage,
+  labels,
+  ort,
+  own,
+  probabilities,
+} from "./web-page.ts";
 
-const network = model("se-resnet-8", 3);
-const preprocessing = { ...imagenetPreprocessing, resize: 28, crop: 24 };
-const labels = ["ant", "bee", "cat"];
-const graph = inferenceGraph(network, { batch: 1, imageSize: 24 });
-const checkpoint = { model: network, labels, preprocessing, weights: initialWeights(graph, 4) };
-const own = joined([...encodeCheckpoint(checkpoint)]);
-const pixels = { width: 40, height: 30, data: Uint8Array.from({ length: 3600 }, (_, i) => (i * 37 + (i >> 4)) % 256) };
-
-const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
-const ort = "/web/node_modules/onnxruntime-web/dist";
 const large = "/weights/imagenette.safetensors";
-
-/** Runs in the page, which has the module, a file of weights, and a picture. */
-const inPage = <T>(page: Page, body: string): Promise<T> =>
-  page.evaluate(`(async () => {
-    const senet = await import("senet/web");
-    const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const weights = new File([bytesOf("${base64(own)}")], "own.safetensors");
-    const picture = { width: 40, height: 30, data: bytesOf("${base64(pixels.data)}") };
-    const runtime = { module: "${ort}/ort.wasm.min.mjs" };
-    const failureOf = async (promise) => { try { await promise; return undefined; } catch (error) {
-      return { ours: error instanceof senet.SenetError, name: error.name, code: error.code, message: error.message };
-    } };
-    ${body}
-  })()`) as Promise<T>;
-
-interface Failing {
-  readonly ours: boolean;
-  readonly name: string;
-  readonly code?: string;
-  readonly message: string;
-}
 
 const opened = needsWebRuntime.skip === false ? await openPage() : undefined;
 /** Those that are alive. */
@@ -59,13 +34,6 @@ const workersOf = async (page: Page): Promise<number> => {
   for (let i = 0; i < 50 && page.workers().length > 0; i++) await page.waitForTimeout(100);
   return page.workers().length;
 };
-
-async function expected(): Promise<readonly Prediction[]> {
-  await using classifier = await PictureClassifier.create(checkpoint, referenceExecutor);
-  return (await classifier.classify(pixels)).predictions;
-}
-
-const probabilities = (predictions: readonly Prediction[]) => predictions.map(({ probability }) => probability);
 
 interface TraceEvent {
   readonly name: string;

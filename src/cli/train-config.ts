@@ -1,7 +1,6 @@
 /** The configuration of a training run from flags, a file, or the run that is to go on; faults by the user's own names. */
 
 import { type Command, Option } from "commander";
-import * as z from "zod";
 import { factsOf } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
@@ -12,6 +11,7 @@ import { decodeText } from "../text-file.ts";
 import { type TrainingConfig, trainingConfig, trainingKeys } from "../train/config.ts";
 import type { Given } from "../train/resume.ts";
 import { type SourceNetwork, sourceDefaults } from "../train/start.ts";
+import * as z from "../zod.ts";
 import { choiceOption, count, list, natural, real } from "./options.ts";
 import { say } from "./output.ts";
 import { weightsOf } from "./weights.ts";
@@ -23,7 +23,7 @@ const headings = Object.keys(trainingKeys) as readonly Heading[];
 const options: ReadonlyMap<string, { readonly key: string; readonly option: Option; readonly heading: Heading }> =
   new Map(
     headings.flatMap((heading) =>
-      Object.entries<z.ZodType>(trainingKeys[heading]).flatMap(([key, schema]) => {
+      Object.entries<z.ZodMiniType>(trainingKeys[heading]).flatMap(([key, schema]) => {
         const option = optionOf(key, schema);
         return option === undefined ? [] : [[option.attributeName(), { key, option, heading }] as const];
       }),
@@ -43,17 +43,17 @@ export function addConfigOptions(command: Command, concerns: readonly Heading[] 
   command.addOption(new Option("--pretrained", help).helpGroup("Fine-tuning:"));
 }
 
-function optionOf(key: string, schema: z.ZodType): Option | undefined {
+function optionOf(key: string, schema: z.ZodMiniType): Option | undefined {
   const facts = factsOf(schema);
   if (facts === undefined) return undefined;
   const { flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), help, value, auto = false } = facts;
   const { inner, initial } = unwrapped(schema);
-  if (inner instanceof z.ZodBoolean) return new Option(`--${initial === true ? "no-" : ""}${flag}`, help);
+  if (inner instanceof z.ZodMiniBoolean) return new Option(`--${initial === true ? "no-" : ""}${flag}`, help);
   const shown =
     initial === undefined || initial === null || (Array.isArray(initial) && initial.length === 0)
       ? ""
       : `; default: ${shownDefault(initial)}`;
-  if (inner instanceof z.ZodEnum) {
+  if (inner instanceof z.ZodMiniEnum) {
     return choiceOption(`--${flag} <${value ?? "name"}>`, help + shown, inner.options.map(String));
   }
   const parse = parserOf(inner);
@@ -68,25 +68,26 @@ function shownDefault(value: unknown): string {
 }
 
 /** What a key may be, without its default and without `null`. */
-function unwrapped(schema: z.ZodType): { readonly inner: z.ZodType; readonly initial?: unknown } {
-  if (schema instanceof z.ZodDefault) {
-    return { ...unwrapped(schema.unwrap() as z.ZodType), initial: schema.def.defaultValue };
+function unwrapped(schema: z.ZodMiniType): { readonly inner: z.ZodMiniType; readonly initial?: unknown } {
+  if (schema instanceof z.ZodMiniDefault) {
+    return { ...unwrapped(schema.def.innerType as z.ZodMiniType), initial: schema.def.defaultValue };
   }
-  const isWrapped = schema instanceof z.ZodNullable || schema instanceof z.ZodReadonly;
-  return isWrapped ? unwrapped(schema.unwrap() as z.ZodType) : { inner: schema };
+  const isWrapped = schema instanceof z.ZodMiniNullable || schema instanceof z.ZodMiniReadonly;
+  return isWrapped ? unwrapped(schema.def.innerType as z.ZodMiniType) : { inner: schema };
 }
 
 /** How a flag's text is read; the schema sees to bounds. */
-function parserOf(schema: z.ZodType): { readonly value: string; readonly parser: (text: string) => unknown } {
-  if (schema instanceof z.ZodNumber) {
-    if (schema.format === null || !schema.format.includes("int")) return { value: "x", parser: real };
-    return { value: "n", parser: (schema.minValue ?? 0) >= 0 && schema.safeParse(0).success ? natural : count };
+function parserOf(schema: z.ZodMiniType): { readonly value: string; readonly parser: (text: string) => unknown } {
+  if (schema instanceof z.ZodMiniNumberFormat) {
+    const takes = (value: number) => schema.safeParse(value).success;
+    return { value: "n", parser: takes(0) && !takes(-1) ? natural : count };
   }
-  if (schema instanceof z.ZodArray) {
-    return { value: "list", parser: list(parserOf(schema.element as z.ZodType).parser) };
+  if (schema instanceof z.ZodMiniNumber) return { value: "x", parser: real };
+  if (schema instanceof z.ZodMiniArray) {
+    return { value: "list", parser: list(parserOf(schema.def.element as z.ZodMiniType).parser) };
   }
-  if (schema instanceof z.ZodTuple) {
-    return { value: "list", parser: list(parserOf(schema.def.items[0] as z.ZodType).parser) };
+  if (schema instanceof z.ZodMiniTuple) {
+    return { value: "list", parser: list(parserOf(schema.def.items[0] as z.ZodMiniType).parser) };
   }
   return { value: "text", parser: (text) => text };
 }

@@ -7,10 +7,10 @@
  */
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
-import * as z from "zod";
 import { option, SenetError } from "../errors.ts";
 import { assertFile, ioError, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
+import * as z from "../zod.ts";
 
 /** What the numbers depend on; an evaluation goes on only with the same. */
 export type Settings = Readonly<Record<string, string | number>>;
@@ -35,7 +35,7 @@ export interface Failed {
 export type Entry = Outcome | Failed;
 
 const format = "senet-evaluation-1";
-const natural = z.number().int().nonnegative();
+const natural = z.int().check(z.nonnegative());
 const lineSchema = z.union([
   z.strictObject({ network: z.string(), settings: z.record(z.string(), z.union([z.string(), z.number()])) }),
   z.strictObject({ picture: z.string(), label: natural, rank: natural, predicted: natural }),

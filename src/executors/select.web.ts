@@ -95,19 +95,23 @@ async function onReference(reason: string): Promise<ChosenEngine> {
 }
 
 /** Threads share memory, which a page has where it is isolated from others. */
-function threadsFor(wanted = 1): { readonly threads: number; readonly words: string } {
-  if (!(Number.isInteger(wanted) && wanted >= 1)) {
+function threadsFor(wanted: number | undefined): { readonly threads: number; readonly words: string } {
+  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1)) {
     throw new SenetError("usage", "this is no number of threads", {
       where: "threads",
       expected: "a whole number from 1",
       found: `${wanted}`,
     });
   }
-  if (wanted > 1 && !globalThis.crossOriginIsolated) {
-    return { threads: 1, words: `with one thread (${wanted} want a cross-origin isolated page)` };
-  }
-  const threads = Math.min(wanted, navigator.hardwareConcurrency || 1);
-  return { threads, words: threads === 1 ? "with one thread" : `with ${threads} threads` };
+  const { crossOriginIsolated: isIsolated } = globalThis;
+  const saying = (threads: number, why: string) => {
+    const count = threads === 1 ? "with one thread" : `with ${threads} threads`;
+    return { threads, words: why === "" ? count : `${count} (${why})` };
+  };
+  if (wanted === undefined) return saying(1, isIsolated ? "`threads` asks for more" : "");
+  if (wanted > 1 && !isIsolated) return saying(1, `${wanted} want a cross-origin isolated page`);
+  const most = navigator.hardwareConcurrency || 1;
+  return wanted > most ? saying(most, "as many as the machine has processors") : saying(wanted, "");
 }
 
 interface Gpu {

@@ -37,6 +37,8 @@ export interface ExplainOptions {
   readonly target?: string | number | undefined;
   /** How many classes to name, most probable first; default 5. */
   readonly top?: number | undefined;
+  /** Rejects with its reason, after the part of the computation that is under way. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Explanation {
@@ -69,6 +71,7 @@ export class Explainer implements AsyncDisposable {
   /** @throws SenetError `usage` for a network in eight bits, or where an option does not fit the network */
   static async create(checkpoint: Checkpoint, executor: Executor, options: ExplainerOptions = {}): Promise<Explainer> {
     const { method = "grad-cam", decode, ...others } = options;
+    checkMethod(method);
     checkChannels(checkpoint);
     requireFloat32(checkpoint, checkpoint.model.name);
     return new Explainer(checkpoint, await table[method](checkpoint, executor, others), decode);
@@ -92,20 +95,31 @@ export class Explainer implements AsyncDisposable {
     return this.dispose();
   }
 
-  async #explain(picture: PictureData, { target, top = 5 }: ExplainOptions): Promise<Explanation> {
+  async #explain(picture: PictureData, { target, top = 5, signal }: ExplainOptions): Promise<Explanation> {
     const { preprocessing, labels } = this.#checkpoint;
     const file = nameOf(picture);
     checkTop(top);
     const asked = target === undefined ? undefined : classIndex(target, labels);
     const image = await imageOf(picture, preprocessing, this.#decode);
+    signal?.throwIfAborted();
     const all = predictionsOf(await this.#method.logits(image), 0, { labels, top: labels.length, file });
     const explained = all.find(({ index }) => index === asked) ?? all[0]!;
     return {
       ...{ file, predictions: all.slice(0, top), target: explained },
-      heat: await this.#method.heat(image, explained.index),
+      heat: await this.#method.heat(image, explained.index, signal),
       input: shownInput(image.data as Float32Array, preprocessing.crop, preprocessing),
     };
   }
+}
+
+/** @throws SenetError `usage` */
+function checkMethod(method: string): void {
+  if (Object.hasOwn(table, method)) return;
+  throw new SenetError("usage", "there is no such way to explain an answer", {
+    where: "method",
+    expected: explainMethods.join(", "),
+    found: `${method}`,
+  });
 }
 
 /**

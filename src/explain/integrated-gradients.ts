@@ -9,7 +9,7 @@ import { type Tensor, tensor } from "../tensor.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkedCount } from "./counts.ts";
-import { type CreateMethod, logitGradient } from "./method.ts";
+import { type CreateMethod, logitGradient, turnUnless } from "./method.ts";
 
 /** Points of the way that are run at once: the activations of all of them are kept for the way back. */
 const atOnce = 4;
@@ -29,10 +29,11 @@ export const integratedGradients: CreateMethod = async ({ model, preprocessing, 
       const classes = logits.shape[1]!;
       return tensor([1, classes], Float32Array.from(logits.data.subarray(0, classes)));
     },
-    heat: async ({ data, shape: [, , height, width] }: Tensor, target) => {
+    heat: async ({ data, shape: [, , height, width] }: Tensor, target, signal) => {
       const places = height! * width!;
       const sums = new Float64Array(places);
       for (let start = 0; start < steps; start += batch) {
+        await turnUnless(signal);
         const images = new Float32Array(batch * data.length);
         const points = Math.min(batch, steps - start);
         for (let row = 0; row < points; row++) {

@@ -1,6 +1,7 @@
 /** What every way to explain an answer has in common. */
 
 import { differentiate } from "../autodiff/differentiate.ts";
+import { turn } from "../event-loop.ts";
 import type { CompileOptions, Executor } from "../executors/executor.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import type { Value } from "../ir/graph.ts";
@@ -14,8 +15,8 @@ import type { Heat } from "./heat.ts";
 export interface Method {
   /** `[1, K]` @param image `[1, C, S, S]`, as the network takes it */
   logits(image: Tensor): Promise<Tensor>;
-  /** What in the picture speaks for that class. */
-  heat(image: Tensor, target: number): Promise<Heat>;
+  /** What in the picture speaks for that class. @param signal is looked at after each part of a long computation */
+  heat(image: Tensor, target: number, signal?: AbortSignal): Promise<Heat>;
   dispose(): Promise<void>;
 }
 
@@ -31,6 +32,12 @@ export interface MethodOptions extends Pick<CompileOptions, "threads"> {
 }
 
 export type CreateMethod = (checkpoint: Checkpoint, executor: Executor, options: MethodOptions) => Promise<Method>;
+
+/** Lets whoever waits have a turn, who may have had enough. @throws the signal's reason */
+export async function turnUnless(signal: AbortSignal | undefined): Promise<void> {
+  await turn();
+  signal?.throwIfAborted();
+}
 
 const seedName = "explain.target";
 

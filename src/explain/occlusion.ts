@@ -7,7 +7,7 @@ import { type Tensor, tensor } from "../tensor.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkedCount } from "./counts.ts";
-import type { CreateMethod } from "./method.ts";
+import { type CreateMethod, turnUnless } from "./method.ts";
 
 /** Covered pictures that are run at once. */
 const atOnce = 8;
@@ -28,12 +28,13 @@ export const occlusion: CreateMethod = async (
 
   return {
     logits: logitsOf,
-    heat: async (image: Tensor, target) => {
+    heat: async (image: Tensor, target, signal) => {
       const { data, shape } = image;
       const whole = (await logitsOf(image)).data[target]!;
       const [sums, counts] = [new Float64Array(crop * crop), new Uint32Array(crop * crop)];
       const corners = starts.flatMap((top) => starts.map((left) => ({ top, left })));
       for (let start = 0; start < corners.length; start += atOnce) {
+        await turnUnless(signal);
         const group = corners.slice(start, start + atOnce);
         const images = new Float32Array(group.length * data.length);
         group.forEach((corner, row) => {

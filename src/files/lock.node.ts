@@ -2,16 +2,16 @@
 
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import * as z from "zod";
 import { SenetError } from "../errors.ts";
+import * as z from "../zod.ts";
 import { codeOf, writeError } from "./files.node.ts";
 import { isOver, self } from "./owner.node.ts";
 import { asideIn } from "./replace.node.ts";
 
 const holderSchema = z.object({
   host: z.string(),
-  pid: z.number().int().positive(),
-  start: z.string().nullable(),
+  pid: z.int().check(z.positive()),
+  start: z.nullable(z.string()),
   since: z.string(),
 });
 type Holder = z.infer<typeof holderSchema>;

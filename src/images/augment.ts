@@ -1,7 +1,7 @@
 /** What training does to a picture so that no two epochs see the same one. Pure functions of a seeded generator. */
 
-import type * as z from "zod";
 import type { Random } from "../random.ts";
+import type * as z from "../zod.ts";
 import { cropSchema, type RandomCrop } from "./augment/crop.ts";
 import type { PixelStep, Placed, PlacingStep, StepContext, ValueStep } from "./augment/step.ts";
 import { type AugmentationStep, augmentationSteps, augmentations } from "./augment/steps.ts";
@@ -96,7 +96,7 @@ export function augment(
   }
 }
 
-type AnyRow = PlacingStep<z.ZodType, never> | PixelStep<z.ZodType, never> | ValueStep<z.ZodType, never>;
+type AnyRow = PlacingStep<z.ZodMiniType, never> | PixelStep<z.ZodMiniType, never> | ValueStep<z.ZodMiniType, never>;
 const rowOf = ({ kind }: AugmentationStep): AnyRow => augmentations[kind];
 
 /** Zeros where a mirrored square has no picture. */

@@ -1,8 +1,8 @@
 /** The `config.json` that timm puts beside a network's weights on the Hugging Face Hub: what pictures it wants, and its labels. */
 
-import * as z from "zod";
 import { type ErrorDetails, SenetError } from "../errors.ts";
 import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import * as z from "../zod.ts";
 
 export interface HubConfig {
   readonly where: string;
@@ -13,27 +13,27 @@ export interface HubConfig {
   readonly preprocessing: Preprocessing;
 }
 
-const positive = z.number().int().positive();
+const positive = z.int().check(z.positive());
 const names = z.union([z.array(z.string()), z.record(z.string(), z.string())]);
-const perChannel = z.array(z.number()).min(1).max(16);
+const perChannel = z.array(z.number()).check(z.minLength(1), z.maxLength(16));
 
 /** What the networks of timm say of themselves; whatever else stands there is for others. */
 const pretrainedSchema = z.looseObject({
-  architecture: z.string().max(1000).nullish(),
-  num_classes: positive.nullish(),
-  input_size: z.tuple([positive, positive, positive]).nullish(),
-  interpolation: z.string().max(100).nullish(),
-  crop_pct: z.number().positive().max(8).nullish(),
-  crop_mode: z.string().max(100).nullish(),
-  mean: perChannel.nullish(),
-  std: z.array(z.number().positive()).min(1).max(16).nullish(),
-  label_names: names.nullish(),
-  labels: names.nullish(),
+  architecture: z.nullish(z.string().check(z.maxLength(1000))),
+  num_classes: z.nullish(positive),
+  input_size: z.nullish(z.tuple([positive, positive, positive])),
+  interpolation: z.nullish(z.string().check(z.maxLength(100))),
+  crop_pct: z.nullish(z.number().check(z.positive(), z.lte(8))),
+  crop_mode: z.nullish(z.string().check(z.maxLength(100))),
+  mean: z.nullish(perChannel),
+  std: z.nullish(z.array(z.number().check(z.positive())).check(z.minLength(1), z.maxLength(16))),
+  label_names: z.nullish(names),
+  labels: z.nullish(names),
   /** As transformers has it. */
-  id2label: names.nullish(),
-  global_pool: z.string().max(100).nullish(),
+  id2label: z.nullish(names),
+  global_pool: z.nullish(z.string().check(z.maxLength(100))),
 });
-const configSchema = pretrainedSchema.extend({ pretrained_cfg: pretrainedSchema.nullish() });
+const configSchema = z.extend(pretrainedSchema, { pretrained_cfg: z.nullish(pretrainedSchema) });
 
 /**
  * Reads such a file, in timm's layout or its older one without `pretrained_cfg`. What it does not say is as timm takes it

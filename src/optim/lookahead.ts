@@ -4,14 +4,14 @@
  * such step. One more slot, kept by the engine.
  */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { type Assignment, add, mul, scalar, set } from "./expression.ts";
 
 export const lookaheadSchema = z.object({
   /** Steps from one meeting to the next. */
-  steps: z.number().int().positive().default(6),
+  steps: z._default(z.int().check(z.positive()), 6),
   /** The part of the way that the slow copy goes. */
-  alpha: z.number().gt(0).max(1).default(0.5),
+  alpha: z._default(z.number().check(z.gt(0), z.lte(1)), 0.5),
 });
 
 export type Lookahead = z.output<typeof lookaheadSchema>;

@@ -1,6 +1,6 @@
 /** The optimisers, each a row: what state it keeps, what can be set, and the formula that every engine runs. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { type Assignment, add, div, type Expression, mul, scalar, set, sqrt } from "./expression.ts";
 
 /** What a formula may know of the step under way. */
@@ -14,7 +14,7 @@ export interface StepNumbers {
   readonly decay: number;
 }
 
-export interface Optimizer<Schema extends z.ZodObject = z.ZodObject, Config = z.output<Schema>> {
+export interface Optimizer<Schema extends z.ZodMiniObject = z.ZodMiniObject, Config = z.output<Schema>> {
   /** What can be set; defaults are in it. A setting that `senet train` knows by the same name is taken from there. */
   readonly config: Schema;
   /** The highest learning rate that is usual for 256 pictures of a batch. */
@@ -32,17 +32,17 @@ export interface Optimizer<Schema extends z.ZodObject = z.ZodObject, Config = z.
   readonly formula: (config: Config, decay: number, isMatrix: boolean) => readonly Assignment[];
 }
 
-const fraction = z.number().min(0).lt(1);
-const positive = z.number().positive();
+const fraction = z.number().check(z.gte(0), z.lt(1));
+const positive = z.number().check(z.positive());
 
 const sgdConfig = z.object({
-  momentum: fraction.default(0.9),
+  momentum: z._default(fraction, 0.9),
   /** Looks ahead, by the velocity that will be (Sutskever et al., 2013; as PyTorch has it). */
-  nesterov: z.boolean().default(false),
+  nesterov: z._default(z.boolean(), false),
   /** Caffe's velocity holds the rate: a new rate changes only what is added from then on. */
-  rateInVelocity: z.boolean().default(false),
+  rateInVelocity: z._default(z.boolean(), false),
   /** Each step has a momentum of its own (one-cycle): a pass more over the velocity, since formulas hold `momentum` fast. */
-  momentumCycles: z.boolean().default(false),
+  momentumCycles: z._default(z.boolean(), false),
 });
 
 /** The gradient with the decay of the weight in it, as SGD and RMSprop have it. */
@@ -68,8 +68,8 @@ const sgd: Optimizer<typeof sgdConfig> = {
 
 const adamConfig = z.object({
   /** How much is kept of the running means of the gradient and of its square. */
-  betas: z.tuple([fraction, fraction]).default([0.9, 0.999]),
-  eps: positive.default(1e-8),
+  betas: z._default(z.tuple([fraction, fraction]), [0.9, 0.999]),
+  eps: z._default(positive, 1e-8),
 });
 
 type AdamConfig = z.infer<typeof adamConfig>;
@@ -135,10 +135,10 @@ const radam: Optimizer<typeof adamConfig> = {
   ],
 };
 
-const muonConfig = adamConfig.extend({
+const muonConfig = z.extend(adamConfig, {
   /** Of matrices; `betas` and `eps` are the others'. */
-  momentum: fraction.default(0.95),
-  nesterov: z.boolean().default(true),
+  momentum: z._default(fraction, 0.95),
+  nesterov: z._default(z.boolean(), true),
 });
 
 /**
@@ -166,10 +166,10 @@ const muon: Optimizer<typeof muonConfig> = {
 };
 
 const rmspropConfig = z.object({
-  momentum: fraction.default(0.9),
+  momentum: z._default(fraction, 0.9),
   /** The weight of the old mean of squares. */
-  alpha: fraction.default(0.9),
-  eps: positive.default(1e-3),
+  alpha: z._default(fraction, 0.9),
+  eps: z._default(positive, 1e-3),
 });
 
 /**
@@ -197,7 +197,7 @@ const rmsprop: Optimizer<typeof rmspropConfig> = {
  * decay move as in Adam. timm's also clips the whole gradient to a length of 1, which is `clipGrad` here.
  */
 const lamb: Optimizer<typeof adamConfig> = {
-  config: adamConfig.extend({ eps: positive.default(1e-6) }),
+  config: z.extend(adamConfig, { eps: z._default(positive, 1e-6) }),
   usualRate: 6.25e-4,
   slots: () => ({ mean: 0, square: 0 }),
   scalars: (config, { rate, step }) => {

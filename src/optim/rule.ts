@@ -1,8 +1,8 @@
 /** An optimiser over the parameters of one network: what an executor is given to train with. */
 
-import type { z } from "zod";
 import type { Parameter } from "../ir/graph.ts";
 import { type Tensor, zeros } from "../tensor.ts";
+import type * as z from "../zod.ts";
 import { type AverageConfig, averageScalars, averageSlot, averaging } from "./average.ts";
 import { chainsOf, type UpdateStep } from "./chain.ts";
 import { lookaheadScalars, lookaheadSchema, lookingAhead, slowSlot } from "./lookahead.ts";

@@ -9,12 +9,12 @@ import { constants } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
-import * as z from "zod";
 import { option } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
+import * as z from "../zod.ts";
 
 /** Where the bytes came from. With `If-Range: validator` a server continues them only if they are still the same. */
-const originSchema = z.object({ address: z.string(), validator: z.string().optional() });
+const originSchema = z.object({ address: z.string(), validator: z.optional(z.string()) });
 export type Origin = z.infer<typeof originSchema>;
 
 /** Nobody waits so long for a byte: the owner is gone, though its number may be another's by now. */

@@ -1,8 +1,8 @@
 /** What is done at each address. */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type * as z from "zod";
 import type { Fetcher } from "../pull/bytes.node.ts";
+import type * as z from "../zod.ts";
 import { encodeInference, extensions, metadataOf, parseInference } from "./kserve.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Models, Served } from "./models.node.ts";
@@ -73,7 +73,7 @@ export function createHandlers(
    */
   const onPictures =
     <K extends "classify" | "features" | "explain", O extends { readonly model?: string | undefined }>(
-      options: z.ZodType<O>,
+      options: z.ZodMiniType<O>,
       work: (picture: SentPicture, options: O) => WorkOf<K>,
       shown: (answer: Answers[K]) => object,
     ): Handler =>

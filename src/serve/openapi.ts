@@ -1,15 +1,15 @@
 /** The OpenAPI document, made from what checks requests. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { type Route, routes } from "./routes.ts";
 import { faultSchema, inferRequest, pictureList } from "./schemas.ts";
 
-const json = (schema: z.ZodType) => {
+const json = (schema: z.ZodMiniType) => {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { unrepresentable: "any" }) as Record<string, unknown>;
   return rest;
 };
 
-const jsonBody = (schema: z.ZodType) => ({ "application/json": { schema: json(schema) } });
+const jsonBody = (schema: z.ZodMiniType) => ({ "application/json": { schema: json(schema) } });
 const bytes = { schema: { type: "string", format: "binary" } };
 
 const errors: Readonly<Record<string, string>> = {
@@ -34,7 +34,7 @@ function bodyOf(route: Route) {
   return {
     ...{ "image/*": bytes, "application/octet-stream": bytes },
     "multipart/form-data": { schema: { type: "object", properties: form } },
-    ...jsonBody((route.query ?? z.strictObject({})).extend({ pictures: pictureList })),
+    ...jsonBody(z.extend(route.query ?? z.strictObject({}), { pictures: pictureList })),
   };
 }
 

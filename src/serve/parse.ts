@@ -1,7 +1,7 @@
 /** What clients send, checked; and what is wrong with it, in words. */
 
-import type * as z from "zod";
 import { nearestNames } from "../names.ts";
+import type * as z from "../zod.ts";
 import { badRequest, type Refusal } from "./refusal.ts";
 
 /** @throws Refusal 400 */
@@ -14,13 +14,13 @@ export function parsedJson(bytes: Uint8Array): unknown {
 }
 
 /** @param what is checked, for the message @throws Refusal 400 */
-export function parsed<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+export function parsed<T>(schema: z.ZodMiniType<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   throw refusalBy(result.error.issues[0]!, schema, what);
 }
 
-function refusalBy(issue: z.core.$ZodIssue, schema: z.ZodType, what: string): Refusal {
+function refusalBy(issue: z.core.$ZodIssue, schema: z.ZodMiniType, what: string): Refusal {
   const where = issue.path.length === 0 ? what : issue.path.join(".").slice(0, 200);
   if (issue.code !== "unrecognized_keys")
     return badRequest(`${where} is not as it has to be`, { found: issue.message.slice(0, 300) });

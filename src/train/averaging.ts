@@ -1,24 +1,27 @@
 /** The moving average of the whole network: the engine averages what is learnt, and here are the running statistics. */
 
-import * as z from "zod";
 import { configKey } from "../config-key.ts";
 import type { Weights } from "../executors/executor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type AverageConfig, averageDecayAt } from "../optim/average.ts";
 import { averageOf, type UpdateRule } from "../optim/rule.ts";
 import { copyOf, type Tensor, type TensorData } from "../tensor.ts";
+import * as z from "../zod.ts";
 
 export const averagingKeys = {
   /** Both are validated; `best.safetensors` holds the average. */
   modelEma: configKey(
-    z.boolean().default(false),
+    z._default(z.boolean(), false),
     "keep a moving average of the weights, and judge and keep the best by it",
   ),
-  modelEmaDecay: configKey(z.number().min(0).lt(1).default(0.9998), "how much of the average is kept at each step"),
-  modelEmaWarmup: configKey(z.boolean().default(false), "keep less of it in the first steps, as timm does"),
+  modelEmaDecay: configKey(
+    z._default(z.number().check(z.gte(0), z.lt(1)), 0.9998),
+    "how much of the average is kept at each step",
+  ),
+  modelEmaWarmup: configKey(z._default(z.boolean(), false), "keep less of it in the first steps, as timm does"),
 };
 
-type AveragingConfig = z.output<z.ZodObject<typeof averagingKeys>>;
+type AveragingConfig = z.output<z.ZodMiniObject<typeof averagingKeys>>;
 
 /** `undefined` where no average is asked for. */
 export const averageConfigOf = (config: AveragingConfig): AverageConfig | undefined =>

@@ -1,17 +1,21 @@
 /** Gradients that are no longer, or no larger, than they may be. */
 
-import * as z from "zod";
 import { configKey } from "../config-key.ts";
 import type { TensorData } from "../tensor.ts";
+import * as z from "../zod.ts";
 
 const modes = ["norm", "value"] as const;
 
 export const clippingKeys = {
-  clipGrad: configKey(z.number().positive().nullable().default(null), "bound of the gradient; default: none", {
-    value: "bound",
-  }),
+  clipGrad: configKey(
+    z._default(z.nullable(z.number().check(z.positive())), null),
+    "bound of the gradient; default: none",
+    {
+      value: "bound",
+    },
+  ),
   clipMode: configKey(
-    z.enum(modes).default("norm"),
+    z._default(z.enum(modes), "norm"),
     "what is bounded: the length of the whole gradient, or each number",
   ),
 };
@@ -22,7 +26,7 @@ export interface Clipping {
   readonly mode: (typeof modes)[number];
 }
 
-export const clippingOf = (config: z.output<z.ZodObject<typeof clippingKeys>>): Clipping | undefined =>
+export const clippingOf = (config: z.output<z.ZodMiniObject<typeof clippingKeys>>): Clipping | undefined =>
   config.clipGrad === null ? undefined : { bound: config.clipGrad, mode: config.clipMode };
 
 /**

@@ -1,6 +1,6 @@
 /** Everything that decides a training run, with defaults; kept in `config.json` and inside every checkpoint. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import { augmentationKeys } from "../images/augment/config.ts";
@@ -18,8 +18,8 @@ import { scheduleKeys } from "./schedule.ts";
 import { lossKeys } from "./targets.ts";
 import { togetherKeys } from "./together.ts";
 
-const count = z.number().int().min(0);
-const positive = z.number().int().positive();
+const count = z.int().check(z.gte(0));
+const positive = z.int().check(z.positive());
 
 const defaultModel = "se-resnet-18";
 
@@ -28,43 +28,39 @@ const version = 2;
 
 const runKeys = {
   /** What the rest began as, with its version (recipes/); for people, since all of it stands here. */
-  recipe: z
-    .string()
-    .regex(/^[\w-]+@\d+$/, "NAME@VERSION, as recipeStart gives it beside the recipe's settings")
-    .nullable()
-    .default(null),
-  model: configKey(z.string().default(defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
+  recipe: z._default(z.nullable(z.string().check(z.regex(/^[\w-]+@\d+$/, "NAME@VERSION, as recipeStart gives it beside the recipe's settings"))), null),
+  model: configKey(z._default(z.string(), defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
   /** `null`: as the network of that name has it. */
   act: configKey(
-    z.enum(activations).nullable().default(null),
+    z._default(z.nullable(z.enum(activations)), null),
     "activation of a residual network, except within squeeze and excitation; default: its own, relu",
   ),
-  epochs: configKey(positive.default(20), "passes over the training pictures"),
-  batchSize: configKey(positive.default(64), "pictures per step; auto: as many as fit the memory", {
+  epochs: configKey(z._default(positive, 20), "passes over the training pictures"),
+  batchSize: configKey(z._default(positive, 64), "pictures per step; auto: as many as fit the memory", {
     value: "n|auto",
     auto: true,
   }),
   /** Gradients of so many pictures at a time are added up to the step's; `null`: all of the batch at once. */
   microBatch: configKey(
-    positive.nullable().default(null),
+    z._default(z.nullable(positive), null),
     "pictures computed at a time, a part of the batch: less memory, the same gradients; default: the batch",
   ),
   /** Side of the training pictures in pixels; default: the one that the model was designed for. */
   imageSize: configKey(positive, "side in pixels; default: the model's own"),
-  seed: configKey(count.default(0), "of weights, order and augmentation"),
+  seed: configKey(z._default(count, 0), "of weights, order and augmentation"),
   /** About how much of each class is kept back to validate with, by the seed (`holdOut`); `null`: the data has a part for it. */
   valSplit: configKey(
-    z.number().gt(0).lt(1).nullable().default(null),
+    z._default(z.nullable(z.number().check(z.gt(0), z.lt(1))), null),
     "validate on this part of each class (0.1: a tenth), for data without val/; by the seed and the pictures' names",
     { value: "part" },
   ),
   /** As SENet-154 was trained (docs/networks.md, 3.1). */
   freezeBnEpochs: configKey(
-    count.default(0),
+    z._default(count, 0),
     "last epochs in which batch norm goes by its running statistics, unchanged",
   ),
   patience: configKey(
-    positive.nullable().default(null),
+    z._default(z.nullable(positive), null),
     "stop after so many epochs without a better validation; default: go on to the end",
   ),
 };
@@ -83,9 +79,8 @@ export const trainingKeys = {
 };
 
 /** Unknown keys are errors: a misspelt option must not be silently ignored. */
-export const trainingConfigSchema = z
-  .strictObject({
-    version: z.literal(version).default(version),
+export const trainingConfigSchema = z.strictObject({
+    version: z._default(z.literal(version), version),
     ...trainingKeys.Run,
     ...trainingKeys["Fine-tuning"],
     ...trainingKeys["Learning rate"],
@@ -95,19 +90,16 @@ export const trainingConfigSchema = z
     ...trainingKeys.Augmentation,
     ...trainingKeys.Pictures,
     ...trainingKeys["Several processes"],
-  })
-  .refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
+  }).check(z.refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
     path: ["microBatch"],
     message: "a divisor of the batch size",
-  })
-  .refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
+  }), z.refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
     path: ["classWeights"],
     message: "none with binary cross-entropy, whose classes are yes or no each",
-  })
-  .refine(({ bceLoss, bceTargetThresh }) => bceLoss || bceTargetThresh === null, {
+  }), z.refine(({ bceLoss, bceTargetThresh }) => bceLoss || bceTargetThresh === null, {
     path: ["bceTargetThresh"],
     message: "binary cross-entropy too, since the targets of softmax add up to 1",
-  });
+  }));
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 

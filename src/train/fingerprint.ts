@@ -1,14 +1,14 @@
 /** By which pictures a run can be recognised: how many of each class, and what they are called. */
 
-import * as z from "zod";
 import { some } from "../data/classes.ts";
 import type { Dataset, NameIn } from "../data/dataset.ts";
 import { hexOf, sha256 } from "../sha256.ts";
+import * as z from "../zod.ts";
 
 /** The pictures of each class, by label. */
 const classesSchema = z.array(
   z.strictObject({
-    count: z.number().int().nonnegative(),
+    count: z.int().check(z.nonnegative()),
     /** A digest of their names below the folder, in order. */
     names: z.string(),
   }),

@@ -1,6 +1,6 @@
 /** What is learnt of a training graph, and how. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { gradientOf } from "../autodiff/differentiate.ts";
 import { configKey } from "../config-key.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
@@ -9,51 +9,51 @@ import { lookaheadSchema } from "../optim/lookahead.ts";
 import { optimizerNames } from "../optim/optimizers.ts";
 import { type OptimizerConfig, type RuleState, type UpdateRule, updateRule } from "../optim/rule.ts";
 
-const positive = z.number().positive();
-const fraction = z.number().min(0).lt(1);
+const positive = z.number().check(z.positive());
+const fraction = z.number().check(z.gte(0), z.lt(1));
 const roles = ["weight", "bias", "gamma", "beta"] as const;
 export type DecayingRole = (typeof roles)[number];
 
 /** An optimiser's setting stands here under its own name; `null`: the optimiser's own default. */
 export const optimizerKeys = {
-  optimizer: configKey(z.enum(optimizerNames).default("sgd"), "how weights are updated"),
+  optimizer: configKey(z._default(z.enum(optimizerNames), "sgd"), "how weights are updated"),
   /** Of `sgd`, `muon`, `rmsprop` and `lars`. */
-  momentum: configKey(fraction.default(0.9), "of sgd, muon, rmsprop and lars"),
+  momentum: configKey(z._default(fraction, 0.9), "of sgd, muon, rmsprop and lars"),
   /** Of `sgd` and `muon`. */
-  nesterov: configKey(z.boolean().default(true), "plain momentum (sgd, muon)"),
+  nesterov: configKey(z._default(z.boolean(), true), "plain momentum (sgd, muon)"),
   /** Of `sgd` and `lars`: the velocity holds the rate, as Caffe's and Chainer's. It makes a difference when the rate changes. */
   rateInVelocity: configKey(
-    z.boolean().default(false),
+    z._default(z.boolean(), false),
     "sgd, lars: keep the rate in the velocity, as Caffe and Chainer do",
   ),
   /** Of `adamw`, `radam`, `lamb` and what `muon` leaves to AdamW. */
   betas: configKey(
-    z.tuple([fraction, fraction]).nullable().default(null),
+    z._default(z.nullable(z.tuple([fraction, fraction])), null),
     "adamw, radam, lamb, muon: how much is kept of the means of gradients and squares; default: 0.9,0.999",
     { value: "b1,b2" },
   ),
   /** Of `rmsprop`. */
-  alpha: configKey(fraction.nullable().default(null), "rmsprop: how much is kept of the mean of squares; default: 0.9"),
+  alpha: configKey(z._default(z.nullable(fraction), null), "rmsprop: how much is kept of the mean of squares; default: 0.9"),
   /** Of all but `sgd`. */
   eps: configKey(
-    positive.nullable().default(null),
+    z._default(z.nullable(positive), null),
     "what is added to roots and lengths; default: 1e-8 (adamw, radam, muon, lars), 1e-6 (lamb), 1e-3 (rmsprop)",
   ),
   /** Of `lars`. */
   trustCoeff: configKey(
-    positive.nullable().default(null),
+    z._default(z.nullable(positive), null),
     "lars: what part of its own length a layer's gradient is brought to; default: 0.001",
     { value: "part" },
   ),
   lookahead: configKey(
-    z.boolean().default(false),
+    z._default(z.boolean(), false),
     "go a part of the way back now and then, to where the last such step ended (with radam: Ranger)",
   ),
   lookaheadSteps: configKey(lookaheadSchema.shape.steps, "steps from one such step to the next"),
   lookaheadAlpha: configKey(lookaheadSchema.shape.alpha, "the part of the way that is not gone back"),
-  weightDecay: configKey(z.number().min(0).default(5e-5), "pull of weights to zero"),
+  weightDecay: configKey(z._default(z.number().check(z.gte(0)), 5e-5), "pull of weights to zero"),
   /** The authors decayed weights alone (docs/networks.md, 3.1); ports differ. */
-  decayOn: configKey(z.array(z.enum(roles)).default(["weight"]), `what decays, of ${roles.join(", ")}`),
+  decayOn: configKey(z._default(z.array(z.enum(roles)), ["weight"]), `what decays, of ${roles.join(", ")}`),
 };
 
 /** The weights of the layer that sees the pictures, and of the classifier, whose rows and columns are no features. */

@@ -1,6 +1,5 @@
 /** What training does to pictures, and how they are prepared when the network is evaluated. */
 
-import * as z from "zod";
 import { configKey } from "../config-key.ts";
 import { type AugmentationConfig, augmentationOf, sizesOf } from "../images/augment/config.ts";
 import type { TrainingTransform } from "../images/augment.ts";
@@ -11,8 +10,10 @@ import {
   type Preprocessing,
   smallestStd,
 } from "../images/preprocess.ts";
+import * as z from "../zod.ts";
 
-const byColour = <T extends z.ZodType<number>>(value: T) => z.tuple([value, value, value]).nullable().default(null);
+const byColour = <T extends z.ZodMiniType<number>>(value: T) =>
+  z._default(z.nullable(z.tuple([value, value, value])), null);
 
 export const pictureKeys = {
   /** `null`: ImageNet's, or those of the network that is trained further. */
@@ -20,7 +21,7 @@ export const pictureKeys = {
     value: "r,g,b",
   }),
   std: configKey(
-    byColour(z.number().positive()),
+    byColour(z.number().check(z.positive())),
     "deviation of each colour; default: ImageNet's, or the weights' own",
     {
       value: "r,g,b",
@@ -28,17 +29,17 @@ export const pictureKeys = {
   ),
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
   evaluationResize: configKey(
-    z.number().int().positive().nullable().default(null),
+    z._default(z.nullable(z.int().check(z.positive())), null),
     "shorter side before the centre crop when validating; default: image size / 0.875",
   ),
   /** 10 in nutszebra's recipe for CIFAR. `null`: the mean and the deviation of all pictures. */
   byPicture: configKey(
-    z.number().min(smallestStd).max(largestStd).nullable().default(null),
+    z._default(z.nullable(z.number().check(z.gte(smallestStd), z.lte(largestStd))), null),
     "normalise each picture by itself: minus its mean, by the root of its variance + x, of bytes; default: all alike",
   ),
 };
 
-type PictureConfig = z.output<z.ZodObject<typeof pictureKeys>> & {
+type PictureConfig = z.output<z.ZodMiniObject<typeof pictureKeys>> & {
   readonly imageSize: number;
   readonly interpolation: AugmentationConfig["interpolation"];
 };

@@ -3,18 +3,18 @@
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
-import * as z from "zod";
 import { readBytes } from "../files/files.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
+import * as z from "../zod.ts";
 
 const runRecordSchema = z.object({
   /** What was typed to start it, where it was typed. */
-  command: z.string().optional(),
+  command: z.optional(z.string()),
   /** Where its pictures are on this machine, and the lists that name them; whole paths. */
   data: z.string(),
-  list: z.string().optional(),
-  valList: z.string().optional(),
-  allowMissing: z.boolean().optional(),
+  list: z.optional(z.string()),
+  valList: z.optional(z.string()),
+  allowMissing: z.optional(z.boolean()),
   /** What it ran on. */
   executor: z.string(),
   processor: z.string(),
@@ -47,7 +47,7 @@ export async function readRecord(out: string): Promise<RunRecord | undefined> {
   try {
     return runRecordSchema.parse(JSON.parse(new TextDecoder().decode(await readBytes(recordFile(out)))));
   } catch (cause) {
-    if (cause instanceof z.ZodError || cause instanceof SyntaxError) return undefined;
+    if (cause instanceof z.core.$ZodError || cause instanceof SyntaxError) return undefined;
     throw cause;
   }
 }

@@ -1,11 +1,11 @@
 /** Learning rates, and the momentum that goes with them, as plain functions of the step. */
 
-import * as z from "zod";
 import { configKey } from "../config-key.ts";
 import { optimizerNames, optimizers } from "../optim/optimizers.ts";
+import * as z from "../zod.ts";
 
-const rate = z.number().min(0);
-const momentum = rate.lt(1);
+const rate = z.number().check(z.gte(0));
+const momentum = rate.check(z.lt(1));
 const scheduleNames = ["cosine", "step", "poly", "exponential", "one-cycle", "flat-cosine"] as const;
 const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (${name})`).join(", ");
 
@@ -13,48 +13,60 @@ const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (
 export const scheduleKeys = {
   /** The highest; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
   learningRate: configKey(
-    rate.positive().nullable().default(null),
+    z._default(z.nullable(rate.check(z.positive())), null),
     `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`,
     { flag: "lr", value: "rate" },
   ),
-  schedule: configKey(z.enum(scheduleNames).default("cosine"), "how the rate falls"),
+  schedule: configKey(z._default(z.enum(scheduleNames), "cosine"), "how the rate falls"),
   scheduleBy: configKey(
-    z.enum(["step", "epoch"]).default("step"),
+    z._default(z.enum(["step", "epoch"]), "step"),
     "whether it changes at each step, or from epoch to epoch",
   ),
-  minLr: configKey(rate.default(0), "the rate at the end, and the lowest", { value: "rate" }),
+  minLr: configKey(z._default(rate, 0), "the rate at the end, and the lowest", { value: "rate" }),
   /** None in `one-cycle`, which rises by itself. */
-  warmupEpochs: configKey(rate.default(1), "epochs in which the rate rises first"),
+  warmupEpochs: configKey(z._default(rate, 1), "epochs in which the rate rises first"),
   warmup: configKey(
-    z.enum(["linear", "constant"]).default("linear"),
+    z._default(z.enum(["linear", "constant"]), "linear"),
     "whether it rises steadily, or stays at its first rate",
   ),
   /** `null`: a linear warm-up begins with almost nothing, a constant one has a tenth of the highest rate. */
   warmupLr: configKey(
-    rate.nullable().default(null),
+    z._default(z.nullable(rate), null),
     "the rate that the warm-up begins with; default: almost 0, a tenth of the highest if constant, a 25th in one-cycle",
     { value: "rate" },
   ),
-  stepEpochs: configKey(z.array(rate.positive()).default([30, 60, 90]), "step: epochs at which the rate is cut"),
-  stepFactor: configKey(rate.max(1).default(0.1), "step: what it is cut to"),
-  decayRate: configKey(rate.positive().max(1).default(0.97), "exponential: the factor by which it falls"),
-  decayEpochs: configKey(rate.positive().default(2.4), "exponential: epochs for each such fall, after the warm-up"),
-  polyPower: configKey(rate.positive().default(1), "poly: the power of what is left of the run; 1 is a straight line"),
+  stepEpochs: configKey(
+    z._default(z.array(rate.check(z.positive())), [30, 60, 90]),
+    "step: epochs at which the rate is cut",
+  ),
+  stepFactor: configKey(z._default(rate.check(z.lte(1)), 0.1), "step: what it is cut to"),
+  decayRate: configKey(
+    z._default(rate.check(z.positive(), z.lte(1)), 0.97),
+    "exponential: the factor by which it falls",
+  ),
+  decayEpochs: configKey(
+    z._default(rate.check(z.positive()), 2.4),
+    "exponential: epochs for each such fall, after the warm-up",
+  ),
+  polyPower: configKey(
+    z._default(rate.check(z.positive()), 1),
+    "poly: the power of what is left of the run; 1 is a straight line",
+  ),
   /** `null`: 0.3 in `one-cycle` (as PyTorch), 0.75 in `flat-cosine` (as fastai). */
   pctStart: configKey(
-    momentum.nullable().default(null),
+    z._default(z.nullable(momentum), null),
     "part of the run in which the rate rises (one-cycle; default: 0.3) or stays (flat-cosine; default: 0.75)",
     { value: "part" },
   ),
   /** Lowest where the rate is highest (Smith, arXiv 1708.07120); of `sgd`. */
   cycleMomentum: configKey(
-    z.tuple([momentum, momentum]).default([0.85, 0.95]),
+    z._default(z.tuple([momentum, momentum]), [0.85, 0.95]),
     "one-cycle with sgd: lowest and highest momentum",
     { value: "low,high" },
   ),
 };
 
-export type ScheduleSettings = z.output<z.ZodObject<typeof scheduleKeys>>;
+export type ScheduleSettings = z.output<z.ZodMiniObject<typeof scheduleKeys>>;
 
 /** What is left out has its default. */
 export interface ScheduleConfig extends Partial<Omit<ScheduleSettings, "schedule" | "learningRate" | "stepEpochs">> {

@@ -1,12 +1,12 @@
 /** Where a training run stands: types, and the schemas that hold a checkpoint's JSON to them. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 
 const number = z.number();
-const positive = number.min(0);
-const percent = number.min(0).max(100);
+const positive = number.check(z.gte(0));
+const percent = number.check(z.gte(0), z.lte(100));
 /** More than any run has: a number beyond is no count. */
-const count = number.int().min(0).max(1e9);
+const count = z.int().check(z.gte(0), z.lte(1e9));
 
 /** One row of `metrics.csv`. Errors in percent, rates in pictures a second. */
 const epochMetricsSchema = z.strictObject({
@@ -17,11 +17,11 @@ const epochMetricsSchema = z.strictObject({
   validationLoss: number,
   validationTop1Error: percent,
   /** `null` below six classes. */
-  validationTop5Error: percent.nullable(),
+  validationTop5Error: z.nullable(percent),
   /** The same of the moving average, in runs that keep one. */
-  averageLoss: number.optional(),
-  averageTop1Error: percent.optional(),
-  averageTop5Error: percent.nullable().optional(),
+  averageLoss: z.optional(number),
+  averageTop1Error: z.optional(percent),
+  averageTop5Error: z.optional(z.nullable(percent)),
   seconds: positive,
   imagesPerSecond: positive,
   /** Part of the training time in which the step waited for pictures. */
@@ -32,7 +32,7 @@ export type EpochMetrics = z.infer<typeof epochMetricsSchema>;
 /** Sums over the steps of the epoch under way. */
 const epochSumsSchema = z
   .strictObject({ loss: number, correct: count, images: count, seconds: positive, waitSeconds: positive })
-  .refine(({ correct, images }) => correct <= images, "at most as many correct pictures as pictures");
+  .check(z.refine(({ correct, images }) => correct <= images, "at most as many correct pictures as pictures"));
 export type EpochSums = z.infer<typeof epochSumsSchema>;
 
 /** Together with the weights and the optimiser's state enough to go on as if the run had never stopped. */
@@ -44,15 +44,17 @@ export const trainingStateSchema = z
     step: count,
     sums: epochSumsSchema,
     /** Lowest top-1 error so far; `null` before the first evaluation. */
-    bestTop1Error: percent.nullable(),
+    bestTop1Error: z.nullable(percent),
     history: z.array(epochMetricsSchema),
   })
-  .refine(({ history }) => history.every(({ epoch }, i) => epoch === i), "the epochs of the history in order")
-  .refine(({ step, sums }) => (step === 0 ? sums.images === 0 : sums.images >= step), "pictures in each step")
-  .refine(({ epoch, history }) => epoch === history.length, "a row of the history for each epoch before this one")
-  .refine(
-    ({ epoch, bestTop1Error }) => (epoch === 0) === (bestTop1Error === null),
-    "a lowest error if and only if an epoch is finished",
+  .check(
+    z.refine(({ history }) => history.every(({ epoch }, i) => epoch === i), "the epochs of the history in order"),
+    z.refine(({ step, sums }) => (step === 0 ? sums.images === 0 : sums.images >= step), "pictures in each step"),
+    z.refine(({ epoch, history }) => epoch === history.length, "a row of the history for each epoch before this one"),
+    z.refine(
+      ({ epoch, bestTop1Error }) => (epoch === 0) === (bestTop1Error === null),
+      "a lowest error if and only if an epoch is finished",
+    ),
   );
 export type TrainingState = z.infer<typeof trainingStateSchema>;
 

@@ -1,17 +1,17 @@
 /** What the loss compares the logits with: for each picture one number for each class. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import type { Type } from "../ir/graph.ts";
 import { type Shape, sameShape, type Tensor, zeros } from "../tensor.ts";
 
 export const lossKeys = {
-  labelSmoothing: configKey(z.number().min(0).lt(1).default(0), "part of each target that all classes share"),
-  bceLoss: configKey(z.boolean().default(false), "binary cross-entropy of each class instead of softmax cross-entropy"),
+  labelSmoothing: configKey(z._default(z.number().check(z.gte(0), z.lt(1)), 0), "part of each target that all classes share"),
+  bceLoss: configKey(z._default(z.boolean(), false), "binary cross-entropy of each class instead of softmax cross-entropy"),
   /** Mixed pictures have every class that is in them, whatever its share (Wightman et al., arXiv 2110.00476). */
   bceTargetThresh: configKey(
-    z.number().min(0).lt(1).nullable().default(null),
+    z._default(z.nullable(z.number().check(z.gte(0), z.lt(1))), null),
     "of binary cross-entropy: targets above this are 1, the others 0; default: as they are",
     { value: "part" },
   ),

@@ -114,7 +114,7 @@ export interface Calls {
     given: {
       network: number;
       picture: NamedPicture;
-      options: ExplainOptions & Omit<ExplainerOptions, "decode" | "threads">;
+      options: Omit<ExplainOptions, "signal"> & Omit<ExplainerOptions, "decode" | "threads">;
     },
     gives: Explanation,
     told: never,

@@ -3,14 +3,16 @@
 import { SenetError } from "../errors.ts";
 import type { CallName, Given, Gives, Told } from "./calls.web.ts";
 import { receivedError, type SentError } from "./sent-error.ts";
+import { version } from "./version.ts";
 
 /** From the page. */
 export type Asked =
   | { readonly kind: "call"; readonly id: number; readonly name: CallName; readonly given: unknown }
   | { readonly kind: "stop"; readonly id: number };
 
-/** From the worker. */
+/** From the worker: that it listens, first of all. */
 export type Answered =
+  | { readonly kind: "senet"; readonly version: string }
   | { readonly kind: "done"; readonly id: number; readonly value: unknown }
   | { readonly kind: "told"; readonly id: number; readonly told: unknown }
   | { readonly kind: "failed"; readonly id: number; readonly error: SentError };
@@ -21,6 +23,8 @@ export interface CallOptions<Name extends CallName> {
   /** Asks the worker to come to an end, which then answers as ever. */
   readonly stop?: AbortSignal | undefined;
   readonly onTold?: ((told: Told<Name>) => void) | undefined;
+  /** What of `given` goes over to the worker, rather than a copy. */
+  readonly transfer?: readonly Transferable[] | undefined;
 }
 
 interface Waiting {
@@ -32,10 +36,18 @@ interface Waiting {
 /** How a worker is had: the library's own file as it stands beside this one, another address, or one that somebody made. */
 export type WorkerSource = string | URL | (() => Worker);
 
+/** A script may come slowly; one that is not ours never says a word. */
+const startMilliseconds = 60_000;
+
+const scriptHint = "`worker`: the address of a bundle of senet/web/worker on the page's own origin (docs/browser.md)";
+
 /** One worker, which ends when nobody holds it any more. */
 export class Connection {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
+  /** What it is asked once it listens. */
+  #unsent: (() => void)[] | undefined = [];
+  readonly #limit: ReturnType<typeof setTimeout>;
   #calls = 0;
   #holders = 1;
   #end: SenetError | undefined;
@@ -43,42 +55,43 @@ export class Connection {
   /** @throws SenetError `executor` where the browser lets no worker begin */
   constructor(source: WorkerSource | undefined) {
     this.#worker = begin(source);
-    this.#worker.onmessage = ({ data }: MessageEvent<Answered>) => this.#hear(data);
+    this.#worker.onmessage = ({ data }: MessageEvent<Answered | undefined>) => this.#hear(data);
     this.#worker.onerror = (event) => {
       event.preventDefault();
-      this.#fail(event.message || "it could not be loaded");
+      if (this.#unsent === undefined) this.#fail(event.message || "an error that the browser says nothing of");
+      else this.#failToBegin(event.message || "its script, or what that imports, does not load");
     };
     this.#worker.onmessageerror = () => this.#fail("what it said could not be read");
+    const seconds = startMilliseconds / 1000;
+    this.#limit = setTimeout(() => this.#failToBegin(`no word of senet's within ${seconds} s`), startMilliseconds);
   }
 
   call<Name extends CallName>(
     name: Name,
     given: Given<Name>,
-    { signal, stop, onTold }: CallOptions<Name> = {},
+    { signal, stop, onTold, transfer }: CallOptions<Name> = {},
   ): Promise<Gives<Name>> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) throw this.#end;
       signal?.throwIfAborted();
       const id = this.#calls++;
-      const ask = (asked: Asked) => this.#worker.postMessage(asked);
       const giveUp = () => {
         this.#waiting.delete(id);
-        if (this.#end === undefined) ask({ kind: "stop", id });
+        end();
         settle(() => reject(signal!.reason));
       };
-      const end = () => ask({ kind: "stop", id });
+      const end = () => this.#ask({ kind: "stop", id });
       const settle = (how: () => void) => {
         signal?.removeEventListener("abort", giveUp);
         stop?.removeEventListener("abort", end);
         how();
       };
-      // Where something in it cannot be sent this throws, and nothing waits.
-      ask({ kind: "call", id, name, given });
       this.#waiting.set(id, {
         resolve: (value: Gives<Name>) => settle(() => resolve(value)),
         reject: (reason) => settle(() => reject(reason)),
         onTold,
       });
+      this.#ask({ kind: "call", id, name, given }, transfer);
       signal?.addEventListener("abort", giveUp);
       stop?.addEventListener("abort", end);
       if (stop?.aborted) end();
@@ -95,53 +108,98 @@ export class Connection {
   release(): void {
     this.#holders--;
     if (this.#holders > 0) return;
-    this.#end ??= new SenetError("executor", "it was disposed of and cannot run");
-    this.#worker.terminate();
-    this.#rejectAll(this.#end);
+    this.#close(new SenetError("executor", "it was disposed of and cannot run"));
   }
 
   get isLast(): boolean {
     return this.#holders === 1;
   }
 
-  #hear(answer: Answered): void {
-    const waiting = this.#waiting.get(answer.id);
-    if (waiting === undefined) return;
+  #ask(asked: Asked, transfer: readonly Transferable[] = []): void {
+    if (this.#end !== undefined) return;
+    const post = () => {
+      try {
+        this.#worker.postMessage(asked, [...transfer]);
+      } catch (cause) {
+        const waiting = this.#waiting.get(asked.id);
+        this.#waiting.delete(asked.id);
+        waiting?.reject(unsendable(cause));
+      }
+    };
+    if (this.#unsent === undefined) post();
+    else this.#unsent.push(post);
+  }
+
+  #hear(answer: Answered | undefined): void {
+    if (answer?.kind === "senet") this.#greet(answer.version);
+    // A worker of one's own may say other things, too.
+    else if (answer && this.#waiting.has(answer.id)) this.#settle(answer, this.#waiting.get(answer.id)!);
+  }
+
+  #settle(answer: Exclude<Answered, { readonly kind: "senet" }>, { onTold, resolve, reject }: Waiting): void {
     if (answer.kind === "told") {
-      waiting.onTold?.(answer.told as never);
+      onTold?.(answer.told as never);
       return;
     }
     this.#waiting.delete(answer.id);
-    if (answer.kind === "done") waiting.resolve(answer.value as never);
-    else waiting.reject(receivedError(answer.error));
+    if (answer.kind === "done") resolve(answer.value as never);
+    else reject(receivedError(answer.error));
+  }
+
+  #greet(found: string): void {
+    clearTimeout(this.#limit);
+    if (found !== version) {
+      const hint = "build the worker's file anew, with the page's; or empty the cache that has the old one";
+      const what = "the page and its worker are of different versions of senet";
+      this.#close(new SenetError("executor", what, { expected: version, found, hint }));
+      return;
+    }
+    const unsent = this.#unsent ?? [];
+    this.#unsent = undefined;
+    for (const post of unsent) post();
+  }
+
+  #failToBegin(found: string): void {
+    this.#close(new SenetError("executor", "the worker that computes does not begin", { found, hint: scriptHint }));
   }
 
   #fail(found: string): void {
-    this.#end ??= new SenetError("executor", "the worker that computes has ended", {
-      found,
-      hint: "a smaller network or picture size, where memory ran out; else see the browser's console",
-    });
-    this.#worker.terminate();
-    this.#rejectAll(this.#end);
+    const hint = "a smaller network or picture size, where memory ran out; else see the browser's console";
+    this.#close(new SenetError("executor", "the worker that computes has ended", { found, hint }));
   }
 
-  #rejectAll(reason: SenetError): void {
+  #close(reason: SenetError): void {
+    clearTimeout(this.#limit);
+    this.#end ??= reason;
+    this.#worker.terminate();
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
-    for (const { reject } of all) reject(reason);
+    for (const { reject } of all) reject(this.#end);
   }
+}
+
+const unsendable = (cause: unknown): SenetError =>
+  new SenetError("usage", "something of this cannot be sent to a worker", {
+    found: cause instanceof Error ? cause.message : String(cause),
+    hint: "plain data, files and pictures can; of a picture from another origin the <img> needs `crossorigin`",
+    cause,
+  });
+
+function workerOf(made: Worker): Worker {
+  if (made instanceof Worker) return made;
+  throw new TypeError("`worker` gave something else than a Worker");
 }
 
 function begin(source: WorkerSource | undefined): Worker {
   try {
-    if (typeof source === "function") return source();
+    if (typeof source === "function") return workerOf(source());
     if (source !== undefined) return new Worker(source, { type: "module", name: "senet" });
     // Written so that Vite and its like find it, and bundle what it needs.
     return new Worker(new URL("./worker.web.js", import.meta.url), { type: "module", name: "senet" });
   } catch (cause) {
     throw new SenetError("executor", "no worker can begin in this page", {
       found: cause instanceof Error ? cause.message : String(cause),
-      hint: "`worker`: the address of a bundle of senet/web/worker on the page's own origin (docs/browser.md)",
+      hint: scriptHint,
       cause,
     });
   }

@@ -3,6 +3,7 @@
 import type { EngineChoice } from "../executors/select.web.ts";
 import type { SentEngine } from "./calls.web.ts";
 import type { WorkerSource } from "./connection.web.ts";
+import { type Kinds, wrong } from "./given.web.ts";
 import { type RuntimeAddress, sentRuntime } from "./sources.web.ts";
 
 /** What computes, and where it runs. */
@@ -17,8 +18,18 @@ export interface EngineOptions {
   readonly worker?: WorkerSource | undefined;
 }
 
-export const sentEngine = ({ engine = "auto", threads, runtime }: EngineOptions): SentEngine => ({
-  engine,
-  threads,
-  runtime: sentRuntime(runtime),
-});
+/** What each of them has to be. */
+export const engineKinds = {
+  engine: "text",
+  threads: "number",
+  runtime: "object",
+  worker: "any",
+} as const satisfies Kinds<EngineOptions>;
+
+const engines: readonly string[] = ["auto", "webgpu", "wasm", "reference"] satisfies readonly EngineChoice[];
+
+/** @throws SenetError `usage` where there is no such engine */
+export function sentEngine({ engine = "auto", threads, runtime }: EngineOptions): SentEngine {
+  if (engines.includes(engine)) return { engine, threads, runtime: sentRuntime(runtime) };
+  throw wrong("engine", "there is no such engine in a browser", engines.join(", "), engine);
+}

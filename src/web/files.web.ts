@@ -2,6 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { WeightFile } from "../weights/source.ts";
+import { fileNameAt } from "./address.web.ts";
 import type { LoadProgress, SentSource } from "./calls.web.ts";
 
 export interface ReadFileOptions {
@@ -15,8 +16,8 @@ export interface ReadFileOptions {
 /** @throws SenetError `io` where an address gives no file */
 export async function readSource(source: SentSource, options: ReadFileOptions): Promise<WeightFile> {
   if (source.kind === "address") {
-    const where = decodeURIComponent(new URL(source.address).pathname.split("/").at(-1) || source.address);
-    return { bytes: await fetched(source.address, options), where, path: source.address };
+    const { address } = source;
+    return { bytes: await fetched(address, options), where: fileNameAt(address), path: address };
   }
   return { bytes: await bytesOf(source.blob, options), where: source.name };
 }

@@ -3,6 +3,7 @@
 import { PictureClassifier, type Prediction } from "../evaluate/classify.ts";
 import { Features } from "../evaluate/features.ts";
 import type { PictureOptions } from "../evaluate/picture-input.ts";
+import { turn } from "../event-loop.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
 import { encodeOnnx } from "../executors/select.web.ts";
 import { Uses } from "../executors/uses.ts";
@@ -66,7 +67,7 @@ export class Hosted {
     });
   }
 
-  explain({ picture, options }: Given<"explain">): Promise<Explanation> {
+  explain({ picture, options }: Given<"explain">, signal: AbortSignal): Promise<Explanation> {
     const { target, top, ...how } = options;
     return this.#uses.now(async () => {
       const key = JSON.stringify(Object.entries(how).sort());
@@ -76,7 +77,7 @@ export class Hosted {
       };
       const made = this.#explainers.get(key) ?? make();
       this.#explainers.set(key, made);
-      const explanation = await (await made).explain(pictureData(picture), { target, top });
+      const explanation = await (await made).explain(pictureData(picture), { target, top, signal });
       return { ...explanation, file: picture.name };
     });
   }
@@ -116,6 +117,8 @@ export class Hosted {
     return this.#uses.now(async () => {
       const all: T[] = [];
       for (const picture of pictures) {
+        // That it is to stop is heard between two pictures.
+        await turn();
         signal.throwIfAborted();
         all.push(await look(picture));
       }

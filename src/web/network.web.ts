@@ -9,10 +9,11 @@ import type { PictureGates } from "../explain/gates.ts";
 import type { WeightFormat } from "../formats/formats.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Model } from "../zoo/index.ts";
-import type { CallName, Given, Gives, LoadProgress, NetworkReply, RunPosition } from "./calls.web.ts";
+import type { CallName, Given, Gives, LoadProgress, NamedPicture, NetworkReply, RunPosition } from "./calls.web.ts";
 import { type CallOptions, Connection } from "./connection.web.ts";
-import { type EngineOptions, sentEngine } from "./engine-options.web.ts";
-import { namedPicture, type PictureSource, sentSource, type WeightSource } from "./sources.web.ts";
+import { type EngineOptions, engineKinds, sentEngine } from "./engine-options.web.ts";
+import { checkedOptions, type Kinds, wrong } from "./given.web.ts";
+import { type PictureSource, sentPictures, sentSource, type WeightSource } from "./sources.web.ts";
 import { begun, type FineTuneOptions, type Run, type TrainingPictures, type TrainOptions } from "./training.web.ts";
 
 export interface LoadOptions extends EngineOptions {
@@ -32,10 +33,18 @@ export interface LoadOptions extends EngineOptions {
   readonly signal?: AbortSignal;
 }
 
+const loadKinds = {
+  ...engineKinds,
+  ...{ model: "text", from: "text", labels: "texts", preprocessing: "object", cache: "boolean" },
+  ...{ onProgress: "function", onNotice: "function", signal: "signal" },
+} as const satisfies Kinds<LoadOptions>;
+
 export interface AskOptions {
   /** Rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+const askKinds = { signal: "signal" } as const satisfies Kinds<AskOptions>;
 
 export interface ClassifyOptions extends AskOptions {
   /** How many classes to name, most probable first; default 5. */
@@ -44,8 +53,13 @@ export interface ClassifyOptions extends AskOptions {
 
 export interface ExplainPictureOptions
   extends AskOptions,
-    ExplainOptions,
+    Omit<ExplainOptions, "signal">,
     Omit<ExplainerOptions, "decode" | "threads"> {}
+
+const explainKinds = {
+  ...{ ...askKinds, target: "any", top: "number", method: "text" },
+  ...{ stage: "number", steps: "number", patch: "number", stride: "number" },
+} as const satisfies Kinds<ExplainPictureOptions>;
 
 /**
  * The network in a weight file, or in several files that make one (a prototxt and its caffemodel): safetensors, PyTorch,
@@ -54,17 +68,21 @@ export interface ExplainPictureOptions
  * supported format or of no network that is known; `usage`; `executor` where the engine that was asked for is not to be had
  */
 export async function load(
-  source: WeightSource | readonly WeightSource[],
-  options: LoadOptions = {},
+  source: WeightSource | readonly WeightSource[] | FileList,
+  given: LoadOptions = {},
 ): Promise<Network> {
+  const options = checkedOptions(given, loadKinds, "load");
   const { model, from, labels, preprocessing, cache = true, onProgress, onNotice, signal } = options;
   signal?.throwIfAborted();
-  const sources = (Array.isArray(source) ? source : [source]).map(sentSource);
+  const list = isList(source) ? [...source] : [source];
+  if (list.length === 0) throw wrong("load", "there is nothing to load", "an address, a File or bytes", source);
+  const engine = sentEngine(options);
+  const sources = await Promise.all(list.map(sentSource));
   const connection = new Connection(options.worker);
   try {
     const reply = await connection.call(
       "open",
-      { sources, model, from, labels, preprocessing, cache, ...sentEngine(options) },
+      { sources, model, from, labels, preprocessing, cache, ...engine },
       {
         signal,
         onTold: (told) => ("note" in told ? onNotice?.(told.note) : onProgress?.(told)),
@@ -77,6 +95,9 @@ export async function load(
     throw error;
   }
 }
+
+/** Several pictures: a list, or what an `<input type="file">` has. */
+export type PictureList = readonly PictureSource[] | FileList;
 
 /** `load` makes networks, and training; nobody else can. */
 let networkOf: (connection: Connection, reply: NetworkReply) => Network;
@@ -120,15 +141,15 @@ export class Network implements AsyncDisposable {
    * @throws SenetError `data` where a picture cannot be decoded
    */
   classify(picture: PictureSource, options?: ClassifyOptions): Promise<readonly Prediction[]>;
-  classify(pictures: readonly PictureSource[], options?: ClassifyOptions): Promise<readonly (readonly Prediction[])[]>;
+  classify(pictures: PictureList, options?: ClassifyOptions): Promise<readonly (readonly Prediction[])[]>;
   async classify(
-    pictures: PictureSource | readonly PictureSource[],
-    { top = 5, signal }: ClassifyOptions = {},
+    given: PictureSource | PictureList,
+    options: ClassifyOptions = {},
   ): Promise<readonly Prediction[] | readonly (readonly Prediction[])[]> {
-    const list = isList(pictures) ? pictures : [pictures];
-    const named = list.map((picture) => namedPicture(picture));
-    const all = await this.#call("classify", { network: this.#id, pictures: named, top }, { signal });
-    return isList(pictures) ? all : all[0]!;
+    const { top = 5, signal } = checkedOptions(options, { ...askKinds, top: "number" }, "classify");
+    const network = this.#id;
+    const all = await this.#show("classify", given, signal, (pictures) => ({ network, pictures, top }));
+    return isList(given) ? all : all[0]!;
   }
 
   /**
@@ -137,28 +158,32 @@ export class Network implements AsyncDisposable {
    * @throws SenetError `data` where a picture cannot be decoded, `usage` for a network whose classifier is not known
    */
   features(picture: PictureSource, options?: AskOptions): Promise<Float32Array>;
-  features(pictures: readonly PictureSource[], options?: AskOptions): Promise<readonly Float32Array[]>;
+  features(pictures: PictureList, options?: AskOptions): Promise<readonly Float32Array[]>;
   async features(
-    pictures: PictureSource | readonly PictureSource[],
-    { signal }: AskOptions = {},
+    given: PictureSource | PictureList,
+    options: AskOptions = {},
   ): Promise<Float32Array | readonly Float32Array[]> {
-    const list = isList(pictures) ? pictures : [pictures];
-    const named = list.map((picture) => namedPicture(picture));
-    const all = await this.#call("features", { network: this.#id, pictures: named }, { signal });
-    return isList(pictures) ? all : all[0]!;
+    const { signal } = checkedOptions(options, askKinds, "features");
+    const network = this.#id;
+    const all = await this.#show("features", given, signal, (pictures) => ({ network, pictures }));
+    return isList(given) ? all : all[0]!;
   }
 
   /** What the gates of each block answer to a picture; empty for a network without. */
-  gates(picture: PictureSource, { signal }: AskOptions = {}): Promise<readonly PictureGates[]> {
-    return this.#call("gates", { network: this.#id, picture: namedPicture(picture) }, { signal });
+  async gates(given: PictureSource, options: AskOptions = {}): Promise<readonly PictureGates[]> {
+    const { signal } = checkedOptions(options, askKinds, "gates");
+    const network = this.#id;
+    return this.#show("gates", [given], signal, ([picture]) => ({ network, picture: picture! }));
   }
 
   /**
    * What in a picture speaks for a class: by default where the channels are active that raise the answer's logit (Grad-CAM).
    * @throws SenetError `data` where the picture cannot be decoded, `usage` where the class or the stage is not known
    */
-  explain(picture: PictureSource, { signal, ...options }: ExplainPictureOptions = {}): Promise<Explanation> {
-    return this.#call("explain", { network: this.#id, picture: namedPicture(picture), options }, { signal });
+  async explain(given: PictureSource, options: ExplainPictureOptions = {}): Promise<Explanation> {
+    const { signal, ...how } = checkedOptions(options, explainKinds, "explain");
+    const network = this.#id;
+    return this.#show("explain", [given], signal, ([picture]) => ({ network, picture: picture!, options: how }));
   }
 
   /**
@@ -173,7 +198,11 @@ export class Network implements AsyncDisposable {
   }
 
   /** As a weight file: our own, which Node's `load` opens, or ONNX, for batches of any size. */
-  save(format: "safetensors" | "onnx" = "safetensors", { signal }: AskOptions = {}): Promise<Blob> {
+  async save(format: "safetensors" | "onnx" = "safetensors", options: AskOptions = {}): Promise<Blob> {
+    const { signal } = checkedOptions(options, askKinds, "save");
+    if (format !== "safetensors" && format !== "onnx") {
+      throw wrong("save", "weights are not written in this format", "safetensors or onnx", format);
+    }
     return this.#call("save", { network: this.#id, format }, { signal });
   }
 
@@ -181,7 +210,8 @@ export class Network implements AsyncDisposable {
    * All that a run wants to go on, as its `last.safetensors` (`train` with `resume`; `senet train --resume` in Node).
    * @throws SenetError `usage` for a network that did not come out of a run
    */
-  checkpoint({ signal }: AskOptions = {}): Promise<Blob> {
+  async checkpoint(options: AskOptions = {}): Promise<Blob> {
+    const { signal } = checkedOptions(options, askKinds, "checkpoint");
     return this.#call("checkpoint", { network: this.#id }, { signal });
   }
 
@@ -199,6 +229,20 @@ export class Network implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
+  }
+
+  /** Asks about pictures. Bytes go as they are at this moment: the page may write over them in the next. */
+  async #show<Name extends CallName>(
+    name: Name,
+    given: PictureSource | PictureList,
+    signal: AbortSignal | undefined,
+    asked: (pictures: readonly NamedPicture[]) => Given<Name>,
+  ): Promise<Gives<Name>> {
+    this.#check();
+    signal?.throwIfAborted();
+    const sending = sentPictures(isList(given) ? given : [given]);
+    const { pictures, made } = sending instanceof Promise ? await sending : sending;
+    return this.#call(name, asked(pictures), { signal, transfer: made });
   }
 
   async #call<Name extends CallName>(name: Name, given: Given<Name>, options: CallOptions<Name>): Promise<Gives<Name>> {
@@ -224,11 +268,12 @@ export type TrainedRun = Run<Network>;
  * @throws SenetError (as a rejection) `data`, `usage`, `weights`, `training` or `executor`
  */
 export function train(pictures: TrainingPictures, options: TrainOptions = {}): TabTraining {
-  const connection = new Connection(options.worker);
-  return begun(connection, pictures, options, opened(connection));
+  // `null` is as good as nothing here, too.
+  const connection = new Connection(options?.worker);
+  return begun(connection, pictures, { ...options }, opened(connection));
 }
 
 const opened = (connection: Connection) => (reply: NetworkReply) => networkOf(connection.hold(), reply);
 
-const isList = (pictures: PictureSource | readonly PictureSource[]): pictures is readonly PictureSource[] =>
-  Array.isArray(pictures);
+const isList = <T>(given: T | readonly T[] | FileList): given is readonly T[] | FileList =>
+  Array.isArray(given) || given instanceof FileList;

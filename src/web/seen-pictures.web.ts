@@ -5,6 +5,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { fillOrder, triedAt } from "../data/epoch.ts";
 import type { Failures } from "../data/failures.ts";
 import type { EvaluationBatch } from "../evaluate/evaluate.ts";
+import { turn } from "../event-loop.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
 import { featuresIn } from "../nn/from-features.ts";
 import { zeros } from "../tensor.ts";
@@ -62,6 +63,7 @@ export class SeenPictures {
         ...{ room: { left: 0 }, failures: failing(part.dataset) },
       });
       for await (const { images, samples, size } of loader.epoch(0)) {
+        await turn();
         if (signal.aborted) break;
         const { data } = (await network.run(new Map([[inputName, images]]))).get("features")!;
         const length = data.length / lookSize;

@@ -1,6 +1,7 @@
 /** Errors on their way from a worker to its page: a clone of one keeps neither its class nor its fields. */
 
 import { type ErrorCode, type ErrorDetails, SenetError } from "../errors.ts";
+import { pageHint, pageLine } from "./page-words.ts";
 
 /** A plain object, as messages between threads can hold. */
 export type SentError =
@@ -10,8 +11,14 @@ export type SentError =
 /** What caused it stays behind: it may be anything. */
 export function sentError(error: unknown): SentError {
   if (error instanceof SenetError) {
-    const { cause: _, ...details } = error.details;
-    return { kind: "senet", code: error.code, what: error.what, details };
+    const { cause: _, hint: given, ...details } = error.details;
+    const hint = given === undefined ? undefined : pageHint(given);
+    return {
+      kind: "senet",
+      code: error.code,
+      what: pageLine(error.what),
+      details: { ...details, ...(hint && { hint }) },
+    };
   }
   if (error instanceof Error) return { kind: "other", name: error.name, message: error.message, stack: error.stack };
   return { kind: "other", name: "Error", message: String(error), stack: undefined };

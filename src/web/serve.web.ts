@@ -3,6 +3,7 @@
 import type { CallName, Given, Gives, Told } from "./calls.web.ts";
 import type { Answered, Asked } from "./connection.web.ts";
 import { sentError } from "./sent-error.ts";
+import { version } from "./version.ts";
 
 export interface Call<Name extends CallName> {
   readonly given: Given<Name>;
@@ -40,4 +41,5 @@ export function serveCalls(handlers: Handlers): void {
     if (data.kind === "stop") underWay.get(data.id)?.abort();
     else void answer(data);
   };
+  scope.postMessage({ kind: "senet", version });
 }

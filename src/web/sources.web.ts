@@ -2,13 +2,21 @@
 
 import { SenetError } from "../errors.ts";
 import type { RuntimeFiles } from "../executors/select.web.ts";
+import { absolute, fileNameAt } from "./address.web.ts";
 import type { NamedPicture, SentPicture, SentSource } from "./calls.web.ts";
+import { isObject, wrong } from "./given.web.ts";
 
-/** An address (relative to the page), a file of the user's, or bytes. */
-export type WeightSource = string | URL | Blob | Uint8Array;
+/** An address (relative to the page), a file of the user's, bytes, or what `fetch` answered. */
+export type WeightSource = string | URL | Blob | ArrayBuffer | ArrayBufferView | Response;
 
-/** A file of the user's, the bytes of one, pixels, or what a canvas gives; with a name of one's own or without. */
-export type PictureSource = SentPicture | { readonly name: string; readonly picture: SentPicture };
+/** What the page shows. Its pixels are those that are shown: turned, and in the screen's colours. */
+export type ShownPicture = HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement;
+
+/** A file of the user's, the bytes of one, pixels, what the page shows, or what a canvas gives. */
+export type PlainPicture = SentPicture | ArrayBuffer | ShownPicture;
+
+/** With a name of one's own or without. */
+export type PictureSource = PlainPicture | { readonly name: string; readonly picture: PlainPicture };
 
 /** Where ONNX Runtime for browsers is. `wasm` may be left out where it stands beside the module. */
 export interface RuntimeAddress {
@@ -18,29 +26,114 @@ export interface RuntimeAddress {
 
 const isFile = (blob: Blob): blob is File => "name" in blob;
 
-/** A worker has a base address of its own. */
-export const absolute = (address: string | URL): string => new URL(address, document.baseURI).href;
+const isAddress = (value: unknown): value is string | URL => typeof value === "string" || value instanceof URL;
 
-export function sentSource(source: WeightSource): SentSource {
-  if (typeof source === "string" || source instanceof URL) {
+/** @throws SenetError `usage` where it is nothing that weights are read from, `io` where an answer is no file */
+export async function sentSource(source: WeightSource): Promise<SentSource> {
+  if (isAddress(source)) {
     try {
       return { kind: "address", address: absolute(source) };
     } catch (cause) {
       throw new SenetError("usage", "this is no address of a weight file", { where: String(source), cause });
     }
   }
+  if (source instanceof Response) return sentResponse(source);
   if (source instanceof Blob) return { kind: "blob", blob: source, name: isFile(source) ? source.name : "weights" };
-  return { kind: "blob", blob: new Blob([source as Uint8Array<ArrayBuffer>]), name: "weights" };
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
+    return { kind: "blob", blob: new Blob([source as BufferSource]), name: "weights" };
+  }
+  throw wrong("load", "this is nothing that weights are read from", "an address, a File, bytes or a Response", source);
 }
 
-export const sentRuntime = (runtime: RuntimeAddress | undefined): RuntimeFiles | undefined =>
-  runtime && {
-    module: absolute(runtime.module),
-    ...(runtime.wasm !== undefined && { wasm: absolute(runtime.wasm) }),
+async function sentResponse(response: Response): Promise<SentSource> {
+  const where = response.url || "the response";
+  const fail = (found: string, hint?: string, cause?: unknown): never => {
+    throw new SenetError("io", "the weights cannot be read", { where, found, ...(hint && { hint }), cause });
   };
+  if (!response.ok) fail(`HTTP ${response.status}${response.statusText && ` ${response.statusText}`}`);
+  if (response.bodyUsed) fail("an answer that was read already", "hand it in before it is read, or a clone of it");
+  try {
+    return { kind: "blob", blob: await response.blob(), name: response.url ? fileNameAt(response.url) : "weights" };
+  } catch (cause) {
+    return fail(cause instanceof Error ? cause.message : String(cause), undefined, cause);
+  }
+}
 
-/** @param usual what it is called where it has no name */
-export function namedPicture(source: PictureSource, usual = "picture"): NamedPicture {
-  if ("picture" in source) return source;
-  return { name: source instanceof Blob && isFile(source) ? source.name : usual, picture: source };
+/** @throws SenetError `usage` */
+export function sentRuntime(runtime: RuntimeAddress | undefined): RuntimeFiles | undefined {
+  if (runtime === undefined) return undefined;
+  const { module, wasm } = runtime;
+  if (!isAddress(module)) throw wrong("runtime.module", "this is no address of ONNX Runtime", "an address", module);
+  if (wasm === undefined) return { module: absolute(module) };
+  if (!isAddress(wasm)) throw wrong("runtime.wasm", "this is no address of its WebAssembly", "an address", wasm);
+  return { module: absolute(module), wasm: absolute(wasm) };
+}
+
+/** Pictures on their way to the worker, and those of their bitmaps that were made for it alone. */
+export interface SentPictures {
+  readonly pictures: readonly NamedPicture[];
+  readonly made: readonly ImageBitmap[];
+}
+
+/**
+ * Bytes and pixels at once, as they are now; only what the page shows takes a moment.
+ * @param usual what the picture at a place is called where it has no name
+ * @throws SenetError `usage` where one is none, `data` where it does not show anything
+ */
+export function sentPictures(
+  sources: Iterable<PictureSource>,
+  usual: (place: number) => string = () => "picture",
+): SentPictures | Promise<SentPictures> {
+  const all = Array.from(sources, (source, place) => {
+    const isNamed = isObject(source) && "picture" in source;
+    const plain = isNamed ? source.picture : source;
+    const own = isNamed ? source.name : plain instanceof Blob && isFile(plain) ? plain.name : undefined;
+    return { name: typeof own === "string" ? own : usual(place), plain };
+  });
+  const plain = all.map(({ name, plain }) =>
+    isShown(plain) ? undefined : { name, picture: sentPicture(plain, name) },
+  );
+  const asSent = (made: readonly (ImageBitmap | undefined)[]): SentPictures => ({
+    pictures: all.map(({ name }, place) => plain[place] ?? { name, picture: made[place]! }),
+    made: made.filter((bitmap) => bitmap !== undefined),
+  });
+  if (plain.every((picture) => picture !== undefined)) return asSent([]);
+  return Promise.all(all.map(({ name, plain }) => (isShown(plain) ? bitmapOf(plain, name) : undefined))).then(asSent);
+}
+
+const isShown = (value: unknown): value is ShownPicture =>
+  value instanceof HTMLImageElement ||
+  value instanceof HTMLCanvasElement ||
+  value instanceof HTMLVideoElement ||
+  value instanceof OffscreenCanvas;
+
+function sentPicture(picture: SentPicture | ArrayBuffer, name: string): SentPicture {
+  if (picture instanceof ArrayBuffer) return new Uint8Array(picture);
+  const isTaken = [Blob, Uint8Array, ImageData, ImageBitmap].some((kind) => picture instanceof kind);
+  if (isTaken) return picture;
+  if (isObject(picture) && "data" in picture && "width" in picture && "height" in picture) {
+    const { data } = picture as { readonly data: unknown };
+    if (data instanceof Uint8Array) return picture;
+    if (data instanceof Uint8ClampedArray) {
+      return { ...picture, data: new Uint8Array(data.buffer, data.byteOffset, data.length) };
+    }
+    throw wrong(name, "these are no pixels", "`data`: a Uint8Array of three bytes a pixel", data);
+  }
+  const expected = "a File, bytes, pixels ({ width, height, data }), an <img>, a <canvas>, a <video> or an ImageBitmap";
+  throw wrong(name, "this is no picture", expected, picture);
+}
+
+/** What it shows now. */
+async function bitmapOf(shown: ShownPicture, name: string): Promise<ImageBitmap> {
+  try {
+    if (shown instanceof HTMLImageElement) await shown.decode();
+    return await createImageBitmap(shown);
+  } catch (cause) {
+    throw new SenetError("data", "what the page shows here is no picture yet, or none at all", {
+      where: name,
+      found: cause instanceof Error ? cause.message : String(cause),
+      hint: "wait until it is loaded, or hand in its file",
+      cause,
+    });
+  }
 }

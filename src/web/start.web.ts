@@ -3,7 +3,6 @@
  * `startWorker()`, or `startWorker({ runtime })` with the module of onnxruntime-web.
  */
 
-import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
 import { loadRuntime, type RuntimeFiles, selectEngine, type WebRuntime } from "../executors/select.web.ts";
@@ -13,11 +12,13 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Opened } from "../weights/open.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import type { WeightFile } from "../weights/source.ts";
+import * as z from "../zod.ts";
 import { inferenceGraph } from "../zoo/index.ts";
 import type { Given, NetworkReply, SentEngine, TrainReply } from "./calls.web.ts";
 import { readSource } from "./files.web.ts";
 import { blobOf, Hosted, type HostedFacts } from "./hosted.web.ts";
 import { openOwn } from "./own-file.web.ts";
+import { pageLine } from "./page-words.ts";
 import { type Call, serveCalls } from "./serve.web.ts";
 
 export interface WorkerOptions {
@@ -51,7 +52,8 @@ export function startWorker(options: WorkerOptions = {}): void {
     const network = count++;
     networks.set(network, new Hosted(checkpoint, facts));
     const { model, labels, preprocessing } = checkpoint;
-    const { format, notes, run } = facts;
+    const { format, run } = facts;
+    const notes = facts.notes.map(pageLine);
     return { network, model, labels, preprocessing, format, notes, engine: facts.engine.facts, run };
   };
   const at = (network: number): Hosted => {
@@ -111,7 +113,7 @@ export function startWorker(options: WorkerOptions = {}): void {
     classify: async ({ given: { network, pictures, top }, signal }) => at(network).classify(pictures, top, signal),
     features: async ({ given: { network, pictures }, signal }) => at(network).features(pictures, signal),
     gates: async ({ given: { network, picture } }) => at(network).gates(picture),
-    explain: async ({ given }) => at(given.network).explain(given),
+    explain: async ({ given, signal }) => at(given.network).explain(given, signal),
     save: async ({ given: { network, format } }) => at(network).save(format),
     train,
     checkpoint: async ({ given: { network } }) => {

@@ -139,6 +139,7 @@ const nameIn: NameIn = (_, file) => file.normalize();
 /** As folders of these names would be read. @throws SenetError `data` where the classes are none to tell apart */
 function picturesOf(given: Given<"train">["train"], root: string, known?: readonly string[]): Pictures {
   const names = Object.keys(given).sort(byCodePoint);
+  for (const name of names) checkClassName(name);
   const { classes, find } = openClasses(root, names, known);
   const samples: Sample[] = [];
   const pictures: NamedPicture[] = [];
@@ -157,6 +158,15 @@ function picturesOf(given: Given<"train">["train"], root: string, known?: readon
     }
   }
   return { dataset: { root, classes, samples }, pictures };
+}
+
+/** The run can go on in Node, where each class is a folder. @throws SenetError `data` */
+function checkClassName(name: string): void {
+  if (!/^\.{0,2}$|[/\\\0]/.test(name)) return;
+  throw new SenetError("data", "a class has a name that no folder can have, and goes on in Node by it", {
+    where: JSON.stringify(name),
+    hint: "another name, without / and \\",
+  });
 }
 
 /** What is trained on and what is validated with. */

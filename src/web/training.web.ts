@@ -6,11 +6,12 @@ import type { TrainingConfig } from "../train/config.ts";
 import type { EpochMetrics } from "../train/state.ts";
 import type { NamedPicture, NetworkReply } from "./calls.web.ts";
 import type { Connection } from "./connection.web.ts";
-import { type EngineOptions, sentEngine } from "./engine-options.web.ts";
-import { namedPicture, type PictureSource } from "./sources.web.ts";
+import { type EngineOptions, engineKinds, sentEngine } from "./engine-options.web.ts";
+import { checkedOptions, isObject, type Kinds, wrong } from "./given.web.ts";
+import { type PictureSource, type SentPictures, sentPictures } from "./sources.web.ts";
 
 /** Pictures by the name of their class. Files have names, by which a run knows its pictures again; others are numbered. */
-export type ClassPictures = Readonly<Record<string, readonly PictureSource[]>>;
+export type ClassPictures = Readonly<Record<string, Iterable<PictureSource>>>;
 
 export interface TrainingPictures {
   readonly train: ClassPictures;
@@ -33,6 +34,11 @@ export interface RunningOptions {
   /** Given the run's `last.safetensors` whenever it is saved: to be kept where a closed tab does not lose it. */
   readonly onSave?: (last: Blob) => void;
 }
+
+const runningKinds = {
+  ...{ signal: "signal", resume: "blob", acceptChanges: "boolean", keepFeatures: "boolean" },
+  ...{ saveEverySeconds: "number", onSave: "function" },
+} as const satisfies Kinds<RunningOptions>;
 
 /** Keys of a training's configuration, as in Node, and how it is to run. */
 export interface FineTuneOptions
@@ -72,22 +78,23 @@ export function begun<Network>(
   open: (reply: NetworkReply) => Network,
 ): Training<Run<Network>> {
   return new Training(async (tell, stopping) => {
-    const { signal, resume, acceptChanges = false, onSave, saveEverySeconds, network, ...rest } = options;
-    const { engine, threads, runtime, worker: _, keepFeatures = true, ...values } = rest;
     try {
+      const { network, ...others } = options;
+      const { running, values } = divided(others);
+      const { signal, resume, acceptChanges = false, onSave, saveEverySeconds, keepFeatures = true } = running;
+      const [train, val] = [await named(pictures, "train"), pictures.val && (await named(pictures, "val"))];
       const reply = await connection.call(
         "train",
         {
-          ...sentEngine({ engine, threads, runtime }),
-          train: named(pictures.train),
-          val: pictures.val && named(pictures.val),
-          values: Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)),
+          ...sentEngine(running),
+          ...{ train: train.byClass, val: val?.byClass, values },
           ...{ network, resume, acceptChanges, saveEverySeconds, keepFeatures },
           hasSaves: onSave !== undefined,
         },
         {
           stop: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
           onTold: (told) => (told.kind === "saved" ? onSave?.(told.last) : tell(told)),
+          transfer: [...train.made, ...(val?.made ?? [])],
         },
       );
       return { ...reply, config: reply.config as TrainingConfig, network: open(reply.network) };
@@ -97,19 +104,58 @@ export function begun<Network>(
   });
 }
 
-/** Names tell the pictures of a class apart. @throws SenetError `usage` where two have the same */
-function named(pictures: ClassPictures): Record<string, readonly NamedPicture[]> {
-  return Object.fromEntries(
-    Object.entries(pictures).map(([label, list]) => {
-      const all = list.map((picture, i) => namedPicture(picture, `${String(i + 1).padStart(4, "0")}.png`));
-      const names = new Set(all.map(({ name }) => name));
-      if (names.size === all.length) return [label, all];
-      const twin = all.find(({ name }, i) => all.findIndex((other) => other.name === name) !== i)!;
+/** Which options are for the run, and which are keys of its configuration, which the worker checks. */
+function divided(options: TrainOptions): { running: RunningOptions & EngineOptions; values: Record<string, unknown> } {
+  const kinds = { ...engineKinds, ...runningKinds };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const isOfRun = ([key]: readonly [string, unknown]) => key in kinds;
+  const running = checkedOptions<RunningOptions & EngineOptions>(
+    Object.fromEntries(given.filter(isOfRun)),
+    kinds,
+    "train",
+  );
+  return { running, values: Object.fromEntries(given.filter((entry) => !isOfRun(entry))) };
+}
+
+interface NamedPictures {
+  readonly byClass: Readonly<Record<string, readonly NamedPicture[]>>;
+  readonly made: SentPictures["made"];
+}
+
+/** Names tell the pictures of a class apart. @throws SenetError `usage` where two have the same, or they are no pictures */
+async function named(given: TrainingPictures, part: "train" | "val"): Promise<NamedPictures> {
+  const pictures: unknown = isObject(given) ? given[part] : undefined;
+  if (!isObject(pictures) || Symbol.iterator in pictures) {
+    throw wrong(
+      part,
+      "these are no pictures of classes",
+      "lists of pictures by class: { cat: [...], dog: [...] }",
+      pictures,
+    );
+  }
+  const made: ImageBitmap[] = [];
+  const byClass: Record<string, readonly NamedPicture[]> = {};
+  for (const [label, list] of Object.entries<Iterable<PictureSource>>(pictures as ClassPictures)) {
+    if (!isObject(list) || !(Symbol.iterator in list))
+      throw wrong(label, "this is no list of pictures", "a list", list);
+    const sent = await sentPictures(list, (place) => `${String(place + 1).padStart(4, "0")}.png`);
+    checkNames(label, sent.pictures);
+    byClass[label] = sent.pictures;
+    made.push(...sent.made);
+  }
+  return { byClass, made };
+}
+
+function checkNames(label: string, pictures: readonly NamedPicture[]): void {
+  const seen = new Set<string>();
+  for (const { name } of pictures) {
+    if (seen.has(name)) {
       throw new SenetError("usage", "two pictures of a class have one name", {
         where: label,
-        found: twin.name,
+        found: name,
         hint: "{ name, picture } gives a picture a name of its own",
       });
-    }),
-  );
+    }
+    seen.add(name);
+  }
 }

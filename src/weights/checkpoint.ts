@@ -3,7 +3,6 @@
  * the pre-processing; and in `last.safetensors` the state of the run.
  */
 
-import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { encodeSafetensors, parseSafetensors } from "../formats/safetensors.ts";
 import { largestMean, largestStd, type Preprocessing, smallestStd } from "../images/preprocess.ts";
@@ -13,6 +12,7 @@ import type { OptimizerState } from "../optim/rule.ts";
 import type { Quantization } from "../passes/quantize.ts";
 import type { Tensor } from "../tensor.ts";
 import { listed } from "../text.ts";
+import * as z from "../zod.ts";
 import { extent, positive, texts } from "../zoo/bounds.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { configSchema, familyOf, withFunction } from "../zoo/families.ts";
@@ -38,13 +38,13 @@ export interface Checkpoint {
 
 const trainingSchema = z.strictObject({
   /** `NAME@VERSION`, or `null`. */
-  recipe: z.string().max(1000).nullable(),
-  seed: z.number().int().min(0),
+  recipe: z.nullable(z.string().check(z.maxLength(1000))),
+  seed: z.int().check(z.gte(0)),
   /** Those that these weights had, of so many. */
-  epoch: z.number().int().min(0),
-  epochs: z.number().int().min(0),
+  epoch: z.int().check(z.gte(0)),
+  epochs: z.int().check(z.gte(0)),
   /** In percent, of the pictures to validate with. */
-  top1Error: z.number().min(0).max(100),
+  top1Error: z.number().check(z.gte(0), z.lte(100)),
 });
 
 /** What is known of the run that weights come from. */
@@ -79,33 +79,32 @@ const format = "senet-1";
 const optimizerPrefix = "optimizer/";
 const averagePrefix = "average/";
 
-const triple = (number: z.ZodNumber) => z.tuple([number, number, number]);
+const triple = (number: z.ZodMiniNumber) => z.tuple([number, number, number]);
 const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
-const side = positive.max(65535);
+const side = positive.check(z.lte(65535));
 /** The names of what an optimiser keeps for each parameter. */
-const slotsSchema = z.array(z.string().regex(/^[a-z]\w*$/i)).max(16);
+const slotsSchema = z.array(z.string().check(z.regex(/^[a-z]\w*$/i))).check(z.maxLength(16));
 export const labelsSchema = texts(1_000_000);
 export const preprocessingSchema = z.strictObject({
   channels: z.enum(["rgb", "bgr", "grey"]),
   scale: z.union([z.literal(1), z.literal(255)]),
-  mean: triple(z.number().min(-largestMean).max(largestMean)),
-  std: triple(z.number().min(smallestStd).max(largestStd)),
+  mean: triple(z.number().check(z.gte(-largestMean), z.lte(largestMean))),
+  std: triple(z.number().check(z.gte(smallestStd), z.lte(largestStd))),
   resize: z.union([side, z.literal("none"), z.tuple([side, side])]),
-  crop: extent.positive(),
+  crop: extent.check(z.positive()),
   interpolation: z.enum(interpolations),
-  byPicture: z.number().min(smallestStd).max(largestStd).optional(),
-  meanImage: z
-    .string()
-    .max(16 * 2 ** 20)
-    .optional(),
+  byPicture: z.optional(z.number().check(z.gte(smallestStd), z.lte(largestStd))),
+  meanImage: z.optional(z.string().check(z.maxLength(16 * 2 ** 20))),
 });
 
 const quantizationSchema = z.strictObject({
   layers: texts(100_000),
-  scales: z.record(z.string(), z.number().positive()),
+  scales: z.record(z.string(), z.number().check(z.positive())),
   method: z.string(),
   images: positive,
-  source: z.strictObject({ file: z.string().max(4096), digest: z.string().max(128) }).optional(),
+  source: z.optional(
+    z.strictObject({ file: z.string().check(z.maxLength(4096)), digest: z.string().check(z.maxLength(128)) }),
+  ),
 });
 
 /** @param isHalf which tensors are written as float16 */
@@ -164,7 +163,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
       found: metadata.size === 0 ? "no metadata" : listed(metadata.keys()),
     });
   }
-  const read = <T>(key: string, schema: z.ZodType<T>): T => readMetadata(metadata, key, schema, where);
+  const read = <T>(key: string, schema: z.ZodMiniType<T>): T => readMetadata(metadata, key, schema, where);
   const said: Model = read("model", modelSchema);
   const model = { ...said, config: withFunction(said.config, build, where) };
   const labels = read("labels", labelsSchema);
@@ -273,7 +272,7 @@ const longestModel = 2 ** 21;
 export function readMetadata<T>(
   metadata: ReadonlyMap<string, string>,
   key: string,
-  schema: z.ZodType<T>,
+  schema: z.ZodMiniType<T>,
   where: string,
 ): T {
   const fail = (found: string | readonly string[], cause?: unknown): never => {
@@ -292,7 +291,7 @@ export function readMetadata<T>(
   if (result.success) return result.data;
   const [first, ...others] = result.error.issues;
   const lines = z
-    .prettifyError(new z.ZodError([first!]))
+    .prettifyError({ issues: [first!] })
     .slice(0, 500)
     .split("\n");
   return fail([...lines, ...(others.length === 0 ? [] : [`... and ${others.length} more faults`])]);

@@ -1,11 +1,11 @@
 /** What numbers and texts of a weight file may be: a small file must not ask for more than there is. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 
-export const positive = z.number().int().positive();
+export const positive = z.int().check(z.positive());
 /** Of pictures, and of windows on them, in pixels. */
 const largestSide = 8192;
-export const extent = z.number().int().max(largestSide);
+export const extent = z.int().check(z.lte(largestSide));
 
 /** Checked as a whole: a fault for each of a million elements would be a message of megabytes. */
 export const texts = (most: number) =>

@@ -1,20 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import * as z from "zod";
 import { GraphBuilder } from "../ir/builder.ts";
 import { conv2d } from "../nn/layers.ts";
 import { Scope } from "../nn/scope.ts";
+import * as z from "../zod.ts";
 import { configSchema, families, familyOf, type ModelConfig } from "./families.ts";
 import type { Family } from "./family.ts";
 import { model, parametersOf, zoo } from "./index.ts";
 import { head } from "./parts.ts";
 
 test("a row stands under the name that its configurations bear, and there is a row for each of them", () => {
-  const named: { readonly [F in ModelConfig["family"]]: { readonly schema: z.ZodType<{ readonly family: F }> } } =
+  const named: { readonly [F in ModelConfig["family"]]: { readonly schema: z.ZodMiniType<{ readonly family: F }> } } =
     families;
   for (const [name, { schema }] of Object.entries(named)) {
-    assert.ok(schema instanceof z.ZodObject);
-    assert.deepEqual(schema.shape.family.value, name);
+    assert.ok(schema instanceof z.ZodMiniObject);
+    const { family } = schema.shape;
+    assert.ok(family instanceof z.ZodMiniLiteral);
+    assert.deepEqual(family.def.values, [name]);
   }
 });
 
@@ -38,7 +40,7 @@ test("no network has fewer tensors than its family says", () => {
 });
 
 // All that a new family has to say: this object is its file, but for the picture of its layers.
-const schema = z.strictObject({ family: z.literal("strips"), width: z.number().int().min(1).max(64) });
+const schema = z.strictObject({ family: z.literal("strips"), width: z.int().check(z.gte(1), z.lte(64)) });
 const strips: Family<typeof schema> = {
   schema,
   networks: { "strips-8": { config: { family: "strips", width: 8 }, imageSize: 16, classes: 4 } },

@@ -3,12 +3,12 @@
  * Inception-v3 (inception-v4-forms.ts).
  */
 
-import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
 import type { Extent } from "../ir/window.ts";
 import { batchNorm, conv2d, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { scaleChannels } from "../nn/se.ts";
+import * as z from "../zod.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, Family, ZooEntry } from "./family.ts";
 import { type Branch, type InceptionForm, inceptionForms, type Layer } from "./inception-v4-forms.ts";
@@ -19,10 +19,10 @@ const schema = z.strictObject({
   /** Which modules of which port. */
   form: z.enum(Object.keys(inceptionForms) as [keyof typeof inceptionForms, ...(keyof typeof inceptionForms)[]]),
   /** Part of the features that is dropped before the classifier when training. */
-  dropout: z.number().min(0).lt(1),
-  se: seSchema.optional(),
+  dropout: z.number().check(z.gte(0), z.lt(1)),
+  se: z.optional(seSchema),
   /** Channels of the pictures; default: 3. */
-  channels: positive.max(1024).exactOptional(),
+  channels: z.exactOptional(positive.check(z.lte(1024))),
   ...styleSchema,
 });
 

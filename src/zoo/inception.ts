@@ -1,13 +1,13 @@
 /** BN-Inception with squeeze and excitation: the smallest of the released networks (docs/networks.md, 1.4). */
 
-import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
 import type { Scope } from "../nn/scope.ts";
 import { scaleChannels } from "../nn/se.ts";
+import * as z from "../zod.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { bothWays, head, normedAct, seOfBlock, seSchema } from "./parts.ts";
 
-const schema = z.strictObject({ family: z.literal("inception"), se: seSchema.optional() });
+const schema = z.strictObject({ family: z.literal("inception"), se: z.optional(seSchema) });
 type InceptionConfig = ConfigOf<typeof schema>;
 
 /** One module: four branches side by side, joined along the channels. Every convolution has batch norm and ReLU. */

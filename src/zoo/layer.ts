@@ -1,16 +1,16 @@
 /** One layer of a network that came from elsewhere, as plain data. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { extent, positive, texts } from "./bounds.ts";
 import type { ConfigOf } from "./family.ts";
 
 const placed = {
   /** Names the layer's value and its parameters. */
-  name: z.string().min(1).max(1000),
+  name: z.string().check(z.minLength(1), z.maxLength(1000)),
   /** Layers before this one, or `image`. */
   inputs: texts(1000),
 };
-const [positiveExtent, padding] = [extent.positive(), extent.min(0)];
+const [positiveExtent, padding] = [extent.check(z.positive()), extent.check(z.gte(0))];
 const perAxis = z.union([positiveExtent, z.tuple([positiveExtent, positiveExtent])]);
 const windowed = {
   /** A number, or rows and columns. */
@@ -18,39 +18,42 @@ const windowed = {
   stride: perAxis,
   pad: z.union([padding, z.strictObject({ top: padding, left: padding, bottom: padding, right: padding })]),
 };
-const out = positive.max(2 ** 20);
+const out = positive.check(z.lte(2 ** 20));
 const bare = <K extends string>(kind: K) => z.strictObject({ ...placed, kind: z.literal(kind) });
-const pooling = <K extends string>(kind: K) => bare(kind).extend({ ...windowed, ceil: z.boolean() });
+const pooling = <K extends string>(kind: K) => z.extend(bare(kind), { ...windowed, ceil: z.boolean() });
 
 /** The kinds of layers, with what each is given. */
 export const layerSchema = z.discriminatedUnion("kind", [
-  bare("conv").extend({ ...windowed, out, groups: positive.max(65536), bias: z.boolean() }),
+  z.extend(bare("conv"), { ...windowed, out, groups: positive.check(z.lte(65536)), bias: z.boolean() }),
   // By running statistics, or by the batch's when training; with gamma and beta. A fixed gamma stays 1.
-  bare("batchNorm").extend({ eps: z.number().positive().max(1), fixedGamma: z.boolean().exactOptional() }),
+  z.extend(bare("batchNorm"), {
+    eps: z.number().check(z.positive(), z.lte(1)),
+    fixedGamma: z.exactOptional(z.boolean()),
+  }),
   bare("relu"),
   bare("sigmoid"),
   bare("silu"),
   bare("mish"),
   pooling("maxPool"),
   // Counts the padding, unless it says no.
-  pooling("avgPool").extend({ countPad: z.boolean().exactOptional() }),
+  z.extend(pooling("avgPool"), { countPad: z.exactOptional(z.boolean()) }),
   bare("globalAvgPool"),
   // The sum of two or more.
   bare("add"),
   // A number times the input.
-  bare("multiply").extend({ factor: z.number().min(-1e6).max(1e6) }),
+  z.extend(bare("multiply"), { factor: z.number().check(z.gte(-1e6), z.lte(1e6)) }),
   // Along the channels.
   bare("concat"),
   // Some of the channels.
-  bare("channelSlice").extend({ start: extent.min(0), length: positive.max(2 ** 20) }),
+  z.extend(bare("channelSlice"), { start: extent.check(z.gte(0)), length: positive.check(z.lte(2 ** 20)) }),
   // Inputs: gate `[N,C,1,1]`, and what it multiplies.
   bare("seScale"),
   // Inputs: gate, branch, shortcut.
   bare("seScaleAdd"),
   // The identity, except when training.
-  bare("dropout").extend({ rate: z.number().min(0).lt(1) }),
+  z.extend(bare("dropout"), { rate: z.number().check(z.gte(0), z.lt(1)) }),
   bare("flatten"),
-  bare("linear").extend({ out, bias: z.boolean() }),
+  z.extend(bare("linear"), { out, bias: z.boolean() }),
 ]);
 
 export type LayerConfig = ConfigOf<typeof layerSchema>;

@@ -1,6 +1,5 @@
 /** A network as plain data, layer by layer: what the import of others' definitions gives (import/caffe-network.ts). */
 
-import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import type { Place, Value } from "../ir/graph.ts";
 import type { AvgPoolAttrs } from "../ir/ops.ts";
@@ -8,6 +7,7 @@ import { axesOf } from "../ir/window.ts";
 import { batchNorm, conv2d, dropout, linear, mish, relu, silu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { sizeOf } from "../tensor.ts";
+import * as z from "../zod.ts";
 import { extent, positive } from "./bounds.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { type LayerConfig, layerSchema } from "./layer.ts";
@@ -16,11 +16,11 @@ import { placesOf } from "./structure.ts";
 const schema = z.strictObject({
   family: z.literal("layers"),
   /** The picture side that the network was defined for; others work where nothing depends on it. */
-  imageSize: extent.positive(),
+  imageSize: extent.check(z.positive()),
   /** Of the picture, where they are not three. */
-  channels: positive.max(1024).exactOptional(),
+  channels: z.exactOptional(positive.check(z.lte(1024))),
   /** In an order in which each layer's inputs come before it; the last gives the logits. */
-  layers: z.array(layerSchema).min(1).max(20_000),
+  layers: z.array(layerSchema).check(z.minLength(1), z.maxLength(20_000)),
 });
 
 type LayersConfig = ConfigOf<typeof schema>;

@@ -3,10 +3,10 @@
  * weights; whoever opens it hands in the function.
  */
 
-import * as z from "zod";
 import { SenetError } from "../errors.ts";
 import { formatType, type Value } from "../ir/graph.ts";
 import type { Scope } from "../nn/scope.ts";
+import * as z from "../zod.ts";
 import { positive } from "./bounds.ts";
 import type { Family } from "./family.ts";
 
@@ -21,9 +21,9 @@ export type NetworkFunction = (scope: Scope, image: Value, classes: number) => V
 const schema = z.strictObject({
   family: z.literal("own"),
   /** Channels of the pictures; default: 3. */
-  channels: positive.max(1024).exactOptional(),
+  channels: z.exactOptional(positive.check(z.lte(1024))),
   /** In memory only: JSON leaves it out. */
-  build: z.custom<NetworkFunction>((value) => typeof value === "function").exactOptional(),
+  build: z.exactOptional(z.custom<NetworkFunction>((value) => typeof value === "function")),
 });
 
 export const own: Family<typeof schema> = {

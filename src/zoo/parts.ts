@@ -1,12 +1,12 @@
 /** What several families are made of. */
 
-import * as z from "zod";
 import type { Value } from "../ir/graph.ts";
 import { samePadding } from "../ir/window.ts";
 import { initialisations } from "../nn/init.ts";
 import { type Activation, activate, batchNorm, type ConvOptions, conv2d, dropout, linear } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { SqueezeExcitation } from "../nn/se.ts";
+import * as z from "../zod.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, ZooEntry } from "./family.ts";
 
@@ -15,9 +15,9 @@ export const seSchema = z.strictObject({
   reduction: positive,
   bias: z.boolean(),
   /** Units of the hidden layers, block by block, where they are not C/reduction. */
-  hidden: z.array(positive.max(65536)).min(1).max(8000).exactOptional(),
+  hidden: z.exactOptional(z.array(positive.check(z.lte(65536))).check(z.minLength(1), z.maxLength(8000))),
   /** Whether there is no ReLU between the two layers; default: there is. */
-  linear: z.boolean().exactOptional(),
+  linear: z.exactOptional(z.boolean()),
 });
 
 export type SeConfig = ConfigOf<typeof seSchema>;
@@ -27,14 +27,14 @@ export const releasedSe = { reduction: 16, bias: true } as const;
 
 /** What all layers of a network have in common, where it is not the usual (nn/scope.ts). */
 export const styleSchema = {
-  norm: z
-    .strictObject({
-      eps: z.number().positive().max(1),
-      decay: z.number().min(0).max(1),
-      variance: z.number().min(0).max(1).exactOptional(),
-    })
-    .exactOptional(),
-  init: z.enum(initialisations).exactOptional(),
+  norm: z.exactOptional(
+    z.strictObject({
+      eps: z.number().check(z.positive(), z.lte(1)),
+      decay: z.number().check(z.gte(0), z.lte(1)),
+      variance: z.exactOptional(z.number().check(z.gte(0), z.lte(1))),
+    }),
+  ),
+  init: z.exactOptional(z.enum(initialisations)),
 };
 
 /** Both paddings give the same size at 224; the other one shifts every window by a pixel (docs/networks.md, trap 2). */

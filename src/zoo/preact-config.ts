@@ -1,6 +1,6 @@
 /** What a residual network with the activation before the convolutions can be made of. */
 
-import * as z from "zod";
+import * as z from "../zod.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf } from "./family.ts";
 import { seSchema, styleSchema } from "./parts.ts";
@@ -10,7 +10,7 @@ export const preactSchema = z
     family: z.literal("preact"),
     /** `imagenet`: 7×7 stride 2, then max pooling; `cifar`: one 3×3 at full size. */
     stem: z.enum(["imagenet", "cifar"]),
-    stemWidth: positive.max(65536),
+    stemWidth: positive.check(z.lte(65536)),
     /** What follows the stem's convolution: batch norm and ReLU, ReLU alone, or nothing. */
     stemEnd: z.enum(["norm", "relu", "bare"]),
     /** Whether pictures are normalised by a batch norm whose gamma stays 1. */
@@ -19,10 +19,10 @@ export const preactSchema = z
     pool: z.enum(["padded", "same"]),
     block: z.enum(["basic", "bottleneck"]),
     /** Blocks in each stage. */
-    depths: z.array(positive.max(1000)).min(1).max(8),
+    depths: z.array(positive.check(z.lte(1000))).check(z.minLength(1), z.maxLength(8)),
     /** Channels of each stage's 3×3 convolutions; a block puts out so many times its width. */
-    widths: z.array(positive.max(65536)).min(1).max(8),
-    expansion: positive.max(64),
+    widths: z.array(positive.check(z.lte(65536))).check(z.minLength(1), z.maxLength(8)),
+    expansion: positive.check(z.lte(64)),
     strideOn: z.enum(["1x1", "3x3"]),
     /** Whether the very first block takes what the stem gives as it is, without a batch norm. */
     activeStem: z.boolean(),
@@ -38,11 +38,11 @@ export const preactSchema = z
      * classes, whose average the logits are.
      */
     head: z.enum(["linear", "conv"]),
-    se: seSchema.optional(),
+    se: z.optional(seSchema),
     /** Channels of the pictures; default: 3. */
-    channels: positive.max(1024).exactOptional(),
+    channels: z.exactOptional(positive.check(z.lte(1024))),
     ...styleSchema,
   })
-  .refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths");
+  .check(z.refine(({ depths, widths }) => depths.length === widths.length, "as many widths as depths"));
 
 export type PreactConfig = ConfigOf<typeof preactSchema>;

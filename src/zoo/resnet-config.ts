@@ -1,7 +1,7 @@
 /** What a residual network can be made of, and the usual ones: the configurations of the family `resnet`. */
 
-import * as z from "zod";
 import { activations } from "../nn/layers.ts";
+import * as z from "../zod.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, ZooEntry } from "./family.ts";
 import { seSchema, styleSchema } from "./parts.ts";
@@ -12,13 +12,15 @@ export const resnetSchema = z
     /** `imagenet`: 7×7 stride 2, then max pooling; `deep`: three 3×3 instead of the 7×7; `cifar`: one 3×3 at full size. */
     stem: z.enum(["imagenet", "deep", "cifar"]),
     /** Channels of a deep stem's three convolutions; default: 64, 64, 128. */
-    stemWidths: z.tuple([positive.max(65536), positive.max(65536), positive.max(65536)]).exactOptional(),
+    stemWidths: z.exactOptional(
+      z.tuple([positive.check(z.lte(65536)), positive.check(z.lte(65536)), positive.check(z.lte(65536))]),
+    ),
     /** Channels of the stem for CIFAR; default: the first width. */
-    stemWidth: positive.max(65536).exactOptional(),
+    stemWidth: z.exactOptional(positive.check(z.lte(65536))),
     /** Whether the stem's convolution for CIFAR stands alone, without batch norm and activation; default: no. */
-    stemBare: z.boolean().exactOptional(),
+    stemBare: z.exactOptional(z.boolean()),
     /** Whether pictures are normalised by a batch norm whose gamma stays 1; default: no. */
-    inputNorm: z.boolean().exactOptional(),
+    inputNorm: z.exactOptional(z.boolean()),
     /**
      * `caffe`: no padding, rounded up (the released models); `padded`: padding 1, rounded down (torchvision, timm);
      * `same`: as TensorFlow pads, and the convolutions with a stride too.
@@ -26,41 +28,43 @@ export const resnetSchema = z
     pool: z.enum(["caffe", "padded", "same"]),
     block: z.enum(["basic", "bottleneck"]),
     /** Blocks in each stage. */
-    depths: z.array(positive.max(1000)).min(1).max(8),
+    depths: z.array(positive.check(z.lte(1000))).check(z.minLength(1), z.maxLength(8)),
     /** Channels of each stage's 3×3 convolutions. */
-    widths: z.array(positive.max(65536)).min(1).max(8),
+    widths: z.array(positive.check(z.lte(65536))).check(z.minLength(1), z.maxLength(8)),
     /** Channels that each stage's blocks put out, where they are not the width times the expansion. */
-    outs: z.array(positive.max(65536)).min(1).max(8).exactOptional(),
+    outs: z.exactOptional(z.array(positive.check(z.lte(65536))).check(z.minLength(1), z.maxLength(8))),
     /** A block puts out so many times its width. */
-    expansion: positive.max(64),
+    expansion: positive.check(z.lte(64)),
     /** The first 1×1 of a bottleneck has so large a part of the width; 1/2 in SENet-154. */
-    reduce: z.number().positive().max(1),
+    reduce: z.number().check(z.positive(), z.lte(1)),
     /** Groups of a bottleneck's 3×3 convolution. */
-    groups: positive.max(65536),
+    groups: positive.check(z.lte(65536)),
     /** Which convolution of a bottleneck has the stride. */
     strideOn: z.enum(["1x1", "3x3"]),
     /** What shortcuts do where the shape changes. */
     projection: z.union([z.literal(1), z.literal(3), z.enum(["pad", "average", "averagePad", "padEnd"])]),
     /** Whether the first block of each stage has a convolution in its shortcut even where the shape stays; default: no. */
-    projectFirst: z.boolean().exactOptional(),
+    projectFirst: z.exactOptional(z.boolean()),
     /** What gamma of each block's last batch norm begins with; default: 1. */
-    lastGamma: z.number().exactOptional(),
+    lastGamma: z.exactOptional(z.number()),
     /** Part of the features that is dropped before the classifier when training. */
-    dropout: z.number().min(0).lt(1),
-    se: seSchema.optional(),
+    dropout: z.number().check(z.gte(0), z.lt(1)),
+    se: z.optional(seSchema),
     /** Whether the classifier has a bias; default: yes. */
-    classifierBias: z.boolean().exactOptional(),
+    classifierBias: z.exactOptional(z.boolean()),
     ...styleSchema,
     /** Channels of the pictures; default: 3. */
-    channels: positive.max(1024).exactOptional(),
+    channels: z.exactOptional(positive.check(z.lte(1024))),
     /** Whether the branch of a basic block ends in a ReLU, before the gate (timm's legacy SE-ResNets). */
-    branchRelu: z.boolean().exactOptional(),
+    branchRelu: z.exactOptional(z.boolean()),
     /** What stands between the layers, except within squeeze and excitation; default: ReLU. */
-    act: z.enum(activations).exactOptional(),
+    act: z.exactOptional(z.enum(activations)),
   })
-  .refine(
-    ({ depths, widths, outs = widths }) => depths.length === widths.length && depths.length === outs.length,
-    "as many widths as depths",
+  .check(
+    z.refine(
+      ({ depths, widths, outs = widths }) => depths.length === widths.length && depths.length === outs.length,
+      "as many widths as depths",
+    ),
   );
 
 export type ResNetConfig = ConfigOf<typeof resnetSchema>;

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import { cacheFolder } from "../../files/cache.node.ts";
 import { planLayouts } from "./spec.ts";
 

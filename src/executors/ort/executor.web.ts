@@ -48,7 +48,11 @@ export function webExecutor(runtime: WebRuntime, engine: "wasm" | "webgpu", thre
   runtime.env.logLevel = "fatal";
   const uses = usesOf(runtime);
   const create = async (model: Uint8Array, options?: object): Promise<OnnxSession> => {
-    const session = await uses.inTurn(() => runtime.InferenceSession.create(model, options));
+    const session = await uses
+      .inTurn(() => runtime.InferenceSession.create(model, options))
+      .catch((cause) => {
+        throw withoutWasm(cause, runtime) ?? cause;
+      });
     return {
       inputNames: session.inputNames,
       // What a run is asked to write into comes back as zeros: its own outputs are taken.
@@ -63,6 +67,19 @@ export function webExecutor(runtime: WebRuntime, engine: "wasm" | "webgpu", thre
     writesInPlace: false,
     hint: "a smaller network or picture size; or `engine` reference, which is slow",
     dialect: engine === "webgpu" ? "webgpu" : "cpu",
+  });
+}
+
+/** Its WebAssembly is fetched with the first session: where that fails, nothing is wrong with the network. */
+function withoutWasm(cause: unknown, { env }: WebRuntime): SenetError | undefined {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  if (!/no available backend/i.test(text) || !/wasm/i.test(text)) return undefined;
+  const { wasm } = (env.wasm.wasmPaths ?? {}) as { readonly wasm?: string };
+  return new SenetError("executor", "the WebAssembly of ONNX Runtime does not load", {
+    where: wasm ?? "beside its module",
+    found: text.replace(/^.*?ERR: /, "").slice(0, 300),
+    hint: "`runtime.wasm`: the address of the .wasm that comes with the module, of the same version",
+    cause,
   });
 }
 

@@ -102,6 +102,7 @@ export function failureOf(
   cause: unknown,
   { hint = `${option("executor")} onednn or ${option("executor")} reference` }: Pick<OrtHost, "hint"> = {},
 ): SenetError {
+  if (cause instanceof SenetError) return cause;
   const text = cause instanceof Error ? cause.message : String(cause);
   const node = /running (\S+) node\.? Name:\s*'([^']*)'/.exec(text);
   const isMemory = /allocat|bad_alloc|out of memory|BFCArena|MemoryError/i.test(text);

@@ -1,21 +1,21 @@
 /** Augmentation of colours: torchvision's jitter, real-valued changes in random order, and shifts in OpenCV's HLS. */
 
-import * as z from "zod";
 import type { Random } from "../../random.ts";
+import * as z from "../../zod.ts";
 import { shiftHls } from "./hls.ts";
 import { brightness, contrast, hue, saturation } from "./pillow.ts";
 import { between, onPixels, range } from "./step.ts";
 
-const strength = z.number().min(0);
+const strength = z.number().check(z.gte(0));
 
 export const colorJitterSchema = z.strictObject({
   kind: z.literal("colorJitter"),
   /** Factors from 1 − this to 1 + this, never below 0. */
-  brightness: strength.default(0),
-  contrast: strength.default(0),
-  saturation: strength.default(0),
+  brightness: z._default(strength, 0),
+  contrast: z._default(strength, 0),
+  saturation: z._default(strength, 0),
   /** Turns of the colour circle, from −this to this. */
-  hue: strength.max(0.5).default(0),
+  hue: z._default(strength.check(z.lte(0.5)), 0),
 });
 
 const jitters = { brightness, contrast, saturation, hue } as const;
@@ -42,7 +42,7 @@ export const colorJitter = onPixels({
   },
 });
 
-const factor = range(0, 100).default([1, 1]);
+const factor = z._default(range(0, 100), [1, 1]);
 
 export const photometricSchema = z.strictObject({
   kind: z.literal("photometric"),
@@ -52,7 +52,7 @@ export const photometricSchema = z.strictObject({
   /** From grey to the picture and beyond. */
   saturation: factor,
   /** Deviation of the noise along the principal colours of ImageNet (0.1 in AlexNet's). */
-  lighting: z.number().min(0).default(0),
+  lighting: z._default(z.number().check(z.gte(0)), 0),
 });
 
 export type Photometric = z.output<typeof photometricSchema>;
@@ -160,7 +160,7 @@ export const photometric = onPixels({
   },
 });
 
-const shift = z.number().min(0).max(255).default(0);
+const shift = z._default(z.number().check(z.gte(0), z.lte(255)), 0);
 
 export const hlsSchema = z.strictObject({
   kind: z.literal("hls"),

@@ -1,8 +1,8 @@
 /** The keys of a training config that say what is done to its pictures, and the steps that they stand for. */
 
-import * as z from "zod";
 import { configKey } from "../../config-key.ts";
 import { SenetError } from "../../errors.ts";
+import * as z from "../../zod.ts";
 import { interpolations } from "../resize.ts";
 import type { SizeFrom } from "../sizes.ts";
 import { colorJitterSchema, photometricSchema } from "./color.ts";
@@ -14,22 +14,34 @@ import { color, range, rate } from "./step.ts";
 import { type AugmentationStep, augmentationSteps } from "./steps.ts";
 
 /** `R,G,B`, as a colour. */
-const colorText = z
-  .string()
-  .transform((text): unknown => text.split(",").map(Number))
-  .pipe(color);
+const colorText = z.pipe(
+  z.pipe(
+    z.string(),
+    z.transform((text): unknown => text.split(",").map(Number)),
+  ),
+  color,
+);
 
 /** `SIZE:EPOCH,SIZE:EPOCH`, as sizes from epochs on. */
-const sizesText = z.string().transform((text, context): readonly SizeFrom[] => {
-  const sizes = text.split(",").map((part) => {
-    const [, size, epoch] = /^(\d{1,5}):(\d{1,9})$/.exec(part) ?? [];
-    return { size: Number(size), epoch: Number(epoch) };
-  });
-  const rises = sizes.every(({ size, epoch }, i) => size > 0 && (i === 0 ? epoch === 0 : epoch > sizes[i - 1]!.epoch));
-  if (rises) return sizes;
-  context.addIssue({ code: "custom", message: "SIZE:EPOCH,SIZE:EPOCH with rising epochs, the first 0" });
-  return z.NEVER;
-});
+const sizesText = z.pipe(
+  z.string(),
+  z.transform((text, context): readonly SizeFrom[] => {
+    const sizes = text.split(",").map((part) => {
+      const [, size, epoch] = /^(\d{1,5}):(\d{1,9})$/.exec(part) ?? [];
+      return { size: Number(size), epoch: Number(epoch) };
+    });
+    const rises = sizes.every(
+      ({ size, epoch }, i) => size > 0 && (i === 0 ? epoch === 0 : epoch > sizes[i - 1]!.epoch),
+    );
+    if (rises) return sizes;
+    context.issues.push({
+      code: "custom",
+      input: text,
+      message: "SIZE:EPOCH,SIZE:EPOCH with rising epochs, the first 0",
+    });
+    return z.NEVER;
+  }),
+);
 
 /** The sizes of a schedule as it stands in a config. */
 export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.parse(progressive);
@@ -37,102 +49,115 @@ export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.p
 /** What stands for steps; names as in timm, where it has one. Of what is not said only the crop and the mirror are done. */
 const shorthand = {
   /** 8 % in the paper. */
-  cropScale: configKey(rate.positive().default(0.25), "smallest part of the area that a random crop keeps"),
-  cropRatio: configKey(range(1e-3, 1e3).default([3 / 4, 4 / 3]), "its width to height, smallest and largest"),
+  cropScale: configKey(
+    z._default(rate.check(z.positive()), 0.25),
+    "smallest part of the area that a random crop keeps",
+  ),
+  cropRatio: configKey(z._default(range(1e-3, 1e3), [3 / 4, 4 / 3]), "its width to height, smallest and largest"),
   /** 10 in the authors' recipe. */
-  rotate: configKey(z.number().min(0).max(45).default(0), "turn pictures by up to so much to either side", {
-    value: "degrees",
-  }),
-  mirror: configKey(z.boolean().default(true), "do not mirror pictures at random"),
+  rotate: configKey(
+    z._default(z.number().check(z.gte(0), z.lte(45)), 0),
+    "turn pictures by up to so much to either side",
+    {
+      value: "degrees",
+    },
+  ),
+  mirror: configKey(z._default(z.boolean(), true), "do not mirror pictures at random"),
   /** 4 for CIFAR. */
   pad: configKey(
-    z.number().int().min(0).max(1024).default(0),
+    z._default(z.int().check(z.gte(0), z.lte(1024)), 0),
     "instead of that crop: a random square of the picture with n pixels around it (CIFAR: 4)",
   ),
   padFill: configKey(
-    z
-      .string()
-      .refine(
-        (text) => ["zero", "reflect"].includes(text) || colorText.safeParse(text).success,
-        "zero, reflect or R,G,B",
-      )
-      .default("zero"),
+    z._default(
+      z
+        .string()
+        .check(
+          z.refine(
+            (text) => ["zero", "reflect"].includes(text) || colorText.safeParse(text).success,
+            "zero, reflect or R,G,B",
+          ),
+        ),
+      "zero",
+    ),
     "what they are: zero in the network's input, reflect, or a colour such as 127,127,127",
     { value: "fill" },
   ),
   /** Of brightness, contrast and saturation, or of each by itself and hue. */
   colorJitter: configKey(
-    z
-      .array(z.number().min(0))
-      .max(4)
-      .refine(([, , , hue = 0]) => hue <= 0.5, "hue of at most 0.5")
-      .default([]),
+    z._default(
+      z.array(z.number().check(z.gte(0))).check(
+        z.maxLength(4),
+        z.refine(([, , , hue = 0]) => hue <= 0.5, "hue of at most 0.5"),
+      ),
+      [],
+    ),
     "brightness, contrast, saturation[, hue], or one for three; default: none",
   ),
   /** As timm writes it; in the place of `colorJitter`, as there. */
   aa: configKey(
-    z
-      .string()
-      .nullable()
-      .default(null)
-      .superRefine((text, context) => {
+    z._default(z.nullable(z.string()), null).check(
+      z.superRefine((text, context) => {
         const issue = text === null ? undefined : randAugmentText.safeParse(text).error?.issues[0];
         if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
       }),
+    ),
     "RandAugment, such as rand-m9-mstd0.5-inc1, in the place of the colour jitter",
     { value: "text" },
   ),
   /** 0.1 in AlexNet's. */
-  lighting: configKey(z.number().min(0).default(0), "noise along ImageNet's principal colours (0.1 is usual)", {
-    value: "deviation",
-  }),
+  lighting: configKey(
+    z._default(z.number().check(z.gte(0)), 0),
+    "noise along ImageNet's principal colours (0.1 is usual)",
+    {
+      value: "deviation",
+    },
+  ),
   /** 20 in the authors' recipe. */
   pixelJitter: configKey(
-    z.number().int().min(0).max(255).default(0),
+    z._default(z.int().check(z.gte(0), z.lte(255)), 0),
     "add to each byte a number of its own, from -n to n",
   ),
-  cutout: configKey(z.number().int().min(0).default(0), "side of a square that is lost, in pixels"),
-  reprob: configKey(rate.default(0), "probability of random erasing", { value: "p" }),
-  remode: configKey(z.enum(eraseModes).default("pixel"), "what it leaves: zeros, a colour, or noise"),
-  recount: configKey(z.number().int().positive().max(100).default(1), "rectangles that it erases, at most"),
+  cutout: configKey(z._default(z.int().check(z.gte(0)), 0), "side of a square that is lost, in pixels"),
+  reprob: configKey(z._default(rate, 0), "probability of random erasing", { value: "p" }),
+  remode: configKey(z._default(z.enum(eraseModes), "pixel"), "what it leaves: zeros, a colour, or noise"),
+  recount: configKey(z._default(z.int().check(z.positive(), z.lte(100)), 1), "rectangles that it erases, at most"),
 };
 
 export const augmentationKeys = {
   ...shorthand,
-  interpolation: configKey(z.enum(interpolations).default("bilinear"), "how pictures are scaled"),
+  interpolation: configKey(z._default(z.enum(interpolations), "bilinear"), "how pictures are scaled"),
   decode: configKey(
-    z.enum(["exact", "fast"]).default("fast"),
+    z._default(z.enum(["exact", "fast"]), "fast"),
     "fast: JPEGs at least twice as large as their smallest crop needs are read at 1/2, 1/4 or 1/8",
     { value: "way" },
   ),
   /** The steps themselves, in the place of those that the keys above stand for. */
-  augmentation: augmentationSteps.nullable().default(null),
+  augmentation: z._default(z.nullable(augmentationSteps), null),
   augRepeats: configKey(
-    z.number().int().min(0).max(100).default(0),
+    z._default(z.int().check(z.gte(0), z.lte(100)), 0),
     "each picture of an epoch n times in a row, of fewer pictures; 0 and 1: once",
   ),
   /** Each side from its epoch on. Pictures are validated at the image size. */
   progressive: configKey(
-    z
-      .string()
-      .nullable()
-      .default(null)
-      .superRefine((text, context) => {
+    z._default(z.nullable(z.string()), null).check(
+      z.superRefine((text, context) => {
         const issue = text === null ? undefined : sizesText.safeParse(text).error?.issues[0];
         if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
       }),
+    ),
     "sizes by epoch, such as 96:0,112:3,128:5; validation at the image size",
     { value: "list" },
   ),
-  mixup: configKey(z.number().min(0).default(0), "mix pictures and their labels in pairs (0.2 is usual)", {
+  mixup: configKey(z._default(z.number().check(z.gte(0)), 0), "mix pictures and their labels in pairs (0.2 is usual)", {
     value: "alpha",
   }),
-  cutmix: configKey(z.number().min(0).default(0), "put a part of one picture into another (1 is usual)", {
+  cutmix: configKey(z._default(z.number().check(z.gte(0)), 0), "put a part of one picture into another (1 is usual)", {
     value: "alpha",
   }),
-  mixupProb: configKey(rate.default(1), "part of the batches that are mixed", { value: "p" }),
-  mixupSwitchProb: configKey(rate.default(0.5), "where both are on: the part that CutMix gets", { value: "p" }),
-  mixupOffEpoch: configKey(z.number().int().min(0).default(0), "epoch from which nothing is mixed; 0: never"),
+  mixupProb: configKey(z._default(rate, 1), "part of the batches that are mixed", { value: "p" }),
+  mixupSwitchProb: configKey(z._default(rate, 0.5), "where both are on: the part that CutMix gets", { value: "p" }),
+  mixupOffEpoch: configKey(z._default(z.int().check(z.gte(0)), 0), "epoch from which nothing is mixed; 0: never"),
 };
 
 const augmentationSchema = z.object(augmentationKeys);

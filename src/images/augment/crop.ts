@@ -1,7 +1,7 @@
 /** Random crop, aspect, rotation and mirror, as one resampling. */
 
-import * as z from "zod";
 import type { Random } from "../../random.ts";
+import * as z from "../../zod.ts";
 import { resampleAffine, rotatedBox } from "../affine.ts";
 import { roundHalfEven } from "../preprocess.ts";
 import { type Box, type Picture, resize } from "../resize.ts";
@@ -15,21 +15,21 @@ const largestRatio = 1e6;
 export const cropSchema = z.strictObject({
   kind: z.literal("crop"),
   /** The part of the picture's area that is kept, smallest and largest; the Inception recipe's is [0.08, 1]. */
-  scale: range(leastArea, 1).default([0.08, 1]),
+  scale: z._default(range(leastArea, 1), [0.08, 1]),
   /** Width to height of the part, smallest and largest. */
-  ratio: range(1 / largestRatio, largestRatio).default([3 / 4, 4 / 3]),
+  ratio: z._default(range(1 / largestRatio, largestRatio), [3 / 4, 4 / 3]),
   /**
    * How ratios are drawn: their logarithms evenly, as torchvision does, or they themselves, and half of the time turned
    * over, as fb.resnet.torch and tensorpack do; these take a centred square where ten tries fail.
    */
-  ratioLaw: z.enum(["logarithmic", "turned"]).default("logarithmic"),
+  ratioLaw: z._default(z.enum(["logarithmic", "turned"]), "logarithmic"),
   /** The picture is turned about its middle first, by at most so many degrees to either side. */
-  rotate: z.number().min(0).max(45).default(0),
+  rotate: z._default(z.number().check(z.gte(0), z.lte(45)), 0),
   /** What lies beyond a turned picture's edges; by default the colour that becomes 0. */
-  fill: color.optional(),
+  fill: z.optional(color),
   /** The probability that left and right change places. */
-  mirror: rate.default(0.5),
-  interpolation: interpolation.default("bilinear"),
+  mirror: z._default(rate, 0.5),
+  interpolation: z._default(interpolation, "bilinear"),
 });
 
 export type RandomCrop = z.output<typeof cropSchema>;

@@ -1,7 +1,7 @@
 /** Augmentation by what does not belong to the picture: noise on every pixel, and parts that are gone. */
 
-import * as z from "zod";
 import type { Random } from "../../random.ts";
+import * as z from "../../zod.ts";
 import { jitterFast } from "../kernels.ts";
 import { planesOf, roundHalfEven } from "../preprocess.ts";
 import type { Box } from "../resize.ts";
@@ -10,7 +10,7 @@ import { between, color, meanColor, onPixels, onValues, range, rate } from "./st
 export const pixelJitterSchema = z.strictObject({
   kind: z.literal("pixelJitter"),
   /** Each whole number from minus this to this is equally likely. */
-  amplitude: z.number().int().min(0).max(255).default(20),
+  amplitude: z._default(z.int().check(z.gte(0), z.lte(255)), 20),
 });
 
 /**
@@ -49,10 +49,10 @@ export const pixelJitter = onPixels({
 export const cutoutSchema = z.strictObject({
   kind: z.literal("cutout"),
   /** Of the square that is lost, in pixels of the network's input. */
-  side: z.number().int().positive(),
-  probability: rate.default(1),
+  side: z.int().check(z.positive()),
+  probability: z._default(rate, 1),
   /** By default the colour that becomes 0. */
-  fill: color.optional(),
+  fill: z.optional(color),
 });
 
 export const cutout = onPixels({
@@ -74,15 +74,15 @@ export const eraseModes = ["const", "rand", "pixel"] as const;
 
 export const eraseSchema = z.strictObject({
   kind: z.literal("erase"),
-  probability: rate.default(0.25),
+  probability: z._default(rate, 0.25),
   /** What is put there: zeros; a normal number for each channel; a normal number for each pixel and channel. */
-  mode: z.enum(eraseModes).default("pixel"),
+  mode: z._default(z.enum(eraseModes), "pixel"),
   /** At most so many rectangles, which share the area. */
-  count: z.number().int().positive().max(100).default(1),
+  count: z._default(z.int().check(z.positive(), z.lte(100)), 1),
   /** The part of the input's area that is lost, smallest and largest. */
-  area: range(0, 1).default([0.02, 1 / 3]),
+  area: z._default(range(0, 1), [0.02, 1 / 3]),
   /** Height to width. */
-  aspect: range(1e-3, 1e3).default([0.3, 1 / 0.3]),
+  aspect: z._default(range(1e-3, 1e3), [0.3, 1 / 0.3]),
 });
 
 export type Erase = z.output<typeof eraseSchema>;

@@ -1,7 +1,7 @@
 /** The crops of small pictures: a border around them, or a random size first. */
 
-import * as z from "zod";
 import type { Random } from "../../random.ts";
+import * as z from "../../zod.ts";
 import type { Color } from "../affine.ts";
 import { shorterSideTo } from "../preprocess.ts";
 import { type Interpolation, type Picture, resize } from "../resize.ts";
@@ -11,12 +11,12 @@ import { color, interpolation, type Placed, placing, range, rate, squareBytes } 
 export const padCropSchema = z.strictObject({
   kind: z.literal("padCrop"),
   /** Pixels that are added on each side. */
-  pad: z.number().int().min(0).max(1024).default(4),
+  pad: z._default(z.int().check(z.gte(0), z.lte(1024)), 4),
   /** What they are: zeros in the network's input, the picture mirrored at its edge (without repeating it), or a colour. */
-  fill: z.union([z.enum(["zero", "reflect"]), color]).default("zero"),
-  mirror: rate.default(0.5),
+  fill: z._default(z.union([z.enum(["zero", "reflect"]), color]), "zero"),
+  mirror: z._default(rate, 0.5),
   /** For pictures whose shorter side is not the network's; others stay as they are. */
-  interpolation: interpolation.default("bilinear"),
+  interpolation: z._default(interpolation, "bilinear"),
 });
 
 /** The picture at this shorter side. */
@@ -104,10 +104,10 @@ const filters = ["nearest", "bilinear", "bicubic", "linear"] as const;
 export const resizeCropSchema = z.strictObject({
   kind: z.literal("resizeCrop"),
   /** The shorter side before the crop, smallest and largest, each whole number equally likely. */
-  sides: range(1, 65_535).refine((sides) => sides.every(Number.isInteger), "whole numbers"),
+  sides: range(1, 65_535).check(z.refine((sides) => sides.every(Number.isInteger), "whole numbers")),
   /** One of them is drawn for each picture; a name may stand there twice. */
-  interpolations: z.array(z.enum(filters)).min(1).default(["bilinear"]).readonly(),
-  mirror: rate.default(0.5),
+  interpolations: z.readonly(z._default(z.array(z.enum(filters)).check(z.minLength(1)), ["bilinear"])),
+  mirror: z._default(rate, 0.5),
 });
 
 /** Pillow's `resize(NEAREST)`. */

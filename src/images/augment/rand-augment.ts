@@ -1,7 +1,7 @@
 /** RandAugment (Cubuk et al., arXiv 1909.13719) as timm has it: its operations, magnitudes and its `rand-m9-mstd0.5-inc1`. */
 
-import * as z from "zod";
 import type { Random } from "../../random.ts";
+import * as z from "../../zod.ts";
 import type { Color } from "../affine.ts";
 import type { Picture } from "../resize.ts";
 import * as pillow from "./pillow.ts";
@@ -16,19 +16,19 @@ const operation = z.enum([
 export const randAugmentSchema = z.strictObject({
   kind: z.literal("randAugment"),
   /** From 0, little, to 10, much. */
-  magnitude: z.number().min(0).max(30).default(9),
+  magnitude: z._default(z.number().check(z.gte(0), z.lte(30)), 9),
   /** Deviation of the magnitude of each operation; "uniform": it is anything from 0 to `magnitude`. */
-  noise: z.union([z.number().min(0), z.literal("uniform")]).default(0),
+  noise: z._default(z.union([z.number().check(z.gte(0)), z.literal("uniform")]), 0),
   /** The largest magnitude. */
-  most: z.number().positive().max(30).default(10),
+  most: z._default(z.number().check(z.positive(), z.lte(30)), 10),
   /** How many operations are drawn, each from all. */
-  operations: z.number().int().positive().max(30).default(2),
+  operations: z._default(z.int().check(z.positive(), z.lte(30)), 2),
   /** With which probability each of them is done. */
-  probability: rate.default(0.5),
+  probability: z._default(rate, 0.5),
   /** More magnitude is always more of a change. */
-  increasing: z.boolean().default(false),
+  increasing: z._default(z.boolean(), false),
   /** What an operation that moves the picture leaves; by default the colour that becomes 0. */
-  fill: color.optional(),
+  fill: z.optional(color),
 });
 
 export type RandAugment = z.output<typeof randAugmentSchema>;
@@ -150,7 +150,7 @@ const sections: Readonly<Record<string, (value: number) => Partial<RandAugment>>
   inc: (value) => ({ increasing: value !== 0 }),
 };
 
-function boundsFault({ issues: [issue] }: z.ZodError): string {
+function boundsFault({ issues: [issue] }: z.core.$ZodError): string {
   const what = issue!.path.join(".");
   if (issue!.code === "too_big") return `: ${what} is at most ${issue.maximum}`;
   if (issue!.code === "too_small") return `: ${what} is ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
@@ -158,19 +158,23 @@ function boundsFault({ issues: [issue] }: z.ZodError): string {
 }
 
 /** timm's text for RandAugment, as a step; as a schema, so that its faults are a config's. */
-export const randAugmentText = z.string().transform((text, context): RandAugment => {
-  const [name, ...parts] = text.split("-");
-  const given = parts.map((part) => {
-    const [, key, value] = /^([a-z]+)(\d+(?:\.\d+)?)$/.exec(part) ?? [];
-    return key === undefined ? undefined : sections[key]?.(Number(value));
-  });
-  const wrong = given.indexOf(undefined);
-  const step = randAugmentSchema.safeParse({ kind: "randAugment", ...Object.assign({}, ...given) });
-  if (name === "rand" && wrong < 0 && step.success) return step.data;
-  const found = name !== "rand" ? "" : wrong >= 0 ? `, which "${parts[wrong]!}" is not` : boundsFault(step.error!);
-  context.addIssue({
-    code: "custom",
-    message: `RandAugment as in timm, such as rand-m9-mstd0.5-inc1 (parts: ${Object.keys(sections).join(", ")})${found}`,
-  });
-  return z.NEVER;
-});
+export const randAugmentText = z.pipe(
+  z.string(),
+  z.transform((text, context): RandAugment => {
+    const [name, ...parts] = text.split("-");
+    const given = parts.map((part) => {
+      const [, key, value] = /^([a-z]+)(\d+(?:\.\d+)?)$/.exec(part) ?? [];
+      return key === undefined ? undefined : sections[key]?.(Number(value));
+    });
+    const wrong = given.indexOf(undefined);
+    const step = randAugmentSchema.safeParse({ kind: "randAugment", ...Object.assign({}, ...given) });
+    if (name === "rand" && wrong < 0 && step.success) return step.data;
+    const found = name !== "rand" ? "" : wrong >= 0 ? `, which "${parts[wrong]!}" is not` : boundsFault(step.error!);
+    context.issues.push({
+      code: "custom",
+      input: text,
+      message: `RandAugment as in timm, such as rand-m9-mstd0.5-inc1 (parts: ${Object.keys(sections).join(", ")})${found}`,
+    });
+    return z.NEVER;
+  }),
+);

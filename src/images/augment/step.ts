@@ -1,7 +1,7 @@
 /** What a step of augmentation is: plain data that a schema checks, and what it does to a picture. */
 
-import * as z from "zod";
 import type { Random } from "../../random.ts";
+import * as z from "../../zod.ts";
 import type { Color } from "../affine.ts";
 import type { Normalization } from "../preprocess.ts";
 import { type Box, interpolations, type Picture } from "../resize.ts";
@@ -26,14 +26,14 @@ export interface Placed {
   readonly covered?: Box;
 }
 
-interface RowOf<Schema extends z.ZodType> {
+interface RowOf<Schema extends z.ZodMiniType> {
   readonly schema: Schema;
   /** One line: what it does, and after whom. */
   readonly docs: string;
 }
 
 /** Cuts the square out of a picture of any size; the first step of every transform, and only that. */
-export interface PlacingStep<Schema extends z.ZodType, Step = z.output<Schema>> extends RowOf<Schema> {
+export interface PlacingStep<Schema extends z.ZodMiniType, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "place";
   readonly apply: (picture: PictureView, step: Step, context: StepContext) => Placed;
   /**
@@ -44,46 +44,51 @@ export interface PlacingStep<Schema extends z.ZodType, Step = z.output<Schema>> 
 }
 
 /** Changes the square's bytes where they are. */
-export interface PixelStep<Schema extends z.ZodType, Step = z.output<Schema>> extends RowOf<Schema> {
+export interface PixelStep<Schema extends z.ZodMiniType, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "pixels";
   readonly apply: (pixels: Picture, step: Step, context: StepContext) => void;
 }
 
 /** Changes the network's input, `[planes, size, size]`, where it is. */
-export interface ValueStep<Schema extends z.ZodType, Step = z.output<Schema>> extends RowOf<Schema> {
+export interface ValueStep<Schema extends z.ZodMiniType, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "values";
   readonly apply: (values: Float32Array, step: Step, context: StepContext) => void;
 }
 
-export const placing = <Schema extends z.ZodType>(row: Omit<PlacingStep<Schema>, "phase">): PlacingStep<Schema> => ({
+export const placing = <Schema extends z.ZodMiniType>(
+  row: Omit<PlacingStep<Schema>, "phase">,
+): PlacingStep<Schema> => ({
   phase: "place",
   ...row,
 });
-export const onPixels = <Schema extends z.ZodType>(row: Omit<PixelStep<Schema>, "phase">): PixelStep<Schema> => ({
+export const onPixels = <Schema extends z.ZodMiniType>(row: Omit<PixelStep<Schema>, "phase">): PixelStep<Schema> => ({
   phase: "pixels",
   ...row,
 });
-export const onValues = <Schema extends z.ZodType>(row: Omit<ValueStep<Schema>, "phase">): ValueStep<Schema> => ({
+export const onValues = <Schema extends z.ZodMiniType>(row: Omit<ValueStep<Schema>, "phase">): ValueStep<Schema> => ({
   phase: "values",
   ...row,
 });
 
 // Parts of schemas.
 
-export const rate = z.number().min(0).max(1);
-const byte = z.number().int().min(0).max(255);
-export const color = z.tuple([byte, byte, byte]).readonly();
+export const rate = z.number().check(z.gte(0), z.lte(1));
+const byte = z.int().check(z.gte(0), z.lte(255));
+export const color = z.readonly(z.tuple([byte, byte, byte]));
 export const interpolation = z.enum(interpolations);
 
 /** Two numbers, the smaller first, both within bounds. */
 export const range = (least: number, most: number) =>
-  z
-    .tuple([z.number(), z.number()])
-    .refine(
-      ([low, high]) => low >= least && low <= high && high <= most,
-      `two numbers from ${least} to ${most}, the smaller first`,
-    )
-    .readonly();
+  z.readonly(
+    z
+      .tuple([z.number(), z.number()])
+      .check(
+        z.refine(
+          ([low, high]) => low >= least && low <= high && high <= most,
+          `two numbers from ${least} to ${most}, the smaller first`,
+        ),
+      ),
+  );
 
 /** A number between two, each equally likely. */
 export const between = ([low, high]: readonly [number, number], random: Random): number =>

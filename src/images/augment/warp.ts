@@ -1,6 +1,6 @@
 /** OpenCV's `warpAffine` on bytes, and MXNet's augmentation by one such warp. */
 
-import * as z from "zod";
+import * as z from "../../zod.ts";
 import type { AffineMap, Color } from "../affine.ts";
 import { shorterSideTo } from "../preprocess.ts";
 import { type Box, type Picture, resize } from "../resize.ts";
@@ -59,17 +59,17 @@ function roundEven(x: number): number {
 export const warpSchema = z.strictObject({
   kind: z.literal("warp"),
   /** The shorter side that pictures are brought to first, as MXNet's records have it; by default they stay as they are. */
-  resize: z.number().int().positive().max(65_535).optional(),
+  resize: z.optional(z.int().check(z.positive(), z.lte(65_535))),
   /** Of the whole picture, smallest and largest. */
-  scale: range(0.01, 10).default([1, 1]),
+  scale: z._default(range(0.01, 10), [1, 1]),
   /** How far height to width may change, to either side. */
-  aspect: z.number().min(0).lt(1).default(0),
+  aspect: z._default(z.number().check(z.gte(0), z.lt(1)), 0),
   /** Whole degrees, to either side. */
-  rotate: z.number().int().min(0).max(180).default(0),
-  shear: z.number().min(0).max(1).default(0),
+  rotate: z._default(z.int().check(z.gte(0), z.lte(180)), 0),
+  shear: z._default(z.number().check(z.gte(0), z.lte(1)), 0),
   /** What lies beyond the picture's edges. */
-  fill: color.default([127, 127, 127]),
-  mirror: rate.default(0.5),
+  fill: z._default(color, [127, 127, 127]),
+  mirror: z._default(rate, 0.5),
 });
 
 /** What a warp draws. */

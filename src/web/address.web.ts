@@ -1,0 +1,14 @@
+/** Addresses of a page. */
+
+/** A worker has a base address of its own. */
+export const absolute = (address: string | URL): string => new URL(address, document.baseURI).href;
+
+/** The last part of its path, as a person reads it. */
+export function fileNameAt(address: string): string {
+  const last = new URL(address).pathname.split("/").at(-1) || address;
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last;
+  }
+}
