@@ -27,6 +27,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "packages.node": ["errors"],
   text: [],
   zod: [],
+  "protobuf-writer": [],
   "text-file": [],
   ir: ["errors", "tensor"],
   nn: ["errors", "tensor", "ir"],
@@ -139,7 +140,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** These stand below everything. */
-const bottoms = ["text", "zod"];
+const bottoms = ["text", "zod", "protobuf-writer"];
 
 /** These stand on top of everything: the three entry points and the commands. */
 const tops = ["index", "index.node", "index.web", "cli"];

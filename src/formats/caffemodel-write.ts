@@ -1,6 +1,6 @@
 /** Writes `.caffemodel` files: what caffemodel.ts reads, in today's format. */
 
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { ProtoWriter } from "../protobuf-writer.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
 import { failAt, shownName } from "./bytes.ts";
 import { isEnum, layerFormat, type Schema } from "./caffe-schema.ts";
@@ -24,7 +24,7 @@ const own: ReadonlySet<string> = new Set(["name", "type", "bottom", "top"]);
  * definition is not of its kind, or where the file would be larger than protobuf allows
  */
 export function encodeCaffemodel(name: string, layers: readonly CaffeLayerToWrite[]): Uint8Array[] {
-  const chunks: Uint8Array[] = [new BinaryWriter().tag(1, WireType.LengthDelimited).string(name).finish()];
+  const chunks: Uint8Array[] = [new ProtoWriter().text(1, name).finish()];
   for (const layer of layers) {
     const body = layerChunks(layer);
     chunks.push(head(layerField, body), ...body);
@@ -45,11 +45,11 @@ const lengthOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((sum, 
 
 /** What stands before the content of a nested message. */
 const head = (field: number, content: readonly Uint8Array[]): Uint8Array =>
-  new BinaryWriter().tag(field, WireType.LengthDelimited).uint32(lengthOf(content)).finish();
+  new ProtoWriter().head(field, lengthOf(content)).finish();
 
 function layerChunks({ name, type, bottoms = [], tops = [], blobs, definition }: CaffeLayerToWrite): Uint8Array[] {
   const where = `layer ${shownName(name)}`;
-  const writer = new BinaryWriter();
+  const writer = new ProtoWriter();
   const fields = new Map<string, readonly CaffeValue[]>([
     ["name", [name]],
     ["type", [type]],
@@ -69,32 +69,30 @@ function layerChunks({ name, type, bottoms = [], tops = [], blobs, definition }:
   return chunks;
 }
 
-function writeFields(writer: BinaryWriter, message: CaffeMessage, schema: Schema): void {
+function writeFields(writer: ProtoWriter, message: CaffeMessage, schema: Schema): void {
   for (const [number, [name, kind]] of Object.entries(schema)) {
     const field = Number(number);
     if (kind === "text") {
-      for (const text of allOf(message, name, "string")) writer.tag(field, WireType.LengthDelimited).string(text);
+      for (const text of allOf(message, name, "string")) writer.text(field, text);
     } else if (kind === "bool") {
-      for (const value of allOf(message, name, "boolean")) writer.tag(field, WireType.Varint).bool(value);
+      for (const value of allOf(message, name, "boolean")) writer.int(field, Number(value));
     } else if (kind === "float") {
-      for (const value of allOf(message, name, "number")) writer.tag(field, WireType.Bit32).float(Math.fround(value));
+      for (const value of allOf(message, name, "number")) writer.float(field, value);
     } else if (kind === "int") {
       // Negative ones are legal (an axis counted from the end) and take ten bytes, as int32 and int64 alike.
       for (const value of allOf(message, name, "number")) {
         if (!Number.isSafeInteger(value)) failAt(message.where)(`the field "${name}" cannot be ${value}`);
-        writer.tag(field, WireType.Varint).int64(value);
+        writer.int(field, value);
       }
     } else if (isEnum(kind)) {
       for (const value of allOf(message, name, "string")) {
         const index = kind.indexOf(value);
         // A reader that does not know an enum's number keeps it as it is.
-        writer.tag(field, WireType.Varint).int32(index === -1 ? enumNumber(message, name, value) : index);
+        writer.int(field, index === -1 ? enumNumber(message, name, value) : index);
       }
     } else {
       for (const nested of allOf(message, name, "message")) {
-        writer.tag(field, WireType.LengthDelimited).fork();
-        writeFields(writer, nested, kind);
-        writer.join();
+        writer.message(field, (inner) => writeFields(inner, nested, kind));
       }
     }
   }
@@ -115,13 +113,8 @@ function blobChunks({ dtype, shape, data }: Tensor, where: string): Uint8Array[]
       found: `${data.length} values`,
     });
   }
-  const writer = new BinaryWriter();
-  writer.tag(7, WireType.LengthDelimited).fork();
-  // The extents, packed.
-  writer.tag(1, WireType.LengthDelimited).fork();
-  for (const extent of shape) writer.int64(extent);
-  writer.join().join();
+  const writer = new ProtoWriter().message(7, (extents) => extents.packed(1, shape));
   const values = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const field = dtype === "float32" ? 5 : 8;
-  return [writer.tag(field, WireType.LengthDelimited).uint32(values.length).finish(), values];
+  return [writer.head(field, values.length).finish(), values];
 }

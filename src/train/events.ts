@@ -4,7 +4,7 @@
  * tensorboard/compat/proto/event.proto, whose field numbers stand here.
  */
 
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { ProtoWriter } from "../protobuf-writer.ts";
 import type { EpochMetrics } from "./state.ts";
 
 /** What TensorBoard calls each column of `metrics.csv`; what stands before the stroke is a group of charts. */
@@ -28,9 +28,9 @@ const tags: Readonly<Record<Exclude<keyof EpochMetrics, "epoch">, string>> = {
  * @param time seconds since 1970
  */
 export function firstRecords(time: number): readonly Uint8Array[] {
-  const version = event(time, 0, (w) => w.tag(3, WireType.LengthDelimited).string("brain.Event:2"));
+  const version = event(time, 0, (w) => w.text(3, "brain.Event:2"));
   // SessionLog.START
-  const start = event(time, 0, (w) => message(w, 7, () => w.tag(1, WireType.Varint).int32(1)));
+  const start = event(time, 0, (w) => w.message(7, (session) => session.int(1, 1)));
   return [record(version), record(start)];
 }
 
@@ -38,32 +38,21 @@ export function firstRecords(time: number): readonly Uint8Array[] {
 export function epochRecord(metrics: EpochMetrics, time: number): Uint8Array {
   return record(
     event(time, metrics.epoch + 1, (w) =>
-      message(w, 5, () => {
+      w.message(5, (summary) => {
         for (const [column, tag] of Object.entries(tags)) {
           const value = metrics[column as keyof typeof tags];
           if (value === null || value === undefined) continue;
-          message(w, 1, () => {
-            w.tag(1, WireType.LengthDelimited).string(tag);
-            w.tag(2, WireType.Bit32).float(value);
-          });
+          summary.message(1, (one) => one.text(1, tag).float(2, value));
         }
       }),
     ),
   );
 }
 
-function event(time: number, step: number, what: (w: BinaryWriter) => void): Uint8Array {
-  const w = new BinaryWriter();
-  w.tag(1, WireType.Bit64).double(time);
-  w.tag(2, WireType.Varint).int64(step);
+function event(time: number, step: number, what: (w: ProtoWriter) => void): Uint8Array {
+  const w = new ProtoWriter().double(1, time).int(2, step);
   what(w);
   return w.finish();
-}
-
-function message(w: BinaryWriter, field: number, write: () => void): void {
-  w.tag(field, WireType.LengthDelimited).fork();
-  write();
-  w.join();
 }
 
 /** Length, its checksum, the bytes, their checksum; little-endian. */

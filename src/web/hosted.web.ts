@@ -1,14 +1,14 @@
 /** A network in the worker: each of its abilities is compiled when it is first asked for. */
 
 import { PictureClassifier, type Prediction } from "../evaluate/classify.ts";
-import { Features } from "../evaluate/features.ts";
+import type { Features } from "../evaluate/features.ts";
 import type { PictureOptions } from "../evaluate/picture-input.ts";
 import { turn } from "../event-loop.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
 import { encodeOnnx } from "../executors/select.web.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Explainer, Explanation } from "../explain/explainer.ts";
-import { GateProbe, type PictureGates } from "../explain/gates.ts";
+import type { GateProbe, PictureGates } from "../explain/gates.ts";
 import type { WeightFormat } from "../formats/formats.ts";
 import { decodeInBrowser } from "../images/decode.web.ts";
 import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
@@ -55,14 +55,18 @@ export class Hosted {
   }
 
   features(pictures: readonly NamedPicture[], signal: AbortSignal): Promise<Float32Array[]> {
-    this.#features ??= Features.create(this.checkpoint, this.#executor, this.#options);
+    this.#features ??= import("../evaluate/features.ts").then(({ Features }) =>
+      Features.create(this.checkpoint, this.#executor, this.#options),
+    );
     const features = this.#features;
     return this.#each(pictures, signal, async (picture) => (await features).of(pictureData(picture)));
   }
 
   gates(picture: NamedPicture): Promise<readonly PictureGates[]> {
     return this.#uses.now(async () => {
-      this.#gates ??= GateProbe.create(this.checkpoint, this.#executor, this.#options);
+      this.#gates ??= import("../explain/gates.ts").then(({ GateProbe }) =>
+        GateProbe.create(this.checkpoint, this.#executor, this.#options),
+      );
       return (await this.#gates).of(pictureData(picture));
     });
   }

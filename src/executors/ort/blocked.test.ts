@@ -16,6 +16,7 @@ import { referenceExecutor } from "../reference/reference.ts";
 import { nchwc } from "./emitter.ts";
 import { ortExecutor } from "./executor.node.ts";
 import { lower } from "./lower.ts";
+import { blockedLayout } from "./lower-blocked.ts";
 
 /** Runs a graph with live weights on both executors and compares all outputs. Channels in blocks, unlike the golden cases. */
 async function assertAgree(graph: Graph, weights: Weights = new Map()): Promise<void> {
@@ -164,7 +165,7 @@ test("branches that are joined, pooled and gated stay blocked", async () => {
   // Windows that hang over the padded input.
   builder.output("clipped", builder.apply("avgPool", "clipped", [joined], { ...window, stride: 2, pad: 0 }));
   const graph = builder.build();
-  const { nodes } = lower(graph, { blockSize: 16 }).model;
+  const { nodes } = lower(graph, { blocked: blockedLayout(16) }).model;
   assert.equal(nodes.filter(({ op }) => op === "Concat").length, 1);
   assert.equal(nodes.find(({ op, name }) => op === "AveragePool" && name.startsWith("averages"))!.domain, nchwc);
   await assertAgree(graph);
@@ -214,14 +215,14 @@ function held(builder: GraphBuilder, x: Value): Value {
 
 test("training is lowered to blocked convolutions, inference to plain ONNX without its batch", () => {
   const training = lower(differentiate(lossGraph(model("se-resnet-20"), { batch: 16, imageSize: 32 })), {
-    blockSize: 16,
+    blocked: blockedLayout(16),
   });
   const convolutions = training.model.nodes.filter((node) => node.op === "Conv");
   assert.deepEqual([...new Set(convolutions.map((node) => node.domain))], ["com.microsoft.nchwc"]);
 
   // Groups of 4 channels and more, with the stride on some.
   const grouped = lower(differentiate(lossGraph(model("se-resnext-50"), { batch: 16, imageSize: 64 })), {
-    blockSize: 16,
+    blocked: blockedLayout(16),
   }).model.nodes;
   assert.ok(
     grouped.some(({ op, attributes }) => op === "Conv" && "int" in attributes.group! && attributes.group.int === 8),

@@ -5,12 +5,13 @@ import type { Graph, Parameter } from "../../ir/graph.ts";
 import { copyOf, sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executor, Weights } from "../executor.ts";
-import { hostTrainer, type Lender } from "../host-trainer.ts";
+import type { Lender } from "../host-trainer.ts";
 import { commonBatch, isBatchFree, runInPortions } from "../portions.ts";
 import { acrossNode } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import { nchwc } from "./emitter.ts";
-import { lower } from "./lower.ts";
+import { type LowerOptions, lower } from "./lower.ts";
+import type { BlockedLayout } from "./lower-blocked.ts";
 import { encodeModel } from "./onnx.ts";
 import { blockSize } from "./probe.ts";
 import {
@@ -37,7 +38,7 @@ export function createOrtExecutor(host: OrtHost): Executor {
       return host.description();
     },
     compile,
-    compileTraining: (...training) => hostTrainer(compile, ...training),
+    compileTraining: async (...training) => (await import("../host-trainer.ts")).hostTrainer(compile, ...training),
   };
 }
 
@@ -47,9 +48,8 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   refuseAcross(graph);
   const live = options.weights === "live";
   if (live) rejectSharedMemory(graph, weights);
-  const block = await blockSize(host);
-  const written = { ...(live ? {} : { weights }), ...(host.dialect && { dialect: host.dialect }) };
-  const lowered = lower(graph, { ...written, blockSize: block });
+  const written = { ...(live ? {} : { weights }), ...(await rulesOf(host)) };
+  const lowered = lower(graph, { ...written, blocked: await blockedFor(host) });
   const anyBatch = !live && isBatchFree(graph);
   // The blocked layout fixes the batch; other batches then go through in portions.
   const isBlocked = Object.hasOwn(lowered.model.opsets, nchwc);
@@ -58,6 +58,17 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   const session = await createSession(host, encodeModel(model), graph.name, options.threads);
   const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
   return new OrtExecutable(session, runtime, host, graph, plan);
+}
+
+/** Loaded where the engine speaks that dialect. */
+async function rulesOf({ dialect = "cpu" }: OrtHost): Promise<Pick<LowerOptions, "dialect" | "dialectRules">> {
+  return dialect === "cpu" ? {} : { dialect, dialectRules: (await import("./lower-webgpu.ts")).webGpuRules };
+}
+
+/** Loaded where the engine has the blocked layout: on WebAssembly it has none. */
+async function blockedFor(host: OrtHost): Promise<BlockedLayout | undefined> {
+  const size = await blockSize(host);
+  return size > 1 ? (await import("./lower-blocked.ts")).blockedLayout(size) : undefined;
 }
 
 /** The runtime runs a graph in one piece, in which nothing can wait for another process. */

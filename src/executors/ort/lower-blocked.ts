@@ -3,8 +3,8 @@
 import type { Node, Value } from "../../ir/graph.ts";
 import type { ConvAttrs, Op } from "../../ir/ops.ts";
 import { convAxes, pairOf } from "../../ir/window.ts";
-import type { Blocks, Convolution, Expression, Extents, Vector } from "./blocks.ts";
-import { nchwc } from "./emitter.ts";
+import { Blocks, type Convolution, type Expression, type Extents, type Vector } from "./blocks.ts";
+import { type Emitter, nchwc } from "./emitter.ts";
 import { padsOf, weightGradient } from "./lower-conv.ts";
 import { mish, mishBackward, silu, siluBackward, step, waitFor } from "./lower-elementwise.ts";
 import { inverseDeviation } from "./lower-norm.ts";
@@ -16,7 +16,20 @@ type Result = Expression | Convolution | string | undefined;
 type BlockedRule<K extends Op> = (b: Blocks, l: Lowering, node: Node<K>) => readonly Result[] | undefined;
 const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
 
-export const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
+/** What `lower` is given where values are to be blocked. */
+export interface BlockedLayout {
+  begin(emit: Emitter, plain: (value: Value) => string, uses: (value: Value) => number): Blocks;
+  /** Undefined where the plain rule is to do it. */
+  lowerNode<K extends Op>(blocks: Blocks, lowering: Lowering, node: Node<K>): readonly Result[] | undefined;
+}
+
+/** @param size channels in a block */
+export const blockedLayout = (size: number): BlockedLayout => ({
+  begin: (emit, plain, uses) => new Blocks(size, emit, plain, uses),
+  lowerNode: (blocks, lowering, node) => blockedRules[node.op]?.(blocks, lowering, node),
+});
+
+const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
   conv2d: (b, l, { inputs, outputs, attrs }) => {
     const [x, w, bias] = inputs as [Value, Value, Value?];
     const isNarrow = x.type.shape[1]! < b.size;

@@ -11,16 +11,15 @@ import type { Graph, Node, Parameter, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
 import { GraphUses, liveNodes, resultsOf } from "../../ir/uses.ts";
 import type { Weights } from "../executor.ts";
-import { Blocks, type Convolution, type Expression } from "./blocks.ts";
+import type { Convolution, Expression } from "./blocks.ts";
 import { type Dialect, Emitter, microsoft, nchwc } from "./emitter.ts";
-import { blockedRules } from "./lower-blocked.ts";
+import type { BlockedLayout } from "./lower-blocked.ts";
 import { convRules } from "./lower-conv.ts";
 import { elementwiseRules } from "./lower-elementwise.ts";
 import { headRules } from "./lower-head.ts";
 import { normRules } from "./lower-norm.ts";
 import { poolRules } from "./lower-pool.ts";
 import { quantizationRules } from "./lower-quantization.ts";
-import { webGpuRules } from "./lower-webgpu.ts";
 import type { Initialiser, OnnxModel, OnnxNode, ValueInfo } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
@@ -33,8 +32,6 @@ const rules: Rules<Op> = {
   ...headRules,
 };
 
-const dialects: Readonly<Record<Dialect, Rules<Op>>> = { cpu: rules, webgpu: { ...rules, ...webGpuRules } };
-
 export interface LowerOptions {
   /** Become constants; without, parameters are inputs of the model and updates outputs. */
   readonly weights?: Weights;
@@ -44,8 +41,10 @@ export interface LowerOptions {
   readonly portable?: boolean;
   /** Default: `cpu`. */
   readonly dialect?: Dialect;
-  /** Channels in a block, where the engine has the blocked layout (blocks.ts) and the model is for this machine only. */
-  readonly blockSize?: number;
+  /** Its own rules, in the place of the usual ones. */
+  readonly dialectRules?: Partial<Rules<Op>>;
+  /** Where the engine has it and the model is for this machine only. */
+  readonly blocked?: BlockedLayout | undefined;
 }
 
 export interface Lowered {
@@ -58,7 +57,8 @@ export interface Lowered {
 
 /** @throws SenetError `executor` where a value is not float32. */
 export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
-  const { weights, dynamicBatch = false, portable = false, blockSize = 0, dialect } = options;
+  const { weights, dynamicBatch = false, portable = false, blocked, dialect } = options;
+  const table = { ...rules, ...options.dialectRules };
   const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
   const nodes = liveNodes(graph, resultsOf({ ...graph, updates }));
   const live = { ...graph, nodes, updates };
@@ -79,8 +79,8 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   };
   // ONNX Runtime fuses what is in eight bits itself, in a layout of its own.
   const isEightBit = nodes.some(({ op }) => op === "quantize");
-  const blocks =
-    blockSize > 1 && !isEightBit ? new Blocks(blockSize, emit, plain, (value) => uses.reads(value)) : undefined;
+  const layout = isEightBit ? undefined : blocked;
+  const blocks = layout?.begin(emit, plain, (value) => uses.reads(value));
   const isUsed = (value: Value) => uses.reads(value) > 0;
   const isWithin = (value: Value) => {
     const users = uses.users(value);
@@ -89,7 +89,8 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   const lowering: Lowering = { emit, isPortable: portable, get: plain, isUsed, isWithin };
   for (const node of nodes) {
     emit.scope = node.name;
-    for (const [i, result] of lowerNode(lowering, blocks, node).entries()) {
+    const results: Results = (blocks && layout!.lowerNode(blocks, lowering, node)) ?? lowerNode(table, lowering, node);
+    for (const [i, result] of results.entries()) {
       const value = node.outputs[i]!;
       if (result === undefined) continue;
       if (typeof result === "string") names.made(value, result, emit);
@@ -181,14 +182,11 @@ const valueInfo =
     shape: batched.has(value) ? ["batch", ...value.type.shape.slice(1)] : value.type.shape,
   });
 
-function lowerNode<K extends Op>(
-  lowering: Lowering,
-  blocks: Blocks | undefined,
-  node: Node<K>,
-): readonly (Expression | Convolution | string | undefined)[] {
-  const blocked = blocks && blockedRules[node.op]?.(blocks, lowering, node);
-  return blocked ?? dialects[lowering.emit.dialect][node.op](lowering, node);
-}
+/** A name in the model, or what the blocked layout holds. */
+type Results = readonly (Expression | Convolution | string | undefined)[];
+
+const lowerNode = <K extends Op>(table: Rules<Op>, lowering: Lowering, node: Node<K>): Results =>
+  table[node.op](lowering, node);
 
 function initialisers(parameters: readonly Parameter[], weights: Weights): Initialiser[] {
   return parameters.map(({ name, type }) => ({ name, shape: type.shape, data: weights.get(name)!.data }));

@@ -5,7 +5,7 @@
  * every machine that runs JavaScript today.
  */
 
-import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
+import { ProtoWriter } from "../../protobuf-writer.ts";
 import { type DType, dtypeOf, type TensorData } from "../../tensor.ts";
 
 /** An attribute says its type, because 1 may be an int or a float. */
@@ -67,95 +67,59 @@ const irVersion = 8;
 
 /** The bytes of a model file. */
 export function encodeModel(model: OnnxModel): Uint8Array<ArrayBuffer> {
-  const w = new BinaryWriter();
-  int(w, 1, irVersion);
-  text(w, 2, "senet");
-  message(w, 7, () => graph(w, model));
+  const w = new ProtoWriter().int(1, irVersion).text(2, "senet");
+  w.message(7, (inner) => graph(inner, model));
   for (const [domain, version] of Object.entries(model.opsets)) {
-    message(w, 8, () => {
-      text(w, 1, domain);
-      int(w, 2, version);
-    });
+    w.message(8, (opset) => opset.text(1, domain).int(2, version));
   }
   for (const [key, value] of Object.entries(model.metadata)) {
-    message(w, 14, () => {
-      text(w, 1, key);
-      text(w, 2, value);
-    });
+    w.message(14, (entry) => entry.text(1, key).text(2, value));
   }
   return w.finish();
 }
 
-function graph(w: BinaryWriter, model: OnnxModel): void {
-  for (const node of model.nodes) message(w, 1, () => encodeNode(w, node));
-  text(w, 2, model.name);
+function graph(w: ProtoWriter, model: OnnxModel): void {
+  for (const node of model.nodes) w.message(1, (inner) => encodeNode(inner, node));
+  w.text(2, model.name);
   for (const { name, shape, data } of model.initialisers) {
-    message(w, 5, () => {
-      for (const extent of shape) int(w, 1, extent);
-      int(w, 2, dataTypeOf(data));
-      text(w, 8, name);
-      w.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    w.message(5, (tensor) => {
+      for (const extent of shape) tensor.int(1, extent);
+      tensor.int(2, dataTypeOf(data)).text(8, name);
+      tensor.bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     });
   }
-  for (const value of model.inputs) message(w, 11, () => valueInfo(w, value));
-  for (const value of model.outputs) message(w, 12, () => valueInfo(w, value));
+  for (const value of model.inputs) w.message(11, (inner) => valueInfo(inner, value));
+  for (const value of model.outputs) w.message(12, (inner) => valueInfo(inner, value));
 }
 
-function encodeNode(w: BinaryWriter, node: OnnxNode): void {
-  for (const input of node.inputs) text(w, 1, input);
-  for (const output of node.outputs) text(w, 2, output);
-  text(w, 3, node.name);
-  text(w, 4, node.op);
+function encodeNode(w: ProtoWriter, node: OnnxNode): void {
+  for (const input of node.inputs) w.text(1, input);
+  for (const output of node.outputs) w.text(2, output);
+  w.text(3, node.name).text(4, node.op);
   for (const [name, attribute] of Object.entries(node.attributes)) {
-    message(w, 5, () => {
-      text(w, 1, name);
-      encodeAttribute(w, attribute);
-    });
+    w.message(5, (inner) => encodeAttribute(inner.text(1, name), attribute));
   }
-  text(w, 7, node.domain);
+  w.text(7, node.domain);
 }
 
 /** Field 20 is the type; the value stands in the field of that type. */
-function encodeAttribute(w: BinaryWriter, attribute: Attribute): void {
-  if ("float" in attribute) {
-    w.tag(2, WireType.Bit32).float(attribute.float);
-    int(w, 20, 1);
-  } else if ("int" in attribute) {
-    int(w, 3, attribute.int);
-    int(w, 20, 2);
-  } else if ("string" in attribute) {
-    text(w, 4, attribute.string);
-    int(w, 20, 3);
-  } else {
-    for (const value of attribute.ints) int(w, 8, value);
-    int(w, 20, 7);
+function encodeAttribute(w: ProtoWriter, attribute: Attribute): void {
+  if ("float" in attribute) w.float(2, attribute.float).int(20, 1);
+  else if ("int" in attribute) w.int(3, attribute.int).int(20, 2);
+  else if ("string" in attribute) w.text(4, attribute.string).int(20, 3);
+  else {
+    for (const value of attribute.ints) w.int(8, value);
+    w.int(20, 7);
   }
 }
 
-function valueInfo(w: BinaryWriter, { name, dtype, shape }: ValueInfo): void {
-  text(w, 1, name);
-  message(w, 2, () => {
-    message(w, 1, () => {
-      int(w, 1, dataTypes[dtype]);
-      message(w, 2, () => {
-        for (const extent of shape) {
-          message(w, 1, () => (typeof extent === "number" ? int(w, 1, extent) : text(w, 2, extent)));
-        }
-      });
-    });
-  });
-}
-
-function message(w: BinaryWriter, field: number, write: () => void): void {
-  w.tag(field, WireType.LengthDelimited).fork();
-  write();
-  w.join();
-}
-
-function int(w: BinaryWriter, field: number, value: number): void {
-  w.tag(field, WireType.Varint).int64(value);
-}
-
-function text(w: BinaryWriter, field: number, value: string): void {
-  w.tag(field, WireType.LengthDelimited).string(value);
+function valueInfo(w: ProtoWriter, { name, dtype, shape }: ValueInfo): void {
+  const extents = (inner: ProtoWriter) => {
+    for (const extent of shape) {
+      inner.message(1, (one) => (typeof extent === "number" ? one.int(1, extent) : one.text(2, extent)));
+    }
+  };
+  w.text(1, name).message(2, (type) =>
+    type.message(1, (tensor) => tensor.int(1, dataTypes[dtype]).message(2, extents)),
+  );
 }
