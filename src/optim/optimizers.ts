@@ -220,12 +220,12 @@ const lamb: Optimizer<typeof adamConfig> = {
 };
 
 const larsConfig = z.object({
-  momentum: fraction.default(0.9),
+  momentum: z._default(fraction, 0.9),
   /** How far a layer moves at most at a rate of 1, as a part of its own length: the paper's η. */
-  trustCoeff: positive.default(1e-3),
-  eps: positive.default(1e-8),
+  trustCoeff: z._default(positive, 1e-3),
+  eps: z._default(positive, 1e-8),
   /** As the paper has it (section 4), and TensorFlow; timm and apex have it outside. */
-  rateInVelocity: z.boolean().default(false),
+  rateInVelocity: z._default(z.boolean(), false),
 });
 
 /**

@@ -1,6 +1,5 @@
 /** Everything that decides a training run, with defaults; kept in `config.json` and inside every checkpoint. */
 
-import * as z from "../zod.ts";
 import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import { augmentationKeys } from "../images/augment/config.ts";
@@ -8,6 +7,7 @@ import { nearestNames } from "../names.ts";
 import { activations } from "../nn/layers.ts";
 import { optimizers } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
+import * as z from "../zod.ts";
 import { zooEntry } from "../zoo/index.ts";
 import { averagingKeys } from "./averaging.ts";
 import { clippingKeys } from "./clipping.ts";
@@ -28,8 +28,15 @@ const version = 2;
 
 const runKeys = {
   /** What the rest began as, with its version (recipes/); for people, since all of it stands here. */
-  recipe: z._default(z.nullable(z.string().check(z.regex(/^[\w-]+@\d+$/, "NAME@VERSION, as recipeStart gives it beside the recipe's settings"))), null),
-  model: configKey(z._default(z.string(), defaultModel), "a model of the zoo (senet models lists them)", { value: "name" }),
+  recipe: z._default(
+    z.nullable(
+      z.string().check(z.regex(/^[\w-]+@\d+$/, "NAME@VERSION, as recipeStart gives it beside the recipe's settings")),
+    ),
+    null,
+  ),
+  model: configKey(z._default(z.string(), defaultModel), "a model of the zoo (senet models lists them)", {
+    value: "name",
+  }),
   /** `null`: as the network of that name has it. */
   act: configKey(
     z._default(z.nullable(z.enum(activations)), null),
@@ -79,7 +86,8 @@ export const trainingKeys = {
 };
 
 /** Unknown keys are errors: a misspelt option must not be silently ignored. */
-export const trainingConfigSchema = z.strictObject({
+export const trainingConfigSchema = z
+  .strictObject({
     version: z._default(z.literal(version), version),
     ...trainingKeys.Run,
     ...trainingKeys["Fine-tuning"],
@@ -90,16 +98,21 @@ export const trainingConfigSchema = z.strictObject({
     ...trainingKeys.Augmentation,
     ...trainingKeys.Pictures,
     ...trainingKeys["Several processes"],
-  }).check(z.refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
-    path: ["microBatch"],
-    message: "a divisor of the batch size",
-  }), z.refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
-    path: ["classWeights"],
-    message: "none with binary cross-entropy, whose classes are yes or no each",
-  }), z.refine(({ bceLoss, bceTargetThresh }) => bceLoss || bceTargetThresh === null, {
-    path: ["bceTargetThresh"],
-    message: "binary cross-entropy too, since the targets of softmax add up to 1",
-  }));
+  })
+  .check(
+    z.refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
+      path: ["microBatch"],
+      message: "a divisor of the batch size",
+    }),
+    z.refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
+      path: ["classWeights"],
+      message: "none with binary cross-entropy, whose classes are yes or no each",
+    }),
+    z.refine(({ bceLoss, bceTargetThresh }) => bceLoss || bceTargetThresh === null, {
+      path: ["bceTargetThresh"],
+      message: "binary cross-entropy too, since the targets of softmax add up to 1",
+    }),
+  );
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
 

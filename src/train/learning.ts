@@ -1,6 +1,5 @@
 /** What is learnt of a training graph, and how. */
 
-import * as z from "../zod.ts";
 import { gradientOf } from "../autodiff/differentiate.ts";
 import { configKey } from "../config-key.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
@@ -8,6 +7,7 @@ import type { AverageConfig } from "../optim/average.ts";
 import { lookaheadSchema } from "../optim/lookahead.ts";
 import { optimizerNames } from "../optim/optimizers.ts";
 import { type OptimizerConfig, type RuleState, type UpdateRule, updateRule } from "../optim/rule.ts";
+import * as z from "../zod.ts";
 
 const positive = z.number().check(z.positive());
 const fraction = z.number().check(z.gte(0), z.lt(1));
@@ -33,7 +33,10 @@ export const optimizerKeys = {
     { value: "b1,b2" },
   ),
   /** Of `rmsprop`. */
-  alpha: configKey(z._default(z.nullable(fraction), null), "rmsprop: how much is kept of the mean of squares; default: 0.9"),
+  alpha: configKey(
+    z._default(z.nullable(fraction), null),
+    "rmsprop: how much is kept of the mean of squares; default: 0.9",
+  ),
   /** Of all but `sgd`. */
   eps: configKey(
     z._default(z.nullable(positive), null),

@@ -1,14 +1,20 @@
 /** What the loss compares the logits with: for each picture one number for each class. */
 
-import * as z from "../zod.ts";
 import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import type { Type } from "../ir/graph.ts";
 import { type Shape, sameShape, type Tensor, zeros } from "../tensor.ts";
+import * as z from "../zod.ts";
 
 export const lossKeys = {
-  labelSmoothing: configKey(z._default(z.number().check(z.gte(0), z.lt(1)), 0), "part of each target that all classes share"),
-  bceLoss: configKey(z._default(z.boolean(), false), "binary cross-entropy of each class instead of softmax cross-entropy"),
+  labelSmoothing: configKey(
+    z._default(z.number().check(z.gte(0), z.lt(1)), 0),
+    "part of each target that all classes share",
+  ),
+  bceLoss: configKey(
+    z._default(z.boolean(), false),
+    "binary cross-entropy of each class instead of softmax cross-entropy",
+  ),
   /** Mixed pictures have every class that is in them, whatever its share (Wightman et al., arXiv 2110.00476). */
   bceTargetThresh: configKey(
     z._default(z.nullable(z.number().check(z.gte(0), z.lt(1))), null),
