@@ -15,7 +15,7 @@ const foundSchema = z.object({
   type: z.string(),
   threads: z.number(),
   /** The place of the one that is taken. */
-  chosen: z.int().min(0),
+  chosen: z.int().check(z.gte(0)),
   /** Milliseconds that the convolutions that were measured take a thread. */
   ways: z.array(z.object({ library: z.string(), layout: z.enum(planLayouts), milliseconds: z.number() })),
 });
