@@ -3,8 +3,8 @@
 import { createHash } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as z from "../../zod.ts";
 import { cacheFolder } from "../../files/cache.node.ts";
+import * as z from "../../zod.ts";
 import { planLayouts } from "./spec.ts";
 
 const foundSchema = z.object({
