@@ -34,7 +34,7 @@ const exchanges = {
   behind: { ranks: job, bucketBytes: Number.MAX_SAFE_INTEGER },
   unsummed: { ranks: alone },
 } as const;
-type Mode = keyof typeof exchanges | "sum";
+type Mode = keyof typeof exchanges | "sum" | "message";
 const steps = new Map<keyof typeof exchanges, TrainingStep>();
 let index = 0;
 
@@ -44,7 +44,7 @@ async function stepOf(mode: keyof typeof exchanges): Promise<TrainingStep> {
   return step;
 }
 
-/** All gradients at once, and nothing else: what there is to hide. */
+/** All gradients at once (what there is to hide) or a number of each rank, and nothing else. */
 function sumAlone(length: number): () => Promise<number> {
   const bucket = job.bucket(length, "float32");
   return async () => {
@@ -61,11 +61,11 @@ interface Turn {
 }
 
 async function turn(mode: Mode, milliseconds: number, runs: number): Promise<Turn> {
-  const step = await stepOf(mode === "sum" ? "unsummed" : mode);
+  const step = await stepOf(mode === "sum" || mode === "message" ? "unsummed" : mode);
   const length = step.gradientData.reduce((sum, data) => sum + data.length, 0);
   const run =
-    mode === "sum"
-      ? sumAlone(length)
+    mode === "sum" || mode === "message"
+      ? sumAlone(mode === "sum" ? length : job.count)
       : async () =>
           (await step.run(batch.images, batch.labels, learningRate, { index: index++ })).optimiserMilliseconds;
   await run();

@@ -3,9 +3,10 @@
  * the model of docs/scaling.md, and computed by it for up to 64 servers.
  *
  * `node dist/bench/scaling.js [--rounds 3] [--turn 6000]`, as root, with Open MPI, after `npm run build`. The last line is
- * one JSON object.
+ * one JSON object; `--measured FILE` computes anew from such a line, and measures nothing.
  */
 
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
 import { Hosts } from "../tests/hosts.ts";
@@ -15,7 +16,11 @@ import { Side } from "./mpi-side.ts";
 import { countParameters, parseWorkload } from "./workload.ts";
 
 const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "3" }, turn: { type: "string", default: "6000" } },
+  options: {
+    rounds: { type: "string", default: "3" },
+    turn: { type: "string", default: "6000" },
+    measured: { type: "string" },
+  },
 });
 const length = { milliseconds: whole("turn", values.turn), runs: 5 };
 /** Gigabits a second between two hosts, or the memory of one. */
@@ -26,7 +31,7 @@ const workloads = ["se-resnet-20@32x64", "se-resnet-18@96x32", "se-resnet-50@224
 type WorkloadName = (typeof workloads)[number];
 const bytesOf = (workload: string): number => 4 * countParameters(parseWorkload(workload));
 
-/** A line through sums of two lengths: what a sum takes however short it is, and each byte of it. */
+/** A line through sums of two lengths: what a sum takes however short it is (but no less than that of a number), and each byte. */
 interface Link {
   readonly milliseconds: number;
   readonly perByte: number;
@@ -44,65 +49,97 @@ const backwardShare = 2 / 3;
 const bucketBytes = 4 * 2 ** 20;
 
 /**
- * A step: what it computes, and of the sum what the backward pass cannot hide; at least the last bucket, which is full
- * only when the backward pass is over.
+ * A step: what it computes; what the same processors do for a sum, which is what it takes in memory; and of the link's time
+ * what the backward pass cannot hide, at least that of the last bucket, which is full only when the backward pass is over.
  */
-function stepMs(link: Link, bytes: number, count: number, computeMs: number): number {
+function stepMs({ link, memory }: { link: Link; memory: Link }, bytes: number, count: number, computeMs: number) {
   const sum = sumMs(link, bytes, count, Math.ceil(bytes / bucketBytes));
+  const work = Math.min(sum, sumMs(memory, bytes, count));
   const last = sumMs(link, Math.min(bytes, bucketBytes), count);
-  return computeMs + Math.max(last, sum - backwardShare * computeMs);
+  return computeMs + work + Math.max(last, sum - work - backwardShare * computeMs);
 }
 
 interface Measured {
-  /** Of the sum alone, of a step without sums, and of one with them. */
+  /** Of a sum of one number of each, of all gradients' sum alone, of a step without sums, and of one with them. */
+  readonly message: number;
   readonly sum: number;
   readonly unsummed: number;
   readonly summed: number;
 }
 
-async function measure(launcher: readonly string[], workload: string): Promise<Measured> {
+async function measureOn(launcher: readonly string[], workload: string): Promise<Measured> {
   const side = new Side({ launcher, workload, threads: 1, executor: "onednn" });
   const contenders = {
+    message: side.contender("message"),
     sum: side.contender("sum"),
     unsummed: side.contender("unsummed"),
     summed: side.contender("summed"),
   };
   const rounds = await takeTurns(contenders, whole("rounds", values.rounds), length);
   await side.end();
-  return { sum: median(rounds.sum), unsummed: median(rounds.unsummed), summed: median(rounds.summed) };
+  const { message, sum, unsummed, summed } = rounds;
+  return { message: median(message), sum: median(sum), unsummed: median(unsummed), summed: median(summed) };
 }
 
-const measured = new Map<Way, ReadonlyMap<WorkloadName, Measured>>();
-const hosts = new Hosts();
-try {
-  for (const way of ways) {
-    if (way !== "memory") hosts.setSpeed(way);
-    const launcher = way === "memory" ? launch("Open MPI", 2) : hosts.launch("Open MPI", 2);
-    const found = new Map<WorkloadName, Measured>();
-    for (const workload of workloads) found.set(workload, await measure(launcher, workload));
-    measured.set(way, found);
+type MeasuredWays = ReadonlyMap<Way, ReadonlyMap<WorkloadName, Measured>>;
+
+async function measureAll(): Promise<MeasuredWays> {
+  const measured = new Map<Way, Map<WorkloadName, Measured>>();
+  const hosts = new Hosts();
+  try {
+    for (const way of ways) {
+      if (way !== "memory") hosts.setSpeed(way);
+      const launcher = way === "memory" ? launch("Open MPI", 2) : hosts.launch("Open MPI", 2);
+      const found = new Map<WorkloadName, Measured>();
+      for (const workload of workloads) {
+        const one = await measureOn(launcher, workload);
+        found.set(workload, one);
+        console.error(`${way} ${workload}: ${JSON.stringify(one)}`);
+      }
+      measured.set(way, found);
+    }
+  } finally {
+    hosts.end();
   }
-} finally {
-  hosts.end();
+  return measured;
 }
+
+interface Check {
+  readonly way: Way;
+  readonly workload: WorkloadName;
+  readonly measured: Measured;
+  readonly predicted: { readonly sum: number; readonly summed: number };
+}
+
+/** Of an earlier run, by its last line. */
+function readMeasured(file: string): MeasuredWays {
+  const { checks } = JSON.parse(readFileSync(file, "utf8").trim().split("\n").at(-1)!) as { checks: readonly Check[] };
+  const of = (way: Way) => new Map(checks.filter((check) => check.way === way).map((c) => [c.workload, c.measured]));
+  return new Map(ways.map((way) => [way, of(way)]));
+}
+
+const measured = values.measured === undefined ? await measureAll() : readMeasured(values.measured);
 
 const shown = (ms: number): string => ms.toFixed(ms < 100 ? 1 : 0);
 const percent = (ratio: number): string => `${(100 * ratio).toFixed(0)} %`;
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 const links = new Map<Way, Link>();
-const checks: { way: Way; workload: string; measured: Measured; predicted: { sum: number; summed: number } }[] = [];
 for (const [way, found] of measured) {
   const [small, large] = [workloads[0], workloads[1]] as const;
   const [less, more] = [sentBytes(bytesOf(small), 2), sentBytes(bytesOf(large), 2)];
   const perByte = (found.get(large)!.sum - found.get(small)!.sum) / (more - less);
-  const link = { perByte, milliseconds: Math.max(0, found.get(small)!.sum - perByte * less) };
+  const link = { perByte, milliseconds: Math.max(found.get(small)!.message, found.get(small)!.sum - perByte * less) };
   links.set(way, link);
-  for (const [workload, one] of found) {
-    const bytes = bytesOf(workload);
-    const predicted = { sum: sumMs(link, bytes, 2), summed: stepMs(link, bytes, 2, one.unsummed) };
-    checks.push({ way, workload, measured: one, predicted });
-  }
 }
+const memory = links.get("memory")!;
+const checks = [...measured].flatMap(([way, found]) => {
+  const link = links.get(way)!;
+  return [...found].map(([workload, one]): Check => {
+    const bytes = bytesOf(workload);
+    const predicted = { sum: sumMs(link, bytes, 2), summed: stepMs({ link, memory }, bytes, 2, one.unsummed) };
+    return { way, workload, measured: one, predicted };
+  });
+});
 console.log("Measured on two hosts, and predicted:");
 const header = [
   "Gbit/s",
@@ -127,31 +164,31 @@ console.log(
 );
 
 const counts = [2, 4, 8, 16, 32, 64];
-/** How many times as fast as one thread here a server may be: the faster, the less time to hide what is sent. */
-const faster = [1, 20, 100];
+/** Milliseconds that a server computes between two sums, by its speed and its batch; the sums are of these networks. */
+const computing = [2000, 500, 100];
+const networks = ["se-resnet-18", "se-resnet-50", "senet-154"];
 /** As much of a link's speed as was had of ten gigabits, but no more than memory gave. */
 const measuredGigabits = 8e-6 / links.get(10)!.perByte;
 const linkOf = (gigabits: number): Link => ({
   milliseconds: links.get(10)!.milliseconds,
-  perByte: Math.max(8e-6 / ((gigabits * measuredGigabits) / 10), links.get("memory")!.perByte),
+  perByte: Math.max(8e-6 / ((gigabits * measuredGigabits) / 10), memory.perByte),
 });
 const computed = [10, 100].flatMap((gigabits) =>
-  faster.flatMap((times) =>
-    [workloads[1], workloads[2]].map((workload) => {
-      const computeMs = measured.get(10)!.get(workload)!.unsummed / times;
-      const kept = counts.map((count) => computeMs / stepMs(linkOf(gigabits), bytesOf(workload), count, computeMs));
-      return { gigabits, times, workload, computeMs, kept };
+  networks.flatMap((network) =>
+    computing.map((computeMs) => {
+      const bytes = 4 * countParameters({ model: network, imageSize: 224, batchSize: 1 });
+      const ways = { link: linkOf(gigabits), memory };
+      const kept = counts.map((count) => computeMs / stepMs(ways, bytes, count, computeMs));
+      return { gigabits, network, mebibytes: bytes / 2 ** 20, computeMs, kept };
     }),
   ),
 );
-console.log(
-  "\nComputed: what is kept of each server's speed, where a server is so many times as fast as one thread here:",
-);
+console.log("\nComputed: what each of so many servers keeps of its speed, which computes so long between two sums:");
 console.log(
   table(
-    ["Gbit/s", "times as fast", "network, batch of each", "step alone, ms", ...counts.map((count) => `${count}`)],
-    computed.map(({ gigabits, times, workload, computeMs, kept }) => [
-      ...[`${gigabits}`, `${times}`, workload, shown(computeMs)],
+    ["Gbit/s", "network", "MiB", "computing, ms", ...counts.map((count) => `${count}`)],
+    computed.map(({ gigabits, network, mebibytes: size, computeMs, kept }) => [
+      ...[`${gigabits}`, network, size.toFixed(0), `${computeMs}`],
       ...kept.map(percent),
     ]),
   ),
