@@ -107,8 +107,8 @@ test("mirrors about half of the pictures", () => {
 test("pictures are reduced as far as the smallest crop keeps as many pixels as the square has, and not where exactness is asked", () => {
   const reductionOf = (size: number, width: number, height: number, crop: object = {}) =>
     reductionFor(standardTraining(size, imagenetPreprocessing, crop), { width, height });
-  // 8 % of 298 by 224 pixels are 73 by 73.
-  assert.deepEqual([reductionOf(32, 298, 224), reductionOf(37, 298, 224)], [2, 1]);
+  // 8 % of 298 by 224 pixels are 73 by 73, of 224 by 224 pixels 63.4 by 63.4.
+  assert.deepEqual([reductionOf(32, 298, 224), reductionOf(38, 298, 224), reductionOf(32, 224, 224)], [2, 1, 2]);
   assert.deepEqual([reductionOf(224, 500, 375), reductionOf(32, 1000, 750), reductionOf(8, 298, 224)], [1, 4, 8]);
   assert.equal(reductionOf(32, 298, 224, { scale: [0.35, 1] }), 4);
   // No crop of that area fits into so narrow a picture.

@@ -61,7 +61,8 @@ export function reductionFor(
   const row = first && rowOf(first);
   if (decode === "exact" || row?.phase !== "place" || row.leastSide === undefined) return 1;
   const least = row.leastSide(of, first as never);
-  return reductions.find((reduction) => least >= reduction * size) ?? 1;
+  // In whole pixels, as crops are.
+  return reductions.find((reduction) => Math.round(least / reduction) >= size) ?? 1;
 }
 
 const reductions = [8, 4, 2] as const;

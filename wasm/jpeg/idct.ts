@@ -187,95 +187,112 @@ function sample(x: i32): u8 {
   return <u8>min(255, max(0, x + 128));
 }
 
-// Four values become as many from `target` on, `step` bytes apart.
-function reduced4(
-  x0: i32,
-  x1: i32,
-  x2: i32,
-  x3: i32,
-  x5: i32,
-  x6: i32,
-  x7: i32,
-  target: usize,
-  step: usize,
-  shift: i32,
-): void {
-  const even0 = x0 << 14;
-  const even2 = x2 * 15137 - x6 * 6270;
-  const odd0 = -x7 * 1730 + x5 * 11893 - x3 * 17799 + x1 * 8697;
-  const odd2 = -x7 * 4176 - x5 * 4926 + x3 * 7373 + x1 * 20995;
-  store<i32>(target, descale(even0 + even2 + odd2, shift));
-  store<i32>(target + step, descale(even0 - even2 + odd0, shift));
-  store<i32>(target + 2 * step, descale(even0 - even2 - odd0, shift));
-  store<i32>(target + 3 * step, descale(even0 + even2 - odd2, shift));
+/** Sums of four products in each of four lanes. */
+function four(a: v128, factorsOfA: v128, b: v128, factorsOfB: v128): v128 {
+  return i32x4.add(i32x4.dot_i16x8_s(a, factorsOfA), i32x4.dot_i16x8_s(b, factorsOfB));
 }
 
-const work4 = memory.data(4 * 8 * 4, 16);
-const line4 = memory.data(4 * 4, 16);
+/** As int32, times 2^shift, and half of the last digit that is dropped later. */
+function scaledLow(x: v128, shift: i32, dropped: i32): v128 {
+  return i32x4.add(i32x4.shl(i32x4.extend_low_i16x8_s(x), shift), i32x4.splat(1 << (dropped - 1)));
+}
+function scaledHigh(x: v128, shift: i32, dropped: i32): v128 {
+  return i32x4.add(i32x4.shl(i32x4.extend_high_i16x8_s(x), shift), i32x4.splat(1 << (dropped - 1)));
+}
+
+function dropped(low: v128, high: v128, shift: i32): v128 {
+  return i16x8.narrow_i32x4_s(i32x4.shr_s(low, shift), i32x4.shr_s(high, shift));
+}
 
 export function idct4(block: usize, steps: usize, target: usize, stride: usize): void {
-  for (let x: usize = 0; x < 8; x++) {
-    // What the second pass does not look at.
-    if (x === 4) continue;
-    reduced4(
-      value(block, steps, x),
-      value(block, steps, x + 8),
-      value(block, steps, x + 16),
-      value(block, steps, x + 24),
-      value(block, steps, x + 40),
-      value(block, steps, x + 48),
-      value(block, steps, x + 56),
-      work4 + 4 * x,
-      32,
-      12,
-    );
-  }
-  for (let y: usize = 0; y < 4; y++) {
-    const from = work4 + 32 * y;
-    reduced4(
-      load<i32>(from),
-      load<i32>(from, 4),
-      load<i32>(from, 8),
-      load<i32>(from, 12),
-      load<i32>(from, 20),
-      load<i32>(from, 24),
-      load<i32>(from, 28),
-      line4,
-      4,
-      19,
-    );
-    for (let x: usize = 0; x < 4; x++) store<u8>(target + x, sample(load<i32>(line4 + 4 * x)));
-    target += stride;
-  }
+  // Columns; the fifth row counts for nothing.
+  const x0 = row(block, steps, 0);
+  const x1 = row(block, steps, 1);
+  const x2 = row(block, steps, 2);
+  const x3 = row(block, steps, 3);
+  const x5 = row(block, steps, 5);
+  const x6 = row(block, steps, 6);
+  const x7 = row(block, steps, 7);
+  const even26 = pair(15137, -6270);
+  const near13 = pair(8697, -17799);
+  const near57 = pair(11893, -1730);
+  const far13 = pair(20995, 7373);
+  const far57 = pair(-4926, -4176);
+  let first = scaledLow(x0, 14, 12);
+  let even = i32x4.dot_i16x8_s(lowPairs(x2, x6), even26);
+  let odd13 = lowPairs(x1, x3);
+  let odd57 = lowPairs(x5, x7);
+  let outer = i32x4.add(first, even);
+  let inner = i32x4.sub(first, even);
+  let near = four(odd13, near13, odd57, near57);
+  let far = four(odd13, far13, odd57, far57);
+  const low0 = i32x4.add(outer, far);
+  const low1 = i32x4.add(inner, near);
+  const low2 = i32x4.sub(inner, near);
+  const low3 = i32x4.sub(outer, far);
+  first = scaledHigh(x0, 14, 12);
+  even = i32x4.dot_i16x8_s(highPairs(x2, x6), even26);
+  odd13 = highPairs(x1, x3);
+  odd57 = highPairs(x5, x7);
+  outer = i32x4.add(first, even);
+  inner = i32x4.sub(first, even);
+  near = four(odd13, near13, odd57, near57);
+  far = four(odd13, far13, odd57, far57);
+  const r0 = dropped(low0, i32x4.add(outer, far), 12);
+  const r1 = dropped(low1, i32x4.add(inner, near), 12);
+  const r2 = dropped(low2, i32x4.sub(inner, near), 12);
+  const r3 = dropped(low3, i32x4.sub(outer, far), 12);
+  // Rows: two columns of four in each vector.
+  const a0 = lowPairs(r0, r1);
+  const a1 = lowPairs(r2, r3);
+  const b0 = highPairs(r0, r1);
+  const b1 = highPairs(r2, r3);
+  const c01 = v128.shuffle<u32>(a0, a1, 0, 4, 1, 5);
+  const c23 = v128.shuffle<u32>(a0, a1, 2, 6, 3, 7);
+  const c45 = v128.shuffle<u32>(b0, b1, 0, 4, 1, 5);
+  const c67 = v128.shuffle<u32>(b0, b1, 2, 6, 3, 7);
+  first = scaledLow(c01, 14, 19);
+  even = i32x4.dot_i16x8_s(lowPairs(c23, c67), even26);
+  odd13 = highPairs(c01, c23);
+  odd57 = highPairs(c45, c67);
+  outer = i32x4.add(first, even);
+  inner = i32x4.sub(first, even);
+  near = four(odd13, near13, odd57, near57);
+  far = four(odd13, far13, odd57, far57);
+  const d01 = dropped(i32x4.add(outer, far), i32x4.add(inner, near), 19);
+  const d23 = dropped(i32x4.sub(inner, near), i32x4.sub(outer, far), 19);
+  const columns = v128.xor(i8x16.narrow_i16x8_s(d01, d23), i8x16.splat(-128));
+  const rows = v128.shuffle<u8>(columns, columns, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+  v128.store32_lane(target, rows, 0);
+  v128.store32_lane(target + stride, rows, 1);
+  v128.store32_lane(target + 2 * stride, rows, 2);
+  v128.store32_lane(target + 3 * stride, rows, 3);
 }
-
-function odd2(x1: i32, x3: i32, x5: i32, x7: i32): i32 {
-  return -x7 * 5906 + x5 * 6967 - x3 * 10426 + x1 * 29692;
-}
-
-const work2 = memory.data(2 * 8 * 4, 16);
 
 export function idct2(block: usize, steps: usize, target: usize, stride: usize): void {
-  for (let x: usize = 0; x < 8; x++) {
-    if (x === 2 || x === 4 || x === 6) continue;
-    const even = value(block, steps, x) << 15;
-    const odd = odd2(
-      value(block, steps, x + 8),
-      value(block, steps, x + 24),
-      value(block, steps, x + 40),
-      value(block, steps, x + 56),
-    );
-    store<i32>(work2 + 4 * x, descale(even + odd, 13));
-    store<i32>(work2 + 4 * x, descale(even - odd, 13), 32);
-  }
-  for (let y: usize = 0; y < 2; y++) {
-    const from = work2 + 32 * y;
-    const even = load<i32>(from) << 15;
-    const odd = odd2(load<i32>(from, 4), load<i32>(from, 12), load<i32>(from, 20), load<i32>(from, 28));
-    store<u8>(target, sample(descale(even + odd, 20)));
-    store<u8>(target, sample(descale(even - odd, 20)), 1);
-    target += stride;
-  }
+  const x0 = row(block, steps, 0);
+  const x1 = row(block, steps, 1);
+  const x3 = row(block, steps, 3);
+  const x5 = row(block, steps, 5);
+  const x7 = row(block, steps, 7);
+  const factors13 = pair(29692, -10426);
+  const factors57 = pair(6967, -5906);
+  const lowEven = scaledLow(x0, 15, 13);
+  const highEven = scaledHigh(x0, 15, 13);
+  const lowOdd = four(lowPairs(x1, x3), factors13, lowPairs(x5, x7), factors57);
+  const highOdd = four(highPairs(x1, x3), factors13, highPairs(x5, x7), factors57);
+  twoOf(dropped(i32x4.add(lowEven, lowOdd), i32x4.add(highEven, highOdd), 13), target);
+  twoOf(dropped(i32x4.sub(lowEven, lowOdd), i32x4.sub(highEven, highOdd), 13), target + stride);
+}
+
+// @inline
+function twoOf(columns: v128, target: usize): void {
+  let sums = i32x4.dot_i16x8_s(columns, i16x8(0, 29692, 0, -10426, 0, 6967, 0, -5906));
+  sums = i32x4.add(sums, v128.shuffle<u32>(sums, sums, 2, 3, 0, 1));
+  const odd = i32x4.extract_lane(sums, 0) + i32x4.extract_lane(sums, 1);
+  const even = (<i32>i16x8.extract_lane_s(columns, 0)) << 15;
+  store<u8>(target, sample(descale(even + odd, 20)));
+  store<u8>(target, sample(descale(even - odd, 20)), 1);
 }
 
 /** A block of which only the first coefficient is not zero, at any size. */
