@@ -1,6 +1,7 @@
 /** `senet app`: what is wrong with its arguments is said before it listens. */
 
 import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { senetHere, temporaryFolder } from "./command.ts";
@@ -23,4 +24,14 @@ test("networks to begin with that are not there are said as everywhere", async (
 test("a page that is written is not opened", () =>
   refused(["--out", join(folder, "site"), "--open"], 2, /--out.*cannot be used with option '--open'/));
 
-test("a port is a number", () => refused(["--port", "http"], 2, /expected a whole number/));
+test("a port is a number, and one that there is", async () => {
+  await refused(["--port", "http"], 2, /expected a whole number/);
+  await refused(["--port", "65536"], 2, /expected a port, 0 to 65535/);
+});
+
+test("what is no network is refused before the page is written", async () => {
+  const file = join(folder, "prices.csv");
+  writeFileSync(file, "cat,3\n");
+  await refused(["--weights", file, "--out", join(folder, "site")], 1, /prices\.csv/);
+  assert.equal(existsSync(join(folder, "site")), false);
+});

@@ -8,7 +8,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import { after, test } from "node:test";
 import type { Page } from "playwright-core";
 import { load } from "../src/api/network.node.ts";
@@ -92,6 +92,14 @@ interface Violation {
   readonly nodes: readonly { readonly html: string }[];
 }
 
+/** As much of a page's element as is asked. */
+interface Focusable {
+  readonly ariaLabel: string | null;
+  readonly outerHTML: string;
+  checkVisibility(): boolean;
+  getBoundingClientRect(): { readonly width: number; readonly height: number };
+}
+
 /** What axe finds that keeps people out. */
 async function barriers(page: Page): Promise<readonly string[]> {
   await page.evaluate(`${readFileSync(axeFile, "utf8")}; undefined`);
@@ -136,6 +144,19 @@ else {
   };
   const card = (i: number) => page.locator(".class-card").nth(i);
   const button = (name: string | RegExp) => page.getByRole("button", { name });
+  /** As if it were dropped on what `target` finds. */
+  const drop = (target: string, name: string, bytes: Uint8Array) =>
+    page.evaluate(`(() => {
+      const bytes = Uint8Array.from(atob(${JSON.stringify(Buffer.from(bytes).toString("base64"))}), (c) => c.charCodeAt(0));
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([bytes], ${JSON.stringify(name)}));
+      document.querySelector(${JSON.stringify(target)}).dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+    })()`);
+  /** What has the keyboard's focus, in its own words. */
+  const focused = () =>
+    page.evaluate(
+      "(document.activeElement.getAttribute('aria-label') ?? document.activeElement.textContent) || document.activeElement.tagName",
+    );
   const noFault = async () => assert.deepEqual(await page.locator(".notice.fault").allInnerTexts(), []);
   /** Nothing is under way. */
   const idle = () => page.locator(".status.shown").waitFor({ state: "detached", timeout: 60_000 });
@@ -170,15 +191,37 @@ else {
     await card(0)
       .locator("input[type=file]")
       .setInputFiles([...heldBack.slice(0, 1)]);
-    await card(0).getByText("15 pictures").waitFor();
-    // What is no picture is left out of everything, which is said.
-    const broken = [0, 1, 2].map((i) => ({
-      name: `broken-${i}.jpg`,
-      mimeType: "image/jpeg",
-      buffer: Buffer.from("none"),
-    }));
+    await card(0)
+      .getByText(/^15 pictures/)
+      .waitFor();
+    // What cannot be looked at does not count, and the class says so at once: no pictures, a TIFF, one that is cut off.
+    const cut = readFileSync(heldBack[0]!).subarray(0, 1500);
+    const broken = [
+      { name: "notes.jpg", mimeType: "image/jpeg", buffer: Buffer.from("none") },
+      { name: "scan.tif", mimeType: "image/tiff", buffer: Buffer.from("II*\0\x08\0\0\0\0\0") },
+      { name: "cut.jpg", mimeType: "image/jpeg", buffer: cut },
+    ];
     await card(1).locator("input[type=file]").setInputFiles(broken);
+    await card(1).getByText("3 left out").waitFor();
+    const reasons = await card(1).locator(".left-out li").allInnerTexts();
+    assert.equal(reasons.length, 3);
+    assert.match(
+      reasons.join("\n"),
+      /cut\.jpg: .*JPEG picture is truncated[\s\S]*notes\.jpg: none of the kinds[\s\S]*scan\.tif: a TIFF/,
+    );
+    await card(1)
+      .getByText(/^14 pictures, of which [1-5] kept back$/)
+      .waitFor();
+    assert.equal((await card(1).locator(".thumbs .held").count()) > 0, true);
+    // A class of nothing else needs pictures.
     await button("Add a class").click();
+    await card(2).locator("input[type=file]").setInputFiles(broken);
+    await card(2).getByText("3 left out").waitFor();
+    await page.getByText("Class 3 needs two pictures at least").waitFor();
+    await button(/^Remove Class 3 and/).click();
+    await button("Add a class").click();
+    await card(2).getByLabel("Name of the class").fill("web/cam");
+    await page.getByText("web/cam: a class is called like a folder, without a slash.").waitFor();
     await card(2).getByLabel("Name of the class").fill("webcam");
     await card(2)
       .getByRole("button", { name: /^Webcam/ })
@@ -188,7 +231,7 @@ else {
     await record.focus();
     await page.keyboard.down("Space");
     await card(2)
-      .getByText(/^1[4-9] pictures$/)
+      .getByText(/^1[4-9] pictures, of which/)
       .waitFor();
     await page.keyboard.up("Space");
     await card(2)
@@ -198,23 +241,80 @@ else {
     assert.deepEqual(await barriers(page), []);
   });
 
+  test("the keyboard keeps its place when what it was at is gone, and every target is large enough", async () => {
+    const remove = card(0).getByRole("button", { name: /^Remove .*jpg$/ });
+    const names = await remove.evaluateAll((all) => all.map((one) => (one as unknown as Focusable).ariaLabel));
+    await remove.nth(1).focus();
+    await page.keyboard.press("Enter");
+    assert.equal(await focused(), names[2]);
+    await button("Add a class").click();
+    await button(/^Remove Class 4 and/).focus();
+    await page.keyboard.press("Enter");
+    await page.waitForFunction(`document.querySelectorAll(".class-card").length === 3`);
+    assert.match(`${await focused()}`, /^Remove webcam and its pictures$/);
+    await drop("main", "table.csv", Buffer.from("1,2"));
+    await button("Dismiss: Left out, being neither pictures nor weights: table.csv").focus();
+    await page.keyboard.press("Space");
+    assert.equal(await focused(), "Teach a network to tell pictures apart");
+    const small = await page
+      .locator("button, a, select, summary, label.button, label.choice, input:not(.hidden)")
+      .evaluateAll((all) =>
+        (all as unknown as Focusable[])
+          .filter((one) => one.checkVisibility())
+          .map((one) => ({ box: one.getBoundingClientRect(), text: one.outerHTML.slice(0, 100) }))
+          .filter(({ box }) => box.width < 24 || box.height < 24)
+          .map(({ box, text }) => `${box.width} x ${box.height}: ${text}`),
+      );
+    assert.deepEqual(small, []);
+  });
+
   test("a small network learns from nothing, with curves, and is measured on what was kept back", async () => {
     await page.getByRole("radio", { name: /from nothing/ }).check();
     await page.getByRole("spinbutton", { name: /Epochs/ }).fill("12");
-    await button("Train").click();
+    await button("Train").focus();
+    await page.keyboard.press("Enter");
     await page.locator(".uplot canvas").first().waitFor({ timeout: 60_000 });
-    await button("Stop").click();
+    assert.equal(await focused(), "Stop");
+    // What comes meanwhile is for the next time.
+    const learnt = Number.parseInt(await card(0).locator("p.note").first().innerText(), 10);
+    await drop(".class-card", "late.jpg", readFileSync(heldBack[0]!));
+    await card(0)
+      .getByText(`${learnt + 1} pictures`)
+      .waitFor();
+    await page.keyboard.press("Enter");
     await button(/^Go on$/).click();
     await button(/^Go on for 12 epochs$/).waitFor({ timeout: 200_000 });
     await idle();
     await noFault();
     assert.match(await page.locator(".course").innerText(), /12 of 12/);
-    assert.match((await page.locator(".notes").textContent())!, /broken-\d\.jpg was left out/);
     const share = Number.parseFloat(
       await page.locator("section[aria-labelledby=results] .tiles dd").first().innerText(),
     );
     assert.ok(share > 60, `${share} % right`);
     assert.equal(await page.locator(".confusion tbody tr").count(), 3);
+  });
+
+  test("results that are older than the pictures say so, and are measured again; so does what a training that failed leaves", async () => {
+    const stale = page.locator(".stale");
+    const counted = () => page.locator("section[aria-labelledby=results] .tiles dd").nth(1).innerText();
+    const before = await counted();
+    assert.equal(await stale.innerText(), "");
+    await card(1).locator("input[type=file]").setInputFiles(heldBack[1]!);
+    await stale.getByText("have changed since").waitFor();
+    await button("Measure again").click();
+    await stale.getByText("have changed since").waitFor({ state: "detached" });
+    assert.notEqual(await counted(), before, "what has come in since is measured too: nothing was learnt from it");
+    await button(`Remove ${basename(heldBack[1]!)}`).click();
+    await stale.getByText("have changed since").waitFor();
+    await page.route("**/networks/**", (route) => route.abort());
+    await page.getByRole("radio", { name: /Only the last layer/ }).check();
+    await page.getByLabel("Of which network").selectOption("0");
+    await button("Train").click();
+    await stale.getByText("The last training has failed: this is of the network before it (trained here)").waitFor();
+    assert.match(await page.locator(".notice.fault").innerText(), /cannot be fetched/);
+    assert.doesNotMatch(await page.locator(".notice.fault").innerText(), /`|senet |npm/);
+    await page.unroute("**/networks/**");
+    await button(/^Dismiss: .*cannot be fetched/).click();
   });
 
   test("it says what is in a picture and why: a map over it, and the gates of its blocks", async () => {
@@ -270,6 +370,51 @@ else {
     assert.equal(code, 0, stderr);
     assert.match(stderr, /epoch 13/);
     assert.doesNotMatch(stderr, /epoch 12\/|other pictures/);
+  });
+
+  test("a run of Node's goes on here: its folder, or its last.safetensors alone", async () => {
+    const out = join(folder, "runs", "node");
+    const network = [
+      "--model",
+      "se-resnet-8",
+      "--image-size",
+      "16",
+      "--executor",
+      "reference",
+      "--workers",
+      "1",
+      "--batch-size",
+      "8",
+    ];
+    const data = ["--data", join(folder, "pictures.tar"), "--val-split", "0.3", "--seed", "3"];
+    const { code, stderr } = await senet(["train", ...data, ...network, "--epochs", "1", "--out", out]);
+    assert.equal(code, 0, stderr);
+    await page.getByRole("spinbutton", { name: /Epochs/ }).fill("1");
+    await page.locator("input[webkitdirectory]").setInputFiles(out);
+    await page.getByText("Open: se-resnet-8 (best.safetensors)").waitFor();
+    assert.equal(await page.locator(".course .uplot").count(), 2, "its curves");
+    await button("Measure it on these pictures").click();
+    // As many as the run has kept back, which is another part than the page's own.
+    await page.getByText("of pictures that it has not learnt from").waitFor();
+    const [, kept] = /, (\d+) to validate/.exec(stderr)!;
+    const [, asked] = / of (\d+) pictures/.exec(
+      await page.locator("section[aria-labelledby=results] .tiles").innerText(),
+    )!;
+    assert.equal(asked, kept);
+    await button("Go on for 1 epoch").click();
+    await page.locator(".course").getByText("2 of 2").waitFor({ timeout: 100_000 });
+    await idle();
+    const last = join(folder, "runs", "tab", "last.safetensors");
+    await drop("main", "last.safetensors", readFileSync(last));
+    await page.getByText("Open: se-resnet-20 (last.safetensors)").waitFor();
+    // A run has its classes.
+    await button("Add a class").click();
+    await page.getByText("Train begins a new one").waitFor();
+    await button(/^Remove Class 4 and/).click();
+    await button("Go on for 1 epoch").click();
+    await page.locator(".course").getByText("14 of 14").waitFor({ timeout: 100_000 });
+    await idle();
+    await noFault();
   });
 
   test("nothing keeps people out: light, dark, on a phone", async () => {
@@ -332,13 +477,7 @@ else {
       folder,
       readdirSync(folder).find((name) => name.endsWith(".safetensors") && !name.startsWith("last"))!,
     );
-    const bytes = readFileSync(file).toString("base64");
-    await page.evaluate(`(() => {
-      const bytes = Uint8Array.from(atob(${JSON.stringify(bytes)}), (character) => character.charCodeAt(0));
-      const dataTransfer = new DataTransfer();
-      dataTransfer.items.add(new File([bytes], "mine.safetensors"));
-      document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
-    })()`);
+    await drop("body", "mine.safetensors", readFileSync(file));
     await button("Choose a picture").or(page.locator("section[aria-labelledby=ask] .button")).first().waitFor();
     await page.locator("section[aria-labelledby=ask] input[type=file]").setInputFiles(heldBack[1]!);
     await page.locator(".answer").waitFor();
@@ -360,9 +499,9 @@ else {
 
   test("no other host was asked, and nothing was refused or thrown", () => {
     assert.deepEqual([...hosts], [new URL(server.origin).host]);
-    // Chromium tells of the first file that it cannot have without a network.
+    // Chromium tells of files that it cannot have without a network, and of the one that was refused it.
     assert.deepEqual(
-      faults.filter((fault) => !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED/.test(fault)),
+      faults.filter((fault) => !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED|ERR_FAILED/.test(fault)),
       [],
     );
   });

@@ -19,6 +19,12 @@ export function natural(text: string): number {
   return value;
 }
 
+export function port(text: string): number {
+  const value = natural(text);
+  if (value > 65_535) throw new InvalidArgumentError("expected a port, 0 to 65535.");
+  return value;
+}
+
 export function real(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number.");

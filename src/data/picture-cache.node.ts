@@ -11,7 +11,6 @@ import { createHash, randomBytes } from "node:crypto";
 import {
   closeSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readSync,
@@ -21,7 +20,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join, resolve } from "node:path";
-import { plainly, reasonOf, writeError } from "../files/files.node.ts";
+import { makeFoldersSync, reasonOf, writeError } from "../files/files.node.ts";
 import { PictureFault } from "../images/fault.ts";
 import type { Box, Picture } from "../images/resize.ts";
 import type { PictureView } from "../images/view.ts";
@@ -42,14 +41,14 @@ const ABANDONED_MS = 3_600_000;
 /** Makes the folder, and removes what processes that were killed left in it. @throws SenetError `io` */
 export function preparePictureCache(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFoldersSync(folder);
     for (const name of readdirSync(folder)) {
       if (!name.endsWith(".part")) continue;
       const file = join(folder, name);
       if (Date.now() - statSync(file).mtimeMs > ABANDONED_MS) rmSync(file, { force: true });
     }
   } catch (cause) {
-    throw writeError("pictures cannot be kept here", folder, plainly(folder, cause), "another folder");
+    throw writeError("pictures cannot be kept here", folder, cause, "another folder");
   }
 }
 
@@ -143,7 +142,7 @@ export class PictureCache {
     const view = new DataView(head.buffer);
     for (const [i, word] of [MARK, width, height].entries()) view.setUint32(4 * i, word, true);
     try {
-      mkdirSync(join(file, ".."), { recursive: true });
+      makeFoldersSync(join(file, ".."));
       const handle = openSync(aside, "wx");
       try {
         for (const bytes of [head, data.subarray(0, 3 * width * height), head.subarray(0, TAIL_BYTES)]) {
@@ -157,7 +156,7 @@ export class PictureCache {
     } catch (cause) {
       this.#isFull = true;
       rmSync(aside, { force: true });
-      this.#onFault(reasonOf(plainly(join(file, ".."), cause)));
+      this.#onFault(reasonOf(cause));
       return false;
     }
   }

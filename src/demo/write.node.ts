@@ -1,10 +1,10 @@
 /** Writes the demo's pictures as JPEG files, a folder per class, as any data set of one's own would lie there. */
 
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SenetError } from "../errors.ts";
-import { codeOf, writeError } from "../files/files.node.ts";
+import { codeOf, makeFoldersSync, writeError } from "../files/files.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { requireDecoder } from "../images/decode.node.ts";
 import { sharp } from "../images/sharp.node.ts";
@@ -64,7 +64,7 @@ async function writePictures(folder: string, options: DemoOptions): Promise<Demo
   for (const [s, split] of splits.entries()) {
     for (const [label, name] of classNames.entries()) {
       const parent = split === "held-back" ? join(folder, split) : join(folder, split, name);
-      await mkdir(parent, { recursive: true });
+      makeFoldersSync(parent);
       for (let i = 0; i < counts[s]!; i++) {
         const number = String(i + 1);
         const file = split === "held-back" ? `${name}-${number}.jpg` : `${number.padStart(3, "0")}.jpg`;
@@ -104,7 +104,7 @@ export async function renderScene(name: string, keys: readonly number[], size: n
 
 /** Makes the folder ours: a new or empty one, or one that we filled before, which is emptied of our pictures. */
 async function claim(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  makeFoldersSync(folder);
   if (existsSync(join(folder, marker))) {
     for (const split of splits) await rm(join(folder, split), { recursive: true, force: true });
   } else {

@@ -8,11 +8,11 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
-  rmdirSync,
   type Stats,
+  statSync,
 } from "node:fs";
-import { mkdir, open } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
+import { open } from "node:fs/promises";
+import { dirname } from "node:path";
 import { option, SenetError } from "../errors.ts";
 
 const reasons: Readonly<Record<string, string>> = {
@@ -113,22 +113,24 @@ export function readBytesSync(path: string, what = "cannot be read"): Uint8Array
 /** Makes a folder, with those above it; one that is there is fine. @throws SenetError `io` */
 export async function makeFolder(path: string, another?: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    makeFoldersSync(path);
   } catch (cause) {
-    throw writeError("the folder cannot be made", path, plainly(path, cause), another);
+    throw writeError("the folder cannot be made", path, cause, another);
   }
 }
 
-/** Why a folder cannot be made: of a read-only file system `mkdir` says that a folder is missing, when it is to make those above it too. */
-export function plainly(path: string, cause: unknown): unknown {
-  if (codeOf(cause) !== "ENOENT") return cause;
-  let highest = resolve(path);
-  while (!existsSync(dirname(highest))) highest = dirname(highest);
+/**
+ * The same at once. Node's own way comes to no end in folders that have nothing and take nothing, as `/proc`, and says of
+ * a read-only disk that a folder is missing.
+ * @throws Error of the system
+ */
+export function makeFoldersSync(path: string): void {
+  const above = dirname(path);
+  if (!existsSync(above)) makeFoldersSync(above);
   try {
-    mkdirSync(highest);
-    rmdirSync(highest);
-    return cause;
-  } catch (plain) {
-    return plain;
+    mkdirSync(path);
+  } catch (cause) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+    throw codeOf(cause) === "ENOENT" ? new Error(`nothing can be made in ${above}`, { cause }) : cause;
   }
 }

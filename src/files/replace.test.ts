@@ -172,6 +172,12 @@ test("every fault has its words and a hint that fits", async (t) => {
   await assert.rejects(readBytes(folder), isIo(/it is a folder, not a file/));
   await assert.rejects(makeFolder(join(folder, "file", "x")), isIo(/the folder cannot be made/, /is a file, not a/));
   await assert.rejects(makeFolder(join(folder, "file")), isIo(/something of this name already/));
+  // Node's own `mkdir` would not come back.
+  if (existsSync("/proc/self"))
+    await assert.rejects(
+      makeFolder("/proc/senet/a"),
+      isIo(/cannot be made/, /nothing can be made in \/proc/, /another `out`/),
+    );
   assert.match(ioError("cannot be read", "x", new Error("odd")).message, /found: +odd/);
   assert.deepEqual(readdirSync(folder).sort(), ["file", "folder"]);
 });

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { percent } from "#senet/report/format.ts";
 import { AskSection } from "./ask.tsx";
+import { Button } from "./button.tsx";
 import { ClassesSection } from "./classes.tsx";
 import { DownloadsSection } from "./downloads.tsx";
 import { droppedFiles } from "./intake.ts";
@@ -30,7 +31,7 @@ export function App({ session }: { readonly session: Session }) {
       <main>
         <header>
           <p>senet{version === "" ? "" : ` ${version}`}</p>
-          <h1>Teach a network to tell pictures apart</h1>
+          <h1 tabIndex={-1}>Teach a network to tell pictures apart</h1>
           <p class="lead">
             Everything happens in this browser: pictures stay in this page's memory until you close it, and nothing is
             sent anywhere.
@@ -83,9 +84,9 @@ function Notices({
               </dl>
             )}
           </div>
-          <button type="button" class="quiet" aria-label={`Dismiss: ${title}`} onClick={() => dismiss(id)}>
+          <Button class="quiet" aria-label={`Dismiss: ${title}`} onClick={() => dismiss(id)}>
             ×
-          </button>
+          </Button>
         </div>
       ))}
     </div>

@@ -1,7 +1,7 @@
 /** The user's pictures as one file: a tar archive with a folder for each class, which senet in Node trains on as it is. */
 
 import { readTar, TarFault } from "#senet/data/tar.ts";
-import { hasOwnVal, type PictureClass, split } from "./pictures.ts";
+import { hasOwnVal, keptBack, type PictureClass, split } from "./pictures.ts";
 
 const block = 512;
 const encoder = new TextEncoder();
@@ -11,7 +11,7 @@ export function archiveOf(classes: readonly PictureClass[]): Blob {
   const isDivided = classes.some(hasOwnVal);
   const parts: BlobPart[] = [];
   for (const group of classes) {
-    const held = new Set(split(group).val);
+    const held = new Set(split(group, keptBack).val);
     // A slash in a name would make another folder of it.
     const folder = group.name.trim().replaceAll("/", "-");
     for (const picture of group.pictures) {

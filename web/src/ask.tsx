@@ -6,6 +6,7 @@ import { gateFigure } from "#senet/report/explanations.ts";
 import { percent } from "#senet/report/format.ts";
 import type { SectionProps } from "./app.tsx";
 import type { Answer } from "./asking.ts";
+import { Button } from "./button.tsx";
 import { Camera, type Shoot } from "./camera.tsx";
 import { imageDataOf } from "./canvas.ts";
 import { Choose } from "./choose.tsx";
@@ -19,13 +20,15 @@ export function AskSection({ session, state: { answer, current, busy, offered } 
   if (current === undefined) {
     return (
       <section aria-labelledby="ask">
-        <h2 id="ask">Try it</h2>
+        <h2 id="ask" tabIndex={-1}>
+          Try it
+        </h2>
         <p>Once a network is trained or open, it says here what is in a picture, or before the webcam, and why.</p>
         <div class="row">
           {offered.map(({ name, bytes }, i) => (
-            <button key={name} type="button" disabled={isBusy} onClick={() => void session.openOffered(i)}>
+            <Button key={name} isOff={isBusy} onClick={() => void session.openOffered(i)}>
               Open {name} ({(bytes / 1e6).toFixed(0)} MB)
-            </button>
+            </Button>
           ))}
         </div>
       </section>
@@ -33,15 +36,17 @@ export function AskSection({ session, state: { answer, current, busy, offered } 
   }
   return (
     <section aria-labelledby="ask">
-      <h2 id="ask">Try it</h2>
+      <h2 id="ask" tabIndex={-1}>
+        Try it
+      </h2>
       <p>Drop a picture that the network has not seen, choose one, or hold something before the webcam.</p>
       <div class="row">
-        <Choose accept="image/*" disabled={isBusy} onTaken={(taken) => void session.take(taken)}>
+        <Choose accept="image/*" isOff={isBusy} onTaken={(taken) => void session.take(taken)}>
           Choose a picture
         </Choose>
-        <button type="button" aria-expanded={hasCamera} onClick={() => setCamera(!hasCamera)}>
+        <Button aria-expanded={hasCamera} onClick={() => setCamera(!hasCamera)}>
           {hasCamera ? "Close the webcam" : "Ask the webcam"}
-        </button>
+        </Button>
       </div>
       {hasCamera && (
         <Camera
@@ -53,9 +58,7 @@ export function AskSection({ session, state: { answer, current, busy, offered } 
           {(shoot) => <Live session={session} shoot={shoot} isBusy={isBusy} />}
         </Camera>
       )}
-      {answer !== undefined && (
-        <AnswerView session={session} answer={answer} isBusy={isBusy} labels={current.network.labels} />
-      )}
+      {answer !== undefined && <AnswerView session={session} answer={answer} labels={current.network.labels} />}
     </section>
   );
 }
@@ -93,13 +96,16 @@ function Live({
   return (
     <div>
       <Bars predictions={predictions} />
-      <button
-        type="button"
-        disabled={isBusy}
-        onClick={() => void shoot().then((file) => session.ask({ name: "webcam.jpg", file }))}
+      <Button
+        isOff={isBusy}
+        onClick={() => {
+          shoot()
+            .then((file) => session.ask({ name: "webcam.jpg", file }))
+            .catch((error) => session.tell(fault(error, "taking a picture")));
+        }}
       >
         Explain what it sees now
-      </button>
+      </Button>
     </div>
   );
 }
@@ -118,13 +124,17 @@ const Bars = ({ predictions }: { readonly predictions: readonly Prediction[] }) 
 interface AnswerProps {
   readonly session: Session;
   readonly answer: Answer;
-  readonly isBusy: boolean;
   readonly labels: readonly string[];
 }
 
-function AnswerView({ session, answer, isBusy, labels }: AnswerProps) {
+function AnswerView({ session, answer, labels }: AnswerProps) {
   const { picture, explanation, gates, atlas } = answer;
   const { target, predictions, input, heat } = explanation;
+  /** Until it is answered: the list stays where the keyboard has put it. */
+  const [wanted, setWanted] = useState<string>();
+  useEffect(() => {
+    if (wanted === target.label) setWanted(undefined);
+  }, [answer]);
   const hasMeans = gates.some(({ means }) => !Number.isNaN(means[0]));
   return (
     <div class="answer">
@@ -145,9 +155,11 @@ function AnswerView({ session, answer, isBusy, labels }: AnswerProps) {
         <label class="field">
           Why, or why not
           <select
-            disabled={isBusy}
-            value={target.label}
-            onChange={({ currentTarget: { value } }) => void session.ask(picture, value)}
+            value={wanted ?? target.label}
+            onChange={({ currentTarget: { value } }) => {
+              setWanted(value);
+              void session.ask(picture, value);
+            }}
           >
             {labels.map((label) => (
               <option key={label} value={label}>

@@ -26,13 +26,15 @@ export function Camera({ onFault, children }: CameraProps) {
       stream = await navigator.mediaDevices.getUserMedia({
         video: { width: { ideal: 640 }, facingMode: "environment" },
       });
-      if (isGone) for (const track of stream.getTracks()) track.stop();
-      else {
-        const element = video.current!;
-        element.srcObject = stream;
-        await element.play();
-        setShown(element);
+      for (const track of stream.getTracks()) {
+        if (isGone) track.stop();
+        else track.addEventListener("ended", () => onFault(new Error("it was taken away")));
       }
+      if (isGone) return;
+      const element = video.current!;
+      element.srcObject = stream;
+      await element.play();
+      if (!isGone) setShown(element);
     };
     begin().catch((error) => {
       if (!isGone) onFault(error);

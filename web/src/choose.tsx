@@ -9,21 +9,25 @@ interface ChooseProps {
   readonly multiple?: boolean;
   /** A folder with what is below it. */
   readonly folder?: boolean;
-  readonly disabled?: boolean;
+  /** It is there, and does nothing for now; the keyboard's place stays with it. */
+  readonly isOff?: boolean;
   readonly onTaken: (taken: Promise<Taken>) => void;
 }
 
-export function Choose({ children, accept, multiple = false, folder = false, disabled = false, onTaken }: ChooseProps) {
+export function Choose({ children, accept, multiple = false, folder = false, isOff = false, onTaken }: ChooseProps) {
   return (
-    <label class={`button ${disabled ? "disabled" : ""}`}>
+    <label class={`button ${isOff ? "off" : ""}`}>
       {children}
       <input
         class="hidden"
         type="file"
-        disabled={disabled}
+        aria-disabled={isOff}
         multiple={multiple}
         {...(accept !== undefined && { accept })}
         {...(folder && { webkitdirectory: true })}
+        onClick={(event) => {
+          if (isOff) event.preventDefault();
+        }}
         onChange={({ currentTarget }) => {
           if (currentTarget.files !== null && currentTarget.files.length > 0) onTaken(chosenFiles(currentTarget.files));
           // The same files may be chosen again.

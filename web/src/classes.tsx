@@ -3,54 +3,68 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { count } from "#senet/report/format.ts";
 import type { SectionProps } from "./app.tsx";
+import { Button } from "./button.tsx";
 import { Camera, type Shoot } from "./camera.tsx";
 import { Choose } from "./choose.tsx";
 import { fault } from "./notices.ts";
-import type { NewPicture, PictureClass } from "./pictures.ts";
+import {
+  hasOwnVal,
+  keptBack,
+  type LeftOut,
+  type NewPicture,
+  type OwnPicture,
+  type PictureClass,
+  split,
+} from "./pictures.ts";
 import type { Session } from "./session.ts";
 
-export function ClassesSection({ session, state: { classes, busy } }: SectionProps) {
-  const isBusy = busy !== undefined;
+export function ClassesSection({ session, state: { classes, current } }: SectionProps) {
+  const by = current?.run?.heldBack ?? keptBack;
   return (
     <section aria-labelledby="pictures">
-      <h2 id="pictures">Pictures</h2>
+      <h2 id="pictures" tabIndex={-1}>
+        Pictures
+      </h2>
       <p>
         For each class some dozens of pictures, as different as those that you will ask about. Drop them on a class, or
         drop a folder that has a folder for each class.
       </p>
       <ul class="classes">
         {classes.map((group) => (
-          <ClassCard key={group.id} session={session} group={group} isBusy={isBusy} />
+          <ClassCard key={group.id} session={session} group={group} held={new Set(split(group, by).val)} />
         ))}
       </ul>
       <div class="row">
-        <button type="button" disabled={isBusy} onClick={() => session.addClass()}>
-          Add a class
-        </button>
-        <Choose folder disabled={isBusy} onTaken={(taken) => void session.take(taken)}>
+        <Button onClick={() => session.classes.add()}>Add a class</Button>
+        <Choose folder onTaken={(taken) => void session.take(taken)}>
           Choose a folder of classes
         </Choose>
         {classes.some(({ pictures }) => pictures.length > 0) && (
-          <button type="button" disabled={isBusy} onClick={() => session.savePictures()}>
-            Save the pictures
-          </button>
+          <Button onClick={() => session.classes.download()}>Save the pictures</Button>
         )}
       </div>
+      <p class="note">{keptText(classes)}</p>
     </section>
   );
 }
 
+const keptText = (classes: readonly PictureClass[]): string =>
+  classes.some(hasOwnVal)
+    ? "What the folders say is for validation is kept back, and framed: nothing is learnt from it, it shows how good the network has become."
+    : "Of each class a fifth is kept back, and framed: nothing is learnt from it, it shows how good the network has become. Which ones goes by their names, so that they stay the same from time to time.";
+
 interface CardProps {
   readonly session: Session;
   readonly group: PictureClass;
-  readonly isBusy: boolean;
+  /** Of its pictures, those that are kept back. */
+  readonly held: ReadonlySet<OwnPicture>;
 }
 
 /** Pictures that are shown before somebody asks for all. */
 const fewPictures = 12;
 
-function ClassCard({ session, group, isBusy }: CardProps) {
-  const { id, name, pictures } = group;
+function ClassCard({ session, group, held }: CardProps) {
+  const { id, name, pictures, leftOut } = group;
   const [hasCamera, setCamera] = useState(false);
   const [isWhole, setWhole] = useState(false);
   const called = name.trim() === "" ? "this class" : name;
@@ -62,78 +76,132 @@ function ClassCard({ session, group, isBusy }: CardProps) {
           type="text"
           aria-label="Name of the class"
           value={name}
-          disabled={isBusy}
-          onInput={({ currentTarget }) => session.rename(id, currentTarget.value)}
+          onInput={({ currentTarget }) => session.classes.rename(id, currentTarget.value)}
           onFocus={({ currentTarget }) => currentTarget.select()}
         />
-        <button
-          type="button"
+        <Button
           class="quiet"
-          disabled={isBusy}
           aria-label={`Remove ${called} and its pictures`}
           onClick={() => {
-            if (pictures.length === 0 || confirm(`Remove ${called} and its ${count(pictures.length)} pictures?`))
-              session.removeClass(id);
+            if (pictures.length === 0 || confirm(`Remove ${called} and its ${counted(pictures.length)}?`))
+              session.classes.remove(id);
           }}
         >
           ×
-        </button>
+        </Button>
       </div>
       <div class="row">
-        <Choose multiple accept="image/*" disabled={isBusy} onTaken={(taken) => void session.take(taken, id)}>
+        <Choose multiple accept="image/*" onTaken={(taken) => void session.take(taken, id)}>
           Choose pictures<span class="hidden"> of {called}</span>
         </Choose>
-        <button type="button" disabled={isBusy} aria-expanded={hasCamera} onClick={() => setCamera(!hasCamera)}>
+        <Button aria-expanded={hasCamera} onClick={() => setCamera(!hasCamera)}>
           {hasCamera ? "Close the webcam" : "Webcam"}
           <span class="hidden"> for {called}</span>
-        </button>
+        </Button>
       </div>
-      {hasCamera && !isBusy && (
+      {hasCamera && (
         <Camera
           onFault={(error) => {
             setCamera(false);
             session.tell(fault(error, "the webcam cannot be used"));
           }}
         >
-          {(shoot) => <Recorder shoot={shoot} onPicture={(picture) => session.addPictures(id, [picture])} />}
+          {(shoot) => (
+            <Recorder
+              shoot={shoot}
+              onPicture={(picture) => session.classes.addSound(id, [picture])}
+              onFault={(error) => session.tell(fault(error, "taking pictures"))}
+            />
+          )}
         </Camera>
       )}
       <p class="note">
         {pictures.length === 0
           ? "No pictures yet: drop some here."
-          : `${count(pictures.length)} picture${pictures.length === 1 ? "" : "s"}`}
+          : `${counted(pictures.length)}${held.size === 0 ? "" : `, of which ${count(held.size)} kept back`}`}
       </p>
+      <LeftOutNote called={called} leftOut={leftOut} forget={() => session.classes.forgetLeftOut(id)} />
       {pictures.length > 0 && (
         <ul class="thumbs" aria-label={`Pictures of ${called}`}>
           {shown.map((picture) => (
-            <li key={picture.id}>
-              <img src={picture.url} alt={picture.name} loading="lazy" decoding="async" width="56" height="56" />
-              <button
-                type="button"
-                disabled={isBusy}
+            <li key={picture.id} class={held.has(picture) ? "held" : ""}>
+              <img
+                src={picture.url}
+                alt={`${picture.name}${held.has(picture) ? ", kept back" : ""}`}
+                loading="lazy"
+                decoding="async"
+                width="56"
+                height="56"
+              />
+              <Button
                 aria-label={`Remove ${picture.name}`}
-                onClick={() => session.removePicture(id, picture.id)}
+                onClick={() => session.classes.removePicture(id, picture.id)}
               >
                 ×
-              </button>
+              </Button>
             </li>
           ))}
         </ul>
       )}
       {pictures.length > fewPictures && (
-        <button type="button" class="link" aria-expanded={isWhole} onClick={() => setWhole(!isWhole)}>
+        <Button class="link" aria-expanded={isWhole} onClick={() => setWhole(!isWhole)}>
           {isWhole ? "Show fewer" : `Show all ${count(pictures.length)}`}
-        </button>
+        </Button>
       )}
     </li>
+  );
+}
+
+const counted = (pictures: number): string => `${count(pictures)} picture${pictures === 1 ? "" : "s"}`;
+
+interface LeftOutProps {
+  readonly called: string;
+  readonly leftOut: readonly LeftOut[];
+  readonly forget: () => void;
+}
+
+/** Names that are told of one reason. */
+const fewNames = 5;
+
+function LeftOutNote({ called, leftOut, forget }: LeftOutProps) {
+  const reasons = [...new Set(leftOut.map(({ reason }) => reason))];
+  const named = (reason: string) => {
+    const names = leftOut.filter((one) => one.reason === reason).map(({ name }) => name);
+    const more = names.length > fewNames ? ` and ${count(names.length - fewNames)} more` : "";
+    return `${names.slice(0, fewNames).join(", ")}${more}: ${reason}`;
+  };
+  return (
+    <div class="left-out" role="status">
+      {leftOut.length > 0 && (
+        <>
+          <p>
+            {count(leftOut.length)} left out
+            <Button class="quiet" aria-label={`Dismiss what was left out of ${called}`} onClick={forget}>
+              ×
+            </Button>
+          </p>
+          <ul class="note">
+            {reasons.map((reason) => (
+              <li key={reason}>{named(reason)}</li>
+            ))}
+          </ul>
+        </>
+      )}
+    </div>
   );
 }
 
 const everyMs = 150;
 let shots = 0;
 
+interface RecorderProps {
+  readonly shoot: Shoot;
+  readonly onPicture: (picture: NewPicture) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
 /** Takes pictures for as long as its button is held, by pointer or by key. */
-function Recorder({ shoot, onPicture }: { readonly shoot: Shoot; readonly onPicture: (picture: NewPicture) => void }) {
+function Recorder({ shoot, onPicture, onFault }: RecorderProps) {
   const [isHeld, setHeld] = useState(false);
   const take = useRef(onPicture);
   take.current = onPicture;
@@ -147,7 +215,10 @@ function Recorder({ shoot, onPicture }: { readonly shoot: Shoot; readonly onPict
         await new Promise((resolve) => setTimeout(resolve, everyMs));
       }
     };
-    void record();
+    record().catch((error) => {
+      setHeld(false);
+      onFault(error);
+    });
     return () => {
       isOver = true;
     };

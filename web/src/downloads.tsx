@@ -1,6 +1,7 @@
 /** What to take along. */
 
 import type { SectionProps } from "./app.tsx";
+import { Button } from "./button.tsx";
 
 export function DownloadsSection({ session, state: { current, measured, busy } }: SectionProps) {
   const { run } = current!;
@@ -27,20 +28,17 @@ export function DownloadsSection({ session, state: { current, measured, busy } }
   ] as const;
   return (
     <section aria-labelledby="downloads">
-      <h2 id="downloads">Take it along</h2>
+      <h2 id="downloads" tabIndex={-1}>
+        Take it along
+      </h2>
       <ul class="downloads">
         {files
           .filter(({ isThere }) => isThere)
           .map(({ kind, title, text }) => (
             <li key={kind}>
-              <button
-                type="button"
-                class="wide"
-                disabled={busy !== undefined}
-                onClick={() => void session.download(kind)}
-              >
+              <Button class="wide" isOff={busy !== undefined} onClick={() => void session.download(kind)}>
                 {title}
-              </button>
+              </Button>
               <span class="note">{text}</span>
             </li>
           ))}

@@ -4,6 +4,7 @@ import { render } from "preact";
 import curveStyle from "uplot/dist/uPlot.min.css?inline";
 import { styleSheet } from "#senet/report/style.ts";
 import { App } from "./app.tsx";
+import { keepFocus } from "./focus.ts";
 import { findDevice } from "./runtime.ts";
 import { Session } from "./session.ts";
 import { training } from "./state.ts";
@@ -17,7 +18,9 @@ document.adoptedStyleSheets = [styleSheet, curveStyle, ownStyle].map((text) => {
 });
 
 const session = new Session();
-render(<App session={session} />, document.getElementById("app")!);
+const root = document.getElementById("app")!;
+keepFocus(root);
+render(<App session={session} />, root);
 // Networks are opened and trained by what there is: it is known long before anybody asks.
 void findDevice();
 void session.begin();

@@ -6,6 +6,7 @@ import { chooseSamples } from "#senet/report/samples.ts";
 import { thumbnailOf, thumbnailOfPixels } from "./canvas.ts";
 import { unlessUndecodable } from "./decodable.ts";
 import { type OwnPicture, type PictureClass, split } from "./pictures.ts";
+import type { Current } from "./state.ts";
 
 export interface Measured {
   /** Names by label: the network's own. */
@@ -15,28 +16,32 @@ export interface Measured {
   /** `confusion[label · classes + predicted]` */
   readonly confusion: Uint32Array;
   readonly samples: readonly ReportSampleGroup[];
-  /** Pictures that training has not seen; else the network's own makers know whether it has. */
+  /** Pictures that it has not learnt from; else the network's own makers know whether it has. */
   readonly isHeldBack: boolean;
+  /** As they were. */
+  readonly of: readonly PictureClass[];
+}
+
+/** What the network has not learnt from, as far as this page can know. */
+function unseenOf(group: PictureClass, { trained, run }: Current): readonly OwnPicture[] {
+  if (trained !== undefined) return group.pictures.filter(({ id }) => !trained.learnt.has(id));
+  return run?.heldBack === undefined ? group.pictures : split(group, run.heldBack).val;
 }
 
 /** Small enough that the numbers on the way are seen to move. */
 const portion = 8;
 
-/**
- * @param isTrainedHere looks at the pictures that were kept back, else at all
- * @returns `undefined` where the network knows none of the classes
- */
+/** @returns `undefined` where there is no picture to measure it on */
 export async function measure(
-  network: Network,
+  current: Current,
   classes: readonly PictureClass[],
-  isTrainedHere: boolean,
   onProgress: (done: number, total: number) => void,
 ): Promise<Measured | undefined> {
+  const { network } = current;
   const { labels } = network;
   const asked = classes.flatMap((group) => {
     const label = labelOf(group.name, labels);
-    const pictures = isTrainedHere ? split(group).val : group.pictures;
-    return label === undefined ? [] : pictures.map((picture) => ({ picture, label }));
+    return label === undefined ? [] : unseenOf(group, current).map((picture) => ({ picture, label }));
   });
   if (asked.length === 0) return undefined;
   const confusion = new Uint32Array(labels.length ** 2);
@@ -60,7 +65,8 @@ export async function measure(
   return {
     ...{ classes: labels, images: answered.length, wrong: answered.length - right, confusion },
     samples: await samplesOf(network, answered),
-    isHeldBack: isTrainedHere,
+    isHeldBack: current.trained !== undefined || current.run?.heldBack !== undefined,
+    of: classes,
   };
 }
 

@@ -1,6 +1,6 @@
 /** The user's pictures by class. They stay in this page's memory, as the files that they are. */
 
-import { holdOut } from "#senet/data/hold-out.ts";
+import { type HeldBack, holdOut } from "#senet/data/hold-out.ts";
 
 export interface OwnPicture {
   readonly id: number;
@@ -15,10 +15,17 @@ export interface OwnPicture {
 
 export type Part = "train" | "val";
 
+/** What came in as a picture, and cannot be looked at. */
+export interface LeftOut {
+  readonly name: string;
+  readonly reason: string;
+}
+
 export interface PictureClass {
   readonly id: number;
   readonly name: string;
   readonly pictures: readonly OwnPicture[];
+  readonly leftOut: readonly LeftOut[];
 }
 
 /** A picture that has come in, with the folder that it was in, if any. */
@@ -31,7 +38,7 @@ export interface NewPicture {
 let ids = 0;
 export const nextId = (): number => ids++;
 
-export const newClass = (name: string): PictureClass => ({ id: nextId(), name, pictures: [] });
+export const newClass = (name: string): PictureClass => ({ id: nextId(), name, pictures: [], leftOut: [] });
 
 /** A name that none of these has: `cat (2).jpg`. */
 function freeName(name: string, taken: ReadonlySet<string>): string {
@@ -63,15 +70,21 @@ export function release(group: PictureClass): void {
   for (const { url } of group.pictures) URL.revokeObjectURL(url);
 }
 
-/** The classes with what came in by folders: into those of that name, or into new ones. */
-export function withFolders(
-  classes: readonly PictureClass[],
-  folders: ReadonlyMap<string, readonly NewPicture[]>,
-): PictureClass[] {
+/** The picture of that name is one of those that cannot be looked at. */
+export function withoutUnusable(group: PictureClass, { name, reason }: LeftOut): PictureClass {
+  const picture = group.pictures.find((each) => each.name === name);
+  if (picture === undefined) return group;
+  return { ...withoutPicture(group, picture.id), leftOut: [...group.leftOut, { name, reason }] };
+}
+
+/** The classes with those that came in as folders: of the same name, or new ones. */
+export function withNames(classes: readonly PictureClass[], names: readonly string[]): PictureClass[] {
   // A class without pictures is one that nobody has filled yet.
-  const kept = classes.filter(({ name, pictures }) => pictures.length > 0 || folders.has(name));
-  const missing = [...folders.keys()].filter((name) => !kept.some((group) => group.name === name)).sort();
-  return [...kept, ...missing.map(newClass)].map((group) => withPictures(group, folders.get(group.name) ?? []));
+  const kept = classes.filter(
+    ({ name, pictures, leftOut }) => pictures.length + leftOut.length > 0 || names.includes(name),
+  );
+  const missing = names.filter((name) => !kept.some((group) => group.name === name)).sort();
+  return [...kept, ...missing.map(newClass)];
 }
 
 export interface Split {
@@ -80,33 +93,29 @@ export interface Split {
 }
 
 /** How a run keeps pictures back where no folder says it: the library's own way, so that Node keeps the same ones. */
-export const keptBack = { valSplit: 0.2, seed: 0 } as const;
+export const keptBack: HeldBack = { valSplit: 0.2, seed: 0 };
 
-const splits = new WeakMap<PictureClass, Split>();
+const splits = new WeakMap<PictureClass, { readonly by: HeldBack; readonly split: Split }>();
 
-/** As the folders say, or what a run would keep back. */
-export function split(group: PictureClass): Split {
+/** As the folders say, or what a run keeps back that does it like this. */
+export function split(group: PictureClass, by: HeldBack): Split {
   const known = splits.get(group);
-  if (known !== undefined) return known;
+  if (known?.by.valSplit === by.valSplit && known.by.seed === by.seed) return known.split;
   const { pictures } = group;
-  const val = hasOwnVal(group) ? pictures.filter(({ part }) => part === "val") : heldOut(group);
+  const val = hasOwnVal(group) ? pictures.filter(({ part }) => part === "val") : heldOut(group, by);
   const held = new Set(val);
   const made = { train: pictures.filter((picture) => !held.has(picture)), val };
-  splits.set(group, made);
+  splits.set(group, { by, split: made });
   return made;
 }
 
-/** How many pictures a run learns from. */
-export const learntFrom = (classes: readonly PictureClass[]): number =>
-  classes.reduce((sum, group) => sum + split(group).train.length, 0);
-
 export const hasOwnVal = ({ pictures }: PictureClass): boolean => pictures.some(({ part }) => part === "val");
 
-function heldOut({ name, pictures }: PictureClass): readonly OwnPicture[] {
+function heldOut({ name, pictures }: PictureClass, by: HeldBack): readonly OwnPicture[] {
   if (pictures.length === 0) return [];
   const byFile = new Map(pictures.map((picture) => [`${name.trim()}/${picture.name}`, picture]));
   const samples = [...byFile.keys()].map((file) => ({ file, label: 0 }));
-  const { val } = holdOut({ root: "", classes: [name], samples }, keptBack, (_, file) => file.normalize());
+  const { val } = holdOut({ root: "", classes: [name], samples }, by, (_, file) => file.normalize());
   return val.samples.map(({ file }) => byFile.get(file)!);
 }
 
@@ -118,10 +127,13 @@ export function missingIn(classes: readonly PictureClass[]): string | undefined 
   if (classes.length < 2) return "Two classes at least are needed.";
   const nameless = classes.some(({ name }) => name.trim() === "");
   if (nameless) return "Give each class a name.";
-  const names = classes.map(({ name }) => name.trim());
+  const names = classes.map(({ name }) => name.trim().normalize());
+  // Classes are folders as soon as the pictures are saved.
+  const odd = names.find((name) => /[/\\]/.test(name) || name === "." || name === "..");
+  if (odd !== undefined) return `${odd}: a class is called like a folder, without a slash.`;
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) return `Two classes are called ${twice}.`;
-  const empty = classes.find((group) => split(group).train.length === 0 || group.pictures.length < 2);
-  if (empty !== undefined) return `${empty.name} needs two pictures at least.`;
+  const empty = classes.find((group) => split(group, keptBack).train.length === 0 || group.pictures.length < 2);
+  if (empty !== undefined) return `${empty.name} needs two pictures at least that can be looked at.`;
   return undefined;
 }

@@ -1,19 +1,19 @@
 /** The report of what was trained here, as the page that Node's runs have. Loaded when it is wanted. */
 
-import type { EngineFacts, Network, TrainedRun } from "senet/web";
+import type { EngineFacts, Network } from "senet/web";
 import { renderEvaluation } from "#senet/report/evaluation.ts";
 import { type ReportData, renderReport } from "#senet/report/report.ts";
 import { evenly, gateAtlas } from "./gates.ts";
 import type { Measured } from "./measuring.ts";
-import { type PictureClass, split } from "./pictures.ts";
+import { keptBack, split } from "./pictures.ts";
+import type { TrainedHere } from "./state.ts";
 import { costOf } from "./structure.ts";
 
 export interface Reported {
   readonly network: Network;
   readonly name: string;
-  readonly trained: TrainedRun | undefined;
+  readonly trained: TrainedHere | undefined;
   readonly engine: EngineFacts | undefined;
-  readonly classes: readonly PictureClass[];
   readonly measured: Measured;
 }
 
@@ -21,17 +21,19 @@ export interface Reported {
 const perClass = 16;
 
 /** Of a run: its training report; of a network that was opened: how it does on these pictures. */
-export async function reportOf({ network, name, trained: run, engine, classes, measured }: Reported): Promise<string> {
+export async function reportOf({ network, name, trained, engine, measured }: Reported): Promise<string> {
   const { model, preprocessing, labels } = network;
   const { images, wrong, confusion, samples } = measured;
-  if (run === undefined) {
+  if (trained === undefined) {
     const worst = samples[0]?.samples ?? [];
     const evaluated = { weights: name, model: model.name, classes: labels, images, confusion, worst };
     return renderEvaluation("Your pictures", [{ ...evaluated, top1Error: (100 * wrong) / images, top5Error: null }]);
   }
+  const { run, classes } = trained;
+  const { valSplit, seed } = run.config;
+  const parts = classes.map((group) => split(group, valSplit === null ? keptBack : { valSplit, seed }));
   const cost = costOf(model, preprocessing.crop);
-  const atlas = await gateAtlas(network, classes, (group) => evenly(split(group).val, perClass));
-  const parts = classes.map(split);
+  const atlas = await gateAtlas(network, classes, (group) => evenly(parts[classes.indexOf(group)]!.val, perClass));
   const count = (part: "train" | "val") => parts.reduce((sum, each) => sum + each[part].length, 0);
   const best = run.history.reduce((a, b) => (b.validationTop1Error < a.validationTop1Error ? b : a));
   const data: ReportData = {

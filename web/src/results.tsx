@@ -4,30 +4,37 @@ import { confusionMatrix } from "#senet/report/confusion.ts";
 import { count, percent } from "#senet/report/format.ts";
 import { sampleGroups } from "#senet/report/samples.ts";
 import type { SectionProps } from "./app.tsx";
+import { Button } from "./button.tsx";
 import { Part } from "./markup.tsx";
 import { labelOf } from "./measuring.ts";
+import type { State } from "./state.ts";
 
-export function ResultsSection({ session, state: { measured, current, classes, busy } }: SectionProps) {
+export function ResultsSection({ session, state }: SectionProps) {
+  const { measured, current, classes, busy } = state;
   const known = classes.filter(
     ({ name, pictures }) => pictures.length > 0 && labelOf(name, current!.network.labels) !== undefined,
   );
   // What was trained here is measured without being asked.
-  if (measured === undefined && (known.length === 0 || busy !== undefined)) return null;
+  if (measured === undefined && known.length === 0) return null;
   const [worst, ...others] = measured?.samples ?? [];
   return (
     <section aria-labelledby="results">
-      <h2 id="results">How good it is</h2>
-      {measured === undefined ? (
-        <>
-          <p>
-            The network that is open knows{" "}
-            {known.length === classes.length ? "your classes" : known.map(({ name }) => name).join(", ")}.
-          </p>
-          <button type="button" disabled={busy !== undefined} onClick={() => void session.measure()}>
-            Measure it on these pictures
-          </button>
-        </>
-      ) : (
+      <h2 id="results" tabIndex={-1}>
+        How good it is
+      </h2>
+      {measured === undefined && (
+        <p>
+          The network that is open knows{" "}
+          {known.length === classes.length ? "your classes" : known.map(({ name }) => name).join(", ")}.
+        </p>
+      )}
+      <p class="stale" role="status">
+        {staleText(state)}
+      </p>
+      <Button isOff={busy !== undefined || known.length === 0} onClick={() => void session.measure()}>
+        {measured === undefined ? "Measure it on these pictures" : "Measure again"}
+      </Button>
+      {measured !== undefined && (
         <>
           <dl class="tiles">
             <div>
@@ -40,7 +47,7 @@ export function ResultsSection({ session, state: { measured, current, classes, b
             <div>
               <dt>Wrong</dt>
               <dd>{percent(measured.wrong / measured.images)}</dd>
-              <dd>{measured.isHeldBack ? "of pictures that were kept back" : "of all pictures above"}</dd>
+              <dd>{measured.isHeldBack ? "of pictures that it has not learnt from" : "of all pictures above"}</dd>
             </div>
           </dl>
           <h3>Which class was taken for which</h3>
@@ -54,4 +61,13 @@ export function ResultsSection({ session, state: { measured, current, classes, b
       )}
     </section>
   );
+}
+
+/** Why what is shown may not be what people think it is. */
+function staleText({ measured, classes, hasFailedSince, current }: State): string {
+  const failed = hasFailedSince
+    ? `The last training has failed: this is of the network before it (${current!.name}). `
+    : "";
+  const isOlder = measured !== undefined && measured.of !== classes;
+  return `${failed}${isOlder ? "Classes or pictures have changed since it was measured." : ""}`;
 }

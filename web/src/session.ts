@@ -1,30 +1,24 @@
 /** What the page knows, and what its buttons do. Everything that computes goes to the library's worker. */
 
 import { load, type Network } from "senet/web";
-import { archiveOf } from "./archive.ts";
 import { answerTo } from "./asking.ts";
+import { Collection } from "./collection.ts";
 import type { Taken } from "./intake.ts";
 import { measure } from "./measuring.ts";
-import { fault, type Notice, remark } from "./notices.ts";
-import {
-  countOf,
-  learntFrom,
-  type NewPicture,
-  newClass,
-  type PictureClass,
-  release,
-  withFolders,
-  withoutPicture,
-  withPictures,
-} from "./pictures.ts";
+import { fault, forPage, type Notice, remark } from "./notices.ts";
+import { keptBack, type NewPicture, split } from "./pictures.ts";
 import { engineRuntime } from "./runtime.ts";
-import { type Current, initial, type Offered, type State, training } from "./state.ts";
+import { save } from "./save.ts";
+import { asking, type Busy, type Current, initial, justOpened, type Offered, type State, training } from "./state.ts";
 import { Store } from "./store.ts";
 import { courseOf, type Plan, picturesOf, type Resumable, resumable, start, usualEpochs } from "./training.ts";
 
 export class Session {
   readonly store = new Store<State>(initial);
+  readonly classes = new Collection(this.store);
   #stop: AbortController | undefined;
+  /** What was asked while another question was being answered: the last one only. */
+  #nextAsked: (() => Promise<void>) | undefined;
 
   get #state(): State {
     return this.store.state;
@@ -43,47 +37,6 @@ export class Session {
     }
   }
 
-  // Classes and their pictures.
-
-  addClass(): void {
-    const taken = new Set(this.#state.classes.map(({ name }) => name));
-    let number = this.#state.classes.length + 1;
-    while (taken.has(`Class ${number}`)) number++;
-    this.#setClasses([...this.#state.classes, newClass(`Class ${number}`)]);
-  }
-
-  rename(id: number, name: string): void {
-    this.#change(id, (group) => ({ ...group, name }));
-  }
-
-  removeClass(id: number): void {
-    for (const group of this.#state.classes) if (group.id === id) release(group);
-    this.#setClasses(this.#state.classes.filter((group) => group.id !== id));
-  }
-
-  addPictures(id: number, pictures: readonly NewPicture[]): void {
-    this.#change(id, (group) => withPictures(group, pictures));
-  }
-
-  removePicture(id: number, picture: number): void {
-    this.#change(id, (group) => withoutPicture(group, picture));
-  }
-
-  #change(id: number, change: (group: PictureClass) => PictureClass): void {
-    this.#setClasses(this.#state.classes.map((group) => (group.id === id ? change(group) : group)));
-  }
-
-  #setClasses(classes: readonly PictureClass[]): void {
-    this.store.set({ classes, unsaved: { ...this.#state.unsaved, pictures: countOf(classes) > 0 } });
-  }
-
-  /** All of them in one file, by class. */
-  savePictures(): void {
-    const { classes, unsaved } = this.#state;
-    save(archiveOf(classes), "pictures.tar");
-    this.store.set({ unsaved: { ...unsaved, pictures: false } });
-  }
-
   /**
    * Sorts what was dropped or chosen: folders into classes, weight files are opened, a single picture is asked about.
    * @param into the class that is meant
@@ -97,16 +50,29 @@ export class Session {
       return;
     }
     const { folders, loose, networks, others } = taken;
-    if (into !== undefined) this.addPictures(into, [...[...folders.values()].flat(), ...loose]);
-    else if (folders.size > 0) this.#setClasses(withFolders(this.#state.classes, folders));
-    if (others.length > 0) {
-      const names = `${others.slice(0, 5).join(", ")}${others.length > 5 ? ", ..." : ""}`;
-      this.tell(remark(`Left out, being neither pictures nor weights: ${names}`));
-    }
+    const adding =
+      into === undefined
+        ? this.classes.addFolders(folders)
+        : this.classes.addPictures(into, [...[...folders.values()].flat(), ...loose]);
+    if (others.length > 0) this.#leaveOut(others, into);
     if (networks.length > 0) await this.openFiles(networks);
+    await adding;
     if (into !== undefined || loose.length === 0) return;
     if (loose.length === 1 && this.#state.current !== undefined) await this.ask(loose[0]!);
     else this.tell(remark("Drop pictures on the class that they show, or folders that are named after their class."));
+  }
+
+  #leaveOut(names: readonly string[], into: number | undefined): void {
+    if (into !== undefined) {
+      const reason = "neither a picture nor weights";
+      this.classes.leaveOut(
+        into,
+        names.map((name) => ({ name, reason })),
+      );
+      return;
+    }
+    const some = `${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;
+    this.tell(remark(`Left out, being neither pictures nor weights: ${some}`));
   }
 
   // Networks.
@@ -121,7 +87,7 @@ export class Session {
       const network = await this.#load(opened);
       const run = last === undefined ? undefined : best === undefined ? network.run : await this.#runIn(last);
       const name = opened[0]!.name;
-      await this.#use({ network, name, run: run && last && resumable(run, last), trained: undefined });
+      await this.#use({ ...justOpened, network, name, run: run && last && resumable(run.config, run.finished, last) });
       if (run !== undefined) this.store.set({ training: courseOf(run.history) });
     });
   }
@@ -137,7 +103,7 @@ export class Session {
     const { name, path } = this.#state.offered[index]!;
     await this.#work(`opening ${name}`, async () => {
       const network = await this.#load(new URL(path, document.baseURI));
-      await this.#use({ network, name, run: undefined, trained: undefined });
+      await this.#use({ ...justOpened, network, name });
     });
   }
 
@@ -156,7 +122,10 @@ export class Session {
   /** In the place of the one before, whose memory is given back. */
   async #use(current: Current): Promise<void> {
     const before = this.#state.current;
-    this.store.set({ current, engine: current.network.engine, measured: undefined, answer: undefined });
+    this.store.set({
+      ...{ current, engine: current.network.engine, measured: undefined, answer: undefined, hasFailedSince: false },
+      ...(current.run === undefined && { training: undefined }),
+    });
     if (before !== undefined && before.network !== current.network) await before.network.dispose();
   }
 
@@ -183,35 +152,38 @@ export class Session {
   async #train(from: Resumable | undefined): Promise<void> {
     await this.#work("getting ready", async () => {
       this.#stop = new AbortController();
-      const { plan, classes, offered, current } = this.#state;
-      const base =
-        plan.kind === "scratch" || from !== undefined
-          ? undefined
-          : plan.base === undefined
-            ? current?.network
-            : await this.#load(new URL(offered[plan.base]!.path, document.baseURI));
+      const { plan, classes, offered, current, training: before } = this.#state;
+      let base: Network | undefined;
+      const by = from === undefined ? keptBack : from.heldBack;
+      const own = classes.flatMap((group) => split(group, by ?? keptBack).train.map(({ id }) => id));
       try {
-        this.store.set({ busy: training });
+        if (plan.kind !== "scratch" && from === undefined) {
+          const offer = plan.base === undefined ? undefined : offered[plan.base]!;
+          base = offer === undefined ? current?.network : await this.#load(new URL(offer.path, document.baseURI));
+        }
+        // What it knew before it has learnt from pictures, too.
+        const isOfCurrent = from !== undefined || (base !== undefined && base === current?.network);
+        this.store.set({ busy: training, ...(from === undefined && { training: undefined }) });
         const run = await start({
-          ...{
-            plan,
-            from,
-            base,
-            pictures: picturesOf(classes),
-            learnt: learntFrom(classes),
-            signal: this.#stop.signal,
-          },
-          curves: from === undefined ? undefined : this.#state.training?.curves,
+          ...{ plan, from, base, learnt: own.length, signal: this.#stop.signal },
+          pictures: picturesOf(classes, by),
+          curves: from === undefined ? undefined : before?.curves,
           onEngine: (engine) => this.store.set({ engine }),
           onProgress: (progress, curves) => this.store.set({ busy: training, training: { progress, curves } }),
+          onFailure: (file, reason) => this.classes.leaveOutFile(file, reason),
           onNotice: (note) => this.#note(note),
         });
         const { network, last, finished, config } = run;
         await this.#use({
-          ...{ network, name: "trained here", trained: run },
-          run: { last, finished, epochs: config.epochs },
+          ...{ network, name: "trained here" },
+          run: resumable(config, finished, last),
+          trained: { run, classes, learnt: new Set([...own, ...((isOfCurrent && current?.trained?.learnt) || [])]) },
         });
         this.store.set({ unsaved: { ...this.#state.unsaved, network: true } });
+      } catch (error) {
+        // What is here is still the network before, with its own course.
+        this.store.set({ training: before, hasFailedSince: current !== undefined });
+        throw error;
       } finally {
         this.#stop = undefined;
         if (base !== undefined && base !== this.#state.current?.network) await base.dispose();
@@ -229,32 +201,40 @@ export class Session {
   async #measure(): Promise<void> {
     const { current, classes } = this.#state;
     if (current === undefined) return;
-    const measured = await measure(current.network, classes, current.trained !== undefined, (done, total) =>
+    const measured = await measure(current, classes, (done, total) =>
       this.store.set({ busy: { what: "looking at the pictures", share: done / total } }),
     );
     this.store.set({ measured });
+    if (measured === undefined) this.tell(remark("There is no picture here that it has not learnt from."));
   }
 
   /** What is in a picture, and why the network says so. */
-  ask(picture: NewPicture, target?: string): Promise<void> {
-    return this.#work("looking at the picture", async () => {
+  async ask(picture: NewPicture, target?: string): Promise<void> {
+    if (this.#state.busy === asking) {
+      this.#nextAsked = () => this.ask(picture, target);
+      return;
+    }
+    await this.#work(asking, async () => {
       const { current, classes, answer: before } = this.#state;
       if (current === undefined) return;
       const answer = await answerTo(current.network, picture, { target, classes, before });
       this.store.set({ answer });
     });
+    const next = this.#nextAsked;
+    this.#nextAsked = undefined;
+    await next?.();
   }
 
   // Downloads.
 
   download(kind: "safetensors" | "onnx" | "report" | "run"): Promise<void> {
     return this.#work("writing the file", async () => {
-      const { current, classes, measured, engine } = this.#state;
+      const { current, measured, engine } = this.#state;
       if (current === undefined) return;
       const name = current.network.model.name;
       if (kind === "report") {
         const { reportOf } = await import("./reporting.ts");
-        const text = await reportOf({ ...current, engine, classes, measured: measured! });
+        const text = await reportOf({ ...current, engine, measured: measured! });
         save(new Blob([text], { type: "text/html" }), `${name}-report.html`);
       } else if (kind === "run") save(current.run!.last, "last.safetensors");
       else save(await current.network.save(kind), `${name}.${kind}`);
@@ -264,9 +244,10 @@ export class Session {
   }
 
   /** What the library remarks, for those who want to know. */
-  #note(note: string): void {
+  #note(text: string): void {
     const { notes } = this.#state;
-    if (!notes.includes(note)) this.store.set({ notes: [...notes, note] });
+    const note = forPage(text);
+    if (note !== undefined && !notes.includes(note)) this.store.set({ notes: [...notes, note] });
   }
 
   tell(notice: Notice): void {
@@ -280,28 +261,20 @@ export class Session {
   }
 
   /** One thing at a time; what goes wrong is told, and the page goes on. */
-  async #work(what: string, work: () => Promise<void>): Promise<void> {
+  async #work(doing: string | Busy, work: () => Promise<void>): Promise<void> {
     const { busy } = this.#state;
     if (busy !== undefined) {
       this.tell(remark(`One thing at a time: ${busy.what} comes first.`));
       return;
     }
-    this.store.set({ busy: { what }, notices: this.#state.notices.filter(({ kind }) => kind === "remark") });
+    const begun = typeof doing === "string" ? { what: doing } : doing;
+    this.store.set({ busy: begun, notices: this.#state.notices.filter(({ kind }) => kind === "remark") });
     try {
       await work();
     } catch (error) {
-      this.tell(fault(error, what));
+      this.tell(fault(error, begun.what));
     } finally {
       this.store.set({ busy: undefined });
     }
   }
-}
-
-function save(content: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(content);
-  link.download = name;
-  link.click();
-  // The browser reads it after the click.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -21,9 +21,20 @@ export interface Current {
   readonly name: string;
   /** The run that it is of, to go on with. */
   readonly run: Resumable | undefined;
-  /** What was trained in this page, with all that its report wants. */
-  readonly trained: TrainedRun | undefined;
+  /** What was trained in this page. */
+  readonly trained: TrainedHere | undefined;
 }
+
+export interface TrainedHere {
+  readonly run: TrainedRun;
+  /** As they were when it began. */
+  readonly classes: readonly PictureClass[];
+  /** The pictures that it has learnt from, by id, in this run or in those before. */
+  readonly learnt: ReadonlySet<number>;
+}
+
+/** Of what was not trained here. */
+export const justOpened = { run: undefined, trained: undefined } as const;
 
 /** What is under way. */
 export interface Busy {
@@ -36,12 +47,16 @@ export interface State {
   readonly version: string;
   readonly offered: readonly Offered[];
   readonly classes: readonly PictureClass[];
+  /** Pictures of which it is not known yet whether they can be looked at. */
+  readonly checking: number;
   readonly plan: Plan;
   /** Nothing else can be begun meanwhile. */
   readonly busy: Busy | undefined;
   readonly training: Course | undefined;
   readonly current: Current | undefined;
   readonly measured: Measured | undefined;
+  /** A training that began after the current network was there has failed. */
+  readonly hasFailedSince: boolean;
   readonly answer: Answer | undefined;
   readonly engine: EngineFacts | undefined;
   readonly notices: readonly Notice[];
@@ -55,11 +70,13 @@ export const initial: State = {
   version: "",
   offered: [],
   classes: [newClass("Class 1"), newClass("Class 2")],
+  checking: 0,
   plan: { kind: "scratch", epochs: usualEpochs.scratch, base: undefined },
   busy: undefined,
   training: undefined,
   current: undefined,
   measured: undefined,
+  hasFailedSince: false,
   answer: undefined,
   engine: undefined,
   notices: [],
@@ -69,3 +86,6 @@ export const initial: State = {
 
 /** While this is under way it can be stopped. */
 export const training: Busy = { what: "training" };
+
+/** While this is, the next question waits. */
+export const asking: Busy = { what: "looking at the picture" };

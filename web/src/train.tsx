@@ -2,9 +2,10 @@
 
 import { percent, significant } from "#senet/report/format.ts";
 import type { SectionProps } from "./app.tsx";
+import { Button } from "./button.tsx";
 import { Choose } from "./choose.tsx";
 import { CurvesFigure } from "./curves.tsx";
-import { missingIn } from "./pictures.ts";
+import { missingIn, type PictureClass } from "./pictures.ts";
 import { type State, training as underWay } from "./state.ts";
 import type { PlanKind, Progress } from "./training.ts";
 
@@ -15,16 +16,20 @@ const kinds: Readonly<Record<PlanKind, { readonly title: string; readonly text: 
 };
 
 export function TrainSection({ session, state }: SectionProps) {
-  const { plan, busy, classes, current, training, offered, notes } = state;
+  const { plan, busy, classes, checking, current, training, offered, notes } = state;
   const isTraining = busy === underWay;
   const isBusy = busy !== undefined;
   const wantsBase = plan.kind !== "scratch";
   const missing =
+    (checking > 0 ? `${checking} pictures are still being looked at.` : undefined) ??
     missingIn(classes) ??
     (wantsBase && plan.base === undefined && current === undefined ? "Open a network to begin with." : undefined);
+  const isOther = current?.run !== undefined && !isOf(classes, current.network.labels);
   return (
     <section aria-labelledby="training">
-      <h2 id="training">Training</h2>
+      <h2 id="training" tabIndex={-1}>
+        Training
+      </h2>
       <div class="beside">
         <form
           class="plan"
@@ -33,7 +38,7 @@ export function TrainSection({ session, state }: SectionProps) {
             void session.train();
           }}
         >
-          <fieldset disabled={isBusy}>
+          <fieldset>
             <legend>What learns</legend>
             {(Object.keys(kinds) as PlanKind[]).map((kind) => (
               <label key={kind} class="choice">
@@ -54,7 +59,6 @@ export function TrainSection({ session, state }: SectionProps) {
             <label class="field">
               Of which network
               <select
-                disabled={isBusy}
                 value={plan.base ?? "current"}
                 onChange={({ currentTarget: { value } }) =>
                   session.setPlan({ base: value === "current" ? undefined : Number(value) })
@@ -76,7 +80,6 @@ export function TrainSection({ session, state }: SectionProps) {
               min="1"
               max="1000"
               required
-              disabled={isBusy}
               value={plan.epochs}
               onInput={({ currentTarget: { valueAsNumber } }) => {
                 if (Number.isInteger(valueAsNumber) && valueAsNumber > 0) session.setPlan({ epochs: valueAsNumber });
@@ -85,33 +88,30 @@ export function TrainSection({ session, state }: SectionProps) {
           </label>
           <div class="row">
             {isTraining ? (
-              <button type="button" class="primary" onClick={() => session.stop()}>
+              <Button class="primary" onClick={() => session.stop()}>
                 Stop
-              </button>
+              </Button>
             ) : (
-              <button
-                type="submit"
-                class="primary"
-                disabled={isBusy || missing !== undefined}
-                aria-describedby="missing"
-              >
+              <Button type="submit" class="primary" isOff={isBusy || missing !== undefined} aria-describedby="missing">
                 Train
-              </button>
+              </Button>
             )}
-            {current?.run !== undefined && !isTraining && (
-              <button type="button" disabled={isBusy || missing !== undefined} onClick={() => void session.goOn()}>
+            {current?.run !== undefined && (
+              <Button
+                isOff={isBusy || missing !== undefined || isOther}
+                aria-describedby="missing"
+                onClick={() => void session.goOn()}
+              >
                 {current.run.finished ? `Go on for ${plan.epochs} epoch${plan.epochs === 1 ? "" : "s"}` : "Go on"}
-              </button>
+              </Button>
             )}
-            <Choose multiple disabled={isBusy} onTaken={(taken) => void session.take(taken)}>
+            <Choose multiple isOff={isBusy} onTaken={(taken) => void session.take(taken)}>
               Open a network
             </Choose>
           </div>
           <p class="note" id="missing">
-            {missing ??
-              (current === undefined
-                ? "A fifth of each class is kept back, to see how good the network has become."
-                : openText(state))}
+            {missing ?? (current === undefined ? "Everything is there: it can begin." : openText(state))}
+            {isOther && " Its run goes on with pictures of these classes alone; Train begins a new one."}
           </p>
           {notes.length > 0 && (
             <details>
@@ -133,6 +133,12 @@ export function TrainSection({ session, state }: SectionProps) {
       </div>
     </section>
   );
+}
+
+/** Whether these are the classes of a run. */
+function isOf(classes: readonly PictureClass[], labels: readonly string[]): boolean {
+  const names = new Set(classes.map(({ name }) => name.trim()));
+  return names.size === labels.length && labels.every((label) => names.has(label));
 }
 
 const openText = ({ current }: State): string =>

@@ -5,12 +5,12 @@ import {
   type EpochMetrics,
   type FineTuneOptions,
   type Network,
-  type RunPosition,
   type TabTraining,
   type TrainedRun,
   type TrainingPictures,
   train,
 } from "senet/web";
+import type { HeldBack } from "#senet/data/hold-out.ts";
 import { hasOwnVal, keptBack, type OwnPicture, type PictureClass, split } from "./pictures.ts";
 import { engineRuntime } from "./runtime.ts";
 
@@ -62,12 +62,15 @@ export interface Resumable {
   readonly last: Blob;
   readonly finished: boolean;
   readonly epochs: number;
+  /** How it keeps pictures back; absent: it is told which. */
+  readonly heldBack: HeldBack | undefined;
 }
 
-export const resumable = ({ config, finished }: RunPosition, last: Blob): Resumable => ({
-  ...{ last, finished },
-  epochs: (config as { readonly epochs: number }).epochs,
-});
+/** @param config of the run */
+export function resumable(config: unknown, finished: boolean, last: Blob): Resumable {
+  const { epochs, valSplit, seed } = config as TrainedRun["config"];
+  return { last, finished, epochs, heldBack: valSplit === null ? undefined : { valSplit, seed } };
+}
 
 /** The curves of a run that was opened: a point for each epoch. */
 export const courseOf = (history: readonly EpochMetrics[]): Course => ({
@@ -85,12 +88,16 @@ const noCurves: Curves = { epoch: [], trainLoss: [], validationLoss: [], trainEr
 
 const sources = (pictures: readonly OwnPicture[]) => pictures.map(({ name, file }) => ({ name, picture: file }));
 
-/** Where folders say what is to validate with, as they say it; else the run keeps some back, which `split` knows too. */
-export function picturesOf(classes: readonly PictureClass[]): TrainingPictures {
+/**
+ * Where folders say what is to validate with, as they say it; else the run keeps some back, which `split` knows too.
+ * @param by how the run keeps pictures back; absent: it has to be told which
+ */
+export function picturesOf(classes: readonly PictureClass[], by: HeldBack | undefined): TrainingPictures {
   const byClass = (of: (group: PictureClass) => readonly OwnPicture[]) =>
     Object.fromEntries(classes.map((group) => [group.name.trim(), sources(of(group))]));
-  if (!classes.some(hasOwnVal)) return { train: byClass(({ pictures }) => pictures) };
-  return { train: byClass((group) => split(group).train), val: byClass((group) => split(group).val) };
+  if (by !== undefined && !classes.some(hasOwnVal)) return { train: byClass(({ pictures }) => pictures) };
+  const part = (name: "train" | "val") => byClass((group) => split(group, by ?? keptBack)[name]);
+  return { train: part("train"), val: part("val") };
 }
 
 export interface StartOptions {
@@ -107,6 +114,8 @@ export interface StartOptions {
   readonly curves: Curves | undefined;
   readonly onEngine: (engine: EngineFacts) => void;
   readonly onProgress: (progress: Progress, curves: Curves) => void;
+  /** Of a picture that cannot be decoded: `cat/001.jpg`. */
+  readonly onFailure: (file: string, reason: string) => void;
   readonly onNotice: (text: string) => void;
 }
 
@@ -117,7 +126,7 @@ export async function start(options: StartOptions): Promise<TrainedRun> {
   for await (const event of training) {
     if (event.kind === "step") watch.step(event);
     else if (event.kind === "epoch") watch.epoch(event);
-    else if (event.kind === "failure") options.onNotice(`${event.file} was left out: ${event.reason}`);
+    else if (event.kind === "failure") options.onFailure(event.file, event.reason);
     else if (event.kind === "note") options.onNotice(event.text);
   }
   return training;

@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { weightsFile } from "../../pull/named.node.ts";
 import { packagedName } from "../../pull/packaged.node.ts";
 import { interruptible } from "../interrupt.ts";
-import { natural } from "../options.ts";
+import { port } from "../options.ts";
 import { print, say } from "../output.ts";
 import { megabytes, pullShown } from "../pulling.ts";
 
@@ -23,7 +23,7 @@ export function appCommand(program: Command): void {
     .description("a page that learns from pictures and the webcam, in the browser; nothing leaves this machine")
     .option("--weights <file...>", "networks that the page offers to begin with, as for senet classify", [packagedName])
     .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", "127.0.0.1")
-    .option("--port <n>", "0: any that is free", natural, 8090)
+    .option("--port <n>", "0: any that is free", port, 8090)
     .option("--open", "open the page in the browser")
     .addOption(
       new Option("--out <dir>", "write the page there as files, for any web server, and end").conflicts("open"),
@@ -40,7 +40,12 @@ async function app(options: AppCommandOptions, version: string): Promise<void> {
   const { host, port, out } = options;
   const { readContent } = await import("../../app/content.node.ts");
   const weights: string[] = [];
-  for (const name of options.weights) weights.push(await weightsFile(name, pullShown));
+  for (const name of options.weights) {
+    const file = await weightsFile(name, pullShown);
+    // What the page could not open is refused here.
+    if (name !== packagedName) await (await import("../../weights/open.node.ts")).openWeights(file);
+    weights.push(file);
+  }
   const content = await readContent(weights, version);
   if (out !== undefined) {
     const { writeApp } = await import("../../app/out.node.ts");

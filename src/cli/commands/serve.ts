@@ -14,7 +14,7 @@ import { interruptible } from "../interrupt.ts";
 import {
   count,
   executorOption,
-  natural,
+  port,
   positiveDuration,
   precisionOption,
   stateOption,
@@ -64,7 +64,7 @@ export function serveCommand(program: Command): void {
       [packagedName],
     )
     .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", "127.0.0.1")
-    .option("--port <n>", "0: any that is free", natural, 8080)
+    .option("--port <n>", "0: any that is free", port, 8080)
     .addOption(described(workersOption(), "threads that look at pictures; default: as many as can run at once"))
     .addOption(described(threadsOption().default(1), "threads that look at one picture"))
     .option("--queue <n>", "pictures that may wait; beyond it requests are refused (503)", count, 64)

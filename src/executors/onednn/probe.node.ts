@@ -2,21 +2,11 @@
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  realpathSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SenetError } from "../../errors.ts";
 import { cacheFolder } from "../../files/cache.node.ts";
-import { READ_FLAGS } from "../../files/files.node.ts";
+import { makeFoldersSync, READ_FLAGS } from "../../files/files.node.ts";
 
 /**
  * Loads the library in a process of its own first, and remembers that it went well as long as the file stays the same.
@@ -50,7 +40,7 @@ function markOf(path: string): string | undefined {
 
 function remember(mark: string): void {
   try {
-    mkdirSync(cacheFolder(), { recursive: true });
+    makeFoldersSync(cacheFolder());
     // Never through a link, never over another file.
     writeFileSync(mark, "", { flag: "wx" });
   } catch {

@@ -1,9 +1,10 @@
 /** What was measured of this machine's oneDNN, kept in the cache: a file for each question. */
 
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../files/cache.node.ts";
+import { makeFoldersSync } from "../../files/files.node.ts";
 import * as z from "../../zod.ts";
 import { planLayouts } from "./spec.ts";
 
@@ -34,7 +35,7 @@ export const recall = (key: string): Found | undefined => read(fileOf(key));
 export function remember(key: string, found: Found): void {
   const file = fileOf(key);
   try {
-    mkdirSync(cacheFolder(), { recursive: true });
+    makeFoldersSync(cacheFolder());
     writeFileSync(`${file}.${process.pid}`, JSON.stringify(found), { flag: "wx" });
     renameSync(`${file}.${process.pid}`, file);
   } catch {

@@ -1,0 +1,37 @@
+/** The keyboard's place in the page, when what had it is gone: a picture that was removed, a button that has done its work. */
+
+const focusable = "button, input, select, summary, a[href]";
+
+/** Watches `root`, and moves a focus that was lost to the neighbour in the list, the list's owner, or the section's heading. */
+export function keepFocus(root: HTMLElement): void {
+  let last: { readonly element: HTMLElement; readonly section: Element | null } | undefined;
+  root.addEventListener("focusin", ({ target }) => {
+    const element = target as HTMLElement;
+    last = { element, section: element.closest("section") };
+  });
+  // Who clicks beside everything has left it on purpose.
+  addEventListener("pointerdown", ({ target }) => {
+    if (!(target instanceof Element && target.closest(focusable))) last = undefined;
+  });
+  new MutationObserver((changes) => {
+    if (last === undefined || last.element.isConnected) return;
+    const { element, section } = last;
+    last = undefined;
+    if (document.activeElement !== document.body) return;
+    const change = changes.find(({ removedNodes }) => [...removedNodes].some((node) => node.contains(element)));
+    const place = change && placeAfter(change, element);
+    const heading = (section?.isConnected ? section : root).querySelector<HTMLElement>("h1, h2");
+    (place ?? heading)?.focus({ preventScroll: true });
+  }).observe(root, { childList: true, subtree: true });
+}
+
+function placeAfter({ nextSibling, previousSibling, target }: MutationRecord, lost: HTMLElement) {
+  for (const neighbour of [nextSibling, previousSibling]) {
+    if (!(neighbour instanceof HTMLElement)) continue;
+    const alike = [...neighbour.querySelectorAll<HTMLElement>(focusable)].find(
+      ({ tagName, className }) => tagName === lost.tagName && className === lost.className,
+    );
+    if (alike !== undefined) return alike;
+  }
+  return (target as Element).closest("li")?.querySelector<HTMLElement>(focusable) ?? undefined;
+}
