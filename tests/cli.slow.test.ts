@@ -159,7 +159,9 @@ test("senet models --json has every model with what the field asks first", async
       "source",
       "licence",
       "paper",
+      "paperErrors",
       "reached",
+      "imports",
     ]);
   }
   const fifty = models.find(({ name }) => name === "se-resnet-50")!;
@@ -167,6 +169,15 @@ test("senet models --json has every model with what the field asks first", async
   assert.equal(fifty.input, "3x224x224");
   assert.deepEqual([fifty.top1Error, fifty.top5Error], [22.37, 6.36]);
   assert.equal(models.find(({ name }) => name === "resnet-50")!.top1Error, null);
+  // Of each of the seven ports every network has its source, and the paper's figure where the paper has one.
+  const imports = models.flatMap((found) => found.imports as { source: string; reached?: string }[]);
+  assert.equal(imports.filter(({ source }) => source === "albanie/mcnSENets").length, 8);
+  const port = models.find(({ name }) => name === "tensorpack-se-resnet-50")!;
+  assert.deepEqual(port.paperErrors, { top1Error: 23.29, top5Error: 6.62 });
+  assert.equal(models.find(({ name }) => name === "taki0112-se-inception-resnet-v2")!.paperErrors, null);
+  const list = (await senet(["models"])).stdout;
+  assert.match(list, /^se-resnet-50 .*SE-ResNet-50 +23\.29 %, 6\.62 % +22\.30 % top-1, .*albanie\/mcnSENets$/m);
+  assert.match(list, /^nutszebra-se-resnet-164-r16 .*4\.39 % +95\.91 % .*nutszebra\/SENets$/m);
 });
 
 test("senet models NAME lists the layers, and they add up", async () => {
@@ -190,6 +201,11 @@ test("senet models NAME lists the layers, and they add up", async () => {
   assert.match(
     port,
     /^moskomule-se-resnet-20-r8: the paper's SE-ResNet-20 for CIFAR, r = 8, from moskomule\/senet\.pytorch; 93 % right on CIFAR-10/,
+  );
+  const { stdout: released } = await senet(["models", "senet-154"]);
+  assert.match(
+    released,
+    /^senet-154: the paper's SENet-154 \(18\.68 %, 4\.47 % error\), from albanie\/mcnSENets; 18\.67 % top-1, 4\.50 % top-5 error/,
   );
 });
 

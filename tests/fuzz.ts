@@ -10,6 +10,8 @@ import type { Tensor } from "../src/tensor.ts";
 export interface Fuzzed {
   readonly name: string;
   readonly file: Uint8Array;
+  /** Its errors say all that an error can: where, what was expected and found, what to try. */
+  readonly saysAll?: boolean;
   /** All tensors of the result. */
   read(bytes: Uint8Array): Iterable<Tensor> | Promise<Iterable<Tensor>>;
 }
@@ -55,6 +57,7 @@ async function check(reader: Fuzzed, bytes: Uint8Array, what: string): Promise<b
     tensors = await reader.read(bytes);
   } catch (error) {
     if (!(error instanceof SenetError)) throw new Error(`${what}: no SenetError`, { cause: error });
+    if (reader.saysAll === true) assertSaysAll(error, what);
   }
   // Of the processor's time: how long a case waits for its turn depends on what else the machine does.
   const { user, system } = process.cpuUsage(start);
@@ -75,11 +78,17 @@ async function check(reader: Fuzzed, bytes: Uint8Array, what: string): Promise<b
   return true;
 }
 
+function assertSaysAll({ message, details: { where, expected, found, hint } }: SenetError, what: string): void {
+  const isWhole = [where, expected, found, hint].every((part) => part !== undefined && part.length > 0);
+  assert.ok(isWhole, `${what}: something is not said in\n${message}`);
+}
+
 function detect(bytes: Uint8Array, what: string): void {
   try {
     detectFormat(bytes, "fuzz");
   } catch (error) {
     if (!(error instanceof SenetError)) throw new Error(`${what}: detection threw no SenetError`, { cause: error });
+    assertSaysAll(error, what);
   }
 }
 

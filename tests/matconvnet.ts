@@ -121,7 +121,7 @@ export function asMatconvnet(model: Model, weights: ReadonlyMap<string, Tensor>,
     ["averageImage", { kind: "numbers", shape: [1, 1, 3], data: Float64Array.of(123, 117, 104) }],
     ["interpolation", { kind: "text", text: "bicubic" }],
   ]);
-  return { layers, params, normalization };
+  return { layers, params, normalization, inputSize: [side, side, 3] };
 }
 
 /** The same for `matlab5`, as four variables; `meta.classes` are in an order that says nothing. */
@@ -237,5 +237,6 @@ export function listedNetwork(text: string, fill = ones): McnNetwork {
     const shape = extents!.split("x").map(Number);
     params.set(name, { dtype: "float32", shape, data: fill(name, shape) });
   }
-  return { layers, params, normalization: new Map([["imageSize", numbers(224, 224, 3)]]) };
+  const inputSize = [224, 224, 3];
+  return { layers, params, normalization: new Map([["imageSize", numbers(...inputSize)]]), inputSize };
 }

@@ -8,6 +8,7 @@ import { temporaryFolder } from "../../tests/command.ts";
 import { writeDrawnPictures } from "../../tests/drawn.ts";
 import { SenetError } from "../errors.ts";
 import type { RunFacts } from "../train/facts.ts";
+import type { Progress } from "../train/loop.ts";
 import { openRun } from "../train/out.node.ts";
 import { type TrainedRun, train } from "./train.node.ts";
 
@@ -135,4 +136,47 @@ test("runs without a name are numbered; an option that is undefined is none", as
   } finally {
     process.chdir(before);
   }
+});
+
+test("a run of so many steps, with a last batch that is not full, one order and statistics that move twice", async () => {
+  const options = { ...quick, batchSize: 5, epochs: 9, maxSteps: 7, lastBatch: "keep", shuffle: "once" } as const;
+  const run = async (name: string, stopAt: number, more: object) => {
+    const out = join(folder, name);
+    const stop = new AbortController();
+    const steps: string[] = [];
+    const onStep = ({ epoch, step, steps: of, left }: Progress) => {
+      steps.push(`${epoch}: ${step} of ${of}, ${left} left`);
+      if (steps.length === stopAt) stop.abort();
+    };
+    const { config, history, finished } = await train(data, { ...options, ...more, out, onStep, signal: stop.signal });
+    return {
+      config,
+      steps,
+      finished,
+      history: history.map(({ trainLoss, validationLoss }) => [trainLoss, validationLoss]),
+    };
+  };
+  const twice = { runningStatistics: "twice" } as const;
+  const whole = await run("steps", 0, twice);
+  assert.deepEqual([whole.finished, whole.config.epochs, whole.history.length], [true, 3, 3]);
+  assert.deepEqual(whole.steps, [
+    ...["0: 1 of 3, 6 left", "0: 2 of 3, 5 left", "0: 3 of 3, 4 left"],
+    ...["1: 1 of 3, 3 left", "1: 2 of 3, 2 left", "1: 3 of 3, 1 left"],
+    "2: 1 of 1, 0 left",
+  ]);
+  // Stopped behind the small batch of an epoch, and before one.
+  for (const stopAt of [3, 5]) {
+    const first = await run(`steps-${stopAt}`, stopAt, twice);
+    assert.equal(first.finished, false);
+    const rest = await run(`steps-${stopAt}`, 0, { ...twice, epochs: 3, resume: true });
+    assert.deepEqual([rest.finished, rest.history], [true, whole.history]);
+    assert.equal(first.steps.length + rest.steps.length, 7);
+  }
+  // What is learnt is the same; what it is validated by is not.
+  const once = await run("steps-once", 0, {});
+  assert.deepEqual(
+    once.history.map(([loss]) => loss),
+    whole.history.map(([loss]) => loss),
+  );
+  assert.notDeepEqual(once.history, whole.history);
 });

@@ -28,9 +28,9 @@ export function stepLine(progress: Progress, secondsLeft: number | undefined): s
 
 class TrainingProgress {
   readonly #line = new LiveLine();
-  readonly #epochs: number;
+  #epochs: number;
   #start: number | undefined;
-  #firstDone = 0;
+  #firstLeft = 0;
   #epoch = 0;
   #phase: Phase = "starting";
   #unsaved = false;
@@ -43,6 +43,7 @@ class TrainingProgress {
   start({ model, weights }: TrainingConfig, facts: RunFacts): void {
     const { trainImages, validationImages, stepsPerEpoch, startEpoch } = facts;
     this.#epoch = startEpoch;
+    this.#epochs = facts.epochs;
     this.print(`${model}: ${grouped(facts.parameters)} parameters, ${facts.classes} classes`);
     this.print(`${grouped(trainImages)} pictures to train on, ${grouped(validationImages)} to validate`);
     const over = trainImages - stepsPerEpoch * facts.batchSize;
@@ -90,19 +91,18 @@ class TrainingProgress {
   }
 
   step(progress: Progress): void {
-    const { epoch, epochs, step, steps } = progress;
+    const { epoch, left } = progress;
     this.#unsaved = true;
     this.#epoch = epoch;
-    const done = epoch * steps + step;
     if (this.#start === undefined) {
       this.#start = performance.now();
-      this.#firstDone = done;
+      this.#firstLeft = left;
     }
     this.#line.show(() => {
       const elapsed = (performance.now() - this.#start!) / 1000;
-      const steady = done - this.#firstDone;
+      const steady = this.#firstLeft - left;
       // Time left from the whole run so far, so that evaluations count; the first step tells nothing.
-      return stepLine(progress, steady === 0 ? undefined : (elapsed / steady) * (epochs * steps - done));
+      return stepLine(progress, steady === 0 ? undefined : (elapsed / steady) * left);
     });
   }
 
@@ -182,13 +182,12 @@ export async function runTraining(
   const { state } = result;
   if (result.finished) {
     const best = `best top-1 error ${state.bestTop1Error!.toFixed(2)} %, ${bestFile(out)}`;
-    if (started && state.epoch < config.epochs) {
+    if (started && state.epoch < result.config.epochs) {
       progress.print(`stopped early: no epoch of the last ${config.patience} was better than the best before`);
     }
+    const longer = config.maxSteps === null ? `; --epochs ${2 * state.epoch}, for example, trains longer` : "";
     progress.print(
-      started
-        ? `done: ${best}`
-        : `done: the run was finished after ${state.epoch} epochs, ${best}; --epochs ${2 * state.epoch}, for example, trains longer`,
+      started ? `done: ${best}` : `done: the run was finished after ${state.epoch} epochs, ${best}${longer}`,
     );
   } else {
     progress.print(goOn);

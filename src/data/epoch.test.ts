@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { placeOf } from "./epoch.ts";
+import { fillOrder, placeOf } from "./epoch.ts";
 
 const places = (count: number, batchSize: number, batches = 3) =>
   Array.from({ length: count }, (_, rank) =>
@@ -31,4 +31,15 @@ test("the parts of a batch are all of it, each picture once", () => {
 
 test("of an even part, what mirrors a row in the part mirrors it in the whole batch", () => {
   for (const own of places(3, 4, 1)) for (let i = 0; i < 4; i++) assert.equal(own[i]! + own[3 - i]!, 11);
+});
+
+test("an order of its own in each epoch, or one for all", () => {
+  const order = (epoch: number, shuffle?: "anew" | "once") => {
+    const order = new Int32Array(50);
+    fillOrder(order, { seed: 3, epoch, repeats: 1, shuffle });
+    return order;
+  };
+  assert.notDeepEqual(order(0), order(1));
+  assert.deepEqual(order(1), order(1, "anew"));
+  for (const epoch of [0, 1, 7]) assert.deepEqual(order(epoch, "once"), order(0));
 });

@@ -11,14 +11,16 @@ export interface EpochOrder {
   readonly epoch: number;
   /** How often each picture comes, one time after another, of so many fewer. */
   readonly repeats: number;
+  /** `once`: every epoch has the first one's order; default: each its own. */
+  readonly shuffle?: "anew" | "once" | undefined;
 }
 
 /** Writes the sample at each position of an epoch. */
-export function fillOrder(order: Int32Array, { seed, epoch, repeats }: EpochOrder): void {
+export function fillOrder(order: Int32Array, { seed, epoch, repeats, shuffle }: EpochOrder): void {
   const count = order.length;
   if (seed === undefined) for (let i = 0; i < count; i++) order[i] = i;
   else {
-    const shuffled = createRandom(seed, Stream.order, epoch).shuffled(count);
+    const shuffled = createRandom(seed, Stream.order, shuffle === "once" ? 0 : epoch).shuffled(count);
     for (let i = 0; i < count; i++) order[i] = shuffled[Math.floor(i / repeats)]!;
   }
 }

@@ -12,7 +12,7 @@ import { mostWorkers, usableThreads } from "../machine.node.ts";
 import { availableAddresses, availableMemory } from "../memory.node.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { Dataset, Failure } from "./dataset.ts";
-import { fillOrder, type Share } from "./epoch.ts";
+import { type EpochOrder, fillOrder, type Share } from "./epoch.ts";
 import { Failures } from "./failures.ts";
 import { preparePictureCache } from "./picture-cache.node.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
@@ -35,6 +35,8 @@ export interface LoaderOptions {
   readonly transform: ImageTransform;
   /** Shuffles anew in each epoch, and augments. Absent: the order of the folder; training transforms want a seed. */
   readonly seed?: number;
+  /** See `EpochOrder`. */
+  readonly shuffle?: EpochOrder["shuffle"];
   /**
    * How often each picture of an epoch comes, one time after another, augmented anew each time; an epoch has as many
    * pictures as without, of fewer (Hoffer et al., arXiv 1901.09335; timm). 1 by default.
@@ -111,6 +113,7 @@ export class Loader {
   readonly #dataset: Dataset;
   readonly #seed: number | undefined;
   readonly #repeats: number;
+  readonly #shuffle: EpochOrder["shuffle"];
   readonly #transform: ImageTransform;
   readonly #dropLast: boolean;
   readonly #tolerant: boolean;
@@ -163,6 +166,7 @@ export class Loader {
     this.#dataset = dataset;
     this.#seed = seed;
     this.#repeats = repeats;
+    this.#shuffle = options.shuffle;
     this.#transform = transform;
     this.#dropLast = dropLast;
     this.#tolerant = tolerant;
@@ -286,7 +290,7 @@ export class Loader {
   #begin(epoch: number, startBatch: number): void {
     const { control, order, done, batchSize } = this.#ring;
     const count = order.length;
-    fillOrder(order, { seed: this.#seed, epoch, repeats: this.#repeats });
+    fillOrder(order, { seed: this.#seed, epoch, repeats: this.#repeats, shuffle: this.#shuffle });
     const size = sizeOfTransform(transformAt(this.#transform, epoch));
     const [rows, planes, side] = this.#images.shape as [number, number, number, number];
     if (side !== size) this.#images = zeros("float32", [rows, planes, size, size]);

@@ -19,6 +19,21 @@ export function failAt(where: string): Fail {
   };
 }
 
+/** Says all that an error can say; what to try is the place's own word where nothing else is said. */
+export type FailWhole = (
+  what: string,
+  details: FailDetails & Required<Pick<FailDetails, "expected" | "found">>,
+) => never;
+
+/** As `failAt`, with what to try there. */
+export function failTrying(where: string, hint: string): FailWhole {
+  const fail = failAt(where);
+  return (what, details) => fail(what, { hint, ...details });
+}
+
+/** For what is wrong with the bytes of a file. */
+export const damagedAt = (where: string): FailWhole => failTrying(where, fetchAgain);
+
 export const fetchAgain = "the file is damaged or cut short; fetch or save it again";
 
 /** A name out of a file for an error: hostile ones can be long or hold control characters. */

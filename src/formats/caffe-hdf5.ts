@@ -21,11 +21,14 @@ export function parseCaffeHdf5(bytes: Uint8Array, where: string): Promise<Map<st
     const { library, fail } = reading;
     const data = file.get("data");
     if (!(data instanceof library.Group)) {
-      return fail("the file has no group /data", { expected: "/data/LAYER/0, 1, ... as Caffe writes them" });
+      const found = file.keys().slice(0, 5).map(shownName).join(", ") || "nothing";
+      return fail("the file has no group /data", { expected: "/data/LAYER/0, 1, ... as Caffe writes them", found });
     }
     const layers = new Map<string, Tensor[]>();
     readGroup(data, "", 0, reading, layers);
-    if (layers.size === 0) fail("there is no layer with weights in the group /data");
+    if (layers.size === 0) {
+      fail("there is no layer with weights in the group /data", { expected: "/data/LAYER/0, 1, ...", found: "none" });
+    }
     return layers;
   });
 }
@@ -39,25 +42,31 @@ function readGroup(
   layers: Map<string, Tensor[]>,
 ): void {
   const { library, fail } = reading;
-  if (depth > deepest) fail(`groups are nested more than ${deepest} deep`);
+  if (depth > deepest) {
+    fail(`groups are nested more than ${deepest} deep`, { expected: `at most ${deepest}`, found: "more" });
+  }
   const blobs = new Map<string, Tensor>();
   for (const key of group.keys()) {
     reading.takeObject();
     const child = name === "" ? key : `${name}/${key}`;
     // Caffe writes none, and what they lead to may be anywhere, in other files too.
     if (group.get_link(`${group.path}/${key}`) !== null) {
-      fail(`${shownName(child)} is a link to something else, which Caffe never writes`);
+      fail("a layer or blob is a link to something else, which Caffe never writes", {
+        expected: "a group or a dataset",
+        found: `a link at ${shownName(child)}`,
+      });
     }
     const object = group.get(key);
     if (object instanceof library.Group) readGroup(object, child, depth + 1, reading, layers);
     else if (object instanceof library.Dataset) blobs.set(key, readDataset(object, child, reading));
-    else fail(`${shownName(child)} is neither group nor dataset`);
+    else fail(`${shownName(child)} is neither group nor dataset`, { expected: "one of both", found: "something else" });
   }
   if (blobs.size === 0) return;
   const ordered = Array.from({ length: blobs.size }, (_, i) => blobs.get(`${i}`));
   const missing = ordered.indexOf(undefined);
   if (missing >= 0) {
     fail(`the layer ${shownName(name)} has no blob ${missing}`, {
+      expected: "0, 1, ...",
       found: [...blobs.keys()].slice(0, 5).map(shownName).join(", "),
     });
   }
@@ -76,13 +85,17 @@ function readDataset(dataset: Hdf5Dataset, name: string, reading: Hdf5Reading): 
   ) {
     return fail(`the dataset ${shownName(name)} does not hold floats`, {
       expected: "float32 or float64, little-endian",
+      found: `${littleEndian ? "" : "big-endian, "}class ${type} of ${size} bytes`,
     });
   }
   reading.takeBytes(shape, size, name);
   const data = sizeOf(shape) === 0 ? (size === 4 ? new Float32Array() : new Float64Array()) : dataset.value;
   const isFloats = (data instanceof Float32Array && size === 4) || (data instanceof Float64Array && size === 8);
   if (!isFloats || data.length !== sizeOf(shape)) {
-    return fail(`the values of the dataset ${shownName(name)} cannot be read`);
+    return fail(`the values of the dataset ${shownName(name)} cannot be read`, {
+      expected: `${sizeOf(shape)} floats`,
+      found: ArrayBuffer.isView(data) ? `${data.byteLength} bytes` : typeof data,
+    });
   }
   return tensor(shape, data);
 }

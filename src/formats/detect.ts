@@ -13,13 +13,19 @@ const known = [...new Set(formats.map(({ title }) => title))].join(", ");
  */
 export function detectFormat(bytes: Uint8Array, where: string): WeightFormat {
   const fail = failAt(where);
-  if (bytes.length === 0) return fail("the file is empty", { hint: "fetch it again" });
+  if (bytes.length === 0)
+    return fail("the file is empty", { expected: known, found: "0 bytes", hint: "fetch it again" });
   const sure = formats.find(({ isSure, detect }) => isSure && detect(bytes));
   if (sure !== undefined) return sure.name;
   const foreign = foreignFormat(bytes, where);
   if (foreign !== undefined) {
     const { is, ...details } = foreign;
-    fail(`this is ${is}`, { expected: known, ...details });
+    fail(`this is ${is}`, {
+      expected: known,
+      found: shownStart(bytes),
+      hint: "give the file with the weights",
+      ...details,
+    });
   }
   const found = formats.find(({ detect }) => detect(bytes));
   if (found !== undefined) return found.name;

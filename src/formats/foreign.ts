@@ -198,10 +198,8 @@ function archiveOf(bytes: Uint8Array, where: string): Foreign | undefined {
   const known = archives.find(([entry]) => names.some((name) => entry.test(name)));
   if (known !== undefined) return known[1];
   if (areArrays(names) || names.some((name) => /(?:^|\/)data\.pkl$/.test(name))) return undefined;
-  const found = `${names
-    .slice(0, 5)
-    .map((name) => JSON.stringify(name.slice(0, 80)))
-    .join(", ")}${names.length > 5 ? ", ..." : ""}`;
+  const shown = names.slice(0, 5).map((name) => JSON.stringify(name.slice(0, 80)));
+  const found = names.length === 0 ? "no files" : `${shown.join(", ")}${names.length > 5 ? ", ..." : ""}`;
   const inside = names.find((name) => weightFile.test(name));
   if (inside === undefined) return { is: "a ZIP archive without weights that are known", found, hint: unpack };
   return { is: "a ZIP archive of files, not the weights themselves", found, hint: unpack };
@@ -324,5 +322,10 @@ function nameOf(where: string): Foreign | undefined {
 }
 
 /** What to think of bytes that show nothing at all, under a name that many use. */
-export const rawHint = (where: string): string | undefined =>
-  /\.(?:param|bin)$/i.test(where) ? "raw weights of OpenVINO (.xml) or ncnn (.param) are not read" : undefined;
+export function rawHint(where: string): string | undefined {
+  if (/\.(?:param|bin)$/i.test(where)) return "raw weights of OpenVINO (.xml) or ncnn (.param) are not read";
+  // Its mark stands at its end.
+  return /\.index$/i.test(where)
+    ? "the index of a TensorFlow checkpoint that is damaged or cut short; fetch or save it again"
+    : undefined;
+}

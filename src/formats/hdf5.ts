@@ -5,7 +5,7 @@
 
 import { SenetError } from "../errors.ts";
 import { type Shape, sizeOf } from "../tensor.ts";
-import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
+import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 
 type Library = typeof import("h5wasm");
 type FileSystem = Awaited<Library["ready"]>["FS"];
@@ -23,27 +23,38 @@ let isSilent = false;
 /** A file that is open, and what may still be read of it. */
 export class Hdf5Reading {
   readonly library: Library;
-  readonly fail: Fail;
+  readonly fail: FailWhole;
+  readonly #most: number;
   #objects: number;
   #bytes: number;
 
-  constructor(library: Library, { length }: Uint8Array, fail: Fail) {
+  constructor(library: Library, { length }: Uint8Array, fail: FailWhole) {
     this.library = library;
     this.fail = fail;
-    this.#objects = Math.min(mostObjects, Math.ceil(length / bytesPerObject));
+    this.#most = Math.min(mostObjects, Math.ceil(length / bytesPerObject));
+    this.#objects = this.#most;
     this.#bytes = 8 * length;
   }
 
   /** Counts an object, so that a small file cannot become large. */
   takeObject(): void {
-    if (--this.#objects < 0) this.fail("the file has more objects than it can hold, some of them many times over");
+    if (--this.#objects >= 0) return;
+    this.fail("the file has more objects than it can hold, some of them many times over", {
+      expected: `at most ${this.#most}`,
+      found: "more",
+    });
   }
 
   /** Before the values are asked for: a dataset may claim any size and hold nothing. */
   takeBytes(shape: Shape, bytesEach: number, name: string): void {
-    this.#bytes -= sizeOf(shape) * bytesEach;
-    if (this.#bytes >= 0) return;
-    this.fail(`the dataset ${shownName(name)} is larger than the file can hold`, { found: `[${shape.join(", ")}]` });
+    const bytes = sizeOf(shape) * bytesEach;
+    if (bytes > this.#bytes) {
+      this.fail(`the dataset ${shownName(name)} is larger than the file can hold`, {
+        expected: `at most ${this.#bytes} bytes`,
+        found: `[${shape.join(", ")}] of ${bytesEach} bytes each`,
+      });
+    }
+    this.#bytes -= bytes;
   }
 }
 
@@ -56,7 +67,7 @@ export async function readHdf5<T>(
   where: string,
   read: (file: Hdf5File, reading: Hdf5Reading) => T,
 ): Promise<T> {
-  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
+  const fail = damagedAt(where);
   const library = await import("h5wasm");
   const { FS } = await library.ready;
   silence(FS);
@@ -66,11 +77,15 @@ export async function readHdf5<T>(
   try {
     FS.writeFile(path, bytes);
     file = new library.File(path, "r");
-    if (file.file_id < 0n) fail("this is not an HDF5 file, or it is damaged");
+    if (file.file_id < 0n) {
+      const found = `${bytes.length} bytes that its library does not open`;
+      fail("this is not an HDF5 file, or it is damaged", { expected: "a whole file of HDF5", found });
+    }
     return read(file, new Hdf5Reading(library, bytes, fail));
   } catch (cause) {
     if (cause instanceof SenetError) throw cause;
-    return fail("the file's HDF5 structures are damaged", { cause });
+    const found = cause instanceof Error ? cause.message.slice(0, 160) : "what its library does not read";
+    return fail("the file's HDF5 structures are damaged", { expected: "groups and datasets", found, cause });
   } finally {
     close(file);
     // It is not there where it could not be written.

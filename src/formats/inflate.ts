@@ -1,6 +1,6 @@
 /** Deflated bytes through the platform's DecompressionStream, into memory of a size that was checked before. */
 
-import { type Fail, fetchAgain } from "./bytes.ts";
+import { type FailWhole, fetchAgain } from "./bytes.ts";
 
 /**
  * @param format `deflate-raw` as in ZIP archives, `deflate` with zlib's header and checksum
@@ -11,10 +11,14 @@ export async function inflate(
   bytes: Uint8Array,
   format: "deflate" | "deflate-raw",
   size: number | ((start: Uint8Array) => number),
-  fail: Fail,
+  fail: FailWhole,
 ): Promise<Uint8Array> {
   if (typeof DecompressionStream === "undefined") {
-    fail("it is compressed, which cannot be read here", { hint: "save the file again without compression" });
+    fail("it is compressed, which cannot be read here", {
+      expected: "bytes as they are",
+      found: "deflated ones",
+      hint: "save the file again without compression",
+    });
   }
   const content = new Growing(size);
   try {
@@ -36,7 +40,8 @@ export async function inflate(
     }
   } catch (cause) {
     content.throwIfRefused();
-    fail("its compressed bytes are damaged", { hint: fetchAgain, cause });
+    const found = cause instanceof Error ? cause.message.slice(0, 160) : "others";
+    fail("its compressed bytes are damaged", { expected: "zlib's bytes, whole", found, hint: fetchAgain, cause });
   }
   content.throwIfRefused();
   return content.whole(fail);
@@ -83,7 +88,7 @@ class Growing {
     if (this.#refusal !== undefined) throw this.#refusal.error;
   }
 
-  whole(fail: Fail): Uint8Array {
+  whole(fail: FailWhole): Uint8Array {
     const size = this.#content?.length ?? 8;
     if (this.#content !== undefined && !this.#isTooLong && this.#length === size) return this.#content;
     return fail("it does not unpack to its size", {

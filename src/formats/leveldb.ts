@@ -1,6 +1,6 @@
 /** LevelDB's tables, in which TensorFlow keeps the index of a checkpoint: sorted entries in blocks, and an index of those. */
 
-import type { Fail } from "./bytes.ts";
+import { type FailWhole, shownName } from "./bytes.ts";
 import { crc32c, masked } from "./crc32c.ts";
 import { unsnappy } from "./snappy.ts";
 
@@ -26,9 +26,13 @@ export const isTable = (bytes: Uint8Array): boolean =>
  * All entries, in their order.
  * @throws through `fail` where a block is damaged, or its checksum is another
  */
-export function readTable(bytes: Uint8Array, fail: Fail): Entry[] {
-  if (!isTable(bytes) || bytes.length < footerBytes)
-    return fail("this is no table of LevelDB's", { expected: "its mark" });
+export function readTable(bytes: Uint8Array, fail: FailWhole): Entry[] {
+  if (!isTable(bytes) || bytes.length < footerBytes) {
+    return fail("this is no table of LevelDB's", {
+      expected: `its mark at the end of a footer of ${footerBytes} bytes`,
+      found: `${bytes.length} bytes`,
+    });
+  }
   const footer = new Varints(bytes.subarray(bytes.length - footerBytes, bytes.length - mark.length), fail);
   // Of the blocks of notes, which TensorFlow leaves empty, and of the index.
   footer.handle();
@@ -39,11 +43,18 @@ export function readTable(bytes: Uint8Array, fail: Fail): Entry[] {
   for (const { value } of blockAt(bytes, index, left, fail)) {
     const handle = new Varints(value.bytes, fail).handle();
     // So that a small file cannot have one block many times.
-    if (handle.offset < end) fail("the table's blocks are not in their order");
+    if (handle.offset < end) {
+      fail("the table's blocks are not in their order", {
+        expected: `${end} or more`,
+        found: `one at ${handle.offset}`,
+      });
+    }
     end = handle.offset + handle.size;
     for (const entry of blockAt(bytes, handle, left, fail)) {
       const last = entries.at(-1);
-      if (last !== undefined && last.key === entry.key) fail("the table has a key twice");
+      if (last !== undefined && last.key === entry.key) {
+        fail("the table has a key twice", { expected: "each key once", found: `${shownName(entry.key)} again` });
+      }
       entries.push(entry);
     }
   }
@@ -63,31 +74,50 @@ interface Left {
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-function blockAt(bytes: Uint8Array, { offset, size }: Handle, left: Left, fail: Fail): Entry[] {
+function blockAt(bytes: Uint8Array, { offset, size }: Handle, left: Left, fail: FailWhole): Entry[] {
   if (offset > bytes.length || size > bytes.length - offset - trailerBytes) {
-    fail("a block of the table is not in the file", { found: `${size} bytes from ${offset}` });
+    fail("a block of the table is not in the file", {
+      expected: `${size} bytes from ${offset}, and ${trailerBytes}`,
+      found: `${bytes.length} bytes in all`,
+    });
   }
   const end = offset + size;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const kind = bytes[end]!;
   if (kind > 1)
     fail("a block of the table is compressed in an unknown way", { expected: "none or Snappy", found: `${kind}` });
-  if (view.getUint32(end + 1, true) !== masked(crc32c(bytes.subarray(offset, end + 1)))) {
-    fail("a block of the table is damaged: its checksum is another");
+  const [said, is] = [view.getUint32(end + 1, true), masked(crc32c(bytes.subarray(offset, end + 1)))];
+  if (said !== is) {
+    fail("a block of the table is damaged: its checksum is another", {
+      expected: said.toString(16).padStart(8, "0"),
+      found: is.toString(16).padStart(8, "0"),
+    });
   }
   const stored = bytes.subarray(offset, end);
   const block = kind === 0 ? stored : unsnappy(stored, fail);
+  if (block.length > left.blocks) {
+    fail("the table unpacks to more than its file can hold", {
+      expected: `at most ${left.blocks} bytes more`,
+      found: `${block.length}`,
+    });
+  }
   left.blocks -= block.length;
-  if (left.blocks < 0) fail("the table unpacks to more than its file can hold");
   return entriesIn(block, left, fail);
 }
 
 /** Each key has so many bytes of the one before it; the restarts at the end are for searching. */
-function entriesIn(block: Uint8Array, left: Left, fail: Fail): Entry[] {
-  if (block.length < 4) fail("a block of the table is too short");
+function entriesIn(block: Uint8Array, left: Left, fail: FailWhole): Entry[] {
+  if (block.length < 4) {
+    fail("a block of the table is too short", { expected: "4 bytes or more", found: `${block.length}` });
+  }
   const restarts = new DataView(block.buffer, block.byteOffset, block.byteLength).getUint32(block.length - 4, true);
   const end = block.length - 4 - 4 * restarts;
-  if (end < 0) fail("a block of the table is damaged: its restarts");
+  if (end < 0) {
+    fail("a block of the table is damaged: its restarts", {
+      expected: `at most ${Math.floor((block.length - 4) / 4)}`,
+      found: `${restarts}`,
+    });
+  }
   const reader = new Varints(block.subarray(0, end), fail);
   const entries: Entry[] = [];
   let key: Uint8Array = new Uint8Array();
@@ -95,9 +125,19 @@ function entriesIn(block: Uint8Array, left: Left, fail: Fail): Entry[] {
     const shared = reader.next();
     const unshared = reader.next();
     const length = reader.next();
-    if (shared > key.length) fail("a block of the table is damaged: a key");
+    if (shared > key.length) {
+      fail("a block of the table is damaged: a key", {
+        expected: `at most ${key.length} bytes of the one before`,
+        found: `${shared}`,
+      });
+    }
+    if (shared + unshared > left.keys) {
+      fail("the table has longer keys than its file can hold", {
+        expected: `at most ${left.keys} bytes more`,
+        found: `${shared + unshared}`,
+      });
+    }
     left.keys -= shared + unshared;
-    if (left.keys < 0) fail("the table has longer keys than its file can hold");
     const suffix = reader.bytes(unshared);
     const next = new Uint8Array(shared + unshared);
     next.set(key.subarray(0, shared));
@@ -112,9 +152,9 @@ function entriesIn(block: Uint8Array, left: Left, fail: Fail): Entry[] {
 class Varints {
   position = 0;
   readonly #bytes: Uint8Array;
-  readonly #fail: Fail;
+  readonly #fail: FailWhole;
 
-  constructor(bytes: Uint8Array, fail: Fail) {
+  constructor(bytes: Uint8Array, fail: FailWhole) {
     this.#bytes = bytes;
     this.#fail = fail;
   }
@@ -132,7 +172,10 @@ class Varints {
       value += (byte & 127) * 2 ** shift;
       if (byte < 128) return value;
     }
-    return this.#fail("the table is damaged: a number");
+    return this.#fail("the table is damaged: a number", {
+      expected: "a varint below 2^49",
+      found: this.position > this.#bytes.length ? "the end of a block" : "a longer one",
+    });
   }
 
   handle(): Handle {
@@ -140,7 +183,10 @@ class Varints {
   }
 
   bytes(length: number): Uint8Array {
-    if (length > this.#bytes.length - this.position) this.#fail("a block of the table is cut short");
+    const left = this.#bytes.length - this.position;
+    if (length > left) {
+      this.#fail("a block of the table is cut short", { expected: `${length} bytes`, found: `${left}` });
+    }
     this.position += length;
     return this.#bytes.subarray(this.position - length, this.position);
   }

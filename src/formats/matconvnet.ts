@@ -6,7 +6,7 @@
  */
 
 import { fromColumns, sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { type Fail, failAt, shownName } from "./bytes.ts";
+import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 import type { MatValue, MatVariables } from "./matlab-value.ts";
 
 export interface McnLayer {
@@ -28,7 +28,11 @@ export interface McnNetwork {
   readonly params: ReadonlyMap<string, Tensor>;
   /** `meta.normalization`. */
   readonly normalization: ReadonlyMap<string, MatValue>;
+  /** Height, width and channels of its pictures, as far as it says them. */
+  readonly inputSize: readonly number[];
 }
+
+type Parts = Pick<McnNetwork, "layers" | "params">;
 
 /**
  * The network among a file's variables.
@@ -36,20 +40,36 @@ export interface McnNetwork {
  * @throws SenetError `weights` where there is none, or its parts do not fit
  */
 export function matconvnetIn(variables: MatVariables, where: string): McnNetwork {
-  const fail = failAt(where);
+  const fail = damagedAt(where);
   const own = variables.get("net");
   const net = own?.kind === "struct" ? structAt(own, 0) : variables;
   const [layers, params] = [net.get("layers"), net.get("params")];
-  const normalization = structOf(structOf(net.get("meta"))?.get("normalization")) ?? new Map();
-  if (layers?.kind === "cell") return { ...simple(layers.items, fail), normalization };
+  if (layers?.kind === "cell") return { ...simple(layers.items, fail), ...aboutPictures(net) };
   if (layers?.kind === "struct" && params?.kind === "struct") {
-    return { ...dag(layers, params, fail), normalization };
+    return { ...dag(layers, params, fail), ...aboutPictures(net) };
   }
   return fail("this MATLAB file holds no network of MatConvNet's", {
     expected: "layers and params, or net with both in it",
     found: `the variables ${[...variables.keys()].slice(0, 5).map(shownName).join(", ") || "none"}`,
+    hint: "in MATLAB: net = dagnn.DagNN.loadobj(...); s = net.saveobj(); save('OUT.mat', '-struct', 's')",
   });
 }
+
+/** Networks of before 2015 have in themselves what others have in `meta`; those trained on small pictures their size alone. */
+function aboutPictures(net: ReadonlyMap<string, MatValue>): Pick<McnNetwork, "normalization" | "inputSize"> {
+  const meta = structOf(net.get("meta")) ?? net;
+  const normalization = structOf(meta.get("normalization")) ?? new Map<string, MatValue>();
+  const inputs = meta.get("inputs");
+  const said = [
+    normalization.get("imageSize"),
+    meta.get("inputSize"),
+    inputs?.kind === "struct" ? structAt(inputs, 0).get("size") : undefined,
+  ];
+  return { normalization, inputSize: said.map(numbersIn).find(({ length }) => length > 0) ?? [] };
+}
+
+export const numbersIn = (value: MatValue | undefined): readonly number[] =>
+  value?.kind === "numbers" ? [...value.data] : [];
 
 type Struct = Extract<MatValue, { readonly kind: "struct" }>;
 
@@ -75,13 +95,17 @@ function textsIn(value: MatValue | undefined): readonly string[] | undefined {
   return texts.every((text) => text !== undefined) ? (texts as string[]) : undefined;
 }
 
-function dag(layers: Struct, params: Struct, fail: Fail): Omit<McnNetwork, "normalization"> {
+function dag(layers: Struct, params: Struct, fail: FailWhole): Parts {
   const tensors = new Map<string, Tensor>();
   for (let i = 0; i < params.size; i++) {
     const param = structAt(params, i);
     const name = textIn(param.get("name"));
-    if (name === undefined) return fail(`parameter ${i + 1} has no name`);
-    if (tensors.has(name)) return fail(`two parameters have the name ${shownName(name)}`);
+    if (name === undefined) {
+      return fail(`parameter ${i + 1} has no name`, { expected: "a text", found: kindOf(param.get("name")) });
+    }
+    if (tensors.has(name)) {
+      return fail("two parameters have one name", { expected: "each name once", found: `${shownName(name)} again` });
+    }
     tensors.set(name, tensorOf(param.get("value"), `the parameter ${shownName(name)}`, fail));
   }
   const found = Array.from({ length: layers.size }, (_, i): McnLayer => {
@@ -90,7 +114,10 @@ function dag(layers: Struct, params: Struct, fail: Fail): Omit<McnNetwork, "norm
     const type = textIn(layer.get("type"));
     const [inputs, outputs, ownParams] = ["inputs", "outputs", "params"].map((key) => textsIn(layer.get(key)));
     if (type === undefined || inputs === undefined || outputs === undefined || ownParams === undefined) {
-      return fail(`the layer ${shownName(name)} cannot be read`, { expected: "type, inputs, outputs and params" });
+      return fail(`the layer ${shownName(name)} cannot be read`, {
+        expected: "type, inputs, outputs and params",
+        found: [...layer].map(([key, value]) => `${key} (${kindOf(value)})`).join(", ") || "nothing",
+      });
     }
     return { name, type, inputs, outputs, params: ownParams, block: structOf(layer.get("block")) ?? new Map() };
   });
@@ -114,15 +141,16 @@ const simpleTypes: Readonly<Record<string, string>> = {
 const simpleSettings: Readonly<Record<string, string>> = { pool: "poolSize" };
 
 /** A chain: each layer has the output of the one before it as its input. */
-function simple(items: readonly MatValue[], fail: Fail): Omit<McnNetwork, "normalization"> {
+function simple(items: readonly MatValue[], fail: FailWhole): Parts {
   const params = new Map<string, Tensor>();
   let input = "x0";
   const layers = items.map((item, i): McnLayer => {
     const layer = structOf(item);
     const kind = textIn(layer?.get("type"));
-    if (layer === undefined || kind === undefined) return fail(`layer ${i + 1} has no type`);
-    const weights = layer.get("weights");
-    const ownParams = (weights?.kind === "cell" ? weights.items : []).map((value, j) => {
+    if (layer === undefined || kind === undefined) {
+      return fail(`layer ${i + 1} has no type`, { expected: "a struct with a type", found: kindOf(item) });
+    }
+    const ownParams = weightsOf(layer).map((value, j) => {
       const name = `layers{${i + 1}} ${kind} weights{${j + 1}}`;
       params.set(name, tensorOf(value, name, fail));
       return name;
@@ -138,11 +166,21 @@ function simple(items: readonly MatValue[], fail: Fail): Omit<McnNetwork, "norma
   return { layers, params };
 }
 
-function tensorOf(value: MatValue | undefined, what: string, fail: Fail): Tensor {
+/** In one cell, or, before 2015, in two fields; what is not there at the end may be empty. */
+function weightsOf(layer: ReadonlyMap<string, MatValue>): readonly MatValue[] {
+  const cell = layer.get("weights");
+  const fields = [layer.get("filters"), layer.get("biases")].filter((value) => value !== undefined);
+  const weights = cell?.kind === "cell" ? cell.items : fields;
+  const isThere = (value: MatValue) => value.kind !== "numbers" || value.data.length > 0;
+  return weights.slice(0, weights.findLastIndex(isThere) + 1);
+}
+
+const kindOf = (value: MatValue | undefined): string =>
+  value?.kind === "other" ? value.what : (value?.kind ?? "nothing");
+
+function tensorOf(value: MatValue | undefined, what: string, fail: FailWhole): Tensor {
   if (value?.kind !== "numbers") {
-    return fail(`${what} holds no numbers`, {
-      found: value?.kind === "other" ? value.what : (value?.kind ?? "nothing"),
-    });
+    return fail(`${what} holds no numbers`, { expected: "an array of numbers", found: kindOf(value) });
   }
   const { shape, data } = value;
   // A column is the same in either order.

@@ -1,6 +1,7 @@
 /** What a MATLAB file holds, of either format: a tree of values, as MatConvNet's networks need it. */
 
 import type { Shape, TensorData } from "../tensor.ts";
+import type { FailWhole } from "./bytes.ts";
 
 export type MatValue =
   /** Numbers in MATLAB's order: the first axis runs fastest. Of the class double float64, of single float32. */
@@ -18,3 +19,6 @@ export type MatVariables = ReadonlyMap<string, MatValue>;
 
 /** Structs within cells within structs: no network goes as deep. */
 export const deepest = 32;
+
+export const failDeep = (fail: FailWhole): never =>
+  fail(`values are nested more than ${deepest} deep`, { expected: `at most ${deepest}`, found: "more" });

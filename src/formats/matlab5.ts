@@ -6,9 +6,9 @@
  */
 
 import { type Shape, sizeOf, type TensorData } from "../tensor.ts";
-import { type ElementType, elementBytes, type Fail, failAt, fetchAgain, readAnyElements, shownName } from "./bytes.ts";
+import { damagedAt, type ElementType, elementBytes, type FailWhole, readAnyElements, shownName } from "./bytes.ts";
 import { inflate } from "./inflate.ts";
-import { deepest, type MatValue, type MatVariables } from "./matlab-value.ts";
+import { deepest, failDeep, type MatValue, type MatVariables } from "./matlab-value.ts";
 
 const headerBytes = 128;
 
@@ -52,9 +52,13 @@ const isComplex = 0x08;
  * @throws SenetError `weights` (as a rejection) where it is damaged
  */
 export async function parseMatlab5(bytes: Uint8Array, where: string): Promise<MatVariables> {
-  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
-  if (!isMatlab(bytes) || bytes.length < headerBytes)
-    fail("this is not a file of MATLAB's", { expected: "its header" });
+  const fail = damagedAt(where);
+  if (!isMatlab(bytes) || bytes.length < headerBytes) {
+    fail("this is not a file of MATLAB's", {
+      expected: `its header of ${headerBytes} bytes`,
+      found: `${bytes.length} bytes`,
+    });
+  }
   const order = String.fromCharCode(bytes[126]!, bytes[127]!);
   if (order !== "IM" || bytes[125] !== 1) {
     fail("the file is of another version or byte order", {
@@ -71,11 +75,16 @@ export async function parseMatlab5(bytes: Uint8Array, where: string): Promise<Ma
     let element = file.next();
     if (element.type === compressedType) element = await unpacked(element.bytes, allowance, fail);
     if (element.type !== matrixType)
-      fail("the file has something other than variables", { found: `type ${element.type}` });
+      fail("the file has something other than variables", {
+        expected: `type ${matrixType} or ${compressedType}`,
+        found: `type ${element.type}`,
+      });
     const { name, value } = readMatrix(element.bytes, { fail, allowance }, 0);
     // MATLAB's own notes on objects, which come last.
     if (name === "") continue;
-    if (variables.has(name)) fail(`the file has the variable ${shownName(name)} twice`);
+    if (variables.has(name)) {
+      fail("the file has a variable twice", { expected: "each variable once", found: `${shownName(name)} again` });
+    }
     variables.set(name, value);
   }
   return variables;
@@ -91,14 +100,17 @@ interface Allowance {
 }
 
 /** A compressed element is a stream of one element. */
-async function unpacked(bytes: Uint8Array, allowance: Allowance, fail: Fail): Promise<Element> {
+async function unpacked(bytes: Uint8Array, allowance: Allowance, fail: FailWhole): Promise<Element> {
   const content = await inflate(
     bytes,
     "deflate",
     (start) => {
       const view = new DataView(start.buffer, start.byteOffset, 8);
       const size = view.getUint32(4, true);
-      if (view.getUint16(2, true) !== 0) fail("a compressed variable begins with no variable");
+      if (view.getUint16(2, true) !== 0) {
+        const found = `${view.getUint16(2, true)} bytes of type ${view.getUint16(0, true)}`;
+        fail("a compressed variable begins with no variable", { expected: `type ${matrixType}`, found });
+      }
       spend(allowance, size, fail);
       return 8 + size;
     },
@@ -107,19 +119,24 @@ async function unpacked(bytes: Uint8Array, allowance: Allowance, fail: Fail): Pr
   return new Elements(content, 0, fail).next();
 }
 
-function spend(allowance: Allowance, bytes: number, fail: Fail): void {
+function spend(allowance: Allowance, bytes: number, fail: FailWhole): void {
+  if (bytes > allowance.left) {
+    fail("a variable unpacks to more than its file can hold", {
+      expected: `at most ${allowance.left} bytes`,
+      found: `${bytes}`,
+    });
+  }
   allowance.left -= bytes;
-  if (allowance.left < 0) fail("a variable unpacks to more than its file can hold");
 }
 
 /** Elements one after another. */
 class Elements {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  readonly #fail: Fail;
+  readonly #fail: FailWhole;
   #position: number;
 
-  constructor(bytes: Uint8Array, start: number, fail: Fail) {
+  constructor(bytes: Uint8Array, start: number, fail: FailWhole) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#position = start;
@@ -137,11 +154,15 @@ class Elements {
 
   next(): Element {
     const at = this.#position;
-    if (this.left < 8) this.#fail("an element is cut short", { found: `${this.left} bytes left` });
+    if (this.left < 8) {
+      this.#fail("an element is cut short", { expected: "a tag of 8 bytes", found: `${this.left} bytes left` });
+    }
     const type = this.#view.getUint16(at, true);
     const small = this.#view.getUint16(at + 2, true);
     if (small !== 0) {
-      if (small > 4) this.#fail("an element's tag is damaged", { found: `${small} bytes in a place for four` });
+      if (small > 4) {
+        this.#fail("an element's tag is damaged", { expected: "at most 4 bytes beside it", found: `${small}` });
+      }
       this.#position += 8;
       return { type, bytes: this.#bytes.subarray(at + 4, at + 4 + small) };
     }
@@ -170,7 +191,7 @@ class Elements {
 }
 
 interface Reading {
-  readonly fail: Fail;
+  readonly fail: FailWhole;
   readonly allowance: Allowance;
 }
 
@@ -181,7 +202,7 @@ function readMatrix(bytes: Uint8Array, reading: Reading, depth: number): { name:
   const { fail } = reading;
   // An empty cell or field may have nothing in it at all.
   if (bytes.length === 0) return { name: "", value: empty };
-  if (depth > deepest) fail(`values are nested more than ${deepest} deep`);
+  if (depth > deepest) failDeep(fail);
   const elements = new Elements(bytes, 0, fail);
   const [flags = 0] = elements.integers("a variable's flags");
   const type = flags & 0xff;
@@ -191,10 +212,13 @@ function readMatrix(bytes: Uint8Array, reading: Reading, depth: number): { name:
   }
   const shape = elements.integers("a variable's dimensions");
   if (shape.length < 2 || shape.length > 32 || shape.some((extent) => extent < 0)) {
-    fail("a variable's dimensions are damaged", { found: `[${shape.slice(0, 8).join(", ")}]` });
+    fail("a variable's dimensions are damaged", {
+      expected: "2 to 32 extents of 0 or more",
+      found: `[${shape.slice(0, 8).join(", ")}]`,
+    });
   }
   const name = latin1.decode(elements.next().bytes);
-  const at: Fail = (what, details) => fail(name === "" ? what : `${shownName(name)}: ${what}`, details);
+  const at: FailWhole = (what, details) => fail(name === "" ? what : `${shownName(name)}: ${what}`, details);
   const other = others[type];
   if (other !== undefined) return { name, value: { kind: "other", what: other } };
   const inner = { ...reading, fail: at };
@@ -207,7 +231,7 @@ function readMatrix(bytes: Uint8Array, reading: Reading, depth: number): { name:
       return { name, value: { kind: "text", text: textOf(elements.next(), at) } };
   }
   if (type !== classes.double && type !== classes.single && !isWholeNumber(type)) {
-    at("a variable is of an unknown class", { found: `${type}` });
+    at("a variable is of an unknown class", { expected: "1 to 17", found: `${type}` });
   }
   if (((flags >> 8) & isComplex) !== 0) return { name, value: { kind: "other", what: "complex numbers" } };
   return { name, value: { kind: "numbers", shape, data: numbersOf(elements.next(), type, shape, inner) } };
@@ -215,10 +239,17 @@ function readMatrix(bytes: Uint8Array, reading: Reading, depth: number): { name:
 
 /** So many matrices; each takes at least its tag. */
 function readItems(elements: Elements, count: number, reading: Reading, depth: number): MatValue[] {
-  if (count > elements.left / 8) reading.fail("there are fewer values than the dimensions say", { found: `${count}` });
+  if (count > elements.left / 8) {
+    reading.fail("there are fewer values than the dimensions say", {
+      expected: `${count}`,
+      found: `${elements.left} bytes`,
+    });
+  }
   return Array.from({ length: count }, () => {
     const { type, bytes } = elements.next();
-    if (type !== matrixType) reading.fail("a cell or field is not a value", { found: `type ${type}` });
+    if (type !== matrixType) {
+      reading.fail("a cell or field is not a value", { expected: `type ${matrixType}`, found: `type ${type}` });
+    }
     return readMatrix(bytes, reading, depth + 1).value;
   });
 }
@@ -227,23 +258,34 @@ function readStructs(elements: Elements, size: number, reading: Reading, depth: 
   const { fail } = reading;
   const [width = 0] = elements.integers("the length of the fields' names");
   const { bytes } = elements.next();
-  if (width <= 0 || bytes.length % width !== 0) fail("the fields' names are damaged");
+  if (width <= 0 || bytes.length % width !== 0) {
+    fail("the fields' names are damaged", {
+      expected: "names of one length",
+      found: `${bytes.length} bytes by ${width}`,
+    });
+  }
   const names = Array.from({ length: bytes.length / width }, (_, i) =>
     latin1.decode(bytes.subarray(i * width, i * width + width)).replace(/\0.*$/s, ""),
   );
-  if (new Set(names).size !== names.length) fail("two fields have one name");
+  if (new Set(names).size !== names.length) {
+    const found = names.slice(0, 5).map(shownName).join(", ");
+    fail("two fields have one name", { expected: "a name for each field", found });
+  }
   if (names.length === 0) return { kind: "struct", size: 0, fields: new Map() };
   const items = readItems(elements, size * names.length, reading, depth);
   const fields = new Map(names.map((name, field) => [name, items.filter((_, i) => i % names.length === field)]));
   return { kind: "struct", size, fields };
 }
 
-function textOf({ type, bytes }: Element, fail: Fail): string {
+function textOf({ type, bytes }: Element, fail: FailWhole): string {
   const encoding = textTypes[type];
   if (encoding !== undefined) return new TextDecoder(encoding).decode(bytes);
   const number = type === utf32Type ? "U32" : numberTypes[type];
   if (number === undefined || bytes.length % elementBytes[number] !== 0) {
-    return fail("text is stored in an unknown way", { found: `type ${type}` });
+    return fail("text is stored in an unknown way", {
+      expected: "UTF-8, 16 or 32, or numbers of characters",
+      found: `type ${type}, ${bytes.length} bytes`,
+    });
   }
   const codes = Uint16Array.from(readAnyElements(number, bytes, 0, bytes.length / elementBytes[number]));
   return new TextDecoder("utf-16le").decode(codes);

@@ -6,7 +6,7 @@
 import { type Shape, sizeOf, type TensorData } from "../tensor.ts";
 import { shownName } from "./bytes.ts";
 import { type Hdf5Dataset, type Hdf5File, type Hdf5Group, type Hdf5Reading, readHdf5 } from "./hdf5.ts";
-import { deepest, type MatValue, type MatVariables } from "./matlab-value.ts";
+import { deepest, failDeep, type MatValue, type MatVariables } from "./matlab-value.ts";
 
 /**
  * The variables of a file.
@@ -66,7 +66,10 @@ class Tree {
   valueAt(group: Hdf5Group, key: string, path: string, depth: number): MatValue {
     // They may lead anywhere, into other files too.
     if (group.get_link(`${group.path === "/" ? "" : group.path}/${key}`) !== null) {
-      this.#reading.fail(`${shownName(path)} is a link to something else, which MATLAB never writes`);
+      this.#reading.fail("a value is a link to something else, which MATLAB never writes", {
+        expected: "a group or a dataset",
+        found: `a link at ${shownName(path)}`,
+      });
     }
     return this.#valueOf(group.get(key), path, depth);
   }
@@ -74,7 +77,7 @@ class Tree {
   #valueOf(object: unknown, path: string, depth: number): MatValue {
     const { library, fail } = this.#reading;
     this.#reading.takeObject();
-    if (depth > deepest) fail(`values are nested more than ${deepest} deep`);
+    if (depth > deepest) failDeep(fail);
     if (object instanceof library.Group) return this.#structOf(object, path, depth);
     if (object instanceof library.Dataset) return this.#datasetOf(object, path, depth);
     return { kind: "other", what: "neither a group nor a dataset" };
@@ -96,7 +99,12 @@ class Tree {
         !("MATLAB_class" in (object.attrs as Attributes));
       const values = isArray ? this.#referred(object, inner, depth) : [this.valueAt(group, key, inner, depth + 1)];
       size ??= values.length;
-      if (values.length !== size) fail(`the fields of ${shownName(path)} are not equally long`);
+      if (values.length !== size) {
+        fail(`the fields of ${shownName(path)} are not equally long`, {
+          expected: `${size} values`,
+          found: `${values.length} in ${shownName(key)}`,
+        });
+      }
       fields.set(key, values);
     }
     return { kind: "struct", size: size ?? 1, fields };
@@ -110,7 +118,10 @@ class Tree {
     this.#reading.takeBytes(shape, 8, path);
     const references: unknown = sizeOf(shape) === 0 ? [] : dataset.value;
     if (!Array.isArray(references) || references.length !== sizeOf(shape) || !references.every(isReference)) {
-      return fail(`the values of ${shownName(path)} cannot be read`);
+      return fail(`the values of ${shownName(path)} cannot be read`, {
+        expected: `${sizeOf(shape)} references`,
+        found: Array.isArray(references) ? `${references.length} values` : typeof references,
+      });
     }
     return references.map((reference, i) => {
       const name = this.#namesOfTargets().get(keyOf(reference));
@@ -142,7 +153,10 @@ class Tree {
     if (attribute === undefined) return undefined;
     const { vlen, size, total_size: count } = attribute.metadata;
     if (!vlen && size * count <= mostAttributeBytes) return attribute.value;
-    return this.#reading.fail(`the attribute ${name} of ${shownName(path)} is not one that MATLAB writes`);
+    return this.#reading.fail(`the attribute ${name} of ${shownName(path)} is not one that MATLAB writes`, {
+      expected: `a fixed length of at most ${mostAttributeBytes} bytes`,
+      found: vlen ? "a variable length" : `${size * count} bytes`,
+    });
   }
 
   #datasetOf(dataset: Hdf5Dataset, path: string, depth: number): MatValue {
@@ -164,7 +178,13 @@ class Tree {
     if ((type !== integerClass && type !== floatClass) || virtual_sources !== undefined || shape === null) {
       return { kind: "other", what: name };
     }
-    if (!littleEndian && size > 1) fail(`the numbers of ${shownName(path)} are big-endian, which is not read`);
+    if (!littleEndian && size > 1) {
+      fail(`the numbers of ${shownName(path)} are big-endian, which is not read`, {
+        expected: "little-endian",
+        found: "big-endian",
+        hint: "load it in MATLAB, and save it again",
+      });
+    }
     this.#reading.takeBytes(shape, size, path);
     const values = sizeOf(shape) === 0 ? new Float64Array() : this.#valuesOf(dataset, path, shape);
     if (name === "char") return { kind: "text", text: new TextDecoder("utf-16le").decode(Uint16Array.from(values)) };
@@ -175,7 +195,10 @@ class Tree {
   #valuesOf(dataset: Hdf5Dataset, path: string, shape: Shape): TensorData {
     const value: unknown = dataset.value;
     if (!ArrayBuffer.isView(value) || (value as unknown as ArrayLike<unknown>).length !== sizeOf(shape)) {
-      return this.#reading.fail(`the values of ${shownName(path)} cannot be read`);
+      return this.#reading.fail(`the values of ${shownName(path)} cannot be read`, {
+        expected: `${sizeOf(shape)} numbers`,
+        found: ArrayBuffer.isView(value) ? `${value.byteLength} bytes` : typeof value,
+      });
     }
     if (value instanceof Float32Array || value instanceof Float64Array || value instanceof Int32Array) return value;
     const numbers = Float64Array.from(value as unknown as ArrayLike<number>, Number);

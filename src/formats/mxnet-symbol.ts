@@ -5,7 +5,7 @@
  * and for files of 0.8 and before `src/nnvm/legacy_json_util.cc`.
  */
 
-import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
+import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 
 export interface MxnetNode {
   /** `null` for a variable: a picture, a weight, a label. */
@@ -40,19 +40,25 @@ const mostNodes = 100_000;
  * @throws SenetError `weights` where it is damaged
  */
 export function parseMxnetSymbol(bytes: Uint8Array, where: string): MxnetSymbol {
-  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
+  const fail = damagedAt(where);
   let content: unknown;
   try {
     content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    return fail("the graph is not JSON", { cause });
+    const found = cause instanceof Error ? cause.message.slice(0, 160) : `${bytes.length} bytes`;
+    return fail("the graph is not JSON", { expected: "one object, whole, in UTF-8", found, cause });
   }
   const { nodes, heads } = recordOf(content, "the graph", fail);
   if (!Array.isArray(nodes) || nodes.length === 0 || nodes.length > mostNodes) {
-    return fail("this graph has no nodes, or too many", { expected: `nodes, from 1 to ${mostNodes}` });
+    return fail("this graph has no nodes, or too many", {
+      expected: `nodes, from 1 to ${mostNodes}`,
+      found: Array.isArray(nodes) ? `${nodes.length}` : shownJson(nodes),
+    });
   }
   const ends = Array.isArray(heads) ? heads : [];
-  if (ends.length === 0) return fail("this graph has no outputs", { expected: "heads" });
+  if (ends.length === 0) {
+    return fail("this graph has no outputs", { expected: "heads, a list of outputs", found: shownJson(heads) });
+  }
   return {
     nodes: nodes.map((node, i) => nodeOf(node, i, where, fail)),
     heads: ends.map((head) => outputOf(head, nodes.length, "a head", fail)),
@@ -61,37 +67,39 @@ export function parseMxnetSymbol(bytes: Uint8Array, where: string): MxnetSymbol 
 
 type Json = Readonly<Record<string, unknown>>;
 
-const recordOf = (value: unknown, what: string, fail: Fail): Json =>
+const recordOf = (value: unknown, what: string, fail: FailWhole): Json =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Json)
-    : fail(`${what} is not an object`, { found: shownJson(value) });
+    : fail(`${what} is not an object`, { expected: "{ ... }", found: shownJson(value) });
 
 const shownJson = (value: unknown): string => shownName(JSON.stringify(value)?.slice(0, 80) ?? "nothing");
 
-function nodeOf(value: unknown, place: number, where: string, fail: Fail): MxnetNode {
+function nodeOf(value: unknown, place: number, where: string, fail: FailWhole): MxnetNode {
   const node = recordOf(value, `node ${place}`, fail);
   const { op, name, inputs } = node;
   if (typeof op !== "string" || typeof name !== "string" || !Array.isArray(inputs)) {
     return fail(`node ${place} cannot be read`, { expected: "op, name and inputs", found: shownJson(value) });
   }
   const what = `node ${shownName(name.slice(0, 200))} (${shownName(op.slice(0, 200))})`;
-  const failHere: Fail = (text, details) => failAt(`${where}: ${what}`)(text, { hint: fetchAgain, ...details });
+  const failHere = damagedAt(`${where}: ${what}`);
   const options = new Map<string, string>();
   // `attrs` since 1.0; `attr` before; in 0.8 and before options are in `param`, and `attr` has what users say besides.
   for (const [key, text] of Object.entries(optionsOf(node, failHere))) {
-    if (typeof text !== "string") failHere(`its option ${shownName(key)} is not a text`, { found: shownJson(text) });
+    if (typeof text !== "string") {
+      failHere(`its option ${shownName(key)} is not a text`, { expected: "a text", found: shownJson(text) });
+    }
     options.set(key, text as string);
   }
   return { op, name, options, inputs: inputs.map((input) => outputOf(input, place, "an input", failHere)) };
 }
 
-function optionsOf({ attrs, attr, param }: Json, fail: Fail): Json {
+function optionsOf({ attrs, attr, param }: Json, fail: FailWhole): Json {
   const given = param ?? attrs ?? attr;
   return given === undefined || given === null ? {} : recordOf(given, "what its options are in", fail);
 }
 
 /** `[node, output, version]`; the last is left out in old files. */
-function outputOf(value: unknown, nodes: number, what: string, fail: Fail): MxnetOutput {
+function outputOf(value: unknown, nodes: number, what: string, fail: FailWhole): MxnetOutput {
   const isPlace = (part: unknown) => typeof part === "number" && Number.isInteger(part) && part >= 0;
   if (!Array.isArray(value) || value.length < 1 || value.length > 3 || !value.every(isPlace)) {
     return fail(`${what} cannot be read`, { expected: "[node, output]", found: shownJson(value) });

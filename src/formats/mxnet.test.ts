@@ -86,7 +86,7 @@ test("what is damaged or sparse is refused, with the array", async () => {
     await refused(() => read(Uint8Array.of(...sound, 0)), "bytes after the names");
   }
   const twice = mxnetParams([array, array], 2);
-  await refused(() => read(twice), "two arrays have the name");
+  await refused(() => read(twice), "two arrays have one name");
   await refused(() => read(mxnetParams([{ ...array, storage: 1 }], 2)), "array 0 is sparse", "row-sparse", "tostype");
   await refused(() => read(mxnetParams([{ ...array, type: 99 }], 1)), "array 0 is of an unknown type", "99");
   await refused(() => read(mxnetParams([{ ...array, shape: [2 ** 31, 2 ** 31] }], 2)), "ends within array 0");

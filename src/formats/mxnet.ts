@@ -6,7 +6,7 @@
  */
 
 import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
-import { type ElementType, elementBytes, type Fail, failAt, fetchAgain, readAnyElements, shownName } from "./bytes.ts";
+import { damagedAt, type ElementType, elementBytes, type FailWhole, readAnyElements, shownName } from "./bytes.ts";
 
 /** The list's magic number, and a reserved zero. */
 const listMark = [0x12, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -47,20 +47,34 @@ const mostAxes = 32;
  * @throws SenetError `weights` where the file is damaged, or an array is sparse
  */
 export function parseMxnetParams(bytes: Uint8Array, where: string): Map<string, Tensor> {
-  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
-  if (!isMxnetParams(bytes)) fail("this is not a list of MXNet's arrays", { expected: "its magic number, 0x112" });
+  const fail = damagedAt(where);
+  if (!isMxnetParams(bytes)) {
+    fail("this is not a list of MXNet's arrays", {
+      expected: "its magic number, 0x112, and a zero",
+      found: `${bytes.length} bytes that begin otherwise`,
+    });
+  }
   const reader = new Reader(bytes, fail);
   reader.skip(listMark.length, "the list's mark");
   const count = reader.u64("the number of arrays");
   // The shortest array is its mark.
-  if (count > bytes.length / 4) fail("the list has more arrays than it can hold", { found: `${count}` });
+  if (count > bytes.length / 4) {
+    fail("the list has more arrays than it can hold", {
+      expected: `at most ${Math.floor(bytes.length / 4)}`,
+      found: `${count}`,
+    });
+  }
   const arrays = Array.from({ length: count }, (_, i) => readArray(reader, `array ${i}`));
   const names = namesIn(reader, count);
-  if (!reader.isAtEnd) fail("there are bytes after the names", { found: `${bytes.length - reader.position}` });
+  if (!reader.isAtEnd) {
+    fail("there are bytes after the names", { expected: "none", found: `${bytes.length - reader.position}` });
+  }
   const tensors = new Map<string, Tensor>();
   for (const [i, tensor] of arrays.entries()) {
     const name = names[i] ?? `${i}`;
-    if (tensors.has(name)) fail(`two arrays have the name ${shownName(name)}`);
+    if (tensors.has(name)) {
+      fail("two arrays have one name", { expected: "a name for each array", found: `${shownName(name)} twice` });
+    }
     tensors.set(name, tensor);
   }
   return tensors;
@@ -100,7 +114,9 @@ function readArray(reader: Reader, what: string): Tensor {
     fail(`${what} has an unlikely number of axes`, { expected: `at most ${mostAxes}`, found: `${axes}` });
   }
   const shape = Array.from({ length: axes }, () => (version === 0 ? reader.u32(what) : reader.i64(what)));
-  if (shape.some((extent) => extent < 0)) fail(`${what} has a negative extent`, { found: `[${shape.join(", ")}]` });
+  if (shape.some((extent) => extent < 0)) {
+    fail(`${what} has a negative extent`, { expected: "0 or more", found: `[${shape.join(", ")}]` });
+  }
   // On which device it was, and that one's number.
   reader.skip(8, what);
   const code = reader.i32(what);
@@ -116,11 +132,11 @@ function readArray(reader: Reader, what: string): Tensor {
 /** Goes through the file. */
 class Reader {
   position = 0;
-  readonly fail: Fail;
+  readonly fail: FailWhole;
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
 
-  constructor(bytes: Uint8Array, fail: Fail) {
+  constructor(bytes: Uint8Array, fail: FailWhole) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.fail = fail;

@@ -6,7 +6,7 @@
  */
 
 import { fromColumns, type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { type ElementType, type Fail, failAt, fetchAgain, readAnyElements, shownName, swapped } from "./bytes.ts";
+import { damagedAt, type ElementType, type FailWhole, readAnyElements, shownName, swapped } from "./bytes.ts";
 import { readZip, zipContent } from "./zip.ts";
 
 export interface NumpyFile {
@@ -49,8 +49,14 @@ const chainerStates = ["updater/model:main/", "predictor/"];
  */
 export async function parseNumpy(bytes: Uint8Array, where: string): Promise<NumpyFile> {
   if (isNpy(bytes)) {
-    const array = readNpy(bytes, failAt(where));
-    if (array === undefined) return failAt(where)("the array holds text, not numbers");
+    const array = readNpy(bytes, damagedAt(where));
+    if (array === undefined) {
+      return damagedAt(where)("the array holds text, not numbers", {
+        expected: "an archive of weights (.npz), or an array of numbers",
+        found: "an array of text",
+        hint: "give the file with the weights",
+      });
+    }
     return { tensors: new Map([[onlyArray, array]]), notes: [] };
   }
   const arrays = new Map<string, Tensor>();
@@ -58,12 +64,17 @@ export async function parseNumpy(bytes: Uint8Array, where: string): Promise<Nump
   // Inflating makes much of few bytes; of zeros a thousand times as much, but of nobody's weights.
   let left = 32 * bytes.length + 2 ** 24;
   const entries = readZip(bytes, where);
-  if (!areArrays([...entries.keys()])) failAt(where)("this archive is not one of NumPy's", { expected: "NAME.npy" });
+  if (!areArrays([...entries.keys()])) {
+    damagedAt(where)("this archive is not one of NumPy's", {
+      expected: "arrays alone, NAME.npy each",
+      found: [...entries.keys()].slice(0, 3).map(shownName).join(", ") || "nothing",
+    });
+  }
   for (const [entryName, entry] of entries) {
     const name = entryName.slice(0, -".npy".length);
     const content = await zipContent(entry, left, where);
     left -= entry.isStored ? 0 : content.length;
-    const array = readNpy(content, failAt(`${where}: array ${shownName(name)}`));
+    const array = readNpy(content, damagedAt(`${where}: array ${shownName(name)}`));
     if (array === undefined) texts.push(name);
     else arrays.set(name, array);
   }
@@ -116,8 +127,7 @@ const types: Readonly<Record<string, ElementType>> = {
 };
 
 /** @returns undefined for text */
-function readNpy(bytes: Uint8Array, failAtArray: Fail): Tensor | undefined {
-  const fail: Fail = (what, details) => failAtArray(what, { hint: fetchAgain, ...details });
+function readNpy(bytes: Uint8Array, fail: FailWhole): Tensor | undefined {
   const { descr, isFortran, shape, start } = readHeader(bytes, fail);
   const [, order, kind, width] = /^([<>|=])([a-zA-Z])(\d{0,9})$/.exec(descr) ?? [];
   if (kind === "O") {
@@ -151,10 +161,15 @@ function readNpy(bytes: Uint8Array, failAtArray: Fail): Tensor | undefined {
 }
 
 /** The mark, a version, a header's length, and the header: a Python dict of three entries. */
-function readHeader(bytes: Uint8Array, fail: Fail): Header {
+function readHeader(bytes: Uint8Array, fail: FailWhole): Header {
   const major = bytes[6] ?? 0;
   const wide = major === 1 ? 2 : 4;
-  if (!isNpy(bytes) || bytes.length < 8 + wide) fail("this is not an array of NumPy's", { expected: "its mark" });
+  if (!isNpy(bytes) || bytes.length < 8 + wide) {
+    fail("this is not an array of NumPy's", {
+      expected: "its mark, 93 4e 55 4d 50 59, and a header",
+      found: `${bytes.length} bytes`,
+    });
+  }
   if (major < 1 || major > 3) fail("the array is of an unknown version", { expected: "1 to 3", found: `${major}` });
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const length = wide === 2 ? view.getUint16(8, true) : view.getUint32(8, true);

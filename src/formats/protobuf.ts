@@ -229,7 +229,10 @@ export class ProtoReader {
   #damaged(what: string, cause?: unknown, position = this.#reader.pos, details: FailDetails = {}): never {
     // A failed read may have moved beyond the end.
     const at = this.#offset + Math.min(position, this.bytes.length);
+    const byte = this.bytes[position];
     return this.#fail(`${what} (byte ${at})`, {
+      expected: "a sound field",
+      found: byte === undefined ? "the end of its message" : `0x${byte.toString(16).padStart(2, "0")} there`,
       hint: fetchAgain,
       ...(cause === undefined ? {} : { cause }),
       ...details,

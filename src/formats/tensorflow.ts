@@ -7,7 +7,7 @@
  */
 
 import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
-import { type ElementType, elementBytes, type Fail, failAt, fetchAgain, readAnyElements, shownName } from "./bytes.ts";
+import { damagedAt, type ElementType, elementBytes, type FailWhole, readAnyElements, shownName } from "./bytes.ts";
 import { crc32c, masked } from "./crc32c.ts";
 import { type Entry, isTable, readTable } from "./leveldb.ts";
 import { ProtoReader } from "./protobuf.ts";
@@ -68,15 +68,19 @@ export const dataFilesOf = (index: string, shards: number): string[] => {
  * @throws SenetError `weights` where it is damaged
  */
 export function parseTensorflowIndex(bytes: Uint8Array, where: string): BundleIndex {
-  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
+  const fail = damagedAt(where);
   let shards: number | undefined;
   const entries = new Map<string, BundleEntry>();
   for (const { key, value } of readTable(bytes, fail)) {
     if (key === "") shards = shardsIn(value, where, fail);
-    else entries.set(key, entryIn(value, where, failAt(`${where}: variable ${shownName(key)}`)));
+    else entries.set(key, entryIn(value, where, damagedAt(`${where}: variable ${shownName(key)}`)));
   }
   if (shards === undefined) {
-    return fail("this table is not the index of a TensorFlow checkpoint", { expected: "an entry without a name" });
+    return fail("this table is not the index of a TensorFlow checkpoint", {
+      expected: "an entry without a name, the header",
+      found: `${entries.size} entries${entries.size === 0 ? "" : `, ${shownName([...entries.keys()][0]!)} first`}`,
+      hint: "give the .index that TensorFlow's Saver wrote",
+    });
   }
   return { shards, entries };
 }
@@ -85,26 +89,36 @@ export function parseTensorflowIndex(bytes: Uint8Array, where: string): BundleIn
 const mostShards = 1000;
 
 /** In BundleHeaderProto. */
-function shardsIn({ bytes, offset }: Entry["value"], where: string, fail: Fail): number {
+function shardsIn({ bytes, offset }: Entry["value"], where: string, fail: FailWhole): number {
   const header = new ProtoReader(bytes, where, offset);
   let shards = 0;
   while (header.next()) {
     if (header.field === 1 && header.wire === 2) {
       fail("this is a TensorFlow checkpoint of version 1, which is not read", {
+        expected: "version 2: a header with the number of its files",
+        found: "a header with tensors",
         hint: "load it in TensorFlow, and save it with tf.train.Saver(write_version=2), the default since 1.0",
       });
     }
     if (header.field === 1) shards = header.int();
-    else if (header.field === 2 && header.int() !== 0) fail("the checkpoint is big-endian, which is not read");
-    else if (header.field !== 2) header.skip();
+    else if (header.field === 2 && header.int() !== 0) {
+      fail("the checkpoint is big-endian, which is not read", {
+        expected: "little-endian",
+        found: "big-endian",
+        hint: "load it in TensorFlow on the machine that wrote it, and save it as NumPy's .npz",
+      });
+    } else if (header.field !== 2) header.skip();
   }
   if (shards < 1 || shards > mostShards)
-    fail("the checkpoint is in an unlikely number of files", { found: `${shards}` });
+    fail("the checkpoint is in an unlikely number of files", { expected: `1 to ${mostShards}`, found: `${shards}` });
   return shards;
 }
 
+/** More than any variable has. */
+const mostAxes = 32;
+
 /** In BundleEntryProto; what is zero is not written. */
-function entryIn({ bytes, offset: at }: Entry["value"], where: string, fail: Fail): BundleEntry {
+function entryIn({ bytes, offset: at }: Entry["value"], where: string, fail: FailWhole): BundleEntry {
   const entry = new ProtoReader(bytes, where, at);
   let [dtype, shard, offset, size, crc] = [0, 0, 0, 0, 0];
   const shape: number[] = [];
@@ -116,10 +130,19 @@ function entryIn({ bytes, offset: at }: Entry["value"], where: string, fail: Fai
     else if (entry.field === 5) size = entry.int();
     else if (entry.field === 6) crc = entry.fixed32();
     else if (entry.field === 7) {
-      fail("the variable is saved in slices, which are not read", { hint: "save it without a partitioner" });
+      fail("the variable is saved in slices, which are not read", {
+        expected: "one piece",
+        found: "slices",
+        hint: "save it without a partitioner",
+      });
     } else entry.skip();
   }
-  if (shape.length > 32 || shape.some((extent) => extent < 0)) fail("its shape is damaged");
+  if (shape.length > mostAxes || shape.some((extent) => extent < 0)) {
+    fail("its shape is damaged", {
+      expected: `at most ${mostAxes} extents of 0 or more`,
+      found: `[${shape.slice(0, 8).join(", ")}]`,
+    });
+  }
   return { dtype, shape, shard, offset, size, crc };
 }
 
@@ -161,8 +184,10 @@ export async function parseTensorflow(
   const { shards, entries } = parseTensorflowIndex(bytes, where);
   const names = dataFilesOf(where, shards);
   if (beside === undefined) {
-    return failAt(where)("the values of these variables are in other files", {
+    return damagedAt(where)("the values of these variables are in other files", {
       expected: names.slice(0, 5).join(", "),
+      found: "the index alone",
+      hint: "give all of them together",
     });
   }
   const used = new Set([...entries.values()].map(({ shard }) => shard));
@@ -175,7 +200,7 @@ export async function parseTensorflow(
     else
       tensors.set(
         name,
-        tensorOf(entry, data.get(entry.shard), names[entry.shard], failAt(`${where}: variable ${shownName(name)}`)),
+        tensorOf(entry, data.get(entry.shard), names, damagedAt(`${where}: variable ${shownName(name)}`)),
       );
   }
   return {
@@ -185,27 +210,41 @@ export async function parseTensorflow(
 }
 
 function tensorOf(
-  { dtype, shape, offset, size, crc }: BundleEntry,
+  { dtype, shape, shard, offset, size, crc }: BundleEntry,
   data: Uint8Array | undefined,
-  file: string | undefined,
-  fail: Fail,
+  files: readonly string[],
+  fail: FailWhole,
 ): Tensor {
   const type = types[dtype];
-  if (type === undefined)
-    fail("its type cannot be read", { expected: Object.values(types).join(", "), found: `${dtype}` });
-  if (data === undefined) return fail("it is in a file that the checkpoint does not have");
+  if (type === undefined) {
+    fail("its type cannot be read", {
+      expected: Object.values(types).join(", "),
+      found: `TensorFlow's type ${dtype}`,
+      hint: "save it again as float32",
+    });
+  }
+  const file = files[shard];
+  if (data === undefined) {
+    return fail("it is in a file that the checkpoint does not have", {
+      expected: `one of ${files.length}`,
+      found: `number ${shard + 1}`,
+    });
+  }
   if (offset < 0 || size < 0 || offset > data.length || size > data.length - offset) {
     return fail("its values are not in the file", {
       expected: `${size} bytes from ${offset}`,
       found: `${data.length} bytes in ${file}`,
-      hint: fetchAgain,
     });
   }
   if (sizeOf(shape) * elementBytes[type!] !== size) {
     fail("its values do not fill its shape", { expected: `[${shape.join(", ")}]`, found: `${size} bytes` });
   }
-  if (masked(crc32c(data.subarray(offset, offset + size))) !== crc) {
-    fail("its values are damaged: their checksum is another", { found: `in ${file}`, hint: fetchAgain });
+  const sum = masked(crc32c(data.subarray(offset, offset + size)));
+  if (sum !== crc) {
+    fail("its values are damaged: their checksum is another", {
+      expected: crc.toString(16).padStart(8, "0"),
+      found: `${sum.toString(16).padStart(8, "0")} in ${file}`,
+    });
   }
   const values = readAnyElements(type!, data, offset, sizeOf(shape));
   return { dtype: dtypeOf(values), shape, data: values };

@@ -5,7 +5,7 @@
  * The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
 
-import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
+import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 import { inflate } from "./inflate.ts";
 
 export interface ZipEntry {
@@ -30,7 +30,7 @@ const locator64Signature = 0x07064b50;
  * or packed with something other than deflate
  */
 export function readZip(bytes: Uint8Array, where: string): Map<string, ZipEntry> {
-  const fail: Fail = (what, details) => failAt(where)(what, { hint: fetchAgain, ...details });
+  const fail = damagedAt(where);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const directory = findDirectory(bytes, view, fail);
   const entries = new Map<string, ZipEntry>();
@@ -38,22 +38,34 @@ export function readZip(bytes: Uint8Array, where: string): Map<string, ZipEntry>
   let position = directory.start;
   for (let i = 0; i < directory.count; i++) {
     if (directory.end - position < 46 || view.getUint32(position, true) !== centralSignature) {
-      fail("the archive's directory is damaged", { found: `no entry ${i} of ${directory.count} at byte ${position}` });
+      fail("the archive's directory is damaged", {
+        expected: `${directory.count} entries`,
+        found: `no entry ${i} at byte ${position}`,
+      });
     }
     const nameLength = view.getUint16(position + 28, true);
     const extraLength = view.getUint16(position + 30, true);
     const next = position + 46 + nameLength + extraLength + view.getUint16(position + 32, true);
-    if (next > directory.end) fail("the archive's directory is damaged", { found: `entry ${i} is longer than it` });
+    if (next > directory.end) {
+      fail("the archive's directory is damaged", {
+        expected: `at most ${directory.end - position} bytes for entry ${i}`,
+        found: `${next - position}`,
+      });
+    }
     const name = decoder.decode(bytes.subarray(position + 46, position + 46 + nameLength));
-    const failEntry: Fail = (what, details) =>
-      failAt(`${where}: ${shownName(name)}`)(what, { hint: fetchAgain, ...details });
-    if (entries.has(name)) failEntry("the archive has this name twice");
+    const failEntry = damagedAt(`${where}: ${shownName(name)}`);
+    if (entries.has(name)) {
+      failEntry("the archive has this name twice", { expected: "each name once", found: `again as entry ${i}` });
+    }
     const extra = position + 46 + nameLength;
     const fields = centralFields(view, position, extra, extra + extraLength, failEntry);
     const start = contentStart(view, fields.offset, directory.start, failEntry);
     const end = start + fields.packed;
     if (end > directory.start)
-      failEntry("its bytes are not in the archive", { found: `${fields.packed} bytes from ${start}` });
+      failEntry("its bytes are not in the archive", {
+        expected: `${fields.packed} bytes from ${start}`,
+        found: `${directory.start} bytes before the directory`,
+      });
     if (fields.isStored && fields.packed !== fields.size) {
       failEntry("it has two sizes", { expected: `${fields.packed} bytes`, found: `${fields.size}` });
     }
@@ -66,7 +78,10 @@ export function readZip(bytes: Uint8Array, where: string): Map<string, ZipEntry>
   for (const [i, range] of ranges.entries()) {
     const before = ranges[i - 1];
     if (before !== undefined && before.end > range.start) {
-      fail(`the entries ${shownName(before.name)} and ${shownName(range.name)} overlap`);
+      fail(`the entries ${shownName(before.name)} and ${shownName(range.name)} overlap`, {
+        expected: `${before.end} or more`,
+        found: `the second at byte ${range.start}`,
+      });
     }
   }
   return entries;
@@ -79,7 +94,7 @@ export function readZip(bytes: Uint8Array, where: string): Map<string, ZipEntry>
  */
 export async function zipContent(entry: ZipEntry, allowance: number, where: string): Promise<Uint8Array> {
   if (entry.isStored) return entry.bytes;
-  const fail = failAt(`${where}: ${shownName(entry.name)}`);
+  const fail = damagedAt(`${where}: ${shownName(entry.name)}`);
   const resave = "save the file again without compression";
   if (entry.size > allowance) {
     fail("it unpacks to more than its file can hold", {
@@ -94,7 +109,11 @@ export async function zipContent(entry: ZipEntry, allowance: number, where: stri
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Where the entries' table starts and ends, and how many there are. */
-function findDirectory(bytes: Uint8Array, view: DataView, fail: Fail): { start: number; end: number; count: number } {
+function findDirectory(
+  bytes: Uint8Array,
+  view: DataView,
+  fail: FailWhole,
+): { start: number; end: number; count: number } {
   // The record at the end is followed by a comment of up to 65,535 bytes.
   const last = bytes.length - 22;
   let position = last;
@@ -113,7 +132,7 @@ function findDirectory(bytes: Uint8Array, view: DataView, fail: Fail): { start: 
     if (locator >= 0 && view.getUint32(locator, true) === locator64Signature) {
       const record = wide(view, locator + 8, fail);
       if (record > locator - 56 || view.getUint32(record, true) !== end64Signature) {
-        fail("the archive's directory is damaged", { found: `no ZIP64 record at byte ${record}` });
+        fail("the archive's directory is damaged", { expected: `a ZIP64 record at byte ${record}`, found: "none" });
       }
       count = wide(view, record + 32, fail);
       size = wide(view, record + 40, fail);
@@ -122,14 +141,19 @@ function findDirectory(bytes: Uint8Array, view: DataView, fail: Fail): { start: 
     }
   }
   if (start > limit || size > limit - start) {
-    fail("the archive's directory is not in the file", { found: `${size} bytes from ${start}` });
+    fail("the archive's directory is not in the file", {
+      expected: `${size} bytes from ${start}`,
+      found: `${limit} bytes before its end`,
+    });
   }
   return { start, end: start + size, count };
 }
 
-function wide(view: DataView, position: number, fail: Fail): number {
+function wide(view: DataView, position: number, fail: FailWhole): number {
   const value = Number(view.getBigUint64(position, true));
-  return Number.isSafeInteger(value) ? value : fail("the archive has a size beyond 2^53", { found: `${value}` });
+  return Number.isSafeInteger(value)
+    ? value
+    : fail("the archive has a size that cannot be", { expected: "at most 2^53", found: `${value}` });
 }
 
 interface CentralFields {
@@ -140,10 +164,16 @@ interface CentralFields {
   readonly isStored: boolean;
 }
 
-function centralFields(view: DataView, entry: number, extra: number, extraEnd: number, fail: Fail): CentralFields {
+function centralFields(view: DataView, entry: number, extra: number, extraEnd: number, fail: FailWhole): CentralFields {
   const flags = view.getUint16(entry + 8, true);
   const method = view.getUint16(entry + 10, true);
-  if ((flags & 1) !== 0) fail("it is encrypted", { hint: "save the file again without a password" });
+  if ((flags & 1) !== 0) {
+    fail("it is encrypted", {
+      expected: "bytes without a password",
+      found: "encrypted ones",
+      hint: "save the file again without a password",
+    });
+  }
   if (method !== 0 && method !== 8) {
     fail("it is packed in a way that cannot be read", {
       expected: "stored (0) or deflated (8)",
@@ -158,11 +188,13 @@ function centralFields(view: DataView, entry: number, extra: number, extraEnd: n
   for (let at = extra; extraEnd - at >= 4; ) {
     const id = view.getUint16(at, true);
     const end = at + 4 + view.getUint16(at + 2, true);
-    if (end > extraEnd) fail("its extra fields are damaged");
+    if (end > extraEnd) {
+      fail("its extra fields are damaged", { expected: `at most ${extraEnd - at} bytes`, found: `${end - at}` });
+    }
     if (id === 1) {
       let field = at + 4;
       const take = () => {
-        if (end - field < 8) fail("its ZIP64 field is cut short");
+        if (end - field < 8) fail("its ZIP64 field is cut short", { expected: "8 bytes", found: `${end - field}` });
         field += 8;
         return wide(view, field - 8, fail);
       };
@@ -177,9 +209,9 @@ function centralFields(view: DataView, entry: number, extra: number, extraEnd: n
 }
 
 /** Where an entry's bytes start: behind its local header, whose extra fields may differ from the directory's. */
-function contentStart(view: DataView, offset: number, limit: number, fail: Fail): number {
+function contentStart(view: DataView, offset: number, limit: number, fail: FailWhole): number {
   if (offset > limit - 30 || view.getUint32(offset, true) !== localSignature) {
-    fail("its header is not where the directory says", { found: `byte ${offset}` });
+    fail("its header is not where the directory says", { expected: `a header at byte ${offset}`, found: "none" });
   }
   return offset + 30 + view.getUint16(offset + 26, true) + view.getUint16(offset + 28, true);
 }

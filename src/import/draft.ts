@@ -1,7 +1,7 @@
 /** A network of the family `layers` as an import makes it, layer after layer, with weights where there are any. */
 
 import { SenetError } from "../errors.ts";
-import { type Fail, failAt, shownName } from "../formats/bytes.ts";
+import { type Fail, type FailWhole, failAt, failTrying, shownName } from "../formats/bytes.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
@@ -9,6 +9,13 @@ import type { LayerConfig } from "../zoo/layer.ts";
 
 /** Distributes over a union, which `Omit` does not. */
 export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
+
+/** An error of a network that cannot be imported, at one of its layers or as a whole. */
+export const cannotImport = (where: string): FailWhole =>
+  failTrying(
+    where,
+    "export the network as ONNX, which tells all of it, or give its weights alone under the names of a known one",
+  );
 
 export interface Drafted {
   readonly model: Model;
@@ -41,14 +48,18 @@ export class Draft {
   }
 
   /** Adds a layer; its name is given back. */
-  add(name: string, layer: Nameless<LayerConfig>, inputs: readonly string[], fail: Fail): string {
+  add(name: string, layer: Nameless<LayerConfig>, inputs: readonly string[], fail: FailWhole): string {
     const whole = { ...layer, name, inputs } as LayerConfig;
-    if (name === "" || name === inputName) fail("a layer cannot have this name", { found: shownName(name) });
+    if (name === "" || name === inputName) {
+      fail("a layer cannot have this name", { expected: `any but "" and "${inputName}"`, found: shownName(name) });
+    }
     try {
       this.#shapes.set(name, this.#builder.add(whole).type.shape);
     } catch (cause) {
       if (!(cause instanceof SenetError)) throw cause;
-      fail("the layer does not fit those before it", { found: cause.message.split("\n"), cause });
+      const shapes = inputs.map((input) => `[${this.shapeOf(input).join(", ")}]`).join(" and ");
+      const expected = `one for ${shapes}`;
+      fail("the layer does not fit those before it", { expected, found: cause.message.split("\n"), cause });
     }
     this.#layers.push(whole);
     return name;
@@ -58,7 +69,7 @@ export class Draft {
    * A weight of a layer that was added.
    * @param shape what it should have; extents of 1 do not count
    */
-  set(layer: string, parameter: string, tensor: Tensor, shape: Shape, fail: Fail): void {
+  set(layer: string, parameter: string, tensor: Tensor, shape: Shape, fail: FailWhole): void {
     if (!sameShape(withoutOnes(tensor.shape), withoutOnes(shape))) {
       fail(`the weights do not fit this layer (its ${parameter})`, {
         expected: `[${shape.join(", ")}]`,
@@ -70,10 +81,16 @@ export class Draft {
 
   /** @param last the layer that gives the logits; those that it does not need are left out */
   finish(last: string, where: string): Drafted {
-    if (last === inputName) failAt(where)("no output of the network depends on its picture");
+    const fail = cannotImport(where);
+    if (last === inputName) {
+      fail("no output of the network depends on its picture", {
+        expected: "layers from one to the other",
+        found: "none",
+      });
+    }
     checkClassified(this.shapeOf(last), last, failAt(where));
     if (this.shapeOf(last).length > 2) {
-      return this.finish(this.add(`${last}.flatten`, { kind: "flatten" }, [last], failAt(where)), where);
+      return this.finish(this.add(`${last}.flatten`, { kind: "flatten" }, [last], fail), where);
     }
     const needed = new Set([last]);
     const layers: LayerConfig[] = [];

@@ -4,14 +4,14 @@
  * albanie's mcnExtraLayers.
  */
 
-import { type Fail, failAt, shownName } from "../formats/bytes.ts";
+import { type FailWhole, shownName } from "../formats/bytes.ts";
 import type { McnLayer, McnNetwork } from "../formats/matconvnet.ts";
-import { textIn } from "../formats/matconvnet.ts";
+import { numbersIn, textIn } from "../formats/matconvnet.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import { type AxisWindow, axesOf, type Extent, type Padding, shortExtent, shortPadding } from "../ir/window.ts";
 import { permuted, type Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
-import { Draft, type Drafted, isSinglePosition } from "./draft.ts";
+import { cannotImport, Draft, type Drafted, isSinglePosition } from "./draft.ts";
 import { momentsIn, varianceOf } from "./matconvnet.ts";
 
 export interface MatconvnetImport extends Drafted {
@@ -25,13 +25,19 @@ export interface MatconvnetImport extends Drafted {
  * @throws SenetError `weights`, naming the layer and its type, where a layer does what none of ours does
  */
 export function importMatconvnet(network: McnNetwork, where: string): MatconvnetImport {
-  const { normalization } = network;
-  const [height, width, planes] = numbersIn(normalization.get("imageSize"));
+  const [height, width, planes = planesOf(network)] = network.inputSize;
   const side = height !== undefined && height === width && height > 0 ? height : undefined;
-  const translation = new Translation(network, side ?? 224, planes ?? 3, where);
+  const translation = new Translation(network, side ?? 224, planes, where);
   for (const layer of network.layers) translation.take(layer);
   const notes = side === undefined ? ["it does not say how large its pictures are; 224 by 224 pixels are assumed"] : [];
   return { ...translation.finish(), preprocessing: preprocessingOf(network, side ?? 224), notes };
+}
+
+/** Of pictures of which the network says nothing: as many as its first filters see. */
+function planesOf({ layers, params }: McnNetwork): number {
+  const first = layers.find(({ type }) => type === "dagnn.Conv")?.params[0];
+  const filter = first === undefined ? undefined : params.get(first);
+  return filter === undefined ? 3 : (filter.shape[2] ?? 1);
 }
 
 /** `meta.normalization`: red first, a mean in the pixels' numbers, no deviation. */
@@ -59,11 +65,6 @@ function preprocessingOf({ normalization }: McnNetwork, side: number): Preproces
 
 const average = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
 
-type MatValue = McnLayer["block"] extends ReadonlyMap<string, infer Value> ? Value : never;
-
-const numbersIn = (value: MatValue | undefined): readonly number[] =>
-  value?.kind === "numbers" ? [...value.data] : [];
-
 class Translation {
   readonly draft: Draft;
   readonly #network: McnNetwork;
@@ -88,7 +89,7 @@ class Translation {
 
   take(layer: McnLayer): void {
     const { name, type, inputs, outputs } = layer;
-    const fail = failAt(`${this.#where}: layer ${shownName(name)} (${type})`);
+    const fail = cannotImport(`${this.#where}: layer ${shownName(name)} (${type})`);
     if (isEnd(type)) {
       // It passes its first input on.
       const of = this.#values.get(inputs[0] ?? "");
@@ -99,18 +100,26 @@ class Translation {
     if (rule === undefined) {
       fail("layers of this type cannot be imported", {
         expected: Object.keys(rules).join(", "),
-        hint: "export the network as ONNX, or give its weights under the names of a known network",
+        found: shownName(type),
       });
     }
     const from = inputs.map(
       (input) =>
-        this.#values.get(input) ?? fail("its input is made by no layer before it", { found: shownName(input) }),
+        this.#values.get(input) ??
+        fail("its input is made by no layer before it", { expected: "an output before it", found: shownName(input) }),
     );
     const own = layer.params.map(
-      (param) => this.#network.params.get(param) ?? fail("it has no such parameter", { found: shownName(param) }),
+      (param) =>
+        this.#network.params.get(param) ??
+        fail("the file has no such parameter", {
+          expected: shownName(param),
+          found: `${this.#network.params.size} others`,
+        }),
     );
     const [output] = outputs;
-    if (output === undefined || outputs.length > 1) fail("layers of several outputs cannot be imported");
+    if (output === undefined || outputs.length > 1) {
+      fail("layers of several outputs cannot be imported", { expected: "1 output", found: `${outputs.length}` });
+    }
     this.#last = rule!({
       layer,
       inputs: from,
@@ -132,7 +141,7 @@ interface Step {
   /** Names of our layers. */
   readonly inputs: readonly string[];
   readonly params: readonly Tensor[];
-  readonly fail: Fail;
+  readonly fail: FailWhole;
   readonly draft: Draft;
   readonly isLast: boolean;
 }
@@ -145,7 +154,9 @@ const rules: Readonly<Record<string, Rule>> = {
     const { layer, params, fail, draft, isLast } = step;
     const input = only(step);
     const [filter, bias] = params;
-    if (filter === undefined || params.length > 2) return fail("it has other parameters", { expected: "filter, bias" });
+    if (filter === undefined || params.length > 2) {
+      return fail("it has other parameters", { expected: "filter, bias", found: `${params.length}` });
+    }
     // Trailing extents of 1 are not stored.
     const [height = 1, width = 1, into = 1, out = 1] = filter.shape;
     const weight = permuted({ ...filter, shape: [height, width, into, out] }, [3, 2, 0, 1]);
@@ -153,7 +164,10 @@ const rules: Readonly<Record<string, Rule>> = {
     const groups = channels / into;
     if (!Number.isInteger(groups))
       fail("the filters do not fit the channels", { expected: `a part of ${channels}`, found: `${into}` });
-    if (numbersIn(layer.block.get("dilate")).some((d) => d !== 1)) fail("dilation is not supported");
+    const dilation = numbersIn(layer.block.get("dilate"));
+    if (dilation.some((d) => d !== 1)) {
+      fail("dilation is not supported", { expected: "1", found: `[${dilation.join(" ")}]` });
+    }
     const window = { kernel: shortExtent([height, width]), stride: pairIn(step, "stride", 1), pad: padIn(step) };
     const options = { out, bias: bias !== undefined };
     const isLinear = isLast && height * width === 1 && groups === 1 && isSinglePosition(draft.shapeOf(input));
@@ -175,10 +189,14 @@ const rules: Readonly<Record<string, Rule>> = {
     const [gamma, beta, last] = params;
     const moments = last && momentsIn(last);
     if (gamma === undefined || beta === undefined || moments === undefined) {
-      return fail("it has other parameters", { expected: "multipliers, biases and moments [C, 2]" });
+      return fail("it has other parameters", {
+        expected: "multipliers, biases and moments [C, 2]",
+        found: params.map(({ shape }) => `[${shape.join(", ")}]`).join(", ") || "none",
+      });
     }
     const [eps = 1e-5] = numbersIn(layer.block.get("epsilon"));
-    if (!(eps > 0 && eps <= 1)) fail("this epsilon is not supported", { found: `${eps}` });
+    if (!(eps > 0 && eps <= 1))
+      fail("this epsilon is not supported", { expected: "above 0, at most 1", found: `${eps}` });
     const input = only(step);
     const name = draft.add(layer.name, { kind: "batchNorm", eps }, [input], fail);
     const shape = [draft.shapeOf(input)[1]!];
@@ -192,7 +210,8 @@ const rules: Readonly<Record<string, Rule>> = {
 
   "dagnn.ReLU": (step) => {
     const { layer, fail, draft } = step;
-    if (numbersIn(layer.block.get("leak")).some((leak) => leak !== 0)) fail("leaky ReLUs are not supported");
+    const [leak = 0] = numbersIn(layer.block.get("leak"));
+    if (leak !== 0) fail("leaky ReLUs are not supported", { expected: "leak 0", found: `${leak}` });
     return draft.add(layer.name, { kind: "relu" }, [only(step)], fail);
   },
 
@@ -230,13 +249,15 @@ const rules: Readonly<Record<string, Rule>> = {
 
   "dagnn.GlobalPooling": (step) => {
     const { layer, fail, draft } = step;
-    if ((textIn(layer.block.get("method")) ?? "avg") !== "avg") fail("only averages are supported");
+    const method = textIn(layer.block.get("method")) ?? "avg";
+    if (method !== "avg") fail("only averages are supported", { expected: "avg", found: shownName(method) });
     return draft.add(layer.name, { kind: "globalAvgPool" }, [only(step)], fail);
   },
 
   "dagnn.DropOut": (step) => {
     const [rate = 0.5] = numbersIn(step.layer.block.get("rate"));
-    if (!(rate >= 0 && rate < 1)) step.fail("this rate is not supported", { found: `${rate}` });
+    if (!(rate >= 0 && rate < 1))
+      step.fail("this rate is not supported", { expected: "from 0 to below 1", found: `${rate}` });
     return step.draft.add(step.layer.name, { kind: "dropout", rate }, [only(step)], step.fail);
   },
 
@@ -245,7 +266,10 @@ const rules: Readonly<Record<string, Rule>> = {
   "dagnn.Scale": ({ layer, inputs, params, fail, draft }) => {
     const [first, second] = inputs;
     if (first === undefined || second === undefined || params.length > 0) {
-      return fail("a scale by its own parameters is not supported", { expected: "two inputs" });
+      return fail("a scale by its own parameters is not supported", {
+        expected: "two inputs",
+        found: `${inputs.length}, and ${params.length} parameters`,
+      });
     }
     // One number for each channel multiplies the other.
     const isFirst = isSinglePosition(draft.shapeOf(first)) && !isSinglePosition(draft.shapeOf(second));
@@ -255,7 +279,12 @@ const rules: Readonly<Record<string, Rule>> = {
   /** Of a gate, which has its shape already. */
   "dagnn.Reshape": (step) => {
     const input = only(step);
-    return isSinglePosition(step.draft.shapeOf(input)) ? input : step.fail("only single positions are supported");
+    const shape = step.draft.shapeOf(input);
+    if (isSinglePosition(shape)) return input;
+    return step.fail("only single positions are supported", {
+      expected: "[1, C, 1, 1]",
+      found: `[${shape.join(", ")}]`,
+    });
   },
 
   "dagnn.Concat": ({ layer, inputs, fail, draft }) => {
@@ -280,7 +309,7 @@ function pairIn({ layer, fail }: Step, key: string, usual: number): Extent {
   const isFine = more.length === 0 && [height, width].every((value) => Number.isInteger(value) && value > 0);
   return isFine
     ? shortExtent([height, width])
-    : fail(`this ${key} is not supported`, { found: `[${height} ${width}]` });
+    : fail(`this ${key} is not supported`, { expected: "whole numbers from 1 up", found: `[${height} ${width}]` });
 }
 
 /** MatConvNet's order: above, below, left, right. */
@@ -290,5 +319,5 @@ function padIn({ layer, fail }: Step): Padding {
   const isFine = [0, 1, 4].includes(pads.length) && pads.every((pad) => Number.isInteger(pad) && pad >= 0);
   return isFine
     ? shortPadding({ top, left, bottom, right })
-    : fail("this pad is not supported", { found: `[${pads.join(" ")}]` });
+    : fail("this pad is not supported", { expected: "1 or 4 whole numbers", found: `[${pads.join(" ")}]` });
 }

@@ -3,13 +3,13 @@
  * https://github.com/apache/mxnet/tree/master/src/operator/nn.
  */
 
-import { type Fail, failAt, shownName } from "../formats/bytes.ts";
+import { type FailWhole, shownName } from "../formats/bytes.ts";
 import type { MxnetNode, MxnetSymbol } from "../formats/mxnet-symbol.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { axesOf, pairOf } from "../ir/window.ts";
 import { type Shape, sizeOf, type Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
-import { Draft, type Drafted, filled, isSinglePosition } from "./draft.ts";
+import { cannotImport, Draft, type Drafted, filled, isSinglePosition } from "./draft.ts";
 import { MxnetOptions } from "./mxnet-options.ts";
 
 export interface MxnetImport extends Drafted {
@@ -91,13 +91,16 @@ class Translation {
     this.smallest = side;
     const { nodes, heads } = symbol;
     const [head] = heads;
-    if (heads.length > 1)
-      failAt(where)("a network of several outputs cannot be imported", { found: `${heads.length}` });
+    const fail = cannotImport(where);
+    if (heads.length > 1) {
+      fail("a network of several outputs cannot be imported", { expected: "1 head", found: `${heads.length}` });
+    }
     const needed = [...neededBy(symbol, head!.node)].sort((a, b) => a - b);
     this.draft = new Draft("network", side, this.#channels(needed));
     const classifier = needed.findLast((place) => !isPassing(nodes[place]!.op));
     for (const place of needed) if (nodes[place]!.op !== "null") this.#take(place, place === classifier);
-    this.#last = this.#made.get(head!.node) ?? failAt(where)("the graph is a variable alone");
+    this.#last =
+      this.#made.get(head!.node) ?? fail("the graph is a variable alone", { expected: "layers", found: "none" });
   }
 
   finish = (): Drafted => this.draft.finish(this.#last.layer, this.#where);
@@ -115,11 +118,12 @@ class Translation {
 
   #take(place: number, isClassifier: boolean): void {
     const node = this.#symbol.nodes[place]!;
-    const fail = failAt(`${this.#where}: node ${shownName(node.name)} (${shownName(node.op)})`);
+    const fail = cannotImport(`${this.#where}: node ${shownName(node.name)} (${shownName(node.op)})`);
     const rule = Object.hasOwn(rules, node.op) ? rules[node.op] : undefined;
     if (rule === undefined) {
       fail("nodes of this operator cannot be imported", {
         expected: Object.keys(rules).join(", "),
+        found: shownName(node.op),
         hint: "export the network as ONNX in MXNet (mx.onnx.export_model), or give its weights alone under known names",
       });
     }
@@ -133,12 +137,13 @@ class Translation {
   }
 
   /** What a node gives: a layer's values, or the picture. */
-  valueOf(place: number, fail: Fail): Made {
+  valueOf(place: number, fail: FailWhole): Made {
     const made = this.#made.get(place);
     if (made !== undefined) return made;
     const { name } = this.#symbol.nodes[place]!;
     if (this.#picture !== undefined && this.#picture !== place) {
       fail("a network of several inputs cannot be imported", {
+        expected: "one, the pictures",
         found: `${shownName(this.#symbol.nodes[this.#picture]!.name)} and ${shownName(name)}`,
       });
     }
@@ -149,9 +154,15 @@ class Translation {
   nodeAt = (place: number): MxnetNode => this.#symbol.nodes[place]!;
 
   /** A variable's array; undefined where the network comes without weights. */
-  arrayOf(name: string, fail: Fail): Tensor | undefined {
+  arrayOf(name: string, fail: FailWhole): Tensor | undefined {
     if (this.#params === undefined) return undefined;
-    return this.#params.get(name) ?? fail("the weights do not have its array", { found: `no ${shownName(name)}` });
+    const found = this.#params.get(name);
+    if (found !== undefined) return found;
+    return fail("the weights do not have its array", {
+      expected: shownName(name),
+      found: [...this.#params.keys()].slice(0, 3).map(shownName).join(", ") || "none",
+      hint: "give the .params that was saved with this graph",
+    });
   }
 }
 
@@ -176,12 +187,12 @@ const isPassing = (op: string): boolean => isEnd(op) || /^(?:null|Dropout|identi
 /** One node on its way to our layers. */
 class Step {
   readonly options: MxnetOptions;
-  readonly fail: Fail;
+  readonly fail: FailWhole;
   readonly isClassifier: boolean;
   readonly #net: Translation;
   readonly #node: MxnetNode;
 
-  constructor(net: Translation, node: MxnetNode, options: MxnetOptions, fail: Fail, isClassifier: boolean) {
+  constructor(net: Translation, node: MxnetNode, options: MxnetOptions, fail: FailWhole, isClassifier: boolean) {
     this.#net = net;
     this.#node = node;
     this.options = options;
@@ -204,15 +215,21 @@ class Step {
   /** The value of an input, which must be its node's first output. */
   value(i: number): Made {
     const input = this.#node.inputs[i];
-    if (input === undefined) return this.fail("an input is missing", { found: `${this.inputs} inputs` });
-    if (input.output !== 0) this.fail("only first outputs are supported", { found: `output ${input.output}` });
+    if (input === undefined) {
+      return this.fail("an input is missing", { expected: `${i + 1} or more`, found: `${this.inputs} inputs` });
+    }
+    if (input.output !== 0) {
+      this.fail("only first outputs are supported", { expected: "output 0", found: `output ${input.output}` });
+    }
     return this.#net.valueOf(input.node, this.fail);
   }
 
   /** The layer of an input whose values are in maps. */
   maps(i: number): string {
     const { layer, isFlat } = this.value(i);
-    return isFlat ? this.fail("values in a row are not supported here", { expected: "maps" }) : layer;
+    return isFlat
+      ? this.fail("values in a row are not supported here", { expected: "maps", found: "values behind a Flatten" })
+      : layer;
   }
 
   /** The array that is this input, a variable; where the input is not there, as in files of 0.8, by its usual name. */
@@ -222,7 +239,10 @@ class Step {
     const { op, name } = this.#net.nodeAt(input.node);
     return op === "null"
       ? this.#net.arrayOf(name, this.fail)
-      : this.fail("weights that are computed are not supported", { found: `${shownName(name)} (${shownName(op)})` });
+      : this.fail("weights that are computed are not supported", {
+          expected: "a variable",
+          found: `${shownName(name)} (${shownName(op)})`,
+        });
   }
 
   counts(...expected: readonly number[]): void {
@@ -256,6 +276,7 @@ const sum: Rule = (step) => {
   const [first] = inputs.map((input) => `${step.draft.shapeOf(input)}`);
   if (inputs.length < 2 || inputs.some((input) => `${step.draft.shapeOf(input)}` !== first)) {
     step.fail("only two or more inputs of one shape can be added", {
+      expected: "one shape",
       found: inputs.map((input) => `[${step.draft.shapeOf(input).join(", ")}]`).join(", "),
     });
   }
@@ -268,7 +289,12 @@ const product: Rule = (step) => {
   const [first, second] = [step.maps(0), step.maps(1)];
   const isGate = (layer: string) => isSinglePosition(step.draft.shapeOf(layer));
   const gate = isGate(second) ? second : isGate(first) ? first : undefined;
-  if (gate === undefined) return step.fail("only a product with one number for each channel is supported");
+  if (gate === undefined) {
+    return step.fail("only a product with one number for each channel is supported", {
+      expected: "[1, C, 1, 1] as one of them",
+      found: [first, second].map((layer) => `[${step.draft.shapeOf(layer).join(", ")}]`).join(" and "),
+    });
+  }
   return maps(step.draft.add(step.name, { kind: "seScale" }, [gate, gate === second ? first : second], step.fail));
 };
 
@@ -317,7 +343,9 @@ const rules: Readonly<Record<string, Rule>> = {
     const { layer } = step.value(0);
     const shape = draft.shapeOf(layer);
     const [, channels = 1, height = 1, width = 1] = shape;
-    if (!flattens && !isSinglePosition(shape)) fail("flatten: False is not supported", { expected: "one position" });
+    if (!flattens && !isSinglePosition(shape)) {
+      fail("flatten: False is not supported", { expected: "one position", found: `[${shape.join(", ")}]` });
+    }
     if (step.isClassifier) {
       const flat = draft.add(`${name}.flatten`, { kind: "flatten" }, [layer], fail);
       draft.add(name, { kind: "linear", out, bias }, [flat], fail);
@@ -334,7 +362,7 @@ const rules: Readonly<Record<string, Rule>> = {
   BatchNorm: (step) => {
     const { options, fail, draft, name } = step;
     const eps = options.number("eps", 1e-3);
-    if (!(eps > 0 && eps <= 1)) fail("this eps is not supported", { found: `${eps}` });
+    if (!(eps > 0 && eps <= 1)) fail("this eps is not supported", { expected: "above 0, at most 1", found: `${eps}` });
     const fixedGamma = options.flag("fix_gamma", true);
     options.ignore("momentum", "use_global_stats", "min_calib_range", "max_calib_range");
     options.must("axis", "1");
@@ -379,7 +407,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const input = step.maps(0);
     if (isGlobal) {
       options.ignore("kernel", "stride", "pad");
-      if (type === "max") fail("a global maximum is not supported", { expected: "pool_type avg" });
+      if (type === "max") fail("a global maximum is not supported", { expected: "pool_type avg", found: "max" });
       return maps(draft.add(name, { kind: "globalAvgPool" }, [input], fail));
     }
     const kernel = options.extent("kernel", undefined);
@@ -393,7 +421,12 @@ const rules: Readonly<Record<string, Rule>> = {
         const { kernel: size, stride: step, before } = window;
         const steps = Math.ceil((sides[axis]! + 2 * before - size) / step);
         // Caffe drops such a window; MXNet has it.
-        if (steps * step >= sides[axis]! + before) fail("a last window of padding alone is not supported");
+        if (steps * step >= sides[axis]! + before) {
+          fail("a last window of padding alone is not supported", {
+            expected: "windows that each see something",
+            found: `one from ${steps * step - before} on, of ${sides[axis]}`,
+          });
+        }
       }
     }
     const window = { kernel, stride, pad, ceil };

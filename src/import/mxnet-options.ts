@@ -1,6 +1,6 @@
 /** The options of MXNet's operators: texts, read strictly. An option that is not known may change what a layer does. */
 
-import { type Fail, shownName } from "../formats/bytes.ts";
+import { type FailWhole, shownName } from "../formats/bytes.ts";
 import { type Extent, shortExtent } from "../ir/window.ts";
 
 /** Of every operator: hints for machines and what training goes by. */
@@ -9,10 +9,10 @@ const ofTraining =
 
 export class MxnetOptions {
   readonly #options: ReadonlyMap<string, string>;
-  readonly #fail: Fail;
+  readonly #fail: FailWhole;
   readonly #read = new Set<string>();
 
-  constructor(options: ReadonlyMap<string, string>, fail: Fail) {
+  constructor(options: ReadonlyMap<string, string>, fail: FailWhole) {
     this.#options = options;
     this.#fail = fail;
   }

@@ -29,6 +29,7 @@ function refuseOptimizer(tensors: Tensors, where: string): void {
   const isState = names.length > 1 && names.every((name) => /^\w+\/(?:.*\/)?(?:[vmhs]|vhat|msg|msdx)$/.test(name));
   if (!isState) return;
   failAt(where)("this is the state of an optimiser, not a network's weights", {
+    expected: "the arrays of a network",
     found: `${names.length} arrays: ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
     hint: "give the file of the network that Chainer saved with it, such as the .model beside an .optimizer",
   });
@@ -39,6 +40,7 @@ function refuseObjects(tensors: Tensors, where: string): void {
   const names = [...tensors.keys()].filter((name) => name.endsWith("/.ATTRIBUTES/VARIABLE_VALUE"));
   if (names.length === 0) return;
   failAt(where)("this is a checkpoint of Keras's objects, which does not say what its layers are called", {
+    expected: "variables by the names of layers",
     found: `${names.length} variables by their places: ${names.slice(0, 2).map(shownName).join(", ")}, ...`,
     hint: "where it was trained, export the network as ONNX (tf2onnx), or save its variables by name: np.savez('net.npz', **{v.name: v.numpy() for v in model.variables})",
   });

@@ -65,7 +65,11 @@ export const isKnown = (source: WeightSource): boolean => namingOf(source) !== u
  * @param hint what may help where they are nobody's
  * @throws SenetError `weights` where they are nobody's
  */
-export function detectNaming(source: WeightSource, where: string, hint?: string): Naming {
+export function detectNaming(
+  source: WeightSource,
+  where: string,
+  hint = "export the network as ONNX where it was trained: its graph says what it computes",
+): Naming {
   const naming = namingOf(source);
   if (naming !== undefined) return naming;
   const names = namesOf(source);
@@ -74,8 +78,11 @@ export function detectNaming(source: WeightSource, where: string, hint?: string)
   throw new SenetError("weights", "these are not the layers of a known network", {
     where,
     expected: `the names of ${known.join(", ")}`,
-    found: `${names.length} ${names.length === 1 ? "name" : "names"}: ${names.slice(0, 5).map(shownName).join(", ")}${names.length > 5 ? ", ..." : ""}`,
-    ...(hint === undefined ? {} : { hint }),
+    found:
+      names.length === 0
+        ? "no weights"
+        : `${names.length} ${names.length === 1 ? "name" : "names"}: ${names.slice(0, 5).map(shownName).join(", ")}${names.length > 5 ? ", ..." : ""}`,
+    hint,
   });
 }
 

@@ -5,8 +5,9 @@ import { SenetError } from "../errors.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import { nameIn, namingByName } from "../import/rename.ts";
 import { learningRateOf, optimizerOf } from "../train/config.ts";
+import { stepsIn } from "../train/create-step.ts";
 import { learningRule } from "../train/learning.ts";
-import { preprocessingOf, trainingTransformOf } from "../train/pictures.ts";
+import { preprocessingOf, trainingTransformOf, validationTransformOf } from "../train/pictures.ts";
 import { withRecipeScaled } from "../train/rank-batches.ts";
 import { learningRateAt } from "../train/schedule.ts";
 import { lossGraph, model } from "../zoo/index.ts";
@@ -61,7 +62,8 @@ test("a recipe's cost is its pictures through its network, forward and back", ()
 const runs = (...parts: readonly (readonly [epochs: number, rate: number])[]): number[] =>
   parts.flatMap(([epochs, rate]) => new Array<number>(epochs).fill(rate));
 
-const straight = Array.from({ length: 100 }, (_, epoch) => 0.1 * (1 - (epoch * 5004) / 500_400));
+/** Caffe's poly to its max_iter, from the first step of each epoch. */
+const straight = Array.from({ length: 100 }, (_, epoch) => 0.1 * (1 - (epoch * 5004) / 500_000));
 
 /** Those whose rate is not the same for epochs. */
 type LaterName = "timm-ra2" | "strikes-back-a2" | "lars-16k" | "imagenette-5" | "imagenette-20";
@@ -76,6 +78,7 @@ const rates: {
   shicai: straight,
   tensorpack: runs([30, 0.1], [30, 0.01], [30, 1e-3], [10, 1e-4], [5, 1e-5]),
   taki0112: runs([29, 0.1], [30, 0.01], [30, 1e-3], [11, 1e-4]),
+  "taki0112-exact": runs([29, 0.1], [30, 0.01], [30, 1e-3], [11, 1e-4]),
   bruinxiong: runs([30, 0.1], [30, 0.01], [30, 1e-3], [5, 1e-4], [15, 1e-5], [10, 1e-6], [5, 1e-7]),
   "bruinxiong-cifar": runs([100, 0.1], [50, 0.01], [50, 0.001]),
   "moskomule-imagenet": runs([50, 0.075], [20, 0.0075], [20, 0.00075]),
@@ -148,6 +151,7 @@ const decays: { readonly [Name in keyof typeof rates]: Readonly<Record<string, n
   shicai: { weight: 1e-4, gamma: 1e-4, beta: 1e-4 },
   tensorpack: { weight: 1e-4 },
   taki0112: { weight: 5e-4, bias: 5e-4, gamma: 5e-4, beta: 5e-4 },
+  "taki0112-exact": { weight: 5e-4, bias: 5e-4, gamma: 5e-4, beta: 5e-4 },
   bruinxiong: { weight: 1e-4, gamma: 1e-4 },
   "bruinxiong-cifar": { weight: 1e-4, gamma: 1e-4 },
   "moskomule-imagenet": { weight: 1e-4, bias: 1e-4, gamma: 1e-4, beta: 1e-4 },
@@ -180,6 +184,7 @@ test("ports' recipes train their ports' own networks, and decay what the ports' 
     shicai: "shicai-se-resnet-50",
     tensorpack: "tensorpack-se-resnet-50",
     taki0112: "taki0112-se-resnext-29",
+    "taki0112-exact": "taki0112-se-resnext-29",
     bruinxiong: "bruinxiong-se-resnext-50",
     "bruinxiong-cifar": "bruinxiong-se-resnet-164-cifar",
     "moskomule-imagenet": "moskomule-se-resnet-50",
@@ -200,6 +205,23 @@ test("ports' recipes train their ports' own networks, and decay what the ports' 
       assert.equal(decay, decays.test(theirs) ? 1e-4 : 0, theirs);
     }
   }
+});
+
+test("taki0112's errors are an option of its own, and nobody's default", () => {
+  const usual = recipeConfig("taki0112");
+  const exact = recipeConfig("taki0112-exact");
+  const differing = Object.keys(exact).filter(
+    (key) => JSON.stringify(Reflect.get(exact, key)) !== JSON.stringify(Reflect.get(usual, key)),
+  );
+  assert.deepEqual(differing.sort(), [
+    ...["lastBatch", "recipe", "runningStatistics", "shuffle", "validationMean", "validationStd"],
+  ]);
+  const { mean, std } = preprocessingOf(exact);
+  const own = validationTransformOf(exact, preprocessingOf(exact));
+  assert.deepEqual([mean, std], [usual.mean, usual.std]);
+  assert.deepEqual(own.preprocessing.mean, [0.4942, 0.4851, 0.4504]);
+  assert.deepEqual(validationTransformOf(usual, preprocessingOf(usual)).preprocessing, preprocessingOf(usual));
+  assert.deepEqual([stepsIn(50_000, exact, ""), stepsIn(50_000, usual, "")], [391, 390]);
 });
 
 test("a port's network is built with its own initialisation, epsilon and decay of running statistics", () => {

@@ -20,6 +20,7 @@ import { senet2018 } from "./senet-2018.ts";
 import { shicai } from "./shicai.ts";
 import { strikesBackA2 } from "./strikes-back-a2.ts";
 import { taki0112 } from "./taki0112.ts";
+import { taki0112Exact } from "./taki0112-exact.ts";
 import { tensorpack } from "./tensorpack.ts";
 import { timmRa2 } from "./timm-ra2.ts";
 
@@ -30,6 +31,7 @@ export const recipes = {
   shicai,
   tensorpack,
   taki0112,
+  "taki0112-exact": taki0112Exact,
   bruinxiong,
   "bruinxiong-cifar": bruinxiongCifar,
   "moskomule-imagenet": moskomuleImagenet,
@@ -74,8 +76,8 @@ export interface RecipeCost {
 /** What a recipe costs on the pictures that it was made for. */
 export function recipeCost(name: string): RecipeCost {
   const { data } = recipe(name);
-  const { model: network, epochs, imageSize } = recipeConfig(name);
-  const pictures = epochs * data.pictures;
+  const { model: network, epochs, maxSteps, batchSize, imageSize } = recipeConfig(name);
+  const pictures = Math.min(epochs * data.pictures, (maxSteps ?? Number.POSITIVE_INFINITY) * batchSize);
   const graph = inferenceGraph(model(network, data.classes), { batch: 1, imageSize });
   return { pictures, multiplyAdds: 3 * pictures * graphCost(graph).multiplyAdds };
 }

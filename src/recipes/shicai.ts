@@ -1,7 +1,7 @@
 import { imagenet, type Recipe } from "./recipe.ts";
 
 export const shicai: Recipe = {
-  version: 2,
+  version: 3,
   title: "shicai/SENet-Caffe: SE-ResNet-50 by a straight line of rates",
   source: [
     "shicai/SENet-Caffe, issue 1: batch 256, base_lr 0.1, lr_policy poly with power 1, max_iter 500,000, momentum 0.9, weight_decay 1e-4",
@@ -11,7 +11,7 @@ export const shicai: Recipe = {
   data: imagenet,
   reached: "top-1 78.01 %, top-5 94.21 %",
   differences: [
-    "500,000 steps are 99.92 epochs; here 100, of which each has 5004 steps",
+    "500,000 steps, of which the hundredth and last epoch of ImageNet has 4604; 100 epochs of fewer pictures",
     "Caffe's Scale layers have the usual multipliers: gamma and beta decay",
     "biases learn at the usual rate, not twice as fast",
     "pictures are red, green, blue; theirs are blue first. Mean and factor are the same",
@@ -20,6 +20,7 @@ export const shicai: Recipe = {
   config: {
     model: "shicai-se-resnet-50",
     epochs: 100,
+    maxSteps: 500_000,
     batchSize: 256,
     optimizer: "sgd",
     momentum: 0.9,

@@ -1,12 +1,12 @@
-/** A training step that differs between epochs: in the size of its pictures, and in whether batch norm learns. */
+/** A training step that differs between epochs, in the size of its pictures and in whether batch norm learns, and for a last batch that is not full. */
 
 import type { Weights } from "../executors/executor.ts";
 import type { OptimizerState } from "../optim/rule.ts";
 import type { Tensor } from "../tensor.ts";
 import type { StepOptions, StepPosition, StepRates, StepResult, StepState, TrainingStep } from "./step.ts";
 
-/** What may differ from epoch to epoch. */
-export type StepForm = Pick<StepOptions, "imageSize" | "freezeBatchNorm">;
+/** What may differ. Without a batch it is that of all others. */
+export type StepForm = Pick<StepOptions, "imageSize" | "freezeBatchNorm"> & Partial<Pick<StepOptions, "batchSize">>;
 
 /** Compiles the step in one form, always on the same weights. */
 export type CompileStep = (form: StepForm, state?: StepState) => Promise<TrainingStep>;
@@ -30,8 +30,9 @@ export class ChangingStep implements AsyncDisposable {
 
   /** From now on steps have this form. To be called between two of them. */
   async change(form: StepForm): Promise<void> {
-    const { imageSize, freezeBatchNorm = false } = this.#form;
-    if (form.imageSize === imageSize && (form.freezeBatchNorm ?? false) === freezeBatchNorm) return;
+    const { imageSize, freezeBatchNorm = false, batchSize } = this.#form;
+    const isOfSize = form.imageSize === imageSize && form.batchSize === batchSize;
+    if (isOfSize && (form.freezeBatchNorm ?? false) === freezeBatchNorm) return;
     await this.#step.synchronise();
     const state = { optimizer: this.#step.optimizerState, average: this.#step.average };
     // First, so that the memory of both is never wanted at once.

@@ -43,6 +43,11 @@ const runKeys = {
     "activation of a residual network, except within squeeze and excitation; default: its own, relu",
   ),
   epochs: configKey(z._default(positive, 20), "passes over the training pictures"),
+  /** As Caffe's `max_iter`; the last epoch is then a shorter one. `null`: as many as the epochs have. */
+  maxSteps: configKey(
+    z._default(z.nullable(positive), null),
+    "end after so many steps, if the epochs have more; without epochs, that long",
+  ),
   batchSize: configKey(z._default(positive, 64), "pictures per step; auto: as many as fit the memory", {
     value: "n|auto",
     auto: true,
@@ -52,6 +57,16 @@ const runKeys = {
     z._default(z.nullable(positive), null),
     "pictures computed at a time, a part of the batch: less memory, the same gradients; default: the batch",
   ),
+  shuffle: configKey(
+    z._default(z.enum(["anew", "once"]), "anew"),
+    "whether pictures come in an order of its own in each epoch, or in one and the same",
+  ),
+  lastBatch: configKey(
+    z._default(z.enum(["leave", "keep"]), "leave"),
+    "pictures that do not fill an epoch's last batch: left out, others each time, or a smaller batch",
+  ),
+  /** `twice`, as taki0112's code: again after the step, by a pass with the new weights over the same batch; all takes twice as long. */
+  runningStatistics: z._default(z.enum(["once", "twice"]), "once"),
   /** Side of the training pictures in pixels; default: the one that the model was designed for. */
   imageSize: configKey(positive, "side in pixels; default: the model's own"),
   seed: configKey(z._default(count, 0), "of weights, order and augmentation"),
@@ -104,6 +119,11 @@ export const trainingConfigSchema = z
       path: ["microBatch"],
       message: "a divisor of the batch size",
     }),
+    z.refine(
+      ({ batchSize, microBatch, lastBatch, runningStatistics }) =>
+        (microBatch ?? batchSize) === batchSize || (lastBatch === "leave" && runningStatistics === "once"),
+      { path: ["microBatch"], message: "the whole batch where last batches are kept, or statistics move twice" },
+    ),
     z.refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
       path: ["classWeights"],
       message: "none with binary cross-entropy, whose classes are yes or no each",
@@ -128,6 +148,21 @@ function upToDate(given: unknown): unknown {
   return { decode: "exact", ...rest, decayOn: decayAll === true ? ["weight", "bias", "gamma", "beta"] : ["weight"] };
 }
 
+/** Who says how many steps there are, and not how many epochs, means the steps: each epoch has at least one. */
+function withEpochs(given: unknown): unknown {
+  if (!isObject(given) || typeof given.maxSteps !== "number" || given.epochs !== undefined) return given;
+  return { ...given, epochs: given.maxSteps };
+}
+
+/**
+ * With no more epochs than its steps take.
+ * @param stepsPerEpoch of the pictures that it trains on
+ */
+export function withinSteps(config: TrainingConfig, stepsPerEpoch: number): TrainingConfig {
+  const { epochs, maxSteps } = config;
+  return maxSteps === null ? config : { ...config, epochs: Math.min(epochs, Math.ceil(maxSteps / stepsPerEpoch)) };
+}
+
 /** The model's own size of pictures, where none is given. @throws SenetError `usage` where there is no such model */
 function withImageSize(given: unknown): unknown {
   if (!isObject(given)) return given;
@@ -146,7 +181,7 @@ export function trainingConfig(
   where = "training options",
   nameOf: (key: string) => string = (key) => key,
 ): TrainingConfig {
-  const result = trainingConfigSchema.safeParse(withImageSize(upToDate(given)));
+  const result = trainingConfigSchema.safeParse(withEpochs(withImageSize(upToDate(given))));
   if (result.success) return result.data;
   const known = Object.keys(trainingConfigSchema.shape);
   const faults = result.error.issues.flatMap((issue) => {

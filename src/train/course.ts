@@ -5,14 +5,14 @@ import type { Executor } from "../executors/executor.ts";
 import { sizeAt } from "../images/sizes.ts";
 import { isTrainable, type Parameter } from "../ir/graph.ts";
 import { alone } from "../ranks.ts";
-import { sizeOf } from "../tensor.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { lossGraph, type Model } from "../zoo/index.ts";
 import { averageConfigOf } from "./averaging.ts";
 import { measuredBucket, trialBytes } from "./bucket-size.ts";
 import { ChangingStep, type CompileStep, type StepForm } from "./changing-step.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
-import { createStep, type StepRunning, threadsOf } from "./create-step.ts";
+import { createStep, ownBatch, type StepRunning, threadsOf } from "./create-step.ts";
 import type { Phase, RunFacts } from "./facts.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { type LoopOptions, type TrainingBatch, trainingLoop } from "./loop.ts";
@@ -93,7 +93,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   options.onStart({
     ...{ executor: executor.name, reason: options.reason, stepsPerEpoch: options.stepsPerEpoch },
     ...{ classes: labels.length, trainImages: pictures(counts.train), validationImages: pictures(counts.val) },
-    ...{ batchSize: config.batchSize, ...parameters },
+    ...{ epochs: config.epochs, batchSize: config.batchSize, ...parameters },
     ...{ startEpoch: start.epoch, startStep: start.step, learningRate: learningRateOf(config) },
   });
   let best: Evaluation | undefined;
@@ -113,8 +113,14 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
       ...{ config, step, signal, ranks, say: options.say, onStep: options.onStep, onEpoch: options.onEpoch },
       stepsPerEpoch: options.stepsPerEpoch,
       batches: async function* (epoch, from) {
-        await step.change(formAt(epoch));
-        yield* mixed(options.batches(epoch, from), config, { epoch, start: from, classes: labels.length });
+        const form = formAt(epoch);
+        await step.change(form);
+        const batches = cut(options.batches(epoch, from));
+        for await (const batch of mixed(batches, config, { epoch, start: from, classes: labels.length })) {
+          const batchSize = batch.images.shape[0]!;
+          if (batchSize < ownBatch(options)) await step.change({ ...form, batchSize });
+          yield batch;
+        }
       },
       evaluate: async () => {
         onPhase("validating");
@@ -130,6 +136,16 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
     start,
   );
   return { state, finished: isFinished(state, config), ...(best && { evaluation: best }) };
+}
+
+/** Without the rows that a last batch has too many. */
+async function* cut(batches: AsyncIterable<TrainingBatch>): AsyncGenerator<TrainingBatch> {
+  for await (const batch of batches) {
+    const { images, labels, size = labels.shape[0]! } = batch;
+    const first = ({ shape: [rows = 1, ...inner], data }: Tensor): Tensor =>
+      tensor([size, ...inner], data.subarray(0, (data.length / rows) * size));
+    yield size === labels.shape[0] ? batch : { images: first(images), labels: first(labels) };
+  }
 }
 
 /** Measured; `undefined` where there is nobody to send to. */

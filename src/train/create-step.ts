@@ -28,9 +28,13 @@ export interface StepRunning extends Omit<TogetherOptions, "syncBatchNorm"> {
  * @param where the pictures are
  * @throws SenetError `usage` where there are fewer pictures than a batch has
  */
-export function stepsIn(pictures: number, batchSize: number, where: string): number {
-  const steps = Math.floor(pictures / batchSize);
-  if (steps > 0) return steps;
+export function stepsIn(
+  pictures: number,
+  { batchSize, lastBatch }: Pick<TrainingConfig, "batchSize" | "lastBatch">,
+  where: string,
+): number {
+  const full = Math.floor(pictures / batchSize);
+  if (full > 0) return lastBatch === "keep" ? Math.ceil(pictures / batchSize) : full;
   throw new SenetError("usage", "a batch is larger than the training set", {
     where,
     expected: `at least ${batchSize} pictures`,
@@ -60,15 +64,16 @@ export function createStep(
 ): Promise<TrainingStep> {
   const { config, recompute = false, onFeatures, say, ranks, wire, bucketBytes } = options;
   const { seed, labelSmoothing, weightDecay, decayOn } = config;
+  const { batchSize = ownBatch(options), ...others } = form;
   return TrainingStep.create(
     executor,
     model,
     weights,
     {
-      ...form,
+      ...others,
       ...{ labelSmoothing, weightDecay, decayOn, seed, recompute, onFeatures, average, ranks, wire, bucketBytes },
       syncBatchNorm: config.syncBn,
-      batchSize: ownBatch(options),
+      ...{ batchSize, movesStatisticsTwice: config.runningStatistics === "twice" },
       ...(config.bceLoss && { loss: "binaryCrossEntropy" }),
       clipping: clippingOf(config),
       targetThreshold: config.bceTargetThresh ?? undefined,

@@ -12,6 +12,8 @@ export interface RunFacts {
   readonly parameters: number;
   /** Of them, those that are not frozen. */
   readonly learntParameters: number;
+  /** Of the run. */
+  readonly epochs: number;
   readonly startEpoch: number;
   /** Steps of that epoch that were done before. */
   readonly startStep: number;

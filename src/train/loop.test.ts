@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { assertClose } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
 import { tensor } from "../tensor.ts";
-import { trainingConfig } from "./config.ts";
+import { learningRateOf, type TrainingConfig, trainingConfig, withinSteps } from "./config.ts";
 import { type LoopOptions, type Progress, type TrainingBatch, trainingLoop } from "./loop.ts";
 import { type EpochMetrics, initialState, type TrainingState } from "./state.ts";
 import type { StepRates } from "./step.ts";
 
 const stepsPerEpoch = 4;
-const config = trainingConfig({ epochs: 3, batchSize: 2, learningRate: 0.4, warmupEpochs: 1 });
+const usual = trainingConfig({ epochs: 3, batchSize: 2, learningRate: 0.4, warmupEpochs: 1 });
 
 /**
  * A run whose "weights" are one number that every step changes by what it is given, so that a step too many, too few
@@ -28,6 +29,7 @@ class FakeRun {
   readonly #validationLoss: number;
   readonly #saveEverySeconds: number;
   readonly #stopInValidation: number | undefined;
+  readonly #config: TrainingConfig;
 
   constructor({
     weight = 1,
@@ -36,6 +38,7 @@ class FakeRun {
     validationLoss = 0.5,
     saveEverySeconds = 900,
     stopInValidation,
+    config = usual,
   }: {
     weight?: number;
     errors?: readonly number[];
@@ -44,6 +47,7 @@ class FakeRun {
     saveEverySeconds?: number;
     /** The epoch whose validation is stopped. */
     stopInValidation?: number;
+    config?: TrainingConfig;
   } = {}) {
     this.weight = weight;
     this.#errors = errors;
@@ -51,11 +55,12 @@ class FakeRun {
     this.#validationLoss = validationLoss;
     this.#saveEverySeconds = saveEverySeconds;
     this.#stopInValidation = stopInValidation;
+    this.#config = config;
   }
 
   options(): LoopOptions {
     return {
-      config,
+      config: this.#config,
       stepsPerEpoch,
       step: {
         run: async ({ data }, _labels, rates, position) => {
@@ -144,6 +149,43 @@ test("an equal error is not better: the first of two equal epochs stays the best
     run.saved.filter(({ state }) => state.step === 0).map(({ isBest }) => isBest),
     [true, false, false],
   );
+});
+
+test("a run of so many steps ends after them, in the midst of its last epoch, and is validated there", async () => {
+  const config = withinSteps(trainingConfig({ maxSteps: 10, batchSize: 2, schedule: "poly", warmupEpochs: 0 }), 4);
+  assert.equal(config.epochs, 3);
+  const whole = new FakeRun({ config });
+  const expected = await trainingLoop(whole.options());
+  assertClose(
+    whole.rates,
+    Array.from({ length: 10 }, (_, it) => learningRateOf(config) * (1 - it / 10)),
+    1e-12,
+    "rates",
+  );
+  assert.equal(expected.history.at(-1)!.learningRate, whole.rates[9]);
+  assert.deepEqual(
+    whole.progress.slice(6).map(({ epoch, epochs, step, steps, left }) => [epoch, epochs, step, steps, left]),
+    [
+      [1, 3, 3, 4, 3],
+      [1, 3, 4, 4, 2],
+      [2, 3, 1, 2, 1],
+      [2, 3, 2, 2, 0],
+    ],
+  );
+  assert.equal(whole.wheres.at(-1), "epoch 3, step 2 of 2");
+  assert.deepEqual([expected.epoch, whole.epochs.length], [3, 3]);
+  for (const stopAt of [3, 8, 9, 10]) {
+    const first = new FakeRun({ stopAt, config });
+    await trainingLoop(first.options());
+    const { state, weight } = first.saved.at(-1)!;
+    const second = new FakeRun({ weight, config, errors: [30, 10, 20].slice(state.epoch) });
+    assert.deepEqual(timeless(await trainingLoop(second.options(), state)), timeless(expected), `after step ${stopAt}`);
+  }
+  // The epochs may have fewer.
+  const short = withinSteps(trainingConfig({ maxSteps: 100, epochs: 2, batchSize: 2 }), 4);
+  const run = new FakeRun({ config: short });
+  await trainingLoop(run.options());
+  assert.deepEqual([run.rates.length, run.progress[0]!.left], [8, 7]);
 });
 
 test("losses and errors are means over the epoch's pictures, and progress is of the epoch so far", async () => {

@@ -17,6 +17,8 @@ export interface TrainingBatch {
   readonly images: Tensor;
   /** int32 `[N]`, or targets float32 `[N,classes]` */
   readonly labels: Tensor;
+  /** Rows that are pictures; default: all. */
+  readonly size?: number;
 }
 
 export interface Progress {
@@ -24,6 +26,8 @@ export interface Progress {
   readonly epochs: number;
   readonly step: number;
   readonly steps: number;
+  /** Steps that the whole run has still to do. */
+  readonly left: number;
   /** Means over the epoch so far. */
   readonly loss: number;
   readonly top1: number;
@@ -59,6 +63,10 @@ export interface Evaluations {
   readonly weights: Evaluation;
   readonly average?: Evaluation;
 }
+
+/** Steps of one of the run's epochs: the last one may have fewer than the others. */
+const stepsOfEpoch = ({ config, stepsPerEpoch }: LoopOptions, epoch: number): number =>
+  Math.min(stepsPerEpoch, (config.maxSteps ?? Number.POSITIVE_INFINITY) - epoch * stepsPerEpoch);
 
 /** How many batches a step's gradients are summed up from. */
 export const partsOf = ({ batchSize, microBatch }: TrainingConfig): number => batchSize / (microBatch ?? batchSize);
@@ -96,10 +104,12 @@ async function trainEpoch(
 ): Promise<{ readonly state: TrainingState; readonly isStopped: boolean }> {
   const { config, stepsPerEpoch, signal, ranks = alone } = options;
   const parts = partsOf(config);
+  const steps = stepsOfEpoch(options, state.epoch);
+  const total = Math.min(config.epochs * stepsPerEpoch, config.maxSteps ?? Number.POSITIVE_INFINITY);
   let { step, sums } = state;
   const [stopping] = await totalOf(ranks, [Number(signal.aborted)]);
   let isStopped = stopping! > 0;
-  if (isStopped || step === stepsPerEpoch) return { state, isStopped };
+  if (isStopped || step >= steps) return { state, isStopped };
   /** Of the step under way, on this rank. */
   let own = noOwn;
   let mark = performance.now();
@@ -108,7 +118,7 @@ async function trainEpoch(
   for await (const { images, labels } of options.batches(state.epoch, step * parts)) {
     const arrived = performance.now();
     const rates = ratesAt(options, state.epoch, step);
-    const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${stepsPerEpoch}`;
+    const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${steps}`;
     const index = state.epoch * stepsPerEpoch + step;
     const { loss, correct } = await options.step.run(images, labels, rates, { index, where, part, parts });
     const count = images.shape[0]!;
@@ -143,7 +153,8 @@ async function trainEpoch(
       epoch: state.epoch,
       epochs: config.epochs,
       step,
-      steps: stepsPerEpoch,
+      steps,
+      left: total - state.epoch * stepsPerEpoch - step,
       loss: sums.loss / sums.images,
       top1: (100 * sums.correct) / sums.images,
       imagesPerSecond: sums.images / sums.seconds,
@@ -152,7 +163,7 @@ async function trainEpoch(
     await turn();
     // Several hear of it with the next step, all with the same one.
     isStopped = ranks.count === 1 ? signal.aborted : stops! > 0;
-    if (isStopped || step === stepsPerEpoch) break;
+    if (isStopped || step === steps) break;
     if (saves! > 0) {
       await options.save({ ...state, step, sums }, false);
       mark = performance.now();
@@ -184,7 +195,7 @@ async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<
   }
   const metrics: EpochMetrics = {
     epoch: state.epoch,
-    learningRate: ratesAt(options, state.epoch, options.stepsPerEpoch - 1).rate,
+    learningRate: ratesAt(options, state.epoch, stepsOfEpoch(options, state.epoch) - 1).rate,
     trainLoss: sums.loss / sums.images,
     trainTop1Error: 100 - (100 * sums.correct) / sums.images,
     validationLoss: weights.loss,

@@ -1,6 +1,7 @@
 /** What training does to pictures, and how they are prepared when the network is evaluated. */
 
 import { configKey } from "../config-key.ts";
+import type { EvaluationTransform } from "../data/transform.ts";
 import { type AugmentationConfig, augmentationOf, sizesOf } from "../images/augment/config.ts";
 import type { TrainingTransform } from "../images/augment.ts";
 import {
@@ -27,6 +28,9 @@ export const pictureKeys = {
       value: "r,g,b",
     },
   ),
+  /** Of the pictures to validate with, where they are normalised by themselves; `null`: as those to train on, and as ever after. */
+  validationMean: byColour(z.number()),
+  validationStd: byColour(z.number().positive()),
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
   evaluationResize: configKey(
     z._default(z.nullable(z.int().check(z.positive())), null),
@@ -55,6 +59,15 @@ export function trainingTransformOf(
   const sizes = sizesOf(progressive);
   return { ...common, size: Math.max(...sizes.map(({ size }) => size)), sizes };
 }
+
+/** What is done to a picture to validate with. */
+export const validationTransformOf = (
+  { validationMean: mean, validationStd: std }: Pick<PictureConfig, "validationMean" | "validationStd">,
+  preprocessing: Preprocessing,
+): EvaluationTransform => ({
+  kind: "evaluate",
+  preprocessing: { ...preprocessing, ...(mean !== null && { mean }), ...(std !== null && { std }) },
+});
 
 /**
  * How pictures are prepared when a run evaluates, and later whenever its weights are used.

@@ -51,12 +51,12 @@ export interface RunData extends TrainingData {
 /** @throws SenetError `data`; `usage` where there are fewer pictures than a batch has */
 export async function openRunData(options: PrepareOptions): Promise<RunData> {
   const { data, list, valList, allowMissing, say, signal } = options;
-  const { valSplit, seed, batchSize } = options.config;
+  const { valSplit, seed, batchSize, lastBatch } = options.config;
   const pictures = await localData(data, { say, signal });
   const opened = openTrainingData(pictures, { list, valList, allowMissing, valSplit, seed });
   for (const remark of opened.remarks) say?.(remark);
   const { root, samples } = opened.train;
-  const stepsPerEpoch = stepsIn(samples.length, batchSize, root);
+  const stepsPerEpoch = stepsIn(samples.length, { batchSize, lastBatch }, root);
   return { ...opened, pictures, stepsPerEpoch };
 }
 
@@ -79,8 +79,9 @@ export const trainingLoader = (
     share: shareOf(options.ranks),
     transform,
     seed: options.config.seed,
+    shuffle: options.config.shuffle,
     repeats: Math.max(1, options.config.augRepeats),
-    dropLast: true,
+    dropLast: options.config.lastBatch === "leave",
     ...loading,
   });
 

@@ -2,7 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { trainingConfig } from "./config.ts";
-import { askedBy, checkShares, forAllRanks, givenForAllRanks, withRecipeScaled } from "./rank-batches.ts";
+import {
+  askedBy,
+  checkShares,
+  forAllRanks,
+  givenForAllRanks,
+  withRecipeScaled,
+  withRecipeSteps,
+} from "./rank-batches.ts";
 
 const count = 4;
 
@@ -44,6 +51,30 @@ test("a recipe's rate goes with the batch, and larger ones warm up, unless flags
   assert.equal(scaled({ batchSize: 16 }).warmup, 0);
   assert.deepEqual(scaled({ batchSize: 256, learningRate: 3 }).rate, 3);
   assert.equal(scaled({ batchSize: 256, warmupEpochs: 2 }).warmup, 2);
+});
+
+test("a recipe's steps are as many pictures with another batch, unless they are said", () => {
+  const recipe = { batchSize: 256, maxSteps: 1000 };
+  const steps = (flags: object) => {
+    const said: string[] = [];
+    const given = asked(flags, recipe);
+    const config = trainingConfig({ ...given.values });
+    return [withRecipeSteps(config, recipe, askedBy(given), (line) => said.push(line)).maxSteps, said.join()];
+  };
+  assert.deepEqual(steps({}), [1000, ""]);
+  assert.deepEqual(steps({ batchSize: 64 }), [4000, "the recipe's 1000 steps of 256 pictures are 4000 of 64"]);
+  assert.deepEqual(steps({ batchSize: 64, maxSteps: 7 }), [7, ""]);
+});
+
+test("last batches are kept, and statistics moved twice, by one process alone", () => {
+  for (const config of [{ lastBatch: "keep" }, { runningStatistics: "twice" }]) {
+    assert.throws(() => checkShares(trainingConfig(config), { count }), /of a single process[\s\S]*4 processes/);
+    checkShares(trainingConfig(config), { count: 1 });
+    assert.throws(
+      () => trainingConfig({ ...config, batchSize: 8, microBatch: 4 }),
+      /microBatch: expected the whole batch/,
+    );
+  }
 });
 
 test("a batch that the processes cannot share is refused, and pictures that would be mixed across them", () => {

@@ -78,10 +78,37 @@ export function withRecipeScaled(
   return { ...config, learningRate, warmupEpochs };
 }
 
-/** @throws SenetError `usage` where the ranks cannot share the batch evenly */
+/**
+ * A recipe's steps with another batch than its own: as many pictures as there.
+ * @param recipe what it has; nothing changes where flags say how many steps
+ */
+export function withRecipeSteps(
+  config: TrainingConfig,
+  recipe: { readonly batchSize: number; readonly maxSteps?: number | null | undefined } | undefined,
+  { flags }: Asked,
+  say: (line: string) => void,
+): TrainingConfig {
+  const steps = recipe?.maxSteps ?? null;
+  if (recipe === undefined || steps === null || flags.has("maxSteps") || config.batchSize === recipe.batchSize) {
+    return config;
+  }
+  const maxSteps = Math.round((steps * recipe.batchSize) / config.batchSize);
+  say(`the recipe's ${steps} steps of ${recipe.batchSize} pictures are ${maxSteps} of ${config.batchSize}`);
+  return { ...config, maxSteps };
+}
+
+/** @throws SenetError `usage` where the ranks cannot share the batch evenly, or each batch is to be whole on one of them */
 export function checkShares(config: TrainingConfig, { count }: Pick<Ranks, "count">): void {
   if (count === 1) return;
-  const { batchSize, microBatch } = config;
+  const { batchSize, microBatch, lastBatch, runningStatistics } = config;
+  if (lastBatch === "keep" || runningStatistics === "twice") {
+    throw new SenetError("usage", "this training is one of a single process", {
+      where: lastBatch === "keep" ? "lastBatch" : "runningStatistics",
+      expected: lastBatch === "keep" ? "leave" : "once",
+      found: `${lastBatch === "keep" ? lastBatch : runningStatistics}, and ${count} processes`,
+      hint: "one process, or whole batches and statistics that move once",
+    });
+  }
   const together = microBatch ?? batchSize;
   const hint = `as many processes as divide ${together}, or a new run`;
   if (together % count !== 0) {

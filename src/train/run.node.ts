@@ -15,7 +15,7 @@ import type { Executor } from "../executors/executor.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { alone } from "../ranks.ts";
 import { packageFacts } from "../version.node.ts";
-import type { TrainingConfig } from "./config.ts";
+import { type TrainingConfig, withinSteps } from "./config.ts";
 import { parametersOf, runCourse, validationBatch } from "./course.ts";
 import { countsOf } from "./create-step.ts";
 import { type EarlierOptions, earlierRun } from "./earlier.node.ts";
@@ -26,7 +26,7 @@ import { withFittingBatch } from "./fitting-batch.node.ts";
 import type { Progress } from "./loop.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
 import { ownShare } from "./own-share.node.ts";
-import { preprocessingOf, trainingTransformOf } from "./pictures.ts";
+import { preprocessingOf, trainingTransformOf, validationTransformOf } from "./pictures.ts";
 import {
   loadingOf,
   memoryOf,
@@ -134,9 +134,11 @@ function inBatchesOf({ batchSize }: TrainingConfig, earlier: Resumable): Resumab
   return { ...earlier, run: { ...earlier.run, state: inSteps(state, config.batchSize, batchSize) } };
 }
 
-async function trainFrom(options: RunOptions, earlier: Resumable | undefined, onSave: () => void): Promise<RunResult> {
-  const { config, build, source, ranks = alone } = options;
-  const { train, val, pictures, stepsPerEpoch } = await openRunData(options);
+async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSave: () => void): Promise<RunResult> {
+  const { train, val, pictures, stepsPerEpoch } = await openRunData(given);
+  const config = withinSteps(given.config, stepsPerEpoch);
+  const options = { ...given, config };
+  const { build, source, ranks = alone } = options;
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   // First of all, since it refuses what cannot be frozen.
   parametersOf(begin.model, config);
@@ -166,7 +168,7 @@ async function trainFrom(options: RunOptions, earlier: Resumable | undefined, on
       : new Loader({
           dataset: { ...val, samples: ownPart },
           batchSize: validationBatch(options),
-          transform: { kind: "evaluate", preprocessing },
+          transform: validationTransformOf(config, preprocessing),
           // Of a few pictures of a class all may be bad by chance.
           tolerant: ranks.count > 1,
           ...loading,

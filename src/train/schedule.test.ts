@@ -33,11 +33,17 @@ test("poly: a straight line, or a power of what is left", () => {
   assertRates({ schedule: "poly", minLr: 0.2 }, [0, 50, 100], [0.4, 0.3, 0.2]);
 });
 
-test("poly as Caffe has it: lr = base (1 - it/max)", () => {
-  const shicai: ScheduleConfig = { schedule: "poly", learningRate: 0.1, epochs: 100, warmupEpochs: 0 };
+test("poly as Caffe has it: lr = base (1 - it/max), where the epochs have as many steps or more", () => {
+  const line: ScheduleConfig = { schedule: "poly", learningRate: 0.1, epochs: 100, warmupEpochs: 0 };
+  const shicai: ScheduleConfig = { ...line, maxSteps: 500_000 };
   for (const it of [0, 1, 250_000, 499_999]) {
-    assertClose([learningRateAt(shicai, it, 5000)], [0.1 * (1 - it / 500_000)], 1e-12, `${it}`);
+    assertClose([learningRateAt(line, it, 5000)], [0.1 * (1 - it / 500_000)], 1e-12, `${it}`);
+    assertClose([learningRateAt(shicai, it, 5004)], [0.1 * (1 - it / 500_000)], 1e-12, `${it} by steps`);
   }
+  // Fewer pictures: the epochs end it.
+  assertClose([learningRateAt(shicai, 360, 36)], [0.1 * (1 - 360 / 3600)], 1e-12, "by epochs");
+  const byEpoch: ScheduleConfig = { ...shicai, scheduleBy: "epoch" };
+  assertClose([learningRateAt(byEpoch, 99 * 5004 + 4603, 5004)], [0.1 / 100], 1e-12, "by epochs");
 });
 
 test("exponential: a part of it in so many epochs, steadily, no lower than the lowest", () => {

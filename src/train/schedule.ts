@@ -75,6 +75,8 @@ export interface ScheduleConfig extends Partial<Omit<ScheduleSettings, "schedule
   /** The highest rate. */
   readonly learningRate: number;
   readonly epochs: number;
+  /** After which the run ends, if its epochs have more; `null`: it has all of them. */
+  readonly maxSteps?: number | null;
 }
 
 type Full = Required<ScheduleConfig>;
@@ -117,7 +119,7 @@ function cycle({ pctStart }: Full, progress: number, first: number, middle: numb
     : cosine(middle, last, (progress - rise) / (1 - rise));
 }
 
-const defaults = z.object(scheduleKeys).parse({});
+const defaults = { ...z.object(scheduleKeys).parse({}), maxSteps: null };
 
 /** The rate of optimiser step `step`, counted from 0 over the whole run. */
 export function learningRateAt(given: ScheduleConfig, step: number, stepsPerEpoch: number): number {
@@ -135,10 +137,13 @@ export function momentumAt(given: ScheduleConfig, step: number, stepsPerEpoch: n
 }
 
 /** `at` and `warmup` in what the schedule goes by: steps or epochs. */
-function positionOf({ schedule, scheduleBy, epochs, warmupEpochs }: Full, step: number, stepsPerEpoch: number) {
-  const [at, perEpoch] = scheduleBy === "epoch" ? [Math.floor(step / stepsPerEpoch), 1] : [step, stepsPerEpoch];
+function positionOf(config: Full, step: number, stepsPerEpoch: number) {
+  const { schedule, scheduleBy, epochs, maxSteps, warmupEpochs } = config;
+  const isByEpoch = scheduleBy === "epoch";
+  const [at, perEpoch] = isByEpoch ? [Math.floor(step / stepsPerEpoch), 1] : [step, stepsPerEpoch];
   const warmup = schedule === "one-cycle" ? 0 : warmupEpochs * perEpoch;
-  const progress = Math.min(1, (at - warmup) / Math.max(1, epochs * perEpoch - warmup));
+  const end = Math.min(epochs * perEpoch, isByEpoch ? epochs : (maxSteps ?? Number.POSITIVE_INFINITY));
+  const progress = Math.min(1, (at - warmup) / Math.max(1, end - warmup));
   return { at, warmup, position: { progress, epoch: at / perEpoch, sinceWarmup: (at - warmup) / perEpoch } };
 }
 

@@ -43,6 +43,7 @@ test("a rate that was given stays; of a batch in parts the parts become smaller"
 test("where nothing fits, or it is no lack of memory, the fault is thrown", async () => {
   await assert.rejects(tried({ batchSize: 64 }, 0), /not enough memory/);
   assert.equal(halved(trainingConfig({ batchSize: 1 })), undefined);
+  assert.equal(halved(trainingConfig({ batchSize: 6, maxSteps: 10 }))!.maxSteps, 20, "for as many pictures");
   let attempts = 0;
   const fails = () => {
     attempts++;

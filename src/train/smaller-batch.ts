@@ -28,13 +28,18 @@ export async function withSmallerBatches<T>(
 
 /** Half of what is computed at a time; `undefined` where there is no half. A part of a batch leaves the training as it was. */
 export function halved(config: TrainingConfig): TrainingConfig | undefined {
-  const { batchSize, microBatch } = config;
+  const { batchSize, microBatch, maxSteps } = config;
   if (microBatch !== null && microBatch < batchSize) {
     return microBatch % 2 === 0 ? { ...config, microBatch: microBatch / 2 } : undefined;
   }
   if (batchSize < 2) return undefined;
   const half = Math.floor(batchSize / 2);
-  return { ...config, batchSize: half, microBatch: microBatch === null ? null : half };
+  return {
+    ...config,
+    ...{ batchSize: half, microBatch: microBatch === null ? null : half },
+    // For as many pictures.
+    maxSteps: maxSteps === null ? null : Math.round((maxSteps * batchSize) / half),
+  };
 }
 
 function changeBetween(before: TrainingConfig, now: TrainingConfig): string {

@@ -156,3 +156,21 @@ test("with layer decay the classifier moves as without, and what is in front les
     );
   }
 });
+
+test("statistics that move twice a step do so by the new weights, over the same batch", async () => {
+  const [twice, expected] = [fresh(), fresh()];
+  await run(twice, { ...base, movesStatisticsTwice: true }, 2);
+  await using step = await TrainingStep.create(referenceExecutor, network, expected, base);
+  for (let i = 0; i < 2; i++) {
+    await step.run(pictures(i), labels(i), 0.1, { index: i });
+    await step.gradients(pictures(i), labels(i), { index: i });
+  }
+  await step.synchronise();
+  const once = fresh();
+  await run(once, base, 2);
+  for (const [name, { data }] of expected) {
+    assert.deepEqual(twice.get(name)!.data, data, name);
+    if (name.includes("running_")) assert.notDeepEqual(once.get(name)!.data, data, name);
+    else assert.deepEqual(once.get(name)!.data, data, name);
+  }
+});

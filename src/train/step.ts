@@ -56,6 +56,11 @@ export interface StepOptions extends TrainingOptions, LearningOptions, Freezing,
   readonly classWeights?: readonly number[] | undefined;
   /** Of the gradients of a whole step; default: none. */
   readonly clipping?: Clipping | undefined;
+  /**
+   * Batch norm's running statistics move again after the update, by another pass with the new weights on the same batch.
+   * Of whole batches of one process.
+   */
+  readonly movesStatisticsTwice?: boolean;
   /** Seed of dropout, for the networks that have it; default 0. */
   readonly seed?: number;
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
@@ -114,7 +119,10 @@ export class TrainingStep implements AsyncDisposable {
   readonly #sum = new GradientSum();
   readonly #ranks: Ranks;
   readonly #exchange: GradientExchange | undefined;
-  readonly #options: Pick<StepOptions, "labelSmoothing" | "targetThreshold" | "classWeights" | "clipping">;
+  readonly #options: Pick<
+    StepOptions,
+    "labelSmoothing" | "targetThreshold" | "classWeights" | "clipping" | "movesStatisticsTwice"
+  >;
   /** What dropout draws is one step's at a time. */
   readonly #uses: Uses;
 
@@ -204,6 +212,7 @@ export class TrainingStep implements AsyncDisposable {
         await this.#exchange?.finish();
         const sum = this.#sum.end() * this.#ranks.count;
         await this.#update({ ...(typeof rates === "number" ? { rate: rates } : rates), step: index, scale: 1 / sum });
+        if (this.#options.movesStatisticsTwice === true) await this.#gradients(images, target, position);
       }
       return { ...batch, optimiserMilliseconds: performance.now() - start };
     });

@@ -84,9 +84,12 @@ export class SeenPictures {
     const { train, config, partSize, signal } = this.#options;
     if (signal.aborted) return;
     const order = new Int32Array(train.pictures.length);
-    fillOrder(order, { seed: config.seed, epoch, repeats: Math.max(1, config.augRepeats) });
-    for (let first = startBatch * partSize; first + partSize <= order.length; first += partSize) {
-      const samples = Array.from({ length: partSize }, (_, i) => this.#sampleAt(order, first + i));
+    const { seed, shuffle, augRepeats } = config;
+    fillOrder(order, { seed, epoch, repeats: Math.max(1, augRepeats), shuffle });
+    const end = config.lastBatch === "keep" ? order.length : order.length - (order.length % partSize);
+    for (let first = startBatch * partSize; first < end; first += partSize) {
+      const count = Math.min(partSize, end - first);
+      const samples = Array.from({ length: count }, (_, i) => this.#sampleAt(order, first + i));
       yield this.#batch(train, this.#train, samples, partSize);
     }
   }

@@ -1,7 +1,7 @@
 /** Batches for training and evaluation in a tab: what the loader of Node makes of the same pictures, in the same order. */
 
 import type { Dataset } from "../data/dataset.ts";
-import { augmentationAt, fillOrder, triedAt } from "../data/epoch.ts";
+import { augmentationAt, type EpochOrder, fillOrder, triedAt } from "../data/epoch.ts";
 import { type Failures, reasonOf } from "../data/failures.ts";
 import {
   applyTransform,
@@ -41,6 +41,7 @@ export interface TabLoaderOptions extends Pictures {
   /** Shuffles anew in each epoch, and augments. Absent: the order of the data set. */
   readonly seed?: number;
   readonly repeats?: number;
+  readonly shuffle?: EpochOrder["shuffle"];
   /** Leave out the last batch where it is not full. */
   readonly dropLast?: boolean;
   readonly room: Room;
@@ -58,10 +59,10 @@ export class TabLoader {
 
   /** @throws SenetError `data` when every picture of a class has failed */
   async *epoch(epoch: number, startBatch = 0): AsyncGenerator<EvaluationBatch, void, undefined> {
-    const { dataset, batchSize, seed, repeats = 1, dropLast = false, failures } = this.#options;
+    const { dataset, batchSize, seed, repeats = 1, shuffle, dropLast = false, failures } = this.#options;
     const count = dataset.samples.length;
     const order = new Int32Array(count);
-    fillOrder(order, { seed, epoch, repeats });
+    fillOrder(order, { seed, epoch, repeats, shuffle });
     const transform = transformAt(this.#options.transform, epoch);
     const side = sizeOfTransform(transform);
     const shape = [batchSize, planesOfTransform(transform), side, side];

@@ -9,11 +9,11 @@ import { holdOut } from "../data/hold-out.ts";
 import { SenetError } from "../errors.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
 import { copyOf } from "../tensor.ts";
-import { type TrainingConfig, trainingConfig } from "../train/config.ts";
+import { type TrainingConfig, trainingConfig, withinSteps } from "../train/config.ts";
 import { parametersOf, runCourse } from "../train/course.ts";
 import { countsOf, stepsIn } from "../train/create-step.ts";
 import { fingerprintOf } from "../train/fingerprint.ts";
-import { preprocessingOf, trainingTransformOf } from "../train/pictures.ts";
+import { preprocessingOf, trainingTransformOf, validationTransformOf } from "../train/pictures.ts";
 import { resumedConfig, startFrom } from "../train/resume.ts";
 import { checkFinite, judgedWeights, type Resumable, type SavedRun, savedRunIn, savedRunOf } from "../train/saved.ts";
 import { beginWithPatches, type SourceNetwork, sourceDefaults, startOf } from "../train/start.ts";
@@ -53,10 +53,12 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   const say = (text: string) => tell({ kind: "note", text });
   const given = picturesOf(options.train, "the pictures to train on");
   const earlier = options.resume && savedRunIn(await bytesOf(options.resume), nameOf(options.resume));
-  const config = earlier === undefined ? newConfig(options, given) : goingOn(earlier, options, say);
-  const { train, val } = dividedBy(config, given, options.val);
+  const asked = earlier === undefined ? newConfig(options, given) : goingOn(earlier, options, say);
+  const { train, val } = dividedBy(asked, given, options.val);
 
-  const stepsPerEpoch = stepsIn(train.dataset.samples.length, config.batchSize, train.dataset.root);
+  const { batchSize, lastBatch } = asked;
+  const stepsPerEpoch = stepsIn(train.dataset.samples.length, { batchSize, lastBatch }, train.dataset.root);
+  const config = withinSteps(asked, stepsPerEpoch);
   const begin = earlier ?? startOf({ config, labels: train.dataset.classes, source });
   // First of all, since it refuses what cannot be frozen.
   parametersOf(begin.model, config);
@@ -80,12 +82,13 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   const transform = trainingTransformOf(config, preprocessing);
   const partSize = config.microBatch ?? config.batchSize;
   const trainLoader = new TabLoader({
-    ...{ ...train, batchSize: partSize, transform, seed: config.seed, dropLast: true, room },
+    ...{ ...train, batchSize: partSize, transform, seed: config.seed, shuffle: config.shuffle, room },
+    dropLast: lastBatch === "leave",
     repeats: Math.max(1, config.augRepeats),
     failures: failing(train.dataset),
   });
   const valLoader = new TabLoader({
-    ...{ ...val, batchSize: config.batchSize, transform: { kind: "evaluate", preprocessing }, room },
+    ...{ ...val, batchSize: config.batchSize, transform: validationTransformOf(config, preprocessing), room },
     failures: failing(val.dataset),
   });
   if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });

@@ -7,6 +7,7 @@ import { assertClose, isThorough, needsShared, sharedData } from "../../tests/su
 import { bytesOf, refused } from "../../tests/weights.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { matconvnetIn } from "../formats/matconvnet.ts";
+import { parseMatlab5 } from "../formats/matlab5.ts";
 import { parseMatlab73 } from "../formats/matlab73.ts";
 import { imagenetLabels } from "../import/imagenet-classes.ts";
 import { importMatconvnet } from "../import/matconvnet-network.ts";
@@ -120,6 +121,51 @@ test("a chain of a SimpleNN: means without the padding, a window that differs by
   const { data } = (await network.run(new Map([[inputName, picture]]))).get("logits")!;
   assertClose(data, [15.5, 15.5], 1e-6, "logits");
   await network.dispose();
+});
+
+test("a SimpleNN says the size of its pictures in one of several places; their channels its first filters know too", async () => {
+  const filters: MatSource = { numbers: new Array<number>(4 * 4 * 3).fill(0.5), shape: [4, 4, 1, 3], single: true };
+  const biases: MatSource = { numbers: [1, 2, 3], single: true };
+  const none: MatSource = { numbers: [], shape: [0, 0] };
+  const struct = (fields: Readonly<Record<string, MatSource>>): MatSource => ({ structs: [fields] });
+  const loss = struct({ type: { text: "softmaxloss" } });
+  const net = (layer: MatSource, more: Readonly<Record<string, MatSource>>, ...others: MatSource[]) =>
+    matlab5({ net: struct({ layers: { cell: [layer, ...others, loss] }, ...more }) });
+  const size = (...numbers: number[]): MatSource => ({ numbers });
+  const conv = (fields: Readonly<Record<string, MatSource>>) => struct({ type: { text: "conv" }, ...fields });
+  const withBias = conv({ weights: { cell: [filters, biases] } });
+  for (const [what, bytes, hasBias] of [
+    ["meta.inputSize", net(withBias, { meta: struct({ inputSize: size(4, 4, 1) }) }), true],
+    ["meta.inputs", net(withBias, { meta: struct({ inputs: struct({ size: size(4, 4, 1, 10) }) }) }), true],
+    ["no channels", net(withBias, { meta: struct({ inputSize: size(4, 4) }) }), true],
+    [
+      "no biases",
+      net(conv({ weights: { cell: [filters, none] } }), {
+        meta: struct({ normalization: struct({ imageSize: size(4, 4, 1) }) }),
+      }),
+      false,
+    ],
+    ["before 2015", net(conv({ filters, biases }), { normalization: struct({ imageSize: size(4, 4) }) }), true],
+  ] as const) {
+    const { checkpoint, notes } = await open(bytes);
+    const { config } = checkpoint.model;
+    assert.ok(config.family === "layers", what);
+    assert.deepEqual([config.imageSize, config.channels, checkpoint.preprocessing.crop, notes], [4, 1, 4, []], what);
+    assert.equal(checkpoint.model.classes, 3);
+    assert.equal(
+      [...checkpoint.weights.keys()].some((name) => name.endsWith(".bias")),
+      hasBias,
+      what,
+    );
+  }
+  // Of a network that says nothing at all, one thing is assumed, which is told.
+  const each: MatSource = { numbers: [1, 2, 3], shape: [1, 1, 1, 3], single: true };
+  const pool = struct({ type: { text: "pool" }, method: { text: "avg" }, pool: size(224, 224) });
+  const untold = net(conv({ weights: { cell: [each] } }), {}, pool);
+  const found = importMatconvnet(matconvnetIn(await parseMatlab5(untold, "f"), "f"), "f");
+  assert.ok(found.model.config.family === "layers");
+  assert.deepEqual([found.model.config.channels, found.imageSize], [1, 224]);
+  assert.match(found.notes.join(), /224 by 224 pixels are assumed/);
 });
 
 const pyramid = ["ports", "matconvnet", "net_91_167.mat"];

@@ -4,6 +4,7 @@ import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
 import type { WeightFormat } from "../formats/formats.ts";
 import type { MxnetSymbol } from "../formats/mxnet-symbol.ts";
+import { onlyArray } from "../formats/numpy.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import { withoutPrefix, withPlainHead } from "../import/bare.ts";
@@ -130,8 +131,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   const { source: bare, notes: aside } = withoutPrefix(main.source, where);
   notes.push(...aside);
   if (main.caffe !== undefined && options.from === undefined && !isKnown(bare)) refuseUndefined(main);
-  const isGraphless = main.format === "mxnet" && symbol === undefined;
-  const hint = isGraphless ? "give the -symbol.json that MXNet saved with it too" : undefined;
+  const hint = hintFor(main, symbol !== undefined);
   const naming = options.from === undefined ? detectNaming(bare, where, hint) : namingByName(options.from);
   checkKind(naming, main);
   const source = withPlainHead(bare, naming);
@@ -163,6 +163,15 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
     preprocessingFrom: wants.from,
     notes,
   };
+}
+
+/** What may help where names are nobody's; undefined: nothing in particular. */
+function hintFor({ format, source }: Extract<Main, { kind: "weights" }>, hasSymbol: boolean): string | undefined {
+  if (format === "mxnet" && !hasSymbol) return "give the -symbol.json that MXNet saved with it too";
+  const isOne = format === "numpy" && source.kind === "tensors" && source.tensors.has(onlyArray);
+  return isOne
+    ? "one array is no network: give the .npz with all of them, as numpy.savez(OUT, **weights) writes it"
+    : undefined;
 }
 
 /** The name of the file at the end of a path. */

@@ -8,6 +8,7 @@ import type { AnyNode, Graph } from "../ir/graph.ts";
 import { sizeOf } from "../tensor.ts";
 import { initialWeights } from "../weights/init.ts";
 import { inferenceGraph, lossGraph, model, zoo } from "./index.ts";
+import { importsOf, paperErrors } from "./published.ts";
 
 const graphOf = (name: string, imageSize = 32) => inferenceGraph(model(name), { batch: 1, imageSize });
 
@@ -245,6 +246,38 @@ test("nutszebra's running variances begin at 0, everybody else's at 1", () => {
   assert.deepEqual(begins("nutszebra-se-resnet-164-r16"), new Set([0]));
   for (const name of ["moskomule-preact-resnet-20", "taki0112-se-resnext-29"])
     assert.deepEqual(begins(name), new Set([1]));
+});
+
+test("all seven ports are there by their sources, with the paper's figures where it has that network", () => {
+  const entries = [...zoo].flatMap(([name, { port, classes }]) =>
+    [...(port === undefined ? [] : [port]), ...importsOf(name)].map((port) => ({ name, port, classes })),
+  );
+  const sources = new Set(entries.map(({ port }) => port.source.split(",")[0]));
+  assert.deepEqual([...sources].sort(), [
+    "albanie/mcnSENets",
+    "bruinxiong/SENet.mxnet",
+    "moskomule/senet.pytorch",
+    "nutszebra/SENets",
+    "shicai/SENet-Caffe",
+    "taki0112/SENet-Tensorflow",
+    "tensorpack/tensorpack",
+  ]);
+  const errors = (called: string) => {
+    const found = entries.find(({ name }) => name === called) ?? assert.fail(called);
+    const { top1Error, top5Error } = paperErrors(found.port, found.classes) ?? {};
+    return [top1Error, top5Error];
+  };
+  assert.deepEqual(errors("shicai-se-resnet-50"), [23.29, 6.62]);
+  assert.deepEqual(errors("bruinxiong-se-resnext-101"), [20.7, 5.01]);
+  assert.deepEqual(errors("tensorpack-se-preact-resnet-101-july"), [22.38, 6.07]);
+  assert.deepEqual(errors("tensorpack-resnext-50"), [22.11, 5.9]);
+  assert.deepEqual(errors("bruinxiong-se-inception-resnet-v2"), [19.8, 4.79]);
+  assert.deepEqual(errors("moskomule-resnet-110"), [6.37, undefined]);
+  assert.deepEqual(errors("nutszebra-se-resnet-164"), [4.39, undefined]);
+  for (const none of ["taki0112-se-inception-resnet-v2", "moskomule-se-resnet-18", "bruinxiong-se-resnext-164-cifar"]) {
+    assert.deepEqual(errors(none), [undefined, undefined], none);
+  }
+  assert.equal(entries.filter(({ port }) => port.source.startsWith("albanie")).length, 8);
 });
 
 test("every port says where it is from, which network of the paper it is, and every one can be trained", () => {

@@ -2,7 +2,9 @@
 
 import type { Command } from "commander";
 import { graphCost, nodeCost } from "../../ir/cost.ts";
+import type { Port } from "../../zoo/family.ts";
 import { inferenceGraph, model, zoo, zooEntry } from "../../zoo/index.ts";
+import { importsOf, paperErrors } from "../../zoo/published.ts";
 import { jsonOption } from "../options.ts";
 import { grouped, printJson, printLines, table } from "../output.ts";
 
@@ -40,7 +42,10 @@ function describe(name: string) {
     source: published === undefined ? (port?.source ?? null) : originalSource,
     licence: published === undefined ? null : "Apache-2.0",
     paper: port?.paper ?? null,
+    paperErrors: (port && paperErrors(port, classes)) ?? null,
     reached: port?.reached ?? null,
+    // Who else has it, in files of another program.
+    imports: importsOf(name),
   };
 }
 
@@ -74,14 +79,31 @@ function listModels(json: boolean): void {
   printLines(
     `\nErrors: those of the authors' weights on ImageNet (${originalSource}, Apache-2.0), single crop of 224.`,
   );
-  const ports = models.filter(({ paper }) => paper !== null);
-  const portRows = ports.map((m) => [
-    ...[m.name, grouped(m.parameters), giga(m.multiplyAdds), m.input, `${m.classes}`],
-    ...[m.paper ?? "", m.reached ?? "", m.source ?? ""],
-  ]);
+  const portRows = models.flatMap((m) =>
+    portsOf(m.name).map((port) => [
+      ...[m.name, grouped(m.parameters), giga(m.multiplyAdds), m.input, `${m.classes}`],
+      ...[port.paper, paperFigure(port, m.classes), port.reached ?? "", port.source],
+    ]),
+  );
   printLines("\nNetworks of re-implementations, as their authors' code has them:\n");
-  const head = ["model", "parameters", "multiply-adds", "input", "classes", "the paper's network", "reached", "source"];
-  printLines(table(head, portRows));
+  const head = ["model", "parameters", "multiply-adds", "input", "classes", "the paper's network", "its error there"];
+  printLines(table([...head, "reached", "source"], portRows));
+  printLines(
+    "\nThe paper's errors are top-1 and top-5 on ImageNet; of networks for CIFAR-10, top-1 there (arXiv 1709.01507).",
+  );
+}
+
+/** Its own, and those that have it in files of another program. */
+const portsOf = (name: string): readonly Port[] => {
+  const { port } = zooEntry(name);
+  return [...(port === undefined ? [] : [port]), ...importsOf(name)];
+};
+
+function paperFigure(port: Port, classes: number): string {
+  const errors = paperErrors(port, classes);
+  if (errors === undefined) return "";
+  const { top1Error, top5Error } = errors;
+  return [top1Error, top5Error].flatMap((error) => (error === undefined ? [] : [percent(error)])).join(", ");
 }
 
 function listLayers(name: string, json: boolean): void {
@@ -104,9 +126,11 @@ function listLayers(name: string, json: boolean): void {
     printJson({ ...describe(name), layers }, 2);
     return;
   }
-  const { paper, reached, source } = describe(name);
-  if (paper !== null) {
-    printLines(`${name}: the paper's ${paper}, from ${source}${reached === null ? "" : `; ${reached}`}\n`);
+  for (const port of portsOf(name)) {
+    const figure = paperFigure(port, zooEntry(name).classes);
+    const { paper, source, reached } = port;
+    const shown = [`${paper}${figure === "" ? "" : ` (${figure} error)`}, from ${source}`, reached];
+    printLines(`${name}: the paper's ${shown.filter((part) => part !== undefined).join("; ")}\n`);
   }
   const blank = (n: number) => (n === 0 ? "" : grouped(n));
   const rows = layers.map((l) => [l.name, l.op, l.output.join("x"), blank(l.parameters), blank(l.multiplyAdds)]);

@@ -9,12 +9,13 @@ import { SenetError } from "../../errors.ts";
 import type { PrecisionChoice } from "../../executors/select.node.ts";
 import type { Job } from "../../mpi/job.ts";
 import { fromFirst, type Wire } from "../../ranks.ts";
+import type { RecipeConfig } from "../../recipes/recipe.ts";
 import { recipe } from "../../recipes/recipes.ts";
 import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text.ts";
 import type { TrainingConfig } from "../../train/config.ts";
 import { lastFile, newRunFolder, openRun } from "../../train/out.node.ts";
-import { askedBy, forAllRanks, givenForAllRanks, withRecipeScaled } from "../../train/rank-batches.ts";
+import { askedBy, forAllRanks, givenForAllRanks, withRecipeScaled, withRecipeSteps } from "../../train/rank-batches.ts";
 import { readRecord } from "../../train/record.node.ts";
 import { type Given, resumedConfig, withoutAuto } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
@@ -234,15 +235,15 @@ async function picturesOf({ data, list, valList, allowMissing, resume, out }: Tr
 /** Of several processes flags say what each is to have. */
 function newRunConfig(given: Given, source: SourceNetwork | undefined, job: Job): TrainingConfig {
   const config = newConfig(given, source);
-  if (job.count === 1) return config;
   const asked = askedBy(given);
-  const whole = forAllRanks(config, asked, job);
   const { recipe: name } = given.values;
-  return withRecipeScaled(whole, typeof name === "string" ? recipeNamed(name) : undefined, asked, say);
+  const own = typeof name === "string" ? recipeNamed(name) : undefined;
+  if (job.count === 1) return withRecipeSteps(config, own, asked, say);
+  return withRecipeSteps(withRecipeScaled(forAllRanks(config, asked, job), own, asked, say), own, asked, say);
 }
 
 /** By what a configuration calls it: with its version. */
-const recipeNamed = (name: string) => recipe(name.split("@")[0]!).config;
+const recipeNamed = (name: string): RecipeConfig => recipe(name.split("@")[0]!).config;
 
 /** A launcher that ends a job leaves its processes a second or so, which may not be enough for the step under way. */
 function sayOnSignal(job: Job, lastWords: string | undefined): void {
