@@ -36,7 +36,7 @@ export interface LoaderOptions {
   /** Shuffles anew in each epoch, and augments. Absent: the order of the folder; training transforms want a seed. */
   readonly seed?: number;
   /** See `EpochOrder`. */
-  readonly shuffle?: EpochOrder["shuffle"];
+  readonly shuffle?: "anew" | "once";
   /**
    * How often each picture of an epoch comes, one time after another, augmented anew each time; an epoch has as many
    * pictures as without, of fewer (Hoffer et al., arXiv 1901.09335; timm). 1 by default.
