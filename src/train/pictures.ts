@@ -30,7 +30,7 @@ export const pictureKeys = {
   ),
   /** Of the pictures to validate with, where they are normalised by themselves; `null`: as those to train on, and as ever after. */
   validationMean: byColour(z.number()),
-  validationStd: byColour(z.number().positive()),
+  validationStd: byColour(z.number().check(z.positive())),
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
   evaluationResize: configKey(
     z._default(z.nullable(z.int().check(z.positive())), null),
