@@ -197,7 +197,11 @@ test("a run whose time is up saves, says how to go on, and keeps its schedule", 
   const again = await train("budget", "pictures", ["--resume", "--time-budget", "1s"]);
   assert.equal(again.code, 0, again.stderr);
   if (epoch + step > 0) assert.match(again.stderr, new RegExp(`^resumed at epoch ${epoch + 1}`, "m"));
-  assert.match(again.stderr, /epoch \d+\/5000/);
+  // A busy machine may be past the time before the first step.
+  const after = stateOf("budget");
+  assert.ok(after.epoch > epoch || (after.epoch === epoch && after.step >= step));
+  const { epochs } = JSON.parse(readFileSync(at("budget", "config.json"), "utf8")) as { epochs: unknown };
+  assert.equal(epochs, 5000);
 });
 
 test("a batch that is found by itself is said and recorded", async () => {
