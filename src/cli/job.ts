@@ -1,6 +1,7 @@
 /** A command that the processes of an MPI job do together: one of them talks, and what ends one ends all. */
 
 import { setTimeout as wait } from "node:timers/promises";
+import { SenetError } from "../errors.ts";
 import type { Job } from "../mpi/job.ts";
 import { openJob } from "../mpi/launch.node.ts";
 import { report } from "./faults.ts";
@@ -23,7 +24,8 @@ export async function together(work: (job: Job) => Promise<void>, lastWords: () 
   } catch (error) {
     if (job.rank > 0) await wait(politeMs);
     const code = report(error, `senet, ${job.name(job.rank)}`);
-    const words = lastWords();
+    // What was asked for in vain is not to be asked for again.
+    const words = error instanceof SenetError && error.code === "usage" ? undefined : lastWords();
     if (words !== undefined) sayLines(words);
     job.abort(code);
   }

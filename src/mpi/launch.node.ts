@@ -1,6 +1,7 @@
 /** Whether this process is one of a job's, and which: by what mpirun and srun leave in the environment. */
 
-import { readFileSync } from "node:fs";
+import { fstatSync, readFileSync } from "node:fs";
+import { SenetError } from "../errors.ts";
 import { alone } from "../ranks.ts";
 import type { Job } from "./job.ts";
 import type { Flavour } from "./library.node.ts";
@@ -62,6 +63,7 @@ export function openJob(): Promise<Job> {
 async function open(): Promise<Job> {
   const launch = launchOf();
   if (launch === undefined || launch.count === 1) return noJob;
+  requireConnection();
   const [{ loadMpi }, { World, requireCount }] = await Promise.all([
     import("./library.node.ts"),
     import("./world.node.ts"),
@@ -70,6 +72,31 @@ async function open(): Promise<Job> {
   mpi.init();
   requireCount(mpi, launch.count, launch.launcher);
   return World.open(mpi, processors());
+}
+
+/**
+ * MPICH's launcher talks to its processes by a socket that they inherit; npm, as many programs, closes it for those that it
+ * starts.
+ * @throws SenetError `executor` where it is not there
+ */
+export function requireConnection(environment: Environment = process.env): void {
+  const name = "PMI_FD";
+  const descriptor = environment[name];
+  if (descriptor === undefined || isSocket(Number(descriptor))) return;
+  throw new SenetError("executor", "this process cannot reach the launcher that has started it", {
+    where: `${name}=${descriptor}`,
+    expected: "the socket of MPICH's mpirun",
+    found: "a program between that has closed it, as npx does",
+    hint: "mpirun -np 2 node_modules/.bin/senet ..., in the place of npx senet",
+  });
+}
+
+function isSocket(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isSocket();
+  } catch {
+    return false;
+  }
 }
 
 /** `0-3,8`: as Linux writes them; elsewhere all. */

@@ -1,7 +1,23 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { launchOf, openJob } from "./launch.node.ts";
+import { SenetError } from "../errors.ts";
+import { launchOf, openJob, requireConnection } from "./launch.node.ts";
+
+test("a launcher whose socket did not get through to here is missed, with what to start instead", () => {
+  assert.doesNotThrow(() => requireConnection({}));
+  const file = openSync(import.meta.filename, "r");
+  try {
+    for (const descriptor of [`${file}`, "99999", "x"]) {
+      assert.throws(
+        () => requireConnection({ PMI_FD: descriptor }),
+        (error) => error instanceof SenetError && /npx[\s\S]*node_modules\/\.bin\/senet/.test(error.message),
+      );
+    }
+  } finally {
+    closeSync(file);
+  }
+});
 
 test("launchers are known by what they leave in the environment", () => {
   const told = (environment: Record<string, string>) => {
