@@ -130,9 +130,10 @@ export function readSteps(segment: Uint8Array, steps: Map<number, Int16Array>): 
     const length = isWide ? 128 : 64;
     if (segment[at]! >> 4 > 1 || at + 1 + length > segment.length) return false;
     const values = new Int16Array(64);
-    for (const [i, place] of zigzag.entries()) {
+    // Plain loops: this is done for every picture.
+    for (let i = 0; i < 64; i++) {
       const from = at + 1 + (isWide ? 2 * i : i);
-      values[place] = isWide ? (segment[from]! << 8) | segment[from + 1]! : segment[from]!;
+      values[zigzag[i]!] = isWide ? (segment[from]! << 8) | segment[from + 1]! : segment[from]!;
     }
     steps.set(segment[at]! & 15, values);
     at += 1 + length;
@@ -145,7 +146,8 @@ export function readHuffman(segment: Uint8Array, huffman: Map<number, Uint8Array
     if (at + 17 > segment.length) return false;
     // Two classes of four tables.
     if ((segment[at]! & 0xec) !== 0) return false;
-    const symbols = segment.subarray(at + 1, at + 17).reduce((sum, count) => sum + count, 0);
+    let symbols = 0;
+    for (let i = at + 1; i < at + 17; i++) symbols += segment[i]!;
     const end = at + 17 + symbols;
     if (symbols > 256 || end > segment.length) return false;
     huffman.set(segment[at]!, segment.subarray(at + 1, end));
@@ -184,7 +186,8 @@ function readScan(segment: Uint8Array, { components }: Frame): JpegComponent[] |
   if (rest[0] !== 0 || rest[1] !== 63 || rest[2] !== 0) return undefined;
   const found = components.map((component, i) => {
     const tables = segment[2 + 2 * i]!;
-    return { ...component, dc: tables >> 4, ac: tables & 15, isNext: segment[1 + 2 * i] === component.id };
+    const { across, down, steps } = component;
+    return { across, down, steps, dc: tables >> 4, ac: tables & 15 };
   });
-  return found.every(({ isNext }) => isNext) ? found : undefined;
+  return components.every(({ id }, i) => segment[1 + 2 * i] === id) ? found : undefined;
 }
