@@ -3,11 +3,12 @@
  * loopback, turn by turn; and how soon health is answered at twice the load that the server bears.
  *
  * `node dist/bench/serve.js FOLDER [--model se-resnet-18] [--size 96] [--seconds 8] [--rounds 3] [--connections 1,8,32]
- * [--python FILE]`, after `npm run build`; JPEGs of FOLDER. A python without FastAPI is said, and left out. The last line is
+ * [--python FILE] [--only TEXT]`, after `npm run build`; JPEGs of FOLDER. A python without FastAPI is said, and left out. The last line is
  * one JSON object.
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { tmpdir } from "node:os";
@@ -15,6 +16,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
 import { table } from "../src/cli/output.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
@@ -31,6 +33,8 @@ const { positionals, values } = parseArgs({
     rounds: { type: "string", default: "3" },
     connections: { type: "string", default: "1,8,32" },
     python: { type: "string", default: "python3" },
+    /** Only contenders with this in their names. */
+    only: { type: "string", default: "" },
   },
 });
 const folder = positionals[0];
@@ -110,7 +114,6 @@ async function load({ port, child }: Running, count: number): Promise<Turn> {
   const agent = new Agent({ keepAlive: true, maxSockets: count + 1 });
   const end = performance.now() + milliseconds;
   const times: number[] = [];
-  const health: number[] = [];
   let refused = 0;
   let next = 0;
   const client = async () => {
@@ -123,18 +126,15 @@ async function load({ port, child }: Running, count: number): Promise<Turn> {
       }
     }
   };
-  const watcher = async () => {
-    while (performance.now() < end) {
-      health.push((await ask(agent, port, "/v2/health/ready")).ms);
-      await sleep(20);
-    }
-  };
+  const watcher = new Worker(new URL("./serve-health.js", import.meta.url), { workerData: { port, milliseconds } });
+  const watched = once(watcher, "message") as Promise<[number[]]>;
   const start = performance.now();
   const cpu = processorMs(child.pid!);
-  await Promise.all([watcher(), ...Array.from({ length: count }, client)]);
+  await Promise.all(Array.from({ length: count }, client));
   const seconds = (performance.now() - start) / 1000;
   agent.destroy();
   const spent = (processorMs(child.pid!) - cpu) / times.length;
+  const [health] = await watched;
   return { perSecond: times.length / seconds, ...quantiles(times), cpu: spent, refused, health: quantiles(health) };
 }
 
@@ -179,7 +179,7 @@ const contenders: readonly Contender[] = [
   ours("senet serve, oneDNN, --batch 1", "--executor", "onednn", "--batch", "1"),
   theirs("FastAPI", cores, 1),
   theirs(`FastAPI, ${cores} processes`, 1, cores),
-];
+].filter(({ name }) => name.includes(values.only));
 
 async function started({ name, command }: Contender, port: number): Promise<ChildProcess | undefined> {
   const [file, args, environment] = command(port);

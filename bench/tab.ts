@@ -23,6 +23,9 @@ const { values } = parseArgs({
     data: { type: "string" },
     weights: { type: "string" },
     classes: { type: "string", default: "n02102040,n03028079,n03445777" },
+    /** How often, each time with other pictures. */
+    draws: { type: "string", default: "1" },
+    threads: { type: "string", default: "1" },
   },
 });
 
@@ -145,6 +148,7 @@ async function measureSteps(steps: number): Promise<readonly StepRow[]> {
 
 interface TuneRow {
   readonly what: string;
+  readonly draw: number;
   readonly seconds: number;
   /** Of the whole browser, with loading, and asking afterwards. */
   readonly processorSeconds: number | undefined;
@@ -154,13 +158,13 @@ interface TuneRow {
   readonly engine: string;
 }
 
-/** Three classes of 40 pictures, in a tab, then asked of 20 others of each. */
-async function measureTuning(data: string, weights: string): Promise<readonly TuneRow[]> {
+/** Three classes of 40 pictures, in a tab, then asked of 20 others of each. No two draws have a picture in common. */
+async function measureTuning(data: string, weights: string, draw: number): Promise<readonly TuneRow[]> {
   const labels = values.classes.split(",");
   const listed = (part: string, label: string, count: number) =>
     readdirSync(join(data, part, label))
       .sort()
-      .slice(0, count)
+      .slice(draw * count, (draw + 1) * count)
       .map((name) => ({ name, bytes: readFileSync(join(data, part, label, name)).toString("base64") }));
   const train = Object.fromEntries(labels.map((label) => [`class ${label}`, listed("train", label, 40)]));
   const others = Object.fromEntries(labels.map((label) => [`class ${label}`, listed("val", label, 20)]));
@@ -180,7 +184,7 @@ async function measureTuning(data: string, weights: string): Promise<readonly Tu
       const weights = new File([bytesOf(file)], "weights.safetensors");
       const runtime = { module: "/web/node_modules/onnxruntime-web/dist/ort.wasm.min.mjs" };
       const start = performance.now();
-      const network = await senet.load(weights, { runtime, preprocessing: { resize: 110, crop: 96 } });
+      const network = await senet.load(weights, { runtime, threads: ${Number(values.threads)}, preprocessing: { resize: 110, crop: 96 } });
       const run = await network.fineTune({ train: pictures }, { ...${JSON.stringify(options)}, seed: 1, batchSize: 16, valSplit: 0.1, schedule: "cosine" });
       const seconds = (performance.now() - start) / 1000;
       let right = 0, of = 0;
@@ -191,14 +195,14 @@ async function measureTuning(data: string, weights: string): Promise<readonly Tu
       }
       return { seconds, right, of, engine: network.engine.reason };
     })(${JSON.stringify({ train, others, file })})`;
-    type Found = Omit<TuneRow, "what" | "processorSeconds">;
+    type Found = Omit<TuneRow, "what" | "draw" | "processorSeconds">;
     const { value: found, processorSeconds } = await inPage((page) => page.evaluate(code) as Promise<Found>);
-    rows.push({ what, processorSeconds, ...found });
+    rows.push({ what, draw, processorSeconds, ...found });
     const share = ((100 * found.right) / found.of).toFixed(1);
     const spent =
       processorSeconds === undefined ? "" : ` (${processorSeconds.toFixed(1)} s of the processors, with asking)`;
     console.log(
-      `${what}: ${found.seconds.toFixed(1)} s${spent}, ${found.right} of ${found.of} right (${share} %); ${found.engine}`,
+      `${what}, draw ${draw}: ${found.seconds.toFixed(1)} s${spent}, ${found.right} of ${found.of} right (${share} %); ${found.engine}`,
     );
   }
   return rows;
@@ -210,7 +214,9 @@ const hasPeers = existsSync(join(root, "bench", "tab", "node_modules"));
 if (!hasPeers) console.log("jax-js and TensorFlow.js are absent: npm ci --prefix bench/tab --ignore-scripts");
 const steps = only === "tuning" ? [] : await measureSteps(Number(values.steps));
 const canTune = only !== "steps" && data !== undefined && weights !== undefined;
-const tuning = canTune ? await measureTuning(data, weights) : [];
+const tuning: TuneRow[] = [];
+for (let draw = 0; canTune && draw < Number(values.draws); draw++)
+  tuning.push(...(await measureTuning(data, weights, draw)));
 server.close();
 const from = weights === undefined ? {} : { weights: basename(weights) };
 console.log(JSON.stringify({ what: "training in a tab", ...machine, ...from, steps, tuning }));

@@ -53,6 +53,11 @@ export function createApp({ pool, models, settings }: Service): App {
       visit.isAnswered = true;
     });
     reply.raw.once("close", () => leave(request, reply, visit));
+    const { allow } = request.routeOptions.config as RouteConfig;
+    if (allow !== undefined) {
+      reply.header("allow", allow);
+      throw otherMethod(request, allow);
+    }
     enter(request, visit);
   });
   server.server.prependListener("request", ({ socket }, response) => {
@@ -74,6 +79,8 @@ export function createApp({ pool, models, settings }: Service): App {
   /** @throws Refusal where it is not worth while to read the body */
   function enter(request: FastifyRequest, visit: Visit): void {
     if (request.method !== "POST" || request.is404) return;
+    const coding = request.headers["content-encoding"];
+    if (coding !== undefined && coding !== "identity") throw compressed(coding);
     if (isStopping) throw stopping();
     if (pool.room === 0) throw overloaded(pool.retryAfter);
     const said = request.headers["content-length"];
@@ -125,6 +132,10 @@ export function createApp({ pool, models, settings }: Service): App {
   for (const [name, { method, url }] of Object.entries<Route>(routes)) {
     const handler = handlers[name as RouteName];
     server.route({ method, url, handler: async (request, reply) => handler(request, wishOf(request), reply) });
+    // The same address by another method is there, and refused before its body is read.
+    const allow = method === "GET" ? "GET, HEAD" : method;
+    const others = methods.filter((other) => !allow.split(", ").includes(other));
+    server.route({ method: others, url, config: { allow } satisfies RouteConfig, handler: () => undefined });
   }
   return {
     server,
@@ -133,6 +144,25 @@ export function createApp({ pool, models, settings }: Service): App {
     },
   };
 }
+
+const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/** Of a route that is only there to refuse: what is taken instead. */
+interface RouteConfig {
+  readonly allow?: string;
+}
+
+const otherMethod = ({ method, url }: FastifyRequest, expected: string): Refusal =>
+  new Refusal(405, "method_not_allowed", "this address is not asked so", {
+    expected,
+    found: `${method} ${url}`.slice(0, 200),
+  });
+
+const compressed = (found: string): Refusal =>
+  new Refusal(415, "unsupported_media_type", "bodies are taken as they are, not compressed", {
+    expected: "no Content-Encoding",
+    found: found.slice(0, 40),
+  });
 
 /** The client has closed the connection: nobody is told anything. */
 class ClientGone extends Error {}

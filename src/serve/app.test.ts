@@ -228,6 +228,14 @@ const refused: readonly (readonly [
     "bad_request",
     /no time/,
   ],
+  [
+    "a compressed body",
+    () => ({ payload: teal, headers: { ...octets, "content-encoding": "gzip" } }),
+    415,
+    "unsupported_media_type",
+    /not compressed/,
+  ],
+  ["another method", () => ({ method: "PUT", payload: teal, headers: octets }), 405, "method_not_allowed", /POST/],
   ["another address", () => ({ url: "/v1/clasify", payload: teal, headers: octets }), 404, "not_found", /openapi/],
 ];
 
@@ -242,6 +250,17 @@ for (const [what, request, status, code, words] of refused) {
     assert.doesNotMatch(body, /\n +at |\.node\.|node_modules|safetensors/);
   });
 }
+
+test("what an address is asked by instead is told", async () => {
+  const allowed = async (method: "GET" | "POST" | "OPTIONS", url: string) => {
+    const { statusCode, headers } = await server.ask({ method, url });
+    return [statusCode, headers.allow];
+  };
+  assert.deepEqual(await allowed("GET", "/v1/classify"), [405, "POST"]);
+  assert.deepEqual(await allowed("OPTIONS", "/v1/classify"), [405, "POST"]);
+  assert.deepEqual(await allowed("POST", "/v2/models/tiny/ready"), [405, "GET, HEAD"]);
+  assert.deepEqual(await allowed("GET", "/v2/models/tiny"), [200, undefined]);
+});
 
 test("a picture of too many pixels is refused before it is decoded", async () => {
   const { statusCode, body } = await classify(await png("navy", 1100, 1000), octets);

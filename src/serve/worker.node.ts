@@ -1,5 +1,7 @@
 /** One thread of the server: opens networks and does the work that it is sent, one message after another. */
 
+import { readlinkSync } from "node:fs";
+import { getPriority, setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { type ErrorDetails, SenetError } from "../errors.ts";
 import { Host } from "./host.node.ts";
@@ -30,6 +32,10 @@ export interface Numbered<T> {
 }
 
 // Only ever loaded as a thread: the main thread takes the types from here, not the code.
+/** What a thread steps back by. */
+const niceness = 5;
+
+stepBack();
 const { mostPixels } = workerData as WorkerSettings;
 const host = new Host(mostPixels);
 const port = parentPort!;
@@ -59,4 +65,18 @@ const sent = (outcome: Outcome): SentOutcome =>
 function whatOf({ message, details: { where } }: SenetError): string {
   const first = message.split("\n")[0]!;
   return where !== undefined && first.startsWith(`${where}: `) ? first.slice(where.length + 2) : first;
+}
+
+/**
+ * The main thread, which answers health checks, goes first on a processor: a thread that computes would keep it waiting for
+ * its turn. By thread Linux alone has priorities; elsewhere all stay equal. Beside other programs of the machine this weighs as
+ * much as `nice` does: in a container or a service of systemd nothing.
+ */
+function stepBack(): void {
+  try {
+    const thread = Number(/\/task\/(\d+)$/.exec(readlinkSync("/proc/thread-self"))?.[1]);
+    if (thread > 0) setPriority(thread, Math.min(19, getPriority(thread) + niceness));
+  } catch {
+    // There is no such place, or it is not allowed.
+  }
 }

@@ -7,7 +7,7 @@ import { Button } from "./button.tsx";
 import { ClassesSection } from "./classes.tsx";
 import { DownloadsSection } from "./downloads.tsx";
 import { droppedFiles } from "./intake.ts";
-import type { Notice } from "./notices.ts";
+import { forPage, type Notice } from "./notices.ts";
 import { ResultsSection } from "./results.tsx";
 import type { Session } from "./session.ts";
 import type { State } from "./state.ts";
@@ -45,7 +45,9 @@ export function App({ session }: { readonly session: Session }) {
         {current !== undefined && <DownloadsSection session={session} state={state} />}
         <footer>
           <p class="note">
-            {engine === undefined ? "What computes here is told as soon as a network is there." : engine.reason}
+            {engine === undefined
+              ? "What computes here is told as soon as a network is there."
+              : forPage(engine.reason)}
           </p>
           <p class="note">
             <a href="licences.txt">Licences of what is in this page</a>

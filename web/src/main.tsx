@@ -27,7 +27,7 @@ void session.begin();
 
 addEventListener("beforeunload", (event) => {
   const { unsaved, busy } = session.store.state;
-  if (unsaved.pictures || unsaved.network || busy === training) event.preventDefault();
+  if (unsaved.pictures || unsaved.network || busy?.what === training.what) event.preventDefault();
 });
 
 // Only where the browser has it: by HTTPS, and on this machine.

@@ -169,6 +169,7 @@ export class Session {
           pictures: picturesOf(classes, by),
           curves: from === undefined ? undefined : before?.curves,
           onEngine: (engine) => this.store.set({ engine }),
+          onLook: (share) => this.store.set({ busy: { ...training, share } }),
           onProgress: (progress, curves) => this.store.set({ busy: training, training: { progress, curves } }),
           onFailure: (file, reason) => this.classes.leaveOutFile(file, reason),
           onNotice: (note) => this.#note(note),

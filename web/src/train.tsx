@@ -17,7 +17,7 @@ const kinds: Readonly<Record<PlanKind, { readonly title: string; readonly text: 
 
 export function TrainSection({ session, state }: SectionProps) {
   const { plan, busy, classes, checking, current, training, offered, notes } = state;
-  const isTraining = busy === underWay;
+  const isTraining = busy?.what === underWay.what;
   const isBusy = busy !== undefined;
   const wantsBase = plan.kind !== "scratch";
   const missing =
@@ -110,7 +110,8 @@ export function TrainSection({ session, state }: SectionProps) {
             </Choose>
           </div>
           <p class="note" id="missing">
-            {missing ?? (current === undefined ? "Everything is there: it can begin." : openText(state))}
+            {missing ??
+              (current === undefined ? (isBusy ? "" : "Everything is there: it can begin.") : openText(state))}
             {isOther && " Its run goes on with pictures of these classes alone; Train begins a new one."}
           </p>
           {notes.length > 0 && (

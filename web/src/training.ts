@@ -113,6 +113,8 @@ export interface StartOptions {
   /** Of the run so far. */
   readonly curves: Curves | undefined;
   readonly onEngine: (engine: EngineFacts) => void;
+  /** Where pictures are looked at before anything is learnt from them. */
+  readonly onLook: (share: number) => void;
   readonly onProgress: (progress: Progress, curves: Curves) => void;
   /** Of a picture that cannot be decoded: `cat/001.jpg`. */
   readonly onFailure: (file: string, reason: string) => void;
@@ -126,6 +128,7 @@ export async function start(options: StartOptions): Promise<TrainedRun> {
   for await (const event of training) {
     if (event.kind === "step") watch.step(event);
     else if (event.kind === "epoch") watch.epoch(event);
+    else if (event.kind === "features") options.onLook(event.done / event.total);
     else if (event.kind === "failure") options.onFailure(event.file, event.reason);
     else if (event.kind === "note") options.onNotice(event.text);
   }
