@@ -98,6 +98,7 @@ export async function openBrowser({
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: program,
     headless: true,
+    timeout: 120_000,
     args: [
       ...["--no-sandbox", "--disable-quic", "--no-first-run"],
       ...["--disable-background-networking", "--disable-component-update", "--disable-sync"],
@@ -106,9 +107,12 @@ export async function openBrowser({
     ],
     ...(hasWebGpu && { env: { ...process.env, VK_DRIVER_FILES: swiftShader } as Record<string, string> }),
   });
+  // A busy machine takes its time for a page.
+  context.setDefaultTimeout(120_000);
   after(async () => {
     await context.close();
-    rmSync(profile, { recursive: true, force: true });
+    // Its processes may write yet.
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   });
   return context;
 }

@@ -30,8 +30,8 @@ const large = "/weights/imagenette.safetensors";
 const opened = needsWebRuntime.skip === false ? await openPage() : undefined;
 /** Those that are alive. */
 const workersOf = async (page: Page): Promise<number> => {
-  // One that computes ends after what it is at.
-  for (let i = 0; i < 50 && page.workers().length > 0; i++) await page.waitForTimeout(100);
+  // One that computes ends after what it is at, and a busy machine says so late.
+  for (let i = 0; i < 600 && page.workers().length > 0; i++) await page.waitForTimeout(100);
   return page.workers().length;
 };
 
@@ -41,21 +41,35 @@ interface TraceEvent {
   readonly tid: number;
   /** Microseconds of the thread's own time: what others take from the processor does not count. */
   readonly tdur?: number;
-  readonly args?: { readonly name?: string };
+  readonly args?: { readonly name?: string; readonly data?: { readonly message?: string } };
 }
 
-/** The milliseconds that each task of the page's thread took while something was done. */
-async function tasksOf(page: Page, work: () => Promise<unknown>): Promise<readonly number[]> {
+/** What the browser noted of all its threads meanwhile. */
+async function traced(page: Page, work: () => Promise<unknown>): Promise<readonly TraceEvent[]> {
   const session = await page.context().newCDPSession(page);
   const events: TraceEvent[] = [];
   session.on("Tracing.dataCollected", ({ value }) => events.push(...(value as unknown as TraceEvent[])));
   await session.send("Tracing.start", {
     traceConfig: { includedCategories: ["toplevel", "devtools.timeline", "disabled-by-default-devtools.timeline"] },
   });
+  await page.evaluate("console.timeStamp('begin')");
   await work();
+  await page.evaluate("console.timeStamp('end')");
   const complete = new Promise((resolve) => session.once("Tracing.tracingComplete", resolve));
   await session.send("Tracing.end");
   await complete;
+  await session.detach();
+  return events;
+}
+
+/** The milliseconds that each task of the page's thread took while something was done. */
+async function tasksOf(page: Page, work: () => Promise<unknown>): Promise<readonly number[]> {
+  let events: readonly TraceEvent[] = [];
+  const isMarked = (mark: string) =>
+    events.some(({ name, args }) => name === "TimeStamp" && args?.data?.message === mark);
+  // On a busy machine the page's process begins to note things later than the browser says.
+  for (let tries = 0; tries < 10 && !(isMarked("begin") && isMarked("end")); tries++) events = await traced(page, work);
+  assert.ok(isMarked("begin") && isMarked("end"), "the whole of it was noted");
   const isPage = ({ name, args }: TraceEvent) => name === "thread_name" && args?.name === "CrRendererMain";
   const threads = new Set(events.filter(isPage).map(({ pid, tid }) => `${pid}/${tid}`));
   const isTask = ({ name, pid, tid, tdur }: TraceEvent) =>
@@ -63,19 +77,22 @@ async function tasksOf(page: Page, work: () => Promise<unknown>): Promise<readon
   return events.filter(isTask).map(({ tdur }) => tdur! / 1000);
 }
 
-test("the page never waits: no task of 50 ms while a network is loaded, asked and tuned", needsWebRuntime, async () => {
-  const { page } = opened!;
-  // The page's own part is made ready before.
-  await inPage(
-    page,
-    `const noise = (n) => Array.from({ length: n }, (_, i) => ({ name: i + ".png", picture: { ...picture, data: picture.data.map((x) => (x * (i + 3)) % 256) } }));
+test(
+  "the page never waits: no task of 50 ms while a network is loaded, asked and tuned",
+  needsWebRuntime,
+  async (t) => {
+    const { page } = opened!;
+    // The page's own part is made ready before.
+    await inPage(
+      page,
+      `const noise = (n) => Array.from({ length: n }, (_, i) => ({ name: i + ".png", picture: { ...picture, data: picture.data.map((x) => (x * (i + 3)) % 256) } }));
     const pictures = { train: { one: noise(5), two: noise(5) }, val: { one: noise(1), two: noise(1) } };
     globalThis.ready = { senet, runtime, picture, pictures };`,
-  );
-  const look = () =>
-    tasksOf(page, () =>
-      page.evaluate(
-        `(async () => {
+    );
+    const look = () =>
+      tasksOf(page, () =>
+        page.evaluate(
+          `(async () => {
       const { senet, runtime, picture, pictures } = globalThis.ready;
       const network = await senet.load("${large}", { runtime });
       for (let i = 0; i < 2; i++) await network.classify(picture);
@@ -85,22 +102,24 @@ test("the page never waits: no task of 50 ms while a network is loaded, asked an
       await run.network.dispose();
       await network.dispose();
       })()`,
-      ),
+        ),
+      );
+    // What the page really does it does each time; collecting garbage beside other tests may take long once.
+    const longest: number[] = [];
+    for (let tries = 0; tries < 4 && !longest.some((ms) => ms < 50); tries++) {
+      const tasks = await look();
+      assert.ok(tasks.length > 20, `${tasks.length} tasks`);
+      longest.push(Math.max(...tasks));
+    }
+    t.diagnostic(`the longest: ${longest.join(", ")} ms`);
+    assert.ok(Math.min(...longest) < 50, `${longest.join(", ")} ms`);
+    // That it would be noticed.
+    const busy = await tasksOf(page, () =>
+      page.evaluate("let x = 0; for (let i = 0; i < 3e8; i++) x = (x * 31 + i) | 0; x"),
     );
-  // What the page really does it does each time; collecting garbage beside other tests may take long once.
-  const longest: number[] = [];
-  for (let tries = 0; tries < 4 && !longest.some((ms) => ms < 50); tries++) {
-    const tasks = await look();
-    assert.ok(tasks.length > 20, `${tasks.length} tasks`);
-    longest.push(Math.max(...tasks));
-  }
-  assert.ok(Math.min(...longest) < 50, `${longest.join(", ")} ms`);
-  // That it would be noticed.
-  const busy = await tasksOf(page, () =>
-    page.evaluate("const end = performance.now() + 400; while (performance.now() < end);"),
-  );
-  assert.ok(Math.max(...busy) > 50, `${Math.max(...busy)} ms`);
-});
+    assert.ok(Math.max(...busy) > 50, `${Math.max(...busy)} ms`);
+  },
+);
 
 test("two networks, and many questions at once, answer as Node does", needsWebRuntime, async () => {
   const { page } = opened!;
@@ -264,6 +283,24 @@ test("what was fetched is kept: the second visit reads it, also without a networ
   });
   assert.deepEqual((await visit()).phases, ["fetch", "open", "measure"]);
   await page.unroute(`**${large}`);
+  // Of an address whose query changes with each version the last three are kept.
+  const body = Buffer.from(own);
+  await page.route("**/small.safetensors*", (route) => route.fulfill({ body, headers: { etag: '"one"' } }));
+  const kept = await inPage<readonly (readonly string[])[]>(
+    page,
+    `const phasesOf = async (address) => {
+      const phases = new Set();
+      const network = await senet.load(address, { engine: "reference", onProgress: ({ phase }) => phases.add(phase) });
+      await network.dispose();
+      return [...phases];
+    };
+    for (const v of [1, 2, 3, 4]) await phasesOf("/small.safetensors?v=" + v);
+    return Promise.all([2, 1].map((v) => phasesOf("/small.safetensors?v=" + v)));`,
+  );
+  assert.deepEqual(
+    kept.map(([first]) => first),
+    ["read", "fetch"],
+  );
   await page.route(`**${large}`, (route) => route.abort());
   const alone = await visit();
   assert.deepEqual(alone.phases, ["read", "open", "measure"]);

@@ -123,12 +123,15 @@ test("ten steps in a tab are those of Node, and their files hold the same run", 
 
 test("a run that was begun in a tab goes on in Node, and one of Node's in a tab", needsWebRuntime, async () => {
   const options = JSON.stringify({ ...recipe, epochs: 2 });
-  // Stopped within its second epoch.
-  const begun = await inTab(`
+  // Stopped within its second epoch; again, where the run was at its end before it heard.
+  const begin = () =>
+    inTab(`
     const stopping = new AbortController();
     const training = senet.train(pictures, { ...${options}, runtime, signal: stopping.signal });
-    (async () => { for await (const { kind, epoch, step } of training) if (kind === "step" && epoch === 1 && step === 2) stopping.abort(); })();
+    (async () => { for await (const { kind, epoch } of training) if (kind === "step" && epoch === 1) stopping.abort(); })();
     return training;`);
+  let begun = await begin();
+  for (let tries = 1; tries < 10 && begun.finished; tries++) begun = await begin();
   assert.equal(begun.finished, false);
   mkdirSync(join(folder, "from-tab"));
   writeFileSync(join(folder, "from-tab", "last.safetensors"), bytesOf(begun.last));

@@ -127,12 +127,20 @@ async function digest(text: string): Promise<string> {
 
 const folderName = "senet-weights";
 
-/** Copies of one address in the browser's own files (OPFS): one folder for each address, one file for each version. */
+/** Of an address with other queries so many copies stay: `?v=7` is all that is wanted where `?v=6` was, mostly. */
+const mostOthers = 2;
+
+/**
+ * Copies in the browser's own files (OPFS): a folder for each address without its query, a file for each query and version.
+ */
 class Cache {
   readonly #folder: FileSystemDirectoryHandle;
+  /** What the copies of this query are called, up to their version. */
+  readonly #query: string;
 
-  private constructor(folder: FileSystemDirectoryHandle) {
+  private constructor(folder: FileSystemDirectoryHandle, query: string) {
     this.#folder = folder;
+    this.#query = query;
   }
 
   /** `undefined` where the browser keeps no files, as in some private windows. */
@@ -140,7 +148,9 @@ class Cache {
     try {
       const root = await navigator.storage.getDirectory();
       const all = await root.getDirectoryHandle(folderName, { create: true });
-      return new Cache(await all.getDirectoryHandle(await digest(address), { create: true }));
+      const { origin, pathname, search } = new URL(address);
+      const folder = await all.getDirectoryHandle(await digest(origin + pathname), { create: true });
+      return new Cache(folder, `${await digest(search)}-`);
     } catch {
       return undefined;
     }
@@ -151,7 +161,7 @@ class Cache {
     // Without a tag, a date or a size nothing tells whether it is still the same.
     if (mark === "\0") return undefined;
     try {
-      const file = await (await this.#folder.getFileHandle(await digest(mark))).getFile();
+      const file = await (await this.#folder.getFileHandle(this.#query + (await digest(mark)))).getFile();
       return file.size > 0 ? file : undefined;
     } catch {
       return undefined;
@@ -160,22 +170,17 @@ class Cache {
 
   /** The copy that was made last. */
   async newest(): Promise<Blob | undefined> {
-    let newest: File | undefined;
     try {
-      for await (const handle of this.#handles()) {
-        const file = await handle.getFile();
-        if (file.size > 0 && (newest === undefined || file.lastModified > newest.lastModified)) newest = file;
-      }
+      return (await this.#copies()).find((copy) => this.#isOwn(copy) && copy.size > 0);
     } catch {
       return undefined;
     }
-    return newest;
   }
 
   /** Writes a copy, in the place of older ones; whoever reads meanwhile finds a whole one or none. */
   async keep(mark: string, bytes: Uint8Array, say: (line: string) => void): Promise<void> {
     if (mark === "\0") return;
-    const name = await digest(mark);
+    const name = this.#query + (await digest(mark));
     try {
       const handle = await this.#folder.getFileHandle(name, { create: true });
       const writing = await handle.createWritable();
@@ -197,15 +202,25 @@ class Cache {
       say(`the weights are not kept for the next visit: ${why}`);
       return;
     }
-    for await (const handle of this.#handles()) {
-      if (handle.name !== name) await this.#folder.removeEntry(handle.name).catch(() => {});
+    const copies = await this.#copies();
+    const older = copies.filter((copy) => this.#isOwn(copy) && copy.name !== name);
+    const ofOtherQueries = copies.filter((copy) => !this.#isOwn(copy));
+    for (const copy of [...older, ...ofOtherQueries.slice(mostOthers)]) {
+      await this.#folder.removeEntry(copy.name).catch(() => {});
     }
   }
 
-  async *#handles(): AsyncGenerator<FileSystemFileHandle, void, undefined> {
+  #isOwn({ name }: File): boolean {
+    return name.startsWith(this.#query);
+  }
+
+  /** Of all queries, the newest first. */
+  async #copies(): Promise<readonly File[]> {
     const folder = this.#folder as unknown as { values(): AsyncIterable<FileSystemHandle> };
+    const files: File[] = [];
     for await (const handle of folder.values()) {
-      if (handle.kind === "file") yield handle as FileSystemFileHandle;
+      if (handle.kind === "file") files.push(await (handle as FileSystemFileHandle).getFile());
     }
+    return files.sort((a, b) => b.lastModified - a.lastModified);
   }
 }
