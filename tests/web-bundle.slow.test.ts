@@ -2,16 +2,15 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
-import { after, type TestContext, test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
 import { needsWebRuntime } from "./chromium.ts";
 import { temporaryFolder } from "./command.ts";
 import { openPage } from "./page.ts";
-import { root } from "./support.ts";
+import { serve } from "./server.ts";
+import { golden, root } from "./support.ts";
 
 const tool = (name: string) => join(root, "web", "node_modules", ".bin", name);
 const needs = (name: string) =>
@@ -20,110 +19,131 @@ const needs = (name: string) =>
 /** What a page and its worker say, as docs/browser.md has it. */
 const files = {
   "page.js": `import { load } from "senet/web";
-    globalThis.ask = async (worker) => {
-      const network = await load("/weights.safetensors", { engine: "reference", ...(worker && { worker }) });
-      const data = Uint8Array.from({ length: 3600 }, (_, i) => (i * 37) % 256);
-      const answer = await network.classify({ width: 40, height: 30, data });
+    const own = () => new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    globalThis.ask = async ({ worker, ...options }) => {
+      const network = await load("/weights.safetensors", { ...options, ...(worker && { worker: worker === "own" ? own : worker }) });
+      const answer = await network.classify(await (await fetch("/picture.jpg")).blob());
       await network.dispose();
-      return answer.length;
+      return { classes: answer.length, engine: network.engine.reason };
     };`,
   "worker.js": `import { startWorker } from "senet/web/worker"; startWorker();`,
   "index.html": `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><script type="module" src="./page.js"></script>`,
 };
+const workerWithEngine = `import * as runtime from "onnxruntime-web/wasm";
+  import { startWorker } from "senet/web/worker";
+  startWorker({ runtime });`;
 
-/** A folder with a page that has the package, as npm would lay it there. */
+const ort = join(root, "web", "node_modules", "onnxruntime-web");
+
+/** A folder with a page that has the package, as npm would lay it there, and the engine's files beside the page. */
 function project(): string {
   const folder = temporaryFolder();
-  mkdirSync(join(folder, "node_modules"));
+  for (const part of ["node_modules", "public"]) mkdirSync(join(folder, part));
   symlinkSync(root, join(folder, "node_modules", "senet"));
+  symlinkSync(ort, join(folder, "node_modules", "onnxruntime-web"));
+  for (const name of Object.values(engineFiles)) copyFileSync(join(ort, "dist", name), join(folder, "public", name));
   for (const [name, code] of Object.entries(files)) writeFileSync(join(folder, name), code);
   writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module", private: true }));
   return folder;
 }
+const engineFiles = { module: "ort.wasm.bundle.min.mjs", wasm: "ort-wasm-simd-threaded.wasm" } as const;
+const runtime = { module: `/${engineFiles.module}`, wasm: `/${engineFiles.wasm}` };
 
-/** The bytes of a file and of all that it imports before it runs; and that none asks for a package. */
-function loaded(folder: string, entries: readonly string[]): { minified: number; compressed: number } {
-  const seen = new Set<string>();
-  const visit = (file: string): void => {
-    if (seen.has(file)) return;
-    seen.add(file);
-    const code = readFileSync(file, "utf8");
-    for (const [, name] of code.matchAll(/(?:\bfrom|\bimport)\s*["']([\w@:./-]+)["']/g)) {
-      assert.match(name!, /^\.{0,2}\//, `${file} asks for ${name}`);
-      visit(join(file, "..", name!));
-    }
-  };
-  for (const entry of entries) visit(entry);
-  const all = [...seen].map((file) => readFileSync(file));
-  const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
-  assert.ok(all.length > 0, folder);
-  return {
-    minified: sum(all.map(({ length }) => length)),
-    compressed: sum(all.map((bytes) => brotliCompressSync(bytes).length)),
-  };
+/** Of scripts, without ONNX Runtime's. */
+interface Size {
+  readonly minified: number;
+  readonly compressed: number;
 }
 
-/** Before its first answer: page and worker, without ONNX Runtime. Two fifths of it are zod, as esbuild leaves it. */
-const most = { minified: 350_000, compressed: 110_000 };
+/** What a page and its worker load before they have answered what is in a JPEG, by weights of our own. */
+const most: Size = { minified: 240_000, compressed: 85_000 };
 
-function checkSize(t: TestContext, name: string, size: { minified: number; compressed: number }): void {
+function checkSize(t: TestContext, name: string, size: Size): void {
   t.diagnostic(`${name}: ${size.minified} bytes, ${size.compressed} compressed`);
   assert.ok(size.minified < most.minified, `${size.minified} bytes`);
   assert.ok(size.compressed < most.compressed, `${size.compressed} bytes compressed`);
 }
 
-const types: Readonly<Record<string, string>> = { ".html": "text/html", ".js": "text/javascript" };
+const types: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+};
+const data: Readonly<Record<string, string>> = {
+  "/weights.safetensors": join(root, "weights", "imagenette.safetensors"),
+  "/picture.jpg": golden("images", "profile.jpg"),
+};
 
-/** What the page answers, served from that folder under the policy that docs/browser.md names. */
-async function answerOf(folder: string, worker: string | undefined): Promise<unknown> {
-  const server = createServer(({ url = "/" }, response) => {
+interface Answer {
+  readonly classes: number;
+  readonly engine: string;
+}
+
+/** What a page in that folder answers, under the policy that docs/browser.md names, and which scripts it loads for it. */
+async function asked(folder: string, options: object): Promise<Answer & { readonly size: Size }> {
+  const scripts: Buffer[] = [];
+  const { origin } = await serve(({ url = "/" }, response) => {
     const path = new URL(url, "http://localhost").pathname;
-    const file = path === "/weights.safetensors" ? join(root, "weights", "imagenette.safetensors") : join(folder, path);
-    const found = path === "/" ? join(folder, "index.html") : file;
-    if (!existsSync(found)) response.writeHead(404).end();
-    else {
-      response
-        .writeHead(200, {
-          "content-type": types[extname(found)] ?? "application/octet-stream",
-          "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src data:",
-        })
-        .end(readFileSync(found));
+    const file = data[path] ?? join(folder, path === "/" ? "index.html" : path);
+    if (!existsSync(file)) {
+      response.writeHead(404).end();
+      return;
     }
+    const body = readFileSync(file);
+    if (extname(file) === ".js") scripts.push(body);
+    response
+      .writeHead(200, {
+        "content-type": types[extname(file)] ?? "application/octet-stream",
+        "content-security-policy": "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src data:",
+      })
+      .end(body);
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  after(() => server.close());
   const { page, faults } = await openPage();
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+  await page.goto(origin);
   await page.waitForFunction("globalThis.ask !== undefined");
   // Where policies refuse eval, a function goes in as one.
   const answer = await page.evaluate(
-    (address) => (globalThis as unknown as { ask(worker?: string): Promise<number> }).ask(address),
-    worker,
+    (given) => (globalThis as unknown as { ask(given: object): Promise<Answer> }).ask(given),
+    options,
   );
   assert.deepEqual(faults, []);
-  return answer;
+  assert.equal(answer.classes, 5);
+  const sum = (sizes: readonly number[]) => sizes.reduce((a, b) => a + b, 0);
+  const minified = sum(scripts.map(({ length }) => length));
+  return { ...answer, size: { minified, compressed: sum(scripts.map((body) => brotliCompressSync(body).length)) } };
 }
 
 test("esbuild: page and worker as two entry points", needs("esbuild"), async (t) => {
   const folder = project();
-  const out = join(folder, "out");
+  const out = join(folder, "public");
   const options = ["--bundle", "--minify", "--splitting", "--format=esm", "--log-level=error", `--outdir=${out}`];
   execFileSync(tool("esbuild"), ["page.js", "worker.js", ...options], { cwd: folder });
   writeFileSync(join(out, "index.html"), files["index.html"]);
-  checkSize(t, "esbuild", loaded(out, [join(out, "page.js"), join(out, "worker.js")]));
-  assert.equal(await answerOf(out, "/worker.js"), 5);
+  const { engine, size } = await asked(out, { worker: "/worker.js", runtime });
+  assert.match(engine, /^WebAssembly/);
+  checkSize(t, "esbuild", size);
 });
 
-test("Vite: finds the worker by itself", needs("vite"), async (t) => {
-  const folder = project();
-  writeFileSync(join(folder, "vite.config.js"), 'export default { worker: { format: "es" }, logLevel: "error" };');
+const built = (folder: string, config: string): string => {
+  writeFileSync(join(folder, "vite.config.js"), `export default { logLevel: "error", ${config} };`);
   execFileSync(tool("vite"), ["build", "--outDir", "out"], { cwd: folder });
-  const assets = join(folder, "out", "assets");
-  const named = (start: string) =>
-    join(
-      assets,
-      readdirSync(assets).find((name) => name.startsWith(start) && name.endsWith(".js")) ?? assert.fail(start),
-    );
-  checkSize(t, "Vite", loaded(assets, [named("index-"), named("worker.web-")]));
-  assert.equal(await answerOf(join(folder, "out"), undefined), 5);
+  return join(folder, "out");
+};
+
+test("Vite: finds the worker by itself, in parts; the engine's two files are served", needs("vite"), async (t) => {
+  const { engine, size } = await asked(built(project(), 'worker: { format: "es" }'), { runtime });
+  assert.match(engine, /^WebAssembly/);
+  checkSize(t, "Vite", size);
 });
+
+test(
+  "Vite: without a word of configuration, and with a worker of one's own, which brings the engine",
+  needs("vite"),
+  async () => {
+    const folder = project();
+    writeFileSync(join(folder, "worker.js"), workerWithEngine);
+    const { engine } = await asked(built(folder, ""), { worker: "own" });
+    assert.match(engine, /^WebAssembly/);
+  },
+);
