@@ -16,6 +16,8 @@ const options = [
   ..."--data pictures --model se-resnet-8 --image-size 16 --epochs 100000 --batch-size 4".split(" "),
   ..."--executor reference --workers 1 --save-every 0s --no-report".split(" "),
 ];
+/** The same, saved when they end alone. */
+const longEpochs = options.map((option) => (option === "0s" ? "1h" : option));
 const variables: Readonly<Record<Flavour, string>> = { "Open MPI": "OMPI_COMM_WORLD_RANK", MPICH: "PMI_RANK" };
 
 before(() => writeDrawnPictures(join(folder, "pictures"), { train: 4, val: 2, size: 20 }));
@@ -95,7 +97,7 @@ for (const flavour of ["Open MPI", "MPICH"] satisfies Flavour[]) {
 }
 
 test("a process that gets only a part of its processor is named, with its host", needsMpi("Open MPI"), async () => {
-  // Stopped for three quarters of the time, as a container with a quarter of a processor is.
+  // Stopped for most of the time, as a container with a tenth of a processor is: also on a busy machine it is the slower one.
   let slowing: NodeJS.Timeout | undefined;
   const slow = (out: string) => {
     const pid = processesOf(out, "Open MPI").get(1)!;
@@ -106,25 +108,24 @@ test("a process that gets only a part of its processor is named, with its host",
     };
     slowing = setInterval(() => {
       send("SIGSTOP");
-      setTimeout(() => send("SIGCONT"), 75);
-    }, 100);
+      setTimeout(() => send("SIGCONT"), 450);
+    }, 500);
   };
   const named = /^the others wait (\d+) % of the time for rank 1 on host \S+$/m;
   let asked = false;
   try {
-    const { stderr } = await mpirun("Open MPI", 2, [launcher, "train", ...options, "--out", "slow"], {
+    const { stderr } = await mpirun("Open MPI", 2, [launcher, "train", ...longEpochs, "--out", "slow"], {
       cwd: folder,
-      timeout: 40_000,
       onStderr(stderr, child) {
         if (slowing === undefined && /^epoch 1\//m.test(stderr)) slow("slow");
         if (asked || !named.test(stderr)) return;
         asked = true;
         clearInterval(slowing);
-        setTimeout(() => child.kill("SIGUSR2"), 200);
+        setTimeout(() => child.kill("SIGUSR2"), 1000);
       },
     });
     const [, share] = named.exec(stderr) ?? assert.fail(stderr);
-    assert.ok(Number(share) >= 30, `${share} %`);
+    assert.ok(Number(share) >= 10, `${share} %`);
   } finally {
     clearInterval(slowing);
   }
@@ -133,7 +134,6 @@ test("a process that gets only a part of its processor is named, with its host",
 test("what a launcher sends before it kills saves once", needsMpi("Open MPI"), async () => {
   const file = join(folder, "ended", "last.safetensors");
   let at = 0;
-  const longEpochs = options.map((option) => (option === "0s" ? "1h" : option));
   const { code } = await mpirun("Open MPI", 2, [launcher, "train", ...longEpochs, "--out", "ended"], {
     cwd: folder,
     more: ["--mca", "odls_base_sigkill_timeout", "3"],
