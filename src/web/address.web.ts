@@ -1,7 +1,8 @@
 /** Addresses of a page. */
 
-/** A worker has a base address of its own. */
-export const absolute = (address: string | URL): string => new URL(address, document.baseURI).href;
+/** The library's worker has a base address of its own. */
+export const absolute = (address: string | URL): string =>
+  new URL(address, globalThis.document?.baseURI ?? location.href).href;
 
 /** The last part of its path, as a person reads it. */
 export function fileNameAt(address: string): string {

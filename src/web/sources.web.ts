@@ -101,11 +101,11 @@ export function sentPictures(
   return Promise.all(all.map(({ name, plain }) => (isShown(plain) ? bitmapOf(plain, name) : undefined))).then(asSent);
 }
 
+/** Workers, in which a page's code may run too, have no elements. */
+const shownKinds = ["HTMLImageElement", "HTMLCanvasElement", "HTMLVideoElement", "OffscreenCanvas"] as const;
+
 const isShown = (value: unknown): value is ShownPicture =>
-  value instanceof HTMLImageElement ||
-  value instanceof HTMLCanvasElement ||
-  value instanceof HTMLVideoElement ||
-  value instanceof OffscreenCanvas;
+  shownKinds.some((name) => name in globalThis && value instanceof globalThis[name]);
 
 function sentPicture(picture: SentPicture | ArrayBuffer, name: string): SentPicture {
   if (picture instanceof ArrayBuffer) return new Uint8Array(picture);
@@ -126,7 +126,7 @@ function sentPicture(picture: SentPicture | ArrayBuffer, name: string): SentPict
 /** What it shows now. */
 async function bitmapOf(shown: ShownPicture, name: string): Promise<ImageBitmap> {
   try {
-    if (shown instanceof HTMLImageElement) await shown.decode();
+    if ("decode" in shown) await shown.decode();
     return await createImageBitmap(shown);
   } catch (cause) {
     throw new SenetError("data", "what the page shows here is no picture yet, or none at all", {

@@ -21,6 +21,7 @@ import { initialState, isFinished, type TrainingState } from "../train/state.ts"
 import { type Checkpoint, encodeCheckpoint, type RunState } from "../weights/checkpoint.ts";
 import type { Given, NamedPicture, RunPosition } from "./calls.web.ts";
 import { blobOf } from "./hosted.web.ts";
+import { pageLine } from "./page-words.ts";
 import { SeenPictures } from "./seen-pictures.web.ts";
 import { type Pictures, type Room, TabLoader } from "./tab-loader.web.ts";
 
@@ -50,7 +51,7 @@ export interface TabRunResult {
 /** @throws SenetError `data`, `usage`, `weights`, `training` or `executor` */
 export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   const { source, signal, tell, onSave } = options;
-  const say = (text: string) => tell({ kind: "note", text });
+  const say = (line: string) => tell({ kind: "note", text: pageLine(line) });
   const given = picturesOf(options.train, "the pictures to train on");
   const earlier = options.resume && savedRunIn(await bytesOf(options.resume), nameOf(options.resume));
   const asked = earlier === undefined ? newConfig(options, given) : goingOn(earlier, options, say);
