@@ -381,6 +381,11 @@ test(
     const isolated = await inPage<Threaded>(page, ask);
     assert.equal(isolated.engine.threads, 2);
     assert.match(isolated.engine.reason, /^WebAssembly with 2 threads/);
+    const unasked = await inPage<string>(
+      page,
+      `await using network = await senet.load(weights, { runtime }); return network.engine.reason;`,
+    );
+    assert.match(unasked, /^WebAssembly with one thread \(`threads` asks for more\)/);
     assertClose(probabilities(isolated.predictions), probabilities(await expected()), 1e-5, "probabilities");
   },
 );

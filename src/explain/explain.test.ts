@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { explainSuite, formulaCheckpoint } from "../../tests/explain.ts";
 import { SenetError } from "../errors.ts";
+import type { Executable, Executor } from "../executors/executor.ts";
 import { ortExecutor } from "../executors/ort/executor.node.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
-import { Explainer } from "./explainer.ts";
+import { Explainer, type ExplainerOptions } from "./explainer.ts";
 import { activityAfter } from "./grad-cam.ts";
 import { enlarged, overlaid, shares } from "./heat.ts";
 
@@ -48,6 +49,32 @@ test("the shares of integrated gradients add up to the difference of the logits"
   await method.dispose();
 });
 
+test("what is given up ends after the part that is under way", async () => {
+  const checkpoint = formulaCheckpoint("se-resnet-20", 4, 16);
+  for (const how of [
+    { method: "occlusion", patch: 1, stride: 1 } as const,
+    { method: "integrated-gradients" } as const,
+  ]) {
+    const stopping = new AbortController();
+    let runs = 0;
+    const counting: Executor = {
+      ...ortExecutor,
+      compile: async (...given) => {
+        const network = await ortExecutor.compile(...given);
+        const run: typeof network.run = (inputs) => {
+          // The first one gives the logits.
+          if (++runs === 3) stopping.abort(new RangeError("enough"));
+          return network.run(inputs);
+        };
+        return Object.assign(Object.create(network) as Executable, { run, dispose: () => network.dispose() });
+      },
+    };
+    await using explainer = await Explainer.create(checkpoint, counting, how);
+    await assert.rejects(explainer.explain(picture, { signal: stopping.signal }), /enough/);
+    assert.equal(runs, 3, how.method);
+  }
+});
+
 test("what cannot be explained is refused with what could be", async () => {
   const checkpoint = formulaCheckpoint("se-resnet-20", 4, 32);
   const isRefused = (work: Promise<unknown>, found: RegExp) =>
@@ -56,6 +83,8 @@ test("what cannot be explained is refused with what could be", async () => {
   await isRefused(Explainer.create(checkpoint, ortExecutor, { method: "occlusion", patch: 33 }), /1 to 32[\s\S]*33/);
   await isRefused(Explainer.create(checkpoint, ortExecutor, { method: "occlusion", stride: 0 }), /stride/);
   await isRefused(Explainer.create(checkpoint, ortExecutor, { method: "integrated-gradients", steps: 0 }), /steps/);
+  const unknown = { method: "gradcam" } as unknown as ExplainerOptions;
+  await isRefused(Explainer.create(checkpoint, ortExecutor, unknown), /grad-cam, integrated-gradients, occlusion/);
   await using explainer = await Explainer.create(checkpoint, ortExecutor);
   await isRefused(explainer.explain(picture, { target: "clas 3" }), /class 3/);
   await isRefused(explainer.explain(picture, { target: 4 }), /index below 4[\s\S]*4/);
