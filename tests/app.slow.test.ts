@@ -338,6 +338,15 @@ else {
     assert.equal(await page.locator(".camera .bars li span").first().innerText(), "webcam");
     await button("Close the webcam").click();
     await noFault();
+    // One that is taken away meanwhile closes itself.
+    await button("Ask the webcam").click();
+    await page.locator(".camera .bars li").first().waitFor();
+    await page.evaluate(
+      "document.querySelector('.camera video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))",
+    );
+    await page.getByText("the webcam cannot be used: it was taken away").waitFor();
+    await button("Ask the webcam").waitFor();
+    await button(/^Dismiss: the webcam/).click();
     assert.deepEqual(await barriers(page), []);
   });
 

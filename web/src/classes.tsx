@@ -51,7 +51,7 @@ export function ClassesSection({ session, state: { classes, current } }: Section
 const keptText = (classes: readonly PictureClass[]): string =>
   classes.some(hasOwnVal)
     ? "What the folders say is for validation is kept back, and framed: nothing is learnt from it, it shows how good the network has become."
-    : "Of each class a fifth is kept back, and framed: nothing is learnt from it, it shows how good the network has become. Which ones goes by their names, so that they stay the same from time to time.";
+    : "Of each class a fifth is kept back, and framed: nothing is learnt from it, it shows how good the network has become. Which ones goes by their names: they stay the same.";
 
 interface CardProps {
   readonly session: Session;
