@@ -27,7 +27,8 @@ import {
 } from "./workload.ts";
 
 const defaults = ["se-resnet-18@96x64", "se-resnet-50@224x16"];
-const target = 0.95;
+/** Of the first epoch, and of the others. */
+const targets = { decoding: 0.9, cached: 0.95 } as const;
 /** Steps of a turn that are not counted: until the batches that the loader makes ahead no longer flatter it. */
 const uncounted = 5;
 
@@ -93,6 +94,7 @@ async function measure(name: string, dataset: Dataset, settings: Settings) {
   const row = (pictures: "decoding" | "cached") => {
     const ratio = rate(turns[pictures]) / own;
     const ratios = turns[pictures].map((time, round) => turns.own[round]! / time);
+    const target = targets[pictures];
     const facts = { workload: name, pictures, images_per_second: rate(turns[pictures]), own_images_per_second: own };
     return { ...facts, ratio, ratio_by_round: ratios, target, reached: ratio >= target, others_percent: others };
   };
@@ -173,7 +175,7 @@ console.log(
       row.own_images_per_second.toFixed(1),
       row.ratio.toFixed(3),
       `${Math.min(...row.ratio_by_round).toFixed(3)} to ${Math.max(...row.ratio_by_round).toFixed(3)}`,
-      `${target}`,
+      `${row.target}`,
       row.reached ? "yes" : "no",
       percent(row.others_percent),
     ]),
