@@ -68,7 +68,7 @@ test("weights are taken as bytes, as a buffer and as an answer of fetch", needsW
     page,
     `const bytes = await weights.bytes?.() ?? new Uint8Array(await weights.arrayBuffer());
     const answers = [];
-    for (const source of [bytes, bytes.buffer, new DataView(bytes.buffer), new Response(bytes), [weights]]) {
+    for (const source of [bytes.buffer, new DataView(bytes.buffer), [new Response(bytes)]]) {
       const network = await senet.load(source, { engine: "reference" });
       answers.push(await network.classify(picture));
       await network.dispose();

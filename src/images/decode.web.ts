@@ -22,8 +22,11 @@ const PAGE_BYTES = 2 ** 30;
  */
 export async function decodeInBrowser(bytes: Uint8Array, name: string): Promise<Picture> {
   const { format } = soundHeader(bytes, name, () => PAGE_BYTES);
+  const usual = format === "JPEG" ? decodeJpeg(bytes) : undefined;
+  if (usual !== undefined) return usual;
+  const decode = await decoders[format]();
   try {
-    return await decoders[format](bytes, name);
+    return await decode(bytes, name);
   } catch (cause) {
     if (cause instanceof SenetError) throw cause;
     throw unsound(cause instanceof Error ? cause.message : String(cause), bytes, format, name, cause);
@@ -32,19 +35,21 @@ export async function decodeInBrowser(bytes: Uint8Array, name: string): Promise<
 
 type Decoder = (bytes: Uint8Array, name: string) => Picture | Promise<Picture>;
 
-/** Only the decoder of usual JPEGs is there from the start; the others are loaded when such a file comes. */
-const decoders: Readonly<Record<Format, Decoder>> = {
-  JPEG: async (bytes) => decodeJpeg(bytes) ?? (await import("./jpeg-general/decode.ts")).decodeGeneralJpeg(bytes),
-  PNG: async (bytes) => (await import("./png.ts")).decodePng(bytes),
-  GIF: async (bytes) => (await import("./gif.ts")).decodeGif(bytes),
-  BMP: async (bytes) => (await import("./bmp.ts")).decodeBmp(bytes),
-  PNM: async (bytes) => (await import("./pnm.ts")).decodePnm(bytes),
-  WebP: async (bytes) => (await import("./webp.web.ts")).decodeWebp(bytes),
-  TIFF: (_, name) => {
-    throw new SenetError("data", "TIFF pictures are not decoded in browsers", {
-      where: name,
-      found: "a TIFF",
-      hint: "convert it to PNG, which keeps every pixel",
-    });
-  },
+/** What is loaded when such a file comes; usual JPEGs have their decoder from the start. */
+const decoders: Readonly<Record<Format, () => Promise<Decoder>>> = {
+  JPEG: async () => (await import("./jpeg-general/decode.ts")).decodeGeneralJpeg,
+  PNG: async () => (await import("./png.ts")).decodePng,
+  GIF: async () => (await import("./gif.ts")).decodeGif,
+  BMP: async () => (await import("./bmp.ts")).decodeBmp,
+  PNM: async () => (await import("./pnm.ts")).decodePnm,
+  WebP: async () => (await import("./webp.web.ts")).decodeWebp,
+  TIFF: async () => refuseTiff,
 };
+
+function refuseTiff(_: Uint8Array, name: string): never {
+  throw new SenetError("data", "TIFF pictures are not decoded in browsers", {
+    where: name,
+    found: "a TIFF",
+    hint: "convert it to PNG, which keeps every pixel",
+  });
+}

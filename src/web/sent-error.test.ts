@@ -13,6 +13,19 @@ test("an error of ours arrives with its code, its details and its words", () => 
   assert.deepEqual(received.details, details);
 });
 
+test("a part of the program that does not load is said to", () => {
+  for (const words of [
+    "Failed to fetch dynamically imported module: https://a.b/png-1.js",
+    "error loading dynamically imported module: https://a.b/png-1.js",
+    "Importing a module script failed.",
+  ]) {
+    const received = receivedError(structuredClone(sentError(new TypeError(words))));
+    assert.ok(received instanceof SenetError);
+    assert.equal(received.code, "io");
+    assert.match(received.message, /does not load[\s\S]*load the page again/);
+  }
+});
+
 test("other errors arrive with their name, and what is no error as one", () => {
   const received = receivedError(structuredClone(sentError(new RangeError("too far"))));
   assert.deepEqual([received.name, received.message], ["RangeError", "too far"]);
