@@ -1,7 +1,9 @@
 /** `mpirun -np N senet train`: what several processes learn together is what one learns. */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { selectExecutor } from "../src/executors/select.node.ts";
@@ -9,7 +11,7 @@ import type { Flavour } from "../src/mpi/library.node.ts";
 import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { launcher, senet, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
-import { mpirun, needsMpi } from "./mpi.ts";
+import { launch, mpirun, needsMpi, runJob } from "./mpi.ts";
 
 const folder = temporaryFolder();
 const executor = await selectExecutor({ name: "onednn", purpose: "training" }).then(
@@ -43,6 +45,7 @@ async function trainTogether(
   const { code, stderr } = await mpirun(flavour, count, args, { cwd: folder });
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^done: /m);
+  assert.doesNotMatch(stderr, /left to none/);
   assert.equal(stderr.match(/^epoch 1\/10: /gm)?.length, 1, "one process talks");
 }
 
@@ -141,4 +144,17 @@ test("bf16 on the wire learns nearly the same", { ...needsMpi("Open MPI") }, asy
   const { weights } = lastOf("short");
   const far = distance(weights, lastOf("one").weights);
   assert.ok(far > 1e-6 && far < 1e-2, `off by ${far}`);
+});
+
+test("processors that the launcher leaves to none of the processes are told of", {
+  ...(needsMpi("Open MPI").skip === false &&
+  availableParallelism() > 1 &&
+  spawnSync("taskset", ["--version"]).status === 0
+    ? {}
+    : { skip: "Open MPI, a second processor or taskset is absent" }),
+}, async () => {
+  const args = ["train", ...options, ...batches(2), "--time-budget", "1s"];
+  const bound = [...launch("Open MPI", 2), "taskset", "-c", "0"];
+  const told = await runJob(bound, [launcher, ...args, "--out", "bound"], { cwd: folder });
+  assert.match(told.stderr, /^\d+ processors of this host are left to none of the processes: .*--bind-to none/m);
 });

@@ -8,6 +8,8 @@ export interface Job extends Ranks {
   readonly where: string;
   /** Whether it is the first of its host's processes that are still there. */
   readonly speaks: boolean;
+  /** How many processors of its host the launcher may use, and has left to none of the processes. */
+  readonly idleProcessors: number;
   /** After the last word of all. */
   close(): Promise<void>;
   /** Ends all processes. */

@@ -1,10 +1,11 @@
 /** Whether this process is one of a job's, and which: by what mpirun and srun leave in the environment. */
 
-import { fstatSync, readFileSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import { SenetError } from "../errors.ts";
 import { alone } from "../ranks.ts";
 import type { Job } from "./job.ts";
 import type { Flavour } from "./library.node.ts";
+import { processorsOf } from "./processors.node.ts";
 
 export interface Launch {
   readonly count: number;
@@ -40,6 +41,7 @@ export function launchOf(environment: Environment = process.env): Launch | undef
 const noJob: Job = {
   ...alone,
   speaks: true,
+  idleProcessors: 0,
   where: "",
   close: async () => {},
   abort: (code) => process.exit(code),
@@ -71,7 +73,7 @@ async function open(): Promise<Job> {
   const mpi = loadMpi(launch.flavour);
   mpi.init();
   requireCount(mpi, launch.count, launch.launcher);
-  return World.open(mpi, processors());
+  return World.open(mpi, processorsOf("self"));
 }
 
 /**
@@ -96,14 +98,5 @@ function isSocket(descriptor: number): boolean {
     return fstatSync(descriptor).isSocket();
   } catch {
     return false;
-  }
-}
-
-/** `0-3,8`: as Linux writes them; elsewhere all. */
-function processors(): string {
-  try {
-    return /^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "";
-  } catch {
-    return "";
   }
 }

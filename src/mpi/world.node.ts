@@ -8,6 +8,7 @@ import { type BucketHost, MpiBucket } from "./bucket.node.ts";
 import type { Job } from "./job.ts";
 import { endLauncherIn } from "./launcher.node.ts";
 import { endIn, type MpiLibrary, ownMemory } from "./library.node.ts";
+import { leftOver, processorsOf } from "./processors.node.ts";
 import { Watch } from "./watch.node.ts";
 
 /** Who each rank is. */
@@ -125,6 +126,12 @@ export class World implements Job, BucketHost {
   get neighbours(): number {
     const own = this.places[this.rank]!;
     return this.places.filter(({ host, processors }) => host === own.host && processors === own.processors).length;
+  }
+
+  get idleProcessors(): number {
+    const { host } = this.places[this.rank]!;
+    const lists = this.places.filter((place) => place.host === host).map(({ processors }) => processors);
+    return leftOver(processorsOf(process.ppid), lists);
   }
 
   get where(): string {

@@ -161,6 +161,11 @@ export function trainCommand(program: Command): void {
         const mpirun = job.count === 1 ? "" : `mpirun -np ${job.count} `;
         goOn = { out, command: [`${mpirun}senet train --resume`, ...resumeOptions(options, out)].join(" ") };
         if (job.count > 1) say(`${job.count} processes, ${job.where}; should one of them die: ${goOn.command}`);
+        if (job.idleProcessors > 0) {
+          say(
+            `${job.idleProcessors} processors of this host are left to none of the processes: mpirun has bound each to some; with --bind-to none they use all`,
+          );
+        }
         const { resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
         const cacheFolder = options.cacheDir;
         const { data, ...lists } = named ?? (await picturesOf(options));
