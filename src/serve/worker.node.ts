@@ -31,10 +31,10 @@ export interface Numbered<T> {
   readonly body: T;
 }
 
-// Only ever loaded as a thread: the main thread takes the types from here, not the code.
-/** What a thread steps back by. */
-const niceness = 5;
+/** What a thread steps back by: one step is enough, and more would give its work to other programs (docs/log.md, 29 November). */
+const niceness = 1;
 
+// Only ever loaded as a thread: the main thread takes the types from here, not the code.
 stepBack();
 const { mostPixels } = workerData as WorkerSettings;
 const host = new Host(mostPixels);

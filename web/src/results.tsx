@@ -31,9 +31,11 @@ export function ResultsSection({ session, state }: SectionProps) {
       <p class="stale" role="status">
         {staleText(state)}
       </p>
-      <Button isOff={busy !== undefined || known.length === 0} onClick={() => void session.measure()}>
-        {measured === undefined ? "Measure it on these pictures" : "Measure again"}
-      </Button>
+      <div class="row">
+        <Button isOff={busy !== undefined || known.length === 0} onClick={() => void session.measure()}>
+          {measured === undefined ? "Measure it on these pictures" : "Measure again"}
+        </Button>
+      </div>
       {measured !== undefined && (
         <>
           <dl class="tiles">
