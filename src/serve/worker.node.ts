@@ -31,7 +31,7 @@ export interface Numbered<T> {
   readonly body: T;
 }
 
-/** What a thread steps back by: one step is enough, and more would give its work to other programs (docs/log.md, 29 November). */
+/** What a thread steps back by: one step is enough, and more would give its work to other programs (docs/log.md). */
 const niceness = 1;
 
 // Only ever loaded as a thread: the main thread takes the types from here, not the code.
