@@ -158,3 +158,16 @@ test("processors that the launcher leaves to none of the processes are told of",
   const told = await runJob(bound, [launcher, ...args, "--out", "bound"], { cwd: folder });
   assert.match(told.stderr, /^\d+ processors of this host are left to none of the processes: .*--bind-to none/m);
 });
+
+test("a recipe's rate goes with the batch of all, however many share it", needsMpi("Open MPI"), async () => {
+  const recipe = "train --data pictures --recipe paper-2017 --model se-resnet-8 --image-size 16 --epochs 1 --no-report";
+  const args = (batch: number, out: string) => [...recipe.split(" "), "--batch-size", `${batch}`, "--out", out];
+  const one = await senet(args(16, "recipe-one"), { cwd: folder });
+  assert.equal(one.code, 0, one.stderr);
+  assert.match(one.stderr, /batches of 16 instead of the recipe's 1024: a rate of 0\.009375 instead of 0\.6/);
+  const two = await mpirun("Open MPI", 2, [launcher, ...args(8, "recipe-two")], { cwd: folder });
+  assert.equal(two.code, 0, two.stderr);
+  const configOf = (out: string) => readFileSync(join(folder, out, "config.json"), "utf8");
+  assert.equal(configOf("recipe-two"), configOf("recipe-one"));
+  assert.equal((JSON.parse(configOf("recipe-two")) as { learningRate: number }).learningRate, (0.6 * 16) / 1024);
+});

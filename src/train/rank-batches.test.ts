@@ -51,6 +51,11 @@ test("a recipe's rate goes with the batch, and larger ones warm up, unless flags
   assert.equal(scaled({ batchSize: 16 }).warmup, 0);
   assert.deepEqual(scaled({ batchSize: 256, learningRate: 3 }).rate, 3);
   assert.equal(scaled({ batchSize: 256, warmupEpochs: 2 }).warmup, 2);
+  // A file may say them too.
+  const given = asked({ batchSize: 256 }, { ...recipe, learningRate: 0.7 });
+  assert.equal(withRecipeScaled(begun(given), recipe, askedBy(given), assert.fail).learningRate, 0.7);
+  const slow = asked({ batchSize: 256 }, { ...recipe, warmupEpochs: 3 });
+  assert.equal(withRecipeScaled(begun(slow), recipe, askedBy(slow), () => {}).warmupEpochs, 3);
 });
 
 test("a recipe's steps are as many pictures with another batch, unless they are said", () => {

@@ -48,28 +48,35 @@ export function givenForAllRanks(given: Given, { count }: Pick<Ranks, "count">):
   return { ...given, values: { ...given.values, ...Object.fromEntries(changed) } };
 }
 
+/** What a recipe may say of the rate. */
+interface RecipeRate {
+  readonly batchSize: number;
+  readonly learningRate?: number | null | undefined;
+  readonly warmupEpochs?: number | undefined;
+}
+
 /** Epochs of warm-up with a batch that is larger than the recipe's. */
 const largeBatchWarmup = 5;
 
 /**
  * A recipe's training with another batch than its own: its rate grows with the batch, with LAMB by the root (You et al., arXiv
  * 1904.00962), and larger batches warm up for five epochs (Goyal et al., arXiv 1706.02677, section 2).
- * @param recipe what it has; nothing changes where it says no rate, or flags say another one
+ * @param recipe what it has; nothing changes where it says no rate, or somebody says another one
  * @param say told what was changed
  */
 export function withRecipeScaled(
   config: TrainingConfig,
-  recipe: { readonly batchSize: number; readonly learningRate?: number | null | undefined } | undefined,
+  recipe: RecipeRate | undefined,
   { flags }: Asked,
   say: (line: string) => void,
 ): TrainingConfig {
   const rate = recipe?.learningRate ?? null;
-  if (recipe === undefined || rate === null || flags.has("learningRate") || config.batchSize === recipe.batchSize) {
-    return config;
-  }
+  if (recipe === undefined || rate === null || config.batchSize === recipe.batchSize) return config;
+  if (flags.has("learningRate") || config.learningRate !== rate) return config;
   const factor = config.batchSize / recipe.batchSize;
   const learningRate = rate * (config.optimizer === "lamb" ? Math.sqrt(factor) : factor);
-  const isLonger = factor > 1 && !flags.has("warmupEpochs") && config.warmupEpochs < largeBatchWarmup;
+  const isRecipes = !flags.has("warmupEpochs") && config.warmupEpochs === (recipe.warmupEpochs ?? config.warmupEpochs);
+  const isLonger = factor > 1 && isRecipes && config.warmupEpochs < largeBatchWarmup;
   const warmupEpochs = isLonger ? largeBatchWarmup : config.warmupEpochs;
   say(
     `batches of ${config.batchSize} instead of the recipe's ${recipe.batchSize}: a rate of ${plain(learningRate)} instead of ${plain(rate)}` +

@@ -237,14 +237,13 @@ async function picturesOf({ data, list, valList, allowMissing, resume, out }: Tr
   return { data: earlier.data, list: theirs, valList: valTheirs, allowMissing: allowMissing ?? mayMiss };
 }
 
-/** Of several processes flags say what each is to have. */
+/** Of several processes flags say what each is to have; a recipe's rate and steps go with the batch of all, also of one. */
 function newRunConfig(given: Given, source: SourceNetwork | undefined, job: Job): TrainingConfig {
-  const config = newConfig(given, source);
   const asked = askedBy(given);
+  const config = forAllRanks(newConfig(given, source), asked, job);
   const { recipe: name } = given.values;
   const own = typeof name === "string" ? recipeNamed(name) : undefined;
-  if (job.count === 1) return withRecipeSteps(config, own, asked, say);
-  return withRecipeSteps(withRecipeScaled(forAllRanks(config, asked, job), own, asked, say), own, asked, say);
+  return withRecipeSteps(withRecipeScaled(config, own, asked, say), own, asked, say);
 }
 
 /** By what a configuration calls it: with its version. */
