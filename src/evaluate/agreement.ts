@@ -133,8 +133,13 @@ export async function agreementOf(
   return { agrees, layers: pairs.length, ...(first && { first }), ...built, logits, notes };
 }
 
-/** Tensors of one name and extent in both with values that are further apart; networks that are written otherwise have none. */
+/**
+ * Tensors of one name and extent in both with values that are further apart. Networks that are written otherwise have none,
+ * and no two of which one has its batch norms folded: its convolutions' weights are others.
+ */
 function differingTensors(a: Checkpoint, b: Checkpoint, tolerance: number): string[] {
+  const isAlike = a.weights.size === b.weights.size && [...a.weights.keys()].every((name) => b.weights.has(name));
+  if (!isAlike) return [];
   return [...a.weights].flatMap(([name, { data }]) => {
     const other = b.weights.get(name);
     if (other === undefined || other.data.length !== data.length) return [];

@@ -168,8 +168,10 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
 /** What may help where names are nobody's; undefined: nothing in particular. */
 function hintFor({ format, source }: Extract<Main, { kind: "weights" }>, hasSymbol: boolean): string | undefined {
   if (format === "mxnet" && !hasSymbol) return "give the -symbol.json that MXNet saved with it too";
-  const isOne = format === "numpy" && source.kind === "tensors" && source.tensors.has(onlyArray);
-  return isOne
+  if (source.kind !== "tensors") return undefined;
+  if (source.tensors.size === 0)
+    return "give the file with the network's weights: integers and single numbers are none";
+  return format === "numpy" && source.tensors.has(onlyArray)
     ? "one array is no network: give the .npz with all of them, as numpy.savez(OUT, **weights) writes it"
     : undefined;
 }
@@ -400,8 +402,13 @@ function sorted(contents: readonly FileContent[]): Sorted {
   if (main === undefined) {
     const isMean = definitions.length + symbols.length === 0;
     const what = isMean ? "the mean of a network's pictures" : "the definition of a network";
-    const hint = `give the ${symbols.length > 0 ? ".params" : ".caffemodel"} too`;
-    throw new SenetError("weights", `this is ${what}, without its weights`, { where, hint });
+    const weights = symbols.length > 0 ? ".params" : ".caffemodel";
+    throw new SenetError("weights", `this is ${what}, without its weights`, {
+      where,
+      expected: `a ${weights} beside it`,
+      found: contents.map(({ format }) => format).join(" and "),
+      hint: `give the ${weights} too`,
+    });
   }
   const isCaffe = main.kind === "weights" && main.caffe !== undefined;
   const ofCaffe = definitions.length + means.length;

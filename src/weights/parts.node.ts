@@ -104,7 +104,8 @@ async function readBeside(path: string, name: string): Promise<Uint8Array> {
       fail("its values are in something that is not a file", { found: shownName(name) });
   } catch (cause) {
     if (!(cause instanceof Error && "syscall" in cause)) throw cause;
-    throw ioError("the values of the model, which it keeps in this file, cannot be read", file, cause);
+    const hint = "fetch that file too, into the same folder";
+    throw ioError("the values of the model, which it keeps in this file, cannot be read", file, cause, hint);
   }
   return readBytes(file);
 }
