@@ -7,6 +7,7 @@ import { parseMxnetParams } from "../src/formats/mxnet.ts";
 import { parseMxnetSymbol } from "../src/formats/mxnet-symbol.ts";
 import { parseNumpy } from "../src/formats/numpy.ts";
 import { parseTensorflow } from "../src/formats/tensorflow.ts";
+import { importMatconvnet } from "../src/import/matconvnet-network.ts";
 import { importMxnet } from "../src/import/mxnet-network.ts";
 import type { Fuzzed } from "./fuzz.ts";
 import { type MxnetOp, mxnetSymbol } from "./mxnet-symbol.ts";
@@ -37,6 +38,23 @@ const net: Readonly<Record<string, MatSource>> = {
     structs: [{ name: { text: "f" }, value: { numbers: [1, 2, 3, 4, 5, 6], shape: [1, 2, 3], single: true } }],
   },
 };
+const struct = (fields: Readonly<Record<string, MatSource>>): MatSource => ({ structs: [fields] });
+/** A SimpleNN, which is imported whole. */
+const chain = struct({
+  layers: {
+    cell: [
+      struct({
+        type: { text: "conv" },
+        weights: { cell: [{ numbers: [1, 2, 3, 4, 5, 6], shape: [1, 1, 3, 2], single: true }, { numbers: [1, 2] }] },
+        pad: { numbers: [1, 0, 0, 1], stored: "u8" },
+      }),
+      struct({ type: { text: "relu" } }),
+      struct({ type: { text: "pool" }, method: { text: "avg" }, pool: { numbers: [5, 5] } }),
+      struct({ type: { text: "softmaxloss" } }),
+    ],
+  },
+  meta: struct({ inputSize: { numbers: [4, 4, 3] } }),
+});
 const readMatlab = async (bytes: Uint8Array) => matconvnetIn(await parseMatlab5(bytes, "fuzz"), "fuzz").params.values();
 
 const checkpoint = (snappy: boolean) =>
@@ -85,6 +103,12 @@ const readers: readonly Omit<Fuzzed, "saysAll">[] = [
   { name: "mat, version 5", file: matlab5(net), read: readMatlab },
   { name: "mat, compressed", file: matlab5(net, true), read: readMatlab },
   {
+    name: "mat, a SimpleNN",
+    file: matlab5({ net: chain }),
+    read: async (bytes: Uint8Array) =>
+      importMatconvnet(matconvnetIn(await parseMatlab5(bytes, "fuzz"), "fuzz"), "fuzz").weights.values(),
+  },
+  {
     name: "mat, version 7.3",
     file: await matlab73(),
     read: async (bytes: Uint8Array) => matconvnetIn(await parseMatlab73(bytes, "fuzz"), "fuzz").params.values(),
@@ -93,6 +117,12 @@ const readers: readonly Omit<Fuzzed, "saysAll">[] = [
     const { index, data } = checkpoint(snappy);
     return { name: `checkpoint, ${snappy ? "Snappy" : "bare"}`, file: index, read: readBundle(data) };
   }),
+  {
+    name: "checkpoint, its values",
+    file: checkpoint(false).data,
+    read: async (bytes: Uint8Array) =>
+      (await parseTensorflow(checkpoint(false).index, "fuzz.index", async () => bytes)).tensors.values(),
+  },
 ];
 
 export const portReaders: readonly Fuzzed[] = readers.map((reader) => ({ ...reader, saysAll: true }));
