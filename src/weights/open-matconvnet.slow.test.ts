@@ -80,7 +80,7 @@ for (const { ours, theirs, options, read } of releasedLists) {
     for (const [engine, executor] of Object.entries(engines))
       await check(`${theirs}, ${engine}`, executor, network, of);
     // Its loops take their time for the larger ones, whose layers are of the same kinds.
-    const isSmall = ["se-bn-inception", "se-resnet-50", "se-resnext-50"].includes(ours);
+    const isSmall = ["se-bn-inception", "se-resnet-50"].includes(ours);
     if (isSmall) await check(`${theirs}, reference`, reference!, network, of, 1);
     if (ours === "se-bn-inception") return;
     const zoo = zooNetwork(matconvnetSource(listed, ourEps), theirs)!;
