@@ -171,7 +171,10 @@ async function measureTuning(data: string, weights: string, draw: number): Promi
   const file = readFileSync(weights).toString("base64");
   const ways = [
     { what: "the head alone", options: { freeze: "backbone", epochs: 30, learningRate: 0.1 } },
-    { what: "the last stage and the head", options: { freeze: "stage3", epochs: 4, learningRate: 0.01 } },
+    {
+      what: "the last stage and the head",
+      options: { freeze: "stage3", epochs: 6, learningRate: 0.1, layerDecay: 0.3, warmupEpochs: 0.5 },
+    },
   ];
   const rows: TuneRow[] = [];
   for (const { what, options } of ways) {

@@ -161,7 +161,8 @@ function begun({ plan, from, base, pictures, learnt, signal }: StartOptions, fre
   return base.fineTune(pictures, {
     ...common,
     freeze: freeze ?? null,
-    learningRate: plan.kind === "head" ? 0.05 : 0.01,
+    // A new head has far to go, the stage before it has not.
+    ...(plan.kind === "head" ? { learningRate: 0.05 } : { learningRate: 0.1, layerDecay: 0.3 }),
   });
 }
 
