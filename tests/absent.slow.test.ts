@@ -13,8 +13,9 @@ import {
   inferenceGraph,
   model,
 } from "../src/index.node.ts";
-import { type Ran, runNode, temporaryFolder } from "./command.ts";
+import { runNode, temporaryFolder } from "./command.ts";
 import { formulaWeights } from "./formula.ts";
+import type { Ran } from "./ran.ts";
 
 const folder = temporaryFolder();
 const main = new URL("../src/cli/main.js", import.meta.url).href;

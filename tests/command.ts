@@ -1,11 +1,11 @@
 /** Runs the `senet` command: as a user does, as a process of its own; or, which costs far less, in the test's process. */
 
-import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { after } from "node:test";
+import { type Ran, ranToEnd } from "./ran.ts";
 
 /** A new folder, which goes when the tests of this file are done, or the test that asked for it is. */
 export function temporaryFolder(): string {
@@ -27,13 +27,6 @@ export const filesOfRun = (out: string): string[] =>
 
 /** Of one that has begun. */
 export const firstFiles: readonly string[] = ["config.json", "events.out.tfevents.N.senet", "run.json"];
-
-export interface Ran {
-  /** `null` where a signal ended it. */
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -91,24 +84,4 @@ export function runNode(args: readonly string[], { cwd, shell, onStart, onStderr
   });
   onStart?.(child);
   return ranToEnd(child, onStderr);
-}
-
-/** What a process says, to its end. */
-export function ranToEnd(
-  child: ChildProcessByStdio<null, Readable, Readable>,
-  onStderr?: RunOptions["onStderr"],
-): Promise<Ran> {
-  let stdout = "";
-  let stderr = "";
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
-    stdout += text;
-  });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
-    stderr += text;
-    onStderr?.(stderr, child);
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ code, stdout, stderr }));
-  });
 }

@@ -9,7 +9,8 @@ import { setTimeout } from "node:timers/promises";
 import { imagenetLabels } from "../src/import/imagenet-classes.ts";
 import { dusted } from "../src/text.ts";
 import { colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
-import { type Ran, type RunOptions, senet, temporaryFolder } from "./command.ts";
+import { type RunOptions, senet, temporaryFolder } from "./command.ts";
+import type { Ran } from "./ran.ts";
 import { needsShared, sharedData } from "./support.ts";
 
 const folder = temporaryFolder();

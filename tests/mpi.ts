@@ -4,7 +4,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Flavour } from "../src/mpi/library.node.ts";
-import { type Ran, type RunOptions, ranToEnd } from "./command.ts";
+import type { RunOptions } from "./command.ts";
+import { type Ran, ranToEnd } from "./ran.ts";
 
 /** Debian has both, under these names. */
 const launchers: Readonly<Record<Flavour, string>> = { "Open MPI": "mpirun.openmpi", MPICH: "mpirun.mpich" };

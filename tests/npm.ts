@@ -1,7 +1,7 @@
 /** Runs npm as a user does: without what an npm around the tests has set. */
 
 import { execFile } from "node:child_process";
-import type { Ran } from "./command.ts";
+import type { Ran } from "./ran.ts";
 
 /** `npm ...args`; of this Node, or of the version that `npx` fetches. */
 export function npm(args: readonly string[], { cwd, version }: { cwd: string; version?: string }): Promise<Ran> {

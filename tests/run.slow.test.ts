@@ -11,7 +11,8 @@ import { dusted, jsonText } from "../src/text.ts";
 import { trainingConfig } from "../src/train/config.ts";
 import { type EpochMetrics, type TrainingState, trainingStateSchema } from "../src/train/state.ts";
 import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
-import { filesOfRun, firstFiles, type Ran, type RunOptions, senet, temporaryFolder } from "./command.ts";
+import { filesOfRun, firstFiles, type RunOptions, senet, temporaryFolder } from "./command.ts";
+import type { Ran } from "./ran.ts";
 
 const folder = temporaryFolder();
 const at = (...path: string[]) => join(folder, ...path);

@@ -8,7 +8,8 @@ import { before, test } from "node:test";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
 import { type EpochMetrics, type TrainingState, trainingStateSchema } from "../src/train/state.ts";
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "../src/weights/checkpoint.ts";
-import { filesOfRun, firstFiles, type Ran, type RunOptions, senet, temporaryFolder } from "./command.ts";
+import { filesOfRun, firstFiles, type RunOptions, senet, temporaryFolder } from "./command.ts";
+import type { Ran } from "./ran.ts";
 
 const folder = temporaryFolder();
 const at = (...path: string[]) => join(folder, ...path);
