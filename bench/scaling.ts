@@ -26,7 +26,7 @@ const length = { milliseconds: whole("turn", values.turn), runs: 5 };
 /** Gigabits a second between two hosts, or the memory of one. */
 const ways = [1, 10, "memory"] as const;
 type Way = (typeof ways)[number];
-/** The link is measured by the sums of the first two; the steps of all are predicted. A batch is one process's. */
+/** The link is measured by the sums of the first and the last; the steps of all are predicted. A batch is one process's. */
 const workloads = ["se-resnet-20@32x64", "se-resnet-18@96x32", "se-resnet-50@224x8"] as const;
 type WorkloadName = (typeof workloads)[number];
 const bytesOf = (workload: string): number => 4 * countParameters(parseWorkload(workload));
@@ -125,7 +125,7 @@ const percent = (ratio: number): string => `${(100 * ratio).toFixed(0)} %`;
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(1);
 const links = new Map<Way, Link>();
 for (const [way, found] of measured) {
-  const [small, large] = [workloads[0], workloads[1]] as const;
+  const [small, large] = [workloads[0], workloads[2]] as const;
   const [less, more] = [sentBytes(bytesOf(small), 2), sentBytes(bytesOf(large), 2)];
   const perByte = (found.get(large)!.sum - found.get(small)!.sum) / (more - less);
   const link = { perByte, milliseconds: Math.max(found.get(small)!.message, found.get(small)!.sum - perByte * less) };
