@@ -56,6 +56,9 @@ export type OptionKey =
   | "weights"
   | "workers";
 
+/** What was thrown says, whether it is an error or not. */
+export const causeText = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+
 /** An option in a message, in backticks; where the command line shows the message, its flag stands there (cli/flags.ts). */
 export const option = (key: OptionKey): string => `\`${key}\``;
 

@@ -91,7 +91,6 @@ const durations = [];
 
 /** Runs files and counts their tests; gives what each file of which a test failed had counted. */
 async function runAll(files, concurrency) {
-  const failed = new Map();
   const byFile = new Map();
   const count = new Transform({
     objectMode: true,
@@ -106,7 +105,6 @@ async function runAll(files, concurrency) {
         const own = byFile.get(file) ?? { passed: 0, failed: 0, skipped: 0 };
         own[outcome]++;
         byFile.set(file, own);
-        if (outcome === "failed") failed.set(file, own);
       }
       done(null, event);
     },
@@ -116,7 +114,7 @@ async function runAll(files, concurrency) {
     .pipe(new spec());
   report.pipe(process.stdout, { end: false });
   await finished(report);
-  return failed;
+  return [...byFile].filter(([, { failed }]) => failed > 0);
 }
 
 const failed = await runAll(grouped(files), 2);
@@ -127,7 +125,7 @@ for (const [file, before] of failed) {
   if (!driving.test(name)) continue;
   for (const outcome of Object.keys(counts)) counts[outcome] -= before[outcome];
   console.log(`\n${name}: ${before.failed} failed beside other tests; the file runs once more, alone`);
-  const isStill = (await runAll([file], 1)).size > 0;
+  const isStill = (await runAll([file], 1)).length > 0;
   console.log(`${name}: ${isStill ? "fails alone too" : "passes alone: look above for what was in its way"}`);
 }
 

@@ -1,6 +1,6 @@
 /** Pictures as a program has them, encoded or as pixels. Who decodes is handed in: Node has sharp, a page its browser. */
 
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import type { CompileOptions } from "../executors/executor.ts";
 import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
 import type { Picture } from "../images/resize.ts";
@@ -53,7 +53,7 @@ export async function pixelsOf(input: PictureData, decode: Decode | undefined): 
     return checkPixels(await decode(bytes, name), name);
   } catch (cause) {
     if (cause instanceof SenetError) throw cause;
-    const found = cause instanceof Error ? cause.message : String(cause);
+    const found = causeText(cause);
     throw new SenetError("data", "the picture cannot be decoded", { where: name, found, cause });
   }
 }

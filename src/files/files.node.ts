@@ -13,7 +13,7 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
-import { option, SenetError } from "../errors.ts";
+import { causeText, option, SenetError } from "../errors.ts";
 
 const reasons: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full",
@@ -53,8 +53,7 @@ function remedy(code: string, another: string): string {
 export const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoException | undefined)?.code ?? "";
 
 /** Why a file operation failed, in words. */
-export const reasonOf = (cause: unknown): string =>
-  reasons[codeOf(cause)] ?? (cause instanceof Error ? cause.message : String(cause));
+export const reasonOf = (cause: unknown): string => reasons[codeOf(cause)] ?? causeText(cause);
 
 /** The error of a failed file operation, in words. */
 export function ioError(what: string, where: string, cause: unknown, hint?: string): SenetError {

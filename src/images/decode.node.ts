@@ -9,7 +9,7 @@
  */
 
 import type { Sharp } from "sharp";
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import { availableMemory } from "../memory.node.ts";
 import { decodeBmp } from "./bmp.ts";
 import { PictureFault } from "./fault.ts";
@@ -197,7 +197,7 @@ const readers: Partial<Readonly<Record<Format, RegExp>>> = {
  * another one, before or at the same time. Other kinds' messages are left out; one's own kind's are taken for it.
  */
 function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: string): SenetError {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = causeText(cause);
   const isForeign = (line: string) =>
     !readers[format]?.test(line) && Object.values(readers).some((one) => one.test(line));
   const said = message

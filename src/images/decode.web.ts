@@ -6,7 +6,7 @@
  * their own, and differ from each other. WebP comes from the browser's decoder.
  */
 
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import type { Format } from "./format.ts";
 import { decodeJpeg } from "./jpeg.ts";
 import type { Picture } from "./resize.ts";
@@ -29,7 +29,7 @@ export async function decodeInBrowser(bytes: Uint8Array, name: string): Promise<
     return await decode(bytes, name);
   } catch (cause) {
     if (cause instanceof SenetError) throw cause;
-    throw unsound(cause instanceof Error ? cause.message : String(cause), bytes, format, name, cause);
+    throw unsound(causeText(cause), bytes, format, name, cause);
   }
 }
 

@@ -1,7 +1,7 @@
 /** Single files that somebody names by their address (pictures to classify), into memory. */
 
 import type { Dispatcher } from "undici";
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import { hideCredentials } from "../text.ts";
 import { addressOf } from "./address.node.ts";
 import { AddressFailure, defaultTiming, following, Interruption, Pace, type Timing } from "./download.node.ts";
@@ -76,9 +76,7 @@ export class Fetcher {
       }
     } catch (cause) {
       if (cause instanceof AddressFailure) throw cause;
-      throw new AddressFailure(
-        `breaks off at byte ${length}: ${cause instanceof Error ? cause.message : String(cause)}`,
-      );
+      throw new AddressFailure(`breaks off at byte ${length}: ${causeText(cause)}`);
     }
     return Buffer.concat(chunks);
   }

@@ -1,5 +1,6 @@
 /** The networks that are served, by name; opened anew when their files change. */
 
+import { causeText } from "../errors.ts";
 import { Uses } from "../executors/uses.ts";
 import { nearestNames } from "../names.ts";
 import { stampOf } from "./files.node.ts";
@@ -112,7 +113,7 @@ export class Models {
     } catch (error) {
       this.reloads.failed++;
       this.#say(`${name}: its files have changed and cannot be opened; version ${entry.served.version} stays`);
-      this.#say(error instanceof Error ? error.message : String(error));
+      this.#say(causeText(error));
     }
   }
 

@@ -1,7 +1,7 @@
 /** Work waits here until one of the hands is free: so much of it and no more, and only while somebody wants it. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import { Refusal } from "./refusal.ts";
 import type { Answers, Hand, ModelFacts, ModelSource, Outcome, Work, WorkOf } from "./work.node.ts";
 
@@ -255,7 +255,7 @@ export class Pool {
       this.#pace += 0.1 * ((performance.now() - start) / jobs.length - this.#pace);
       for (const [i, job] of jobs.entries()) job.settle(outcomes[i]!);
     } catch (cause) {
-      this.#options.say(`a picture could not be looked at: ${cause instanceof Error ? cause.message : String(cause)}`);
+      this.#options.say(`a picture could not be looked at: ${causeText(cause)}`);
       for (const job of jobs) job.settle({ refusal: failed() });
     } finally {
       this.#inHand -= jobs.length;

@@ -1,7 +1,7 @@
 /** Where a server listens, or why it cannot. */
 
 import type { AddressInfo } from "node:net";
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 
 export interface Port {
   readonly host: string;
@@ -33,7 +33,7 @@ export async function listenAt(
     const { code } = cause as NodeJS.ErrnoException;
     throw new SenetError("io", "the server cannot listen here", {
       where: `${host}:${port}`,
-      found: reasons[code ?? ""] ?? (cause instanceof Error ? cause.message : String(cause)),
+      found: reasons[code ?? ""] ?? causeText(cause),
       hint: "another host or port; port 0 takes any that is free",
       cause,
     });

@@ -1,6 +1,6 @@
 /** The page's side of its worker: calls that are answered, told of, and given up. */
 
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import type { CallName, Given, Gives, Told } from "./calls.web.ts";
 import { receivedError, type SentError } from "./sent-error.ts";
 import { version } from "./version.ts";
@@ -180,7 +180,7 @@ export class Connection {
 
 const unsendable = (cause: unknown): SenetError =>
   new SenetError("usage", "something of this cannot be sent to a worker", {
-    found: cause instanceof Error ? cause.message : String(cause),
+    found: causeText(cause),
     hint: "plain data, files and pictures can; of a picture from another origin the <img> needs `crossorigin`",
     cause,
   });
@@ -198,7 +198,7 @@ function begin(source: WorkerSource | undefined): Worker {
     return new Worker(new URL("./worker.web.js", import.meta.url), { type: "module", name: "senet" });
   } catch (cause) {
     throw new SenetError("executor", "no worker can begin in this page", {
-      found: cause instanceof Error ? cause.message : String(cause),
+      found: causeText(cause),
       hint: scriptHint,
       cause,
     });

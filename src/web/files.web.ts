@@ -1,6 +1,6 @@
 /** Weight files from the network or the user's disk, and those that are kept for the next visit. */
 
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import type { WeightFile } from "../weights/source.ts";
 import { fileNameAt } from "./address.web.ts";
 import type { LoadProgress, SentSource } from "./calls.web.ts";
@@ -75,7 +75,7 @@ async function ask(
       say("the server cannot be reached: the weights are those of an earlier visit");
       return kept;
     }
-    found = cause instanceof Error ? cause.message : String(cause);
+    found = causeText(cause);
   }
   throw new SenetError("io", "the weights cannot be fetched", { where: address, found });
 }
@@ -102,7 +102,7 @@ async function download(
     }
   } catch (cause) {
     signal.throwIfAborted();
-    const found = cause instanceof Error ? cause.message : String(cause);
+    const found = causeText(cause);
     throw new SenetError("io", "the download breaks off", { where: address, found, cause });
   }
   const bytes = new Uint8Array(loaded);

@@ -1,6 +1,6 @@
 /** Weights and pictures as a page has them, made ready to go to the worker. */
 
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import type { RuntimeFiles } from "../executors/select.web.ts";
 import { absolute, fileNameAt } from "./address.web.ts";
 import type { NamedPicture, SentPicture, SentSource } from "./calls.web.ts";
@@ -55,7 +55,7 @@ async function sentResponse(response: Response): Promise<SentSource> {
   try {
     return { kind: "blob", blob: await response.blob(), name: response.url ? fileNameAt(response.url) : "weights" };
   } catch (cause) {
-    return fail(cause instanceof Error ? cause.message : String(cause), undefined, cause);
+    return fail(causeText(cause), undefined, cause);
   }
 }
 
@@ -131,7 +131,7 @@ async function bitmapOf(shown: ShownPicture, name: string): Promise<ImageBitmap>
   } catch (cause) {
     throw new SenetError("data", "what the page shows here is no picture yet, or none at all", {
       where: name,
-      found: cause instanceof Error ? cause.message : String(cause),
+      found: causeText(cause),
       hint: "wait until it is loaded, or hand in its file",
       cause,
     });

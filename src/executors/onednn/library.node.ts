@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import koffi from "koffi";
-import { option, SenetError } from "../../errors.ts";
+import { causeText, option, SenetError } from "../../errors.ts";
 import { probe, truncationOf } from "./probe.node.ts";
 
 /** A native object or address. */
@@ -100,7 +100,7 @@ export function loadLibrary(path: string | undefined = process.env[pathVariable]
       return open(candidate);
     } catch (cause) {
       if (cause instanceof SenetError) throw cause;
-      reasons.push(`${candidate}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      reasons.push(`${candidate}: ${causeText(cause)}`);
     }
   }
   throw new SenetError("executor", "oneDNN was not found on this machine", {

@@ -1,6 +1,6 @@
 /** ONNX Runtime for browsers: brought from its address, or handed in by a worker of one's own. */
 
-import { SenetError } from "../../errors.ts";
+import { causeText, SenetError } from "../../errors.ts";
 import type { Executor } from "../executor.ts";
 import { Uses } from "../uses.ts";
 import { createOrtExecutor } from "./executor.ts";
@@ -30,7 +30,7 @@ export async function loadRuntime({ module, wasm }: RuntimeFiles): Promise<WebRu
   } catch (cause) {
     throw new SenetError("executor", "ONNX Runtime does not load", {
       where: module,
-      found: cause instanceof Error ? cause.message : String(cause),
+      found: causeText(cause),
       hint: "the address of ort.wasm.bundle.min.mjs of onnxruntime-web, on an origin that the page may load scripts from",
       cause,
     });
@@ -72,7 +72,7 @@ export function webExecutor(runtime: WebRuntime, engine: "wasm" | "webgpu", thre
 
 /** Its WebAssembly is fetched with the first session: where that fails, nothing is wrong with the network. */
 function withoutWasm(cause: unknown, { env }: WebRuntime): SenetError | undefined {
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = causeText(cause);
   if (!/no available backend/i.test(text) || !/wasm/i.test(text)) return undefined;
   const { wasm } = (env.wasm.wasmPaths ?? {}) as { readonly wasm?: string };
   return new SenetError("executor", "the WebAssembly of ONNX Runtime does not load", {

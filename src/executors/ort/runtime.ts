@@ -1,6 +1,6 @@
 /** ONNX Runtime as it is handed in: in Node, in a browser, or another build of it. */
 
-import { option, SenetError } from "../../errors.ts";
+import { causeText, option, SenetError } from "../../errors.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
 import type { Dialect } from "./emitter.ts";
 
@@ -103,7 +103,7 @@ export function failureOf(
   { hint = `${option("executor")} onednn or ${option("executor")} reference` }: Pick<OrtHost, "hint"> = {},
 ): SenetError {
   if (cause instanceof SenetError) return cause;
-  const text = cause instanceof Error ? cause.message : String(cause);
+  const text = causeText(cause);
   const node = /running (\S+) node\.? Name:\s*'([^']*)'/.exec(text);
   const isMemory = /allocat|bad_alloc|out of memory|BFCArena|MemoryError/i.test(text);
   const reason = /(?:Status Message|Message|what\(\)):\s*([^\n]*)/i.exec(text)?.[1] ?? text.split("\n")[0]!;
