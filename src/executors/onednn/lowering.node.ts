@@ -94,6 +94,13 @@ export class Lowering extends Target {
     return this.plan.reordered(value.name, this.place(value), this.plan.describe(value.type.shape, "f32", "plain"));
   }
 
+  /** Whether a value never changes: in training what is frozen, which is neither learnt nor updated. */
+  isOnce(value: Value): boolean {
+    if (!this.#isParameter(value)) return false;
+    const { masters } = this;
+    return !this.#live || (masters !== undefined && masters.of(value) === undefined && !this.#updated.has(value));
+  }
+
   /** The numbers of a parameter that stays as it is: in eight bits, or what belongs to such. */
   constant(value: Value): TensorData {
     return this.#weights.get(value.name)!.data.slice();
@@ -203,7 +210,7 @@ export class Lowering extends Target {
     fill: (from: Float32Array, into: Float32Array) => void,
   ): Place {
     const { plan } = this;
-    const once = this.#isOnce(value);
+    const once = this.isOnce(value);
     const place = once ? plan.fixed(desc) : plan.place(desc);
     const [from, into] = [plan.array(old), plan.array(place)];
     const run = () => fill(from.data, into.data);
@@ -216,18 +223,11 @@ export class Lowering extends Target {
     const { api, plan } = this;
     if (api.isEqual(source.desc, wanted)) return source;
     const primitive = api.primitive(name, { primitive: "reorder", src: source.desc, dst: wanted });
-    const once = this.#isOnce(value);
+    const once = this.isOnce(value);
     const place = once ? plan.fixed(wanted) : plan.place(wanted);
     if (once) plan.aside("load", name, primitive, { [Arg.src]: source }, { [Arg.dst]: place });
     else plan.run(name, primitive, { [Arg.src]: source }, { [Arg.dst]: place });
     return place;
-  }
-
-  /** Whether a value never changes: in training what is frozen, which is neither learnt nor updated. */
-  #isOnce(value: Value): boolean {
-    if (!this.#isParameter(value)) return false;
-    const { masters } = this;
-    return !this.#live || (masters !== undefined && masters.of(value) === undefined && !this.#updated.has(value));
   }
 
   #parameter(value: Value): Place | undefined {

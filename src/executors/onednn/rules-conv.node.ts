@@ -51,7 +51,7 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
   const postOps = postOpsOf(node, sum?.desc);
   if (bias === undefined && postOps.length === 0 && turnedConvolution(lowering, node)) return;
   const primitive = convolution(lowering, node.name, {
-    pass: "forward",
+    pass: lowering.isOnce(w!) ? "inference" : "forward",
     src: activation(lowering, x!.type.shape),
     weights: plan.describe(grouping.dims, type, "any"),
     bias: bias?.desc,
@@ -109,7 +109,7 @@ function convolution(target: Target, name: string, spec: ConvolutionSpec): Primi
   const forward = (algorithm: "direct" | "winograd"): Spec => {
     return { ...by(algorithm), pass: "forward", weights: plan.describe(spec.weights.dims, spec.src.type, "any") };
   };
-  const isBackward = spec.pass !== "forward";
+  const isBackward = spec.pass === "backwardData" || spec.pass === "backwardWeights";
   if (isForWinograd(spec)) {
     const hint = isBackward ? api.primitiveIfServed(name, forward("winograd")) : undefined;
     const fast = isBackward && hint === undefined ? undefined : api.primitiveIfServed(name, by("winograd"), hint);
@@ -128,22 +128,32 @@ function freely({ api, plan }: Target, name: string, spec: ConvolutionSpec): Pri
   const any = ({ dims, type }: Desc) => plan.describe(dims, type, "any");
   const free = { primitive: "convolution", ...spec, src: any(spec.src), dst: any(spec.dst) } as const;
   const forward: Spec = { ...free, pass: "forward", weights: plan.describe(spec.weights.dims, spec.src.type, "any") };
-  const hint = spec.pass === "forward" ? undefined : api.primitiveIfServed(name, forward);
-  const found = spec.pass !== "forward" && hint === undefined ? undefined : api.primitiveIfServed(name, free, hint);
+  const isForward = spec.pass === "forward" || spec.pass === "inference";
+  const hint = isForward ? undefined : api.primitiveIfServed(name, forward);
+  const found = !isForward && hint === undefined ? undefined : api.primitiveIfServed(name, free, hint);
   return found === undefined || isReference(api.implementation(found)) ? undefined : found;
 }
 
 /** With 16 channels the transforms cost what the products save (docs/log.md). */
 const winogradChannels = 32;
-/** With fewer positions in all pictures the weights' transforms, which are made in each run, cost more than the products save. */
+/**
+ * With fewer positions in all pictures the weights' transforms cost more than the products save: making them in each run, or
+ * reading them where they were made beforehand (`inference`) and no cache holds them.
+ */
 const winogradPositions = 512;
+/** The side of what one tile of 6 × 6 products gives. */
+const winogradTile = 4;
+/** Bytes of transformed weights that a cache still holds. */
+const cachedWeights = 2 ** 24;
 
-function isForWinograd({ src, dst, weights, window }: ConvolutionSpec): boolean {
-  const [out, input, height, width] = weights.dims;
+function isForWinograd({ pass, src, dst, weights, window }: ConvolutionSpec): boolean {
+  const [out, input, height, width] = weights.dims as [number, number, number, number];
   const [batch, , rows, columns] = dst.dims as [number, number, number, number];
-  if (batch * rows * columns < winogradPositions) return false;
+  const transformed = out * input * (winogradTile + 2) ** 2 * 4;
+  const isReady = pass === "inference" && transformed <= cachedWeights && Math.min(rows, columns) >= winogradTile;
+  if (!isReady && batch * rows * columns < winogradPositions) return false;
   const isOfWindow = weights.dims.length === 4 && height === 3 && width === 3 && window.strides.every((s) => s === 1);
-  return isOfWindow && src.type === "f32" && Math.min(out!, input!) >= winogradChannels;
+  return isOfWindow && src.type === "f32" && Math.min(out, input) >= winogradChannels;
 }
 
 export const conv2dBackwardInput: Rule<"conv2dBackwardInput"> = (lowering, node) => {
