@@ -6,7 +6,7 @@ import { createInterface, type Interface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import type { Precision } from "../src/executors/select.node.ts";
-import * as z from "../src/zod.ts";
+import * as z from "../src/schema.ts";
 import type { Contender } from "./measure.ts";
 import { countParameters, type Workload } from "./workload.ts";
 
@@ -41,7 +41,7 @@ export const defaultPython = "/usr/bin/python3";
 export class PyTorch {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: Interface;
-  #facts: z.infer<typeof prepared> | undefined;
+  #facts: z.output<typeof prepared> | undefined;
   /** Milliseconds of processor time that it has told of. */
   processorMilliseconds = 0;
 
@@ -81,7 +81,7 @@ export class PyTorch {
   }
 
   /** What it told when it was prepared. */
-  get facts(): z.infer<typeof prepared> {
+  get facts(): z.output<typeof prepared> {
     return this.#facts!;
   }
 

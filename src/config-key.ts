@@ -1,6 +1,6 @@
 /** A key of a training's configuration: its schema, and how the command line has it. */
 
-import * as z from "./zod.ts";
+import type * as z from "./schema.ts";
 
 export interface OptionFacts {
   /**
@@ -16,15 +16,15 @@ export interface OptionFacts {
   readonly auto?: boolean;
 }
 
-const facts = z.registry<OptionFacts>();
+const facts = new WeakMap<z.Schema, OptionFacts>();
 
 /** A key for a fragment of the configuration (config.ts has them all). */
-export function configKey<T extends z.ZodMiniType>(schema: T, help: string, more: Omit<OptionFacts, "help"> = {}): T {
+export function configKey<T extends z.Schema>(schema: T, help: string, more: Omit<OptionFacts, "help"> = {}): T {
   // A clone, since schemas are shared between keys.
-  const own = schema.clone();
-  facts.add(own, { help, ...more });
+  const own = { ...schema };
+  facts.set(own, { help, ...more });
   return own;
 }
 
 /** What `configKey` was told of a key; `undefined` for one that only files have. */
-export const factsOf = (schema: z.ZodMiniType): OptionFacts | undefined => facts.get(schema);
+export const factsOf = (schema: z.Schema): OptionFacts | undefined => facts.get(schema);

@@ -26,7 +26,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   tensor: ["errors"],
   "packages.node": ["errors"],
   text: [],
-  zod: [],
+  schema: ["names"],
+  "schema-types": [],
   "protobuf-writer": [],
   "text-file": [],
   ir: ["errors", "tensor"],
@@ -140,7 +141,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** These stand below everything. */
-const bottoms = ["text", "zod", "protobuf-writer"];
+const bottoms = ["text", "schema", "schema-types", "protobuf-writer"];
 
 /** These stand on top of everything: the three entry points and the commands. */
 const tops = ["index", "index.node", "index.web", "cli"];
@@ -149,7 +150,7 @@ const tops = ["index", "index.node", "index.web", "cli"];
 const needsNode = (specifier: string) =>
   specifier.startsWith("node:") || ["fastify", "koffi", "onnxruntime-node", "sharp", "undici"].includes(specifier);
 /** Everything else that the library may ask for. */
-const runsAnywhere = ["zod/mini", "zod/v4/locales/en.js", "@bufbuild/protobuf/wire", "h5wasm"];
+const runsAnywhere = ["@bufbuild/protobuf/wire", "h5wasm"];
 const mayUseNode = (file: string) => file.startsWith("cli/") || /\.(node|test)\.ts$/.test(file);
 
 /** What a file imports, exports from, or loads when it needs it; types too. */

@@ -1,7 +1,7 @@
 /** The package by its own name; what is in it is in package.slow.test.ts. */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -12,15 +12,6 @@ test("its own name leads to its entry points, and to package.json", () => {
   for (const name of ["senet", "senet/node", "senet/package.json"]) assert.ok(existsSync(require.resolve(name)), name);
   assert.equal((require("senet/package.json") as { name: string }).name, "senet");
 });
-
-test("zod is asked for in one place, in its small form, of which bundlers leave out what is not used", () => {
-  const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" });
-  const asking = files.filter((file) => /\bfrom "zod\b/.test(readIfSource(join(root, "src", file))));
-  assert.deepEqual(asking, ["zod.ts"]);
-  assert.doesNotMatch(readIfSource(join(root, "src", "zod.ts")), /from "zod"/);
-});
-
-const readIfSource = (file: string): string => (file.endsWith(".ts") ? readFileSync(file, "utf8") : "");
 
 interface Lock {
   readonly packages: Readonly<Record<string, Readonly<Partial<Record<Wants, Readonly<Record<string, string>>>>>>>;

@@ -25,8 +25,6 @@ const types: Readonly<Record<string, string>> = {
 const packages = {
   senet: "/dist/src/index.js",
   "senet/web": "/dist/src/index.web.js",
-  "zod/mini": "/node_modules/zod/mini/index.js",
-  "zod/v4/locales/en.js": "/node_modules/zod/v4/locales/en.js",
   "@bufbuild/protobuf/wire": "/node_modules/@bufbuild/protobuf/dist/esm/wire/index.js",
   h5wasm: "/node_modules/h5wasm/dist/esm/hdf5_hl.js",
 };

@@ -6,12 +6,12 @@ import { SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
 import { pretrained } from "../pull/pretrained.node.ts";
 import { recipeStart } from "../recipes/recipes.ts";
+import type * as z from "../schema.ts";
 import { plain } from "../text.ts";
 import { decodeText } from "../text-file.ts";
 import { type TrainingConfig, trainingConfig, trainingKeys } from "../train/config.ts";
 import type { Given } from "../train/resume.ts";
 import { type SourceNetwork, sourceDefaults } from "../train/start.ts";
-import * as z from "../zod.ts";
 import { choiceOption, count, list, natural, real } from "./options.ts";
 import { say } from "./output.ts";
 import { weightsOf } from "./weights.ts";
@@ -23,7 +23,7 @@ const headings = Object.keys(trainingKeys) as readonly Heading[];
 const options: ReadonlyMap<string, { readonly key: string; readonly option: Option; readonly heading: Heading }> =
   new Map(
     headings.flatMap((heading) =>
-      Object.entries<z.ZodMiniType>(trainingKeys[heading]).flatMap(([key, schema]) => {
+      Object.entries<z.Schema>(trainingKeys[heading]).flatMap(([key, schema]) => {
         const option = optionOf(key, schema);
         return option === undefined ? [] : [[option.attributeName(), { key, option, heading }] as const];
       }),
@@ -43,18 +43,19 @@ export function addConfigOptions(command: Command, concerns: readonly Heading[] 
   command.addOption(new Option("--pretrained", help).helpGroup("Fine-tuning:"));
 }
 
-function optionOf(key: string, schema: z.ZodMiniType): Option | undefined {
+function optionOf(key: string, schema: z.Schema): Option | undefined {
   const facts = factsOf(schema);
   if (facts === undefined) return undefined;
   const { flag = key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), help, value, auto = false } = facts;
   const { inner, initial } = unwrapped(schema);
-  if (inner instanceof z.ZodMiniBoolean) return new Option(`--${initial === true ? "no-" : ""}${flag}`, help);
+  if (inner.kind === "boolean") return new Option(`--${initial === true ? "no-" : ""}${flag}`, help);
   const shown =
     initial === undefined || initial === null || (Array.isArray(initial) && initial.length === 0)
       ? ""
       : `; default: ${shownDefault(initial)}`;
-  if (inner instanceof z.ZodMiniEnum) {
-    return choiceOption(`--${flag} <${value ?? "name"}>`, help + shown, inner.options.map(String));
+  if (inner.kind === "enum") {
+    const { options } = inner as z.Enum<string>;
+    return choiceOption(`--${flag} <${value ?? "name"}>`, help + shown, options);
   }
   const parse = parserOf(inner);
   return new Option(`--${flag} <${value ?? parse.value}>`, help + shown).argParser((text: string) =>
@@ -68,28 +69,26 @@ function shownDefault(value: unknown): string {
 }
 
 /** What a key may be, without its default and without `null`. */
-function unwrapped(schema: z.ZodMiniType): { readonly inner: z.ZodMiniType; readonly initial?: unknown } {
-  if (schema instanceof z.ZodMiniDefault) {
-    return { ...unwrapped(schema.def.innerType as z.ZodMiniType), initial: schema.def.defaultValue };
-  }
-  const isWrapped = schema instanceof z.ZodMiniNullable || schema instanceof z.ZodMiniReadonly;
-  return isWrapped ? unwrapped(schema.def.innerType as z.ZodMiniType) : { inner: schema };
+function unwrapped(schema: z.Schema): { readonly inner: z.Schema; readonly initial?: unknown } {
+  if (!["default", "nullable", "readonly"].includes(schema.kind)) return { inner: schema };
+  const { inner, initial } = schema as z.Wrapping<unknown, unknown> & Partial<z.Default<unknown, unknown>>;
+  return { ...unwrapped(inner), ...(schema.kind === "default" && { initial }) };
 }
 
 /** How a flag's text is read; the schema sees to bounds. */
-function parserOf(schema: z.ZodMiniType): { readonly value: string; readonly parser: (text: string) => unknown } {
-  if (schema instanceof z.ZodMiniNumberFormat) {
-    const takes = (value: number) => schema.safeParse(value).success;
-    return { value: "n", parser: takes(0) && !takes(-1) ? natural : count };
+function parserOf(schema: z.Schema): { readonly value: string; readonly parser: (text: string) => unknown } {
+  const takes = (value: number) => schema.safeParse(value).success;
+  switch (schema.kind) {
+    case "int":
+      return { value: "n", parser: takes(0) && !takes(-1) ? natural : count };
+    case "number":
+      return { value: "x", parser: real };
+    case "array":
+    case "tuple":
+      return { value: "list", parser: list(parserOf((schema as z.Wrapping<unknown, unknown>).inner).parser) };
+    default:
+      return { value: "text", parser: (text) => text };
   }
-  if (schema instanceof z.ZodMiniNumber) return { value: "x", parser: real };
-  if (schema instanceof z.ZodMiniArray) {
-    return { value: "list", parser: list(parserOf(schema.def.element as z.ZodMiniType).parser) };
-  }
-  if (schema instanceof z.ZodMiniTuple) {
-    return { value: "list", parser: list(parserOf(schema.def.items[0] as z.ZodMiniType).parser) };
-  }
-  return { value: "text", parser: (text) => text };
 }
 
 /**

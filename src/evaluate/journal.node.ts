@@ -10,7 +10,7 @@ import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, statSync,
 import { option, SenetError } from "../errors.ts";
 import { assertFile, ioError, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 /** What the numbers depend on; an evaluation goes on only with the same. */
 export type Settings = Readonly<Record<string, string | number>>;
@@ -35,7 +35,7 @@ export interface Failed {
 export type Entry = Outcome | Failed;
 
 const format = "senet-evaluation-1";
-const natural = z.int().check(z.nonnegative());
+const natural = z.int().check(z.gte(0));
 const lineSchema = z.union([
   z.strictObject({ network: z.string(), settings: z.record(z.string(), z.union([z.string(), z.number()])) }),
   z.strictObject({ picture: z.string(), label: natural, rank: natural, predicted: natural }),
@@ -176,7 +176,7 @@ export class Journal {
 
 const formatLine = `${JSON.stringify({ format })}\n`;
 
-function parseLine(line: string): z.infer<typeof lineSchema> | undefined {
+function parseLine(line: string): z.output<typeof lineSchema> | undefined {
   try {
     return lineSchema.parse(JSON.parse(line));
   } catch {

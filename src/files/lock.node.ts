@@ -3,18 +3,18 @@
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { SenetError } from "../errors.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { codeOf, writeError } from "./files.node.ts";
 import { isOver, self } from "./owner.node.ts";
 import { asideIn } from "./replace.node.ts";
 
 const holderSchema = z.object({
   host: z.string(),
-  pid: z.int().check(z.positive()),
+  pid: z.int().check(z.gt(0)),
   start: z.nullable(z.string()),
   since: z.string(),
 });
-type Holder = z.infer<typeof holderSchema>;
+type Holder = z.output<typeof holderSchema>;
 
 /** A holder touches its lock so often; one on another machine that has not for so long is gone. */
 const beatMs = 60_000;

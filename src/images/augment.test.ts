@@ -129,7 +129,7 @@ test("a transform out of its bounds is refused by field", () => {
     ["steps.0.ratio", { steps: steps({ ...crop, ratio: [2, 1] }) }],
     ["steps.0.mirror", { steps: steps({ ...crop, mirror: 1.5 }) }],
     ["steps.0.interpolation", { steps: steps({ ...crop, interpolation: "nearest" }) }],
-    ["steps.0", { steps: steps({ ...crop, angle: 3 }) }],
+    ["steps.0.angle", { steps: steps({ ...crop, angle: 3 }) }],
     ["steps.1.kind", { steps: steps(crop!, { kind: "no such" }) }],
     ["steps", { steps: steps() }],
     ["steps", { steps: steps({ kind: "pixelJitter", amplitude: 3 }) }],

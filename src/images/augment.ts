@@ -1,7 +1,7 @@
 /** What training does to a picture so that no two epochs see the same one. Pure functions of a seeded generator. */
 
 import type { Random } from "../random.ts";
-import type * as z from "../zod.ts";
+import type * as z from "../schema.ts";
 import { cropSchema, type RandomCrop } from "./augment/crop.ts";
 import type { PixelStep, Placed, PlacingStep, StepContext, ValueStep } from "./augment/step.ts";
 import { type AugmentationStep, augmentationSteps, augmentations } from "./augment/steps.ts";
@@ -49,7 +49,7 @@ export function checkTraining({ size, sizes = [], steps, normalization }: Traini
   const issue = augmentationSteps.safeParse(steps).error?.issues[0];
   if (issue === undefined) return;
   const value = issue.path.reduce<unknown>((from, key) => (from as Record<PropertyKey, unknown>)[key], steps);
-  unusable(["steps", ...issue.path].join("."), issue.message, value);
+  unusable(["steps", ...issue.path].join("."), issue.expected, value);
 }
 
 /** By how much a picture may be reduced before anything else: even the smallest crop still has the pixels that it needs. */
@@ -97,7 +97,7 @@ export function augment(
   }
 }
 
-type AnyRow = PlacingStep<z.ZodMiniType, never> | PixelStep<z.ZodMiniType, never> | ValueStep<z.ZodMiniType, never>;
+type AnyRow = PlacingStep<z.Schema, never> | PixelStep<z.Schema, never> | ValueStep<z.Schema, never>;
 const rowOf = ({ kind }: AugmentationStep): AnyRow => augmentations[kind];
 
 /** Zeros where a mirrored square has no picture. */

@@ -2,7 +2,7 @@
 
 import { type ErrorDetails, SenetError } from "../errors.ts";
 import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 export interface HubConfig {
   readonly where: string;
@@ -13,7 +13,7 @@ export interface HubConfig {
   readonly preprocessing: Preprocessing;
 }
 
-const positive = z.int().check(z.positive());
+const positive = z.int().check(z.gt(0));
 const names = z.union([z.array(z.string()), z.record(z.string(), z.string())]);
 const perChannel = z.array(z.number()).check(z.minLength(1), z.maxLength(16));
 
@@ -23,10 +23,10 @@ const pretrainedSchema = z.looseObject({
   num_classes: z.nullish(positive),
   input_size: z.nullish(z.tuple([positive, positive, positive])),
   interpolation: z.nullish(z.string().check(z.maxLength(100))),
-  crop_pct: z.nullish(z.number().check(z.positive(), z.lte(8))),
+  crop_pct: z.nullish(z.number().check(z.gt(0), z.lte(8))),
   crop_mode: z.nullish(z.string().check(z.maxLength(100))),
   mean: z.nullish(perChannel),
-  std: z.nullish(z.array(z.number().check(z.positive())).check(z.minLength(1), z.maxLength(16))),
+  std: z.nullish(z.array(z.number().check(z.gt(0))).check(z.minLength(1), z.maxLength(16))),
   label_names: z.nullish(names),
   labels: z.nullish(names),
   /** As transformers has it. */
@@ -58,7 +58,7 @@ export function readHubConfig(text: string, where: string): HubConfig | undefine
   if (!isTimms(json)) return undefined;
   const parsed = configSchema.safeParse(json);
   if (!parsed.success) {
-    return fail("this file beside the weights cannot be used", { found: z.prettifyError(parsed.error).slice(0, 500) });
+    return fail("this file beside the weights cannot be used", { found: parsed.error.lines });
   }
   const config = parsed.data;
   const said = { ...config, ...config.pretrained_cfg };
@@ -88,7 +88,7 @@ const isTimms = (json: unknown): boolean =>
   ("pretrained_cfg" in json || ("architecture" in json && ("mean" in json || "num_classes" in json)));
 
 /** A list, or an object by number. */
-function listed(found: z.infer<typeof names>): string[] | undefined {
+function listed(found: z.output<typeof names>): string[] | undefined {
   if (Array.isArray(found)) return found;
   const list = Object.keys(found).map((_, i) => found[`${i}`]);
   return list.every((name) => name !== undefined) ? list : undefined;
@@ -96,7 +96,7 @@ function listed(found: z.infer<typeof names>): string[] | undefined {
 
 type Fail = (what: string, details: ErrorDetails) => never;
 
-function preprocessingOf(said: z.infer<typeof pretrainedSchema>, fail: Fail): Preprocessing {
+function preprocessingOf(said: z.output<typeof pretrainedSchema>, fail: Fail): Preprocessing {
   const [channels, height, crop] = said.input_size ?? [3, 224, 224];
   if (height !== crop) fail("this network needs pictures that are not square", { found: `${crop} by ${height}` });
   const interpolation = said.interpolation ?? "bicubic";

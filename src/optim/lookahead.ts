@@ -4,12 +4,12 @@
  * such step. One more slot, kept by the engine.
  */
 
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { type Assignment, add, mul, scalar, set } from "./expression.ts";
 
 export const lookaheadSchema = z.object({
   /** Steps from one meeting to the next. */
-  steps: z._default(z.int().check(z.positive()), 6),
+  steps: z._default(z.int().check(z.gt(0)), 6),
   /** The part of the way that the slow copy goes. */
   alpha: z._default(z.number().check(z.gt(0), z.lte(1)), 0.5),
 });

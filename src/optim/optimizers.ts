@@ -1,6 +1,6 @@
 /** The optimisers, each a row: what state it keeps, what can be set, and the formula that every engine runs. */
 
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { type Assignment, add, div, type Expression, mul, scalar, set, sqrt } from "./expression.ts";
 
 /** What a formula may know of the step under way. */
@@ -14,7 +14,7 @@ export interface StepNumbers {
   readonly decay: number;
 }
 
-export interface Optimizer<Schema extends z.ZodMiniObject = z.ZodMiniObject, Config = z.output<Schema>> {
+export interface Optimizer<Schema extends z.ObjectSchema = z.ObjectSchema, Config = z.output<Schema>> {
   /** What can be set; defaults are in it. A setting that `senet train` knows by the same name is taken from there. */
   readonly config: Schema;
   /** The highest learning rate that is usual for 256 pictures of a batch. */
@@ -33,7 +33,7 @@ export interface Optimizer<Schema extends z.ZodMiniObject = z.ZodMiniObject, Con
 }
 
 const fraction = z.number().check(z.gte(0), z.lt(1));
-const positive = z.number().check(z.positive());
+const positive = z.number().check(z.gt(0));
 
 const sgdConfig = z.object({
   momentum: z._default(fraction, 0.9),
@@ -72,7 +72,7 @@ const adamConfig = z.object({
   eps: z._default(positive, 1e-8),
 });
 
-type AdamConfig = z.infer<typeof adamConfig>;
+type AdamConfig = z.output<typeof adamConfig>;
 
 /** Running means of the gradient and of its square. */
 const moments = ({ betas: [beta1, beta2] }: AdamConfig): readonly Assignment[] => [

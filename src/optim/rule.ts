@@ -1,8 +1,8 @@
 /** An optimiser over the parameters of one network: what an executor is given to train with. */
 
 import type { Parameter } from "../ir/graph.ts";
+import type * as z from "../schema.ts";
 import { type Tensor, zeros } from "../tensor.ts";
-import type * as z from "../zod.ts";
 import { type AverageConfig, averageScalars, averageSlot, averaging } from "./average.ts";
 import { chainsOf, type UpdateStep } from "./chain.ts";
 import { lookaheadScalars, lookaheadSchema, lookingAhead, slowSlot } from "./lookahead.ts";
@@ -66,7 +66,7 @@ export interface RuleOptions {
   readonly average?: AverageConfig | undefined;
 }
 
-/** @throws ZodError where a setting is out of its range */
+/** @throws Fault (schema.ts) where a setting is out of its range */
 export function updateRule(options: RuleOptions): UpdateRule {
   const { optimizer, parameters, gradientOf, decayOf, rateOf = () => 1, state, average } = options;
   const { isMatrix = ({ type }: Parameter) => type.shape.length > 1 } = options;

@@ -11,11 +11,11 @@ import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { option } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 /** Where the bytes came from. With `If-Range: validator` a server continues them only if they are still the same. */
 const originSchema = z.object({ address: z.string(), validator: z.optional(z.string()) });
-export type Origin = z.infer<typeof originSchema>;
+export type Origin = z.output<typeof originSchema>;
 
 /** Nobody waits so long for a byte: the owner is gone, though its number may be another's by now. */
 const abandonedAfterMs = 3_600_000;

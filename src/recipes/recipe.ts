@@ -1,7 +1,7 @@
 /** What a recipe is: a training that somebody has described, as data. One file each; recipes.ts has the table. */
 
+import type * as z from "../schema.ts";
 import type { trainingConfigSchema } from "../train/config.ts";
-import type * as z from "../zod.ts";
 
 /** Keys of the training config; what is left out has its default. */
 export type RecipeConfig = Partial<z.input<typeof trainingConfigSchema>> & {

@@ -2,7 +2,7 @@
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Fetcher } from "../pull/bytes.node.ts";
-import type * as z from "../zod.ts";
+import type * as z from "../schema.ts";
 import { encodeInference, extensions, metadataOf, parseInference } from "./kserve.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Models, Served } from "./models.node.ts";
@@ -73,7 +73,7 @@ export function createHandlers(
    */
   const onPictures =
     <K extends "classify" | "features" | "explain", O extends { readonly model?: string | undefined }>(
-      options: z.ZodMiniType<O>,
+      options: z.Schema<O>,
       work: (picture: SentPicture, options: O) => WorkOf<K>,
       shown: (answer: Answers[K]) => object,
     ): Handler =>
@@ -144,17 +144,17 @@ export function createHandlers(
   };
 
   return {
-    classify: onPictures<"classify", z.infer<typeof classifyOptions>>(
+    classify: onPictures<"classify", z.output<typeof classifyOptions>>(
       classifyOptions,
       (picture, { top = usualTop }) => ({ kind: "classify", picture, top }),
       (predictions) => ({ predictions }),
     ),
-    features: onPictures<"features", z.infer<typeof featuresOptions>>(
+    features: onPictures<"features", z.output<typeof featuresOptions>>(
       featuresOptions,
       (picture) => ({ kind: "features", picture }),
       (features) => ({ features: Array.from(features) }),
     ),
-    explain: onPictures<"explain", z.infer<typeof explainOptions>>(
+    explain: onPictures<"explain", z.output<typeof explainOptions>>(
       explainOptions,
       (picture, { top = usualTop, class: target, method, stage, overlay = false }) => ({
         ...{ kind: "explain", picture, top, target, method, stage, overlay },

@@ -1,15 +1,11 @@
 /** The OpenAPI document, made from what checks requests. */
 
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
+import { jsonSchema } from "./json-schema.ts";
 import { type Route, routes } from "./routes.ts";
 import { faultSchema, inferRequest, pictureList } from "./schemas.ts";
 
-const json = (schema: z.ZodMiniType) => {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { unrepresentable: "any" }) as Record<string, unknown>;
-  return rest;
-};
-
-const jsonBody = (schema: z.ZodMiniType) => ({ "application/json": { schema: json(schema) } });
+const jsonBody = (schema: z.Schema) => ({ "application/json": { schema: jsonSchema(schema) } });
 const bytes = { schema: { type: "string", format: "binary" } };
 
 const errors: Readonly<Record<string, string>> = {
@@ -29,7 +25,7 @@ function bodyOf(route: Route) {
       "application/octet-stream": { schema: { ...bytes.schema, description: header } },
     };
   }
-  const parameters = route.query === undefined ? {} : (json(route.query).properties as object);
+  const parameters = route.query === undefined ? {} : (jsonSchema(route.query).properties as object);
   const form = { ...parameters, picture: { type: "array", items: bytes.schema } };
   return {
     ...{ "image/*": bytes, "application/octet-stream": bytes },
@@ -42,7 +38,8 @@ function parametersOf({ url, query }: Route) {
   const inPath = [...url.matchAll(/:(\w+)/g)].map(([, name]) => ({
     ...{ name, in: "path", required: true, schema: { type: "string" } },
   }));
-  const properties = query === undefined ? {} : (json(query).properties as Record<string, { description?: string }>);
+  const properties =
+    query === undefined ? {} : (jsonSchema(query).properties as Record<string, { description?: string }>);
   const inQuery = Object.entries(properties).map(([name, { description, ...schema }]) => ({
     ...{ name, in: "query", required: false, description, schema },
   }));

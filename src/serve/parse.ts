@@ -1,7 +1,8 @@
 /** What clients send, checked; and what is wrong with it, in words. */
 
 import { nearestNames } from "../names.ts";
-import type * as z from "../zod.ts";
+import type * as z from "../schema.ts";
+import { shownValue } from "../schema.ts";
 import { badRequest, type Refusal } from "./refusal.ts";
 
 /** @throws Refusal 400 */
@@ -14,20 +15,19 @@ export function parsedJson(bytes: Uint8Array): unknown {
 }
 
 /** @param what is checked, for the message @throws Refusal 400 */
-export function parsed<T>(schema: z.ZodMiniType<T>, value: unknown, what: string): T {
+export function parsed<T>(schema: z.Schema<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  throw refusalBy(result.error.issues[0]!, schema, what);
+  throw refusalBy(result.error.issues[0]!, what);
 }
 
-function refusalBy(issue: z.core.$ZodIssue, schema: z.ZodMiniType, what: string): Refusal {
-  const where = issue.path.length === 0 ? what : issue.path.join(".").slice(0, 200);
-  if (issue.code !== "unrecognized_keys")
-    return badRequest(`${where} is not as it has to be`, { found: issue.message.slice(0, 300) });
-  const known = "shape" in schema ? Object.keys(schema.shape as object) : [];
-  const key = issue.keys[0]!.slice(0, 100);
-  return badRequest(`${where} has a parameter that is not known`, {
+function refusalBy({ path, expected, found, known }: z.Issue, what: string): Refusal {
+  const nameOf = (steps: z.Path) => (steps.length === 0 ? what : steps.join(".").slice(0, 200));
+  if (known === undefined)
+    return badRequest(`${nameOf(path)} is not as it has to be`, { expected, found: shownValue(found) });
+  const key = `${path.at(-1)}`.slice(0, 100);
+  return badRequest(`${nameOf(path.slice(0, -1))} has a parameter that is not known`, {
     found: key,
-    ...(known.length > 0 && { expected: known.join(", "), hint: nearestNames(key, known, 1).join() }),
+    ...{ expected: known.join(", "), hint: nearestNames(key, known, 1).join() },
   });
 }

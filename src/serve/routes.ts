@@ -1,6 +1,6 @@
 /** Every address of the server: what it is for, what it takes and what it answers. */
 
-import type * as z from "../zod.ts";
+import type * as z from "../schema.ts";
 import * as schemas from "./schemas.ts";
 
 export interface Route {
@@ -9,11 +9,11 @@ export interface Route {
   readonly url: string;
   readonly summary: string;
   /** Of pictures: also beside them in a form or in JSON. */
-  readonly query?: z.ZodMiniObject;
+  readonly query?: z.ObjectSchema;
   /** What a body is; absent: none. */
   readonly body?: "pictures" | "inference";
   /** JSON by this schema, or a text. */
-  readonly answer: z.ZodMiniType | "text" | "document";
+  readonly answer: z.Schema | "text" | "document";
 }
 
 const model = "/v2/models/:model";

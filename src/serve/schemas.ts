@@ -1,10 +1,15 @@
 /** What requests and answers hold: checked by these, and told to clients in the OpenAPI document. */
 
 import { explainMethods } from "../explain/explainer.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 /** Query parameters and fields of forms are texts. */
-const whole = (least: number, most: number) => z.coerce.number().check(z.int(), z.gte(least), z.lte(most));
+const whole = (least: number, most: number) =>
+  z.readFrom(
+    (value) => (typeof value === "string" && value.trim() !== "" ? Number(value) : value),
+    z.int().check(z.gte(least), z.lte(most)),
+  );
+const flag = z.readFrom((value) => (value === "true" || value === "false" ? value === "true" : value), z.boolean());
 
 const model = z.optional(z.string().check(z.maxLength(200))).check(z.describe("which network; default: the first"));
 const top = z.optional(whole(1, 100_000)).check(z.describe("classes to name, most probable first; default 5"));
@@ -19,17 +24,7 @@ export const explainOptions = z.strictObject({
     .check(z.describe("the class that is asked about, by label or index; default: the answer")),
   method: z.optional(z.enum(explainMethods)).check(z.describe("how the map is made; default: grad-cam")),
   stage: z.optional(whole(1, 100)).check(z.describe("of grad-cam: look after this stage; default: the last")),
-  overlay: z
-    .optional(
-      z.union([
-        z.boolean(),
-        z.pipe(
-          z.enum(["true", "false"]),
-          z.transform((text) => text === "true"),
-        ),
-      ]),
-    )
-    .check(z.describe("answer with a PNG of the picture under its map, too")),
+  overlay: z.optional(flag).check(z.describe("answer with a PNG of the picture under its map, too")),
 });
 
 const name = z.optional(z.string().check(z.maxLength(1000))).check(z.describe("what the answer calls it"));
@@ -56,7 +51,7 @@ export const faultSchema = z.object({
 const prediction = z.object({ label: z.string(), index: z.int(), probability: z.number() });
 const pictureName = z.string().check(z.describe("as its sender calls it"));
 const unusable = z.extend(faultSchema, { name: pictureName });
-const answerOf = (result: z.ZodMiniType) =>
+const answerOf = (result: z.Schema) =>
   z.object({
     model: z.string(),
     version: z.string().check(z.describe("the beginning of its files' SHA-256")),
@@ -114,7 +109,7 @@ export const inferRequest = z.object({
     .check(z.minLength(1)),
   outputs: z.optional(z.array(z.object({ name: tensorName, parameters: z.optional(parameters) }))),
 });
-export type InferRequest = z.infer<typeof inferRequest>;
+export type InferRequest = z.output<typeof inferRequest>;
 
 export const inferAnswer = z.object({
   model_name: z.string(),
@@ -130,7 +125,7 @@ export const inferAnswer = z.object({
     }),
   ),
 });
-export type InferAnswer = z.infer<typeof inferAnswer>;
+export type InferAnswer = z.output<typeof inferAnswer>;
 
 const tensorMetadata = z.object({ name: tensorName, datatype: z.string(), shape: z.array(z.int()) });
 export const modelMetadata = z.object({

@@ -5,8 +5,8 @@ import type { Weights } from "../executors/executor.ts";
 import type { Graph } from "../ir/graph.ts";
 import { type AverageConfig, averageDecayAt } from "../optim/average.ts";
 import { averageOf, type UpdateRule } from "../optim/rule.ts";
+import * as z from "../schema.ts";
 import { copyOf, type Tensor, type TensorData } from "../tensor.ts";
-import * as z from "../zod.ts";
 
 export const averagingKeys = {
   /** Both are validated; `best.safetensors` holds the average. */
@@ -21,7 +21,7 @@ export const averagingKeys = {
   modelEmaWarmup: configKey(z._default(z.boolean(), false), "keep less of it in the first steps, as timm does"),
 };
 
-type AveragingConfig = z.output<z.ZodMiniObject<typeof averagingKeys>>;
+type AveragingConfig = z.OutputOf<typeof averagingKeys>;
 
 /** `undefined` where no average is asked for. */
 export const averageConfigOf = (config: AveragingConfig): AverageConfig | undefined =>

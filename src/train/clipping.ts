@@ -1,19 +1,15 @@
 /** Gradients that are no longer, or no larger, than they may be. */
 
 import { configKey } from "../config-key.ts";
+import * as z from "../schema.ts";
 import type { TensorData } from "../tensor.ts";
-import * as z from "../zod.ts";
 
 const modes = ["norm", "value"] as const;
 
 export const clippingKeys = {
-  clipGrad: configKey(
-    z._default(z.nullable(z.number().check(z.positive())), null),
-    "bound of the gradient; default: none",
-    {
-      value: "bound",
-    },
-  ),
+  clipGrad: configKey(z._default(z.nullable(z.number().check(z.gt(0))), null), "bound of the gradient; default: none", {
+    value: "bound",
+  }),
   clipMode: configKey(
     z._default(z.enum(modes), "norm"),
     "what is bounded: the length of the whole gradient, or each number",
@@ -26,7 +22,7 @@ export interface Clipping {
   readonly mode: (typeof modes)[number];
 }
 
-export const clippingOf = (config: z.output<z.ZodMiniObject<typeof clippingKeys>>): Clipping | undefined =>
+export const clippingOf = (config: z.OutputOf<typeof clippingKeys>): Clipping | undefined =>
   config.clipGrad === null ? undefined : { bound: config.clipGrad, mode: config.clipMode };
 
 /**

@@ -3,11 +3,10 @@
 import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import { augmentationKeys } from "../images/augment/config.ts";
-import { nearestNames } from "../names.ts";
 import { activations } from "../nn/layers.ts";
 import { optimizers } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { zooEntry } from "../zoo/index.ts";
 import { averagingKeys } from "./averaging.ts";
 import { clippingKeys } from "./clipping.ts";
@@ -19,7 +18,7 @@ import { lossKeys } from "./targets.ts";
 import { togetherKeys } from "./together.ts";
 
 const count = z.int().check(z.gte(0));
-const positive = z.int().check(z.positive());
+const positive = z.int().check(z.gt(0));
 
 const defaultModel = "se-resnet-18";
 
@@ -115,26 +114,30 @@ export const trainingConfigSchema = z
     ...trainingKeys["Several processes"],
   })
   .check(
-    z.refine(({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0, {
-      path: ["microBatch"],
-      message: "a divisor of the batch size",
-    }),
+    z.refine(
+      ({ batchSize, microBatch }) => batchSize % (microBatch ?? batchSize) === 0,
+      "a divisor of the batch size",
+      ["microBatch"],
+    ),
     z.refine(
       ({ batchSize, microBatch, lastBatch, runningStatistics }) =>
         (microBatch ?? batchSize) === batchSize || (lastBatch === "leave" && runningStatistics === "once"),
-      { path: ["microBatch"], message: "the whole batch where last batches are kept, or statistics move twice" },
+      "the whole batch where last batches are kept, or statistics move twice",
+      ["microBatch"],
     ),
-    z.refine(({ bceLoss, classWeights }) => !bceLoss || classWeights === "none", {
-      path: ["classWeights"],
-      message: "none with binary cross-entropy, whose classes are yes or no each",
-    }),
-    z.refine(({ bceLoss, bceTargetThresh }) => bceLoss || bceTargetThresh === null, {
-      path: ["bceTargetThresh"],
-      message: "binary cross-entropy too, since the targets of softmax add up to 1",
-    }),
+    z.refine(
+      ({ bceLoss, classWeights }) => !bceLoss || classWeights === "none",
+      "none with binary cross-entropy, whose classes are yes or no each",
+      ["classWeights"],
+    ),
+    z.refine(
+      ({ bceLoss, bceTargetThresh }) => bceLoss || bceTargetThresh === null,
+      "binary cross-entropy too, since the targets of softmax add up to 1",
+      ["bceTargetThresh"],
+    ),
   );
 
-export type TrainingConfig = z.infer<typeof trainingConfigSchema>;
+export type TrainingConfig = z.output<typeof trainingConfigSchema>;
 
 type Given = Readonly<Record<string, unknown>>;
 const isObject = (given: unknown): given is Given =>
@@ -183,34 +186,9 @@ export function trainingConfig(
 ): TrainingConfig {
   const result = trainingConfigSchema.safeParse(withEpochs(withImageSize(upToDate(given))));
   if (result.success) return result.data;
-  const known = Object.keys(trainingConfigSchema.shape);
-  const faults = result.error.issues.flatMap((issue) => {
-    if (issue.code === "unrecognized_keys") {
-      return issue.keys.map((key) => `"${key}" is unknown (nearest: ${nearestNames(key, known).join(", ")})`);
-    }
-    const [key = "", ...within] = issue.path.map(String);
-    if (key === "") return [`expected an object, found ${shown(given)}`];
-    const value = issue.path.reduce<unknown>((from, step) => (from as Record<PropertyKey, unknown>)?.[step], given);
-    return [`${[nameOf(key), ...within].join(".")}: expected ${expectedBy(issue)}, found ${shown(value)}`];
-  });
+  const faults = result.error.issues.map((issue) => z.issueLine(issue, nameOf));
   throw new SenetError("usage", "cannot be used", { where, found: faults });
 }
-
-/** What a value was to be, in words. */
-function expectedBy(issue: z.core.$ZodIssue): string {
-  const kinds: Readonly<Record<string, string>> = {
-    ...{ int: "a whole number", number: "a number", boolean: "true or false", string: "a text", array: "a list" },
-  };
-  const isList = (issue.code === "too_small" || issue.code === "too_big") && issue.origin === "array";
-  if (isList) return `${issue.code === "too_small" ? issue.minimum : issue.maximum} numbers`;
-  if (issue.code === "too_small") return `${issue.inclusive === false ? "more than" : "at least"} ${issue.minimum}`;
-  if (issue.code === "too_big") return `${issue.inclusive === false ? "less than" : "at most"} ${issue.maximum}`;
-  if (issue.code === "invalid_value") return issue.values.join(" or ");
-  if (issue.code === "invalid_type") return kinds[issue.expected] ?? issue.expected;
-  return issue.message;
-}
-
-const shown = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80);
 
 /** The rate that is used: the given one, or what is usual for the optimiser, by the number of pictures in a batch. */
 export const learningRateOf = ({ learningRate, batchSize, optimizer }: TrainingConfig): number =>

@@ -1,7 +1,7 @@
 /** The keys of a configuration that say what a run begins with, and how much of it may change. */
 
 import { configKey } from "../config-key.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 const text = z.string().check(z.minLength(1));
 
@@ -22,7 +22,7 @@ export const fineTuningKeys = {
   ),
   /** The factor of the learning rate from one block to the one before it, as timm has it; `null`: all learn alike. */
   layerDecay: configKey(
-    z._default(z.nullable(z.number().check(z.positive(), z.lte(1))), null),
+    z._default(z.nullable(z.number().check(z.gt(0), z.lte(1))), null),
     "factor of the rate from each block to the one before it; default: all learn alike",
   ),
   /** What classes weigh in the loss: all alike, or the less the more pictures they have. */

@@ -2,13 +2,13 @@
 
 import { some } from "../data/classes.ts";
 import type { Dataset, NameIn } from "../data/dataset.ts";
+import * as z from "../schema.ts";
 import { hexOf, sha256 } from "../sha256.ts";
-import * as z from "../zod.ts";
 
 /** The pictures of each class, by label. */
 const classesSchema = z.array(
   z.strictObject({
-    count: z.int().check(z.nonnegative()),
+    count: z.int().check(z.gte(0)),
     /** A digest of their names below the folder, in order. */
     names: z.string(),
   }),
@@ -16,7 +16,7 @@ const classesSchema = z.array(
 
 /** Small however many pictures there are, and the same wherever the data folder lies. */
 export const fingerprintSchema = z.strictObject({ train: classesSchema, val: classesSchema });
-export type Fingerprint = z.infer<typeof fingerprintSchema>;
+export type Fingerprint = z.output<typeof fingerprintSchema>;
 
 export const fingerprintOf = (train: Dataset, val: Dataset, nameIn: NameIn): Fingerprint => ({
   train: printOf(train, nameIn),

@@ -7,9 +7,9 @@ import type { AverageConfig } from "../optim/average.ts";
 import { lookaheadSchema } from "../optim/lookahead.ts";
 import { optimizerNames } from "../optim/optimizers.ts";
 import { type OptimizerConfig, type RuleState, type UpdateRule, updateRule } from "../optim/rule.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
-const positive = z.number().check(z.positive());
+const positive = z.number().check(z.gt(0));
 const fraction = z.number().check(z.gte(0), z.lt(1));
 const roles = ["weight", "bias", "gamma", "beta"] as const;
 export type DecayingRole = (typeof roles)[number];

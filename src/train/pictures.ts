@@ -11,10 +11,9 @@ import {
   type Preprocessing,
   smallestStd,
 } from "../images/preprocess.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
-const byColour = <T extends z.ZodMiniType<number>>(value: T) =>
-  z._default(z.nullable(z.tuple([value, value, value])), null);
+const byColour = <T extends z.Schema<number>>(value: T) => z._default(z.nullable(z.tuple([value, value, value])), null);
 
 export const pictureKeys = {
   /** `null`: ImageNet's, or those of the network that is trained further. */
@@ -22,7 +21,7 @@ export const pictureKeys = {
     value: "r,g,b",
   }),
   std: configKey(
-    byColour(z.number().check(z.positive())),
+    byColour(z.number().check(z.gt(0))),
     "deviation of each colour; default: ImageNet's, or the weights' own",
     {
       value: "r,g,b",
@@ -30,10 +29,10 @@ export const pictureKeys = {
   ),
   /** Of the pictures to validate with, where they are normalised by themselves; `null`: as those to train on, and as ever after. */
   validationMean: byColour(z.number()),
-  validationStd: byColour(z.number().check(z.positive())),
+  validationStd: byColour(z.number().check(z.gt(0))),
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
   evaluationResize: configKey(
-    z._default(z.nullable(z.int().check(z.positive())), null),
+    z._default(z.nullable(z.int().check(z.gt(0))), null),
     "shorter side before the centre crop when validating; default: image size / 0.875",
   ),
   /** 10 in nutszebra's recipe for CIFAR. `null`: the mean and the deviation of all pictures. */
@@ -43,7 +42,7 @@ export const pictureKeys = {
   ),
 };
 
-type PictureConfig = z.output<z.ZodMiniObject<typeof pictureKeys>> & {
+type PictureConfig = z.OutputOf<typeof pictureKeys> & {
   readonly imageSize: number;
   readonly interpolation: AugmentationConfig["interpolation"];
 };

@@ -5,7 +5,7 @@ import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { readBytes } from "../files/files.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 const runRecordSchema = z.object({
   /** What was typed to start it, where it was typed. */
@@ -20,7 +20,7 @@ const runRecordSchema = z.object({
   processor: z.string(),
   node: z.string(),
 });
-export type RunRecord = z.infer<typeof runRecordSchema>;
+export type RunRecord = z.output<typeof runRecordSchema>;
 
 const recordFile = (out: string): string => join(out, "run.json");
 
@@ -47,7 +47,7 @@ export async function readRecord(out: string): Promise<RunRecord | undefined> {
   try {
     return runRecordSchema.parse(JSON.parse(new TextDecoder().decode(await readBytes(recordFile(out)))));
   } catch (cause) {
-    if (cause instanceof z.core.$ZodError || cause instanceof SyntaxError) return undefined;
+    if (z.isFault(cause) || cause instanceof SyntaxError) return undefined;
     throw cause;
   }
 }

@@ -2,10 +2,10 @@
 
 import { SenetError } from "../errors.ts";
 import type { OptimizerState } from "../optim/rule.ts";
+import type * as z from "../schema.ts";
 import type { Tensor } from "../tensor.ts";
 import { type Checkpoint, decodeCheckpoint, type RunState, type TrainedBy } from "../weights/checkpoint.ts";
 import { checkSound } from "../weights/sound.ts";
-import * as z from "../zod.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import { type TrainingConfig, trainingConfig } from "./config.ts";
 import { divergedHint } from "./diagnose.ts";
@@ -43,9 +43,9 @@ export function savedRunOf(run: RunState, path: string): SavedRun {
   const refuse = (found: string | readonly string[]): never => {
     throw new SenetError("weights", "the state of the run cannot be used", { where: path, found });
   };
-  const parse = <T>(schema: z.ZodMiniType<T>, value: unknown): T => {
+  const parse = <T>(schema: z.Schema<T>, value: unknown): T => {
     const result = schema.safeParse(value);
-    return result.success ? result.data : refuse(z.prettifyError(result.error).split("\n"));
+    return result.success ? result.data : refuse(result.error.lines);
   };
   const config = trainingConfig(run.config, path);
   const state = parse(trainingStateSchema, run.state);

@@ -2,7 +2,7 @@
 
 import { configKey } from "../config-key.ts";
 import { optimizerNames, optimizers } from "../optim/optimizers.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 const rate = z.number().check(z.gte(0));
 const momentum = rate.check(z.lt(1));
@@ -13,7 +13,7 @@ const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (
 export const scheduleKeys = {
   /** The highest; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
   learningRate: configKey(
-    z._default(z.nullable(rate.check(z.positive())), null),
+    z._default(z.nullable(rate.check(z.gt(0))), null),
     `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`,
     { flag: "lr", value: "rate" },
   ),
@@ -36,20 +36,17 @@ export const scheduleKeys = {
     { value: "rate" },
   ),
   stepEpochs: configKey(
-    z._default(z.array(rate.check(z.positive())), [30, 60, 90]),
+    z._default(z.array(rate.check(z.gt(0))), [30, 60, 90]),
     "step: epochs at which the rate is cut",
   ),
   stepFactor: configKey(z._default(rate.check(z.lte(1)), 0.1), "step: what it is cut to"),
-  decayRate: configKey(
-    z._default(rate.check(z.positive(), z.lte(1)), 0.97),
-    "exponential: the factor by which it falls",
-  ),
+  decayRate: configKey(z._default(rate.check(z.gt(0), z.lte(1)), 0.97), "exponential: the factor by which it falls"),
   decayEpochs: configKey(
-    z._default(rate.check(z.positive()), 2.4),
+    z._default(rate.check(z.gt(0)), 2.4),
     "exponential: epochs for each such fall, after the warm-up",
   ),
   polyPower: configKey(
-    z._default(rate.check(z.positive()), 1),
+    z._default(rate.check(z.gt(0)), 1),
     "poly: the power of what is left of the run; 1 is a straight line",
   ),
   /** `null`: 0.3 in `one-cycle` (as PyTorch), 0.75 in `flat-cosine` (as fastai). */
@@ -66,7 +63,7 @@ export const scheduleKeys = {
   ),
 };
 
-export type ScheduleSettings = z.output<z.ZodMiniObject<typeof scheduleKeys>>;
+export type ScheduleSettings = z.OutputOf<typeof scheduleKeys>;
 
 /** What is left out has its default. */
 export interface ScheduleConfig extends Partial<Omit<ScheduleSettings, "schedule" | "learningRate" | "stepEpochs">> {

@@ -1,6 +1,6 @@
 /** Where a training run stands: types, and the schemas that hold a checkpoint's JSON to them. */
 
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 const number = z.number();
 const positive = number.check(z.gte(0));
@@ -27,13 +27,13 @@ const epochMetricsSchema = z.strictObject({
   /** Part of the training time in which the step waited for pictures. */
   waitShare: positive,
 });
-export type EpochMetrics = z.infer<typeof epochMetricsSchema>;
+export type EpochMetrics = z.output<typeof epochMetricsSchema>;
 
 /** Sums over the steps of the epoch under way. */
 const epochSumsSchema = z
   .strictObject({ loss: number, correct: count, images: count, seconds: positive, waitSeconds: positive })
   .check(z.refine(({ correct, images }) => correct <= images, "at most as many correct pictures as pictures"));
-export type EpochSums = z.infer<typeof epochSumsSchema>;
+export type EpochSums = z.output<typeof epochSumsSchema>;
 
 /** Together with the weights and the optimiser's state enough to go on as if the run had never stopped. */
 export const trainingStateSchema = z
@@ -56,7 +56,7 @@ export const trainingStateSchema = z
       "a lowest error if and only if an epoch is finished",
     ),
   );
-export type TrainingState = z.infer<typeof trainingStateSchema>;
+export type TrainingState = z.output<typeof trainingStateSchema>;
 
 /** Why no run of so many epochs can be in this state; `undefined` where one can. */
 export function impossible({ epoch, step }: TrainingState, epochs: number): string | undefined {

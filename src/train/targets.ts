@@ -3,8 +3,8 @@
 import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import type { Type } from "../ir/graph.ts";
+import * as z from "../schema.ts";
 import { type Shape, sameShape, type Tensor, zeros } from "../tensor.ts";
-import * as z from "../zod.ts";
 
 export const lossKeys = {
   labelSmoothing: configKey(

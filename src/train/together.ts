@@ -1,7 +1,7 @@
 /** What a configuration says of a training by several processes. */
 
 import { configKey } from "../config-key.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
 export const togetherKeys = {
   /** Without, each rank normalises by its own pictures, and the running statistics are the ranks' mean. */

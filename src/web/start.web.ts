@@ -12,7 +12,6 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Opened } from "../weights/open.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import type { WeightFile } from "../weights/source.ts";
-import * as z from "../zod.ts";
 import { inferenceGraph } from "../zoo/index.ts";
 import type { Given, NetworkReply, SentEngine, TrainReply } from "./calls.web.ts";
 import { readSource } from "./files.web.ts";
@@ -30,8 +29,6 @@ export type { WebRuntime };
 
 /** Answers the page from now on. To be called once, when the worker begins. */
 export function startWorker(options: WorkerOptions = {}): void {
-  // Policies that forbid code made of text would be asked about it, and complain.
-  z.config({ jitless: true });
   const networks = new Map<number, Hosted>();
   let count = 0;
   let runtime: Promise<WebRuntime> | undefined;

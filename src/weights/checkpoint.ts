@@ -10,9 +10,9 @@ import { interpolations } from "../images/resize.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
 import type { OptimizerState } from "../optim/rule.ts";
 import type { Quantization } from "../passes/quantize.ts";
+import * as z from "../schema.ts";
 import type { Tensor } from "../tensor.ts";
 import { listed } from "../text.ts";
-import * as z from "../zod.ts";
 import { extent, positive, texts } from "../zoo/bounds.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { configSchema, familyOf, withFunction } from "../zoo/families.ts";
@@ -79,7 +79,7 @@ const format = "senet-1";
 const optimizerPrefix = "optimizer/";
 const averagePrefix = "average/";
 
-const triple = (number: z.ZodMiniNumber) => z.tuple([number, number, number]);
+const triple = (number: z.Schema<number, number>) => z.tuple([number, number, number]);
 const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
 const side = positive.check(z.lte(65535));
 /** The names of what an optimiser keeps for each parameter. */
@@ -91,7 +91,7 @@ export const preprocessingSchema = z.strictObject({
   mean: triple(z.number().check(z.gte(-largestMean), z.lte(largestMean))),
   std: triple(z.number().check(z.gte(smallestStd), z.lte(largestStd))),
   resize: z.union([side, z.literal("none"), z.tuple([side, side])]),
-  crop: extent.check(z.positive()),
+  crop: extent.check(z.gt(0)),
   interpolation: z.enum(interpolations),
   byPicture: z.optional(z.number().check(z.gte(smallestStd), z.lte(largestStd))),
   meanImage: z.optional(z.string().check(z.maxLength(16 * 2 ** 20))),
@@ -99,7 +99,7 @@ export const preprocessingSchema = z.strictObject({
 
 const quantizationSchema = z.strictObject({
   layers: texts(100_000),
-  scales: z.record(z.string(), z.number().check(z.positive())),
+  scales: z.record(z.string(), z.number().check(z.gt(0))),
   method: z.string(),
   images: positive,
   source: z.optional(
@@ -163,7 +163,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
       found: metadata.size === 0 ? "no metadata" : listed(metadata.keys()),
     });
   }
-  const read = <T>(key: string, schema: z.ZodMiniType<T>): T => readMetadata(metadata, key, schema, where);
+  const read = <T>(key: string, schema: z.Schema<T>): T => readMetadata(metadata, key, schema, where);
   const said: Model = read("model", modelSchema);
   const model = { ...said, config: withFunction(said.config, build, where) };
   const labels = read("labels", labelsSchema);
@@ -272,7 +272,7 @@ const longestModel = 2 ** 21;
 export function readMetadata<T>(
   metadata: ReadonlyMap<string, string>,
   key: string,
-  schema: z.ZodMiniType<T>,
+  schema: z.Schema<T>,
   where: string,
 ): T {
   const fail = (found: string | readonly string[], cause?: unknown): never => {
@@ -288,11 +288,5 @@ export function readMetadata<T>(
     return fail(text.slice(0, 80), cause);
   }
   const result = schema.safeParse(json);
-  if (result.success) return result.data;
-  const [first, ...others] = result.error.issues;
-  const lines = z
-    .prettifyError({ issues: [first!] })
-    .slice(0, 500)
-    .split("\n");
-  return fail([...lines, ...(others.length === 0 ? [] : [`... and ${others.length} more faults`])]);
+  return result.success ? result.data : fail(result.error.lines);
 }

@@ -3,8 +3,8 @@
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { importOnnxNetwork } from "../import/onnx-network.ts";
+import * as z from "../schema.ts";
 import type { Tensor } from "../tensor.ts";
-import * as z from "../zod.ts";
 import { channelsOf, type Model } from "../zoo/index.ts";
 import { labelsSchema, preprocessingSchema, readMetadata } from "./checkpoint.ts";
 
@@ -28,7 +28,7 @@ export const isToldByGraph = (onnx: OnnxModel): boolean =>
 /** @throws SenetError `weights` where the graph does what no layer of ours does, or its metadata are damaged */
 export function openOnnx(onnx: OnnxModel, where: string): OnnxNetwork {
   if (isOurs(onnx)) {
-    const read = <T>(key: string, schema: z.ZodMiniType<T>) => readMetadata(onnx.metadata, key, schema, where);
+    const read = <T>(key: string, schema: z.Schema<T>) => readMetadata(onnx.metadata, key, schema, where);
     const { name } = read("model", z.looseObject({ name: z.string().check(z.maxLength(1000)) }));
     const preprocessing = read("preprocessing", preprocessingSchema);
     const labels = read("labels", labelsSchema);

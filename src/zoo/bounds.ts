@@ -1,8 +1,8 @@
 /** What numbers and texts of a weight file may be: a small file must not ask for more than there is. */
 
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 
-export const positive = z.int().check(z.positive());
+export const positive = z.int().check(z.gt(0));
 /** Of pictures, and of windows on them, in pixels. */
 const largestSide = 8192;
 export const extent = z.int().check(z.lte(largestSide));

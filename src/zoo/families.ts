@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import { type Activation, usualNorm } from "../nn/layers.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { inception } from "./inception.ts";
 import { inceptionV4 } from "./inception-v4.ts";
@@ -27,7 +27,7 @@ export const configSchema = z.discriminatedUnion(
 );
 
 /** The row of a network's family, which takes this network. */
-export const familyOf = ({ family }: ModelConfig): Family<z.ZodMiniType<ModelConfig>> => families[family];
+export const familyOf = ({ family }: ModelConfig): Family<z.Schema<ModelConfig>> => families[family];
 
 /** Squeeze and excitation of a network; families that cannot have it, and networks without it, have none. */
 export const seOf = (config: ModelConfig): SeConfig | undefined => ("se" in config ? config.se : undefined);

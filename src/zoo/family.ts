@@ -4,10 +4,10 @@ import type { Value } from "../ir/graph.ts";
 import type { Projection } from "../nn/blocks.ts";
 import type { Activation } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
-import type * as z from "../zod.ts";
+import type * as z from "../schema.ts";
 
 /** A configuration, as its schema lets it through. */
-export type ConfigOf<Schema extends z.ZodMiniType> = Frozen<z.output<Schema>>;
+export type ConfigOf<Schema extends z.Schema> = Frozen<z.output<Schema>>;
 export type Frozen<T> = T extends (...given: never[]) => unknown
   ? T
   : T extends object
@@ -54,7 +54,7 @@ export interface Structure {
 /** Whether a file has the weight of our convolution of that name. */
 export type HasConv = (name: string) => boolean;
 
-export interface Family<Schema extends z.ZodMiniType> {
+export interface Family<Schema extends z.Schema> {
   /**
    * What a configuration may be, for weight files too: bounds keep a file of a few bytes from asking for everything.
    * `family` is the row's key; a family that can have squeeze and excitation has it as `se` (parts.ts), one that

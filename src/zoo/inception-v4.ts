@@ -8,7 +8,7 @@ import type { Extent } from "../ir/window.ts";
 import { batchNorm, conv2d, relu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import { scaleChannels } from "../nn/se.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, Family, ZooEntry } from "./family.ts";
 import { type Branch, type InceptionForm, inceptionForms, type Layer } from "./inception-v4-forms.ts";

@@ -3,7 +3,7 @@
 import type { Value } from "../ir/graph.ts";
 import type { Scope } from "../nn/scope.ts";
 import { scaleChannels } from "../nn/se.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { bothWays, head, normedAct, seOfBlock, seSchema } from "./parts.ts";
 

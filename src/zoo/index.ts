@@ -7,8 +7,8 @@ import { nearestNames } from "../names.ts";
 import { type Freezing, freezeGraph } from "../nn/freeze.ts";
 import type { Activation } from "../nn/layers.ts";
 import { Scope } from "../nn/scope.ts";
+import type * as z from "../schema.ts";
 import type { DType } from "../tensor.ts";
-import type * as z from "../zod.ts";
 import { actingBy, channelsOf, families, familyOf, type ModelConfig } from "./families.ts";
 import type { Family, HasConv, ZooEntry } from "./family.ts";
 import { LayerBuilder } from "./layers.ts";
@@ -17,7 +17,7 @@ import type { NetworkFunction } from "./own.ts";
 export { channelsOf, type ModelConfig, seOf } from "./families.ts";
 export type { NetworkFunction } from "./own.ts";
 
-const rows: readonly Family<z.ZodMiniType<ModelConfig>>[] = Object.values(families);
+const rows: readonly Family<z.Schema<ModelConfig>>[] = Object.values(families);
 
 /** Each network with squeeze and excitation, and its baseline without. */
 export const zoo: ReadonlyMap<string, ZooEntry<ModelConfig>> = new Map(

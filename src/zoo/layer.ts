@@ -1,6 +1,6 @@
 /** One layer of a network that came from elsewhere, as plain data. */
 
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { extent, positive, texts } from "./bounds.ts";
 import type { ConfigOf } from "./family.ts";
 
@@ -10,7 +10,7 @@ const placed = {
   /** Layers before this one, or `image`. */
   inputs: texts(1000),
 };
-const [positiveExtent, padding] = [extent.check(z.positive()), extent.check(z.gte(0))];
+const [positiveExtent, padding] = [extent.check(z.gt(0)), extent.check(z.gte(0))];
 const perAxis = z.union([positiveExtent, z.tuple([positiveExtent, positiveExtent])]);
 const windowed = {
   /** A number, or rows and columns. */
@@ -27,7 +27,7 @@ export const layerSchema = z.discriminatedUnion("kind", [
   z.extend(bare("conv"), { ...windowed, out, groups: positive.check(z.lte(65536)), bias: z.boolean() }),
   // By running statistics, or by the batch's when training; with gamma and beta. A fixed gamma stays 1.
   z.extend(bare("batchNorm"), {
-    eps: z.number().check(z.positive(), z.lte(1)),
+    eps: z.number().check(z.gt(0), z.lte(1)),
     fixedGamma: z.exactOptional(z.boolean()),
   }),
   bare("relu"),

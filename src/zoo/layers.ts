@@ -6,8 +6,8 @@ import type { AvgPoolAttrs } from "../ir/ops.ts";
 import { axesOf } from "../ir/window.ts";
 import { batchNorm, conv2d, dropout, linear, mish, relu, silu } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
+import * as z from "../schema.ts";
 import { sizeOf } from "../tensor.ts";
-import * as z from "../zod.ts";
 import { extent, positive } from "./bounds.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { type LayerConfig, layerSchema } from "./layer.ts";
@@ -16,7 +16,7 @@ import { placesOf } from "./structure.ts";
 const schema = z.strictObject({
   family: z.literal("layers"),
   /** The picture side that the network was defined for; others work where nothing depends on it. */
-  imageSize: extent.check(z.positive()),
+  imageSize: extent.check(z.gt(0)),
   /** Of the picture, where they are not three. */
   channels: z.exactOptional(positive.check(z.lte(1024))),
   /** In an order in which each layer's inputs come before it; the last gives the logits. */

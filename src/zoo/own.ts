@@ -6,7 +6,7 @@
 import { SenetError } from "../errors.ts";
 import { formatType, type Value } from "../ir/graph.ts";
 import type { Scope } from "../nn/scope.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
 import type { Family } from "./family.ts";
 
@@ -23,7 +23,7 @@ const schema = z.strictObject({
   /** Channels of the pictures; default: 3. */
   channels: z.exactOptional(positive.check(z.lte(1024))),
   /** In memory only: JSON leaves it out. */
-  build: z.exactOptional(z.custom<NetworkFunction>((value) => typeof value === "function")),
+  build: z.exactOptional(z.custom<NetworkFunction>((value) => typeof value === "function", "a function")),
 });
 
 export const own: Family<typeof schema> = {

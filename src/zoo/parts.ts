@@ -6,7 +6,7 @@ import { initialisations } from "../nn/init.ts";
 import { type Activation, activate, batchNorm, type ConvOptions, conv2d, dropout, linear } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { SqueezeExcitation } from "../nn/se.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, ZooEntry } from "./family.ts";
 
@@ -29,7 +29,7 @@ export const releasedSe = { reduction: 16, bias: true } as const;
 export const styleSchema = {
   norm: z.exactOptional(
     z.strictObject({
-      eps: z.number().check(z.positive(), z.lte(1)),
+      eps: z.number().check(z.gt(0), z.lte(1)),
       decay: z.number().check(z.gte(0), z.lte(1)),
       variance: z.exactOptional(z.number().check(z.gte(0), z.lte(1))),
     }),

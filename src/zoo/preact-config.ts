@@ -1,6 +1,6 @@
 /** What a residual network with the activation before the convolutions can be made of. */
 
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf } from "./family.ts";
 import { seSchema, styleSchema } from "./parts.ts";

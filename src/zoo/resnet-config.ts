@@ -1,7 +1,7 @@
 /** What a residual network can be made of, and the usual ones: the configurations of the family `resnet`. */
 
 import { activations } from "../nn/layers.ts";
-import * as z from "../zod.ts";
+import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, ZooEntry } from "./family.ts";
 import { seSchema, styleSchema } from "./parts.ts";
@@ -36,7 +36,7 @@ export const resnetSchema = z
     /** A block puts out so many times its width. */
     expansion: positive.check(z.lte(64)),
     /** The first 1×1 of a bottleneck has so large a part of the width; 1/2 in SENet-154. */
-    reduce: z.number().check(z.positive(), z.lte(1)),
+    reduce: z.number().check(z.gt(0), z.lte(1)),
     /** Groups of a bottleneck's 3×3 convolution. */
     groups: positive.check(z.lte(65536)),
     /** Which convolution of a bottleneck has the stride. */

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { cacheFolder } from "../../files/cache.node.ts";
 import { makeFoldersSync } from "../../files/files.node.ts";
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import { planLayouts } from "./spec.ts";
 
 const foundSchema = z.object({

@@ -1,7 +1,7 @@
 /** Augmentation of colours: torchvision's jitter, real-valued changes in random order, and shifts in OpenCV's HLS. */
 
 import type { Random } from "../../random.ts";
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import { shiftHls } from "./hls.ts";
 import { brightness, contrast, hue, saturation } from "./pillow.ts";
 import { between, onPixels, range } from "./step.ts";

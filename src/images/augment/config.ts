@@ -2,7 +2,7 @@
 
 import { configKey } from "../../config-key.ts";
 import { SenetError } from "../../errors.ts";
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import { interpolations } from "../resize.ts";
 import type { SizeFrom } from "../sizes.ts";
 import { colorJitterSchema, photometricSchema } from "./color.ts";
@@ -14,34 +14,24 @@ import { color, range, rate } from "./step.ts";
 import { type AugmentationStep, augmentationSteps } from "./steps.ts";
 
 /** `R,G,B`, as a colour. */
-const colorText = z.pipe(
-  z.pipe(
-    z.string(),
-    z.transform((text): unknown => text.split(",").map(Number)),
-  ),
-  color,
+const colorText = z.convert(
+  z.string(),
+  (text, refuse) => color.safeParse(text.split(",").map(Number)).data ?? refuse("R,G,B"),
 );
 
 /** `SIZE:EPOCH,SIZE:EPOCH`, as sizes from epochs on. */
-const sizesText = z.pipe(
-  z.string(),
-  z.transform((text, context): readonly SizeFrom[] => {
-    const sizes = text.split(",").map((part) => {
-      const [, size, epoch] = /^(\d{1,5}):(\d{1,9})$/.exec(part) ?? [];
-      return { size: Number(size), epoch: Number(epoch) };
-    });
-    const rises = sizes.every(
-      ({ size, epoch }, i) => size > 0 && (i === 0 ? epoch === 0 : epoch > sizes[i - 1]!.epoch),
-    );
-    if (rises) return sizes;
-    context.issues.push({
-      code: "custom",
-      input: text,
-      message: "SIZE:EPOCH,SIZE:EPOCH with rising epochs, the first 0",
-    });
-    return z.NEVER;
-  }),
-);
+const sizesText = z.convert(z.string(), (text, refuse): readonly SizeFrom[] => {
+  const sizes = text.split(",").map((part) => {
+    const [, size, epoch] = /^(\d{1,5}):(\d{1,9})$/.exec(part) ?? [];
+    return { size: Number(size), epoch: Number(epoch) };
+  });
+  const rises = sizes.every(({ size, epoch }, i) => size > 0 && (i === 0 ? epoch === 0 : epoch > sizes[i - 1]!.epoch));
+  return rises ? sizes : refuse("SIZE:EPOCH,SIZE:EPOCH with rising epochs, the first 0");
+});
+
+/** What a schema expects of a text, if there is one. */
+const asBy = (schema: z.Schema) =>
+  z.finding((text: string | null) => (text === null ? undefined : schema.safeParse(text).error?.issues[0]?.expected));
 
 /** The sizes of a schedule as it stands in a config. */
 export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.parse(progressive);
@@ -49,10 +39,7 @@ export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.p
 /** What stands for steps; names as in timm, where it has one. Of what is not said only the crop and the mirror are done. */
 const shorthand = {
   /** 8 % in the paper. */
-  cropScale: configKey(
-    z._default(rate.check(z.positive()), 0.25),
-    "smallest part of the area that a random crop keeps",
-  ),
+  cropScale: configKey(z._default(rate.check(z.gt(0)), 0.25), "smallest part of the area that a random crop keeps"),
   cropRatio: configKey(z._default(range(1e-3, 1e3), [3 / 4, 4 / 3]), "its width to height, smallest and largest"),
   /** 10 in the authors' recipe. */
   rotate: configKey(
@@ -96,12 +83,7 @@ const shorthand = {
   ),
   /** As timm writes it; in the place of `colorJitter`, as there. */
   aa: configKey(
-    z._default(z.nullable(z.string()), null).check(
-      z.superRefine((text, context) => {
-        const issue = text === null ? undefined : randAugmentText.safeParse(text).error?.issues[0];
-        if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
-      }),
-    ),
+    z._default(z.nullable(z.string()), null).check(asBy(randAugmentText)),
     "RandAugment, such as rand-m9-mstd0.5-inc1, in the place of the colour jitter",
     { value: "text" },
   ),
@@ -121,7 +103,7 @@ const shorthand = {
   cutout: configKey(z._default(z.int().check(z.gte(0)), 0), "side of a square that is lost, in pixels"),
   reprob: configKey(z._default(rate, 0), "probability of random erasing", { value: "p" }),
   remode: configKey(z._default(z.enum(eraseModes), "pixel"), "what it leaves: zeros, a colour, or noise"),
-  recount: configKey(z._default(z.int().check(z.positive(), z.lte(100)), 1), "rectangles that it erases, at most"),
+  recount: configKey(z._default(z.int().check(z.gt(0), z.lte(100)), 1), "rectangles that it erases, at most"),
 };
 
 export const augmentationKeys = {
@@ -140,12 +122,7 @@ export const augmentationKeys = {
   ),
   /** Each side from its epoch on. Pictures are validated at the image size. */
   progressive: configKey(
-    z._default(z.nullable(z.string()), null).check(
-      z.superRefine((text, context) => {
-        const issue = text === null ? undefined : sizesText.safeParse(text).error?.issues[0];
-        if (issue !== undefined) context.addIssue({ code: "custom", message: issue.message });
-      }),
-    ),
+    z._default(z.nullable(z.string()), null).check(asBy(sizesText)),
     "sizes by epoch, such as 96:0,112:3,128:5; validation at the image size",
     { value: "list" },
   ),

@@ -1,7 +1,7 @@
 /** Random crop, aspect, rotation and mirror, as one resampling. */
 
 import type { Random } from "../../random.ts";
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import { resampleAffine, rotatedBox } from "../affine.ts";
 import { roundHalfEven } from "../preprocess.ts";
 import { type Box, type Picture, resize } from "../resize.ts";

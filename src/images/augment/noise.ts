@@ -1,7 +1,7 @@
 /** Augmentation by what does not belong to the picture: noise on every pixel, and parts that are gone. */
 
 import type { Random } from "../../random.ts";
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import { jitterFast } from "../kernels.ts";
 import { planesOf, roundHalfEven } from "../preprocess.ts";
 import type { Box } from "../resize.ts";
@@ -49,7 +49,7 @@ export const pixelJitter = onPixels({
 export const cutoutSchema = z.strictObject({
   kind: z.literal("cutout"),
   /** Of the square that is lost, in pixels of the network's input. */
-  side: z.int().check(z.positive()),
+  side: z.int().check(z.gt(0)),
   probability: z._default(rate, 1),
   /** By default the colour that becomes 0. */
   fill: z.optional(color),
@@ -78,7 +78,7 @@ export const eraseSchema = z.strictObject({
   /** What is put there: zeros; a normal number for each channel; a normal number for each pixel and channel. */
   mode: z._default(z.enum(eraseModes), "pixel"),
   /** At most so many rectangles, which share the area. */
-  count: z._default(z.int().check(z.positive(), z.lte(100)), 1),
+  count: z._default(z.int().check(z.gt(0), z.lte(100)), 1),
   /** The part of the input's area that is lost, smallest and largest. */
   area: z._default(range(0, 1), [0.02, 1 / 3]),
   /** Height to width. */

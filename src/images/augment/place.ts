@@ -1,7 +1,7 @@
 /** The crops of small pictures: a border around them, or a random size first. */
 
 import type { Random } from "../../random.ts";
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import type { Color } from "../affine.ts";
 import { shorterSideTo } from "../preprocess.ts";
 import { type Interpolation, type Picture, resize } from "../resize.ts";

@@ -29,7 +29,7 @@ test("timm's text becomes a step", () => {
     ["rand-p2", /probability is at most 1$/],
     ["rand-n0", /operations is more than 0$/],
   ] as const) {
-    assert.match(randAugmentText.safeParse(text).error!.issues[0]!.message, words, text);
+    assert.match(randAugmentText.safeParse(text).error!.issues[0]!.expected, words, text);
   }
 });
 

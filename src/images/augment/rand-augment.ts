@@ -1,7 +1,7 @@
 /** RandAugment (Cubuk et al., arXiv 1909.13719) as timm has it: its operations, magnitudes and its `rand-m9-mstd0.5-inc1`. */
 
 import type { Random } from "../../random.ts";
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import type { Color } from "../affine.ts";
 import type { Picture } from "../resize.ts";
 import * as pillow from "./pillow.ts";
@@ -20,9 +20,9 @@ export const randAugmentSchema = z.strictObject({
   /** Deviation of the magnitude of each operation; "uniform": it is anything from 0 to `magnitude`. */
   noise: z._default(z.union([z.number().check(z.gte(0)), z.literal("uniform")]), 0),
   /** The largest magnitude. */
-  most: z._default(z.number().check(z.positive(), z.lte(30)), 10),
+  most: z._default(z.number().check(z.gt(0), z.lte(30)), 10),
   /** How many operations are drawn, each from all. */
-  operations: z._default(z.int().check(z.positive(), z.lte(30)), 2),
+  operations: z._default(z.int().check(z.gt(0), z.lte(30)), 2),
   /** With which probability each of them is done. */
   probability: z._default(rate, 0.5),
   /** More magnitude is always more of a change. */
@@ -150,31 +150,19 @@ const sections: Readonly<Record<string, (value: number) => Partial<RandAugment>>
   inc: (value) => ({ increasing: value !== 0 }),
 };
 
-function boundsFault({ issues: [issue] }: z.core.$ZodError): string {
-  const what = issue!.path.join(".");
-  if (issue!.code === "too_big") return `: ${what} is at most ${issue.maximum}`;
-  if (issue!.code === "too_small") return `: ${what} is ${issue.inclusive ? "at least" : "more than"} ${issue.minimum}`;
-  return `: ${what} is out of range`;
-}
-
 /** timm's text for RandAugment, as a step; as a schema, so that its faults are a config's. */
-export const randAugmentText = z.pipe(
-  z.string(),
-  z.transform((text, context): RandAugment => {
-    const [name, ...parts] = text.split("-");
-    const given = parts.map((part) => {
-      const [, key, value] = /^([a-z]+)(\d+(?:\.\d+)?)$/.exec(part) ?? [];
-      return key === undefined ? undefined : sections[key]?.(Number(value));
-    });
-    const wrong = given.indexOf(undefined);
-    const step = randAugmentSchema.safeParse({ kind: "randAugment", ...Object.assign({}, ...given) });
-    if (name === "rand" && wrong < 0 && step.success) return step.data;
-    const found = name !== "rand" ? "" : wrong >= 0 ? `, which "${parts[wrong]!}" is not` : boundsFault(step.error!);
-    context.issues.push({
-      code: "custom",
-      input: text,
-      message: `RandAugment as in timm, such as rand-m9-mstd0.5-inc1 (parts: ${Object.keys(sections).join(", ")})${found}`,
-    });
-    return z.NEVER;
-  }),
-);
+export const randAugmentText = z.convert(z.string(), (text, refuse): RandAugment => {
+  const [name, ...parts] = text.split("-");
+  const given = parts.map((part) => {
+    const [, key, value] = /^([a-z]+)(\d+(?:\.\d+)?)$/.exec(part) ?? [];
+    return key === undefined ? undefined : sections[key]?.(Number(value));
+  });
+  const wrong = given.indexOf(undefined);
+  const step = randAugmentSchema.safeParse({ kind: "randAugment", ...Object.assign({}, ...given) });
+  if (name === "rand" && wrong < 0 && step.success) return step.data;
+  const outside = () => step.error!.issues.map(({ path, expected }) => `${path.join(".")} is ${expected}`)[0]!;
+  const found = name !== "rand" ? "" : wrong >= 0 ? `, which "${parts[wrong]!}" is not` : `: ${outside()}`;
+  return refuse(
+    `RandAugment as in timm, such as rand-m9-mstd0.5-inc1 (parts: ${Object.keys(sections).join(", ")})${found}`,
+  );
+});

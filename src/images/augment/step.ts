@@ -1,7 +1,7 @@
 /** What a step of augmentation is: plain data that a schema checks, and what it does to a picture. */
 
 import type { Random } from "../../random.ts";
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import type { Color } from "../affine.ts";
 import type { Normalization } from "../preprocess.ts";
 import { type Box, interpolations, type Picture } from "../resize.ts";
@@ -26,14 +26,14 @@ export interface Placed {
   readonly covered?: Box;
 }
 
-interface RowOf<Schema extends z.ZodMiniType> {
+interface RowOf<Schema extends z.Schema> {
   readonly schema: Schema;
   /** One line: what it does, and after whom. */
   readonly docs: string;
 }
 
 /** Cuts the square out of a picture of any size; the first step of every transform, and only that. */
-export interface PlacingStep<Schema extends z.ZodMiniType, Step = z.output<Schema>> extends RowOf<Schema> {
+export interface PlacingStep<Schema extends z.Schema, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "place";
   readonly apply: (picture: PictureView, step: Step, context: StepContext) => Placed;
   /**
@@ -44,28 +44,26 @@ export interface PlacingStep<Schema extends z.ZodMiniType, Step = z.output<Schem
 }
 
 /** Changes the square's bytes where they are. */
-export interface PixelStep<Schema extends z.ZodMiniType, Step = z.output<Schema>> extends RowOf<Schema> {
+export interface PixelStep<Schema extends z.Schema, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "pixels";
   readonly apply: (pixels: Picture, step: Step, context: StepContext) => void;
 }
 
 /** Changes the network's input, `[planes, size, size]`, where it is. */
-export interface ValueStep<Schema extends z.ZodMiniType, Step = z.output<Schema>> extends RowOf<Schema> {
+export interface ValueStep<Schema extends z.Schema, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "values";
   readonly apply: (values: Float32Array, step: Step, context: StepContext) => void;
 }
 
-export const placing = <Schema extends z.ZodMiniType>(
-  row: Omit<PlacingStep<Schema>, "phase">,
-): PlacingStep<Schema> => ({
+export const placing = <Schema extends z.Schema>(row: Omit<PlacingStep<Schema>, "phase">): PlacingStep<Schema> => ({
   phase: "place",
   ...row,
 });
-export const onPixels = <Schema extends z.ZodMiniType>(row: Omit<PixelStep<Schema>, "phase">): PixelStep<Schema> => ({
+export const onPixels = <Schema extends z.Schema>(row: Omit<PixelStep<Schema>, "phase">): PixelStep<Schema> => ({
   phase: "pixels",
   ...row,
 });
-export const onValues = <Schema extends z.ZodMiniType>(row: Omit<ValueStep<Schema>, "phase">): ValueStep<Schema> => ({
+export const onValues = <Schema extends z.Schema>(row: Omit<ValueStep<Schema>, "phase">): ValueStep<Schema> => ({
   phase: "values",
   ...row,
 });

@@ -1,6 +1,6 @@
 /** The augmentations by name. A new one is a file's row here: the compiler, the config and the preview know it then. */
 
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import { colorJitter, hls, photometric } from "./color.ts";
 import { crop } from "./crop.ts";
 import { cutout, erase, pixelJitter } from "./noise.ts";
@@ -46,10 +46,5 @@ export function disorder(steps: readonly Pick<AugmentationStep, "kind">[]): stri
   return undefined;
 }
 
-/** @throws zod's error; steps with all their settings, in an order that works */
-export const augmentationSteps = z.array(augmentationStep).check(
-  z.superRefine((steps, context) => {
-    const fault = disorder(steps);
-    if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
-  }),
-);
+/** Steps with all their settings, in an order that works. */
+export const augmentationSteps = z.array(augmentationStep).check(z.finding(disorder));

@@ -1,6 +1,6 @@
 /** OpenCV's `warpAffine` on bytes, and MXNet's augmentation by one such warp. */
 
-import * as z from "../../zod.ts";
+import * as z from "../../schema.ts";
 import type { AffineMap, Color } from "../affine.ts";
 import { shorterSideTo } from "../preprocess.ts";
 import { type Box, type Picture, resize } from "../resize.ts";
@@ -59,7 +59,7 @@ function roundEven(x: number): number {
 export const warpSchema = z.strictObject({
   kind: z.literal("warp"),
   /** The shorter side that pictures are brought to first, as MXNet's records have it; by default they stay as they are. */
-  resize: z.optional(z.int().check(z.positive(), z.lte(65_535))),
+  resize: z.optional(z.int().check(z.gt(0), z.lte(65_535))),
   /** Of the whole picture, smallest and largest. */
   scale: z._default(range(0.01, 10), [1, 1]),
   /** How far height to width may change, to either side. */
