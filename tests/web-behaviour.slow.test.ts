@@ -363,6 +363,37 @@ test(
   },
 );
 
+test("plain JavaScript is stopped in the midst of a step, which is none then, and the run goes on", async () => {
+  const found = await inPage<{
+    readonly stopped: readonly string[];
+    readonly finished: boolean;
+    readonly resumed: readonly string[];
+  }>(
+    opened!.page,
+    `const network = await senet.load(weights, { engine: "reference" });
+    const plain = (red) => Array.from({ length: 8 }, (_, i) => ({ name: red + "-" + i + ".png", picture: {
+      width: 30, height: 30, data: Uint8Array.from({ length: 2700 }, (_, k) => (k % 3 === 0 ? red : 128) + ((k * (i + 7)) % 31)) } }));
+    const pictures = { train: { dark: plain(10), light: plain(220) } };
+    const follow = async (training, until) => {
+      const kinds = [];
+      for await (const { kind } of training) {
+        kinds.push(kind);
+        if (kind === "start" || kind === "step") until.abort();
+      }
+      return { kinds, run: await training };
+    };
+    // A step takes seconds.
+    const first = new AbortController();
+    const stopped = await follow(network.fineTune(pictures, { imageSize: 48, batchSize: 10, epochs: 2, signal: first.signal }), first);
+    const resumed = await follow(senet.train(pictures, { engine: "reference", resume: stopped.run.last }), { abort() {} });
+    await Promise.all([network, stopped.run.network, resumed.run.network].map((one) => one.dispose()));
+    return { stopped: stopped.kinds, finished: stopped.run.finished, resumed: resumed.kinds };`,
+  );
+  assert.equal(found.stopped.includes("step"), false);
+  assert.equal(found.finished, false);
+  assert.equal(found.resumed.filter((kind) => kind === "step").length, 2);
+});
+
 test(
   "on an isolated page as many threads as are asked for, elsewhere one, and it is said",
   needsWebRuntime,

@@ -1,7 +1,7 @@
 /** Classifies pictures with the model, labels and pre-processing that a weight file carries. */
 
 import { SenetError } from "../errors.ts";
-import type { Executable, Executor } from "../executors/executor.ts";
+import type { Executable, Executor, RunOptions } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -55,11 +55,12 @@ export class PictureClassifier implements AsyncDisposable {
   /**
    * May be asked for several pictures at once.
    * @param top how many classes to name
+   * @param running gives it up
    * @throws SenetError `data` where the picture cannot be decoded, or has not as many pixels as it says; `usage` where
    * `top` is no count, or nobody decodes; `executor` after `dispose`
    */
-  classify(picture: PictureData, top = 5): Promise<Classification> {
-    return this.#uses.now(() => this.#classify(picture, top));
+  classify(picture: PictureData, top = 5, running?: RunOptions): Promise<Classification> {
+    return this.#uses.now(() => this.#classify(picture, top, running));
   }
 
   /** Frees its memory, once what is being classified has been. A second time is fine. */
@@ -71,12 +72,12 @@ export class PictureClassifier implements AsyncDisposable {
     return this.dispose();
   }
 
-  async #classify(picture: PictureData, top: number): Promise<Classification> {
+  async #classify(picture: PictureData, top: number, running: RunOptions | undefined): Promise<Classification> {
     checkTop(top);
     const file = nameOf(picture);
     const { preprocessing, labels } = this.#checkpoint;
     const image = await imageOf(picture, preprocessing, this.#decode);
-    const outputs = await this.#network.run(new Map([[inputName, image]]));
+    const outputs = await this.#network.run(new Map([[inputName, image]]), running);
     return { file, predictions: predictionsOf(outputs.get("logits")!, 0, { labels, top, file }) };
   }
 }

@@ -1,7 +1,7 @@
 /** Measures a network with the field's protocol: top-1 and top-5 error in percent (paper, section 5.1). */
 
 import { SenetError } from "../errors.ts";
-import type { Executable } from "../executors/executor.ts";
+import type { Executable, RunOptions } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
 import { hasTopFive, meanSoftmax, rankOf, rowOf, topK } from "./metrics.ts";
@@ -73,9 +73,10 @@ export const predictionsOf = (logits: Tensor, batch: EvaluationBatch): PicturePr
 export async function* probabilitiesOf(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
+  running?: RunOptions,
 ): AsyncGenerator<readonly PictureProbabilities[], void, undefined> {
   for await (const batch of batches) {
-    const outputs = await network.run(new Map([[inputName, batch.images]]));
+    const outputs = await network.run(new Map([[inputName, batch.images]]), running);
     yield rowsOf(outputs.get("logits")!, batch);
   }
 }
@@ -84,8 +85,9 @@ export async function* probabilitiesOf(
 export async function* predict(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
+  running?: RunOptions,
 ): AsyncGenerator<readonly PicturePrediction[], void, undefined> {
-  for await (const batch of probabilitiesOf(network, batches)) yield batch.map(predictionOf);
+  for await (const batch of probabilitiesOf(network, batches, running)) yield batch.map(predictionOf);
 }
 
 export interface Errors {

@@ -26,7 +26,7 @@ export interface NetworkEvaluation extends NetworkSubject {
 }
 
 export interface Watch {
-  /** Stops after the batch at hand. */
+  /** Stops after the batch at hand, or within it where the engine can. */
   readonly signal?: AbortSignal;
   /** Told after each batch how many pictures were measured. */
   readonly onProgress?: (done: number) => void;
@@ -39,7 +39,7 @@ export interface Watch {
 export async function evaluateNetwork(options: NetworkEvaluation & Watch): Promise<Evaluation> {
   const network = await compileNetwork(options);
   try {
-    return await evaluate(watched(predict(network, options.batches()), options), options.model.classes);
+    return await evaluate(watched(predict(network, options.batches(), options), options), options.model.classes);
   } finally {
     await network.dispose();
   }

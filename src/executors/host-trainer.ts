@@ -7,6 +7,7 @@ import { allFinite, copyOf, scaleInPlace, type Tensor, type TensorData } from ".
 import type {
   CompileOptions,
   Executable,
+  RunOptions,
   StepOutput,
   Trainer,
   TrainingOptions,
@@ -20,7 +21,7 @@ type Tensors = ReadonlyMap<string, Tensor>;
 /** What also lends its outputs: gradients are as large as the weights, and need not be copied to be used. */
 export interface Lender extends Executable {
   /** As `run`, but the outputs are the engine's: the next run writes over them. */
-  lend(inputs: Tensors): Promise<Tensors>;
+  lend(inputs: Tensors, options?: RunOptions): Promise<Tensors>;
 }
 
 /** @throws SenetError as `Executor.compile` */
@@ -60,9 +61,9 @@ class HostTrainer implements Trainer {
     return [...this.#gradients.values()].map(({ data }) => data);
   }
 
-  gradients(inputs: Tensors): Promise<StepOutput> {
+  gradients(inputs: Tensors, options?: RunOptions): Promise<StepOutput> {
     return this.#uses.inTurn(async () => {
-      const all = await this.#executable.lend(inputs);
+      const all = await this.#executable.lend(inputs, options);
       this.#gradients = new Map([...all].filter(([name]) => this.#names.has(name)));
       // The last layer's gradient is there first.
       for (const { parameter, gradient } of this.#rule.learnt.toReversed()) {

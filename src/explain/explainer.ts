@@ -37,7 +37,7 @@ export interface ExplainOptions {
   readonly target?: string | number | undefined;
   /** How many classes to name, most probable first; default 5. */
   readonly top?: number | undefined;
-  /** Rejects with its reason, after the part of the computation that is under way. */
+  /** Rejects with its reason: after the part of the computation that is under way, or within it where the engine can. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -102,7 +102,7 @@ export class Explainer implements AsyncDisposable {
     const asked = target === undefined ? undefined : classIndex(target, labels);
     const image = await imageOf(picture, preprocessing, this.#decode);
     signal?.throwIfAborted();
-    const all = predictionsOf(await this.#method.logits(image), 0, { labels, top: labels.length, file });
+    const all = predictionsOf(await this.#method.logits(image, signal), 0, { labels, top: labels.length, file });
     const explained = all.find(({ index }) => index === asked) ?? all[0]!;
     return {
       ...{ file, predictions: all.slice(0, top), target: explained },

@@ -31,9 +31,9 @@ export const gradCam: CreateMethod = async ({ model, preprocessing, ...network }
   );
   return {
     // Behind the last stage the way back is nearly nothing.
-    logits: async (image) => (await gradient.run(image)).get("logits")!,
-    heat: async (image, target) => {
-      const found = await gradient.run(image, target);
+    logits: async (image, signal) => (await gradient.run(image, signal)).get("logits")!,
+    heat: async (image, target, signal) => {
+      const found = await gradient.run(image, signal, target);
       return weighted(found.get(activityName)!, found.get(gradientOf(name))!);
     },
     dispose: () => gradient.dispose(),

@@ -22,10 +22,10 @@ export const integratedGradients: CreateMethod = async ({ model, preprocessing, 
   const input = program.graph.inputs.find(({ name }) => name === inputName)!;
   const gradient = await logitGradient(program, input, executor, options);
   return {
-    logits: async ({ data }: Tensor) => {
+    logits: async ({ data }: Tensor, signal) => {
       const images = new Float32Array(batch * data.length);
       images.set(data);
-      const logits = (await gradient.run(tensor(input.type.shape, images))).get("logits")!;
+      const logits = (await gradient.run(tensor(input.type.shape, images), signal)).get("logits")!;
       const classes = logits.shape[1]!;
       return tensor([1, classes], Float32Array.from(logits.data.subarray(0, classes)));
     },
@@ -41,7 +41,7 @@ export const integratedGradients: CreateMethod = async ({ model, preprocessing, 
           const part = (start + row + 0.5) / steps;
           for (let i = 0; i < data.length; i++) images[row * data.length + i] = part * data[i]!;
         }
-        const found = await gradient.run(tensor(input.type.shape, images), target);
+        const found = await gradient.run(tensor(input.type.shape, images), signal, target);
         const slopes = found.get(gradientOf(inputName))!.data;
         for (let row = 0; row < points; row++) {
           for (let i = 0; i < data.length; i++) {

@@ -14,8 +14,8 @@ import type { Heat } from "./heat.ts";
 /** A network made ready to explain itself in one way. */
 export interface Method {
   /** `[1, K]` @param image `[1, C, S, S]`, as the network takes it */
-  logits(image: Tensor): Promise<Tensor>;
-  /** What in the picture speaks for that class. @param signal is looked at after each part of a long computation */
+  logits(image: Tensor, signal?: AbortSignal): Promise<Tensor>;
+  /** What in the picture speaks for that class. @param signal is looked at after each part of a long computation, or within it where the engine can */
   heat(image: Tensor, target: number, signal?: AbortSignal): Promise<Heat>;
   dispose(): Promise<void>;
 }
@@ -44,10 +44,11 @@ const seedName = "explain.target";
 /** A network with the gradient of a class's logit by one of its values. */
 export interface LogitGradient {
   /**
+   * @param signal gives it up
    * @param target the class, in each row; default: none, for whoever wants the logits alone
    * @returns `logits`, and as `gradientOf(value.name)` the gradient
    */
-  run(images: Tensor, target?: number): Promise<ReadonlyMap<string, Tensor>>;
+  run(images: Tensor, signal?: AbortSignal, target?: number): Promise<ReadonlyMap<string, Tensor>>;
   dispose(): Promise<void>;
 }
 
@@ -64,7 +65,7 @@ export async function logitGradient(
   const both = differentiate(builder.build(), { of: "logits", seed, wrt: [value] });
   const executable = await executor.compile(both, weights, threads === undefined ? {} : { threads });
   return {
-    run: (images, target) => {
+    run: (images, signal, target) => {
       const picked = new Float32Array(rows * classes);
       if (target !== undefined) for (let row = 0; row < rows; row++) picked[row * classes + target] = 1;
       return executable.run(
@@ -72,6 +73,7 @@ export async function logitGradient(
           [inputName, images],
           [seedName, tensor(shape, picked)],
         ]),
+        { signal },
       );
     },
     dispose: () => executable.dispose(),

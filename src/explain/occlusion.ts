@@ -23,14 +23,15 @@ export const occlusion: CreateMethod = async (
   const program = inferenceProgram(inferenceGraph(model, { batch: atOnce, imageSize: crop }), network);
   const options = threads === undefined ? {} : { threads };
   const executable = await executor.compile(program.graph, program.weights, options);
-  const logitsOf = async (images: Tensor) => (await executable.run(new Map([[inputName, images]]))).get("logits")!;
+  const logitsOf = async (images: Tensor, signal?: AbortSignal) =>
+    (await executable.run(new Map([[inputName, images]]), { signal })).get("logits")!;
   const starts = startsOf(crop, side, step);
 
   return {
     logits: logitsOf,
     heat: async (image: Tensor, target, signal) => {
       const { data, shape } = image;
-      const whole = (await logitsOf(image)).data[target]!;
+      const whole = (await logitsOf(image, signal)).data[target]!;
       const [sums, counts] = [new Float64Array(crop * crop), new Uint32Array(crop * crop)];
       const corners = starts.flatMap((top) => starts.map((left) => ({ top, left })));
       for (let start = 0; start < corners.length; start += atOnce) {
@@ -42,7 +43,7 @@ export const occlusion: CreateMethod = async (
           one.set(data);
           cover(one, crop, side, corner);
         });
-        const logits = await logitsOf(tensor([group.length, ...shape.slice(1)], images));
+        const logits = await logitsOf(tensor([group.length, ...shape.slice(1)], images), signal);
         const classes = logits.shape[1]!;
         group.forEach(({ top, left }, row) => {
           const fall = whole - logits.data[row * classes + target]!;

@@ -26,6 +26,7 @@ class FakeRun {
   readonly #interrupt = new AbortController();
   readonly #errors: readonly number[];
   readonly #stopAt: number | undefined;
+  readonly #stopWithin: number | undefined;
   readonly #validationLoss: number;
   readonly #saveEverySeconds: number;
   readonly #stopInValidation: number | undefined;
@@ -35,6 +36,7 @@ class FakeRun {
     weight = 1,
     errors = [30, 10, 20],
     stopAt,
+    stopWithin,
     validationLoss = 0.5,
     saveEverySeconds = 900,
     stopInValidation,
@@ -43,6 +45,8 @@ class FakeRun {
     weight?: number;
     errors?: readonly number[];
     stopAt?: number;
+    /** The step that the engine gives up half done. */
+    stopWithin?: number;
     validationLoss?: number;
     saveEverySeconds?: number;
     /** The epoch whose validation is stopped. */
@@ -52,6 +56,7 @@ class FakeRun {
     this.weight = weight;
     this.#errors = errors;
     this.#stopAt = stopAt;
+    this.#stopWithin = stopWithin;
     this.#validationLoss = validationLoss;
     this.#saveEverySeconds = saveEverySeconds;
     this.#stopInValidation = stopInValidation;
@@ -65,6 +70,10 @@ class FakeRun {
       step: {
         run: async ({ data }, _labels, rates, position) => {
           const { rate } = rates as StepRates;
+          if (this.rates.length === this.#stopWithin) {
+            this.#interrupt.abort();
+            position!.signal!.throwIfAborted();
+          }
           this.weight = (this.weight * 31 + data[0]! * rate) % 1009;
           this.rates.push(rate);
           this.wheres.push(position!.where!);
@@ -186,6 +195,19 @@ test("a run of so many steps ends after them, in the midst of its last epoch, an
   const run = new FakeRun({ config: short });
   await trainingLoop(run.options());
   assert.deepEqual([run.rates.length, run.progress[0]!.left], [8, 7]);
+});
+
+test("a step that is given up half done is none: the run is saved as it was before, and goes on with that step", async () => {
+  const whole = new FakeRun();
+  const expected = await trainingLoop(whole.options());
+  for (const stopWithin of [0, 2, 4, 7]) {
+    const first = new FakeRun({ stopWithin });
+    const reached = await trainingLoop(first.options());
+    assert.deepEqual([4 * reached.epoch + reached.step, first.rates.length], [stopWithin, stopWithin]);
+    if (stopWithin > 0) assert.deepEqual(first.saved.at(-1)!.state, reached);
+    const second = new FakeRun({ weight: first.weight, errors: [30, 10, 20].slice(reached.epoch) });
+    assert.deepEqual(timeless(await trainingLoop(second.options(), reached)), timeless(expected), `in ${stopWithin}`);
+  }
 });
 
 test("losses and errors are means over the epoch's pictures, and progress is of the epoch so far", async () => {

@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
-import { turn } from "../event-loop.ts";
+import { turn, unlessAborted } from "../event-loop.ts";
 import { alone, type Ranks, totalOf } from "../ranks.ts";
 import type { Tensor } from "../tensor.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
@@ -120,7 +120,15 @@ async function trainEpoch(
     const rates = ratesAt(options, state.epoch, step);
     const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${steps}`;
     const index = state.epoch * stepsPerEpoch + step;
-    const { loss, correct } = await options.step.run(images, labels, rates, { index, where, part, parts });
+    // Of several ranks none may leave off alone: the others would wait.
+    const stop = ranks.count === 1 ? signal : undefined;
+    const running = options.step.run(images, labels, rates, { index, where, part, parts, signal: stop });
+    const result = await unlessAborted(stop, running);
+    if (result === undefined) {
+      isStopped = true;
+      break;
+    }
+    const { loss, correct } = result;
     const count = images.shape[0]!;
     own = { loss: own.loss + loss * count, correct: own.correct + correct, images: own.images + count };
     const done = performance.now();

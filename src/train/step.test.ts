@@ -174,3 +174,23 @@ test("statistics that move twice a step do so by the new weights, over the same 
     else assert.deepEqual(once.get(name)!.data, data, name);
   }
 });
+
+test("a step that is given up leaves weights and running statistics as they were", async () => {
+  const [count, side] = [16, 32];
+  const make = () => formulaWeights(lossGraph(network, { batch: count, imageSize: side }));
+  const [weights, before] = [make(), make()];
+  await using step = await TrainingStep.create(referenceExecutor, network, weights, {
+    ...base,
+    ...{ batchSize: count, imageSize: side },
+  });
+  const giveUp = new AbortController();
+  const running = step.run(formulaPictures(count, side, 0), formulaLabels(count, classes, 0), 0.1, {
+    index: 0,
+    signal: giveUp.signal,
+  });
+  // By then it is under way.
+  setTimeout(() => giveUp.abort(new Error("enough")));
+  await assert.rejects(running, /^Error: enough/);
+  await step.synchronise();
+  for (const [name, { data }] of before) assert.deepEqual(weights.get(name)!.data, data, name);
+});

@@ -82,6 +82,8 @@ export interface StepPosition {
    */
   readonly part?: number;
   readonly parts?: number;
+  /** Gives the step up, as far as the engine can: it rejects with the reason then, and the weights are as before. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How far a step goes. */
@@ -212,7 +214,9 @@ export class TrainingStep implements AsyncDisposable {
         await this.#exchange?.finish();
         const sum = this.#sum.end() * this.#ranks.count;
         await this.#update({ ...(typeof rates === "number" ? { rate: rates } : rates), step: index, scale: 1 / sum });
-        if (this.#options.movesStatisticsTwice === true) await this.#gradients(images, target, position);
+        // What has begun to change the weights is brought to its end.
+        if (this.#options.movesStatisticsTwice === true)
+          await this.#gradients(images, target, { ...position, signal: undefined });
       }
       return { ...batch, optimiserMilliseconds: performance.now() - start };
     });
@@ -251,7 +255,7 @@ export class TrainingStep implements AsyncDisposable {
   async #gradients(
     images: Tensor,
     target: Tensor,
-    { index, where, part = 0, parts = 1 }: StepPosition,
+    { index, where, part = 0, parts = 1, signal }: StepPosition,
   ): Promise<BatchResult> {
     const { labelSmoothing, targetThreshold, classWeights } = this.#options;
     const given = targetsOf(target, this.#targetType, labelSmoothing);
@@ -261,7 +265,7 @@ export class TrainingStep implements AsyncDisposable {
       [targetsName, classWeights === undefined ? targets : weightedTargets(targets, classWeights)],
     ]);
     this.#dropout.feed(inputs, index * parts + part);
-    const { outputs, finite } = await this.#trainer.gradients(inputs);
+    const { outputs, finite } = await this.#trainer.gradients(inputs, { signal });
     const loss = outputs.get("loss")!.data[0]!;
     if (!finite) {
       await this.#trainer.synchronise();

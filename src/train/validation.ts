@@ -2,6 +2,7 @@
 
 import type { Evaluation, EvaluationBatch } from "../evaluate/evaluate.ts";
 import { evaluateNetwork } from "../evaluate/network.ts";
+import { unlessAborted } from "../event-loop.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
 import { alone, type Ranks } from "../ranks.ts";
 import type { Model } from "../zoo/index.ts";
@@ -59,14 +60,8 @@ export class Validation {
   }
 
   /** What this process looks at. `undefined` where `signal` stopped it. */
-  async #own(weights: Weights, onProgress: (done: number) => void): Promise<Evaluation | undefined> {
+  #own(weights: Weights, onProgress: (done: number) => void): Promise<Evaluation | undefined> {
     const { ranks: _, images: __, ...rest } = this.#options;
-    const { signal } = rest;
-    try {
-      return await evaluateNetwork({ ...rest, weights, onProgress });
-    } catch (error) {
-      if (signal.aborted && error === signal.reason) return undefined;
-      throw error;
-    }
+    return unlessAborted(rest.signal, evaluateNetwork({ ...rest, weights, onProgress }));
   }
 }

@@ -49,7 +49,7 @@ export class Hosted {
     this.#classifier ??= PictureClassifier.create(this.checkpoint, this.#executor, this.#options);
     const classifier = this.#classifier;
     return this.#each(pictures, signal, async (picture) => {
-      const { predictions } = await (await classifier).classify(pictureData(picture), top);
+      const { predictions } = await (await classifier).classify(pictureData(picture), top, { signal });
       return [...predictions];
     });
   }
@@ -59,15 +59,15 @@ export class Hosted {
       Features.create(this.checkpoint, this.#executor, this.#options),
     );
     const features = this.#features;
-    return this.#each(pictures, signal, async (picture) => (await features).of(pictureData(picture)));
+    return this.#each(pictures, signal, async (picture) => (await features).of(pictureData(picture), { signal }));
   }
 
-  gates(picture: NamedPicture): Promise<readonly PictureGates[]> {
+  gates(picture: NamedPicture, signal: AbortSignal): Promise<readonly PictureGates[]> {
     return this.#uses.now(async () => {
       this.#gates ??= import("../explain/gates.ts").then(({ GateProbe }) =>
         GateProbe.create(this.checkpoint, this.#executor, this.#options),
       );
-      return (await this.#gates).of(pictureData(picture));
+      return (await this.#gates).of(pictureData(picture), { signal });
     });
   }
 

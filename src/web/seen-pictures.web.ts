@@ -5,7 +5,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { fillOrder, triedAt } from "../data/epoch.ts";
 import type { Failures } from "../data/failures.ts";
 import type { EvaluationBatch } from "../evaluate/evaluate.ts";
-import { turn } from "../event-loop.ts";
+import { turn, unlessAborted } from "../event-loop.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
 import { featuresIn } from "../nn/from-features.ts";
 import { zeros } from "../tensor.ts";
@@ -65,7 +65,9 @@ export class SeenPictures {
       for await (const { images, samples, size } of loader.epoch(0)) {
         await turn();
         if (signal.aborted) break;
-        const { data } = (await network.run(new Map([[inputName, images]]))).get("features")!;
+        const outputs = await unlessAborted(signal, network.run(new Map([[inputName, images]]), { signal }));
+        if (outputs === undefined) break;
+        const { data } = outputs.get("features")!;
         const length = data.length / lookSize;
         for (let row = 0; row < size; row++) {
           seen.set(samples[row]!, Float32Array.from(data.subarray(row * length, (row + 1) * length)));

@@ -109,7 +109,7 @@ export function startWorker(options: WorkerOptions = {}): void {
     open,
     classify: async ({ given: { network, pictures, top }, signal }) => at(network).classify(pictures, top, signal),
     features: async ({ given: { network, pictures }, signal }) => at(network).features(pictures, signal),
-    gates: async ({ given: { network, picture } }) => at(network).gates(picture),
+    gates: async ({ given: { network, picture }, signal }) => at(network).gates(picture, signal),
     explain: async ({ given, signal }) => at(given.network).explain(given, signal),
     save: async ({ given: { network, format } }) => at(network).save(format),
     train,

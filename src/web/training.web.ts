@@ -21,7 +21,7 @@ export interface TrainingPictures {
 
 /** How a run is to go on, and what is to be told of it. */
 export interface RunningOptions {
-  /** Ends it after the step under way; what it gives then is not `finished`, and can be resumed. */
+  /** Ends it after the step under way, or within it where the engine can (plain JavaScript); what it gives then is not `finished`, and can be resumed. */
   readonly signal?: AbortSignal;
   /** A run to go on with: its `last.safetensors`, of the tab or of Node. It keeps its configuration; `epochs` may be raised. */
   readonly resume?: Blob;

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { conformance } from "../../../tests/conformance.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/graph.ts";
-import { type Tensor, tensor } from "../../tensor.ts";
+import { type Tensor, tensor, zeros } from "../../tensor.ts";
 import { referenceExecutor } from "./reference.ts";
 
 conformance({ name: "reference", executor: referenceExecutor, tolerance: 1e-10, dtypes: ["float64"] });
@@ -71,4 +71,21 @@ test("an executable that was disposed of does not run", async () => {
   await executable.run(inputs);
   await executable.dispose();
   await assert.rejects(executable.run(inputs), /disposed/);
+});
+
+test("a run is given up between two operations; without a signal nothing else runs meanwhile", async () => {
+  const builder = new GraphBuilder("long");
+  const shape = [1, 16, 64, 64];
+  const kernel = builder.parameter("kernel", [16, 16, 3, 3], "weight");
+  let value = builder.input("x", shape);
+  for (let i = 0; i < 40; i++)
+    value = builder.apply("conv2d", `conv${i}`, [value, kernel], { stride: 1, pad: 1, groups: 1 });
+  builder.output("y", value);
+  const weights = new Map([["kernel", zeros("float32", [16, 16, 3, 3])]]);
+  await using executable = await referenceExecutor.compile(builder.build(), weights);
+  const inputs = new Map([["x", zeros("float32", shape)]]);
+  const giveUp = new AbortController();
+  const run = executable.run(inputs, { signal: giveUp.signal });
+  giveUp.abort(new Error("enough"));
+  await assert.rejects(run, /^Error: enough/);
 });

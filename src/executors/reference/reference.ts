@@ -3,13 +3,14 @@
  * everywhere without anything to install.
  */
 
+import { turn } from "../../event-loop.ts";
 import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
 import { inferTypes } from "../../ir/infer.ts";
 import type { Op } from "../../ir/ops.ts";
 import { deadAfter } from "../../ir/uses.ts";
 import { copyOf, type Tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
-import type { CompileOptions, Executor, SumOverRanks, Weights } from "../executor.ts";
+import type { CompileOptions, Executor, RunOptions, SumOverRanks, Weights } from "../executor.ts";
 import { hostTrainer, type Lender } from "../host-trainer.ts";
 import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
@@ -31,6 +32,9 @@ export const referenceExecutor: Executor = {
 async function compile(graph: Graph, weights: Weights, options?: CompileOptions): Promise<Lender> {
   return new ReferenceExecutable(graph, weights, options);
 }
+
+/** A turn takes a browser four milliseconds. */
+const hearEveryMs = 40;
 
 class ReferenceExecutable implements Lender {
   readonly #graph: Graph;
@@ -55,12 +59,12 @@ class ReferenceExecutable implements Lender {
     this.#dead = deadAfter(graph);
   }
 
-  run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
-    return this.#uses.now(() => this.#run(inputs));
+  run(inputs: ReadonlyMap<string, Tensor>, options?: RunOptions): Promise<ReadonlyMap<string, Tensor>> {
+    return this.#uses.now(() => this.#run(inputs, options));
   }
 
-  lend(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
-    return this.run(inputs);
+  lend(inputs: ReadonlyMap<string, Tensor>, options?: RunOptions): Promise<ReadonlyMap<string, Tensor>> {
+    return this.run(inputs, options);
   }
 
   dispose(): Promise<void> {
@@ -71,13 +75,22 @@ class ReferenceExecutable implements Lender {
     return this.dispose();
   }
 
-  /** In one go, nothing else runs meanwhile; but among several processes, which have to hear of each other. */
-  async #run(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
+  /**
+   * In one go, nothing else runs meanwhile; but where it can be given up, which has to be heard of, and among several
+   * processes, which have to hear of each other.
+   */
+  async #run(inputs: ReadonlyMap<string, Tensor>, { signal }: RunOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
     const graph = this.#graph;
+    let heard = performance.now();
     checkInputs(graph, inputs, !this.#live);
     const values = new Map(this.#parameters);
     for (const input of graph.inputs) values.set(input, inputs.get(input.name)!);
     for (const [i, node] of graph.nodes.entries()) {
+      if (signal !== undefined && performance.now() - heard > hearEveryMs) {
+        await turn();
+        signal.throwIfAborted();
+        heard = performance.now();
+      }
       const operands = node.inputs.map((value) => values.get(value)!);
       const sum = this.#sumOverRanks;
       const results = sum === undefined ? runNode(node, operands) : await runNodeAcross(node, operands, sum);
