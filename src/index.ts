@@ -41,6 +41,7 @@ export type {
   Executable,
   Executor,
   PlanFacts,
+  RunOptions,
   StepOutput,
   SumOverRanks,
   Trainer,

@@ -35,7 +35,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   zoo: ["errors", "names", "tensor", "ir", "nn"],
   autodiff: ["errors", "tensor", "ir"],
   optim: ["errors", "tensor", "ir"],
-  executors: ["errors", "files", "machine.node", "packages.node", "names", "tensor", "ir", "optim"],
+  executors: ["errors", "event-loop", "files", "machine.node", "packages.node", "names", "tensor", "ir", "optim"],
   passes: ["errors", "tensor", "ir", "executors"],
   images: ["errors", "config-key", "files", "machine.node", "packages.node", "memory.node", "random", "tensor"],
   // Of the networks that the tensors in a file are of, formats know nothing.
