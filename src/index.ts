@@ -41,7 +41,7 @@ export type {
   Executable,
   Executor,
   PlanFacts,
-  RunOptions,
+  Running,
   StepOutput,
   SumOverRanks,
   Trainer,

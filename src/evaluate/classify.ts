@@ -1,7 +1,7 @@
 /** Classifies pictures with the model, labels and pre-processing that a weight file carries. */
 
 import { SenetError } from "../errors.ts";
-import type { Executable, Executor, RunOptions } from "../executors/executor.ts";
+import type { Executable, Executor, Running } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -59,7 +59,7 @@ export class PictureClassifier implements AsyncDisposable {
    * @throws SenetError `data` where the picture cannot be decoded, or has not as many pixels as it says; `usage` where
    * `top` is no count, or nobody decodes; `executor` after `dispose`
    */
-  classify(picture: PictureData, top = 5, running?: RunOptions): Promise<Classification> {
+  classify(picture: PictureData, top = 5, running?: Running): Promise<Classification> {
     return this.#uses.now(() => this.#classify(picture, top, running));
   }
 
@@ -72,7 +72,7 @@ export class PictureClassifier implements AsyncDisposable {
     return this.dispose();
   }
 
-  async #classify(picture: PictureData, top: number, running: RunOptions | undefined): Promise<Classification> {
+  async #classify(picture: PictureData, top: number, running: Running | undefined): Promise<Classification> {
     checkTop(top);
     const file = nameOf(picture);
     const { preprocessing, labels } = this.#checkpoint;

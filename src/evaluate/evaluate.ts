@@ -1,7 +1,7 @@
 /** Measures a network with the field's protocol: top-1 and top-5 error in percent (paper, section 5.1). */
 
 import { SenetError } from "../errors.ts";
-import type { Executable, RunOptions } from "../executors/executor.ts";
+import type { Executable, Running } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
 import { hasTopFive, meanSoftmax, rankOf, rowOf, topK } from "./metrics.ts";
@@ -73,7 +73,7 @@ export const predictionsOf = (logits: Tensor, batch: EvaluationBatch): PicturePr
 export async function* probabilitiesOf(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
-  running?: RunOptions,
+  running?: Running,
 ): AsyncGenerator<readonly PictureProbabilities[], void, undefined> {
   for await (const batch of batches) {
     const outputs = await network.run(new Map([[inputName, batch.images]]), running);
@@ -85,7 +85,7 @@ export async function* probabilitiesOf(
 export async function* predict(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
-  running?: RunOptions,
+  running?: Running,
 ): AsyncGenerator<readonly PicturePrediction[], void, undefined> {
   for await (const batch of probabilitiesOf(network, batches, running)) yield batch.map(predictionOf);
 }

@@ -1,6 +1,6 @@
 /** What a network's classifier sees of pictures: their embeddings. */
 
-import type { Executor, RunOptions } from "../executors/executor.ts";
+import type { Executor, Running } from "../executors/executor.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import { featuresIn } from "../nn/from-features.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -23,7 +23,7 @@ export class Features implements AsyncDisposable {
   }
 
   /** @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
-  async of(picture: PictureData, running?: RunOptions): Promise<Float32Array> {
+  async of(picture: PictureData, running?: Running): Promise<Float32Array> {
     return Float32Array.from((await this.#probe.of(picture, running)).get(outputName)!.data);
   }
 

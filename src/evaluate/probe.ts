@@ -1,6 +1,6 @@
 /** What a network has made of a picture somewhere inside it. */
 
-import type { Executable, Executor, RunOptions } from "../executors/executor.ts";
+import type { Executable, Executor, Running } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Graph, Value } from "../ir/graph.ts";
@@ -41,7 +41,7 @@ export class Probe implements AsyncDisposable {
   }
 
   /** @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
-  of(picture: PictureData, running?: RunOptions): Promise<ReadonlyMap<string, Tensor>> {
+  of(picture: PictureData, running?: Running): Promise<ReadonlyMap<string, Tensor>> {
     return this.#uses.now(async () => {
       const image = await imageOf(picture, this.#preprocessing, this.#decode);
       return this.#network.run(new Map([[inputName, image]]), running);

@@ -46,7 +46,7 @@ export interface Executor {
   compileTraining(graph: Graph, weights: Weights, rule: UpdateRule, options?: TrainingOptions): Promise<Trainer>;
 }
 
-export interface RunOptions {
+export interface Running {
   /** Gives a run up, which rejects with its reason then: at once where the engine can leave one half done (reference), else it runs on. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -60,7 +60,7 @@ export interface Executable extends AsyncDisposable {
    * Runs that are asked for while another one is under way take their turns.
    * @throws SenetError `shape` where the inputs do not fit, `executor` where the engine fails, or after `dispose`
    */
-  run(inputs: ReadonlyMap<string, Tensor>, options?: RunOptions): Promise<ReadonlyMap<string, Tensor>>;
+  run(inputs: ReadonlyMap<string, Tensor>, options?: Running): Promise<ReadonlyMap<string, Tensor>>;
   /** Frees its memory, once the runs under way have ended. A second time is fine. */
   dispose(): Promise<void>;
   /** Of an engine that plans steps and memory itself. */
@@ -93,7 +93,7 @@ export interface TrainingOptions extends Pick<CompileOptions, "threads" | "obser
  */
 export interface Trainer extends AsyncDisposable {
   /** Forward and backward. `inputs` as for `Executable.run`; the gradients stay with the engine until the next call. */
-  gradients(inputs: ReadonlyMap<string, Tensor>, options?: RunOptions): Promise<StepOutput>;
+  gradients(inputs: ReadonlyMap<string, Tensor>, options?: Running): Promise<StepOutput>;
   /**
    * The gradients in the engine's own layout, one or many to an array. Whatever is done to all elements alike may be done
    * to them, and what lies between parameters is zero, so that lengths are right. Valid until the next `gradients`.

@@ -7,7 +7,7 @@ import { allFinite, copyOf, scaleInPlace, type Tensor, type TensorData } from ".
 import type {
   CompileOptions,
   Executable,
-  RunOptions,
+  Running,
   StepOutput,
   Trainer,
   TrainingOptions,
@@ -21,7 +21,7 @@ type Tensors = ReadonlyMap<string, Tensor>;
 /** What also lends its outputs: gradients are as large as the weights, and need not be copied to be used. */
 export interface Lender extends Executable {
   /** As `run`, but the outputs are the engine's: the next run writes over them. */
-  lend(inputs: Tensors, options?: RunOptions): Promise<Tensors>;
+  lend(inputs: Tensors, options?: Running): Promise<Tensors>;
 }
 
 /** @throws SenetError as `Executor.compile` */
@@ -61,7 +61,7 @@ class HostTrainer implements Trainer {
     return [...this.#gradients.values()].map(({ data }) => data);
   }
 
-  gradients(inputs: Tensors, options?: RunOptions): Promise<StepOutput> {
+  gradients(inputs: Tensors, options?: Running): Promise<StepOutput> {
     return this.#uses.inTurn(async () => {
       const all = await this.#executable.lend(inputs, options);
       this.#gradients = new Map([...all].filter(([name]) => this.#names.has(name)));

@@ -3,7 +3,7 @@
 import { type ExcitationOptions, type GateMeans, type GatePlace, gatesOf, meanGates } from "../evaluate/excitation.ts";
 import type { PictureData, PictureOptions } from "../evaluate/picture-input.ts";
 import { Probe } from "../evaluate/probe.ts";
-import type { Executor, RunOptions } from "../executors/executor.ts";
+import type { Executor, Running } from "../executors/executor.ts";
 import type { Graph } from "../ir/graph.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph } from "../zoo/index.ts";
@@ -38,7 +38,7 @@ export class GateProbe implements AsyncDisposable {
   }
 
   /** Block by block. @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
-  async of(picture: PictureData, running?: RunOptions): Promise<readonly PictureGates[]> {
+  async of(picture: PictureData, running?: Running): Promise<readonly PictureGates[]> {
     if (this.#probe === undefined) return [];
     const outputs = await this.#probe.of(picture, running);
     return this.#places.map(([name, place]) => ({ ...place, gates: Float32Array.from(outputs.get(name)!.data) }));

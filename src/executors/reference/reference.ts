@@ -10,7 +10,7 @@ import type { Op } from "../../ir/ops.ts";
 import { deadAfter } from "../../ir/uses.ts";
 import { copyOf, type Tensor, zeros } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
-import type { CompileOptions, Executor, RunOptions, SumOverRanks, Weights } from "../executor.ts";
+import type { CompileOptions, Executor, Running, SumOverRanks, Weights } from "../executor.ts";
 import { hostTrainer, type Lender } from "../host-trainer.ts";
 import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
@@ -59,11 +59,11 @@ class ReferenceExecutable implements Lender {
     this.#dead = deadAfter(graph);
   }
 
-  run(inputs: ReadonlyMap<string, Tensor>, options?: RunOptions): Promise<ReadonlyMap<string, Tensor>> {
+  run(inputs: ReadonlyMap<string, Tensor>, options?: Running): Promise<ReadonlyMap<string, Tensor>> {
     return this.#uses.now(() => this.#run(inputs, options));
   }
 
-  lend(inputs: ReadonlyMap<string, Tensor>, options?: RunOptions): Promise<ReadonlyMap<string, Tensor>> {
+  lend(inputs: ReadonlyMap<string, Tensor>, options?: Running): Promise<ReadonlyMap<string, Tensor>> {
     return this.run(inputs, options);
   }
 
@@ -79,7 +79,7 @@ class ReferenceExecutable implements Lender {
    * In one go, nothing else runs meanwhile; but where it can be given up, which has to be heard of, and among several
    * processes, which have to hear of each other.
    */
-  async #run(inputs: ReadonlyMap<string, Tensor>, { signal }: RunOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
+  async #run(inputs: ReadonlyMap<string, Tensor>, { signal }: Running = {}): Promise<ReadonlyMap<string, Tensor>> {
     const graph = this.#graph;
     let heard = performance.now();
     checkInputs(graph, inputs, !this.#live);
