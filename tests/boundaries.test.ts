@@ -19,6 +19,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "config-key": [],
   random: ["errors"],
   sha256: [],
+  disposal: [],
   ranks: [],
   "version.node": [],
   mpi: ["errors", "event-loop", "ranks"],
@@ -141,7 +142,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** These stand below everything. */
-const bottoms = ["text", "schema", "schema-types", "protobuf-writer"];
+const bottoms = ["text", "schema", "schema-types", "protobuf-writer", "disposal"];
 
 /** These stand on top of everything: the three entry points and the commands. */
 const tops = ["index", "index.node", "index.web", "cli"];
@@ -195,6 +196,14 @@ test("imports are found in every form that the language has", () => {
   assert.deepEqual(importsOf(source), expected);
   assert.ok(files.size > 50, `only ${files.size} files found below ${relative(root, src)}`);
   assert.ok([...files.values()].flat().length > 300);
+});
+
+test("what may run in a browser takes the symbol of `await using` from src/disposal.ts, for Safari", () => {
+  const wrong = [...files.keys()].filter((file) => {
+    if (mayUseNode(file) || file === "disposal.ts") return false;
+    return readFileSync(join(src, file), "utf8").includes("[Symbol.asyncDispose]");
+  });
+  assert.deepEqual(wrong, []);
 });
 
 test("only *.node.ts, tests and the command line import what only Node has", () => {

@@ -9,6 +9,11 @@ import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { serve } from "./server.ts";
 import { root } from "./support.ts";
 
+/** A page, as far as most tests want one: what an expression in it comes to, awaited, of any browser. */
+export interface Evaluating {
+  evaluate(expression: string): Promise<unknown>;
+}
+
 export const program = "/usr/bin/chromium";
 
 /** `{ skip: reason }` where there is no browser; spread it into a test's options. */

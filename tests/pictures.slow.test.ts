@@ -4,51 +4,20 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { decodeBytes } from "../src/images/decode.node.ts";
-import { formatOf } from "../src/images/format.ts";
 import { decodedPictures } from "./golden-pictures.ts";
-import { needsBrowser, openPage, type PageOptions } from "./page.ts";
+import { needsBrowser, openPage } from "./page.ts";
+import { type Answer, assertDecodesAsPillow, decodedIn } from "./page-pictures.ts";
 import { golden, needsShared, sharedData } from "./support.ts";
 
-const isBrowsers = (bytes: Uint8Array) => formatOf(bytes) !== "TIFF";
-
-/** SHA-256 of the pixels, in hexadecimal, or what the error says. */
-interface Answer {
-  readonly sha256?: string;
-  readonly message?: string;
-  readonly code?: string;
-}
-
-const inPage = `async (pictures) => {
-  const { decodeInBrowser } = await import("/dist/src/images/decode.web.js");
-  const answers = [];
-  for (const [name, base64] of pictures) {
-    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-    try {
-      const { data } = await decodeInBrowser(bytes, name);
-      const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", data));
-      answers.push({ sha256: [...hash].map((byte) => byte.toString(16).padStart(2, "0")).join("") });
-    } catch ({ message, code }) {
-      answers.push({ message, code });
-    }
-  }
-  return answers;
-}`;
-
-async function answers(pictures: readonly (readonly [string, Uint8Array])[], options?: PageOptions): Promise<Answer[]> {
-  const { page } = await openPage(options);
-  const given = pictures.map(([name, bytes]) => [name, Buffer.from(bytes).toString("base64")]);
-  return (await page.evaluate(`(${inPage})(${JSON.stringify(given)})`)) as Answer[];
+async function answers(pictures: readonly (readonly [string, Uint8Array])[]): Promise<readonly Answer[]> {
+  const { page } = await openPage();
+  return decodedIn(page, pictures);
 }
 
 test("every kind of picture but TIFF decodes to Pillow's bytes", needsBrowser, async () => {
-  const pictures = decodedPictures.map((one) => ({ ...one, bytes: readFileSync(golden("images", one.file)) }));
-  const given = pictures.map(({ file, bytes }) => [file, bytes] as const);
   // SwiftShader draws where there is no GPU.
-  const found = await answers(given, { hasWebGpu: true });
-  for (const [i, { file, sha256, bytes }] of pictures.entries()) {
-    if (isBrowsers(bytes)) assert.equal(found[i]!.sha256, sha256, `${file}: ${found[i]!.message}`);
-    else assert.match(found[i]!.message!, /TIFF pictures are not decoded in browsers.*convert it to PNG/s, file);
-  }
+  const { page } = await openPage({ hasWebGpu: true });
+  await assertDecodesAsPillow(page, true);
 });
 
 test("without WebGL opaque WebPs decode all the same, and transparent ones are refused", needsBrowser, async () => {

@@ -1,12 +1,12 @@
 /** What the tests of `senet/web` have in common: a small network, a picture, and code that runs in the page with both. */
 
-import type { Page } from "playwright-core";
 import { PictureClassifier, type Prediction } from "../src/evaluate/classify.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
+import type { Evaluating } from "./page.ts";
 import { joined } from "./tar.ts";
 
 export const labels = ["ant", "bee", "cat"];
@@ -31,7 +31,7 @@ export const ort = "/web/node_modules/onnxruntime-web/dist";
 export const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");
 
 /** Runs in the page, which has the module, a file of weights, and a picture. */
-export const inPage = <T>(page: Page, body: string): Promise<T> =>
+export const inPage = <T>(page: Evaluating, body: string): Promise<T> =>
   page.evaluate(`(async () => {
     const senet = await import("senet/web");
     const bytesOf = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));

@@ -1,5 +1,6 @@
 /** Classifies pictures with the model, labels and pre-processing that a weight file carries. */
 
+import { asyncDispose } from "../disposal.ts";
 import { SenetError } from "../errors.ts";
 import type { Executable, Executor, Running } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
@@ -68,7 +69,7 @@ export class PictureClassifier implements AsyncDisposable {
     return this.#uses.dispose(() => this.#network.dispose());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 

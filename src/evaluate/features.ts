@@ -1,5 +1,6 @@
 /** What a network's classifier sees of pictures: their embeddings. */
 
+import { asyncDispose } from "../disposal.ts";
 import type { Executor, Running } from "../executors/executor.ts";
 import type { Graph, Value } from "../ir/graph.ts";
 import { featuresIn } from "../nn/from-features.ts";
@@ -32,7 +33,7 @@ export class Features implements AsyncDisposable {
     return this.#probe.dispose();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 }

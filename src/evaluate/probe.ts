@@ -1,5 +1,6 @@
 /** What a network has made of a picture somewhere inside it. */
 
+import { asyncDispose } from "../disposal.ts";
 import type { Executable, Executor, Running } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
@@ -53,7 +54,7 @@ export class Probe implements AsyncDisposable {
     return this.#uses.dispose(() => this.#network.dispose());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 }

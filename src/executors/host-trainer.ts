@@ -1,5 +1,6 @@
 /** Training on engines that have no optimiser of their own: it runs in TypeScript, over the weights' own arrays. */
 
+import { asyncDispose } from "../disposal.ts";
 import type { Graph } from "../ir/graph.ts";
 import { HostUpdate } from "../optim/host.ts";
 import type { UpdateRule } from "../optim/rule.ts";
@@ -91,7 +92,7 @@ class HostTrainer implements Trainer {
     return this.#uses.dispose(() => this.#executable.dispose());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 }

@@ -1,5 +1,6 @@
 /** Why a network answers as it does: what in a picture speaks for a class. */
 
+import { asyncDispose } from "../disposal.ts";
 import { SenetError } from "../errors.ts";
 import { checkChannels } from "../evaluate/channels.ts";
 import { checkTop, type Prediction, predictionsOf } from "../evaluate/classify.ts";
@@ -91,7 +92,7 @@ export class Explainer implements AsyncDisposable {
     return this.#uses.dispose(() => this.#method.dispose());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 

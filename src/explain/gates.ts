@@ -1,5 +1,6 @@
 /** The gates of a network for one picture, and for the pictures of a data set. */
 
+import { asyncDispose } from "../disposal.ts";
 import { type ExcitationOptions, type GateMeans, type GatePlace, gatesOf, meanGates } from "../evaluate/excitation.ts";
 import type { PictureData, PictureOptions } from "../evaluate/picture-input.ts";
 import { Probe } from "../evaluate/probe.ts";
@@ -48,7 +49,7 @@ export class GateProbe implements AsyncDisposable {
     await this.#probe?.dispose();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 }

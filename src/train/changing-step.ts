@@ -1,5 +1,6 @@
 /** A training step that differs between epochs, in the size of its pictures and in whether batch norm learns, and for a last batch that is not full. */
 
+import { asyncDispose } from "../disposal.ts";
 import type { Weights } from "../executors/executor.ts";
 import type { OptimizerState } from "../optim/rule.ts";
 import type { Tensor } from "../tensor.ts";
@@ -70,7 +71,7 @@ export class ChangingStep implements AsyncDisposable {
     return this.#step.dispose();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 }

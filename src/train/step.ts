@@ -1,6 +1,7 @@
 /** One optimiser step, from a batch to changed weights. */
 
 import { differentiate } from "../autodiff/differentiate.ts";
+import { asyncDispose } from "../disposal.ts";
 import { SenetError } from "../errors.ts";
 import { countCorrect } from "../evaluate/metrics.ts";
 import type { Executor, PlanFacts, Trainer, TrainingOptions, UpdateOptions, Weights } from "../executors/executor.ts";
@@ -328,7 +329,7 @@ export class TrainingStep implements AsyncDisposable {
     return this.#uses.dispose(() => this.#trainer.dispose());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 }

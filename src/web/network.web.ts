@@ -1,6 +1,7 @@
 /** A network in a page: opened, asked and trained in a worker, so that the page never waits. */
 
 import type { Training } from "../api/training.ts";
+import { asyncDispose } from "../disposal.ts";
 import { SenetError } from "../errors.ts";
 import type { Prediction } from "../evaluate/classify.ts";
 import type { EngineFacts } from "../executors/select.web.ts";
@@ -227,7 +228,7 @@ export class Network implements AsyncDisposable {
     }
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 

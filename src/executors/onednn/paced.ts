@@ -1,5 +1,6 @@
 /** What goes on with fewer threads while the machine is busy: a trainer, an executable. */
 
+import { asyncDispose } from "../../disposal.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
 import type { Executable, PlanFacts, StepOutput, Trainer, UpdateOptions } from "../executor.ts";
 import { Uses } from "../uses.ts";
@@ -85,7 +86,7 @@ export class PacedExecutable implements Executable {
     return this.#uses.dispose(() => this.#paced.current.dispose());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 }
@@ -136,7 +137,7 @@ export class PacedTrainer implements Trainer {
     return this.#uses.dispose(() => this.#paced.current.dispose());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 }

@@ -1,5 +1,6 @@
 /** The `ort` executor: graphs run on ONNX Runtime. */
 
+import { asyncDispose } from "../../disposal.ts";
 import { option, SenetError } from "../../errors.ts";
 import type { Graph, Parameter } from "../../ir/graph.ts";
 import { copyOf, sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
@@ -136,7 +137,7 @@ class OrtExecutable implements Lender {
     return this.#uses.dispose(() => this.#session.release());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 

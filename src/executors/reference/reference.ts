@@ -3,6 +3,7 @@
  * everywhere without anything to install.
  */
 
+import { asyncDispose } from "../../disposal.ts";
 import { turn } from "../../event-loop.ts";
 import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
 import { inferTypes } from "../../ir/infer.ts";
@@ -71,7 +72,7 @@ class ReferenceExecutable implements Lender {
     return this.#uses.dispose(() => this.#parameters.clear());
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
+  [asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
