@@ -1,6 +1,7 @@
 /** The module of wasm/: compiled when it is first asked for, and its memory. */
 
-import { bytes } from "./kernels.generated.ts";
+import { inflateSound } from "./inflate.ts";
+import { deflated, size } from "./kernels.generated.ts";
 
 /** What wasm/index.ts exports; its files say what the arguments are. Addresses and sizes in bytes. */
 export interface Exports {
@@ -57,7 +58,8 @@ export function kernels(): Exports | undefined {
   if (loaded === null) {
     const api = (globalThis as unknown as { WebAssembly?: WebAssemblyApi }).WebAssembly;
     try {
-      const module = api && new api.Module(Uint8Array.from(atob(bytes), (character) => character.charCodeAt(0)));
+      const bytes = Uint8Array.from(atob(deflated), (character) => character.charCodeAt(0));
+      const module = api && new api.Module(inflateSound(bytes, size));
       loaded = module && (new api.Instance(module).exports as unknown as Exports);
     } catch {
       // A page's rules may forbid it, too.

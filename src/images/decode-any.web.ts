@@ -1,0 +1,49 @@
+/**
+ * Pictures of all formats, in a browser. All but WebP are decoded by our own code, since browsers apply profiles and
+ * orientation, convert inks in ways of their own, and differ from each other. WebP comes from the browser's decoder.
+ */
+
+import { causeText, SenetError } from "../errors.ts";
+import type { Format } from "./format.ts";
+import { decodeJpeg } from "./jpeg.ts";
+import type { Picture } from "./resize.ts";
+import { soundHeader, unsound } from "./sound.ts";
+
+/** Memory that a page may have for one picture: about half of what browsers allow one to take. */
+const PAGE_BYTES = 2 ** 30;
+
+/** As `decodeInBrowser`. */
+export async function decodeAny(bytes: Uint8Array, name: string): Promise<Picture> {
+  const { format } = soundHeader(bytes, name, () => PAGE_BYTES);
+  const decode = await decoders[format]();
+  try {
+    return await decode(bytes, name);
+  } catch (cause) {
+    if (cause instanceof SenetError) throw cause;
+    throw unsound(causeText(cause), bytes, format, name, cause);
+  }
+}
+
+type Decoder = (bytes: Uint8Array, name: string) => Picture | Promise<Picture>;
+
+/** Loaded when such a file comes. */
+const decoders: Readonly<Record<Format, () => Promise<Decoder>>> = {
+  JPEG: async () => {
+    const { decodeGeneralJpeg } = await import("./jpeg-general/decode.ts");
+    return (bytes) => decodeJpeg(bytes) ?? decodeGeneralJpeg(bytes);
+  },
+  PNG: async () => (await import("./png.ts")).decodePng,
+  GIF: async () => (await import("./gif.ts")).decodeGif,
+  BMP: async () => (await import("./bmp.ts")).decodeBmp,
+  PNM: async () => (await import("./pnm.ts")).decodePnm,
+  WebP: async () => (await import("./webp.web.ts")).decodeWebp,
+  TIFF: async () => refuseTiff,
+};
+
+function refuseTiff(_: Uint8Array, name: string): never {
+  throw new SenetError("data", "TIFF pictures are not decoded in browsers", {
+    where: name,
+    found: "a TIFF",
+    hint: "convert it to PNG, which keeps every pixel",
+  });
+}
