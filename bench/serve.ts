@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 import { table } from "../src/cli/output.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { machine, median, Neighbours, percent, whole } from "./measure.ts";

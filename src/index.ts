@@ -68,7 +68,8 @@ export { enlarged, type Heat, overlaid } from "./explain/heat.ts";
 export type { MethodOptions } from "./explain/method.ts";
 export { type BlockCost, type ChannelCost, type PruneCosts, type PruneOptions, pruneCosts } from "./explain/prune.ts";
 export type { FormatFile, WeightFormat } from "./formats/formats.ts";
-export { encodeSafetensors, parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
+export { parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
+export { encodeSafetensors } from "./formats/safetensors-write.ts";
 export type { RandomCrop } from "./images/augment/crop.ts";
 export type { AugmentationKind, AugmentationStep } from "./images/augment/steps.ts";
 export { standardTraining, type TrainingTransform } from "./images/augment.ts";
@@ -152,11 +153,11 @@ export {
 export {
   type Checkpoint,
   decodeCheckpoint,
-  encodeCheckpoint,
   type RunState,
   type StoredQuantization,
   type TrainedBy,
 } from "./weights/checkpoint.ts";
+export { encodeCheckpoint } from "./weights/checkpoint-write.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";
 export { type Opened, type OpenOptions, openFiles } from "./weights/open.ts";

@@ -231,16 +231,22 @@ export function union<const S extends readonly Schema[]>(options: S): Union<outp
   });
 }
 
-/** Objects that are told apart by one of their keys, which has a literal in each. */
+/**
+ * Objects that are told apart by one of their keys, which has a literal in each.
+ * @param options a function where they are not all there from the start
+ */
 export function discriminatedUnion<const S extends readonly ObjectSchema<Shape, unknown, unknown>[]>(
   key: string,
-  options: S,
-): Union<output<S[number]>, input<S[number]>> {
-  const byName = new Map(options.map((option) => [(option.shape[key] as Literal<unknown>).value, option]));
-  return schema<Union<output<S[number]>, input<S[number]>>>({ kind: "union", options }, (value, looking) => {
+  options: S | (() => S),
+): Schema<output<S[number]>, input<S[number]>> {
+  const byName = (all: S) => new Map(all.map((option) => [(option.shape[key] as Literal<unknown>).value, option]));
+  const fixed = typeof options === "function" ? undefined : byName(options);
+  return schema({ kind: "discriminatedUnion" }, (value, looking) => {
     if (!isObject(value)) return fail(looking, "an object", value);
-    const option = byName.get(value[key]);
-    return option?.look(value, looking) ?? fail(within(looking, key), [...byName.keys()].join(" or "), value[key]);
+    const known = fixed ?? byName((options as () => S)());
+    const option = known.get(value[key]);
+    if (option !== undefined) return option.look(value, looking);
+    return fail(within(looking, key), [...known.keys()].join(" or "), value[key]);
   });
 }
 

@@ -11,7 +11,7 @@ import { decodePicture } from "../src/images/decode.node.ts";
 import { imagenetPreprocessing, preprocess } from "../src/images/preprocess.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import { tensor } from "../src/tensor.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, inputName, model } from "../src/zoo/index.ts";
 import { needsBrowser, openPage } from "./page.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import sharp from "sharp";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { launcher, senetHere, temporaryFolder } from "./command.ts";

@@ -4,7 +4,8 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import sharp from "sharp";
 import { imagenetPreprocessing, type Preprocessing } from "../src/images/preprocess.ts";
-import { type Checkpoint, encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import type { Checkpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, type Model, type ModelConfig } from "../src/zoo/index.ts";
 

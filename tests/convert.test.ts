@@ -5,7 +5,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SenetError } from "../src/errors.ts";
-import { encodeSafetensors } from "../src/formats/safetensors.ts";
+import { encodeSafetensors } from "../src/formats/safetensors-write.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../src/images/preprocess.ts";
 import { imagenetLabels } from "../src/import/imagenet-classes.ts";
 import { namingByName } from "../src/import/rename.ts";

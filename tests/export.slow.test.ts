@@ -8,7 +8,7 @@ import { InferenceSession, Tensor as OrtTensor } from "onnxruntime-node";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { parseOnnxInitialisers } from "../src/formats/onnx-initialisers.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { inferenceGraph, inputName, model } from "../src/zoo/index.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { formulaPictures, formulaWeights } from "./formula.ts";

@@ -1,9 +1,9 @@
 /** Small files that ask for much, made where a test needs them: too large to be kept, and each the same every time. */
 
 import sharp from "sharp";
-import { encodeSafetensors } from "../src/formats/safetensors.ts";
+import { encodeSafetensors } from "../src/formats/safetensors-write.ts";
 import { tensor } from "../src/tensor.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import type { LayerConfig } from "../src/zoo/layer.ts";
 import { blob, floats, pickle, proto, torchArchive, zip } from "./weights.ts";
 

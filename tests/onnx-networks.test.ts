@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { SenetError } from "../src/errors.ts";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { encodeOnnx } from "../src/executors/ort/export.ts";
-import { encodeSafetensors } from "../src/formats/safetensors.ts";
+import { encodeSafetensors } from "../src/formats/safetensors-write.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import type { Tensor } from "../src/tensor.ts";
 import { openPaths, openWeights } from "../src/weights/open.node.ts";

@@ -14,8 +14,15 @@ import { sizeOf, type Tensor, type TensorData, tensor } from "../src/tensor.ts";
 import { TrainingStep } from "../src/train/step.ts";
 import { targetsOf } from "../src/train/targets.ts";
 import { initialWeights } from "../src/weights/init.ts";
-import { configSchema } from "../src/zoo/families.ts";
-import { inferenceGraph, inputName, lossGraph, type Model, model, targetsName } from "../src/zoo/index.ts";
+import {
+  configSchema,
+  inferenceGraph,
+  inputName,
+  lossGraph,
+  type Model,
+  model,
+  targetsName,
+} from "../src/zoo/index.ts";
 import { formulaPictures, formulaWeights } from "./formula.ts";
 import { assertClose } from "./support.ts";
 

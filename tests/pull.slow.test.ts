@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { knownFiles } from "../src/pull/addresses.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import { senet, temporaryFolder } from "./command.ts";
 import { formulaWeights } from "./formula.ts";

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { join } from "node:path";
 import { SenetError } from "../src/errors.ts";
-import { encodeSafetensors } from "../src/formats/safetensors.ts";
+import { encodeSafetensors } from "../src/formats/safetensors-write.ts";
 import type { KnownFile } from "../src/pull/addresses.ts";
 import { type PullOptions, pull } from "../src/pull/pull.node.ts";
 import { tensor } from "../src/tensor.ts";

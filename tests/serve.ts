@@ -12,7 +12,7 @@ import { Host } from "../src/serve/host.node.ts";
 import { Models, type NamedSource } from "../src/serve/models.node.ts";
 import { Pool } from "../src/serve/pool.node.ts";
 import type { Hand } from "../src/serve/work.node.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { temporaryFolder } from "./command.ts";
 import { formulaCheckpoint } from "./explain.ts";
 

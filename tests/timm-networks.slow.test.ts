@@ -8,8 +8,7 @@ import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { findModel } from "../src/import/find-model.ts";
 import { detectNaming, nameIn, namingByName, renameTensors } from "../src/import/rename.ts";
 import { graphCost } from "../src/ir/cost.ts";
-import { configSchema } from "../src/zoo/families.ts";
-import { inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
+import { configSchema, inferenceGraph, inputName, type Model, model } from "../src/zoo/index.ts";
 import { formulaPictures, formulaTensor } from "./formula.ts";
 import { assertClose, golden } from "./support.ts";
 

@@ -3,7 +3,7 @@
 import { PictureClassifier, type Prediction } from "../src/evaluate/classify.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";
 import type { Evaluating } from "./page.ts";

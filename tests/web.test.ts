@@ -13,7 +13,7 @@ import { encodeOnnx } from "../src/executors/ort/export.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { isHalved } from "../src/weights/half.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, model } from "../src/zoo/index.ts";

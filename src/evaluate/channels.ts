@@ -3,7 +3,7 @@
 import { option, SenetError } from "../errors.ts";
 import { planesOf } from "../images/preprocess.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { channelsOf } from "../zoo/index.ts";
+import { channelsOf } from "../zoo/built.ts";
 
 /** @throws SenetError `usage` for a network of other channels than its pictures have: colours, or grey */
 export function checkChannels({ model, preprocessing }: Pick<Checkpoint, "model" | "preprocessing">): void {

@@ -7,7 +7,7 @@ import { Uses } from "../executors/uses.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
-import { inferenceGraph, inputName } from "../zoo/index.ts";
+import { inferenceGraph, inputName } from "../zoo/graphs.ts";
 import { checkChannels } from "./channels.ts";
 import { failNotNumber } from "./evaluate.ts";
 import { softmaxRow, topK } from "./metrics.ts";

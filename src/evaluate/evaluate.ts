@@ -3,7 +3,7 @@
 import { SenetError } from "../errors.ts";
 import type { Executable, Running } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
-import { inputName } from "../zoo/index.ts";
+import { inputName } from "../zoo/graphs.ts";
 import { hasTopFive, meanSoftmax, rankOf, rowOf, topK } from "./metrics.ts";
 
 /** Pictures with their labels and places in the data set, of which the first `size` count. */

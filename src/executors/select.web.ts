@@ -5,7 +5,9 @@ import type { Executor } from "./executor.ts";
 import { type WebRuntime, webExecutor } from "./ort/executor.web.ts";
 
 export { loadRuntime, type RuntimeFiles, type WebRuntime } from "./ort/executor.web.ts";
-export { encodeOnnx } from "./ort/export.ts";
+
+/** Writes ONNX files; loaded when one is wanted. */
+export const onnxEncoder = async () => (await import("./ort/export.ts")).encodeOnnx;
 
 export type EngineName = "webgpu" | "wasm" | "reference";
 

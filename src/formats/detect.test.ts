@@ -8,7 +8,7 @@ import { bytesOf, floats, proto, refused, smallCaffemodel, smallHdf5, torchArchi
 import { tensor } from "../tensor.ts";
 import { detectFormat } from "./detect.ts";
 import { formats, type WeightFormat } from "./formats.ts";
-import { encodeSafetensors } from "./safetensors.ts";
+import { encodeSafetensors } from "./safetensors-write.ts";
 
 const detect = (bytes: Uint8Array) => detectFormat(bytes, "some.file");
 const ascii = (text: string) => new TextEncoder().encode(text);

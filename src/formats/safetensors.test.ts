@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { golden } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
 import { type Tensor, tensor } from "../tensor.ts";
-import { encodeSafetensors, parseSafetensors } from "./safetensors.ts";
+import { parseSafetensors } from "./safetensors.ts";
+import { encodeSafetensors } from "./safetensors-write.ts";
 
 const join = (chunks: readonly Uint8Array[]): Uint8Array => Buffer.concat(chunks);
 

@@ -2,7 +2,8 @@
 
 import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import type { Role } from "../ir/graph.ts";
-import { channelsOf, type ModelConfig } from "../zoo/families.ts";
+import { channelsOf } from "../zoo/built.ts";
+import type { ModelConfig } from "../zoo/families.ts";
 import type { Structure } from "../zoo/family.ts";
 import type { ResNetConfig } from "../zoo/resnet.ts";
 import type { AxisOrder } from "./axes.ts";

@@ -3,7 +3,7 @@ import { mkdirSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
-import { encodeSafetensors } from "../formats/safetensors.ts";
+import { encodeSafetensors } from "../formats/safetensors-write.ts";
 import { weightsFile } from "./named.node.ts";
 
 /** In a folder of its own, with a cache of its own. */

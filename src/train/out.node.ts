@@ -11,7 +11,8 @@ import { codeOf, makeFolder, readBytes, writeError } from "../files/files.node.t
 import { Lock } from "../files/lock.node.ts";
 import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
 import { dusted, jsonText } from "../text.ts";
-import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import { checkFinite, judgedWeights, type Resumable, type SavedRun, savedRunIn } from "./saved.ts";
 import { type EpochMetrics, errorOf, type TrainingState } from "./state.ts";

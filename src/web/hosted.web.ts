@@ -5,15 +5,15 @@ import type { Features } from "../evaluate/features.ts";
 import type { PictureOptions } from "../evaluate/picture-input.ts";
 import { turn } from "../event-loop.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
-import { encodeOnnx } from "../executors/select.web.ts";
+import { onnxEncoder } from "../executors/select.web.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Explainer, Explanation } from "../explain/explainer.ts";
 import type { GateProbe, PictureGates } from "../explain/gates.ts";
 import type { WeightFormat } from "../formats/formats.ts";
 import { decodeInBrowser } from "../images/decode.web.ts";
-import { type Checkpoint, encodeCheckpoint } from "../weights/checkpoint.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
-import { inferenceGraph } from "../zoo/index.ts";
+import { inferenceGraph } from "../zoo/graphs.ts";
 import type { Given, NamedPicture, RunPosition } from "./calls.web.ts";
 import { pictureData } from "./pixels.web.ts";
 
@@ -86,9 +86,13 @@ export class Hosted {
     });
   }
 
-  save(format: "safetensors" | "onnx"): Blob {
+  async save(format: "safetensors" | "onnx"): Promise<Blob> {
     const { run: _, ...network } = this.checkpoint;
-    if (format === "safetensors") return blobOf(encodeCheckpoint(network));
+    if (format === "safetensors") {
+      const { encodeCheckpoint } = await import("../weights/checkpoint-write.ts");
+      return blobOf(encodeCheckpoint(network));
+    }
+    const encodeOnnx = await onnxEncoder();
     const { model, labels, preprocessing } = network;
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
     const program = inferenceProgram(graph, network);

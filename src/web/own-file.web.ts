@@ -9,9 +9,17 @@ import type { WeightFile } from "../weights/source.ts";
 const imagenetClasses = 1000;
 
 /** As `openFiles`; `undefined` where that is to look at them, and say what is wrong. */
-export function openOwn(files: readonly WeightFile[]): Pick<Opened, "checkpoint" | "format" | "notes"> | undefined {
+export async function openOwn(
+  files: readonly WeightFile[],
+): Promise<Pick<Opened, "checkpoint" | "format" | "notes"> | undefined> {
   const [file, ...others] = files;
-  const checkpoint = file === undefined || others.length > 0 ? undefined : decoded(file);
+  if (file === undefined || others.length > 0) return undefined;
+  let checkpoint = decoded(file);
+  if (checkpoint === undefined) {
+    // It may be of another family than the usual one.
+    await import("../zoo/families.ts");
+    checkpoint = decoded(file);
+  }
   if (checkpoint === undefined || checkpoint.model.classes === imagenetClasses) return undefined;
   const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
   const notes = weights === checkpoint.weights ? [] : ["of the run's weights their moving average is used"];

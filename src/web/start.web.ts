@@ -12,7 +12,7 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Opened } from "../weights/open.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import type { WeightFile } from "../weights/source.ts";
-import { inferenceGraph } from "../zoo/index.ts";
+import { inferenceGraph } from "../zoo/graphs.ts";
 import type { Given, NetworkReply, SentEngine, TrainReply } from "./calls.web.ts";
 import { readSource } from "./files.web.ts";
 import { blobOf, Hosted, type HostedFacts } from "./hosted.web.ts";
@@ -101,7 +101,7 @@ export function startWorker(options: WorkerOptions = {}): void {
     const reply = add(best, { ...facts, run: { config, history, finished } });
     return {
       ...{ network: reply, config, finished, top1Error, history, last },
-      best: at(reply.network).save("safetensors"),
+      best: await at(reply.network).save("safetensors"),
     };
   };
 
@@ -140,7 +140,7 @@ async function opened(
   isMeanSaid: boolean,
 ): Promise<Pick<Opened, "checkpoint" | "format" | "notes">> {
   const isAsked = model !== undefined || from !== undefined || labels !== undefined;
-  const own = isAsked ? undefined : openOwn(files);
+  const own = isAsked ? undefined : await openOwn(files);
   if (own !== undefined) return own;
   const { openFiles } = await import("../weights/open.ts");
   return openFiles(files, {

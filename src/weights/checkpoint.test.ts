@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
-import { encodeSafetensors, parseSafetensors } from "../formats/safetensors.ts";
+import { parseSafetensors } from "../formats/safetensors.ts";
+import { encodeSafetensors } from "../formats/safetensors-write.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import { isTrainable } from "../ir/graph.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
 import { eightBitValues, quantizableLayers, quantizeProgram } from "../passes/quantize.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
+import { encodeCheckpoint } from "./checkpoint-write.ts";
 import { initialWeights } from "./init.ts";
 
 const network = model("se-resnet-20", 3);

@@ -4,7 +4,7 @@
  */
 
 import { SenetError } from "../errors.ts";
-import { encodeSafetensors, parseSafetensors } from "../formats/safetensors.ts";
+import { parseSafetensors } from "../formats/safetensors.ts";
 import { largestMean, largestStd, type Preprocessing, smallestStd } from "../images/preprocess.ts";
 import { interpolations } from "../images/resize.ts";
 import { type Graph, isTrainable, type Parameter } from "../ir/graph.ts";
@@ -14,9 +14,10 @@ import * as z from "../schema.ts";
 import type { Tensor } from "../tensor.ts";
 import { listed } from "../text.ts";
 import { extent, positive, texts } from "../zoo/bounds.ts";
+import { builtBy } from "../zoo/built.ts";
 import { checkDemands } from "../zoo/demands.ts";
-import { configSchema, familyOf, withFunction } from "../zoo/families.ts";
-import { inferenceGraph, type Model, type NetworkFunction, parametersOf } from "../zoo/index.ts";
+import { configSchema, inferenceGraph, type Model, parametersOf } from "../zoo/graphs.ts";
+import { type NetworkFunction, withFunction } from "../zoo/own.ts";
 import { loadWeights } from "./load.ts";
 import { eightBitGraph } from "./program.ts";
 import { checkSound } from "./sound.ts";
@@ -75,12 +76,16 @@ export interface StoredQuantization extends Quantization {
   readonly source?: { readonly file: string; readonly digest: string };
 }
 
-const format = "senet-1";
-const optimizerPrefix = "optimizer/";
-const averagePrefix = "average/";
+export const checkpointFormat = "senet-1";
+export const optimizerPrefix = "optimizer/";
+export const averagePrefix = "average/";
 
 const triple = (number: z.Schema<number, number>) => z.tuple([number, number, number]);
-const modelSchema = z.strictObject({ name: z.string(), config: configSchema, classes: positive });
+const modelSchema = z.strictObject({
+  name: z.string(),
+  config: configSchema,
+  classes: positive,
+});
 const side = positive.check(z.lte(65535));
 /** The names of what an optimiser keeps for each parameter. */
 const slotsSchema = z.array(z.string().check(z.regex(/^[a-z]\w*$/i))).check(z.maxLength(16));
@@ -107,46 +112,9 @@ const quantizationSchema = z.strictObject({
   ),
 });
 
-/** @param isHalf which tensors are written as float16 */
-export function encodeCheckpoint(checkpoint: Checkpoint, isHalf?: (tensor: Tensor) => boolean): Uint8Array[] {
-  const { model, labels, preprocessing, weights, quantization, training, run } = checkpoint;
-  const tensors = new Map(weights);
-  const metadata = new Map([
-    ["format", format],
-    ["model", inOrder(model)],
-    ["labels", inOrder(labels)],
-    ["preprocessing", inOrder(preprocessing)],
-  ]);
-  if (training !== undefined) metadata.set("training", inOrder(training));
-  if (quantization !== undefined) metadata.set("quantization", inOrder(quantization));
-  if (run !== undefined) {
-    metadata.set("config", inOrder(run.config));
-    metadata.set("state", inOrder(run.state));
-    if (run.data !== undefined) metadata.set("data", inOrder(run.data));
-    metadata.set("optimizer", inOrder([...run.optimizer.keys()]));
-    const [state] = run.optimizer.values();
-    const learnt = parametersOf(model).filter(isTrainable);
-    const frozen = state === undefined ? [] : learnt.filter(({ name }) => !state.has(name)).map(({ name }) => name);
-    if (frozen.length > 0) metadata.set("frozen", inOrder(frozen));
-    for (const [slot, values] of run.optimizer) {
-      for (const [name, value] of values) tensors.set(`${optimizerPrefix}${slot}/${name}`, value);
-    }
-    if (run.average !== undefined) metadata.set("average", "true");
-    for (const [name, value] of run.average ?? []) tensors.set(averagePrefix + name, value);
-  }
-  return encodeSafetensors(tensors, metadata, isHalf);
-}
-
-/** As JSON with keys in the order of the alphabet: a value that was read from a file gives the same bytes again. */
-const inOrder = (value: unknown): string =>
-  JSON.stringify(value, (_, part: unknown) =>
-    typeof part === "object" && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-
 /** Whether a safetensors file with this metadata is one of ours. */
-export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean => metadata.get("format") === format;
+export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean =>
+  metadata.get("format") === checkpointFormat;
 
 /**
  * @param where the file's name, for errors
@@ -159,7 +127,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
   if (!isCheckpoint(metadata)) {
     throw new SenetError("weights", "this safetensors file was not written by senet", {
       where,
-      expected: `format "${format}" in its metadata`,
+      expected: `format "${checkpointFormat}" in its metadata`,
       found: metadata.size === 0 ? "no metadata" : listed(metadata.keys()),
     });
   }
@@ -222,7 +190,7 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
 
 /** @param tensors how many the file has: a network of more is not in it, and is not built */
 function parametersIn(model: Model, tensors: number, where: string): readonly Parameter[] {
-  const fewest = familyOf(model.config).fewestTensors(model.config);
+  const fewest = builtBy(model.config).fewestTensors(model.config);
   const fail = (found: string | readonly string[], cause?: unknown): never => {
     throw new SenetError("weights", 'the metadata "model" cannot be used', { where, found, cause });
   };
@@ -237,7 +205,7 @@ function parametersIn(model: Model, tensors: number, where: string): readonly Pa
 
 /** The parameters of the network in eight bits. */
 function eightBitParameters(model: Model, quantization: Quantization, where: string): readonly Parameter[] {
-  const imageSize = familyOf(model.config).imageSize(model.config);
+  const imageSize = builtBy(model.config).imageSize(model.config);
   try {
     return eightBitGraph(inferenceGraph(model, { batch: 1, imageSize }), quantization).parameters;
   } catch (cause) {

@@ -1,14 +1,15 @@
 /** Writes networks as weight files for other programs. */
 
 import { encodeCaffemodel } from "../formats/caffemodel-write.ts";
-import { encodeSafetensors } from "../formats/safetensors.ts";
+import { encodeSafetensors } from "../formats/safetensors-write.ts";
 import { samePreprocessing } from "../images/preprocess.ts";
 import { impliedLabels } from "../import/labels.ts";
 import type { Naming } from "../import/naming.ts";
 import { weightsAs } from "../import/write.ts";
 import type { Tensor } from "../tensor.ts";
 import { carriedMetadata, nameWithCarried } from "./carried.ts";
-import { type Checkpoint, encodeCheckpoint } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpoint.ts";
+import { encodeCheckpoint } from "./checkpoint-write.ts";
 import { requireFloat32 } from "./program.ts";
 
 /**

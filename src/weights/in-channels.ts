@@ -3,7 +3,8 @@
 import { option, SenetError } from "../errors.ts";
 import { asGrey } from "../images/preprocess.ts";
 import { type Tensor, tensor } from "../tensor.ts";
-import { channelsOf, takingChannels } from "../zoo/families.ts";
+import { channelsOf } from "../zoo/built.ts";
+import { takingChannels } from "../zoo/families.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
 /** As many as a weight file may speak of. */

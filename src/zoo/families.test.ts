@@ -4,9 +4,9 @@ import { GraphBuilder } from "../ir/builder.ts";
 import { conv2d } from "../nn/layers.ts";
 import { Scope } from "../nn/scope.ts";
 import * as z from "../schema.ts";
-import { configSchema, families, familyOf, type ModelConfig } from "./families.ts";
+import { families, familyOf, type ModelConfig } from "./families.ts";
 import type { Family } from "./family.ts";
-import { model, parametersOf, zoo } from "./index.ts";
+import { configSchema, model, parametersOf, zoo } from "./index.ts";
 import { head } from "./parts.ts";
 
 test("a row stands under the name that its configurations bear, and there is a row for each of them", () => {

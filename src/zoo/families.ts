@@ -1,13 +1,13 @@
 /** The table of the families, and what can be asked of a network of any of them. */
 
-import { SenetError } from "../errors.ts";
 import { type Activation, usualNorm } from "../nn/layers.ts";
-import * as z from "../schema.ts";
+import type * as z from "../schema.ts";
+import { addFamilies, channelsOf } from "./built.ts";
 import type { ConfigOf, Family } from "./family.ts";
 import { inception } from "./inception.ts";
 import { inceptionV4 } from "./inception-v4.ts";
 import { layers } from "./layers.ts";
-import { type NetworkFunction, needsFunction, own } from "./own.ts";
+import { own } from "./own.ts";
 import type { SeConfig } from "./parts.ts";
 import { preact } from "./preact.ts";
 import { resnet } from "./resnet.ts";
@@ -20,34 +20,13 @@ export type FamilySchemas = (typeof families)[keyof typeof families]["schema"];
 /** What a network is made of: the output of its family's schema, told apart by `family`. */
 export type ModelConfig = ConfigOf<FamilySchemas>;
 
-/** Of any family, for weight files. */
-export const configSchema = z.discriminatedUnion(
-  "family",
-  Object.values(families).map(({ schema }) => schema) as unknown as readonly [FamilySchemas, ...FamilySchemas[]],
-);
+addFamilies(families);
 
 /** The row of a network's family, which takes this network. */
 export const familyOf = ({ family }: ModelConfig): Family<z.Schema<ModelConfig>> => families[family];
 
 /** Squeeze and excitation of a network; families that cannot have it, and networks without it, have none. */
 export const seOf = (config: ModelConfig): SeConfig | undefined => ("se" in config ? config.se : undefined);
-
-/**
- * The network that a file describes, with the function that no file holds where it is somebody's own.
- * @param where the file
- * @throws SenetError `usage` where the function is missing, or is given for another network
- */
-export function withFunction(config: ModelConfig, build: NetworkFunction | undefined, where: string): ModelConfig {
-  if (config.family === "own") return build === undefined ? needsFunction(where) : { ...config, build };
-  if (build === undefined) return config;
-  throw new SenetError("usage", "this file says itself how its network is built", {
-    where,
-    hint: "leave the function out",
-  });
-}
-
-/** Channels of the pictures that a network takes. */
-export const channelsOf = (config: ModelConfig): number => ("channels" in config ? config.channels : undefined) ?? 3;
 
 /** What a network's batch norms add to the variance. */
 export const epsOf = (config: ModelConfig): number =>

@@ -54,23 +54,27 @@ export interface Structure {
 /** Whether a file has the weight of our convolution of that name. */
 export type HasConv = (name: string) => boolean;
 
-export interface Family<Schema extends z.Schema> {
+/** What a family's networks are built by, whatever their names. */
+export interface Built<Schema extends z.Schema> {
   /**
    * What a configuration may be, for weight files too: bounds keep a file of a few bytes from asking for everything.
    * `family` is the row's key; a family that can have squeeze and excitation has it as `se` (parts.ts), one that
    * can take pictures of other than three channels has `channels`.
    */
   readonly schema: Schema;
-  /** Those that the zoo has, by name. */
-  readonly networks: Readonly<Record<string, ZooEntry<ConfigOf<Schema>>>>;
-  /** Those of sizes that the list leaves out. */
-  networkNamed?(name: string): ZooEntry<ConfigOf<Schema>> | undefined;
   /** `image [N,channels,H,W] → logits [N,classes]`. @throws SenetError `shape` where the picture is too small */
   build(scope: Scope, image: Value, config: ConfigOf<Schema>, classes: number): Value;
   /** A side of pictures at which the network can be built to see what weights it has. */
   imageSize(config: ConfigOf<Schema>): number;
   /** The fewest tensors that its weights can be: a file of fewer is refused before the network is built. */
   fewestTensors(config: ConfigOf<Schema>): number;
+}
+
+export interface Family<Schema extends z.Schema> extends Built<Schema> {
+  /** Those that the zoo has, by name. */
+  readonly networks: Readonly<Record<string, ZooEntry<ConfigOf<Schema>>>>;
+  /** Those of sizes that the list leaves out. */
+  networkNamed?(name: string): ZooEntry<ConfigOf<Schema>> | undefined;
   /** Whether the layers bear names of ours, which others' namings are told from. */
   readonly hasOurNames: boolean;
   /** Whether a file with these convolutions can be one of this network. */

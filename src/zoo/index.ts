@@ -1,20 +1,28 @@
 /** Every network by name, and the graphs of each. */
 
 import { option, SenetError } from "../errors.ts";
-import { GraphBuilder } from "../ir/builder.ts";
-import type { Graph, Parameter } from "../ir/graph.ts";
+import type { Graph } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import { type Freezing, freezeGraph } from "../nn/freeze.ts";
 import type { Activation } from "../nn/layers.ts";
-import { Scope } from "../nn/scope.ts";
 import type * as z from "../schema.ts";
-import type { DType } from "../tensor.ts";
-import { actingBy, channelsOf, families, familyOf, type ModelConfig } from "./families.ts";
+import { actingBy, families, type ModelConfig } from "./families.ts";
 import type { Family, HasConv, ZooEntry } from "./family.ts";
+import { finishGraph, type GraphOptions, type Model, startGraph, targetsName } from "./graphs.ts";
 import { LayerBuilder } from "./layers.ts";
 import type { NetworkFunction } from "./own.ts";
 
-export { channelsOf, type ModelConfig, seOf } from "./families.ts";
+export { channelsOf } from "./built.ts";
+export { type ModelConfig, seOf } from "./families.ts";
+export {
+  configSchema,
+  type GraphOptions,
+  inferenceGraph,
+  inputName,
+  type Model,
+  parametersOf,
+  targetsName,
+} from "./graphs.ts";
 export type { NetworkFunction } from "./own.ts";
 
 const rows: readonly Family<z.Schema<ModelConfig>>[] = Object.values(families);
@@ -49,23 +57,6 @@ export function portOf(name: string): string | undefined {
   return entry?.port?.source.split("/")[0];
 }
 
-/** A model with its free choices made; what a weight file carries. */
-export interface Model {
-  readonly name: string;
-  readonly config: ModelConfig;
-  readonly classes: number;
-}
-
-export interface GraphOptions {
-  readonly batch: number;
-  /** The picture's side in pixels. */
-  readonly imageSize: number;
-  readonly dtype?: DType;
-}
-
-export const inputName = "image";
-export const targetsName = "targets";
-
 /**
  * A zoo model for so many classes (default: its own), or a network of one's own, which bears its function's name.
  * @throws SenetError `usage` where there is no such model
@@ -98,33 +89,11 @@ export function withAct(model: Model, act: Activation): Model {
 /** What a network of somebody's own is called, in files and folders too. */
 export const nameOfOwn = ({ name }: NetworkFunction): string => name.replace(/[^\w-]+/g, "-").slice(0, 100) || "own";
 
-function start(name: string, channels: number, training: boolean, options: GraphOptions) {
-  const { batch, imageSize, dtype = "float32" } = options;
-  const builder = new GraphBuilder(name);
-  const image = builder.input(inputName, [batch, channels, imageSize, imageSize], dtype);
-  return { builder, image, scope: new Scope(builder, { training, dtype }) };
-}
-
-function finish(model: Model, training: boolean, options: GraphOptions) {
-  const { builder, image, scope } = start(model.name, channelsOf(model.config), training, options);
-  const logits = familyOf(model.config).build(scope, image, model.config, model.classes);
-  builder.output("logits", logits);
-  return { builder, logits };
-}
-
 /** For those who need a layer's shape before they can tell the next one. */
 export function layerBuilder(name: string, imageSize: number, channels = 3): LayerBuilder {
-  const { scope, image } = start(name, channels, false, { batch: 1, imageSize });
+  const { scope, image } = startGraph(name, channels, false, { batch: 1, imageSize });
   return new LayerBuilder(scope, image);
 }
-
-/** `image [N,channels,S,S] → logits [N,classes]`, batch norm by running statistics. */
-export const inferenceGraph = (model: Model, options: GraphOptions): Graph =>
-  finish(model, false, options).builder.build();
-
-/** A network's weights; they do not depend on the pictures' size, as far as it takes several. */
-export const parametersOf = (model: Model): readonly Parameter[] =>
-  inferenceGraph(model, { batch: 1, imageSize: familyOf(model.config).imageSize(model.config) }).parameters;
 
 /** What logits are compared with targets by: of classes that exclude each other, or of a yes or no for each class. */
 export type Loss = "softmaxCrossEntropy" | "binaryCrossEntropy";
@@ -139,7 +108,7 @@ export interface LossOptions extends GraphOptions, Freezing {
  * @throws SenetError `usage` where there is nothing of what is to be frozen, or nothing left to learn
  */
 export function lossGraph(model: Model, options: LossOptions): Graph {
-  const { builder, logits } = finish(model, true, options);
+  const { builder, logits } = finishGraph(model, true, options);
   const targets = builder.input(targetsName, logits.type.shape, logits.type.dtype);
   const { loss = "softmaxCrossEntropy" } = options;
   builder.output("loss", builder.apply(loss, "loss", [logits, targets], {}));

@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { printGraph } from "../ir/print.ts";
-import { configSchema } from "./families.ts";
-import { inferenceGraph, lossGraph, type Model } from "./index.ts";
+import { configSchema, inferenceGraph, lossGraph, type Model } from "./index.ts";
 import type { LayerConfig } from "./layer.ts";
 
 const modelOf = (layers: readonly LayerConfig[], classes = 3): Model => ({

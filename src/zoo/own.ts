@@ -56,3 +56,22 @@ export function needsFunction(where: string): never {
     hint: "in the program that has the function, hand it in: { model: FUNCTION }",
   });
 }
+
+/**
+ * The network that a file describes, with the function that no file holds where it is somebody's own.
+ * @param where the file
+ * @throws SenetError `usage` where the function is missing, or is given for another network
+ */
+export function withFunction<Config extends { readonly family: string }>(
+  config: Config,
+  build: NetworkFunction | undefined,
+  where: string,
+): Config {
+  if (config.family === schema.shape.family.value)
+    return build === undefined ? needsFunction(where) : { ...config, build };
+  if (build === undefined) return config;
+  throw new SenetError("usage", "this file says itself how its network is built", {
+    where,
+    hint: "leave the function out",
+  });
+}

@@ -1,11 +1,8 @@
-/** ResNets, ResNeXts and SENet-154, with and without squeeze and excitation: one function of a config. */
+/** ResNets, ResNeXts and SENet-154, with and without squeeze and excitation, by name. */
 
-import type { Value } from "../ir/graph.ts";
-import { basicBlock, bottleneck } from "../nn/blocks.ts";
-import { batchNorm, conv2d } from "../nn/layers.ts";
-import type { Scope } from "../nn/scope.ts";
 import type { Family, HasConv } from "./family.ts";
-import { bothWays, head, normedAct, poolStem, releasedSe, seOfBlock } from "./parts.ts";
+import { bothWays, releasedSe } from "./parts.ts";
+import { builtResnet } from "./resnet-build.ts";
 import {
   basic,
   cifar,
@@ -16,7 +13,7 @@ import {
   onCifar,
   onImagenet,
   type ResNetConfig,
-  resnetSchema,
+  type resnetSchema,
   resnext,
 } from "./resnet-config.ts";
 import { resnetPorts } from "./resnet-ports.ts";
@@ -106,58 +103,8 @@ function cifarNames(has: HasConv): readonly string[] {
   return blocks === 0 ? [] : [cifarName(blocks, true), cifarName(blocks, false)];
 }
 
-/** Any height and width that leave one position after the last stride. */
-function build(start: Scope, image: Value, config: ResNetConfig, classes: number): Value {
-  const { depths, widths, expansion, outs, groups, strideOn, projection, pool, projectFirst = false } = config;
-  const { branchRelu = false, lastGamma = 1, act = "relu", classifierBias } = config;
-  const scope = start.styled(config);
-  let x = stem(scope, config.inputNorm ? batchNorm(scope.at("bn0"), image, { fixedGamma: true }) : image, config);
-  const pad = pool === "same" && ({ pad: "same" } as const);
-  // Glorot's rule goes by the convolutions as their code has them: taki0112's groups are convolutions of their own.
-  const paths = config.init === "glorot" ? groups : 1;
-  let blocks = 0;
-  depths.forEach((depth, stage) => {
-    const width = widths[stage]!;
-    for (let block = 0; block < depth; block++) {
-      const at = scope
-        .at(`layer${stage + 1}`)
-        .at(block)
-        .asBlock(stage + 1);
-      const stride = stage > 0 && block === 0 ? 2 : 1;
-      const se = seOfBlock(config.se, blocks++);
-      const options = {
-        ...{ out: outs?.[stage] ?? width * expansion, stride, projection, se, act, ...pad },
-        ...(projectFirst && block === 0 && { projects: true }),
-        ...(lastGamma !== 1 && { lastGamma }),
-      };
-      x =
-        config.block === "basic"
-          ? basicBlock(at, x, { ...options, branchRelu })
-          : bottleneck(at, x, { ...options, reduce: width * config.reduce, width, groups, strideOn, paths });
-    }
-  });
-  return head(scope, x, config.dropout, classes, classifierBias);
-}
-
-function stem(scope: Scope, image: Value, config: ResNetConfig): Value {
-  const { stem, stemWidths = [64, 64, 128], pool, widths, act = "relu" } = config;
-  const first = { out: config.stemWidth ?? widths[0]!, kernel: 3 };
-  if (stem === "cifar") {
-    return config.stemBare ? conv2d(scope.at("conv1"), image, first) : normedAct(scope, "1", image, first, act);
-  }
-  const pad = pool === "same" && ({ pad: "same" } as const);
-  let x = image;
-  if (stem === "imagenet") x = normedAct(scope, "1", x, { out: 64, kernel: 7, stride: 2, ...pad }, act);
-  else {
-    for (const [i, out] of stemWidths.entries()) {
-      x = normedAct(scope.at("stem"), `${i + 1}`, x, { out, kernel: 3, stride: i === 0 ? 2 : 1, ...pad }, act);
-    }
-  }
-  return poolStem(scope, x, pool);
-}
-
 export const resnet: Family<typeof resnetSchema> = {
-  schema: resnetSchema,
+  ...builtResnet,
   networks: {
     ...all,
     // The table of the original repository.
@@ -170,9 +117,6 @@ export const resnet: Family<typeof resnetSchema> = {
     ...resnetPorts,
   },
   networkNamed: cifarNamed,
-  build,
-  imageSize: () => 64,
-  fewestTensors: ({ depths }) => depths.reduce((sum, depth) => sum + depth, 0),
   hasOurNames: true,
   // Its stem and its blocks are of the file's kind, and the blocks as many.
   isIn: ({ stem, block, depths }, has) =>

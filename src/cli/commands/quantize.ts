@@ -9,7 +9,7 @@ import { type RangeMethodName, rangeMethodNames } from "../../quantize/methods.t
 import { quantizeNetwork } from "../../quantize/quantize.node.ts";
 import { movedTo } from "../../quantize/source.node.ts";
 import { renderQuantization } from "../../report/quantization.ts";
-import { encodeCheckpoint } from "../../weights/checkpoint.ts";
+import { encodeCheckpoint } from "../../weights/checkpoint-write.ts";
 import {
   choiceOption,
   count,

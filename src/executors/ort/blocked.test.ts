@@ -17,6 +17,7 @@ import { nchwc } from "./emitter.ts";
 import { ortExecutor } from "./executor.node.ts";
 import { lower } from "./lower.ts";
 import { blockedLayout } from "./lower-blocked.ts";
+import { otherRules } from "./lower-others.ts";
 
 /** Runs a graph with live weights on both executors and compares all outputs. Channels in blocks, unlike the golden cases. */
 async function assertAgree(graph: Graph, weights: Weights = new Map()): Promise<void> {
@@ -216,6 +217,7 @@ function held(builder: GraphBuilder, x: Value): Value {
 test("training is lowered to blocked convolutions, inference to plain ONNX without its batch", () => {
   const training = lower(differentiate(lossGraph(model("se-resnet-20"), { batch: 16, imageSize: 32 })), {
     blocked: blockedLayout(16),
+    rules: otherRules,
   });
   const convolutions = training.model.nodes.filter((node) => node.op === "Conv");
   assert.deepEqual([...new Set(convolutions.map((node) => node.domain))], ["com.microsoft.nchwc"]);
@@ -223,6 +225,7 @@ test("training is lowered to blocked convolutions, inference to plain ONNX witho
   // Groups of 4 channels and more, with the stride on some.
   const grouped = lower(differentiate(lossGraph(model("se-resnext-50"), { batch: 16, imageSize: 64 })), {
     blocked: blockedLayout(16),
+    rules: otherRules,
   }).model.nodes;
   assert.ok(
     grouped.some(({ op, attributes }) => op === "Conv" && "int" in attributes.group! && attributes.group.int === 8),

@@ -11,7 +11,7 @@ import { commonBatch, isBatchFree, runInPortions } from "../portions.ts";
 import { acrossNode } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import { nchwc } from "./emitter.ts";
-import { type LowerOptions, lower } from "./lower.ts";
+import { type LowerOptions, lower, usualRules } from "./lower.ts";
 import type { BlockedLayout } from "./lower-blocked.ts";
 import { encodeModel } from "./onnx.ts";
 import { blockSize } from "./probe.ts";
@@ -49,7 +49,7 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   refuseAcross(graph);
   const live = options.weights === "live";
   if (live) rejectSharedMemory(graph, weights);
-  const written = { ...(live ? {} : { weights }), ...(await rulesOf(host)) };
+  const written = { ...(live ? {} : { weights }), ...(await dialectOf(host, graph)) };
   const lowered = lower(graph, { ...written, blocked: await blockedFor(host) });
   const anyBatch = !live && isBatchFree(graph);
   // The blocked layout fixes the batch; other batches then go through in portions.
@@ -61,9 +61,15 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   return new OrtExecutable(session, runtime, host, graph, plan);
 }
 
-/** Loaded where the engine speaks that dialect. */
-async function rulesOf({ dialect = "cpu" }: OrtHost): Promise<Pick<LowerOptions, "dialect" | "dialectRules">> {
-  return dialect === "cpu" ? {} : { dialect, dialectRules: (await import("./lower-webgpu.ts")).webGpuRules };
+/** Rules that only some graphs or engines want are loaded where they are wanted. */
+async function dialectOf(
+  { dialect = "cpu" }: OrtHost,
+  { nodes }: Graph,
+): Promise<Pick<LowerOptions, "dialect" | "rules">> {
+  const isUsual = nodes.every(({ op }) => Object.hasOwn(usualRules, op));
+  const others = isUsual ? {} : (await import("./lower-others.ts")).otherRules;
+  const own = dialect === "webgpu" ? (await import("./lower-webgpu.ts")).webGpuRules : {};
+  return { dialect, rules: { ...others, ...own } };
 }
 
 /** Loaded where the engine has the blocked layout: on WebAssembly it has none. */

@@ -3,6 +3,7 @@
 import type { Graph } from "../../ir/graph.ts";
 import type { Weights } from "../executor.ts";
 import { lower } from "./lower.ts";
+import { otherRules } from "./lower-others.ts";
 import { encodeModel } from "./onnx.ts";
 
 /**
@@ -15,6 +16,6 @@ export function encodeOnnx(
   weights: Weights,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array<ArrayBuffer> {
-  const { model } = lower(graph, { weights, dynamicBatch: true, portable: true });
+  const { model } = lower(graph, { weights, dynamicBatch: true, portable: true, rules: otherRules });
   return encodeModel({ ...model, metadata });
 }

@@ -1,33 +1,15 @@
-/** Pooling, forward and backward. */
+/** Pooling. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { AvgPoolAttrs, PoolAttrs } from "../../ir/ops.ts";
 import { axesOf, countsOf, overhangOf, pairOf } from "../../ir/window.ts";
-import { type Shape, sizeOf } from "../../tensor.ts";
+import type { Shape } from "../../tensor.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-export const poolRules: Rules<
-  "maxPool" | "maxPoolBackward" | "avgPool" | "avgPoolBackward" | "globalAvgPool" | "globalAvgPoolBackward"
-> = {
+export const poolRules: Rules<"maxPool" | "avgPool" | "globalAvgPool"> = {
   maxPool: (l, { inputs, outputs, attrs }) => [
     l.emit.node("MaxPool", [l.get(inputs[0]!)], poolAttributes(inputs[0]!.type.shape, outputs[0]!.type.shape, attrs)),
   ],
-
-  maxPoolBackward: (l, { inputs, attrs }) => {
-    const { emit } = l;
-    const [x, dy] = inputs as [Value, Value];
-    // Indices count through the whole of x, batch included.
-    const [, indices] = emit.nodes("MaxPool", [l.get(x)], 2, poolAttributes(x.type.shape, dy.type.shape, attrs));
-    const flat = emit.ints(-1);
-    const size = emit.ints(sizeOf(x.type.shape));
-    const zeros = emit.node("Expand", [emit.float(0), size]);
-    const targets = emit.node("Reshape", [indices!, flat]);
-    const sum = emit.node("ScatterElements", [zeros, targets, emit.node("Reshape", [l.get(dy), flat])], {
-      axis: { int: 0 },
-      reduction: { string: "add" },
-    });
-    return [emit.node("Reshape", [sum, emit.ints(...x.type.shape)])];
-  },
 
   avgPool: (l, { inputs, outputs, attrs }) => {
     const x = inputs[0]!;
@@ -47,32 +29,7 @@ export const poolRules: Rules<
     return [l.emit.node("Mul", [mean, l.emit.tensor([1, channels, ...shape], all)])];
   },
 
-  avgPoolBackward: (l, { inputs, attrs }) => {
-    const { emit } = l;
-    const [dy] = inputs as [Value];
-    const { inputShape } = attrs;
-    const shares = windowShares(inputShape, dy.type.shape, attrs);
-    const scaled = emit.node("Mul", [l.get(dy), emit.tensor(shares.shape, shares.data)]);
-    // Each pixel gets the shares of all windows over it: one transposed convolution by ones, channel by channel.
-    const [height, width] = dy.type.shape.slice(2) as [number, number];
-    const planes = emit.node("Reshape", [scaled, emit.ints(-1, 1, height, width)]);
-    const [rows, columns] = axesOf(attrs);
-    const overhang = [overhangOf(inputShape[2]!, height, rows), overhangOf(inputShape[3]!, width, columns)];
-    const dx = emit.node("ConvTranspose", [planes, emit.filled([1, 1, rows.kernel, columns.kernel], 1)], {
-      strides: { ints: [rows.stride, columns.stride] },
-      pads: { ints: [rows.before, columns.before, ...overhang.map((extent) => Math.max(extent, 0))] },
-      output_padding: { ints: overhang.map((extent) => Math.max(-extent, 0)) },
-    });
-    return [emit.node("Reshape", [dx, emit.ints(...inputShape)])];
-  },
-
   globalAvgPool: (l, { inputs }) => [l.emit.node("GlobalAveragePool", [l.get(inputs[0]!)])],
-
-  globalAvgPoolBackward: (l, { inputs, attrs }) => {
-    const share = l.emit.float(1 / (attrs.inputShape[2]! * attrs.inputShape[3]!));
-    const scaled = l.emit.node("Mul", [l.get(inputs[0]!), share]);
-    return [l.emit.node("Expand", [scaled, l.emit.ints(...attrs.inputShape)])];
-  },
 };
 
 /** The mean over each window. */
@@ -113,7 +70,7 @@ export function hasWholeWindows(input: Shape, output: Shape, attrs: AvgPoolAttrs
 }
 
 /** For each output position, 1 / what its window counts: `[OH,OW]`. */
-function windowShares(input: Shape, output: Shape, attrs: AvgPoolAttrs) {
+export function windowShares(input: Shape, output: Shape, attrs: AvgPoolAttrs) {
   const counts = axesOf(attrs).map((axis, i) =>
     countsOf(input[i + 2]!, output[i + 2]!, axis, attrs.countPad ?? true),
   ) as [number[], number[]];

@@ -5,8 +5,8 @@
 
 import type { Value } from "../../ir/graph.ts";
 import { axesOf, overhangOf } from "../../ir/window.ts";
-import { convRules, transposedAttributes } from "./lower-conv.ts";
-import { inverseDeviation } from "./lower-norm.ts";
+import { convTrainingRules, transposedAttributes } from "./lower-conv-training.ts";
+import { inverseDeviation } from "./lower-norm-training.ts";
 import { poolAttributes } from "./lower-pool.ts";
 import type { Rules } from "./rules.ts";
 
@@ -83,7 +83,7 @@ export const webGpuRules: Rules<
     const [dy, w] = node.inputs as [Value, Value];
     const { groups } = node.attrs;
     const [outputs, perGroup] = w.type.shape as [number, number];
-    if (groups === 1 || perGroup > 1 || outputs === groups) return convRules.conv2dBackwardInput(l, node);
+    if (groups === 1 || perGroup > 1 || outputs === groups) return convTrainingRules.conv2dBackwardInput(l, node);
     const mask = emit.tensor(
       [outputs, groups, 1, 1],
       Float32Array.from({ length: outputs * groups }, (_, i) =>

@@ -16,21 +16,13 @@ import { type Dialect, Emitter, microsoft, nchwc } from "./emitter.ts";
 import type { BlockedLayout } from "./lower-blocked.ts";
 import { convRules } from "./lower-conv.ts";
 import { elementwiseRules } from "./lower-elementwise.ts";
-import { headRules } from "./lower-head.ts";
-import { normRules } from "./lower-norm.ts";
 import { poolRules } from "./lower-pool.ts";
-import { quantizationRules } from "./lower-quantization.ts";
 import type { Initialiser, OnnxModel, OnnxNode, ValueInfo } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-const rules: Rules<Op> = {
-  ...convRules,
-  ...normRules,
-  ...poolRules,
-  ...elementwiseRules,
-  ...quantizationRules,
-  ...headRules,
-};
+/** Of what networks do in inference; all others are handed in (lower-others.ts). */
+export const usualRules = { ...convRules, ...poolRules, ...elementwiseRules };
+export type UsualOp = keyof typeof usualRules;
 
 export interface LowerOptions {
   /** Become constants; without, parameters are inputs of the model and updates outputs. */
@@ -41,8 +33,8 @@ export interface LowerOptions {
   readonly portable?: boolean;
   /** Default: `cpu`. */
   readonly dialect?: Dialect;
-  /** Its own rules, in the place of the usual ones. */
-  readonly dialectRules?: Partial<Rules<Op>>;
+  /** For operations that have no usual rule, or in its place. */
+  readonly rules?: Partial<Rules<Op>> | undefined;
   /** Where the engine has it and the model is for this machine only. */
   readonly blocked?: BlockedLayout | undefined;
 }
@@ -58,7 +50,8 @@ export interface Lowered {
 /** @throws SenetError `executor` where a value is not float32. */
 export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   const { weights, dynamicBatch = false, portable = false, blocked, dialect } = options;
-  const table = { ...rules, ...options.dialectRules };
+  // Whoever has a graph of training or of eight bits hands in the rules for it.
+  const table = { ...usualRules, ...options.rules } as Rules<Op>;
   const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
   const nodes = liveNodes(graph, resultsOf({ ...graph, updates }));
   const live = { ...graph, nodes, updates };

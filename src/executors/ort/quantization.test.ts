@@ -12,6 +12,7 @@ import { quantizableLayers } from "../../passes/quantize.ts";
 import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, model } from "../../zoo/index.ts";
 import { lower } from "./lower.ts";
+import { otherRules } from "./lower-others.ts";
 import { encodeModel } from "./onnx.ts";
 
 test("all convolutions in eight bits become ONNX Runtime's integer ones, those whose output has a sign too", async () => {
@@ -21,7 +22,7 @@ test("all convolutions in eight bits become ONNX Runtime's integer ones, those w
   const file = join(temporaryFolder(), "optimised.onnx");
   const options = { graphOptimizationLevel: "all", optimizedModelFilePath: file, logSeverityLevel: 3 } as const;
   const session = await InferenceSession.create(
-    encodeModel(lower(int8, { weights, dynamicBatch: true }).model),
+    encodeModel(lower(int8, { weights, dynamicBatch: true, rules: otherRules }).model),
     options,
   );
   await session.release();

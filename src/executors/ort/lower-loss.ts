@@ -1,19 +1,19 @@
-/** The classifier's end: flattening, softmax and the losses. */
+/** The losses, and the classifier's end on the way back. */
 
 import type { Value } from "../../ir/graph.ts";
 import { sizeOf } from "../../tensor.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-type LossOp = "softmaxCrossEntropy" | "binaryCrossEntropy";
-
-export const headRules: Rules<"flatten" | "flattenBackward" | "softmax" | LossOp | `${LossOp}Backward`> = {
-  flatten: (l, { inputs }) => [l.emit.node("Flatten", [l.get(inputs[0]!)], { axis: { int: 1 } })],
-
+export const lossRules: Rules<
+  | "flattenBackward"
+  | "softmaxCrossEntropy"
+  | "softmaxCrossEntropyBackward"
+  | "binaryCrossEntropy"
+  | "binaryCrossEntropyBackward"
+> = {
   flattenBackward: (l, { inputs, attrs }) => [
     l.emit.node("Reshape", [l.get(inputs[0]!), l.emit.ints(...attrs.inputShape)]),
   ],
-
-  softmax: (l, { inputs }) => [l.emit.node("Softmax", [l.get(inputs[0]!)], { axis: { int: 1 } })],
 
   softmaxCrossEntropy: (l, { inputs }) => {
     const { emit } = l;

@@ -1,20 +1,12 @@
-/** Batch norm and the running statistics. */
+/** Batch norm by the batch and on the way back, and the running statistics. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { Emitter } from "./emitter.ts";
 import type { Rules } from "./rules.ts";
 
-export const normRules: Rules<
-  "batchNorm" | "batchNormTraining" | "batchNormBackward" | "batchNormFrozenBackward" | "runningAverage"
+export const normTrainingRules: Rules<
+  "batchNormTraining" | "batchNormBackward" | "batchNormFrozenBackward" | "runningAverage"
 > = {
-  batchNorm: (l, { inputs, attrs }) => [
-    l.emit.node(
-      "BatchNormalization",
-      inputs.map((input) => l.get(input)),
-      { epsilon: { float: attrs.eps } },
-    ),
-  ],
-
   batchNormTraining: (l, { inputs, attrs }) => {
     const [x, gamma, beta] = inputs as [Value, Value, Value];
     // Momentum is the weight of the old statistics: with none, the "running" outputs are the batch's own. ONNX Runtime
