@@ -42,7 +42,6 @@ export type {
   Executor,
   PlanFacts,
   Running,
-  StepOutput,
   SumOverRanks,
   Trainer,
   TrainingOptions,

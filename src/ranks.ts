@@ -12,8 +12,11 @@ export interface Ranks {
   gather(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
   /** Adds up, element by element and in place, in the order of the ranks: all get the same bits. */
   sum(values: Float64Array): Promise<void>;
-  /** Memory that is summed over the ranks again and again, while other things are computed. */
-  bucket(length: number, wire: Wire): Bucket;
+  /**
+   * Memory that is summed over the ranks again and again, where it lies, while other things are computed.
+   * @param data of the same length on all ranks
+   */
+  bucket(data: Float32Array, wire: Wire): Bucket;
   /** Lets sums that are under way go on; to be called often meanwhile. */
   progress(): void;
   /** Milliseconds that this process has waited for others so far. */
@@ -24,9 +27,9 @@ export interface Ranks {
 export type Wire = "float32" | "bf16";
 
 export interface Bucket {
-  /** This rank's numbers, to be written before `start`; after `finish` the sums. */
-  readonly data: Float32Array;
+  /** From now on the memory is left alone. */
   start(): void;
+  /** Now the sums are there. */
   finish(): Promise<void>;
 }
 
@@ -38,7 +41,7 @@ export const alone: Ranks = {
   name: () => "this process",
   gather: async (bytes) => [bytes],
   sum: async () => {},
-  bucket: (length) => ({ data: new Float32Array(length), start: () => {}, finish: async () => {} }),
+  bucket: () => ({ start: () => {}, finish: async () => {} }),
   progress: () => {},
   waited: 0,
 };

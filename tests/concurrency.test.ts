@@ -192,7 +192,7 @@ for (const [name, create] of executors) {
     const trainer = await engine.compileTraining(graph, copies(weights), learningRule(graph, learning), { threads: 1 });
     const gradients = async (i: number) => {
       const targets = oneHot(formulaLabels(2, classes, i));
-      const { outputs } = await trainer.gradients(
+      const outputs = await trainer.gradients(
         new Map([
           [inputName, formulaPictures(2, side, i)],
           [targetsName, targets],

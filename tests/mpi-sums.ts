@@ -27,18 +27,18 @@ const digest = createHash("sha256");
 const lengths = [1, 7, 1000, 300_001, 5];
 for (const wire of ["float32", "bf16"] satisfies Wire[]) {
   for (let round = 0; round < 2; round++) {
-    const buckets = lengths.map((length) => job.bucket(length, wire));
-    for (const [i, bucket] of buckets.entries()) {
-      bucket.data.set(numbersOf(job.rank, lengths[i]!));
+    const numbers = lengths.map((length) => numbersOf(job.rank, length));
+    const buckets = numbers.map((data) => job.bucket(data, wire));
+    for (const bucket of buckets) {
       bucket.start();
       job.progress();
       // What others tell each other meanwhile does not get in the way.
-      const numbers = Float64Array.of(job.rank, 0.1);
-      await job.sum(numbers);
-      if (numbers[0] !== (job.count * (job.count - 1)) / 2) failures.push(`sum ${numbers[0]}`);
+      const told = Float64Array.of(job.rank, 0.1);
+      await job.sum(told);
+      if (told[0] !== (job.count * (job.count - 1)) / 2) failures.push(`sum ${told[0]}`);
     }
     for (const bucket of buckets.toReversed()) await bucket.finish();
-    for (const { data } of buckets) {
+    for (const data of numbers) {
       digest.update(data);
       const sums = expected(data.length);
       const largest = sums.reduce((most, value) => Math.max(most, Math.abs(value)), 0);

@@ -42,13 +42,11 @@ export function ranksHere(count: number): Ranks[] {
         values.fill(0);
         for (const theirs of all) for (const [i, value] of theirs.entries()) values[i]! += value;
       },
-      bucket(length: number): Bucket {
+      bucket(data: Float32Array): Bucket {
         buckets[made] ??= new Meeting(count);
         const meeting = buckets[made++]!;
-        const data = new Float32Array(length);
         let sums: Promise<readonly Float32Array[]> | undefined;
         return {
-          data,
           start() {
             sums = meeting.come(rank, data.slice());
           },

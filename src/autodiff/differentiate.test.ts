@@ -45,6 +45,18 @@ test("every trainable parameter of every zoo model receives a gradient of its ow
   }
 });
 
+test("the gradient that comes in may be another number than 1", () => {
+  const graph = lossGraph(model("se-resnet-8"), { batch: 2, imageSize: 8 });
+  const [first, ...rest] = [undefined, 0.25].map(
+    (incoming) => differentiate(graph, incoming ? { incoming } : {}).nodes,
+  );
+  assert.deepEqual(
+    rest[0]!.filter(({ op }) => op === "fill").map(({ attrs }) => attrs),
+    [{ value: 0.25, shape: [], dtype: "float32" }],
+  );
+  assert.equal(rest[0]!.length, first!.length);
+});
+
 test("the picture's own gradient is not computed", () => {
   const graph = differentiate(lossGraph(model("se-resnet-20"), { batch: 2, imageSize: 32 }));
   assert.ok(!graph.nodes.some((node) => node.name === "conv1.backward.input"));

@@ -16,9 +16,11 @@ export interface DifferentiateOptions {
   readonly wrt?: readonly Value[];
   /**
    * An input of the graph, of the type of `of`, that holds the gradient that comes in: the result is then the gradient
-   * of the sum of `of · seed`. Without it `of` is a scalar, and the gradient that comes in is 1.
+   * of the sum of `of · seed`. Without it `of` is a scalar, and the gradient that comes in is `incoming`.
    */
   readonly seed?: Value;
+  /** Default: 1. All gradients are multiplied by it, at no cost. */
+  readonly incoming?: number;
   /** The reverse rules; tests replace them. */
   readonly rules?: VjpRules;
 }
@@ -32,7 +34,7 @@ export interface DifferentiateOptions {
  * without a gradient.
  */
 export function differentiate(graph: Graph, options: DifferentiateOptions = {}): Graph {
-  const { of = "loss", wrt = graph.parameters.filter(isTrainable), seed, rules = vjpRules } = options;
+  const { of = "loss", wrt = graph.parameters.filter(isTrainable), seed, incoming = 1, rules = vjpRules } = options;
   const builder = GraphBuilder.from(graph);
   const root = graph.outputs.get(of);
   if (root === undefined || (seed === undefined && root.type.shape.length > 0)) {
@@ -51,7 +53,8 @@ export function differentiate(graph: Graph, options: DifferentiateOptions = {}):
   const needed = dependents(graph, wrt);
   const gradients = new Map<Value, Value>();
   const { dtype, shape } = root.type;
-  gradients.set(root, seed ?? builder.apply("fill", `${root.name}.backward.one`, [], { value: 1, shape, dtype }));
+  const first = `${root.name}.backward.${incoming === 1 ? "one" : "incoming"}`;
+  gradients.set(root, seed ?? builder.apply("fill", first, [], { value: incoming, shape, dtype }));
 
   for (const node of graph.nodes.toReversed()) {
     const dy = outputGradient(node, gradients);

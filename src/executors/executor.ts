@@ -79,8 +79,9 @@ export interface PlanFacts {
 
 export interface TrainingOptions extends Pick<CompileOptions, "threads" | "observe" | "say" | "sumOverRanks"> {
   /**
-   * Told, while `gradients` runs, that a parameter's gradient will not change any more, in the order of the backward
-   * pass, and where it lies (as `gradientData`): it can be sent away while the rest is still computed.
+   * Told, while `gradients` runs, that the engine is done with a parameter's gradient, in the order of the backward pass,
+   * and where it lies: a part of `gradientData`, which is then one array, and has nothing but such parts. What happens to it
+   * from now on is the caller's business: it can be summed over processes while the rest is still computed.
    */
   readonly onGradient?: (parameter: string, data: TensorData) => void;
 }
@@ -92,8 +93,13 @@ export interface TrainingOptions extends Pick<CompileOptions, "threads" | "obser
  * `Executable`.
  */
 export interface Trainer extends AsyncDisposable {
-  /** Forward and backward. `inputs` as for `Executable.run`; the gradients stay with the engine until the next call. */
-  gradients(inputs: ReadonlyMap<string, Tensor>, options?: Running): Promise<StepOutput>;
+  /**
+   * Forward and backward. `inputs` as for `Executable.run`; the gradients stay with the engine until the next call.
+   * @returns what the graph gives besides gradients
+   */
+  gradients(inputs: ReadonlyMap<string, Tensor>, options?: Running): Promise<ReadonlyMap<string, Tensor>>;
+  /** Whether the gradients as they are now are finite numbers; if not, an update would spoil the weights. */
+  areFinite(): Promise<boolean>;
   /**
    * The gradients in the engine's own layout, one or many to an array. Whatever is done to all elements alike may be done
    * to them, and what lies between parameters is zero, so that lengths are right. Valid until the next `gradients`.
@@ -110,11 +116,4 @@ export interface Trainer extends AsyncDisposable {
 export interface UpdateOptions extends Omit<StepNumbers, "decay"> {
   /** Gradients are multiplied by it first; default 1. */
   readonly scale?: number;
-}
-
-export interface StepOutput {
-  /** What the graph gives besides gradients. */
-  readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Whether all outputs and gradients are finite; if not, an update would spoil the weights. */
-  readonly finite: boolean;
 }

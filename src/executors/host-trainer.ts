@@ -3,13 +3,12 @@
 import { asyncDispose } from "../disposal.ts";
 import type { Graph } from "../ir/graph.ts";
 import { HostUpdate } from "../optim/host.ts";
-import type { UpdateRule } from "../optim/rule.ts";
-import { allFinite, copyOf, scaleInPlace, type Tensor, type TensorData } from "../tensor.ts";
+import type { Learnt, UpdateRule } from "../optim/rule.ts";
+import { allFinite, copyOf, scaleInPlace, sizeOf, type Tensor, type TensorData, zeros } from "../tensor.ts";
 import type {
   CompileOptions,
   Executable,
   Running,
-  StepOutput,
   Trainer,
   TrainingOptions,
   UpdateOptions,
@@ -45,7 +44,9 @@ class HostTrainer implements Trainer {
   readonly #optimiser: HostUpdate;
   readonly #onGradient: TrainingOptions["onGradient"];
   readonly #names: ReadonlySet<string>;
-  /** What the last run lent: the gradients by their outputs' names. */
+  /** Where gradients are brought together: only for who is told of each. */
+  readonly #together: Together | undefined;
+  /** By their outputs' names: what the last run lent, or what was copied from it. */
   #gradients: Tensors = new Map();
 
   constructor(name: string, executable: Lender, weights: Weights, rule: UpdateRule, options: TrainingOptions) {
@@ -56,24 +57,31 @@ class HostTrainer implements Trainer {
     this.#optimiser = new HostUpdate(rule);
     this.#onGradient = options.onGradient;
     this.#names = new Set(rule.learnt.map(({ gradient }) => gradient));
+    if (options.onGradient !== undefined) this.#together = together(rule.learnt);
   }
 
   get gradientData(): readonly TensorData[] {
+    if (this.#together !== undefined) return [this.#together.whole];
     return [...this.#gradients.values()].map(({ data }) => data);
   }
 
-  gradients(inputs: Tensors, options?: Running): Promise<StepOutput> {
+  gradients(inputs: Tensors, options?: Running): Promise<Tensors> {
     return this.#uses.inTurn(async () => {
       const all = await this.#executable.lend(inputs, options);
-      this.#gradients = new Map([...all].filter(([name]) => this.#names.has(name)));
+      this.#gradients = this.#together?.parts ?? new Map([...all].filter(([name]) => this.#names.has(name)));
       // The last layer's gradient is there first.
       for (const { parameter, gradient } of this.#rule.learnt.toReversed()) {
-        this.#onGradient?.(parameter.name, all.get(gradient)!.data);
+        const { data } = this.#gradients.get(gradient)!;
+        if (this.#together !== undefined) data.set(all.get(gradient)!.data);
+        this.#onGradient?.(parameter.name, data);
       }
-      const finite = [...all.values()].every(allFinite);
       const outputs = [...all].filter(([name]) => !this.#names.has(name));
-      return { outputs: new Map(outputs.map(([name, value]) => [name, copyOf(value)])), finite };
+      return new Map(outputs.map(([name, value]) => [name, copyOf(value)]));
     });
+  }
+
+  areFinite(): Promise<boolean> {
+    return this.#uses.inTurn(() => this.gradientData.every((data) => allFinite({ data })));
   }
 
   update({ scale = 1, ...step }: UpdateOptions): Promise<void> {
@@ -95,4 +103,24 @@ class HostTrainer implements Trainer {
   [asyncDispose](): Promise<void> {
     return this.dispose();
   }
+}
+
+/** All gradients in one piece of memory, the last layer's first. */
+interface Together {
+  readonly whole: TensorData;
+  /** By their outputs' names. */
+  readonly parts: Tensors;
+}
+
+function together(learnt: readonly Learnt[]): Together {
+  const sizes = learnt.map(({ parameter }) => sizeOf(parameter.type.shape));
+  const dtype = learnt[0]?.parameter.type.dtype ?? "float32";
+  const { data: whole } = zeros(dtype, [sizes.reduce((sum, size) => sum + size, 0)]);
+  let end = whole.length;
+  const parts = learnt.map(({ gradient, parameter }, i) => {
+    const data = whole.subarray(end - sizes[i]!, end);
+    end -= sizes[i]!;
+    return [gradient, { ...parameter.type, data }] as const;
+  });
+  return { whole, parts: new Map(parts) };
 }

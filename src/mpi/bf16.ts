@@ -10,12 +10,7 @@ export function toBf16(from: Float32Array, into: Uint16Array): void {
   }
 }
 
-/** @param into begins anew, or is added to */
-export function fromBf16(from: Uint16Array, into: Float32Array, how: "set" | "add"): void {
-  const bits = new Uint32Array(1);
-  const number = new Float32Array(bits.buffer);
-  for (let i = 0; i < from.length; i++) {
-    bits[0] = from[i]! << 16;
-    into[i] = how === "set" ? number[0]! : into[i]! + number[0]!;
-  }
+export function fromBf16(from: Uint16Array, into: Float32Array): void {
+  const bits = new Uint32Array(into.buffer, into.byteOffset, into.length);
+  for (let i = 0; i < from.length; i++) bits[i] = from[i]! << 16;
 }

@@ -1,99 +1,134 @@
 /**
- * The sum over all ranks of a piece of memory, in three stages that go on by themselves: each rank gets its share of
- * everybody's numbers, adds them up in the order of the ranks, and gives the sums to all. This sends as much as the best
- * algorithms of a library's own all-reduce. Sums are the same to the last bit wherever a number stands, however memory is
- * divided into buckets, and in every library; and what is sent may be shorter than what is added.
+ * The sum over all ranks of a piece of memory, where it lies, in two exchanges that go on by themselves: each rank gets its
+ * share of everybody's numbers, adds them up in the order of the ranks, and gives the sums to all. This sends as much as the
+ * best algorithms of a library's own all-reduce, and copies nothing besides. Sums are the same to the last bit wherever a
+ * number stands, however memory is divided into buckets, and in every library; and what is sent may be shorter than what is
+ * added.
  */
 
 import type { Bucket, Wire } from "../ranks.ts";
 import { fromBf16, toBf16 } from "./bf16.ts";
-import { type Handle, type MpiLibrary, ownMemory, type Request } from "./library.node.ts";
+import type { Handle, Messages, MpiLibrary } from "./library.node.ts";
 
 export interface BucketHost {
-  readonly mpi: Pick<MpiLibrary, "allToAll" | "allGather">;
+  readonly mpi: Pick<MpiLibrary, "messages" | "add">;
+  readonly rank: number;
   readonly count: number;
-  /** A channel of its own for each stage: on all ranks a channel's calls must come in the same order. */
-  readonly channels: Readonly<Record<"scatter" | "gather", Handle>>;
-  /** Buckets go on in the order in which they were started. */
+  /** Where nobody else sends. */
+  readonly channel: Handle;
+  /** For what comes in, and is soon given back: memory that is used again and again stays in the processor's cache. */
+  borrow(bytes: number): ArrayBuffer;
+  giveBack(memory: ArrayBuffer): void;
   begun(bucket: MpiBucket): void;
   /** Waits, and lets everything go on meanwhile. */
   until(isSo: () => boolean): Promise<void>;
 }
 
-export class MpiBucket implements Bucket {
-  readonly data: Float32Array;
-  readonly #host: BucketHost;
-  readonly #isShort: boolean;
-  /** Numbers of a share; the last rank's may be filled up. */
-  readonly #share: number;
-  readonly #shareBytes: number;
-  readonly #sent: ArrayBuffer;
-  readonly #received: ArrayBuffer;
-  readonly #sums: ArrayBuffer;
-  stage: "idle" | "scattering" | "gathering" = "idle";
-  #request: Request | undefined;
+/** A part of the memory, and what travels of it. */
+interface Share {
+  readonly rank: number;
+  readonly numbers: Float32Array;
+  readonly sent: Float32Array | Uint16Array;
+}
 
-  constructor(host: BucketHost, length: number, wire: Wire) {
+export class MpiBucket implements Bucket {
+  readonly #host: BucketHost;
+  readonly #tag: number;
+  readonly #own: Share;
+  readonly #others: readonly Share[];
+  readonly #messages: Messages;
+  /** What has come in, by the rank that it is from: each has this rank's share. */
+  #received: readonly (Float32Array | Uint16Array)[] = [];
+  #borrowed: ArrayBuffer | undefined;
+  #stage: "idle" | "scattering" | "gathering" = "idle";
+
+  /**
+   * @param data begins in a buffer that stays where it is
+   * @param tag and the one after it: no other bucket that is under way has them, and on all ranks the same one has
+   */
+  constructor(host: BucketHost, data: Float32Array, wire: Wire, tag: number) {
     this.#host = host;
-    this.#isShort = wire === "bf16";
-    this.#share = Math.ceil(length / host.count);
-    this.#shareBytes = this.#share * (this.#isShort ? 2 : 4);
-    const padded = this.#share * host.count;
-    const whole = new Float32Array(ownMemory(4 * padded));
-    this.data = whole.subarray(0, length);
-    // What is sent as it is needs no copy.
-    this.#sent = this.#isShort ? ownMemory(2 * padded) : whole.buffer;
-    this.#received = ownMemory(host.count * this.#shareBytes);
-    this.#sums = ownMemory(this.#shareBytes);
+    this.#tag = tag;
+    const size = Math.ceil(data.length / host.count);
+    const shares = Array.from({ length: host.count }, (_, rank): Share => {
+      const numbers = data.subarray(rank * size, (rank + 1) * size);
+      // What is sent as it is needs no copy.
+      return { rank, numbers, sent: wire === "bf16" ? new Uint16Array(numbers.length) : numbers };
+    });
+    this.#own = shares[host.rank]!;
+    this.#others = shares.filter((share) => share !== this.#own);
+    this.#messages = host.mpi.messages(host.channel, 2 * this.#others.length);
+  }
+
+  get isIdle(): boolean {
+    return this.#stage === "idle";
   }
 
   start(): void {
-    const { mpi, channels } = this.#host;
-    if (this.#isShort) toBf16(this.data, new Uint16Array(this.#sent, 0, this.data.length));
-    const into = new Uint8Array(this.#received);
-    this.#request = mpi.allToAll(channels.scatter, new Uint8Array(this.#sent), this.#shareBytes, into);
-    this.stage = "scattering";
+    const { numbers, sent } = this.#own;
+    const size = sent.BYTES_PER_ELEMENT * numbers.length;
+    const memory = this.#host.borrow(size * this.#others.length);
+    this.#borrowed = memory;
+    const Kind = sent instanceof Uint16Array ? Uint16Array : Float32Array;
+    this.#received = this.#others.map((_, i) => new Kind(memory, i * size, numbers.length));
+    for (const [i, { rank }] of this.#others.entries()) this.#messages.receive(this.#received[i]!, rank, this.#tag);
+    for (const share of this.#others) {
+      encode(share);
+      this.#messages.send(share.sent, share.rank, this.#tag);
+    }
+    this.#stage = "scattering";
     this.#host.begun(this);
   }
 
-  /** @param mayGather whether all buckets before it are that far */
-  advance(mayGather: boolean): void {
-    if (this.stage === "scattering" && mayGather && this.#request!.isDone()) {
+  advance(): void {
+    if (this.#stage === "scattering" && this.#messages.areDone()) {
       this.#add();
-      const { mpi, channels } = this.#host;
-      // What was sent is needed no longer.
-      const into = new Uint8Array(this.#isShort ? this.#sent : this.data.buffer);
-      this.#request = mpi.allGather(channels.gather, new Uint8Array(this.#sums), this.#shareBytes, into);
-      this.stage = "gathering";
+      this.#host.giveBack(this.#borrowed!);
+      for (const { sent, rank } of this.#others) this.#messages.receive(sent, rank, this.#tag + 1);
+      for (const { rank } of this.#others) this.#messages.send(this.#own.sent, rank, this.#tag + 1);
+      this.#stage = "gathering";
     }
-    if (this.stage === "gathering" && this.#request!.isDone()) {
-      if (this.#isShort) fromBf16(new Uint16Array(this.#sent, 0, this.data.length), this.data, "set");
-      this.stage = "idle";
+    if (this.#stage === "gathering" && this.#messages.areDone()) {
+      for (const share of this.#others) decode(share);
+      this.#stage = "idle";
     }
   }
 
   finish(): Promise<void> {
-    return this.#host.until(() => this.stage === "idle");
+    return this.#host.until(() => this.#stage === "idle");
   }
 
+  /** All that this rank has got of its share, and its own, in the order of the ranks. */
   #add(): void {
-    const { count } = this.#host;
-    const length = this.#share;
-    if (!this.#isShort) {
-      const sums = new Float32Array(this.#sums, 0, length);
-      const received = new Float32Array(this.#received, 0, count * length);
-      sums.set(received.subarray(0, length));
-      for (let rank = 1; rank < count; rank++) {
-        const theirs = received.subarray(rank * length, (rank + 1) * length);
-        for (let i = 0; i < length; i++) sums[i] = sums[i]! + theirs[i]!;
-      }
-      return;
+    const own = this.#own;
+    // As the others' numbers are by now.
+    encode(own);
+    decode(own);
+    const theirs = this.#received.map((part) => (part instanceof Uint16Array ? decoded(part) : part));
+    const { mpi } = this.#host;
+    // Of two numbers the sum is the same whichever comes first.
+    const [first, ...before] = theirs.slice(0, own.rank);
+    if (first !== undefined) {
+      for (const part of before) mpi.add(part, first);
+      mpi.add(first, own.numbers);
     }
-    const sums = new Float32Array(length);
-    for (let rank = 0; rank < count; rank++) {
-      const theirs = new Uint16Array(this.#received, rank * this.#shareBytes, length);
-      fromBf16(theirs, sums, rank === 0 ? "set" : "add");
-    }
-    toBf16(sums, new Uint16Array(this.#sums, 0, length));
+    for (const part of theirs.slice(own.rank)) mpi.add(part, own.numbers);
+    // All have what travels.
+    encode(own);
+    decode(own);
   }
+}
+
+function encode({ numbers, sent }: Share): void {
+  if (sent instanceof Uint16Array) toBf16(numbers, sent);
+}
+
+function decode({ numbers, sent }: Share): void {
+  if (sent instanceof Uint16Array) fromBf16(sent, numbers);
+}
+
+function decoded(part: Uint16Array): Float32Array {
+  const numbers = new Float32Array(part.length);
+  fromBf16(part, numbers);
+  return numbers;
 }

@@ -31,18 +31,20 @@ export interface MpiLibrary {
   readonly world: Handle;
   /** The same processes, with messages of their own. */
   duplicate(): Handle;
-  /** `bytes` of each for all; the memory has to stay. */
-  allGather(channel: Handle, send: ArrayBufferView, bytes: number, receive: ArrayBufferView): Request;
-  /** `bytes` of each for each. */
-  allToAll(channel: Handle, send: ArrayBufferView, bytes: number, receive: ArrayBufferView): Request;
-  send(data: ArrayBufferView, to: number, tag: number): Request;
-  /** Takes a message that has come in. @returns whether there was one */
-  receive(data: ArrayBufferView, from: number, tag: number): boolean;
+  /** @param most that are under way at a time */
+  messages(channel: Handle, most: number): Messages;
+  /** Takes a message of `world` that has come in. @returns whether there was one */
+  take(data: ArrayBufferView, from: number, tag: number): boolean;
+  /** Adds number by number, here: a library does so several times as fast as V8. */
+  add(from: Float32Array, into: Float32Array): void;
 }
 
-/** Something that goes on by itself, whenever it is asked whether it is done. */
-export interface Request {
-  isDone(): boolean;
+/** Messages that are started one by one and asked for together; they go on whenever they are. Their memory has to stay. */
+export interface Messages {
+  send(data: ArrayBufferView, to: number, tag: number): void;
+  receive(data: ArrayBufferView, from: number, tag: number): void;
+  /** Whether all that were started are done; then others can be. */
+  areDone(): boolean;
 }
 
 export const pathVariable = "SENET_MPI";
@@ -97,10 +99,11 @@ function bind(path: string): MpiLibrary {
   const symbol = (name: string): Handle => koffi.address(library.symbol(name, "void *")) as Handle;
   const world = isOpen ? symbol("ompi_mpi_comm_world") : 0x44000000;
   const byte = isOpen ? symbol("ompi_mpi_byte") : 0x4c00010d;
+  const float = isOpen ? symbol("ompi_mpi_float") : 0x4c00040a;
+  const sum = isOpen ? symbol("ompi_mpi_op_sum") : 0x58000003;
   const ignore = isOpen ? 0n : 1n;
 
   const [pointer, int] = ["void *", "int"];
-  const collective = [pointer, int, handle, pointer, int, handle, handle, pointer];
   const single = [pointer, int, handle, int, int, handle, pointer];
   const functions = {
     init: native("Init_thread", pointer, pointer, int, pointer),
@@ -109,12 +112,12 @@ function bind(path: string): MpiLibrary {
     rank: native("Comm_rank", handle, pointer),
     size: native("Comm_size", handle, pointer),
     duplicate: native("Comm_dup", handle, pointer),
-    allGather: native("Iallgather", ...collective),
-    allToAll: native("Ialltoall", ...collective),
     send: native("Isend", ...single),
+    receive: native("Irecv", ...single),
     probe: native("Iprobe", int, int, handle, pointer, pointer),
-    receive: native("Recv", ...single),
-    test: native("Test", pointer, pointer, pointer),
+    take: native("Recv", ...single),
+    testAll: native("Testall", int, pointer, pointer, pointer),
+    add: native("Reduce_local", pointer, pointer, int, handle, handle),
   };
   const flag = new Int32Array(ownMemory(4));
   const check = (name: keyof typeof functions, status: number): void => {
@@ -126,16 +129,24 @@ function bind(path: string): MpiLibrary {
     check(name, functions[name](world, answer));
     return answer[0]!;
   };
-  const started = (name: keyof typeof functions, call: (request: ArrayBufferView) => number): Request => {
-    const request = new BigInt64Array(ownMemory(8));
-    check(name, call(request));
-    let isDone = false;
+  const handleBytes = isOpen ? 8 : 4;
+  const messages = (channel: Handle, most: number): Messages => {
+    const all = new Uint8Array(ownMemory(handleBytes * most));
+    const requests = Array.from({ length: most }, (_, i) => all.subarray(handleBytes * i));
+    let count = 0;
     return {
-      isDone() {
-        if (isDone) return true;
-        check("test", functions.test(request, flag, ignore));
-        isDone = flag[0] !== 0;
-        return isDone;
+      send(data, to, tag) {
+        check("send", functions.send(data, data.byteLength, byte, to, tag, channel, requests[count++]!));
+      },
+      receive(data, from, tag) {
+        check("receive", functions.receive(data, data.byteLength, byte, from, tag, channel, requests[count++]!));
+      },
+      areDone() {
+        if (count === 0) return true;
+        check("testAll", functions.testAll(count, all, flag, ignore));
+        if (flag[0] === 0) return false;
+        count = 0;
+        return true;
       },
     };
   };
@@ -159,18 +170,14 @@ function bind(path: string): MpiLibrary {
       check("duplicate", functions.duplicate(world, made));
       return isOpen ? made[0]! : new Int32Array(made.buffer)[0]!;
     },
-    allGather: (channel, send, bytes, receive) =>
-      started("allGather", (request) => functions.allGather(send, bytes, byte, receive, bytes, byte, channel, request)),
-    allToAll: (channel, send, bytes, receive) =>
-      started("allToAll", (request) => functions.allToAll(send, bytes, byte, receive, bytes, byte, channel, request)),
-    send: (data, to, tag) =>
-      started("send", (request) => functions.send(data, data.byteLength, byte, to, tag, world, request)),
-    receive(data, from, tag) {
+    messages,
+    take(data, from, tag) {
       check("probe", functions.probe(from, tag, world, flag, ignore));
       if (flag[0] === 0) return false;
-      check("receive", functions.receive(data, data.byteLength, byte, from, tag, world, ignore));
+      check("take", functions.take(data, data.byteLength, byte, from, tag, world, ignore));
       return true;
     },
+    add: (from, into) => check("add", functions.add(from, into, into.length, float, sum)),
   };
 }
 

@@ -4,12 +4,12 @@
  */
 
 import { SenetError } from "../errors.ts";
-import type { MpiLibrary } from "./library.node.ts";
-import { ownMemory, type Request } from "./library.node.ts";
+import { type Messages, type MpiLibrary, ownMemory } from "./library.node.ts";
 
 const everyMilliseconds = 500;
 /** A process that computes answers between the operations of its step: this is a thousand of them. */
 const silentMilliseconds = 20_000;
+/** Of the channel `world`, where nothing else is sent. */
 const tag = 1;
 
 interface Peers {
@@ -25,7 +25,7 @@ interface Peer {
   /** How many waits it has come to. */
   reached: number;
   readonly word: Float64Array;
-  sending: Request | undefined;
+  readonly sending: Messages;
   sent: number;
   received: number;
 }
@@ -47,7 +47,7 @@ export class Watch {
     const others = Array.from({ length: all.count }, (_, rank) => rank).filter((rank) => rank !== all.rank);
     this.#peers = others.map((rank) => ({
       ...{ rank, heard: now, reached: 0 },
-      ...{ word: new Float64Array(ownMemory(8)), sending: undefined, sent: 0, received: 0 },
+      ...{ word: new Float64Array(ownMemory(8)), sending: mpi.messages(mpi.world, 1), sent: 0, received: 0 },
     }));
     this.#timer = setInterval(() => this.#tick(), everyMilliseconds);
     this.#timer.unref();
@@ -66,9 +66,9 @@ export class Watch {
     for (const peer of this.#peers) {
       if (deaf > everyMilliseconds) peer.heard += deaf;
       this.#listen(peer);
-      if (peer.sending?.isDone() === false) continue;
+      if (!peer.sending.areDone()) continue;
       peer.word[0] = this.#reached;
-      peer.sending = this.#mpi.send(peer.word, peer.rank, tag);
+      peer.sending.send(peer.word, peer.rank, tag);
       peer.sent++;
     }
     // Whoever started the job is gone, and would have ended it.
@@ -76,7 +76,7 @@ export class Watch {
   }
 
   #listen(peer: Peer): void {
-    while (this.#mpi.receive(this.#incoming, peer.rank, tag)) {
+    while (this.#mpi.take(this.#incoming, peer.rank, tag)) {
       peer.heard = performance.now();
       peer.reached = this.#incoming[0]!;
       peer.received++;
@@ -114,6 +114,6 @@ export class Watch {
   /** Whether all words have come in. @param sent by each rank to this one */
   hasHeard(sent: readonly number[]): boolean {
     for (const peer of this.#peers) this.#listen(peer);
-    return this.#peers.every(({ rank, received, sending }) => received === sent[rank] && sending?.isDone() !== false);
+    return this.#peers.every(({ rank, received, sending }) => received === sent[rank] && sending.areDone());
   }
 }

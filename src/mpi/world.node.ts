@@ -7,7 +7,7 @@ import type { Bucket, Wire } from "../ranks.ts";
 import { type BucketHost, MpiBucket } from "./bucket.node.ts";
 import type { Job } from "./job.ts";
 import { endLauncherIn } from "./launcher.node.ts";
-import { endIn, type MpiLibrary, ownMemory } from "./library.node.ts";
+import { endIn, type Handle, type MpiLibrary, ownMemory } from "./library.node.ts";
 import { leftOver, processorsOf } from "./processors.node.ts";
 import { Watch } from "./watch.node.ts";
 
@@ -24,23 +24,30 @@ const spinning = 0.2;
 const turning = 2;
 const patient = 500;
 const abortSeconds = 4;
+/** As many as every library has. */
+const tags = 32_766;
 
 export class World implements Job, BucketHost {
   readonly mpi: MpiLibrary;
   readonly rank: number;
   readonly count: number;
-  readonly channels: BucketHost["channels"];
+  readonly channel: Handle;
   /** By rank, once it has been told. */
   places: readonly Place[] = [];
   waited = 0;
-  readonly #underWay: MpiBucket[] = [];
+  /** For what ranks tell each other besides. */
+  readonly #telling: Handle;
+  #underWay: readonly MpiBucket[] = [];
+  #made = 0;
+  readonly #spare: ArrayBuffer[] = [];
   readonly #watch: Watch;
 
   private constructor(mpi: MpiLibrary) {
     this.mpi = mpi;
     this.rank = mpi.rank();
     this.count = mpi.size();
-    this.channels = { scatter: mpi.duplicate(), gather: mpi.duplicate() };
+    this.channel = mpi.duplicate();
+    this.#telling = mpi.duplicate();
     this.#watch = new Watch(mpi, this);
   }
 
@@ -78,21 +85,26 @@ export class World implements Job, BucketHost {
     }
   }
 
-  bucket(length: number, wire: Wire): Bucket {
-    return new MpiBucket(this, length, wire);
+  bucket(data: Float32Array, wire: Wire): Bucket {
+    return new MpiBucket(this, data, wire, (2 * this.#made++) % tags);
+  }
+
+  borrow(bytes: number): ArrayBuffer {
+    const at = this.#spare.findLastIndex(({ byteLength }) => byteLength >= bytes);
+    return at < 0 ? ownMemory(bytes) : this.#spare.splice(at, 1)[0]!;
+  }
+
+  giveBack(memory: ArrayBuffer): void {
+    this.#spare.push(memory);
   }
 
   begun(bucket: MpiBucket): void {
-    this.#underWay.push(bucket);
+    this.#underWay = [...this.#underWay, bucket];
   }
 
   progress(): void {
-    let mayGather = true;
-    for (const bucket of this.#underWay) {
-      bucket.advance(mayGather);
-      mayGather &&= bucket.stage !== "scattering";
-    }
-    while (this.#underWay[0]?.stage === "idle") this.#underWay.shift();
+    for (const bucket of this.#underWay) bucket.advance();
+    this.#underWay = this.#underWay.filter(({ isIdle }) => !isIdle);
   }
 
   async until(isSo: () => boolean): Promise<void> {
@@ -115,12 +127,15 @@ export class World implements Job, BucketHost {
   async #gatherEqual(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
     const { length } = bytes;
     // V8 moves what is small.
-    const own = new Uint8Array(ownMemory(length), 0, length);
-    own.set(bytes);
     const all = new Uint8Array(ownMemory(length * this.count), 0, length * this.count);
-    const request = this.mpi.allGather(this.mpi.world, own, length, all);
-    await this.until(() => request.isDone());
-    return Array.from({ length: this.count }, (_, rank) => all.subarray(rank * length, (rank + 1) * length));
+    const told = Array.from({ length: this.count }, (_, rank) => all.subarray(rank * length, (rank + 1) * length));
+    const own = told[this.rank]!;
+    own.set(bytes);
+    const messages = this.mpi.messages(this.#telling, 2 * (this.count - 1));
+    for (const [rank, theirs] of told.entries()) if (rank !== this.rank) messages.receive(theirs, rank, 0);
+    for (const rank of told.keys()) if (rank !== this.rank) messages.send(own, rank, 0);
+    await this.until(() => messages.areDone());
+    return told;
   }
 
   get neighbours(): number {

@@ -77,7 +77,7 @@ async function steps(
   try {
     for (let s = 0; s < count; s++) {
       const labels = Int32Array.from({ length: batch }, (_, i) => (7 * i + s) % 10);
-      const { outputs } = await trainer.gradients(
+      const outputs = await trainer.gradients(
         new Map([
           [inputName, typed(formulaPictures(batch, imageSize, s))],
           [targetsName, hardTargets(tensor([batch], labels), targetType)],

@@ -13,7 +13,8 @@ export const divergedHint = `a lower learning rate (${option("learningRate")}), 
  * Names the first input, weight or operation, in the order of the graph, that holds a value that is not finite.
  *
  * Runs the graph again with some nodes' outputs exposed, a group at a time, so that memory stays bounded; a fresh
- * compile each, which is slow and happens once, when a run has failed. The weights are not changed.
+ * compile each, which is slow and happens once, when a run has failed. The weights are not changed. `undefined` where all is
+ * finite this time.
  * @param ranks how many share the batch; the others are not asked, but taken for having the same pictures
  */
 export async function firstNonFinite(
@@ -22,7 +23,7 @@ export async function firstNonFinite(
   weights: Weights,
   inputs: ReadonlyMap<string, Tensor>,
   ranks = 1,
-): Promise<string> {
+): Promise<string | undefined> {
   const sumOverRanks = async (values: Float64Array) => {
     for (let i = 0; i < values.length; i++) values[i] = ranks * values[i]!;
   };
@@ -46,5 +47,5 @@ export async function firstNonFinite(
       await executable.dispose();
     }
   }
-  return "no operation when run again";
+  return undefined;
 }

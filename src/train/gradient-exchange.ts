@@ -1,4 +1,4 @@
-/** Gradients summed over all ranks: in buckets that are sent while the backward pass still makes the next ones. */
+/** Gradients summed over all ranks where they lie, a piece at a time, while the backward pass still makes the next ones. */
 
 import type { Bucket, Ranks, Wire } from "../ranks.ts";
 import type { TensorData } from "../tensor.ts";
@@ -6,86 +6,81 @@ import { add } from "./gradient-sum.ts";
 
 export interface ExchangeOptions {
   readonly ranks: Ranks;
-  /** What a bucket holds at least, but the last one. Sums do not depend on it. */
+  /** Of a piece. Sums do not depend on it. */
   readonly bucketBytes: number;
   readonly wire: Wire;
 }
 
-/** What was kept of a gradient, of the same length; nothing, where a step has one batch. */
-type KeptOf = (gradient: TensorData) => TensorData | undefined;
-
-interface Sent {
-  /** Left as it is until the sums are there: the backward pass may still read it. */
-  readonly gradient: TensorData;
-  readonly kept: TensorData | undefined;
-}
-
-/** Some gradients, one after the other in one piece of memory. */
-interface Filled {
+/** A piece of the memory that has all gradients, as long as the others but the last; parameters begin and end anywhere in it. */
+interface Piece {
+  readonly start: number;
+  readonly data: Float32Array;
   readonly bucket: Bucket;
-  readonly sent: readonly Sent[];
+  /** How many of its numbers may still change. */
+  left: number;
 }
 
 export class GradientExchange {
   readonly #options: ExchangeOptions;
-  readonly #filled: Filled[] = [];
-  /** The memory of each bucket, from step to step. */
-  readonly #buckets: Bucket[] = [];
-  #next: Sent[] = [];
-  #nextLength = 0;
-  #keptOf: KeptOf | undefined;
+  /** An engine's, as long as it stays the same. */
+  #memory: TensorData = new Float32Array(0);
+  #pieces: readonly Piece[] = [];
+  #isSending = false;
+  #kept: TensorData | undefined;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
   }
 
   /**
-   * @param keptOf what is to be added to a gradient before it is sent; without, nothing is sent: there are more to be added up
+   * Before the backward pass of a step's last batch. What is told of without it stays as it is.
+   * @param kept what is to be added to the gradients, of their length
    */
-  begin(keptOf: KeptOf | undefined): void {
-    this.#keptOf = keptOf;
+  begin(kept?: TensorData): void {
+    this.#isSending = true;
+    this.#kept = kept;
+    for (const piece of this.#pieces) piece.left = piece.data.length;
   }
 
-  /** A gradient that the backward pass is done with. It will not change any more, but by `finish`. */
-  final(gradient: TensorData): void {
-    if (this.#keptOf === undefined) return;
-    this.#next.push({ gradient, kept: this.#keptOf(gradient) });
-    this.#nextLength += gradient.length;
-    if (4 * this.#nextLength >= this.#options.bucketBytes) this.#send();
-    else this.#options.ranks.progress();
+  /** @param gradient a part of `memory` that the engine is done with; it may be one of another engine than the last step's */
+  final(gradient: TensorData, memory: TensorData): void {
+    if (!this.#isSending) return;
+    if (memory.buffer !== this.#memory.buffer || memory.byteOffset !== this.#memory.byteOffset) this.#divide(memory);
+    const from = (gradient.byteOffset - memory.byteOffset) / memory.BYTES_PER_ELEMENT;
+    const to = from + gradient.length;
+    const { length } = this.#pieces[0]!.data;
+    for (const piece of this.#pieces.slice(Math.floor(from / length), Math.ceil(to / length))) {
+      piece.left -= Math.min(to, piece.start + length) - Math.max(from, piece.start);
+      if (piece.left === 0) this.#send(piece);
+    }
+    this.#options.ranks.progress();
   }
 
-  /** The sums are where the gradients were. */
-  async finish(): Promise<void> {
-    if (this.#next.length > 0) this.#send();
-    for (const { bucket, sent } of this.#filled) {
+  /** @returns whether the sums are now where the gradients were: where it was begun */
+  async finish(): Promise<boolean> {
+    if (!this.#isSending) return false;
+    this.#isSending = false;
+    for (const { left, bucket } of this.#pieces) {
+      if (left > 0) throw new Error("an engine was not done with all gradients");
       await bucket.finish();
-      let start = 0;
-      for (const { gradient } of sent) {
-        gradient.set(bucket.data.subarray(start, start + gradient.length));
-        start += gradient.length;
-      }
     }
-    this.#filled.length = 0;
+    return true;
   }
 
-  #send(): void {
-    const { ranks, wire } = this.#options;
-    const index = this.#filled.length;
-    if (this.#buckets[index]?.data.length !== this.#nextLength) {
-      this.#buckets[index] = ranks.bucket(this.#nextLength, wire);
-    }
-    const bucket = this.#buckets[index]!;
-    let start = 0;
-    for (const { gradient, kept } of this.#next) {
-      const end = start + gradient.length;
-      bucket.data.set(gradient as Float32Array, start);
-      if (kept !== undefined) add(kept, bucket.data.subarray(start, end));
-      start = end;
-    }
+  #divide(memory: TensorData): void {
+    const { ranks, wire, bucketBytes } = this.#options;
+    this.#memory = memory;
+    const count = Math.ceil(memory.byteLength / bucketBytes);
+    const length = Math.ceil(memory.length / count);
+    this.#pieces = Array.from({ length: count }, (_, i) => {
+      const start = i * length;
+      const data = memory.subarray(start, start + length) as Float32Array;
+      return { start, data, bucket: ranks.bucket(data, wire), left: data.length };
+    });
+  }
+
+  #send({ start, data, bucket }: Piece): void {
+    if (this.#kept !== undefined) add(this.#kept.subarray(start, start + data.length), data);
     bucket.start();
-    this.#filled.push({ bucket, sent: this.#next });
-    this.#next = [];
-    this.#nextLength = 0;
   }
 }

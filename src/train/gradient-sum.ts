@@ -33,16 +33,9 @@ export class GradientSum {
     if (this.#count > 0) for (const [i, sum] of this.#sums.entries()) add(sum, gradients[i]!);
   }
 
-  /** What was kept of one of them; `undefined` where nothing was. @param gradient a part of `gradients`, in the same memory */
-  keptOf(gradient: TensorData, gradients: readonly TensorData[]): TensorData | undefined {
-    if (this.#count === 0) return undefined;
-    for (const [i, sum] of this.#sums.entries()) {
-      const whole = gradients[i]!;
-      const start = (gradient.byteOffset - whole.byteOffset) / whole.BYTES_PER_ELEMENT;
-      const end = start + gradient.length;
-      if (gradient.buffer === whole.buffer && start >= 0 && end <= whole.length) return sum.subarray(start, end);
-    }
-    throw new Error("a gradient is not where gradients lie");
+  /** What was kept, laid out as gradients are; nothing, where there was nothing to keep. */
+  get kept(): readonly TensorData[] {
+    return this.#count === 0 ? [] : this.#sums;
   }
 
   /** Begins anew. @returns of how many batches the last one's gradients are the sum now */

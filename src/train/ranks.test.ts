@@ -12,7 +12,7 @@ import { referenceExecutor } from "../executors/reference/reference.ts";
 import { selectExecutor } from "../executors/select.node.ts";
 import { isTrainable } from "../ir/graph.ts";
 import { alone, type Ranks } from "../ranks.ts";
-import { type Tensor, tensor } from "../tensor.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { lossGraph, model } from "../zoo/index.ts";
 import { type StepOptions, TrainingStep } from "./step.ts";
 
@@ -113,10 +113,11 @@ test("gradients are sent while the backward pass goes on, also those of the last
       return {
         async gradients(inputs) {
           running++;
-          const output = await trainer.gradients(inputs);
+          const outputs = await trainer.gradients(inputs);
           running--;
-          return output;
+          return outputs;
         },
+        areFinite: () => trainer.areFinite(),
         get gradientData() {
           return trainer.gradientData;
         },
@@ -131,22 +132,39 @@ test("gradients are sent while the backward pass goes on, also those of the last
     const one: Ranks = {
       ...alone,
       count: 2,
-      bucket(length) {
-        const data = new Float32Array(length);
-        return { data, start: () => sent.push(running > 0), finish: async () => {} };
-      },
+      bucket: () => ({ start: () => sent.push(running > 0), finish: async () => {} }),
     };
-    await train(watched, one, { bucketBytes: 1, syncBatchNorm: false }, parts);
-    const learnt = [...lossGraph(network, { batch: 1, imageSize }).parameters].filter(isTrainable).length;
-    assert.deepEqual(sent, new Array(steps * learnt).fill(true), `${parts} parts`);
+    const bucketBytes = 4096;
+    await train(watched, one, { bucketBytes, syncBatchNorm: false }, parts);
+    const learnt = [...lossGraph(network, { batch: 1, imageSize }).parameters].filter(isTrainable);
+    const numbers = learnt.reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
+    assert.ok(4 * numbers > 10 * bucketBytes);
+    assert.deepEqual(sent, new Array(steps * Math.ceil((4 * numbers) / bucketBytes)).fill(true), `${parts} parts`);
   }
 });
 
 test("sums of gradients do not depend on the size of buckets", async () => {
   const executor = onednn?.executor ?? referenceExecutor;
-  const [small] = await together(executor, 2, { bucketBytes: 4 });
+  const [small] = await together(executor, 2, { bucketBytes: 400 });
   const [large] = await together(executor, 2, { bucketBytes: 1e9 });
   assertSame(small!, large!, 0);
+});
+
+test("a gradient that is not finite on one rank is told by all, with where it began", async () => {
+  const ranks = ranksHere(2);
+  const runs = ranks.map(async (own) => {
+    const weights = formulaWeights(lossGraph(network, { batch: 1, imageSize }));
+    const options = { ...base, syncBatchNorm: false, ranks: own, batchSize: 4 };
+    await using step = await TrainingStep.create(referenceExecutor, network, weights, options);
+    const images = formulaPictures(4, imageSize, own.rank);
+    if (own.rank === 1) images.data[5] = Number.NaN;
+    await step.run(images, formulaLabels(4, classes, own.rank), 0.05, { index: 0, where: "epoch 1, step 1" });
+  });
+  for (const run of await Promise.allSettled(runs)) {
+    assert.ok(run.status === "rejected" && run.reason instanceof SenetError);
+    assert.match(run.reason.message, /^epoch 1, step 1: the (loss|gradient) is not a finite number/);
+    assert.match(run.reason.message, /the first that is not finite: the input "image", on rank 1/);
+  }
 });
 
 test("an engine that runs a graph in one piece refuses batch norm over several ranks, and says what to do", async () => {

@@ -89,7 +89,7 @@ test("frozen stages keep weights and statistics, and the rest learns what it wou
     [inputName, pictures(0)],
     [targetsName, hardTargets(labels(0), type)],
   ]);
-  const { outputs } = await trainer.gradients(inputs);
+  const outputs = await trainer.gradients(inputs);
   await trainer.update({ rate: 0.1, step: 0 });
   await trainer.dispose();
   assertClose(losses, outputs.get("loss")!.data, 1e-6, "loss");

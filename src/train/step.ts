@@ -14,7 +14,7 @@ import { runPasses, trainingPasses } from "../passes/index.ts";
 import { recompute } from "../passes/recompute.ts";
 import { synchroniseBatchNorm } from "../passes/sync-batch-norm.ts";
 import { alone, averageOver, type Ranks, type Wire } from "../ranks.ts";
-import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
+import { allFinite, sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import { inputName, type Loss, lossGraph, type Model, targetsName } from "../zoo/index.ts";
 import { Average } from "./averaging.ts";
 import { weightedTargets } from "./class-weights.ts";
@@ -106,7 +106,7 @@ export interface BatchResult {
 }
 
 export interface StepResult extends BatchResult {
-  /** Time spent in the optimiser, of the step's whole. */
+  /** Time spent in the optimiser, of the step's whole; and before it, of several ranks, on sums that were not done before. */
   readonly optimiserMilliseconds: number;
 }
 
@@ -166,16 +166,17 @@ export class TrainingStep implements AsyncDisposable {
     const whole = isAcross ? synchroniseBatchNorm(own, ranks.count) : own;
     // Tensors that are learnt or updated are the given ones; what is frozen may be folded into others.
     const { graph: forward, weights: learning } = runPasses({ graph: whole, weights }, trainingPasses);
-    const gradients = differentiate(forward);
+    // Of the mean over all ranks.
+    const gradients = differentiate(forward, { incoming: 1 / ranks.count });
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const { rateOf = options.layerDecay === undefined ? undefined : layerRates(forward, options.layerDecay) } = options;
     const rule = learningRule(graph, { ...options, rateOf }, { optimizer, average });
     const { wire = "float32", bucketBytes = usualBucketBytes } = options;
     const exchange = ranks.count === 1 ? undefined : new GradientExchange({ ranks, wire, bucketBytes });
-    const trainer = await executor.compileTraining(graph, learning, rule, {
+    const trainer: Trainer = await executor.compileTraining(graph, learning, rule, {
       ...options,
       ...(exchange && {
-        onGradient: (_, data) => exchange.final(data),
+        onGradient: (_, data) => exchange.final(data, trainer.gradientData[0]!),
         sumOverRanks: (values) => ranks.sum(values),
         // What is under way goes on between the operations.
         observe: (kind, milliseconds) => {
@@ -204,34 +205,36 @@ export class TrainingStep implements AsyncDisposable {
     const { index, part = 0, parts = 1 } = position;
     return this.#uses.inTurn(async () => {
       if (part === 0) this.#sum.clear();
-      const isLast = part === parts - 1;
-      this.#exchange?.begin(isLast ? (gradient) => this.#sum.keptOf(gradient, this.gradientData) : undefined);
-      const batch = await this.#gradients(images, target, position);
-      const start = performance.now();
-      if (!isLast) this.#sum.keep(this.gradientData);
-      else {
-        // Of several ranks each gradient had it added before it was sent.
-        if (this.#exchange === undefined) this.#sum.addTo(this.gradientData);
-        await this.#exchange?.finish();
-        const sum = this.#sum.end() * this.#ranks.count;
-        await this.#update({ ...(typeof rates === "number" ? { rate: rates } : rates), step: index, scale: 1 / sum });
-        // What has begun to change the weights is brought to its end.
-        if (this.#options.movesStatisticsTwice === true)
-          await this.#gradients(images, target, { ...position, signal: undefined });
+      if (part < parts - 1) {
+        const batch = await this.#gradients(images, target, position);
+        const start = performance.now();
+        this.#sum.keep(this.gradientData);
+        return { ...batch, optimiserMilliseconds: performance.now() - start };
       }
+      this.#exchange?.begin(this.#sum.kept[0]);
+      const { summingMilliseconds, ...batch } = await this.#gradients(images, target, position);
+      const start = performance.now() - summingMilliseconds;
+      // Of several ranks each gradient had it added before it was sent.
+      if (this.#exchange === undefined) this.#sum.addTo(this.gradientData);
+      const scale = 1 / this.#sum.end();
+      await this.#update({ ...(typeof rates === "number" ? { rate: rates } : rates), step: index, scale });
+      // What has begun to change the weights is brought to its end.
+      if (this.#options.movesStatisticsTwice === true)
+        await this.#gradients(images, target, { ...position, signal: undefined });
       return { ...batch, optimiserMilliseconds: performance.now() - start };
     });
   }
 
   /**
    * The first half of a step. Between it and `update` gradients can be added up over several batches, clipped, or summed
-   * over processes: they are in `gradientData`, until the next call, and are this process's own.
+   * over processes: they are in `gradientData`, until the next call, and are this process's own; of several ranks, so that
+   * their sum is the mean.
    * @throws SenetError as `run`
    */
   gradients(images: Tensor, target: Tensor, position: StepPosition = { index: 0 }): Promise<BatchResult> {
-    return this.#uses.inTurn(() => {
-      this.#exchange?.begin(undefined);
-      return this.#gradients(images, target, position);
+    return this.#uses.inTurn(async () => {
+      const { loss, correct } = await this.#gradients(images, target, position);
+      return { loss, correct };
     });
   }
 
@@ -253,11 +256,12 @@ export class TrainingStep implements AsyncDisposable {
     this.#average?.update(options.step);
   }
 
+  /** Of several ranks, also their sums, where the exchange has begun. */
   async #gradients(
     images: Tensor,
     target: Tensor,
     { index, where, part = 0, parts = 1, signal }: StepPosition,
-  ): Promise<BatchResult> {
+  ): Promise<BatchResult & { readonly summingMilliseconds: number }> {
     const { labelSmoothing, targetThreshold, classWeights } = this.#options;
     const given = targetsOf(target, this.#targetType, labelSmoothing);
     const targets = targetThreshold === undefined ? given : hardened(given, targetThreshold);
@@ -266,19 +270,32 @@ export class TrainingStep implements AsyncDisposable {
       [targetsName, classWeights === undefined ? targets : weightedTargets(targets, classWeights)],
     ]);
     this.#dropout.feed(inputs, index * parts + part);
-    const { outputs, finite } = await this.#trainer.gradients(inputs, { signal });
+    const outputs = await this.#trainer.gradients(inputs, { signal });
+    const start = performance.now();
+    const isOfAll = (await this.#exchange?.finish()) === true;
+    const summingMilliseconds = performance.now() - start;
     const loss = outputs.get("loss")!.data[0]!;
-    if (!finite) {
+    const gradientIsFinite = await this.#trainer.areFinite();
+    if (!gradientIsFinite || ![...outputs.values()].every(allFinite)) {
       await this.#trainer.synchronise();
-      const culprit = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs, this.#ranks.count);
+      const own = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs, this.#ranks.count);
+      // A sum that is not finite is so on all ranks.
+      const culprit = isOfAll && !gradientIsFinite ? await this.#firstOfAll(own) : own;
       throw new SenetError("training", `the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a finite number`, {
         ...(where === undefined ? {} : { where }),
         expected: "finite numbers everywhere",
-        found: `loss ${loss}; the first that is not finite: ${culprit}`,
+        found: `loss ${loss}; the first that is not finite: ${culprit ?? "no operation when run again"}`,
         hint: divergedHint,
       });
     }
-    return { loss, correct: countCorrect(outputs.get("logits")!, labelsOf(target), 1) };
+    return { loss, correct: countCorrect(outputs.get("logits")!, labelsOf(target), 1), summingMilliseconds };
+  }
+
+  /** The first rank's that has found something. */
+  async #firstOfAll(own: string | undefined): Promise<string | undefined> {
+    const told = await this.#ranks.gather(new TextEncoder().encode(own ?? ""));
+    const rank = told.findIndex(({ length }) => length > 0);
+    return rank < 0 ? undefined : `${new TextDecoder().decode(told[rank])}, on ${this.#ranks.name(rank)}`;
   }
 
   get #targetType(): Type {

@@ -4,14 +4,13 @@ import { option, SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { machineThreads, usableThreads } from "../../machine.node.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
-import { allFinite, copyOf, scaleInPlace, type Tensor } from "../../tensor.ts";
+import { copyOf, scaleInPlace, type Tensor } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type {
   CompileOptions,
   Executable,
   Executor,
   PlanFacts,
-  StepOutput,
   Trainer,
   TrainingOptions,
   UpdateOptions,
@@ -268,14 +267,19 @@ class OnednnTrainer implements Trainer {
     return [this.#lowered.gradientData];
   }
 
-  gradients(inputs: Tensors): Promise<StepOutput> {
+  gradients(inputs: Tensors): Promise<Tensors> {
     const runner = this.#runner;
-    const { plan, finite } = this.#lowered;
     return runner.inTurn(async () => {
       checkInputs(runner.graph, inputs, false);
-      const outputs = copies(await runner.graphOnce(inputs, this.#afterStep));
-      await runner.steps(plan.aside.check);
-      return { outputs, finite: finite() && [...outputs.values()].every(allFinite) };
+      return copies(await runner.graphOnce(inputs, this.#afterStep));
+    });
+  }
+
+  areFinite(): Promise<boolean> {
+    const { plan, finite } = this.#lowered;
+    return this.#runner.inTurn(async () => {
+      await this.#runner.steps(plan.aside.check);
+      return finite();
     });
   }
 

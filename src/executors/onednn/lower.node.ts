@@ -27,7 +27,7 @@ export interface Lowered {
   readonly update: () => void;
 }
 
-/** A gradient that nothing writes to any more. */
+/** A gradient that no step writes or reads any more. */
 export interface FinalGradient {
   readonly parameter: string;
   readonly data: Float32Array;
@@ -96,7 +96,7 @@ function begin(api: Api, graph: Graph, { type, layout = "blocks" }: Omit<LowerOp
 function finalsOf({ plan }: Target, masters: Masters): Map<number, FinalGradient[]> {
   const finals = new Map<number, FinalGradient[]>();
   for (const master of masters.gradients()) {
-    const last = plan.lastWrite(master.gradient);
+    const last = plan.lastUse(master.gradient);
     const final = { parameter: master.learnt.parameter.name, data: masters.gradientOf(master) };
     finals.set(last, [...(finals.get(last) ?? []), final]);
   }

@@ -1,7 +1,8 @@
 /**
  * What training keeps between steps: weights, gradients and the optimiser's state, each kind one parameter after the other
  * in one piece of memory, in the layouts that the gradients' primitives write. The optimiser is then a few calls over the
- * whole piece, on all threads; the arrays of the caller are read once and written when he asks for it.
+ * whole piece, on all threads; the arrays of the caller are read once and written when he asks for it. What lies next to
+ * each other gets its gradients one after the other: the last layer comes first.
  */
 
 import type { Value } from "../../ir/graph.ts";
@@ -85,9 +86,9 @@ export class Masters {
     this.#plan = plan;
     this.#rule = rule;
     this.#orthogonal = new Orthogonal(plan);
-    const alike = [...rule.learnt].sort(
-      (a, b) => a.decay - b.decay || a.rate - b.rate || Number(a.isMatrix) - Number(b.isMatrix),
-    );
+    const alike = rule.learnt
+      .toReversed()
+      .sort((a, b) => a.decay - b.decay || a.rate - b.rate || Number(a.isMatrix) - Number(b.isMatrix));
     const ranges: Range[] = [];
     const laidOut: { readonly learnt: Learnt; readonly value: Value; readonly form: Form; readonly offset: number }[] =
       [];
@@ -132,9 +133,9 @@ export class Masters {
     return piece;
   }
 
-  /** All gradients; what lies between them is zero. */
+  /** All gradients, each up to where the next one begins: what lies between them is zero. */
   get gradientData(): Float32Array {
-    return floatsOf(this.#piece("gradient"));
+    return floatsOf(this.#piece("gradient"), 0, this.#all.at(-1)?.end ?? 0);
   }
 
   /** One of them. */
@@ -190,7 +191,7 @@ export class Masters {
   check(): () => boolean {
     const plan = this.#plan;
     const { block } = plan;
-    const data = this.gradientData;
+    const data = floatsOf(this.#piece("gradient"));
     if (block === undefined) return () => allFinite({ data });
     const layout = `blocked${block}` as const;
     const windows = data.length / (block * window * window);

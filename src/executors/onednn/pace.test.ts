@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { StepOutput } from "../executor.ts";
 import { Pace } from "./pace.ts";
 import { PacedExecutable, PacedTrainer } from "./paced.ts";
 
@@ -76,7 +75,6 @@ test("a trainer that changes its threads takes its weights along, and is freed w
   const events: string[] = [];
   let cpu = 0;
   const plan = { steps: 0, arenaBytes: 0, layout: "", reorders: [] };
-  const output: StepOutput = { outputs: new Map(), finite: true };
   const create = (threads: number) => {
     const note = (what: string) => async () => {
       events.push(`${what} ${threads}`);
@@ -88,12 +86,13 @@ test("a trainer that changes its threads takes its weights along, and is freed w
       dispose: note("dispose"),
       [Symbol.asyncDispose]: async () => {},
       gradientData: [],
+      areFinite: async () => true,
       update: async () => {},
       gradients: async () => {
         // Two threads are in each other's way.
         await new Promise((resolve) => setTimeout(resolve, threads === 1 ? 1 : 30));
         cpu += threads;
-        return output;
+        return new Map();
       },
     };
   };

@@ -2,7 +2,7 @@
 
 import { asyncDispose } from "../../disposal.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
-import type { Executable, PlanFacts, StepOutput, Trainer, UpdateOptions } from "../executor.ts";
+import type { Executable, PlanFacts, Trainer, UpdateOptions } from "../executor.ts";
 import { Uses } from "../uses.ts";
 import { Pace } from "./pace.ts";
 
@@ -110,7 +110,7 @@ export class PacedTrainer implements Trainer {
     return this.#paced.current.gradientData;
   }
 
-  gradients(inputs: ReadonlyMap<string, Tensor>): Promise<StepOutput> {
+  gradients(inputs: ReadonlyMap<string, Tensor>): Promise<ReadonlyMap<string, Tensor>> {
     const paced = this.#paced;
     return this.#uses.inTurn(async () => {
       if (paced.isToChange && !this.#hasGradients) {
@@ -120,6 +120,10 @@ export class PacedTrainer implements Trainer {
       this.#hasGradients = true;
       return paced.step(() => paced.current.gradients(inputs));
     });
+  }
+
+  areFinite(): Promise<boolean> {
+    return this.#uses.inTurn(() => this.#paced.current.areFinite());
   }
 
   update(options: UpdateOptions): Promise<void> {

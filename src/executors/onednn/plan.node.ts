@@ -195,9 +195,9 @@ export class PlanBuilder {
     this.run(name, this.api.primitive(name, spec), { [Arg.src]: from }, { [Arg.dst]: into });
   }
 
-  /** The place of the last step that writes to this memory; −1 where none does. */
-  lastWrite({ slot }: Place): number {
-    return this.#steps.findLastIndex(({ writes }) => writes.includes(slot));
+  /** The place of the last step that reads this memory or writes to it; −1 where none does. */
+  lastUse({ slot }: Place): number {
+    return this.#steps.findLastIndex(({ reads, writes }) => reads.includes(slot) || writes.includes(slot));
   }
 
   /** Gives every buffer its memory, and every step its call. */
