@@ -170,14 +170,11 @@ class BidiConnection {
 
 async function openWebKit(profile: string): Promise<Opened> {
   const [program] = kinds.WebKit.programs;
-  const display = spawn("/usr/bin/Xvfb", ["-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp"], {
-    stdio: ["ignore", "ignore", "ignore", "pipe"],
-  });
-  const [number] = await said(display, display.stdio[3] as Readable, /\d+(?=\n)/);
+  const display = await openDisplay(profile);
   const port = await freePort();
   const child = spawn(program, [`--port=${port}`], {
     stdio: "ignore",
-    env: { ...homeIn(profile), DISPLAY: `:${number}`, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1" },
+    env: display.env,
   });
   const ask = async (method: string, path: string, body?: Fields): Promise<unknown> => {
     const response = await fetch(`http://127.0.0.1:${port}/session${path}`, {
@@ -219,8 +216,38 @@ async function openWebKit(profile: string): Promise<Opened> {
         await ask("DELETE", at);
         child.kill();
       });
-      await ended(display, async () => display.kill());
+      await display.end();
     },
+  };
+}
+
+/** Which Safari has, and the GTK port leaves off: files of a page's own, and WebGL in workers. */
+const ofSafari = ["StorageAPI", "FileSystem", "FileSystemWritableStream", "AccessHandle", "AllowWebGLInWorkers"];
+
+/**
+ * WebKit with more of what Safari has. Nobody drives it, since its driver opens pages without: the page at the address tells
+ * itself what it finds.
+ */
+export async function openAsSafari(address: string): Promise<void> {
+  const profile = mkdtempSync(join(tmpdir(), "senet-test-safari-"));
+  const display = await openDisplay(profile);
+  const child = spawn(miniBrowser, [`--features=${ofSafari}`, address], { stdio: "ignore", env: display.env });
+  after(async () => {
+    await ended(child, async () => child.kill());
+    await display.end();
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  });
+}
+
+/** A screen that nobody sees, and the environment of a program on it. */
+async function openDisplay(profile: string) {
+  const display = spawn("/usr/bin/Xvfb", ["-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp"], {
+    stdio: ["ignore", "ignore", "ignore", "pipe"],
+  });
+  const [number] = await said(display, display.stdio[3] as Readable, /\d+(?=\n)/);
+  return {
+    env: { ...homeIn(profile), DISPLAY: `:${number}`, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1" },
+    end: () => ended(display, async () => display.kill()),
   };
 }
 

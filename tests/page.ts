@@ -34,7 +34,7 @@ const packages = {
   h5wasm: "/node_modules/h5wasm/dist/esm/hdf5_hl.js",
 };
 
-const document = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
+export const emptyPage = `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">
 <script type="importmap">${JSON.stringify({ imports: packages })}</script>`;
 
 /** Workers have no import map: their modules are told in the file where a package is. */
@@ -51,7 +51,7 @@ export function answer({ url = "/" }: IncomingMessage, response: ServerResponse,
   for (const [name, value] of isIsolated ? Object.entries(isolation) : []) response.setHeader(name, value);
   const path = normalize(decodeURIComponent(new URL(url, "http://localhost").pathname));
   if (path === "/") {
-    response.writeHead(200, { "content-type": "text/html" }).end(document);
+    response.writeHead(200, { "content-type": "text/html" }).end(emptyPage);
     return;
   }
   const type = types[extname(path)];

@@ -182,21 +182,12 @@ class Cache {
     if (mark === "\0") return;
     const name = this.#query + (await digest(mark));
     try {
-      const handle = await this.#folder.getFileHandle(name, { create: true });
-      const writing = await handle.createWritable();
-      try {
-        // Asks for the room: where there is none, writing at once may also fail in other words ("Failed to write data to
-        // data pipe"), and what the browser says of its quota need not be what it grants.
-        await writing.truncate(bytes.length);
-        await writing.write(bytes as Uint8Array<ArrayBuffer>);
-        await writing.close();
-      } catch (error) {
-        await writing.abort().catch(() => {});
-        throw error;
-      }
+      await write(this.#folder, name, bytes);
     } catch (error) {
       await this.#folder.removeEntry(name).catch(() => {});
       const { name: kind, message } = error as DOMException;
+      // Another tab is at it.
+      if (kind === "NoModificationAllowedError") return;
       const isFull = kind === "QuotaExceededError";
       const why = isFull ? "the browser's store is full" : `the browser does not store them (${kind}: ${message})`;
       say(`the weights are not kept for the next visit: ${why}`);
@@ -204,8 +195,9 @@ class Cache {
     }
     const copies = await this.#copies();
     const older = copies.filter((copy) => this.#isOwn(copy) && copy.name !== name);
-    const ofOtherQueries = copies.filter((copy) => !this.#isOwn(copy));
-    for (const copy of [...older, ...ofOtherQueries.slice(mostOthers)]) {
+    const ofOtherQueries = copies.filter((copy) => !this.#isOwn(copy) && !isPart(copy));
+    // A part that another tab writes cannot be removed.
+    for (const copy of [...older, ...ofOtherQueries.slice(mostOthers), ...copies.filter(isPart)]) {
       await this.#folder.removeEntry(copy.name).catch(() => {});
     }
   }
@@ -223,4 +215,54 @@ class Cache {
     }
     return files.sort((a, b) => b.lastModified - a.lastModified);
   }
+}
+
+/** What is not whole yet. */
+const partMark = "part-";
+const isPart = ({ name }: File): boolean => name.startsWith(partMark);
+
+/** As much of what only workers have of a file as is used; in some browsers of before 2023 all of it takes its time. */
+interface WorkersFile {
+  createSyncAccessHandle(): Promise<{
+    write(bytes: Uint8Array, options: { readonly at: number }): number;
+    truncate(size: number): unknown;
+    flush(): unknown;
+    close(): unknown;
+  }>;
+  move(name: string): Promise<void>;
+}
+
+/** The file under its name is whole at all times. */
+async function write(folder: FileSystemDirectoryHandle, name: string, bytes: Uint8Array): Promise<void> {
+  if (!("createWritable" in FileSystemFileHandle.prototype)) return writeInPlace(folder, name, bytes);
+  const writing = await (await folder.getFileHandle(name, { create: true })).createWritable();
+  try {
+    // Asks for the room: where there is none, writing at once may also fail in other words ("Failed to write data to
+    // data pipe"), and what the browser says of its quota need not be what it grants.
+    await writing.truncate(bytes.length);
+    await writing.write(bytes as Uint8Array<ArrayBuffer>);
+    await writing.close();
+  } catch (error) {
+    await writing.abort().catch(() => {});
+    throw error;
+  }
+}
+
+/** For Safari before 26. */
+async function writeInPlace(folder: FileSystemDirectoryHandle, name: string, bytes: Uint8Array): Promise<void> {
+  const part = partMark + name;
+  const file = (await folder.getFileHandle(part, { create: true })) as unknown as WorkersFile;
+  const writing = await file.createSyncAccessHandle();
+  try {
+    await writing.truncate(bytes.length);
+    const written = writing.write(bytes, { at: 0 });
+    if (written < bytes.length) throw new DOMException(`${written} of ${bytes.length} bytes`, "QuotaExceededError");
+    await writing.flush();
+  } catch (error) {
+    await writing.close();
+    await folder.removeEntry(part).catch(() => {});
+    throw error;
+  }
+  await writing.close();
+  await file.move(name);
 }
