@@ -253,7 +253,7 @@ else {
     await page.waitForFunction(`document.querySelectorAll(".class-card").length === 3`);
     assert.match(`${await focused()}`, /^Remove webcam and its pictures$/);
     await drop("main", "table.csv", Buffer.from("1,2"));
-    await button("Dismiss: Left out, being neither pictures nor weights: table.csv").focus();
+    await button("Dismiss: Left out: table.csv (neither a picture nor weights)").focus();
     await page.keyboard.press("Space");
     assert.equal(await focused(), "Teach a network to tell pictures apart");
     const small = await page

@@ -1,7 +1,9 @@
 /** What people drop on the page or choose: pictures, folders of pictures by class, weight files, folders of runs. */
 
+import { classesOfPaths } from "#senet/data/class-of-path.ts";
+import { causeText } from "#senet/errors.ts";
 import { filesIn } from "./archive.ts";
-import type { NewPicture, Part } from "./pictures.ts";
+import type { LeftOut, NewPicture } from "./pictures.ts";
 
 export interface Taken {
   /** Pictures in folders, by the folder's name, which is their class. */
@@ -10,8 +12,8 @@ export interface Taken {
   readonly loose: readonly NewPicture[];
   /** Files that networks are in, or parts of them. */
   readonly networks: readonly File[];
-  /** Names of what the page has no use for. */
-  readonly others: readonly string[];
+  /** What the page has no use for, or cannot read. */
+  readonly others: readonly LeftOut[];
 }
 
 interface Found {
@@ -23,16 +25,17 @@ interface Found {
 const pictureEnding = /\.(jpe?g|png|webp|gif|bmp|avif|tiff?|p[bgnp]m)$/i;
 const networkEnding = /\.(safetensors|onnx|pth|pt|th|pkl|bin|caffemodel|prototxt|binaryproto|h5|hdf5|params|npz|mat)$/i;
 /** What runs leave in their folder besides. */
-const runFile = /^(config\.json|run\.json|metrics\..*|report\.html|events\.out\.tfevents\..*|\..*|thumbs\.db)$/i;
-const partNames: Readonly<Record<string, Part>> = { train: "train", val: "val", valid: "val", validation: "val" };
+const runFile = /^(config\.json|run\.json|run\.lock|metrics\..*|report\.html|events\.out\.tfevents\..*)$/i;
+/** What systems and programs put into folders, of which people know nothing. */
+const hidden = /^(\..*|__MACOSX|thumbs\.db|desktop\.ini)$/i;
 
 export async function droppedFiles(transfer: DataTransfer): Promise<Taken> {
   // The list is emptied as soon as the event is over: entries are taken at once.
   const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
   const plain = [...transfer.files];
-  const found: Found[] = [];
-  for (const entry of entries) await walk(entry, found);
-  return sorted(await unpacked(entries.length > 0 ? found : plain.map((file) => ({ path: file.name, file }))));
+  const [found, unread]: [Found[], LeftOut[]] = [[], []];
+  for (const entry of entries) await walk(entry, found, unread);
+  return sorted(await unpacked(entries.length > 0 ? found : plain.map((file) => ({ path: file.name, file }))), unread);
 }
 
 export async function chosenFiles(files: FileList): Promise<Taken> {
@@ -46,41 +49,56 @@ async function unpacked(found: readonly Found[]): Promise<readonly Found[]> {
   return all;
 }
 
-async function walk(entry: FileSystemEntry, found: Found[]): Promise<void> {
-  if (isFileEntry(entry)) {
-    const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
-    found.push({ path: entry.fullPath.replace(/^\//, ""), file });
-    return;
+/** One that cannot be read, or has gone meanwhile, takes none of the others with it. */
+async function walk(entry: FileSystemEntry, found: Found[], unread: LeftOut[]): Promise<void> {
+  if (hidden.test(entry.name)) return;
+  try {
+    if (isFileEntry(entry)) {
+      const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
+      found.push({ path: entry.fullPath.replace(/^\//, ""), file });
+    } else for (const inner of await entriesIn(entry as FileSystemDirectoryEntry)) await walk(inner, found, unread);
+  } catch (error) {
+    unread.push({ name: entry.name, reason: `cannot be read (${causeText(error)})` });
   }
-  const reader = (entry as FileSystemDirectoryEntry).createReader();
+}
+
+async function entriesIn(folder: FileSystemDirectoryEntry): Promise<readonly FileSystemEntry[]> {
+  const reader = folder.createReader();
+  const all: FileSystemEntry[] = [];
   // A folder tells its entries by the hundred.
   for (;;) {
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
-    if (some.length === 0) return;
-    for (const inner of some) await walk(inner, found);
+    if (some.length === 0) return all;
+    all.push(...some);
   }
 }
 
 const isFileEntry = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
 
-function sorted(files: readonly Found[]): Taken {
+function sorted(found: readonly Found[], unread: readonly LeftOut[] = []): Taken {
+  const files = found
+    .filter(({ path }) => !path.split("/").some((name) => hidden.test(name)))
+    .sort((a, b) => (a.path < b.path ? -1 : 1));
   const folders = new Map<string, NewPicture[]>();
   const loose: NewPicture[] = [];
   const networks: File[] = [];
-  const others: string[] = [];
-  for (const { path, file } of [...files].sort((a, b) => (a.path < b.path ? -1 : 1))) {
-    const parts = path.split("/");
-    const name = parts.pop()!;
-    const folder = parts.pop();
-    if (networkEnding.test(name)) networks.push(file);
-    else if (!(file.type.startsWith("image/") || pictureEnding.test(name))) {
-      if (!runFile.test(name)) others.push(name);
-    } else if (folder === undefined) loose.push({ name, file });
+  const others: LeftOut[] = [...unread];
+  const pictures: Found[] = [];
+  for (const each of files) {
+    const name = each.path.split("/").at(-1)!;
+    if (networkEnding.test(name)) networks.push(each.file);
+    else if (each.file.type.startsWith("image/") || pictureEnding.test(name)) pictures.push(each);
+    else if (!runFile.test(name)) others.push({ name, reason: "neither a picture nor weights" });
+  }
+  const placed = classesOfPaths(pictures.map(({ path }) => path));
+  for (const [i, { path, file }] of pictures.entries()) {
+    const { label, part } = placed[i]!;
+    const picture = { name: path.split("/").at(-1)!, file, part };
+    if (label === undefined) loose.push(picture);
     else {
-      const part = parts.map((each) => partNames[each.toLowerCase()]).findLast((each) => each !== undefined);
-      const group = folders.get(folder) ?? [];
-      folders.set(folder, group);
-      group.push({ name, file, part });
+      const group = folders.get(label) ?? [];
+      folders.set(label, group);
+      group.push(picture);
     }
   }
   return { folders, loose, networks, others };

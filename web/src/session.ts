@@ -6,7 +6,7 @@ import { Collection } from "./collection.ts";
 import type { Taken } from "./intake.ts";
 import { measure } from "./measuring.ts";
 import { fault, forPage, type Notice, remark } from "./notices.ts";
-import { keptBack, type NewPicture, split } from "./pictures.ts";
+import { keptBack, type LeftOut, type NewPicture, split } from "./pictures.ts";
 import { engineRuntime } from "./runtime.ts";
 import { save } from "./save.ts";
 import { asking, type Busy, type Current, initial, justOpened, type Offered, type State, training } from "./state.ts";
@@ -55,24 +55,27 @@ export class Session {
         ? this.classes.addFolders(folders)
         : this.classes.addPictures(into, [...[...folders.values()].flat(), ...loose]);
     if (others.length > 0) this.#leaveOut(others, into);
+    if (folders.size + loose.length + networks.length + others.length === 0)
+      this.tell(remark("There is nothing here that this page can use: pictures, weight files, or folders of them."));
     if (networks.length > 0) await this.openFiles(networks);
     await adding;
     if (into !== undefined || loose.length === 0) return;
-    if (loose.length === 1 && this.#state.current !== undefined) await this.ask(loose[0]!);
+    const isQuestion = loose.length === 1 && folders.size === 0 && this.#state.current !== undefined;
+    if (isQuestion) await this.ask(loose[0]!);
     else this.tell(remark("Drop pictures on the class that they show, or folders that are named after their class."));
   }
 
-  #leaveOut(names: readonly string[], into: number | undefined): void {
+  #leaveOut(others: readonly LeftOut[], into: number | undefined): void {
     if (into !== undefined) {
-      const reason = "neither a picture nor weights";
-      this.classes.leaveOut(
-        into,
-        names.map((name) => ({ name, reason })),
-      );
+      this.classes.leaveOut(into, others);
       return;
     }
-    const some = `${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""}`;
-    this.tell(remark(`Left out, being neither pictures nor weights: ${some}`));
+    const reasons = new Set(others.map(({ reason }) => reason));
+    const some = [...reasons].map((reason) => {
+      const names = others.filter((each) => each.reason === reason).map(({ name }) => name);
+      return `${names.slice(0, 5).join(", ")}${names.length > 5 ? ` and ${names.length - 5} more` : ""} (${reason})`;
+    });
+    this.tell(remark(`Left out: ${some.join("; ")}`));
   }
 
   // Networks.
