@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { basename, extname, join } from "node:path";
 import { after, test } from "node:test";
@@ -239,6 +239,56 @@ else {
       .click();
     await noFault();
     assert.deepEqual(await barriers(page), []);
+  });
+
+  test("folders that are dropped fill the classes that they are called after; what is hidden is passed over", async () => {
+    const set = join(folder, "dropped");
+    const [one, other] = readdirSync(pictures).sort();
+    const put = (from: string, ...to: string[]) => {
+      mkdirSync(join(set, ...to), { recursive: true });
+      for (const file of readdirSync(join(pictures, from)).slice(0, 3))
+        copyFileSync(join(pictures, from, file), join(set, ...to, file));
+    };
+    put(one!, "pets", one!, "old", "2019");
+    put(one!, "pets", one!, "new");
+    put(other!, "pets", other!);
+    put(one!, "pets", ".git", "objects");
+    put(one!, "__MACOSX", "pets");
+    for (const name of [".DS_Store", "._001.jpg", "Thumbs.db", "notes.txt"]) writeFileSync(join(set, "pets", name), "");
+    mkdirSync(join(set, "nothing"));
+    const dropped = await open();
+    const session = await dropped.context().newCDPSession(dropped);
+    // As the system does it: scripts can make files, but no folders.
+    const dropOn = async (names: readonly string[], target: string) => {
+      const box = (await dropped.locator(target).first().boundingBox())!;
+      const data = { items: [], files: names.map((name) => join(set, name)), dragOperationsMask: 1 };
+      for (const type of ["dragEnter", "dragOver", "drop"] as const)
+        await session.send("Input.dispatchDragEvent", { type, x: box.x + box.width / 2, y: box.y + 20, data });
+    };
+    const counts = () => dropped.locator(".class-card p.note").allInnerTexts();
+    await dropOn(["nothing"], "h1");
+    await dropped.getByText("There is nothing here that this page can use").waitFor();
+    await dropOn(["pets", "__MACOSX"], "h1");
+    await dropped.getByText("Left out: notes.txt (neither a picture nor weights)").waitFor();
+    await dropped
+      .locator(".class-card")
+      .nth(1)
+      .getByText(/^3 pictures/)
+      .waitFor();
+    assert.deepEqual(
+      await dropped
+        .getByLabel("Name of the class")
+        .evaluateAll((all) => all.map((each) => (each as unknown as { value: string }).value)),
+      [one, other],
+    );
+    assert.match((await counts())[0]!, /^6 pictures/, "two folders of one class, whose files have the same names");
+    await dropOn([`pets/${other!}`], ".class-card");
+    await dropped
+      .locator(".class-card")
+      .first()
+      .getByText(/^9 pictures/)
+      .waitFor();
+    await dropped.close();
   });
 
   test("the keyboard keeps its place when what it was at is gone, and every target is large enough", async () => {
