@@ -87,6 +87,15 @@ export function cgroupFolders(controller: "cpu" | "memory", root = "/"): readonl
   });
 }
 
+/** Bytes of the last cache before the memory, which several processors may share; 16 MiB where the system does not say. */
+export function lastCache({ root }: Pick<Machine, "root"> = thisMachine()): number {
+  const folder = join(root, "sys/devices/system/cpu/cpu0/cache");
+  // One of instructions and one of data, then those of both.
+  const sizes = [3, 2].map((index) => /^(\d+)K$/.exec(textOf(join(folder, `index${index}`, "size")) ?? "")?.[1]);
+  const kilobytes = Number(sizes.find((size) => size !== undefined) ?? 16 * 1024);
+  return kilobytes * 1024;
+}
+
 function textOf(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8").trim();

@@ -9,6 +9,7 @@ import {
   cgroupFolders,
   describeThreads,
   instructionSets,
+  lastCache,
   type Machine,
   machineThreads,
   mostWorkers,
@@ -34,6 +35,21 @@ test("without control groups the processors that the process may run on count", 
     describeThreads(machineOf(t, {}, { parallelism: 3 }), 16),
     "3 of 16 processors: this process may run on 3",
   );
+});
+
+test("the last cache is the third, or the second where there is none", (t) => {
+  const cache = (files: Readonly<Record<number, string>>) =>
+    lastCache(
+      machineOf(
+        t,
+        Object.fromEntries(
+          Object.entries(files).map(([index, size]) => [`sys/devices/system/cpu/cpu0/cache/index${index}/size`, size]),
+        ),
+      ),
+    );
+  assert.equal(cache({ 2: "1024K", 3: "32768K" }), 2 ** 25);
+  assert.equal(cache({ 2: "1024K" }), 2 ** 20);
+  assert.equal(cache({}), 2 ** 24);
 });
 
 test("CPU quotas count, of both versions of control groups and of every group above", (t) => {

@@ -111,27 +111,23 @@ async function reasonAgainstBf16(): Promise<string | undefined> {
   return typeof onednn === "string" ? onednn : (await import("./onednn/engine.node.ts")).reasonAgainstBf16();
 }
 
-async function selectDefault({ purpose, inEightBits = false, say }: SelectOptions): Promise<Selection> {
+async function selectDefault({ purpose = "inference", inEightBits = false, say }: SelectOptions): Promise<Selection> {
   const ort = await loaded("ort");
-  if (inEightBits) {
-    const onednn = await loaded("onednn");
-    if (typeof onednn !== "string" && (await import("./onednn/engine.node.ts")).computesInEightBits()) {
-      const executor = typeof ort === "string" ? onednn : withFallback(onednn, ort, say);
-      return { executor, reason: "the fastest in eight bits: oneDNN is on this machine" };
-    }
-  }
-  if (purpose !== "training" && typeof ort !== "string") {
-    return { executor: ort, reason: "the default: ONNX Runtime loads on this machine" };
-  }
   const onednn = await loaded("onednn");
-  const reference = await executors.reference!("float32");
   if (typeof onednn !== "string") {
-    const executor = withFallback(onednn, typeof ort === "string" ? reference : ort, say);
-    if (purpose === "training") return { executor, reason: "the fastest to train with: oneDNN is on this machine" };
-    return { executor, reason: `oneDNN is on this machine; ${ort as string}` };
+    const engine = await import("./onednn/engine.node.ts");
+    const fallback = typeof ort === "string" ? await executors.reference!("float32") : ort;
+    const selection = (reason: string) => ({ executor: withFallback(onednn, fallback, say), reason });
+    if (purpose === "training") return selection("the fastest to train with: oneDNN is on this machine");
+    if (inEightBits && engine.computesInEightBits()) {
+      return selection("the fastest in eight bits: oneDNN is on this machine");
+    }
+    if (!inEightBits && engine.isFastestAtInference()) return selection("the fastest: oneDNN 2 is on this machine");
+    if (typeof ort === "string") return selection(`oneDNN is on this machine; ${ort}`);
   }
   if (typeof ort !== "string") return { executor: ort, reason: "the default: ONNX Runtime loads on this machine" };
-  return { executor: reference, reason: `the fallback, and slow; ${ort}; ${onednn}` };
+  const reference = await executors.reference!("float32");
+  return { executor: reference, reason: `the fallback, and slow; ${ort}; ${onednn as string}` };
 }
 
 /** In a line, why the executor of this name does not load here; none where it does. */

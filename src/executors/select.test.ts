@@ -6,6 +6,8 @@ import { instructionSets } from "../machine.node.ts";
 import { updateRule } from "../optim/rule.ts";
 import { tensor } from "../tensor.ts";
 import type { Executor } from "./executor.ts";
+import { onednnLibrary } from "./onednn/engine.node.ts";
+import { hasIsa } from "./onednn/library.node.ts";
 import { referenceExecutor } from "./reference/reference.ts";
 import { describeExecutors, executorNames, selectExecutor, withFallback } from "./select.node.ts";
 
@@ -20,10 +22,12 @@ for (const name of executorNames) {
   });
 }
 
-test("without a name ort is chosen for inference, and the reason says why", async () => {
+test("without a name onednn is chosen for inference where it has Winograd's algorithm, else ort; the reason says why", async () => {
   const { executor, reason } = await selectExecutor();
-  assert.equal(executor.name, "ort");
-  assert.match(reason, /the default/);
+  const { version, isa } = here.has("onednn") ? onednnLibrary() : { version: undefined, isa: 0 };
+  const isFastest = version?.major === 2 && hasIsa(isa, "avx512");
+  assert.equal(executor.name, isFastest ? "onednn" : "ort");
+  assert.match(reason, isFastest ? /^the fastest: oneDNN 2/ : /the default/);
 });
 
 test("without a name onednn is chosen to train with where it is there", async () => {

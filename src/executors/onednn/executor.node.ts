@@ -2,7 +2,7 @@
 
 import { option, SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
-import { machineThreads, usableThreads } from "../../machine.node.ts";
+import { lastCache, machineThreads, usableThreads } from "../../machine.node.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
 import { copyOf, scaleInPlace, type Tensor } from "../../tensor.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
@@ -61,7 +61,7 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       const create = (wanted: number) =>
         opened({ libraries, graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
           const { sumOverRanks } = options;
-          const lowered = lower(api, graph, own, { live, sumOverRanks, type, layout });
+          const lowered = lower(api, graph, own, { live, sumOverRanks, type, layout, cache: lastCache() });
           return new OnednnExecutable(
             new Runner(api, graph, lowered, { ...options, threads }),
             !live && isBatchFree(graph),

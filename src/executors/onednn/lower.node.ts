@@ -17,6 +17,7 @@ import { prepare } from "./prepare.node.ts";
 import { rules } from "./rules.node.ts";
 import type { ElementType, PlanLayout } from "./spec.ts";
 import { type Prepared, Target } from "./target.node.ts";
+import { type Tiles, tilesOf } from "./tiles.ts";
 
 /** A graph in oneDNN's primitives. */
 export interface Lowered {
@@ -51,16 +52,19 @@ export interface LowerOptions {
   readonly type: ElementType;
   /** Default: blocks. */
   readonly layout?: PlanLayout;
+  /** Bytes of the processor's last cache, which inference goes by (`tilesOf`); default: no cache. */
+  readonly cache?: number;
   /** See `CompileOptions`. */
   readonly sumOverRanks?: SumOverRanks | undefined;
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
 export function lower(api: Api, graph: Graph, weights: Weights, { live, ...kind }: LowerOptions): Lowered {
-  const { target, fused, prepared } = begin(api, graph, kind);
+  // What never changes is brought into its layout once; else that would be done for each part.
+  const { target, fused, tiles, prepared } = begin(api, graph, kind, live ? 0 : kind.cache);
   const { sumOverRanks } = kind;
   const lowering = new Lowering(target, prepared, { graph, weights, live, masters: undefined, sumOverRanks });
-  return lowerNodes(lowering, fused, weights, live);
+  return lowerNodes(lowering, fused, weights, live, tiles);
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
@@ -69,7 +73,7 @@ export function lowerTraining(
   graph: Graph,
   weights: Weights,
   rule: UpdateRule,
-  kind: Omit<LowerOptions, "live">,
+  kind: Omit<LowerOptions, "live" | "cache">,
 ): LoweredTraining {
   const gradients = new Map(rule.learnt.map(({ gradient }) => [gradient, graph.outputs.get(gradient)!]));
   const outputs = new Map([...graph.outputs].filter(([name]) => !gradients.has(name)));
@@ -86,11 +90,13 @@ export function lowerTraining(
 }
 
 /** The phases before values get places: which nodes there are, and the primitives that several of them need. */
-function begin(api: Api, graph: Graph, { type, layout = "blocks" }: Omit<LowerOptions, "live">) {
+function begin(api: Api, graph: Graph, { type, layout = "blocks" }: Omit<LowerOptions, "live">, cache = 0) {
   for (const node of graph.nodes) refuseOtherTypes(node);
   const target = new Target(api, type, new PlanBuilder(api, layout));
   const fused = fuse(graph, target.plan.standing, hasEightBits(api.isa));
-  return { target, fused, prepared: prepare(target, fused) };
+  const tiles = cache === 0 ? undefined : tilesOf(fused, type, cache);
+  const nodes = tiles === undefined ? fused.nodes : [...tiles.nodes, ...tiles.rest];
+  return { target, fused, tiles, prepared: prepare(target, { graph, nodes }) };
 }
 
 function finalsOf({ plan }: Target, masters: Masters): Map<number, FinalGradient[]> {
@@ -109,10 +115,17 @@ function formsOf({ plan }: Target, { gradients }: Prepared): (gradient: Value) =
   return (gradient) => forms.get(gradient) ?? { desc: plan.describe(gradient.type.shape, "f32", "plain") };
 }
 
-function lowerNodes(lowering: Lowering, { graph, nodes }: FusedGraph, weights: Weights, live: boolean): Lowered {
+function lowerNodes(
+  lowering: Lowering,
+  { graph, nodes }: FusedGraph,
+  weights: Weights,
+  live: boolean,
+  tiles?: Tiles,
+): Lowered {
   const { plan, masters } = lowering;
   const inputs = new Map(graph.inputs.map((input) => [input.name, lowering.input(input)]));
-  for (const node of nodes) lowerNode(lowering, node);
+  if (tiles !== undefined) plan.repeat(tiles.parts, () => lowerPart(lowering, tiles));
+  for (const node of tiles?.rest ?? nodes) lowerNode(lowering, node);
   for (const { value, gradient } of masters?.gradients() ?? []) {
     // What was not written where it is kept: a sum of gradients, or one that several parameters have.
     const place = lowering.place(value);
@@ -128,6 +141,13 @@ function lowerNodes(lowering: Lowering, { graph, nodes }: FusedGraph, weights: W
     for (const update of updates) update();
   };
   return { plan: plan.bind(), inputs, outputs, update };
+}
+
+function lowerPart(lowering: Lowering, { nodes, entering, leaving }: Tiles): void {
+  for (const [part, whole] of entering) lowering.enters(part, whole);
+  for (const [part, whole] of leaving) lowering.leaves(part, whole);
+  for (const node of nodes) lowerNode(lowering, node);
+  for (const part of leaving.keys()) lowering.gather(part);
 }
 
 /** TypeScript cannot see that a node and its rule belong together. */

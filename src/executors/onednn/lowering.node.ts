@@ -55,6 +55,8 @@ export class Lowering extends Target {
   readonly #live: boolean;
   readonly #places = new Map<Value, Place>();
   readonly #weightPlaces = new Map<Value, Place[]>();
+  /** The values of the whole batch that parts of it are parts of. */
+  readonly #wholes = new Map<Value, Value>();
   /** What is read after a run, next values of parameters among them: it must not be written over. */
   readonly #outputs: ReadonlySet<Value>;
   readonly #parameters: ReadonlySet<Value>;
@@ -119,12 +121,35 @@ export class Lowering extends Target {
     return place;
   }
 
+  /** What the steps that are repeated read of the whole batch. */
+  enters(part: Value, whole: Value): void {
+    const place = this.place(whole);
+    this.set(part, this.plan.partEach(place, this.plan.describe(part.type.shape, place.desc.type, "plain")));
+  }
+
+  /** Says that a value of one part is kept, as a part of the whole batch's; before the operation that makes it. */
+  leaves(part: Value, whole: Value): void {
+    this.#wholes.set(part, whole);
+  }
+
+  /** Brings it there, where the operation has not written it there itself. */
+  gather(part: Value): void {
+    const place = this.place(part);
+    if (place.stride === undefined) this.plan.copy(part.name, place, this.make(part));
+  }
+
   /** Memory for a value that an operation makes. */
   make(value: Value): Place {
     const desc = this.standingOf(value.type);
+    const whole = this.#wholes.get(value);
+    if (whole !== undefined) return this.set(value, this.plan.partEach(this.#placed(whole), desc));
     const isResult =
       this.#outputs.has(value) && desc.type === "f32" && this.plan.layoutOf(value.type.shape) === "plain";
     return this.set(value, isResult ? this.plan.fixed(desc) : this.plan.place(desc));
+  }
+
+  #placed(value: Value): Place {
+    return this.#places.get(value) ?? this.make(value);
   }
 
   /** The same, row-major in float32: what is no activation. */

@@ -31,11 +31,16 @@ export class Pace {
   #since = 0;
   /** Steps to wait before fewer or more are tried; longer each time that it was for nothing. */
   readonly #patience = { fewer: 12, more: 200 };
+  #soon: number;
 
-  /** @param most threads to begin with */
-  constructor(most: number) {
+  /**
+   * @param most threads to begin with
+   * @param soon milliseconds of steps, two at least, after which fewer are tried, however few steps these were
+   */
+  constructor(most: number, soon = Number.POSITIVE_INFINITY) {
     this.#most = most;
     this.#threads = most;
+    this.#soon = soon;
   }
 
   /** For the next step. */
@@ -61,14 +66,21 @@ export class Pace {
 
   /** Whether there are enough steps to go by: few, where they are long. */
   #isTelling(): boolean {
-    const total = this.#steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
-    return this.#steps.length >= 6 && (total >= 500 || this.#steps.length >= 48);
+    return this.#isSoon || (this.#steps.length >= 6 && (this.#total >= 500 || this.#steps.length >= 48));
+  }
+
+  get #isSoon(): boolean {
+    return this.#steps.length >= 2 && this.#total >= this.#soon;
+  }
+
+  get #total(): number {
+    return this.#steps.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   }
 
   #look(): undefined {
     const share = medianOf(this.#steps.map(({ share }) => share));
     const isStarved = share < starved && this.#threads > 1;
-    if (isStarved && this.#since > this.#patience.fewer) this.#try(Math.ceil(this.#threads / 2));
+    if (isStarved && (this.#since > this.#patience.fewer || this.#isSoon)) this.#try(Math.ceil(this.#threads / 2));
     else if (this.#threads < this.#most && this.#since > this.#patience.more) {
       this.#try(Math.min(this.#most, 2 * this.#threads));
     } else this.#steps.shift();
@@ -96,6 +108,7 @@ export class Pace {
   #giveUp({ from }: Trial): void {
     const direction = this.#threads < from ? "fewer" : "more";
     this.#patience[direction] = Math.min(4 * this.#patience[direction], 20_000);
+    this.#soon *= 4;
     this.#trial = undefined;
     this.#change(from);
   }

@@ -29,9 +29,9 @@ class Paced<T extends { dispose(): Promise<void> }> {
   #threads: number;
   current: T;
 
-  constructor(options: PacedOptions<T>) {
+  constructor(options: PacedOptions<T>, soon?: number) {
     this.#options = options;
-    this.#pace = new Pace(options.most);
+    this.#pace = new Pace(options.most, soon);
     this.#threads = this.#pace.threads;
     this.current = options.create(this.#threads);
   }
@@ -61,12 +61,15 @@ class Paced<T extends { dispose(): Promise<void> }> {
 /** With a plan of its own. */
 export type Planned<T> = T & { readonly plan: PlanFacts };
 
+/** Milliseconds: whoever waits for an answer, of whom there may be no second. */
+const soon = 2000;
+
 export class PacedExecutable implements Executable {
   readonly #paced: Paced<Planned<Executable>>;
   readonly #uses: Uses;
 
   constructor(options: PacedOptions<Planned<Executable>>) {
-    this.#paced = new Paced(options);
+    this.#paced = new Paced(options, soon);
     this.#uses = new Uses(options.name);
   }
 

@@ -23,6 +23,8 @@ export interface Place {
   readonly desc: Desc;
   /** Where it begins in the buffer, in bytes; absent: at its beginning. */
   readonly offset?: number;
+  /** One part of the batch in the buffer of all: how far the next part is, in bytes. */
+  readonly stride?: number;
 }
 
 /** A primitive's arguments by their numbers (`Arg`); those that are undefined are left out. */
@@ -78,6 +80,8 @@ export class PlanBuilder {
   readonly reorders: string[] = [];
   readonly #descs = new Map<string, Desc>();
   readonly #steps: Step[] = [];
+  /** How many of the first steps run for one part of the batch after the other, and for how many parts. */
+  #repeated = { steps: 0, parts: 1 };
   readonly #aside: Readonly<Record<Phase, Step[]>> = { load: [], check: [], update: [], store: [] };
   readonly #slots: Slot[] = [];
   /** Views of placed buffers that steps of ours asked for. */
@@ -133,12 +137,24 @@ export class PlanBuilder {
 
   /** The same memory under another description. */
   as(place: Place, desc: Desc): Place {
-    return { slot: place.slot, desc };
+    return { ...place, desc };
   }
 
   /** The `index`-th of the parts, each of this description, that a value is made of. */
-  part({ slot, offset = 0 }: Place, desc: Desc, index: number): Place {
-    return { slot, desc, offset: offset + index * this.api.sizeOf(desc) };
+  part(place: Place, desc: Desc, index: number): Place {
+    return { ...place, desc, offset: (place.offset ?? 0) + index * this.api.sizeOf(desc) };
+  }
+
+  /** What the steps that are repeated see of a value of the whole batch: each time the next part of it. */
+  partEach({ slot }: Place, desc: Desc): Place {
+    return { slot, desc, stride: this.api.sizeOf(desc) };
+  }
+
+  /** Lets the steps that `build` adds, the plan's first ones, run for so many parts of the batch, one after the other. */
+  repeat(parts: number, build: () => void): void {
+    if (this.#steps.length > 0) throw new Error("onednn: only a plan's first steps are repeated");
+    build();
+    this.#repeated = { steps: this.#steps.length, parts };
   }
 
   run(name: string, primitive: Primitive, reads: Arguments, writes: Arguments, inPlace?: InPlace): void {
@@ -166,7 +182,8 @@ export class PlanBuilder {
   }
 
   /** A float32 value as an array of ours, which is there once the plan is bound. */
-  array({ slot, desc }: Place): { readonly data: Float32Array } {
+  array({ slot, desc, stride }: Place): { readonly data: Float32Array } {
+    if (stride !== undefined) throw new Error("onednn: an array does not move on from part to part");
     const view: { data: Float32Array } = { data: new Float32Array(0) };
     this.#views.push(() => {
       const { buffer, byteOffset } = root(slot).fixed!;
@@ -209,14 +226,14 @@ export class PlanBuilder {
     for (const slot of this.#slots) if (slot.fixed === undefined) slot.fixed = root(slot).fixed ?? empty;
     for (const view of this.#views) view();
     const memories = new Map<Desc, Map<Handle, Handle>>();
-    const memoryOf = ({ slot, desc, offset = 0 }: Place): Handle => {
-      const address = addressOf(root(slot).fixed!) + BigInt(offset);
+    const memoryOf = ({ slot, desc, offset = 0, stride = 0 }: Place, part: number): Handle => {
+      const address = addressOf(root(slot).fixed!) + BigInt(offset + part * stride);
       const known = memories.get(desc) ?? new Map<Handle, Handle>();
       const memory = known.get(address) ?? this.api.memory(desc, address);
       memories.set(desc, known.set(address, memory));
       return memory;
     };
-    const bound = ({ name, primitive, host, wait }: Step): BoundStep => {
+    const boundOf = ({ name, primitive, host, wait }: Step, part: number): BoundStep => {
       if (wait !== undefined) return { name, kind: "waiting for others", run: () => wait().then(() => 0) };
       if (primitive === undefined) {
         const run = () => {
@@ -225,13 +242,18 @@ export class PlanBuilder {
         };
         return { name, kind: "in TypeScript", run };
       }
-      const args = new Map([...primitive.args].map(([arg, place]) => [arg, memoryOf(place)]));
+      const args = new Map([...primitive.args].map(([arg, place]) => [arg, memoryOf(place, part)]));
       const call = this.api.call(primitive.primitive, args);
       return { name, kind: primitive.primitive.kind, run: call };
     };
+    const bound = (step: Step) => boundOf(step, 0);
     const { load, check, update, store } = this.#aside;
+    const { steps, parts } = this.#repeated;
+    const repeated = Array.from({ length: parts }, (_, part) =>
+      this.#steps.slice(0, steps).map((step) => boundOf(step, part)),
+    );
     return {
-      steps: this.#steps.map(bound),
+      steps: [...repeated.flat(), ...this.#steps.slice(steps).map(bound)],
       aside: { load: load.map(bound), check: check.map(bound), update: update.map(bound), store: store.map(bound) },
       arenaBytes: arena.bytes,
       layout: `${this.standing.layout} ${this.standing.block ?? ""}`,
@@ -249,11 +271,15 @@ export class PlanBuilder {
       if (inPlace !== undefined) {
         const { of, from } = inPlace;
         const donor = from.find(
-          ({ slot, desc }) =>
-            lastRead.get(slot) === index && root(slot).fixed === undefined && this.api.isEqual(desc, of.desc),
+          ({ slot, desc, stride }) =>
+            stride === undefined &&
+            lastRead.get(slot) === index &&
+            root(slot).fixed === undefined &&
+            this.api.isEqual(desc, of.desc),
         );
         // Only once: a buffer has one heir, and a result one donor.
-        if (donor !== undefined && of.slot.fixed === undefined && of.slot.first === undefined) {
+        const isFree = of.slot.fixed === undefined && of.slot.first === undefined && of.stride === undefined;
+        if (donor !== undefined && isFree) {
           of.slot.sameAs = root(donor.slot);
         }
       }
@@ -263,6 +289,16 @@ export class PlanBuilder {
         owner.last = Math.max(owner.last ?? index, lastRead.get(slot)!);
       }
     });
+    // What a part leaves behind has to stay while the next ones run.
+    const { steps } = this.#repeated;
+    for (const { primitive } of this.#steps.slice(0, steps)) {
+      for (const { slot, stride } of primitive?.args.values() ?? []) {
+        if (stride === undefined) continue;
+        const owner = root(slot);
+        owner.first = 0;
+        owner.last = Math.max(owner.last!, steps - 1);
+      }
+    }
   }
 }
 

@@ -37,7 +37,7 @@ export const scale: Rule<"scale"> = (lowering, node) => {
       [Arg.operand]: plan.part(whole.factor, operand, i),
       [api.postOpArg(0)]: whole.sum && plan.part(whole.sum, added!, i),
     };
-    plan.run(node.name, primitive, reads, { [Arg.dst]: plan.part(dst, into, i) });
+    plan.run(node.name, primitive, reads, { [Arg.dst]: plan.part(dst, into, i) }, { of: dst, from: [whole.src] });
   }
 };
 

@@ -109,6 +109,9 @@ const worth = 0.85;
 /** Milliseconds. */
 const patience = 20_000;
 
+/** Raised where convolutions are planned otherwise: what was measured before says nothing any more. */
+const plans = 2;
+
 /** As was measured for this processor, these ways and this graph, now or before. */
 export function measuredWay(question: Question, ways: readonly Way[] = possibleWays(question)): Way {
   const { graph, type, threads } = question;
@@ -122,7 +125,7 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
     threads,
   } as const;
   const names = ways.map(({ library, layout }) => ({ library: formatVersion(library.version), layout }));
-  const key = JSON.stringify([facts, names, convolutions.map(({ key, count }) => [key, count])]);
+  const key = JSON.stringify([plans, facts, names, convolutions.map(({ key, count }) => [key, count])]);
   const before = recall(key);
   if (before !== undefined && before.ways.length === ways.length) return ways[before.chosen] ?? first;
   const milliseconds = ways.map(() => 0);
@@ -132,7 +135,7 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
   setThreads(1);
   try {
     for (const convolution of convolutions) {
-      const times = timesOf(ways, alone(convolution, threads), type);
+      const times = timesOf(ways, alone(convolution, threads), type, convolution.isTraining);
       for (const [way, time] of times.entries()) milliseconds[way]! += convolution.count * time;
       // A machine that is so busy keeps its user waiting.
       if (performance.now() - begin > patience) return first;
@@ -187,12 +190,15 @@ function dearest(graph: Graph): Convolution[] {
 const costOf = ({ node, count }: Convolution): number =>
   count * sizeOf(node.outputs[0]!.type.shape) * sizeOf(node.inputs[1]!.type.shape.slice(1));
 
-/** Milliseconds of a graph's convolutions in each way, the least of a few runs by turns. */
-function timesOf(ways: readonly Way[], graph: Graph, type: ElementType): number[] {
+/**
+ * Milliseconds of a graph's convolutions in each way, the least of a few runs by turns.
+ * @param live whether weights change from run to run
+ */
+function timesOf(ways: readonly Way[], graph: Graph, type: ElementType, live: boolean): number[] {
   const weights = new Map(graph.parameters.map(({ name, type: { dtype, shape } }) => [name, zeros(dtype, shape)]));
   const apis = ways.map(({ library }) => openApi(library));
   try {
-    const plans = ways.map(({ layout }, way) => lower(apis[way]!, graph, weights, { live: false, type, layout }).plan);
+    const plans = ways.map(({ layout }, way) => lower(apis[way]!, graph, weights, { live, type, layout }).plan);
     for (const plan of plans) for (const { run } of plan.aside.load) run();
     const least = ways.map(() => Number.POSITIVE_INFINITY);
     for (let round = 0; round < 3; round++) {
