@@ -88,7 +88,7 @@ for (const name of browserNames) {
     describe(browser.title, () => {
       test("pictures decode to Pillow's bytes", async () => {
         await open(false);
-        await assertDecodesAsPillow(browser, false);
+        await assertDecodesAsPillow(browser);
         await noFault();
       });
 

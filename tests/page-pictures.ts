@@ -39,8 +39,8 @@ export async function decodedIn(
   return (await page.evaluate(`(${inPage})(${JSON.stringify(given)})`)) as Answer[];
 }
 
-/** Those of golden/images come to Pillow's bytes; TIFF is refused, and transparent WebP may be where there is no WebGL. */
-export async function assertDecodesAsPillow(page: Evaluating, hasWebGl: boolean): Promise<void> {
+/** Those of golden/images come to Pillow's bytes; TIFF is refused. */
+export async function assertDecodesAsPillow(page: Evaluating): Promise<void> {
   const pictures = decodedPictures.map((one) => ({ ...one, bytes: readFileSync(golden("images", one.file)) }));
   const found = await decodedIn(
     page,
@@ -50,9 +50,6 @@ export async function assertDecodesAsPillow(page: Evaluating, hasWebGl: boolean)
     const { sha256: hash, message } = found[i]!;
     if (formatOf(bytes) === "TIFF")
       assert.match(message!, /TIFF pictures are not decoded in browsers.*convert it to PNG/s, file);
-    else if (!hasWebGl && file.startsWith("alpha") && formatOf(bytes) === "WebP") {
-      if (hash === undefined) assert.match(message!, /without WebGL 2 transparent WebP/, file);
-      else assert.equal(hash, sha256, file);
-    } else assert.equal(hash, sha256, `${file}: ${message}`);
+    else assert.equal(hash, sha256, `${file}: ${message}`);
   }
 }

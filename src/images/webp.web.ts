@@ -1,82 +1,141 @@
 /**
- * WebP by the browser's decoder, read back through WebGL: a 2D canvas multiplies colours by alpha, and they do not come back.
+ * WebP: lossless pictures by our own code, since browsers multiply colours by alpha, and they do not come back; lossy ones,
+ * without their alpha, by the browser's decoder, which is the same in all of them.
  */
 
 import { PictureFault } from "./fault.ts";
 import { ascii } from "./format.ts";
 import type { Picture } from "./resize.ts";
-import { fromRgb } from "./samples.ts";
+import { decodeVp8l } from "./webp-lossless.ts";
 
+/** The picture, or the first of several, as Pillow has it: dropped alpha leaves the colours as they are. */
 export async function decodeWebp(bytes: Uint8Array): Promise<Picture> {
-  const bitmap = await createImageBitmap(new Blob([withoutOrientation(bytes)]), {
-    colorSpaceConversion: "none",
-    premultiplyAlpha: "none",
-  });
+  const { screen, left, top, kind, body } = frameOf(bytes);
+  const size = sizeOf(kind, body);
+  if (screen !== undefined && (left + size.width > screen.width || top + size.height > screen.height))
+    throw new PictureFault("a picture of it is larger than all of it");
+  const picture = kind === "VP8L" ? lossless(body) : await lossy(body);
+  if (screen === undefined) return picture;
+  const { width, height } = picture;
+  if (left === 0 && top === 0 && width === screen.width && height === screen.height) return picture;
+  const data = new Uint8Array(3 * screen.width * screen.height);
+  for (let y = 0; y < height; y++) {
+    const row = picture.data.subarray(3 * y * width, 3 * (y + 1) * width);
+    data.set(row, 3 * ((top + y) * screen.width + left));
+  }
+  return { ...screen, data };
+}
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+interface Frame {
+  /** Of the whole, where the file says it apart. */
+  readonly screen: Size | undefined;
+  readonly left: number;
+  readonly top: number;
+  readonly kind: "VP8 " | "VP8L";
+  readonly body: Uint8Array;
+}
+
+/** The first one of a container's chunks. @throws PictureFault */
+function frameOf(bytes: Uint8Array): Frame {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const three = (at: number) => view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
+  let screen: Size | undefined;
+  let [left, top] = [0, 0];
+  // RIFF: chunks of name, length and data of an even length.
+  for (let at = 12; at + 8 <= bytes.length; ) {
+    const kind = ascii(bytes, at, at + 4);
+    const length = view.getUint32(at + 4, true);
+    const start = at + 8;
+    if (start + length > bytes.length) throw new PictureFault("the file ends within the picture");
+    if (kind === "VP8 " || kind === "VP8L") {
+      return { ...{ screen, left, top, kind }, body: bytes.subarray(start, start + length) };
+    }
+    if (kind === "VP8X" && length >= 10) screen = { width: 1 + three(start + 4), height: 1 + three(start + 7) };
+    const isAnimated = kind === "ANMF" && length >= 16;
+    if (isAnimated) [left, top] = [2 * three(start), 2 * three(start + 3)];
+    // Its own chunks are within it.
+    at = isAnimated ? start + 16 : start + length + (length & 1);
+  }
+  throw new PictureFault("there is no picture in it");
+}
+
+/** As the picture's own header has it. */
+function sizeOf(kind: Frame["kind"], body: Uint8Array): Size {
+  if (body.length < 10) throw new PictureFault("the file ends within the picture");
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (kind === "VP8 ") return { width: view.getUint16(6, true) & 0x3fff, height: view.getUint16(8, true) & 0x3fff };
+  const packed = view.getUint32(1, true);
+  return { width: 1 + (packed & 0x3fff), height: 1 + ((packed >>> 14) & 0x3fff) };
+}
+
+function lossless(body: Uint8Array): Picture {
+  const { width, height, argb } = decodeVp8l(body);
+  const data = new Uint8Array(3 * argb.length);
+  for (let i = 0, at = 0; i < argb.length; i++, at += 3) {
+    const pixel = argb[i]!;
+    data[at] = pixel >>> 16;
+    data[at + 1] = pixel >>> 8;
+    data[at + 2] = pixel;
+  }
+  return { width, height, data };
+}
+
+/** As much as the smallest canvas holds that browsers are known for (iOS). */
+const canvasPixels = 2 ** 24;
+
+async function lossy(body: Uint8Array): Promise<Picture> {
+  // A file of this alone: no turning, no colour profile, no alpha.
+  const bitmap = await createImageBitmap(new Blob([container(body)]), { colorSpaceConversion: "none" });
   try {
     const { width, height } = bitmap;
-    return fromRgb({ width, height, channels: 4, data: texelsOf(bitmap) });
+    const rows = Math.min(height, Math.floor(canvasPixels / width));
+    const canvas = new OffscreenCanvas(width, rows).getContext("2d", { willReadFrequently: true });
+    if (canvas === null) throw new PictureFault("this browser gives no canvas to read WebP pictures back through");
+    checkCanvas(canvas);
+    const data = new Uint8Array(3 * width * height);
+    for (let top = 0, at = 0; top < height; top += rows) {
+      const part = Math.min(rows, height - top);
+      canvas.drawImage(bitmap, 0, -top);
+      const rgba = canvas.getImageData(0, 0, width, part).data;
+      for (let from = 0; from < 4 * width * part; from += 4, at += 3) {
+        data[at] = rgba[from]!;
+        data[at + 1] = rgba[from + 1]!;
+        data[at + 2] = rgba[from + 2]!;
+      }
+    }
+    return { width, height, data };
   } finally {
     bitmap.close();
   }
 }
 
-/** A copy whose EXIF chunk has no name that a browser knows: `imageOrientation: "none"` turns pictures all the same. */
-function withoutOrientation(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(bytes);
-  const view = new DataView(copy.buffer);
-  // RIFF: chunks of name, length and data of an even length.
-  for (let at = 12; at + 8 <= copy.length; at += 8 + view.getUint32(at + 4, true) + (copy[at + 4]! & 1)) {
-    if (ascii(copy, at, at + 4) === "EXIF") copy.set([0x6e, 0x6f, 0x6e, 0x65], at);
-  }
-  return copy;
+function container(body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const even = body.length + (body.length & 1);
+  const file = new Uint8Array(20 + even);
+  const view = new DataView(file.buffer);
+  file.set(new TextEncoder().encode("RIFF    WEBPVP8 "));
+  view.setUint32(4, file.length - 8, true);
+  view.setUint32(16, body.length, true);
+  file.set(body, 20);
+  return file;
 }
 
-/** The bitmap's four channels as they are, without colour management or multiplication by alpha. */
-function texelsOf(bitmap: ImageBitmap): Uint8Array {
-  const gl = webGl();
-  return gl === undefined ? opaqueTexels(bitmap) : readBack(gl, bitmap);
-}
-
-let context: WebGL2RenderingContext | undefined;
-
-function webGl(): WebGL2RenderingContext | undefined {
-  if (context === undefined || context.isContextLost()) {
-    context = new OffscreenCanvas(1, 1).getContext("webgl2") ?? undefined;
-  }
-  return context;
-}
-
-function readBack(gl: WebGL2RenderingContext, bitmap: ImageBitmap): Uint8Array {
-  const { width, height } = bitmap;
-  const most = gl.getParameter(gl.MAX_TEXTURE_SIZE) as number;
-  if (width > most || height > most) throw new PictureFault(`${width} × ${height}: more than WebGL's ${most} a side`);
-  const texture = gl.createTexture();
-  const frame = gl.createFramebuffer();
-  try {
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
-    gl.pixelStorei(gl.UNPACK_PREMULTIPLY_ALPHA_WEBGL, false);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, bitmap);
-    gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
-    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    const data = new Uint8Array(4 * width * height);
-    gl.readPixels(0, 0, width, height, gl.RGBA, gl.UNSIGNED_BYTE, data);
-    return data;
-  } finally {
-    gl.deleteFramebuffer(frame);
-    gl.deleteTexture(texture);
-  }
-}
-
-/** Without WebGL a 2D canvas does as well where nothing is transparent. */
-function opaqueTexels(bitmap: ImageBitmap): Uint8Array {
-  const { width, height } = bitmap;
-  const canvas = new OffscreenCanvas(width, height).getContext("2d");
-  if (canvas === null) throw new PictureFault("this browser gives no canvas to read WebP pictures back through");
-  canvas.drawImage(bitmap, 0, 0);
-  const { data } = canvas.getImageData(0, 0, width, height);
-  for (let i = 3; i < data.length; i += 4) {
-    if (data[i] !== 255) throw new PictureFault("without WebGL 2 transparent WebP pictures are not decoded");
-  }
-  return new Uint8Array(data.buffer);
+/** Against being known again by how they draw, some browsers change what is read from a canvas, in private windows mostly. */
+function checkCanvas(canvas: OffscreenCanvasRenderingContext2D): void {
+  const { width, height } = canvas.canvas;
+  const drawn = new ImageData(Math.min(width, 64), Math.min(height, 64));
+  drawn.data.forEach((_, i) => {
+    drawn.data[i] = i % 4 === 3 ? 255 : (i * 197 + (i >> 5) * 31) & 255;
+  });
+  canvas.putImageData(drawn, 0, 0);
+  const read = canvas.getImageData(0, 0, drawn.width, drawn.height).data;
+  if (read.every((value, i) => value === drawn.data[i])) return;
+  const why =
+    "this browser changes what is read from a canvas, so that lossy WebP pictures are not decoded exactly here";
+  throw new PictureFault(why);
 }
