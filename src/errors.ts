@@ -27,6 +27,7 @@ export type OptionKey =
   | "batchSize"
   | "cache"
   | "data"
+  | "dropPath"
   | "epochs"
   | "executor"
   | "force"

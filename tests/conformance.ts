@@ -19,6 +19,7 @@ import type { AverageConfig } from "../src/optim/average.ts";
 import { norm } from "../src/optim/host.ts";
 import { averageOf, type OptimizerConfig, stateOf, type UpdateRule, updateRule } from "../src/optim/rule.ts";
 import { type Shape, scaleInPlace, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
+import { Dropout } from "../src/train/dropout.ts";
 import { learningRule } from "../src/train/learning.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inputName, lossGraph, model, targetsName } from "../src/zoo/index.ts";
@@ -735,6 +736,33 @@ export function conformance({ name, executor, tolerance, dtypes, part, skip = {}
             if (moved.has(name)) assertClose(now, truth.get(name)!.data, 20 * tolerance, name);
             else assert.deepEqual(now, data, name);
           }
+          await trainer.dispose();
+          await reference.dispose();
+        });
+      }
+
+      for (const name of ["se-resnet-8", "resnet-8"]) {
+        (name === "resnet-8" ? check : checkFurther)(`training: blocks left out by picture, ${name}`, async () => {
+          const forward = lossGraph(model(name, 4), { batch: 4, imageSize: 16, dtype, dropPath: 0.6 });
+          const graph = differentiate(forward);
+          const fresh = () => new Map([...formulaWeights(forward)].map(([key, value]) => [key, as(dtype, value)]));
+          const [own, truth] = [fresh(), fresh()];
+          const rule = () => learningRule(graph, { optimizer: { name: "sgd" }, weightDecay: 0 });
+          const trainer = await executor.compileTraining(graph, own, rule());
+          const reference = await referenceExecutor.compileTraining(graph, truth, rule());
+          const shape = [4, 3, 16, 16];
+          const inputs = feed({
+            [inputName]: floats(dtype, shape, noise(shape, 0)),
+            [targetsName]: floats(dtype, [4, 4], [0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]),
+          });
+          new Dropout(graph, 5).feed(inputs, 0);
+          assert.ok(graph.inputs.some(({ name }) => inputs.get(name)!.data.includes(0) && name.endsWith(".keep")));
+          const [found, wanted] = [await trainer.gradients(inputs), await reference.gradients(inputs)];
+          assertClose(found.get("loss")!.data, wanted.get("loss")!.data, tolerance, "loss");
+          await trainer.update({ rate: 0.02, step: 0 });
+          await reference.update({ rate: 0.02, step: 0 });
+          await trainer.synchronise();
+          for (const [key, { data }] of truth) assertClose(own.get(key)!.data, data, 20 * tolerance, key);
           await trainer.dispose();
           await reference.dispose();
         });

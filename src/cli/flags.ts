@@ -9,6 +9,7 @@ export const flags: Readonly<Record<OptionKey, string>> = {
   batchSize: "--batch-size",
   cache: "--cache",
   data: "--data",
+  dropPath: "--drop-path",
   epochs: "--epochs",
   executor: "--executor",
   force: "--force",

@@ -85,8 +85,11 @@ export interface Attrs {
   add: {};
   /** `x → factor · x` */
   multiply: { readonly factor: number };
-  /** `x, keep → x · keep`, same shape; `keep` is 0 or 1 / (1 − rate), drawn by the trainer. Its gradient is itself. */
-  dropout: { readonly rate: number };
+  /**
+   * `x, keep → x · keep`, same shape; `keep` is 0 or 1 / (1 − rate), drawn by the trainer: for each number, or `byRow` for
+   * all of a picture's. Its gradient is itself.
+   */
+  dropout: { readonly rate: number; readonly byRow?: true };
 
   // --- joining ---
   /** Along the channels: `[N,C1,H,W], [N,C2,H,W], ... → [N,C1+C2+...,H,W]` */

@@ -27,6 +27,8 @@ export interface BlockOptions {
   readonly pad?: "same";
   /** What gamma of the branch's last batch norm begins with; default 1. With 0 a fresh block passes its shortcut on. */
   readonly lastGamma?: number;
+  /** How often the branch is left out for a picture, when training (drop-path.ts); default: never. */
+  readonly drop?: number;
   /** Between the layers and behind the sum, except within squeeze and excitation; default ReLU. */
   readonly act?: Activation;
 }
@@ -56,12 +58,12 @@ export function normed(scope: Scope, n: number, x: Value, options: ConvOptions, 
 
 /** What both blocks end in: squeeze and excitation, the sum with the shortcut, the activation. */
 function joinShortcut(scope: Scope, branch: Value, x: Value, options: BlockOptions): Value {
-  const { out, stride, se, projection = 1, projects = false, act = "relu" } = options;
+  const { out, stride, se, drop, projection = 1, projects = false, act = "relu" } = options;
   const isSame = !projects && stride === 1 && x.type.shape[1] === out;
   let sum: Value;
-  if (isSame) sum = addShortcut(scope, branch, x, se);
-  else if (isPadding(projection)) sum = addPadded(scope, scaleChannels(scope, branch, se), x, stride, projection);
-  else sum = addShortcut(scope, branch, projected(scope.at("downsample"), x, out, stride, projection), se);
+  if (isSame) sum = addShortcut(scope, branch, x, se, drop);
+  else if (isPadding(projection)) sum = addPadded(scope, scaleChannels(scope, branch, se, drop), x, stride, projection);
+  else sum = addShortcut(scope, branch, projected(scope.at("downsample"), x, out, stride, projection), se, drop);
   return activate(scope.at(act), sum, act);
 }
 

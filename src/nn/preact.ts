@@ -17,6 +17,8 @@ export interface PreactOptions {
   readonly stride: number;
   readonly strideOn: "1x1" | "3x3";
   readonly se: SqueezeExcitation | undefined;
+  /** How often the branch is left out for a picture, when training (drop-path.ts). */
+  readonly drop: number;
   /** Whether the input has been normalised and activated already: then the block has no first batch norm. */
   readonly isActive: boolean;
   /** Whether the shortcut is changed even where the shape stays. */
@@ -36,17 +38,18 @@ const normedRelu = (scope: Scope, n: number | string, x: Value): Value =>
 
 /** `bn1`, ReLU, `conv1`, ...; squeeze and excitation of the last convolution's output; the sum. */
 export function preactBlock(scope: Scope, x: Value, options: PreactOptions): Value {
-  const { out, stride, se, isActive, projects, shortcut, projection } = options;
+  const { out, stride, se, drop, isActive, projects, shortcut, projection } = options;
   const active = isActive ? x : normedRelu(scope, 1, x);
   const branch = convolutionsOf(options).reduce((y, convolution, i) => {
     const input = i === 0 ? y : normedRelu(scope, i + 1, y);
     return conv2d(scope.at(`conv${i + 1}`), input, { ...convolution, bias: options.bias });
   }, active);
-  if (!projects && stride === 1 && x.type.shape[1] === out) return addShortcut(scope, branch, x, se);
+  if (!projects && stride === 1 && x.type.shape[1] === out) return addShortcut(scope, branch, x, se, drop);
   const at = scope.at("downsample");
   const from = { raw: () => x, activated: () => active, own: () => normedRelu(at, "", x) }[shortcut]();
-  if (projection === "padEnd") return addPadded(scope, scaleChannels(scope, branch, se), from, stride, projection);
-  return addShortcut(scope, branch, conv2d(at.at(0), from, { out, kernel: 1, stride }), se);
+  if (projection === "padEnd")
+    return addPadded(scope, scaleChannels(scope, branch, se, drop), from, stride, projection);
+  return addShortcut(scope, branch, conv2d(at.at(0), from, { out, kernel: 1, stride }), se, drop);
 }
 
 function convolutionsOf({ block, out, width, stride, strideOn, pad }: PreactOptions): readonly ConvOptions[] {

@@ -10,6 +10,8 @@ export interface BuildMode {
   /** Batch norm uses the batch's statistics and updates the running ones. */
   readonly training: boolean;
   readonly dtype: DType;
+  /** How often the last residual block's branch is left out for a picture, when training (drop-path.ts); default: never. */
+  readonly dropPath?: number | undefined;
   /** Default: what is usual. */
   readonly style?: Style;
 }

@@ -13,6 +13,7 @@
  */
 
 import type { Value } from "../ir/graph.ts";
+import { dropPath } from "./drop-path.ts";
 import { conv2d, relu } from "./layers.ts";
 import type { Scope } from "./scope.ts";
 
@@ -43,14 +44,29 @@ export function gate(scope: Scope, branch: Value, se: SqueezeExcitation): Value 
   return scope.at("gate").tagged("se.gate").apply("sigmoid", [excited], {});
 }
 
-/** The end of a residual block: `gate(branch) · branch + shortcut`, or the plain sum without `se`. */
-export function addShortcut(scope: Scope, branch: Value, shortcut: Value, se: SqueezeExcitation | undefined): Value {
-  if (se === undefined) return scope.at("sum").apply("add", [branch, shortcut], {});
-  return scope.at("axpy").apply("seScaleAdd", [gate(scope.at("se"), branch, se), branch, shortcut], {});
+/**
+ * The end of a residual block: `gate(branch) · branch + shortcut`, or the plain sum without `se`.
+ * @param drop how often the branch is left out for a picture (drop-path.ts)
+ */
+export function addShortcut(
+  scope: Scope,
+  branch: Value,
+  shortcut: Value,
+  se: SqueezeExcitation | undefined,
+  drop: number = 0,
+): Value {
+  const factor = factorOf(scope, branch, se, drop);
+  if (factor === undefined) return scope.at("sum").apply("add", [branch, shortcut], {});
+  return scope.at("axpy").apply("seScaleAdd", [factor, branch, shortcut], {});
 }
 
-/** Where no shortcut follows (SE-BN-Inception): `gate(x) · x`, or `x` itself without `se`. */
-export function scaleChannels(scope: Scope, x: Value, se: SqueezeExcitation | undefined): Value {
-  if (se === undefined) return x;
-  return scope.at("scale").apply("seScale", [gate(scope.at("se"), x, se), x], {});
+/** Where no shortcut follows (SE-BN-Inception): `gate(x) · x`, or `x` itself without `se`. @param drop as above */
+export function scaleChannels(scope: Scope, x: Value, se: SqueezeExcitation | undefined, drop: number = 0): Value {
+  const factor = factorOf(scope, x, se, drop);
+  return factor === undefined ? x : scope.at("scale").apply("seScale", [factor, x], {});
+}
+
+/** What each channel is multiplied by; `undefined`: by nothing. */
+function factorOf(scope: Scope, branch: Value, se: SqueezeExcitation | undefined, drop: number): Value | undefined {
+  return dropPath(scope.at("drop_path"), branch, se && gate(scope.at("se"), branch, se), drop);
 }

@@ -125,6 +125,7 @@ test("strikes-back-a2: table 2 of the paper, and timm's LAMB", () => {
   const { mixup, cutmix, mixupProb, mixupSwitchProb, augRepeats, aa, epochs, batchSize } = config;
   assert.deepEqual([mixup, cutmix, mixupProb, mixupSwitchProb, augRepeats], [0.1, 1, 1, 0.5, 3]);
   assert.deepEqual([aa, epochs, batchSize], ["rand-m7-mstd0.5-inc1", 300, 2048]);
+  assert.equal(config.dropPath, 0.05);
   assert.deepEqual(optimizerOf(config), { name: "lamb" });
   // A picture of 224 is 95 % of this.
   assert.equal(preprocessingOf(config).resize, Math.floor(224 / 0.95));

@@ -1,10 +1,10 @@
 import { imagenet, type Recipe } from "./recipe.ts";
 
 export const strikesBackA2: Recipe = {
-  version: 2,
+  version: 3,
   title: "ResNet strikes back's procedure A2: LAMB with batches of 2048, for many processes",
   source: [
-    "Wightman, Touvron, Jégou: ResNet strikes back (arXiv 2110.00476), table 2, column A2: 300 epochs at 224, batch 2048, LAMB, rate 5e-3, cosine, decay 0.02, five epochs of warm-up, no smoothing, binary cross-entropy, RandAugment 7/0.5, mixup 0.1, CutMix 1.0, repeated augmentation, test crop ratio 0.95; no erasing, colours nor averages of weights",
+    "Wightman, Touvron, Jégou: ResNet strikes back (arXiv 2110.00476), table 2, column A2: 300 epochs at 224, batch 2048, LAMB, rate 5e-3, cosine, decay 0.02, five epochs of warm-up, no smoothing, binary cross-entropy, RandAugment 7/0.5, mixup 0.1, CutMix 1.0, repeated augmentation, stochastic depth 0.05, test crop ratio 0.95; no erasing, colours nor averages of weights",
     "the same, section 2: each class that is in a mixed picture is a target of 1",
     "huggingface/pytorch-image-models: LAMB clips the gradient to a length of 1 (timm/optim/lamb.py), each picture comes three times (timm/data/distributed_sampler.py), the rate goes by epochs and warms up from 1e-4 (train.py)",
     "open-mmlab/mmpretrain, configs/_base_/schedules/imagenet_bs2048_rsb.py: down to a rate of 1e-6",
@@ -13,7 +13,6 @@ export const strikesBackA2: Recipe = {
   data: imagenet,
   reached: "ResNet-50: top-1 79.8 % at 224 pixels; timm's seresnet50.a2_in1k: 81.1 % at 288",
   differences: [
-    "stochastic depth (0.05) is not done",
     "timm scales pictures bilinearly or bicubically by chance (mmpretrain: bicubically, as here)",
     "timm's cosine has begun at epoch 0, under the warm-up; here it begins after it",
     "each of the authors' processes drew a mix of its own; here a batch has one, whoever computes it",
@@ -35,6 +34,7 @@ export const strikesBackA2: Recipe = {
     bceLoss: true,
     bceTargetThresh: 0,
     labelSmoothing: 0,
+    dropPath: 0.05,
     aa: "rand-m7-mstd0.5-inc1",
     augRepeats: 3,
     mixup: 0.1,

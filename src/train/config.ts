@@ -80,6 +80,12 @@ const runKeys = {
     z._default(count, 0),
     "last epochs in which batch norm goes by its running statistics, unchanged",
   ),
+  /** Huang et al., arXiv 1603.09382, as timm has it (nn/drop-path.ts). */
+  dropPath: configKey(
+    z._default(z.number().check(z.gte(0), z.lt(1)), 0),
+    "stochastic depth: how often the last residual block is left out for a picture, those before it less",
+    { value: "rate" },
+  ),
   patience: configKey(
     z._default(z.nullable(positive), null),
     "stop after so many epochs without a better validation; default: go on to the end",

@@ -63,7 +63,7 @@ export function createStep(
   state?: StepState,
 ): Promise<TrainingStep> {
   const { config, recompute = false, onFeatures, say, ranks, wire, bucketBytes } = options;
-  const { seed, labelSmoothing, weightDecay, decayOn } = config;
+  const { seed, labelSmoothing, weightDecay, decayOn, dropPath } = config;
   const { batchSize = ownBatch(options), ...others } = form;
   return TrainingStep.create(
     executor,
@@ -71,7 +71,19 @@ export function createStep(
     weights,
     {
       ...others,
-      ...{ labelSmoothing, weightDecay, decayOn, seed, recompute, onFeatures, average, ranks, wire, bucketBytes },
+      ...{
+        labelSmoothing,
+        weightDecay,
+        decayOn,
+        dropPath,
+        seed,
+        recompute,
+        onFeatures,
+        average,
+        ranks,
+        wire,
+        bucketBytes,
+      },
       syncBatchNorm: config.syncBn,
       ...{ batchSize, movesStatisticsTwice: config.runningStatistics === "twice" },
       ...(config.bceLoss && { loss: "binaryCrossEntropy" }),

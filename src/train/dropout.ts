@@ -1,4 +1,4 @@
-/** What dropout keeps, drawn anew for each step and fed to the graph. */
+/** What dropout and stochastic depth keep, drawn anew for each step and fed to the graph. */
 
 import { placeOf, type Share } from "../data/epoch.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -12,7 +12,7 @@ export class Dropout {
   readonly #seed: number;
   readonly #share: Share;
   /** By the name of the graph's input; none in a graph without dropout. */
-  readonly #keeps = new Map<string, { readonly rate: number; readonly keep: Tensor }>();
+  readonly #keeps = new Map<string, { readonly rate: number; readonly byRow: boolean; readonly keep: Tensor }>();
 
   /** @param share whose part of the whole batch the graph is for */
   constructor(graph: Graph, seed: number, share: Share = { rank: 0, count: 1 }) {
@@ -22,7 +22,9 @@ export class Dropout {
       if (op !== "dropout") continue;
       const { name, type } = inputs[1]!;
       // In the order of the graph; of the gradient it is the same input once more.
-      if (!this.#keeps.has(name)) this.#keeps.set(name, { rate: attrs.rate, keep: zeros(type.dtype, type.shape) });
+      if (this.#keeps.has(name)) continue;
+      const { rate, byRow = false } = attrs;
+      this.#keeps.set(name, { rate, byRow, keep: zeros(type.dtype, type.shape) });
     }
   }
 
@@ -33,18 +35,19 @@ export class Dropout {
   feed(inputs: Map<string, Tensor>, step: number): void {
     if (this.#keeps.size === 0) return;
     const random = createRandom(this.#seed, stream, step);
-    for (const [name, { rate, keep }] of this.#keeps) {
+    for (const [name, { rate, byRow, keep }] of this.#keeps) {
       const [batchSize, ...rest] = keep.shape as [number, ...number[]];
       const width = sizeOf(rest);
+      const alike = byRow ? width : 1;
       const rows = new Map(
         Array.from({ length: batchSize }, (_, row) => [placeOf({ share: this.#share, batchSize }, row), row]),
       );
       // Those of the others are drawn as well, so that all ranks together have what one process has.
       for (let place = 0; place < batchSize * this.#share.count; place++) {
         const row = rows.get(place);
-        for (let i = 0; i < width; i++) {
+        for (let i = 0; i < width; i += alike) {
           const kept = random.uniform() < rate ? 0 : 1 / (1 - rate);
-          if (row !== undefined) keep.data[row * width + i] = kept;
+          if (row !== undefined) keep.data.fill(kept, row * width + i, row * width + i + alike);
         }
       }
       inputs.set(name, keep);

@@ -23,6 +23,7 @@ const base: Omit<StepOptions, "batchSize" | "ranks"> = {
   optimizer: { name: "sgd", momentum: 0.9 },
   average: { decay: 0.9, warmup: false },
   clipping: { mode: "norm", bound: 1 },
+  dropPath: 0.5,
   syncBatchNorm: true,
 };
 

@@ -62,7 +62,9 @@ export interface StepOptions extends TrainingOptions, LearningOptions, Freezing,
    * Of whole batches of one process.
    */
   readonly movesStatisticsTwice?: boolean;
-  /** Seed of dropout, for the networks that have it; default 0. */
+  /** Stochastic depth: how often the last residual block's branch is left out for a picture (nn/drop-path.ts); default: never. */
+  readonly dropPath?: number | undefined;
+  /** Seed of dropout, for the networks that have it, and of stochastic depth; default 0. */
   readonly seed?: number;
   /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
   readonly recompute?: boolean;
@@ -159,8 +161,9 @@ export class TrainingStep implements AsyncDisposable {
     options: StepOptions,
     { optimizer, average }: StepState = {},
   ): Promise<TrainingStep> {
-    const { batchSize, imageSize, loss, freeze, freezeBatchNorm, ranks = alone } = options;
-    const all = lossGraph(model, { batch: batchSize, imageSize, freeze, freezeBatchNorm, ...(loss && { loss }) });
+    const { batchSize, imageSize, loss, freeze, freezeBatchNorm, dropPath, ranks = alone } = options;
+    const form = { batch: batchSize, imageSize, freeze, freezeBatchNorm, dropPath };
+    const all = lossGraph(model, { ...form, ...(loss && { loss }) });
     const own = options.onFeatures === true ? fromFeatures(all, inputName) : all;
     const isAcross = options.syncBatchNorm === true && ranks.count > 1;
     const whole = isAcross ? synchroniseBatchNorm(own, ranks.count) : own;

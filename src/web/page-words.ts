@@ -10,6 +10,7 @@ const options: Readonly<Record<OptionKey, string | null>> = {
   batchSize: "batchSize",
   cache: null,
   data: null,
+  dropPath: "dropPath",
   epochs: "epochs",
   executor: null,
   force: null,

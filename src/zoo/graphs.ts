@@ -28,16 +28,21 @@ export interface GraphOptions {
 export const inputName = "image";
 export const targetsName = "targets";
 
-export function startGraph(name: string, channels: number, training: boolean, options: GraphOptions) {
-  const { batch, imageSize, dtype = "float32" } = options;
+export function startGraph(
+  name: string,
+  channels: number,
+  training: boolean,
+  { batch, imageSize, dtype = "float32" }: GraphOptions,
+  dropPath?: number,
+) {
   const builder = new GraphBuilder(name);
   const image = builder.input(inputName, [batch, channels, imageSize, imageSize], dtype);
-  return { builder, image, scope: new Scope(builder, { training, dtype }) };
+  return { builder, image, scope: new Scope(builder, { training, dtype, dropPath }) };
 }
 
-/** With its logits, for what comes behind them. */
-export function finishGraph(model: Model, training: boolean, options: GraphOptions) {
-  const { builder, image, scope } = startGraph(model.name, channelsOf(model.config), training, options);
+/** With its logits, for what comes behind them. @param dropPath see `LossOptions` */
+export function finishGraph(model: Model, training: boolean, options: GraphOptions, dropPath?: number) {
+  const { builder, image, scope } = startGraph(model.name, channelsOf(model.config), training, options, dropPath);
   const logits = builtBy(model.config).build(scope, image, model.config, model.classes);
   builder.output("logits", logits);
   return { builder, logits };

@@ -100,17 +100,28 @@ export type Loss = "softmaxCrossEntropy" | "binaryCrossEntropy";
 
 export interface LossOptions extends GraphOptions, Freezing {
   readonly loss?: Loss;
+  /** Stochastic depth: how often the last residual block's branch is left out for a picture (nn/drop-path.ts); default: never. */
+  readonly dropPath?: number | undefined;
 }
 
 /**
  * `image, targets [N,classes] → logits, loss []`, batch norm by the batch; running statistics are the graph's updates. What is
  * frozen runs as in inference.
- * @throws SenetError `usage` where there is nothing of what is to be frozen, or nothing left to learn
+ * @throws SenetError `usage` where there is nothing of what is to be frozen or left out, or nothing left to learn
  */
 export function lossGraph(model: Model, options: LossOptions): Graph {
-  const { builder, logits } = finishGraph(model, true, options);
+  const { loss = "softmaxCrossEntropy", dropPath = 0 } = options;
+  const { builder, logits } = finishGraph(model, true, options, dropPath);
   const targets = builder.input(targetsName, logits.type.shape, logits.type.dtype);
-  const { loss = "softmaxCrossEntropy" } = options;
   builder.output("loss", builder.apply(loss, "loss", [logits, targets], {}));
-  return freezeGraph(builder.build(), options);
+  const graph = builder.build();
+  if (dropPath > 0 && !graph.nodes.some(({ op, attrs }) => op === "dropout" && attrs.byRow === true)) {
+    throw new SenetError("usage", "this network has no residual branches that could be left out", {
+      where: option("dropPath"),
+      expected: "a residual network of several blocks",
+      found: model.name,
+      hint: `${option("dropPath")} 0`,
+    });
+  }
+  return freezeGraph(graph, options);
 }

@@ -1,6 +1,7 @@
 /** Residual networks with the activation before the convolutions (nn/preact.ts), as four ports have them. */
 
 import type { Value } from "../ir/graph.ts";
+import { dropPathAt } from "../nn/drop-path.ts";
 import { batchNorm, conv2d, relu } from "../nn/layers.ts";
 import { preactBlock } from "../nn/preact.ts";
 import type { Scope } from "../nn/scope.ts";
@@ -14,6 +15,7 @@ function build(start: Scope, image: Value, config: PreactConfig, classes: number
   const scope = start.styled(config);
   let x = stem(scope, image, config);
   const pad = config.pool === "same" && ({ pad: "same" } as const);
+  const total = depths.reduce((sum, depth) => sum + depth, 0);
   let blocks = 0;
   for (const [stage, depth] of depths.entries()) {
     for (let block = 0; block < depth; block++) {
@@ -35,6 +37,7 @@ function build(start: Scope, image: Value, config: PreactConfig, classes: number
         stride: stage > 0 && block === 0 ? 2 : 1,
         isActive: config.activeStem && blocks === 0,
         projects: config.projectFirst && block === 0,
+        drop: dropPathAt(scope, blocks, total),
         se: seOfBlock(config.se, blocks++),
       });
     }

@@ -2,6 +2,7 @@
 
 import type { Value } from "../ir/graph.ts";
 import { basicBlock, bottleneck } from "../nn/blocks.ts";
+import { dropPathAt } from "../nn/drop-path.ts";
 import { batchNorm, conv2d } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type { Built } from "./family.ts";
@@ -17,6 +18,7 @@ function build(start: Scope, image: Value, config: ResNetConfig, classes: number
   const pad = pool === "same" && ({ pad: "same" } as const);
   // Glorot's rule goes by the convolutions as their code has them: taki0112's groups are convolutions of their own.
   const paths = config.init === "glorot" ? groups : 1;
+  const total = depths.reduce((sum, depth) => sum + depth, 0);
   let blocks = 0;
   depths.forEach((depth, stage) => {
     const width = widths[stage]!;
@@ -26,9 +28,10 @@ function build(start: Scope, image: Value, config: ResNetConfig, classes: number
         .at(block)
         .asBlock(stage + 1);
       const stride = stage > 0 && block === 0 ? 2 : 1;
+      const drop = dropPathAt(scope, blocks, total);
       const se = seOfBlock(config.se, blocks++);
       const options = {
-        ...{ out: outs?.[stage] ?? width * expansion, stride, projection, se, act, ...pad },
+        ...{ out: outs?.[stage] ?? width * expansion, stride, projection, se, drop, act, ...pad },
         ...(projectFirst && block === 0 && { projects: true }),
         ...(lastGamma !== 1 && { lastGamma }),
       };
