@@ -26,15 +26,8 @@ export {
 } from "./evaluate/evaluate.ts";
 export { type ExcitationOptions, type GateMeans, type GatePlace, meanGates } from "./evaluate/excitation.ts";
 export { Features } from "./evaluate/features.ts";
-export {
-  type Decode,
-  type LabelledPicture,
-  type PictureBatchOptions,
-  type PictureBytes,
-  type PictureData,
-  type PictureOptions,
-  pictureBatches,
-} from "./evaluate/picture-input.ts";
+export { type LabelledPicture, type PictureBatchOptions, pictureBatches } from "./evaluate/picture-batches.ts";
+export type { Decode, PictureBytes, PictureData, PictureOptions } from "./evaluate/picture-input.ts";
 export { ConfidentLearning, type Suspect, type SuspectRank, type Suspects } from "./evaluate/suspects.ts";
 export type {
   CompileOptions,
@@ -149,14 +142,9 @@ export {
   type TogetherOptions,
   TrainingStep,
 } from "./train/step.ts";
-export {
-  type Checkpoint,
-  decodeCheckpoint,
-  type RunState,
-  type StoredQuantization,
-  type TrainedBy,
-} from "./weights/checkpoint.ts";
+export type { Checkpoint, RunState, StoredQuantization, TrainedBy } from "./weights/checkpoint.ts";
 export { encodeCheckpoint } from "./weights/checkpoint-write.ts";
+export { decodeCheckpoint } from "./weights/decode-checkpoint.ts";
 export { initialWeights } from "./weights/init.ts";
 export { loadWeights } from "./weights/load.ts";
 export { type Opened, type OpenOptions, openFiles } from "./weights/open.ts";

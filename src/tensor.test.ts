@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { allFinite, permuted, type Tensor, tensor } from "./tensor.ts";
+import { permuted } from "./formats/permuted.ts";
+import { allFinite, type Tensor, tensor } from "./tensor.ts";
 
 const floats = (...values: number[]): Tensor => tensor([values.length], Float32Array.from(values));
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut, dusted, fitted, hideCredentials, jsonText, listed, oneLine, ownLines, plain, rowsOf } from "./text.ts";
+import { cut, fitted, listed, oneLine, rowsOf } from "./text.ts";
+import { dusted, hideCredentials, jsonText, ownLines, plain } from "./text-output.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not come through
 const raw = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/;

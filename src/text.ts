@@ -4,13 +4,13 @@
  * What moves a terminal's cursor, colours or title, or turns the order of what stands around it: control characters
  * (ESC, line breaks, C1 and DEL among them), line and paragraph separators, marks without width, marks of direction.
  */
-const unprintable =
+export const unprintable =
   /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
 
 const short: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 /** The UTF-16 units of a character as JavaScript and JSON write them: `\u001b`. */
-const escaped = (character: string): string =>
+export const escaped = (character: string): string =>
   Array.from(
     { length: character.length },
     (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
@@ -19,23 +19,6 @@ const escaped = (character: string): string =>
 /** The text on one line, harmless to a terminal: what cannot be printed stands as an escape (`\n`, `\u001b`). */
 export const oneLine = (text: string): string =>
   text.replace(unprintable, (character) => short[character] ?? escaped(character));
-
-/** As `oneLine`, for text whose line breaks are our own. */
-export const ownLines = (text: string): string => text.split("\n").map(oneLine).join("\n");
-
-/** A number without the dust of its last binary places: 14.000000000000002 is 14, 0.1 + 0.2 is 0.3. */
-export const dusted = (value: number): number => (Number.isInteger(value) ? value : Number(value.toPrecision(12)));
-
-/**
- * JSON of the very value (numbers to 12 digits), in which nothing can reach a terminal raw: JSON itself escapes C0 alone.
- */
-export const jsonText = (value: unknown, indent?: number): string =>
-  JSON.stringify(value, (_, inner: unknown) => (typeof inner === "number" ? dusted(inner) : inner), indent).replace(
-    unprintable,
-    (character) =>
-      // JSON's own line breaks, between the values.
-      character === "\n" ? character : escaped(character),
-  );
 
 /** At most `limit` characters of one line: the middle goes, and what went is counted. */
 export function cut(text: string, limit: number): string {
@@ -72,9 +55,3 @@ export function fitted(lines: readonly string[], rows: number, indent: number): 
   while (n > 1 && !fits(n, 1)) n--;
   return [...shown.slice(0, n), `and ${lines.length - n} more`];
 }
-
-/** A number as a person writes it: `0.3`, not 0.30000000000000004. */
-export const plain = (value: number, digits = 6): string => String(Number(value.toPrecision(digits)));
-
-/** An address, or a text that holds some, without names and passwords. */
-export const hideCredentials = (text: string): string => text.replace(/(\w+:\/\/)[^/\s]*@/g, "$1");

@@ -5,7 +5,7 @@ import type { Executor, Weights } from "../src/executors/executor.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { GraphBuilder } from "../src/ir/builder.ts";
 import type { Graph, Value } from "../src/ir/graph.ts";
-import { quantizedRows } from "../src/passes/quantize.ts";
+import { quantizedRows } from "../src/passes/quantize-weights.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 
 /** The step of results. */

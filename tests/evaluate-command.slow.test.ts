@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { imagenetLabels } from "../src/import/imagenet-classes.ts";
-import { dusted } from "../src/text.ts";
+import { dusted } from "../src/text-output.ts";
 import { colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
 import { type RunOptions, senet, temporaryFolder } from "./command.ts";
 import type { Ran } from "./ran.ts";

@@ -3,9 +3,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { McnLayer, McnNetwork } from "../src/formats/matconvnet.ts";
+import { permuted } from "../src/formats/permuted.ts";
 import { namingByName, torchModule, torchName } from "../src/import/rename.ts";
 import { sidesOf } from "../src/ir/window.ts";
-import { permuted, type Shape, sizeOf, type Tensor } from "../src/tensor.ts";
+import { type Shape, sizeOf, type Tensor } from "../src/tensor.ts";
 import { inferenceGraph, type Model } from "../src/zoo/index.ts";
 import { formulaTensor } from "./formula.ts";
 import type { MatSource } from "./ports.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Flavour } from "../src/mpi/library.node.ts";
-import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { decodeCheckpoint } from "../src/weights/decode-checkpoint.ts";
 import { launcher, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
 import { mpirun, needsMpi, program } from "./mpi.ts";

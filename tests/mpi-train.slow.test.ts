@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { selectExecutor } from "../src/executors/select.node.ts";
 import type { Flavour } from "../src/mpi/library.node.ts";
-import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { decodeCheckpoint } from "../src/weights/decode-checkpoint.ts";
 import { launcher, senet, temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
 import { launch, mpirun, needsMpi, runJob } from "./mpi.ts";

@@ -9,7 +9,7 @@ import { writeDemoPictures } from "../src/demo/write.node.ts";
 import { selectExecutor } from "../src/executors/select.node.ts";
 import { createRandom } from "../src/random.ts";
 import { trainingStateSchema } from "../src/train/state.ts";
-import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { decodeCheckpoint } from "../src/weights/decode-checkpoint.ts";
 import { senet, temporaryFolder } from "./command.ts";
 
 const folder = temporaryFolder();

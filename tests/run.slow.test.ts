@@ -7,10 +7,10 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
-import { dusted, jsonText } from "../src/text.ts";
+import { dusted, jsonText } from "../src/text-output.ts";
 import { trainingConfig } from "../src/train/config.ts";
 import { type EpochMetrics, type TrainingState, trainingStateSchema } from "../src/train/state.ts";
-import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { decodeCheckpoint } from "../src/weights/decode-checkpoint.ts";
 import { filesOfRun, firstFiles, type RunOptions, senet, temporaryFolder } from "./command.ts";
 import type { Ran } from "./ran.ts";
 

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TrainOptions, train } from "../src/api/train.node.ts";
 import type { TrainingEvent } from "../src/api/training.ts";
-import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { decodeCheckpoint } from "../src/weights/decode-checkpoint.ts";
 import { temporaryFolder } from "./command.ts";
 import { writeDrawnPictures } from "./drawn.ts";
 import type { Evaluating } from "./page.ts";

@@ -7,8 +7,9 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
 import { type EpochMetrics, type TrainingState, trainingStateSchema } from "../src/train/state.ts";
-import { type Checkpoint, decodeCheckpoint } from "../src/weights/checkpoint.ts";
+import type { Checkpoint } from "../src/weights/checkpoint.ts";
 import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
+import { decodeCheckpoint } from "../src/weights/decode-checkpoint.ts";
 import { filesOfRun, firstFiles, type RunOptions, senet, temporaryFolder } from "./command.ts";
 import type { Ran } from "./ran.ts";
 

@@ -30,7 +30,8 @@ export async function logitsOf(
   const { executor } = await selectExecutor();
   const graph = inferenceGraph(model, { batch: pictures.shape[0]!, imageSize: preprocessing.crop });
   // Unfolded, where that can be: so the passes are compared too.
-  const program = quantization === undefined ? { graph, weights } : inferenceProgram(graph, { weights, quantization });
+  const program =
+    quantization === undefined ? { graph, weights } : await inferenceProgram(graph, { weights, quantization });
   const network = await executor.compile(program.graph, program.weights);
   try {
     return (await network.run(new Map([[inputName, pictures]]))).get("logits")!.data.slice();

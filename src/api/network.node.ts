@@ -19,7 +19,8 @@ import { Explainer, type ExplainerOptions, type ExplainOptions, type Explanation
 import { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "../explain/gates.ts";
 import { type PruneCosts, type PruneOptions, pruneCosts } from "../explain/prune.ts";
 import { replaceFile } from "../files/replace.node.ts";
-import { checkPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { checkPreprocessing } from "../images/check-preprocessing.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
 import type { ClassOrder } from "../import/imagenet-classes.ts";
 import { weightsFile } from "../pull/named.node.ts";

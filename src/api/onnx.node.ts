@@ -22,7 +22,7 @@ export async function checkedOnnx(
 ): Promise<{ bytes: Uint8Array; difference: number | undefined }> {
   const { model, labels, preprocessing } = checkpoint;
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-  const program = inferenceProgram(graph, checkpoint);
+  const program = await inferenceProgram(graph, checkpoint);
   const bytes = encodeOnnx(program.graph, program.weights, {
     model: JSON.stringify(model),
     labels: JSON.stringify(labels),

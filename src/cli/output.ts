@@ -6,7 +6,8 @@
 
 import { fstatSync, writeSync } from "node:fs";
 import { SenetError } from "../errors.ts";
-import { cut, jsonText, oneLine, ownLines } from "../text.ts";
+import { cut, oneLine } from "../text.ts";
+import { jsonText, ownLines } from "../text-output.ts";
 import { withFlags } from "./flags.ts";
 
 /** A line of the results. Line breaks within it are shown, not obeyed. */

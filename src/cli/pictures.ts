@@ -8,7 +8,7 @@ import type { Classification } from "../evaluate/classify.ts";
 import type { PictureBytes } from "../evaluate/picture-input.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { packagedName } from "../pull/packaged.node.ts";
-import { hideCredentials } from "../text.ts";
+import { hideCredentials } from "../text-output.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { print, say, sayLines } from "./output.ts";
 import { networkName, type Weights, type WeightsOptions, weightsOf, withItsFiles } from "./weights.ts";

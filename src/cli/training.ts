@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { topFive } from "../evaluate/metrics.ts";
-import { plain } from "../text.ts";
+import { plain } from "../text-output.ts";
 import type { TrainingConfig } from "../train/config.ts";
 import type { Phase, RunFacts } from "../train/facts.ts";
 import type { Progress } from "../train/loop.ts";

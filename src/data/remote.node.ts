@@ -13,7 +13,7 @@ import { makeFolder } from "../files/files.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import type { FetchFilesOptions } from "../pull/files.node.ts";
-import { hideCredentials } from "../text.ts";
+import { hideCredentials } from "../text-output.ts";
 import { isArchiveList, linesOfList } from "./archive-list.node.ts";
 import { expandBraces } from "./braces.ts";
 import { readTar, TarFault } from "./tar.ts";

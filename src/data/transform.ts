@@ -1,8 +1,9 @@
 /** What turns a decoded picture into a network's input, as plain data that a worker thread can be given. */
 
 import { augment, checkTraining, type TrainingTransform } from "../images/augment.ts";
+import { checkPreprocessing } from "../images/check-preprocessing.ts";
 import { Fact, writeFacts } from "../images/facts.ts";
-import { checkPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
+import { type Preprocessing, planesOf } from "../images/preprocess.ts";
 import { sizeAt } from "../images/sizes.ts";
 import type { PictureView } from "../images/view.ts";
 import { wholeOf } from "../images/view.ts";

@@ -9,8 +9,8 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/graphs.ts";
 import { checkChannels } from "./channels.ts";
-import { failNotNumber } from "./evaluate.ts";
 import { softmaxRow, topK } from "./metrics.ts";
+import { failNotNumber } from "./not-number.ts";
 import { type Decode, imageOf, nameOf, type PictureData, type PictureOptions } from "./picture-input.ts";
 
 export interface Prediction {
@@ -48,7 +48,7 @@ export class PictureClassifier implements AsyncDisposable {
     const { model, preprocessing } = checkpoint;
     checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-    const program = inferenceProgram(graph, checkpoint);
+    const program = await inferenceProgram(graph, checkpoint);
     const network = await executor.compile(program.graph, program.weights, options);
     return new PictureClassifier(checkpoint, network, options.decode);
   }

@@ -1,6 +1,5 @@
 /** Measures a network with the field's protocol: top-1 and top-5 error in percent (paper, section 5.1). */
 
-import { SenetError } from "../errors.ts";
 import type { Executable, Running } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/graphs.ts";
@@ -27,14 +26,6 @@ export interface PicturePrediction {
   readonly loss: number;
   /** The most probable classes, five at most. */
   readonly top: readonly { readonly index: number; readonly probability: number }[];
-}
-
-/** Finite weights may still overflow, or meet a picture that they were not made for. */
-export function failNotNumber(picture: string): never {
-  throw new SenetError("weights", "the network's output for this picture is not a number", {
-    where: picture,
-    hint: "its weights, or its pre-processing, are not those that it was trained with",
-  });
 }
 
 /** What the network says of one picture, in full. */

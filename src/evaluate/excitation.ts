@@ -59,7 +59,7 @@ export async function meanGates(options: ExcitationOptions): Promise<GateMeans[]
     ...graph,
     outputs: new Map([...wanted, ...gates.map(({ value }) => [value.name, value] as const)]),
   };
-  const program = inferenceProgram(exposed, options);
+  const program = await inferenceProgram(exposed, options);
   const network = await executor.compile(program.graph, program.weights);
   const counts = new Uint32Array(model.classes);
   const sums = gates.map((gate) => new Float64Array(model.classes * gate.channels));

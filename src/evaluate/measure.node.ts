@@ -12,9 +12,10 @@ import { type Views, viewCounts } from "../images/views.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { digestOf } from "../weights/digest.node.ts";
 import { checkChannels } from "./channels.ts";
-import { type Errors, errorsOf, failNotNumber, type PicturePrediction, predict } from "./evaluate.ts";
+import { type Errors, errorsOf, type PicturePrediction, predict } from "./evaluate.ts";
 import { compileFor } from "./folder.node.ts";
 import type { Entry, Failed, Journal, Outcome, Settings } from "./journal.node.ts";
+import { failNotNumber } from "./not-number.ts";
 
 export interface MeasureOptions extends LoadingOptions {
   readonly checkpoint: Checkpoint;

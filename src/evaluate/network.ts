@@ -58,10 +58,10 @@ async function* watched<T>(batches: AsyncIterable<readonly T[]>, { signal, onPro
 }
 
 /** The model for inference, with the weights as they are now. */
-export function compileNetwork(options: NetworkSubject): Promise<Executable> {
+export async function compileNetwork(options: NetworkSubject): Promise<Executable> {
   const { executor, model, batchSize, imageSize, threads } = options;
   const whole = inferenceGraph(model, { batch: batchSize, imageSize });
   const graph = options.onFeatures === true ? fromFeatures(whole, inputName) : whole;
-  const program = inferenceProgram(graph, options);
+  const program = await inferenceProgram(graph, options);
   return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
 }

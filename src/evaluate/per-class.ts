@@ -1,6 +1,6 @@
 /** Errors class by class, as CSV. */
 
-import { dusted } from "../text.ts";
+import { dusted } from "../text-output.ts";
 import { type Errors, errorsOf } from "./evaluate.ts";
 
 export interface ClassErrors extends Errors {

@@ -5,7 +5,6 @@ import type { CompileOptions } from "../executors/executor.ts";
 import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
 import type { Picture } from "../images/resize.ts";
 import { type Tensor, tensor } from "../tensor.ts";
-import type { EvaluationBatch } from "./evaluate.ts";
 import { checkPixels } from "./pixels.ts";
 
 /**
@@ -70,50 +69,4 @@ export async function imageOf(
   const { crop } = preprocessing;
   const values = preprocess(await pixelsOf(picture, decode), preprocessing);
   return tensor([1, planesOf(preprocessing), crop, crop], values);
-}
-
-export interface LabelledPicture {
-  readonly picture: PictureData;
-  /** Index of its class. */
-  readonly label: number;
-}
-
-export interface PictureBatchOptions {
-  readonly preprocessing: Preprocessing;
-  readonly batchSize: number;
-  /** Needed where pictures are encoded. */
-  readonly decode?: Decode;
-}
-
-/**
- * Batches for `predict`, `evaluate` and `meanGates` from pictures that a program has. The last one has rows without
- * pictures where they do not fill it.
- * @throws SenetError `data` where a picture cannot be decoded
- */
-export async function* pictureBatches(
-  pictures: Iterable<LabelledPicture> | AsyncIterable<LabelledPicture>,
-  { preprocessing, batchSize, decode }: PictureBatchOptions,
-): AsyncGenerator<EvaluationBatch, void, undefined> {
-  const { crop } = preprocessing;
-  const shape = [batchSize, planesOf(preprocessing), crop, crop];
-  const length = planesOf(preprocessing) * crop * crop;
-  let [images, labels] = [new Float32Array(batchSize * length), new Int32Array(batchSize)];
-  let size = 0;
-  let sample = 0;
-  const batch = (): EvaluationBatch => ({
-    images: tensor(shape, images),
-    labels: tensor([batchSize], labels),
-    samples: Array.from({ length: size }, (_, i) => sample - size + i),
-    size,
-  });
-  for await (const { picture, label } of pictures) {
-    preprocess(await pixelsOf(picture, decode), preprocessing, images.subarray(size * length, (size + 1) * length));
-    labels[size++] = label;
-    sample++;
-    if (size < batchSize) continue;
-    yield batch();
-    [images, labels] = [new Float32Array(batchSize * length), new Int32Array(batchSize)];
-    size = 0;
-  }
-  if (size > 0) yield batch();
 }

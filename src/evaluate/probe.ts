@@ -36,7 +36,7 @@ export class Probe implements AsyncDisposable {
     const { model, preprocessing } = checkpoint;
     checkChannels(checkpoint);
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-    const program = inferenceProgram({ ...graph, outputs: wanted(graph) }, checkpoint);
+    const program = await inferenceProgram({ ...graph, outputs: wanted(graph) }, checkpoint);
     const network = await executor.compile(program.graph, program.weights, options);
     return new Probe(model.name, preprocessing, network, options.decode);
   }

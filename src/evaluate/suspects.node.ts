@@ -7,8 +7,9 @@ import { turn } from "../event-loop.ts";
 import type { Executor } from "../executors/executor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { checkChannels } from "./channels.ts";
-import { failNotNumber, probabilitiesOf } from "./evaluate.ts";
+import { probabilitiesOf } from "./evaluate.ts";
 import { compileFor } from "./folder.node.ts";
+import { failNotNumber } from "./not-number.ts";
 import { ConfidentLearning, type SuspectRank } from "./suspects.ts";
 
 export interface SuspectsOptions extends LoadingOptions {

@@ -1,43 +1,8 @@
 /** Inputs of another batch than the graph's: an executable with fixed shapes takes them in portions. */
 
-import { SenetError } from "../errors.ts";
-import type { AnyNode, Graph } from "../ir/graph.ts";
-import type { Op } from "../ir/ops.ts";
+import type { Graph } from "../ir/graph.ts";
 import { type Tensor, zeros } from "../tensor.ts";
-
-/** Operations whose first output keeps the batch of their first input in front, whatever it is. */
-const batchKeeping: ReadonlySet<Op> = new Set<Op>([
-  "conv2d",
-  "linear",
-  "batchNorm",
-  "relu",
-  "sigmoid",
-  "silu",
-  "mish",
-  "add",
-  "maxPool",
-  "avgPool",
-  "globalAvgPool",
-  "seScaleAdd",
-  "seScale",
-  "concat",
-  "channelSlice",
-  "flatten",
-  "softmax",
-  "quantize",
-  "dequantize",
-  // Of parameters, which have no batch.
-  "dequantizeWeight",
-]);
-
-/** Whether nothing in the graph depends on how large its batch is: an inference graph. */
-export function isBatchFree(graph: Graph): boolean {
-  const batch = graph.inputs[0]?.type.shape[0];
-  return (
-    graph.inputs.every(({ type }) => type.shape.length > 0 && type.shape[0] === batch) &&
-    graph.nodes.every((node: AnyNode) => batchKeeping.has(node.op))
-  );
-}
+import { commonBatch } from "./batch.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
@@ -65,13 +30,6 @@ export async function runInPortions(
     }
   }
   return results;
-}
-
-/** The batch of these inputs, which is one for all of them. */
-export function commonBatch(graph: Graph, inputs: Tensors): number {
-  const batches = [...new Set([...inputs.values()].map(({ shape }) => shape[0]!))];
-  if (batches.length === 1) return batches[0]!;
-  throw new SenetError("shape", "the inputs differ in batch", { where: graph.name, found: batches.join(", ") });
 }
 
 /** `count` samples of each input from `start` on, filled up with zeros where there are fewer. */

@@ -19,7 +19,7 @@ const activityName = "explain.activity";
 export const gradCam: CreateMethod = async ({ model, preprocessing, ...network }, executor, options) => {
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
   const { name } = activityAfter(graph, options.stage);
-  const program = inferenceProgram(graph, network);
+  const program = await inferenceProgram(graph, network);
   // Passes leave values their names.
   const activity = program.graph.nodes.flatMap(({ outputs }) => outputs).find((value) => value.name === name)!;
   const outputs = new Map([...program.graph.outputs, [activityName, activity]]);

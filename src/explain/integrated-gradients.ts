@@ -18,7 +18,7 @@ const mostSteps = 10_000;
 export const integratedGradients: CreateMethod = async ({ model, preprocessing, ...network }, executor, options) => {
   const steps = checkedCount("steps", options.steps ?? 32, mostSteps);
   const batch = Math.min(atOnce, steps);
-  const program = inferenceProgram(inferenceGraph(model, { batch, imageSize: preprocessing.crop }), network);
+  const program = await inferenceProgram(inferenceGraph(model, { batch, imageSize: preprocessing.crop }), network);
   const input = program.graph.inputs.find(({ name }) => name === inputName)!;
   const gradient = await logitGradient(program, input, executor, options);
   return {

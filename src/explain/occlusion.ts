@@ -20,7 +20,7 @@ export const occlusion: CreateMethod = async (
   const { crop } = preprocessing;
   const side = checkedCount("patch", patch ?? Math.max(1, Math.round(crop / 5)), crop);
   const step = checkedCount("stride", stride ?? Math.max(1, Math.round(side / 3)), side);
-  const program = inferenceProgram(inferenceGraph(model, { batch: atOnce, imageSize: crop }), network);
+  const program = await inferenceProgram(inferenceGraph(model, { batch: atOnce, imageSize: crop }), network);
   const options = threads === undefined ? {} : { threads };
   const executable = await executor.compile(program.graph, program.weights, options);
   const logitsOf = async (images: Tensor, signal?: AbortSignal) =>

@@ -35,7 +35,7 @@ for (const name of ["se-resnet-8", "legacy"]) {
     const checkpoint = { ...whole, model, weights: formulaWeights(graph) };
     const gates = gatesOf(graph);
     const outputs = new Map(gates.map(({ value }) => [value.name, value]));
-    const program = inferenceProgram({ ...graph, outputs }, checkpoint);
+    const program = await inferenceProgram({ ...graph, outputs }, checkpoint);
     const first = gates[0]!.value.name;
     const constant = new Float64Array(gates[0]!.channels).fill(Number.NaN);
     constant[1] = 0;

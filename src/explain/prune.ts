@@ -69,7 +69,7 @@ export async function pruneCosts(options: PruneOptions): Promise<PruneCosts> {
   const graph = inferenceGraph(model, { batch: batchSize, imageSize });
   const gates = gatesOf(graph);
   if (gates.length === 0) throw new SenetError("usage", "the network has no gates to rank by", { where: model.name });
-  const program = inferenceProgram(graph, checkpoint);
+  const program = await inferenceProgram(graph, checkpoint);
   const total = 2 + 2 * gates.length + parts.length;
   let done = 0;
   const measured = async (constants: Constants): Promise<Errors> => {

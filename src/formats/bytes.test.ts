@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { halves, toHalves } from "./bytes.ts";
+import { halves } from "./bytes.ts";
+import { toHalves } from "./half.ts";
 
 test("every float16 comes back as its own bits", () => {
   const all = Uint16Array.from({ length: 2 ** 16 }, (_, bits) => bits).filter(

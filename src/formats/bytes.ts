@@ -132,33 +132,6 @@ export function readElements(
   }
 }
 
-/**
- * As `readElements`, but integers that do not fit int32 become float64: whatever counts steps or seconds beside weights
- * must not make a file unreadable.
- */
-export function readAnyElements(type: ElementType, bytes: Uint8Array, start: number, length: number): TensorData {
-  const fits = (value: number) => value >= -(2 ** 31) && value < 2 ** 31;
-  const wide = (values: Iterable<bigint | number>): TensorData => {
-    const numbers = Float64Array.from(values as Iterable<number>, Number);
-    return numbers.every(fits) ? Int32Array.from(numbers) : numbers;
-  };
-  if (type === "I64") return wide(view(BigInt64Array, bytes, start, length));
-  if (type === "U64") return wide(view(BigUint64Array, bytes, start, length));
-  if (type === "U32") return wide(view(Uint32Array, bytes, start, length));
-  return readElements(type, bytes, start, length, unreachable);
-}
-
-const unreachable: Fail = (what) => {
-  throw new Error(what);
-};
-
-/** A copy with the bytes of each element in the other order. */
-export function swapped(bytes: Uint8Array, size: number): Uint8Array {
-  const copy = new Uint8Array(bytes);
-  for (let at = 0; at + size <= copy.length; at += size) copy.subarray(at, at + size).reverse();
-  return copy;
-}
-
 /** IEEE binary16 values, given as their bits. */
 export function halves(bits: Uint16Array | Int32Array): Float32Array {
   const values = new Float32Array(bits.length);
@@ -173,31 +146,6 @@ function half(bits: number): number {
   if (exponent === 0) return sign * fraction * 2 ** -24;
   if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** The other way: the nearest IEEE binary16, of two as near the even one; beyond 65519 infinity. */
-export function toHalves(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
-  const bits = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) bits[i] = halfBits(values[i]!);
-  return bits;
-}
-
-function halfBits(value: number): number {
-  if (Number.isNaN(value)) return 0x7e00;
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (size >= 65520) return sign | 0x7c00;
-  // A carry out of the fraction is the next exponent, which is what it should be.
-  if (size < 2 ** -14) return sign | nearestEven(size * 2 ** 24);
-  let exponent = Math.floor(Math.log2(size));
-  if (2 ** exponent > size) exponent--;
-  return sign | (((exponent + 14) << 10) + nearestEven(size * 2 ** (10 - exponent)));
-}
-
-function nearestEven(value: number): number {
-  const below = Math.floor(value);
-  const rest = value - below;
-  return below + (rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? 1 : 0);
 }
 
 /** bfloat16 values, given as their bits: each is the upper half of a float32. */

@@ -5,9 +5,10 @@
  * The layouts: `dagnn.DagNN.saveobj` and `vl_simplenn` in https://github.com/vlfeat/matconvnet.
  */
 
-import { fromColumns, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 import type { MatValue, MatVariables } from "./matlab-value.ts";
+import { fromColumns } from "./permuted.ts";
 
 export interface McnLayer {
   readonly name: string;

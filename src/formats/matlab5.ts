@@ -6,7 +6,8 @@
  */
 
 import { type Shape, sizeOf, type TensorData } from "../tensor.ts";
-import { damagedAt, type ElementType, elementBytes, type FailWhole, readAnyElements, shownName } from "./bytes.ts";
+import { readAnyElements } from "./any-elements.ts";
+import { damagedAt, type ElementType, elementBytes, type FailWhole, shownName } from "./bytes.ts";
 import { inflate } from "./inflate.ts";
 import { deepest, failDeep, type MatValue, type MatVariables } from "./matlab-value.ts";
 

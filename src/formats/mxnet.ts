@@ -6,7 +6,8 @@
  */
 
 import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
-import { damagedAt, type ElementType, elementBytes, type FailWhole, readAnyElements, shownName } from "./bytes.ts";
+import { readAnyElements } from "./any-elements.ts";
+import { damagedAt, type ElementType, elementBytes, type FailWhole, shownName } from "./bytes.ts";
 
 /** The list's magic number, and a reserved zero. */
 const listMark = [0x12, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];

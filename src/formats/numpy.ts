@@ -5,8 +5,10 @@
  * The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 
-import { fromColumns, type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { damagedAt, type ElementType, type FailWhole, readAnyElements, shownName, swapped } from "./bytes.ts";
+import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { readAnyElements, swapped } from "./any-elements.ts";
+import { damagedAt, type ElementType, type FailWhole, shownName } from "./bytes.ts";
+import { fromColumns } from "./permuted.ts";
 import { readZip, zipContent } from "./zip.ts";
 
 export interface NumpyFile {

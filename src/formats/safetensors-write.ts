@@ -2,7 +2,8 @@
 
 import { SenetError } from "../errors.ts";
 import { bytesPerElement, type DType, sizeOf, type Tensor } from "../tensor.ts";
-import { type ElementType, toHalves } from "./bytes.ts";
+import type { ElementType } from "./bytes.ts";
+import { toHalves } from "./half.ts";
 
 const dtypeNames: Readonly<Record<DType, ElementType>> = {
   float32: "F32",

@@ -7,7 +7,8 @@
  */
 
 import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
-import { damagedAt, type ElementType, elementBytes, type FailWhole, readAnyElements, shownName } from "./bytes.ts";
+import { readAnyElements } from "./any-elements.ts";
+import { damagedAt, type ElementType, elementBytes, type FailWhole, shownName } from "./bytes.ts";
 import { crc32c, masked } from "./crc32c.ts";
 import { type Entry, isTable, readTable } from "./leveldb.ts";
 import { ProtoReader } from "./protobuf.ts";

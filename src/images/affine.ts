@@ -17,7 +17,7 @@ import {
   resampleLines,
 } from "./affine-pass.ts";
 import { filters, type Interpolation, PRECISION_BITS } from "./axis.ts";
-import { resampleAffineFast } from "./kernels.ts";
+import { resampleAffineFast } from "./kernels-augment.ts";
 import type { Picture } from "./resize.ts";
 
 export type { Color } from "./affine-pass.ts";

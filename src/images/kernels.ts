@@ -3,7 +3,6 @@
  * with the bits of the TypeScript that they stand for. Pixels are copied in and out, which costs little beside the loops.
  */
 
-import type { AffinePass, AffineSource } from "./affine-pass.ts";
 import type { Axis } from "./axis.ts";
 import type { Resampling } from "./resample.ts";
 import { type Exports, kernels, layOut } from "./wasm.ts";
@@ -108,33 +107,6 @@ export function resampleFast(task: Resampling, into: Uint8Array): boolean {
   return true;
 }
 
-/** As a pass of `resampleAffine`. @returns false where it is left to that */
-export function resampleAffineFast(
-  source: AffineSource,
-  pass: AffinePass,
-  count: number,
-  [red, green, blue]: readonly [number, number, number],
-  target: Uint8Array,
-): boolean {
-  const wasm = kernels();
-  const { taps, first, weights } = pass.kernel;
-  const bytes = 3 * count * Math.max(0, pass.end - pass.first);
-  const places = wasm && layOut(wasm, [source.data.length, first.byteLength, weights.byteLength, bytes]);
-  if (wasm === undefined || places === undefined) return false;
-  const [pixels, firstPlace, weightsPlace, result] = places as [number, number, number, number];
-  const { buffer } = wasm.memory;
-  new Uint8Array(buffer).set(source.data, pixels);
-  new Int32Array(buffer).set(first, firstPlace / 4);
-  new Int32Array(buffer).set(weights, weightsPlace / 4);
-  wasm.resampleAffine(
-    ...([pixels + source.start, source.lineStride, source.itemStride, source.tapStride, source.taps] as const),
-    ...([pass.step, pass.perLine, pass.start, pass.first, pass.end, count] as const),
-    ...([firstPlace, weightsPlace, taps, red | (green << 8) | (blue << 16), result] as const),
-  );
-  target.set(new Uint8Array(buffer, result, bytes));
-  return true;
-}
-
 /** The table that lies in the kernels' memory is written anew each time: it is 3 kB, and the memory others' as well. */
 export function normalizeFast(
   source: Uint8Array,
@@ -159,17 +131,5 @@ export function normalizeFast(
     wasm.normalizePlane(pixelsPlace + channel, width, height, values, result + 4 * plane * pixels, mirror ? 1 : 0);
   }
   into.set(new Float32Array(buffer, result, channels.length * pixels));
-  return true;
-}
-
-/** As `jitterPixels`. @returns false where it is left to that */
-export function jitterFast(data: Uint8Array, amplitude: number, [key, second]: readonly [number, number]): boolean {
-  const wasm = kernels();
-  const places = wasm && layOut(wasm, [data.length]);
-  if (wasm === undefined || places === undefined) return false;
-  const memory = new Uint8Array(wasm.memory.buffer, places[0], data.length);
-  memory.set(data);
-  wasm.jitter(places[0]!, data.length, amplitude, key, second);
-  data.set(memory);
   return true;
 }

@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
+import { checkPreprocessing } from "./check-preprocessing.ts";
 import {
-  checkPreprocessing,
   decodeMeanImage,
   encodeMeanImage,
   imagenetPreprocessing,

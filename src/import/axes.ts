@@ -1,6 +1,7 @@
 /** The order of a weight's axes in files, and the way from there to ours and back. */
 
-import { permuted, type Shape, type Tensor } from "../tensor.ts";
+import { permuted } from "../formats/permuted.ts";
+import type { Shape, Tensor } from "../tensor.ts";
 
 /**
  * Of a convolution's weight: O output channels, I input channels, H height, W width; a fully connected layer has the

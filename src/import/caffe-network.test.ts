@@ -9,8 +9,8 @@ import { isTrainable } from "../ir/graph.ts";
 import { printGraph } from "../ir/print.ts";
 import { createRandom } from "../random.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { decodeCheckpoint } from "../weights/checkpoint.ts";
 import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
+import { decodeCheckpoint } from "../weights/decode-checkpoint.ts";
 import { inferenceGraph, lossGraph } from "../zoo/index.ts";
 import { type CaffeImportOptions, importCaffeNetwork } from "./caffe-network.ts";
 

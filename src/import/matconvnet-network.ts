@@ -7,9 +7,10 @@
 import { type FailWhole, shownName } from "../formats/bytes.ts";
 import type { McnLayer, McnNetwork } from "../formats/matconvnet.ts";
 import { numbersIn, textIn } from "../formats/matconvnet.ts";
+import { permuted } from "../formats/permuted.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import { type AxisWindow, axesOf, type Extent, type Padding, shortExtent, shortPadding } from "../ir/window.ts";
-import { permuted, type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
 import { cannotImport, Draft, type Drafted, isSinglePosition } from "./draft.ts";
 import { momentsIn, varianceOf } from "./matconvnet.ts";

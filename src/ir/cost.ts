@@ -27,54 +27,25 @@ const input = (node: Node, index: number): number => sizeOf(node.inputs[index]!.
 /** Every output position of a convolution takes one row of the weight: `size(y) · size(w) / O`. */
 const perRow = (ySize: number, wSize: number, rows: number): number => (ySize / rows) * wSize;
 
-const none = () => 0;
-const multiplyAddRules: { readonly [K in Op]: (node: Node<K>) => number } = {
+/** What has no multiply-adds as the field counts them. */
+type Free =
+  | ("channelSum" | "batchNorm" | "batchNormTraining" | "batchNormBackward" | "batchNormFrozenBackward")
+  | ("runningAverage" | "relu" | "reluBackward" | "sigmoid" | "sigmoidBackward" | "silu" | "siluBackward")
+  | ("mish" | "mishBackward" | "add" | "multiply" | "dropout" | "concat" | "channelSlice" | "maxPool")
+  | ("maxPoolBackward" | "avgPool" | "avgPoolBackward" | "globalAvgPool" | "globalAvgPoolBackward" | "seScaleAdd")
+  | ("seScale" | "seScaleBackward" | "quantize" | "dequantize" | "dequantizeWeight" | "flatten" | "flattenBackward")
+  | ("softmax" | "softmaxCrossEntropy" | "softmaxCrossEntropyBackward" | "binaryCrossEntropy")
+  | ("binaryCrossEntropyBackward" | "after" | "fill");
+
+const multiplyAddRules: { readonly [K in Exclude<Op, Free>]: (node: Node<K>) => number } & {
+  readonly [K in Free]?: undefined;
+} = {
   conv2d: (node) => perRow(first(node), input(node, 1), node.inputs[1]!.type.shape[0]!),
   conv2dBackwardInput: (node) => perRow(input(node, 0), input(node, 1), node.inputs[1]!.type.shape[0]!),
   conv2dBackwardWeight: (node) => perRow(input(node, 1), first(node), node.attrs.weightShape[0]!),
   linear: (node) => input(node, 0) * node.inputs[1]!.type.shape[0]!,
   linearBackwardInput: (node) => first(node) * node.inputs[1]!.type.shape[0]!,
   linearBackwardWeight: (node) => first(node) * node.inputs[0]!.type.shape[0]!,
-  channelSum: none,
-  batchNorm: none,
-  batchNormTraining: none,
-  batchNormBackward: none,
-  batchNormFrozenBackward: none,
-  runningAverage: none,
-  relu: none,
-  reluBackward: none,
-  sigmoid: none,
-  sigmoidBackward: none,
-  silu: none,
-  siluBackward: none,
-  mish: none,
-  mishBackward: none,
-  add: none,
-  multiply: none,
-  dropout: none,
-  concat: none,
-  channelSlice: none,
-  maxPool: none,
-  maxPoolBackward: none,
-  avgPool: none,
-  avgPoolBackward: none,
-  globalAvgPool: none,
-  globalAvgPoolBackward: none,
-  seScaleAdd: none,
-  seScale: none,
-  seScaleBackward: none,
-  quantize: none,
-  dequantize: none,
-  dequantizeWeight: none,
-  flatten: none,
-  flattenBackward: none,
-  softmax: none,
-  softmaxCrossEntropy: none,
-  softmaxCrossEntropyBackward: none,
-  binaryCrossEntropy: none,
-  binaryCrossEntropyBackward: none,
-  after: none,
-  fill: none,
 };
 
 const bytesOf = (values: readonly Value[]): number =>
@@ -83,7 +54,7 @@ const bytesOf = (values: readonly Value[]): number =>
 export function nodeCost<K extends Op>(node: Node<K>): NodeCost {
   const squeezes = node.tag === "se.squeeze";
   return {
-    multiplyAdds: multiplyAddRules[node.op](node),
+    multiplyAdds: (multiplyAddRules[node.op] as ((node: Node<K>) => number) | undefined)?.(node) ?? 0,
     squeezeAndScale: squeezes ? input(node, 0) : node.op === "seScaleAdd" || node.op === "seScale" ? first(node) : 0,
     bytes: bytesOf(node.inputs) + bytesOf(node.outputs),
   };

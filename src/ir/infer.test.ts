@@ -4,6 +4,7 @@ import { SenetError } from "../errors.ts";
 import type { DType } from "../tensor.ts";
 import type { Type } from "./graph.ts";
 import { inferTypes } from "./infer.ts";
+import "./infer-training.ts";
 import type { Attrs, Op } from "./ops.ts";
 import { axesOf, convExtent, poolExtent } from "./window.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { GraphBuilder } from "./builder.ts";
-import { deadAfter, GraphUses, liveNodes } from "./uses.ts";
+import { deadAfter } from "./lifetimes.ts";
+import { GraphUses, liveNodes } from "./uses.ts";
 
 /** `square = x + x`, `y = relu(square)`, a node that nothing needs, and `square` as a second output. */
 function sketch() {

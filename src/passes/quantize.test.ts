@@ -12,7 +12,8 @@ import { tensor } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { equalizeChannels } from "./equalize.ts";
 import { inferencePasses, type Program, runPasses } from "./index.ts";
-import { eightBitValues, quantizableLayers, quantizedGraph, quantizedRows, quantizeProgram } from "./quantize.ts";
+import { eightBitValues, quantizableLayers, quantizedGraph } from "./quantize.ts";
+import { quantizedRows, quantizeProgram } from "./quantize-weights.ts";
 
 const folded = (graph: Graph): Program => runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses);
 

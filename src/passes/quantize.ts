@@ -9,9 +9,7 @@
 import { SenetError } from "../errors.ts";
 import type { AnyNode, Graph, Node, Parameter, Value } from "../ir/graph.ts";
 import { GraphUses } from "../ir/uses.ts";
-import { sizeOf, type Tensor, tensor, zeros } from "../tensor.ts";
-import type { Program } from "./program.ts";
-import { removeDead } from "./remove-dead.ts";
+import { sizeOf } from "../tensor.ts";
 
 /** What of a graph is in eight bits. */
 export interface Quantization {
@@ -22,9 +20,6 @@ export interface Quantization {
 }
 
 export type Layer = Node<"conv2d"> | Node<"linear">;
-
-/** The largest numbers of eight bits, with a sign and without. */
-export const levels = (signed: boolean): number => (signed ? 127 : 255);
 
 /**
  * The layers that eight bits are possible for: convolutions and linear layers with weights of their own. Those on a single
@@ -98,7 +93,7 @@ function isSigned(value: Value, uses: GraphUses): boolean {
   }
 }
 
-const scaleName = (weight: Value): string => `${weight.name}_scale`;
+export const scaleName = (weight: Value): string => `${weight.name}_scale`;
 
 /**
  * The graph with these layers in eight bits. Their weights become int8 parameters of the same names, with `NAME_scale`
@@ -159,41 +154,7 @@ export function quantizedGraph(graph: Graph, { layers, scales }: Quantization): 
 }
 
 /** What the bias of a layer is called that has none. */
-const biasName = ({ name }: Pick<AnyNode, "name">): string => `${name}.bias`;
-
-/**
- * A program with these layers in eight bits: each row of weights in steps of its largest number by 127.
- * @param program batch norm folded, float32
- */
-export function quantizeProgram({ graph, weights }: Program, quantization: Quantization): Program {
-  const next = new Map(weights);
-  const chosen = new Set(quantization.layers);
-  for (const layer of quantizableLayers(graph).filter(({ name }) => chosen.has(name))) {
-    const [, w, b] = layer.inputs as [Value, Value, Value?];
-    const { quantized, scale } = quantizedRows(weights.get(w.name)!);
-    next.set(w.name, quantized);
-    next.set(scaleName(w), scale);
-    if (b === undefined) next.set(biasName(layer), zeros("float32", scale.shape));
-  }
-  return removeDead({ graph: quantizedGraph(graph, quantization), weights: next });
-}
-
-/** Weights `[O, ...]` in int8, and the scale of each row. */
-export function quantizedRows({ shape, data }: Tensor): { readonly quantized: Tensor; readonly scale: Tensor } {
-  const rows = shape[0]!;
-  const length = data.length / rows;
-  const quantized = new Int8Array(data.length);
-  const scale = new Float32Array(rows);
-  for (let row = 0; row < rows; row++) {
-    const values = data.subarray(row * length, (row + 1) * length);
-    let largest = 0;
-    for (const value of values) largest = Math.max(largest, Math.abs(value));
-    // A row of zeros has any scale.
-    scale[row] = largest === 0 ? 1 : largest / levels(true);
-    for (let i = 0; i < length; i++) quantized[row * length + i] = Math.round(values[i]! / scale[row]!);
-  }
-  return { quantized: tensor(shape, quantized), scale: tensor([rows], scale) };
-}
+export const biasName = ({ name }: Pick<AnyNode, "name">): string => `${name}.bias`;
 
 function fail({ name }: Graph, what: string): never {
   throw new SenetError("graph", what, { where: name });

@@ -2,7 +2,7 @@
 
 import type { Dispatcher } from "undici";
 import { causeText, SenetError } from "../errors.ts";
-import { hideCredentials } from "../text.ts";
+import { hideCredentials } from "../text-output.ts";
 import { addressOf } from "./address.node.ts";
 import { AddressFailure, defaultTiming, following, Interruption, Pace, type Timing } from "./download.node.ts";
 import { proxied } from "./fetch.node.ts";

@@ -5,7 +5,8 @@
 
 import type { Value } from "../ir/graph.ts";
 import type { Program } from "../passes/index.ts";
-import { type Layer, quantizedRows } from "../passes/quantize.ts";
+import type { Layer } from "../passes/quantize.ts";
+import { quantizedRows } from "../passes/quantize-weights.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 
 /**

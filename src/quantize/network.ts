@@ -4,14 +4,8 @@ import type { Executor } from "../executors/executor.ts";
 import type { Value } from "../ir/graph.ts";
 import { equalizeChannels } from "../passes/equalize.ts";
 import type { Program } from "../passes/index.ts";
-import {
-  eightBitValues,
-  type Layer,
-  levels,
-  type Quantization,
-  quantizableLayers,
-  quantizeProgram,
-} from "../passes/quantize.ts";
+import { eightBitValues, type Layer, type Quantization, quantizableLayers } from "../passes/quantize.ts";
+import { levels, quantizeProgram } from "../passes/quantize-weights.ts";
 import { type ActivationFacts, calibrate } from "./calibrate.ts";
 import { correctedBias } from "./correct-bias.ts";
 import { type RangeMethodName, scaleOf } from "./methods.ts";

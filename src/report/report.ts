@@ -1,6 +1,6 @@
 /** The report of a finished run as one HTML page. */
 
-import { dusted } from "../text.ts";
+import { dusted } from "../text-output.ts";
 import { confusionMatrix } from "./confusion.ts";
 import { curves } from "./curves.ts";
 import type { ReportData } from "./data.ts";

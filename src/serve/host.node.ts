@@ -111,7 +111,7 @@ class HostedNetwork {
     const input = [planesOf(preprocessing), preprocessing.crop, preprocessing.crop] as const;
     const compiled = async (executor: Executor, size: number) => {
       const graph = inferenceGraph(model, { batch: size, imageSize: preprocessing.crop });
-      const program = inferenceProgram(graph, checkpoint);
+      const program = await inferenceProgram(graph, checkpoint);
       const { threads } = options;
       return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
     };

@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
-import { hideCredentials } from "../text.ts";
+import { hideCredentials } from "../text-output.ts";
 import { partsOf } from "./form.node.ts";
 import { parsed, parsedJson } from "./parse.ts";
 import { timedOut, type Wish } from "./pool.node.ts";

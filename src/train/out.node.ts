@@ -10,7 +10,7 @@ import { option, SenetError } from "../errors.ts";
 import { codeOf, makeFolder, readBytes, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
 import { removeLeftovers, replaceFile } from "../files/replace.node.ts";
-import { dusted, jsonText } from "../text.ts";
+import { dusted, jsonText } from "../text-output.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
 import type { NetworkFunction } from "../zoo/index.ts";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { formulaWeights } from "../../tests/formula.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
-import { decodeCheckpoint } from "../weights/checkpoint.ts";
+import { decodeCheckpoint } from "../weights/decode-checkpoint.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { trainingConfig } from "./config.ts";
 import { saveRun } from "./out.node.ts";

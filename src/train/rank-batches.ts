@@ -2,7 +2,7 @@
 
 import { option, SenetError } from "../errors.ts";
 import type { Ranks } from "../ranks.ts";
-import { plain } from "../text.ts";
+import { plain } from "../text-output.ts";
 import type { TrainingConfig } from "./config.ts";
 import type { Given } from "./resume.ts";
 

@@ -2,7 +2,7 @@
 
 import { quote } from "../data/classes.ts";
 import { option, SenetError } from "../errors.ts";
-import { plain } from "../text.ts";
+import { plain } from "../text-output.ts";
 import { learningRateOf, type TrainingConfig, trainingConfig } from "./config.ts";
 import { changesBetween, type Fingerprint } from "./fingerprint.ts";
 import type { Resumable } from "./saved.ts";

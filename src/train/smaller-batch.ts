@@ -1,7 +1,7 @@
 /** A run whose step does not fit the memory goes on with half of the batch, and says so. */
 
 import { isOutOfMemory } from "../executors/out-of-memory.ts";
-import { plain } from "../text.ts";
+import { plain } from "../text-output.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
 import type { TrainingState } from "./state.ts";
 

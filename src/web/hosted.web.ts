@@ -95,7 +95,7 @@ export class Hosted {
     const encodeOnnx = await onnxEncoder();
     const { model, labels, preprocessing } = network;
     const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-    const program = inferenceProgram(graph, network);
+    const program = await inferenceProgram(graph, network);
     const metadata = {
       model: JSON.stringify(model),
       labels: JSON.stringify(labels),

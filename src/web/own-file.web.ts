@@ -1,7 +1,7 @@
 /** Our own weight files: they say all of themselves, and need none of what others' do. */
 
 import { SenetError } from "../errors.ts";
-import { type Checkpoint, decodeCheckpoint } from "../weights/checkpoint.ts";
+import { type Checkpoint, decodeWith } from "../weights/checkpoint.ts";
 import type { Opened } from "../weights/open.ts";
 import type { WeightFile } from "../weights/source.ts";
 
@@ -28,7 +28,7 @@ export async function openOwn(
 
 function decoded({ bytes, where }: WeightFile): Checkpoint | undefined {
   try {
-    return decodeCheckpoint(bytes, where);
+    return decodeWith({}, bytes, where);
   } catch (error) {
     if (error instanceof SenetError) return undefined;
     throw error;

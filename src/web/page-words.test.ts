@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { zooEntry } from "../zoo/index.ts";
+import { sentError } from "./error-to-page.ts";
 import { pageHint, pageLine } from "./page-words.ts";
-import { receivedError, sentError } from "./sent-error.ts";
+import { receivedError } from "./sent-error.ts";
 
-test("hints name what a page has; ways that only Node has are left out", () => {
+test("hints name what a page has; ways that only Node has are left out", async () => {
   assert.equal(pageHint("`model` se-resnet-18, or leave out `weights`"), "`model` se-resnet-18");
   assert.equal(pageHint("`executor` onednn or `executor` reference"), undefined);
   assert.equal(pageHint("`executor` onednn, or npm install onnxruntime-node"), undefined);
@@ -18,7 +19,7 @@ test("hints name what a page has; ways that only Node has are left out", () => {
   assert.equal(pageLine("the file has more (`state` NAME chooses)"), "the file has more");
 });
 
-test("an error of the library comes to the page in its words", () => {
+test("an error of the library comes to the page in its words", async () => {
   const error = (() => {
     try {
       return zooEntry("se-resnet-19");
@@ -28,7 +29,7 @@ test("an error of the library comes to the page in its words", () => {
   })();
   assert.ok(error instanceof SenetError);
   assert.match(error.message, /senet models/);
-  const received = receivedError(structuredClone(sentError(error)));
+  const received = receivedError(structuredClone(await sentError(error)));
   assert.match(received.message, /se-resnet-18/);
   assert.doesNotMatch(received.message, /senet models/);
 });

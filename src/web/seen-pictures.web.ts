@@ -51,7 +51,7 @@ export class SeenPictures {
     const { model, preprocessing } = checkpoint;
     const graph = inferenceGraph(model, { batch: lookSize, imageSize: preprocessing.crop });
     const features = featuresIn(graph);
-    const program = inferenceProgram({ ...graph, outputs: new Map([["features", features]]) }, checkpoint);
+    const program = await inferenceProgram({ ...graph, outputs: new Map([["features", features]]) }, checkpoint);
     await using network = await executor.compile(program.graph, program.weights, { threads: facts.threads });
     const total = train.pictures.length + val.pictures.length;
     let done = 0;

@@ -2,7 +2,7 @@
 
 import type { CallName, Given, Gives, Told } from "./calls.web.ts";
 import type { Answered, Asked } from "./connection.web.ts";
-import { sentError } from "./sent-error.ts";
+import { sentError } from "./error-to-page.ts";
 import { version } from "./version.ts";
 
 export interface Call<Name extends CallName> {
@@ -32,7 +32,7 @@ export function serveCalls(handlers: Handlers): void {
       const value = await handle({ given: given as never, signal: controller.signal, tell });
       scope.postMessage({ kind: "done", id, value });
     } catch (error) {
-      scope.postMessage({ kind: "failed", id, error: sentError(error) });
+      scope.postMessage({ kind: "failed", id, error: await sentError(error) });
     } finally {
       underWay.delete(id);
     }

@@ -4,20 +4,16 @@
  */
 
 import { SenetError } from "../errors.ts";
-import type { Executor } from "../executors/executor.ts";
 import { loadRuntime, type RuntimeFiles, selectEngine, type WebRuntime } from "../executors/select.web.ts";
-import { checkPreprocessing } from "../images/preprocess.ts";
-import { zeros } from "../tensor.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Opened } from "../weights/open.ts";
-import { inferenceProgram } from "../weights/program.ts";
 import type { WeightFile } from "../weights/source.ts";
-import { inferenceGraph } from "../zoo/graphs.ts";
 import type { Given, NetworkReply, SentEngine, TrainReply } from "./calls.web.ts";
+import { inPageWords } from "./error-to-page.ts";
 import { readSource } from "./files.web.ts";
 import { blobOf, Hosted, type HostedFacts } from "./hosted.web.ts";
 import { openOwn } from "./own-file.web.ts";
-import { pageLine } from "./page-words.ts";
 import { type Call, serveCalls } from "./serve.web.ts";
 
 export interface WorkerOptions {
@@ -43,14 +39,18 @@ export function startWorker(options: WorkerOptions = {}): void {
   };
   const engineFor = async ({ engine, threads, runtime: files }: SentEngine, checkpoint: Checkpoint) => {
     const runtime = engine === "reference" ? undefined : await runtimeFor(files);
-    return selectEngine({ engine, threads, runtime, measure: (executor) => timed(executor, checkpoint) });
+    return selectEngine({
+      engine,
+      threads,
+      runtime,
+      measure: async (executor) => (await import("./timed.ts")).timed(executor, checkpoint),
+    });
   };
   const add = (checkpoint: Checkpoint, facts: HostedFacts): NetworkReply => {
     const network = count++;
     networks.set(network, new Hosted(checkpoint, facts));
     const { model, labels, preprocessing } = checkpoint;
-    const { format, run } = facts;
-    const notes = facts.notes.map(pageLine);
+    const { format, notes, run } = facts;
     return { network, model, labels, preprocessing, format, notes, engine: facts.engine.facts, run };
   };
   const at = (network: number): Hosted => {
@@ -72,7 +72,7 @@ export function startWorker(options: WorkerOptions = {}): void {
     // A mean for each pixel stands in the place of those of the channels.
     if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
     if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
-    checkPreprocessing(wanted);
+    if (preprocessing !== undefined) await checkGiven(wanted);
     const ready = { ...checkpoint, preprocessing: wanted };
     tell({ phase: "measure", loaded: 0, total: undefined });
     const engine = await engineFor(given, ready);
@@ -82,27 +82,19 @@ export function startWorker(options: WorkerOptions = {}): void {
     const isRun = run !== undefined && sources.length === 1;
     const last = isRun ? blobOf([files[0]!.bytes]) : undefined;
     const position = run && (await training()).positionOf(run, file);
-    return add(network, { ...{ engine, format, notes, file, run: position }, ...(last && { last }) });
+    return add(network, {
+      ...{ engine, format, notes: await inPageWords(notes), file, run: position },
+      ...(last && { last }),
+    });
   };
 
-  const train = async ({ given, signal, tell }: Call<"train">): Promise<TrainReply> => {
-    const { network, engine: _, threads: __, runtime: ___, hasSaves, ...rest } = given;
+  const train = async (call: Call<"train">): Promise<TrainReply> => {
+    const { network } = call.given;
     const source = network === undefined ? undefined : at(network);
-    const { tabRun } = await training();
-    const result = await tabRun({
-      ...rest,
-      ...{ signal, tell, source: source && { ...source.checkpoint, from: source.facts.file } },
-      engineFor: async (checkpoint) => source?.facts.engine ?? (await engineFor(given, checkpoint)),
-      onSave: hasSaves ? (last) => tell({ kind: "saved", last }) : undefined,
-    });
-    const { config, state, finished, best, last, engine } = result;
-    const { history, bestTop1Error: top1Error } = state;
-    const facts = { engine, last, notes: [], format: "safetensors" as const, file: "best.safetensors" };
-    const reply = add(best, { ...facts, run: { config, history, finished } });
-    return {
-      ...{ network: reply, config, finished, top1Error, history, last },
-      best: await at(reply.network).save("safetensors"),
-    };
+    const { trained } = await training();
+    const { best, facts, ...rest } = await trained(call, source, (checkpoint) => engineFor(call.given, checkpoint));
+    const reply = add(best, facts);
+    return { ...rest, network: reply, best: await at(reply.network).save("safetensors") };
   };
 
   serveCalls({
@@ -130,8 +122,14 @@ export function startWorker(options: WorkerOptions = {}): void {
   });
 }
 
+/** What a page says of pictures in the place of the file. */
+async function checkGiven(preprocessing: Preprocessing): Promise<void> {
+  const { checkPreprocessing } = await import("../images/check-preprocessing.ts");
+  checkPreprocessing(preprocessing);
+}
+
 /** Loaded when it is wanted: most pages do not train. */
-const training = () => import("./tab-run.web.ts");
+const training = () => import("./train-call.web.ts");
 
 /** Our own files by a short way; what reads all the others' is loaded when such a file comes. */
 async function opened(
@@ -149,21 +147,4 @@ async function opened(
     ...(labels !== undefined && { labels }),
     isMeanSaid,
   });
-}
-
-/** Milliseconds that an engine takes for one picture. */
-async function timed(executor: Executor, checkpoint: Checkpoint): Promise<number> {
-  const { model, preprocessing } = checkpoint;
-  const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
-  const program = inferenceProgram(graph, checkpoint);
-  await using network = await executor.compile(program.graph, program.weights);
-  const inputs = new Map(graph.inputs.map(({ name, type }) => [name, zeros(type.dtype, type.shape)]));
-  await network.run(inputs);
-  const times: number[] = [];
-  for (let i = 0; i < 3; i++) {
-    const start = performance.now();
-    await network.run(inputs);
-    times.push(performance.now() - start);
-  }
-  return Math.min(...times);
 }

@@ -5,8 +5,8 @@ import { imagenetPreprocessing } from "../images/preprocess.ts";
 import { isTrainable } from "../ir/graph.ts";
 import { copyOf } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
-import { decodeCheckpoint } from "./checkpoint.ts";
 import { encodeCheckpoint } from "./checkpoint-write.ts";
+import { decodeCheckpoint } from "./decode-checkpoint.ts";
 import { openFiles } from "./open.ts";
 
 test("a run's file holds weights and their average: one to go on with, the other to be used", async () => {

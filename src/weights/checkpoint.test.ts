@@ -6,11 +6,13 @@ import { encodeSafetensors } from "../formats/safetensors-write.ts";
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import { isTrainable } from "../ir/graph.ts";
 import { inferencePasses, runPasses } from "../passes/index.ts";
-import { eightBitValues, quantizableLayers, quantizeProgram } from "../passes/quantize.ts";
+import { eightBitValues, quantizableLayers } from "../passes/quantize.ts";
+import { quantizeProgram } from "../passes/quantize-weights.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
-import { type Checkpoint, decodeCheckpoint } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpoint.ts";
 import { encodeCheckpoint } from "./checkpoint-write.ts";
+import { decodeCheckpoint } from "./decode-checkpoint.ts";
 import { initialWeights } from "./init.ts";
 
 const network = model("se-resnet-20", 3);

@@ -17,9 +17,8 @@ import { extent, positive, texts } from "../zoo/bounds.ts";
 import { builtBy } from "../zoo/built.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { configSchema, inferenceGraph, type Model, parametersOf } from "../zoo/graphs.ts";
-import { type NetworkFunction, withFunction } from "../zoo/own.ts";
+import { type NetworkFunction, withFunction } from "../zoo/own-function.ts";
 import { loadWeights } from "./load.ts";
-import { eightBitGraph } from "./program.ts";
 import { checkSound } from "./sound.ts";
 
 export interface Checkpoint {
@@ -116,13 +115,19 @@ const quantizationSchema = z.strictObject({
 export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean =>
   metadata.get("format") === checkpointFormat;
 
-/**
- * @param where the file's name, for errors
- * @param build of a network of somebody's own
- * @throws SenetError `weights` where the file is damaged, not ours, or its tensors are not its model's or not finite;
- * `usage` where `build` is missing, or is not wanted
- */
-export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: NetworkFunction): Checkpoint {
+/** What only some files want (decode-checkpoint.ts). */
+export interface Decoding {
+  /** Of a network of somebody's own. */
+  readonly build?: NetworkFunction | undefined;
+  readonly eightBitGraph?: (graph: Graph, quantization: Quantization) => Graph;
+}
+
+/** @returns undefined where the network is in eight bits, and `eightBitGraph` is missing @throws as `decodeCheckpoint` */
+export function decodeWith(
+  { build, eightBitGraph }: Decoding,
+  bytes: Uint8Array,
+  where: string,
+): Checkpoint | undefined {
   const { tensors, metadata } = parseSafetensors(bytes, where);
   if (!isCheckpoint(metadata)) {
     throw new SenetError("weights", "this safetensors file was not written by senet", {
@@ -149,9 +154,14 @@ export function decodeCheckpoint(bytes: Uint8Array, where: string, build?: Netwo
   checkPictureSize(model, preprocessing.crop, where);
   const training = metadata.has("training") && { training: read("training", trainingSchema) };
   if (stored !== undefined) {
+    if (eightBitGraph === undefined) return undefined;
     const { source, ...rest } = stored;
     const quantization = { ...rest, ...(source && { source }) };
-    const weights = loadWeights({ name, parameters: eightBitParameters(model, quantization, where) }, tensors, where);
+    const weights = loadWeights(
+      { name, parameters: eightBitParameters(model, quantization, eightBitGraph, where) },
+      tensors,
+      where,
+    );
     checkSound(weights, where);
     return { model, labels, preprocessing, weights, quantization, ...training };
   }
@@ -204,7 +214,12 @@ function parametersIn(model: Model, tensors: number, where: string): readonly Pa
 }
 
 /** The parameters of the network in eight bits. */
-function eightBitParameters(model: Model, quantization: Quantization, where: string): readonly Parameter[] {
+function eightBitParameters(
+  model: Model,
+  quantization: Quantization,
+  eightBitGraph: NonNullable<Decoding["eightBitGraph"]>,
+  where: string,
+): readonly Parameter[] {
   const imageSize = builtBy(model.config).imageSize(model.config);
   try {
     return eightBitGraph(inferenceGraph(model, { batch: 1, imageSize }), quantization).parameters;

@@ -1,7 +1,8 @@
 /** Weights at half the size: those of layers as float16. Vectors stay float32: they are few, and variances can be tiny. */
 
 import { SenetError } from "../errors.ts";
-import { halves, toHalves } from "../formats/bytes.ts";
+import { halves } from "../formats/bytes.ts";
+import { toHalves } from "../formats/half.ts";
 import type { Tensor } from "../tensor.ts";
 
 /** Whether a tensor is stored as float16 where that is asked for. */

@@ -16,7 +16,8 @@ import { caffeSource, ourEps, type WeightSource } from "../import/rename.ts";
 import type { Tensor } from "../tensor.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import { type Carried, carriedInName, readCarried } from "./carried.ts";
-import { type Checkpoint, decodeCheckpoint, isCheckpoint } from "./checkpoint.ts";
+import { type Checkpoint, isCheckpoint } from "./checkpoint.ts";
+import { decodeCheckpoint } from "./decode-checkpoint.ts";
 
 export interface WeightFile extends FormatFile {
   /** The whole path, whose folders may tell of which release it is; default: `where`. */

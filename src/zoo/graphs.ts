@@ -1,7 +1,7 @@
 /** The graphs of a network, as its configuration says. */
 
-import { GraphBuilder } from "../ir/builder.ts";
 import type { Graph, Parameter } from "../ir/graph.ts";
+import { GraphBuilder } from "../ir/graph-builder.ts";
 import { Scope } from "../nn/scope.ts";
 import type * as z from "../schema.ts";
 import type { DType } from "../tensor.ts";

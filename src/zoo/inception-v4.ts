@@ -12,7 +12,8 @@ import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
 import type { ConfigOf, Family, ZooEntry } from "./family.ts";
 import { type Branch, type InceptionForm, inceptionForms, type Layer } from "./inception-v4-forms.ts";
-import { head, releasedSe, seOfBlock, seSchema, styleSchema } from "./parts.ts";
+import { head, seOfBlock, seSchema, styleSchema } from "./parts.ts";
+import { releasedSe } from "./released.ts";
 
 const schema = z.strictObject({
   family: z.literal("inception-v4"),

@@ -5,7 +5,8 @@ import type { Scope } from "../nn/scope.ts";
 import { scaleChannels } from "../nn/se.ts";
 import * as z from "../schema.ts";
 import type { ConfigOf, Family } from "./family.ts";
-import { bothWays, head, normedAct, seOfBlock, seSchema } from "./parts.ts";
+import { head, normedAct, seOfBlock, seSchema } from "./parts.ts";
+import { bothWays } from "./released.ts";
 
 const schema = z.strictObject({ family: z.literal("inception"), se: z.optional(seSchema) });
 type InceptionConfig = ConfigOf<typeof schema>;

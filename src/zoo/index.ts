@@ -2,6 +2,7 @@
 
 import { option, SenetError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
+import "../ir/infer-training.ts";
 import { nearestNames } from "../names.ts";
 import { type Freezing, freezeGraph } from "../nn/freeze.ts";
 import type { Activation } from "../nn/layers.ts";
@@ -10,7 +11,7 @@ import { actingBy, families, type ModelConfig } from "./families.ts";
 import type { Family, HasConv, ZooEntry } from "./family.ts";
 import { finishGraph, type GraphOptions, type Model, startGraph, targetsName } from "./graphs.ts";
 import { LayerBuilder } from "./layers.ts";
-import type { NetworkFunction } from "./own.ts";
+import type { NetworkFunction } from "./own-function.ts";
 
 export { channelsOf } from "./built.ts";
 export { type ModelConfig, seOf } from "./families.ts";
@@ -23,7 +24,7 @@ export {
   parametersOf,
   targetsName,
 } from "./graphs.ts";
-export type { NetworkFunction } from "./own.ts";
+export type { NetworkFunction } from "./own-function.ts";
 
 const rows: readonly Family<z.Schema<ModelConfig>>[] = Object.values(families);
 

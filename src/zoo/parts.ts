@@ -8,7 +8,7 @@ import type { Scope } from "../nn/scope.ts";
 import type { SqueezeExcitation } from "../nn/se.ts";
 import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
-import type { ConfigOf, ZooEntry } from "./family.ts";
+import type { ConfigOf } from "./family.ts";
 
 /** Squeeze and excitation of a whole network. */
 export const seSchema = z.strictObject({
@@ -21,9 +21,6 @@ export const seSchema = z.strictObject({
 });
 
 export type SeConfig = ConfigOf<typeof seSchema>;
-
-/** r = 16 with biases, as in every released model (docs/networks.md, 1.1). */
-export const releasedSe = { reduction: 16, bias: true } as const;
 
 /** What all layers of a network have in common, where it is not the usual (nn/scope.ts). */
 export const styleSchema = {
@@ -41,18 +38,6 @@ export const styleSchema = {
 export function poolStem(scope: Scope, x: Value, pool: "caffe" | "padded" | "same"): Value {
   const pad = pool === "caffe" ? 0 : pool === "padded" ? 1 : samePadding(x.type.shape, 3, 2);
   return scope.at("maxpool").apply("maxPool", [x], { kernel: 3, stride: 2, pad, ceil: pool === "caffe" });
-}
-
-/** Each network with squeeze and excitation, then as it is. */
-export function bothWays<Config extends { readonly se?: SeConfig | undefined }>(
-  plain: Readonly<Record<string, ZooEntry<Config>>>,
-): Record<string, ZooEntry<Config>> {
-  return Object.fromEntries(
-    Object.entries(plain).flatMap(([name, entry]) => [
-      [`se-${name}`, { ...entry, config: { ...entry.config, se: releasedSe } }],
-      [name, entry],
-    ]),
-  );
 }
 
 /** That of the block of this number. */

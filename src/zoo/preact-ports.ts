@@ -1,8 +1,8 @@
 /** The ports' networks with the activation before the convolutions, each as its authors' code has it (docs/networks.md). */
 
 import type { HasConv, ZooEntry } from "./family.ts";
-import { releasedSe } from "./parts.ts";
 import type { PreactConfig } from "./preact-config.ts";
+import { releasedSe } from "./released.ts";
 import { bruinxiongCifar, bruinxiongDepths } from "./resnet-ports.ts";
 
 type Entry = ZooEntry<PreactConfig>;

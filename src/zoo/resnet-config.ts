@@ -1,9 +1,9 @@
-/** What a residual network can be made of, and the usual ones: the configurations of the family `resnet`. */
+/** What a residual network can be made of: the configurations of the family `resnet`. */
 
 import { activations } from "../nn/layers.ts";
 import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
-import type { ConfigOf, ZooEntry } from "./family.ts";
+import type { ConfigOf } from "./family.ts";
 import { seSchema, styleSchema } from "./parts.ts";
 
 export const resnetSchema = z
@@ -68,49 +68,3 @@ export const resnetSchema = z
   );
 
 export type ResNetConfig = ConfigOf<typeof resnetSchema>;
-export type Entry = ZooEntry<ResNetConfig>;
-
-const defaults = {
-  family: "resnet",
-  stem: "imagenet",
-  pool: "caffe",
-  widths: [64, 128, 256, 512],
-  reduce: 1,
-  groups: 1,
-  strideOn: "1x1",
-  projection: 1,
-  dropout: 0,
-} as const;
-
-export const basic = (...depths: number[]): ResNetConfig => ({ ...defaults, block: "basic", expansion: 1, depths });
-export const deep = (...depths: number[]): ResNetConfig => ({ ...defaults, block: "bottleneck", expansion: 4, depths });
-
-/** 32 groups of 4 channels at the first stage. */
-export const resnext = (...depths: number[]): ResNetConfig => ({
-  ...deep(...depths),
-  widths: [128, 256, 512, 1024],
-  expansion: 2,
-  groups: 32,
-  strideOn: "3x3",
-});
-
-/** He et al.'s CIFAR family: 6n + 2 layers. */
-export const cifar = (n: number): ResNetConfig => ({ ...basic(n, n, n), stem: "cifar", widths: [16, 32, 64] });
-
-/** The same network with the stride on the 3×3 and padded pooling, which timm's and torchvision's weights are for. */
-export const modern = (config: ResNetConfig): ResNetConfig => ({ ...config, strideOn: "3x3", pool: "padded" });
-
-/**
- * The "D" kind of He, T. et al. (arXiv 1812.01187, section 4), in timm's sizes: three 3×3 in the stem, shortcuts that
- * average before they change the shape; and fresh blocks that pass their shortcut on.
- */
-export const d = (config: ResNetConfig): ResNetConfig => ({
-  ...modern(config),
-  stem: "deep",
-  stemWidths: [32, 32, 64],
-  projection: "average",
-  lastGamma: 0,
-});
-
-export const onImagenet = (config: ResNetConfig): Entry => ({ config, imageSize: 224, classes: 1000 });
-export const onCifar = (config: ResNetConfig): Entry => ({ config, imageSize: 32, classes: 10 });

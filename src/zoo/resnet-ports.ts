@@ -1,18 +1,9 @@
 /** Residual networks of the ports with the activation behind the sum, each as its authors' code has it (docs/networks.md). */
 
 import type { Port } from "./family.ts";
-import { releasedSe } from "./parts.ts";
-import {
-  basic,
-  cifar,
-  deep,
-  type Entry,
-  modern,
-  onCifar,
-  onImagenet,
-  type ResNetConfig,
-  resnext,
-} from "./resnet-config.ts";
+import { releasedSe } from "./released.ts";
+import type { ResNetConfig } from "./resnet-config.ts";
+import { basic, cifar, deep, type Entry, modern, onCifar, onImagenet, resnext } from "./resnet-kinds.ts";
 
 const under = (port: Port, entry: Entry): Entry => ({ ...entry, port });
 

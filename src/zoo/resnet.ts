@@ -1,21 +1,10 @@
 /** ResNets, ResNeXts and SENet-154, with and without squeeze and excitation, by name. */
 
 import type { Family, HasConv } from "./family.ts";
-import { bothWays, releasedSe } from "./parts.ts";
+import { bothWays, releasedSe } from "./released.ts";
 import { builtResnet } from "./resnet-build.ts";
-import {
-  basic,
-  cifar,
-  d,
-  deep,
-  type Entry,
-  modern,
-  onCifar,
-  onImagenet,
-  type ResNetConfig,
-  type resnetSchema,
-  resnext,
-} from "./resnet-config.ts";
+import type { ResNetConfig, resnetSchema } from "./resnet-config.ts";
+import { basic, cifar, d, deep, type Entry, modern, onCifar, onImagenet, resnext } from "./resnet-kinds.ts";
 import { resnetPorts } from "./resnet-ports.ts";
 
 export type { ResNetConfig } from "./resnet-config.ts";

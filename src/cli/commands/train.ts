@@ -12,7 +12,7 @@ import { fromFirst, type Wire } from "../../ranks.ts";
 import type { RecipeConfig } from "../../recipes/recipe.ts";
 import { recipe } from "../../recipes/recipes.ts";
 import { reportAfter } from "../../report/run.node.ts";
-import { hideCredentials } from "../../text.ts";
+import { hideCredentials } from "../../text-output.ts";
 import type { TrainingConfig } from "../../train/config.ts";
 import { lastFile, newRunFolder, openRun } from "../../train/out.node.ts";
 import { askedBy, forAllRanks, givenForAllRanks, withRecipeScaled, withRecipeSteps } from "../../train/rank-batches.ts";

@@ -5,6 +5,7 @@ import type { Graph } from "../../ir/graph.ts";
 import { lastCache, machineThreads, usableThreads } from "../../machine.node.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
 import { copyOf, scaleInPlace, type Tensor } from "../../tensor.ts";
+import { isBatchFree } from "../batch.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type {
   CompileOptions,
@@ -16,7 +17,7 @@ import type {
   UpdateOptions,
   Weights,
 } from "../executor.ts";
-import { isBatchFree, runInPortions } from "../portions.ts";
+import { runInPortions } from "../portions.ts";
 import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";

@@ -7,7 +7,7 @@
 import type { Value } from "../../ir/graph.ts";
 import { resultsOf } from "../../ir/uses.ts";
 import { sizeOf } from "../../tensor.ts";
-import { isBatchFree } from "../portions.ts";
+import { isBatchFree } from "../batch.ts";
 import type { FusedGraph, FusedNode } from "./fused.ts";
 import type { ElementType } from "./spec.ts";
 

@@ -4,10 +4,10 @@ import { asyncDispose } from "../../disposal.ts";
 import { option, SenetError } from "../../errors.ts";
 import type { Graph, Parameter } from "../../ir/graph.ts";
 import { copyOf, sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
+import { commonBatch, isBatchFree } from "../batch.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executor, Weights } from "../executor.ts";
 import type { Lender } from "../host-trainer.ts";
-import { commonBatch, isBatchFree, runInPortions } from "../portions.ts";
 import { acrossNode } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import { nchwc } from "./emitter.ts";
@@ -153,6 +153,7 @@ class OrtExecutable implements Lender {
     if (!anyBatch) return this.#runAtOnce(inputs, undefined);
     if (!inPortions) return this.#runAtOnce(inputs, commonBatch(this.#graph, inputs));
     const portion = this.#graph.inputs[0]?.type.shape[0];
+    const { runInPortions } = await import("../portions.ts");
     return runInPortions(this.#graph, inputs, (part) => this.#runAtOnce(part, portion));
   }
 

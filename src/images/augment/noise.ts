@@ -2,7 +2,7 @@
 
 import type { Random } from "../../random.ts";
 import * as z from "../../schema.ts";
-import { jitterFast } from "../kernels.ts";
+import { jitterFast } from "../kernels-augment.ts";
 import { planesOf, roundHalfEven } from "../preprocess.ts";
 import type { Box } from "../resize.ts";
 import { between, color, meanColor, onPixels, onValues, range, rate } from "./step.ts";

@@ -1,0 +1,43 @@
+/** The loops of augmentation in WebAssembly, as those of kernels.ts. */
+
+import type { AffinePass, AffineSource } from "./affine-pass.ts";
+import { kernels, layOut } from "./wasm.ts";
+
+/** As a pass of `resampleAffine`. @returns false where it is left to that */
+export function resampleAffineFast(
+  source: AffineSource,
+  pass: AffinePass,
+  count: number,
+  [red, green, blue]: readonly [number, number, number],
+  target: Uint8Array,
+): boolean {
+  const wasm = kernels();
+  const { taps, first, weights } = pass.kernel;
+  const bytes = 3 * count * Math.max(0, pass.end - pass.first);
+  const places = wasm && layOut(wasm, [source.data.length, first.byteLength, weights.byteLength, bytes]);
+  if (wasm === undefined || places === undefined) return false;
+  const [pixels, firstPlace, weightsPlace, result] = places as [number, number, number, number];
+  const { buffer } = wasm.memory;
+  new Uint8Array(buffer).set(source.data, pixels);
+  new Int32Array(buffer).set(first, firstPlace / 4);
+  new Int32Array(buffer).set(weights, weightsPlace / 4);
+  wasm.resampleAffine(
+    ...([pixels + source.start, source.lineStride, source.itemStride, source.tapStride, source.taps] as const),
+    ...([pass.step, pass.perLine, pass.start, pass.first, pass.end, count] as const),
+    ...([firstPlace, weightsPlace, taps, red | (green << 8) | (blue << 16), result] as const),
+  );
+  target.set(new Uint8Array(buffer, result, bytes));
+  return true;
+}
+
+/** As `jitterPixels`. @returns false where it is left to that */
+export function jitterFast(data: Uint8Array, amplitude: number, [key, second]: readonly [number, number]): boolean {
+  const wasm = kernels();
+  const places = wasm && layOut(wasm, [data.length]);
+  if (wasm === undefined || places === undefined) return false;
+  const memory = new Uint8Array(wasm.memory.buffer, places[0], data.length);
+  memory.set(data);
+  wasm.jitter(places[0]!, data.length, amplitude, key, second);
+  data.set(memory);
+  return true;
+}
