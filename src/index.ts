@@ -30,7 +30,6 @@ export { type LabelledPicture, type PictureBatchOptions, pictureBatches } from "
 export type { Decode, PictureBytes, PictureData, PictureOptions } from "./evaluate/picture-input.ts";
 export { ConfidentLearning, type Suspect, type SuspectRank, type Suspects } from "./evaluate/suspects.ts";
 export type {
-  Choices,
   CompileOptions,
   Executable,
   Executor,

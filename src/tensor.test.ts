@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { permuted } from "./formats/permuted.ts";
-import { addInPlace, allFinite, scaleInPlace, type Tensor, tensor } from "./tensor.ts";
+import { allFinite, type Tensor, tensor } from "./tensor.ts";
 
 const floats = (...values: number[]): Tensor => tensor([values.length], Float32Array.from(values));
 
@@ -58,20 +58,5 @@ test("every permutation of axes puts each element where its index says, axes of 
         );
       }
     }
-  }
-});
-
-test("every value is added to and multiplied, whatever the length", () => {
-  for (let length = 0; length < 10; length++) {
-    const data = Float32Array.from({ length }, (_, i) => i + 1);
-    addInPlace(
-      data,
-      Float32Array.from({ length }, (_, i) => 10 * i),
-    );
-    scaleInPlace(data, 0.5);
-    assert.deepEqual(
-      [...data],
-      Array.from({ length }, (_, i) => 0.5 * (11 * i + 1)),
-    );
   }
 });

@@ -1,12 +1,15 @@
 /** `senet/web` and the page of `senet app` in Firefox and in WebKit: what they are in Chromium, as far as the browser lets them. */
 
 import assert from "node:assert/strict";
-import { statSync } from "node:fs";
+import { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { json } from "node:stream/consumers";
 import { describe, test } from "node:test";
+import { load } from "../src/api/network.node.ts";
+import { writeDemoPictures } from "../src/demo/write.node.ts";
 import type { Prediction } from "../src/evaluate/classify.ts";
 import { needsWebRuntime } from "./chromium.ts";
+import { serveRecordedApp, useApp } from "./other-app.ts";
 import { browserNames, needs, openAsSafari, openOther, recorder } from "./other-browsers.ts";
 import { answer, emptyPage } from "./page.ts";
 import { assertDecodesAsPillow } from "./page-pictures.ts";
@@ -68,8 +71,20 @@ interface Ends {
   readonly failed: Readonly<Record<string, Failing>>;
 }
 
-const { inTab, inNode, last } = tabTraining();
+const { folder, inTab, inNode, last } = tabTraining();
 let trained: Promise<unknown> | undefined;
+
+const notBuilt = "the page is not built: npm run build:app";
+const app = existsSync(join(root, "dist", "app", "index.html.br")) ? await serveRecordedApp() : undefined;
+const drawn = await writeDemoPictures(join(folder, "drawn"), { trainPerClass: 6, valPerClass: 1, heldBackPerClass: 1 });
+const filesOf = (name: string) => {
+  const within = join(drawn.folder, "train", name);
+  return readdirSync(within).map((file) => join(within, file));
+};
+const pictures = {
+  train: Object.fromEntries(drawn.classes.slice(0, 2).map((name) => [name, filesOf(name)])),
+  asked: drawn.heldBack[0]!,
+};
 
 const servers = [false, true].map((isIsolated) => serve((request, response) => answer(request, response, isIsolated)));
 const origins = (await Promise.all(servers)).map(({ origin }) => origin);
@@ -149,6 +164,27 @@ for (const name of browserNames) {
           assert.deepEqual(notices, []);
         }
         await noFault();
+      });
+
+      test("the page of senet app learns, answers, explains and exports", {
+        skip: app === undefined && notBuilt,
+      }, async () => {
+        await browser.goto(app!.origin);
+        const { saved, shown, ...found } = await useApp(browser, pictures.train, pictures.asked);
+        assert.deepEqual([found.notices, await browser.evaluate("faults")], [[], []]);
+        assert.deepEqual([found.isIsolated, found.confusions, shown.length], [true, 2, 2]);
+        assert.match(found.results, /^Right\s+\d+(\.\d)? %\s+\d of 3 pictures/);
+        const of = "se-resnet-10-d";
+        const names = ["last.safetensors", `${of}-report.html`, `${of}.onnx`, `${of}.safetensors`];
+        assert.deepEqual(Object.keys(saved).sort(), names);
+        const file = join(folder, `of-${name}.safetensors`);
+        writeFileSync(file, bytesOf(saved[`${of}.safetensors`]!));
+        await using network = await load(file);
+        const answers = await network.classify(pictures.asked);
+        assert.deepEqual(
+          shown,
+          answers.map(({ label, probability }) => [label, `${(100 * probability).toFixed(1)} %`]),
+        );
       });
 
       test("ten steps of a training are Node's", async () => {

@@ -246,7 +246,8 @@ async function openDisplay(profile: string) {
   });
   const [number] = await said(display, display.stdio[3] as Readable, /\d+(?=\n)/);
   return {
-    env: { ...homeIn(profile), DISPLAY: `:${number}`, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1" },
+    // As a person has it: without, its language would be "C", which JavaScript does not know.
+    env: { ...homeIn(profile), DISPLAY: `:${number}`, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1", LANG: "en_US.UTF-8" },
     end: () => ended(display, async () => display.kill()),
   };
 }

@@ -2,14 +2,13 @@
 
 import assert from "node:assert/strict";
 import type { ChildProcess } from "node:child_process";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
 import { selectExecutor } from "../src/executors/select.node.ts";
 import { createRandom } from "../src/random.ts";
 import { trainingStateSchema } from "../src/train/state.ts";
-import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { decodeCheckpoint } from "../src/weights/decode-checkpoint.ts";
 import { senet, temporaryFolder } from "./command.ts";
 
@@ -81,31 +80,6 @@ for (const executor of ["onednn", "ort"]) {
     assert.ok(best(killed).equals(best(whole)), "best.safetensors has other bytes");
   });
 }
-
-const onednn = await selectExecutor({ name: "onednn", purpose: "training" }).then(
-  () => false as const,
-  (error: unknown) => String(error),
-);
-test("a run keeps what oneDNN was measured to be faster with, also where nothing else can be remembered", {
-  skip: onednn,
-}, async () => {
-  const shell = "export SENET_CACHE=/dev/null/nothing";
-  // Large enough to be measured.
-  const large = "--model se-resnet-20 --image-size 64 --batch-size 16 --executor onednn".split(" ");
-  const choices = () => load("measured").run!.choices as Record<string, number>;
-  const run = (more: readonly string[]) =>
-    senet(["train", ...common, "--out", "measured", ...more], { cwd: folder, shell });
-  assert.equal((await run([...large, "--epochs", "1"])).code, 0);
-  const found = Object.keys(choices());
-  assert.ok(found.length > 0);
-  // As if the other layout had been faster: that is what it goes on with.
-  const file = at("measured", "last.safetensors");
-  const { run: saved, ...checkpoint } = load("measured");
-  const others = Object.fromEntries(found.map((key) => [key, 1 - choices()[key]!]));
-  writeFileSync(file, Buffer.concat(encodeCheckpoint({ ...checkpoint, run: { ...saved!, choices: others } })));
-  assert.equal((await run(["--resume", "--epochs", "2"])).code, 0);
-  assert.deepEqual(choices(), others);
-});
 
 /** Calls back for each save that a process does; of two within milliseconds, for one of them. */
 function watchSaves(process: ChildProcess, out: string, onSave: () => void): void {

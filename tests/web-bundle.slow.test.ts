@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { brotliCompressSync } from "node:zlib";
@@ -114,12 +114,27 @@ async function asked(folder: string, options: object): Promise<Answer & { readon
   return { ...answer, size: { minified, compressed: sum(scripts.map((body) => brotliCompressSync(body).length)) } };
 }
 
+/** Files that workers begin with are imported by no others: WebKit would evaluate it twice. */
+function checkBeginnings(folder: string): void {
+  const scripts = readdirSync(folder).filter((name) => name.endsWith(".js"));
+  const beginnings = scripts.filter((name) => name.startsWith("worker"));
+  assert.ok(beginnings.length > 0, scripts.join(", "));
+  const importing = scripts.filter((name) => {
+    const code = readFileSync(join(folder, name), "utf8");
+    return [...code.matchAll(/\b(?:from|import)\s*\(?\s*["'`]\.\/([^"'`]+)/g)].some(
+      ([, file]) => file === beginnings[0],
+    );
+  });
+  assert.deepEqual(importing, []);
+}
+
 test("esbuild: page and worker as two entry points", needs("esbuild"), async (t) => {
   const folder = project();
   const out = join(folder, "public");
   const options = ["--bundle", "--minify", "--splitting", "--format=esm", "--log-level=error", `--outdir=${out}`];
   execFileSync(tool("esbuild"), ["page.js", "worker.js", ...options], { cwd: folder });
   writeFileSync(join(out, "index.html"), files["index.html"]);
+  checkBeginnings(out);
   const { engine, size } = await asked(out, { worker: "/worker.js", runtime });
   assert.match(engine, /^WebAssembly/);
   checkSize(t, "esbuild", size);
@@ -132,7 +147,9 @@ const built = (folder: string, config: string): string => {
 };
 
 test("Vite: finds the worker by itself, in parts; the engine's two files are served", needs("vite"), async (t) => {
-  const { engine, size } = await asked(built(project(), 'worker: { format: "es" }'), { runtime });
+  const out = built(project(), 'worker: { format: "es" }');
+  checkBeginnings(join(out, "assets"));
+  const { engine, size } = await asked(out, { runtime });
   assert.match(engine, /^WebAssembly/);
   checkSize(t, "Vite", size);
 });

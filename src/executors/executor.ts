@@ -11,12 +11,6 @@ export type Weights = ReadonlyMap<string, Tensor>;
 /** Adds up numbers of all processes that train together, in place: each gets the same. All are to call it alike. */
 export type SumOverRanks = (values: Float64Array) => Promise<void>;
 
-/**
- * What an engine has chosen by measurement, in its own terms (JSON), by its questions. Handed to it again, as a run that goes
- * on does, it chooses the same, whatever a new measurement would say.
- */
-export type Choices = Map<string, unknown>;
-
 export interface CompileOptions {
   /**
    * `live`: each run reads the arrays in `weights` as they are then, and writes the graph's updates into them.

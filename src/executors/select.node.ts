@@ -4,7 +4,7 @@ import { option, SenetError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
-import type { Choices, Executor } from "./executor.ts";
+import type { Executor } from "./executor.ts";
 
 export { encodeOnnx } from "./ort/export.ts";
 
@@ -34,17 +34,14 @@ export interface SelectOptions {
   readonly inEightBits?: boolean;
   /** Told, in a line, when the chosen executor cannot serve a graph and another one does. */
   readonly say?: (line: string) => void;
-  /** What was chosen by measurement before, to be chosen again; what is chosen now is added. */
-  readonly choices?: Choices | undefined;
 }
 
 /**
  * By name, what loads them or throws.
  * Engines come with native code, which may not load: each is to throw when it is made, not when it first runs.
  */
-const executors: Readonly<Record<string, (precision: Precision, choices?: Choices) => Promise<Executor>>> = {
-  onednn: async (precision, choices) =>
-    (await import("./onednn/executor.node.ts")).createOnednnExecutor({ precision, choices }),
+const executors: Readonly<Record<string, (precision: Precision) => Promise<Executor>>> = {
+  onednn: async (precision) => (await import("./onednn/executor.node.ts")).createOnednnExecutor({ precision }),
   ort: async () => (await import("./ort/executor.node.ts")).loadedOrtExecutor(),
   reference: async () => (await import("./reference/reference.ts")).referenceExecutor,
 };
@@ -58,12 +55,12 @@ export const executorNames: readonly string[] = Object.keys(executors);
  * has not the precision.
  */
 export async function selectExecutor(options: SelectOptions = {}): Promise<Selection> {
-  const { name, precision = "float32", inEightBits = false, choices } = options;
+  const { name, precision = "float32", inEightBits = false } = options;
   if (precision === "auto")
     return inEightBits ? selectExecutor({ ...options, precision: "float32" }) : selectFastest(options);
   if (name === undefined)
     return precision === "bf16"
-      ? { ...(await named("onednn", precision, choices)), reason: "for bf16" }
+      ? { ...(await named("onednn", precision)), reason: "for bf16" }
       : selectDefault(options);
   if (!Object.hasOwn(executors, name)) {
     throw new SenetError("usage", `there is no executor "${name}"`, {
@@ -77,12 +74,12 @@ export async function selectExecutor(options: SelectOptions = {}): Promise<Selec
       hint: `${option("executor")} onednn`,
     });
   }
-  return named(name, precision, choices);
+  return named(name, precision);
 }
 
-async function named(name: string, precision: Precision, choices?: Choices): Promise<Selection> {
+async function named(name: string, precision: Precision): Promise<Selection> {
   try {
-    return { executor: await executors[name]!(precision, choices), reason: "asked for" };
+    return { executor: await executors[name]!(precision), reason: "asked for" };
   } catch (cause) {
     if (cause instanceof SenetError) throw cause;
     throw new SenetError("executor", `the executor "${name}" does not load here`, {
@@ -95,14 +92,14 @@ async function named(name: string, precision: Precision, choices?: Choices): Pro
 
 /** In bf16, where that is faster here. */
 async function selectFastest(options: SelectOptions): Promise<Selection> {
-  const { name, say, choices } = options;
+  const { name, say } = options;
   const isServed = name === undefined || name === "onednn";
   const against = isServed ? await reasonAgainstBf16() : `the executor "${name}" computes in nothing else`;
   if (against !== undefined) {
     const { executor, reason } = await selectExecutor({ ...options, precision: "float32" });
     return { executor, reason: `${reason}; in float32: ${against}` };
   }
-  const onednn = await executors.onednn!("bf16", choices);
+  const onednn = await executors.onednn!("bf16");
   const ort = name === undefined ? await loaded("ort") : "not asked for";
   const executor = typeof ort === "string" ? onednn : withFallback(onednn, ort, say);
   return { executor, reason: "in bf16, which this processor multiplies itself" };
@@ -114,10 +111,9 @@ async function reasonAgainstBf16(): Promise<string | undefined> {
   return typeof onednn === "string" ? onednn : (await import("./onednn/engine.node.ts")).reasonAgainstBf16();
 }
 
-async function selectDefault(options: SelectOptions): Promise<Selection> {
-  const { purpose = "inference", inEightBits = false, say, choices } = options;
+async function selectDefault({ purpose = "inference", inEightBits = false, say }: SelectOptions): Promise<Selection> {
   const ort = await loaded("ort");
-  const onednn = await loaded("onednn", choices);
+  const onednn = await loaded("onednn");
   if (typeof onednn !== "string") {
     const engine = await import("./onednn/engine.node.ts");
     const fallback = typeof ort === "string" ? await executors.reference!("float32") : ort;
@@ -141,9 +137,9 @@ export async function absenceOf(name: string): Promise<string | undefined> {
 }
 
 /** The executor, or in a line why it does not load. */
-async function loaded(name: string, choices?: Choices): Promise<Executor | string> {
+async function loaded(name: string): Promise<Executor | string> {
   try {
-    return await executors[name]!("float32", choices);
+    return await executors[name]!("float32");
   } catch (cause) {
     return messageOf(cause);
   }

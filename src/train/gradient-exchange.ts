@@ -1,7 +1,8 @@
 /** Gradients summed over all ranks where they lie, a piece at a time, while the backward pass still makes the next ones. */
 
 import type { Bucket, Ranks, Wire } from "../ranks.ts";
-import { addInPlace, type TensorData } from "../tensor.ts";
+import type { TensorData } from "../tensor.ts";
+import { add } from "./gradient-sum.ts";
 
 export interface ExchangeOptions {
   readonly ranks: Ranks;
@@ -79,7 +80,7 @@ export class GradientExchange {
   }
 
   #send({ start, data, bucket }: Piece): void {
-    if (this.#kept !== undefined) addInPlace(data, this.#kept.subarray(start, start + data.length));
+    if (this.#kept !== undefined) add(this.#kept.subarray(start, start + data.length), data);
     bucket.start();
   }
 }

@@ -1,6 +1,6 @@
 /** Gradients of several batches added up, so that they are those of one large batch. */
 
-import { addInPlace, dtypeOf, type TensorData, zeros } from "../tensor.ts";
+import { dtypeOf, type TensorData, zeros } from "../tensor.ts";
 
 export class GradientSum {
   #sums: readonly TensorData[] = [];
@@ -23,14 +23,14 @@ export class GradientSum {
     }
     for (const [i, sum] of this.#sums.entries()) {
       if (this.#count === 0) sum.set(gradients[i]!);
-      else addInPlace(sum, gradients[i]!);
+      else add(gradients[i]!, sum);
     }
     this.#count++;
   }
 
   /** Adds what was kept to the last batch's gradients. */
   addTo(gradients: readonly TensorData[]): void {
-    if (this.#count > 0) for (const [i, sum] of this.#sums.entries()) addInPlace(gradients[i]!, sum);
+    if (this.#count > 0) for (const [i, sum] of this.#sums.entries()) add(sum, gradients[i]!);
   }
 
   /** What was kept, laid out as gradients are; nothing, where there was nothing to keep. */
@@ -44,4 +44,9 @@ export class GradientSum {
     this.#count = 0;
     return count;
   }
+}
+
+/** Element by element. */
+export function add(from: TensorData, into: TensorData): void {
+  for (let i = 0; i < into.length; i++) into[i] = into[i]! + from[i]!;
 }

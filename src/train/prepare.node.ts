@@ -6,7 +6,6 @@ import { Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { type PictureMemory, pictureMemory } from "../data/picture-memory.node.ts";
 import { localData } from "../data/remote.node.ts";
 import { type ListOptions, openTrainingData, type TrainingData } from "../data/split.node.ts";
-import type { Choices } from "../executors/executor.ts";
 import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import type { TrainingTransform } from "../images/augment.ts";
 import { alone, type Ranks } from "../ranks.ts";
@@ -61,9 +60,8 @@ export async function openRunData(options: PrepareOptions): Promise<RunData> {
   return { ...opened, pictures, stepsPerEpoch };
 }
 
-/** @param choices see `SelectOptions` */
-export const trainingExecutor = ({ executor, precision, say }: PrepareOptions, choices?: Choices): Promise<Selection> =>
-  selectExecutor({ name: executor, purpose: "training", precision, choices, ...(say && { say }) });
+export const trainingExecutor = ({ executor, precision, say }: PrepareOptions): Promise<Selection> =>
+  selectExecutor({ name: executor, purpose: "training", precision, ...(say && { say }) });
 
 /** Of a rank, what a thread of the loader can be told. */
 const shareOf = ({ rank, count }: Ranks = alone): Share => ({ rank, count });

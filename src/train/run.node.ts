@@ -11,7 +11,7 @@ import { Loader } from "../data/loader.node.ts";
 import { nameIn } from "../data/sample-name.node.ts";
 import { option, SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
-import type { Choices, Executor } from "../executors/executor.ts";
+import type { Executor } from "../executors/executor.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { alone } from "../ranks.ts";
 import { packageFacts } from "../version.node.ts";
@@ -142,8 +142,7 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   // First of all, since it refuses what cannot be frozen.
   parametersOf(begin.model, config);
-  const choices: Choices = new Map(Object.entries(earlier?.run.choices ?? {}));
-  const { executor, reason } = await trainingExecutor(options, choices);
+  const { executor, reason } = await trainingExecutor(options);
   const data = fingerprintOf(train, val, nameIn);
   const start = earlier === undefined ? initialState : resumedAt(earlier, options, { train, data, stepsPerEpoch });
   for (const note of "notes" in begin ? begin.notes : []) options.say?.(note);
@@ -187,13 +186,7 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
       options.onEpoch(metrics, isBest);
     },
     save: async (checkpoint, run, isBest) => {
-      await saveRun(
-        options.out,
-        checkpoint,
-        { ...run, ...(choices.size > 0 && { choices: Object.fromEntries(choices) }) },
-        isBest,
-        options.keepBest,
-      );
+      await saveRun(options.out, checkpoint, run, isBest, options.keepBest);
       onSave();
     },
   });

@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { OptimizerState } from "../optim/rule.ts";
-import * as z from "../schema.ts";
+import type * as z from "../schema.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint, RunState, TrainedBy } from "../weights/checkpoint.ts";
 import { decodeCheckpoint } from "../weights/decode-checkpoint.ts";
@@ -19,8 +19,6 @@ export interface SavedRun {
   readonly state: TrainingState;
   /** Of the pictures; runs from before this was kept have none. */
   readonly data?: Fingerprint;
-  /** What its engine has chosen by measurement: it goes on so, to the last bit, whatever a new measurement would say. */
-  readonly choices?: Readonly<Record<string, unknown>>;
   readonly optimizer: OptimizerState;
   /** The moving average of all parameters, of runs that keep one. */
   readonly average?: ReadonlyMap<string, Tensor>;
@@ -28,8 +26,6 @@ export interface SavedRun {
 
 /** A run, and the network as it has become. */
 export type Resumable = Checkpoint & { readonly run: SavedRun };
-
-const choicesSchema = z.record(z.string(), z.unknown());
 
 /**
  * @param path where the bytes are from
@@ -57,14 +53,13 @@ export function savedRunOf(run: RunState, path: string): SavedRun {
   const fault = impossible(state, config.epochs);
   if (fault !== undefined) refuse(fault);
   const data = run.data === undefined ? {} : { data: parse(fingerprintSchema, run.data) };
-  const choices = run.choices === undefined ? {} : { choices: parse(choicesSchema, run.choices) };
   const { optimizer, average } = run;
   if (config.modelEma !== (average !== undefined)) {
     refuse(
       average === undefined ? "no moving average, which its config has" : "a moving average, which its config has not",
     );
   }
-  return { config, state, ...data, ...choices, optimizer, ...(average && { average }) };
+  return { config, state, ...data, optimizer, ...(average && { average }) };
 }
 
 /** The weights by which a run is judged, its average where it keeps one, with what is known of how they were learnt. */

@@ -25,7 +25,6 @@ export function encodeCheckpoint(checkpoint: Checkpoint, isHalf?: (tensor: Tenso
     metadata.set("config", inOrder(run.config));
     metadata.set("state", inOrder(run.state));
     if (run.data !== undefined) metadata.set("data", inOrder(run.data));
-    if (run.choices !== undefined) metadata.set("choices", inOrder(run.choices));
     metadata.set("optimizer", inOrder([...run.optimizer.keys()]));
     const [state] = run.optimizer.values();
     const learnt = parametersOf(model).filter(isTrainable);

@@ -56,8 +56,6 @@ export interface RunState {
   readonly state: unknown;
   /** By which pictures it was trained on can be recognised; files from before this was kept have none. */
   readonly data?: unknown;
-  /** What its engine has chosen by measurement. */
-  readonly choices?: unknown;
   /** The optimiser's tensors, by slot and parameter; what is frozen has none. */
   readonly optimizer: OptimizerState;
   /** The moving average of all parameters, in runs that keep one. */
@@ -175,7 +173,6 @@ export function decodeWith(
   const config = read("config", z.unknown());
   const state = read("state", z.unknown());
   const data = metadata.has("data") ? { data: read("data", z.unknown()) } : {};
-  const choices = metadata.has("choices") ? { choices: read("choices", z.unknown()) } : {};
   // Files from before there were other optimisers than SGD have its one slot under a name of its own.
   const isOld = !metadata.has("optimizer");
   const slots = isOld ? ["velocity"] : read("optimizer", slotsSchema);
@@ -197,7 +194,7 @@ export function decodeWith(
     new Map(of.map((parameter) => [parameter.name, loaded.get(prefix + parameter.name)!]));
   const optimizer = new Map(slots.map((slot) => [slot, named(prefixOf(slot), learnt)]));
   const average = hasAverage ? { average: named(averagePrefix, parameters) } : {};
-  const run = { config, state, ...data, ...choices, optimizer, ...average };
+  const run = { config, state, ...data, optimizer, ...average };
   return { model, labels, preprocessing, weights: named("", parameters), run };
 }
 

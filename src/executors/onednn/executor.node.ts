@@ -8,7 +8,6 @@ import { copyOf, scaleInPlace, type Tensor } from "../../tensor.ts";
 import { isBatchFree } from "../batch.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type {
-  Choices,
   CompileOptions,
   Executable,
   Executor,
@@ -35,12 +34,10 @@ export interface OnednnOptions {
   readonly precision?: "float32" | "bf16";
   /** How pictures stand between operations; default: as is faster here. */
   readonly layout?: PlanLayout;
-  /** See `SelectOptions`. */
-  readonly choices?: Choices | undefined;
 }
 
 /** @throws SenetError `executor` where the library is not on this machine, or the processor has not the precision */
-export function createOnednnExecutor({ precision = "float32", layout, choices }: OnednnOptions = {}): Executor {
+export function createOnednnExecutor({ precision = "float32", layout }: OnednnOptions = {}): Executor {
   const libraries = onednnLibraries(precision);
   const bf16 = hasBf16();
   if (precision === "bf16" && !bf16) {
@@ -63,7 +60,7 @@ export function createOnednnExecutor({ precision = "float32", layout, choices }:
       // Those of another number of threads have to be the same, whatever has become of the arrays.
       const own = live ? weights : copies(weights);
       const create = (wanted: number) =>
-        opened({ libraries, graph, type, layout, choices }, { ...options, threads: wanted }, (api, threads, layout) => {
+        opened({ libraries, graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
           const { sumOverRanks } = options;
           const lowered = lower(api, graph, own, { live, sumOverRanks, type, layout, cache: lastCache() });
           return new OnednnExecutable(
@@ -82,7 +79,7 @@ export function createOnednnExecutor({ precision = "float32", layout, choices }:
       checkWeights(graph, weights);
       requireOthers(graph, options.sumOverRanks);
       const create = (wanted: number) =>
-        opened({ libraries, graph, type, layout, choices }, { ...options, threads: wanted }, (api, threads, layout) => {
+        opened({ libraries, graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
           const { sumOverRanks } = options;
           const lowered = lowerTraining(api, graph, weights, rule, { type, layout, sumOverRanks });
           const runner = new Runner(api, graph, lowered, { ...options, threads });

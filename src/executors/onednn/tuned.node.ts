@@ -1,5 +1,6 @@
 /** What was measured of this machine's oneDNN, kept in the cache: a file for each question. */
 
+import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../files/cache.node.ts";
@@ -25,13 +26,14 @@ export type Found = z.output<typeof foundSchema>;
 
 const prefix = "onednn-measured-";
 
-const fileOf = (question: string): string => join(cacheFolder(), `${prefix}${question}.json`);
+const fileOf = (key: string): string =>
+  join(cacheFolder(), `${prefix}${createHash("sha256").update(key).digest("hex").slice(0, 32)}.json`);
 
 /** None where nothing is remembered, or what is remembered is no good. */
-export const recall = (question: string): Found | undefined => read(fileOf(question));
+export const recall = (key: string): Found | undefined => read(fileOf(key));
 
-export function remember(question: string, found: Found): void {
-  const file = fileOf(question);
+export function remember(key: string, found: Found): void {
+  const file = fileOf(key);
   try {
     makeFoldersSync(cacheFolder());
     writeFileSync(`${file}.${process.pid}`, JSON.stringify(found), { flag: "wx" });

@@ -3,13 +3,11 @@
  * processor; where that does not tell, as is faster for the graph's convolutions, measured once and remembered.
  */
 
-import { createHash } from "node:crypto";
 import { cpus } from "node:os";
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { Graph, Node, Value } from "../../ir/graph.ts";
 import { GraphUses } from "../../ir/uses.ts";
 import { type Shape, sizeOf, zeros } from "../../tensor.ts";
-import type { Choices } from "../executor.ts";
 import { isReference } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
 import { formatVersion, type Library, setThreads, threadMilliseconds } from "./library.node.ts";
@@ -31,8 +29,6 @@ export interface Question {
   readonly threads: number;
   /** The layout, where that is not asked. */
   readonly layout?: PlanLayout | undefined;
-  /** What was chosen before, which goes before what is remembered. */
-  readonly choices?: Choices | undefined;
 }
 
 const layoutVariable = "SENET_ONEDNN_LAYOUT";
@@ -118,7 +114,7 @@ const plans = 2;
 
 /** As was measured for this processor, these ways and this graph, now or before. */
 export function measuredWay(question: Question, ways: readonly Way[] = possibleWays(question)): Way {
-  const { graph, type, threads, choices } = question;
+  const { graph, type, threads } = question;
   const convolutions = dearest(graph);
   const first = ways[0]!;
   if (convolutions.length === 0) return first;
@@ -129,13 +125,9 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
     threads,
   } as const;
   const names = ways.map(({ library, layout }) => ({ library: formatVersion(library.version), layout }));
-  const key = digestOf([plans, facts, names, convolutions.map(({ key, count }) => [key, count])]);
-  const took = (chosen: number): Way => {
-    choices?.set(key, chosen);
-    return ways[chosen]!;
-  };
-  const before = choices?.get(key) ?? recall(key)?.chosen;
-  if (typeof before === "number" && before in ways) return took(before);
+  const key = JSON.stringify([plans, facts, names, convolutions.map(({ key, count }) => [key, count])]);
+  const before = recall(key);
+  if (before !== undefined && before.ways.length === ways.length) return ways[before.chosen] ?? first;
   const milliseconds = ways.map(() => 0);
   const begin = performance.now();
   // One thread's part of the work, by what it has of its processor: on a busy machine threads wait for each other, whatever
@@ -146,7 +138,7 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
       const times = timesOf(ways, alone(convolution, threads), type, convolution.isTraining);
       for (const [way, time] of times.entries()) milliseconds[way]! += convolution.count * time;
       // A machine that is so busy keeps its user waiting.
-      if (performance.now() - begin > patience) return took(0);
+      if (performance.now() - begin > patience) return first;
     }
   } finally {
     setThreads(threads);
@@ -160,11 +152,8 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
     ways: names.map((name, way) => ({ ...name, milliseconds: milliseconds[way]! })),
   };
   remember(key, found);
-  return took(chosen);
+  return ways[chosen]!;
 }
-
-const digestOf = (facts: unknown): string =>
-  createHash("sha256").update(JSON.stringify(facts)).digest("hex").slice(0, 32);
 
 interface Convolution {
   readonly key: string;

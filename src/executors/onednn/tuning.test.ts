@@ -9,11 +9,9 @@ import { inEightBits } from "../../evaluate/speed.node.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, lossGraph, model } from "../../zoo/index.ts";
-import type { Choices } from "../executor.ts";
 import { forgetChoices, measuredChoices } from "../select.node.ts";
 import { onednnLibrary } from "./engine.node.ts";
 import { candidates, formatVersion, type Library, versionFor } from "./library.node.ts";
-import { planLayouts } from "./spec.ts";
 import { allFound } from "./tuned.node.ts";
 import { chooseWay, layoutServed, measuredWay, possibleWays, type Question } from "./tuning.node.ts";
 
@@ -103,33 +101,6 @@ test("of two versions the one that is measured to be faster computes, for each p
   }
   // With one library less, that is another question.
   assert.equal(measuredWay({ ...asked, libraries: [here] }).library, here);
-});
-
-test("what a run has chosen goes before what is remembered, and is kept where nothing can be remembered", {
-  skip,
-}, () => {
-  process.env.SENET_CACHE = "/dev/null/nothing";
-  const choices: Choices = new Map();
-  const asked = question({ choices });
-  const ways = possibleWays(asked);
-  const way = measuredWay(asked, ways);
-  assert.deepEqual(allFound(), []);
-  const [[key, chosen]] = [...choices] as [[string, number]];
-  assert.deepEqual([...choices.values()], [ways.indexOf(way)]);
-  choices.set(key, 1 - chosen);
-  assert.equal(measuredWay(asked).layout, ways[1 - chosen]!.layout, "it is not measured again");
-  // Nor taken where it cannot be.
-  for (const wrong of [2, -1, 0.5, "0", null]) {
-    choices.set(key, wrong);
-    assert.ok(planLayouts.includes(measuredWay(asked).layout));
-    assert.ok([0, 1].includes(choices.get(key) as number));
-  }
-  // What was remembered is the run's from then on.
-  process.env.SENET_CACHE = temporaryFolder();
-  const remembered = measuredWay(question());
-  const later: Choices = new Map();
-  measuredWay(question({ choices: later }));
-  assert.deepEqual([...later.values()], [ways.findIndex(({ layout }) => layout === remembered.layout)]);
 });
 
 test("a network in eight bits is measured in eight bits", { skip }, () => {
