@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { table } from "../src/cli/output.ts";
+import { filled } from "../src/executors/ort/emit-others.ts";
 import { Emitter, microsoft, nchwc } from "../src/executors/ort/emitter.ts";
 import { nodeHost } from "../src/executors/ort/library.node.ts";
 import { type Attributes, encodeModel } from "../src/executors/ort/onnx.ts";
@@ -173,7 +174,7 @@ function affineSumRelu(n: number, c: number, s: number): Record<string, Way> {
     "BatchNormalization Add Relu": {
       inputs: { x: shape, scale: [c], shift: [c], z: shape },
       write: (emit) => {
-        const [zeros, ones] = [emit.filled([c], 0), emit.filled([c], 1)];
+        const [zeros, ones] = [filled(emit, [c], 0), filled(emit, [c], 1)];
         const affine = emit.node("BatchNormalization", ["x", "scale", "shift", zeros, ones]);
         return [[emit.node("Relu", [emit.node("Add", [affine, "z"])]), shape]];
       },

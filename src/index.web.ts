@@ -37,14 +37,14 @@ export {
   train,
 } from "./web/network.web.ts";
 export type { PictureSource, PlainPicture, RuntimeAddress, ShownPicture, WeightSource } from "./web/sources.web.ts";
+export type { Run } from "./web/training.web.ts";
 export type {
   ClassPictures,
   FineTuneOptions,
-  Run,
   RunningOptions,
   TrainingPictures,
   TrainOptions,
-} from "./web/training.web.ts";
+} from "./web/training-request.web.ts";
 export type { FamilySchemas, ModelConfig } from "./zoo/families.ts";
 export type { ConfigOf, Frozen } from "./zoo/family.ts";
 export type { Model } from "./zoo/index.ts";

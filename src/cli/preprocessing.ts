@@ -3,7 +3,8 @@
 import { Option } from "commander";
 import { SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
-import { type Preprocessing, shownResize } from "../images/preprocess.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
+import { shownResize } from "../images/preprocessing-facts.ts";
 import { interpolations } from "../images/resize.ts";
 import { parseLabels } from "../import/label-file.ts";
 import { choiceOption, count, realList } from "./options.ts";

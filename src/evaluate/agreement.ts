@@ -4,7 +4,8 @@
  */
 
 import type { Executor } from "../executors/executor.ts";
-import { planesOf, preprocess, samePreprocessing } from "../images/preprocess.ts";
+import { planesOf, preprocess } from "../images/preprocess.ts";
+import { samePreprocessing } from "../images/preprocessing-facts.ts";
 import type { Picture } from "../images/resize.ts";
 import type { AnyNode, Graph, Value } from "../ir/graph.ts";
 import type { Op } from "../ir/ops.ts";

@@ -9,9 +9,9 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/graphs.ts";
 import { checkChannels } from "./channels.ts";
-import { softmaxRow, topK } from "./metrics.ts";
 import { failNotNumber } from "./not-number.ts";
 import { type Decode, imageOf, nameOf, type PictureData, type PictureOptions } from "./picture-input.ts";
+import { softmaxRow, topK } from "./probabilities.ts";
 
 export interface Prediction {
   readonly label: string;

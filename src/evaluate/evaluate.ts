@@ -3,7 +3,8 @@
 import type { Executable, Running } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/graphs.ts";
-import { hasTopFive, meanSoftmax, rankOf, rowOf, topK } from "./metrics.ts";
+import { hasTopFive, meanSoftmax, rankOf, rowOf } from "./metrics.ts";
+import { topK } from "./probabilities.ts";
 
 /** Pictures with their labels and places in the data set, of which the first `size` count. */
 export interface EvaluationBatch {

@@ -7,7 +7,7 @@ import { Loader, type LoadingOptions } from "../data/loader.node.ts";
 import { nameIn } from "../data/sample-name.node.ts";
 import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
-import { shownResize } from "../images/preprocess.ts";
+import { shownResize } from "../images/preprocessing-facts.ts";
 import { type Views, viewCounts } from "../images/views.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { digestOf } from "../weights/digest.node.ts";

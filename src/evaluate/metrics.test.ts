@@ -4,7 +4,8 @@ import { assertClose } from "../../tests/support.ts";
 import type { Executable } from "../executors/executor.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { type EvaluationBatch, evaluate, predict } from "./evaluate.ts";
-import { countCorrect, meanSoftmax, rankOf, rowOf, softmaxRow, topK } from "./metrics.ts";
+import { countCorrect, meanSoftmax, rankOf, rowOf } from "./metrics.ts";
+import { softmaxRow, topK } from "./probabilities.ts";
 
 const rows = (classes: number, ...values: number[]): Tensor =>
   tensor([values.length / classes, classes], Float32Array.from(values));

@@ -1,6 +1,7 @@
 /** Top-k counts and losses from logits. */
 
 import type { Tensor } from "../tensor.ts";
+import { softmaxRow } from "./probabilities.ts";
 
 /**
  * How many classes are at least as likely as the right one, by logits or probabilities: 0 when it is the single best.
@@ -35,20 +36,6 @@ export function countCorrect(logits: Tensor, labels: Tensor, k: number): number 
   return correct;
 }
 
-/** The probabilities of one row of `logits [N,K]`, in double precision. */
-export function softmaxRow(logits: Tensor, row: number): Float64Array {
-  const classes = logits.shape[1]!;
-  const result = Float64Array.from(logits.data.subarray(row * classes, (row + 1) * classes));
-  const largest = result.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  let sum = 0;
-  for (let j = 0; j < classes; j++) {
-    result[j] = Math.exp(result[j]! - largest);
-    sum += result[j]!;
-  }
-  for (let j = 0; j < classes; j++) result[j]! /= sum;
-  return result;
-}
-
 /** The mean of the probabilities in `count` rows of `logits [N,K]` from `first` on. */
 export function meanSoftmax(logits: Tensor, first: number, count: number): Float64Array {
   const mean = softmaxRow(logits, first);
@@ -56,11 +43,4 @@ export function meanSoftmax(logits: Tensor, first: number, count: number): Float
     for (const [j, probability] of softmaxRow(logits, row).entries()) mean[j]! += probability;
   }
   return count === 1 ? mean : mean.map((sum) => sum / count);
-}
-
-/** The indices of the `k` largest values, largest first; of equals the lower index. */
-export function topK(values: ArrayLike<number>, k: number): number[] {
-  return Array.from({ length: values.length }, (_, i) => i)
-    .sort((a, b) => values[b]! - values[a]! || a - b)
-    .slice(0, k);
 }

@@ -3,7 +3,7 @@
  * suspect where the network is as sure of another class as it usually is of pictures with that label.
  */
 
-import { topK } from "./metrics.ts";
+import { topK } from "./probabilities.ts";
 
 /** Pictures whose label is probably wrong come first: those that the network is surest about. */
 export type SuspectRank = "normalized-margin" | "self-confidence";

@@ -67,27 +67,9 @@ export async function selectEngine(wish: EngineWish): Promise<ChosenEngine> {
   }
   if (gpu.kind === "absent") return onWasm(`there is no WebGPU (${gpu.title})`);
   if (gpu.kind === "software") return onWasm(`WebGPU has only a software adapter (${gpu.title})`);
-  return faster(wish, onGpu, onWasm);
-}
-
-/** Where both work, what they are wanted for decides. */
-async function faster(
-  { measure }: EngineWish,
-  onGpu: (why: string) => ChosenEngine,
-  onWasm: (why: string) => ChosenEngine,
-): Promise<ChosenEngine> {
-  let onDevice: number;
-  try {
-    onDevice = await measure(onGpu("").executor);
-  } catch (error) {
-    if (!(error instanceof SenetError)) throw error;
-    return onWasm(`WebGPU does not run it (${[error.details.found ?? error.what].flat()[0]})`);
-  }
-  const onProcessor = await measure(onWasm("").executor);
-  const measured = (ours: number, other: number) => `${ours.toFixed(1)} ms a picture, ${other.toFixed(1)} on the other`;
-  return onDevice <= onProcessor
-    ? onGpu(`${measured(onDevice, onProcessor)}, WebAssembly`)
-    : onWasm(`${measured(onProcessor, onDevice)}, WebGPU`);
+  // Few pages come here.
+  const { faster } = await import("./faster.web.ts");
+  return faster(wish.measure, onGpu, onWasm);
 }
 
 /** Most pages never want it. */

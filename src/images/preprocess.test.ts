@@ -6,16 +6,15 @@ import { SenetError } from "../errors.ts";
 import { checkPreprocessing } from "./check-preprocessing.ts";
 import {
   decodeMeanImage,
-  encodeMeanImage,
   imagenetPreprocessing,
   normalize,
   type Preprocessing,
   preprocess,
   resizeAndCrop,
   roundHalfEven,
-  samePreprocessing,
   shorterSideTo,
 } from "./preprocess.ts";
+import { encodeMeanImage, samePreprocessing } from "./preprocessing-facts.ts";
 import type { Picture } from "./resize.ts";
 import { preprocessViews } from "./views.ts";
 

@@ -60,24 +60,8 @@ export const largestMean = 1e6;
 export const smallestStd = 1e-6;
 export const largestStd = 1e6;
 
-/** By value, whatever the order of the fields. */
-export function samePreprocessing(a: Preprocessing, b: Preprocessing): boolean {
-  const valuesOf = ({ channels, scale, mean, std, resize, crop, interpolation, meanImage, byPicture }: Preprocessing) =>
-    JSON.stringify([channels, scale, mean, std, resize, crop, interpolation, meanImage, byPicture]);
-  return valuesOf(a) === valuesOf(b);
-}
-
 /** How many planes a picture becomes. */
 export const planesOf = ({ channels }: Pick<Normalization, "channels">): 1 | 3 => (channels === "grey" ? 1 : 3);
-
-/** For a network of grey pictures: one mean and one deviation, those of the colours in the middle. */
-export function asGrey<T extends Normalization>(spec: T): T {
-  const middle = (values: readonly number[]) => {
-    const value = Number(((values[0]! + values[1]! + values[2]!) / 3).toPrecision(12));
-    return [value, value, value] as const;
-  };
-  return { ...spec, channels: "grey", mean: middle(spec.mean), std: middle(spec.std) };
-}
 
 /** What Pillow's `convert("L")` makes of the pixel at byte `i`: weights in 65,536ths. */
 export const lumaOf = (data: Uint8Array, i: number): number =>
@@ -114,10 +98,6 @@ export function shorterSideTo(width: number, height: number, size: number): { wi
   const long = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
   return width <= height ? { width: size, height: long } : { width: long, height: size };
 }
-
-/** In words: `256`, `256 by 256` or `their own size`. */
-export const shownResize = (resize: Resize): string =>
-  resize === "none" ? "their own size" : [resize].flat().join(" by ");
 
 /**
  * The size that a picture is brought to.
@@ -222,16 +202,6 @@ function tableOf(spec: Normalization): Float32Array {
     tables.set(spec, table);
   }
   return table;
-}
-
-/** Means for each pixel as the text that a specification holds. */
-export function encodeMeanImage(values: Float32Array): string {
-  const bytes = new Uint8Array(values.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (const [i, value] of values.entries()) view.setFloat32(4 * i, value, true);
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 4096) text += String.fromCharCode(...bytes.subarray(i, i + 4096));
-  return btoa(text);
 }
 
 const meanImages = new Map<string, Float32Array>();

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hard } from "../../tests/augment.ts";
-import { asGrey, imagenetPreprocessing, normalize, seenAs } from "./preprocess.ts";
+import { imagenetPreprocessing, normalize, seenAs } from "./preprocess.ts";
+import { asGrey } from "./preprocessing-facts.ts";
 import { shownInput } from "./shown.ts";
 
 const square = { width: 24, height: 24, data: hard.data.subarray(0, 3 * 24 * 24) };

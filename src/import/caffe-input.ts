@@ -6,7 +6,8 @@
 
 import { type Fail, shownName } from "../formats/bytes.ts";
 import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
-import { encodeMeanImage, type Preprocessing, type Resize } from "../images/preprocess.ts";
+import type { Preprocessing, Resize } from "../images/preprocess.ts";
+import { encodeMeanImage } from "../images/preprocessing-facts.ts";
 import type { Tensor } from "../tensor.ts";
 import { picture, type Source } from "./caffe-layers.ts";
 

@@ -1,7 +1,8 @@
 /** The `config.json` that timm puts beside a network's weights on the Hugging Face Hub: what pictures it wants, and its labels. */
 
 import { type ErrorDetails, SenetError } from "../errors.ts";
-import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { asGrey } from "../images/preprocessing-facts.ts";
 import * as z from "../schema.ts";
 
 export interface HubConfig {

@@ -1,6 +1,7 @@
 /** What a naming is: what others call the layers of some networks, as a row for each of our modules. */
 
-import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { asGrey } from "../images/preprocessing-facts.ts";
 import type { Role } from "../ir/graph.ts";
 import { channelsOf } from "../zoo/built.ts";
 import type { ModelConfig } from "../zoo/families.ts";

@@ -4,7 +4,7 @@
  * (the Open Inference Protocol, and Triton's "Binary Tensor Data Extension")
  */
 
-import { softmaxRow } from "../evaluate/metrics.ts";
+import { softmaxRow } from "../evaluate/probabilities.ts";
 import { tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
 import { parsed, parsedJson } from "./parse.ts";

@@ -1,7 +1,8 @@
 /** What a run begins with: a network with fresh weights, or with those of one that has learnt before. */
 
 import { option, SenetError } from "../errors.ts";
-import { asGrey, imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
+import { imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
+import { asGrey } from "../images/preprocessing-facts.ts";
 import type { Activation } from "../nn/layers.ts";
 import type { Tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";

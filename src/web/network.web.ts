@@ -15,7 +15,8 @@ import { type CallOptions, Connection } from "./connection.web.ts";
 import { type EngineOptions, engineKinds, sentEngine } from "./engine-options.web.ts";
 import { checkedOptions, type Kinds, wrong } from "./given.web.ts";
 import { type PictureSource, sentPictures, sentSource, type WeightSource } from "./sources.web.ts";
-import { begun, type FineTuneOptions, type Run, type TrainingPictures, type TrainOptions } from "./training.web.ts";
+import { begun, type Run } from "./training.web.ts";
+import type { FineTuneOptions, TrainingPictures, TrainOptions } from "./training-request.web.ts";
 
 export interface LoadOptions extends EngineOptions {
   /** The zoo model that the weights are of; default: the one that fits. */

@@ -2,7 +2,7 @@
 
 import { encodeCaffemodel } from "../formats/caffemodel-write.ts";
 import { encodeSafetensors } from "../formats/safetensors-write.ts";
-import { samePreprocessing } from "../images/preprocess.ts";
+import { samePreprocessing } from "../images/preprocessing-facts.ts";
 import { impliedLabels } from "../import/labels.ts";
 import type { Naming } from "../import/naming.ts";
 import { weightsAs } from "../import/write.ts";

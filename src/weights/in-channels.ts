@@ -1,7 +1,7 @@
 /** The same network for pictures of other channels. */
 
 import { option, SenetError } from "../errors.ts";
-import { asGrey } from "../images/preprocess.ts";
+import { asGrey } from "../images/preprocessing-facts.ts";
 import { type Tensor, tensor } from "../tensor.ts";
 import { channelsOf } from "../zoo/built.ts";
 import { takingChannels } from "../zoo/families.ts";

@@ -1,7 +1,8 @@
 /** ONNX files whose network is told by their graph, with the labels and the pre-processing that go with it. */
 
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
-import { asGrey, imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
+import { asGrey } from "../images/preprocessing-facts.ts";
 import { importOnnxNetwork } from "../import/onnx-network.ts";
 import * as z from "../schema.ts";
 import type { Tensor } from "../tensor.ts";

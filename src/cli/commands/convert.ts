@@ -6,7 +6,7 @@ import { checkSameLogits, logitsOf, roundedWeights, seededPictures } from "../..
 import { checkedOnnx } from "../../api/onnx.node.ts";
 import { SenetError } from "../../errors.ts";
 import { replaceFile } from "../../files/replace.node.ts";
-import { samePreprocessing } from "../../images/preprocess.ts";
+import { samePreprocessing } from "../../images/preprocessing-facts.ts";
 import { classOrderOf } from "../../import/imagenet-classes.ts";
 import type { Naming } from "../../import/naming.ts";
 import { namings } from "../../import/namings.ts";

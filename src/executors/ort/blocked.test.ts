@@ -166,7 +166,7 @@ test("branches that are joined, pooled and gated stay blocked", async () => {
   // Windows that hang over the padded input.
   builder.output("clipped", builder.apply("avgPool", "clipped", [joined], { ...window, stride: 2, pad: 0 }));
   const graph = builder.build();
-  const { nodes } = lower(graph, { blocked: blockedLayout(16) }).model;
+  const { nodes } = lower(graph, { blocked: blockedLayout(16), rules: otherRules }).model;
   assert.equal(nodes.filter(({ op }) => op === "Concat").length, 1);
   assert.equal(nodes.find(({ op, name }) => op === "AveragePool" && name.startsWith("averages"))!.domain, nchwc);
   await assertAgree(graph);
@@ -234,7 +234,7 @@ test("training is lowered to blocked convolutions, inference to plain ONNX witho
 
   const graph = inferenceGraph(model("se-resnet-50"), { batch: 13, imageSize: 64 });
   const weights = new Map(graph.parameters.map(({ name, type }) => [name, zeros(type.dtype, type.shape)]));
-  const inference = lower(graph, { weights, dynamicBatch: true }).model;
+  const inference = lower(graph, { weights, dynamicBatch: true, rules: otherRules }).model;
   assert.deepEqual(inference.opsets, { "": 18 });
   assert.ok(inference.nodes.every((node) => node.domain === ""));
   assert.deepEqual(

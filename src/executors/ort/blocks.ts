@@ -14,6 +14,7 @@
 
 import type { Type, Value } from "../../ir/graph.ts";
 import { type AxisWindow, overhangOf } from "../../ir/window.ts";
+import { diagonal, filled } from "./emit-others.ts";
 import { type Emitter, nchwc } from "./emitter.ts";
 import type { Attributes } from "./onnx.ts";
 
@@ -172,7 +173,7 @@ export class Blocks {
     const spread = (vector: Vector) => (perSample ? this.expand(vector, n, c) : vector.name);
     const weight = scale
       ? emit.node("Reshape", [spread(scale), emit.ints(filters, 1, 1, 1)])
-      : emit.filled([filters, 1, 1, 1], 1);
+      : filled(emit, [filters, 1, 1, 1], 1);
     const bias = shift ? emit.node("Reshape", [spread(shift), emit.ints(filters)]) : "";
     const inputs = [view(base), weight, bias, plus === undefined ? "" : view(plus)];
     const result = this.conv(inputs, { kernel: [1, 1], groups: filters, relu });
@@ -279,7 +280,7 @@ export class Blocks {
     const { emit } = this;
     const taps = i * kh * kw;
     const rows = emit.node("Reshape", [w, emit.ints(groups / merged, merged, o / groups, 1, taps)]);
-    const blocks = emit.node("Mul", [rows, emit.diagonal(merged)]);
+    const blocks = emit.node("Mul", [rows, diagonal(emit, merged)]);
     return emit.node("Reshape", [blocks, emit.ints(o, i * merged, kh, kw)]);
   }
 
@@ -289,7 +290,7 @@ export class Blocks {
     const { emit } = this;
     const taps = i * kh * kw;
     const rows = emit.node("Reshape", [w, emit.ints(groups / merged, merged, o / groups, merged, taps)]);
-    const blocks = emit.node("Mul", [rows, emit.diagonal(merged)]);
+    const blocks = emit.node("Mul", [rows, diagonal(emit, merged)]);
     const sum = emit.node("ReduceSum", [blocks, emit.ints(3)], { keepdims: { int: 0 } });
     return emit.node("Reshape", [sum, emit.ints(o, i, kh, kw)]);
   }

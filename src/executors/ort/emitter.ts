@@ -56,48 +56,19 @@ export class Emitter {
     return outputs;
   }
 
-  /** A product of matrices, the last two of `rank` axes, of which one is transposed. */
-  product(left: string, right: string, rank: number, transposed: "left" | "right"): string {
-    if (this.dialect === "cpu") {
-      const attributes = { [transposed === "left" ? "transA" : "transB"]: { int: 1 } };
-      return this.node("FusedMatMul", [left, right], attributes, microsoft);
-    }
-    const perm = Array.from({ length: rank }, (_, axis) => (axis < rank - 2 ? axis : 2 * rank - 3 - axis));
-    const turned = (matrix: string) => this.node("Transpose", [matrix], { perm: { ints: perm } });
-    return this.node("MatMul", transposed === "left" ? [turned(left), right] : [left, turned(right)]);
-  }
-
   /** A constant vector of int64, as ONNX wants shapes and axes. */
   ints(...values: readonly number[]): string {
-    return this.#constant(`int64[${values.join(",")}]`, [values.length], () => BigInt64Array.from(values, BigInt));
+    return this.constant(`int64[${values.join(",")}]`, [values.length], () => BigInt64Array.from(values, BigInt));
   }
 
   /** A constant float32 scalar. */
   float(value: number): string {
-    return this.#constant(`float32(${value})`, [], () => Float32Array.of(value));
-  }
-
-  /** What stands for zero in eight bits. */
-  zeroPoint(dtype: "int8" | "uint8", value = 0): string {
-    return this.#constant(`${dtype}(${value})`, [], () => (dtype === "int8" ? Int8Array : Uint8Array).of(value));
-  }
-
-  /** A constant float32 tensor filled with one value. */
-  filled(shape: readonly number[], value: number): string {
-    const size = shape.reduce((product, extent) => product * extent, 1);
-    return this.#constant(`float32[${shape.join(",")}]×${value}`, shape, () => new Float32Array(size).fill(value));
-  }
-
-  /** A constant float32 `[n,1,n,1]`: 1 where the two indices are the same, else 0. */
-  diagonal(n: number): string {
-    return this.#constant(`float32 diagonal(${n})`, [n, 1, n, 1], () =>
-      Float32Array.from({ length: n * n }, (_, i) => (i % (n + 1) === 0 ? 1 : 0)),
-    );
+    return this.constant(`float32(${value})`, [], () => Float32Array.of(value));
   }
 
   /** A constant tensor of this operation's own. */
   tensor(shape: readonly number[], data: OnnxData): string {
-    return this.#constant(this.#fresh("constant"), shape, () => data);
+    return this.constant(this.#fresh("constant"), shape, () => data);
   }
 
   /** Calls the output `from` of a node `to` instead; false where it is no node's output or has a name already. */
@@ -124,7 +95,8 @@ export class Emitter {
     return `${this.#scope}/${what}_${serial}`;
   }
 
-  #constant(name: string, shape: readonly number[], data: () => OnnxData): string {
+  /** A constant tensor, the same for all that call it so. */
+  constant(name: string, shape: readonly number[], data: () => OnnxData): string {
     if (!this.#constants.has(name)) this.#constants.set(name, { name, shape, data: data() });
     return name;
   }

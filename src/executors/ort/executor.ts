@@ -2,15 +2,17 @@
 
 import { asyncDispose } from "../../disposal.ts";
 import { option, SenetError } from "../../errors.ts";
-import type { Graph, Parameter } from "../../ir/graph.ts";
+import type { Graph } from "../../ir/graph.ts";
 import { copyOf, sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
 import { commonBatch, isBatchFree } from "../batch.ts";
 import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executor, Weights } from "../executor.ts";
 import type { Lender } from "../host-trainer.ts";
+import type { runInPortions } from "../portions.ts";
 import { acrossNode } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import { nchwc } from "./emitter.ts";
+import type { BoundWeights } from "./live-weights.ts";
 import { type LowerOptions, lower, usualRules } from "./lower.ts";
 import type { BlockedLayout } from "./lower-blocked.ts";
 import { encodeModel } from "./onnx.ts";
@@ -47,18 +49,19 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   const runtime = host.runtime();
   checkWeights(graph, weights);
   refuseAcross(graph);
-  const live = options.weights === "live";
-  if (live) rejectSharedMemory(graph, weights);
-  const written = { ...(live ? {} : { weights }), ...(await dialectOf(host, graph)) };
+  const live = options.weights === "live" ? await import("./live-weights.ts") : undefined;
+  live?.rejectSharedMemory(graph, weights);
+  const written = { ...(live === undefined && { weights }), ...(await dialectOf(host, graph)) };
   const lowered = lower(graph, { ...written, blocked: await blockedFor(host) });
-  const anyBatch = !live && isBatchFree(graph);
+  const anyBatch = live === undefined && isBatchFree(graph);
   // The blocked layout fixes the batch; other batches then go through in portions.
   const isBlocked = Object.hasOwn(lowered.model.opsets, nchwc);
   const { model, outputs, updates } =
     anyBatch && !isBlocked ? lower(graph, { ...written, dynamicBatch: true }) : lowered;
   const session = await createSession(host, encodeModel(model), graph.name, options.threads);
-  const plan = { outputs, updates, anyBatch, inPortions: isBlocked, live: live ? weights : undefined };
-  return new OrtExecutable(session, runtime, host, graph, plan);
+  const bound = live?.bound(graph, weights, updates, session.inputNames, (value) => onnxTensor(runtime, value));
+  const inPortions = isBlocked ? (await import("../portions.ts")).runInPortions : undefined;
+  return new OrtExecutable(session, runtime, host, graph, { outputs, anyBatch, inPortions, bound });
 }
 
 /** Rules that only some graphs or engines want are loaded where they are wanted. */
@@ -90,13 +93,12 @@ function refuseAcross(graph: Graph): void {
 
 interface Plan {
   readonly outputs: ReadonlyMap<string, string>;
-  readonly updates: ReadonlyMap<Parameter, string>;
   /** Whether the inputs' batch may differ from the graph's. */
   readonly anyBatch: boolean;
-  /** Whether the session itself takes the graph's batch only. */
-  readonly inPortions: boolean;
+  /** Where the session itself takes the graph's batch only. */
+  readonly inPortions: typeof runInPortions | undefined;
   /** The weights that each run reads and updates. */
-  readonly live: Weights | undefined;
+  readonly bound: BoundWeights | undefined;
 }
 
 type Tensors = ReadonlyMap<string, Tensor>;
@@ -107,16 +109,13 @@ class OrtExecutable implements Lender {
   readonly #host: OrtHost;
   readonly #graph: Graph;
   readonly #plan: Plan;
-  /** Feeds and fetches that stay between runs. */
-  readonly #weightFeeds: OnnxTensors = {};
-  readonly #fetches: OnnxTensors = {};
+  /** Those that stay between runs. */
+  readonly #fetches: OnnxTensors;
   readonly #results = new Map<string, Tensor>();
   /** Feeds, fetches and live weights are one run's at a time. */
   readonly #uses: Uses;
   /** Copies of inputs whose memory ONNX Runtime cannot read. */
   readonly #staging = new Map<string, TensorData>();
-  /** Next values that cannot be written over the old ones while the graph still reads these. */
-  readonly #aside: (readonly [from: Tensor, to: Tensor])[] = [];
 
   constructor(session: OnnxSession, runtime: OnnxRuntime, host: OrtHost, graph: Graph, plan: Plan) {
     this.#session = session;
@@ -125,7 +124,7 @@ class OrtExecutable implements Lender {
     this.#graph = graph;
     this.#uses = new Uses(graph.name);
     this.#plan = plan;
-    if (plan.live !== undefined) this.#bind(plan.live);
+    this.#fetches = { ...plan.bound?.fetches };
   }
 
   run(inputs: Tensors): Promise<Tensors> {
@@ -151,19 +150,19 @@ class OrtExecutable implements Lender {
     const { anyBatch, inPortions } = this.#plan;
     checkInputs(this.#graph, inputs, anyBatch);
     if (!anyBatch) return this.#runAtOnce(inputs, undefined);
-    if (!inPortions) return this.#runAtOnce(inputs, commonBatch(this.#graph, inputs));
+    if (inPortions === undefined) return this.#runAtOnce(inputs, commonBatch(this.#graph, inputs));
     const portion = this.#graph.inputs[0]?.type.shape[0];
-    const { runInPortions } = await import("../portions.ts");
-    return runInPortions(this.#graph, inputs, (part) => this.#runAtOnce(part, portion));
+    return inPortions(this.#graph, inputs, (part) => this.#runAtOnce(part, portion));
   }
 
   async #runAtOnce(inputs: Tensors, batch: number | undefined): Promise<Tensors> {
     const results = this.#allocate(this.#results, batch);
     for (const [output, name] of this.#plan.outputs) this.#fetches[name] = this.#tensor(results.get(output)!);
-    const feeds = { ...this.#weightFeeds };
+    const { bound } = this.#plan;
+    const feeds = { ...bound?.feeds };
     for (const { name } of this.#graph.inputs) feeds[name] = this.#feed(name, inputs.get(name)!);
     await this.#runSession(feeds);
-    for (const [from, to] of this.#aside) to.data.set(from.data);
+    for (const [from, to] of bound?.aside ?? []) to.data.set(from.data);
     return results;
   }
 
@@ -181,19 +180,6 @@ class OrtExecutable implements Lender {
 
   #tensor(value: Tensor): OnnxTensor {
     return onnxTensor(this.#runtime, value);
-  }
-
-  #bind(weights: Weights): void {
-    for (const { name } of this.#graph.parameters) {
-      if (this.#session.inputNames.includes(name)) this.#weightFeeds[name] = this.#tensor(weights.get(name)!);
-    }
-    for (const [parameter, name] of this.#plan.updates) {
-      const target = weights.get(parameter.name)!;
-      const inPlace = canUpdateInPlace(this.#graph, parameter);
-      const output = inPlace ? target : zeros(target.dtype, target.shape);
-      if (!inPlace) this.#aside.push([output, target]);
-      this.#fetches[name] = this.#tensor(output);
-    }
   }
 
   /** Tensors for the outputs, which stay until the batch changes. */
@@ -217,27 +203,4 @@ class OrtExecutable implements Lender {
     copy.set(data);
     return this.#tensor(tensor(shape, copy));
   }
-}
-
-/**
- * Whether a parameter's next value may be written straight over it: nothing reads the parameter but the running average
- * that makes that value, and that is elementwise.
- */
-function canUpdateInPlace(graph: Graph, parameter: Parameter): boolean {
-  const next = graph.updates.get(parameter)!;
-  if ([...graph.outputs.values(), ...graph.updates.values()].some((value) => value === parameter)) return false;
-  return graph.nodes
-    .filter((node) => node.inputs.includes(parameter))
-    .every((node) => node.op === "runningAverage" && node.outputs[0] === next && node.inputs[1] !== parameter);
-}
-
-/** Node's bindings cannot read or write memory that is shared between threads; a copy would not be live. */
-function rejectSharedMemory(graph: Graph, weights: Weights): void {
-  const shared = graph.parameters.find(({ name }) => !(weights.get(name)!.data.buffer instanceof ArrayBuffer));
-  if (shared === undefined) return;
-  throw new SenetError("executor", "live weights cannot be in shared memory", {
-    where: shared.name,
-    expected: "an array over an ArrayBuffer",
-    found: "one over a SharedArrayBuffer",
-  });
 }

@@ -4,6 +4,7 @@ import type { Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
 import { type AxisWindow, convAxes, overhangOf } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
+import { product } from "./emit-others.ts";
 import type { Emitter } from "./emitter.ts";
 import { convAttributes, flat, isOnePixel, isPointwise, matrix, padsOf } from "./lower-conv.ts";
 import type { Attributes } from "./onnx.ts";
@@ -38,7 +39,7 @@ export const convTrainingRules: Rules<
   conv2dBackwardWeight: (l, { inputs, attrs }) => {
     const [x, dy] = inputs as [Value, Value];
     if (isPointwise(attrs.weightShape, attrs) && isOnePixel(x.type.shape)) {
-      const dw = l.emit.product(flat(l, dy), flat(l, x), 2, "left");
+      const dw = product(l.emit, flat(l, dy), flat(l, x), 2, "left");
       return [l.emit.node("Reshape", [dw, l.emit.ints(...attrs.weightShape)])];
     }
     return [weightGradient(l.emit, l.get(x), l.get(dy), x.type.shape, dy.type.shape, attrs)];
@@ -59,7 +60,7 @@ export const convTrainingRules: Rules<
 
   linearBackwardWeight: (l, { inputs }) => {
     const [x, dy] = inputs as [Value, Value];
-    return [l.emit.product(l.get(dy), l.get(x), 2, "left")];
+    return [product(l.emit, l.get(dy), l.get(x), 2, "left")];
   },
 };
 
@@ -114,7 +115,7 @@ export function weightGradient(
     const rows = emit.node("Reshape", [channelsFirst(dy), emit.ints(o, n * pixels)]);
     const products = shiftedInputs(emit, channelsFirst(x), inputShape, outputShape, attrs).map((tap) => {
       const columns = emit.node("Reshape", [tap, emit.ints(i, n * pixels)]);
-      return emit.node("Reshape", [emit.product(rows, columns, 2, "right"), emit.ints(o, 1, i)]);
+      return emit.node("Reshape", [product(emit, rows, columns, 2, "right"), emit.ints(o, 1, i)]);
     });
     tapped = taps === 1 ? products[0]! : emit.node("Concat", products, { axis: { int: 1 } });
   } else {
@@ -123,7 +124,7 @@ export function weightGradient(
     );
     const columns = taps === 1 ? seen[0]! : emit.node("Concat", seen, { axis: { int: 2 } });
     const rows = emit.node("Reshape", [dy, emit.ints(n, groups, o / groups, pixels)]);
-    const products = emit.product(rows, columns, 4, "right");
+    const products = product(emit, rows, columns, 4, "right");
     const sum = n === 1 ? products : emit.node("ReduceSum", [products, emit.ints(0)], { keepdims: { int: 0 } });
     tapped = emit.node("Reshape", [sum, emit.ints(o, taps, i)]);
   }

@@ -1,7 +1,8 @@
-/** The rules of what hardly any network does in inference: training, and eight bits. Loaded where a graph has some of it. */
+/** The rules of what most networks do not do in inference: training, averages, eight bits. Loaded where a graph has some of it. */
 
 import type { Op } from "../../ir/ops.ts";
 import type { UsualOp } from "./lower.ts";
+import { avgPoolRules } from "./lower-avg-pool.ts";
 import { convTrainingRules } from "./lower-conv-training.ts";
 import { elementwiseTrainingRules } from "./lower-elementwise-training.ts";
 import { lossRules } from "./lower-loss.ts";
@@ -14,6 +15,7 @@ export const otherRules: Rules<Exclude<Op, UsualOp>> = {
   ...convTrainingRules,
   ...normTrainingRules,
   ...poolTrainingRules,
+  ...avgPoolRules,
   ...elementwiseTrainingRules,
   ...quantizationRules,
   ...lossRules,

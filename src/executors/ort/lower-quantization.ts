@@ -1,6 +1,7 @@
 /** To eight bits and back: ONNX's QDQ form, whose pairs ONNX Runtime and others fuse into integer operators. */
 
 import type { Value } from "../../ir/graph.ts";
+import { zeroPoint } from "./emit-others.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
 export const quantizationRules: Rules<"quantize" | "dequantize" | "dequantizeWeight"> = {
@@ -21,6 +22,6 @@ export const quantizationRules: Rules<"quantize" | "dequantize" | "dequantizeWei
  * type only (on x86 processors uint8, which VNNI takes), and leaves others in float32.
  */
 function zeroOf({ emit, isWithin }: Lowering, q: Value): string {
-  if (q.type.dtype === "uint8") return emit.zeroPoint("uint8");
-  return isWithin(q) ? emit.zeroPoint("uint8", 128) : emit.zeroPoint("int8");
+  if (q.type.dtype === "uint8") return zeroPoint(emit, "uint8");
+  return isWithin(q) ? zeroPoint(emit, "uint8", 128) : zeroPoint(emit, "int8");
 }

@@ -5,6 +5,7 @@
 
 import type { Value } from "../../ir/graph.ts";
 import { axesOf, overhangOf } from "../../ir/window.ts";
+import { filled } from "./emit-others.ts";
 import { convTrainingRules, transposedAttributes } from "./lower-conv-training.ts";
 import { inverseDeviation } from "./lower-norm-training.ts";
 import { poolAttributes } from "./lower-pool.ts";
@@ -48,7 +49,7 @@ export const webGpuRules: Rules<
     ]);
     const planes = (values: string) => emit.node("Reshape", [values, emit.ints(n * c, 1, outHeight, outWidth)]);
     const hits: string[] = [];
-    let free = emit.filled([1, 1, 1, 1], 1);
+    let free = filled(emit, [1, 1, 1, 1], 1);
     for (let row = 0; row < rows.kernel; row++) {
       for (let column = 0; column < columns.kernel; column++) {
         const starts = emit.ints(row, column);

@@ -20,7 +20,7 @@ import { poolRules } from "./lower-pool.ts";
 import type { Initialiser, OnnxModel, OnnxNode, ValueInfo } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-/** Of what networks do in inference; all others are handed in (lower-others.ts). */
+/** Of what most networks do in inference; all others are handed in (lower-others.ts). */
 export const usualRules = { ...convRules, ...poolRules, ...elementwiseRules };
 export type UsualOp = keyof typeof usualRules;
 

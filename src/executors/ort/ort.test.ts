@@ -13,6 +13,7 @@ import type { Executor } from "../executor.ts";
 import { referenceExecutor } from "../reference/reference.ts";
 import { ortExecutor } from "./executor.node.ts";
 import { lower } from "./lower.ts";
+import { otherRules } from "./lower-others.ts";
 import { failureOf } from "./runtime.ts";
 
 conformance({ name: "ort", executor: ortExecutor, tolerance: 1e-5, dtypes: ["float32"], part: "quick" });
@@ -118,7 +119,12 @@ test("what is exported has what other programs look for: kernel shapes, and no s
   for (const name of ["se-resnet-20", "se-bn-inception"]) {
     const graph = inferenceGraph(model(name, 3), { batch: 1, imageSize: 64 });
     const program = runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses);
-    const { nodes } = lower(program.graph, { weights: program.weights, dynamicBatch: true, portable: true }).model;
+    const { nodes } = lower(program.graph, {
+      weights: program.weights,
+      dynamicBatch: true,
+      portable: true,
+      rules: otherRules,
+    }).model;
     for (const { op, domain, attributes } of nodes) {
       assert.equal(domain, "");
       if (op === "Conv") assert.ok("kernel_shape" in attributes, name);

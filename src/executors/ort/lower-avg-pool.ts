@@ -1,0 +1,83 @@
+/** Pooling by averages, which residual networks of the usual kinds do not have, there and back. */
+
+import type { Value } from "../../ir/graph.ts";
+import type { AvgPoolAttrs, PoolAttrs } from "../../ir/ops.ts";
+import { axesOf, countsOf, overhangOf, pairOf } from "../../ir/window.ts";
+import type { Shape } from "../../tensor.ts";
+import { filled } from "./emit-others.ts";
+import { poolAttributes } from "./lower-pool.ts";
+import type { Lowering, Rules } from "./rules.ts";
+
+export const avgPoolRules: Rules<"avgPool" | "avgPoolBackward"> = {
+  avgPool: (l, { inputs, outputs, attrs }) => {
+    const x = inputs[0]!;
+    const y = outputs[0]!;
+    // Without the padding both divide by the pixels.
+    if (attrs.countPad === false) return [meanOf(l, x, y, attrs)];
+    const mean = l.isPortable ? meanOfPadded(l, x, y, attrs) : meanOf(l, x, y, attrs);
+    // ONNX divides by the whole window even where it hangs over the padded input; Caffe by what is left of it.
+    if (hasWholeWindows(x.type.shape, y.type.shape, attrs)) return [mean];
+    const { shape, data } = windowShares(x.type.shape, y.type.shape, attrs);
+    const [kernelHeight, kernelWidth] = pairOf(attrs.kernel);
+    const corrections = data.map((share) => share * kernelHeight * kernelWidth);
+    if (!l.isPortable) return [l.emit.node("Mul", [mean, l.emit.tensor(shape, corrections)])];
+    const channels = y.type.shape[1]!;
+    const all = new Float32Array(channels * corrections.length);
+    for (let channel = 0; channel < channels; channel++) all.set(corrections, channel * corrections.length);
+    return [l.emit.node("Mul", [mean, l.emit.tensor([1, channels, ...shape], all)])];
+  },
+
+  avgPoolBackward: (l, { inputs, attrs }) => {
+    const { emit } = l;
+    const [dy] = inputs as [Value];
+    const { inputShape } = attrs;
+    const shares = windowShares(inputShape, dy.type.shape, attrs);
+    const scaled = emit.node("Mul", [l.get(dy), emit.tensor(shares.shape, shares.data)]);
+    // Each pixel gets the shares of all windows over it: one transposed convolution by ones, channel by channel.
+    const [height, width] = dy.type.shape.slice(2) as [number, number];
+    const planes = emit.node("Reshape", [scaled, emit.ints(-1, 1, height, width)]);
+    const [rows, columns] = axesOf(attrs);
+    const overhang = [overhangOf(inputShape[2]!, height, rows), overhangOf(inputShape[3]!, width, columns)];
+    const dx = emit.node("ConvTranspose", [planes, filled(emit, [1, 1, rows.kernel, columns.kernel], 1)], {
+      strides: { ints: [rows.stride, columns.stride] },
+      pads: { ints: [rows.before, columns.before, ...overhang.map((extent) => Math.max(extent, 0))] },
+      output_padding: { ints: overhang.map((extent) => Math.max(-extent, 0)) },
+    });
+    return [emit.node("Reshape", [dx, emit.ints(...inputShape)])];
+  },
+};
+
+/** The mean over each window. */
+const meanOf = (l: Lowering, x: Value, y: Value, attrs: AvgPoolAttrs): string =>
+  l.emit.node("AveragePool", [l.get(x)], avgPoolAttributes(x.type.shape, y.type.shape, attrs));
+
+/** The same with the padding as an operation of its own: OpenCV leaves it out of the count, whatever the attribute says. */
+function meanOfPadded(l: Lowering, x: Value, y: Value, attrs: PoolAttrs): string {
+  const { pads, ...window } = poolAttributes(x.type.shape, y.type.shape, attrs);
+  const [top, left, bottom, right] = pads.ints;
+  const isPadded = pads.ints.some((pad) => pad > 0);
+  const padded = isPadded
+    ? l.emit.node("Pad", [l.get(x), l.emit.ints(0, 0, top, left, 0, 0, bottom, right)])
+    : l.get(x);
+  return l.emit.node("AveragePool", [padded], window);
+}
+
+export const avgPoolAttributes = (input: Shape, output: Shape, attrs: AvgPoolAttrs) => ({
+  ...poolAttributes(input, output, attrs),
+  count_include_pad: { int: attrs.countPad === false ? 0 : 1 },
+});
+
+/** Whether ONNX divides by what is to be divided by: no window that counts the padding hangs over the padded input. */
+export function hasWholeWindows(input: Shape, output: Shape, attrs: AvgPoolAttrs): boolean {
+  if (attrs.countPad === false) return true;
+  return axesOf(attrs).every((axis, i) => overhangOf(input[i + 2]!, output[i + 2]!, axis) <= axis.after);
+}
+
+/** For each output position, 1 / what its window counts: `[OH,OW]`. */
+function windowShares(input: Shape, output: Shape, attrs: AvgPoolAttrs) {
+  const counts = axesOf(attrs).map((axis, i) =>
+    countsOf(input[i + 2]!, output[i + 2]!, axis, attrs.countPad ?? true),
+  ) as [number[], number[]];
+  const data = Float32Array.from(counts[0].flatMap((height) => counts[1].map((width) => 1 / (height * width))));
+  return { shape: output.slice(2), data };
+}
