@@ -155,6 +155,8 @@ test("what is wrong with a worker, or with the engine's file, is named", needsWe
       other: await failureOf(senet.load(weights, { worker: made('postMessage({ kind: "senet", version: "0.0.1" })') })),
       wasm: await failureOf(senet.load(weights, { runtime: { ...runtime, wasm: "/nowhere.wasm" } }).then((network) => network.classify(picture))),
     };
+    const old = "WebAssembly.validate = () => false; import(" + JSON.stringify(location.origin + "/dist/src/web/worker.web.js") + ")";
+    found.simd = await failureOf(senet.load(weights, { runtime, worker: made(old) }).then((network) => network.classify(picture)));
     // Its minute passes at once.
     const { setTimeout } = globalThis;
     globalThis.setTimeout = (then, ms) => setTimeout(then, ms === 60_000 ? 0 : ms);
@@ -165,6 +167,7 @@ test("what is wrong with a worker, or with the engine's file, is named", needsWe
   const words: Readonly<Record<string, RegExp>> = {
     absent: /does not begin.*`worker`/s,
     other: /different versions.*found: +0\.0\.1/s,
+    simd: /wants WebAssembly with SIMD.*`engine` reference/s,
     wasm: /nowhere\.wasm: the WebAssembly of ONNX Runtime does not load.*`runtime\.wasm`/s,
     stranger: /does not begin.*no word of senet's within 60 s/s,
   };

@@ -74,6 +74,12 @@ export function webExecutor(runtime: WebRuntime, engine: "wasm" | "webgpu", thre
 function withoutWasm(cause: unknown, { env }: WebRuntime): SenetError | undefined {
   const text = causeText(cause);
   if (!/no available backend/i.test(text) || !/wasm/i.test(text)) return undefined;
+  if (/SIMD is not supported/.test(text)) {
+    return new SenetError("executor", "ONNX Runtime wants WebAssembly with SIMD, which is not to be had here", {
+      hint: "another browser, or `engine` reference, which is slow",
+      cause,
+    });
+  }
   const { wasm } = (env.wasm.wasmPaths ?? {}) as { readonly wasm?: string };
   return new SenetError("executor", "the WebAssembly of ONNX Runtime does not load", {
     where: wasm ?? "beside its module",
