@@ -13,6 +13,7 @@ import { after, test } from "node:test";
 import type { Page } from "playwright-core";
 import { load } from "../src/api/network.node.ts";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
+import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
 import { openWeights } from "../src/weights/open.node.ts";
 import { launcher, senet, temporaryFolder } from "./command.ts";
 import { needsBrowser, openBrowser } from "./page.ts";
@@ -474,6 +475,21 @@ else {
     await page.locator(".course").getByText("14 of 14").waitFor({ timeout: 100_000 });
     await idle();
     await noFault();
+  });
+
+  test("before a last stage learns, the head does, at rates that are the library's", async () => {
+    await page.getByRole("radio", { name: /The last stage/ }).check();
+    await page.getByLabel("Of which network").selectOption("current");
+    await page.getByRole("spinbutton", { name: /Epochs/ }).fill("1");
+    await button("Train").click();
+    await page.locator(".course").getByText("of 20").waitFor({ timeout: 100_000 });
+    await page.locator(".course").getByText("1 of 1", { exact: true }).waitFor({ timeout: 100_000 });
+    await idle();
+    await noFault();
+    const { run } = decodeCheckpoint(readFileSync(await download(/The run/)), "last.safetensors");
+    const { config } = run as { config: Readonly<Record<string, unknown>> };
+    const { freeze, learningRate, layerDecay, epochs, imageSize } = config;
+    assert.deepEqual([freeze, learningRate, layerDecay, epochs, imageSize], ["stage2", 0.01, 0.3, 1, 32]);
   });
 
   test("nothing keeps people out: light, dark, on a phone", async () => {

@@ -363,6 +363,47 @@ test(
   },
 );
 
+test(
+  "unless it is told otherwise a head learns from many looks at few pictures, and a stage after it at lower rates",
+  needsWebRuntime,
+  async () => {
+    interface Tuned {
+      readonly config: { readonly learningRate: number; readonly layerDecay: number | null };
+      readonly history: readonly { readonly trainTop1Error: number; readonly validationTop1Error: number }[];
+    }
+    const found = await inPage<{
+      readonly looks: number;
+      readonly head: Tuned;
+      readonly stage: Tuned;
+      readonly told: Tuned;
+    }>(
+      opened!.page,
+      `const network = await senet.load(weights, { runtime });
+    const striped = (red) => Array.from({ length: 10 }, (_, i) => ({ name: red + "-" + i + ".png", picture: {
+      width: 30, height: 30, data: Uint8Array.from({ length: 2700 }, (_, k) => (k % 3 === 0 ? red : 128) + ((k * (i + 7)) % 31)) } }));
+    const pictures = { train: { dark: striped(10), light: striped(220) } };
+    const training = network.fineTune(pictures, { freeze: "backbone", epochs: 20 });
+    let looks = 0;
+    for await (const event of training) if (event.kind === "features") looks = event.total;
+    const head = await training;
+    const stage = await head.network.fineTune(pictures, { freeze: "stage2", epochs: 1 });
+    const told = await head.network.fineTune(pictures, { freeze: "stage2", epochs: 1, learningRate: 0.2, layerDecay: null });
+    const facts = ({ config, history }) => ({ config, history });
+    const answer = { looks, head: facts(head), stage: facts(stage), told: facts(told) };
+    await Promise.all([network, head.network, stage.network, told.network].map((one) => one.dispose()));
+    return answer;`,
+    );
+    const { looks, head, stage, told } = found;
+    // Fifteen pictures to learn from, eight times each, and five to validate with.
+    assert.equal(looks, 8 * 15 + 5);
+    assert.deepEqual([head.config.learningRate, head.config.layerDecay], [0.05, null]);
+    assert.deepEqual([stage.config.learningRate, stage.config.layerDecay], [0.01, 0.3]);
+    assert.deepEqual([told.config.learningRate, told.config.layerDecay], [0.2, null]);
+    assert.equal(head.history.at(-1)!.validationTop1Error, 0);
+    assert.equal(stage.history[0]!.trainTop1Error, 0, "it begins with the head that has learnt");
+  },
+);
+
 test("plain JavaScript is stopped in the midst of a step, which is none then, and the run goes on", async () => {
   const found = await inPage<{
     readonly stopped: readonly string[];

@@ -1,19 +1,24 @@
-/** Batches of what a network's head sees of pictures, which is computed once: the quick start, where only the head learns. */
+/**
+ * Batches of what a network's head sees of pictures, computed before it learns: the quick start, where only the head does. A
+ * picture to learn from is looked at as it is and, where there are few, also as augmentation shows it.
+ */
 
 import type { TrainingEvent } from "../api/training.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { fillOrder, triedAt } from "../data/epoch.ts";
 import type { Failures } from "../data/failures.ts";
+import type { ImageTransform } from "../data/transform.ts";
 import type { EvaluationBatch } from "../evaluate/evaluate.ts";
 import { turn, unlessAborted } from "../event-loop.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
 import { featuresIn } from "../nn/from-features.ts";
 import { zeros } from "../tensor.ts";
 import type { TrainingConfig } from "../train/config.ts";
+import { trainingTransformOf } from "../train/pictures.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
-import { type Pictures, TabLoader } from "./tab-loader.web.ts";
+import { type Pictures, type Room, TabLoader } from "./tab-loader.web.ts";
 
 export interface SeenOptions {
   readonly train: Pictures;
@@ -22,6 +27,8 @@ export interface SeenOptions {
   /** Pictures of a training batch. */
   readonly partSize: number;
   readonly config: TrainingConfig;
+  /** For pictures that are looked at as augmentation shows them, which are decoded once. */
+  readonly room: Room;
   readonly signal: AbortSignal;
   readonly tell: (event: TrainingEvent) => void;
 }
@@ -32,13 +39,21 @@ const lookSize = 8;
 /** By sample; those that could not be decoded are not there. */
 type Seen = ReadonlyMap<number, Float32Array>;
 
+/** Looks at the pictures to learn from: some seconds of them, which few pictures share. */
+const [mostLooks, mostOfOne] = [480, 8];
+
+/** How often each of so many pictures is looked at. */
+export const looksAtEach = (pictures: number): number =>
+  Math.max(1, Math.min(mostOfOne, Math.floor(mostLooks / pictures)));
+
 export class SeenPictures {
   readonly #options: SeenOptions;
-  readonly #train: Seen;
+  /** As they are, and as augmentation shows them. */
+  readonly #train: readonly [Seen, ...Seen[]];
   readonly #val: Seen;
   readonly #length: number;
 
-  private constructor(options: SeenOptions, train: Seen, val: Seen, length: number) {
+  private constructor(options: SeenOptions, train: readonly [Seen, ...Seen[]], val: Seen, length: number) {
     this.#options = options;
     this.#train = train;
     this.#val = val;
@@ -47,22 +62,18 @@ export class SeenPictures {
 
   /** Where `signal` stops it, what was not looked at is missing. @throws SenetError `data`, `executor` */
   static async create(checkpoint: Checkpoint, { executor, facts }: ChosenEngine, options: SeenOptions) {
-    const { train, val, failing, signal, tell } = options;
+    const { train, val, failing, config, room, signal, tell } = options;
     const { model, preprocessing } = checkpoint;
     const graph = inferenceGraph(model, { batch: lookSize, imageSize: preprocessing.crop });
     const features = featuresIn(graph);
     const program = await inferenceProgram({ ...graph, outputs: new Map([["features", features]]) }, checkpoint);
     await using network = await executor.compile(program.graph, program.weights, { threads: facts.threads });
-    const total = train.pictures.length + val.pictures.length;
+    const looks = looksAtEach(train.pictures.length);
+    const total = looks * train.pictures.length + val.pictures.length;
     let done = 0;
-    const look = async (part: Pictures): Promise<Seen> => {
+    const look = async (loader: TabLoader, epoch: number): Promise<Seen> => {
       const seen = new Map<number, Float32Array>();
-      const loader = new TabLoader({
-        ...{ ...part, batchSize: lookSize, transform: { kind: "evaluate", preprocessing } },
-        // Each is decoded once.
-        ...{ room: { left: 0 }, failures: failing(part.dataset) },
-      });
-      for await (const { images, samples, size } of loader.epoch(0)) {
+      for await (const { images, samples, size } of loader.epoch(epoch)) {
         await turn();
         if (signal.aborted) break;
         const outputs = await unlessAborted(signal, network.run(new Map([[inputName, images]]), { signal }));
@@ -77,11 +88,22 @@ export class SeenPictures {
       }
       return seen;
     };
-    const [ofTrain, ofVal] = [await look(train), await look(val)];
-    return new SeenPictures(options, ofTrain, ofVal, features.type.shape[1]!);
+    const loaderOf = (part: Pictures, transform: ImageTransform, room: Room) => {
+      const { seed } = config;
+      const common = { ...part, batchSize: lookSize, transform, room, failures: failing(part.dataset) };
+      return new TabLoader(transform.kind === "train" ? { ...common, seed } : common);
+    };
+    const asIs = { kind: "evaluate", preprocessing } as const;
+    // Each is decoded once.
+    const once: Room = { left: 0 };
+    const ofTrain: [Seen, ...Seen[]] = [await look(loaderOf(train, asIs, once), 0)];
+    const augmented = loaderOf(train, trainingTransformOf({ ...config, progressive: null }, preprocessing), room);
+    for (let epoch = 0; epoch < looks - 1; epoch++) ofTrain.push(await look(augmented, epoch));
+    augmented.dispose();
+    return new SeenPictures(options, ofTrain, await look(loaderOf(val, asIs, once), 0), features.type.shape[1]!);
   }
 
-  /** As the loader's: the same samples at the same positions. */
+  /** As the loader's: the same samples at the same positions, each as it was seen in another look than in the epoch before. */
   async *epoch(epoch: number, startBatch = 0): AsyncGenerator<EvaluationBatch, void, undefined> {
     const { train, config, partSize, signal } = this.#options;
     if (signal.aborted) return;
@@ -92,7 +114,11 @@ export class SeenPictures {
     for (let first = startBatch * partSize; first < end; first += partSize) {
       const count = Math.min(partSize, end - first);
       const samples = Array.from({ length: count }, (_, i) => this.#sampleAt(order, first + i));
-      yield this.#batch(train, this.#train, samples, partSize);
+      const seen = (sample: number) => {
+        const look = this.#train[(epoch + sample) % this.#train.length]!;
+        return (look.get(sample) ?? this.#train[0].get(sample))!;
+      };
+      yield this.#batch(train, seen, samples, partSize);
     }
   }
 
@@ -100,21 +126,27 @@ export class SeenPictures {
     const { val, config } = this.#options;
     const samples = [...this.#val.keys()];
     for (let first = 0; first < samples.length; first += config.batchSize) {
-      yield this.#batch(val, this.#val, samples.slice(first, first + config.batchSize), config.batchSize);
+      const some = samples.slice(first, first + config.batchSize);
+      yield this.#batch(val, (sample) => this.#val.get(sample)!, some, config.batchSize);
     }
   }
 
   #sampleAt(order: Int32Array, position: number): number {
     for (let attempt = 0; ; attempt++) {
       const sample = order[triedAt(position, attempt, order.length)]!;
-      if (this.#train.has(sample) || attempt === order.length) return sample;
+      if (this.#train[0].has(sample) || attempt === order.length) return sample;
     }
   }
 
-  #batch({ dataset }: Pictures, seen: Seen, samples: readonly number[], rows: number): EvaluationBatch {
+  #batch(
+    { dataset }: Pictures,
+    seen: (sample: number) => Float32Array,
+    samples: readonly number[],
+    rows: number,
+  ): EvaluationBatch {
     const [images, labels] = [zeros("float32", [rows, this.#length]), zeros("int32", [rows])];
     for (const [row, sample] of samples.entries()) {
-      images.data.set(seen.get(sample)!, row * this.#length);
+      images.data.set(seen(sample), row * this.#length);
       labels.data[row] = dataset.samples[sample]!.label;
     }
     return { images, labels, samples, size: samples.length };

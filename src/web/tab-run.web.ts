@@ -96,7 +96,7 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });
   const isHead = options.keepFeatures && config.freeze === "backbone";
   const seen = isHead
-    ? await SeenPictures.create(checkpoint, engine, { train, val, failing, signal, partSize, config, tell })
+    ? await SeenPictures.create(checkpoint, engine, { train, val, failing, signal, partSize, config, room, tell })
     : undefined;
 
   type Saved = { readonly network: Omit<Checkpoint, "run">; readonly run: SavedRun };
@@ -199,10 +199,17 @@ function dividedBy(config: TrainingConfig, given: Pictures, val: Given<"train">[
 const usualBatch = 16;
 const usualSplit = 0.2;
 
+/** What has proved best where a network learns some dozens of pictures a class (docs/log.md, 2026-11-29). */
+function usualRates(freeze: unknown): Pick<Partial<TrainingConfig>, "learningRate" | "layerDecay"> {
+  if (typeof freeze !== "string") return {};
+  // A head at random has far to go; what has learnt before has not.
+  return freeze === "backbone" ? { learningRate: 0.05 } : { learningRate: 0.01, layerDecay: 0.3 };
+}
+
 function newConfig({ source, values, val }: TabRunOptions, given: Pictures): TrainingConfig {
   const usual = {
     valSplit: val === undefined ? usualSplit : null,
-    ...(source && { ...sourceDefaults(source), weights: source.from }),
+    ...(source && { ...sourceDefaults(source), weights: source.from, ...usualRates(values.freeze) }),
     ...values,
   };
   const { train } = dividedBy(trainingConfig({ batchSize: usualBatch, ...usual }), given, val);

@@ -24,7 +24,10 @@ export interface RunningOptions {
   readonly resume?: Blob;
   /** Go on also with other pictures of the same classes than the run had. */
   readonly acceptChanges?: boolean;
-  /** Where `freeze` is `backbone`: compute what the head sees of each picture once, unchanged, and train on that; default true. */
+  /**
+   * Where `freeze` is `backbone`: compute first what the head sees of each picture, as it is and, of few pictures, as
+   * augmentation shows it (480 looks in all, eight at most of a picture), and train on that; default true.
+   */
   readonly keepFeatures?: boolean;
   /** How often a long epoch is saved meanwhile; each epoch is, before and after its validation. */
   readonly saveEverySeconds?: number;
