@@ -13,7 +13,7 @@ import { after, test } from "node:test";
 import type { Page } from "playwright-core";
 import { load } from "../src/api/network.node.ts";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
-import { decodeCheckpoint } from "../src/weights/checkpoint.ts";
+import { decodeCheckpoint } from "../src/weights/decode-checkpoint.ts";
 import { openWeights } from "../src/weights/open.node.ts";
 import { launcher, senet, temporaryFolder } from "./command.ts";
 import { needsBrowser, openBrowser } from "./page.ts";
