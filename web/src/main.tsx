@@ -31,4 +31,14 @@ addEventListener("beforeunload", (event) => {
 });
 
 // Only where the browser has it: by HTTPS, and on this machine.
-if ("serviceWorker" in navigator) void navigator.serviceWorker.register("sw.js").catch(() => {});
+if ("serviceWorker" in navigator) void navigator.serviceWorker.register("sw.js").then(watch, () => {});
+
+/** What could not be kept leaves the page as it is, and the next visit without it. */
+function watch({ installing, active }: ServiceWorkerRegistration): void {
+  installing?.addEventListener("statechange", () => {
+    if (installing.state !== "redundant" || active !== null) return;
+    session.note(
+      "the page is not kept for the next visit, which will need the network: the browser's store may be full",
+    );
+  });
+}

@@ -118,7 +118,7 @@ export class Session {
         const share = isRead && total !== undefined && total > 0 ? loaded / total : undefined;
         this.store.set({ busy: { what: isRead ? "reading the network" : "making the network ready", share } });
       },
-      onNotice: (note) => this.#note(note),
+      onNotice: (note) => this.note(note),
     });
   }
 
@@ -175,7 +175,7 @@ export class Session {
           onLook: (share) => this.store.set({ busy: { ...training, share } }),
           onProgress: (progress, curves) => this.store.set({ busy: training, training: { progress, curves } }),
           onFailure: (file, reason) => this.classes.leaveOutFile(file, reason),
-          onNotice: (note) => this.#note(note),
+          onNotice: (note) => this.note(note),
         });
         const { network, last, finished, config } = run;
         await this.#use({
@@ -248,7 +248,7 @@ export class Session {
   }
 
   /** What the library remarks, for those who want to know. */
-  #note(text: string): void {
+  note(text: string): void {
     const { notes } = this.#state;
     const note = forPage(text);
     if (note !== undefined && !notes.includes(note)) this.store.set({ notes: [...notes, note] });

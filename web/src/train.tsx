@@ -11,7 +11,10 @@ import type { PlanKind, Progress } from "./training.ts";
 
 const kinds: Readonly<Record<PlanKind, { readonly title: string; readonly text: string }>> = {
   head: { title: "Only the last layer of a network", text: "seconds; for things like those that it was trained on" },
-  stage: { title: "The last stage of a network", text: "a minute or two; its last layer first, then what is before it too" },
+  stage: {
+    title: "The last stage of a network",
+    text: "a minute or two; its last layer first, then what is before it too",
+  },
   scratch: { title: "A small network from nothing", text: "SE-ResNet-20 on 32 pixels; wants more pictures" },
 };
 
