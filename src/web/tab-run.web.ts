@@ -199,7 +199,7 @@ function dividedBy(config: TrainingConfig, given: Pictures, val: Given<"train">[
 const usualBatch = 16;
 const usualSplit = 0.2;
 
-/** What has proved best where a network learns some dozens of pictures a class (docs/log.md, 2026-11-29). */
+/** What has proved best where a network learns some dozens of pictures a class (docs/log.md). */
 function usualRates(freeze: unknown): Pick<Partial<TrainingConfig>, "learningRate" | "layerDecay"> {
   if (typeof freeze !== "string") return {};
   // A head at random has far to go; what has learnt before has not.
