@@ -131,6 +131,8 @@ export class Loader {
   #waiting: (() => void)[] = [];
   /** Which call of `epoch` may go on. */
   #turn = 0;
+  /** An epoch that the threads have begun before it was asked for. */
+  #prepared: { readonly epoch: number; readonly startBatch: number } | undefined;
   /** The next batch to be taken in the current epoch, and the end of its positions. */
   #batch = 0;
   #end = 0;
@@ -224,6 +226,18 @@ export class Loader {
   }
 
   /**
+   * Lets the threads begin with the first epoch that will be asked for. Until its first batch has been used, they also read ahead
+   * into the memory for decoded pictures: while a training compiles, they have processors to themselves.
+   */
+  prepare(epoch: number, startBatch = 0): void {
+    checkWhole("epoch", epoch, 0);
+    checkWhole("startBatch", startBatch, 0);
+    if (this.#turn > 0 || this.#prepared !== undefined) return;
+    this.#prepared = { epoch, startBatch };
+    this.#begin(epoch, startBatch);
+  }
+
+  /**
    * The batches of an epoch, from `startBatch` on. A batch is valid until the next one is asked for. Leaving the loop
    * early is fine; starting another epoch ends this one.
    * @throws SenetError `data` when every picture of a class has failed, `usage` when the loader has been disposed
@@ -233,10 +247,14 @@ export class Loader {
     checkWhole("startBatch", startBatch, 0);
     const turn = ++this.#turn;
     this.#wake();
-    await this.#stop(turn);
-    // After every wait: another epoch may have been started meanwhile.
-    this.#check(turn);
-    this.#begin(epoch, startBatch);
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    if (prepared?.epoch !== epoch || prepared.startBatch !== startBatch) {
+      await this.#stop(turn);
+      // After every wait: another epoch may have been started meanwhile.
+      this.#check(turn);
+      this.#begin(epoch, startBatch);
+    }
     try {
       for (;;) {
         this.#check(turn);
@@ -302,6 +320,8 @@ export class Loader {
     Atomics.store(control, Cell.next, Math.min(startBatch * batchSize, end));
     Atomics.store(control, Cell.end, end);
     Atomics.store(control, Cell.released, startBatch);
+    Atomics.store(control, Cell.first, startBatch);
+    Atomics.store(control, Cell.ahead, (startBatch + this.#ring.depth) * batchSize);
     Atomics.store(control, Cell.active, this.#workers.length);
     Atomics.store(control, Cell.epoch, epoch);
     Atomics.add(control, Cell.generation, 1);

@@ -471,6 +471,53 @@ test("a tolerant loader goes on when all pictures of a class are bad, and when a
   assert.deepEqual(await collect(hopeless, 0), []);
 });
 
+test("a prepared epoch is read ahead into the memory, as far as there is room, and has the same batches", async (t) => {
+  const options = { batchSize: 2, prefetch: 1, transform: { ...training, decode: "exact" }, seed: 3 } as const;
+  // Another epoch than was prepared.
+  const plain = loaderOf(t, options);
+  plain.prepare(0);
+  const expected = await collect(plain, 1, 2);
+  const blocksOf = async (samples: Dataset["samples"]): Promise<number> => {
+    const pictures = await Promise.all(samples.map(({ file }) => decodePicture(file)));
+    return pictures.reduce((sum, { data }) => sum + Math.ceil(data.length / 64), 0);
+  };
+  // From batch 2 on nine pictures are wanted of thirteen.
+  const wanted = expected.flatMap(({ samples, size }) => samples.slice(0, size));
+  const blocks = await blocksOf(wanted.map((sample) => goodFolder.samples[sample]!));
+
+  const memory = pictureMemory(2 ** 24);
+  const loader = loaderOf(t, { ...options, memory });
+  loader.prepare(1, 2);
+  while (Atomics.load(memory.used, 0) < blocks) await new Promise((resolve) => setTimeout(resolve, 2));
+  assert.deepEqual(await collect(loader, 1, 2), expected);
+  assert.equal(memory.used[0], blocks, "nothing was decoded twice");
+  assert.deepEqual(await collect(loader, 1, 2), expected, "and again, without being prepared");
+
+  const small = { ...pictureMemory(2 ** 24), cache: new SharedArrayBuffer(32 * blocks) };
+  const tight = loaderOf(t, { ...options, memory: small });
+  tight.prepare(1, 2);
+  assert.deepEqual(await collect(tight, 1, 2), expected);
+  assert.ok(small.used[0]! > 0 && small.used[0]! <= blocks / 2);
+});
+
+test("a bad picture that is met while reading ahead is named once, and replaced as ever", async (t) => {
+  const path = folder("ahead", good);
+  for (const file of ["ant/wide.jpg", "cat/square.jpg"])
+    writeFileSync(join(path, file), readFileSync(join(path, file)).subarray(0, 700));
+  const dataset = openFolder(path);
+  const options = { dataset, batchSize: 2, prefetch: 1, transform: training, seed: 5 };
+  const plain = loaderOf(t, options);
+  const expected = await collect(plain, 0);
+  const told: Failure[] = [];
+  const memory = pictureMemory(2 ** 24);
+  const loader = loaderOf(t, { ...options, memory, onFailure: (failure) => told.push(failure) });
+  loader.prepare(0);
+  assert.deepEqual(await collect(loader, 0), expected);
+  const names = (failures: readonly Failure[]) => failures.map(({ file }) => file).sort();
+  assert.equal(told.length, 2);
+  assert.deepEqual(names(told), names(plain.failures));
+});
+
 test("two loaders share one cache, and pictures at work wait for room", async (t) => {
   const dataset = openFolder(folder("shared", good));
   const options = { dataset, transform: training, seed: 2, workers: 2 };

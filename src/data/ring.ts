@@ -25,9 +25,13 @@ export const Cell = {
   epoch: 6,
   /** KiB of memory that pictures take while they are decoded; workers wait for it to become less. */
   decoding: 7,
+  /** The first batch of the epoch that is wanted. */
+  first: 8,
+  /** The next sample of the epoch (a position in its order) that nobody has read ahead. */
+  ahead: 9,
 } as const;
 
-const CELLS = 8;
+const CELLS = 10;
 
 /** The state of each sample in `pictures`: four integers. */
 export const Entry = { state: 0, block: 1, width: 2, height: 3, size: 4 } as const;

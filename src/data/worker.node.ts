@@ -73,13 +73,33 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
     for (;;) {
       const released = Atomics.load(control, Cell.released);
       if (batch < released + depth) break;
-      Atomics.wait(control, Cell.released, released);
+      // Later a step would have to share its processors for it.
+      const isEarly = released <= Atomics.load(control, Cell.first) + 1;
+      if (!isEarly || !(await readAhead(job, end))) Atomics.wait(control, Cell.released, released);
     }
     if (Atomics.load(control, Cell.stop) === 1) return;
     const slot = batch % depth;
     await fillRow(job, placeOf(ring, position), epoch, slot * batchSize + (position % batchSize));
     if (Atomics.add(done, slot, 1) + 1 === batchCount(ring, batch, end)) tell(job, { kind: "look" });
   }
+}
+
+/** Decodes and keeps the next picture of the epoch that is not kept yet; false where there is none, or no more room. */
+async function readAhead(job: WorkerJob, end: number): Promise<boolean> {
+  const { ring } = job;
+  const { control, order, entries } = ring;
+  for (;;) {
+    const position = Atomics.add(control, Cell.ahead, 1);
+    if (position >= end) break;
+    const sample = order[placeOf(ring, position)]!;
+    const state = Atomics.load(entries, sample * Entry.size + Entry.state);
+    if (state !== State.unknown && state !== State.sound) continue;
+    if (await withPicture(job, sample)) return true;
+    if (Atomics.load(entries, sample * Entry.size + Entry.state) !== State.failed) break;
+  }
+  // Nobody looks again.
+  Atomics.store(control, Cell.ahead, end);
+  return false;
 }
 
 /** Writes the sample at this position of the epoch, or its replacement, or −1. */
@@ -102,8 +122,11 @@ async function fillRow(job: WorkerJob, position: number, epoch: number, row: num
   samples[row] = -1;
 }
 
-/** Uses the picture of a sample, from the cache or from its file; false where it cannot be had. */
-async function withPicture(job: WorkerJob, sample: number, use: (picture: PictureView) => void): Promise<boolean> {
+/**
+ * Uses the picture of a sample, from the cache or from its file; false where it cannot be had.
+ * @param use by default it is only kept; false where there is no room
+ */
+async function withPicture(job: WorkerJob, sample: number, use?: (picture: PictureView) => void): Promise<boolean> {
   const { entries } = job.ring;
   const { cache } = job.memory;
   const entry = sample * Entry.size;
@@ -113,11 +136,11 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
     const width = entries[entry + Entry.width]!;
     const height = entries[entry + Entry.height]!;
     const start = entries[entry + Entry.block]! * CACHE_BLOCK;
-    use(viewOf({ width, height, data: new Uint8Array(cache, start, width * height * 3) }));
+    use?.(viewOf({ width, height, data: new Uint8Array(cache, start, width * height * 3) }));
     return true;
   }
   if (state === State.stored) {
-    if (useStored(job, sample, use)) return true;
+    if (use === undefined || useStored(job, sample, use)) return true;
     Atomics.compareExchange(entries, entry + Entry.state, State.stored, State.unknown);
   }
   let held = 0;
@@ -126,7 +149,7 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
     const name = folder?.nameOf(source);
     const found = name === undefined ? undefined : folder!.read(name);
     if (found !== undefined) {
-      use(viewOf(found));
+      use?.(viewOf(found));
       store(job, sample, name!, found);
       keep(job, entry, found);
       return true;
@@ -137,14 +160,15 @@ async function withPicture(job: WorkerJob, sample: number, use: (picture: Pictur
     const reduction = transform.kind === "train" && opened.size ? reductionFor(transform, opened.size) : 1;
     // What is to be kept is decoded as a whole.
     const isKept = name !== undefined || (opened.size !== undefined && hasRoom(job, opened.size, reduction));
-    if (transform.kind === "train" && opened.view !== undefined && !isKept) {
+    if (use === undefined && !isKept) return false;
+    if (use !== undefined && transform.kind === "train" && opened.view !== undefined && !isKept) {
       if (usePart(opened.view(reduction, state !== State.sound), use)) {
         if (state === State.unknown) Atomics.store(entries, entry + Entry.state, State.sound);
         return true;
       }
     }
     const picture = await opened.decode(reduction, true);
-    use(viewOf(picture));
+    use?.(viewOf(picture));
     if (name !== undefined && folder!.write(name, picture)) store(job, sample, name, picture);
     keep(job, entry, picture);
     return true;

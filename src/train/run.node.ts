@@ -23,7 +23,7 @@ import { EventFile } from "./event-file.node.ts";
 import type { Phase, RunFacts } from "./facts.ts";
 import { type Fingerprint, fingerprintOf } from "./fingerprint.ts";
 import { withFittingBatch } from "./fitting-batch.node.ts";
-import type { Progress } from "./loop.ts";
+import { type Progress, partsOf } from "./loop.ts";
 import { claimFolder, lastFile, readRun, saveRun, writeMetrics } from "./out.node.ts";
 import { ownShare } from "./own-share.node.ts";
 import { preprocessingOf, trainingTransformOf, validationTransformOf } from "./pictures.ts";
@@ -142,6 +142,12 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
   // First of all, since it refuses what cannot be frozen.
   parametersOf(begin.model, config);
+  const preprocessing = preprocessingOf(config, begin.preprocessing);
+  const loading = loadingOf(options, memoryOf(options));
+  const transform = trainingTransformOf(config, preprocessing);
+  await using trainLoader = trainingLoader(options, train, transform, loading);
+  const { epoch, step } = earlier?.run.state ?? initialState;
+  trainLoader.prepare(epoch, step * partsOf(config));
   const { executor, reason } = await trainingExecutor(options);
   const data = fingerprintOf(train, val, nameIn);
   const start = earlier === undefined ? initialState : resumedAt(earlier, options, { train, data, stepsPerEpoch });
@@ -149,10 +155,6 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
   const { model, weights } = begin;
   const events = ranks.rank === 0 ? await beginFiles(options, pictures, executor, start) : undefined;
 
-  const preprocessing = preprocessingOf(config, begin.preprocessing);
-  const loading = loadingOf(options, memoryOf(options));
-  const transform = trainingTransformOf(config, preprocessing);
-  await using trainLoader = trainingLoader(options, train, transform, loading);
   if ("notes" in begin) {
     // Whole batches on each rank, so that all begin alike.
     await using whole =
