@@ -107,7 +107,7 @@ export async function useApp(
       isIsolated: crossOriginIsolated,
       results: all("section[aria-labelledby=results] .tiles")[0].innerText,
       confusions: all(".confusion tbody tr").length,
-      shown: all(".answer .bars li").map((row) => row.innerText.split("\\n")),
+      shown: all(".answer .bars li").map((row) => row.innerText.trim().split("\\n")),
       saved: texts,
       notices: all(".notice.fault").map((notice) => notice.innerText),
     };
