@@ -46,7 +46,7 @@ async function stepOf(mode: keyof typeof exchanges): Promise<TrainingStep> {
 
 /** All gradients at once (what there is to hide) or a number of each rank, and nothing else. */
 function sumAlone(length: number): () => Promise<number> {
-  const bucket = job.bucket(new Float32Array(length), "float32");
+  const bucket = job.bucket(new Float32Array(length), "float32", 0);
   return async () => {
     bucket.start();
     await bucket.finish();

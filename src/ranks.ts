@@ -15,8 +15,9 @@ export interface Ranks {
   /**
    * Memory that is summed over the ranks again and again, where it lies, while other things are computed.
    * @param data of the same length on all ranks
+   * @param index which bucket it is to all of them, of those that are summed at a time
    */
-  bucket(data: Float32Array, wire: Wire): Bucket;
+  bucket(data: Float32Array, wire: Wire, index: number): Bucket;
   /** Lets sums that are under way go on; to be called often meanwhile. */
   progress(): void;
   /** Milliseconds that this process has waited for others so far. */

@@ -28,7 +28,7 @@ const lengths = [1, 7, 1000, 300_001, 5];
 for (const wire of ["float32", "bf16"] satisfies Wire[]) {
   for (let round = 0; round < 2; round++) {
     const numbers = lengths.map((length) => numbersOf(job.rank, length));
-    const buckets = numbers.map((data) => job.bucket(data, wire));
+    const buckets = numbers.map((data, i) => job.bucket(data, wire, i));
     for (const bucket of buckets) {
       bucket.start();
       job.progress();

@@ -38,7 +38,6 @@ export class World implements Job, BucketHost {
   /** For what ranks tell each other besides. */
   readonly #telling: Handle;
   #underWay: readonly MpiBucket[] = [];
-  #made = 0;
   readonly #spare: ArrayBuffer[] = [];
   readonly #watch: Watch;
 
@@ -85,8 +84,8 @@ export class World implements Job, BucketHost {
     }
   }
 
-  bucket(data: Float32Array, wire: Wire): Bucket {
-    return new MpiBucket(this, data, wire, (2 * this.#made++) % tags);
+  bucket(data: Float32Array, wire: Wire, index: number): Bucket {
+    return new MpiBucket(this, data, wire, (2 * index) % tags);
   }
 
   borrow(bytes: number): ArrayBuffer {

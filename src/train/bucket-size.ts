@@ -23,7 +23,7 @@ export interface BucketSize {
 export async function measuredBucket(ranks: Ranks, wire: Wire, whole = trialBytes): Promise<BucketSize> {
   const found: BucketSize[] = [];
   for (const bytes of sizes.filter((size) => size <= whole)) {
-    const buckets = Array.from({ length: whole / bytes }, () => ranks.bucket(new Float32Array(bytes / 4), wire));
+    const buckets = Array.from({ length: whole / bytes }, (_, i) => ranks.bucket(new Float32Array(bytes / 4), wire, i));
     let least = Number.POSITIVE_INFINITY;
     for (let trial = 0; trial < trials; trial++) {
       // So that all begin together.

@@ -75,7 +75,7 @@ export class GradientExchange {
     this.#pieces = Array.from({ length: count }, (_, i) => {
       const start = i * length;
       const data = memory.subarray(start, start + length) as Float32Array;
-      return { start, data, bucket: ranks.bucket(data, wire), left: data.length };
+      return { start, data, bucket: ranks.bucket(data, wire, i), left: data.length };
     });
   }
 

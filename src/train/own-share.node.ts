@@ -1,4 +1,7 @@
-/** What a rank uses of its host, where nobody says otherwise: as much as each of those that share it. */
+/**
+ * What a rank uses of its host, where nobody says otherwise: as much as each of those that share it. Its threads stay as many,
+ * also on a busy machine: all ranks are to lay their gradients out alike, and each run to the same bits.
+ */
 
 import { usableThreads } from "../machine.node.ts";
 import { availableMemory } from "../memory.node.ts";
@@ -14,9 +17,10 @@ export function ownShare(
   { ranks = alone, threads, workers, cacheBytes }: Uses & Pick<PrepareOptions, "ranks">,
   machine = { threads: usableThreads(), memory: availableMemory() },
 ): Uses {
-  const { neighbours } = ranks;
-  if (neighbours === 1) return { threads, workers, cacheBytes };
+  const { neighbours, count } = ranks;
+  if (count === 1) return { threads, workers, cacheBytes };
   const own = Math.max(1, Math.floor(machine.threads / neighbours));
+  if (neighbours === 1) return { threads: threads ?? own, workers, cacheBytes };
   return {
     threads: threads ?? own,
     workers: workers ?? Math.min(8, Math.max(1, own - 1)),

@@ -15,8 +15,8 @@ test("ranks divide their host among themselves, but for what they are told", () 
   assert.deepEqual(ownShare({ ranks: crowded }, machine), { threads: 1, workers: 1, cacheBytes: gibibyte / 16 });
 });
 
-test("who has a host to himself is told nothing", () => {
+test("who is alone is told nothing, and a rank with a host to itself only that its threads stay as many", () => {
   const nothing = { threads: undefined, workers: undefined, cacheBytes: undefined };
   assert.deepEqual(ownShare({}, machine), nothing);
-  assert.deepEqual(ownShare({ ranks: { ...alone, count: 2 } }, machine), nothing);
+  assert.deepEqual(ownShare({ ranks: { ...alone, count: 2 } }, machine), { ...nothing, threads: 16 });
 });
