@@ -104,6 +104,7 @@ async function openFirefox(profile: string): Promise<Opened> {
   const [program] = kinds.Firefox.programs;
   const args = ["--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0", "about:blank"];
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], env: homeIn(profile) });
+  endWithUs(child);
   const [, address] = await said(child, child.stderr, /listening on (ws:\S+)/);
   const connection = await BidiConnection.open(`${address}/session`);
   const { capabilities } = await connection.ask("session.new", { capabilities: {} });
@@ -176,6 +177,7 @@ async function openWebKit(profile: string): Promise<Opened> {
     stdio: "ignore",
     env: display.env,
   });
+  endWithUs(child);
   const ask = async (method: string, path: string, body?: Fields): Promise<unknown> => {
     const response = await fetch(`http://127.0.0.1:${port}/session${path}`, {
       method,
@@ -232,6 +234,7 @@ export async function openAsSafari(address: string): Promise<void> {
   const profile = mkdtempSync(join(tmpdir(), "senet-test-safari-"));
   const display = await openDisplay(profile);
   const child = spawn(miniBrowser, [`--features=${ofSafari}`, address], { stdio: "ignore", env: display.env });
+  endWithUs(child);
   after(async () => {
     await ended(child, async () => child.kill());
     await display.end();
@@ -244,6 +247,7 @@ async function openDisplay(profile: string) {
   const display = spawn("/usr/bin/Xvfb", ["-displayfd", "3", "-screen", "0", "1280x1000x24", "-nolisten", "tcp"], {
     stdio: ["ignore", "ignore", "ignore", "pipe"],
   });
+  endWithUs(display);
   const [number] = await said(display, display.stdio[3] as Readable, /\d+(?=\n)/);
   return {
     // As a person has it: without, its language would be "C", which JavaScript does not know.
@@ -266,6 +270,11 @@ function homeIn(profile: string): NodeJS.ProcessEnv {
   );
   for (const folder of Object.values(folders)) mkdirSync(folder, { mode: 0o700 });
   return { ...process.env, ...folders, DBUS_SESSION_BUS_ADDRESS: "disabled:" };
+}
+
+/** Also where this process ends before its tests do. */
+function endWithUs(child: ChildProcess): void {
+  process.once("exit", () => child.kill("SIGKILL"));
 }
 
 /** The part of what it says that is waited for. */
