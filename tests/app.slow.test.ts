@@ -489,7 +489,7 @@ else {
     const { run } = decodeCheckpoint(readFileSync(await download(/The run/)), "last.safetensors");
     const { config } = run as { config: Readonly<Record<string, unknown>> };
     const { freeze, learningRate, layerDecay, epochs, imageSize } = config;
-    assert.deepEqual([freeze, learningRate, layerDecay, epochs, imageSize], ["stage2", 0.01, 0.3, 1, 32]);
+    assert.deepEqual([freeze, learningRate, layerDecay, epochs, imageSize], ["stage2", 0.03, 0.3, 1, 32]);
   });
 
   test("nothing keeps people out: light, dark, on a phone", async () => {

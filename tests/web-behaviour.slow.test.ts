@@ -397,7 +397,7 @@ test(
     // Fifteen pictures to learn from, eight times each, and five to validate with.
     assert.equal(looks, 8 * 15 + 5);
     assert.deepEqual([head.config.learningRate, head.config.layerDecay], [0.05, null]);
-    assert.deepEqual([stage.config.learningRate, stage.config.layerDecay], [0.01, 0.3]);
+    assert.deepEqual([stage.config.learningRate, stage.config.layerDecay], [0.03, 0.3]);
     assert.deepEqual([told.config.learningRate, told.config.layerDecay], [0.2, null]);
     assert.equal(head.history.at(-1)!.validationTop1Error, 0);
     assert.equal(stage.history[0]!.trainTop1Error, 0, "it begins with the head that has learnt");

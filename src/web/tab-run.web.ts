@@ -203,7 +203,7 @@ const usualSplit = 0.2;
 function usualRates(freeze: unknown): Pick<Partial<TrainingConfig>, "learningRate" | "layerDecay"> {
   if (typeof freeze !== "string") return {};
   // A head at random has far to go; what has learnt before has not.
-  return freeze === "backbone" ? { learningRate: 0.05 } : { learningRate: 0.01, layerDecay: 0.3 };
+  return freeze === "backbone" ? { learningRate: 0.05 } : { learningRate: 0.03, layerDecay: 0.3 };
 }
 
 function newConfig({ source, values, val }: TabRunOptions, given: Pictures): TrainingConfig {
