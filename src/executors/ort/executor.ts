@@ -1,7 +1,6 @@
 /** The `ort` executor: graphs run on ONNX Runtime. */
 
 import { asyncDispose } from "../../disposal.ts";
-import { option, SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { copyOf, sameShape, type Tensor, type TensorData, tensor, zeros } from "../../tensor.ts";
 import { commonBatch, isBatchFree } from "../batch.ts";
@@ -9,7 +8,6 @@ import { checkInputs, checkWeights } from "../check-weights.ts";
 import type { CompileOptions, Executor, Weights } from "../executor.ts";
 import type { Lender } from "../host-trainer.ts";
 import type { runInPortions } from "../portions.ts";
-import { acrossNode } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import { nchwc } from "./emitter.ts";
 import type { BoundWeights } from "./live-weights.ts";
@@ -48,7 +46,6 @@ export function createOrtExecutor(host: OrtHost): Executor {
 async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options: CompileOptions): Promise<Lender> {
   const runtime = host.runtime();
   checkWeights(graph, weights);
-  refuseAcross(graph);
   const live = options.weights === "live" ? await import("./live-weights.ts") : undefined;
   live?.rejectSharedMemory(graph, weights);
   const written = { ...(live === undefined && { weights }), ...(await dialectOf(host, graph)) };
@@ -65,12 +62,9 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
 }
 
 /** Rules that only some graphs or engines want are loaded where they are wanted. */
-async function dialectOf(
-  { dialect = "cpu" }: OrtHost,
-  { nodes }: Graph,
-): Promise<Pick<LowerOptions, "dialect" | "rules">> {
-  const isUsual = nodes.every(({ op }) => Object.hasOwn(usualRules, op));
-  const others = isUsual ? {} : (await import("./lower-others.ts")).otherRules;
+async function dialectOf({ dialect = "cpu" }: OrtHost, graph: Graph): Promise<Pick<LowerOptions, "dialect" | "rules">> {
+  const isUsual = graph.nodes.every(({ op }) => Object.hasOwn(usualRules, op));
+  const others = isUsual ? {} : (await import("./lower-others.ts")).rulesFor(graph);
   const own = dialect === "webgpu" ? (await import("./lower-webgpu.ts")).webGpuRules : {};
   return { dialect, rules: { ...others, ...own } };
 }
@@ -79,16 +73,6 @@ async function dialectOf(
 async function blockedFor(host: OrtHost): Promise<BlockedLayout | undefined> {
   const size = await blockSize(host);
   return size > 1 ? (await import("./lower-blocked.ts")).blockedLayout(size) : undefined;
-}
-
-/** The runtime runs a graph in one piece, in which nothing can wait for another process. */
-function refuseAcross(graph: Graph): void {
-  const where = acrossNode(graph);
-  if (where === undefined) return;
-  throw new SenetError("executor", "ONNX Runtime has no batch norm over several processes", {
-    where,
-    hint: `${option("executor")} onednn (or reference), or leave out ${option("syncBn")}`,
-  });
 }
 
 interface Plan {

@@ -1,14 +1,13 @@
-/** Pooling by averages, which residual networks of the usual kinds do not have, there and back. */
+/** Pooling by averages. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { AvgPoolAttrs, PoolAttrs } from "../../ir/ops.ts";
 import { axesOf, countsOf, overhangOf, pairOf } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
-import { filled } from "./emit-others.ts";
 import { poolAttributes } from "./lower-pool.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-export const avgPoolRules: Rules<"avgPool" | "avgPoolBackward"> = {
+export const avgPoolRules: Rules<"avgPool"> = {
   avgPool: (l, { inputs, outputs, attrs }) => {
     const x = inputs[0]!;
     const y = outputs[0]!;
@@ -25,25 +24,6 @@ export const avgPoolRules: Rules<"avgPool" | "avgPoolBackward"> = {
     const all = new Float32Array(channels * corrections.length);
     for (let channel = 0; channel < channels; channel++) all.set(corrections, channel * corrections.length);
     return [l.emit.node("Mul", [mean, l.emit.tensor([1, channels, ...shape], all)])];
-  },
-
-  avgPoolBackward: (l, { inputs, attrs }) => {
-    const { emit } = l;
-    const [dy] = inputs as [Value];
-    const { inputShape } = attrs;
-    const shares = windowShares(inputShape, dy.type.shape, attrs);
-    const scaled = emit.node("Mul", [l.get(dy), emit.tensor(shares.shape, shares.data)]);
-    // Each pixel gets the shares of all windows over it: one transposed convolution by ones, channel by channel.
-    const [height, width] = dy.type.shape.slice(2) as [number, number];
-    const planes = emit.node("Reshape", [scaled, emit.ints(-1, 1, height, width)]);
-    const [rows, columns] = axesOf(attrs);
-    const overhang = [overhangOf(inputShape[2]!, height, rows), overhangOf(inputShape[3]!, width, columns)];
-    const dx = emit.node("ConvTranspose", [planes, filled(emit, [1, 1, rows.kernel, columns.kernel], 1)], {
-      strides: { ints: [rows.stride, columns.stride] },
-      pads: { ints: [rows.before, columns.before, ...overhang.map((extent) => Math.max(extent, 0))] },
-      output_padding: { ints: overhang.map((extent) => Math.max(-extent, 0)) },
-    });
-    return [emit.node("Reshape", [dx, emit.ints(...inputShape)])];
   },
 };
 
@@ -74,7 +54,7 @@ export function hasWholeWindows(input: Shape, output: Shape, attrs: AvgPoolAttrs
 }
 
 /** For each output position, 1 / what its window counts: `[OH,OW]`. */
-function windowShares(input: Shape, output: Shape, attrs: AvgPoolAttrs) {
+export function windowShares(input: Shape, output: Shape, attrs: AvgPoolAttrs) {
   const counts = axesOf(attrs).map((axis, i) =>
     countsOf(input[i + 2]!, output[i + 2]!, axis, attrs.countPad ?? true),
   ) as [number[], number[]];

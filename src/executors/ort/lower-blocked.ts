@@ -8,10 +8,10 @@ import { type Emitter, nchwc } from "./emitter.ts";
 import { avgPoolAttributes, hasWholeWindows } from "./lower-avg-pool.ts";
 import { padsOf } from "./lower-conv.ts";
 import { weightGradient } from "./lower-conv-training.ts";
-import { mish, silu } from "./lower-elementwise.ts";
 import { mishBackward, siluBackward, step, waitFor } from "./lower-elementwise-training.ts";
 import { inverseDeviation } from "./lower-norm-training.ts";
 import { poolAttributes } from "./lower-pool.ts";
+import { mish, silu } from "./lower-unusual.ts";
 import type { Lowering } from "./rules.ts";
 
 /** A blocked result is an expression or a convolution, a plain one a name. */

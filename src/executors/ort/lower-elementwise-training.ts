@@ -2,7 +2,7 @@
 
 import type { Node, Value } from "../../ir/graph.ts";
 import type { Emitter } from "./emitter.ts";
-import { tanhSoftplus } from "./lower-elementwise.ts";
+import { tanhSoftplus } from "./lower-unusual.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
 export const elementwiseTrainingRules: Rules<

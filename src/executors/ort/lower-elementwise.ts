@@ -1,19 +1,12 @@
 /** What works value by value, and the squeeze-and-excitation scale. */
 
 import type { Value } from "../../ir/graph.ts";
-import type { Emitter } from "./emitter.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-export const elementwiseRules: Rules<
-  "relu" | "sigmoid" | "silu" | "mish" | "add" | "multiply" | "seScaleAdd" | "seScale" | "concat" | "channelSlice"
-> = {
+export const elementwiseRules: Rules<"relu" | "sigmoid" | "add" | "seScaleAdd" | "seScale"> = {
   relu: (l, { inputs }) => [l.emit.node("Relu", [l.get(inputs[0]!)])],
 
   sigmoid: (l, { inputs }) => [l.emit.node("Sigmoid", [l.get(inputs[0]!)])],
-
-  silu: (l, { inputs }) => [silu(l.emit, l.get(inputs[0]!))],
-
-  mish: (l, { inputs }) => [mish(l.emit, l.get(inputs[0]!))],
 
   add: (l, { inputs }) => [
     l.emit.node(
@@ -21,8 +14,6 @@ export const elementwiseRules: Rules<
       inputs.map((input) => l.get(input)),
     ),
   ],
-
-  multiply: (l, { inputs, attrs }) => [l.emit.node("Mul", [l.get(inputs[0]!), l.emit.float(attrs.factor)])],
 
   seScaleAdd: (l, { inputs }) => {
     const [gate, branch, shortcut] = inputs as [Value, Value, Value];
@@ -32,19 +23,6 @@ export const elementwiseRules: Rules<
   seScale: (l, { inputs }) => {
     const [gate, x] = inputs as [Value, Value];
     return [scaled(l, gate, x)];
-  },
-
-  concat: (l, { inputs }) => [
-    l.emit.node(
-      "Concat",
-      inputs.map((input) => l.get(input)),
-      { axis: { int: 1 } },
-    ),
-  ],
-
-  channelSlice: (l, { inputs, attrs }) => {
-    const [start, end] = [attrs.start, attrs.start + attrs.length];
-    return [l.emit.node("Slice", [l.get(inputs[0]!), l.emit.ints(start), l.emit.ints(end), l.emit.ints(1)])];
   },
 };
 
@@ -58,10 +36,3 @@ function scaled(l: Lowering, gate: Value, x: Value): string {
   const gates = emit.node("Reshape", [l.get(gate), emit.ints(1, -1, 1, 1)]);
   return emit.node("Reshape", [emit.node("Mul", [picture, gates]), emit.ints(-1, channels, height, width)]);
 }
-
-export const silu = (emit: Emitter, x: string): string => emit.node("Mul", [x, emit.node("Sigmoid", [x])]);
-
-/** Of older operators: ONNX has its own from version 18 on, which not all programs read. */
-export const mish = (emit: Emitter, x: string): string => emit.node("Mul", [x, tanhSoftplus(emit, x)]);
-
-export const tanhSoftplus = (emit: Emitter, x: string): string => emit.node("Tanh", [emit.node("Softplus", [x])]);

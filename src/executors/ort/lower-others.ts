@@ -1,22 +1,41 @@
-/** The rules of what most networks do not do in inference: training, averages, eight bits. Loaded where a graph has some of it. */
+/** The rules of what most networks do not do in inference: training, eight bits. Loaded where a graph has some of it. */
 
+import { option, SenetError } from "../../errors.ts";
+import type { Graph } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
+import { acrossNode } from "../require-others.ts";
 import type { UsualOp } from "./lower.ts";
-import { avgPoolRules } from "./lower-avg-pool.ts";
 import { convTrainingRules } from "./lower-conv-training.ts";
 import { elementwiseTrainingRules } from "./lower-elementwise-training.ts";
 import { lossRules } from "./lower-loss.ts";
 import { normTrainingRules } from "./lower-norm-training.ts";
 import { poolTrainingRules } from "./lower-pool-training.ts";
 import { quantizationRules } from "./lower-quantization.ts";
+import { unusualRules } from "./lower-unusual.ts";
 import type { Rules } from "./rules.ts";
 
 export const otherRules: Rules<Exclude<Op, UsualOp>> = {
   ...convTrainingRules,
   ...normTrainingRules,
   ...poolTrainingRules,
-  ...avgPoolRules,
   ...elementwiseTrainingRules,
   ...quantizationRules,
   ...lossRules,
+  ...unusualRules,
 };
+
+/** @throws SenetError `executor` for a graph that waits for other processes */
+export function rulesFor(graph: Graph): typeof otherRules {
+  refuseAcross(graph);
+  return otherRules;
+}
+
+/** The runtime runs a graph in one piece, in which nothing can wait for another process. */
+function refuseAcross(graph: Graph): void {
+  const where = acrossNode(graph);
+  if (where === undefined) return;
+  throw new SenetError("executor", "ONNX Runtime has no batch norm over several processes", {
+    where,
+    hint: `${option("executor")} onednn (or reference), or leave out ${option("syncBn")}`,
+  });
+}

@@ -13,6 +13,7 @@ import { GraphUses, liveNodes, resultsOf } from "../../ir/uses.ts";
 import type { Weights } from "../executor.ts";
 import type { Convolution, Expression } from "./blocks.ts";
 import { type Dialect, Emitter, microsoft, nchwc } from "./emitter.ts";
+import { avgPoolRules } from "./lower-avg-pool.ts";
 import type { BlockedLayout } from "./lower-blocked.ts";
 import { convRules } from "./lower-conv.ts";
 import { elementwiseRules } from "./lower-elementwise.ts";
@@ -21,7 +22,7 @@ import type { Initialiser, OnnxModel, OnnxNode, ValueInfo } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
 /** Of what most networks do in inference; all others are handed in (lower-others.ts). */
-export const usualRules = { ...convRules, ...poolRules, ...elementwiseRules };
+export const usualRules = { ...convRules, ...poolRules, ...avgPoolRules, ...elementwiseRules };
 export type UsualOp = keyof typeof usualRules;
 
 export interface LowerOptions {
