@@ -203,6 +203,12 @@ async function openWebKit(profile: string): Promise<Opened> {
     title: `${browserName} ${browserVersion}`,
     goto: async (url: string) => {
       await ask("POST", `${at}/url`, { url });
+      // Its first page may be taken for the one that was asked for.
+      const script = "return document.readyState === 'complete' && location.href";
+      const { href } = new URL(url);
+      while ((await ask("POST", `${at}/execute/sync`, { script, args: [] })) !== href) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
     },
     evaluate: async (expression: string) => {
       const script = `const done = arguments[0]; ${asJson(expression)}.then((value) => done({ value }), (fault) => done({ fault: String(fault) }))`;
