@@ -10,7 +10,15 @@ import { writeDemoPictures } from "../src/demo/write.node.ts";
 import type { Prediction } from "../src/evaluate/classify.ts";
 import { needsWebRuntime } from "./chromium.ts";
 import { serveRecordedApp, useApp } from "./other-app.ts";
-import { browserNames, needs, openAsSafari, openOther, recorder } from "./other-browsers.ts";
+import {
+  type BrowserName,
+  browserNames,
+  needs,
+  type OtherBrowser,
+  openAsSafari,
+  openOther,
+  recorder,
+} from "./other-browsers.ts";
 import { answer, emptyPage } from "./page.ts";
 import { assertDecodesAsPillow } from "./page-pictures.ts";
 import { serve } from "./server.ts";
@@ -89,11 +97,15 @@ const pictures = {
 const servers = [false, true].map((isIsolated) => serve((request, response) => answer(request, response, isIsolated)));
 const origins = (await Promise.all(servers)).map(({ origin }) => origin);
 
+const skipOf = (name: BrowserName) => needs(name).skip || needsWebRuntime.skip;
+// All of them before the first test: what ends with the file ends as soon as none of its tests is left to run.
+const opened = new Map<BrowserName, OtherBrowser>();
+for (const name of browserNames) if (skipOf(name) === false) opened.set(name, await openOther(name));
+
 for (const name of browserNames) {
-  const skip = needs(name).skip || needsWebRuntime.skip;
-  if (skip !== false) test(`in ${name}`, { skip }, () => {});
+  const browser = opened.get(name);
+  if (browser === undefined) test(`in ${name}`, { skip: skipOf(name) }, () => {});
   else {
-    const browser = await openOther(name);
     const open = async (isIsolated: boolean) => {
       await browser.goto(origins[isIsolated ? 1 : 0]!);
       await browser.evaluate(`${recorder}, undefined`);
