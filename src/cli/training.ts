@@ -156,8 +156,10 @@ export async function runTraining(
     (code) => {
       exitCode = code;
       onSignal();
-      if (progress.isUnsaved) return progress.print("stopping after this step; press Ctrl-C again to stop at once");
-      if (progress.isValidating) return progress.print("stopping; press Ctrl-C again to stop at once");
+      // SIGTERM comes from a scheduler, or from mpirun when another rank has ended: nobody is at the keys.
+      const again = code === 130 ? "; press Ctrl-C again to stop at once" : "";
+      if (progress.isUnsaved) return progress.print(`stopping after this step${again}`);
+      if (progress.isValidating) return progress.print(`stopping${again}`);
       const canGoOn = progress.hasSaved || (options.resume && existsSync(lastFile(out)));
       progress.print(canGoOn ? goOn : "stopped; there was nothing to save yet");
       process.exit(code);
