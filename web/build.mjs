@@ -77,7 +77,6 @@ function licences() {
     { folder: theirs, name: "onnxruntime-web", text: `Copyright (c) Microsoft Corporation\n\n${mit}` },
     { folder: theirs, name: "preact" },
     { folder: theirs, name: "uplot" },
-    { folder: ours, name: "zod" },
     { folder: ours, name: "h5wasm", file: "LICENSE.txt" },
     { folder: ours, name: "@bufbuild/protobuf", text: licenceComment(ours) },
   ];
