@@ -101,16 +101,6 @@ export const preprocessingSchema = z.strictObject({
   meanImage: z.optional(z.string().check(z.maxLength(16 * 2 ** 20))),
 });
 
-const quantizationSchema = z.strictObject({
-  layers: texts(100_000),
-  scales: z.record(z.string(), z.number().check(z.gt(0))),
-  method: z.string(),
-  images: positive,
-  source: z.optional(
-    z.strictObject({ file: z.string().check(z.maxLength(4096)), digest: z.string().check(z.maxLength(128)) }),
-  ),
-});
-
 /** Whether a safetensors file with this metadata is one of ours. */
 export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean =>
   metadata.get("format") === checkpointFormat;
@@ -119,15 +109,16 @@ export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean =>
 export interface Decoding {
   /** Of a network of somebody's own. */
   readonly build?: NetworkFunction | undefined;
-  readonly eightBitGraph?: (graph: Graph, quantization: Quantization) => Graph;
+  /** What the metadata say of a network in eight bits, and the parameters that it has then. */
+  readonly eightBits?: (
+    model: Model,
+    metadata: ReadonlyMap<string, string>,
+    where: string,
+  ) => { readonly quantization: StoredQuantization; readonly parameters: readonly Parameter[] };
 }
 
-/** @returns undefined where the network is in eight bits, and `eightBitGraph` is missing @throws as `decodeCheckpoint` */
-export function decodeWith(
-  { build, eightBitGraph }: Decoding,
-  bytes: Uint8Array,
-  where: string,
-): Checkpoint | undefined {
+/** @returns undefined where the network is in eight bits, and `eightBits` is missing @throws as `decodeCheckpoint` */
+export function decodeWith({ build, eightBits }: Decoding, bytes: Uint8Array, where: string): Checkpoint | undefined {
   const { tensors, metadata } = parseSafetensors(bytes, where);
   if (!isCheckpoint(metadata)) {
     throw new SenetError("weights", "this safetensors file was not written by senet", {
@@ -149,19 +140,13 @@ export function decodeWith(
   }
   const preprocessing = read("preprocessing", preprocessingSchema);
   const { name } = model;
-  const stored = metadata.has("quantization") ? read("quantization", quantizationSchema) : undefined;
   const parameters = parametersIn(model, tensors.size, where);
   checkPictureSize(model, preprocessing.crop, where);
   const training = metadata.has("training") && { training: read("training", trainingSchema) };
-  if (stored !== undefined) {
-    if (eightBitGraph === undefined) return undefined;
-    const { source, ...rest } = stored;
-    const quantization = { ...rest, ...(source && { source }) };
-    const weights = loadWeights(
-      { name, parameters: eightBitParameters(model, quantization, eightBitGraph, where) },
-      tensors,
-      where,
-    );
+  if (metadata.has("quantization")) {
+    if (eightBits === undefined) return undefined;
+    const { quantization, parameters } = eightBits(model, metadata, where);
+    const weights = loadWeights({ name, parameters }, tensors, where);
     checkSound(weights, where);
     return { model, labels, preprocessing, weights, quantization, ...training };
   }
@@ -210,23 +195,6 @@ function parametersIn(model: Model, tensors: number, where: string): readonly Pa
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
     return fail(cause.message.split("\n"), cause);
-  }
-}
-
-/** The parameters of the network in eight bits. */
-function eightBitParameters(
-  model: Model,
-  quantization: Quantization,
-  eightBitGraph: NonNullable<Decoding["eightBitGraph"]>,
-  where: string,
-): readonly Parameter[] {
-  const imageSize = builtBy(model.config).imageSize(model.config);
-  try {
-    return eightBitGraph(inferenceGraph(model, { batch: 1, imageSize }), quantization).parameters;
-  } catch (cause) {
-    if (!(cause instanceof SenetError)) throw cause;
-    const found = cause.message.split("\n");
-    throw new SenetError("weights", 'the metadata "quantization" cannot be used', { where, found, cause });
   }
 }
 
