@@ -44,12 +44,16 @@ async function stepOf(mode: keyof typeof exchanges): Promise<TrainingStep> {
   return step;
 }
 
-/** All gradients at once (what there is to hide) or a number of each rank, and nothing else. */
+/** As many numbers in buckets of the usual size (all gradients: what there is to hide), and nothing else. */
 function sumAlone(length: number): () => Promise<number> {
-  const bucket = job.bucket(new Float32Array(length), "float32", 0);
+  const data = new Float32Array(length);
+  const size = 2 ** 20;
+  const buckets = Array.from({ length: Math.ceil(length / size) }, (_, index) =>
+    job.bucket(data.subarray(index * size, (index + 1) * size), "float32", index),
+  );
   return async () => {
-    bucket.start();
-    await bucket.finish();
+    for (const bucket of buckets) bucket.start();
+    for (const bucket of buckets) await bucket.finish();
     return 0;
   };
 }
