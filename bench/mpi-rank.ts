@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { selectExecutor } from "../src/executors/select.node.ts";
 import { openJob } from "../src/mpi/launch.node.ts";
 import { alone, fromFirst } from "../src/ranks.ts";
-import type { TrainingStep } from "../src/train/step.ts";
+import { type TrainingStep, usualBucketBytes } from "../src/train/step.ts";
 import { model } from "../src/zoo/index.ts";
 import { settle } from "./measure.ts";
 import { createStep, learningRate, noise, parseWorkload } from "./workload.ts";
@@ -47,7 +47,7 @@ async function stepOf(mode: keyof typeof exchanges): Promise<TrainingStep> {
 /** As many numbers in buckets of the usual size (all gradients: what there is to hide), and nothing else. */
 function sumAlone(length: number): () => Promise<number> {
   const data = new Float32Array(length);
-  const size = 2 ** 20;
+  const size = usualBucketBytes / 4;
   const buckets = Array.from({ length: Math.ceil(length / size) }, (_, index) =>
     job.bucket(data.subarray(index * size, (index + 1) * size), "float32", index),
   );

@@ -9,6 +9,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
+import { usualBucketBytes } from "../src/train/step.ts";
 import { Hosts } from "../tests/hosts.ts";
 import { launch } from "../tests/mpi.ts";
 import { machine, median, takeTurns, whole } from "./measure.ts";
@@ -46,16 +47,15 @@ const sumMs = ({ milliseconds, perByte }: Link, bytes: number, count: number, bu
 
 /** The backward pass computes twice what the forward pass does, and hides what is sent meanwhile. */
 const backwardShare = 2 / 3;
-const bucketBytes = 4 * 2 ** 20;
 
 /**
  * A step: what it computes; what the same processors do for a sum, which is what it takes in memory; and of the link's time
  * what the backward pass cannot hide, at least that of the last bucket, which is full only when the backward pass is over.
  */
 function stepMs({ link, memory }: { link: Link; memory: Link }, bytes: number, count: number, computeMs: number) {
-  const sum = sumMs(link, bytes, count, Math.ceil(bytes / bucketBytes));
+  const sum = sumMs(link, bytes, count, Math.ceil(bytes / usualBucketBytes));
   const work = Math.min(sum, sumMs(memory, bytes, count));
-  const last = sumMs(link, Math.min(bytes, bucketBytes), count);
+  const last = sumMs(link, Math.min(bytes, usualBucketBytes), count);
   return computeMs + work + Math.max(last, sum - work - backwardShare * computeMs);
 }
 

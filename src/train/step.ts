@@ -70,8 +70,8 @@ export interface StepOptions extends TrainingOptions, LearningOptions, Freezing,
   readonly recompute?: boolean;
 }
 
-/** For who does not measure (bucket-size.ts). */
-const usualBucketBytes = 4 * 2 ** 20;
+/** Of gradients that are sent at a time, for who does not measure (bucket-size.ts). */
+export const usualBucketBytes = 4 * 2 ** 20;
 
 /** Which step of a run this is. */
 export interface StepPosition {
