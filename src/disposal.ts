@@ -1,7 +1,7 @@
-/** The symbol behind `await using`, which Safari lacks (WebKit 2.50): without it no class could have the method. */
+/** `Symbol.asyncDispose`, the symbol behind `await using`, also where the browser lacks it (Safari; WebKit 2.50). */
 
 const symbols = Symbol as { asyncDispose?: symbol };
-// What TypeScript makes of `await using` looks for it there, too.
+// The code that TypeScript emits for `await using` also looks for it on `Symbol`.
 symbols.asyncDispose ??= Symbol("Symbol.asyncDispose");
 
 export const asyncDispose: typeof Symbol.asyncDispose = Symbol.asyncDispose;

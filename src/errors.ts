@@ -1,14 +1,14 @@
 /**
  * The error that every layer of the project throws on bad input.
  *
- * A message answers five questions: what went wrong, where, what was expected, what was found, and what to try. Names
- * and texts from files go into it as they are: here, once for all, they are made harmless to a terminal and cut, so
- * that a message is at most 2,000 characters and a screen (24 lines of 80) long.
+ * A message answers five questions: what went wrong, where, what was expected, what was found, and what to try. Callers
+ * pass names and texts from files as they are; this file alone makes them safe for a terminal and shortens them, so that
+ * a message has at most 2,000 characters and fits a screen (24 lines of 80).
  */
 
 import { cut, fitted, rowsOf } from "./text.ts";
 
-/** What kind of fault it is; the command line maps it to an exit code, tests match on it. */
+/** The kind of fault. The command line maps it to an exit code; tests match on it. */
 export type ErrorCode =
   | "usage" // the command line or an option is wrong
   | "shape" // shapes or types do not fit
@@ -19,7 +19,7 @@ export type ErrorCode =
   | "executor" // no engine can run this graph
   | "io"; // disk full, permission, ...
 
-/** What a user can set, by its name in the library. The command line has flags for them, of other names. */
+/** Options that messages refer to, by their names in the library; the command line replaces each by its flag. */
 export type OptionKey =
   | "acceptChanges"
   | "act"
@@ -57,19 +57,19 @@ export type OptionKey =
   | "weights"
   | "workers";
 
-/** What was thrown says, whether it is an error or not. */
+/** The message of whatever was thrown, whether it is an `Error` or not. */
 export const causeText = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
 
-/** An option in a message, in backticks; where the command line shows the message, its flag stands there (cli/flags.ts). */
+/** An option's name in backticks, for messages; the command line shows its flag instead (cli/flags.ts). */
 export const option = (key: OptionKey): string => `\`${key}\``;
 
 export interface ErrorDetails {
   /** The file, node, option or parameter at fault. */
   readonly where?: string;
-  /** One text, or lines of which those are shown that fit. */
+  /** One text, or lines, of which as many are shown as fit. */
   readonly expected?: string | readonly string[];
   readonly found?: string | readonly string[];
-  /** What the user can do now. */
+  /** What the user can try. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
@@ -77,7 +77,7 @@ export interface ErrorDetails {
 export class SenetError extends Error {
   override readonly name = "SenetError";
   readonly code: ErrorCode;
-  /** What went wrong; the message tells the details too. */
+  /** What went wrong, without the details that `message` adds. */
   readonly what: string;
   readonly details: ErrorDetails;
 
@@ -105,7 +105,7 @@ function messageOf(what: string, { where, expected, found, hint }: ErrorDetails)
   const texts = parts.map(({ label, text, limit }) =>
     typeof text === "string" ? `${label}${cut(text, limit)}` : undefined,
   );
-  // Before the first line stands the program's name.
+  // The command line puts the program's name before the first line.
   const fixed = [`senet: ${first}`, ...texts.filter((line) => line !== undefined)];
   const left = screenRows - fixed.reduce((sum, line) => sum + rowsOf(line), 0);
   const lists = parts.filter(({ text }) => Array.isArray(text)).length;

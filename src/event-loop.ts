@@ -1,9 +1,9 @@
-/** The event loop of Node and of browsers. */
+/** Small helpers around the event loop, for Node and browsers. */
 
-/** Only Node has it: after what waits now, but before a timer, which lasts a millisecond at least. */
+/** Only Node has `setImmediate`; elsewhere a timer is used, which takes at least a millisecond. */
 const { setImmediate: soon } = globalThis as { readonly setImmediate?: (then: () => void) => unknown };
 
-/** `undefined` where `signal` made an end of it. */
+/** The result of `work`, or `undefined` if it was rejected because `signal` aborted it. */
 export async function unlessAborted<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T | undefined> {
   try {
     return await work;
@@ -13,7 +13,7 @@ export async function unlessAborted<T>(signal: AbortSignal | undefined, work: Pr
   }
 }
 
-/** Lets what waits have its turn, such as a signal (Ctrl-C): an engine may block the loop for a whole step. */
+/** Lets pending events run, such as Ctrl-C: an engine may block the event loop for a whole step. */
 export const turn = (): Promise<void> =>
   new Promise((resolve) => {
     if (soon === undefined) setTimeout(resolve, 0);

@@ -1,4 +1,4 @@
-/** All of it, with what needs Node: files, threads, ONNX Runtime. */
+/** `senet/node`: `senet` plus everything that needs Node: files, threads, native engines. */
 
 export {
   type ClassifyOptions,

@@ -1,6 +1,6 @@
-/** What runs anywhere: networks, graphs, gradients, weights and pixels, without Node. */
+/** `senet`: everything that needs neither Node nor a browser: networks, graphs, gradients, weights and pixels. */
 
-// What is disposed of has `Symbol.asyncDispose`, whichever library a consumer compiles for.
+// Disposable classes need `Symbol.asyncDispose` in their types, whatever `lib` the consumer compiles with.
 /// <reference lib="esnext.disposable" preserve="true" />
 
 export { type DifferentiateOptions, differentiate, gradientOf } from "./autodiff/differentiate.ts";

@@ -1,4 +1,4 @@
-/** Networks in a page: opened, asked, explained and trained in a worker (docs/browser.md). */
+/** `senet/web`: networks in a web page, run, explained and trained in a worker (docs/browser.md). */
 
 /// <reference lib="esnext.disposable" preserve="true" />
 

@@ -1,4 +1,4 @@
-/** "Did you mean ...?": the known names nearest to one that is not known. */
+/** "Did you mean ...?": the known names nearest to an unknown one. */
 
 /** Levenshtein distance with adjacent transpositions counted as one edit. */
 export function editDistance(a: string, b: string): number {
@@ -23,7 +23,7 @@ export function editDistance(a: string, b: string): number {
   return d[a.length * width + b.length]!;
 }
 
-/** The `count` known names nearest to `name`, nearest first. Case, `-`, `_` and spaces do not count. */
+/** The `count` known names nearest to `name`, nearest first; case, `-`, `_` and spaces are ignored. */
 export function nearestNames(name: string, known: readonly string[], count = 3): string[] {
   const plain = (s: string) => s.toLowerCase().replace(/[-_ ]/g, "");
   return known

@@ -3,7 +3,7 @@
  *
  * The generator is counter-based: Threefry-2x32 with 20 rounds (Salmon et al., "Parallel Random Numbers: As Easy as
  * 1, 2, 3", SC 2011), which JAX uses too. `createRandom(seed, epoch, index)` is independent of every other sequence of
- * keys, so that augmentation does not depend on which worker draws first, and a resumed run draws what it would have.
+ * keys. So augmentation does not depend on which worker draws first, and a resumed run draws the same numbers.
  */
 
 import { SenetError } from "./errors.ts";
@@ -20,7 +20,7 @@ export interface Random {
 }
 
 /**
- * A generator for this sequence of keys; other sequences (also shorter and longer ones) give unrelated numbers.
+ * A generator for this sequence of keys; any other sequence, of whatever length, gives unrelated numbers.
  * @param keys integers from 0 to 2^53 − 1
  */
 export function createRandom(...keys: number[]): Random {
@@ -29,7 +29,7 @@ export function createRandom(...keys: number[]): Random {
 
 const TWO_32 = 2 ** 32;
 
-/** Keys count with the upper bit of the second word clear (53 bits: it never is set), the stream with it set. */
+/** Set in the second word of the stream's counters. Keys have 53 bits, so theirs never have it: the two cannot collide. */
 const STREAM = 0x80000000;
 
 /** Threefry-2x32-20: encrypts the counter `(x0, x1)` under the key `(k0, k1)` into `out`. */
@@ -37,7 +37,7 @@ export function threefry(k0: number, k1: number, x0: number, x1: number, out: Ui
   const k2 = 0x1bd11bda ^ k0 ^ k1;
   let a = (x0 + k0) | 0;
   let b = (x1 + k1) | 0;
-  // Four rounds, then a piece of the key; five times, written out because it is the hot loop of weight initialisation.
+  // Five times four rounds and a key injection; unrolled, since this is the hot loop of weight initialisation.
   a = (a + b) | 0;
   b = ((b << 13) | (b >>> 19)) ^ a;
   a = (a + b) | 0;
@@ -96,9 +96,9 @@ class ThreefryRandom implements Random {
   readonly #key0: number;
   readonly #key1: number;
   readonly #block = new Uint32Array(2);
-  /** Blocks drawn so far; 2^53 of them are enough. */
+  /** Blocks drawn so far, below 2^53. */
   #counter = 0;
-  /** The second word of the last block, where `below` has used the first only. */
+  /** The second word of the last block if `below` has used only the first, or -1. */
   #spareWord = -1;
   #spareNormal: number | undefined;
 
@@ -140,7 +140,7 @@ class ThreefryRandom implements Random {
 
   below(n: number): number {
     if (!Number.isInteger(n) || n < 1 || n > TWO_32) throw new RangeError(`below(${n}): 1 to 2^32 wanted`);
-    // The words beyond the last whole multiple of n would make small numbers likelier: draw again.
+    // Words beyond the last multiple of n would make small numbers likelier; draw again.
     const limit = TWO_32 - (TWO_32 % n);
     let word = this.#word();
     while (word >= limit) word = this.#word();
@@ -181,12 +181,12 @@ class ThreefryRandom implements Random {
 
 const realView = new Float64Array(1);
 const wordView = new Uint32Array(realView.buffer);
-/** Where the exponent lies, whatever the byte order. */
+/** Index of the word that holds the exponent; depends on the byte order. */
 const highWord = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? 1 : 0;
 
 /**
- * The natural logarithm of a positive, normal number. `Math.log` may differ by engine in the last bit, and a different
- * initial weight is a different run; this is made of correctly rounded operations alone (error below 1e-15).
+ * The natural logarithm of a positive, normal number. `Math.log` may differ between engines in the last bit, and then so
+ * would initial weights and runs; this uses only correctly rounded operations (error below 1e-15).
  */
 export function logarithm(x: number): number {
   realView[0] = x;

@@ -1,40 +1,43 @@
-/** The processes that train one network together: what they tell each other, and the one that is alone. */
+/** Processes ("ranks") that train one network together: the interface through which they communicate. */
 
 export interface Ranks {
-  /** Which of them this process is, from 0. */
+  /** The number of this process, from 0. */
   readonly rank: number;
   readonly count: number;
-  /** Those that share this host's processors with this one, itself too. */
+  /** How many ranks run on this host, including this one. */
   readonly neighbours: number;
-  /** Who a rank is, for people: `rank 3 on host b`. */
+  /** A rank's description for people: `rank 3 on host b`. */
   name(rank: number): string;
-  /** What each rank gives, in their order. Like all that follows it is to be called by all of them, in the same order. */
+  /**
+   * The bytes that each rank passes, in the order of the ranks. Like the methods below, it must be called by all ranks in
+   * the same order.
+   */
   gather(bytes: Uint8Array): Promise<readonly Uint8Array[]>;
-  /** Adds up, element by element and in place, in the order of the ranks: all get the same bits. */
+  /** Sums over the ranks, element by element and in place; in the order of the ranks, so all get the same bits. */
   sum(values: Float64Array): Promise<void>;
   /**
-   * Memory that is summed over the ranks again and again, where it lies, while other things are computed.
-   * @param data of the same length on all ranks
-   * @param index which bucket it is to all of them, of those that are summed at a time
+   * Memory that is summed over the ranks repeatedly, in place, while other work goes on.
+   * @param data has the same length on all ranks
+   * @param index tells apart the buckets that are summed at the same time; the same on all ranks
    */
   bucket(data: Float32Array, wire: Wire, index: number): Bucket;
-  /** Lets sums that are under way go on; to be called often meanwhile. */
+  /** Advances the sums under way; to be called often while other work goes on. */
   progress(): void;
-  /** Milliseconds that this process has waited for others so far. */
+  /** Milliseconds that this process has waited for the others so far. */
   readonly waited: number;
 }
 
-/** What numbers are sent as. They are added in float32, in the order of the ranks, whatever they were sent as. */
+/** The format in which numbers are sent. They are always added in float32, in the order of the ranks. */
 export type Wire = "float32" | "bf16";
 
 export interface Bucket {
-  /** From now on the memory is left alone. */
+  /** Starts the sum; the memory must not be touched until `finish`. */
   start(): void;
-  /** Now the sums are there. */
+  /** Resolves when the memory holds the sums. */
   finish(): Promise<void>;
 }
 
-/** One process by itself. */
+/** A single process, not part of a job. */
 export const alone: Ranks = {
   rank: 0,
   count: 1,
@@ -54,7 +57,7 @@ export async function totalOf(ranks: Ranks, values: readonly number[]): Promise<
   return [...sums];
 }
 
-/** What rank 0 found out, for all. */
+/** Calls `find` on rank 0 only and gives its result (by JSON) to all ranks. */
 export async function fromFirst<T>(ranks: Ranks, find: () => Promise<T> | T): Promise<T> {
   if (ranks.count === 1) return find();
   const found = ranks.rank === 0 ? JSON.stringify(await find()) : "";
@@ -62,7 +65,7 @@ export async function fromFirst<T>(ranks: Ranks, find: () => Promise<T> | T): Pr
   return JSON.parse(new TextDecoder().decode(first)) as T;
 }
 
-/** Makes numbers that differ between the ranks their mean; where they do not differ they stay as they are. */
+/** Replaces the numbers, in place, by their means over the ranks; numbers that are equal everywhere do not change. */
 export async function averageOver(ranks: Ranks, arrays: readonly NumberArray[]): Promise<void> {
   if (ranks.count === 1) return;
   const all = new Float64Array(arrays.reduce((sum, { length }) => sum + length, 0));

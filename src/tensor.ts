@@ -1,4 +1,4 @@
-/** Typed data with a shape: what flows between files, data loaders and executors. Row-major, no strides, no device. */
+/** Tensors: typed data with a shape, passed between files, data loaders and executors. Row-major, no strides, no device. */
 
 import { SenetError } from "./errors.ts";
 
@@ -48,7 +48,7 @@ export function dtypeOf(data: TensorData): DType {
   return data instanceof Uint8Array ? "uint8" : "int32";
 }
 
-/** Fresh zeros. */
+/** A new tensor of zeros. */
 export function zeros(dtype: DType, shape: Shape): Tensor {
   return { dtype, shape, data: new arrays[dtype](sizeOf(shape)) };
 }
@@ -67,17 +67,17 @@ export function tensor(shape: Shape, data: TensorData): Tensor {
   return { dtype: dtypeOf(data), shape, data };
 }
 
-/** The same in memory of its own. */
+/** A copy with its own memory. */
 export const copyOf = ({ dtype, shape, data }: Tensor): Tensor => ({ dtype, shape, data: data.slice() });
 
-/** Multiplies every value, where it is. */
+/** Multiplies every value in place. */
 export function scaleInPlace(data: TensorData, factor: number): void {
   for (let i = 0; i < data.length; i++) data[i] = data[i]! * factor;
 }
 
 /** False where any value is infinite or not a number. */
 export function allFinite({ data }: Pick<Tensor, "data">): boolean {
-  // An infinity or a NaN survives every sum; four sums do not wait for one another.
+  // An infinity or a NaN survives any sum. Four independent sums run in parallel on the processor.
   let a = 0;
   let b = 0;
   let c = 0;

@@ -1,8 +1,8 @@
-/** Text from outside (names, labels, paths, other programs' messages) made fit to be shown to a person. */
+/** Makes text from outside (names, labels, paths, other programs' messages) safe and short enough to show to a person. */
 
 /**
- * What moves a terminal's cursor, colours or title, or turns the order of what stands around it: control characters
- * (ESC, line breaks, C1 and DEL among them), line and paragraph separators, marks without width, marks of direction.
+ * Characters that move a terminal's cursor, change its colours or title, or reorder the text around them: control
+ * characters (including ESC, line breaks, C1 and DEL), line and paragraph separators, zero-width and direction marks.
  */
 export const unprintable =
   /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu;
@@ -16,13 +16,13 @@ export const escaped = (character: string): string =>
     (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
   ).join("");
 
-/** The text on one line, harmless to a terminal: what cannot be printed stands as an escape (`\n`, `\u001b`). */
+/** The text on one line, safe for a terminal: unprintable characters become escapes (`\n`, `\u001b`). */
 export const oneLine = (text: string): string =>
   text.replace(unprintable, (character) => short[character] ?? escaped(character));
 
-/** At most `limit` characters of one line: the middle goes, and what went is counted. */
+/** Shortens the text to one line of at most `limit` characters; the middle is replaced by the text's length. */
 export function cut(text: string, limit: number): string {
-  // The ends are enough to clean; a text may be as long as a file.
+  // Only the ends are cleaned: a text may be as long as a file.
   const line = text.length > 4 * limit ? undefined : oneLine(text);
   if (line !== undefined && line.length <= limit) return line;
   const gone = ` ... (${text.length} characters) ... `;
@@ -41,10 +41,10 @@ export function listed(names: Iterable<string>, most = 10): string {
   return all.length > shown.length ? `${shown.join(", ")} and ${all.length - shown.length} more` : shown.join(", ");
 }
 
-/** How many lines of a terminal of 80 columns the line takes. */
+/** How many rows of an 80-column terminal the line takes. */
 export const rowsOf = (line: string): number => Math.max(1, Math.ceil(line.length / 80));
 
-/** The lines that fit into `rows` rows of a terminal; the last one counts those that do not. */
+/** The lines that fit into `rows` rows of a terminal; a last line counts the rest. */
 export function fitted(lines: readonly string[], rows: number, indent: number): string[] {
   const shown = lines.slice(0, rows).map((line) => cut(line, 2 * 80 - indent));
   const taken = shown.map((line) => rowsOf(" ".repeat(indent) + line));

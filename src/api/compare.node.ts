@@ -1,4 +1,4 @@
-/** Whether two forms of a network are the same: both run on the same pictures. */
+/** Checks that two forms of a network compute the same, by running both on the same pictures. */
 
 import { SenetError } from "../errors.ts";
 import { selectExecutor } from "../executors/select.node.ts";
@@ -8,11 +8,11 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { channelsOf, inferenceGraph, inputName } from "../zoo/index.ts";
 
-/** Largest difference of logits, relative to the largest logit: of the same weights, and of those that were rounded. */
+/** Tolerated difference of logits, relative to the largest logit: for the same weights, and for rounded ones. */
 const sameWeights = 1e-4;
 export const roundedWeights = 2e-2;
 
-/** Two seeded pictures of noise, as the network takes them. */
+/** Two pictures of seeded noise, `[2,channels,crop,crop]`. */
 export function seededPictures({ model, preprocessing: { crop } }: Checkpoint): Tensor {
   const random = createRandom(1);
   const shape = [2, channelsOf(model.config), crop, crop];
@@ -22,14 +22,14 @@ export function seededPictures({ model, preprocessing: { crop } }: Checkpoint): 
   );
 }
 
-/** The network as it is, on the default executor. */
+/** The network's logits, on the default executor. */
 export async function logitsOf(
   { model, preprocessing, weights, quantization }: Checkpoint,
   pictures: Tensor,
 ): Promise<ArrayLike<number>> {
   const { executor } = await selectExecutor();
   const graph = inferenceGraph(model, { batch: pictures.shape[0]!, imageSize: preprocessing.crop });
-  // Unfolded, where that can be: so the passes are compared too.
+  // Batch norm is not folded where that is possible, so that the passes are checked too.
   const program =
     quantization === undefined ? { graph, weights } : await inferenceProgram(graph, { weights, quantization });
   const network = await executor.compile(program.graph, program.weights);
@@ -42,7 +42,8 @@ export async function logitsOf(
 
 /**
  * The largest difference of the logits, relative to the largest logit.
- * @throws SenetError `executor` where it is beyond the tolerance, or not a number; `weights` where the source's are none
+ * @throws SenetError `executor` where it exceeds the tolerance or is not a number; `weights` where the source's own
+ * logits are not numbers
  */
 export function checkSameLogits(
   source: ArrayLike<number>,
@@ -60,7 +61,7 @@ export function checkSameLogits(
   let difference = 0;
   for (let i = 0; i < source.length; i++) {
     largest = Math.max(largest, Math.abs(source[i]!));
-    // Not a number stays one.
+    // Math.max passes a NaN on.
     difference = Math.max(difference, Math.abs(source[i]! - result[i]!));
   }
   const relative = difference / Math.max(largest, 1e-30);

@@ -1,6 +1,6 @@
 /**
- * Events for whoever comes to take them, in their order. One that says again what the last one said, with newer numbers,
- * takes its place as long as nobody has taken that: whoever is slow misses some of these, and nothing piles up.
+ * A queue of events for one slow reader. An event that supersedes the last one (the same news with newer numbers)
+ * replaces it if nobody has taken that yet, so that nothing piles up.
  */
 export class EventQueue<T> implements AsyncIterable<T> {
   readonly #events: T[] = [];
@@ -8,7 +8,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
   #isEnded = false;
   #wake = () => {};
 
-  /** @param replaces whether the next event says all that the one before it says; default: none does */
+  /** @param replaces whether `next` supersedes `last`; default: never */
   constructor(replaces: (next: T, last: T) => boolean = () => false) {
     this.#replaces = replaces;
   }
@@ -20,7 +20,7 @@ export class EventQueue<T> implements AsyncIterable<T> {
     this.#wake();
   }
 
-  /** No more will come. */
+  /** Marks the end: no more events will come. */
   end(): void {
     this.#isEnded = true;
     this.#wake();

@@ -1,4 +1,4 @@
-/** A network that is ready for use: opened from weights, it classifies, is measured, and is written for other programs. */
+/** A network ready for use: opened from weights, it classifies, is evaluated, explained, quantised and exported. */
 
 import { type Dataset, spread } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
@@ -35,45 +35,45 @@ import type { Model } from "../zoo/index.ts";
 import { checkedOnnx } from "./onnx.node.ts";
 
 export interface LoadOptions extends Omit<OpenOptions, "isMeanSaid"> {
-  /** In the place of what the weights say of it. */
+  /** Overrides the pre-processing that comes with the weights, key by key. */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** By name; default: the fastest that loads on this machine. */
+  /** Name of the engine; default: the fastest that loads on this machine. */
   readonly executor?: string;
   readonly precision?: PrecisionChoice;
   /** Inside one operation; default: as many as this process may use. */
   readonly threads?: number;
-  /** How released weights are fetched that are not in the cache. */
+  /** How released weights are fetched if they are not in the cache. */
   readonly pull?: PullOptions;
 }
 
 export interface ClassifyOptions {
-  /** How many classes to name, most probable first; default 5. */
+  /** How many classes to return, most probable first; default 5. */
   readonly top?: number;
 }
 
 export interface DataOptions {
-  /** The pictures and their labels, a line each: NAME LABEL; names are relative to the data. */
+  /** A text file that lists the pictures and their labels, one per line: NAME LABEL; names are relative to the data. */
   readonly list?: string;
-  /** The order of ImageNet's classes in such a list; default: as the pictures' names tell. */
+  /** The order of ImageNet's classes in the list; default: worked out from the pictures' names. */
   readonly listOrder?: ClassOrder;
-  /** Measure on the listed pictures that exist. */
+  /** Skip listed pictures that do not exist, instead of failing. */
   readonly allowMissing?: boolean;
-  /** Only the part of each class that training with this `valSplit` keeps back. */
+  /** Use only the part of each class that training with this `valSplit` kept back. */
   readonly valSplit?: number;
-  /** Of `valSplit`: the one of the training; default 0. */
+  /** The training's seed, by which `valSplit` chose; default 0. */
   readonly seed?: number;
-  /** At most so many pictures, evenly from all; default: all. */
+  /** At most this many pictures, spread evenly over the data; default: all. */
   readonly sample?: number;
-  /** Images a run of the network; default 32. */
+  /** Pictures per run of the network; default 32. */
   readonly batchSize?: number;
-  /** Threads that decode. */
+  /** Number of threads that decode pictures. */
   readonly workers?: number;
 }
 
 export interface EvaluateOptions
   extends DataOptions,
     Pick<MeasureOptions, "signal" | "onFailure" | "onProgress" | "tolerant"> {
-  /** How often each picture is looked at; default: `centre`. */
+  /** Which views of each picture are averaged; default: `centre`. */
   readonly views?: Views;
 }
 
@@ -90,28 +90,31 @@ export interface QuantizedNetwork extends Omit<Quantized, "checkpoint"> {
   readonly network: Network;
 }
 
-/** What was written for other programs. */
+/** Result of `exportOnnx`. */
 export interface OnnxExport {
   readonly bytes: number;
-  /** Of its logits from this network's, relative to the largest; absent where ONNX Runtime, which checks it, is not there. */
+  /**
+   * Largest difference of its logits from this network's, relative to the largest logit; absent where ONNX Runtime is
+   * missing, which checks it.
+   */
   readonly difference: number | undefined;
 }
 
-/** A network, and the pictures that it is to look at. */
+/** What functions that run the network over a data set need. */
 interface Pictures extends Omit<ExcitationOptions, "batches"> {
   readonly dataset: Dataset;
   readonly batches: () => AsyncIterable<EvaluationBatch>;
 }
 
-/** How many pictures are decoded at once. */
+/** Pictures that are decoded and classified at the same time. */
 const ahead = 4;
 
 /**
- * The network in a weight file, with its labels and its pre-processing.
- * @param weights a file in any format that is read (safetensors, PyTorch, Caffe, ONNX), the name of released weights
- * (`se-resnet-50`), which are fetched into the cache once, or several files that make one network, such as a prototxt and
- * its caffemodel
- * @throws SenetError `io`; `weights` where the file is damaged, in no supported format or of no network that is known;
+ * Opens the network in a weight file, with its labels and pre-processing.
+ * @param weights a file in any supported format (safetensors, PyTorch, Caffe, ONNX, ...); the name of released weights
+ * (`se-resnet-50`), which are fetched into the cache once; or several files that make one network, such as a prototxt
+ * and its caffemodel
+ * @throws SenetError `io`; `weights` where the file is damaged, in no supported format, or of an unknown network;
  * `usage` where an option does not fit it
  */
 export async function load(weights: string | readonly string[], options: LoadOptions = {}): Promise<Network> {
@@ -127,11 +130,11 @@ export async function load(weights: string | readonly string[], options: LoadOpt
 
 export interface OpenedNetwork extends Selection {
   readonly checkpoint: Checkpoint;
-  /** What was guessed in opening it: a line each. */
+  /** What was guessed while opening it, one line each. */
   readonly notes: readonly string[];
 }
 
-/** The parts that `load` makes a network of. @throws SenetError as `load` */
+/** What `load` builds a `Network` from. @throws SenetError as `load` */
 export async function openNetwork(
   weights: string | readonly string[],
   options: LoadOptions = {},
@@ -151,21 +154,21 @@ export async function openNetwork(
   return { checkpoint: { ...network, preprocessing: wanted }, ...selection, notes };
 }
 
-/** What is known of a network besides what it carries. */
+/** Facts about a network that its checkpoint does not hold. */
 export interface NetworkFacts {
   /** Inside one operation; default: as many as this process may use. */
   readonly threads?: number | undefined;
   readonly notes?: readonly string[];
-  /** Whether its labels are names that somebody gave it, and no mere numbers; default true. */
+  /** Whether its labels are real names, not just class numbers; default true. */
   readonly isNamed?: boolean;
-  /** Where it is from: a path, or the name of released weights. */
+  /** Where it came from: a path, or the name of released weights. */
   readonly file?: string | undefined;
 }
 
-/** Each of its abilities is compiled when it is first asked for. Many things may be asked of it at once. */
+/** A network ready for use. Each ability is compiled on first use; calls may overlap. */
 export class Network implements AsyncDisposable {
   readonly executor: Executor;
-  /** What was guessed or chosen in opening it: a line each. */
+  /** What was guessed or chosen while opening it, one line each. */
   readonly notes: readonly string[];
   readonly #checkpoint: Checkpoint;
   readonly #threads: { readonly threads?: number };
@@ -177,7 +180,7 @@ export class Network implements AsyncDisposable {
   #gates: Promise<GateProbe> | undefined;
   readonly #explainers = new Map<string, Promise<Explainer>>();
 
-  /** Of one that is in memory; `load` opens files. */
+  /** For a network already in memory; use `load` for files. */
   constructor(checkpoint: Checkpoint, executor: Executor, facts: NetworkFacts = {}) {
     this.executor = executor;
     this.notes = facts.notes ?? [];
@@ -222,8 +225,8 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * What the classifier sees of a picture, or of each of several: pictures that look alike to the network are near each
-   * other. As many numbers as its last layer has inputs (2,048 of SE-ResNet-50).
+   * The features that the classifier gets for a picture, or for each of several: pictures that look alike to the
+   * network are close to each other. As many numbers as the last layer has inputs (2,048 for SE-ResNet-50).
    * @throws SenetError `data` where a picture cannot be decoded, `usage` for a network whose classifier is not known
    */
   features(picture: PictureInput): Promise<Float32Array>;
@@ -236,9 +239,10 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Top-1 and top-5 error, and what was said of each picture.
-   * @param data a folder with one folder a class, named after the class or its WordNet id; an archive; a data set's files
-   * @throws SenetError `data`, `usage` where nobody tells which class is which
+   * Measures top-1 and top-5 error, with the prediction for each picture.
+   * @param data a folder with one subfolder per class, named after the class or its WordNet id; an archive; a data
+   * set's files
+   * @throws SenetError `data`; `usage` where it is not known which class is which
    */
   evaluate(data: string, options: EvaluateOptions = {}): Promise<Measurement> {
     const { views = "centre", batchSize = 32, workers, signal, onFailure, onProgress, tolerant } = options;
@@ -258,8 +262,8 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Pictures whose label is probably wrong, the most suspect first (`labelSuspects`). It is surest about pictures that the
-   * network was not trained on.
+   * Finds pictures whose label is probably wrong, most suspect first (`labelSuspects`). Most reliable on pictures that
+   * the network was not trained on.
    * @param data as for `evaluate`
    */
   suspects(data: string, options: SuspectOptions = {}): Promise<LabelSuspects> {
@@ -273,8 +277,8 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * The mean gate of each squeeze-and-excitation block for each class (the paper's figures 6 and 7); empty for a network
-   * without.
+   * The mean gate of each squeeze-and-excitation block for each class (the paper's figures 6 and 7); empty for a
+   * network without such blocks.
    * @param data as for `evaluate`
    */
   async gates(data: string, options: DataOptions = {}): Promise<readonly GateMeans[]> {
@@ -282,8 +286,8 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * The mean gates as `gates` has them, and of each channel the pictures that open it most: what `comparedGates` holds the
-   * gates of one picture against.
+   * The mean gates as from `gates`, and for each channel the pictures that open it most: what `comparedGates` compares
+   * one picture's gates with.
    * @param data as for `evaluate`
    */
   async gateAtlas(data: string, options: DataOptions = {}): Promise<{ atlas: GateAtlas; dataset: Dataset }> {
@@ -294,8 +298,9 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Blocks and channels, the least open first, with the error that is left without them (`pruneCosts`).
-   * @param data as for `evaluate`; the pictures are looked at many times
+   * Ranks blocks and channels by their gates, the least open first, with the error that remains without them
+   * (`pruneCosts`).
+   * @param data as for `evaluate`; the network is run on all pictures many times
    * @throws SenetError `usage` for a network without gates
    */
   prune(data: string, options: DataOptions & Pick<PruneOptions, "parts" | "onProgress"> = {}): Promise<PruneCosts> {
@@ -306,7 +311,8 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * What in a picture speaks for a class: by default where the channels are active that raise the answer's logit (Grad-CAM).
+   * Shows what in a picture speaks for a class; by default with Grad-CAM: where the channels are active that raise the
+   * top class's logit.
    * @throws SenetError `data` where the picture cannot be decoded, `usage` where the class or the stage is not known
    */
   explain(
@@ -324,7 +330,7 @@ export class Network implements AsyncDisposable {
     });
   }
 
-  /** What the gates of each block answer to a picture; empty for a network without. */
+  /** The gates of each block for one picture; empty for a network without gates. */
   gatesOf(picture: PictureInput): Promise<readonly PictureGates[]> {
     return this.#uses.now(async () => {
       this.#gates ??= GateProbe.create(this.#checkpoint, this.executor, { ...this.#threads, decode });
@@ -332,7 +338,7 @@ export class Network implements AsyncDisposable {
     });
   }
 
-  /** Gives `look` the pictures of the data, as often as it asks for them. */
+  /** Opens the data and calls `look` with it; `look` may go through its pictures any number of times. */
   #overPictures<T>(data: string, options: DataOptions, look: (over: Pictures) => Promise<T>): Promise<T> {
     return this.#uses.now(async () => {
       const all = await this.#pictures(data, options);
@@ -354,9 +360,9 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Writes it as ONNX, for batches of any size, with model, labels and pre-processing in the metadata; and runs it once
-   * to see that it gives what this network gives.
-   * @throws SenetError `executor` where it does not, and nothing is written; `io`
+   * Writes the network as an ONNX file for batches of any size, with model, labels and pre-processing in its metadata,
+   * and runs it once to check that it computes the same.
+   * @throws SenetError `executor` where it does not (nothing is written then); `io`
    */
   exportOnnx(path: string): Promise<OnnxExport> {
     return this.#uses.now(async () => {
@@ -367,10 +373,10 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * This network in eight bits, made by pictures, and what that costs. It runs on the same executor; `save` writes a quarter
-   * of the bytes, and `load` of those takes the executor that is fastest in eight bits.
-   * @param data as for `evaluate`: some of its pictures choose the ranges of activations, others measure the loss
-   * @throws SenetError `usage` where it is in eight bits already, or no picture is left to measure on
+   * Quantises this network to eight bits and measures what that costs. The result runs on the same executor; `save`
+   * writes a quarter of the bytes, and `load` then picks the executor that is fastest in eight bits.
+   * @param data as for `evaluate`: some pictures choose the ranges of activations, others measure the loss
+   * @throws SenetError `usage` where the network is in eight bits already, or no picture is left to measure on
    */
   quantize(data: string, options: QuantizationOptions = {}): Promise<QuantizedNetwork> {
     return this.#uses.now(async () => {
@@ -383,15 +389,15 @@ export class Network implements AsyncDisposable {
     });
   }
 
-  /** Writes it as safetensors that carry all that `load` wants. @throws SenetError `io` */
+  /** Writes the network as a safetensors file with everything that `load` needs. @throws SenetError `io` */
   save(path: string): Promise<void> {
     return this.#uses.now(() => replaceFile(path, encodeCheckpoint(movedTo(path, this.#checkpoint))));
   }
 
-  /** Frees its memory, once all that is under way has ended. A second time is fine. */
+  /** Waits for calls under way, then frees the network's memory. May be called twice. */
   dispose(): Promise<void> {
     return this.#uses.dispose(async () => {
-      // What could not be made has nothing to free.
+      // Abilities whose compilation failed have nothing to free.
       const made = await Promise.allSettled([
         this.#classifier,
         this.#features,
@@ -412,7 +418,7 @@ export class Network implements AsyncDisposable {
     return openPictures({ ...named, data: await localData(data) }, this.labels);
   }
 
-  /** One result for one picture, a list of them for a list. */
+  /** Calls `one` for the picture, or for each of a list; one result or a list of results. */
   #each<T>(pictures: PictureInput | readonly PictureInput[], one: (picture: PictureInput) => Promise<T>) {
     return this.#uses.now(async (): Promise<T | readonly T[]> => {
       if (!isList(pictures)) return one(pictures);

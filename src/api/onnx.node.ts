@@ -1,4 +1,4 @@
-/** Networks as ONNX files, checked by running them in ONNX Runtime itself. */
+/** Writes networks as ONNX, checked by running the result in ONNX Runtime. */
 
 import { absenceOf, encodeOnnx, runOnnx } from "../executors/select.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -9,11 +9,11 @@ import { checkSameLogits, logitsOf, seededPictures } from "./compare.node.ts";
 /**
  * The bytes of an ONNX model with batch norm folded, for batches of any size, with model, labels and pre-processing in
  * its metadata.
- * @param where the file that they are for, for errors
- * @param say told, in a line, where ONNX Runtime does not load, so that nothing is checked
- * @returns with the largest difference of its logits from the source's, relative to the largest; none where nothing was
- * checked
- * @throws SenetError `executor` where it does not give what the source gives
+ * @param where the file that the bytes are for, for errors
+ * @param say is told, in one line, if ONNX Runtime does not load and nothing can be checked
+ * @returns the bytes, and the largest difference of their logits from the source's, relative to the largest; no
+ * difference where nothing was checked
+ * @throws SenetError `executor` where the two differ
  */
 export async function checkedOnnx(
   checkpoint: Checkpoint,

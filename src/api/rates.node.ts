@@ -1,4 +1,4 @@
-/** Which learning rate to train with, as a program asks for it. */
+/** Finds a learning rate, for programs. */
 
 import { rateChart } from "../report/rates.ts";
 import { findRates } from "../train/lr-find.node.ts";
@@ -6,7 +6,7 @@ import { type RatePoint, type RateSuggestions, type RateTrial, suggestRates } fr
 import type { PrepareOptions } from "../train/prepare.node.ts";
 import { begun, type TrainOptions } from "./train.node.ts";
 
-/** The options that the training will have, since the rate depends on batch size, optimiser and what is frozen. */
+/** The training's own options, since the best rate depends on batch size, optimiser and what is frozen. */
 export interface FindRateOptions
   extends Omit<TrainOptions, "batchSize" | "learningRate" | "out" | "resume" | "fresh" | "acceptChanges">,
     Partial<RateTrial> {
@@ -15,7 +15,7 @@ export interface FindRateOptions
 }
 
 export interface FoundRates extends RateSuggestions {
-  /** What to take: `valley`. */
+  /** The rate to use: `valley`. */
   readonly suggested: number;
   readonly points: readonly RatePoint[];
   /** The curve, as an SVG file. */
@@ -23,7 +23,7 @@ export interface FoundRates extends RateSuggestions {
 }
 
 /**
- * A short trial in which the rate rises until the loss explodes. No weights are kept and nothing is written.
+ * Runs a short trial in which the rate rises until the loss explodes. Keeps no weights and writes nothing.
  * @param data as for `train`
  * @throws SenetError (as a rejection) as `train`; `training` where nothing can be read from the curve
  */

@@ -1,4 +1,4 @@
-/** The network that a training begins with, by the name of its weights. */
+/** Opens the network that a training starts from. */
 
 import { weightsFile } from "../pull/named.node.ts";
 import type { SourceNetwork } from "../train/start.ts";
@@ -6,8 +6,8 @@ import { openPaths } from "../weights/open.node.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 
 /**
- * @param from a weight file in any format that is read, or the name of released weights, which are fetched once
- * @param say told what was guessed in opening it
+ * @param from a weight file in any supported format, or the name of released weights, which are fetched once
+ * @param say is told what was guessed while opening it
  * @throws SenetError as `load`
  */
 export async function openSource(

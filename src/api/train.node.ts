@@ -1,4 +1,4 @@
-/** Training, as a program asks for it: await the run, or follow it event by event. */
+/** `train`, for programs: await the run, or follow it event by event. */
 
 import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
@@ -16,52 +16,56 @@ import { type NetworkFunction, nameOfOwn } from "../zoo/index.ts";
 import { openSource } from "./source.node.ts";
 import { Training, type TrainingEvent } from "./training.ts";
 
-/** How a run is to be done: what does not change what comes of it, but for `recompute` and `precision` in the last digits. */
+/**
+ * How a run is carried out. None of this changes the result, except for the last digits with `recompute` and
+ * `precision`.
+ */
 export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "config" | "build" | "source">> {
-  /** Whether `report.html` is written into the run's folder in the end; default true. */
+  /** Whether to write `report.html` into the run's folder at the end; default true. */
   readonly report?: boolean;
 }
 
-/** Every key of a training's configuration, and how it is to run; all have defaults. */
+/** Every key of the training configuration, and how to run it; all have defaults. */
 export interface TrainOptions extends Partial<Omit<TrainingConfig, "model" | "batchSize">>, RunningOptions {
-  /** Pictures per step; `auto`: as many as fit the memory. */
+  /** Pictures per step; `auto`: as many as fit into memory. */
   readonly batchSize?: number | "auto";
   /**
-   * A model of the zoo (default: `se-resnet-18`), or the function of a network of one's own: `load` wants it too. Pictures
-   * for such a one are 224 pixels wide and high unless `imageSize` says something else.
+   * A model of the zoo (default: `se-resnet-18`), or your own network's function, which `load` then needs too. Pictures
+   * for your own network are 224 × 224 unless `imageSize` says otherwise.
    */
   readonly model?: string | NetworkFunction;
 }
 
-/** A run that has come to its end, or was stopped. */
+/** A run that has finished or was stopped. */
 export interface TrainedRun {
   /** The folder with all of its files. */
   readonly out: string;
-  /** The weights with the lowest top-1 error in validation; the last ones, where nothing was validated yet. */
+  /** File of the weights with the lowest validation top-1 error; of the last weights if nothing was validated yet. */
   readonly best: string;
-  /** The weights as they are now, with all that `resume` wants. */
+  /** File of the latest weights, with everything that `resume` needs. */
   readonly last: string;
   readonly config: TrainingConfig;
-  /** False where it was stopped. */
+  /** False if it was stopped. */
   readonly finished: boolean;
-  /** Lowest top-1 error in percent; `null` where nothing was validated. */
+  /** Lowest validation top-1 error in percent; `null` if nothing was validated. */
   readonly top1Error: number | null;
-  /** A row for each epoch. */
+  /** One row per epoch. */
   readonly history: readonly EpochMetrics[];
   /** Pictures that could not be decoded. */
   readonly failures: readonly Failure[];
 }
 
 /**
- * Trains a network on pictures; its files go into a folder of its own.
+ * Trains a network on pictures and writes its files into a folder.
  *
- * An aborted `signal` ends it after the step under way, and saves: what it gives then is not `finished`, and `resume` goes
- * on along the same curve.
+ * Aborting `signal` ends the run after the step under way and saves it. The result then has `finished: false`, and
+ * `resume` continues along the same curve.
  *
- * Where `mpirun` has started several processes, each of them calls this with `ranks: await openJob()` and is otherwise given the
- * same; batches are those of all together. The first one writes the files, and all are given what came out.
- * @param data a folder with `train/` and `val/`, each with one folder a class; the same in an archive; a data set's files
- * @throws SenetError (as a rejection) `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
+ * Under `mpirun`, each process calls this with `ranks: await openJob()` and otherwise the same options; a batch is that
+ * of all processes together. The first process writes the files, and all get the result.
+ * @param data a folder with `train/` and `val/`, each with one subfolder per class; an archive of the same; a data
+ * set's files
+ * @throws SenetError (as a rejection) `data`, `usage`, `weights`, `training` or `io`; files saved earlier stay
  */
 export const train = (data: string, options: TrainOptions = {}): Training<TrainedRun> =>
   new Training((tell, stopping) => run(data, options, tell, stopping));
@@ -120,19 +124,19 @@ async function run(
     if (report && ranks.rank === 0) await reportOf(result, { out, model: build, executor: running.executor }, note);
     const { history, bestTop1Error: top1Error } = state;
     const last = lastFile(out);
-    // The first has written it by then, and the others may not see its disk.
+    // Rank 0 has written it by now; the others may not see its disk.
     const best = await fromFirst(ranks, () => (existsSync(bestFile(out)) ? bestFile(out) : last));
     return { out, best, last, config, finished, top1Error, history, failures };
   } finally {
-    // A name that was taken for a run that could not begin is free again.
+    // Frees the folder's name again if the run could not begin.
     if (!isNamed && ranks.rank === 0) await rmdir(out).catch(() => {});
   }
 }
 
-/** One for all ranks. */
+/** A new folder, the same on all ranks. */
 const folderFor = (ranks: Ranks, model: string): Promise<string> => fromFirst(ranks, () => newRunFolder(model));
 
-/** The weights are saved: that there is no report is no failure of the training. */
+/** The weights are already saved, so a missing report does not fail the training. */
 async function reportOf(
   result: RunResult,
   run: Parameters<typeof reportAfter>[1],
@@ -146,7 +150,9 @@ async function reportOf(
   }
 }
 
-/** What a new run begins with, and its configuration. @throws SenetError where the source cannot be opened */
+/**
+ * The configuration of a new run and the network that it starts from. @throws SenetError where that cannot be opened
+ */
 export async function begun(options: TrainOptions, say: (line: string) => void) {
   const { running, values, build } = sorted(options);
   const { weights } = options;
@@ -154,7 +160,7 @@ export async function begun(options: TrainOptions, say: (line: string) => void) 
   return { running, build, source, config: trainingConfig({ ...(source && sourceDefaults(source)), ...values }) };
 }
 
-/** The options that are not keys of the configuration. */
+/** All options that are not keys of the configuration. */
 const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
   ...{ out: true, resume: true, acceptChanges: true, fresh: true, list: true, valList: true, allowMissing: true },
   ...{ command: true, report: true },
@@ -172,7 +178,7 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
   ...{ onPhase: true, onValidation: true },
 };
 
-/** What is given as `undefined` is not given. */
+/** Separates the options from the configuration's keys. An option of `undefined` counts as absent. */
 function sorted(options: TrainOptions) {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   const isRunning = ([key]: [string, unknown]) => Object.hasOwn(runningKeys, key);
@@ -180,7 +186,7 @@ function sorted(options: TrainOptions) {
   const running = { ...(Object.fromEntries(given.filter(isRunning)) as RunningOptions), ...(fitBatch && { fitBatch }) };
   const { model, imageSize = 224, resume, weights } = options;
   if (typeof model !== "function") return { running, values, build: undefined };
-  // A run that goes on has its size, as weights have theirs.
+  // A resumed run keeps its size, and weights have one of their own.
   const hasSize = resume === true || typeof weights === "string";
   const size = hasSize && options.imageSize === undefined ? {} : { imageSize };
   return { running, values: { ...values, ...size, model: nameOfOwn(model) }, build: model };

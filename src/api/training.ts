@@ -1,4 +1,4 @@
-/** A training under way, as a program sees it: await the run, or follow it event by event. */
+/** A training in progress, for programs: await the run, or follow it event by event. */
 
 import type { Failure } from "../data/dataset.ts";
 import type { RunFacts } from "../train/facts.ts";
@@ -7,37 +7,37 @@ import type { EpochMetrics } from "../train/state.ts";
 import { EventQueue } from "./event-queue.ts";
 
 /**
- * What happens in a run, in its order. To whoever takes longer over an event than a step takes, `step` and `validation` come
- * with the newest numbers only; none of the others is left out.
+ * What happens in a run, in order. A reader that is slower than a step sees only the newest `step`, `validation` and
+ * `features` events; none of the others is skipped.
  */
 export type TrainingEvent =
   | ({ readonly kind: "start" } & RunFacts)
   /** After each step; the numbers are means over the epoch so far. */
   | ({ readonly kind: "step" } & Progress)
   | { readonly kind: "validation"; readonly done: number; readonly total: number }
-  /** After an epoch's validation, when it is saved. */
+  /** After an epoch has been validated and saved. */
   | ({ readonly kind: "epoch"; readonly isBest: boolean } & EpochMetrics)
-  /** Pictures of which is known what the head sees: where that is computed once, in a browser. */
+  /** In a browser, where the features that the head gets are computed once: pictures done so far. */
   | { readonly kind: "features"; readonly done: number; readonly total: number }
-  /** A picture that cannot be decoded. */
+  /** A picture that could not be decoded. */
   | ({ readonly kind: "failure" } & Failure)
-  /** What one should know of the data or the engine, in a line. */
+  /** A remark about the data or the engine, in one line. */
   | { readonly kind: "note"; readonly text: string };
 
-/** Whether an event says all that the one before it says, with newer numbers. */
+/** Whether `next` is the same news as `last` with newer numbers. */
 const replaces = (next: TrainingEvent, last: TrainingEvent): boolean =>
   (next.kind === "step" || next.kind === "validation" || next.kind === "features") && next.kind === last.kind;
 
 /**
- * A run that has begun. Awaited it gives the run's end; `for await` gives its events, and leaving that loop early stops the
- * run, which saves first.
+ * A running training. `await` gives its result; `for await` gives its events, and leaving that loop early saves and
+ * stops the run.
  */
 export class Training<Run> implements PromiseLike<Run>, AsyncIterable<TrainingEvent> {
   readonly #run: Promise<Run>;
   readonly #queues = new Set<EventQueue<TrainingEvent>>();
   readonly #stop: () => void;
 
-  /** `train` makes them. */
+  /** Called by `train`. */
   constructor(start: (tell: (event: TrainingEvent) => void, signal: AbortSignal) => Promise<Run>) {
     const stopping = new AbortController();
     this.#stop = () => stopping.abort();
@@ -54,7 +54,7 @@ export class Training<Run> implements PromiseLike<Run>, AsyncIterable<TrainingEv
     return this.#run.then(onFulfilled, onRejected);
   }
 
-  /** @throws what the run throws, after its last event */
+  /** @throws what the run throws, after the last event */
   [Symbol.asyncIterator](): AsyncGenerator<TrainingEvent, Run, undefined> {
     const queue = new EventQueue(replaces);
     this.#queues.add(queue);
