@@ -1,4 +1,4 @@
-/** Networks measured at the terminal: a live line while it runs, then rows for people and for programs. */
+/** Evaluation at the terminal: a live line while it runs, then rows for people and for programs. */
 
 import type { HeldBack } from "../data/hold-out.ts";
 import type { Journal } from "../evaluate/journal.node.ts";
@@ -20,53 +20,53 @@ import { FailureReport, requireSound } from "./failures.ts";
 import { clock, grouped, type LiveLine, table } from "./output.ts";
 import { networkName, type WeightsOptions, weightsOf } from "./weights.ts";
 
-/** Which pictures, how they are shown to the networks, and how those are opened. */
+/** Which pictures to measure on, and how they are shown to the networks. */
 export interface Protocol {
   readonly data: string;
   readonly list: string | undefined;
-  /** The order of ImageNet's classes that the list's numbers count in; undefined: the pictures' names tell it. */
+  /** The order of ImageNet's classes in the list; undefined: worked out from the pictures' names. */
   readonly listOrder: ClassOrder | undefined;
   readonly allowMissing: boolean;
-  /** Which part of the pictures training kept back. */
+  /** The part of the pictures that training kept back. */
   readonly held: HeldBack | undefined;
-  /** Decode every picture first. */
+  /** Whether to decode every picture first. */
   readonly check?: boolean;
   readonly views: Views;
   readonly opening: WeightsOptions;
-  /** Whether a page is to show the network, its mistakes too. */
+  /** Whether to collect what a report page needs, with the worst mistakes. */
   readonly isShown?: boolean;
 }
 
 export interface Engine {
-  /** What was asked for; the network decides the rest. */
+  /** The requested executor and precision; the network decides what is left open. */
   readonly choice: Pick<SelectOptions, "name" | "precision">;
   readonly batchSize: number;
   readonly threads: number | undefined;
   readonly workers: number | undefined;
 }
 
-/** One network, measured. */
+/** The result for one network. */
 export interface Row {
-  /** What `--weights` said. */
+  /** The value of `--weights`. */
   readonly weights: string;
   readonly model: string;
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
   readonly views: Views;
-  /** Pictures of the list that were not there. */
+  /** How many listed pictures were missing. */
   readonly missing: number;
-  /** What the authors measured with the weights that they released. */
+  /** The authors' figures for the weights that they released. */
   readonly published: Published | undefined;
   readonly measured: Measurement;
-  /** For the page, where one was asked for. */
+  /** For the report page, if there is one. */
   readonly page?: EvaluatedNetwork | undefined;
-  /** Of a network in eight bits. */
+  /** Set for a network in eight bits. */
   readonly quantization?: StoredQuantization | undefined;
-  /** What it was made from, where that was measured too. */
+  /** Weights of its float32 source, if that was measured too. */
   readonly source?: string;
 }
 
-/** Measures the network of these files or this name, with progress on the line. */
+/** Measures one network, given by files or name, with progress on the live line. */
 export async function evaluateOne(
   files: readonly string[],
   protocol: Protocol,
@@ -96,7 +96,7 @@ export async function evaluateOne(
     ...{ ...running, executor, checkpoint },
     dataset,
     views,
-    // A list may have a single picture of a class.
+    // A list may have only one picture per class.
     tolerant: protocol.list !== undefined,
     ...(journal === undefined ? {} : { journal: { file: journal, name: weights } }),
     signal,
@@ -104,7 +104,7 @@ export async function evaluateOne(
     onProgress: ({ done, imagesPerSecond, secondsLeft }) =>
       line.show(
         () =>
-          // The name last: it may be long, and a terminal cuts off what stands behind it.
+          // The name comes last: it may be long, and a terminal cuts off the end.
           `${grouped(done)} of ${total}, ${clock(secondsLeft)} left, ${imagesPerSecond.toFixed(1)} images/s: ${weights}`,
       ),
   });
@@ -135,7 +135,7 @@ export function summary({ weights, measured: { images, top1Error, top5Error } }:
   return `${weights}: ${grouped(images)} pictures${errors}`;
 }
 
-/** The original's table: what was published beside what was measured; and what eight bits cost. */
+/** A table as in the original repository: published and measured errors, and the cost of eight bits. */
 export function tableOf(rows: readonly Row[]): string {
   const losses = rows.flatMap((row) => {
     const source = rows.find(({ weights }) => weights === row.source);
@@ -201,7 +201,7 @@ export function resultOf(row: Row): Record<string, unknown> {
   };
 }
 
-/** Class by class, network by network. */
+/** Errors by class and network, as CSV. */
 export function classesCsv(rows: readonly Row[]): string {
   return csv(
     ["weights", "label", "pictures", "top1_error", "top5_error"],

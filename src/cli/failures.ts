@@ -1,4 +1,4 @@
-/** Pictures that cannot be decoded, at the terminal: the first by name when they are met, then their number. */
+/** Reports pictures that cannot be decoded: the first few by name as they are met, then their number. */
 
 import { checkPictures } from "../data/check.node.ts";
 import type { Dataset, Failure } from "../data/dataset.ts";
@@ -13,7 +13,7 @@ export class FailureReport {
   readonly #what: string;
   #count = 0;
 
-  /** @param what becomes of them */
+  /** @param what what happens to these pictures */
   constructor(print: (line: string) => void, what = "left out") {
     this.#print = print;
     this.#what = what;
@@ -31,15 +31,15 @@ export class FailureReport {
     }
   }
 
-  /** At the end. @param count of all, where earlier runs are counted too */
+  /** Prints the total at the end. @param count the total; default: those reported here, without earlier runs */
   summary(count: number = this.#count): void {
     if (count > 0) this.#print(`${grouped(count)} ${count === 1 ? "picture" : "pictures"} ${this.#what}`);
   }
 }
 
 /**
- * Decodes every picture, with progress, and names each that cannot be.
- * @throws SenetError `data` where there is one
+ * Decodes every picture, with progress, and names each that cannot be decoded.
+ * @throws SenetError `data` if there is any
  */
 export async function requireSound(
   folders: readonly Dataset[],

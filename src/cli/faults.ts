@@ -1,4 +1,4 @@
-/** What went wrong, as words and an exit code. */
+/** Turns errors into words and an exit code. */
 
 import { CommanderError } from "commander";
 import { SenetError } from "../errors.ts";
@@ -38,11 +38,11 @@ export function report(error: unknown, who = "senet"): number {
   return 1;
 }
 
-/** V8's words for an array that is longer than any may be, or than there is memory for. */
+/** V8's messages for an array that is too long, or for which there is no memory. */
 const isMemoryError = (error: unknown): error is RangeError =>
   error instanceof RangeError &&
   /^(Invalid typed array length|Invalid array (buffer )?length|Array buffer alloc)/.test(error.message);
 
-/** What the system refused, wherever nobody foresaw that it might: no fault of the program, for which a trace would help. */
+/** An error from a system call that no code foresaw: not a bug, so a stack trace would not help. */
 const isSystemError = (error: unknown): error is NodeJS.ErrnoException & { readonly syscall: string } =>
   error instanceof Error && "syscall" in error && typeof error.syscall === "string" && "code" in error;

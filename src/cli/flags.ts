@@ -1,4 +1,4 @@
-/** The options that the library's messages speak of, as flags. */
+/** The flags of the options that the library's messages name. */
 
 import type { OptionKey } from "../errors.ts";
 
@@ -40,6 +40,6 @@ export const flags: Readonly<Record<OptionKey, string>> = {
   workers: "--workers",
 };
 
-/** A message of the library for the command line: each option that it names becomes its flag. */
+/** Rewrites a library message for the command line: each option becomes its flag. */
 export const withFlags = (message: string): string =>
   message.replace(/`(\w+)`/g, (named, key: string) => (Object.hasOwn(flags, key) ? flags[key as OptionKey] : named));

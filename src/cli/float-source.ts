@@ -1,4 +1,4 @@
-/** The network in float32 that one in eight bits was made from, to be measured beside it. */
+/** Finds the float32 network from which a network in eight bits was made, to measure it too. */
 
 import { SenetError } from "../errors.ts";
 import { weightsFile } from "../pull/named.node.ts";
@@ -10,10 +10,10 @@ import { say } from "./output.ts";
 import { opening, type WeightsOptions } from "./weights.ts";
 
 /**
- * @param weights what `--weights` says of the network in eight bits
- * @param asked what `--source` says; absent: what the file says, if it is at hand
- * @returns what `--weights` would say of it
- * @throws SenetError `usage` where the one that is asked for is not its source
+ * @param weights the value of `--weights` for the network in eight bits
+ * @param asked the value of `--source`; absent: the source named in the file, if it is at hand
+ * @returns the source, as a value of `--weights`
+ * @throws SenetError `usage` where `asked` is not its source
  */
 export async function floatSource(
   weights: string,
@@ -36,6 +36,6 @@ export async function floatSource(
 
 async function atHand(weights: string, source: NonNullable<StoredQuantization["source"]>): Promise<string | undefined> {
   const beside = sourceBeside(await weightsFile(weights), source);
-  // Released weights are not fetched for this; the package's own are there.
+  // Released weights are not downloaded for this; the package's own need no download.
   return beside ?? (source.file === packagedName ? packagedName : undefined);
 }

@@ -1,4 +1,4 @@
-/** A command that the processes of an MPI job do together: one of them talks, and what ends one ends all. */
+/** Runs a command as one process of an MPI job: only rank 0 talks, and a fault in one process ends all. */
 
 import { setTimeout as wait } from "node:timers/promises";
 import { SenetError } from "../errors.ts";
@@ -7,12 +7,12 @@ import { openJob } from "../mpi/launch.node.ts";
 import { report } from "./faults.ts";
 import { beQuiet, sayLines } from "./output.ts";
 
-/** So long the others leave the word to rank 0, which may have met the same fault. */
+/** How long other ranks wait before they report a fault: rank 0 may report the same one. */
 const politeMs = 500;
 
 /**
- * @param work is given the job; alone where there is none, and then it is as any other command
- * @param lastWords what else is to be said after a fault
+ * @param work is given the job; outside a job, that of a single process
+ * @param lastWords a line to add after a fault, if any
  */
 export async function together(work: (job: Job) => Promise<void>, lastWords: () => string | undefined): Promise<void> {
   const job = await openJob();
@@ -24,7 +24,7 @@ export async function together(work: (job: Job) => Promise<void>, lastWords: () 
   } catch (error) {
     if (job.rank > 0) await wait(politeMs);
     const code = report(error, `senet, ${job.name(job.rank)}`);
-    // What was asked for in vain is not to be asked for again.
+    // After a usage fault, do not suggest running the same command again.
     const words = error instanceof SenetError && error.code === "usage" ? undefined : lastWords();
     if (words !== undefined) sayLines(words);
     job.abort(code);

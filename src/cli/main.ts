@@ -1,4 +1,4 @@
-/** The `senet` command: a table of commands, and one place where errors become words and exit codes. */
+/** The `senet` command: the table of commands, and the one place where errors become messages and exit codes. */
 
 import { Command } from "commander";
 import { cut } from "../text.ts";
@@ -50,7 +50,7 @@ const commands = [
   doctorCommand,
 ];
 
-/** The command as a process of its own. */
+/** Runs the command as this process's only job. */
 export async function main(argv: readonly string[]): Promise<void> {
   const end = (error: unknown) => process.exit(report(error));
   watchOutput(end);
@@ -60,8 +60,8 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 /**
- * One command to its end. `process.exitCode` is then 0 or not set: done; 1: it went wrong; 2: it was asked for wrongly;
- * 130: interrupted; 141: nobody reads on.
+ * Runs one command. `process.exitCode` is then 0 or unset: done; 1: failed; 2: wrong usage; 130: interrupted; 141: the
+ * reader of standard output is gone.
  */
 export async function run(argv: readonly string[]): Promise<void> {
   try {
@@ -71,7 +71,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** All commands with their options. */
+/** The parser with all commands and their options. */
 export function programOf(): Command {
   const { version, description } = packageFacts();
   const program = new Command("senet").description(description).version(version);
@@ -90,10 +90,10 @@ export function programOf(): Command {
   return program;
 }
 
-/** The command, and those below it. */
+/** The command and its subcommands, recursively. */
 const withItsCommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withItsCommands)];
 
-/** What was typed stands in commander's words as it is; their only line break of their own is before its suggestion. */
+/** Commander's message with what the user typed made safe; its only own line break comes before its suggestion. */
 function commandFault(text: string): string {
   const [fault, ...suggestion] = text.trimEnd().split(/\n(?=\(Did you mean )/);
   return [fault!, ...suggestion].map((line) => cut(line, 800)).join("\n");

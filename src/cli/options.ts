@@ -43,7 +43,7 @@ export function part(text: string): number {
   return value;
 }
 
-/** `90s`, `15m`, `2h`, or minutes, as seconds. */
+/** Seconds from `90s`, `15m`, `2h`, or a number of minutes. */
 export function duration(text: string): number {
   const [, number, unit = "m"] = /^(\d+(?:\.\d+)?)([smh])?$/.exec(text) ?? [];
   if (number === undefined) throw new InvalidArgumentError("expected a time such as 90s, 15m or 2h.");
@@ -63,7 +63,7 @@ export const list =
 
 export const realList = list(real);
 
-/** An option that is one of a few words; a wrong one is answered with the nearest. */
+/** An option with a fixed set of values; a wrong value gets the nearest as a suggestion. */
 export const choiceOption = (flags: string, description: string, choices: readonly string[]): Option =>
   new Option(flags, description).choices(choices).argParser((text: string): string => {
     if (choices.includes(text)) return text;
@@ -93,7 +93,7 @@ export const workersOption = (): Option =>
     capped("--workers", count(text), mostWorkers()),
   );
 
-/** More than the machine can use would only slow it down, or bring it to its knees: the most it can use, said. */
+/** Limits a number of threads to what the machine can use, and says so. */
 function capped(flag: string, wanted: number, most: number): number {
   if (wanted <= most) return wanted;
   say(`${flag} ${wanted}: ${most} is the most that this process can use here; ${flag} ${most}`);

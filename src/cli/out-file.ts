@@ -1,4 +1,4 @@
-/** The file that a command is to write, checked before the work is done. */
+/** Checks the path of a command's result before the work is done. */
 
 import { statSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
@@ -7,10 +7,10 @@ import { codeOf, ioError } from "../files/files.node.ts";
 import { nearestNames } from "../names.ts";
 
 /**
- * @param extensions of the files that the command writes
- * @param name of an example
+ * @param extensions of files that the command can write
+ * @param name file name for the example in the message
  * @returns the extension of `out`
- * @throws SenetError `usage` where `out` is a folder or says another kind of file, `io` where its folder is not there
+ * @throws SenetError `usage` where `out` is a folder or has another extension; `io` where its folder does not exist
  */
 export function checkOutFile(out: string, extensions: readonly string[], name = "model"): string {
   const example = `${name}${extensions[0]}`;

@@ -1,7 +1,7 @@
 /**
- * What the commands print: tables for people, a live line while something runs. Results go to standard output, talk to
- * standard error, both only from here: what comes from outside (labels, file names) is made harmless to a terminal, and
- * a result that cannot be written ends the command with an exit code that tells.
+ * Printing: tables for people, a live line while something runs. Results go to standard output, messages to standard
+ * error, both only from here: text from outside (labels, file names) is made safe for a terminal, and a result that
+ * cannot be written ends the command with its own exit code.
  */
 
 import { fstatSync, writeSync } from "node:fs";
@@ -10,16 +10,16 @@ import { cut, oneLine } from "../text.ts";
 import { jsonText, ownLines } from "../text-output.ts";
 import { withFlags } from "./flags.ts";
 
-/** A line of the results. Line breaks within it are shown, not obeyed. */
+/** Prints one line of results; line breaks within it are escaped. */
 export const print = (line = ""): void => write(`${oneLine(line)}\n`);
 
-/** Results of several lines, as `table` makes them. */
+/** Prints several lines of results, such as a `table`. */
 export const printLines = (lines: string): void => write(`${ownLines(lines)}\n`);
 
-/** A result for programs: true values, whatever they hold. */
+/** Prints a result as JSON, with the exact values. */
 export const printJson = (value: unknown, indent?: number): void => write(`${jsonText(value, indent)}\n`);
 
-/** An array for programs whose values are written as they come; in the end it reads as `printJson(values, 2)` does. */
+/** A JSON array whose values are written as they come; the whole reads as from `printJson(values, 2)`. */
 export class JsonList {
   #length = 0;
 
@@ -33,25 +33,25 @@ export class JsonList {
   }
 }
 
-/** More than a screen of talk is of no use to anybody. */
+/** Longest message, in characters; more would not fit a screen. */
 const mostTalk = 1900;
 
 let isQuiet = false;
 
-/** From now on nothing is said but what went wrong: of several processes that do the same one talks. */
+/** From now on only faults are printed to standard error: with several processes only one talks. */
 export function beQuiet(): void {
   isQuiet = true;
 }
 
-/** A line of talk. Nobody may be listening any more (a closed terminal), which is no fault of the work. */
+/** Prints a line to standard error. If nobody listens any more (a closed terminal), that is ignored. */
 export const say = (line: string): void => {
   if (!isQuiet) talk(`${cut(withFlags(line), mostTalk)}\n`);
 };
 
-/** Talk of several lines: an error's message. */
+/** Prints several lines to standard error, such as an error's message. */
 export const sayLines = (lines: string): void => talk(`${ownLines(withFlags(lines))}\n`);
 
-/** The reader of standard output has gone, as `head` does when it has enough. */
+/** The reader of standard output is gone, as with `| head`. */
 export class OutputClosed extends Error {}
 
 function outputFault(cause: unknown): Error {
@@ -70,7 +70,7 @@ export interface Collected {
 
 let collected: Collected | undefined;
 
-/** What is printed and said while `work` goes on, in place of the process's streams; one at a time. */
+/** Collects what is printed while `work` runs, instead of writing it to the process's streams; not reentrant. */
 export async function collectOutput(work: () => Promise<void>): Promise<Collected> {
   const own: Collected = { stdout: "", stderr: "" };
   collected = own;
@@ -94,7 +94,7 @@ function write(text: string): void {
   } else process.stdout.write(text);
 }
 
-/** Files and devices, to which Node writes once and does not look at how much of it went. */
+/** Whether standard output is a file or device, where Node does not check that all bytes were written. */
 function isWrittenWhole(): boolean {
   if (process.stdout.isTTY) return false;
   try {
@@ -106,8 +106,8 @@ function isWrittenWhole(): boolean {
 }
 
 /**
- * Calls `end` as soon as standard output fails, with `OutputClosed` or the error that says why. Standard error may fail:
- * that is talk, and a run goes on without a listener.
+ * Calls `end` as soon as standard output fails: with `OutputClosed`, or with the error. Failures of standard error are
+ * ignored: a run continues without a listener.
  */
 export function watchOutput(end: (error: Error) => void): void {
   if (isWatched) return;
@@ -121,7 +121,7 @@ function talk(text: string): void {
   else process.stderr.write(text);
 }
 
-/** Columns as wide as their widest cell; numbers to the right. */
+/** Formats a table: columns as wide as their widest cell, numbers right-aligned. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows].map((row) => row.map(oneLine));
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
@@ -145,9 +145,7 @@ export function clock(seconds: number): string {
   return shown.map((part, i) => (i === 0 ? `${part}` : `${part}`.padStart(2, "0"))).join(":");
 }
 
-/**
- * One line on stderr that is drawn over; where stderr is not a terminal, a plain line now and then instead.
- */
+/** A line on stderr that is redrawn in place; if stderr is not a terminal, an ordinary line now and then. */
 export class LiveLine {
   readonly #isTerminal = process.stderr.isTTY === true && collected === undefined;
   readonly #everyMs: number;
@@ -157,7 +155,7 @@ export class LiveLine {
     this.#everyMs = this.#isTerminal ? 100 : plainEverySeconds * 1000;
   }
 
-  /** `text` is made only when it will be shown. */
+  /** Shows the text; `text` is only called if it will be shown. */
   show(text: () => string): void {
     const now = performance.now();
     if (isQuiet || now - this.#last < this.#everyMs) return;
@@ -167,7 +165,7 @@ export class LiveLine {
     else talk(`${line}\n`);
   }
 
-  /** Ends the live line and leaves `text` in its place. */
+  /** Replaces the live line by `text` for good. */
   print(text: string): void {
     if (isQuiet) return;
     const line = cut(withFlags(text), mostTalk);

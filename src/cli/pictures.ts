@@ -1,4 +1,4 @@
-/** Pictures that a network is to look at, from wherever they are named. */
+/** The pictures named by a command's arguments: files, folders, patterns, addresses, standard input. */
 
 import { type NamedPicture, namedPictures } from "../data/pictures.node.ts";
 import { isArchiveAddress, localData } from "../data/remote.node.ts";
@@ -20,15 +20,15 @@ export class PictureReader {
   readonly #reader = new SourceReader();
 
   /**
-   * What `Classifier.classify` takes.
-   * @throws SenetError `data` where an address does not give it, `usage` where standard input is a terminal
+   * Opens a picture for `Classifier.classify`.
+   * @throws SenetError `data` where it cannot be fetched; `usage` where standard input is a terminal
    */
   async open(picture: NamedPicture): Promise<string | PictureBytes> {
     const { from, name } = picture;
     if (from === "file") return name;
     if (from === "data set") return { name, bytes: await this.#reader.encoded(picture.source) };
     if (from === "standard input") return { name, bytes: await standardInput() };
-    // Only now: what needs no network does not load its client.
+    // Imported late, so that commands without network access do not load the HTTP client.
     const { Fetcher } = await import("../pull/bytes.node.ts");
     this.#fetcher ??= new Fetcher();
     return { name: hideCredentials(name), bytes: await this.#fetcher.fetch(name) };
@@ -60,15 +60,15 @@ async function standardInput(): Promise<Uint8Array> {
 }
 
 export interface PicturesOptions extends WeightsOptions {
-  /** Default: the network that comes with the package. */
+  /** Default: the network in the package. */
   readonly weights?: string;
-  /** Whether folders are searched to their last. */
+  /** Whether folders are searched recursively. */
   readonly recursive: boolean;
 }
 
 /**
- * The pictures that a command's arguments name, and the network that is to look at them.
- * @throws SenetError as `weightsOf`; `usage` or `data` where there are no such pictures
+ * The pictures that a command's arguments name, and the network for them.
+ * @throws SenetError as `weightsOf`; `usage` or `data` where there are no pictures
  */
 export async function picturesAndNetwork(
   names: readonly string[],
@@ -84,7 +84,7 @@ export async function picturesAndNetwork(
   return { pictures, checkpoint };
 }
 
-/** Whoever names no network learns which one answers, and that it takes everything for one of a few classes. */
+/** Says which network is used by default, and that it knows only a few classes. */
 function packagedNote({ model, labels, training }: Checkpoint): string {
   const { recipe, seed, top1Error } = training ?? {};
   const facts = [
@@ -99,7 +99,10 @@ function packagedNote({ model, labels, training }: Checkpoint): string {
   );
 }
 
-/** One bad picture must not take the others' answers away; the exit code still tells. */
+/**
+ * Runs `work`; a picture that cannot be read is reported and gives `undefined`, so that the others still get answers.
+ * The exit code tells.
+ */
 export async function unlessUnreadable<T>(work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
@@ -111,7 +114,7 @@ export async function unlessUnreadable<T>(work: () => Promise<T>): Promise<T | u
   }
 }
 
-/** The picture, and below it the classes that it may show. */
+/** Prints the picture's name and its most probable classes below. */
 export function printClassification({ file, predictions }: Classification): void {
   print(file);
   for (const { label, probability } of predictions)

@@ -1,4 +1,4 @@
-/** Options that overrule the pre-processing and the labels that weights come with, and how a pre-processing is told. */
+/** Options that override the pre-processing and labels of weights, and the description of a pre-processing. */
 
 import { Option } from "commander";
 import { SenetError } from "../errors.ts";
@@ -36,25 +36,25 @@ export const preprocessingOptions = (): Option[] => [
   choiceOption("--interpolation <kind>", "how pictures are resized; default: the weights' own", interpolations),
 ];
 
-/** The names in a label file. @throws SenetError `io`, or `usage` where they cannot be read */
+/** The class names in a label file. @throws SenetError `io`; `usage` where it cannot be parsed */
 export function readLabels(file: string): string[] {
   return parseLabels(readBytesSync(file, "the labels cannot be read"), file);
 }
 
 /**
- * The pre-processing of weights with what the options say in its place. A crop of another size is cut from a side in
- * proportion: 320 of 366 for 224 of 256.
- * @throws SenetError `usage` where numbers are not as many as channels, or of another range than the pictures'
+ * Applies the options to the weights' pre-processing. A new crop size scales the side before it in proportion: 320 of
+ * 366 for 224 of 256.
+ * @throws SenetError `usage` where there are not as many numbers as channels, or they are out of the pictures' range
  */
 export function overruled(spec: Preprocessing, options: PreprocessingOptions): Preprocessing {
   const { resize, crop, interpolation } = options;
-  // Only a shorter side has a proportion to the crop.
+  // Only a resize of the shorter side has a proportion to the crop.
   const proportional =
     crop === undefined || typeof spec.resize !== "number" ? spec.resize : Math.round((crop * spec.resize) / spec.crop);
   const { meanImage, byPicture, ...plain } = spec;
   return {
     ...plain,
-    // A mean for each pixel stands in the place of those of the channels.
+    // A given mean replaces the weights' mean image.
     ...(meanImage !== undefined && options.mean === undefined && { meanImage }),
     ...(byPicture !== undefined && (options.mean ?? options.std) === undefined && { byPicture }),
     resize: resize ?? proportional,
@@ -79,7 +79,7 @@ function perChannel(given: readonly number[] | undefined, own: Triple, flag: str
   const [first, second = first, third = first] = given;
   if (first === undefined || (given.length !== 1 && given.length !== 3))
     return fail("one number, or one for each channel");
-  // Somebody's 123.675 where the pictures are numbers from 0 to 1.
+  // Catches means such as 123.675 for pictures in 0 to 1.
   if (scale === 255 && given.some((value) => Math.abs(value) > 3))
     fail("numbers for pictures from 0 to 1: divide them by 255");
   if (flag === "--std" && given.some((value) => value < 1e-6)) fail("deviations above 0");

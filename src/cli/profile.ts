@@ -1,8 +1,8 @@
-/** Where the time of a run goes, by kinds of work. */
+/** Time of a run, by kinds of work. */
 
 import { table } from "./output.ts";
 
-/** Milliseconds an image by kinds of work. */
+/** Milliseconds per image for each kind of work. */
 export type Kinds = readonly (readonly [kind: string, milliseconds: number])[];
 
 export const kindsTable = (kinds: Kinds): string =>
@@ -11,7 +11,7 @@ export const kindsTable = (kinds: Kinds): string =>
     kinds.map(([kind, milliseconds]) => [kind, milliseconds.toFixed(3)]),
   );
 
-/** Adds up, run by run, what an executor tells of its work (`CompileOptions.observe`). */
+/** Sums, for each run, the times that an executor reports (`CompileOptions.observe`). */
 export class Profile {
   readonly #runs: Map<string, number>[] = [];
   #run = new Map<string, number>();
@@ -20,13 +20,13 @@ export class Profile {
     this.#run.set(kind, (this.#run.get(kind) ?? 0) + milliseconds);
   };
 
-  /** What was told until now is a run, if it `counts`. */
+  /** Ends a run; it is dropped unless it `counts`. */
   endRun(counts: boolean): void {
     if (counts) this.#runs.push(this.#run);
     this.#run = new Map();
   }
 
-  /** The median over the runs of each kind of work, in milliseconds an image, the largest first. */
+  /** Milliseconds per image for each kind of work, median over the runs, largest first. */
   kinds(batchSize: number): Kinds {
     const names = new Set(this.#runs.flatMap((run) => [...run.keys()]));
     const medianOf = (kind: string) => {

@@ -1,10 +1,10 @@
-/** What a download looks like to the one who waits for it. */
+/** Progress of a download at the terminal. */
 
 import { basename } from "node:path";
 import { type Progress, type PullOptions, pull } from "../pull/pull.node.ts";
 import { clock, LiveLine } from "./output.ts";
 
-/** As `pull`, with a line on stderr while it runs. */
+/** As `pull`, with a live line on stderr. */
 export async function pullShown(name: string, options: Omit<PullOptions, "say" | "onProgress"> = {}): Promise<string> {
   const line = new LiveLine(5);
   const rate = new Rate();
@@ -22,7 +22,7 @@ export async function pullShown(name: string, options: Omit<PullOptions, "say" |
   return path;
 }
 
-/** Bytes a second since this address began to answer; what was there before does not count. */
+/** Bytes per second since this address began to answer, without bytes from earlier attempts. */
 class Rate {
   #started = performance.now();
   #first = 0;
@@ -30,7 +30,7 @@ class Rate {
   #address = "";
 
   see({ address, received }: Progress): void {
-    // Another address, or the same once more from its beginning.
+    // Another address, or the same address from the start again.
     if (address !== this.#address || received < this.#last) {
       this.#started = performance.now();
       this.#first = received;
@@ -52,7 +52,7 @@ class Rate {
   }
 }
 
-/** Of a million bytes, as sizes of downloads are given. */
+/** A size in units of a million bytes, as is usual for downloads. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
 /** `45.2 %, 51.2 MB of 112.6 MB, 3.4 MB/s, 0:18 left` */

@@ -1,4 +1,7 @@
-/** The configuration of a training run from flags, a file, or the run that is to go on; faults by the user's own names. */
+/**
+ * The configuration of a training run, from flags, a file, or the run to resume; faults are reported by the user's own
+ * names.
+ */
 
 import { type Command, Option } from "commander";
 import { factsOf } from "../config-key.ts";
@@ -19,7 +22,7 @@ import { weightsOf } from "./weights.ts";
 type Heading = keyof typeof trainingKeys;
 const headings = Object.keys(trainingKeys) as readonly Heading[];
 
-/** Each key that has a flag, by the option's attribute, with the heading that it stands under in --help. */
+/** For each option's attribute, the configuration key, and the heading in --help. */
 const options: ReadonlyMap<string, { readonly key: string; readonly option: Option; readonly heading: Heading }> =
   new Map(
     headings.flatMap((heading) =>
@@ -30,7 +33,7 @@ const options: ReadonlyMap<string, { readonly key: string; readonly option: Opti
     ),
   );
 
-/** What the configuration begins as, and a flag for every key of it, or of some of its concerns. */
+/** Adds --recipe, --config and a flag for every key of the configuration, or of some of its parts. */
 export function addConfigOptions(command: Command, concerns: readonly Heading[] = headings): void {
   command
     .option("--recipe <name>", "a training by name (senet recipes lists them); --config and flags override it")
@@ -68,14 +71,14 @@ function shownDefault(value: unknown): string {
   return typeof value === "number" ? plain(value) : String(value);
 }
 
-/** What a key may be, without its default and without `null`. */
+/** A key's schema without default and `null`. */
 function unwrapped(schema: z.Schema): { readonly inner: z.Schema; readonly initial?: unknown } {
   if (!["default", "nullable", "readonly"].includes(schema.kind)) return { inner: schema };
   const { inner, initial } = schema as z.Wrapping<unknown, unknown> & Partial<z.Default<unknown, unknown>>;
   return { ...unwrapped(inner), ...(schema.kind === "default" && { initial }) };
 }
 
-/** How a flag's text is read; the schema sees to bounds. */
+/** How to parse a flag's text; the schema checks bounds. */
 function parserOf(schema: z.Schema): { readonly value: string; readonly parser: (text: string) => unknown } {
   const takes = (value: number) => schema.safeParse(value).success;
   switch (schema.kind) {
@@ -92,7 +95,7 @@ function parserOf(schema: z.Schema): { readonly value: string; readonly parser: 
 }
 
 /**
- * What flags say, over what the file of --config says, over the recipe.
+ * The given keys: flags override the --config file, which overrides the recipe.
  * @throws SenetError `usage` where the file cannot be read, or there is no such recipe
  */
 export function givenConfig(command: Command): Given {
@@ -111,12 +114,18 @@ export function givenConfig(command: Command): Given {
   };
 }
 
-/** The config of a new run: what was given, over what the source says, over the defaults. @throws SenetError `usage` */
+/**
+ * The configuration of a new run: given values override the source network's, which override the defaults. @throws
+ * SenetError `usage`
+ */
 export function newConfig({ values, nameOf }: Given, source: SourceNetwork | undefined): TrainingConfig {
   return trainingConfig({ ...(source && sourceDefaults(source)), ...values }, undefined, nameOf);
 }
 
-/** What --pretrained stands for. @throws SenetError `usage` where weights are named as well; what `pretrained` throws */
+/**
+ * Replaces --pretrained by the weights that it means. @throws SenetError `usage` where weights are given as well; as
+ * `pretrained`
+ */
 export async function withPretrained(given: Given, command: Command): Promise<Given> {
   if (command.opts().pretrained !== true) return given;
   const { model, weights } = given.values;
@@ -132,7 +141,7 @@ export async function withPretrained(given: Given, command: Command): Promise<Gi
   return { ...given, values: { ...given.values, weights: name } };
 }
 
-/** The network that a new run begins with, where `weights` names one. @throws SenetError as `weightsOf` */
+/** The network that a new run starts from, if `weights` names one. @throws SenetError as `weightsOf` */
 export async function sourceOf({ values: { weights } }: Given): Promise<SourceNetwork | undefined> {
   return typeof weights === "string" ? { ...(await weightsOf(weights)), from: weights } : undefined;
 }

@@ -1,4 +1,4 @@
-/** A training run at the terminal: the live line, the line that each epoch leaves, and Ctrl-C that loses nothing. */
+/** A training run at the terminal: a live line, one line per epoch, and Ctrl-C without loss. */
 
 import { existsSync } from "node:fs";
 import { topFive } from "../evaluate/metrics.ts";
@@ -13,10 +13,10 @@ import { FailureReport } from "./failures.ts";
 import { interruptible } from "./interrupt.ts";
 import { clock, grouped, LiveLine } from "./output.ts";
 
-/** Fewer are not much to learn from for a network that knows nothing yet. */
+/** Below this, a network without pre-training has little to learn from. */
 const fewPictures = 1000;
 
-/** The live line of a step. The time left stands early, where a terminal of 80 columns does not cut it off. */
+/** The live line of a step. The time left comes early, so that an 80-column terminal does not cut it off. */
 export function stepLine(progress: Progress, secondsLeft: number | undefined): string {
   const { epoch, epochs, step, steps, loss, top1, imagesPerSecond, learningRate } = progress;
   const left = secondsLeft === undefined ? "" : `, ${clock(secondsLeft)} left`;
@@ -75,12 +75,12 @@ class TrainingProgress {
     this.#phase = phase;
   }
 
-  /** Whether something would be lost if the process ended now; what was saved between two steps still lacks its report. */
+  /** Whether ending the process now would lose something; between two saves, only the report. */
   get isUnsaved(): boolean {
     return this.#unsaved || this.#phase === "saving" || (this.#phase === "training" && this.#saved);
   }
 
-  /** All is saved, and the validation ends with the batch at hand. */
+  /** Whether a validation is running. Everything is saved then, and it stops after the current batch. */
   get isValidating(): boolean {
     return this.#phase === "validating";
   }
@@ -101,7 +101,7 @@ class TrainingProgress {
     this.#line.show(() => {
       const elapsed = (performance.now() - this.#start!) / 1000;
       const steady = this.#firstLeft - left;
-      // Time left from the whole run so far, so that evaluations count; the first step tells nothing.
+      // Estimated from the whole run so far, so that validations count; the first step is not representative.
       return stepLine(progress, steady === 0 ? undefined : (elapsed / steady) * left);
     });
   }
@@ -128,15 +128,15 @@ class TrainingProgress {
   }
 }
 
-/** An argument as a shell takes it back: as it is, or in single quotes where it has anything special. */
+/** An argument quoted for a shell, if it has special characters. */
 export const quoted = (argument: string): string =>
   /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 
 /**
- * Runs, with progress on stderr. The first Ctrl-C (or SIGTERM, or SIGHUP) ends the run after the step under way and
- * saves, or at once where all is saved, as during a validation; a second one ends the process.
- * @param resume the command that goes on with the run, to print when it was stopped
- * @param onSignal told of the first of these
+ * Runs with progress on stderr. The first Ctrl-C (or SIGTERM, SIGHUP) ends the run after the step under way and saves;
+ * if everything is saved already, as during a validation, it ends at once. A second one ends the process.
+ * @param resume the command that resumes the run, printed when it was stopped
+ * @param onSignal called on the first signal
  */
 export async function runTraining(
   options: Omit<
@@ -156,7 +156,7 @@ export async function runTraining(
     (code) => {
       exitCode = code;
       onSignal();
-      // SIGTERM comes from a scheduler, or from mpirun when another rank has ended: nobody is at the keys.
+      // SIGTERM comes from a scheduler, or from mpirun when another rank ended; nobody is at the keyboard.
       const again = code === 130 ? "; press Ctrl-C again to stop at once" : "";
       if (progress.isUnsaved) return progress.print(`stopping after this step${again}`);
       if (progress.isValidating) return progress.print(`stopping${again}`);

@@ -1,4 +1,4 @@
-/** What `--weights` names: a file, or released weights, which are fetched if they are not in the cache. */
+/** Resolves `--weights`: a file, or released weights, which are fetched if they are not in the cache. */
 
 import { weightsFile } from "../pull/named.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -8,13 +8,13 @@ import { say } from "./output.ts";
 import { overruled, type PreprocessingOptions, readLabels, toldPreprocessing } from "./preprocessing.ts";
 import { pullShown } from "./pulling.ts";
 
-/** What stands beside weights: the definition of a Caffe network and the mean of its pictures, the graph of an MXNet network. */
+/** Whether a file goes with weights: a Caffe network's definition or mean picture, an MXNet network's graph. */
 const isCompanion = (file: string) => /(?:\.prototxt|\.binaryproto|symbol\.json)$/i.test(file);
 const isOfSeveral = (file: string) => isCompanion(file) || /\.(?:caffemodel|h5|hdf5|params)$/i.test(file);
 
 /**
- * `--weights` of several networks, each with its files: a Caffe network is a prototxt, its caffemodel, and perhaps the
- * mean's binaryproto; an MXNet network may have its symbol.json. Definitions stand all before or all behind their weights.
+ * Groups `--weights` by network. A Caffe network is a prototxt, its caffemodel, and perhaps a mean's binaryproto; an
+ * MXNet network may have its symbol.json. Companions come either all before or all after their weights.
  */
 export function networksOf(files: readonly string[]): string[][] {
   const networks: string[][] = [];
@@ -31,18 +31,18 @@ export function networksOf(files: readonly string[]): string[][] {
       next = [];
     }
   }
-  // A definition without weights: its reader says what is missing.
+  // A definition without weights: its reader reports what is missing.
   if (next.length > 0) networks.push(next);
   return networks;
 }
 
-/** What a network of these files is called: as its weights. */
+/** The name of a network given by files: that of its weights. */
 export const networkName = (files: readonly string[]): string =>
   files.find((file) => !isCompanion(file)) ?? files.join(" ");
 
 /**
- * Files of a network among the arguments of a command whose `--weights` names one of it: whoever writes
- * `--weights NET.prototxt NET.caffemodel` means both.
+ * Moves a network's companion files from the arguments to the weights: `--weights NET.prototxt NET.caffemodel` means
+ * both.
  */
 export function withItsFiles(weights: string, others: readonly string[]): { weights: string[]; others: string[] } {
   const more = isOfSeveral(weights) ? others.filter(isOfSeveral) : [];
@@ -50,8 +50,8 @@ export function withItsFiles(weights: string, others: readonly string[]): { weig
 }
 
 /**
- * A file of that name comes before the released weights of that name.
- * @throws SenetError `usage` where it is neither; what openPaths and pull throw
+ * Opens the weights. A file takes precedence over released weights of the same name.
+ * @throws SenetError `usage` where there is neither; as `openPaths` and `pull`
  */
 export async function weightsOf(
   filesOrName: string | readonly string[],
@@ -65,14 +65,14 @@ export async function weightsOf(
   return { ...checkpoint, preprocessing, told: toldPreprocessing(preprocessing, preprocessingFrom, options) };
 }
 
-/** What the options of a command say of weights. */
+/** A command's options about weights. */
 export interface WeightsOptions extends PreprocessingOptions {
   readonly state?: string;
   readonly labels?: string;
 }
 
 export interface Weights extends Checkpoint {
-  /** Its pre-processing, and where that is from, for people. */
+  /** Description of its pre-processing and where that comes from. */
   readonly told: string;
 }
 
@@ -82,7 +82,7 @@ export const opening = ({ state, labels, mean }: WeightsOptions): OpenOptions =>
   ...(labels !== undefined && { labels: readLabels(labels) }),
 });
 
-/** What was guessed or chosen in opening a network, a line each. */
+/** Prints what was guessed or chosen while opening a network. */
 export function printNotes(where: string, notes: readonly string[]): void {
   for (const note of notes) say(`senet: ${where}: ${note}`);
 }

@@ -42,7 +42,7 @@ async function app(options: AppCommandOptions, version: string): Promise<void> {
   const weights: string[] = [];
   for (const name of options.weights) {
     const file = await weightsFile(name, pullShown);
-    // What the page could not open is refused here.
+    // Refuse here what the page could not open.
     if (name !== packagedName) await (await import("../../weights/open.node.ts")).openWeights(file);
     weights.push(file);
   }
@@ -67,7 +67,7 @@ const openers: Readonly<Partial<Record<NodeJS.Platform, readonly string[]>>> = {
   win32: ["cmd", "/c", "start", ""],
 };
 
-/** The server goes on whether or not there is a browser. */
+/** Opens a browser, if there is one; the server runs either way. */
 function openInBrowser(address: string): void {
   const [program, ...args] = openers[process.platform] ?? ["xdg-open"];
   const child = spawn(program!, [...args, address], { stdio: "ignore", detached: true });

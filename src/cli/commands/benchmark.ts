@@ -1,4 +1,4 @@
-/** `senet benchmark`: milliseconds an image, by parts. */
+/** `senet benchmark`: milliseconds per image, by parts of a step. */
 
 import type { Command } from "commander";
 import type { Executor, PlanFacts, TrainingOptions } from "../../executors/executor.ts";
@@ -39,9 +39,9 @@ interface BenchmarkOptions {
   readonly json?: true;
 }
 
-/** What was measured. */
+/** Result of a benchmark. */
 interface Measured {
-  /** Milliseconds of each run of each part, in order. */
+  /** For each part, the milliseconds of each run, in order. */
   readonly samples: Readonly<Record<string, readonly number[]>>;
   readonly plan: PlanFacts | undefined;
 }
@@ -163,7 +163,7 @@ async function measureInference(
 }
 
 const engineOptions = ({ threads, profile: wanted }: BenchmarkOptions, profile: Profile): TrainingOptions => ({
-  // Said even where it is the default: nothing changes while it is measured.
+  // Passed even where it is the default, so that it cannot change during the measurement.
   threads: threads ?? usableThreads(),
   ...(wanted === true && { observe: profile.observe }),
 });

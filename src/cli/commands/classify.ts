@@ -63,7 +63,7 @@ async function classifyPictures(names: readonly string[], options: ClassifyOptio
   const reader = new PictureReader();
   const list = options.json === true ? new JsonList() : undefined;
   try {
-    // Told as they come: there may be thousands.
+    // Print each result as it comes: there may be thousands.
     for (const picture of pictures) {
       const result = await unlessUnreadable(async () => classifier.classify(await reader.open(picture), options.top));
       if (result === undefined) continue;

@@ -1,4 +1,7 @@
-/** `senet convert`: a network from one format and naming to another, checked by reading it back and running both. */
+/**
+ * `senet convert`: converts a network from one format and naming to another, and checks it by reading it back and
+ * running both.
+ */
 
 import { extname } from "node:path";
 import type { Command } from "commander";
@@ -143,7 +146,7 @@ const formats: Readonly<Record<string, string>> = {
   ".onnx": "onnx",
 };
 
-/** What is to be written: ONNX, or weights under these names. */
+/** The target: ONNX, or the naming of the weights. */
 function targetOf(out: string, to: string | undefined): Naming | "onnx" {
   const extension = checkOutFile(out, Object.keys(formats));
   const naming = to === undefined ? undefined : namingByName(to);
@@ -164,7 +167,9 @@ function targetOf(out: string, to: string | undefined): Naming | "onnx" {
 
 interface Converted {
   readonly bytes: readonly Uint8Array[];
-  /** Of the logits, relative to the largest; none where nothing here could run the result. */
+  /**
+   * Largest difference of the logits, relative to the largest logit; absent where nothing here could run the result.
+   */
   readonly difference: number | undefined;
 }
 
@@ -173,7 +178,7 @@ async function onnx(checkpoint: Checkpoint, out: string): Promise<Converted> {
   return { bytes: [bytes], difference };
 }
 
-/** The file, once it is read back, is the same network, wants the same pictures and gives the same classes. */
+/** Writes the file, reads it back, and checks that it is the same network with the same pre-processing and classes. */
 async function checkedWeights(source: Checkpoint, naming: Naming, out: string, isHalf: boolean): Promise<Converted> {
   const checkpoint = isHalf ? { ...source, weights: inHalf(source.weights, out) } : source;
   const bytes = encodeWeights(checkpoint, naming, isHalf ? isHalved : undefined);
@@ -183,7 +188,7 @@ async function checkedWeights(source: Checkpoint, naming: Naming, out: string, i
   if (JSON.stringify(result.labels) !== JSON.stringify(checkpoint.labels)) faults.push("labels");
   if (!samePreprocessing(result.preprocessing, checkpoint.preprocessing)) faults.push("preprocessing");
   for (const [name, { data }] of checkpoint.weights) {
-    // Another eps is made up for in the variance, which rounds it.
+    // A different eps is compensated in the variance, which rounds it.
     const isExact = naming.style === "torch" || naming.eps === 1e-5 || !name.endsWith("running_var");
     if (isExact && !sameBits(data, result.weights.get(name)!.data)) faults.push(name);
   }
@@ -202,7 +207,7 @@ async function checkedWeights(source: Checkpoint, naming: Naming, out: string, i
 const bitsOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView) => Buffer.from(buffer, byteOffset, byteLength);
 const sameBits = (a: ArrayBufferView, b: ArrayBufferView) => bitsOf(a).equals(bitsOf(b));
 
-/** Running statistics are not learnt. */
+/** How many values are learnt; running statistics are not. */
 function learnable({ weights }: Checkpoint): number {
   let count = 0;
   for (const [name, { shape }] of weights) if (!/\.running_(?:mean|var)$/.test(name)) count += sizeOf(shape);

@@ -1,4 +1,4 @@
-/** `senet demo`: the whole road on pictures that it draws itself, without a network and without data. */
+/** `senet demo`: the whole path from data to report, on pictures that it draws itself; needs no network and no data. */
 
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -59,11 +59,11 @@ async function showDemo({ out, epochs, seed, executor }: DemoOptions): Promise<v
     learningRate: 0.05,
     weightDecay: 5e-4,
     cropScale: 0.6,
-    // The drawn things reach to the margins: no crop.
+    // No crop: the drawn things reach to the margins.
     evaluationResize: 32,
     seed,
   });
-  // A demo starts anew each time; what an earlier one left is replaced as the new one comes along.
+  // A demo starts afresh each time and replaces what an earlier one left.
   const run = join(out, "run");
   const command = `senet demo --epochs ${epochs} --seed ${seed}`;
   const { finished } = await runTraining(
@@ -86,7 +86,7 @@ async function showDemo({ out, epochs, seed, executor }: DemoOptions): Promise<v
   print(`report: ${pathToFileURL(path).href}`);
 }
 
-/** Held-back files are named after their class: `held-back/CLASS-N.jpg`. */
+/** The class of a held-back file, which is named `held-back/CLASS-N.jpg`. */
 function labelOf(file: string, classes: readonly string[]): number {
   const name = basename(file).replace(/-\d+\.jpg$/, "");
   const label = classes.indexOf(name);

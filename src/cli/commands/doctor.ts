@@ -1,4 +1,4 @@
-/** `senet doctor`: what was found on this machine, what would be chosen, and why. */
+/** `senet doctor`: the engines and processors found on this machine, what would be chosen, and why. */
 
 import { arch, cpus, freemem, platform, totalmem } from "node:os";
 import type { Command } from "commander";
@@ -28,7 +28,7 @@ export function doctorCommand(program: Command): void {
         int8: await selectExecutor({ purpose: "inference", inEightBits: true }),
       };
       const speeds = speed ? await measureSpeeds() : [];
-      // With those that were just made.
+      // Includes the choices that were just measured.
       const remembered = await measuredChoices();
       const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
       const facts = {
@@ -78,7 +78,7 @@ export function doctorCommand(program: Command): void {
     });
 }
 
-/** What an executor is chosen for, in the words of the text. */
+/** Purposes for which an executor is chosen, as the text names them. */
 const purposes = {
   training: "for training",
   inference: "for inference",

@@ -1,4 +1,4 @@
-/** `senet evaluate`: top-1 and top-5 error of networks on pictures, beside what was published. */
+/** `senet evaluate`: top-1 and top-5 error of networks on pictures, next to the published figures. */
 
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
@@ -131,14 +131,14 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
     isShown: report !== undefined,
   };
   const choice = { name: options.executor, precision: options.precision };
-  // What does not load is said before anything is opened.
+  // Report an engine that does not load before opening anything.
   await selectExecutor(choice);
   const engine = { choice, batchSize, threads, workers };
   const journal = options.journal === undefined ? undefined : new Journal(options.journal);
   const line = new LiveLine();
   const rows: Row[] = [];
   const networks = networksOf(options.weights);
-  /** The source of this network in eight bits, which is measured next if it is not among the others. */
+  /** The float32 source of a network in eight bits, which is measured next unless it is among the others. */
   const sourceOf = async ({ weights, quantization }: Row): Promise<{ source?: string }> => {
     if (quantization === undefined || options.source === false) return {};
     const asked = typeof options.source === "string" ? options.source : undefined;
@@ -169,7 +169,7 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
       },
     );
   } finally {
-    // What was measured is told, also where the next weights cannot be opened.
+    // Print what was measured, even if the next weights cannot be opened.
     journal?.close();
     if (perClass !== undefined && rows.length > 0)
       await replaceFile(perClass, [classesCsv(rows)], "another --per-class");

@@ -1,4 +1,4 @@
-/** `senet explain`: what in a picture speaks for the answer, and which gates it opens. */
+/** `senet explain`: shows what in a picture speaks for the answer, and which gates it opens. */
 
 import type { Command } from "commander";
 import { Network } from "../../api/network.node.ts";
@@ -88,7 +88,7 @@ export function explainCommand(program: Command): void {
   for (const option of preprocessingOptions()) command.addOption(option);
 }
 
-/** All are kept in memory until the sheet is drawn. */
+/** All pictures stay in memory until the sheet is drawn, hence a limit. */
 const mostPictures = 256;
 
 interface Explained {
@@ -114,7 +114,7 @@ async function explainPictures(names: readonly string[], options: ExplainCommand
   const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
   if (options.precision === "auto") say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
   await using network = new Network(checkpoint, executor, { threads });
-  // Made behind the first explanation, which refuses options that do not fit: all pictures of the data take long.
+  // Computed after the first explanation, which rejects unsuitable options: going through the data takes long.
   let against: { readonly atlas: GateAtlas; readonly dataset: Dataset } | undefined;
   const reader = new PictureReader();
   const explained: Explained[] = [];
@@ -151,7 +151,7 @@ async function explainPictures(names: readonly string[], options: ExplainCommand
   say(`${explained.length} ${explained.length === 1 ? "picture" : "pictures"}: ${out}`);
 }
 
-/** The picture as the network sees it, and the same under its map. */
+/** The picture as the network sees it, and the same picture with the map over it. */
 const stripOf = ({ explanation: { input, heat } }: Explained) => [input, overlaid(input, heat)];
 
 const sheet = (explained: readonly Explained[]): Promise<Uint8Array> => encodePng(sheetOf(explained.map(stripOf)));
@@ -183,7 +183,7 @@ function printExplanation({ explanation, gates }: Explained, dataset: Dataset | 
   }
 }
 
-/** The place of the map's highest value, in words. */
+/** Where the map is brightest, in words. */
 function whereBrightest({ width, height, values }: Heat): string {
   const at = values.indexOf(values.reduce((a, b) => Math.max(a, b)));
   const third = (place: number, size: number) => Math.min(2, Math.floor((3 * (place + 0.5)) / size));
@@ -194,7 +194,7 @@ function whereBrightest({ width, height, values }: Heat): string {
 
 const rounded = (value: number): number => Number(value.toPrecision(6));
 
-/** For programs: what the maps hold, and pictures by their names. */
+/** The explanations as JSON: the maps' values, with pictures as their names. */
 function jsonOf({ explanation, gates }: Explained, dataset: Dataset | undefined): unknown {
   const { heat, input: _, ...rest } = explanation;
   const { width, height, values } = heat;

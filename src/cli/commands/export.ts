@@ -1,4 +1,4 @@
-/** `senet export`: a network for other programs, checked by running it. */
+/** `senet export`: writes a network as ONNX and checks it by running it. */
 
 import type { Command } from "commander";
 import { checkedOnnx } from "../../api/onnx.node.ts";

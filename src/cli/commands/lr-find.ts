@@ -1,4 +1,4 @@
-/** `senet lr-find`: a trial that shows which learning rate to train with. */
+/** `senet lr-find`: a short trial that shows which learning rate to train with. */
 
 import type { Command } from "commander";
 import type { PrecisionChoice } from "../../executors/select.node.ts";
@@ -101,7 +101,7 @@ async function findRate(options: LrFindOptions, command: Command): Promise<void>
     return;
   }
   const title = `Learning rates: ${config.model} on ${data}`;
-  // The curve is of use also where no rate can be read from it.
+  // The curve is useful even if no rate can be read from it.
   await replaceFile(out, [rateChart(title, points)]);
   const found = suggestRates(points);
   await replaceFile(out, [rateChart(title, points, found)]);

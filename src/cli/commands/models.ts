@@ -1,4 +1,4 @@
-/** `senet models`: what there is, and what one model is made of. */
+/** `senet models`: lists the networks, or describes one. */
 
 import type { Command } from "commander";
 import { graphCost, nodeCost } from "../../ir/cost.ts";
@@ -21,7 +21,10 @@ export function modelsCommand(program: Command): void {
     });
 }
 
-/** Multiply-adds at 224 pixels, as the field quotes them, and at the side that the model was designed for. */
+/**
+ * The facts about a network, with multiply-adds at 224 pixels (as papers quote them) and at the network's own image
+ * size.
+ */
 function describe(name: string) {
   const { imageSize, classes, published, port } = zooEntry(name);
   const at = (side: number) => graphCost(inferenceGraph(model(name), { batch: 1, imageSize: side }));
@@ -35,7 +38,7 @@ function describe(name: string) {
     multiplyAdds: imageSize === 224 ? multiplyAdds : at(imageSize).multiplyAdds,
     input,
     classes,
-    // What a float32 weight file takes, running statistics included.
+    // Size of a float32 weight file, including running statistics.
     mebibytes: (values * 4) / 2 ** 20,
     top1Error: published?.top1Error ?? null,
     top5Error: published?.top5Error ?? null,
@@ -44,7 +47,7 @@ function describe(name: string) {
     paper: port?.paper ?? null,
     paperErrors: (port && paperErrors(port, classes)) ?? null,
     reached: port?.reached ?? null,
-    // Who else has it, in files of another program.
+    // Other programs whose files of this network can be imported.
     imports: importsOf(name),
   };
 }
@@ -93,7 +96,7 @@ function listModels(json: boolean): void {
   );
 }
 
-/** Its own, and those that have it in files of another program. */
+/** The network's own port, and other programs that have it. */
 const portsOf = (name: string): readonly Port[] => {
   const { port } = zooEntry(name);
   return [...(port === undefined ? [] : [port]), ...importsOf(name)];

@@ -1,4 +1,4 @@
-/** `senet pull`: released weights, fetched once and kept. */
+/** `senet pull`: fetches released weights once and keeps them. */
 
 import { join } from "node:path";
 import { type Command, Option } from "commander";

@@ -1,4 +1,4 @@
-/** `senet quantize`: a network in eight bits, made after training, and what that costs. */
+/** `senet quantize`: quantises a trained network to eight bits, and says what that costs. */
 
 import { basename } from "node:path";
 import type { Command } from "commander";

@@ -1,4 +1,4 @@
-/** `senet recipes`: what trainings there are, and what one of them is. */
+/** `senet recipes`: lists the training recipes, or describes one. */
 
 import type { Command } from "commander";
 import { recipe, recipeConfig, recipeCost, recipeNames } from "../../recipes/recipes.ts";
@@ -22,7 +22,7 @@ export function recipesCommand(program: Command): void {
     });
 }
 
-/** All that is known of it, with the whole config that it stands for. */
+/** Everything about a recipe, with the whole configuration that it stands for. */
 const describe = (name: string) => ({ name, ...recipe(name), cost: recipeCost(name), config: recipeConfig(name) });
 
 const costOf = (name: string): string => {

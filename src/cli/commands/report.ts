@@ -1,4 +1,4 @@
-/** `senet report`: a run as a page. */
+/** `senet report`: writes a run's report page. */
 
 import type { Command } from "commander";
 import { report } from "../../report/run.node.ts";
@@ -41,7 +41,7 @@ async function reportRun(run: string, options: ReportOptions): Promise<void> {
     print(`report: ${path}`);
     return;
   }
-  // Programs want what was found, not pictures; typed arrays would be objects in JSON.
+  // JSON has the findings without pictures; typed arrays would become objects.
   const { confusion, gates, samples, ...rest } = data;
   printJson({
     ...rest,

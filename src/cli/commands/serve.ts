@@ -1,4 +1,4 @@
-/** `senet serve`: networks behind an HTTP interface. */
+/** `senet serve`: networks behind an HTTP API. */
 
 import { basename } from "node:path";
 import { type Command, Option } from "commander";
@@ -103,7 +103,7 @@ export function serveCommand(program: Command): void {
 }
 
 async function serveNetworks(options: ServeCommandOptions, version: string): Promise<void> {
-  // What does not load is said before anything is opened.
+  // Report an engine that does not load before opening anything.
   await selectExecutor({ name: options.executor, precision: options.precision });
   const models: NamedSource[] = [];
   for (const files of networksOf(options.weights)) models.push(await sourceOf(files, options));
@@ -133,7 +133,7 @@ async function serveNetworks(options: ServeCommandOptions, version: string): Pro
 }
 
 async function publicFetcher(mostBytes: number, stallMs: number): Promise<Fetcher> {
-  // Only now: what needs no network does not load its client.
+  // Imported late, so that commands without network access do not load the HTTP client.
   const [{ Fetcher }, { guardedAgent }] = await Promise.all([
     import("../../pull/bytes.node.ts"),
     import("../../pull/public.node.ts"),
@@ -141,7 +141,7 @@ async function publicFetcher(mostBytes: number, stallMs: number): Promise<Fetche
   return new Fetcher({ mostBytes, timing: { stallMs, windowMs: stallMs }, dispatcher: guardedAgent() });
 }
 
-/** `NAME=FILE`, or a file, which is called as it is. */
+/** A network to serve: `NAME=FILE`, or a file, which is then named after itself. */
 async function sourceOf(files: readonly string[], options: ServeCommandOptions): Promise<NamedSource> {
   const [, said, first] = /^([\w.-]+)=(.+)$/s.exec(files[0]!) ?? [];
   const named = first === undefined ? files : [first, ...files.slice(1)];
@@ -158,7 +158,7 @@ async function sourceOf(files: readonly string[], options: ServeCommandOptions):
     threads,
     ...(precision !== undefined && { precision }),
     ...(executor !== undefined && { executor }),
-    // By the network's own: a side in proportion, one number for all channels.
+    // Filled up from the network's own pre-processing: a proportional side, one number for all channels.
     ...(isPreprocessingSaid && { preprocessing: (await weightsOf(named, options)).preprocessing }),
   };
   return { name, source: { files: paths, options: loading, batch: options.batch } };

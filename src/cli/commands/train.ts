@@ -1,4 +1,4 @@
-/** `senet train`: a training run in a folder, with a live line, that Ctrl-C stops without loss. */
+/** `senet train`: a training run in a folder, with a live line; Ctrl-C stops it without loss. */
 
 import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
@@ -61,7 +61,7 @@ interface TrainOptions {
   readonly pretrained?: true;
   readonly bucketMib?: number;
   readonly wire?: Wire;
-  /** The rest are keys of TrainingConfig, present where given. */
+  /** The other keys are those of TrainingConfig, if given. */
   readonly [key: string]: unknown;
 }
 
@@ -150,7 +150,7 @@ export function trainCommand(program: Command): void {
             hint: "leave it out, or --resume",
           });
         }
-        // That there is no run to resume is said first.
+        // Report a missing run to resume before anything else.
         const named = options.resume === true ? undefined : await picturesOf(options);
         const { fitBatch, ...given } = withoutAuto(await startingFrom(givenConfig(command), command, options));
         const source = options.resume === true ? undefined : await sourceOf(given);
@@ -196,14 +196,14 @@ export function trainCommand(program: Command): void {
           const result = await runTraining(run, goOn.command, () => sayOnSignal(job, lastWords()));
           if (options.report && job.rank === 0) await writeReport(result, run);
         } finally {
-          // A name that was taken for a run that could not begin is free again.
+          // Frees the folder's name again if the run could not begin.
           if (!isNamed) await rmdir(out).catch(() => {});
         }
       }, lastWords);
     });
 }
 
-/** As `withPretrained`; a run that goes on has its weights. */
+/** As `withPretrained`; a resumed run has its own weights. */
 function startingFrom(given: Given, command: Command, { resume, pretrained }: TrainOptions): Promise<Given> {
   if (resume !== true) return withPretrained(given, command);
   if (pretrained !== true) return Promise.resolve(given);
@@ -220,7 +220,7 @@ interface NamedPictures {
   readonly allowMissing: boolean | undefined;
 }
 
-/** Where the pictures are, and the lists that name them; of a run that goes on, what nobody says is as it was. */
+/** Where the pictures are, and their lists; a resumed run takes from its record what is not given. */
 async function picturesOf({ data, list, valList, allowMissing, resume, out }: TrainOptions): Promise<NamedPictures> {
   const lists = { list, valList, allowMissing };
   if (data !== undefined) return { data, ...lists };
@@ -237,7 +237,10 @@ async function picturesOf({ data, list, valList, allowMissing, resume, out }: Tr
   return { data: earlier.data, list: theirs, valList: valTheirs, allowMissing: allowMissing ?? mayMiss };
 }
 
-/** Of several processes flags say what each is to have; a recipe's rate and steps go with the batch of all, also of one. */
+/**
+ * The configuration of a new run. With several processes flags are per process; a recipe's rate and steps scale with
+ * the total batch, also for one process.
+ */
 function newRunConfig(given: Given, source: SourceNetwork | undefined, job: Job): TrainingConfig {
   const asked = askedBy(given);
   const config = forAllRanks(newConfig(given, source), asked, job);
@@ -246,15 +249,18 @@ function newRunConfig(given: Given, source: SourceNetwork | undefined, job: Job)
   return withRecipeSteps(withRecipeScaled(config, own, asked, say), own, asked, say);
 }
 
-/** By what a configuration calls it: with its version. */
+/** The recipe that a configuration names as `NAME@VERSION`. */
 const recipeNamed = (name: string): RecipeConfig => recipe(name.split("@")[0]!).config;
 
-/** A launcher that ends a job leaves its processes a second or so, which may not be enough for the step under way. */
+/**
+ * On a signal, says at once how to resume: a launcher that ends a job gives its processes about a second, which may be
+ * too short for the step under way.
+ */
 function sayOnSignal(job: Job, lastWords: string | undefined): void {
   if (job.count > 1 && lastWords !== undefined && job.speaks) sayLines(lastWords);
 }
 
-/** How this process goes along with the others, where there are any. */
+/** Options for training with several processes. */
 function togetherOptions({ bucketMib, wire }: TrainOptions, job: Job) {
   if (job.count === 1) return {};
   return {
@@ -264,7 +270,7 @@ function togetherOptions({ bucketMib, wire }: TrainOptions, job: Job) {
   };
 }
 
-/** The weights are saved: that there is no report is no failure of the training. */
+/** The weights are already saved, so a missing report does not fail the training. */
 async function writeReport(
   result: RunResult,
   run: { readonly out: string; readonly executor?: string },
@@ -278,14 +284,14 @@ async function writeReport(
   }
 }
 
-/** What a resumed run is not told by its checkpoint: where things are, and how this machine is to be used. */
+/** The flags to repeat when resuming: where things are, and how to use this machine. The checkpoint holds the rest. */
 function resumeOptions(options: TrainOptions, out: string): string[] {
   const { data, list, valList, executor, precision, threads, recompute, workers, cache, cacheDir } = options;
   const { resume, allowMissing, acceptChanges, epochs } = options;
   const told: [string, unknown][] = Object.entries({
     ...{ data, list, "val-list": valList, out, executor, precision, threads, workers, cache, "cache-dir": cacheDir },
   });
-  // Where these were given to go on, the run may have been stopped before it could save what they changed.
+  // If these flags lengthened the run, it may have stopped before it could save the change.
   if (resume === true && epochs !== undefined) told.push(["epochs", epochs]);
   const flags = told.flatMap(([name, value]) => (value === undefined ? [] : [`--${name} ${quoted(String(value))}`]));
   if (!options.report) flags.push("--no-report");

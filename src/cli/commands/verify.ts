@@ -1,4 +1,4 @@
-/** `senet verify`: whether two weight files are the same network, and which layer differs first. */
+/** `senet verify`: whether two weight files are the same network, and the first layer that differs. */
 
 import type { Command } from "commander";
 import { SenetError } from "../../errors.ts";

@@ -91,7 +91,7 @@ async function check(data: string, options: CheckOptions): Promise<void> {
   process.exitCode = health.finished ? (health.faults.length === 0 ? 0 : 1) : exitCode;
 }
 
-/** More lines push everything else off the screen. */
+/** More lines would push everything else off the screen. */
 const MOST_LINES = 10;
 
 function show(health: DataHealth): void {
@@ -119,7 +119,7 @@ function show(health: DataHealth): void {
   for (const fault of faults) print(`wrong: ${fault}`);
 }
 
-/** `32 / 500 / 4,288`: the least, the median and the most. */
+/** Minimum, median and maximum: `32 / 500 / 4,288`. */
 const shownSpread = ({ min, median, max }: Spread, digits: number): string =>
   [min, median, max].map((value) => (digits === 0 ? grouped(Math.round(value)) : value.toFixed(digits))).join(" / ");
 
@@ -147,7 +147,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 const named = ({ class: name, sample }: CheckedPicture): string => `${sample.file} (${name})`;
 
-/** Samples by their names alone. */
+/** The report as JSON; samples appear as their names. */
 function jsonOf({ bad, copies, similar, ...rest }: DataHealth): unknown {
   const picture = ({ part, class: name, sample }: CheckedPicture) => ({ part, class: name, picture: sample.file });
   return {

@@ -1,4 +1,4 @@
-/** `senet data preview`: a sheet of what a network will see of the pictures that it is trained on. */
+/** `senet data preview`: a sheet that shows what a network will see of its training pictures. */
 
 import type { Command } from "commander";
 import { openTrainingData } from "../../../data/split.node.ts";
@@ -56,7 +56,7 @@ async function preview(given: string | undefined, options: PreviewOptions, comma
   const path = dataOf(given, options.data);
   const isPage = checkOutFile(out, [".png", ".html"]) === ".html";
   const config = newConfig(givenConfig(command), undefined);
-  // Before anything is read: a step that cannot be is the first to know.
+  // Before anything is read, so that an impossible step is reported first.
   const { steps } = trainingTransformOf(config);
   const { train, remarks } = openTrainingData(path, { ...options, valSplit: config.valSplit, seed: config.seed });
   for (const remark of remarks) say(remark);
@@ -71,7 +71,7 @@ async function preview(given: string | undefined, options: PreviewOptions, comma
   say(`${rows.length} pictures and ${variants} variants of each, ${config.imageSize} pixels wide: ${out}`);
 }
 
-/** @throws SenetError `usage` where the data is named twice, or not at all */
+/** The data's path. @throws SenetError `usage` where it is given twice or not at all */
 function dataOf(argument: string | undefined, option: string | undefined): string {
   const data = argument ?? option;
   if (data !== undefined && (argument === undefined || option === undefined)) return data;

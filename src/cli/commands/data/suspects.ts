@@ -1,4 +1,4 @@
-/** `senet data suspects`: pictures whose label is probably wrong, by what a network says of them. */
+/** `senet data suspects`: pictures whose label is probably wrong, judging by a network's predictions. */
 
 import type { Command } from "commander";
 import type { Dataset } from "../../../data/dataset.ts";
@@ -51,7 +51,7 @@ interface SuspectsOptions extends WeightsOptions {
   readonly json?: true;
 }
 
-/** One part of the data, looked through. */
+/** The suspects in one part of the data. */
 export type PartSuspects = LabelSuspects & { readonly part: string };
 
 export function suspectsCommand(group: Command): void {
@@ -188,7 +188,7 @@ function show({ part, pictures, suspects: found, noise, confusions }: PartSuspec
   print();
 }
 
-/** Samples by their names alone. */
+/** The suspects as JSON; samples appear as their names. */
 const jsonOf = (parts: readonly PartSuspects[]): unknown =>
   parts.map(({ suspects: found, ...rest }) => ({
     ...rest,
