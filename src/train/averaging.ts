@@ -1,4 +1,7 @@
-/** The moving average of the whole network: the engine averages what is learnt, and here are the running statistics. */
+/**
+ * The moving average of a network's parameters. The engine averages what is learnt; this class averages the running
+ * statistics.
+ */
 
 import { configKey } from "../config-key.ts";
 import type { Weights } from "../executors/executor.ts";
@@ -9,7 +12,7 @@ import * as z from "../schema.ts";
 import { copyOf, type Tensor, type TensorData } from "../tensor.ts";
 
 export const averagingKeys = {
-  /** Both are validated; `best.safetensors` holds the average. */
+  /** Both weights and average are validated; `best.safetensors` holds the average. */
   modelEma: configKey(
     z._default(z.boolean(), false),
     "keep a moving average of the weights, and judge and keep the best by it",
@@ -27,18 +30,18 @@ type AveragingConfig = z.OutputOf<typeof averagingKeys>;
 export const averageConfigOf = (config: AveragingConfig): AverageConfig | undefined =>
   config.modelEma ? { decay: config.modelEmaDecay, warmup: config.modelEmaWarmup } : undefined;
 
-/** The averages of all of a network's parameters. Those of what is learnt are in step after `synchronise`. */
+/** The averages of all parameters of a network. Those of learnt parameters are up to date only after `synchronise`. */
 export class Average {
   readonly #config: AverageConfig;
-  /** Running statistics, and what has learnt before, each with its average. */
+  /** Running statistics, and parameters that learnt earlier in the run, each with its average. */
   readonly #others: readonly (readonly [now: TensorData, average: TensorData])[];
-  /** What has never changed is the weights' own. */
+  /** Parameters that have never changed are the weights' own tensors. */
   readonly values: Weights;
 
   /**
-   * @param graph what is learnt by `rule`, and moved by the forward pass
+   * @param graph the training graph, whose parameters are learnt by `rule` or moved by the forward pass
    * @param weights of the whole network
-   * @param state of an earlier run, whose tensors become this one's own
+   * @param state of an earlier run; its tensors are taken over
    */
   constructor(config: AverageConfig, graph: Graph, weights: Weights, rule: UpdateRule, state?: Weights) {
     this.#config = config;
@@ -47,7 +50,7 @@ export class Average {
     const others = new Map<string, Tensor>();
     for (const [name, weight] of weights) {
       const average = state?.get(name);
-      // Frozen in the last epochs, a batch norm's average still draws near to it.
+      // A batch norm that is frozen in the last epochs no longer changes, but its average still approaches it.
       const lags = average?.data.some((value, i) => value !== weight.data[i]) === true;
       if (!learnt.has(name) && (moved.has(name) || lags)) others.set(name, average ?? copyOf(weight));
     }
@@ -55,14 +58,14 @@ export class Average {
     this.values = new Map([...weights, ...others, ...learnt]);
   }
 
-  /** What is no engine's to average, and differs between ranks where their running statistics do. */
+  /** The averages that no engine keeps; they differ between ranks where the running statistics do. */
   get others(): readonly TensorData[] {
     return this.#others.map(([, average]) => average);
   }
 
   /**
-   * After an update.
-   * @param step updates before it
+   * To be called after each update.
+   * @param step number of updates before it
    */
   update(step: number): void {
     const added = 1 - averageDecayAt(this.#config, step);

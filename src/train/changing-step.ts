@@ -1,4 +1,7 @@
-/** A training step that differs between epochs, in the size of its pictures and in whether batch norm learns, and for a last batch that is not full. */
+/**
+ * A training step that may change between epochs: in image size, in whether batch norm learns, and for a last batch
+ * that is not full.
+ */
 
 import { asyncDispose } from "../disposal.ts";
 import type { Weights } from "../executors/executor.ts";
@@ -6,13 +9,16 @@ import type { OptimizerState } from "../optim/rule.ts";
 import type { Tensor } from "../tensor.ts";
 import type { StepOptions, StepPosition, StepRates, StepResult, StepState, TrainingStep } from "./step.ts";
 
-/** What may differ. Without a batch it is that of all others. */
+/** What may change. Without `batchSize`, the usual batch. */
 export type StepForm = Pick<StepOptions, "imageSize" | "freezeBatchNorm"> & Partial<Pick<StepOptions, "batchSize">>;
 
-/** Compiles the step in one form, always on the same weights. */
+/** Compiles the step in one form; all forms share the same weights. */
 export type CompileStep = (form: StepForm, state?: StepState) => Promise<TrainingStep>;
 
-/** As a `TrainingStep`, compiled in one form at a time: weights, averages and the optimiser's state go on from form to form. */
+/**
+ * Like a `TrainingStep`, compiled in one form at a time; weights, averages and optimiser state carry over between
+ * forms.
+ */
 export class ChangingStep implements AsyncDisposable {
   readonly #compile: CompileStep;
   #form: StepForm;
@@ -29,20 +35,20 @@ export class ChangingStep implements AsyncDisposable {
     return new ChangingStep(compile, form, await compile(form, state));
   }
 
-  /** From now on steps have this form. To be called between two of them. */
+  /** Changes the form of the following steps. To be called between two steps. */
   async change(form: StepForm): Promise<void> {
     const { imageSize, freezeBatchNorm = false, batchSize } = this.#form;
     const isOfSize = form.imageSize === imageSize && form.batchSize === batchSize;
     if (isOfSize && (form.freezeBatchNorm ?? false) === freezeBatchNorm) return;
     await this.#step.synchronise();
     const state = { optimizer: this.#step.optimizerState, average: this.#step.average };
-    // First, so that the memory of both is never wanted at once.
+    // Disposed of first, so that the two never need memory at the same time.
     await this.#step.dispose();
     this.#step = await this.#compile(form, state);
     this.#form = form;
   }
 
-  /** As `TrainingStep.run`, of pictures of the size that was told last. */
+  /** As `TrainingStep.run`, for pictures of the current form's size. */
   run(images: Tensor, target: Tensor, rates: number | StepRates, position?: StepPosition): Promise<StepResult> {
     return this.#step.run(images, target, rates, position);
   }

@@ -1,11 +1,11 @@
-/** Weights of classes in the loss, for data that has far more pictures of some classes than of others. */
+/** Class weights in the loss, for data with many more pictures of some classes than of others. */
 
 import type { Tensor } from "../tensor.ts";
 
 /**
- * Each class weighs as if there were as many pictures of it as of any other, and the mean over all pictures is 1
+ * Weights under which all classes count alike, whatever their number of pictures, and the mean over all pictures is 1
  * (scikit-learn's and Keras's `balanced`): pictures / (classes · pictures of the class).
- * @param counts pictures of each class; one without pictures weighs 1
+ * @param counts pictures of each class; a class without pictures gets weight 1
  */
 export function balancedWeights(counts: readonly number[]): readonly number[] {
   const total = counts.reduce((sum, count) => sum + count, 0);
@@ -13,8 +13,8 @@ export function balancedWeights(counts: readonly number[]): readonly number[] {
 }
 
 /**
- * Targets under which the mean loss weighs classes: PyTorch's weighted cross-entropy of soft targets, and of labels the
- * mean of the weighted losses over the batch, as Keras has it.
+ * Scales targets so that the mean loss is weighted by class. For soft targets this is PyTorch's weighted cross-entropy;
+ * for labels it is the mean of the weighted losses over the batch, as in Keras.
  * @param targets `[N,classes]`
  */
 export function weightedTargets({ data, shape, dtype }: Tensor, weights: readonly number[]): Tensor {

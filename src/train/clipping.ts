@@ -1,4 +1,4 @@
-/** Gradients that are no longer, or no larger, than they may be. */
+/** Gradient clipping, by norm or by value. */
 
 import { configKey } from "../config-key.ts";
 import * as z from "../schema.ts";
@@ -16,7 +16,7 @@ export const clippingKeys = {
   ),
 };
 
-/** What a step's gradients are bound by. */
+/** The bound on a step's gradients, and what it applies to. */
 export interface Clipping {
   readonly bound: number;
   readonly mode: (typeof modes)[number];
@@ -26,9 +26,9 @@ export const clippingOf = (config: z.OutputOf<typeof clippingKeys>): Clipping | 
   config.clipGrad === null ? undefined : { bound: config.clipGrad, mode: config.clipMode };
 
 /**
- * Clips gradients that are to be multiplied by `scale`, as PyTorch's `clip_grad_norm_` and `clip_grad_value_`.
- * @param gradients changed in place by `value`
- * @returns what they are to be multiplied by now
+ * Clips gradients that will be multiplied by `scale`, like PyTorch's `clip_grad_norm_` and `clip_grad_value_`.
+ * @param gradients changed in place in mode `value`
+ * @returns the factor to use instead of `scale`
  */
 export function clip(gradients: readonly TensorData[], scale: number, { bound, mode }: Clipping): number {
   if (mode === "norm") return scale * Math.min(1, bound / (scale * length(gradients) + 1e-6));
@@ -43,7 +43,7 @@ export function clip(gradients: readonly TensorData[], scale: number, { bound, m
   return scale;
 }
 
-/** The Euclidean length of all together. */
+/** Euclidean norm of all gradients together. */
 function length(gradients: readonly TensorData[]): number {
   let squares = 0;
   for (const data of gradients) for (let i = 0; i < data.length; i++) squares += data[i]! ** 2;

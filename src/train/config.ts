@@ -1,4 +1,7 @@
-/** Everything that decides a training run, with defaults; kept in `config.json` and inside every checkpoint. */
+/**
+ * The training configuration: everything that determines a run's result, with defaults. Stored in `config.json` and in
+ * every checkpoint.
+ */
 
 import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
@@ -22,11 +25,11 @@ const positive = z.int().check(z.gt(0));
 
 const defaultModel = "se-resnet-18";
 
-/** Raised where an older configuration means something else under today's schema: see `upToDate`. */
+/** Raised when the meaning of an older configuration changes; `upToDate` converts those. */
 const version = 2;
 
 const runKeys = {
-  /** What the rest began as, with its version (recipes/); for people, since all of it stands here. */
+  /** The recipe (with version) from which the other keys started; for information, since they are all stored. */
   recipe: z._default(
     z.nullable(
       z.string().check(z.regex(/^[\w-]+@\d+$/, "NAME@VERSION, as recipeStart gives it beside the recipe's settings")),
@@ -36,13 +39,13 @@ const runKeys = {
   model: configKey(z._default(z.string(), defaultModel), "a model of the zoo (senet models lists them)", {
     value: "name",
   }),
-  /** `null`: as the network of that name has it. */
+  /** `null`: the network's own. */
   act: configKey(
     z._default(z.nullable(z.enum(activations)), null),
     "activation of a residual network, except within squeeze and excitation; default: its own, relu",
   ),
   epochs: configKey(z._default(positive, 20), "passes over the training pictures"),
-  /** As Caffe's `max_iter`; the last epoch is then a shorter one. `null`: as many as the epochs have. */
+  /** Like Caffe's `max_iter`; the last epoch may then be shorter. `null`: as many steps as the epochs have. */
   maxSteps: configKey(
     z._default(z.nullable(positive), null),
     "end after so many steps, if the epochs have more; without epochs, that long",
@@ -51,7 +54,7 @@ const runKeys = {
     value: "n|auto",
     auto: true,
   }),
-  /** Gradients of so many pictures at a time are added up to the step's; `null`: all of the batch at once. */
+  /** Computes the gradients for this many pictures at a time and sums them; `null`: for the whole batch at once. */
   microBatch: configKey(
     z._default(z.nullable(positive), null),
     "pictures computed at a time, a part of the batch: less memory, the same gradients; default: the batch",
@@ -64,12 +67,15 @@ const runKeys = {
     z._default(z.enum(["leave", "keep"]), "leave"),
     "pictures that do not fill an epoch's last batch: left out, others each time, or a smaller batch",
   ),
-  /** `twice`, as taki0112's code: again after the step, by a pass with the new weights over the same batch; all takes twice as long. */
+  /** `twice`, as in taki0112's code: a second pass over the same batch with the new weights; doubles the time. */
   runningStatistics: z._default(z.enum(["once", "twice"]), "once"),
-  /** Side of the training pictures in pixels; default: the one that the model was designed for. */
+  /** Side of the training pictures in pixels; default: the model's own. */
   imageSize: configKey(positive, "side in pixels; default: the model's own"),
   seed: configKey(z._default(count, 0), "of weights, order and augmentation"),
-  /** About how much of each class is kept back to validate with, by the seed (`holdOut`); `null`: the data has a part for it. */
+  /**
+   * About which part of each class is kept back for validation, chosen by the seed (`holdOut`); `null`: the data has a
+   * validation part.
+   */
   valSplit: configKey(
     z._default(z.nullable(z.number().check(z.gt(0), z.lt(1))), null),
     "validate on this part of each class (0.1: a tenth), for data without val/; by the seed and the pictures' names",
@@ -80,7 +86,7 @@ const runKeys = {
     z._default(count, 0),
     "last epochs in which batch norm goes by its running statistics, unchanged",
   ),
-  /** Huang et al., arXiv 1603.09382, as timm has it (nn/drop-path.ts). */
+  /** Stochastic depth, Huang et al., arXiv 1603.09382, as in timm (nn/drop-path.ts). */
   dropPath: configKey(
     z._default(z.number().check(z.gte(0), z.lt(1)), 0),
     "stochastic depth: how often the last residual block is left out for a picture, those before it less",
@@ -92,7 +98,10 @@ const runKeys = {
   ),
 };
 
-/** Every key by concern, from the file that knows it; the command line has them so, too (cli/train-config.ts). */
+/**
+ * All keys, grouped by concern and declared in the file that uses them; the command line groups them the same way
+ * (cli/train-config.ts).
+ */
 export const trainingKeys = {
   Run: runKeys,
   "Fine-tuning": fineTuningKeys,
@@ -149,30 +158,31 @@ type Given = Readonly<Record<string, unknown>>;
 const isObject = (given: unknown): given is Given =>
   typeof given === "object" && given !== null && !Array.isArray(given);
 
-/** A configuration of an older version as today's. */
+/** Converts a configuration of an older version. */
 function upToDate(given: unknown): unknown {
   if (!isObject(given) || !("decayAll" in given) || (given.version ?? 1) !== 1) return given;
-  // Version 1, which every run wrote whole: weights decayed alone, or everything did; pictures were decoded exactly.
+  // In version 1 (whose files are complete), either only weights decayed or everything did, and JPEGs were always
+  // decoded exactly.
   const { decayAll, version: _, ...rest } = given;
   return { decode: "exact", ...rest, decayOn: decayAll === true ? ["weight", "bias", "gamma", "beta"] : ["weight"] };
 }
 
-/** Who says how many steps there are, and not how many epochs, means the steps: each epoch has at least one. */
+/** If only the number of steps is given, epochs are as many: each has at least one step. */
 function withEpochs(given: unknown): unknown {
   if (!isObject(given) || typeof given.maxSteps !== "number" || given.epochs !== undefined) return given;
   return { ...given, epochs: given.maxSteps };
 }
 
 /**
- * With no more epochs than its steps take.
- * @param stepsPerEpoch of the pictures that it trains on
+ * Limits the epochs to those that the steps need.
+ * @param stepsPerEpoch steps in one epoch of the training pictures
  */
 export function withinSteps(config: TrainingConfig, stepsPerEpoch: number): TrainingConfig {
   const { epochs, maxSteps } = config;
   return maxSteps === null ? config : { ...config, epochs: Math.min(epochs, Math.ceil(maxSteps / stepsPerEpoch)) };
 }
 
-/** The model's own size of pictures, where none is given. @throws SenetError `usage` where there is no such model */
+/** Fills in the model's own image size if none is given. @throws SenetError `usage` where there is no such model */
 function withImageSize(given: unknown): unknown {
   if (!isObject(given)) return given;
   const { model = defaultModel, imageSize } = given;
@@ -181,9 +191,10 @@ function withImageSize(given: unknown): unknown {
 }
 
 /**
- * A config with the defaults filled in.
- * @param nameOf what the user calls a key: the flag that was typed, or the key itself
- * @throws SenetError `usage`: where there is no such model; with every fault and, for unknown keys, the nearest known ones
+ * Checks a configuration and fills in the defaults.
+ * @param nameOf the user's name for a key: the flag typed, or the key itself
+ * @throws SenetError `usage` where there is no such model, or listing every fault, with the nearest known keys for
+ * unknown ones
  */
 export function trainingConfig(
   given: unknown,
@@ -196,11 +207,11 @@ export function trainingConfig(
   throw new SenetError("usage", "cannot be used", { where, found: faults });
 }
 
-/** The rate that is used: the given one, or what is usual for the optimiser, by the number of pictures in a batch. */
+/** The learning rate used: the given one, or the optimiser's usual one scaled by the batch size. */
 export const learningRateOf = ({ learningRate, batchSize, optimizer }: TrainingConfig): number =>
   learningRate ?? (optimizers[optimizer].usualRate * batchSize) / 256;
 
-/** The optimiser with what is set of it: those of its settings that are options of training too. */
+/** The optimiser with those of its settings that are keys of the configuration. */
 export function optimizerOf(config: TrainingConfig): OptimizerConfig {
   const { optimizer: name, schedule, lookahead, lookaheadSteps: steps, lookaheadAlpha: alpha } = config;
   const options: Readonly<Record<string, unknown>> = { ...config, momentumCycles: schedule === "one-cycle" };

@@ -1,4 +1,4 @@
-/** A run between its pictures and its files: steps, validations, and what is to be saved. Where both lie is the caller's. */
+/** The course of a run: steps, validations, and when to save. The caller decides where pictures and files are. */
 
 import type { Evaluation, EvaluationBatch } from "../evaluate/evaluate.ts";
 import type { Executor } from "../executors/executor.ts";
@@ -26,44 +26,44 @@ import { Validation } from "./validation.ts";
 
 export interface CourseOptions extends StepRunning, Pick<LoopOptions, "onStep" | "onEpoch" | "signal"> {
   readonly executor: Executor;
-  /** Of senet, which all ranks are to have. */
+  /** Version of senet, which must be the same on all ranks. */
   readonly version?: string;
-  /** Why it is that one. */
+  /** Why this engine was chosen. */
   readonly reason: string;
-  /** The network with the weights that it begins with, which the run changes, and how pictures are prepared. */
+  /** The network with its initial weights, which the run changes in place, and its pre-processing. */
   readonly checkpoint: Omit<Checkpoint, "run">;
-  /** How many pictures there are of each class, to train on and to validate with. */
+  /** Number of pictures of each class, for training and for validation. */
   readonly counts: { readonly train: readonly number[]; readonly val: readonly number[] };
   readonly stepsPerEpoch: number;
-  /** Where it begins, and what an earlier part of it left. */
+  /** Where the run starts, and what an earlier part of it left. */
   readonly start: TrainingState;
   readonly left?: StepState;
-  /** Of the pictures. */
+  /** Fingerprint of the pictures. */
   readonly data: Fingerprint;
-  /** The batches of an epoch from one of them on, as large as the step's parts (`LoopOptions.batches`). */
+  /** The batches of an epoch, from number `start` on, each as large as a part of a step (`LoopOptions.batches`). */
   readonly batches: (epoch: number, start: number) => AsyncIterable<TrainingBatch>;
-  /** Each picture to validate with, or of this rank's part of them, once, in batches of `validationBatch`. */
+  /** The validation pictures (or this rank's share of them), each once, in batches of `validationBatch`. */
   readonly validation: () => AsyncIterable<EvaluationBatch>;
-  /** Of several ranks the first saves, what is all of theirs. */
+  /** Saves the run. Called on rank 0 only, with the state of all ranks. */
   readonly save: (checkpoint: Omit<Checkpoint, "run">, run: SavedRun, isBest: boolean) => Promise<void>;
   readonly saveEverySeconds?: number | undefined;
-  /** Whether it is saved before its first step too. */
+  /** Whether to save before the first step too. */
   readonly savesStart?: boolean;
   readonly onStart: (facts: RunFacts) => void;
   readonly onPhase?: ((phase: Phase) => void) | undefined;
-  /** Pictures validated so far, of all. */
+  /** Called with the number of pictures validated so far and in all. */
   readonly onValidation?: ((done: number, total: number) => void) | undefined;
 }
 
 export interface CourseResult {
   readonly state: TrainingState;
-  /** False when `signal` stopped it before its last epoch. */
+  /** False if `signal` stopped the run before its last epoch. */
   readonly finished: boolean;
-  /** What the best weights said of the pictures to validate with; absent where they are of an earlier part. */
+  /** Evaluation of the best weights; absent if they come from an earlier part of the run. */
   readonly evaluation?: Evaluation;
 }
 
-/** @throws SenetError `training` and what `save` throws; what was saved before stays */
+/** Runs the training. @throws SenetError `training`; as `save`. What was saved earlier stays. */
 export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   const { config, checkpoint, executor, counts, start, left, data, signal, onPhase = () => {} } = options;
   const { ranks = alone } = options;
@@ -80,7 +80,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   await using step = await ChangingStep.create(compile, formAt(start.epoch), left);
   await requireAlike(ranks, {
     ...{ version: options.version ?? "", config, data, classes: labels, weights },
-    // Not where its library lies.
+    // Without the path of the library, which may differ between hosts.
     engine: `${executor.name}: ${executor.description.replace(/ \([^)]*\)/g, "")}; ${step.gradientLayout}`,
   });
   const pictures = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0);
@@ -138,7 +138,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   return { state, finished: isFinished(state, config), ...(best && { evaluation: best }) };
 }
 
-/** Without the rows that a last batch has too many. */
+/** Cuts off the rows of a last batch that are no pictures. */
 async function* cut(batches: AsyncIterable<TrainingBatch>): AsyncGenerator<TrainingBatch> {
   for await (const batch of batches) {
     const { images, labels, size = labels.shape[0]! } = batch;
@@ -148,7 +148,7 @@ async function* cut(batches: AsyncIterable<TrainingBatch>): AsyncGenerator<Train
   }
 }
 
-/** Measured; `undefined` where there is nobody to send to. */
+/** The measured bucket size; `undefined` for a single process. */
 async function bucketBytesFor({ ranks = alone, wire = "float32", say }: CourseOptions): Promise<number | undefined> {
   if (ranks.count === 1) return undefined;
   const { bytes, milliseconds } = await measuredBucket(ranks, wire);
@@ -158,13 +158,13 @@ async function bucketBytesFor({ ranks = alone, wire = "float32", say }: CourseOp
   return bytes;
 }
 
-/** How many pictures this rank validates at a time. */
+/** This rank's batch size for validation. */
 export const validationBatch = ({ config, ranks = alone }: Pick<StepRunning, "config" | "ranks">): number =>
   config.batchSize / ranks.count;
 
 /**
- * How many numbers a network learns, of how many.
- * @throws SenetError `usage` where what is to be frozen cannot be
+ * The number of parameters of a network, and how many of them learn.
+ * @throws SenetError `usage` where `freeze` names something that cannot be frozen
  */
 export function parametersOf(network: Model, { microBatch, batchSize, imageSize, freeze }: TrainingConfig) {
   const graph = lossGraph(network, { batch: microBatch ?? batchSize, imageSize, freeze: freeze ?? undefined });

@@ -1,4 +1,4 @@
-/** The step of a configuration, and how many an epoch has. */
+/** Creates the training step of a configuration, and counts the steps of an epoch. */
 
 import type { Dataset } from "../data/dataset.ts";
 import { option, SenetError } from "../errors.ts";
@@ -12,20 +12,20 @@ import { clippingOf } from "./clipping.ts";
 import { optimizerOf, type TrainingConfig } from "./config.ts";
 import { type StepState, type TogetherOptions, TrainingStep } from "./step.ts";
 
-/** What a step is to do, and how it is to run. */
+/** The configuration of a step, and how to run it. */
 export interface StepRunning extends Omit<TogetherOptions, "syncBatchNorm"> {
   readonly config: TrainingConfig;
   readonly threads?: number | undefined;
-  /** Less memory, more time (passes/recompute.ts). */
+  /** Recompute activations: less memory, more time (passes/recompute.ts). */
   readonly recompute?: boolean | undefined;
   /** See `StepOptions.onFeatures`. */
   readonly onFeatures?: boolean | undefined;
-  /** Told what the user should know of the engine. */
+  /** Is told remarks about the engine. */
   readonly say?: ((line: string) => void) | undefined;
 }
 
 /**
- * @param where the pictures are
+ * Steps in one epoch. @param where the pictures' place, for errors
  * @throws SenetError `usage` where there are fewer pictures than a batch has
  */
 export function stepsIn(
@@ -47,14 +47,14 @@ export interface StepSubject {
   readonly model: Model;
   readonly weights: Weights;
   readonly executor: Executor;
-  /** How many pictures there are of each class, by which these are weighed. */
+  /** Number of pictures of each class, for class weights. */
   readonly counts: readonly number[];
   readonly average?: AverageConfig | undefined;
 }
 
 /**
- * The step that a configuration asks for.
- * @param form what may change from epoch to epoch
+ * Compiles the step that a configuration asks for.
+ * @param form the part that may change from epoch to epoch
  */
 export function createStep(
   options: StepRunning,
@@ -100,11 +100,11 @@ export function createStep(
   );
 }
 
-/** How many pictures this rank computes at a time. */
+/** Number of pictures that this rank computes at a time. */
 export const ownBatch = ({ config, ranks = alone }: Pick<StepRunning, "config" | "ranks">): number =>
   (config.microBatch ?? config.batchSize) / ranks.count;
 
-/** How many pictures there are of each class. */
+/** Number of pictures of each class. */
 export function countsOf({ classes, samples }: Dataset): number[] {
   const counts = classes.map(() => 0);
   for (const { label } of samples) counts[label]! += 1;

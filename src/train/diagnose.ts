@@ -1,4 +1,4 @@
-/** Finds where a number first stopped being one. */
+/** Finds the operation in which a value first became NaN or infinite. */
 
 import { option } from "../errors.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
@@ -6,16 +6,16 @@ import { type Graph, isTrainable, type Value } from "../ir/graph.ts";
 import { removeDead } from "../passes/remove-dead.ts";
 import { allFinite, type Tensor } from "../tensor.ts";
 
-/** What to try where numbers grew without bound. */
+/** What to try when values grow without bound. */
 export const divergedHint = `a lower learning rate (${option("learningRate")}), or a longer warm-up (${option("warmupEpochs")}), in another ${option("out")}`;
 
 /**
- * Names the first input, weight or operation, in the order of the graph, that holds a value that is not finite.
+ * Names the first input, weight or operation, in graph order, that holds a value that is not finite; `undefined` if all
+ * are finite this time.
  *
- * Runs the graph again with some nodes' outputs exposed, a group at a time, so that memory stays bounded; a fresh
- * compile each, which is slow and happens once, when a run has failed. The weights are not changed. `undefined` where all is
- * finite this time.
- * @param ranks how many share the batch; the others are not asked, but taken for having the same pictures
+ * Runs the graph again with a group of nodes exposed as outputs at a time, so that memory stays bounded. Each group
+ * needs a fresh compile: slow, but only done once, after a failure. The weights are not changed.
+ * @param ranks the number of ranks that share the batch; the others are not run, but assumed to have the same pictures
  */
 export async function firstNonFinite(
   executor: Executor,
@@ -28,7 +28,7 @@ export async function firstNonFinite(
     for (let i = 0; i < values.length; i++) values[i] = ranks * values[i]!;
   };
   for (const [name, value] of inputs) if (!allFinite(value)) return `the input "${name}"`;
-  // Not the running statistics: the run that failed has updated them already, with whatever it made.
+  // Without the running statistics, which the failed step has already updated.
   for (const { name } of graph.parameters.filter(isTrainable)) {
     if (!allFinite(weights.get(name)!)) return `the weight "${name}", as the step before left it`;
   }

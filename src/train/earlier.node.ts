@@ -1,4 +1,4 @@
-/** The run that stands in a folder already: whether to go on with it, and from where. */
+/** Finds an earlier run in a folder: whether to continue it, and from where. */
 
 import { existsSync } from "node:fs";
 import { option, SenetError } from "../errors.ts";
@@ -8,15 +8,18 @@ import type { Accepting } from "./resume.ts";
 import type { Resumable } from "./saved.ts";
 
 export interface EarlierOptions extends Pick<PrepareOptions, "data" | "config" | "build" | "say">, Accepting {
-  /** Where the run's files are. */
+  /** Folder of the run. */
   readonly out: string;
-  /** Go on from `last.safetensors` in `out`. */
+  /** Continue from `last.safetensors` in `out`. */
   readonly resume: boolean;
-  /** Start anew even where `out` holds an earlier run; its files are replaced one by one. */
+  /** Start afresh even if `out` holds an earlier run; its files are replaced one by one. */
   readonly fresh?: boolean;
 }
 
-/** The run to go on with; `undefined` for a new one. @throws SenetError `usage` where `out` has one that is not wanted */
+/**
+ * The run to continue; `undefined` for a new one. @throws SenetError `usage` where `out` holds a run and neither option
+ * is set
+ */
 export async function earlierRun({
   out,
   resume,

@@ -1,4 +1,4 @@
-/** TensorBoard's event file in a run's folder: `tensorboard --logdir runs` shows all runs below it, also as they go on. */
+/** TensorBoard's event file in a run's folder: `tensorboard --logdir runs` shows all runs, also while they train. */
 
 import { appendFileSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { replaceFile } from "../files/replace.node.ts";
 import { epochRecord, firstRecords } from "./events.ts";
 import type { EpochMetrics } from "./state.ts";
 
-/** TensorBoard takes files for its own by `tfevents`, and reads those of a folder in the order of their names. */
+/** TensorBoard recognises its files by `tfevents` in the name and reads them in the order of their names. */
 const pattern = /^events\.out\.tfevents\.\d+\.senet$/;
 
 const now = () => Date.now() / 1000;
@@ -21,14 +21,14 @@ export class EventFile {
   }
 
   /**
-   * A new file that begins with the epochs that are done, in place of those of earlier processes: what one that was killed
-   * has not written, or has written of an epoch that it could not save, is put right. TensorBoard keeps files open, so
-   * that only a file that grows is followed.
+   * Creates a file with the epochs done so far and deletes those of earlier processes, in which a killed process may
+   * have left out its last epoch, or written one that it could not save. Afterwards the file only grows: TensorBoard
+   * keeps files open and follows nothing else.
    * @throws SenetError `io`
    */
   static async create(out: string, history: readonly EpochMetrics[]): Promise<EventFile> {
     const time = now();
-    // No later than they were: runs do not keep when an epoch ended.
+    // The epochs' own end times are not stored, so these are estimates that are never too late.
     let end = time;
     const past = [...history].reverse().map((metrics) => {
       const record = epochRecord(metrics, end);

@@ -1,13 +1,13 @@
 /**
- * TensorBoard's event files: a run's metrics as its reader wants them. A file is a row of records, each framed by its
- * length and checksums (TFRecord, tensorflow/core/lib/io/record_writer.h); a record is an `Event` of
- * tensorboard/compat/proto/event.proto, whose field numbers stand here.
+ * TensorBoard's event files. A file is a sequence of records, each framed by its length and checksums (TFRecord,
+ * tensorflow/core/lib/io/record_writer.h); a record is an `Event` of tensorboard/compat/proto/event.proto, whose field
+ * numbers are used here.
  */
 
 import { ProtoWriter } from "../protobuf-writer.ts";
 import type { EpochMetrics } from "./state.ts";
 
-/** What TensorBoard calls each column of `metrics.csv`; what stands before the stroke is a group of charts. */
+/** TensorBoard's tag for each column of `metrics.csv`; the part before the slash groups charts. */
 const tags: Readonly<Record<Exclude<keyof EpochMetrics, "epoch">, string>> = {
   learningRate: "learning_rate",
   trainLoss: "loss/train",
@@ -24,7 +24,8 @@ const tags: Readonly<Record<Exclude<keyof EpochMetrics, "epoch">, string>> = {
 };
 
 /**
- * How a file begins. What TensorBoard has read of earlier files it forgets: a run that goes on tells its epochs anew.
+ * The first records of a file. They make TensorBoard forget what it has read from earlier files, since a resumed run
+ * writes all epochs again.
  * @param time seconds since 1970
  */
 export function firstRecords(time: number): readonly Uint8Array[] {
@@ -34,7 +35,7 @@ export function firstRecords(time: number): readonly Uint8Array[] {
   return [record(version), record(start)];
 }
 
-/** The record of an epoch; TensorBoard's steps are epochs, the first is 1. */
+/** The record of an epoch. Its TensorBoard step is the epoch, counted from 1. */
 export function epochRecord(metrics: EpochMetrics, time: number): Uint8Array {
   return record(
     event(time, metrics.epoch + 1, (w) =>
@@ -55,7 +56,7 @@ function event(time: number, step: number, what: (w: ProtoWriter) => void): Uint
   return w.finish();
 }
 
-/** Length, its checksum, the bytes, their checksum; little-endian. */
+/** A TFRecord: length, its checksum, the bytes, their checksum; little-endian. */
 function record(bytes: Uint8Array): Uint8Array {
   const framed = new Uint8Array(8 + 4 + bytes.length + 4);
   const view = new DataView(framed.buffer);
@@ -66,7 +67,7 @@ function record(bytes: Uint8Array): Uint8Array {
   return framed;
 }
 
-/** As TFRecord keeps checksums, so that the checksum of bytes that hold one is none itself. */
+/** TFRecord's masked CRC, which protects against data that itself contains CRCs. */
 const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 
 /** Castagnoli's polynomial, reflected. */

@@ -1,6 +1,6 @@
-/** What a run says of itself. */
+/** Facts about a run, told when it starts. */
 
-/** What a run is doing. What was done before `validating` is saved; `saving` is best not interrupted. */
+/** The phase of a run. Before `validating` everything has been saved; `saving` should not be interrupted. */
 export type Phase = "starting" | "training" | "saving" | "validating";
 
 export interface RunFacts {
@@ -10,15 +10,15 @@ export interface RunFacts {
   readonly trainImages: number;
   readonly validationImages: number;
   readonly parameters: number;
-  /** Of them, those that are not frozen. */
+  /** Those that are not frozen. */
   readonly learntParameters: number;
-  /** Of the run. */
+  /** Epochs of the whole run. */
   readonly epochs: number;
   readonly startEpoch: number;
-  /** Steps of that epoch that were done before. */
+  /** Steps of that epoch that an earlier process did. */
   readonly startStep: number;
   readonly stepsPerEpoch: number;
   readonly batchSize: number;
-  /** The highest of the schedule. */
+  /** The schedule's highest rate. */
   readonly learningRate: number;
 }

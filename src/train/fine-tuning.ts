@@ -1,4 +1,4 @@
-/** The keys of a configuration that say what a run begins with, and how much of it may change. */
+/** Configuration keys for fine-tuning: which weights a run starts from, and how much of them may change. */
 
 import { configKey } from "../config-key.ts";
 import * as z from "../schema.ts";
@@ -6,7 +6,7 @@ import * as z from "../schema.ts";
 const text = z.string().check(z.minLength(1));
 
 export const fineTuningKeys = {
-  /** A weight file, or the name of released weights, whose network is trained further; `null`: fresh weights. */
+  /** The weight file, or name of released weights, to continue from; `null`: fresh weights. */
   weights: configKey(
     z._default(z.nullable(text), null),
     "begin with this network: a weight file, a name (senet pull), or imagenette, which comes with the package",
@@ -14,27 +14,27 @@ export const fineTuningKeys = {
       value: "file",
     },
   ),
-  /** What does not learn, from the picture on (nn/freeze.ts). */
+  /** How much of the network is frozen, starting from the input (nn/freeze.ts). */
   freeze: configKey(
     z._default(z.nullable(text), null),
     "what does not learn: stem, stage1, ..., a block's name, or backbone (all but the head)",
     { value: "part" },
   ),
-  /** The factor of the learning rate from one block to the one before it, as timm has it; `null`: all learn alike. */
+  /** Factor on the learning rate from each block to the one before it, as in timm; `null`: no decay. */
   layerDecay: configKey(
     z._default(z.nullable(z.number().check(z.gt(0), z.lte(1))), null),
     "factor of the rate from each block to the one before it; default: all learn alike",
   ),
-  /** What classes weigh in the loss: all alike, or the less the more pictures they have. */
+  /** How classes are weighted in the loss: equally, or inversely to their number of pictures. */
   classWeights: configKey(z._default(z.enum(["none", "balanced"]), "none"), "balanced: rare classes weigh more", {
     value: "kind",
   }),
-  /** Channels of the pictures: 3, or 1 for grey ones; `null`: as the weights have it, or else 3. */
+  /** Channels of the pictures: 3, or 1 for grey ones; `null`: as the weights have, or else 3. */
   inChans: configKey(
     z._default(z.nullable(z.int().check(z.gte(1), z.lte(3))), null),
     "channels of the pictures, 1 for grey; default: the weights' own, or 3",
   ),
-  /** Of fresh weights (weights/patch-init.ts). */
+  /** Initialises fresh weights from image patches (weights/patch-init.ts). */
   patchInit: configKey(
     z._default(z.boolean(), false),
     "fresh weights: the first convolution begins with the principal directions of the pictures' patches, not at random",

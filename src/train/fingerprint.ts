@@ -1,4 +1,4 @@
-/** By which pictures a run can be recognised: how many of each class, and what they are called. */
+/** A fingerprint of a run's pictures: how many there are of each class, and a digest of their names. */
 
 import { some } from "../data/classes.ts";
 import type { Dataset, NameIn } from "../data/dataset.ts";
@@ -9,12 +9,12 @@ import { hexOf, sha256 } from "../sha256.ts";
 const classesSchema = z.array(
   z.strictObject({
     count: z.int().check(z.gte(0)),
-    /** A digest of their names below the folder, in order. */
+    /** Digest of their names relative to the folder, in order. */
     names: z.string(),
   }),
 );
 
-/** Small however many pictures there are, and the same wherever the data folder lies. */
+/** Its size does not depend on the number of pictures, nor its value on where the data folder is. */
 export const fingerprintSchema = z.strictObject({ train: classesSchema, val: classesSchema });
 export type Fingerprint = z.output<typeof fingerprintSchema>;
 
@@ -32,7 +32,7 @@ function printOf(dataset: Dataset, nameIn: NameIn): Fingerprint["train"] {
   }));
 }
 
-/** What is different between two sets of pictures of the same classes, a line each; empty where nothing is. */
+/** Differences between two sets of pictures of the same classes, one line each. */
 export function changesBetween(before: Fingerprint, now: Fingerprint, classes: readonly string[]): string[] {
   const parts = [
     ["pictures to train on", before.train, now.train],

@@ -1,4 +1,4 @@
-/** The largest batch that fits the memory. */
+/** Finds the largest batch that fits into memory. */
 
 import { option, SenetError } from "../errors.ts";
 import { isOutOfMemory } from "../executors/out-of-memory.ts";
@@ -12,38 +12,41 @@ import { countsOf, createStep } from "./create-step.ts";
 import { openRunData, type PrepareOptions, trainingExecutor } from "./prepare.node.ts";
 import { startOf } from "./start.ts";
 
-/** What a step takes, in bytes, by the number of its pictures. */
+/** Memory of a step in bytes, as a linear function of the batch size. */
 export interface StepMemory {
   readonly fixed: number;
   readonly perPicture: number;
 }
 
-/** Of the memory that is free; the rest is for decoded pictures and validation (data/picture-memory.node.ts). */
+/** Share of the free memory to use; the rest is for decoded pictures and validation (data/picture-memory.node.ts). */
 const share = 0.5;
-/** A tenth of the pictures are the largest batch: an epoch of fewer steps teaches little. */
+/** An epoch has at least this many steps: fewer teach little. */
 const fewestSteps = 10;
-/** Batches that wait between the loader and the step. */
+/** Batches in the queue between the loader and the step. */
 const waiting = 4;
-/** Weights, gradients, the engine's copies, and two slots of an optimiser. */
+/** Copies of the weights in memory: weights, gradients, the engine's copies, and two optimiser slots. */
 const copies = 6;
 
-/** A multiple of eight, or a power of two below; at least 2, which batch norm needs. */
+/**
+ * The largest batch for `room` bytes: a multiple of eight, or below eight a power of two; at least 2, which batch norm
+ * needs.
+ */
 export function largestBatch({ fixed, perPicture }: StepMemory, room: number, most: number): number {
   const fits = Math.max(2, Math.min(most, Math.floor((room - fixed) / perPicture)));
   return fits >= 8 ? fits - (fits % 8) : 2 ** Math.floor(Math.log2(fits));
 }
 
 /**
- * The same configuration with the largest batch. Nothing is tried until it fails: the step is compiled for two small
- * batches, and its memory grows evenly from there.
- * @throws SenetError as training; `usage` where parts of a batch are asked for as well
+ * The configuration with the largest batch that fits. No out-of-memory trials: the step is compiled for two small
+ * batches, and its memory extrapolated linearly.
+ * @throws SenetError as training; `usage` where `microBatch` is set as well
  */
 export async function withFittingBatch(
   options: PrepareOptions & { readonly memoryLimit?: number | undefined },
 ): Promise<TrainingConfig> {
   const { say, memoryLimit = availableMemory(), ...quiet } = options;
   const { build, source } = quiet;
-  // Parts are of the whole batch, which is not known yet.
+  // Without parts, since the whole batch is not known yet.
   const config = { ...options.config, batchSize: 1, microBatch: null };
   if (options.config.microBatch !== null) {
     throw new SenetError("usage", "the largest batch that fits is never computed in parts", {

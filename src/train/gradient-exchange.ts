@@ -1,4 +1,4 @@
-/** Gradients summed over all ranks where they lie, a piece at a time, while the backward pass still makes the next ones. */
+/** Sums gradients over all ranks in place, a piece at a time, while the backward pass computes the next ones. */
 
 import type { Bucket, Ranks, Wire } from "../ranks.ts";
 import type { TensorData } from "../tensor.ts";
@@ -6,23 +6,25 @@ import { add } from "./gradient-sum.ts";
 
 export interface ExchangeOptions {
   readonly ranks: Ranks;
-  /** Of a piece. Sums do not depend on it. */
+  /** Size of a piece; it does not change the sums. */
   readonly bucketBytes: number;
   readonly wire: Wire;
 }
 
-/** A piece of the memory that has all gradients, as long as the others but the last; parameters begin and end anywhere in it. */
+/**
+ * A piece of the memory with all gradients; all but the last have the same length, whatever the parameters' boundaries.
+ */
 interface Piece {
   readonly start: number;
   readonly data: Float32Array;
   readonly bucket: Bucket;
-  /** How many of its numbers may still change. */
+  /** How many of its numbers are not final yet. */
   left: number;
 }
 
 export class GradientExchange {
   readonly #options: ExchangeOptions;
-  /** An engine's, as long as it stays the same. */
+  /** The engine's gradient memory, as long as it stays the same. */
   #memory: TensorData = new Float32Array(0);
   #pieces: readonly Piece[] = [];
   #isSending = false;
@@ -33,8 +35,8 @@ export class GradientExchange {
   }
 
   /**
-   * Before the backward pass of a step's last batch. What is told of without it stays as it is.
-   * @param kept what is to be added to the gradients, of their length
+   * To be called before the backward pass of a step's last batch. Gradients reported without it are not summed.
+   * @param kept earlier batches' gradients to add, of the same length
    */
   begin(kept?: TensorData): void {
     this.#isSending = true;
@@ -42,7 +44,10 @@ export class GradientExchange {
     for (const piece of this.#pieces) piece.left = piece.data.length;
   }
 
-  /** @param gradient a part of `memory` that the engine is done with; it may be one of another engine than the last step's */
+  /**
+   * Reports a gradient that the engine has finished. @param gradient a part of `memory`, which may be another engine's
+   * than in the last step
+   */
   final(gradient: TensorData, memory: TensorData): void {
     if (!this.#isSending) return;
     if (memory.buffer !== this.#memory.buffer || memory.byteOffset !== this.#memory.byteOffset) this.#divide(memory);
@@ -56,7 +61,7 @@ export class GradientExchange {
     this.#options.ranks.progress();
   }
 
-  /** @returns whether the sums are now where the gradients were: where it was begun */
+  /** @returns whether the gradients now are the sums, which is so if `begin` was called */
   async finish(): Promise<boolean> {
     if (!this.#isSending) return false;
     this.#isSending = false;

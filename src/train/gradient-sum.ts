@@ -1,20 +1,20 @@
-/** Gradients of several batches added up, so that they are those of one large batch. */
+/** Sums the gradients of several batches, as if they were one large batch. */
 
 import { dtypeOf, type TensorData, zeros } from "../tensor.ts";
 
 export class GradientSum {
   #sums: readonly TensorData[] = [];
-  /** Batches in it. */
+  /** Number of batches summed so far. */
   #count = 0;
 
-  /** Forgets what a step that failed has left. */
+  /** Discards what a failed step left. */
   clear(): void {
     this.#count = 0;
   }
 
-  /** Keeps a batch's gradients, which the next ones are written over. */
+  /** Adds a batch's gradients to the sum, before the next batch overwrites them. */
   keep(gradients: readonly TensorData[]): void {
-    // The first time, and where an engine lays them out anew.
+    // On first use, and when an engine has changed the gradients' layout.
     if (
       !this.#sums.every(({ length }, i) => length === gradients[i]?.length) ||
       this.#sums.length !== gradients.length
@@ -28,17 +28,17 @@ export class GradientSum {
     this.#count++;
   }
 
-  /** Adds what was kept to the last batch's gradients. */
+  /** Adds the sum so far to the last batch's gradients. */
   addTo(gradients: readonly TensorData[]): void {
     if (this.#count > 0) for (const [i, sum] of this.#sums.entries()) add(sum, gradients[i]!);
   }
 
-  /** What was kept, laid out as gradients are; nothing, where there was nothing to keep. */
+  /** The sum so far, laid out as the gradients are; empty if there is none. */
   get kept(): readonly TensorData[] {
     return this.#count === 0 ? [] : this.#sums;
   }
 
-  /** Begins anew. @returns of how many batches the last one's gradients are the sum now */
+  /** Resets the sum. @returns how many batches the last one's gradients are the sum of now */
   end(): number {
     const count = this.#count + 1;
     this.#count = 0;
@@ -46,7 +46,7 @@ export class GradientSum {
   }
 }
 
-/** Element by element. */
+/** Adds element by element. */
 export function add(from: TensorData, into: TensorData): void {
   for (let i = 0; i < into.length; i++) into[i] = into[i]! + from[i]!;
 }

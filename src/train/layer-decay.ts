@@ -1,12 +1,12 @@
-/** Learning rates that fall from the classifier to the picture: what is general already is to change the least. */
+/** Layer-wise learning rates, which fall from the classifier to the input: general features should change least. */
 
 import type { Graph, Parameter } from "../ir/graph.ts";
 import { positionsOf } from "../ir/position.ts";
 
 /**
- * The factor of each parameter's learning rate, as timm's `--layer-decay` has it: 1 for the classifier, `decay` for the last
- * block, its square for the block before, and the smallest for the stem.
- * @param forward a network without gradients
+ * The factor on each parameter's learning rate, as in timm's `--layer-decay`: 1 for the classifier, `decay` for the
+ * last block, its square for the block before, and the smallest for the stem.
+ * @param forward the network's graph, without gradients
  */
 export function layerRates(forward: Graph, decay: number): (parameter: Pick<Parameter, "name">) => number {
   const positions = positionsOf(forward);

@@ -1,4 +1,4 @@
-/** What is learnt of a training graph, and how. */
+/** Which parameters of a training graph learn, and how. */
 
 import { gradientOf } from "../autodiff/differentiate.ts";
 import { configKey } from "../config-key.ts";
@@ -14,35 +14,37 @@ const fraction = z.number().check(z.gte(0), z.lt(1));
 const roles = ["weight", "bias", "gamma", "beta"] as const;
 export type DecayingRole = (typeof roles)[number];
 
-/** An optimiser's setting stands here under its own name; `null`: the optimiser's own default. */
+/** The optimiser's settings, each under its own name; `null`: the optimiser's default. */
 export const optimizerKeys = {
   optimizer: configKey(z._default(z.enum(optimizerNames), "sgd"), "how weights are updated"),
-  /** Of `sgd`, `muon`, `rmsprop` and `lars`. */
+  /** For `sgd`, `muon`, `rmsprop` and `lars`. */
   momentum: configKey(z._default(fraction, 0.9), "of sgd, muon, rmsprop and lars"),
-  /** Of `sgd` and `muon`. */
+  /** For `sgd` and `muon`. */
   nesterov: configKey(z._default(z.boolean(), true), "plain momentum (sgd, muon)"),
-  /** Of `sgd` and `lars`: the velocity holds the rate, as Caffe's and Chainer's. It makes a difference when the rate changes. */
+  /**
+   * For `sgd` and `lars`: the velocity includes the rate, as in Caffe and Chainer. This matters when the rate changes.
+   */
   rateInVelocity: configKey(
     z._default(z.boolean(), false),
     "sgd, lars: keep the rate in the velocity, as Caffe and Chainer do",
   ),
-  /** Of `adamw`, `radam`, `lamb` and what `muon` leaves to AdamW. */
+  /** For `adamw`, `radam`, `lamb`, and the parameters that `muon` leaves to AdamW. */
   betas: configKey(
     z._default(z.nullable(z.tuple([fraction, fraction])), null),
     "adamw, radam, lamb, muon: how much is kept of the means of gradients and squares; default: 0.9,0.999",
     { value: "b1,b2" },
   ),
-  /** Of `rmsprop`. */
+  /** For `rmsprop`. */
   alpha: configKey(
     z._default(z.nullable(fraction), null),
     "rmsprop: how much is kept of the mean of squares; default: 0.9",
   ),
-  /** Of all but `sgd`. */
+  /** For all but `sgd`. */
   eps: configKey(
     z._default(z.nullable(positive), null),
     "what is added to roots and lengths; default: 1e-8 (adamw, radam, muon, lars), 1e-6 (lamb), 1e-3 (rmsprop)",
   ),
-  /** Of `lars`. */
+  /** For `lars`. */
   trustCoeff: configKey(
     z._default(z.nullable(positive), null),
     "lars: what part of its own length a layer's gradient is brought to; default: 0.001",
@@ -55,11 +57,11 @@ export const optimizerKeys = {
   lookaheadSteps: configKey(lookaheadSchema.shape.steps, "steps from one such step to the next"),
   lookaheadAlpha: configKey(lookaheadSchema.shape.alpha, "the part of the way that is not gone back"),
   weightDecay: configKey(z._default(z.number().check(z.gte(0)), 5e-5), "pull of weights to zero"),
-  /** The authors decayed weights alone (docs/networks.md, 3.1); ports differ. */
+  /** The authors decayed only weights (docs/networks.md, 3.1); the ports differ. */
   decayOn: configKey(z._default(z.array(z.enum(roles)), ["weight"]), `what decays, of ${roles.join(", ")}`),
 };
 
-/** The weights of the layer that sees the pictures, and of the classifier, whose rows and columns are no features. */
+/** The weights of the first layer and of the classifier, whose rows or columns are not features. */
 function endsOf({ nodes, inputs }: Graph): ReadonlySet<string> {
   const layers = nodes.filter(({ op }) => op === "conv2d" || op === "linear");
   const ends = layers.filter((node) => node.tag === "head" || inputs.includes(node.inputs[0]!));
@@ -71,7 +73,7 @@ export interface LearningOptions {
   readonly optimizer?: OptimizerConfig;
   /** Default: 5e-5, as training has it. */
   readonly weightDecay?: number;
-  /** What decays; default: weights, and not biases nor batch norm's gammas and betas, as the authors did. */
+  /** Which parameters decay; default: weights, but not biases nor batch norm's gammas and betas, as the authors did. */
   readonly decayOn?: readonly DecayingRole[];
   /** A factor for the learning rate of each parameter; default: 1. */
   readonly rateOf?: ((parameter: Parameter) => number) | undefined;
@@ -80,8 +82,8 @@ export interface LearningOptions {
 }
 
 /**
- * The optimiser over all that a graph learns.
- * @param graph one with an output `gradient/NAME` for each trainable parameter
+ * The update rule for all parameters that a graph learns.
+ * @param graph a graph with an output `gradient/NAME` for each trainable parameter
  * @param state of an earlier run; fresh without
  */
 export function learningRule(

@@ -1,4 +1,4 @@
-/** The training loop: epochs of steps, an evaluation after each, from any saved position to the end. */
+/** The training loop: epochs of steps with a validation after each, from any saved position to the end. */
 
 import { SenetError } from "../errors.ts";
 import type { Evaluation } from "../evaluate/evaluate.ts";
@@ -17,7 +17,7 @@ export interface TrainingBatch {
   readonly images: Tensor;
   /** int32 `[N]`, or targets float32 `[N,classes]` */
   readonly labels: Tensor;
-  /** Rows that are pictures; default: all. */
+  /** How many of the rows are pictures; default: all. */
   readonly size?: number;
 }
 
@@ -26,9 +26,9 @@ export interface Progress {
   readonly epochs: number;
   readonly step: number;
   readonly steps: number;
-  /** Steps that the whole run has still to do. */
+  /** Steps left in the whole run. */
   readonly left: number;
-  /** Means over the epoch so far. */
+  /** Mean over the epoch so far, as is `top1`. */
   readonly loss: number;
   readonly top1: number;
   readonly imagesPerSecond: number;
@@ -39,42 +39,42 @@ export interface LoopOptions {
   readonly config: TrainingConfig;
   readonly step: Pick<TrainingStep, "run">;
   readonly stepsPerEpoch: number;
-  /** The batches of an epoch from one of them on, as many to a step as `partsOf`; a pure function of the two. */
+  /** The batches of an epoch, from number `start` on, with `partsOf` batches to a step; a pure function of the two. */
   readonly batches: (epoch: number, start: number) => AsyncIterable<TrainingBatch>;
-  /** `undefined` where `signal` stopped it. */
+  /** Validates; `undefined` if `signal` stopped it. */
   readonly evaluate: () => Promise<Evaluations | undefined>;
   readonly onStep: (progress: Progress) => void;
-  /** Called once an epoch, after it has been saved. */
+  /** Called once per epoch, after it has been saved. */
   readonly onEpoch: (metrics: EpochMetrics, isBest: boolean) => void;
   /** Saves; called before and after every validation, now and then within a long epoch, and when interrupted. */
   readonly save: (state: TrainingState, isBest: boolean) => Promise<void>;
-  /** How much of an epoch may be lost when the process is killed; default: a quarter of an hour. */
+  /** Longest time between two saves, in seconds; default: a quarter of an hour. */
   readonly saveEverySeconds?: number;
-  /** One that is aborted on any rank stops all. */
+  /** Stops the run; an abort on any rank stops all ranks. */
   readonly signal: AbortSignal;
-  /** Default: this process is alone. Else each has its part of every batch, and all else is as if they were one. */
+  /** The ranks that train together, each on its part of every batch; default: this process alone. */
   readonly ranks?: Ranks;
-  /** Told, of several ranks, for which the others wait. */
+  /** With several ranks, is told which rank the others wait for. */
   readonly say?: ((line: string) => void) | undefined;
 }
 
-/** Of the weights as they are, and of their moving average where there is one. */
+/** Validation results of the weights, and of their moving average if there is one. */
 export interface Evaluations {
   readonly weights: Evaluation;
   readonly average?: Evaluation;
 }
 
-/** Steps of one of the run's epochs: the last one may have fewer than the others. */
+/** Steps of an epoch; the last epoch may have fewer. */
 const stepsOfEpoch = ({ config, stepsPerEpoch }: LoopOptions, epoch: number): number =>
   Math.min(stepsPerEpoch, (config.maxSteps ?? Number.POSITIVE_INFINITY) - epoch * stepsPerEpoch);
 
-/** How many batches a step's gradients are summed up from. */
+/** Number of batches whose gradients are summed in one step. */
 export const partsOf = ({ batchSize, microBatch }: TrainingConfig): number => batchSize / (microBatch ?? batchSize);
 
 /**
- * Trains from `state` to the last epoch, or until `signal`; gives the state reached, which has been saved. A run that
- * is stopped while it validates, or is killed then, validates again when it goes on.
- * @throws SenetError `weights` where `state` is beyond its epoch
+ * Trains from `state` to the last epoch, or until `signal`. Returns the state reached, which has been saved. A run that
+ * is stopped or killed during a validation validates again when it resumes.
+ * @throws SenetError `weights` where `state` has more steps than an epoch
  */
 export async function trainingLoop(options: LoopOptions, state: TrainingState = initialState): Promise<TrainingState> {
   if (state.step > options.stepsPerEpoch) {
@@ -96,7 +96,7 @@ export async function trainingLoop(options: LoopOptions, state: TrainingState = 
   return state;
 }
 
-/** Runs the remaining steps of the epoch under way; stops between two steps when asked to. */
+/** Runs the remaining steps of the current epoch; stops between two steps if asked to. */
 async function trainEpoch(
   options: LoopOptions,
   state: TrainingState,
@@ -110,7 +110,7 @@ async function trainEpoch(
   const [stopping] = await totalOf(ranks, [Number(signal.aborted)]);
   let isStopped = stopping! > 0;
   if (isStopped || step >= steps) return { state, isStopped };
-  /** Of the step under way, on this rank. */
+  /** Sums over the parts of the current step, on this rank. */
   let own = noOwn;
   let mark = performance.now();
   let saved = mark;
@@ -120,7 +120,7 @@ async function trainEpoch(
     const rates = ratesAt(options, state.epoch, step);
     const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${steps}`;
     const index = state.epoch * stepsPerEpoch + step;
-    // Of several ranks none may leave off alone: the others would wait.
+    // With several ranks, none may stop alone: the others would wait.
     const stop = ranks.count === 1 ? signal : undefined;
     const running = options.step.run(images, labels, rates, { index, where, part, parts, signal: stop });
     const result = await unlessAborted(stop, running);
@@ -139,13 +139,13 @@ async function trainEpoch(
     };
     mark = done;
     part = (part + 1) % parts;
-    // What is saved is always between two steps, with nothing of the next one.
+    // Saving only happens between two steps.
     if (part > 0) continue;
     step++;
     const isLong = mark - saved >= 1000 * (options.saveEverySeconds ?? 900);
     const [lossOfAll, correctOfAll, imagesOfAll, stops, saves, ...waited] = await totalOf(ranks, [
       ...[own.loss, own.correct, own.images, Number(signal.aborted)],
-      // The clocks of the others do not count.
+      // Only rank 0's clock decides.
       Number(isLong && ranks.rank === 0),
       ...waiting.own(),
     ]);
@@ -169,7 +169,7 @@ async function trainEpoch(
       learningRate: rates.rate,
     });
     await turn();
-    // Several hear of it with the next step, all with the same one.
+    // With several ranks, all learn of it in the same step.
     isStopped = ranks.count === 1 ? signal.aborted : stops! > 0;
     if (isStopped || step === steps) break;
     if (saves! > 0) {
@@ -183,7 +183,7 @@ async function trainEpoch(
 
 const noOwn = { loss: 0, correct: 0, images: 0 };
 
-/** `undefined` where the validation was stopped. */
+/** Validates and saves an epoch; `undefined` if the validation was stopped. */
 async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<TrainingState | undefined> {
   const { sums } = state;
   const evaluations = await options.evaluate();
@@ -194,7 +194,7 @@ async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<
     ...(average ? [[average, " of the average"] as const] : []),
   ]) {
     if (Number.isFinite(evaluation.loss)) continue;
-    // A checkpoint with it could not be read back, and weights that give no number are nobody's best.
+    // Such a checkpoint could not be read back, and weights without a finite loss are never the best.
     throw new SenetError("training", `the validation loss${of} is not a finite number`, {
       where: `epoch ${state.epoch + 1}, after its last step`,
       found: `${evaluation.loss}, with a training loss of ${sums.loss / sums.images}`,

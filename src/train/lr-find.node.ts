@@ -1,4 +1,4 @@
-/** The trial of learning rates on pictures, with the network and the recipe that the training will have. */
+/** Runs a learning-rate trial on pictures, with the network and configuration of the training to come. */
 
 import type { Loader } from "../data/loader.node.ts";
 import type { TrainingConfig } from "./config.ts";
@@ -23,11 +23,11 @@ export interface RateOptions extends PrepareOptions {
 }
 
 /**
- * Nothing is written, and no weights are kept.
- * @throws SenetError as training; the reason of `signal` where that stopped it
+ * Writes nothing and keeps no weights.
+ * @throws SenetError as training; the reason of `signal` if it stopped the trial
  */
 export async function findRates(given: RateOptions): Promise<RatePoint[]> {
-  // All at the size that the training ends with.
+  // Always at the size that the training ends with.
   checkTrial(given.trial);
   const config: TrainingConfig = { ...given.config, progressive: null };
   const options = { ...given, config };
@@ -53,7 +53,7 @@ export async function findRates(given: RateOptions): Promise<RatePoint[]> {
   });
 }
 
-/** Epoch after epoch. */
+/** The batches of one epoch after another, without end. */
 async function* endless(loader: Loader, config: TrainingConfig, classes: number): AsyncGenerator<TrainingBatch> {
   for (let epoch = 0; ; epoch++) yield* mixed(loader.epoch(epoch), config, { epoch, start: 0, classes });
 }

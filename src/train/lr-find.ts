@@ -1,6 +1,6 @@
 /**
- * Which learning rate to train with: a short trial in which it rises from step to step until the loss explodes (Smith,
- * arXiv 1506.01186, section 3.3), and what others read from such curves.
+ * The learning-rate finder: a short trial in which the rate rises from step to step until the loss explodes (Smith,
+ * arXiv 1506.01186, section 3.3), and the usual ways to read a rate from the curve.
  */
 
 import { SenetError } from "../errors.ts";
@@ -9,7 +9,7 @@ import type { TrainingBatch } from "./loop.ts";
 import type { BatchResult, TrainingStep } from "./step.ts";
 
 export interface RateTrial {
-  /** The rates of the first and the last step; each is the same factor higher than the one before. */
+  /** Rates of the first and the last step; they grow by the same factor at each step. */
   readonly from: number;
   readonly to: number;
   readonly steps: number;
@@ -17,27 +17,27 @@ export interface RateTrial {
 
 export interface RatePoint {
   readonly rate: number;
-  /** Of the step's batch, before its update. */
+  /** Loss of the step's batch, before its update. */
   readonly loss: number;
-  /** A running mean of it, which is what the curve shows and what suggestions are read from. */
+  /** Running mean of the loss; the curve shows it, and suggestions are read from it. */
   readonly smoothed: number;
 }
 
-/** Where rates are read from a curve. */
+/** Rates read from the curve. */
 export interface RateSuggestions {
-  /** In the middle of the longest fall (fastai's `valley`): what to take. */
+  /** Middle of the longest fall (fastai's `valley`): the one to use. */
   readonly valley: number;
-  /** Where the loss falls fastest. */
+  /** The rate at which the loss falls fastest. */
   readonly steepest: number;
   /** A tenth of the rate at which the loss is lowest. */
   readonly minimum: number;
 }
 
-/** The rate of a step of the trial, from 0. */
+/** The rate of a step of the trial, counted from 0. */
 export const trialRate = ({ from, to, steps }: RateTrial, step: number): number =>
   from * (to / from) ** (step / (steps - 1));
 
-/** @throws SenetError `usage` where no such trial can be made */
+/** @throws SenetError `usage` where the trial is impossible */
 export function checkTrial({ from, to, steps }: RateTrial): void {
   const isRising = from > 0 && to > from && Number.isFinite(to);
   if (isRising && Number.isInteger(steps) && steps >= 2) return;
@@ -47,22 +47,22 @@ export function checkTrial({ from, to, steps }: RateTrial): void {
   });
 }
 
-/** Of the running mean, how much is kept at each step; as fastai has it. */
+/** Weight of the old value in the running mean, as in fastai. */
 const kept = 0.98;
-/** The trial ends where the loss is so many times the lowest. */
+/** The trial ends when the loss is this many times the lowest. */
 const exploded = 4;
 
 export interface TrialOptions extends RateTrial {
   readonly step: Pick<TrainingStep, "run">;
-  /** As many as there are steps; without end is fine. */
+  /** At least as many as there are steps; may be endless. */
   readonly batches: AsyncIterable<TrainingBatch>;
-  /** How many batches make a step; default 1. */
+  /** Number of batches per step; default 1. */
   readonly parts?: number;
   readonly onPoint?: (point: RatePoint, step: number) => void;
   readonly signal?: AbortSignal;
 }
 
-/** @throws the reason of `signal` where that stopped it */
+/** Runs the trial. @throws the reason of `signal` if it stopped the trial */
 export async function tryRates(options: TrialOptions): Promise<RatePoint[]> {
   const { step, batches, parts = 1, onPoint, signal, ...trial } = options;
   const points: RatePoint[] = [];
@@ -81,7 +81,7 @@ export async function tryRates(options: TrialOptions): Promise<RatePoint[]> {
     const loss = sum / parts;
     sum = 0;
     mean = kept * mean + (1 - kept) * loss;
-    // Without the weight of the zero that the mean began with.
+    // Corrects for the zero that the mean started from.
     const smoothed = mean / (1 - kept ** (index + 1));
     const point = { rate, loss, smoothed };
     points.push(point);
@@ -93,7 +93,7 @@ export async function tryRates(options: TrialOptions): Promise<RatePoint[]> {
   return points;
 }
 
-/** The loss; `undefined` where it is not a number any more. */
+/** The loss; `undefined` if it is not finite. */
 async function numberOf(result: Promise<BatchResult>): Promise<number | undefined> {
   try {
     return (await result).loss;
@@ -103,12 +103,12 @@ async function numberOf(result: Promise<BatchResult>): Promise<number | undefine
   }
 }
 
-/** Points from which anything can be read. */
+/** Fewest points from which a rate can be read. */
 const fewest = 8;
 
-/** @throws SenetError `training` where the curve is too short, or never falls */
+/** Reads rates from the curve. @throws SenetError `training` where it is too short or never falls */
 export function suggestRates(points: readonly RatePoint[]): RateSuggestions {
-  // The first tenth is of a mean of few losses, the last ones are of the explosion.
+  // Skips the first tenth, a mean of few losses, and the last points, where the loss explodes.
   const read = points.slice(Math.floor(points.length / 10), Math.max(0, points.length - 5));
   const { start, end } = longestFall(read.map(({ smoothed }) => smoothed));
   if (read.length < fewest || end - start < 3) {
@@ -128,8 +128,8 @@ export function suggestRates(points: readonly RatePoint[]): RateSuggestions {
 }
 
 /**
- * The longest series of values, not necessarily neighbours, of which each is lower than the one before: its last place, and
- * as fastai has it the first one as if they were neighbours, so that a plain before the fall does not count.
+ * The longest decreasing subsequence: its last index, and as in fastai its first index as if its values were
+ * neighbours, so that a plateau before the fall does not count.
  */
 function longestFall(values: readonly number[]): { readonly start: number; readonly end: number } {
   const lengths = values.map(() => 1);

@@ -1,4 +1,7 @@
-/** Two pictures of a batch in one: mixup (Zhang et al., arXiv 1710.09412) and CutMix (Yun et al., arXiv 1905.04899), as timm does them. */
+/**
+ * Mixes pairs of pictures of a batch: mixup (Zhang et al., arXiv 1710.09412) and CutMix (Yun et al., arXiv 1905.04899),
+ * as timm does.
+ */
 
 import type { Box } from "../images/resize.ts";
 import { createRandom, logarithm, type Random } from "../random.ts";
@@ -9,22 +12,22 @@ import { hardTargets } from "./targets.ts";
 
 export type MixConfig = Pick<TrainingConfig, "mixup" | "cutmix" | "mixupProb" | "mixupSwitchProb" | "mixupOffEpoch">;
 
-/** How the pictures of a batch are mixed with those of the batch in reverse. */
+/** How a batch is mixed with the same batch in reverse order. */
 export interface Mix {
   /** The share that a picture keeps. */
   readonly share: number;
-  /** The part that the other picture takes; without it both are everywhere. */
+  /** The box that the other picture fills; without it both are blended everywhere. */
   readonly box?: Box;
 }
 
-/** Keeps these draws apart from those of the loader, of dropout and of the initial weights. */
+/** Second key of these draws; keeps them apart from those of the loader, of dropout and of initial weights. */
 const stream = 0x6d6978;
 
 /** Whether any batch of this epoch may be mixed. */
 export const isMixed = ({ mixup, cutmix, mixupProb, mixupOffEpoch }: MixConfig, epoch: number): boolean =>
   (mixup > 0 || cutmix > 0) && mixupProb > 0 && (mixupOffEpoch === 0 || epoch < mixupOffEpoch);
 
-/** What a run does to a batch of an epoch, by its number in it; `undefined`: nothing. */
+/** How a run mixes batch `index` of an epoch; `undefined`: not at all. */
 export const drawnMix = (
   config: MixConfig & Pick<TrainingConfig, "seed">,
   size: number,
@@ -33,14 +36,15 @@ export const drawnMix = (
 ): Mix | undefined =>
   isMixed(config, epoch) ? drawMix(config, size, createRandom(config.seed, stream, epoch, index)) : undefined;
 
-/** What is done to a batch of pictures `size` wide; `undefined`: nothing. */
+/** Draws how to mix a batch of pictures `size` pixels wide; `undefined`: not at all. */
 export function drawMix(config: MixConfig, size: number, random: Random): Mix | undefined {
   const { mixup, cutmix } = config;
   if (random.uniform() >= config.mixupProb) return undefined;
   const isCut = cutmix > 0 && (mixup === 0 || random.uniform() < config.mixupSwitchProb);
   const share = beta(isCut ? cutmix : mixup, random);
   if (!isCut) return { share };
-  // A square of the other's share of the area, its middle anywhere; what overhangs is lost, and the share follows.
+  // A square whose area is the other picture's share, with its centre anywhere. What overhangs is cut off, and the
+  // share adjusted.
   const side = Math.trunc(size * Math.sqrt(1 - share));
   const span = (middle: number) => {
     const start = Math.max(0, middle - Math.floor(side / 2));
@@ -52,11 +56,11 @@ export function drawMix(config: MixConfig, size: number, random: Random): Mix | 
   return { share: 1 - (box.width * box.height) / (size * size), box };
 }
 
-/** A share with the density `x^(α−1) · (1−x)^(α−1)`. */
+/** Draws from the Beta(α, α) distribution. */
 export function beta(alpha: number, random: Random): number {
   const a = gamma(alpha, random);
   const b = gamma(alpha, random);
-  // Both can only be too small for a number where α is tiny: then it is one end or the other.
+  // Both can underflow to 0 if α is tiny; the share is then 0 or 1.
   return a + b > 0 ? a / (a + b) : random.below(2);
 }
 
@@ -72,7 +76,7 @@ function gamma(alpha: number, random: Random): number {
   }
 }
 
-/** Mixes `images [N,planes,S,S]` with themselves in reverse, where they are; equal to PyTorch to the last bit. */
+/** Mixes `images [N,planes,S,S]` in place with themselves in reverse order; equal to PyTorch to the last bit. */
 export function mixImages({ shape, data }: Tensor, { share, box }: Mix): void {
   const [count, planes, size] = shape as [number, number, number, number];
   const length = planes * size * size;
@@ -108,14 +112,14 @@ export function mixImages({ shape, data }: Tensor, { share, box }: Mix): void {
   }
 }
 
-/** The targets of a mixed batch, `[N,classes]`: of each picture its own share, of its partner the rest. */
+/** The targets of a mixed batch, `[N,classes]`: the picture's own class by its share, its partner's by the rest. */
 export function mixTargets(labels: Tensor, classes: number, smoothing: number, { share }: Mix): Tensor {
   const count = labels.data.length;
   const targets = hardTargets(labels, { dtype: "float32", shape: [count, classes] }, smoothing);
   const { data } = targets;
   const own = Math.fround(share);
   const others = Math.fround(1 - share);
-  // The one in the middle of an odd batch is its own partner.
+  // The middle picture of an odd batch is its own partner.
   for (let i = 0; 2 * i < count - 1; i++) {
     for (let k = 0; k < classes; k++) {
       const a = i * classes + k;
@@ -129,8 +133,8 @@ export function mixTargets(labels: Tensor, classes: number, smoothing: number, {
 }
 
 /**
- * The batches of an epoch, mixed; a pure function of the seed, the epoch and a batch's number in it.
- * @param start the number of the first one
+ * Mixes the batches of an epoch; a pure function of the seed, the epoch and a batch's number in it.
+ * @param start the number of the first batch
  */
 export async function* mixed(
   batches: AsyncIterable<TrainingBatch>,

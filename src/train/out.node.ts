@@ -1,6 +1,6 @@
 /**
- * The folder of a run: `best.safetensors`, `last.safetensors`, `metrics.csv`, `metrics.jsonl` and `config.json`. What
- * stands in it is always whole, and one process at a time writes there.
+ * The folder of a run: `best.safetensors`, `last.safetensors`, `metrics.csv`, `metrics.jsonl` and `config.json`. Its
+ * files are always complete, and only one process at a time writes there.
  */
 
 import { existsSync, mkdirSync } from "node:fs";
@@ -21,8 +21,8 @@ export const bestFile = (out: string): string => join(out, "best.safetensors");
 export const lastFile = (out: string): string => join(out, "last.safetensors");
 
 /**
- * Makes the folder this process's own until the lock is released, and takes away what killed writers left there.
- * @throws SenetError `usage` where another run is at work in it, `io`
+ * Locks the folder for this process, and removes temporary files that killed writers left.
+ * @throws SenetError `usage` where another run is using it; `io`
  */
 export async function claimFolder(out: string): Promise<Lock> {
   await makeFolder(out);
@@ -36,7 +36,8 @@ export async function claimFolder(out: string): Promise<Lock> {
 }
 
 /**
- * Makes `runs/NAME`, or the first of `runs/NAME-2`, ... that is not there: of two runs that start at once each gets one.
+ * Creates `runs/NAME`, or the first of `runs/NAME-2`, ... that does not exist; two runs that start at once get
+ * different folders.
  * @throws SenetError `io`
  */
 export async function newRunFolder(name: string): Promise<string> {
@@ -53,7 +54,7 @@ export async function newRunFolder(name: string): Promise<string> {
 }
 
 /**
- * @param build of a network of somebody's own
+ * Reads a run's last state. @param build the function of the user's own network, if it is one
  * @throws SenetError `usage` where there is no run in `out`, `weights` as `savedRunIn`
  */
 export async function readRun(out: string, build?: NetworkFunction): Promise<Resumable> {
@@ -67,18 +68,18 @@ export async function readRun(out: string, build?: NetworkFunction): Promise<Res
   return savedRunIn(await readBytes(path), path, build);
 }
 
-/** What a run in `out` was told to do and how far it came. @throws SenetError `usage` or `weights` where there is none */
+/** The configuration and progress of the run in `out`. @throws SenetError `usage` or `weights` where there is none */
 export async function openRun(out: string, build?: NetworkFunction): Promise<Pick<SavedRun, "config" | "state">> {
   const { config, state } = (await readRun(out, build)).run;
   return { config, state };
 }
 
-/** The weights of an epoch, counted from 0, where several are kept. */
+/** File of an epoch's weights (counted from 0), if several are kept. */
 export const epochFile = (out: string, epoch: number): string => join(out, `epoch-${epoch + 1}.safetensors`);
 
 /**
- * Saves a run: killed at any moment of it, the run goes on from what it saved before, or from this.
- * @throws SenetError `training` where the weights are not finite numbers, and nothing is written; `io`
+ * Saves a run. If the process is killed meanwhile, the run resumes from this or the previous save.
+ * @throws SenetError `training` where weights are not finite (nothing is written then); `io`
  */
 export async function saveRun(
   out: string,
@@ -88,7 +89,7 @@ export async function saveRun(
   keepBest = 1,
 ): Promise<void> {
   checkFinite(checkpoint, run);
-  // Best first: should the run be killed in between, resuming from the older `last` makes the same `best` again.
+  // `best` comes first: if the run is killed in between, resuming from the older `last` writes the same `best` again.
   const now = judgedWeights(checkpoint, run);
   if (isBest) await replaceFile(bestFile(out), encodeCheckpoint(now));
   if (keepBest > 1 && run.state.step === 0) await keepEpochs(out, now, run.state, keepBest);
@@ -96,7 +97,7 @@ export async function saveRun(
   await writeMetrics(out, run.state.history);
 }
 
-/** Writes the weights of the last epoch where it is among the best so far, and deletes those that no longer are. */
+/** Writes the weights of the last epoch if it is among the best, and deletes those that no longer are. */
 async function keepEpochs(
   out: string,
   checkpoint: Omit<Checkpoint, "run">,
@@ -114,7 +115,7 @@ async function keepEpochs(
 
 const cell = (value: number | null): string => (value === null ? "" : `${dusted(value)}`);
 
-/** Both files, whole: what a killed run has left undone in them is done with the next save, or when it goes on. */
+/** Writes both metrics files completely, which also repairs what a killed run left unfinished. */
 export async function writeMetrics(out: string, history: readonly EpochMetrics[]): Promise<void> {
   const first = history[0];
   if (first === undefined) return;

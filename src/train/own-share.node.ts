@@ -1,6 +1,6 @@
 /**
- * What a rank uses of its host, where nobody says otherwise: as much as each of those that share it. Its threads stay as many,
- * also on a busy machine: all ranks are to lay their gradients out alike, and each run to the same bits.
+ * Default share of a host's threads and memory for each of the ranks on it. The number of threads stays fixed even on a
+ * busy machine: all ranks must lay out their gradients alike, and runs must be reproducible to the bit.
  */
 
 import { usableThreads } from "../machine.node.ts";
@@ -12,7 +12,7 @@ type Uses = Pick<PrepareOptions, "threads" | "workers" | "cacheBytes">;
 
 const mostCache = 4 * 2 ** 30;
 
-/** @param machine the threads and the memory that this process may use by itself */
+/** @param machine the threads and memory that this process could use alone */
 export function ownShare(
   { ranks = alone, threads, workers, cacheBytes }: Uses & Pick<PrepareOptions, "ranks">,
   machine = { threads: usableThreads(), memory: availableMemory() },

@@ -1,4 +1,4 @@
-/** What training does to pictures, and how they are prepared when the network is evaluated. */
+/** How pictures are transformed for training, and how they are pre-processed for evaluation. */
 
 import { configKey } from "../config-key.ts";
 import type { EvaluationTransform } from "../data/transform.ts";
@@ -16,7 +16,7 @@ import * as z from "../schema.ts";
 const byColour = <T extends z.Schema<number>>(value: T) => z._default(z.nullable(z.tuple([value, value, value])), null);
 
 export const pictureKeys = {
-  /** `null`: ImageNet's, or those of the network that is trained further. */
+  /** `null`: those of the weights that training starts from, or else ImageNet's. */
   mean: configKey(byColour(z.number()), "mean of each colour, in 0 to 1; default: ImageNet's, or the weights' own", {
     value: "r,g,b",
   }),
@@ -27,7 +27,7 @@ export const pictureKeys = {
       value: "r,g,b",
     },
   ),
-  /** Of the pictures to validate with, where they are normalised by themselves; `null`: as those to train on, and as ever after. */
+  /** Mean for validation pictures if they are normalised differently; `null`: as in training, and in any later use. */
   validationMean: byColour(z.number()),
   validationStd: byColour(z.number().check(z.gt(0))),
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
@@ -35,7 +35,10 @@ export const pictureKeys = {
     z._default(z.nullable(z.int().check(z.gt(0))), null),
     "shorter side before the centre crop when validating; default: image size / 0.875",
   ),
-  /** 10 in nutszebra's recipe for CIFAR. `null`: the mean and the deviation of all pictures. */
+  /**
+   * Normalises each picture by its own mean and deviation; 10 in nutszebra's recipe for CIFAR. `null`: the mean and
+   * deviation of all pictures.
+   */
   byPicture: configKey(
     z._default(z.nullable(z.number().check(z.gte(smallestStd), z.lte(largestStd))), null),
     "normalise each picture by itself: minus its mean, by the root of its variance + x, of bytes; default: all alike",
@@ -47,7 +50,7 @@ type PictureConfig = z.OutputOf<typeof pictureKeys> & {
   readonly interpolation: AugmentationConfig["interpolation"];
 };
 
-/** What is done to a picture before the network learns from it. */
+/** The transform of training pictures. */
 export function trainingTransformOf(
   config: PictureConfig & AugmentationConfig,
   normalization: Normalization = preprocessingOf(config),
@@ -59,7 +62,7 @@ export function trainingTransformOf(
   return { ...common, size: Math.max(...sizes.map(({ size }) => size)), sizes };
 }
 
-/** What is done to a picture to validate with. */
+/** The transform of validation pictures. */
 export const validationTransformOf = (
   { validationMean: mean, validationStd: std }: Pick<PictureConfig, "validationMean" | "validationStd">,
   preprocessing: Preprocessing,
@@ -69,14 +72,14 @@ export const validationTransformOf = (
 });
 
 /**
- * How pictures are prepared when a run evaluates, and later whenever its weights are used.
- * @param base of the network that is fine-tuned, of the run that goes on, or ImageNet's
+ * The pre-processing for validation, and for any later use of the run's weights.
+ * @param base the pre-processing to start from: of the network that is fine-tuned, of the resumed run, or ImageNet's
  */
 export function preprocessingOf(
   { imageSize, evaluationResize, interpolation, mean, std, byPicture }: PictureConfig,
   { meanImage: _, ...base }: Preprocessing = imagenetPreprocessing,
 ): Preprocessing {
-  // What is cut out at random has no mean for each pixel, and that of the channels is in `mean`.
+  // Random crops cannot use a mean image; the channels' means in `mean` are used instead.
   const proportional = typeof base.resize === "number" ? Math.round((imageSize * base.resize) / base.crop) : undefined;
   const own = base.crop === imageSize ? base.resize : Math.round(imageSize / 0.875);
   const normalization = {

@@ -1,4 +1,4 @@
-/** What training on pictures needs before its first step, in a run as in a trial: data, engine, step and batches. */
+/** Prepares training on pictures, for a run or a trial: data, engine, step and batches. */
 
 import type { Dataset } from "../data/dataset.ts";
 import type { Share } from "../data/epoch.ts";
@@ -17,38 +17,38 @@ import type { TogetherOptions } from "./step.ts";
 
 export interface PrepareOptions extends ListOptions, LoadingOptions, Omit<TogetherOptions, "syncBatchNorm"> {
   /**
-   * A folder with `train/` and `val/`, one folder a class in each; what else `openTrainingData` opens; or addresses of
-   * archives (`localData`).
+   * A folder with `train/` and `val/`, each with one subfolder per class; anything else that `openTrainingData` opens;
+   * or addresses of archives (`localData`).
    */
   readonly data: string;
   readonly config: TrainingConfig;
-  /** Of a network of one's own; `config.model` is its name. */
+  /** The function of the user's own network; `config.model` is its name. */
   readonly build?: NetworkFunction | undefined;
-  /** The network to begin with, where `config.weights` names one. */
+  /** The network to start from, if `config.weights` names one. */
   readonly source?: SourceNetwork | undefined;
   readonly executor?: string | undefined;
   readonly precision?: PrecisionChoice | undefined;
   readonly threads?: number | undefined;
-  /** Less memory, more time (passes/recompute.ts). */
+  /** Recompute activations: less memory, more time (passes/recompute.ts). */
   readonly recompute?: boolean | undefined;
-  /** Told what the user should know of the engine. */
+  /** Is told remarks about the engine. */
   readonly say?: (line: string) => void;
   /**
-   * Bytes for decoded pictures kept in memory, of training and validation together. By default what is available, at
-   * most a quarter of it and 4 GiB.
+   * Bytes of memory in which to keep decoded pictures, for training and validation together; default: a quarter of what
+   * is available, at most 4 GiB.
    */
   readonly cacheBytes?: number | undefined;
-  /** A folder in which decoded pictures are kept, also for other runs. */
+  /** A folder in which decoded pictures are kept for later runs too. */
   readonly cacheFolder?: string | undefined;
 }
 
 export interface RunData extends TrainingData {
-  /** Where the pictures are, here. */
+  /** The pictures' path on this machine. */
   readonly pictures: string;
   readonly stepsPerEpoch: number;
 }
 
-/** @throws SenetError `data`; `usage` where there are fewer pictures than a batch has */
+/** Opens the run's data. @throws SenetError `data`; `usage` where there are fewer pictures than a batch has */
 export async function openRunData(options: PrepareOptions): Promise<RunData> {
   const { data, list, valList, allowMissing, say, signal } = options;
   const { valSplit, seed, batchSize, lastBatch } = options.config;
@@ -63,10 +63,10 @@ export async function openRunData(options: PrepareOptions): Promise<RunData> {
 export const trainingExecutor = ({ executor, precision, say }: PrepareOptions): Promise<Selection> =>
   selectExecutor({ name: executor, purpose: "training", precision, ...(say && { say }) });
 
-/** Of a rank, what a thread of the loader can be told. */
+/** A rank's share, in the form that the loader's threads can be sent. */
 const shareOf = ({ rank, count }: Ranks = alone): Share => ({ rank, count });
 
-/** Of all pictures to train on, in batches as large as the engine takes at a time. */
+/** The loader of all training pictures, in batches as large as the engine computes at a time. */
 export const trainingLoader = (
   options: PrepareOptions,
   train: Dataset,
@@ -85,7 +85,7 @@ export const trainingLoader = (
     ...loading,
   });
 
-/** What all loaders of a run have alike; what more than one of them remarks is said once. */
+/** Options that all loaders of a run share; a remark from several of them is printed once. */
 export function loadingOf({ workers, cacheFolder, say, onFailure }: PrepareOptions, memory: PictureMemory) {
   const remarks = new Set<string>();
   const onRemark = (remark: string) => {
@@ -102,7 +102,7 @@ export function loadingOf({ workers, cacheFolder, say, onFailure }: PrepareOptio
 
 type Loading = ReturnType<typeof loadingOf>;
 
-/** For training and validation together. */
+/** Memory for decoded pictures, shared by training and validation. */
 export function memoryOf({ cacheBytes, say }: PrepareOptions): PictureMemory {
   const memory = pictureMemory(cacheBytes);
   const granted = memory.cache.byteLength;

@@ -1,4 +1,4 @@
-/** What a network will see of some pictures: each as it is, and as training makes it, several times. */
+/** A preview of training pictures: each as it is, and several times as augmented. */
 
 import type { Failure } from "../data/dataset.ts";
 import { type Dataset, type Sample, sourceOf } from "../data/dataset.ts";
@@ -18,22 +18,23 @@ import { trainingTransformOf } from "./pictures.ts";
 export interface PreviewRow {
   readonly sample: Sample;
   readonly className: string;
-  /** `size × size` each: the picture itself with a border in its proportions, and then its variants. */
+  /** `size × size` each: first the whole picture, padded to a square, then its variants. */
   readonly cells: readonly Picture[];
 }
 
 export interface PreviewOptions {
-  /** How many pictures, evenly from all classes; fewer where there are fewer. */
+  /** Number of pictures, spread evenly over the classes; fewer if there are fewer. */
   readonly pictures: number;
-  /** How often each is augmented. */
+  /** Number of augmented variants of each picture. */
   readonly variants: number;
-  /** Told of a picture that cannot be decoded; another takes its place. */
+  /** Called for a picture that cannot be decoded; another one replaces it. */
   readonly onFailure: (failure: Failure) => void;
 }
 
 /**
- * The rows of a sheet. All first variants are augmented, and mixed, as one batch of the first epoch is, all second ones
- * as one of the second, and so on: the same functions, seeds and settings as in training, other pictures.
+ * The rows of a sheet. All first variants are augmented and mixed as one batch of the first epoch would be, all second
+ * ones as one of the second epoch, and so on: with the same functions, seeds and settings as in training, but other
+ * pictures.
  * @throws SenetError `data` where no picture can be decoded
  */
 export async function previewRows(
@@ -71,7 +72,7 @@ interface Decoded {
   readonly picture: Picture;
 }
 
-/** Pictures at equal distances; where one is bad, the next that is not. */
+/** Decodes pictures at equal distances in the list; if one is bad, the next good one. */
 async function decode(
   { root, samples }: Dataset,
   count: number,
@@ -100,7 +101,7 @@ async function decode(
   return rows;
 }
 
-/** The whole picture in a grey square. */
+/** Fits the whole picture into a grey square. */
 function fitted(picture: Picture, size: number): Picture {
   const scale = size / Math.max(picture.width, picture.height);
   const [width, height] = [picture.width, picture.height].map((side) => Math.max(1, Math.round(side * scale))) as [

@@ -1,4 +1,4 @@
-/** A training by several ranks: what a configuration means for each, and for all. */
+/** Training with several ranks: what a configuration means for each rank and for all together. */
 
 import { option, SenetError } from "../errors.ts";
 import type { Ranks } from "../ranks.ts";
@@ -7,23 +7,24 @@ import type { TrainingConfig } from "./config.ts";
 import type { Given } from "./resume.ts";
 
 /**
- * What was asked for, by flags above all. A configuration's batches are those of all ranks together, so that it says the same
- * of the curve however many there are, as do a recipe and a file; a flag says what each is to have (as timm's does).
+ * Which keys were given, and which of them by flags. A configuration's batch is that of all ranks together, so that a
+ * configuration (or recipe, or file) describes the same curve for any number of ranks; a flag gives the batch per rank,
+ * as in timm.
  */
 export interface Asked {
-  /** Keys that flags said. */
+  /** Keys given by flags. */
   readonly flags: ReadonlySet<string>;
-  /** Keys that anything said. */
+  /** All keys given. */
   readonly keys: ReadonlySet<string>;
 }
 
-/** @param given what the user calls a key begins with `--` where it was a flag */
+/** @param given the given keys; the user's name for a key starts with `--` if it was a flag */
 export function askedBy({ values, nameOf }: Given): Asked {
   const keys = Object.keys(values);
   return { keys: new Set(keys), flags: new Set(keys.filter((key) => nameOf(key).startsWith("--"))) };
 }
 
-/** The configuration of a new run. A batch that nobody has said is each rank's, too. */
+/** The configuration of a new run on all ranks. The default batch is also per rank. */
 export function forAllRanks(
   config: TrainingConfig,
   { flags, keys }: Asked,
@@ -38,7 +39,7 @@ export function forAllRanks(
   };
 }
 
-/** What is asked of a run that goes on. */
+/** The keys given for a resumed run, converted from per rank to all ranks. */
 export function givenForAllRanks(given: Given, { count }: Pick<Ranks, "count">): Given {
   const { flags } = askedBy(given);
   const changed = ["batchSize", "microBatch"].flatMap((key) => {
@@ -48,21 +49,21 @@ export function givenForAllRanks(given: Given, { count }: Pick<Ranks, "count">):
   return { ...given, values: { ...given.values, ...Object.fromEntries(changed) } };
 }
 
-/** What a recipe may say of the rate. */
+/** The keys of a recipe that concern the rate. */
 interface RecipeRate {
   readonly batchSize: number;
   readonly learningRate?: number | null | undefined;
   readonly warmupEpochs?: number | undefined;
 }
 
-/** Epochs of warm-up with a batch that is larger than the recipe's. */
+/** Warm-up epochs when the batch is larger than the recipe's. */
 const largeBatchWarmup = 5;
 
 /**
- * A recipe's training with another batch than its own: its rate grows with the batch, with LAMB by the root (You et al., arXiv
- * 1904.00962), and larger batches warm up for five epochs (Goyal et al., arXiv 1706.02677, section 2).
- * @param recipe what it has; nothing changes where it says no rate, or somebody says another one
- * @param say told what was changed
+ * Adapts a recipe to another batch size: its rate scales with the batch, for LAMB with the square root (You et al.,
+ * arXiv 1904.00962), and larger batches warm up for five epochs (Goyal et al., arXiv 1706.02677, section 2).
+ * @param recipe the recipe's keys; nothing changes if it sets no rate or a rate was given
+ * @param say is told what was changed
  */
 export function withRecipeScaled(
   config: TrainingConfig,
@@ -86,8 +87,8 @@ export function withRecipeScaled(
 }
 
 /**
- * A recipe's steps with another batch than its own: as many pictures as there.
- * @param recipe what it has; nothing changes where flags say how many steps
+ * Adapts a recipe's number of steps to another batch size, so that it sees the same number of pictures.
+ * @param recipe the recipe's keys; nothing changes if flags give the number of steps
  */
 export function withRecipeSteps(
   config: TrainingConfig,
@@ -104,7 +105,10 @@ export function withRecipeSteps(
   return { ...config, maxSteps };
 }
 
-/** @throws SenetError `usage` where the ranks cannot share the batch evenly, or each batch is to be whole on one of them */
+/**
+ * @throws SenetError `usage` where the ranks cannot share the batch evenly, or an option needs the whole batch in one
+ * process
+ */
 export function checkShares(config: TrainingConfig, { count }: Pick<Ranks, "count">): void {
   if (count === 1) return;
   const { batchSize, microBatch, lastBatch, runningStatistics } = config;

@@ -1,4 +1,4 @@
-/** What a run's report wants to know besides its configuration: `run.json` in the run's folder. */
+/** `run.json` in a run's folder: what a report needs besides the configuration. */
 
 import { existsSync } from "node:fs";
 import { cpus } from "node:os";
@@ -8,14 +8,14 @@ import { replaceFile } from "../files/replace.node.ts";
 import * as z from "../schema.ts";
 
 const runRecordSchema = z.object({
-  /** What was typed to start it, where it was typed. */
+  /** The command line that started the run, if there was one. */
   command: z.optional(z.string()),
-  /** Where its pictures are on this machine, and the lists that name them; whole paths. */
+  /** Absolute paths of its pictures and of the lists that name them. */
   data: z.string(),
   list: z.optional(z.string()),
   valList: z.optional(z.string()),
   allowMissing: z.optional(z.boolean()),
-  /** What it ran on. */
+  /** The engine it ran on. */
   executor: z.string(),
   processor: z.string(),
   node: z.string(),
@@ -41,7 +41,10 @@ export async function writeRecord(out: string, { data, list, valList, ...told }:
   await replaceFile(recordFile(out), [`${JSON.stringify(record, null, 2)}\n`]);
 }
 
-/** `undefined` of a run from before there was one, or where somebody has written something else there. @throws SenetError `io` */
+/**
+ * Reads the record; `undefined` if the run is from before records existed, or the file is not a record. @throws
+ * SenetError `io`
+ */
 export async function readRecord(out: string): Promise<RunRecord | undefined> {
   if (!existsSync(recordFile(out))) return undefined;
   try {

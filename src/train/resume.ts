@@ -1,4 +1,4 @@
-/** What may be asked of a run that goes on. */
+/** Resuming: which options a resumed run accepts, and where it continues. */
 
 import { quote } from "../data/classes.ts";
 import { option, SenetError } from "../errors.ts";
@@ -9,14 +9,14 @@ import type { Resumable } from "./saved.ts";
 import { learningRateAt } from "./schedule.ts";
 import type { TrainingState } from "./state.ts";
 
-/** What the user said of the config, and how. */
+/** The configuration keys that the user gave, and their names for them. */
 export interface Given {
   readonly values: Readonly<Record<string, unknown>>;
-  /** What the user calls a key: `--lr`, or `"learningRate" in FILE`. */
+  /** The user's name for a key: `--lr`, or `"learningRate" in FILE`. */
   readonly nameOf: (key: string) => string;
 }
 
-/** Whether the batch is to be found by itself (`RunOptions.fitBatch`): `auto` is no number, and no configuration has it. */
+/** Takes out `batchSize: "auto"` (`RunOptions.fitBatch`), which no configuration has. */
 export function withoutAuto<T extends { readonly values: Given["values"] }>(
   given: T,
 ): T & { readonly fitBatch: boolean } {
@@ -24,16 +24,16 @@ export function withoutAuto<T extends { readonly values: Given["values"] }>(
   return batchSize === "auto" ? { ...given, values, fitBatch: true } : { ...given, fitBatch: false };
 }
 
-/** What a run was told to do, and how far it came. */
+/** A run's configuration and progress. */
 export interface SavedPosition {
   readonly config: TrainingConfig;
   readonly state: TrainingState;
 }
 
 /**
- * The config of a run that goes on: its own, but for more epochs where they were asked for.
- * @param say told what more epochs mean
- * @throws SenetError `usage` where something else was asked for
+ * The configuration of a resumed run: its own, with more epochs if they are asked for.
+ * @param say is told what more epochs mean for the schedule
+ * @throws SenetError `usage` where anything else was changed
  */
 export function resumedConfig(
   { config: saved, state }: SavedPosition,
@@ -65,22 +65,22 @@ export function resumedConfig(
   return config;
 }
 
-/** What may have changed since. */
+/** Changes since the run was saved that are accepted. */
 export interface Accepting {
-  /** Go on also with other pictures of the same classes than the run had. */
+  /** Resume even if the pictures have changed, as long as the classes are the same. */
   readonly acceptChanges?: boolean;
 }
 
 interface ResumeOptions extends Accepting {
-  /** The run's file, and where its pictures are, for errors. */
+  /** The run's file and the pictures' path, for errors. */
   readonly file: string;
   readonly pictures: string;
   readonly say?: ((line: string) => void) | undefined;
 }
 
 /**
- * Where an earlier run goes on, with the pictures as they are now.
- * @throws SenetError `usage` where they are not those it was trained on, `weights` where no run can be in its state
+ * The state in which a run resumes, with the pictures as they are now.
+ * @throws SenetError `usage` where the pictures are not those of the run; `weights` where the saved state is impossible
  */
 export function startFrom(
   { labels, run }: Pick<Resumable, "labels" | "run">,

@@ -1,6 +1,6 @@
 /**
- * A training run in a folder: pictures in, `best.safetensors`, `last.safetensors`, `metrics.csv`, `metrics.jsonl` and
- * `config.json` out. What stands in the folder is always whole, and a run that was stopped goes on from `last.safetensors`.
+ * A training run in a folder: pictures in; `best.safetensors`, `last.safetensors`, `metrics.csv`, `metrics.jsonl` and
+ * `config.json` out. The files are always complete, and a stopped run resumes from `last.safetensors`.
  */
 
 import { existsSync } from "node:fs";
@@ -46,63 +46,63 @@ import { timeBudget } from "./time-budget.ts";
 import { shareOf } from "./validation-shares.ts";
 
 export interface RunOptions extends PrepareOptions, EarlierOptions {
-  /** Where the run's files go; made when absent. */
+  /** Folder for the run's files; created if it does not exist. */
   readonly out: string;
-  /** What was typed to start the run, for its report. */
+  /** The command line that started the run, for its report. */
   readonly command?: string;
-  /** How much of an epoch may be lost when the process is killed; default: a quarter of an hour. */
+  /** Longest time between two saves, in seconds; default: a quarter of an hour. */
   readonly saveEverySeconds?: number;
-  /** The weights of so many of the best epochs are kept, each in a file of its own; default: of the best alone. */
+  /** Number of best epochs whose weights are kept, each in its own file; default: only `best.safetensors`. */
   readonly keepBest?: number;
   /**
-   * The run ends after the step under way once it has gone on for so long, saved and as if `signal` had stopped it: its
-   * schedule is as long as ever, and `resume` goes on.
+   * After this time the run stops after the step under way, saved as if `signal` had stopped it. The schedule does not
+   * change; `resume` continues.
    */
   readonly timeBudgetSeconds?: number;
-  /** The batch of a new run is the largest that fits the memory (`withFittingBatch`), whatever `config` has. */
+  /** Give a new run the largest batch that fits into memory (`withFittingBatch`), whatever `config` says. */
   readonly fitBatch?: boolean;
-  /** Bytes that are free for it; default: what the machine and the container have. */
+  /** Bytes of memory available to the run; default: what the machine and the container have free. */
   readonly memoryLimit?: number;
   readonly signal: AbortSignal;
   readonly onStart: (facts: RunFacts) => void;
   readonly onStep: (progress: Progress) => void;
   readonly onEpoch: (metrics: EpochMetrics, isBest: boolean) => void;
   readonly onPhase?: (phase: Phase) => void;
-  /** Pictures validated so far, of all. */
+  /** Called with the number of pictures validated so far and in all. */
   readonly onValidation?: (done: number, total: number) => void;
 }
 
 export interface RunResult {
-  /** As it was asked for, with the batch that fitted the memory. */
+  /** The configuration asked for, with the batch size actually used. */
   readonly config: TrainingConfig;
   readonly state: TrainingState;
-  /** False when `signal` stopped the run before its last epoch. */
+  /** False if `signal` stopped the run before its last epoch. */
   readonly finished: boolean;
   readonly failures: readonly Failure[];
-  /** False where the run was finished before. */
+  /** False if the run was already finished. */
   readonly hasTrained: boolean;
-  /** What the best weights said of the pictures to validate with; absent where they are of an earlier process. */
+  /** Evaluation of the best weights; absent if they come from an earlier process. */
   readonly evaluation?: Evaluation;
 }
 
 /**
- * Trains from the start, or from where the run in `out` stopped.
- * @throws SenetError `data`, `usage`, `weights`, `training` or `io`; what was saved before stays
+ * Trains from the start, or resumes the run in `out`.
+ * @throws SenetError `data`, `usage`, `weights`, `training` or `io`; files saved earlier stay
  */
 export async function trainRun(asked: RunOptions): Promise<RunResult> {
   const options = { ...asked, ...ownShare(asked) };
   const { config, out, ranks = alone } = options;
   checkRunOptions(options);
   checkShares(config, ranks);
-  if (options.resume && !existsSync(lastFile(out))) await readRun(out); // says that there is none
+  if (options.resume && !existsSync(lastFile(out))) await readRun(out); // throws: there is none
   const isNew = !existsSync(out);
-  // One of several writes; the others read at most.
+  // Only rank 0 writes; the others at most read.
   const lock = ranks.rank === 0 ? await claimFolder(out) : undefined;
   const budget = timeBudget(options.signal, options.timeBudgetSeconds);
   try {
     const earlier = await earlierRun(options);
     if (earlier !== undefined) {
-      // A run that was killed in between has saved its state, and not its metrics.
+      // A run killed between the two has saved its state, but not its metrics.
       if (ranks.rank === 0) await writeMetrics(out, earlier.run.state.history);
       if (isFinished(earlier.run.state, config))
         return { config, state: earlier.run.state, finished: true, failures: [], hasTrained: false };
@@ -114,16 +114,16 @@ export async function trainRun(asked: RunOptions): Promise<RunResult> {
       hasSaved = true;
     };
     const attempt = async (config: TrainingConfig) => {
-      // A smaller batch goes on from what was saved with the larger one.
+      // With a smaller batch, continue from what was saved with the larger one.
       const saved = hasSaved ? await readRun(out, options.build) : undefined;
       return trainFrom({ ...options, config, signal: budget.signal }, saved && inBatchesOf(config, saved), onSave);
     };
-    // Several cannot each go on with batches of its own.
+    // Several ranks cannot each choose a batch of their own.
     return ranks.count > 1 ? await attempt(fitting) : await withSmallerBatches(fitting, attempt, options.say);
   } finally {
     budget.end();
     lock?.release();
-    // A run that could not begin leaves no folder behind; one that has begun left files in it.
+    // If the run could not begin, remove its folder, which is still empty.
     if (isNew && lock !== undefined) await rmdir(out).catch(() => {});
   }
 }
@@ -140,7 +140,7 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
   const options = { ...given, config };
   const { build, source, ranks = alone } = options;
   const begin = earlier ?? startOf({ config, labels: train.classes, build, source });
-  // First of all, since it refuses what cannot be frozen.
+  // First, since it refuses what cannot be frozen.
   parametersOf(begin.model, config);
   const preprocessing = preprocessingOf(config, begin.preprocessing);
   const loading = loadingOf(options, memoryOf(options));
@@ -156,7 +156,7 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
   const events = ranks.rank === 0 ? await beginFiles(options, pictures, executor, start) : undefined;
 
   if ("notes" in begin) {
-    // Whole batches on each rank, so that all begin alike.
+    // Each rank reads whole batches, so that all start with the same weights.
     await using whole =
       ranks.count === 1 || !config.patchInit
         ? undefined
@@ -171,7 +171,7 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
           dataset: { ...val, samples: ownPart },
           batchSize: validationBatch(options),
           transform: validationTransformOf(config, preprocessing),
-          // Of a few pictures of a class all may be bad by chance.
+          // In a rank's share of a small class all pictures may happen to be bad.
           tolerant: ranks.count > 1,
           ...loading,
         });
@@ -212,7 +212,7 @@ function resumedAt(
   return startFrom(earlier, { file, pictures: folder, say, ...accepting }, train.classes, data, stepsPerEpoch);
 }
 
-/** @throws SenetError `usage` naming the first that cannot be */
+/** @throws SenetError `usage` naming the first invalid option */
 function checkRunOptions(options: RunOptions): void {
   const { keepBest = 1, saveEverySeconds = 1, timeBudgetSeconds = 1, fitBatch = false, ranks = alone } = options;
   if (fitBatch && ranks.count > 1) {
@@ -231,7 +231,7 @@ function wrong(key: string, expected: string, found: number): never {
   throw new SenetError("usage", "this training option cannot be used", { where: key, expected, found: `${found}` });
 }
 
-/** The files that a run has from its start on. The configuration is written also where the run was made longer. */
+/** Writes the files that a run has from its start. The configuration is also rewritten when a run is lengthened. */
 async function beginFiles(
   options: RunOptions,
   pictures: string,

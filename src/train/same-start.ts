@@ -1,4 +1,4 @@
-/** Whether all ranks begin alike: what differs would only show in a network that learns nothing. */
+/** Checks that all ranks start alike: a difference would otherwise only show as a network that learns nothing. */
 
 import { option, SenetError } from "../errors.ts";
 import type { Weights } from "../executors/executor.ts";
@@ -8,22 +8,22 @@ import type { TrainingConfig } from "./config.ts";
 import { changesBetween, type Fingerprint } from "./fingerprint.ts";
 
 export interface Beginning {
-  /** Of senet. */
+  /** Version of senet. */
   readonly version: string;
   readonly config: TrainingConfig;
   readonly data: Fingerprint;
   readonly classes: readonly string[];
-  /** The engine, and how it lays out gradients, which are added as they lie. */
+  /** The engine and its layout of gradients, which are summed as they lie in memory. */
   readonly engine: string;
   readonly weights: Weights;
 }
 
-/** The same with a digest in place of each weight. */
+/** A `Beginning` with a digest instead of each weight. */
 type Told = Omit<Beginning, "weights"> & { readonly weights: Readonly<Record<string, string>> };
 
 /**
- * To be called by all ranks.
- * @throws SenetError `usage` naming the first rank that begins otherwise than rank 0, and what differs: the same on all
+ * Compares the ranks' beginnings. All ranks must call it.
+ * @throws SenetError `usage`, on all ranks alike, naming the first rank that differs from rank 0, and how
  */
 export async function requireAlike(ranks: Ranks, own: Beginning): Promise<void> {
   if (ranks.count === 1) return;
@@ -48,8 +48,8 @@ export async function requireAlike(ranks: Ranks, own: Beginning): Promise<void> 
 }
 
 /**
- * Later on, since processors that round otherwise make other steps of the same gradients.
- * @throws SenetError `training` naming the first rank that has other weights than rank 0
+ * Checks during the run that all ranks still have the same weights, since processors may round differently.
+ * @throws SenetError `training` naming the first rank whose weights differ from rank 0's
  */
 export async function requireSameWeights(ranks: Ranks, weights: Weights): Promise<void> {
   if (ranks.count === 1) return;
@@ -90,7 +90,7 @@ function differencesOf(expected: Told, found: Told): Difference[] {
   return differences;
 }
 
-/** Quick, and of all bits: a network has a hundred million of them. */
+/** A fast digest of all bits: a network has a hundred million of them. */
 function digestOf(data: ArrayBufferView): string {
   const words = new Int32Array(data.buffer, data.byteOffset, data.byteLength >> 2);
   let [a, b] = [0x811c9dc5 | 0, 0x9e3779b9 | 0];

@@ -1,4 +1,4 @@
-/** A run as its `last.safetensors` holds it, wherever that lies. */
+/** The state of a run as stored in `last.safetensors`, independent of where the file is. */
 
 import { SenetError } from "../errors.ts";
 import type { OptimizerState } from "../optim/rule.ts";
@@ -13,24 +13,24 @@ import { divergedHint } from "./diagnose.ts";
 import { type Fingerprint, fingerprintSchema } from "./fingerprint.ts";
 import { type EpochMetrics, errorOf, impossible, type TrainingState, trainingStateSchema } from "./state.ts";
 
-/** A run as `last.safetensors` has it. */
+/** The run's part of `last.safetensors`. */
 export interface SavedRun {
   readonly config: TrainingConfig;
   readonly state: TrainingState;
-  /** Of the pictures; runs from before this was kept have none. */
+  /** Fingerprint of the pictures; absent in older files. */
   readonly data?: Fingerprint;
   readonly optimizer: OptimizerState;
-  /** The moving average of all parameters, of runs that keep one. */
+  /** The moving average of all parameters, if the run keeps one. */
   readonly average?: ReadonlyMap<string, Tensor>;
 }
 
-/** A run, and the network as it has become. */
+/** A run with its network as trained so far. */
 export type Resumable = Checkpoint & { readonly run: SavedRun };
 
 /**
- * @param path where the bytes are from
- * @param build of a network of somebody's own
- * @throws SenetError `weights` where they are damaged, hold no run, or one that cannot be
+ * Decodes a run. @param path the file's path, for errors
+ * @param build the function of the user's own network, if it is one
+ * @throws SenetError `weights` where the bytes are damaged, hold no run, or an impossible one
  */
 export function savedRunIn(bytes: Uint8Array, path: string, build?: NetworkFunction): Resumable {
   const checkpoint = decodeCheckpoint(bytes, path, build);
@@ -39,7 +39,7 @@ export function savedRunIn(bytes: Uint8Array, path: string, build?: NetworkFunct
   return { ...checkpoint, run: savedRunOf(run, path) };
 }
 
-/** What a file says of its run, checked. @throws SenetError as `savedRunIn` */
+/** Checks the run's part of a file. @throws SenetError as `savedRunIn` */
 export function savedRunOf(run: RunState, path: string): SavedRun {
   const refuse = (found: string | readonly string[]): never => {
     throw new SenetError("weights", "the state of the run cannot be used", { where: path, found });
@@ -62,14 +62,14 @@ export function savedRunOf(run: RunState, path: string): SavedRun {
   return { config, state, ...data, optimizer, ...(average && { average }) };
 }
 
-/** The weights by which a run is judged, its average where it keeps one, with what is known of how they were learnt. */
+/** The weights that count as the run's result (the average if it keeps one), with facts about how they were trained. */
 export function judgedWeights(checkpoint: Omit<Checkpoint, "run">, run: SavedRun): Omit<Checkpoint, "run"> {
   const { average: weights = checkpoint.weights } = run;
   const last = run.state.history.at(-1);
   return { ...checkpoint, weights, ...(last && { training: trainingOf(run.config, last) }) };
 }
 
-/** After that epoch. */
+/** How the weights were trained, after the epoch `last`. */
 const trainingOf = ({ recipe, seed, epochs }: TrainingConfig, last: EpochMetrics): TrainedBy => ({
   ...{ recipe, seed, epochs },
   epoch: last.epoch + 1,

@@ -1,4 +1,4 @@
-/** Learning rates, and the momentum that goes with them, as plain functions of the step. */
+/** Learning-rate and momentum schedules, as pure functions of the step. */
 
 import { configKey } from "../config-key.ts";
 import { optimizerNames, optimizers } from "../optim/optimizers.ts";
@@ -9,9 +9,12 @@ const momentum = rate.check(z.lt(1));
 const scheduleNames = ["cosine", "step", "poly", "exponential", "one-cycle", "flat-cosine"] as const;
 const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (${name})`).join(", ");
 
-/** What can be said of the rate. Epochs may be fractions; they are counted from the start of the run. */
+/** Keys of the schedule. Epochs may be fractions, and count from the start of the run. */
 export const scheduleKeys = {
-  /** The highest; `null` scales the optimiser's usual rate for 256 pictures (0.1 for `sgd`) linearly. */
+  /**
+   * The highest rate; `null`: the optimiser's usual rate for 256 pictures (0.1 for `sgd`), scaled linearly with the
+   * batch.
+   */
   learningRate: configKey(
     z._default(z.nullable(rate.check(z.gt(0))), null),
     `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`,
@@ -23,13 +26,13 @@ export const scheduleKeys = {
     "whether it changes at each step, or from epoch to epoch",
   ),
   minLr: configKey(z._default(rate, 0), "the rate at the end, and the lowest", { value: "rate" }),
-  /** None in `one-cycle`, which rises by itself. */
+  /** Ignored by `one-cycle`, which rises by itself. */
   warmupEpochs: configKey(z._default(rate, 1), "epochs in which the rate rises first"),
   warmup: configKey(
     z._default(z.enum(["linear", "constant"]), "linear"),
     "whether it rises steadily, or stays at its first rate",
   ),
-  /** `null`: a linear warm-up begins with almost nothing, a constant one has a tenth of the highest rate. */
+  /** `null`: a linear warm-up starts near 0, a constant one uses a tenth of the highest rate. */
   warmupLr: configKey(
     z._default(z.nullable(rate), null),
     "the rate that the warm-up begins with; default: almost 0, a tenth of the highest if constant, a 25th in one-cycle",
@@ -49,13 +52,13 @@ export const scheduleKeys = {
     z._default(rate.check(z.gt(0)), 1),
     "poly: the power of what is left of the run; 1 is a straight line",
   ),
-  /** `null`: 0.3 in `one-cycle` (as PyTorch), 0.75 in `flat-cosine` (as fastai). */
+  /** `null`: 0.3 for `one-cycle` (as PyTorch), 0.75 for `flat-cosine` (as fastai). */
   pctStart: configKey(
     z._default(z.nullable(momentum), null),
     "part of the run in which the rate rises (one-cycle; default: 0.3) or stays (flat-cosine; default: 0.75)",
     { value: "part" },
   ),
-  /** Lowest where the rate is highest (Smith, arXiv 1708.07120); of `sgd`. */
+  /** Momentum is lowest where the rate is highest (Smith, arXiv 1708.07120); for `sgd`. */
   cycleMomentum: configKey(
     z._default(z.tuple([momentum, momentum]), [0.85, 0.95]),
     "one-cycle with sgd: lowest and highest momentum",
@@ -65,31 +68,34 @@ export const scheduleKeys = {
 
 export type ScheduleSettings = z.OutputOf<typeof scheduleKeys>;
 
-/** What is left out has its default. */
+/** A schedule; keys left out have their defaults. */
 export interface ScheduleConfig extends Partial<Omit<ScheduleSettings, "schedule" | "learningRate" | "stepEpochs">> {
   readonly schedule: ScheduleSettings["schedule"];
   readonly stepEpochs?: readonly number[];
   /** The highest rate. */
   readonly learningRate: number;
   readonly epochs: number;
-  /** After which the run ends, if its epochs have more; `null`: it has all of them. */
+  /** The run ends after this many steps, if its epochs have more; `null`: after all of them. */
   readonly maxSteps?: number | null;
 }
 
 type Full = Required<ScheduleConfig>;
 
-/** Where a run is: `progress` from 0 at the end of the warm-up to 1, and epochs since the start and since the warm-up. */
+/**
+ * Position in a run: `progress` from 0 at the end of the warm-up to 1, and epochs since the start and since the
+ * warm-up.
+ */
 interface Position {
   readonly progress: number;
   readonly epoch: number;
   readonly sinceWarmup: number;
 }
 
-/** Half a wave of a cosine, from `from` at 0 to `to` at 1. */
+/** Half a cosine wave, from `from` at 0 to `to` at 1. */
 const cosine = (from: number, to: number, part: number): number =>
   to + 0.5 * (from - to) * (1 + Math.cos(Math.PI * part));
 
-/** The rate after the warm-up. */
+/** The rate after the warm-up, for each schedule. */
 const shapes: Readonly<Record<ScheduleSettings["schedule"], (config: Full, position: Position) => number>> = {
   cosine: ({ learningRate, minLr }, { progress }) => cosine(learningRate, minLr, progress),
   step: ({ learningRate, minLr, stepEpochs, stepFactor }, { epoch }) =>
@@ -108,7 +114,7 @@ const shapes: Readonly<Record<ScheduleSettings["schedule"], (config: Full, posit
   },
 };
 
-/** From one value to the next for the first part of the run, and to the last for the rest. */
+/** Goes from `first` to `middle` during the first part of the run, and to `last` during the rest. */
 function cycle({ pctStart }: Full, progress: number, first: number, middle: number, last: number): number {
   const rise = pctStart ?? 0.3;
   return progress < rise
@@ -125,7 +131,7 @@ export function learningRateAt(given: ScheduleConfig, step: number, stepsPerEpoc
   return at < warmup ? warmingUp(config, at, warmup) : shapes[config.schedule](config, position);
 }
 
-/** The momentum of a step where the schedule has one of its own. */
+/** The momentum of a step; `undefined` if the schedule does not change it. */
 export function momentumAt(given: ScheduleConfig, step: number, stepsPerEpoch: number): number | undefined {
   const config = { ...defaults, ...given };
   if (config.schedule !== "one-cycle") return undefined;
@@ -133,7 +139,7 @@ export function momentumAt(given: ScheduleConfig, step: number, stepsPerEpoch: n
   return cycle(config, positionOf(config, step, stepsPerEpoch).position.progress, high, low, high);
 }
 
-/** `at` and `warmup` in what the schedule goes by: steps or epochs. */
+/** `at` and `warmup` in the schedule's unit: steps or epochs. */
 function positionOf(config: Full, step: number, stepsPerEpoch: number) {
   const { schedule, scheduleBy, epochs, maxSteps, warmupEpochs } = config;
   const isByEpoch = scheduleBy === "epoch";

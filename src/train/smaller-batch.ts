@@ -1,4 +1,4 @@
-/** A run whose step does not fit the memory goes on with half of the batch, and says so. */
+/** Retries a run whose step does not fit into memory with half of the batch, and says so. */
 
 import { isOutOfMemory } from "../executors/out-of-memory.ts";
 import { plain } from "../text-output.ts";
@@ -6,8 +6,8 @@ import { learningRateOf, type TrainingConfig } from "./config.ts";
 import type { TrainingState } from "./state.ts";
 
 /**
- * Tries with less and less until the memory is enough, or nothing is left to try.
- * @throws the last fault, and every other
+ * Tries smaller and smaller batches until one fits, or none is left to try.
+ * @throws the last out-of-memory fault, or any other fault at once
  */
 export async function withSmallerBatches<T>(
   config: TrainingConfig,
@@ -26,7 +26,10 @@ export async function withSmallerBatches<T>(
   }
 }
 
-/** Half of what is computed at a time; `undefined` where there is no half. A part of a batch leaves the training as it was. */
+/**
+ * Halves the number of pictures computed at a time; `undefined` if it cannot be halved. Splitting a batch into parts
+ * leaves the training unchanged.
+ */
 export function halved(config: TrainingConfig): TrainingConfig | undefined {
   const { batchSize, microBatch, maxSteps } = config;
   if (microBatch !== null && microBatch < batchSize) {
@@ -37,7 +40,7 @@ export function halved(config: TrainingConfig): TrainingConfig | undefined {
   return {
     ...config,
     ...{ batchSize: half, microBatch: microBatch === null ? null : half },
-    // For as many pictures.
+    // Steps for the same number of pictures.
     maxSteps: maxSteps === null ? null : Math.round((maxSteps * batchSize) / half),
   };
 }
@@ -53,7 +56,10 @@ function changeBetween(before: TrainingConfig, now: TrainingConfig): string {
   return `going on with batches of ${now.batchSize} pictures instead of ${before.batchSize}, ${rate}`;
 }
 
-/** Where a run stands that had batches of `before` pictures, in steps of `now`: at the same picture of its epoch, or just before. */
+/**
+ * Converts a state from batches of `before` pictures to batches of `now`: to the same picture of its epoch, or just
+ * before.
+ */
 export function inSteps(state: TrainingState, before: number, now: number): TrainingState {
   return { ...state, step: Math.floor((state.step * before) / now) };
 }

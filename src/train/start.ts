@@ -1,4 +1,4 @@
-/** What a run begins with: a network with fresh weights, or with those of one that has learnt before. */
+/** The network that a run starts with: with fresh weights, or with those of a trained network. */
 
 import { option, SenetError } from "../errors.ts";
 import { imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
@@ -15,23 +15,23 @@ import { takingChannels } from "../zoo/families.ts";
 import { channelsOf, inferenceGraph, type Model, model, type NetworkFunction, withAct } from "../zoo/index.ts";
 import type { TrainingConfig } from "./config.ts";
 
-/** The network that is fine-tuned, and what it is called. */
+/** The network to fine-tune, and its name. */
 export interface SourceNetwork
   extends Pick<Checkpoint, "model" | "labels" | "preprocessing" | "weights" | "quantization"> {
-  /** A file, or a name under which weights were released. */
+  /** A file, or the name of released weights. */
   readonly from: string;
 }
 
 export interface Start {
   readonly model: Model;
   readonly weights: Map<string, Tensor>;
-  /** How the pictures of the network that is fine-tuned are prepared; else ImageNet's. */
+  /** Pre-processing of the network that is fine-tuned; otherwise ImageNet's. */
   readonly preprocessing: Preprocessing;
-  /** What became of the source's weights, a line each. */
+  /** What happened to the source's weights, one line each. */
   readonly notes: readonly string[];
 }
 
-/** What of a configuration follows from the network that is fine-tuned, where nobody says anything else. */
+/** Configuration keys that default to the source network's. */
 export function sourceDefaults({ model, preprocessing }: SourceNetwork): Partial<TrainingConfig> {
   const { crop, interpolation } = preprocessing;
   return { model: model.name, imageSize: crop, interpolation };
@@ -39,19 +39,21 @@ export function sourceDefaults({ model, preprocessing }: SourceNetwork): Partial
 
 export interface StartOptions {
   readonly config: Pick<TrainingConfig, "model" | "imageSize" | "seed" | "inChans" | "act" | "freeze">;
-  /** Class names, by index. */
+  /** Class names by index. */
   readonly labels: readonly string[];
-  /** Of a network of one's own. */
+  /** The function of the user's own network. */
   readonly build?: NetworkFunction | undefined;
   readonly source?: SourceNetwork | undefined;
 }
 
-/** Where less of a network than this fits, its weights were most likely meant for another. */
+/**
+ * If a smaller share of the network's weights than this fits, the weights were most likely meant for another network.
+ */
 const leastShare = 1 / 3;
 
 /**
- * @throws SenetError `usage` where the network cannot take such pictures, or cannot have other classes; where hardly any of
- * the source's weights fit; where something is frozen that has not learnt
+ * Builds the network that a run starts with. @throws SenetError `usage` where it cannot take such pictures or classes,
+ * hardly any of the source's weights fit, or fresh weights would be frozen
  */
 export function startOf({ config, labels, build, source }: StartOptions): Start {
   const { imageSize, seed, inChans, act } = config;
@@ -88,11 +90,11 @@ export function startOf({ config, labels, build, source }: StartOptions): Start 
 
 export interface PatchOptions {
   readonly config: Pick<TrainingConfig, "patchInit" | "weights" | "imageSize">;
-  /** Of pictures as the training has them; read as far as needed. */
+  /** Batches of training pictures; read as far as needed. */
   readonly batches: () => AsyncIterable<{ readonly images: Tensor }>;
 }
 
-/** What `patchInit` asks for; nothing where weights are not fresh. */
+/** Initialises the first convolution from patches if `patchInit` asks for it and weights are fresh. */
 export async function beginWithPatches({ model, weights }: Start, { config, batches }: PatchOptions): Promise<void> {
   if (!config.patchInit || config.weights !== null) return;
   const first = firstConvolution(inferenceGraph(model, { batch: 1, imageSize: config.imageSize }));
@@ -105,7 +107,7 @@ export async function beginWithPatches({ model, weights }: Start, { config, batc
   if (statistics.pictures > 0) setPatchFilters(weights.get(first.name)!, statistics);
 }
 
-/** The same network, under the same name, for pictures of so many channels and with that activation, where these are given. */
+/** The same network under the same name, with the given number of input channels and activation, if any. */
 function changed(model: Model, channels: number | undefined, act: Activation | null): Model {
   const taking = channels === undefined ? model.config : takingChannels(model.config, channels);
   if (taking === undefined) {

@@ -1,14 +1,14 @@
-/** Where a training run stands: types, and the schemas that hold a checkpoint's JSON to them. */
+/** The progress of a training run: types, and the schemas that check a checkpoint's JSON. */
 
 import * as z from "../schema.ts";
 
 const number = z.number();
 const positive = number.check(z.gte(0));
 const percent = number.check(z.gte(0), z.lte(100));
-/** More than any run has: a number beyond is no count. */
+/** Counts beyond any real run are rejected. */
 const count = z.int().check(z.gte(0), z.lte(1e9));
 
-/** One row of `metrics.csv`. Errors in percent, rates in pictures a second. */
+/** One row of `metrics.csv`. Errors in percent, rates in pictures per second. */
 const epochMetricsSchema = z.strictObject({
   epoch: count,
   learningRate: positive,
@@ -16,34 +16,34 @@ const epochMetricsSchema = z.strictObject({
   trainTop1Error: percent,
   validationLoss: number,
   validationTop1Error: percent,
-  /** `null` below six classes. */
+  /** `null` if there are fewer than six classes. */
   validationTop5Error: z.nullable(percent),
-  /** The same of the moving average, in runs that keep one. */
+  /** The same for the moving average, in runs that keep one. */
   averageLoss: z.optional(number),
   averageTop1Error: z.optional(percent),
   averageTop5Error: z.optional(z.nullable(percent)),
   seconds: positive,
   imagesPerSecond: positive,
-  /** Part of the training time in which the step waited for pictures. */
+  /** Share of the training time spent waiting for pictures. */
   waitShare: positive,
 });
 export type EpochMetrics = z.output<typeof epochMetricsSchema>;
 
-/** Sums over the steps of the epoch under way. */
+/** Sums over the steps of the current epoch. */
 const epochSumsSchema = z
   .strictObject({ loss: number, correct: count, images: count, seconds: positive, waitSeconds: positive })
   .check(z.refine(({ correct, images }) => correct <= images, "at most as many correct pictures as pictures"));
 export type EpochSums = z.output<typeof epochSumsSchema>;
 
-/** Together with the weights and the optimiser's state enough to go on as if the run had never stopped. */
+/** Together with weights and optimiser state, everything needed to continue as if the run had never stopped. */
 export const trainingStateSchema = z
   .strictObject({
-    /** The epoch under way, from 0. */
+    /** The current epoch, from 0. */
     epoch: count,
-    /** Steps of it that are done; where that is all of them, its validation is not done. */
+    /** Steps of it that are done; if all are, its validation is not yet done. */
     step: count,
     sums: epochSumsSchema,
-    /** Lowest top-1 error so far; `null` before the first evaluation. */
+    /** Lowest top-1 error so far; `null` before the first validation. */
     bestTop1Error: z.nullable(percent),
     history: z.array(epochMetricsSchema),
   })
@@ -58,17 +58,17 @@ export const trainingStateSchema = z
   );
 export type TrainingState = z.output<typeof trainingStateSchema>;
 
-/** Why no run of so many epochs can be in this state; `undefined` where one can. */
+/** Why the state is impossible for a run of this many epochs; `undefined` if it is possible. */
 export function impossible({ epoch, step }: TrainingState, epochs: number): string | undefined {
   if (epoch > epochs) return `epoch ${epoch + 1} of ${epochs}`;
   return epoch === epochs && step > 0 ? `step ${step} after the last epoch` : undefined;
 }
 
-/** What an epoch is judged by: the average where there is one. */
+/** The error by which an epoch is judged: the average's if there is one. */
 export const errorOf = ({ averageTop1Error, validationTop1Error }: EpochMetrics): number =>
   averageTop1Error ?? validationTop1Error;
 
-/** Whether there is nothing left to do: all epochs are done, or so many that none was better than an earlier one. */
+/** Whether the run is over: all epochs are done, or early stopping's patience is used up. */
 export function isFinished(
   { epoch, history }: TrainingState,
   { epochs, patience }: { readonly epochs: number; readonly patience: number | null },

@@ -1,4 +1,4 @@
-/** One optimiser step, from a batch to changed weights. */
+/** One training step: from a batch to changed weights. */
 
 import { differentiate } from "../autodiff/differentiate.ts";
 import { asyncDispose } from "../disposal.ts";
@@ -27,92 +27,100 @@ import { layerRates } from "./layer-decay.ts";
 import { type LearningOptions, learningRule } from "./learning.ts";
 import { hardened, labelsOf, targetsOf } from "./targets.ts";
 
-/** How several processes train one network (ranks.ts). */
+/** Options for several processes that train one network (ranks.ts). */
 export interface TogetherOptions {
   /** Default: this process is alone. */
   readonly ranks?: Ranks | undefined;
-  /** What gradients are sent as; default: float32. */
+  /** The format in which gradients are sent; default: float32. */
   readonly wire?: Wire | undefined;
   /** See `ExchangeOptions`; default: 4 MiB. */
   readonly bucketBytes?: number | undefined;
-  /** Batch norm over the pictures of all ranks; default: each by its own, and the running statistics are their mean. */
+  /** Normalise over the pictures of all ranks; default: each rank over its own, and running statistics are averaged. */
   readonly syncBatchNorm?: boolean | undefined;
 }
 
 export interface StepOptions extends TrainingOptions, LearningOptions, Freezing, TogetherOptions {
-  /** Of this rank. */
+  /** Batch size of this rank. */
   readonly batchSize: number;
   readonly imageSize: number;
-  /** Batches hold what the head sees of pictures (`featuresIn`), which alone learns, instead of pictures. */
+  /** Batches hold features of pictures (`featuresIn`) instead of pictures, and only the head learns. */
   readonly onFeatures?: boolean | undefined;
   /** Default: softmax cross-entropy. */
   readonly loss?: Loss;
-  /** Of targets that are given as labels; default 0. */
+  /** Label smoothing, for targets given as labels; default 0. */
   readonly labelSmoothing?: number;
-  /** Targets above it are 1, the others 0 (binary cross-entropy); default: as they are. */
+  /** Targets above this become 1, the others 0 (binary cross-entropy); default: unchanged. */
   readonly targetThreshold?: number | undefined;
-  /** Of the learning rate, from one block to the one before it (layer-decay.ts); default: none, all learn alike. */
+  /** Factor on the learning rate from each block to the one before it (layer-decay.ts); default: none. */
   readonly layerDecay?: number | undefined;
-  /** What each class weighs in the loss, by index; default: all alike. */
+  /** Weight of each class in the loss, by index; default: equal weights. */
   readonly classWeights?: readonly number[] | undefined;
-  /** Of the gradients of a whole step; default: none. */
+  /** Clipping of a whole step's gradients; default: none. */
   readonly clipping?: Clipping | undefined;
   /**
-   * Batch norm's running statistics move again after the update, by another pass with the new weights on the same batch.
-   * Of whole batches of one process.
+   * Update batch norm's running statistics a second time after the weights, by another pass over the same batch. Only
+   * for whole batches in one process.
    */
   readonly movesStatisticsTwice?: boolean;
-  /** Stochastic depth: how often the last residual block's branch is left out for a picture (nn/drop-path.ts); default: never. */
+  /**
+   * Stochastic depth (nn/drop-path.ts): probability of dropping the last residual block's branch for a picture; default
+   * 0.
+   */
   readonly dropPath?: number | undefined;
-  /** Seed of dropout, for the networks that have it, and of stochastic depth; default 0. */
+  /** Seed of dropout and stochastic depth; default 0. */
   readonly seed?: number;
-  /** Compute the activations of blocks again in the backward pass instead of keeping them (passes/recompute.ts). */
+  /** Recompute the activations of blocks in the backward pass instead of keeping them (passes/recompute.ts). */
   readonly recompute?: boolean;
 }
 
-/** Of gradients that are sent at a time, for who does not measure (bucket-size.ts). */
+/** Bytes of gradients sent at a time, if not measured (bucket-size.ts). */
 export const usualBucketBytes = 4 * 2 ** 20;
 
-/** Which step of a run this is. */
+/** The position of a step in a run. */
 export interface StepPosition {
-  /** Counted from 0 over the whole run; dropout and optimisers go by it, so that a resumed run goes on as it would have. */
+  /**
+   * Index of the step, from 0 over the whole run; dropout and optimisers depend on it, so that a resumed run behaves
+   * the same.
+   */
   readonly index: number;
   /** "epoch 3, step 17 of 147", for errors. */
   readonly where?: string;
   /**
-   * Which part of the step's batch this is, from 0, and of how many: only after the last one are weights changed, by the
-   * mean of the parts' gradients. Default: all of it.
+   * Which part of the step's batch this is, from 0, and how many there are. Weights change only after the last part, by
+   * the mean of the parts' gradients. Default: the whole batch.
    */
   readonly part?: number;
   readonly parts?: number;
-  /** Gives the step up, as far as the engine can: it rejects with the reason then, and the weights are as before. */
+  /** Abandons the step, if the engine can: it then rejects with the signal's reason, and the weights do not change. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** How far a step goes. */
+/** Learning rate and momentum of a step. */
 export type StepRates = Pick<UpdateOptions, "rate" | "momentum">;
 
-/** What an earlier run left; fresh without. The tensors become the step's own. */
+/** State of an earlier run, or nothing for a fresh one. The step takes the tensors over. */
 export interface StepState {
   readonly optimizer?: OptimizerState;
   /** The moving average of all parameters. */
   readonly average?: Weights | undefined;
 }
 
-/** What a network made of a batch. */
+/** The network's result on a batch. */
 export interface BatchResult {
-  /** The mean over the batch. */
+  /** Mean loss over the batch. */
   readonly loss: number;
-  /** Pictures whose label has the largest logit. */
+  /** Number of pictures whose label has the largest logit. */
   readonly correct: number;
 }
 
 export interface StepResult extends BatchResult {
-  /** Time spent in the optimiser, of the step's whole; and before it, of several ranks, on sums that were not done before. */
+  /** Time in the optimiser, plus, with several ranks, the time spent waiting for sums before it. */
   readonly optimiserMilliseconds: number;
 }
 
-/** A training graph, compiled with its optimiser. Between steps the weights are the engine's: see `synchronise`. */
+/**
+ * A training graph compiled with its optimiser. Between steps the engine holds the current weights: see `synchronise`.
+ */
 export class TrainingStep implements AsyncDisposable {
   readonly #executor: Executor;
   readonly #graph: Graph;
@@ -128,7 +136,7 @@ export class TrainingStep implements AsyncDisposable {
     StepOptions,
     "labelSmoothing" | "targetThreshold" | "classWeights" | "clipping" | "movesStatisticsTwice"
   >;
-  /** What dropout draws is one step's at a time. */
+  /** Serialises steps: dropout's masks belong to one step at a time. */
   readonly #uses: Uses;
 
   private constructor(
@@ -167,9 +175,9 @@ export class TrainingStep implements AsyncDisposable {
     const own = options.onFeatures === true ? fromFeatures(all, inputName) : all;
     const isAcross = options.syncBatchNorm === true && ranks.count > 1;
     const whole = isAcross ? synchroniseBatchNorm(own, ranks.count) : own;
-    // Tensors that are learnt or updated are the given ones; what is frozen may be folded into others.
+    // Learnt or updated tensors remain the given ones; frozen ones may be folded into others.
     const { graph: forward, weights: learning } = runPasses({ graph: whole, weights }, trainingPasses);
-    // Of the mean over all ranks.
+    // The gradient of the mean over all ranks.
     const gradients = differentiate(forward, { incoming: 1 / ranks.count });
     const graph = options.recompute === true ? recompute(gradients, forward) : gradients;
     const { rateOf = options.layerDecay === undefined ? undefined : layerRates(forward, options.layerDecay) } = options;
@@ -181,7 +189,7 @@ export class TrainingStep implements AsyncDisposable {
       ...(exchange && {
         onGradient: (_, data) => exchange.final(data, trainer.gradientData[0]!),
         sumOverRanks: (values) => ranks.sum(values),
-        // What is under way goes on between the operations.
+        // Advances sums under way between two operations.
         observe: (kind, milliseconds) => {
           options.observe?.(kind, milliseconds);
           ranks.progress();
@@ -193,11 +201,11 @@ export class TrainingStep implements AsyncDisposable {
   }
 
   /**
-   * A whole step: gradients, then the optimiser; or a part of one (`StepPosition`).
+   * Runs a whole step, gradients and optimiser, or a part of one (`StepPosition`).
    * @param images float32 `[N,channels,S,S]`
    * @param target labels int32 `[N]`, or targets float32 `[N,classes]`
-   * @param rates the learning rate, or that and the momentum
-   * @throws SenetError `training` where the loss or a gradient is not finite; the trainable weights are then as before
+   * @param rates the learning rate, or learning rate and momentum
+   * @throws SenetError `training` where the loss or a gradient is not finite; the trainable weights do not change then
    */
   run(
     images: Tensor,
@@ -217,11 +225,11 @@ export class TrainingStep implements AsyncDisposable {
       this.#exchange?.begin(this.#sum.kept[0]);
       const { summingMilliseconds, ...batch } = await this.#gradients(images, target, position);
       const start = performance.now() - summingMilliseconds;
-      // Of several ranks each gradient had it added before it was sent.
+      // With several ranks, earlier parts were added before each gradient was sent.
       if (this.#exchange === undefined) this.#sum.addTo(this.gradientData);
       const scale = 1 / this.#sum.end();
       await this.#update({ ...(typeof rates === "number" ? { rate: rates } : rates), step: index, scale });
-      // What has begun to change the weights is brought to its end.
+      // From here on the weights change, so the step is no longer abandoned.
       if (this.#options.movesStatisticsTwice === true)
         await this.#gradients(images, target, { ...position, signal: undefined });
       return { ...batch, optimiserMilliseconds: performance.now() - start };
@@ -229,9 +237,9 @@ export class TrainingStep implements AsyncDisposable {
   }
 
   /**
-   * The first half of a step. Between it and `update` gradients can be added up over several batches, clipped, or summed
-   * over processes: they are in `gradientData`, until the next call, and are this process's own; of several ranks, so that
-   * their sum is the mean.
+   * The first half of a step. Between it and `update`, the gradients in `gradientData` can be accumulated over batches,
+   * clipped, or summed over processes. They are this process's own until the next call; with several ranks they are
+   * scaled so that their sum is the mean.
    * @throws SenetError as `run`
    */
   gradients(images: Tensor, target: Tensor, position: StepPosition = { index: 0 }): Promise<BatchResult> {
@@ -246,7 +254,7 @@ export class TrainingStep implements AsyncDisposable {
     return this.#trainer.gradientData;
   }
 
-  /** The second half: the optimiser's step by the gradients as they are now, clipped where the options say so. */
+  /** The second half: the optimiser's step with the current gradients, clipped if the options say so. */
   update(options: UpdateOptions): Promise<void> {
     return this.#uses.inTurn(() => this.#update(options));
   }
@@ -259,7 +267,7 @@ export class TrainingStep implements AsyncDisposable {
     this.#average?.update(options.step);
   }
 
-  /** Of several ranks, also their sums, where the exchange has begun. */
+  /** Computes the gradients; with several ranks also their sums, if the exchange has begun. */
   async #gradients(
     images: Tensor,
     target: Tensor,
@@ -282,7 +290,7 @@ export class TrainingStep implements AsyncDisposable {
     if (!gradientIsFinite || ![...outputs.values()].every(allFinite)) {
       await this.#trainer.synchronise();
       const own = await firstNonFinite(this.#executor, this.#graph, this.#weights, inputs, this.#ranks.count);
-      // A sum that is not finite is so on all ranks.
+      // If a sum is not finite, it is so on all ranks.
       const culprit = isOfAll && !gradientIsFinite ? await this.#firstOfAll(own) : own;
       throw new SenetError("training", `the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a finite number`, {
         ...(where === undefined ? {} : { where }),
@@ -294,7 +302,7 @@ export class TrainingStep implements AsyncDisposable {
     return { loss, correct: countCorrect(outputs.get("logits")!, labelsOf(target), 1), summingMilliseconds };
   }
 
-  /** The first rank's that has found something. */
+  /** The finding of the first rank that has one. */
   async #firstOfAll(own: string | undefined): Promise<string | undefined> {
     const told = await this.#ranks.gather(new TextEncoder().encode(own ?? ""));
     const rank = told.findIndex(({ length }) => length > 0);
@@ -305,36 +313,36 @@ export class TrainingStep implements AsyncDisposable {
     return this.#graph.inputs.find(({ name }) => name === targetsName)!.type;
   }
 
-  /** Of an engine that plans steps and memory itself. */
+  /** Facts about the plan, from an engine that plans steps and memory itself. */
   get plan(): PlanFacts | undefined {
     return this.#trainer.plan;
   }
 
-  /** How gradients lie: those of two steps can be added where it is the same. */
+  /** Describes the layout of gradients: those of two steps can be added if it is the same. */
   get gradientLayout(): string {
     const { layout = "", steps = 0 } = this.plan ?? {};
     return `${layout} ${steps}`.trim();
   }
 
-  /** Of activations and their gradients: as the engine plans them, or all at once where it does not say. */
+  /** Bytes of activations and their gradients: as planned by the engine, or, if it does not say, all at once. */
   get activationBytes(): number {
     const outputs = this.#graph.nodes.flatMap((node) => node.outputs);
     return this.plan?.arenaBytes ?? outputs.reduce((sum, { type }) => sum + 4 * sizeOf(type.shape), 0);
   }
 
-  /** The optimiser's state, by slot and parameter: as it was when `synchronise` was called last. */
+  /** The optimiser's state by slot and parameter, as of the last `synchronise`. */
   get optimizerState(): OptimizerState {
     return stateOf(this.#rule);
   }
 
-  /** The moving average of all parameters, where one is kept: as it was when `synchronise` was called last. */
+  /** The moving average of all parameters, if one is kept, as of the last `synchronise`. */
   get average(): Weights | undefined {
     return this.#average?.values;
   }
 
   /**
-   * Brings weights, averages and the optimiser's state into their arrays; to be done before anybody reads these, and by all
-   * ranks: running statistics, which each has of its own pictures, become their mean.
+   * Copies weights, averages and optimiser state from the engine into their arrays. Must be called before reading them,
+   * by all ranks: running statistics, which differ between ranks, become their mean.
    */
   synchronise(): Promise<void> {
     return this.#uses.inTurn(async () => {
@@ -344,7 +352,7 @@ export class TrainingStep implements AsyncDisposable {
     });
   }
 
-  /** Frees its memory, once the steps under way have ended. A second time is fine. */
+  /** Waits for steps under way, then frees the memory. May be called twice. */
   dispose(): Promise<void> {
     return this.#uses.dispose(() => this.#trainer.dispose());
   }

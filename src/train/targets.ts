@@ -1,4 +1,4 @@
-/** What the loss compares the logits with: for each picture one number for each class. */
+/** Targets of the loss: one number per picture and class. */
 
 import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
@@ -15,7 +15,9 @@ export const lossKeys = {
     z._default(z.boolean(), false),
     "binary cross-entropy of each class instead of softmax cross-entropy",
   ),
-  /** Mixed pictures have every class that is in them, whatever its share (Wightman et al., arXiv 2110.00476). */
+  /**
+   * With mixed pictures, every class in a picture counts fully, whatever its share (Wightman et al., arXiv 2110.00476).
+   */
   bceTargetThresh: configKey(
     z._default(z.nullable(z.number().check(z.gte(0), z.lt(1))), null),
     "of binary cross-entropy: targets above this are 1, the others 0; default: as they are",
@@ -24,10 +26,11 @@ export const lossKeys = {
 };
 
 /**
- * `1 − smoothing` on the label and `smoothing / K` everywhere (Szegedy et al., arXiv 1512.00567, section 7).
+ * Targets from labels with smoothing: `1 − smoothing` on the label plus `smoothing / K` everywhere (Szegedy et al.,
+ * arXiv 1512.00567, section 7).
  * @param labels int32 `[N]`
- * @returns `[N,K]`, of `type`
- * @throws SenetError `data` where a label is no class: it would silently train towards nothing
+ * @returns `[N,K]`, of type `type`
+ * @throws SenetError `data` where a label is out of range: it would silently train towards nothing
  */
 export function hardTargets(labels: Tensor, { dtype, shape }: Type, smoothing = 0): Tensor {
   const [rows, classes] = shape as [number, number];
@@ -49,9 +52,9 @@ export function hardTargets(labels: Tensor, { dtype, shape }: Type, smoothing = 
 }
 
 /**
- * The targets of a batch as the graph wants them.
- * @param given labels int32 `[N]`, or targets `[N,K]`, which are taken as they are
- * @throws SenetError `data` where a label is no class, `shape` where the targets do not fit
+ * The targets of a batch in the form that the graph takes.
+ * @param given labels int32 `[N]`, or targets `[N,K]`, which are used as they are
+ * @throws SenetError `data` where a label is out of range, `shape` where the targets do not fit
  */
 export function targetsOf(given: Tensor, type: Type, smoothing = 0): Tensor {
   if (given.dtype === "int32") return hardTargets(given, type, smoothing);
@@ -61,13 +64,13 @@ export function targetsOf(given: Tensor, type: Type, smoothing = 0): Tensor {
   return given;
 }
 
-/** 1 where a target is above `threshold`, and 0 elsewhere, as timm's `--bce-target-thresh`. */
+/** Replaces targets above `threshold` by 1 and all others by 0, like timm's `--bce-target-thresh`. */
 export function hardened({ dtype, shape, data }: Tensor, threshold: number): Tensor {
   const bound = dtype === "float32" ? Math.fround(threshold) : threshold;
   return { dtype, shape, data: data.map((target) => Number(target > bound)) };
 }
 
-/** The label of each row: the one given, or the class with the largest target. int32 `[N]` */
+/** The label of each row: the given one, or the class with the largest target. int32 `[N]` */
 export function labelsOf(given: Tensor): Tensor {
   if (given.dtype === "int32") return given;
   const [rows, classes] = given.shape as [number, number];

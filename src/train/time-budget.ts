@@ -1,20 +1,20 @@
-/** A run that ends after a set time. */
+/** Stops a run after a set time. */
 
-/** Timers count to no more. */
+/** The longest delay that timers support. */
 const LONGEST_MS = 2 ** 31 - 1;
 
 export interface TimeBudget {
-  /** Aborted by the caller's signal, or once the time is up. */
+  /** Aborted by the caller's signal, or when the time is up. */
   readonly signal: AbortSignal;
-  /** Stops the clock. */
+  /** Stops the timer. */
   readonly end: () => void;
 }
 
 /**
- * The caller's signal, and a clock that begins now.
+ * Combines the caller's signal with a timer that starts now.
  *
- * The clock is a timer, not `AbortSignal.timeout`: `AbortSignal.any` holds its sources weakly, so that the collector
- * takes a signal of that kind away before it fires, and the run never ends.
+ * A timer rather than `AbortSignal.timeout`: `AbortSignal.any` holds its sources weakly, so the garbage collector may
+ * take such a signal before it fires, and the run would never end.
  */
 export function timeBudget(signal: AbortSignal, seconds: number | undefined): TimeBudget {
   if (seconds === undefined) return { signal, end: () => {} };

@@ -1,16 +1,16 @@
-/** A validation that several ranks share: each looks at its part of the pictures, and all get the same sums. */
+/** Validation shared by several ranks: each evaluates its part of the pictures, and all get the same sums. */
 
 import { type Evaluation, type PicturePrediction, summary } from "../evaluate/evaluate.ts";
 import type { Ranks } from "../ranks.ts";
 
-/** Of a list, what a rank looks at: every so-manieth, so that all have as much to do. */
+/** A rank's share of a list: every `count`-th element, so that all ranks have equally much to do. */
 export const shareOf = <T>(list: readonly T[], { rank, count }: Pick<Ranks, "rank" | "count">): readonly T[] =>
   list.filter((_, index) => index % count === rank);
 
 /**
- * Puts the parts together: as if one process had looked at all pictures, in the order of the data set.
- * @param own predictions for this rank's part; `undefined`: it was stopped
- * @returns `undefined` where any rank was stopped
+ * Combines the parts, as if one process had evaluated all pictures in the order of the data set.
+ * @param own predictions for this rank's part; `undefined` if it was stopped
+ * @returns `undefined` if any rank was stopped
  */
 export async function shared(
   ranks: Ranks,

@@ -1,4 +1,4 @@
-/** The validation of a run: of its weights and, where it keeps one, of their average. */
+/** Validation during a run: of its weights and, if it keeps one, of their average. */
 
 import type { Evaluation, EvaluationBatch } from "../evaluate/evaluate.ts";
 import { evaluateNetwork } from "../evaluate/network.ts";
@@ -12,20 +12,22 @@ import { shared } from "./validation-shares.ts";
 export interface ValidationOptions {
   readonly executor: Executor;
   readonly model: Model;
-  /** As they are whenever it runs. */
+  /** The current weights, each time it runs. */
   readonly weights: Weights;
-  /** The pictures to validate with, or this rank's part of them, each once. */
+  /** The validation pictures, or this rank's part of them, each once. */
   readonly batches: () => AsyncIterable<EvaluationBatch>;
   readonly batchSize: number;
   /** Default: this process is alone. */
   readonly ranks?: Ranks | undefined;
-  /** How many there are. */
+  /** Number of validation pictures. */
   readonly images: number;
   readonly imageSize: number;
   readonly onFeatures?: boolean | undefined;
   readonly threads?: number;
   readonly signal: AbortSignal;
-  /** Pictures done, of all: each counts once for the weights and once for their average. */
+  /**
+   * Called with the number of pictures done and in all; each counts once for the weights and once for their average.
+   */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -37,12 +39,12 @@ export class Validation {
     this.#options = options;
   }
 
-  /** What the weights that count said last: the average, where there is one. */
+  /** The last evaluation of the weights that count: the average's if there is one. */
   get latest(): Evaluation | undefined {
     return this.#latest;
   }
 
-  /** `undefined` where `signal` stopped it. */
+  /** Validates; `undefined` if `signal` stopped it. */
   async run(average: Weights | undefined): Promise<Evaluations | undefined> {
     const { weights, images, onProgress, ranks = alone, model } = this.#options;
     const sets = average === undefined ? [weights] : [weights, average];
@@ -59,7 +61,7 @@ export class Validation {
     return { weights: ofWeights!, ...(ofAverage && { average: ofAverage }) };
   }
 
-  /** What this process looks at. `undefined` where `signal` stopped it. */
+  /** Validates this process's part; `undefined` if `signal` stopped it. */
   #own(weights: Weights, onProgress: (done: number) => void): Promise<Evaluation | undefined> {
     const { ranks: _, images: __, ...rest } = this.#options;
     return unlessAborted(rest.signal, evaluateNetwork({ ...rest, weights, onProgress }));

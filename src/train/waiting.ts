@@ -1,15 +1,15 @@
-/** Which rank the others wait for. */
+/** Finds the rank that the others wait for. */
 
 import type { Ranks } from "../ranks.ts";
 
-/** Below this part of the time it is not worth a word. */
+/** Waiting below this share of the time is not reported. */
 const notable = 0.1;
 
 /**
- * `ranks wait 34 % of the time for rank 3 on host b`; `undefined` where nobody is waited for long. The slowest is the one
- * that waits least; what it waits itself is what sending takes.
- * @param waited by each rank, in milliseconds
- * @param milliseconds that went by meanwhile
+ * A message such as `ranks wait 34 % of the time for rank 3 on host b`; `undefined` if nobody is waited for long. The
+ * slowest rank is the one that waits least; its own waiting is the time that sending takes.
+ * @param waited milliseconds that each rank waited
+ * @param milliseconds the time that passed meanwhile
  */
 export function waitingFor(
   ranks: Pick<Ranks, "name">,
@@ -26,12 +26,12 @@ export function waitingFor(
 }
 
 export interface WaitingTimes {
-  /** When it is first said, and how long it takes until it is said again; default: 5 s, a minute. */
+  /** Delay before the first message, and between messages; default: 5 s, a minute. */
   readonly firstMilliseconds?: number;
   readonly everyMilliseconds?: number;
 }
 
-/** The same as a run goes on: told of each step, it says so early on, and then now and then. */
+/** Reports waiting during a run: early on, and then now and then. */
 export class Waiting {
   readonly #ranks: Ranks;
   readonly #say: (line: string) => void;
@@ -55,7 +55,7 @@ export class Waiting {
     this.#since = performance.now();
   }
 
-  /** What this rank has waited since it was asked last, in its own place among the ranks. */
+  /** Milliseconds that this rank has waited since the last call, at its own index; zeros for the other ranks. */
   own(): readonly number[] {
     const { waited, rank, count } = this.#ranks;
     const own = waited - this.#before;
@@ -63,7 +63,7 @@ export class Waiting {
     return Array.from({ length: count }, (_, of) => (of === rank ? own : 0));
   }
 
-  /** @param ofAll what all have waited in the step */
+  /** @param ofAll milliseconds that each rank waited in the step */
   add(ofAll: readonly number[]): void {
     this.#waited = this.#waited.map((sum, rank) => sum + ofAll[rank]!);
     const now = performance.now();
