@@ -1,6 +1,6 @@
 /**
- * Pictures whose classes stand in a file beside them, as in Tiny ImageNet's validation set: `val_annotations.txt` with a
- * line a picture (name, class and a box, between tabs), the pictures in `images/`.
+ * Pictures whose classes are in a text file, as in Tiny ImageNet's validation set: `val_annotations.txt` with one
+ * tab-separated line per picture (name, class, box), and the pictures in `images/`.
  */
 
 import { existsSync } from "node:fs";
@@ -23,8 +23,8 @@ export const annotatedPictures: DatasetKind = {
 const annotationsIn = (root: string): string => join(root, "val_annotations.txt");
 
 /**
- * @param classes the labels are indices of these; by default of the classes that are named, sorted
- * @throws SenetError `data` where a line cannot be understood, a class is not known, or a picture is missing
+ * @param classes labels are indices into these; default: the named classes, sorted
+ * @throws SenetError `data` where a line cannot be parsed, a class is unknown, or a picture is missing
  */
 function openAnnotated(root: string, { classes }: OpenOptions): Dataset {
   const file = annotationsIn(root);

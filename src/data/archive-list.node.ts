@@ -1,4 +1,4 @@
-/** Several archives as one data set: by a pattern, or by a file that names one in each line. */
+/** Several archives as one data set, given by a pattern or by a file that names one per line. */
 
 import { existsSync } from "node:fs";
 import { dirname, isAbsolute, join } from "node:path";
@@ -7,20 +7,23 @@ import { decodeText, linesOf } from "../text-file.ts";
 import { expandBraces, hasBraces } from "./braces.ts";
 import { statsOf } from "./walk.node.ts";
 
-/** Longer ones are no lists of archives. */
+/** A list of archives is never longer. */
 const MOST_BYTES = 2 ** 24;
 
-/** A text file whose first line names an archive. */
+/** Whether the path is a text file whose first line names an archive. */
 export function isArchiveList(path: string): boolean {
   if (!/\.txt$/i.test(path)) return false;
   const stats = statsOf(path);
   return stats?.isFile() === true && stats.size <= MOST_BYTES && /\.tar$/i.test(pathOf(linesOfList(path)[0] ?? ""));
 }
 
-/** Of an address without its query. */
+/** Removes the query and fragment of an address. */
 const pathOf = (name: string): string => name.replace(/^(https?:\/\/[^?#]*).*$/i, "$1");
 
-/** What the lines name, patterns expanded; paths are relative to the list. Lines that start with `#` are notes. */
+/**
+ * The archives that the lines name, with patterns expanded. Paths are relative to the list; lines that start with `#`
+ * are comments.
+ */
 export function linesOfList(list: string): string[] {
   return linesOf(decodeText(readBytesSync(list, "the list of archives cannot be read")))
     .map((line) => line.trim())
@@ -29,13 +32,13 @@ export function linesOfList(list: string): string[] {
     .map((name) => (/^https?:\/\//i.test(name) || isAbsolute(name) ? name : join(dirname(list), name)));
 }
 
-/** The archives of a pattern such as `shards/train-{0000..0146}.tar`, or of a list; none for any other path. */
+/** The archives of a pattern such as `shards/train-{0000..0146}.tar` or of a list; empty for any other path. */
 export function archivesNamed(path: string): readonly string[] {
   if (hasBraces(path) && !existsSync(path)) return expandBraces(path).filter((name) => /\.tar$/i.test(name));
   return isArchiveList(path) ? linesOfList(path) : [];
 }
 
-/** The folder that all of them are in. */
+/** The deepest folder that contains all paths. */
 export function commonFolder(paths: readonly string[]): string {
   let folder = dirname(paths[0]!);
   while (!paths.every((path) => path.startsWith(join(folder, "/")) || folder === ".")) folder = dirname(folder);

@@ -2,15 +2,15 @@
 
 import { SenetError } from "../errors.ts";
 
-/** More than any data set has files. */
+/** More than the number of files in any data set. */
 const MOST = 100_000;
 
 export const hasBraces = (text: string): boolean => groupIn(text) !== undefined;
 
 /**
- * All that the pattern stands for, in its order. `{a,b}` are alternatives, which may have braces of their own; `{8..11}`
- * are numbers, `{008..011}` numbers of that many digits; what is in no such braces stands for itself.
- * @throws SenetError `usage` where that is more than 100,000
+ * Expands a pattern, in order. `{a,b}` are alternatives, which may contain braces; `{8..11}` are numbers, and
+ * `{008..011}` numbers of that many digits; any other text stands for itself.
+ * @throws SenetError `usage` where there are more than 100,000 results
  */
 export function expandBraces(pattern: string): string[] {
   const group = groupIn(pattern);
@@ -26,12 +26,12 @@ export function expandBraces(pattern: string): string[] {
 
 interface Group {
   readonly before: string;
-  /** Of a range it is one: the range itself, in its braces. */
+  /** For a range, a single one: the range with its braces. */
   readonly alternatives: readonly string[];
   readonly after: string;
 }
 
-/** The first braces, with what matches them, that have a comma or a range in them. */
+/** The first pair of braces that contains a comma or a range. */
 function groupIn(text: string): Group | undefined {
   for (let start = text.indexOf("{"); start >= 0; start = text.indexOf("{", start + 1)) {
     const commas: number[] = [];
@@ -57,7 +57,7 @@ function groupIn(text: string): Group | undefined {
 
 const RANGE = /^(\d+)\.\.(\d+)$/;
 
-/** Of a range in its braces; nothing of anything else. */
+/** The numbers of a range in braces; `undefined` for anything else. */
 function numbersOf(text: string, pattern: string): string[] | undefined {
   const range = text.startsWith("{") && text.endsWith("}") ? RANGE.exec(text.slice(1, -1)) : null;
   if (range === null) return undefined;

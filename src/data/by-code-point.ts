@@ -1,12 +1,12 @@
-/** The order of names. */
+/** The order in which names are sorted. */
 
-/** Python's order of strings: by code point, whereas `<` in JavaScript compares UTF-16 units. */
+/** Compares strings by code point, as Python does; JavaScript's `<` compares UTF-16 units. */
 export function byCodePoint(a: string, b: string): number {
   const most = Math.min(a.length, b.length);
   for (let i = 0; i < most; i++) {
     const [x, y] = [a.charCodeAt(i), b.charCodeAt(i)];
     if (x === y) continue;
-    // Halves of what stands beyond all others.
+    // Surrogates are halves of code points above all others.
     const [isHalf, isOtherHalf] = [isSurrogate(x), isSurrogate(y)];
     return isHalf === isOtherHalf ? x - y : isHalf ? 1 : -1;
   }

@@ -1,15 +1,15 @@
-/** Decodes every picture once before a run, to know at once what cannot be used. */
+/** Decodes every picture once before a run, to find unusable ones at once. */
 
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import type { Dataset, Failure } from "./dataset.ts";
 import { Loader, type LoadingOptions } from "./loader.node.ts";
 
 export interface CheckOptions extends LoadingOptions {
-  /** Told how many pictures have been looked at. */
+  /** Called with the number of pictures checked so far. */
   readonly onProgress?: (done: number) => void;
 }
 
-/** The pictures that cannot be decoded, in the order of the folders. */
+/** The pictures that cannot be decoded, in the order of the data set. */
 export async function checkPictures(
   folders: readonly Dataset[],
   { workers, signal, onFailure = () => {}, onProgress = () => {} }: CheckOptions = {},
@@ -20,7 +20,7 @@ export async function checkPictures(
     await using loader = new Loader({
       dataset,
       batchSize: 32,
-      // Nothing is made of the pictures but a single pixel.
+      // Shrinks each picture to one pixel, since only decoding matters.
       transform: { kind: "evaluate", preprocessing: { ...imagenetPreprocessing, resize: 1, crop: 1 } },
       cacheBytes: 0,
       tolerant: true,

@@ -1,6 +1,6 @@
 /**
- * CIFAR-10 and CIFAR-100 in their binary form: records of the label's bytes and 3,072 of pixels, which are 32 × 32 in a
- * red, a green and a blue plane, each row by row (https://www.cs.toronto.edu/~kriz/cifar.html).
+ * CIFAR-10 and CIFAR-100 in their binary form. A record is one or two label bytes and 3,072 bytes of pixels: a red, a
+ * green and a blue plane of 32 × 32, each row by row (https://www.cs.toronto.edu/~kriz/cifar.html).
  */
 
 import { existsSync } from "node:fs";
@@ -18,9 +18,9 @@ interface Layout {
   readonly name: string;
   readonly files: Readonly<Record<Part, RegExp>>;
   readonly classes: number;
-  /** The names of the classes, a line each, in a file beside. */
+  /** Name of the file next to the data with the class names, one per line. */
   readonly names: string;
-  /** Bytes before the pixels; the class is the last of them. */
+  /** Label bytes before the pixels; the last one is the class. */
   readonly labelBytes: number;
 }
 
@@ -33,7 +33,7 @@ const layouts: readonly Layout[] = [
     labelBytes: 1,
   },
   {
-    // A coarse label, which tells nothing more, then the fine one.
+    // The coarse label, which is not needed, then the fine one.
     name: "CIFAR-100",
     files: { train: /^train\.bin$/, val: /^test\.bin$/ },
     classes: 100,
@@ -58,7 +58,7 @@ interface Found {
   readonly names: readonly string[];
 }
 
-/** The files of pictures at the path: one, or those of a folder that has nothing below it. */
+/** The data files at the path: the file itself, or those in a folder without subfolders. */
 function found(path: string): Found | undefined {
   const stats = statsOf(path);
   if (stats === undefined) return undefined;
@@ -100,7 +100,7 @@ function open(root: string, { classes, part }: OpenOptions): Dataset {
   return { root, classes: known, samples, isNumbered: true, remarks };
 }
 
-/** The files of the part. */
+/** The files of the wanted part. */
 function filesOf(
   root: string,
   { files }: Layout,
@@ -124,10 +124,10 @@ function filesOf(
   return val.length > 0 ? val : train;
 }
 
-/** `data_batch_10.bin` after `data_batch_2.bin`. */
+/** Sorts `data_batch_10.bin` after `data_batch_2.bin`. */
 const byNumber = (a: string, b: string): number => a.length - b.length || byCodePoint(a, b);
 
-/** The names of the classes by number: from the file beside, or else the network's, or the numbers. */
+/** The class names by number: from the file next to the data, or the network's, or the numbers. */
 function classNames(
   { name, classes: count, names }: Layout,
   folder: string,
@@ -154,7 +154,7 @@ function classNames(
   return Array.from({ length: count }, (_, i) => `${i}`);
 }
 
-/** The class of each picture. @throws SenetError `data` where the file is no such file, or was cut off */
+/** The class of each picture. @throws SenetError `data` where the file has another format or was cut off */
 function numbersIn(file: string, { name, labelBytes, classes }: Layout): Uint8Array {
   const record = labelBytes + PIXELS;
   const container = new PictureContainer(file);
@@ -187,5 +187,5 @@ function numbersIn(file: string, { name, labelBytes, classes }: Layout): Uint8Ar
   }
 }
 
-/** Records that are read at once. */
+/** Records read at once. */
 const CHUNK = 1024;

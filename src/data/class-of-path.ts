@@ -1,24 +1,24 @@
-/** Which class a picture is of by the folders that it lies in, where many come at once: as `openFolder` reads them. */
+/** Finds the classes of pictures from their paths, for pictures chosen in a browser; the same rules as `openFolder`. */
 
 import { splitNames } from "./split-names.ts";
 
-/** What is known of a picture by its path. */
+/** The part and class of a picture, from its path. */
 export interface Placed {
-  /** Absent: it lies in no folder that is a class. */
+  /** Absent if the picture is not in a class folder. */
   readonly label: string | undefined;
   readonly part: "train" | "val" | undefined;
 }
 
 /**
- * A class is a folder right below the one that has them all, or that folder itself where its pictures lie in it; pictures
- * may lie deeper. Folders around that one do not matter. Of folders `train` and `val` each has its own classes.
+ * A class is a folder directly below the common root (or the root itself if its pictures are directly in it); pictures
+ * may be deeper. Folders above the root do not matter. If there are `train` and `val`, each has its own class folders.
  * @param paths `pets/train/cat/2019/001.jpg`, in any order
- * @returns in the order of the paths
+ * @returns one entry per path, in their order
  */
 export function classesOfPaths(paths: readonly string[]): readonly Placed[] {
   const placed = paths.map((path) => {
     const folders = path.split("/").slice(0, -1);
-    // A folder of pictures may be called so itself: it is a class then.
+    // The innermost folder may have such a name too; it is a class then.
     const at = folders.findLastIndex((name, i) => i + 1 < folders.length && partOf(name) !== undefined);
     return at < 0 ? { folders, part: undefined } : { folders: folders.slice(at + 1), part: partOf(folders[at]!) };
   });
@@ -28,7 +28,7 @@ export function classesOfPaths(paths: readonly string[]): readonly Placed[] {
   return placed.map(({ folders, part }) => ({ label: folders[part === undefined ? whole : parted], part }));
 }
 
-/** How deep the folders lie that are classes. */
+/** The depth of the class folders. */
 function depthOfClasses(all: readonly (readonly string[])[]): number {
   for (let depth = 0; ; depth++) {
     const names = new Set(all.map((folders) => folders[depth]));

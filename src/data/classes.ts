@@ -1,24 +1,24 @@
-/** Which class a name means. */
+/** Matches names to classes. */
 
 import { option, SenetError } from "../errors.ts";
 import { nearestNames } from "../names.ts";
 import type { Numbered, Numbering } from "./dataset.ts";
 
-/** The WordNet id that a name of an ImageNet class starts with: `n02119789` of `n02119789 kit fox`. */
+/** The WordNet id at the start of an ImageNet class name: `n02119789` of `n02119789 kit fox`. */
 export function wordnetId(name: string): string | undefined {
   return /^n\d{8}(?=\s|$)/.exec(name)?.[0];
 }
 
 /**
- * A name in the one form that equal names share: `é` is one character here and two there (Macs and ZIP archives write
- * `e` and an accent), and looks the same.
+ * Normalises a name to NFC: `é` may be one character or two (Macs and ZIP archives write `e` and an accent), which look
+ * the same.
  */
 export const sameForm = (name: string): string => name.normalize("NFC");
 
 /**
- * Finds the index of the class that a name means: the class of that name, or of the same in another Unicode form, or else
- * the one with its WordNet id.
- * @throws SenetError `data` (what it returns does) for a name that several classes have
+ * Finds the index of the class that a name means: the class with that name (in any Unicode form), or else the one with
+ * its WordNet id.
+ * @throws SenetError `data` (thrown by the returned function) for a name that several classes share
  */
 export function classFinder(classes: readonly string[]): (name: string) => number | undefined {
   const byName = new Map(classes.map((name, label) => [name, label]));
@@ -43,23 +43,23 @@ export function classFinder(classes: readonly string[]): (name: string) => numbe
 /** Up to five names in quotation marks, then how many more there are. */
 export const quote = (names: readonly string[]): string => some(names.map((name) => `"${name}"`));
 
-/** Up to five of them, then how many more there are. */
+/** Up to five of the texts, then how many more there are. */
 export function some(texts: readonly string[]): string {
   const shown = texts.slice(0, 5);
   if (texts.length > shown.length) shown.push(`and ${texts.length - shown.length} more`);
   return shown.join(", ");
 }
 
-/** Which label a name has. */
+/** Class names, and the label of each. */
 export interface Classes {
   readonly classes: readonly string[];
   readonly find: (name: string) => number | undefined;
 }
 
 /**
- * The classes of class folders: those of a network where they are given, and else the names themselves.
+ * The classes for class folders: the given network's, or else the folders' names.
  * @param where the folder or the archive
- * @throws SenetError `data` where the names are no set of classes, or the network lacks one
+ * @throws SenetError `data` where the names cannot be classes, or the network lacks one of them
  */
 export function openClasses(where: string, names: readonly string[], classes?: readonly string[]): Classes {
   if (classes === undefined) checkNames(where, names);
@@ -76,7 +76,7 @@ export function openClasses(where: string, names: readonly string[], classes?: r
   });
 }
 
-/** There are several, and no two look the same. */
+/** Checks that there are at least two names, and that no two look the same. */
 function checkNames(where: string, names: readonly string[]): void {
   if (names.length === 1) {
     throw new SenetError("data", "there is only one class, so there is nothing to tell apart", {
@@ -101,11 +101,11 @@ function checkNames(where: string, names: readonly string[]): void {
 }
 
 /**
- * The labels of pictures whose classes are numbers.
- * @param classes of the network
- * @param numbered what the numbers stand for; default: `classes`
- * @param where each of them stands
- * @throws SenetError `data` where there is no class of a number, or the network lacks it
+ * The labels of pictures whose classes are given by number.
+ * @param classes the network's class names
+ * @param numbered the classes that the numbers stand for; default: `classes`
+ * @param where describes the place of each number, for errors
+ * @throws SenetError `data` where a number has no class, or the network lacks that class
  */
 export function labelsOfNumbers(
   entries: readonly Numbered[],

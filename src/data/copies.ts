@@ -1,8 +1,10 @@
-/** Copies among pictures: equal ones by their pixels' mark, similar ones by their looks (`Fact`). */
+/** Finds copies among pictures: equal ones by a hash of their pixels, similar ones by a perceptual hash (`Fact`). */
 
 import { LOOKS } from "../images/facts.ts";
 
-/** Groups of two places or more with equal marks, each in rising order; the groups by their first place. NaN equals none. */
+/**
+ * Groups of two or more places with equal marks, each in ascending order, sorted by first place. NaN equals nothing.
+ */
 export function equalGroups(marks: Float64Array): number[][] {
   const order = Uint32Array.from(marks, (_, place) => place)
     .filter((place) => !Number.isNaN(marks[place]!))
@@ -17,34 +19,34 @@ export function equalGroups(marks: Float64Array): number[][] {
   return groups.sort((a, b) => a[0]! - b[0]!);
 }
 
-/** The looks of pictures, `LOOKS` numbers of 16 bits each, of those at `places`. */
+/** Perceptual hashes of the pictures at `places`: `LOOKS` 16-bit numbers each. */
 export interface Looks {
   readonly bits: Uint16Array;
-  /** Which pictures count: those that could be decoded. */
+  /** The pictures that could be decoded. */
   readonly places: Uint32Array;
 }
 
 export interface Similar {
   readonly place: number;
-  /** The most similar one of the others; of equals the first. */
+  /** The most similar other picture; the first one of several. */
   readonly other: number;
-  /** Bits that differ, of `LOOKS_BITS`. */
+  /** Number of differing bits, of `LOOKS_BITS`. */
   readonly distance: number;
 }
 
-/** Up to this distance nothing is missed: of 16 numbers one at least differs in a single bit, or in none. */
+/** Up to this distance the search is exact: at least one of the 16 numbers then differs in at most one bit. */
 export const MOST_DISTANCE = 2 * LOOKS - 1;
 
 /**
- * For each picture the most similar one of the others, where that is no farther than `most`.
+ * For each picture, the most similar other one at a distance of at most `most`.
  *
- * Two pictures that differ in at most 31 bits have one of their 16 numbers with one differing bit at most, so that only
- * those need to be compared that share a number, or nearly. Numbers are gone through one by one: what is held at a time is
- * a table of one of them.
+ * If two pictures differ in at most 31 bits, at least one of their 16 numbers differs in at most one bit. So only pictures
+ * that share a number, up to one bit, need comparing. The 16 numbers are processed one after another, so that only one
+ * table is in memory at a time.
  * @param most at most `MOST_DISTANCE`
  */
 export function mostSimilar(pictures: Looks, others: Looks, most: number): Similar[] {
-  // Pictures of one colour all look the same: each look is searched once.
+  // Uniform pictures all have the same hash, so each distinct hash is searched once.
   const searched = distinct(others);
   const nearest = new Int32Array(pictures.places.length).fill(-1);
   const distances = new Uint16Array(pictures.places.length).fill(most + 1);
@@ -73,7 +75,7 @@ export function mostSimilar(pictures: Looks, others: Looks, most: number): Simil
   return found;
 }
 
-/** The first place of each look. */
+/** The first place of each distinct hash. */
 function distinct({ bits, places }: Looks): Uint32Array {
   const compare = (a: number, b: number): number => {
     for (let i = 0; i < LOOKS; i++) {
@@ -86,7 +88,7 @@ function distinct({ bits, places }: Looks): Uint32Array {
   return order.filter((place, i) => i === 0 || compare(order[i - 1]!, place) !== 0);
 }
 
-/** Places by one of their numbers: those of `key` from `starts[key]` to `starts[key + 1]`. */
+/** Index of places by one of their numbers: those with number `key` from `starts[key]` to `starts[key + 1]`. */
 function tableOf(bits: Uint16Array, places: Uint32Array, number: number) {
   const starts = new Uint32Array(2 ** 16 + 1);
   for (const place of places) starts[bits[place * LOOKS + number]! + 1]!++;
@@ -97,7 +99,7 @@ function tableOf(bits: Uint16Array, places: Uint32Array, number: number) {
   return { starts, places: sorted };
 }
 
-/** Bits that differ; more than `most` is all that is told beyond it. */
+/** Number of differing bits; counting stops beyond `most`. */
 function differing(a: Uint16Array, placeOfA: number, b: Uint16Array, placeOfB: number, most: number): number {
   let sum = 0;
   const [from, of] = [placeOfA * LOOKS, placeOfB * LOOKS];
@@ -105,6 +107,6 @@ function differing(a: Uint16Array, placeOfA: number, b: Uint16Array, placeOfB: n
   return sum;
 }
 
-/** The bits that are set in each number of 16. */
+/** Number of bits set in each 16-bit number. */
 const ones = new Uint8Array(2 ** 16);
 for (let value = 1; value < ones.length; value++) ones[value] = ones[value >> 1]! + (value & 1);

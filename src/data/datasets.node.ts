@@ -1,4 +1,4 @@
-/** The ways in which data sets lie on disk. Adding one is a file and a row here. */
+/** The formats of data sets on disk. Adding one takes a file and a row here. */
 
 import { annotatedPictures } from "./annotations.node.ts";
 import { cifar } from "./cifar.node.ts";
@@ -6,10 +6,10 @@ import type { Dataset, DatasetKind, OpenOptions } from "./dataset.ts";
 import { pictureFolder } from "./folder.node.ts";
 import { tarArchives } from "./shards.node.ts";
 
-/** The first that detects the path is what it is. */
+/** In order: the first one that recognises a path is used. */
 export const datasets: readonly DatasetKind[] = [cifar, tarArchives, annotatedPictures, pictureFolder];
 
 export const kindOf = (path: string): DatasetKind => datasets.find(({ detect }) => detect(path)) ?? pictureFolder;
 
-/** The pictures at a path, of whatever kind it is. @throws SenetError `data` */
+/** Opens the data set at a path, whatever its format. @throws SenetError `data` */
 export const openDataset = (path: string, options: OpenOptions = {}): Dataset => kindOf(path).open(path, options);

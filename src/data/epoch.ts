@@ -1,21 +1,21 @@
-/** Which picture comes when: a function of the seed and the epoch alone, whoever loads. */
+/** The order of pictures in an epoch: a function of seed and epoch only, however many load them. */
 
 import { createRandom, type Random } from "../random.ts";
 
-/** Keys that keep the loader's random numbers apart: `createRandom(seed, stream, epoch, ...)`. */
+/** Second keys of the loader's random numbers: `createRandom(seed, stream, epoch, ...)`. */
 const Stream = { order: 0, augment: 1 } as const;
 
 export interface EpochOrder {
-  /** Shuffles anew in each epoch. Absent: the order of the data set. */
+  /** Shuffles each epoch. Absent: the order of the data set. */
   readonly seed: number | undefined;
   readonly epoch: number;
-  /** How often each picture comes, one time after another, of so many fewer. */
+  /** How often each picture comes in a row; the epoch then has correspondingly fewer different pictures. */
   readonly repeats: number;
-  /** `once`: every epoch has the first one's order; default: each its own. */
+  /** `once`: every epoch has the order of the first; default: each its own. */
   readonly shuffle?: "anew" | "once" | undefined;
 }
 
-/** Writes the sample at each position of an epoch. */
+/** Fills in the sample at each position of an epoch. */
 export function fillOrder(order: Int32Array, { seed, epoch, repeats, shuffle }: EpochOrder): void {
   const count = order.length;
   if (seed === undefined) for (let i = 0; i < count; i++) order[i] = i;
@@ -25,27 +25,27 @@ export function fillOrder(order: Int32Array, { seed, epoch, repeats, shuffle }: 
   }
 }
 
-/** What augments the picture at a position of an epoch. */
+/** The random numbers that augment the picture at a position of an epoch. */
 export const augmentationAt = (seed: number, epoch: number, position: number): Random =>
   createRandom(seed, Stream.augment, epoch, position);
 
 /**
- * The position whose picture is tried at one, after so many that cannot be decoded: the first replacement lies half an
- * epoch away, in another batch; then whatever follows.
+ * The position whose picture replaces one that cannot be decoded, after `attempt` failures: first one half an epoch
+ * away, in another batch, then those that follow it.
  */
 export const triedAt = (position: number, attempt: number, count: number): number =>
   attempt === 0 ? position : (position + Math.floor(count / 2) + attempt - 1) % count;
 
-/** Which part of every batch a loader prepares, where several share the batches of a data set. */
+/** The part of every batch that a loader prepares, if several loaders share the batches of a data set. */
 export interface Share {
   readonly rank: number;
   readonly count: number;
 }
 
 /**
- * The place in the epoch of a loader's row, counted over its own batches. Half of its rows are from the front of the whole
- * batch and half from its end, each with the one that stands in its place when the batch is turned round: what is mixed
- * (train/mix.ts) is then in one place. An odd batch's middle row has no such partner.
+ * The position in the epoch of a loader's row, counted over its own batches. Half of its rows come from the front of
+ * the whole batch and half from the end, so that each row is in the same loader as the row at its mirrored position,
+ * with which it may be mixed (train/mix.ts). The middle row of an odd batch has no partner.
  */
 export function placeOf(
   { share: { rank, count }, batchSize }: { readonly share: Share; readonly batchSize: number },

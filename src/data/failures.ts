@@ -1,14 +1,14 @@
-/** The pictures of a data set that cannot be decoded: told once each, until a class has none that can. */
+/** Collects pictures that cannot be decoded; each is reported once, and a class without usable pictures is an error. */
 
 import { SenetError } from "../errors.ts";
 import type { Dataset, Failure } from "./dataset.ts";
 
 export class Failures {
-  /** In the order in which they were met. */
+  /** In the order in which they were found. */
   readonly list: Failure[] = [];
   readonly #dataset: Dataset;
   readonly #onFailure: (failure: Failure) => void;
-  /** By class: samples that have not failed. */
+  /** Per class, the number of samples that have not failed. */
   readonly #usable: Int32Array;
   /** Classes with a failure. */
   readonly #failed = new Set<number>();
@@ -36,7 +36,7 @@ export class Failures {
   }
 }
 
-/** The error when every picture of a class has failed. */
+/** The error for a class whose pictures have all failed. */
 export function classFailed({ root, classes }: Dataset, label: number, failures: readonly Failure[]): SenetError {
   const last = failures.at(-1)!;
   return new SenetError("data", `no picture of the class "${classes[label]}" can be decoded`, {
@@ -46,7 +46,7 @@ export function classFailed({ root, classes }: Dataset, label: number, failures:
   });
 }
 
-/** What is wrong with a picture, on one line, without its name. */
+/** What is wrong with a picture, in one line, without its name. */
 export function reasonOf({ message, details }: SenetError): string {
   const first = message.split("\n")[0]!;
   const what = details.where !== undefined ? first.slice(details.where.length + 2) : first;

@@ -1,4 +1,4 @@
-/** Pictures in folders: one folder a class, as torchvision's `ImageFolder` reads them. */
+/** Pictures in one folder per class, as torchvision's `ImageFolder` reads them. */
 
 import { basename, join } from "node:path";
 import { option, SenetError } from "../errors.ts";
@@ -10,9 +10,10 @@ import { splitNames } from "./split-names.ts";
 import { list, Walk } from "./walk.node.ts";
 
 /**
- * Lists the pictures of a folder with one folder a class; pictures may lie deeper within it. Files are taken for pictures
- * by their names, or by their first bytes where the name says nothing. Names that start with a dot are passed over.
- * @throws SenetError `data` where the folder is missing or empty, has a single class, has a class without pictures, or
+ * Lists the pictures of a folder with one subfolder per class, in which pictures may be at any depth. Pictures are
+ * recognised by their names, or by their first bytes if the name has no known extension. Names that start with a dot
+ * are skipped.
+ * @throws SenetError `data` where the folder is missing or empty, has only one class, has a class without pictures, or
  * (with `classes`) a class that those lack
  */
 export function openFolder(root: string, { classes }: Pick<OpenOptions, "classes"> = {}): Dataset {
@@ -32,7 +33,7 @@ export function openFolder(root: string, { classes }: Pick<OpenOptions, "classes
   return { root, classes: known, samples, remarks: leftOut.lines() };
 }
 
-/** There are class folders, and enough of them. */
+/** Checks that there are enough class folders. */
 function checkFolders(root: string, folders: readonly string[], classes: readonly string[] | undefined): void {
   if (folders.length === 0) throw withoutFolders(root);
   checkNotSplit(root, folders, classes);
@@ -50,7 +51,7 @@ function withoutFolders(root: string): SenetError {
   });
 }
 
-/** A data set that is split has its class folders one level down. */
+/** Refuses a folder with `train/` and `val/`, whose class folders are one level further down. */
 function checkNotSplit(root: string, folders: readonly string[], classes: readonly string[] | undefined): void {
   const { train, val } = splitNames(folders);
   const measured = val ?? train;
@@ -74,7 +75,7 @@ function withoutPictures(folder: string, others: readonly string[]): SenetError 
   });
 }
 
-/** Whatever is nothing else; what is no folder is refused. */
+/** The last resort for any path; refuses what is not a folder. */
 export const pictureFolder: DatasetKind = {
   name: "one folder a class",
   detect: () => true,

@@ -1,4 +1,4 @@
-/** Patterns of file names (`photos/*.jpg`), as a shell matches them; for patterns that no shell has seen. */
+/** File-name patterns (`photos/*.jpg`) as in a shell, for patterns that no shell has expanded. */
 
 import { type Dirent, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -8,9 +8,9 @@ import { sameForm } from "./classes.ts";
 export const isPattern = (text: string): boolean => /[*?[]/.test(text);
 
 /**
- * The paths that `pattern` matches, sorted. `*` and `?` stand for any characters but `/`, `[a-c]` and `[!a-c]` for one of
- * these or none of them, `**` for any number of folders. A name that starts with a dot is matched by a dot alone, and `**`
- * goes through no links.
+ * The paths that `pattern` matches, sorted. `*` and `?` match any characters except `/`; `[a-c]` matches one of these
+ * and `[!a-c]` any other; `**` matches any number of folders but follows no links. A leading dot must be given
+ * explicitly.
  */
 export function matching(pattern: string): string[] {
   const parts = pattern.split("/").filter((part, i) => part !== "" || i === 0);
@@ -33,7 +33,7 @@ function below(folder: string, parts: readonly string[]): string[] {
   return entriesOf(folder).flatMap(({ name }) => (matches(name) ? below(join(folder, name), rest) : []));
 }
 
-/** Nothing where it is no folder, or none that may be read: nothing matches there. */
+/** The folder's entries; empty if it is not a readable folder, so that nothing matches there. */
 function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder === "" ? "." : folder, { withFileTypes: true });
@@ -42,7 +42,7 @@ function entriesOf(folder: string): Dirent[] {
   }
 }
 
-/** Whether a name matches one part of a pattern. */
+/** A function that tells whether a name matches one part of a pattern. */
 function matcher(part: string): (name: string) => boolean {
   const source = sameForm(part).replace(
     /\*+|\?|\[(!|\^)?(\]?[^\]]*)\]|\\?[\s\S]/gu,

@@ -12,21 +12,24 @@ import { openParts, type PartOptions } from "./split.node.ts";
 
 export interface CheckDataOptions extends PartOptions, Omit<InspectOptions, "onProgress"> {
   /**
-   * Up to how many of the 256 bits of their looks two pictures may differ to be looked at again, from near: 0 to 31.
+   * Two pictures whose 256-bit perceptual hashes differ in at most this many bits (0 to 31) are compared more closely.
    * Default: 31.
    */
   readonly distance?: number | undefined;
-  /** Told how many pictures have been looked at, of all. */
+  /** Called with the number of pictures checked so far and in all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
-/** How alike a copy is at least; other pictures of Imagenette are less so, and nearly all copies of them more (docs/log.md). */
+/**
+ * Least correlation of copies; different pictures of Imagenette are below it, and nearly all copies above
+ * (docs/log.md).
+ */
 const LEAST_LIKENESS = 0.95;
 
 /**
- * Decodes every picture once, on the loader's threads. What is kept of each is 50 bytes, whatever its size.
- * @param data as `openTrainingData` opens it, or a data set without parts
- * @throws SenetError `data` where there is no data set, `usage` where an option is out of its range
+ * Decodes every picture once, on the loader's threads. Keeps 50 bytes per picture, whatever its size.
+ * @param data a path for `openTrainingData`, or a data set without parts
+ * @throws SenetError `data` where there is no data set; `usage` where an option is out of range
  */
 export async function checkData(data: string, options: CheckDataOptions = {}): Promise<DataHealth> {
   const { distance = MOST_DISTANCE, workers, signal, onFailure, onProgress = () => {} } = options;
@@ -83,7 +86,9 @@ function copiesIn(parts: readonly Part[]): CheckedPicture[][] {
   );
 }
 
-/** Pictures whose looks are alike, and that are so from near too: skies and snow often are by their looks alone. */
+/**
+ * Pairs of pictures with similar hashes whose pixels are similar too; skies and snow often have similar hashes only.
+ */
 async function similarIn(
   parts: readonly Part[],
   copies: DataHealth["copies"],
@@ -111,7 +116,7 @@ async function similarIn(
   return similar.sort((a, b) => b.likeness - a.likeness);
 }
 
-/** It was decoded before. */
+/** The grey values of a picture, which is known to be decodable. */
 const greysIn = async (reader: SourceReader, { sample }: CheckedPicture): Promise<Float64Array> =>
   greysOf(await (await reader.open(sourceOf(sample))).decode());
 
@@ -120,7 +125,7 @@ const looksOf = ({ looks, marks }: Part): Looks => ({
   places: Uint32Array.from(marks.keys()).filter((place) => !Number.isNaN(marks[place]!)),
 });
 
-/** Whether a group of equal pictures is in both parts. */
+/** Whether a group of equal pictures spans both parts. */
 const isAcross = (group: readonly CheckedPicture[]): boolean => new Set(group.map(({ part }) => part)).size > 1;
 const isContradictory = (group: readonly CheckedPicture[]): boolean =>
   new Set(group.map((picture) => picture.class)).size > 1;
@@ -144,7 +149,7 @@ function healthOf(inspected: Part): PartHealth {
   };
 }
 
-/** Sorts the values where they are. */
+/** Minimum, median and maximum; sorts the values in place. */
 function spreadOf(values: Uint32Array | Float64Array): Spread {
   const sorted = values.sort();
   const at = (place: number): number => sorted[place] ?? Number.NaN;

@@ -1,10 +1,10 @@
-/** The health of a data set: what cannot be decoded, what is there twice, and what the pictures are like. */
+/** The health of a data set: undecodable pictures, copies, and statistics of sizes and colours. */
 
 import type { Sample } from "./dataset.ts";
 
-/** A picture of the data. */
+/** A picture of the data set. */
 export interface CheckedPicture {
-  /** `train` or `val`; `all` where the data is not in parts. */
+  /** `train` or `val`; `all` if the data has no parts. */
   readonly part: string;
   readonly class: string;
   readonly sample: Sample;
@@ -20,27 +20,27 @@ export interface Spread {
   readonly max: number;
 }
 
-/** One part of the data. Sizes and colours are of the pictures that could be decoded; NaN where none could. */
+/** One part of the data. Sizes and colours cover the pictures that could be decoded; NaN if there were none. */
 export interface PartHealth {
   readonly part: string;
   readonly root: string;
   readonly pictures: number;
   readonly bad: number;
   readonly classes: readonly { readonly name: string; readonly pictures: number; readonly bad: number }[];
-  /** Of red, green and blue, from 0 to 1; each picture counts alike, whatever its size. */
+  /** Per channel (red, green, blue), from 0 to 1; each picture counts equally, whatever its size. */
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
   readonly width: Spread;
   readonly height: Spread;
-  /** Width by height. */
+  /** Width divided by height. */
   readonly aspect: Spread;
 }
 
-/** A picture to validate with and the most similar one of those to train on. */
+/** A validation picture and the most similar training picture. */
 export interface SimilarPictures {
   readonly val: CheckedPicture;
   readonly train: CheckedPicture;
-  /** The correlation of their greys, 0.95 to 1. */
+  /** Correlation of their grey values, 0.95 to 1. */
   readonly likeness: number;
 }
 
@@ -48,14 +48,14 @@ export interface DataHealth {
   readonly data: string;
   readonly parts: readonly PartHealth[];
   readonly bad: readonly BadPicture[];
-  /** Pictures of equal pixels, whatever their files are; each group has two or more. */
+  /** Groups of two or more pictures with equal pixels, whatever their files. */
   readonly copies: readonly (readonly CheckedPicture[])[];
-  /** The most similar first; without those of equal pixels. */
+  /** Most similar first; without pairs with equal pixels. */
   readonly similar: readonly SimilarPictures[];
-  /** What should be known of how the data was read, a line each. */
+  /** Remarks on how the data was read, one line each. */
   readonly remarks: readonly string[];
-  /** What is wrong with the data, a line each; empty where it is sound. */
+  /** What is wrong with the data, one line each; empty if it is sound. */
   readonly faults: readonly string[];
-  /** False where the signal stopped it: what is told is of the pictures seen so far. */
+  /** False if the signal stopped the check: it then covers the pictures seen so far. */
   readonly finished: boolean;
 }

@@ -1,21 +1,21 @@
-/** Pictures that are kept back to validate with, of data that has no part for it. */
+/** Keeps pictures back for validation, for data without a validation part. */
 
 import { SenetError } from "../errors.ts";
 import { sha256 } from "../sha256.ts";
 import type { Dataset, NameIn, Sample } from "./dataset.ts";
 
-/** How much is kept back, and by which seed. */
+/** How much is kept back, and the seed. */
 export interface HeldBack {
-  /** About this part of each class: above 0, below 1. */
+  /** The share of each class, approximately: above 0, below 1. */
   readonly valSplit: number;
   readonly seed: number;
 }
 
 /**
- * Keeps back about `valSplit` of each class. Whether a picture is one of those depends on the seed and on its own name
- * below the root alone: pictures that are added later move none of the others. Of a class with two pictures or more, one
- * at least is on either side; a single one is trained on.
- * @throws SenetError `usage` where `valSplit` is out of its range
+ * Keeps back about `valSplit` of each class. Whether a picture is kept back depends only on the seed and on its name
+ * relative to the root, so adding pictures moves none of the others. A class with two or more pictures has at least one
+ * on either side; a single one is used for training.
+ * @throws SenetError `usage` where `valSplit` is out of range
  */
 export function holdOut(
   dataset: Dataset,
@@ -37,7 +37,7 @@ export function holdOut(
     if (held === places.length) isHeld[best((a, b) => a > b)] = 0;
   }
   const those = (held: 0 | 1): readonly Sample[] => dataset.samples.filter((_, place) => isHeld[place] === held);
-  // What is to be known of the data is said once, of the part that is trained on.
+  // Remarks stay with the training part, so that each is printed once.
   return { train: { ...dataset, samples: those(0) }, val: { ...dataset, samples: those(1), remarks: [] } };
 }
 
@@ -49,14 +49,14 @@ function checkFraction(valSplit: number): void {
   });
 }
 
-/** In [0, 1), as good as drawn. */
+/** A hash of seed and name as a number in [0, 1). */
 const lotOf = (seed: number, name: string): number =>
   sha256(`${seed}\0${name}`)
     .subarray(0, 6)
     .reduce((lot, byte) => 256 * lot + byte, 0) /
   2 ** 48;
 
-/** The places of each class's samples. */
+/** The indices of each class's samples. */
 function byClass({ classes, samples }: Dataset): number[][] {
   const places: number[][] = classes.map(() => []);
   for (const [place, { label }] of samples.entries()) places[label]!.push(place);

@@ -1,38 +1,38 @@
-/** Decodes every picture of a data set once and keeps what is worth knowing of each, a few dozen bytes. */
+/** Decodes every picture of a data set once and keeps a few dozen bytes of facts about each. */
 
 import { Fact, LOOKS } from "../images/facts.ts";
 import type { Dataset, Failure } from "./dataset.ts";
 import { Loader, type LoadingOptions } from "./loader.node.ts";
 
 export interface InspectOptions extends LoadingOptions {
-  /** Told how many pictures have been looked at. */
+  /** Called with the number of pictures inspected so far. */
   readonly onProgress?: ((done: number) => void) | undefined;
 }
 
-/** Columns of facts, by the place of the picture in the data set. */
+/** Facts about pictures, in columns indexed like the data set's samples. */
 export interface Inspection {
   readonly dataset: Dataset;
   /** In the order of the data set. */
   readonly failures: readonly Failure[];
-  /** 0 of a picture that was not decoded. */
+  /** 0 for a picture that was not decoded, as in `heights`. */
   readonly widths: Uint32Array;
   readonly heights: Uint32Array;
-  /** Equal for equal pictures; NaN of one that was not decoded. */
+  /** Hash of the pixels; NaN for a picture that was not decoded. */
   readonly marks: Float64Array;
   readonly looks: Uint16Array;
-  /** Sums over the pictures of the means of their pixels, and of the means of their squares, by channel; 0 to 1. */
+  /** Sums over the pictures of their pixels' mean and mean square, by channel; pixels from 0 to 1. */
   readonly means: readonly number[];
   readonly squares: readonly number[];
-  /** Pictures decoded. */
+  /** Number of pictures decoded. */
   readonly decoded: number;
-  /** False where the signal stopped it. */
+  /** False if the signal stopped it. */
   readonly finished: boolean;
 }
 
-/** Pictures handed over at a time. */
+/** Pictures per batch. */
 const BATCH = 64;
 
-/** @throws SenetError as the loader does, but for pictures that cannot be decoded */
+/** Inspects the data set. @throws SenetError as the loader, but not for undecodable pictures */
 export async function inspect(
   dataset: Dataset,
   { workers, signal, onFailure = () => {}, onProgress = () => {} }: InspectOptions = {},
@@ -76,7 +76,7 @@ export async function inspect(
   return { dataset, failures, widths, heights, marks, looks, means, squares, decoded, finished };
 }
 
-/** 53 of the 64 bits: a whole number. */
+/** 53 of the hash's 64 bits, as a whole number. */
 const markOf = (facts: ArrayLike<number>): number =>
   [0, 1, 2].reduce((sum, i) => sum * 2 ** 16 + facts[Fact.pixels + i]!, 0) * 2 ** 5 + (facts[Fact.pixels + 3]! & 31);
 

@@ -1,9 +1,9 @@
-/** What a data folder holds that is not used: gathered while it is listed, and said once. */
+/** Collects what a data folder contains but is not used, while the folder is listed, to report it once. */
 
 import { extensionOf } from "../images/format.ts";
 
 export class LeftOut {
-  /** Files that are no pictures which can be decoded, by the end of their names. */
+  /** Files that are not pictures in a supported format, by extension. */
   readonly #others = new Map<string, string[]>();
   readonly #circles: string[] = [];
   readonly #special: string[] = [];
@@ -17,7 +17,7 @@ export class LeftOut {
     else files.push(path);
   }
 
-  /** A link to a folder that the way to it has been through, or that has been listed already. */
+  /** A link back to a folder above it, or to one that has already been listed. */
   circle(path: string): void {
     this.#circles.push(path);
   }
@@ -27,17 +27,17 @@ export class LeftOut {
     this.#special.push(path);
   }
 
-  /** A name that is not UTF-8, as it reads with its bad bytes replaced. */
+  /** A name that is not UTF-8, with its invalid bytes replaced. */
   unreadableName(path: string): void {
     this.#unreadableNames.push(path);
   }
 
-  /** Not left out, but rarely meant: a folder that lies in two classes. */
+  /** A folder that belongs to two classes: used, but probably a mistake. */
   shared(path: string, first: string): void {
     this.#shared.push(`${path}, which is in ${first} too`);
   }
 
-  /** A line for each kind that there is. */
+  /** One line per kind. */
   lines(): string[] {
     const lines: string[] = [];
     const say = (paths: readonly string[], one: string, many: string) => {

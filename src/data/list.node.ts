@@ -1,4 +1,4 @@
-/** Pictures named by a list file, as Caffe's `ImageData` layer reads it: a line a picture, `NAME LABEL`. */
+/** Pictures named by a list file as for Caffe's `ImageData` layer: one line per picture, `NAME LABEL`. */
 
 import { option, SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
@@ -8,30 +8,30 @@ import type { Dataset, Numbered, Numbering, Sample } from "./dataset.ts";
 import { fileNamed } from "./walk.node.ts";
 
 export interface OpenListOptions {
-  /** The folder that the names are relative to. */
+  /** The folder to which the names are relative. */
   readonly root: string;
-  /** The classes of a network, whose labels the samples get. Default: the list's own (`ownClasses`). */
+  /** The network's classes, into which labels index. Default: the list's own (`ownClasses`). */
   readonly classes?: readonly string[];
-  /** What the numbers of the list stand for. Default: `classes` itself. */
+  /** The classes that the list's numbers stand for. Default: `classes`. */
   readonly numbered?: Numbering | undefined;
-  /** Leave out pictures that are not there; without it they are an error. */
+  /** Skip missing pictures; otherwise they are an error. */
   readonly allowMissing?: boolean;
 }
 
 export interface PictureList extends Dataset {
-  /** Pictures of the list that are not there. */
+  /** Number of listed pictures that are missing. */
   readonly missing: number;
 }
 
-/** A line of the list, and which it is. */
+/** A line of the list, with its number. */
 interface Entry extends Numbered {
   readonly where: string;
 }
 
 /**
- * Reads a list and looks for its pictures, which are not opened. Empty lines are passed over.
- * @throws SenetError `data` where the list cannot be read or understood, names a class that the network lacks, or
- * pictures are missing
+ * Reads a list and checks that its pictures exist, without opening them. Empty lines are skipped.
+ * @throws SenetError `data` where the list cannot be read or parsed, names a class that the network lacks, or pictures
+ * are missing
  */
 export function openList(file: string, options: OpenListOptions): PictureList {
   const { root, allowMissing = false } = options;
@@ -70,7 +70,7 @@ export function openList(file: string, options: OpenListOptions): PictureList {
 
 const read = (file: string): string => decodeText(readBytesSync(file, "the list cannot be read"));
 
-/** The label stands after the last space; names may hold spaces. */
+/** The label is after the last space: names may contain spaces. */
 function parseLine(line: string, where: string): Numbered {
   const match = /^(.+?)\s+(\d{1,9})\s*$/.exec(line);
   if (match === null) {
@@ -83,13 +83,13 @@ function parseLine(line: string, where: string): Numbered {
   return { name: match[1]!, number: Number(match[2]) };
 }
 
-/** More classes than any data set has. */
+/** More than the number of classes in any data set. */
 const MOST_CLASSES = 100_000;
 
 /**
- * What the numbers of a list stand for: the folders of the pictures, where each number has one and each folder one number
+ * The classes that a list's numbers stand for: the pictures' folders, if numbers and folders correspond one to one
  * (ImageNet's `n01440764/n01440764_10026.JPEG 0`), or else the numbers themselves.
- * @throws SenetError `data` where a number is beyond any data set's
+ * @throws SenetError `data` where a number is larger than any data set's
  */
 function ownClasses(entries: readonly Entry[]): readonly string[] {
   const folders = new Map<number, string>();

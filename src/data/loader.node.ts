@@ -1,8 +1,8 @@
 /**
  * Batches for training and evaluation, made ahead of the step on worker threads.
  *
- * What a batch holds is a function of the seed, the epoch and its number alone, not of the number of workers nor of
- * timing, so that a run that resumes at any batch goes on as if it had not stopped.
+ * A batch's contents depend only on the seed, the epoch and the batch's number, not on the number of workers or on timing,
+ * so that a run that resumes at any batch continues as if it had not stopped.
  */
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
@@ -31,84 +31,93 @@ import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
 export interface LoaderOptions {
   readonly dataset: Dataset;
   readonly batchSize: number;
-  /** A training transform replaces a picture that cannot be decoded; an evaluation transform leaves it out. */
+  /**
+   * With a training transform, another picture replaces one that cannot be decoded; with an evaluation transform it is
+   * left out.
+   */
   readonly transform: ImageTransform;
-  /** Shuffles anew in each epoch, and augments. Absent: the order of the folder; training transforms want a seed. */
+  /** Seed of shuffling and augmentation. Absent: the order of the data set; training transforms need a seed. */
   readonly seed?: number;
   /** See `EpochOrder`. */
   readonly shuffle?: "anew" | "once";
   /**
-   * How often each picture of an epoch comes, one time after another, augmented anew each time; an epoch has as many
-   * pictures as without, of fewer (Hoffer et al., arXiv 1901.09335; timm). 1 by default.
+   * How often each picture comes in a row, augmented differently each time. The epoch's length does not change, so it
+   * has fewer different pictures (Hoffer et al., arXiv 1901.09335; timm). Default 1.
    */
   readonly repeats?: number;
-  /** Leave out the last batch where it is not full; false by default. */
+  /** Leave out the last batch if it is not full; default false. */
   readonly dropLast?: boolean;
   /**
-   * Which part of each batch this loader makes, of how many that share the batches (`placeOf`); wants `dropLast`. By default
-   * all of it.
+   * The part of each batch that this loader makes, if several loaders share the batches (`placeOf`); needs `dropLast`.
+   * Default: all of it.
    */
   readonly share?: Share;
-  /** Threads; by default one less than this process may use, at most 8, never more than `mostWorkers`: the engine wants the cores, and waits when it must share one (docs/log.md). Fewer start where little memory is left. */
+  /**
+   * Number of threads. Default: one less than this process may use, at most 8 and at most `mostWorkers`: the engine
+   * needs the cores, and is slowed down if it has to share one (docs/log.md). Fewer are started if memory is short.
+   */
   readonly workers?: number;
-  /** How many batches are made ahead of the one in use; 3 by default. */
+  /** Number of batches made ahead of the one in use; default 3. */
   readonly prefetch?: number;
   /**
-   * Bytes for decoded pictures that are kept for the next epoch; beyond it pictures are decoded anew. 0: none. By
-   * default 4 GiB, but at most a quarter of the memory that is free.
+   * Bytes of memory in which to keep decoded pictures for the next epoch; pictures beyond it are decoded again. 0:
+   * none. Default: a quarter of the free memory, at most 4 GiB.
    */
   readonly cacheBytes?: number;
-  /** Memory for decoded pictures that is shared with other loaders, instead of `cacheBytes` for this one alone. */
+  /** Memory for decoded pictures shared with other loaders, instead of `cacheBytes` for this one. */
   readonly memory?: PictureMemory;
-  /** A folder in which decoded pictures are kept for other runs too; it is made where it is not there. */
+  /** A folder in which to keep decoded pictures for other runs too; created if it does not exist. */
   readonly cacheFolder?: string;
-  /** Told what the user should know: that no more pictures can be kept there. */
+  /** Is told remarks for the user: that no more pictures can be kept in `cacheFolder`. */
   readonly onRemark?: (remark: string) => void;
-  /** Go on also when every picture of a class has failed; false by default. */
+  /** Continue even if every picture of a class has failed; default false. */
   readonly tolerant?: boolean;
   /** Told of each picture that cannot be decoded, once, when it is met. */
   readonly onFailure?: (failure: Failure) => void;
 }
 
-/** What whoever goes through a data set leaves to its caller. */
+/** Loader options that functions over a data set take from their callers. */
 export interface LoadingOptions {
-  /** Threads; see `LoaderOptions`. */
+  /** Number of threads; see `LoaderOptions`. */
   readonly workers?: number | undefined;
-  /** Stops after the batch at hand. */
+  /** Stops after the current batch. */
   readonly signal?: AbortSignal | undefined;
   /** Told of each picture that cannot be decoded, once, when it is met. */
   readonly onFailure?: ((failure: Failure) => void) | undefined;
 }
 
-/** The same memory each time: the next batch is written over it. */
+/** A batch; the next one overwrites its memory. */
 export interface Batch {
-  /** float32 `[batchSize · views, planes, S, S]`: the views of a picture follow each other; zero from `size · views` on. */
+  /** float32 `[batchSize · views, planes, S, S]`; the views of a picture are adjacent. Zero from `size · views` on. */
   readonly images: Tensor;
   /** int32 `[batchSize]`; −1 from `size` on. */
   readonly labels: Tensor;
-  /** The place of each row in the dataset's samples; −1 from `size` on. */
+  /** Index of each row in the data set's samples; −1 from `size` on. */
   readonly samples: Int32Array;
   /**
-   * Rows 0 to `size` − 1 are pictures: fewer than `batchSize` in a last batch, and where pictures failed in evaluation,
-   * but at least one.
+   * Number of rows that are pictures: at least one, and fewer than `batchSize` in a last batch, or where pictures
+   * failed in evaluation.
    */
   readonly size: number;
 }
 
 /**
- * Memory for each thread: about 100 MB with photographs of 12 megapixels, of which the collector leaves two lying about,
- * for each of a run's two loaders; and the engine wants as much again.
+ * Memory for each thread: about 100 MB with 12-megapixel photographs, of which two may await garbage collection, for
+ * each of a run's two loaders; and the engine needs as much again.
  */
 const THREAD_BYTES = 384 * 2 ** 20;
 
-/** Address space that a thread reserves, most of it never used. Without it V8 ends the process. */
+/**
+ * Address space that a thread reserves, mostly without using it. Where `ulimit -v` leaves less, V8 would abort the
+ * process.
+ */
 const THREAD_ADDRESSES = 768 * 2 ** 20;
 
 export class Loader {
   readonly batchSize: number;
-  /** Images that each picture becomes: 1, but for evaluation with mirror images or ten crops. */
+  /** Views of each picture: 1, except for evaluation with mirror images or ten crops. */
   readonly views: number;
-  /** Batches in an epoch. */
+  /** Number of batches in an epoch. */
   readonly batches: number;
   readonly #dataset: Dataset;
   readonly #seed: number | undefined;
@@ -127,13 +136,13 @@ export class Loader {
   readonly #labels: Tensor;
   readonly #samples: Int32Array;
   #fault: SenetError | undefined;
-  /** Whoever waits to look at the ring again. */
+  /** Callers that wait for a change of the ring. */
   #waiting: (() => void)[] = [];
-  /** Which call of `epoch` may go on. */
+  /** Number of the latest call of `epoch`; earlier ones have ended. */
   #turn = 0;
-  /** An epoch that the threads have begun before it was asked for. */
+  /** An epoch that the threads have already started. */
   #prepared: { readonly epoch: number; readonly startBatch: number } | undefined;
-  /** The next batch to be taken in the current epoch, and the end of its positions. */
+  /** The next batch to take in the current epoch, and the end of its positions. */
   #batch = 0;
   #end = 0;
   #disposed = false;
@@ -203,10 +212,10 @@ export class Loader {
     const worker = new Worker(new URL("./worker.node.js", import.meta.url), {
       workerData,
       transferList: [port2],
-      // Flags of the main thread's own, such as --input-type, would keep the worker's file from being loaded.
+      // The main thread's flags, such as --input-type, could prevent the worker's file from loading.
       execArgv: [],
     });
-    // While the loader waits; otherwise it reads what has come when it looks (`#listen`).
+    // Used while the loader waits; otherwise it polls (`#listen`).
     port1.on("message", (message: WorkerMessage) => {
       this.#hear(message);
       this.#wake();
@@ -217,7 +226,7 @@ export class Loader {
       this.#wake();
     };
     worker.on("error", die);
-    // After an error, or instead of one: whoever waits for its batches would wait for ever.
+    // After an error, or instead of one. Otherwise callers would wait for its batches forever.
     worker.on("exit", (code) => die(`it ended by itself, with code ${code}`));
     worker.unref();
     port1.unref();
@@ -226,8 +235,8 @@ export class Loader {
   }
 
   /**
-   * Lets the threads begin with the first epoch that will be asked for. Until its first batch has been used, they also read ahead
-   * into the memory for decoded pictures: while a training compiles, they have processors to themselves.
+   * Starts the first epoch before it is asked for. Until its first batch has been used, the threads also read ahead
+   * into the memory for decoded pictures: they have the processors to themselves while a training compiles.
    */
   prepare(epoch: number, startBatch = 0): void {
     checkWhole("epoch", epoch, 0);
@@ -238,8 +247,8 @@ export class Loader {
   }
 
   /**
-   * The batches of an epoch, from `startBatch` on. A batch is valid until the next one is asked for. Leaving the loop
-   * early is fine; starting another epoch ends this one.
+   * The batches of an epoch, from `startBatch` on. A batch is valid until the next one is requested. The loop may be
+   * left early; starting another epoch ends this one.
    * @throws SenetError `data` when every picture of a class has failed, `usage` when the loader has been disposed
    */
   async *epoch(epoch: number, startBatch = 0): AsyncGenerator<Batch, void, undefined> {
@@ -251,7 +260,7 @@ export class Loader {
     this.#prepared = undefined;
     if (prepared?.epoch !== epoch || prepared.startBatch !== startBatch) {
       await this.#stop(turn);
-      // After every wait: another epoch may have been started meanwhile.
+      // Checked after every wait: another epoch may have started meanwhile.
       this.#check(turn);
       this.#begin(epoch, startBatch);
     }
@@ -265,17 +274,17 @@ export class Loader {
         if (batch.size > 0) yield batch;
       }
     } finally {
-      // Only the epoch that is still the current one may stop the workers, if there still are any.
+      // Only the current epoch may stop the workers, if there are any left.
       if (turn === this.#turn && !this.#disposed) await this.#stop(turn);
     }
   }
 
-  /** Pictures that could not be decoded, each once, in the order in which they were met. */
+  /** Pictures that could not be decoded, each once, in the order in which they were found. */
   get failures(): readonly Failure[] {
     return this.#failures.list;
   }
 
-  /** How many batches stand ready. At 0 during training, the loader is what the training waits for. */
+  /** Number of finished batches. If it is 0 during training, the loader is the bottleneck. */
   get ready(): number {
     let count = 0;
     while (count < this.#ring.depth && this.#isReady(this.#batch + count)) count++;
@@ -288,7 +297,7 @@ export class Loader {
     return count > 0 && Atomics.load(done, batch % depth) === count;
   }
 
-  /** Ends the threads. Their memory goes with the loader itself. */
+  /** Ends the threads. Shared memory is freed with the loader. */
   async dispose(): Promise<void> {
     this.#disposed = true;
     const { control } = this.#ring;
@@ -304,7 +313,7 @@ export class Loader {
     return this.dispose();
   }
 
-  /** Lays out an epoch in the ring and lets the workers, which are idle, run. */
+  /** Sets up an epoch in the ring and starts the workers, which are idle. */
   #begin(epoch: number, startBatch: number): void {
     const { control, order, done, batchSize } = this.#ring;
     const count = order.length;
@@ -329,8 +338,8 @@ export class Loader {
   }
 
   /**
-   * Copies the next batch out of the ring and frees its slot. A copy, because engines refuse shared memory; it is
-   * small beside any step.
+   * Copies the next batch out of the ring and frees its slot. Engines refuse shared memory, and a copy takes little
+   * time next to any step.
    */
   #take(): Batch {
     const { control, images, samples, done, depth, batchSize, imageLength } = this.#ring;
@@ -339,10 +348,10 @@ export class Loader {
     const target = this.#images.data;
     const labels = this.#labels.data;
     const first = slot * batchSize;
-    // Of the ring's row, which has room for the largest pictures.
+    // Length used of a ring row, which has room for the largest pictures.
     const length = target.length / batchSize;
     let size = 0;
-    // Rows that failed are closed up.
+    // Skip failed rows.
     for (let row = first; row < first + count; row++) {
       const sample = samples[row]!;
       if (sample < 0) continue;
@@ -364,7 +373,7 @@ export class Loader {
   #askToStop(): void {
     const { control } = this.#ring;
     Atomics.store(control, Cell.stop, 1);
-    // A changed value, not only a notification: a worker that is about to wait must not miss it.
+    // Change the value, rather than only notify: a worker that is about to wait must not miss it.
     Atomics.store(control, Cell.released, UNBOUNDED);
     Atomics.notify(control, Cell.released);
   }
@@ -375,18 +384,18 @@ export class Loader {
     await this.#until(turn, () => Atomics.load(this.#ring.control, Cell.active) === 0);
   }
 
-  /** Waits for the workers; only while waiting do they keep the process alive. */
+  /** Waits for the workers, which keep the process alive only during such waits. */
   async #until(turn: number, isSo: () => boolean): Promise<void> {
     for (;;) {
       this.#listen();
       this.#check(turn);
       if (isSo()) return;
-      // The threads too, so that the end of one is heard.
+      // The threads too, so that their end is noticed.
       for (const waited of [...this.#ports, ...this.#workers]) waited.ref();
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
       });
-      // All who waited were woken, but one of them may have begun to wait again.
+      // All waiting callers were woken, but one may be waiting again.
       if (this.#waiting.length === 0) for (const waited of [...this.#ports, ...this.#workers]) waited.unref();
     }
   }
@@ -404,7 +413,7 @@ export class Loader {
     if (!this.#tolerant) this.#failures.check();
   }
 
-  /** Reads what has been told so far, without a turn of the event loop, which the steps may leave no time for. */
+  /** Reads the workers' messages without waiting for the event loop, which may not run during steps. */
   #listen(): void {
     for (const port of this.#ports) {
       for (let told = receiveMessageOnPort(port); told !== undefined; told = receiveMessageOnPort(port)) {
@@ -416,14 +425,17 @@ export class Loader {
   #hear(message: WorkerMessage): void {
     if (message.kind === "unkept") {
       this.#onRemark(`no more decoded pictures are kept in ${this.#cacheFolder}: ${message.reason}`);
-      // Each thread says it.
+      // Every thread reports it; pass it on once.
       this.#onRemark = () => {};
     }
     if (message.kind === "failed") this.#failures.add(message.sample, message.reason);
   }
 }
 
-/** One at least. @throws SenetError `usage` where `ulimit -v` leaves no address space for even that */
+/**
+ * The number of threads that fit into memory, at least one. @throws SenetError `usage` where `ulimit -v` leaves too
+ * little for one
+ */
 function affordableThreads(): number {
   const addresses = availableAddresses();
   if (addresses >= THREAD_ADDRESSES) {
@@ -437,7 +449,7 @@ function affordableThreads(): number {
   });
 }
 
-/** @throws SenetError `usage` where the batches made ahead, and the one in use, are more than the memory that is left */
+/** @throws SenetError `usage` where the batches in memory would exceed the free memory */
 function checkFits(batchSize: number, prefetch: number, imageBytes: number): void {
   const wanted = (prefetch + 1) * batchSize * imageBytes;
   const available = availableMemory();

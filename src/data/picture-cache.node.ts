@@ -1,10 +1,9 @@
 /**
- * Decoded pictures in a folder, for the epochs and runs to come.
+ * A folder with decoded pictures, for later epochs and runs.
  *
- * Each is a file of its own, written aside and renamed, so that it is there whole or not at all, whoever else writes and
- * whenever a process ends. Its name is a hash of where the picture is, of that file's size and time, and of what it is
- * decoded for; what has changed is never found again. A run looks once for each: as with pictures that are kept in memory, what
- * changes meanwhile is seen by the next run.
+ * Each picture is a file, written under a temporary name and renamed, so that it is complete or absent, whoever else writes
+ * and whenever a process ends. Its name is a hash of the picture's path, size and time, and of what it is decoded for, so
+ * an outdated one is never found. A run looks only once for each picture: changes during a run are seen by the next run.
  */
 
 import { createHash, randomBytes } from "node:crypto";
@@ -27,18 +26,21 @@ import type { PictureView } from "../images/view.ts";
 import type { Source } from "./dataset.ts";
 import { NAME_BYTES } from "./ring.ts";
 
-/** Raised when decoding gives other pixels than before. */
+/** Raised when decoding changes pixels. */
 const VERSION = 2;
 
-/** `SNPX`, width and height, before the pixels; and the same word behind them, in the last bytes to reach a disk. */
+/**
+ * `SNPX`: starts the header (with width and height), and is repeated after the pixels, in the last bytes to reach the
+ * disk.
+ */
 const MARK = 0x58504e53;
 const HEAD_BYTES = 12;
 const TAIL_BYTES = 4;
 
-/** Nobody takes so long to write a picture. */
+/** Temporary files older than this were abandoned. */
 const ABANDONED_MS = 3_600_000;
 
-/** Makes the folder, and removes what processes that were killed left in it. @throws SenetError `io` */
+/** Creates the folder, and removes what killed processes left in it. @throws SenetError `io` */
 export function preparePictureCache(folder: string): void {
   try {
     makeFoldersSync(folder);
@@ -57,13 +59,13 @@ export class PictureCache {
   readonly #recipe: string;
   readonly #onFault: (reason: string) => void;
   #isFull = false;
-  /** For what is read; grown, never shrunk, because fresh memory takes longer to get than to fill. */
+  /** Buffer for reading; it only grows, since allocating takes longer than filling. */
   #bytes = new Uint8Array(0);
 
   /**
    * @param folder made by `preparePictureCache`
-   * @param recipe what pictures are decoded for: others get others
-   * @param onFault told once when nothing can be written any more; what is there is still read
+   * @param recipe describes what pictures are decoded for; other recipes get other files
+   * @param onFault called once when writing fails; pictures in the folder are still read
    */
   constructor(folder: string, recipe: string, onFault: (reason: string) => void) {
     this.#folder = folder;
@@ -71,7 +73,7 @@ export class PictureCache {
     this.#onFault = onFault;
   }
 
-  /** The name that the picture has or would have here; nothing for pixels that are none the slower where they are. */
+  /** The name of the picture's file here; `undefined` for raw pixels, which need no decoding. */
   nameOf(source: Source): string | undefined {
     if (source.kind === "pixels") return undefined;
     const found = statSync(source.file, { bigint: true, throwIfNoEntry: false });
@@ -84,7 +86,7 @@ export class PictureCache {
       .slice(0, 2 * NAME_BYTES);
   }
 
-  /** The picture, in memory that the next one takes. */
+  /** Reads a picture, into memory that the next read overwrites. */
   read(name: string): Picture | undefined {
     let handle: number | undefined;
     try {
@@ -107,7 +109,7 @@ export class PictureCache {
     }
   }
 
-  /** A picture that has been found here whole, of this size, of which only what is asked for is read. */
+  /** A picture known to be complete and of this size; only what is asked for is read. */
   view(name: string, { width, height }: Pick<Picture, "width" | "height">): PictureView {
     const part = (box: Box) => {
       const data = this.#rows(name, 3 * width, box);
@@ -133,7 +135,7 @@ export class PictureCache {
     }
   }
 
-  /** @returns whether it is here then */
+  /** @returns whether the picture is in the folder now */
   write(name: string, { width, height, data }: Picture): boolean {
     if (this.#isFull) return false;
     const file = this.#fileOf(name);
@@ -161,7 +163,7 @@ export class PictureCache {
     }
   }
 
-  /** In one of 256 folders: some file systems are slow with a million names in one. */
+  /** Files are spread over 256 folders: some file systems are slow with a million names in one. */
   #fileOf(name: string): string {
     return join(this.#folder, name.slice(0, 2), name.slice(2));
   }

@@ -1,29 +1,30 @@
-/** The memory for decoded pictures, which the loaders of a run share: one budget, from what the machine really has left. */
+/** Memory for decoded pictures, shared by the loaders of a run: one budget, from the memory that is really free. */
 
 import { availableMemory } from "../memory.node.ts";
 
-/** Structured clones of this share the memory. */
+/** May be sent to threads: clones share the memory. */
 export interface PictureMemory {
-  /** Decoded pictures that are kept for the next epoch. */
+  /** Decoded pictures kept for the next epoch. */
   readonly cache: SharedArrayBuffer;
-  /** A single cell: blocks of the cache in use. */
+  /** One cell: number of cache blocks in use. */
   readonly used: Int32Array<SharedArrayBuffer>;
-  /** Bytes that a loader's pictures may take at once while they are decoded. */
+  /** Bytes that pictures of one loader may take while they are decoded. */
   readonly decodingBytes: number;
 }
 
 const MIB = 2 ** 20;
 
-/** More than this brings nothing: eight threads with photographs of 24 megapixels. */
+/** More does not help: enough for eight threads with photographs of 24 megapixels. */
 const MOST_DECODING = 1024 * MIB;
-/** Less than this would keep the threads from working side by side on small pictures. */
+/** Less would keep threads from decoding even small pictures in parallel. */
 const LEAST_DECODING = 32 * MIB;
 const MOST_CACHE = 4096 * MIB;
 
 /**
- * A quarter of what is available, for pictures at work and pictures kept together.
- * @param cacheBytes for those kept, at most a third of what is available; by default what the quarter leaves, at most 4 GiB
- * @param available bytes that this process may still take
+ * Divides a quarter of the available memory between pictures being decoded and pictures kept.
+ * @param cacheBytes bytes for pictures kept, at most a third of what is available; default: the rest of the quarter, at
+ * most 4 GiB
+ * @param available bytes that this process may still use
  */
 export function pictureMemory(cacheBytes?: number, available: number = availableMemory()): PictureMemory {
   const asked = cacheBytes === undefined ? undefined : Math.min(cacheBytes, available / 3);
@@ -36,7 +37,7 @@ export function pictureMemory(cacheBytes?: number, available: number = available
   };
 }
 
-/** As much as the system grants. It hands out the pages only when they are first written. */
+/** Reserves as much as the system grants. Pages are only allocated when first written. */
 function reserve(bytes: number): SharedArrayBuffer {
   for (let size = Math.floor(bytes); size >= MIB; size = Math.floor(size / 2)) {
     try {

@@ -1,4 +1,4 @@
-/** Pictures as a command names them: files, folders, archives, patterns, addresses, standard input. */
+/** Pictures named by a command's arguments: files, folders, archives, patterns, addresses, standard input. */
 
 import { statSync } from "node:fs";
 import { option, SenetError } from "../errors.ts";
@@ -13,20 +13,20 @@ import { Walk } from "./walk.node.ts";
 export type NamedPicture =
   /** Its path, its address, or `-`. */
   | { readonly from: "file" | "address" | "standard input"; readonly name: string }
-  /** One of many in a file. */
+  /** One of many pictures in a file. */
   | { readonly from: "data set"; readonly name: string; readonly source: Source };
 
 export interface NamedPictures {
   readonly pictures: readonly NamedPicture[];
-  /** What in the folders was left out, a line each. */
+  /** What was left out of the folders, one line each. */
   readonly notes: readonly string[];
 }
 
 /**
- * Files as they are, folders as the pictures in them, in the order of `names`. Nothing is read yet.
- * @param recursive whether the folders in folders are gone into
- * @throws SenetError `data` for a path that is not there, a pattern that nothing matches, a folder without pictures;
- * `usage` for standard input twice
+ * Expands files, folders, patterns and archives to pictures, in the order of `names`. Reads nothing yet.
+ * @param recursive whether to descend into subfolders
+ * @throws SenetError `data` for a missing path, a pattern without matches, or a folder without pictures; `usage` for
+ * standard input given twice
  */
 export function namedPictures(names: readonly string[], recursive: boolean): NamedPictures {
   const leftOut = new LeftOut();
@@ -57,7 +57,7 @@ function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture
   });
 }
 
-/** The pictures in archives, or in a data set's own files; nothing where it is neither. */
+/** The pictures in archives, or in a data set's own files; `undefined` if the path is neither. */
 function packedIn(path: string): NamedPicture[] | undefined {
   if (tarArchives.detect(path)) return archivedPictures(path).map((found) => ({ from: "data set", ...found }));
   if (!cifar.detect(path)) return undefined;
@@ -73,7 +73,7 @@ function matched(pattern: string, recursive: boolean, leftOut: LeftOut): NamedPi
   return [...new Map(pictures.map((picture) => [picture.name, picture])).values()];
 }
 
-/** The file, or what is in the folder. What cannot be looked at is reported when it is opened. */
+/** The file, or the pictures in the folder. An unreadable path is reported when it is opened. */
 function onDisk(path: string, recursive: boolean, leftOut: LeftOut): NamedPicture[] {
   const packed = packedIn(path);
   if (packed !== undefined) return packed;
@@ -81,7 +81,10 @@ function onDisk(path: string, recursive: boolean, leftOut: LeftOut): NamedPictur
   return files.map((name) => ({ from: "file", name }));
 }
 
-/** Also where it cannot be looked at: a link that leads in a circle, a folder that may not be entered. */
+/**
+ * Whether the path exists, even if it cannot be inspected: a circular link, or something in a folder without
+ * permission.
+ */
 function isThere(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;

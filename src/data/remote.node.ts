@@ -1,7 +1,7 @@
 /**
- * Archives by their addresses. They are fetched into the cache, whole, before the first picture is read, and stay there:
- * from then on they are archives like any others. So every order of the pictures can be had from the first epoch on, and a
- * run that resumes sees the same ones at the same place, which no stream with a buffer to shuffle in could promise.
+ * Archives given by addresses. They are downloaded completely into the cache before the first picture is read, and then
+ * are archives like any others. So any order of pictures is possible from the first epoch on, and a resumed run sees
+ * the same pictures in the same places, which a stream with a shuffle buffer could not guarantee.
  */
 
 import { createHash } from "node:crypto";
@@ -19,23 +19,23 @@ import { expandBraces } from "./braces.ts";
 import { readTar, TarFault } from "./tar.ts";
 
 export interface FetchDataOptions extends Pick<FetchFilesOptions, "say" | "signal" | "timing"> {
-  /** Where what is fetched is kept. Default: `cacheFolder()`. */
+  /** Folder for downloads. Default: `cacheFolder()`. */
   readonly cache?: string | undefined;
 }
 
-/** Larger archives than anybody makes. */
+/** No archive is larger. */
 const MOST_BYTES = 2 ** 38;
 
-/** Of an archive, or a pattern of them, rather than of a picture. */
+/** Whether an address is that of an archive or a pattern of archives, rather than of a picture. */
 export const isArchiveAddress = (text: string): boolean => /^https?:\/\/[^?#]*\.tar(?:[?#].*)?$/i.test(text);
 
 const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
 
 /**
- * The path of data: itself, where it is on this machine. Of addresses (one of a `.tar`, a pattern such as
- * `http://host/train-{0000..0146}.tar`, or a file with an address, a pattern or a path in each line) the archives are
- * fetched that are not in the cache yet.
- * @throws SenetError `io` where an archive cannot be had, `usage` where an address is none of an archive
+ * The local path of data. Local data stays where it is. For addresses (of a `.tar`, a pattern such as
+ * `http://host/train-{0000..0146}.tar`, or a file with an address, pattern or path per line), downloads the archives
+ * that are not in the cache yet.
+ * @throws SenetError `io` where an archive cannot be downloaded; `usage` where an address is not that of an archive
  */
 export async function localData(data: string, options: FetchDataOptions = {}): Promise<string> {
   const isList = !isAddress(data) && isArchiveList(data);
@@ -45,7 +45,7 @@ export async function localData(data: string, options: FetchDataOptions = {}): P
   const folder = join(options.cache ?? cacheFolder(), "data");
   const archives = names.map((name) => (isAddress(name) ? placeOf(folder, name) : { path: name }));
   const wanted = archives.flatMap((archive) => ("address" in archive ? [archive] : []));
-  // Only now: what needs no network does not load its client.
+  // Imported late, so that local data does not load the HTTP client.
   const { fetchFiles } = await import("../pull/files.node.ts");
   await fetchFiles(wanted, { ...options, mostBytes: MOST_BYTES, faultOf });
   const paths = archives.map(({ path }) => path);
@@ -59,7 +59,10 @@ export async function localData(data: string, options: FetchDataOptions = {}): P
 
 const digestOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-/** Below the host, as it lies there. What decides it is the address without name and password. */
+/**
+ * The place of a download in the cache: the path on the server below the host's name. User name and password are
+ * ignored.
+ */
 function placeOf(folder: string, address: string): { address: string; path: string } {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/\.tar$/i.test(url.pathname)) {
@@ -68,13 +71,13 @@ function placeOf(folder: string, address: string): { address: string; path: stri
       expected: "http://host/train-0000.tar, or a pattern: http://host/train-{0000..0009}.tar",
     });
   }
-  // Encoded dots and slashes stay encoded: no name leads out of the folder.
+  // Encoded dots and slashes stay encoded, so that no name leads out of the folder.
   const parts = url.pathname.split("/").filter((part) => part !== "");
   const name = url.search === "" ? parts.at(-1)! : `${parts.at(-1)!.slice(0, -4)}-${digestOf(url.search)}.tar`;
   return { address, path: join(folder, url.host.replace(/[^\w.-]/g, "_"), ...parts.slice(0, -1), name) };
 }
 
-/** An archive that ends where it says, or at the end of a file of it. */
+/** Why the file is not a complete archive; `undefined` if it is. */
 function faultOf(path: string): string | undefined {
   if (statSync(path).size === 0) return "the file is empty";
   const container = new PictureContainer(path);

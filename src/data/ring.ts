@@ -1,33 +1,33 @@
 /**
  * The memory that the loader and its worker threads share.
  *
- * The main thread is deaf while a training step runs, so no worker ever waits for an answer from it: what there is to do
- * is known for a whole epoch, workers take the next sample by an atomic counter, and wait only for a slot to be free.
- * Slots form a ring of `depth` batches.
+ * The main thread does not respond while a training step runs, so workers never wait for its answers: the work for a whole
+ * epoch is known, workers take the next sample by an atomic counter, and wait only for a free slot. Slots form a ring of
+ * `depth` batches.
  */
 
 import type { Share } from "./epoch.ts";
 
 /** Cells of `control`. */
 export const Cell = {
-  /** Counts epochs started; changes are what idle workers wait for. −1: the threads are to end. */
+  /** Number of epochs started; idle workers wait for it to change. −1: the threads must end. */
   generation: 0,
-  /** 1: leave the epoch as soon as the sample at hand is done. */
+  /** 1: leave the epoch after the current sample. */
   stop: 1,
-  /** The next sample of the epoch (a position in its order) that nobody has taken. */
+  /** The next position of the epoch that nobody has taken. */
   next: 2,
   /** The end of the positions. */
   end: 3,
-  /** Batches taken out by the main thread: batch b may be written while `b < released + depth`. */
+  /** Number of batches taken by the main thread: batch b may be written while `b < released + depth`. */
   released: 4,
-  /** Workers that are not idle yet. */
+  /** Number of workers that are not idle. */
   active: 5,
   epoch: 6,
-  /** KiB of memory that pictures take while they are decoded; workers wait for it to become less. */
+  /** KiB of memory in use for decoding; workers wait for it to fall. */
   decoding: 7,
-  /** The first batch of the epoch that is wanted. */
+  /** The first batch of the epoch to prepare. */
   first: 8,
-  /** The next sample of the epoch (a position in its order) that nobody has read ahead. */
+  /** The next position of the epoch that nobody has read ahead. */
   ahead: 9,
 } as const;
 
@@ -35,37 +35,37 @@ const CELLS = 10;
 
 /** The state of each sample in `pictures`: four integers. */
 export const Entry = { state: 0, block: 1, width: 2, height: 3, size: 4 } as const;
-/** `sound`: it has been read to its end, and is not in the cache. `stored`: it lies whole in the cache's folder. */
+/** `sound`: decodes, but is not in the memory cache. `stored`: complete in the cache folder. */
 export const State = { unknown: 0, cached: 1, failed: 2, sound: 3, stored: 4 } as const;
 
-/** Pictures in the cache begin at multiples of this many bytes, so that 32-bit numbers reach 128 GiB. */
+/** Pictures in the cache start at multiples of this many bytes, so that 32-bit numbers can address 128 GiB. */
 export const CACHE_BLOCK = 64;
 
-/** `released` for "write without waiting", when nothing will be read any more. */
+/** Value of `released` that lets workers write without waiting, when nothing will be read any more. */
 export const UNBOUNDED = 0x7fffffff;
 
-/** Structured clones of this share the memory. */
+/** May be sent to threads: clones share the memory. */
 export interface Ring {
   readonly depth: number;
   readonly batchSize: number;
-  /** Values of one picture's input: views · 3 · size · size. */
+  /** Number of values per picture: views · planes · size · size. */
   readonly imageLength: number;
   readonly control: Int32Array<SharedArrayBuffer>;
-  /** Samples by position in the epoch. */
+  /** Sample at each position of the epoch. */
   readonly order: Int32Array<SharedArrayBuffer>;
-  /** By slot: samples finished. */
+  /** Number of finished samples in each slot. */
   readonly done: Int32Array<SharedArrayBuffer>;
-  /** By slot and row; samples are −1 where the picture failed. */
+  /** By slot and row; samples are −1 if the picture failed. */
   readonly images: Float32Array<SharedArrayBuffer>;
   readonly samples: Int32Array<SharedArrayBuffer>;
-  /** By sample: an `Entry`. */
+  /** An `Entry` for each sample. */
   readonly entries: Int32Array<SharedArrayBuffer>;
-  /** By sample that is stored: its name in the cache's folder, of `NAME_BYTES`. */
+  /** Name in the cache folder of each stored sample, `NAME_BYTES` each. */
   readonly names: Uint8Array<SharedArrayBuffer>;
   readonly share: Share;
 }
 
-/** Bytes of a picture's name in the cache's folder. */
+/** Bytes of a picture's name in the cache folder. */
 export const NAME_BYTES = 20;
 
 export function createRing(
@@ -92,7 +92,7 @@ export function createRing(
   };
 }
 
-/** How many samples the batch has, of `end` in all. */
+/** Number of samples in a batch; the epoch's positions end at `end`. */
 export function batchCount(ring: Ring, batch: number, end: number): number {
   return Math.min(ring.batchSize, end - batch * ring.batchSize);
 }

@@ -1,6 +1,6 @@
 /**
- * Pictures in archives of tar, which stay packed: with folders as outside (`train/CLASS/NAME.jpg`), or as WebDataset lays
- * them, each picture beside a file with its class (`KEY.jpg`, `KEY.cls`), or an archive a class.
+ * Pictures in tar archives, read without unpacking: in folders as on disk (`train/CLASS/NAME.jpg`), in WebDataset's
+ * layout with a class file next to each picture (`KEY.jpg`, `KEY.cls`), or one archive per class.
  */
 
 import { basename, join } from "node:path";
@@ -26,7 +26,7 @@ export const tarArchives: DatasetKind = {
 const isTarName = (name: string): boolean => /\.tar$/i.test(name);
 const isCompressedName = (name: string): boolean => /\.(tar\.\w{1,4}|tgz|txz|tbz2?)$/i.test(name);
 
-/** The archive at the path, those of a pattern or a list, or those of a folder that has nothing below it. */
+/** The archive at the path, those of a pattern or a list, or those of a folder without subfolders. */
 function archivesAt(path: string): readonly string[] {
   const named = archivesNamed(path);
   if (named.length > 0) return named;
@@ -40,11 +40,11 @@ function archivesAt(path: string): readonly string[] {
 /** A picture in an archive. */
 interface Packed {
   readonly archive: string;
-  /** Its path in the archive. */
+  /** Path in the archive. */
   readonly name: string;
   readonly start: number;
   readonly length: number;
-  /** What its `.cls` says. */
+  /** Content of its `.cls` file. */
   readonly told: string | undefined;
 }
 
@@ -61,12 +61,12 @@ function open(path: string, options: OpenOptions): Dataset {
     const source = { kind: "range", file: archive, start, length } as const;
     return { file: join(archive, name), label: labels[i]!, source };
   });
-  // As in folders: class by class, each by name.
+  // As with folders: sorted by class, then by name.
   samples.sort((a, b) => a.label - b.label || byCodePoint(a.file, b.file));
   return { root, classes, samples, isNumbered, remarks: [...remarks, ...leftOut.lines()] };
 }
 
-/** The pictures in archives, whatever they show. @throws SenetError `data` */
+/** All pictures in archives, ignoring classes. */
 export function archivedPictures(path: string): readonly { readonly name: string; readonly source: Source }[] {
   const found = archivesAt(path).flatMap((archive) => picturesIn(archive, new LeftOut(), []));
   return found.map(({ archive, name, start, length }) => ({
@@ -75,7 +75,7 @@ export function archivedPictures(path: string): readonly { readonly name: string
   }));
 }
 
-/** What an archive holds, each name once. */
+/** The pictures in an archive; each name once. */
 function picturesIn(archive: string, leftOut: LeftOut, remarks: string[]): Packed[] {
   if (!isTarName(archive)) throw compressed(archive);
   const container = new PictureContainer(archive);
@@ -122,7 +122,7 @@ function picturesIn(archive: string, leftOut: LeftOut, remarks: string[]): Packe
 const isPicture = (name: string, start: () => Uint8Array): boolean =>
   isPictureName(name) || (!isCompanion(name) && formatOf(start()) !== undefined);
 
-/** What WebDataset's files of one picture share: all up to the first dot of the name. */
+/** WebDataset's key of a file: its path up to the first dot of the name. */
 const keyOf = (name: string): string => /^(?:.*\/)?[^/.]*/.exec(name)![0];
 
 function classIn(
@@ -148,7 +148,7 @@ function compressed(archive: string): SenetError {
   });
 }
 
-/** A picture and the folders that it is in, of those that say something. */
+/** A picture and those of its folders that say something about its class. */
 interface Placed {
   readonly picture: Packed;
   readonly folders: readonly string[];
@@ -156,7 +156,7 @@ interface Placed {
 
 const placeOf = (picture: Packed): Placed => ({ picture, folders: picture.name.split("/").slice(0, -1) });
 
-/** Without the folders that all are in: archives often begin with one, which is called as the data set. */
+/** Removes folders that all pictures share: archives often have one top-level folder named like the data set. */
 function withoutTop(placed: readonly Placed[], { classes }: OpenOptions): readonly Placed[] {
   const find = classFinder(classes ?? []);
   for (;;) {
@@ -169,7 +169,7 @@ function withoutTop(placed: readonly Placed[], { classes }: OpenOptions): readon
 
 const isPartName = (name: string): boolean => Object.values(splitNames([name])).some((part) => part !== undefined);
 
-/** The pictures of the part, by the names of the archives (`train-0001.tar`) or of their first folders. */
+/** The pictures of a part, from the names of the archives (`train-0001.tar`) or of their top-level folders. */
 function partOf(
   root: string,
   placed: readonly Placed[],
@@ -204,7 +204,7 @@ function partOf(
   return isByArchive ? chosen : chosen.map(({ picture, folders }) => ({ picture, folders: folders.slice(1) }));
 }
 
-/** `train` of `imagenet-train-0001.tar`. */
+/** The part in an archive's name: `train` of `imagenet-train-0001.tar`. */
 const partInName = (name: string): string | undefined => name.split(/[^a-z]+/i).find(isPartName);
 
 const topsOf = (placed: readonly Placed[]): string[] =>
@@ -212,7 +212,7 @@ const topsOf = (placed: readonly Placed[]): string[] =>
 
 interface Labelled {
   readonly classes: readonly string[];
-  /** Those of `used`. */
+  /** Labels of `used`. */
   readonly labels: readonly number[];
   readonly used: readonly Placed[];
   readonly isNumbered: boolean;
@@ -244,10 +244,10 @@ function labelled(root: string, placed: readonly Placed[], options: OpenOptions,
   return { classes, labels: used.map((place) => labels.get(nameOf(place))!), used, isNumbered: false };
 }
 
-/** More classes than any data set has. */
+/** More than the number of classes in any data set. */
 const MOST_CLASSES = 100_000;
 
-/** The classes as their `.cls` files tell them: numbers, or names. */
+/** Labels from `.cls` files, which hold numbers or names. */
 function byTold(root: string, placed: readonly Placed[], { classes, numbered }: OpenOptions): Labelled {
   const keys = new Set<string>();
   for (const { picture } of placed) {

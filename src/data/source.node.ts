@@ -1,26 +1,26 @@
-/** The one reader of pictures, wherever their bytes are. */
+/** Reads pictures, wherever their bytes are. */
 
 import { encodePng, type OpenedPicture, openBytes, openPicture } from "../images/decode.node.ts";
 import { PictureContainer, type Room, readPicture } from "../images/read.node.ts";
 import type { Picture } from "../images/resize.ts";
 import type { Source } from "./dataset.ts";
 
-/** Files that stay open. Data sets of a thousand archives are common, and threads that read them side by side. */
+/** Limit on open files: data sets of a thousand archives are common, and several threads read them. */
 const MOST_OPEN = 32;
 
 type Sources = { readonly [K in Source["kind"]]: Extract<Source, { kind: K }> };
 
 export class SourceReader {
-  /** The one that was used last comes last. */
+  /** Ordered by last use, most recent last. */
   readonly #open = new Map<string, PictureContainer>();
   readonly #room: Room | undefined;
 
-  /** @param room where pictures that are opened have their bytes; fresh memory by default */
+  /** @param room memory for the bytes of opened pictures; default: newly allocated */
   constructor(room?: Room) {
     this.#room = room;
   }
 
-  /** Reads the bytes, but decodes nothing yet. @throws SenetError `data` */
+  /** Reads a picture's bytes without decoding them. @throws SenetError `data` */
   open(source: Source): OpenedPicture {
     return this.#openers[source.kind](source as never);
   }
@@ -54,7 +54,7 @@ export class SourceReader {
     return container.read(start, length, room);
   }
 
-  /** The bytes of a picture file: as it lies there, or a PNG of pixels. @throws SenetError `data` */
+  /** A picture as a file's bytes: as stored, or as PNG if it is raw pixels. @throws SenetError `data` */
   async encoded(source: Source): Promise<Uint8Array> {
     if (source.kind === "file") return readPicture(source.file);
     if (source.kind === "range") return this.#read(source.file, source.start, source.length);
@@ -67,7 +67,7 @@ export class SourceReader {
   }
 }
 
-/** Planes to pixels. */
+/** Interleaves planes to pixels. */
 function pictureOf({ width, height }: Sources["pixels"], planes: Uint8Array): Picture {
   const pixels = width * height;
   const data = new Uint8Array(3 * pixels);

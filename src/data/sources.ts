@@ -1,22 +1,25 @@
-/** Where the pictures of a data set are, in memory that threads share: a million of them cost a thread nothing. */
+/**
+ * The sources of a data set's pictures in memory that threads share, so that a million pictures cost each thread
+ * nothing.
+ */
 
 import { type Sample, type Source, sourceOf } from "./dataset.ts";
 
-/** By sample. A file as a whole has the length −1; only pixels have a width. */
+/** Columns per sample. A whole file has length −1; only raw pixels have a width. */
 const Place = { path: 0, start: 1, length: 2, width: 3, size: 4 } as const;
 
-/** Structured clones of this share the memory. */
+/** May be sent to threads: clones share the memory. */
 export interface Sources {
-  /** Paths in UTF-8, a NUL after each. */
+  /** Paths in UTF-8, each followed by a NUL. */
   readonly text: Uint8Array<SharedArrayBuffer>;
-  /** By path: where it begins in `text`; and the end of the last. */
+  /** Start of each path in `text`, and the end of the last. */
   readonly bounds: Float64Array<SharedArrayBuffer>;
   readonly places: Float64Array<SharedArrayBuffer>;
 }
 
 export function packSources(samples: readonly Sample[]): Sources {
   const paths: string[] = [];
-  // Only of what holds many pictures: a file of its own is met once.
+  // Only files with many pictures are looked up; other files occur once.
   const containers = new Map<string, number>();
   const places = new Float64Array(new SharedArrayBuffer(samples.length * Place.size * 8));
   for (const [i, sample] of samples.entries()) {
@@ -34,7 +37,9 @@ export function packSources(samples: readonly Sample[]): Sources {
   return { ...packTexts(paths), places };
 }
 
-/** Encoded many at a time, with a NUL after each, which no path holds: a million calls would take ten seconds. */
+/**
+ * Encodes many paths at a time, with a NUL (which no path contains) after each: a million calls would take ten seconds.
+ */
 function packTexts(texts: readonly string[]): Pick<Sources, "text" | "bounds"> {
   const encoder = new TextEncoder();
   const chunks: Uint8Array[] = [];
@@ -68,7 +73,7 @@ function extentOf(source: Source): { start: number; length: number; width: numbe
   return { start: source.start, length: 3 * source.width * source.height, width: source.width };
 }
 
-/** Of the sample at this place. */
+/** The source of the sample at this index. */
 export function sourceAt({ text, bounds, places }: Sources, sample: number): Source {
   const place = sample * Place.size;
   const path = places[place + Place.path]!;

@@ -1,9 +1,9 @@
-/** How people name the two parts of a data set. */
+/** The usual names for the two parts of a data set. */
 
-/** The first that is there is taken; in any case. */
+/** In order of preference; case does not matter. */
 const names = { train: ["train", "training"], val: ["val", "validation", "valid", "test", "testing"] } as const;
 
-/** The folders to train on and to validate with, of those that are there. */
+/** Chooses the training and the validation folder among those that exist. */
 export function splitNames(folders: readonly string[]): { train: string | undefined; val: string | undefined } {
   const pick = (wanted: readonly string[]) =>
     wanted.map((name) => folders.find((folder) => folder === name)).find((name) => name !== undefined) ??

@@ -1,4 +1,4 @@
-/** The pictures to train on and those to validate with. */
+/** Opens training and validation pictures. */
 
 import { basename, dirname, join, resolve } from "node:path";
 import { option, SenetError } from "../errors.ts";
@@ -13,40 +13,43 @@ import { list } from "./walk.node.ts";
 
 export interface TrainingData {
   readonly train: Dataset;
-  /** Its labels are those of `train`. */
+  /** Has the same labels as `train`. */
   readonly val: Dataset;
-  /** What a person should know of both: a line each. */
+  /** Remarks about both parts, one line each. */
   readonly remarks: readonly string[];
 }
 
 export interface Parts {
   readonly parts: readonly { readonly part: "train" | "val" | "all"; readonly dataset: Dataset }[];
-  /** What a person should know of them: a line each. */
+  /** Remarks about all parts, one line each. */
   readonly remarks: readonly string[];
 }
 
-/** Lists of pictures, `NAME LABEL` a line; names are relative to the data folder. */
+/** Lists of pictures, one `NAME LABEL` per line; names are relative to the data folder. */
 export interface ListOptions {
-  /** Of the pictures to train on. */
+  /** List of the training pictures. */
   readonly list?: string | undefined;
-  /** Of those to validate with. */
+  /** List of the validation pictures. */
   readonly valList?: string | undefined;
-  /** Leave out pictures of the lists that are not there; without it they are an error. */
+  /** Skip missing pictures of the lists; otherwise they are an error. */
   readonly allowMissing?: boolean | undefined;
 }
 
-/** Where the two parts come from, where they are not in the data as `train` and `val`. */
+/** Where the two parts come from, if they are not `train` and `val` in the data. */
 export interface PartOptions extends ListOptions {
-  /** About how much of each class is kept back to validate with: above 0, below 1. `null`: the data has a part for it. */
+  /**
+   * Share of each class to keep back for validation, approximately: above 0, below 1. `null`: the data has a validation
+   * part.
+   */
   readonly valSplit?: number | null | undefined;
-  /** Of `valSplit`. Default: 0. */
+  /** Seed of `valSplit`. Default: 0. */
   readonly seed?: number | undefined;
 }
 
 /**
- * Opens what one path holds of both, or else the folders `train` and `val` in it, or what is named so elsewhere
- * (`training`, `validation`, `valid`, `test`); the classes are those of `train`.
- * @throws SenetError `data` as `openDataset`, and where one of the two is missing; `usage` where options contradict
+ * Opens both parts from one path: those of a format that has parts, or else the folders `train` and `val`, or other
+ * usual names (`training`, `validation`, `valid`, `test`). The classes are those of `train`.
+ * @throws SenetError `data` as `openDataset`, and where a part is missing; `usage` where options contradict each other
  */
 export function openTrainingData(path: string, options: PartOptions = {}): TrainingData {
   const { valSplit } = options;
@@ -70,21 +73,21 @@ export function openTrainingData(path: string, options: PartOptions = {}): Train
 }
 
 /**
- * Where the pictures are that `valSplit` divides: in `train/`, where data is in such folders, and else all that is there.
- * To be opened with the part `undivided`.
+ * The place of the pictures that `valSplit` divides: `train/` if there is such a folder, or else the whole path. To be
+ * opened with the part `undivided`.
  */
 export function undividedIn(path: string): { readonly path: string; readonly remarks: readonly string[] } {
   if (kindOf(path).hasParts) return { path, remarks: [] };
   const { folders } = list(path);
   const { train, val } = splitNames(folders);
-  // A class may be called "train" too.
+  // A class may be called "train".
   if (train === undefined || (val === undefined && folders.length > 1)) return { path, remarks: [] };
   const remarks = val === undefined ? [] : [`${val}/ is not used: a part of ${train}/ is kept back to validate with`];
   return { path: join(path, train), remarks };
 }
 
 /**
- * Each part of the data: `train` and `val` as `openTrainingData` gives them, or `all` where there is one part only.
+ * All parts of the data: `train` and `val` as from `openTrainingData`, or `all` if there is only one.
  * @throws SenetError as `openTrainingData` and `openDataset`
  */
 export function openParts(path: string, options: PartOptions = {}): Parts {
@@ -99,7 +102,7 @@ export function openParts(path: string, options: PartOptions = {}): Parts {
   const isTold = [options.list, options.valList, options.valSplit ?? undefined].some((told) => told !== undefined);
   if (isTold) {
     const { list: file, valList, valSplit, allowMissing = false } = options;
-    // One list alone can be looked at, too.
+    // A single list is enough here.
     const isAlone = (file === undefined) !== (valList === undefined) && (valSplit ?? undefined) === undefined;
     if (isAlone) return all(openList((file ?? valList)!, { root: path, allowMissing }));
     return both(openTrainingData(path, options));
@@ -109,7 +112,7 @@ export function openParts(path: string, options: PartOptions = {}): Parts {
       return both(openTrainingData(path));
     } catch (error) {
       if (!(error instanceof SenetError && error.code === "data")) throw error;
-      // What is wrong with more than its parts is said again.
+      // A fault of more than the parts is reported again.
       return all(openDataset(path));
     }
   }
@@ -119,7 +122,7 @@ export function openParts(path: string, options: PartOptions = {}): Parts {
     : all(openDataset(undividedIn(path).path));
 }
 
-/** Where the parts of data are, each to be opened as that part; none where the data is not in parts. */
+/** The path of each part, to be opened as that part; empty if the data has no parts. */
 export function pathsOfParts(path: string): readonly { readonly part: Part; readonly path: string }[] {
   const both = ["train", "val"] as const;
   const kind = kindOf(path);
@@ -156,7 +159,7 @@ function divided(
   return { train, val, remarks: [...remarks, ...remarksOf(train, val)] };
 }
 
-/** Both parts by their lists, or one list that is divided. */
+/** Opens both parts from their lists, or from one list that is divided. */
 function listed(root: string, options: PartOptions): TrainingData {
   const { list: file, valList, allowMissing = false, valSplit } = options;
   const isDivided = valSplit !== undefined && valSplit !== null;
@@ -179,7 +182,7 @@ function* renamed(train: string, val: string): Generator<string> {
 }
 
 function* remarksOf(train: Dataset, val: Dataset): Generator<string> {
-  // Of what holds both, some are said of either.
+  // If one path holds both, some remarks are in both.
   yield* new Set([...(train.remarks ?? []), ...(val.remarks ?? [])]);
   const there = new Set(val.samples.map(({ label }) => label));
   const absent = val.classes.filter((_, label) => !there.has(label));

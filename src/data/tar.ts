@@ -1,41 +1,41 @@
 /**
- * What a tar archive contains, and where in it: POSIX ustar and pax, GNU's long names, and the pre-POSIX format. Nothing is
- * unpacked, so no name can lead out of the archive; names and numbers still come from outside, and are bounded.
+ * Reads a tar archive's table of contents: POSIX ustar and pax, GNU's long names, and the pre-POSIX format. Nothing is
+ * unpacked, so no name can lead out of the archive; but names and numbers are untrusted, and bounded.
  */
 
-/** Why an archive cannot be read. The caller, who knows the file's name, turns it into a `SenetError`. */
+/** Why an archive cannot be read. The caller, who knows the file's name, converts it to a `SenetError`. */
 export class TarFault extends Error {}
 
 export interface TarEntry {
-  /** Its parts joined by `/`; none of them is empty, `.` or `..`. */
+  /** Parts joined by `/`; none is empty, `.` or `..`. */
   readonly name: string;
   /** `other`: links, devices and sparse files. */
   readonly kind: "file" | "folder" | "other";
-  /** Where its bytes begin, and how many they are. */
+  /** Offset and number of its bytes. */
   readonly start: number;
   readonly length: number;
 }
 
 export interface Tar {
   readonly entries: readonly TarEntry[];
-  /** Whether the archive has its end marker; without one it may have been cut off between two files. */
+  /** Whether the archive has an end marker; otherwise it may have been cut off between two files. */
   readonly isEnded: boolean;
 }
 
 const BLOCK = 512;
-/** Limits on file names, which no system allows to be longer than 4 KiB, and on the records before an entry. */
+/** Limits: no system allows longer file names than 4 KiB; and records before an entry are bounded. */
 const MOST_NAME = 4096;
 const MOST_RECORDS = 2 ** 20;
 const MOST_ENTRIES = 2 ** 24;
 
 /**
- * @param read so many bytes from a place, which lie within the file
- * @param size of the file
+ * @param read reads bytes at an offset; the range is within the file
+ * @param size the file's size
  * @throws TarFault
  */
 export function readTar(read: (start: number, length: number) => Uint8Array, size: number): Tar {
   const entries: TarEntry[] = [];
-  /** What the records before an entry say about it. */
+  /** Facts about an entry from the records before it. */
   let said: { name?: string; length?: number } = {};
   for (let at = 0; at < size; ) {
     if (size - at < BLOCK) throw new TarFault(`the file is cut off in the middle of a header, at byte ${size}`);
@@ -68,7 +68,7 @@ export function readTar(read: (start: number, length: number) => Uint8Array, siz
 /** `7` is a contiguous file, `5` a folder; NUL is a file in the pre-POSIX format. */
 const kinds: Readonly<Record<string, TarEntry["kind"]>> = { "0": "file", "\0": "file", "7": "file", "5": "folder" };
 
-/** Entries about the next entry, or about all that follow (`g`, which says nothing that is needed here). */
+/** Entries that describe the next entry, or all following ones (`g`, from which nothing is needed). */
 const records: Readonly<
   Record<string, (bytes: Uint8Array, at: number) => { readonly name?: string; readonly length?: number }>
 > = {
@@ -79,7 +79,7 @@ const records: Readonly<
 };
 
 function headerOf(block: Uint8Array, at: number): { name: string; length: number; type: string } {
-  // The checksum adds up all bytes, with its own field as spaces; old programs added signed bytes.
+  // The checksum is the sum of all bytes, with its own field as spaces; old programs summed signed bytes.
   let unsigned = 0;
   let signed = 0;
   for (const [i, byte] of block.entries()) {
@@ -107,10 +107,10 @@ function headerOf(block: Uint8Array, at: number): { name: string; length: number
   };
 }
 
-/** Octal digits, or binary if the first bit is set; −1 if it is neither. */
+/** Parses octal digits, or binary if the first bit is set; −1 if it is neither. */
 function numberOf(field: Uint8Array): number {
   if ((field[0]! & 0x80) !== 0) {
-    // Negative: nothing that is read here may be.
+    // Negative numbers are invalid for the fields read here.
     if (field[0] !== 0x80) return -1;
     return field.subarray(1).reduce((sum, byte) => sum * 256 + byte, 0);
   }
@@ -118,13 +118,13 @@ function numberOf(field: Uint8Array): number {
   return text === "" ? 0 : /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : -1;
 }
 
-/** Up to the first NUL. */
+/** The text up to the first NUL. */
 function textOf(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** A sequence of `LENGTH KEY=VALUE\n`, where the length counts the whole line. */
+/** Parses pax records: a sequence of `LENGTH KEY=VALUE\n`, where LENGTH counts the whole line. */
 function paxOf(bytes: Uint8Array, at: number): { name?: string; length?: number } {
   const said: { name?: string; length?: number } = {};
   for (let start = 0; start < bytes.length; ) {
@@ -145,7 +145,9 @@ function paxOf(bytes: Uint8Array, at: number): { name?: string; length?: number 
   return said;
 }
 
-/** Without `./` and without slashes at either end. @throws TarFault if it leads out of the archive or is too long */
+/**
+ * Normalises a name: no `./`, no slashes at either end. @throws TarFault if it leads out of the archive or is too long
+ */
 function nameOf(name: string): string {
   if (name.length > MOST_NAME) throw new TarFault(`a name of ${name.length} characters`);
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");

@@ -1,4 +1,4 @@
-/** What turns a decoded picture into a network's input, as plain data that a worker thread can be given. */
+/** Transforms from a decoded picture to a network's input, as plain data that can be sent to worker threads. */
 
 import { augment, checkTraining, type TrainingTransform } from "../images/augment.ts";
 import { checkPreprocessing } from "../images/check-preprocessing.ts";
@@ -13,41 +13,41 @@ import type { Random } from "../random.ts";
 export interface EvaluationTransform {
   readonly kind: "evaluate";
   readonly preprocessing: Preprocessing;
-  /** `centre` by default. */
+  /** Default: `centre`. */
   readonly views?: Views;
 }
 
-/** In the place of pixels come facts about the picture (`Fact`). */
+/** Produces facts about the picture (`Fact`) instead of pixels. */
 export interface InspectionTransform {
   readonly kind: "inspect";
 }
 
 export type ImageTransform = TrainingTransform | EvaluationTransform | InspectionTransform;
 
-/** The side of the squares that come out. */
+/** Side of the resulting squares. */
 export function sizeOfTransform(transform: ImageTransform): number {
   if (transform.kind === "inspect") return Fact.side;
   return transform.kind === "train" ? transform.size : transform.preprocessing.crop;
 }
 
-/** What is done in an epoch: the same, but for the sides of squares that change. */
+/** The transform of an epoch, whose image size may differ. */
 export const transformAt = (transform: ImageTransform, epoch: number): ImageTransform =>
   transform.kind === "train" && transform.sizes !== undefined
     ? { ...transform, size: sizeAt(transform, epoch) }
     : transform;
 
-/** How many planes each square has. */
+/** Number of planes of each square. */
 export function planesOfTransform(transform: ImageTransform): 1 | 3 {
   if (transform.kind === "inspect") return 1;
   return planesOf(transform.kind === "train" ? transform.normalization : transform.preprocessing);
 }
 
-/** How many squares come out of one picture. */
+/** Number of squares made from one picture. */
 export function viewsOfTransform(transform: ImageTransform): number {
   return transform.kind === "evaluate" ? viewCounts[transform.views ?? "centre"] : 1;
 }
 
-/** @throws SenetError `usage` naming the field */
+/** Checks a transform. @throws SenetError `usage` naming the field */
 export function checkTransform(transform: ImageTransform): void {
   if (transform.kind === "inspect") return;
   if (transform.kind === "train") {
@@ -58,7 +58,9 @@ export function checkTransform(transform: ImageTransform): void {
   checkViews(transform.views ?? "centre", transform.preprocessing);
 }
 
-/** Writes `[views, planes, size, size]` into `into`. `random` is asked only by training transforms. */
+/**
+ * Applies the transform and writes `[views, planes, size, size]` into `into`. Only training transforms use `random`.
+ */
 export function applyTransform(
   picture: PictureView,
   transform: ImageTransform,

@@ -1,4 +1,4 @@
-/** Looks through the folders of a data set. Links are followed, and yet every walk ends: no folder is entered twice. */
+/** Walks the folders of a data set. Follows links, yet always ends: no folder is entered twice. */
 
 import { type Dirent, existsSync, lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,16 +8,16 @@ import { startsAsPicture } from "../images/read.node.ts";
 import { byCodePoint } from "./by-code-point.ts";
 import type { LeftOut } from "./left-out.ts";
 
-/** What is in a folder, links followed, each sorted by name; names that start with a dot are not. */
+/** Contents of a folder, with links followed, sorted by name; without names that start with a dot. */
 export interface Listing {
   readonly folders: readonly string[];
-  /** Also links that lead nowhere: as pictures they are reported by name when they are opened. */
+  /** Includes broken links: as pictures they are reported by name when opened. */
   readonly files: readonly string[];
-  /** Those of `folders` that are links. */
+  /** The `folders` that are links. */
   readonly links: ReadonlySet<string>;
 }
 
-/** Files that come with pictures and are none, which nobody needs to hear of. */
+/** Common files next to pictures that need no remark. */
 const companions: ReadonlySet<string> = new Set([
   ...[".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yml", ".yaml", ".md", ".html", ".ini", ".db", ".log"],
   ...[".py", ".sh", ".npy", ".npz", ".mat", ".zip", ".gz", ".tar", ".cls"],
@@ -26,12 +26,12 @@ const companions: ReadonlySet<string> = new Set([
 export class Walk {
   readonly #root: string;
   readonly #leftOut: LeftOut;
-  /** The folder of the data set and those above it: a link to one of them leads in a circle. */
+  /** The data set's folder and those above it: a link to one of them is circular. */
   readonly #above: ReadonlySet<string>;
-  /** Which class folder a folder below was found in. */
+  /** The class folder in which each folder was found. */
   readonly #homes = new Map<string, string>();
 
-  /** @throws SenetError `data` where `root` is no folder that can be read */
+  /** @throws SenetError `data` where `root` is not a readable folder */
   constructor(root: string, leftOut: LeftOut) {
     this.#root = root;
     this.#leftOut = leftOut;
@@ -48,12 +48,12 @@ export class Walk {
     });
   }
 
-  /** The pictures in a folder and (if not told otherwise) below it, in torchvision's order, and the other files. */
+  /** The pictures in a folder (and, unless told otherwise, below it) in torchvision's order, and the other files. */
   picturesIn(folder: string, recursive = true): { pictures: string[]; others: string[] } {
     const listings = recursive ? this.#foldersFrom(folder) : [[folder, list(folder, this.#leftOut)] as const];
     const pictures: string[] = [];
     const others: string[] = [];
-    // Folders as a whole are sorted by their path, as torchvision does, before their files.
+    // Folders are sorted by path, as in torchvision, before their files.
     for (const [path, { files }] of listings.sort(([a], [b]) => byCodePoint(a, b))) {
       for (const name of files) {
         const file = join(path, name);
@@ -67,11 +67,11 @@ export class Walk {
     return { pictures, others };
   }
 
-  /** The folder and those below it. What lies in it is found there rather than behind a link, so links come last. */
+  /** The folder and those below it. Links come last, so that a folder is found at its real place first. */
   #foldersFrom(start: string): [path: string, listing: Listing][] {
     const found: [string, Listing][] = [];
     const seen = new Set(this.#above);
-    // The whole data set may be looked through, too.
+    // The whole data set's folder may also be walked.
     seen.delete(identityOf(start));
     const next = [start];
     const links: string[] = [];
@@ -87,7 +87,7 @@ export class Walk {
       else if (home !== start) this.#leftOut.shared(path, home);
       const listing = list(path, this.#leftOut);
       found.push([path, listing]);
-      // Backwards, because the last is taken first.
+      // In reverse, since the last is taken first.
       for (const name of listing.folders.toReversed()) (listing.links.has(name) ? links : next).push(join(path, name));
     }
     return found;
@@ -98,7 +98,7 @@ const isPicture = (path: string, name: string): boolean => isPictureName(name) |
 
 export const isCompanion = (name: string): boolean => companions.has(extensionOf(name));
 
-/** The file of that name, or of the same in another Unicode form, where there is one. */
+/** The file of that name, in any Unicode form, if there is one. */
 export const fileNamed = (folder: string, name: string): string | undefined =>
   [name, name.normalize("NFC"), name.normalize("NFD")]
     .map((form) => join(folder, form))
@@ -127,7 +127,7 @@ export function list(folder: string, leftOut?: LeftOut): Listing {
   return { folders: folders.sort(byCodePoint), files: files.sort(byCodePoint), links };
 }
 
-/** What is at a path, links followed; nothing where they lead nowhere, in a circle, or where one may not look. */
+/** Stats of a path, with links followed; `undefined` for broken or circular links and where permission is missing. */
 export function statsOf(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -136,7 +136,7 @@ export function statsOf(path: string): Stats | undefined {
   }
 }
 
-/** Node reads names as UTF-8 and puts U+FFFD for what is not; by such a name the file is not found again. */
+/** Node decodes names as UTF-8 with U+FFFD for invalid bytes; such a name cannot be opened. */
 function isUnreadable(path: string, name: string): boolean {
   return name.includes("\ufffd") && lstatSync(path, { throwIfNoEntry: false }) === undefined;
 }
@@ -152,7 +152,7 @@ function entriesOf(folder: string): Dirent[] {
   return reading(folder, () => readdirSync(folder, { withFileTypes: true }));
 }
 
-/** The folder itself, then those above it up to the root of the file system, as they really lie. */
+/** The folder and those above it up to the root, with links resolved. */
 function withAncestors(folder: string): string[] {
   const paths = [reading(folder, () => realpathSync(folder))];
   for (;;) {
@@ -163,7 +163,7 @@ function withAncestors(folder: string): string[] {
   }
 }
 
-/** The same for every path to a file or folder. Numbers beyond 2⁵³ occur, so as integers. */
+/** An identity that is the same for every path to a file or folder. Uses bigint, since numbers above 2⁵³ occur. */
 function identityOf(path: string): string {
   const { dev, ino } = reading(path, () => statSync(path, { bigint: true }));
   return `${dev}:${ino}`;
@@ -181,7 +181,7 @@ const reasons: Readonly<Record<string, { found: string; hint: string }>> = {
   ENAMETOOLONG: { found: "a path that is too long for this system", hint: "use shorter names, or fewer folders" },
 };
 
-/** @throws SenetError `data` where the system refuses */
+/** Reads a folder. @throws SenetError `data` where the system refuses */
 function reading<T>(folder: string, read: () => T): T {
   try {
     return read();
