@@ -1,4 +1,4 @@
-/** From a graph to one that also computes the gradients of one of its outputs. */
+/** Adds to a graph the gradients of one of its outputs. */
 
 import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
@@ -12,26 +12,26 @@ export const gradientOf = (name: string): string => `gradient/${name}`;
 export interface DifferentiateOptions {
   /** The output to differentiate; default: `loss`. */
   readonly of?: string;
-  /** Parameters and inputs whose gradients are wanted; default: every parameter that is learnt. */
+  /** Parameters and inputs to differentiate by; default: every parameter that learns. */
   readonly wrt?: readonly Value[];
   /**
-   * An input of the graph, of the type of `of`, that holds the gradient that comes in: the result is then the gradient
-   * of the sum of `of · seed`. Without it `of` is a scalar, and the gradient that comes in is `incoming`.
+   * An input of the graph with the incoming gradient, of the same type as `of`: the result is then the gradient of the
+   * sum of `of · seed`. Without it, `of` must be a scalar, and its gradient is `incoming`.
    */
   readonly seed?: Value;
-  /** Default: 1. All gradients are multiplied by it, at no cost. */
+  /** The gradient of `of`, a factor on all gradients that costs nothing; default 1. */
   readonly incoming?: number;
   /** The reverse rules; tests replace them. */
   readonly rules?: VjpRules;
 }
 
 /**
- * Adds the backward pass of one output: an output `gradient/NAME` for each parameter or input of `wrt`.
+ * Adds the backward pass of one output, with an output `gradient/NAME` for each parameter or input of `wrt`.
  *
- * Reverse mode: walk the nodes backwards, and hand each node's output gradient to its inputs by the operation's rule;
- * a value that several nodes use gets the sum. What nothing of `wrt` stands behind is left out.
- * @throws SenetError `graph` where the output is missing, is no scalar and has no seed, or passes through an operation
- * without a gradient.
+ * Reverse mode: walks the nodes backwards and passes each node's output gradient to its inputs by the operation's rule;
+ * a value used by several nodes gets the sum. Gradients that `wrt` does not need are left out.
+ * @throws SenetError `graph` where the output is missing, is not a scalar and has no seed, or passes through an
+ * operation without a gradient
  */
 export function differentiate(graph: Graph, options: DifferentiateOptions = {}): Graph {
   const { of = "loss", wrt = graph.parameters.filter(isTrainable), seed, incoming = 1, rules = vjpRules } = options;
@@ -80,14 +80,14 @@ export function differentiate(graph: Graph, options: DifferentiateOptions = {}):
     const { dtype, shape } = value.type;
     const gradient =
       gradients.get(value) ??
-      // The output does not depend on it.
+      // The output does not depend on this value.
       builder.apply("fill", `${value.name}.backward.zero`, [], { value: 0, shape, dtype });
     builder.output(gradientOf(value.name), gradient);
   }
   return builder.build();
 }
 
-/** All values that depend on one of `roots`, these included. */
+/** All values that depend on one of `roots`, including `roots`. */
 function dependents(graph: Graph, roots: readonly Value[]): ReadonlySet<Value> {
   const found = new Set(roots);
   for (const node of graph.nodes) {
@@ -96,7 +96,7 @@ function dependents(graph: Graph, roots: readonly Value[]): ReadonlySet<Value> {
   return found;
 }
 
-/** The gradient of a node's one differentiable output, its first. */
+/** The gradient of a node's only differentiable output, the first. */
 function outputGradient(node: AnyNode, gradients: ReadonlyMap<Value, Value>): Value | undefined {
   if (node.outputs.slice(1).some((output) => gradients.has(output))) {
     throw new SenetError("graph", "a statistic is used where a gradient flows", { where: `${node.name} (${node.op})` });

@@ -1,25 +1,25 @@
 /**
  * One reverse rule per operation: from the gradient of its output to those of its inputs.
  *
- * A rule emits ordinary operations, so a gradient graph is printed, verified, costed and lowered like any other.
+ * Rules emit ordinary operations, so a gradient graph is printed, verified, costed and lowered like any other.
  */
 
 import type { GraphBuilder, Outputs } from "../ir/builder.ts";
 import type { Node, Value } from "../ir/graph.ts";
 import type { Attrs, Op } from "../ir/ops.ts";
 
-/** What a rule works with. */
+/** What a rule can use. */
 export interface Backward {
-  /** Emits an operation under the name of the forward node with a suffix: `layer1.0.conv1.backward.input`. */
+  /** Emits an operation named after the forward node, with a suffix: `layer1.0.conv1.backward.input`. */
   emit<K extends Op>(op: K, suffix: string, inputs: readonly Value[], attrs: Attrs[K]): Outputs<K>;
-  /** Whether anything whose gradient is wanted stands behind this input; the rest is not computed. */
+  /** Whether this input's gradient is needed; otherwise it is not computed. */
   needs(input: Value): boolean;
 }
 
-/** Gradients of the inputs, in their order; `undefined` where none flows. */
+/** Gradients of the inputs, in order; `undefined` where there is none. */
 export type VjpRule<K extends Op> = (back: Backward, node: Node<K>, dy: Value) => readonly (Value | undefined)[];
 
-/** Operations of the backward pass, of inference and of bookkeeping: nothing is differentiated through them. */
+/** Operations of the backward pass, of inference and of bookkeeping cannot be differentiated. */
 const notDifferentiable = null;
 
 export type VjpRules = { readonly [K in Op]: VjpRule<K> | null };
@@ -126,7 +126,7 @@ export const vjpRules: VjpRules = {
 const biasGradient = (back: Backward, bias: Value | undefined, dy: Value): Value | undefined =>
   bias !== undefined && back.needs(bias) ? back.emit("channelSum", "bias", [dy], {}) : undefined;
 
-/** The gradients of a node's inputs, or `undefined` where the operation has no reverse rule. */
+/** The gradients of a node's inputs; `undefined` if the operation has no reverse rule. */
 export function inputGradients<K extends Op>(
   builder: GraphBuilder,
   node: Node<K>,

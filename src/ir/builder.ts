@@ -1,6 +1,6 @@
 /**
- * Builds graphs with all operations: those of training as well, whose shapes a page does not load before it trains or
- * explains.
+ * `GraphBuilder` with the shape rules of all operations. Pages avoid this import until they train or explain, since it
+ * loads the rules of training's operations.
  */
 
 import "./infer-training.ts";

@@ -1,5 +1,6 @@
 /**
- * What a graph costs: parameters, multiply-adds, bytes. The paper's "GFLOPs" are multiply-adds (docs/networks.md, 1.5).
+ * The cost of a graph: parameters, multiply-adds, bytes. The paper's "GFLOPs" are multiply-adds (docs/networks.md,
+ * 1.5).
  */
 
 import { bytesPerElement, sizeOf } from "../tensor.ts";
@@ -7,18 +8,18 @@ import { type Graph, isTrainable, type Node, type Value } from "./graph.ts";
 import type { Op } from "./ops.ts";
 
 export interface NodeCost {
-  /** Multiply-adds of convolutions and linear layers, the way the field counts networks. */
+  /** Multiply-adds of convolutions and linear layers, as papers count them. */
   readonly multiplyAdds: number;
   /** Multiply-adds of the squeeze (one add per element) and of the scale (one multiply-add per element). */
   readonly squeezeAndScale: number;
-  /** Bytes read and written where nothing is fused and nothing stays in a cache. */
+  /** Bytes read and written if nothing is fused or cached. */
   readonly bytes: number;
 }
 
 export interface GraphCost extends NodeCost {
   /** Learnable values: weights, biases, gammas and betas. */
   readonly parameters: number;
-  /** Values in a weight file: the learnable ones and the running statistics. */
+  /** Values in a weight file: learnable ones and running statistics. */
   readonly values: number;
 }
 
@@ -27,7 +28,7 @@ const input = (node: Node, index: number): number => sizeOf(node.inputs[index]!.
 /** Every output position of a convolution takes one row of the weight: `size(y) · size(w) / O`. */
 const perRow = (ySize: number, wSize: number, rows: number): number => (ySize / rows) * wSize;
 
-/** What has no multiply-adds as the field counts them. */
+/** Operations without multiply-adds, as papers count them. */
 type Free =
   | ("channelSum" | "batchNorm" | "batchNormTraining" | "batchNormBackward" | "batchNormFrozenBackward")
   | ("runningAverage" | "relu" | "reluBackward" | "sigmoid" | "sigmoidBackward" | "silu" | "siluBackward")
@@ -60,7 +61,7 @@ export function nodeCost<K extends Op>(node: Node<K>): NodeCost {
   };
 }
 
-/** The whole graph, for the batch that it was built with. */
+/** The cost of the whole graph, for the batch size that it was built with. */
 export function graphCost(graph: Graph): GraphCost {
   const total = { multiplyAdds: 0, squeezeAndScale: 0, bytes: 0, parameters: 0, values: 0 };
   for (const node of graph.nodes) {

@@ -9,14 +9,14 @@ import { verify } from "./verify.ts";
 
 export type ParameterOptions = Pick<Parameter, "initial" | "frozen">;
 
-/** What `apply` gives back: one value, or as many as the operation has. */
+/** What `apply` returns: one value, or a tuple for operations with several outputs. */
 export type Outputs<K extends Op> = K extends keyof OutputCounts
   ? OutputCounts[K] extends 3
     ? readonly [Value, Value, Value]
     : readonly [Value, Value]
   : Value;
 
-/** Names of the outputs after the first, for operations that have several. */
+/** Name suffixes of the second and later outputs of an operation. */
 const outputSuffixes: { readonly [K in keyof OutputCounts]: readonly string[] } = {
   batchNormTraining: ["", ".mean", ".variance"],
   batchNormBackward: ["", ".gamma", ".beta"],
@@ -37,7 +37,7 @@ export class GraphBuilder {
     this.name = name;
   }
 
-  /** A builder that continues `graph`: everything that it has is there, and more can be added. */
+  /** A builder that continues `graph`: it contains everything in it, and more can be added. */
   static from(graph: Graph): GraphBuilder {
     const builder = new GraphBuilder(graph.name);
     builder.#inputs.push(...graph.inputs);
@@ -72,8 +72,8 @@ export class GraphBuilder {
   }
 
   /**
-   * Adds one operation and gives its output, or its outputs as a tuple.
-   * @throws SenetError `shape` where the inputs do not fit, `graph` where the name is taken.
+   * Adds an operation and returns its output, or its outputs as a tuple.
+   * @throws SenetError `shape` where the inputs do not fit; `graph` where the name is taken
    */
   apply<K extends Op>(
     op: K,
@@ -95,15 +95,15 @@ export class GraphBuilder {
     return (outputs.length === 1 ? outputs[0] : outputs) as Outputs<K>;
   }
 
-  /** How many nodes there are so far. */
+  /** Number of nodes so far. */
   get size(): number {
     return this.#nodes.length;
   }
 
   /**
-   * Says where nodes stand that are there already: of some networks that is known only when they are whole.
-   * @param from the first of them; `to` is behind the last
-   * @param tagged the name of the one that gets the tag
+   * Sets the place of existing nodes, for networks whose blocks are only known when they are complete.
+   * @param from index of the first node; `to` is the index after the last
+   * @param tagged name of the node that gets the tag
    */
   place(from: number, to: number, { block, tag }: Place, tagged: string): void {
     for (const [i, node] of this.#nodes.slice(from, to).entries()) {
@@ -118,7 +118,7 @@ export class GraphBuilder {
     this.#outputs.set(name, value);
   }
 
-  /** After a run, `parameter` holds `value`. */
+  /** Declares that `parameter` holds `value` after a run. */
   update(parameter: Parameter, value: Value): void {
     this.#updates.set(parameter, value);
   }

@@ -1,4 +1,4 @@
-/** Shapes and dtypes of the operations that only training has: whoever builds such graphs loads this (builder.ts). */
+/** Shape and dtype rules of the operations that occur only in training; loaded by builder.ts. */
 
 import { option } from "../errors.ts";
 import { type Shape, sameShape, sizeOf } from "../tensor.ts";
@@ -19,13 +19,13 @@ import {
 } from "./infer.ts";
 import type { Op } from "./ops.ts";
 
-/** @param what the operation that `dy` is to be the gradient of */
+/** Checks that `dy` has the shape of the forward output. @param what the forward operation, for errors */
 function isOutput(dy: Type, forward: Shape, what: string, fail: Fail): void {
   if (!sameShape(forward, dy.shape))
     fail(`dy is not the output of this ${what}`, `[${forward.join(", ")}]`, formatType(dy));
 }
 
-/** Of `x, gamma, mean, variance, dy`. */
+/** Inputs `x, gamma, mean, variance, dy`. */
 function normGradients(inputs: readonly Type[], _attrs: unknown, fail: Fail): readonly Type[] {
   const x = at(inputs, 0, 4, fail);
   for (let i = 1; i <= 3; i++) vector(inputs, i, x.shape[1]!, fail);
@@ -69,7 +69,8 @@ const trainingRules: { readonly [K in Exclude<Op, UsualOp>]: InferRule<K> } = {
   batchNormTraining: (inputs, _attrs, fail) => {
     const x = at(inputs, 0, 4, fail);
     for (let i = 1; i <= 2; i++) vector(inputs, i, x.shape[1]!, fail);
-    // Its mean is the value itself and its variance 0: whatever comes in, the bias comes out, and no gradient goes back.
+    // With one value per channel, the mean is the value and the variance 0: the output is always the bias, and no
+    // gradient flows.
     if (sizeOf(x.shape) === x.shape[1]) {
       fail(
         "there is only one value in each channel, and batch norm in training needs more",
@@ -130,13 +131,13 @@ const trainingRules: { readonly [K in Exclude<Op, UsualOp>]: InferRule<K> } = {
 
 addInferRules(trainingRules);
 
-/** Of `logits [N,K], targets [N,K]`. */
+/** Inputs `logits [N,K], targets [N,K]`. */
 function lossType(inputs: readonly Type[], _attrs: unknown, fail: Fail): readonly Type[] {
   at(inputs, 0, 2, fail);
   return [{ dtype: same(inputs, 0, 1, fail).dtype, shape: [] }];
 }
 
-/** Of `logits, targets, dloss []`. */
+/** Inputs `logits, targets, dloss []`. */
 function lossGradient(inputs: readonly Type[], _attrs: unknown, fail: Fail): readonly Type[] {
   lossType(inputs, undefined, fail);
   at(inputs, 2, 0, fail);

@@ -1,4 +1,4 @@
-/** One shape and dtype rule per operation; those of training are in infer-training.ts. */
+/** One shape and dtype rule per operation; those for training are in infer-training.ts. */
 
 import { SenetError } from "../errors.ts";
 import { type Shape, sameShape } from "../tensor.ts";
@@ -11,7 +11,7 @@ export type Fail = (what: string, expected: string, found: string) => never;
 
 const shapes = (inputs: readonly Type[]) => inputs.map(formatType).join(", ");
 
-/** The input at `index`, checked for existence and rank. */
+/** The input at `index`; checks that it exists and has the given rank. */
 export function at(inputs: readonly Type[], index: number, rank: number | undefined, fail: Fail): Type {
   const type = inputs[index];
   if (type === undefined) return fail(`input ${index} is missing`, `at least ${index + 1} inputs`, shapes(inputs));
@@ -83,7 +83,7 @@ export const likeBoth = (inputs: readonly Type[], _attrs: unknown, fail: Fail): 
   same(inputs, 0, 1, fail),
 ];
 
-/** What networks do in inference. */
+/** Operations that occur in inference. */
 export type UsualOp =
   | "conv2d"
   | "linear"
@@ -196,7 +196,7 @@ const usualRules: { readonly [K in UsualOp]: InferRule<K> } = {
 type Rules = { readonly [K in Op]?: InferRule<K> };
 let rules: Rules = usualRules;
 
-/** For infer-training.ts. */
+/** Adds the rules of infer-training.ts. */
 export function addInferRules(more: Rules): void {
   rules = { ...rules, ...more };
 }
@@ -209,7 +209,7 @@ function eightBits(type: Type, fail: Fail): Type {
 
 /**
  * The output types of an operation on these inputs.
- * @throws SenetError `shape`, naming the node, where they do not fit.
+ * @throws SenetError `shape`, naming the node, where the inputs do not fit
  */
 export function inferTypes<K extends Op>(
   op: K,

@@ -1,9 +1,12 @@
-/** Until when values are needed. */
+/** Lifetimes of values. */
 
 import type { Graph, Value } from "./graph.ts";
 import { resultsOf } from "./uses.ts";
 
-/** For each node, the values whose last use it is, and its own outputs that nothing uses; results of the graph live on. */
+/**
+ * For each node, the values that are dead after it: those whose last use it is, and its own unused outputs. The graph's
+ * results never die.
+ */
 export function deadAfter(graph: Graph): readonly (readonly Value[])[] {
   const last = new Map<Value, number>();
   for (const [i, node] of graph.nodes.entries()) {

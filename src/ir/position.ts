@@ -1,16 +1,16 @@
-/** How far from the picture each node of a network is. */
+/** The position of each node of a network, from input to classifier. */
 
 import type { AnyNode, Block, Graph } from "./graph.ts";
 
-/** Where a node stands in its network, from front to back. */
+/** Position of a node in its network. */
 export interface Position {
-  /** 0 in the stem, which is all before the first block; then one more for each block, and one more for the classifier. */
+  /** 0 in the stem (everything before the first block), then 1 more for each block, and 1 more for the classifier. */
   readonly depth: number;
-  /** 0 in the stem; the classifier is in none. */
+  /** 0 in the stem; undefined for the classifier. */
   readonly stage: number | undefined;
 }
 
-/** The blocks of a network, in their order. */
+/** The blocks of a network, in order. */
 export function blocksOf({ nodes }: Pick<Graph, "nodes">): readonly Block[] {
   const blocks = new Map<string, Block>();
   for (const { block } of nodes) if (block !== undefined && !blocks.has(block.name)) blocks.set(block.name, block);
@@ -18,8 +18,9 @@ export function blocksOf({ nodes }: Pick<Graph, "nodes">): readonly Block[] {
 }
 
 /**
- * The position of each node of a forward graph. What is between two blocks counts with the first of them; what is behind the
- * last one, with the pooling and the classifier there, is the head. A network without blocks has only a stem and a head.
+ * The position of each node of a forward graph. Nodes between two blocks belong to the first of them; nodes after the
+ * last block, such as the pooling and the classifier, are the head. A network without blocks has only a stem and a
+ * head.
  */
 export function positionsOf(graph: Graph): ReadonlyMap<AnyNode, Position> {
   const { nodes } = graph;
@@ -41,7 +42,7 @@ export function positionsOf(graph: Graph): ReadonlyMap<AnyNode, Position> {
   );
 }
 
-/** The place of the node that gives the logits, or all of the way where there is none. */
+/** Index of the node that computes the logits, or the number of nodes if there is none. */
 function classifierOf({ nodes, outputs }: Graph): number {
   const logits = outputs.get("logits");
   const index = nodes.findIndex((node) => node.tag === "head" || (logits && node.outputs.includes(logits)));

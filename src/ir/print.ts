@@ -1,4 +1,4 @@
-/** The stable text of a graph: what tests and people read. */
+/** A graph as stable text, for tests and people. */
 
 import { formatType, type Graph, type Node, type Value } from "./graph.ts";
 
@@ -10,7 +10,7 @@ const formatAttribute = (value: unknown): string => {
     .join(", ")}}`;
 };
 
-/** `y: float32[2, 8] = linear(x, w)`, and the attributes behind it in braces. */
+/** `y: float32[2, 8] = linear(x, w)`, followed by the attributes in braces. */
 export function printOperation(outputs: readonly Value[], op: string, inputs: readonly Value[], attrs: object): string {
   const made = outputs.map((value) => `${value.name}: ${formatType(value.type)}`).join(", ");
   const read = inputs.map((value) => value.name).join(", ");
@@ -18,15 +18,15 @@ export function printOperation(outputs: readonly Value[], op: string, inputs: re
   return `${made} = ${op}(${read})${attributes.length > 0 ? ` {${attributes.join(", ")}}` : ""}`;
 }
 
-/** `layer1.0.se.gate: float32[1, 64, 1, 1] = sigmoid(layer1.0.se.fc2) @layer1.0 #se.gate`: the block and the tag come last. */
+/** `layer1.0.se.gate: float32[1, 64, 1, 1] = sigmoid(layer1.0.se.fc2) @layer1.0 #se.gate`; block and tag come last. */
 export function printNode({ outputs, op, inputs, attrs, block, tag }: Node): string {
   const place = [block && ` @${block.name}`, tag && ` #${tag}`].filter(Boolean).join("");
   return printOperation(outputs, op, inputs, attrs) + place;
 }
 
 /**
- * One line a value, in order; equal graphs print equally.
- * @param nodes the lines of the nodes, where an engine has made others of them
+ * The graph as text, one line per value, in order; equal graphs give equal texts.
+ * @param nodes the lines of the nodes, if an engine has replaced them
  */
 export function printGraph(graph: Graph, nodes: readonly string[] = graph.nodes.map(printNode)): string {
   const declare = (kind: string) => (value: Value) => `  ${kind} ${value.name}: ${formatType(value.type)}`;

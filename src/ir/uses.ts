@@ -1,9 +1,9 @@
-/** Who makes a value, who reads it, and until when it is needed: what passes and engines ask of a graph. */
+/** Producers and consumers of values, for passes and engines. */
 
 import type { AnyNode, Graph, Node, Value } from "./graph.ts";
 import type { Op } from "./ops.ts";
 
-/** What a run gives back: outputs, and next values of parameters. */
+/** All results of a run: outputs, and new values of parameters. */
 export const resultsOf = ({ outputs, updates }: Graph): Value[] => [...outputs.values(), ...updates.values()];
 
 export class GraphUses {
@@ -28,12 +28,12 @@ export class GraphUses {
     for (const value of results) read(value);
   }
 
-  /** The node that makes a value; none makes inputs and parameters. */
+  /** The node that computes a value; `undefined` for inputs and parameters. */
   makerOf(value: Value): AnyNode | undefined {
     return this.#makers.get(value);
   }
 
-  /** The same, if its operation is `op`. */
+  /** The node that computes a value, if its operation is `op`. */
   maker<K extends Op>(value: Value, op: K): Node<K> | undefined {
     const node = this.makerOf(value);
     return node?.op === op ? (node as unknown as Node<K>) : undefined;
@@ -44,20 +44,20 @@ export class GraphUses {
     return this.#users.get(value) ?? [];
   }
 
-  /** The only node that reads a value, if its operation is `op` and the value is no result of the graph. */
+  /** The only node that reads a value, if its operation is `op` and the value is not a result of the graph. */
   onlyUser<K extends Op>(value: Value, op: K): Node<K> | undefined {
     const [user, ...others] = this.users(value);
     if (user === undefined || others.length > 0 || user.op !== op || this.#results.has(value)) return undefined;
     return user as unknown as Node<K>;
   }
 
-  /** How often a value is read: by nodes, twice where one has it as two inputs, and as a result. */
+  /** How often a value is read: by nodes (counting each input), and as a result. */
   reads(value: Value): number {
     return this.#reads.get(value) ?? 0;
   }
 }
 
-/** The nodes that `results` depend on, in their order. */
+/** The nodes that `results` depend on, in order. */
 export function liveNodes(graph: Graph, results: readonly Value[] = resultsOf(graph)): AnyNode[] {
   const live = new Set(results);
   return graph.nodes

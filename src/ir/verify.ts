@@ -1,4 +1,4 @@
-/** The invariants of a graph, checked at birth and after every pass. */
+/** The invariants of a graph, checked when it is built and after every pass. */
 
 import { SenetError } from "../errors.ts";
 import { sameShape } from "../tensor.ts";
@@ -8,9 +8,9 @@ import { inferTypes } from "./infer.ts";
 export const sameType = (a: Type, b: Type): boolean => a.dtype === b.dtype && sameShape(a.shape, b.shape);
 
 /**
- * Checks that names are unique, that each value is made before it is used, that every type is what its operation
+ * Checks that names are unique, that values are computed before they are used, that every type is what its operation
  * infers, and that outputs and updates exist and fit.
- * @param stage what made the graph; errors name it as the culprit
+ * @param stage what made the graph; named in errors
  * @throws SenetError `graph`
  */
 export function verify(graph: Graph, stage: string): void {

@@ -1,9 +1,9 @@
 /**
- * The windows of convolutions and poolings: how large, how far apart, and how much padding there is around the picture.
- * Where rows and columns differ, and where a side does, each is said; else one number stands for all.
+ * The windows of convolutions and poolings: size, stride and padding. A single number stands for all directions;
+ * differing ones are given one by one.
  */
 
-/** Rows, then columns; a number is both. */
+/** Rows, then columns; a number stands for both. */
 export type Extent = number | readonly [height: number, width: number];
 
 export interface Sides {
@@ -13,10 +13,10 @@ export interface Sides {
   readonly right: number;
 }
 
-/** A number is all four sides. */
+/** A number stands for all four sides. */
 export type Padding = number | Sides;
 
-/** A window along one axis: its pixels, its step, and the padding before the first pixel and behind the last. */
+/** A window along one axis: size, stride, and the padding before the first pixel and after the last. */
 export interface AxisWindow {
   readonly kernel: number;
   readonly stride: number;
@@ -36,7 +36,7 @@ export const pairOf = (extent: Extent): readonly [height: number, width: number]
 export const sidesOf = (pad: Padding): Sides =>
   typeof pad === "number" ? { top: pad, left: pad, bottom: pad, right: pad } : pad;
 
-/** The shortest way to say it: two windows are alike where these are. */
+/** The shortest form, so that equal windows have equal forms. */
 export const shortExtent = (extent: Extent): Extent => {
   const [height, width] = pairOf(extent);
   return height === width ? height : [height, width];
@@ -47,7 +47,7 @@ export const shortPadding = (pad: Padding): Padding => {
   return top === left && top === bottom && top === right ? top : { top, left, bottom, right };
 };
 
-/** The window along rows and along columns. */
+/** The windows along rows and along columns. */
 export function axesOf({ kernel, stride, pad }: WindowAttrs): readonly [rows: AxisWindow, columns: AxisWindow] {
   const [kernelHeight, kernelWidth] = pairOf(kernel);
   const [strideHeight, strideWidth] = pairOf(stride);
@@ -58,31 +58,33 @@ export function axesOf({ kernel, stride, pad }: WindowAttrs): readonly [rows: Ax
   ];
 }
 
-/** Of a convolution, whose kernel is its weight's `[O, I/groups, KH, KW]`. */
+/** The windows of a convolution, whose kernel is its weight's `[O, I/groups, KH, KW]`. */
 export const convAxes = (
   { stride, pad }: Pick<WindowAttrs, "stride" | "pad">,
   weight: readonly number[],
 ): readonly [rows: AxisWindow, columns: AxisWindow] => axesOf({ kernel: [weight[2]!, weight[3]!], stride, pad });
 
-/** How many windows a convolution has along an axis of `n` pixels: all that lie wholly within the padded axis. */
+/** Number of windows of a convolution along an axis of `n` pixels: all that lie completely in the padded axis. */
 export const convExtent = (n: number, { kernel, stride, before, after }: AxisWindow): number =>
   Math.floor((n + before + after - kernel) / stride) + 1;
 
-/** How many a pooling has; with `ceil`, one more where pixels are left over, as in Caffe (docs/networks.md, 1.2). */
+/**
+ * Number of windows of a pooling; with `ceil`, one more if pixels are left over, as in Caffe (docs/networks.md, 1.2).
+ */
 export function poolExtent(n: number, { kernel, stride, before, after }: AxisWindow, ceil: boolean): number {
   const round = ceil ? Math.ceil : Math.floor;
   let extent = round((n + before + after - kernel) / stride) + 1;
-  // A window that starts beyond the last real pixel (and its padding) sees nothing. Without padding that happens where
-  // the stride is larger than the kernel; there Caffe keeps the empty window, PyTorch and ONNX drop it.
+  // A window that starts after the last real pixel and its padding is empty. Without padding that happens if the stride
+  // exceeds the kernel; Caffe then keeps the empty window, PyTorch and ONNX drop it.
   if (ceil && (extent - 1) * stride >= n + before) extent--;
   return extent;
 }
 
-/** How far the last of `windows` reaches beyond the last of `n` pixels; negative where it stays short of it. */
+/** How far the last of `windows` reaches beyond the last of `n` pixels; negative if it ends before. */
 export const overhangOf = (n: number, windows: number, { kernel, stride, before }: AxisWindow): number =>
   (windows - 1) * stride + kernel - before - n;
 
-/** What each of `windows` along an axis of `n` pixels holds: pixels only, or the padding too. */
+/** Number of elements of each window along an axis of `n` pixels: real pixels only, or padding too. */
 export function countsOf(n: number, windows: number, axis: AxisWindow, countPad: boolean): number[] {
   const { kernel, stride, before, after } = axis;
   return Array.from({ length: windows }, (_, i) => {
@@ -93,8 +95,8 @@ export function countsOf(n: number, windows: number, axis: AxisWindow, countPad:
 }
 
 /**
- * TensorFlow's SAME: as much padding as makes ⌈n / stride⌉ windows, and the odd pixel behind. It depends on the size: a
- * 3×3 of stride 2 pads 0 and 1 at even sizes, 1 and 1 at odd ones.
+ * TensorFlow's SAME: the padding that gives ⌈n / stride⌉ windows, an odd pixel at the end. Depends on the size: a 3×3
+ * window of stride 2 pads 0 and 1 at even sizes, 1 and 1 at odd ones.
  */
 export function samePadding(shape: readonly number[], kernel: Extent, stride: Extent): Padding {
   const [kernels, strides] = [pairOf(kernel), pairOf(stride)];

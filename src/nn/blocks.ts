@@ -1,4 +1,4 @@
-/** The residual blocks: a branch of convolutions, then squeeze and excitation, then the sum with the shortcut, then ReLU. */
+/** Residual blocks: a branch of convolutions, squeeze and excitation, the sum with the shortcut, ReLU. */
 
 import { SenetError } from "../errors.ts";
 import type { Value } from "../ir/graph.ts";
@@ -7,10 +7,10 @@ import type { Scope } from "./scope.ts";
 import { addShortcut, type SqueezeExcitation, scaleChannels } from "./se.ts";
 
 /**
- * The kernel of the shortcut's convolution where it has a stride (3 in SENet-154), or `pad`: no convolution, but every
- * stride-th position, and zeros for the channels that are new (option A of He et al., which the CIFAR networks have).
- * `average`: the mean of 2×2 positions, then a 1×1 convolution, so that none is left out (He, T. et al., arXiv 1812.01187).
- * `averagePad`: that mean, and zeros as in `pad`. `padEnd`: as `pad`, with all zeros behind the channels that are there.
+ * How a shortcut changes shape. 1 or 3: a convolution with this kernel (3 in SENet-154, where it has a stride). `pad`:
+ * every stride-th position, and zeros for new channels (option A of He et al., in CIFAR networks). `average`: the mean
+ * of 2×2 positions, then a 1×1 convolution, so that no position is skipped (He, T. et al., arXiv 1812.01187).
+ * `averagePad`: that mean, with zeros as in `pad`. `padEnd`: like `pad`, with all zeros after the existing channels.
  */
 export type Projection = 1 | 3 | "pad" | "average" | "averagePad" | "padEnd";
 
@@ -19,22 +19,22 @@ export interface BlockOptions {
   readonly out: number;
   readonly stride: number;
   readonly se: SqueezeExcitation | undefined;
-  /** What the shortcut does where the shape changes; default 1. */
+  /** How the shortcut changes shape; default 1. */
   readonly projection?: Projection;
-  /** Whether it does so even where the shape stays; default: no. */
+  /** Whether to project even if the shape stays the same; default: no. */
   readonly projects?: boolean;
-  /** Padding of the 3×3 convolutions; default: a pixel on every side. */
+  /** Padding of the 3×3 convolutions; default: one pixel on every side. */
   readonly pad?: "same";
-  /** What gamma of the branch's last batch norm begins with; default 1. With 0 a fresh block passes its shortcut on. */
+  /** Initial gamma of the branch's last batch norm; default 1. With 0, a fresh block passes on its shortcut. */
   readonly lastGamma?: number;
-  /** How often the branch is left out for a picture, when training (drop-path.ts); default: never. */
+  /** Probability of dropping the branch for a picture in training (drop-path.ts); default 0. */
   readonly drop?: number;
-  /** Between the layers and behind the sum, except within squeeze and excitation; default ReLU. */
+  /** Activation between layers and after the sum, but not inside squeeze and excitation; default ReLU. */
   readonly act?: Activation;
 }
 
 export interface BasicOptions extends BlockOptions {
-  /** Whether the branch ends in a ReLU, before the gate: so in timm's legacy SE-ResNets, and nowhere else. */
+  /** Whether the branch ends in a ReLU before the gate, as only in timm's legacy SE-ResNets. */
   readonly branchRelu?: boolean;
 }
 
@@ -45,18 +45,18 @@ export interface BottleneckOptions extends BlockOptions {
   readonly width: number;
   /** Groups of the 3×3 convolution, the cardinality of a ResNeXt; default 1. */
   readonly groups?: number;
-  /** So many convolutions side by side that the first 1×1 stands for, where its weight begins as theirs; default 1. */
+  /** The first 1×1 convolution stands for this many parallel ones, and is initialised as they would be; default 1. */
   readonly paths?: number;
-  /** Which convolution has the stride: the first 1×1 (the released SE-ResNets) or the 3×3 (all others). */
+  /** The convolution with the stride: the first 1×1 (the released SE-ResNets) or the 3×3 (all others). */
   readonly strideOn: "1x1" | "3x3";
 }
 
-/** A convolution and the batch norm that follows it: `conv1` and `bn1`. */
+/** A convolution followed by a batch norm: `conv1` and `bn1`. */
 export function normed(scope: Scope, n: number, x: Value, options: ConvOptions, gamma?: number): Value {
   return batchNorm(scope.at(`bn${n}`), conv2d(scope.at(`conv${n}`), x, options), gamma === undefined ? {} : { gamma });
 }
 
-/** What both blocks end in: squeeze and excitation, the sum with the shortcut, the activation. */
+/** The end of both blocks: squeeze and excitation, the sum with the shortcut, the activation. */
 function joinShortcut(scope: Scope, branch: Value, x: Value, options: BlockOptions): Value {
   const { out, stride, se, drop, projection = 1, projects = false, act = "relu" } = options;
   const isSame = !projects && stride === 1 && x.type.shape[1] === out;
@@ -67,7 +67,7 @@ function joinShortcut(scope: Scope, branch: Value, x: Value, options: BlockOptio
   return activate(scope.at(act), sum, act);
 }
 
-/** The shortcut in the branch's shape. Its layers are numbered as in PyTorch's files, where the pooling is one of them. */
+/** The shortcut in the branch's shape. Layers are numbered as in PyTorch's files, where the pooling counts as one. */
 function projected(at: Scope, x: Value, out: number, stride: number, projection: 1 | 3 | "average"): Value {
   if (projection !== "average") {
     return batchNorm(at.at(1), conv2d(at.at(0), x, { out, kernel: stride === 1 ? 1 : projection, stride }));
@@ -81,7 +81,7 @@ type PaddingProjection = "pad" | "averagePad" | "padEnd";
 export const isPadding = (projection: Projection): projection is PaddingProjection =>
   typeof projection === "string" && projection !== "average";
 
-/** Zeros beside the shortcut's channels: only some of the branch's channels have something to add. */
+/** Pads the shortcut with zero channels: only some of the branch's channels get a shortcut. */
 export function addPadded(scope: Scope, branch: Value, x: Value, stride: number, projection: PaddingProjection): Value {
   const at = scope.at("shortcut");
   const window = { stride, pad: 0, ceil: false };

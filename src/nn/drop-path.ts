@@ -1,21 +1,22 @@
 /**
- * Stochastic depth (Huang, Sun, Liu, Sedra, Weinberger: arXiv 1603.09382), as timm has it: when training, a residual block's
- * branch is left out for a picture by chance, the more often the deeper the block stands; where it is kept it is scaled up,
- * so that the mean stays. It is dropout of the factor that a picture's branch has anyway, or would have: the gates.
+ * Stochastic depth (Huang, Sun, Liu, Sedra, Weinberger: arXiv 1603.09382), as in timm: in training, a residual block's
+ * branch is dropped for a picture at random, with a probability that grows with depth; kept branches are scaled up so
+ * that the mean stays the same. It is implemented as dropout of the gates, the factor of each branch channel (1 without
+ * gates).
  */
 
 import type { Value } from "../ir/graph.ts";
 import type { Scope } from "./scope.ts";
 
-/** How often the branch of the `index`-th of so many blocks is left out: from never at the first to the network's rate at the last. */
+/** Drop probability of block `index` of `blocks`: from 0 for the first to the network's rate for the last. */
 export function dropPathAt({ mode: { training, dropPath = 0 } }: Scope, index: number, blocks: number): number {
   return training && blocks > 1 ? (dropPath * index) / (blocks - 1) : 0;
 }
 
 /**
- * The factor of each channel of `branch`, `[N,C,1,1]`. Which pictures keep their branch is an input of the graph,
- * `PATH.keep`, as of `dropout`.
- * @param gate what it would be; `undefined`: 1
+ * The factor of each channel of `branch`, `[N,C,1,1]`. Which pictures keep their branch is a graph input, `PATH.keep`,
+ * as for `dropout`.
+ * @param gate the factor without stochastic depth; `undefined`: 1
  * @param rate from 0 to below 1
  */
 export function dropPath(scope: Scope, branch: Value, gate: Value | undefined, rate: number): Value | undefined {

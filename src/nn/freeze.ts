@@ -1,7 +1,8 @@
 /**
- * Training with parts of a network that stay as they are: the front stages of one that has learnt before, or all batch
- * norms in the last epochs (SENet-154: docs/networks.md, 3.1). What is frozen runs as in inference, by running statistics
- * and without dropout, and no gradients are computed for it, nor through it where nothing in front of it learns.
+ * Freezing: training in which parts of a network do not change, such as the front stages of a pre-trained one, or all
+ * batch norms in the last epochs (SENet-154: docs/networks.md, 3.1). Frozen parts run as in inference, with running
+ * statistics and without dropout. No gradients are computed for them, nor through them unless something before them
+ * learns.
  */
 
 import { SenetError } from "../errors.ts";
@@ -11,22 +12,23 @@ import { GraphUses } from "../ir/uses.ts";
 import { verify } from "../ir/verify.ts";
 
 /**
- * The part of a network, from the picture on, that does not learn: `stem`; `stage3`, which is all up to the end of that
- * stage; the name of a block, or what several begin with (`layer3.1`, `layer3`), up to the end of the last of them;
- * `backbone`, all but the classifier. Or the nodes of the forward pass for which a function gives true.
+ * The part of a network, from the input on, that does not learn: `stem`; `stage3`, meaning everything up to the end of
+ * that stage; the name of a block, or a common prefix (`layer3.1`, `layer3`), meaning everything up to the end of the
+ * last such block; `backbone`, everything but the classifier. Or a function that returns true for the forward nodes to
+ * freeze.
  */
 export type Freeze = string | ((node: AnyNode) => boolean);
 
 export interface Freezing {
   /** Default: nothing. */
   readonly freeze?: Freeze | undefined;
-  /** Whether all batch norms stay as they are: their statistics, and their gammas and betas. */
+  /** Whether all batch norms are frozen: statistics, gammas and betas. */
   readonly freezeBatchNorm?: boolean | undefined;
 }
 
 /**
- * @param graph a network for training, with its loss and without gradients
- * @throws SenetError `usage` where the network has no such part, or where nothing is left to learn
+ * @param graph a training graph with its loss, without gradients
+ * @throws SenetError `usage` where the network has no such part, or nothing is left to learn
  */
 export function freezeGraph(graph: Graph, { freeze, freezeBatchNorm = false }: Freezing): Graph {
   if (freeze === undefined && !freezeBatchNorm) return graph;
@@ -39,7 +41,7 @@ export function freezeGraph(graph: Graph, { freeze, freezeBatchNorm = false }: F
   }
   const averages = new Set([...norms.values()].flatMap((statistics) => statistics.averages));
 
-  /** What values have become. */
+  /** Old values to new ones. */
   const now = new Map<Value, Value>();
   const parameters = graph.parameters.map((parameter): Parameter => {
     const readers = uses.users(parameter);
@@ -70,7 +72,7 @@ export function freezeGraph(graph: Graph, { freeze, freezeBatchNorm = false }: F
   const read = new Set([...nodes.flatMap(({ inputs }) => inputs), ...graph.outputs.values()]);
   const frozen: Graph = {
     ...graph,
-    // What a frozen dropout would be fed is asked for no more.
+    // The masks of a frozen dropout are no longer inputs.
     inputs: graph.inputs.filter((input) => read.has(input) || uses.reads(input) === 0),
     parameters,
     nodes,
@@ -109,11 +111,11 @@ function lastDepth(graph: Graph, freeze: string): number {
   });
 }
 
-/** The running statistics of a batch norm. */
+/** Running statistics of a batch norm. */
 interface Statistics {
   readonly mean: Value;
   readonly variance: Value;
-  /** The nodes that would move them. */
+  /** The nodes that would update them. */
   readonly averages: readonly AnyNode[];
 }
 

@@ -1,11 +1,11 @@
-/** The head of a network by itself, for pictures of which what it sees is known. */
+/** The head of a network on its own, for pictures whose features are already known. */
 
 import { SenetError } from "../errors.ts";
 import type { AnyNode, Graph, Value } from "../ir/graph.ts";
 import { liveNodes, resultsOf } from "../ir/uses.ts";
 import { verify } from "../ir/verify.ts";
 
-/** What the classifier sees of a picture, `[N, features]`. @throws SenetError `usage` where it is not known what that is */
+/** The classifier's input, `[N, features]`. @throws SenetError `usage` where the graph does not mark it */
 export function featuresIn(graph: Graph): Value {
   const value = graph.nodes.find(({ tag }) => tag === "features")?.outputs[0];
   if (value !== undefined) return value;
@@ -16,8 +16,8 @@ export function featuresIn(graph: Graph): Value {
 }
 
 /**
- * The same graph from there on: the input `input` is fed with features instead of pictures. What is in front is gone, with
- * its parameters.
+ * The graph from the features on: `input` then takes features instead of pictures; earlier nodes and their parameters
+ * are removed.
  */
 export function fromFeatures(graph: Graph, input: string): Graph {
   const features = featuresIn(graph);

@@ -1,12 +1,12 @@
-/** What the weights of a network begin with: a rule for each kind of layer, by the fans of its weight. */
+/** Initialisation of weights: a rule for each kind of layer, depending on its weight's fans. */
 
 import type { Initial } from "../ir/graph.ts";
 
-/** What a layer is to its network: gates are the two layers of squeeze and excitation. */
+/** The kind of a layer; `gate` means the two layers of squeeze and excitation. */
 export type Part = "conv" | "gate" | "classifier";
 
 export interface Fans {
-  /** Inputs of an output, and outputs of an input, each times the kernel's positions. */
+  /** Fan-in and fan-out, including the kernel's positions. */
   readonly in: number;
   readonly out: number;
 }
@@ -20,7 +20,7 @@ const cutHe: Rule = (fans) => ({ kind: "cutNormal", deviation: Math.sqrt(2 / fan
 const cutHeOut: Rule = (fans) => ({ kind: "cutNormal", deviation: Math.sqrt(2 / fans.out) });
 /** Glorot and Bengio (2010), equation 16. */
 const glorot: Rule = (fans) => ({ kind: "uniform", bound: Math.sqrt(6 / (fans.in + fans.out)) });
-/** Of PyTorch's Linear; of its bias too, which is left at 0 here. */
+/** As PyTorch's Linear, except that biases start at 0 here. */
 const torchLinear: Rule = (fans) => ({ kind: "uniform", bound: 1 / Math.sqrt(fans.in) });
 const orthonormal: Rule = (fans) => ({ kind: "orthonormal", deviation: Math.sqrt(2 / fans.in) });
 const hundredth: Rule = () => ({ kind: "normal", deviation: 0.01 });

@@ -1,4 +1,4 @@
-/** The layers with parameters. Each takes the scope that names it and the value that flows through it. */
+/** Layers with parameters. Each takes the scope that names it and its input value. */
 
 import type { Parameter, Value } from "../ir/graph.ts";
 import { type Extent, type Padding, pairOf, samePadding, shortPadding } from "../ir/window.ts";
@@ -11,18 +11,21 @@ export interface ConvOptions {
   readonly out: number;
   readonly kernel: Extent;
   readonly stride?: Extent;
-  /** Default: (kernel − 1) / 2, which keeps the size at stride 1. `same`: TensorFlow's, which depends on the size. */
+  /**
+   * Default: (kernel − 1) / 2, which keeps the size at stride 1. `same`: as in TensorFlow, where it depends on the
+   * size.
+   */
   readonly pad?: Padding | "same";
   readonly groups?: number;
-  /** Default: none; a batch norm follows. */
+  /** Default: false, since a batch norm follows. */
   readonly bias?: boolean;
-  /** What it is to the network, which says what its weight begins with; default: `conv`. */
+  /** Kind of layer, which determines the initial weight; default: `conv`. */
   readonly part?: Part;
-  /** So many convolutions side by side that it stands for: its weight begins as theirs; default: 1. */
+  /** The convolution stands for this many parallel ones, and is initialised as they would be; default 1. */
   readonly paths?: number;
 }
 
-/** The weight of a layer with so many outputs: `[out, inputs, ...kernel]`. */
+/** The weight of a layer: `[out, inputs, ...kernel]`. */
 function weightOf(scope: Scope, shape: readonly number[], part: Part, paths: number): Parameter {
   const { init } = scope.mode.style ?? {};
   const [outputs, ...rest] = shape as [number, ...number[]];
@@ -50,11 +53,11 @@ function centred(kernel: Extent): Padding {
 export const usualNorm: NonNullable<Style["norm"]> = { eps: 1e-5, decay: 0.9 };
 
 export interface BatchNormOptions {
-  /** Added to the variance; default: as the network has it. */
+  /** Added to the variance; default: the network's. */
   readonly eps?: number;
-  /** What gamma begins with; default 1. */
+  /** Initial gamma; default 1. */
   readonly gamma?: number;
-  /** Whether gamma stays as it begins; default: it learns. */
+  /** Whether gamma keeps its initial value; default: it learns. */
   readonly fixedGamma?: boolean;
 }
 
@@ -85,7 +88,7 @@ export function batchNorm(scope: Scope, x: Value, options: BatchNormOptions = {}
   return y;
 }
 
-/** What networks have between their layers; `Attrs` says what each computes. */
+/** Activation functions between layers; `Attrs` defines each. */
 export const activations = ["relu", "silu", "mish"] as const;
 export type Activation = (typeof activations)[number];
 
@@ -102,9 +105,9 @@ export function linear(scope: Scope, x: Value, out: number, bias: boolean = true
 }
 
 /**
- * Drops values at random when training (Srivastava et al., 2014): what is kept is scaled up so that the mean stays. What
- * to keep is an input of the training graph, `PATH.keep`, which the trainer draws anew for each step.
- * @param rate the part that is dropped, from 0 to below 1
+ * Drops values at random in training (Srivastava et al., 2014) and scales up the rest so that the mean stays the same.
+ * The mask is an input of the training graph, `PATH.keep`, which the trainer draws for each step.
+ * @param rate the share of values dropped, from 0 to below 1
  */
 export function dropout(scope: Scope, x: Value, rate: number): Value {
   if (rate === 0 || !scope.mode.training) return x;

@@ -1,6 +1,7 @@
 /**
- * Residual blocks whose batch norms and ReLUs come before the convolutions (He, Zhang, Ren, Sun: Identity mappings in deep
- * residual networks, arXiv 1603.05027): nothing stands behind the sum, so that the shortcut passes through all blocks.
+ * Pre-activation residual blocks, whose batch norms and ReLUs come before the convolutions (He, Zhang, Ren, Sun:
+ * Identity mappings in deep residual networks, arXiv 1603.05027). Nothing follows the sum, so the shortcut passes
+ * through all blocks unchanged.
  */
 
 import type { Value } from "../ir/graph.ts";
@@ -17,26 +18,29 @@ export interface PreactOptions {
   readonly stride: number;
   readonly strideOn: "1x1" | "3x3";
   readonly se: SqueezeExcitation | undefined;
-  /** How often the branch is left out for a picture, when training (drop-path.ts). */
+  /** Probability of dropping the branch for a picture in training (drop-path.ts). */
   readonly drop: number;
-  /** Whether the input has been normalised and activated already: then the block has no first batch norm. */
+  /** Whether the input is already normalised and activated; the block then has no first batch norm. */
   readonly isActive: boolean;
-  /** Whether the shortcut is changed even where the shape stays. */
+  /** Whether to project the shortcut even if the shape stays the same. */
   readonly projects: boolean;
-  /** What a changed shortcut begins with: the input, what the branch makes of it first, or a batch norm of its own. */
+  /**
+   * What a projected shortcut starts from: the input, the activated input that the branch uses, or a batch norm of its
+   * own.
+   */
   readonly shortcut: "raw" | "activated" | "own";
-  /** A 1×1 convolution, or zeros behind the channels that are there. */
+  /** A 1×1 convolution, or zeros after the existing channels. */
   readonly projection: 1 | "padEnd";
   /** Whether the branch's convolutions have biases. */
   readonly bias: boolean;
-  /** Padding of the 3×3 convolutions; default: a pixel on every side. */
+  /** Padding of the 3×3 convolutions; default: one pixel on every side. */
   readonly pad?: "same";
 }
 
 const normedRelu = (scope: Scope, n: number | string, x: Value): Value =>
   relu(scope.at(`relu${n}`), batchNorm(scope.at(`bn${n}`), x));
 
-/** `bn1`, ReLU, `conv1`, ...; squeeze and excitation of the last convolution's output; the sum. */
+/** `bn1`, ReLU, `conv1`, ...; then squeeze and excitation of the last convolution's output, and the sum. */
 export function preactBlock(scope: Scope, x: Value, options: PreactOptions): Value {
   const { out, stride, se, drop, isActive, projects, shortcut, projection } = options;
   const active = isActive ? x : normedRelu(scope, 1, x);
