@@ -1,4 +1,7 @@
-/** One thread of the loader: takes samples of the epoch, decodes or finds them, transforms them into their slot's row. */
+/**
+ * One thread of the loader: takes samples of the epoch, decodes them or finds them decoded, and transforms them into
+ * their row of the ring.
+ */
 
 import { type MessagePort, workerData } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
@@ -22,13 +25,13 @@ export interface WorkerJob {
   readonly memory: PictureMemory;
   readonly sources: Sources;
   readonly transform: ImageTransform;
-  /** Where decoded pictures are kept for other runs; `undefined`: nowhere. */
+  /** Folder of decoded pictures for other runs; `undefined`: none. */
   readonly cacheFolder: string | undefined;
   readonly seed: number;
   readonly port: MessagePort;
 }
 
-/** What a worker tells; nothing is ever told to it but through the ring. */
+/** Messages from a worker. It gets none: the ring tells it what to do. */
 export type WorkerMessage =
   /** A batch is complete, or the last worker has become idle: look at the ring. */
   | { readonly kind: "look" }
@@ -40,7 +43,7 @@ export type WorkerMessage =
 const reader = new SourceReader(sameRoom());
 let folder: PictureCache | undefined;
 
-// Only ever loaded as a thread: the loader takes the types from here, not the code.
+// This file is only run as a thread; the loader imports only its types.
 await work(workerData as WorkerJob);
 
 async function work(job: WorkerJob): Promise<void> {
@@ -73,7 +76,7 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
     for (;;) {
       const released = Atomics.load(control, Cell.released);
       if (batch < released + depth) break;
-      // Later a step would have to share its processors for it.
+      // Later, reading ahead would take processor time from the steps.
       const isEarly = released <= Atomics.load(control, Cell.first) + 1;
       if (!isEarly || !(await readAhead(job, end))) Atomics.wait(control, Cell.released, released);
     }
@@ -84,7 +87,7 @@ async function workThroughEpoch(job: WorkerJob): Promise<void> {
   }
 }
 
-/** Decodes and keeps the next picture of the epoch that is not kept yet; false where there is none, or no more room. */
+/** Decodes and keeps the next picture of the epoch that is not kept yet; false if there is none, or no more room. */
 async function readAhead(job: WorkerJob, end: number): Promise<boolean> {
   const { ring } = job;
   const { control, order, entries } = ring;
@@ -97,15 +100,15 @@ async function readAhead(job: WorkerJob, end: number): Promise<boolean> {
     if (await withPicture(job, sample)) return true;
     if (Atomics.load(entries, sample * Entry.size + Entry.state) !== State.failed) break;
   }
-  // Nobody looks again.
+  // No worker tries again.
   Atomics.store(control, Cell.ahead, end);
   return false;
 }
 
-/** Writes the sample at this position of the epoch, or its replacement, or −1. */
+/** Writes the sample at this position of the epoch, or its replacement, or marks the row with −1. */
 async function fillRow(job: WorkerJob, position: number, epoch: number, row: number): Promise<void> {
   const { ring, seed } = job;
-  // Pictures are decoded, and kept, for the largest of the sizes.
+  // Pictures are decoded and kept for the largest size of all epochs.
   const transform = transformAt(job.transform, epoch);
   const { order, images, imageLength, samples } = ring;
   const into = images.subarray(row * imageLength, (row + 1) * imageLength);
@@ -123,8 +126,8 @@ async function fillRow(job: WorkerJob, position: number, epoch: number, row: num
 }
 
 /**
- * Uses the picture of a sample, from the cache or from its file; false where it cannot be had.
- * @param use by default it is only kept; false where there is no room
+ * Calls `use` with a sample's picture, from the cache or from its file; false if it cannot be decoded.
+ * @param use default: the picture is only kept, and the result is false if there is no room
  */
 async function withPicture(job: WorkerJob, sample: number, use?: (picture: PictureView) => void): Promise<boolean> {
   const { entries } = job.ring;
@@ -158,7 +161,7 @@ async function withPicture(job: WorkerJob, sample: number, use?: (picture: Pictu
     held = waitForMemory(job, opened.bytes);
     const { transform } = job;
     const reduction = transform.kind === "train" && opened.size ? reductionFor(transform, opened.size) : 1;
-    // What is to be kept is decoded as a whole.
+    // A picture to be kept is decoded completely.
     const isKept = name !== undefined || (opened.size !== undefined && hasRoom(job, opened.size, reduction));
     if (use === undefined && !isKept) return false;
     if (use !== undefined && transform.kind === "train" && opened.view !== undefined && !isKept) {
@@ -182,7 +185,7 @@ async function withPicture(job: WorkerJob, sample: number, use?: (picture: Pictu
   }
 }
 
-/** Uses a picture that lies in the folder; false where it does no longer. */
+/** Calls `use` with a picture from the folder; false if it is no longer there. */
 function useStored(job: WorkerJob, sample: number, use: (picture: PictureView) => void): boolean {
   const { entries, names } = job.ring;
   const entry = sample * Entry.size;
@@ -196,7 +199,7 @@ function useStored(job: WorkerJob, sample: number, use: (picture: PictureView) =
   });
 }
 
-/** Remembers that the picture lies in the folder, so that nobody has to look for it again. */
+/** Records that the picture is in the folder, so that no thread looks for it again. */
 function store({ ring: { entries, names } }: WorkerJob, sample: number, name: string, size: Picture): void {
   names.set(Buffer.from(name, "hex"), sample * NAME_BYTES);
   const entry = sample * Entry.size;
@@ -205,7 +208,7 @@ function store({ ring: { entries, names } }: WorkerJob, sample: number, name: st
   Atomics.store(entries, entry + Entry.state, State.stored);
 }
 
-/** False where the part cannot be decoded by itself. */
+/** Calls `use`; false if the part cannot be decoded on its own. */
 function usePart(view: PictureView, use: (picture: PictureView) => void): boolean {
   try {
     use(view);
@@ -230,9 +233,9 @@ function hasRoom(
 }
 
 /**
- * Waits until the pictures that are being decoded leave room for one of so many bytes; one that is larger than all the
- * room there is waits until it is alone.
- * @returns KiB taken, to be given back
+ * Waits until pictures being decoded leave room for one of `bytes` bytes; one larger than the limit waits until it is
+ * alone.
+ * @returns KiB reserved, to be released by the caller
  */
 function waitForMemory({ ring: { control }, memory }: WorkerJob, bytes: number): number {
   const most = Math.ceil(memory.decodingBytes / 1024);
@@ -250,7 +253,7 @@ function giveBack({ ring: { control } }: WorkerJob, held: number): void {
   Atomics.notify(control, Cell.decoding);
 }
 
-/** Copies the picture into the cache while there is room for it; a picture that two workers decode at once is kept twice. */
+/** Copies the picture into the cache if there is room; a picture that two workers decode at once is stored twice. */
 function keep({ ring: { entries }, memory }: WorkerJob, entry: number, { width, height, data }: Picture): void {
   const { cache, used } = memory;
   const blocks = blocksOf(data.length);

@@ -1,18 +1,20 @@
-/** A moving average of the weights, kept by the engine as one more slot: what generalises better than the weights themselves. */
+/**
+ * Moving average of the weights, which often generalises better than the weights; the engine keeps it as an extra slot.
+ */
 
 import { type Assignment, add, mul, scalar, set } from "./expression.ts";
 
 export interface AverageConfig {
-  /** How much of the average is kept at each step. */
+  /** Weight of the old average at each step. */
   readonly decay: number;
-  /** Less is kept at first, so that the beginning is soon forgotten. */
+  /** Start with a lower decay, so that the first weights are soon forgotten. */
   readonly warmup: boolean;
 }
 
-/** The slot. */
+/** Name of the slot. */
 export const averageSlot = "average";
 
-/** What follows the update of `weight`. */
+/** The assignments after the update of `weight`. */
 export const averaging: readonly Assignment[] = [
   set(averageSlot, mul(scalar("averageKept"), averageSlot)),
   set(averageSlot, add(averageSlot, mul(scalar("averageAdded"), "weight"))),
@@ -24,8 +26,8 @@ export function averageScalars(config: AverageConfig, step: number): Readonly<Re
 }
 
 /**
- * As timm's ModelEmaV3: the average begins as the weights after the first update.
- * @param step updates before this one
+ * As in timm's ModelEmaV3: the average starts as the weights after the first update.
+ * @param step number of updates before this one
  */
 export function averageDecayAt({ decay, warmup }: AverageConfig, step: number): number {
   if (step === 0) return 0;

@@ -1,18 +1,18 @@
 /**
- * Expressions as engines run them: one pass over memory for each chain, which begins with a tensor and does one thing
- * after the other to it before it is written. oneDNN has this as a primitive with post-operations.
+ * Compiles expressions to chains. A chain is one pass over memory: it starts with a tensor and applies steps to each
+ * element before writing it. oneDNN has this as a primitive with post-operations.
  */
 
 import type { Assignment, Expression, Ratio } from "./expression.ts";
 
 export type ChainStep =
   | { readonly kind: "add" | "mul" | "div"; readonly operand: string }
-  /** Times a number that differs from step to step. */
+  /** Multiplies by a number that may differ at each training step. */
   | { readonly kind: "scale"; readonly scalar: string }
   /** `alpha · x + beta` */
   | { readonly kind: "linear"; readonly alpha: number; readonly beta: number }
   | { readonly kind: "sqrt" }
-  /** Plus `scale` times what the target holds; always the last. */
+  /** Adds `scale` times the target's old value; always the last step. */
   | { readonly kind: "sum"; readonly scale: number };
 
 /** `target ← steps(start)` */
@@ -24,10 +24,10 @@ export interface Chain {
 
 export type Orthogonalise = Extract<Assignment, { orthogonal: string }>;
 
-/** What an engine does, one after the other: passes over all parameters, and what takes each as a whole. */
+/** The steps of an update: chains over all parameters, and operations on each parameter as a whole. */
 export type UpdateStep = Chain | Ratio | Orthogonalise;
 
-/** The chains of a formula, and what is between them, in order. Tensors called `scratch…` are new. */
+/** Compiles a formula to update steps. Tensors named `scratch…` are temporary. */
 export function chainsOf(formula: readonly Assignment[]): readonly UpdateStep[] {
   const done: UpdateStep[] = [];
   for (const assignment of formula) {
@@ -37,7 +37,7 @@ export function chainsOf(formula: readonly Assignment[]): readonly UpdateStep[] 
   return done;
 }
 
-/** A chain that is not finished. */
+/** An unfinished chain. */
 interface Open {
   readonly start: string;
   readonly steps: ChainStep[];
@@ -63,7 +63,7 @@ class Compiler {
     const terms = termsOf(expression);
     const own = terms.filter(({ of }) => of === this.#target).reduce((sum, { coefficient }) => sum + coefficient, 0);
     const others = terms.filter(({ of }) => of !== this.#target);
-    // Nothing but itself: a product with a number.
+    // Only the target itself times a number.
     if (others.length === 0) this.#finish({ start: this.#target, steps: linear(own, 0) }, this.#target);
     else {
       const chain = this.#sum(others);
@@ -98,7 +98,7 @@ class Compiler {
   }
 
   #times(kind: "mul" | "div", a: Expression, b: Expression): Open {
-    // Before the chain is opened: what it needs must be there when it runs.
+    // Computed before the chain is opened, since it must exist when the chain runs.
     const operand = isNumber(b) ? undefined : this.#tensor(b);
     const chain = this.#open(a);
     if (operand !== undefined) chain.steps.push({ kind, operand });
@@ -108,11 +108,11 @@ class Compiler {
     return chain;
   }
 
-  /** Horner's way: each tensor is added when what is there so far has its coefficient. */
+  /** Horner's scheme: adds each tensor when the partial sum has its coefficient. */
   #sum(terms: readonly Term[]): Open {
     const constant = terms.filter(({ of }) => of === 1).reduce((sum, { coefficient }) => sum + coefficient, 0);
     const tensors = terms.filter(({ of, coefficient }) => of !== 1 && coefficient !== 0);
-    // What has to be computed comes first, and coefficients of 1 last.
+    // Terms to be computed come first, coefficients of 1 last.
     const rank = ({ of, coefficient }: Term) => (typeof of !== "string" ? 0 : coefficient !== 1 ? 1 : 2);
     const [first, ...rest] = tensors.toSorted((a, b) => rank(a) - rank(b));
     if (first === undefined) throw new Error("a chain begins with a tensor");
@@ -127,7 +127,7 @@ class Compiler {
     return chain;
   }
 
-  /** A tensor with the expression's values. */
+  /** The name of a tensor that holds the expression's values. */
   #tensor(expression: Expression): string {
     if (typeof expression === "string") return expression;
     const name = `scratch${this.#scratches++}`;
@@ -142,7 +142,7 @@ const isNumber = (expression: Expression): expression is number | { readonly sca
 const linear = (alpha: number, beta: number): ChainStep[] =>
   alpha === 1 && beta === 0 ? [] : [{ kind: "linear", alpha, beta }];
 
-/** An expression as a sum; constants are terms of 1. */
+/** An expression as a sum of terms; constants are multiples of the term 1. */
 function termsOf(expression: Expression, coefficient = 1): Term[] {
   if (typeof expression === "number") return [{ coefficient: coefficient * expression, of: 1 }];
   if (typeof expression === "object" && "op" in expression) {

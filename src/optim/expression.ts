@@ -1,9 +1,9 @@
 /**
- * The little language in which optimisers are written: what a weight or a part of the optimiser's state becomes, element
- * by element. An engine never sees an expression but the chains that it is compiled to (chain.ts).
+ * The small language in which optimisers are written: element-wise formulas for weights and optimiser state. Engines
+ * only see the chains that formulas are compiled to (chain.ts).
  */
 
-/** A tensor by name, a constant, a number that differs from step to step, or what is made of these. */
+/** A tensor by name, a constant, a scalar that may differ at each step, or an operation on these. */
 export type Expression =
   | string
   | number
@@ -13,8 +13,8 @@ export type Expression =
   | { readonly op: "sqrt"; readonly a: Expression };
 
 /**
- * The scalar `ratio` becomes `factor · ‖of‖ / (‖to‖ + part · ‖of‖ + eps)` of each parameter by itself, 1 where one of the
- * two lengths is 0.
+ * Sets the scalar `ratio` of each parameter to `factor · ‖of‖ / (‖to‖ + part · ‖of‖ + eps)`, or to 1 if one of the
+ * norms is 0.
  */
 export interface Ratio {
   readonly ratio: string;
@@ -28,11 +28,11 @@ export interface Ratio {
   readonly eps?: number;
 }
 
-/** What is left to do after a gradient has come, in order. */
+/** One instruction of an optimiser's formula. */
 export type Assignment =
   | { readonly set: string; readonly to: Expression }
   | Ratio
-  /** A tensor becomes an orthogonal matrix that is near to it (orthogonal.ts), each parameter as `[O, rest]` by itself. */
+  /** Replaces each parameter's tensor, as a matrix `[O, rest]`, by a nearby orthogonal one (orthogonal.ts). */
   | { readonly orthogonal: string; readonly rms: number };
 
 export const scalar = (name: string): Expression => ({ scalar: name });

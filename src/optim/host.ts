@@ -1,4 +1,4 @@
-/** The optimiser in TypeScript, over arrays: for engines that have none of their own. */
+/** The optimiser in TypeScript, for engines without one of their own. */
 
 import type { Parameter } from "../ir/graph.ts";
 import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
@@ -8,7 +8,7 @@ import type { StepNumbers } from "./optimizers.ts";
 import { orthogonal } from "./orthogonal.ts";
 import type { UpdateRule } from "./rule.ts";
 
-/** So many elements at a time, which stay in the processor's nearest cache. */
+/** Elements processed at a time, few enough for the processor's first-level cache. */
 const pieceLength = 2048;
 
 type Arrays = ReadonlyMap<string, TensorData>;
@@ -17,10 +17,10 @@ type Numbers = Readonly<Record<string, number>>;
 export class HostUpdate {
   readonly #rule: UpdateRule;
   readonly #piece = new Piece();
-  /** Tensors that formulas have besides weights and slots, as long as the longest parameter. */
+  /** Temporary tensors of formulas, as long as the longest parameter. */
   readonly #temporary = new Map<string, Float64Array>();
   readonly #longest: number;
-  /** The formula's chains by decay and kind: they are the same at each step. */
+  /** The compiled formula by decay and kind; the same at each step. */
   readonly #chains = new Map<string, readonly UpdateStep[]>();
 
   constructor(rule: UpdateRule) {
@@ -90,20 +90,20 @@ export class HostUpdate {
   }
 }
 
-/** How two tensors' lengths are to each other, by what LAMB and LARS move a parameter: 1 where there is nothing to compare. */
+/** The ratio of two tensors' norms by which LAMB and LARS scale a parameter's step; 1 if one of them is 0. */
 export function ratioOf({ factor = 1, part = 0, eps = 0 }: Ratio, of: TensorData, to: TensorData): number {
   const [own, other] = [norm(of), norm(to)];
   return own > 0 && other > 0 ? (factor * own) / (other + part * own + eps) : 1;
 }
 
-/** The Euclidean length. */
+/** Euclidean norm. */
 export function norm(data: TensorData): number {
   let squares = 0;
   for (let i = 0; i < data.length; i++) squares += data[i]! ** 2;
   return Math.sqrt(squares);
 }
 
-/** A piece of all tensors, in double precision from the first chain to the last: what is stored in between is rounded. */
+/** A piece of all tensors, computed in double precision throughout; values are rounded only when stored in between. */
 class Piece {
   readonly #fresh = new Map<string, Float64Array>();
   readonly #spare: Float64Array[] = [];
@@ -127,7 +127,7 @@ class Piece {
     this.#fresh.delete(name);
   }
 
-  /** The piece's part of a tensor, as it is by now. */
+  /** The current values of the piece's part of a tensor. */
   #read(name: string, arrays: Arrays, from: number, end: number): TensorData {
     return this.#fresh.get(name)?.subarray(0, end - from) ?? arrays.get(name)!.subarray(from, end);
   }

@@ -1,33 +1,33 @@
-/** The optimisers, each a row: what state it keeps, what can be set, and the formula that every engine runs. */
+/** The table of optimisers: each one's state, settings, and the formula that every engine runs. */
 
 import * as z from "../schema.ts";
 import { type Assignment, add, div, type Expression, mul, scalar, set, sqrt } from "./expression.ts";
 
-/** What a formula may know of the step under way. */
+/** Numbers of the current step that a formula may use. */
 export interface StepNumbers {
   /** The learning rate. */
   readonly rate: number;
-  /** Updates that were made before, over the whole run. */
+  /** Number of earlier updates in the whole run. */
   readonly step: number;
-  /** Instead of the optimiser's own, where it takes one from step to step. */
+  /** Replaces the optimiser's own momentum, if it may vary by step. */
   readonly momentum?: number;
   readonly decay: number;
 }
 
 export interface Optimizer<Schema extends z.ObjectSchema = z.ObjectSchema, Config = z.output<Schema>> {
-  /** What can be set; defaults are in it. A setting that `senet train` knows by the same name is taken from there. */
+  /** Settings, with defaults. A setting that is also a key of the training configuration takes its value from there. */
   readonly config: Schema;
-  /** The highest learning rate that is usual for 256 pictures of a batch. */
+  /** The usual peak learning rate for a batch of 256 pictures. */
   readonly usualRate: number;
-  /** The tensors that it keeps for each parameter, by name, and what they begin with. */
+  /** State tensors for each parameter, by name, with their initial values. */
   readonly slots: (config: Config) => Readonly<Record<string, number>>;
-  /** Numbers that differ from step to step, by the names that the formula has for them. */
+  /** Scalars of a step, by their names in the formula. */
   readonly scalars: (config: Config, numbers: StepNumbers) => Readonly<Record<string, number>>;
-  /** Whether matrices are learnt otherwise than the rest: the network's first and last layer count as the rest. */
+  /** Whether matrices have another formula; the network's first and last layers do not count as matrices. */
   readonly knowsMatrices?: true;
   /**
-   * What happens to `weight` and the slots when `gradient` is there.
-   * @param decay the weight decay of these parameters; 0 for those that are left out
+   * How `weight` and the slots change, given `gradient`.
+   * @param decay the weight decay of these parameters; 0 for parameters without decay
    */
   readonly formula: (config: Config, decay: number, isMatrix: boolean) => readonly Assignment[];
 }
@@ -37,15 +37,18 @@ const positive = z.number().check(z.gt(0));
 
 const sgdConfig = z.object({
   momentum: z._default(fraction, 0.9),
-  /** Looks ahead, by the velocity that will be (Sutskever et al., 2013; as PyTorch has it). */
+  /** Nesterov momentum (Sutskever et al., 2013), in PyTorch's form. */
   nesterov: z._default(z.boolean(), false),
-  /** Caffe's velocity holds the rate: a new rate changes only what is added from then on. */
+  /** As in Caffe, the velocity includes the rate: a changed rate only affects what is added later. */
   rateInVelocity: z._default(z.boolean(), false),
-  /** Each step has a momentum of its own (one-cycle): a pass more over the velocity, since formulas hold `momentum` fast. */
+  /**
+   * The momentum varies by step (one-cycle); costs one more pass over the velocity, since `momentum` is a constant in
+   * chains.
+   */
   momentumCycles: z._default(z.boolean(), false),
 });
 
-/** The gradient with the decay of the weight in it, as SGD and RMSprop have it. */
+/** The gradient plus weight decay, as in SGD and RMSprop. */
 const decayed = (decay: number) => add("gradient", mul(decay, "weight"));
 
 const sgd: Optimizer<typeof sgdConfig> = {
@@ -57,17 +60,17 @@ const sgd: Optimizer<typeof sgdConfig> = {
     const gradient = rateInVelocity ? mul(scalar("rate"), decayed(decay)) : decayed(decay);
     const kept = mul(momentumCycles ? scalar("momentum") : momentum, "velocity");
     const step = rateInVelocity ? -1 : scalar("minusRate");
-    // Caffe's Nesterov too: (1 + momentum) · new − momentum · old, and the old one is what the new one was made of.
+    // Also Caffe's Nesterov, (1 + momentum) · new − momentum · old, rewritten without the old velocity.
     const move = (addend: Expression) =>
       set("weight", add("weight", mul(step, nesterov ? add(kept, addend) : "velocity")));
     if (!momentumCycles) return [set("velocity", add(kept, gradient)), move(gradient)];
-    // Kept by itself: oneDNN computes wrong numbers in a chain of all.
+    // A separate chain: oneDNN computes wrong results for a single one.
     return [set("addend", gradient), set("velocity", kept), set("velocity", add("velocity", "addend")), move("addend")];
   },
 };
 
 const adamConfig = z.object({
-  /** How much is kept of the running means of the gradient and of its square. */
+  /** Decay of the running means of the gradient and of its square. */
   betas: z._default(z.tuple([fraction, fraction]), [0.9, 0.999]),
   eps: z._default(positive, 1e-8),
 });
@@ -80,13 +83,13 @@ const moments = ({ betas: [beta1, beta2] }: AdamConfig): readonly Assignment[] =
   set("square", add(mul(beta2, "square"), mul(1 - beta2, mul("gradient", "gradient")))),
 ];
 
-/** What the means lack because they began with zero. */
+/** Corrections for the means' start at zero. */
 const corrections = ({ betas: [beta1, beta2] }: AdamConfig, step: number) => ({
   mean: 1 / (1 - beta1 ** (step + 1)),
   root: 1 / Math.sqrt(1 - beta2 ** (step + 1)),
 });
 
-/** Loshchilov and Hutter, arXiv 1711.05101, as PyTorch has it. */
+/** Loshchilov and Hutter, arXiv 1711.05101, as in PyTorch. */
 const adamw: Optimizer<typeof adamConfig> = {
   config: adamConfig,
   usualRate: 2.5e-4,
@@ -105,7 +108,7 @@ const adamw: Optimizer<typeof adamConfig> = {
   },
 };
 
-/** How far the mean of squares can be trusted after so many steps: a factor of the move, or 0 where it cannot (ibid., section 3). */
+/** The rectification term, a factor on the update, or 0 while the mean of squares is unreliable (ibid., section 3). */
 function rectification(beta2: number, step: number): number {
   const longest = 2 / (1 - beta2) - 1;
   const kept = beta2 ** (step + 1);
@@ -115,8 +118,8 @@ function rectification(beta2: number, step: number): number {
 }
 
 /**
- * Liu et al., arXiv 1908.03265, as PyTorch has it with decoupled decay: Adam that warms up by itself, since in the first steps,
- * where a mean of squares says little, it goes by the mean of gradients alone.
+ * Liu et al., arXiv 1908.03265, as in PyTorch with decoupled decay: Adam with a built-in warm-up. In the first steps,
+ * while the mean of squares is unreliable, it uses only the mean of gradients.
  */
 const radam: Optimizer<typeof adamConfig> = {
   config: adamConfig,
@@ -136,14 +139,15 @@ const radam: Optimizer<typeof adamConfig> = {
 };
 
 const muonConfig = z.extend(adamConfig, {
-  /** Of matrices; `betas` and `eps` are the others'. */
+  /** For matrices; `betas` and `eps` are for the other parameters. */
   momentum: z._default(fraction, 0.95),
   nesterov: z._default(z.boolean(), true),
 });
 
 /**
- * Jordan et al. (kellerjordan.github.io/posts/muon), as PyTorch has it: matrices move by orthogonal ones. With PyTorch's
- * `match_rms_adamw` (Liu et al., arXiv 2502.16982), by which one rate and one decay fit these and AdamW's parameters.
+ * Jordan et al. (kellerjordan.github.io/posts/muon), as in PyTorch: updates of matrices are orthogonalised. Uses
+ * PyTorch's `match_rms_adamw` (Liu et al., arXiv 2502.16982), so that one rate and decay fit these and AdamW's
+ * parameters.
  */
 const muon: Optimizer<typeof muonConfig> = {
   config: muonConfig,
@@ -173,8 +177,8 @@ const rmspropConfig = z.object({
 });
 
 /**
- * TensorFlow's, which the MobileNets and EfficientNets were trained with: the mean of squares begins with 1, eps is under
- * the root, and the velocity holds the rate. timm calls it `rmsproptf`.
+ * TensorFlow's version, with which MobileNets and EfficientNets were trained: the mean of squares starts at 1, eps is
+ * inside the root, and the velocity includes the rate. Called `rmsproptf` in timm.
  */
 const rmsprop: Optimizer<typeof rmspropConfig> = {
   config: rmspropConfig,
@@ -193,8 +197,8 @@ const rmsprop: Optimizer<typeof rmspropConfig> = {
 };
 
 /**
- * You et al., arXiv 1904.00962, as timm has it: each parameter moves by a part of its own length. Parameters that do not
- * decay move as in Adam. timm's also clips the whole gradient to a length of 1, which is `clipGrad` here.
+ * You et al., arXiv 1904.00962, as in timm: each parameter moves by a fraction of its own norm; parameters without
+ * decay move as in Adam. timm also clips the whole gradient to norm 1, which is `clipGrad` here.
  */
 const lamb: Optimizer<typeof adamConfig> = {
   config: z.extend(adamConfig, { eps: z._default(positive, 1e-6) }),
@@ -221,20 +225,20 @@ const lamb: Optimizer<typeof adamConfig> = {
 
 const larsConfig = z.object({
   momentum: z._default(fraction, 0.9),
-  /** How far a layer moves at most at a rate of 1, as a part of its own length: the paper's η. */
+  /** The paper's η: the largest move of a layer at rate 1, as a fraction of its norm. */
   trustCoeff: z._default(positive, 1e-3),
   eps: z._default(positive, 1e-8),
-  /** As the paper has it (section 4), and TensorFlow; timm and apex have it outside. */
+  /** As in the paper (section 4) and TensorFlow; timm and apex keep the rate outside. */
   rateInVelocity: z._default(z.boolean(), false),
 });
 
 /**
- * You, Gitman and Ginsburg, arXiv 1708.03888, as timm has it: SGD in which each parameter's gradient is brought to a part of the
- * parameter's own length. Parameters that do not decay (biases and batch norm's) move as in SGD.
+ * You, Gitman and Ginsburg, arXiv 1708.03888, as in timm: SGD in which each parameter's gradient is scaled to a
+ * fraction of the parameter's norm. Parameters without decay (biases and batch norm's) move as in SGD.
  */
 const lars: Optimizer<typeof larsConfig> = {
   config: larsConfig,
-  // 25 for 16,384 (tensorflow/tpu, models/official/resnet/lars_util.py).
+  // From 25 for a batch of 16,384 (tensorflow/tpu, models/official/resnet/lars_util.py).
   usualRate: 0.4,
   slots: () => ({ velocity: 0 }),
   scalars: (_config, { rate }) => ({ rate, minusRate: -rate }),
@@ -249,7 +253,7 @@ const lars: Optimizer<typeof larsConfig> = {
   },
 };
 
-/** Every optimiser by its name; a new one is a row here. */
+/** All optimisers by name; a new one is a row here. */
 export const optimizers = { sgd, adamw, radam, muon, rmsprop, lamb, lars } as const;
 
 export type OptimizerName = keyof typeof optimizers;

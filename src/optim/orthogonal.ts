@@ -1,19 +1,22 @@
 /**
- * The orthogonalisation of Muon's updates: a matrix U·S·Vᵀ becomes about U·Vᵀ, by a few steps of a Newton-Schulz iteration
- * (Jordan, kellerjordan.github.io/posts/muon; PyTorch's torch.optim.Muon). In TypeScript it is the truth, and slow; an engine
- * with matrix products of its own has it by them.
+ * Orthogonalisation for Muon: turns a matrix U·S·Vᵀ into approximately U·Vᵀ by a few steps of a Newton-Schulz iteration
+ * (Jordan, kellerjordan.github.io/posts/muon; PyTorch's torch.optim.Muon). This version is the slow reference; engines
+ * with matrix products use their own.
  */
 
-/** An odd polynomial, so steep at zero that most singular values end within 0.7 to 1.2, near enough to 1. */
+/**
+ * Coefficients of an odd polynomial that is steep at zero: most singular values end between 0.7 and 1.2, which is close
+ * enough to 1.
+ */
 export const newtonSchulz = { steps: 5, a: 3.4445, b: -4.775, c: 2.0315, eps: 1e-7 } as const;
 
-/** What an orthogonal matrix is multiplied with, so that this is the root mean square of its numbers. */
+/** The factor that gives an orthogonal matrix this root mean square. */
 export const scaleFor = (rms: number, rows: number, columns: number): number =>
   rms * Math.sqrt(Math.max(rows, columns));
 
 /**
  * @param data row-major
- * @param rms the root mean square of the numbers of the result, were it quite orthogonal
+ * @param rms root mean square of the result's elements, if it were exactly orthogonal
  */
 export function orthogonal(data: ArrayLike<number>, rows: number, columns: number, rms: number): Float64Array {
   if (rows > columns) {

@@ -1,4 +1,4 @@
-/** An optimiser over the parameters of one network: what an executor is given to train with. */
+/** An optimiser applied to the parameters of one network, as given to executors. */
 
 import type { Parameter } from "../ir/graph.ts";
 import type * as z from "../schema.ts";
@@ -8,46 +8,46 @@ import { chainsOf, type UpdateStep } from "./chain.ts";
 import { lookaheadScalars, lookaheadSchema, lookingAhead, slowSlot } from "./lookahead.ts";
 import { type Optimizer, type OptimizerName, optimizers, type StepNumbers } from "./optimizers.ts";
 
-/** A parameter that is learnt. */
+/** A parameter that learns. */
 export interface Learnt {
   readonly parameter: Parameter;
-  /** The graph's output that holds its gradient. */
+  /** Name of the graph's output with its gradient. */
   readonly gradient: string;
   /** Weight decay. */
   readonly decay: number;
-  /** Of the learning rate: 1, or another factor. */
+  /** Factor on the learning rate. */
   readonly rate: number;
-  /** Whether it is learnt as a matrix, by an optimiser that knows these. */
+  /** Whether the optimiser treats it as a matrix. */
   readonly isMatrix: boolean;
-  /** The optimiser's state, and the weight's moving average where one is kept, by slot. */
+  /** State tensors by slot, including the moving average if there is one. */
   readonly slots: ReadonlyMap<string, Tensor>;
 }
 
 export interface UpdateRule {
   readonly learnt: readonly Learnt[];
-  /** The names of the tensors kept for each parameter, of the moving average too. */
+  /** Names of the state tensors of each parameter, including the moving average. */
   readonly slots: readonly string[];
-  /** What is to be run when gradients are there, for parameters of this decay, matrices or others. */
+  /** The update steps for parameters with this decay, as matrices or not. */
   chains(decay: number, isMatrix?: boolean): readonly UpdateStep[];
-  /** The numbers that chains have by name, for one step. */
+  /** The scalars that the chains use, for one step. */
   scalars(numbers: StepNumbers): Readonly<Record<string, number>>;
 }
 
-/** What is set of an optimiser; what is left out has its default. */
+/** An optimiser with its settings; settings left out have their defaults. */
 export type OptimizerConfig = {
   [K in OptimizerName]: { readonly name: K } & z.input<(typeof optimizers)[K]["config"]>;
 }[OptimizerName] & {
-  /** Around whichever it is; default: none. */
+  /** Lookahead around the optimiser; default: none. */
   readonly lookahead?: z.input<typeof lookaheadSchema>;
 };
 
-/** State by slot, then by parameter. */
+/** State tensors by slot, then by parameter. */
 export type OptimizerState = ReadonlyMap<string, ReadonlyMap<string, Tensor>>;
 
-/** What an earlier run left. The tensors become the rule's own. */
+/** State of an earlier run. The rule takes the tensors over. */
 export interface RuleState {
   readonly optimizer?: OptimizerState | undefined;
-  /** The moving averages, by parameter. */
+  /** Moving averages by parameter. */
   readonly average?: ReadonlyMap<string, Tensor> | undefined;
 }
 
@@ -56,22 +56,25 @@ export interface RuleOptions {
   readonly parameters: readonly Parameter[];
   readonly gradientOf: (parameter: Parameter) => string;
   readonly decayOf: (parameter: Parameter) => number;
-  /** A factor for the rate of each parameter; default: 1. */
+  /** Factor on the rate of each parameter; default: 1. */
   readonly rateOf?: ((parameter: Parameter) => number) | undefined;
-  /** Which are learnt as matrices, by an optimiser that knows these; default: all of two and more extents. */
+  /**
+   * Which parameters count as matrices, for optimisers that distinguish these; default: all with two or more
+   * dimensions.
+   */
   readonly isMatrix?: ((parameter: Parameter) => boolean) | undefined;
-  /** Of an earlier run; fresh without. */
+  /** State of an earlier run; default: fresh. */
   readonly state?: RuleState | undefined;
-  /** Keeps a moving average of what is learnt. */
+  /** Keep a moving average of the learnt parameters. */
   readonly average?: AverageConfig | undefined;
 }
 
-/** @throws Fault (schema.ts) where a setting is out of its range */
+/** Builds the rule. @throws Fault (schema.ts) where a setting is out of range */
 export function updateRule(options: RuleOptions): UpdateRule {
   const { optimizer, parameters, gradientOf, decayOf, rateOf = () => 1, state, average } = options;
   const { isMatrix = ({ type }: Parameter) => type.shape.length > 1 } = options;
   const { name, lookahead: ahead, ...settings } = optimizer;
-  // The table's rows have configs of their own, and each is handed to its own row only.
+  // Each row of the table has its own config type, and only gets its own config.
   const row = optimizers[name] as unknown as Optimizer;
   const config = row.config.parse(settings);
   const lookahead = ahead && lookaheadSchema.parse(ahead);
@@ -114,13 +117,13 @@ export function updateRule(options: RuleOptions): UpdateRule {
   };
 }
 
-/** The optimiser's state, to be saved: the tensors themselves. */
+/** The optimiser's state for saving; not a copy. */
 export function stateOf(rule: UpdateRule): OptimizerState {
   const own = rule.slots.filter((slot) => slot !== averageSlot);
   return new Map(own.map((slot) => [slot, slotOf(rule, slot)]));
 }
 
-/** The moving averages by parameter: the tensors themselves; none where the rule keeps none. */
+/** The moving averages by parameter, not a copy; empty if the rule keeps none. */
 export const averageOf = (rule: UpdateRule): ReadonlyMap<string, Tensor> =>
   rule.slots.includes(averageSlot) ? slotOf(rule, averageSlot) : new Map();
 

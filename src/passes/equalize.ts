@@ -1,7 +1,8 @@
 /**
- * Channels between two layers that a ReLU alone separates can be scaled: what the first gives s times as large, the second
- * takes 1/s times, since relu(s · x) = s · relu(x). So scaled that both layers' weights of a channel are equally large, no
- * channel is much smaller than the others, and lost in their steps (Nagel et al., arXiv 1906.04721, section 4.1).
+ * Cross-layer equalisation (Nagel et al., arXiv 1906.04721, section 4.1). If only a ReLU separates two layers, a
+ * channel between them can be scaled: s times the first layer's weights and 1/s times the second's change nothing,
+ * since relu(s · x) = s · relu(x). Choosing s so that both layers' weights of a channel have the same range keeps small
+ * channels from being lost in quantisation.
  */
 
 import type { Node, Value } from "../ir/graph.ts";
@@ -10,7 +11,7 @@ import { copyOf, type Tensor } from "../tensor.ts";
 import type { Program } from "./program.ts";
 import { quantizableLayers } from "./quantize.ts";
 
-/** Neighbours of a channel that is scaled are scaled too, so that it takes several rounds. */
+/** Scaling a channel affects its neighbours, so it takes several rounds. */
 const rounds = 4;
 
 export function equalizeChannels(program: Program): Program {
@@ -42,7 +43,7 @@ function equalize(first: Node<"conv2d">, second: Node<"conv2d">, weights: Readon
     const readers = columnsOf(next, channel, second.attrs.groups);
     const given = largest(weight, channel * row, row);
     const taken = Math.max(...readers.map(({ start, length }) => largest(next, start, length)));
-    // A channel that nobody gives or takes has no size.
+    // A channel without non-zero weights on one side has no range.
     if (!(given > 0 && taken > 0)) continue;
     const factor = Math.sqrt(taken / given);
     scale(weight, channel * row, row, factor);
@@ -51,7 +52,7 @@ function equalize(first: Node<"conv2d">, second: Node<"conv2d">, weights: Readon
   }
 }
 
-/** Where the weights `[O, I/groups, KH, KW]` lie that read a channel. */
+/** The positions in weights `[O, I/groups, KH, KW]` that read a channel. */
 function columnsOf({ shape }: Tensor, channel: number, groups: number): { start: number; length: number }[] {
   const [outputs, inputs, height, width] = shape as [number, number, number, number];
   const length = height * width;

@@ -1,6 +1,6 @@
 /**
- * Batch norm by running statistics is an affine map of each channel, and so is what a convolution's filters and bias can
- * express: w' = w · gamma / sqrt(variance + eps), b' = (b − mean) · gamma / sqrt(variance + eps) + beta.
+ * Batch norm with running statistics is an affine map of each channel, which the preceding convolution can absorb: w' =
+ * w · gamma / sqrt(variance + eps), b' = (b − mean) · gamma / sqrt(variance + eps) + beta.
  */
 
 import { SenetError } from "../errors.ts";
@@ -9,17 +9,17 @@ import { GraphUses } from "../ir/uses.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import type { Program } from "./program.ts";
 
-/** Of a graph for inference, whose weights stay as they are. */
+/** For inference graphs, whose weights do not change. */
 export const foldBatchNorm = (program: Program): Program => fold(program, program.graph.parameters);
 
-/** Of a graph for training: those that are frozen, behind convolutions that are. */
+/** For training graphs: folds frozen batch norms into frozen convolutions. */
 export const foldFrozen = (program: Program): Program =>
   fold(
     program,
     program.graph.parameters.filter((parameter) => !isTrainable(parameter) && !program.graph.updates.has(parameter)),
   );
 
-/** What folding makes of a graph for inference, whatever its weights are. */
+/** The folded inference graph, without weights. */
 export const foldedGraph = (graph: Graph): Graph => foldGraph(graph, graph.parameters).graph;
 
 /** @param constants the parameters that do not change */
@@ -35,7 +35,7 @@ function fold({ graph, weights }: Program, constants: readonly Parameter[]): Pro
   return { graph: next, weights: nextWeights };
 }
 
-/** A batch norm that has vanished, and the bias that its convolution has got or has had. */
+/** A folded batch norm, and the bias of its convolution, new or old. */
 interface Folding {
   readonly norm: Node<"batchNorm">;
   readonly conv: Node<"conv2d">;
@@ -46,7 +46,9 @@ function foldGraph(graph: Graph, constants: readonly Parameter[]): { graph: Grap
   const uses = new GraphUses(graph);
   const parameters = new Set<Value>(constants);
 
-  /** The convolution that this batch norm can vanish into: its only reader, with weights that nothing else reads. */
+  /**
+   * The convolution into which this batch norm can be folded: read by nothing else, with weights read by nothing else.
+   */
   const foldable = (norm: AnyNode): Node<"conv2d"> | undefined => {
     if (norm.op !== "batchNorm") return undefined;
     const conv = uses.maker(norm.inputs[0]!, "conv2d");

@@ -1,4 +1,4 @@
-/** Passes rewrite a graph together with its weights. The lists below are the compiler's table of contents. */
+/** Passes rewrite a graph together with its weights. The lists below say which passes run, in order. */
 
 import { verify } from "../ir/verify.ts";
 import { foldBatchNorm, foldFrozen } from "./fold-batch-norm.ts";
@@ -7,19 +7,19 @@ import { removeDead } from "./remove-dead.ts";
 
 export type { Pass, Program };
 
-/** What an inference graph goes through before an executor compiles it. */
+/** Passes on an inference graph before an executor compiles it. */
 export const inferencePasses: readonly Pass[] = [
   { name: "fold batch norm into convolutions", run: foldBatchNorm },
   { name: "remove dead nodes", run: removeDead },
 ];
 
-/** What a network for training goes through before it is differentiated. */
+/** Passes on a training graph before it is differentiated. */
 export const trainingPasses: readonly Pass[] = [
   { name: "fold frozen batch norms into convolutions", run: foldFrozen },
   { name: "remove dead nodes", run: removeDead },
 ];
 
-/** Runs the passes in order; the graph is verified after each, and an error names the guilty one. */
+/** Runs the passes in order. The graph is verified after each, and errors name the pass at fault. */
 export function runPasses(program: Program, passes: readonly Pass[]): Program {
   for (const pass of passes) {
     program = pass.run(program);

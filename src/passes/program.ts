@@ -1,9 +1,9 @@
-/** What passes work on, and what a pass is. */
+/** Types for passes. */
 
 import type { Weights } from "../executors/executor.ts";
 import type { Graph } from "../ir/graph.ts";
 
-/** A graph and the weights that fit it. */
+/** A graph with its weights. */
 export interface Program {
   readonly graph: Graph;
   readonly weights: Weights;

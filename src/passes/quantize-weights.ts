@@ -1,4 +1,4 @@
-/** Weights in eight bits, for the graphs of quantize.ts. */
+/** Quantises weights to eight bits, for the graphs of quantize.ts. */
 
 import type { Value } from "../ir/graph.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
@@ -6,11 +6,11 @@ import type { Program } from "./program.ts";
 import { biasName, type Quantization, quantizableLayers, quantizedGraph, scaleName } from "./quantize.ts";
 import { removeDead } from "./remove-dead.ts";
 
-/** The largest numbers of eight bits, with a sign and without. */
+/** The largest eight-bit number, signed or unsigned. */
 export const levels = (signed: boolean): number => (signed ? 127 : 255);
 
 /**
- * A program with these layers in eight bits: each row of weights in steps of its largest number by 127.
+ * A program with these layers in eight bits; a step of each row of weights is its largest magnitude / 127.
  * @param program batch norm folded, float32
  */
 export function quantizeProgram({ graph, weights }: Program, quantization: Quantization): Program {
@@ -26,7 +26,7 @@ export function quantizeProgram({ graph, weights }: Program, quantization: Quant
   return removeDead({ graph: quantizedGraph(graph, quantization), weights: next });
 }
 
-/** Weights `[O, ...]` in int8, and the scale of each row. */
+/** Quantises weights `[O, ...]` to int8, with a scale for each row. */
 export function quantizedRows({ shape, data }: Tensor): { readonly quantized: Tensor; readonly scale: Tensor } {
   const rows = shape[0]!;
   const length = data.length / rows;
@@ -36,7 +36,7 @@ export function quantizedRows({ shape, data }: Tensor): { readonly quantized: Te
     const values = data.subarray(row * length, (row + 1) * length);
     let largest = 0;
     for (const value of values) largest = Math.max(largest, Math.abs(value));
-    // A row of zeros has any scale.
+    // A row of zeros may have any scale.
     scale[row] = largest === 0 ? 1 : largest / levels(true);
     for (let i = 0; i < length; i++) quantized[row * length + i] = Math.round(values[i]! / scale[row]!);
   }

@@ -1,9 +1,9 @@
 /**
- * Networks in eight bits, after training. Written in QDQ form: `quantize` and `dequantize` stand around what is computed so,
- * and the operations between them stay what they are (Jacob et al., arXiv 1712.05877; Nagel et al., arXiv 2106.08295).
+ * Post-training quantisation of graphs to eight bits, in QDQ form: eight-bit layers are surrounded by `quantize` and
+ * `dequantize`, and the operations in between do not change (Jacob et al., arXiv 1712.05877; Nagel et al., arXiv 2106.08295).
  *
- * Weights have a scale for each output channel, activations one each, and zero is zero in all of them. Where a layer's
- * input and its output are in eight bits, so is what stands between: the sum with the shortcut, the gate's product, pooling.
+ * Weights have a scale per output channel, activations have one each, and zero is always represented exactly. If a layer's
+ * input and output are in eight bits, so are the values in between: the sum with the shortcut, the gate's product, pooling.
  */
 
 import { SenetError } from "../errors.ts";
@@ -11,19 +11,19 @@ import type { AnyNode, Graph, Node, Parameter, Value } from "../ir/graph.ts";
 import { GraphUses } from "../ir/uses.ts";
 import { sizeOf } from "../tensor.ts";
 
-/** What of a graph is in eight bits. */
+/** Which parts of a graph are in eight bits. */
 export interface Quantization {
-  /** The layers, by name. */
+  /** Names of the layers. */
   readonly layers: readonly string[];
-  /** What one step of an activation is, by the value's name; those of the layers above need one. */
+  /** Scale of each activation, by the value's name; needed for the values around those layers. */
   readonly scales: Readonly<Record<string, number>>;
 }
 
 export type Layer = Node<"conv2d"> | Node<"linear">;
 
 /**
- * The layers that eight bits are possible for: convolutions and linear layers with weights of their own. Those on a single
- * position, which are the gates, stay as they are: a sigmoid's argument loses more by rounding than its layer costs.
+ * The layers that can be in eight bits: convolutions and linear layers with weights of their own. Layers on a single
+ * position, such as gates, stay in float32: rounding a sigmoid's argument loses more than the layer costs.
  */
 export function quantizableLayers(graph: Graph): Layer[] {
   const parameters = new Set<Value>(graph.parameters);
@@ -36,16 +36,16 @@ export function quantizableLayers(graph: Graph): Layer[] {
   });
 }
 
-/** A value that is to be in eight bits. */
+/** A value to be quantised. */
 export interface EightBitValue {
   readonly value: Value;
-  /** Whether it may be below zero. */
+  /** Whether it may be negative. */
   readonly signed: boolean;
-  /** The value whose scale it has, since it is picked out of that one's numbers. */
+  /** The value whose scale it shares, since its elements are selected from that value's. */
   readonly sameAs?: Value;
 }
 
-/** The values that are in eight bits where these layers are, in the graph's order. */
+/** The values to be in eight bits if these layers are, in graph order. */
 export function eightBitValues(graph: Graph, layers: readonly Layer[]): EightBitValue[] {
   const uses = new GraphUses(graph);
   const wanted = new Set<Value>();
@@ -59,7 +59,7 @@ export function eightBitValues(graph: Graph, layers: readonly Layer[]): EightBit
       sameAs.set(value, maker.inputs[0]!);
       want(maker.inputs[0]!);
     }
-    // What is joined here in eight bits has to come so.
+    // The inputs of a sum in eight bits must be in eight bits.
     if (source?.op === "add") source.inputs.forEach(want);
     if (source?.op === "seScale" || source?.op === "seScaleAdd") source.inputs.slice(1).forEach(want);
   };
@@ -73,7 +73,7 @@ export function eightBitValues(graph: Graph, layers: readonly Layer[]): EightBit
     });
 }
 
-/** Whether a value may be below zero, as far as the operations before it tell. */
+/** Whether a value may be negative, as far as the operations before it tell. */
 function isSigned(value: Value, uses: GraphUses): boolean {
   const maker = uses.makerOf(value);
   switch (maker?.op) {
@@ -96,9 +96,9 @@ function isSigned(value: Value, uses: GraphUses): boolean {
 export const scaleName = (weight: Value): string => `${weight.name}_scale`;
 
 /**
- * The graph with these layers in eight bits. Their weights become int8 parameters of the same names, with `NAME_scale`
- * beside each; layers without a bias get one.
- * @throws SenetError `graph` where a layer is none of this graph's, or a scale is missing
+ * The graph with these layers in eight bits. Their weights become int8 parameters of the same name, each with a
+ * parameter `NAME_scale`; layers without a bias get one.
+ * @throws SenetError `graph` where a layer does not exist, or a scale is missing
  */
 export function quantizedGraph(graph: Graph, { layers, scales }: Quantization): Graph {
   const possible = new Map(quantizableLayers(graph).map((layer) => [layer.name, layer]));
@@ -153,7 +153,7 @@ export function quantizedGraph(graph: Graph, { layers, scales }: Quantization): 
   return { ...graph, parameters: [...parameters.values(), ...added], nodes };
 }
 
-/** What the bias of a layer is called that has none. */
+/** Name of the bias added to a layer without one. */
 export const biasName = ({ name }: Pick<AnyNode, "name">): string => `${name}.bias`;
 
 function fail({ name }: Graph, what: string): never {

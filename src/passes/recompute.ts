@@ -1,14 +1,14 @@
 /**
- * Trades time for memory: a block's activations are not kept for the backward pass but computed once more when it comes
- * to the block. Only what blocks hand to each other stays alive (Chen, Xu, Zhang, Guestrin: arXiv 1604.06174).
+ * Trades time for memory: a block's activations are not kept for the backward pass but recomputed when it reaches the
+ * block. Only the values between blocks stay alive (Chen, Xu, Zhang, Guestrin: arXiv 1604.06174).
  */
 
 import type { AnyNode, Graph, Node, Value } from "../ir/graph.ts";
 
 /**
- * The same gradients from less memory, at the price of about one more forward pass.
+ * The same gradients with less memory, at the cost of about one more forward pass.
  * @param graph a graph with gradients
- * @param forward the graph that it was made of, whose nodes are its first ones
+ * @param forward the graph without gradients that it was made from, whose nodes come first in it
  */
 export function recompute(graph: Graph, forward: Graph): Graph {
   const forwardNodes = graph.nodes.slice(0, forward.nodes.length);
@@ -19,9 +19,9 @@ export function recompute(graph: Graph, forward: Graph): Graph {
     const { name } = node.block;
     blocks.set(name, [...(blocks.get(name) ?? []), node]);
   }
-  /** What each value of a block is called when it is there a second time. */
+  /** Values of blocks to their recomputed copies. */
   const again = new Map<Value, Value>();
-  /** Which copies come before a node of the backward pass. */
+  /** The copies to insert before each node of the backward pass. */
   const before = new Map<AnyNode, AnyNode[]>();
   for (const nodes of blocks.values()) {
     const copied = copiesOf(nodes, forwardNodes, backwardNodes, graph);
@@ -38,7 +38,7 @@ export function recompute(graph: Graph, forward: Graph): Graph {
   const results = new Set(graph.outputs.values());
   const made = new Set(forwardNodes.flatMap((node) => node.outputs));
   const renewed: AnyNode[] = [];
-  /** Gradients of weights that are done since the last block was begun. */
+  /** Weight gradients computed since the start of the last block. */
   let done: Value[] = [];
   for (const node of backwardNodes) {
     const copies = before.get(node);
@@ -53,9 +53,9 @@ export function recompute(graph: Graph, forward: Graph): Graph {
 }
 
 /**
- * A block that is not begun before all gradients of the blocks behind it are done: an engine that keeps an order of its
- * own (ONNX Runtime) would else compute all blocks at once, and nothing would be saved.
- * @param made what the forward pass has made
+ * Delays a block's recomputation until all gradients of later blocks are done: an engine with its own order (ONNX
+ * Runtime) would otherwise recompute all blocks at once and save nothing.
+ * @param made values computed by the forward pass
  */
 function heldBack(copies: readonly AnyNode[], done: readonly Value[], made: ReadonlySet<Value>): readonly AnyNode[] {
   if (done.length === 0) return copies;
@@ -77,7 +77,7 @@ function heldBack(copies: readonly AnyNode[], done: readonly Value[], made: Read
 
 const isOf = (nodes: readonly AnyNode[], value: Value) => nodes.some((node) => node.outputs.includes(value));
 
-/** The nodes of a block that make what the backward pass needs and nothing outside of the block does, in their order. */
+/** The nodes of a block whose values the backward pass needs and nothing else outside the block reads, in order. */
 function copiesOf(
   nodes: readonly AnyNode[],
   forwardNodes: readonly AnyNode[],
@@ -100,7 +100,7 @@ function copiesOf(
 const renamed = (values: readonly Value[], again: ReadonlyMap<Value, Value>) =>
   values.map((value) => again.get(value) ?? value);
 
-/** TypeScript loses which operation it is on the way through a spread of the union. */
+/** A cast: spreading the union loses which operation it is. */
 const withInputs = (node: AnyNode, again: ReadonlyMap<Value, Value>): AnyNode =>
   ({ ...node, inputs: renamed(node.inputs, again) }) as AnyNode;
 

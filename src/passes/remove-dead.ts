@@ -9,7 +9,7 @@ export function removeDead({ graph, weights }: Program): Program {
   const read = new Set<Value>([...nodes.flatMap(({ inputs }) => inputs), ...resultsOf(graph), ...graph.updates.keys()]);
   const parameters = graph.parameters.filter((parameter) => read.has(parameter));
   const pruned: Graph = { ...graph, nodes, parameters };
-  // A weight that is missing is named by whoever compiles the graph.
+  // Missing weights are reported when the graph is compiled.
   const kept = parameters.flatMap(({ name }) => {
     const weight = weights.get(name);
     return weight === undefined ? [] : [[name, weight] as const];

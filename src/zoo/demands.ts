@@ -1,6 +1,6 @@
 /**
- * What a network asks for, before it gets it: a file of a few bytes can describe one that takes all memory there is, or
- * hours for a picture. Honest networks need the more the larger their weights are, so the bounds go by these.
+ * Checks a network's demands before meeting them: a file of a few bytes can describe one that takes all memory, or
+ * hours for a picture. Honest networks with large demands have large weights, so the bounds depend on these.
  */
 
 import { SenetError } from "../errors.ts";
@@ -9,17 +9,20 @@ import type { AnyNode, Graph, Value } from "../ir/graph.ts";
 import { pairOf } from "../ir/window.ts";
 import { sizeOf } from "../tensor.ts";
 
-/** Of the largest public sets of classes, some 200,000, and a little more. */
+/** A little more than the largest public sets of classes, with some 200,000. */
 const mostClasses = 250_000;
-/** Numbers that are in memory at once: 64 MiB of float32, or ten times the weights. */
+/** Numbers in memory at the same time: 64 MiB of float32, or ten times the weights. */
 const [fewestNumbers, numbersPerWeight] = [2 ** 24, 10];
-/** Steps of arithmetic for one picture. The released networks have 160 a weight; at 16 times as many pixels, 2,600. */
+/**
+ * Arithmetic operations for one picture. The released networks have 160 per weight; with 16 times as many pixels,
+ * 2,600.
+ */
 const [fewestSteps, stepsPerWeight] = [2 ** 29, 2 ** 14];
 
 /**
- * @param graph for a batch of one
+ * @param graph the graph for a batch of one
  * @param where the file that describes it
- * @throws SenetError `weights` where it asks for more than a network of so many weights can need
+ * @throws SenetError `weights` where it demands more than a network with so many weights can need
  */
 export function checkDemands(graph: Graph, where: string): void {
   const fail = (what: string, most: number, found: number): never => {
@@ -44,7 +47,7 @@ export function checkDemands(graph: Graph, where: string): void {
 
 const shown = (count: number) => Math.round(count).toLocaleString("en-US");
 
-/** The most that the values between the layers are together, each from where it is made to where it is last used. */
+/** Peak size of the values between layers, each alive from its computation to its last use. */
 function numbersAtOnce(graph: Graph): number {
   const last = new Map<Value, number>();
   for (const [i, node] of graph.nodes.entries()) for (const input of node.inputs) last.set(input, i);
@@ -64,7 +67,7 @@ function stepsOf(node: AnyNode): number {
   const { multiplyAdds } = nodeCost(node);
   const size = sizeOf(node.outputs[0]!.type.shape);
   if (node.op !== "maxPool" && node.op !== "avgPool") return multiplyAdds + size;
-  // Of a window only what is in the picture is looked at.
+  // Only the part of a window within the picture is computed.
   const [, , height, width] = node.inputs[0]!.type.shape as [number, number, number, number];
   const [rows, columns] = pairOf(node.attrs.kernel);
   return size * Math.min(rows, height) * Math.min(columns, width);

@@ -1,4 +1,4 @@
-/** The table of the families, and what can be asked of a network of any of them. */
+/** The table of network families, and functions for networks of any family. */
 
 import { type Activation, usualNorm } from "../nn/layers.ts";
 import type * as z from "../schema.ts";
@@ -12,34 +12,34 @@ import type { SeConfig } from "./parts.ts";
 import { preact } from "./preact.ts";
 import { resnet } from "./resnet.ts";
 
-/** Which function builds a network, and all that goes with it. A new family is its file and its row here. */
+/** All families; a new one is its file and its row here. */
 export const families = { resnet, preact, inception, "inception-v4": inceptionV4, layers, own };
 
 export type FamilySchemas = (typeof families)[keyof typeof families]["schema"];
 
-/** What a network is made of: the output of its family's schema, told apart by `family`. */
+/** The configuration of a network: the output of its family's schema, told apart by `family`. */
 export type ModelConfig = ConfigOf<FamilySchemas>;
 
 addFamilies(families);
 
-/** The row of a network's family, which takes this network. */
+/** The row of a network's family. */
 export const familyOf = ({ family }: ModelConfig): Family<z.Schema<ModelConfig>> => families[family];
 
-/** Squeeze and excitation of a network; families that cannot have it, and networks without it, have none. */
+/** The squeeze-and-excitation settings of a network; undefined if it has none. */
 export const seOf = (config: ModelConfig): SeConfig | undefined => ("se" in config ? config.se : undefined);
 
-/** What a network's batch norms add to the variance. */
+/** The eps of a network's batch norms. */
 export const epsOf = (config: ModelConfig): number =>
   ("norm" in config ? config.norm?.eps : undefined) ?? usualNorm.eps;
 
-/** The same network for pictures of so many channels; undefined where its family takes no other. */
+/** The same network for pictures of `channels` channels; undefined if its family does not allow that. */
 export const takingChannels = (config: ModelConfig, channels: number): ModelConfig | undefined =>
   channels === channelsOf(config) ? config : familyOf(config).withChannels?.(config, channels);
 
-/** The same network with another activation between its layers; undefined where its family has no choice of them. */
+/** The same network with another activation; undefined if its family does not allow that. */
 export const actingBy = (config: ModelConfig, act: Activation): ModelConfig | undefined =>
   familyOf(config).withAct?.(config, act);
 
-/** The same network with other squeeze and excitation, if it has any. */
+/** The same network with other squeeze-and-excitation settings, if it has any. */
 export const withSe = (config: ModelConfig, se: SeConfig): ModelConfig =>
   "se" in config && config.se !== undefined ? { ...config, se } : config;

@@ -1,4 +1,4 @@
-/** What a family of networks is: one file with one row of the table in families.ts. */
+/** The interface of network families: each is a file with a row in families.ts. */
 
 import type { Value } from "../ir/graph.ts";
 import type { Projection } from "../nn/blocks.ts";
@@ -6,7 +6,7 @@ import type { Activation } from "../nn/layers.ts";
 import type { Scope } from "../nn/scope.ts";
 import type * as z from "../schema.ts";
 
-/** A configuration, as its schema lets it through. */
+/** A configuration that has passed its schema. */
 export type ConfigOf<Schema extends z.Schema> = Frozen<z.output<Schema>>;
 export type Frozen<T> = T extends (...given: never[]) => unknown
   ? T
@@ -14,7 +14,7 @@ export type Frozen<T> = T extends (...given: never[]) => unknown
     ? { readonly [K in keyof T]: Frozen<T[K]> }
     : T;
 
-/** The original table's errors in percent, single crop of 224 (docs/networks.md, 2.3). */
+/** Errors in percent from the original table, single crop of 224 (docs/networks.md, 2.3). */
 export interface Published {
   readonly top1Error: number;
   readonly top5Error: number;
@@ -26,23 +26,28 @@ export interface ZooEntry<Config> {
   /** The picture side that the network was designed for. */
   readonly imageSize: number;
   readonly classes: number;
-  /** What the authors' released weights reach; absent for networks that they did not release. */
+  /** Errors of the authors' released weights, if there are any. */
   readonly published?: Published;
-  /** Of a re-implementation that the original's README names: files of the usual namings are never taken for it. */
+  /**
+   * Set for networks of re-implementations that the original's README names; files with common names are never taken
+   * for these.
+   */
   readonly port?: Port;
 }
 
 export interface Port {
-  /** As GitHub knows it. */
+  /** GitHub repository, as OWNER/NAME. */
   readonly source: string;
-  /** The paper's network, and what its authors or users say that it reached, with where they say it. */
+  /**
+   * The corresponding network of the paper, and the accuracy that the port's authors or users report, with the source.
+   */
   readonly paper: string;
   readonly reached?: string;
 }
 
 /**
- * Where networks of the same shapes differ, and all files under one naming agree; a family takes what it has of it
- * (resnet.ts says what each is).
+ * Details in which networks of the same shapes differ but all files of one naming agree; a family uses those that it
+ * has (see resnet-config.ts).
  */
 export interface Structure {
   readonly strideOn?: "1x1" | "3x3";
@@ -54,44 +59,44 @@ export interface Structure {
 /** Whether a file has the weight of our convolution of that name. */
 export type HasConv = (name: string) => boolean;
 
-/** What a family's networks are built by, whatever their names. */
+/** How a family's networks are built, independent of their names. */
 export interface Built<Schema extends z.Schema> {
   /**
-   * What a configuration may be, for weight files too: bounds keep a file of a few bytes from asking for everything.
-   * `family` is the row's key; a family that can have squeeze and excitation has it as `se` (parts.ts), one that
-   * can take pictures of other than three channels has `channels`.
+   * Schema of a configuration, also for weight files: bounds keep a small file from demanding too much. `family` is the
+   * row's key; squeeze and excitation is under `se` (parts.ts), and the number of input channels, if it can change,
+   * under `channels`.
    */
   readonly schema: Schema;
   /** `image [N,channels,H,W] → logits [N,classes]`. @throws SenetError `shape` where the picture is too small */
   build(scope: Scope, image: Value, config: ConfigOf<Schema>, classes: number): Value;
-  /** A side of pictures at which the network can be built to see what weights it has. */
+  /** An image size at which the network can be built to list its weights. */
   imageSize(config: ConfigOf<Schema>): number;
-  /** The fewest tensors that its weights can be: a file of fewer is refused before the network is built. */
+  /** Least number of weight tensors: a file with fewer is refused before the network is built. */
   fewestTensors(config: ConfigOf<Schema>): number;
 }
 
 export interface Family<Schema extends z.Schema> extends Built<Schema> {
-  /** Those that the zoo has, by name. */
+  /** Networks in the zoo's list, by name. */
   readonly networks: Readonly<Record<string, ZooEntry<ConfigOf<Schema>>>>;
-  /** Those of sizes that the list leaves out. */
+  /** Networks of sizes that are not in the list. */
   networkNamed?(name: string): ZooEntry<ConfigOf<Schema>> | undefined;
-  /** Whether the layers bear names of ours, which others' namings are told from. */
+  /** Whether the layers have our own names, to which other namings are mapped. */
   readonly hasOurNames: boolean;
-  /** Whether a file with these convolutions can be one of this network. */
+  /** Whether a file with these convolutions can belong to this network. */
   isIn(config: ConfigOf<Schema>, has: HasConv): boolean;
-  /** The networks that the list leaves out and that a file with these convolutions can be of. */
+  /** Networks that are not in the list but could have a file with these convolutions. */
   namesIn?(has: HasConv): readonly string[];
-  /** The network as files of that structure have it. */
+  /** The network with that structure. */
   withStructure(config: ConfigOf<Schema>, structure: Structure): ConfigOf<Schema>;
-  /** The same network for pictures of so many channels, in families that have them in their configuration. */
+  /** The same network for pictures of `channels` channels, in families that allow it. */
   withChannels?(config: ConfigOf<Schema>, channels: number): ConfigOf<Schema>;
-  /** The same network with another activation, in families that have it in their configuration. */
+  /** The same network with another activation, in families that allow it. */
   withAct?(config: ConfigOf<Schema>, act: Activation): ConfigOf<Schema>;
   /**
-   * The same network with another number of classes, in families whose configuration says it too.
-   * @throws SenetError `usage` where its last layer cannot be exchanged
+   * The same network with another number of classes, in families whose configuration depends on it.
+   * @throws SenetError `usage` where its last layer cannot be replaced
    */
   withClasses?(config: ConfigOf<Schema>, classes: number): ConfigOf<Schema>;
-  /** What is different, `se` and `channels` aside, in words that a name can have. */
+  /** The differences, except for `se` and `channels`, as words that fit into a name. */
   changes(from: ConfigOf<Schema>, to: ConfigOf<Schema>): readonly string[];
 }

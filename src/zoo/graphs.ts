@@ -1,4 +1,4 @@
-/** The graphs of a network, as its configuration says. */
+/** Builds the graphs of a network from its configuration. */
 
 import type { Graph, Parameter } from "../ir/graph.ts";
 import { GraphBuilder } from "../ir/graph-builder.ts";
@@ -8,10 +8,10 @@ import type { DType } from "../tensor.ts";
 import { anyConfig, builtBy, channelsOf } from "./built.ts";
 import type { ModelConfig } from "./families.ts";
 
-/** Of any family whose code is here (built.ts), for weight files. */
+/** Schema of configurations in weight files, for all loaded families (built.ts). */
 export const configSchema = anyConfig as unknown as z.Schema<ModelConfig>;
 
-/** A model with its free choices made; what a weight file carries. */
+/** A model as stored in weight files: name, configuration and number of classes. */
 export interface Model {
   readonly name: string;
   readonly config: ModelConfig;
@@ -20,7 +20,7 @@ export interface Model {
 
 export interface GraphOptions {
   readonly batch: number;
-  /** The picture's side in pixels. */
+  /** Side of the pictures in pixels. */
   readonly imageSize: number;
   readonly dtype?: DType;
 }
@@ -40,7 +40,7 @@ export function startGraph(
   return { builder, image, scope: new Scope(builder, { training, dtype, dropPath }) };
 }
 
-/** With its logits, for what comes behind them. @param dropPath see `LossOptions` */
+/** A graph builder with the network and its logits, to which more can be added. @param dropPath see `LossOptions` */
 export function finishGraph(model: Model, training: boolean, options: GraphOptions, dropPath?: number) {
   const { builder, image, scope } = startGraph(model.name, channelsOf(model.config), training, options, dropPath);
   const logits = builtBy(model.config).build(scope, image, model.config, model.classes);
@@ -52,6 +52,6 @@ export function finishGraph(model: Model, training: boolean, options: GraphOptio
 export const inferenceGraph = (model: Model, options: GraphOptions): Graph =>
   finishGraph(model, false, options).builder.build();
 
-/** A network's weights; they do not depend on the pictures' size, as far as it takes several. */
+/** A network's parameters, which do not depend on the image size if it takes several. */
 export const parametersOf = (model: Model): readonly Parameter[] =>
   inferenceGraph(model, { batch: 1, imageSize: builtBy(model.config).imageSize(model.config) }).parameters;

@@ -1,7 +1,7 @@
 /**
- * The Inceptions of the ports as data: branches side by side, each a list of layers. `3x3 96` is a convolution that
- * keeps the size, `3x3/1 96` and `3x3/2 96` one without padding, of stride 1 and 2; `max` a pooling of 3×3, stride 2;
- * `mean` one of 3×3 that keeps the size. A list within a branch are convolutions side by side.
+ * The ports' Inceptions as data: parallel branches, each a list of layers. `3x3 96` is a convolution that keeps the
+ * size; `3x3/1 96` and `3x3/2 96` are without padding, with stride 1 and 2; `max` is 3×3 pooling with stride 2; `mean`
+ * is 3×3 pooling that keeps the size. A list within a branch means parallel convolutions.
  */
 
 export type Layer = "max" | "mean" | `${number}x${number}${"" | "/1" | "/2"} ${number}`;
@@ -11,20 +11,20 @@ export interface InceptionModule {
   readonly name: string;
   readonly times: number;
   readonly branches: readonly Branch[];
-  /** What is joined goes through a 1×1 convolution, times 0.1, and is added to the input. */
+  /** The joined branches go through a 1×1 convolution, are scaled by 0.1 and added to the input. */
   readonly residual?: true;
-  /** Whether there is squeeze and excitation. */
+  /** Whether the module has squeeze and excitation. */
   readonly se: boolean;
 }
 
 export interface InceptionForm {
   /** Padding of the first convolution, on all sides. */
   readonly pad: number;
-  /** Whether a branch's last convolution has a ReLU, before what is joined has batch norm and ReLU. */
+  /** Whether a branch's last convolution has a ReLU, before the batch norm and ReLU of the joined branches. */
   readonly endsInRelu: boolean;
-  /** Whether each convolution has a batch norm and a ReLU of its own, and no bias; what is joined has none then. */
+  /** Whether each convolution has its own batch norm and ReLU and no bias; the joined branches then have none. */
   readonly normed?: true;
-  /** Whether the padding of `mean` counts. */
+  /** Whether `mean` counts padding. */
   readonly countPad: boolean;
   readonly stem: readonly (readonly Branch[])[];
   readonly modules: readonly InceptionModule[];
@@ -40,7 +40,7 @@ const stemStart: readonly (readonly Branch[])[] = [
 ];
 
 const v4a: readonly Branch[] = [["mean", "1x1 96"], ["1x1 96"], ["1x1 64", "3x3 96"], ["1x1 64", "3x3 96", "3x3 96"]];
-/** taki0112's has the same kernel twice, by mistake. */
+/** taki0112's code has the same kernel twice, by mistake. */
 const v4b = (last: Layer): readonly Branch[] => [
   ["mean", "1x1 128"],
   ["1x1 384"],
@@ -118,7 +118,7 @@ export const inceptionForms = {
     ...taki,
     modules: [
       { name: "a", times: 4, branches: v4a, se: true },
-      // Both reductions are Inception-ResNet-v2's.
+      // Both reductions are those of Inception-ResNet-v2.
       { name: "reduce_a", times: 1, branches: reduceA, se: false },
       { name: "b", times: 7, branches: v4b("1x7 256"), se: true },
       { name: "reduce_b", times: 1, branches: reduceB("3x3/2 384"), se: false },

@@ -1,6 +1,6 @@
 /**
- * SE-Inception-v4 and SE-Inception-ResNet-v2 (Szegedy et al., arXiv 1602.07261), as two ports have them, and a third's
- * Inception-v3 (inception-v4-forms.ts).
+ * SE-Inception-v4 and SE-Inception-ResNet-v2 (Szegedy et al., arXiv 1602.07261), as implemented by two ports, and
+ * Inception-v3 of a third (inception-v4-forms.ts).
  */
 
 import type { Value } from "../ir/graph.ts";
@@ -17,9 +17,9 @@ import { releasedSe } from "./released.ts";
 
 const schema = z.strictObject({
   family: z.literal("inception-v4"),
-  /** Which modules of which port. */
+  /** Which modules, of which port. */
   form: z.enum(Object.keys(inceptionForms) as [keyof typeof inceptionForms, ...(keyof typeof inceptionForms)[]]),
-  /** Part of the features that is dropped before the classifier when training. */
+  /** Share of the features dropped before the classifier in training. */
   dropout: z.number().check(z.gte(0), z.lt(1)),
   se: z.optional(seSchema),
   /** Channels of the pictures; default: 3. */
@@ -35,7 +35,7 @@ function build(start: Scope, image: Value, config: InceptionV4Config, classes: n
   const stem = scope.at("stem");
   let x = image;
   for (const [i, branches] of form.stem.entries()) {
-    // ReLU stands behind all convolutions of the stem but those that the last batch norm follows, where it is so at all.
+    // Within the stem all convolutions end in a ReLU; before its last batch norm only if the form says so.
     const endsInRelu = form.endsInRelu || i < form.stem.length - 1;
     x = joined(stem.at(i), x, branches, { ...form, endsInRelu, pad: i === 0 ? form.pad : 0 });
   }
@@ -43,7 +43,7 @@ function build(start: Scope, image: Value, config: InceptionV4Config, classes: n
   let gates = 0;
   let stage = 1;
   for (const { name, times, branches, residual, se } of form.modules) {
-    // A reduction begins the stage of the modules behind it.
+    // A reduction starts a new stage.
     if (name.startsWith("reduce")) stage++;
     for (let i = 0; i < times; i++) {
       const at = scope.at(`${name}.${i}`).asBlock(stage);
@@ -61,7 +61,7 @@ function build(start: Scope, image: Value, config: InceptionV4Config, classes: n
 
 type Rules = Pick<InceptionForm, "endsInRelu" | "countPad" | "pad" | "normed">;
 
-/** All branches, side by side along the channels. */
+/** All branches, concatenated along the channels. */
 function joined(scope: Scope, x: Value, branches: readonly Branch[], rules: Rules): Value {
   const ends = branches.flatMap((branch, b) => {
     let values: Value[] = [x];
@@ -109,7 +109,7 @@ function bruinxiongEntry(form: InceptionV4Config["form"], paper: string): ZooEnt
   return { config: { family: "inception-v4", form, dropout: 0.2, ...style }, imageSize: 224, classes: 1000, port };
 }
 
-/** Its squeeze and excitation is made, and never called: what is computed is Inception-v3. */
+/** Its code creates squeeze and excitation but never calls it, so this is plain Inception-v3. */
 const moskomuleEntry: ZooEntry<InceptionV4Config> = {
   config: { family: "inception-v4", form: "moskomule-v3", dropout: 0.5, norm: { eps: 1e-3, decay: 0.9 } },
   imageSize: 299,
@@ -127,7 +127,7 @@ export const inceptionV4: Family<typeof schema> = {
     "moskomule-se-inception-v3": moskomuleEntry,
   },
   build,
-  // 75 is the least that leaves bruinxiong's networks a position behind their last reduction.
+  // 75 is the smallest size that leaves bruinxiong's networks a position after their last reduction.
   imageSize: () => 107,
   fewestTensors: ({ form }) => inceptionForms[form].modules.length,
   hasOurNames: true,

@@ -11,17 +11,20 @@ import { bothWays } from "./released.ts";
 const schema = z.strictObject({ family: z.literal("inception"), se: z.optional(seSchema) });
 type InceptionConfig = ConfigOf<typeof schema>;
 
-/** One module: four branches side by side, joined along the channels. Every convolution has batch norm and ReLU. */
+/** One module: four parallel branches, concatenated along the channels. Every convolution has batch norm and ReLU. */
 interface Module {
   readonly name: string;
   readonly stage: number;
-  /** 1×1; none where the module halves the size. */
+  /** 1×1; absent if the module halves the size. */
   readonly single?: number;
   /** 1×1, then 3×3. */
   readonly triple: readonly [number, number];
   /** 1×1, then two 3×3. */
   readonly double: readonly [number, number, number];
-  /** Pooling, then 1×1 to so many channels; none where the module halves the size: then the pooled input itself. */
+  /**
+   * Pooling, then 1×1 to `projection` channels; without it, as where the module halves the size, the pooled input
+   * itself.
+   */
   readonly pool: { readonly kind: "average" | "max"; readonly projection?: number };
 }
 
@@ -84,7 +87,7 @@ const modules: readonly Module[] = [
     double: [160, 224, 224],
     pool: { kind: "average", projection: 128 },
   },
-  // The one pooling of stride 1 that takes the maximum (docs/networks.md, trap 12).
+  // The only max pooling with stride 1 (docs/networks.md, trap 12).
   {
     name: "5b",
     stage: 3,
@@ -121,8 +124,8 @@ function branches(scope: Scope, x: Value, { single, triple, double, pool }: Modu
   const second = normedAct(scope.at("double"), "2", first, { out: double[1], kernel: 3 });
   join.push(normedAct(scope.at("double"), "3", second, { out: double[2], kernel: 3, stride }));
 
-  // Caffe's window halves an even side as the convolutions do. An odd side, which the original never meets, it would
-  // round the other way.
+  // Caffe's pooling halves an even side as convolutions do. For an odd side, which the original never has, it would
+  // round up.
   const isEven = x.type.shape[2]! % 2 === 0;
   const pad = stride === 2 && isEven ? 0 : 1;
   const window = { kernel: 3, stride, pad, ceil: stride === 1 || isEven };

@@ -1,4 +1,4 @@
-/** Every network by name, and the graphs of each. */
+/** All networks by name, and their graphs. */
 
 import { option, SenetError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -28,12 +28,12 @@ export type { NetworkFunction } from "./own-function.ts";
 
 const rows: readonly Family<z.Schema<ModelConfig>>[] = Object.values(families);
 
-/** Each network with squeeze and excitation, and its baseline without. */
+/** The listed networks, with squeeze and excitation and as baselines without. */
 export const zoo: ReadonlyMap<string, ZooEntry<ModelConfig>> = new Map(
   rows.flatMap(({ networks }) => Object.entries(networks)),
 );
 
-/** The networks that the list leaves out and that a file with these convolutions can be of. */
+/** Networks that are not in the list but could have a file with these convolutions. */
 export const namesIn = (has: HasConv): string[] =>
   rows.flatMap((row) => row.namesIn?.(has) ?? []).filter((name) => !zoo.has(name));
 
@@ -41,8 +41,8 @@ const namedBy = (name: string): ZooEntry<ModelConfig> | undefined =>
   rows.map((row) => row.networkNamed?.(name)).find((found) => found !== undefined);
 
 /**
- * A network of the list, or of the sizes that it leaves out.
- * @throws SenetError `usage` with the nearest names where there is no such model
+ * A network of the list, or of a size that is not in it.
+ * @throws SenetError `usage`, with the nearest names, where there is no such model
  */
 export function zooEntry(name: string): ZooEntry<ModelConfig> {
   const entry = zoo.get(name) ?? namedBy(name);
@@ -52,14 +52,14 @@ export function zooEntry(name: string): ZooEntry<ModelConfig> {
   });
 }
 
-/** Whose port a network is of, by its owner's name on GitHub; undefined: of none. */
+/** The GitHub owner of the port that a network belongs to; undefined if none. */
 export function portOf(name: string): string | undefined {
   const entry = zoo.get(name) ?? namedBy(name);
   return entry?.port?.source.split("/")[0];
 }
 
 /**
- * A zoo model for so many classes (default: its own), or a network of one's own, which bears its function's name.
+ * A model of the zoo for `classes` classes (default: its own), or the user's own network, named after its function.
  * @throws SenetError `usage` where there is no such model
  */
 export function model(name: string, classes?: number): Model;
@@ -74,8 +74,8 @@ export function model(network: string | NetworkFunction, classes?: number): Mode
 }
 
 /**
- * The same network, under the same name, with another activation between its layers.
- * @throws SenetError `usage` where its family has no choice of them
+ * The same network, under the same name, with another activation.
+ * @throws SenetError `usage` where its family does not allow that
  */
 export function withAct(model: Model, act: Activation): Model {
   const config = actingBy(model.config, act);
@@ -87,28 +87,31 @@ export function withAct(model: Model, act: Activation): Model {
   });
 }
 
-/** What a network of somebody's own is called, in files and folders too. */
+/** The name of the user's own network, also in files and folders. */
 export const nameOfOwn = ({ name }: NetworkFunction): string => name.replace(/[^\w-]+/g, "-").slice(0, 100) || "own";
 
-/** For those who need a layer's shape before they can tell the next one. */
+/** A builder that tells each layer's shape before the next one is added. */
 export function layerBuilder(name: string, imageSize: number, channels = 3): LayerBuilder {
   const { scope, image } = startGraph(name, channels, false, { batch: 1, imageSize });
   return new LayerBuilder(scope, image);
 }
 
-/** What logits are compared with targets by: of classes that exclude each other, or of a yes or no for each class. */
+/** The loss: for classes that exclude each other, or for independent classes. */
 export type Loss = "softmaxCrossEntropy" | "binaryCrossEntropy";
 
 export interface LossOptions extends GraphOptions, Freezing {
   readonly loss?: Loss;
-  /** Stochastic depth: how often the last residual block's branch is left out for a picture (nn/drop-path.ts); default: never. */
+  /**
+   * Stochastic depth (nn/drop-path.ts): probability of dropping the last residual block's branch for a picture; default
+   * 0.
+   */
   readonly dropPath?: number | undefined;
 }
 
 /**
- * `image, targets [N,classes] → logits, loss []`, batch norm by the batch; running statistics are the graph's updates. What is
- * frozen runs as in inference.
- * @throws SenetError `usage` where there is nothing of what is to be frozen or left out, or nothing left to learn
+ * `image, targets [N,classes] → logits, loss []`, with batch norm over the batch; running statistics are the graph's
+ * updates. Frozen parts run as in inference.
+ * @throws SenetError `usage` where a part to freeze or drop does not exist, or nothing is left to learn
  */
 export function lossGraph(model: Model, options: LossOptions): Graph {
   const { loss = "softmaxCrossEntropy", dropPath = 0 } = options;

@@ -1,4 +1,7 @@
-/** A network as plain data, layer by layer: what the import of others' definitions gives (import/caffe-network.ts). */
+/**
+ * A network as plain data, layer by layer: the result of importing other programs' definitions
+ * (import/caffe-network.ts).
+ */
 
 import { SenetError } from "../errors.ts";
 import type { Place, Value } from "../ir/graph.ts";
@@ -15,11 +18,11 @@ import { placesOf } from "./structure.ts";
 
 const schema = z.strictObject({
   family: z.literal("layers"),
-  /** The picture side that the network was defined for; others work where nothing depends on it. */
+  /** Image size that the network was defined for; others work if no layer depends on it. */
   imageSize: extent.check(z.gt(0)),
-  /** Of the picture, where they are not three. */
+  /** Input channels; default: 3. */
   channels: z.exactOptional(positive.check(z.lte(1024))),
-  /** In an order in which each layer's inputs come before it; the last gives the logits. */
+  /** Topologically sorted; the last layer gives the logits. */
   layers: z.array(layerSchema).check(z.minLength(1), z.maxLength(20_000)),
 });
 
@@ -31,7 +34,7 @@ type Options<K extends Kind> = Extract<LayerConfig, { readonly kind: K }>;
 function build(scope: Scope, image: Value, { layers }: LayersConfig, classes: number): Value {
   const builder = new LayerBuilder(scope, image);
   const values = layers.map((layer) => builder.add(layer));
-  // What a layer is to the network is told by the whole of it, the sizes of its pictures included.
+  // The role of a layer follows from the whole network, including the sizes of its values.
   const sizes = new Map(values.map(({ type }, i) => [layers[i]!.name, type.shape[2] ?? 1]));
   for (const [name, place] of placesOf(layers, sizes)) builder.place(name, place);
   const last = values.at(-1) ?? image;
@@ -42,21 +45,21 @@ function build(scope: Scope, image: Value, { layers }: LayersConfig, classes: nu
   return last;
 }
 
-/** So that a small file cannot ask for more memory than there is: joins alone double the channels each. */
+/** Keeps a small file from demanding too much memory: concatenations alone can double the channels each time. */
 const largest = 2 ** 31 - 1;
 
-/** Each further input of a sum is an operation; the deepest networks there are have some hundreds. */
+/** Each further input of a sum is an operation; the deepest known networks have some hundreds. */
 const mostInputs = 50_000;
 const mostSums = 2000;
 
-/** Adds layer after layer. */
+/** Adds one layer after another. */
 export class LayerBuilder {
   #inputs = 0;
   #sums = 0;
 
   readonly #scope: Scope;
   readonly #values: Map<string, Value>;
-  /** The nodes of each layer: the first, and the one behind the last. */
+  /** The nodes of each layer: index of the first, and after the last. */
   readonly #nodes = new Map<string, readonly [number, number]>();
 
   constructor(scope: Scope, image: Value) {
@@ -64,7 +67,7 @@ export class LayerBuilder {
     this.#values = new Map([[image.name, image]]);
   }
 
-  /** The layer's value. @throws SenetError `shape` where its inputs are not there or do not fit */
+  /** Adds a layer and returns its value. @throws SenetError `shape` where its inputs do not exist or do not fit */
   add(layer: LayerConfig): Value {
     const { name } = layer;
     this.#inputs += layer.inputs.length;
@@ -86,7 +89,7 @@ export class LayerBuilder {
     return value;
   }
 
-  /** Where a layer that was added stands in the network. */
+  /** Sets the place of an added layer in the network. */
   place(name: string, place: Place): void {
     const [from, to] = this.#nodes.get(name)!;
     this.#scope.graph.place(from, to, place, name);
@@ -101,7 +104,7 @@ function unfit(where: string, what: string, expected?: string, found?: string): 
   });
 }
 
-/** How many inputs a layer has: exactly, or at least where it takes a list. */
+/** Number of inputs of each kind of layer; for lists, the minimum. */
 const arities: Readonly<Record<Kind, number>> = {
   conv: 1,
   batchNorm: 1,
@@ -181,7 +184,7 @@ export const layers: Family<typeof schema> = {
   networks: {},
   build,
   imageSize: ({ imageSize }) => imageSize,
-  // Most layers have none.
+  // Layers may have no parameters.
   fewestTensors: () => 0,
   hasOurNames: false,
   isIn: () => false,
@@ -190,7 +193,7 @@ export const layers: Family<typeof schema> = {
   changes: () => [],
 };
 
-/** The layer with weights that is nearest to the logits, where all behind it is a chain, becomes as wide. */
+/** Changes the width of the last layer with weights, if all layers after it form a chain. */
 function withClasses(config: LayersConfig, classes: number): LayersConfig {
   const byName = new Map(config.layers.map((layer) => [layer.name, layer]));
   let at = config.layers.at(-1);

@@ -1,4 +1,4 @@
-/** The functions that networks of somebody's own are built by (own.ts), which no file holds. */
+/** Functions that build the user's own networks (own.ts); no file contains them. */
 
 import { SenetError } from "../errors.ts";
 import type { Value } from "../ir/graph.ts";
@@ -7,17 +7,17 @@ import type { Scope } from "../nn/scope.ts";
 export const ownFamily = "own";
 
 /**
- * Builds a network, at any size of batch and of pictures, with the layers of nn: it is called for each graph anew, and
- * `scope.mode` says whether that is for training.
+ * Builds a network for any batch and image size, from the layers of nn. Called anew for each graph; `scope.mode` says
+ * whether it is for training.
  * @param image `[N,channels,S,S]`
  * @returns logits `[N,classes]`
  */
 export type NetworkFunction = (scope: Scope, image: Value, classes: number) => Value;
 
 /**
- * The network that a file describes, with the function that no file holds where it is somebody's own.
+ * The network that a file describes; for the user's own network, with its function.
  * @param where the file
- * @throws SenetError `usage` where the function is missing, or is given for another network
+ * @throws SenetError `usage` where the function is missing, or given for another network
  */
 export function withFunction<Config extends { readonly family: string }>(
   config: Config,

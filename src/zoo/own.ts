@@ -1,6 +1,6 @@
 /**
- * Networks of somebody's own: their layers are a function in somebody's program, and in no file. A file has their
- * weights; whoever opens it hands in the function.
+ * The user's own networks: their layers are defined by a function in the user's program. Files have only the weights;
+ * whoever opens one passes the function.
  */
 
 import { SenetError } from "../errors.ts";
@@ -14,7 +14,7 @@ const schema = z.strictObject({
   family: z.literal(ownFamily),
   /** Channels of the pictures; default: 3. */
   channels: z.exactOptional(positive.check(z.lte(1024))),
-  /** In memory only: JSON leaves it out. */
+  /** Only in memory: JSON omits functions. */
   build: z.exactOptional(z.custom<NetworkFunction>((value) => typeof value === "function", "a function")),
 });
 

@@ -1,4 +1,4 @@
-/** What a residual network with the activation before the convolutions can be made of. */
+/** Configuration of pre-activation residual networks (family `preact`). */
 
 import * as z from "../schema.ts";
 import { positive } from "./bounds.ts";
@@ -13,29 +13,29 @@ export const preactSchema = z
     stemWidth: positive.check(z.lte(65536)),
     /** What follows the stem's convolution: batch norm and ReLU, ReLU alone, or nothing. */
     stemEnd: z.enum(["norm", "relu", "bare"]),
-    /** Whether pictures are normalised by a batch norm whose gamma stays 1. */
+    /** Whether the input goes through a batch norm whose gamma stays 1. */
     inputNorm: z.boolean(),
-    /** As in the family `resnet`; `same` goes for the convolutions with a stride too. */
+    /** As in the family `resnet`; `same` also applies to convolutions with a stride. */
     pool: z.enum(["padded", "same"]),
     block: z.enum(["basic", "bottleneck"]),
     /** Blocks in each stage. */
     depths: z.array(positive.check(z.lte(1000))).check(z.minLength(1), z.maxLength(8)),
-    /** Channels of each stage's 3×3 convolutions; a block puts out so many times its width. */
+    /** Channels of each stage's 3×3 convolutions; a block's output has `expansion` times as many. */
     widths: z.array(positive.check(z.lte(65536))).check(z.minLength(1), z.maxLength(8)),
     expansion: positive.check(z.lte(64)),
     strideOn: z.enum(["1x1", "3x3"]),
-    /** Whether the very first block takes what the stem gives as it is, without a batch norm. */
+    /** Whether the first block uses the stem's output without a batch norm. */
     activeStem: z.boolean(),
-    /** Whether the first block of each stage changes its shortcut even where the shape stays. */
+    /** Whether the first block of each stage projects its shortcut even if the shape stays the same. */
     projectFirst: z.boolean(),
-    /** What a shortcut that changes begins with, and how it changes (nn/preact.ts). */
+    /** What a projected shortcut starts from, and how it is projected (nn/preact.ts). */
     shortcut: z.enum(["raw", "activated", "own"]),
     projection: z.union([z.literal(1), z.literal("padEnd")]),
     /** Whether convolutions have biases. */
     bias: z.boolean(),
     /**
-     * `linear`: batch norm, ReLU, global average, classifier. `conv`: ReLU, batch norm, ReLU, and a 1×1 convolution to the
-     * classes, whose average the logits are.
+     * `linear`: batch norm, ReLU, global average, classifier. `conv`: ReLU, batch norm, ReLU, and a 1×1 convolution to
+     * the classes, averaged to the logits.
      */
     head: z.enum(["linear", "conv"]),
     se: z.optional(seSchema),

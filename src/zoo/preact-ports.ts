@@ -1,4 +1,4 @@
-/** The ports' networks with the activation before the convolutions, each as its authors' code has it (docs/networks.md). */
+/** The ports' pre-activation networks, each as in its authors' code (docs/networks.md). */
 
 import type { HasConv, ZooEntry } from "./family.ts";
 import type { PreactConfig } from "./preact-config.ts";
@@ -32,7 +32,7 @@ const cifar = { stem: "cifar", stemWidth: 16, stemEnd: "bare", widths: [16, 32, 
 const onImagenet = (config: PreactConfig) => ({ config, imageSize: 224, classes: 1000 });
 const onCifar = (config: PreactConfig) => ({ config, imageSize: 32, classes: 10 });
 
-// --- tensorpack: examples/ResNet of July to September 2017, which the original's README means ---
+// --- tensorpack: examples/ResNet of July to September 2017, to which the original's README refers ---
 
 const tensorpackSource = "tensorpack/tensorpack, examples/ResNet in July to September 2017";
 const tensorpackPreact = (...depths: number[]): PreactConfig => ({
@@ -83,7 +83,7 @@ for (const [depth, n] of Object.entries(bruinxiongCifar)) {
   bruinxiong[`bruinxiong-se-resnet-${depth}-cifar`] = { ...onCifar(config), port };
 }
 
-// --- moskomule: CIFAR; its SE-PreAct does not run as it is written, and is repaired here ---
+// --- moskomule: CIFAR; its SE-PreAct does not run as written, and is repaired here ---
 
 const moskomule: Record<string, Entry> = {};
 for (const [depth, n] of [
@@ -110,7 +110,7 @@ for (const [depth, n] of [
 // --- nutszebra: SE-ResNet-164 for CIFAR-10 ---
 
 const nutszebraSource = "nutszebra/SENets";
-/** Biases in all convolutions, a batch norm of its own for the shortcut that changes, the stride on the first 1×1. */
+/** Biases in all convolutions, a separate batch norm for a projected shortcut, the stride on the first 1×1. */
 const nutszebraPlain: PreactConfig = {
   ...{ ...base, ...cifar, depths: [18, 18, 18] },
   stemEnd: "relu",
@@ -141,11 +141,11 @@ const nutszebra: Record<string, Entry> = {
   },
 };
 
-/** Three units of three convolutions a stage, the stem, and the classifier. */
+/** Three stages of `units` units with three convolutions each, the stem, and the classifier. */
 const depthOf = (units: number) => 9 * units + 2;
 const deepestNutszebra = 1001;
 
-/** Those of every depth of 9n + 2, of which the list has 164: `nutszebra-se-resnet-11` has a unit a stage. */
+/** Networks of any depth 9n + 2, of which the list has only 164: `nutszebra-se-resnet-11` has one unit per stage. */
 export function nutszebraNamed(name: string): Entry | undefined {
   const [, se, digits] = /^nutszebra-(se-)?resnet-([1-9]\d*)$/.exec(name) ?? [];
   const units = (Number(digits) - 2) / 9;
@@ -156,7 +156,7 @@ export function nutszebraNamed(name: string): Entry | undefined {
   return { ...rest, port, config: { ...config, depths: [units, units, units] } };
 }
 
-/** Those with as many units in the first stage as the file has. */
+/** The names for the number of units in the file's first stage. */
 export function nutszebraNames(has: HasConv): readonly string[] {
   let units = 0;
   while (depthOf(units) < deepestNutszebra && has(`layer1.${units}.conv3`)) units++;

@@ -1,4 +1,4 @@
-/** Residual networks with the activation before the convolutions (nn/preact.ts), as four ports have them. */
+/** Pre-activation residual networks (nn/preact.ts), as in four ports. */
 
 import type { Value } from "../ir/graph.ts";
 import { dropPathAt } from "../nn/drop-path.ts";

@@ -1,9 +1,9 @@
-/** What the paper and re-implementations report of networks: errors in percent, single crop of 224 on ImageNet unless said. */
+/** Errors reported by the paper and the re-implementations, in percent; single crop of 224 on ImageNet unless noted. */
 
 import type { Port, Published } from "./family.ts";
 
 const albanie = "albanie/mcnSENets";
-/** Of the released weights in MatConvNet, as albanie's README has them. */
+/** The released weights in MatConvNet, from albanie's README. */
 const byAlbanie: Readonly<Record<string, readonly [paper: string, reached?: string]>> = {
   "se-bn-inception": ["SE-BN-Inception", "24.16 % top-1, 7.35 % top-5"],
   "se-resnet-50": ["SE-ResNet-50", "22.30 % top-1, 6.30 % top-5"],
@@ -12,14 +12,11 @@ const byAlbanie: Readonly<Record<string, readonly [paper: string, reached?: stri
   "se-resnext-50": ["SE-ResNeXt-50", "21.01 % top-1, 5.58 % top-5"],
   "se-resnext-101": ["SE-ResNeXt-101", "19.73 % top-1, 4.98 % top-5"],
   "senet-154": ["SENet-154", "18.67 % top-1, 4.50 % top-5"],
-  // Without a figure.
+  // No figure is given.
   "shicai-se-resnet-50": ["SE-ResNet-50"],
 };
 
-/**
- * The re-implementations without networks of their own that have a network of the zoo, with its weights, in another
- * program's files.
- */
+/** Re-implementations that provide weights of a zoo network in another program's files. */
 export function importsOf(name: string): readonly Port[] {
   const found = Object.hasOwn(byAlbanie, name) ? byAlbanie[name] : undefined;
   if (found === undefined) return [];
@@ -29,7 +26,7 @@ export function importsOf(name: string): readonly Port[] {
 
 type Errors = Pick<Published, "top1Error"> & Partial<Published>;
 
-/** The paper's own runs, arXiv 1709.01507; plain networks are its re-implementations. */
+/** The paper's own results, arXiv 1709.01507; plain networks are its re-implementations. */
 const onImagenet: Readonly<Record<string, Errors>> = {
   "ResNet-50": { top1Error: 24.8, top5Error: 7.48 },
   "ResNet-101": { top1Error: 23.17, top5Error: 6.52 },
@@ -54,7 +51,7 @@ const onCifar10: Readonly<Record<string, Errors>> = {
   "SE-ResNet-164": { top1Error: 4.39 },
 };
 
-/** What the paper reports of a port's network, where it has that one on such pictures. */
+/** The paper's errors for a port's network, if it has that network on such pictures. */
 export function paperErrors({ paper }: Pick<Port, "paper">, classes: number): Errors | undefined {
   const [name = ""] = paper.split(/,| for /);
   const table = classes === 1000 ? onImagenet : onCifar10;

@@ -1,4 +1,4 @@
-/** Networks by name, with squeeze and excitation and without. */
+/** Pairs of networks: with squeeze and excitation, and without. */
 
 import type { ZooEntry } from "./family.ts";
 import type { SeConfig } from "./parts.ts";
@@ -6,7 +6,7 @@ import type { SeConfig } from "./parts.ts";
 /** r = 16 with biases, as in every released model (docs/networks.md, 1.1). */
 export const releasedSe = { reduction: 16, bias: true } as const;
 
-/** Each network with squeeze and excitation, then as it is. */
+/** Each network with squeeze and excitation, and then without. */
 export function bothWays<Config extends { readonly se?: SeConfig | undefined }>(
   plain: Readonly<Record<string, ZooEntry<Config>>>,
 ): Record<string, ZooEntry<Config>> {

@@ -1,4 +1,4 @@
-/** How ResNets, ResNeXts and SENet-154 are built: one function of a config. Their names are in resnet.ts. */
+/** Builds ResNets, ResNeXts and SENet-154: one function of a configuration. Their names are in resnet.ts. */
 
 import type { Value } from "../ir/graph.ts";
 import { basicBlock, bottleneck } from "../nn/blocks.ts";
@@ -9,14 +9,14 @@ import type { Built } from "./family.ts";
 import { head, normedAct, poolStem, seOfBlock } from "./parts.ts";
 import { type ResNetConfig, resnetSchema } from "./resnet-config.ts";
 
-/** Any height and width that leave one position after the last stride. */
+/** Works for any height and width that leave one position after the last stride. */
 function build(start: Scope, image: Value, config: ResNetConfig, classes: number): Value {
   const { depths, widths, expansion, outs, groups, strideOn, projection, pool, projectFirst = false } = config;
   const { branchRelu = false, lastGamma = 1, act = "relu", classifierBias } = config;
   const scope = start.styled(config);
   let x = stem(scope, config.inputNorm ? batchNorm(scope.at("bn0"), image, { fixedGamma: true }) : image, config);
   const pad = pool === "same" && ({ pad: "same" } as const);
-  // Glorot's rule goes by the convolutions as their code has them: taki0112's groups are convolutions of their own.
+  // Glorot's rule uses the fans of the original convolutions: in taki0112's code, each group is a separate one.
   const paths = config.init === "glorot" ? groups : 1;
   const total = depths.reduce((sum, depth) => sum + depth, 0);
   let blocks = 0;

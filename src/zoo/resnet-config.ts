@@ -1,4 +1,4 @@
-/** What a residual network can be made of: the configurations of the family `resnet`. */
+/** Configuration of residual networks (family `resnet`). */
 
 import { activations } from "../nn/layers.ts";
 import * as z from "../schema.ts";
@@ -17,13 +17,13 @@ export const resnetSchema = z
     ),
     /** Channels of the stem for CIFAR; default: the first width. */
     stemWidth: z.exactOptional(positive.check(z.lte(65536))),
-    /** Whether the stem's convolution for CIFAR stands alone, without batch norm and activation; default: no. */
+    /** Whether the CIFAR stem's convolution has no batch norm and activation; default: no. */
     stemBare: z.exactOptional(z.boolean()),
-    /** Whether pictures are normalised by a batch norm whose gamma stays 1; default: no. */
+    /** Whether the input goes through a batch norm whose gamma stays 1; default: no. */
     inputNorm: z.exactOptional(z.boolean()),
     /**
      * `caffe`: no padding, rounded up (the released models); `padded`: padding 1, rounded down (torchvision, timm);
-     * `same`: as TensorFlow pads, and the convolutions with a stride too.
+     * `same`: TensorFlow's padding, also for convolutions with a stride.
      */
     pool: z.enum(["caffe", "padded", "same"]),
     block: z.enum(["basic", "bottleneck"]),
@@ -31,23 +31,26 @@ export const resnetSchema = z
     depths: z.array(positive.check(z.lte(1000))).check(z.minLength(1), z.maxLength(8)),
     /** Channels of each stage's 3×3 convolutions. */
     widths: z.array(positive.check(z.lte(65536))).check(z.minLength(1), z.maxLength(8)),
-    /** Channels that each stage's blocks put out, where they are not the width times the expansion. */
+    /** Output channels of each stage's blocks, if not the width times the expansion. */
     outs: z.exactOptional(z.array(positive.check(z.lte(65536))).check(z.minLength(1), z.maxLength(8))),
-    /** A block puts out so many times its width. */
+    /** A block's output channels per width. */
     expansion: positive.check(z.lte(64)),
-    /** The first 1×1 of a bottleneck has so large a part of the width; 1/2 in SENet-154. */
+    /** Width of a bottleneck's first 1×1 convolution, as a share of the width; 1/2 in SENet-154. */
     reduce: z.number().check(z.gt(0), z.lte(1)),
     /** Groups of a bottleneck's 3×3 convolution. */
     groups: positive.check(z.lte(65536)),
     /** Which convolution of a bottleneck has the stride. */
     strideOn: z.enum(["1x1", "3x3"]),
-    /** What shortcuts do where the shape changes. */
+    /** How shortcuts change shape. */
     projection: z.union([z.literal(1), z.literal(3), z.enum(["pad", "average", "averagePad", "padEnd"])]),
-    /** Whether the first block of each stage has a convolution in its shortcut even where the shape stays; default: no. */
+    /**
+     * Whether the first block of each stage has a convolution in its shortcut even if the shape stays the same;
+     * default: no.
+     */
     projectFirst: z.exactOptional(z.boolean()),
-    /** What gamma of each block's last batch norm begins with; default: 1. */
+    /** Initial gamma of each block's last batch norm; default: 1. */
     lastGamma: z.exactOptional(z.number()),
-    /** Part of the features that is dropped before the classifier when training. */
+    /** Share of the features dropped before the classifier in training. */
     dropout: z.number().check(z.gte(0), z.lt(1)),
     se: z.optional(seSchema),
     /** Whether the classifier has a bias; default: yes. */
@@ -57,7 +60,7 @@ export const resnetSchema = z
     channels: z.exactOptional(positive.check(z.lte(1024))),
     /** Whether the branch of a basic block ends in a ReLU, before the gate (timm's legacy SE-ResNets). */
     branchRelu: z.exactOptional(z.boolean()),
-    /** What stands between the layers, except within squeeze and excitation; default: ReLU. */
+    /** The activation, except inside squeeze and excitation; default: ReLU. */
     act: z.exactOptional(z.enum(activations)),
   })
   .check(

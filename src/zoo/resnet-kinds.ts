@@ -1,4 +1,4 @@
-/** The usual residual networks, of any depths. */
+/** The usual kinds of residual networks, for any depths. */
 
 import type { ZooEntry } from "./family.ts";
 import type { ResNetConfig } from "./resnet-config.ts";
@@ -32,12 +32,14 @@ export const resnext = (...depths: number[]): ResNetConfig => ({
 /** He et al.'s CIFAR family: 6n + 2 layers. */
 export const cifar = (n: number): ResNetConfig => ({ ...basic(n, n, n), stem: "cifar", widths: [16, 32, 64] });
 
-/** The same network with the stride on the 3×3 and padded pooling, which timm's and torchvision's weights are for. */
+/**
+ * The same network with the stride on the 3×3 convolution and padded pooling, as for timm's and torchvision's weights.
+ */
 export const modern = (config: ResNetConfig): ResNetConfig => ({ ...config, strideOn: "3x3", pool: "padded" });
 
 /**
- * The "D" kind of He, T. et al. (arXiv 1812.01187, section 4), in timm's sizes: three 3×3 in the stem, shortcuts that
- * average before they change the shape; and fresh blocks that pass their shortcut on.
+ * ResNet-D (He, T. et al., arXiv 1812.01187, section 4) in timm's sizes: three 3×3 convolutions in the stem, shortcuts
+ * that average before projecting, and initial gammas of 0, so that fresh blocks pass on their shortcut.
  */
 export const d = (config: ResNetConfig): ResNetConfig => ({
   ...modern(config),

@@ -1,4 +1,4 @@
-/** Residual networks of the ports with the activation behind the sum, each as its authors' code has it (docs/networks.md). */
+/** The ports' residual networks with the activation after the sum, each as in its authors' code (docs/networks.md). */
 
 import type { Port } from "./family.ts";
 import { releasedSe } from "./released.ts";
@@ -13,7 +13,7 @@ const tensorpackSource = "tensorpack/tensorpack, examples/ResNet";
 const tensorpackNorm = { norm: { eps: 1e-5, decay: 0.9 }, init: "tensorpack", lastGamma: 0 } as const;
 const same = (config: ResNetConfig): ResNetConfig => ({ ...modern(config), pool: "same", ...tensorpackNorm });
 
-/** Blocks by depth, as torchvision has them. */
+/** Blocks by depth, as in torchvision. */
 const torchDepths = {
   "18": basic(2, 2, 2, 2),
   "34": basic(3, 4, 6, 3),
@@ -52,7 +52,7 @@ for (const [depth, config] of Object.entries({ "50": resnext(3, 4, 6, 3), "101":
 // --- bruinxiong: SE-ResNeXt ---
 
 const bruinxiongSource = "bruinxiong/SENet.mxnet";
-/** A batch norm for the pictures, a convolution in the shortcut of every stage's first block. */
+/** A batch norm on the input, and a convolution in the shortcut of every stage's first block. */
 const bruinxiongStyle = {
   inputNorm: true,
   projectFirst: true,
@@ -76,7 +76,7 @@ for (const [depth, depths] of Object.entries(bruinxiongDepths)) {
   const forms = isBasic ? [1] : [64, 32];
   for (const groups of forms) {
     const config = isBasic ? basic(...depths) : { ...resnext(...depths), groups };
-    // Its README trains 64 groups of 2, and the released weights have them; 32 of 4 are the text's.
+    // Its README trains 64 groups of 2, as do the released weights; the text speaks of 32 groups of 4.
     const name = `bruinxiong-se-resnext-${depth}${groups === 32 ? "-32x4d" : ""}`;
     const isReleased = depth === "50" && groups === 64;
     const port: Port = {
@@ -87,7 +87,7 @@ for (const [depth, depths] of Object.entries(bruinxiongDepths)) {
     bruinxiong[name] = under(port, onImagenet({ ...modern(config), ...bruinxiongStyle, se: releasedSe }));
   }
 }
-/** Units a stage of those for CIFAR: below 164 layers two convolutions a unit, then three. */
+/** Units per stage of the CIFAR networks: two convolutions per unit below 164 layers, then three. */
 export const bruinxiongCifar: Readonly<Record<string, number>> = { "20": 3, "32": 5, "56": 9, "110": 18, "164": 18 };
 for (const [depth, n] of Object.entries(bruinxiongCifar)) {
   const isBasic = depth !== "164";
@@ -101,7 +101,9 @@ for (const [depth, n] of Object.entries(bruinxiongCifar)) {
 
 // --- taki0112: SE-ResNeXt-29, 8x64d, for CIFAR-10 ---
 
-/** Its eight paths of 64 channels are one convolution to 512 and one of 8 groups: the same numbers. */
+/**
+ * Its eight paths of 64 channels are written here as one convolution to 512 and one with 8 groups: the same function.
+ */
 const takiResnext: ResNetConfig = {
   ...resnext(3, 3, 3),
   stem: "cifar",
@@ -144,14 +146,14 @@ for (const [depth, n] of Object.entries({ "20": 3, "32": 5, "56": 9, "110": 18 }
   moskomule[`moskomule-resnet-${depth}`] = under(moskomulePort(`resnet-${depth}`, paper), onCifar(plain));
   if (depth === "110") continue;
   for (const reduction of [16, 8, 4]) {
-    // Its code has r = 16 unless it is told otherwise.
+    // Its code defaults to r = 16.
     const name = `se-resnet-${depth}${reduction === 16 ? "" : `-r${reduction}`}`;
     const port = moskomulePort(name, `SE-${paper}, r = ${reduction}`);
     moskomule[`moskomule-${name}`] = under(port, onCifar({ ...plain, ...moskomuleSe(reduction) }));
   }
 }
 
-/** shicai's is the paper's network at 225 pixels, where Caffe's two ways to round agree. */
+/** shicai's network is the paper's at 225 pixels, where both of Caffe's roundings agree. */
 const shicai: Entry = {
   config: {
     ...{ ...deep(3, 4, 6, 3), strideOn: "3x3", se: releasedSe },

@@ -9,7 +9,7 @@ import { resnetPorts } from "./resnet-ports.ts";
 
 export type { ResNetConfig } from "./resnet-config.ts";
 
-/** The groups' 3×3 convolutions are as wide as what blocks put out: 32 groups of 8, 64 of 4. */
+/** ResNeXts whose 3×3 convolutions are as wide as the blocks' outputs: 32 groups of 8, 64 of 4. */
 const wider = (groups: number, ...depths: number[]): ResNetConfig => ({
   ...resnext(...depths),
   widths: [256, 512, 1024, 2048],
@@ -17,10 +17,10 @@ const wider = (groups: number, ...depths: number[]): ResNetConfig => ({
   groups,
 });
 
-/** timm's "t": as "d", with a stem whose widths go up in steps. */
+/** timm's "t": like "d", with a stem of increasing widths. */
 const t = (config: ResNetConfig): ResNetConfig => ({ ...d(config), stemWidths: [24, 32, 64] });
 
-/** What won ILSVRC 2017 (paper, section 6.4 of the appendix; docs/networks.md, 1.3). */
+/** The winner of ILSVRC 2017 (paper, section 6.4 of the appendix; docs/networks.md, 1.3). */
 const senet154: ResNetConfig = {
   ...deep(3, 8, 36, 3),
   stem: "deep",
@@ -67,10 +67,10 @@ const all: Readonly<Record<string, Entry>> = {
   "wide-resnet-50-2": onImagenet(modern({ ...deep(3, 4, 6, 3), widths: [128, 256, 512, 1024], expansion: 2 })),
 };
 
-/** Deeper ones nobody has trained (He et al. had 1,202 layers). */
+/** He et al.'s deepest has 1,202 layers. */
 const deepestCifar = 1202;
 
-/** He et al.'s family for CIFAR has every depth of 6n + 2, of which the list names a few. */
+/** He et al.'s CIFAR networks of any depth 6n + 2, of which the list names a few. */
 function cifarNamed(name: string): Entry | undefined {
   const depth = Number(/^(?:se-)?resnet-([1-9]\d*)(?:-cifar)?$/.exec(name)?.[1] ?? Number.NaN);
   if (!(depth >= 8 && depth <= deepestCifar && depth % 6 === 2)) return undefined;
@@ -78,13 +78,15 @@ function cifarNamed(name: string): Entry | undefined {
   return onCifar(name.startsWith("se-") ? { ...config, se: releasedSe } : config);
 }
 
-/** The name of the network for CIFAR with so many blocks a stage: `resnet-44`; those of 50 and 152 layers end in `-cifar`. */
+/**
+ * Name of the CIFAR network with `blocks` blocks per stage: `resnet-44`; those with 50 and 152 layers end in `-cifar`.
+ */
 function cifarName(blocks: number, hasSe: boolean): string {
   const name = `${hasSe ? "se-" : ""}resnet-${6 * blocks + 2}`;
   return all[name]?.imageSize === 224 ? `${name}-cifar` : name;
 }
 
-/** Those for CIFAR whose first stage has the file's blocks. */
+/** The CIFAR networks with as many blocks as the file's first stage. */
 function cifarNames(has: HasConv): readonly string[] {
   const mostBlocks = (deepestCifar - 2) / 6;
   let blocks = 0;
@@ -96,7 +98,7 @@ export const resnet: Family<typeof resnetSchema> = {
   ...builtResnet,
   networks: {
     ...all,
-    // The table of the original repository.
+    // Figures of the original repository's table.
     "se-resnet-50": { ...all["se-resnet-50"]!, published: { top1Error: 22.37, top5Error: 6.36 } },
     "se-resnet-101": { ...all["se-resnet-101"]!, published: { top1Error: 21.75, top5Error: 5.72 } },
     "se-resnet-152": { ...all["se-resnet-152"]!, published: { top1Error: 21.34, top5Error: 5.54 } },
@@ -107,7 +109,7 @@ export const resnet: Family<typeof resnetSchema> = {
   },
   networkNamed: cifarNamed,
   hasOurNames: true,
-  // Its stem and its blocks are of the file's kind, and the blocks as many.
+  // The stem, the kind of blocks and their number must match the file.
   isIn: ({ stem, block, depths }, has) =>
     has("stem.conv2") === (stem === "deep") &&
     has("layer1.0.conv3") === (block === "bottleneck") &&

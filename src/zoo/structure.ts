@@ -1,15 +1,15 @@
 /**
- * What the layers of a network from elsewhere are to it, by how they hang together and never by their names: its
- * blocks, which are recomputed and reported as one, the squeezes and gates in them, and the classifier.
+ * Finds the structure of an imported network from its connections, never from names: its blocks (recomputed and
+ * reported as units), the squeezes and gates in them, and the classifier.
  */
 
 import type { Block, Place, Tag } from "../ir/graph.ts";
 import type { LayerConfig } from "./layer.ts";
 
 /**
- * The place of each layer that has one, by name.
- * @param layers in an order in which each one's inputs come before it
- * @param sizes the height of each layer's picture, by the layer's name
+ * The place of each layer, by name, if it has one.
+ * @param layers topologically sorted
+ * @param sizes height of each layer's value, by name
  */
 export function placesOf(
   layers: readonly LayerConfig[],
@@ -27,12 +27,12 @@ const holds = (layers: readonly LayerConfig[], kinds: readonly Kind[]) =>
   layers.some(({ kind }) => kinds.includes(kind));
 
 /**
- * A block is a stretch between two places where a single value is alive, with a join in it. Its gate, where it comes
- * after the join (SE-Inception), and a ReLU that follows are part of it; a gate that follows no block is one.
+ * A block is a stretch with a join, between two points where only one value is alive. A gate after the join
+ * (SE-Inception) and a following ReLU belong to it; a gate that follows no block is a block of its own.
  */
 function blocksOf(layers: readonly LayerConfig[], sizes: ReadonlyMap<string, number>): ReadonlyMap<string, Block> {
   const blocks = new Map<string, Block>();
-  /** The last one, and whether the stretch at hand follows it directly. */
+  /** The last block, and whether the current stretch follows it directly. */
   let last: Block | undefined;
   let isDirect = false;
   let [stage, size] = [0, Number.NaN];
@@ -51,7 +51,7 @@ function blocksOf(layers: readonly LayerConfig[], sizes: ReadonlyMap<string, num
   return blocks;
 }
 
-/** The layers, parted behind each of which one value is all that is still needed. */
+/** Splits the layers after each point where only one value is still needed. */
 function stretchesOf(layers: readonly LayerConfig[]): LayerConfig[][] {
   const lastUse = new Map<string, number>();
   for (const [i, { inputs }] of layers.entries()) for (const input of inputs) lastUse.set(input, i);
@@ -69,7 +69,7 @@ function stretchesOf(layers: readonly LayerConfig[]): LayerConfig[][] {
   return stretches;
 }
 
-/** What a layer goes through on its way from where it was made, without a change of what it stands for. */
+/** Layers that pass a value on without changing its meaning. */
 const passing: readonly Kind[] = ["dropout", "flatten"];
 
 function tagsOf(layers: readonly LayerConfig[]): ReadonlyMap<string, Tag> {
