@@ -1,6 +1,6 @@
 /**
- * Where two networks begin to compute different things: both run on the same pictures, and their layers are compared in
- * order. The two may come from different programs, with other names, other pre-processing and another order of classes.
+ * Finds where two networks start to differ: both run on the same pictures, and their layers are compared in order. They
+ * may come from different programs, with different names, pre-processing and class orders.
  */
 
 import type { Executor } from "../executors/executor.ts";
@@ -17,35 +17,35 @@ import { checkChannels } from "./channels.ts";
 
 export interface Agreement {
   readonly agrees: boolean;
-  /** How many pairs of layers were compared. */
+  /** Number of pairs of layers compared. */
   readonly layers: number;
-  /** The first pair of layers beyond the tolerance. */
+  /** The first pair of layers whose difference exceeds the tolerance. */
   readonly first?: LayerDifference;
   /** The first network's layer from which on the second is built otherwise; absent: it is built alike. */
   readonly otherwiseFrom?: string;
-  /** Of the logits, with the classes of both in one order, relative to the largest. */
+  /** Difference of the logits, with classes in the same order, relative to the largest. */
   readonly logits: number;
-  /** What else is different, a line each. */
+  /** Other differences, one line each. */
   readonly notes: readonly string[];
 }
 
 export interface LayerDifference {
-  /** What the layer is called in each network. */
+  /** The layer's name in each network. */
   readonly a: string;
   readonly b: string;
   readonly op: Op;
-  /** The largest, relative to the largest value of the layer. */
+  /** The largest difference, relative to the layer's largest value. */
   readonly difference: number;
-  /** The picture where it is, from 0. */
+  /** Index of the picture with that difference. */
   readonly picture: number;
 }
 
 export interface AgreementOptions {
-  /** Largest difference of a layer's values, relative to the largest of them; default 1e-4. */
+  /** Largest allowed difference, relative to a layer's largest value; default 1e-4. */
   readonly tolerance?: number;
 }
 
-/** Pictures of noise of that side. */
+/** Square pictures of noise. */
 export function noisePictures(side: number, count = 2, seed = 1): Picture[] {
   const random = createRandom(seed);
   return Array.from({ length: count }, () => ({
@@ -56,8 +56,8 @@ export function noisePictures(side: number, count = 2, seed = 1): Picture[] {
 }
 
 /**
- * Each network sees the pictures as it wants them, at the size that the first one wants.
- * @throws SenetError what the executor and the networks throw
+ * Compares two networks. Each gets the pictures with its own pre-processing, at the first one's size.
+ * @throws SenetError as the executor and the networks
  */
 export async function agreementOf(
   a: Checkpoint,
@@ -115,7 +115,7 @@ export async function agreementOf(
   } finally {
     await Promise.all(networks.map((network) => network.dispose()));
   }
-  // Of networks that are built otherwise the layers before may be others that only look alike.
+  // If the structures differ, earlier layers may only look alike.
   const isSame = end !== undefined && logits <= tolerance;
   const at = isSame ? -1 : worst.findIndex(({ difference }) => !(difference <= tolerance));
   const [left, right] = pairs[at] ?? [];
@@ -124,7 +124,7 @@ export async function agreementOf(
       ? undefined
       : { a: left.outputs[0]!.name, b: right.outputs[0]!.name, op: left.op, ...worst[at]! };
   const agrees = first === undefined && logits <= tolerance;
-  // Not where channels or classes stand in another order.
+  // Not if channels or classes are in another order.
   const unseen = agrees && notes.length === 0 ? differingTensors(a, b, tolerance) : [];
   if (unseen.length > 0) {
     const count = unseen.length === 1 ? "one tensor differs" : `${unseen.length} tensors differ`;
@@ -135,8 +135,8 @@ export async function agreementOf(
 }
 
 /**
- * Tensors of one name and extent in both with values that are further apart. Networks that are written otherwise have none,
- * and no two of which one has its batch norms folded: its convolutions' weights are others.
+ * Tensors with the same name and shape but different values in both, which the pictures did not reveal. Networks with
+ * other names have none; neither has a pair of which only one has batch norm folded, since that changes the weights.
  */
 function differingTensors(a: Checkpoint, b: Checkpoint, tolerance: number): string[] {
   const isAlike = a.weights.size === b.weights.size && [...a.weights.keys()].every((name) => b.weights.has(name));
@@ -152,7 +152,7 @@ function imageOf(picture: Picture, spec: Checkpoint["preprocessing"]): Tensor {
   return tensor([1, planesOf(spec), spec.crop, spec.crop], preprocess(picture, spec));
 }
 
-/** Where each class of `a` is in `b`; undefined where they are in one order, or are not the same. */
+/** Index in `b` of each class of `a`; undefined if the order is the same, or the classes are not. */
 function orderOf(a: readonly string[], b: readonly string[]): readonly number[] | undefined {
   if (a.length !== b.length || a.every((label, i) => label === b[i])) return undefined;
   const places = new Map(b.map((label, i) => [label, i]));
@@ -160,11 +160,11 @@ function orderOf(a: readonly string[], b: readonly string[]): readonly number[] 
   return places.size === b.length && order.every((at) => at !== undefined) ? (order as number[]) : undefined;
 }
 
-/** What every program computes as a layer of its own: batch norms may be folded, sums and gates joined. */
+/** Operations that every program computes separately: batch norms may be folded, sums and gates fused. */
 const anchors: ReadonlySet<Op> = new Set(["relu", "sigmoid", "maxPool", "avgPool", "globalAvgPool", "concat"]);
 
 interface Pairs {
-  /** Layers that stand at the same place in both. */
+  /** Corresponding layers. */
   readonly pairs: readonly (readonly [AnyNode, AnyNode])[];
   /** The first network's layer from which on the second is built otherwise. */
   readonly end?: string;
@@ -191,13 +191,13 @@ function pairsOf(a: Graph, b: Graph): Pairs {
 
 const keyOf = ({ op, outputs }: AnyNode): string => `${op} ${outputs[0]!.type.shape.join(" ")}`;
 
-/** With the layers as outputs, by their places. */
+/** The graph with the layers as outputs, named by index. */
 function exposing(graph: Graph, nodes: readonly AnyNode[]): Graph {
   const layers = nodes.map((node, i): [string, Value] => [`${i}`, node.outputs[0]!]);
   return { ...graph, outputs: new Map([...graph.outputs, ...layers]) };
 }
 
-/** Relative to the largest of both; what is no number stays none. */
+/** The largest difference relative to the largest value of both; NaN if a value is NaN. */
 function differenceOf(a: TensorData, b: TensorData): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   let [largest, difference] = [0, 0];

@@ -1,11 +1,11 @@
-/** Whether pictures can become what a network takes. */
+/** Checks that pictures have as many channels as a network takes. */
 
 import { option, SenetError } from "../errors.ts";
 import { planesOf } from "../images/preprocess.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { channelsOf } from "../zoo/built.ts";
 
-/** @throws SenetError `usage` for a network of other channels than its pictures have: colours, or grey */
+/** @throws SenetError `usage` for a network with other channels than its pictures have (colour or grey) */
 export function checkChannels({ model, preprocessing }: Pick<Checkpoint, "model" | "preprocessing">): void {
   const channels = channelsOf(model.config);
   const planes = planesOf(preprocessing);

@@ -1,11 +1,11 @@
-/** Classifies pictures in files and in the bytes of files, which it decodes. */
+/** Classifies pictures in files or in files' bytes, which it decodes. */
 
 import type { CompileOptions, Executor } from "../executors/executor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { type Classification, PictureClassifier } from "./classify.ts";
 import { dataOf, decode, type PictureInput } from "./picture-input.node.ts";
 
-/** A checkpoint made ready to classify one picture at a time. */
+/** A network compiled to classify one picture at a time. */
 export class Classifier implements AsyncDisposable {
   readonly #pictures: PictureClassifier;
 
@@ -18,16 +18,16 @@ export class Classifier implements AsyncDisposable {
   }
 
   /**
-   * May be asked for several pictures at once.
-   * @param top how many classes to name
-   * @throws SenetError `data` where the picture cannot be decoded, `usage` where `top` is no count, `executor` after
-   * `dispose`
+   * Calls may overlap.
+   * @param top number of classes to return
+   * @throws SenetError `data` where the picture cannot be decoded; `usage` where `top` is not a positive integer;
+   * `executor` after `dispose`
    */
   classify(picture: PictureInput, top = 5): Promise<Classification> {
     return this.#pictures.classify(dataOf(picture), top);
   }
 
-  /** Frees its memory, once what is being classified has been. A second time is fine. */
+  /** Waits for calls under way, then frees the memory. May be called twice. */
   dispose(): Promise<void> {
     return this.#pictures.dispose();
   }

@@ -1,4 +1,4 @@
-/** Classifies pictures with the model, labels and pre-processing that a weight file carries. */
+/** Classifies pictures with the model, labels and pre-processing of a weight file. */
 
 import { asyncDispose } from "../disposal.ts";
 import { SenetError } from "../errors.ts";
@@ -20,13 +20,13 @@ export interface Prediction {
 }
 
 export interface Classification {
-  /** Its path, or its name. */
+  /** The picture's path or name. */
   readonly file: string;
   /** Most probable first. */
   readonly predictions: readonly Prediction[];
 }
 
-/** A checkpoint made ready to classify one picture at a time. */
+/** A network compiled to classify one picture at a time. */
 export class PictureClassifier implements AsyncDisposable {
   readonly #checkpoint: Checkpoint;
   readonly #network: Executable;
@@ -54,17 +54,17 @@ export class PictureClassifier implements AsyncDisposable {
   }
 
   /**
-   * May be asked for several pictures at once.
-   * @param top how many classes to name
-   * @param running gives it up
-   * @throws SenetError `data` where the picture cannot be decoded, or has not as many pixels as it says; `usage` where
-   * `top` is no count, or nobody decodes; `executor` after `dispose`
+   * Calls may overlap.
+   * @param top number of classes to return
+   * @param running may abort the call
+   * @throws SenetError `data` where the picture cannot be decoded or does not have as many pixels as it says; `usage`
+   * where `top` is not a positive integer, or no decoder was given; `executor` after `dispose`
    */
   classify(picture: PictureData, top = 5, running?: Running): Promise<Classification> {
     return this.#uses.now(() => this.#classify(picture, top, running));
   }
 
-  /** Frees its memory, once what is being classified has been. A second time is fine. */
+  /** Waits for calls under way, then frees the memory. May be called twice. */
   dispose(): Promise<void> {
     return this.#uses.dispose(() => this.#network.dispose());
   }
@@ -83,7 +83,7 @@ export class PictureClassifier implements AsyncDisposable {
   }
 }
 
-/** @throws SenetError `usage` where it is no number of classes to name */
+/** @throws SenetError `usage` where `top` is not a positive integer */
 export function checkTop(top: number): void {
   if (Number.isInteger(top) && top > 0) return;
   throw new SenetError("usage", "this is no number of classes to name", {
@@ -95,7 +95,7 @@ export function checkTop(top: number): void {
 
 /**
  * The most probable classes by one row of `logits [N, K]`.
- * @throws SenetError `weights` where they are no numbers
+ * @throws SenetError `weights` where logits are not finite
  */
 export function predictionsOf(
   logits: Tensor,

@@ -1,4 +1,4 @@
-/** Measures a network with the field's protocol: top-1 and top-5 error in percent (paper, section 5.1). */
+/** Evaluates a network by the usual protocol: top-1 and top-5 error in percent (paper, section 5.1). */
 
 import type { Executable, Running } from "../executors/executor.ts";
 import type { Tensor } from "../tensor.ts";
@@ -6,9 +6,9 @@ import { inputName } from "../zoo/graphs.ts";
 import { hasTopFive, meanSoftmax, rankOf, rowOf } from "./metrics.ts";
 import { topK } from "./probabilities.ts";
 
-/** Pictures with their labels and places in the data set, of which the first `size` count. */
+/** A batch of pictures with labels and indices in the data set; the first `size` rows count. */
 export interface EvaluationBatch {
-  /** `[N · views, 3, S, S]`: the views of a picture follow each other. */
+  /** `[N · views, C, S, S]`; the views of a picture are adjacent. */
   readonly images: Tensor;
   /** `[N]` */
   readonly labels: Tensor;
@@ -16,26 +16,29 @@ export interface EvaluationBatch {
   readonly size: number;
 }
 
-/** What the network said of one picture: its views' probabilities, averaged. */
+/** The prediction for one picture, averaged over its views' probabilities. */
 export interface PicturePrediction {
-  /** Its place in the data set. */
+  /** The picture's index in the data set. */
   readonly sample: number;
   readonly label: number;
-  /** How many classes are at least as likely as the label: 0 where the network is right. */
+  /** Number of other classes at least as likely as the label: 0 if the prediction is right. */
   readonly rank: number;
-  /** Cross-entropy without label smoothing; NaN where the logits are no numbers. */
+  /** Cross-entropy without label smoothing; NaN if logits are not finite. */
   readonly loss: number;
-  /** The most probable classes, five at most. */
+  /** The most probable classes, at most five. */
   readonly top: readonly { readonly index: number; readonly probability: number }[];
 }
 
-/** What the network says of one picture, in full. */
+/** The probabilities of all classes for one picture. */
 export interface PictureProbabilities {
   readonly sample: number;
   readonly label: number;
-  /** `[classes]`, of its views averaged; NaN where the logits are no numbers. */
+  /** `[classes]`, averaged over the views; NaN if logits are not finite. */
   readonly probabilities: Float64Array;
-  /** What ranks the classes: the logits of a single view, since far ones differ where their probabilities are both 0. */
+  /**
+   * Values by which classes are ranked: for a single view the logits, which still differ where probabilities underflow
+   * to 0.
+   */
   readonly ranked: ArrayLike<number>;
 }
 
@@ -61,7 +64,7 @@ const predictionOf = ({ sample, label, probabilities, ranked }: PictureProbabili
 export const predictionsOf = (logits: Tensor, batch: EvaluationBatch): PicturePrediction[] =>
   rowsOf(logits, batch).map(predictionOf);
 
-/** Runs the network and gives the probabilities of all classes, batch by batch. */
+/** Runs the network and yields the probabilities of all classes, batch by batch. */
 export async function* probabilitiesOf(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
@@ -73,7 +76,7 @@ export async function* probabilitiesOf(
   }
 }
 
-/** Runs the network and gives what it says of the pictures, batch by batch. */
+/** Runs the network and yields predictions, batch by batch. */
 export async function* predict(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
@@ -88,12 +91,12 @@ export interface Errors {
   readonly top1Error: number;
   /**
    * Percent of pictures whose label is not among the five most probable classes; NaN without pictures, `null` below six
-   * classes, where it says nothing.
+   * classes, where it means nothing.
    */
   readonly top5Error: number | null;
 }
 
-/** @param classes of the network */
+/** Top-1 and top-5 error of predictions. @param classes the network's number of classes */
 export function errorsOf(predictions: readonly { readonly rank: number }[], classes: number): Errors {
   const images = predictions.length;
   const errorOf = (k: number) => (100 * predictions.filter(({ rank }) => rank >= k).length) / images;
@@ -108,7 +111,7 @@ export interface Evaluation extends Errors {
   readonly predictions: readonly PicturePrediction[];
 }
 
-/** Sums up what a network of so many classes said of all its pictures. */
+/** Evaluates predictions for a network with `classes` classes. */
 export async function evaluate(
   batches: AsyncIterable<readonly PicturePrediction[]>,
   classes: number,

@@ -1,4 +1,4 @@
-/** What the gates of a network answer, class by class: the paper's excitation figures (arXiv 1709.01507, figures 6 and 7). */
+/** Mean gates of a network by class: the paper's excitation figures (arXiv 1709.01507, figures 6 and 7). */
 
 import type { Executor } from "../executors/executor.ts";
 import type { Block, Graph, Value } from "../ir/graph.ts";
@@ -6,17 +6,17 @@ import { inferenceProgram, type NetworkWeights } from "../weights/program.ts";
 import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
 import { type EvaluationBatch, type PicturePrediction, predictionsOf } from "./evaluate.ts";
 
-/** Where a gate stands in its network. */
+/** The place of a gate in its network. */
 export interface GatePlace {
-  /** `layer2.0`; the gate's own name where it stands in no block. */
+  /** Name of the block, such as `layer2.0`; the gate's own name if it is in no block. */
   readonly block: string;
-  /** From 1; 0 for a gate outside of all blocks. */
+  /** From 1; 0 for a gate outside all blocks. */
   readonly stage: number;
   readonly channels: number;
 }
 
 export interface GateMeans extends GatePlace {
-  /** `[classes, channels]`: the mean over the pictures of a class; NaN in the row of a class without pictures. */
+  /** `[classes, channels]`: mean over each class's pictures; NaN for a class without pictures. */
   readonly means: Float64Array;
 }
 
@@ -26,9 +26,12 @@ export interface ExcitationOptions extends NetworkWeights {
   readonly batches: AsyncIterable<EvaluationBatch>;
   readonly batchSize: number;
   readonly imageSize: number;
-  /** Told what the network says of each batch, of one without gates too: one pass over the pictures gives both. */
+  /**
+   * Is given the predictions for each batch, so that one pass over the pictures gives both; also for networks without
+   * gates.
+   */
   readonly onPredictions?: (predictions: readonly PicturePrediction[]) => void;
-  /** Told the gates of each batch, by block, `[N · channels]`. */
+  /** Is given the gates of each batch, by block, `[N · channels]`. */
   readonly onGates?: (gates: readonly Float32Array[], batch: EvaluationBatch) => void;
 }
 
@@ -37,7 +40,7 @@ export interface GateOf extends GatePlace {
   readonly value: Value;
 }
 
-/** The gates of a network, in their order. */
+/** The gates of a network, in order. */
 export const gatesOf = ({ nodes }: Graph): readonly GateOf[] =>
   nodes.filter(({ tag }) => tag === "se.gate").map(({ outputs: [value], block }) => gateAt(value!, block));
 

@@ -1,4 +1,4 @@
-/** What a network's classifier sees of pictures: their embeddings. */
+/** Embeddings: what a network's classifier gets for a picture. */
 
 import { asyncDispose } from "../disposal.ts";
 import type { Executor, Running } from "../executors/executor.ts";
@@ -10,7 +10,7 @@ import { Probe } from "./probe.ts";
 
 const outputName = "features";
 
-/** A network up to its classifier, ready for one picture at a time. */
+/** A network compiled up to its classifier, for one picture at a time. */
 export class Features implements AsyncDisposable {
   readonly #probe: Probe;
 
@@ -18,17 +18,17 @@ export class Features implements AsyncDisposable {
     this.#probe = probe;
   }
 
-  /** @throws SenetError `usage` for a network of which it is not known what its classifier is */
+  /** @throws SenetError `usage` for a network whose classifier is not known */
   static async create(checkpoint: Checkpoint, executor: Executor, options: PictureOptions = {}): Promise<Features> {
     return new Features(await Probe.create(checkpoint, executor, featuresOf, options));
   }
 
-  /** @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
+  /** The features of a picture. @throws SenetError `data` where it cannot be decoded; `executor` after `dispose` */
   async of(picture: PictureData, running?: Running): Promise<Float32Array> {
     return Float32Array.from((await this.#probe.of(picture, running)).get(outputName)!.data);
   }
 
-  /** Frees its memory, once what is being looked at has been. A second time is fine. */
+  /** Waits for calls under way, then frees the memory. May be called twice. */
   dispose(): Promise<void> {
     return this.#probe.dispose();
   }

@@ -1,4 +1,4 @@
-/** Runs weights on the pictures of a loader. */
+/** Evaluates weights on the pictures of a loader. */
 
 import type { Loader } from "../data/loader.node.ts";
 import type { Executable } from "../executors/executor.ts";
@@ -6,18 +6,18 @@ import type { Evaluation } from "./evaluate.ts";
 import { compileNetwork, evaluateNetwork, type NetworkSubject, type Watch } from "./network.ts";
 
 export interface FolderEvaluation extends Omit<NetworkSubject, "batchSize"> {
-  /** Gives each picture once, prepared for the model. */
+  /** Yields each picture once, pre-processed for the model. */
   readonly loader: Loader;
 }
 
 /**
- * Compiles the model for inference with the weights as they are now, and measures it on every picture.
- * @throws the reason of `signal` where that stopped it
+ * Compiles the model with its current weights and evaluates it on every picture.
+ * @throws the reason of `signal` if it stopped the evaluation
  */
 export const evaluateFolder = (options: FolderEvaluation & Watch): Promise<Evaluation> =>
   evaluateNetwork({ ...subjectOf(options), batches: () => options.loader.epoch(0) });
 
-/** The model for inference, with the weights as they are now, for the loader's batches. */
+/** The model compiled with its current weights, for the loader's batches. */
 export const compileFor = (options: FolderEvaluation): Promise<Executable> => compileNetwork(subjectOf(options));
 
 const subjectOf = <T extends FolderEvaluation>(options: T) => ({

@@ -1,9 +1,9 @@
 /**
- * A file that keeps what an evaluation has found so far, line by line as it goes, so that whatever ends the process
- * costs no more than the pictures at hand.
+ * A journal file that records an evaluation's results line by line, so that whatever ends the process costs only the
+ * current batch.
  *
- * JSON lines: the format; then for each network its settings, and after them one line a picture. Started again, the
- * evaluation says its settings again and goes on below.
+ * JSON lines: first the format; then for each network its settings, followed by one line per picture. A restarted
+ * evaluation writes its settings again and continues below.
  */
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, statSync, writeSync } from "node:fs";
@@ -12,15 +12,15 @@ import { assertFile, ioError, writeError } from "../files/files.node.ts";
 import { Lock } from "../files/lock.node.ts";
 import * as z from "../schema.ts";
 
-/** What the numbers depend on; an evaluation goes on only with the same. */
+/** Everything that results depend on; an evaluation only continues with the same settings. */
 export type Settings = Readonly<Record<string, string | number>>;
 
-/** What was found of one picture. */
+/** The result for one picture. */
 export interface Outcome {
-  /** Its name within the data. */
+  /** The picture's name relative to the data. */
   readonly picture: string;
   readonly label: number;
-  /** How many classes are at least as likely as the label. */
+  /** Number of other classes at least as likely as the label. */
   readonly rank: number;
   /** The most probable class. */
   readonly predicted: number;
@@ -46,15 +46,14 @@ export class Journal {
   readonly #path: string;
   readonly #file: number;
   readonly #lock: Lock;
-  /** By network: its settings, and its pictures by name. */
+  /** For each network, its settings, and its pictures by name. */
   readonly #networks = new Map<string, { settings: Settings; entries: Map<string, Entry> }>();
   #current: Map<string, Entry> | undefined;
 
   /**
-   * Opens a journal or begins a new one, for this process alone until `close`. A last line that was cut short is taken
-   * off.
-   * @throws SenetError `io` where it cannot be read or written, `data` where it is no journal or damaged, `usage` where
-   * another evaluation is writing it
+   * Opens a journal or creates one, locked for this process until `close`. An incomplete last line is removed.
+   * @throws SenetError `io` where it cannot be read or written; `data` where it is not a journal or damaged; `usage`
+   * where another evaluation is writing it
    */
   constructor(path: string) {
     this.#path = path;
@@ -123,8 +122,8 @@ export class Journal {
   }
 
   /**
-   * What was found of this network before; from now on `add` is about it.
-   * @throws SenetError `usage` where the settings were others
+   * Starts recording a network with `add`. @returns its earlier results
+   * @throws SenetError `usage` where the settings have changed
    */
   begin(network: string, settings: Settings): readonly Entry[] {
     const before = this.#networks.get(network);
@@ -147,10 +146,10 @@ export class Journal {
     });
   }
 
-  /** @throws SenetError `io` where the disk is full, for example */
+  /** @throws SenetError `io`, for example where the disk is full */
   add(entries: readonly Entry[]): void {
     for (const entry of entries) this.#current!.set(entry.picture, entry);
-    // One write: no other line can come in between.
+    // A single write, so that no other line can come in between.
     this.#write(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
   }
 

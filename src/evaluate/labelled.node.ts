@@ -1,4 +1,4 @@
-/** The pictures that a network is measured on: which class each folder and each number of a list means. */
+/** Opens the pictures to evaluate a network on, and matches folders and list numbers to its classes. */
 
 import type { Dataset, Numbered, Numbering, OpenOptions, Part } from "../data/dataset.ts";
 import { kindOf, openDataset } from "../data/datasets.node.ts";
@@ -17,24 +17,24 @@ export interface Pictures {
   readonly list: string | undefined;
   readonly listOrder: ClassOrder | undefined;
   readonly allowMissing: boolean;
-  /** Only those that training keeps back (`holdOut`). */
+  /** Use only pictures that training keeps back (`holdOut`). */
   readonly held: HeldBack | undefined;
-  /** Of data that holds several parts. Default: what there is to measure with. */
+  /** Part of the data to use. Default: the validation part. */
   readonly part?: Part | undefined;
-  /** Whether the network's labels were given by hand. */
+  /** Whether the network's labels are real names. */
   readonly areNamed: boolean;
 }
 
-/** The pictures to measure on. */
+/** The pictures to evaluate on. */
 export interface LabelledPictures extends Dataset {
-  /** Pictures of the list that are not there. */
+  /** Number of listed pictures that are missing. */
   readonly missing: number;
 }
 
 /**
- * @param labels the network's
- * @throws SenetError as openDataset and openList do; `usage` where neither the weights nor the pictures tell which class
- * is which
+ * @param labels the network's labels
+ * @throws SenetError as `openDataset` and `openList`; `usage` where neither the weights nor the pictures tell which
+ * class is which
  */
 export function openPictures(pictures: Pictures, labels: readonly string[]): LabelledPictures {
   const { list, listOrder, allowMissing, areNamed, held } = pictures;
@@ -46,7 +46,7 @@ export function openPictures(pictures: Pictures, labels: readonly string[]): Lab
   const remarks: string[] = [...told];
   const numbered = (entries: readonly Numbered[]) => {
     if (classOrderOf(labels) !== undefined) return imagenetNumbers(where, entries, listOrder, remarks);
-    // ImageNet's pictures, for a network whose order of ImageNet's classes nobody knows.
+    // ImageNet's pictures, for a network whose order of ImageNet's classes is unknown.
     if (!hasNames && labels.length === 1000 && orderOfNumbers(entries) !== undefined) refuseUnnamed(where);
     return labels;
   };
@@ -75,8 +75,8 @@ function refuseUnnamed(list: string): never {
 }
 
 /**
- * Weights without names were trained, as a rule, on folders in the order of their names as text, as torchvision's
- * ImageFolder numbers them: 0, 1, 10, 11, 2, ...; or on classes that the data itself numbers, in its order.
+ * Weights without class names were usually trained on folders in the order of their names as text, like torchvision's
+ * ImageFolder: 0, 1, 10, 11, 2, ...; or on classes that the data numbers itself.
  */
 function openUnnamed(
   data: string,
@@ -84,7 +84,7 @@ function openUnnamed(
   numbered: Numbering,
   part: Pick<OpenOptions, "part">,
 ): Dataset {
-  // Of a folder the pictures need not be looked for.
+  // For a folder, its pictures need not be listed.
   const own = kindOf(data) === pictureFolder ? undefined : openDataset(data, part);
   const names = own?.classes ?? listFolder(data).folders;
   if (names.length === labels.length && !isCounted(own)) {
@@ -96,7 +96,7 @@ function openUnnamed(
         `text, as torchvision numbers them (${order}, ...); ${option("labels")} overrules`;
     return { ...found, remarks: [remark, ...(found.remarks ?? [])] };
   }
-  // Up to ten, the order of the numbers and that of their names are the same.
+  // Up to ten, numbers have the same order as their names.
   const areSame = own?.isNumbered === true || (labels.length <= 10 && names.every((name) => labels.includes(name)));
   if (areSame || names.length === 0) return openDataset(data, { classes: labels, numbered, ...part });
   throw new SenetError("usage", "neither the weights nor the folders tell which class is which", {
@@ -107,11 +107,11 @@ function openUnnamed(
   });
 }
 
-/** Whether the classes are mere numbers, that stand in the data. */
+/** Whether the classes are only numbers, given in the data. */
 const isCounted = (own: Dataset | undefined): boolean =>
   own?.isNumbered === true && own.classes.every((name, i) => name === `${i}`);
 
-/** ImageNet's classes by the numbers of a list. */
+/** ImageNet's class names by the numbers of a list. */
 function imagenetNumbers(
   list: string,
   entries: readonly Numbered[],

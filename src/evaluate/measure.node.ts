@@ -1,4 +1,4 @@
-/** Measures a weight file on pictures, in a way that can be interrupted and gone on with. */
+/** Evaluates weights on pictures; can be interrupted and continued. */
 
 import { createHash } from "node:crypto";
 import type { Dataset, Sample } from "../data/dataset.ts";
@@ -19,16 +19,16 @@ import { failNotNumber } from "./not-number.ts";
 
 export interface MeasureOptions extends LoadingOptions {
   readonly checkpoint: Checkpoint;
-  /** Labelled with the checkpoint's classes. */
+  /** The pictures, labelled with the checkpoint's classes. */
   readonly dataset: Dataset;
   readonly views: Views;
   readonly executor: Executor;
-  /** Images a run of the network; each picture takes as many as there are views. */
+  /** Images per run of the network; each picture takes as many as there are views. */
   readonly batchSize: number;
   readonly threads?: number | undefined;
-  /** Go on also where no picture of a class can be decoded. */
+  /** Continue even if no picture of a class can be decoded. */
   readonly tolerant?: boolean;
-  /** Keeps what was found, and knows what was found before under this name. */
+  /** Records results, and provides earlier ones for this name. */
   readonly journal?: { readonly file: Journal; readonly name: string };
   readonly onProgress?: (progress: MeasureProgress) => void;
 }
@@ -41,16 +41,18 @@ export interface MeasureProgress {
 }
 
 export interface Measurement extends Errors {
-  /** Picture by picture, those of earlier runs first. */
+  /** Results for each picture, those of earlier runs first. */
   readonly outcomes: readonly Outcome[];
   readonly failures: readonly Failed[];
-  /** False where the signal stopped it. */
+  /** False if the signal stopped it. */
   readonly finished: boolean;
-  /** Of this run alone; 0 where there was nothing left to do. */
+  /** Speed of this run; 0 if nothing was left to do. */
   readonly imagesPerSecond: number;
 }
 
-/** @throws SenetError `usage` where the journal has other settings, `data` where no picture can be decoded, and others */
+/**
+ * @throws SenetError `usage` where the journal has other settings; `data` where no picture can be decoded; and others
+ */
 export async function measure(options: MeasureOptions): Promise<Measurement> {
   const { dataset, journal } = options;
   const found = new Found(options);
@@ -79,7 +81,7 @@ export async function measure(options: MeasureOptions): Promise<Measurement> {
   };
 }
 
-/** What was found in this run and those before. */
+/** The results of this and earlier runs. */
 class Found {
   readonly outcomes: Outcome[] = [];
   readonly failures: Failed[] = [];
@@ -103,7 +105,7 @@ class Found {
     if (entries.some((entry) => "failed" in entry)) this.#checkClasses();
   }
 
-  /** The loader cannot: it is given only what is left. */
+  /** Checks that each class has a usable picture; the loader only knows the remaining ones. */
   #checkClasses(): void {
     const { dataset, tolerant = false } = this.#options;
     if (tolerant) return;
@@ -118,7 +120,7 @@ class Found {
   }
 }
 
-/** Runs the network over samples of the dataset, and gives its rate in pictures a second. */
+/** Runs the network over samples of the data set; returns pictures per second. */
 async function run(
   options: MeasureOptions,
   samples: readonly Sample[],
@@ -170,7 +172,7 @@ async function run(
   }
 }
 
-/** The size of the fewest batches of at most `most`, all alike: a place that stays empty costs as much as a picture. */
+/** Equal batch sizes for the fewest batches of at most `most`: an empty row costs as much as a picture. */
 const evenBatches = (count: number, most: number): number => Math.ceil(count / Math.ceil(count / most));
 
 const outcomeOf = ({ label, rank, top }: PicturePrediction, picture: string): Outcome => ({
@@ -180,7 +182,7 @@ const outcomeOf = ({ label, rank, top }: PicturePrediction, picture: string): Ou
   predicted: top[0]!.index,
 });
 
-/** All that the ranks depend on; not how fast they come. */
+/** Everything that results depend on, but not speed. */
 function settingsOf(options: MeasureOptions): Settings {
   const { checkpoint, dataset, views, executor } = options;
   const { channels, scale, mean, std, resize, crop, interpolation, meanImage, byPicture } = checkpoint.preprocessing;

@@ -4,8 +4,8 @@ import type { Tensor } from "../tensor.ts";
 import { softmaxRow } from "./probabilities.ts";
 
 /**
- * How many classes are at least as likely as the right one, by logits or probabilities: 0 when it is the single best.
- * Ties and values that are not numbers count against the prediction.
+ * Number of other classes at least as likely as the label, by logits or probabilities: 0 if the label is the single
+ * best. Ties and NaN count against the prediction.
  */
 export function rankOf(values: ArrayLike<number>, label: number): number {
   const target = values[label]!;
@@ -14,22 +14,22 @@ export function rankOf(values: ArrayLike<number>, label: number): number {
   return rank;
 }
 
-/** Fewer classes than this, and five guesses are nearly all there are: nobody speaks of a top-5 error then. */
+/** With fewer classes, five guesses are nearly all of them, and a top-5 error means nothing. */
 const leastForTopFive = 6;
 
-/** Whether the top-5 error of a network of so many classes says anything. */
+/** Whether a top-5 error means anything for this number of classes. */
 export const hasTopFive = (classes: number): boolean => classes >= leastForTopFive;
 
-/** What is said of a top-5 error, or nothing where there is none (`null`). */
+/** Text about a top-5 error; empty if there is none (`null`). */
 export const topFive = (error: number | null, say: (error: number) => string): string =>
   error === null ? "" : say(error);
 
-/** One row of `[N,K]`, as a view. */
+/** A view of one row of `[N,K]`. */
 export function rowOf({ shape, data }: Tensor, row: number): ArrayLike<number> {
   return data.subarray(row * shape[1]!, (row + 1) * shape[1]!);
 }
 
-/** Rows of `logits [N,K]` whose label is among the `k` largest. */
+/** Number of rows of `logits [N,K]` whose label is among the `k` largest. */
 export function countCorrect(logits: Tensor, labels: Tensor, k: number): number {
   let correct = 0;
   for (let row = 0; row < labels.data.length; row++) if (rankOf(rowOf(logits, row), labels.data[row]!) < k) correct++;

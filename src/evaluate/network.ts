@@ -1,4 +1,4 @@
-/** Runs weights on batches of pictures. */
+/** Evaluates weights on batches of pictures. */
 
 import { turn } from "../event-loop.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
@@ -7,34 +7,34 @@ import { inferenceProgram, type NetworkWeights } from "../weights/program.ts";
 import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
 import { type Evaluation, type EvaluationBatch, evaluate, predict } from "./evaluate.ts";
 
-/** A network, and the batches that it is made for. */
+/** A network and the shape of its batches. */
 export interface NetworkSubject extends NetworkWeights {
   readonly executor: Executor;
   readonly model: Model;
-  /** Pictures in a batch, counting the views of each. */
+  /** Images in a batch, counting each view. */
   readonly batchSize: number;
-  /** The side of the pictures. */
+  /** Side of the pictures. */
   readonly imageSize: number;
-  /** The batches hold what the network's head sees of pictures, instead of pictures. */
+  /** Batches contain features, the input of the network's head, instead of pictures. */
   readonly onFeatures?: boolean | undefined;
   readonly threads?: number;
 }
 
 export interface NetworkEvaluation extends NetworkSubject {
-  /** Each picture once, prepared for the model. */
+  /** Yields each picture once, pre-processed for the model. */
   readonly batches: () => AsyncIterable<EvaluationBatch>;
 }
 
 export interface Watch {
-  /** Stops after the batch at hand, or within it where the engine can. */
+  /** Stops after the current batch, or within it if the engine can. */
   readonly signal?: AbortSignal;
-  /** Told after each batch how many pictures were measured. */
+  /** Called after each batch with the number of pictures so far. */
   readonly onProgress?: (done: number) => void;
 }
 
 /**
- * Compiles the model for inference with the weights as they are now, and measures it on every picture.
- * @throws the reason of `signal` where that stopped it
+ * Compiles the model with its current weights and evaluates it on every picture.
+ * @throws the reason of `signal` if it stopped the evaluation
  */
 export async function evaluateNetwork(options: NetworkEvaluation & Watch): Promise<Evaluation> {
   const network = await compileNetwork(options);
@@ -57,7 +57,7 @@ async function* watched<T>(batches: AsyncIterable<readonly T[]>, { signal, onPro
   }
 }
 
-/** The model for inference, with the weights as they are now. */
+/** Compiles the model for inference with its current weights. */
 export async function compileNetwork(options: NetworkSubject): Promise<Executable> {
   const { executor, model, batchSize, imageSize, threads } = options;
   const whole = inferenceGraph(model, { batch: batchSize, imageSize });

@@ -1,8 +1,8 @@
-/** Outputs that are no numbers. */
+/** The error for outputs that are not numbers. */
 
 import { SenetError } from "../errors.ts";
 
-/** Finite weights may still overflow, or meet a picture that they were not made for. */
+/** Finite weights may still overflow, or get a picture that they were not made for. */
 export function failNotNumber(picture: string): never {
   throw new SenetError("weights", "the network's output for this picture is not a number", {
     where: picture,

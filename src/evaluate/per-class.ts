@@ -1,14 +1,14 @@
-/** Errors class by class, as CSV. */
+/** Errors by class, as CSV. */
 
 import { dusted } from "../text-output.ts";
 import { type Errors, errorsOf } from "./evaluate.ts";
 
 export interface ClassErrors extends Errors {
-  /** The name of the class. */
+  /** Name of the class. */
   readonly label: string;
 }
 
-/** In the order of the classes; classes without pictures are left out. */
+/** Errors of each class, in order; classes without pictures are left out. */
 export function errorsByClass(
   outcomes: readonly { readonly label: number; readonly rank: number }[],
   classes: readonly string[],
@@ -21,8 +21,8 @@ export function errorsByClass(
 }
 
 /**
- * A table as RFC 4180 has it: cells with commas, quotes or line breaks are quoted. Text that a spreadsheet would run as a
- * formula gets an apostrophe before it, as OWASP advises; numbers are ours and stay.
+ * A table as in RFC 4180: cells with commas, quotes or line breaks are quoted. Text that a spreadsheet would run as a
+ * formula is prefixed with an apostrophe, as OWASP advises; numbers are left as they are.
  */
 export function csv(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cell = (value: string | number) => {

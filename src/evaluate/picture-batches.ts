@@ -1,4 +1,4 @@
-/** Batches of pictures that a program has. */
+/** Batches from pictures in memory. */
 
 import { type Preprocessing, planesOf, preprocess } from "../images/preprocess.ts";
 import { tensor } from "../tensor.ts";
@@ -14,13 +14,12 @@ export interface LabelledPicture {
 export interface PictureBatchOptions {
   readonly preprocessing: Preprocessing;
   readonly batchSize: number;
-  /** Needed where pictures are encoded. */
+  /** Needed if pictures are encoded. */
   readonly decode?: Decode;
 }
 
 /**
- * Batches for `predict`, `evaluate` and `meanGates` from pictures that a program has. The last one has rows without
- * pictures where they do not fill it.
+ * Batches for `predict`, `evaluate` and `meanGates` from pictures in memory. The last batch may have unused rows.
  * @throws SenetError `data` where a picture cannot be decoded
  */
 export async function* pictureBatches(

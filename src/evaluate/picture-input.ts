@@ -1,4 +1,4 @@
-/** Pictures as a program has them, encoded or as pixels. Who decodes is handed in: Node has sharp, a page its browser. */
+/** Pictures in memory, encoded or as pixels. The decoder is passed in: Node uses sharp, a page its browser. */
 
 import { causeText, SenetError } from "../errors.ts";
 import type { CompileOptions } from "../executors/executor.ts";
@@ -8,33 +8,33 @@ import { type Tensor, tensor } from "../tensor.ts";
 import { checkPixels } from "./pixels.ts";
 
 /**
- * Makes pixels of the bytes of a JPEG, PNG or the like. Networks are trained on the samples as they are in the file: no
- * colour profile applied, not turned by EXIF, alpha dropped.
+ * Decodes the bytes of a JPEG, PNG or other picture file. Networks are trained on the samples as stored: without colour
+ * profiles or EXIF rotation, and with alpha dropped.
  * @param name for error messages
  */
 export type Decode = (bytes: Uint8Array, name: string) => Picture | Promise<Picture>;
 
-/** An encoded picture: what it is called, and its bytes, or what reads them when its turn comes. */
+/** An encoded picture: its name, and its bytes or a function that reads them when needed. */
 export interface PictureBytes {
   readonly name: string;
   readonly bytes: Uint8Array | (() => Uint8Array | Promise<Uint8Array>);
 }
 
-/** What whoever looks at pictures may be told. */
+/** Options of functions that take pictures. */
 export interface PictureOptions extends CompileOptions {
-  /** Needed where pictures are encoded. */
+  /** Needed if pictures are encoded. */
   readonly decode?: Decode;
 }
 
-/** The bytes of a JPEG, PNG or the like, with a name or without; or pixels. */
+/** The bytes of a JPEG, PNG or other picture file, with or without a name; or pixels. */
 export type PictureData = Uint8Array | PictureBytes | Picture;
 
-/** What a picture is called in results and errors. */
+/** A picture's name in results and errors. */
 export const nameOf = (input: PictureData): string => ("name" in input ? input.name : "picture");
 
 /**
- * @throws SenetError `data` where it cannot be read or decoded, or has not as many pixels as it says; `usage` where it is
- * encoded and nobody decodes
+ * The pixels of a picture. @throws SenetError `data` where it cannot be read or decoded, or does not have as many
+ * pixels as it says; `usage` where it is encoded and no decoder was given
  */
 export async function pixelsOf(input: PictureData, decode: Decode | undefined): Promise<Picture> {
   const name = nameOf(input);
@@ -58,7 +58,7 @@ export async function pixelsOf(input: PictureData, decode: Decode | undefined): 
 }
 
 /**
- * A picture as the network takes it: `[1, C, S, S]`.
+ * A picture as network input, `[1, C, S, S]`.
  * @throws SenetError as `pixelsOf`
  */
 export async function imageOf(

@@ -1,9 +1,9 @@
-/** Pictures that a program hands over as pixels. */
+/** Checks pictures given as pixels. */
 
 import { SenetError } from "../errors.ts";
 import type { Picture } from "../images/resize.ts";
 
-/** @throws SenetError `data` where it has not as many pixels as it says */
+/** @throws SenetError `data` where there are not as many pixels as width and height say */
 export function checkPixels(picture: Picture, where: string): Picture {
   const { width, height, data } = picture;
   const isSize = (side: number) => Number.isInteger(side) && side > 0;

@@ -16,7 +16,7 @@ export function softmaxRow(logits: Tensor, row: number): Float64Array {
   return result;
 }
 
-/** The indices of the `k` largest values, largest first; of equals the lower index. */
+/** The indices of the `k` largest values, largest first; lower indices first among equals. */
 export function topK(values: ArrayLike<number>, k: number): number[] {
   return Array.from({ length: values.length }, (_, i) => i)
     .sort((a, b) => values[b]! - values[a]! || a - b)

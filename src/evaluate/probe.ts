@@ -1,4 +1,4 @@
-/** What a network has made of a picture somewhere inside it. */
+/** Values inside a network for a picture. */
 
 import { asyncDispose } from "../disposal.ts";
 import type { Executable, Executor, Running } from "../executors/executor.ts";
@@ -12,7 +12,7 @@ import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 import { type Decode, imageOf, type PictureData, type PictureOptions } from "./picture-input.ts";
 
-/** A network up to the values that are asked for, ready for one picture at a time. */
+/** A network compiled up to some of its values, for one picture at a time. */
 export class Probe implements AsyncDisposable {
   readonly #preprocessing: Preprocessing;
   readonly #network: Executable;
@@ -26,7 +26,7 @@ export class Probe implements AsyncDisposable {
     this.#uses = new Uses(name);
   }
 
-  /** @param wanted the values of the network's graph, by the names that `of` gives them */
+  /** @param wanted picks values of the network's graph, named as in the result of `of` */
   static async create(
     checkpoint: Checkpoint,
     executor: Executor,
@@ -41,7 +41,7 @@ export class Probe implements AsyncDisposable {
     return new Probe(model.name, preprocessing, network, options.decode);
   }
 
-  /** @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
+  /** The values for a picture. @throws SenetError `data` where it cannot be decoded; `executor` after `dispose` */
   of(picture: PictureData, running?: Running): Promise<ReadonlyMap<string, Tensor>> {
     return this.#uses.now(async () => {
       const image = await imageOf(picture, this.#preprocessing, this.#decode);
@@ -49,7 +49,7 @@ export class Probe implements AsyncDisposable {
     });
   }
 
-  /** Frees its memory, once what is being looked at has been. A second time is fine. */
+  /** Waits for calls under way, then frees the memory. May be called twice. */
   dispose(): Promise<void> {
     return this.#uses.dispose(() => this.#network.dispose());
   }

@@ -1,4 +1,4 @@
-/** How fast a small network runs here, on each executor in each precision: what `senet doctor` prints. */
+/** Measures how fast a small network runs here, on each executor in each precision, for `senet doctor`. */
 
 import { SenetError } from "../errors.ts";
 import type { Executor } from "../executors/executor.ts";
@@ -12,24 +12,24 @@ import { sizeOf, tensor } from "../tensor.ts";
 import { initialWeights } from "../weights/init.ts";
 import { inferenceGraph, inputName, model } from "../zoo/index.ts";
 
-/** What networks are computed in, eight bits included. */
+/** Precisions to measure, including eight bits. */
 export const speedPrecisions = ["float32", "bf16", "int8"] as const;
 
-/** What is measured: large enough that convolutions are most of it. */
+/** The network measured: large enough that convolutions dominate. */
 export const speedWorkload = { model: "se-resnet-18", imageSize: 96, batchSize: 4 } as const;
 
 export interface Speed {
   readonly executor: string;
-  /** By precision; absent: this executor has it not, or not on this processor. */
+  /** Pictures per second by precision; absent if the executor does not have it on this processor. */
   readonly imagesPerSecond: Readonly<Partial<Record<(typeof speedPrecisions)[number], number>>>;
 }
 
-/** Each turn is this long, or one run. */
+/** Length of each turn; at least one run. */
 const turnMilliseconds = 300;
 
 /**
- * Rates of all executors that load here, which takes a few seconds. The reference executor, which is slow in anything, has
- * one picture in float32.
+ * Measures all executors that load here, in a few seconds. The reference executor, which is always slow, only runs one
+ * picture in float32.
  */
 export async function measureSpeeds(): Promise<readonly Speed[]> {
   const { imageSize, batchSize } = speedWorkload;
@@ -52,7 +52,7 @@ export async function measureSpeeds(): Promise<readonly Speed[]> {
   return speeds;
 }
 
-/** None where it does not load, or has not the precision. */
+/** The executor; `undefined` if it does not load or lacks the precision. */
 async function served(name: string, precision: "float32" | "bf16"): Promise<Executor | undefined> {
   try {
     return (await selectExecutor({ name, precision })).executor;
@@ -62,16 +62,19 @@ async function served(name: string, precision: "float32" | "bf16"): Promise<Exec
   }
 }
 
-/** All layers that can be; with any steps, since nobody looks at the answers. @param program batch norm folded */
+/**
+ * Quantises all possible layers, with arbitrary scales, since the results are not used. @param program batch norm
+ * folded, float32
+ */
 export function inEightBits(program: Program): Program {
   const layers = quantizableLayers(program.graph);
   const scales = eightBitValues(program.graph, layers).map(({ value }) => [value.name, 1 / 32] as const);
   return quantizeProgram(program, { layers: layers.map(({ name }) => name), scales: Object.fromEntries(scales) });
 }
 
-/** Images a second, by the fastest run of a turn: the machine may do other things meanwhile. */
+/** Pictures per second, by the fastest run of a turn: other processes may slow down some runs. */
 async function rateOf(executor: Executor, { graph, weights }: Program): Promise<number> {
-  // Said, so that it stays so.
+  // Passed explicitly, so that it cannot change.
   const network = await executor.compile(graph, weights, { threads: usableThreads() });
   try {
     const { shape } = graph.inputs.find(({ name }) => name === inputName)!.type;

@@ -1,4 +1,4 @@
-/** Probable label errors in a data set, by what a network says of its pictures. */
+/** Finds probable label errors in a data set from a network's predictions. */
 
 import type { Dataset, Failure, Sample } from "../data/dataset.ts";
 import { Loader, type LoadingOptions } from "../data/loader.node.ts";
@@ -14,15 +14,15 @@ import { ConfidentLearning, type SuspectRank } from "./suspects.ts";
 
 export interface SuspectsOptions extends LoadingOptions {
   readonly checkpoint: Checkpoint;
-  /** Labelled with the checkpoint's classes. */
+  /** The pictures, labelled with the checkpoint's classes. */
   readonly dataset: Dataset;
   readonly executor: Executor;
   /** Default: `normalized-margin`. */
   readonly rank?: SuspectRank | undefined;
-  /** Images a run of the network. Default: 32. */
+  /** Pictures per run of the network. Default: 32. */
   readonly batchSize?: number | undefined;
   readonly threads?: number | undefined;
-  /** Told how many pictures the network has seen, of all. */
+  /** Called with the number of pictures done and in all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -30,34 +30,34 @@ export interface SuspectsOptions extends LoadingOptions {
 export interface SuspectPicture {
   readonly sample: Sample;
   readonly label: string;
-  /** What it probably shows. */
+  /** The class that it probably shows. */
   readonly guess: string;
-  /** That of its label, 0 to 1. */
+  /** Probability of its label, 0 to 1. */
   readonly probability: number;
-  /** That without the probability of the likeliest other class: the lower, the more suspect. */
+  /** Probability of its label minus that of the likeliest other class; lower is more suspect. */
   readonly margin: number;
 }
 
 export interface LabelSuspects {
   readonly root: string;
-  /** Pictures that the network has seen. */
+  /** Number of pictures evaluated. */
   readonly pictures: number;
-  /** The most suspect first. */
+  /** Most suspect first. */
   readonly suspects: readonly SuspectPicture[];
-  /** The estimated part of wrong labels, 0 to 1. */
+  /** Estimated share of wrong labels, 0 to 1. */
   readonly noise: number;
-  /** The part of the labels that are the network's likeliest class, 0 to 1; of an untrained one what guessing gives. */
+  /** Share of labels that agree with the network's top class, 0 to 1; near chance for an untrained network. */
   readonly agreement: number;
-  /** Which labels are confidently of which other class, most first. */
+  /** Number of pictures with a label that are confidently of another class, largest first. */
   readonly confusions: readonly { readonly label: string; readonly guess: string; readonly count: number }[];
   readonly failures: readonly Failure[];
-  /** False where the signal stopped it: what is told is of the pictures seen so far. */
+  /** False if the signal stopped it: the result then covers the pictures seen so far. */
   readonly finished: boolean;
 }
 
 /**
- * Ranks the pictures whose label is probably wrong, by confident learning (arXiv 1911.00068). It is surest about pictures
- * that the network was not trained on; of those that it was, it has learnt some of the wrong labels.
+ * Ranks pictures whose label is probably wrong, by confident learning (arXiv 1911.00068). Most reliable on pictures
+ * that the network was not trained on: it has learnt some of the wrong labels among its training pictures.
  * @throws SenetError `weights` where the network's output is not a number, `data` where no picture can be decoded
  */
 export async function labelSuspects(options: SuspectsOptions): Promise<LabelSuspects> {
@@ -74,7 +74,7 @@ export async function labelSuspects(options: SuspectsOptions): Promise<LabelSusp
   const on = { executor, model, weights, loader, imageSize: preprocessing.crop };
   await using network = await compileFor({ ...on, ...(threads === undefined ? {} : { threads }) });
   const learning = new ConfidentLearning(model.classes);
-  /** The places of the pictures that were decoded, as they came. */
+  /** Data set indices of the pictures decoded, in order of arrival. */
   const places: number[] = [];
   for await (const batch of probabilitiesOf(network, loader.epoch(0))) {
     for (const { sample, label, probabilities } of batch) {

@@ -1,56 +1,61 @@
 /**
- * Labels that are probably wrong, by confident learning (Northcutt, Jiang and Chuang, arXiv 1911.00068): a picture is
- * suspect where the network is as sure of another class as it usually is of pictures with that label.
+ * Finds labels that are probably wrong, by confident learning (Northcutt, Jiang and Chuang, arXiv 1911.00068): a
+ * picture is suspect if the network is as sure of another class as it usually is for pictures with that label.
  */
 
 import { topK } from "./probabilities.ts";
 
-/** Pictures whose label is probably wrong come first: those that the network is surest about. */
+/** How suspects are ranked, with those that the network is surest about first. */
 export type SuspectRank = "normalized-margin" | "self-confidence";
 export const suspectRanks = ["normalized-margin", "self-confidence"] as const satisfies readonly SuspectRank[];
 
 export interface Suspect {
-  /** The how-manieth that was added, from 0. */
+  /** Index of the picture in the order of `add`. */
   readonly place: number;
   readonly label: number;
-  /** What it probably shows. */
+  /** The class that it probably shows. */
   readonly guess: number;
-  /** Of its label; "self-confidence" in the paper. */
+  /** Probability of its label; "self-confidence" in the paper. */
   readonly probability: number;
-  /** The probability of its label without that of the likeliest other class: −1 to 1; "normalised margin" in the paper. */
+  /** Probability of its label minus that of the likeliest other class, −1 to 1; "normalised margin" in the paper. */
   readonly margin: number;
 }
 
 export interface Suspects {
-  /** The most suspect first. */
+  /** Most suspect first. */
   readonly suspects: readonly Suspect[];
-  /** By class: how sure the network is of the pictures with its label, on average; NaN of a class without pictures. */
+  /**
+   * For each class, the network's mean confidence in it for pictures with that label; NaN for a class without pictures.
+   */
   readonly thresholds: Float64Array;
-  /** The estimated part of wrong labels, 0 to 1. */
+  /** Estimated share of wrong labels, 0 to 1. */
   readonly noise: number;
-  /** The part of the labels that are the network's likeliest class, 0 to 1. */
+  /** Share of labels that agree with the network's top class, 0 to 1. */
   readonly agreement: number;
-  /** Off the diagonal of the confident joint: pictures of a label that are confidently of another class; most first. */
+  /**
+   * Off-diagonal counts of the confident joint: pictures with a label that are confidently of another class; largest
+   * first.
+   */
   readonly confusions: readonly { readonly label: number; readonly guess: number; readonly count: number }[];
 }
 
-/** Whether a network agrees hardly more often than guessing does, so that what it suspects says nothing. */
+/** Whether a network agrees with labels hardly more often than by chance, so that its suspects mean nothing. */
 export function isGuessing(agreement: number, classes: number): boolean {
   const chance = 1 / classes;
   return agreement < chance + (1 - chance) / 10;
 }
 
-/** So many classes of each picture are kept: all of them, in most data sets. */
+/** Classes kept per picture; all of them in most data sets. */
 const MOST_KEPT = 32;
 
-/** A mean of equal numbers may come out a little above them. */
+/** Tolerance: the mean of equal numbers may come out slightly above them. */
 const ROUNDING = 1e-6;
 
 /**
- * Gathers what a network says of labelled pictures, a few bytes for each class, and finds those that are suspect.
+ * Collects predictions for labelled pictures, a few bytes per class, and finds suspects.
  *
- * Of more than 32 classes the 32 likeliest of each picture are kept. That changes nothing for classes whose threshold is
- * above 1/33, since no more than 32 others can be as likely.
+ * If there are more than 32 classes, only the 32 likeliest of each picture are kept. This changes nothing for classes
+ * whose threshold is above 1/33, since at most 32 classes can be as likely.
  */
 export class ConfidentLearning {
   readonly #classes: number;
@@ -68,7 +73,7 @@ export class ConfidentLearning {
     this.#topProbabilities = new Float32Array(1024 * this.#kept);
   }
 
-  /** @param probabilities `[classes]`; of pictures that the network was not trained on, wherever that can be had */
+  /** @param probabilities `[classes]`; if possible for a picture that the network was not trained on */
   add(label: number, probabilities: ArrayLike<number>): void {
     const place = this.#count++;
     if (place === this.#labels.length) this.#grow();
@@ -92,11 +97,11 @@ export class ConfidentLearning {
     this.#topProbabilities = grown(this.#topProbabilities, new Float32Array(2 * length * this.#kept));
   }
 
-  /** Of all that was added so far. */
+  /** The suspects among all pictures added so far. */
   find(rank: SuspectRank = "normalized-margin"): Suspects {
     const thresholds = this.#thresholds();
     const suspects: Suspect[] = [];
-    /** The confident joint, by label · classes + guess. */
+    /** The confident joint, indexed by label · classes + guess. */
     const joint = new Map<number, number>();
     for (let place = 0; place < this.#count; place++) {
       const label = this.#labels[place]!;
@@ -104,7 +109,7 @@ export class ConfidentLearning {
       if (guess === undefined) continue;
       const cell = label * this.#classes + guess;
       joint.set(cell, (joint.get(cell) ?? 0) + 1);
-      // Where the label is the likeliest class after all, nobody should have to look at it.
+      // If the label is the top class after all, the picture is not worth checking.
       if (guess === label || this.#tops[place * this.#kept] === label) continue;
       const probability = this.#probabilities[place]!;
       suspects.push({
@@ -133,7 +138,7 @@ export class ConfidentLearning {
     return this.#count === 0 ? 0 : count / this.#count;
   }
 
-  /** The paper's equation 2. */
+  /** Thresholds by the paper's equation 2. */
   #thresholds(): Float64Array {
     const sums = new Float64Array(this.#classes);
     const counts = this.#counts();
@@ -147,7 +152,7 @@ export class ConfidentLearning {
     return counts;
   }
 
-  /** Equation 1: of the classes that are as likely as their threshold, the likeliest. */
+  /** Equation 1: the likeliest class among those that reach their threshold. */
   #confidentOf(place: number, thresholds: Float64Array): number | undefined {
     for (let i = place * this.#kept; i < (place + 1) * this.#kept; i++) {
       if (this.#topProbabilities[i]! >= thresholds[this.#tops[i]!]! - ROUNDING) return this.#tops[i]!;
@@ -155,7 +160,7 @@ export class ConfidentLearning {
     return undefined;
   }
 
-  /** Equation 3: each row of the joint stands for all pictures of its label. */
+  /** Equation 3: each row of the joint is scaled to all pictures with its label. */
   #noise(joint: ReadonlyMap<number, number>): number {
     const rows = new Float64Array(this.#classes);
     const wrong = new Float64Array(this.#classes);

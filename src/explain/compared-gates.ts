@@ -1,30 +1,30 @@
 /**
- * Which channels a picture opens and closes, against the pictures of a class: the paper's figure of excitations by class
- * (arXiv 1709.01507, figures 6 and 7), for one picture. A page needs no network for it.
+ * Compares one picture's gates with the mean gates of a class (arXiv 1709.01507, figures 6 and 7). Needs no network, so
+ * pages can use it alone.
  */
 
 import type { GateAtlas, PictureGates } from "./gates.ts";
 
-/** A channel that a picture opens, or closes, unlike the pictures of its class. */
+/** A channel whose gate differs from the class's mean. */
 export interface UnusualGate {
   readonly channel: number;
   readonly gate: number;
-  /** Of the pictures of the class. */
+  /** Mean over the class's pictures. */
   readonly mean: number;
-  /** The pictures that open this channel most, by their places in the data set. */
+  /** The pictures that open this channel most, as indices in the data set. */
   readonly openers: readonly number[];
 }
 
-/** A block's gates for one picture against their means over the pictures of a class. */
+/** A block's gates for one picture, compared with their means over a class. */
 export interface ComparedGates extends PictureGates {
-  /** `[channels]`: the class's means; NaN where the class has no pictures. */
+  /** `[channels]`: the class's means; NaN if the class has no pictures. */
   readonly means: Float64Array;
-  /** More open than in the mean, by how much. */
+  /** Channels more open than the mean, largest difference first. */
   readonly opened: readonly UnusualGate[];
   readonly closed: readonly UnusualGate[];
 }
 
-/** Channels of a block that are told. */
+/** Channels reported per block. */
 const mostUnusual = 3;
 
 export function comparedGates(picture: readonly PictureGates[], atlas: GateAtlas, target: number): ComparedGates[] {

@@ -1,4 +1,4 @@
-/** Why a network answers as it does: what in a picture speaks for a class. */
+/** Explains a network's answers: what in a picture speaks for a class. */
 
 import { asyncDispose } from "../disposal.ts";
 import { SenetError } from "../errors.ts";
@@ -34,28 +34,28 @@ export interface ExplainerOptions extends MethodOptions, Pick<PictureOptions, "d
 }
 
 export interface ExplainOptions {
-  /** The class that is asked about, by name or index; default: what the network answers. */
+  /** The class to explain, by name or index; default: the network's top class. */
   readonly target?: string | number | undefined;
-  /** How many classes to name, most probable first; default 5. */
+  /** Number of classes to return, most probable first; default 5. */
   readonly top?: number | undefined;
-  /** Rejects with its reason: after the part of the computation that is under way, or within it where the engine can. */
+  /** Aborts with its reason, after the current part of the computation or, if the engine can, within it. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Explanation {
-  /** Its path, or its name. */
+  /** The picture's path or name. */
   readonly file: string;
   /** Most probable first. */
   readonly predictions: readonly Prediction[];
-  /** The class that is explained. */
+  /** The explained class. */
   readonly target: Prediction;
-  /** What speaks for it, at the size that the method has. */
+  /** The map of what speaks for it, at the method's resolution. */
   readonly heat: Heat;
-  /** The part of the picture that the network sees, as it sees it. */
+  /** The part of the picture that the network sees, at its resolution. */
   readonly input: Picture;
 }
 
-/** A checkpoint made ready to explain its answers to one picture at a time. */
+/** A network compiled to explain its answers, one picture at a time. */
 export class Explainer implements AsyncDisposable {
   readonly #checkpoint: Checkpoint;
   readonly #method: Method;
@@ -69,7 +69,7 @@ export class Explainer implements AsyncDisposable {
     this.#uses = new Uses(checkpoint.model.name);
   }
 
-  /** @throws SenetError `usage` for a network in eight bits, or where an option does not fit the network */
+  /** @throws SenetError `usage` for a network in eight bits, or where an option does not fit it */
   static async create(checkpoint: Checkpoint, executor: Executor, options: ExplainerOptions = {}): Promise<Explainer> {
     const { method = "grad-cam", decode, ...others } = options;
     checkMethod(method);
@@ -79,15 +79,15 @@ export class Explainer implements AsyncDisposable {
   }
 
   /**
-   * May be asked for several pictures at once.
-   * @throws SenetError `data` where the picture cannot be decoded, `usage` for a class that is not known, `executor` after
+   * Calls may overlap.
+   * @throws SenetError `data` where the picture cannot be decoded; `usage` for an unknown class; `executor` after
    * `dispose`
    */
   explain(picture: PictureData, options: ExplainOptions = {}): Promise<Explanation> {
     return this.#uses.now(() => this.#explain(picture, options));
   }
 
-  /** Frees its memory, once what is being explained has been. A second time is fine. */
+  /** Waits for calls under way, then frees the memory. May be called twice. */
   dispose(): Promise<void> {
     return this.#uses.dispose(() => this.#method.dispose());
   }

@@ -9,15 +9,15 @@ import type { Graph } from "../ir/graph.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceGraph } from "../zoo/index.ts";
 
-/** What the gates of a block answer to one picture. */
+/** A block's gates for one picture. */
 export interface PictureGates extends GatePlace {
   /** `[channels]` */
   readonly gates: Float32Array;
 }
 
-/** The gates of a network, ready for one picture at a time. */
+/** A network compiled for its gates, one picture at a time. */
 export class GateProbe implements AsyncDisposable {
-  /** Of a network without gates there is nothing to run. */
+  /** Undefined for a network without gates. */
   readonly #probe: Probe | undefined;
   readonly #places: readonly (readonly [name: string, place: GatePlace])[];
 
@@ -38,7 +38,9 @@ export class GateProbe implements AsyncDisposable {
     );
   }
 
-  /** Block by block. @throws SenetError `data` where the picture cannot be decoded, `executor` after `dispose` */
+  /**
+   * The gates of each block. @throws SenetError `data` where the picture cannot be decoded; `executor` after `dispose`
+   */
   async of(picture: PictureData, running?: Running): Promise<readonly PictureGates[]> {
     if (this.#probe === undefined) return [];
     const outputs = await this.#probe.of(picture, running);
@@ -54,17 +56,17 @@ export class GateProbe implements AsyncDisposable {
   }
 }
 
-/** What the gates of a network answer to the pictures of a data set. */
+/** The gates of a network over a data set. */
 export interface GateAtlas {
   readonly means: readonly GateMeans[];
-  /** By block and channel: the pictures that open it most, by their places in the data set, the most open first. */
+  /** By block and channel: the pictures that open it most, as indices in the data set, most open first. */
   readonly openers: readonly (readonly (readonly number[])[])[];
 }
 
-/** Pictures that are kept for each channel. */
+/** Pictures kept per channel. */
 const mostOpeners = 4;
 
-/** One pass over the pictures. */
+/** Collects the atlas in one pass over the pictures. */
 export async function gateAtlas(options: Omit<ExcitationOptions, "onGates">): Promise<GateAtlas> {
   type Opener = { readonly sample: number; readonly gate: number };
   const openers: Opener[][][] = [];

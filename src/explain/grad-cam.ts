@@ -1,8 +1,8 @@
 /**
- * Grad-CAM: where in the picture the channels are active whose activity raises a class's logit (arXiv 1610.02391).
+ * Grad-CAM: where channels are active whose activity raises a class's logit (arXiv 1610.02391).
  *
- * A channel counts by the mean of the logit's gradient over its positions; the map is the sum of the channels by these
- * weights, and what is below 0 speaks for other classes.
+ * A channel's weight is the mean of the logit's gradient over its positions; the map is the weighted sum of the
+ * channels. Negative values speak for other classes.
  */
 
 import { gradientOf } from "../autodiff/differentiate.ts";
@@ -20,7 +20,7 @@ export const gradCam: CreateMethod = async ({ model, preprocessing, ...network }
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
   const { name } = activityAfter(graph, options.stage);
   const program = await inferenceProgram(graph, network);
-  // Passes leave values their names.
+  // Passes keep the names of values.
   const activity = program.graph.nodes.flatMap(({ outputs }) => outputs).find((value) => value.name === name)!;
   const outputs = new Map([...program.graph.outputs, [activityName, activity]]);
   const gradient = await logitGradient(
@@ -30,7 +30,7 @@ export const gradCam: CreateMethod = async ({ model, preprocessing, ...network }
     options,
   );
   return {
-    // Behind the last stage the way back is nearly nothing.
+    // After the last stage, the backward pass costs almost nothing.
     logits: async (image, signal) => (await gradient.run(image, signal)).get("logits")!,
     heat: async (image, target, signal) => {
       const found = await gradient.run(image, signal, target);
@@ -40,7 +40,7 @@ export const gradCam: CreateMethod = async ({ model, preprocessing, ...network }
   };
 };
 
-/** The sum of the channels, each by its mean gradient. Both are `[1, C, H, W]`. */
+/** The sum of the channels, each weighted by its mean gradient. Both are `[1, C, H, W]`. */
 function weighted(activity: Tensor, gradient: Tensor) {
   const [, channels, height, width] = activity.shape as [number, number, number, number];
   const places = height * width;
@@ -55,9 +55,9 @@ function weighted(activity: Tensor, gradient: Tensor) {
 }
 
 /**
- * What the network has made of the picture after a stage.
+ * The network's activations after a stage.
  * @param stage from 1; default: the last, with what follows it up to the pooling
- * @throws SenetError `usage` where there is no such stage, or it has no positions left to tell apart
+ * @throws SenetError `usage` where there is no such stage, or it has only one position
  */
 export function activityAfter(graph: Graph, stage?: number): Value {
   const positions = positionsOf(graph);

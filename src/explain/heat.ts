@@ -1,8 +1,8 @@
-/** Maps of what counts in a picture, and how people are shown them. */
+/** Heat maps of what counts in a picture, and how to draw them. */
 
 import type { Picture } from "../images/resize.ts";
 
-/** How much each place of the network's input speaks for a class; below 0, against it. */
+/** How much each position of the network's input speaks for a class; negative values speak against it. */
 export interface Heat {
   readonly width: number;
   readonly height: number;
@@ -11,8 +11,8 @@ export interface Heat {
 }
 
 /**
- * A map at another size, linear between the middles of its places and constant beyond the outermost ones, as
- * `interpolate(mode="bilinear", align_corners=False)` of PyTorch has it.
+ * Resizes a map, linearly between the centres of its cells and constant beyond the outermost ones, like PyTorch's
+ * `interpolate(mode="bilinear", align_corners=False)`.
  */
 export function enlarged({ width, height, values }: Heat, wide: number, high: number): Heat {
   const columns = neighbours(width, wide);
@@ -28,7 +28,7 @@ export function enlarged({ width, height, values }: Heat, wide: number, high: nu
   return { width: wide, height: high, values: result };
 }
 
-/** For each place of the new axis the two of the old one around it, and how far it is from the first. */
+/** For each position of the new axis, the two old ones around it and the distance from the first. */
 const neighbours = (from: number, to: number) =>
   Array.from({ length: to }, (_, i): [number, number, number] => {
     const at = Math.min(from - 1, Math.max(0, ((i + 0.5) * from) / to - 0.5));
@@ -36,10 +36,13 @@ const neighbours = (from: number, to: number) =>
     return [first, Math.min(from - 1, first + 1), at - first];
   });
 
-/** The part of a map below what is shown as most. */
+/** The quantile of a map that is shown as the maximum. */
 const brightest = 0.99;
 
-/** What speaks for the class, from 0 to 1, which the highest hundredth reaches: a single place must not darken the rest. */
+/**
+ * The positive part, scaled to 0 … 1 and clipped at the highest hundredth, so that a single position does not darken
+ * the rest.
+ */
 export function shares({ values }: Heat): Float32Array {
   const sorted = Float32Array.from(values).sort();
   const top = sorted[Math.floor(brightest * (sorted.length - 1))]!;
@@ -47,7 +50,7 @@ export function shares({ values }: Heat): Float32Array {
   return values.map((value) => (most > 0 ? Math.min(1, Math.max(0, value / most)) : 0));
 }
 
-/** From nothing to much, brighter at each step, so that it reads in grey too. */
+/** Colours from nothing to most, of increasing brightness, so that they also read in grey. */
 const ramp = [
   [13, 8, 84],
   [126, 3, 168],
@@ -63,10 +66,10 @@ function colour(share: number): readonly [number, number, number] {
   return [0, 1, 2].map((i) => from[i]! + (to[i]! - from[i]!) * part) as [number, number, number];
 }
 
-/** How much of the picture shows through where the map says nothing, and where it says most. */
+/** How much of the picture shows through at the lowest and at the highest values of the map. */
 const through = { least: 0.35, most: 0.75 };
 
-/** The picture, in grey, under the map's colours. */
+/** The picture in grey with the map's colours over it. */
 export function overlaid(picture: Picture, heat: Heat): Picture {
   const { width, height, data } = picture;
   const share = shares(enlarged(heat, width, height));

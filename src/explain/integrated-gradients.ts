@@ -1,7 +1,7 @@
 /**
- * Integrated gradients (arXiv 1703.01365): how much each pixel has added to a class's logit on the straight way from a
- * picture of nothing to this one. The shares add up to the difference of the two logits. Nothing is the mean colour, which is
- * 0 as the network sees it.
+ * Integrated gradients (arXiv 1703.01365): how much each pixel contributes to a class's logit along the straight line
+ * from a blank picture to this one. The contributions add up to the difference of the two logits. Blank is the mean
+ * colour, which the network sees as 0.
  */
 
 import { gradientOf } from "../autodiff/differentiate.ts";
@@ -11,7 +11,7 @@ import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkedCount } from "./counts.ts";
 import { type CreateMethod, logitGradient, turnUnless } from "./method.ts";
 
-/** Points of the way that are run at once: the activations of all of them are kept for the way back. */
+/** Points of the line that are run at once; the activations of all of them are kept for the backward pass. */
 const atOnce = 4;
 const mostSteps = 10_000;
 
@@ -37,7 +37,7 @@ export const integratedGradients: CreateMethod = async ({ model, preprocessing, 
         const images = new Float32Array(batch * data.length);
         const points = Math.min(batch, steps - start);
         for (let row = 0; row < points; row++) {
-          // The middle of each part of the way.
+          // The midpoint of each part of the line.
           const part = (start + row + 0.5) / steps;
           for (let i = 0; i < data.length; i++) images[row * data.length + i] = part * data[i]!;
         }

@@ -1,4 +1,4 @@
-/** What every way to explain an answer has in common. */
+/** The interface of explanation methods. */
 
 import { differentiate } from "../autodiff/differentiate.ts";
 import { turn } from "../event-loop.ts";
@@ -11,29 +11,34 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inputName } from "../zoo/index.ts";
 import type { Heat } from "./heat.ts";
 
-/** A network made ready to explain itself in one way. */
+/** A network compiled for one method. */
 export interface Method {
   /** `[1, K]` @param image `[1, C, S, S]`, as the network takes it */
   logits(image: Tensor, signal?: AbortSignal): Promise<Tensor>;
-  /** What in the picture speaks for that class. @param signal is looked at after each part of a long computation, or within it where the engine can */
+  /**
+   * The map of what speaks for the class. @param signal is checked after each part of a long computation, or within it
+   * if the engine can
+   */
   heat(image: Tensor, target: number, signal?: AbortSignal): Promise<Heat>;
   dispose(): Promise<void>;
 }
 
 export interface MethodOptions extends Pick<CompileOptions, "threads"> {
-  /** Of Grad-CAM: after which stage it looks, counted from 1; default: after the last. */
+  /** For Grad-CAM: the stage after which to look, counted from 1; default: the last. */
   readonly stage?: number | undefined;
-  /** Of integrated gradients: on how many points of the way gradients are taken; default 32. */
+  /** For integrated gradients: number of points at which gradients are taken; default 32. */
   readonly steps?: number | undefined;
-  /** Of occlusion: the side of what is covered, in pixels of the network's input; default: a fifth of the input's. */
+  /**
+   * For occlusion: side of the covered square, in pixels of the network's input; default: a fifth of the input's side.
+   */
   readonly patch?: number | undefined;
-  /** Of occlusion: how far it moves; default: a third of its side. */
+  /** For occlusion: step of the square; default: a third of its side. */
   readonly stride?: number | undefined;
 }
 
 export type CreateMethod = (checkpoint: Checkpoint, executor: Executor, options: MethodOptions) => Promise<Method>;
 
-/** Lets whoever waits have a turn, who may have had enough. @throws the signal's reason */
+/** Lets pending events run, which may abort. @throws the signal's reason */
 export async function turnUnless(signal: AbortSignal | undefined): Promise<void> {
   await turn();
   signal?.throwIfAborted();
@@ -41,11 +46,11 @@ export async function turnUnless(signal: AbortSignal | undefined): Promise<void>
 
 const seedName = "explain.target";
 
-/** A network with the gradient of a class's logit by one of its values. */
+/** A network that also gives the gradient of a class's logit by one of its values. */
 export interface LogitGradient {
   /**
-   * @param signal gives it up
-   * @param target the class, in each row; default: none, for whoever wants the logits alone
+   * @param signal aborts the run
+   * @param target the class, for every row; default: none, for the logits only
    * @returns `logits`, and as `gradientOf(value.name)` the gradient
    */
   run(images: Tensor, signal?: AbortSignal, target?: number): Promise<ReadonlyMap<string, Tensor>>;

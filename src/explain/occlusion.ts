@@ -1,6 +1,6 @@
 /**
- * Occlusion (arXiv 1311.2901, section 4.2): how much a class's logit falls when a square of the picture is covered with the
- * mean colour. A place's value is the mean over the squares that cover it.
+ * Occlusion (arXiv 1311.2901, section 4.2): how much a class's logit falls when a square of the picture is covered with
+ * the mean colour. A position's value is the mean over the squares that cover it.
  */
 
 import { type Tensor, tensor } from "../tensor.ts";
@@ -9,7 +9,7 @@ import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkedCount } from "./counts.ts";
 import { type CreateMethod, turnUnless } from "./method.ts";
 
-/** Covered pictures that are run at once. */
+/** Covered pictures per run. */
 const atOnce = 8;
 
 export const occlusion: CreateMethod = async (
@@ -61,7 +61,7 @@ export const occlusion: CreateMethod = async (
   };
 };
 
-/** Where squares begin along one side; the last one ends with it. */
+/** Start positions of squares along one side; the last square ends at the border. */
 function startsOf(size: number, side: number, step: number): number[] {
   const starts: number[] = [];
   for (let start = 0; start < size - side; start += step) starts.push(start);

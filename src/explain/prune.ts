@@ -1,6 +1,6 @@
 /**
- * What gates are worth: blocks and channels ranked by how open their gates are, and the error that is left without them.
- * Nothing is cut out of the network: a gate that is a constant is one whose last layer has no weights, and a bias alone.
+ * The value of gates: blocks and channels ranked by how open their gates are, with the error that remains without them.
+ * Nothing is cut out of the network: a constant gate is one whose last layer has only a bias.
  */
 
 import { SenetError } from "../errors.ts";
@@ -18,49 +18,52 @@ import { inferenceGraph } from "../zoo/index.ts";
 export interface PruneOptions extends Pick<CompileOptions, "threads"> {
   readonly checkpoint: Checkpoint;
   readonly executor: Executor;
-  /** The pictures, each time anew, prepared for the network. */
+  /** Yields the pre-processed pictures; called several times. */
   readonly batches: () => AsyncIterable<EvaluationBatch>;
   readonly batchSize: number;
-  /** Which parts of all channels are closed, the least open first; default: a twentieth, a tenth, a fifth, a third, a half. */
+  /** Shares of all channels to close, the least open first; default: 1/20, 1/10, 1/5, 1/3, 1/2. */
   readonly parts?: readonly number[] | undefined;
-  /** Told how many of the networks have been measured. */
+  /** Called with the number of variants measured and in all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 export interface BlockCost extends GatePlace {
   /** Mean over pictures and channels. */
   readonly mean: number;
-  /** How much a gate varies from picture to picture: the standard deviation, averaged over the channels. */
+  /** Standard deviation of gates over pictures, averaged over the channels. */
   readonly spread: number;
-  /** Percent, with the block's gates closed: a residual block is then its shortcut alone. */
+  /** Error in percent with the block's gates closed: a residual block is then only its shortcut. */
   readonly closedTop1Error: number;
-  /** Percent, with each gate at its mean whatever the picture: the block without squeeze and excitation. */
+  /** Error in percent with each gate fixed at its mean: the block without squeeze and excitation. */
   readonly fixedTop1Error: number;
 }
 
 export interface ChannelCost {
-  /** Of all channels that have a gate. */
+  /** Share of all channels with a gate. */
   readonly part: number;
   readonly channels: number;
-  /** The most open of those that are closed. */
+  /** The largest mean gate among the closed channels. */
   readonly below: number;
-  /** Percent, with these channels closed. */
+  /** Error in percent with these channels closed. */
   readonly top1Error: number;
 }
 
 export interface PruneCosts {
-  /** Of the network as it is. */
+  /** Errors of the unchanged network. */
   readonly whole: Errors;
-  /** The least open first. */
+  /** Least open first. */
   readonly blocks: readonly BlockCost[];
   readonly parts: readonly ChannelCost[];
-  /** All channels, the least open first. */
+  /** All channels, least open first. */
   readonly channels: readonly { readonly block: string; readonly channel: number; readonly mean: number }[];
 }
 
 const usualParts = [0.05, 0.1, 0.2, 1 / 3, 0.5];
 
-/** @throws SenetError `usage` for a network without gates, in eight bits, or whose gates come from elsewhere */
+/**
+ * Measures the costs. @throws SenetError `usage` for a network without gates, in eight bits, or with gates of an
+ * unknown form
+ */
 export async function pruneCosts(options: PruneOptions): Promise<PruneCosts> {
   const { checkpoint, executor, batches, batchSize, parts = usualParts, onProgress } = options;
   const { model, preprocessing } = checkpoint;
@@ -127,7 +130,7 @@ export async function pruneCosts(options: PruneOptions): Promise<PruneCosts> {
   };
 }
 
-/** Means and deviations of the gates of a block, over pictures. */
+/** Means and standard deviations of a block's gates over pictures. */
 class Moments {
   readonly #sums: Float64Array;
   readonly #squares: Float64Array;
@@ -138,7 +141,7 @@ class Moments {
     this.#squares = new Float64Array(channels);
   }
 
-  /** @param gates `[N · channels]`, of which the first `rows` rows count */
+  /** @param gates `[N · channels]`; the first `rows` rows count */
   add(gates: ArrayLike<number>, rows: number): void {
     const channels = this.#sums.length;
     this.#count += rows;
@@ -160,13 +163,16 @@ class Moments {
   }
 }
 
-/** By the name of a gate's value, what its channels are; NaN: what they were. */
+/** Constant gates by the gate's name; NaN leaves a channel unchanged. */
 type Constants = ReadonlyMap<string, Float64Array>;
 
-/** The sigmoid of it is no number above 0 that float32 has. */
+/** Its sigmoid is 0 in float32. */
 const closed = -200;
 
-/** @throws SenetError `usage` where a gate is not the sigmoid of a convolution or a linear layer */
+/**
+ * Replaces gates by constants. @throws SenetError `usage` where a gate is not the sigmoid of a convolution or a linear
+ * layer
+ */
 export function withConstantGates({ graph, weights }: Program, constants: Constants): Program {
   const changed = new Map(weights);
   const added: Parameter[] = [];
@@ -194,7 +200,7 @@ export function withConstantGates({ graph, weights }: Program, constants: Consta
   return { graph: { ...graph, nodes, parameters: [...graph.parameters, ...added] } satisfies Graph, weights: changed };
 }
 
-/** Of layers of gates that have none, as in timm's and in the paper's ablations. */
+/** A bias for gate layers without one, as in timm's and in the paper's ablations. */
 const biasOf = ({ name }: AnyNode, channels: number): Parameter => ({
   ...{ name: `${name}.constant`, role: "bias" as const },
   type: { dtype: "float32", shape: [channels] },

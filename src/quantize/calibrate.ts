@@ -1,4 +1,4 @@
-/** What activations are like on some pictures: their sizes, and the mean of each channel. */
+/** Statistics of activations on calibration pictures: a histogram of magnitudes, and the mean of each channel. */
 
 import type { Executor } from "../executors/executor.ts";
 import type { Graph, Value } from "../ir/graph.ts";
@@ -15,7 +15,7 @@ export class ActivationFacts {
     this.#sums = new Float64Array(shape[1]!);
   }
 
-  /** @param data `[N, C, ...]`, of which the first `size` samples count */
+  /** @param data `[N, C, ...]`; the first `size` samples count */
   add({ shape, data }: Tensor, size: number): void {
     const [batch, channels] = shape as [number, number];
     const part = data.subarray(0, (data.length / batch) * size);
@@ -29,16 +29,16 @@ export class ActivationFacts {
     this.#samples += size;
   }
 
-  /** Of each channel. */
+  /** Mean of each channel. */
   get means(): Float64Array {
     return this.#sums.map((sum) => sum / this.#samples);
   }
 }
 
-/** Bytes of activations that are looked at together. */
+/** Most bytes of activations in memory at once. */
 const most = 2 ** 28;
 
-/** How many pictures can be looked at together. */
+/** The batch size that fits into this. */
 export function calibrationBatch(graph: Graph, values: readonly Value[]): number {
   const batch = graph.inputs[0]!.type.shape[0]!;
   const bytes = values.reduce((sum, { type }) => sum + (4 * sizeOf(type.shape)) / batch, 0);
@@ -46,9 +46,9 @@ export function calibrationBatch(graph: Graph, values: readonly Value[]): number
 }
 
 /**
- * Runs pictures through a network in float32 and looks at these values.
- * @param program its graph's batch is that of the pictures
- * @param batches pictures, of which the first `size` of each batch count
+ * Runs pictures through a float32 network and collects statistics of these values.
+ * @param program its graph has the batch size of the pictures
+ * @param batches the first `size` pictures of each batch count
  */
 export async function calibrate(
   { graph, weights }: Program,

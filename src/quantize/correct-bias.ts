@@ -1,6 +1,6 @@
 /**
- * Rounded weights err in one direction or the other; what that moves the mean of a channel by is taken off its bias
- * (Nagel et al., "Data-free quantization through weight equalization and bias correction", arXiv 1906.04721, section 4.2).
+ * Bias correction: rounding weights shifts the mean of a channel; the bias compensates for that (Nagel et al.,
+ * "Data-free quantization through weight equalization and bias correction", arXiv 1906.04721, section 4.2).
  */
 
 import type { Value } from "../ir/graph.ts";
@@ -10,8 +10,8 @@ import { quantizedRows } from "../passes/quantize-weights.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 
 /**
- * The bias of a layer whose weights are in eight bits.
- * @param means of the channels of its input
+ * The corrected bias of a layer whose weights are in eight bits.
+ * @param means means of its input's channels
  */
 export function correctedBias({ inputs }: Layer, { weights }: Program, means: Float64Array): Tensor {
   const [, w, b] = inputs as [Value, Value, Value?];

@@ -1,17 +1,17 @@
-/** How often numbers of which size occur in an activation; from it comes the range that eight bits are to cover. */
+/** Histogram of an activation's magnitudes, from which the range for eight bits is chosen. */
 
 import type { TensorData } from "../tensor.ts";
 
-/** Many more than eight bits tell apart, so that a bin stands for its centre. */
+/** Many more bins than eight bits can distinguish, so that a bin can stand for its centre. */
 export const binCount = 4096;
 
-/** Of sizes, without their signs. Its range grows with what it is given, by doublings. */
+/** Counts magnitudes. Its range grows by doubling. */
 export class Histogram {
   readonly counts = new Float64Array(binCount);
-  /** The upper end of the last bin; 0 until a number above 0 has come. */
+  /** Upper end of the last bin; 0 as long as all numbers are 0. */
   limit = 0;
   largest = 0;
-  /** How many numbers there were, zeros among them. */
+  /** Number of values, including zeros. */
   total = 0;
 
   add(data: TensorData): void {
@@ -32,7 +32,7 @@ export class Histogram {
     }
   }
 
-  /** The middle of a bin. */
+  /** Centre of a bin. */
   centre(bin: number): number {
     return ((bin + 0.5) * this.limit) / binCount;
   }

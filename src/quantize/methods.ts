@@ -1,15 +1,15 @@
-/** How far an activation's range goes: what lies beyond is cut off, so that what lies within gets finer steps. */
+/** Methods to choose an activation's range: values beyond it are clipped, so that those within get finer steps. */
 
 import { binCount, type Histogram } from "./histogram.ts";
 
 export interface RangeMethod {
-  /** For people. */
+  /** Description for users. */
   readonly about: string;
-  /** The largest number that is not cut off, above 0. @param levels steps that are there to cover it */
+  /** The end of the range, above 0. @param levels number of steps in the range */
   readonly range: (histogram: Histogram, levels: number) => number;
 }
 
-/** Of the numbers, how many are not cut off by `percentile`. */
+/** Share of the values that `percentile` does not clip. */
 const keptPart = 0.9999;
 
 export const rangeMethods = {
@@ -28,9 +28,9 @@ export const rangeMethods = {
 export type RangeMethodName = keyof typeof rangeMethods;
 export const rangeMethodNames = Object.keys(rangeMethods) as RangeMethodName[];
 
-/** One step of eight bits. */
+/** The scale: one step of eight bits. */
 export function scaleOf(histogram: Histogram, levels: number, method: RangeMethodName): number {
-  // An activation that is zero on all pictures has any scale.
+  // An activation that is always zero may have any scale.
   if (histogram.largest === 0) return 1 / levels;
   const range = Math.min(histogram.largest, rangeMethods[method].range(histogram, levels));
   return range / levels;
@@ -45,7 +45,7 @@ function percentile({ counts, total, limit }: Histogram): number {
   return limit;
 }
 
-/** The range with the smallest loss, among those that end with a bin. */
+/** The range with the smallest loss, among those that end at a bin's border. */
 function best({ limit }: Histogram, loss: (bins: number) => number): number {
   const stride = 16;
   let smallest = Number.POSITIVE_INFINITY;
@@ -73,9 +73,9 @@ function squaredError(histogram: Histogram, bins: number, levels: number): numbe
   return sum;
 }
 
-/** Kullback and Leibler's, of the numbers cut off at `bins` from the same in `levels` steps. */
+/** Kullback-Leibler divergence between the values clipped at `bins` and the same in `levels` steps. */
 function divergence({ counts }: Histogram, bins: number, levels: number): number {
-  // The first bin is full of zeros, which every range keeps: it says nothing.
+  // Without the first bin, which is full of zeros that every range keeps.
   let total = 0;
   for (let bin = 1; bin < binCount; bin++) total += counts[bin]!;
   if (total === 0) return 0;
@@ -100,7 +100,7 @@ function divergence({ counts }: Histogram, bins: number, levels: number): number
       sum += (p / total) * Math.log((p * filled) / mass);
     }
   }
-  // What is cut off and meets an empty last bin would count for nothing.
+  // Clipped values would count for nothing if the last bin is empty.
   if (beyond > 0 && counts[bins - 1] === 0) return Number.POSITIVE_INFINITY;
   return sum;
 }

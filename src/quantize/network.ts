@@ -1,4 +1,4 @@
-/** A network in float32 made ready for eight bits: what is measured once, whichever layers are chosen in the end. */
+/** Prepares a float32 network for quantisation: everything that is measured once, whichever layers are chosen later. */
 
 import type { Executor } from "../executors/executor.ts";
 import type { Value } from "../ir/graph.ts";
@@ -12,16 +12,16 @@ import { type RangeMethodName, scaleOf } from "./methods.ts";
 
 export interface PreparationOptions {
   readonly method: RangeMethodName;
-  /** Whether consecutive channels are brought to one size first; default true. */
+  /** Whether to equalise ranges across layers first (passes/equalize.ts); default true. */
   readonly equalize?: boolean;
-  /** Whether biases make up for what rounding does to weights; default true. */
+  /** Whether to correct biases for the rounding of weights; default true. */
   readonly correctBias?: boolean;
 }
 
 export class PreparedNetwork {
-  /** Float32, batch norm folded, perhaps equalised. */
+  /** Float32, batch norm folded, equalised if asked for. */
   readonly program: Program;
-  /** Those that eight bits are possible for, in the graph's order. */
+  /** Layers that can be in eight bits, in graph order. */
   readonly layers: readonly Layer[];
   readonly #facts: ReadonlyMap<Value, ActivationFacts>;
   readonly #options: PreparationOptions;
@@ -51,7 +51,7 @@ export class PreparedNetwork {
     return new PreparedNetwork(program, layers, await calibrate(program, executor, values, batches), options);
   }
 
-  /** What has to be known to have these layers in eight bits. */
+  /** The settings for these layers in eight bits. */
   quantization(layers: readonly Layer[]): Quantization {
     const own = eightBitValues(this.program.graph, layers).filter(({ sameAs }) => sameAs === undefined);
     const scales = own.map(({ value, signed }): [string, number] => [value.name, this.#scale(value, signed)]);
@@ -71,7 +71,7 @@ export class PreparedNetwork {
     return { graph: quantized.graph, weights };
   }
 
-  /** Of one activation, in one of which all numbers of a picture are. */
+  /** The histogram of one activation, in one of which all numbers of a picture are. */
   histogram(value: Value): ActivationFacts["histogram"] {
     return this.#facts.get(value)!.histogram;
   }

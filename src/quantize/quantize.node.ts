@@ -1,4 +1,4 @@
-/** Post-training quantisation of a network by pictures: ranges, layers that stay in float32, and what it loses. */
+/** Post-training quantisation of a network with pictures: ranges, layers that stay in float32, and the loss. */
 
 import type { Dataset } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
@@ -21,41 +21,44 @@ import { sourceOf } from "./source.node.ts";
 
 export interface QuantizeOptions {
   readonly checkpoint: Checkpoint;
-  /** Labelled with the checkpoint's classes. */
+  /** The pictures, labelled with the checkpoint's classes. */
   readonly dataset: Dataset;
-  /** Pictures that ranges are chosen by; default 256. */
+  /** Number of pictures for choosing ranges; default 256. */
   readonly images?: number;
-  /** Other pictures that the loss is measured on; default 1024. */
+  /** Number of other pictures for measuring the loss; default 1024. */
   readonly checkImages?: number;
   readonly method?: RangeMethodName;
   readonly equalize?: boolean;
   readonly correctBias?: boolean;
-  /** Points of top-1 error that may be lost; the layers that cost most stay in float32. Default 0.3. */
+  /** Allowed increase of top-1 error, in percentage points; the layers that cost most stay in float32. Default 0.3. */
   readonly budget?: number;
-  /** Chooses the pictures. */
+  /** Seed of the choice of pictures. */
   readonly seed?: number;
   /** Runs both networks. */
   readonly executor: Executor;
   readonly threads?: number | undefined;
   readonly workers?: number | undefined;
-  /** Where the checkpoint is from, a path or the name of released weights, to be kept with the other one. */
+  /** Where the checkpoint came from, a path or the name of released weights; recorded in the result. */
   readonly file?: string | undefined;
   readonly say?: (line: string) => void;
 }
 
 export interface Quantized {
   readonly checkpoint: Checkpoint;
-  /** Top-1 error in percent, on the same pictures. */
+  /** Top-1 error of the float32 network in percent, on the same pictures. */
   readonly float: number;
   readonly int8: number;
   readonly checked: number;
-  /** Layer by layer. */
+  /** Measurements of each layer. */
   readonly rows: readonly LayerRow[];
 }
 
 const defaults = { images: 256, checkImages: 1024, method: "mse", budget: 0.3, seed: 0 } as const;
 
-/** @throws SenetError `usage` where it is in eight bits already, or no picture is left to measure on */
+/**
+ * Quantises a network. @throws SenetError `usage` where it is in eight bits already, or no picture is left to measure
+ * on
+ */
 export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantized> {
   const { checkpoint, dataset, executor, say = () => {} } = options;
   const { model, weights, preprocessing } = checkpoint;
@@ -112,12 +115,12 @@ export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantiz
   };
 }
 
-/** How many of the pictures each layer is measured on alone. */
+/** Number of pictures on which each layer is measured alone. */
 const fewPictures = 64;
 
 const firstOf = (dataset: Dataset, most: number): Dataset => ({ ...dataset, samples: dataset.samples.slice(0, most) });
 
-/** Batches in memory of their own, to be looked at many times. */
+/** Copies of the batches, to be used many times. */
 async function kept(batches: AsyncIterable<EvaluationBatch>): Promise<EvaluationBatch[]> {
   const all: EvaluationBatch[] = [];
   for await (const { images, labels, samples, size } of batches) {
@@ -143,7 +146,7 @@ async function withNetwork<T>(
   }
 }
 
-/** Pictures to choose ranges by, and others to measure on; of fewer than both need, each has its share. */
+/** Splits the pictures into those for ranges and those for measuring; proportionally if there are too few for both. */
 function divided(dataset: Dataset, images: number, checkImages: number, seed: number) {
   const { samples } = dataset;
   const order = createRandom(seed).shuffled(samples.length);
@@ -182,7 +185,7 @@ async function withPictures<T>(
   }
 }
 
-/** An option that is there and undefined is as good as none. */
+/** Removes options that are undefined. */
 function withoutUndefined<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,4 +1,4 @@
-/** Where the network in float32 is that one in eight bits was made from. */
+/** Records and finds the float32 network from which a network in eight bits was made. */
 
 import { existsSync, statSync } from "node:fs";
 import { dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
@@ -8,13 +8,13 @@ import { digestOf } from "../weights/digest.node.ts";
 
 type Source = NonNullable<StoredQuantization["source"]>;
 
-/** @param file its path, or the name of released weights */
+/** @param file path, or name of released weights */
 export const sourceOf = (checkpoint: Checkpoint, file: string): Source => ({
   file: existsSync(file) ? resolve(file) : file,
   digest: digestOf(checkpoint),
 });
 
-/** The checkpoint as it is to be written to `out`: its source's path begins at that file's folder. */
+/** The checkpoint as written to `out`: its source's path is relative to that file's folder. */
 export function movedTo(out: string, checkpoint: Checkpoint): Checkpoint {
   const { quantization } = checkpoint;
   const source = quantization?.source;
@@ -25,13 +25,13 @@ export function movedTo(out: string, checkpoint: Checkpoint): Checkpoint {
   return { ...checkpoint, quantization: { ...quantization!, source: { ...source, file } } };
 }
 
-/** The source of a network that lies at `path`, where it is still there. */
+/** The source of the network at `path`, if it still exists. */
 export function sourceBeside(path: string, { file }: Source): string | undefined {
   const found = isAbsolute(file) ? file : join(dirname(path), file);
   return statSync(found, { throwIfNoEntry: false })?.isFile() === true ? found : undefined;
 }
 
-/** @throws SenetError `usage` where this is not what the other one was made from */
+/** @throws SenetError `usage` where `checkpoint` is not the source */
 export function checkSource(checkpoint: Checkpoint, source: Source | undefined, where: string): void {
   if (source !== undefined && digestOf(checkpoint) === source.digest) return;
   throw new SenetError("usage", "the network in eight bits was not made from these weights", {
