@@ -5,11 +5,10 @@
  * so that a run that resumes at any batch continues as if it had not stopped.
  */
 
-import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { option, SenetError } from "../errors.ts";
 import { requireDecoder } from "../images/decode.node.ts";
 import { mostWorkers, usableThreads } from "../machine.node.ts";
-import { availableAddresses, availableMemory } from "../memory.node.ts";
+import { availableMemory } from "../memory.node.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { Dataset, Failure } from "./dataset.ts";
 import { type EpochOrder, fillOrder, type Share } from "./epoch.ts";
@@ -18,6 +17,7 @@ import { preparePictureCache } from "./picture-cache.node.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
 import { batchCount, Cell, createRing, type Ring, UNBOUNDED } from "./ring.ts";
 import { packSources } from "./sources.ts";
+import { affordableThreads, LoaderThreads } from "./threads.node.ts";
 import {
   checkTransform,
   type ImageTransform,
@@ -26,7 +26,7 @@ import {
   transformAt,
   viewsOfTransform,
 } from "./transform.ts";
-import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
+import type { WorkerMessage } from "./worker.node.ts";
 
 export interface LoaderOptions {
   readonly dataset: Dataset;
@@ -101,18 +101,6 @@ export interface Batch {
   readonly size: number;
 }
 
-/**
- * Memory for each thread: about 100 MB with 12-megapixel photographs, of which two may await garbage collection, for
- * each of a run's two loaders; and the engine needs as much again.
- */
-const THREAD_BYTES = 384 * 2 ** 20;
-
-/**
- * Address space that a thread reserves, mostly without using it. Where `ulimit -v` leaves less, V8 would abort the
- * process.
- */
-const THREAD_ADDRESSES = 768 * 2 ** 20;
-
 export class Loader {
   readonly batchSize: number;
   /** Views of each picture: 1, except for evaluation with mirror images or ten crops. */
@@ -130,14 +118,10 @@ export class Loader {
   readonly #cacheFolder: string | undefined;
   #onRemark: (remark: string) => void;
   readonly #ring: Ring;
-  readonly #workers: Worker[] = [];
-  readonly #ports: MessagePort[] = [];
+  readonly #threads: LoaderThreads;
   #images: Tensor;
   readonly #labels: Tensor;
   readonly #samples: Int32Array;
-  #fault: SenetError | undefined;
-  /** Callers that wait for a change of the ring. */
-  #waiting: (() => void)[] = [];
   /** Number of the latest call of `epoch`; earlier ones have ended. */
   #turn = 0;
   /** An epoch that the threads have already started. */
@@ -199,39 +183,9 @@ export class Loader {
     this.#samples = new Int32Array(batchSize);
 
     const sources = packSources(dataset.samples);
-    const started = Math.min(workers, mostWorkers(), affordableThreads());
-    for (let i = 0; i < started; i++) {
-      const cacheFolder = this.#cacheFolder;
-      this.#start({ ring: this.#ring, memory, sources, transform, cacheFolder, seed: seed ?? 0 });
-    }
-  }
-
-  #start(job: Omit<WorkerJob, "port">): void {
-    const { port1, port2 } = new MessageChannel();
-    const workerData: WorkerJob = { ...job, port: port2 };
-    const worker = new Worker(new URL("./worker.node.js", import.meta.url), {
-      workerData,
-      transferList: [port2],
-      // The main thread's flags, such as --input-type, could prevent the worker's file from loading.
-      execArgv: [],
-    });
-    // Used while the loader waits; otherwise it polls (`#listen`).
-    port1.on("message", (message: WorkerMessage) => {
-      this.#hear(message);
-      this.#wake();
-    });
-    const die = (cause: unknown) => {
-      if (this.#disposed) return;
-      this.#fault ??= threadDied(cause);
-      this.#wake();
-    };
-    worker.on("error", die);
-    // After an error, or instead of one. Otherwise callers would wait for its batches forever.
-    worker.on("exit", (code) => die(`it ended by itself, with code ${code}`));
-    worker.unref();
-    port1.unref();
-    this.#workers.push(worker);
-    this.#ports.push(port1);
+    const job = { ring: this.#ring, memory, sources, transform, cacheFolder: this.#cacheFolder, seed: seed ?? 0 };
+    const threads = Math.min(workers, mostWorkers(), affordableThreads());
+    this.#threads = new LoaderThreads(threads, job, (message) => this.#hear(message));
   }
 
   /**
@@ -255,7 +209,7 @@ export class Loader {
     checkWhole("epoch", epoch, 0);
     checkWhole("startBatch", startBatch, 0);
     const turn = ++this.#turn;
-    this.#wake();
+    this.#threads.wake();
     const prepared = this.#prepared;
     this.#prepared = undefined;
     if (prepared?.epoch !== epoch || prepared.startBatch !== startBatch) {
@@ -304,9 +258,7 @@ export class Loader {
     this.#askToStop();
     Atomics.store(control, Cell.generation, -1);
     Atomics.notify(control, Cell.generation);
-    this.#wake();
-    for (const port of this.#ports) port.close();
-    await Promise.all(this.#workers.map((worker) => worker.terminate()));
+    await this.#threads.end();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -331,7 +283,7 @@ export class Loader {
     Atomics.store(control, Cell.released, startBatch);
     Atomics.store(control, Cell.first, startBatch);
     Atomics.store(control, Cell.ahead, (startBatch + this.#ring.depth) * batchSize);
-    Atomics.store(control, Cell.active, this.#workers.length);
+    Atomics.store(control, Cell.active, this.#threads.count);
     Atomics.store(control, Cell.epoch, epoch);
     Atomics.add(control, Cell.generation, 1);
     Atomics.notify(control, Cell.generation);
@@ -384,42 +336,18 @@ export class Loader {
     await this.#until(turn, () => Atomics.load(this.#ring.control, Cell.active) === 0);
   }
 
-  /** Waits for the workers, which keep the process alive only during such waits. */
-  async #until(turn: number, isSo: () => boolean): Promise<void> {
-    for (;;) {
-      this.#listen();
+  #until(turn: number, isSo: () => boolean): Promise<void> {
+    return this.#threads.until(() => {
       this.#check(turn);
-      if (isSo()) return;
-      // The threads too, so that their end is noticed.
-      for (const waited of [...this.#ports, ...this.#workers]) waited.ref();
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
-      // All waiting callers were woken, but one may be waiting again.
-      if (this.#waiting.length === 0) for (const waited of [...this.#ports, ...this.#workers]) waited.unref();
-    }
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
+      return isSo();
+    });
   }
 
   #check(turn: number): void {
     if (this.#disposed) throw new SenetError("usage", "the loader has been disposed");
     if (turn !== this.#turn) throw new SenetError("usage", "another epoch of this loader has been started");
-    if (this.#fault !== undefined) throw this.#fault;
+    this.#threads.check();
     if (!this.#tolerant) this.#failures.check();
-  }
-
-  /** Reads the workers' messages without waiting for the event loop, which may not run during steps. */
-  #listen(): void {
-    for (const port of this.#ports) {
-      for (let told = receiveMessageOnPort(port); told !== undefined; told = receiveMessageOnPort(port)) {
-        this.#hear(told.message as WorkerMessage);
-      }
-    }
   }
 
   #hear(message: WorkerMessage): void {
@@ -430,23 +358,6 @@ export class Loader {
     }
     if (message.kind === "failed") this.#failures.add(message.sample, message.reason);
   }
-}
-
-/**
- * The number of threads that fit into memory, at least one. @throws SenetError `usage` where `ulimit -v` leaves too
- * little for one
- */
-function affordableThreads(): number {
-  const addresses = availableAddresses();
-  if (addresses >= THREAD_ADDRESSES) {
-    return Math.max(1, Math.floor(Math.min(availableMemory() / THREAD_BYTES, addresses / THREAD_ADDRESSES)));
-  }
-  const mib = (bytes: number) => `${Math.max(0, Math.floor(bytes / 2 ** 20))} MiB`;
-  throw new SenetError("usage", "there is too little address space to prepare pictures in", {
-    expected: `${mib(THREAD_ADDRESSES)} for a thread`,
-    found: `${mib(addresses)} left by \`ulimit -v\``,
-    hint: "ulimit -v unlimited, or 4000000 at least",
-  });
 }
 
 /** @throws SenetError `usage` where the batches in memory would exceed the free memory */
@@ -460,15 +371,6 @@ function checkFits(batchSize: number, prefetch: number, imageBytes: number): voi
     expected: `at most ${gib(available)} for ${prefetch + 1} batches`,
     found: `${gib(wanted)} for batches of ${batchSize} pictures`,
     hint: `${option("batchSize")} ${Math.max(1, Math.floor(available / 4 / (prefetch + 1) / imageBytes))}, or smaller pictures`,
-  });
-}
-
-function threadDied(cause: unknown): SenetError {
-  const isMemory = (cause as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
-  return new SenetError("data", `a loader thread has ${isMemory ? "run out of memory" : "died"}`, {
-    found: String(cause),
-    hint: `fewer threads (${option("workers")} 1) take less memory`,
-    cause,
   });
 }
 
