@@ -87,6 +87,12 @@ export function cgroupFolders(controller: "cpu" | "memory", root = "/"): readonl
   });
 }
 
+/** Milliseconds that this process has had a processor since it began, all its threads together. */
+export function cpuMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** Bytes of the last cache before the memory, which several processors may share; 16 MiB where the system does not say. */
 export function lastCache({ root }: Pick<Machine, "root"> = thisMachine()): number {
   const folder = join(root, "sys/devices/system/cpu/cpu0/cache");

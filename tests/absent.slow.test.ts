@@ -164,6 +164,27 @@ for (const [what, name] of [
   });
 }
 
+test("a library of oneDNN that was named and does not load is said in a line, and another engine computes", async () => {
+  const noLibrary = join(folder, "no-library.so");
+  writeFileSync(noLibrary, "text");
+  const training = ["train", "--data", "pictures", "--model", "se-resnet-8", "--image-size", "16", "--batch-size", "3"];
+  for (const [path, ...command] of [
+    ["/nowhere.so", "classify", picture, "--weights", checkpoint],
+    ["/nowhere.so", "classify", picture, "--weights", checkpoint, "--precision", "auto"],
+    [noLibrary, "evaluate", "--data", "pictures/val", "--weights", checkpoint],
+    ["/nowhere.so", "explain", picture, "--weights", checkpoint, "--out", "why.png"],
+    ["/nowhere.so", ...training, "--epochs", "1", "--workers", "1", "--out", "no-onednn"],
+  ] as const) {
+    const ran = await runNode([launcher, ...command], { cwd: folder, shell: `export SENET_ONEDNN=${path}` });
+    assert.equal(ran.code, 0, ran.stderr);
+    const lines = ran.stderr.split("\n").filter((line) => line.endsWith("computes instead"));
+    assert.equal(lines.length, 1, `${command[0]}: ${ran.stderr}`);
+    assert.match(lines[0]!, /SENET_ONEDNN=\S+: this library of oneDNN does not load \(.+\); ort computes instead$/);
+  }
+  const doctor = await runNode([launcher, "doctor", "--no-speed"], { shell: "export SENET_ONEDNN=/nowhere.so" });
+  assert.match(doctor.stdout, /^to look at: onednn: SENET_ONEDNN=\/nowhere\.so: .*; try: apt-get install /m);
+});
+
 const needsLimit = {
   skip: spawnSync("bash", ["-c", "ulimit -v 4000000"]).status === 0 ? false : "bash cannot limit it here",
 };

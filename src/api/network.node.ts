@@ -149,9 +149,11 @@ export async function openNetwork(
   if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
   if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
   checkPreprocessing(wanted);
-  const selection = await selectExecutor({ name, precision, inEightBits: checkpoint.quantization !== undefined });
+  const told = [...notes];
+  const inEightBits = checkpoint.quantization !== undefined;
+  const selection = await selectExecutor({ name, precision, inEightBits, say: (line) => told.push(line) });
   const { run: _run, ...network } = checkpoint;
-  return { checkpoint: { ...network, preprocessing: wanted }, ...selection, notes };
+  return { checkpoint: { ...network, preprocessing: wanted }, ...selection, notes: told };
 }
 
 /** Facts about a network that its checkpoint does not hold. */

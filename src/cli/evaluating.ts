@@ -79,7 +79,11 @@ export async function evaluateOne(
   const opened = await weightsOf(files, protocol.opening);
   const { model, preprocessing, quantization } = opened;
   const { choice, ...running } = engine;
-  const { executor, reason } = await selectExecutor({ ...choice, inEightBits: quantization !== undefined });
+  const { executor, reason } = await selectExecutor({
+    ...choice,
+    inEightBits: quantization !== undefined,
+    say: (text) => line.print(text),
+  });
   const { views } = protocol;
   const dataset = openPictures({ ...protocol, areNamed: protocol.opening.labels !== undefined }, opened.labels);
   const { classes: labels } = dataset;

@@ -6,6 +6,13 @@ import { nearestNames } from "../names.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
 import type { Executor } from "./executor.ts";
 
+export {
+  allFound as measuredChoices,
+  type Found as MeasuredChoice,
+  forget as forgetChoices,
+  summariesOf as summariesOfChoices,
+  tell as tellChoice,
+} from "./onednn/tuned.node.ts";
 export { encodeOnnx } from "./ort/export.ts";
 
 export interface Selection {
@@ -32,7 +39,7 @@ export interface SelectOptions {
   readonly precision?: PrecisionChoice | undefined;
   /** Whether the network is in eight bits, for which another executor may be the fastest; `auto` leaves it as it is. */
   readonly inEightBits?: boolean;
-  /** Told, in a line, when the chosen executor cannot serve a graph and another one does. */
+  /** Told, in a line, where another executor has to serve: of a graph, or because a library of oneDNN is no good. */
   readonly say?: (line: string) => void;
 }
 
@@ -100,48 +107,63 @@ async function selectFastest(options: SelectOptions): Promise<Selection> {
     return { executor, reason: `${reason}; in float32: ${against}` };
   }
   const onednn = await executors.onednn!("bf16");
-  const ort = name === undefined ? await loaded("ort") : "not asked for";
-  const executor = typeof ort === "string" ? onednn : withFallback(onednn, ort, say);
+  const ort = name === undefined ? await loaded("ort") : undefined;
+  const executor = ort === undefined || ort instanceof Absence ? onednn : withFallback(onednn, ort, say);
   return { executor, reason: "in bf16, which this processor multiplies itself" };
 }
 
 /** In a line, why bf16 is not faster than float32 here; none where it is. */
 async function reasonAgainstBf16(): Promise<string | undefined> {
   const onednn = await loaded("onednn");
-  return typeof onednn === "string" ? onednn : (await import("./onednn/engine.node.ts")).reasonAgainstBf16();
+  if (onednn instanceof Absence) return onednn.reason;
+  return (await import("./onednn/engine.node.ts")).reasonAgainstBf16();
 }
 
 async function selectDefault({ purpose = "inference", inEightBits = false, say }: SelectOptions): Promise<Selection> {
   const ort = await loaded("ort");
   const onednn = await loaded("onednn");
-  if (typeof onednn !== "string") {
+  if (!(onednn instanceof Absence)) {
     const engine = await import("./onednn/engine.node.ts");
-    const fallback = typeof ort === "string" ? await executors.reference!("float32") : ort;
+    const fallback = ort instanceof Absence ? await executors.reference!("float32") : ort;
     const selection = (reason: string) => ({ executor: withFallback(onednn, fallback, say), reason });
     if (purpose === "training") return selection("the fastest to train with: oneDNN is on this machine");
     if (inEightBits && engine.computesInEightBits()) {
       return selection("the fastest in eight bits: oneDNN is on this machine");
     }
     if (!inEightBits && engine.isFastestAtInference()) return selection("the fastest: oneDNN 2 is on this machine");
-    if (typeof ort === "string") return selection(`oneDNN is on this machine; ${ort}`);
+    if (ort instanceof Absence) return selection(`oneDNN is on this machine; ${ort.reason}`);
+    return { executor: ort, reason: "the default: ONNX Runtime loads on this machine" };
   }
-  if (typeof ort !== "string") return { executor: ort, reason: "the default: ONNX Runtime loads on this machine" };
-  const reference = await executors.reference!("float32");
-  return { executor: reference, reason: `the fallback, and slow; ${ort}; ${onednn as string}` };
+  const executor = ort instanceof Absence ? await executors.reference!("float32") : ort;
+  if (onednn.fault !== undefined) say?.(`${onednn.fault}; ${executor.name} computes instead`);
+  if (ort instanceof Absence) return { executor, reason: `the fallback, and slow; ${ort.reason}; ${onednn.reason}` };
+  return { executor, reason: "the default: ONNX Runtime loads on this machine" };
+}
+
+/** Why an executor does not load, in a line. */
+class Absence {
+  readonly reason: string;
+  /** What is wrong with a library that was named or is there, which its owner should know; none where there is none. */
+  readonly fault: string | undefined;
+
+  constructor(cause: unknown) {
+    this.reason = messageOf(cause);
+    const isSomewhere = cause instanceof SenetError && cause.details.where !== undefined;
+    this.fault = isSomewhere ? this.reason : undefined;
+  }
 }
 
 /** In a line, why the executor of this name does not load here; none where it does. */
 export async function absenceOf(name: string): Promise<string | undefined> {
   const executor = await loaded(name);
-  return typeof executor === "string" ? executor : undefined;
+  return executor instanceof Absence ? executor.reason : undefined;
 }
 
-/** The executor, or in a line why it does not load. */
-async function loaded(name: string): Promise<Executor | string> {
+async function loaded(name: string): Promise<Executor | Absence> {
   try {
     return await executors[name]!("float32");
   } catch (cause) {
-    return messageOf(cause);
+    return new Absence(cause);
   }
 }
 
@@ -176,22 +198,13 @@ export function withFallback(first: Executor, second: Executor, say: (line: stri
   };
 }
 
-/** Which libraries and layouts oneDNN was measured to be faster with, in a line each. */
-export async function measuredChoices(): Promise<readonly string[]> {
-  const { allFound, tell } = await import("./onednn/tuned.node.ts");
-  return allFound().map(tell);
-}
-
-/** Forgets them. @returns how many there were */
-export async function forgetChoices(): Promise<number> {
-  return (await import("./onednn/tuned.node.ts")).forget();
-}
-
 export interface ExecutorReport {
   readonly name: string;
   readonly available: boolean;
   /** What it is, or why it does not load here. */
   readonly description: string;
+  /** In lines, what would make it faster, or load. */
+  readonly advice: readonly string[];
 }
 
 /** Every executor, and whether it loads on this machine; for `senet doctor`. */
@@ -199,9 +212,15 @@ export async function describeExecutors(): Promise<readonly ExecutorReport[]> {
   return Promise.all(
     Object.entries(executors).map(async ([name, load]) => {
       try {
-        return { name, available: true, description: (await load("float32")).description };
+        const { description } = await load("float32");
+        const isOnednn = name === "onednn";
+        const advice = isOnednn ? (await import("./onednn/engine.node.ts")).advice() : [];
+        return { name, available: true, description, advice };
       } catch (cause) {
-        return { name, available: false, description: messageOf(cause) };
+        const { reason, fault } = new Absence(cause);
+        const hint = cause instanceof SenetError ? cause.details.hint : undefined;
+        const advice = [`${fault ?? reason}${hint === undefined ? "" : `; try: ${hint}`}`];
+        return { name, available: false, description: reason, advice };
       }
     }),
   );

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runNode } from "../../tests/command.ts";
 import { SenetError } from "../errors.ts";
 import { GraphBuilder } from "../ir/builder.ts";
 import { instructionSets } from "../machine.node.ts";
@@ -74,6 +75,20 @@ test("a network in eight bits has oneDNN where that computes so, whatever precis
     assert.match(reason, hasVnni ? /eight bits/ : /default/);
   }
   assert.equal((await selectExecutor({ inEightBits: true, name: "ort" })).executor.name, "ort");
+});
+
+test("a library of oneDNN that was named and does not load is told; that there is none is not", async () => {
+  const url = new URL("./select.node.js", import.meta.url).href;
+  const code = `const { selectExecutor } = await import(${JSON.stringify(url)});
+    for (const path of ["/nowhere.so", ""]) {
+      process.env.SENET_ONEDNN = path;
+      const { executor } = await selectExecutor({ purpose: "training", say: (line) => console.log("said", line) });
+      console.log(executor.name);
+    }`;
+  const { stdout } = await runNode(["--input-type=module", "-e", code]);
+  const [said, instead, ...rest] = stdout.trimEnd().split("\n");
+  assert.match(said!, /^said SENET_ONEDNN=\/nowhere\.so: this library of oneDNN does not load \(.+\); ort computes/);
+  assert.deepEqual([instead, ...rest], ["ort", here.has("onednn") ? "onednn" : "ort"]);
 });
 
 test("a graph that the first executor cannot serve runs whole on the second, which is told", async () => {

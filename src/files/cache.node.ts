@@ -1,7 +1,9 @@
 /** Where what was fetched or found out is kept. */
 
+import { rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { makeFoldersSync, reasonOf } from "./files.node.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -14,4 +16,18 @@ export function cacheFolder(environment: Environment = process.env, platform = p
   if (platform === "win32") return join(LOCALAPPDATA || join(homedir(), "AppData", "Local"), "senet", "cache");
   if (platform === "darwin") return join(homedir(), "Library", "Caches", "senet");
   return join(homedir(), ".cache", "senet");
+}
+
+/** In a line, why nothing can be kept there; none where it can. */
+export function cacheFault(): string | undefined {
+  const folder = cacheFolder();
+  const probe = join(folder, `.senet-${process.pid}`);
+  try {
+    makeFoldersSync(folder);
+    writeFileSync(probe, "");
+    rmSync(probe);
+    return undefined;
+  } catch (cause) {
+    return `the cache ${folder} cannot be written to: ${reasonOf(cause)}`;
+  }
 }

@@ -57,7 +57,7 @@ async function classifyPictures(names: readonly string[], options: ClassifyOptio
   const { pictures, checkpoint } = await picturesAndNetwork(names, options);
   const { precision, threads } = options;
   const inEightBits = checkpoint.quantization !== undefined;
-  const { executor, reason } = await selectExecutor({ name: options.executor, precision, inEightBits });
+  const { executor, reason } = await selectExecutor({ name: options.executor, precision, inEightBits, say });
   if (precision === "auto" || inEightBits) say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
   const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });
   const reader = new PictureReader();

@@ -111,7 +111,7 @@ async function explainPictures(names: readonly string[], options: ExplainCommand
       found: `${pictures.length}`,
     });
   }
-  const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
+  const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision, say });
   if (options.precision === "auto") say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
   await using network = new Network(checkpoint, executor, { threads });
   // Computed after the first explanation, which rejects unsuitable options: going through the data takes long.

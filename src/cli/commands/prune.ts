@@ -75,7 +75,7 @@ async function prune(options: PruneCommandOptions): Promise<void> {
   }
   const checkpoint = await weightsOf(files, options);
   say(`${networkName(files)}: pictures as ${checkpoint.told}`);
-  const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision });
+  const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision, say });
   say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
   await using network = new Network(checkpoint, executor, { threads });
   const line = new LiveLine();

@@ -83,7 +83,7 @@ async function quantize(options: QuantizeOptions): Promise<void> {
   const opened = await weightsOf(weights, options);
   const pictures = { data, list: undefined, listOrder: undefined, allowMissing: false, held: undefined };
   const dataset = openPictures({ ...pictures, areNamed: options.labels !== undefined }, opened.labels);
-  const { executor, reason } = await selectExecutor({ name: options.executor });
+  const { executor, reason } = await selectExecutor({ name: options.executor, say });
   say(`${weights}: ${opened.model.name} on executor ${executor.name}: ${reason}`);
   const { told: _, ...network } = opened;
   const checkpoint = { ...network, labels: dataset.classes };

@@ -53,7 +53,7 @@ async function verify(files: readonly string[], { tolerance, json }: VerifyOptio
   const pictures: Picture[] = [];
   for (const path of paths) pictures.push(await pixelsOf(dataOf(path), decode));
   if (paths.length === 0) pictures.push(...noisePictures(a.preprocessing.crop));
-  const { executor } = await selectExecutor();
+  const { executor } = await selectExecutor({ say });
   const found = await agreementOf(a, b, pictures, executor, { tolerance });
   if (!found.agrees) process.exitCode = 1;
   const names = [networkName(first), networkName(second)];

@@ -182,6 +182,11 @@ export class Api {
     return hasIsa(this.isa, "avx512") ? 16 : hasIsa(this.isa, "avx2") ? 8 : undefined;
   }
 
+  /** The fastest code that a primitive of this type may have on this processor. */
+  bestGrade(type: ElementType): number {
+    return type !== "f32" && hasIsa(this.isa, "amx") ? Grade.tiles : Grade.vectors;
+  }
+
   /** What the library calls the code that it chose for a primitive. */
   implementation({ descriptor }: Primitive): string {
     this.check("a primitive's name", this.#f.query(descriptor, implementationName, 0, this.#out));
@@ -333,8 +338,12 @@ export class Api {
   }
 }
 
-/** Whether a primitive's code is the one that stands in where there is no fast one. */
-export const isReference = (implementation: string): boolean => /\bref\b/.test(implementation);
+/** How fast a primitive's code is: the reference that stands in where there is no other, vectors, or tiles (AMX). */
+export const Grade = { reference: 0, vectors: 1, tiles: 2 } as const;
+
+/** By what the library calls it: `ref:any`, `jit:avx512_core`, `brgconv:avx10_1_512_amx`. */
+export const gradeOf = (implementation: string): number =>
+  /\bref\b/.test(implementation) ? Grade.reference : implementation.includes("amx") ? Grade.tiles : Grade.vectors;
 
 const kindOf = (spec: Spec): string =>
   [

@@ -2,7 +2,7 @@
 
 import { option, SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
-import { lastCache, machineThreads, usableThreads } from "../../machine.node.ts";
+import { cpuMilliseconds, lastCache, machineThreads, usableThreads } from "../../machine.node.ts";
 import type { UpdateRule } from "../../optim/rule.ts";
 import { copyOf, scaleInPlace, type Tensor } from "../../tensor.ts";
 import { isBatchFree } from "../batch.ts";
@@ -21,7 +21,7 @@ import { runInPortions } from "../portions.ts";
 import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";
-import { hasBf16, onednnLibraries, openApi } from "./engine.node.ts";
+import { hasBf16, hasTiles, onednnLibraries, openApi } from "./engine.node.ts";
 import { formatVersion, setThreads } from "./library.node.ts";
 import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
 import { PacedExecutable, type PacedOptions, PacedTrainer, type Planned } from "./paced.ts";
@@ -38,7 +38,8 @@ export interface OnednnOptions {
 
 /** @throws SenetError `executor` where the library is not on this machine, or the processor has not the precision */
 export function createOnednnExecutor({ precision = "float32", layout }: OnednnOptions = {}): Executor {
-  const libraries = onednnLibraries(precision);
+  const type = precision === "bf16" ? "bf16" : "f32";
+  const libraries = onednnLibraries(type);
   const bf16 = hasBf16();
   if (precision === "bf16" && !bf16) {
     throw new SenetError("executor", "this processor does not compute in bf16", {
@@ -47,12 +48,12 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       hint: `leave ${option("precision")} out: float32 is faster here`,
     });
   }
-  const type = precision === "bf16" ? "bf16" : "f32";
   const found = libraries.map(({ path, version }) => `${formatVersion(version)} (${path})`).join(" and ");
   const either = libraries.length > 1 ? ", for each network the one that is measured to be faster" : "";
+  const inBf16 = hasTiles() ? "bf16 by tiles (AMX)" : bf16 ? "bf16 in hardware" : "no bf16";
   return {
     name: "onednn",
-    description: `oneDNN ${found} on the CPU${either}, ${bf16 ? "bf16 in hardware" : "no bf16"}`,
+    description: `oneDNN ${found} on the CPU${either}, ${inBf16}`,
     async compile(graph: Graph, weights: Weights, options: CompileOptions = {}): Promise<Executable> {
       checkWeights(graph, weights);
       requireOthers(graph, options.sumOverRanks);
@@ -60,7 +61,7 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       // Those of another number of threads have to be the same, whatever has become of the arrays.
       const own = live ? weights : copies(weights);
       const create = (wanted: number) =>
-        opened({ libraries, graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
+        opened({ graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
           const { sumOverRanks } = options;
           const lowered = lower(api, graph, own, { live, sumOverRanks, type, layout, cache: lastCache() });
           return new OnednnExecutable(
@@ -79,7 +80,7 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       checkWeights(graph, weights);
       requireOthers(graph, options.sumOverRanks);
       const create = (wanted: number) =>
-        opened({ libraries, graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
+        opened({ graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
           const { sumOverRanks } = options;
           const lowered = lowerTraining(api, graph, weights, rule, { type, layout, sumOverRanks });
           const runner = new Runner(api, graph, lowered, { ...options, threads });
@@ -102,21 +103,18 @@ function paced<T>(
   return byPace({ name, most, create, cpuMilliseconds, say });
 }
 
-function cpuMilliseconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
 /** An API of its own for each executable, which closes it. */
 function opened<T>(
-  question: Omit<Question, "threads">,
+  question: Omit<Question, "threads" | "libraries">,
   options: TrainingOptions,
   compile: (api: Api, threads: number, layout: PlanLayout) => T,
 ): T {
   // OpenMP kills the process where it cannot start as many as it is told.
   const threads = Math.min(options.threads ?? usableThreads(), machineThreads());
   setThreads(threads);
-  const { library, layout } = chooseWay({ ...question, threads });
+  const isInEightBits = question.graph.nodes.some(({ op }) => op === "quantize");
+  const libraries = onednnLibraries(isInEightBits ? "s8" : question.type);
+  const { library, layout } = chooseWay({ ...question, libraries, threads });
   const api = openApi(library);
   try {
     return compile(api, threads, layout);

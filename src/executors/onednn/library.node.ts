@@ -5,6 +5,7 @@ import { isAbsolute, join } from "node:path";
 import koffi from "koffi";
 import { causeText, option, SenetError } from "../../errors.ts";
 import { probe, truncationOf } from "./probe.node.ts";
+import type { ElementType } from "./spec.ts";
 
 /** A native object or address. */
 export type Handle = bigint;
@@ -22,7 +23,7 @@ export interface Library {
   /** What it was loaded from. */
   readonly path: string;
   readonly version: Version;
-  /** The instruction set that it uses on this processor; see `hasIsa`. */
+  /** The instruction set that it uses on this processor, in version 3's numbers; see `hasIsa`. */
   readonly isa: number;
   /**
    * A function by its C declaration without the prefix: `int stream_wait(void *stream)`.
@@ -33,10 +34,9 @@ export interface Library {
 
 /**
  * Which version is likely to be faster where both are there, and taken where nothing is measured. Version 3 has Winograd's algorithm no longer, so that in float32 a training step
- * of SE-ResNet-50 takes a third longer (docs/log.md); its code for tiles (AMX) is up to four times as fast (docs/engines.md).
+ * of SE-ResNet-50 takes a third longer (docs/log.md); its code for tiles (AMX), which multiply bf16 and eight bits, is up to four times as fast (docs/engines.md).
  */
-export const versionFor = (precision: "float32" | "bf16", isa: number): 2 | 3 =>
-  precision === "bf16" && hasIsa(isa, "amx") ? 3 : 2;
+export const versionFor = (type: ElementType, isa: number): 2 | 3 => (type !== "f32" && hasIsa(isa, "amx") ? 3 : 2);
 
 /**
  * Where the library may be: by the system's search, by whatever version Debian has put into its name (`libdnnl.so.3.6`),
@@ -84,41 +84,52 @@ const install =
  * @param path what `SENET_ONEDNN` says: the library itself, and nothing else is looked for. It may be anything, and is
  * loaded in another process first, once; what the system's own search finds is only looked at, for its being whole.
  * @param first the version that is looked for first
- * @throws SenetError `executor` where there is none, or none of a supported API
+ * @throws SenetError `executor` where there is none, or none that can be used: then `where` names one that was given or is there
  */
 export function loadLibrary(path: string | undefined = process.env[pathVariable], first: 2 | 3 = 2): Library {
+  if (path !== undefined && path !== "") return givenLibrary(path);
+  let fault: SenetError | undefined;
   const reasons: string[] = [];
-  const isGiven = path !== undefined && path !== "";
-  for (const candidate of isGiven ? [path] : candidates(first)) {
-    const truncation = isGiven ? undefined : cutOff(candidate);
-    if (truncation !== undefined) {
-      reasons.push(truncation);
-      continue;
-    }
-    if (isGiven) probe(candidate);
+  for (const candidate of candidates(first)) {
+    const files = filesOf(candidate);
     try {
+      files.forEach(refuseCutOff);
       return open(candidate);
     } catch (cause) {
-      if (cause instanceof SenetError) throw cause;
-      reasons.push(`${candidate}: ${causeText(cause)}`);
+      reasons.push(causeText(cause));
+      if (cause instanceof SenetError) fault ??= cause;
+      else if (files.length > 0) fault ??= unusable(files[0]!, causeText(cause));
     }
   }
-  throw new SenetError("executor", "oneDNN was not found on this machine", {
-    ...(isGiven ? { where: `${pathVariable}=${path}` } : {}),
-    expected: `a library of version ${supported.join(" or ")}`,
-    found: reasons,
-    hint: install,
-  });
+  throw fault ?? new SenetError("executor", "oneDNN was not found on this machine", { ...wanted, found: reasons });
 }
 
-/** Where a library of this name that is not whole stands in the system's way. */
-function cutOff(name: string): string | undefined {
-  const paths = isAbsolute(name) ? [name] : [...givenFolders(), ...systemFolders].map((folder) => join(folder, name));
-  for (const path of paths) {
-    const truncation = truncationOf(path);
-    if (truncation !== undefined) return `${path}: ${truncation}`;
+function givenLibrary(path: string): Library {
+  const where = `${pathVariable}=${path}`;
+  try {
+    probe(path);
+    return open(path);
+  } catch (cause) {
+    if (!(cause instanceof SenetError)) throw unusable(where, causeText(cause));
+    throw new SenetError(cause.code, cause.what, { ...cause.details, where });
   }
-  return undefined;
+}
+
+const wanted = { expected: `a library of version ${supported.join(" or ")}`, hint: install };
+
+const unusable = (where: string, found: string): SenetError =>
+  new SenetError("executor", "this library of oneDNN does not load", { where, ...wanted, found });
+
+/** The files of this name where systems look, as far as is known. */
+function filesOf(name: string): readonly string[] {
+  const paths = isAbsolute(name) ? [name] : [...givenFolders(), ...systemFolders].map((folder) => join(folder, name));
+  return paths.filter((path) => existsSync(path));
+}
+
+/** Any of them may be the one that the system takes. @throws SenetError `executor` */
+function refuseCutOff(path: string): void {
+  const truncation = truncationOf(path);
+  if (truncation !== undefined) throw unusable(path, truncation);
 }
 
 /** @throws what the system's loader says, SenetError `executor` where it is no oneDNN that is spoken */
@@ -147,7 +158,7 @@ export function open(path: string): Library {
       hint: install,
     });
   }
-  return { path, version, isa: bind<number>("int get_effective_cpu_isa()")(), bind };
+  return { path, version, isa: isaOf(version, bind<number>("int get_effective_cpu_isa()")()), bind };
 }
 
 /**
@@ -163,7 +174,11 @@ function keepLoaded(path: string): void {
 
 export const formatVersion = ({ major, minor, patch }: Version): string => `${major}.${minor}.${patch}`;
 
-/** Instruction sets by their numbers: each larger set has the bits of the smaller ones. */
+/** Version 2 has another number for AVX2 with VNNI, whose own it gives to processors that are long gone (Xeon Phi). */
+export const isaOf = ({ major }: Pick<Version, "major">, number: number): number =>
+  major === 2 ? (number & ~0x418) | (number & 0x400 ? 0x8 : 0) : number;
+
+/** Instruction sets by version 3's numbers: each larger set has the bits of the smaller ones. */
 const isas = { avx2: 0x7, avx2Vnni: 0xf, avx512: 0x27, avx512Vnni: 0x67, avx512Bf16: 0xe7, amx: 0x3e7 } as const;
 
 /** @param isa what the library uses */

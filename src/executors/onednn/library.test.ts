@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { runNode, temporaryFolder } from "../../../tests/command.ts";
 import { SenetError } from "../../errors.ts";
-import { loadLibrary, versionedNames } from "./library.node.ts";
+import { hasIsa, isaOf, loadLibrary, versionedNames } from "./library.node.ts";
 import { truncationOf } from "./probe.node.ts";
 
 const refused = (pattern: RegExp) => (error: unknown) =>
@@ -48,7 +48,7 @@ test("a library that kills whoever loads it is refused, and the process lives", 
   assert.throws(() => loadLibrary(file), refused(/./));
 });
 
-test("a system's library that is cut off is passed over, and said", skipElf, async () => {
+test("a system's library that is cut off is passed over, and said where there is no other", skipElf, async () => {
   const folder = temporaryFolder();
   writeFileSync(join(folder, "libdnnl.so.2"), readFileSync(system!).subarray(0, 20_000));
   const url = new URL("./library.node.js", import.meta.url).href;
@@ -70,7 +70,7 @@ test("a pipe is not waited for", { skip: process.platform === "win32" }, () => {
 test("a file that is no library is refused", () => {
   const file = join(temporaryFolder(), "libdnnl.so.2");
   writeFileSync(file, "not a library");
-  assert.throws(() => loadLibrary(file), refused(/oneDNN was not found on this machine/));
+  assert.throws(() => loadLibrary(file), refused(/^SENET_ONEDNN=.*: this library of oneDNN does not load/));
 });
 
 const other = ["/lib/x86_64-linux-gnu/libm.so.6", "/lib64/libm.so.6"].find((path) => existsSync(path));
@@ -78,6 +78,16 @@ test("a library that is not oneDNN is refused by the function that it lacks", {
   skip: other === undefined && "no other library is known here",
 }, () => {
   assert.throws(() => loadLibrary(other), refused(/no function dnnl_version/));
+});
+
+test("instruction sets of both versions are told by the same numbers", () => {
+  const has = (major: number, number: number, name: Parameters<typeof hasIsa>[1]) =>
+    hasIsa(isaOf({ major }, number), name);
+  const [avx2Vnni, xeonPhi, amx] = [0x407, 0x1f, 0x3e7];
+  assert.ok(has(2, avx2Vnni, "avx2Vnni") && has(3, 0xf, "avx2Vnni"));
+  assert.ok(!has(2, xeonPhi, "avx2Vnni") && has(2, xeonPhi, "avx2"));
+  assert.ok(has(2, amx, "amx") && has(3, 0xfef, "amx") && has(3, 0xfef, "avx512Bf16"));
+  assert.ok(!has(2, 0xe7, "amx") && !has(3, 0x1ef, "amx"), "bf16 and fp16 alone are no tiles");
 });
 
 test("libraries with their version in the name are found, the newest first, and no others", () => {

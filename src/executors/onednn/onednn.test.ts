@@ -15,6 +15,7 @@ import { learningRule } from "../../train/learning.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { inferenceGraph, inputName, lossGraph, model } from "../../zoo/index.ts";
 import { referenceExecutor } from "../reference/reference.ts";
+import type { Api, Primitive } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
 import { lower, lowerTraining } from "./lower.node.ts";
 import type { PlanLayout } from "./spec.ts";
@@ -113,6 +114,53 @@ if (typeof float32 !== "string") {
     // But around the first convolution, whose pictures have their channels first.
     const reorders = planOf(false, "channelsLast").reorders.filter((name) => !/^conv1\b/.test(name));
     assert.deepEqual(reorders, []);
+  });
+
+  test("onednn: a convolution goes where the library has tiles for other layouts only, and gives the same", {
+    skip: typeof bf16 === "string" && bf16,
+  }, () => {
+    const builder = new GraphBuilder("convolution");
+    const attrs = { stride: 1, pad: 1, groups: 1 };
+    const x = builder.input("x", [2, 32, 9, 8]);
+    const dy = builder.input("dy", [2, 32, 9, 8]);
+    const w = builder.parameter("w", [32, 32, 3, 3], "weight");
+    builder.output("y", builder.apply("conv2d", "y", [x, w], attrs));
+    const inputShape = x.type.shape;
+    builder.output("dx", builder.apply("conv2dBackwardInput", "dx", [dy, w], { ...attrs, inputShape }));
+    const weightShape = w.type.shape;
+    builder.output("dw", builder.apply("conv2dBackwardWeight", "dw", [x, dy], { ...attrs, weightShape }));
+    const graph = builder.build();
+    const weights = formulaWeights(graph);
+    const lowered = (hasTilesElsewhere: boolean) => {
+      const api = openApi();
+      const free = new Set<Primitive>();
+      const made = api.primitiveIfServed.bind(api);
+      const asIfTiled: Partial<Api> = {
+        isa: api.isa | 0x3e7,
+        primitiveIfServed(...args) {
+          const primitive = made(...args);
+          if (primitive !== undefined) free.add(primitive);
+          return primitive;
+        },
+        implementation: (primitive) => (free.has(primitive) ? "brgconv:avx512_core_amx" : "jit:avx512_core_bf16"),
+      };
+      if (hasTilesElsewhere) Object.assign(api, asIfTiled);
+      try {
+        const { plan, inputs, outputs } = lower(api, graph, weights, {
+          live: true,
+          type: "bf16",
+          layout: "channelsLast",
+        });
+        for (const [name, into] of inputs) into.set(formulaTensor("weight", inputShape, name.length).data);
+        for (const { run } of plan.steps) run();
+        return { plan, outputs: new Map([...outputs].map(([name, { data }]) => [name, data.slice()])) };
+      } finally {
+        api.dispose();
+      }
+    };
+    const [usual, elsewhere] = [lowered(false), lowered(true)];
+    assert.ok(elsewhere.plan.reorders.length > usual.plan.reorders.length, "the layouts are others");
+    for (const [name, data] of usual.outputs) assertClose(elsewhere.outputs.get(name)!, data, 1e-2, name);
   });
 
   // By Winograd's algorithm, as the gradient of the turned one, and as neither.

@@ -4,7 +4,7 @@ import type { Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
 import { convAxes, pairOf, sidesOf } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
-import { isReference, type Primitive } from "./api.node.ts";
+import { gradeOf, type Primitive } from "./api.node.ts";
 import type { FusedNode } from "./fused.ts";
 import { type Grouping, type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
 import { runWeightGradient } from "./rules-linear.node.ts";
@@ -116,13 +116,16 @@ function convolution(target: Target, name: string, spec: ConvolutionSpec): Primi
     if (fast !== undefined) return fast;
   }
   const direct = api.primitive(name, by("direct"), isBackward ? api.primitive(name, forward("direct")) : undefined);
-  if (!isReference(api.implementation(direct)) || spec.postOps?.some((op) => "operand" in op)) return direct;
-  return freely(target, name, spec) ?? direct;
+  const grade = gradeOf(api.implementation(direct));
+  if (grade === api.bestGrade(spec.src.type) || spec.postOps?.some((op) => "operand" in op)) return direct;
+  const free = freely(target, name, spec);
+  return free !== undefined && gradeOf(api.implementation(free)) > grade ? free : direct;
 }
 
 /**
- * Between pictures in layouts of the primitive's own choice, where the library has nothing but its reference code between those
- * that stand: a hundred times slower than a reorder on the way. So it is with the first convolution with channels last.
+ * Between pictures in layouts of the primitive's own choice, where the library has better code for these than for those that
+ * stand: its reference code is a hundred times slower than a reorder on the way, vectors are several times slower than tiles.
+ * So it is with the first convolution with channels last.
  */
 function freely({ api, plan }: Target, name: string, spec: ConvolutionSpec): Primitive | undefined {
   const any = ({ dims, type }: Desc) => plan.describe(dims, type, "any");
@@ -130,8 +133,7 @@ function freely({ api, plan }: Target, name: string, spec: ConvolutionSpec): Pri
   const forward: Spec = { ...free, pass: "forward", weights: plan.describe(spec.weights.dims, spec.src.type, "any") };
   const isForward = spec.pass === "forward" || spec.pass === "inference";
   const hint = isForward ? undefined : api.primitiveIfServed(name, forward);
-  const found = !isForward && hint === undefined ? undefined : api.primitiveIfServed(name, free, hint);
-  return found === undefined || isReference(api.implementation(found)) ? undefined : found;
+  return !isForward && hint === undefined ? undefined : api.primitiveIfServed(name, free, hint);
 }
 
 /** With 16 channels the transforms cost what the products save (docs/log.md). */

@@ -4,22 +4,30 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { cacheFolder } from "../../files/cache.node.ts";
-import { makeFoldersSync } from "../../files/files.node.ts";
+import { makeFoldersSync, writeError } from "../../files/files.node.ts";
 import * as z from "../../schema.ts";
 import { planLayouts } from "./spec.ts";
 
-const foundSchema = z.object({
-  processor: z.string(),
-  graph: z.string(),
-  purpose: z.enum(["training", "inference"]),
-  /** What the dearest convolutions compute in: f32, bf16 or int8. */
-  type: z.string(),
-  threads: z.number(),
-  /** The place of the one that is taken. */
-  chosen: z.int().check(z.gte(0)),
-  /** Milliseconds that the convolutions that were measured take a thread. */
-  ways: z.array(z.object({ library: z.string(), layout: z.enum(planLayouts), milliseconds: z.number() })),
-});
+/** Raised where convolutions are planned otherwise: what was measured before says nothing any more. */
+export const plans = 3;
+
+const foundSchema = z
+  .object({
+    plans: z.literal(plans),
+    processor: z.string(),
+    graph: z.string(),
+    /** The shape of its input. */
+    input: z.array(z.int()),
+    purpose: z.enum(["training", "inference"]),
+    /** What the dearest convolutions compute in: f32, bf16 or int8. */
+    type: z.string(),
+    threads: z.number(),
+    /** The place of the one that is taken. */
+    chosen: z.int().check(z.gte(0)),
+    /** Milliseconds that the convolutions that were measured take a thread. */
+    ways: z.array(z.object({ library: z.string(), layout: z.enum(planLayouts), milliseconds: z.number() })),
+  })
+  .check(z.refine(({ chosen, ways }) => chosen < ways.length, "one of the ways", ["chosen"]));
 
 /** The answer to a question. */
 export type Found = z.output<typeof foundSchema>;
@@ -43,19 +51,29 @@ export function remember(key: string, found: Found): void {
   }
 }
 
-/** All that is remembered. */
+/** All that is remembered and can still be used. */
 export const allFound = (): readonly Found[] => files().flatMap((file) => read(file) ?? []);
 
-/** Forgets it. @returns how many there were */
+/**
+ * Forgets it, and what is no good or of another version.
+ * @returns how many files that were
+ * @throws SenetError `io`
+ */
 export function forget(): number {
   const all = files();
-  for (const file of all) rmSync(file, { force: true });
+  for (const file of all) {
+    try {
+      rmSync(file, { force: true });
+    } catch (cause) {
+      throw writeError("what was measured cannot be forgotten", file, cause, "another SENET_CACHE");
+    }
+  }
   return all.length;
 }
 
 function files(): string[] {
   try {
-    const names = readdirSync(cacheFolder()).filter((name) => name.startsWith(prefix) && name.endsWith(".json"));
+    const names = readdirSync(cacheFolder()).filter((name) => name.startsWith(prefix));
     return names.sort().map((name) => join(cacheFolder(), name));
   } catch {
     return [];
@@ -72,12 +90,36 @@ function read(file: string): Found | undefined {
 
 const layoutNames = { blocks: "in blocks", channelsLast: "channels last" } as const;
 
+const wayName = ({ library, layout }: Found["ways"][number]): string => `oneDNN ${library} ${layoutNames[layout]}`;
+
 /** In a line: what was chosen, and what else there was. */
-export function tell({ graph, purpose, type, threads, chosen, ways }: Found): string {
-  const told = ways.map(
-    ({ library, layout, milliseconds }) =>
-      `oneDNN ${library} ${layoutNames[layout]}, ${Number(milliseconds.toPrecision(3))} ms`,
-  );
+export function tell({ graph, input, purpose, type, threads, chosen, ways }: Found): string {
+  const told = ways.map((way) => `${wayName(way)}, ${Number(way.milliseconds.toPrecision(3))} ms`);
   const others = told.filter((_, way) => way !== chosen);
-  return `${graph}, ${purpose} in ${type}, ${threads} threads: ${[told[chosen], ...others].join("; ")}`;
+  return `${graph}, ${input.join("x")}, ${purpose} in ${type}, ${threads} threads: ${[told[chosen], ...others].join("; ")}`;
+}
+
+/** A network's measurements together. */
+export interface Summary {
+  readonly graph: string;
+  /** How often it was measured: for each batch, size, purpose, type and number of threads. */
+  readonly count: number;
+  /** What was chosen, and how often: the usual first. */
+  readonly chosen: readonly (readonly [way: string, count: number])[];
+}
+
+/** Those that were measured most first. */
+export function summariesOf(all: readonly Found[]): readonly Summary[] {
+  const counts = new Map<string, Map<string, number>>();
+  for (const { graph, chosen, ways } of all) {
+    const way = wayName(ways[chosen]!);
+    const ofGraph = counts.get(graph) ?? new Map<string, number>();
+    counts.set(graph, ofGraph.set(way, (ofGraph.get(way) ?? 0) + 1));
+  }
+  const summaries = [...counts].map(([graph, ofGraph]) => ({
+    graph,
+    count: [...ofGraph.values()].reduce((sum, count) => sum + count, 0),
+    chosen: [...ofGraph].sort(([, a], [, b]) => b - a),
+  }));
+  return summaries.sort((a, b) => b.count - a.count);
 }

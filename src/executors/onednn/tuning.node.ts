@@ -8,12 +8,12 @@ import { GraphBuilder } from "../../ir/builder.ts";
 import type { Graph, Node, Value } from "../../ir/graph.ts";
 import { GraphUses } from "../../ir/uses.ts";
 import { type Shape, sizeOf, zeros } from "../../tensor.ts";
-import { isReference } from "./api.node.ts";
+import { Grade, gradeOf } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
 import { formatVersion, type Library, setThreads, threadMilliseconds } from "./library.node.ts";
 import { lower } from "./lower.node.ts";
 import { type ElementType, layoutOf, type PlanLayout, planLayouts } from "./spec.ts";
-import { type Found, recall, remember } from "./tuned.node.ts";
+import { type Found, plans, recall, remember } from "./tuned.node.ts";
 
 /** What a graph may be computed with. */
 export interface Way {
@@ -79,11 +79,9 @@ function servedBy(library: Library, type: ElementType): Served {
  * code for a usual convolution in each. `undefined`: both are served alike.
  */
 export function layoutServed(blocks: string | undefined, last: string | undefined): PlanLayout | undefined {
-  const isSlow = (name: string | undefined) => name === undefined || isReference(name);
-  const isTiled = (name: string | undefined) => name?.includes("amx") === true;
-  if (isSlow(last)) return "blocks";
-  if (isSlow(blocks) || (isTiled(last) && !isTiled(blocks))) return "channelsLast";
-  return undefined;
+  const grade = (name: string | undefined) => (name === undefined ? Grade.reference : gradeOf(name));
+  if (grade(blocks) < grade(last)) return "channelsLast";
+  return grade(blocks) > grade(last) || grade(last) === Grade.reference ? "blocks" : undefined;
 }
 
 /** `brgconv:avx512_core_amx_bf16`, `jit:avx512_core`, `ref:any`: as the library calls its code. */
@@ -109,9 +107,6 @@ const worth = 0.85;
 /** Milliseconds. */
 const patience = 20_000;
 
-/** Raised where convolutions are planned otherwise: what was measured before says nothing any more. */
-const plans = 2;
-
 /** As was measured for this processor, these ways and this graph, now or before. */
 export function measuredWay(question: Question, ways: readonly Way[] = possibleWays(question)): Way {
   const { graph, type, threads } = question;
@@ -125,9 +120,11 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
     threads,
   } as const;
   const names = ways.map(({ library, layout }) => ({ library: formatVersion(library.version), layout }));
-  const key = JSON.stringify([plans, facts, names, convolutions.map(({ key, count }) => [key, count])]);
+  // Processors of several kinds may have one name, and a library may be told to use less of one.
+  const isas = ways.map(({ library }) => library.isa);
+  const key = JSON.stringify([plans, facts, isas, names, convolutions.map(({ key, count }) => [key, count])]);
   const before = recall(key);
-  if (before !== undefined && before.ways.length === ways.length) return ways[before.chosen] ?? first;
+  if (before !== undefined && before.ways.length === ways.length) return ways[before.chosen]!;
   const milliseconds = ways.map(() => 0);
   const begin = performance.now();
   // One thread's part of the work, by what it has of its processor: on a busy machine threads wait for each other, whatever
@@ -137,8 +134,8 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
     for (const convolution of convolutions) {
       const times = timesOf(ways, alone(convolution, threads), type, convolution.isTraining);
       for (const [way, time] of times.entries()) milliseconds[way]! += convolution.count * time;
-      // A machine that is so busy keeps its user waiting.
-      if (performance.now() - begin > patience) return first;
+      // A machine that is so busy keeps its user waiting: the dearest have to tell.
+      if (performance.now() - begin > patience) break;
     }
   } finally {
     setThreads(threads);
@@ -147,7 +144,9 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
   const chosen = milliseconds[least]! < worth * milliseconds[0]! ? least : 0;
   const found: Found = {
     ...facts,
+    plans,
     graph: graph.name,
+    input: [...graph.inputs[0]!.type.shape],
     chosen,
     ways: names.map((name, way) => ({ ...name, milliseconds: milliseconds[way]! })),
   };

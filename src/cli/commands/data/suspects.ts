@@ -28,7 +28,7 @@ import {
   workersOption,
 } from "../../options.ts";
 import { checkOutFile } from "../../out-file.ts";
-import { clock, grouped, LiveLine, print, printJson, printLines, table } from "../../output.ts";
+import { clock, grouped, LiveLine, print, printJson, printLines, say, table } from "../../output.ts";
 import { labelsOption, preprocessingOptions } from "../../preprocessing.ts";
 import { type WeightsOptions, weightsOf } from "../../weights.ts";
 
@@ -97,7 +97,8 @@ async function suspects(data: string, options: SuspectsOptions): Promise<void> {
   if (html !== undefined) checkOutFile(html, [".html"]);
   const checkpoint = await weightsOf(options.weights, options);
   const { executor: name, precision } = options;
-  const { executor } = await selectExecutor({ name, precision, inEightBits: checkpoint.quantization !== undefined });
+  const inEightBits = checkpoint.quantization !== undefined;
+  const { executor } = await selectExecutor({ name, precision, inEightBits, say });
   const line = new LiveLine();
   const local = await localData(data, { say: (text) => line.print(text) });
   const datasets = openDatasets(local, options, checkpoint.labels);
