@@ -50,3 +50,16 @@ test("in words; and where nothing can be read, that is said, beside the curve", 
   assert.match(short.stderr, /no learning rate can be read from this trial/);
   assert.ok(existsSync(join(folder, "short.svg")));
 });
+
+test("the batch that a training would find by itself; what cannot be written is said before anything is tried", async () => {
+  const { stderr } = await run("--steps", "4", "--batch-size", "auto");
+  assert.match(stderr, /^batches of 2 pictures: for 10 steps an epoch/m);
+  await assert.rejects(
+    findLearningRate(data, { model: "se-resnet-8", batchSize: "auto", steps: 4 }),
+    /no learning rate/,
+  );
+  const [kind, nowhere] = [await run("--out", "curve.png"), await run("--out", "nowhere/curve.svg")];
+  assert.deepEqual([kind.code, nowhere.code], [2, 1]);
+  assert.match(kind.stderr, /^senet: curve\.png: the file extension does not say/);
+  assert.match(nowhere.stderr, /^senet: nowhere: the folder to write to cannot be used/);
+});

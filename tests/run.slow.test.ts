@@ -205,12 +205,34 @@ test("a run whose time is up saves, says how to go on, and keeps its schedule", 
   assert.equal(epochs, 5000);
 });
 
+test("a run whose time is up before its first step says that nothing is saved", async () => {
+  const { code, stderr } = await train("early", "pictures", [...small, "--time-budget", "0.001s"]);
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, /^stopped; there was nothing to save yet$/m);
+  assert.doesNotMatch(stderr, /stopped and saved/);
+  assert.ok(!existsSync(at("early", "last.safetensors")));
+});
+
 test("a batch that is found by itself is said and recorded", async () => {
   const ran = await train("auto", "pictures", [...small, "--batch-size", "auto", "--epochs", "1"]);
   assert.equal(ran.code, 0, ran.stderr);
   const [, size] = /^batches of (\d+) pictures: /m.exec(ran.stderr) ?? [];
   const { batchSize } = JSON.parse(readFileSync(at("auto", "config.json"), "utf8")) as { batchSize: unknown };
   assert.equal(batchSize, Number(size));
+  // A recipe's rate goes with it, as with a batch that was typed.
+  const recipe = [...small, "--recipe", "paper-2017", "--batch-size", "auto", "--epochs", "1"];
+  const scaled = await train("auto-recipe", "pictures", recipe);
+  assert.equal(scaled.code, 0, scaled.stderr);
+  const config = JSON.parse(readFileSync(at("auto-recipe", "config.json"), "utf8")) as Record<string, unknown>;
+  assert.deepEqual([config.batchSize, config.learningRate], [Number(size), (0.6 * Number(size)) / 1024]);
+  assert.match(scaled.stderr, /^batches of \d+ instead of the recipe's 1024: a rate of \S+ instead of 0\.6$/m);
+  // Who types the same again, and more epochs, goes on with it.
+  const longer = await train("auto-recipe", "pictures", [...recipe, "--epochs", "2", "--resume"]);
+  assert.equal(longer.code, 0, longer.stderr);
+  assertFailed(
+    await train("auto-recipe", "pictures", [...recipe, "--recipe", "senet-2018", "--resume"]),
+    ...([2, /--recipe paper-2017@1/, /found: .*--recipe senet-2018@1/] as const),
+  );
 });
 
 test("a run that is finished has nothing left to do, and its folder takes no other run", async () => {

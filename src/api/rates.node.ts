@@ -8,9 +8,8 @@ import { begun, type TrainOptions } from "./train.node.ts";
 
 /** The training's own options, since the best rate depends on batch size, optimiser and what is frozen. */
 export interface FindRateOptions
-  extends Omit<TrainOptions, "batchSize" | "learningRate" | "out" | "resume" | "fresh" | "acceptChanges">,
+  extends Omit<TrainOptions, "learningRate" | "out" | "resume" | "fresh" | "acceptChanges">,
     Partial<RateTrial> {
-  readonly batchSize?: number;
   readonly onPoint?: (point: RatePoint, step: number) => void;
 }
 

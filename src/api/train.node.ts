@@ -20,7 +20,8 @@ import { Training, type TrainingEvent } from "./training.ts";
  * How a run is carried out. None of this changes the result, except for the last digits with `recompute` and
  * `precision`.
  */
-export interface RunningOptions extends Partial<Omit<RunOptions, "data" | "config" | "build" | "source">> {
+export interface RunningOptions
+  extends Partial<Omit<RunOptions, "data" | "config" | "build" | "source" | "withBatch">> {
   /** Whether to write `report.html` into the run's folder at the end; default true. */
   readonly report?: boolean;
 }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { Command } from "commander";
 import { temporaryFolder } from "../../tests/command.ts";
 import { SenetError } from "../errors.ts";
-import { addConfigOptions, givenConfig, newConfig, withPretrained } from "./train-config.ts";
+import { addConfigOptions, besidesRecipe, givenConfig, newConfig, withPretrained } from "./train-config.ts";
 
 function configOf(...flags: string[]) {
   const command = new Command().exitOverride();
@@ -40,6 +40,21 @@ test("a recipe that is not there is refused with the nearest, and one without it
   const file = join(temporaryFolder(), "config.json");
   writeFileSync(file, JSON.stringify({ recipe: "senet-2018" }));
   assert.throws(() => configOf("--config", file), /NAME@VERSION/);
+});
+
+test("who repeats the recipe of a run that goes on says nothing new; another one, and what is said besides, counts", () => {
+  const given = (...flags: string[]) => {
+    const command = new Command().exitOverride();
+    addConfigOptions(command);
+    return givenConfig(command.parse(flags, { from: "user" }));
+  };
+  const same = besidesRecipe(given("--recipe", "paper-2017", "--epochs", "120"), { recipe: "paper-2017@1" });
+  assert.deepEqual(same.values, { recipe: "paper-2017@1", epochs: 120 });
+  assert.equal(same.nameOf("recipe"), "--recipe");
+  const other = given("--recipe", "paper-2017");
+  for (const recipe of [null, "senet-2018@1"]) assert.deepEqual(besidesRecipe(other, { recipe }), other);
+  const none = given("--epochs", "3");
+  assert.deepEqual(besidesRecipe(none, { recipe: null }), none);
 });
 
 test("--pretrained names the weights that there are; beside others it is refused", async () => {

@@ -110,8 +110,20 @@ export function givenConfig(command: Command): Given {
   const inFile = file === undefined ? {} : readConfig(file);
   return {
     values: { ...start, ...inFile, ...Object.fromEntries([...flags].map(([key, { value }]) => [key, value])) },
-    nameOf: (key) => flags.get(key)?.flag ?? (key in inFile ? `"${key}" in ${file}` : key),
+    nameOf: (key) =>
+      flags.get(key)?.flag ??
+      (key in inFile ? `"${key}" in ${file}` : key === "recipe" && key in start ? "--recipe" : key),
   };
+}
+
+/**
+ * What is asked of a resumed run besides the recipe that it began with. The run has the recipe's settings, with the rate
+ * scaled to its batch: to repeat the recipe changes nothing.
+ */
+export function besidesRecipe(given: Given, { recipe }: Pick<TrainingConfig, "recipe">): Given {
+  const { values, nameOf } = given;
+  if (values.recipe === undefined || values.recipe !== recipe) return given;
+  return { ...given, values: Object.fromEntries(Object.entries(values).filter(([key]) => nameOf(key) !== key)) };
 }
 
 /**

@@ -149,6 +149,8 @@ export async function runTraining(
   const { config, out } = options;
   const progress = new TrainingProgress(config.epochs);
   const goOn = `stopped and saved; continue with: ${resume}`;
+  const nothingSaved = "stopped; there was nothing to save yet";
+  const canGoOn = () => progress.hasSaved || (options.resume && existsSync(lastFile(out)));
   let exitCode = 0;
   let started = false;
   const failures = new FailureReport((line) => progress.print(line));
@@ -160,8 +162,7 @@ export async function runTraining(
       const again = code === 130 ? "; press Ctrl-C again to stop at once" : "";
       if (progress.isUnsaved) return progress.print(`stopping after this step${again}`);
       if (progress.isValidating) return progress.print(`stopping${again}`);
-      const canGoOn = progress.hasSaved || (options.resume && existsSync(lastFile(out)));
-      progress.print(canGoOn ? goOn : "stopped; there was nothing to save yet");
+      progress.print(canGoOn() ? goOn : nothingSaved);
       process.exit(code);
     },
     (signal) =>
@@ -191,9 +192,12 @@ export async function runTraining(
     progress.print(
       started ? `done: ${best}` : `done: the run was finished after ${state.epoch} epochs, ${best}${longer}`,
     );
-  } else {
+  } else if (canGoOn()) {
     progress.print(goOn);
     process.exitCode = exitCode;
+  } else {
+    progress.print(nothingSaved);
+    process.exitCode = exitCode || 1;
   }
   return result;
 }

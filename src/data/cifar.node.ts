@@ -42,6 +42,16 @@ const layouts: readonly Layout[] = [
   },
 ];
 
+/** What to do about these files where they are CIFAR in its other form, which is more often fetched: Python's pickles. */
+export function pickledHint(files: readonly string[]): string | undefined {
+  const pickles = [
+    ["cifar-10-binary.tar.gz", ["batches.meta", "data_batch_1", "test_batch"]],
+    ["cifar-100-binary.tar.gz", ["meta", "test", "train"]],
+  ] as const;
+  const found = pickles.find(([, names]) => names.every((name) => files.includes(name)));
+  return found && `these are CIFAR's pickles for Python; its binary version is read (${found[0]}, unpacked)`;
+}
+
 const SIDE = 32;
 const PIXELS = 3 * SIDE * SIDE;
 

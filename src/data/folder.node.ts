@@ -3,6 +3,7 @@
 import { basename, join } from "node:path";
 import { option, SenetError } from "../errors.ts";
 import { isPictureName, pictureExtensions } from "../images/format.ts";
+import { pickledHint } from "./cifar.node.ts";
 import { classFinder, openClasses, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Sample } from "./dataset.ts";
 import { LeftOut } from "./left-out.ts";
@@ -42,12 +43,13 @@ function checkFolders(root: string, folders: readonly string[], classes: readonl
 function withoutFolders(root: string): SenetError {
   const { files } = list(root);
   const pictures = files.filter(isPictureName).length;
-  return new SenetError("data", pictures > 0 ? "the pictures are not in class folders" : "the folder is empty", {
+  const what = pictures > 0 ? "the pictures are not in class folders" : "there are no pictures in the folder";
+  return new SenetError("data", files.length === 0 ? "the folder is empty" : what, {
     where: root,
     expected: "one folder per class, with its pictures in it",
     found:
       files.length === 0 ? "nothing" : `${pictures} pictures and ${files.length - pictures} other files, no folders`,
-    hint: `make a folder for each class, such as ${join(root, "cat")} and ${join(root, "dog")}`,
+    hint: pickledHint(files) ?? `make a folder for each class, such as ${join(root, "cat")} and ${join(root, "dog")}`,
   });
 }
 

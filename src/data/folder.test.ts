@@ -216,6 +216,10 @@ test("a folder that cannot be used is refused with what was expected and found",
   refuses(() => openFolder(join(folderOf(t, "file.jpg"), "file.jpg")), /a file/);
   refuses(() => openFolder(folderOf(t)), /the folder is empty/, /one folder per class/);
   refuses(() => openFolder(folderOf(t, "a.jpg", "b.jpg", "c.txt")), /not in class folders/, /2 pictures and 1 other/);
+  refuses(() => openFolder(folderOf(t, "a.txt")), /there are no pictures in the folder/, /0 pictures and 1 other/);
+  const pickles = folderOf(t, "batches.meta", "data_batch_1", "test_batch");
+  for (const open of [openFolder, openTrainingData]) refuses(() => open(pickles), /cifar-10-binary\.tar\.gz, unpacked/);
+  refuses(() => openTrainingData(folderOf(t, "meta", "test", "train")), /cifar-100-binary\.tar\.gz/);
   refuses(() => openFolder(folderOf(t, "cat/a.jpg")), /only one class/, /only "cat"/);
   refuses(() => openFolder(folderOf(t, "cat/a.jpg", "dog/")), /dog: a class has no pictures/, /an empty folder/);
   refuses(() => openFolder(folderOf(t, "cat/a.jpg", "dog/a.heic")), /\.jpg, \.jpeg, .*\.png, \.webp/, /"a\.heic"/);

@@ -1,5 +1,6 @@
 /** Pictures named by a list file as for Caffe's `ImageData` layer: one line per picture, `NAME LABEL`. */
 
+import { isAbsolute } from "node:path";
 import { option, SenetError } from "../errors.ts";
 import { readBytesSync } from "../files/files.node.ts";
 import { decodeText, linesOf } from "../text-file.ts";
@@ -47,7 +48,8 @@ export function openList(file: string, options: OpenListOptions): PictureList {
   for (const [i, { name, where }] of entries.entries()) {
     if (names.has(name)) throw new SenetError("data", "a picture is listed twice", { where, found: name });
     names.add(name);
-    const picture = fileNamed(root, name);
+    // Caffe's root folder may be empty, and its lists hold whole paths then.
+    const picture = fileNamed(root, name) ?? (isAbsolute(name) ? fileNamed("", name) : undefined);
     if (picture !== undefined) samples.push({ file: picture, label: labels[i]! });
     else missing.push(name);
   }

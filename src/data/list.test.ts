@@ -57,6 +57,16 @@ test("a byte order mark, and names in another Unicode form than the files'", (t)
   assert.deepEqual(samples, [{ file: join(root, "cafe\u0301.jpg"), label: 1 }]);
 });
 
+test("whole paths are taken as they are, where the folder holds none of that name", (t) => {
+  const { list, root } = listOf(t, "a.jpg 0\n", "a.jpg", "sub/x.jpg");
+  writeFileSync(list, `${join(root, "a.jpg")} 1\n/x.jpg 0\n`);
+  const { samples } = openList(list, { root: join(root, "sub"), classes: ["x", "y"] });
+  assert.deepEqual(samples, [
+    { file: join(root, "a.jpg"), label: 1 },
+    { file: join(root, "sub", "x.jpg"), label: 0 },
+  ]);
+});
+
 test("missing pictures are an error, unless they may be", (t) => {
   const { list, root } = listOf(t, "a.jpg 0\nb.jpg 1\nc.jpg 0\n", "c.jpg");
   const options = { root, classes: ["x", "y"] };

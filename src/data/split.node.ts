@@ -2,6 +2,7 @@
 
 import { basename, dirname, join, resolve } from "node:path";
 import { option, SenetError } from "../errors.ts";
+import { pickledHint } from "./cifar.node.ts";
 import { quote } from "./classes.ts";
 import type { Dataset, DatasetKind, Part } from "./dataset.ts";
 import { kindOf, openDataset } from "./datasets.node.ts";
@@ -9,7 +10,7 @@ import { holdOut } from "./hold-out.ts";
 import { openList } from "./list.node.ts";
 import { nameIn } from "./sample-name.node.ts";
 import { splitNames } from "./split-names.ts";
-import { list } from "./walk.node.ts";
+import { type Listing, list } from "./walk.node.ts";
 
 export interface TrainingData {
   readonly train: Dataset;
@@ -64,9 +65,9 @@ export function openTrainingData(path: string, options: PartOptions = {}): Train
     const val = kind.open(path, { part: "val", classes: train.classes });
     return { train, val, remarks: [...remarksOf(train, val)] };
   }
-  const { folders } = list(path);
+  const { folders, files } = list(path);
   const names = splitNames(folders);
-  if (names.train === undefined || names.val === undefined) throw notSplit(path, folders, names);
+  if (names.train === undefined || names.val === undefined) throw notSplit(path, { folders, files }, names);
   const train = openDataset(join(path, names.train));
   const val = openDataset(join(path, names.val), { classes: train.classes });
   return { train, val, remarks: [...renamed(names.train, names.val), ...remarksOf(train, val)] };
@@ -191,13 +192,17 @@ function* remarksOf(train: Dataset, val: Dataset): Generator<string> {
     `validated: ${quote(absent)}`;
 }
 
-function notSplit(dir: string, folders: readonly string[], names: ReturnType<typeof splitNames>): SenetError {
+function notSplit(
+  dir: string,
+  { folders, files }: Pick<Listing, "folders" | "files">,
+  names: ReturnType<typeof splitNames>,
+): SenetError {
   const missing = (["train", "val"] as const).filter((name) => names[name] === undefined);
   return new SenetError("data", `there is no ${missing.map((name) => `${name}/`).join(" and no ")} here`, {
     where: dir,
     expected: "train/ and val/, each with one folder per class",
     found: folders.length === 0 ? "no folders" : quote(folders),
-    hint: hintFor(dir, folders, names),
+    hint: pickledHint(files) ?? hintFor(dir, folders, names),
   });
 }
 

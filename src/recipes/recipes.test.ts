@@ -109,6 +109,7 @@ test("timm-ra2: the rate falls by 1.2 % from epoch to epoch, after five epochs o
   assert.ok(rate(0) < rate(1) && rate(4) < 0.082);
   assertClose([rate(5), rate(6), rate(105)], [0.082, 0.082 * 0.988, 0.082 * 0.988 ** 100], 1e-9, "rate");
   assertClose([rate(699)], [0.082 * 0.988 ** 694], 1e-9, "last rate");
+  assert.equal(config.dropPath, 0.1);
 });
 
 test("strikes-back-a2: table 2 of the paper, and timm's LAMB", () => {

@@ -1,7 +1,7 @@
 import { imagenet, type Recipe } from "./recipe.ts";
 
 export const timmRa2: Recipe = {
-  version: 1,
+  version: 2,
   title: "timm's RA2, of which seresnet50.ra2_in1k and seresnet152d.ra2_in1k come",
   source: [
     "huggingface/pytorch-image-models, model cards of *.ra2_in1k: RandAugment, RMSProp as in TensorFlow, moving average of the weights, exponential decay of the rate with warm-up",
@@ -11,7 +11,7 @@ export const timmRa2: Recipe = {
   reached: "seresnet50.ra2_in1k: top-1 80.26 % at 224 pixels, 81.29 % at 288",
   differences: [
     "the file of seresnet50 itself is not published; these are another network's of the same set",
-    "stochastic depth (0.1) and noise on the rate are not done",
+    "noise on the rate is not done",
     "weight decay, erasing, smoothing and warm-up are timm's examples for RMSProp: 1e-5, 0.2, 0.1, five epochs from 1e-6",
   ],
   config: {
@@ -33,6 +33,7 @@ export const timmRa2: Recipe = {
     warmupLr: 1e-6,
     weightDecay: 1e-5,
     labelSmoothing: 0.1,
+    dropPath: 0.1,
     modelEma: true,
     modelEmaDecay: 0.999987,
     aa: "rand-m9-mstd1.0-inc1",

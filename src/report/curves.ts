@@ -5,8 +5,40 @@ import { percent, significant } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 import { type Axis, lineChart, type Series } from "./svg.ts";
 
+/** Of whom losses and accuracies are: a line in both charts, and two columns of the table. */
+interface Curve {
+  readonly name: string;
+  readonly className: string;
+  /** Both are NaN in an epoch without. */
+  readonly loss: (row: ReportEpoch) => number;
+  /** In percent. */
+  readonly error: (row: ReportEpoch) => number;
+}
+
+const everyRun: readonly Curve[] = [
+  {
+    ...{ name: "training", className: "line-train" },
+    loss: (row) => row.trainLoss,
+    error: (row) => row.trainTop1Error,
+  },
+  {
+    ...{ name: "validation", className: "line-validation" },
+    loss: (row) => row.validationLoss,
+    error: (row) => row.validationTop1Error,
+  },
+];
+
+/** Of runs that keep a moving average of their weights. */
+const average: Curve = {
+  ...{ name: "average", className: "line-mean" },
+  loss: (row) => row.averageLoss ?? Number.NaN,
+  error: (row) => row.averageTop1Error ?? Number.NaN,
+};
+
 export function curves({ epochs }: ReportData): Markup {
   if (epochs.length === 0) return html`<p class="note">No epoch was finished.</p>`;
+  const hasAverage = epochs.some(({ averageTop1Error }) => averageTop1Error !== undefined);
+  const shown = hasAverage ? [...everyRun, average] : everyRun;
   const series = (name: string, className: string, value: (row: ReportEpoch) => number): Series => ({
     name,
     className,
@@ -18,49 +50,48 @@ export function curves({ epochs }: ReportData): Markup {
 <figcaption>${title}</figcaption>
 ${lineChart({ description, width: 460, height: 270, x: { label: "epoch", whole: true }, y: { label: title, ...y }, series: lines })}
 </figure>`;
+  const last = epochs.at(-1)!;
+  const told = (value: (curve: Curve) => string): string =>
+    shown.map((curve) => `${curve.name} ${value(curve)}`).join(", ");
+  const columns = ["learning rate", ...shown.flatMap(({ name }) => [`${name} loss`, `${name} top-1`])];
 
-  return html`<ul class="legend"><li class="line-train"><i></i>training</li><li class="line-validation"><i></i>validation</li></ul>
+  return html`<ul class="legend">${shown.map(({ name, className }) => html`<li class="${className}"><i></i>${name}</li>`)}</ul>
 <div class="pair">
-${chart("Loss", `Loss over the epochs; the last: ${lossOf(epochs.at(-1)!)}`, {}, [
-  series("training loss", "line-train", (row) => row.trainLoss),
-  series("validation loss", "line-validation", (row) => row.validationLoss),
-])}
-${chart("Top-1 accuracy, %", `Top-1 accuracy over the epochs; the last: ${accuracyOf(epochs.at(-1)!)}`, {}, [
-  series("training accuracy", "line-train", (row) => 100 - row.trainTop1Error),
-  series("validation accuracy", "line-validation", (row) => 100 - row.validationTop1Error),
-])}
+${chart(
+  "Loss",
+  `Loss over the epochs; the last: ${told(({ loss }) => fixed(loss(last)))}`,
+  {},
+  shown.map(({ name, className, loss }) => series(`${name} loss`, className, loss)),
+)}
+${chart(
+  "Top-1 accuracy, %",
+  `Top-1 accuracy over the epochs; the last: ${told(({ error }) => accuracy(error(last)))}`,
+  {},
+  shown.map(({ name, className, error }) => series(`${name} accuracy`, className, (row) => 100 - error(row))),
+)}
 </div>
 <div class="pair">
-${chart(
-  "Learning rate",
-  `Learning rate over the epochs; the last: ${significant(epochs.at(-1)!.learningRate, 3)}`,
-  {},
-  [series("learning rate", "line-train", (row) => row.learningRate)],
-)}
-${chart(
-  "Pictures a second",
-  `Pictures trained on a second; the last: ${significant(epochs.at(-1)!.imagesPerSecond, 3)}`,
-  {},
-  [series("pictures a second", "line-train", (row) => row.imagesPerSecond)],
-)}
+${chart("Learning rate", `Learning rate over the epochs; the last: ${significant(last.learningRate, 3)}`, {}, [
+  series("learning rate", "line-train", (row) => row.learningRate),
+])}
+${chart("Pictures a second", `Pictures trained on a second; the last: ${significant(last.imagesPerSecond, 3)}`, {}, [
+  series("pictures a second", "line-train", (row) => row.imagesPerSecond),
+])}
 </div>
 <p class="note">Training values are of pictures cropped and mirrored at random, by weights that still moved within the epoch;
-validation values are of whole pictures, by the weights at its end.</p>
+validation values are of whole pictures, by the weights at its end.${
+    hasAverage ? " Those of the average are by the moving average of the weights, of which the best is kept." : ""
+  }</p>
 <details><summary>All ${epochs.length} epochs as a table</summary>
 <div class="scroll"><table class="numbers">
-<thead><tr>${["epoch", "learning rate", "training loss", "training top-1", "validation loss", "validation top-1", "seconds", "pictures a second"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+<thead><tr>${["epoch", ...columns, "seconds", "pictures a second"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>
 ${epochs.map(
   (row) => html`<tr><th scope="row">${row.epoch}</th><td>${significant(row.learningRate, 3)}</td>
-<td>${fixed(row.trainLoss)}</td><td>${accuracy(row.trainTop1Error)}</td>
-<td>${fixed(row.validationLoss)}</td><td>${accuracy(row.validationTop1Error)}</td><td>${row.seconds.toFixed(1)}</td><td>${significant(row.imagesPerSecond, 3)}</td></tr>
+${shown.map(({ loss, error }) => html`<td>${fixed(loss(row))}</td><td>${accuracy(error(row))}</td>\n`)}<td>${row.seconds.toFixed(1)}</td><td>${significant(row.imagesPerSecond, 3)}</td></tr>
 `,
 )}</tbody></table></div></details>`;
 }
 
 const fixed = (value: number): string => (Number.isFinite(value) ? value.toFixed(4) : "n/a");
 const accuracy = (error: number): string => percent(1 - error / 100, 2);
-const lossOf = (row: ReportEpoch): string =>
-  `training ${fixed(row.trainLoss)}, validation ${fixed(row.validationLoss)}`;
-const accuracyOf = (row: ReportEpoch): string =>
-  `training ${accuracy(row.trainTop1Error)}, validation ${accuracy(row.validationTop1Error)}`;

@@ -9,6 +9,9 @@ export interface ReportEpoch {
   readonly trainTop1Error: number;
   readonly validationLoss: number;
   readonly validationTop1Error: number;
+  /** Of the moving average of the weights, in runs that keep one. */
+  readonly averageLoss?: number | undefined;
+  readonly averageTop1Error?: number | undefined;
   readonly seconds: number;
   readonly imagesPerSecond: number;
 }

@@ -123,6 +123,19 @@ test("the numbers of the run are on the page", () => {
   }
 });
 
+test("a run that keeps an average of its weights shows how that one does", () => {
+  const without = renderReport(data);
+  assert.ok(!without.includes("average"), "of other runs nothing is said of one");
+  const epochs = data.epochs.map((row) => ({ ...row, averageLoss: row.validationLoss / 2, averageTop1Error: 12.5 }));
+  const page = renderReport({ ...data, epochs });
+  parse(page);
+  const text = textOf(page);
+  assert.ok(text.includes("2 0.05 1.1250 60.00 % 1.2500 75.00 % 0.6250 87.50 % 47.5 60.5"), text);
+  assert.ok(page.includes("average accuracy, epoch 2: 87.5"), "a point of its line");
+  assert.match(page, /class="line line-mean"/);
+  assert.match(page, /the last: training 60.00 %, validation 75.00 %, average 87.50 %/);
+});
+
 test("the page is well formed, reads aloud, and loads nothing from elsewhere", () => {
   const page = renderReport(data);
   const elements = parse(page);

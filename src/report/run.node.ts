@@ -20,7 +20,7 @@ import type { TrainingConfig } from "../train/config.ts";
 import { bestFile, lastFile, openRun } from "../train/out.node.ts";
 import { type RunRecord, readRecord } from "../train/record.node.ts";
 import type { RunResult } from "../train/run.node.ts";
-import type { TrainingState } from "../train/state.ts";
+import { bestErrors, type TrainingState } from "../train/state.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { decodeCheckpoint } from "../weights/decode-checkpoint.ts";
 import { inferenceGraph, type NetworkFunction } from "../zoo/index.ts";
@@ -124,7 +124,7 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
     model: model.name,
     parameters: cost.parameters,
     multiplyAdds: cost.multiplyAdds,
-    ...errorsOf(state),
+    ...bestErrors(state.history),
     trainImages: pictures?.train.samples.length ?? null,
     validationImages: pictures?.val.samples.length ?? null,
     measuredImages: seen.evaluation.images,
@@ -250,12 +250,6 @@ async function classified(
     await classifier.dispose();
   }
   return samples;
-}
-
-/** Of the epoch whose weights were kept. */
-function errorsOf({ history }: TrainingState): Pick<ReportData, "top1Error" | "top5Error"> {
-  const best = history.reduce((a, b) => (b.validationTop1Error < a.validationTop1Error ? b : a));
-  return { top1Error: best.validationTop1Error, top5Error: best.validationTop5Error };
 }
 
 function remarksOf(

@@ -120,8 +120,9 @@ async function trainEpoch(
     const rates = ratesAt(options, state.epoch, step);
     const where = `epoch ${state.epoch + 1}, step ${step + 1} of ${steps}`;
     const index = state.epoch * stepsPerEpoch + step;
-    // With several ranks, none may stop alone: the others would wait.
-    const stop = ranks.count === 1 ? signal : undefined;
+    // With several ranks, none may stop alone: the others would wait. And the first part of a step has updated running
+    // statistics: once it is done, the step is finished.
+    const stop = ranks.count === 1 && part === 0 ? signal : undefined;
     const running = options.step.run(images, labels, rates, { index, where, part, parts, signal: stop });
     const result = await unlessAborted(stop, running);
     if (result === undefined) {

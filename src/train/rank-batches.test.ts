@@ -33,9 +33,9 @@ test("what flags ask for is for each process, what a recipe or a file has is of 
 
 test("a recipe's rate goes with the batch, and larger ones warm up, unless flags say otherwise", () => {
   const recipe = { batchSize: 256, learningRate: 0.1, warmupEpochs: 0 };
-  const scaled = (flags: object, optimizer = "sgd") => {
+  const scaled = (flags: object, optimizer = "sgd", epochs = 100) => {
     const said: string[] = [];
-    const given = asked(flags, { ...recipe, optimizer });
+    const given = asked(flags, { ...recipe, optimizer, epochs });
     const config = withRecipeScaled(begun(given), recipe, askedBy(given), (line) => said.push(line));
     return { said: said.join(), rate: config.learningRate, warmup: config.warmupEpochs };
   };
@@ -47,6 +47,9 @@ test("a recipe's rate goes with the batch, and larger ones warm up, unless flags
     "batches of 1024 instead of the recipe's 256: a rate of 0.4 instead of 0.1, after 5 epochs of warm-up",
   );
   assert.equal(scaled({ batchSize: 256 }, "lamb").rate, 0.2);
+  const short = scaled({ batchSize: 256 }, "sgd", 9);
+  assert.equal(short.warmup, 0.5, "not most of a short run");
+  assert.match(short.said, /after 0\.5 epochs of warm-up$/);
   assert.deepEqual(scaled({ batchSize: 16 }).rate, 0.025);
   assert.equal(scaled({ batchSize: 16 }).warmup, 0);
   assert.deepEqual(scaled({ batchSize: 256, learningRate: 3 }).rate, 3);

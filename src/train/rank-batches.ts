@@ -56,12 +56,12 @@ interface RecipeRate {
   readonly warmupEpochs?: number | undefined;
 }
 
-/** Warm-up epochs when the batch is larger than the recipe's. */
-const largeBatchWarmup = 5;
+/** Warm-up epochs when the batch is larger than the recipe's: five of ninety or more, the same part of a shorter run. */
+const largeBatchWarmup = (epochs: number): number => Math.min(5, epochs / 18);
 
 /**
  * Adapts a recipe to another batch size: its rate scales with the batch, for LAMB with the square root (You et al.,
- * arXiv 1904.00962), and larger batches warm up for five epochs (Goyal et al., arXiv 1706.02677, section 2).
+ * arXiv 1904.00962), and larger batches warm up for five epochs of ninety (Goyal et al., arXiv 1706.02677, section 2).
  * @param recipe the recipe's keys; nothing changes if it sets no rate or a rate was given
  * @param say is told what was changed
  */
@@ -77,11 +77,12 @@ export function withRecipeScaled(
   const factor = config.batchSize / recipe.batchSize;
   const learningRate = rate * (config.optimizer === "lamb" ? Math.sqrt(factor) : factor);
   const isRecipes = !flags.has("warmupEpochs") && config.warmupEpochs === (recipe.warmupEpochs ?? config.warmupEpochs);
-  const isLonger = factor > 1 && isRecipes && config.warmupEpochs < largeBatchWarmup;
-  const warmupEpochs = isLonger ? largeBatchWarmup : config.warmupEpochs;
+  const longer = largeBatchWarmup(config.epochs);
+  const isLonger = factor > 1 && isRecipes && config.warmupEpochs < longer;
+  const warmupEpochs = isLonger ? longer : config.warmupEpochs;
   say(
     `batches of ${config.batchSize} instead of the recipe's ${recipe.batchSize}: a rate of ${plain(learningRate)} instead of ${plain(rate)}` +
-      (isLonger ? `, after ${largeBatchWarmup} epochs of warm-up` : ""),
+      (isLonger ? `, after ${plain(warmupEpochs, 2)} epochs of warm-up` : ""),
   );
   return { ...config, learningRate, warmupEpochs };
 }

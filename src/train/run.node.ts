@@ -39,7 +39,7 @@ import { checkShares } from "./rank-batches.ts";
 import { readRecord, writeRecord } from "./record.node.ts";
 import { startFrom } from "./resume.ts";
 import type { Resumable } from "./saved.ts";
-import { inSteps, withSmallerBatches } from "./smaller-batch.ts";
+import { inSteps, type WithBatch, withSmallerBatches } from "./smaller-batch.ts";
 import { beginWithPatches, startOf } from "./start.ts";
 import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
 import { timeBudget } from "./time-budget.ts";
@@ -61,6 +61,8 @@ export interface RunOptions extends PrepareOptions, EarlierOptions {
   readonly timeBudgetSeconds?: number;
   /** Give a new run the largest batch that fits into memory (`withFittingBatch`), whatever `config` says. */
   readonly fitBatch?: boolean;
+  /** Adapts a new run's configuration to its batch (a recipe's rate), which may be found or be reduced for lack of memory. */
+  readonly withBatch?: WithBatch;
   /** Bytes of memory available to the run; default: what the machine and the container have free. */
   readonly memoryLimit?: number;
   readonly signal: AbortSignal;
@@ -91,7 +93,7 @@ export interface RunResult {
  */
 export async function trainRun(asked: RunOptions): Promise<RunResult> {
   const options = { ...asked, ...ownShare(asked) };
-  const { config, out, ranks = alone } = options;
+  const { config, out, ranks = alone, withBatch = (config) => config } = options;
   checkRunOptions(options);
   checkShares(config, ranks);
   if (options.resume && !existsSync(lastFile(out))) await readRun(out); // throws: there is none
@@ -109,17 +111,21 @@ export async function trainRun(asked: RunOptions): Promise<RunResult> {
     }
     const isFitted = options.fitBatch === true && earlier === undefined;
     const fitting = isFitted ? await withFittingBatch(options) : config;
+    withBatch(fitting, options.say);
     let hasSaved = options.resume;
     const onSave = () => {
       hasSaved = true;
     };
-    const attempt = async (config: TrainingConfig) => {
+    const attempt = async (asked: TrainingConfig) => {
+      const config = withBatch(asked);
       // With a smaller batch, continue from what was saved with the larger one.
       const saved = hasSaved ? await readRun(out, options.build) : undefined;
       return trainFrom({ ...options, config, signal: budget.signal }, saved && inBatchesOf(config, saved), onSave);
     };
     // Several ranks cannot each choose a batch of their own.
-    return ranks.count > 1 ? await attempt(fitting) : await withSmallerBatches(fitting, attempt, options.say);
+    return ranks.count > 1
+      ? await attempt(fitting)
+      : await withSmallerBatches(fitting, attempt, options.say, withBatch);
   } finally {
     budget.end();
     lock?.release();

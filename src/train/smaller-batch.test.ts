@@ -2,20 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
 import { trainingConfig } from "./config.ts";
-import { halved, inSteps, withSmallerBatches } from "./smaller-batch.ts";
+import { halved, inSteps, type WithBatch, withSmallerBatches } from "./smaller-batch.ts";
 import { initialState } from "./state.ts";
 
 const short = () => new SenetError("executor", "there is not enough memory for the plan");
 
 /** What is tried where so many pictures at a time fit. */
-async function tried(given: object, fits: number) {
+async function tried(given: object, fits: number, withBatch?: WithBatch) {
   const sizes: (readonly [batch: number, part: number | null])[] = [];
   const lines: string[] = [];
   const attempt = (config: ReturnType<typeof trainingConfig>) => {
     sizes.push([config.batchSize, config.microBatch]);
     return (config.microBatch ?? config.batchSize) > fits ? Promise.reject(short()) : Promise.resolve(config);
   };
-  const config = await withSmallerBatches(trainingConfig(given), attempt, (line) => lines.push(line));
+  const config = await withSmallerBatches(trainingConfig(given), attempt, (line) => lines.push(line), withBatch);
   return { config, sizes, lines };
 }
 
@@ -35,6 +35,15 @@ test("a rate that was given stays; of a batch in parts the parts become smaller"
   const given = await tried({ batchSize: 64, learningRate: 0.3 }, 32);
   assert.equal(given.config.learningRate, 0.3);
   assert.match(given.lines[0]!, /at the rate that was given, 0\.3$/);
+  const recipes = await tried({ batchSize: 64, learningRate: 0.3 }, 32, (config) => ({
+    ...config,
+    learningRate: (0.3 * config.batchSize) / 64,
+  }));
+  assert.match(
+    recipes.lines[0]!,
+    /with a rate of 0\.15 instead of 0\.3$/,
+    "but for a recipe's, which goes with the batch",
+  );
   const parts = await tried({ batchSize: 64, microBatch: 16 }, 4);
   assert.deepEqual([parts.config.batchSize, parts.config.microBatch], [64, 4]);
   assert.match(parts.lines[0]!, /the batch of 64 is computed by 8 instead of 16 pictures at a time/);

@@ -5,14 +5,19 @@ import { plain } from "../text-output.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
 import type { TrainingState } from "./state.ts";
 
+/** Adapts to its batch whatever depends on it; `say` is told what was changed. */
+export type WithBatch = (config: TrainingConfig, say?: (line: string) => void) => TrainingConfig;
+
 /**
  * Tries smaller and smaller batches until one fits, or none is left to try.
+ * @param withBatch what `attempt` makes of a configuration, for the messages
  * @throws the last out-of-memory fault, or any other fault at once
  */
 export async function withSmallerBatches<T>(
   config: TrainingConfig,
   attempt: (config: TrainingConfig) => Promise<T>,
   say: (line: string) => void = () => {},
+  withBatch: WithBatch = (config) => config,
 ): Promise<T> {
   for (let current = config; ; ) {
     try {
@@ -20,7 +25,7 @@ export async function withSmallerBatches<T>(
     } catch (error) {
       const smaller = isOutOfMemory(error) ? halved(current) : undefined;
       if (smaller === undefined) throw error;
-      say(`out of memory: ${changeBetween(current, smaller)}`);
+      say(`out of memory: ${changeBetween(withBatch(current), withBatch(smaller))}`);
       current = smaller;
     }
   }
@@ -49,11 +54,12 @@ function changeBetween(before: TrainingConfig, now: TrainingConfig): string {
   if (now.batchSize === before.batchSize) {
     return `the batch of ${now.batchSize} is computed by ${now.microBatch} instead of ${before.microBatch} pictures at a time`;
   }
-  const rate =
-    now.learningRate === null
-      ? `with a rate of ${plain(learningRateOf(now))} instead of ${plain(learningRateOf(before))}`
-      : `at the rate that was given, ${plain(now.learningRate)}`;
-  return `going on with batches of ${now.batchSize} pictures instead of ${before.batchSize}, ${rate}`;
+  const [old, rate] = [learningRateOf(before), learningRateOf(now)];
+  const at =
+    rate === old
+      ? `at the rate that was given, ${plain(rate)}`
+      : `with a rate of ${plain(rate)} instead of ${plain(old)}`;
+  return `going on with batches of ${now.batchSize} pictures instead of ${before.batchSize}, ${at}`;
 }
 
 /**

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  bestErrors,
+  type EpochMetrics,
   errorOf,
   impossible,
   initialState,
@@ -82,4 +84,17 @@ test("a run is finished after its epochs, or when its patience is at an end; the
   assert.ok(!isFinished(after(50, 40, 60, 39), patient));
   assert.equal(errorOf({ ...epoch, averageTop1Error: 12 }), 12);
   assert.equal(errorOf(epoch), 80);
+});
+
+test("the best epoch is the one whose weights are kept: by the average where there is one", () => {
+  const of = (...errors: Partial<EpochMetrics>[]) =>
+    bestErrors(errors.map((metrics, i) => ({ ...epoch, epoch: i, ...metrics })));
+  const [worse, better] = [{ validationTop1Error: 70 }, { validationTop1Error: 60, validationTop5Error: 30 }];
+  assert.deepEqual(of(worse, better, better), { top1Error: 60, top5Error: 30 });
+  const [early, late] = [
+    { averageTop1Error: 65, averageTop5Error: 20 },
+    { averageTop1Error: 50, averageTop5Error: 10 },
+  ];
+  assert.deepEqual(of({ ...better, ...early }, { ...worse, ...late }), { top1Error: 50, top5Error: 10 });
+  assert.equal(of({ ...worse, averageTop1Error: 50, averageTop5Error: null }).top5Error, null, "of few classes");
 });

@@ -68,6 +68,19 @@ export function impossible({ epoch, step }: TrainingState, epochs: number): stri
 export const errorOf = ({ averageTop1Error, validationTop1Error }: EpochMetrics): number =>
   averageTop1Error ?? validationTop1Error;
 
+/** The errors in percent of the epoch whose weights are kept as the best. @param history at least one epoch */
+export function bestErrors(history: readonly EpochMetrics[]): {
+  readonly top1Error: number;
+  /** `null` below six classes. */
+  readonly top5Error: number | null;
+} {
+  const best = history.reduce((a, b) => (errorOf(b) < errorOf(a) ? b : a));
+  return {
+    top1Error: errorOf(best),
+    top5Error: best.averageTop1Error === undefined ? best.validationTop5Error : (best.averageTop5Error ?? null),
+  };
+}
+
 /** Whether the run is over: all epochs are done, or early stopping's patience is used up. */
 export function isFinished(
   { epoch, history }: TrainingState,

@@ -3,6 +3,7 @@
 import type { EngineFacts, Network } from "senet/web";
 import { renderEvaluation } from "#senet/report/evaluation.ts";
 import { type ReportData, renderReport } from "#senet/report/report.ts";
+import { bestErrors } from "#senet/train/state.ts";
 import { evenly, gateAtlas } from "./gates.ts";
 import type { Measured } from "./measuring.ts";
 import { keptBack, split } from "./pictures.ts";
@@ -35,14 +36,12 @@ export async function reportOf({ network, name, trained, engine, measured }: Rep
   const cost = costOf(model, preprocessing.crop);
   const atlas = await gateAtlas(network, classes, (group) => evenly(parts[classes.indexOf(group)]!.val, perClass));
   const count = (part: "train" | "val") => parts.reduce((sum, each) => sum + each[part].length, 0);
-  const best = run.history.reduce((a, b) => (b.validationTop1Error < a.validationTop1Error ? b : a));
   const data: ReportData = {
     title: `${model.name}: ${labels.join(", ")}`,
     model: model.name,
     parameters: cost.parameters,
     multiplyAdds: cost.multiplyAdds,
-    top1Error: best.validationTop1Error,
-    top5Error: best.validationTop5Error,
+    ...bestErrors(run.history),
     trainImages: count("train"),
     validationImages: count("val"),
     measuredImages: images,

@@ -6,6 +6,7 @@ import { replaceFile } from "../../files/replace.node.ts";
 import { rateChart, shownRate } from "../../report/rates.ts";
 import { findRates } from "../../train/lr-find.node.ts";
 import { suggestRates } from "../../train/lr-find.ts";
+import { withoutAuto } from "../../train/resume.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   count,
@@ -17,6 +18,7 @@ import {
   threadsOption,
   workersOption,
 } from "../options.ts";
+import { checkOutFile } from "../out-file.ts";
 import { LiveLine, print, printJson } from "../output.ts";
 import { addConfigOptions, givenConfig, newConfig, sourceOf, withPretrained } from "../train-config.ts";
 import { quoted } from "../training.ts";
@@ -73,7 +75,8 @@ export function lrFindCommand(program: Command): void {
 
 async function findRate(options: LrFindOptions, command: Command): Promise<void> {
   const { data, startLr, endLr, steps, out, json, cache, ...running } = options;
-  const given = await withPretrained(givenConfig(command), command);
+  checkOutFile(out, [".svg"], "lr-find");
+  const { fitBatch, ...given } = withoutAuto(await withPretrained(givenConfig(command), command));
   const source = await sourceOf(given);
   const config = newConfig(given, source);
   const line = new LiveLine();
@@ -89,7 +92,7 @@ async function findRate(options: LrFindOptions, command: Command): Promise<void>
         ...{ executor: running.executor, precision: running.precision, threads: running.threads },
         ...{ workers: running.workers, recompute: running.recompute, cacheFolder: running.cacheDir },
         ...(cache !== undefined && { cacheBytes: cache * 2 ** 30 }),
-        ...{ data, config, source, signal, trial: { from: startLr, to: endLr, steps } },
+        ...{ data, config, source, fitBatch, signal, trial: { from: startLr, to: endLr, steps } },
         say: (text) => line.print(text),
         onPoint: ({ rate, smoothed }, step) =>
           line.show(() => `step ${step + 1}/${steps}: rate ${shownRate(rate)}, loss ${smoothed.toFixed(4)}`),

@@ -19,6 +19,7 @@ import { askedBy, forAllRanks, givenForAllRanks, withRecipeScaled, withRecipeSte
 import { readRecord } from "../../train/record.node.ts";
 import { type Given, resumedConfig, withoutAuto } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
+import type { WithBatch } from "../../train/smaller-batch.ts";
 import type { SourceNetwork } from "../../train/start.ts";
 import { requireSound } from "../failures.ts";
 import { together } from "../job.ts";
@@ -34,7 +35,7 @@ import {
   workersOption,
 } from "../options.ts";
 import { LiveLine, say, sayLines } from "../output.ts";
-import { addConfigOptions, givenConfig, newConfig, sourceOf, withPretrained } from "../train-config.ts";
+import { addConfigOptions, besidesRecipe, givenConfig, newConfig, sourceOf, withPretrained } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
 interface TrainOptions {
@@ -156,8 +157,8 @@ export function trainCommand(program: Command): void {
         const source = options.resume === true ? undefined : await sourceOf(given);
         const fresh = options.resume === true ? undefined : newRunConfig(given, source, job);
         const isNamed = options.out !== undefined;
-        const out = options.out ?? (await fromFirst(job, () => newRunFolder(fresh!.model)));
-        const config = fresh ?? resumedConfig(await openRun(out), givenForAllRanks(given, job), out, say);
+        const out = options.out ?? (await fromFirst(job, () => newRunFolder(fresh!.config.model)));
+        const config = fresh?.config ?? (await resumed(out, given, job));
         const mpirun = job.count === 1 ? "" : `mpirun -np ${job.count} `;
         goOn = { out, command: [`${mpirun}senet train --resume`, ...resumeOptions(options, out)].join(" ") };
         if (job.count > 1) say(`${job.count} processes, ${job.where}; should one of them die: ${goOn.command}`);
@@ -175,6 +176,7 @@ export function trainCommand(program: Command): void {
         }).filter(([, value]) => value !== undefined);
         const run = {
           ...{ source, data, out, config, fitBatch, resume: resume === true },
+          ...(fresh && { withBatch: fresh.withBatch }),
           ...togetherOptions(options, job),
           command: [`${mpirun}senet`, ...process.argv.slice(2).map(hideCredentials).map(quoted)].join(" "),
           ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
@@ -238,15 +240,21 @@ async function picturesOf({ data, list, valList, allowMissing, resume, out }: Tr
 }
 
 /**
- * The configuration of a new run. With several processes flags are per process; a recipe's rate and steps scale with
- * the total batch, also for one process.
+ * The configuration of a new run, and what adapts it to its batch. With several processes flags are per process; a
+ * recipe's rate and steps scale with the total batch, also for one process.
  */
-function newRunConfig(given: Given, source: SourceNetwork | undefined, job: Job): TrainingConfig {
+function newRunConfig(
+  given: Given,
+  source: SourceNetwork | undefined,
+  job: Job,
+): { readonly config: TrainingConfig; readonly withBatch: WithBatch } {
   const asked = askedBy(given);
   const config = forAllRanks(newConfig(given, source), asked, job);
   const { recipe: name } = given.values;
   const own = typeof name === "string" ? recipeNamed(name) : undefined;
-  return withRecipeSteps(withRecipeScaled(config, own, asked, say), own, asked, say);
+  const withBatch: WithBatch = (config, say = () => {}) =>
+    withRecipeSteps(withRecipeScaled(config, own, asked, say), own, asked, say);
+  return { config, withBatch };
 }
 
 /** The recipe that a configuration names as `NAME@VERSION`. */
@@ -258,6 +266,11 @@ const recipeNamed = (name: string): RecipeConfig => recipe(name.split("@")[0]!).
  */
 function sayOnSignal(job: Job, lastWords: string | undefined): void {
   if (job.count > 1 && lastWords !== undefined && job.speaks) sayLines(lastWords);
+}
+
+async function resumed(out: string, given: Given, job: Job): Promise<TrainingConfig> {
+  const run = await openRun(out);
+  return resumedConfig(run, givenForAllRanks(besidesRecipe(given, run.config), job), out, say);
 }
 
 /** Options for training with several processes. */
@@ -287,9 +300,10 @@ async function writeReport(
 /** The flags to repeat when resuming: where things are, and how to use this machine. The checkpoint holds the rest. */
 function resumeOptions(options: TrainOptions, out: string): string[] {
   const { data, list, valList, executor, precision, threads, recompute, workers, cache, cacheDir } = options;
-  const { resume, allowMissing, acceptChanges, epochs } = options;
+  const { resume, allowMissing, acceptChanges, epochs, wire, bucketMib } = options;
   const told: [string, unknown][] = Object.entries({
     ...{ data, list, "val-list": valList, out, executor, precision, threads, workers, cache, "cache-dir": cacheDir },
+    ...{ wire, "bucket-mib": bucketMib },
   });
   // If these flags lengthened the run, it may have stopped before it could save the change.
   if (resume === true && epochs !== undefined) told.push(["epochs", epochs]);

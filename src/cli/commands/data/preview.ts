@@ -1,6 +1,7 @@
 /** `senet data preview`: a sheet that shows what a network will see of its training pictures. */
 
 import type { Command } from "commander";
+import { localData } from "../../../data/remote.node.ts";
 import { openTrainingData } from "../../../data/split.node.ts";
 import { SenetError } from "../../../errors.ts";
 import { replaceFile } from "../../../files/replace.node.ts";
@@ -58,7 +59,11 @@ async function preview(given: string | undefined, options: PreviewOptions, comma
   const config = newConfig(givenConfig(command), undefined);
   // Before anything is read, so that an impossible step is reported first.
   const { steps } = trainingTransformOf(config);
-  const { train, remarks } = openTrainingData(path, { ...options, valSplit: config.valSplit, seed: config.seed });
+  const { train, remarks } = openTrainingData(await localData(path, { say }), {
+    ...options,
+    valSplit: config.valSplit,
+    seed: config.seed,
+  });
   for (const remark of remarks) say(remark);
   const bad = new FailureReport(say, "bad:");
   const rows = await previewRows(train, config, { pictures, variants, onFailure: (failure) => bad.met(failure) });
