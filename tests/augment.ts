@@ -56,7 +56,11 @@ interface Recorded {
     readonly size: number;
     readonly sha256: string;
   }[];
-  readonly nearest: readonly { readonly size: readonly [number, number]; readonly sha256: string }[];
+  readonly nearest: readonly {
+    readonly hard: boolean;
+    readonly size: readonly [number, number];
+    readonly sha256: string;
+  }[];
   readonly mixtures: readonly {
     readonly shape: [number, number, number, number];
     readonly images: string;

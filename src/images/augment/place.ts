@@ -113,14 +113,27 @@ export const resizeCropSchema = z.strictObject({
 /** Pillow's `resize(NEAREST)`. */
 export function resizeNearest({ width, height, data }: Picture, toWidth: number, toHeight: number): Picture {
   const result = new Uint8Array(toWidth * toHeight * 3);
-  for (let y = 0, out = 0; y < toHeight; y++) {
-    const row = width * Math.floor(((y + 0.5) * height) / toHeight);
-    for (let x = 0; x < toWidth; x++, out += 3) {
-      const from = 3 * (row + Math.floor(((x + 0.5) * width) / toWidth));
+  const columns = nearestPlaces(width, toWidth);
+  let out = 0;
+  for (const row of nearestPlaces(height, toHeight)) {
+    for (const column of columns) {
+      const from = 3 * (row * width + column);
       result.set(data.subarray(from, from + 3), out);
+      out += 3;
     }
   }
   return { width: toWidth, height: toHeight, data: result };
+}
+
+/** The pixel for each place, as in Pillow's `ImagingScaleAffine`: summed up, so that ties fall as its rounding has them. */
+function nearestPlaces(extent: number, places: number): readonly number[] {
+  const step = extent / places;
+  let at = step / 2;
+  return Array.from({ length: places }, () => {
+    const place = Math.trunc(at);
+    at += step;
+    return place;
+  });
 }
 
 export function drawResize(
