@@ -59,6 +59,7 @@ export { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "./expla
 export { enlarged, type Heat, overlaid } from "./explain/heat.ts";
 export type { MethodOptions } from "./explain/method.ts";
 export { type BlockCost, type ChannelCost, type PruneCosts, type PruneOptions, pruneCosts } from "./explain/prune.ts";
+export { removableBlocks, withoutBlocks } from "./explain/remove-blocks.ts";
 export type { FormatFile, WeightFormat } from "./formats/formats.ts";
 export { parseSafetensors, type Safetensors } from "./formats/safetensors.ts";
 export { encodeSafetensors } from "./formats/safetensors-write.ts";
@@ -72,6 +73,7 @@ export {
   preprocess,
   type Resize,
 } from "./images/preprocess.ts";
+export { type Region, seenRegion } from "./images/region.ts";
 export { type Box, type Interpolation, type Picture, type ResizeOptions, resize } from "./images/resize.ts";
 export type { SizeFrom } from "./images/sizes.ts";
 export type { Views } from "./images/views.ts";

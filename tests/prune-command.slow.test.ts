@@ -52,3 +52,37 @@ test("senet prune refuses what has no gates, and parts that are none", async () 
   assert.equal(two.code, 2, two.stderr);
   assert.match(two.stderr, /--weights: one network is pruned.*plain\.safetensors/s);
 });
+
+test("senet prune takes blocks out, and what it writes is a network like any other", async () => {
+  const whole = join(folder, "whole.safetensors");
+  const out = join(folder, "smaller.safetensors");
+  writeFileSync(whole, Buffer.concat(encodeCheckpoint(formulaCheckpoint("se-resnet-20", 3, 16))));
+  const removed = await senetHere([
+    ...[...options, "--weights", whole, "--remove", "layer1.1, layer3.2", "--out", out, "--json"],
+  ]);
+  assert.equal(removed.code ?? 0, 0, removed.stderr);
+  const found = JSON.parse(removed.stdout) as Record<"whole" | "smaller", Record<string, number>>;
+  assert.ok(found.smaller.parameters! < found.whole.parameters!);
+  assert.ok(found.smaller.multiplyAdds! < found.whole.multiplyAdds!);
+  const evaluated = await senetHere(["evaluate", "--weights", out, "--data", data, "--executor", "ort", "--json"]);
+  const measured = JSON.parse(evaluated.stdout) as { top1_error: number };
+  assert.equal(measured.top1_error, found.smaller.top1Error);
+  const shown = await senetHere([...options, "--weights", whole, "--remove", "layer1.1"]);
+  assert.match(shown.stdout, /^without layer1\.1 +\d+,\d+ +0\.\d+ G +\d/m);
+  const onnx = await senetHere(["export", "--weights", out, "--out", join(folder, "smaller.onnx")]);
+  assert.equal(onnx.code ?? 0, 0, onnx.stderr);
+  const picture = join(data, "class 1", "1.png");
+  for (const weights of [out, join(folder, "smaller.onnx")]) {
+    const answer = await senetHere(["classify", picture, "--weights", weights, "--executor", "ort"]);
+    assert.match(answer.stdout, /class \d/, answer.stderr);
+  }
+  const run = join(folder, "run");
+  const trained = await senetHere([
+    ...["train", "--weights", out, "--data", data, "--val-split", "0.5", "--out", run, "--epochs", "1"],
+    ...["--batch-size", "2", "--image-size", "16", "--workers", "1", "--executor", "ort"],
+  ]);
+  assert.equal(trained.code ?? 0, 0, trained.stderr);
+  const refused = await senetHere([...options, "--weights", whole, "--out", out]);
+  assert.match(refused.stderr, /--remove BLOCKS/);
+  assert.equal(refused.code, 2);
+});

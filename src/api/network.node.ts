@@ -18,6 +18,7 @@ import { Uses } from "../executors/uses.ts";
 import { Explainer, type ExplainerOptions, type ExplainOptions, type Explanation } from "../explain/explainer.ts";
 import { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "../explain/gates.ts";
 import { type PruneCosts, type PruneOptions, pruneCosts } from "../explain/prune.ts";
+import { withoutBlocks } from "../explain/remove-blocks.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { checkPreprocessing } from "../images/check-preprocessing.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
@@ -29,7 +30,7 @@ import { type Quantized, type QuantizeOptions, quantizeNetwork } from "../quanti
 import { movedTo } from "../quantize/source.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
-import { openPaths } from "../weights/open.node.ts";
+import { type OpenedPaths, openPaths } from "../weights/open.node.ts";
 import type { OpenOptions } from "../weights/open.ts";
 import type { Model } from "../zoo/index.ts";
 import { checkedOnnx } from "./onnx.node.ts";
@@ -128,7 +129,7 @@ export async function load(weights: string | readonly string[], options: LoadOpt
   });
 }
 
-export interface OpenedNetwork extends Selection {
+export interface OpenedNetwork extends Selection, Pick<OpenedPaths, "files"> {
   readonly checkpoint: Checkpoint;
   /** What was guessed while opening it, one line each. */
   readonly notes: readonly string[];
@@ -143,7 +144,7 @@ export async function openNetwork(
   const files: string[] = [];
   for (const file of [weights].flat()) files.push(await weightsFile(file, (known) => pull(known, pulling)));
   const isMeanSaid = preprocessing?.mean !== undefined;
-  const { checkpoint, notes } = await openPaths(files, { ...opening, isMeanSaid });
+  const { checkpoint, notes, files: read } = await openPaths(files, { ...opening, isMeanSaid });
   const wanted = { ...checkpoint.preprocessing, ...preprocessing };
   // A mean for each pixel stands in the place of those of the channels.
   if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
@@ -153,7 +154,7 @@ export async function openNetwork(
   const inEightBits = checkpoint.quantization !== undefined;
   const selection = await selectExecutor({ name, precision, inEightBits, say: (line) => told.push(line) });
   const { run: _run, ...network } = checkpoint;
-  return { checkpoint: { ...network, preprocessing: wanted }, ...selection, notes: told };
+  return { checkpoint: { ...network, preprocessing: wanted }, ...selection, notes: told, files: read };
 }
 
 /** Facts about a network that its checkpoint does not hold. */
@@ -313,6 +314,16 @@ export class Network implements AsyncDisposable {
   }
 
   /**
+   * This network without some of its blocks: smaller and faster, and as it was for the rest.
+   * @param blocks such as `layer3.4`, which `prune` ranks; not the first of a stage
+   * @throws SenetError `usage` where a block cannot be taken out
+   */
+  withoutBlocks(blocks: readonly string[]): Network {
+    const facts = { ...this.#threads, isNamed: this.#isNamed };
+    return new Network(withoutBlocks(this.#checkpoint, blocks), this.executor, facts);
+  }
+
+  /**
    * Shows what in a picture speaks for a class; by default with Grad-CAM: where the channels are active that raise the
    * top class's logit.
    * @throws SenetError `data` where the picture cannot be decoded, `usage` where the class or the stage is not known
@@ -343,8 +354,7 @@ export class Network implements AsyncDisposable {
   /** Opens the data and calls `look` with it; `look` may go through its pictures any number of times. */
   #overPictures<T>(data: string, options: DataOptions, look: (over: Pictures) => Promise<T>): Promise<T> {
     return this.#uses.now(async () => {
-      const all = await this.#pictures(data, options);
-      const dataset = options.sample === undefined ? all : spread(all, options.sample);
+      const dataset = await this.#pictures(data, options);
       const { model, preprocessing, weights, quantization } = this.#checkpoint;
       const batchSize = Math.min(options.batchSize ?? 32, Math.max(1, dataset.samples.length));
       const loader = new Loader({
@@ -414,10 +424,11 @@ export class Network implements AsyncDisposable {
     return this.dispose();
   }
 
-  async #pictures(data: string, { list, listOrder, allowMissing = false, valSplit, seed = 0 }: DataOptions) {
+  async #pictures(data: string, { list, listOrder, allowMissing = false, valSplit, seed = 0, sample }: DataOptions) {
     const held = valSplit === undefined ? undefined : { valSplit, seed };
     const named = { list, listOrder, allowMissing, held, areNamed: this.#isNamed };
-    return openPictures({ ...named, data: await localData(data) }, this.labels);
+    const all = await openPictures({ ...named, data: await localData(data) }, this.labels);
+    return sample === undefined ? all : spread(all, sample);
   }
 
   /** Calls `one` for the picture, or for each of a list; one result or a list of results. */

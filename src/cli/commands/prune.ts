@@ -4,6 +4,8 @@ import type { Command } from "commander";
 import { Network } from "../../api/network.node.ts";
 import { SenetError } from "../../errors.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import { graphCost } from "../../ir/cost.ts";
+import { inferenceGraph } from "../../zoo/index.ts";
 import {
   count,
   executorOption,
@@ -15,6 +17,7 @@ import {
   threadsOption,
   workersOption,
 } from "../options.ts";
+import { checkOutFile } from "../out-file.ts";
 import { grouped, LiveLine, print, printJson, printLines, say, table } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { networkName, networksOf, type WeightsOptions, weightsOf } from "../weights.ts";
@@ -24,6 +27,8 @@ interface PruneCommandOptions extends WeightsOptions {
   readonly data: string;
   readonly sample: number;
   readonly parts?: readonly number[];
+  readonly remove?: readonly string[];
+  readonly out?: string;
   readonly batchSize: number;
   readonly workers?: number;
   readonly executor?: string;
@@ -45,6 +50,12 @@ export function pruneCommand(program: Command): void {
       "which parts of all channels are closed, the least open first; default: 0.05,0.1,0.2,0.33,0.5",
       list(part),
     )
+    .option(
+      "--remove <list>",
+      "do not rank, but take these blocks out of the network: layer3.4,layer4.1; what is left is measured",
+      list((text) => text.trim()),
+    )
+    .option("--out <file>", "with --remove: what is left, as .safetensors, to be used and trained like any other")
     .option("--batch-size <n>", "images per run of the network", count, 32)
     .addOption(workersOption())
     .addOption(executorOption())
@@ -56,7 +67,8 @@ export function pruneCommand(program: Command): void {
       "after",
       "\nExamples:\n  senet prune --weights runs/first/best.safetensors --data pictures/val\n" +
         "  senet prune --weights se-resnet-50 --data imagenet/val --sample 2000 --parts 0.1,0.3 --json\n\n" +
-        "Nothing is written: a block or a channel is removed by closing its gates, and the network is measured again.",
+        "  senet prune --weights se-resnet-50 --data imagenet/val --remove layer3.5,layer3.4 --out smaller.safetensors\n\n" +
+        "To rank, a block or a channel is removed by closing its gates, and the network is measured again; nothing is written.",
     )
     .action(prune);
   for (const option of preprocessingOptions()) command.addOption(option);
@@ -64,6 +76,12 @@ export function pruneCommand(program: Command): void {
 
 async function prune(options: PruneCommandOptions): Promise<void> {
   const { data, sample, parts, batchSize, workers, threads, json } = options;
+  const { remove, out } = options;
+  if (out !== undefined) {
+    checkOutFile(out, [".safetensors"], "smaller");
+    if (remove === undefined)
+      throw new SenetError("usage", "nothing says which blocks are to be taken out", { expected: "--remove BLOCKS" });
+  }
   const networks = networksOf(options.weights);
   const files = networks[0]!;
   if (networks.length > 1) {
@@ -78,6 +96,7 @@ async function prune(options: PruneCommandOptions): Promise<void> {
   const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision, say });
   say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
   await using network = new Network(checkpoint, executor, { threads });
+  if (remove !== undefined) return removeBlocks(network, remove, options);
   const line = new LiveLine();
   const found = await network.prune(data, {
     ...{ sample, batchSize },
@@ -89,7 +108,6 @@ async function prune(options: PruneCommandOptions): Promise<void> {
     printJson(found, 2);
     return;
   }
-  const percent = (error: number) => `${error.toFixed(2)} %`;
   print(`${grouped(found.whole.images)} pictures, top-1 error ${percent(found.whole.top1Error)}`);
   print();
   printLines(
@@ -116,4 +134,44 @@ async function prune(options: PruneCommandOptions): Promise<void> {
       ]),
     ),
   );
+}
+
+const percent = (error: number) => `${error.toFixed(2)} %`;
+
+/** Measures the network without these blocks beside the whole, and writes it. */
+async function removeBlocks(whole: Network, blocks: readonly string[], options: PruneCommandOptions): Promise<void> {
+  const { data, sample, batchSize, workers, json, out } = options;
+  await using smaller = whole.withoutBlocks(blocks);
+  const line = new LiveLine();
+  const rowOf = async (network: Network, what: string) => {
+    const { images, top1Error } = await network.evaluate(data, {
+      ...{ sample, batchSize, ...(workers && { workers }) },
+      onProgress: ({ done, total }) => line.show(() => `${what}: ${done} of ${total} pictures`),
+    });
+    const graph = inferenceGraph(network.model, { batch: 1, imageSize: network.preprocessing.crop });
+    const { parameters, multiplyAdds } = graphCost(graph);
+    return { images, parameters, multiplyAdds, top1Error };
+  };
+  const before = await rowOf(whole, "whole");
+  const after = await rowOf(smaller, "without the blocks");
+  if (json === true) printJson({ removed: blocks, whole: before, smaller: after }, 2);
+  else {
+    const shown = ({ parameters, multiplyAdds, top1Error }: typeof before) => [
+      ...[grouped(parameters), `${(multiplyAdds / 1e9).toFixed(3)} G`, percent(top1Error)],
+    ];
+    print(`${grouped(before.images)} pictures`);
+    print();
+    printLines(
+      table(
+        ["network", "parameters", "multiply-adds", "top-1 error"],
+        [
+          ["whole", ...shown(before)],
+          [`without ${blocks.join(", ")}`, ...shown(after)],
+        ],
+      ),
+    );
+  }
+  if (out === undefined) return;
+  await smaller.save(out);
+  say(`${out}: ${whole.model.name} without ${blocks.join(", ")}`);
 }
