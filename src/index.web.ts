@@ -16,6 +16,7 @@ export { enlarged, type Heat, overlaid } from "./explain/heat.ts";
 export type { MethodOptions } from "./explain/method.ts";
 export type { WeightFormat } from "./formats/formats.ts";
 export type { Normalization, Preprocessing, Resize } from "./images/preprocess.ts";
+export type { Region } from "./images/region.ts";
 export type { Interpolation, Picture } from "./images/resize.ts";
 export type { TrainingConfig } from "./train/config.ts";
 export type { RunFacts } from "./train/facts.ts";

@@ -66,7 +66,11 @@ export async function imageOf(
   preprocessing: Preprocessing,
   decode: Decode | undefined,
 ): Promise<Tensor> {
+  return inputOf(await pixelsOf(picture, decode), preprocessing);
+}
+
+/** `[1, C, S, S]` */
+export function inputOf(pixels: Picture, preprocessing: Preprocessing): Tensor {
   const { crop } = preprocessing;
-  const values = preprocess(await pixelsOf(picture, decode), preprocessing);
-  return tensor([1, planesOf(preprocessing), crop, crop], values);
+  return tensor([1, planesOf(preprocessing), crop, crop], preprocess(pixels, preprocessing));
 }

@@ -24,6 +24,7 @@ test("the answer is explained where no class is named, and any class where one i
   assert.deepEqual(answer.target, answer.predictions[0]);
   assert.equal(answer.predictions.length, 4);
   assert.deepEqual([answer.heat.width, answer.heat.height, answer.input.width], [8, 8, 32]);
+  assert.deepEqual(answer.region, { left: 0, top: 0, width: 40, height: 40 });
   const other = (answer.target.index + 1) % 4;
   const [byName, byIndex] = await Promise.all([
     explainer.explain(picture, { target: `class ${other}`, top: 1 }),

@@ -4,9 +4,17 @@ import { asyncDispose } from "../disposal.ts";
 import { SenetError } from "../errors.ts";
 import { checkChannels } from "../evaluate/channels.ts";
 import { checkTop, type Prediction, predictionsOf } from "../evaluate/classify.ts";
-import { type Decode, imageOf, nameOf, type PictureData, type PictureOptions } from "../evaluate/picture-input.ts";
+import {
+  type Decode,
+  inputOf,
+  nameOf,
+  type PictureData,
+  type PictureOptions,
+  pixelsOf,
+} from "../evaluate/picture-input.ts";
 import type { Executor } from "../executors/executor.ts";
 import { Uses } from "../executors/uses.ts";
+import { type Region, seenRegion } from "../images/region.ts";
 import type { Picture } from "../images/resize.ts";
 import { shownInput } from "../images/shown.ts";
 import { nearestNames } from "../names.ts";
@@ -51,7 +59,9 @@ export interface Explanation {
   readonly target: Prediction;
   /** The map of what speaks for it, at the method's resolution. */
   readonly heat: Heat;
-  /** The part of the picture that the network sees, at its resolution. */
+  /** The part of the picture that the map covers. */
+  readonly region: Region;
+  /** That part as the network sees it, at its resolution. */
   readonly input: Picture;
 }
 
@@ -101,13 +111,15 @@ export class Explainer implements AsyncDisposable {
     const file = nameOf(picture);
     checkTop(top);
     const asked = target === undefined ? undefined : classIndex(target, labels);
-    const image = await imageOf(picture, preprocessing, this.#decode);
+    const pixels = await pixelsOf(picture, this.#decode);
+    const image = inputOf(pixels, preprocessing);
     signal?.throwIfAborted();
     const all = predictionsOf(await this.#method.logits(image, signal), 0, { labels, top: labels.length, file });
     const explained = all.find(({ index }) => index === asked) ?? all[0]!;
     return {
       ...{ file, predictions: all.slice(0, top), target: explained },
       heat: await this.#method.heat(image, explained.index, signal),
+      region: seenRegion(pixels, preprocessing),
       input: shownInput(image.data as Float32Array, preprocessing.crop, preprocessing),
     };
   }
