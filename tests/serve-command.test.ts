@@ -36,3 +36,10 @@ test("weights that are not there are said as everywhere", () =>
 
 test("an executor that is not there is said before anything is opened", () =>
   refused(["--executor", "otr"], 2, /no executor "otr"/));
+
+test("an origin is said as browsers say it", async () => {
+  const wrong = (origin: string, words: RegExp) => refused(["--allow-origin", origin], 2, words);
+  await wrong("example.org", /expected an origin such as https:\/\/example\.org/);
+  await wrong("https://example.org/", /Did you mean https:\/\/example\.org\?/);
+  await wrong("HTTPS://Example.org:443", /Did you mean https:\/\/example\.org\?/);
+});

@@ -84,7 +84,7 @@ export async function testServer(options: TestOptions = {}): Promise<TestServer>
     settings: {
       ...{ version: "1.2.3", bodyBytes: 2 ** 20, allBytes: 2 ** 22, mostPictures: 4, timeoutMs: 5000 },
       receiving: { headersMs: 10_000, allMs: 60_000 },
-      ...{ fetcher: undefined, log: undefined, say },
+      ...{ allowedOrigins: [], fetcher: undefined, log: undefined, say },
       ...settings,
     },
   });

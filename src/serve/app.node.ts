@@ -2,11 +2,12 @@
 
 import type { Socket } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { answerHeaders, preflightHeaders } from "./cors.ts";
 import { createHandlers, type Service } from "./handlers.node.ts";
 import { Metrics } from "./metrics.ts";
 import { overloaded, stopping, type Wish } from "./pool.node.ts";
-import { internalFault, Refusal, refusalOf, tooLarge } from "./refusal.ts";
-import { type Route, type RouteName, routes } from "./routes.ts";
+import { type Fault, faultText, internalFault, Refusal, refusalOf, tooLarge } from "./refusal.ts";
+import { isOfProtocol, type Route, type RouteName, routes } from "./routes.ts";
 
 export interface App {
   readonly server: FastifyInstance;
@@ -41,7 +42,7 @@ export function createApp({ pool, models, settings }: Service): App {
     exposeHeadRoutes: true,
     clientErrorHandler: refuseClient,
     frameworkErrors: (error, request, reply) => void fail(error, request, reply),
-    routerOptions: { maxParamLength: 300 },
+    routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
   });
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
@@ -53,14 +54,22 @@ export function createApp({ pool, models, settings }: Service): App {
       visit.isAnswered = true;
     });
     reply.raw.once("close", () => leave(request, reply, visit));
+    const preflight = preflightHeaders(settings.allowedOrigins, request.method, request.headers);
+    if (preflight !== undefined) return reply.code(204).headers(preflight).send();
+    forPages(request, reply);
     const { allow } = request.routeOptions.config as RouteConfig;
     if (allow !== undefined) {
       reply.header("allow", allow);
       throw otherMethod(request, allow);
     }
     enter(request, visit);
+    if (request.headers.expect !== undefined) reply.raw.writeContinue();
+    return undefined;
   });
-  server.server.prependListener("request", ({ socket }, response) => {
+  // Node would have the client send its body before anybody has looked at the headers.
+  server.server.on("checkContinue", (request, response) => server.server.emit("request", request, response));
+  server.server.prependListener("request", ({ socket, url }, response) => {
+    lastAsked.set(socket, url!);
     response.once("prefinish", () => {
       if (!response.shouldKeepAlive || response.getHeader("connection") === "close") lastAnswered.add(socket);
     });
@@ -76,9 +85,12 @@ export function createApp({ pool, models, settings }: Service): App {
     });
   });
 
+  const forPages = (request: FastifyRequest, reply: FastifyReply) =>
+    reply.headers(answerHeaders(settings.allowedOrigins, request.headers.origin));
+
   /** @throws Refusal where it is not worth while to read the body */
   function enter(request: FastifyRequest, visit: Visit): void {
-    if (request.method !== "POST" || request.is404) return;
+    if ((request.routeOptions.config as RouteConfig).isWork !== true) return;
     const coding = request.headers["content-encoding"];
     if (coding !== undefined && coding !== "identity") throw compressed(coding);
     if (isStopping) throw stopping();
@@ -108,16 +120,23 @@ export function createApp({ pool, models, settings }: Service): App {
     );
   }
 
-  function fail(error: unknown, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  function fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const refusal = refusalOf(error) ?? refusalOfServer(error, settings.bodyBytes);
     if (error instanceof ClientGone) return reply.code(499).send();
     const fault = refusal?.fault ?? internalFault;
     metrics.refused.add({ code: fault.code });
     if (refusal === undefined) settings.say(error instanceof Error ? (error.stack ?? error.message) : `${error}`);
+    // Of an address that cannot be read nobody else has done so.
+    forPages(request, reply);
     if (refusal?.retryAfter !== undefined) reply.header("retry-after", `${refusal.retryAfter}`);
-    // The rest of a body that nobody reads must not be taken for another request.
-    if (refusal?.status === 413) reply.header("connection", "close");
-    return reply.code(refusal?.status ?? 500).send({ error: fault });
+    if (refusal?.status === 413) {
+      // The rest of the body is read and thrown away: many clients look for an answer only behind it. Fastify would close.
+      reply.removeHeader("connection");
+      lastAnswered.add(request.raw.socket);
+    }
+    // Who was not told to go on may send its body all the same, or not: nobody knows where the next request would begin.
+    if (request.headers.expect !== undefined) reply.header("connection", "close");
+    return reply.code(refusal?.status ?? 500).send(bodyOf(request.url, fault));
   }
 
   const wishOf = (request: FastifyRequest): Wish => {
@@ -129,9 +148,10 @@ export function createApp({ pool, models, settings }: Service): App {
     { pool, models, settings },
     { metrics, isStopping: () => isStopping, open: () => visits.size },
   );
-  for (const [name, { method, url }] of Object.entries<Route>(routes)) {
+  for (const [name, { method, url, body }] of Object.entries<Route>(routes)) {
     const handler = handlers[name as RouteName];
-    server.route({ method, url, handler: async (request, reply) => handler(request, wishOf(request), reply) });
+    const config: RouteConfig = { isWork: body !== undefined };
+    server.route({ method, url, config, handler: async (request, reply) => handler(request, wishOf(request), reply) });
     // The same address by another method is there, and refused before its body is read.
     const allow = method === "GET" ? "GET, HEAD" : method;
     const others = methods.filter((other) => !allow.split(", ").includes(other));
@@ -147,8 +167,10 @@ export function createApp({ pool, models, settings }: Service): App {
 
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
-/** Of a route that is only there to refuse: what is taken instead. */
 interface RouteConfig {
+  /** It asks something of a network. */
+  readonly isWork?: boolean;
+  /** It is only there to refuse: what is taken instead. */
   readonly allow?: string;
 }
 
@@ -192,6 +214,10 @@ function refusalOfServer(error: unknown, bodyBytes: number): Refusal | undefined
   return new Refusal(statusCode, "bad_request", "the request cannot be read", { found: `${message}`.slice(0, 200) });
 }
 
+/** What an address answers where it refuses. */
+const bodyOf = (url: string, fault: Fault) =>
+  isOfProtocol(url) ? { error: faultText(fault), code: fault.code } : { error: fault };
+
 /** What is said to a client whose bytes are no request: nobody else sees them. */
 const clientErrors: Readonly<Record<string, readonly [status: string, code: string, message: string]>> = {
   HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "too_large", "the headers are too large"],
@@ -200,6 +226,8 @@ const clientErrors: Readonly<Record<string, readonly [status: string, code: stri
 
 /** Connections that have had their last answer: what else comes on them, as the rest of a body that is too long, gets none. */
 const lastAnswered = new WeakSet<Socket>();
+/** The address of a connection's last request. */
+const lastAsked = new WeakMap<Socket, string>();
 
 function refuseClient({ code = "" }: Error & { readonly code?: string }, socket: Socket): void {
   if (lastAnswered.has(socket)) {
@@ -210,8 +238,8 @@ function refuseClient({ code = "" }: Error & { readonly code?: string }, socket:
     socket.destroy();
     return;
   }
-  const [status, ...fault] = clientErrors[code] ?? ["400 Bad Request", "bad_request", "this is no HTTP request"];
-  const body = JSON.stringify({ error: { code: fault[0], message: fault[1] } });
+  const [status, ...said] = clientErrors[code] ?? ["400 Bad Request", "bad_request", "this is no HTTP request"];
+  const body = JSON.stringify(bodyOf(lastAsked.get(socket) ?? "", { code: said[0], message: said[1] }));
   const headers = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
   socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`);
 }

@@ -7,6 +7,9 @@ import { load, type Network } from "../api/network.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
 import { Fetcher } from "../pull/bytes.node.ts";
 import { guardedAgent } from "../pull/public.node.ts";
+import type * as z from "../schema.ts";
+import { isOfProtocol, type Route, routes } from "./routes.ts";
+import { faultSchema, kserveFaultSchema } from "./schemas.ts";
 
 const octets = { "content-type": "application/octet-stream" };
 const json = { "content-type": "application/json" };
@@ -36,10 +39,12 @@ test("a picture is classified however it is sent, as the library does", async ()
     classify(teal, octets),
     classify(teal, { "content-type": "image/png" }),
     classify(teal, { "content-type": "application/x-www-form-urlencoded" }),
+    classify(teal, { "content-type": "binary/octet-stream" }),
     ...[form([{ name: "a", filename: "picture", data: teal }])].map(({ payload, headers }) =>
       classify(payload, headers),
     ),
     classify({ pictures: [{ base64 }], top: 2 }, json, ""),
+    classify({ pictures: [{ base64, name: null }] }, json),
     classify({ pictures: [{ base64: `data:image/png;base64,${base64}`, name: "picture" }] }, json),
   ]);
   for (const { statusCode, body } of answers) {
@@ -77,7 +82,7 @@ test("the model is the first, or the one that is named", async () => {
     error: {
       code: "unknown_model",
       message: "there is no such model here",
-      ...{ expected: "tiny, other", found: "othr", hint: "other" },
+      ...{ expected: "tiny, other", found: "othr", hint: "the nearest: other" },
     },
   });
   const { models } = (await server.ask({ url: "/v1/models" })).json<{ models: { name: string; input: number[] }[] }>();
@@ -162,6 +167,13 @@ const refused: readonly (readonly [
     /multipart/,
   ],
   ["JSON that is none", () => ({ payload: "{", headers: json }), 400, "bad_request", /not JSON/],
+  [
+    "a picture that is no object",
+    () => ({ payload: { pictures: ["AAAA"] }, headers: json }),
+    400,
+    "bad_request",
+    /pictures\.0/,
+  ],
   ["JSON without pictures", () => ({ payload: [], headers: json }), 400, "bad_request", /has no pictures/],
   [
     "a picture of no kind",
@@ -251,6 +263,84 @@ for (const [what, request, status, code, words] of refused) {
   });
 }
 
+test("base64 may be broken into lines, and of either alphabet", async () => {
+  const base64 = plum.toString("base64");
+  const lines = base64.replace(/.{76}/g, "$&\n");
+  const address = plum.toString("base64url");
+  for (const text of [lines, `${lines}\n`, address, `data:image/png;base64,${lines}`]) {
+    const { statusCode, body } = await classify({ pictures: [{ base64: text }] }, json);
+    assert.equal(statusCode, 200, body);
+    assert.deepEqual(
+      (JSON.parse(body) as { results: { predictions: unknown }[] }).results[0]!.predictions,
+      expected[1],
+    );
+  }
+});
+
+test("at KServe's addresses an error is a text, as its clients have it", async () => {
+  for (const [request, status, words] of [
+    [{ url: "/v2/models/othr" }, 404, /no such model here; expected tiny, other; found othr; the nearest: other/],
+    [{ url: "/v2/nothing" }, 404, /nothing at this address/],
+    [{ method: "POST", url: "/v2/models/tiny/infer", payload: "{", headers: json }, 400, /not JSON/],
+    [{ method: "PUT", url: "/v2/models/tiny/infer" }, 405, /expected POST/],
+    [{ url: "/v2/models/%ff" }, 400, /./],
+  ] as const) {
+    const { statusCode, body } = await server.ask(request);
+    const { error, code } = JSON.parse(body) as { error: unknown; code: unknown };
+    assert.deepEqual([statusCode, typeof error, typeof code], [status, "string", "string"], body);
+    assert.match(`${error}`, words);
+  }
+});
+
+test("pages of other origins may read the answers where that is allowed, errors too", async () => {
+  const [mine, other] = ["https://mine.example", "https://other.example"];
+  const asked = { "access-control-request-method": "POST", "access-control-request-headers": "content-type, x-a" };
+  const headersOf = async (to: TestServer, request: Parameters<TestServer["ask"]>[0]) => {
+    const { statusCode, headers } = await to.ask(request);
+    const cors = Object.entries(headers).filter(([name]) => name === "vary" || name.startsWith("access-control-"));
+    return [statusCode, Object.fromEntries(cors.map(([name, value]) => [name.replace("access-control-", ""), value]))];
+  };
+  const exposed = { "expose-headers": "inference-header-content-length, retry-after" };
+  const answers = { "allow-methods": "GET, HEAD, POST", "allow-headers": "content-type, x-a", "max-age": "7200" };
+  const preflight = (origin: string, url = "/v1/classify") =>
+    ({ method: "OPTIONS", url, headers: { origin, ...asked } }) as const;
+
+  assert.deepEqual(await headersOf(server, { url: "/v2", headers: { origin: mine } }), [200, {}]);
+  assert.deepEqual(await headersOf(server, preflight(mine)), [405, {}]);
+
+  const listed = await testServer({ allowedOrigins: ["null", mine] });
+  const allowed = { "allow-origin": mine, ...exposed, vary: "Origin" };
+  for (const [url, status] of [
+    ...[
+      ["/v2", 200],
+      ["/metrics", 200],
+      ["/openapi.json", 200],
+      ["/nowhere", 404],
+      ["/v1/classify", 405],
+    ],
+    ...[
+      ["/%ff", 400],
+      ["/v2/models/x", 404],
+    ],
+  ] as const) {
+    assert.deepEqual(await headersOf(listed, { url, headers: { origin: mine } }), [status, allowed], url);
+    assert.deepEqual(await headersOf(listed, { url, headers: { origin: other } }), [status, { vary: "Origin" }], url);
+    assert.deepEqual(await headersOf(listed, { url }), [status, { vary: "Origin" }], url);
+  }
+  const vary = "Origin, Access-Control-Request-Headers";
+  for (const url of ["/v1/classify", "/v2/models/tiny/infer", "/nowhere"])
+    assert.deepEqual(await headersOf(listed, preflight(mine, url)), [204, { "allow-origin": mine, vary, ...answers }]);
+  assert.deepEqual(await headersOf(listed, preflight(other)), [204, { vary }]);
+  assert.deepEqual((await headersOf(listed, { method: "OPTIONS", url: "/v2", headers: { origin: mine } }))[0], 405);
+
+  const open = await testServer({ allowedOrigins: ["*"] });
+  const headers = { ...octets, origin: other };
+  const post = { method: "POST", url: "/v1/classify", payload: "no picture", headers } as const;
+  assert.deepEqual(await headersOf(open, post), [422, { "allow-origin": "*", ...exposed }]);
+  const any = { "allow-origin": "*", vary: "Access-Control-Request-Headers", ...answers };
+  assert.deepEqual(await headersOf(open, preflight(other)), [204, any]);
+});
+
 test("what an address is asked by instead is told", async () => {
   const allowed = async (method: "GET" | "POST" | "OPTIONS", url: string) => {
     const { statusCode, headers } = await server.ask({ method, url });
@@ -274,7 +364,9 @@ test("KServe's clients find the server and its networks", async () => {
     return [statusCode, JSON.parse(body) as unknown];
   };
   const { version } = server.models.get("tiny");
-  assert.deepEqual(await get("/v2"), [200, { name: "senet", version: "1.2.3", extensions: ["binary_tensor_data"] }]);
+  const extensions = ["binary_tensor_data", "classification", "model_configuration"];
+  assert.deepEqual(await get("/v2"), [200, { name: "senet", version: "1.2.3", extensions }]);
+  assert.equal((await get("/v2/"))[0], 200);
   assert.deepEqual(await get("/v2/health/live"), [200, { live: true }]);
   assert.deepEqual(await get("/v2/health/ready"), [200, { ready: true }]);
   assert.deepEqual(await get("/v2/models/tiny/ready"), [200, { name: "tiny", ready: true }]);
@@ -294,6 +386,23 @@ test("KServe's clients find the server and its networks", async () => {
   ]);
 });
 
+test("Triton's clients are told the configuration, and what there is", async () => {
+  const config = (await server.ask({ url: "/v2/models/tiny/config" })).json<object>();
+  assert.deepEqual(config, {
+    ...{ name: "tiny", platform: "senet_ort", backend: "senet", max_batch_size: 4 },
+    input: [{ name: "image", data_type: "TYPE_FP32", dims: [3, 16, 16] }],
+    output: ["logits", "probabilities"].map((name) => ({ name, data_type: "TYPE_FP32", dims: [3] })),
+  });
+  // Its clients send what they want to know of, or nothing.
+  for (const payload of ["", '{"ready":true}']) {
+    const index = await server.ask({ method: "POST", url: "/v2/repository/index", payload });
+    assert.deepEqual(
+      index.json<object>(),
+      ["tiny", "other"].map((name) => ({ name, version: server.models.get(name).version, state: "READY" })),
+    );
+  }
+});
+
 test("the document names every address, with the schemas that check", async () => {
   const document = (await server.ask({ url: "/openapi.json" })).json<{
     openapi: string;
@@ -303,7 +412,7 @@ test("the document names every address, with the schemas that check", async () =
   const { post } = document.paths["/v1/classify"]!;
   assert.deepEqual(
     post!.parameters.map(({ name }) => name),
-    ["model", "top"],
+    ["model", "top", "X-Request-Timeout"],
   );
   assert.deepEqual(Object.keys(post!.requestBody!.content), [
     ...["image/*", "application/octet-stream", "multipart/form-data", "application/json"],
@@ -315,6 +424,59 @@ test("the document names every address, with the schemas that check", async () =
       assert.ok(statusCode === 200 || (method === "post" && statusCode === 400), `${method} ${url}: ${statusCode}`);
     }
   }
+});
+
+test("each answer is one that the document names, and what its schema says", async () => {
+  type Content = Readonly<Record<string, unknown>>;
+  type Operation = { readonly responses: Readonly<Record<string, { readonly content?: Content }>> };
+  const { paths } = (await server.ask({ url: "/openapi.json" })).json<{
+    paths: Record<string, Record<string, Operation>>;
+  }>();
+  const schemaOf = (route: Route, status: number) => {
+    if (status === 200) return route.answer as z.Schema;
+    return isOfProtocol(route.url) ? kserveFaultSchema : faultSchema;
+  };
+  const image = { name: "image", shape: [1, 3, 16, 16], datatype: "FP32", data: Array(768).fill(0.5) };
+  const bodies = [
+    { payload: teal, headers: octets },
+    { payload: "no picture", headers: octets },
+    { payload: "", headers: octets },
+    { payload: "<a/>", headers: { "content-type": "text/xml" } },
+    { payload: { pictures: Array(5).fill({ base64: "AAAA" }) }, headers: json },
+    { payload: { pictures: [{ base64: "AAAA" }, { base64: teal.toString("base64") }] }, headers: json },
+    { payload: { inputs: [image] }, headers: json },
+    { payload: { inputs: [image], outputs: [{ name: "logits", parameters: { classification: 2 } }] }, headers: json },
+    { payload: teal, headers: { ...octets, "x-request-timeout": "1e-9" } },
+    { payload: { inputs: [image] }, headers: { ...json, "x-request-timeout": "1e-9" } },
+    { payload: teal, headers: { ...octets, "content-encoding": "br" } },
+  ];
+  const seen = new Set<string>();
+  for (const [name, route] of Object.entries<Route>(routes)) {
+    const documented = paths[route.url.replace(/:(\w+)/g, "{$1}")]![route.method.toLowerCase()]!;
+    const version = server.models.get().version;
+    for (const model of ["tiny", "nobody"]) {
+      const path = route.url.replace(":model", model).replace(":version", version);
+      for (const query of route.query === undefined ? [""] : ["", "?top=2&model=nobody", "?nothing=1"]) {
+        for (const sent of route.method === "POST" ? bodies : [{}]) {
+          const { statusCode, headers, body } = await server.ask({
+            method: route.method,
+            url: `${path}${query}`,
+            ...sent,
+          });
+          const [type] = `${headers["content-type"]}`.split(";");
+          const found = `${name} ${statusCode} ${type}`;
+          seen.add(found);
+          assert.ok(type! in (documented.responses[statusCode]?.content ?? {}), found);
+          if (type !== "application/json" || route.answer === "document") continue;
+          assert.deepEqual(schemaOf(route, statusCode).safeParse(JSON.parse(body)).error?.issues, undefined, found);
+        }
+      }
+    }
+  }
+  for (const found of [200, 400, 404, 413, 415, 422, 503].map((status) => `classify ${status} application/json`))
+    assert.ok(seen.has(found), found);
+  for (const found of [200, 400, 404, 415, 503].map((status) => `infer ${status} application/json`))
+    assert.ok(seen.has(found), found);
 });
 
 test("metrics count what was asked, by route and status", async () => {
@@ -338,6 +500,34 @@ test("metrics count what was asked, by route and status", async () => {
     assert.ok(lines.includes(line), `${line} is not in\n${body}`);
   }
   assert.match(body, /^senet_model_info\{name="tiny",version="[0-9a-f]{12}",network="se-resnet-20"\} 1$/m);
-  for (const name of new Set(lines.flatMap((line) => /^senet_\w+?(?=_bucket|_sum|_count|\{| )/.exec(line) ?? [])))
-    assert.match(body, new RegExp(`^# TYPE ${name} (counter|gauge|histogram)$`, "m"));
+  assertExposition(body);
 });
+
+/** Prometheus's text format (version 0.0.4), as its document has it. */
+function assertExposition(text: string): void {
+  assert.match(text, /\n$/);
+  const kinds = new Map<string, string>();
+  const seen = new Set<string>();
+  let family = "";
+  const label = String.raw`[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\\n]|\\["\\n])*"`;
+  const sample = new RegExp(String.raw`^([a-zA-Z_:][\w:]*)((?:\{${label}(?:,${label})*\})?) (\S+)$`);
+  for (const line of text.slice(0, -1).split("\n")) {
+    const [, kind, name = "", rest] = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line) ?? [];
+    if (kind === "HELP") {
+      family = name;
+      assert.ok(!kinds.has(name), `${name} is in one piece`);
+    } else if (kind === "TYPE") {
+      assert.equal(name, family);
+      kinds.set(name, rest!);
+      assert.match(rest!, /^(counter|gauge|histogram)$/);
+    } else {
+      const [, metric, labels, value] = sample.exec(line) ?? assert.fail(line);
+      const ending = kinds.get(family) === "histogram" ? "_(?:bucket|sum|count)" : "";
+      assert.match(metric!, new RegExp(`^${family}${ending}$`));
+      if (kinds.get(family) === "counter") assert.match(metric!, /_total$/);
+      assert.ok(Number(value) >= 0, line);
+      assert.ok(!seen.has(`${metric}${labels}`), `${line} is there once`);
+      seen.add(`${metric}${labels}`);
+    }
+  }
+}

@@ -9,6 +9,8 @@ export interface Part {
   readonly name: string;
   /** Present where it is a file. */
   readonly filename: string | undefined;
+  /** `image/jpeg`; empty where nothing is said. */
+  readonly type: string;
   /** A view of the body. */
   readonly bytes: Buffer;
 }
@@ -41,7 +43,7 @@ export function partsOf(contentType: string, body: Uint8Array): readonly Part[] 
     const next = bytes.indexOf(delimiter, end + 2);
     if (next < 0) throw unreadable("the form breaks off");
     parts.push({
-      ...dispositionOf(bytes.toString("utf8", line, end)),
+      ...headersOf(bytes.toString("utf8", line, end)),
       bytes: bytes.subarray(Math.min(start, next), next),
     });
     at = next + delimiter.length;
@@ -56,16 +58,35 @@ function endOf(bytes: Buffer, wanted: Buffer, from: number): number {
   return at < 0 ? -1 : at + wanted.length;
 }
 
-function dispositionOf(headers: string): Pick<Part, "name" | "filename"> {
-  const [, parameters] = /^content-disposition:\s*form-data\s*(;.*)$/im.exec(headers) ?? [];
-  const name = parameterOf(parameters ?? "", "name");
+function headersOf(headers: string): Omit<Part, "bytes"> {
+  const [, parameters = ""] = /^content-disposition:\s*form-data\s*(;.*)$/im.exec(headers) ?? [];
+  const found = parametersOf(parameters);
+  const name = found.get("name");
   if (name === undefined) throw unreadable("a part has no name");
-  return { name, filename: parameterOf(parameters!, "filename") };
+  const [, type = ""] = /^content-type:\s*([^\s;]+)/im.exec(headers) ?? [];
+  return { name, type: type.toLowerCase(), filename: extended(found.get("filename*")) ?? found.get("filename") };
+}
+
+/** One after another, since a quoted name may hold what looks like the next one; of several of one name the first. */
+function parametersOf(text: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const [, key, quoted, bare] of text.matchAll(/;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/g)) {
+    const name = key!.toLowerCase();
+    if (!found.has(name)) found.set(name, named(quoted?.replace(/\\(["\\])/g, "$1") ?? bare!));
+  }
+  return found;
 }
 
 /** Browsers write `"` and line breaks as `%22`, `%0D` and `%0A`; others put a backslash before. */
-function parameterOf(parameters: string, name: string): string | undefined {
-  const [, quoted, bare] =
-    new RegExp(`;\\s*${name}=(?:"((?:[^"\\\\]|\\\\.)*)"|([^\\s;"]+))`, "i").exec(parameters) ?? [];
-  return (quoted?.replace(/\\(["\\])/g, "$1") ?? bare)?.replace(/%(22|0D|0A)/gi, (code) => decodeURIComponent(code));
+const named = (text: string): string => text.replace(/%(22|0D|0A)/gi, (code) => decodeURIComponent(code));
+
+/** `UTF-8''%C3%A4.jpg` (RFC 5987), which some clients write beside a plain name or in its place. */
+function extended(text: string | undefined): string | undefined {
+  const [, charset, encoded] = /^(utf-8|iso-8859-1)'[^']*'(.*)$/i.exec(text ?? "") ?? [];
+  if (encoded === undefined) return undefined;
+  const bytes = Buffer.from(
+    encoded.replace(/%([0-9a-f]{2})/gi, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16))),
+    "latin1",
+  );
+  return bytes.toString(charset!.toLowerCase() === "utf-8" ? "utf8" : "latin1");
 }

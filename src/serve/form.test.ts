@@ -56,6 +56,32 @@ test("it reads what Node's own client writes, names of all kinds too", async () 
   );
 });
 
+test("names are found whatever stands in the others, and in every way that clients write them", () => {
+  for (const [parameters, name, filename] of [
+    [`; name=x; filename="a; name=b.png"`, "x", "a; name=b.png"],
+    [`; filename="a; name=\\"b\\".png"; name=x`, "x", 'a; name="b".png'],
+    [`; name="x; filename=y"`, "x; filename=y", undefined],
+    [`;name=x;filename=a.png`, "x", "a.png"],
+    [` ; NAME = "x" ; FileName = "a.png" `, "x", "a.png"],
+    [`; name=x; filename="a.png"; filename*=UTF-8''%C3%A4%20b.png`, "x", "ä b.png"],
+    [`; name=x; filename*=iso-8859-1'de'%E4.png`, "x", "ä.png"],
+    [`; name=x; filename*=koi8-r''%C4.png`, "x", undefined],
+    [`; name="ä"; filename="日本.png"`, "ä", "日本.png"],
+    [`; name=x; filename=`, "x", ""],
+  ] as const) {
+    const body = `--b\r\nContent-Disposition: form-data${parameters}\r\n\r\ndata\r\n--b--`;
+    assert.deepEqual(shown(type("b"), body), [[name, filename, "data"]], parameters);
+  }
+});
+
+test("what a part is stands in its headers", () => {
+  const typeOf = (headers: string) =>
+    partsOf(type("b"), Buffer.from(`--b\r\n${headers}\r\n\r\nx\r\n--b--`)).map((part) => part.type);
+  const disposition = "content-disposition: form-data; name=a";
+  assert.deepEqual(typeOf(`${disposition}\r\nContent-Type: Image/JPEG; q=1`), ["image/jpeg"]);
+  assert.deepEqual(typeOf(disposition), [""]);
+});
+
 test("a form that is damaged is refused wherever it ends", () => {
   const { payload, headers } = form([{ name: "a", filename: "x", data: "data" }]);
   const contentType = headers["content-type"];

@@ -3,7 +3,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import type * as z from "../schema.ts";
-import { encodeInference, extensions, metadataOf, parseInference } from "./kserve.ts";
+import { configOf, encodeInference, extensions, metadataOf, parseInference } from "./kserve.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Models, Served } from "./models.node.ts";
 import { openApiDocument } from "./openapi.ts";
@@ -33,6 +33,8 @@ export interface AppSettings {
   /** Milliseconds for an answer, where the client allows no less. */
   readonly timeoutMs: number;
   readonly receiving: Receiving;
+  /** Origins of pages that may read the answers; `*`: all. */
+  readonly allowedOrigins: readonly string[];
   readonly fetcher: Fetcher | undefined;
   /** Told what went wrong here. */
   readonly say: (line: string) => void;
@@ -60,6 +62,15 @@ export interface State {
 const usualTop = 5;
 
 const bodyOf = ({ body }: FastifyRequest): Uint8Array => (body as Uint8Array | undefined) ?? new Uint8Array();
+
+/** What the process has taken. */
+function spent() {
+  const { user, system } = process.cpuUsage();
+  const startSeconds = Date.now() / 1000 - process.uptime();
+  return { cpuSeconds: (user + system) / 1e6, residentBytes: process.memoryUsage.rss(), startSeconds };
+}
+
+const platformOf = ({ executor }: Served): string => `senet_${executor}`;
 
 export function createHandlers(
   { pool, models, settings }: Service,
@@ -110,13 +121,13 @@ export function createHandlers(
 
   const metadata: Handler = (request) => {
     const model = modelOf(request);
-    const platform = `senet_${model.executor}`;
-    return { name: model.name, versions: [model.version], platform, ...metadataOf(model) };
+    return { name: model.name, versions: [model.version], platform: platformOf(model), ...metadataOf(model) };
   };
   const modelReady: Handler = (request, _wish, reply) => {
-    const { name } = modelOf(request);
-    if (isStopping()) reply.code(503);
-    return { name, ready: !isStopping() };
+    const { name, key } = modelOf(request);
+    const ready = !isStopping() && pool.has(key);
+    if (!ready) reply.code(503);
+    return { name, ready };
   };
   const infer: Handler = (request, wish, reply) => {
     const { name } = modelOf(request);
@@ -172,11 +183,17 @@ export function createHandlers(
     }),
     live: () => ({ live: true }),
     ready: (_request, _wish, reply) => {
-      if (isStopping()) reply.code(503);
-      return { ready: !isStopping() };
+      const ready = !isStopping() && pool.isManned;
+      if (!ready) reply.code(503);
+      return { ready };
     },
     server: () => ({ name: "senet", version: settings.version, extensions }),
+    repository: () => models.all.map(({ name, version }) => ({ name, version, state: "READY" })),
     metadata,
+    config: (request) => {
+      const model = modelOf(request);
+      return { name: model.name, platform: platformOf(model), ...configOf(model, settings.mostPictures) };
+    },
     modelReady,
     infer,
     versionMetadata: metadata,
@@ -185,7 +202,7 @@ export function createHandlers(
     metrics: (_request, _wish, reply) => {
       const { waiting, inHand } = pool;
       const shown = models.all.map(({ name, version, network }) => ({ name, version, network }));
-      const gauges = { waiting, inHand, requests: open(), reloads: models.reloads, models: shown };
+      const gauges = { waiting, inHand, requests: open(), reloads: models.reloads, models: shown, process: spent() };
       return reply.type("text/plain; version=0.0.4; charset=utf-8").send(metrics.text(gauges));
     },
     openapi: () => document,

@@ -16,7 +16,7 @@ import { type Tensor, tensor, zeros } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
-import { hashOf } from "./files.node.ts";
+import { hashOf, stampOf } from "./files.node.ts";
 import { refusalOf } from "./refusal.ts";
 import type { Explained, ExplainWork, ModelFacts, ModelSource, Outcome, Work } from "./work.node.ts";
 
@@ -104,8 +104,13 @@ class HostedNetwork {
   }
 
   static async open({ files, options, batch }: ModelSource, decode: Decode): Promise<HostedNetwork> {
-    const hash = await hashOf(files);
-    const { checkpoint, executor, reason, notes } = await openNetwork(files, options);
+    const before = await stampOf(files);
+    const { checkpoint, executor, reason, notes, files: read } = await openNetwork(files, options);
+    const hash = await hashOf(read);
+    if ((await stampOf(files)) !== before)
+      throw new SenetError("io", "the files changed while they were read", { where: files.join(", ") });
+    const all = [...new Set([...files, ...read])];
+    const opened = { hash, files: all, stamp: await stampOf(all) };
     checkChannels(checkpoint);
     const { model, preprocessing, labels } = checkpoint;
     const input = [planesOf(preprocessing), preprocessing.crop, preprocessing.crop] as const;
@@ -124,7 +129,7 @@ class HostedNetwork {
     const [chosen, left] = isChanged ? [second, usual] : [usual, second];
     await Promise.all([left?.single.dispose(), left?.several?.dispose()]);
     const facts: ModelFacts = {
-      ...{ network: model.name, labels, input, hash, executor: chosen.executor.name, batch: chosen.most },
+      ...{ network: model.name, labels, input, ...opened, executor: chosen.executor.name, batch: chosen.most },
       ...(isChanged && { chosen: chosen.executor.name }),
       notes: [
         ...notes,
@@ -206,6 +211,7 @@ class HostedNetwork {
       predictions,
       target: found.target,
       heat,
+      region: found.region,
       overlay: overlay ? await encodePng(overlaid(input, heat)) : undefined,
     };
   }

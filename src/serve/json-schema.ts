@@ -37,6 +37,8 @@ function kindOf(schema: z.Schema): Json {
       return { anyOf: (schema as z.Union<unknown, unknown>).options.map(jsonSchema) };
     case "object":
       return objectOf(schema as z.ObjectSchema);
+    case "nullable":
+      return { anyOf: [innerOf(schema), { type: "null" }] };
     case "optional":
     case "readFrom":
       return innerOf(schema);

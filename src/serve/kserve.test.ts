@@ -49,7 +49,7 @@ interface Answer {
     name: string;
     shape: number[];
     datatype: string;
-    data?: number[];
+    data?: (number | string)[];
     parameters?: object;
   }[];
 }
@@ -65,7 +65,8 @@ test("tensors as JSON, flat or nested, are answered as JSON", async () => {
     assert.deepEqual(outputs[0], { name: "logits", shape: [2, 3], datatype: "FP32", data: logits.flat() });
     const { name, data: probabilities } = outputs[1]!;
     assert.equal(name, "probabilities");
-    assert.ok(Math.abs(probabilities!.slice(0, 3).reduce((a, b) => a + b) - 1) < 1e-6);
+    const sum = probabilities!.slice(0, 3).reduce<number>((a, b) => a + Number(b), 0);
+    assert.ok(Math.abs(sum - 1) < 1e-6);
   }
 });
 
@@ -96,6 +97,58 @@ test("bytes behind the header are taken, wherever the header ends, and given whe
   assert.equal(all.rawPayload.length, Number(all.headers["inference-header-content-length"]) + 48);
 });
 
+test("classes in words come as Triton has them, as JSON and as bytes", async () => {
+  const data = Array.from(images);
+  const answer = async (outputs: object[]) => {
+    const { statusCode, headers, rawPayload } = await infer({ inputs: [{ ...input, data }], outputs });
+    assert.equal(statusCode, 200, `${rawPayload}`);
+    const length = Number(headers["inference-header-content-length"] ?? rawPayload.length);
+    const { outputs: found } = JSON.parse(`${rawPayload.subarray(0, length)}`) as Answer;
+    return { found: found[0]!, rest: rawPayload.subarray(length) };
+  };
+  const words = logits.map((row) => {
+    const order = [0, 1, 2].sort((a, b) => row[b]! - row[a]!);
+    return order.map((index) => `${row[index]!.toFixed(6)}:${index}:class ${index}`);
+  });
+  const { found } = await answer([{ name: "logits", parameters: { classification: 2 } }]);
+  const two = words.flatMap((row) => row.slice(0, 2));
+  assert.deepEqual(found, { name: "logits", shape: [2, 2], datatype: "BYTES", data: two });
+  const binary = await answer([{ name: "logits", parameters: { classification: 100, binary_data: true } }]);
+  assert.deepEqual([binary.found.shape, binary.found.datatype], [[2, 3], "BYTES"]);
+  assert.deepEqual(binary.found.parameters, { binary_data_size: binary.rest.length });
+  const texts: string[] = [];
+  for (let at = 0; at < binary.rest.length; at += 4 + binary.rest.readUInt32LE(at))
+    texts.push(`${binary.rest.subarray(at + 4, at + 4 + binary.rest.readUInt32LE(at))}`);
+  assert.deepEqual(texts, words.flat());
+});
+
+test("what clients write for nothing is nothing: null, and a list without outputs", async () => {
+  const data = Array.from(images);
+  const empty = { id: null, parameters: null };
+  for (const outputs of [null, [], [{ name: "logits", parameters: null }]]) {
+    const { statusCode, body } = await infer({ ...empty, inputs: [{ ...input, parameters: null, data }], outputs });
+    assert.equal(statusCode, 200, body);
+    const answer = JSON.parse(body) as Answer;
+    assert.ok(!("id" in answer));
+    assert.deepEqual(answer.outputs[0]!.data, logits.flat());
+    assert.equal(answer.outputs.length, outputs?.length === 1 ? 1 : 2);
+  }
+  const behind = { ...input, parameters: { binary_data_size: 8 * size }, data: null };
+  assert.equal((await infer({ inputs: [behind] }, bytesOf(images))).statusCode, 200);
+});
+
+test("numbers that JSON has no word for are refused in JSON, and given in bytes", async () => {
+  const nan = Buffer.from(bytesOf(images));
+  nan.writeFloatLE(Number.NaN, 0);
+  const inputs = [{ ...input, parameters: { binary_data_size: 8 * size } }];
+  const { statusCode, body } = await infer({ inputs }, nan);
+  assert.deepEqual([statusCode, /no finite number.*binary_data/.test(body)], [400, true]);
+  const bytes = await infer({ inputs, parameters: { binary_data_output: true } }, nan);
+  assert.equal(bytes.statusCode, 200);
+  const rest = bytes.rawPayload.subarray(Number(bytes.headers["inference-header-content-length"]));
+  assert.ok(Number.isNaN(rest.readFloatLE(0)));
+});
+
 const one = { ...input, shape: [1, 3, side, side] };
 const row = images.slice(0, size);
 const binary = { ...one, parameters: { binary_data_size: 4 * size } };
@@ -116,7 +169,7 @@ const refused: readonly (readonly [what: string, answer: () => ReturnType<typeof
     /FP64|FP32 \[1, 16, 16, 3\]/,
   ],
   ["no rows", () => infer({ inputs: [{ ...one, shape: [0, 3, side, side], data: [] }] }), /N from 1/],
-  ["too few numbers", () => infer({ inputs: [{ ...one, data: [1, 2] }] }), /768 numbers.*found":"2"/],
+  ["too few numbers", () => infer({ inputs: [{ ...one, data: [1, 2] }] }), /768 numbers.*found 2/],
   ["no numbers", () => infer({ inputs: [{ ...one, data: ["a"] }] }), /not all numbers/],
   ["numbers too deep", () => infer({ inputs: [{ ...one, data: [[[[[1]]]]] }] }), /nested deeper/],
   ["too few bytes", () => infer({ inputs: [binary] }, bytesOf(row).subarray(4)), /3072 bytes behind/],
@@ -130,6 +183,25 @@ const refused: readonly (readonly [what: string, answer: () => ReturnType<typeof
     "a length that is none",
     () => infer({ inputs: [binary] }, bytesOf(row), { "inference-header-content-length": "-1" }),
     /does not fit the body/,
+  ],
+  ...["1e3", "0x10", "", " 7"].map((length): (typeof refused)[number] => [
+    `a length that is "${length}"`,
+    () => infer({ inputs: [binary] }, bytesOf(row), { "inference-header-content-length": length }),
+    /does not fit the body/,
+  ]),
+  ...["FP16", "BF16", "INT8", "UINT8", "BYTES"].map((datatype): (typeof refused)[number] => [
+    datatype,
+    () => infer({ inputs: [{ ...binary, datatype }] }, bytesOf(row)),
+    /FP32 of the shape/,
+  ]),
+  [
+    "a number of classes that is none",
+    () =>
+      infer({
+        inputs: [{ ...one, data: Array.from(row) }],
+        outputs: [{ name: "logits", parameters: { classification: -1 } }],
+      }),
+    /how many classes/,
   ],
   [
     "another output",

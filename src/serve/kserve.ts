@@ -4,7 +4,7 @@
  * (the Open Inference Protocol, and Triton's "Binary Tensor Data Extension")
  */
 
-import { softmaxRow } from "../evaluate/probabilities.ts";
+import { softmaxRow, topK } from "../evaluate/probabilities.ts";
 import { tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
 import { parsed, parsedJson } from "./parse.ts";
@@ -17,7 +17,7 @@ const outputs: Readonly<Record<string, (logits: Float32Array) => ArrayLike<numbe
   probabilities: (logits) => softmaxRow(tensor([1, logits.length], logits), 0),
 };
 
-export const extensions: readonly string[] = ["binary_tensor_data"];
+export const extensions: readonly string[] = ["binary_tensor_data", "classification", "model_configuration"];
 
 /** What a network takes and gives. */
 export interface Ends {
@@ -32,11 +32,25 @@ export const metadataOf = ({ input, labels }: Ends) => ({
   outputs: Object.keys(outputs).map((name) => ({ name, datatype: "FP32", shape: [-1, labels.length] })),
 });
 
+/** What Triton calls a model's configuration. @param most images in one request */
+export const configOf = ({ input, labels }: Ends, most: number) => ({
+  ...{ backend: "senet", max_batch_size: most },
+  input: [{ name: inputName, data_type: "TYPE_FP32", dims: [...input] }],
+  output: Object.keys(outputs).map((name) => ({ name, data_type: "TYPE_FP32", dims: [labels.length] })),
+});
+
+interface WantedOutput {
+  readonly name: string;
+  readonly isBinary: boolean;
+  /** So many classes in words, best first, in the place of all numbers (Triton's classification extension). */
+  readonly classes: number | undefined;
+}
+
 export interface Inference {
   readonly id: string | undefined;
   /** Each `[C · S · S]`. */
   readonly images: readonly Float32Array[];
-  readonly outputs: readonly { readonly name: string; readonly isBinary: boolean }[];
+  readonly outputs: readonly WantedOutput[];
 }
 
 /**
@@ -50,8 +64,9 @@ export function parseInference(
   { input }: Pick<Ends, "input">,
   most: number,
 ): Inference {
+  const isLength = headerLength === undefined || /^\d{1,12}$/.test(headerLength);
   const length = headerLength === undefined ? body.length : Number(headerLength);
-  if (!(Number.isInteger(length) && length >= 0 && length <= body.length)) {
+  if (!isLength || length > body.length) {
     throw badRequest("Inference-Header-Content-Length does not fit the body", {
       expected: `a number of bytes up to ${body.length}`,
       found: `${headerLength}`.slice(0, 40),
@@ -71,7 +86,7 @@ export function parseInference(
   const data = dataOf(image!, body.subarray(length), input, most);
   const size = input.reduce((a, b) => a * b);
   return {
-    id: request.id,
+    id: request.id ?? undefined,
     images: Array.from({ length: data.length / size }, (_, i) => data.slice(i * size, (i + 1) * size)),
     outputs: wantedOf(request),
   };
@@ -94,13 +109,13 @@ function dataOf(
   const length = shape.reduce((a, b) => a * b);
   const promised = parameters?.binary_data_size;
   if (promised !== undefined) {
-    if (data === undefined && promised === 4 * length && binary.length === 4 * length) return floatsOf(binary);
+    if (data == null && promised === 4 * length && binary.length === 4 * length) return floatsOf(binary);
     throw badRequest("the tensor's bytes do not fit its shape", {
       expected: `${4 * length} bytes behind the header, binary_data_size the same, and no data in the header`,
       found: `${binary.length} bytes, binary_data_size ${promised}`,
     });
   }
-  const numbers = data === undefined ? [] : flat(data, length);
+  const numbers = flat(data ?? [], length);
   if (binary.length === 0 && numbers.length === length) return Float32Array.from(numbers);
   throw badRequest("the tensor's data do not fit its shape", {
     expected: `${length} numbers`,
@@ -132,13 +147,26 @@ function flat(data: readonly unknown[], most: number): number[] {
 
 function wantedOf(request: InferRequest): Inference["outputs"] {
   const allBinary = request.parameters?.binary_data_output === true;
-  const wanted = request.outputs ?? Object.keys(outputs).map((name) => ({ name, parameters: undefined }));
-  return wanted.map(({ name, parameters }) => {
+  const all = Object.keys(outputs).map((name) => ({ name, parameters: undefined }));
+  // Who lists none wants all, as who says nothing.
+  return (request.outputs?.length ? request.outputs : all).map(({ name, parameters }) => {
     if (!Object.hasOwn(outputs, name)) {
       throw badRequest("the network has no such output", { expected: Object.keys(outputs).join(", "), found: name });
     }
-    const said = parameters?.binary_data;
-    return { name, isBinary: said === undefined ? allBinary : said === true };
+    const { binary_data: said, classification } = parameters ?? {};
+    const isBinary = said === undefined ? allBinary : said === true;
+    return { name, isBinary, classes: classesOf(classification) };
+  });
+}
+
+/** @throws Refusal 400 */
+function classesOf(said: unknown): number | undefined {
+  // 0 is what Triton's clients write where they want the numbers.
+  if (said === undefined || said === 0) return undefined;
+  if (typeof said === "number" && Number.isInteger(said) && said > 0) return said;
+  throw badRequest("classification is not as it has to be", {
+    expected: "how many classes are wanted",
+    found: `${said}`.slice(0, 40),
   });
 }
 
@@ -148,20 +176,23 @@ export interface EncodedAnswer {
   readonly binary: readonly Uint8Array[];
 }
 
-/** @param logits one row for each image */
+/**
+ * @param logits one row for each image
+ * @throws Refusal 400 where JSON is asked for and has no word for the numbers
+ */
 export function encodeInference(
   { id, outputs: wanted }: Pick<Inference, "id" | "outputs">,
   logits: readonly Float32Array[],
-  { name, version }: { readonly name: string; readonly version: string },
+  { name, version, labels }: Pick<Ends, "labels"> & { readonly name: string; readonly version: string },
 ): EncodedAnswer {
   const binary: Uint8Array[] = [];
-  const encoded = wanted.map(({ name, isBinary }): InferAnswer["outputs"][number] => {
+  const encoded = wanted.map(({ name, isBinary, classes }): InferAnswer["outputs"][number] => {
     const rows = logits.map(outputs[name]!);
-    const facts = { name, shape: [rows.length, rows[0]!.length], datatype: "FP32" };
-    if (!isBinary) return { ...facts, data: rows.flatMap((row) => Array.from(row)) };
-    const bytes = bytesOf(rows);
-    binary.push(bytes);
-    return { ...facts, parameters: { binary_data_size: bytes.length } };
+    const found = classes === undefined ? numbersOf(rows) : wordsOf(rows, Math.min(classes, labels.length), labels);
+    const { shape, datatype, data, bytes } = found;
+    if (!isBinary) return { name, shape, datatype, data: checkedFinite(data()) };
+    binary.push(bytes());
+    return { name, shape, datatype, parameters: { binary_data_size: binary.at(-1)!.length } };
   });
   const answer: InferAnswer = {
     ...{ model_name: name, model_version: version },
@@ -171,7 +202,44 @@ export function encodeInference(
   return { header: JSON.stringify(answer), binary };
 }
 
-function bytesOf(rows: readonly ArrayLike<number>[]): Uint8Array {
+interface EncodedTensor {
+  readonly shape: number[];
+  readonly datatype: string;
+  readonly data: () => (number | string)[];
+  readonly bytes: () => Uint8Array;
+}
+
+type Rows = readonly ArrayLike<number>[];
+
+const numbersOf = (rows: Rows): EncodedTensor => ({
+  ...{ shape: [rows.length, rows[0]!.length], datatype: "FP32" },
+  data: () => rows.flatMap((row) => Array.from(row)),
+  bytes: () => bytesOf(rows),
+});
+
+/** `0.912345:281:tabby`, in six digits as Triton has them; in bytes each text with its length before it. */
+function wordsOf(rows: Rows, classes: number, labels: readonly string[]): EncodedTensor {
+  const texts = rows.flatMap((row) =>
+    topK(row, classes).map((index) => `${row[index]!.toFixed(6)}:${index}:${labels[index]}`),
+  );
+  const bytes = () =>
+    Uint8Array.from(
+      texts.flatMap((text) => {
+        const encoded = new TextEncoder().encode(text);
+        return [...[0, 8, 16, 24].map((shift) => encoded.length >> shift), ...encoded];
+      }),
+    );
+  return { shape: [rows.length, classes], datatype: "BYTES", data: () => texts, bytes };
+}
+
+function checkedFinite(data: (number | string)[]): (number | string)[] {
+  if (data.every((value) => typeof value === "string" || Number.isFinite(value))) return data;
+  throw badRequest("the network answers these tensors with what is no finite number", {
+    hint: "JSON cannot say it; binary_data can",
+  });
+}
+
+function bytesOf(rows: Rows): Uint8Array {
   const bytes = new Uint8Array(4 * rows.length * rows[0]!.length);
   const view = new DataView(bytes.buffer);
   let at = 0;

@@ -27,6 +27,8 @@ export interface ServeOptions extends Port {
   /** Milliseconds between looks at the networks' files; absent: they are read once. */
   readonly watchMs: number | undefined;
   readonly fetcher: Fetcher | undefined;
+  /** Origins of pages that may read the answers; `*`: all; default: none. */
+  readonly allowedOrigins?: readonly string[];
   /** Of the package. */
   readonly version: string;
   readonly say: (line: string) => void;
@@ -56,8 +58,9 @@ export async function serve(options: ServeOptions): Promise<Listening> {
   try {
     const models = await Models.open(pool, options.models, say);
     const allBytes = Math.max(leastBodies * bodyBytes, Math.min(mostHeldBytes, availableMemory() / 4));
-    const { version, mostPictures, timeoutMs, receiving = usualReceiving, fetcher, log } = options;
-    const settings = { version, bodyBytes, allBytes, mostPictures, timeoutMs, receiving, fetcher, say, log };
+    const { version, mostPictures, timeoutMs, receiving = usualReceiving, allowedOrigins = [], fetcher, log } = options;
+    const limits = { bodyBytes, allBytes, mostPictures, timeoutMs, receiving };
+    const settings = { version, ...limits, allowedOrigins, fetcher, say, log };
     const app = createApp({ pool, models, settings });
     const { server } = app.server;
     const origin = await listenAt(
@@ -71,7 +74,6 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     const stop = async () => {
       app.stop();
       watch.abort();
-      await watching;
       const closed = app.server.close();
       // Whoever has not read its answer by then never will.
       const late = new AbortController();
@@ -82,7 +84,9 @@ export async function serve(options: ServeOptions): Promise<Listening> {
       await closed;
       late.abort();
       await cut;
+      // A network that is being opened is left, with its thread.
       await pool.close();
+      await watching;
       await fetcher?.close();
     };
     return {

@@ -136,7 +136,11 @@ test("what is no HTTP, or comes too slowly, has an answer in words and no stack 
     ["POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-length: x\r\n\r\n", 400, /bad_request/],
     ["GET /%ff%00 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n", 400, /bad_request/],
     ["GET /%ff HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\nand more\r\n\r\n", 400, /bad_request/],
-    ["POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-length: 99999999\r\n\r\n", 413, /too_large/],
+    [
+      "POST /v1/classify HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 99999999\r\n\r\n",
+      413,
+      /too_large/,
+    ],
   ] as const) {
     const received = await raw(port, text).answer;
     assert.match(received, new RegExp(`^HTTP/1\\.1 ${status} `), text.slice(0, 40));
@@ -160,6 +164,39 @@ test("a request that comes too slowly is told so, in its headers and in its body
   }
   assert.ok(performance.now() - begun < 5000);
   assert.equal((await classify(origin)).status, 200);
+});
+
+test("who sends too much before it listens has its answer all the same, and may ask again", async () => {
+  const { port } = await listening();
+  const body = Buffer.alloc(2 ** 23);
+  const chunked = Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from("\r\n0\r\n\r\n")]);
+  const ready = "GET /v2/health/ready HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+  for (const [header, sent] of [
+    [`content-length: ${body.length}`, body],
+    ["transfer-encoding: chunked", chunked],
+  ] as const) {
+    const head = Buffer.from(`POST /v1/classify HTTP/1.1\r\nhost: a\r\n${header}\r\n\r\n`);
+    const { socket, answer } = raw(port, "");
+    socket.pause();
+    // All of it is sent before anything is read.
+    await new Promise<void>((resolve, reject) =>
+      socket.write(Buffer.concat([head, sent]), (error) => (error ? reject(error) : resolve())),
+    );
+    socket.write(ready);
+    socket.resume();
+    assert.deepEqual((await answer).match(/HTTP\/1\.1 \d+/g), ["HTTP/1.1 413", "HTTP/1.1 200"], header);
+  }
+});
+
+test("a client that asks first is told whether it may send its body", async () => {
+  const { port } = await listening();
+  const head = `POST /v1/classify HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\nconnection: close\r\n`;
+  const { socket, answer } = raw(port, `${head}content-length: ${picture.length}\r\n\r\n`);
+  await new Promise((resolve) => socket.once("data", resolve));
+  socket.write(picture);
+  assert.match(await answer, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/);
+  const refused = await raw(port, `${head}content-encoding: gzip\r\ncontent-length: 10\r\n\r\n`).answer;
+  assert.match(refused, /^HTTP\/1\.1 415 /);
 });
 
 test("a port that is taken is said", async () => {

@@ -56,6 +56,7 @@ export interface Gauges {
   readonly requests: number;
   readonly reloads: { readonly done: number; readonly failed: number };
   readonly models: readonly { readonly name: string; readonly version: string; readonly network: string }[];
+  readonly process: { readonly cpuSeconds: number; readonly residentBytes: number; readonly startSeconds: number };
 }
 
 export class Metrics {
@@ -64,7 +65,7 @@ export class Metrics {
   readonly pictures = new Counter();
   readonly refused = new Counter();
 
-  text({ waiting, inHand, requests, reloads, models }: Gauges): string {
+  text({ waiting, inHand, requests, reloads, models, process }: Gauges): string {
     const lines: string[] = [];
     const metric = (type: string, name: string, help: string, values: Iterable<string>) =>
       lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, ...values);
@@ -107,6 +108,16 @@ export class Metrics {
       "The networks that are served.",
       models.map((model) => `senet_model_info${shown({ ...model })} 1`),
     );
+    // As Prometheus's own clients call them.
+    metric("counter", "process_cpu_seconds_total", "Processor time, of all threads.", [
+      `process_cpu_seconds_total ${process.cpuSeconds}`,
+    ]);
+    metric("gauge", "process_resident_memory_bytes", "Memory.", [
+      `process_resident_memory_bytes ${process.residentBytes}`,
+    ]);
+    metric("gauge", "process_start_time_seconds", "When it began, since 1970.", [
+      `process_start_time_seconds ${process.startSeconds}`,
+    ]);
     return `${lines.join("\n")}\n`;
   }
 }

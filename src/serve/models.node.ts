@@ -3,7 +3,7 @@
 import { causeText } from "../errors.ts";
 import { Uses } from "../executors/uses.ts";
 import { nearestNames } from "../names.ts";
-import { stampOf } from "./files.node.ts";
+import { checkBelow, stampOf } from "./files.node.ts";
 import type { Pool } from "./pool.node.ts";
 import { Refusal } from "./refusal.ts";
 import type { ModelFacts, ModelSource } from "./work.node.ts";
@@ -11,6 +11,8 @@ import type { ModelFacts, ModelSource } from "./work.node.ts";
 export interface NamedSource {
   readonly name: string;
   readonly source: ModelSource;
+  /** The folder that all its files have to be below; default: anywhere. */
+  readonly root?: string | undefined;
 }
 
 /** A network as it is served now. */
@@ -49,12 +51,11 @@ export class Models {
   static async open(pool: Pool, sources: readonly NamedSource[], say: (line: string) => void): Promise<Models> {
     const entries = new Map<string, Entry>();
     for (const named of sources) {
-      const stamp = await stampOf(named.source.files);
       const key = `${named.name}#${entries.size}`;
-      const facts = await pool.load(key, named.source, false);
+      const facts = await loaded(pool, key, named, false);
       entries.set(named.name, {
         ...named,
-        stamp,
+        stamp: facts.stamp,
         served: servedOf(named.name, key, facts),
         uses: new Uses(named.name),
       });
@@ -87,7 +88,7 @@ export class Models {
    */
   async look(seen: Map<string, string>): Promise<void> {
     for (const [name, entry] of this.#entries) {
-      const stamp = await stampOf(entry.source.files);
+      const stamp = await stampOf(entry.served.files);
       const isSettled = seen.get(name) === stamp;
       seen.set(name, stamp);
       // Another look at files that are being written.
@@ -98,11 +99,13 @@ export class Models {
   }
 
   async #reload(entry: Entry): Promise<void> {
-    const { name, source } = entry;
+    const { name } = entry;
     const key = `${name}#${this.#loads++}`;
     try {
-      const facts = await this.#pool.load(key, source, true);
-      if (facts.hash === entry.served.hash) return await this.#pool.unload(key);
+      const facts = await loaded(this.#pool, key, entry, true);
+      entry.stamp = facts.stamp;
+      const isSame = facts.hash === entry.served.hash && this.#pool.isEverywhere(entry.served.key);
+      if (isSame) return await this.#pool.unload(key);
       const old = { key: entry.served.key, uses: entry.uses };
       // From now on; whoever has the old one goes on with it.
       entry.served = servedOf(name, key, facts);
@@ -124,9 +127,22 @@ export class Models {
     throw new Refusal(404, "unknown_model", "there is no such model here", {
       expected: names.join(", "),
       found: name!.slice(0, 100),
-      hint: nearestNames(name!.slice(0, 100), names, 1).join(),
+      hint: `the nearest: ${nearestNames(name!.slice(0, 100), names, 1).join()}`,
     });
   }
+}
+
+/** @throws SenetError where it cannot be opened, or has a file that is not below its root: then it is open nowhere */
+async function loaded(pool: Pool, key: string, { source, root }: NamedSource, inTurn: boolean): Promise<ModelFacts> {
+  if (root !== undefined) await checkBelow(root, source.files);
+  const facts = await pool.load(key, source, inTurn);
+  try {
+    if (root !== undefined) await checkBelow(root, facts.files);
+  } catch (error) {
+    await pool.unload(key);
+    throw error;
+  }
+  return facts;
 }
 
 const versionOf = ({ hash }: ModelFacts): string => hash.slice(0, 12);

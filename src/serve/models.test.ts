@@ -110,6 +110,40 @@ test("a file that is only touched, or still being written, is not served anew", 
   assert.notEqual(server.models.get().key, key);
 });
 
+test("what a network reads besides its file is looked at too, and has to be below the root", async () => {
+  const folder = temporaryFolder();
+  const root = join(folder, "root");
+  mkdirSync(root);
+  const file = join(root, "net.safetensors");
+  copyFileSync(tinyWeights(3, "named.safetensors"), file);
+  const server = await testServer({ sources: [{ ...sourceOf("tiny", file), root }] });
+  const { version } = server.models.get();
+  unlinkSync(file);
+  copyFileSync(tinyWeights(4), join(folder, "outside.safetensors"));
+  symlinkSync(join(folder, "outside.safetensors"), file);
+  await looked(server);
+  assert.equal(server.models.get().version, version);
+  assert.match(server.said.join("\n"), /not below the folder that networks are served from/);
+
+  // What timm puts beside weights is read with them.
+  const beside = join(root, "config.json");
+  const config = (mean: number) => JSON.stringify({ architecture: "seresnet20", mean: [mean, mean, mean] });
+  copyFileSync(tinyWeights(3), join(root, "model.safetensors"));
+  writeFileSync(beside, config(0.5));
+  const second = await testServer({ sources: [{ ...sourceOf("tiny", join(root, "model.safetensors")), root }] });
+  const first = second.models.get();
+  assert.deepEqual(first.files, [join(root, "model.safetensors"), beside]);
+  writeFileSync(beside, config(0.4));
+  await looked(second);
+  assert.notEqual(second.models.get().version, first.version);
+  unlinkSync(beside);
+  writeFileSync(join(folder, "config.json"), config(0.3));
+  symlinkSync(join(folder, "config.json"), beside);
+  await looked(second);
+  assert.match(second.said.join("\n"), /not below the folder/);
+  assert.deepEqual(second.models.reloads, { done: 1, failed: 1 });
+});
+
 test("weight files are below the root, also where links lead", async () => {
   const folder = temporaryFolder();
   const root = join(folder, "root");

@@ -2,20 +2,30 @@
 
 import * as z from "../schema.ts";
 import { jsonSchema } from "./json-schema.ts";
-import { type Route, routes } from "./routes.ts";
-import { faultSchema, inferRequest, pictureList } from "./schemas.ts";
+import { isOfProtocol, type Route, routes } from "./routes.ts";
+import { faultSchema, inferRequest, kserveFaultSchema, pictureList } from "./schemas.ts";
 
 const jsonBody = (schema: z.Schema) => ({ "application/json": { schema: jsonSchema(schema) } });
 const bytes = { schema: { type: "string", format: "binary" } };
 
-const errors: Readonly<Record<string, string>> = {
+/** What each status says, of those that an address may have. */
+const errors = {
   400: "The request is not as it has to be",
-  404: "There is no such address or model",
+  404: "There is no such model",
+  408: "The request came too slowly",
   413: "Too many bytes, pictures or tensors",
-  415: "Pictures are not sent as this type",
+  415: "Pictures are not sent as this type, or the body is compressed",
   422: "A picture cannot be used",
   503: "Too much waits, the time is over, or the server stops; Retry-After says when to try again",
-};
+} as const;
+
+type ErrorStatus = keyof typeof errors;
+
+function errorsOf({ url, body }: Route): readonly ErrorStatus[] {
+  if (body === "pictures") return [400, 404, 408, 413, 415, 422, 503];
+  if (body === "inference") return [400, 404, 408, 413, 415, 503];
+  return url.includes(":model") ? [404] : [];
+}
 
 function bodyOf(route: Route) {
   if (route.body === "inference") {
@@ -34,7 +44,18 @@ function bodyOf(route: Route) {
   };
 }
 
-function parametersOf({ url, query }: Route) {
+const headers = {
+  timeout: {
+    ...{ name: "X-Request-Timeout", description: "seconds for which the client waits for its answer" },
+    schema: { type: "number", exclusiveMinimum: 0 },
+  },
+  inference: {
+    ...{ name: "Inference-Header-Content-Length", description: "bytes of the JSON header; absent: all of the body" },
+    schema: { type: "integer", minimum: 0 },
+  },
+};
+
+function parametersOf({ url, query, body }: Route) {
   const inPath = [...url.matchAll(/:(\w+)/g)].map(([, name]) => ({
     ...{ name, in: "path", required: true, schema: { type: "string" } },
   }));
@@ -43,20 +64,32 @@ function parametersOf({ url, query }: Route) {
   const inQuery = Object.entries(properties).map(([name, { description, ...schema }]) => ({
     ...{ name, in: "query", required: false, description, schema },
   }));
-  return [...inPath, ...inQuery];
+  const inHeaders = [
+    ...(body === undefined ? [] : [headers.timeout]),
+    ...(body === "inference" ? [headers.inference] : []),
+  ].map((header) => ({ ...header, in: "header", required: false }));
+  return [...inPath, ...inQuery, ...inHeaders];
 }
 
-function answerOf({ answer }: Route) {
+function answerOf({ answer, body }: Route) {
   if (answer === "text") return { "text/plain": { schema: { type: "string" } } };
   if (answer === "document") return { "application/json": { schema: { type: "object" } } };
-  return jsonBody(answer);
+  // Where binary_data is asked for: a header in JSON, and the bytes behind it.
+  return { ...jsonBody(answer), ...(body === "inference" && { "application/octet-stream": bytes }) };
+}
+
+/** By status. A network or a server that is not ready says so in the same form. */
+function refusalsOf(route: Route) {
+  const fault = jsonBody(isOfProtocol(route.url) ? kserveFaultSchema : faultSchema);
+  const refusals = errorsOf(route).map((status) => [status, { description: errors[status], content: fault }] as const);
+  const notReady = { description: "It is not ready", content: answerOf(route) };
+  return Object.fromEntries<object>([...refusals, ...(route.url.endsWith("/ready") ? [[503, notReady] as const] : [])]);
 }
 
 export function openApiDocument(version: string): object {
   const paths: Record<string, Record<string, unknown>> = {};
   for (const [name, route] of Object.entries<Route>(routes)) {
     const path = route.url.replace(/:(\w+)/g, "{$1}");
-    const refused = route.body === undefined ? [] : Object.entries(errors);
     paths[path] = {
       ...paths[path],
       [route.method.toLowerCase()]: {
@@ -66,9 +99,7 @@ export function openApiDocument(version: string): object {
         ...(route.body !== undefined && { requestBody: { required: true, content: bodyOf(route) } }),
         responses: {
           200: { description: "The answer", content: answerOf(route) },
-          ...Object.fromEntries(
-            refused.map(([status, description]) => [status, { description, content: jsonBody(faultSchema) }]),
-          ),
+          ...refusalsOf(route),
         },
       },
     };

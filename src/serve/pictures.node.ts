@@ -2,8 +2,9 @@
 
 import { SenetError } from "../errors.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
+import * as z from "../schema.ts";
 import { hideCredentials } from "../text-output.ts";
-import { partsOf } from "./form.node.ts";
+import { type Part, partsOf } from "./form.node.ts";
 import { parsed, parsedJson } from "./parse.ts";
 import { timedOut, type Wish } from "./pool.node.ts";
 import { badRequest, Refusal, tooLarge } from "./refusal.ts";
@@ -44,7 +45,7 @@ export async function picturesOf(request: SentRequest, settings: PictureSettings
   if (kind === "application/json") return fromJson(parsedJson(body), query, settings, wish);
   if (kind === "multipart/form-data") return fromForm(contentType, body, query, settings);
   // What curl calls its --data-binary, unless it is told.
-  const isRaw = kind === "" || kind.startsWith("image/") || kind === "application/octet-stream";
+  const isRaw = kind === "" || kind.startsWith("image/") || kind.endsWith("/octet-stream");
   if (isRaw || kind === "application/x-www-form-urlencoded") {
     return { pictures: [{ name: unnamed(0, 1), bytes: body }], options: query };
   }
@@ -65,7 +66,7 @@ async function fromJson(
   }
   const { pictures: listed, ...others } = value;
   checkCount(Array.isArray(listed) ? listed.length : 1, settings);
-  const sent = parsed(pictureList, listed, "pictures");
+  const { pictures: sent } = parsed(z.object({ pictures: pictureList }), { pictures: listed }, "the body");
   const pictures: SentPicture[] = [];
   let length = 0;
   // One after another: what is fetched has to fit into a body's bytes too.
@@ -87,15 +88,15 @@ function fromForm(
   settings: PictureSettings,
 ): SentPictures {
   const parts = partsOf(contentType, body);
-  const files = parts.filter(({ filename }) => filename !== undefined);
+  const files = parts.filter(isFile);
   if (files.length === 0) {
     throw badRequest("the form has no file", {
-      expected: "at least one part with a filename",
+      expected: "at least one part with a filename or the type of a picture",
       hint: "curl -F picture=@cat.jpg",
     });
   }
   checkCount(files.length, settings);
-  const fields = parts.filter(({ filename }) => filename === undefined);
+  const fields = parts.filter((part) => !isFile(part));
   const pictures = files.map(({ filename, bytes }, i) => ({
     name: filename?.slice(0, 1000) || unnamed(i, files.length),
     bytes,
@@ -106,6 +107,9 @@ function fromForm(
   };
 }
 
+const isFile = ({ filename, type }: Part): boolean =>
+  filename !== undefined || /^(?:image\/|\w+\/octet-stream)/.test(type);
+
 function checkCount(count: number, { mostPictures }: PictureSettings): void {
   if (count > mostPictures) {
     throw tooLarge("these are too many pictures for one request", {
@@ -115,8 +119,9 @@ function checkCount(count: number, { mostPictures }: PictureSettings): void {
   }
 }
 
+/** Of either alphabet, also in lines, as `base64` writes it, and behind `data:image/jpeg;base64,`. */
 function fromBase64(text: string, name: string): Uint8Array {
-  const data = text.replace(/^data:[^,]{0,200},/, "").trim();
+  const data = text.replace(/^data:[^,]{0,200},/, "").replace(/\s+/g, "");
   if (data !== "" && /^[A-Za-z0-9+/_-]*={0,2}$/.test(data)) return Buffer.from(data, "base64");
   throw badRequest("this is not base64", { found: name.slice(0, 200) });
 }

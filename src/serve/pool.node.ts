@@ -34,6 +34,8 @@ interface Seat {
   isBusy: boolean;
   /** Its thread has ended, and whoever replaces it says when it is free. */
   isLost: boolean;
+  /** Networks that the thread in the place of another could not open. */
+  readonly lacks: Set<string>;
   /** What is to be done before more work: networks opened and left. */
   readonly errands: (() => Promise<void>)[];
 }
@@ -41,6 +43,8 @@ interface Seat {
 interface Loaded {
   readonly source: ModelSource;
   readonly batch: number;
+  /** Of its files; absent until it is open. */
+  readonly hash?: string;
 }
 
 const firstPauseMs = 1000;
@@ -77,6 +81,21 @@ export class Pool {
     return Math.max(0, this.#options.queue + idle - this.#waiting.size);
   }
 
+  /** Whether somebody is there to work. */
+  get isManned(): boolean {
+    return this.#seats.some(({ isLost }) => !isLost);
+  }
+
+  /** Whether somebody is there who has this network. */
+  has(key: string): boolean {
+    return this.#seats.some(({ isLost, lacks }) => !isLost && !lacks.has(key));
+  }
+
+  /** Whether all threads have a network. */
+  isEverywhere(key: string): boolean {
+    return !this.#seats.some(({ lacks }) => lacks.has(key));
+  }
+
   /** Seconds until what waits now will have been done. */
   get retryAfter(): number {
     return Math.max(1, Math.ceil((this.#waiting.size * this.#pace) / this.#seats.length / 1000));
@@ -101,7 +120,7 @@ export class Pool {
       const [first] = facts;
       if (facts.some(({ hash }) => hash !== first!.hash))
         throw new SenetError("io", "the files changed while they were read", { where: source.files.join(", ") });
-      this.#networks.set(key, { source: decided, batch: first!.batch });
+      this.#networks.set(key, { source: decided, batch: first!.batch, hash: first!.hash });
       return first!;
     } catch (error) {
       await this.unload(key);
@@ -112,7 +131,8 @@ export class Pool {
   /** Frees a network that nobody asks for any more. */
   async unload(key: string): Promise<void> {
     this.#networks.delete(key);
-    await Promise.all(this.#seats.map((seat) => this.#errand(seat, () => seat.hand.drop(key)).catch(() => {})));
+    const drop = (seat: Seat) => this.#errand(seat, () => seat.hand.drop(key)).catch(() => {});
+    await Promise.all(this.#seats.map((seat) => (seat.lacks.delete(key) ? undefined : drop(seat))));
   }
 
   /**
@@ -126,7 +146,9 @@ export class Pool {
   ): Promise<readonly Outcome<Answers[K]>[]> {
     signal.throwIfAborted();
     if (this.#isClosed) throw stopping();
+    if (performance.now() >= deadline) throw timedOut(this.retryAfter);
     if (works.length > this.room) throw overloaded(this.retryAfter);
+    if (this.#seats.every(({ lacks }) => lacks.has(key))) throw unavailable("no thread has this network any more");
     return new Promise((resolve, reject) => {
       const outcomes: Outcome[] = [];
       let left = works.length;
@@ -168,7 +190,7 @@ export class Pool {
   }
 
   #seat(): Seat {
-    const seat: Seat = { hand: this.#options.open(), isBusy: false, isLost: false, errands: [] };
+    const seat: Seat = { hand: this.#options.open(), isBusy: false, isLost: false, lacks: new Set(), errands: [] };
     this.#watch(seat);
     return seat;
   }
@@ -187,16 +209,24 @@ export class Pool {
       await sleep(pause, undefined, { ref: false });
       if (this.#isClosed) return;
       const hand = this.#options.open();
+      let isGone = false;
+      void hand.lost.then(() => {
+        isGone = true;
+      });
       seat.hand = hand;
-      try {
-        for (const [key, { source }] of this.#networks) await hand.load(key, source);
-        this.#watch(seat);
-        seat.isLost = false;
-        break;
-      } catch (error) {
-        cause = error instanceof Error ? error : new Error(String(error));
-        await hand.close().catch(() => {});
+      seat.lacks.clear();
+      for (const [key, network] of this.#networks) {
+        const fault = await faultOf(hand, key, network);
+        if (fault === undefined) continue;
+        // The other networks are answered for here, this one elsewhere, until its files change and can be opened.
+        seat.lacks.add(key);
+        cause = fault;
+        if (!isGone) this.#options.say(`${key} cannot be opened again: ${fault.message}`);
       }
+      if (isGone) continue;
+      this.#watch(seat);
+      seat.isLost = false;
+      break;
     }
     seat.isBusy = false;
     this.#dispatch();
@@ -215,9 +245,9 @@ export class Pool {
       if (seat.isBusy) continue;
       const errand = seat.errands.shift();
       if (errand !== undefined) void this.#occupy(seat, errand);
-      else if (this.#waiting.size > 0 && !this.#isClosed) {
-        const jobs = this.#take();
-        void this.#occupy(seat, () => this.#work(seat.hand, jobs));
+      else if (!this.#isClosed) {
+        const jobs = this.#take(seat);
+        if (jobs.length > 0) void this.#occupy(seat, () => this.#work(seat.hand, jobs));
       }
     }
   }
@@ -231,14 +261,18 @@ export class Pool {
   }
 
   /** What has waited longest; and what waits and can go through the network with it. */
-  #take(): Job[] {
-    const [first] = this.#waiting;
-    const most = isBatched(first!.work) ? (this.#networks.get(first!.key)?.batch ?? 1) : 1;
+  #take({ lacks }: Seat): Job[] {
+    let first: Job | undefined;
+    let most = 1;
     const jobs: Job[] = [];
     for (const job of this.#waiting) {
-      if (jobs.length === most) break;
-      if (job !== first && !(job.key === first!.key && isBatched(job.work))) continue;
+      if (first === undefined) {
+        if (lacks.has(job.key)) continue;
+        first = job;
+        if (isBatched(job.work)) most = this.#networks.get(job.key)?.batch ?? 1;
+      } else if (job.key !== first.key || !isBatched(job.work)) continue;
       jobs.push(job);
+      if (jobs.length === most) break;
     }
     for (const job of jobs) this.#waiting.delete(job);
     return jobs;
@@ -256,10 +290,22 @@ export class Pool {
       for (const [i, job] of jobs.entries()) job.settle(outcomes[i]!);
     } catch (cause) {
       this.#options.say(`a picture could not be looked at: ${causeText(cause)}`);
-      for (const job of jobs) job.settle({ refusal: failed() });
+      for (const job of jobs) job.settle({ refusal: unavailable("the thread that looked at the picture has failed") });
     } finally {
       this.#inHand -= jobs.length;
     }
+  }
+}
+
+/** What keeps a thread from opening a network as the others have it. */
+async function faultOf(hand: Hand, key: string, { source, hash }: Loaded): Promise<Error | undefined> {
+  try {
+    const facts = await hand.load(key, source);
+    if (hash === undefined || facts.hash === hash) return undefined;
+    await hand.drop(key);
+    return new Error("its files have changed");
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
   }
 }
 
@@ -280,5 +326,4 @@ export const timedOut = (retryAfter: number): Refusal =>
     hint: "allow more time (X-Request-Timeout, in seconds), or ask for less at once",
   });
 
-const failed = (): Refusal =>
-  new Refusal(503, "unavailable", "the thread that looked at the picture has failed", { retryAfter: 1 });
+const unavailable = (message: string): Refusal => new Refusal(503, "unavailable", message, { retryAfter: 1 });

@@ -8,8 +8,12 @@ import type { Hand, ModelFacts, ModelSource, Outcome, Work } from "./work.node.t
 
 const source = { files: ["x"], options: {}, batch: 1 };
 const facts: ModelFacts = {
-  ...{ network: "tiny", labels: ["a"], input: [1, 1, 1], hash: "1", executor: "none", notes: [], batch: 1 },
+  ...{ network: "tiny", labels: ["a"], input: [1, 1, 1], files: ["x"], hash: "1", stamp: "", executor: "none" },
+  ...{ notes: [], batch: 1 },
 };
+
+/** The network that cannot be opened. */
+let broken: string | undefined;
 
 /** Does what it is told to, when it is told to. */
 class FakeHand implements Hand {
@@ -34,6 +38,7 @@ class FakeHand implements Hand {
   }
 
   load: Hand["load"] = async (key, from) => {
+    if (key === broken) throw new Error("it is broken");
     this.loaded.add(key);
     this.source = from;
     return this.facts;
@@ -135,6 +140,12 @@ test("what nobody waits for any more is not begun", async () => {
   );
 });
 
+test("what is late before it begins is not begun", async () => {
+  const { pool, made } = await opened(1, 8);
+  await assert.rejects(async () => pool.submit<"infer">("m", infer(1), wish(0)), isRefused("timeout"));
+  assert.deepEqual(made[0]!.asked, []);
+});
+
 test("work that is late while it is done is given up, and the thread goes on", async () => {
   const { pool, made } = await opened(1, 8);
   await assert.rejects(pool.submit<"infer">("m", infer(1), wish(5)), isRefused("timeout"));
@@ -187,6 +198,27 @@ test("a thread that ends is replaced by one with every network; only what it had
   await made[1]!.end();
   assert.deepEqual(valuesOf(await waits), [20]);
   assert.match(said.join("\n"), /a thread has ended \(out of memory\)/);
+});
+
+test("a thread in the place of another goes on with the networks that can be opened", async () => {
+  const { pool, made, said } = await opened(1, 8);
+  await pool.load("n", source, false);
+  const waits = pool.submit<"infer">("n", infer(1), wish());
+  made[0]!.lose(new Error("out of memory"));
+  assert.deepEqual(valuesOf(await waits), ["unavailable"]);
+  assert.deepEqual([pool.isManned, pool.has("m")], [false, false]);
+  broken = "n";
+  while (!pool.isManned) await sleep(20);
+  assert.deepEqual([pool.has("m"), pool.has("n"), pool.isEverywhere("n")], [true, false, false]);
+  const works = pool.submit<"infer">("m", infer(2), wish());
+  await made[1]!.end();
+  assert.deepEqual(valuesOf(await works), [20]);
+  await assert.rejects(async () => pool.submit<"infer">("n", infer(3), wish()), isRefused("unavailable"));
+  assert.match(said.join("\n"), /n cannot be opened again: it is broken/);
+  broken = undefined;
+  await pool.load("n2", source, true);
+  await pool.unload("n");
+  assert.deepEqual([...made[1]!.loaded], ["m", "n2"]);
 });
 
 test("a network that one thread read otherwise than another is open nowhere", async () => {

@@ -13,6 +13,10 @@ export interface Fault {
   readonly hint?: string;
 }
 
+/** The same in one text. */
+export const faultText = ({ message, expected, found, hint }: Fault): string =>
+  [message, expected && `expected ${expected}`, found && `found ${found}`, hint].filter(Boolean).join("; ");
+
 export interface RefusalDetails extends Omit<Fault, "code" | "message"> {
   /** Seconds after which another try may go better. */
   readonly retryAfter?: number;

@@ -37,8 +37,13 @@ export const routes = {
     ...{ method: "GET", url: "/v2/health/ready", answer: schemas.readyAnswer },
     summary: "Whether it takes requests: 503 while it stops",
   },
+  repository: {
+    ...{ method: "POST", url: "/v2/repository/index", answer: schemas.repositoryIndex },
+    summary: "The networks that are served, as Triton lists them",
+  },
   server: { method: "GET", url: "/v2", summary: "The server's name and extensions", answer: schemas.serverMetadata },
   metadata: { method: "GET", url: model, summary: "A network's inputs and outputs", answer: schemas.modelMetadata },
+  config: { method: "GET", url: `${model}/config`, summary: "The same as Triton has it", answer: schemas.modelConfig },
   modelReady: {
     ...{ method: "GET", url: `${model}/ready`, answer: schemas.modelReadyAnswer },
     summary: "Whether a network takes requests",
@@ -62,5 +67,8 @@ export const routes = {
   metrics: { method: "GET", url: "/metrics", summary: "Numbers for Prometheus", answer: "text" },
   openapi: { method: "GET", url: "/openapi.json", summary: "This document", answer: "document" },
 } as const satisfies Readonly<Record<string, Route>>;
+
+/** Whether an address is one of KServe's protocol, which has errors of its own form. */
+export const isOfProtocol = (url: string): boolean => /^\/v2(?![^/?])/.test(url);
 
 export type RouteName = keyof typeof routes;

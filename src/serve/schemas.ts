@@ -27,7 +27,7 @@ export const explainOptions = z.strictObject({
   overlay: z.optional(flag).check(z.describe("answer with a PNG of the picture under its map, too")),
 });
 
-const name = z.optional(z.string().check(z.maxLength(1000))).check(z.describe("what the answer calls it"));
+const name = z.nullish(z.string().check(z.maxLength(1000))).check(z.describe("what the answer calls it"));
 export const sentPicture = z.union([
   z.strictObject({ base64: z.string().check(z.describe("the file's bytes; a data: address will do")), name }),
   z.strictObject({
@@ -46,6 +46,12 @@ export const faultSchema = z.object({
     found: z.optional(z.string()),
     hint: z.optional(z.string()),
   }),
+});
+
+/** Of KServe's protocol, whose clients want a text. */
+export const kserveFaultSchema = z.object({
+  error: z.string(),
+  code: z.string().check(z.describe("for programs")),
 });
 
 const prediction = z.object({ label: z.string(), index: z.int(), probability: z.number() });
@@ -70,6 +76,9 @@ export const explainAnswer = answerOf(
     predictions: z.array(prediction),
     target: prediction,
     heat: z.object({ width: z.int(), height: z.int(), values: z.array(z.number()).check(z.describe("row by row")) }),
+    region: z
+      .object({ left: z.number(), top: z.number(), width: z.number(), height: z.number() })
+      .check(z.describe("what of the picture the map lies on, in its pixels")),
     overlay: z.optional(z.string()).check(z.describe("a PNG, in base64")),
   }),
 );
@@ -87,27 +96,27 @@ export const modelsAnswer = z.object({
   ),
 });
 
-/** Of KServe's protocol, version 2. */
+/** Of KServe's protocol, version 2. Some of its clients write null for what they leave out. */
 const parameters = z.record(z.string().check(z.maxLength(200)), z.union([z.string(), z.number(), z.boolean()]));
 const tensorName = z.string().check(z.maxLength(200));
 
 export const inferRequest = z.object({
-  id: z.optional(z.string().check(z.maxLength(1000))),
-  parameters: z.optional(parameters),
+  id: z.nullish(z.string().check(z.maxLength(1000))),
+  parameters: z.nullish(parameters),
   inputs: z
     .array(
       z.object({
         name: tensorName,
         shape: z.array(z.int().check(z.gte(0))).check(z.maxLength(8)),
         datatype: z.string().check(z.maxLength(20)),
-        parameters: z.optional(parameters),
+        parameters: z.nullish(parameters),
         data: z
-          .optional(z.array(z.unknown()))
+          .nullish(z.array(z.unknown()))
           .check(z.describe("numbers, nested or not; absent where they follow in binary")),
       }),
     )
     .check(z.minLength(1)),
-  outputs: z.optional(z.array(z.object({ name: tensorName, parameters: z.optional(parameters) }))),
+  outputs: z.nullish(z.array(z.object({ name: tensorName, parameters: z.nullish(parameters) }))),
 });
 export type InferRequest = z.output<typeof inferRequest>;
 
@@ -121,7 +130,9 @@ export const inferAnswer = z.object({
       shape: z.array(z.int()),
       datatype: z.string(),
       parameters: z.optional(parameters),
-      data: z.optional(z.array(z.number())),
+      data: z
+        .optional(z.array(z.union([z.number(), z.string()])))
+        .check(z.describe("row by row; texts where classes are asked for")),
     }),
   ),
 });
@@ -135,6 +146,18 @@ export const modelMetadata = z.object({
   inputs: z.array(tensorMetadata),
   outputs: z.array(tensorMetadata),
 });
+const tensorConfig = z.object({ name: tensorName, data_type: z.string(), dims: z.array(z.int()) });
+/** Of Triton. */
+export const modelConfig = z.object({
+  name: z.string(),
+  platform: z.string(),
+  backend: z.string(),
+  max_batch_size: z.int(),
+  input: z.array(tensorConfig),
+  output: z.array(tensorConfig),
+});
+/** Of Triton. */
+export const repositoryIndex = z.array(z.object({ name: z.string(), version: z.string(), state: z.string() }));
 export const serverMetadata = z.object({ name: z.string(), version: z.string(), extensions: z.array(z.string()) });
 export const liveAnswer = z.object({ live: z.boolean() });
 export const readyAnswer = z.object({ ready: z.boolean() });

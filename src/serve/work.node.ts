@@ -3,6 +3,7 @@
 import type { LoadOptions } from "../api/network.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
 import type { ExplainMethod } from "../explain/explainer.ts";
+import type { Region } from "../images/region.ts";
 import type { Refusal } from "./refusal.ts";
 
 /** An encoded picture, as it came. */
@@ -35,6 +36,8 @@ export interface Explained {
   readonly predictions: readonly Prediction[];
   readonly target: Prediction;
   readonly heat: { readonly width: number; readonly height: number; readonly values: Float32Array };
+  /** Of the picture: what the map lies on. */
+  readonly region: Region;
   /** A PNG. */
   readonly overlay: Uint8Array | undefined;
 }
@@ -67,8 +70,12 @@ export interface ModelFacts {
   readonly labels: readonly string[];
   /** Of one input: `[C, S, S]`. */
   readonly input: readonly [number, number, number];
-  /** SHA-256 of its files. */
+  /** All that was read: the files that were named, and what belongs to them. */
+  readonly files: readonly string[];
+  /** SHA-256 of them. */
   readonly hash: string;
+  /** What they looked like. */
+  readonly stamp: string;
   readonly executor: string;
   /** The same where a measurement has chosen it. */
   readonly chosen?: string;

@@ -24,12 +24,33 @@ export async function openWeights(paths: string | readonly string[], options: Op
   return (await openPaths(paths, options)).checkpoint;
 }
 
-/** As `openWeights`, with what the network was opened from. */
-export async function openPaths(paths: string | readonly string[], options: OpenOptions = {}): Promise<Opened> {
-  const files = await filesIn([paths].flat());
-  const beside = (await meanBeside(files)) ?? (await symbolBeside(files));
-  return openFiles(beside === undefined ? files : [...files, beside], options);
+export interface OpenedPaths extends Opened {
+  /** All files that were read: those that were named, and what belongs to them. */
+  readonly files: readonly string[];
 }
+
+/** As `openWeights`, with what the network was opened from. */
+export async function openPaths(paths: string | readonly string[], options: OpenOptions = {}): Promise<OpenedPaths> {
+  const named = await filesIn([paths].flat());
+  const beside = (await meanBeside(named)) ?? (await symbolBeside(named));
+  const files = beside === undefined ? named : [...named, beside];
+  const read = new Set(files.flatMap(pathsOf));
+  const noted = files.map(({ beside, ...file }): WeightFile => {
+    if (beside === undefined) return file;
+    const noting = (name: string) => {
+      read.add(join(dirname(file.where), name));
+      return beside(name);
+    };
+    return { ...file, beside: noting };
+  });
+  return { ...(await openFiles(noted, options)), files: [...read] };
+}
+
+const pathsOf = ({ where, parts, hub }: WeightFile): readonly string[] => [
+  where,
+  ...(parts?.files ?? []).map((part) => part.where),
+  ...(hub === undefined ? [] : [hub.where]),
+];
 
 /** The files that are named, or that are the weights in a folder, with what says something of them there. */
 async function filesIn(paths: readonly string[]): Promise<WeightFile[]> {

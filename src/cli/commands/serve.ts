@@ -1,7 +1,7 @@
 /** `senet serve`: networks behind an HTTP API. */
 
 import { basename } from "node:path";
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import type { LoadOptions } from "../../api/network.node.ts";
 import { SenetError } from "../../errors.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
@@ -38,6 +38,7 @@ interface ServeCommandOptions extends WeightsOptions {
   readonly maxPictures: number;
   readonly batch: number | "auto";
   readonly allowUrls?: true;
+  readonly allowOrigin?: readonly string[];
   readonly root?: string;
   readonly reload: boolean;
   readonly accessLog?: true;
@@ -52,6 +53,18 @@ const described = (option: Option, description: string): Option => {
 };
 
 const batchOf = (text: string): number | "auto" => (text === "auto" ? text : count(text));
+
+/** As browsers write it, or `*`. */
+function origins(text: string, others: readonly string[] = []): readonly string[] {
+  // Pages from files, and those in a sandbox, are of the origin `null`.
+  const isOrigin = text === "*" || text === "null" || (URL.canParse(text) && new URL(text).origin === text);
+  if (isOrigin) return [...others, text];
+  const origin = URL.canParse(text) ? new URL(text).origin : "null";
+  const hint = origin === "null" ? "" : ` (Did you mean ${origin}?)`;
+  throw new InvalidArgumentError(
+    `expected an origin such as https://example.org or http://localhost:5173, or *.${hint}`,
+  );
+}
 
 export function serveCommand(program: Command): void {
   const command = program
@@ -83,6 +96,11 @@ export function serveCommand(program: Command): void {
     .option("--max-pixels <millions>", "of a picture", count, 50)
     .option("--max-pictures <n>", "in one request", count, 32)
     .option("--allow-urls", "fetch pictures that are named by their addresses; never from private networks")
+    .option(
+      "--allow-origin <origin...>",
+      "pages of these origins (https://example.org) may read the answers; *: all (CORS)",
+      origins,
+    )
     .option("--root <dir>", "refuse weight files that are not below it, also where links lead")
     .option("--no-reload", "do not open networks anew when their files change")
     .option("--access-log", "a line for each request")
@@ -108,12 +126,8 @@ async function serveNetworks(options: ServeCommandOptions, version: string): Pro
   const models: NamedSource[] = [];
   for (const files of networksOf(options.weights)) models.push(await sourceOf(files, options));
   checkNames(models);
-  const [{ checkBelow }, { serve }] = await Promise.all([
-    import("../../serve/files.node.ts"),
-    import("../../serve/listen.node.ts"),
-  ]);
-  const { root, host, port, queue, timeout, maxBody, maxPixels, maxPictures } = options;
-  if (root !== undefined) for (const { source } of models) await checkBelow(root, source.files);
+  const { serve } = await import("../../serve/listen.node.ts");
+  const { host, port, queue, timeout, maxBody, maxPixels, maxPictures } = options;
   const listening = await serve({
     ...{ models, host, port, queue, version, say },
     workers: options.workers ?? usableThreads(),
@@ -123,6 +137,7 @@ async function serveNetworks(options: ServeCommandOptions, version: string): Pro
     mostPictures: Math.min(maxPictures, queue),
     watchMs: options.reload ? 1000 : undefined,
     fetcher: options.allowUrls === true ? await publicFetcher(maxBody * 2 ** 20, 1000 * timeout) : undefined,
+    ...(options.allowOrigin && { allowedOrigins: options.allowOrigin }),
     log: options.accessLog === true ? say : undefined,
   });
   print(`listening on ${listening.origin}`);
@@ -161,7 +176,7 @@ async function sourceOf(files: readonly string[], options: ServeCommandOptions):
     // Filled up from the network's own pre-processing: a proportional side, one number for all channels.
     ...(isPreprocessingSaid && { preprocessing: (await weightsOf(named, options)).preprocessing }),
   };
-  return { name, source: { files: paths, options: loading, batch: options.batch } };
+  return { name, source: { files: paths, options: loading, batch: options.batch }, root: options.root };
 }
 
 function checkNames(models: readonly NamedSource[]): void {
