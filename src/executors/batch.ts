@@ -1,11 +1,11 @@
-/** Inputs of another batch than the graph's. */
+/** Which graphs accept another batch size than they were built for. */
 
 import { SenetError } from "../errors.ts";
 import type { AnyNode, Graph } from "../ir/graph.ts";
 import type { Op } from "../ir/ops.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** Operations whose first output keeps the batch of their first input in front, whatever it is. */
+/** Operations whose first output has the same leading batch dimension as their first input. */
 const batchKeeping: ReadonlySet<Op> = new Set<Op>([
   "conv2d",
   "linear",
@@ -26,11 +26,11 @@ const batchKeeping: ReadonlySet<Op> = new Set<Op>([
   "softmax",
   "quantize",
   "dequantize",
-  // Of parameters, which have no batch.
+  // Applies to parameters, which have no batch.
   "dequantizeWeight",
 ]);
 
-/** Whether nothing in the graph depends on how large its batch is: an inference graph. */
+/** Whether nothing in the graph depends on its batch size, as in inference graphs. */
 export function isBatchFree(graph: Graph): boolean {
   const batch = graph.inputs[0]?.type.shape[0];
   return (
@@ -39,7 +39,7 @@ export function isBatchFree(graph: Graph): boolean {
   );
 }
 
-/** The batch of these inputs, which is one for all of them. */
+/** The common batch size of these inputs. */
 export function commonBatch(graph: Graph, inputs: ReadonlyMap<string, Tensor>): number {
   const batches = [...new Set([...inputs.values()].map(({ shape }) => shape[0]!))];
   if (batches.length === 1) return batches[0]!;

@@ -1,4 +1,4 @@
-/** What every executor checks before it runs: that weights and inputs are those that the graph declares. */
+/** Checks of every executor before it runs: weights and inputs must be those that the graph declares. */
 
 import { SenetError } from "../errors.ts";
 import { formatType, type Graph, type Value } from "../ir/graph.ts";
@@ -7,9 +7,8 @@ import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import type { Weights } from "./executor.ts";
 
 /**
- * Checks that each parameter of the graph has a weight of its name, dtype and shape. Weights that the graph does not
- * use may be there too.
- * @throws SenetError `weights`, which lists all parameters that are missing or do not fit.
+ * Checks that each parameter of the graph has a weight with its name, dtype and shape; extra weights are allowed.
+ * @throws SenetError `weights`, listing all parameters that are missing or do not fit
  */
 export function checkWeights(graph: Graph, weights: Weights): void {
   const faults = faultsOf(graph.parameters, weights, (value) => value.type.shape);
@@ -27,9 +26,9 @@ export function checkWeights(graph: Graph, weights: Weights): void {
 }
 
 /**
- * Checks that each input of the graph is fed a tensor of its dtype and shape, and that nothing else is fed.
- * @param dynamicBatch whether the first extent may differ from the graph's
- * @throws SenetError `shape`, which lists all inputs that are missing, unknown or do not fit.
+ * Checks that each input of the graph gets a tensor of its dtype and shape, and that there are no others.
+ * @param dynamicBatch whether the batch size may differ from the graph's
+ * @throws SenetError `shape`, listing all inputs that are missing, unknown or do not fit
  */
 export function checkInputs(graph: Graph, inputs: ReadonlyMap<string, Tensor>, dynamicBatch: boolean): void {
   const faults = faultsOf(graph.inputs, inputs, ({ type: { shape } }, found) =>

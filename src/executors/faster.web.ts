@@ -1,9 +1,9 @@
-/** The faster of two engines. */
+/** Picks the faster of two engines. */
 
 import { SenetError } from "../errors.ts";
 import type { Executor } from "./executor.ts";
 
-/** Where both work, what they are wanted for decides. */
+/** If both work, measures the workload on each. */
 export async function faster<Engine extends { readonly executor: Executor }>(
   measure: (executor: Executor) => Promise<number>,
   onGpu: (why: string) => Engine,

@@ -1,4 +1,4 @@
-/** Training on engines that have no optimiser of their own: it runs in TypeScript, over the weights' own arrays. */
+/** Training on engines without an optimiser of their own: the update runs in TypeScript, on the weights' arrays. */
 
 import { asyncDispose } from "../disposal.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -18,9 +18,9 @@ import { Uses } from "./uses.ts";
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-/** What also lends its outputs: gradients are as large as the weights, and need not be copied to be used. */
+/** An executable that can lend its outputs: gradients are as large as the weights, and need not be copied. */
 export interface Lender extends Executable {
-  /** As `run`, but the outputs are the engine's: the next run writes over them. */
+  /** As `run`, but the outputs belong to the engine: the next run overwrites them. */
   lend(inputs: Tensors, options?: Running): Promise<Tensors>;
 }
 
@@ -44,9 +44,9 @@ class HostTrainer implements Trainer {
   readonly #optimiser: HostUpdate;
   readonly #onGradient: TrainingOptions["onGradient"];
   readonly #names: ReadonlySet<string>;
-  /** Where gradients are brought together: only for who is told of each. */
+  /** Collects gradients in one array; only for callers with `onGradient`. */
   readonly #together: Together | undefined;
-  /** By their outputs' names: what the last run lent, or what was copied from it. */
+  /** Gradients by output name: lent by the last run, or copied from it. */
   #gradients: Tensors = new Map();
 
   constructor(name: string, executable: Lender, weights: Weights, rule: UpdateRule, options: TrainingOptions) {
@@ -69,7 +69,7 @@ class HostTrainer implements Trainer {
     return this.#uses.inTurn(async () => {
       const all = await this.#executable.lend(inputs, options);
       this.#gradients = this.#together?.parts ?? new Map([...all].filter(([name]) => this.#names.has(name)));
-      // The last layer's gradient is there first.
+      // The last layer's gradient is final first.
       for (const { parameter, gradient } of this.#rule.learnt.toReversed()) {
         const { data } = this.#gradients.get(gradient)!;
         if (this.#together !== undefined) data.set(all.get(gradient)!.data);
@@ -91,7 +91,7 @@ class HostTrainer implements Trainer {
     });
   }
 
-  /** The weights are where they belong once no step is under way. */
+  /** The weights are always in their arrays, once no step is under way. */
   synchronise(): Promise<void> {
     return this.#uses.inTurn(() => {});
   }
@@ -105,10 +105,10 @@ class HostTrainer implements Trainer {
   }
 }
 
-/** All gradients in one piece of memory, the last layer's first. */
+/** All gradients in one array, the last layer's first. */
 interface Together {
   readonly whole: TensorData;
-  /** By their outputs' names. */
+  /** By output name. */
   readonly parts: Tensors;
 }
 

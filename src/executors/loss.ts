@@ -1,8 +1,8 @@
-/** Probabilities and losses in TypeScript, row by row and in double precision: numbers that are few beside a network's. */
+/** Probabilities and losses in TypeScript, row by row and in double precision; cheap compared with the network. */
 
 import type { TensorData } from "../tensor.ts";
 
-/** The logarithms of the probabilities of one row. The largest logit is taken out first, so that nothing overflows. */
+/** Log-probabilities of one row. The largest logit is subtracted first, so that nothing overflows. */
 function logSoftmax(logits: TensorData, row: number, classes: number): Float64Array {
   const numbers = Float64Array.from(logits.subarray(row * classes, (row + 1) * classes));
   let most = -Infinity;
@@ -22,7 +22,7 @@ export function softmax(logits: TensorData, rows: number, into: TensorData): voi
 /** A loss of `logits [N,K], targets [N,K]`, and its gradient with respect to the logits. */
 export interface Loss {
   readonly value: (logits: TensorData, targets: TensorData, rows: number) => number;
-  /** @param dloss the gradient that comes in */
+  /** @param dloss the incoming gradient */
   readonly gradient: (logits: TensorData, targets: TensorData, rows: number, dloss: number, into: TensorData) => void;
 }
 

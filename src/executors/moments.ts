@@ -1,9 +1,9 @@
-/** Mean and variance of what several processes have as many numbers of. */
+/** Combines means and variances of several processes with equally many numbers. */
 
 import type { TensorData } from "../tensor.ts";
 import type { SumOverRanks } from "./executor.ts";
 
-/** @param mean of each channel here; afterwards of all, as `variance` */
+/** @param mean mean of each channel in this process; afterwards over all, as is `variance` */
 export async function combinedMoments(
   mean: TensorData,
   variance: TensorData,
@@ -20,7 +20,7 @@ export async function combinedMoments(
   for (let c = 0; c < channels; c++) {
     const all = sums[c]! / ranks;
     mean[c] = all;
-    // Doubles of numbers in float32: what is lost in the difference is nothing beside their own rounding.
+    // In double precision, cancellation loses less than the float32 values' own rounding.
     variance[c] = Math.max(0, sums[channels + c]! / ranks - all ** 2);
   }
 }

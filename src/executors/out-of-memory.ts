@@ -1,12 +1,12 @@
-/** Whether an engine had too little memory. */
+/** Recognises out-of-memory errors. */
 
 import { SenetError } from "../errors.ts";
 
-/** What oneDNN, ONNX Runtime, V8 and this project say then. */
+/** The messages of oneDNN, ONNX Runtime, V8 and this project. */
 const words =
   /not enough memory|out of memory|allocation failed|failed to allocate|bad_alloc|invalid typed array length/i;
 
-/** @param error what compiling or running has thrown */
+/** @param error thrown by compiling or running */
 export function isOutOfMemory(error: unknown): boolean {
   if (error instanceof SenetError) {
     const { found = [] } = error.details;

@@ -1,4 +1,4 @@
-/** Inputs of another batch than the graph's: an executable with fixed shapes takes them in portions. */
+/** Runs inputs of another batch size in portions, for executables with fixed shapes. */
 
 import type { Graph } from "../ir/graph.ts";
 import { type Tensor, zeros } from "../tensor.ts";
@@ -7,10 +7,10 @@ import { commonBatch } from "./batch.ts";
 type Tensors = ReadonlyMap<string, Tensor>;
 
 /**
- * Runs inputs of any batch through `runAtOnce`, which takes the graph's batch; the last portion is filled up with zeros.
- * @param runAtOnce may give the same memory each time
- * @returns fresh tensors
- * @throws SenetError `shape` where the inputs differ in batch
+ * Runs inputs of any batch size through `runAtOnce`, which takes the graph's; the last portion is padded with zeros.
+ * @param runAtOnce may return the same memory each time
+ * @returns newly allocated tensors
+ * @throws SenetError `shape` where the inputs differ in batch size
  */
 export async function runInPortions(
   graph: Graph,
@@ -32,7 +32,7 @@ export async function runInPortions(
   return results;
 }
 
-/** `count` samples of each input from `start` on, filled up with zeros where there are fewer. */
+/** `count` samples of each input from `start` on, padded with zeros if there are fewer. */
 function slices(inputs: Tensors, start: number, count: number): Tensors {
   return new Map(
     [...inputs].map(([name, { dtype, shape, data }]) => {

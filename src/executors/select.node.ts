@@ -1,4 +1,4 @@
-/** Which executor runs, and why. Engines are loaded only once they are chosen. */
+/** Chooses the executor and says why. Engines are only loaded once chosen. */
 
 import { option, SenetError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
@@ -17,35 +17,40 @@ export { encodeOnnx } from "./ort/export.ts";
 
 export interface Selection {
   readonly executor: Executor;
-  /** For the line that says which executor runs: "the default", ... */
+  /** Why it was chosen, for messages: "the default", ... */
   readonly reason: string;
 }
 
-/** `bf16`: activations and the weights that meet them; weights themselves, statistics and loss stay in float32. */
+/**
+ * `bf16` applies to activations and the weights multiplied with them; master weights, statistics and loss stay in
+ * float32.
+ */
 export type Precision = "float32" | "bf16";
 
 export const precisions: readonly Precision[] = ["float32", "bf16"];
 
-/** `auto`: bf16 where that is faster on this processor, else float32. */
+/** `auto`: bf16 if it is faster on this processor, otherwise float32. */
 export type PrecisionChoice = Precision | "auto";
 
 export const precisionChoices: readonly PrecisionChoice[] = [...precisions, "auto"];
 
 export interface SelectOptions {
-  /** By name; default: the fastest that loads on this machine. */
+  /** Name of the executor; default: the fastest that loads on this machine. */
   readonly name?: string | undefined;
-  /** What is fastest depends on it; default: inference. */
+  /** Determines which executor is the fastest; default: inference. */
   readonly purpose?: "training" | "inference";
   readonly precision?: PrecisionChoice | undefined;
-  /** Whether the network is in eight bits, for which another executor may be the fastest; `auto` leaves it as it is. */
+  /**
+   * Whether the network is in eight bits, which may make another executor the fastest; `auto` then keeps its precision.
+   */
   readonly inEightBits?: boolean;
   /** Told, in a line, where another executor has to serve: of a graph, or because a library of oneDNN is no good. */
   readonly say?: (line: string) => void;
 }
 
 /**
- * By name, what loads them or throws.
- * Engines come with native code, which may not load: each is to throw when it is made, not when it first runs.
+ * Loaders by name, which throw if the engine does not load. Since engines are native code that may fail to load, each
+ * must throw when it is created, not when it first runs.
  */
 const executors: Readonly<Record<string, (precision: Precision) => Promise<Executor>>> = {
   onednn: async (precision) => (await import("./onednn/executor.node.ts")).createOnednnExecutor({ precision }),
@@ -56,10 +61,10 @@ const executors: Readonly<Record<string, (precision: Precision) => Promise<Execu
 export const executorNames: readonly string[] = Object.keys(executors);
 
 /**
- * The executor of that name; without one, the fastest that loads on this machine. Without a name a graph that oneDNN
- * cannot serve runs on ONNX Runtime, as a whole.
- * @throws SenetError `usage` with the nearest names where there is no such executor, `executor` where it does not load or
- * has not the precision.
+ * The executor of that name, or the fastest that loads on this machine. Without a name, graphs that oneDNN does not
+ * support run on ONNX Runtime as a whole.
+ * @throws SenetError `usage`, with the nearest names, where there is no such executor; `executor` where it does not
+ * load or lacks the precision
  */
 export async function selectExecutor(options: SelectOptions = {}): Promise<Selection> {
   const { name, precision = "float32", inEightBits = false } = options;
@@ -97,7 +102,7 @@ async function named(name: string, precision: Precision): Promise<Selection> {
   }
 }
 
-/** In bf16, where that is faster here. */
+/** Uses bf16 if it is faster here. */
 async function selectFastest(options: SelectOptions): Promise<Selection> {
   const { name, say } = options;
   const isServed = name === undefined || name === "onednn";
@@ -112,7 +117,7 @@ async function selectFastest(options: SelectOptions): Promise<Selection> {
   return { executor, reason: "in bf16, which this processor multiplies itself" };
 }
 
-/** In a line, why bf16 is not faster than float32 here; none where it is. */
+/** Why bf16 is not faster than float32 here, in one line; undefined if it is. */
 async function reasonAgainstBf16(): Promise<string | undefined> {
   const onednn = await loaded("onednn");
   if (onednn instanceof Absence) return onednn.reason;
@@ -153,7 +158,7 @@ class Absence {
   }
 }
 
-/** In a line, why the executor of this name does not load here; none where it does. */
+/** Why the executor of this name does not load here, in one line; undefined if it does. */
 export async function absenceOf(name: string): Promise<string | undefined> {
   const executor = await loaded(name);
   return executor instanceof Absence ? executor.reason : undefined;
@@ -167,7 +172,7 @@ async function loaded(name: string): Promise<Executor | Absence> {
   }
 }
 
-/** Graphs that the first executor cannot serve run on the second one, as a whole. */
+/** An executor that runs graphs which `first` does not support on `second`, as a whole. */
 export function withFallback(first: Executor, second: Executor, say: (line: string) => void = () => {}): Executor {
   const firstOf = async <T>(graph: Graph, one: () => Promise<T>, other: () => Promise<T>): Promise<T> => {
     try {
@@ -201,7 +206,7 @@ export function withFallback(first: Executor, second: Executor, say: (line: stri
 export interface ExecutorReport {
   readonly name: string;
   readonly available: boolean;
-  /** What it is, or why it does not load here. */
+  /** A description, or why it does not load here. */
   readonly description: string;
   /** In lines, what would make it faster, or load. */
   readonly advice: readonly string[];
@@ -226,7 +231,7 @@ export async function describeExecutors(): Promise<readonly ExecutorReport[]> {
   );
 }
 
-/** In a line, with the reason. */
+/** An error in one line, with its reason. */
 function messageOf(cause: unknown): string {
   if (!(cause instanceof SenetError)) return cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
   const { found } = cause.details;
@@ -236,9 +241,9 @@ function messageOf(cause: unknown): string {
 }
 
 /**
- * Runs the bytes of an ONNX file once in ONNX Runtime, and gives its outputs.
- * @param where what it is, for errors
- * @throws SenetError `executor` where ONNX Runtime does not load, or does not run it
+ * Runs an ONNX file once in ONNX Runtime and returns its outputs.
+ * @param where describes the file, for errors
+ * @throws SenetError `executor` where ONNX Runtime does not load or the run fails
  */
 export async function runOnnx(
   onnx: Uint8Array,

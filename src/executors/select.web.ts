@@ -6,19 +6,19 @@ import { type WebRuntime, webExecutor } from "./ort/executor.web.ts";
 
 export { loadRuntime, type RuntimeFiles, type WebRuntime } from "./ort/executor.web.ts";
 
-/** Writes ONNX files; loaded when one is wanted. */
+/** Loads the writer of ONNX files on demand. */
 export const onnxEncoder = async () => (await import("./ort/export.ts")).encodeOnnx;
 
 export type EngineName = "webgpu" | "wasm" | "reference";
 
-/** `auto`: the fastest that there is. */
+/** `auto`: the fastest available. */
 export type EngineChoice = "auto" | EngineName;
 
-/** The engine that was taken. */
+/** The chosen engine. */
 export interface EngineFacts {
   readonly name: EngineName;
   readonly threads: number;
-  /** In a line: what it is, and why this one. */
+  /** One line: what it is, and why it was chosen. */
   readonly reason: string;
 }
 
@@ -30,13 +30,13 @@ export interface ChosenEngine {
 export interface EngineWish {
   readonly engine: EngineChoice;
   readonly threads: number | undefined;
-  /** Absent: there is none. */
+  /** Undefined if there is none. */
   readonly runtime: WebRuntime | undefined;
-  /** Milliseconds that an engine takes for what it is wanted for; asked only where there are two. */
+  /** Measures the workload on an engine, in milliseconds; only called if there are two. */
   readonly measure: (executor: Executor) => Promise<number>;
 }
 
-/** @throws SenetError `executor` where the one that is asked for is not to be had */
+/** @throws SenetError `executor` where the requested engine is not available */
 export async function selectEngine(wish: EngineWish): Promise<ChosenEngine> {
   const { engine, runtime } = wish;
   if (engine === "reference") return onReference("plain JavaScript, as asked for");
@@ -67,18 +67,18 @@ export async function selectEngine(wish: EngineWish): Promise<ChosenEngine> {
   }
   if (gpu.kind === "absent") return onWasm(`there is no WebGPU (${gpu.title})`);
   if (gpu.kind === "software") return onWasm(`WebGPU has only a software adapter (${gpu.title})`);
-  // Few pages come here.
+  // Imported on demand, since few pages get here.
   const { faster } = await import("./faster.web.ts");
   return faster(wish.measure, onGpu, onWasm);
 }
 
-/** Most pages never want it. */
+/** The reference engine, imported on demand, since most pages never need it. */
 async function onReference(reason: string): Promise<ChosenEngine> {
   const { referenceExecutor } = await import("./reference/reference.ts");
   return { executor: referenceExecutor, facts: { name: "reference", threads: 1, reason } };
 }
 
-/** Threads share memory, which a page has where it is isolated from others. */
+/** The number of threads. These need shared memory, which only cross-origin isolated pages have. */
 function threadsFor(wanted: number | undefined): { readonly threads: number; readonly words: string } {
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1)) {
     throw new SenetError("usage", "this is no number of threads", {
@@ -100,11 +100,11 @@ function threadsFor(wanted: number | undefined): { readonly threads: number; rea
 
 interface Gpu {
   readonly kind: "absent" | "software" | "device";
-  /** What it calls itself, or why it is absent. */
+  /** Its name, or why it is absent. */
   readonly title: string;
 }
 
-/** As much of the browser's WebGPU as is asked. */
+/** The part of the browser's WebGPU API that is used. */
 interface GpuAdapter {
   readonly isFallbackAdapter?: boolean;
   readonly info?: {

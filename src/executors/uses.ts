@@ -1,9 +1,9 @@
-/** Who may use what has to be disposed of: in turn where they must not meet, and nobody any more afterwards. */
+/** Coordinates the use of a disposable resource: calls in turn where they must not overlap, and none after disposal. */
 
 import { SenetError } from "../errors.ts";
 
 export class Uses {
-  /** What is used, for errors. */
+  /** Name of the resource, for errors. */
   readonly #name: string;
   readonly #underWay = new Set<Promise<unknown>>();
   #last: Promise<unknown> = Promise.resolve();
@@ -13,7 +13,7 @@ export class Uses {
     this.#name = name;
   }
 
-  /** Uses it now, beside whoever else does. @throws SenetError `executor` where it was disposed of */
+  /** Uses it now, concurrently with other uses. @throws SenetError `executor` after disposal */
   async now<T>(use: () => Promise<T> | T): Promise<T> {
     if (this.#disposal !== undefined) {
       throw new SenetError("executor", "it was disposed of and cannot run", { where: this.#name });
@@ -27,7 +27,7 @@ export class Uses {
     }
   }
 
-  /** Uses it once all uses in turn that were begun before have ended, well or not. @throws SenetError as `now` */
+  /** Uses it after all earlier `inTurn` uses have ended, successfully or not. @throws SenetError as `now` */
   inTurn<T>(use: () => Promise<T> | T): Promise<T> {
     return this.now(() => {
       const turn = this.#last.then(use);
@@ -36,7 +36,7 @@ export class Uses {
     });
   }
 
-  /** Frees it once all uses that were begun have ended; asked for again, it waits for the same. */
+  /** Frees it once all uses have ended; repeated calls wait for the same. */
   dispose(free: () => Promise<void> | void): Promise<void> {
     this.#disposal ??= Promise.allSettled(this.#underWay).then(free);
     return this.#disposal;

@@ -1,14 +1,16 @@
-/** One of the two passes of the affine resampler over pixels, in plain TypeScript: the truth that its kernel is held to. */
+/** One of the two passes of the affine resampler, in plain TypeScript: the reference for its kernel. */
 
 import { PRECISION_BITS } from "./axis.ts";
 import { clip8 } from "./resample.ts";
 
 export type Color = readonly [red: number, green: number, blue: number];
 
-/** Places within a pixel that have weights of their own; at most half a step is half a byte of a black and white edge. */
+/**
+ * Number of sub-pixel positions with weights of their own; the error is at most half a byte at a black and white edge.
+ */
 export const PHASES = 256;
 
-/** The filter of one pass: for each phase the weights of `taps` pixels, of which the first is `first[phase]` away. */
+/** The filter of one pass: for each phase the weights of `taps` pixels, the first at offset `first[phase]`. */
 export interface AffineKernel {
   readonly taps: number;
   readonly first: Int32Array;
@@ -16,32 +18,35 @@ export interface AffineKernel {
   readonly support: number;
 }
 
-/** What a pass reads: tap `t` of item `i` of line `j` is the pixel at `start + j·lineStride + i·itemStride + t·tapStride`. */
+/**
+ * What a pass reads: tap `t` of item `i` of line `j` is the pixel at `start + j·lineStride + i·itemStride +
+ * t·tapStride`.
+ */
 export interface AffineSource {
-  /** No more of it than is read. */
+  /** Only the part that is read. */
   readonly data: Uint8Array;
   readonly start: number;
   readonly lineStride: number;
   readonly itemStride: number;
   readonly tapStride: number;
-  /** Taps from 0 up to this are in the picture. */
+  /** Taps from 0 to this (exclusive) are in the picture. */
   readonly taps: number;
 }
 
-/** Item `i` of line `j` is taken from the tap `step · (i + ½) + perLine · (j + ½) + start`. */
+/** Item `i` of line `j` is sampled at tap `step · (i + ½) + perLine · (j + ½) + start`. */
 export interface AffinePass {
   readonly step: number;
   readonly perLine: number;
   readonly start: number;
   readonly kernel: AffineKernel;
-  /** The lines to make: `first` up to `end`. */
+  /** The lines to compute: `first` to `end` (exclusive). */
   readonly first: number;
   readonly end: number;
 }
 
 const HALF = 1 << (PRECISION_BITS - 1);
 
-/** `count` items a line, written one after the other. */
+/** Computes the lines, `count` items each, written one after another. */
 export function resampleLines(
   source: AffineSource,
   pass: AffinePass,
@@ -56,7 +61,7 @@ export function resampleLines(
   const stride = step * PHASES;
   let out = 0;
   for (let line = pass.first; line < pass.end; line++) {
-    // In phases, rounded to the nearest.
+    // In units of phases, rounded to the nearest.
     const origin = (step * 0.5 + perLine * (line + 0.5) + start) * PHASES + 0.5;
     let base = source.start + line * lineStride;
     for (let item = 0; item < count; item++, out += 3, base += itemStride) {

@@ -1,11 +1,11 @@
 /**
- * Crop, scale and rotation as one resampling, with the filters of `resize`: widened where the picture shrinks, so that
- * nothing flickers or moirés, whatever the angle.
+ * Crop, scale and rotation as one resampling, with the filters of `resize`: widened when shrinking, so that there is no
+ * aliasing at any angle.
  *
  * Two passes, first along rows, then along columns (Catmull and Smith, "3-D transformations of images in scanline
- * order", SIGGRAPH 1980): an affine map moves along each row with one step, and then along each column with another.
- * So it costs what `resize` costs, which it becomes without rotation. A single pass over all pixels below a rotated
- * filter would cost its square.
+ * order", SIGGRAPH 1980): an affine map advances by one constant step along each row, and by another along each column.
+ * The cost is that of `resize`, to which it reduces without rotation. A single pass with a rotated filter would cost its
+ * square.
  */
 
 import {
@@ -23,8 +23,8 @@ import type { Picture } from "./resize.ts";
 export type { Color } from "./affine-pass.ts";
 
 /**
- * Where a point of the result lies in the picture: `x = a·u + b·v + c`, `y = d·u + e·v + f`, in pixels from the upper left
- * corners; the middle of the first pixel is at (0.5, 0.5).
+ * The position in the picture of a point of the result: `x = a·u + b·v + c`, `y = d·u + e·v + f`, in pixels from the
+ * upper left corners; the first pixel's centre is (0.5, 0.5).
  */
 export interface AffineMap {
   readonly a: number;
@@ -61,13 +61,13 @@ function kernelOf(step: number, interpolation: Interpolation): AffineKernel {
   return { taps, first, weights, support };
 }
 
-/** The rows between the two passes; grown, never shrunk, because allocating it costs more than filling it. */
+/** Rows between the two passes; only grows, since allocating costs more than filling. */
 let scratch = new Uint8Array(0);
 
 /**
- * The picture seen through an affine map, `width × height`. What lies outside of the picture has the colour `fill`.
- * @param map with `|e|` not much smaller than 1 beside `|d|`: rotations by up to 45 degrees
- * @param into where to write the result, three bytes a pixel; not the picture itself
+ * The picture through an affine map, `width × height`; outside the picture is the colour `fill`.
+ * @param map `|e|` must not be small compared with `|d|`, as for rotations by up to 45 degrees
+ * @param into where to write the result, three bytes per pixel; not the picture itself
  */
 export function resampleAffine(
   picture: Picture,
@@ -80,7 +80,7 @@ export function resampleAffine(
 ): Picture {
   const { a, b, c, d, e, f } = map;
   if (!(Math.abs(e) > 0)) throw new RangeError("resampleAffine: columns become rows");
-  // A row of the picture at height y is met where v = (y − d·u − f) / e.
+  // A result column meets the picture's row y at v = (y − d·u − f) / e.
   const alongRows = { step: a - (b * d) / e, perLine: b / e, start: c - (b * f) / e };
   const alongColumns = { step: d, perLine: e, start: f };
   const rowKernel = kernelOf(alongRows.step, interpolation);
@@ -127,8 +127,8 @@ function resamplePass(source: AffineSource, pass: AffinePass, count: number, fil
 }
 
 /**
- * A box of a picture that was turned about its middle, brought to `size × size`: what OpenCV's `getRotationMatrix2D` and
- * `warpAffine` on the whole picture, a crop and a resize make in three resamplings.
+ * A box of a picture rotated about its centre, resized to `size × size`: in one resampling what OpenCV's
+ * `getRotationMatrix2D` and `warpAffine` of the whole picture, a crop and a resize do in three.
  * @param degrees counter-clockwise
  */
 export function rotatedBox(
@@ -141,7 +141,7 @@ export function rotatedBox(
   const sin = Math.sin((degrees * Math.PI) / 180);
   const scaleX = box.width / size;
   const scaleY = box.height / size;
-  // From the middle of the picture to the corner of the box.
+  // From the picture's centre to the box's corner.
   const x = box.left - width / 2;
   const y = box.top - height / 2;
   return {

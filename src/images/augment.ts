@@ -1,4 +1,4 @@
-/** What training does to a picture so that no two epochs see the same one. Pure functions of a seeded generator. */
+/** Augmentation of training pictures, so that no two epochs see the same ones. Pure functions of a seeded generator. */
 
 import type { Random } from "../random.ts";
 import type * as z from "../schema.ts";
@@ -14,21 +14,24 @@ import { type PictureView, viewOf, viewSeenAs } from "./view.ts";
 
 export interface TrainingTransform {
   readonly kind: "train";
-  /** The side of the square that the network sees; where there are several, the largest. */
+  /** Side of the network's input; the largest if it changes between epochs. */
   readonly size: number;
-  /** Sides by epoch: each from its epoch on, the first from 0 on; by default `size` in all. */
+  /** Sides by epoch: each from its epoch on, the first from 0 on; default: always `size`. */
   readonly sizes?: readonly SizeFrom[];
-  /** First the one that cuts the square out, then those that change its pixels, then those that change the input. */
+  /**
+   * First the step that cuts out the square, then those that change its pixels, then those that change the input's
+   * values.
+   */
   readonly steps: readonly AugmentationStep[];
   readonly normalization: Normalization;
   /**
-   * `fast`, the default: JPEGs that even for the smallest crop are twice as large as needed, or more, are decoded at a
-   * half, a quarter or an eighth of their size, in the inverse DCT. `exact`: always at their own.
+   * `fast` (default): JPEGs at least twice as large as the smallest crop needs are decoded at a half, a quarter or an
+   * eighth of their size, in the inverse DCT. `exact`: always at full size.
    */
   readonly decode?: "exact" | "fast";
 }
 
-/** The usual training transform for photographs, at this size: a random crop, mirrored half of the time. */
+/** The usual training transform for photographs: a random crop, mirrored half of the time. */
 export function standardTraining(
   size: number,
   normalization: Normalization,
@@ -37,7 +40,7 @@ export function standardTraining(
   return { kind: "train", size, steps: [cropSchema.parse({ kind: "crop", ...crop })], normalization };
 }
 
-/** @throws SenetError `usage` naming the field */
+/** Checks a transform. @throws SenetError `usage` naming the field */
 export function checkTraining({ size, sizes = [], steps, normalization }: TrainingTransform): void {
   checkSize("size", size);
   for (const [i, from] of sizes.entries()) {
@@ -53,7 +56,7 @@ export function checkTraining({ size, sizes = [], steps, normalization }: Traini
   unusable(["steps", ...issue.path].join("."), issue.expected, value);
 }
 
-/** By how much a picture may be reduced before anything else: even the smallest crop still has the pixels that it needs. */
+/** By how much a picture may be reduced when decoding, such that even the smallest crop has the pixels it needs. */
 export function reductionFor(
   { decode, steps, size }: TrainingTransform,
   of: Pick<Picture, "width" | "height">,
@@ -62,17 +65,17 @@ export function reductionFor(
   const row = first && rowOf(first);
   if (decode === "exact" || row?.phase !== "place" || row.leastSide === undefined) return 1;
   const least = row.leastSide(of, first as never);
-  // In whole pixels, as crops are.
+  // Rounded to whole pixels, as crops are.
   return reductions.find((reduction) => Math.round(least / reduction) >= size) ?? 1;
 }
 
 const reductions = [8, 4, 2] as const;
 
-/** What decides how much pictures are reduced; where it is the same, so are they. */
+/** Identifies the settings that determine the reduction of pictures. */
 export const decodedFor = ({ decode, steps, size }: TrainingTransform): string =>
   decode === "exact" ? "exact" : JSON.stringify([size, steps[0]]);
 
-/** The network's input for one picture of a training epoch, `[planes, size, size]`, written into `into`. */
+/** Writes the network's input for one training picture, `[planes, size, size]`, to `into`. */
 export function augment(
   picture: Picture | PictureView,
   transform: TrainingTransform,
@@ -85,7 +88,7 @@ export function augment(
   let placed: Placed | undefined;
   for (const step of steps) {
     const row = rowOf(step);
-    // Never is what all rows take: each is given steps of its own kind.
+    // A cast: each row gets only steps of its own kind.
     if (row.phase === "place") placed = row.apply(seen, step as never, context);
     else if (row.phase === "pixels") row.apply(placed!.pixels, step as never, context);
   }
@@ -101,7 +104,7 @@ export function augment(
 type AnyRow = PlacingStep<z.Schema, never> | PixelStep<z.Schema, never> | ValueStep<z.Schema, never>;
 const rowOf = ({ kind }: AugmentationStep): AnyRow => augmentations[kind];
 
-/** Zeros where a mirrored square has no picture. */
+/** Zeros outside the picture, in a square that may be mirrored. */
 function clearAround(into: Float32Array, box: Box, mirror: boolean, size: number, planes: number): void {
   const left = mirror ? size - box.left - box.width : box.left;
   for (let row = 0; row < planes * size; row++) {

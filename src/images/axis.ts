@@ -1,20 +1,21 @@
 /**
- * The weights of Pillow's resampler, bit for bit, after `precompute_coeffs` and `normalize_coeffs_8bpc` of its
- * `src/libImaging/Resample.c`: a filter, widened by the scale when shrinking; weights in fixed point with 22 fractional bits.
+ * The weights of Pillow's resampler, bit for bit, after `precompute_coeffs` and `normalize_coeffs_8bpc` in its
+ * `src/libImaging/Resample.c`: a filter, widened by the scale when shrinking; fixed-point weights with 22 fractional
+ * bits.
  */
 
-/** `linear` is OpenCV's, and so Caffe's: between the nearest pixels, however much smaller the picture becomes. */
+/** `linear` is OpenCV's and Caffe's: between the nearest pixels, even when shrinking. */
 export type Interpolation = "bilinear" | "bicubic" | "linear";
 export const interpolations = ["bilinear", "bicubic", "linear"] as const satisfies readonly Interpolation[];
 
-/** `32 − 8 − 2` in Pillow: 8 bits of pixel, and 2 of room for the overshoot of negative lobes. */
+/** `32 − 8 − 2` in Pillow: 8 bits for pixels, and 2 for the overshoot of negative lobes. */
 export const PRECISION_BITS = 22;
 
 /** A kernel on its support `[−radius, radius]`. */
 export interface Filter {
   readonly radius: number;
   readonly weight: (x: number) => number;
-  /** Does not widen when shrinking, so that pixels in between are not looked at. */
+  /** Not widened when shrinking, so that pixels in between are ignored. */
   readonly isNarrow?: true;
 }
 
@@ -37,8 +38,8 @@ export const filters: Readonly<Record<Interpolation, Filter>> = {
 };
 
 /**
- * The filter of one axis, for some of its output pixels: pixel `i` of them is the sum over `k < count[i]` of
- * `weights[i·taps + k] · input[first[i] + k]`.
+ * The filter of one axis, for a range of output pixels: pixel `i` is the sum over `k < count[i]` of `weights[i·taps +
+ * k] · input[first[i] + k]`.
  */
 export interface Axis {
   readonly taps: number;
@@ -48,7 +49,7 @@ export interface Axis {
 }
 
 /**
- * The weights that bring `inputSize` pixels to `outputSize`, of which `length` from `start` on are wanted
+ * Weights that resize `inputSize` pixels to `outputSize`, for `length` output pixels from `start` on
  * (`precompute_coeffs` and `normalize_coeffs_8bpc`).
  */
 function precompute(
@@ -70,7 +71,7 @@ function precompute(
   const inverse = 1 / filterScale;
   for (let i = 0; i < length; i++) {
     const center = (start + i + 0.5) * scale;
-    // Truncation, not floor, as C's conversion to int; both ends are clipped to the input.
+    // Truncation, not floor, like C's conversion to int; both ends are clipped to the input.
     const begin = Math.max(0, Math.trunc(center - support + 0.5));
     const end = Math.min(inputSize, Math.trunc(center + support + 0.5));
     const n = end - begin;
@@ -91,7 +92,7 @@ function precompute(
   return { taps, first, count, weights };
 }
 
-/** Axes that were used before: pictures come in a few sizes, and random crops of small ones in a few hundred. */
+/** Cache of axes: pictures come in a few sizes, and random crops of small ones in a few hundred. */
 const cache = new Map<string, Axis>();
 const MOST_CACHED_BYTES = 4 * 2 ** 20;
 let cachedBytes = 0;
@@ -110,7 +111,7 @@ export function axisOf(
   if (axis === undefined) {
     axis = precompute(inputSize, outputSize, start, length, interpolation);
     cachedBytes += bytesOf(axis);
-    // The oldest go.
+    // Drop the oldest.
     for (const [old, other] of cache) {
       if (cachedBytes <= MOST_CACHED_BYTES) break;
       cachedBytes -= bytesOf(other);

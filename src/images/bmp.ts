@@ -8,17 +8,17 @@ interface Layout {
   readonly width: number;
   readonly height: number;
   readonly bits: number;
-  /** Rows from the top; most files have the lowest first. */
+  /** Whether the top row is first; in most files the bottom row is. */
   readonly isTopDown: boolean;
   readonly paletteEntry: 3 | 4;
   readonly palette: Uint8Array;
-  /** 16 bits: five for each colour, or six for green. */
+  /** For 16-bit pixels: five bits per colour, or six for green. */
   readonly greenBits: 5 | 6;
-  /** Where the pixels begin. */
+  /** Start of the pixels. */
   readonly start: number;
 }
 
-/** @throws PictureFault where it is of a kind that is not decoded, or ends within its header */
+/** Reads the header. @throws PictureFault where the kind is not supported or the header incomplete */
 export function bmpLayout(bytes: Uint8Array): Layout {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const head = bytes.length < 18 ? 0 : view.getUint32(14, true);
@@ -47,7 +47,7 @@ export function bmpLayout(bytes: Uint8Array): Layout {
   };
 }
 
-/** The masks that say where in a pixel each colour is; only the usual ones are read. */
+/** Reads the colour masks; only the usual ones are supported. */
 function greenOf(view: DataView, bits: number): 5 | 6 {
   const masks = view.byteLength < 66 ? [] : [54, 58, 62].map((at) => view.getUint32(at, true));
   const found = masks.map((mask) => mask.toString(16)).join(" ");
@@ -61,7 +61,7 @@ function greenOf(view: DataView, bits: number): 5 | 6 {
 export function decodeBmp(bytes: Uint8Array): Picture {
   const { width, height, bits, isTopDown, palette, paletteEntry, greenBits, start } = bmpLayout(bytes);
   const stride = Math.ceil((width * bits) / 32) * 4;
-  // The padding of the last row may be missing.
+  // The last row's padding may be missing.
   if (start + stride * (height - 1) + Math.ceil((width * bits) / 8) > bytes.length) {
     throw new PictureFault("the file ends within the picture");
   }
@@ -84,7 +84,7 @@ export function decodeBmp(bytes: Uint8Array): Picture {
       } else {
         const place = x * bits;
         const index = (bytes[row + (place >> 3)]! >> (8 - bits - (place & 7))) & (2 ** bits - 1);
-        // Black beyond the palette.
+        // Colours outside the palette are black.
         for (let k = 0; k < 3; k++) data[to + k] = palette[index * paletteEntry + 2 - k] ?? 0;
       }
     }

@@ -12,7 +12,7 @@ import {
 import { interpolations } from "./resize.ts";
 
 /**
- * A specification that came from a file or an option.
+ * Checks a specification from a file or an option.
  * @throws SenetError `usage` naming the field
  */
 export function checkPreprocessing(spec: Preprocessing): void {

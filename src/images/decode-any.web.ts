@@ -1,6 +1,6 @@
 /**
- * Pictures of all formats, in a browser. All but WebP are decoded by our own code, since browsers apply profiles and
- * orientation, convert inks in ways of their own, and differ from each other. WebP comes from the browser's decoder.
+ * Decodes all picture formats in a browser. All except WebP are decoded by our own code, since browsers apply profiles
+ * and orientation, convert CMYK in their own ways, and differ from each other.
  */
 
 import { causeText, SenetError } from "../errors.ts";
@@ -9,7 +9,7 @@ import { decodeJpeg } from "./jpeg.ts";
 import type { Picture } from "./resize.ts";
 import { soundHeader, unsound } from "./sound.ts";
 
-/** Memory that a page may have for one picture: about half of what browsers allow one to take. */
+/** Memory for one picture in a page: about half of what browsers allow. */
 const PAGE_BYTES = 2 ** 30;
 
 /** As `decodeInBrowser`. */
@@ -26,7 +26,7 @@ export async function decodeAny(bytes: Uint8Array, name: string): Promise<Pictur
 
 type Decoder = (bytes: Uint8Array, name: string) => Picture | Promise<Picture>;
 
-/** Loaded when such a file comes. */
+/** Loaded on demand. */
 const decoders: Readonly<Record<Format, () => Promise<Decoder>>> = {
   JPEG: async () => {
     const { decodeGeneralJpeg } = await import("./jpeg-general/decode.ts");

@@ -1,11 +1,11 @@
 /**
- * From a picture file to RGB bytes, equal to Pillow's `Image.open(file).convert("RGB")` bit for bit: colour profiles and
- * EXIF orientation are not applied (but a TIFF's, as in Pillow), alpha is dropped rather than composited, of several
- * pictures the first is taken.
+ * Decodes picture files to RGB bytes, equal to Pillow's `Image.open(file).convert("RGB")` bit for bit: colour profiles and
+ * EXIF orientation are not applied (except a TIFF's, as in Pillow), alpha is dropped rather than composited, and only the
+ * first of several pictures is used.
  *
- * sharp (libvips over the same codecs as Pillow's) decodes. Where the two differ by convention, CMYK and 16-bit grey,
- * the samples are taken raw and converted here as Pillow does. What libvips lacks or shows otherwise is decoded here, and
- * so are JPEGs of the usual kind, in a third of the time.
+ * sharp (libvips with the same codecs as Pillow) does most of it. Where conventions differ, for CMYK and 16-bit grey, raw
+ * samples are converted here as Pillow does. Formats that libvips lacks or decodes differently are decoded here, and so are
+ * usual JPEGs, in a third of the time.
  */
 
 import type { Sharp } from "sharp";
@@ -27,34 +27,34 @@ import type { PictureView } from "./view.ts";
 import { hasKernels } from "./wasm.ts";
 
 /**
- * The picture in a file. Its name says nothing: a PNG called `.jpg` decodes.
- * @throws SenetError `data` naming the file and the reason: cannot be read, empty, no picture, truncated, corrupt
+ * Decodes a file, whatever its name: a PNG called `.jpg` is fine.
+ * @throws SenetError `data`, naming the file and the reason: unreadable, empty, not a picture, truncated, corrupt
  */
 export async function decodePicture(file: string): Promise<Picture> {
   return openPicture(file).decode();
 }
 
-/** A picture whose header has been read and found sound. */
+/** A picture whose header has been read and is sound. */
 export interface OpenedPicture {
-  /** About how much memory decoding takes at its height, the result included. */
+  /** Approximate peak memory for decoding, including the result. */
   readonly bytes: number;
-  /** What the header says, where it says it. */
+  /** The size in the header, if known. */
   readonly size: Pick<Picture, "width" | "height"> | undefined;
   /**
-   * @param reduction a JPEG of the usual kind comes at so many times less its size; all others at their own
-   * @param isBrief the pixels are wanted only until the next picture is decoded: they may come in memory that is used again
+   * @param reduction factor by which a usual JPEG is reduced; others keep their size
+   * @param isBrief whether the pixels are only needed until the next picture is decoded, so that memory can be reused
    * @throws SenetError `data`
    */
   readonly decode: (reduction?: Reduction, isBrief?: boolean) => Promise<Picture>;
   /**
-   * A picture of which parts are decoded, without a promise; only of JPEGs of the usual kind.
-   * @param isChecked whether each look at a part also looks for damage in the rest
+   * A synchronous view whose parts are decoded on demand; only for usual JPEGs.
+   * @param isChecked whether decoding a part also checks the rest for damage
    */
   readonly view: ((reduction: Reduction, isChecked: boolean) => PictureView) | undefined;
 }
 
 /**
- * Reads the file, but decodes nothing yet, so that whoever asks may first wait for the memory.
+ * Reads a file without decoding it, so that the caller can wait for memory first.
  * @throws SenetError `data`
  */
 export function openPicture(file: string, room?: Room): OpenedPicture {
@@ -62,7 +62,7 @@ export function openPicture(file: string, room?: Room): OpenedPicture {
 }
 
 /**
- * The picture in a file's bytes.
+ * Decodes a file's bytes.
  * @param name for error messages
  * @throws SenetError `data`
  */
@@ -70,7 +70,7 @@ export async function decodeBytes(bytes: Uint8Array, name: string): Promise<Pict
   return openBytes(bytes, name).decode();
 }
 
-/** As `openPicture`, of bytes that have been read. @throws SenetError `data` */
+/** As `openPicture`, for a file's bytes. @throws SenetError `data` */
 export function openBytes(bytes: Uint8Array, name: string): OpenedPicture {
   const { format, header } = soundHeader(bytes, name, availableMemory);
   return {
@@ -82,7 +82,10 @@ export function openBytes(bytes: Uint8Array, name: string): OpenedPicture {
   };
 }
 
-/** What libvips does not read, or shows otherwise than Pillow; and JPEGs of the usual kind, which are sooner decoded here. */
+/**
+ * Our own decoders, for formats that libvips lacks or decodes differently from Pillow, and for usual JPEGs, which are
+ * faster here.
+ */
 type Decoder = (bytes: Uint8Array, reduction: Reduction, isBrief: boolean) => Picture | undefined;
 const ours: Partial<Readonly<Record<Format, Decoder>>> = {
   JPEG: (bytes, reduction, isBrief) => decodeJpeg(bytes, { reduction, isBrief }),
@@ -106,7 +109,7 @@ const jpegView =
 async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Promise<Picture> {
   const layout = layoutOf(bytes, format, name);
   const image = sharp()(bytes, { ignoreIcc: true, failOn: "error", limitInputPixels: MAX_PIXELS });
-  // Pillow turns TIFFs upright, and no other pictures.
+  // Pillow applies the orientation of TIFFs only.
   if (format === "TIFF") image.autoOrient();
   try {
     if (layout === "cmyk") return fromCmyk(await raw(image.pipelineColourspace("cmyk").toColourspace("cmyk"), "uchar"));
@@ -120,7 +123,7 @@ async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Pro
   }
 }
 
-/** @throws SenetError `io` where the decoder does not load: for whoever will decode many pictures */
+/** Loads the decoder. @throws SenetError `io` where it does not load: to be called before decoding many pictures */
 export const requireDecoder = (): unknown => sharp();
 
 const asImage = ({ width, height, data }: Picture): Sharp => sharp()(data, { raw: { width, height, channels: 3 } });
@@ -128,10 +131,10 @@ const asImage = ({ width, height, data }: Picture): Sharp => sharp()(data, { raw
 /** The picture as a PNG file. */
 export const encodePng = (picture: Picture): Promise<Uint8Array> => asImage(picture).png().toBuffer();
 
-/** The picture as a JPEG file, for people to look at. */
+/** The picture as a JPEG file, for viewing. */
 export const encodeJpeg = (picture: Picture): Promise<Uint8Array> => asImage(picture).jpeg({ quality: 80 }).toBuffer();
 
-/** The decoder and its version, or why there is none, for reports on a machine. */
+/** The decoder and its version, or why there is none. */
 export function describeDecoder(): string {
   try {
     const { versions } = sharp();
@@ -142,7 +145,7 @@ export function describeDecoder(): string {
   }
 }
 
-/** Which samples Pillow converts in a way of its own. @throws SenetError `data` for what is not decoded as by Pillow */
+/** How Pillow converts a file's samples. @throws SenetError `data` for files that it would decode differently */
 function layoutOf(bytes: Uint8Array, format: Format, name: string): "rgb" | "cmyk" | "grey16" {
   if (format === "JPEG" && jpegFrame(bytes)?.components === 4) return "cmyk";
   // IHDR, always first: bit depth at 24, colour type at 25 (0: grey without alpha).
@@ -150,18 +153,18 @@ function layoutOf(bytes: Uint8Array, format: Format, name: string): "rgb" | "cmy
   return format === "TIFF" ? tiffLayout(bytes, name) : "rgb";
 }
 
-/** Photometric interpretations: which samples a TIFF has. */
+/** A TIFF's photometric interpretations. */
 const Tiff = { whiteIsZero: 0, blackIsZero: 1, rgb: 2, palette: 3, cmyk: 5, ycbcr: 6 } as const;
 
 function tiffLayout(bytes: Uint8Array, name: string): "rgb" | "cmyk" {
   const tags = tiffTags(bytes);
-  // Cut off: the directory stands mostly at the end.
+  // Truncated: the directory is usually at the end.
   if (tags.size === 0) return "rgb";
   const bits = tags.get(258) ?? [1];
   const kind = tags.get(262)?.[0];
   const isInteger = (tags.get(339)?.[0] ?? 1) === 1;
   const known = Object.values(Tiff).some((value) => value === kind);
-  // Y, Cb and Cr come out as RGB only where a JPEG decoder makes it of them; Pillow fails otherwise.
+  // YCbCr only becomes RGB if a JPEG decoder converts it; Pillow fails otherwise.
   const isJpeg = tags.get(259)?.[0] === 7;
   if (
     known &&
@@ -184,7 +187,7 @@ async function raw(image: Sharp, depth: "uchar" | "ushort"): Promise<Samples> {
   return { width: info.width, height: info.height, channels: info.channels, data };
 }
 
-/** The modules of libvips that read these kinds, as its messages begin. */
+/** Prefixes of libvips' messages for each format. */
 const readers: Partial<Readonly<Record<Format, RegExp>>> = {
   JPEG: /^VipsJpeg: /,
   PNG: /^vipspng: /,
@@ -193,8 +196,8 @@ const readers: Partial<Readonly<Record<Format, RegExp>>> = {
 };
 
 /**
- * libvips keeps its messages in one place for all threads, so that what it says of a picture may be lost, or may be of
- * another one, before or at the same time. Other kinds' messages are left out; one's own kind's are taken for it.
+ * libvips keeps its messages in one place for all threads, so they may be lost, or be about another picture. Messages
+ * for other formats are ignored; those for the same format are assumed to be about this picture.
  */
 function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: string): SenetError {
   const message = causeText(cause);
@@ -205,6 +208,6 @@ function undecodable(cause: unknown, bytes: Uint8Array, format: Format, name: st
     .split("\n")
     .filter((line) => line !== "" && line !== "Unknown error" && !isForeign(line))
     .map((line) => line.replace(/^\w+: /, "").trim());
-  // It repeats itself over several lines; the first says it.
+  // It repeats itself on several lines; the first is enough.
   return unsound(said[0] ?? "its decoder does not say why", bytes, format, name, cause, said.join("\n"));
 }

@@ -1,13 +1,13 @@
 /**
- * What a check of a data set wants to know of a picture: its size, its channels, and two marks by which copies of it are
- * found, one of the pixels themselves and one of what they look like.
+ * Facts about a picture for checks of a data set: its size, its channels, a hash of its pixels and a perceptual hash,
+ * by which copies are found.
  */
 
 import { type Picture, resize } from "./resize.ts";
 
 /**
- * Where each fact stands in a row of numbers that float32 holds exactly; marks are 16 bits a number, so that rows travel
- * as any picture's input does.
+ * Index of each fact in a row of numbers that float32 represents exactly (hashes have 16 bits per number), so that rows
+ * can be passed around like network inputs.
  */
 export const Fact = {
   width: 0,
@@ -16,17 +16,17 @@ export const Fact = {
   mean: 2,
   /** Means of their squares. */
   square: 5,
-  /** 64 bits of the size and the pixels: equal pictures have equal ones. */
+  /** 64-bit hash of size and pixels. */
   pixels: 8,
-  /** 256 bits (`looksOf`). */
+  /** 256-bit perceptual hash (`writeLooks`). */
   looks: 12,
   /** Four unused. */
   side: 6,
 } as const;
 
-/** Numbers that a picture's looks are in. */
+/** Numbers in a perceptual hash. */
 export const LOOKS = 16;
-/** Bits of looks. */
+/** Bits in a perceptual hash. */
 export const LOOKS_BITS = 16 * LOOKS;
 
 /** Writes the picture's facts, `[Fact.side · Fact.side]`. */
@@ -40,7 +40,7 @@ export function writeFacts(picture: Picture, into: Float32Array): void {
 }
 
 function writeChannels({ width, height, data }: Picture, into: Float32Array): void {
-  // Whole numbers up to 2⁵³: exact for any picture that is decoded.
+  // Whole numbers below 2⁵³: exact for any picture that can be decoded.
   const sums = [0, 0, 0];
   const squares = [0, 0, 0];
   for (let channel = 0; channel < 3; channel++) {
@@ -72,7 +72,7 @@ function writePixels({ width, height, data }: Picture, into: Float32Array): void
 }
 
 function mixedOver(data: Uint8Array, length: number, seed: number): number {
-  // A copy where the bytes do not begin at a word.
+  // Copied if the bytes are not word-aligned.
   const bytes = data.byteOffset % 4 === 0 ? data : data.slice();
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2);
   let hash = mixed(seed, length);
@@ -90,12 +90,12 @@ function mixed(hash: number, word: number): number {
   return (Math.imul((h << 13) | (h >>> 19), 5) + 0xe6546b64) | 0;
 }
 
-/** Pixels of a side of the squares that looks are compared in. */
+/** Side of the grid of the perceptual hash. */
 const GRID = 16;
 
 /**
- * The difference hash of Krawetz (2013): the picture in grey, 17 × 16 pixels; a bit says whether a pixel is darker than the
- * one to the right of it. Scaling, compressing and a little more or less light change few of the bits.
+ * The difference hash of Krawetz (2013): of the picture in grey at 17 × 16 pixels, a bit says whether a pixel is darker
+ * than its right neighbour. Scaling, compression and small changes of brightness change few bits.
  */
 function writeLooks(picture: Picture, into: Float32Array): void {
   const { data } = resize(picture, GRID + 1, GRID, "bilinear");

@@ -1,2 +1,2 @@
-/** Why a file is no sound picture. Who knows the file's name makes a `SenetError` of it. */
+/** Why a file is not a sound picture. The caller, who knows the file's name, converts it to a `SenetError`. */
 export class PictureFault extends Error {}

@@ -1,29 +1,29 @@
-/** Which kind of picture a file is, and how large, from its first bytes. */
+/** Detects the format of a picture file from its first bytes. */
 
-/** What is decoded, each to the same bytes as Pillow makes of it. */
+/** Supported formats, each decoded to the same bytes as by Pillow. */
 export const formats = ["JPEG", "PNG", "WebP", "GIF", "TIFF", "BMP", "PNM"] as const;
 export type Format = (typeof formats)[number];
 
-/** File names that are taken for pictures without a look into the file. */
+/** Extensions of files assumed to be pictures without reading them. */
 export const pictureExtensions: readonly string[] = [
   ...[".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".tif", ".tiff", ".bmp"],
   ...[".pbm", ".pgm", ".ppm", ".pnm"],
 ];
 
-/** The end of a name from its last dot, in lower case; empty where it has none. */
+/** A name's extension with its dot, in lower case; empty if there is none. */
 export function extensionOf(name: string): string {
   return /[^/\\](\.[^./\\]+)$/.exec(name)?.[1]?.toLowerCase() ?? "";
 }
 
 export const isPictureName = (name: string): boolean => pictureExtensions.includes(extensionOf(name));
 
-/** Sizes of the headers that BMPs have: they tell one from a text that begins with "BM". */
+/** Possible header sizes of BMPs, which distinguish them from a text that begins with "BM". */
 const bmpHeaders: readonly number[] = [12, 40, 52, 56, 64, 108, 124];
 
-/** How many bytes `formatOf` wants to see. */
+/** Number of bytes that `formatOf` needs. */
 export const FORMAT_BYTES = 18;
 
-/** The format by the first bytes, as Pillow decides it. */
+/** The format according to the first bytes, as Pillow decides. */
 export function formatOf(bytes: Uint8Array): Format | undefined {
   if (startsWith(bytes, [0xff, 0xd8, 0xff])) return "JPEG";
   if (startsWith(bytes, [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a])) return "PNG";
@@ -38,6 +38,6 @@ export function formatOf(bytes: Uint8Array): Format | undefined {
 const startsWith = (bytes: Uint8Array, prefix: readonly number[]): boolean =>
   bytes.length >= prefix.length && prefix.every((value, i) => bytes[i] === value);
 
-/** Bytes as text, each a letter. */
+/** Bytes as ASCII text. */
 export const ascii = (bytes: Uint8Array, start: number, end: number): string =>
   String.fromCharCode(...bytes.subarray(start, end));

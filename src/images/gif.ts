@@ -1,25 +1,28 @@
-/** The first picture of a GIF. libvips draws what is transparent, or beside the picture, in colours that Pillow does not. */
+/**
+ * Decodes the first picture of a GIF. libvips draws transparent areas, and those outside the frame, in other colours
+ * than Pillow.
+ */
 
 import { PictureFault } from "./fault.ts";
 import type { Picture } from "./resize.ts";
 
-/** Where the first frame is, and what it is drawn with. */
+/** The first frame: its position and colours. */
 interface Frame {
   readonly left: number;
   readonly top: number;
   readonly width: number;
   readonly height: number;
-  /** A frame that overhangs the screen makes it larger. */
+  /** Enlarged if the frame overhangs it. */
   readonly screen: { readonly width: number; readonly height: number };
   readonly isInterlaced: boolean;
   readonly palette: Uint8Array;
-  /** The colour that is transparent, or else the first. */
+  /** Index of the transparent colour, or 0. */
   readonly fill: number;
-  /** Where its codes begin, with the byte that says how long they are. */
+  /** Start of its codes, at the byte with the code size. */
   readonly data: number;
 }
 
-/** @throws PictureFault where there is no frame */
+/** Finds the first frame. @throws PictureFault where there is none */
 export function gifFrame(bytes: Uint8Array): Frame {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const at = (offset: number): number => {
@@ -54,8 +57,8 @@ export function gifFrame(bytes: Uint8Array): Frame {
 }
 
 /**
- * As Pillow's `convert("RGB")`: the first frame on a screen filled with the transparent colour, or else the first one; what
- * is transparent keeps the colour that the palette has for it.
+ * As Pillow's `convert("RGB")`: the first frame on a screen filled with the transparent colour, or colour 0;
+ * transparent pixels keep their palette colour.
  * @throws PictureFault
  */
 export function decodeGif(bytes: Uint8Array): Picture {
@@ -81,7 +84,7 @@ export function decodeGif(bytes: Uint8Array): Picture {
   return { ...screen, data };
 }
 
-/** 256 colours: those of the palette, black beyond it; greys where there is none. */
+/** A palette of 256 colours, black where the file's is shorter; greys if there is none. */
 function rgbOf(palette: Uint8Array): Uint8Array {
   const colours = new Uint8Array(768);
   if (palette.length > 0) colours.set(palette);
@@ -89,7 +92,7 @@ function rgbOf(palette: Uint8Array): Uint8Array {
   return colours;
 }
 
-/** The rows in the order in which they are stored. */
+/** Row numbers in storage order. */
 function* rowsOf(height: number, isInterlaced: boolean): Generator<number> {
   const passes: [number, number][] = isInterlaced
     ? [
@@ -102,7 +105,7 @@ function* rowsOf(height: number, isInterlaced: boolean): Generator<number> {
   for (const [start, step] of passes) for (let row = start; row < height; row += step) yield row;
 }
 
-/** The data of the blocks that follow, up to the empty one or the end of the file. */
+/** The data of the following blocks, up to an empty one or the end of the file. */
 function blocksOf(bytes: Uint8Array, start: number): Uint8Array {
   const data = new Uint8Array(bytes.length - start);
   let length = 0;
@@ -114,7 +117,7 @@ function blocksOf(bytes: Uint8Array, start: number): Uint8Array {
   return data.subarray(0, length);
 }
 
-/** Lempel, Ziv and Welch's codes of variable length, at most 12 bits, until there are `count` values. */
+/** Decodes LZW codes of variable length, at most 12 bits, until there are `count` values. */
 function unpack(data: Uint8Array, codeSize: number, count: number): Uint8Array {
   const clear = 1 << codeSize;
   const prefix = new Uint16Array(4096);
@@ -146,7 +149,7 @@ function unpack(data: Uint8Array, codeSize: number, count: number): Uint8Array {
     }
     if (code === clear + 1) throw new PictureFault("the picture ends too early");
     if (code > next || (code === next && previous < 0)) throw new PictureFault("a code stands for nothing");
-    // A code that is only now made: what came before, and its first value again.
+    // A code defined just now: the previous sequence plus its first value.
     const isNew = code === next;
     const known = isNew ? previous : code;
     const length = lengths[known]! + (isNew ? 1 : 0);

@@ -1,4 +1,4 @@
-/** What a picture's header says of it, read before anything is decoded. */
+/** Reads a picture's header, before anything is decoded. */
 
 import { bmpLayout } from "./bmp.ts";
 import { ascii, type Format } from "./format.ts";
@@ -8,13 +8,13 @@ import { pnmLayout } from "./pnm.ts";
 export interface Header {
   readonly width: number;
   readonly height: number;
-  /** Bits a pixel, before compression. */
+  /** Bits per pixel, uncompressed. */
   readonly bits: number;
 }
 
 /**
- * The extent that the header claims; nothing where there is no sound header, which the decoder will tell.
- * @throws PictureFault where there is not even a frame
+ * The size claimed by the header; `undefined` if there is no sound header, which the decoder will report.
+ * @throws PictureFault where there is no frame
  */
 export function headerOf(bytes: Uint8Array, format: Format): Header | undefined {
   const header = readers[format](bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength));
@@ -60,7 +60,7 @@ export function jpegFrame(bytes: Uint8Array): { width: number; height: number; c
   return undefined;
 }
 
-/** Whether a JPEG goes on to its end mark. */
+/** Whether a JPEG has its end marker. */
 export function jpegEnds(bytes: Uint8Array): boolean {
   for (const { marker } of jpegMarkers(bytes)) if (marker === EOI) return true;
   return false;
@@ -68,7 +68,7 @@ export function jpegEnds(bytes: Uint8Array): boolean {
 
 const EOI = 0xd9;
 
-/** The markers of segments; what is compressed between them is passed over. */
+/** The markers of segments, skipping compressed data. */
 function* jpegMarkers(bytes: Uint8Array): Generator<{ readonly marker: number; readonly at: number }> {
   for (let at = 2; at + 1 < bytes.length; ) {
     if (bytes[at] !== 0xff) {
@@ -101,10 +101,10 @@ function webp(bytes: Uint8Array, view: DataView): Header | undefined {
   }
 }
 
-/** Bytes of a value of each TIFF type that numbers are written in: BYTE, SHORT, LONG. */
+/** Bytes per value of TIFF's integer types: BYTE, SHORT, LONG. */
 const TIFF_BYTES: Readonly<Record<number, 1 | 2 | 4>> = { 1: 1, 3: 2, 4: 4 };
 
-/** The whole numbers in the first directory of a TIFF, by tag, at most the first four of each. */
+/** Whole numbers in the first directory of a TIFF, by tag; at most four each. */
 export function tiffTags(bytes: Uint8Array): ReadonlyMap<number, readonly number[]> {
   const tags = new Map<number, number[]>();
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -119,7 +119,7 @@ export function tiffTags(bytes: Uint8Array): ReadonlyMap<number, readonly number
     const size = TIFF_BYTES[view.getUint16(entry + 2, little)];
     if (size === undefined) continue;
     const length = view.getUint32(entry + 4, little);
-    // Values stand in the entry itself where they fit into its last four bytes.
+    // Values are in the entry itself if they fit into its last four bytes.
     const at = length * size <= 4 ? entry + 8 : view.getUint32(entry + 8, little);
     const values: number[] = [];
     for (let k = 0; k < Math.min(4, length) && at + (k + 1) * size <= bytes.length; k++) {

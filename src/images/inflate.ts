@@ -1,9 +1,9 @@
 /**
- * Deflated bytes (RFC 1951) without a wait, which platforms inflate with one only, or not everywhere. For the few that we
- * have made ourselves (wasm.ts): damage is not looked for, and each bit is read by itself, as in Adler's `puff`.
+ * Synchronous inflate (RFC 1951), which platforms only offer asynchronously, or not everywhere. Only for our own data
+ * (wasm.ts): does not detect damage, and reads bit by bit, like Adler's `puff`.
  */
 
-/** @param size of what comes out */
+/** @param size size of the result */
 export function inflateSound(bytes: Uint8Array, size: number): Uint8Array {
   const out = new Uint8Array(size);
   let at = 0;
@@ -65,7 +65,7 @@ export function inflateSound(bytes: Uint8Array, size: number): Uint8Array {
   return out;
 }
 
-/** Canonical: how many codes there are of each length, and what they stand for in their order. */
+/** A canonical Huffman code: number of codes of each length, and symbols in order. */
 interface Code {
   readonly counts: Uint16Array;
   readonly symbols: readonly number[];
@@ -85,7 +85,9 @@ const fixedCodes = (): readonly [Code, Code] => [
   codeOf(Array<number>(30).fill(5)),
 ];
 
-/** Lengths and distances come in `perBit` steps for each bit that follows, of which the first have none. */
+/**
+ * Base and extra bits of a length or distance: `perBit` symbols for each number of extra bits, the first without any.
+ */
 function steps(symbol: number, perBit: 2 | 4, bits: (count: number) => number): number {
   const more = Math.max(0, Math.floor(symbol / perBit) - 1);
   return (more === 0 ? symbol : (perBit + (symbol % perBit)) << more) + bits(more);

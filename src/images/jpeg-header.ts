@@ -1,10 +1,13 @@
-/** The segments of a JPEG file (ITU-T T.81, annex B), as far as one baseline scan of one or three components needs them. */
+/**
+ * Reads the segments of a JPEG file (ITU-T T.81, annex B), as far as a single baseline scan of one or three components
+ * needs them.
+ */
 
 export interface JpegComponent {
-  /** Blocks in a minimum coded unit, across and down. */
+  /** Blocks per minimum coded unit, across and down. */
   readonly across: number;
   readonly down: number;
-  /** By number: tables of quantisation steps, and Huffman's of first and of further coefficients. */
+  /** Numbers of the tables of quantisation steps, and of Huffman codes for DC and AC coefficients. */
   readonly steps: number;
   readonly dc: number;
   readonly ac: number;
@@ -15,17 +18,17 @@ export interface JpegScan {
   readonly height: number;
   /** One is grey; three are Y, Cb and Cr. */
   readonly components: readonly JpegComponent[];
-  /** 64 quantisation steps in the order of rows, by number. */
+  /** 64 quantisation steps, row by row, by number. */
   readonly steps: ReadonlyMap<number, Int16Array>;
-  /** Counts of 16 lengths, and the symbols behind them, by number; those of further coefficients from 16 on. */
+  /** Counts of 16 lengths followed by the symbols, by number; AC tables from 16 on. */
   readonly huffman: ReadonlyMap<number, Uint8Array>;
-  /** Units from one restart to the next; 0: no restarts. */
+  /** Units between restarts; 0: no restarts. */
   readonly interval: number;
-  /** Where the scan's bits begin. */
+  /** Start of the scan's bits. */
   readonly start: number;
 }
 
-/** The order in which coefficients are written. */
+/** Zigzag order of coefficients. */
 export const zigzag: readonly number[] = [
   ...[
     0, 1, 8, 16, 9, 2, 3, 10, 17, 24, 32, 25, 18, 11, 4, 5, 12, 19, 26, 33, 40, 48, 41, 34, 27, 20, 13, 6, 7, 14, 21,
@@ -50,7 +53,7 @@ const Marker = {
   app14: 0xee,
 };
 
-/** The scan, or nothing where the file is of another kind (progressive, CMYK, RGB, 12 bits ...) or unsound. */
+/** The scan, or `undefined` if the file is of another kind (progressive, CMYK, RGB, 12 bits, ...) or damaged. */
 export function readJpeg(bytes: Uint8Array): JpegScan | undefined {
   const steps = new Map<number, Int16Array>();
   const huffman = new Map<number, Uint8Array>();
@@ -93,7 +96,7 @@ export function readJpeg(bytes: Uint8Array): JpegScan | undefined {
       if (components === undefined || isWhole !== true) return undefined;
       return { width: frame.width, height: frame.height, components, steps, huffman, interval, start: end };
     } else if (marker < 0xe0 && marker !== 0xcc) {
-      // Any other frame, or what should not stand here.
+      // Any other frame, or an unexpected segment.
       return undefined;
     } else if (marker === 0xcc) {
       return undefined;
@@ -117,7 +120,7 @@ interface Frame {
 export const startsWith = (segment: Uint8Array, text: string): boolean =>
   segment.length >= text.length && [...text].every((character, i) => segment[i] === character.charCodeAt(0));
 
-/** As libjpeg guesses it (`default_decompress_parms`). */
+/** Guessed as in libjpeg (`default_decompress_parms`). */
 function isYcc({ components }: Frame, isJfif: boolean, adobe: number | undefined): boolean {
   if (components.length === 1 || isJfif) return true;
   if (adobe !== undefined) return adobe === 1;
@@ -130,7 +133,7 @@ export function readSteps(segment: Uint8Array, steps: Map<number, Int16Array>): 
     const length = isWide ? 128 : 64;
     if (segment[at]! >> 4 > 1 || at + 1 + length > segment.length) return false;
     const values = new Int16Array(64);
-    // Plain loops: this is done for every picture.
+    // Plain loops, since this runs for every picture.
     for (let i = 0; i < 64; i++) {
       const from = at + 1 + (isWide ? 2 * i : i);
       values[zigzag[i]!] = isWide ? (segment[from]! << 8) | segment[from + 1]! : segment[from]!;
@@ -168,7 +171,7 @@ function readFrame(segment: Uint8Array): Frame | undefined {
     const at = 6 + 3 * i;
     return { id: segment[at]!, across: segment[at + 1]! >> 4, down: segment[at + 1]! & 15, steps: segment[at + 2]! };
   });
-  // Of one component blocks follow each other whatever its sampling says.
+  // With one component, its sampling factors have no effect.
   if (count === 1) return { width, height, components: [{ ...components[0]!, across: 1, down: 1 }] };
   const [luma, blue, red] = components;
   const isKnown =
@@ -181,7 +184,7 @@ function readFrame(segment: Uint8Array): Frame | undefined {
 function readScan(segment: Uint8Array, { components }: Frame): JpegComponent[] | undefined {
   const count = segment[0];
   if (count !== components.length || segment.length < 4 + 2 * count) return undefined;
-  // The whole spectrum with all its bits.
+  // The scan must have all coefficients with all bits.
   const rest = segment.subarray(1 + 2 * count);
   if (rest[0] !== 0 || rest[1] !== 63 || rest[2] !== 0) return undefined;
   const found = components.map((component, i) => {

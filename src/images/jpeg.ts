@@ -1,7 +1,7 @@
 /**
- * Baseline JPEG by WebAssembly: the pixels of libjpeg and so of Pillow, to the last bit, for a part of the picture alone,
- * and at a half, a quarter or an eighth of its size. The reduced sizes come out of the inverse DCT, as libjpeg's
- * `scale_denom` and Pillow's `draft` make them, and are both sharper and quicker than shrinking afterwards.
+ * Baseline JPEG in WebAssembly: the pixels of libjpeg, and so of Pillow, to the last bit; also for a part of the
+ * picture, and at a half, a quarter or an eighth of its size. Reduced sizes come out of the inverse DCT, like libjpeg's
+ * `scale_denom` and Pillow's `draft`, and are both sharper and faster than shrinking afterwards.
  */
 
 import { type JpegComponent, type JpegScan, readJpeg } from "./jpeg-header.ts";
@@ -11,36 +11,39 @@ import { type Exports, kernels, layOut } from "./wasm.ts";
 export type Reduction = 1 | 2 | 4 | 8;
 
 export interface JpegPart {
-  /** The picture at one `reduction`th of its size, rounded up; 1 by default. */
+  /** Divisor of the size, which is rounded up; default 1. */
   readonly reduction?: Reduction;
-  /** What is wanted of the reduced picture; the whole by default. */
+  /** The part of the reduced picture to decode; default: all. */
   readonly box?: Box;
-  /** Looks at the bits of the whole file, so that damage anywhere is noticed; false by default. */
+  /** Check the bits of the whole file, so that damage anywhere is noticed; default false. */
   readonly isChecked?: boolean;
-  /** The pixels are wanted only until the next are asked for: fresh memory takes longer to get than to fill. */
+  /**
+   * The pixels are only needed until the next call, so that memory can be reused: allocating it takes longer than
+   * filling it.
+   */
   readonly isBrief?: boolean;
 }
 
-/** The extent of a picture at a reduced size. */
+/** Size of a reduced picture along one axis. */
 export const reducedExtent = (extent: number, reduction: Reduction): number => Math.ceil(extent / reduction);
 
-/** Room that loops may use before and behind rows, and below the stream. */
+/** Margin that loops may use before and after rows, and below the stream. */
 const MARGIN = 64;
 const SLACK = 4096;
 const HUFFMAN_BYTES = 16 + 256;
 
-/** A component and its plane, which has the part of the picture that is decoded. */
+/** A component and its plane, which covers the decoded part of the picture. */
 interface Plane {
   readonly component: JpegComponent;
-  /** The side of what a block becomes. */
+  /** Side of a decoded block. */
   readonly side: number;
-  /** How much wider and higher the picture is than this plane: 1 or 2. */
+  /** Factors from this plane's size to the picture's: 1 or 2. */
   readonly wider: number;
   readonly higher: number;
-  /** Samples of the whole picture. */
+  /** Size of the whole picture in samples. */
   readonly width: number;
   readonly height: number;
-  /** The first sample of the plane in the whole picture. */
+  /** Position of the plane's first sample in the whole picture. */
   readonly left: number;
   readonly top: number;
   readonly stride: number;
@@ -48,9 +51,9 @@ interface Plane {
 }
 
 /**
- * The picture, or the part of it; nothing where it is of a kind that is left to others, where the file is not sound, or
- * where there is no WebAssembly with SIMD. Of the file's bits only those above the part's end are looked at, unless all are to be checked.
- * @throws RangeError where the box is not within the reduced picture
+ * Decodes the picture, or a part; `undefined` if the file is of a kind left to other decoders or damaged, or there is
+ * no WebAssembly with SIMD. Only bits up to the part's end are read, unless all are to be checked.
+ * @throws RangeError where the box is outside the reduced picture
  */
 export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | undefined {
   const wasm = kernels();
@@ -67,12 +70,12 @@ export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | un
   try {
     return layout && run(wasm, bytes, scan, layout, { ...part, box });
   } catch {
-    // Bits that lead out of the memory.
+    // Damaged bits led outside the memory.
     return undefined;
   }
 }
 
-/** Larger pictures get memory of their own, which goes with them. */
+/** Larger pictures get their own memory, which is freed with them. */
 const MOST_BRIEF_BYTES = 16 * 2 ** 20;
 let brief = new Uint8Array(0);
 
@@ -83,10 +86,10 @@ function memoryFor(bytes: number, isBrief: boolean): Uint8Array {
 }
 
 interface Layout {
-  /** Units in a row of the whole picture, and in all of it. */
+  /** Units per row of the whole picture, and in total. */
   readonly across: number;
   readonly units: number;
-  /** The units that are wanted; the last ones exclusive. */
+  /** The units to decode; end exclusive. */
   readonly left: number;
   readonly right: number;
   readonly top: number;
@@ -100,13 +103,13 @@ function layoutOf({ width, height, components }: JpegScan, reduction: Reduction,
   const unit = { width: most.across * side, height: most.down * side };
   const across = Math.ceil(width / (8 * most.across));
   const units = across * Math.ceil(height / (8 * most.down));
-  // Two pixels around: what colours are interpolated from.
+  // With a margin of two pixels, from which colours are interpolated.
   const left = Math.floor(Math.max(0, box.left - 2) / unit.width);
   const top = Math.floor(Math.max(0, box.top - 2) / unit.height);
   const right = Math.min(across, Math.ceil((box.left + box.width + 2) / unit.width));
   const bottom = Math.min(units / across, Math.ceil((box.top + box.height + 2) / unit.height));
   const planes = components.map((component): Plane => {
-    // Colours that have half of the samples both ways are reduced by half as much, if at all (`jdmaster.c`).
+    // Colours with half of the samples in both directions are reduced by half as much, if at all (`jdmaster.c`).
     let own = side;
     while (
       own < 8 &&
@@ -129,7 +132,7 @@ function layoutOf({ width, height, components }: JpegScan, reduction: Reduction,
       bytes: stride * (bottom - top) * component.down * own,
     };
   });
-  // libjpeg repeats samples there, in place of interpolating.
+  // In these cases libjpeg repeats samples instead of interpolating.
   if (planes.some(({ wider, width }) => wider > 1 && (width <= 2 || side === 1))) return undefined;
   return { across, units, left, right, top, bottom, planes };
 }
@@ -160,7 +163,7 @@ function run(
   memory.set(bytes.subarray(scan.start), source);
   const top = stream + SLACK + length;
   const end = wasm.unstuff(source, source + length, top, segments, intervals);
-  // Another scan would follow, or something else that is not usual.
+  // Another scan or something unusual follows.
   if (end === 0 || memory[end + 1] !== 0xd9) return undefined;
 
   const words = [components.length, layout.across, interval === 0 ? units : interval];

@@ -1,9 +1,9 @@
-/** The loops of augmentation in WebAssembly, as those of kernels.ts. */
+/** Augmentation loops in WebAssembly, as in kernels.ts. */
 
 import type { AffinePass, AffineSource } from "./affine-pass.ts";
 import { kernels, layOut } from "./wasm.ts";
 
-/** As a pass of `resampleAffine`. @returns false where it is left to that */
+/** As a pass of `resampleAffine`. @returns false if the caller must do it in TypeScript */
 export function resampleAffineFast(
   source: AffineSource,
   pass: AffinePass,
@@ -30,7 +30,7 @@ export function resampleAffineFast(
   return true;
 }
 
-/** As `jitterPixels`. @returns false where it is left to that */
+/** As `jitterPixels`. @returns false if the caller must do it in TypeScript */
 export function jitterFast(data: Uint8Array, amplitude: number, [key, second]: readonly [number, number]): boolean {
   const wasm = kernels();
   const places = wasm && layOut(wasm, [data.length]);

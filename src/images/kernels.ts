@@ -1,20 +1,20 @@
 /**
- * The loops over pixels in WebAssembly with SIMD, for processors and browsers that have it: made of wasm/ by the build,
- * with the bits of the TypeScript that they stand for. Pixels are copied in and out, which costs little beside the loops.
+ * Pixel loops in WebAssembly with SIMD, if available: built from wasm/, with the same bits as their TypeScript
+ * versions. Pixels are copied in and out, which costs little compared with the loops.
  */
 
 import type { Axis } from "./axis.ts";
 import type { Resampling } from "./resample.ts";
 import { type Exports, kernels, layOut } from "./wasm.ts";
 
-/** Source pixels are copied in so many bytes at a time, however large the picture is. */
+/** Bytes of source pixels copied in at a time, however large the picture is. */
 const BAND_BYTES = 2 ** 20;
 
-/** Taps in groups of four. */
+/** Number of groups of four taps. */
 const groupsOf = (axis: Axis): number => Math.ceil(axis.taps / 4);
 const GROUP_BYTES = 16;
 
-/** Bytes that an axis takes: `first`, `pairs` and the taps, as wasm/resample.ts describes them. */
+/** Bytes of an axis: `first`, `pairs` and the taps, as described in wasm/resample.ts. */
 const axisBytes = (axis: Axis | undefined): number =>
   axis === undefined ? 0 : axis.first.length * (8 + groupsOf(axis) * GROUP_BYTES);
 
@@ -42,7 +42,7 @@ function pack(axis: Axis): Int32Array {
   return words;
 }
 
-/** @returns where `first`, `pairs` and the taps lie, and the bytes of a pixel's taps */
+/** @returns addresses of `first`, `pairs` and the taps, and the bytes of a pixel's taps */
 function writeAxis({ memory }: Exports, axis: Axis, place: number): [number, number, number, number] {
   let words = packed.get(axis);
   if (words === undefined) {
@@ -54,28 +54,28 @@ function writeAxis({ memory }: Exports, axis: Axis, place: number): [number, num
   return [place, place + 4 * length, place + 8 * length, groupsOf(axis) * GROUP_BYTES];
 }
 
-/** As `resample`. @returns false where it is left to that */
+/** As `resample`. @returns false if the caller must use that */
 export function resampleFast(task: Resampling, into: Uint8Array): boolean {
   const { source, stride, rows, width, height, horizontal, vertical, top } = task;
   const wasm = kernels();
   if (wasm === undefined || (horizontal === undefined && vertical === undefined)) return false;
   const rowBytes = 3 * width;
-  // Each row may be written a byte too long.
+  // Kernels may write one byte beyond each row.
   const targetStride = rowBytes + 1;
   const bandRows = horizontal === undefined ? rows : Math.min(rows, Math.max(1, Math.floor(BAND_BYTES / stride)));
   const between = horizontal === undefined ? 0 : rows + 3;
   const places = layOut(wasm, [
-    // Three rows too many may be read and written between the two: they come to nothing.
+    // Up to three extra rows may be read and written between the passes; they are not used.
     ...[(bandRows + 3) * stride, axisBytes(horizontal), axisBytes(vertical)],
     ...[between * targetStride, rowBytes * height],
   ]);
   if (places === undefined) return false;
   const [band, horizontalPlace, verticalPlace, scratch, result] = places as [number, number, number, number, number];
   const memory = new Uint8Array(wasm.memory.buffer);
-  /** Copies whole rows, of which the last may end with the picture, and says where the first begins. */
+  /** Copies whole rows (the last may end with the picture) and returns where the first begins. */
   const copyRows = (from: number, count: number): number => {
     const begin = task.offset + from * stride;
-    // Shared memory is copied byte by byte where both sides are not aligned alike.
+    // Shared memory is copied byte by byte unless both sides have the same alignment.
     const shift = begin % 8;
     memory.set(source.subarray(begin - shift, Math.min(source.length, begin + count * stride)), band);
     return band + shift;
@@ -107,13 +107,13 @@ export function resampleFast(task: Resampling, into: Uint8Array): boolean {
   return true;
 }
 
-/** The table that lies in the kernels' memory is written anew each time: it is 3 kB, and the memory others' as well. */
+/** The table is written to the kernels' memory each time: it has only 3 kB, and others use the same memory. */
 export function normalizeFast(
   source: Uint8Array,
   width: number,
   height: number,
   table: Float32Array,
-  /** By plane: the channel that it is of. */
+  /** Channel of each plane. */
   channels: readonly number[],
   into: Float32Array,
   mirror: boolean,

@@ -1,15 +1,15 @@
-/** How alike two pictures are, whatever their sizes: by their greys, from near. */
+/** Similarity of two pictures by their grey values, whatever their sizes. */
 
 import { type Picture, resize } from "./resize.ts";
 
-/** Pixels of a side. */
+/** Side of the reduced picture in pixels. */
 const SIDE = 24;
-/** Of 255: less is one grey all over. */
+/** A smaller standard deviation (of 255) counts as uniform grey. */
 const LEAST_DEVIATION = 1;
-/** Pictures of one grey are alike where their greys are. */
+/** Largest difference between similar uniform pictures. */
 const MOST_DIFFERENCE = 2;
 
-/** The picture in small, `[24 · 24]`, 0 to 255. */
+/** The picture reduced to `[24 · 24]` greys, 0 to 255. */
 export function greysOf(picture: Picture): Float64Array {
   const { data } = resize(picture, SIDE, SIDE, "bilinear");
   return Float64Array.from(
@@ -18,7 +18,7 @@ export function greysOf(picture: Picture): Float64Array {
   );
 }
 
-/** The correlation of two pictures' greys, −1 to 1: more or less light and contrast do not change it. */
+/** Correlation of two pictures' greys, −1 to 1; independent of brightness and contrast. */
 export function likenessOf(a: Float64Array, b: Float64Array): number {
   const [ofA, ofB] = [momentsOf(a), momentsOf(b)];
   if (ofA.deviation < LEAST_DEVIATION || ofB.deviation < LEAST_DEVIATION) {

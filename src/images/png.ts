@@ -1,4 +1,7 @@
-/** PNG files of every kind (ISO/IEC 15948), to the bytes of Pillow's `convert("RGB")`: alpha and transparent colours are dropped. */
+/**
+ * Decodes all kinds of PNG (ISO/IEC 15948) to the bytes of Pillow's `convert("RGB")`: alpha and transparent colours are
+ * dropped.
+ */
 
 import { PictureFault } from "./fault.ts";
 import { ascii } from "./format.ts";
@@ -8,13 +11,13 @@ import { fromGrey16, fromRgb } from "./samples.ts";
 interface Header {
   readonly width: number;
   readonly height: number;
-  /** Bits of a sample. */
+  /** Bits per sample. */
   readonly depth: number;
   readonly colour: number;
   readonly isInterlaced: boolean;
 }
 
-/** Samples of a pixel by the type of colour, and the depths that it may have. */
+/** Samples per pixel and allowed depths, by colour type. */
 const kinds: Readonly<Record<number, readonly [channels: number, depths: readonly number[]]>> = {
   0: [1, [1, 2, 4, 8, 16]],
   2: [3, [8, 16]],
@@ -23,7 +26,7 @@ const kinds: Readonly<Record<number, readonly [channels: number, depths: readonl
   6: [4, [8, 16]],
 };
 
-/** Adam7: where each of the passes begins, and its steps. */
+/** Adam7: start and steps of each pass. */
 const passes = [
   { left: 0, top: 0, across: 8, down: 8 },
   { left: 4, top: 0, across: 8, down: 8 },
@@ -34,7 +37,7 @@ const passes = [
   { left: 0, top: 1, across: 1, down: 2 },
 ];
 
-/** @throws PictureFault where it is not sound or ends too early */
+/** @throws PictureFault where the file is damaged or truncated */
 export async function decodePng(bytes: Uint8Array): Promise<Picture> {
   const { header, palette, parts } = chunksOf(bytes);
   const { width, height, depth, colour } = header;
@@ -72,7 +75,7 @@ export async function decodePng(bytes: Uint8Array): Promise<Picture> {
     }
   }
   if (isDeep && colour === 0) return fromGrey16({ width, height, channels, data: samples as Uint16Array });
-  // Pillow takes the upper half of the other samples of 16 bits.
+  // Pillow uses the upper half of 16-bit samples other than grey.
   const data = isDeep ? Uint8Array.from(samples, (sample) => sample >> 8) : (samples as Uint8Array);
   if (colour === 3) return { width, height, data: painted(data, palette) };
   if (colour === 0 && depth < 8) {
@@ -94,7 +97,7 @@ function chunksOf(bytes: Uint8Array): { header: Header; palette: Uint8Array; par
     const end = at + 12 + length;
     if (end > bytes.length) throw new PictureFault("the file ends within the picture");
     const body = bytes.subarray(at + 8, end - 4);
-    // Small first letters mark what can be passed over.
+    // Chunks whose name starts with a lower-case letter can be skipped.
     const isCritical = /^[A-Z]/.test(kind);
     if (isCritical && crc32(bytes.subarray(at + 4, end - 4)) !== view.getUint32(end - 4)) {
       throw new PictureFault(`the checksum of its ${kind} chunk is wrong`);
@@ -122,7 +125,7 @@ function headerOf(body: Uint8Array): Header {
   return { ...header, isInterlaced: interlace === 1 };
 }
 
-/** The first `length` bytes of what the parts are compressed of; what is behind them does not matter. */
+/** Inflates the parts to `length` bytes; anything after that is ignored. */
 async function inflated(parts: readonly Uint8Array[], length: number): Promise<Uint8Array> {
   const whole = new Uint8Array(length);
   let at = 0;
@@ -139,13 +142,13 @@ async function inflated(parts: readonly Uint8Array[], length: number): Promise<U
   } catch (cause) {
     if (at < length) throw new PictureFault("its pixels do not decompress", { cause });
   }
-  // What is left of the stream is of no use, nor is what may be wrong with it.
+  // The rest of the stream, and any error in it, is irrelevant.
   reader.cancel().catch(() => {});
   if (at < length) throw new PictureFault("it has fewer pixels than it says");
   return whole;
 }
 
-/** Undoes what made the row easier to compress. @param pixelBytes how far its left neighbour is */
+/** Undoes a row's filter. @param pixelBytes distance to the left neighbour */
 function unfilter(filter: number, row: Uint8Array, above: Uint8Array, pixelBytes: number): void {
   if (filter > 4) throw new PictureFault(`there is no filter ${filter}`);
   if (filter === 0) return;
@@ -159,7 +162,7 @@ function unfilter(filter: number, row: Uint8Array, above: Uint8Array, pixelBytes
   }
 }
 
-/** Which of the three neighbours is nearest to left + up - corner. */
+/** The neighbour nearest to left + up − corner. */
 function paeth(left: number, up: number, corner: number): number {
   const [byLeft, byUp] = [Math.abs(up - corner), Math.abs(left - corner)];
   const byCorner = Math.abs(left + up - 2 * corner);
@@ -174,7 +177,7 @@ function sampleAt(row: Uint8Array, index: number, depth: number): number {
   return (row[bit >> 3]! >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
 }
 
-/** Colours that the palette has not are black. */
+/** Maps indices to colours; those outside the palette are black. */
 function painted(indices: Uint8Array, palette: Uint8Array): Uint8Array {
   const rgb = new Uint8Array(3 * indices.length);
   for (const [i, index] of indices.entries()) {

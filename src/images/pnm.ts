@@ -1,4 +1,4 @@
-/** Netpbm's pictures (PBM, PGM, PPM) in their binary form, with at most 8 bits a value. */
+/** Decodes binary Netpbm pictures (PBM, PGM, PPM) with at most 8 bits per value. */
 
 import { PictureFault } from "./fault.ts";
 import { ascii } from "./format.ts";
@@ -8,16 +8,16 @@ import type { Picture } from "./resize.ts";
 interface Layout {
   readonly width: number;
   readonly height: number;
-  /** 0: a bit a pixel, 1 for black. */
+  /** 0: one bit per pixel, 1 for black. */
   readonly channels: 0 | 1 | 3;
-  /** The value that is white. */
+  /** The value of white. */
   readonly most: number;
   readonly start: number;
 }
 
 /** @throws PictureFault */
 export function pnmLayout(bytes: Uint8Array): Layout {
-  // The numbers stand between spaces and comments; a single space ends the last.
+  // Numbers are separated by spaces and comments; a single space ends the last.
   const head = ascii(bytes, 0, 1024).replace(/#[^\r\n]*/g, (comment) => " ".repeat(comment.length));
   const channels = ({ P4: 0, P5: 1, P6: 3 } as const)[head.slice(0, 2)];
   const pattern = channels === 0 ? /^P4\s+(\d+)\s+(\d+)\s/ : /^P[56]\s+(\d+)\s+(\d+)\s+(\d+)\s/;

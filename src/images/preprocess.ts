@@ -1,50 +1,50 @@
 /**
- * From a picture to the network's input, as torchvision's evaluation transforms make it: shorter side to S, centre crop
- * C, normalise; or as Caffe's data layers do: another size or none, and a mean for each pixel. The specification is plain
- * data, so that every weight file can carry its own.
+ * Pre-processing: from a picture to the network's input, as torchvision's evaluation transforms do it (shorter side to
+ * S, centre crop C, normalise), or as Caffe's data layers do it (another size or none, and a mean image). The
+ * specification is plain data, stored in every weight file.
  */
 
 import { SenetError } from "../errors.ts";
 import { normalizeFast } from "./kernels.ts";
 import { type Interpolation, type Picture, resize } from "./resize.ts";
 
-/** How bytes become the network's numbers: `(byte / scale − mean) / std`, channel by channel. */
+/** How bytes become the network's input values: `(byte / scale − mean) / std`, channel by channel. */
 export interface Normalization {
   /**
-   * The order of the channels that the network wants; `mean` and `std` are in this order too. `grey`: one channel, the
-   * luma that Pillow's `convert("L")` makes of the picture before anything else; of `mean` and `std` the first counts.
+   * The network's order of channels, in which `mean` and `std` are also given. `grey`: one channel, the luma that
+   * Pillow's `convert("L")` computes first; the first entries of `mean` and `std` apply.
    */
   readonly channels: "rgb" | "bgr" | "grey";
-  /** What bytes are divided by first: 255 for networks trained on [0, 1], 1 for those trained on [0, 255] (Caffe's). */
+  /** Divisor of bytes: 255 for networks trained on [0, 1], 1 for those trained on [0, 255] (Caffe's). */
   readonly scale: 255 | 1;
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
   /**
-   * In the place of `mean` and `std`: each picture by itself, minus the mean of all its numbers, divided by the root of
-   * their variance plus this. 10, for numbers from 0 to 255, in nutszebra's recipe for CIFAR.
+   * Replaces `mean` and `std`: normalises each picture by the mean of all its values, and the square root of their
+   * variance plus this. 10, for values from 0 to 255, in nutszebra's recipe for CIFAR.
    */
   readonly byPicture?: number | undefined;
 }
 
 /**
- * What a picture's size becomes before the crop: the shorter side so many pixels, the longer in proportion; a width and
- * a height, whatever the proportions were; or `none`: it stays, and must be at least as large as the crop.
+ * The size of a picture before the crop: a number of pixels for the shorter side, with the longer in proportion; a
+ * width and a height, whatever the proportions; or `none` for the original size, which must be at least the crop's.
  */
 export type Resize = number | "none" | readonly [width: number, height: number];
 
 export interface Preprocessing extends Normalization {
   readonly resize: Resize;
-  /** The side of the centre square that the network sees. */
+  /** Side of the centre crop, the network's input. */
   readonly crop: number;
   readonly interpolation: Interpolation;
   /**
-   * In the place of `mean`, a mean for each pixel: `[3, crop, crop]` in the network's order of channels, as the base64 of
-   * little-endian float32 (`encodeMeanImage`).
+   * Replaces `mean` by a mean image: `[3, crop, crop]` in the network's order of channels, as base64 of little-endian
+   * float32 (`encodeMeanImage`).
    */
   readonly meanImage?: string | undefined;
 }
 
-/** torchvision's evaluation transform for ImageNet, which most published weights were measured with. */
+/** torchvision's evaluation transform for ImageNet, with which most published weights were evaluated. */
 export const imagenetPreprocessing: Preprocessing = {
   channels: "rgb",
   scale: 255,
@@ -55,19 +55,19 @@ export const imagenetPreprocessing: Preprocessing = {
   interpolation: "bilinear",
 };
 
-/** Beyond these a byte would no longer become a number of use, or none that float32 has. */
+/** Limits of mean and std, beyond which values would be useless or exceed float32. */
 export const largestMean = 1e6;
 export const smallestStd = 1e-6;
 export const largestStd = 1e6;
 
-/** How many planes a picture becomes. */
+/** Number of planes of the network's input. */
 export const planesOf = ({ channels }: Pick<Normalization, "channels">): 1 | 3 => (channels === "grey" ? 1 : 3);
 
-/** What Pillow's `convert("L")` makes of the pixel at byte `i`: weights in 65,536ths. */
+/** The luma of the pixel at byte `i`, as by Pillow's `convert("L")`: weights in 65,536ths. */
 export const lumaOf = (data: Uint8Array, i: number): number =>
   (19595 * data[i]! + 38470 * data[i + 1]! + 7471 * data[i + 2]! + 0x8000) >> 16;
 
-/** The picture as the network is to see it, its colours aside where it wants none: all three channels are the luma then. */
+/** The picture as the network sees it: for grey, all three channels are the luma. */
 export function seenAs(picture: Picture, { channels }: Pick<Normalization, "channels">): Picture {
   if (channels !== "grey") return picture;
   const data = new Uint8Array(picture.data.length);
@@ -85,7 +85,7 @@ export function unusable(field: string, expected: string, found: unknown): never
   });
 }
 
-/** Python's `round`: halves go to the even neighbour. `Math.round` would shift every 341-pixel wide crop by a pixel. */
+/** Python's `round`: halves to even. `Math.round` would shift every crop of a 341-pixel wide picture by one pixel. */
 export function roundHalfEven(x: number): number {
   const floor = Math.floor(x);
   const rest = x - floor;
@@ -93,15 +93,15 @@ export function roundHalfEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-/** torchvision's `Resize(size)`: the shorter side becomes `size`; the longer keeps the aspect, rounded down. */
+/** torchvision's `Resize(size)`: the shorter side becomes `size`; the longer keeps the aspect ratio, rounded down. */
 export function shorterSideTo(width: number, height: number, size: number): { width: number; height: number } {
   const long = Math.trunc((size * Math.max(width, height)) / Math.min(width, height));
   return width <= height ? { width: size, height: long } : { width: long, height: size };
 }
 
 /**
- * The size that a picture is brought to.
- * @throws SenetError `data` where it is to stay as it is and is smaller than the crop
+ * The size to which a picture is resized.
+ * @throws SenetError `data` where it is not resized but smaller than the crop
  */
 export function resizedSize(
   { width, height }: Pick<Picture, "width" | "height">,
@@ -117,7 +117,7 @@ export function resizedSize(
   });
 }
 
-/** `count` pixels of one axis go from place `from` of the resized picture to place `to` of the crop. */
+/** Along one axis, `count` pixels from `from` in the resized picture go to `to` in the crop. */
 export interface Span {
   readonly from: number;
   readonly to: number;
@@ -125,8 +125,8 @@ export interface Span {
 }
 
 /**
- * The square that the network sees, still in bytes and RGB: torchvision's `Resize(resize)` and `CenterCrop(crop)`, with
- * black around a picture that is smaller than the crop.
+ * The network's square of the picture, as RGB bytes: torchvision's `Resize(resize)` and `CenterCrop(crop)`, with black
+ * around a picture smaller than the crop.
  */
 export function resizeAndCrop(
   picture: Picture,
@@ -137,7 +137,7 @@ export function resizeAndCrop(
   return cropResized(picture, span(width), span(height), spec);
 }
 
-/** A square of the resized picture, of which only these pixels are ever computed. */
+/** A square of the resized picture; only its pixels are computed. */
 export function cropResized(
   picture: Picture,
   columns: Span,
@@ -157,23 +157,25 @@ export function cropResized(
   return { width: crop, height: crop, data };
 }
 
-/** How half of an odd number of pixels is rounded: torchvision's crops to even, Caffe's (of bytes as they are) down. */
+/**
+ * How half an odd number of pixels is rounded: to even in torchvision's crops, down in Caffe's (whose `scale` is 1).
+ */
 export const halfOf = ({
   resize,
   scale,
 }: Pick<Preprocessing, "resize"> & { scale?: 255 | 1 }): ((x: number) => number) =>
   typeof resize === "number" || scale === 255 ? roundHalfEven : Math.floor;
 
-/** The middle `size` pixels of an extent, as torchvision's `CenterCrop` finds them. */
+/** The centre `size` pixels of an extent, as in torchvision's `CenterCrop`. */
 export function centered(extent: number, size: number, half: (x: number) => number = roundHalfEven): Span {
   if (extent >= size) return { from: half((extent - size) / 2), to: 0, count: size };
   return { from: 0, to: Math.floor((size - extent) / 2), count: extent };
 }
 
 /**
- * The network's input for one picture, `[planes, crop, crop]` in float32, equal to torchvision's `ToTensor` and `Normalize`
- * to the last bit.
- * @param into where to write it; fresh memory by default
+ * The network's input for one picture, `[planes, crop, crop]` in float32, equal to torchvision's `ToTensor` and
+ * `Normalize` to the last bit.
+ * @param into where to write it; default: newly allocated
  */
 export function preprocess(
   picture: Picture,
@@ -184,7 +186,7 @@ export function preprocess(
   return into;
 }
 
-/** `table[channel · 256 + byte]`: with 256 values a channel, looking up is faster than dividing, and exact. */
+/** `table[channel · 256 + byte]`: with 256 values per channel, a look-up is exact and faster than dividing. */
 const tables = new WeakMap<Normalization, Float32Array>();
 
 function tableOf(spec: Normalization): Float32Array {
@@ -195,7 +197,7 @@ function tableOf(spec: Normalization): Float32Array {
       const mean = Math.fround(spec.mean[channel]!);
       const std = Math.fround(spec.std[channel]!);
       for (let byte = 0; byte < 256; byte++) {
-        // Rounded to float32 after each step, as PyTorch computes it.
+        // Rounded to float32 after each operation, as in PyTorch.
         table[channel * 256 + byte] = Math.fround(Math.fround(byte / spec.scale) - mean) / std;
       }
     }
@@ -218,14 +220,14 @@ export function decodeMeanImage(text: string): Float32Array {
     const view = new DataView(Uint8Array.from(bytes, (character) => character.charCodeAt(0)).buffer);
     values = new Float32Array(Math.floor(bytes.length / 4));
     for (let i = 0; i < values.length; i++) values[i] = view.getFloat32(4 * i, true);
-    // One network at a time is the usual.
+    // Usually there is only one network.
     meanImages.clear();
     meanImages.set(text, values);
   }
   return values;
 }
 
-/** As `normalize`, with a mean for each pixel; mirrored after it is subtracted, as Caffe does. */
+/** As `normalize`, with a mean image; mirrors after subtracting it, as Caffe does. */
 function normalizeByPixel(
   { width, height, data }: Picture,
   spec: Normalization,
@@ -250,8 +252,8 @@ function normalizeByPixel(
 }
 
 /**
- * Writes a picture as normalised planes `[planes, height, width]` into `into`; of a grey one, its channels are the same.
- * @param mirror left and right change places
+ * Writes a picture as normalised planes `[planes, height, width]` to `into`; a grey picture must have equal channels.
+ * @param mirror whether to mirror left and right
  */
 export function normalize(
   picture: Picture,
@@ -285,7 +287,7 @@ export function normalize(
   }
 }
 
-/** The mean and the deviation of one picture, for all its channels. */
+/** Normalisation by the picture's own mean and deviation, for all its channels. */
 function ofPicture({ width, height, data }: Picture, spec: Normalization, more: number): Normalization {
   const count = 3 * width * height;
   let sum = 0;
@@ -302,5 +304,5 @@ function ofPicture({ width, height, data }: Picture, spec: Normalization, more: 
   return { channels: spec.channels, scale: spec.scale, mean: [m, m, m], std: [std, std, std] };
 }
 
-/** By plane: the channel of the picture that it is of. */
+/** Channel of the picture for each plane. */
 const planeChannels = { rgb: [0, 1, 2], bgr: [2, 1, 0], grey: [0] } as const;

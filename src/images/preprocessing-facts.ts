@@ -1,15 +1,15 @@
-/** What is told, compared and made of pre-processing, where no picture is looked at. */
+/** Compares, converts and describes pre-processing, without pictures. */
 
 import type { Normalization, Preprocessing, Resize } from "./preprocess.ts";
 
-/** By value, whatever the order of the fields. */
+/** Compares by value, whatever the order of the fields. */
 export function samePreprocessing(a: Preprocessing, b: Preprocessing): boolean {
   const valuesOf = ({ channels, scale, mean, std, resize, crop, interpolation, meanImage, byPicture }: Preprocessing) =>
     JSON.stringify([channels, scale, mean, std, resize, crop, interpolation, meanImage, byPicture]);
   return valuesOf(a) === valuesOf(b);
 }
 
-/** For a network of grey pictures: one mean and one deviation, those of the colours in the middle. */
+/** The normalisation for grey pictures: one mean and one deviation, averages of the colours'. */
 export function asGrey<T extends Normalization>(spec: T): T {
   const middle = (values: readonly number[]) => {
     const value = Number(((values[0]! + values[1]! + values[2]!) / 3).toPrecision(12));
@@ -18,11 +18,11 @@ export function asGrey<T extends Normalization>(spec: T): T {
   return { ...spec, channels: "grey", mean: middle(spec.mean), std: middle(spec.std) };
 }
 
-/** In words: `256`, `256 by 256` or `their own size`. */
+/** A description: `256`, `256 by 256` or `their own size`. */
 export const shownResize = (resize: Resize): string =>
   resize === "none" ? "their own size" : [resize].flat().join(" by ");
 
-/** Means for each pixel as the text that a specification holds. */
+/** Encodes a mean image as text for a specification. */
 export function encodeMeanImage(values: Float32Array): string {
   const bytes = new Uint8Array(values.length * 4);
   const view = new DataView(bytes.buffer);

@@ -1,14 +1,14 @@
-/** Reading picture files, and nothing else: a pipe or a device of that name would never end. */
+/** Reads picture files. Refuses pipes and devices, which might never end. */
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { SenetError } from "../errors.ts";
 import { READ_FLAGS } from "../files/files.node.ts";
 import { FORMAT_BYTES, formatOf } from "./format.ts";
 
-/** No picture that may be decoded takes more, compressed or not. */
+/** No supported picture is larger, compressed or not. */
 const MOST_BYTES = 2 ** 30;
 
-/** Whether a file begins as a picture that can be decoded; false also where it cannot be read. */
+/** Whether a file starts like a supported picture; false if it cannot be read. */
 export function startsAsPicture(file: string): boolean {
   let handle: number | undefined;
   try {
@@ -23,16 +23,16 @@ export function startsAsPicture(file: string): boolean {
   }
 }
 
-/** Memory for so many bytes. */
+/** Allocates memory for a number of bytes. */
 export type Room = (bytes: number) => Uint8Array;
 const fresh: Room = (bytes) => new Uint8Array(bytes);
 
-/** Larger pictures get memory of their own. */
+/** Larger pictures get their own memory. */
 const MOST_KEPT = 2 ** 22;
 
 /**
- * The same memory again and again, for whoever is done with a picture before the next one is read: what is fresh each time
- * keeps the garbage collector busy.
+ * Reuses the same memory, for callers that finish a picture before reading the next: allocating each time keeps the
+ * garbage collector busy.
  */
 export function sameRoom(): Room {
   let kept: Uint8Array = new Uint8Array(0);
@@ -44,9 +44,9 @@ export function sameRoom(): Room {
 }
 
 /**
- * The bytes of a picture file. Of a file that does not begin as a picture only the first are read. It waits for the disk:
- * asking and being told in turns takes longer than most pictures' reading.
- * @throws SenetError `data` where it cannot be read, is no file, or is too large
+ * The bytes of a picture file; only the first ones if it does not start like a picture. Synchronous: for most pictures,
+ * asynchronous calls take longer than reading.
+ * @throws SenetError `data` where it cannot be read, is not a regular file, or is too large
  */
 export function readPicture(file: string, room: Room = fresh): Uint8Array {
   let handle: number | undefined;
@@ -74,10 +74,10 @@ export function readPicture(file: string, room: Room = fresh): Uint8Array {
   }
 }
 
-/** Most pictures of a data set are read at once. */
+/** Enough to read most pictures of a data set at once. */
 const FIRST_BYTES = 2 ** 18;
 
-/** A file that holds many pictures, open for as long as they are wanted. */
+/** An open file that contains many pictures. */
 export class PictureContainer {
   readonly #path: string;
   readonly #handle: number;
@@ -98,7 +98,7 @@ export class PictureContainer {
     throw unreadable(path, found.isDirectory() ? "a folder" : "a pipe, a socket or a device");
   }
 
-  /** @throws SenetError `data` where the file has not so many bytes, or there are more than any picture has */
+  /** @throws SenetError `data` where the range is outside the file, or larger than any picture */
   read(start: number, length: number, room: Room = fresh): Uint8Array {
     if (length > MOST_BYTES) throw unreadable(this.#path, `${length} bytes, where ${MOST_BYTES} are the most`);
     const bytes = room(length);
@@ -137,7 +137,7 @@ function reasonOf(cause: unknown): string {
   if (code === "ENOENT") return "there is no such file, or a link that leads nowhere (ENOENT)";
   if (code === "ELOOP") return "a link that leads to itself (ELOOP)";
   if (code === "EACCES" || code === "EPERM") return `permission denied (${code})`;
-  // A socket, or a device without a driver.
+  // Opening a socket, or a device without a driver.
   if (code === "ENXIO") return "a pipe, a socket or a device";
   return cause instanceof Error ? message : String(cause);
 }

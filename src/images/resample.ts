@@ -1,30 +1,30 @@
-/** The passes of the resampler over pixels, in plain TypeScript: the truth that the kernels are held to. */
+/** The resampler's passes in plain TypeScript: the reference for the kernels. */
 
 import { type Axis, PRECISION_BITS } from "./axis.ts";
 
-/** Rows of a picture, and the axes along which they change: first along rows, then along columns. */
+/** A resampling task: source rows, and the axes to resample, first along rows, then along columns. */
 export interface Resampling {
   readonly source: Uint8Array;
-  /** Where the first row to be read begins in the source, and bytes from row to row. */
+  /** Start of the first source row, and bytes between rows. */
   readonly offset: number;
   readonly stride: number;
-  /** Rows to be read. */
+  /** Number of source rows. */
   readonly rows: number;
-  /** Pixels of the result. */
+  /** Width of the result. */
   readonly width: number;
   readonly height: number;
-  /** None where the width stays. */
+  /** Undefined if the width does not change. */
   readonly horizontal: Axis | undefined;
-  /** None where the height stays. */
+  /** Undefined if the height does not change. */
   readonly vertical: Axis | undefined;
-  /** What `vertical` calls the first row. */
+  /** Number of the first source row in `vertical`. */
   readonly top: number;
 }
 
-/** The rows between the two passes; grown, never shrunk, because allocating it costs more than filling it. */
+/** Rows between the two passes; only grows, since allocating costs more than filling. */
 let scratch = new Uint8Array(0);
 
-/** Writes the result into `into`, three bytes a pixel. */
+/** Writes the result to `into`, three bytes per pixel. */
 export function resample(task: Resampling, into: Uint8Array): void {
   const { rows, width, height, horizontal, vertical, top } = task;
   let { source, stride, offset } = task;
@@ -100,7 +100,7 @@ function resampleColumns(
     const end = begin + count[y]!;
     const top = offset + first[y]! * stride;
     const out = y * rowBytes;
-    // Three columns at a time (a row has three bytes a pixel): one look at the weight serves all.
+    // Three columns at a time (one pixel), so that each weight is read once.
     for (let x = 0; x < rowBytes; x += 3) {
       let red = HALF;
       let green = HALF;
@@ -121,6 +121,6 @@ function resampleColumns(
 
 export function clip8(fixed: number): number {
   const value = fixed >> PRECISION_BITS;
-  // Nearly always within; the comparison is cheaper than the two calls.
+  // Values are nearly always in range, and one comparison is cheaper than two calls.
   return (value & ~255) === 0 ? value : value < 0 ? 0 : 255;
 }

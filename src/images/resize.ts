@@ -1,9 +1,9 @@
 /**
- * Pillow's resampler, bit for bit: the pixels that a network was trained on depend on the filter, its antialiasing and
- * its rounding, and a network is measurably worse on other pixels.
+ * Pillow's resampler, bit for bit. A network's training pixels depend on the filter, its antialiasing and its rounding,
+ * and its accuracy is measurably lower on other pixels.
  *
- * After Pillow's `src/libImaging/Resample.c`: a separable filter, widened by the scale when shrinking; weights in fixed
- * point with 22 fractional bits; first along rows, then along columns, with the rows between rounded to 8 bits.
+ * After Pillow's `src/libImaging/Resample.c`: a separable filter, widened by the scale when shrinking; fixed-point
+ * weights with 22 fractional bits; first along rows, then along columns, rounded to 8 bits in between.
  */
 
 import { axisOf, type Interpolation } from "./axis.ts";
@@ -28,17 +28,17 @@ export interface Box {
 }
 
 export interface ResizeOptions {
-  /** The part of the picture to resize; pixels outside it do not bleed in. The whole by default. */
+  /** The part of the picture to resize, without influence of pixels outside it; default: all. */
   readonly box?: Box;
-  /** The part of the result that is wanted: the same pixels, without making the others. The whole by default. */
+  /** The part of the result to compute; default: all. */
   readonly window?: Box;
-  /** Where to write the result, three bytes a pixel; fresh memory by default. Not the picture itself. */
+  /** Where to write the result, three bytes per pixel; default: newly allocated. Not the picture itself. */
   readonly into?: Uint8Array;
 }
 
 /**
- * The picture at `width × height`. Equal to Pillow's `picture.crop(box).resize((width, height), resample).crop(window)`.
- * @throws RangeError where a box is not within its picture, or `into` is too small
+ * Resizes a picture. Equal to Pillow's `picture.crop(box).resize((width, height), resample).crop(window)`.
+ * @throws RangeError where a box is outside its picture, or `into` is too small
  */
 export function resize(
   picture: Picture,
@@ -59,7 +59,8 @@ export function resize(
     throw new RangeError(`resize to ${window.width}×${window.height}: ${into.length} bytes are too few`);
   }
 
-  // As Pillow does: a pass that would change nothing is left out, and the first pass makes only the rows the second reads.
+  // As in Pillow, a pass that would change nothing is left out, and the first pass computes only the rows that the
+  // second reads.
   const horizontal =
     box.width === width ? undefined : axisOf(box.width, width, window.left, window.width, interpolation);
   const vertical =

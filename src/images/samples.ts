@@ -1,16 +1,16 @@
-/** From a decoder's raw samples to RGB bytes, as Pillow's `convert("RGB")` does it where conventions differ. */
+/** Converts a decoder's raw samples to RGB bytes as Pillow's `convert("RGB")` does, where conventions differ. */
 
 import type { Picture } from "./resize.ts";
 
 export interface Samples<Data extends Uint8Array | Uint16Array = Uint8Array> {
   readonly width: number;
   readonly height: number;
-  /** Samples of a pixel, beside each other. */
+  /** Interleaved samples per pixel. */
   readonly channels: number;
   readonly data: Data;
 }
 
-/** Drops alpha; one or two channels are grey. */
+/** Drops alpha; one or two channels mean grey. */
 export function fromRgb({ width, height, channels, data }: Samples): Picture {
   if (channels === 3) return { width, height, data };
   const rgb = new Uint8Array(width * height * 3);
@@ -24,7 +24,7 @@ export function fromRgb({ width, height, channels, data }: Samples): Picture {
   return { width, height, data: rgb };
 }
 
-/** Pillow's `cmyk2rgb`: each ink times what black leaves, with its rounded division by 255. */
+/** Pillow's `cmyk2rgb`: each ink times the complement of black, with its rounded division by 255. */
 export function fromCmyk({ width, height, channels, data }: Samples): Picture {
   const rgb = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < rgb.length; from += channels, to += 3) {
@@ -37,7 +37,9 @@ export function fromCmyk({ width, height, channels, data }: Samples): Picture {
   return { width, height, data: rgb };
 }
 
-/** Pillow opens 16-bit grey as 32-bit integers and clips those to 255, so that all but the darkest turns white. */
+/**
+ * Pillow opens 16-bit grey as 32-bit integers and clips them to 255, so that all but the darkest values become white.
+ */
 export function fromGrey16({ width, height, channels, data }: Samples<Uint16Array>): Picture {
   const rgb = new Uint8Array(width * height * 3);
   for (let from = 0, to = 0; to < rgb.length; from += channels, to += 3) {

@@ -1,4 +1,4 @@
-/** The decoder of pictures, where it is installed and loads. */
+/** Loads sharp, the picture decoder, if it is installed. */
 
 import { isMainThread } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
@@ -21,9 +21,9 @@ const load = lazily<Sharp>(
 let isSet = false;
 
 /**
- * Threads of ours decode many small pictures beside each other: one thread of the decoder's for each, and no cache of
- * operations on files that are read once.
- * @throws SenetError `io` with the reason where it does not load: not `data`, since no picture is at fault
+ * Our threads decode many small pictures in parallel, so each uses one thread of the decoder, and no cache for files
+ * that are read once.
+ * @throws SenetError `io`, with the reason, where it does not load; not `data`, since no picture is at fault
  */
 export function sharp(): Sharp {
   const library = load();

@@ -1,16 +1,16 @@
-/** The network's input as a picture for people. */
+/** Shows the network's input as a picture. */
 
 import { type Normalization, planesOf } from "./preprocess.ts";
 import type { Picture } from "./resize.ts";
 
-/** Where each picture has its own mean, nobody knows it any more: a middling one. */
+/** If each picture was normalised by its own mean, that is no longer known; uses a typical one. */
 const shownBy = (normalization: Normalization): Normalization => {
   if (normalization.byPicture === undefined) return normalization;
   const [mean, std] = [127.5 / normalization.scale, 64 / normalization.scale];
   return { ...normalization, mean: [mean, mean, mean], std: [std, std, std] };
 };
 
-/** Undoes `normalize`: bytes again, what lies beyond them at the end. */
+/** Undoes `normalize`; values outside a byte are clamped. */
 export function shownInput(values: Float32Array, size: number, normalization: Normalization): Picture {
   const { channels, scale, mean, std } = shownBy(normalization);
   const pixels = size * size;

@@ -1,11 +1,11 @@
-/** Sizes of pictures that change from epoch to epoch. */
+/** Image sizes that change between epochs. */
 
 export interface SizeFrom {
   readonly epoch: number;
   readonly size: number;
 }
 
-/** The side in an epoch: that of the last size whose epoch has come; `size` without a schedule. */
+/** The side in an epoch: the last one whose epoch has been reached; `size` without a schedule. */
 export const sizeAt = (
   { size, sizes = [] }: { readonly size: number; readonly sizes?: readonly SizeFrom[] },
   epoch: number,

@@ -1,4 +1,4 @@
-/** Whether a picture's file is sound, by its header and by what its decoder says, and what is said where it is not. */
+/** Checks that a picture file is sound, by its header and the decoder's messages, and reports why it is not. */
 
 import { SenetError } from "../errors.ts";
 import { PictureFault } from "./fault.ts";
@@ -8,26 +8,26 @@ import { type Header, headerOf, jpegEnds, tiffTags } from "./header.ts";
 /** Pillow refuses larger pictures as decompression bombs. */
 export const MAX_PIXELS = 178_956_970;
 
-/** Pictures of up to this many bytes while they are decoded are harmless, whatever their files' size. */
+/** Pictures that need at most this many bytes to decode are harmless, whatever their file's size. */
 const HARMLESS_BYTES = 64 * 2 ** 20;
 
-/** More than pictures of cameras take: before such a one is decoded, memory is looked at. */
+/** More than camera pictures need; free memory is checked before decoding one that does. */
 const LARGE_BYTES = 256 * 2 ** 20;
 
-/** What is compressed to less than this part of it is nearly one colour all over; photographs never are. */
+/** Pictures compressed by more than this factor are nearly uniform, unlike any photograph. */
 const BOMB_RATIO = 500;
 
 export interface SoundHeader {
   readonly format: Format;
-  /** Nothing where there is no sound one, which the decoder will tell. */
+  /** Undefined if there is no sound header, which the decoder will report. */
   readonly header: Header | undefined;
 }
 
 /**
- * What a file is, before anything of it is decoded.
+ * Checks a file before anything is decoded.
  * @param name for error messages
- * @param availableMemory bytes; asked where the picture is a large one
- * @throws SenetError `data` where it is no picture, or hardly an honest one, or larger than memory allows
+ * @param availableMemory free memory in bytes; only called for large pictures
+ * @throws SenetError `data` where it is not a picture, suspicious, or larger than memory allows
  */
 export function soundHeader(bytes: Uint8Array, name: string, availableMemory: () => number): SoundHeader {
   const format = formatOf(bytes);
@@ -37,7 +37,7 @@ export function soundHeader(bytes: Uint8Array, name: string, availableMemory: ()
   return { format, header };
 }
 
-/** What `read` gives of the file. @throws SenetError `data` in place of a PictureFault */
+/** Calls `read`. @throws SenetError `data` instead of a PictureFault */
 export function told<T>(bytes: Uint8Array, format: Format, name: string, read: () => T): T {
   try {
     return read();
@@ -47,10 +47,10 @@ export function told<T>(bytes: Uint8Array, format: Format, name: string, read: (
   }
 }
 
-/** The decoder has a copy of its own while it hands the pixels over. */
+/** Bytes needed to decode; the decoder has its own copy while it returns the pixels. */
 export const bytesAtWork = ({ width, height }: Header): number => 2 * 3 * width * height;
 
-/** @throws SenetError `data` for what would be dear to decode and is hardly honest, or is more than there is memory for */
+/** @throws SenetError `data` for pictures that would be expensive to decode and are suspicious, or exceed memory */
 function checkHeader(header: Header, length: number, name: string, availableMemory: () => number): void {
   const { width, height, bits } = header;
   const pixels = width * height;
@@ -70,7 +70,7 @@ function checkHeader(header: Header, length: number, name: string, availableMemo
       hint: "make it smaller, or take it out of the folder",
     });
   }
-  // Whatever cameras make is tried.
+  // Anything that cameras produce is accepted.
   if (bytesAtWork(header) <= LARGE_BYTES) return;
   const available = availableMemory();
   if (bytesAtWork(header) > available / 2) {
@@ -106,7 +106,7 @@ function notAPicture(bytes: Uint8Array, name: string): SenetError {
   });
 }
 
-/** The error of a file that is not sound, cut off, or of a kind that is not decoded. */
+/** The error for a file that is damaged, truncated, or of an unsupported kind. */
 export function unsound(
   found: string,
   bytes: Uint8Array,
@@ -124,7 +124,7 @@ export function unsound(
   return new SenetError("data", `the ${format} picture is ${state}`, { where, found, hint, cause });
 }
 
-/** Whether the end of the file is missing, by its own account of its length or by what its decoder says. */
+/** Whether the file is truncated, according to its own length or the decoder's message. */
 function isTruncated(bytes: Uint8Array, format: Format, message: string): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (format === "JPEG") return !jpegEnds(bytes);

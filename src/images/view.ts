@@ -1,13 +1,16 @@
-/** Pictures of which only a part may ever be decoded. */
+/** Pictures that may be decoded only in part. */
 
 import { type Normalization, seenAs } from "./preprocess.ts";
 import type { Box, Picture } from "./resize.ts";
 
-/** A picture whose pixels are made when they are wanted. */
+/** A picture whose pixels are decoded on demand. */
 export interface PictureView {
   readonly width: number;
   readonly height: number;
-  /** Pixels that hold this box, valid until others are asked for, and where it lies in them. @throws PictureFault where they cannot be decoded */
+  /**
+   * Pixels that contain this box, and the box's position in them; valid until the next call. @throws PictureFault where
+   * they cannot be decoded
+   */
   readonly part: (box: Box) => { readonly picture: Picture; readonly box: Box };
 }
 
@@ -20,7 +23,7 @@ export const viewOf = (picture: Picture): PictureView => ({
 export const wholeOf = ({ width, height, part }: PictureView): Picture =>
   part({ left: 0, top: 0, width, height }).picture;
 
-/** As `seenAs`, of what is looked at only. */
+/** As `seenAs`, for the decoded parts only. */
 export function viewSeenAs(view: PictureView, normalization: Pick<Normalization, "channels">): PictureView {
   if (normalization.channels !== "grey") return view;
   return {

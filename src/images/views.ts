@@ -1,5 +1,5 @@
 /**
- * Several views of one picture, over which the network's probabilities are averaged: the field's ways to measure beyond
+ * Several views of a picture, over which the network's probabilities are averaged: the usual ways to evaluate besides
  * the single centre crop.
  */
 
@@ -18,22 +18,22 @@ import {
 import type { Picture } from "./resize.ts";
 
 /**
- * `centre`: the centre crop. `mirror`: that of the picture and that of its mirror image. `ten-crop`: the four corners
- * and the centre of both, as Krizhevsky et al. (2012) tested.
+ * `centre`: the centre crop. `mirror`: also its mirror image. `ten-crop`: four corners and centre, and their mirror
+ * images, as in Krizhevsky et al. (2012).
  */
 export type Views = "centre" | "mirror" | "ten-crop";
 
-/** How many inputs each picture becomes. */
+/** Number of inputs per picture. */
 export const viewCounts: Readonly<Record<Views, number>> = { centre: 1, mirror: 2, "ten-crop": 10 };
 
-/** @throws SenetError `usage` where the corners would overhang the picture */
+/** @throws SenetError `usage` where the corner crops would not fit into the picture */
 export function checkViews(views: Views, { resize, crop }: Preprocessing): void {
   const shorter = resize === "none" ? crop : typeof resize === "number" ? resize : Math.min(...resize);
   if (views === "ten-crop" && crop > shorter)
     unusable("crop", `at most ${shorter}, the shorter side, for ten crops`, crop);
 }
 
-/** A square of the resized picture; with `mirror`, left and right change places in it. */
+/** A square of the resized picture, mirrored if `mirror`. */
 interface View {
   readonly columns: Span;
   readonly rows: Span;
@@ -41,8 +41,8 @@ interface View {
 }
 
 /**
- * The views of a picture resized to `width · height`, in the order of torchvision's `TenCrop`: upper left, upper right,
- * lower left, lower right, centre, then the same of the mirror image.
+ * The views of a picture resized to `width × height`, in the order of torchvision's `TenCrop`: upper left, upper right,
+ * lower left, lower right, centre, then the same in the mirror image.
  */
 export function viewsOf(
   width: number,
@@ -58,7 +58,8 @@ export function viewsOf(
     [start, { ...start, from: width - crop }].map((columns): View => ({ columns, rows, mirror: false })),
   );
   const upright = views === "mirror" ? [middle] : [...corners, middle];
-  // A place in the mirror image, in the picture's own columns. The centre may move by a pixel: halves round to even.
+  // Converts a position in the mirror image to the picture's columns. The centre may move by a pixel, since halves
+  // round to even.
   const reflected = ({ columns: { from, to, count }, rows }: View): View => ({
     columns: { from: width - from - count, to: crop - to - count, count },
     rows,
@@ -69,7 +70,7 @@ export function viewsOf(
 
 /**
  * The network's inputs for one picture, `[views, planes, crop, crop]`, equal to torchvision's.
- * @param into where to write them; fresh memory by default
+ * @param into where to write them; default: newly allocated
  */
 export function preprocessViews(
   picture: Picture,
@@ -82,7 +83,7 @@ export function preprocessViews(
   const seen = seenAs(picture, spec);
   const squares = new Map<string, Picture>();
   for (const [i, { columns, rows, mirror }] of viewsOf(width, height, spec.crop, views, halfOf(spec)).entries()) {
-    // Most squares are wanted twice: upright and mirrored.
+    // Most squares are used twice, as they are and mirrored.
     const place = `${columns.from} ${columns.to} ${rows.from}`;
     const square = squares.get(place) ?? cropResized(seen, columns, rows, spec);
     squares.set(place, square);

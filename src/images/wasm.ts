@@ -1,9 +1,9 @@
-/** The module of wasm/: compiled when it is first asked for, and its memory. */
+/** The WebAssembly module built from wasm/, compiled on first use, and its memory. */
 
 import { inflateSound } from "./inflate.ts";
 import { deflated, size } from "./kernels.generated.ts";
 
-/** What wasm/index.ts exports; its files say what the arguments are. Addresses and sizes in bytes. */
+/** The exports of wasm/index.ts, where the arguments are documented. Addresses and sizes in bytes. */
 export interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer; grow(pages: number): number };
   readonly heap: { readonly value: number };
@@ -37,7 +37,7 @@ export interface Exports {
   colourPart(job: number, margin: number): void;
 }
 
-/** The part of WebAssembly's own interface that is used; TypeScript knows it only of browsers. */
+/** The parts of the WebAssembly API that are used; TypeScript only declares them for browsers. */
 interface WebAssemblyApi {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object) => { readonly exports: Record<string, unknown> };
@@ -45,14 +45,14 @@ interface WebAssemblyApi {
 
 let isOn = true;
 
-/** Turns the kernels off, or on again, for tests that compare. */
+/** Turns the kernels off or on, for tests that compare. */
 export function useKernels(on: boolean): void {
   isOn = on;
 }
 
 let loaded: Exports | undefined | null = null;
 
-/** Compiled when first asked for; undefined where there is no WebAssembly, or it has no SIMD. */
+/** The module, compiled on first use; undefined without WebAssembly or SIMD. */
 export function kernels(): Exports | undefined {
   if (!isOn) return undefined;
   if (loaded === null) {
@@ -62,25 +62,28 @@ export function kernels(): Exports | undefined {
       const module = api && new api.Module(inflateSound(bytes, size));
       loaded = module && (new api.Instance(module).exports as unknown as Exports);
     } catch {
-      // A page's rules may forbid it, too.
+      // A page's security policy may also forbid it.
       loaded = undefined;
     }
   }
   return loaded;
 }
 
-/** Whether pictures are resampled and normalised by the kernels here. */
+/** Whether the kernels are available. */
 export const hasKernels = (): boolean => kernels() !== undefined;
 
-/** What would take more memory than this is left to others: memory is never given back. */
+/** Larger tasks are left to TypeScript: WebAssembly memory never shrinks. */
 const MOST_BYTES = 64 * 2 ** 20;
 
 const PAGE = 2 ** 16;
 
-/** Loops may read and write so many bytes beyond what is theirs. */
+/** Loops may access this many bytes beyond their areas. */
 const MARGIN = 64;
 
-/** Where areas of these sizes in bytes lie; memory grows where it must. Undefined where that would be too much. */
+/**
+ * Allocates areas of these sizes in bytes and returns their addresses, growing memory if needed; undefined if that
+ * would be too much.
+ */
 export function layOut({ memory, heap }: Exports, sizes: readonly number[]): number[] | undefined {
   let end = heap.value;
   const places = sizes.map((size) => {

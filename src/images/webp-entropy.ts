@@ -1,11 +1,11 @@
-/** Pictures as lossless WebP files have them (RFC 9649 section 5): prefix codes, what is repeated, and a cache of colours. */
+/** Entropy decoding of lossless WebP (RFC 9649, section 5): prefix codes, back-references and the colour cache. */
 
 import { PictureFault } from "./fault.ts";
 
-/** Bits, the lowest of a byte first. */
+/** Reads bits, lowest first. */
 export class Bits {
   readonly #bytes: Uint8Array;
-  /** Of a bit. */
+  /** Index of the next bit. */
   #at = 0;
 
   constructor(bytes: Uint8Array) {
@@ -18,7 +18,7 @@ export class Bits {
     return value;
   }
 
-  /** At most 24. Zeros stand behind the end. */
+  /** The next `count` bits, at most 24; zeros after the end. */
   peek(count: number): number {
     const byte = this.#at >>> 3;
     const bytes = this.#bytes;
@@ -36,26 +36,28 @@ export class Bits {
   }
 }
 
-/** Bits of a code that are looked up together. */
+/** Bits looked up at once. */
 const quickBits = 8;
 
-/** What a prefix code's bits mean. */
+/** A prefix code. */
 class PrefixCode {
-  /** By the next bits: a symbol and, in its lowest four bits, the length of its code; 0 where the code is longer. */
+  /**
+   * Indexed by the next bits: a symbol and, in the lowest four bits, the length of its code; 0 if the code is longer.
+   */
   readonly #quick: Uint16Array;
   readonly #bits: number;
-  /** How many codes there are of each length, and all symbols in the order of their codes. */
+  /** Number of codes of each length, and all symbols in order of their codes. */
   readonly #counts = new Uint16Array(16);
   readonly #symbols: Uint16Array;
 
-  /** @param lengths of each symbol's code, 0: it has none */
+  /** @param lengths length of each symbol's code; 0 if it has none */
   constructor(lengths: Uint8Array) {
     for (const length of lengths) if (length > 0) this.#counts[length]!++;
     const used = this.#counts.reduce((sum, count) => sum + count, 0);
     if (used === 0) throw new PictureFault("a prefix code of it has no symbol");
     this.#symbols = new Uint16Array(used);
     const longest = this.#counts.findLastIndex((count) => count > 0);
-    // A symbol that is alone takes no bits.
+    // A single symbol takes no bits.
     this.#bits = used === 1 ? 0 : Math.min(quickBits, longest);
     this.#quick = new Uint16Array(1 << this.#bits);
     let [place, code, left] = [0, 0, 1];
@@ -64,7 +66,7 @@ class PrefixCode {
       for (let symbol = 0; symbol < lengths.length; symbol++) {
         if (lengths[symbol] !== length) continue;
         this.#symbols[place++] = symbol;
-        // The first bit of a code is its highest.
+        // A code's first bit is its highest.
         for (let at = reversed(code, length); length <= this.#bits && at < this.#quick.length; at += 1 << length) {
           this.#quick[at] = (symbol << 4) | length;
         }
@@ -81,7 +83,7 @@ class PrefixCode {
       bits.skip(entry & 15);
       return entry >>> 4;
     }
-    // Codes of a length follow each other, and after the last one come longer ones.
+    // Codes of each length are consecutive, followed by longer ones.
     const next = bits.peek(15);
     for (let length = 1, code = 0, first = 0, place = 0; ; length++) {
       code |= (next >>> (length - 1)) & 1;
@@ -141,7 +143,7 @@ function prefixCode(bits: Bits, symbols: number): PrefixCode {
 }
 
 interface Codes {
-  /** And lengths of what is repeated, and the colours of the cache. */
+  /** Also encodes lengths of back-references, and colours of the cache. */
   readonly green: PrefixCode;
   readonly red: PrefixCode;
   readonly blue: PrefixCode;
@@ -149,12 +151,12 @@ interface Codes {
   readonly distance: PrefixCode;
 }
 
-/** The picture itself, which may have several groups of codes, or one that tells something of it. */
+/** Decodes the picture itself, which may have several groups of codes, or an auxiliary picture. */
 export function image(bits: Bits, width: number, height: number, isPicture: boolean): Uint32Array {
   const cacheBits = bits.read(1) === 1 ? bits.read(4) : 0;
   if (cacheBits > 11) throw new PictureFault("its cache of colours is too large");
   const cache = cacheBits > 0 ? new Uint32Array(1 << cacheBits) : undefined;
-  // Each block of the picture has a group of codes. Where nothing is said, there is one: no side is longer than 2^14.
+  // Each block of the picture has a group of codes. By default there is one group: no side is longer than 2^14.
   let [blockBits, groupOf] = [14, new Uint32Array(1)];
   if (isPicture && bits.read(1) === 1) {
     blockBits = 2 + bits.read(3);
@@ -164,7 +166,7 @@ export function image(bits: Bits, width: number, height: number, isPicture: bool
   const used = new Set(groupOf);
   const most = groupOf.reduce((most, group) => Math.max(most, group), 0);
   const groups: (Codes | undefined)[] = [];
-  // Those that no block has are there, too.
+  // Unused groups are stored, too.
   for (let group = 0; group <= most; group++) {
     const read = (symbols: number) => prefixCode(bits, symbols);
     const green = read(256 + 24 + (cache?.length ?? 0));
@@ -203,14 +205,14 @@ export function image(bits: Bits, width: number, height: number, isPicture: bool
 
 export const divided = (size: number, bits: number): number => (size + (1 << bits) - 1) >>> bits;
 
-/** A length or a distance: a symbol for its size, and its other bits. */
+/** A length or distance: a symbol for its magnitude, and extra bits. */
 function prefixed(bits: Bits, symbol: number): number {
   if (symbol < 4) return symbol + 1;
   const extra = (symbol - 2) >> 1;
   return ((2 + (symbol & 1)) << extra) + bits.read(extra) + 1;
 }
 
-/** Neighbours by how near they are: `y` rows above, and `8 - x` to the right; nibbles of yx. */
+/** Neighbours by distance: `y` rows above and `8 - x` to the right, as nibbles yx. */
 const near = [
   0x18, 0x07, 0x17, 0x19, 0x28, 0x06, 0x27, 0x29, 0x16, 0x1a, 0x26, 0x2a, 0x38, 0x05, 0x37, 0x39, 0x15, 0x1b, 0x36,
   0x3a, 0x25, 0x2b, 0x48, 0x04, 0x47, 0x49, 0x14, 0x1c, 0x35, 0x3b, 0x46, 0x4a, 0x24, 0x2c, 0x58, 0x45, 0x4b, 0x34,

@@ -1,4 +1,4 @@
-/** The pictures of lossless WebP files (VP8L, RFC 9649), with what was done to their pixels before undone (section 4). */
+/** Decodes lossless WebP (VP8L, RFC 9649), undoing its transforms (section 4). */
 
 import { PictureFault } from "./fault.ts";
 import { Bits, divided, image } from "./webp-entropy.ts";
@@ -10,18 +10,18 @@ export interface Pixels {
   readonly argb: Uint32Array;
 }
 
-/** @param bytes the body of a `VP8L` chunk. @throws PictureFault where it is not sound or ends too early */
+/** @param bytes the body of a `VP8L` chunk. @throws PictureFault where it is damaged or truncated */
 export function decodeVp8l(bytes: Uint8Array): Pixels {
   const bits = new Bits(bytes);
   if (bits.read(8) !== 0x2f) throw new PictureFault("its lossless picture has no signature");
   const [width, height] = [1 + bits.read(14), 1 + bits.read(14)];
-  // Whether it says that it has alpha changes nothing in the colours.
+  // The alpha flag does not affect colours.
   bits.read(1);
   const version = bits.read(3);
   if (version !== 0) throw new PictureFault(`lossless WebP of version ${version} is not decoded`);
   const undo: ((argb: Uint32Array) => Uint32Array)[] = [];
   const seen = new Set<number>();
-  // Of indices several may share a pixel.
+  // Several indices may be packed into one pixel.
   let across = width;
   while (bits.read(1) === 1) {
     const kind = bits.read(2);
@@ -37,14 +37,14 @@ export function decodeVp8l(bytes: Uint8Array): Pixels {
 }
 
 interface Transform {
-  /** Pixels of a row of what it was made of. */
+  /** Width of the transformed picture. */
   readonly across: number;
   undo(argb: Uint32Array): Uint32Array;
 }
 
 type ReadTransform = (bits: Bits, width: number, height: number) => Transform;
 
-/** By their numbers. */
+/** Transforms by number. */
 const transforms: readonly ReadTransform[] = [
   (bits, width, height) => {
     const { at } = blocksOf(bits, width, height);
@@ -85,7 +85,7 @@ const transforms: readonly ReadTransform[] = [
   },
 ];
 
-/** A pixel for each block of the picture. */
+/** A picture with one pixel per block. */
 function blocksOf(bits: Bits, width: number, height: number) {
   const size = 2 + bits.read(3);
   const across = divided(width, size);
@@ -93,12 +93,12 @@ function blocksOf(bits: Bits, width: number, height: number) {
   return { at: (x: number, y: number) => blocks[(y >>> size) * across + (x >>> size)]! };
 }
 
-/** Channel by channel, without carrying. */
+/** Adds channel by channel without carry. */
 const added = (a: number, b: number): number =>
   (((((a >>> 8) & 0x00ff00ff) + ((b >>> 8) & 0x00ff00ff)) & 0x00ff00ff) << 8) |
   (((a & 0x00ff00ff) + (b & 0x00ff00ff)) & 0x00ff00ff);
 
-/** Half the sum of each channel, rounded down. */
+/** Average of each channel, rounded down. */
 const average = (a: number, b: number): number => (((a ^ b) & 0xfefefefe) >>> 1) + (a & b);
 
 const channel = (argb: number, shift: number): number => (argb >>> shift) & 255;
@@ -131,7 +131,7 @@ const predictors: readonly Predict[] = [
       return clamped(value + Math.trunc((value - channel(topLeft, shift)) / 2));
     });
   },
-  // The last two have no meaning.
+  // The last two are undefined.
   () => 0xff000000,
   () => 0xff000000,
 ];
@@ -139,7 +139,7 @@ const predictors: readonly Predict[] = [
 function unpredicted(argb: Uint32Array, width: number, modeAt: (x: number, y: number) => number): Uint32Array {
   for (let i = 0, x = 0, y = 0; i < argb.length; i++) {
     const left = argb[i - 1] ?? 0xff000000;
-    // Right of the last column stands the first one of the next row.
+    // To the right of the last column is the first pixel of the next row.
     const predicted =
       y === 0
         ? left
@@ -154,7 +154,7 @@ function unpredicted(argb: Uint32Array, width: number, modeAt: (x: number, y: nu
 
 const signed = (byte: number): number => (byte << 24) >> 24;
 
-/** What of green went to red and blue, and of red to blue, by an element of the picture of transforms. */
+/** Undoes the colour transform, by an element of the transform's picture. */
 function recoloured(pixel: number, element: number): number {
   const share = (factor: number, colour: number) => (signed(channel(element, factor)) * signed(colour)) >> 5;
   const green = channel(pixel, 8);

@@ -1,6 +1,6 @@
 /**
- * WebP: lossless pictures by our own code, since browsers multiply colours by alpha, and they do not come back; lossy ones,
- * without their alpha, by the browser's decoder, which is the same in all of them.
+ * Decodes WebP in browsers: lossless pictures by our own code, since browsers multiply colours by alpha, which is
+ * irreversible; lossy ones, without alpha, by the browser's decoder, which is the same in all of them.
  */
 
 import { PictureFault } from "./fault.ts";
@@ -8,7 +8,7 @@ import { ascii } from "./format.ts";
 import type { Picture } from "./resize.ts";
 import { decodeVp8l } from "./webp-lossless.ts";
 
-/** The picture, or the first of several, as Pillow has it: dropped alpha leaves the colours as they are. */
+/** The picture, or the first of several, as in Pillow: alpha is dropped without changing colours. */
 export async function decodeWebp(bytes: Uint8Array): Promise<Picture> {
   const { screen, left, top, kind, body } = frameOf(bytes);
   const size = sizeOf(kind, body);
@@ -32,7 +32,7 @@ interface Size {
 }
 
 interface Frame {
-  /** Of the whole, where the file says it apart. */
+  /** Size of the canvas, if the file gives it separately. */
   readonly screen: Size | undefined;
   readonly left: number;
   readonly top: number;
@@ -40,13 +40,13 @@ interface Frame {
   readonly body: Uint8Array;
 }
 
-/** The first one of a container's chunks. @throws PictureFault */
+/** The first frame in a container's chunks. @throws PictureFault */
 function frameOf(bytes: Uint8Array): Frame {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const three = (at: number) => view.getUint16(at, true) | (view.getUint8(at + 2) << 16);
   let screen: Size | undefined;
   let [left, top] = [0, 0];
-  // RIFF: chunks of name, length and data of an even length.
+  // RIFF: chunks of name, length, and data padded to an even length.
   for (let at = 12; at + 8 <= bytes.length; ) {
     const kind = ascii(bytes, at, at + 4);
     const length = view.getUint32(at + 4, true);
@@ -58,13 +58,13 @@ function frameOf(bytes: Uint8Array): Frame {
     if (kind === "VP8X" && length >= 10) screen = { width: 1 + three(start + 4), height: 1 + three(start + 7) };
     const isAnimated = kind === "ANMF" && length >= 16;
     if (isAnimated) [left, top] = [2 * three(start), 2 * three(start + 3)];
-    // Its own chunks are within it.
+    // An animation frame contains its own chunks.
     at = isAnimated ? start + 16 : start + length + (length & 1);
   }
   throw new PictureFault("there is no picture in it");
 }
 
-/** As the picture's own header has it. */
+/** The size in the frame's own header. */
 function sizeOf(kind: Frame["kind"], body: Uint8Array): Size {
   if (body.length < 10) throw new PictureFault("the file ends within the picture");
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
@@ -85,11 +85,11 @@ function lossless(body: Uint8Array): Picture {
   return { width, height, data };
 }
 
-/** As much as the smallest canvas holds that browsers are known for (iOS). */
+/** Pixels of the smallest known canvas limit (iOS). */
 const canvasPixels = 2 ** 24;
 
 async function lossy(body: Uint8Array): Promise<Picture> {
-  // A file of this alone: no turning, no colour profile, no alpha.
+  // A file with only this chunk: no rotation, no colour profile, no alpha.
   const bitmap = await createImageBitmap(new Blob([container(body)]), { colorSpaceConversion: "none" });
   try {
     const { width, height } = bitmap;
@@ -125,7 +125,10 @@ function container(body: Uint8Array): Uint8Array<ArrayBuffer> {
   return file;
 }
 
-/** Against being known again by how they draw, some browsers change what is read from a canvas, in private windows mostly. */
+/**
+ * Detects browsers that alter pixels read from a canvas as protection against fingerprinting, mostly in private
+ * windows.
+ */
 function checkCanvas(canvas: OffscreenCanvasRenderingContext2D): void {
   const { width, height } = canvas.canvas;
   const drawn = new ImageData(Math.min(width, 64), Math.min(height, 64));

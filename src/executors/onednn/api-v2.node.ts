@@ -18,7 +18,7 @@ import {
 import type { Library } from "./library.node.ts";
 import { Arg, type Scales, type Spec } from "./spec.ts";
 
-/** The structs of 2.6 have 696, and at most 15,344 bytes. */
+/** The structs of 2.6 have 696 and at most 15,344 bytes. */
 const memoryDescBytes = 1024;
 const operationDescBytes = 16_384;
 
@@ -163,21 +163,21 @@ export function dialectV2(library: Library): Dialect {
     },
     appendEltwise: (postOps, algorithm, alpha, beta) => appendEltwise(postOps, 1, eltwise[algorithm], alpha, beta),
     appendSum,
-    // Structs of ours: the garbage collector's.
+    // Our own structs, freed by the garbage collector.
     destroyDesc() {},
     setScales(attributes, { primitive }, scales) {
       if (primitive === "binary") return setArgScales(attributes, Arg.src, 1, 0, Float32Array.of(scales.src ?? 1));
       const factors = outputScales(scales);
-      // By the channels of the output, its second axis.
+      // Mask for the output's channels, its second axis.
       return setOutputScales(attributes, factors.length, factors.length === 1 ? 0 : 2, factors);
     },
     scaleArguments: () => new Map(),
-    // It is added to the sum of products, and scaled with it.
+    // The bias is added to the sum of products, and scaled with it.
     scaledBias: (bias, { src = 1, weights }) =>
       bias.map((value, o) => value / (src * (weights === undefined ? 1 : weights[o]!))),
   };
 }
 
-/** What sums of products are multiplied by: for all channels alike, or channel by channel. */
+/** Factors on sums of products: one for all channels, or one for each. */
 const outputScales = ({ src = 1, weights = Float32Array.of(1), dst = 1 }: Scales): Float32Array =>
   weights.map((scale) => (src * scale) / dst);

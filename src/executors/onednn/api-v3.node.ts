@@ -27,7 +27,7 @@ const tags: Tags = {
 };
 
 const flags = { scale: 2, shift: 4, fuseRelu: 8 };
-/** The sum takes the destination for what it is. */
+/** The sum reads the destination in its own type. */
 const sameType = 0;
 const eltwise = { relu: 32, sigmoid: 41, silu: 44, mish: 51, sqrt: 37, linear: 38 };
 
@@ -199,12 +199,12 @@ export function dialectV3(library: Library): Dialect {
   };
 }
 
-/** What tells the scales of an argument from the argument. */
+/** Flag that makes an argument's number that of its scales. */
 const scaleArgument = 4096;
 
 const namesOf = (scales: Scales): (keyof Scales)[] =>
   (["src", "weights", "dst"] as const).filter((arg) => scales[arg] !== undefined);
 
-/** By the output channels, which of weights in groups are two axes. */
+/** Mask for the output channels, which are two axes if weights have groups. */
 const weightMask = (spec: Spec): number =>
   spec.primitive === "convolution" && spec.weights.dims.length === 5 ? 0b11 : 0b1;

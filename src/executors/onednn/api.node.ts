@@ -1,10 +1,12 @@
-/** The C API as far as it is used. What differs between its versions is in api-v2.node.ts and api-v3.node.ts. */
+/**
+ * The parts of oneDNN's C API that are used. Differences between its versions are in api-v2.node.ts and api-v3.node.ts.
+ */
 
 import { option, SenetError } from "../../errors.ts";
 import { addressOf, formatVersion, type Handle, hasIsa, type Library, type Pointer, textAt } from "./library.node.ts";
 import type { ChannelBlock, Desc, ElementType, Eltwise, Layout, PostOp, Scales, Spec, Window } from "./spec.ts";
 
-/** Numbers of the C API that both versions share. */
+/** Constants that are the same in both versions. */
 export const C = {
   f32: 3,
   bf16: 2,
@@ -29,7 +31,7 @@ export const C = {
   useGlobalStats: 1,
 } as const;
 
-/** What a primitive's descriptor is asked for. */
+/** Keys for querying a primitive descriptor. */
 const implementationName = 8;
 
 const statusNames = [
@@ -42,45 +44,45 @@ const statusNames = [
   "not required",
 ];
 
-/** What a version has of its own. */
+/** What differs between the versions. */
 export interface Dialect {
-  /** The argument of the first post operation; each next one's is as much further. */
+  /** Argument number of the first post-operation, and the distance to the next ones. */
   readonly postOpArg: number;
   /** Whether batch norm's gradient is given the shift too. */
   readonly wantsShift: boolean;
   describe(dims: readonly number[], type: ElementType, layout: Layout): Desc["handle"];
-  /** A part of a larger one. */
+  /** Describes a part of a larger memory. */
   view(parent: Desc, dims: readonly number[], offsets: readonly number[]): Desc["handle"];
-  /** Creates a primitive descriptor into `out`; gives the status. */
+  /** Creates a primitive descriptor into `out`; returns the status. */
   create(spec: Spec, attributes: Pointer, engine: Handle, hint: Pointer, out: BigUint64Array): number;
   appendEltwise(postOps: Handle, algorithm: Eltwise, alpha: number, beta: number): number;
   appendSum(postOps: Handle, scale: number): number;
   destroyDesc(handle: Desc["handle"]): void;
-  /** Puts the scales into the attributes, as far as they belong there; gives the status. */
+  /** Puts those scales into the attributes that belong there; returns the status. */
   setScales(attributes: Handle, spec: Spec, scales: Scales): number;
-  /** The scales that the primitive is given when it runs, by the numbers of its arguments. */
+  /** Scales passed at execution, by argument number. */
   scaleArguments(scales: Scales): ReadonlyMap<number, Float32Array>;
-  /** What the bias of a convolution or linear layer with these scales is given as. */
+  /** The bias of a convolution or linear layer, converted for these scales. */
   scaledBias(bias: Float32Array, scales: Scales): Float32Array;
 }
 
-/** Forward passes by their numbers. */
+/** Numbers of the forward passes. */
 export const propOf = (pass: "forward" | "forwardByGiven" | "inference"): number =>
   pass === "inference" ? C.forwardInference : C.forwardTraining;
 
-/** The slope where none is given: the library's swish is `x · sigmoid(alpha · x)`. */
+/** The default slope: the library's swish is `x · sigmoid(alpha · x)`. */
 export const alphaOf = (algorithm: Eltwise): number => (algorithm === "silu" ? 1 : 0);
 
-/** The numbers of a version for these functions, forwards, and where it goes back from a result. */
+/** The number of a function's backward pass; differs if that starts from the result. */
 export const backwardNumber = (forwards: Readonly<Record<Eltwise, number>>, algorithm: Eltwise): number =>
   algorithm === "relu" ? C.reluFromResult : algorithm === "sigmoid" ? C.sigmoidFromResult : forwards[algorithm];
 
 export const typeOf = (type: ElementType): number => C[type];
 
-/** A version's format tags of the blocked layouts, by the number of extents. */
+/** A version's format tags of the blocked layouts, by number of dimensions. */
 export type Tags = Readonly<Record<Exclude<Layout, "any" | StridedLayout>, Readonly<Record<number, number>>>>;
 
-/** Layouts in which each element has its own place by a step for each axis. */
+/** Layouts given by one stride per axis. */
 export type StridedLayout = "plain" | "channelsLast";
 
 export const isStrided = (layout: Layout): layout is StridedLayout => layout === "plain" || layout === "channelsLast";
@@ -109,7 +111,7 @@ export const handles = (spec: { src: Desc; weights: Desc; bias?: Desc | undefine
 export const windowOf = ({ strides, padLow, padHigh }: Window) =>
   [dimsOf(strides), dimsOf(padLow), dimsOf(padHigh)] as const;
 
-/** Functions that are the same in both versions. */
+/** Binds the functions that are the same in both versions. */
 function bindShared({ bind }: Library) {
   return {
     engineCreate: bind("int engine_create(void *engine, int kind, size_t index)"),
@@ -136,15 +138,15 @@ function bindShared({ bind }: Library) {
   };
 }
 
-/** A primitive that was created, with its descriptor. */
+/** A primitive with its descriptor. */
 export interface Primitive {
   readonly handle: Handle;
   readonly descriptor: Handle;
-  /** For people: `convolution backwardData`. */
+  /** Description, such as `convolution backwardData`. */
   readonly kind: string;
 }
 
-/** The library, speaking. Everything that it makes lives until `dispose`. */
+/** A session with the library. Everything it creates lives until `dispose`. */
 export class Api {
   readonly version: string;
   /** The instruction set that the library uses; see `hasIsa`. */
@@ -177,7 +179,7 @@ export class Api {
     return this.#keep({ handle: this.#dialect.view(parent, dims, offsets), dims, type: parent.type });
   }
 
-  /** Channels that fill a vector. */
+  /** Number of channels that fill a vector. */
   get block(): ChannelBlock {
     return hasIsa(this.isa, "avx512") ? 16 : hasIsa(this.isa, "avx2") ? 8 : undefined;
   }
@@ -187,13 +189,13 @@ export class Api {
     return type !== "f32" && hasIsa(this.isa, "amx") ? Grade.tiles : Grade.vectors;
   }
 
-  /** What the library calls the code that it chose for a primitive. */
+  /** The library's name of the implementation chosen for a primitive. */
   implementation({ descriptor }: Primitive): string {
     this.check("a primitive's name", this.#f.query(descriptor, implementationName, 0, this.#out));
     return textAt(this.#out[0]!);
   }
 
-  /** Bytes, padding included. */
+  /** Size in bytes, including padding. */
   sizeOf(desc: Desc): number {
     return Number(this.#f.sizeOf(desc.handle));
   }
@@ -203,8 +205,8 @@ export class Api {
   }
 
   /**
-   * @param name the operation that it serves, for errors
-   * @param hint the forward primitive that a backward one belongs to
+   * Creates a primitive. @param name the operation, for errors
+   * @param hint the forward primitive of a backward one
    * @throws SenetError `executor`
    */
   primitive(name: string, spec: Spec, hint?: Primitive): Primitive {
@@ -213,13 +215,16 @@ export class Api {
     return made;
   }
 
-  /** The same, or `undefined` where the library does not have it for this processor, these types or these layouts. */
+  /**
+   * As `primitive`, but `undefined` where the library does not support it for this processor, these types or these
+   * layouts.
+   */
   primitiveIfServed(name: string, spec: Spec, hint?: Primitive): Primitive | undefined {
     const made = this.#create(name, spec, hint);
     return typeof made === "number" ? undefined : made;
   }
 
-  /** The primitive, or the status that the library gave. */
+  /** The primitive, or the library's error status. */
   #create(name: string, spec: Spec, hint: Primitive | undefined): Primitive | number {
     const postOps = ("postOps" in spec ? spec.postOps : undefined) ?? [];
     const scales = "scales" in spec ? spec.scales : undefined;
@@ -240,14 +245,14 @@ export class Api {
     return primitive;
   }
 
-  /** The memory that a primitive wants or has for one of its arguments; undefined: none. */
+  /** The memory description of one of a primitive's arguments; undefined if it has no such argument. */
   query({ descriptor }: Primitive, what: number, like: Pick<Desc, "dims" | "type">): Desc | undefined {
     const handle = this.#f.queryDesc(descriptor, what, 0);
     if (handle === null || handle === 0n) return undefined;
     return { ...like, handle };
   }
 
-  /** A native view of memory of ours, which must stay referenced as long as this one is used. */
+  /** Wraps our memory for the library; it must stay referenced as long as this is used. */
   memory(desc: Desc, address: Handle): Handle {
     const memory = this.#made("memory", this.#f.memoryCreate(this.#out, desc.handle, this.#engine, address));
     this.#memories.push(memory);
@@ -259,7 +264,7 @@ export class Api {
     return this.#dialect.wantsShift;
   }
 
-  /** The number of a post operation's operand among a primitive's arguments. */
+  /** Argument number of a post-operation's operand. */
   postOpArg(index: number): number {
     return this.#dialect.postOpArg * (index + 1) + 2;
   }
@@ -274,7 +279,7 @@ export class Api {
     return this.#dialect.scaledBias(bias, scales);
   }
 
-  /** A call that is ready to run: the list of arguments is laid out once. */
+  /** A prepared call; its list of arguments is built once. */
   call(primitive: Primitive, args: ReadonlyMap<number, Handle>): () => number {
     const list = new BigUint64Array(2 * args.size);
     let at = 0;
@@ -291,7 +296,7 @@ export class Api {
     return () => (list.length > 0 ? execute(handle, stream, count, address) : 0);
   }
 
-  /** @throws SenetError `executor` naming the operation, where the status is not success */
+  /** @throws SenetError `executor`, naming the operation, where the status is not success */
   check(name: string, status: number): void {
     if (status !== 0) throw failure(name, status);
   }
@@ -362,7 +367,7 @@ function failure(name: string, status: number): SenetError {
   });
 }
 
-/** The process crashes on its way out while the library's objects are alive. */
+/** Disposed of at exit: the process would crash if the library's objects were still alive. */
 const disposeAtExit = new Set<Api>();
 process.on("exit", () => {
   for (const api of disposeAtExit) api.dispose();

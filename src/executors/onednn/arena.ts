@@ -1,23 +1,23 @@
-/** Where the plan's buffers are: one arena, whose memory is used again by lifetime. */
+/** Places the plan's buffers in one arena, whose memory is reused according to lifetimes. */
 
-/** A buffer of the plan. It is placed once the whole plan is known. */
+/** A buffer of the plan; placed once the whole plan is known. */
 export interface Slot {
   readonly bytes: number;
-  /** Steps that first write and last read it; `undefined` until one does. */
+  /** Indices of the steps that first write and last read it; `undefined` if there is none yet. */
   first?: number;
   last?: number;
-  /** The buffer whose memory this one takes over, as the result of a step that works in place. */
+  /** The buffer whose memory this one takes over, as the result of an in-place step. */
   sameAs?: Slot;
-  /** Memory of its own, outside of the arena: weights, inputs, outputs. */
+  /** Separate memory, outside the arena: weights, inputs, outputs. */
   fixed?: Uint8Array;
 }
 
-/** Cache lines, and the widest vector. */
+/** Fits cache lines and the widest vectors. */
 export const alignment = 64;
 
 export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
-/** The buffer whose memory it is in the end. */
+/** Follows `sameAs` to the buffer that owns the memory. */
 export function root(slot: Slot): Slot {
   let found = slot;
   while (found.sameAs !== undefined) found = found.sameAs;
@@ -30,8 +30,8 @@ export interface Arena {
 }
 
 /**
- * Greedy by size: the largest first, each at the lowest place that is free during its whole life. Buffers that are never
- * alive at once share memory.
+ * Greedy by size: largest buffers first, each at the lowest offset that is free during its lifetime. Buffers that are
+ * never alive at the same time may share memory.
  */
 export function planArena(slots: Iterable<Slot>): Arena {
   const roots = [...new Set([...slots].map(root))].filter(
@@ -50,7 +50,7 @@ export function planArena(slots: Iterable<Slot>): Arena {
       start = Math.max(start, other.end);
     }
     const place = { slot, start, end: start + size };
-    // Kept in the order of their places, so that the first gap is found by one walk.
+    // Sorted by offset, so that one pass finds the first gap.
     const at = placed.findIndex((other) => other.start > start);
     placed.splice(at < 0 ? placed.length : at, 0, place);
     offsets.set(slot, start);

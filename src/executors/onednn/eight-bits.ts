@@ -1,6 +1,6 @@
 /**
- * Which operations of a graph in QDQ form (ir/ops.ts, `quantize`) become one node that computes in eight bits: what is
- * dequantized only to be read by it, and quantized again behind it, never exists in float32.
+ * Finds the operations of a graph in QDQ form (ir/ops.ts, `quantize`) that become one node in eight bits. Values that
+ * are dequantised only for them, or quantised right after them, never exist in float32.
  */
 
 import type { AnyNode, Node, Value } from "../../ir/graph.ts";
@@ -18,17 +18,17 @@ export class EightBits {
     this.#uses = uses;
   }
 
-  /** The node in eight bits that begins with this operation. */
+  /** The eight-bit node that starts with this operation. */
   of(node: AnyNode): Found | undefined {
     if (!this.#found.has(node)) this.#found.set(node, this.#find(node));
     return this.#found.get(node);
   }
 
-  /** Whether nobody needs what this operation gives, since all who read it take the eight bits themselves. */
+  /** Whether the result of this operation is unused, since all its readers take the eight-bit value. */
   isUnread(node: Node<"dequantize"> | Node<"dequantizeWeight">): boolean {
     const value = node.outputs[0]!;
     const users = this.#uses.users(value);
-    // Of what is a result of the graph, one read is nobody's.
+    // A result of the graph has one read that is not a node's.
     const isResult = this.#uses.reads(value) > users.reduce((sum, user) => sum + count(user.inputs, value), 0);
     const eight = node.inputs[0]!;
     return !isResult && users.every((user) => this.of(user)?.inputs.includes(eight) || this.of(user)?.sum === eight);
@@ -62,7 +62,7 @@ export class EightBits {
       case "maxPool": {
         const x = this.#eight(first!);
         const quantize = this.#uses.onlyUser(node.outputs[0]!, "quantize");
-        // The largest of some numbers is the same before and after they are rounded, to the same steps.
+        // Maximum and rounding commute, if both have the same scale.
         if (x === undefined || quantize?.attrs.scale !== x.scale) return undefined;
         if (quantize.outputs[0]!.type.dtype !== x.value.type.dtype) return undefined;
         const { name, attrs } = node;
@@ -71,7 +71,7 @@ export class EightBits {
       }
       case "globalAvgPool": {
         const x = this.#eight(first!);
-        // Sums of products are of unsigned numbers with signed ones: here of ones with the picture.
+        // Products combine unsigned with signed numbers: here the picture with ones.
         if (x === undefined || x.value.type.dtype !== "int8") return undefined;
         const { name, outputs } = node;
         return { kind: "meanInt8", name, ops: [node], inputs: [x.value], attrs: { src: x.scale }, outputs };
@@ -81,7 +81,7 @@ export class EightBits {
     }
   }
 
-  /** With the ReLU and the rounding that are all that happens to its result. */
+  /** Adds the ReLU and the rounding, if nothing else reads the result. */
   #finished<K extends Exclude<keyof EightBitAttrs, "maxPoolInt8" | "meanInt8">>(
     kind: K,
     node: AnyNode,
@@ -104,7 +104,7 @@ export class EightBits {
     return fused as unknown as Found;
   }
 
-  /** The eight bits that a value was dequantized from. */
+  /** The eight-bit value from which a value was dequantised. */
   #eight(value: Value): { readonly value: Value; readonly scale: number } | undefined {
     const node = this.#uses.maker(value, "dequantize");
     return node && { value: node.inputs[0]!, scale: node.attrs.scale };
@@ -113,6 +113,6 @@ export class EightBits {
 
 const count = <T>(values: readonly T[], wanted: T): number => values.filter((value) => value === wanted).length;
 
-/** Operations that only bring eight bits to float32. */
+/** Operations that only convert eight bits to float32. */
 export const isDequantizing = (node: AnyNode): node is Extract<AnyNode, { op: "dequantize" | "dequantizeWeight" }> =>
   (["dequantize", "dequantizeWeight"] as Op[]).includes(node.op);

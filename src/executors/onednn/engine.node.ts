@@ -1,4 +1,4 @@
-/** oneDNN of whichever version this machine has, ready to speak. */
+/** The oneDNN libraries of this machine, of either version. */
 
 import { instructionSets } from "../../machine.node.ts";
 import { Api } from "./api.node.ts";
@@ -10,8 +10,8 @@ import type { ElementType } from "./spec.ts";
 let loaded: readonly Library[] | undefined;
 
 /**
- * One of each version that is here, loaded once; first the one that is likely to be faster in this type.
- * @throws SenetError `executor` where there is none
+ * One library of each installed version, loaded once; the one likely to be faster in this precision comes first.
+ * @throws SenetError `executor` where none is installed
  */
 export function onednnLibraries(type: ElementType = "f32"): readonly Library[] {
   loaded ??= bothVersions();
@@ -25,13 +25,13 @@ function bothVersions(): Library[] {
   return other.version.major === first.version.major ? [first] : [first, other];
 }
 
-/** The first of them. @throws SenetError `executor` */
+/** The preferred library. @throws SenetError `executor` */
 export const onednnLibrary = (): Library => onednnLibraries()[0]!;
 
 export const openApi = (library: Library = onednnLibrary()): Api =>
   new Api(library, library.version.major === 2 ? dialectV2(library) : dialectV3(library));
 
-/** Whether the processor multiplies in bf16 itself: elsewhere bf16 is slower than float32. */
+/** Whether the processor has bf16 multiplication; otherwise bf16 is slower than float32. */
 export const hasBf16 = (): boolean => hasIsa(onednnLibrary().isa, "avx512Bf16");
 
 /** Whether it does so by tiles (AMX). */
@@ -49,17 +49,17 @@ export function advice(): readonly string[] {
   return majors.includes(3) ? [] : [newer];
 }
 
-/** In a line, why bf16 is not faster than float32 here; none where it is. */
+/** Why bf16 is not faster than float32 here, in one line; undefined if it is. */
 export function reasonAgainstBf16(): string | undefined {
   return hasBf16() ? undefined : "this processor does not multiply in bf16";
 }
 
-/** Whether networks in eight bits are computed so. */
+/** Whether networks in eight bits are computed in eight bits here. */
 export const computesInEightBits = (): boolean => hasEightBits(onednnLibrary().isa);
 
 /**
- * Whether inference in float32 is faster than on ONNX Runtime: with Winograd's algorithm and its weights transformed
- * beforehand, which version 2 has for AVX-512, one picture is as fast and a batch a fifth faster (docs/log.md).
+ * Whether float32 inference is faster than on ONNX Runtime. With Winograd's algorithm and pre-transformed weights,
+ * which version 2 has for AVX-512, one picture is as fast and a batch a fifth faster (docs/log.md).
  */
 export function isFastestAtInference(): boolean {
   const { version, isa } = onednnLibrary();

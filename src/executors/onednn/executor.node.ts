@@ -1,4 +1,4 @@
-/** The `onednn` executor: graphs run on oneDNN's primitives, training graphs in its blocked layouts from end to end. */
+/** The `onednn` executor: runs graphs on oneDNN's primitives; training stays in its blocked layouts throughout. */
 
 import { option, SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
@@ -30,13 +30,16 @@ import type { PlanLayout } from "./spec.ts";
 import { chooseWay, type Question } from "./tuning.node.ts";
 
 export interface OnednnOptions {
-  /** `bf16`: activations, and the weights that meet them; weights themselves, statistics and loss stay in float32. */
+  /**
+   * `bf16` applies to activations and the weights multiplied with them; master weights, statistics and loss stay in
+   * float32.
+   */
   readonly precision?: "float32" | "bf16";
-  /** How pictures stand between operations; default: as is faster here. */
+  /** Layout of pictures between operations; default: whichever is faster here. */
   readonly layout?: PlanLayout;
 }
 
-/** @throws SenetError `executor` where the library is not on this machine, or the processor has not the precision */
+/** @throws SenetError `executor` where the library is not installed, or the processor lacks the precision */
 export function createOnednnExecutor({ precision = "float32", layout }: OnednnOptions = {}): Executor {
   const type = precision === "bf16" ? "bf16" : "f32";
   const libraries = onednnLibraries(type);
@@ -58,7 +61,7 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
       checkWeights(graph, weights);
       requireOthers(graph, options.sumOverRanks);
       const live = options.weights === "live";
-      // Those of another number of threads have to be the same, whatever has become of the arrays.
+      // A recompilation for another number of threads must use the same weights, whatever happened to the arrays.
       const own = live ? weights : copies(weights);
       const create = (wanted: number) =>
         opened({ graph, type, layout }, { ...options, threads: wanted }, (api, threads, layout) => {
@@ -91,7 +94,7 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
   };
 }
 
-/** Made for the threads that are asked for; else for all, and for fewer while the machine is busy. */
+/** Compiles for the requested threads; by default for all, and for fewer while the machine is busy. */
 function paced<T>(
   { name }: Graph,
   { threads, say = () => {} }: TrainingOptions,
@@ -103,13 +106,13 @@ function paced<T>(
   return byPace({ name, most, create, cpuMilliseconds, say });
 }
 
-/** An API of its own for each executable, which closes it. */
+/** Creates an API session for an executable, which closes it. */
 function opened<T>(
   question: Omit<Question, "threads" | "libraries">,
   options: TrainingOptions,
   compile: (api: Api, threads: number, layout: PlanLayout) => T,
 ): T {
-  // OpenMP kills the process where it cannot start as many as it is told.
+  // OpenMP aborts the process if it cannot start as many threads as requested.
   const threads = Math.min(options.threads ?? usableThreads(), machineThreads());
   setThreads(threads);
   const isInEightBits = question.graph.nodes.some(({ op }) => op === "quantize");
@@ -126,7 +129,7 @@ function opened<T>(
 
 type Tensors = ReadonlyMap<string, Tensor>;
 
-/** How long the event loop may stand still, primitives permitting. */
+/** Longest time to block the event loop, if primitives are short enough. */
 const sliceMilliseconds = 15;
 
 type RunnerOptions = TrainingOptions & { readonly threads: number };
@@ -138,7 +141,7 @@ class Runner {
   readonly #lowered: Lowered;
   readonly #options: RunnerOptions;
   #isLoaded = false;
-  /** Runs come one after the other, though each lets others go on in between. */
+  /** Runs are sequential, though each yields to the event loop. */
   readonly #uses: Uses;
 
   constructor(api: Api, graph: Graph, lowered: Lowered, options: RunnerOptions) {
@@ -154,14 +157,14 @@ class Runner {
     return { steps: steps.length, arenaBytes, layout, reorders };
   }
 
-  /** Runs once all that was begun before is done. */
+  /** Runs after everything started earlier is done. */
   inTurn<T>(run: () => Promise<T>): Promise<T> {
     return this.#uses.inTurn(run);
   }
 
   /**
-   * What it gives is written over by the next time.
-   * @param after told the place of each step of the plan that is done
+   * Runs the graph; the next run overwrites the results.
+   * @param after called with the index of each finished step of the plan
    */
   async graphOnce(inputs: Tensors, after?: (step: number) => void): Promise<Tensors> {
     const { plan, outputs, update } = this.#lowered;
@@ -173,7 +176,7 @@ class Runner {
     return outputs;
   }
 
-  /** @throws SenetError `executor` naming the step that failed */
+  /** @throws SenetError `executor`, naming the step that failed */
   async steps(steps: readonly BoundStep[], after?: (step: number) => void): Promise<void> {
     const { threads, observe } = this.#options;
     setThreads(threads);
@@ -189,7 +192,7 @@ class Runner {
       observe?.(kind, now - start);
       start = now;
       if (now < sliceEnd) continue;
-      // Progress, Ctrl-C and the loader go on.
+      // Lets progress output, Ctrl-C and the loader run.
       await new Promise((resolve) => setImmediate(resolve));
       setThreads(threads);
       start = performance.now();
@@ -245,7 +248,7 @@ class OnednnTrainer implements Trainer {
   readonly #runner: Runner;
   readonly #lowered: LoweredTraining;
   readonly #afterStep: ((step: number) => void) | undefined;
-  /** Whether the weights have changed since they were last brought into their arrays. */
+  /** Whether weights have changed since the last `synchronise`. */
   #isAhead = false;
 
   constructor(runner: Runner, lowered: LoweredTraining, onGradient: TrainingOptions["onGradient"]) {

@@ -1,10 +1,10 @@
 /**
- * Which operations of a graph become one node of the library's: decided by who makes and who reads each value, as data,
- * before anything is lowered.
+ * Fuses operations of a graph into nodes that the library computes at once. The decisions depend only on producers and
+ * consumers of values, and are made before anything is lowered.
  *
- * A fused node does what its operations do, in one pass over the memory where that can be: a convolution adds its bias and a
- * shortcut and applies the activation, a batch norm takes its ReLU along in both directions, a gradient of weights brings that
- * of the bias. Where an operation is two passes for the library, as the gate's gradient is, two nodes hold it.
+ * A fused node replaces its operations, if possible in one pass over memory: a convolution adds its bias and a shortcut
+ * and applies the activation; a batch norm includes its ReLU in both directions; a weight gradient includes the bias's.
+ * An operation that takes the library two passes, such as the gate's gradient, becomes two nodes.
  */
 
 import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
@@ -17,12 +17,12 @@ import { EightBits, isDequantizing } from "./eight-bits.ts";
 import type { Activation, FusedAttrs, FusedGraph, FusedKind, FusedNode } from "./fused.ts";
 import { layoutOf, type Standing } from "./spec.ts";
 
-/** What a primitive does on its way to any result. */
+/** Activations that any primitive can apply to its result. */
 const activations: readonly Activation[] = ["relu", "sigmoid", "silu", "mish"];
 
 /**
- * @param standing how the plan keeps pictures: a sum needs values whose layouts are known beforehand
- * @param inEightBits whether what is quantized is also computed so; else it is brought to float32 first
+ * @param standing the plan's layout of pictures: a sum needs values whose layouts are known in advance
+ * @param inEightBits whether to compute quantised layers in eight bits; otherwise they are converted to float32
  */
 export function fuse(graph: Graph, standing: Standing, inEightBits = false): FusedGraph {
   const fusion = new Fusion(graph, standing, inEightBits);
@@ -38,10 +38,10 @@ export function printFusedNode({ kind, ops, inputs, attrs, outputs, sum, activat
   return holds === kind ? text : `${text} of ${holds}`;
 }
 
-/** The stable text of a fused graph, like `printGraph`. */
+/** A fused graph as stable text, like `printGraph`. */
 export const printFused = ({ graph, nodes }: FusedGraph): string => printGraph(graph, nodes.map(printFusedNode));
 
-/** A 1×1 convolution of a single position is a fully connected layer. */
+/** Whether a convolution is a fully connected layer: 1×1 on a single position. */
 function isLinear(picture: Shape, kernel: Shape, { pad, groups }: ConvAttrs): boolean {
   return (
     groups === 1 && shortPadding(pad) === 0 && [...picture.slice(2), ...kernel.slice(2)].every((extent) => extent === 1)
@@ -52,7 +52,7 @@ const isSamePool = (a: PoolAttrs, b: PoolAttrs): boolean => poolKey(a) === poolK
 const poolKey = ({ kernel, stride, pad, ceil }: PoolAttrs): string =>
   JSON.stringify([shortExtent(kernel), shortExtent(stride), shortPadding(pad), ceil]);
 
-/** The node that an operation becomes under another kind, or with other parts. */
+/** Turns an operation into a node of another kind, or with other parts. */
 function become<K extends FusedKind>(
   kind: K,
   node: Node,
@@ -65,11 +65,11 @@ function become<K extends FusedKind>(
 
 class Fusion extends GraphUses {
   readonly #standing: Standing;
-  /** What is there when the next node runs. */
+  /** Values computed before the next node. */
   readonly #ready: Set<Value>;
-  /** The nodes so far, by the operations that they hold. */
+  /** The nodes so far, by the operations they replace. */
   readonly #holders = new Map<AnyNode, FusedNode>();
-  /** What the shares of means are called, by the gradients that they stand for. */
+  /** The shares of means, by the gradients that they stand for. */
   readonly #shares = new Map<Value, Value>();
   readonly #eightBits: EightBits | undefined;
 
@@ -80,7 +80,7 @@ class Fusion extends GraphUses {
     this.#ready = new Set([...graph.inputs, ...graph.parameters]);
   }
 
-  /** What an operation becomes where it stands: nothing if an earlier node has done it, or a later one will. */
+  /** The nodes for an operation: none if an earlier node covers it, or a later one will. */
   take(node: AnyNode): readonly FusedNode[] {
     if (this.#holders.has(node)) return [];
     const nodes = this.#nodesOf(node);
@@ -156,7 +156,7 @@ class Fusion extends GraphUses {
     }
   }
 
-  /** With the activation that is all that happens to its first output. */
+  /** Adds the activation, if nothing else reads the first output. */
   #activated<K extends FusedKind>(node: FusedNode<K>, ...served: readonly Activation[]): FusedNode<K> {
     const [output, ...others] = node.outputs;
     for (const activation of served) {
@@ -167,18 +167,18 @@ class Fusion extends GraphUses {
     return node;
   }
 
-  /** A convolution with the shortcut that is all that is added to it, if that is there before. */
+  /** Adds the shortcut to a convolution, if nothing else reads its output and the shortcut is computed before. */
   #summed<K extends FusedKind>(node: FusedNode<K>): FusedNode<K> {
     const output = node.outputs[0]!;
     const add = this.onlyUser(output, "add") as AnyNode | undefined;
     const sum = add?.inputs.find((input) => input !== output);
-    // Row-major pictures go in and out in whatever layout the primitive likes, which no other value has.
+    // Row-major pictures are converted to whatever layout the primitive chooses, which no other value has.
     const isFixed = node.kind === "conv2d" && layoutOf(output.type.shape, this.#standing) !== "plain";
     if (add === undefined || sum === undefined || !isFixed || !this.#ready.has(sum)) return node;
     return { ...node, sum, outputs: add.outputs, ops: [...node.ops, add] };
   }
 
-  /** A gradient of weights with that of the bias, which is behind it in the graph. */
+  /** Adds the bias's gradient, which comes later in the graph, to a weight gradient. */
   #withBias<K extends FusedKind>(node: FusedNode<K>): FusedNode<K> {
     const users = this.users(node.inputs[1]!);
     const behind = users.slice(users.indexOf(node.ops[0]!) + 1);
@@ -187,7 +187,7 @@ class Fusion extends GraphUses {
     return { ...node, outputs: [...node.outputs, sum.outputs[0]!], ops: [...node.ops, sum] };
   }
 
-  /** The ReLU's gradient that a batch norm's gradient does on its way: of the ReLU that the norm before it has done. */
+  /** The ReLU gradient that a batch norm's gradient can include: that of the ReLU fused into the forward norm. */
   #throughRelu(norm: Node<"batchNormBackward">): Node<"reluBackward"> | undefined {
     const [, , mean, , dy] = norm.inputs;
     const forward = this.maker(mean!, "batchNormTraining");
@@ -197,7 +197,7 @@ class Fusion extends GraphUses {
     return relu !== undefined && this.maker(gradient.inputs[0]!, "relu") === relu ? gradient : undefined;
   }
 
-  /** The forward node is known by the batch's mean, which both have. */
+  /** The forward node is found by the batch's mean, which both have. */
   #normBackward(node: Node<"batchNormBackward">): FusedNode {
     const [x, gamma, mean, variance] = node.inputs as [Value, Value, Value, Value];
     const through = this.#throughRelu(node);
@@ -214,7 +214,7 @@ class Fusion extends GraphUses {
     });
   }
 
-  /** The pooling before it whose gradient this is. */
+  /** The pooling whose gradient this is. */
   #poolOf(node: Node<"maxPoolBackward">): AnyNode | undefined {
     const users = this.users(node.inputs[0]!);
     const before = users.slice(0, users.indexOf(node as AnyNode));
@@ -222,8 +222,8 @@ class Fusion extends GraphUses {
   }
 
   /**
-   * A branch's gradient is the scale's plus the squeeze's, which is the same for all positions of a channel: one number
-   * for each, added on the way.
+   * A branch's gradient is the scale's plus the squeeze's. The latter is the same for all positions of a channel, so
+   * one number per channel is added on the way.
    */
   #gatedSum(
     add: Node<"add">,

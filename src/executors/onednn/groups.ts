@@ -1,4 +1,6 @@
-/** Weights of convolutions in other forms: groups put together and taken apart, taps turned round. Small arrays, in TypeScript. */
+/**
+ * Converts weights of convolutions: merges and splits groups, reverses taps. In TypeScript, since the arrays are small.
+ */
 
 import type { TensorData } from "../../tensor.ts";
 
@@ -8,7 +10,7 @@ export function mergeGroups<T extends TensorData>(shape: GroupShape, from: Tenso
   return into;
 }
 
-/** The reverse: what the zeros' gradients are is nobody's business. */
+/** The reverse; gradients of the zeros are dropped. */
 export function splitGroups(shape: GroupShape, from: Float32Array, into: Float32Array): void {
   eachGroupRow(shape, (small, large, length) => into.set(from.subarray(large, large + length), small));
 }
@@ -17,7 +19,7 @@ export interface GroupShape {
   /** Output channels of all groups. */
   readonly out: number;
   readonly groups: number;
-  /** How many of them become one. */
+  /** Number of groups merged into one. */
   readonly merge: number;
   /** Input channels of one group, times the kernel's area. */
   readonly row: number;
@@ -34,7 +36,7 @@ function eachGroupRow(
   }
 }
 
-/** The taps of each pair of channel blocks in the opposite order; a tap is `size` numbers. */
+/** Reverses the taps of each pair of channel blocks; a tap is `size` numbers. */
 export function turnTaps(from: Float32Array, into: Float32Array, taps: number, size: number): void {
   for (let start = 0; start < from.length; start += taps * size) {
     for (let tap = 0; tap < taps; tap++) {

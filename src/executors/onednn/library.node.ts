@@ -7,9 +7,9 @@ import { causeText, option, SenetError } from "../../errors.ts";
 import { probe, truncationOf } from "./probe.node.ts";
 import type { ElementType } from "./spec.ts";
 
-/** A native object or address. */
+/** Address of a native object. */
 export type Handle = bigint;
-/** What a native function takes for a pointer: an address, memory of ours, or nothing. */
+/** A pointer argument: an address, our memory, or null. */
 export type Pointer = Handle | ArrayBufferView | null;
 export type NativeFunction<Result> = (...args: readonly (Pointer | number)[]) => Result;
 
@@ -20,28 +20,26 @@ export interface Version {
 }
 
 export interface Library {
-  /** What it was loaded from. */
+  /** The file it was loaded from. */
   readonly path: string;
   readonly version: Version;
   /** The instruction set that it uses on this processor, in version 3's numbers; see `hasIsa`. */
   readonly isa: number;
   /**
-   * A function by its C declaration without the prefix: `int stream_wait(void *stream)`.
+   * Binds a function by its C declaration without prefix: `int stream_wait(void *stream)`.
    * @throws SenetError `executor` where the library has no such function
    */
   bind<Result = number>(declaration: string): NativeFunction<Result>;
 }
 
 /**
- * Which version is likely to be faster where both are there, and taken where nothing is measured. Version 3 has Winograd's algorithm no longer, so that in float32 a training step
- * of SE-ResNet-50 takes a third longer (docs/log.md); its code for tiles (AMX), which multiply bf16 and eight bits, is up to four times as fast (docs/engines.md).
+ * The version likely to be faster if both are installed, used where nothing is measured. Version 3 has no Winograd
+ * algorithm, so a float32 training step of SE-ResNet-50 takes a third longer (docs/log.md); its code for AMX tiles is
+ * up to four times as fast (docs/engines.md).
  */
 export const versionFor = (type: ElementType, isa: number): 2 | 3 => (type !== "f32" && hasIsa(isa, "amx") ? 3 : 2);
 
-/**
- * Where the library may be: by the system's search, by whatever version Debian has put into its name (`libdnnl.so.3.6`),
- * then where Homebrew puts it.
- */
+/** Names to try: the system's search path, Debian's versioned names (`libdnnl.so.3.6`), then Homebrew's folder. */
 export const candidates = (first: 2 | 3): readonly string[] => [
   ...(first === 2 ? ["libdnnl.so.2"] : []),
   "libdnnl.so.3",
@@ -53,7 +51,7 @@ export const candidates = (first: 2 | 3): readonly string[] => [
   "dnnl.dll",
 ];
 
-/** Where the system looks first. */
+/** Folders that the system searches first. */
 const givenFolders = (): readonly string[] =>
   (process.env.LD_LIBRARY_PATH ?? "").split(":").filter((folder) => folder !== "");
 
@@ -65,7 +63,7 @@ const systemFolders: readonly string[] = [
   "/usr/local/lib",
 ];
 
-/** The files in these folders that are a library of the third API, the newest first. */
+/** Files in these folders that are libraries of version 3, newest first. */
 export function versionedNames(folders: readonly string[]): readonly string[] {
   const found = folders.flatMap((folder) => {
     const names = existsSync(folder) ? readdirSync(folder) : [];
@@ -81,9 +79,9 @@ const install =
   "apt-get install libdnnl2 (Debian 12) or libdnnl3.6 (Debian 13), brew install onednn (macOS), or SENET_ONEDNN=path";
 
 /**
- * @param path what `SENET_ONEDNN` says: the library itself, and nothing else is looked for. It may be anything, and is
- * loaded in another process first, once; what the system's own search finds is only looked at, for its being whole.
- * @param first the version that is looked for first
+ * Loads oneDNN. @param path the value of `SENET_ONEDNN`; if set, only that file is tried. It may be anything, so it is
+ * first loaded once in another process; files found by the system's search are only checked for completeness.
+ * @param first the version to look for first
  * @throws SenetError `executor` where there is none, or none that can be used: then `where` names one that was given or is there
  */
 export function loadLibrary(path: string | undefined = process.env[pathVariable], first: 2 | 3 = 2): Library {
@@ -132,7 +130,7 @@ function refuseCutOff(path: string): void {
   if (truncation !== undefined) throw unusable(path, truncation);
 }
 
-/** @throws what the system's loader says, SenetError `executor` where it is no oneDNN that is spoken */
+/** @throws the system loader's error; SenetError `executor` where the library is not a supported oneDNN */
 export function open(path: string): Library {
   const native = koffi.load(path);
   keepLoaded(path);
@@ -162,8 +160,8 @@ export function open(path: string): Library {
 }
 
 /**
- * Node unloads native libraries when it ends, while the threads of this one's OpenMP still stand in its code: a crash on
- * the way out. One more reference that nobody gives back prevents that.
+ * Keeps one more reference to the library. Otherwise Node would unload it at exit while OpenMP threads are still in its
+ * code, and crash.
  */
 function keepLoaded(path: string): void {
   const now = 2;
@@ -181,24 +179,25 @@ export const isaOf = ({ major }: Pick<Version, "major">, number: number): number
 /** Instruction sets by version 3's numbers: each larger set has the bits of the smaller ones. */
 const isas = { avx2: 0x7, avx2Vnni: 0xf, avx512: 0x27, avx512Vnni: 0x67, avx512Bf16: 0xe7, amx: 0x3e7 } as const;
 
-/** @param isa what the library uses */
+/** @param isa the library's instruction set */
 export const hasIsa = (isa: number, name: keyof typeof isas): boolean => (isa & isas[name]) === isas[name];
 
 /**
- * Whether the processor multiplies and adds in eight bits itself. Without VNNI the library goes by sixteen bits, in which
- * sums may overflow.
+ * Whether the processor has eight-bit multiply-add (VNNI). Without it the library uses 16 bits, in which sums may
+ * overflow.
  */
 export const hasEightBits = (isa: number): boolean => hasIsa(isa, "avx512Vnni") || hasIsa(isa, "avx2Vnni");
 
 /** The C string at an address. */
 export const textAt = (address: Handle): string => koffi.decode(address, "char", -1) as string;
 
-/** The address of an array's first byte; the array must stay referenced as long as the address is used. */
+/** Address of an array's first byte; the array must stay referenced as long as it is used. */
 export const addressOf = (data: ArrayBufferView): Handle => koffi.address(data) as Handle;
 
 /**
- * Sets how many threads the library's next calls from this thread use, where it was built with GNU's or LLVM's OpenMP.
- * @returns whether that could be done
+ * Sets the number of threads for the library's next calls from this thread, if it was built with GNU's or LLVM's
+ * OpenMP.
+ * @returns whether that was possible
  */
 export function setThreads(count: number): boolean {
   setOpenMpThreads ??= findOpenMp();
@@ -206,7 +205,7 @@ export function setThreads(count: number): boolean {
   return setOpenMpThreads !== null;
 }
 
-/** Looked for once, since each run asks several times; `null`: there is none. */
+/** Looked up once, since each run needs it several times; `null`: not found. */
 let setOpenMpThreads: ((count: number) => void) | null | undefined;
 
 function findOpenMp(): ((count: number) => void) | null {
@@ -218,12 +217,12 @@ function findOpenMp(): ((count: number) => void) | null {
   return null;
 }
 
-/** What Linux on x86-64 and arm64 with small pages calls a huge page. */
+/** Size of a huge page on x86-64, and on arm64 with 4 KiB pages. */
 export const hugePage = 2 ** 21;
 
 /**
- * Asks Linux for huge pages where it gives them to those who ask: fewer misses of the address cache when tensors are read
- * from end to end (docs/log.md). To be done before the memory is touched.
+ * Asks Linux for huge pages, which reduces TLB misses when reading whole tensors (docs/log.md). Must be called before
+ * the memory is touched.
  */
 export function adviseHugePages(address: Handle, bytes: number): void {
   if (process.platform !== "linux") return;
@@ -234,7 +233,7 @@ export function adviseHugePages(address: Handle, bytes: number): void {
 
 let madvise: ((address: Handle, length: number, advice: number) => number) | undefined;
 
-/** Milliseconds that this thread has had a processor, whatever others had; by the clock where Linux does not tell. */
+/** Processor time of this thread in milliseconds; wall-clock time where Linux does not tell. */
 export function threadMilliseconds(): number {
   if (process.platform !== "linux") return performance.now();
   clockGetTime ??= koffi.load(null).func("int clock_gettime(int clock, void *time)");

@@ -1,4 +1,7 @@
-/** From the graph to the plan: operations fused, primitives prepared, then each fused node by its rule; outputs, updates. */
+/**
+ * Lowers a graph to a plan: fuses operations, prepares primitives, lowers each fused node by its rule, and sets up
+ * outputs and updates.
+ */
 
 import { option, SenetError } from "../../errors.ts";
 import type { AnyNode, Graph, Value } from "../../ir/graph.ts";
@@ -19,12 +22,12 @@ import type { ElementType, PlanLayout } from "./spec.ts";
 import { type Prepared, Target } from "./target.node.ts";
 import { type Tiles, tilesOf } from "./tiles.ts";
 
-/** A graph in oneDNN's primitives. */
+/** A graph as a plan of oneDNN primitives. */
 export interface Lowered {
   readonly plan: BoundPlan;
   readonly inputs: ReadonlyMap<string, Float32Array | Int32Array>;
   readonly outputs: ReadonlyMap<string, Tensor>;
-  /** Writes the parameters' next values (running statistics); to be done after each run. */
+  /** Writes the parameters' new values (running statistics); to be called after each run. */
   readonly update: () => void;
 }
 
@@ -34,25 +37,25 @@ export interface FinalGradient {
   readonly data: Float32Array;
 }
 
-/** The same with an optimiser. */
+/** The same for training, with an optimiser. */
 export interface LoweredTraining extends Lowered {
-  /** Whether the gradients are finite, as the plan's `check` has found. */
+  /** Whether the gradients are finite, as found by the plan's `check`. */
   readonly finite: () => boolean;
   readonly gradientData: Float32Array;
-  /** Sets the numbers of this update, before the plan's `update`. */
+  /** Sets the scalars of an update; to be called before the plan's `update`. */
   readonly setNumbers: (numbers: Omit<StepNumbers, "decay">) => void;
-  /** The parameters whose gradients are final after a step of the plan, by the step's place. */
+  /** The parameters whose gradients are final after a step of the plan, by the step's index. */
   readonly finals: ReadonlyMap<number, readonly FinalGradient[]>;
 }
 
 export interface LowerOptions {
-  /** Each run reads the weights as they are then; else they never change. */
+  /** Whether each run reads the current weights; otherwise they never change. */
   readonly live: boolean;
-  /** What activations are, and the weights that meet them. */
+  /** Type of activations and the weights multiplied with them. */
   readonly type: ElementType;
   /** Default: blocks. */
   readonly layout?: PlanLayout;
-  /** Bytes of the processor's last cache, which inference goes by (`tilesOf`); default: no cache. */
+  /** Size of the processor's last-level cache, which inference takes into account (`tilesOf`); default: 0. */
   readonly cache?: number;
   /** See `CompileOptions`. */
   readonly sumOverRanks?: SumOverRanks | undefined;
@@ -60,7 +63,7 @@ export interface LowerOptions {
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
 export function lower(api: Api, graph: Graph, weights: Weights, { live, ...kind }: LowerOptions): Lowered {
-  // What never changes is brought into its layout once; else that would be done for each part.
+  // Only for frozen weights, whose layout is converted once; otherwise each part would convert them again.
   const { target, fused, tiles, prepared } = begin(api, graph, kind, live ? 0 : kind.cache);
   const { sumOverRanks } = kind;
   const lowering = new Lowering(target, prepared, { graph, weights, live, masters: undefined, sumOverRanks });
@@ -89,7 +92,7 @@ export function lowerTraining(
   return { ...lowered, finite, setNumbers, gradientData: masters.gradientData, finals: finalsOf(target, masters) };
 }
 
-/** The phases before values get places: which nodes there are, and the primitives that several of them need. */
+/** The phases before values are placed: fusion, and primitives that several nodes need. */
 function begin(api: Api, graph: Graph, { type, layout = "blocks" }: Omit<LowerOptions, "live">, cache = 0) {
   for (const node of graph.nodes) refuseOtherTypes(node);
   const target = new Target(api, type, new PlanBuilder(api, layout));
@@ -109,7 +112,7 @@ function finalsOf({ plan }: Target, masters: Masters): Map<number, FinalGradient
   return finals;
 }
 
-/** How gradients are written: as their primitives like it, or row-major. */
+/** The form of each gradient: its primitive's own layout, or row-major. */
 function formsOf({ plan }: Target, { gradients }: Prepared): (gradient: Value) => Form {
   const forms = new Map<Value | undefined, Form>([...gradients].map(([node, form]) => [node.outputs[0], form]));
   return (gradient) => forms.get(gradient) ?? { desc: plan.describe(gradient.type.shape, "f32", "plain") };
@@ -127,7 +130,7 @@ function lowerNodes(
   if (tiles !== undefined) plan.repeat(tiles.parts, () => lowerPart(lowering, tiles));
   for (const node of tiles?.rest ?? nodes) lowerNode(lowering, node);
   for (const { value, gradient } of masters?.gradients() ?? []) {
-    // What was not written where it is kept: a sum of gradients, or one that several parameters have.
+    // Gradients not written in their final place: sums, or those shared by several parameters.
     const place = lowering.place(value);
     if (place.slot !== gradient.slot) plan.copyWeight(value.name, place, gradient);
   }
@@ -150,7 +153,7 @@ function lowerPart(lowering: Lowering, { nodes, entering, leaving }: Tiles): voi
   for (const part of leaving.keys()) lowering.gather(part);
 }
 
-/** TypeScript cannot see that a node and its rule belong together. */
+/** A cast: TypeScript cannot see that a node and its rule belong together. */
 function lowerNode<K extends FusedKind>(lowering: Lowering, node: FusedNode<K>): void {
   rules[node.kind](lowering, node);
 }

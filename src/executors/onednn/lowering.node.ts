@@ -1,4 +1,4 @@
-/** What the rules of fused nodes work with while a graph becomes a plan: where values are, in which layouts. */
+/** The context of the rules that lower fused nodes: where values are, and in which layouts. */
 
 import type { Graph, Value } from "../../ir/graph.ts";
 import { resultsOf } from "../../ir/uses.ts";
@@ -15,39 +15,39 @@ import { type Prepared, Target } from "./target.node.ts";
 export interface Sources {
   readonly graph: Graph;
   readonly weights: Weights;
-  /** Each run reads the weights as they are then; else they never change. */
+  /** Whether each run reads the current weights; otherwise they never change. */
   readonly live: boolean;
   readonly masters: Masters | undefined;
   readonly sumOverRanks: SumOverRanks | undefined;
 }
 
-/** How a primitive sees weights. */
+/** A primitive's view of weights. */
 export interface Grouping {
   readonly dims: Shape;
-  /** Where groups are merged. */
+  /** Set if groups are merged. */
   readonly merged?: GroupShape;
 }
 
-/** How a batch of pictures, and numbers for each of its channels, are seen as `count` parts. */
+/** A view of a batch of pictures, and of one number per channel, as `count` parts. */
 export interface Pictures {
   readonly count: number;
   readonly picture: (place: Place) => Desc;
   readonly gate: (place: Place) => Desc;
 }
 
-/** One fused node's lowering. */
+/** Lowers one fused node. */
 export type Rule<K extends FusedKind> = (lowering: Lowering, node: FusedNode<K>) => void;
 
-/** What is done to a node's result on its way: the sum, then the activation. */
+/** The post-operations of a node: the sum, then the activation. */
 export const postOpsOf = ({ activation }: FusedNode, sum?: Desc): readonly PostOp[] => [
   ...(sum === undefined ? [] : [{ kind: "add", operand: sum } as const]),
   ...(activation === undefined ? [] : [{ kind: activation }]),
 ];
 
-/** What rules share: where values are. */
+/** Keeps track of where values are. */
 export class Lowering extends Target {
   readonly prepared: Prepared;
-  /** In training: what is learnt. */
+  /** Learnt parameters, in training. */
   readonly masters: Masters | undefined;
   readonly sumOverRanks: SumOverRanks | undefined;
   readonly #graph: Graph;
@@ -55,9 +55,9 @@ export class Lowering extends Target {
   readonly #live: boolean;
   readonly #places = new Map<Value, Place>();
   readonly #weightPlaces = new Map<Value, Place[]>();
-  /** The values of the whole batch that parts of it are parts of. */
+  /** Values of parts of the batch to those of the whole batch. */
   readonly #wholes = new Map<Value, Value>();
-  /** What is read after a run, next values of parameters among them: it must not be written over. */
+  /** Values read after a run, including new values of parameters; they must not be overwritten. */
   readonly #outputs: ReadonlySet<Value>;
   readonly #parameters: ReadonlySet<Value>;
   readonly #updated: ReadonlySet<Value>;
@@ -79,66 +79,69 @@ export class Lowering extends Target {
     this.#updated = new Set(graph.updates.keys());
   }
 
-  /** Where a value is. */
+  /** The place of a value. */
   place(value: Value): Place {
     const place = this.#places.get(value) ?? this.#parameter(value);
     if (place === undefined) throw new Error(`onednn: "${value.name}" was not lowered before it is used`);
     return place;
   }
 
-  /** A value as it stays between operations. */
+  /** A value in its layout between operations. */
   get(value: Value): Place {
     return this.plan.reordered(value.name, this.place(value), this.standingOf(value.type));
   }
 
-  /** A value row-major in float32. */
+  /** A value, row-major in float32. */
   plain(value: Value): Place {
     return this.plan.reordered(value.name, this.place(value), this.plan.describe(value.type.shape, "f32", "plain"));
   }
 
-  /** Whether a value never changes: in training what is frozen, which is neither learnt nor updated. */
+  /** Whether a value never changes; in training, a parameter that is neither learnt nor updated. */
   isOnce(value: Value): boolean {
     if (!this.#isParameter(value)) return false;
     const { masters } = this;
     return !this.#live || (masters !== undefined && masters.of(value) === undefined && !this.#updated.has(value));
   }
 
-  /** The numbers of a parameter that stays as it is: in eight bits, or what belongs to such. */
+  /** The data of a constant parameter: eight-bit weights and what belongs to them. */
   constant(value: Value): TensorData {
     return this.#weights.get(value.name)!.data.slice();
   }
 
-  /** The scales that a primitive is given when it runs, as arguments. */
+  /** Scales passed at execution, as arguments. */
   scaleArguments(scales: Scales): Arguments {
     const given = [...this.api.scaleArguments(scales)];
     const place = (data: Float32Array) => this.plan.fixed(this.plan.describe([data.length], "f32", "plain"), data);
     return Object.fromEntries(given.map(([arg, data]) => [arg, place(data)]));
   }
 
-  /** Says where a value is. */
+  /** Sets the place of a value. */
   set(value: Value, place: Place): Place {
     this.#places.set(value, place);
     return place;
   }
 
-  /** What the steps that are repeated read of the whole batch. */
+  /** Declares a value of the whole batch that repeated steps read part by part. */
   enters(part: Value, whole: Value): void {
     const place = this.place(whole);
     this.set(part, this.plan.partEach(place, this.plan.describe(part.type.shape, place.desc.type, "plain")));
   }
 
-  /** Says that a value of one part is kept, as a part of the whole batch's; before the operation that makes it. */
+  /**
+   * Declares that a part's value is kept as part of the whole batch's; to be called before the operation that computes
+   * it.
+   */
   leaves(part: Value, whole: Value): void {
     this.#wholes.set(part, whole);
   }
 
-  /** Brings it there, where the operation has not written it there itself. */
+  /** Copies it there, if the operation did not write it there itself. */
   gather(part: Value): void {
     const place = this.place(part);
     if (place.stride === undefined) this.plan.copy(part.name, place, this.make(part));
   }
 
-  /** Memory for a value that an operation makes. */
+  /** Allocates memory for an operation's result. */
   make(value: Value): Place {
     const desc = this.standingOf(value.type);
     const whole = this.#wholes.get(value);
@@ -152,7 +155,7 @@ export class Lowering extends Target {
     return this.#places.get(value) ?? this.make(value);
   }
 
-  /** The same, row-major in float32: what is no activation. */
+  /** The same, row-major in float32, for values that are not activations. */
   makePlain(value: Value): Place {
     const desc = this.plan.describe(value.type.shape, "f32", "plain");
     const master = this.masters?.ofGradient(value);
@@ -160,7 +163,7 @@ export class Lowering extends Target {
     return this.set(value, this.#outputs.has(value) ? this.plan.fixed(desc) : this.plan.place(desc));
   }
 
-  /** Lets an operation write a value in the layout that it has, and brings it into the one that stays. */
+  /** Lets an operation write a value in its own layout, and converts it to the value's usual one. */
   writes(name: string, has: Desc, value: Value, run: (into: Place) => void): void {
     const place = this.make(value);
     if (this.api.isEqual(has, place.desc)) {
@@ -173,8 +176,9 @@ export class Lowering extends Target {
   }
 
   /**
-   * What the gate's operations see of `[N,C,H,W]`, so that a gate is a factor of a channel, for which the library has fast
-   * code: one picture of N·C channels, which in blocks and row-major is the same memory; with channels last, N pictures.
+   * The gate operations' view of `[N,C,H,W]`, in which a gate is a factor per channel, for which the library has fast
+   * code: one picture with N·C channels, which is the same memory in blocked and row-major layouts; with channels last,
+   * N pictures.
    */
   pictures(shape: Shape): Pictures {
     const [batch, channels, height, width] = shape as [number, number, number, number];
@@ -184,15 +188,15 @@ export class Lowering extends Target {
     return { count, picture: viewOf([1, together, height, width]), gate: viewOf([1, together, 1, 1]) };
   }
 
-  /** `[N,C,1,1]` in the layout of the `picture` that it belongs to: the same memory where blocks are full. */
+  /** `[N,C,1,1]` in the layout of its `picture`: the same memory if blocks are full. */
   asChannels(place: Place, picture: Shape): Place {
     return this.plan.as(place, this.plan.describe(place.desc.dims, place.desc.type, this.plan.layoutOf(picture)));
   }
 
   /**
-   * A parameter in the description that a primitive wants, made once for all that want it: now where the weights are
-   * frozen, else in each run.
-   * @param dims its extents as the primitive sees them (groups)
+   * A parameter in the layout that a primitive wants, converted once for all that want it: now if weights are frozen,
+   * otherwise in each run.
+   * @param dims its dimensions as the primitive sees them (groups)
    */
   weight(name: string, value: Value, { dims, merged }: Grouping, wanted: Desc): Place {
     const known = this.#weightPlaces.get(value)?.find(({ desc }) => this.api.isEqual(desc, wanted));
@@ -206,8 +210,8 @@ export class Lowering extends Target {
   }
 
   /**
-   * The weight of a convolution with its taps turned round and its channels exchanged, in the layout `weights16Backward`:
-   * as whole blocks of what it is in `weights16`.
+   * The weight of a convolution with reversed taps and exchanged channels, in the layout `weights16Backward`; made of
+   * whole blocks of its form in `weights16`.
    */
   turnedWeight(name: string, value: Value, turned: Desc): Place {
     const { plan } = this;
@@ -217,7 +221,7 @@ export class Lowering extends Target {
     return this.#derived(name, value, old, turned, (from, into) => turnTaps(from, into, taps, 16 ** 2));
   }
 
-  /** A parameter under a primitive's extents, row-major. */
+  /** A parameter with the primitive's dimensions, row-major. */
   #rowMajor(name: string, value: Value, dims: Shape, merged: GroupShape | undefined): Place {
     const { plan } = this;
     const old = this.plain(value);
@@ -226,7 +230,7 @@ export class Lowering extends Target {
     return this.#derived(name, value, old, plain, (from, into) => mergeGroups(merged, from, into.fill(0)));
   }
 
-  /** Another form of a weight, which `fill` makes of its numbers. */
+  /** Another form of a weight, computed by `fill`. */
   #derived(
     name: string,
     value: Value,
@@ -268,7 +272,7 @@ export class Lowering extends Target {
     return this.#parameters.has(value);
   }
 
-  /** Memory of an input. */
+  /** The memory of an input. */
   input(value: Value): Float32Array {
     const { shape } = value.type;
     const data = new Float32Array(sizeOf(shape));
@@ -277,7 +281,7 @@ export class Lowering extends Target {
     return data;
   }
 
-  /** Where an output of the graph can be read after a run. */
+  /** The tensor of an output, readable after a run. */
   output(name: string, value: Value): Tensor {
     const { shape } = value.type;
     const result = zeros("float32", shape);
@@ -291,7 +295,7 @@ export class Lowering extends Target {
     return result;
   }
 
-  /** A value, row-major; of a parameter or an input a copy, since these change behind the plan's back. */
+  /** A value, row-major; a copy if it is a parameter or an input, since the plan does not control when these change. */
   snapshot(value: Value): Place {
     const place = this.plain(value);
     if (!this.#isParameter(value) && !this.#graph.inputs.includes(value)) return place;

@@ -1,8 +1,8 @@
 /**
- * What training keeps between steps: weights, gradients and the optimiser's state, each kind one parameter after the other
- * in one piece of memory, in the layouts that the gradients' primitives write. The optimiser is then a few calls over the
- * whole piece, on all threads; the arrays of the caller are read once and written when he asks for it. What lies next to
- * each other gets its gradients one after the other: the last layer comes first.
+ * The data that training keeps between steps: weights, gradients and optimiser state. Each kind is one block of memory
+ * with one parameter after the other, in the layouts that the gradients' primitives write. The optimiser is then a few
+ * calls over the whole block, on all threads; the caller's arrays are read once, and written on request. The last layer
+ * comes first, so that neighbours get their gradients one after the other.
  */
 
 import type { Value } from "../../ir/graph.ts";
@@ -18,28 +18,28 @@ import { Orthogonal } from "./orthogonal.node.ts";
 import type { Phase, Place, PlanBuilder } from "./plan.node.ts";
 import { Arg, type Desc, meanOverPositions, type PostOp } from "./spec.ts";
 
-/** How a parameter is kept: as its gradient's primitive writes it. */
+/** A parameter's layout: the one that its gradient's primitive writes. */
 export interface Form {
   readonly desc: Desc;
-  /** Where groups are merged. */
+  /** Set if groups are merged. */
   readonly merged?: GroupShape;
 }
 
-/** A learnt parameter, laid out the same way in each piece of memory. */
+/** A learnt parameter, at the same place in each block of memory. */
 export interface Master {
   readonly learnt: Learnt;
-  /** Its gradient in the graph. */
+  /** The gradient's value in the graph. */
   readonly value: Value;
   readonly form: Form;
   readonly weight: Place;
   readonly gradient: Place;
   readonly slots: ReadonlyMap<string, Place>;
-  /** Where it is in every piece, in bytes. */
+  /** Its start in every block, in bytes. */
   readonly start: number;
   readonly end: number;
 }
 
-/** Parameters of one decay, one factor of the rate and one kind, next to each other; offsets in bytes. */
+/** Adjacent parameters with the same decay, rate factor and kind; offsets in bytes. */
 interface Range {
   readonly decay: number;
   readonly rate: number;
@@ -48,13 +48,13 @@ interface Range {
   readonly end: number;
 }
 
-/** What a formula's names stand for over some part of the memory: tensors, and numbers that are set before each update. */
+/** The tensors and scalars that a formula's names stand for, for a part of the memory. */
 interface Scope {
   readonly tensor: (name: string) => Place;
   readonly number: (name: string) => Place;
 }
 
-/** Gradients are summed up by pooling over windows of this side, to see whether they are finite. */
+/** Side of the pooling windows by which gradients are summed to check that they are finite. */
 const window = 64;
 const floatBytes = 4;
 
@@ -63,19 +63,19 @@ export class Masters {
   readonly #rule: UpdateRule;
   readonly #all: readonly Master[];
   readonly #ranges: readonly Range[];
-  /** `weight`, `gradient`, the optimiser's slots, and what its formula has in between. */
+  /** Blocks of memory: `weight`, `gradient`, the optimiser's slots, and its formula's temporaries. */
   readonly #pieces = new Map<string, Uint8Array>();
   readonly #bytes: number;
   readonly #byParameter: ReadonlyMap<Value, Master>;
   readonly #byGradient: ReadonlyMap<Value, Master>;
   readonly #orthogonal: Orthogonal;
   readonly #matrices = new Map<string, Uint8Array>();
-  /** For all that passes through row-major merged groups, one at a time. */
+  /** Scratch memory for row-major merged groups, used by one at a time. */
   #scratch: Uint8Array | undefined;
 
   /**
-   * @param gradientOf the value that is a parameter's gradient
-   * @param formOf how it is written
+   * @param gradientOf the gradient's value of a parameter
+   * @param formOf the form in which it is written
    */
   constructor(
     plan: PlanBuilder,
@@ -133,12 +133,12 @@ export class Masters {
     return piece;
   }
 
-  /** All gradients, each up to where the next one begins: what lies between them is zero. */
+  /** All gradients; gaps between them are zero. */
   get gradientData(): Float32Array {
     return floatsOf(this.#piece("gradient"), 0, this.#all.at(-1)?.end ?? 0);
   }
 
-  /** One of them. */
+  /** One gradient. */
   gradientOf({ start, end }: Master): Float32Array {
     return floatsOf(this.#piece("gradient"), start, end);
   }
@@ -147,7 +147,7 @@ export class Masters {
     return this.#byParameter.get(parameter);
   }
 
-  /** The parameter whose gradient a value is; of several the last one. */
+  /** The parameter whose gradient a value is; the last one if there are several. */
   ofGradient(value: Value): Master | undefined {
     return this.#byGradient.get(value);
   }
@@ -156,7 +156,7 @@ export class Masters {
     return this.#all;
   }
 
-  /** Between the arrays and here: weights and the optimiser's state in before the first step, and out when asked for. */
+  /** Copies weights and optimiser state from the arrays before the first step, and back on request. */
   transfer(weights: Weights): void {
     for (const { learnt, form, weight, slots } of this.#all) {
       const { name } = learnt.parameter;
@@ -171,7 +171,7 @@ export class Masters {
     }
   }
 
-  /** What groups that are merged must not learn: a mask over the gradient, 1 where a weight is and 0 between. */
+  /** Masks the gradient of merged groups: 1 for real weights, 0 for the zeros between them. */
   mask(name: string, { form, gradient }: Master): void {
     const { merged, desc } = form;
     if (merged === undefined) return;
@@ -185,8 +185,8 @@ export class Masters {
   }
 
   /**
-   * Sums of the gradients, few enough to look at; one that is not finite betrays a gradient that is not, or is beyond
-   * 10^34 and as good as infinite.
+   * Plans sums of the gradients, few enough to inspect. A sum that is not finite reveals a gradient that is not, or one
+   * beyond 10^34, which is as bad.
    */
   check(): () => boolean {
     const plan = this.#plan;
@@ -205,8 +205,8 @@ export class Masters {
   }
 
   /**
-   * The optimiser's formula over all parameters, range by range; from a ratio of lengths on, parameter by parameter.
-   * @returns sets the numbers of the formula, to be done before the plan's `update`
+   * Plans the optimiser's formula over all parameters, range by range; after a ratio of norms, parameter by parameter.
+   * @returns a function that sets the formula's scalars, to be called before the plan's `update`
    */
   update(): (numbers: Omit<StepNumbers, "decay">) => void {
     const setters: ((numbers: Omit<StepNumbers, "decay">) => void)[] = [];
@@ -247,7 +247,7 @@ export class Masters {
     };
   }
 
-  /** In the parameter's own order, where it is a matrix of rows. */
+  /** Done in the parameter's own order, in which it is a matrix of rows. */
   #orthogonalise({ orthogonal: piece, rms }: Orthogonalise, { learnt, form, start }: Master): void {
     const plan = this.#plan;
     const { name, type } = learnt.parameter;
@@ -260,7 +260,7 @@ export class Masters {
     this.#load(name, form, into, place, "update");
   }
 
-  /** Memory that one matrix after the other uses. */
+  /** Memory that matrices use one after another. */
   #matrix(role: string, size: number): Float32Array {
     let memory = this.#matrices.get(role);
     if (memory === undefined) {
@@ -283,14 +283,14 @@ export class Masters {
     return number;
   }
 
-  /** A part of a piece as one long vector, whatever layouts its parameters have. */
+  /** A part of a block as one long vector, whatever its parameters' layouts. */
   #flat(name: string, start: number, end: number): Place {
     const plan = this.#plan;
     const desc = plan.describe([(end - start) / floatBytes], "f32", "plain");
     return plan.fixed(desc, this.#piece(name).subarray(start, end));
   }
 
-  /** A chain is one primitive: a product with a number, and what is done to it on the way. */
+  /** Plans a chain as one primitive: a product with a number, with post-operations. */
   #run({ target, start, steps }: Chain, scope: Scope): void {
     const plan = this.#plan;
     const name = `update of ${target}`;

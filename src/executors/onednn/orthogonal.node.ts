@@ -1,7 +1,7 @@
 /**
- * Muon's orthogonalisation by matrix products of the library. The iteration of optim/orthogonal.ts multiplies the matrix by a
- * polynomial of its Gram matrix in each step; here the polynomials are multiplied with each other, which are as small as the
- * matrix's shorter side, and with the matrix once in the end: for 512×4608 a third of the work.
+ * Muon's orthogonalisation by the library's matrix products. Each iteration of optim/orthogonal.ts multiplies the
+ * matrix by a polynomial of its Gram matrix. Here these polynomials, which are only as large as the matrix's shorter
+ * side, are multiplied with each other first and with the matrix once at the end: for 512×4608 a third of the work.
  */
 
 import { newtonSchulz, scaleFor } from "../../optim/orthogonal.ts";
@@ -15,14 +15,14 @@ interface Square {
 
 export class Orthogonal {
   readonly #plan: PlanBuilder;
-  /** What is computed in between, by what it is and its side: one parameter after the other uses it. */
+  /** Temporary matrices by role and size, used by one parameter after another. */
   readonly #squares = new Map<string, Square>();
 
   constructor(plan: PlanBuilder) {
     this.#plan = plan;
   }
 
-  /** Plans it as a part of the update. All places are row-major in float32. */
+  /** Plans the orthogonalisation as a part of the update. All places are row-major in float32. */
   run(name: string, x: Place, into: Place, rms: number): void {
     const { steps, a, b, c, eps } = newtonSchulz;
     const [rows, columns] = x.desc.dims as [number, number];
@@ -43,7 +43,7 @@ export class Orthogonal {
     for (let step = 0; step < steps; step++) {
       const own = step === 0 ? products[0] : factor;
       this.#forward(name, gram.place, gram.place, half.place);
-      // a·1 + b·A + c·A², which is little: with post-operations the library's products of 2.6 are wrong here.
+      // a·1 + b·A + c·A², on the host, since it is small: with post-operations, products of version 2.6 are wrong here.
       this.#plan.asideHost("update", name, () => {
         const [from, squared, into] = [gram.data, half.data, own.data];
         for (let i = 0; i < into.length; i++) into[i] = b * from[i]! + c * squared[i]!;
@@ -51,7 +51,7 @@ export class Orthogonal {
       });
       if (step > 0) this.#forward(name, own.place, products[(step - 1) % 2]!.place, products[step % 2]!.place);
       if (step === steps - 1) break;
-      // What the Gram matrix would be of the matrix so far; all of these are symmetric and commute.
+      // The Gram matrix of the matrix so far; all of these are symmetric and commute.
       this.#forward(name, own.place, gram.place, half.place);
       this.#forward(name, half.place, own.place, gram.place);
     }
@@ -82,7 +82,7 @@ export class Orthogonal {
     this.#plan.aside("update", name, api.primitive(name, spec), { [Arg.src]: x, [Arg.weights]: w }, { [Arg.dst]: y });
   }
 
-  /** `dy · w`: its gradient by what comes in. */
+  /** `dy · w`: a linear layer's gradient by its input. */
   #backward(name: string, dy: Place, w: Place, dx: Place): void {
     const { api } = this.#plan;
     const spec = { primitive: "innerProduct", src: dx.desc, weights: w.desc, dst: dy.desc } as const;
@@ -91,7 +91,7 @@ export class Orthogonal {
     this.#plan.aside("update", name, primitive, { [Arg.diffDst]: dy, [Arg.weights]: w }, { [Arg.diffSrc]: dx });
   }
 
-  /** `xᵀ · x`: its gradient by the weights. */
+  /** `xᵀ · x`: a linear layer's gradient by its weights. */
   #gramOfColumns(name: string, x: Place, dw: Place): void {
     const { api } = this.#plan;
     const spec = { primitive: "innerProduct", src: x.desc, weights: dw.desc, dst: x.desc } as const;

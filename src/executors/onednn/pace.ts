@@ -1,25 +1,25 @@
 /**
- * How many threads to go on with on a machine that others use too. Threads meet at the end of each operation, so that
- * one that has lost its processor holds up all; then fewer are faster, by any factor (docs/log.md).
+ * Chooses the number of threads on a busy machine. Threads synchronise after each operation, so one that has lost its
+ * processor holds up all others; fewer threads can then be faster by any factor (docs/log.md).
  */
 
 interface Step {
   readonly milliseconds: number;
-  /** The part of the time that all threads together were to have that they had. */
+  /** Share of the requested processor time that all threads together got. */
   readonly share: number;
 }
 
-/** What is being tried, against what was before. */
+/** A trial, and what it is compared with. */
 interface Trial {
   readonly from: number;
   readonly median: number;
 }
 
-/** Threads that wait for a moment still run; below this they had no processor. */
+/** Below this share threads lacked processors; above it they may only have waited briefly. */
 const starved = 0.75;
-/** What is not faster by this is not worth a change. */
+/** A change must be at least this much faster. */
 const worth = 0.9;
-/** A trial that goes as badly is broken off. */
+/** A trial that is this much slower is aborted. */
 const hopeless = 2;
 
 export class Pace {
@@ -27,15 +27,15 @@ export class Pace {
   #threads: number;
   #steps: Step[] = [];
   #trial: Trial | undefined;
-  /** Steps since the last change. */
+  /** Number of steps since the last change. */
   #since = 0;
-  /** Steps to wait before fewer or more are tried; longer each time that it was for nothing. */
+  /** Steps to wait before trying fewer or more threads; increased after each failed trial. */
   readonly #patience = { fewer: 12, more: 200 };
   #soon: number;
 
   /**
-   * @param most threads to begin with
-   * @param soon milliseconds of steps, two at least, after which fewer are tried, however few steps these were
+   * @param most initial and largest number of threads
+   * @param soon milliseconds of steps (at least two) after which fewer threads are tried, however few steps these were
    */
   constructor(most: number, soon = Number.POSITIVE_INFINITY) {
     this.#most = most;
@@ -43,19 +43,19 @@ export class Pace {
     this.#soon = soon;
   }
 
-  /** For the next step. */
+  /** Number of threads for the next step. */
   get threads(): number {
     return this.#threads;
   }
 
   /**
-   * Tells of a step, which may change `threads`.
-   * @param cpuMilliseconds that this process had a processor in that time, all threads together
-   * @returns a line about a change that stays
+   * Reports a step, after which `threads` may change.
+   * @param cpuMilliseconds processor time of this process during the step, over all threads
+   * @returns a message if a change becomes permanent
    */
   ran(milliseconds: number, cpuMilliseconds: number): string | undefined {
     this.#since++;
-    // The first one after a change also makes ready.
+    // The first step after a change includes setup.
     if (this.#since === 1) return undefined;
     this.#steps.push({ milliseconds, share: cpuMilliseconds / (milliseconds * this.#threads) });
     const trial = this.#trial;
@@ -64,7 +64,7 @@ export class Pace {
     return undefined;
   }
 
-  /** Whether there are enough steps to go by: few, where they are long. */
+  /** Whether there are enough steps to compare; fewer if they are long. */
   #isTelling(): boolean {
     return this.#isSoon || (this.#steps.length >= 6 && (this.#total >= 500 || this.#steps.length >= 48));
   }

@@ -1,4 +1,4 @@
-/** What goes on with fewer threads while the machine is busy: a trainer, an executable. */
+/** A trainer or executable that is recompiled for fewer threads while the machine is busy. */
 
 import { asyncDispose } from "../../disposal.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
@@ -9,23 +9,23 @@ import { Pace } from "./pace.ts";
 export interface PacedOptions<T> {
   /** For errors. */
   readonly name: string;
-  /** Threads to begin with, and at most. */
+  /** Initial and largest number of threads. */
   readonly most: number;
   /**
-   * Primitives are made for a number of threads, so that another number wants others: it begins with the weights (and the
-   * optimiser's state) as they are in their arrays then.
+   * Compiles for a number of threads, for which primitives are specific. Starts from the current contents of the arrays
+   * of weights and optimiser state.
    */
   readonly create: (threads: number) => T;
-  /** Milliseconds that this process has had a processor since it began, all threads together. */
+  /** Processor time of this process so far in milliseconds, over all threads. */
   readonly cpuMilliseconds: () => number;
   readonly say: (line: string) => void;
 }
 
-/** What is made for a number of threads, and made again for another one. */
+/** Holds an object compiled for a number of threads, and recompiles it for another number. */
 class Paced<T extends { dispose(): Promise<void> }> {
   readonly #options: PacedOptions<T>;
   readonly #pace: Pace;
-  /** What `current` was made for. */
+  /** Number of threads of `current`. */
   #threads: number;
   current: T;
 
@@ -40,14 +40,14 @@ class Paced<T extends { dispose(): Promise<void> }> {
     return this.#threads !== this.#pace.threads;
   }
 
-  /** One after the other, since the two would not fit into memory at once. */
+  /** Disposes of the old one first, since both might not fit into memory. */
   async change(): Promise<void> {
     await this.current.dispose();
     this.#threads = this.#pace.threads;
     this.current = this.#options.create(this.#threads);
   }
 
-  /** Does it, and takes its time. */
+  /** Runs a step and measures its time. */
   async step<Result>(work: () => Promise<Result>): Promise<Result> {
     const { cpuMilliseconds, say } = this.#options;
     const [start, startCpu] = [performance.now(), cpuMilliseconds()];
@@ -61,7 +61,7 @@ class Paced<T extends { dispose(): Promise<void> }> {
 /** With a plan of its own. */
 export type Planned<T> = T & { readonly plan: PlanFacts };
 
-/** Milliseconds: whoever waits for an answer, of whom there may be no second. */
+/** Milliseconds after which to react even to few runs: a user may be waiting for a single answer. */
 const soon = 2000;
 
 export class PacedExecutable implements Executable {
@@ -97,7 +97,7 @@ export class PacedExecutable implements Executable {
 export class PacedTrainer implements Trainer {
   readonly #paced: Paced<Planned<Trainer>>;
   readonly #uses: Uses;
-  /** Whether gradients are there that others may be added to: another trainer would lay these out differently. */
+  /** Whether gradients are being accumulated, which another trainer would lay out differently. */
   #hasGradients = false;
 
   constructor(options: PacedOptions<Planned<Trainer>>) {

@@ -1,4 +1,7 @@
-/** The plan of a graph: steps in order over buffers, built first and bound to memory and primitives' calls at the end. */
+/**
+ * The plan of a graph: a sequence of steps over buffers. It is built first, and bound to memory and primitive calls at
+ * the end.
+ */
 
 import { option, SenetError } from "../../errors.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
@@ -21,27 +24,27 @@ import {
 export interface Place {
   readonly slot: Slot;
   readonly desc: Desc;
-  /** Where it begins in the buffer, in bytes; absent: at its beginning. */
+  /** Start in the buffer, in bytes; default: 0. */
   readonly offset?: number;
-  /** One part of the batch in the buffer of all: how far the next part is, in bytes. */
+  /** For one part of the batch in the buffer of the whole: distance to the next part, in bytes. */
   readonly stride?: number;
 }
 
-/** A primitive's arguments by their numbers (`Arg`); those that are undefined are left out. */
+/** A primitive's arguments by number (`Arg`); undefined ones are left out. */
 export type Arguments = Readonly<Record<number, Place | undefined>>;
 
-/** A result that may take over the memory of the first of these that nobody needs any longer. */
+/** A result that may take over the memory of the first of these values that is no longer needed. */
 interface InPlace {
   readonly of: Place;
   readonly from: readonly Place[];
 }
 
-/** Something that runs: a primitive, or a function of ours over small arrays. */
+/** A step: a primitive, or our own function on small arrays. */
 interface Step {
   readonly name: string;
   readonly primitive?: { readonly primitive: Primitive; readonly args: ReadonlyMap<number, Place> };
   readonly host?: () => void;
-  /** What others have to be waited for. */
+  /** Set if the step waits for other processes. */
   readonly wait?: () => Promise<void>;
   readonly reads: readonly Slot[];
   readonly writes: readonly Slot[];
@@ -49,9 +52,9 @@ interface Step {
 }
 
 /**
- * What runs besides the graph itself, over memory that stays: `load` once, before the first run (weights into the
- * primitives' layouts); in training `check` after each run (whether gradients are finite), `update` then (the optimiser)
- * and `store` when the weights are asked for.
+ * Steps outside the graph, on permanent memory: `load` once before the first run (converts weights to the primitives'
+ * layouts); in training `check` after each run (whether gradients are finite), then `update` (the optimiser), and
+ * `store` when the weights are read back.
  */
 export type Phase = "load" | "check" | "update" | "store";
 
@@ -62,15 +65,15 @@ export interface BoundPlan {
   readonly arenaBytes: number;
   /** See `PlanFacts`. */
   readonly layout: string;
-  /** The reorders of activations that are left, by the operations that wanted them. */
+  /** The remaining layout conversions of activations, by the operations that need them. */
   readonly reorders: readonly string[];
 }
 
 export interface BoundStep {
   readonly name: string;
-  /** For people: the primitive, or that it is ours. */
+  /** Description: the primitive's kind, or that it is our own function. */
   readonly kind: string;
-  /** Gives the library's status: 0 is success. A promise only where others are waited for. */
+  /** Returns the library's status, 0 for success; a promise only if it waits for others. */
   run(): number | Promise<number>;
 }
 
@@ -80,11 +83,11 @@ export class PlanBuilder {
   readonly reorders: string[] = [];
   readonly #descs = new Map<string, Desc>();
   readonly #steps: Step[] = [];
-  /** How many of the first steps run for one part of the batch after the other, and for how many parts. */
+  /** How many of the first steps are repeated for parts of the batch, and the number of parts. */
   #repeated = { steps: 0, parts: 1 };
   readonly #aside: Readonly<Record<Phase, Step[]>> = { load: [], check: [], update: [], store: [] };
   readonly #slots: Slot[] = [];
-  /** Views of placed buffers that steps of ours asked for. */
+  /** Views of buffers requested by our own steps, set once buffers are placed. */
   readonly #views: (() => void)[] = [];
 
   constructor(api: Api, layout: PlanLayout) {
@@ -92,18 +95,18 @@ export class PlanBuilder {
     this.standing = { layout, block: api.block };
   }
 
-  /** Channels that fill a vector. */
+  /** Number of channels that fill a vector. */
   get block(): ChannelBlock {
     return this.standing.block;
   }
 
-  /** Where the value of an operation stays between operations. */
+  /** Layout of a value between operations. */
   layoutOf(shape: Shape): Layout {
     return layoutOf(shape, this.standing);
   }
 
   describe(dims: Shape, type: ElementType, layout: Layout): Desc {
-    // A description of no extents is of one number.
+    // oneDNN describes a scalar with one dimension.
     const extents = dims.length === 0 ? [1] : dims;
     const key = `${extents.join("x")} ${type} ${layout}`;
     let desc = this.#descs.get(key);
@@ -114,14 +117,14 @@ export class PlanBuilder {
     return desc;
   }
 
-  /** A new value of the arena. */
+  /** Allocates a value in the arena. */
   place(desc: Desc): Place {
     const slot: Slot = { bytes: this.api.sizeOf(desc) };
     this.#slots.push(slot);
     return { slot, desc };
   }
 
-  /** A value over memory that stays: `data` itself, or fresh. */
+  /** A value in permanent memory: `data` itself, or newly allocated. */
   fixed(desc: Desc, data?: ArrayBufferView): Place {
     const bytes = this.api.sizeOf(desc);
     const fixed =
@@ -129,7 +132,7 @@ export class PlanBuilder {
     return { slot: { bytes, fixed }, desc };
   }
 
-  /** Zeros that begin at a cache line and stay. @throws SenetError `executor` where there is no such memory */
+  /** Permanent zeroed memory, aligned to cache lines. @throws SenetError `executor` where there is not enough memory */
   memory(bytes: number): Uint8Array {
     const { buffer, start } = alignedMemory(bytes);
     return new Uint8Array(buffer, start, bytes);
@@ -140,17 +143,17 @@ export class PlanBuilder {
     return { ...place, desc };
   }
 
-  /** The `index`-th of the parts, each of this description, that a value is made of. */
+  /** Part `index` of a value that is made of parts with this description. */
   part(place: Place, desc: Desc, index: number): Place {
     return { ...place, desc, offset: (place.offset ?? 0) + index * this.api.sizeOf(desc) };
   }
 
-  /** What the steps that are repeated see of a value of the whole batch: each time the next part of it. */
+  /** The view that repeated steps have of a value of the whole batch: the next part each time. */
   partEach({ slot }: Place, desc: Desc): Place {
     return { slot, desc, stride: this.api.sizeOf(desc) };
   }
 
-  /** Lets the steps that `build` adds, the plan's first ones, run for so many parts of the batch, one after the other. */
+  /** Repeats the steps that `build` adds, which must be the plan's first, for each of `parts` parts of the batch. */
   repeat(parts: number, build: () => void): void {
     if (this.#steps.length > 0) throw new Error("onednn: only a plan's first steps are repeated");
     build();
@@ -161,7 +164,7 @@ export class PlanBuilder {
     this.#steps.push(nativeStep(name, primitive, reads, writes, inPlace));
   }
 
-  /** All of its memory is fixed: the arena's belongs to the graph. */
+  /** Adds a step to a phase. All its memory must be permanent: the arena belongs to the graph. */
   aside(phase: Phase, name: string, primitive: Primitive, reads: Arguments, writes: Arguments): void {
     this.#aside[phase].push(nativeStep(name, primitive, reads, writes));
   }
@@ -175,13 +178,13 @@ export class PlanBuilder {
     this.#steps.push({ name, host: run, reads: reads.map(slotOf), writes: writes.map(slotOf) });
   }
 
-  /** The same of what has to wait for others. */
+  /** Adds a step that waits for other processes. */
   wait(name: string, reads: readonly Place[], writes: readonly Place[], wait: () => Promise<void>): void {
     const slotOf = ({ slot }: Place) => slot;
     this.#steps.push({ name, wait, reads: reads.map(slotOf), writes: writes.map(slotOf) });
   }
 
-  /** A float32 value as an array of ours, which is there once the plan is bound. */
+  /** A float32 value as an array, available once the plan is bound. */
   array({ slot, desc, stride }: Place): { readonly data: Float32Array } {
     if (stride !== undefined) throw new Error("onednn: an array does not move on from part to part");
     const view: { data: Float32Array } = { data: new Float32Array(0) };
@@ -192,7 +195,7 @@ export class PlanBuilder {
     return view;
   }
 
-  /** The value in a wanted description: itself, or a copy by a reorder, which the plan shows. */
+  /** The value in the wanted layout: itself, or a copy by a reorder, which the plan's print shows. */
   reordered(name: string, place: Place, wanted: Desc): Place {
     if (this.api.isEqual(place.desc, wanted)) return place;
     const into = this.place(wanted);
@@ -200,24 +203,24 @@ export class PlanBuilder {
     return into;
   }
 
-  /** Layout or type may differ. */
+  /** Copies a value; layout or type may differ. */
   copy(name: string, from: Place, into: Place): void {
     this.copyWeight(name, from, into);
     this.reorders.push(name);
   }
 
-  /** The same of weights and their gradients, which are no activations. */
+  /** The same for weights and their gradients, which do not count as activations. */
   copyWeight(name: string, from: Place, into: Place): void {
     const spec: Spec = { primitive: "reorder", src: from.desc, dst: into.desc };
     this.run(name, this.api.primitive(name, spec), { [Arg.src]: from }, { [Arg.dst]: into });
   }
 
-  /** The place of the last step that reads this memory or writes to it; −1 where none does. */
+  /** Index of the last step that reads or writes this memory; −1 if there is none. */
   lastUse({ slot }: Place): number {
     return this.#steps.findLastIndex(({ reads, writes }) => reads.includes(slot) || writes.includes(slot));
   }
 
-  /** Gives every buffer its memory, and every step its call. */
+  /** Allocates memory for all buffers and prepares the calls of all steps. */
   bind(): BoundPlan {
     this.#live();
     const arena = planArena(this.#slots);
@@ -261,7 +264,7 @@ export class PlanBuilder {
     };
   }
 
-  /** Lifetimes, and who takes over whose memory. */
+  /** Computes lifetimes, and which results take over memory. */
   #live(): void {
     const lastRead = new Map<Slot, number>();
     this.#steps.forEach(({ reads, writes }, index) => {
@@ -277,7 +280,7 @@ export class PlanBuilder {
             root(slot).fixed === undefined &&
             this.api.isEqual(desc, of.desc),
         );
-        // Only once: a buffer has one heir, and a result one donor.
+        // Only once per buffer and per result.
         const isFree = of.slot.fixed === undefined && of.slot.first === undefined && of.stride === undefined;
         if (donor !== undefined && isFree) {
           of.slot.sameAs = root(donor.slot);
@@ -289,7 +292,7 @@ export class PlanBuilder {
         owner.last = Math.max(owner.last ?? index, lastRead.get(slot)!);
       }
     });
-    // What a part leaves behind has to stay while the next ones run.
+    // Values that a part leaves behind must survive while the next ones run.
     const { steps } = this.#repeated;
     for (const { primitive } of this.#steps.slice(0, steps)) {
       for (const { slot, stride } of primitive?.args.values() ?? []) {
@@ -316,7 +319,7 @@ function nativeStep(name: string, primitive: Primitive, reads: Arguments, writes
   return inPlace === undefined ? step : { ...step, inPlace };
 }
 
-/** A typed array cannot be as long as memory may be; its buffer can. */
+/** Returns a buffer, since a typed array cannot be as long as a buffer can. */
 function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly start: number } {
   try {
     const isLarge = bytes >= hugePage;

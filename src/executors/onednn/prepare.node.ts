@@ -1,6 +1,6 @@
 /**
- * What is chosen before anything is lowered: forward primitives that backward ones refer to, and those of the gradients of
- * weights, whose layouts what is learnt is kept in.
+ * Chooses primitives before anything is lowered: forward ones that backward ones refer to, and those of weight
+ * gradients, whose layouts determine how learnt weights are stored.
  */
 
 import { type FusedGraph, type FusedNode, isOf } from "./fused.ts";
@@ -10,7 +10,7 @@ import { normForward } from "./rules-norm.node.ts";
 import { maxPoolForward } from "./rules-pool.node.ts";
 import type { Forward, Prepared, Target, WeightGradient } from "./target.node.ts";
 
-/** Complete before the first rule. */
+/** Must run before the first rule. */
 export function prepare(target: Target, { nodes }: FusedGraph): Prepared {
   const forwards = new Map<FusedNode, Forward>();
   const gradients = new Map<FusedNode, WeightGradient>();

@@ -1,4 +1,4 @@
-/** Whether a library can be loaded without the process dying of it: one that is cut off or not what it says kills it. */
+/** Checks that a library can be loaded without crashing the process, as a truncated or wrong file would. */
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -9,7 +9,7 @@ import { cacheFolder } from "../../files/cache.node.ts";
 import { makeFoldersSync, READ_FLAGS } from "../../files/files.node.ts";
 
 /**
- * Loads the library in a process of its own first, and remembers that it went well as long as the file stays the same.
+ * Loads the library in a separate process first, and remembers success as long as the file stays the same.
  * @throws SenetError `executor` where that process died
  */
 export function probe(path: string): void {
@@ -26,7 +26,7 @@ export function probe(path: string): void {
   if (mark !== undefined) remember(mark);
 }
 
-/** The file's name in the cache that says that this very library was loaded; none for what is no file by itself. */
+/** Path of the cache file that records that this library was loaded; undefined if the path is not a file. */
 function markOf(path: string): string | undefined {
   try {
     const file = realpathSync(path);
@@ -41,16 +41,19 @@ function markOf(path: string): string | undefined {
 function remember(mark: string): void {
   try {
     makeFoldersSync(cacheFolder());
-    // Never through a link, never over another file.
+    // Never follows a link or overwrites a file.
     writeFileSync(mark, "", { flag: "wx" });
   } catch {
-    // Then it is loaded aside the next time, too.
+    // Then the check is repeated next time.
   }
 }
 
 const seconds = 20;
 
-/** Loads it and makes an engine. What it refuses in words is refused in the same words here. */
+/**
+ * Loads it and creates an engine in a child process; returns why that failed. Errors that the library reports itself
+ * are left to the actual loading.
+ */
 function faultOfChild(path: string): string | undefined {
   const [library, engine] = ["./library.node.js", "./engine.node.js"].map(
     (name) => new URL(name, import.meta.url).href,
@@ -67,28 +70,28 @@ function faultOfChild(path: string): string | undefined {
     encoding: "utf8",
     timeout: seconds * 1000,
     killSignal: "SIGKILL",
-    // Flags of this process are not the other's.
+    // Without this process's flags.
     env: { ...process.env, NODE_OPTIONS: "" },
   });
   if (error !== undefined && "code" in error && error.code === "ETIMEDOUT") return `no answer in ${seconds} seconds`;
-  // Where no process can be started at all, nothing is known.
+  // If no process can be started at all, nothing is known.
   if (error !== undefined) return undefined;
   if (signal !== null) return `a process that loaded it died of ${signal}`;
-  // Also on the way out.
+  // It may also crash at exit.
   return stdout.includes(said) && status === 0 ? undefined : `a process that loaded it ended with status ${status}`;
 }
 
 /**
- * How far an ELF file falls short of what its own header asks to be read into memory: reading beyond the end of a file
- * kills a process. Cheap enough for every start.
- * @returns undefined for whole files, those of other formats, and what cannot be read
+ * Whether an ELF file is shorter than its own header requires: reading beyond a file's end kills a process. Cheap
+ * enough for every start.
+ * @returns undefined for complete files, other formats, and unreadable files
  */
 export function truncationOf(path: string): string | undefined {
   let file: number | undefined;
   try {
     file = openSync(path, READ_FLAGS);
     const found = fstatSync(file);
-    // Loading it would wait for ever.
+    // Loading a pipe would wait forever.
     if (found.isFIFO()) return "it is a pipe";
     const { size } = found;
     const header = read(file, 0, 64);
@@ -107,14 +110,14 @@ export function truncationOf(path: string): string | undefined {
       if (end > size || !isWhole) return `the file is cut off: ${size} of at least ${end} bytes`;
     }
   } catch {
-    // That it cannot be read is said by whoever loads it.
+    // An unreadable file is reported when it is loaded.
   } finally {
     if (file !== undefined) closeSync(file);
   }
   return undefined;
 }
 
-/** The end of a segment in the file; 0 for one that is not loaded. */
+/** End of a segment in the file; 0 if it is not loaded. */
 function endOf(segment: Buffer): number {
   const loaded = 1;
   if (segment.readUInt32LE(0) !== loaded) return 0;

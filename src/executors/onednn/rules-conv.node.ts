@@ -1,4 +1,4 @@
-/** Convolutions, in the layouts that their primitives choose for the weights. */
+/** Convolutions, with weights in the layouts that their primitives choose. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
@@ -17,8 +17,8 @@ export function windowOf({ stride, pad }: ConvAttrs): Window {
 }
 
 /**
- * Groups of a few channels have no fast code. Several of them in one group of a whole block, with zeros between, do
- * more arithmetic and are faster (SE-ResNeXt's groups of 4 and 8 channels).
+ * Groups with few channels have no fast code. Merging several into a group of a whole block, padded with zeros, costs
+ * more arithmetic but is faster (SE-ResNeXt's groups of 4 and 8 channels).
  */
 export function groupingOf({ plan }: Target, shape: Shape, groups: number): Grouping {
   const [out, inOfGroup, height, width] = shape as [number, number, number, number];
@@ -33,7 +33,7 @@ export function groupingOf({ plan }: Target, shape: Shape, groups: number): Grou
   };
 }
 
-/** Row-major pictures, such as those of three channels, go in and out in whatever layout the primitive likes. */
+/** Row-major pictures, such as those with three channels, are converted to whatever layout the primitive chooses. */
 function activation(target: Target, shape: Shape) {
   return target.plan.layoutOf(shape) === "plain"
     ? target.plan.describe(shape, target.typeOf(shape), "any")
@@ -69,9 +69,9 @@ export const conv2d: Rule<"conv2d"> = (lowering, node) => {
 };
 
 /**
- * A convolution as the gradient of another one, that goes the other way and has its taps turned round: the same numbers,
- * and where all of the output is one block of channels the library's code for gradients is a quarter faster (docs/log.md).
- * @returns whether it is so here
+ * Computes a convolution as the input gradient of the reverse convolution with reversed taps: the same numbers, and a
+ * quarter faster in the library if all of the output is one block of channels (docs/log.md).
+ * @returns whether this applies
  */
 function turnedConvolution(lowering: Lowering, node: FusedNode<"conv2d">): boolean {
   const { plan, api, type } = lowering;
@@ -101,11 +101,11 @@ function turnedConvolution(lowering: Lowering, node: FusedNode<"conv2d">): boole
 
 type ConvolutionSpec = Omit<Extract<Spec, { primitive: "convolution" }>, "primitive" | "algorithm">;
 
-/** By Winograd's algorithm where that is faster and the library has it, else directly. */
+/** Uses Winograd's algorithm if it is faster and available, otherwise the direct one. */
 function convolution(target: Target, name: string, spec: ConvolutionSpec): Primitive {
   const { api, plan } = target;
   const by = (algorithm: "direct" | "winograd") => ({ primitive: "convolution", algorithm, ...spec }) as const;
-  /** The forward primitive that backward ones ask for; its weights are of the activations' type, unlike their gradient. */
+  /** The forward primitive that backward ones need; unlike their gradient, its weights have the activations' type. */
   const forward = (algorithm: "direct" | "winograd"): Spec => {
     return { ...by(algorithm), pass: "forward", weights: plan.describe(spec.weights.dims, spec.src.type, "any") };
   };
@@ -123,9 +123,8 @@ function convolution(target: Target, name: string, spec: ConvolutionSpec): Primi
 }
 
 /**
- * Between pictures in layouts of the primitive's own choice, where the library has better code for these than for those that
- * stand: its reference code is a hundred times slower than a reorder on the way, vectors are several times slower than tiles.
- * So it is with the first convolution with channels last.
+ * Lets the primitive choose the pictures' layouts, if the library has only reference code for the plan's: that is a
+ * hundred times slower than converting. This happens for the first convolution with channels last.
  */
 function freely({ api, plan }: Target, name: string, spec: ConvolutionSpec): Primitive | undefined {
   const any = ({ dims, type }: Desc) => plan.describe(dims, type, "any");
@@ -136,16 +135,16 @@ function freely({ api, plan }: Target, name: string, spec: ConvolutionSpec): Pri
   return !isForward && hint === undefined ? undefined : api.primitiveIfServed(name, free, hint);
 }
 
-/** With 16 channels the transforms cost what the products save (docs/log.md). */
+/** Fewest channels for Winograd: with 16, the transforms cost as much as they save (docs/log.md). */
 const winogradChannels = 32;
 /**
- * With fewer positions in all pictures the weights' transforms cost more than the products save: making them in each run, or
- * reading them where they were made beforehand (`inference`) and no cache holds them.
+ * Fewest positions for Winograd: with fewer, transforming the weights in each run, or (for `inference`) reading
+ * transformed weights that do not fit into a cache, costs more than it saves.
  */
 const winogradPositions = 512;
-/** The side of what one tile of 6 × 6 products gives. */
+/** Side of the output of one 6 × 6 tile. */
 const winogradTile = 4;
-/** Bytes of transformed weights that a cache still holds. */
+/** Bytes of transformed weights that still fit into a cache. */
 const cachedWeights = 2 ** 24;
 
 function isForWinograd({ pass, src, dst, weights, window }: ConvolutionSpec): boolean {

@@ -1,4 +1,4 @@
-/** What is computed in eight bits: channels last, since the library's code for these types is in that layout. */
+/** Eight-bit layers, with channels last: the library's eight-bit code uses that layout. */
 
 import type { Value } from "../../ir/graph.ts";
 import { pairOf } from "../../ir/window.ts";
@@ -20,7 +20,7 @@ export const dequantize: Rule<"dequantize"> = (lowering, node) => {
   reorder(lowering, node.name, q, lowering.make(node.outputs[0]!), { src: node.attrs.scale });
 };
 
-/** Of a layer that computes in float32 all the same. */
+/** For a layer that is computed in float32 after all. */
 export const dequantizeWeight: Rule<"dequantizeWeight"> = (lowering, node) => {
   const [w, scale] = node.inputs as [Value, Value];
   const factors = lowering.constant(scale);
@@ -80,7 +80,10 @@ export const linearInt8: Rule<"linearInt8"> = (lowering, node) => {
 
 type WeightedSpec = Extract<Spec, { primitive: "convolution" | "innerProduct" }>;
 
-/** What convolutions and linear layers share: scales of each output channel, the bias, weights in the primitive's layout. */
+/**
+ * The common part of convolutions and linear layers: scales per output channel, bias, and weights in the primitive's
+ * layout.
+ */
 function weighted(
   lowering: Lowering,
   node: Parameters<Rule<"conv2dInt8" | "linearInt8">>[1],
@@ -112,7 +115,7 @@ function weighted(
   plan.run(name, primitive, reads, { [Arg.dst]: dst });
 }
 
-/** `gate · q (+ sum)`, and a ReLU, in one pass: sample by sample, in each of which a gate is a channel's factor. */
+/** `gate · q (+ sum)` and a ReLU in one pass, sample by sample, so that a gate is a factor per channel. */
 export const scaleInt8: Rule<"scaleInt8"> = (lowering, node) => {
   const { plan, api } = lowering;
   const [gate, q] = node.inputs as [Value, Value];
@@ -154,8 +157,8 @@ export const addInt8: Rule<"addInt8"> = (lowering, node) => {
 };
 
 /**
- * The sum is taken in the steps of the second summand, which then has no factor of its own: the library knows none for what
- * is added on the way.
+ * The sum is computed in units of the second summand, which then needs no factor: the library has none for operands of
+ * post-operations.
  */
 function summed({ attrs, activation }: Parameters<Rule<"scaleInt8" | "addInt8">>[1], added: Desc | undefined) {
   const { src, sum = attrs.dst ?? 1, dst = 1 } = attrs;
@@ -183,7 +186,7 @@ export const maxPoolInt8: Rule<"maxPoolInt8"> = (lowering, node) => {
   lowering.plan.run(node.name, primitive, { [Arg.src]: src }, { [Arg.dst]: dst });
 };
 
-/** The squeeze, as a product with a row of ones: the library's pooling would round the means to eight bits. */
+/** The squeeze as a product with a row of ones: the library's pooling would round the means to eight bits. */
 export const meanInt8: Rule<"meanInt8"> = (lowering, node) => {
   const { plan, api } = lowering;
   const x = node.inputs[0]!;
@@ -203,7 +206,7 @@ export const meanInt8: Rule<"meanInt8"> = (lowering, node) => {
   plan.run(node.name, primitive, reads, { [Arg.dst]: means });
 };
 
-/** A result that stays in eight bits, or is float32 in the same layout. */
+/** Allocates a result in eight bits, or float32 in the same layout. */
 function channelsLast(lowering: Lowering, value: Value): Place {
   if (value.type.dtype !== "float32") return lowering.make(value);
   return lowering.set(value, lowering.plan.place(lowering.plan.describe(value.type.shape, "f32", "channelsLast")));

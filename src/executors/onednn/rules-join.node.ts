@@ -1,4 +1,4 @@
-/** Sums, scales and joins. */
+/** Sums, scales and concatenation. */
 
 import type { Value } from "../../ir/graph.ts";
 import { sameShape } from "../../tensor.ts";
@@ -16,7 +16,7 @@ export const add: Rule<"add"> = (lowering, node) => {
   plan.run(node.name, api.primitive(node.name, spec), reads, { [Arg.dst]: sum }, { of: sum, from: [a] });
 };
 
-/** `gate · x (+ sum)`, and a ReLU, in one pass. */
+/** `gate · x (+ sum)` and a ReLU in one pass. */
 export const scale: Rule<"scale"> = (lowering, node) => {
   const { plan, api } = lowering;
   const [gate, x] = node.inputs as [Value, Value];
@@ -24,7 +24,7 @@ export const scale: Rule<"scale"> = (lowering, node) => {
   const { count, picture, gate: gateOf } = lowering.pictures(shape);
   const whole = { src: lowering.get(x), factor: lowering.get(gate), sum: node.sum && lowering.get(node.sum) };
   const dst = lowering.make(node.outputs[0]!);
-  // Of the picture, or one number for each of its channels.
+  // A picture, or one number for each of its channels.
   const sumOf = node.sum !== undefined && sameShape(node.sum.type.shape, shape) ? picture : gateOf;
   const [src, operand, into] = [picture(whole.src), gateOf(whole.factor), picture(dst)];
   const added = whole.sum && sumOf(whole.sum);
@@ -49,8 +49,8 @@ export const gateGradient: Rule<"gateGradient"> = (lowering, node) => {
 };
 
 /**
- * The library has no such operation, but one of the same arithmetic: a depthwise convolution of the branch whose kernel is
- * the gradient and as large as the picture. One pass over both.
+ * The library lacks this operation but has one with the same arithmetic: a depthwise convolution of the branch with the
+ * gradient as kernel, as large as the picture. One pass over both.
  */
 function depthwiseProduct(lowering: Lowering, node: FusedNode<"gateGradient">): void {
   const { plan, api } = lowering;
@@ -76,7 +76,10 @@ function depthwiseProduct(lowering: Lowering, node: FusedNode<"gateGradient">): 
   plan.run(node.name, api.primitive(node.name, spec), reads, { [Arg.dst]: dst });
 }
 
-/** With channels last it has not even that: the products, in float32, and a row of ones times them. */
+/**
+ * With channels last there is no fast depthwise code either: computes the products in float32, and multiplies them with
+ * a row of ones.
+ */
 function productAndSum(lowering: Lowering, node: FusedNode<"gateGradient">): void {
   const { plan, api } = lowering;
   const [branch, dy] = node.inputs as [Value, Value];
@@ -106,7 +109,7 @@ export const concat: Rule<"concat"> = (lowering, node) => {
   const [output] = node.outputs as [Value];
   const starts: number[] = [0];
   for (const input of node.inputs.slice(0, -1)) starts.push(starts.at(-1)! + input.type.shape[1]!);
-  // A part of a blocked value begins where a block begins; row-major it begins anywhere.
+  // A part of a blocked value must start at a block; row-major it may start anywhere.
   const whole = splitsBlocks(lowering, output, starts) ? lowering.makePlain(output) : lowering.make(output);
   for (const [i, input] of node.inputs.entries()) {
     const part = lowering.get(input);
@@ -127,6 +130,6 @@ export const channelSlice: Rule<"channelSlice"> = (lowering, node) => {
   plan.run(node.name, api.primitive(node.name, spec), { [Arg.src]: from }, { [Arg.dst]: slice });
 };
 
-/** Whether a part that begins there begins within a block. */
+/** Whether any part starts within a block. */
 const splitsBlocks = ({ plan }: Lowering, whole: Value, starts: readonly number[]): boolean =>
   plan.layoutOf(whole.type.shape).startsWith("blocked") && starts.some((start) => start % plan.block! !== 0);

@@ -1,4 +1,4 @@
-/** Fully connected layers, and 1×1 convolutions of a single position, which are the same. */
+/** Fully connected layers, including 1×1 convolutions of a single position. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { FusedNode } from "./fused.ts";
@@ -8,7 +8,7 @@ import type { Arguments, Place } from "./plan.node.ts";
 import { Arg, type ElementType, meanOverPositions, Query } from "./spec.ts";
 import type { Target, WeightGradient } from "./target.node.ts";
 
-/** `x [N,I] · w [O,I] + b`, and the activation behind it. */
+/** `x [N,I] · w [O,I] + b`, followed by the activation. */
 export const linear: Rule<"linear"> = (lowering, node) => {
   const { plan, api } = lowering;
   const { name } = node;
@@ -79,7 +79,7 @@ export function linearGradient(target: Target, node: FusedNode<"linearBackwardWe
   return { primitive, desc: api.query(primitive, Query.diffWeights, { dims, type: "f32" })! };
 }
 
-/** Writes it where it is kept in training; else row-major, groups taken apart. */
+/** Writes a weight gradient to its permanent place in training; otherwise row-major with groups split. */
 export function runWeightGradient(
   lowering: Lowering,
   node: FusedNode<"linearBackwardWeight"> | FusedNode<"conv2dBackwardWeight">,
@@ -113,7 +113,7 @@ export function runWeightGradient(
   plan.host(name, [whole], [result], () => splitGroups(merged, from.data, into.data));
 }
 
-/** What no gradient of weights has brought: the mean over the positions by pooling, the rest here. */
+/** For channel sums that no weight gradient included: the mean over positions by pooling, the rest here. */
 export const channelSum: Rule<"channelSum"> = (lowering, node) => {
   const { plan, api } = lowering;
   const input = node.inputs[0]!;

@@ -1,4 +1,4 @@
-/** Batch norm, and the ReLU behind it, as one primitive in both directions. */
+/** Batch norm with the ReLU after it, as one primitive in both directions. */
 
 import { combinedMoments } from "../moments.ts";
 import type { Primitive } from "./api.node.ts";
@@ -26,7 +26,7 @@ export const batchNorm: Rule<"batchNorm"> = (lowering, node) => {
   plan.run(node.name, primitive, reads, { [Arg.dst]: dst }, { of: dst, from: [src] });
 };
 
-/** With a ReLU it keeps where that has let something through. */
+/** With a ReLU, its workspace records where values passed. */
 export function normForward(target: Target, node: FusedNode<"batchNormTraining">): Forward {
   const { api, plan } = target;
   const data = target.descOf(node.inputs[0]!.type.shape);
@@ -56,7 +56,7 @@ export const batchNormTraining: Rule<"batchNormTraining"> = (lowering, node) => 
     plan.run(node.name, primitive, reads, { ...dst, ...moments, [Arg.workspace]: workspace });
     return;
   }
-  // The batch's own statistics first, for which the library knows no other way than to normalise by them.
+  // Computes the batch's own statistics first, which the library only provides together with normalising.
   const spec = { primitive: "batchNorm", data: reads[Arg.src]!.desc, eps: node.attrs.eps, relu: false } as const;
   const own = lowering.api.primitive(node.name, { ...spec, pass: "forward" });
   plan.run(node.name, own, reads, { ...dst, ...moments });
@@ -90,8 +90,8 @@ export const batchNormBackward: Rule<"batchNormBackward"> = (lowering, node) => 
 };
 
 /**
- * What the statistics of all processes bring to dx, once it is as if they were constants: with M numbers of a channel,
- * dx += −γ/σ² · Σ(dy · x̂)/M · (x − mean) − γ/σ · Σdy/M, in one pass.
+ * The statistics' contribution to dx with several processes, added to dx for constant statistics: with M values per
+ * channel, dx += −γ/σ² · Σ(dy · x̂)/M · (x − mean) − γ/σ · Σdy/M, in one pass.
  */
 function addFromStatistics(
   lowering: Lowering,
@@ -151,7 +151,7 @@ interface Float32View {
   readonly data: Float32Array;
 }
 
-/** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, by the batch's statistics or by given ones. */
+/** `x, gamma, mean, variance, dy → dx, dgamma, dbeta`, with the batch's statistics or given ones. */
 function runBackward(
   lowering: Lowering,
   { name, inputs, outputs }: Pick<FusedNode, "name" | "inputs" | "outputs">,
@@ -169,7 +169,7 @@ function runBackward(
     [Arg.mean]: lowering.plain(mean!),
     [Arg.variance]: lowering.plain(variance!),
     [Arg.scale]: lowering.plain(gamma!),
-    // Not needed for the gradient, and any vector does.
+    // Not used by the gradient, so any vector will do.
     [Arg.shift]: api.wantsShift ? lowering.plain(gamma!) : undefined,
     [Arg.diffDst]: diffDst,
     [Arg.workspace]: workspace,

@@ -10,7 +10,7 @@ import type { Place } from "./plan.node.ts";
 import { Arg, meanOverPositions, Query, type Window, wholePicture } from "./spec.ts";
 import type { Forward, Target } from "./target.node.ts";
 
-/** Behind the last position there is as much padding as the last window needs. */
+/** The padding at the end is whatever the last window needs. */
 export function poolWindow(attrs: PoolAttrs, from: Shape, to: Shape): Window {
   const [rows, columns] = axesOf(attrs);
   const [bottom, right] = [overhangOf(from[2]!, to[2]!, rows), overhangOf(from[3]!, to[3]!, columns)];
@@ -21,7 +21,7 @@ export function poolWindow(attrs: PoolAttrs, from: Shape, to: Shape): Window {
   };
 }
 
-/** Where a backward node wants it, it keeps which value of each window was the largest. */
+/** Records the position of each window's maximum if a backward node needs it. */
 export function maxPoolForward(target: Target, node: FusedNode<"maxPool">): Forward {
   const { plan, api } = target;
   const [from, to] = [node.inputs[0]!.type.shape, node.outputs[0]!.type.shape];
@@ -66,7 +66,7 @@ export const maxPoolBackward: Rule<"maxPoolBackward"> = (lowering, node) => {
   let hint = forward?.primitive;
   let workspace = forward?.workspace;
   if (hint === undefined || workspace === undefined) {
-    // Alone: the largest values have to be found once more.
+    // Without the forward primitive, the maxima are found again.
     hint = api.primitive(node.name, { ...spec, pass: "forward" });
     workspace = plan.place(api.query(hint, Query.workspace, diffDst.desc)!);
     const unused = plan.place(diffDst.desc);
@@ -79,8 +79,9 @@ export const maxPoolBackward: Rule<"maxPoolBackward"> = (lowering, node) => {
 };
 
 /**
- * The library divides by the whole window. Where less of it counts, as where a ceiled last window reaches over, or at the
- * rim where the padding does not count, these averages are too small by a factor that depends on the position only.
+ * Factors that correct averages: the library divides by the whole window. Where less of it counts, as for a last window
+ * that overhangs or at a border whose padding does not count, its averages are too small by a factor that depends only
+ * on the position.
  */
 function shortfall(attrs: AvgPoolAttrs, from: Shape, to: Shape): Float32Array | undefined {
   const [rows, columns] = axesOf(attrs).map((axis, i) =>
@@ -90,7 +91,7 @@ function shortfall(attrs: AvgPoolAttrs, from: Shape, to: Shape): Float32Array | 
   return Float32Array.from(rows.flatMap((row) => columns.map((column) => row * column)));
 }
 
-/** The value times those factors. */
+/** Multiplies the value by those factors. */
 function corrected(lowering: Lowering, name: string, x: Place, shape: Shape, factors: Float32Array): Place {
   const { plan, api } = lowering;
   const plane = plan.fixed(plan.describe([1, 1, shape[2]!, shape[3]!], "f32", "plain"), factors);
@@ -147,7 +148,7 @@ export const globalAvgPoolBackward: Rule<"globalAvgPoolBackward"> = (lowering, n
   averageBackward(lowering, node.name, diffDst, dx, [height, width], wholePicture(height, width));
 };
 
-/** The same for all positions of a channel: one number for each, which the sum that it is added to spreads. */
+/** One number per channel for all its positions; the sum that it is added to broadcasts it. */
 export const share: Rule<"share"> = (lowering, node) => {
   const { plan, api } = lowering;
   const from = lowering.get(node.inputs[0]!);

@@ -32,7 +32,7 @@ import { Arg } from "./spec.ts";
 
 type LossOp = "softmaxCrossEntropy" | "binaryCrossEntropy";
 
-/** Activations that no other node has done. */
+/** Activations that are not fused into another node. */
 const activation: Rule<Activation> = (lowering, node) => {
   const { plan, api } = lowering;
   const x = lowering.get(node.inputs[0]!);
@@ -80,7 +80,7 @@ const dropout: Rule<"dropout"> = (lowering, node) => {
   lowering.plan.run(node.name, primitive, { [Arg.src]: x, [Arg.operand]: keep }, { [Arg.dst]: y });
 };
 
-/** Small, and of vectors: `running, batch → decay · running + (1 − decay) · scale · batch`. */
+/** On the host, since vectors are small: `running, batch → decay · running + (1 − decay) · scale · batch`. */
 const runningAverage: Rule<"runningAverage"> = (lowering, node) => {
   const places = [lowering.plain(node.inputs[0]!), lowering.plain(node.inputs[1]!)] as const;
   const result = lowering.makePlain(node.outputs[0]!);
@@ -134,7 +134,7 @@ const lossGradientRule =
     );
   };
 
-/** Steps run in the order of the graph anyway. */
+/** Nothing to do: steps run in graph order anyway. */
 const after: Rule<"after"> = (lowering, node) => {
   lowering.set(node.outputs[0]!, lowering.place(node.inputs[0]!));
 };

@@ -1,8 +1,8 @@
-/** oneDNN's primitives as data: what the lowering asks for, in terms that both versions of the C API share. */
+/** oneDNN's primitives as data: what the lowering asks for, in terms common to both versions of the C API. */
 
 import type { Shape } from "../../tensor.ts";
 
-/** A description of memory: extents, element type, layout. Made by an `Api`, and known only to it. */
+/** A description of memory: dimensions, element type, layout. Created and understood only by an `Api`. */
 export interface Desc {
   readonly handle: bigint | Uint8Array;
   readonly dims: readonly number[];
@@ -12,20 +12,20 @@ export interface Desc {
 export type ElementType = "f32" | "bf16" | "s8" | "u8";
 
 /**
- * `any` lets the primitive choose; `plain` is row-major; `channelsLast` keeps all channels of a position together, which is
- * how the library computes in eight bits; `blocked16` and `blocked8` keep so many channels together
- * (oneDNN's nChw16c; of the weights of a convolution with one channel a group, Goihw16g). `weights16` is what convolutions
- * want of weights, blocks of 16 × 16 with the output's channels side by side (OIhw16i16o), `weights16Backward` what their
- * gradient by the input wants, with the input's channels side by side (OIhw16o16i).
+ * `any` lets the primitive choose; `plain` is row-major; `channelsLast` stores all channels of a position together, as the
+ * library's eight-bit code does; `blocked16` and `blocked8` store blocks of 16 or 8 channels together (oneDNN's nChw16c; for
+ * weights of a depthwise convolution, Goihw16g). `weights16` is the layout that convolutions want for weights, blocks of
+ * 16 × 16 with output channels innermost (OIhw16i16o); `weights16Backward` the one that their input gradient wants, with
+ * input channels innermost (OIhw16o16i).
  */
 export type Layout = "any" | "plain" | "channelsLast" | "blocked16" | "blocked8" | "weights16" | "weights16Backward";
 
-/** How many channels fill a vector, which the machine decides; none without AVX2. */
+/** Number of channels that fill a vector on this machine; undefined without AVX2. */
 export type ChannelBlock = 16 | 8 | undefined;
 
 /**
- * How a plan keeps pictures between operations: so many channels together (blocks), or all of them (last). Which is faster
- * depends on what the library has for the processor.
+ * A plan's layout of pictures between operations: blocks of channels, or all channels last. Which is faster depends on
+ * the library's code for the processor.
  */
 export interface Standing {
   readonly layout: PlanLayout;
@@ -35,11 +35,11 @@ export interface Standing {
 export const planLayouts = ["blocks", "channelsLast"] as const;
 export type PlanLayout = (typeof planLayouts)[number];
 
-/** Where the value of an operation stays between operations: so where its channels allow it, else row-major. */
+/** Layout of a value between operations: the plan's if its number of channels allows it, otherwise row-major. */
 export function layoutOf(shape: Shape, { layout, block }: Standing): Layout {
   const [, channels = 0, height = 1, width = 1] = shape;
   if (block === undefined || shape.length !== 4 || height * width === 1) return "plain";
-  // Of pictures with their three channels the first convolution likes another layout still.
+  // For input pictures with three channels, the first convolution prefers yet another layout.
   if (layout === "channelsLast") return channels < block ? "plain" : "channelsLast";
   return channels % block === 0 ? `blocked${block}` : "plain";
 }
@@ -48,8 +48,8 @@ export function layoutOf(shape: Shape, { layout, block }: Standing): Layout {
 export type Eltwise = "relu" | "sigmoid" | "silu" | "mish" | "sqrt" | "linear";
 
 /**
- * What numbers in eight bits are to be multiplied by, to be what they stand for: one factor for all, or of weights one for
- * each output channel. Of the destination: what results are divided by before they are rounded.
+ * Scales: factors that convert eight-bit numbers to the values they stand for, one for all or, for weights, one per
+ * output channel. For the destination, results are divided by the scale before rounding.
  */
 export interface Scales {
   readonly src?: number;
@@ -57,23 +57,23 @@ export interface Scales {
   readonly dst?: number;
 }
 
-/** What is done to each result before it is written, in order. */
+/** Post-operations: applied to each result before it is written, in order. */
 export type PostOp =
   | { readonly kind: Exclude<Eltwise, "linear"> }
   /** `alpha · x + beta` */
   | { readonly kind: "linear"; readonly alpha: number; readonly beta: number }
   | { readonly kind: "add" | "mul" | "div"; readonly operand: Desc }
-  /** Plus `scale` times what the destination holds. */
+  /** Adds `scale` times the destination's old value. */
   | { readonly kind: "sum"; readonly scale: number };
 
 export interface Window {
   readonly strides: readonly number[];
-  /** Before the first position, and behind the last one. */
+  /** Padding before the first position; `padHigh` after the last. */
   readonly padLow: readonly number[];
   readonly padHigh: readonly number[];
 }
 
-/** In backward passes `src`, `weights` and `dst` stand for the gradients where the pass makes or takes these. */
+/** In backward passes, `src`, `weights` and `dst` stand for the corresponding gradients. */
 interface Weighted {
   readonly pass: "forward" | "inference" | "backwardData" | "backwardWeights";
   readonly src: Desc;
@@ -87,7 +87,9 @@ interface Weighted {
 export type Spec =
   | ({
       readonly primitive: "convolution";
-      /** Winograd's takes a quarter of the products, for 3×3 at stride 1 (arXiv 1509.09308). Default: direct. */
+      /**
+       * Winograd's algorithm needs a quarter of the products, for 3×3 at stride 1 (arXiv 1509.09308). Default: direct.
+       */
       readonly algorithm?: "direct" | "winograd";
       readonly window: Window;
     } & Weighted)
@@ -95,8 +97,8 @@ export type Spec =
   | {
       readonly primitive: "batchNorm";
       /**
-       * `inference` uses given statistics, as does `forwardByGiven`, which keeps what the gradient wants; and
-       * `frozenBackward` is the gradient of that.
+       * `inference` and `forwardByGiven` use given statistics; the latter keeps what the gradient needs, which
+       * `frozenBackward` computes.
        */
       readonly pass: "forward" | "forwardByGiven" | "inference" | "backward" | "frozenBackward";
       readonly data: Desc;
@@ -106,7 +108,7 @@ export type Spec =
   | {
       readonly primitive: "eltwise";
       readonly pass: "forward" | "backward";
-      /** ReLU and sigmoid go back from their result, the others from their argument. */
+      /** ReLU's and sigmoid's gradients use their result, the others' their argument. */
       readonly algorithm: Exclude<Eltwise, "sqrt">;
       readonly data: Desc;
       /** Factor of `linear`. */
@@ -127,7 +129,7 @@ export type Spec =
       /** `gt`: 1 where the first is greater, else 0. */
       readonly algorithm: "add" | "mul" | "gt";
       readonly src: Desc;
-      /** Extents of 1 are broadcast. */
+      /** Dimensions of 1 are broadcast. */
       readonly operand: Desc;
       readonly dst: Desc;
       readonly postOps?: readonly PostOp[];
@@ -178,7 +180,7 @@ export const Arg = {
   diffShift: 256,
 } as const;
 
-/** What a primitive wants or has: by the numbers of the C API (the same in both versions). */
+/** Keys for querying memory descriptions, as in the C API (the same in both versions). */
 export const Query = {
   src: 129,
   diffSrc: 130,

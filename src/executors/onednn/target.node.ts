@@ -1,6 +1,6 @@
 /**
- * What a graph is lowered to: the library, the plan that is built, and how values lie between operations; and what is chosen
- * there beforehand.
+ * The target of lowering: the library, the plan being built, and the layout of values between operations; and the
+ * choices made in advance.
  */
 
 import type { Type } from "../../ir/graph.ts";
@@ -14,7 +14,7 @@ import type { Desc, ElementType } from "./spec.ts";
 export class Target {
   readonly api: Api;
   readonly plan: PlanBuilder;
-  /** What activations are, and the weights that meet them. */
+  /** Type of activations and the weights multiplied with them. */
   readonly type: ElementType;
 
   constructor(api: Api, type: ElementType, plan: PlanBuilder) {
@@ -23,17 +23,17 @@ export class Target {
     this.type = type;
   }
 
-  /** The type of a value between operations: vectors stay in float32, as do the loss and what is near it. */
+  /** Type of a value between operations: vectors stay in float32, as do the loss and its neighbours. */
   typeOf(shape: Shape): ElementType {
     return shape.length === 4 ? this.type : "f32";
   }
 
-  /** A description of a value as it stays between operations. */
+  /** Description of a value between operations. */
   descOf(shape: Shape, type = this.typeOf(shape)): Desc {
     return this.plan.describe(shape, type, this.plan.layoutOf(shape));
   }
 
-  /** The same, of one that may be in eight bits. */
+  /** The same for a value that may be in eight bits. */
   standingOf({ dtype, shape }: Type): Desc {
     if (dtype !== "int8" && dtype !== "uint8") return this.descOf(shape);
     const layout = shape.length === 4 ? "channelsLast" : "plain";
@@ -47,12 +47,12 @@ export interface Forward {
   readonly workspace: Place | undefined;
 }
 
-/** How the gradient of weights is made, and what its primitive writes. */
+/** The primitive of a weight gradient, and the form it writes. */
 export interface WeightGradient extends Form {
   readonly primitive: Primitive;
 }
 
-/** By the nodes that they are for; rules only read it. */
+/** Prepared primitives by node; rules only read this. */
 export interface Prepared {
   readonly forwards: ReadonlyMap<FusedNode, Forward>;
   readonly gradients: ReadonlyMap<FusedNode, WeightGradient>;

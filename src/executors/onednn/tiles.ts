@@ -1,7 +1,7 @@
 /**
- * An inference graph's first operations for a part of the batch at a time. Pictures are large there and weights small: the
- * values of a few pictures stay in the processor's last cache from one operation to the next, those of a whole batch do not.
- * Further on weights are larger than values, and the batch shares one reading of them.
+ * Runs an inference graph's first operations for a part of the batch at a time. There, values are large and weights
+ * small: the values of a few pictures stay in the processor's last-level cache between operations, those of a whole
+ * batch do not. Later weights are larger than values, and the batch shares reading them.
  */
 
 import type { Value } from "../../ir/graph.ts";
@@ -12,26 +12,26 @@ import type { FusedGraph, FusedNode } from "./fused.ts";
 import type { ElementType } from "./spec.ts";
 
 export interface Tiles {
-  /** How many parts the batch is run in. */
+  /** Number of parts of the batch. */
   readonly parts: number;
-  /** The first nodes, of one part. */
+  /** The first nodes, for one part. */
   readonly nodes: readonly FusedNode[];
-  /** Those behind, of the batch. */
+  /** The remaining nodes, for the batch. */
   readonly rest: readonly FusedNode[];
-  /** The graph's inputs, and what `rest` or others want of `nodes`: of the batch, by what stands for it in one part. */
+  /** The graph's inputs, and values of `nodes` needed elsewhere: the batch's value for each value of one part. */
   readonly entering: ReadonlyMap<Value, Value>;
   readonly leaving: ReadonlyMap<Value, Value>;
 }
 
-/** How much of the cache the largest operation's values may take: the next one's weights want to be there too. */
+/** Share of the cache that the largest operation's values may take; the next one's weights need room too. */
 const shareOfCache = 0.75;
-/** Weights that are read anew for each part without that it matters, in bytes: those of gates. */
+/** Bytes of weights that may be read again for each part without a noticeable cost, such as those of gates. */
 const smallWeights = 2 ** 18;
 
 /**
- * @param type what activations are
- * @param cache bytes of the last cache
- * @returns `undefined` where nothing is gained
+ * @param type type of activations
+ * @param cache size of the last-level cache in bytes
+ * @returns `undefined` if nothing is gained
  */
 export function tilesOf({ graph, nodes }: FusedGraph, type: ElementType, cache: number): Tiles | undefined {
   const batch = graph.inputs[0]?.type.shape[0];

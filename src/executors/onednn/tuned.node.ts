@@ -1,4 +1,4 @@
-/** What was measured of this machine's oneDNN, kept in the cache: a file for each question. */
+/** Measurements of this machine's oneDNN, kept in the cache folder, one file per question. */
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -19,12 +19,12 @@ const foundSchema = z
     /** The shape of its input. */
     input: z.array(z.int()),
     purpose: z.enum(["training", "inference"]),
-    /** What the dearest convolutions compute in: f32, bf16 or int8. */
+    /** Type in which the most expensive convolutions compute: f32, bf16 or int8. */
     type: z.string(),
     threads: z.number(),
-    /** The place of the one that is taken. */
+    /** Index of the chosen way. */
     chosen: z.int().check(z.gte(0)),
-    /** Milliseconds that the convolutions that were measured take a thread. */
+    /** Milliseconds per thread for the convolutions measured. */
     ways: z.array(z.object({ library: z.string(), layout: z.enum(planLayouts), milliseconds: z.number() })),
   })
   .check(z.refine(({ chosen, ways }) => chosen < ways.length, "one of the ways", ["chosen"]));
@@ -37,7 +37,7 @@ const prefix = "onednn-measured-";
 const fileOf = (key: string): string =>
   join(cacheFolder(), `${prefix}${createHash("sha256").update(key).digest("hex").slice(0, 32)}.json`);
 
-/** None where nothing is remembered, or what is remembered is no good. */
+/** The stored answer; undefined if there is none or it is invalid. */
 export const recall = (key: string): Found | undefined => read(fileOf(key));
 
 export function remember(key: string, found: Found): void {
@@ -47,7 +47,7 @@ export function remember(key: string, found: Found): void {
     writeFileSync(`${file}.${process.pid}`, JSON.stringify(found), { flag: "wx" });
     renameSync(`${file}.${process.pid}`, file);
   } catch {
-    // Then it is measured again the next time.
+    // Then it is measured again next time.
   }
 }
 
@@ -92,7 +92,7 @@ const layoutNames = { blocks: "in blocks", channelsLast: "channels last" } as co
 
 const wayName = ({ library, layout }: Found["ways"][number]): string => `oneDNN ${library} ${layoutNames[layout]}`;
 
-/** In a line: what was chosen, and what else there was. */
+/** One line about the choice and its alternatives. */
 export function tell({ graph, input, purpose, type, threads, chosen, ways }: Found): string {
   const told = ways.map((way) => `${wayName(way)}, ${Number(way.milliseconds.toPrecision(3))} ms`);
   const others = told.filter((_, way) => way !== chosen);

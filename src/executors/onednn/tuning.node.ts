@@ -1,6 +1,6 @@
 /**
- * Which of this machine's libraries computes a graph, and how its plan keeps pictures: as there is fast code for on this
- * processor; where that does not tell, as is faster for the graph's convolutions, measured once and remembered.
+ * Chooses the oneDNN library and the layout of pictures for a graph: by which have fast code on this processor, or,
+ * where that does not decide, by measuring the graph's convolutions once and remembering the result.
  */
 
 import { cpus } from "node:os";
@@ -15,19 +15,19 @@ import { lower } from "./lower.node.ts";
 import { type ElementType, layoutOf, type PlanLayout, planLayouts } from "./spec.ts";
 import { type Found, plans, recall, remember } from "./tuned.node.ts";
 
-/** What a graph may be computed with. */
+/** A way to compute a graph. */
 export interface Way {
   readonly library: Library;
   readonly layout: PlanLayout;
 }
 
 export interface Question {
-  /** First the one that is taken where nothing tells. */
+  /** The first one is used if nothing decides. */
   readonly libraries: readonly Library[];
   readonly graph: Graph;
   readonly type: ElementType;
   readonly threads: number;
-  /** The layout, where that is not asked. */
+  /** The layout, if it is given. */
   readonly layout?: PlanLayout | undefined;
 }
 
@@ -38,29 +38,29 @@ export function chooseWay(question: Question): Way {
   return ways.length > 1 && isWorthwhile(question.graph) ? measuredWay(question, ways) : ways[0]!;
 }
 
-/** Those that are worth a measurement, the usual one first. */
+/** The ways worth measuring, the usual one first. */
 export function possibleWays({ libraries, type, layout: given }: Question): Way[] {
   const said = given ?? planLayouts.find((layout) => layout === process.env[layoutVariable]);
   return libraries.flatMap((library, place) => {
     const { isServed, layout } = servedBy(library, type);
-    // The first is there even where it serves nothing: what it lacks is said when the graph is lowered.
+    // The first way is kept even if unsupported: lowering the graph then reports what is missing.
     if (!isServed && place > 0) return [];
     const one = said ?? layout;
     return (one === undefined ? planLayouts : [one]).map((layout) => ({ library, layout }));
   });
 }
 
-/** What takes a moment anyway is not worth a measurement, and would be told by chance. */
+/** Small graphs are not worth measuring, and the result would be random. */
 const isWorthwhile = (graph: Graph): boolean =>
   dearest(graph).reduce((sum, convolution) => sum + costOf(convolution), 0) > 1e9;
 
 interface Served {
   readonly isServed: boolean;
-  /** The only layout that is worth a thought, if there is one. */
+  /** The only layout worth considering, if there is just one. */
   readonly layout: PlanLayout | undefined;
 }
 
-/** By library and type: they never change. */
+/** Cached by library and type, which never change. */
 const known = new Map<string, Served>();
 
 function servedBy(library: Library, type: ElementType): Served {
@@ -75,8 +75,8 @@ function servedBy(library: Library, type: ElementType): Served {
 }
 
 /**
- * The only layout that the library has fast code for, or the only one whose code multiplies tiles (AMX), by what it calls its
- * code for a usual convolution in each. `undefined`: both are served alike.
+ * The only layout with fast code, or the only one with AMX tile code, judging by the library's names of its
+ * implementations for a typical convolution. `undefined`: both are equally supported.
  */
 export function layoutServed(blocks: string | undefined, last: string | undefined): PlanLayout | undefined {
   const grade = (name: string | undefined) => (name === undefined ? Grade.reference : gradeOf(name));
@@ -101,13 +101,13 @@ function implementationOf(library: Library, type: ElementType, layout: PlanLayou
   }
 }
 
-/** Another way than the first is to be faster by this: what is not does not change from run to run. */
+/** Another way must be this much faster than the first, so that the choice does not change between runs. */
 const worth = 0.85;
 
-/** Milliseconds. */
+/** Time limit for measuring, in milliseconds. */
 const patience = 20_000;
 
-/** As was measured for this processor, these ways and this graph, now or before. */
+/** The way measured to be fastest for this processor and graph, now or earlier. */
 export function measuredWay(question: Question, ways: readonly Way[] = possibleWays(question)): Way {
   const { graph, type, threads } = question;
   const convolutions = dearest(graph);
@@ -127,8 +127,8 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
   if (before !== undefined && before.ways.length === ways.length) return ways[before.chosen]!;
   const milliseconds = ways.map(() => 0);
   const begin = performance.now();
-  // One thread's part of the work, by what it has of its processor: on a busy machine threads wait for each other, whatever
-  // the code is worth.
+  // Measures one thread's part of the work in processor time: on a busy machine threads wait for each other, whichever
+  // code they run.
   setThreads(1);
   try {
     for (const convolution of convolutions) {
@@ -157,14 +157,14 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
 interface Convolution {
   readonly key: string;
   readonly node: Node<"conv2d">;
-  /** Whether its gradients are wanted too. */
+  /** Whether its gradients are needed too. */
   readonly isTraining: boolean;
-  /** In eight bits: whether what it reads has a sign. */
+  /** Set for eight bits, with the input's signedness. */
   readonly eightBits: { readonly signed: boolean } | undefined;
   readonly count: number;
 }
 
-/** How many kinds of convolutions are measured: those with the most multiply-adds. */
+/** Number of kinds of convolutions to measure: those with the most multiply-adds. */
 const most = 6;
 
 const isTraining = ({ nodes }: Graph): boolean => nodes.some(({ op }) => op === "conv2dBackwardWeight");
@@ -190,8 +190,8 @@ const costOf = ({ node, count }: Convolution): number =>
   count * sizeOf(node.outputs[0]!.type.shape) * sizeOf(node.inputs[1]!.type.shape.slice(1));
 
 /**
- * Milliseconds of a graph's convolutions in each way, the least of a few runs by turns.
- * @param live whether weights change from run to run
+ * Milliseconds of a graph's convolutions in each way; the minimum of a few alternating runs.
+ * @param live whether weights change between runs
  */
 function timesOf(ways: readonly Way[], graph: Graph, type: ElementType, live: boolean): number[] {
   const weights = new Map(graph.parameters.map(({ name, type: { dtype, shape } }) => [name, zeros(dtype, shape)]));
@@ -217,7 +217,7 @@ function timesOf(ways: readonly Way[], graph: Graph, type: ElementType, live: bo
   }
 }
 
-/** The convolution of one of so many parts of the batch, as a graph of its own, with its gradients where they are wanted. */
+/** A graph with one convolution on one of `parts` parts of the batch, with gradients if needed. */
 function alone({ node: { inputs, outputs, attrs }, isTraining, eightBits }: Convolution, parts: number): Graph {
   const partOf = ({ type: { shape } }: Value): Shape => [Math.ceil(shape[0]! / parts), ...shape.slice(1)];
   const pictures = partOf(inputs[0]!);
@@ -225,7 +225,7 @@ function alone({ node: { inputs, outputs, attrs }, isTraining, eightBits }: Conv
   const builder = new GraphBuilder("a convolution");
   const x = builder.input("x", pictures);
   if (eightBits !== undefined) {
-    // Nobody looks at the numbers.
+    // The results are not used.
     const scale = 1 / 32;
     const bits = builder.apply("quantize", "x.quantize", [x], { scale, signed: eightBits.signed });
     const w = builder.parameter("w", filters, "weight", "int8");

@@ -1,15 +1,15 @@
 /**
  * Activations in ONNX Runtime's blocked layout (NCHWc): `[N, C/b, H, W, b]`, b channels side by side, for b of 8 or 16.
  *
- * ONNX Runtime has direct convolutions for this layout, half again as fast as its matrix products and far faster than
- * its convolutions of NCHW (docs/log.md). It goes there on its own only where the weights are constants, in inference;
- * a training graph says so itself, with the operators of the domain com.microsoft.nchwc: the weights, which are small,
- * are brought into the kernel's layout at each run.
+ * ONNX Runtime has direct convolutions for this layout, one and a half times as fast as its matrix products and far
+ * faster than its NCHW convolutions (docs/log.md). It uses them on its own only if weights are constants, in inference.
+ * A training graph therefore uses the operators of the domain com.microsoft.nchwc explicitly; the weights, which are
+ * small, are converted to the kernel's layout in each run.
  *
- * Elementwise operators do not care about the layout. What differs from channel to channel does: it becomes a depthwise
- * 1×1 convolution, one pass over the memory, that can add another activation and apply a ReLU on its way. Hence an
- * activation is kept as an expression `scale·base + shift + plus` until somebody needs its numbers: batch norm, gate,
- * shortcut and ReLU of a block then cost one pass.
+ * Element-wise operators do not depend on the layout. Per-channel factors do: they become a depthwise 1×1 convolution,
+ * a single pass over memory that can also add another activation and apply a ReLU. So an activation is kept as an
+ * expression `scale·base + shift + plus` until its values are needed: batch norm, gate, shortcut and ReLU of a block
+ * then cost one pass.
  */
 
 import type { Type, Value } from "../../ir/graph.ts";
@@ -24,7 +24,7 @@ export interface Vector {
   readonly perSample: boolean;
 }
 
-/** `scale·base + shift + plus`; what is absent is one or zero. Blocked. */
+/** `scale·base + shift + plus`, blocked; absent parts are one or zero. */
 export interface Expression {
   readonly base?: string;
   readonly scale?: Vector;
@@ -33,18 +33,18 @@ export interface Expression {
 }
 
 /**
- * A convolution that is put off until its only reader is known, which may fold into it: a batch norm, a sum, a ReLU.
- * `x` is blocked (or NCHW where it has fewer channels than a block), `weight` is `[O,I,KH,KW]` in its common layout, I
- * being the channels of a group.
+ * A convolution deferred until its only reader is known, which may be folded into it: a batch norm, a sum, a ReLU. `x`
+ * is blocked (or NCHW if it has fewer channels than a block); `weight` is `[O,I,KH,KW]` in the usual layout, with I
+ * channels per group.
  */
 export interface Convolution {
-  /** The operation that it comes from. */
+  /** The operation it belongs to. */
   readonly scope: string;
   readonly x: string;
   readonly weight: string;
   readonly shape: Extents;
   readonly groups: number;
-  /** Whether it carries a gradient back: by the weight transposed and turned. */
+  /** Whether it computes an input gradient, with the weight transposed and rotated. */
   readonly backward: boolean;
   readonly bias?: string;
   readonly strides: readonly [number, number];
@@ -56,21 +56,21 @@ export type Extents = readonly [n: number, c: number, height: number, width: num
 const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
 
 export class Blocks {
-  /** Channels in a block. */
+  /** Number of channels in a block. */
   readonly size: number;
   readonly emit: Emitter;
   readonly #plain: (value: Value) => string;
   readonly #uses: (value: Value) => number;
   readonly #pending = new Map<Value, Convolution>();
   readonly #expressions = new Map<Value, Expression>();
-  /** The numbers of an expression, once they were needed. */
+  /** Evaluated expressions. */
   readonly #dense = new Map<Value, string>();
-  /** Means, products and masks that several rules ask for. */
+  /** Means, products and masks shared by several rules. */
   readonly #memo = new Map<string, string>();
 
   /**
-   * @param plain the NCHW name of a value that is not held here
-   * @param uses how often a value is read
+   * @param plain gives the NCHW name of a value that is not held here
+   * @param uses gives the number of reads of a value
    */
   constructor(size: number, emit: Emitter, plain: (value: Value) => string, uses: (value: Value) => number) {
     this.size = size;
@@ -79,7 +79,7 @@ export class Blocks {
     this.#uses = uses;
   }
 
-  /** Whether a value of this type can be blocked. With one pixel there is nothing to win: both layouts are the same. */
+  /** Whether a value of this type can be blocked. With one pixel there is no gain: both layouts are the same. */
   fits({ dtype, shape }: Type): boolean {
     return dtype === "float32" && shape.length === 4 && shape[1]! % this.size === 0 && shape[2]! * shape[3]! > 1;
   }
@@ -94,14 +94,14 @@ export class Blocks {
     else this.#expressions.set(value, { base: this.convolve(result) });
   }
 
-  /** The convolution that would make this value, if it was put off; whoever takes it is its only reader. */
+  /** The deferred convolution that computes this value, if any; the caller becomes its only reader. */
   take(value: Value): Convolution | undefined {
     const convolution = this.#pending.get(value);
     this.#pending.delete(value);
     return convolution;
   }
 
-  /** The same, but only one that adds nothing yet. */
+  /** The same, but only if nothing is added to it yet. */
   takeBare(value: Value): Convolution | undefined {
     return this.#pending.get(value)?.plus === undefined ? this.take(value) : undefined;
   }
@@ -112,7 +112,7 @@ export class Blocks {
     return this.#expressions.get(value) ?? { base: this.dense(value) };
   }
 
-  /** The blocked numbers of a value. */
+  /** A value, evaluated and blocked. */
   dense(value: Value): string {
     let name = this.#dense.get(value);
     if (name === undefined) {
@@ -140,17 +140,17 @@ export class Blocks {
     return made;
   }
 
-  /** States what a later `memo` of this key gives. */
+  /** Sets the result of later `memo` calls with this key. */
   know(key: string, name: string): void {
     this.#memo.set(key, name);
   }
 
-  /** The numbers of an expression, after a ReLU if asked. */
+  /** Evaluates an expression, with a ReLU if requested. */
   evaluate({ base, scale, shift, plus }: Expression, extents: Extents, relu = false): string {
     const { emit } = this;
     const [n, c, height, width] = extents;
     if (base === undefined) {
-      // The same number all over a channel: blocks of one pixel, spread.
+      // Constant per channel: one pixel's blocks, broadcast.
       const pixel = this.expand(shift!, n, c);
       const blocks = emit.node("Reshape", [pixel, emit.ints(n, c / this.size, 1, this.size)]);
       const spread = emit.node("Expand", [blocks, emit.ints(n, c / this.size, height * width, this.size)]);
@@ -164,10 +164,10 @@ export class Blocks {
       const sum = plus === undefined ? base : emit.node("Add", [base, plus]);
       return relu ? emit.node("Relu", [sum]) : sum;
     }
-    // One filter for each channel; where samples differ, for each sample's channel.
+    // One filter per channel, or per sample and channel if samples differ.
     const perSample = Boolean(scale?.perSample || shift?.perSample);
     const filters = perSample ? n * c : c;
-    // Each sample's channels as channels of one sample.
+    // Views the samples' channels as channels of one sample.
     const isView = perSample && n > 1;
     const view = (name: string) => (isView ? emit.node("Reshape", [name, emit.ints(1, filters, height, width)]) : name);
     const spread = (vector: Vector) => (perSample ? this.expand(vector, n, c) : vector.name);
@@ -188,7 +188,10 @@ export class Blocks {
     });
   }
 
-  /** A convolution of blocked activations by weights in the kernel's layout; inputs are x, w, b?, summand? ("" is left out). */
+  /**
+   * A convolution of blocked activations with weights in the kernel's layout; inputs are x, w, b?, summand? ("" if
+   * omitted).
+   */
   conv(
     inputs: readonly string[],
     options: {
@@ -262,9 +265,9 @@ export class Blocks {
   // --- groups ---
 
   /**
-   * How many groups of a convolution to put together into one, with zeros where they do not meet, so that no block
-   * straddles two: a ResNeXt's groups have 4 channels and more, a block 8 or 16. Undefined where no number will do.
-   * @param shape of the weight, `[O,I,KH,KW]` with I of a group
+   * Number of groups to merge into one, padded with zeros, so that no block spans two groups: a ResNeXt's groups have 4
+   * or more channels, a block 8 or 16. Undefined if no number works.
+   * @param shape the weight's, `[O,I,KH,KW]` with I channels per group
    */
   groupsToMerge([o, i]: Extents, groups: number): number | undefined {
     for (let merged = 1; merged <= groups; merged++) {
@@ -274,7 +277,7 @@ export class Blocks {
     return undefined;
   }
 
-  /** The weight of a convolution whose groups are put together: `[O, I, KH, KW] → [O, I·merged, KH, KW]`. */
+  /** The weight of a convolution with merged groups: `[O, I, KH, KW] → [O, I·merged, KH, KW]`. */
   mergeGroups(w: string, [o, i, kh, kw]: Extents, groups: number, merged: number): string {
     if (merged === 1) return w;
     const { emit } = this;
@@ -284,7 +287,7 @@ export class Blocks {
     return emit.node("Reshape", [blocks, emit.ints(o, i * merged, kh, kw)]);
   }
 
-  /** The way back: of a weight whose groups were put together, what was not put to zero. Shape and groups are the result's. */
+  /** The reverse: extracts the original groups from a merged weight. Shape and groups are the result's. */
   splitGroups(w: string, [o, i, kh, kw]: Extents, groups: number, merged: number): string {
     if (merged === 1) return w;
     const { emit } = this;
@@ -304,7 +307,7 @@ export class Blocks {
     const taps = kh * kw;
     const rows = emit.node("Reshape", [w, emit.ints(o / size, size, i * taps)]);
     let blocks = emit.node("Transpose", [rows], { perm: { ints: [0, 2, 1] } });
-    // Fewer channels than a block: the kernel reads the input as NCHW, and the weight is [O/b, I, KH, KW, b of O].
+    // With fewer channels than a block, the kernel reads the input as NCHW, and the weight is [O/b, I, KH, KW, b of O].
     if (taps > 1 && i >= size) {
       const parts = emit.node("Reshape", [blocks, emit.ints((o / size) * (i / size), size, taps, size)]);
       blocks = emit.node("Transpose", [parts], { perm: { ints: [0, 2, 1, 3] } });
@@ -313,8 +316,8 @@ export class Blocks {
   }
 
   /**
-   * The kernel that carries a gradient back, turned by 180 degrees: for each group, `[I/b, O/b, KH, KW, b of O, b of I]`
-   * as `[I,O,KH,KW]`.
+   * The kernel of an input gradient, rotated by 180 degrees: for each group `[I/b, O/b, KH, KW, b of O, b of I]` as
+   * `[I,O,KH,KW]`.
    */
   backwardWeight(w: string, [outputs, i, kh, kw]: Extents, groups: number): string {
     const { emit, size } = this;
@@ -335,9 +338,9 @@ export class Blocks {
   }
 
   /**
-   * The gradient of a weight as a convolution: what is summed over, the samples, stands as channels; the input's channels
-   * as samples; the output's gradient as the weights, spread by the stride. `x` is NCHW, `dy` blocked; no block may
-   * straddle two groups.
+   * The gradient of a weight as a convolution: samples, which are summed over, act as channels; the input's channels as
+   * samples; and the output's gradient as the weights, dilated by the stride. `x` is NCHW, `dy` blocked; no block may
+   * span two groups.
    */
   weightGradient(
     x: string,
@@ -350,7 +353,7 @@ export class Blocks {
     const [rows, columns] = axes;
     const i = channels / groups;
     const samples = Math.ceil(n / size) * size;
-    // Padded beforehand: the kernel computes pixels at the rim one by one, and here there is hardly anything but rim.
+    // Padded beforehand: the kernel computes border pixels one by one, and here almost all pixels are border.
     const [top, left] = [rows.before, columns.before];
     const bottom = Math.max(overhangOf(height, outHeight, rows), 0);
     const right = Math.max(overhangOf(width, outWidth, columns), 0);
@@ -383,7 +386,7 @@ export class Blocks {
     const made = [padded[0] - (outHeight - 1) * rows.stride, padded[1] - (outWidth - 1) * columns.stride] as const;
     const [kernelHeight, kernelWidth] = [rows.kernel, columns.kernel];
     if (made[0] > kernelHeight || made[1] > kernelWidth) {
-      // Rows at the end that no stride reached.
+      // Removes rows at the end that no stride reached.
       dw = emit.node("Slice", [dw, emit.ints(0, 0), emit.ints(kernelHeight, kernelWidth), emit.ints(2, 3)]);
     }
     const turned = emit.node("Reshape", [dw, emit.ints(i, o, kernelHeight * kernelWidth)]);
@@ -393,7 +396,7 @@ export class Blocks {
     ]);
   }
 
-  /** Puts `stride − 1` zero rows and columns after each: `[N,C,OH,OW] → extents`. */
+  /** Inserts `stride − 1` zero rows and columns after each: `[N,C,OH,OW] → extents`. */
   insertZeros(name: string, from: Extents, extents: Extents, strides: readonly [number, number]): string {
     const { emit, size } = this;
     const [down, across] = strides;

@@ -1,8 +1,8 @@
-/** What only the rules of training and of eight bits write. */
+/** Helpers for the rules of training and eight bits. */
 
 import { type Emitter, microsoft } from "./emitter.ts";
 
-/** A product of matrices, the last two of `rank` axes, of which one is transposed. */
+/** A matrix product over the last two of `rank` axes, with one operand transposed. */
 export function product(
   emit: Emitter,
   left: string,
@@ -19,7 +19,7 @@ export function product(
   return emit.node("MatMul", transposed === "left" ? [turned(left), right] : [left, turned(right)]);
 }
 
-/** What stands for zero in eight bits. */
+/** The zero point in eight bits. */
 export function zeroPoint(emit: Emitter, dtype: "int8" | "uint8", value = 0): string {
   return emit.constant(`${dtype}(${value})`, [], () => (dtype === "int8" ? Int8Array : Uint8Array).of(value));
 }

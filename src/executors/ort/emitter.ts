@@ -1,14 +1,17 @@
-/** Collects the nodes and constants of an ONNX graph while the rules of the lowering write it. */
+/** Collects the nodes and constants that the lowering rules emit for an ONNX graph. */
 
 import type { Attributes, Initialiser, OnnxData, OnnxNode } from "./onnx.ts";
 
-/** ONNX Runtime's own operators: allowed where a graph is trained, not where it is exported. */
+/** Domain of ONNX Runtime's own operators: used in training, not in exports. */
 export const microsoft = "com.microsoft";
 
-/** Its operators on the blocked layout (blocks.ts), which its own optimiser uses: for training only, too. */
+/** Domain of its operators on the blocked layout (blocks.ts), which its own optimiser uses; for training only, too. */
 export const nchwc = "com.microsoft.nchwc";
 
-/** For which of ONNX Runtime's engines a graph is written: what the other lacks, or gets wrong, is written otherwise. */
+/**
+ * The engine of ONNX Runtime for which a graph is written; workarounds for what an engine lacks or gets wrong depend on
+ * it.
+ */
 export type Dialect = "cpu" | "webgpu";
 
 export class Emitter {
@@ -24,7 +27,7 @@ export class Emitter {
     this.dialect = dialect;
   }
 
-  /** The operation of the graph that nodes are named after, for profiles and errors. */
+  /** The graph operation after which nodes are named, for profiles and errors. */
   get scope(): string {
     return this.#scope;
   }
@@ -33,7 +36,7 @@ export class Emitter {
     this.#scope = name;
   }
 
-  /** What `make` adds is named after this operation; then the scope is as before. */
+  /** Runs `make` with this operation as scope. */
   within<T>(scope: string, make: () => T): T {
     const before = this.#scope;
     this.#scope = scope;
@@ -42,12 +45,12 @@ export class Emitter {
     return made;
   }
 
-  /** Adds a node with one output and gives the output's name. */
+  /** Adds a node with one output and returns the output's name. */
   node(op: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
     return this.nodes(op, inputs, 1, attributes, domain)[0]!;
   }
 
-  /** Adds a node with `count` outputs and gives their names. */
+  /** Adds a node with `count` outputs and returns their names. */
   nodes(op: string, inputs: readonly string[], count: number, attributes: Attributes = {}, domain = ""): string[] {
     const name = this.#fresh(op);
     const outputs = Array.from({ length: count }, (_, i) => (count === 1 ? name : `${name}.${i}`));
@@ -66,19 +69,19 @@ export class Emitter {
     return this.constant(`float32(${value})`, [], () => Float32Array.of(value));
   }
 
-  /** A constant tensor of this operation's own. */
+  /** A constant tensor of the current operation. */
   tensor(shape: readonly number[], data: OnnxData): string {
     return this.constant(this.#fresh("constant"), shape, () => data);
   }
 
-  /** Calls the output `from` of a node `to` instead; false where it is no node's output or has a name already. */
+  /** Renames the output `from` of a node to `to`; false if it is not a node's output or already has a given name. */
   rename(from: string, to: string): boolean {
     if (!this.#made.has(from) || this.#aliases.has(from)) return false;
     this.#aliases.set(from, to);
     return true;
   }
 
-  /** Everything that was written, in order, under its final names. */
+  /** All nodes and constants, in order, with their final names. */
   finish(): { readonly nodes: readonly OnnxNode[]; readonly constants: readonly Initialiser[] } {
     const final = (name: string) => this.#aliases.get(name) ?? name;
     const nodes = this.#nodes.map((node) => ({
@@ -95,7 +98,7 @@ export class Emitter {
     return `${this.#scope}/${what}_${serial}`;
   }
 
-  /** A constant tensor, the same for all that call it so. */
+  /** A constant tensor shared under this name. */
   constant(name: string, shape: readonly number[], data: () => OnnxData): string {
     if (!this.#constants.has(name)) this.#constants.set(name, { name, shape, data: data() });
     return name;

@@ -1,4 +1,4 @@
-/** The `ort` executor in Node: on the CPU, by onnxruntime-node. */
+/** The `ort` executor in Node: onnxruntime-node on the CPU. */
 
 import type { Executor } from "../executor.ts";
 import { createOrtExecutor } from "./executor.ts";

@@ -27,8 +27,8 @@ import {
 } from "./runtime.ts";
 
 /**
- * The executor over an ONNX Runtime that is handed in: onnxruntime-node's is executor.node.ts, onnxruntime-web's is made
- * with `writesInPlace: false`. Where it does not load, all that is asked of it throws SenetError `executor` with the reason.
+ * An executor on the given ONNX Runtime: executor.node.ts passes onnxruntime-node; for onnxruntime-web use
+ * `writesInPlace: false`. If the runtime does not load, every use throws SenetError `executor` with the reason.
  */
 export function createOrtExecutor(host: OrtHost): Executor {
   const compile = (graph: Graph, weights: Weights, options: CompileOptions = {}) =>
@@ -51,7 +51,7 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   const written = { ...(live === undefined && { weights }), ...(await dialectOf(host, graph)) };
   const lowered = lower(graph, { ...written, blocked: await blockedFor(host) });
   const anyBatch = live === undefined && isBatchFree(graph);
-  // The blocked layout fixes the batch; other batches then go through in portions.
+  // The blocked layout fixes the batch size; other batches are run in portions.
   const isBlocked = Object.hasOwn(lowered.model.opsets, nchwc);
   const { model, outputs, updates } =
     anyBatch && !isBlocked ? lower(graph, { ...written, dynamicBatch: true }) : lowered;
@@ -61,7 +61,7 @@ async function compileOn(host: OrtHost, graph: Graph, weights: Weights, options:
   return new OrtExecutable(session, runtime, host, graph, { outputs, anyBatch, inPortions, bound });
 }
 
-/** Rules that only some graphs or engines want are loaded where they are wanted. */
+/** Loads the rules that only some graphs or engines need. */
 async function dialectOf({ dialect = "cpu" }: OrtHost, graph: Graph): Promise<Pick<LowerOptions, "dialect" | "rules">> {
   const isUsual = graph.nodes.every(({ op }) => Object.hasOwn(usualRules, op));
   const others = isUsual ? {} : (await import("./lower-others.ts")).rulesFor(graph);
@@ -69,7 +69,7 @@ async function dialectOf({ dialect = "cpu" }: OrtHost, graph: Graph): Promise<Pi
   return { dialect, rules: { ...others, ...own } };
 }
 
-/** Loaded where the engine has the blocked layout: on WebAssembly it has none. */
+/** Loaded if the engine has the blocked layout, which WebAssembly does not. */
 async function blockedFor(host: OrtHost): Promise<BlockedLayout | undefined> {
   const size = await blockSize(host);
   return size > 1 ? (await import("./lower-blocked.ts")).blockedLayout(size) : undefined;
@@ -79,9 +79,9 @@ interface Plan {
   readonly outputs: ReadonlyMap<string, string>;
   /** Whether the inputs' batch may differ from the graph's. */
   readonly anyBatch: boolean;
-  /** Where the session itself takes the graph's batch only. */
+  /** Set if the session only takes the graph's batch size. */
   readonly inPortions: typeof runInPortions | undefined;
-  /** The weights that each run reads and updates. */
+  /** Live weights, which each run reads and updates. */
   readonly bound: BoundWeights | undefined;
 }
 
@@ -93,10 +93,10 @@ class OrtExecutable implements Lender {
   readonly #host: OrtHost;
   readonly #graph: Graph;
   readonly #plan: Plan;
-  /** Those that stay between runs. */
+  /** Output tensors that stay between runs. */
   readonly #fetches: OnnxTensors;
   readonly #results = new Map<string, Tensor>();
-  /** Feeds, fetches and live weights are one run's at a time. */
+  /** Serialises runs: feeds, fetches and live weights are shared. */
   readonly #uses: Uses;
   /** Copies of inputs whose memory ONNX Runtime cannot read. */
   readonly #staging = new Map<string, TensorData>();
@@ -166,7 +166,7 @@ class OrtExecutable implements Lender {
     return onnxTensor(this.#runtime, value);
   }
 
-  /** Tensors for the outputs, which stay until the batch changes. */
+  /** Allocates output tensors, which are kept until the batch size changes. */
   #allocate(results: Map<string, Tensor>, batch: number | undefined): Tensors {
     for (const [name, { type }] of this.#graph.outputs) {
       const shape = batch === undefined ? type.shape : [batch, ...type.shape.slice(1)];
@@ -178,7 +178,7 @@ class OrtExecutable implements Lender {
 
   #feed(name: string, { dtype, shape, data }: Tensor): OnnxTensor {
     if (data.buffer instanceof ArrayBuffer) return this.#tensor({ dtype, shape, data });
-    // Node's bindings take no memory that is shared between threads.
+    // Node's bindings do not accept shared memory.
     let copy = this.#staging.get(name);
     if (copy?.length !== data.length) {
       copy = zeros(dtype, shape).data;

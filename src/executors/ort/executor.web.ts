@@ -1,4 +1,4 @@
-/** ONNX Runtime for browsers: brought from its address, or handed in by a worker of one's own. */
+/** ONNX Runtime in browsers: loaded from its address, or passed in by a custom worker. */
 
 import { causeText, SenetError } from "../../errors.ts";
 import type { Executor } from "../executor.ts";
@@ -6,7 +6,7 @@ import { Uses } from "../uses.ts";
 import { createOrtExecutor } from "./executor.ts";
 import type { OnnxRuntime, OnnxSession } from "./runtime.ts";
 
-/** As much of the module `onnxruntime-web` as is used. */
+/** The parts of the module `onnxruntime-web` that are used. */
 export interface WebRuntime extends OnnxRuntime {
   readonly env: {
     logLevel?: string;
@@ -15,7 +15,7 @@ export interface WebRuntime extends OnnxRuntime {
   };
 }
 
-/** Where it is: its module, and its WebAssembly where that does not stand beside it. */
+/** Addresses of its module, and of its WebAssembly if that is not next to it. */
 export interface RuntimeFiles {
   readonly module: string;
   readonly wasm?: string | undefined;
@@ -40,8 +40,8 @@ export async function loadRuntime({ module, wasm }: RuntimeFiles): Promise<WebRu
 const titles = { wasm: "WebAssembly", webgpu: "WebGPU" } as const;
 
 /**
- * The executor on one of its engines. What one session does keeps all others waiting: the runtime has one stack.
- * @param threads of WebAssembly, the same for all that a worker makes: it is what the first session says
+ * The executor on one of its engines. All sessions run in turn: the runtime has only one stack.
+ * @param threads number of WebAssembly threads, fixed for a worker by its first session
  */
 export function webExecutor(runtime: WebRuntime, engine: "wasm" | "webgpu", threads: number): Executor {
   runtime.env.wasm.numThreads = threads;
@@ -55,7 +55,7 @@ export function webExecutor(runtime: WebRuntime, engine: "wasm" | "webgpu", thre
       });
     return {
       inputNames: session.inputNames,
-      // What a run is asked to write into comes back as zeros: its own outputs are taken.
+      // Given output tensors come back as zeros, so its own outputs are used.
       run: (feeds) => uses.inTurn(() => session.run(feeds)),
       release: () => uses.inTurn(() => session.release()),
     };
@@ -70,7 +70,9 @@ export function webExecutor(runtime: WebRuntime, engine: "wasm" | "webgpu", thre
   });
 }
 
-/** Its WebAssembly is fetched with the first session: where that fails, nothing is wrong with the network. */
+/**
+ * Recognises a failure to fetch the WebAssembly, which happens with the first session and is not the network's fault.
+ */
 function withoutWasm(cause: unknown, { env }: WebRuntime): SenetError | undefined {
   const text = causeText(cause);
   if (!/no available backend/i.test(text) || !/wasm/i.test(text)) return undefined;

@@ -1,4 +1,4 @@
-/** ONNX files for other programs: the lowering without anything of this machine or of ONNX Runtime's own. */
+/** Exports ONNX files for other programs: the lowering without anything specific to this machine or to ONNX Runtime. */
 
 import type { Graph } from "../../ir/graph.ts";
 import type { Weights } from "../executor.ts";
@@ -7,9 +7,9 @@ import { otherRules } from "./lower-others.ts";
 import { encodeModel } from "./onnx.ts";
 
 /**
- * The bytes of an ONNX model (opset 18) of an inference graph, for batches of any size, its weights inside. Fold batch
- * norm before.
- * @param metadata becomes the model's metadata_props
+ * The bytes of an ONNX model (opset 18) of an inference graph with its weights, for any batch size. Batch norm should
+ * be folded before.
+ * @param metadata stored as the model's metadata_props
  */
 export function encodeOnnx(
   graph: Graph,

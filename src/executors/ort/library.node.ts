@@ -1,4 +1,4 @@
-/** ONNX Runtime, where it is installed and loads. */
+/** Loads ONNX Runtime, if it is installed. */
 
 import { cpus } from "node:os";
 import { option, SenetError } from "../../errors.ts";
@@ -24,9 +24,9 @@ function session(wanted: number | undefined): object {
   return {
     executionProviders: ["cpu"],
     graphOptimizationLevel: "all",
-    // A memory pattern is one more block of the whole size, beside what the first run took (docs/log.md).
+    // A memory pattern allocates another block of the whole size, in addition to the first run's memory (docs/log.md).
     enableMemPattern: false,
-    // Where it has the whole machine it knows better itself: one thread a core, each on a core of its own.
+    // With the whole machine its own default is better: one thread per core, pinned.
     ...(wanted === undefined && threads === cpus().length ? {} : { intraOpNumThreads: threads }),
   };
 }
@@ -39,7 +39,7 @@ export const nodeHost: OrtHost = {
   writesInPlace: true,
 };
 
-/** Runs the bytes of an ONNX file once, and gives its outputs. @throws SenetError `executor` */
+/** Runs an ONNX file once and returns its outputs. @throws SenetError `executor` */
 export const runOnnx = (
   onnx: Uint8Array,
   inputs: ReadonlyMap<string, Tensor>,

@@ -1,4 +1,4 @@
-/** Weights that each run reads, and updates: those of training. */
+/** Live weights, which each run reads and updates, for training. */
 
 import { SenetError } from "../../errors.ts";
 import type { Graph, Parameter } from "../../ir/graph.ts";
@@ -9,13 +9,13 @@ import type { OnnxTensor, OnnxTensors } from "./runtime.ts";
 export interface BoundWeights {
   readonly feeds: OnnxTensors;
   readonly fetches: OnnxTensors;
-  /** Next values that cannot be written over the old ones while the graph still reads these. */
+  /** New values that cannot overwrite the old ones while the graph still reads these. */
   readonly aside: readonly (readonly [from: Tensor, to: Tensor])[];
 }
 
 /**
- * @param updates the model's name of each parameter's next value
- * @param inputNames the model's
+ * @param updates name in the model of each parameter's new value
+ * @param inputNames the model's input names
  */
 export function bound(
   graph: Graph,
@@ -41,8 +41,8 @@ export function bound(
 }
 
 /**
- * Whether a parameter's next value may be written straight over it: nothing reads the parameter but the running average
- * that makes that value, and that is elementwise.
+ * Whether a parameter's new value may overwrite it directly: only the running average that computes the new value reads
+ * it, element-wise.
  */
 function canUpdateInPlace(graph: Graph, parameter: Parameter): boolean {
   const next = graph.updates.get(parameter)!;
@@ -52,7 +52,7 @@ function canUpdateInPlace(graph: Graph, parameter: Parameter): boolean {
     .every((node) => node.op === "runningAverage" && node.outputs[0] === next && node.inputs[1] !== parameter);
 }
 
-/** Node's bindings cannot read or write memory that is shared between threads; a copy would not be live. */
+/** Rejects weights in shared memory: Node's bindings cannot access it, and a copy would not be live. */
 export function rejectSharedMemory(graph: Graph, weights: Weights): void {
   const shared = graph.parameters.find(({ name }) => !(weights.get(name)!.data.buffer instanceof ArrayBuffer));
   if (shared === undefined) return;

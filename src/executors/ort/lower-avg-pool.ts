@@ -1,4 +1,4 @@
-/** Pooling by averages. */
+/** Average pooling. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { AvgPoolAttrs, PoolAttrs } from "../../ir/ops.ts";
@@ -11,10 +11,10 @@ export const avgPoolRules: Rules<"avgPool"> = {
   avgPool: (l, { inputs, outputs, attrs }) => {
     const x = inputs[0]!;
     const y = outputs[0]!;
-    // Without the padding both divide by the pixels.
+    // If padding does not count, both divide by the number of pixels.
     if (attrs.countPad === false) return [meanOf(l, x, y, attrs)];
     const mean = l.isPortable ? meanOfPadded(l, x, y, attrs) : meanOf(l, x, y, attrs);
-    // ONNX divides by the whole window even where it hangs over the padded input; Caffe by what is left of it.
+    // ONNX divides by the whole window even if it overhangs the padded input; Caffe divides by the part inside.
     if (hasWholeWindows(x.type.shape, y.type.shape, attrs)) return [mean];
     const { shape, data } = windowShares(x.type.shape, y.type.shape, attrs);
     const [kernelHeight, kernelWidth] = pairOf(attrs.kernel);
@@ -31,7 +31,7 @@ export const avgPoolRules: Rules<"avgPool"> = {
 const meanOf = (l: Lowering, x: Value, y: Value, attrs: AvgPoolAttrs): string =>
   l.emit.node("AveragePool", [l.get(x)], avgPoolAttributes(x.type.shape, y.type.shape, attrs));
 
-/** The same with the padding as an operation of its own: OpenCV leaves it out of the count, whatever the attribute says. */
+/** The same with an explicit Pad: OpenCV never counts padding, whatever the attribute says. */
 function meanOfPadded(l: Lowering, x: Value, y: Value, attrs: PoolAttrs): string {
   const { pads, ...window } = poolAttributes(x.type.shape, y.type.shape, attrs);
   const [top, left, bottom, right] = pads.ints;
@@ -47,13 +47,13 @@ export const avgPoolAttributes = (input: Shape, output: Shape, attrs: AvgPoolAtt
   count_include_pad: { int: attrs.countPad === false ? 0 : 1 },
 });
 
-/** Whether ONNX divides by what is to be divided by: no window that counts the padding hangs over the padded input. */
+/** Whether ONNX's divisor is right: no window that counts padding overhangs the padded input. */
 export function hasWholeWindows(input: Shape, output: Shape, attrs: AvgPoolAttrs): boolean {
   if (attrs.countPad === false) return true;
   return axesOf(attrs).every((axis, i) => overhangOf(input[i + 2]!, output[i + 2]!, axis) <= axis.after);
 }
 
-/** For each output position, 1 / what its window counts: `[OH,OW]`. */
+/** The reciprocal of each window's divisor, `[OH,OW]`. */
 export function windowShares(input: Shape, output: Shape, attrs: AvgPoolAttrs) {
   const counts = axesOf(attrs).map((axis, i) =>
     countsOf(input[i + 2]!, output[i + 2]!, axis, attrs.countPad ?? true),

@@ -1,4 +1,4 @@
-/** Rules for operations on blocked activations (blocks.ts). Where one does not apply, the plain rule does. */
+/** Rules for operations on blocked activations (blocks.ts). If one does not apply, the plain rule is used. */
 
 import type { Node, Value } from "../../ir/graph.ts";
 import type { ConvAttrs, Op } from "../../ir/ops.ts";
@@ -14,19 +14,19 @@ import { poolAttributes } from "./lower-pool.ts";
 import { mish, silu } from "./lower-unusual.ts";
 import type { Lowering } from "./rules.ts";
 
-/** A blocked result is an expression or a convolution, a plain one a name. */
+/** A blocked result is an expression or a convolution; a plain one is a name. */
 type Result = Expression | Convolution | string | undefined;
 type BlockedRule<K extends Op> = (b: Blocks, l: Lowering, node: Node<K>) => readonly Result[] | undefined;
 const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
 
-/** What `lower` is given where values are to be blocked. */
+/** Passed to `lower` to block values. */
 export interface BlockedLayout {
   begin(emit: Emitter, plain: (value: Value) => string, uses: (value: Value) => number): Blocks;
-  /** Undefined where the plain rule is to do it. */
+  /** Undefined if the plain rule applies. */
   lowerNode<K extends Op>(blocks: Blocks, lowering: Lowering, node: Node<K>): readonly Result[] | undefined;
 }
 
-/** @param size channels in a block */
+/** @param size number of channels in a block */
 export const blockedLayout = (size: number): BlockedLayout => ({
   begin: (emit, plain, uses) => new Blocks(size, emit, plain, uses),
   lowerNode: (blocks, lowering, node) => blockedRules[node.op]?.(blocks, lowering, node),
@@ -83,7 +83,7 @@ const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
       const from: Extents = [n, channels, outHeight, outWidth];
       return [{ base: b.insertZeros(b.convolve(dx), from, [n, channels, height, width], strides) }];
     }
-    // Groups are so narrow that convolving the zeros, too, costs less than ONNX Runtime's ConvTranspose.
+    // Groups are so narrow that convolving the zeros as well costs less than ONNX Runtime's ConvTranspose.
     const spread: Extents = [n, o, height - bottom + rows.before, width - right + columns.before];
     return [{ ...dx, x: b.insertZeros(base, extentsOf(dy), spread, strides) }];
   },
@@ -155,7 +155,7 @@ const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     const base = b.dense(x);
     const sampleMeans: Vector = { name: b.mean(base, extents), perSample: true };
     const mean = b.overSamples(sampleMeans);
-    // From here on the centred values stand for x: sums of squares and products then lose no digits.
+    // From here on, centred values replace x, so that sums of squares and products lose no digits.
     const minusMean: Vector = { name: emit.node("Neg", [mean.name]), perSample: false };
     const centred = b.evaluate({ base, shift: minusMean }, extents);
     b.know(centredKey(x, outputs[1]!), centred);
@@ -212,7 +212,7 @@ const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     if (!b.holds(y)) return undefined;
     const mask = step(b.emit, b.dense(y));
     const { base, shift, plus } = b.expression(dy);
-    // A gradient that is the same all over a channel: the mask itself, scaled.
+    // A gradient that is constant per channel is the mask, scaled.
     if (base === undefined && plus === undefined) return [{ base: mask, scale: shift! }];
     return [{ base: b.emit.node("Mul", [mask, b.dense(dy)]) }];
   },
@@ -310,7 +310,7 @@ const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
   },
 };
 
-/** What the forward pass of a batch norm leaves for its backward pass. */
+/** Key of the centred values that a batch norm leaves for its backward pass. */
 const centredKey = (x: Value, mean: Value): string => `${x.name} − ${mean.name}`;
 const inverseKey = (variance: Value, eps: number): string => `1/√(${variance.name} + ${eps})`;
 
@@ -334,7 +334,7 @@ function gated(b: Blocks, l: Lowering, gate: Value, branch: Value): Expression {
   return { base, scale: b.multiply(factors, scale), ...(shift && { shift: b.multiply(factors, shift) }) };
 }
 
-/** A convolution's weight with its groups put together until they fill blocks; undefined where they never do. */
+/** A convolution's weight with groups merged until they fill blocks; undefined if they never do. */
 function groupedWeight(
   b: Blocks,
   l: Lowering,

@@ -1,4 +1,4 @@
-/** Convolution and the linear layer on the way back. */
+/** Gradients of convolutions and linear layers. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { ConvAttrs } from "../../ir/ops.ts";
@@ -65,8 +65,8 @@ export const convTrainingRules: Rules<
 };
 
 /**
- * Of the convolution that carries a gradient back. ConvTranspose leaves out the rows that the stride never reached; the
- * output padding brings them back.
+ * Attributes of the ConvTranspose for an input gradient. It drops the rows that the stride never reached; output
+ * padding restores them.
  */
 export function transposedAttributes(
   weight: Shape,
@@ -79,7 +79,7 @@ export function transposedAttributes(
   return { ...convAttributes(weight, attrs), output_padding: { ints: missing } };
 }
 
-/** `[O,I,KH,KW] → [I,O,KH,KW]`, turned by 180 degrees: the kernel that carries a gradient back. */
+/** `[O,I,KH,KW] → [I,O,KH,KW]`, rotated by 180 degrees: the kernel of an input gradient. */
 function transposedKernel(emit: Emitter, w: string): string {
   const flipped = emit.node("Slice", [
     w,
@@ -92,8 +92,8 @@ function transposedKernel(emit: Emitter, w: string): string {
 }
 
 /**
- * The gradient of a weight: at each tap of the kernel, the products of the output's gradient with what the tap saw, summed
- * over all positions: matrix products over the pixels.
+ * The gradient of a weight as matrix products over the pixels: for each tap of the kernel, the output's gradient times
+ * the input under the tap, summed over all positions.
  */
 export function weightGradient(
   emit: Emitter,
@@ -110,7 +110,7 @@ export function weightGradient(
   const pixels = outHeight * outWidth;
   let tapped: string;
   if (groups === 1 && o * i * taps > pixels * (o + i * taps)) {
-    // Few pixels: a product for each sample would be larger than the activations. One product over all of them.
+    // With few pixels, a product per sample would be larger than the activations; uses one product over all samples.
     const channelsFirst = (name: string) => emit.node("Transpose", [name], { perm: { ints: [1, 0, 2, 3] } });
     const rows = emit.node("Reshape", [channelsFirst(dy), emit.ints(o, n * pixels)]);
     const products = shiftedInputs(emit, channelsFirst(x), inputShape, outputShape, attrs).map((tap) => {
@@ -132,7 +132,10 @@ export function weightGradient(
   return emit.node("Reshape", [dw, emit.ints(...weightShape)]);
 }
 
-/** For each tap of the kernel in row order, what it sees at every output position. Works on the last two axes of four. */
+/**
+ * For each tap of the kernel in row order, the input under it at every output position. Works on the last two of four
+ * axes.
+ */
 function shiftedInputs(
   emit: Emitter,
   x: string,

@@ -10,7 +10,7 @@ import type { Lowering, Rules } from "./rules.ts";
 export const convRules: Rules<"conv2d" | "batchNorm" | "flatten" | "linear" | "softmax"> = {
   conv2d: (l, { inputs, attrs }) => {
     const [x, w, b] = inputs as [Value, Value, Value?];
-    // Other programs know the gates of squeeze and excitation as convolutions, and not every one how to unsqueeze.
+    // Other programs expect the gates' layers as convolutions, and not all of them support Unsqueeze.
     const isMatrix = !l.isPortable && isPointwise(w.type.shape, attrs) && isOnePixel(x.type.shape);
     if (isMatrix) return [pointwiseOnPixel(l, x, w, b)];
     const names = inputs.map((input) => l.get(input));
@@ -56,13 +56,16 @@ export const flat = (l: Lowering, x: Value): string => l.emit.node("Flatten", [l
 /** `[O,I,1,1] → [O,I]` */
 export const matrix = (l: Lowering, w: Value): string => l.emit.node("Flatten", [l.get(w)], { axis: { int: 1 } });
 
-/** In ONNX's order: those before the picture, then those behind it. */
+/** In ONNX's order: first all starts, then all ends. */
 export const padsOf = (pad: Padding): readonly [number, number, number, number] => {
   const { top, left, bottom, right } = sidesOf(pad);
   return [top, left, bottom, right];
 };
 
-/** All are said, also what the weight or the standard says already: OpenCV and WebGPU's engine do not look there. */
+/**
+ * All attributes are explicit, even where the weight or the standard implies them: OpenCV and the WebGPU engine do not
+ * infer them.
+ */
 export function convAttributes(weight: Shape, { stride, pad, groups }: ConvAttrs): Attributes {
   return {
     kernel_shape: { ints: weight.slice(2) },

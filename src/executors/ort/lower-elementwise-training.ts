@@ -1,4 +1,4 @@
-/** What works value by value on the way back, and what only training has. */
+/** Gradients of element-wise operations, and other operations of training. */
 
 import type { Node, Value } from "../../ir/graph.ts";
 import type { Emitter } from "./emitter.ts";
@@ -67,14 +67,14 @@ export function mishBackward(emit: Emitter, x: string, dy: string): string {
   return emit.node("Mul", [dy, emit.node("Add", [t, rest])]);
 }
 
-/** 1 where y is positive, else 0: the steepest line, clipped to 0 and 1. One pass, unlike Sign and Where (docs/log.md). */
+/** 1 where y is positive, else 0: a very steep line clipped to 0 … 1. One pass, unlike Sign and Where (docs/log.md). */
 export const step = (emit: Emitter, y: string): string =>
   emit.node("HardSigmoid", [y], { alpha: { float: 3.4e38 }, beta: { float: 0 } });
 
 /**
- * `x`, which ONNX Runtime cannot have before the cues: its shape is made to depend on them. A number is never less than
- * itself, so that nothing is added to the shape, and nothing is copied; but no optimiser can know that beforehand.
- * @param x what the operation's first input is called, blocked or not
+ * Makes `x` depend on the cues through its shape: a number is never less than itself, so zero is added to the shape and
+ * nothing is copied, but no optimiser can know that in advance.
+ * @param x name of the operation's first input, blocked or not
  */
 export function waitFor(l: Lowering, { inputs }: Node<"after">, x: string): string {
   const { emit } = l;

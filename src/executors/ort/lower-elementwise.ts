@@ -1,4 +1,4 @@
-/** What works value by value, and the squeeze-and-excitation scale. */
+/** Element-wise operations, and the squeeze-and-excitation scale. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { Lowering, Rules } from "./rules.ts";
@@ -30,7 +30,8 @@ export const elementwiseRules: Rules<"relu" | "sigmoid" | "add" | "seScaleAdd" |
 function scaled(l: Lowering, gate: Value, x: Value): string {
   const { emit } = l;
   if (!l.isPortable) return emit.node("Mul", [l.get(gate), l.get(x)]);
-  // OpenCV before 4.7 multiplies by channel only within a single picture: so all are one, of N·C channels.
+  // OpenCV before 4.7 only supports per-channel products within one picture, so the batch is viewed as one picture with
+  // N·C channels.
   const [, channels, height, width] = x.type.shape as [number, number, number, number];
   const picture = emit.node("Reshape", [l.get(x), emit.ints(1, -1, height, width)]);
   const gates = emit.node("Reshape", [l.get(gate), emit.ints(1, -1, 1, 1)]);

@@ -1,4 +1,4 @@
-/** The losses, and the classifier's end on the way back. */
+/** Losses and their gradients. */
 
 import type { Value } from "../../ir/graph.ts";
 import { sizeOf } from "../../tensor.ts";
@@ -49,7 +49,7 @@ export const lossRules: Rules<
   },
 };
 
-/** `values · dloss / count`: the part of a mean that each of its terms has. */
+/** `values · dloss / count`: the gradient of a mean's terms. */
 function share({ emit, get }: Lowering, values: string, dloss: Value, count: number): string {
   return emit.node("Mul", [values, emit.node("Mul", [get(dloss), emit.float(1 / count)])]);
 }

@@ -1,4 +1,4 @@
-/** Batch norm by the batch and on the way back, and the running statistics. */
+/** Batch norm over the batch, its gradient, and the running statistics. */
 
 import type { Value } from "../../ir/graph.ts";
 import type { Emitter } from "./emitter.ts";
@@ -9,9 +9,9 @@ export const normTrainingRules: Rules<
 > = {
   batchNormTraining: (l, { inputs, attrs }) => {
     const [x, gamma, beta] = inputs as [Value, Value, Value];
-    // Momentum is the weight of the old statistics: with none, the "running" outputs are the batch's own. ONNX Runtime
-    // writes them over the old ones, so that these must be tensors of this run and of this node alone. What is computed of
-    // constants its optimiser computes once, and what is computed twice it joins; random numbers it leaves alone.
+    // Momentum is the weight of the old statistics; with 0, the "running" outputs are the batch's own. ONNX Runtime
+    // overwrites the old ones, so they must be tensors of this run and of this node alone. Its optimiser would compute
+    // constants only once and merge duplicates; random numbers it leaves alone.
     const old = (vector: Value) => l.emit.node("RandomUniformLike", [l.get(vector)]);
     return l.emit.nodes("BatchNormalization", [l.get(x), l.get(gamma), l.get(beta), old(gamma), old(beta)], 3, {
       epsilon: { float: attrs.eps },

@@ -1,4 +1,6 @@
-/** The rules of what most networks do not do in inference: training, eight bits. Loaded where a graph has some of it. */
+/**
+ * Rules for operations that most networks do not need in inference: training, eight bits. Loaded if a graph has any.
+ */
 
 import { option, SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
@@ -24,13 +26,13 @@ export const otherRules: Rules<Exclude<Op, UsualOp>> = {
   ...unusualRules,
 };
 
-/** @throws SenetError `executor` for a graph that waits for other processes */
+/** @throws SenetError `executor` for a graph over several processes */
 export function rulesFor(graph: Graph): typeof otherRules {
   refuseAcross(graph);
   return otherRules;
 }
 
-/** The runtime runs a graph in one piece, in which nothing can wait for another process. */
+/** The runtime runs a graph as a whole, so no node can wait for another process. */
 function refuseAcross(graph: Graph): void {
   const where = acrossNode(graph);
   if (where === undefined) return;

@@ -1,4 +1,4 @@
-/** Pooling on the way back. */
+/** Gradients of pooling. */
 
 import type { Value } from "../../ir/graph.ts";
 import { axesOf, overhangOf } from "../../ir/window.ts";
@@ -12,7 +12,7 @@ export const poolTrainingRules: Rules<"maxPoolBackward" | "avgPoolBackward" | "g
   maxPoolBackward: (l, { inputs, attrs }) => {
     const { emit } = l;
     const [x, dy] = inputs as [Value, Value];
-    // Indices count through the whole of x, batch included.
+    // Indices count over all of x, including the batch.
     const [, indices] = emit.nodes("MaxPool", [l.get(x)], 2, poolAttributes(x.type.shape, dy.type.shape, attrs));
     const flat = emit.ints(-1);
     const size = emit.ints(sizeOf(x.type.shape));
@@ -31,7 +31,8 @@ export const poolTrainingRules: Rules<"maxPoolBackward" | "avgPoolBackward" | "g
     const { inputShape } = attrs;
     const shares = windowShares(inputShape, dy.type.shape, attrs);
     const scaled = emit.node("Mul", [l.get(dy), emit.tensor(shares.shape, shares.data)]);
-    // Each pixel gets the shares of all windows over it: one transposed convolution by ones, channel by channel.
+    // Each pixel gets the shares of all windows that contain it: a transposed convolution with ones, channel by
+    // channel.
     const [height, width] = dy.type.shape.slice(2) as [number, number];
     const planes = emit.node("Reshape", [scaled, emit.ints(-1, 1, height, width)]);
     const [rows, columns] = axesOf(attrs);

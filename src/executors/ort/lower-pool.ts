@@ -13,7 +13,7 @@ export const poolRules: Rules<"maxPool" | "globalAvgPool"> = {
   globalAvgPool: (l, { inputs }) => [l.emit.node("GlobalAveragePool", [l.get(inputs[0]!)])],
 };
 
-/** The end padding is whatever the last window needs, so that rounding up is already in it. */
+/** The end padding is whatever the last window needs, which includes rounding up. */
 export function poolAttributes(input: Shape, output: Shape, attrs: PoolAttrs) {
   const [rows, columns] = axesOf(attrs);
   const [bottom, right] = [overhangOf(input[2]!, output[2]!, rows), overhangOf(input[3]!, output[3]!, columns)];

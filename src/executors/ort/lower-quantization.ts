@@ -1,4 +1,7 @@
-/** To eight bits and back: ONNX's QDQ form, whose pairs ONNX Runtime and others fuse into integer operators. */
+/**
+ * Quantisation and dequantisation in ONNX's QDQ form, whose pairs ONNX Runtime and other engines fuse into integer
+ * operators.
+ */
 
 import type { Value } from "../../ir/graph.ts";
 import { zeroPoint } from "./emit-others.ts";
@@ -18,8 +21,8 @@ export const quantizationRules: Rules<"quantize" | "dequantize" | "dequantizeWei
 };
 
 /**
- * Numbers with a sign, too, are uint8, around 128: ONNX Runtime has integer convolutions whose input and output are of one
- * type only (on x86 processors uint8, which VNNI takes), and leaves others in float32.
+ * Signed values are stored as uint8 around 128, too: ONNX Runtime only has integer convolutions whose input and output
+ * have the same type (on x86 uint8, which VNNI takes), and leaves others in float32.
  */
 function zeroOf({ emit, isWithin }: Lowering, q: Value): string {
   if (q.type.dtype === "uint8") return zeroPoint(emit, "uint8");

@@ -1,4 +1,7 @@
-/** What only some networks have in inference: other activations than ReLU, and what Inception joins and parts. */
+/**
+ * Operations that only some networks have in inference: activations other than ReLU, and Inception's concatenation and
+ * slices.
+ */
 
 import type { Emitter } from "./emitter.ts";
 import type { Rules } from "./rules.ts";
@@ -26,7 +29,7 @@ export const unusualRules: Rules<"silu" | "mish" | "multiply" | "concat" | "chan
 
 export const silu = (emit: Emitter, x: string): string => emit.node("Mul", [x, emit.node("Sigmoid", [x])]);
 
-/** Of older operators: ONNX has its own from version 18 on, which not all programs read. */
+/** Built from older operators: ONNX has Mish only from version 18 on, which not all programs read. */
 export const mish = (emit: Emitter, x: string): string => emit.node("Mul", [x, tanhSoftplus(emit, x)]);
 
 export const tanhSoftplus = (emit: Emitter, x: string): string => emit.node("Tanh", [emit.node("Softplus", [x])]);

@@ -1,5 +1,5 @@
 /**
- * What ONNX Runtime's WebGPU engine (1.30) lacks, computes wrongly, or leaves to the processor, said in operators that it has.
+ * Workarounds for ONNX Runtime's WebGPU engine (1.30): operators that it lacks, computes wrongly, or runs on the CPU.
  * Found by the conformance suite in Chromium (tests/chromium.slow.test.ts).
  */
 
@@ -14,7 +14,7 @@ import type { Rules } from "./rules.ts";
 export const webGpuRules: Rules<
   "batchNormTraining" | "maxPoolBackward" | "conv2dBackwardInput" | "softmaxCrossEntropy"
 > = {
-  /** Its BatchNormalization knows running statistics only. */
+  /** Its BatchNormalization only supports running statistics. */
   batchNormTraining: (l, { inputs, attrs }) => {
     const { emit } = l;
     const [x, gamma, beta] = inputs as [Value, Value, Value];
@@ -30,8 +30,8 @@ export const webGpuRules: Rules<
   },
 
   /**
-   * Its MaxPool does not say where the largest stood. Tap by tap of the window: where it is the largest, and none before it
-   * was, it gets the gradient.
+   * Its MaxPool does not return indices. For each tap of the window: if it is the maximum, and no earlier one was, it
+   * gets the gradient.
    */
   maxPoolBackward: (l, { inputs, attrs }) => {
     const { emit } = l;
@@ -64,7 +64,7 @@ export const webGpuRules: Rules<
     }
     const taps = hits.length;
     const given = taps === 1 ? hits[0]! : emit.node("Concat", hits, { axis: { int: 1 } });
-    // Each tap's plane goes back to where the tap stood: a transposed convolution with a one at its place.
+    // Moves each tap's plane back to the tap's position, by a transposed convolution with a one there.
     const kernel = emit.tensor(
       [taps, 1, rows.kernel, columns.kernel],
       Float32Array.from({ length: taps * taps }, (_, i) => (i % (taps + 1) === 0 ? 1 : 0)),
@@ -78,7 +78,7 @@ export const webGpuRules: Rules<
     return [emit.node("Reshape", [dx, emit.ints(n, c, height, width)])];
   },
 
-  /** Its ConvTranspose is wrong where a group has one input and several outputs: as one group, with zeros between. */
+  /** Its ConvTranspose is wrong if a group has one input and several outputs; uses one group, with zeros. */
   conv2dBackwardInput: (l, node) => {
     const { emit } = l;
     const [dy, w] = node.inputs as [Value, Value];
@@ -97,7 +97,7 @@ export const webGpuRules: Rules<
     return [emit.node("ConvTranspose", [l.get(dy), whole], attributes)];
   },
 
-  /** Its engine has no LogSoftmax. */
+  /** The engine has no LogSoftmax. */
   softmaxCrossEntropy: (l, { inputs }) => {
     const { emit } = l;
     const [logits, targets] = inputs as [Value, Value];

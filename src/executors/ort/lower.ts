@@ -1,9 +1,8 @@
 /**
- * From a graph to an ONNX graph: forward pass, backward pass and statistics alike.
+ * Lowers a graph to ONNX: forward pass, backward pass and statistics alike.
  *
- * Each operation has one rule, in the file of its subject. Operations of the forward pass become plain ONNX operators
- * (opset 18) and never bake the batch in, so that the same rules serve as the export; those of the backward pass may
- * use ONNX Runtime's own (com.microsoft).
+ * Each operation has one rule. Forward operations become plain ONNX operators (opset 18) and never fix the batch size,
+ * so that the same rules serve for exports; backward operations may use ONNX Runtime's own operators (com.microsoft).
  */
 
 import { SenetError } from "../../errors.ts";
@@ -21,37 +20,37 @@ import { poolRules } from "./lower-pool.ts";
 import type { Initialiser, OnnxModel, OnnxNode, ValueInfo } from "./onnx.ts";
 import type { Lowering, Rules } from "./rules.ts";
 
-/** Of what most networks do in inference; all others are handed in (lower-others.ts). */
+/** Rules of operations that most networks have in inference; others are passed in (lower-others.ts). */
 export const usualRules = { ...convRules, ...poolRules, ...avgPoolRules, ...elementwiseRules };
 export type UsualOp = keyof typeof usualRules;
 
 export interface LowerOptions {
-  /** Become constants; without, parameters are inputs of the model and updates outputs. */
+  /** Weights to include as constants; without them, parameters are inputs of the model, and updates outputs. */
   readonly weights?: Weights;
-  /** Leave the batch open, where the graph allows it (`isBatchFree`). */
+  /** Leave the batch size open, if the graph allows it (`isBatchFree`). */
   readonly dynamicBatch?: boolean;
   /** For other programs (export.ts). */
   readonly portable?: boolean;
   /** Default: `cpu`. */
   readonly dialect?: Dialect;
-  /** For operations that have no usual rule, or in its place. */
+  /** Additional rules, which take precedence over the usual ones. */
   readonly rules?: Partial<Rules<Op>> | undefined;
-  /** Where the engine has it and the model is for this machine only. */
+  /** Set if the engine has the blocked layout and the model is only for this machine. */
   readonly blocked?: BlockedLayout | undefined;
 }
 
 export interface Lowered {
   readonly model: OnnxModel;
-  /** The model's name of each output of the graph. */
+  /** Name in the model of each output of the graph. */
   readonly outputs: ReadonlyMap<string, string>;
-  /** The model's name of each parameter's next value. */
+  /** Name in the model of each parameter's new value. */
   readonly updates: ReadonlyMap<Parameter, string>;
 }
 
 /** @throws SenetError `executor` where a value is not float32. */
 export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   const { weights, dynamicBatch = false, portable = false, blocked, dialect } = options;
-  // Whoever has a graph of training or of eight bits hands in the rules for it.
+  // Callers pass in the rules for training and eight bits.
   const table = { ...usualRules, ...options.rules } as Rules<Op>;
   const updates = weights === undefined ? graph.updates : new Map<Parameter, Value>();
   const nodes = liveNodes(graph, resultsOf({ ...graph, updates }));
@@ -71,7 +70,7 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
     names.set(value, name);
     return name;
   };
-  // ONNX Runtime fuses what is in eight bits itself, in a layout of its own.
+  // ONNX Runtime fuses eight-bit operations itself, in its own layout.
   const isEightBit = nodes.some(({ op }) => op === "quantize");
   const layout = isEightBit ? undefined : blocked;
   const blocks = layout?.begin(emit, plain, (value) => uses.reads(value));
@@ -108,20 +107,20 @@ export function lower(graph: Graph, options: LowerOptions = {}): Lowered {
   return { model, outputs: names.outputs, updates: names.updates };
 }
 
-/** What values are called in the model: each name once, and those of inputs, parameters and outputs as the graph has them. */
+/** Names of values in the model: unique; inputs, parameters and outputs keep the graph's names. */
 class Names {
   readonly #taken = new Set<string>();
   readonly #names = new Map<Value, string>();
-  /** The first output that is this value: it is called so from the start. */
+  /** The first output with this value; the value has its name from the start. */
   readonly #preferred = new Map<Value, string>();
   readonly outputs: ReadonlyMap<string, string>;
   readonly updates: ReadonlyMap<Parameter, string>;
-  /** What the model gives back. */
+  /** Results of the model. */
   readonly results: readonly (readonly [name: string, value: Value])[];
 
   constructor(given: readonly Value[], { outputs, updates }: Pick<Graph, "outputs" | "updates">) {
     for (const value of given) this.#names.set(value, this.#claim(value.name));
-    // Outputs have the next claim on their names, before the nodes between.
+    // Outputs claim their names before other nodes.
     this.outputs = new Map([...outputs.keys()].map((name) => [name, this.#claim(name)]));
     this.updates = new Map([...updates.keys()].map((parameter) => [parameter, this.#claim(`${parameter.name}.next`)]));
     this.results = [
@@ -139,13 +138,13 @@ class Names {
     this.#names.set(value, name);
   }
 
-  /** A node has made the value under a name of the emitter's; from now on it has its own. */
+  /** Renames a value that a node computed under a temporary name. */
   made(value: Value, name: string, emit: Emitter): void {
     const wanted = this.#preferred.get(value) ?? this.#claim(value.name);
     this.#names.set(value, emit.rename(name, wanted) ? wanted : name);
   }
 
-  /** A result gets its name: what was blocked until now, a value under a second name, or an output that is an input. */
+  /** Gives a result its name, for blocked values, values with a second name, and outputs that are inputs. */
   deliver(name: string, made: string, value: Value, emit: Emitter): void {
     if (made === name) return;
     if (emit.rename(made, name)) this.#names.set(value, name);
@@ -167,7 +166,7 @@ const opsetsOf = (nodes: readonly OnnxNode[]): OnnxModel["opsets"] => ({
   ),
 });
 
-/** Declarations; the first extent of `batched` values may be any. */
+/** Declares values; `batched` ones have an open batch size. */
 const valueInfo =
   (batched: ReadonlySet<Value>) =>
   (name: string, value: Value): ValueInfo => ({
@@ -176,7 +175,7 @@ const valueInfo =
     shape: batched.has(value) ? ["batch", ...value.type.shape.slice(1)] : value.type.shape,
   });
 
-/** A name in the model, or what the blocked layout holds. */
+/** Names in the model, or blocked values. */
 type Results = readonly (Expression | Convolution | string | undefined)[];
 
 const lowerNode = <K extends Op>(table: Rules<Op>, lowering: Lowering, node: Node<K>): Results =>
@@ -197,7 +196,7 @@ function rejectOtherTypes({ name, type }: Value): void {
   }
 }
 
-/** The values whose first extent is the batch, in a batch-free graph: all but the parameters. */
+/** The values with a batch dimension in a batch-free graph: all that depend on inputs, not only on parameters. */
 export function batchedValues(graph: Graph): ReadonlySet<Value> {
   return new Set([...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)]);
 }

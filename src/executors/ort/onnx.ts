@@ -1,14 +1,14 @@
 /**
- * ONNX model files: the few messages of onnx.proto that a lowered graph needs, and their bytes.
+ * Writes ONNX model files: the few messages of onnx.proto that a lowered graph needs.
  *
- * Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Bytes are little-endian, as is
- * every machine that runs JavaScript today.
+ * Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Little-endian, as are all machines
+ * that run JavaScript today.
  */
 
 import { ProtoWriter } from "../../protobuf-writer.ts";
 import { type DType, dtypeOf, type TensorData } from "../../tensor.ts";
 
-/** An attribute says its type, because 1 may be an int or a float. */
+/** Attributes have explicit types, since 1 may be an int or a float. */
 export type Attribute =
   | { readonly int: number }
   | { readonly float: number }
@@ -22,7 +22,7 @@ export interface OnnxNode {
   /** "" is ONNX itself; "com.microsoft" holds ONNX Runtime's own operators. */
   readonly domain: string;
   readonly name: string;
-  /** "" is an optional input that is left out. */
+  /** "" is an omitted optional input. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Attributes;
@@ -36,7 +36,7 @@ export interface Initialiser {
   readonly data: OnnxData;
 }
 
-/** A string extent is a symbol that a run binds (`batch`). */
+/** A string dimension is a symbol bound at run time (`batch`). */
 export interface ValueInfo {
   readonly name: string;
   readonly dtype: DType;
@@ -102,7 +102,7 @@ function encodeNode(w: ProtoWriter, node: OnnxNode): void {
   w.text(7, node.domain);
 }
 
-/** Field 20 is the type; the value stands in the field of that type. */
+/** Field 20 is the type; the value is in that type's field. */
 function encodeAttribute(w: ProtoWriter, attribute: Attribute): void {
   if ("float" in attribute) w.float(2, attribute.float).int(20, 1);
   else if ("int" in attribute) w.int(3, attribute.int).int(20, 2);

@@ -1,4 +1,4 @@
-/** What an ONNX Runtime can do that depends on its processor. */
+/** Finds out what an ONNX Runtime can do on this processor. */
 
 import { tensor } from "../../tensor.ts";
 import { Emitter, nchwc } from "./emitter.ts";
@@ -7,7 +7,7 @@ import { type OrtHost, runModel } from "./runtime.ts";
 
 const found = new WeakMap<OrtHost, Promise<number>>();
 
-/** Channels in a block of the blocked layout (blocks.ts): 16 with AVX-512, 8 with AVX2; 0 where there is none. */
+/** Number of channels in a block (blocks.ts): 16 with AVX-512, 8 with AVX2; 0 if there is no blocked layout. */
 export function blockSize(host: OrtHost): Promise<number> {
   const known = found.get(host) ?? probe(host).catch(() => 0);
   found.set(host, known);

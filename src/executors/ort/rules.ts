@@ -1,4 +1,4 @@
-/** What a lowering rule is, and what it works with. */
+/** The type of lowering rules, and their context. */
 
 import type { Node, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
@@ -6,17 +6,17 @@ import type { Emitter } from "./emitter.ts";
 
 export interface Lowering {
   readonly emit: Emitter;
-  /** Whether the model is for other programs: then speed in ONNX Runtime counts less than what all of them can read. */
+  /** Whether the model is for other programs: then compatibility matters more than speed in ONNX Runtime. */
   readonly isPortable: boolean;
-  /** The ONNX name of a value that was lowered already. */
+  /** The ONNX name of a value lowered earlier. */
   get(value: Value): string;
-  /** Whether a quantized value is only ever brought back, so that nobody sees its numbers. */
+  /** Whether a quantised value is only ever dequantised, so that its representation is free. */
   isWithin(value: Value): boolean;
-  /** Whether anything uses this value; an output that nothing uses is best left out. */
+  /** Whether anything uses this value; unused outputs are best omitted. */
   isUsed(value: Value): boolean;
 }
 
-/** Writes one operation as ONNX nodes and gives the names of its outputs; `undefined` for one that nothing uses. */
+/** Emits ONNX nodes for one operation and returns the names of its outputs; `undefined` for unused ones. */
 export type Rule<K extends Op> = (l: Lowering, node: Node<K>) => readonly (string | undefined)[];
 
 export type Rules<Ops extends Op> = { readonly [K in Ops]: Rule<K> };

@@ -1,10 +1,10 @@
-/** ONNX Runtime as it is handed in: in Node, in a browser, or another build of it. */
+/** The interface to an ONNX Runtime, in Node, in a browser, or another build. */
 
 import { causeText, option, SenetError } from "../../errors.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
 import type { Dialect } from "./emitter.ts";
 
-/** As much of ONNX Runtime's JavaScript interface as is used; onnxruntime-node and onnxruntime-web both have it. */
+/** The parts of ONNX Runtime's JavaScript API that are used, common to onnxruntime-node and onnxruntime-web. */
 export interface OnnxRuntime {
   readonly InferenceSession: { create(model: Uint8Array, options?: object): Promise<OnnxSession> };
   readonly Tensor: new (type: never, data: never, dims: readonly number[]) => OnnxTensor;
@@ -22,29 +22,29 @@ export interface OnnxTensor {
 
 export type OnnxTensors = Record<string, OnnxTensor>;
 
-/** Where ONNX Runtime runs. */
+/** The host of an ONNX Runtime. */
 export interface OrtHost {
   /** @throws SenetError `executor` with the reason where it does not load */
   readonly runtime: () => OnnxRuntime;
   /** One line for `senet doctor`. */
   readonly description: () => string;
-  /** Which of its engines runs the graphs; default: `cpu`, which is also what WebAssembly's speaks. */
+  /** The engine that runs graphs; default: `cpu`, which also describes WebAssembly. */
   readonly dialect?: Dialect;
-  /** The options of a session with so many threads; absent: as many as are good here. */
+  /** Session options for `threads` threads; undefined: as many as are good here. */
   readonly session?: (threads: number | undefined) => object;
-  /** What to try where it fails, other than less memory. */
+  /** Hint for failures other than lack of memory. */
   readonly hint?: string;
-  /** Whether a run writes into the tensors that it is given for its outputs, as Node's bindings do. */
+  /** Whether a run writes into output tensors passed to it, as Node's bindings do. */
   readonly writesInPlace: boolean;
 }
 
-/** Our memory as a tensor of theirs, which is not copied. */
+/** Wraps a tensor for ONNX Runtime without copying. */
 export const onnxTensor = ({ Tensor }: OnnxRuntime, { dtype, shape, data }: Tensor): OnnxTensor =>
   new Tensor(dtype as never, data as never, shape);
 
 /**
- * A model that is ready to run.
- * @param where what it is, for errors
+ * Creates a session for a model.
+ * @param where describes the model, for errors
  * @throws SenetError `executor`
  */
 export async function createSession(
@@ -77,7 +77,7 @@ export async function runSession(
   }
 }
 
-/** Runs the bytes of an ONNX file once, and gives its outputs. */
+/** Runs an ONNX file once and returns its outputs. */
 export async function runModel(
   host: OrtHost,
   onnx: Uint8Array,
@@ -95,7 +95,7 @@ export async function runModel(
   }
 }
 
-/** ONNX Runtime's own words, which hold source lines and stack traces, as an error of ours. */
+/** Converts ONNX Runtime's errors, which contain source lines and stack traces, to ours. */
 export function failureOf(
   what: string,
   graph: string,

@@ -21,7 +21,7 @@ interface Geometry {
   readonly patch: number;
   /** Elements of the input channels of one group of one image. */
   readonly image: number;
-  /** For each element of each patch, its place in the group's image; −1 in the padding. */
+  /** For each element of each patch, its index in the group's image; −1 in the padding. */
   readonly taps: Int32Array;
 }
 
@@ -53,7 +53,7 @@ function geometry(x: Shape, w: Shape, y: Shape, attrs: ConvAttrs) {
   return { batch, groups, outputs: outputs / groups, pixels, patch, image, taps } satisfies Geometry;
 }
 
-/** The patches of one group of one image, which starts at `start`: `[pixels, patch]`. */
+/** Copies the patches of one group of one image, which starts at `start`, to `[pixels, patch]`. */
 function gather(x: TensorData, start: number, taps: Int32Array, patches: Float64Array): void {
   for (let i = 0; i < taps.length; i++) {
     const tap = taps[i]!;
@@ -61,7 +61,7 @@ function gather(x: TensorData, start: number, taps: Int32Array, patches: Float64
   }
 }
 
-/** The opposite of `gather`: adds each patch's elements to the pixels where they came from. */
+/** The adjoint of `gather`: adds each patch's elements to the pixels they came from. */
 function scatterAdd(patches: Float64Array, taps: Int32Array, image: Float64Array): void {
   for (let i = 0; i < taps.length; i++) {
     const tap = taps[i]!;

@@ -1,4 +1,4 @@
-/** Operations on each element by itself, and those that only fill or copy. */
+/** Element-wise operations, and those that only fill or copy. */
 
 import type { Op } from "../../ir/ops.ts";
 import type { Kernel } from "./kernel.ts";
@@ -25,7 +25,7 @@ type ElementwiseOp = Extract<
 >;
 
 const sigmoidOf = (x: number): number => 1 / (1 + Math.exp(-x));
-/** `ln(1 + eˣ)`, which does not overflow. */
+/** `ln(1 + eˣ)` without overflow. */
 const softplusOf = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 export const elementwiseKernels: { readonly [K in ElementwiseOp]: Kernel<K> } = {

@@ -1,4 +1,4 @@
-/** Probabilities and the losses. */
+/** Softmax and the losses. */
 
 import type { Op } from "../../ir/ops.ts";
 import { binaryCrossEntropy, type Loss, softmax, softmaxCrossEntropy } from "../loss.ts";

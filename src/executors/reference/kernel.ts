@@ -1,14 +1,14 @@
-/** What a kernel of the reference executor is. */
+/** The type of the reference executor's kernels. */
 
 import type { Attrs, Op } from "../../ir/ops.ts";
 import type { Shape, Tensor } from "../../tensor.ts";
 
-/** As many as the operation has (optional ones may be absent); shape inference has checked them. */
+/** The operation's inputs; shape inference has checked their number (optional ones may be absent). */
 export type Operands = readonly [Tensor, Tensor, Tensor, Tensor, Tensor];
 
 /**
- * Computes one operation. Shapes are the tensors', so that any batch size works; dtype is the tensors' too: sums are
- * taken in float64 and rounded once, when stored. Outputs come as zeros, and inputs are never written.
+ * Computes one operation. Shapes and dtypes are the tensors' own, so that any batch size works. Sums are computed in
+ * float64 and rounded once, when stored. Outputs are initially zero; inputs are never written.
  */
 export type Kernel<K extends Op> = (inputs: Operands, outputs: Operands, attrs: Attrs[K]) => void;
 

@@ -1,4 +1,4 @@
-/** Every operation's kernel; one that is missing does not compile. */
+/** The table of all kernels; a missing one does not compile. */
 
 import type { Op } from "../../ir/ops.ts";
 import { convolutionKernels } from "./convolution.ts";

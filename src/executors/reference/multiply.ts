@@ -1,6 +1,6 @@
 /** The matrix product behind convolutions and linear layers. */
 
-/** Where the elements of a matrix are: `(i, j)` at `start + i·row + j·column`. */
+/** A view of a matrix with element `(i, j)` at `start + i·row + j·column`. */
 export interface Matrix {
   readonly data: Float64Array;
   readonly start: number;
@@ -20,8 +20,8 @@ export const matrix = (data: Float64Array, columns: number, start = 0): Matrix =
 export const transposed = ({ data, start, row, column }: Matrix): Matrix => ({ data, start, row: column, column: row });
 
 /**
- * `c += a · b`, with a of rows × depth, b of depth × columns, c of rows × columns. Blocks of 4 × 4 sums stay in
- * registers, so that eight loads serve sixteen products; this makes it five times faster than one sum at a time.
+ * `c += a · b`, with a rows × depth, b depth × columns, c rows × columns. Blocks of 4 × 4 sums stay in registers, so
+ * that eight loads serve sixteen products: five times faster than one sum at a time.
  */
 export function multiplyAdd(rows: number, columns: number, depth: number, a: Matrix, b: Matrix, c: Matrix): void {
   for (let i = 0; i < rows; i += 4) {

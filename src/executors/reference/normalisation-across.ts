@@ -1,4 +1,7 @@
-/** Batch norm, and its gradient, over the batches of several processes: the loops of normalisation.ts with a sum between them. */
+/**
+ * Batch norm and its gradient over several processes: the loops of normalisation.ts with sums over processes in
+ * between.
+ */
 
 import type { Attrs } from "../../ir/ops.ts";
 import type { SumOverRanks } from "../executor.ts";
@@ -6,7 +9,7 @@ import { combinedMoments } from "../moments.ts";
 import { type Operands, planes } from "./kernel.ts";
 import { normalisationKernels } from "./normalisation.ts";
 
-/** As `Kernel`, but others have to be waited for. */
+/** Like `Kernel`, but asynchronous, since it waits for other processes. */
 export type KernelAcross<K extends "batchNormTraining" | "batchNormBackward"> = (
   inputs: Operands,
   outputs: Operands,

@@ -30,7 +30,7 @@ export const normalisationKernels: { readonly [K in NormalisationOp]: Kernel<K> 
         for (let i = start; i < start + size; i++) sum += x.data[i]!;
       }
       const m = sum / (batch * size);
-      // Two passes: E[x²] − E[x]² would lose the digits of a channel far from zero.
+      // Two passes, since E[x²] − E[x]² would lose digits for a channel far from zero.
       let squares = 0;
       for (let n = 0; n < batch; n++) {
         const start = (n * channels + c) * size;

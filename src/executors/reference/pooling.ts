@@ -1,4 +1,4 @@
-/** Pooling over windows, and over the whole plane: the squeeze. */
+/** Pooling over windows, and over whole planes (the squeeze). */
 
 import type { AvgPoolAttrs, Op } from "../../ir/ops.ts";
 import { type AxisWindow, axesOf, countsOf } from "../../ir/window.ts";
@@ -12,10 +12,10 @@ type PoolingOp = Extract<
 
 /** One window along one axis. */
 interface Window {
-  /** The real pixels in it, from inclusive to exclusive. */
+  /** The real pixels in it: `from` inclusive, `to` exclusive. */
   readonly from: number;
   readonly to: number;
-  /** What an average divides by along this axis. */
+  /** Divisor of an average along this axis. */
   readonly count: number;
 }
 
@@ -48,7 +48,7 @@ function forEachWindow(
   }
 }
 
-/** The place of the first largest value of a window in row order; NaN is larger than all. −1 where it has no real pixel. */
+/** Index of the first maximum of a window in row order; NaN counts as largest. −1 if there is no real pixel. */
 function largest(x: TensorData, start: number, width: number, row: Window, column: Window): number {
   let best = -1;
   for (let h = row.from; h < row.to; h++) {

@@ -1,4 +1,4 @@
-/** To eight bits and back. */
+/** Quantisation and dequantisation. */
 
 import type { Op } from "../../ir/ops.ts";
 import type { Kernel } from "./kernel.ts";
@@ -21,7 +21,7 @@ export const quantizationKernels: { readonly [K in QuantizationOp]: Kernel<K> } 
   },
 };
 
-/** As processors and ONNX round. */
+/** Rounds halves to even, as processors and ONNX do. */
 function halfToEven(value: number): number {
   const rounded = Math.round(value);
   return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;

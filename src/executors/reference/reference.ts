@@ -1,6 +1,6 @@
 /**
- * The `reference` executor: plain loops in TypeScript, slow and right. The truth for the others, and the one that runs
- * everywhere without anything to install.
+ * The `reference` executor: plain TypeScript loops, slow and right. The others are tested against it, and it runs
+ * everywhere without installing anything.
  */
 
 import { asyncDispose } from "../../disposal.ts";
@@ -21,7 +21,7 @@ import { batchNormAcross, batchNormBackwardAcross } from "./normalisation-across
 
 /**
  * Runs graphs in float32 and float64, in one thread (`threads` has no effect). `frozen` weights are copied at compile
- * time, and then any batch size can be run.
+ * time; any batch size can then be run.
  */
 export const referenceExecutor: Executor = {
   name: "reference",
@@ -34,14 +34,14 @@ async function compile(graph: Graph, weights: Weights, options?: CompileOptions)
   return new ReferenceExecutable(graph, weights, options);
 }
 
-/** A turn takes a browser four milliseconds. */
+/** How often to check for an abort; yielding to the event loop takes a browser four milliseconds. */
 const hearEveryMs = 40;
 
 class ReferenceExecutable implements Lender {
   readonly #graph: Graph;
   readonly #live: boolean;
   readonly #parameters = new Map<Value, Tensor>();
-  /** For each node, the values that no later node needs. */
+  /** For each node, the values that are dead after it. */
   readonly #dead: readonly (readonly Value[])[];
   readonly #uses: Uses;
   readonly #sumOverRanks: SumOverRanks | undefined;
@@ -76,10 +76,7 @@ class ReferenceExecutable implements Lender {
     return this.dispose();
   }
 
-  /**
-   * In one go, nothing else runs meanwhile; but where it can be given up, which has to be heard of, and among several
-   * processes, which have to hear of each other.
-   */
+  /** Runs without yielding, except if it can be aborted, or with several processes, which have to communicate. */
   async #run(inputs: ReadonlyMap<string, Tensor>, { signal }: Running = {}): Promise<ReadonlyMap<string, Tensor>> {
     const graph = this.#graph;
     let heard = performance.now();
@@ -99,7 +96,7 @@ class ReferenceExecutable implements Lender {
       for (const value of this.#dead[i]!) values.delete(value);
     }
 
-    // What is given back is the caller's own: never his inputs or the weights themselves, nor the same array twice.
+    // Results belong to the caller: never the inputs or weights themselves, nor the same array twice.
     const taken = new Set<Value>([...graph.inputs, ...graph.parameters]);
     const outputs = new Map<string, Tensor>();
     for (const [name, value] of graph.outputs) {
@@ -108,7 +105,7 @@ class ReferenceExecutable implements Lender {
       taken.add(value);
     }
     if (this.#live) {
-      // All are taken before any is written: an update may be the old value of another parameter.
+      // Copies all updates before writing any: one may be another parameter's old value.
       const updates = [...graph.updates].map(([parameter, value]) => [parameter, copyOf(values.get(value)!)] as const);
       for (const [parameter, { data }] of updates) this.#parameters.get(parameter)!.data.set(data);
     }
@@ -116,15 +113,15 @@ class ReferenceExecutable implements Lender {
   }
 }
 
-/** The outputs are of the shapes that the inputs at hand give, which may be of another batch size than the graph's. */
+/** Output shapes follow from the actual inputs, whose batch size may differ from the graph's. */
 function runNode<K extends Op>({ op, name, attrs }: Node<K>, inputs: readonly Tensor[]): readonly Tensor[] {
   const outputs = inferTypes(op, name, inputs, attrs).map(({ dtype, shape }) => zeros(dtype, shape));
-  // As many as the operation has, which the inference has just checked.
+  // Shape inference has just checked their number.
   kernels[op](inputs as unknown as Operands, outputs as unknown as Operands, attrs);
   return outputs;
 }
 
-/** The same among several processes. */
+/** The same for several processes. */
 async function runNodeAcross(node: AnyNode, inputs: readonly Tensor[], sum: SumOverRanks): Promise<readonly Tensor[]> {
   await new Promise((resolve) => setTimeout(resolve));
   const isAcross = node.op === "batchNormTraining" || node.op === "batchNormBackward";

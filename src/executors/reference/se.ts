@@ -1,4 +1,7 @@
-/** The excitation's last step, fused as the original's Axpy layer does: scale each channel by its gate, add the shortcut. */
+/**
+ * The last step of excitation, fused like the original's Axpy layer: scale each channel by its gate and add the
+ * shortcut.
+ */
 
 import type { Op } from "../../ir/ops.ts";
 import { type Kernel, planes } from "./kernel.ts";

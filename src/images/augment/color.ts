@@ -1,4 +1,4 @@
-/** Augmentation of colours: torchvision's jitter, real-valued changes in random order, and shifts in OpenCV's HLS. */
+/** Colour augmentation: torchvision's jitter, real-valued changes in random order, and shifts in OpenCV's HLS. */
 
 import type { Random } from "../../random.ts";
 import * as z from "../../schema.ts";
@@ -10,11 +10,11 @@ const strength = z.number().check(z.gte(0));
 
 export const colorJitterSchema = z.strictObject({
   kind: z.literal("colorJitter"),
-  /** Factors from 1 − this to 1 + this, never below 0. */
+  /** Factors from 1 − this to 1 + this, at least 0. */
   brightness: z._default(strength, 0),
   contrast: z._default(strength, 0),
   saturation: z._default(strength, 0),
-  /** Turns of the colour circle, from −this to this. */
+  /** Rotation of the hue, from −this to this, in turns. */
   hue: z._default(strength.check(z.lte(0.5)), 0),
 });
 
@@ -23,7 +23,7 @@ const jitterKinds = ["brightness", "contrast", "saturation", "hue"] as const;
 
 export type ColorJitter = z.output<typeof colorJitterSchema>;
 
-/** What a jitter does, in its order: factors, and for hue turns. */
+/** Draws a jitter's operations, in order, with their factors (turns for hue). */
 export function drawJitter(step: ColorJitter, random: Random): (readonly [(typeof jitterKinds)[number], number])[] {
   return [...random.shuffled(jitterKinds.length)].flatMap((index) => {
     const kind = jitterKinds[index]!;
@@ -47,23 +47,25 @@ const factor = z._default(range(0, 100), [1, 1]);
 export const photometricSchema = z.strictObject({
   kind: z.literal("photometric"),
   brightness: factor,
-  /** About the mean of the picture's grey. */
+  /** Relative to the picture's mean grey. */
   contrast: factor,
-  /** From grey to the picture and beyond. */
+  /** Interpolates between grey and the picture, and beyond. */
   saturation: factor,
-  /** Deviation of the noise along the principal colours of ImageNet (0.1 in AlexNet's). */
+  /** Standard deviation of noise along the principal colours of ImageNet (0.1 in AlexNet). */
   lighting: z._default(z.number().check(z.gte(0)), 0),
 });
 
 export type Photometric = z.output<typeof photometricSchema>;
 
-/** What a photometric step draws, in the order in which it is done. */
+/** An operation drawn by a photometric step. */
 export type ColorChange =
   | { readonly kind: "brightness" | "contrast" | "saturation"; readonly factor: number }
-  /** Along each of the principal colours. */
+  /** Amounts along each principal colour. */
   | { readonly kind: "lighting"; readonly along: readonly [number, number, number] };
 
-/** Of the colours of ImageNet's pixels, in [0, 1] (Krizhevsky et al., 2012; the numbers of fb.resnet.torch). */
+/**
+ * Eigenvalues of the colours of ImageNet's pixels, in [0, 1] (Krizhevsky et al., 2012; numbers from fb.resnet.torch).
+ */
 const eigenvalues = [0.2175, 0.0188, 0.0045] as const;
 const eigenvectors = [
   [-0.5675, 0.7192, 0.4009],
@@ -71,12 +73,12 @@ const eigenvectors = [
   [-0.5836, -0.6948, 0.4203],
 ] as const;
 
-/** OpenCV's weights of grey. */
+/** OpenCV's weights for grey. */
 const greyWeights = [0.299, 0.587, 0.114] as const;
 
 /**
- * Changes colours without rounding between: each change is linear in the three channels, and so is what all make
- * together. Rounded once, towards 0, within a byte.
+ * Changes colours without intermediate rounding: each change is linear in the three channels, and so is their
+ * composition. The result is truncated once and clamped to a byte.
  */
 export function changeColors(data: Uint8Array, changes: readonly ColorChange[]): void {
   // value[channel] = Σ matrix[channel][of] · byte[of] + offset[channel]
@@ -164,13 +166,16 @@ const shift = z._default(z.number().check(z.gte(0), z.lte(255)), 0);
 
 export const hlsSchema = z.strictObject({
   kind: z.literal("hls"),
-  /** Each is shifted by a number between −this and this, its fraction cut off; hue has 180 steps, the others 255. */
+  /**
+   * Each is shifted by a number between −this and this, truncated; hue is in units of 2 degrees (180 steps), the others
+   * have 255 steps.
+   */
   hue: shift,
   lightness: shift,
   saturation: shift,
 });
 
-/** Of hue, lightness and saturation. */
+/** Draws shifts of hue, lightness and saturation. */
 export const drawShift = (step: z.output<typeof hlsSchema>, random: Random): Triple =>
   [step.hue, step.lightness, step.saturation].map((most) => Math.trunc(between([-most, most], random))) as Triple;
 

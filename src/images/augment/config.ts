@@ -1,4 +1,4 @@
-/** The keys of a training config that say what is done to its pictures, and the steps that they stand for. */
+/** Configuration keys for augmentation, and the steps that they stand for. */
 
 import { configKey } from "../../config-key.ts";
 import { SenetError } from "../../errors.ts";
@@ -13,13 +13,13 @@ import { randAugmentText } from "./rand-augment.ts";
 import { color, range, rate } from "./step.ts";
 import { type AugmentationStep, augmentationSteps } from "./steps.ts";
 
-/** `R,G,B`, as a colour. */
+/** A colour as `R,G,B`. */
 const colorText = z.convert(
   z.string(),
   (text, refuse) => color.safeParse(text.split(",").map(Number)).data ?? refuse("R,G,B"),
 );
 
-/** `SIZE:EPOCH,SIZE:EPOCH`, as sizes from epochs on. */
+/** Image sizes by epoch as `SIZE:EPOCH,SIZE:EPOCH`. */
 const sizesText = z.convert(z.string(), (text, refuse): readonly SizeFrom[] => {
   const sizes = text.split(",").map((part) => {
     const [, size, epoch] = /^(\d{1,5}):(\d{1,9})$/.exec(part) ?? [];
@@ -29,14 +29,14 @@ const sizesText = z.convert(z.string(), (text, refuse): readonly SizeFrom[] => {
   return rises ? sizes : refuse("SIZE:EPOCH,SIZE:EPOCH with rising epochs, the first 0");
 });
 
-/** What a schema expects of a text, if there is one. */
+/** The expectation that a schema reports for a text, if any. */
 const asBy = (schema: z.Schema) =>
   z.finding((text: string | null) => (text === null ? undefined : schema.safeParse(text).error?.issues[0]?.expected));
 
-/** The sizes of a schedule as it stands in a config. */
+/** Parses a schedule of sizes. */
 export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.parse(progressive);
 
-/** What stands for steps; names as in timm, where it has one. Of what is not said only the crop and the mirror are done. */
+/** Keys that stand for steps, named as in timm if it has them. By default there are only a random crop and a mirror. */
 const shorthand = {
   /** 8 % in the paper. */
   cropScale: configKey(z._default(rate.check(z.gt(0)), 0.25), "smallest part of the area that a random crop keeps"),
@@ -70,7 +70,7 @@ const shorthand = {
     "what they are: zero in the network's input, reflect, or a colour such as 127,127,127",
     { value: "fill" },
   ),
-  /** Of brightness, contrast and saturation, or of each by itself and hue. */
+  /** For brightness, contrast and saturation together, or for each of them and hue. */
   colorJitter: configKey(
     z._default(
       z.array(z.number().check(z.gte(0))).check(
@@ -81,13 +81,13 @@ const shorthand = {
     ),
     "brightness, contrast, saturation[, hue], or one for three; default: none",
   ),
-  /** As timm writes it; in the place of `colorJitter`, as there. */
+  /** In timm's notation; replaces `colorJitter`, as there. */
   aa: configKey(
     z._default(z.nullable(z.string()), null).check(asBy(randAugmentText)),
     "RandAugment, such as rand-m9-mstd0.5-inc1, in the place of the colour jitter",
     { value: "text" },
   ),
-  /** 0.1 in AlexNet's. */
+  /** 0.1 in AlexNet. */
   lighting: configKey(
     z._default(z.number().check(z.gte(0)), 0),
     "noise along ImageNet's principal colours (0.1 is usual)",
@@ -114,13 +114,13 @@ export const augmentationKeys = {
     "fast: JPEGs at least twice as large as their smallest crop needs are read at 1/2, 1/4 or 1/8",
     { value: "way" },
   ),
-  /** The steps themselves, in the place of those that the keys above stand for. */
+  /** The steps themselves, instead of the keys above. */
   augmentation: z._default(z.nullable(augmentationSteps), null),
   augRepeats: configKey(
     z._default(z.int().check(z.gte(0), z.lte(100)), 0),
     "each picture of an epoch n times in a row, of fewer pictures; 0 and 1: once",
   ),
-  /** Each side from its epoch on. Pictures are validated at the image size. */
+  /** Each side from its epoch on; validation always uses the image size. */
   progressive: configKey(
     z._default(z.nullable(z.string()), null).check(asBy(sizesText)),
     "sizes by epoch, such as 96:0,112:3,128:5; validation at the image size",
@@ -142,7 +142,7 @@ export type AugmentationConfig = z.output<typeof augmentationSchema>;
 
 /**
  * The steps that a config asks for.
- * @throws SenetError `usage` where it has steps and also keys that stand for some
+ * @throws SenetError `usage` where both steps and keys that stand for steps are given
  */
 export function augmentationOf(config: AugmentationConfig): readonly AugmentationStep[] {
   const { interpolation, augmentation } = config;

@@ -8,26 +8,26 @@ import { type Box, type Picture, resize } from "../resize.ts";
 import { wholeOf } from "../view.ts";
 import { between, color, interpolation, meanColor, placing, range, rate, squareBytes } from "./step.ts";
 
-/** The least area that a crop may keep: below it even a large picture has no pixels left. */
+/** Smallest allowed share of the area: below it even a large picture has no pixels left. */
 const leastArea = 1e-6;
 const largestRatio = 1e6;
 
 export const cropSchema = z.strictObject({
   kind: z.literal("crop"),
-  /** The part of the picture's area that is kept, smallest and largest; the Inception recipe's is [0.08, 1]. */
+  /** Smallest and largest share of the picture's area to keep; [0.08, 1] in the Inception recipe. */
   scale: z._default(range(leastArea, 1), [0.08, 1]),
-  /** Width to height of the part, smallest and largest. */
+  /** Smallest and largest ratio of width to height. */
   ratio: z._default(range(1 / largestRatio, largestRatio), [3 / 4, 4 / 3]),
   /**
-   * How ratios are drawn: their logarithms evenly, as torchvision does, or they themselves, and half of the time turned
-   * over, as fb.resnet.torch and tensorpack do; these take a centred square where ten tries fail.
+   * How ratios are drawn: with uniform logarithms, as in torchvision; or uniformly and inverted half of the time, as in
+   * fb.resnet.torch and tensorpack, which use a centred square if ten tries fail.
    */
   ratioLaw: z._default(z.enum(["logarithmic", "turned"]), "logarithmic"),
-  /** The picture is turned about its middle first, by at most so many degrees to either side. */
+  /** The picture is rotated about its centre first, by up to this many degrees in either direction. */
   rotate: z._default(z.number().check(z.gte(0), z.lte(45)), 0),
-  /** What lies beyond a turned picture's edges; by default the colour that becomes 0. */
+  /** Colour outside a rotated picture; default: the colour that becomes 0. */
   fill: z.optional(color),
-  /** The probability that left and right change places. */
+  /** Probability of mirroring left and right. */
   mirror: z._default(rate, 0.5),
   interpolation: z._default(interpolation, "bilinear"),
 });
@@ -35,9 +35,9 @@ export const cropSchema = z.strictObject({
 export type RandomCrop = z.output<typeof cropSchema>;
 
 /**
- * A part of a picture of random area and aspect, after torchvision's `RandomResizedCrop.get_params`: ten tries, then the
- * largest centred part within the bounds of the ratio (or tensorpack's `GoogleNetRandomCropAndResize`, by `ratioLaw`). The
- * same distribution, not the same draws.
+ * Draws a part of a picture with random area and aspect ratio, as torchvision's `RandomResizedCrop.get_params` does:
+ * ten tries, then the largest centred part within the bounds of the ratio (or, by `ratioLaw`, as tensorpack's
+ * `GoogleNetRandomCropAndResize`). The same distribution, not the same draws.
  */
 export function randomCrop(
   width: number,
@@ -70,7 +70,7 @@ export function randomCrop(
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
 }
 
-/** What a crop draws for a picture, before it has been looked at. */
+/** The random choices of a crop. */
 export interface DrawnCrop {
   readonly box: Box;
   readonly mirror: boolean;
@@ -105,7 +105,7 @@ export const crop = placing({
     return { pixels, mirror };
   },
   leastSide({ width, height }, { scale }) {
-    // Of the area, since a part that is narrow is long as well. Where no draw fits, it is as wide or as high as the picture.
+    // From the area, since a narrow part is long. If no draw fits, the crop is as wide or as high as the picture.
     return Math.min(width, height, Math.sqrt(width * height * scale[0]));
   },
 });

@@ -4,7 +4,7 @@ const f = Math.fround;
 const inverse = f(1 / 255);
 const sixthsOf = f(6 / 180);
 
-/** C's rounding of a float that is not negative: halves to even. */
+/** Rounds a non-negative float like C: halves to even. */
 function rounded(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
@@ -13,7 +13,7 @@ function rounded(value: number): number {
 
 const byteOf = (part: number): number => (part <= 0 ? 0 : Math.min(255, rounded(f(part * 255))));
 
-/** In float32, as OpenCV computes: the pixel at byte `i` of `rgb` as hue, lightness and saturation in `hls`. */
+/** Converts the pixel at byte `i` of `rgb` to hue, lightness and saturation in `hls`; in float32, as OpenCV. */
 export function rgbToHls(rgb: Uint8Array, i: number, hls: Uint8Array): void {
   const r = f(rgb[i]! * inverse);
   const g = f(rgb[i + 1]! * inverse);
@@ -24,7 +24,7 @@ export function rgbToHls(rgb: Uint8Array, i: number, hls: Uint8Array): void {
   const sum = f(most + least);
   const lightness = f(sum * 0.5);
   hls[1] = rounded(f(lightness * 255));
-  // Of grey.
+  // Grey has no hue.
   hls[0] = 0;
   hls[2] = 0;
   if (range <= 2 ** -23) return;
@@ -37,7 +37,7 @@ export function rgbToHls(rgb: Uint8Array, i: number, hls: Uint8Array): void {
   hls[2] = rounded(f(f(range / (lightness < 0.5 ? sum : f(2 - sum))) * 255));
 }
 
-/** Back, to byte `i` of `rgb`. */
+/** Converts back, to byte `i` of `rgb`. */
 export function hlsToRgb(hls: Uint8Array, rgb: Uint8Array, i: number): void {
   const l = f(hls[1]! * inverse);
   const s = f(hls[2]! * inverse);
@@ -60,7 +60,7 @@ export function hlsToRgb(hls: Uint8Array, rgb: Uint8Array, i: number): void {
 const hls = new Uint8Array(3);
 const clip = (value: number, most: number): number => (value < 0 ? 0 : value > most ? most : value);
 
-/** Adds to hue, lightness and saturation of each pixel; what would leave its range stays at the end. */
+/** Adds to hue, lightness and saturation of each pixel, clamped to their ranges. */
 export function shiftHls(data: Uint8Array, [hue, lightness, saturation]: readonly [number, number, number]): void {
   for (let i = 0; i < data.length; i += 3) {
     rgbToHls(data, i, hls);

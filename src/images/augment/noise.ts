@@ -1,4 +1,4 @@
-/** Augmentation by what does not belong to the picture: noise on every pixel, and parts that are gone. */
+/** Noise on pixels, and erased parts. */
 
 import type { Random } from "../../random.ts";
 import * as z from "../../schema.ts";
@@ -9,13 +9,13 @@ import { between, color, meanColor, onPixels, onValues, range, rate } from "./st
 
 export const pixelJitterSchema = z.strictObject({
   kind: z.literal("pixelJitter"),
-  /** Each whole number from minus this to this is equally likely. */
+  /** Noise is a whole number from −this to this, each equally likely. */
   amplitude: z._default(z.int().check(z.gte(0), z.lte(255)), 20),
 });
 
 /**
- * Adds to each byte a whole number of its own from −amplitude to amplitude; what leaves 0 to 255 stays at the end. The
- * numbers are a hash of the byte's place, so that any part of them can be computed by itself.
+ * Adds to each byte a separate whole number from −amplitude to amplitude, clamped to 0 … 255. The numbers are a hash of
+ * the byte's position, so that any part can be computed on its own.
  * @param keys 32 bits each
  */
 export function jitterPixels(data: Uint8Array, amplitude: number, keys: readonly [number, number]): void {
@@ -48,10 +48,10 @@ export const pixelJitter = onPixels({
 
 export const cutoutSchema = z.strictObject({
   kind: z.literal("cutout"),
-  /** Of the square that is lost, in pixels of the network's input. */
+  /** Side of the erased square, in pixels of the network's input. */
   side: z.int().check(z.gt(0)),
   probability: z._default(rate, 1),
-  /** By default the colour that becomes 0. */
+  /** Default: the colour that becomes 0. */
   fill: z.optional(color),
 });
 
@@ -75,19 +75,19 @@ export const eraseModes = ["const", "rand", "pixel"] as const;
 export const eraseSchema = z.strictObject({
   kind: z.literal("erase"),
   probability: z._default(rate, 0.25),
-  /** What is put there: zeros; a normal number for each channel; a normal number for each pixel and channel. */
+  /** Replacement: zeros, a normal random number per channel, or one per pixel and channel. */
   mode: z._default(z.enum(eraseModes), "pixel"),
-  /** At most so many rectangles, which share the area. */
+  /** At most this many rectangles, which share the area. */
   count: z._default(z.int().check(z.gt(0), z.lte(100)), 1),
-  /** The part of the input's area that is lost, smallest and largest. */
+  /** Smallest and largest erased share of the input's area. */
   area: z._default(range(0, 1), [0.02, 1 / 3]),
-  /** Height to width. */
+  /** Ratio of height to width. */
   aspect: z._default(range(1e-3, 1e3), [0.3, 1 / 0.3]),
 });
 
 export type Erase = z.output<typeof eraseSchema>;
 
-/** The rectangles to lose, drawn as timm's `RandomErasing` does. The same distribution, not the same draws. */
+/** Draws the rectangles to erase, as timm's `RandomErasing` does. The same distribution, not the same draws. */
 export function drawErased(size: number, step: Erase, random: Random): Box[] {
   if (random.uniform() >= step.probability) return [];
   const count = 1 + random.below(step.count);

@@ -7,7 +7,7 @@ export type PillowFilter = "bilinear" | "bicubic";
 
 let before = new Uint8Array(0);
 
-/** The picture seen through an affine map, in its own place; where the map leads out of it is `fill`. */
+/** Applies an affine map to the picture in place; outside the picture is `fill`. */
 export function transformAffine(picture: Picture, map: AffineMap, filter: PillowFilter, fill: Color): void {
   const { width, height, data } = picture;
   if (before.length < data.length) before = new Uint8Array(data.length);
@@ -41,7 +41,7 @@ function bilinear(
   const x0 = 3 * within(left, width);
   const x1 = 3 * within(left + 1, width);
   const row = 3 * width * within(top, height);
-  // Below the picture is its last row, as it came out.
+  // Below the picture, its last row is repeated.
   const next = 3 * width * within(top + 1, height);
   for (let channel = 0; channel < 3; channel++) {
     const a = source[row + x0 + channel]!;
@@ -89,7 +89,7 @@ function bicubic(
   }
 }
 
-/** `Image.rotate` about the middle, counter-clockwise, with the picture's size kept. */
+/** `Image.rotate` about the centre, counter-clockwise, keeping the picture's size. */
 export function rotate(picture: Picture, degrees: number, filter: PillowFilter, fill: Color): void {
   const { width, height } = picture;
   const angle = -((degrees * Math.PI) / 180);

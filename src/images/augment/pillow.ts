@@ -1,6 +1,6 @@
 /**
- * Pillow's operations on colours, byte for byte, after its ImageEnhance, ImageOps and `src/libImaging/{Blend,Convert,Filter}.c`.
- * All change a picture where it is.
+ * Pillow's colour operations, byte for byte, after its ImageEnhance, ImageOps and
+ * `src/libImaging/{Blend,Convert,Filter}.c`. All change a picture in place.
  */
 
 import { lumaOf } from "../preprocess.ts";
@@ -8,13 +8,13 @@ import type { Picture } from "../resize.ts";
 
 const clip = (value: number): number => (value < 0 ? 0 : value > 255 ? 255 : value);
 
-/** `Image.blend` of two bytes, in float32: beyond 0 to 1 the factor extrapolates. */
+/** `Image.blend` of two bytes, in float32; factors outside 0 … 1 extrapolate. */
 function blend(from: number, to: number, factor: number): number {
   const value = Math.fround(from + Math.fround(factor * (to - from)));
   return value <= 0 ? 0 : value >= 255 ? 255 : Math.trunc(value);
 }
 
-/** Puts each byte through a table of its channel, or through the only one. */
+/** Maps each byte through its channel's table, or through the only one. */
 function lookUp(data: Uint8Array, tables: readonly Uint8Array[]): void {
   const [red, green = red, blue = red] = tables as [Uint8Array, Uint8Array?, Uint8Array?];
   for (let i = 0; i < data.length; i += 3) {
@@ -53,7 +53,7 @@ export function saturation({ data }: Picture, factor: number): void {
   }
 }
 
-/** `ImageEnhance.Sharpness`: 0 is smoothed, 1 the picture; what is smoothed leaves out the edge. */
+/** `ImageEnhance.Sharpness`: 0 is smoothed, 1 the picture; smoothing leaves out the border. */
 export function sharpness({ width, height, data }: Picture, factor: number): void {
   const by = Math.fround(factor);
   const rowBytes = 3 * width;
@@ -69,7 +69,7 @@ export function sharpness({ width, height, data }: Picture, factor: number): voi
   }
 }
 
-/** Torchvision's `adjust_hue`: by so many turns of the circle, from −½ to ½, in Pillow's HSV. */
+/** torchvision's `adjust_hue` by −½ to ½ turns, in Pillow's HSV. */
 export function hue({ data }: Picture, turns: number): void {
   const shift = Math.trunc(turns * 255);
   for (let i = 0; i < data.length; i += 3) {
@@ -78,7 +78,7 @@ export function hue({ data }: Picture, turns: number): void {
     const blue = data[i + 2]!;
     const value = Math.max(red, green, blue);
     const range = value - Math.min(red, green, blue);
-    // Grey has no hue, and stays as it is.
+    // Grey has no hue and does not change.
     if (range === 0) continue;
     const r = Math.fround((value - red) / range);
     const g = Math.fround((value - green) / range);
@@ -100,17 +100,17 @@ export function hue({ data }: Picture, turns: number): void {
   }
 }
 
-/** C's `round`, and within a byte. */
+/** C's `round`, clamped to a byte. */
 const rounded = (value: number): number => clip(Math.floor(Math.fround(value) + 0.5));
 
-/** How many bytes of each value a channel has. */
+/** Histogram of a channel. */
 function histogram(data: Uint8Array, channel: number): Uint32Array {
   const counts = new Uint32Array(256);
   for (let i = channel; i < data.length; i += 3) counts[data[i]!]!++;
   return counts;
 }
 
-/** `ImageOps.autocontrast`: each channel from its darkest to its lightest value. */
+/** `ImageOps.autocontrast`: stretches each channel to the full range. */
 export function autoContrast({ data }: Picture): void {
   lookUp(
     data,
@@ -125,7 +125,7 @@ export function autoContrast({ data }: Picture): void {
   );
 }
 
-/** `ImageOps.equalize`: each channel has all values about equally often. */
+/** `ImageOps.equalize`: flattens each channel's histogram. */
 export function equalize({ data }: Picture): void {
   lookUp(
     data,
@@ -155,12 +155,12 @@ export function posterize({ data }: Picture, bits: number): void {
   lookUp(data, [tableOf((byte) => byte & mask)]);
 }
 
-/** `ImageOps.solarize`: inverts what is not below the threshold. */
+/** `ImageOps.solarize`: inverts values not below the threshold. */
 export function solarize({ data }: Picture, threshold: number): void {
   lookUp(data, [tableOf((byte) => (byte < threshold ? byte : 255 - byte))]);
 }
 
-/** timm's: adds to what is below 128. */
+/** timm's `SolarizeAdd`: adds to values below 128. */
 export function solarizeAdd({ data }: Picture, add: number): void {
   lookUp(data, [tableOf((byte) => (byte < 128 ? Math.min(255, byte + add) : byte))]);
 }

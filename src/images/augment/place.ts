@@ -1,4 +1,4 @@
-/** The crops of small pictures: a border around them, or a random size first. */
+/** Crops for small pictures: with padding, or after resizing to a random size. */
 
 import type { Random } from "../../random.ts";
 import * as z from "../../schema.ts";
@@ -10,27 +10,29 @@ import { color, interpolation, type Placed, placing, range, rate, squareBytes } 
 
 export const padCropSchema = z.strictObject({
   kind: z.literal("padCrop"),
-  /** Pixels that are added on each side. */
+  /** Pixels of padding on each side. */
   pad: z._default(z.int().check(z.gte(0), z.lte(1024)), 4),
-  /** What they are: zeros in the network's input, the picture mirrored at its edge (without repeating it), or a colour. */
+  /**
+   * The padding: zeros in the network's input, the picture mirrored at its edge (without repeating it), or a colour.
+   */
   fill: z._default(z.union([z.enum(["zero", "reflect"]), color]), "zero"),
   mirror: z._default(rate, 0.5),
-  /** For pictures whose shorter side is not the network's; others stay as they are. */
+  /** For pictures whose shorter side is not the network's; others are not resized. */
   interpolation: z._default(interpolation, "bilinear"),
 });
 
-/** The picture at this shorter side. */
+/** The picture resized to this shorter side. */
 function atShorterSide(picture: Picture, side: number, how: Interpolation): Picture {
   if (Math.min(picture.width, picture.height) === side) return picture;
   const { width, height } = shorterSideTo(picture.width, picture.height, side);
   return resize(picture, width, height, how);
 }
 
-/** A place from −pad on, of `size` pixels of an extent that is padded on both sides. */
+/** A random start, from −pad, of `size` pixels in a padded extent. */
 const place = (extent: number, size: number, pad: number, random: Random): number =>
   random.below(extent + 2 * pad - size + 1) - pad;
 
-/** Where a place beyond the edge lies when the picture is mirrored there, as often as it takes. */
+/** The position of a pixel when the picture is mirrored at its edges, repeatedly if necessary. */
 export function reflected(at: number, extent: number): number {
   if (extent === 1) return 0;
   const period = 2 * (extent - 1);
@@ -38,7 +40,7 @@ export function reflected(at: number, extent: number): number {
   return within < extent ? within : period - within;
 }
 
-/** A square of a picture that goes on beyond its edges. */
+/** A square that may reach beyond the picture's edges. */
 export function cutPadded(
   { width, height, data }: Picture,
   { left, top, size }: { readonly left: number; readonly top: number; readonly size: number },
@@ -61,7 +63,7 @@ export function cutPadded(
   return { width: size, height: size, data: into };
 }
 
-/** The place of the square in a picture, and whether it is mirrored. */
+/** The position of the square, and whether it is mirrored. */
 export interface DrawnPlace {
   readonly left: number;
   readonly top: number;
@@ -103,9 +105,9 @@ const filters = ["nearest", "bilinear", "bicubic", "linear"] as const;
 
 export const resizeCropSchema = z.strictObject({
   kind: z.literal("resizeCrop"),
-  /** The shorter side before the crop, smallest and largest, each whole number equally likely. */
+  /** Smallest and largest shorter side before the crop; each whole number is equally likely. */
   sides: range(1, 65_535).check(z.refine((sides) => sides.every(Number.isInteger), "whole numbers")),
-  /** One of them is drawn for each picture; a name may stand there twice. */
+  /** One of them is drawn for each picture; a name may be repeated. */
   interpolations: z.readonly(z._default(z.array(z.enum(filters)).check(z.minLength(1)), ["bilinear"])),
   mirror: z._default(rate, 0.5),
 });

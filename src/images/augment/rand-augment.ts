@@ -1,4 +1,7 @@
-/** RandAugment (Cubuk et al., arXiv 1909.13719) as timm has it: its operations, magnitudes and its `rand-m9-mstd0.5-inc1`. */
+/**
+ * RandAugment (Cubuk et al., arXiv 1909.13719) as in timm: its operations and magnitudes, and its notation
+ * `rand-m9-mstd0.5-inc1`.
+ */
 
 import type { Random } from "../../random.ts";
 import * as z from "../../schema.ts";
@@ -15,49 +18,49 @@ const operation = z.enum([
 
 export const randAugmentSchema = z.strictObject({
   kind: z.literal("randAugment"),
-  /** From 0, little, to 10, much. */
+  /** From 0 (weak) to 10 (strong). */
   magnitude: z._default(z.number().check(z.gte(0), z.lte(30)), 9),
-  /** Deviation of the magnitude of each operation; "uniform": it is anything from 0 to `magnitude`. */
+  /** Standard deviation of each operation's magnitude; "uniform": anything from 0 to `magnitude`. */
   noise: z._default(z.union([z.number().check(z.gte(0)), z.literal("uniform")]), 0),
   /** The largest magnitude. */
   most: z._default(z.number().check(z.gt(0), z.lte(30)), 10),
-  /** How many operations are drawn, each from all. */
+  /** Number of operations drawn, each from all. */
   operations: z._default(z.int().check(z.gt(0), z.lte(30)), 2),
-  /** With which probability each of them is done. */
+  /** Probability of applying each of them. */
   probability: z._default(rate, 0.5),
-  /** More magnitude is always more of a change. */
+  /** Whether a higher magnitude is always a stronger change. */
   increasing: z._default(z.boolean(), false),
-  /** What an operation that moves the picture leaves; by default the colour that becomes 0. */
+  /** Colour of uncovered areas; default: the colour that becomes 0. */
   fill: z.optional(color),
 });
 
 export type RandAugment = z.output<typeof randAugmentSchema>;
 
-/** What an operation may need besides its argument. */
+/** Context of an operation. */
 interface Surroundings {
   readonly filter: PillowFilter;
   readonly fill: Color;
 }
 
 interface Operation {
-  /** Its argument at a magnitude; 0 where it has none. */
+  /** Its argument for a magnitude; 0 if it has none. */
   readonly argument: (magnitude: number, increasing: boolean, random: Random) => number;
   readonly apply: (picture: Picture, argument: number, surroundings: Surroundings) => void;
 }
 
 const eitherWay = (value: number, random: Random): number => (random.uniform() > 0.5 ? -value : value);
 
-/** What has no argument. */
+/** An operation without argument. */
 const plain = (apply: (picture: Picture) => void): Operation => ({ argument: () => 0, apply });
 
-/** A factor of Pillow's ImageEnhance: 1 leaves the picture as it is. */
+/** An operation with a factor of Pillow's ImageEnhance, where 1 changes nothing. */
 const enhancement = (apply: (picture: Picture, factor: number) => void): Operation => ({
   argument: (magnitude, increasing, random) =>
     increasing ? Math.max(0.1, 1 + eitherWay((magnitude / 10) * 0.9, random)) : (magnitude / 10) * 1.8 + 0.1,
   apply,
 });
 
-/** A map that is the identity but for one number. */
+/** An affine map that differs from the identity in one number. */
 const motion = (
   most: number,
   mapOf: (amount: number, picture: Picture) => Partial<Record<"b" | "c" | "d" | "f", number>>,
@@ -68,7 +71,7 @@ const motion = (
   },
 });
 
-/** By timm's names. */
+/** Operations by timm's names. */
 export const operations: Readonly<Record<z.output<typeof operation>, Operation>> = {
   AutoContrast: plain(pillow.autoContrast),
   Equalize: plain(pillow.equalize),
@@ -77,7 +80,7 @@ export const operations: Readonly<Record<z.output<typeof operation>, Operation>>
     argument: (magnitude, _increasing, random) => eitherWay((magnitude / 10) * 30, random),
     apply: (picture, degrees, { filter, fill }) => rotate(picture, degrees, filter, fill),
   },
-  // Of bits that are kept: 0 to 4, or, where more is to be more, 4 to 0.
+  // Number of bits to keep: 0 to 4, or 4 to 0 if increasing.
   Posterize: {
     argument: (magnitude, increasing) => {
       const bits = Math.trunc((magnitude / 10) * 4);
@@ -106,14 +109,14 @@ export const operations: Readonly<Record<z.output<typeof operation>, Operation>>
   TranslateYRel: motion(0.45, (part, { height }) => ({ f: part * height })),
 };
 
-/** One operation that was drawn. */
+/** A drawn operation. */
 export interface DrawnOperation {
   readonly name: z.output<typeof operation>;
   readonly argument: number;
   readonly filter: PillowFilter;
 }
 
-/** The operations for one picture, in their order; those that are left out are not there. */
+/** Draws the operations for one picture, in order; skipped ones are left out. */
 export function drawOperations(step: RandAugment, random: Random): DrawnOperation[] {
   const drawn: DrawnOperation[] = [];
   for (let i = 0; i < step.operations; i++) {
@@ -140,7 +143,7 @@ export const randAugment = onPixels({
   },
 });
 
-/** What timm's sections stand for: `m9`, `n2`, `p0.5`, `mstd0.5` (above 100: uniform), `mmax15`, `inc1`. */
+/** Sections of timm's notation: `m9`, `n2`, `p0.5`, `mstd0.5` (above 100: uniform), `mmax15`, `inc1`. */
 const sections: Readonly<Record<string, (value: number) => Partial<RandAugment>>> = {
   m: (magnitude) => ({ magnitude }),
   n: (count) => ({ operations: count }),
@@ -150,7 +153,7 @@ const sections: Readonly<Record<string, (value: number) => Partial<RandAugment>>
   inc: (value) => ({ increasing: value !== 0 }),
 };
 
-/** timm's text for RandAugment, as a step; as a schema, so that its faults are a config's. */
+/** Parses timm's notation to a step; a schema, so that its faults are reported like those of the configuration. */
 export const randAugmentText = z.convert(z.string(), (text, refuse): RandAugment => {
   const [name, ...parts] = text.split("-");
   const given = parts.map((part) => {

@@ -1,4 +1,4 @@
-/** What a step of augmentation is: plain data that a schema checks, and what it does to a picture. */
+/** The interface of augmentation steps: plain data checked by a schema, and what a step does to a picture. */
 
 import type { Random } from "../../random.ts";
 import * as z from "../../schema.ts";
@@ -7,49 +7,49 @@ import type { Normalization } from "../preprocess.ts";
 import { type Box, interpolations, type Picture } from "../resize.ts";
 import type { PictureView } from "../view.ts";
 
-/** What a step may know besides its picture. */
+/** Context of a step. */
 export interface StepContext {
-  /** All steps of a picture draw from it, in their order. */
+  /** All steps of a picture draw from this, in order. */
   readonly random: Random;
-  /** The side of the square that the network sees. */
+  /** Side of the network's input. */
   readonly size: number;
   readonly normalization: Normalization;
 }
 
-/** The square that a step cut out of a picture. */
+/** The square cut out of a picture. */
 export interface Placed {
-  /** `size × size`, in memory that the following steps may write to. */
+  /** `size × size`; later steps may modify it. */
   readonly pixels: Picture;
-  /** Left and right change places when the values are written. */
+  /** Whether to mirror left and right when values are written. */
   readonly mirror: boolean;
-  /** Where there is a picture: around it the network's input becomes 0. Everywhere by default. */
+  /** The part covered by the picture; around it the network's input is 0. Default: everything. */
   readonly covered?: Box;
 }
 
 interface RowOf<Schema extends z.Schema> {
   readonly schema: Schema;
-  /** One line: what it does, and after whom. */
+  /** One line: what it does, and its source. */
   readonly docs: string;
 }
 
-/** Cuts the square out of a picture of any size; the first step of every transform, and only that. */
+/** Cuts the square out of a picture of any size; exactly the first step of a transform. */
 export interface PlacingStep<Schema extends z.Schema, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "place";
   readonly apply: (picture: PictureView, step: Step, context: StepContext) => Placed;
   /**
-   * The side of a square with as many pixels as the least that it may cut out of a picture of this size; not said: it needs
-   * all there are.
+   * Side of a square with as many pixels as the smallest part that it may cut out; undefined: it needs the whole
+   * picture.
    */
   readonly leastSide?: (size: Pick<Picture, "width" | "height">, step: Step) => number;
 }
 
-/** Changes the square's bytes where they are. */
+/** Changes the square's bytes in place. */
 export interface PixelStep<Schema extends z.Schema, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "pixels";
   readonly apply: (pixels: Picture, step: Step, context: StepContext) => void;
 }
 
-/** Changes the network's input, `[planes, size, size]`, where it is. */
+/** Changes the network's input, `[planes, size, size]`, in place. */
 export interface ValueStep<Schema extends z.Schema, Step = z.output<Schema>> extends RowOf<Schema> {
   readonly phase: "values";
   readonly apply: (values: Float32Array, step: Step, context: StepContext) => void;
@@ -75,7 +75,7 @@ const byte = z.int().check(z.gte(0), z.lte(255));
 export const color = z.readonly(z.tuple([byte, byte, byte]));
 export const interpolation = z.enum(interpolations);
 
-/** Two numbers, the smaller first, both within bounds. */
+/** A pair of numbers within bounds, smaller first. */
 export const range = (least: number, most: number) =>
   z.readonly(
     z
@@ -88,11 +88,11 @@ export const range = (least: number, most: number) =>
       ),
   );
 
-/** A number between two, each equally likely. */
+/** A uniform random number between two. */
 export const between = ([low, high]: readonly [number, number], random: Random): number =>
   low + (high - low) * random.uniform();
 
-/** The colour that becomes 0, as nearly as bytes can, in RGB. */
+/** The RGB colour that becomes 0, as nearly as bytes allow. */
 export function meanColor({ channels, scale, mean }: Normalization): Color {
   const bytes = mean.map((value) => Math.min(255, Math.max(0, Math.round(value * scale))));
   const [first, second, third] = [bytes[0]!, bytes[1]!, bytes[2]!];
@@ -105,7 +105,7 @@ export function meanColor({ channels, scale, mean }: Normalization): Color {
 
 let squares = new Uint8Array(0);
 
-/** Memory for one square; the next picture's is the same. */
+/** Memory for one square, reused for each picture. */
 export function squareBytes(size: number): Uint8Array {
   const bytes = size * size * 3;
   if (squares.length < bytes) squares = new Uint8Array(bytes);

@@ -1,4 +1,4 @@
-/** The augmentations by name. A new one is a file's row here: the compiler, the config and the preview know it then. */
+/** The table of augmentations. A new one is a file and a row here; the configuration and the preview then know it. */
 
 import * as z from "../../schema.ts";
 import { colorJitter, hls, photometric } from "./color.ts";
@@ -21,7 +21,7 @@ export type AugmentationStep = {
   readonly [Kind in AugmentationKind]: z.output<(typeof augmentations)[Kind]["schema"]>;
 }[AugmentationKind];
 
-/** Steps as they stand in a config: `{ kind, ... }`, with what is usual where nothing is said. */
+/** Schema of a step in a configuration: `{ kind, ... }`, with defaults. */
 export const augmentationStep = z.discriminatedUnion("kind", [
   ...([crop.schema, padCrop.schema, resizeCrop.schema, warp.schema] as const),
   ...([randAugment.schema, colorJitter.schema, photometric.schema, hls.schema] as const),
@@ -31,7 +31,7 @@ export const augmentationStep = z.discriminatedUnion("kind", [
 const phases = ["place", "pixels", "values"] as const;
 export const phaseOf = ({ kind }: Pick<AugmentationStep, "kind">): (typeof phases)[number] => augmentations[kind].phase;
 
-/** Why steps cannot follow each other in this order; `undefined` where they can. */
+/** Why the order of steps is impossible; `undefined` if it is possible. */
 export function disorder(steps: readonly Pick<AugmentationStep, "kind">[]): string | undefined {
   const [first, ...others] = steps;
   const placing = Object.entries(augmentations).flatMap(([kind, { phase }]) => (phase === "place" ? [kind] : []));
@@ -40,11 +40,11 @@ export function disorder(steps: readonly Pick<AugmentationStep, "kind">[]): stri
   if (second !== undefined) return `one step that places, not also ${second.kind}`;
   for (const [i, step] of others.entries()) {
     const after = others.slice(i + 1).find((later) => phases.indexOf(phaseOf(later)) < phases.indexOf(phaseOf(step)));
-    // Bytes are gone where the input is being written.
+    // Steps on bytes cannot follow those on values.
     if (after !== undefined) return `${after.kind} before ${step.kind}`;
   }
   return undefined;
 }
 
-/** Steps with all their settings, in an order that works. */
+/** Schema of a list of steps in a possible order. */
 export const augmentationSteps = z.array(augmentationStep).check(z.finding(disorder));

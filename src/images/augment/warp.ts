@@ -7,15 +7,15 @@ import { type Box, type Picture, resize } from "../resize.ts";
 import { wholeOf } from "../view.ts";
 import { between, color, type Placed, placing, range, rate, squareBytes } from "./step.ts";
 
-/** Places within a pixel that OpenCV tells apart, and the fixed point of its places and weights. */
+/** OpenCV's sub-pixel positions; also the fixed point of its coordinates and weights. */
 const PLACES = 32;
 const PLACE_BITS = 10;
 const WEIGHT_BITS = 15;
 
 /**
- * What `cv2.warpAffine(picture, map, flags=INTER_LINEAR, borderValue=fill)` makes of a window, to the bit: linear
- * between the nearest pixels, at places that are multiples of 1/32. No antialiasing.
- * @param map from the result to the picture, in OpenCV's pixels, whose middles are whole numbers
+ * A window of `cv2.warpAffine(picture, map, flags=INTER_LINEAR, borderValue=fill)`, bit for bit: linear between the
+ * nearest pixels, at multiples of 1/32. No antialiasing.
+ * @param map from the result to the picture, in OpenCV's coordinates, in which pixel centres are whole numbers
  */
 export function warpOpenCv(picture: Picture, map: AffineMap, window: Box, fill: Color, into: Uint8Array): Picture {
   const { width, height, data } = picture;
@@ -32,7 +32,7 @@ export function warpOpenCv(picture: Picture, map: AffineMap, window: Box, fill: 
       const left = x >> 5;
       const top = y >> 5;
       const [fx, fy] = [x & (PLACES - 1), y & (PLACES - 1)];
-      // Thirty-seconds times thirty-seconds are 1,024ths: exact in 15 bits.
+      // Products of thirty-seconds are 1,024ths, which are exact in 15 bits.
       const weights = [(PLACES - fx) * (PLACES - fy), fx * (PLACES - fy), (PLACES - fx) * fy, fx * fy] as const;
       for (let channel = 0; channel < 3; channel++) {
         let sum = 1 << (WEIGHT_BITS - 1);
@@ -58,30 +58,30 @@ function roundEven(x: number): number {
 
 export const warpSchema = z.strictObject({
   kind: z.literal("warp"),
-  /** The shorter side that pictures are brought to first, as MXNet's records have it; by default they stay as they are. */
+  /** Shorter side to resize pictures to first, as in MXNet's records; default: no resizing. */
   resize: z.optional(z.int().check(z.gt(0), z.lte(65_535))),
-  /** Of the whole picture, smallest and largest. */
+  /** Smallest and largest scale of the whole picture. */
   scale: z._default(range(0.01, 10), [1, 1]),
-  /** How far height to width may change, to either side. */
+  /** Largest change of the aspect ratio, in either direction. */
   aspect: z._default(z.number().check(z.gte(0), z.lt(1)), 0),
-  /** Whole degrees, to either side. */
+  /** Largest rotation in whole degrees, in either direction. */
   rotate: z._default(z.int().check(z.gte(0), z.lte(180)), 0),
   shear: z._default(z.number().check(z.gte(0), z.lte(1)), 0),
-  /** What lies beyond the picture's edges. */
+  /** Colour outside the picture. */
   fill: z._default(color, [127, 127, 127]),
   mirror: z._default(rate, 0.5),
 });
 
-/** What a warp draws. */
+/** The random choices of a warp. */
 export interface DrawnWarp {
   readonly shear: number;
   readonly degrees: number;
   readonly scale: number;
-  /** The vertical scale by the horizontal one. */
+  /** Ratio of the vertical to the horizontal scale. */
   readonly ratio: number;
 }
 
-/** The size of the warped picture, and the map to it: `[m00, m01, m02, m10, m11, m12]`, as OpenCV takes it. */
+/** Size of the warped picture, and the map to it, `[m00, m01, m02, m10, m11, m12]`, in OpenCV's form. */
 export function warpOf(
   { width, height }: Pick<Picture, "width" | "height">,
   { shear, degrees, scale, ratio }: DrawnWarp,
@@ -95,7 +95,7 @@ export function warpOf(
   const m01 = f(horizontal * sin + shear * cos * vertical);
   const m10 = f(-sin * vertical);
   const m11 = f(cos * vertical);
-  // The middles of both pictures fall together.
+  // Both pictures' centres coincide.
   const m02 = f((scale * width - (m00 * width + m01 * height)) / 2);
   const m12 = f((scale * height - (m10 * width + m11 * height)) / 2);
   return {
@@ -105,7 +105,7 @@ export function warpOf(
   };
 }
 
-/** The map back, as OpenCV inverts it. */
+/** Inverts a map as OpenCV does. */
 export function inverted(matrix: readonly number[]): AffineMap {
   const [m00, m01, m02, m10, m11, m12] = matrix as [number, number, number, number, number, number];
   const determinant = m00 * m11 - m01 * m10;
@@ -126,7 +126,7 @@ export const warp = placing({
     const picture = records.width === whole.width ? whole : resize(whole, records.width, records.height, "bilinear");
     const shear = between([-step.shear, step.shear], random);
     const degrees = random.below(2 * step.rotate + 1) - step.rotate;
-    // MXNet refuses pictures that would become smaller than the square; here they become as large.
+    // MXNet refuses pictures that would become smaller than the square; here they are enlarged to it.
     const least = (size + 0.5) / Math.min(picture.width, picture.height);
     const scale = Math.max(least, between(step.scale, random));
     const ratio = between([1 - step.aspect, 1 + step.aspect], random);

@@ -1,18 +1,21 @@
-/** The bits of a scan of a JPEG file, and Huffman's codes in them (ITU-T T.81, F.2.2). */
+/** Reads bits and Huffman codes of a JPEG scan (ITU-T T.81, F.2.2). */
 
-/** Codes of up to so many bits are looked up; longer ones are rare. */
+/** Codes of up to this many bits are looked up in a table; longer ones are rare. */
 const FAST = 9;
 
 export interface HuffmanTable {
-  /** By the next 9 bits: length × 256 + symbol; 0 where the code is longer. */
+  /** Indexed by the next 9 bits: length × 256 + symbol; 0 if the code is longer. */
   readonly fast: Uint16Array;
-  /** By length: the largest code of it, -1 where there is none, and what leads from a code to its symbol. */
+  /** By length: the largest code, -1 if there is none, and the offset from codes to symbols. */
   readonly largest: Int32Array;
   readonly offset: Int32Array;
   readonly symbols: Uint8Array;
 }
 
-/** @param segment counts of 16 lengths, and the symbols behind them; nothing where there are more codes than a length has */
+/**
+ * Builds a table; `undefined` if there are too many codes of a length. @param segment counts of 16 lengths, followed by
+ * the symbols
+ */
 export function huffmanTable(segment: Uint8Array): HuffmanTable | undefined {
   const symbols = segment.subarray(16);
   const fast = new Uint16Array(1 << FAST);
@@ -35,10 +38,10 @@ export function huffmanTable(segment: Uint8Array): HuffmanTable | undefined {
   return { fast, largest, offset, symbols };
 }
 
-/** Behind the last bit there are zeros, as many as are asked for. */
+/** A bit reader; after the last bit it gives zeros. */
 export class Bits {
   readonly #bytes: Uint8Array;
-  /** The next byte to take up; where a marker stands it stays there. */
+  /** Index of the next byte; stops at a marker. */
   #at: number;
   #buffer = 0;
   #count = 0;
@@ -48,14 +51,14 @@ export class Bits {
     this.#at = at;
   }
 
-  /** Passes over the rest of a byte and a restart's marker, if one follows. */
+  /** Skips the rest of a byte, and a restart marker if one follows. */
   restart(): void {
     this.#count = 0;
     const marker = this.#bytes[this.#at + 1]!;
     if (this.#bytes[this.#at] === 0xff && marker >= 0xd0 && marker <= 0xd7) this.#at += 2;
   }
 
-  /** The place of the marker behind the scan, or the end of the file. */
+  /** Index of the marker after the scan, or the end of the file. */
   end(): number {
     for (let at = this.#at; at + 1 < this.#bytes.length; at++) {
       if (this.#bytes[at] !== 0xff) continue;
@@ -85,13 +88,13 @@ export class Bits {
     return value;
   }
 
-  /** A signed number of so many bits: below the half it is negative (T.81, F.12). */
+  /** A signed number of `count` bits, negative if below half (T.81, F.12). */
   signed(count: number): number {
     const value = this.take(count);
     return count > 0 && value < 1 << (count - 1) ? value - (1 << count) + 1 : value;
   }
 
-  /** A code that the table has not is 0, as in libjpeg: the damage stays small. */
+  /** Unknown codes give 0, as in libjpeg, so that damage stays small. */
   symbol({ fast, largest, offset, symbols }: HuffmanTable): number {
     if (this.#count < 16) this.#fill();
     const next = (this.#buffer >>> (this.#count - 16)) & 0xffff;

@@ -1,6 +1,6 @@
 /**
- * JPEG files of every kind that Huffman's codes write: progressive, of four inks, in RGB, with any sampling, in any order
- * of scans. To the bytes of libjpeg-turbo and so of Pillow; slower than `jpeg.ts`, which does the usual kind.
+ * Decodes all Huffman-coded JPEGs: progressive, CMYK, RGB, with any sampling and any order of scans. To the bytes of
+ * libjpeg-turbo, and so of Pillow; slower than `jpeg.ts`, which handles the usual kind.
  */
 
 import { PictureFault } from "../fault.ts";
@@ -12,7 +12,7 @@ import { inverseDct } from "./idct.ts";
 import { type Component, readScan, type ScanPart } from "./scan.ts";
 import { type Plane, upsampled } from "./upsample.ts";
 
-/** More scans than honest files have take time without end. */
+/** Honest files have fewer scans; without a limit, decoding could take forever. */
 const MAX_SCANS = 500;
 
 interface Frame {
@@ -25,7 +25,7 @@ interface Frame {
   readonly unitsDown: number;
 }
 
-/** @throws PictureFault where it is not sound, ends too early, or is of a kind that is not decoded */
+/** @throws PictureFault where the file is damaged, truncated, or of an unsupported kind */
 export function decodeGeneralJpeg(bytes: Uint8Array): Picture {
   const steps = new Map<number, Int16Array>();
   const huffman = new Map<number, HuffmanTable>();
@@ -144,7 +144,7 @@ function scanOf(
     if (component === undefined || (hasDc && dc === undefined) || (hasAc && ac === undefined)) {
       throw new PictureFault("its SOS segment names what the file has not");
     }
-    // Later tables of the same number are other components'.
+    // Later tables of the same number belong to other components.
     component.steps ??= steps.get(component.stepsNumber);
     if (component.steps === undefined) throw new PictureFault("it has no quantisation steps");
     return { component, dc, ac };
@@ -185,13 +185,13 @@ function pictureOf(frame: Frame, marks: { readonly isJfif: boolean; readonly ado
     }
   }
   if (channels < 4) return { width, height, data };
-  // libjpeg makes inks of the colours; Pillow takes all four for Adobe's, which writes how much is left of the paper.
+  // libjpeg converts YCCK to CMYK; Pillow assumes Adobe's inverted inks.
   if (kind === "ycc") for (let i = 3; i < inks.length; i += 4) inks[i] = 255 - inks[i]!;
   else for (let i = 0; i < inks.length; i++) inks[i] = 255 - inks[i]!;
   return fromCmyk({ width, height, channels, data: inks });
 }
 
-/** As libjpeg guesses them (`default_decompress_parms`). */
+/** The colour space, guessed as in libjpeg (`default_decompress_parms`). */
 function colours(ids: readonly number[], { isJfif, adobe }: { isJfif: boolean; adobe?: number }) {
   if (ids.length === 1) return "grey";
   if (ids.length === 4) return adobe === undefined || adobe === 0 ? "plain" : "ycc";
@@ -204,7 +204,7 @@ function colours(ids: readonly number[], { isJfif, adobe }: { isJfif: boolean; a
 function planeOf({ steps, stride, width, height, coefficients }: Component): Plane {
   const rows = coefficients.length / 64 / stride;
   const data = new Uint8Array(64 * stride * rows);
-  // A component without a scan is grey all over.
+  // A component without a scan is uniform grey.
   const own = steps ?? new Int16Array(64);
   for (let y = 0, at = 0; y < rows; y++) {
     for (let x = 0; x < stride; x++, at += 64) {
@@ -214,7 +214,7 @@ function planeOf({ steps, stride, width, height, coefficients }: Component): Pla
   return { width, height, stride: 8 * stride, data };
 }
 
-/** `jdcolor.c`: factors of 16 bits behind the point. */
+/** As in `jdcolor.c`: factors with 16 fractional bits. */
 function ycc(to: Uint8Array, at: number, y: number, blue: number, red: number): void {
   const [b, r] = [blue - 128, red - 128];
   to[at] = clamped(y + ((91881 * r + 32768) >> 16));

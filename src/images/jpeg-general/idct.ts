@@ -1,14 +1,16 @@
-/** The inverse DCT of libjpeg's `jidctint.c`: whole numbers of 13 bits behind the point (Loeffler, Ligtenberg, Moschytz 1989). */
+/**
+ * The inverse DCT of libjpeg's `jidctint.c`: fixed point with 13 fractional bits (Loeffler, Ligtenberg, Moschytz 1989).
+ */
 
 const BITS = 13;
-/** Bits that columns keep for rows. */
+/** Extra fractional bits kept between columns and rows. */
 const KEPT = 2;
 
 const work = new Int32Array(64);
 
 /**
- * @param at where the block's 64 coefficients begin, in the order of rows
- * @param to where its first sample goes, in rows of `stride` samples
+ * @param at start of the block's 64 coefficients, row by row
+ * @param to index of its first sample, in rows of `stride` samples
  */
 export function inverseDct(
   coefficients: Int16Array,
@@ -40,7 +42,7 @@ const rounded = (value: number, bits: number): number => (value + (1 << (bits - 
 
 const result = new Int32Array(8);
 
-/** Eight values in one direction, times 8192 √8. */
+/** The one-dimensional transform of eight values, times 8192 √8. */
 function eight(
   ...[a0, a1, a2, a3, a4, a5, a6, a7]: readonly [number, number, number, number, number, number, number, number]
 ): void {

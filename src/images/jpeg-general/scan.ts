@@ -1,21 +1,23 @@
-/** A scan of a JPEG file: coefficients of blocks, whole, or some of them, or some of their bits (T.81, F.2 and G.2). */
+/**
+ * Decodes a scan of a JPEG file: all coefficients of blocks, some of them, or some of their bits (T.81, F.2 and G.2).
+ */
 
 import { zigzag } from "../jpeg-header.ts";
 import type { Bits, HuffmanTable } from "./bits.ts";
 
-/** A component's blocks, with those that only fill the last units up. */
+/** A component's blocks, including those that only pad the last units. */
 export interface Component {
   readonly id: number;
-  /** Blocks in a unit, across and down. */
+  /** Blocks per unit, across and down. */
   readonly across: number;
   readonly down: number;
-  /** The table of quantisation steps by number, and as it was when the component's first scan began. */
+  /** Number of the quantisation table, and its contents when the component's first scan began. */
   readonly stepsNumber: number;
   steps: Int16Array | undefined;
-  /** Samples of the picture. */
+  /** Size in samples. */
   readonly width: number;
   readonly height: number;
-  /** Blocks in a row, and all their coefficients in the order of rows. */
+  /** Blocks per row, and all coefficients, row by row. */
   readonly stride: number;
   readonly coefficients: Int16Array;
 }
@@ -29,20 +31,20 @@ export interface ScanPart {
 export interface Scan {
   readonly parts: readonly ScanPart[];
   readonly isProgressive: boolean;
-  /** The coefficients, in the order in which they are written, from the first to the last. */
+  /** The range of coefficients, in zigzag order. */
   readonly first: number;
   readonly last: number;
-  /** Bits that earlier scans gave down to, 0 where there were none, and that this one gives down to. */
+  /** Lowest bit given by earlier scans, 0 if there were none, and by this one. */
   readonly high: number;
   readonly low: number;
-  /** Units from one restart to the next; 0: no restarts. */
+  /** Units between restarts; 0: no restarts. */
   readonly interval: number;
-  /** Units of several components in a row of the picture, and rows of them. */
+  /** Units per row of the picture, and number of rows, in scans of several components. */
   readonly unitsAcross: number;
   readonly unitsDown: number;
 }
 
-/** Reads the scan's bits into the components. */
+/** Decodes the scan into the components' coefficients. */
 export function readScan(bits: Bits, scan: Scan): void {
   const block = reader(bits, scan);
   const { parts, interval } = scan;
@@ -58,7 +60,7 @@ export function readScan(bits: Bits, scan: Scan): void {
   };
   const [only] = parts;
   if (parts.length === 1) {
-    // Blocks alone follow each other, without those that fill up units.
+    // In a scan of one component, padding blocks are left out.
     const { component } = only!;
     const across = Math.ceil(component.width / 8);
     const down = Math.ceil(component.height / 8);
@@ -84,14 +86,14 @@ export function readScan(bits: Bits, scan: Scan): void {
 }
 
 interface BlockReader {
-  /** The block whose coefficients begin there, of the component at that place of the scan. */
+  /** Decodes the block whose coefficients start at `at`, of component `part` of the scan. */
   read(part: number, at: number): void;
   restart(): void;
 }
 
 function reader(bits: Bits, scan: Scan): BlockReader {
   const before = new Int32Array(scan.parts.length);
-  /** Blocks that still end before they begin. */
+  /** Number of blocks to skip in an end-of-band run. */
   const run = { blocks: 0 };
   const restart = () => {
     before.fill(0);
@@ -144,7 +146,7 @@ interface Run {
 }
 type Band = Pick<Scan, "first" | "last" | "low">;
 
-/** G.1.2.2: coefficients for the first time, and runs of blocks that have none left. */
+/** G.1.2.2: first bits of coefficients, and runs of blocks without further ones. */
 function firstBits(bits: Bits, ac: HuffmanTable, coefficients: Int16Array, at: number, band: Band, run: Run): void {
   if (run.blocks > 0) {
     run.blocks--;
@@ -165,7 +167,7 @@ function firstBits(bits: Bits, ac: HuffmanTable, coefficients: Int16Array, at: n
   }
 }
 
-/** G.1.2.3: one more bit of those that are not 0, and those that become so. */
+/** G.1.2.3: one more bit of non-zero coefficients, and newly non-zero ones. */
 function furtherBits(bits: Bits, ac: HuffmanTable, coefficients: Int16Array, at: number, band: Band, run: Run): void {
   const one = 1 << band.low;
   let k = band.first;

@@ -1,14 +1,17 @@
-/** Colours to the size of the picture, as libjpeg-turbo's `jdsample.c` does it: between neighbours 3 to 1 where it is twofold. */
+/**
+ * Upsamples colours to the picture's size as libjpeg-turbo's `jdsample.c` does; for a factor of two with weights 3 : 1
+ * between neighbours.
+ */
 
 export interface Plane {
-  /** Samples of the picture: what else the rows have fills the last blocks up. */
+  /** Size in samples; rows may have more, which pad the last blocks. */
   readonly width: number;
   readonly height: number;
   readonly stride: number;
   readonly data: Uint8Array;
 }
 
-/** The plane `wider` and `higher` times as large, cut to the picture's size. */
+/** The plane enlarged `wider` and `higher` times, cut to the picture's size. */
 export function upsampled(plane: Plane, wider: number, higher: number, width: number, height: number): Plane {
   if (wider === 1 && higher === 1) return plane;
   const isSmooth = wider === 2 && higher <= 2 ? plane.width > 2 : wider === 1 && higher === 2;
@@ -32,7 +35,7 @@ export function upsampled(plane: Plane, wider: number, higher: number, width: nu
   return { width, height, stride, data };
 }
 
-/** Each value between its neighbours: rounded to the left by one amount, to the right by another. */
+/** Interpolates between neighbours, rounding to the left by one amount and to the right by another. */
 function widen(values: Int32Array, to: Uint8Array, at: number, bits: number, left: number, right: number): void {
   const last = values.length - 1;
   for (let x = 0; x <= last; x++) {
