@@ -10,6 +10,10 @@ import { statsOf } from "./walk.node.ts";
 /** A list of archives is never longer. */
 const MOST_BYTES = 2 ** 24;
 
+export const isTarName = (name: string): boolean => /\.tar$/i.test(name);
+/** Compressed archives, which are refused by name. */
+export const isCompressedName = (name: string): boolean => /\.(tar\.\w{1,4}|tgz|txz|tbz2?)$/i.test(name);
+
 /** Whether the path is a text file whose first line names an archive. */
 export function isArchiveList(path: string): boolean {
   if (!/\.txt$/i.test(path)) return false;
@@ -34,7 +38,9 @@ export function linesOfList(list: string): string[] {
 
 /** The archives of a pattern such as `shards/train-{0000..0146}.tar` or of a list; empty for any other path. */
 export function archivesNamed(path: string): readonly string[] {
-  if (hasBraces(path) && !existsSync(path)) return expandBraces(path).filter((name) => /\.tar$/i.test(name));
+  if (hasBraces(path) && !existsSync(path)) {
+    return expandBraces(path).filter((name) => isTarName(name) || isCompressedName(name));
+  }
   return isArchiveList(path) ? linesOfList(path) : [];
 }
 

@@ -79,6 +79,23 @@ test("archives by a pattern of addresses become one data set, in parts, and are 
   assert.equal(requests.length, 3);
 });
 
+test("archives of a server that closes the connection behind each", async () => {
+  const large = new Uint8Array(2_000_000);
+  const archive = tarOf([
+    { name: "a/1.jpg", bytes: picture },
+    { name: "b/1.jpg", bytes: picture },
+    { name: "a/large.bin", bytes: large },
+  ]);
+  const handler: Handler = (_, response) =>
+    void response.writeHead(200, { connection: "close", "content-length": archive.length }).end(archive);
+  const { origin } = await serve(handler);
+  const cache = temporaryFolder();
+  const list = await localData(`${origin}/x-{0..5}.tar`, { cache, timing });
+  for (const path of readFileSync(list, "utf8").trim().split("\n")) {
+    assert.ok(readFileSync(path).equals(Buffer.from(archive)), path);
+  }
+});
+
 test("a connection that breaks is taken up again where it broke, and so is a call that was ended", async () => {
   // Larger than what a connection holds at once.
   const large = tarOf([

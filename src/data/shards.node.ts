@@ -7,7 +7,7 @@ import { basename, join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { FORMAT_BYTES, formatOf, isPictureName } from "../images/format.ts";
 import { PictureContainer } from "../images/read.node.ts";
-import { archivesNamed, commonFolder } from "./archive-list.node.ts";
+import { archivesNamed, commonFolder, isCompressedName, isTarName } from "./archive-list.node.ts";
 import { byCodePoint } from "./by-code-point.ts";
 import { classFinder, labelsOfNumbers, openClasses, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Sample, Source } from "./dataset.ts";
@@ -23,9 +23,6 @@ export const tarArchives: DatasetKind = {
   hasParts: true,
 };
 
-const isTarName = (name: string): boolean => /\.tar$/i.test(name);
-const isCompressedName = (name: string): boolean => /\.(tar\.\w{1,4}|tgz|txz|tbz2?)$/i.test(name);
-
 /** The archive at the path, those of a pattern or a list, or those of a folder without subfolders. */
 function archivesAt(path: string): readonly string[] {
   const named = archivesNamed(path);
@@ -34,7 +31,10 @@ function archivesAt(path: string): readonly string[] {
   if (stats === undefined) return [];
   if (!stats.isDirectory()) return isTarName(path) || isCompressedName(path) ? [path] : [];
   const { folders, files } = list(path);
-  return folders.length > 0 ? [] : files.filter(isTarName).map((name) => join(path, name));
+  if (folders.length > 0) return [];
+  const archives = files.filter(isTarName);
+  // Of compressed archives alone, it is said that they are.
+  return (archives.length > 0 ? archives : files.filter(isCompressedName)).map((name) => join(path, name));
 }
 
 /** A picture in an archive. */

@@ -192,6 +192,12 @@ export function redirected(from: URL, location: string | undefined): URL {
   return to;
 }
 
+/**
+ * Bytes of an answer that may wait to be read. undici 7 ends the process where they are more and the server closes the
+ * connection meanwhile (nodejs/undici#5360), as Python's does after every file; version 8 needs Node 22.
+ */
+const mostWaiting = 2 ** 26;
+
 async function ask(url: URL, headers: Record<string, string>, options: AskOptions): Promise<Answer> {
   const { dispatcher, timing, signal } = options;
   const late = new AbortController();
@@ -206,6 +212,7 @@ async function ask(url: URL, headers: Record<string, string>, options: AskOption
       headers,
       headersTimeout: 2 * timing.stallMs,
       bodyTimeout: timing.stallMs,
+      highWaterMark: mostWaiting,
       signal: signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]),
     });
   } catch (error) {

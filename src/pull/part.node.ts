@@ -5,7 +5,7 @@
  */
 
 import { randomInt } from "node:crypto";
-import { constants } from "node:fs";
+import { constants, writeSync } from "node:fs";
 import { type FileHandle, lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -83,12 +83,13 @@ export class Part {
     });
   }
 
+  /** Written before it returns: whatever came in must not wait in memory while more comes (`mostWaiting`, download.node.ts). */
   async append(chunk: Uint8Array): Promise<void> {
     await this.#writing(async () => {
       for (let done = 0; done < chunk.length; ) {
-        const { bytesWritten } = await this.#bytes.write(chunk, done, chunk.length - done, this.#length);
-        done += bytesWritten;
-        this.#length += bytesWritten;
+        const written = writeSync(this.#bytes.fd, chunk, done, chunk.length - done, this.#length);
+        done += written;
+        this.#length += written;
       }
     });
   }

@@ -3,6 +3,7 @@
 import type { Failure } from "../data/dataset.ts";
 import { type Dataset, type Sample, sourceOf } from "../data/dataset.ts";
 import { augmentationAt } from "../data/epoch.ts";
+import { reasonOf } from "../data/failures.ts";
 import { SourceReader } from "../data/source.node.ts";
 import { SenetError } from "../errors.ts";
 import { augment } from "../images/augment.ts";
@@ -90,7 +91,7 @@ async function decode(
           rows.push({ sample, picture: await (await reader.open(sourceOf(sample))).decode() });
         } catch (error) {
           if (!(error instanceof SenetError && error.code === "data")) throw error;
-          onFailure({ file: sample.file, reason: error.message.split("\n")[0]! });
+          onFailure({ file: sample.file, reason: reasonOf(error) });
         }
       }
     }
