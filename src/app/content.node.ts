@@ -1,4 +1,4 @@
-/** What `senet app` shows: the page, the networks that it can begin with, and the list of these that the page reads. */
+/** The content of `senet app`: the page, the networks it offers, and the list of these that the page reads. */
 
 import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
@@ -10,11 +10,14 @@ import { type PageFile, readPage } from "./page.node.ts";
 
 /** A weight file that the page may fetch. */
 export interface OfferedNetwork {
-  /** For people. */
+  /** Name shown to the user. */
   readonly name: string;
-  /** Where it lies on this machine. */
+  /** Path on this machine. */
   readonly file: string;
-  /** Where the page finds it. The version of the file is in it: what the page keeps of an earlier one is not taken for it. */
+  /**
+   * Path for the page. Includes the file's version, so that copies of an earlier one that the page has kept are not
+   * used.
+   */
   readonly path: string;
   readonly bytes: number;
 }
@@ -24,13 +27,13 @@ export interface Content {
   readonly networks: ReadonlyMap<string, OfferedNetwork>;
 }
 
-/** The page's own name for what it is told: version, and networks to begin with. */
+/** File from which the page reads its settings: version, and networks to start from. */
 export const settingsPath = "app.json";
 
 /**
- * @param weights files of networks to begin with
- * @param version of the package
- * @param folder of the page; default: the one that comes with the package
+ * @param weights files of networks to offer
+ * @param version the package's version
+ * @param folder the page's folder; default: the one in the package
  * @throws SenetError `io` where the page has not been built, or a file cannot be read
  */
 export async function readContent(weights: readonly string[], version: string, folder?: string): Promise<Content> {
@@ -64,6 +67,6 @@ async function offered(file: string): Promise<OfferedNetwork> {
   }
 }
 
-/** The file as it was before it was compressed. */
+/** The uncompressed bytes of a file. */
 export const plainBytes = ({ bytes, isCompressed }: PageFile): Uint8Array =>
   isCompressed ? brotliDecompressSync(bytes) : bytes;

@@ -1,4 +1,4 @@
-/** The page as files for a web server of any kind. */
+/** Writes the page as files for any web server. */
 
 import { dirname, join } from "node:path";
 import { makeFolder, readBytes } from "../files/files.node.ts";
@@ -6,8 +6,8 @@ import { replaceFile } from "../files/replace.node.ts";
 import { type Content, plainBytes } from "./content.node.ts";
 
 /**
- * Writes everything that the page needs below `folder`, each file whole, `index.html` last; what else is there stays.
- * @returns how many bytes
+ * Writes everything that the page needs below `folder`, each file atomically, `index.html` last; other files stay.
+ * @returns number of bytes written
  * @throws SenetError `io`
  */
 export async function writeApp({ files, networks }: Content, folder: string): Promise<number> {
@@ -18,7 +18,7 @@ export async function writeApp({ files, networks }: Content, folder: string): Pr
     await replaceFile(file, [bytes]);
     written += bytes.length;
   };
-  // The names of files are as in addresses, where servers undo what was written otherwise there.
+  // Paths are encoded as in addresses, which servers decode.
   for (const { path, file } of networks.values()) await write(decodeURIComponent(path), await readBytes(file));
   for (const file of [...files.values()].sort((a, b) => Number(isEntry(a.path)) - Number(isEntry(b.path))))
     await write(file.path, plainBytes(file));

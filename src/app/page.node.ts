@@ -1,6 +1,6 @@
 /**
- * The page of `senet app` as it was built (`npm run build:app`): a folder of files, of which those that compress lie there
- * compressed, with `.br` behind their names. The package has them so too: the engine is a fifth of its size then.
+ * The built page of `senet app` (`npm run build:app`): a folder of files, in which compressible ones are stored
+ * compressed with an added `.br`. The package contains them in this form, too: the engine is then a fifth of its size.
  */
 
 import { readdir } from "node:fs/promises";
@@ -10,13 +10,13 @@ import { SenetError } from "../errors.ts";
 import { codeOf, ioError, readBytes } from "../files/files.node.ts";
 
 export interface PageFile {
-  /** `assets/index.js`: from the page's folder, with `/`. */
+  /** Path relative to the page's folder, with `/`: `assets/index.js`. */
   readonly path: string;
   readonly type: string;
   readonly bytes: Uint8Array;
-  /** Whether the bytes are to be undone by brotli. */
+  /** Whether the bytes are compressed with brotli. */
   readonly isCompressed: boolean;
-  /** Never another content under this path, which has a hash in it. */
+  /** Whether the content at this path never changes, since the path contains a hash. */
   readonly isLasting: boolean;
 }
 

@@ -1,4 +1,4 @@
-/** The page over HTTP, for this machine's browser: files, of which nothing changes while the server runs. */
+/** Serves the page over HTTP to this machine's browser. The files do not change while the server runs. */
 
 import { createHash } from "node:crypto";
 import { once } from "node:events";
@@ -15,11 +15,11 @@ import type { PageFile } from "./page.node.ts";
 export interface AppServer {
   /** `http://127.0.0.1:8090` */
   readonly origin: string;
-  /** Cuts what is under way: nobody waits for a page that will not work any more. */
+  /** Stops at once, closing open connections. */
   stop(): Promise<void>;
 }
 
-/** Nothing but its own files, no scripts but those, and no other host. The charts set styles of their elements. */
+/** Content security policy: only its own files and scripts, and no other host. Charts set styles of their elements. */
 const policy = [
   "default-src 'none'",
   "script-src 'self' 'wasm-unsafe-eval'",
@@ -37,7 +37,7 @@ const policy = [
 
 const headers: Readonly<Record<string, string>> = {
   "content-security-policy": policy,
-  // Isolated from other origins: then the browser lends it memory that threads share.
+  // Isolates the page from other origins, which allows shared memory and so threads.
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-embedder-policy": "require-corp",
   "cross-origin-resource-policy": "same-origin",
@@ -46,10 +46,10 @@ const headers: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
-/** Of what is never another content at its address. */
+/** Caching of content that never changes at its address. */
 const lasting = "public, max-age=31536000, immutable";
 
-/** @throws SenetError `io` where it cannot listen there */
+/** Starts the server. @throws SenetError `io` where it cannot listen */
 export async function serveApp(content: Content, port: Port): Promise<AppServer> {
   const files = new Map([...content.files].map(([path, file]) => [path, new Answer(file)]));
   const server = createServer((request, response) => {
@@ -98,14 +98,15 @@ async function sendNetwork(network: OfferedNetwork, { method }: IncomingMessage,
     "cache-control": lasting,
     etag: `"${createHash("sha256").update(path).digest("base64url").slice(0, 22)}"`,
   });
-  // The length is what was promised: of a file that has grown, no more; one that is cut short breaks off.
+  // Sends as many bytes as announced: of a file that has grown, no more; for a file that was truncated, the response
+  // breaks off.
   if (method === "HEAD") response.end();
   else await pipeline(createReadStream(file, { end: Math.max(0, bytes - 1) }), response);
 }
 
 type Coding = "br" | "gzip" | "identity";
 
-/** A file of the page in the codings that browsers ask for, each made once. */
+/** A file of the page in the encodings that browsers request, each computed once. */
 class Answer {
   readonly #file: PageFile;
   readonly #tag: string;
@@ -146,7 +147,7 @@ class Answer {
   }
 }
 
-/** Browsers ask for brotli on this machine and by HTTPS; by HTTP from elsewhere they know gzip. */
+/** Browsers accept brotli from localhost and over HTTPS; over plain HTTP only gzip. */
 function codingFor(accepted: string | string[] | undefined): Coding {
   const names = `${accepted ?? ""}`
     .split(",")

@@ -1,4 +1,4 @@
-/** The server's answers, address by address. No socket: `listen.node.ts` opens one, tests ask without. */
+/** The server's routes and responses, without a socket: `listen.node.ts` opens one, tests do not need it. */
 
 import type { Socket } from "node:net";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
@@ -11,11 +11,11 @@ import { isOfProtocol, type Route, type RouteName, routes } from "./routes.ts";
 
 export interface App {
   readonly server: FastifyInstance;
-  /** From now on nothing new is taken, and the server says that it is not ready. */
+  /** Stops accepting requests, and reports that the server is not ready. */
   stop(): void;
 }
 
-/** What is known of a request while it is here. */
+/** Facts about a request while it is being handled. */
 interface Visit {
   readonly since: number;
   readonly gone: AbortController;
@@ -32,12 +32,12 @@ export function createApp({ pool, models, settings }: Service): App {
   const server = fastify({
     bodyLimit: settings.bodyBytes,
     requestTimeout: settings.receiving.allMs,
-    // Node looks at all connections every half a minute otherwise.
+    // By default Node only checks connections every 30 seconds.
     http: {
       headersTimeout: settings.receiving.headersMs,
       connectionsCheckingInterval: settings.receiving.headersMs / 4,
     },
-    // In its place stands `enter`, which answers as everything else does.
+    // Done by `enter` instead, with our own form of errors.
     return503OnClosing: false,
     exposeHeadRoutes: true,
     clientErrorHandler: refuseClient,
@@ -66,7 +66,7 @@ export function createApp({ pool, models, settings }: Service): App {
     if (request.headers.expect !== undefined) reply.raw.writeContinue();
     return undefined;
   });
-  // Node would have the client send its body before anybody has looked at the headers.
+  // By default, Node tells the client to send its body before the headers have been checked.
   server.server.on("checkContinue", (request, response) => server.server.emit("request", request, response));
   server.server.prependListener("request", ({ socket, url }, response) => {
     lastAsked.set(socket, url!);
@@ -88,7 +88,7 @@ export function createApp({ pool, models, settings }: Service): App {
   const forPages = (request: FastifyRequest, reply: FastifyReply) =>
     reply.headers(answerHeaders(settings.allowedOrigins, request.headers.origin));
 
-  /** @throws Refusal where it is not worth while to read the body */
+  /** @throws Refusal before the body is read */
   function enter(request: FastifyRequest, visit: Visit): void {
     if ((request.routeOptions.config as RouteConfig).isWork !== true) return;
     const coding = request.headers["content-encoding"];
@@ -96,7 +96,7 @@ export function createApp({ pool, models, settings }: Service): App {
     if (isStopping) throw stopping();
     if (pool.room === 0) throw overloaded(pool.retryAfter);
     const said = request.headers["content-length"];
-    // One that does not say its length may have any.
+    // A body of unknown length may have any.
     const length = said === undefined ? settings.bodyBytes : Number(said);
     if (length > settings.bodyBytes) throw tooLargeBody(settings.bodyBytes, said);
     if (held + length > settings.allBytes) throw overloaded(pool.retryAfter);
@@ -111,7 +111,7 @@ export function createApp({ pool, models, settings }: Service): App {
     if (!isAnswered) visit.gone.abort(new ClientGone());
     const seconds = (performance.now() - visit.since) / 1000;
     const route = request.routeOptions.url ?? "none";
-    // What nginx calls a client that has closed the connection.
+    // nginx's status for a client that has closed the connection.
     const status = isAnswered ? reply.statusCode : 499;
     metrics.requests.add({ route, method: request.method, status });
     metrics.seconds.observe({ route }, seconds);
@@ -126,15 +126,17 @@ export function createApp({ pool, models, settings }: Service): App {
     const fault = refusal?.fault ?? internalFault;
     metrics.refused.add({ code: fault.code });
     if (refusal === undefined) settings.say(error instanceof Error ? (error.stack ?? error.message) : `${error}`);
-    // Of an address that cannot be read nobody else has done so.
+    // Not done elsewhere for an unreadable address.
     forPages(request, reply);
     if (refusal?.retryAfter !== undefined) reply.header("retry-after", `${refusal.retryAfter}`);
     if (refusal?.status === 413) {
-      // The rest of the body is read and thrown away: many clients look for an answer only behind it. Fastify would close.
+      // The rest of the body is read and discarded, since many clients only look for an answer after it; Fastify would
+      // close the connection.
       reply.removeHeader("connection");
       lastAnswered.add(request.raw.socket);
     }
-    // Who was not told to go on may send its body all the same, or not: nobody knows where the next request would begin.
+    // A client that was not told to continue may send its body or not, so the start of its next request would be
+    // unknown.
     if (request.headers.expect !== undefined) reply.header("connection", "close");
     return reply.code(refusal?.status ?? 500).send(bodyOf(request.url, fault));
   }
@@ -152,7 +154,7 @@ export function createApp({ pool, models, settings }: Service): App {
     const handler = handlers[name as RouteName];
     const config: RouteConfig = { isWork: body !== undefined };
     server.route({ method, url, config, handler: async (request, reply) => handler(request, wishOf(request), reply) });
-    // The same address by another method is there, and refused before its body is read.
+    // Adds the address with other methods, to refuse them before the body is read.
     const allow = method === "GET" ? "GET, HEAD" : method;
     const others = methods.filter((other) => !allow.split(", ").includes(other));
     server.route({ method: others, url, config: { allow } satisfies RouteConfig, handler: () => undefined });
@@ -168,9 +170,9 @@ export function createApp({ pool, models, settings }: Service): App {
 const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 interface RouteConfig {
-  /** It asks something of a network. */
+  /** Whether it needs a network. */
   readonly isWork?: boolean;
-  /** It is only there to refuse: what is taken instead. */
+  /** Set on routes that only refuse: the allowed methods. */
   readonly allow?: string;
 }
 
@@ -186,7 +188,7 @@ const compressed = (found: string): Refusal =>
     found: found.slice(0, 40),
   });
 
-/** The client has closed the connection: nobody is told anything. */
+/** The client has closed the connection; nothing is sent. */
 class ClientGone extends Error {}
 
 const tooLargeBody = (most: number, found: string | undefined): Refusal =>
@@ -196,7 +198,7 @@ const tooLargeBody = (most: number, found: string | undefined): Refusal =>
     hint: "send smaller pictures, or fewer at once",
   });
 
-/** Milliseconds from the request's headers on. @throws Refusal 400 */
+/** Time limit in milliseconds, from the arrival of the headers. @throws Refusal 400 */
 function allowedMs({ headers }: FastifyRequest, most: number): number {
   const said = headers["x-request-timeout"];
   if (said === undefined) return most;
@@ -206,7 +208,7 @@ function allowedMs({ headers }: FastifyRequest, most: number): number {
   throw new Refusal(400, "bad_request", "X-Request-Timeout is no time", { expected: "seconds, above 0", found });
 }
 
-/** What Fastify refuses by itself. */
+/** Converts Fastify's own errors. */
 function refusalOfServer(error: unknown, bodyBytes: number): Refusal | undefined {
   const { code = "", statusCode = 500, message } = error as Partial<Error & { code: string; statusCode: number }>;
   if (code === "FST_ERR_CTP_BODY_TOO_LARGE") return tooLargeBody(bodyBytes, undefined);
@@ -214,17 +216,20 @@ function refusalOfServer(error: unknown, bodyBytes: number): Refusal | undefined
   return new Refusal(statusCode, "bad_request", "the request cannot be read", { found: `${message}`.slice(0, 200) });
 }
 
-/** What an address answers where it refuses. */
+/** The body of an error response. */
 const bodyOf = (url: string, fault: Fault) =>
   isOfProtocol(url) ? { error: faultText(fault), code: fault.code } : { error: fault };
 
-/** What is said to a client whose bytes are no request: nobody else sees them. */
+/** Responses to clients whose bytes are not a request, which routes never see. */
 const clientErrors: Readonly<Record<string, readonly [status: string, code: string, message: string]>> = {
   HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "too_large", "the headers are too large"],
   ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "too_slow", "the request came too slowly"],
 };
 
-/** Connections that have had their last answer: what else comes on them, as the rest of a body that is too long, gets none. */
+/**
+ * Connections that have got their last response: anything else on them, such as the rest of a body that is too long,
+ * gets none.
+ */
 const lastAnswered = new WeakSet<Socket>();
 /** The address of a connection's last request. */
 const lastAsked = new WeakMap<Socket, string>();

@@ -1,28 +1,28 @@
-/** Pages of other origins: a browser hands them an answer only where its headers allow it (CORS, in the Fetch standard). */
+/** CORS (Fetch standard): a browser gives a response to a page of another origin only if its headers allow that. */
 
 type Headers = Readonly<Record<string, string>>;
 
-/** What a page may read besides the body. */
+/** Headers that a page may read. */
 const exposed = "inference-header-content-length, retry-after";
-/** Seconds for which a browser need not ask again; Chromium takes no more. */
+/** Seconds for which a browser may cache a preflight; Chromium's maximum. */
 const remembered = 7200;
 
 /**
- * Of any answer.
- * @param allowed origins such as `https://example.org`, or `*`; none: nothing is said
- * @param origin of the page, as its browser says
+ * Headers of any response.
+ * @param allowed origins such as `https://example.org`, or `*`; if empty, there are no headers
+ * @param origin the page's origin, from its browser
  */
 export function answerHeaders(allowed: readonly string[], origin: string | undefined): Headers {
   if (allowed.length === 0) return {};
   const found = allowed.includes("*") ? "*" : allowed.find((one) => one === origin);
   return {
-    // One answer is not another page's: caches are told what it hangs on.
+    // Tells caches that the response depends on the origin.
     ...(!allowed.includes("*") && { vary: "Origin" }),
     ...(found !== undefined && { "access-control-allow-origin": found, "access-control-expose-headers": exposed }),
   };
 }
 
-/** What a browser asks with `OPTIONS` before it lets a page ask anything uncommon; absent: this is no such question. */
+/** Headers of a response to a preflight request (`OPTIONS`); undefined if it is not one. */
 export function preflightHeaders(
   allowed: readonly string[],
   method: string,

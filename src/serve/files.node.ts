@@ -1,4 +1,4 @@
-/** The files that a network is in: which they are, what they hold, and whether they have changed. */
+/** The files of a network: their hash, and whether they have changed. */
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -6,14 +6,14 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { relative, resolve, sep } from "node:path";
 import { SenetError } from "../errors.ts";
 
-/** SHA-256 of files. */
+/** SHA-256 of the files' contents. */
 export async function hashOf(paths: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
   for (const path of paths) for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest("hex");
 }
 
-/** Changes whenever one of the files does, or another takes its place, or something in a folder. */
+/** A stamp that changes whenever a file changes or is replaced, or a folder's contents change. */
 export async function stampOf(paths: readonly string[]): Promise<string> {
   const stamps: unknown[] = [];
   for (const path of paths) {
@@ -25,8 +25,8 @@ export async function stampOf(paths: readonly string[]): Promise<string> {
 }
 
 /**
- * The files by their true paths, all below a folder, also where links lead.
- * @throws SenetError `usage` where one is elsewhere
+ * Checks that all files are below a folder, with links resolved.
+ * @throws SenetError `usage` where one is not
  */
 export async function checkBelow(root: string, paths: readonly string[]): Promise<void> {
   const top = await realpath(root).catch(() => resolve(root));

@@ -1,21 +1,21 @@
 /**
- * Forms with files: multipart/form-data (RFC 7578) of a body that is here as a whole. Node's own `Response.formData` takes no
- * boundary of fewer than 27 characters, where clients may choose 1 to 70 (RFC 2046).
+ * Parses multipart/form-data (RFC 7578) from a complete body. Node's own `Response.formData` requires boundaries of at
+ * least 27 characters, while clients may choose 1 to 70 (RFC 2046).
  */
 
 import { badRequest, tooLarge } from "./refusal.ts";
 
 export interface Part {
   readonly name: string;
-  /** Present where it is a file. */
+  /** Set if the part is a file. */
   readonly filename: string | undefined;
-  /** `image/jpeg`; empty where nothing is said. */
+  /** Media type, such as `image/jpeg`; empty if not given. */
   readonly type: string;
   /** A view of the body. */
   readonly bytes: Buffer;
 }
 
-/** Of one form: nobody who sends pictures needs more. */
+/** Most parts of a form; no sender of pictures needs more. */
 const mostParts = 1000;
 const mostHeaderBytes = 16 * 1024;
 
@@ -27,7 +27,7 @@ export function partsOf(contentType: string, body: Uint8Array): readonly Part[] 
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
   const delimiter = Buffer.from(`\r\n--${boundary}`);
   const first = delimiter.subarray(2);
-  // What stands before the first part means nothing.
+  // Anything before the first part is ignored.
   let at = bytes.subarray(0, first.length).equals(first) ? first.length : endOf(bytes, delimiter, 0);
   const parts: Part[] = [];
   for (;;) {
@@ -67,7 +67,10 @@ function headersOf(headers: string): Omit<Part, "bytes"> {
   return { name, type: type.toLowerCase(), filename: extended(found.get("filename*")) ?? found.get("filename") };
 }
 
-/** One after another, since a quoted name may hold what looks like the next one; of several of one name the first. */
+/**
+ * Parsed sequentially, since a quoted value may contain what looks like the next parameter; the first of equal names
+ * counts.
+ */
 function parametersOf(text: string): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [, key, quoted, bare] of text.matchAll(/;\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))/g)) {
@@ -77,10 +80,10 @@ function parametersOf(text: string): ReadonlyMap<string, string> {
   return found;
 }
 
-/** Browsers write `"` and line breaks as `%22`, `%0D` and `%0A`; others put a backslash before. */
+/** Decodes names: browsers write `"` and line breaks as `%22`, `%0D` and `%0A`; others use a backslash. */
 const named = (text: string): string => text.replace(/%(22|0D|0A)/gi, (code) => decodeURIComponent(code));
 
-/** `UTF-8''%C3%A4.jpg` (RFC 5987), which some clients write beside a plain name or in its place. */
+/** Decodes `UTF-8''%C3%A4.jpg` (RFC 5987), which some clients send in addition to or instead of a plain name. */
 function extended(text: string | undefined): string | undefined {
   const [, charset, encoded] = /^(utf-8|iso-8859-1)'[^']*'(.*)$/i.exec(text ?? "") ?? [];
   if (encoded === undefined) return undefined;

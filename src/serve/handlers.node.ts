@@ -1,4 +1,4 @@
-/** What is done at each address. */
+/** The handlers of the routes. */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Fetcher } from "../pull/bytes.node.ts";
@@ -15,30 +15,30 @@ import type { RouteName } from "./routes.ts";
 import { classifyOptions, explainOptions, featuresOptions } from "./schemas.ts";
 import type { Answers, Outcome, SentPicture, WorkOf } from "./work.node.ts";
 
-/** Milliseconds within which a request has to come. */
+/** Time limits in milliseconds for receiving a request. */
 export interface Receiving {
   readonly headersMs: number;
   readonly allMs: number;
 }
 
 export interface AppSettings {
-  /** Of the package. */
+  /** Version of the package. */
   readonly version: string;
-  /** Bytes of one request's body. */
+  /** Most bytes of one request's body. */
   readonly bodyBytes: number;
-  /** Bytes of all bodies that are here at once. */
+  /** Most bytes of all bodies in memory. */
   readonly allBytes: number;
-  /** Pictures, or tensors, in one request. */
+  /** Most pictures or tensors in one request. */
   readonly mostPictures: number;
-  /** Milliseconds for an answer, where the client allows no less. */
+  /** Time limit for an answer in milliseconds; a client may set a shorter one. */
   readonly timeoutMs: number;
   readonly receiving: Receiving;
-  /** Origins of pages that may read the answers; `*`: all. */
+  /** Origins of pages that may read responses; `*`: all. */
   readonly allowedOrigins: readonly string[];
   readonly fetcher: Fetcher | undefined;
-  /** Told what went wrong here. */
+  /** Is told of the server's own faults. */
   readonly say: (line: string) => void;
-  /** Told of each request that was answered. */
+  /** Is told of each answered request. */
   readonly log: ((line: string) => void) | undefined;
 }
 
@@ -50,20 +50,20 @@ export interface Service {
 
 export type Handler = (request: FastifyRequest, wish: Wish, reply: FastifyReply) => Promise<unknown> | unknown;
 
-/** What the server knows of itself. */
+/** State of the server. */
 export interface State {
   readonly metrics: Metrics;
   readonly isStopping: () => boolean;
-  /** Requests that have not been answered. */
+  /** Number of unanswered requests. */
   readonly open: () => number;
 }
 
-/** Classes that are named where nobody says how many. */
+/** Default number of classes to return. */
 const usualTop = 5;
 
 const bodyOf = ({ body }: FastifyRequest): Uint8Array => (body as Uint8Array | undefined) ?? new Uint8Array();
 
-/** What the process has taken. */
+/** Resources used by the process. */
 function spent() {
   const { user, system } = process.cpuUsage();
   const startSeconds = Date.now() / 1000 - process.uptime();
@@ -79,8 +79,8 @@ export function createHandlers(
   const document = openApiDocument(settings.version);
 
   /**
-   * Each picture of a request has its answer; where the only one cannot be used, the whole request is refused.
-   * @param options what the request says besides its pictures
+   * Each picture of a request gets its own answer or error; if the only one cannot be used, the request is refused.
+   * @param options the request's parameters
    */
   const onPictures =
     <K extends "classify" | "features" | "explain", O extends { readonly model?: string | undefined }>(

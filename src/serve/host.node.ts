@@ -1,4 +1,4 @@
-/** The networks that one thread has open, and what it does with them. */
+/** The networks open in one thread, and the work it does with them. */
 
 import { openNetwork } from "../api/network.node.ts";
 import { SenetError } from "../errors.ts";
@@ -24,12 +24,12 @@ export class Host {
   readonly #decode: Decode;
   readonly #networks = new Map<string, HostedNetwork>();
 
-  /** @param mostPixels of a picture, by its header, before it is decoded */
+  /** @param mostPixels most pixels of a picture, checked in its header before it is decoded */
   constructor(mostPixels: number) {
     this.#decode = limited(mostPixels);
   }
 
-  /** @throws SenetError as `load` of the library, `io` where the files cannot be read */
+  /** Opens a network. @throws SenetError as the library's `load`; `io` where the files cannot be read */
   async load(key: string, source: ModelSource): Promise<ModelFacts> {
     const network = await HostedNetwork.open(source, this.#decode);
     this.#networks.set(key, network);
@@ -42,7 +42,10 @@ export class Host {
     await network?.dispose();
   }
 
-  /** One outcome for each. Those that only ask for logits, or for what is read off them, go through the network together. */
+  /**
+   * One outcome per work item. Items that only need logits, or what follows from them, go through the network as a
+   * batch.
+   */
   answer(key: string, works: readonly Work[]): Promise<readonly Outcome[]> {
     const network = this.#networks.get(key);
     if (network === undefined) throw new Error(`no network ${key} is open here`);
@@ -68,11 +71,11 @@ const limited =
     });
   };
 
-/** How many at once a measurement tries. */
+/** Batch size tried in measurements. */
 const triedBatch = 8;
-/** Times faster that pictures have to become by going together: they wait for each other's decoding. */
+/** Required speed-up of batching, since pictures wait for each other's decoding. */
 const worthwhileGain = 1.25;
-/** Times faster that another engine has to be than the usual one. */
+/** Required speed-up of another engine over the usual one. */
 const worthwhileChange = 1.1;
 
 class HostedNetwork {
@@ -82,10 +85,10 @@ class HostedNetwork {
   readonly #threads: { readonly threads?: number };
   readonly #decode: Decode;
   readonly #single: Executable;
-  /** For several at once. */
+  /** The network compiled for batches. */
   readonly #several: Executable | undefined;
   #features: Promise<Features> | undefined;
-  /** The last one that was asked for: each has the network's weights once more. */
+  /** Only the last explainer is kept: each has its own copy of the weights. */
   #explainer: { readonly how: string; readonly made: Promise<Explainer> } | undefined;
 
   private constructor(
@@ -123,7 +126,7 @@ class HostedNetwork {
     const tried = [await tryOut(executor, reason, batch, input, compiled)];
     const other = batch === "auto" ? await otherExecutor(executor, options, checkpoint) : undefined;
     if (other !== undefined) tried.push(await tryOut(other, "faster here than the default", batch, input, compiled));
-    // The first is the usual one.
+    // The usual engine comes first.
     const [usual, second] = tried as [Tried, Tried?];
     const isChanged = second !== undefined && usual.milliseconds >= worthwhileChange * second.milliseconds;
     const [chosen, left] = isChanged ? [second, usual] : [usual, second];
@@ -171,7 +174,7 @@ class HostedNetwork {
     await Promise.all(made.map(async (result) => result.status === "fulfilled" && (await result.value?.dispose())));
   }
 
-  /** What goes through the network with those of others; nothing for work that has its own way. */
+  /** The input for a batch; `undefined` for work that cannot be batched. */
   async #inputOf(work: Work): Promise<Float32Array | undefined> {
     if (work.kind === "infer") return work.image;
     if (work.kind !== "classify") return undefined;
@@ -217,15 +220,15 @@ class HostedNetwork {
   }
 }
 
-/** A network on an executor, and how fast it is. */
+/** A network on an executor, with its speed. */
 interface Tried {
   readonly executor: Executor;
   readonly reason: string;
   readonly single: Executable;
   readonly several: Executable | undefined;
-  /** How many go at once. */
+  /** Best batch size. */
   readonly most: number;
-  /** That a picture takes, where as many go at once as are worth while. */
+  /** Milliseconds per picture at that batch size. */
   readonly milliseconds: number;
   readonly speed: string;
 }
@@ -253,7 +256,7 @@ async function tryOut(
   };
 }
 
-/** The other fast engine, where nobody has said which, and it is here; eight bits and bf16 have one of their own. */
+/** The other fast engine, if none was requested and it is available; eight bits and bf16 have a fixed one. */
 async function otherExecutor(
   { name }: Executor,
   { executor, precision = "float32" }: ModelSource["options"],
@@ -269,7 +272,7 @@ async function otherExecutor(
   }
 }
 
-/** @throws what is not the client's fault */
+/** Catches the client's faults. @throws all others */
 async function outcomeOf<A>(answer: () => Promise<A> | A): Promise<Outcome<A>> {
   try {
     return { answer: await answer() };
@@ -280,10 +283,10 @@ async function outcomeOf<A>(answer: () => Promise<A> | A): Promise<Outcome<A>> {
   }
 }
 
-/** Turns that each has: the shortest counts, whatever else the machine does. */
+/** Number of measurements of each; the fastest counts, since other programs may interfere. */
 const turns = 5;
 
-/** Milliseconds that a picture takes alone, and how many times as fast `triedBatch` of them go together, if that is asked. */
+/** Milliseconds for a single picture and, if requested, the speed-up of a batch of `triedBatch`. */
 async function measured(
   single: Executable,
   several: Executable | undefined,

@@ -1,10 +1,10 @@
-/** What checks requests, as JSON Schema (draft 2020-12) says it. */
+/** Converts the schemas that check requests to JSON Schema (draft 2020-12). */
 
 import type * as z from "../schema.ts";
 
 type Json = Record<string, unknown>;
 
-/** Of a value before it is looked at, but for what is a text in an address or a form. */
+/** The JSON Schema of the input of a schema, except for texts in addresses and forms. */
 export function jsonSchema(schema: z.Schema): Json {
   const checks: Json = Object.assign({}, ...schema.checks.map(({ json }) => json));
   if (schema.kind !== "array") return { ...kindOf(schema), ...checks };
@@ -43,7 +43,7 @@ function kindOf(schema: z.Schema): Json {
     case "readFrom":
       return innerOf(schema);
     default:
-      // Anything.
+      // Any value.
       return {};
   }
 }

@@ -1,7 +1,6 @@
 /**
- * Tensors over HTTP as KServe and Triton speak of them: the V2 inference protocol with its binary tensor data extension,
- * in which a body is a JSON header, and behind it the bytes of the tensors, in their order.
- * (the Open Inference Protocol, and Triton's "Binary Tensor Data Extension")
+ * Tensors over HTTP for clients of KServe and Triton: the V2 inference protocol (Open Inference Protocol) with Triton's
+ * "Binary Tensor Data Extension", in which a body is a JSON header followed by the bytes of the tensors.
  */
 
 import { softmaxRow, topK } from "../evaluate/probabilities.ts";
@@ -11,7 +10,7 @@ import { parsed, parsedJson } from "./parse.ts";
 import { badRequest, tooLarge } from "./refusal.ts";
 import { type InferAnswer, type InferRequest, inferRequest } from "./schemas.ts";
 
-/** What can be asked of the logits, row by row. */
+/** The outputs, computed from the logits row by row. */
 const outputs: Readonly<Record<string, (logits: Float32Array) => ArrayLike<number>>> = {
   logits: (logits) => logits,
   probabilities: (logits) => softmaxRow(tensor([1, logits.length], logits), 0),
@@ -19,20 +18,20 @@ const outputs: Readonly<Record<string, (logits: Float32Array) => ArrayLike<numbe
 
 export const extensions: readonly string[] = ["binary_tensor_data", "classification", "model_configuration"];
 
-/** What a network takes and gives. */
+/** Input and outputs of a network. */
 export interface Ends {
-  /** Of one input: `[C, S, S]`. */
+  /** Shape of one picture: `[C, S, S]`. */
   readonly input: readonly number[];
   readonly labels: readonly string[];
 }
 
-/** −1: as many pictures as are sent. */
+/** Metadata; −1 means any number of pictures. */
 export const metadataOf = ({ input, labels }: Ends) => ({
   inputs: [{ name: inputName, datatype: "FP32", shape: [-1, ...input] }],
   outputs: Object.keys(outputs).map((name) => ({ name, datatype: "FP32", shape: [-1, labels.length] })),
 });
 
-/** What Triton calls a model's configuration. @param most images in one request */
+/** Triton's model configuration. @param most images per request */
 export const configOf = ({ input, labels }: Ends, most: number) => ({
   ...{ backend: "senet", max_batch_size: most },
   input: [{ name: inputName, data_type: "TYPE_FP32", dims: [...input] }],
@@ -42,7 +41,7 @@ export const configOf = ({ input, labels }: Ends, most: number) => ({
 interface WantedOutput {
   readonly name: string;
   readonly isBinary: boolean;
-  /** So many classes in words, best first, in the place of all numbers (Triton's classification extension). */
+  /** Number of best classes to return as text instead of all numbers (Triton's classification extension). */
   readonly classes: number | undefined;
 }
 
@@ -54,8 +53,9 @@ export interface Inference {
 }
 
 /**
- * @param headerLength of the JSON at the body's beginning (`Inference-Header-Content-Length`); absent: all of it
- * @param most images
+ * @param headerLength length of the JSON at the start of the body (`Inference-Header-Content-Length`); undefined: all
+ * of it
+ * @param most most images
  * @throws Refusal 400, 413
  */
 export function parseInference(
@@ -123,13 +123,13 @@ function dataOf(
   });
 }
 
-/** Little-endian, wherever they begin in the body. */
+/** Little-endian floats, possibly unaligned. */
 function floatsOf(bytes: Uint8Array): Float32Array {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
 }
 
-/** The numbers of nested arrays; those beyond `most` are counted at most once. @throws Refusal 400 */
+/** Flattens nested arrays; stops after `most` numbers. @throws Refusal 400 */
 function flat(data: readonly unknown[], most: number): number[] {
   const numbers: number[] = [];
   const take = (values: readonly unknown[], depth: number) => {
@@ -148,7 +148,7 @@ function flat(data: readonly unknown[], most: number): number[] {
 function wantedOf(request: InferRequest): Inference["outputs"] {
   const allBinary = request.parameters?.binary_data_output === true;
   const all = Object.keys(outputs).map((name) => ({ name, parameters: undefined }));
-  // Who lists none wants all, as who says nothing.
+  // An empty list means all outputs, like no list.
   return (request.outputs?.length ? request.outputs : all).map(({ name, parameters }) => {
     if (!Object.hasOwn(outputs, name)) {
       throw badRequest("the network has no such output", { expected: Object.keys(outputs).join(", "), found: name });
@@ -161,7 +161,7 @@ function wantedOf(request: InferRequest): Inference["outputs"] {
 
 /** @throws Refusal 400 */
 function classesOf(said: unknown): number | undefined {
-  // 0 is what Triton's clients write where they want the numbers.
+  // Triton's clients send 0 if they want numbers.
   if (said === undefined || said === 0) return undefined;
   if (typeof said === "number" && Number.isInteger(said) && said > 0) return said;
   throw badRequest("classification is not as it has to be", {
@@ -172,13 +172,13 @@ function classesOf(said: unknown): number | undefined {
 
 export interface EncodedAnswer {
   readonly header: string;
-  /** Behind the header, in the order of the outputs. */
+  /** Follows the header, in the order of the outputs. */
   readonly binary: readonly Uint8Array[];
 }
 
 /**
- * @param logits one row for each image
- * @throws Refusal 400 where JSON is asked for and has no word for the numbers
+ * @param logits one row per image
+ * @throws Refusal 400 where JSON was requested but cannot represent a number
  */
 export function encodeInference(
   { id, outputs: wanted }: Pick<Inference, "id" | "outputs">,
@@ -217,7 +217,7 @@ const numbersOf = (rows: Rows): EncodedTensor => ({
   bytes: () => bytesOf(rows),
 });
 
-/** `0.912345:281:tabby`, in six digits as Triton has them; in bytes each text with its length before it. */
+/** Classes as `0.912345:281:tabby`, with six digits like Triton; in binary form each text is preceded by its length. */
 function wordsOf(rows: Rows, classes: number, labels: readonly string[]): EncodedTensor {
   const texts = rows.flatMap((row) =>
     topK(row, classes).map((index) => `${row[index]!.toFixed(6)}:${index}:${labels[index]}`),

@@ -1,4 +1,4 @@
-/** The server as a whole: networks in threads, a port, a look at the files now and then, and an end without losses. */
+/** The whole server: threads with networks, a port, reloading of changed files, and a graceful end. */
 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,43 +15,45 @@ import type { Hand } from "./work.node.ts";
 export interface ServeOptions extends Port {
   readonly models: readonly NamedSource[];
   readonly workers: number;
-  /** Pictures that may wait. */
+  /** Most pictures that may wait. */
   readonly queue: number;
   readonly timeoutMs: number;
-  /** Within which a request has to come; default: 10 s for its headers, a minute for all of it. */
+  /** Time limits for receiving a request; default: 10 s for its headers, a minute in all. */
   readonly receiving?: Receiving;
   readonly bodyBytes: number;
   readonly mostPixels: number;
-  /** Pictures in one request. */
+  /** Most pictures per request. */
   readonly mostPictures: number;
-  /** Milliseconds between looks at the networks' files; absent: they are read once. */
+  /** Milliseconds between checks for changed files; undefined: no checks. */
   readonly watchMs: number | undefined;
   readonly fetcher: Fetcher | undefined;
-  /** Origins of pages that may read the answers; `*`: all; default: none. */
+  /** Origins of pages that may read responses; `*`: all; default: none. */
   readonly allowedOrigins?: readonly string[];
-  /** Of the package. */
+  /** Version of the package. */
   readonly version: string;
   readonly say: (line: string) => void;
   readonly log: ((line: string) => void) | undefined;
-  /** Who does the work; default: threads. */
+  /** Creates a worker; default: a thread. */
   readonly open?: () => Hand;
 }
 
 export interface Listening {
   /** `http://127.0.0.1:8080` */
   readonly origin: string;
-  /** Answers what was taken, takes nothing more, and ends. A second time is fine. */
+  /** Stops accepting requests, answers those accepted, and ends. May be called twice. */
   stop(): Promise<void>;
 }
 
-/** Who sends slower has no connection to us, or none in mind; longer than a client waits for its answer, at least. */
+/** Default limits for receiving; at least as long as a client waits for its answer. */
 const usualReceiving: Receiving = { headersMs: 10_000, allMs: 60_000 };
 
-/** Bodies that are here at once may take so much, or a quarter of the memory that is left, but always a few of them. */
+/**
+ * Limit on bodies in memory: this much, or a quarter of the free memory if that is less, but always enough for a few.
+ */
 const mostHeldBytes = 512 * 2 ** 20;
 const leastBodies = 2;
 
-/** @throws SenetError where a network cannot be opened, or the port is taken */
+/** Starts the server. @throws SenetError where a network cannot be opened, or the port is taken */
 export async function serve(options: ServeOptions): Promise<Listening> {
   const { say, workers, queue, bodyBytes, mostPixels } = options;
   const pool = new Pool({ hands: workers, queue, say, open: options.open ?? (() => new ThreadHand({ mostPixels })) });
@@ -75,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<Listening> {
       app.stop();
       watch.abort();
       const closed = app.server.close();
-      // Whoever has not read its answer by then never will.
+      // Clients that have not read their answer by then never will.
       const late = new AbortController();
       const cut = sleep(timeoutMs + 1000, undefined, { signal: late.signal }).then(
         () => server.closeAllConnections(),
@@ -84,7 +86,7 @@ export async function serve(options: ServeOptions): Promise<Listening> {
       await closed;
       late.abort();
       await cut;
-      // A network that is being opened is left, with its thread.
+      // Abandons a network being opened, with its thread.
       await pool.close();
       await watching;
       await fetcher?.close();

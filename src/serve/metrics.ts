@@ -1,8 +1,8 @@
-/** Numbers for Prometheus, in its text format (version 0.0.4). */
+/** Metrics for Prometheus, in its text format (version 0.0.4). */
 
 type Labels = Readonly<Record<string, string | number>>;
 
-/** Upper bounds of the classes of latency, in seconds. */
+/** Upper bounds of the latency histogram's buckets, in seconds. */
 const bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
 class Counter {
@@ -49,7 +49,7 @@ const shown = (labels: Labels): string => {
   return pairs.length === 0 ? "" : `{${pairs.join(",")}}`;
 };
 
-/** What is so at this moment. */
+/** Current values. */
 export interface Gauges {
   readonly waiting: number;
   readonly inHand: number;
@@ -108,7 +108,7 @@ export class Metrics {
       "The networks that are served.",
       models.map((model) => `senet_model_info${shown({ ...model })} 1`),
     );
-    // As Prometheus's own clients call them.
+    // Named as by Prometheus's own clients.
     metric("counter", "process_cpu_seconds_total", "Processor time, of all threads.", [
       `process_cpu_seconds_total ${process.cpuSeconds}`,
     ]);

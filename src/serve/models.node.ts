@@ -1,4 +1,4 @@
-/** The networks that are served, by name; opened anew when their files change. */
+/** The served networks by name, reloaded when their files change. */
 
 import { causeText } from "../errors.ts";
 import { Uses } from "../executors/uses.ts";
@@ -11,24 +11,24 @@ import type { ModelFacts, ModelSource } from "./work.node.ts";
 export interface NamedSource {
   readonly name: string;
   readonly source: ModelSource;
-  /** The folder that all its files have to be below; default: anywhere. */
+  /** The folder that must contain all its files; default: any. */
   readonly root?: string | undefined;
 }
 
-/** A network as it is served now. */
+/** The current version of a network. */
 export interface Served extends ModelFacts {
   readonly name: string;
-  /** The beginning of its files' hash. */
+  /** Start of its files' hash. */
   readonly version: string;
-  /** What the pool calls it. */
+  /** Its key in the pool. */
   readonly key: string;
 }
 
 interface Entry extends NamedSource {
   served: Served;
-  /** Of the network that is served now: it is freed once they have ended. */
+  /** Uses of the current version, which is freed when they have ended. */
   uses: Uses;
-  /** What the files looked like when they were read. */
+  /** Stamp of the files when they were read. */
   stamp: string;
 }
 
@@ -37,7 +37,7 @@ export class Models {
   readonly #say: (line: string) => void;
   readonly #entries: ReadonlyMap<string, Entry>;
   #loads = 0;
-  /** Since the start. */
+  /** Counts since the start. */
   reloads = { done: 0, failed: 0 };
 
   private constructor(pool: Pool, entries: ReadonlyMap<string, Entry>, say: (line: string) => void) {
@@ -47,7 +47,7 @@ export class Models {
     this.#loads = entries.size;
   }
 
-  /** @throws SenetError where one cannot be opened */
+  /** Opens all networks. @throws SenetError where one cannot be opened */
   static async open(pool: Pool, sources: readonly NamedSource[], say: (line: string) => void): Promise<Models> {
     const entries = new Map<string, Entry>();
     for (const named of sources) {
@@ -65,7 +65,7 @@ export class Models {
     return new Models(pool, entries, say);
   }
 
-  /** In the order in which they were named. */
+  /** All networks, in the order given. */
   get all(): readonly Served[] {
     return [...this.#entries.values()].map(({ served }) => served);
   }
@@ -75,23 +75,23 @@ export class Models {
     return this.#entry(name).served;
   }
 
-  /** As long as `use` takes, the network stays open. @throws Refusal 404 */
+  /** Calls `use` with a network, which stays open meanwhile. @throws Refusal 404 */
   use<T>(name: string | undefined, use: (model: Served) => Promise<T>): Promise<T> {
     const { uses, served } = this.#entry(name);
     return uses.now(() => use(served));
   }
 
   /**
-   * Opens anew what has changed on the disk and has stayed the same since the last look; what cannot be opened is told, and
-   * the network stays as it is.
-   * @param seen what the files looked like at the last look, by name; this look is written into it
+   * Reloads networks whose files have changed and then stayed the same since the last check. If one cannot be opened,
+   * that is reported and the old version stays.
+   * @param seen stamps of the files at the last check, by name; updated by this one
    */
   async look(seen: Map<string, string>): Promise<void> {
     for (const [name, entry] of this.#entries) {
       const stamp = await stampOf(entry.served.files);
       const isSettled = seen.get(name) === stamp;
       seen.set(name, stamp);
-      // Another look at files that are being written.
+      // The files may still be being written; check again next time.
       if (stamp === entry.stamp || !isSettled) continue;
       entry.stamp = stamp;
       await this.#reload(entry);
@@ -107,7 +107,7 @@ export class Models {
       const isSame = facts.hash === entry.served.hash && this.#pool.isEverywhere(entry.served.key);
       if (isSame) return await this.#pool.unload(key);
       const old = { key: entry.served.key, uses: entry.uses };
-      // From now on; whoever has the old one goes on with it.
+      // New requests use it; those in progress keep the old one.
       entry.served = servedOf(name, key, facts);
       entry.uses = new Uses(name);
       this.reloads.done++;
@@ -132,7 +132,10 @@ export class Models {
   }
 }
 
-/** @throws SenetError where it cannot be opened, or has a file that is not below its root: then it is open nowhere */
+/**
+ * Opens a network. @throws SenetError where it cannot be opened, or a file is not below its root; it is then open
+ * nowhere
+ */
 async function loaded(pool: Pool, key: string, { source, root }: NamedSource, inTurn: boolean): Promise<ModelFacts> {
   if (root !== undefined) await checkBelow(root, source.files);
   const facts = await pool.load(key, source, inTurn);

@@ -1,4 +1,4 @@
-/** The OpenAPI document, made from what checks requests. */
+/** The OpenAPI document, generated from the schemas that check requests. */
 
 import * as z from "../schema.ts";
 import { jsonSchema } from "./json-schema.ts";
@@ -8,7 +8,7 @@ import { faultSchema, inferRequest, kserveFaultSchema, pictureList } from "./sch
 const jsonBody = (schema: z.Schema) => ({ "application/json": { schema: jsonSchema(schema) } });
 const bytes = { schema: { type: "string", format: "binary" } };
 
-/** What each status says, of those that an address may have. */
+/** Descriptions of error statuses. */
 const errors = {
   400: "The request is not as it has to be",
   404: "There is no such model",
@@ -74,11 +74,11 @@ function parametersOf({ url, query, body }: Route) {
 function answerOf({ answer, body }: Route) {
   if (answer === "text") return { "text/plain": { schema: { type: "string" } } };
   if (answer === "document") return { "application/json": { schema: { type: "object" } } };
-  // Where binary_data is asked for: a header in JSON, and the bytes behind it.
+  // With binary_data: a header in JSON, followed by bytes.
   return { ...jsonBody(answer), ...(body === "inference" && { "application/octet-stream": bytes }) };
 }
 
-/** By status. A network or a server that is not ready says so in the same form. */
+/** Error responses by status. Readiness responses of networks and server have the same form. */
 function refusalsOf(route: Route) {
   const fault = jsonBody(isOfProtocol(route.url) ? kserveFaultSchema : faultSchema);
   const refusals = errorsOf(route).map((status) => [status, { description: errors[status], content: fault }] as const);

@@ -1,4 +1,4 @@
-/** What clients send, checked; and what is wrong with it, in words. */
+/** Checks clients' input and reports what is wrong. */
 
 import { nearestNames } from "../names.ts";
 import type * as z from "../schema.ts";
@@ -14,7 +14,7 @@ export function parsedJson(bytes: Uint8Array): unknown {
   }
 }
 
-/** @param what is checked, for the message @throws Refusal 400 */
+/** @param what names the input, for the message @throws Refusal 400 */
 export function parsed<T>(schema: z.Schema<T>, value: unknown, what: string): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

@@ -1,4 +1,4 @@
-/** The pictures of a request, in whichever way they are sent. */
+/** The pictures of a request, however they are sent. */
 
 import { SenetError } from "../errors.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
@@ -19,20 +19,20 @@ export interface SentRequest {
 
 export interface SentPictures {
   readonly pictures: readonly SentPicture[];
-  /** Of the query, and of what stands beside the pictures in a form or in JSON. */
+  /** Parameters from the query, and from the form or JSON with the pictures. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 
 export interface PictureSettings {
-  /** Pictures in one request. */
+  /** Most pictures per request. */
   readonly mostPictures: number;
-  /** Fetches the pictures that are named by addresses; nothing where that is not allowed. */
+  /** Downloads pictures given by addresses; undefined if that is not allowed. */
   readonly fetcher: Fetcher | undefined;
-  /** Bytes of one request's pictures, where they are fetched. */
+  /** Most bytes of one request's downloaded pictures. */
   readonly bodyBytes: number;
 }
 
-/** What a picture without a name is called. */
+/** Default name of a picture. */
 const unnamed = (index: number, count: number): string => (count === 1 ? "picture" : `picture ${index + 1}`);
 
 /** @throws Refusal 400, 413, 415, 422 */
@@ -44,7 +44,7 @@ export async function picturesOf(request: SentRequest, settings: PictureSettings
   const kind = type!.trim();
   if (kind === "application/json") return fromJson(parsedJson(body), query, settings, wish);
   if (kind === "multipart/form-data") return fromForm(contentType, body, query, settings);
-  // What curl calls its --data-binary, unless it is told.
+  // curl's default type for --data-binary.
   const isRaw = kind === "" || kind.startsWith("image/") || kind.endsWith("/octet-stream");
   if (isRaw || kind === "application/x-www-form-urlencoded") {
     return { pictures: [{ name: unnamed(0, 1), bytes: body }], options: query };
@@ -69,7 +69,7 @@ async function fromJson(
   const { pictures: sent } = parsed(z.object({ pictures: pictureList }), { pictures: listed }, "the body");
   const pictures: SentPicture[] = [];
   let length = 0;
-  // One after another: what is fetched has to fit into a body's bytes too.
+  // Sequentially, since downloads must also fit into a body's limit.
   for (const [i, picture] of sent.entries()) {
     const name = picture.name ?? ("url" in picture ? hideCredentials(picture.url) : unnamed(i, sent.length));
     const bytes = "base64" in picture ? fromBase64(picture.base64, name) : await fetched(picture.url, settings, wish);
@@ -119,7 +119,7 @@ function checkCount(count: number, { mostPictures }: PictureSettings): void {
   }
 }
 
-/** Of either alphabet, also in lines, as `base64` writes it, and behind `data:image/jpeg;base64,`. */
+/** Decodes base64 in either alphabet, possibly with line breaks or a prefix `data:image/jpeg;base64,`. */
 function fromBase64(text: string, name: string): Uint8Array {
   const data = text.replace(/^data:[^,]{0,200},/, "").replace(/\s+/g, "");
   if (data !== "" && /^[A-Za-z0-9+/_-]*={0,2}$/.test(data)) return Buffer.from(data, "base64");

@@ -1,4 +1,4 @@
-/** Work waits here until one of the hands is free: so much of it and no more, and only while somebody wants it. */
+/** The queue of work for the threads ("hands"): limited in length, and only for clients that still wait. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { causeText, SenetError } from "../errors.ts";
@@ -6,19 +6,19 @@ import { Refusal } from "./refusal.ts";
 import type { Answers, Hand, ModelFacts, ModelSource, Outcome, Work, WorkOf } from "./work.node.ts";
 
 export interface PoolOptions {
-  /** Threads, each with every network. */
+  /** Number of threads, each with all networks. */
   readonly hands: number;
   readonly open: () => Hand;
-  /** Pictures that may wait. */
+  /** Most pictures that may wait. */
   readonly queue: number;
-  /** Told of what goes wrong here. */
+  /** Is told of the server's own faults. */
   readonly say: (line: string) => void;
 }
 
 export interface Wish {
-  /** Aborts when the client has gone. */
+  /** Aborted when the client is gone. */
   readonly signal: AbortSignal;
-  /** When the answer is of no use any more, by `performance.now()`. */
+  /** When the answer becomes useless, in terms of `performance.now()`. */
   readonly deadline: number;
 }
 
@@ -28,22 +28,22 @@ interface Job {
   readonly settle: (outcome: Outcome) => void;
 }
 
-/** One thread, and what it does. */
+/** One thread and its state. */
 interface Seat {
   hand: Hand;
   isBusy: boolean;
-  /** Its thread has ended, and whoever replaces it says when it is free. */
+  /** Whether its thread has ended and is being replaced. */
   isLost: boolean;
-  /** Networks that the thread in the place of another could not open. */
+  /** Networks that a replacement thread could not open. */
   readonly lacks: Set<string>;
-  /** What is to be done before more work: networks opened and left. */
+  /** Tasks before further work: opening and closing networks. */
   readonly errands: (() => Promise<void>)[];
 }
 
 interface Loaded {
   readonly source: ModelSource;
   readonly batch: number;
-  /** Of its files; absent until it is open. */
+  /** Hash of its files; undefined until it is open. */
   readonly hash?: string;
 }
 
@@ -57,7 +57,7 @@ export class Pool {
   readonly #networks = new Map<string, Loaded>();
   #isClosed = false;
   #inHand = 0;
-  /** Milliseconds that a picture takes a hand, of late. */
+  /** Recent milliseconds per picture of one thread. */
   #pace = 50;
 
   constructor(options: PoolOptions) {
@@ -65,28 +65,28 @@ export class Pool {
     this.#seats = Array.from({ length: options.hands }, () => this.#seat());
   }
 
-  /** Pictures that wait. */
+  /** Number of waiting pictures. */
   get waiting(): number {
     return this.#waiting.size;
   }
 
-  /** Pictures that are being looked at. */
+  /** Number of pictures being processed. */
   get inHand(): number {
     return this.#inHand;
   }
 
-  /** Pictures that would be taken now. */
+  /** Number of pictures that would be accepted now. */
   get room(): number {
     const idle = this.#seats.filter(({ isBusy }) => !isBusy).length;
     return Math.max(0, this.#options.queue + idle - this.#waiting.size);
   }
 
-  /** Whether somebody is there to work. */
+  /** Whether any thread is working. */
   get isManned(): boolean {
     return this.#seats.some(({ isLost }) => !isLost);
   }
 
-  /** Whether somebody is there who has this network. */
+  /** Whether any thread has this network. */
   has(key: string): boolean {
     return this.#seats.some(({ isLost, lacks }) => !isLost && !lacks.has(key));
   }
@@ -96,22 +96,22 @@ export class Pool {
     return !this.#seats.some(({ lacks }) => lacks.has(key));
   }
 
-  /** Seconds until what waits now will have been done. */
+  /** Estimated seconds until everything waiting is done. */
   get retryAfter(): number {
     return Math.max(1, Math.ceil((this.#waiting.size * this.#pace) / this.#seats.length / 1000));
   }
 
   /**
-   * Opens a network in all threads: at once, or one after another, so that the others go on meanwhile.
-   * @throws SenetError where it cannot be opened, and then it is open nowhere
+   * Opens a network in all threads: in parallel, or one after another, so that the others can continue.
+   * @throws SenetError where it cannot be opened; it is then open nowhere
    */
   async load(key: string, source: ModelSource, inTurn: boolean): Promise<ModelFacts> {
-    // Before the first is asked: a thread that is replaced meanwhile opens it too.
+    // Set first, so that a thread replaced meanwhile also opens it.
     this.#networks.set(key, { source, batch: 1 });
     try {
       const [measures, ...others] = this.#seats;
       const one = (seat: Seat, from: ModelSource) => this.#errand(seat, () => seat.hand.load(key, from));
-      // The first one measures, while the others are quiet, how many are worth while at once, and on which engine.
+      // The first thread measures the best batch size and engine while the others are idle.
       const facts = [await one(measures!, source)];
       const { batch, chosen: executor } = facts[0]!;
       const decided = { ...source, batch, options: { ...source.options, ...(executor && { executor }) } };
@@ -128,7 +128,7 @@ export class Pool {
     }
   }
 
-  /** Frees a network that nobody asks for any more. */
+  /** Closes a network that is no longer requested. */
   async unload(key: string): Promise<void> {
     this.#networks.delete(key);
     const drop = (seat: Seat) => this.#errand(seat, () => seat.hand.drop(key)).catch(() => {});
@@ -136,8 +136,8 @@ export class Pool {
   }
 
   /**
-   * The outcome of each work, once all are done.
-   * @throws Refusal 503 where there is no room, the time is over or the server stops; the signal's reason
+   * Submits work and returns the outcome of each item, once all are done.
+   * @throws Refusal 503 where there is no room, time is up, or the server is stopping; the signal's reason
    */
   submit<K extends keyof Answers>(
     key: string,
@@ -182,7 +182,7 @@ export class Pool {
     });
   }
 
-  /** Ends the threads; what still waits is refused. */
+  /** Ends the threads; waiting work is refused. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const job of this.#waiting) job.settle({ refusal: stopping() });
@@ -202,7 +202,7 @@ export class Pool {
     });
   }
 
-  /** Another thread in the place of one that has ended. */
+  /** Replaces a thread that has ended. */
   async #replace(seat: Seat, cause: Error): Promise<void> {
     for (let pause = firstPauseMs; !this.#isClosed; pause = Math.min(2 * pause, longestPauseMs)) {
       this.#options.say(`a thread has ended (${cause.message}); another one takes its place`);
@@ -218,7 +218,8 @@ export class Pool {
       for (const [key, network] of this.#networks) {
         const fault = await faultOf(hand, key, network);
         if (fault === undefined) continue;
-        // The other networks are answered for here, this one elsewhere, until its files change and can be opened.
+        // This thread serves the other networks; this one is served elsewhere, until its files change and can be
+        // opened.
         seat.lacks.add(key);
         cause = fault;
         if (!isGone) this.#options.say(`${key} cannot be opened again: ${fault.message}`);
@@ -232,7 +233,7 @@ export class Pool {
     this.#dispatch();
   }
 
-  /** Before the next work of this seat. */
+  /** Runs a task before the thread's next work. */
   #errand<T>(seat: Seat, errand: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       seat.errands.push(() => errand().then(resolve, reject));
@@ -260,7 +261,7 @@ export class Pool {
     this.#dispatch();
   }
 
-  /** What has waited longest; and what waits and can go through the network with it. */
+  /** Takes the oldest waiting work, and other work that can be batched with it. */
   #take({ lacks }: Seat): Job[] {
     let first: Job | undefined;
     let most = 1;
@@ -297,7 +298,7 @@ export class Pool {
   }
 }
 
-/** What keeps a thread from opening a network as the others have it. */
+/** Why a thread cannot open a network in the version that the others have. */
 async function faultOf(hand: Hand, key: string, { source, hash }: Loaded): Promise<Error | undefined> {
   try {
     const facts = await hand.load(key, source);

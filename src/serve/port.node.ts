@@ -1,11 +1,11 @@
-/** Where a server listens, or why it cannot. */
+/** Lets a server listen, and reports why it cannot. */
 
 import type { AddressInfo } from "node:net";
 import { causeText, SenetError } from "../errors.ts";
 
 export interface Port {
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0: any free port. */
   readonly port: number;
 }
 
@@ -17,10 +17,10 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /**
- * Has `listen` begin.
- * @param bound where it listens then
+ * Starts listening.
+ * @param bound returns the bound address
  * @returns `http://127.0.0.1:8080`
- * @throws SenetError `io` where the port is taken, or not to be had
+ * @throws SenetError `io` where the port is taken or not allowed
  */
 export async function listenAt(
   { host, port }: Port,

@@ -1,11 +1,11 @@
-/** What a client is told where there is no answer: a status, and an error in words. */
+/** Error responses: a status, and an error for people and programs. */
 
 import { type ErrorCode, SenetError } from "../errors.ts";
 import { cut } from "../text.ts";
 
 /** The `error` of a response's body. */
 export interface Fault {
-  /** For programs. */
+  /** Code for programs. */
   readonly code: string;
   readonly message: string;
   readonly expected?: string;
@@ -13,16 +13,16 @@ export interface Fault {
   readonly hint?: string;
 }
 
-/** The same in one text. */
+/** The error as one text. */
 export const faultText = ({ message, expected, found, hint }: Fault): string =>
   [message, expected && `expected ${expected}`, found && `found ${found}`, hint].filter(Boolean).join("; ");
 
 export interface RefusalDetails extends Omit<Fault, "code" | "message"> {
-  /** Seconds after which another try may go better. */
+  /** Seconds after which to try again. */
   readonly retryAfter?: number;
 }
 
-/** Ends a request with a status below 500, or with 503. */
+/** Ends a request with a status below 500, or 503. */
 export class Refusal extends Error {
   readonly status: number;
   readonly fault: Fault;
@@ -42,14 +42,14 @@ export const badRequest = (message: string, details: RefusalDetails = {}): Refus
 export const tooLarge = (message: string, details: RefusalDetails = {}): Refusal =>
   new Refusal(413, "too_large", message, details);
 
-/** The status, and the code for programs, of each kind of fault; of the others the server is at fault. */
+/** Status and code of each kind of fault that is the client's; others are the server's. */
 const statuses: Partial<Readonly<Record<ErrorCode, readonly [number, string]>>> = {
   data: [422, "unusable_picture"],
   shape: [400, "bad_request"],
   usage: [400, "bad_request"],
 };
 
-/** What the client has done wrong, by the error that it led to; nothing where the server is at fault. */
+/** The client's fault behind an error; `undefined` if the server is at fault. */
 export function refusalOf(error: unknown): Refusal | undefined {
   if (error instanceof Refusal) return error;
   if (!(error instanceof SenetError)) return undefined;
@@ -63,10 +63,10 @@ export function refusalOf(error: unknown): Refusal | undefined {
   return new Refusal(status, code, first, {
     ...text("expected", expected),
     ...text("found", found),
-    // Of pictures they speak to whoever has them in a folder.
+    // Hints about pictures assume that they are in a folder.
     ...(code !== "unusable_picture" && text("hint", hint)),
   });
 }
 
-/** Where the server is at fault, which says no more of itself. */
+/** The response if the server is at fault, without details. */
 export const internalFault: Fault = { code: "internal", message: "the server is at fault; its log says why" };

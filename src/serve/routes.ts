@@ -1,18 +1,18 @@
-/** Every address of the server: what it is for, what it takes and what it answers. */
+/** All routes of the server: purpose, input and output. */
 
 import type * as z from "../schema.ts";
 import * as schemas from "./schemas.ts";
 
 export interface Route {
   readonly method: "GET" | "POST";
-  /** `:name` is a part that differs. */
+  /** `:name` is a variable part. */
   readonly url: string;
   readonly summary: string;
-  /** Of pictures: also beside them in a form or in JSON. */
+  /** Parameters; with pictures also accepted in the form or JSON. */
   readonly query?: z.ObjectSchema;
-  /** What a body is; absent: none. */
+  /** Kind of body; undefined: none. */
   readonly body?: "pictures" | "inference";
-  /** JSON by this schema, or a text. */
+  /** Schema of the JSON response, or a text. */
   readonly answer: z.Schema | "text" | "document";
 }
 
@@ -68,7 +68,7 @@ export const routes = {
   openapi: { method: "GET", url: "/openapi.json", summary: "This document", answer: "document" },
 } as const satisfies Readonly<Record<string, Route>>;
 
-/** Whether an address is one of KServe's protocol, which has errors of its own form. */
+/** Whether an address belongs to KServe's protocol, which has its own form of errors. */
 export const isOfProtocol = (url: string): boolean => /^\/v2(?![^/?])/.test(url);
 
 export type RouteName = keyof typeof routes;

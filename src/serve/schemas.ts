@@ -1,9 +1,9 @@
-/** What requests and answers hold: checked by these, and told to clients in the OpenAPI document. */
+/** Schemas of requests and responses, also used for the OpenAPI document. */
 
 import { explainMethods } from "../explain/explainer.ts";
 import * as z from "../schema.ts";
 
-/** Query parameters and fields of forms are texts. */
+/** A whole number given as text, as in query parameters and form fields. */
 const whole = (least: number, most: number) =>
   z.readFrom(
     (value) => (typeof value === "string" && value.trim() !== "" ? Number(value) : value),
@@ -48,7 +48,7 @@ export const faultSchema = z.object({
   }),
 });
 
-/** Of KServe's protocol, whose clients want a text. */
+/** KServe's protocol, whose clients expect a text. */
 export const kserveFaultSchema = z.object({
   error: z.string(),
   code: z.string().check(z.describe("for programs")),
@@ -96,7 +96,7 @@ export const modelsAnswer = z.object({
   ),
 });
 
-/** Of KServe's protocol, version 2. Some of its clients write null for what they leave out. */
+/** KServe's protocol, version 2. Some of its clients send null for omitted values. */
 const parameters = z.record(z.string().check(z.maxLength(200)), z.union([z.string(), z.number(), z.boolean()]));
 const tensorName = z.string().check(z.maxLength(200));
 

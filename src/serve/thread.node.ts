@@ -1,4 +1,4 @@
-/** A hand of the pool that is a thread. */
+/** A worker of the pool that is a thread. */
 
 import { Worker } from "node:worker_threads";
 import { SenetError } from "../errors.ts";
@@ -21,7 +21,7 @@ export class ThreadHand implements Hand {
   constructor(settings: WorkerSettings) {
     this.#worker = new Worker(new URL("./worker.node.js", import.meta.url), {
       workerData: settings,
-      // Flags of the main thread's own, such as --input-type, would keep the worker's file from being loaded.
+      // The main thread's flags, such as --input-type, could prevent the worker's file from loading.
       execArgv: [],
     });
     this.#worker.on("message", ({ number, body }: Numbered<Reply>) => {
@@ -71,7 +71,7 @@ export class ThreadHand implements Hand {
   }
 }
 
-/** With memory of its own: of a view, all that it is a view of would travel with it, such as a form with all its pictures. */
+/** A copy with its own memory: sending a view would send its whole buffer, such as a form with all its pictures. */
 function detached(work: Work): Work {
   if (work.kind === "infer") return { ...work, image: work.image.slice() };
   const { name, bytes } = work.picture;

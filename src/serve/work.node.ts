@@ -1,4 +1,4 @@
-/** What one thread is asked for, picture by picture, and what it answers. All of it can be sent between threads. */
+/** Requests to a thread, picture by picture, and its answers. All of it can be sent between threads. */
 
 import type { LoadOptions } from "../api/network.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
@@ -6,9 +6,9 @@ import type { ExplainMethod } from "../explain/explainer.ts";
 import type { Region } from "../images/region.ts";
 import type { Refusal } from "./refusal.ts";
 
-/** An encoded picture, as it came. */
+/** An encoded picture as received. */
 export interface SentPicture {
-  /** As its sender calls it. */
+  /** The client's name for it. */
   readonly name: string;
   readonly bytes: Uint8Array;
 }
@@ -17,11 +17,11 @@ export interface ExplainWork {
   readonly kind: "explain";
   readonly picture: SentPicture;
   readonly top: number;
-  /** A label or an index; default: the answer. */
+  /** A label or an index; default: the top class. */
   readonly target: string | undefined;
   readonly method: ExplainMethod | undefined;
   readonly stage: number | undefined;
-  /** Whether the picture under its map is wanted too. */
+  /** Whether to also return the picture with the map over it. */
   readonly overlay: boolean;
 }
 
@@ -36,7 +36,7 @@ export interface Explained {
   readonly predictions: readonly Prediction[];
   readonly target: Prediction;
   readonly heat: { readonly width: number; readonly height: number; readonly values: Float32Array };
-  /** Of the picture: what the map lies on. */
+  /** The part of the picture that the map covers. */
   readonly region: Region;
   /** A PNG. */
   readonly overlay: Uint8Array | undefined;
@@ -52,46 +52,46 @@ export interface Answers {
 
 export type WorkOf<K extends keyof Answers> = Extract<Work, { readonly kind: K }>;
 
-/** An answer, or why there is none: each picture has its own. */
+/** The answer for one picture, or why there is none. */
 export type Outcome<A = Answers[keyof Answers]> = { readonly answer: A } | { readonly refusal: Refusal };
 
-/** Where a network is, and how it is opened. */
+/** A network's files, and how to open them. */
 export interface ModelSource {
   readonly files: readonly string[];
   readonly options: Omit<LoadOptions, "pull">;
-  /** Pictures that go through the network at once; `auto`: as many as a measurement shows a gain for. */
+  /** Batch size; `auto`: the best one measured. */
   readonly batch: number | "auto";
 }
 
-/** What is known of a network once it is open. */
+/** Facts about an open network. */
 export interface ModelFacts {
-  /** Such as `se-resnet-50`. */
+  /** Name of the network, such as `se-resnet-50`. */
   readonly network: string;
   readonly labels: readonly string[];
-  /** Of one input: `[C, S, S]`. */
+  /** Shape of one picture: `[C, S, S]`. */
   readonly input: readonly [number, number, number];
-  /** All that was read: the files that were named, and what belongs to them. */
+  /** All files read: those given, and those that belong to them. */
   readonly files: readonly string[];
-  /** SHA-256 of them. */
+  /** SHA-256 of the files. */
   readonly hash: string;
-  /** What they looked like. */
+  /** Stamp of the files. */
   readonly stamp: string;
   readonly executor: string;
-  /** The same where a measurement has chosen it. */
+  /** Executor chosen by a measurement, if any. */
   readonly chosen?: string;
-  /** Why that executor; and how many pictures go at once. */
+  /** Why that executor and batch size were chosen. */
   readonly notes: readonly string[];
   readonly batch: number;
 }
 
-/** Who does the work: a thread, or in tests this one. Asked for several things at once, it does one after another. */
+/** A worker: a thread, or in tests this one. Overlapping requests are handled one after another. */
 export interface Hand {
   /** @throws SenetError as `load` of the library */
   load(key: string, source: ModelSource): Promise<ModelFacts>;
   drop(key: string): Promise<void>;
-  /** One outcome for each work. Rejects only where it is lost, or has a fault of its own. */
+  /** One outcome per work item. Rejects only if the worker is lost or has a fault of its own. */
   answer(key: string, works: readonly Work[]): Promise<readonly Outcome[]>;
   close(): Promise<void>;
-  /** Resolves when it has ended otherwise than by `close`. */
+  /** Resolves if it ends other than by `close`. */
   readonly lost: Promise<Error>;
 }

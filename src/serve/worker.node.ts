@@ -1,4 +1,4 @@
-/** One thread of the server: opens networks and does the work that it is sent, one message after another. */
+/** One thread of the server: opens networks and does the work sent to it, one message after another. */
 
 import { readlinkSync } from "node:fs";
 import { getPriority, setPriority } from "node:os";
@@ -17,7 +17,7 @@ export type Order =
   | { readonly kind: "drop"; readonly key: string }
   | { readonly kind: "answer"; readonly key: string; readonly works: readonly Work[] };
 
-/** Errors lose their class on the way between threads: what they are made of travels. */
+/** Errors lose their class between threads, so they are sent as data. */
 export type SentOutcome = { readonly answer: unknown } | { readonly status: number; readonly fault: Fault };
 
 export type Reply =
@@ -31,10 +31,12 @@ export interface Numbered<T> {
   readonly body: T;
 }
 
-/** What a thread steps back by: one step is enough, and more would give its work to other programs (docs/log.md). */
+/**
+ * Lowered priority of a thread: one step is enough, and more would give processor time to other programs (docs/log.md).
+ */
 const niceness = 1;
 
-// Only ever loaded as a thread: the main thread takes the types from here, not the code.
+// This file is only run as a thread; the main thread imports only its types.
 stepBack();
 const { mostPixels } = workerData as WorkerSettings;
 const host = new Host(mostPixels);
@@ -61,22 +63,22 @@ async function replyTo(order: Order): Promise<Reply> {
 const sent = (outcome: Outcome): SentOutcome =>
   "answer" in outcome ? outcome : { status: outcome.refusal.status, fault: outcome.refusal.fault };
 
-/** The first line of its message, without where it was. */
+/** What went wrong, without the place. */
 function whatOf({ message, details: { where } }: SenetError): string {
   const first = message.split("\n")[0]!;
   return where !== undefined && first.startsWith(`${where}: `) ? first.slice(where.length + 2) : first;
 }
 
 /**
- * The main thread, which answers health checks, goes first on a processor: a thread that computes would keep it waiting for
- * its turn. By thread Linux alone has priorities; elsewhere all stay equal. Beside other programs of the machine this weighs as
- * much as `nice` does: in a container or a service of systemd nothing.
+ * Lowers the thread's priority, so that the main thread, which answers health checks, goes first. Only Linux has
+ * priorities per thread. Compared with other programs on the machine, this counts as much as `nice` does: nothing in a
+ * container or a systemd service.
  */
 function stepBack(): void {
   try {
     const thread = Number(/\/task\/(\d+)$/.exec(readlinkSync("/proc/thread-self"))?.[1]);
     if (thread > 0) setPriority(thread, Math.min(19, getPriority(thread) + niceness));
   } catch {
-    // There is no such place, or it is not allowed.
+    // Not available or not allowed.
   }
 }

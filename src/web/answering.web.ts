@@ -1,4 +1,4 @@
-/** What the worker of a page does: opens networks, and runs and trains them. */
+/** The worker of a page: opens, runs and trains networks. */
 
 import { SenetError } from "../errors.ts";
 import { loadRuntime, type RuntimeFiles, selectEngine, type WebRuntime } from "../executors/select.web.ts";
@@ -14,11 +14,14 @@ import { openOwn } from "./own-file.web.ts";
 import { type Call, serveCalls } from "./serve.web.ts";
 
 export interface WorkerOptions {
-  /** The module `onnxruntime-web`, imported by the worker itself: for bundlers, and where no address may be imported. */
+  /**
+   * The module `onnxruntime-web`, imported by the worker itself: for bundlers, and for pages that cannot import from
+   * addresses.
+   */
   readonly runtime?: WebRuntime;
 }
 
-/** Answers the page from now on. */
+/** Starts answering the page. */
 export function answerPage(options: WorkerOptions): void {
   const networks = new Map<number, Hosted>();
   let count = 0;
@@ -28,7 +31,7 @@ export function answerPage(options: WorkerOptions): void {
   const runtimeFor = (files: RuntimeFiles | undefined): Promise<WebRuntime> | undefined => {
     if (handedIn !== undefined) return Promise.resolve(handedIn);
     if (files === undefined) return undefined;
-    // A second one would be a second module with a memory of its own.
+    // Loaded only once: a second one would be a second module with its own memory.
     runtime ??= loadRuntime(files);
     return runtime;
   };
@@ -64,7 +67,7 @@ export function answerPage(options: WorkerOptions): void {
     const { checkpoint, format, notes } = await opened(files, given, isMeanSaid);
     signal.throwIfAborted();
     const wanted = { ...checkpoint.preprocessing, ...preprocessing };
-    // A mean for each pixel stands in the place of those of the channels.
+    // A given mean replaces the weights' mean image.
     if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
     if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
     if (preprocessing !== undefined) await checkGiven(wanted);
@@ -117,16 +120,16 @@ export function answerPage(options: WorkerOptions): void {
   });
 }
 
-/** What a page says of pictures in the place of the file. */
+/** Checks pre-processing given by the page. */
 async function checkGiven(preprocessing: Preprocessing): Promise<void> {
   const { checkPreprocessing } = await import("../images/check-preprocessing.ts");
   checkPreprocessing(preprocessing);
 }
 
-/** Loaded when it is wanted: most pages do not train. */
+/** Loaded on demand: most pages do not train. */
 const training = () => import("./train-call.web.ts");
 
-/** Our own files by a short way; what reads all the others' is loaded when such a file comes. */
+/** Opens our own files directly; the readers of other formats are loaded on demand. */
 async function opened(
   files: readonly WeightFile[],
   { model, from, labels }: Given<"open">,

@@ -1,4 +1,4 @@
-/** What a page may ask of its worker: the one list that both sides hold to. */
+/** The calls that a page can make to its worker, shared by both sides. */
 
 import type { TrainingEvent } from "../api/training.ts";
 import type { Prediction } from "../evaluate/classify.ts";
@@ -11,28 +11,28 @@ import type { Picture } from "../images/resize.ts";
 import type { EpochMetrics } from "../train/state.ts";
 import type { Model } from "../zoo/index.ts";
 
-/** Where a weight file is: bytes do not go through the page where an address or a file will do. */
+/** The source of a weight file: an address or a file if possible, so that bytes need not pass through the page. */
 export type SentSource =
   | { readonly kind: "address"; readonly address: string }
   | { readonly kind: "blob"; readonly blob: Blob; readonly name: string };
 
-/** The bytes of a JPEG, PNG or the like, pixels, or what a canvas gives. */
+/** The bytes of a JPEG, PNG or other picture file, pixels, or a canvas's image data. */
 export type SentPicture = Blob | Uint8Array | Picture | ImageData | ImageBitmap;
 
-/** The engine that is wanted, and where its runtime is. */
+/** The requested engine, and the addresses of its runtime. */
 export interface SentEngine {
   readonly engine: EngineChoice;
   readonly threads: number | undefined;
   readonly runtime: RuntimeFiles | undefined;
 }
 
-/** How far `load` is. */
+/** Progress of `load`. */
 export interface LoadProgress {
-  /** `fetch`: from the network; `read`: from the cache or a file. */
+  /** `fetch`: downloading; `read`: reading from the cache or a file. */
   readonly phase: "fetch" | "read" | "open" | "measure";
-  /** Bytes, in the first two phases. */
+  /** Bytes so far, in the first two phases. */
   readonly loaded: number;
-  /** Where it is known. */
+  /** Total bytes, if known. */
   readonly total: number | undefined;
 }
 
@@ -45,14 +45,14 @@ export interface OpenRequest extends SentEngine {
   readonly cache: boolean;
 }
 
-/** A run that a file holds. */
+/** Progress of a run in a file. */
 export interface RunPosition {
   readonly config: unknown;
   readonly history: readonly EpochMetrics[];
   readonly finished: boolean;
 }
 
-/** A network that lives in the worker. */
+/** A network in the worker. */
 export interface NetworkReply {
   readonly network: number;
   readonly model: Model;
@@ -64,26 +64,26 @@ export interface NetworkReply {
   readonly run: RunPosition | undefined;
 }
 
-/** A picture with what it is called. */
+/** A picture with its name. */
 export interface NamedPicture {
   readonly name: string;
   readonly picture: SentPicture;
 }
 
 export interface TrainRequest extends SentEngine {
-  /** By class. */
+  /** Pictures by class. */
   readonly train: Readonly<Record<string, readonly NamedPicture[]>>;
   readonly val: Readonly<Record<string, readonly NamedPicture[]>> | undefined;
-  /** Keys of the configuration that were given. */
+  /** The given keys of the configuration. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** The network that is trained further, in this worker; absent: fresh weights. */
+  /** The network in this worker to fine-tune; undefined: fresh weights. */
   readonly network: number | undefined;
-  /** A run to go on with: its `last.safetensors`. */
+  /** The `last.safetensors` of a run to resume. */
   readonly resume: Blob | undefined;
   readonly acceptChanges: boolean;
   readonly keepFeatures: boolean;
   readonly saveEverySeconds: number | undefined;
-  /** Whether it is to be told what is saved on the way. */
+  /** Whether the caller wants to be told of saves during the run. */
   readonly hasSaves: boolean;
 }
 
@@ -97,10 +97,10 @@ export interface TrainReply {
   readonly last: Blob;
 }
 
-/** Also what is saved on the way. */
+/** Events of a run, including saves. */
 export type TrainTold = TrainingEvent | { readonly kind: "saved"; readonly last: Blob };
 
-/** By name: what is given, what comes back, and what is told meanwhile. */
+/** For each call: its arguments, its result, and messages in between. */
 export interface Calls {
   open: [given: OpenRequest, gives: NetworkReply, told: LoadProgress | { readonly note: string }];
   classify: [

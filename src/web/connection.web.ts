@@ -1,16 +1,16 @@
-/** The page's side of its worker: calls that are answered, told of, and given up. */
+/** The page's connection to its worker: calls with results, progress messages, and cancellation. */
 
 import { causeText, SenetError } from "../errors.ts";
 import type { CallName, Given, Gives, Told } from "./calls.web.ts";
 import { receivedError, type SentError } from "./sent-error.ts";
 import { version } from "./version.ts";
 
-/** From the page. */
+/** Messages from the page. */
 export type Asked =
   | { readonly kind: "call"; readonly id: number; readonly name: CallName; readonly given: unknown }
   | { readonly kind: "stop"; readonly id: number };
 
-/** From the worker: that it listens, first of all. */
+/** Messages from the worker; the first one says that it is ready. */
 export type Answered =
   | { readonly kind: "senet"; readonly version: string }
   | { readonly kind: "done"; readonly id: number; readonly value: unknown }
@@ -18,12 +18,12 @@ export type Answered =
   | { readonly kind: "failed"; readonly id: number; readonly error: SentError };
 
 export interface CallOptions<Name extends CallName> {
-  /** Gives the call up: it rejects at once with the signal's reason, and the worker leaves off when it can. */
+  /** Aborts the call: it rejects at once with the signal's reason, and the worker stops when it can. */
   readonly signal?: AbortSignal | undefined;
-  /** Asks the worker to come to an end, which then answers as ever. */
+  /** Asks the worker to finish early; it still returns a result. */
   readonly stop?: AbortSignal | undefined;
   readonly onTold?: ((told: Told<Name>) => void) | undefined;
-  /** What of `given` goes over to the worker, rather than a copy. */
+  /** The parts of `given` to transfer to the worker rather than copy. */
   readonly transfer?: readonly Transferable[] | undefined;
 }
 
@@ -33,26 +33,26 @@ interface Waiting {
   readonly onTold: ((told: never) => void) | undefined;
 }
 
-/** How a worker is had: the library's own file as it stands beside this one, another address, or one that somebody made. */
+/** The source of the worker: an address, or a function that creates one; default: the library's own file. */
 export type WorkerSource = string | URL | (() => Worker);
 
-/** A script may come slowly; one that is not ours never says a word. */
+/** Timeout for the worker's start: a script may load slowly, but another program's would never answer. */
 const startMilliseconds = 60_000;
 
 const scriptHint = "`worker`: the address of a bundle of senet/web/worker on the page's own origin (docs/browser.md)";
 
-/** One worker, which ends when nobody holds it any more. */
+/** A reference-counted worker, which ends with its last holder. */
 export class Connection {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
-  /** What it is asked once it listens. */
+  /** Messages to send once it is ready. */
   #unsent: (() => void)[] | undefined = [];
   readonly #limit: ReturnType<typeof setTimeout>;
   #calls = 0;
   #holders = 1;
   #end: SenetError | undefined;
 
-  /** @throws SenetError `executor` where the browser lets no worker begin */
+  /** @throws SenetError `executor` where the browser does not allow the worker */
   constructor(source: WorkerSource | undefined) {
     this.#worker = begin(source);
     this.#worker.onmessage = ({ data }: MessageEvent<Answered | undefined>) => this.#hear(data);
@@ -98,13 +98,13 @@ export class Connection {
     });
   }
 
-  /** One more holder. */
+  /** Adds a holder. */
   hold(): this {
     this.#holders++;
     return this;
   }
 
-  /** The last one to let go ends the worker, with all that it has. */
+  /** Removes a holder; the last one ends the worker and everything in it. */
   release(): void {
     this.#holders--;
     if (this.#holders > 0) return;
@@ -132,7 +132,7 @@ export class Connection {
 
   #hear(answer: Answered | undefined): void {
     if (answer?.kind === "senet") this.#greet(answer.version);
-    // A worker of one's own may say other things, too.
+    // A custom worker may also send other messages.
     else if (answer && this.#waiting.has(answer.id)) this.#settle(answer, this.#waiting.get(answer.id)!);
   }
 
@@ -194,7 +194,7 @@ function begin(source: WorkerSource | undefined): Worker {
   try {
     if (typeof source === "function") return workerOf(source());
     if (source !== undefined) return new Worker(source, { type: "module", name: "senet" });
-    // Written so that Vite and its like find it, and bundle what it needs.
+    // Written such that bundlers like Vite recognise and bundle it.
     return new Worker(new URL("./worker.web.js", import.meta.url), { type: "module", name: "senet" });
   } catch (cause) {
     throw new SenetError("executor", "no worker can begin in this page", {

@@ -1,12 +1,12 @@
-/** An error of the worker's, made ready to go to its page. */
+/** Converts the worker's errors for its page. */
 
 import { SenetError } from "../errors.ts";
 import type { SentError } from "./sent-error.ts";
 
-/** What Chromium, Firefox and Safari say where a part of the program that is loaded when it is needed is not to be had. */
+/** Messages of Chromium, Firefox and Safari when a dynamically imported part cannot be loaded. */
 const partIsMissing = /dynamically imported module|importing a module script failed/i;
 
-/** What caused it stays behind: it may be anything. */
+/** The cause is left out, since it may be anything. */
 export async function sentError(error: unknown): Promise<SentError> {
   if (error instanceof TypeError && partIsMissing.test(error.message)) {
     const hint = "load the page again: the network is away, or there is a newer version of the page";
@@ -32,10 +32,10 @@ export async function sentError(error: unknown): Promise<SentError> {
   return { kind: "other", name: "Error", message: String(error), stack: undefined };
 }
 
-/** Lines for people. */
+/** Translates messages to the page's terms. */
 export const inPageWords = async (lines: readonly string[]): Promise<readonly string[]> =>
   lines.length === 0 ? lines : lines.map((await words()).pageLine);
 
-/** Loaded where there is something to say; what is said is the library's own words where that fails. */
+/** Loaded on demand; if that fails, the library's own words are used. */
 const words = (): Promise<Pick<typeof import("./page-words.ts"), "pageHint" | "pageLine">> =>
   import("./page-words.ts").catch(() => ({ pageHint: (hint: string) => hint, pageLine: (line: string) => line }));

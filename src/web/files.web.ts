@@ -1,4 +1,4 @@
-/** Weight files from the network or the user's disk, and those that are kept for the next visit. */
+/** Reads weight files from the network or the user's disk, and keeps downloads for the next visit. */
 
 import { causeText, SenetError } from "../errors.ts";
 import type { WeightFile } from "../weights/source.ts";
@@ -6,14 +6,14 @@ import { fileNameAt } from "./address.web.ts";
 import type { LoadProgress, SentSource } from "./calls.web.ts";
 
 export interface ReadFileOptions {
-  /** Whether what comes from an address is kept. */
+  /** Whether to keep downloads. */
   readonly cache: boolean;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: LoadProgress) => void;
   readonly say: (line: string) => void;
 }
 
-/** @throws SenetError `io` where an address gives no file */
+/** Reads a source. @throws SenetError `io` where an address gives no file */
 export async function readSource(source: SentSource, options: ReadFileOptions): Promise<WeightFile> {
   if (source.kind === "address") {
     const { address } = source;
@@ -30,8 +30,8 @@ async function bytesOf(blob: Blob, { signal, onProgress }: ReadFileOptions): Pro
 }
 
 /**
- * What stands at an address. A copy that was kept serves as long as the server has the same file, by its tag or date and
- * its size; and whatever the server has where it cannot be reached.
+ * Fetches an address. A kept copy is used as long as the server has the same file (same ETag or date, and size), or if
+ * the server cannot be reached.
  */
 async function fetched(address: string, options: ReadFileOptions): Promise<Uint8Array> {
   const { signal } = options;
@@ -45,7 +45,7 @@ async function fetched(address: string, options: ReadFileOptions): Promise<Uint8
     const mark = markOf(response);
     const kept = await cache?.find(mark);
     if (kept !== undefined) {
-      // Its body is not wanted.
+      // The body is not needed.
       asking.abort();
       return await bytesOf(kept, options);
     }
@@ -86,7 +86,7 @@ async function download(
   { signal, onProgress }: ReadFileOptions,
 ): Promise<Uint8Array> {
   const said = Number(response.headers.get("content-length") ?? Number.NaN);
-  // Of a compressed answer the length is that of less than what comes out.
+  // The length of a compressed response is not that of the file.
   const isPlain = Number.isSafeInteger(said) && !response.headers.has("content-encoding");
   const total = isPlain ? said : undefined;
   const parts: Uint8Array[] = [];
@@ -114,7 +114,7 @@ async function download(
   return bytes;
 }
 
-/** What tells one file at an address from the next. */
+/** Identifies the version of a file at an address. */
 function markOf({ headers }: Response): string {
   const tag = headers.get("etag") ?? headers.get("last-modified") ?? "";
   return `${tag}\0${headers.get("content-length") ?? ""}`;
@@ -127,15 +127,15 @@ async function digest(text: string): Promise<string> {
 
 const folderName = "senet-weights";
 
-/** Of an address with other queries so many copies stay: `?v=7` is all that is wanted where `?v=6` was, mostly. */
+/** Number of copies with other queries of the same address to keep: usually a query like `?v=7` replaces `?v=6`. */
 const mostOthers = 2;
 
 /**
- * Copies in the browser's own files (OPFS): a folder for each address without its query, a file for each query and version.
+ * Copies in the browser's private file system (OPFS): a folder per address without query, a file per query and version.
  */
 class Cache {
   readonly #folder: FileSystemDirectoryHandle;
-  /** What the copies of this query are called, up to their version. */
+  /** File-name prefix of this query's copies. */
   readonly #query: string;
 
   private constructor(folder: FileSystemDirectoryHandle, query: string) {
@@ -143,7 +143,7 @@ class Cache {
     this.#query = query;
   }
 
-  /** `undefined` where the browser keeps no files, as in some private windows. */
+  /** Opens the cache; `undefined` if the browser keeps no files, as in some private windows. */
   static async open(address: string): Promise<Cache | undefined> {
     try {
       const root = await navigator.storage.getDirectory();
@@ -158,7 +158,7 @@ class Cache {
 
   /** The copy of that version. */
   async find(mark: string): Promise<Blob | undefined> {
-    // Without a tag, a date or a size nothing tells whether it is still the same.
+    // Without ETag, date and size, versions cannot be compared.
     if (mark === "\0") return undefined;
     try {
       const file = await (await this.#folder.getFileHandle(this.#query + (await digest(mark)))).getFile();
@@ -168,7 +168,7 @@ class Cache {
     }
   }
 
-  /** The copy that was made last. */
+  /** The most recent copy. */
   async newest(): Promise<Blob | undefined> {
     try {
       return (await this.#copies()).find((copy) => this.#isOwn(copy) && copy.size > 0);
@@ -177,7 +177,7 @@ class Cache {
     }
   }
 
-  /** Writes a copy, in the place of older ones; whoever reads meanwhile finds a whole one or none. */
+  /** Writes a copy and removes older ones. Concurrent readers find a complete file or none. */
   async keep(mark: string, bytes: Uint8Array, say: (line: string) => void): Promise<void> {
     if (mark === "\0") return;
     const name = this.#query + (await digest(mark));
@@ -186,7 +186,7 @@ class Cache {
     } catch (error) {
       await this.#folder.removeEntry(name).catch(() => {});
       const { name: kind, message } = error as DOMException;
-      // Another tab is at it.
+      // Another tab is writing it.
       if (kind === "NoModificationAllowedError") return;
       const isFull = kind === "QuotaExceededError";
       const why = isFull ? "the browser's store is full" : `the browser does not store them (${kind}: ${message})`;
@@ -196,7 +196,7 @@ class Cache {
     const copies = await this.#copies();
     const older = copies.filter((copy) => this.#isOwn(copy) && copy.name !== name);
     const ofOtherQueries = copies.filter((copy) => !this.#isOwn(copy) && !isPart(copy));
-    // A part that another tab writes cannot be removed.
+    // A partial file that another tab is writing cannot be removed.
     for (const copy of [...older, ...ofOtherQueries.slice(mostOthers), ...copies.filter(isPart)]) {
       await this.#folder.removeEntry(copy.name).catch(() => {});
     }
@@ -206,7 +206,7 @@ class Cache {
     return name.startsWith(this.#query);
   }
 
-  /** Of all queries, the newest first. */
+  /** The copies of all queries, newest first. */
   async #copies(): Promise<readonly File[]> {
     const folder = this.#folder as unknown as { values(): AsyncIterable<FileSystemHandle> };
     const files: File[] = [];
@@ -217,11 +217,11 @@ class Cache {
   }
 }
 
-/** What is not whole yet. */
+/** Name prefix of incomplete files. */
 const partMark = "part-";
 const isPart = ({ name }: File): boolean => name.startsWith(partMark);
 
-/** As much of what only workers have of a file as is used; in some browsers of before 2023 all of it takes its time. */
+/** The part of the worker-only file API that is used; in some browsers before 2023 all of it is asynchronous. */
 interface WorkersFile {
   createSyncAccessHandle(): Promise<{
     write(bytes: Uint8Array, options: { readonly at: number }): number;
@@ -232,13 +232,13 @@ interface WorkersFile {
   move(name: string): Promise<void>;
 }
 
-/** The file under its name is whole at all times. */
+/** Writes a file atomically. */
 async function write(folder: FileSystemDirectoryHandle, name: string, bytes: Uint8Array): Promise<void> {
   if (!("createWritable" in FileSystemFileHandle.prototype)) return writeInPlace(folder, name, bytes);
   const writing = await (await folder.getFileHandle(name, { create: true })).createWritable();
   try {
-    // Asks for the room: where there is none, writing at once may also fail in other words ("Failed to write data to
-    // data pipe"), and what the browser says of its quota need not be what it grants.
+    // Reserves the space: without it, writing may fail with other messages ("Failed to write data to data pipe"), and
+    // browsers may not grant the quota that they report.
     await writing.truncate(bytes.length);
     await writing.write(bytes as Uint8Array<ArrayBuffer>);
     await writing.close();

@@ -1,11 +1,11 @@
-/** What a page hands in, checked: where it is plain JavaScript, nobody else has. */
+/** Checks arguments from a page: plain JavaScript is not checked by a compiler. */
 
 import { SenetError } from "../errors.ts";
 import { nearestNames } from "../names.ts";
 
 export const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 
-/** What a value is, in a word or two. */
+/** Describes a value in a word or two. */
 export function shown(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === "function") return "a function";
@@ -29,17 +29,17 @@ const kinds = {
   object: { words: "an object", is: isObject },
   signal: { words: "an AbortSignal", is: (value) => value instanceof AbortSignal },
   blob: { words: "a File or Blob", is: (value) => value instanceof Blob },
-  /** Checked by whoever takes it. */
+  /** Checked elsewhere. */
   any: { words: "", is: () => true },
 } as const satisfies Readonly<Record<string, Kind>>;
 
-/** Of each option, what it has to be. */
+/** The type of each option. */
 export type Kinds<Options> = { readonly [K in keyof Required<Options>]: keyof typeof kinds };
 
 /**
- * Options as they were given; none where they are `null`.
- * @param where the function that they are for
- * @throws SenetError `usage` for one that is not known, or is of another kind
+ * Checks options; `null` counts as none.
+ * @param where the function that takes them
+ * @throws SenetError `usage` for an unknown option, or one of another type
  */
 export function checkedOptions<Options extends object>(
   given: Options | null | undefined,
@@ -64,6 +64,6 @@ export function checkedOptions<Options extends object>(
   return given;
 }
 
-/** An error over what was given. */
+/** The error for a wrong argument. */
 export const wrong = (where: string, what: string, expected: string, found: unknown): SenetError =>
   new SenetError("usage", what, { where, expected, found: shown(found) });

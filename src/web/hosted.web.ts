@@ -1,4 +1,4 @@
-/** A network in the worker: each of its abilities is compiled when it is first asked for. */
+/** A network in the worker; each ability is compiled on first use. */
 
 import { PictureClassifier, type Prediction } from "../evaluate/classify.ts";
 import type { Features } from "../evaluate/features.ts";
@@ -21,9 +21,9 @@ export interface HostedFacts {
   readonly engine: ChosenEngine;
   readonly format: WeightFormat;
   readonly notes: readonly string[];
-  /** What it was opened from. */
+  /** Name of the file it was opened from. */
   readonly file: string;
-  /** The file with which the run goes on that it is of. */
+  /** The file with which its run can be resumed. */
   readonly last?: Blob;
   readonly run: RunPosition | undefined;
 }
@@ -104,7 +104,7 @@ export class Hosted {
     return blobOf([encodeOnnx(program.graph, program.weights, metadata)]);
   }
 
-  /** Frees what was compiled, once what is under way has ended. */
+  /** Waits for calls under way, then frees what was compiled. */
   dispose(): Promise<void> {
     return this.#uses.dispose(async () => {
       const compiled = [this.#classifier, this.#features, this.#gates, ...this.#explainers.values()];
@@ -116,7 +116,7 @@ export class Hosted {
     return this.facts.engine.executor;
   }
 
-  /** One after another; what was asked of an aborted call is left. */
+  /** Calls `one` for each picture in turn; stops when the call is aborted. */
   #each<T>(
     pictures: readonly NamedPicture[],
     signal: AbortSignal,
@@ -125,7 +125,7 @@ export class Hosted {
     return this.#uses.now(async () => {
       const all: T[] = [];
       for (const picture of pictures) {
-        // That it is to stop is heard between two pictures.
+        // Lets the abort message arrive between two pictures.
         await turn();
         signal.throwIfAborted();
         all.push(await look(picture));

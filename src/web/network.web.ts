@@ -1,4 +1,4 @@
-/** A network in a page: opened, asked and trained in a worker, so that the page never waits. */
+/** Networks in a page: opened, run and trained in a worker, so that the page never blocks. */
 
 import type { Training } from "../api/training.ts";
 import { asyncDispose } from "../disposal.ts";
@@ -19,18 +19,18 @@ import { begun, type Run } from "./training.web.ts";
 import type { FineTuneOptions, TrainingPictures, TrainOptions } from "./training-request.web.ts";
 
 export interface LoadOptions extends EngineOptions {
-  /** The zoo model that the weights are of; default: the one that fits. */
+  /** The zoo model of the weights; default: the one that fits. */
   readonly model?: string;
-  /** Whose names the file has; default: it shows. */
+  /** The naming of the file; default: detected. */
   readonly from?: string;
-  /** Class names, by index; default: the file's own, ImageNet's for 1,000 classes, else numbers. */
+  /** Class names by index; default: the file's own, or ImageNet's for 1,000 classes, or numbers. */
   readonly labels?: readonly string[];
-  /** In the place of what the weights say of it. */
+  /** Overrides the pre-processing that comes with the weights, key by key. */
   readonly preprocessing?: Partial<Preprocessing>;
-  /** Whether files from addresses are kept in the browser (OPFS) for the next visit; default true. */
+  /** Whether to keep downloaded files in the browser (OPFS) for the next visit; default true. */
   readonly cache?: boolean;
   readonly onProgress?: (progress: LoadProgress) => void;
-  /** Told, in a line, what one should know: that the cache is full, what was guessed in opening the file. */
+  /** Is told remarks, one line each: that the cache is full, or what was guessed while opening the file. */
   readonly onNotice?: (notice: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -49,7 +49,7 @@ export interface AskOptions {
 const askKinds = { signal: "signal" } as const satisfies Kinds<AskOptions>;
 
 export interface ClassifyOptions extends AskOptions {
-  /** How many classes to name, most probable first; default 5. */
+  /** Number of classes to return, most probable first; default 5. */
   readonly top?: number;
 }
 
@@ -64,10 +64,10 @@ const explainKinds = {
 } as const satisfies Kinds<ExplainPictureOptions>;
 
 /**
- * The network in a weight file, or in several files that make one (a prototxt and its caffemodel): safetensors, PyTorch,
- * Caffe, ONNX and what else `openFiles` reads.
+ * Opens the network in a weight file, or in several files that make one (a prototxt and its caffemodel): safetensors,
+ * PyTorch, Caffe, ONNX, and the other formats of `openFiles`.
  * @throws SenetError (as a rejection) `io` where an address gives no file; `weights` where the file is damaged, in no
- * supported format or of no network that is known; `usage`; `executor` where the engine that was asked for is not to be had
+ * supported format or of an unknown network; `usage`; `executor` where the requested engine is not available
  */
 export async function load(
   source: WeightSource | readonly WeightSource[] | FileList,
@@ -98,25 +98,25 @@ export async function load(
   }
 }
 
-/** Several pictures: a list, or what an `<input type="file">` has. */
+/** Several pictures: a list, or the files of an `<input type="file">`. */
 export type PictureList = readonly PictureSource[] | FileList;
 
-/** `load` makes networks, and training; nobody else can. */
+/** Creates networks; only used by `load` and training. */
 let networkOf: (connection: Connection, reply: NetworkReply) => Network;
 
-/** Many things may be asked of it at once; its worker does them one after another. */
+/** A network in a page's worker. Calls may overlap; the worker executes them one after another. */
 export class Network implements AsyncDisposable {
   readonly model: Model;
   /** Class names, by index. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** The format of the file that it was opened from. */
+  /** Format of the file it was opened from. */
   readonly format: WeightFormat;
-  /** What was guessed or chosen in opening it: a line each. */
+  /** What was guessed or chosen while opening it, one line each. */
   readonly notes: readonly string[];
-  /** What computes here, and why. */
+  /** The engine used, and why. */
   readonly engine: EngineFacts;
-  /** Of a file that holds a whole run: what was trained, and how far it came. */
+  /** Progress of the run, if it was opened from a run's file. */
   readonly run: RunPosition | undefined;
   readonly #connection: Connection;
   readonly #id: number;
@@ -155,9 +155,9 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * What the classifier sees of a picture, or of each of several: pictures that look alike to the network are near each
-   * other. As many numbers as its last layer has inputs.
-   * @throws SenetError `data` where a picture cannot be decoded, `usage` for a network whose classifier is not known
+   * The features that the classifier gets for a picture, or for each of several: pictures that look alike to the
+   * network are close to each other. As many numbers as the last layer has inputs.
+   * @throws SenetError `data` where a picture cannot be decoded; `usage` for a network whose classifier is not known
    */
   features(picture: PictureSource, options?: AskOptions): Promise<Float32Array>;
   features(pictures: PictureList, options?: AskOptions): Promise<readonly Float32Array[]>;
@@ -171,7 +171,7 @@ export class Network implements AsyncDisposable {
     return isList(given) ? all : all[0]!;
   }
 
-  /** What the gates of each block answer to a picture; empty for a network without. */
+  /** The gates of each block for one picture; empty for a network without gates. */
   async gates(given: PictureSource, options: AskOptions = {}): Promise<readonly PictureGates[]> {
     const { signal } = checkedOptions(options, askKinds, "gates");
     const network = this.#id;
@@ -179,8 +179,9 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * What in a picture speaks for a class: by default where the channels are active that raise the answer's logit (Grad-CAM).
-   * @throws SenetError `data` where the picture cannot be decoded, `usage` where the class or the stage is not known
+   * Shows what in a picture speaks for a class; by default with Grad-CAM: where the channels are active that raise the
+   * top class's logit.
+   * @throws SenetError `data` where the picture cannot be decoded; `usage` where the class or the stage is unknown
    */
   async explain(given: PictureSource, options: ExplainPictureOptions = {}): Promise<Explanation> {
     const { signal, ...how } = checkedOptions(options, explainKinds, "explain");
@@ -189,9 +190,9 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * Trains this network further on pictures of the same or of other classes: what comes out is another network, and this
-   * one stays as it is. `freeze` says what does not learn: `backbone` trains the head alone, on features that are computed
-   * once; `stage3` the last stage and the head.
+   * Fine-tunes this network on pictures of the same or other classes. The result is a new network; this one does not
+   * change. `freeze` says what does not learn: with `backbone` only the head learns, on features computed once; with
+   * `stage3` the last stage and the head.
    */
   fineTune(pictures: TrainingPictures, options: FineTuneOptions = {}): TabTraining {
     this.#check();
@@ -199,7 +200,7 @@ export class Network implements AsyncDisposable {
     return begun(connection, pictures, { ...options, network: this.#id }, opened(connection));
   }
 
-  /** As a weight file: our own, which Node's `load` opens, or ONNX, for batches of any size. */
+  /** The network as a weight file: our own format, which Node's `load` opens, or ONNX for batches of any size. */
   async save(format: "safetensors" | "onnx" = "safetensors", options: AskOptions = {}): Promise<Blob> {
     const { signal } = checkedOptions(options, askKinds, "save");
     if (format !== "safetensors" && format !== "onnx") {
@@ -209,15 +210,17 @@ export class Network implements AsyncDisposable {
   }
 
   /**
-   * All that a run wants to go on, as its `last.safetensors` (`train` with `resume`; `senet train --resume` in Node).
-   * @throws SenetError `usage` for a network that did not come out of a run
+   * Everything needed to resume its run, as `last.safetensors` (`train` with `resume`; `senet train --resume` in Node).
+   * @throws SenetError `usage` for a network that does not come from a run
    */
   async checkpoint(options: AskOptions = {}): Promise<Blob> {
     const { signal } = checkedOptions(options, askKinds, "checkpoint");
     return this.#call("checkpoint", { network: this.#id }, { signal });
   }
 
-  /** Gives its memory back; the last network of a worker ends it. What is under way is refused. A second time is fine. */
+  /**
+   * Frees its memory; the last network of a worker ends the worker. Calls under way are rejected. May be called twice.
+   */
   async dispose(): Promise<void> {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -233,7 +236,7 @@ export class Network implements AsyncDisposable {
     return this.dispose();
   }
 
-  /** Asks about pictures. Bytes go as they are at this moment: the page may write over them in the next. */
+  /** Makes a call about pictures. Bytes are copied at once, so the page may change them afterwards. */
   async #show<Name extends CallName>(
     name: Name,
     given: PictureSource | PictureList,
@@ -258,19 +261,22 @@ export class Network implements AsyncDisposable {
   }
 }
 
-/** Awaited it gives the run's end; `for await` gives its events, and leaving that loop early stops the run. */
+/**
+ * A running training. `await` gives its result; `for await` gives its events, and leaving that loop early stops the
+ * run.
+ */
 export type TabTraining = Training<TrainedRun>;
 
-/** A run that has come to its end, or was stopped, with the weights that validated best as its network. */
+/** A run that has finished or was stopped; its network has the weights that validated best. */
 export type TrainedRun = Run<Network>;
 
 /**
- * Trains a network in this tab, by the graph, the recipe, the random numbers and the files that Node has: what was begun
- * here goes on there, and the other way round.
+ * Trains a network in this tab, with the same graph, recipes, random numbers and files as in Node: a run started here
+ * can be resumed there, and the other way round.
  * @throws SenetError (as a rejection) `data`, `usage`, `weights`, `training` or `executor`
  */
 export function train(pictures: TrainingPictures, options: TrainOptions = {}): TabTraining {
-  // `null` is as good as nothing here, too.
+  // `null` counts as no options here, too.
   const connection = new Connection(options?.worker);
   return begun(connection, pictures, { ...options }, opened(connection));
 }

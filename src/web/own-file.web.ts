@@ -1,14 +1,14 @@
-/** Our own weight files: they say all of themselves, and need none of what others' do. */
+/** Opens our own weight files, which are self-describing and do not need the readers of other formats. */
 
 import { SenetError } from "../errors.ts";
 import { type Checkpoint, decodeWith } from "../weights/checkpoint.ts";
 import type { Opened } from "../weights/open.ts";
 import type { WeightFile } from "../weights/source.ts";
 
-/** Of so many classes labels may be ImageNet's, which get their WordNet ids. */
+/** With this many classes, labels may be ImageNet's, which then get their WordNet ids. */
 const imagenetClasses = 1000;
 
-/** As `openFiles`; `undefined` where that is to look at them, and say what is wrong. */
+/** As `openFiles`; `undefined` if that should open them, or report what is wrong. */
 export async function openOwn(
   files: readonly WeightFile[],
 ): Promise<Pick<Opened, "checkpoint" | "format" | "notes"> | undefined> {
@@ -16,7 +16,7 @@ export async function openOwn(
   if (file === undefined || others.length > 0) return undefined;
   let checkpoint = decoded(file);
   if (checkpoint === undefined) {
-    // It may be of another family than the usual one.
+    // The network may belong to a family that is not loaded yet.
     await import("../zoo/families.ts");
     checkpoint = decoded(file);
   }

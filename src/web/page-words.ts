@@ -1,8 +1,8 @@
-/** What the library's messages speak of, as a page has it. */
+/** Translates the library's messages to a page's terms. */
 
 import type { OptionKey } from "../errors.ts";
 
-/** `null`: a page has nothing like it. */
+/** The page's name of each option; `null`: it has no such option. */
 const options: Readonly<Record<OptionKey, string | null>> = {
   acceptChanges: "acceptChanges",
   act: "act",
@@ -43,22 +43,22 @@ const options: Readonly<Record<OptionKey, string | null>> = {
 
 const optionNames = /`(\w+)`/g;
 
-/** Whether it is of an option, a command or a package that only Node has. */
+/** Whether the text mentions an option, a command or a package that only Node has. */
 const isOfNode = (text: string): boolean =>
   /\bsenet [a-z]+|\bnpm /.test(text) ||
   [...text.matchAll(optionNames)].some(([, key]) => Object.hasOwn(options, key!) && options[key as OptionKey] === null);
 
-/** Without what is in brackets and a page cannot do. */
+/** Removes parenthesised parts that do not apply to a page. */
 const trimmed = (text: string): string =>
   text.replace(/ \(([^()]*)\)/g, (whole, within: string) => (isOfNode(within) ? "" : whole));
 
-/** A line for people. */
+/** Translates one line. */
 export const pageLine = (line: string): string =>
   trimmed(line).replace(optionNames, (named, key: string) =>
     Object.hasOwn(options, key) ? `\`${options[key as OptionKey] ?? key}\`` : named,
   );
 
-/** What to try, of what a page can; `undefined` where nothing is left. */
+/** The part of a hint that applies to a page; `undefined` if nothing is left. */
 export function pageHint(hint: string): string | undefined {
   const ways = trimmed(hint)
     .split(/[,;] or /)

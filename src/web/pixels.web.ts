@@ -1,10 +1,10 @@
-/** Pictures as messages hold them, as the library takes them. */
+/** Converts pictures in messages to those that the library takes. */
 
 import type { PictureData } from "../evaluate/picture-input.ts";
 import type { Picture } from "../images/resize.ts";
 import type { NamedPicture } from "./calls.web.ts";
 
-/** What a canvas, or a bitmap, shows. */
+/** The pixels of a canvas's image data or a bitmap. */
 export function rgbOf(source: ImageData | ImageBitmap): Picture {
   const { width, height } = source;
   const rgba = source instanceof ImageData ? source.data : pixelsOfBitmap(source);
@@ -24,7 +24,7 @@ function pixelsOfBitmap(bitmap: ImageBitmap): Uint8ClampedArray {
   return context.getImageData(0, 0, width, height).data;
 }
 
-/** As the library's own functions take it; files are read when their turn comes. */
+/** The picture as the library's functions take it; files are only read when needed. */
 export function pictureData({ name, picture }: NamedPicture): PictureData {
   if (picture instanceof Blob) return { name, bytes: async () => new Uint8Array(await picture.arrayBuffer()) };
   if (picture instanceof Uint8Array) return { name, bytes: picture };

@@ -1,6 +1,6 @@
 /**
- * Batches of what a network's head sees of pictures, computed before it learns: the quick start, where only the head does. A
- * picture to learn from is looked at as it is and, where there are few, also as augmentation shows it.
+ * Batches of features, the input of a network's head, computed once before training: the fast start, where only the
+ * head learns. A training picture is seen as it is and, if there are few, also augmented.
  */
 
 import type { TrainingEvent } from "../api/training.ts";
@@ -24,31 +24,31 @@ export interface SeenOptions {
   readonly train: Pictures;
   readonly val: Pictures;
   readonly failing: (dataset: Dataset) => Failures;
-  /** Pictures of a training batch. */
+  /** Pictures per training batch. */
   readonly partSize: number;
   readonly config: TrainingConfig;
-  /** For pictures that are looked at as augmentation shows them, which are decoded once. */
+  /** Memory for pictures that are seen several times, so that each is decoded once. */
   readonly room: Room;
   readonly signal: AbortSignal;
   readonly tell: (event: TrainingEvent) => void;
 }
 
-/** Pictures that the network looks at together. */
+/** Batch size for computing features. */
 const lookSize = 8;
 
-/** By sample; those that could not be decoded are not there. */
+/** Features by sample, without those that could not be decoded. */
 type Seen = ReadonlyMap<number, Float32Array>;
 
-/** Looks at the pictures to learn from: some seconds of them, which few pictures share. */
+/** Number of views of all training pictures together (a few seconds' work), and most views of one. */
 const [mostLooks, mostOfOne] = [480, 8];
 
-/** How often each of so many pictures is looked at. */
+/** Number of views of each picture. */
 export const looksAtEach = (pictures: number): number =>
   Math.max(1, Math.min(mostOfOne, Math.floor(mostLooks / pictures)));
 
 export class SeenPictures {
   readonly #options: SeenOptions;
-  /** As they are, and as augmentation shows them. */
+  /** Features of the pictures as they are, and augmented. */
   readonly #train: readonly [Seen, ...Seen[]];
   readonly #val: Seen;
   readonly #length: number;
@@ -60,7 +60,7 @@ export class SeenPictures {
     this.#length = length;
   }
 
-  /** Where `signal` stops it, what was not looked at is missing. @throws SenetError `data`, `executor` */
+  /** If `signal` stops it, the rest is missing. @throws SenetError `data`, `executor` */
   static async create(checkpoint: Checkpoint, { executor, facts }: ChosenEngine, options: SeenOptions) {
     const { train, val, failing, config, room, signal, tell } = options;
     const { model, preprocessing } = checkpoint;
@@ -103,7 +103,9 @@ export class SeenPictures {
     return new SeenPictures(options, ofTrain, await look(loaderOf(val, asIs, once), 0), features.type.shape[1]!);
   }
 
-  /** As the loader's: the same samples at the same positions, each as it was seen in another look than in the epoch before. */
+  /**
+   * Like the loader's batches: the same samples at the same positions, each with another view than in the epoch before.
+   */
   async *epoch(epoch: number, startBatch = 0): AsyncGenerator<EvaluationBatch, void, undefined> {
     const { train, config, partSize, signal } = this.#options;
     if (signal.aborted) return;

@@ -1,8 +1,8 @@
-/** Errors on their way from a worker to its page: a clone of one keeps neither its class nor its fields. */
+/** Errors sent from a worker to its page: structured cloning keeps neither their class nor their fields. */
 
 import { type ErrorCode, type ErrorDetails, SenetError } from "../errors.ts";
 
-/** A plain object, as messages between threads can hold. */
+/** An error as a plain object, which messages can contain. */
 export type SentError =
   | { readonly kind: "senet"; readonly code: ErrorCode; readonly what: string; readonly details: ErrorDetails }
   | { readonly kind: "other"; readonly name: string; readonly message: string; readonly stack: string | undefined };

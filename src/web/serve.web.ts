@@ -1,4 +1,4 @@
-/** The worker's side: takes calls, and answers each by the table that it is given. */
+/** The worker's side of the connection: answers calls by a table of functions. */
 
 import type { CallName, Given, Gives, Told } from "./calls.web.ts";
 import type { Answered, Asked } from "./connection.web.ts";
@@ -7,14 +7,14 @@ import { version } from "./version.ts";
 
 export interface Call<Name extends CallName> {
   readonly given: Given<Name>;
-  /** Aborted where the page has given it up, or wants it to come to an end. */
+  /** Aborted if the page has cancelled the call, or wants it to finish early. */
   readonly signal: AbortSignal;
   readonly tell: (told: Told<Name>) => void;
 }
 
 export type Handlers = { readonly [Name in CallName]: (call: Call<Name>) => Promise<Gives<Name>> };
 
-/** A worker's global scope, as far as it is used; the page's types have no other. */
+/** The parts of a worker's global scope that are used, for which the page's types have no declarations. */
 interface Scope {
   onmessage: ((event: MessageEvent<Asked>) => void) | null;
   postMessage(message: Answered): void;

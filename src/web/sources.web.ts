@@ -1,4 +1,4 @@
-/** Weights and pictures as a page has them, made ready to go to the worker. */
+/** Prepares a page's weights and pictures for sending to the worker. */
 
 import { causeText, SenetError } from "../errors.ts";
 import type { RuntimeFiles } from "../executors/select.web.ts";
@@ -6,19 +6,19 @@ import { absolute, fileNameAt } from "./address.web.ts";
 import type { NamedPicture, SentPicture, SentSource } from "./calls.web.ts";
 import { isObject, wrong } from "./given.web.ts";
 
-/** An address (relative to the page), a file of the user's, bytes, or what `fetch` answered. */
+/** An address (relative to the page), a user's file, bytes, or a response of `fetch`. */
 export type WeightSource = string | URL | Blob | ArrayBuffer | ArrayBufferView | Response;
 
-/** What the page shows. Its pixels are those that are shown: turned, and in the screen's colours. */
+/** An element of the page. Its pixels are used as shown: rotated, and in the screen's colours. */
 export type ShownPicture = HTMLImageElement | HTMLCanvasElement | OffscreenCanvas | HTMLVideoElement;
 
-/** A file of the user's, the bytes of one, pixels, what the page shows, or what a canvas gives. */
+/** A user's file, its bytes, pixels, an element of the page, or a canvas's image data. */
 export type PlainPicture = SentPicture | ArrayBuffer | ShownPicture;
 
-/** With a name of one's own or without. */
+/** A picture with or without a name. */
 export type PictureSource = PlainPicture | { readonly name: string; readonly picture: PlainPicture };
 
-/** Where ONNX Runtime for browsers is. `wasm` may be left out where it stands beside the module. */
+/** Addresses of ONNX Runtime for browsers. `wasm` can be omitted if it is next to the module. */
 export interface RuntimeAddress {
   readonly module: string | URL;
   readonly wasm?: string | URL | undefined;
@@ -28,7 +28,7 @@ const isFile = (blob: Blob): blob is File => "name" in blob;
 
 const isAddress = (value: unknown): value is string | URL => typeof value === "string" || value instanceof URL;
 
-/** @throws SenetError `usage` where it is nothing that weights are read from, `io` where an answer is no file */
+/** @throws SenetError `usage` where the source is of another type; `io` where a response is not a file */
 export async function sentSource(source: WeightSource): Promise<SentSource> {
   if (isAddress(source)) {
     try {
@@ -69,16 +69,16 @@ export function sentRuntime(runtime: RuntimeAddress | undefined): RuntimeFiles |
   return { module: absolute(module), wasm: absolute(wasm) };
 }
 
-/** Pictures on their way to the worker, and those of their bitmaps that were made for it alone. */
+/** Pictures to send, and the bitmaps among them that were created for this. */
 export interface SentPictures {
   readonly pictures: readonly NamedPicture[];
   readonly made: readonly ImageBitmap[];
 }
 
 /**
- * Bytes and pixels at once, as they are now; only what the page shows takes a moment.
- * @param usual what the picture at a place is called where it has no name
- * @throws SenetError `usage` where one is none, `data` where it does not show anything
+ * Copies bytes and pixels at once; only elements of the page take a moment.
+ * @param usual gives the default name of the picture at an index
+ * @throws SenetError `usage` where one is not a picture; `data` where an element shows nothing
  */
 export function sentPictures(
   sources: Iterable<PictureSource>,
@@ -101,7 +101,7 @@ export function sentPictures(
   return Promise.all(all.map(({ name, plain }) => (isShown(plain) ? bitmapOf(plain, name) : undefined))).then(asSent);
 }
 
-/** Workers, in which a page's code may run too, have no elements. */
+/** Checked by name, since workers, where this code may also run, have no elements. */
 const shownKinds = ["HTMLImageElement", "HTMLCanvasElement", "HTMLVideoElement", "OffscreenCanvas"] as const;
 
 const isShown = (value: unknown): value is ShownPicture =>
@@ -123,7 +123,7 @@ function sentPicture(picture: SentPicture | ArrayBuffer, name: string): SentPict
   throw wrong(name, "this is no picture", expected, picture);
 }
 
-/** What it shows now. */
+/** The element's current picture. */
 async function bitmapOf(shown: ShownPicture, name: string): Promise<ImageBitmap> {
   try {
     if ("decode" in shown) await shown.decode();

@@ -1,5 +1,5 @@
 /**
- * How the worker of a page begins. A worker file of one's own is `startWorker()`, or `startWorker({ runtime })` with the
+ * The start of a page's worker. A custom worker file is just `startWorker()`, or `startWorker({ runtime })` with the
  * module of onnxruntime-web.
  */
 
@@ -9,10 +9,10 @@ import type { WorkerOptions } from "./answering.web.ts";
 export type { WebRuntime, WorkerOptions };
 
 /**
- * Answers the page from now on. To be called once, when the worker begins.
+ * Starts answering the page. To be called once, when the worker starts.
  *
- * All else is loaded apart, so that bundlers put nothing into the worker's first file that others want from it: where one
- * imports that file, WebKit evaluates it a second time (2.50), and two workers would answer.
+ * Everything else is imported dynamically, so that bundlers put nothing into the worker's first file that other files
+ * import: WebKit (2.50) would then evaluate that file a second time, and two workers would answer.
  */
 export function startWorker(options: WorkerOptions = {}): void {
   import("./answering.web.ts").then(({ answerPage }) => answerPage(options), reportError);

@@ -1,4 +1,4 @@
-/** Batches for training and evaluation in a tab: what the loader of Node makes of the same pictures, in the same order. */
+/** Batches for training and evaluation in a tab: the same batches in the same order as from Node's loader. */
 
 import type { Dataset } from "../data/dataset.ts";
 import { augmentationAt, type EpochOrder, fillOrder, triedAt } from "../data/epoch.ts";
@@ -23,12 +23,12 @@ import { zeros } from "../tensor.ts";
 import type { NamedPicture } from "./calls.web.ts";
 import { pictureData } from "./pixels.web.ts";
 
-/** Bytes for decoded pictures, of all loaders that share it. */
+/** Bytes of decoded pictures that loaders sharing this may still keep. */
 export interface Room {
   left: number;
 }
 
-/** Part of what a page gives: samples, and their pictures in the same order. */
+/** Samples, and their pictures in the same order. */
 export interface Pictures {
   readonly dataset: Dataset;
   readonly pictures: readonly NamedPicture[];
@@ -36,13 +36,16 @@ export interface Pictures {
 
 export interface TabLoaderOptions extends Pictures {
   readonly batchSize: number;
-  /** A training transform replaces a picture that cannot be decoded; an evaluation transform leaves it out. */
+  /**
+   * With a training transform, another picture replaces one that cannot be decoded; with an evaluation transform it is
+   * left out.
+   */
   readonly transform: ImageTransform;
-  /** Shuffles anew in each epoch, and augments. Absent: the order of the data set. */
+  /** Seed of shuffling and augmentation. Absent: the order of the data set. */
   readonly seed?: number;
   readonly repeats?: number;
   readonly shuffle?: EpochOrder["shuffle"];
-  /** Leave out the last batch where it is not full. */
+  /** Leave out the last batch if it is not full. */
   readonly dropLast?: boolean;
   readonly room: Room;
   readonly failures: Failures;
@@ -50,7 +53,7 @@ export interface TabLoaderOptions extends Pictures {
 
 export class TabLoader {
   readonly #options: TabLoaderOptions;
-  /** Decoded pictures by sample; `undefined` in it: it cannot be decoded. */
+  /** Decoded pictures by sample; `undefined` as value if decoding failed. */
   readonly #known = new Map<number, Picture | undefined>();
 
   constructor(options: TabLoaderOptions) {
@@ -73,7 +76,7 @@ export class TabLoader {
       const samples: number[] = [];
       const length = images.data.length / batchSize;
       const positions = Array.from({ length: Math.min(batchSize, end - first) }, (_, i) => first + i);
-      // The browser decodes beside each other.
+      // The browser decodes in parallel.
       await Promise.all(positions.map((position) => this.#picture(order[position]!)));
       for (const position of positions) {
         const found = await this.#found(order, position);
@@ -90,7 +93,7 @@ export class TabLoader {
     }
   }
 
-  /** The picture at a position, or in training what stands for it. */
+  /** The picture at a position, or in training its replacement. */
   async #found(order: Int32Array, position: number) {
     const tries = this.#options.transform.kind === "train" ? order.length : 1;
     for (let attempt = 0; attempt < tries; attempt++) {
@@ -119,7 +122,7 @@ export class TabLoader {
     }
   }
 
-  /** Where the training transform lets JPEGs be reduced, they are, as in Node. */
+  /** Reduces JPEGs when decoding if the training transform allows it, as in Node. */
   async #decoded(named: NamedPicture): Promise<Picture> {
     const { transform } = this.#options;
     return pixelsOf(pictureData(named), (bytes) => {
@@ -130,7 +133,7 @@ export class TabLoader {
     });
   }
 
-  /** Forgets what was decoded. */
+  /** Frees decoded pictures. */
   dispose(): void {
     for (const picture of this.#known.values()) this.#options.room.left += picture?.data.length ?? 0;
     this.#known.clear();

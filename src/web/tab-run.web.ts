@@ -1,4 +1,4 @@
-/** A training run in a worker: pictures of a page in, weights and the run's file out. */
+/** A training run in a worker: a page's pictures in, weights and the run's file out. */
 
 import type { TrainingEvent } from "../api/training.ts";
 import { byCodePoint } from "../data/by-code-point.ts";
@@ -26,16 +26,16 @@ import { pageLine } from "./page-words.ts";
 import { SeenPictures } from "./seen-pictures.web.ts";
 import { type Pictures, type Room, TabLoader } from "./tab-loader.web.ts";
 
-/** Decoded pictures are kept up to this; a page has a few GB at most, of which the engine takes its part. */
+/** Bytes of decoded pictures to keep; a page has a few GB at most, shared with the engine. */
 const roomBytes = 256 * 2 ** 20;
 
 export interface TabRunOptions extends Omit<Given<"train">, "network" | "engine" | "threads" | "runtime" | "hasSaves"> {
-  /** The network that is trained further. */
+  /** The network to fine-tune. */
   readonly source: SourceNetwork | undefined;
   readonly engineFor: (checkpoint: Checkpoint) => Promise<ChosenEngine>;
   readonly signal: AbortSignal;
   readonly tell: (event: TrainingEvent) => void;
-  /** Given the run's file whenever it is saved. */
+  /** Called with the run's file whenever it is saved. */
   readonly onSave: ((last: Blob) => void) | undefined;
 }
 
@@ -43,13 +43,16 @@ export interface TabRunResult {
   readonly config: TrainingConfig;
   readonly state: TrainingState;
   readonly finished: boolean;
-  /** The network with the weights that validated best; with those of now where none did since it was begun or resumed. */
+  /**
+   * The network with the weights that validated best; with the current ones if none did since the run was started or
+   * resumed.
+   */
   readonly best: Omit<Checkpoint, "run">;
   readonly last: Blob;
   readonly engine: ChosenEngine;
 }
 
-/** @throws SenetError `data`, `usage`, `weights`, `training` or `executor` */
+/** Runs the training. @throws SenetError `data`, `usage`, `weights`, `training` or `executor` */
 export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   const { source, signal, tell, onSave } = options;
   const say = (line: string) => tell({ kind: "note", text: pageLine(line) });
@@ -62,7 +65,7 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   const stepsPerEpoch = stepsIn(train.dataset.samples.length, { batchSize, lastBatch }, train.dataset.root);
   const config = withinSteps(asked, stepsPerEpoch);
   const begin = earlier ?? startOf({ config, labels: train.dataset.classes, source });
-  // First of all, since it refuses what cannot be frozen.
+  // First, since it refuses what cannot be frozen.
   parametersOf(begin.model, config);
   const data = fingerprintOf(train.dataset, val.dataset, nameIn);
   const resuming = {
@@ -108,7 +111,7 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
     ...{ reason: facts.reason, threads: facts.threads, saveEverySeconds: options.saveEverySeconds },
     counts: { train: countsOf(train.dataset), val: countsOf(val.dataset) },
     left: { ...earlier?.run },
-    // What is stopped before its first step can go on, too.
+    // So that a run stopped before its first step can be resumed, too.
     savesStart: true,
     batches: (epoch, from) => (seen ?? trainLoader).epoch(epoch, from),
     validation: () => seen?.validation() ?? valLoader.epoch(0),
@@ -129,7 +132,7 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   return { config, ...result, best: best ?? kept(judgedWeights(network, run)), last: lastOf({ network, run }), engine };
 }
 
-/** With weights of its own, which what is learnt from now on does not change. */
+/** A copy of the weights, which further training does not change. */
 const kept = (checkpoint: Omit<Checkpoint, "run">): Omit<Checkpoint, "run"> => ({
   ...checkpoint,
   weights: new Map([...checkpoint.weights].map(([name, value]) => [name, copyOf(value)])),
@@ -138,10 +141,13 @@ const kept = (checkpoint: Omit<Checkpoint, "run">): Omit<Checkpoint, "run"> => (
 const bytesOf = async (blob: Blob): Promise<Uint8Array> => new Uint8Array(await blob.arrayBuffer());
 const nameOf = (blob: Blob | undefined): string => (blob instanceof File ? blob.name : "last.safetensors");
 
-/** The names that the pictures would have in folders. */
+/** The names that pictures would have in folders. */
 const nameIn: NameIn = (_, file) => file.normalize();
 
-/** As folders of these names would be read. @throws SenetError `data` where the classes are none to tell apart */
+/**
+ * The pictures, as class folders with these names would be read. @throws SenetError `data` where the names cannot be
+ * classes
+ */
 function picturesOf(given: Given<"train">["train"], root: string, known?: readonly string[]): Pictures {
   const names = Object.keys(given).sort(byCodePoint);
   for (const name of names) checkClassName(name);
@@ -165,7 +171,7 @@ function picturesOf(given: Given<"train">["train"], root: string, known?: readon
   return { dataset: { root, classes, samples }, pictures };
 }
 
-/** The run can go on in Node, where each class is a folder. @throws SenetError `data` */
+/** Checks that a class can be a folder, so that the run can be resumed in Node. @throws SenetError `data` */
 function checkClassName(name: string): void {
   if (!/^\.{0,2}$|[/\\\0]/.test(name)) return;
   throw new SenetError("data", "a class has a name that no folder can have, and goes on in Node by it", {
@@ -174,7 +180,7 @@ function checkClassName(name: string): void {
   });
 }
 
-/** What is trained on and what is validated with. */
+/** Divides the pictures into training and validation. */
 function dividedBy(config: TrainingConfig, given: Pictures, val: Given<"train">["val"]) {
   const { dataset, pictures } = given;
   if (val !== undefined) {
@@ -195,14 +201,14 @@ function dividedBy(config: TrainingConfig, given: Pictures, val: Given<"train">[
   });
 }
 
-/** Of few pictures, which make small batches. */
+/** Default batch size, for few pictures. */
 const usualBatch = 16;
 const usualSplit = 0.2;
 
-/** What has proved best where a network learns some dozens of pictures a class (docs/log.md). */
+/** Rates that worked best for some dozens of pictures per class (docs/log.md). */
 function usualRates(freeze: unknown): Pick<Partial<TrainingConfig>, "learningRate" | "layerDecay"> {
   if (typeof freeze !== "string") return {};
-  // A head at random has far to go; what has learnt before has not.
+  // A random head has far to go; pre-trained layers do not.
   return freeze === "backbone" ? { learningRate: 0.05 } : { learningRate: 0.03, layerDecay: 0.3 };
 }
 
@@ -219,7 +225,7 @@ function newConfig({ source, values, val }: TabRunOptions, given: Pictures): Tra
 const goingOn = (earlier: Resumable, { values }: TabRunOptions, say: (line: string) => void): TrainingConfig =>
   resumedConfig(earlier.run, { values, nameOf: (key) => key }, "the run", say);
 
-/** How far a run came that a file holds. @throws SenetError `weights` where it is none that can be */
+/** The progress of a run in a file. @throws SenetError `weights` where it is impossible */
 export function positionOf(run: RunState, file: string): RunPosition {
   const { config, state } = savedRunOf(run, file);
   return { config, history: state.history, finished: isFinished(state, config) };

@@ -1,4 +1,4 @@
-/** Which of two engines is the faster, for a network. */
+/** Measures an engine's speed for a network. */
 
 import type { Executor } from "../executors/executor.ts";
 import { zeros } from "../tensor.ts";
@@ -6,7 +6,7 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph } from "../zoo/graphs.ts";
 
-/** Milliseconds that an engine takes for one picture. */
+/** Milliseconds per picture. */
 export async function timed(executor: Executor, checkpoint: Checkpoint): Promise<number> {
   const { model, preprocessing } = checkpoint;
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });

@@ -1,4 +1,4 @@
-/** A training as the page asks for it. */
+/** The worker's call for training. */
 
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { TrainReply } from "./calls.web.ts";
@@ -8,7 +8,7 @@ import { type TabRunOptions, tabRun } from "./tab-run.web.ts";
 
 export { positionOf } from "./tab-run.web.ts";
 
-/** What came out, still without a place in the worker. */
+/** The result, not yet registered in the worker. */
 export interface Trained extends Omit<TrainReply, "network" | "best"> {
   readonly best: Omit<Checkpoint, "run">;
   readonly facts: HostedFacts;

@@ -1,4 +1,4 @@
-/** A training as a page asks for it, checked and made ready to go to the worker. */
+/** Checks a page's training request and prepares it for the worker. */
 
 import { SenetError } from "../errors.ts";
 import type { TrainingConfig } from "../train/config.ts";
@@ -7,31 +7,37 @@ import { type EngineOptions, engineKinds, sentEngine } from "./engine-options.we
 import { checkedOptions, isObject, type Kinds, wrong } from "./given.web.ts";
 import { type PictureSource, type SentPictures, sentPictures } from "./sources.web.ts";
 
-/** Pictures by the name of their class. Files have names, by which a run knows its pictures again; others are numbered. */
+/** Pictures by class name. A run recognises its pictures by file names; pictures without names are numbered. */
 export type ClassPictures = Readonly<Record<string, Iterable<PictureSource>>>;
 
 export interface TrainingPictures {
   readonly train: ClassPictures;
-  /** To validate with; without it a fifth of each class is kept back, or as much as `valSplit` says. */
+  /** Validation pictures; default: a fifth of each class, or `valSplit`, is kept back. */
   readonly val?: ClassPictures;
 }
 
-/** How a run is to go on, and what is to be told of it. */
+/** How a run is carried out and reported. */
 export interface RunningOptions {
-  /** Ends it after the step under way, or within it where the engine can (plain JavaScript); what it gives then is not `finished`, and can be resumed. */
+  /**
+   * Stops the run after the step under way, or within it if the engine can (plain JavaScript). The result then has
+   * `finished: false` and can be resumed.
+   */
   readonly signal?: AbortSignal;
-  /** A run to go on with: its `last.safetensors`, of the tab or of Node. It keeps its configuration; `epochs` may be raised. */
+  /**
+   * The `last.safetensors` of a run to resume, from a tab or from Node. It keeps its configuration, except that
+   * `epochs` may be raised.
+   */
   readonly resume?: Blob;
-  /** Go on also with other pictures of the same classes than the run had. */
+  /** Resume even if the pictures have changed, as long as the classes are the same. */
   readonly acceptChanges?: boolean;
   /**
-   * Where `freeze` is `backbone`: compute first what the head sees of each picture, as it is and, of few pictures, as
-   * augmentation shows it (480 looks in all, eight at most of a picture), and train on that; default true.
+   * If `freeze` is `backbone`: compute the head's input for each picture first (as it is and, for few pictures, also
+   * augmented: up to 8 views each, 480 in all) and train on that; default true.
    */
   readonly keepFeatures?: boolean;
-  /** How often a long epoch is saved meanwhile; each epoch is, before and after its validation. */
+  /** Interval of saves within long epochs; each epoch is also saved before and after its validation. */
   readonly saveEverySeconds?: number;
-  /** Given the run's `last.safetensors` whenever it is saved: to be kept where a closed tab does not lose it. */
+  /** Called with the run's `last.safetensors` whenever it is saved, to be stored where it survives a closed tab. */
   readonly onSave?: (last: Blob) => void;
 }
 
@@ -40,7 +46,7 @@ const runningKinds = {
   ...{ saveEverySeconds: "number", onSave: "function" },
 } as const satisfies Kinds<RunningOptions>;
 
-/** Keys of a training's configuration, as in Node, and how it is to run. */
+/** Keys of the training configuration, as in Node, and how to run it. */
 export interface FineTuneOptions
   extends Partial<Omit<TrainingConfig, "model" | "weights" | "version">>,
     RunningOptions {}
@@ -52,11 +58,11 @@ export interface TrainOptions extends FineTuneOptions, EngineOptions {
 
 export interface TrainingRequest extends Pick<RunningOptions, "signal" | "onSave"> {
   readonly given: Given<"train">;
-  /** What goes over to the worker, rather than a copy. */
+  /** Bitmaps to transfer to the worker. */
   readonly made: readonly ImageBitmap[];
 }
 
-/** @throws SenetError `usage`, also for pictures that are none; `data` where one shows nothing */
+/** @throws SenetError `usage`, also for values that are not pictures; `data` where an element shows nothing */
 export async function trainingRequest(
   pictures: TrainingPictures,
   options: TrainOptions & { readonly network?: number },
@@ -78,7 +84,7 @@ export async function trainingRequest(
   };
 }
 
-/** Which options are for the run, and which are keys of its configuration, which the worker checks. */
+/** Separates run options from keys of the configuration, which the worker checks. */
 function divided(options: TrainOptions): { running: RunningOptions & EngineOptions; values: Record<string, unknown> } {
   const kinds = { ...engineKinds, ...runningKinds };
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
@@ -96,7 +102,7 @@ interface NamedPictures {
   readonly made: SentPictures["made"];
 }
 
-/** Names tell the pictures of a class apart. @throws SenetError `usage` where two have the same, or they are no pictures */
+/** Names the pictures of each class. @throws SenetError `usage` where two have the same name, or are not pictures */
 async function named(given: TrainingPictures, part: "train" | "val"): Promise<NamedPictures> {
   const pictures: unknown = isObject(given) ? given[part] : undefined;
   if (!isObject(pictures) || Symbol.iterator in pictures) {

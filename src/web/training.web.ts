@@ -1,4 +1,4 @@
-/** Training in a page: awaited, or followed event by event, while the worker computes. */
+/** Training in a page: await it or follow it event by event, while the worker computes. */
 
 import { Training } from "../api/training.ts";
 import type { TrainingConfig } from "../train/config.ts";
@@ -7,26 +7,26 @@ import type { NetworkReply } from "./calls.web.ts";
 import type { Connection } from "./connection.web.ts";
 import type { TrainingPictures, TrainOptions } from "./training-request.web.ts";
 
-/** A run that has come to its end, or was stopped. */
+/** A run that has finished or was stopped. */
 export interface Run<Network> {
-  /** With the weights that validated best; with those of now where none did since the run was begun or resumed. */
+  /** Has the weights that validated best, or the current ones if none did since the run was started or resumed. */
   readonly network: Network;
-  /** Its weights as a file. */
+  /** The network's weights as a file. */
   readonly best: Blob;
-  /** The run as it is now, with all that `resume` wants. */
+  /** The current run, with everything that `resume` needs. */
   readonly last: Blob;
   readonly config: TrainingConfig;
-  /** False where it was stopped. */
+  /** False if it was stopped. */
   readonly finished: boolean;
-  /** Lowest top-1 error in percent; `null` where nothing was validated. */
+  /** Lowest validation top-1 error in percent; `null` if nothing was validated. */
   readonly top1Error: number | null;
-  /** A row for each epoch. */
+  /** One row per epoch. */
   readonly history: readonly EpochMetrics[];
 }
 
 /**
- * @param connection is let go of in the end
- * @param open makes the network that came out, before that
+ * @param connection released at the end
+ * @param open creates the resulting network before that
  */
 export function begun<Network>(
   connection: Connection,

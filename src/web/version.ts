@@ -1,2 +1,2 @@
-/** What a page and its worker tell each other: they have to be of one version. */
+/** The version that a page and its worker compare: it must be the same. */
 export const version = "0.1.0";

@@ -1,4 +1,4 @@
-/** The worker that the library begins by itself. */
+/** The library's default worker. */
 
 import { startWorker } from "./start.web.ts";
 
