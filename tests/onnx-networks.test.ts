@@ -153,7 +153,12 @@ test("networks of grey pictures open by their graph", async () => {
   assertClose(found, truth, 1e-5 * Math.max(...truth.map(Math.abs)), "grey");
 });
 
-type Node = readonly [op: string, inputs: readonly string[], output: string];
+type Node = readonly [
+  op: string,
+  inputs: readonly string[],
+  output: string,
+  attributes?: Readonly<Record<string, readonly number[]>>,
+];
 
 /** A model of these nodes that takes `[1, 3, 8, 8]`. */
 function onnx(
@@ -169,8 +174,26 @@ function onnx(
       7,
       [
         ...nodes.map(
-          ([op, inputs, output]) =>
-            [1, [...inputs.map((input) => [1, input] as const), [2, output] as const, [4, op] as const]] as const,
+          ([op, inputs, output, attributes = {}]) =>
+            [
+              1,
+              [
+                ...inputs.map((input) => [1, input] as const),
+                [2, output] as const,
+                [4, op] as const,
+                ...Object.entries(attributes).map(
+                  ([name, numbers]) =>
+                    [
+                      5,
+                      [
+                        [1, name],
+                        [8, { packed: numbers }],
+                        [20, 7],
+                      ],
+                    ] as const,
+                ),
+              ],
+            ] as const,
         ),
         ...initialisers.map((bytes) => [5, bytes] as const),
         [
@@ -229,11 +252,14 @@ test("what a graph does beyond our layers is refused by its node", async () => {
   }
   await refused(() => open(plain("Softmax")), "as the graph's output");
   await refused(() => open(onnx([["Relu", ["x"], "a"]], [], "z")), "no output");
-  await refused(
-    () => open(onnx([["Relu", ["x"], "a"]], [], "a", [1, 8, 8, 3])),
-    "not a square picture with its channels first",
-    "[1, 8, 8, 3]",
-  );
+  for (const extents of [
+    [1, 3, 8, 9],
+    [1, 8, 9, 3],
+    [1, 3, 8],
+  ]) {
+    const bytes = onnx([["Relu", ["x"], "a"]], [], "a", extents);
+    await refused(() => open(bytes), "not a square picture", `[${extents.join(", ")}]`);
+  }
   const sigmoid: Node = ["Sigmoid", ["y"], "z"];
   await refused(() => open(onnx([...plainNodes, sigmoid], [matrix], "z")), "a yes or no for each class");
   await refused(
@@ -251,6 +277,81 @@ test("what a graph does beyond our layers is refused by its node", async () => {
     "two nodes",
     '"a"',
   );
+});
+
+test("pictures with their channels last, as TensorFlow has them, are transposed at once", async () => {
+  const [toFirst, toLast] = [{ perm: [0, 3, 1, 2] }, { perm: [0, 2, 3, 1] }];
+  const kernel = initialiser("k", [4, 3, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  const [down, up] = [initialiser("d", [4, 1], [0.1, 0.2, 0.3, 0.4]), initialiser("u", [1, 4], [1, -1, 2, -2])];
+  const matrix = initialiser("m", [4, 2], [1, 0, 0, 1, 1, 1, 2, 2]);
+  const axes = (name: string, ...numbers: number[]) =>
+    proto([
+      [1, numbers.length],
+      [2, 7],
+      [8, name],
+      [7, { packed: numbers }],
+    ]);
+  const head = (from: string): readonly Node[] => [
+    ["GlobalAveragePool", [from], "b"],
+    ["Squeeze", ["b", "s"], "c"],
+    ["MatMul", ["c", "m"], "y"],
+  ];
+  // The gate as Keras has it, [N, 1, 1, C].
+  const gated: readonly Node[] = [
+    ["Transpose", ["x"], "t", toFirst],
+    ["Conv", ["t", "k"], "a"],
+    ["GlobalAveragePool", ["a"], "g"],
+    ["Transpose", ["g"], "h", toLast],
+    ["MatMul", ["h", "d"], "i"],
+    ["Relu", ["i"], "j"],
+    ["MatMul", ["j", "u"], "l"],
+    ["Sigmoid", ["l"], "n"],
+    ["Transpose", ["n"], "o", toFirst],
+    ["Mul", ["a", "o"], "z"],
+    ...head("z"),
+  ];
+  const plain: readonly Node[] = [
+    ["Conv", ["x", "k"], "a"],
+    ["GlobalAveragePool", ["a"], "g"],
+    ["Flatten", ["g"], "h"],
+    ["MatMul", ["h", "d"], "i"],
+    ["Relu", ["i"], "j"],
+    ["MatMul", ["j", "u"], "l"],
+    ["Sigmoid", ["l"], "n"],
+    ["Reshape", ["n", "r"], "o"],
+    ["Mul", ["a", "o"], "z"],
+    ...head("z"),
+  ];
+  const squeeze = axes("s", 2, 3);
+  const open = (bytes: Uint8Array) => openFiles([{ bytes, where: "net.onnx" }]);
+  const last = await open(onnx(gated, [kernel, down, up, matrix, squeeze], "y", [1, 8, 8, 3]));
+  const first = await open(onnx(plain, [kernel, down, up, matrix, squeeze, axes("r", -1, 4, 1, 1)], "y"));
+  assert.equal(last.checkpoint.preprocessing.crop, 8);
+  const pictures = formulaPictures(2, 8, 0);
+  const truth = await logitsOf(first.checkpoint.model, first.checkpoint.weights, pictures);
+  assert.deepEqual(await logitsOf(last.checkpoint.model, last.checkpoint.weights, pictures), truth);
+
+  const means: readonly Node[] = [
+    ["ReduceMean", ["x"], "c", { axes: [1, 2], keepdims: [0] }],
+    ["MatMul", ["c", "w"], "y"],
+  ];
+  const small = initialiser("w", [3, 2], [1, 2, 3, 4, 5, 6]);
+  const reduced = await open(onnx(means, [small], "y", [1, 8, 8, 3]));
+  const pooled: readonly Node[] = [
+    ["ReduceMean", ["x"], "c", { axes: [2, 3], keepdims: [0] }],
+    ["MatMul", ["c", "w"], "y"],
+  ];
+  const same = await open(onnx(pooled, [small], "y"));
+  assert.deepEqual(reduced.checkpoint.model.config, same.checkpoint.model.config);
+
+  await refused(() => open(onnx([["Relu", ["x"], "a"], ...head("a")], [matrix], "y", [1, 8, 8, 3])), "channels last");
+  const across: Node = ["Transpose", ["x"], "a", { perm: [0, 1, 3, 2] }];
+  await refused(() => open(onnx([across, ...head("a")], [matrix], "y")), "transposes axes", "0,1,3,2");
+  const flat: readonly Node[] = [
+    ["Transpose", ["x"], "a", toLast],
+    ["Flatten", ["a"], "y"],
+  ];
+  await refused(() => open(onnx(flat, [], "y")), "channels last");
 });
 
 test("values beside an ONNX model are read from its folder, and from nowhere else", async () => {

@@ -3,7 +3,8 @@
 import { option, SenetError } from "../errors.ts";
 import { type Fail, shownName } from "./bytes.ts";
 import { attributesOf, PickleDict, PickleObject, type PickleValue } from "./pickle.ts";
-import { integerOf, pickledBytes, TensorRef } from "./torch-values.ts";
+import { integerOf, pickledArray, pickledBytes, pickledText } from "./python-values.ts";
+import { TensorRef, tensorIn } from "./torch-values.ts";
 
 /** Tensors by name, and the keys that lead to them, joined by dots: `state_dict_ema`, `model.state_dict`. */
 export interface TorchState {
@@ -70,8 +71,11 @@ export function statesIn(root: PickleValue, fail: Fail): TorchState[] {
 type Named = readonly [name: string, tensor: TensorRef];
 
 function* dictTensors(dict: PickleDict | undefined): Generator<Named> {
-  for (const [key, item] of dict?.pairs() ?? [])
-    if (typeof key === "string" && item instanceof TensorRef) yield [key, item];
+  for (const [key, item] of dict?.pairs() ?? []) {
+    const tensor = tensorIn(item);
+    const name = tensor && pickledText(key);
+    if (tensor !== undefined && name !== undefined) yield [name, tensor];
+  }
 }
 
 /** Of an nn.Module. */
@@ -216,25 +220,15 @@ export function labelsIn(root: PickleValue): SaidLabels[] {
   return found;
 }
 
-/** Python 2 and CIFAR's files have bytes. */
-function textOf(value: PickleValue): string | undefined {
-  if (typeof value === "string") return value;
-  const bytes = pickledBytes(value);
-  return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
-}
-
 /** The texts of a NumPy array of one axis: objects, or characters of four bytes, each text filled up with zeros. */
 function arrayItems(value: PickleValue): readonly PickleValue[] | undefined {
-  if (!(value instanceof PickleObject) || !/^numpy\._?core\.multiarray\._reconstruct$/.test(value.name))
-    return undefined;
-  const [, shape, dtype, , items] = Array.isArray(value.state) ? value.state : [];
-  if (!Array.isArray(shape) || shape.length !== 1 || !(dtype instanceof PickleObject)) return undefined;
-  if (Array.isArray(items)) return items;
-  const content = items === undefined ? undefined : pickledBytes(items);
-  const length = Number(/^[<=|]?U(\d{1,6})$/.exec(String(dtype.args[0]))?.[1]);
-  const count = shape[0];
-  if (content === undefined || typeof count !== "number" || !(length > 0)) return undefined;
-  if (count * length * 4 !== content.length) return undefined;
+  const array = pickledArray(value);
+  if (array === undefined || array.shape.length !== 1) return undefined;
+  const length = Number(/^[<=|]?U(\d{1,6})$/.exec(array.type)?.[1]);
+  if (Array.isArray(array.elements)) return array.elements;
+  const [count = 0] = array.shape;
+  const content = length > 0 ? pickledBytes(array.elements) : undefined;
+  if (content === undefined || count * length * 4 !== content.length) return undefined;
   const view = new DataView(content.buffer, content.byteOffset, content.byteLength);
   return Array.from({ length: count }, (_, i) => {
     let text = "";
@@ -251,7 +245,7 @@ function arrayItems(value: PickleValue): readonly PickleValue[] | undefined {
 function namesOf(value: PickleValue): string[] | undefined {
   const list = Array.isArray(value) ? value : arrayItems(value);
   if (list !== undefined) {
-    const names = list.map(textOf);
+    const names = list.map(pickledText);
     return names.length > 0 && names.every((name) => name !== undefined) ? names : undefined;
   }
   const dict = attributesOf(value);

@@ -3,6 +3,7 @@
 import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import { type ElementType, elementBytes, type Fail, fetchAgain, readElements, shownName } from "./bytes.ts";
 import { PickleDict, PickleGlobal, type PickleHost, PickleObject, type PickleValue } from "./pickle.ts";
+import { pickledArray, pickledBytes, pickledLength } from "./python-values.ts";
 
 /** How a storage keeps an element; without a type where no tensor of ours can hold it, which is fine beside weights. */
 interface StorageType {
@@ -63,11 +64,20 @@ export class StorageRef {
   readonly length: number;
   /** Where it starts in the storage of this key, in elements: old files have storages that are parts of others. */
   readonly offset: number;
-  constructor(key: string, element: StorageType, length: number, offset: number) {
+  /** Reads its bytes, where they stand in the pickle itself. */
+  readonly content: (() => Uint8Array | undefined) | undefined;
+  constructor(
+    key: string,
+    element: StorageType,
+    length: number,
+    offset: number,
+    content?: () => Uint8Array | undefined,
+  ) {
     this.key = key;
     this.element = element;
     this.length = length;
     this.offset = offset;
+    this.content = content;
   }
 }
 
@@ -134,7 +144,8 @@ export class TorchHost implements PickleHost {
     "__builtin__.dict": (host, [items], fail) => host.#dict(items, fail),
     "torch.Size": (_, [extents]) => (Array.isArray(extents) ? extents : undefined),
     "torch._utils._rebuild_tensor": (_, args, fail) => rebuildTensor(args, fail),
-    "torch._utils._rebuild_tensor_v2": (_, args, fail) => rebuildTensor(args, fail),
+    // (storage, offset, shape, strides, requires_grad, hooks, metadata)
+    "torch._utils._rebuild_tensor_v2": (_, args, fail) => viewedLater(args[6]) ?? rebuildTensor(args, fail),
     // (storage, offset, shape, strides, requires_grad, hooks, dtype)
     "torch._utils._rebuild_tensor_v3": (_, args, fail) => rebuildTensor(args, fail, args[6]),
     "torch._utils._rebuild_parameter": (_, [tensor]) => tensor,
@@ -208,6 +219,42 @@ function reconstructed([type, base, state]: readonly PickleValue[]): PickleObjec
   return made;
 }
 
+/** NumPy's types. */
+const arrayTypes: Readonly<Record<string, ElementType>> = {
+  ...{ f2: "F16", f4: "F32", f8: "F64", i1: "I8", i2: "I16", i4: "I32", i8: "I64" },
+  ...{ u1: "U8", u2: "U16", u4: "U32", u8: "U64", b1: "BOOL" },
+};
+
+/** A tensor, or an array of NumPy's that somebody saved in the place of one; undefined for anything else. */
+export function tensorIn(value: PickleValue): TensorRef | undefined {
+  if (value instanceof TensorRef) return value;
+  const array = pickledArray(value);
+  const type = array && Object.hasOwn(arrayTypes, array.type) ? arrayTypes[array.type] : undefined;
+  if (array === undefined || type === undefined) return undefined;
+  const { shape, isFortran, order } = array;
+  const bytes = elementBytes[type];
+  if (order === ">" && bytes > 1)
+    return TensorRef.unreadable("it is an array in the order of bytes of another machine");
+  const length = sizeOf(shape);
+  if (!isSizes(shape) || pickledLength(array.elements) !== length * bytes) return undefined;
+  const inner = (axis: number) => sizeOf(isFortran ? shape.slice(0, axis) : shape.slice(axis + 1));
+  const storage = new StorageRef("", elements(type), length, 0, () => pickledBytes(array.elements));
+  return new TensorRef(
+    storage,
+    0,
+    shape,
+    shape.map((_, axis) => inner(axis)),
+    type,
+  );
+}
+
+/** A view whose values are not those in its storage: PyTorch turns their signs when they are read. */
+function viewedLater(metadata: PickleValue): TensorRef | undefined {
+  const marks = metadata instanceof PickleDict ? metadata : new PickleDict();
+  const isSo = marks.get("neg") === true || marks.get("conj") === true;
+  return isSo ? TensorRef.unreadable("it is a view with signs that are turned when it is read") : undefined;
+}
+
 function rebuildTensor(args: readonly PickleValue[], fail: Fail, dtype?: PickleValue): TensorRef {
   const [storage, offset, shape, strides] = args;
   const isSound = storage instanceof StorageRef && isSize(offset) && isSizes(shape) && isSizes(strides);
@@ -218,26 +265,6 @@ function rebuildTensor(args: readonly PickleValue[], fail: Fail, dtype?: PickleV
   const type = said === undefined ? storage.element.type : Object.hasOwn(dtypes, said) ? dtypes[said] : undefined;
   const why = type === undefined ? `its elements are ${said ?? "of a type"} that cannot be read` : undefined;
   return new TensorRef(storage, offset, shape, strides, type, why);
-}
-
-/** Protocols before 3 have no bytes, and write text that is to be encoded. */
-export function pickledBytes(value: PickleValue): Uint8Array | undefined {
-  const text = value instanceof PickleObject && value.name === "_codecs.encode" ? value.args[0] : undefined;
-  const bytes = typeof text === "string" ? Uint8Array.from(text, (c) => c.charCodeAt(0)) : value;
-  return bytes instanceof Uint8Array ? bytes : undefined;
-}
-
-/** An integer of Python's or of numpy's (`numpy.core.multiarray.scalar` of a dtype and bytes). */
-export function integerOf(value: PickleValue): number | undefined {
-  if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
-  if (!(value instanceof PickleObject) || !/^numpy\._?core\.multiarray\.scalar$/.test(value.name)) return undefined;
-  const [dtype, content] = value.args;
-  const code = dtype instanceof PickleObject ? dtype.args[0] : undefined;
-  const bytes = pickledBytes(content);
-  if (typeof code !== "string" || !/^[iu][1248]$/.test(code) || bytes === undefined) return undefined;
-  let integer = 0;
-  for (let i = bytes.length - 1; i >= 0; i--) integer = integer * 256 + bytes[i]!;
-  return Number.isSafeInteger(integer) ? integer : undefined;
 }
 
 /** The bytes of the storages by key, and what their elements became. */
@@ -265,7 +292,7 @@ export function materialise(tensor: TensorRef, storages: Storages, made: Made, f
   if (storage === undefined || type === undefined) {
     return fail("a tensor cannot be read", {
       found: tensor.unreadable!,
-      hint: "save the weights as dense float tensors: { name: tensor.dense.float() for a state_dict }",
+      hint: "save the weights as plain numbers: { name: tensor.to_dense().float().clone() } of a state_dict",
     });
   }
   const values = storageValues(storage, type, storages, made, fail);
@@ -297,9 +324,15 @@ export function materialise(tensor: TensorRef, storages: Storages, made: Made, f
   return { dtype, shape, data };
 }
 
+/** Of a value whose bytes stand in the pickle. */
+function ownStorage(content: () => Uint8Array | undefined, needed: number, made: Made, fail: Fail): Storage {
+  spend(made, needed, fail);
+  return { bytes: content()! };
+}
+
 function storageValues(ref: StorageRef, type: ElementType, storages: Storages, made: Made, fail: Fail): TensorData {
-  const storage = storages.get(ref.key);
   const needed = (ref.offset + ref.length) * ref.element.bytes;
+  const storage = ref.content === undefined ? storages.get(ref.key) : ownStorage(ref.content, needed, made, fail);
   if (storage === undefined || needed > storage.bytes.length) {
     return fail("its storage is not in the file, or not all of it", {
       expected: `${needed} bytes`,

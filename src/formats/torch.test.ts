@@ -421,3 +421,71 @@ test("the old container is checked throughout", async () => {
     "little-endian",
   );
 });
+
+test("arrays of NumPy's are taken for tensors, in either order of axes, and names for what they say as bytes", async () => {
+  const bytes = (content: Uint8Array) => [0x43, content.length, ...content];
+  const encoded = (content: Uint8Array) => {
+    const characters = Buffer.from(String.fromCharCode(...content));
+    return call(global("_codecs", "encode"), [0x8c, characters.length, ...characters], text("latin1"));
+  };
+  const array = (type: string, order: string, isFortran: boolean, elements: readonly number[], module = "core") => [
+    ...call(
+      global(`numpy.${module}.multiarray`, "_reconstruct"),
+      global("numpy", "ndarray"),
+      tuple(int(0)),
+      bytes(Buffer.of(98)),
+    ),
+    ...tuple(
+      int(1),
+      tuple(int(2), int(3)),
+      // Its order of bytes is set afterwards.
+      [...call(global("numpy", "dtype"), text(type), [0x89], [0x88]), ...tuple(int(3), text(order)), 0x62],
+      [isFortran ? 0x88 : 0x89],
+      elements,
+    ),
+    0x62,
+  ];
+  const six = floats(1, 2, 3, 4, 5, 6);
+  const file = (value: readonly number[]) => torchArchive(value, {});
+  const rows = await parse(file(dict([["a.weight", array("f4", "<", false, bytes(six))]])));
+  assert.deepEqual(
+    [rows.get("a.weight")!.shape, Array.from(rows.get("a.weight")!.data)],
+    [
+      [2, 3],
+      [1, 2, 3, 4, 5, 6],
+    ],
+  );
+  const columns = await parse(file(dict([["a.weight", array("f4", "<", true, encoded(six), "_core")]])));
+  assert.deepEqual(Array.from(columns.get("a.weight")!.data), [1, 3, 5, 2, 4, 6]);
+  const named = await parse(
+    four([0x7d, 0x28, ...bytes(Buffer.from("a.weight")), ...tensor(fourFloats, 0, [4], [1]), 0x75]),
+  );
+  assert.deepEqual([...named.keys()], ["a.weight"]);
+  await refused(() => parse(file(dict([["a.weight", array("f4", ">", false, bytes(six))]]))), "another machine");
+  // Fewer bytes than it has elements, or none at all: no array, and so nothing here has a name.
+  for (const elements of [bytes(six.subarray(4)), int(0)])
+    await refused(() => parse(file(dict([["a.weight", array("f4", "<", false, elements)]]))), "no tensors by name");
+});
+
+test("many arrays of one text do not become many copies of it", async () => {
+  const length = 2 ** 16;
+  const content = Buffer.from("\u00c8".repeat(length));
+  const shared = [...[0x58, ...new Uint8Array(Uint32Array.of(content.length).buffer)], ...content, 0x71, 0];
+  const dtype = call(global("numpy", "dtype"), text("u1"));
+  const one = (elements: readonly number[]) => [
+    ...call(global("numpy.core.multiarray", "_reconstruct")),
+    ...tuple(int(1), tuple(int(length)), dtype, [0x89], call(global("_codecs", "encode"), elements, text("latin1"))),
+    0x62,
+  ];
+  const entries = Array.from({ length: 1000 }, (_, i) => [`${i}.weight`, one(i === 0 ? shared : [0x68, 0])] as const);
+  await refused(() => parse(torchArchive(dict(entries), {})), "far more memory");
+});
+
+test("a view whose signs are turned when it is read is refused", async () => {
+  const turned = call(
+    global("torch._utils", "_rebuild_tensor_v2"),
+    ...[fourFloats, int(0), tuple(int(4)), tuple(int(1)), [0x89], call(global("collections", "OrderedDict"))],
+    dict([["neg", [0x88]]]),
+  );
+  await refused(() => parse(four(dict([["a.weight", turned]]))), "signs that are turned");
+});

@@ -1,6 +1,7 @@
 /** BMP without compression, which libvips does not read. */
 
 import { PictureFault } from "./fault.ts";
+import { wholePalette } from "./palette.ts";
 import type { Picture } from "./resize.ts";
 
 /** How the pixels of a BMP are stored. */
@@ -10,7 +11,7 @@ interface Layout {
   readonly bits: number;
   /** Whether the top row is first; in most files the bottom row is. */
   readonly isTopDown: boolean;
-  readonly paletteEntry: 3 | 4;
+  /** Its colours, three bytes each. */
   readonly palette: Uint8Array;
   /** For 16-bit pixels: five bits per colour, or six for green. */
   readonly greenBits: 5 | 6;
@@ -40,11 +41,19 @@ export function bmpLayout(bytes: Uint8Array): Layout {
     height: Math.abs(signed),
     bits,
     isTopDown: signed < 0,
-    paletteEntry,
-    palette: bytes.subarray(at, at + Math.min(colours, 256) * paletteEntry),
+    palette: colouredBy(bytes.subarray(at, at + Math.min(colours, 256) * paletteEntry), paletteEntry),
     greenBits,
     start: view.getUint32(10, true),
   };
+}
+
+/** Entries are blue, green, red, and in newer files a byte more. */
+function colouredBy(entries: Uint8Array, length: number): Uint8Array {
+  const palette = new Uint8Array(3 * Math.floor(entries.length / length));
+  for (let from = 0, to = 0; to < palette.length; from += length, to += 3) {
+    for (let k = 0; k < 3; k++) palette[to + k] = entries[from + 2 - k]!;
+  }
+  return palette;
 }
 
 /** Reads the colour masks; only the usual ones are supported. */
@@ -59,7 +68,8 @@ function greenOf(view: DataView, bits: number): 5 | 6 {
 
 /** @throws PictureFault */
 export function decodeBmp(bytes: Uint8Array): Picture {
-  const { width, height, bits, isTopDown, palette, paletteEntry, greenBits, start } = bmpLayout(bytes);
+  const { width, height, bits, isTopDown, palette, greenBits, start } = bmpLayout(bytes);
+  const colours = wholePalette(palette);
   const stride = Math.ceil((width * bits) / 32) * 4;
   // The last row's padding may be missing.
   if (start + stride * (height - 1) + Math.ceil((width * bits) / 8) > bytes.length) {
@@ -84,8 +94,7 @@ export function decodeBmp(bytes: Uint8Array): Picture {
       } else {
         const place = x * bits;
         const index = (bytes[row + (place >> 3)]! >> (8 - bits - (place & 7))) & (2 ** bits - 1);
-        // Colours outside the palette are black.
-        for (let k = 0; k < 3; k++) data[to + k] = palette[index * paletteEntry + 2 - k] ?? 0;
+        for (let k = 0; k < 3; k++) data[to + k] = colours[3 * index + k]!;
       }
     }
   }

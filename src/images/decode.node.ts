@@ -17,6 +17,7 @@ import type { Format } from "./format.ts";
 import { decodeGif } from "./gif.ts";
 import { type Header, jpegFrame, tiffTags } from "./header.ts";
 import { decodeJpeg, type Reduction, reducedExtent } from "./jpeg.ts";
+import { withWholePalette } from "./png.ts";
 import { decodePnm } from "./pnm.ts";
 import { type Room, readPicture } from "./read.node.ts";
 import type { Picture } from "./resize.ts";
@@ -108,7 +109,8 @@ const jpegView =
 
 async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Promise<Picture> {
   const layout = layoutOf(bytes, format, name);
-  const image = sharp()(bytes, { ignoreIcc: true, failOn: "error", limitInputPixels: MAX_PIXELS });
+  const readable = (format === "PNG" ? withWholePalette(bytes) : undefined) ?? bytes;
+  const image = sharp()(readable, { ignoreIcc: true, failOn: "error", limitInputPixels: MAX_PIXELS });
   // Pillow applies the orientation of TIFFs only.
   if (format === "TIFF") image.autoOrient();
   try {

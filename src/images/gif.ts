@@ -4,6 +4,7 @@
  */
 
 import { PictureFault } from "./fault.ts";
+import { wholePalette } from "./palette.ts";
 import type { Picture } from "./resize.ts";
 
 /** The first frame: its position and colours. */
@@ -66,7 +67,7 @@ export function decodeGif(bytes: Uint8Array): Picture {
   const codeSize = bytes[start] ?? 0;
   if (codeSize < 1 || codeSize > 11) throw new PictureFault(`its codes begin with ${codeSize} bits`);
   const indices = unpack(blocksOf(bytes, start + 1), codeSize, width * height);
-  const colours = rgbOf(palette);
+  const colours = wholePalette(palette);
   const data = new Uint8Array(screen.width * screen.height * 3);
   const put = (pixel: number, index: number) => {
     data[pixel * 3] = colours[index * 3]!;
@@ -82,14 +83,6 @@ export function decodeGif(bytes: Uint8Array): Picture {
     for (let x = 0; x < width; x++) put(pixel++, indices[from++]!);
   }
   return { ...screen, data };
-}
-
-/** A palette of 256 colours, black where the file's is shorter; greys if there is none. */
-function rgbOf(palette: Uint8Array): Uint8Array {
-  const colours = new Uint8Array(768);
-  if (palette.length > 0) colours.set(palette);
-  else for (let i = 0; i < 768; i++) colours[i] = Math.floor(i / 3);
-  return colours;
 }
 
 /** Row numbers in storage order. */

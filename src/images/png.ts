@@ -5,6 +5,7 @@
 
 import { PictureFault } from "./fault.ts";
 import { ascii } from "./format.ts";
+import { wholePalette } from "./palette.ts";
 import type { Picture } from "./resize.ts";
 import { fromGrey16, fromRgb } from "./samples.ts";
 
@@ -111,7 +112,6 @@ function chunksOf(bytes: Uint8Array): { header: Header; palette: Uint8Array; par
     at = end;
   }
   if (header === undefined || parts.length === 0) throw new PictureFault("there is no picture in it");
-  if (header.colour === 3 && palette.length === 0) throw new PictureFault("its palette is missing");
   return { header, palette, parts };
 }
 
@@ -177,14 +177,50 @@ function sampleAt(row: Uint8Array, index: number, depth: number): number {
   return (row[bit >> 3]! >> (8 - depth - (bit & 7))) & ((1 << depth) - 1);
 }
 
-/** Maps indices to colours; those outside the palette are black. */
 function painted(indices: Uint8Array, palette: Uint8Array): Uint8Array {
+  const colours = wholePalette(palette);
   const rgb = new Uint8Array(3 * indices.length);
   for (const [i, index] of indices.entries()) {
-    for (let channel = 0; channel < 3; channel++) rgb[3 * i + channel] = palette[3 * index + channel] ?? 0;
+    for (let channel = 0; channel < 3; channel++) rgb[3 * i + channel] = colours[3 * index + channel]!;
   }
   return rgb;
 }
+
+/**
+ * The same file with as many colours in its palette as pixels may name, for decoders that would take others than Pillow,
+ * or none at all; `undefined` where it has them, or no palette.
+ */
+export function withWholePalette(bytes: Uint8Array): Uint8Array | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const [depth = 0, colour] = bytes.subarray(24, 26);
+  if (bytes.length < 33 || colour !== 3 || depth > 8) return undefined;
+  const length = 3 * 2 ** depth;
+  for (let at = 33; at + 12 <= bytes.length; ) {
+    const kind = ascii(bytes, at + 4, at + 8);
+    const end = at + 12 + view.getUint32(at);
+    if (end > bytes.length) return undefined;
+    if (kind === "PLTE" || kind === "IDAT") {
+      const palette = kind === "PLTE" ? bytes.subarray(at + 8, end - 4) : new Uint8Array(0);
+      if (palette.length === length) return undefined;
+      const chunk = new Uint8Array(12 + length);
+      chunk.set([...asBytes(length), ...new TextEncoder().encode("PLTE")]);
+      chunk.set(wholePalette(palette).subarray(0, length), 8);
+      chunk.set(asBytes(crc32(chunk.subarray(4, -4))), 8 + length);
+      const parts = [bytes.subarray(0, at), chunk, bytes.subarray(kind === "PLTE" ? end : at)];
+      const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+      let place = 0;
+      for (const part of parts) {
+        whole.set(part, place);
+        place += part.length;
+      }
+      return whole;
+    }
+    at = end;
+  }
+  return undefined;
+}
+
+const asBytes = (number: number): number[] => [24, 16, 8, 0].map((shift) => (number >>> shift) & 255);
 
 const crcs = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;

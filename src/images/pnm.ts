@@ -15,10 +15,13 @@ interface Layout {
   readonly start: number;
 }
 
+/** With its comments. */
+const longestHead = 2 ** 16;
+
 /** @throws PictureFault */
 export function pnmLayout(bytes: Uint8Array): Layout {
-  // Numbers are separated by spaces and comments; a single space ends the last.
-  const head = ascii(bytes, 0, 1024).replace(/#[^\r\n]*/g, (comment) => " ".repeat(comment.length));
+  // Numbers are separated by spaces and comments, which may be long; a single space ends the last.
+  const head = ascii(bytes, 0, longestHead).replace(/#[^\r\n]*/g, (comment) => " ".repeat(comment.length));
   const channels = ({ P4: 0, P5: 1, P6: 3 } as const)[head.slice(0, 2)];
   const pattern = channels === 0 ? /^P4\s+(\d+)\s+(\d+)\s/ : /^P[56]\s+(\d+)\s+(\d+)\s+(\d+)\s/;
   const match = pattern.exec(head);

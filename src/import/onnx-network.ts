@@ -16,7 +16,7 @@ import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/inde
 import type { LayerConfig } from "../zoo/layer.ts";
 import { checkClassified } from "./draft.ts";
 import { onnxRules } from "./onnx-rules.ts";
-import { type Nameless, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
+import { type Flow, type Nameless, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
 
 export interface OnnxImport {
   /** Of the family `layers`. */
@@ -41,10 +41,10 @@ export interface OnnxImportOptions {
  */
 export function importOnnxNetwork(onnx: OnnxModel, where: string, options: OnnxImportOptions = {}): OnnxImport {
   const picture = pictureOf(onnx, where);
-  const { side, channels } = extentsOf(picture, where);
+  const { side, channels, isChannelsLast } = extentsOf(picture, where);
   const imageSize = side ?? options.imageSize ?? 224;
   const name = options.name ?? "network";
-  const translation = new Translation(name, imageSize, channels, picture, onnx, where);
+  const translation = new Translation(name, imageSize, channels, { ...picture, isChannelsLast }, onnx, where);
   for (const node of onnx.nodes) translation.take(node);
   const { layers, classes, tensors } = translation.finish(onnx.outputs);
   const model: Model = {
@@ -86,21 +86,26 @@ function pictureOf({ inputs }: OnnxModel, where: string): OnnxInput {
   });
 }
 
-/** The picture's side, where the graph says it, and its channels: colours where it does not. */
+/** The picture's side, where the graph says it, and its channels: colours where it does not; and where they stand. */
 function extentsOf(
   { shape }: OnnxInput,
   where: string,
-): { readonly side: number | undefined; readonly channels: number } {
-  const [, channels = 3, height, width] = shape;
-  const isPicture = shape.length === 4 && channels > 0 && channels <= mostChannels && height === width;
-  if (isPicture && (height ?? 1) > 0) return { side: height, channels };
-  return failAt(where)("the graph's input is not a square picture with its channels first", {
-    expected: "[N, channels, side, side]",
+): { readonly side: number | undefined; readonly channels: number; readonly isChannelsLast: boolean } {
+  const isPicture = (channels: number, height?: number, width?: number) =>
+    shape.length === 4 && channels > 0 && channels <= mostChannels && height === width && (height ?? 1) > 0;
+  const [, one = 3, two, three] = shape;
+  if (isPicture(one, two, three)) return { side: two, channels: one, isChannelsLast: false };
+  // As TensorFlow has it.
+  if (three !== undefined && isPicture(three, shape[1], two)) {
+    return { side: two, channels: three, isChannelsLast: true };
+  }
+  return failAt(where)("the graph's input is not a square picture", {
+    expected: "[N, channels, side, side], or [N, side, side, channels]",
     found: `[${shape.map((extent) => extent ?? "?").join(", ")}]`,
   });
 }
 
-/** Fewer than a picture has pixels on a side: then its channels come last. */
+/** Fewer than a picture has pixels on a side. */
 const mostChannels = 16;
 
 class Translation implements Surroundings {
@@ -120,7 +125,14 @@ class Translation implements Surroundings {
   /** By our parameters' names. */
   readonly tensors = new Map<string, Tensor>();
 
-  constructor(name: string, imageSize: number, channels: number, picture: OnnxInput, onnx: OnnxModel, where: string) {
+  constructor(
+    name: string,
+    imageSize: number,
+    channels: number,
+    picture: OnnxInput & Pick<Flow, "isChannelsLast">,
+    onnx: OnnxModel,
+    where: string,
+  ) {
     this.#builder = layerBuilder(name, imageSize, channels);
     this.#unreadable = onnx.unreadable;
     this.#outputs = new Set(onnx.outputs);
@@ -131,7 +143,8 @@ class Translation implements Surroundings {
       this.#values.set(name, { kind: "constant", tensor });
       this.#left += 2 * tensor.data.length;
     }
-    this.#values.set(picture.name, { kind: "flow", layer: inputName, isFlat: false });
+    const { isChannelsLast = false } = picture;
+    this.#values.set(picture.name, { kind: "flow", layer: inputName, isFlat: false, isChannelsLast });
     this.#shapes.set(inputName, [1, channels, imageSize, imageSize]);
   }
 
@@ -207,8 +220,11 @@ class Translation implements Surroundings {
     const found = outputs[0] === undefined ? undefined : this.#values.get(outputs[0]);
     if (found?.kind !== "flow" || found.layer === inputName)
       return fail("the graph has no output that is made from its picture");
-    if (found.pad !== undefined || found.beside !== undefined || found.every !== undefined) {
-      return fail("the graph's output is a picture that is only padded, or of which only some pixels are taken");
+    const { pad, beside, every, isChannelsLast = false } = found;
+    if (pad !== undefined || beside !== undefined || every !== undefined || isChannelsLast) {
+      return fail(
+        "the graph's output is a picture that is only padded or transposed, or of which only some pixels are taken",
+      );
     }
     let { layer } = found;
     checkClassified(this.shapeOf(layer), layer, fail);

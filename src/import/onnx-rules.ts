@@ -166,10 +166,17 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   GlobalAveragePool: (step) => step.layer({ kind: "globalAvgPool" }, [step.flow(0)]),
 
   ReduceMean(step) {
-    const x = step.flow(0);
+    const x = step.laid(0);
+    const isLast = x.isChannelsLast === true;
     const axes = step.axes(4);
-    step.demand(!x.isFlat && axes.join() === "2,3", "the mean over a whole picture", `axes ${axes.join(" ")}`);
-    return step.layer({ kind: "globalAvgPool" }, [x], {}, step.number("keepdims", 1) === 0);
+    const whole = isLast ? "1,2" : "2,3";
+    step.demand(!x.isFlat && axes.join() === whole, "the mean over a whole picture", `axes ${axes.join(" ")}`);
+    return step.layer(
+      { kind: "globalAvgPool" },
+      [isLast ? x : step.flow(0)],
+      {},
+      isLast || step.number("keepdims", 1) === 0,
+    );
   },
 
   Flatten(step) {
@@ -205,6 +212,8 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     );
     if (sizeOf(extents) !== size || known.length < rest.length - 1) return refuse();
     if (rest.length === 1) return flattened(step, plain);
+    // A gate as TensorFlow has it, [N, 1, 1, C].
+    if (isOnes(shape) && sameShape(extents, [1, 1, size])) return { ...plain, isFlat: true };
     return sameShape(extents, shape.slice(1)) ? { ...plain, isFlat: false } : refuse();
   },
 
@@ -214,7 +223,8 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     if (x.kind === "constant") return constant(x.tensor, squeezed(x.tensor.shape, step.axes(x.tensor.shape.length)));
     // One axis after the other, or both at once.
     const axes = step.axes(4);
-    const isWhole = isOnes(step.shape(x)) && axes.every((axis) => axis === 2 || axis === 3);
+    const own = x.isFlat ? [1, 2] : [2, 3];
+    const isWhole = isOnes(step.shape(x)) && axes.every((axis) => own.includes(axis));
     step.demand(isWhole, "[N, C] of [N, C, 1, 1]", `axes ${axes.join(" ")}`);
     return { ...x, isFlat: true };
   },
@@ -242,6 +252,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     const x = step.value(0);
     if (x.kind === "constant" && x.tensor.shape.length === 2)
       return constant(step.transposed(x.tensor), x.tensor.shape.toReversed());
+    if (x.kind === "flow") return turned(step, step.numbers("perm", []).join());
     return step.fail("the node transposes axes, which no layer here can do");
   },
 
@@ -336,6 +347,17 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   Softmax: atTheEnd,
   LogSoftmax: atTheEnd,
 };
+
+/** A picture whose channels go to another place, or a gate: `[N, 1, 1, C]` has the numbers of `[N, C, 1, 1]` in their order. */
+function turned(step: Step, order: string): Flow {
+  const x = step.laid(0);
+  const isGate = isOnes(step.shape(x));
+  if (order === "0,3,1,2" && (x.isChannelsLast === true || (isGate && x.isFlat)))
+    return { ...x, isFlat: false, isChannelsLast: false };
+  if (order === "0,2,3,1" && !x.isFlat && x.isChannelsLast !== true)
+    return isGate ? { ...step.flow(0), isFlat: true } : { ...step.flow(0), isChannelsLast: true };
+  return step.fail("the node transposes axes otherwise than from channels first to last and back", { found: order });
+}
 
 /** Numbers that are no weights. */
 const list = (numbers: readonly number[], shape: Shape): OnnxValue =>

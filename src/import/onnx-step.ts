@@ -21,6 +21,8 @@ export interface Flow {
   readonly layer: string;
   /** Whether ONNX sees `[N, C·H·W]` where our layer gives `[N, C, H, W]`. */
   readonly isFlat: boolean;
+  /** Whether ONNX sees `[N, H, W, C]`, as TensorFlow has pictures. */
+  readonly isChannelsLast?: boolean;
   /** Zeros around the picture that are still to be put there, by the convolution or the pooling that follows. */
   readonly pad?: Sides;
   /** Whether ONNX sees `[1, N·C, H, W]`: some engines multiply by gates only so. */
@@ -116,6 +118,12 @@ export class Step {
 
   /** As `flow`, of a rule that puts zeros around the picture. */
   padded(input: number): Flow {
+    const flow = this.laid(input);
+    return flow.isChannelsLast === true ? this.fail("the node reads a picture with its channels last") : flow;
+  }
+
+  /** As `padded`, of a rule to which it is the same where the channels are. */
+  laid(input: number): Flow {
     const value = this.value(input);
     if (value.kind !== "flow") {
       return this.fail(`input ${input} of the node is a constant, which no layer here accepts`);

@@ -38,32 +38,59 @@ export function huffmanTable(segment: Uint8Array): HuffmanTable | undefined {
   return { fast, largest, offset, symbols };
 }
 
-/** A bit reader; after the last bit it gives zeros. */
+/** A bit reader; after the last bit before a marker it gives zeros. */
 export class Bits {
   readonly #bytes: Uint8Array;
   /** Index of the next byte; stops at a marker. */
   #at: number;
   #buffer = 0;
   #count = 0;
+  /** Of these, zeros that the file does not have. */
+  #zeros = 0;
 
   constructor(bytes: Uint8Array, at: number) {
     this.#bytes = bytes;
     this.#at = at;
   }
 
-  /** Skips the rest of a byte, and a restart marker if one follows. */
-  restart(): void {
-    this.#count = 0;
-    const marker = this.#bytes[this.#at + 1]!;
-    if (this.#bytes[this.#at] === 0xff && marker >= 0xd0 && marker <= 0xd7) this.#at += 2;
+  /** Whether more was taken than there is up to the next marker. */
+  get isSpent(): boolean {
+    return this.#count < this.#zeros;
+  }
+
+  /**
+   * Passes over the rest up to the marker of a restart. Where it is another one, of a damaged file, as libjpeg does
+   * (`jpeg_resync_to_restart`): one of the next two is waited for, one of the two before is passed over, and any other is
+   * taken for the one that was expected.
+   * @param expected its number, 0 to 7
+   */
+  restart(expected: number): void {
+    for (let at = this.#markerFrom(this.#at); ; at = this.#markerFrom(at + 2)) {
+      const number = (this.#bytes[at + 1] ?? 0xd9) - 0xd0;
+      const ahead = (number - expected) & 7;
+      const isRestart = number >= 0 && number <= 7;
+      // Not a marker that JPEG knows, or a restart that is over.
+      if (number < 0xc0 - 0xd0 || (isRestart && ahead >= 6)) continue;
+      const isEarly = !isRestart || ahead === 1 || ahead === 2;
+      this.#at = isEarly ? at : at + 2;
+      this.#zeros = isEarly && this.isSpent ? 1 : 0;
+      this.#count = 0;
+      return;
+    }
   }
 
   /** Index of the marker after the scan, or the end of the file. */
   end(): number {
-    for (let at = this.#at; at + 1 < this.#bytes.length; at++) {
-      if (this.#bytes[at] !== 0xff) continue;
-      const marker = this.#bytes[at + 1]!;
-      if (marker !== 0 && marker !== 0xff && (marker < 0xd0 || marker > 0xd7)) return at;
+    for (let at = this.#markerFrom(this.#at); ; at = this.#markerFrom(at + 2)) {
+      const marker = this.#bytes[at + 1];
+      if (marker === undefined || marker < 0xd0 || marker > 0xd7) return at;
+    }
+  }
+
+  /** The next marker's last 0xff, or the end of the file. */
+  #markerFrom(from: number): number {
+    for (let at = from; at + 1 < this.#bytes.length; at++) {
+      if (this.#bytes[at] === 0xff && this.#bytes[at + 1] !== 0 && this.#bytes[at + 1] !== 0xff) return at;
     }
     return this.#bytes.length;
   }
@@ -72,10 +99,15 @@ export class Bits {
     for (; this.#count <= 24; this.#count += 8) {
       this.#buffer <<= 8;
       const byte = this.#bytes[this.#at];
-      const isStuffed = byte === 0xff && this.#bytes[this.#at + 1] === 0;
-      if (byte === undefined || (byte === 0xff && !isStuffed)) continue;
+      let next = this.#at + 1;
+      if (byte === 0xff) while (this.#bytes[next] === 0xff) next++;
+      const isStuffed = byte === 0xff && this.#bytes[next] === 0;
+      if (byte === undefined || (byte === 0xff && !isStuffed)) {
+        this.#zeros += 8;
+        continue;
+      }
       this.#buffer |= byte;
-      this.#at += isStuffed ? 2 : 1;
+      this.#at = isStuffed ? next + 1 : next;
     }
   }
 
@@ -96,7 +128,7 @@ export class Bits {
 
   /** Unknown codes give 0, as in libjpeg, so that damage stays small. */
   symbol({ fast, largest, offset, symbols }: HuffmanTable): number {
-    if (this.#count < 16) this.#fill();
+    if (this.#count < 17) this.#fill();
     const next = (this.#buffer >>> (this.#count - 16)) & 0xffff;
     const found = fast[next >> (16 - FAST)]!;
     if (found !== 0) {
@@ -110,7 +142,7 @@ export class Bits {
         return symbols[code + offset[length]!]!;
       }
     }
-    this.#count -= 16;
+    this.#count -= 17;
     return 0;
   }
 }

@@ -64,8 +64,15 @@ export function decodeGeneralJpeg(bytes: Uint8Array): Picture {
     }
   }
   if (frame === undefined || scans === 0) throw new PictureFault("there is no picture in it");
+  if (frame.isProgressive && isSmoothed(frame))
+    throw new PictureFault("its scans leave out details, and what libjpeg puts there is not decoded");
   return pictureOf(frame, marks);
 }
+
+/** Whether libjpeg would smooth it over (`smoothing_ok`): where single coefficients next to the mean are not known. */
+const isSmoothed = ({ components }: Frame): boolean =>
+  components.every(({ lacking }) => lacking[0]! >= 0) &&
+  components.some(({ lacking }) => lacking.subarray(1, 10).some((bits) => bits !== 0));
 
 function readTables(segment: Uint8Array, huffman: Map<number, HuffmanTable>): void {
   const segments = new Map<number, Uint8Array>();
@@ -79,7 +86,7 @@ function readTables(segment: Uint8Array, huffman: Map<number, HuffmanTable>): vo
 }
 
 function frameOf(segment: Uint8Array, marker: number): Frame {
-  if (marker > 0xc2) throw new PictureFault("only Huffman's codes of the DCT are decoded");
+  if (marker > 0xc2) throw new PictureFault("arithmetic codes, and pictures without a DCT, are not decoded");
   const [bits, high, low, wide, narrow, count = 0] = segment;
   if (segment.length < 6 + 3 * count || count === 0) throw new PictureFault("its frame is cut off");
   if (bits !== 8) throw new PictureFault(`samples of ${bits} bits are not decoded`);
@@ -111,6 +118,7 @@ function frameOf(segment: Uint8Array, marker: number): Frame {
       height: Math.ceil((height * one.down) / most.down),
       stride,
       coefficients: new Int16Array(64 * stride * unitsDown * one.down),
+      lacking: new Int8Array(64).fill(-1),
     };
   });
   return { isProgressive: marker === 0xc2, width, height, components, most, unitsAcross, unitsDown };
@@ -136,14 +144,17 @@ function scanOf(
   }
   const hasDc = first === 0 && high === 0;
   const hasAc = !isProgressive || first > 0;
+  const taken = new Set<Component>();
   const parts = Array.from({ length: count }, (_, i): ScanPart => {
     const [id, tables] = segment.subarray(1 + 2 * i, 3 + 2 * i);
-    const component = frame.components.find((one) => one.id === id);
+    // Several may have the same number.
+    const component = frame.components.find((one) => one.id === id && !taken.has(one));
     const dc = huffman.get(tables! >> 4);
     const ac = huffman.get(16 + (tables! & 15));
     if (component === undefined || (hasDc && dc === undefined) || (hasAc && ac === undefined)) {
       throw new PictureFault("its SOS segment names what the file has not");
     }
+    taken.add(component);
     // Later tables of the same number belong to other components.
     component.steps ??= steps.get(component.stepsNumber);
     if (component.steps === undefined) throw new PictureFault("it has no quantisation steps");

@@ -20,6 +20,8 @@ export interface Component {
   /** Blocks per row, and all coefficients, row by row. */
   readonly stride: number;
   readonly coefficients: Int16Array;
+  /** By place in the order in which they are written: the bits of each that no scan has given; -1 where none gave any. */
+  readonly lacking: Int8Array;
 }
 
 export interface ScanPart {
@@ -48,16 +50,18 @@ export interface Scan {
 export function readScan(bits: Bits, scan: Scan): void {
   const block = reader(bits, scan);
   const { parts, interval } = scan;
+  for (const { component } of parts) component.lacking.fill(scan.low, scan.first, scan.last + 1);
   let left = interval;
   const unit = (): void => {
     if (interval === 0) return;
     if (left === 0) {
-      bits.restart();
+      bits.restart(restarts++ & 7);
       block.restart();
       left = interval;
     }
     left--;
   };
+  let restarts = 0;
   const [only] = parts;
   if (parts.length === 1) {
     // In a scan of one component, padding blocks are left out.
@@ -67,7 +71,7 @@ export function readScan(bits: Bits, scan: Scan): void {
     for (let y = 0; y < down; y++) {
       for (let x = 0; x < across; x++) {
         unit();
-        block.read(0, 64 * (y * component.stride + x));
+        if (!bits.isSpent) block.read(0, 64 * (y * component.stride + x));
       }
     }
     return;
@@ -75,6 +79,8 @@ export function readScan(bits: Bits, scan: Scan): void {
   for (let row = 0; row < scan.unitsDown; row++) {
     for (let column = 0; column < scan.unitsAcross; column++) {
       unit();
+      // What the file does not have stays as it is, as with libjpeg.
+      if (bits.isSpent) continue;
       for (const [i, { component }] of parts.entries()) {
         for (let y = 0; y < component.down; y++) {
           const start = (row * component.down + y) * component.stride + column * component.across;
@@ -190,7 +196,7 @@ function furtherBits(bits: Bits, ac: HuffmanTable, coefficients: Int16Array, at:
         if (value !== 0) refine(place, value);
         else if (zeros-- === 0) break;
       }
-      if (fresh !== 0 && k <= band.last) coefficients[at + zigzag[k]!] = fresh;
+      if (fresh !== 0) coefficients[at + zigzag[Math.min(63, k)]!] = fresh;
     }
   }
   if (run.blocks > 0) {
