@@ -11,6 +11,7 @@ import type { AppSettings } from "../src/serve/handlers.node.ts";
 import { Host } from "../src/serve/host.node.ts";
 import { Models, type NamedSource } from "../src/serve/models.node.ts";
 import { Pool } from "../src/serve/pool.node.ts";
+import { BodyReader } from "../src/serve/reader.node.ts";
 import type { Hand } from "../src/serve/work.node.ts";
 import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { temporaryFolder } from "./command.ts";
@@ -58,6 +59,8 @@ export interface TestOptions extends Partial<AppSettings> {
   readonly queue?: number;
   readonly open?: () => Hand;
   readonly fetcher?: Fetcher;
+  /** Larger bodies of JSON are read in a thread; default: none. */
+  readonly smallBytes?: number;
 }
 
 export interface TestServer extends App {
@@ -73,24 +76,26 @@ after(() => Promise.all(opened.map((close) => close())));
 
 /** Ends with the tests of the file. */
 export async function testServer(options: TestOptions = {}): Promise<TestServer> {
-  const { sources, hands = 1, queue = 8, open = () => new LocalHand(), ...settings } = options;
+  const { sources, hands = 1, queue = 8, open = () => new LocalHand(), smallBytes = 2 ** 20, ...settings } = options;
   const said: string[] = [];
   const say = (line: string) => void said.push(line);
   const pool = new Pool({ hands, queue, open, say });
   const models = await Models.open(pool, sources ?? [sourceOf("tiny", tinyWeights(3))], say);
+  const reader = new BodyReader({ bodyBytes: 2 ** 20, smallBytes, say });
   const app = createApp({
     pool,
     models,
     settings: {
       ...{ version: "1.2.3", bodyBytes: 2 ** 20, allBytes: 2 ** 22, mostPictures: 4, timeoutMs: 5000 },
       receiving: { headersMs: 10_000, allMs: 60_000 },
-      ...{ allowedOrigins: [], fetcher: undefined, log: undefined, say },
+      ...{ allowedOrigins: [], fetcher: undefined, reader, log: undefined, say },
       ...settings,
     },
   });
   opened.push(async () => {
     await app.server.close();
     await pool.close();
+    await reader.close();
   });
   return { ...app, pool, models, said, ask: (request) => app.server.inject(request) };
 }

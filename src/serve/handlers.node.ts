@@ -3,13 +3,14 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import type * as z from "../schema.ts";
-import { configOf, encodeInference, extensions, metadataOf, parseInference } from "./kserve.ts";
+import { configOf, encodeInference, extensions, metadataOf } from "./kserve.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Models, Served } from "./models.node.ts";
 import { openApiDocument } from "./openapi.ts";
 import { parsed } from "./parse.ts";
 import { picturesOf } from "./pictures.node.ts";
 import type { Pool, Wish } from "./pool.node.ts";
+import type { BodyReader } from "./reader.node.ts";
 import { Refusal } from "./refusal.ts";
 import type { RouteName } from "./routes.ts";
 import { classifyOptions, explainOptions, featuresOptions } from "./schemas.ts";
@@ -36,7 +37,8 @@ export interface AppSettings {
   /** Origins of pages that may read responses; `*`: all. */
   readonly allowedOrigins: readonly string[];
   readonly fetcher: Fetcher | undefined;
-  /** Is told of the server's own faults. */
+  readonly reader: BodyReader;
+  /** Told what went wrong here. */
   readonly say: (line: string) => void;
   /** Is told of each answered request. */
   readonly log: ((line: string) => void) | undefined;
@@ -133,12 +135,9 @@ export function createHandlers(
     const { name } = modelOf(request);
     return models.use(name, async (model) => {
       const header = request.headers["inference-header-content-length"];
-      const wanted = parseInference(
-        bodyOf(request),
-        header === undefined ? undefined : `${header}`,
-        model,
-        settings.mostPictures,
-      );
+      const { input } = model;
+      const sent = { body: bodyOf(request), headerLength: header === undefined ? undefined : `${header}` };
+      const wanted = await settings.reader.inference({ ...sent, model: { input }, most: settings.mostPictures }, wish);
       const works = wanted.images.map((image) => ({ kind: "infer" as const, image }));
       const outcomes = await pool.submit<"infer">(model.key, works, wish);
       metrics.pictures.add({ model: model.name }, outcomes.length);

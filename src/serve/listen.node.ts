@@ -5,11 +5,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { availableMemory } from "../memory.node.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { createApp } from "./app.node.ts";
+import { ThreadHand } from "./hand.node.ts";
 import type { Receiving } from "./handlers.node.ts";
 import { Models, type NamedSource } from "./models.node.ts";
 import { Pool } from "./pool.node.ts";
 import { listenAt, type Port } from "./port.node.ts";
-import { ThreadHand } from "./thread.node.ts";
+import { BodyReader } from "./reader.node.ts";
 import type { Hand } from "./work.node.ts";
 
 export interface ServeOptions extends Port {
@@ -62,7 +63,8 @@ export async function serve(options: ServeOptions): Promise<Listening> {
     const allBytes = Math.max(leastBodies * bodyBytes, Math.min(mostHeldBytes, availableMemory() / 4));
     const { version, mostPictures, timeoutMs, receiving = usualReceiving, allowedOrigins = [], fetcher, log } = options;
     const limits = { bodyBytes, allBytes, mostPictures, timeoutMs, receiving };
-    const settings = { version, ...limits, allowedOrigins, fetcher, say, log };
+    const reader = new BodyReader({ bodyBytes, say });
+    const settings = { version, ...limits, allowedOrigins, fetcher, reader, say, log };
     const app = createApp({ pool, models, settings });
     const { server } = app.server;
     const origin = await listenAt(
@@ -89,6 +91,7 @@ export async function serve(options: ServeOptions): Promise<Listening> {
       // Abandons a network being opened, with its thread.
       await pool.close();
       await watching;
+      await reader.close();
       await fetcher?.close();
     };
     return {

@@ -2,13 +2,11 @@
 
 import { SenetError } from "../errors.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
-import * as z from "../schema.ts";
-import { hideCredentials } from "../text-output.ts";
 import { type Part, partsOf } from "./form.node.ts";
-import { parsed, parsedJson } from "./parse.ts";
+import { checkCount, type PictureLimits, unnamed } from "./json-pictures.node.ts";
 import { timedOut, type Wish } from "./pool.node.ts";
+import type { BodyReader } from "./reader.node.ts";
 import { badRequest, Refusal, tooLarge } from "./refusal.ts";
-import { pictureList } from "./schemas.ts";
 import type { SentPicture } from "./work.node.ts";
 
 export interface SentRequest {
@@ -23,17 +21,11 @@ export interface SentPictures {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-export interface PictureSettings {
-  /** Most pictures per request. */
-  readonly mostPictures: number;
-  /** Downloads pictures given by addresses; undefined if that is not allowed. */
+export interface PictureSettings extends PictureLimits {
+  readonly reader: BodyReader;
+  /** Fetches the pictures that are named by addresses; nothing where that is not allowed. */
   readonly fetcher: Fetcher | undefined;
-  /** Most bytes of one request's downloaded pictures. */
-  readonly bodyBytes: number;
 }
-
-/** Default name of a picture. */
-const unnamed = (index: number, count: number): string => (count === 1 ? "picture" : `picture ${index + 1}`);
 
 /** @throws Refusal 400, 413, 415, 422 */
 export async function picturesOf(request: SentRequest, settings: PictureSettings, wish: Wish): Promise<SentPictures> {
@@ -42,7 +34,7 @@ export async function picturesOf(request: SentRequest, settings: PictureSettings
   const [type] = contentType.toLowerCase().split(";", 1);
   if (body.length === 0) throw badRequest("the request has no body", { expected: "a picture" });
   const kind = type!.trim();
-  if (kind === "application/json") return fromJson(parsedJson(body), query, settings, wish);
+  if (kind === "application/json") return fromJson(body, query, settings, wish);
   if (kind === "multipart/form-data") return fromForm(contentType, body, query, settings);
   // curl's default type for --data-binary.
   const isRaw = kind === "" || kind.startsWith("image/") || kind.endsWith("/octet-stream");
@@ -56,30 +48,27 @@ export async function picturesOf(request: SentRequest, settings: PictureSettings
 }
 
 async function fromJson(
-  value: unknown,
+  body: Uint8Array,
   query: Readonly<Record<string, unknown>>,
   settings: PictureSettings,
   wish: Wish,
 ): Promise<SentPictures> {
-  if (typeof value !== "object" || value === null || !("pictures" in value)) {
-    throw badRequest("the body has no pictures", { expected: '{"pictures": [{"base64": "..."}]}' });
-  }
-  const { pictures: listed, ...others } = value;
-  checkCount(Array.isArray(listed) ? listed.length : 1, settings);
-  const { pictures: sent } = parsed(z.object({ pictures: pictureList }), { pictures: listed }, "the body");
+  const { pictures: listed, options } = await settings.reader.pictures(body, limitsOf(settings), wish);
   const pictures: SentPicture[] = [];
   let length = 0;
-  // Sequentially, since downloads must also fit into a body's limit.
-  for (const [i, picture] of sent.entries()) {
-    const name = picture.name ?? ("url" in picture ? hideCredentials(picture.url) : unnamed(i, sent.length));
-    const bytes = "base64" in picture ? fromBase64(picture.base64, name) : await fetched(picture.url, settings, wish);
+  // One after another: what is fetched has to fit into a body's bytes too.
+  for (const picture of listed) {
+    const bytes = "bytes" in picture ? picture.bytes : await fetched(picture.url, settings, wish);
     length += bytes.length;
     if (length > settings.bodyBytes)
       throw tooLarge("the pictures are too large together", { expected: `at most ${settings.bodyBytes} bytes` });
-    pictures.push({ name, bytes });
+    pictures.push({ name: picture.name, bytes });
   }
-  return { pictures, options: { ...query, ...others } };
+  return { pictures, options: { ...query, ...options } };
 }
+
+/** What goes to another thread. */
+const limitsOf = ({ mostPictures, bodyBytes }: PictureLimits): PictureLimits => ({ mostPictures, bodyBytes });
 
 function fromForm(
   contentType: string,
@@ -109,22 +98,6 @@ function fromForm(
 
 const isFile = ({ filename, type }: Part): boolean =>
   filename !== undefined || /^(?:image\/|\w+\/octet-stream)/.test(type);
-
-function checkCount(count: number, { mostPictures }: PictureSettings): void {
-  if (count > mostPictures) {
-    throw tooLarge("these are too many pictures for one request", {
-      expected: `at most ${mostPictures}`,
-      found: `${count}`,
-    });
-  }
-}
-
-/** Decodes base64 in either alphabet, possibly with line breaks or a prefix `data:image/jpeg;base64,`. */
-function fromBase64(text: string, name: string): Uint8Array {
-  const data = text.replace(/^data:[^,]{0,200},/, "").replace(/\s+/g, "");
-  if (data !== "" && /^[A-Za-z0-9+/_-]*={0,2}$/.test(data)) return Buffer.from(data, "base64");
-  throw badRequest("this is not base64", { found: name.slice(0, 200) });
-}
 
 async function fetched(url: string, { fetcher }: PictureSettings, { signal, deadline }: Wish): Promise<Uint8Array> {
   if (fetcher === undefined) {

@@ -327,4 +327,4 @@ export const timedOut = (retryAfter: number): Refusal =>
     hint: "allow more time (X-Request-Timeout, in seconds), or ask for less at once",
   });
 
-const unavailable = (message: string): Refusal => new Refusal(503, "unavailable", message, { retryAfter: 1 });
+export const unavailable = (message: string): Refusal => new Refusal(503, "unavailable", message, { retryAfter: 1 });

@@ -10,7 +10,7 @@ import { png, sourceOf, testServer, tinyWeights } from "../../tests/serve.ts";
 import { type LoadOptions, load } from "../api/network.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
 import { parseSafetensors } from "../formats/safetensors.ts";
-import { ThreadHand } from "./thread.node.ts";
+import { ThreadHand } from "./hand.node.ts";
 
 const folder = temporaryFolder();
 const float = tinyWeights(3);

@@ -1,0 +1,111 @@
+/**
+ * Reads bodies of JSON, the large ones in a thread of its own: the main thread would be busy for a second with 30 MB of
+ * numbers, and has others to answer. A body that takes more memory than it may ends that thread, and nothing else.
+ */
+
+import { causeText, SenetError } from "../errors.ts";
+import type { ListedPictures, PictureLimits } from "./json-pictures.node.ts";
+import { listedPictures } from "./json-pictures.node.ts";
+import { type Inference, parseInference } from "./kserve.ts";
+import { timedOut, unavailable, type Wish } from "./pool.node.ts";
+import { Refusal } from "./refusal.ts";
+import { Thread } from "./thread.node.ts";
+
+export interface InferenceBody {
+  readonly body: Uint8Array;
+  readonly headerLength: string | undefined;
+  readonly model: { readonly input: readonly number[] };
+  readonly most: number;
+}
+
+export type ReadOrder =
+  | ({ readonly kind: "inference" } & InferenceBody)
+  | { readonly kind: "pictures"; readonly body: Uint8Array; readonly limits: PictureLimits };
+
+export interface ReaderOptions {
+  /** Bytes of the largest body. */
+  readonly bodyBytes: number;
+  /** Bodies up to so many bytes are read at once: to send them away would take as long. */
+  readonly smallBytes?: number;
+  readonly say: (line: string) => void;
+}
+
+/** What a body may become in memory. The text itself, once or twice, and numbers are four times as much. */
+const timesLarger = 8;
+const leastMiB = 64;
+
+export class BodyReader {
+  readonly #options: ReaderOptions;
+  #thread: Thread<ReadOrder> | undefined;
+
+  constructor(options: ReaderOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Refusal 400, 413; 503 where it cannot be read in time; the signal's reason */
+  pictures(body: Uint8Array, limits: PictureLimits, wish: Wish): Promise<ListedPictures> {
+    return this.#read({ kind: "pictures", body, limits }, wish) as Promise<ListedPictures>;
+  }
+
+  /** @throws Refusal as `pictures` */
+  inference(sent: InferenceBody, wish: Wish): Promise<Inference> {
+    return this.#read({ kind: "inference", ...sent }, wish) as Promise<Inference>;
+  }
+
+  async close(): Promise<void> {
+    await this.#thread?.close();
+  }
+
+  async #read(order: ReadOrder, wish: Wish): Promise<unknown> {
+    const { bodyBytes, smallBytes = 128 * 1024, say } = this.#options;
+    if (jsonBytes(order) <= smallBytes) return readBody(order);
+    this.#thread ??= this.#opened(Math.max(leastMiB, Math.ceil((timesLarger * bodyBytes) / 2 ** 20)));
+    const body = ownMemory(order.body);
+    try {
+      return await inTime(this.#thread.ask({ ...order, body }, [body.buffer]), wish);
+    } catch (error) {
+      if (error instanceof Refusal || error instanceof SenetError || error === wish.signal.reason) throw error;
+      say(`a body could not be read: ${causeText(error)}`);
+      throw unavailable("the body takes too much to read");
+    }
+  }
+
+  #opened(mostMiB: number): Thread<ReadOrder> {
+    const thread = new Thread<ReadOrder>(new URL("./reader-worker.node.js", import.meta.url), undefined, {
+      maxOldGenerationSizeMb: mostMiB,
+    });
+    void thread.lost.then(() => {
+      if (this.#thread === thread) this.#thread = undefined;
+    });
+    return thread;
+  }
+}
+
+/** Of a large body that nobody else looks at: a copy would take as long as to send it. */
+const ownMemory = (body: Uint8Array): Uint8Array<ArrayBuffer> =>
+  body.buffer instanceof ArrayBuffer && body.byteLength === body.buffer.byteLength
+    ? (body as Uint8Array<ArrayBuffer>)
+    : new Uint8Array(body);
+
+/** Bytes behind the header are taken as they are. */
+const jsonBytes = ({ body, ...order }: ReadOrder): number =>
+  Math.min(body.length, order.kind === "inference" ? Number(order.headerLength ?? body.length) || 0 : body.length);
+
+/** @throws Refusal */
+export const readBody = (order: ReadOrder): ListedPictures | Inference =>
+  order.kind === "pictures"
+    ? listedPictures(order.body, order.limits)
+    : parseInference(order.body, order.headerLength, order.model, order.most);
+
+/** @throws Refusal 503 at the deadline; the signal's reason */
+function inTime<T>(work: Promise<T>, { signal, deadline }: Wish): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(signal.reason);
+    const timer = setTimeout(() => reject(timedOut(1)), Math.max(0, deadline - performance.now()));
+    signal.addEventListener("abort", leave);
+    void work.then(resolve, reject).finally(() => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", leave);
+    });
+  });
+}
