@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import type { Option } from "commander";
 import { machineThreads, mostWorkers } from "../machine.node.ts";
-import { duration, positiveDuration, threadsOption, workersOption } from "./options.ts";
+import { duration, host, positiveDuration, threadsOption, workersOption } from "./options.ts";
 
 /** What an option makes of a text, and what is said about it. */
 function parsed(t: TestContext, option: Option, text: string): { value: unknown; said: string[] } {
@@ -38,4 +38,8 @@ test("times are read with their unit, minutes without one", () => {
   for (const text of ["", "2d", "-1m", "1h30m", "soon"]) assert.throws(() => duration(text), /such as 90s, 15m or 2h/);
   assert.equal(positiveDuration("1s"), 1);
   assert.throws(() => positiveDuration("0m"), /above 0/);
+});
+
+test("an address of IPv6 may stand in brackets", () => {
+  assert.deepEqual(["[::1]", "::1", "0.0.0.0", "localhost"].map(host), ["::1", "::1", "0.0.0.0", "localhost"]);
 });

@@ -25,6 +25,9 @@ export function port(text: string): number {
   return value;
 }
 
+/** An address of IPv6 may stand in brackets, as in a URL. */
+export const host = (text: string): string => text.replace(/^\[(.+)\]$/, "$1");
+
 export function real(text: string): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("expected a number.");

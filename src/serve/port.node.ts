@@ -32,7 +32,7 @@ export async function listenAt(
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new SenetError("io", "the server cannot listen here", {
-      where: `${host}:${port}`,
+      where: `${host.includes(":") ? `[${host}]` : host}:${port}`,
       found: reasons[code ?? ""] ?? causeText(cause),
       hint: "another host or port; port 0 takes any that is free",
       cause,

@@ -4,6 +4,7 @@
  */
 
 import { causeText, SenetError } from "../errors.ts";
+import { availableMemory } from "../memory.node.ts";
 import type { ListedPictures, PictureLimits } from "./json-pictures.node.ts";
 import { listedPictures } from "./json-pictures.node.ts";
 import { type Inference, parseInference } from "./kserve.ts";
@@ -30,8 +31,8 @@ export interface ReaderOptions {
   readonly say: (line: string) => void;
 }
 
-/** What a body may become in memory. The text itself, once or twice, and numbers are four times as much. */
-const timesLarger = 8;
+/** What the largest body may become in memory, text and numbers together; less where there is less. */
+const timesLarger = 5;
 const leastMiB = 64;
 
 export class BodyReader {
@@ -59,7 +60,7 @@ export class BodyReader {
   async #read(order: ReadOrder, wish: Wish): Promise<unknown> {
     const { bodyBytes, smallBytes = 128 * 1024, say } = this.#options;
     if (jsonBytes(order) <= smallBytes) return readBody(order);
-    this.#thread ??= this.#opened(Math.max(leastMiB, Math.ceil((timesLarger * bodyBytes) / 2 ** 20)));
+    this.#thread ??= this.#opened(Math.min(timesLarger * bodyBytes, availableMemory() / 4) / 2 ** 20);
     const body = ownMemory(order.body);
     try {
       return await inTime(this.#thread.ask({ ...order, body }, [body.buffer]), wish);
@@ -70,9 +71,9 @@ export class BodyReader {
     }
   }
 
-  #opened(mostMiB: number): Thread<ReadOrder> {
+  #opened(heapMiB: number): Thread<ReadOrder> {
     const thread = new Thread<ReadOrder>(new URL("./reader-worker.node.js", import.meta.url), undefined, {
-      maxOldGenerationSizeMb: mostMiB,
+      maxOldGenerationSizeMb: Math.max(leastMiB, Math.ceil(heapMiB)),
     });
     void thread.lost.then(() => {
       if (this.#thread === thread) this.#thread = undefined;

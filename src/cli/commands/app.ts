@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { weightsFile } from "../../pull/named.node.ts";
 import { packagedName } from "../../pull/packaged.node.ts";
 import { interruptible } from "../interrupt.ts";
-import { port } from "../options.ts";
+import { host, port } from "../options.ts";
 import { print, say } from "../output.ts";
 import { megabytes, pullShown } from "../pulling.ts";
 
@@ -22,7 +22,7 @@ export function appCommand(program: Command): void {
     .command("app")
     .description("a page that learns from pictures and the webcam, in the browser; nothing leaves this machine")
     .option("--weights <file...>", "networks that the page offers to begin with, as for senet classify", [packagedName])
-    .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", "127.0.0.1")
+    .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", host, "127.0.0.1")
     .option("--port <n>", "0: any that is free", port, 8090)
     .option("--open", "open the page in the browser")
     .addOption(

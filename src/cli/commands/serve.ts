@@ -14,6 +14,7 @@ import { interruptible } from "../interrupt.ts";
 import {
   count,
   executorOption,
+  host,
   port,
   positiveDuration,
   precisionOption,
@@ -76,7 +77,7 @@ export function serveCommand(program: Command): void {
         "the first one answers where none is asked for by name",
       [packagedName],
     )
-    .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", "127.0.0.1")
+    .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", host, "127.0.0.1")
     .option("--port <n>", "0: any that is free", port, 8080)
     .addOption(described(workersOption(), "threads that look at pictures; default: as many as can run at once"))
     .addOption(described(threadsOption().default(1), "threads that look at one picture"))
