@@ -1,4 +1,4 @@
-/** A hand of the pool that is a thread. */
+/** A worker of the pool that is a thread. */
 
 import { receivedRefusal } from "./message.node.ts";
 import { Thread } from "./thread.node.ts";
@@ -34,7 +34,7 @@ export class ThreadHand implements Hand {
   }
 }
 
-/** With memory of its own: of a view, all that it is a view of would travel with it, such as a form with all its pictures. */
+/** A copy with its own memory: sending a view would send its whole buffer, such as a form with all its pictures. */
 function detached(work: Work): Work {
   if (work.kind === "infer") return { ...work, image: work.image.slice() };
   const { name, bytes } = work.picture;

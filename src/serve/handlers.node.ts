@@ -38,7 +38,7 @@ export interface AppSettings {
   readonly allowedOrigins: readonly string[];
   readonly fetcher: Fetcher | undefined;
   readonly reader: BodyReader;
-  /** Told what went wrong here. */
+  /** Is told of the server's own faults. */
   readonly say: (line: string) => void;
   /** Is told of each answered request. */
   readonly log: ((line: string) => void) | undefined;

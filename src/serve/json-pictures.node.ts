@@ -8,9 +8,9 @@ import { pictureList } from "./schemas.ts";
 import type { SentPicture } from "./work.node.ts";
 
 export interface PictureLimits {
-  /** Pictures in one request. */
+  /** Most pictures per request. */
   readonly mostPictures: number;
-  /** Bytes of one request's pictures, where they are fetched. */
+  /** Most bytes of one request's downloaded pictures. */
   readonly bodyBytes: number;
 }
 
@@ -40,7 +40,7 @@ export function listedPictures(body: Uint8Array, limits: PictureLimits): ListedP
   return { pictures, options };
 }
 
-/** What a picture without a name is called. */
+/** Default name of a picture. */
 export const unnamed = (index: number, count: number): string => (count === 1 ? "picture" : `picture ${index + 1}`);
 
 /** @throws Refusal 413 */
@@ -52,7 +52,7 @@ export function checkCount(count: number, { mostPictures }: PictureLimits): void
   });
 }
 
-/** Of either alphabet, also in lines, as `base64` writes it, and behind `data:image/jpeg;base64,`. */
+/** Decodes base64 in either alphabet, possibly with line breaks or a prefix `data:image/jpeg;base64,`. */
 function fromBase64(text: string, name: string): Uint8Array {
   const data = text.replace(/^data:[^,]{0,200},/, "").replace(/\s+/g, "");
   if (data === "" || !/^[A-Za-z0-9+/_-]*={0,2}$/.test(data)) {

@@ -1,4 +1,4 @@
-/** What the main thread and others say to each other. Errors lose their class on the way: what they are made of travels. */
+/** Messages between the main thread and other threads. Errors lose their class on the way: what they are made of travels. */
 
 import type { MessagePort } from "node:worker_threads";
 import { type ErrorDetails, SenetError } from "../errors.ts";
@@ -27,7 +27,7 @@ export function receivedRefusal({ status, fault }: SentRefusal): Refusal {
   return new Refusal(status, code, message, details);
 }
 
-/** What a reply was made from. @throws what the other thread threw */
+/** The value of a reply. @throws what the other thread threw */
 export function received(reply: Reply): unknown {
   if ("value" in reply) return reply.value;
   if ("refusal" in reply) throw receivedRefusal(reply.refusal);
@@ -35,13 +35,13 @@ export function received(reply: Reply): unknown {
   throw new Error(reply.failure);
 }
 
-/** An answer, and the memory that goes to the other thread with it. */
+/** An answer, and the memory to transfer with it. */
 export interface Answer {
   readonly value: unknown;
   readonly buffers?: readonly ArrayBuffer[];
 }
 
-/** In a thread: answers orders one after another. */
+/** Runs in a worker thread: answers orders one after another. */
 export function answerOrders<O>(port: MessagePort, answer: (order: O) => Promise<Answer> | Answer): void {
   let last: Promise<void> = Promise.resolve();
   port.on("message", ({ number, body }: Numbered<O>) => {
@@ -66,7 +66,7 @@ function replyOf(error: unknown): Reply {
   return { error: { code: error.code, what: whatOf(error), details } };
 }
 
-/** The first line of its message, without where it was. */
+/** What went wrong, without the place. */
 function whatOf({ message, details: { where } }: SenetError): string {
   const first = message.split("\n")[0]!;
   return where !== undefined && first.startsWith(`${where}: `) ? first.slice(where.length + 2) : first;

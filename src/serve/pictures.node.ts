@@ -23,7 +23,7 @@ export interface SentPictures {
 
 export interface PictureSettings extends PictureLimits {
   readonly reader: BodyReader;
-  /** Fetches the pictures that are named by addresses; nothing where that is not allowed. */
+  /** Downloads pictures given by addresses; undefined if that is not allowed. */
   readonly fetcher: Fetcher | undefined;
 }
 
@@ -56,7 +56,7 @@ async function fromJson(
   const { pictures: listed, options } = await settings.reader.pictures(body, limitsOf(settings), wish);
   const pictures: SentPicture[] = [];
   let length = 0;
-  // One after another: what is fetched has to fit into a body's bytes too.
+  // Sequentially, since downloads must also fit into a body's limit.
   for (const picture of listed) {
     const bytes = "bytes" in picture ? picture.bytes : await fetched(picture.url, settings, wish);
     length += bytes.length;

@@ -1,4 +1,4 @@
-/** The thread that reads large bodies. */
+/** Entry of the thread that parses large bodies. */
 
 import { parentPort } from "node:worker_threads";
 import { answerOrders } from "./message.node.ts";

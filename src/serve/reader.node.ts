@@ -1,6 +1,6 @@
 /**
- * Reads bodies of JSON, the large ones in a thread of its own: the main thread would be busy for a second with 30 MB of
- * numbers, and has others to answer. A body that takes more memory than it may ends that thread, and nothing else.
+ * Parses JSON bodies. Large ones are parsed in a separate thread, since 30 MB of numbers would block the main thread for a
+ * second. The thread's heap is limited, so that a hostile body ends this thread only.
  */
 
 import { causeText, SenetError } from "../errors.ts";
@@ -26,12 +26,12 @@ export type ReadOrder =
 export interface ReaderOptions {
   /** Bytes of the largest body. */
   readonly bodyBytes: number;
-  /** Bodies up to so many bytes are read at once: to send them away would take as long. */
+  /** Bodies up to this size are parsed in the calling thread; sending them would take as long. */
   readonly smallBytes?: number;
   readonly say: (line: string) => void;
 }
 
-/** What the largest body may become in memory, text and numbers together; less where there is less. */
+/** Heap for parsing, as a multiple of the largest body; less if less memory is available. */
 const timesLarger = 5;
 const leastMiB = 64;
 
@@ -82,13 +82,13 @@ export class BodyReader {
   }
 }
 
-/** Of a large body that nobody else looks at: a copy would take as long as to send it. */
+/** The body with its own memory, which can be transferred; copied only if it shares its memory. */
 const ownMemory = (body: Uint8Array): Uint8Array<ArrayBuffer> =>
   body.buffer instanceof ArrayBuffer && body.byteLength === body.buffer.byteLength
     ? (body as Uint8Array<ArrayBuffer>)
     : new Uint8Array(body);
 
-/** Bytes behind the header are taken as they are. */
+/** Size of the JSON part; the binary part is not parsed. */
 const jsonBytes = ({ body, ...order }: ReadOrder): number =>
   Math.min(body.length, order.kind === "inference" ? Number(order.headerLength ?? body.length) || 0 : body.length);
 

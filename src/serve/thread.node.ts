@@ -1,4 +1,4 @@
-/** A thread that answers orders, as the main thread sees it. */
+/** The main thread's side of a worker thread that answers orders. */
 
 import { type ResourceLimits, Worker } from "node:worker_threads";
 import { type Numbered, type Reply, received } from "./message.node.ts";
@@ -9,7 +9,7 @@ interface Waiting {
 }
 
 export class Thread<O> {
-  /** Resolves when it has ended otherwise than by `close`. */
+  /** Resolves if it ends other than by `close`. */
   readonly lost: Promise<Error>;
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -44,8 +44,8 @@ export class Thread<O> {
   }
 
   /**
-   * @param buffers go to the thread with it
-   * @throws what the thread throws; why it has ended
+   * @param buffers are transferred
+   * @throws what the thread throws; the reason if it has ended
    */
   ask<T>(body: O, buffers: readonly ArrayBuffer[] = []): Promise<T> {
     return new Promise((resolve, reject) => {
