@@ -31,16 +31,13 @@ export class Pace {
   #since = 0;
   /** Steps to wait before trying fewer or more threads; increased after each failed trial. */
   readonly #patience = { fewer: 12, more: 200 };
-  #soon: number;
+  /** Milliseconds of steps (at least two) after which to react, however few they were; increased likewise. */
+  #soon = 2000;
 
-  /**
-   * @param most initial and largest number of threads
-   * @param soon milliseconds of steps (at least two) after which fewer threads are tried, however few steps these were
-   */
-  constructor(most: number, soon = Number.POSITIVE_INFINITY) {
+  /** @param most initial and largest number of threads */
+  constructor(most: number) {
     this.#most = most;
     this.#threads = most;
-    this.#soon = soon;
   }
 
   /** Number of threads for the next step. */

@@ -29,9 +29,9 @@ class Paced<T extends { dispose(): Promise<void> }> {
   #threads: number;
   current: T;
 
-  constructor(options: PacedOptions<T>, soon?: number) {
+  constructor(options: PacedOptions<T>) {
     this.#options = options;
-    this.#pace = new Pace(options.most, soon);
+    this.#pace = new Pace(options.most);
     this.#threads = this.#pace.threads;
     this.current = options.create(this.#threads);
   }
@@ -61,15 +61,12 @@ class Paced<T extends { dispose(): Promise<void> }> {
 /** With a plan of its own. */
 export type Planned<T> = T & { readonly plan: PlanFacts };
 
-/** Milliseconds after which to react even to few runs: a user may be waiting for a single answer. */
-const soon = 2000;
-
 export class PacedExecutable implements Executable {
   readonly #paced: Paced<Planned<Executable>>;
   readonly #uses: Uses;
 
   constructor(options: PacedOptions<Planned<Executable>>) {
-    this.#paced = new Paced(options, soon);
+    this.#paced = new Paced(options);
     this.#uses = new Uses(options.name);
   }
 
