@@ -61,6 +61,8 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["trian --data x", /unknown command 'trian'\s+\(Did you mean train\?\)/],
   ["clasify x", /Did you mean classify\?/],
   ["train --data x --epcohs 3", /unknown option '--epcohs'\s+\(Did you mean --epochs\?\)/],
+  ["train --data x --opt adamw", /unknown option '--opt'\s+\(Here it is --optimizer\)/],
+  ["lr-find --data x --learning-rate 1", /unknown option '--learning-rate'\s+\(Here it is --lr\)/],
   ["evaluate --weights x --data y --jsn", /Did you mean --json\?/],
   ["train --data x --model seresnet18", /no model "seresnet18"\s+try: +se-resnet-18, /],
   [

@@ -26,6 +26,7 @@ import { verifyCommand } from "./commands/verify.ts";
 import { report } from "./faults.ts";
 import { isHangupIgnored } from "./interrupt.ts";
 import { printLines, sayLines, watchOutput } from "./output.ts";
+import { flagOfOtherName } from "./train-config.ts";
 
 const commands = [
   demoCommand,
@@ -84,7 +85,7 @@ export function programOf(): Command {
       .configureOutput({
         writeOut: (text) => printLines(text.replace(/\n$/, "")),
         writeErr: (text) => sayLines(text.replace(/\n$/, "")),
-        outputError: (text, write) => write(commandFault(text)),
+        outputError: (text, write) => write(commandFault(text, command)),
       });
   }
   return program;
@@ -94,7 +95,9 @@ export function programOf(): Command {
 const withItsCommands = (command: Command): Command[] => [command, ...command.commands.flatMap(withItsCommands)];
 
 /** Commander's message with what the user typed made safe; its only own line break comes before its suggestion. */
-function commandFault(text: string): string {
+function commandFault(text: string, { options }: Command): string {
   const [fault, ...suggestion] = text.trimEnd().split(/\n(?=\(Did you mean )/);
+  const meant = flagOfOtherName(/^error: unknown option '--([\w-]+)'$/.exec(fault!)?.[1] ?? "");
+  if (options.some(({ long }) => long === meant)) return `${fault}\n(Here it is ${meant})`;
   return [fault!, ...suggestion].map((line) => cut(line, 800)).join("\n");
 }

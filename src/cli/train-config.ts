@@ -13,6 +13,7 @@ import type * as z from "../schema.ts";
 import { decodeText } from "../text-file.ts";
 import { plain } from "../text-output.ts";
 import { type TrainingConfig, trainingConfig, trainingKeys } from "../train/config.ts";
+import { keyOfOtherName } from "../train/other-names.ts";
 import type { Given } from "../train/resume.ts";
 import { type SourceNetwork, sourceDefaults } from "../train/start.ts";
 import { choiceOption, count, list, natural, real } from "./options.ts";
@@ -44,6 +45,12 @@ export function addConfigOptions(command: Command, concerns: readonly Heading[] 
   if (!concerns.includes("Fine-tuning")) return;
   const help = "begin with what there is: weights of --model, or those that were pulled, or else imagenette";
   command.addOption(new Option("--pretrained", help).helpGroup("Fine-tuning:"));
+}
+
+/** The flag that a flag of another program, or a key of the configuration, means; `undefined` for all others. */
+export function flagOfOtherName(name: string): string | undefined {
+  const meant = keyOfOtherName(name) ?? name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return [...options.values()].find(({ key }) => key === meant)?.option.long;
 }
 
 function optionOf(key: string, schema: z.Schema): Option | undefined {

@@ -15,6 +15,7 @@ import { averagingKeys } from "./averaging.ts";
 import { clippingKeys } from "./clipping.ts";
 import { fineTuningKeys } from "./fine-tuning.ts";
 import { optimizerKeys } from "./learning.ts";
+import { keyOfOtherName } from "./other-names.ts";
 import { pictureKeys } from "./pictures.ts";
 import { scheduleKeys } from "./schedule.ts";
 import { lossKeys } from "./targets.ts";
@@ -203,8 +204,14 @@ export function trainingConfig(
 ): TrainingConfig {
   const result = trainingConfigSchema.safeParse(withEpochs(withImageSize(upToDate(given))));
   if (result.success) return result.data;
-  const faults = result.error.issues.map((issue) => z.issueLine(issue, nameOf));
+  const faults = result.error.issues.map((issue) => renamedLine(issue) ?? z.issueLine(issue, nameOf));
   throw new SenetError("usage", "cannot be used", { where, found: faults });
+}
+
+/** For an unknown key that other programs have, what it is called here. */
+function renamedLine({ path: [key], known = [] }: z.Issue): string | undefined {
+  const meant = keyOfOtherName(`${key}`);
+  return meant !== undefined && known.includes(meant) ? `"${key}" is unknown: here it is ${meant}` : undefined;
 }
 
 /** The learning rate used: the given one, or the optimiser's usual one scaled by the batch size. */

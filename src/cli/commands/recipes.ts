@@ -48,7 +48,7 @@ function showRecipe(name: string): void {
     `made for: ${data.name}, ${grouped(data.pictures)} pictures of ${data.classes} classes`,
     `cost: ${costOf(name)}${hours === undefined ? "" : `; ${hours}`}`,
     ...(reached === undefined ? [] : [`reached: ${reached}`]),
-    ...list("here otherwise, or left open by the source:", differences),
+    ...(differences.length === 0 ? [] : list("here otherwise, or left open by the source:", differences)),
     ...list("settings:", settings),
   ];
   printLines(lines.join("\n"));

@@ -1,0 +1,20 @@
+/** What other programs call keys of a training's configuration, to tell their users what they are called here. */
+
+/** Flags of timm and torchvision, arguments of Keras and fastai, without case, hyphens and underscores. */
+const otherNames: Readonly<Record<string, string>> = {
+  ...{ lr: "learningRate", lrmax: "learningRate", baselr: "learningRate" },
+  ...{ opt: "optimizer", optbetas: "betas", opteps: "eps", wd: "weightDecay" },
+  ...{ sched: "schedule", lrscheduler: "schedule", decaymilestones: "stepEpochs", milestones: "stepEpochs" },
+  ...{ b: "batchSize", bs: "batchSize", batch: "batchSize", gradaccumsteps: "microBatch" },
+  ...{ imgsize: "imageSize", inputsize: "imageSize", scale: "cropScale", ratio: "cropRatio", hflip: "mirror" },
+  ...{ traininterpolation: "interpolation", autoaugment: "aa", randomerase: "reprob" },
+  ...{ smoothing: "labelSmoothing", classweight: "classWeights", clipgradnorm: "clipGrad" },
+  ...{ ema: "modelEma", emadecay: "modelEmaDecay", maxiter: "maxSteps", earlystopping: "patience" },
+  ...{ initialcheckpoint: "weights", finetune: "weights", validationsplit: "valSplit" },
+};
+
+/** The key that a name of another program means; `undefined` for all others. */
+export function keyOfOtherName(name: string): string | undefined {
+  const plain = name.toLowerCase().replace(/[-_]/g, "");
+  return Object.hasOwn(otherNames, plain) ? otherNames[plain] : undefined;
+}
