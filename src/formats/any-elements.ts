@@ -1,11 +1,11 @@
-/** Elements of other programs' files, beside weights too. */
+/** Reads elements of other programs' files, including values that are not weights. */
 
 import type { TensorData } from "../tensor.ts";
 import { type ElementType, type Fail, readElements, view } from "./bytes.ts";
 
 /**
- * As `readElements`, but integers that do not fit int32 become float64: whatever counts steps or seconds beside weights
- * must not make a file unreadable.
+ * As `readElements`, but integers that do not fit int32 become float64: counters of steps or seconds must not make a
+ * file unreadable.
  */
 export function readAnyElements(type: ElementType, bytes: Uint8Array, start: number, length: number): TensorData {
   const fits = (value: number) => value >= -(2 ** 31) && value < 2 ** 31;
@@ -23,7 +23,7 @@ const unreachable: Fail = (what) => {
   throw new Error(what);
 };
 
-/** A copy with the bytes of each element in the other order. */
+/** A copy with the byte order of each element reversed. */
 export function swapped(bytes: Uint8Array, size: number): Uint8Array {
   const copy = new Uint8Array(bytes);
   for (let at = 0; at + size <= copy.length; at += size) copy.subarray(at, at + size).reverse();

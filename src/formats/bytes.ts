@@ -1,4 +1,4 @@
-/** What the readers of weight files share: typed errors, views on a file's bytes, and the elements that files hold. */
+/** Helpers of the readers of weight files: errors, views of a file's bytes, and conversion of elements. */
 
 import { SenetError } from "../errors.ts";
 import type { TensorData } from "../tensor.ts";
@@ -12,36 +12,36 @@ export interface FailDetails {
   readonly cause?: unknown;
 }
 
-/** Throws a SenetError `weights` for this place: a file, or a tensor or layer in it. */
+/** Creates a function that throws a SenetError `weights` for a place: a file, or a tensor or layer in it. */
 export function failAt(where: string): Fail {
   return (what, details = {}) => {
     throw new SenetError("weights", what, { where, ...details });
   };
 }
 
-/** Says all that an error can say; what to try is the place's own word where nothing else is said. */
+/** Throws an error with all details; the hint defaults to the place's. */
 export type FailWhole = (
   what: string,
   details: FailDetails & Required<Pick<FailDetails, "expected" | "found">>,
 ) => never;
 
-/** As `failAt`, with what to try there. */
+/** As `failAt`, with a default hint. */
 export function failTrying(where: string, hint: string): FailWhole {
   const fail = failAt(where);
   return (what, details) => fail(what, { hint, ...details });
 }
 
-/** For what is wrong with the bytes of a file. */
+/** For damaged bytes of a file. */
 export const damagedAt = (where: string): FailWhole => failTrying(where, fetchAgain);
 
 export const fetchAgain = "the file is damaged or cut short; fetch or save it again";
 
-/** A name out of a file for an error: hostile ones can be long or hold control characters. */
+/** A name from a file, for an error; hostile ones can be long or contain control characters. */
 export function shownName(name: string): string {
   return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
 }
 
-/** How files store one number, in safetensors' names. */
+/** Element types in files, by safetensors' names. */
 export type ElementType =
   | "F64"
   | "F32"
@@ -79,20 +79,20 @@ interface ViewType<T> {
 }
 
 /**
- * A typed array on the bytes themselves, or on a copy where they are not aligned. Typed arrays have the machine's byte
- * order: little-endian, as the formats', on everything that runs JavaScript today.
+ * A typed array on the bytes, or on a copy if they are not aligned. Typed arrays have the machine's byte order:
+ * little-endian, like the formats, on everything that runs JavaScript today.
  * @param start in bytes; `length` elements from there must be in `bytes`
  */
 export function view<T>(type: ViewType<T>, bytes: Uint8Array, start: number, length: number): T {
   const offset = bytes.byteOffset + start;
   if (offset % type.BYTES_PER_ELEMENT === 0) return new type(bytes.buffer, offset, length);
-  // Not `slice`: Node's Buffer, which is a Uint8Array too, gives a view where others give a copy.
+  // Not `slice`, which for Node's Buffer (also a Uint8Array) returns a view instead of a copy.
   return new type(new Uint8Array(bytes.subarray(start, start + length * type.BYTES_PER_ELEMENT)).buffer, 0, length);
 }
 
 /**
- * Elements of a file as a tensor's data. F64, F32 and I32 stay as they are, and are views where aligned; F16 and BF16
- * widen to float32, smaller integers to int32, larger ones narrow to it.
+ * Elements of a file as a tensor's data. F64, F32 and I32 are unchanged, and views if aligned; F16 and BF16 are widened
+ * to float32, smaller integers widened and larger ones narrowed to int32.
  * @param start in bytes; `length` elements from there must be in `bytes`
  * @throws through `fail` where an integer does not fit int32
  */
@@ -132,7 +132,7 @@ export function readElements(
   }
 }
 
-/** IEEE binary16 values, given as their bits. */
+/** Converts IEEE binary16 values, given as bits. */
 export function halves(bits: Uint16Array | Int32Array): Float32Array {
   const values = new Float32Array(bits.length);
   for (let i = 0; i < bits.length; i++) values[i] = half(bits[i]!);
@@ -148,7 +148,7 @@ function half(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** bfloat16 values, given as their bits: each is the upper half of a float32. */
+/** Converts bfloat16 values, given as bits: each is the upper half of a float32. */
 export function brainHalves(bits: Uint16Array | Int32Array): Float32Array {
   const wide = new Uint32Array(bits.length);
   for (let i = 0; i < bits.length; i++) wide[i] = bits[i]! << 16;

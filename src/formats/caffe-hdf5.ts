@@ -1,4 +1,7 @@
-/** Caffe's networks saved as HDF5 (`snapshot_format: HDF5`): a dataset `/data/LAYER/0`, `/data/LAYER/1`, ... for each blob. */
+/**
+ * Reads Caffe networks saved as HDF5 (`snapshot_format: HDF5`): a dataset `/data/LAYER/0`, `/data/LAYER/1`, ... for
+ * each blob.
+ */
 
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { shownName } from "./bytes.ts";
@@ -7,14 +10,14 @@ import { type Hdf5Dataset, type Hdf5Group, type Hdf5Reading, readHdf5 } from "./
 
 const deepest = 16;
 
-/** Class and order of numbers in the library's words. */
+/** HDF5's constants for type class and byte order. */
 const floatClass = 1;
 
 /**
- * The blobs of each layer by the layer's name, in order. Layers without weights have none in such files; what they
- * are and how they are connected is in the prototxt.
+ * The blobs of each layer by the layer's name, in order. Layers without weights are absent; what layers are and how
+ * they are connected is in the prototxt.
  * @param where the file's name, for errors
- * @throws SenetError `weights` (as a rejection) where the file is damaged or is not one of Caffe's
+ * @throws SenetError `weights` (as a rejection) where the file is damaged or not Caffe's
  */
 export function parseCaffeHdf5(bytes: Uint8Array, where: string): Promise<Map<string, Tensor[]>> {
   return readHdf5(bytes, where, (file, reading) => {
@@ -33,7 +36,7 @@ export function parseCaffeHdf5(bytes: Uint8Array, where: string): Promise<Map<st
   });
 }
 
-/** Names of layers may have slashes, which make groups within groups: a group with datasets is a layer. */
+/** Layer names may contain slashes, which create nested groups: a group with datasets is a layer. */
 function readGroup(
   group: Hdf5Group,
   name: string,
@@ -49,7 +52,7 @@ function readGroup(
   for (const key of group.keys()) {
     reading.takeObject();
     const child = name === "" ? key : `${name}/${key}`;
-    // Caffe writes none, and what they lead to may be anywhere, in other files too.
+    // Caffe writes no links, and their targets could be anywhere, even in other files.
     if (group.get_link(`${group.path}/${key}`) !== null) {
       fail("a layer or blob is a link to something else, which Caffe never writes", {
         expected: "a group or a dataset",
@@ -100,7 +103,7 @@ function readDataset(dataset: Hdf5Dataset, name: string, reading: Hdf5Reading): 
   return tensor(shape, data);
 }
 
-/** Blobs without definitions, as these files have them. */
+/** Layers with blobs but without definitions, as in these files. */
 export function bareLayers(blobs: ReadonlyMap<string, readonly Tensor[]>, where: string): CaffeLayer[] {
   return [...blobs].map(([name, blobs]) => {
     const definition = { where: `${where}: layer ${shownName(name)}`, fields: new Map() };

@@ -1,5 +1,5 @@
 /**
- * Which fields of Caffe's messages are read and written, by number and name: those of
+ * The fields of Caffe's messages that are read and written, by number and name, from
  * https://github.com/BVLC/caffe/blob/master/src/caffe/proto/caffe.proto.
  */
 
@@ -155,8 +155,8 @@ const parameters = {
 } as const satisfies Readonly<Record<string, Schema>>;
 
 /**
- * The names of the messages that layers have for themselves, also of layers that are not read; a layer of one type may
- * have another's, which Caffe passes over.
+ * Names of layers' parameter messages, including those of unsupported layers; a layer may have another type's message,
+ * which Caffe ignores.
  */
 export const parameterNames: ReadonlySet<string> = new Set([
   ...Object.keys(parameters),
@@ -175,7 +175,7 @@ export const parameterNames: ReadonlySet<string> = new Set([
   ...["window_data_param"],
 ]);
 
-/** Messages that say what a layer computes: of them, fields that the schema does not know are noted by their number. */
+/** Messages that define what a layer computes; their unknown fields are recorded by number. */
 export const computing: ReadonlySet<Schema> = new Set(
   Object.entries(parameters).flatMap(([name, schema]) => (/data_param$/.test(name) ? [] : [schema])),
 );
@@ -185,7 +185,7 @@ function numbered(numbers: Readonly<Partial<Record<keyof typeof parameters, numb
   return Object.fromEntries(names.map((name) => [numbers[name], [name, parameters[name]]]));
 }
 
-/** How a layer is read: its own fields, and where its blobs are. */
+/** The format of a layer: its own fields, and the field with its blobs. */
 export interface LayerFormat {
   readonly blobs: number;
   readonly schema: Schema;
@@ -229,7 +229,7 @@ export const layerFormat: LayerFormat = {
   },
 };
 
-/** V1LayerParameter.LayerType, by number, in the words of today's files. */
+/** V1LayerParameter.LayerType by number, with today's names. */
 export const v1Types: Readonly<Record<number, string>> = {
   1: "Accuracy",
   2: "BNLL",

@@ -1,4 +1,4 @@
-/** Writes `.caffemodel` files: what caffemodel.ts reads, in today's format. */
+/** Writes `.caffemodel` files, as read by caffemodel.ts, in today's format. */
 
 import { ProtoWriter } from "../protobuf-writer.ts";
 import { sizeOf, type Tensor } from "../tensor.ts";
@@ -7,21 +7,21 @@ import { isEnum, layerFormat, type Schema } from "./caffe-schema.ts";
 import type { CaffeLayer } from "./caffemodel.ts";
 import { allOf, type CaffeMessage, type CaffeValue } from "./prototxt.ts";
 
-/** A layer to write: one that was read, or one made by hand, of which a name, a type and blobs are enough. */
+/** A layer to write: one that was read, or a new one, which needs only a name, a type and blobs. */
 export type CaffeLayerToWrite = Pick<CaffeLayer, "name" | "type" | "blobs"> &
   Partial<Pick<CaffeLayer, "bottoms" | "tops" | "definition">>;
 
-/** Protobuf's own limit of a message, which Caffe's loader has too. */
+/** Protobuf's limit on messages, which Caffe's loader also has. */
 const mostBytes = 2 ** 31 - 1;
 
-/** These are written from the layer itself. */
+/** Fields that are written from the layer itself. */
 const own: ReadonlySet<string> = new Set(["name", "type", "bottom", "top"]);
 
 /**
- * The bytes of a network as Caffe saves it, in chunks to be written one after another: the weights are views on the
- * blobs' data, not copies. Of the definitions, the fields that caffemodel.ts reads are written.
- * @throws SenetError `weights` where a blob is neither float32 nor float64 or does not fill its shape, where a field of a
- * definition is not of its kind, or where the file would be larger than protobuf allows
+ * Encodes a network as Caffe does, in chunks to be written one after another; weights are views of the blobs' data, not
+ * copies. Of the definitions, those fields are written that caffemodel.ts reads.
+ * @throws SenetError `weights` where a blob is neither float32 nor float64 or does not fill its shape, where a field
+ * has the wrong type, or where the file would exceed protobuf's limit
  */
 export function encodeCaffemodel(name: string, layers: readonly CaffeLayerToWrite[]): Uint8Array[] {
   const chunks: Uint8Array[] = [new ProtoWriter().text(1, name).finish()];
@@ -43,7 +43,7 @@ const layerField = 100;
 
 const lengthOf = (chunks: readonly Uint8Array[]): number => chunks.reduce((sum, { length }) => sum + length, 0);
 
-/** What stands before the content of a nested message. */
+/** Tag and length of a nested message. */
 const head = (field: number, content: readonly Uint8Array[]): Uint8Array =>
   new ProtoWriter().head(field, lengthOf(content)).finish();
 
@@ -79,7 +79,7 @@ function writeFields(writer: ProtoWriter, message: CaffeMessage, schema: Schema)
     } else if (kind === "float") {
       for (const value of allOf(message, name, "number")) writer.float(field, value);
     } else if (kind === "int") {
-      // Negative ones are legal (an axis counted from the end) and take ten bytes, as int32 and int64 alike.
+      // Negative values are legal (an axis counted from the end) and take ten bytes, for int32 and int64 alike.
       for (const value of allOf(message, name, "number")) {
         if (!Number.isSafeInteger(value)) failAt(message.where)(`the field "${name}" cannot be ${value}`);
         writer.int(field, value);
@@ -87,7 +87,7 @@ function writeFields(writer: ProtoWriter, message: CaffeMessage, schema: Schema)
     } else if (isEnum(kind)) {
       for (const value of allOf(message, name, "string")) {
         const index = kind.indexOf(value);
-        // A reader that does not know an enum's number keeps it as it is.
+        // Unknown enum numbers are kept by readers as numbers.
         writer.int(field, index === -1 ? enumNumber(message, name, value) : index);
       }
     } else {

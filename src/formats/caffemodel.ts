@@ -1,8 +1,7 @@
 /**
- * Caffe's binary networks: layers with their definitions and their weights, out of a `.caffemodel`.
+ * Reads Caffe's binary networks (`.caffemodel`): layers with their definitions and weights.
  *
- * docs/networks.md, 5.2, has the rules that Caffe's own loader follows. Weights are views on the file where they are
- * aligned.
+ * docs/networks.md, 5.2, has the rules that Caffe's own loader follows. Weights are views of the file if aligned.
  */
 
 import { sizeOf, type Tensor, zeros } from "../tensor.ts";
@@ -21,41 +20,43 @@ import { type CaffeMessage, type CaffeValue, mostValues, oneOf } from "./prototx
 
 export interface CaffeLayer {
   readonly name: string;
-  /** As in a prototxt ("Convolution"), also where an old file has a number for it. */
+  /** As in a prototxt ("Convolution"), even if an old file has a number. */
   readonly type: string;
   readonly bottoms: readonly string[];
   readonly tops: readonly string[];
-  /** float32, or float64 where Caffe wrote doubles; shapes as in the file (old ones have four extents, many of them 1). */
+  /**
+   * float32, or float64 if Caffe wrote doubles; shapes as in the file (in old ones four dimensions, many of them 1).
+   */
   readonly blobs: readonly Tensor[];
-  /** The whole definition, as a prototxt's `layer` would give it. Of the parameters, those that networks of ours use. */
+  /** The whole definition, as in a prototxt's `layer`, with the parameters that our networks use. */
   readonly definition: CaffeMessage;
 }
 
 export interface CaffeModel {
   readonly name: string;
-  /** All layers in the file's order, those without weights too; a network that was trained has data and split layers. */
+  /** All layers in the file's order, including those without weights; a trained network has data and split layers. */
   readonly layers: readonly CaffeLayer[];
-  /** The network without its weights, as a prototxt would give it: name, input, input_dim, input_shape, layer. */
+  /** The network without its weights, as in a prototxt: name, input, input_dim, input_shape, layer. */
   readonly definition: CaffeMessage;
 }
 
-/** Caffe's own limit of a blob's axes. */
+/** Caffe's limit on a blob's dimensions. */
 const mostAxes = 32;
-/** The largest released network has 930 layers and 1,144 blobs; small files must not become objects without end. */
+/** The largest released network has 930 layers and 1,144 blobs; small files must not create unlimited objects. */
 const mostLayers = 20_000;
 const mostBlobs = 100_000;
 
-/** What a file may still hold, so that a small one cannot become a large structure. */
+/** Remaining allowances, so that a small file cannot create a large structure. */
 interface Allowance {
   values: number;
   blobs: number;
 }
 
 /**
- * Reads a `.caffemodel`. Weights are views on `bytes` where aligned: they share its memory.
+ * Reads a `.caffemodel`. Weights are views of `bytes` if aligned, and share its memory.
  * @param where the file's name, for errors
- * @throws SenetError `weights`, naming the layer where there is one, where the file is damaged, a blob's values do not
- * fill its shape, or the network has no layers.
+ * @throws SenetError `weights`, naming the layer if possible, where the file is damaged, a blob's values do not fill
+ * its shape, or the network has no layers
  */
 export function parseCaffemodel(bytes: Uint8Array, where: string): CaffeModel {
   const allowance: Allowance = { values: mostValues, blobs: mostBlobs };
@@ -121,8 +122,8 @@ function readLayer(
 const strings = (values: readonly CaffeValue[] = []): string[] => values.filter((value) => typeof value === "string");
 
 /**
- * Reads the current field into `fields`. What the schema does not know is skipped; of a layer's parameters it is noted
- * under its number, since it may change what the layer computes.
+ * Reads the current field into `fields`. Unknown fields are skipped; those of a layer's parameters are recorded by
+ * number, since they may change what the layer computes.
  */
 function readField(
   reader: ProtoReader,
@@ -163,23 +164,23 @@ function readField(
   }
 }
 
-/** What a blob's values are stored in: each message twice over, since files may hold them packed or one by one. */
+/** Fields with a blob's values, in both packed and unpacked form. */
 interface Values {
   readonly field: number;
   readonly wire: WireType;
   readonly bytes: number;
   count: number;
   chunks: number;
-  /** The last chunk of packed values. */
+  /** Last chunk of packed values. */
   packed: Uint8Array;
 }
 
 const noBytes = new Uint8Array(0);
 
 /**
- * One blob: those of layers, and the file that a mean picture is kept in (`.binaryproto`).
+ * A blob of a layer, or of a file with a mean image (`.binaryproto`).
  * @param bytes a BlobProto
- * @throws SenetError `weights` where it is damaged, or its values do not fill its shape
+ * @throws SenetError `weights` where it is damaged or its values do not fill its shape
  */
 export function readBlob(bytes: Uint8Array, where: string): Tensor {
   const fail = failAt(where);
@@ -234,14 +235,14 @@ function countValues(reader: ProtoReader, values: Values): void {
       found: `${chunk.length}`,
     });
   }
-  // An empty chunk adds nothing, and must not make a copy of the others necessary.
+  // An empty chunk adds nothing and must not force a copy of the others.
   if (chunk.length === 0) return;
   values.count += chunk.length / values.bytes;
   values.chunks++;
   values.packed = chunk;
 }
 
-/** A view on the packed values where they are in one piece and aligned, else a copy of all. */
+/** A view of the packed values if they are contiguous and aligned, otherwise a copy. */
 function gather<T extends Float32Array | Float64Array>(
   type: {
     new (length: number): T;
@@ -268,7 +269,7 @@ function gather<T extends Float32Array | Float64Array>(
   return data;
 }
 
-/** A batch normalisation as other frameworks have it: all float32 of the shape [channels]. */
+/** A batch normalisation as in other frameworks: all float32 with shape [channels]. */
 export interface BatchNormStatistics {
   readonly mean: Tensor;
   readonly variance: Tensor;
@@ -282,7 +283,7 @@ export interface BatchNormStatistics {
  * sums and the factor s that they were weighted with; mean = b0 / s and var = b1 / s, and both are 0 where s is. As Caffe
  * does it, the factor 1/s is rounded to float32 before it multiplies.
  * NVIDIA's Caffe has both in one layer of five blobs: mean, variance, a factor that is not used, gamma, beta.
- * @param scale absent where the network has none: gamma is 1 and beta 0 then
+ * @param scale absent if the network has none; gamma is then 1 and beta 0
  * @throws SenetError `weights` where the layers' blobs are not those of a BatchNorm and of a Scale of the same channels
  */
 export function batchNormStatistics(batchNorm: CaffeLayer, scale?: CaffeLayer): BatchNormStatistics {
@@ -304,7 +305,7 @@ export function batchNormStatistics(batchNorm: CaffeLayer, scale?: CaffeLayer): 
     });
   }
   const sum = factors.data[0]!;
-  // NVIDIA's layer has the mean and the variance themselves in its blobs, and never reads the factor.
+  // NVIDIA's layer stores mean and variance directly and ignores the factor.
   const factor = isFused ? 1 : sum === 0 ? 0 : Math.fround(1 / sum);
   const divided = ({ data }: Tensor): Tensor => {
     const result = new Float32Array(channels);

@@ -12,5 +12,5 @@ export function crc32c(bytes: Uint8Array): number {
   return ~value >>> 0;
 }
 
-/** As it is stored, so that the checksum of bytes that hold checksums is no trap. */
+/** The stored form, which protects checksums of data that itself contains checksums. */
 export const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

@@ -1,4 +1,4 @@
-/** Which format a weight file has, by its content: names lie, and downloads bring other things under the right name. */
+/** Detects the format of a weight file by its content: names can be wrong, and downloads may bring something else. */
 
 import { failAt, fetchAgain } from "./bytes.ts";
 import { foreignFormat, rawHint } from "./foreign.ts";
@@ -8,8 +8,9 @@ const known = [...new Set(formats.map(({ title }) => title))].join(", ");
 
 /**
  * @param bytes the whole file
- * @param where its name, for errors
- * @throws SenetError `weights` where it is empty, of another program (by its name), a web page, an archive or in no supported format
+ * @param where the file's name, for errors
+ * @throws SenetError `weights` where it is empty, another program's (named in the message), a web page, an archive, or
+ * in no supported format
  */
 export function detectFormat(bytes: Uint8Array, where: string): WeightFormat {
   const fail = failAt(where);

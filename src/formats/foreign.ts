@@ -1,11 +1,11 @@
-/** Files of other programs, and what downloads bring instead of weights, by their marks: to call them by their names. */
+/** Recognises files of other programs, and what downloads may bring instead of weights, to name them in errors. */
 
 import { areArrays } from "./numpy.ts";
 import { ProtoReader, WireType } from "./protobuf.ts";
 import { isLegacyTorch } from "./torch.ts";
 import { readZip } from "./zip.ts";
 
-/** What a file is, and what to do about it. */
+/** What a file is, and a hint. */
 export interface Foreign {
   /** "this is ..." */
   readonly is: string;
@@ -13,15 +13,15 @@ export interface Foreign {
   readonly hint?: string;
 }
 
-/** For weights in formats that are not read. */
+/** Hint for weights in unsupported formats. */
 const elsewhere = "load it in its own program and save it as PyTorch, ONNX or safetensors";
 const unpack = "unpack it, and give the weights that are in it";
 
 const formatOf = (program: string, hint = elsewhere): Foreign => ({ is: `${program}, which is not read`, hint });
 
 /**
- * What a file is that is in none of the formats that are read; undefined where it shows no mark.
- * @param where its name, which counts where the content has no mark
+ * What a file in an unsupported format is; undefined if unknown.
+ * @param where its name, used if the content is not conclusive
  */
 export function foreignFormat(bytes: Uint8Array, where: string): Foreign | undefined {
   const text = textStart(bytes);
@@ -37,7 +37,7 @@ export function foreignFormat(bytes: Uint8Array, where: string): Foreign | undef
   );
 }
 
-/** The first characters, where the file is text so far; else "". */
+/** The first characters if the file looks like text, otherwise "". */
 export function textStart(bytes: Uint8Array): string {
   const text = new TextDecoder("utf-8").decode(bytes.subarray(0, 4096)).trimStart();
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what tells bytes from text
@@ -92,7 +92,7 @@ const tar: Foreign = {
   hint: `${unpack}; if PyTorch before 0.1.10 wrote it, load and save it with a newer one`,
 };
 
-/** Bytes that files of a kind have at one place. */
+/** Magic numbers with their positions. */
 const magics: readonly (readonly [at: number, bytes: readonly number[], is: Foreign])[] = [
   [0, [0x1f, 0x8b], packed("gzip", "unpack it: gunzip FILE")],
   [0, ascii("BZh"), packed("bzip2")],
@@ -132,7 +132,7 @@ function magicOf(bytes: Uint8Array): Foreign | undefined {
   return isOldTar(bytes) ? tarOf(bytes) : undefined;
 }
 
-/** Of the names that PyTorch before 0.1.10 gave its parts. */
+/** Recognises PyTorch's tar format before 0.1.10 by the names of its parts. */
 function tarOf(bytes: Uint8Array): Foreign {
   const names = new TextDecoder("latin1").decode(bytes.subarray(0, 2 ** 16));
   const isTorch = /(?:^|\0)(?:\.\/)?(?:sys_info|pickle|storages|tensors)\0/.test(names);
@@ -140,14 +140,14 @@ function tarOf(bytes: Uint8Array): Foreign {
   return formatOf("a file of PyTorch before 0.1.10 (a tar archive)", "load it with PyTorch and save it again");
 }
 
-/** Archives of before 1988 have no mark, but a name and its size in octal digits. */
+/** tar archives before 1988 have no magic number, but a name and its size in octal digits. */
 const isOldTar = (bytes: Uint8Array) =>
   bytes.length >= 512 && /^[\w./-]+\0+$/.test(latin1(bytes, 0, 100)) && /^[0-7 ]+[\0 ]/.test(latin1(bytes, 124, 12));
 
 const latin1 = (bytes: Uint8Array, start: number, length: number) =>
   new TextDecoder("latin1").decode(bytes.subarray(start, start + length));
 
-/** A map whose first key is a name. */
+/** MessagePack: a map whose first key is a name. */
 function isMessagePack(bytes: Uint8Array): boolean {
   const first = bytes[0]!;
   const key = first > 0x80 && first <= 0x8f ? 1 : first === 0xde ? 3 : -1;
@@ -157,14 +157,14 @@ function isMessagePack(bytes: Uint8Array): boolean {
   return (kind === 0xd9 || (kind > 0xa0 && kind < 0xc0)) && /^[\w./-]+$/.test(latin1(bytes, start, length));
 }
 
-/** Version 0.1 or 0.2 in three integers, and no more than a name tells apart from other bytes. */
+/** Darknet: version 0.1 or 0.2 in three integers; otherwise only the name tells. */
 function isDarknet(bytes: Uint8Array): boolean {
   const [major, minor, revision] = [bytes[0], bytes[4], bytes[8]];
   const isSmall = [1, 2, 3, 5, 6, 7, 9, 10, 11].every((at) => bytes[at] === 0);
   return bytes.length > 20 && isSmall && major === 0 && (minor === 1 || minor === 2) && revision! <= 5;
 }
 
-/** Weight files that people pack. */
+/** Extensions of weight files that may be in archives. */
 const weightFile = /\.(?:pth|pt|th|ckpt|pkl|bin|safetensors|caffemodel|prototxt|onnx|h5|hdf5|mat|params|npz|pb|tar)$/i;
 
 const archives: readonly (readonly [entry: RegExp, is: Foreign])[] = [
@@ -192,7 +192,7 @@ function archiveOf(bytes: Uint8Array, where: string): Foreign | undefined {
   try {
     names = [...readZip(bytes, where).keys()];
   } catch {
-    // Its reader says what is wrong.
+    // Its reader reports what is wrong.
     return undefined;
   }
   const known = archives.find(([entry]) => names.some((name) => entry.test(name)));
@@ -207,7 +207,7 @@ function archiveOf(bytes: Uint8Array, where: string): Foreign | undefined {
 
 const hdf5Mark = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
-/** HDF5 may have other bytes in front: its signature stands at 0, 512, 1024, 2048, ... */
+/** HDF5 may start with other bytes: its signature is at 0, 512, 1024, 2048, ... */
 export function isHdf5(bytes: Uint8Array): boolean {
   for (let start = 0; start + 8 <= bytes.length; start = start === 0 ? 512 : start * 2) {
     if (startsAt(bytes, start, hdf5Mark)) return true;
@@ -215,7 +215,7 @@ export function isHdf5(bytes: Uint8Array): boolean {
   return false;
 }
 
-/** Attributes and groups have their names in the file as they are. */
+/** Names of attributes and groups appear in the file as plain text. */
 function hdf5Of(bytes: Uint8Array): Foreign | undefined {
   if (!isHdf5(bytes)) return undefined;
   const part = 2 ** 20;
@@ -227,7 +227,7 @@ function hdf5Of(bytes: Uint8Array): Foreign | undefined {
       : undefined;
 }
 
-/** Pickles that torch.save did not write, by the modules that they name. */
+/** Pickles not written by torch.save, by the modules that they name. */
 const pickles: readonly (readonly [name: RegExp, is: string])[] = [
   [/StructuredToParameterName@@|paddle/, "a PaddlePaddle file (.pdparams)"],
   [/sklearn/, "a pickled scikit-learn model"],
@@ -240,7 +240,7 @@ const pickles: readonly (readonly [name: RegExp, is: string])[] = [
 
 function pickleOf(bytes: Uint8Array): Foreign | undefined {
   const isNewer = bytes[0] === 0x80 && bytes[1]! >= 2 && bytes[1]! <= 5;
-  // Protocols 0 and 1: a mark or an empty container, and a place in the memo.
+  // Protocols 0 and 1: a mark or an empty container, followed by a memo entry.
   const isOlder = /^(?:\((?:d|l|t)?p\d|\(?[}\])]q\0?|c\w+(?:\.\w+)*\n\w+\n)/.test(latin1(bytes, 0, 80));
   if (!(isNewer || isOlder) || isLegacyTorch(bytes)) return undefined;
   const names = latin1(bytes, 0, 2 ** 20) + latin1(bytes, Math.max(2 ** 20, bytes.length - 2 ** 16), 2 ** 16);
@@ -251,7 +251,7 @@ function pickleOf(bytes: Uint8Array): Foreign | undefined {
 
 const tensorflowGraph = formatOf("a TensorFlow graph (.pb)");
 
-/** Programs that have protobuf files without a mark, as Caffe and ONNX do. */
+/** Recognises other programs' protobuf files, which like Caffe's and ONNX's have no magic number. */
 function protobufOf(bytes: Uint8Array): Foreign | undefined {
   const reader = new ProtoReader(bytes, "");
   let version = false;
@@ -274,14 +274,14 @@ function protobufOf(bytes: Uint8Array): Foreign | undefined {
       reader.skip();
     }
   } catch {
-    // Not protobuf, or cut short.
+    // Not protobuf, or truncated.
   }
   return described ? formatOf("a TensorFlow SavedModel (saved_model.pb)") : undefined;
 }
 
 const isText = (chunk: Uint8Array) => chunk.every((byte) => byte >= 0x20 && byte < 0x7f);
 
-/** The strings of a small message's first fields, while they are strings. */
+/** The leading string fields of a small message. */
 function stringsIn(chunk: Uint8Array): Map<number, string> {
   const strings = new Map<number, string>();
   const reader = new ProtoReader(chunk, "");
@@ -312,7 +312,7 @@ const isOperator = (chunk: Uint8Array): boolean => {
   return strings.has(2) && /^[A-Z]\w+$/.test(strings.get(4) ?? "") && !strings.has(5);
 };
 
-/** Of bytes that have no mark at all. */
+/** Recognises a file by its name only. */
 function nameOf(where: string): Foreign | undefined {
   if (/\.data-\d{5}-of-\d{5}$/.test(where)) {
     return { is: "a TensorFlow checkpoint's values, without the names", hint: "give the .index beside it" };
@@ -321,10 +321,10 @@ function nameOf(where: string): Foreign | undefined {
   return undefined;
 }
 
-/** What to think of bytes that show nothing at all, under a name that many use. */
+/** A hint for unrecognisable bytes with a common extension. */
 export function rawHint(where: string): string | undefined {
   if (/\.(?:param|bin)$/i.test(where)) return "raw weights of OpenVINO (.xml) or ncnn (.param) are not read";
-  // Its mark stands at its end.
+  // Its magic number is at its end.
   return /\.index$/i.test(where)
     ? "the index of a TensorFlow checkpoint that is damaged or cut short; fetch or save it again"
     : undefined;

@@ -1,4 +1,4 @@
-/** The formats that are read, as a table: a new one is its file and its row here. */
+/** The table of supported formats; a new one is its file and its row here. */
 
 import type { Tensor } from "../tensor.ts";
 import { bareLayers, parseCaffeHdf5 } from "./caffe-hdf5.ts";
@@ -22,36 +22,36 @@ export interface FormatFile {
   readonly bytes: Uint8Array;
   /** Its name, for errors. */
   readonly where: string;
-  /** The bytes of a file in the same folder. @throws SenetError (as a rejection) where it is none, or not in there */
+  /** Reads a file in the same folder. @throws SenetError (as a rejection) where there is none, or it is elsewhere */
   readonly beside?: (name: string) => Promise<Uint8Array>;
 }
 
-/** What a file holds; of which network it is, nobody knows yet. */
+/** Content of a file, before its network is identified. */
 export type Content =
   | {
       readonly kind: "tensors";
       readonly tensors: ReadonlyMap<string, Tensor>;
-      /** What a safetensors file says besides. */
+      /** Metadata of a safetensors file. */
       readonly metadata?: ReadonlyMap<string, string>;
-      /** Names of classes beside the weights. */
+      /** Class names stored with the weights. */
       readonly labels?: readonly SaidLabels[];
-      /** What was chosen in reading it, a line each. */
+      /** What was chosen while reading it, one line each. */
       readonly notes?: readonly string[];
-      /** Beside weights there may be counters and other single numbers, which are no weights. */
+      /** Whether the file may contain counters and other scalars, which are not weights. */
       readonly hasCounters?: boolean;
-      /** The graph that the tensors are of. */
+      /** The graph to which the tensors belong. */
       readonly onnx?: OnnxModel;
     }
   | {
-      /** All layers of a Caffe network; HDF5 has neither its name nor its definition. */
+      /** All layers of a Caffe network; HDF5 files lack its name and definition. */
       readonly kind: "layers";
       readonly layers: readonly CaffeLayer[];
       readonly name?: string;
       readonly definition?: CaffeMessage;
     }
-  /** A network of MatConvNet's, with its weights. */
+  /** A MatConvNet network with its weights. */
   | { readonly kind: "matconvnet"; readonly network: McnNetwork }
-  /** Of a Caffe network. */
+  /** Definition of a Caffe network. */
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
   /** The graph of an MXNet network. */
   | { readonly kind: "symbol"; readonly symbol: MxnetSymbol }
@@ -60,19 +60,22 @@ export type Content =
 
 interface Format {
   readonly name: string;
-  /** For people, who are told what is read. */
+  /** Name for users. */
   readonly title: string;
-  /** Its mark counts before those of other programs' formats, which may look for less. */
+  /** Whether it is detected before other programs' formats, whose detection may be weaker. */
   readonly isSure: boolean;
-  /** Whether a file may have several sets of weights, of which one is chosen by name. */
+  /** Whether a file may have several sets of weights, one of which is chosen by name. */
   readonly hasStates: boolean;
-  /** By its content. The first row that says yes has it. */
+  /** Detects the format by content; the first matching row is used. */
   detect(bytes: Uint8Array): boolean;
-  /** @throws SenetError `weights` (also as a rejection) where it is damaged, `usage` where there is no such state */
+  /**
+   * Reads a file. @throws SenetError `weights` (also as a rejection) where it is damaged; `usage` where there is no
+   * such state
+   */
   read(file: FormatFile, state?: string): Content | Promise<Content>;
 }
 
-/** They are of one program, and named together. */
+/** Shown as one entry, since they belong to one program. */
 const caffe = "Caffe (caffemodel, prototxt, HDF5)";
 
 const mxnet = "MXNet (params, symbol.json)";
@@ -81,7 +84,7 @@ const rows = [
   {
     name: "safetensors",
     title: "safetensors",
-    // The length that it begins with may look like another format's magic number.
+    // The length at its start may look like another format's magic number.
     isSure: true,
     hasStates: false,
     detect: isSafetensors,
@@ -106,7 +109,7 @@ const rows = [
   {
     name: "mxnet-symbol",
     title: mxnet,
-    // Other JSON is told apart by less.
+    // Other JSON formats have weaker marks.
     isSure: true,
     // As a prototxt.
     hasStates: true,
@@ -185,7 +188,7 @@ const rows = [
     name: "prototxt",
     title: caffe,
     isSure: false,
-    // Given beside weights, it has nothing to do with their state.
+    // Given with weights, it is independent of their state.
     hasStates: true,
     detect: (bytes) => /^(?:\s|#[^\n]*\n)*[A-Za-z_][A-Za-z0-9_]*\s*[:{]/.test(textStart(bytes)),
     read: ({ bytes, where }) => ({ kind: "definition", definition: parsePrototxt(bytes, where) }),
@@ -194,17 +197,17 @@ const rows = [
 
 export type WeightFormat = (typeof rows)[number]["name"];
 
-/** In the order in which their marks are looked for. */
+/** In order of detection. */
 export const formats: readonly (Format & { readonly name: WeightFormat })[] = rows;
 
-/** A length that is possible, then an object of JSON; its reader finds out the rest. */
+/** A plausible length followed by a JSON object; its reader checks the rest. */
 function isSafetensors(bytes: Uint8Array): boolean {
   if (bytes.length < 9 || bytes[8] !== 0x7b) return false;
   const length = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   return length <= 100_000_000n;
 }
 
-/** The values that an ONNX model keeps in files beside it. */
+/** Reads the files in which an ONNX model stores values. */
 async function externalData({ bytes, where, beside }: FormatFile): Promise<ExternalData> {
   const data = new Map<string, Uint8Array>();
   if (beside === undefined) return data;

@@ -1,6 +1,6 @@
-/** Numbers in 16 bits, to be written. */
+/** Converts numbers to float16, for writing. */
 
-/** The nearest IEEE binary16, of two as near the even one; beyond 65519 infinity. */
+/** Rounds to the nearest IEEE binary16, ties to even; beyond 65519 to infinity. */
 export function toHalves(values: ArrayLike<number>): Uint16Array<ArrayBuffer> {
   const bits = new Uint16Array(values.length);
   for (let i = 0; i < values.length; i++) bits[i] = halfBits(values[i]!);
@@ -12,7 +12,7 @@ function halfBits(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const size = Math.abs(value);
   if (size >= 65520) return sign | 0x7c00;
-  // A carry out of the fraction is the next exponent, which is what it should be.
+  // A carry out of the fraction correctly increments the exponent.
   if (size < 2 ** -14) return sign | nearestEven(size * 2 ** 24);
   let exponent = Math.floor(Math.log2(size));
   if (2 ** exponent > size) exponent--;

@@ -1,6 +1,6 @@
 /**
- * Opens HDF5 files by h5wasm, the format's C library as WebAssembly, loaded when the first such file comes. It works in
- * its own memory on a copy of the file, so that its readers, unlike the others, give copies.
+ * Opens HDF5 files with h5wasm, the format's C library as WebAssembly, loaded on demand. It works on a copy of the file
+ * in its own memory, so its readers, unlike others, return copies.
  */
 
 import { SenetError } from "../errors.ts";
@@ -13,14 +13,16 @@ export type Hdf5File = InstanceType<Library["File"]>;
 export type Hdf5Group = InstanceType<Library["Group"]>;
 export type Hdf5Dataset = InstanceType<Library["Dataset"]>;
 
-/** Links may form cycles, and a small file may link one group many times: no honest object takes fewer bytes. */
+/**
+ * Links may form cycles, and a small file may link to a group many times; real objects take at least this many bytes.
+ */
 const bytesPerObject = 64;
 const mostObjects = 100_000;
 
 let opened = 0;
 let isSilent = false;
 
-/** A file that is open, and what may still be read of it. */
+/** An open file with its remaining allowances. */
 export class Hdf5Reading {
   readonly library: Library;
   readonly fail: FailWhole;
@@ -36,7 +38,7 @@ export class Hdf5Reading {
     this.#bytes = 8 * length;
   }
 
-  /** Counts an object, so that a small file cannot become large. */
+  /** Counts an object, so that a small file cannot create unlimited ones. */
   takeObject(): void {
     if (--this.#objects >= 0) return;
     this.fail("the file has more objects than it can hold, some of them many times over", {
@@ -45,7 +47,7 @@ export class Hdf5Reading {
     });
   }
 
-  /** Before the values are asked for: a dataset may claim any size and hold nothing. */
+  /** To be called before reading values: a dataset may claim any size and contain nothing. */
   takeBytes(shape: Shape, bytesEach: number, name: string): void {
     const bytes = sizeOf(shape) * bytesEach;
     if (bytes > this.#bytes) {
@@ -59,7 +61,7 @@ export class Hdf5Reading {
 }
 
 /**
- * @param read what it gives back must not need the file any more
+ * @param read its result must not depend on the open file
  * @throws SenetError `weights` (as a rejection) where the file is damaged
  */
 export async function readHdf5<T>(
@@ -71,7 +73,7 @@ export async function readHdf5<T>(
   const library = await import("h5wasm");
   const { FS } = await library.ready;
   silence(FS);
-  // A name of its own: files that are open at the same time are told apart by it.
+  // A unique name, since several files may be open at the same time.
   const path = `senet-${opened++}.h5`;
   let file: Hdf5File | undefined;
   try {
@@ -88,21 +90,21 @@ export async function readHdf5<T>(
     return fail("the file's HDF5 structures are damaged", { expected: "groups and datasets", found, cause });
   } finally {
     close(file);
-    // It is not there where it could not be written.
+    // It does not exist if it could not be written.
     if (FS.analyzePath(path).exists) FS.unlink(path);
   }
 }
 
 /**
- * The library prints a page for every fault that it finds in a file; we say it in one line. (Its handler that throws
- * instead leaves the file open, and the library confused.)
+ * Silences the library, which prints a page for every fault; we report it in one line. (Its handler that throws instead
+ * leaves the file open, and the library in an inconsistent state.)
  */
 function silence(FS: FileSystem): void {
   if (isSilent) return;
   isSilent = true;
-  // The library's types leave this function out.
+  // The library's types lack this function.
   FS.close((FS as FileSystem & { getStream(descriptor: number): Parameters<FileSystem["close"]>[0] }).getStream(2));
-  // The lowest free descriptor is the one that was just closed.
+  // The lowest free descriptor is the one just closed.
   FS.open("/dev/null", "w");
 }
 
@@ -110,6 +112,6 @@ function close(file: { close(): unknown } | undefined): void {
   try {
     file?.close();
   } catch {
-    // A damaged file may fail here once more; there is nothing left to lose.
+    // Closing a damaged file may fail again; that is irrelevant.
   }
 }

@@ -1,10 +1,10 @@
-/** Deflated bytes through the platform's DecompressionStream, into memory of a size that was checked before. */
+/** Inflates bytes with the platform's DecompressionStream, into memory of a size that was checked before. */
 
 import { type FailWhole, fetchAgain } from "./bytes.ts";
 
 /**
  * @param format `deflate-raw` as in ZIP archives, `deflate` with zlib's header and checksum
- * @param size of the content; or a function that tells it by the content's first eight bytes, which may throw
+ * @param size the content's size, or a function that computes it from the content's first eight bytes, which may throw
  * @throws SenetError through `fail` (as a rejection) where the bytes are damaged or not of that size
  */
 export async function inflate(
@@ -24,9 +24,9 @@ export async function inflate(
   try {
     const stream = new DecompressionStream(format);
     const writer = stream.writable.getWriter();
-    // A failure comes through the reader, too; here it only must not go unhandled.
+    // A failure also arrives through the reader; here it only must not be unhandled.
     const ignore = () => {};
-    // Never shared memory, which the type allows.
+    // A cast: it is never shared memory.
     writer.write(bytes as Uint8Array<ArrayBuffer>).catch(ignore);
     writer.close().catch(ignore);
     const reader: ReadableStreamDefaultReader<Uint8Array> = stream.readable.getReader();
@@ -49,7 +49,7 @@ export async function inflate(
 
 class Growing {
   readonly #size: number | ((start: Uint8Array) => number);
-  /** Until the size is known. */
+  /** Bytes before the size is known. */
   #start: Uint8Array = new Uint8Array(0);
   #content: Uint8Array | undefined;
   #length = 0;
@@ -61,7 +61,7 @@ class Growing {
     if (typeof size === "number") this.#content = new Uint8Array(size);
   }
 
-  /** Whether more may come. */
+  /** Adds a chunk; returns whether more is expected. */
   add(chunk: Uint8Array): boolean {
     let next = chunk;
     if (this.#content === undefined) {

@@ -1,4 +1,7 @@
-/** LevelDB's tables, in which TensorFlow keeps the index of a checkpoint: sorted entries in blocks, and an index of those. */
+/**
+ * Reads LevelDB tables, which TensorFlow uses for the index of a checkpoint: sorted entries in blocks, and an index of
+ * the blocks.
+ */
 
 import { type FailWhole, shownName } from "./bytes.ts";
 import { crc32c, masked } from "./crc32c.ts";
@@ -8,7 +11,7 @@ export interface Entry {
   readonly key: string;
   readonly value: {
     readonly bytes: Uint8Array;
-    /** Where it stands in its block, for errors. */
+    /** Position in its block, for errors. */
     readonly offset: number;
   };
 }
@@ -16,15 +19,15 @@ export interface Entry {
 /** Two handles and a magic number. */
 const footerBytes = 48;
 const mark = [0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
-/** Behind each block: how it is compressed, and its checksum. */
+/** After each block: its compression, and its checksum. */
 const trailerBytes = 5;
 
 export const isTable = (bytes: Uint8Array): boolean =>
   bytes.length >= mark.length && mark.every((byte, i) => bytes[bytes.length - mark.length + i] === byte);
 
 /**
- * All entries, in their order.
- * @throws through `fail` where a block is damaged, or its checksum is another
+ * All entries in order.
+ * @throws through `fail` where a block is damaged or its checksum is wrong
  */
 export function readTable(bytes: Uint8Array, fail: FailWhole): Entry[] {
   if (!isTable(bytes) || bytes.length < footerBytes) {
@@ -34,7 +37,7 @@ export function readTable(bytes: Uint8Array, fail: FailWhole): Entry[] {
     });
   }
   const footer = new Varints(bytes.subarray(bytes.length - footerBytes, bytes.length - mark.length), fail);
-  // Of the blocks of notes, which TensorFlow leaves empty, and of the index.
+  // Handles of the meta index, which TensorFlow leaves empty, and of the index.
   footer.handle();
   const index = footer.handle();
   const left = { blocks: 33 * bytes.length + 1024, keys: 64 * bytes.length + 2 ** 16 };
@@ -42,7 +45,7 @@ export function readTable(bytes: Uint8Array, fail: FailWhole): Entry[] {
   let end = 0;
   for (const { value } of blockAt(bytes, index, left, fail)) {
     const handle = new Varints(value.bytes, fail).handle();
-    // So that a small file cannot have one block many times.
+    // So that a small file cannot use one block many times.
     if (handle.offset < end) {
       fail("the table's blocks are not in their order", {
         expected: `${end} or more`,
@@ -66,7 +69,7 @@ interface Handle {
   readonly size: number;
 }
 
-/** What may still be made, so that a small file cannot become large. */
+/** Remaining allowances, so that a small file cannot create a large result. */
 interface Left {
   blocks: number;
   keys: number;
@@ -105,7 +108,7 @@ function blockAt(bytes: Uint8Array, { offset, size }: Handle, left: Left, fail: 
   return entriesIn(block, left, fail);
 }
 
-/** Each key has so many bytes of the one before it; the restarts at the end are for searching. */
+/** Each key shares a prefix with the one before it; the restarts at the end are for searching. */
 function entriesIn(block: Uint8Array, left: Left, fail: FailWhole): Entry[] {
   if (block.length < 4) {
     fail("a block of the table is too short", { expected: "4 bytes or more", found: `${block.length}` });

@@ -1,8 +1,8 @@
 /**
- * MatConvNet's networks in MATLAB's files: a DagNN (layers, params, vars, meta, in four variables or in one `net`), or a
- * SimpleNN (a chain of layers that hold their weights themselves), which is brought into the same form.
+ * Reads MatConvNet networks from MATLAB files: a DagNN (layers, params, vars, meta, in four variables or in one `net`),
+ * or a SimpleNN (a chain of layers with their weights), which is converted to the same form.
  *
- * The layouts: `dagnn.DagNN.saveobj` and `vl_simplenn` in https://github.com/vlfeat/matconvnet.
+ * Format: `dagnn.DagNN.saveobj` and `vl_simplenn` in https://github.com/vlfeat/matconvnet.
  */
 
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
@@ -12,33 +12,33 @@ import { fromColumns } from "./permuted.ts";
 
 export interface McnLayer {
   readonly name: string;
-  /** `dagnn.Conv`, or what corresponds in a SimpleNN. */
+  /** `dagnn.Conv`, or the equivalent in a SimpleNN. */
   readonly type: string;
   /** Names of variables. */
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** Names of parameters. */
   readonly params: readonly string[];
-  /** The settings of the layer, and what else it has. */
+  /** The layer's settings and other fields. */
   readonly block: ReadonlyMap<string, MatValue>;
 }
 
 export interface McnNetwork {
   readonly layers: readonly McnLayer[];
-  /** By name, with the axes in MATLAB's order: height, width, input, output. */
+  /** By name, with axes in MATLAB's order: height, width, input, output. */
   readonly params: ReadonlyMap<string, Tensor>;
   /** `meta.normalization`. */
   readonly normalization: ReadonlyMap<string, MatValue>;
-  /** Height, width and channels of its pictures, as far as it says them. */
+  /** Height, width and channels of its pictures, as far as given. */
   readonly inputSize: readonly number[];
 }
 
 type Parts = Pick<McnNetwork, "layers" | "params">;
 
 /**
- * The network among a file's variables.
+ * Finds the network in a file's variables.
  * @param where the file's name, for errors
- * @throws SenetError `weights` where there is none, or its parts do not fit
+ * @throws SenetError `weights` where there is none, or its parts do not match
  */
 export function matconvnetIn(variables: MatVariables, where: string): McnNetwork {
   const fail = damagedAt(where);
@@ -56,7 +56,10 @@ export function matconvnetIn(variables: MatVariables, where: string): McnNetwork
   });
 }
 
-/** Networks of before 2015 have in themselves what others have in `meta`; those trained on small pictures their size alone. */
+/**
+ * Networks before 2015 have the fields of `meta` at the top level; those trained on small pictures have only their
+ * size.
+ */
 function aboutPictures(net: ReadonlyMap<string, MatValue>): Pick<McnNetwork, "normalization" | "inputSize"> {
   const meta = structOf(net.get("meta")) ?? net;
   const normalization = structOf(meta.get("normalization")) ?? new Map<string, MatValue>();
@@ -74,20 +77,20 @@ export const numbersIn = (value: MatValue | undefined): readonly number[] =>
 
 type Struct = Extract<MatValue, { readonly kind: "struct" }>;
 
-/** One of an array of structs. */
+/** One element of an array of structs. */
 const structAt = ({ fields }: Struct, i: number): ReadonlyMap<string, MatValue> =>
   new Map([...fields].flatMap(([name, values]) => (values[i] === undefined ? [] : [[name, values[i]]])));
 
 const structOf = (value: MatValue | undefined): ReadonlyMap<string, MatValue> | undefined =>
   value?.kind === "struct" && value.size === 1 ? structAt(value, 0) : undefined;
 
-/** A text, or the only one in a cell; undefined: it is none. */
+/** A text, or the only one in a cell; undefined if it is neither. */
 export function textIn(value: MatValue | undefined): string | undefined {
   if (value?.kind === "text") return value.text;
   return value?.kind === "cell" && value.items.length === 1 ? textIn(value.items[0]) : undefined;
 }
 
-/** A cell of texts, which may be a bare text where it is one, or empty numbers where it is none. */
+/** A cell of texts, which may be a bare text if there is one, or empty numbers if there is none. */
 function textsIn(value: MatValue | undefined): readonly string[] | undefined {
   if (value === undefined || (value.kind === "numbers" && value.data.length === 0)) return [];
   if (value.kind === "text") return value.text === "" ? [] : [value.text];
@@ -125,7 +128,7 @@ function dag(layers: Struct, params: Struct, fail: FailWhole): Parts {
   return { layers: found, params: tensors };
 }
 
-/** What SimpleNN calls the layers that a DagNN has too; the losses end the chain. */
+/** SimpleNN's names of DagNN's layers; losses end the chain. */
 const simpleTypes: Readonly<Record<string, string>> = {
   conv: "dagnn.Conv",
   bnorm: "dagnn.BatchNorm",
@@ -138,10 +141,10 @@ const simpleTypes: Readonly<Record<string, string>> = {
   loss: "dagnn.Loss",
 };
 
-/** What a DagNN calls the same settings. */
+/** DagNN's names of the same settings. */
 const simpleSettings: Readonly<Record<string, string>> = { pool: "poolSize" };
 
-/** A chain: each layer has the output of the one before it as its input. */
+/** Converts a chain, in which each layer's input is the output of the one before it. */
 function simple(items: readonly MatValue[], fail: FailWhole): Parts {
   const params = new Map<string, Tensor>();
   let input = "x0";
@@ -167,7 +170,7 @@ function simple(items: readonly MatValue[], fail: FailWhole): Parts {
   return { layers, params };
 }
 
-/** In one cell, or, before 2015, in two fields; what is not there at the end may be empty. */
+/** The weights, in one cell or, before 2015, in two fields; missing ones at the end may be empty. */
 function weightsOf(layer: ReadonlyMap<string, MatValue>): readonly MatValue[] {
   const cell = layer.get("weights");
   const fields = [layer.get("filters"), layer.get("biases")].filter((value) => value !== undefined);
@@ -184,7 +187,7 @@ function tensorOf(value: MatValue | undefined, what: string, fail: FailWhole): T
     return fail(`${what} holds no numbers`, { expected: "an array of numbers", found: kindOf(value) });
   }
   const { shape, data } = value;
-  // A column is the same in either order.
+  // A column is the same in both orders.
   const isColumn = shape.length > 0 && sizeOf(shape) === shape[0];
   return isColumn ? tensor(shape, data) : fromColumns(shape, data);
 }

@@ -1,8 +1,8 @@
 /**
- * MATLAB's files of version 5 to 7 (`save`, `save -v6`): elements of a type and a length one after another, each of them
- * a variable, perhaps compressed by zlib.
+ * Reads MATLAB files of version 5 to 7 (`save`, `save -v6`): a sequence of elements with type and length, each a
+ * variable, possibly compressed with zlib.
  *
- * The format: "MAT-File Format", https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
+ * Format: "MAT-File Format", https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
  */
 
 import { type Shape, sizeOf, type TensorData } from "../tensor.ts";
@@ -13,11 +13,11 @@ import { deepest, failDeep, type MatValue, type MatVariables } from "./matlab-va
 
 const headerBytes = 128;
 
-/** Whether it begins as files of version 5 and 7.3 do. */
+/** Whether it starts like files of version 5 or 7.3. */
 export const isMatlab = (bytes: Uint8Array): boolean =>
   [..."MATLAB"].every((character, i) => bytes[i] === character.charCodeAt(0));
 
-/** The types of elements that hold numbers. */
+/** Types of elements with numbers. */
 const numberTypes: Readonly<Record<number, ElementType>> = {
   1: "I8",
   2: "U8",
@@ -48,7 +48,7 @@ const others: Readonly<Record<number, string>> = {
 const isComplex = 0x08;
 
 /**
- * The variables of a file. Numbers are views where they are stored as what they are, aligned and not compressed.
+ * The variables of a file. Numbers are views if stored in their own type, aligned and uncompressed.
  * @param where the file's name, for errors
  * @throws SenetError `weights` (as a rejection) where it is damaged
  */
@@ -69,7 +69,7 @@ export async function parseMatlab5(bytes: Uint8Array, where: string): Promise<Ma
     });
   }
   const variables = new Map<string, MatValue>();
-  // Numbers may be stored as bytes, and compressed besides; of weights, little more than half of the file is won.
+  // Numbers may be stored as bytes and also compressed; weights hardly compress by more than half.
   const allowance = { left: 32 * bytes.length + 2 ** 24 };
   const file = new Elements(bytes, headerBytes, fail);
   while (!file.isAtEnd) {
@@ -81,7 +81,7 @@ export async function parseMatlab5(bytes: Uint8Array, where: string): Promise<Ma
         found: `type ${element.type}`,
       });
     const { name, value } = readMatrix(element.bytes, { fail, allowance }, 0);
-    // MATLAB's own notes on objects, which come last.
+    // MATLAB's metadata about objects, which come last.
     if (name === "") continue;
     if (variables.has(name)) {
       fail("the file has a variable twice", { expected: "each variable once", found: `${shownName(name)} again` });
@@ -100,7 +100,7 @@ interface Allowance {
   left: number;
 }
 
-/** A compressed element is a stream of one element. */
+/** Inflates a compressed element, which contains one element. */
 async function unpacked(bytes: Uint8Array, allowance: Allowance, fail: FailWhole): Promise<Element> {
   const content = await inflate(
     bytes,
@@ -130,7 +130,7 @@ function spend(allowance: Allowance, bytes: number, fail: FailWhole): void {
   allowance.left -= bytes;
 }
 
-/** Elements one after another. */
+/** Reads a sequence of elements. */
 class Elements {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -148,7 +148,7 @@ class Elements {
     return this.#position === this.#bytes.length;
   }
 
-  /** How many bytes are still to come. */
+  /** Number of remaining bytes. */
   get left(): number {
     return this.#bytes.length - this.#position;
   }
@@ -168,7 +168,7 @@ class Elements {
       return { type, bytes: this.#bytes.subarray(at + 4, at + 4 + small) };
     }
     const length = this.#view.getUint32(at + 4, true);
-    // What is compressed has no padding, and some leave it out at the end.
+    // Compressed elements have no padding, and some writers omit it at the end.
     const padded = type === compressedType ? length : Math.min(Math.ceil(length / 8) * 8, this.left - 8);
     if (length > this.left - 8) {
       this.#fail("an element is cut short", { expected: `${length} bytes`, found: `${this.left - 8}` });
@@ -177,7 +177,7 @@ class Elements {
     return { type, bytes: this.#bytes.subarray(at + 8, at + 8 + length) };
   }
 
-  /** Of the next element, as 32-bit integers. */
+  /** The next element as 32-bit integers. */
   integers(what: string): readonly number[] {
     const { type, bytes } = this.next();
     if ((type !== 5 && type !== 6) || bytes.length % 4 !== 0) {
@@ -201,14 +201,14 @@ const latin1 = new TextDecoder("latin1");
 
 function readMatrix(bytes: Uint8Array, reading: Reading, depth: number): { name: string; value: MatValue } {
   const { fail } = reading;
-  // An empty cell or field may have nothing in it at all.
+  // An empty cell or field may contain nothing at all.
   if (bytes.length === 0) return { name: "", value: empty };
   if (depth > deepest) failDeep(fail);
   const elements = new Elements(bytes, 0, fail);
   const [flags = 0] = elements.integers("a variable's flags");
   const type = flags & 0xff;
   if (type === 17) {
-    // An object has a name, then what only MATLAB knows.
+    // An object has a name, then undocumented data.
     return { name: latin1.decode(elements.next().bytes), value: { kind: "other", what: "an object" } };
   }
   const shape = elements.integers("a variable's dimensions");
@@ -238,7 +238,7 @@ function readMatrix(bytes: Uint8Array, reading: Reading, depth: number): { name:
   return { name, value: { kind: "numbers", shape, data: numbersOf(elements.next(), type, shape, inner) } };
 }
 
-/** So many matrices; each takes at least its tag. */
+/** Reads `count` matrices; each takes at least its tag. */
 function readItems(elements: Elements, count: number, reading: Reading, depth: number): MatValue[] {
   if (count > elements.left / 8) {
     reading.fail("there are fewer values than the dimensions say", {
@@ -292,7 +292,7 @@ function textOf({ type, bytes }: Element, fail: FailWhole): string {
   return new TextDecoder("utf-16le").decode(codes);
 }
 
-/** The stored type may be smaller than the class. */
+/** The stored type may be smaller than that of the class. */
 function numbersOf({ type, bytes }: Element, kind: number, shape: Shape, reading: Reading): TensorData {
   const stored = numberTypes[type];
   const size = sizeOf(shape);

@@ -1,6 +1,6 @@
 /**
- * MATLAB's files of version 7.3: HDF5 behind 512 bytes of MATLAB's own. Numbers are datasets whose extents stand in the
- * reverse order, structs are groups, cells and arrays of structs are datasets of references into `/#refs#`.
+ * Reads MATLAB files of version 7.3: HDF5 after 512 bytes of MATLAB's own. Numbers are datasets with reversed
+ * dimensions, structs are groups, cells and arrays of structs are datasets of references into `/#refs#`.
  */
 
 import { type Shape, sizeOf, type TensorData } from "../tensor.ts";
@@ -18,7 +18,7 @@ export function parseMatlab73(bytes: Uint8Array, where: string): Promise<MatVari
     const tree = new Tree(file, reading);
     const variables = new Map<string, MatValue>();
     for (const name of file.keys()) {
-      // What references lead to, and MATLAB's notes on objects.
+      // Targets of references, and MATLAB's metadata about objects.
       if (name === targets || name === "#subsystem#") continue;
       variables.set(name, tree.valueAt(file, name, name, 0));
     }
@@ -32,10 +32,10 @@ interface Attribute {
 }
 type Attributes = Readonly<Record<string, Attribute>>;
 
-/** A class name or a truth value: MATLAB's take no more bytes. */
+/** Longest attribute: class names and booleans are shorter. */
 const mostAttributeBytes = 256;
 
-/** What a reference is to the library, and nothing more. */
+/** The library's representation of a reference. */
 interface Reference {
   readonly ref_data: Uint8Array;
 }
@@ -46,7 +46,7 @@ const integerClass = 0;
 const floatClass = 1;
 const referenceClass = 7;
 
-/** Where its references lead to. */
+/** Group of the references' targets. */
 const targets = "#refs#";
 
 const keyOf = (reference: Reference): string => reference.ref_data.join(" ");
@@ -54,7 +54,7 @@ const keyOf = (reference: Reference): string => reference.ref_data.join(" ");
 class Tree {
   readonly #file: Hdf5File;
   readonly #reading: Hdf5Reading;
-  /** The names of the objects in `/#refs#` by their references: the library itself searches the whole file for each. */
+  /** Names of the objects in `/#refs#` by reference: the library itself searches the whole file for each. */
   #names: ReadonlyMap<string, string> | undefined;
 
   constructor(file: Hdf5File, reading: Hdf5Reading) {
@@ -64,7 +64,7 @@ class Tree {
 
   /** @param path for errors */
   valueAt(group: Hdf5Group, key: string, path: string, depth: number): MatValue {
-    // They may lead anywhere, into other files too.
+    // Links may lead anywhere, even into other files.
     if (group.get_link(`${group.path === "/" ? "" : group.path}/${key}`) !== null) {
       this.#reading.fail("a value is a link to something else, which MATLAB never writes", {
         expected: "a group or a dataset",
@@ -92,7 +92,7 @@ class Tree {
     for (const key of group.keys()) {
       const inner = `${path}.${key}`;
       const object = group.get(key);
-      // Of an array of structs each field is a dataset of references, which has no class as a cell has.
+      // In an array of structs, each field is a dataset of references without a class, unlike a cell.
       const isArray =
         object instanceof library.Dataset &&
         object.metadata.type === referenceClass &&
@@ -110,7 +110,7 @@ class Tree {
     return { kind: "struct", size: size ?? 1, fields };
   }
 
-  /** What a dataset's references lead to. */
+  /** The targets of a dataset's references. */
   #referred(dataset: Hdf5Dataset, path: string, depth: number): MatValue[] {
     const { fail } = this.#reading;
     const { shape } = dataset.metadata;
@@ -147,7 +147,10 @@ class Tree {
     return names;
   }
 
-  /** MATLAB's attributes have a fixed length; where a damaged one says otherwise, the library follows a pointer to nowhere, for ever. */
+  /**
+   * MATLAB's attributes have a fixed length; if a damaged one says otherwise, the library follows an invalid pointer
+   * forever.
+   */
   #attribute(attributes: Attributes, name: string, path: string): unknown {
     const attribute = attributes[name];
     if (attribute === undefined) return undefined;
@@ -167,7 +170,7 @@ class Tree {
     const { type, size, littleEndian, shape, virtual_sources } = dataset.metadata;
     const isEmpty = Number(this.#attribute(attributes, "MATLAB_empty", path) ?? 0) === 1;
     if (isEmpty) {
-      // The dataset then holds the extents, one of which is 0.
+      // The dataset then contains the dimensions, one of which is 0.
       if (name === "char") return { kind: "text", text: "" };
       if (name === "cell") return { kind: "cell", items: [] };
       if (name === "struct") return { kind: "struct", size: 0, fields: new Map() };
@@ -191,7 +194,7 @@ class Tree {
     return { kind: "numbers", shape: shape.toReversed(), data: values };
   }
 
-  /** As the library has them, or as int32, or float64 where they do not fit. */
+  /** The values in the library's type, or as int32, or float64 if they do not fit. */
   #valuesOf(dataset: Hdf5Dataset, path: string, shape: Shape): TensorData {
     const value: unknown = dataset.value;
     if (!ArrayBuffer.isView(value) || (value as unknown as ArrayLike<unknown>).length !== sizeOf(shape)) {

@@ -1,8 +1,8 @@
 /**
- * MXNet's graphs (`PREFIX-symbol.json`): nodes in an order in which each one's inputs come before it, variables among them.
+ * Reads MXNet graphs (`PREFIX-symbol.json`): topologically sorted nodes, including variables.
  *
- * The format: nnvm's `SaveJSON` and `LoadJSON` in https://github.com/apache/mxnet/blob/master/3rdparty (nnvm/src/pass),
- * and for files of 0.8 and before `src/nnvm/legacy_json_util.cc`.
+ * Format: nnvm's `SaveJSON` and `LoadJSON` in https://github.com/apache/mxnet/blob/master/3rdparty (nnvm/src/pass), and
+ * for files up to 0.8 `src/nnvm/legacy_json_util.cc`.
  */
 
 import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
@@ -11,9 +11,9 @@ export interface MxnetNode {
   /** `null` for a variable: a picture, a weight, a label. */
   readonly op: string;
   readonly name: string;
-  /** Options, as text. */
+  /** Options as text. */
   readonly options: ReadonlyMap<string, string>;
-  /** Numbers of nodes before this one, and which of their outputs. */
+  /** Numbers of earlier nodes, and indices of their outputs. */
   readonly inputs: readonly MxnetOutput[];
 }
 
@@ -24,15 +24,15 @@ export interface MxnetOutput {
 
 export interface MxnetSymbol {
   readonly nodes: readonly MxnetNode[];
-  /** What the graph gives. */
+  /** The graph's outputs. */
   readonly heads: readonly MxnetOutput[];
 }
 
-/** Whether a text begins as such a graph does. */
+/** Whether a text starts like such a graph. */
 export const isMxnetSymbol = (text: string): boolean =>
   /^\{[\s\S]*(?:"arg_nodes"\s*:\s*\[|"nodes"\s*:\s*\[[\s\S]*"op"\s*:)/.test(text);
 
-/** The deepest networks there are have some thousands. */
+/** The deepest known networks have some thousands. */
 const mostNodes = 100_000;
 
 /**
@@ -83,7 +83,7 @@ function nodeOf(value: unknown, place: number, where: string, fail: FailWhole): 
   const what = `node ${shownName(name.slice(0, 200))} (${shownName(op.slice(0, 200))})`;
   const failHere = damagedAt(`${where}: ${what}`);
   const options = new Map<string, string>();
-  // `attrs` since 1.0; `attr` before; in 0.8 and before options are in `param`, and `attr` has what users say besides.
+  // `attrs` since 1.0, `attr` before; up to 0.8 options are in `param`, and `attr` has the user's attributes.
   for (const [key, text] of Object.entries(optionsOf(node, failHere))) {
     if (typeof text !== "string") {
       failHere(`its option ${shownName(key)} is not a text`, { expected: "a text", found: shownJson(text) });
@@ -98,7 +98,7 @@ function optionsOf({ attrs, attr, param }: Json, fail: FailWhole): Json {
   return given === undefined || given === null ? {} : recordOf(given, "what its options are in", fail);
 }
 
-/** `[node, output, version]`; the last is left out in old files. */
+/** `[node, output, version]`; the last is missing in old files. */
 function outputOf(value: unknown, nodes: number, what: string, fail: FailWhole): MxnetOutput {
   const isPlace = (part: unknown) => typeof part === "number" && Number.isInteger(part) && part >= 0;
   if (!Array.isArray(value) || value.length < 1 || value.length > 3 || !value.every(isPlace)) {

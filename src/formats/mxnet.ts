@@ -1,8 +1,8 @@
 /**
- * MXNet's lists of arrays (`.params`), of every version: V0 until May 2017, V1 in 0.11, V2 since 0.12, V3 with NumPy's
- * shapes.
+ * Reads MXNet's lists of arrays (`.params`), of every version: V0 until May 2017, V1 in 0.11, V2 since 0.12, V3 with
+ * NumPy's shapes.
  *
- * The format: `NDArray::Save` and `Load` in https://github.com/apache/mxnet/blob/master/src/ndarray/ndarray.cc
+ * Format: `NDArray::Save` and `Load` in https://github.com/apache/mxnet/blob/master/src/ndarray/ndarray.cc
  */
 
 import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
@@ -14,14 +14,14 @@ const listMark = [0x12, 0x01, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 export const isMxnetParams = (bytes: Uint8Array): boolean => listMark.every((byte, i) => bytes[i] === byte);
 
-/** What an array begins with since V1; before it began with its number of axes. */
+/** Magic number of an array since V1; before, it started with its number of dimensions. */
 const marks: ReadonlyMap<number, 1 | 2 | 3> = new Map([
   [0xf993fac8, 1],
   [0xf993fac9, 2],
   [0xf993faca, 3],
 ]);
 
-/** MXNet's numbers for types, from 0. */
+/** MXNet's type numbers. */
 const types: Readonly<Record<number, ElementType>> = {
   0: "F32",
   1: "F64",
@@ -38,12 +38,12 @@ const types: Readonly<Record<number, ElementType>> = {
   12: "BF16",
 };
 
-/** MXNet's own limit. */
+/** MXNet's limit. */
 const mostAxes = 32;
 
 /**
- * The arrays by name, `arg:conv0_weight`; those of a list without names by their places, `0`, `1`, and so on. float32,
- * float64 and int32 are views where aligned.
+ * The arrays by name, such as `arg:conv0_weight`; without names, by index: `0`, `1`, and so on. float32, float64 and
+ * int32 are views if aligned.
  * @param where the file's name, for errors
  * @throws SenetError `weights` where the file is damaged, or an array is sparse
  */
@@ -58,7 +58,7 @@ export function parseMxnetParams(bytes: Uint8Array, where: string): Map<string, 
   const reader = new Reader(bytes, fail);
   reader.skip(listMark.length, "the list's mark");
   const count = reader.u64("the number of arrays");
-  // The shortest array is its mark.
+  // The shortest array is only a magic number.
   if (count > bytes.length / 4) {
     fail("the list has more arrays than it can hold", {
       expected: `at most ${Math.floor(bytes.length / 4)}`,
@@ -109,7 +109,7 @@ function readArray(reader: Reader, what: string): Tensor {
     }
   }
   const axes = version === 0 ? first : version === 3 ? reader.i32(what) : reader.u32(what);
-  // Of unknown shape, or a V0 array of none: then nothing follows.
+  // Unknown shape, or a V0 array without dimensions: nothing follows.
   if (axes === -1 || (axes === 0 && version < 3)) return { dtype: "float32", shape: [0], data: new Float32Array() };
   if (axes < 0 || axes > mostAxes) {
     fail(`${what} has an unlikely number of axes`, { expected: `at most ${mostAxes}`, found: `${axes}` });
@@ -118,7 +118,7 @@ function readArray(reader: Reader, what: string): Tensor {
   if (shape.some((extent) => extent < 0)) {
     fail(`${what} has a negative extent`, { expected: "0 or more", found: `[${shape.join(", ")}]` });
   }
-  // On which device it was, and that one's number.
+  // Device type and number.
   reader.skip(8, what);
   const code = reader.i32(what);
   const type = types[code];
@@ -130,7 +130,7 @@ function readArray(reader: Reader, what: string): Tensor {
   return { dtype: dtypeOf(data), shape, data };
 }
 
-/** Goes through the file. */
+/** Reads the file sequentially. */
 class Reader {
   position = 0;
   readonly fail: FailWhole;
@@ -161,7 +161,7 @@ class Reader {
 
   u32 = (what: string): number => this.#view.getUint32(this.skip(4, what), true);
   i32 = (what: string): number => this.#view.getInt32(this.skip(4, what), true);
-  /** Beyond 2^53 it is rounded, but still larger than any file. */
+  /** Rounded beyond 2^53, but still larger than any file. */
   u64 = (what: string): number => Number(this.#view.getBigUint64(this.skip(8, what), true));
   i64 = (what: string): number => Number(this.#view.getBigInt64(this.skip(8, what), true));
 }

@@ -1,8 +1,8 @@
 /**
- * NumPy's arrays: `.npy`, one array, and `.npz`, a ZIP archive of them by name. tensorpack and Chainer keep weights so.
- * Arrays of Python objects are pickles inside, which are never run: they are refused.
+ * Reads NumPy arrays: `.npy`, one array, and `.npz`, a ZIP archive of named arrays, used by tensorpack and Chainer for
+ * weights. Arrays of Python objects contain pickles, which are never executed: they are refused.
  *
- * The format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ * Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 
 import { type Shape, sizeOf, type Tensor, tensor } from "../tensor.ts";
@@ -13,7 +13,7 @@ import { readZip, zipContent } from "./zip.ts";
 
 export interface NumpyFile {
   readonly tensors: Map<string, Tensor>;
-  /** What was chosen and what was left aside. */
+  /** What was chosen or ignored. */
   readonly notes: readonly string[];
 }
 
@@ -25,29 +25,29 @@ export const isNpy = (bytes: Uint8Array): boolean => mark.every((byte, i) => byt
 export const areArrays = (names: readonly string[]): boolean =>
   names.length > 0 && names.every((name) => name.endsWith(".npy"));
 
-/** Whether it is a ZIP archive of arrays alone. */
+/** Whether it is a ZIP archive with only arrays. */
 export function isNpz(bytes: Uint8Array): boolean {
   if (bytes[0] !== 0x50 || bytes[1] !== 0x4b) return false;
   try {
     return areArrays([...readZip(bytes, "").keys()]);
   } catch {
-    // Of a damaged archive nobody knows what it was.
+    // The content of a damaged archive is unknown.
     return false;
   }
 }
 
-/** The name of the array in an `.npy`, which has none. */
+/** Name given to the array in an `.npy`. */
 export const onlyArray = "array";
 
-/** Where Chainer's trainer keeps the network in a snapshot of all its state, and its classifier the network itself. */
+/** Prefixes of the network in a snapshot of Chainer's trainer, and in its classifier. */
 const chainerStates = ["updater/model:main/", "predictor/"];
 
 /**
- * The arrays by name: numbers in C order, text left aside. float32, float64 and int32 are views where aligned and stored;
- * float16 widens, integers become int32, or float64 where they do not fit. Of a snapshot of Chainer's trainer the network
- * is taken.
+ * The arrays by name, in C order, without text. float32, float64 and int32 are views if aligned and uncompressed;
+ * float16 is widened, integers become int32, or float64 if they do not fit. From a snapshot of Chainer's trainer, only
+ * the network is used.
  * @param where the file's name, for errors
- * @throws SenetError `weights` (as a rejection) where the file is damaged or holds Python objects
+ * @throws SenetError `weights` (as a rejection) where the file is damaged or contains Python objects
  */
 export async function parseNumpy(bytes: Uint8Array, where: string): Promise<NumpyFile> {
   if (isNpy(bytes)) {
@@ -63,7 +63,7 @@ export async function parseNumpy(bytes: Uint8Array, where: string): Promise<Nump
   }
   const arrays = new Map<string, Tensor>();
   const texts: string[] = [];
-  // Inflating makes much of few bytes; of zeros a thousand times as much, but of nobody's weights.
+  // Inflating may expand bytes a thousandfold for zeros, but not for real weights.
   let left = 32 * bytes.length + 2 ** 24;
   const entries = readZip(bytes, where);
   if (!areArrays([...entries.keys()])) {
@@ -90,7 +90,7 @@ function networkIn(arrays: Map<string, Tensor>, notes: readonly string[]): Numpy
   const taken: string[] = [];
   for (const prefix of chainerStates) {
     const inside = [...tensors].filter(([name]) => name.startsWith(prefix));
-    // A snapshot has much besides; a classifier has its network and nothing else.
+    // A snapshot has much else; a classifier has only its network.
     const isThere = prefix === chainerStates[0] ? inside.length > 0 : inside.length === tensors.size;
     if (!isThere || inside.length === 0) continue;
     tensors = new Map(inside.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
@@ -108,11 +108,11 @@ interface Header {
   readonly descr: string;
   readonly isFortran: boolean;
   readonly shape: Shape;
-  /** Where the data begin. */
+  /** Start of the data. */
   readonly start: number;
 }
 
-/** NumPy's letters and sizes. */
+/** NumPy's type codes. */
 const types: Readonly<Record<string, ElementType>> = {
   f8: "F64",
   f4: "F32",
@@ -162,7 +162,7 @@ function readNpy(bytes: Uint8Array, fail: FailWhole): Tensor | undefined {
   return isFortran ? fromColumns(shape, values) : tensor(shape, values);
 }
 
-/** The mark, a version, a header's length, and the header: a Python dict of three entries. */
+/** Magic number, version, header length, and the header: a Python dict of three entries. */
 function readHeader(bytes: Uint8Array, fail: FailWhole): Header {
   const major = bytes[6] ?? 0;
   const wide = major === 1 ? 2 : 4;
@@ -193,7 +193,7 @@ function readHeader(bytes: Uint8Array, fail: FailWhole): Header {
   return { ...header!, start };
 }
 
-/** NumPy itself takes no longer one from strangers. */
+/** NumPy's limit for untrusted files. */
 const longestHeader = 10_000;
 /** NumPy's own limit is 32 in version 1 and 64 in version 2. */
 const mostAxes = 64;
@@ -204,7 +204,7 @@ function parseDict(text: string): Omit<Header, "start"> | undefined {
   const found = new Map<string, string>();
   let rest = body.trim();
   while (rest !== "") {
-    // A structured type is a list, which no weight has.
+    // A structured type is a list, which weights never have.
     const entry = /^'(\w{1,20})'\s*:\s*('[^']{0,40}'|True|False|\([\d\s,L]*\)|\[.*\])\s*(?:,\s*|$)/s.exec(rest);
     if (entry === null || found.has(entry[1]!)) return undefined;
     found.set(entry[1]!, entry[2]!);
@@ -213,7 +213,7 @@ function parseDict(text: string): Omit<Header, "start"> | undefined {
   const [descr, order, shape] = ["descr", "fortran_order", "shape"].map((key) => found.get(key));
   if (found.size !== 3 || descr === undefined || order === undefined || shape === undefined) return undefined;
   if (!/^['[]/.test(descr) || !/^[TF]/.test(order) || !shape.startsWith("(")) return undefined;
-  // Python 2 ended long numbers with an L.
+  // Python 2 writes long numbers with an L.
   const extents = shape
     .slice(1, -1)
     .split(",")

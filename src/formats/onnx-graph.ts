@@ -1,13 +1,13 @@
-/** The operations of an ONNX graph: nodes, and what goes in and comes out. Values are names, as the format has them. */
+/** Reads the operations of an ONNX graph: nodes, inputs and outputs. Values are names, as in the format. */
 
 import { shownName } from "./bytes.ts";
 import { type ProtoReader, WireType } from "./protobuf.ts";
 
-/** An operation; the attributes that no reader of ours needs (graphs, lists of strings) are left out. */
+/** An operation, without attributes that our readers do not need (graphs, lists of strings). */
 export interface OnnxNode {
   readonly name: string;
   readonly op: string;
-  /** Those of ONNX itself have none. */
+  /** Empty for ONNX's own operations. */
   readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -19,11 +19,11 @@ export interface OnnxNode {
 
 export interface OnnxInput {
   readonly name: string;
-  /** Undefined where an extent has a name or is not said. */
+  /** Undefined if a dimension is symbolic or missing. */
   readonly shape: readonly (number | undefined)[];
 }
 
-/** Of anything in one node; the values of tensors are elsewhere. */
+/** Limit on everything in a node; tensors' values are elsewhere. */
 const most = 1000;
 
 /** A NodeProto. */
@@ -49,7 +49,7 @@ export function readNode(node: ProtoReader): OnnxNode {
         op = node.text();
         break;
       case 5:
-        // Most nodes have none: so many maps would be the largest part of a hostile file.
+        // Shared by most nodes: separate maps would be the largest part of a hostile file.
         if (found === noAttributes) found = { numbers: new Map(), strings: new Map(), tensors: new Map() };
         readAttribute(node.message(), found);
         break;
@@ -111,7 +111,7 @@ function readAttribute(attribute: ProtoReader, found: Attributes): void {
   if (tensor !== undefined) found.tensors.set(name, tensor);
 }
 
-/** An int64, which may be beyond 2^53: no size is, and the end of a slice may be any. */
+/** An int64, which may exceed 2^53: sizes never do, and the end of a slice may be anything. */
 function signed(reader: ProtoReader): number {
   let value = 0;
   if (reader.wire !== WireType.Varint) reader.fail("an attribute has the wrong type");

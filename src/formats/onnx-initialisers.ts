@@ -1,5 +1,5 @@
 /**
- * An ONNX model: its graph's initialisers and constants as named tensors, its operations, inputs and outputs.
+ * Reads an ONNX model: initialisers and constants as named tensors, operations, inputs and outputs.
  *
  * Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto.
  */
@@ -22,28 +22,31 @@ import { type OnnxInput, type OnnxNode, readInput, readNode } from "./onnx-graph
 import { ProtoReader, WireType } from "./protobuf.ts";
 
 export interface OnnxModel {
-  /** Views on the file where they are raw float32, float64 or int32 and aligned. */
+  /** Views of the file if raw float32, float64 or int32, and aligned. */
   readonly tensors: Map<string, Tensor>;
-  /** Those that no tensor of ours can hold, with the reason: strings, complex numbers, int64 beyond int32 but for the largest, ... */
+  /**
+   * Tensors that cannot be represented, with the reason: strings, complex numbers, int64 beyond int32 (except the
+   * largest), ...
+   */
   readonly unreadable: ReadonlyMap<string, string>;
-  /** metadata_props: labels and pre-processing in files of ours. */
+  /** metadata_props; in our files, labels and pre-processing. */
   readonly metadata: ReadonlyMap<string, string>;
-  /** In an order in which values are given before they are used; without Constant nodes, which are tensors. */
+  /** Topologically sorted; without Constant nodes, which are tensors. */
   readonly nodes: readonly OnnxNode[];
-  /** Without those that are initialisers too. */
+  /** Without those that are also initialisers. */
   readonly inputs: readonly OnnxInput[];
   readonly outputs: readonly string[];
 }
 
-/** Bytes of the files beside a model in which it keeps values, by the names that it calls them by. */
+/** Files in which a model stores values, by the names used in it. */
 export type ExternalData = ReadonlyMap<string, Uint8Array>;
 
 const mostInitialisers = 100_000;
-/** As many as ResNet-1202 has, with squeeze and excitation; beyond it a file only costs time. */
+/** The number in ResNet-1202 with squeeze and excitation; more would only cost time. */
 const mostNodes = 8000;
 const mostAxes = 64;
 
-/** TensorProto.DataType, those that can be read. */
+/** The supported types of TensorProto.DataType. */
 const dataTypes: Readonly<Record<number, ElementType>> = {
   1: "F32",
   2: "U8",
@@ -58,11 +61,12 @@ const dataTypes: Readonly<Record<number, ElementType>> = {
 };
 
 /**
- * Reads an `.onnx` file. F16 and BF16 widen to float32, small integers and booleans to int32, int64 narrows to int32.
+ * Reads an `.onnx` file. F16 and BF16 are widened to float32, small integers and booleans to int32; int64 is narrowed
+ * to int32.
  * @param where the file's name, for errors
  * @param external see `externalFiles`
- * @throws SenetError `weights` where the file is damaged, holds a name twice, or keeps values in a file beside it that
- * is missing or does not hold them
+ * @throws SenetError `weights` where the file is damaged, has a duplicate name, or stores values in a file that is
+ * missing or too short
  */
 export function parseOnnxInitialisers(bytes: Uint8Array, where: string, external: ExternalData = new Map()): OnnxModel {
   const result: Found = {
@@ -92,7 +96,7 @@ export function parseOnnxInitialisers(bytes: Uint8Array, where: string, external
   return { ...result, inputs: inputs.filter(({ name }) => !tensors.has(name) && !unreadable.has(name)) };
 }
 
-/** The names of the files beside a model in which it keeps values, as it calls them: they are not checked. */
+/** Names of the files in which a model stores values; not checked. */
 export function externalFiles(bytes: Uint8Array, where: string): ReadonlySet<string> {
   const files = new Set<string>();
   const model = new ProtoReader(bytes, where);
@@ -169,12 +173,12 @@ function readGraph(graph: ProtoReader, where: string, found: Found): void {
   }
 }
 
-/** A TensorProto: everything but its values, which are read once their type and number are known. */
+/** A TensorProto without its values, which are read once their type and number are known. */
 interface Header {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dataType: number;
-  /** Where its values are, in another file: location, offset, length. */
+  /** Location, offset and length of its values in another file. */
   readonly external: ReadonlyMap<string, string> | undefined;
   readonly raw: Uint8Array | undefined;
   readonly bytes: Uint8Array;
@@ -220,11 +224,11 @@ function readHeader(bytes: Uint8Array, where: string): Header {
   return { name, shape, dataType, external: isExternal ? external : undefined, raw, bytes, where };
 }
 
-/** The tensor of a node's attribute, or why there can be none. */
+/** The tensor in a node's attribute, or why it cannot be read. */
 export const attributeTensor = (bytes: Uint8Array, fail: Fail): Tensor | string =>
   readTensor(readHeader(bytes, "an attribute"), new Map(), fail);
 
-/** The tensor, or why there can be none. */
+/** The tensor, or why it cannot be read. */
 function readTensor(header: Header, files: ExternalData, fail: Fail): Tensor | string {
   const type = dataTypes[header.dataType];
   if (type === undefined) return `its data type ${header.dataType} is not a type of numbers`;
@@ -263,7 +267,7 @@ function readTensor(header: Header, files: ExternalData, fail: Fail): Tensor | s
   return { dtype, shape: header.shape, data };
 }
 
-/** The bytes of a tensor in a file beside the model. */
+/** The bytes of a tensor in an external file. */
 function externalBytes(
   external: ReadonlyMap<string, string>,
   files: ExternalData,
@@ -306,15 +310,18 @@ function readEntry(entry: ProtoReader): [key: string, value: string] {
   return [key, value];
 }
 
-/** The largest int64 stands for "to the end" in a Slice, as the largest int32 does; and the least for "to the beginning". */
+/** In a Slice, the largest int64 means "to the end", like the largest int32; the smallest "to the beginning". */
 const bounded = (values: BigInt64Array): BigInt64Array =>
   values.map((value) => (value === largest64 ? largest32 : value <= -largest64 ? -largest32 - 1n : value));
 const [largest64, largest32] = [2n ** 63n - 1n, 2n ** 31n - 1n];
 
-/** An int64 that no int32 can hold: such constants are no weights, and no reason to refuse a file. */
+/** An int64 that does not fit int32: such constants are not weights, and no reason to refuse a file. */
 class TooWide extends Error {}
 
-/** Values in the field of their type: float_data 4, int32_data 5 (small integers and half floats too), int64_data 7, double_data 10. */
+/**
+ * Values in typed fields: float_data 4, int32_data 5 (also small integers and half floats), int64_data 7, double_data
+ * 10.
+ */
 function readTyped(
   { bytes, where }: Header,
   type: ElementType,
@@ -323,7 +330,7 @@ function readTyped(
   misfit: (found: string) => never,
 ): TensorData {
   const field = type === "F32" ? 4 : type === "F64" ? 10 : type === "I64" ? 7 : 5;
-  // Each value takes a byte or more, so that a shape that is a lie costs no memory.
+  // Each value takes at least a byte, so a false shape costs no memory.
   if (size > bytes.length) misfit(`${bytes.length} bytes`);
   const values =
     type === "F32"

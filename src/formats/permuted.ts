@@ -1,4 +1,4 @@
-/** Tensors with their axes in another order. */
+/** Permutes tensors' axes. */
 
 import { dtypeOf, type Shape, sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 
@@ -22,7 +22,7 @@ export function permuted({ dtype, shape, data }: Tensor, from: readonly number[]
   return { dtype, shape: result, data: moved };
 }
 
-/** From the order in which the first axis runs fastest (Fortran's, MATLAB's) to ours. */
+/** Converts from column-major order (Fortran's, MATLAB's) to ours. */
 export function fromColumns(shape: Shape, data: TensorData): Tensor {
   const axes = shape.map((_, axis) => shape.length - 1 - axis);
   return permuted({ dtype: dtypeOf(data), shape: shape.toReversed(), data }, axes);

@@ -1,24 +1,24 @@
 /**
- * Python's pickles, restricted: a stack machine that builds lists, dicts and scalars. Nothing of a file is ever executed
- * or looked up: what its host does not make something of by name stays an inert object that remembers what it was made
- * of, since checkpoints keep optimisers, schedulers, options and whole modules beside the weights.
+ * A restricted interpreter for Python pickles: a stack machine that builds lists, dicts and scalars. Nothing in a file is
+ * ever executed or looked up: any name that its host does not handle stays an inert object that records what it was
+ * built from, since checkpoints contain optimisers, schedulers, options and whole modules next to the weights.
  *
- * Opcodes are those of https://github.com/python/cpython/blob/main/Lib/pickletools.py, protocols 0 to 5.
+ * Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py, protocols 0 to 5.
  */
 
 import { type Fail, fetchAgain } from "./bytes.ts";
 
-/** What a pickle builds: None is null, lists and tuples are arrays; the host adds values of its own. */
+/** Values in a pickle: None is null, lists and tuples are arrays; the host adds values of its own. */
 export type PickleValue = unknown;
 
 export interface PickleHost {
-  /** The result of a call of this name; undefined where the host knows nothing of it, and it stays inert. */
+  /** The result of a call to this name; undefined if the host does not know it, so that it stays inert. */
   call(name: string, args: readonly PickleValue[], fail: Fail): PickleValue | undefined;
-  /** The object that a file keeps outside of the pickle. */
+  /** The object that the file stores outside the pickle. */
   persistent(id: PickleValue, fail: Fail): PickleValue;
 }
 
-/** Something that is spoken of by its name: a class or a function. */
+/** A class or function referred to by name. */
 export class PickleGlobal {
   readonly name: string;
   constructor(name: string) {
@@ -26,12 +26,9 @@ export class PickleGlobal {
   }
 }
 
-/**
- * A dict, as the pairs that were set one after another. Not a Map: nobody asks for most of them, and keys of a hostile
- * file can be chosen so that all have one hash.
- */
+/** A dict as a list of pairs. Not a Map: most are never read, and hostile keys could all have the same hash. */
 export class PickleDict {
-  /** Keys and values in turn. */
+  /** Alternating keys and values. */
   readonly entries: PickleValue[];
   constructor(entries: PickleValue[] = []) {
     this.entries = entries;
@@ -41,7 +38,7 @@ export class PickleDict {
     return this.entries.length / 2;
   }
 
-  /** The last value of this key. */
+  /** The last value set for this key. */
   get(key: string): PickleValue {
     const { entries } = this;
     for (let i = entries.length - 2; i >= 0; i -= 2) if (entries[i] === key) return entries[i + 1];
@@ -53,13 +50,13 @@ export class PickleDict {
   }
 }
 
-/** What would be an instance of a class, or the result of a call, in Python; here it is only what it was made of. */
+/** The record of what would be an instance or the result of a call in Python. */
 export class PickleObject {
   readonly name: string;
   readonly args: readonly PickleValue[];
-  /** What was set by BUILD: most often a dict of its attributes. */
+  /** The state set by BUILD, usually a dict of attributes. */
   state: PickleValue = null;
-  /** Of classes that are dicts or lists, what was set and appended. */
+  /** For dict and list subclasses, the items set and appended. */
   dict: PickleDict | undefined = undefined;
   list: PickleValue[] | undefined = undefined;
 
@@ -69,34 +66,34 @@ export class PickleObject {
   }
 }
 
-/** The attributes of an object, or what it holds as a dict does. */
+/** The attributes of an object, or its items if it is a dict. */
 export function attributesOf(value: PickleValue): PickleDict | undefined {
   if (value instanceof PickleDict) return value;
   if (!(value instanceof PickleObject)) return undefined;
   if (value.dict !== undefined) return value.dict;
-  // Of a class with slots, a pair of the usual attributes and of those in slots.
+  // For a class with slots, a pair of ordinary attributes and slots.
   const parts = Array.isArray(value.state) ? value.state : [value.state];
   return parts.find((part) => part instanceof PickleDict);
 }
 
 /**
- * A tensor takes some sixty opcodes and six containers: these are limits of twenty thousand tensors and more, and keep
- * one-byte opcodes from filling the memory. Longer pickles (lists of pictures, a history of losses) may have more.
+ * A tensor takes some sixty opcodes and six containers: these limits allow twenty thousand tensors and more, and keep
+ * one-byte opcodes from filling memory. Longer pickles (lists of pictures, a history of losses) may have more.
  */
 const mostOpcodes = (bytes: number) => Math.max(2_000_000, bytes / 4);
 const mostContainers = (bytes: number) => Math.max(200_000, bytes / 16);
 
-/** Marks a place on the stack. */
+/** A mark on the stack. */
 const mark = Symbol("mark");
 
 export interface Unpickled {
   readonly value: PickleValue;
-  /** Where the pickle ends: the next byte. */
+  /** Index of the byte after the pickle. */
   readonly end: number;
 }
 
 /**
- * Runs the pickle that starts at `start`.
+ * Interprets the pickle at `start`.
  * @throws through `fail` where it is damaged or too large for weights
  */
 export function unpickle(bytes: Uint8Array, start: number, host: PickleHost, fail: Fail): Unpickled {
@@ -109,7 +106,7 @@ class Machine {
   readonly #host: PickleHost;
   readonly #fail: Fail;
   readonly #stack: PickleValue[] = [];
-  /** By number; not a Map, since a hostile file can choose numbers of one hash. */
+  /** By number; not a Map, since hostile numbers could all have the same hash. */
   readonly #memo: PickleValue[] = [];
   #memoised = 0;
   #position: number;
@@ -368,7 +365,7 @@ class Machine {
     }
   }
 
-  /** Steps over `size` bytes and gives their start. */
+  /** Skips `size` bytes and returns their start. */
   #advance(size: number): number {
     const start = this.#position;
     if (size > this.#bytes.length - start) this.#fail("the pickle is cut short");
@@ -391,14 +388,14 @@ class Machine {
     return this.#bytes.subarray(start, start + length);
   }
 
-  /** What is not UTF-8 (Python 2's bytes, names of files in other encodings) is no name of a tensor. */
+  /** Text that is not UTF-8 (Python 2's bytes, file names in other encodings) is never a tensor's name. */
   #text(length: number): string {
     return decoder.decode(this.#chunk(length));
   }
 
   /**
-   * A little-endian integer in two's complement; a number where it fits one. Integers beyond 128 bits (states of random
-   * generators) are of no use here, and would take their time.
+   * A little-endian two's complement integer; a number if it fits. Integers beyond 128 bits (states of random
+   * generators) are not needed and would take long.
    */
   #long(length: number): number | bigint | PickleObject {
     const chunk = this.#chunk(length);
@@ -408,7 +405,7 @@ class Machine {
     return narrow(BigInt.asIntN(8 * length, value));
   }
 
-  /** A number of protocols 0 and 1. */
+  /** A number in protocols 0 and 1. */
   #number(line: string): number | bigint | boolean | PickleObject {
     if (line === "00" || line === "01") return line === "01";
     const digits = /^[-+]?\d+L?$/.test(line) ? line.replace("L", "") : undefined;

@@ -1,4 +1,4 @@
-/** Which of the formats in protobuf, which has no magic number, a file is in. */
+/** Tells apart the protobuf formats, which have no magic number. */
 
 import { ProtoReader, WireType } from "./protobuf.ts";
 
@@ -17,12 +17,12 @@ export function protobufKind(bytes: Uint8Array): "caffemodel" | "onnx" | "binary
       if (field === 5 && (isChunk || wire === WireType.Bit32)) return "binaryproto";
       if ((field === 100 || field === 2) && isChunk && seen !== "onnx") return "caffemodel";
       if (field === 1) seen ??= isChunk ? "caffemodel" : "onnx";
-      // No field of either: text and other binary files look like protobuf for a few bytes.
+      // No format has such a field: text and other binary files look like protobuf for a few bytes.
       if (field > 1000 || wire === WireType.StartGroup || wire === WireType.EndGroup) return undefined;
       reader.skip();
     }
   } catch {
-    // A file that is cut short inside its first large field is still what it was.
+    // A file truncated inside its first large field is still recognised.
     const { field, wire } = reader;
     const isLast = wire === WireType.LengthDelimited && (field === 100 || field === 7 || field === 2);
     return seen !== undefined && isLast ? seen : undefined;

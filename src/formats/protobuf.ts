@@ -1,9 +1,9 @@
 /**
- * A walker over the protobuf wire format for files that may be hostile, shared by the readers of Caffe and ONNX files.
+ * A reader of the protobuf wire format for untrusted files, shared by the readers of Caffe and ONNX files.
  *
- * `@bufbuild/protobuf` does the varints, tags and bounds. What it leaves to its callers is added here: a length beyond
- * 2^32 is not taken modulo 2^32, the wire type must be the one that the value is read as, and every fault is a
- * SenetError that says at which byte. Nothing is copied: bytes and messages are views on the file.
+ * `@bufbuild/protobuf` handles varints, tags and bounds. Added here: a length beyond 2^32 is not taken modulo 2^32, the
+ * wire type must match the value read, and every fault is a SenetError with its byte position. Nothing is copied: bytes
+ * and messages are views of the file.
  */
 
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
@@ -11,7 +11,7 @@ import { type Fail, type FailDetails, failAt, fetchAgain } from "./bytes.ts";
 
 export { WireType };
 
-/** As deep as protobuf's own readers go. */
+/** The depth limit of protobuf's own readers. */
 const deepest = 100;
 
 /**
@@ -24,7 +24,7 @@ const deepest = 100;
  * }
  * ```
  *
- * Every method throws a SenetError `weights` where the bytes are not sound.
+ * Every method throws a SenetError `weights` where the bytes are damaged.
  */
 export class ProtoReader {
   /** The number of the current field. */
@@ -34,7 +34,7 @@ export class ProtoReader {
   readonly #reader: BinaryReader;
   readonly #fail: Fail;
   readonly #where: string;
-  /** Where in the file the message starts. */
+  /** Start of the message in the file. */
   readonly #offset: number;
   readonly #depth: number;
 
@@ -58,7 +58,7 @@ export class ProtoReader {
     return true;
   }
 
-  /** An int32, int64, uint32, uint64, bool or enum. Those beyond 2^53 are refused. */
+  /** An int32, int64, uint32, uint64, bool or enum; values beyond 2^53 are refused. */
   int(): number {
     this.#expect(WireType.Varint);
     return this.#varint();
@@ -79,7 +79,7 @@ export class ProtoReader {
     return this.#fixed(8, () => this.#reader.double());
   }
 
-  /** A view. */
+  /** Bytes, as a view. */
   chunk(): Uint8Array {
     this.#expect(WireType.LengthDelimited);
     const reader = this.#reader;
@@ -96,7 +96,7 @@ export class ProtoReader {
     return this.bytes.subarray(from, from + length);
   }
 
-  /** UTF-8; proto2 does not enforce it, so that what is not UTF-8 becomes U+FFFD. */
+  /** UTF-8; proto2 does not enforce that, so invalid bytes become U+FFFD. */
   text(): string {
     const chunk = this.chunk();
     return chunk.length === 0 ? "" : decoder.decode(chunk);
@@ -110,7 +110,7 @@ export class ProtoReader {
     return new ProtoReader(chunk, this.#where, offset, this.#depth + 1);
   }
 
-  /** The integers of a repeated field, be they packed or one alone; `each` is called for one after another. */
+  /** The integers of a repeated field, packed or single; `each` is called for each. */
   ints(each: (value: number) => void): void {
     if (this.wire === WireType.Varint) {
       each(this.int());
@@ -120,7 +120,7 @@ export class ProtoReader {
     while (packed.#reader.pos < packed.bytes.length) each(packed.#varint());
   }
 
-  /** The same for int64 of any size. */
+  /** The same for any int64. */
   bigints(each: (value: bigint) => void): void {
     if (this.wire === WireType.Varint) {
       each(BigInt(this.#anyVarint()));
@@ -130,7 +130,7 @@ export class ProtoReader {
     while (packed.#reader.pos < packed.bytes.length) each(BigInt(packed.#anyVarint()));
   }
 
-  /** The floats of a repeated field that few of are expected, be they packed or one alone. */
+  /** The floats of a repeated field with few values, packed or single. */
   floats(each: (value: number) => void): void {
     if (this.wire === WireType.Bit32) {
       each(this.float());
@@ -143,7 +143,7 @@ export class ProtoReader {
   skip(): void {
     switch (this.wire) {
       case WireType.Varint:
-        // Its value may be beyond 2^53: nobody asks for it.
+        // Its value, which is not needed, may be beyond 2^53.
         this.#anyVarint();
         break;
       case WireType.Bit32:
@@ -169,7 +169,7 @@ export class ProtoReader {
     return this.#damaged(what, undefined, this.#reader.pos, details);
   }
 
-  /** A reader that stands in packed values as if it had just read their tag. */
+  /** A reader positioned in packed values as if it had just read their tag. */
   #packed(): ProtoReader {
     const packed = this.message();
     packed.field = this.field;
@@ -207,7 +207,7 @@ export class ProtoReader {
     }
   }
 
-  /** The length of a chunk; up to five bytes, of which the last has four bits of it, as in a tag. */
+  /** The length of a chunk: up to five bytes, with four bits in the last, as in a tag. */
   #length(): number {
     const reader = this.#reader;
     const start = reader.pos;
@@ -227,7 +227,7 @@ export class ProtoReader {
   }
 
   #damaged(what: string, cause?: unknown, position = this.#reader.pos, details: FailDetails = {}): never {
-    // A failed read may have moved beyond the end.
+    // A failed read may have advanced beyond the end.
     const at = this.#offset + Math.min(position, this.bytes.length);
     const byte = this.bytes[position];
     return this.#fail(`${what} (byte ${at})`, {

@@ -1,7 +1,7 @@
 /**
- * Caffe's network definitions: protobuf's text format (https://protobuf.dev/reference/protobuf/textformat-spec/) as a
- * plain tree. The tree needs no schema, and the binary definitions in a caffemodel become the same tree, so that one
- * reader of layers does for both.
+ * Reads Caffe's network definitions: protobuf's text format (https://protobuf.dev/reference/protobuf/textformat-spec/)
+ * as a plain tree. The tree needs no schema, and binary definitions in a caffemodel become the same tree, so that one
+ * reader of layers serves both.
  */
 
 import { type Fail, failAt, shownName } from "./bytes.ts";
@@ -10,23 +10,23 @@ import { type Fail, failAt, shownName } from "./bytes.ts";
 export type CaffeValue = string | number | boolean | CaffeMessage;
 
 export interface CaffeMessage {
-  /** The file and line (or layer) that it comes from, for errors. */
+  /** The file and line (or layer), for errors. */
   readonly where: string;
-  /** In the order of the file; each has at least one value. */
+  /** In file order; each has at least one value. */
   readonly fields: ReadonlyMap<string, readonly CaffeValue[]>;
 }
 
-/** The files in use have up to 25,000 values, and small ones must not become large trees without end. */
+/** Real files have up to 25,000 values; small ones must not become unlimited trees. */
 export const mostValues = 200_000;
 
-/** As deep as protobuf's own readers go. */
+/** The depth limit of protobuf's own readers. */
 const deepest = 100;
 
 /**
  * Reads a `.prototxt`.
- * @param bytes UTF-8, or at least ASCII outside of comments and strings
+ * @param bytes UTF-8, or at least ASCII outside comments and strings
  * @param where the file's name, for errors
- * @throws SenetError `weights` with line and column where this is not the text format
+ * @throws SenetError `weights`, with line and column, where this is not the text format
  */
 export function parsePrototxt(bytes: Uint8Array, where: string): CaffeMessage {
   return new Parser(new TextDecoder("utf-8").decode(bytes), where).parse();
@@ -45,8 +45,8 @@ const kindOf = (value: CaffeValue): keyof Kinds => {
 };
 
 /**
- * The values of a repeated field; none where it is absent.
- * @throws SenetError `weights` where one is of another kind
+ * The values of a repeated field; empty if it is absent.
+ * @throws SenetError `weights` where one has another type
  */
 export function allOf<K extends keyof Kinds>(message: CaffeMessage, field: string, kind: K): Kinds[K][] {
   const values = message.fields.get(field) ?? [];
@@ -62,8 +62,8 @@ export function allOf<K extends keyof Kinds>(message: CaffeMessage, field: strin
 }
 
 /**
- * The value of a field that occurs at most once, or the fallback where it is absent.
- * @throws SenetError `weights` where it is of another kind or occurs more than once
+ * The value of a field that occurs at most once, or the fallback if it is absent.
+ * @throws SenetError `weights` where it has another type or occurs more than once
  */
 export function oneOf<K extends keyof Kinds, F>(
   message: CaffeMessage,
@@ -77,10 +77,10 @@ export function oneOf<K extends keyof Kinds, F>(
 }
 
 const identifier = /[A-Za-z_][A-Za-z0-9_]*/y;
-/** Without alternatives for the same text: it takes linear time on any text. */
+/** Unambiguous, so that matching takes linear time. */
 const numeral = /0[xX][0-9a-fA-F]+|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?/y;
 const blank = /[ \t\r\n\f\v]+|#[^\n]*/y;
-/** What is written as a word where a number may stand. */
+/** Words allowed as numbers. */
 const words: Readonly<Record<string, number>> = { inf: Infinity, infinity: Infinity, nan: Number.NaN };
 
 class Parser {
@@ -170,7 +170,7 @@ class Parser {
     }
     const word = this.#match(identifier);
     if (word === undefined) return this.#number(false);
-    // As protobuf's own parser has it; an enum of Caffe's has none of these names.
+    // As in protobuf's own parser; none of Caffe's enums has these names.
     if (word === "true" || word === "True" || word === "t") return true;
     if (word === "false" || word === "False" || word === "f") return false;
     return numberWord(word) ?? word;
@@ -200,7 +200,7 @@ class Parser {
     return Number.parseFloat(text);
   }
 
-  /** Strings that follow one another are one. */
+  /** Adjacent strings are concatenated. */
   #strings(): string {
     let all = "";
     for (;;) {
@@ -229,7 +229,7 @@ class Parser {
     return escaped ? unescaped(raw, (what) => this.#fail(what, { found: shownName(raw) })) : raw;
   }
 
-  /** The next character that is neither blank nor comment. */
+  /** The next character that is not white space or comment. */
   #peek(): string | undefined {
     for (;;) {
       const skipped = this.#match(blank);
@@ -279,10 +279,10 @@ const simpleEscapes: Readonly<Record<string, number>> = {
   "?": 63,
 };
 
-/** Escapes are bytes, several of which may be one character in UTF-8. */
+/** Escapes are bytes, several of which may form one character in UTF-8. */
 function unescaped(raw: string, fail: Fail): string {
   const encoder = new TextEncoder();
-  // No UTF-16 unit takes more than three bytes, and no escape more than it has characters.
+  // A UTF-16 unit takes at most three bytes, and an escape at most as many as it has characters.
   const bytes = new Uint8Array(raw.length * 3);
   let length = 0;
   const pieces = /[^\\]+|\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\s\S]))/y;

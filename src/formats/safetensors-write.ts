@@ -14,11 +14,11 @@ const dtypeNames: Readonly<Record<DType, ElementType>> = {
 };
 
 /**
- * Writes a file, as chunks to be written one after another: the header, then each tensor's bytes, which are views on the
- * tensors' data and not copies. The same tensors and metadata give the same bytes, whatever the order of the maps: wider
- * dtypes come first, so that all tensors are aligned, then names in order.
- * @param isHalf which float32 tensors are written as F16, in copies
- * @throws SenetError `weights` where a tensor is called `__metadata__` or its data does not fill its shape.
+ * Encodes a file as chunks to be written one after another: the header, then each tensor's bytes, which are views of
+ * its data. Equal tensors and metadata give equal bytes, whatever the order of the maps: wider dtypes come first, so
+ * that all tensors are aligned, then names in order.
+ * @param isHalf chooses float32 tensors to be written as F16, in copies
+ * @throws SenetError `weights` where a tensor is named `__metadata__` or its data does not fill its shape
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,

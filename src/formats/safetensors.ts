@@ -1,24 +1,24 @@
 /**
- * The safetensors format: named tensors and string metadata in one file, nothing that can run.
+ * Reads the safetensors format: named tensors and string metadata in one file, with nothing executable.
  *
  * A file is the header's length (uint64, little-endian), the header (JSON: name → dtype, shape, data_offsets; strings
  * under `__metadata__`), then the tensors' bytes without holes. The rules are those of the format's own reader
- * (https://github.com/huggingface/safetensors); a file that breaks one is refused whole.
+ * (https://github.com/huggingface/safetensors); a file that violates one is refused as a whole.
  */
 
 import { dtypeOf, type Shape, sizeOf, type Tensor } from "../tensor.ts";
 import { type ElementType, elementBytes, type Fail, failAt, readElements, view } from "./bytes.ts";
 
 export interface Safetensors {
-  /** In the order of the header. Views on the file's bytes where their alignment allows. */
+  /** In the header's order. Views of the file's bytes if aligned. */
   readonly tensors: Map<string, Tensor>;
   readonly metadata: ReadonlyMap<string, string>;
 }
 
-/** The format's own limit: no honest header is longer, and a lie must not cost memory. */
+/** The format's own limit; a false length must not cost memory. */
 const longestHeader = 100_000_000;
 
-/** A header's entry, once checked. */
+/** A checked entry of the header. */
 interface Entry {
   readonly name: string;
   readonly type: ElementType;
@@ -28,11 +28,11 @@ interface Entry {
 }
 
 /**
- * Reads a file's bytes. F32, F64, I32 and I8 stay as they are, F16 and BF16 widen to float32, other integers become int32.
- * The tensors are views on `bytes` where aligned: they share its memory, and writing into them writes into it.
+ * Reads a file's bytes. F32, F64, I32 and I8 are unchanged, F16 and BF16 are widened to float32, other integers become
+ * int32. Tensors are views of `bytes` if aligned: they share its memory.
  * @param where the file's name, for errors
- * @throws SenetError `weights`, naming file and tensor, where the bytes are not a sound safetensors file or a dtype is
- * none of these.
+ * @throws SenetError `weights`, naming file and tensor, where the bytes are not a valid safetensors file or a dtype is
+ * not supported
  */
 export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors {
   const fail = failAt(where);
@@ -53,7 +53,7 @@ export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors 
     }
   }
 
-  // Without holes and overlaps each byte belongs to exactly one tensor, and nothing can hide in the file.
+  // Without holes and overlaps, each byte belongs to exactly one tensor, and nothing can hide in the file.
   let end = 0;
   for (const entry of entries.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
     if (entry.start !== end) {
@@ -121,7 +121,7 @@ function checkEntry(name: string, value: unknown, dataBytes: number, fail: Fail)
     });
   }
   const [start, end] = offsets as [number, number];
-  // A product beyond 2^53 is rounded, but still larger than any file.
+  // A product beyond 2^53 is rounded, but still exceeds any file.
   if (sizeOf(shape) * elementBytes[dtype] !== end - start) {
     fail("its shape does not fit its bytes", {
       expected: `${sizeOf(shape) * elementBytes[dtype]} bytes for ${shown(dtype)} ${shown(shape)}`,
@@ -140,7 +140,7 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 const isExtents = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
 
-/** A value of the header for an error: hostile ones can be long, or nested too deeply to print. */
+/** A header value for an error; hostile ones can be long, or nested too deeply to print. */
 function shown(value: unknown): string {
   let text: string;
   try {
@@ -152,7 +152,7 @@ function shown(value: unknown): string {
 }
 
 /**
- * The first key that an object of this JSON has twice; `JSON.parse` would silently take the last.
+ * The first duplicate key in this JSON; `JSON.parse` would silently use the last value.
  * @param json valid JSON
  */
 function repeatedKey(json: string): string | undefined {

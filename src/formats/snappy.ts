@@ -1,4 +1,7 @@
-/** Snappy's compression, as TensorFlow's tables may have it: https://github.com/google/snappy/blob/main/format_description.txt */
+/**
+ * Decompresses Snappy, which TensorFlow's tables may use:
+ * https://github.com/google/snappy/blob/main/format_description.txt
+ */
 
 import type { FailWhole } from "./bytes.ts";
 
@@ -41,7 +44,7 @@ export function unsnappy(bytes: Uint8Array, fail: FailWhole): Uint8Array {
     const count = isNear ? ((tag >> 2) & 7) + 4 : (tag >> 2) + 1;
     const offset = isNear ? (tag >> 5) * 256 + byte() : little((tag & 3) === 2 ? 2 : 4);
     if (offset === 0 || offset > length || count > size - length) damaged("a copy of what is not there");
-    // It may overlap with what it makes.
+    // Source and result may overlap.
     for (const end = length + count; length < end; length++) result[length] = result[length - offset]!;
   }
   return length === size ? result : damaged(`${length} bytes unpacked, not ${size}`);

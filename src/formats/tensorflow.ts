@@ -1,9 +1,9 @@
 /**
- * TensorFlow's checkpoints of version 2, "tensor bundles": `PREFIX.index` says where each variable is, and the values are
- * in `PREFIX.data-00000-of-00001`, or in several of them. Every checksum is checked.
+ * Reads TensorFlow checkpoints of version 2, "tensor bundles": `PREFIX.index` says where each variable is; the values are
+ * in one or more files `PREFIX.data-00000-of-00001`. Every checksum is checked.
  *
- * The format: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/tensor_bundle.proto; the
- * index is one of LevelDB's tables.
+ * Format: https://github.com/tensorflow/tensorflow/blob/master/tensorflow/core/protobuf/tensor_bundle.proto; the index
+ * is a LevelDB table.
  */
 
 import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
@@ -13,9 +13,9 @@ import { crc32c, masked } from "./crc32c.ts";
 import { type Entry, isTable, readTable } from "./leveldb.ts";
 import { ProtoReader } from "./protobuf.ts";
 
-/** Where a variable is, by the index. */
+/** A variable's entry in the index. */
 export interface BundleEntry {
-  /** TensorFlow's number of the type. */
+  /** TensorFlow's type number. */
   readonly dtype: number;
   readonly shape: readonly number[];
   readonly shard: number;
@@ -31,7 +31,7 @@ export interface BundleIndex {
   readonly entries: ReadonlyMap<string, BundleEntry>;
 }
 
-/** TensorFlow's numbers for types. */
+/** TensorFlow's type numbers. */
 const types: Readonly<Record<number, ElementType>> = {
   1: "F32",
   2: "F64",
@@ -47,13 +47,13 @@ const types: Readonly<Record<number, ElementType>> = {
   22: "U32",
   23: "U64",
 };
-/** Of text, which no weight is. */
+/** The type number of text, which weights never have. */
 const textType = 7;
 
-/** Whether it ends as an index does. */
+/** Whether it ends like an index. */
 export const isTensorflowIndex = isTable;
 
-/** The files that have the values, in a folder with the index. */
+/** Names of the files with values, in the index's folder. */
 export const dataFilesOf = (index: string, shards: number): string[] => {
   const prefix = index
     .split(/[/\\]/)
@@ -64,7 +64,7 @@ export const dataFilesOf = (index: string, shards: number): string[] => {
 };
 
 /**
- * What an index says.
+ * Reads an index.
  * @param where the file's name, for errors
  * @throws SenetError `weights` where it is damaged
  */
@@ -86,10 +86,10 @@ export function parseTensorflowIndex(bytes: Uint8Array, where: string): BundleIn
   return { shards, entries };
 }
 
-/** As many as nobody has, and more. */
+/** More than anybody has. */
 const mostShards = 1000;
 
-/** In BundleHeaderProto. */
+/** The number of shards in a BundleHeaderProto. */
 function shardsIn({ bytes, offset }: Entry["value"], where: string, fail: FailWhole): number {
   const header = new ProtoReader(bytes, where, offset);
   let shards = 0;
@@ -115,10 +115,10 @@ function shardsIn({ bytes, offset }: Entry["value"], where: string, fail: FailWh
   return shards;
 }
 
-/** More than any variable has. */
+/** More than any variable's number of dimensions. */
 const mostAxes = 32;
 
-/** In BundleEntryProto; what is zero is not written. */
+/** Reads a BundleEntryProto, in which zeros are omitted. */
 function entryIn({ bytes, offset: at }: Entry["value"], where: string, fail: FailWhole): BundleEntry {
   const entry = new ProtoReader(bytes, where, at);
   let [dtype, shard, offset, size, crc] = [0, 0, 0, 0, 0];
@@ -147,7 +147,7 @@ function entryIn({ bytes, offset: at }: Entry["value"], where: string, fail: Fai
   return { dtype, shape, shard, offset, size, crc };
 }
 
-/** Of TensorShapeProto. */
+/** Reads a TensorShapeProto. */
 function readShape(message: ProtoReader, shape: number[]): void {
   while (message.next()) {
     if (message.field !== 2) {
@@ -170,11 +170,10 @@ export interface TensorflowFile {
 }
 
 /**
- * The variables of a checkpoint. float32, float64 and int32 are views on the files' bytes where aligned; text is left
- * aside.
+ * The variables of a checkpoint, without text. float32, float64 and int32 are views of the files' bytes if aligned.
  * @param bytes the index
- * @param where its name, from which those of the others follow
- * @param beside the bytes of a file in the same folder
+ * @param where its name, from which those of the other files follow
+ * @param beside reads a file in the same folder
  * @throws SenetError `weights` (as a rejection) where a file is damaged; what `beside` throws where one is missing
  */
 export async function parseTensorflow(

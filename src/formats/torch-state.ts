@@ -1,4 +1,4 @@
-/** Which of the things in a checkpoint are a network's weights, and what it says of the classes. */
+/** Finds the network's weights in a checkpoint, and class names. */
 
 import { option, SenetError } from "../errors.ts";
 import { type Fail, shownName } from "./bytes.ts";
@@ -6,39 +6,39 @@ import { attributesOf, PickleDict, PickleObject, type PickleValue } from "./pick
 import { integerOf, pickledArray, pickledBytes, pickledText } from "./python-values.ts";
 import { TensorRef, tensorIn } from "./torch-values.ts";
 
-/** Tensors by name, and the keys that lead to them, joined by dots: `state_dict_ema`, `model.state_dict`. */
+/** Tensors by name, and the path of keys to them, joined by dots: `state_dict_ema`, `model.state_dict`. */
 export interface TorchState {
   readonly path: string;
-  /** How many there are. */
+  /** Number of tensors. */
   readonly size: number;
-  /** How many look like a network's: layers have such names. An optimiser's have others, or numbers. */
+  /** Number of names that look like a network's layers; an optimiser's have other names, or numbers. */
   readonly likeness: number;
   readonly tensors: () => Map<string, TensorRef>;
 }
 
-/** Names of classes, by index, and the key that they stood under. */
+/** Class names by index, and the key under which they were found. */
 export interface SaidLabels {
   readonly key: string;
   readonly labels: readonly string[];
 }
 
-/** As deep as checkpoints nest their state dicts, and more. */
+/** More than the nesting depth of state dicts in checkpoints. */
 const deepest = 8;
-/** Dicts and lists that are looked at, outer ones first: an optimiser has one for each tensor of the network. */
+/** Most dicts and lists visited, outer ones first: an optimiser has one for each tensor of the network. */
 const mostVisited = 20_000;
-/** Entries of modules: those of a hostile file may be in each other again and again. */
+/** Most entries of modules: in a hostile file they may contain each other repeatedly. */
 const mostEntries = 100_000;
-/** Of a key that leads to weights. */
+/** Longest key on the path to weights. */
 const longestKey = 200;
-/** Of the names of a module's tensors, all together. */
+/** Most characters in the names of a module's tensors. */
 const mostCharacters = 2 ** 22;
 
-/** Every dict of tensors by name in a file, and every module, as the state_dict that it has; outer ones first. */
+/** All dicts of named tensors in a file, and the state dicts of all modules; outer ones first. */
 export function statesIn(root: PickleValue, fail: Fail): TorchState[] {
   const states: TorchState[] = [];
   const seen = new Set<PickleValue>([root]);
   const queue: { value: PickleValue; path: string; depth: number }[] = [{ value: root, path: "", depth: 0 }];
-  // The queue grows while it is walked.
+  // The queue grows during the iteration.
   for (const { value, path, depth } of queue) {
     const child = (key: PickleValue, value: PickleValue) => {
       if (depth >= deepest || typeof value !== "object" || value === null || value instanceof TensorRef) return;
@@ -47,7 +47,7 @@ export function statesIn(root: PickleValue, fail: Fail): TorchState[] {
       queue.push({ value, path: path === "" ? `${key}` : `${path}.${key}`, depth: depth + 1 });
     };
     if (Array.isArray(value)) {
-      // Pairs of a state_dict and an optimiser's; longer lists are none of dicts.
+      // Pairs of a state_dict and an optimiser's; longer lists do not contain dicts.
       if (value.length <= 16) for (const [i, item] of value.entries()) child(i, item);
       continue;
     }
@@ -78,7 +78,7 @@ function* dictTensors(dict: PickleDict | undefined): Generator<Named> {
   }
 }
 
-/** Of an nn.Module. */
+/** Whether these are attributes of an nn.Module. */
 const isModule = (attributes: PickleDict) =>
   attributes.get("_parameters") !== undefined && attributes.get("_modules") !== undefined;
 
@@ -114,7 +114,7 @@ function* moduleTensors(attributes: PickleDict, fail: Fail): Generator<Named> {
 const isOptimiser = (path: string) =>
   /(?:^|[._])(?:opt|optim\w*|momentum\w*|velocit\w*|exp_avg\w*|grads?|scheduler|scaler)(?:[._]|$)/i.test(path);
 
-/** Moving averages of weights, which are what was meant to be used: timm takes them, too. */
+/** Moving averages of weights, which are preferred, as in timm. */
 const isAverage = (path: string) =>
   path
     .replace(/([a-z])([A-Z])/g, "$1_$2")
@@ -137,7 +137,7 @@ export interface ChosenState {
   readonly notes: readonly string[];
 }
 
-/** The tensors whose names begin with this part, as those of one of several networks in a Lightning checkpoint do. */
+/** The tensors whose names start with this part, such as one of several networks in a Lightning checkpoint. */
 function partOf(state: TorchState, name: string): TorchState | undefined {
   const tensors = new Map([...state.tensors()].filter(([key]) => key.startsWith(`${name}.`)));
   if (tensors.size === 0) return undefined;
@@ -145,9 +145,9 @@ function partOf(state: TorchState, name: string): TorchState | undefined {
 }
 
 /**
- * The state that is most like a network; of several that are equally so a moving average, then the first.
- * @param name the path of the one that is wanted, or its end, or what stands before its names in a dict of several
- * @throws SenetError `weights` where there is none, `usage` where there is none of that name
+ * The state that looks most like a network; among equals a moving average, then the first.
+ * @param name path of the wanted state, or its end, or the prefix of its names in a dict of several
+ * @throws SenetError `weights` where there is none; `usage` where there is none of that name
  */
 export function chooseState(root: PickleValue, where: string, fail: Fail, name?: string): ChosenState {
   const states = statesIn(root, fail)
@@ -181,7 +181,7 @@ export function chooseState(root: PickleValue, where: string, fail: Fail, name?:
   return { state, notes: [`${taken}; the file also has ${shownPaths(others)} (${option("state")} NAME chooses)`] };
 }
 
-/** What a file holds instead of weights. */
+/** Describes what a file contains instead of weights. */
 function contentOf(root: PickleValue): string {
   if (!(root instanceof PickleDict)) return kindOf(root);
   if (root.size === 0) return "an empty dict";
@@ -204,7 +204,10 @@ function kindOf(value: PickleValue): string {
 const labelKey =
   /^(?:vocab|class(?:es)?|(?:class|label|category)_?names?|labels?|categories|names|class_to_(?:idx|index|id)|(?:idx|index|id)_?(?:to|2)_?(?:class|label|name)|label(?:_to_|2)(?:idx|index|id))$/i;
 
-/** Names of classes beside the weights: at the top, or in a dict or an object there (`meta`, `args`, `hyper_parameters`). */
+/**
+ * Class names stored with the weights: at the top level, or in a dict or object there (`meta`, `args`,
+ * `hyper_parameters`).
+ */
 export function labelsIn(root: PickleValue): SaidLabels[] {
   const found: SaidLabels[] = [];
   const look = (attributes: PickleDict | undefined, path: string, depth: number) => {
@@ -220,7 +223,7 @@ export function labelsIn(root: PickleValue): SaidLabels[] {
   return found;
 }
 
-/** The texts of a NumPy array of one axis: objects, or characters of four bytes, each text filled up with zeros. */
+/** The texts of a one-dimensional NumPy array: objects, or zero-padded four-byte characters. */
 function arrayItems(value: PickleValue): readonly PickleValue[] | undefined {
   const array = pickledArray(value);
   if (array === undefined || array.shape.length !== 1) return undefined;
@@ -241,7 +244,7 @@ function arrayItems(value: PickleValue): readonly PickleValue[] | undefined {
   });
 }
 
-/** A list of strings, numbers by name, or names by number. */
+/** Names from a list of strings, numbers by name, or names by number. */
 function namesOf(value: PickleValue): string[] | undefined {
   const list = Array.isArray(value) ? value : arrayItems(value);
   if (list !== undefined) {

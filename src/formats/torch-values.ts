@@ -1,11 +1,13 @@
-/** What pickles of PyTorch's are made of: tensors, and the storages that keep their elements outside of the pickle. */
+/** The values in PyTorch's pickles: tensors, and storages, which keep their elements outside the pickle. */
 
 import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import { type ElementType, elementBytes, type Fail, fetchAgain, readElements, shownName } from "./bytes.ts";
 import { PickleDict, PickleGlobal, type PickleHost, PickleObject, type PickleValue } from "./pickle.ts";
 import { pickledArray, pickledBytes, pickledLength } from "./python-values.ts";
 
-/** How a storage keeps an element; without a type where no tensor of ours can hold it, which is fine beside weights. */
+/**
+ * The element type of a storage; without a type if it cannot be represented, which is fine for anything but weights.
+ */
 interface StorageType {
   readonly bytes: number;
   readonly type?: ElementType;
@@ -13,7 +15,7 @@ interface StorageType {
 
 const elements = (type: ElementType): StorageType => ({ bytes: elementBytes[type], type });
 
-/** By the names of PyTorch's classes of storages. */
+/** By PyTorch's storage classes. */
 const storageTypes: Readonly<Record<string, StorageType>> = {
   DoubleStorage: elements("F64"),
   FloatStorage: elements("F32"),
@@ -25,7 +27,7 @@ const storageTypes: Readonly<Record<string, StorageType>> = {
   CharStorage: elements("I8"),
   ByteStorage: elements("U8"),
   BoolStorage: elements("BOOL"),
-  // Bytes, whose tensors say themselves what their elements are.
+  // Bytes, whose tensors have their own element type.
   UntypedStorage: { bytes: 1 },
   _UntypedStorage: { bytes: 1 },
   ComplexDoubleStorage: { bytes: 16 },
@@ -37,7 +39,7 @@ const storageTypes: Readonly<Record<string, StorageType>> = {
   QUInt2x4Storage: { bytes: 1 },
 };
 
-/** By the names of `torch.dtype`s, for tensors on bytes. */
+/** By `torch.dtype`, for tensors on untyped storages. */
 const dtypes: Readonly<Record<string, ElementType>> = {
   "torch.float64": "F64",
   "torch.float32": "F32",
@@ -56,13 +58,13 @@ function storageType(global: string): StorageType | undefined {
   return global !== name && Object.hasOwn(storageTypes, name) ? storageTypes[name] : undefined;
 }
 
-/** A storage that the pickle speaks of; its bytes are elsewhere in the file. */
+/** A storage referred to by the pickle; its bytes are elsewhere in the file. */
 export class StorageRef {
   readonly key: string;
   readonly element: StorageType;
   /** In elements. */
   readonly length: number;
-  /** Where it starts in the storage of this key, in elements: old files have storages that are parts of others. */
+  /** Start in the storage with this key, in elements: in old files, storages may be parts of others. */
   readonly offset: number;
   /** Reads its bytes, where they stand in the pickle itself. */
   readonly content: (() => Uint8Array | undefined) | undefined;
@@ -81,13 +83,13 @@ export class StorageRef {
   }
 }
 
-/** A tensor, or why there can be none. */
+/** A tensor, or why it cannot be read. */
 export class TensorRef {
   readonly storage: StorageRef | undefined;
   readonly offset: number;
   readonly shape: readonly number[];
   readonly strides: readonly number[];
-  /** Of the elements; undefined where `unreadable` says why. */
+  /** Element type; undefined if `unreadable` is set. */
   readonly type: ElementType | undefined;
   readonly unreadable: string | undefined;
   constructor(
@@ -110,24 +112,24 @@ export class TensorRef {
 }
 
 const isSize = (value: PickleValue): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-/** PyTorch's own limit of axes; without one, a long list that is checked again and again could take hours. */
+/** Checks against PyTorch's limit on dimensions; without one, checking a long list repeatedly could take hours. */
 const isSizes = (value: PickleValue): value is number[] =>
   Array.isArray(value) && value.length <= 64 && value.every(isSize);
 
-/** Items that dicts are made of by calls: one list may be given again and again. */
+/** Most items of dicts created by calls, since one list may be passed many times. */
 const mostItems = 300_000;
 
-/** What starts programs, opens files or connections: it has no place among weights. */
+/** Functions that start programs, or open files or connections, which have no place among weights. */
 const dangerous =
   /^(?:(?:os|posix|nt|pty|sys|subprocess|socket|shutil|runpy|webbrowser|importlib|ctypes|multiprocessing|http|urllib|requests|asyncio|commands)\.|(?:builtins|__builtin__)\.(?:eval|exec|execfile|compile|open|__import__|input)$)/;
 
 type Function = (host: TorchHost, args: readonly PickleValue[], fail: Fail) => PickleValue | undefined;
 
-/** Makes tensors and dicts of what pickles name; all else stays inert. */
+/** Handles the names in pickles that create tensors and dicts; all others stay inert. */
 export class TorchHost implements PickleHost {
-  /** The element types of all storages that the pickle refers to, those of an optimiser too. */
+  /** The element types of all storages in the pickle, including an optimiser's. */
   readonly storages = new Map<string, StorageType>();
-  /** Calls that would have done harm in Python. */
+  /** Calls that would be harmful in Python. */
   readonly dangers = new Set<string>();
   #items = 0;
 
@@ -150,10 +152,10 @@ export class TorchHost implements PickleHost {
     "torch._utils._rebuild_tensor_v3": (_, args, fail) => rebuildTensor(args, fail, args[6]),
     "torch._utils._rebuild_parameter": (_, [tensor]) => tensor,
     "torch._utils._rebuild_parameter_with_state": (_, [tensor]) => tensor,
-    // Before 0.4, where a Variable had the tensor.
+    // Before 0.4, where a Variable contained the tensor.
     "torch.nn.parameter.Parameter": (_, [tensor]) => tensor,
     "torch.autograd.variable.Variable": (_, [tensor]) => tensor,
-    // (function, class, arguments, attributes): a subclass of Tensor, or a tensor with attributes of its own.
+    // (function, class, arguments, attributes): a subclass of Tensor, or a tensor with its own attributes.
     "torch._tensor._rebuild_from_type_v2": (host, args, fail) => host.#delegate(args, fail),
     "torch._tensor._rebuild_from_type": (host, args, fail) => host.#delegate(args, fail),
     "torch._utils._rebuild_sparse_tensor": () => TensorRef.unreadable("it is sparse"),
@@ -171,7 +173,7 @@ export class TorchHost implements PickleHost {
 
   persistent(id: PickleValue, fail: Fail): PickleValue {
     const [kind, type, key, , length, part] = Array.isArray(id) ? id : [];
-    // Old files keep a module's class so, with its source.
+    // Old files store a module's class in this form, with its source.
     if (kind === "module") return type;
     const element = type instanceof PickleGlobal ? storageType(type.name) : undefined;
     if (kind !== "storage" || element === undefined || typeof key !== "string" || !isSize(length)) {
@@ -187,7 +189,7 @@ export class TorchHost implements PickleHost {
     return new StorageRef(key, element, part[2], part[1]);
   }
 
-  /** Of another dict, or of pairs, as Python 2 pickled an OrderedDict; Python 3 sets them afterwards. */
+  /** A dict from another dict or from pairs, as Python 2 pickled an OrderedDict; Python 3 sets items afterwards. */
   #dict(items: PickleValue, fail: Fail): PickleDict {
     const dict = new PickleDict();
     const add = (key: PickleValue, value: PickleValue) => {
@@ -205,7 +207,7 @@ export class TorchHost implements PickleHost {
   }
 
   #delegate([callee, , args]: readonly PickleValue[], fail: Fail): PickleValue | undefined {
-    // Not to itself, or it could go on as deep as a file likes.
+    // Not recursively, which could be arbitrarily deep.
     const isNested = callee instanceof PickleGlobal && callee.name.startsWith("torch._tensor.");
     if (!(callee instanceof PickleGlobal) || isNested || !Array.isArray(args)) return undefined;
     return this.call(callee.name, args, fail);
@@ -267,17 +269,17 @@ function rebuildTensor(args: readonly PickleValue[], fail: Fail, dtype?: PickleV
   return new TensorRef(storage, offset, shape, strides, type, why);
 }
 
-/** The bytes of the storages by key, and what their elements became. */
+/** A storage's bytes, and its decoded elements. */
 export interface Storage {
   readonly bytes: Uint8Array;
-  /** The elements once they are needed: several tensors may share them. */
+  /** Elements, decoded on demand; several tensors may share them. */
   values?: { readonly type: ElementType; readonly data: TensorData };
 }
 export type Storages = ReadonlyMap<string, Storage>;
 
-/** What a file makes of its bytes besides views on them. */
+/** Allowance for copies made from a file. */
 export interface Made {
-  /** Bytes that may still be made by inflating, widening and copying. */
+  /** Bytes that may still be created by inflating, widening and copying. */
   left: number;
 }
 
@@ -286,7 +288,7 @@ function spend(made: Made, bytes: number, fail: Fail): void {
   if (made.left < 0) fail("the tensors need far more memory than the file has bytes", { hint: fetchAgain });
 }
 
-/** @throws through `fail` where there is no such tensor in its storage, or none that we can hold */
+/** Creates the tensor. @throws through `fail` where it exceeds its storage, or cannot be represented */
 export function materialise(tensor: TensorRef, storages: Storages, made: Made, fail: Fail): Tensor {
   const { storage, offset, shape, strides, type } = tensor;
   if (storage === undefined || type === undefined) {
@@ -316,7 +318,7 @@ export function materialise(tensor: TensorRef, storages: Storages, made: Made, f
   let data: TensorData;
   if (isContiguous || size === 0) data = values.subarray(offset, offset + size);
   else {
-    // Expanded ones (stride 0) may be larger than their storage.
+    // Expanded tensors (stride 0) may be larger than their storage.
     spend(made, size * values.BYTES_PER_ELEMENT, fail);
     data = strided(values, tensor, size);
   }
@@ -342,7 +344,7 @@ function storageValues(ref: StorageRef, type: ElementType, storages: Storages, m
   }
   if (storage.values === undefined) {
     const length = Math.floor(storage.bytes.length / elementBytes[type]);
-    // What may have to be copied counts as copied, so that the result does not depend on where the file lies in memory.
+    // Possible copies count as copies, so that the result does not depend on the file's alignment in memory.
     spend(made, length * Math.max(4, elementBytes[type]), fail);
     storage.values = { type, data: readElements(type, storage.bytes, 0, length, fail) };
   }
@@ -351,7 +353,7 @@ function storageValues(ref: StorageRef, type: ElementType, storages: Storages, m
   return storage.values.data.subarray(ref.offset * scale, Math.floor((ref.offset + ref.length) * scale));
 }
 
-/** The elements in row-major order; all of them are inside of `values`. */
+/** The elements in row-major order; all are within `values`. */
 function strided(values: TensorData, { offset, shape, strides }: TensorRef, size: number): TensorData {
   const data = new (values.constructor as { new (length: number): TensorData })(size);
   const inner = shape.length - 1;

@@ -1,8 +1,8 @@
 /**
- * PyTorch's files, of `torch.save`: old (a row of pickles, then the storages) and new (a ZIP archive), read without
- * running anything: what the unpickler does not need for tensors stays inert.
+ * Reads files of `torch.save`, old (a sequence of pickles, then the storages) and new (a ZIP archive), without
+ * executing anything: whatever is not needed for tensors stays inert.
  *
- * The layouts are those of https://github.com/pytorch/pytorch/blob/main/torch/serialization.py.
+ * Formats: https://github.com/pytorch/pytorch/blob/main/torch/serialization.py.
  */
 
 import type { Tensor } from "../tensor.ts";
@@ -14,25 +14,25 @@ import { readZip, type ZipEntry, zipContent } from "./zip.ts";
 
 export interface TorchFile {
   readonly tensors: Map<string, Tensor>;
-  /** All names of classes that stand beside the weights. */
+  /** All class names stored with the weights. */
   readonly labels: readonly SaidLabels[];
   /** What was chosen. */
   readonly notes: readonly string[];
 }
 
 /**
- * The tensors of a `.pth`, `.pt`, `.th`, `.ckpt` or `.pkl` file: of its state_dict, under whatever key, or of its module.
+ * The tensors of a `.pth`, `.pt`, `.th`, `.ckpt` or `.pkl` file: of its state_dict, under any key, or of its module.
  *
- * float32, float64 and int32 are views on `bytes` where aligned and contiguous; float16 and bfloat16 widen to float32,
- * int64 narrows to int32, smaller integers and booleans widen to it. Strides are honoured.
+ * float32, float64 and int32 are views of `bytes` if aligned and contiguous; float16 and bfloat16 are widened to
+ * float32, int64 is narrowed to int32, smaller integers and booleans are widened to it. Strides are supported.
  * @param where the file's name, for errors
- * @param state the key of the weights to take where a file has several; default: a moving average, or else the first
- * @throws SenetError `weights` (as a rejection) where the file is damaged or holds no tensors by name, `usage` where
+ * @param state key of the weights to use if a file has several; default: a moving average, or else the first
+ * @throws SenetError `weights` (as a rejection) where the file is damaged or has no named tensors; `usage` where
  * nothing is under `state`
  */
 export async function parseTorch(bytes: Uint8Array, where: string, state?: string): Promise<TorchFile> {
   const isZip = bytes.length >= 4 && bytes[0] === 0x50 && bytes[1] === 0x4b;
-  // Widening makes four bytes of one, and inflating some of few; a file that asks for far more means harm.
+  // Widening turns one byte into four, and inflating adds some; a file that needs far more is malicious.
   const made: Made = { left: 9 * bytes.length + 2 ** 24 };
   const { value, storages, dangers } = isZip ? await readArchive(bytes, where, made) : readLegacy(bytes, where);
   const chosen = chooseState(value, where, failAt(where), state);
@@ -47,12 +47,12 @@ export async function parseTorch(bytes: Uint8Array, where: string, state?: strin
   return { tensors, labels: labelsIn(value), notes: [...chosen.notes, ...warnings] };
 }
 
-/** What `torch.save` begins with before 1.6, as a pickle of any protocol. */
+/** The magic number of `torch.save` before 1.6, as a pickle of any protocol. */
 const legacyMagic = 0x1950a86a20f9469cfc6cn;
 const magicBytes: readonly number[] = [0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
 const magicLine = `L${legacyMagic}L\n.`;
 
-/** Whether the file begins as `torch.save` began it before 1.6. */
+/** Whether the file starts like those of `torch.save` before 1.6. */
 export function isLegacyTorch(bytes: Uint8Array): boolean {
   // After PROTO, and the FRAME of protocols 4 and 5.
   const starts = [2, 11];
@@ -95,7 +95,7 @@ function readLegacy(bytes: Uint8Array, where: string): Contents {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let position = keys.end;
   for (const key of keyList) {
-    // Without its type a storage's length in bytes is not known; torch.save writes only those that it referred to.
+    // Without its type, a storage's length in bytes is unknown; torch.save only writes storages that it refers to.
     const element = host.storages.get(key);
     if (element === undefined || storages.has(key)) return fail(`the storage ${shownName(key)} is not one of a tensor`);
     const length = bytes.length - position >= 8 ? Number(view.getBigUint64(position, true)) : undefined;

@@ -1,8 +1,9 @@
 /**
- * ZIP archives, as far as weight files need them: the central directory with every offset checked, stored entries as
- * views, deflated ones through the platform's DecompressionStream. ZIP64 included, several disks and encryption not.
+ * Reads ZIP archives, as far as weight files need it: the central directory with all offsets checked, stored entries as
+ * views, deflated ones through the platform's DecompressionStream. Supports ZIP64, but not multiple disks or
+ * encryption.
  *
- * The format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+ * Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
  */
 
 import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
@@ -10,10 +11,10 @@ import { inflate } from "./inflate.ts";
 
 export interface ZipEntry {
   readonly name: string;
-  /** The length of the content, once inflated. */
+  /** Length of the inflated content. */
   readonly size: number;
   readonly isStored: boolean;
-  /** The bytes in the archive: the content itself where `isStored`. */
+  /** The bytes in the archive; the content itself if `isStored`. */
   readonly bytes: Uint8Array;
 }
 
@@ -26,8 +27,8 @@ const locator64Signature = 0x07064b50;
 /**
  * The entries of an archive by name.
  * @param where the file's name, for errors
- * @throws SenetError `weights` where an offset is outside, entries overlap, a name comes twice, or an entry is encrypted
- * or packed with something other than deflate
+ * @throws SenetError `weights` where an offset is invalid, entries overlap, a name is duplicated, or an entry is
+ * encrypted or compressed other than by deflate
  */
 export function readZip(bytes: Uint8Array, where: string): Map<string, ZipEntry> {
   const fail = damagedAt(where);
@@ -73,7 +74,7 @@ export function readZip(bytes: Uint8Array, where: string): Map<string, ZipEntry>
     entries.set(name, { name, size: fields.size, isStored: fields.isStored, bytes: bytes.subarray(start, end) });
     position = next;
   }
-  // Entries that share bytes are a way to make a small file unpack to a large one.
+  // Overlapping entries would let a small file unpack to a large one.
   ranges.sort((a, b) => a.start - b.start);
   for (const [i, range] of ranges.entries()) {
     const before = ranges[i - 1];
@@ -88,9 +89,9 @@ export function readZip(bytes: Uint8Array, where: string): Map<string, ZipEntry>
 }
 
 /**
- * The content of an entry; a view where it is stored.
- * @param allowance the longest content that is accepted
- * @throws SenetError `weights` where the deflated bytes are damaged or not of the size that the directory gives
+ * The content of an entry; a view if it is stored.
+ * @param allowance longest accepted content
+ * @throws SenetError `weights` where the deflated bytes are damaged or do not have the size in the directory
  */
 export async function zipContent(entry: ZipEntry, allowance: number, where: string): Promise<Uint8Array> {
   if (entry.isStored) return entry.bytes;
@@ -108,13 +109,13 @@ export async function zipContent(entry: ZipEntry, allowance: number, where: stri
 
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Where the entries' table starts and ends, and how many there are. */
+/** Start, end and number of entries of the central directory. */
 function findDirectory(
   bytes: Uint8Array,
   view: DataView,
   fail: FailWhole,
 ): { start: number; end: number; count: number } {
-  // The record at the end is followed by a comment of up to 65,535 bytes.
+  // The end record may be followed by a comment of up to 65,535 bytes.
   const last = bytes.length - 22;
   let position = last;
   const isEnd = (at: number) =>
@@ -159,7 +160,7 @@ function wide(view: DataView, position: number, fail: FailWhole): number {
 interface CentralFields {
   readonly packed: number;
   readonly size: number;
-  /** Of the local header. */
+  /** Offset of the local header. */
   readonly offset: number;
   readonly isStored: boolean;
 }
@@ -184,7 +185,7 @@ function centralFields(view: DataView, entry: number, extra: number, extraEnd: n
   let packed = view.getUint32(entry + 20, true);
   let size = view.getUint32(entry + 24, true);
   let offset = view.getUint32(entry + 42, true);
-  // What does not fit 32 bits is in the ZIP64 field (1) of the extra fields, in this order and only then.
+  // Values that do not fit 32 bits, and only these, are in the ZIP64 field (1) of the extra fields, in this order.
   for (let at = extra; extraEnd - at >= 4; ) {
     const id = view.getUint16(at, true);
     const end = at + 4 + view.getUint16(at + 2, true);
@@ -208,7 +209,7 @@ function centralFields(view: DataView, entry: number, extra: number, extraEnd: n
   return { packed, size, offset, isStored: method === 0 };
 }
 
-/** Where an entry's bytes start: behind its local header, whose extra fields may differ from the directory's. */
+/** Start of an entry's bytes: after its local header, whose extra fields may differ from the directory's. */
 function contentStart(view: DataView, offset: number, limit: number, fail: FailWhole): number {
   if (offset > limit - 30 || view.getUint32(offset, true) !== localSignature) {
     fail("its header is not where the directory says", { expected: `a header at byte ${offset}`, found: "none" });
