@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ErrorDetails, SenetError } from "./errors.ts";
+import { causeText, type ErrorDetails, SenetError } from "./errors.ts";
 import { rowsOf } from "./text.ts";
 
 const long = "name".repeat(10_000_000);
@@ -48,4 +48,12 @@ test("nothing from outside reaches a terminal raw by way of a message", () => {
   assert.doesNotMatch(message.replaceAll("\n", ""), /[\u0000-\u001f\u007f-\u009f\u202e]/);
   assert.equal(message.split("\n").length, 5, "a name cannot begin a line");
   assert.equal(details.where, evil, "a program gets the true name");
+});
+
+test("a cause without a message says what its own cause does, as Node 22's streams have it", () => {
+  const zlib = new Error("invalid block type");
+  assert.equal(causeText(new TypeError("", { cause: zlib })), "invalid block type");
+  assert.equal(causeText(new TypeError("")), "TypeError");
+  assert.equal(causeText(zlib), "invalid block type");
+  assert.equal(causeText("words"), "words");
 });

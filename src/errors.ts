@@ -58,7 +58,11 @@ export type OptionKey =
   | "workers";
 
 /** The message of whatever was thrown, whether it is an `Error` or not. */
-export const causeText = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+export function causeText(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  // From version 22 on, Node's streams wrap zlib's errors in ones without a message.
+  return cause.message || (cause.cause === undefined ? cause.name : causeText(cause.cause));
+}
 
 /** An option's name in backticks, for messages; the command line shows its flag instead (cli/flags.ts). */
 export const option = (key: OptionKey): string => `\`${key}\``;

@@ -5,7 +5,7 @@
  */
 
 import { fstatSync, writeSync } from "node:fs";
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import { cut, oneLine } from "../text.ts";
 import { jsonText, ownLines } from "../text-output.ts";
 import { withFlags } from "./flags.ts";
@@ -57,7 +57,7 @@ export class OutputClosed extends Error {}
 function outputFault(cause: unknown): Error {
   const { code } = cause as NodeJS.ErrnoException;
   if (code === "EPIPE") return new OutputClosed();
-  const found = code === "ENOSPC" ? "no space is left" : String(cause instanceof Error ? cause.message : cause);
+  const found = code === "ENOSPC" ? "no space is left" : causeText(cause);
   return new SenetError("io", "the result cannot be written", { where: "standard output", found, cause });
 }
 

@@ -1,6 +1,6 @@
 /** Chooses the executor and says why. Engines are only loaded once chosen. */
 
-import { option, SenetError } from "../errors.ts";
+import { causeText, option, SenetError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import type { Tensor, TensorData } from "../tensor.ts";
@@ -233,7 +233,7 @@ export async function describeExecutors(): Promise<readonly ExecutorReport[]> {
 
 /** An error in one line, with its reason. */
 function messageOf(cause: unknown): string {
-  if (!(cause instanceof SenetError)) return cause instanceof Error ? cause.message.split("\n")[0]! : String(cause);
+  if (!(cause instanceof SenetError)) return causeText(cause).split("\n")[0]!;
   const { found } = cause.details;
   const reason = (typeof found === "string" ? found : found?.[0])?.split("\n")[0];
   const what = cause.message.split("\n")[0]!;

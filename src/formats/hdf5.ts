@@ -3,7 +3,7 @@
  * in its own memory, so its readers, unlike others, return copies.
  */
 
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import { type Shape, sizeOf } from "../tensor.ts";
 import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 
@@ -86,7 +86,7 @@ export async function readHdf5<T>(
     return read(file, new Hdf5Reading(library, bytes, fail));
   } catch (cause) {
     if (cause instanceof SenetError) throw cause;
-    const found = cause instanceof Error ? cause.message.slice(0, 160) : "what its library does not read";
+    const found = causeText(cause).slice(0, 160);
     return fail("the file's HDF5 structures are damaged", { expected: "groups and datasets", found, cause });
   } finally {
     close(file);

@@ -1,5 +1,6 @@
 /** Inflates bytes with the platform's DecompressionStream, into memory of a size that was checked before. */
 
+import { causeText } from "../errors.ts";
 import { type FailWhole, fetchAgain } from "./bytes.ts";
 
 /**
@@ -40,7 +41,7 @@ export async function inflate(
     }
   } catch (cause) {
     content.throwIfRefused();
-    const found = cause instanceof Error ? cause.message.slice(0, 160) : "others";
+    const found = causeText(cause).slice(0, 160);
     fail("its compressed bytes are damaged", { expected: "zlib's bytes, whole", found, hint: fetchAgain, cause });
   }
   content.throwIfRefused();

@@ -5,6 +5,7 @@
  * for files up to 0.8 `src/nnvm/legacy_json_util.cc`.
  */
 
+import { causeText } from "../errors.ts";
 import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 
 export interface MxnetNode {
@@ -45,7 +46,7 @@ export function parseMxnetSymbol(bytes: Uint8Array, where: string): MxnetSymbol 
   try {
     content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    const found = cause instanceof Error ? cause.message.slice(0, 160) : `${bytes.length} bytes`;
+    const found = causeText(cause).slice(0, 160);
     return fail("the graph is not JSON", { expected: "one object, whole, in UTF-8", found, cause });
   }
   const { nodes, heads } = recordOf(content, "the graph", fail);

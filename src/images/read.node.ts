@@ -1,7 +1,7 @@
 /** Reads picture files. Refuses pipes and devices, which might never end. */
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 import { READ_FLAGS } from "../files/files.node.ts";
 import { FORMAT_BYTES, formatOf } from "./format.ts";
 
@@ -133,11 +133,11 @@ function unreadable(where: string, found: string, cause?: unknown, what = "the p
 }
 
 function reasonOf(cause: unknown): string {
-  const { code, message } = cause as NodeJS.ErrnoException;
+  const { code } = cause as NodeJS.ErrnoException;
   if (code === "ENOENT") return "there is no such file, or a link that leads nowhere (ENOENT)";
   if (code === "ELOOP") return "a link that leads to itself (ELOOP)";
   if (code === "EACCES" || code === "EPERM") return `permission denied (${code})`;
   // Opening a socket, or a device without a driver.
   if (code === "ENXIO") return "a pipe, a socket or a device";
-  return cause instanceof Error ? message : String(cause);
+  return causeText(cause);
 }

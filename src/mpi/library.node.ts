@@ -4,7 +4,7 @@
  */
 
 import koffi from "koffi";
-import { SenetError } from "../errors.ts";
+import { causeText, SenetError } from "../errors.ts";
 
 /** A communicator, a type: as the library wants it. */
 export type Handle = bigint | number;
@@ -72,7 +72,7 @@ export function loadMpi(first: Flavour, path: string | undefined = process.env[p
     try {
       return bind(candidate);
     } catch (cause) {
-      reasons.push(`${candidate}: ${cause instanceof Error ? cause.message.split("\n")[0] : String(cause)}`);
+      reasons.push(`${candidate}: ${causeText(cause).split("\n")[0]}`);
     }
   }
   throw new SenetError("executor", "no MPI library was found on this machine", {

@@ -1,5 +1,6 @@
 /** Checks clients' input and reports what is wrong. */
 
+import { causeText } from "../errors.ts";
 import { nearestNames } from "../names.ts";
 import type * as z from "../schema.ts";
 import { shownValue } from "../schema.ts";
@@ -10,7 +11,7 @@ export function parsedJson(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw badRequest("the body is not JSON", { found: cause instanceof Error ? cause.message.slice(0, 200) : "" });
+    throw badRequest("the body is not JSON", { found: causeText(cause).slice(0, 200) });
   }
 }
 
