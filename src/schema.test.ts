@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as z from "./schema.ts";
+import { shownValue } from "./text.ts";
 
 const linesOf = (schema: z.Schema, value: unknown) => schema.safeParse(value).error?.lines;
 
@@ -46,7 +47,7 @@ test("a few of many faults are said, and no more of a long or a deep value than 
   assert.deepEqual([lines.length, lines.at(-1)], [11, "... and 990 more faults"]);
   assert.equal(linesOf(z.int(), "x".repeat(1e6))![0]!.length, "expected a whole number, found ".length + 83);
   const deep = JSON.parse("[".repeat(5000) + "]".repeat(5000));
-  const shown = z.shownValue(Array.from({ length: 40 }).reduce((inner) => Array(2).fill(inner), deep));
+  const shown = shownValue(Array.from({ length: 40 }).reduce((inner) => Array(2).fill(inner), deep));
   assert.ok(shown.length < 90);
 });
 

@@ -24,19 +24,9 @@ import type {
   Union,
   Wrapping,
 } from "./schema-types.ts";
+import { shownValue } from "./text.ts";
 
 export type * from "./schema-types.ts";
-
-/** For an error. Hostile values can be long, or nested too deeply to print. */
-export function shownValue(value: unknown): string {
-  let text: string;
-  try {
-    text = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value));
-  } catch {
-    return "something that cannot be printed";
-  }
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
-}
 
 /**
  * `depths.0: expected a whole number, found "a"`

@@ -55,3 +55,30 @@ export function fitted(lines: readonly string[], rows: number, indent: number): 
   while (n > 1 && !fits(n, 1)) n--;
   return [...shown.slice(0, n), `and ${lines.length - n} more`];
 }
+
+const mostShown = 80;
+
+/** The value's JSON for an error message, cut off where it is long. */
+export function shownValue(value: unknown): string {
+  const text = value === undefined ? "nothing" : startOfJson(value, mostShown);
+  return text.length > mostShown ? `${text.slice(0, mostShown)}...` : text;
+}
+
+/**
+ * Stops once there are more than `room` characters. `JSON.stringify` would first write all of a hostile value, which may
+ * be cyclic or not fit into memory: from version 26 on Node has no limit to how deeply it goes.
+ */
+function startOfJson(value: unknown, room: number): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, room + 1));
+  if (typeof value === "number") return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return String(value);
+  const isList = Array.isArray(value);
+  let text = "";
+  for (const key in value) {
+    if (text.length >= room) break;
+    if (text !== "") text += ",";
+    if (!isList) text += `${startOfJson(key, room)}:`;
+    text += startOfJson(value[key as keyof typeof value], room - text.length - 1);
+  }
+  return isList ? `[${text}]` : `{${text}}`;
+}

@@ -10,6 +10,7 @@ import { readBytesSync } from "../files/files.node.ts";
 import { pretrained } from "../pull/pretrained.node.ts";
 import { recipeStart } from "../recipes/recipes.ts";
 import type * as z from "../schema.ts";
+import { shownValue } from "../text.ts";
 import { decodeText } from "../text-file.ts";
 import { plain } from "../text-output.ts";
 import { type TrainingConfig, trainingConfig, trainingKeys } from "../train/config.ts";
@@ -177,6 +178,6 @@ function readConfig(path: string): Record<string, unknown> {
   throw new SenetError("usage", "the config cannot be used", {
     where: path,
     expected: "a JSON object such as a run's config.json",
-    found: JSON.stringify(config).slice(0, 80),
+    found: shownValue(config),
   });
 }

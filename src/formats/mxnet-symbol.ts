@@ -6,6 +6,7 @@
  */
 
 import { causeText } from "../errors.ts";
+import { shownValue } from "../text.ts";
 import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 
 export interface MxnetNode {
@@ -53,12 +54,12 @@ export function parseMxnetSymbol(bytes: Uint8Array, where: string): MxnetSymbol 
   if (!Array.isArray(nodes) || nodes.length === 0 || nodes.length > mostNodes) {
     return fail("this graph has no nodes, or too many", {
       expected: `nodes, from 1 to ${mostNodes}`,
-      found: Array.isArray(nodes) ? `${nodes.length}` : shownJson(nodes),
+      found: Array.isArray(nodes) ? `${nodes.length}` : shownValue(nodes),
     });
   }
   const ends = Array.isArray(heads) ? heads : [];
   if (ends.length === 0) {
-    return fail("this graph has no outputs", { expected: "heads, a list of outputs", found: shownJson(heads) });
+    return fail("this graph has no outputs", { expected: "heads, a list of outputs", found: shownValue(heads) });
   }
   return {
     nodes: nodes.map((node, i) => nodeOf(node, i, where, fail)),
@@ -71,15 +72,13 @@ type Json = Readonly<Record<string, unknown>>;
 const recordOf = (value: unknown, what: string, fail: FailWhole): Json =>
   typeof value === "object" && value !== null && !Array.isArray(value)
     ? (value as Json)
-    : fail(`${what} is not an object`, { expected: "{ ... }", found: shownJson(value) });
-
-const shownJson = (value: unknown): string => shownName(JSON.stringify(value)?.slice(0, 80) ?? "nothing");
+    : fail(`${what} is not an object`, { expected: "{ ... }", found: shownValue(value) });
 
 function nodeOf(value: unknown, place: number, where: string, fail: FailWhole): MxnetNode {
   const node = recordOf(value, `node ${place}`, fail);
   const { op, name, inputs } = node;
   if (typeof op !== "string" || typeof name !== "string" || !Array.isArray(inputs)) {
-    return fail(`node ${place} cannot be read`, { expected: "op, name and inputs", found: shownJson(value) });
+    return fail(`node ${place} cannot be read`, { expected: "op, name and inputs", found: shownValue(value) });
   }
   const what = `node ${shownName(name.slice(0, 200))} (${shownName(op.slice(0, 200))})`;
   const failHere = damagedAt(`${where}: ${what}`);
@@ -87,7 +86,7 @@ function nodeOf(value: unknown, place: number, where: string, fail: FailWhole): 
   // `attrs` since 1.0, `attr` before; up to 0.8 options are in `param`, and `attr` has the user's attributes.
   for (const [key, text] of Object.entries(optionsOf(node, failHere))) {
     if (typeof text !== "string") {
-      failHere(`its option ${shownName(key)} is not a text`, { expected: "a text", found: shownJson(text) });
+      failHere(`its option ${shownName(key)} is not a text`, { expected: "a text", found: shownValue(text) });
     }
     options.set(key, text as string);
   }
@@ -103,7 +102,7 @@ function optionsOf({ attrs, attr, param }: Json, fail: FailWhole): Json {
 function outputOf(value: unknown, nodes: number, what: string, fail: FailWhole): MxnetOutput {
   const isPlace = (part: unknown) => typeof part === "number" && Number.isInteger(part) && part >= 0;
   if (!Array.isArray(value) || value.length < 1 || value.length > 3 || !value.every(isPlace)) {
-    return fail(`${what} cannot be read`, { expected: "[node, output]", found: shownJson(value) });
+    return fail(`${what} cannot be read`, { expected: "[node, output]", found: shownValue(value) });
   }
   const [node, output = 0] = value as number[];
   if (node! >= nodes) return fail(`${what} is no node before it`, { expected: `0 to ${nodes - 1}`, found: `${node}` });

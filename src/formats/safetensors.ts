@@ -7,6 +7,7 @@
  */
 
 import { dtypeOf, type Shape, sizeOf, type Tensor } from "../tensor.ts";
+import { shownValue } from "../text.ts";
 import { type ElementType, elementBytes, type Fail, failAt, readElements, view } from "./bytes.ts";
 
 export interface Safetensors {
@@ -43,9 +44,9 @@ export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors 
   const entries: Entry[] = [];
   for (const [name, value] of Object.entries(header.content)) {
     if (name === "__metadata__") {
-      if (!isRecord(value)) return fail("the metadata is not an object of strings", { found: shown(value) });
+      if (!isRecord(value)) return fail("the metadata is not an object of strings", { found: shownValue(value) });
       for (const [key, text] of Object.entries(value)) {
-        if (typeof text !== "string") return fail(`the metadata "${key}" is not a string`, { found: shown(text) });
+        if (typeof text !== "string") return fail(`the metadata "${key}" is not a string`, { found: shownValue(text) });
         metadata.set(key, text);
       }
     } else {
@@ -98,25 +99,28 @@ function parseHeader(bytes: Uint8Array, fail: Fail): { content: Readonly<Record<
   } catch (cause) {
     return fail("the header is not JSON", { found: String(cause), hint });
   }
-  if (!isRecord(content)) return fail("the header is not an object", { found: shown(content), hint });
+  if (!isRecord(content)) return fail("the header is not an object", { found: shownValue(content), hint });
   const twice = repeatedKey(text);
   if (twice !== undefined) fail(`the header has "${twice}" twice`, { expected: "each name once", hint });
   return { content, end };
 }
 
 function checkEntry(name: string, value: unknown, dataBytes: number, fail: Fail): Entry {
-  if (!isRecord(value)) return fail("its entry is not an object", { found: shown(value) });
+  if (!isRecord(value)) return fail("its entry is not an object", { found: shownValue(value) });
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isElementType(dtype)) {
-    return fail("its dtype cannot be read", { expected: Object.keys(elementBytes).join(", "), found: shown(dtype) });
+    return fail("its dtype cannot be read", {
+      expected: Object.keys(elementBytes).join(", "),
+      found: shownValue(dtype),
+    });
   }
   if (!isExtents(shape)) {
-    return fail("its shape is not a list of dimensions", { expected: "integers from 0", found: shown(shape) });
+    return fail("its shape is not a list of dimensions", { expected: "integers from 0", found: shownValue(shape) });
   }
   if (!isExtents(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]! || offsets[1]! > dataBytes) {
     return fail("its bytes are not in the file", {
       expected: `data_offsets [start, end] within 0 to ${dataBytes}`,
-      found: shown(offsets),
+      found: shownValue(offsets),
       hint: "the file may be cut short; fetch or save it again",
     });
   }
@@ -124,7 +128,7 @@ function checkEntry(name: string, value: unknown, dataBytes: number, fail: Fail)
   // A product beyond 2^53 is rounded, but still exceeds any file.
   if (sizeOf(shape) * elementBytes[dtype] !== end - start) {
     fail("its shape does not fit its bytes", {
-      expected: `${sizeOf(shape) * elementBytes[dtype]} bytes for ${shown(dtype)} ${shown(shape)}`,
+      expected: `${sizeOf(shape) * elementBytes[dtype]} bytes for ${shownValue(dtype)} ${shownValue(shape)}`,
       found: `${end - start} bytes`,
     });
   }
@@ -139,17 +143,6 @@ const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const isExtents = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
-
-/** A header value for an error; hostile ones can be long, or nested too deeply to print. */
-function shown(value: unknown): string {
-  let text: string;
-  try {
-    text = JSON.stringify(value) ?? "nothing";
-  } catch {
-    return "something that cannot be printed";
-  }
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
-}
 
 /**
  * The first duplicate key in this JSON; `JSON.parse` would silently use the last value.

@@ -5,6 +5,7 @@
  */
 
 import { SenetError } from "../errors.ts";
+import { shownValue } from "../text.ts";
 import { normalizeFast } from "./kernels.ts";
 import { type Interpolation, type Picture, resize } from "./resize.ts";
 
@@ -81,7 +82,7 @@ export function unusable(field: string, expected: string, found: unknown): never
   throw new SenetError("usage", "an image transform is unusable", {
     where: field,
     expected,
-    found: JSON.stringify(found) ?? `${found}`,
+    found: shownValue(found),
   });
 }
 

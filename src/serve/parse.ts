@@ -3,7 +3,7 @@
 import { causeText } from "../errors.ts";
 import { nearestNames } from "../names.ts";
 import type * as z from "../schema.ts";
-import { shownValue } from "../schema.ts";
+import { shownValue } from "../text.ts";
 import { badRequest, type Refusal } from "./refusal.ts";
 
 /** @throws Refusal 400 */
