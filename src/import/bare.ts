@@ -1,4 +1,4 @@
-/** What wrappers and tools put around a network's own names, taken off again. */
+/** Removes what wrappers and tools add to a network's names. */
 
 import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
@@ -8,18 +8,18 @@ import { namings } from "./namings.ts";
 import { portFile } from "./port-files.ts";
 import { torchName, type WeightSource } from "./rename.ts";
 
-/** The tensors under the network's own names. */
+/** Tensors with the network's own names. */
 export interface Bare {
   readonly source: WeightSource;
-  /** What was left aside, a line each. */
+  /** What was ignored, one line each. */
   readonly notes: readonly string[];
 }
 
 /**
- * The tensors without the prefix that DataParallel (`module.`), Lightning (`model.`), torch.compile (`_orig_mod.`) and
- * others put before the network's names, whatever it is, once or several times; and without those beside the network
- * that no answer depends on, such as a loss's. Of ports' files, as their namings know them (port-files.ts).
- * @throws SenetError `weights` where two networks have such names, neither of them an average of the other
+ * Removes the prefix that DataParallel (`module.`), Lightning (`model.`), torch.compile (`_orig_mod.`) and others put
+ * before the network's names, once or repeatedly, and tensors that do not belong to the network, such as a loss's.
+ * Files of ports first go through port-files.ts.
+ * @throws SenetError `weights` where two networks have such names, and neither is an average of the other
  */
 export function withoutPrefix(source: WeightSource, where: string): Bare {
   if (source.kind !== "tensors") return { source, notes: [] };
@@ -36,7 +36,7 @@ export function withoutPrefix(source: WeightSource, where: string): Bare {
     const own = ownName(name, prefix);
     if (name.startsWith(prefix)) tensors.set(own, tensor);
     else if (isOther(name) || isBeside(own)) aside.push(name);
-    // Never in the place of one that has the whole prefix.
+    // Never replaces a tensor that has the whole prefix.
     else tensors.set(file.tensors.has(prefix + own) ? name : own, tensor);
   }
   if (aside.length > 0) {
@@ -45,7 +45,7 @@ export function withoutPrefix(source: WeightSource, where: string): Bare {
   return { source: { kind: "tensors", tensors }, notes };
 }
 
-/** Without the prefix, or as much of it as the name has: the classifier may stand beside the body, `module.fc`. */
+/** Removes the prefix, or as much of it as the name has: the classifier may be outside the body, as `module.fc`. */
 function ownName(name: string, prefix: string): string {
   for (let outer = prefix; outer !== ""; outer = outer.replace(/[^./]*[./]$/, "")) {
     if (name.startsWith(outer)) return name.slice(outer.length);
@@ -53,25 +53,25 @@ function ownName(name: string, prefix: string): string {
   return name;
 }
 
-/** What profilers (thop), batch norm and averaging count; no computation needs it. */
+/** Counters of profilers (thop), batch norm and averaging, which no computation needs. */
 const isLeftover = (name: string): boolean =>
   /(?:^|\.)(?:total_ops|total_params|num_batches_tracked|n_averaged)$/.test(name);
 
-/** A loss's or a metric's. */
+/** Whether a tensor belongs to a loss or metric. */
 const isBeside = (name: string): boolean =>
   /^(?:criterion|\w*loss(?:_\w+)?|\w*metrics?|\w*acc(?:uracy)?|\w*auroc|\w*f1)(?:\.|$)/i.test(name);
 
 const isAverage = (prefix: string): boolean => /(?:^|[._])(?:ema|averaged|swa)(?:[._]|$)/i.test(prefix);
 
 /**
- * What stands before the names that tell whose they are, the shortest that does (`backbone.` may be a naming's own), and
- * before those of the same network without averaging.
+ * The shortest prefix before names that identify a naming (`backbone.` may belong to the naming itself), and the
+ * prefixes of averages of the same network.
  */
 function prefixOf(names: readonly string[], where: string): { prefix: string; others: readonly string[] } {
   const torch = namings.filter((naming): naming is TorchNaming => naming.style === "torch");
   const all = new Set(names);
   const found = new Set<string>();
-  // Nobody nests so deep; a file that does would only cost time.
+  // Longer names only cost time.
   for (const name of names.filter((name) => name.length < 500)) {
     if (found.size > 16) break;
     for (let at = 0; at !== -1; at = nextPart(name, at)) {
@@ -83,7 +83,7 @@ function prefixOf(names: readonly string[], where: string): { prefix: string; ot
       }
     }
   }
-  // A naming of two parts is found at the shorter prefix, and its body once more at the longer one.
+  // A naming with two parts is found at the shorter prefix, and its body again at the longer one.
   const outermost = (all: readonly string[]) =>
     all.filter((prefix) => !all.some((other) => other !== prefix && prefix.startsWith(other)));
   const averages = outermost([...found].filter(isAverage));
@@ -99,7 +99,7 @@ function prefixOf(names: readonly string[], where: string): { prefix: string; ot
   });
 }
 
-/** Where the name's next part begins. */
+/** Start of the name's next part. */
 function nextPart(name: string, at: number): number {
   const end = name.slice(at).search(/[./]/);
   return end === -1 ? -1 : at + end + 1;
@@ -110,7 +110,10 @@ function shownList(names: readonly string[]): string {
   return shown.join(", ") + (names.length > shown.length ? ", ..." : "");
 }
 
-/** The classifier by its plain name where it is the one layer with weights of a sequence: `fc.1`, or `fc.out`, of (dropout, linear). */
+/**
+ * Gives the classifier its plain name if it is the only layer with weights in a sequence: `fc.1` or `fc.out` of
+ * (dropout, linear).
+ */
 export function withPlainHead(source: WeightSource, naming: Naming): WeightSource {
   if (source.kind !== "tensors" || naming.style !== "torch" || naming.leaves !== undefined) return source;
   const head = torchName(naming, "fc.weight")!.replace(/weight$/, "");

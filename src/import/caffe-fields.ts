@@ -1,6 +1,6 @@
 /**
- * Which fields of Caffe's layers are understood. One that is not could change what the layer computes, and is refused by
- * its name; what only matters for training, or chooses between ways to compute the same, is passed over.
+ * The supported fields of Caffe's layers. An unsupported field could change what a layer computes, and is refused by
+ * name; fields that only matter for training, or choose between equivalent implementations, are ignored.
  */
 
 import { type Fail, shownName } from "../formats/bytes.ts";
@@ -10,11 +10,11 @@ import { allOf, type CaffeMessage } from "../formats/prototxt.ts";
 const ofEveryLayer = [
   ...["name", "type", "bottom", "top", "phase", "include", "exclude"],
   ...["loss_weight", "param", "propagate_down", "blobs", "blobs_lr", "weight_decay"],
-  // NVIDIA's: in which precision it computes.
+  // NVIDIA's precision settings.
   ...["forward_type", "backward_type", "forward_math", "backward_math", "debug", "cuda_gpu_id"],
 ];
 
-/** Of the message that a layer of this type has for itself: its name and its fields. */
+/** The parameter message of each layer type: its name and its fields. */
 const ofType: Readonly<Record<string, readonly [message: string, fields: readonly string[]]>> = {
   Convolution: [
     "convolution_param",
@@ -58,7 +58,7 @@ const ofType: Readonly<Record<string, readonly [message: string, fields: readonl
 export function checkFields(message: CaffeMessage, type: string, fail: Fail): void {
   const [own, fields] = ofType[type]!;
   for (const field of message.fields.keys()) {
-    // Caffe passes over the parameters of layers of other types.
+    // Caffe ignores parameters of other layer types.
     const isKnown = field === own || ofEveryLayer.includes(field) || parameterNames.has(field);
     if (!isKnown) refuse(field, fail);
   }

@@ -1,7 +1,7 @@
 /**
- * What a Caffe network's pictures are: how large, and what is done to them first, by the layer that gives them when
- * testing. Caffe's data layers cut the crop out of the picture as it is made (by `new_height` and `new_width`, by
- * `resize_param`, or beforehand in a database), subtract a mean and multiply by a scale; blue comes first.
+ * The input of a Caffe network: image size and pre-processing, from the layer that provides pictures in the test phase.
+ * Caffe's data layers crop the picture (after `new_height` and `new_width`, `resize_param`, or resizing in a database),
+ * subtract a mean and multiply by a scale; channels are BGR.
  */
 
 import { type Fail, shownName } from "../formats/bytes.ts";
@@ -11,28 +11,28 @@ import { encodeMeanImage } from "../images/preprocessing-facts.ts";
 import type { Tensor } from "../tensor.ts";
 import { picture, type Source } from "./caffe-layers.ts";
 
-/** What the definition says of its pictures. */
+/** What a definition says about its pictures. */
 export interface CaffeInput {
-  /** The side of the square that the network sees. */
+  /** Side of the network's input. */
   readonly side?: number;
-  /** Absent where the definition says nothing of means and scales: a deploy form leaves them to the program around it. */
+  /** Absent if the definition has no means and scales: a deploy definition leaves them to the program. */
   readonly normalization?: {
     readonly scale: number;
     /** Blue, green, red. */
     readonly means: readonly [number, number, number];
     readonly meanFile?: string;
   };
-  /** The size that the data layer itself makes of a picture. */
+  /** The size to which the data layer resizes a picture. */
   readonly size?: readonly [width: number, height: number];
-  /** Whether pictures come out of a data layer, which says all that is done to them. */
+  /** Whether pictures come from a data layer, which defines all of their pre-processing. */
   readonly isData: boolean;
   readonly where: string;
 }
 
-/** Layers that read pictures and transform them; the others give what they are given. */
+/** Layers that read and transform pictures; other sources do not transform. */
 const transforming: ReadonlySet<string> = new Set(["Data", "ImageData", "WindowData", "AnnotatedData", "VideoData"]);
 
-/** @throws SenetError `weights` naming the field that is not understood */
+/** Reads a source. @throws SenetError `weights`, naming the unsupported field */
 export function inputOf({ type, message, fail }: Source): CaffeInput {
   const transform = oneOf(message, "transform_param", "message", undefined);
   const old = oldTransform(message);
@@ -51,7 +51,7 @@ export function inputOf({ type, message, fail }: Source): CaffeInput {
   };
 }
 
-/** Before 2014 a data layer had these fields itself. */
+/** Before 2014, data layers had these fields themselves. */
 function oldTransform(message: CaffeMessage): CaffeMessage | undefined {
   for (const name of ["data_param", "image_data_param"]) {
     const parameter = oneOf(message, name, "message", undefined);
@@ -74,7 +74,7 @@ const understood = [
   "force_gray",
   "resize_param",
 ];
-/** Of no consequence when testing: what is drawn at random in training, and where it is computed. */
+/** Without effect in the test phase: random augmentation, and where it is computed. */
 const ofTraining = [
   "random_seed",
   "use_gpu_transform",
@@ -149,7 +149,7 @@ function cropOf(transform: CaffeMessage | undefined, old: CaffeMessage | undefin
   return crop === undefined || crop === 0 ? undefined : square([crop, crop], fail);
 }
 
-/** The side by the shape that a source declares: the definition itself, an Input layer, pictures in memory. */
+/** The side from the shape declared by a source: the definition itself, an Input layer, pictures in memory. */
 function sideOf(type: string, message: CaffeMessage, fail: Fail): number | undefined {
   const dims = declared(type, message);
   if (dims === undefined || dims.length === 0) return undefined;
@@ -181,7 +181,7 @@ const ownParameter: Readonly<Record<string, string>> = {
   DummyData: "dummy_data_param",
 };
 
-/** More pixels than any network of this kind looks at. */
+/** Larger than any such network's input. */
 const largestSide = 8192;
 
 function square([width, height]: readonly [number, number], fail: Fail): number {
@@ -192,13 +192,13 @@ function square([width, height]: readonly [number, number], fail: Fail): number 
   });
 }
 
-/** A mean picture or a mean of each channel, out of a `.binaryproto`. */
+/** A mean image or channel means from a `.binaryproto`. */
 export interface CaffeMean {
   readonly where: string;
   readonly blob: Tensor;
 }
 
-/** `[3, H, W]` of a mean's blob; both are 1 where there is a mean of each channel only. */
+/** Width and height of a mean's blob `[3, H, W]`; both are 1 for channel means. */
 export function meanSize({ blob: { shape } }: CaffeMean, fail: Fail): readonly [width: number, height: number] {
   const [channels, height = 1, width = 1, ...rest] = shape.length === 4 && shape[0] === 1 ? shape.slice(1) : shape;
   if (channels === 3 && rest.length === 0 && height >= 1 && width >= 1) return [width, height];
@@ -209,9 +209,10 @@ export function meanSize({ blob: { shape } }: CaffeMean, fail: Fail): readonly [
 }
 
 /**
- * What the network wants of a picture.
- * @param usual for what the definition leaves open: the size before the crop, and mean and scale where it is a deploy form
- * @param mean what stands in the definition's mean file
+ * The network's pre-processing.
+ * @param usual for what the definition leaves open: the size before the crop, and for a deploy definition mean and
+ * scale
+ * @param mean contents of the definition's mean file
  */
 export function preprocessingOf(
   input: CaffeInput,
@@ -222,7 +223,8 @@ export function preprocessingOf(
 ): Preprocessing {
   const { normalization } = input;
   const size = input.size ?? imageSize(mean, fail);
-  // A database of small pictures has them as they are; of large ones the size is not known, and the usual one is taken.
+  // Databases have small pictures in their original size; for large ones the size is unknown, and the usual one is
+  // used.
   const asTheyAre: Resize = input.isData && side < smallest ? "none" : usual.resize;
   const resize: Resize = size ?? asTheyAre;
   const meant = imageSize(mean, fail);
@@ -243,13 +245,13 @@ export function preprocessingOf(
   const said = {
     ...usual,
     ...{ mean: means, std: [std, std, std] as const, resize, crop: side },
-    // A size in both directions is what Caffe's layers and tools make, with OpenCV.
+    // Caffe's layers and tools resize to a given width and height with OpenCV.
     interpolation: size === undefined ? usual.interpolation : ("linear" as const),
   };
   return mean === undefined ? said : { ...said, ...meanOf(mean, side, fail) };
 }
 
-/** Below it networks are for pictures that are small from the start, such as CIFAR's. */
+/** Smaller networks are for pictures that are small originally, such as CIFAR's. */
 const smallest = 64;
 
 function imageSize(mean: CaffeMean | undefined, fail: Fail): readonly [number, number] | undefined {
@@ -257,7 +259,7 @@ function imageSize(mean: CaffeMean | undefined, fail: Fail): readonly [number, n
   return size === undefined || size[0] * size[1] === 1 ? undefined : size;
 }
 
-/** The means that meet the crop in the middle of the picture, where Caffe's test phase cuts it. */
+/** The part of the mean image under the centre crop, where Caffe's test phase crops. */
 function meanOf(mean: CaffeMean, side: number, fail: Fail): Pick<Preprocessing, "mean" | "meanImage"> {
   const [width, height] = meanSize(mean, fail);
   const { data } = mean.blob;

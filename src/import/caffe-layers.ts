@@ -1,6 +1,6 @@
 /**
- * Which layers a Caffe definition has in its test phase, and what each reads; layers in place use one name again and
- * again, here they read the layers themselves.
+ * Resolves the layers of a Caffe definition's test phase and their inputs. In-place layers reuse blob names; here
+ * inputs refer to layers.
  */
 
 import { type Fail, failAt, shownName } from "../formats/bytes.ts";
@@ -8,22 +8,22 @@ import { v1Types } from "../formats/caffe-schema.ts";
 import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
 import { checkFields } from "./caffe-fields.ts";
 
-/** A layer whose bottoms are no longer names but the layers that gave them. */
+/** A layer whose bottoms are the layers that produce them, not names. */
 export interface Step {
-  /** Unlike every other's: where a definition has a name twice, the second has a number behind it. */
+  /** Unique: the second layer of a name gets a number appended. */
   readonly name: string;
-  /** The definition's name, and how many layers had it before: so the weights are found. */
+  /** The definition's name, and the number of earlier layers with it, by which weights are found. */
   readonly given: string;
   readonly nth: number;
   readonly type: string;
   readonly message: CaffeMessage;
   readonly inputs: readonly Step[];
-  /** Who reads it. */
+  /** The layers that read it. */
   readonly readers: Step[];
   readonly fail: Fail;
 }
 
-/** Where pictures come from: a layer without bottoms, or the definition itself with its `input`. */
+/** The source of pictures: a layer without bottoms, or the definition itself with its `input`. */
 export interface Source {
   /** `picture` for the definition itself. */
   readonly type: string;
@@ -32,36 +32,36 @@ export interface Source {
 }
 
 export interface Network {
-  /** In the definition's order; the picture is not among them. */
+  /** In the definition's order, without the picture. */
   readonly steps: readonly Step[];
   readonly logits: Step;
-  /** What gives pictures when testing, if anything is said of it. */
+  /** The source of pictures in the test phase, if defined. */
   readonly source: Source | undefined;
-  /** The same in the training phase, where that is another layer. */
+  /** The source in the training phase, if it is another layer. */
   readonly trainingSource: Source | undefined;
 }
 
-/** At the end of a network, after the logits. */
+/** Layers after the logits. */
 const leftOut: ReadonlySet<string> = new Set([
   ...["Softmax", "ArgMax", "Accuracy", "Silence", "SoftmaxWithLoss", "SigmoidCrossEntropyLoss", "EuclideanLoss"],
   ...["HingeLoss", "InfogainLoss", "MultinomialLogisticLoss"],
 ]);
 
-/** The type of the step that stands for the picture; no layer of Caffe's is called so. */
+/** Type of the step that represents the picture; not a type of Caffe. */
 export const picture = "picture";
 
-/** As many as a caffemodel may have (caffemodel.ts), and a file of ours. */
+/** The limit of caffemodel.ts and of our files. */
 const mostLayers = 20_000;
 
 const isSource = (type: string, bottoms: readonly string[]) =>
   bottoms.length === 0 && (type === "Input" || type === "Python" || type.endsWith("Data"));
 
-/** Whether a definition says how its layers are connected; a file of weights alone has their names and no more. */
+/** Whether a definition says how its layers are connected; a file with only weights has just their names. */
 export const isConnected = (definition: CaffeMessage): boolean =>
   layersOf(definition).some((layer) => layer.fields.has("bottom"));
 
 /**
- * @param supported the types of layers that the caller knows
+ * @param supported the layer types that the caller supports
  * @throws SenetError `weights`, naming the layer and its line
  */
 export function resolveLayers(definition: CaffeMessage, where: string, supported: readonly string[]): Network {
@@ -113,7 +113,7 @@ export function resolveLayers(definition: CaffeMessage, where: string, supported
   return { steps, logits: lastOf(steps, where), source, trainingSource };
 }
 
-/** Where a definition's pictures come from; the first blob that any source gives is the picture, others are labels. */
+/** The sources of a definition's pictures; a source's first blob is the picture, the others are labels. */
 export function sourcesOf(
   definition: CaffeMessage,
   where: string,
@@ -168,7 +168,7 @@ function refuseType(step: Step, supported: readonly string[]): never {
   });
 }
 
-/** Caffe takes layers of one name, here each gets its own. */
+/** Makes names unique: Caffe allows several layers with the same name. */
 class Names {
   readonly #given: ReadonlySet<string>;
   readonly #counts = new Map<string, number>();
@@ -186,7 +186,7 @@ class Names {
   }
 }
 
-/** Today's layers, or those of before 2014, whose types are an enum. */
+/** The layers, in today's format or that before 2014, whose types are an enum. */
 export function layersOf(definition: CaffeMessage): readonly CaffeMessage[] {
   const today = allOf(definition, "layer", "message");
   return today.length > 0 ? today : allOf(definition, "layers", "message");
@@ -202,13 +202,13 @@ function typeOf(message: CaffeMessage): string {
   return (/^[A-Z_0-9]+$/.test(type) ? oldTypes.get(type.replaceAll("_", "")) : undefined) ?? type;
 }
 
-/** Whether the definition is one that Caffe saved while training: each layer has its phase then, and no rules any more. */
+/** Whether Caffe saved the definition while training: then each layer has its phase, and no rules. */
 export const wasTraining = (message: CaffeMessage): boolean =>
   oneOf(message, "phase", "string", "TEST") === "TRAIN" && !message.fields.has("include");
 
 /**
- * Whether a layer is part of the network that is tested. In a saved network each layer has its phase: the rules were
- * followed before.
+ * Whether a layer belongs to the test phase. In a saved network each layer has its phase, and the rules have already
+ * been applied.
  */
 function isInTestPhase(message: CaffeMessage): boolean {
   if (message.fields.has("phase")) return true;

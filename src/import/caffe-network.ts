@@ -1,8 +1,8 @@
 /**
- * A network out of Caffe's definition, layer by layer, for networks that are none of the zoo's.
+ * Imports a network from Caffe's definition, layer by layer, for networks that are not in the zoo.
  *
- * The layer types are those of the seven released prototxts and of residual networks at large; what each does is in
- * docs/networks.md, 1.1 to 1.7. The test phase of a definition is taken; the loss and what measures are left out.
+ * Supports the layer types of the seven released prototxts and of residual networks in general; docs/networks.md, 1.1
+ * to 1.7, says what each does. Imports the test phase, without losses and metrics.
  */
 
 import { SenetError } from "../errors.ts";
@@ -19,29 +19,29 @@ import { type Network, picture, resolveLayers, type Step, wasTraining } from "./
 import { checkClassified } from "./draft.ts";
 
 export interface CaffeImport {
-  /** Of the family `layers`, under the definition's name; `config.imageSize` is the side of its pictures. */
+  /** A model of family `layers`, with the definition's name; `config.imageSize` is the side of its pictures. */
   readonly model: Model;
   readonly weights: Map<string, Tensor>;
-  /** What the definition says of its pictures; absent where it has nothing that gives any. */
+  /** What the definition says about its pictures, if anything. */
   readonly input: CaffeInput | undefined;
   readonly imageSize: number;
-  /** What was guessed, a line each. */
+  /** What was guessed, one line each. */
   readonly notes: readonly string[];
 }
 
 export interface CaffeImportOptions {
-  /** The picture's side, for definitions that do not tell it. */
+  /** Side of the pictures, for definitions without it. */
   readonly imageSize?: number;
-  /** What is in the definition's mean file: it tells the size of the pictures too. */
+  /** The contents of the definition's mean file, which also gives the size of the pictures. */
   readonly mean?: CaffeMean | undefined;
 }
 
 /**
- * @param definition a prototxt (prototxt.ts), or what a caffemodel holds of it
- * @param layers the weights, found by their layers' names; layers that the definition has not are ignored, as Caffe does
+ * @param definition a prototxt (prototxt.ts), or the definition in a caffemodel
+ * @param layers the weights, by layer name; layers that the definition lacks are ignored, as by Caffe
  * @param where the definition's file, for errors
- * @throws SenetError `weights`, naming the layer and its line, where a layer is of a type or has a field that is not
- * understood, where layers do not fit each other, and where weights are missing or do not fit
+ * @throws SenetError `weights`, naming the layer and its line, where a layer has an unsupported type or field, layers
+ * do not fit each other, or weights are missing or do not fit
  */
 export function importCaffeNetwork(
   definition: CaffeMessage,
@@ -77,19 +77,19 @@ function translate(network: Network, name: string, side: number, layers: readonl
   return { model, weights: translation.weights(graph.parameters, where) };
 }
 
-/** Of a mean picture, where it is square. */
+/** The side of a square mean image. */
 function meanSide(mean: CaffeMean | undefined): number | undefined {
   if (mean === undefined) return undefined;
   const [width, height] = meanSize(mean, failAt(mean.where));
   return width === height && width > 1 ? width : undefined;
 }
 
-/** Sides of the pictures that networks for small pictures, and for ImageNet in Caffe's databases, are trained with. */
+/** Usual sides of small pictures, and of ImageNet in Caffe's databases. */
 const usualSides = [32, 64, 96, 256];
 
 /**
- * Where the test phase takes its pictures whole: they are at least as large as the crops of the training phase, which
- * themselves are no answer.
+ * For test phases without crop: candidate sides, at least as large as the training phase's crop, which itself is not
+ * the answer.
  */
 function guessedSides({ trainingSource }: Network, where: string): readonly number[] {
   const crop = trainingSource && inputOf(trainingSource).side;
@@ -101,22 +101,22 @@ function guessedSides({ trainingSource }: Network, where: string): readonly numb
   });
 }
 
-// --- what each layer becomes ---
+// --- conversion of each layer ---
 
-/** Distributes over a union, which `Omit` does not. */
+/** `Omit` that distributes over unions. */
 type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
 
-/** Our layers as they come to be, beside the weights that Caffe's have. */
+/** Builds our layers from Caffe's, with their weights. */
 class Translation {
   readonly #builder: ReturnType<typeof layerBuilder>;
-  /** By name; of several layers of a name, all. */
+  /** All layers of each name. */
   readonly #caffe = new Map<string, CaffeLayer[]>();
-  /** How many layers of each name the definition has. */
+  /** Number of layers of each name in the definition. */
   readonly #counts = new Map<string, number>();
   readonly #layers: LayerConfig[] = [];
-  /** By our parameters' names. */
+  /** Tensors by our parameters' names. */
   readonly #tensors = new Map<string, Tensor>();
-  /** Our layers' names, and the shapes of their values. */
+  /** Names of our layers, by step. */
   readonly #placed = new Map<Step, string>();
   readonly #shapes = new Map<string, Shape>();
   readonly #missing: string[] = [];
@@ -137,7 +137,7 @@ class Translation {
     this.#placed.set(step, rules[step.type]!(step, this));
   }
 
-  /** The name of our layer that gives what `step` gives. */
+  /** The name of our layer for `step`. */
   nameOf(step: Step): string {
     if (step.type === picture) return inputName;
     return this.#placed.get(step) ?? step.fail("its output is neither a picture nor made from one");
@@ -148,7 +148,7 @@ class Translation {
     return this.#shapes.get(name) as unknown as readonly [number, number, number, number];
   }
 
-  /** Adds a layer of ours; its name is given back. */
+  /** Adds a layer and returns its name. */
   add(step: Step, layer: Nameless<LayerConfig>, inputs: readonly string[], name: string = step.name): string {
     const whole = { ...layer, name, inputs } as LayerConfig;
     try {
@@ -162,7 +162,7 @@ class Translation {
     return name;
   }
 
-  /** The layer's weights, so many blobs; noted as missing where there are none. */
+  /** The layer's weights, with one of the given numbers of blobs; recorded as missing if there are none. */
   blobsOf(step: Step, ...counts: readonly number[]): CaffeLayer | undefined {
     const layer = this.#layerOf(step);
     if (layer === undefined) this.#missing.push(`${step.name} (${step.type}), ${counts[0]} blobs`);
@@ -176,8 +176,8 @@ class Translation {
   }
 
   /**
-   * Layers of one name have their weights in their order. Where the file has more of them, Caffe lets the last one stand
-   * (as where a layer was saved of the training and of the test phase).
+   * Layers with the same name have their weights in order. If the file has more, Caffe uses the last one (as if a layer
+   * was saved for both phases).
    */
   #layerOf({ given, nth }: Step): CaffeLayer | undefined {
     const all = this.#caffe.get(given);
@@ -185,10 +185,10 @@ class Translation {
     return all.length === this.#counts.get(given) ? all[nth] : nth === 0 ? all.at(-1) : undefined;
   }
 
-  /** The batch norm that a Scale is part of already. */
+  /** Scale layers merged into batch norms. */
   readonly merged = new Map<Step, Step>();
 
-  /** @param shape what the file should have; extents of 1 do not count */
+  /** @param shape the expected shape, ignoring dimensions of 1 */
   set(step: Step, parameter: string, blob: Tensor | undefined, shape: Shape): void {
     if (blob === undefined) return;
     if (!sameShape(withoutOnes(blob.shape), withoutOnes(shape))) {
@@ -200,17 +200,17 @@ class Translation {
     this.#tensors.set(`${step.name}.${parameter}`, blob);
   }
 
-  /** The layers so far, ending in logits. */
+  /** Returns the layers, ending in logits. */
   finish(logits: Step): { readonly config: readonly LayerConfig[]; readonly classes: number } {
     const last = this.nameOf(logits);
     checkClassified(this.shapeOf(last), last, logits.fail);
-    // As Softmax takes them.
+    // In the form that Softmax takes.
     if (this.shapeOf(last).length > 2) this.add(logits, { kind: "flatten" }, [last], `${last}/flatten`);
     const classes = this.#shapes.get(this.#layers.at(-1)!.name)![1]!;
     return { config: this.#layers, classes };
   }
 
-  /** All of them, in our shapes. */
+  /** All weights, in our shapes. */
   weights(parameters: ReturnType<typeof inferenceGraph>["parameters"], where: string): Map<string, Tensor> {
     if (this.#missing.length > 0) {
       failAt(where)("the caffemodel has no weights for layers of this definition", {
@@ -229,7 +229,7 @@ class Translation {
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 
-/** Adds what a layer becomes; gives back the name of our layer whose value is the layer's output. */
+/** Converts a layer; returns the name of our layer with its output. */
 type Rule = (step: Step, net: Translation) => string;
 
 const rules: Readonly<Record<string, Rule>> = {
@@ -262,7 +262,7 @@ const rules: Readonly<Record<string, Rule>> = {
       const flat = net.add(step, { kind: "flatten" }, [input], `${step.name}/flatten`);
       return net.add(step, { kind: "linear", out, bias }, [flat]);
     }
-    // Inside of a network it is a convolution with a window as large as the map, so that what follows has maps too.
+    // Inside a network it is a convolution with a window as large as the map, so that later layers still get maps.
     const kernel = shortExtent([height, width]);
     return net.add(step, { kind: "conv", out, kernel, stride: 1, pad: 0, groups: 1, bias }, [input]);
   },
@@ -271,7 +271,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const p = parameterOf(step, "batch_norm_param");
     const eps = oneOf(p, "eps", "number", 1e-5);
     if (!(eps > 0 && eps <= 1)) step.fail("this eps is not supported", { found: `${eps}` });
-    // What a network was saved with while it was training is no word about the test phase.
+    // A setting saved during training says nothing about the test phase.
     if (!oneOf(p, "use_global_stats", "boolean", true) && !wasTraining(step.message)) {
       step.fail("a batch norm by the statistics of the batch itself is not supported", {
         expected: "use_global_stats: true, or not given",
@@ -286,7 +286,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const input = net.nameOf(only(step));
     const known = layer !== undefined && (scale === undefined || scaleLayer !== undefined) ? layer : undefined;
     const statistics = known && batchNormStatistics(known, scaleLayer);
-    // NVIDIA's layer has an eps that is never smaller.
+    // NVIDIA's layer enforces a minimum eps.
     const name = net.add(step, { kind: "batchNorm", eps: isFused ? Math.max(eps, 1e-5) : eps }, [input]);
     if (statistics !== undefined) {
       const { mean, variance, gamma, beta } = statistics;
@@ -304,13 +304,13 @@ const rules: Readonly<Record<string, Rule>> = {
     if (first === undefined || step.inputs.length > 2) return wrongInputs(step, "1 or 2");
     const p = parameterOf(step, "scale_param");
     if (second !== undefined) {
-      // One number for each picture and channel: squeeze and excitation, where no shortcut follows.
+      // One number per picture and channel: squeeze and excitation without a shortcut.
       must(step, "axis", [oneOf(p, "axis", "number", 1)], 0);
       if (oneOf(p, "bias_term", "boolean", false)) step.fail("a bias on a scale of two inputs is not supported");
       return net.add(step, { kind: "seScale" }, [second, first]);
     }
     if (net.merged.has(step)) return first;
-    // On its own: each channel is a group of one channel.
+    // A Scale on its own: a convolution in which each channel is a group.
     checkScale(step);
     const channels = net.shapeOf(first)[1];
     const bias = scaleBlobs(step) === 2;
@@ -347,7 +347,7 @@ const rules: Readonly<Record<string, Rule>> = {
     if (isGlobal && (pad !== 0 || stride !== 1 || p.fields.has("kernel_size") || p.fields.has("kernel_h"))) {
       step.fail("global pooling has no window of its own", { expected: "neither kernel, stride nor pad" });
     }
-    // A window as large as the map is meant to be global: so it is at other picture sizes (docs/networks.md, trap 13).
+    // A window as large as the map is meant to be global, and is so at other picture sizes (docs/networks.md, trap 13).
     const seesAll = kernel[0] === height && kernel[1] === width && pad === 0;
     if (seesAll && method === "AVE") return net.add(step, { kind: "globalAvgPool" }, [input]);
     const ceil = roundsUp(step, p);
@@ -363,7 +363,7 @@ const rules: Readonly<Record<string, Rule>> = {
     const inputs = step.inputs.map((input) => net.nameOf(input));
     if (operation === "SUM") return net.add(step, { kind: "add" }, inputs);
     const [, , height, width] = net.shapeOf(inputs[0]!);
-    // One position is what a gate has.
+    // A gate has a single position.
     if (operation === "PROD" && inputs.length === 2 && height * width === 1) {
       return net.add(step, { kind: "seScale" }, inputs);
     }
@@ -384,7 +384,7 @@ const rules: Readonly<Record<string, Rule>> = {
     );
   },
 
-  /** The authors' own: gate · branch + shortcut. */
+  /** The authors' own layer: gate · branch + shortcut. */
   Axpy: (step, net) => {
     if (step.inputs.length !== 3) wrongInputs(step, "3");
     return net.add(
@@ -394,7 +394,7 @@ const rules: Readonly<Record<string, Rule>> = {
     );
   },
 
-  // Our maps keep their four axes up to the logits, and the order of the values is the same.
+  // Our values keep four axes up to the logits, in the same order.
   Flatten: (step, net) => {
     const p = parameterOf(step, "flatten_param");
     must(step, "axis", allOf(p, "axis", "number"), 1);
@@ -422,7 +422,7 @@ const rules: Readonly<Record<string, Rule>> = {
   },
 };
 
-/** Rounded up unless told otherwise, in Caffe's words or in those of others. */
+/** Whether pooling rounds up: by default, unless disabled by Caffe's option or those of others. */
 function roundsUp(step: Step, p: CaffeMessage): boolean {
   const [mode = "CEIL"] = p.fields.get("round_mode") ?? [];
   if (!["CEIL", "FLOOR", 0, 1].includes(mode as string | number)) {
@@ -453,12 +453,12 @@ function convolution(
   return name;
 }
 
-/** So many numbers may be added to weights as zeros, or so many times their own. */
+/** Limits on zeros added to weights: a number, and a multiple of their size. */
 const [mostZeros, mostTimes] = [2 ** 22, 16];
 
 /**
- * The weights of a dilated convolution as those of a plain one: a larger window, with zeros where the dilated one does
- * not look. What comes out is the same; it takes longer.
+ * Converts the weights of a dilated convolution to a plain one: a larger window, with zeros between the taps. The
+ * result is the same, but slower.
  */
 function dilated(
   step: Step,
@@ -484,7 +484,7 @@ function dilated(
   return data;
 }
 
-/** The Scale that only a batch norm's output goes into: both together are one normalisation. */
+/** The Scale that is the only reader of a batch norm, with which it forms one normalisation. */
 function scaleAfter({ readers }: Step): Step | undefined {
   const [scale] = readers;
   if (readers.length !== 1 || scale?.type !== "Scale" || scale.inputs.length !== 1) return undefined;
@@ -515,7 +515,7 @@ function wrongInputs(step: Step, expected: string): never {
   });
 }
 
-/** An axis is the channels', counted from either end of a blob's four axes. */
+/** Checks that an axis is the channels', counted from either end of four. */
 function mustBeChannels(step: Step, p: CaffeMessage, option: string): void {
   must(
     step,
@@ -525,7 +525,7 @@ function mustBeChannels(step: Step, p: CaffeMessage, option: string): void {
   );
 }
 
-/** All values that an option is given must be this one. */
+/** Checks that an option has only this value. */
 function must(step: Step, option: string, values: readonly number[], value: number): void {
   const other = values.find((found) => found !== value);
   if (other !== undefined) step.fail(`this ${option} is not supported`, { expected: `${value}`, found: `${other}` });
@@ -541,7 +541,7 @@ function whole(step: Step, message: CaffeMessage, field: string, fallback: numbe
   return value;
 }
 
-/** Rows and columns: one value for both, or one for each, or a field for each. */
+/** Values for rows and columns: one for both, one each, or separate fields. */
 function pair(
   step: Step,
   message: CaffeMessage,
@@ -566,6 +566,6 @@ function pair(
       });
 }
 
-/** Padding of so many rows above and below, and of so many columns on the left and on the right. */
+/** Symmetric padding from rows and columns. */
 const around = ([rows, columns]: readonly [number, number]) =>
   shortPadding({ top: rows, left: columns, bottom: rows, right: columns });

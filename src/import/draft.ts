@@ -1,4 +1,4 @@
-/** A network of the family `layers` as an import makes it, layer after layer, with weights where there are any. */
+/** Builds a network of family `layers` during an import, layer by layer, with or without weights. */
 
 import { SenetError } from "../errors.ts";
 import { type Fail, type FailWhole, failAt, failTrying, shownName } from "../formats/bytes.ts";
@@ -7,10 +7,10 @@ import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
 
-/** Distributes over a union, which `Omit` does not. */
+/** `Omit` that distributes over unions. */
 export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
 
-/** An error of a network that cannot be imported, at one of its layers or as a whole. */
+/** The error for a network that cannot be imported, at one of its layers or as a whole. */
 export const cannotImport = (where: string): FailWhole =>
   failTrying(
     where,
@@ -19,7 +19,7 @@ export const cannotImport = (where: string): FailWhole =>
 
 export interface Drafted {
   readonly model: Model;
-  /** The side of its pictures. */
+  /** Side of its pictures. */
   readonly imageSize: number;
   readonly weights: Map<string, Tensor>;
 }
@@ -31,7 +31,7 @@ export class Draft {
   readonly #builder: ReturnType<typeof layerBuilder>;
   readonly #shapes = new Map<string, Shape>();
   readonly #layers: LayerConfig[] = [];
-  /** By our parameters' names. */
+  /** Tensors by our parameters' names. */
   readonly #tensors = new Map<string, Tensor>();
 
   constructor(name: string, imageSize: number, channels: number) {
@@ -42,12 +42,12 @@ export class Draft {
     this.#shapes.set(inputName, [1, channels, imageSize, imageSize]);
   }
 
-  /** Of a layer's value, or the picture's: `[1, C, H, W]`, or `[1, C]` behind the network's end. */
+  /** Shape of a layer's value, or the picture's: `[1, C, H, W]`, or `[1, C]` after the end of the network. */
   shapeOf(layer: string): Shape {
     return this.#shapes.get(layer)!;
   }
 
-  /** Adds a layer; its name is given back. */
+  /** Adds a layer and returns its name. */
   add(name: string, layer: Nameless<LayerConfig>, inputs: readonly string[], fail: FailWhole): string {
     const whole = { ...layer, name, inputs } as LayerConfig;
     if (name === "" || name === inputName) {
@@ -66,8 +66,8 @@ export class Draft {
   }
 
   /**
-   * A weight of a layer that was added.
-   * @param shape what it should have; extents of 1 do not count
+   * Sets a weight of an added layer.
+   * @param shape the expected shape, ignoring dimensions of 1
    */
   set(layer: string, parameter: string, tensor: Tensor, shape: Shape, fail: FailWhole): void {
     if (!sameShape(withoutOnes(tensor.shape), withoutOnes(shape))) {
@@ -79,7 +79,7 @@ export class Draft {
     this.#tensors.set(`${layer}.${parameter}`, tensor);
   }
 
-  /** @param last the layer that gives the logits; those that it does not need are left out */
+  /** @param last the layer with the logits; layers that it does not need are left out */
   finish(last: string, where: string): Drafted {
     const fail = cannotImport(where);
     if (last === inputName) {
@@ -115,7 +115,7 @@ export class Draft {
     const weights = new Map<string, Tensor>();
     for (const { name, type } of graph.parameters) {
       const found = this.#tensors.get(name);
-      // A graph may come without its weights.
+      // A graph may be imported without weights.
       if (found === undefined) continue;
       const data = found.data instanceof Float32Array ? found.data : Float32Array.from(found.data);
       weights.set(name, { dtype: "float32", shape: type.shape, data });
@@ -124,10 +124,10 @@ export class Draft {
   }
 }
 
-/** Pixels of what a network gives that may be meant as classes, all together. */
+/** Most output values that may be classes. */
 const mostPixels = 10_000;
 
-/** Refuses networks that end before their classifier: each pixel of what they give would be a class. */
+/** Refuses networks that end before their classifier, for which each output value would be a class. */
 export function checkClassified(shape: Shape, layer: string, fail: Fail): void {
   if (sizeOf(shape.slice(2)) === 1 || sizeOf(shape) <= mostPixels) return;
   fail("this is a part of a network, which ends before its classifier", {
@@ -139,7 +139,7 @@ export function checkClassified(shape: Shape, layer: string, fail: Fail): void {
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 
-/** A tensor of one value in each place. */
+/** A tensor filled with one value. */
 export const filled = (length: number, value: number): Tensor => ({
   dtype: "float32",
   shape: [length],

@@ -1,4 +1,4 @@
-/** Which network a file's tensors are the weights of, by their shapes. */
+/** Finds the network whose weights are a file's tensors, by their shapes. */
 
 import { SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
@@ -17,28 +17,29 @@ import { caffePlace, countFaults, detectNaming, nameIn, renameTensors, shapeIn, 
 export interface FoundModel {
   readonly model: Model;
   readonly parameters: readonly Parameter[];
-  /** Networks of the zoo whose files look the same: only who knows the file can tell them apart. */
+  /** Zoo networks whose files look the same; only the user can tell them apart. */
   readonly alike?: readonly string[];
 }
 
 export interface Candidate extends FoundModel {
-  /** How many settings differ from the zoo's model. */
+  /** Number of settings that differ from the zoo's model. */
   readonly differences: number;
   readonly faults: number;
 }
 
 /**
- * The model whose parameters are the file's tensors, one for one: a zoo model with the naming's structure and with the
- * squeeze and excitation and the number of classes that the file has. A model that is not in the zoo as it is gets a
- * name that says what is different, such as `se-resnet-50-stride3x3`.
- * @param name the zoo model to take; absent: the one that fits
- * @throws SenetError `usage` for a name that is not in the zoo, `weights` where none fits, with the nearest and its faults
+ * The model whose parameters are exactly the file's tensors: a zoo model with the naming's structure, and with the
+ * file's squeeze and excitation and number of classes. A model that differs from the zoo gets a name that says how,
+ * such as `se-resnet-50-stride3x3`.
+ * @param name the zoo model to use; default: the one that fits
+ * @throws SenetError `usage` for a name that is not in the zoo; `weights` where none fits, with the nearest and its
+ * faults
  */
 export function findModel(source: WeightSource, naming: Naming, where: string, name?: string): FoundModel {
   const has = (conv: string) => shapeIn(source, naming, { name: `${conv}.weight`, role: "weight" }) !== undefined;
-  // Of networks whose files look alike, a port's are only those of its own naming.
+  // Among networks whose files look alike, a port's naming only selects its own.
   const names = name === undefined ? namesUnder(naming, [...zoo.keys(), ...namesIn(has)]) : [name];
-  // Only they can fit, or be near; few do, and to look at all takes its time.
+  // Pre-selects networks that can fit or nearly fit: comparing with all takes too long.
   const likely = names.filter((name) => {
     const { config } = zooEntry(name);
     return familyOf(config).isIn(config, has);
@@ -49,7 +50,7 @@ export function findModel(source: WeightSource, naming: Naming, where: string, n
   ];
   if (best.faults > 0) return refuse(best, source, naming, where, name);
   if (naming.networks === undefined || naming.networks(best.model.config)) {
-    // Of the usual networks the names tell which it is.
+    // For usual networks, names distinguish them.
     const alike = others.filter(({ faults, differences }) => faults === 0 && differences === best.differences);
     return { ...best, alike: naming.networks === undefined ? alike.map(({ model }) => model.name) : [] };
   }
@@ -65,14 +66,14 @@ export function findModel(source: WeightSource, naming: Naming, where: string, n
   );
 }
 
-/** A port's own networks before the usual ones, where it has those too. */
+/** A port's own networks first, if it also has usual ones. */
 function namesUnder({ port, networks }: Naming, names: readonly string[]): string[] {
   const own = names.filter((name) => portOf(name) === port);
   const usual = port !== undefined && networks !== undefined ? names.filter((name) => portOf(name) === undefined) : [];
   return [...own, ...usual];
 }
 
-/** Those with the fewest faults before others, then those that are most like the zoo's. */
+/** Candidates by number of faults, then by similarity to the zoo's. */
 function candidatesOf(names: readonly string[], source: WeightSource, naming: Naming): readonly Candidate[] {
   return names
     .map((name) => candidateOf(source, naming, name))
@@ -83,7 +84,7 @@ function candidateOf(source: WeightSource, naming: Naming, name: string): Candid
   return modelLike({ name, ...zooEntry(name) }, source, naming);
 }
 
-/** A network of the same depths and widths, with whatever else the file and its naming have of their own. */
+/** A network with the same depths and widths, adapted to the file and its naming. */
 export function modelLike(like: Model, source: WeightSource, naming: Naming): Candidate {
   const { name } = like;
   const structure = { ...naming.structure, ...strideIn(source, naming) };
@@ -98,7 +99,7 @@ export function modelLike(like: Model, source: WeightSource, naming: Naming): Ca
   return { model, parameters, differences: changes.length, faults: countFaults(source, naming, parameters) };
 }
 
-/** Which convolution of a bottleneck has the stride, by the definitions of a Caffe file, where it has them. */
+/** Which convolution of a bottleneck has the stride, according to a Caffe file's definitions, if any. */
 function strideIn(source: WeightSource, naming: Naming): Structure {
   if (source.kind !== "layers" || naming.style !== "caffe") return {};
   const hasStride = (conv: string) => {
@@ -110,7 +111,9 @@ function strideIn(source: WeightSource, naming: Naming): Structure {
   return hasStride("conv1") ? { strideOn: "1x1" } : hasStride("conv2") ? { strideOn: "3x3" } : {};
 }
 
-/** Reduction and biases by the last, and so widest, of the hidden layers; all of them where they have not that reduction. */
+/**
+ * Reduction and biases from the last and widest hidden layer; all hidden sizes if they do not follow that reduction.
+ */
 function squeezeExcitationIn(
   source: WeightSource,
   naming: Naming,
@@ -122,7 +125,7 @@ function squeezeExcitationIn(
     const shape = shapeIn(source, naming, parameter);
     return [{ name: parameter.name, channels, units: shape && sizeOf(shape) / channels }];
   });
-  // Where some are missing, the others tell; that they are missing will be a fault.
+  // If some are missing, the others are used; the missing ones will be faults.
   const last = layers.findLast(({ units }) => units !== undefined);
   if (last === undefined || !layers.every(({ units = 1 }) => Number.isInteger(units) && units > 0)) return undefined;
   const reduction = Math.max(1, Math.floor(last.channels / last.units!));
@@ -134,7 +137,7 @@ function squeezeExcitationIn(
   return { reduction, bias, ...(hidden.some((units, i) => units !== usual[i]) && { hidden }) };
 }
 
-/** As many as the first convolution takes. */
+/** With as many input channels as the first convolution takes. */
 function withChannelsIn(
   config: ModelConfig,
   source: WeightSource,
@@ -166,7 +169,7 @@ function withSeIn(
   return isSame ? config : withSe(config, { ...se, ...(before.linear && { linear: true }) });
 }
 
-/** What is different, in words that a name can have. */
+/** The differences, as words that fit into a name. */
 function changesOf(from: ModelConfig, to: ModelConfig): string[] {
   const changes = [...familyOf(from).changes(from, to)];
   if (channelsOf(from) !== channelsOf(to)) changes.push(`${channelsOf(to)}channels`);
@@ -211,7 +214,7 @@ function refuse(
   throw new SenetError("weights", what, { where, hint, ...(faults === undefined ? {} : { found: faults }) });
 }
 
-/** What a file lacks of which all the rest is there and fits, and most is; else nothing. */
+/** What an almost complete file lacks: names if the rest fits and is the larger part, otherwise empty. */
 function lackingIn(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): readonly string[] {
   const lacking = parameters.filter((parameter) => shapeIn(source, naming, parameter) === undefined);
   const isNearlyWhole = 4 * lacking.length < parameters.length;
@@ -219,14 +222,14 @@ function lackingIn(source: WeightSource, naming: Naming, parameters: readonly Pa
   return lacking.map((parameter) => nameIn(naming, parameter));
 }
 
-/** Whether all weights that do not fit would in TensorFlow's order of axes, or in PyTorch's. */
+/** Whether all unfitting weights would fit in the other order of axes, TensorFlow's or PyTorch's. */
 function isTurned(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): boolean {
   const weights = parameters.flatMap((parameter) => {
     const shape = parameter.role === "weight" ? shapeIn(source, naming, parameter) : undefined;
     return shape === undefined || shape.length !== 4 ? [] : [{ shape, wanted: parameter.type.shape }];
   });
   const misfits = weights.filter(({ shape, wanted }) => !sameShape(shape, wanted));
-  // There and back, whichever of the two the naming has.
+  // In both directions, whichever order the naming has.
   const turns = [
     [3, 2, 0, 1],
     [2, 3, 1, 0],
@@ -238,7 +241,7 @@ function isTurned(source: WeightSource, naming: Naming, parameters: readonly Par
         wanted,
       ),
     ).length;
-  // From the first one it was guessed how many channels pictures have.
+  // The first one determined the number of input channels.
   return misfits.length > 1 && turns.some((turn) => fits(turn) >= misfits.length - 1);
 }
 

@@ -1,4 +1,4 @@
-/** The `config.json` that timm puts beside a network's weights on the Hugging Face Hub: what pictures it wants, and its labels. */
+/** Reads timm's `config.json`, next to a network's weights on the Hugging Face Hub: pre-processing and labels. */
 
 import { type ErrorDetails, SenetError } from "../errors.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
@@ -18,7 +18,7 @@ const positive = z.int().check(z.gt(0));
 const names = z.union([z.array(z.string()), z.record(z.string(), z.string())]);
 const perChannel = z.array(z.number()).check(z.minLength(1), z.maxLength(16));
 
-/** What the networks of timm say of themselves; whatever else stands there is for others. */
+/** The fields of timm's configuration; others are ignored. */
 const pretrainedSchema = z.looseObject({
   architecture: z.nullish(z.string().check(z.maxLength(1000))),
   num_classes: z.nullish(positive),
@@ -30,17 +30,17 @@ const pretrainedSchema = z.looseObject({
   std: z.nullish(z.array(z.number().check(z.gt(0))).check(z.minLength(1), z.maxLength(16))),
   label_names: z.nullish(names),
   labels: z.nullish(names),
-  /** As transformers has it. */
+  /** As in transformers. */
   id2label: z.nullish(names),
   global_pool: z.nullish(z.string().check(z.maxLength(100))),
 });
 const configSchema = z.extend(pretrainedSchema, { pretrained_cfg: z.nullish(pretrainedSchema) });
 
 /**
- * Reads such a file, in timm's layout or its older one without `pretrained_cfg`. What it does not say is as timm takes it
- * then.
- * @returns undefined where it is somebody else's `config.json`
- * @throws SenetError `weights` where it says what cannot be, or what is not done here
+ * Reads such a file, in timm's current layout or the older one without `pretrained_cfg`. Missing values have timm's
+ * defaults.
+ * @returns undefined for another program's `config.json`
+ * @throws SenetError `weights` where values are invalid or not supported
  */
 export function readHubConfig(text: string, where: string): HubConfig | undefined {
   const fail = (what: string, details: ErrorDetails): never => {
@@ -88,7 +88,7 @@ const isTimms = (json: unknown): boolean =>
   json !== null &&
   ("pretrained_cfg" in json || ("architecture" in json && ("mean" in json || "num_classes" in json)));
 
-/** A list, or an object by number. */
+/** Values from a list, or from an object keyed by number. */
 function listed(found: z.output<typeof names>): string[] | undefined {
   if (Array.isArray(found)) return found;
   const list = Object.keys(found).map((_, i) => found[`${i}`]);
@@ -116,7 +116,7 @@ function preprocessingOf(said: z.output<typeof pretrainedSchema>, fail: Fail): P
       hint: 'with pictures that are square already, "center" is the same: write it into the file',
     });
   }
-  // As timm rounds.
+  // Rounded as in timm.
   const side = Math.floor(crop / (said.crop_pct ?? 0.875));
   const spec: Preprocessing = {
     channels: "rgb",

@@ -7,17 +7,17 @@ export type ClassOrder = "devkit" | "sorted";
 
 const id = (label: string) => label.slice(0, 9);
 
-/** By code unit, as Python sorts them; ids all have the same length. */
+/** Sorts by code unit, like Python; ids have equal length. */
 const byId = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
-/** Labels such as `n02119789 kit fox`; two classes are cranes and two maillots, but the ids differ. */
+/** Labels such as `n02119789 kit fox`; two classes are named crane and two maillot, but ids differ. */
 export const imagenetLabels = (order: ClassOrder): readonly string[] => {
   orders ??= { devkit: devkit(), sorted: devkit().sort(byId) };
   return orders[order];
 };
 let orders: Readonly<Record<ClassOrder, readonly string[]>> | undefined;
 
-/** Which order the labels of a network are in; undefined where they are not ImageNet's 1,000. */
+/** The order of a network's labels; undefined if they are not ImageNet's 1,000. */
 export function classOrderOf(labels: readonly string[]): ClassOrder | undefined {
   if (labels.length !== 1000) return undefined;
   const isIn = (order: ClassOrder) => imagenetLabels(order).every((label, i) => id(labels[i]!) === id(label));
@@ -27,14 +27,14 @@ export function classOrderOf(labels: readonly string[]): ClassOrder | undefined 
 const plainName = (label: string): string => label.toLowerCase().replaceAll("_", " ").split(",")[0]!.trim();
 
 /**
- * ImageNet's 1,000 classes by their names alone get their WordNet ids: only these tell the two cranes and the two maillots
- * apart. Other labels stay as they are.
+ * Adds WordNet ids to ImageNet's 1,000 class names, which otherwise do not distinguish the two cranes and the two
+ * maillots. Other labels are unchanged.
  */
 export function withIds(labels: readonly string[]): readonly string[] {
   if (labels.length !== 1000 || labels.some((label) => /^n\d{8}\b/.test(label))) return labels;
   const names = labels.map(plainName);
   const isIn = (known: readonly string[]) => {
-    // Lists differ in a name here and there; in another order hardly one is the same.
+    // Lists differ in some names; in another order hardly any match.
     const same = known.filter((label, i) => plainName(label.slice(10)) === names[i]).length;
     return same >= 900;
   };

@@ -1,20 +1,20 @@
 /**
- * In which order a list of ImageNet's pictures counts the classes. The pictures' names tell their classes: those of the
- * training set hold the WordNet id, and of the 50,000 for validation a colour of the class is kept here, one of three:
- * number n of one order and number n of the other are always classes of different colours (golden/make_validation.py).
+ * Finds the class order of a list of ImageNet pictures from their names: training pictures contain the WordNet id; for
+ * the 50,000 validation pictures, one of three colours of the class is stored here, chosen so that number n of one
+ * order and number n of the other always have different colours (golden/make_validation.py).
  */
 
 import { type ClassOrder, imagenetLabels } from "./imagenet-classes.ts";
 
 export interface Numbered {
-  /** A path, or a file's name. */
+  /** A path or file name. */
   readonly name: string;
   readonly number: number;
 }
 
 /**
- * The order in which these numbers are the classes of these pictures; `neither` where they are it in none; undefined where
- * the names tell nothing. `fromOne`: the numbers begin at 1, as the challenge's own do.
+ * The class order that the numbers follow; `neither` if none; undefined if the names are not conclusive. `fromOne`:
+ * numbers start at 1, as in the challenge.
  */
 export function orderOfNumbers(
   pictures: readonly Numbered[],
@@ -28,14 +28,14 @@ export function orderOfNumbers(
     for (const order of ["devkit", "sorted"] as const) {
       const labels = imagenetLabels(order);
       const right = known.filter(({ isOf, number }) => isOf(labels[fromOne ? number - 1 : number]));
-      // A list may have been corrected here and there; by chance a third fits.
+      // A list may have some corrections; by chance a third would fit.
       if (right.length >= 0.9 * known.length) return { order, fromOne };
     }
   }
   return "neither";
 }
 
-/** Tells whether a label is the picture's class, as far as its name says what that is. */
+/** A test whether a label is the picture's class, as far as its name says. */
 function classTest(name: string): ((label: string | undefined) => boolean) | undefined {
   const picture = Number(/ILSVRC20\d\d_val_0*(\d{1,5})\b/.exec(name)?.[1] ?? 0);
   if (picture >= 1 && picture <= 50_000) {
@@ -47,7 +47,7 @@ function classTest(name: string): ((label: string | undefined) => boolean) | und
 
 let pictures: Uint8Array | undefined;
 
-/** Five to a byte. */
+/** Stored five to a byte. */
 function colourOfPicture(picture: number): number {
   pictures ??= Uint8Array.from(atob(packed.replace(/\s/g, "")), (character) => character.charCodeAt(0));
   const place = picture - 1;
@@ -60,7 +60,7 @@ const colourOf = (label: string): number | undefined => {
   return colours.get(label);
 };
 
-/** Along each circle of classes that share a number: 0, 1, 0, 1, and 2 for the last of an odd one. */
+/** Colours each cycle of classes that share a number: 0, 1, 0, 1, and 2 for the last of an odd cycle. */
 function colouring(devkit: readonly string[], sorted: readonly string[]): Map<string, number> {
   const places = new Map(devkit.map((label, place) => [label, place]));
   const found = new Map<string, number>();

@@ -1,17 +1,17 @@
-/** Files that say what a network's outputs are called, in the forms that are about. */
+/** Reads files with class names, in the common forms. */
 
 import { SenetError } from "../errors.ts";
 import { decodeText, linesOf } from "../text-file.ts";
 
-/** More classes than any data set has. */
+/** More than the number of classes in any data set. */
 const mostLabels = 2 ** 20;
 
 /**
- * The names by index. A name a line (`tench`, or `n01440764 tench` with its WordNet id), as they stand or with their
- * numbers (`0,tench`; `tench,0`; `0: 'tench',`; `0 tench`); or JSON: a list, an object by number (of names, or of pairs of
- * id and name as in Keras's `imagenet_class_index.json`), or an object of numbers by name (torchvision's `class_to_idx`).
- * Byte order marks, line ends of every system and empty lines at the end do not count.
- * @throws SenetError `usage` where it is none of these, a number or a name is missing, or two classes have one name
+ * The names by index. One name per line (`tench`, or `n01440764 tench` with its WordNet id), plain or with numbers
+ * (`0,tench`; `tench,0`; `0: 'tench',`; `0 tench`); or JSON: a list, an object keyed by number (with names, or pairs of
+ * id and name as in Keras's `imagenet_class_index.json`), or an object of numbers by name (torchvision's
+ * `class_to_idx`). Ignores byte order marks, kinds of line endings, and empty lines at the end.
+ * @throws SenetError `usage` where the form is unknown, a number or name is missing, or two classes have the same name
  */
 export function parseLabels(bytes: Uint8Array, where: string): string[] {
   const text = decodeText(bytes).trim();
@@ -37,11 +37,14 @@ export function parseLabels(bytes: Uint8Array, where: string): string[] {
 
 type Fail = (what: string, found: string) => never;
 
-/** Of ImageNet's 1,000 classes two are cranes and two maillots; their WordNet ids are added where the file is opened. */
+/**
+ * Whether a duplicate is allowed: ImageNet has two cranes and two maillots, whose WordNet ids are added when the file
+ * is opened.
+ */
 const isTwin = (labels: readonly string[], label: string): boolean =>
   labels.length === 1000 && /^(?:crane|maillot)\b/i.test(label);
 
-/** undefined: no JSON, so perhaps what Python prints of a dict. */
+/** Undefined if it is not JSON, but perhaps a printed Python dict. */
 function fromJson(text: string, fail: Fail): string[] | undefined {
   let json: unknown;
   try {
@@ -63,7 +66,7 @@ function fromJson(text: string, fail: Fail): string[] | undefined {
   );
 }
 
-/** A name, or a pair of WordNet id and name. */
+/** The name from an entry: a name, or a pair of WordNet id and name. */
 function nameOf(entry: unknown, fail: Fail): string {
   if (typeof entry === "string") return entry.trim();
   if (Array.isArray(entry) && entry.length === 2 && entry.every((part) => typeof part === "string")) {
@@ -72,7 +75,7 @@ function nameOf(entry: unknown, fail: Fail): string {
   return fail("this is not the name of a class", JSON.stringify(entry) ?? "nothing");
 }
 
-/** What numbers beside names look like; the groups are `i` and `name`. */
+/** Forms of lines with numbers; the groups are `i` and `name`. */
 const numbered: readonly RegExp[] = [
   /^(?<i>\d+)\s*[,;\t]\s*"?(?<name>.*?)"?$/,
   /^"?(?<name>.*?)"?\s*[,;\t]\s*(?<i>\d+)$/,
@@ -83,7 +86,7 @@ const numbered: readonly RegExp[] = [
 function fromLines(text: string, fail: Fail): string[] {
   const lines = linesOf(text).map((line) => line.trim());
   for (const pattern of numbered) {
-    // A table may have a line of headings.
+    // A table may have a header line.
     for (const rows of [lines, lines.slice(1)]) {
       const found = rows.map((line) => pattern.exec(line)?.groups);
       if (rows.length < 2 || !found.every((groups) => groups !== undefined)) continue;
@@ -94,7 +97,7 @@ function fromLines(text: string, fail: Fail): string[] {
   return lines;
 }
 
-/** Whether the numbers are those from 0 up, each once. */
+/** Whether the numbers are exactly 0, 1, 2, ... */
 const isWhole = (pairs: readonly (readonly [number, string])[]): boolean => {
   const numbers = new Set(pairs.map(([number]) => number));
   return numbers.size === pairs.length && pairs.every(([number]) => number < pairs.length);

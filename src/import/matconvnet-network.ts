@@ -1,7 +1,7 @@
 /**
- * A network out of MatConvNet's own description of it, layer by layer. What each type does is in
- * https://www.vlfeat.org/matconvnet/mfiles/ (`+dagnn`); Axpy, GlobalPooling and the Scale of two inputs are those of
- * albanie's mcnExtraLayers.
+ * Imports a network from MatConvNet's description, layer by layer. The types are documented at
+ * https://www.vlfeat.org/matconvnet/mfiles/ (`+dagnn`); Axpy, GlobalPooling and the two-input Scale are from albanie's
+ * mcnExtraLayers.
  */
 
 import { type FailWhole, shownName } from "../formats/bytes.ts";
@@ -16,14 +16,14 @@ import { cannotImport, Draft, type Drafted, isSinglePosition } from "./draft.ts"
 import { momentsIn, varianceOf } from "./matconvnet.ts";
 
 export interface MatconvnetImport extends Drafted {
-  /** What the network says of its pictures. */
+  /** The pre-processing that the network specifies. */
   readonly preprocessing: Preprocessing;
   readonly notes: readonly string[];
 }
 
 /**
  * @param where the file, for errors
- * @throws SenetError `weights`, naming the layer and its type, where a layer does what none of ours does
+ * @throws SenetError `weights`, naming the layer and its type, where one is not supported
  */
 export function importMatconvnet(network: McnNetwork, where: string): MatconvnetImport {
   const [height, width, planes = planesOf(network)] = network.inputSize;
@@ -34,19 +34,19 @@ export function importMatconvnet(network: McnNetwork, where: string): Matconvnet
   return { ...translation.finish(), preprocessing: preprocessingOf(network, side ?? 224), notes };
 }
 
-/** Of pictures of which the network says nothing: as many as its first filters see. */
+/** Number of input channels if not specified: as many as the first filters take. */
 function planesOf({ layers, params }: McnNetwork): number {
   const first = layers.find(({ type }) => type === "dagnn.Conv")?.params[0];
   const filter = first === undefined ? undefined : params.get(first);
   return filter === undefined ? 3 : (filter.shape[2] ?? 1);
 }
 
-/** `meta.normalization`: red first, a mean in the pixels' numbers, no deviation. */
+/** `meta.normalization`: RGB, a mean in byte values, no deviation. */
 function preprocessingOf({ normalization }: McnNetwork, side: number): Preprocessing {
   const image = normalization.get("averageImage");
   const mean = numbersIn(image);
   const planes = image?.kind === "numbers" ? (image.shape[2] ?? 1) : 1;
-  // Of a whole picture the mean of each colour.
+  // For a mean image, the mean of each colour.
   const each = mean.length / 3;
   const means =
     mean.length > 3 && planes === 3 ? [0, 1, 2].map((k) => average(mean.slice(k * each, k * each + each))) : mean;
@@ -70,7 +70,7 @@ class Translation {
   readonly draft: Draft;
   readonly #network: McnNetwork;
   readonly #where: string;
-  /** Which of our layers each of their variables is. */
+  /** Our layer for each of their variables. */
   readonly #values = new Map<string, string>();
   readonly #classifier: string | undefined;
   #last: string = inputName;
@@ -79,12 +79,12 @@ class Translation {
     this.draft = new Draft("network", side, channels);
     this.#network = network;
     this.#where = where;
-    // What the losses end, they do not change.
+    // Losses do not change their inputs.
     const ends = network.layers.filter(({ type }) => !isEnd(type));
     this.#classifier = ends.at(-1)?.name;
     const made = new Set(network.layers.flatMap(({ outputs }) => outputs));
     const pictures = network.layers.flatMap(({ inputs }) => inputs).filter((input) => !made.has(input));
-    // A label may be another.
+    // Another input may be a label.
     if (pictures[0] !== undefined) this.#values.set(pictures[0], inputName);
   }
 
@@ -92,7 +92,7 @@ class Translation {
     const { name, type, inputs, outputs } = layer;
     const fail = cannotImport(`${this.#where}: layer ${shownName(name)} (${type})`);
     if (isEnd(type)) {
-      // It passes its first input on.
+      // A loss passes on its first input.
       const of = this.#values.get(inputs[0] ?? "");
       if (of !== undefined) for (const output of outputs) this.#values.set(output, of);
       return;
@@ -139,7 +139,7 @@ const isEnd = (type: string): boolean => /^(?:dagnn\.)?(?:\w*Loss|SoftMax|Softma
 
 interface Step {
   readonly layer: McnLayer;
-  /** Names of our layers. */
+  /** Names of our layers, its inputs. */
   readonly inputs: readonly string[];
   readonly params: readonly Tensor[];
   readonly fail: FailWhole;
@@ -147,7 +147,7 @@ interface Step {
   readonly isLast: boolean;
 }
 
-/** Adds what a layer becomes; gives back the name of our layer whose value is the layer's output. */
+/** Converts a layer; returns the name of our layer with its output. */
 type Rule = (step: Step) => string;
 
 const rules: Readonly<Record<string, Rule>> = {
@@ -158,7 +158,7 @@ const rules: Readonly<Record<string, Rule>> = {
     if (filter === undefined || params.length > 2) {
       return fail("it has other parameters", { expected: "filter, bias", found: `${params.length}` });
     }
-    // Trailing extents of 1 are not stored.
+    // Trailing dimensions of 1 are not stored.
     const [height = 1, width = 1, into = 1, out = 1] = filter.shape;
     const weight = permuted({ ...filter, shape: [height, width, into, out] }, [3, 2, 0, 1]);
     const channels = draft.shapeOf(input)[1]!;
@@ -236,7 +236,8 @@ const rules: Readonly<Record<string, Rule>> = {
       );
     }
     if (method !== "max") fail("this method is not supported", { expected: "max, avg", found: shownName(method) });
-    // One more row and column behind than before stand for Caffe's rounding up: the same windows, where there are as many.
+    // One more row and column of padding at the end emulates Caffe's rounding up: the same windows, if there are as
+    // many.
     const isCaffes = [rows, columns].every(({ before, after }) => before === rows.before && after === before + 1);
     const size = (extent: number, { kernel, stride, before, after }: AxisWindow) =>
       Math.floor((extent + before + after - kernel) / stride) + 1;
@@ -272,12 +273,12 @@ const rules: Readonly<Record<string, Rule>> = {
         found: `${inputs.length}, and ${params.length} parameters`,
       });
     }
-    // One number for each channel multiplies the other.
+    // The input with one number per channel is the gate.
     const isFirst = isSinglePosition(draft.shapeOf(first)) && !isSinglePosition(draft.shapeOf(second));
     return draft.add(layer.name, { kind: "seScale" }, isFirst ? [first, second] : [second, first], fail);
   },
 
-  /** Of a gate, which has its shape already. */
+  /** For a gate, which already has the right shape. */
   "dagnn.Reshape": (step) => {
     const input = only(step);
     const shape = step.draft.shapeOf(input);
@@ -304,7 +305,7 @@ function only({ inputs, fail }: Step): string {
     : fail("it has other inputs", { expected: "1", found: `${inputs.length}` });
 }
 
-/** A setting of rows and columns, or of both at once; or its usual value where it is not there. */
+/** A setting for rows and columns, or for both; default if absent. */
 function pairIn({ layer, fail }: Step, key: string, usual: number): Extent {
   const [height = usual, width = height, ...more] = numbersIn(layer.block.get(key));
   const isFine = more.length === 0 && [height, width].every((value) => Number.isInteger(value) && value > 0);

@@ -1,16 +1,16 @@
-/** MatConvNet's parameters as the namings see them. */
+/** Converts MatConvNet's parameters to the form used by namings. */
 
 import type { McnNetwork } from "../formats/matconvnet.ts";
 import type { Tensor } from "../tensor.ts";
 import type { WeightSource } from "./rename.ts";
 
-/** What batch norm's `[C, 2]` holds: means, and deviations sigma = sqrt(variance + eps). */
+/** Contents of batch norm's `[C, 2]`: means, and deviations sigma = sqrt(variance + eps). */
 export interface Moments {
   readonly mean: Float32Array;
   readonly sigma: Float32Array;
 }
 
-/** Undefined where it is not of that shape. */
+/** Undefined if the tensor does not have that shape. */
 export function momentsIn({ shape, data }: Tensor): Moments | undefined {
   const [channels = 0, columns] = shape;
   if (shape.length !== 2 || columns !== 2) return undefined;
@@ -18,13 +18,13 @@ export function momentsIn({ shape, data }: Tensor): Moments | undefined {
   return { mean: column(0), sigma: column(1) };
 }
 
-/** The variance to which batch norm adds `eps` again. Deviations below eps alone are rounding. */
+/** The variance without `eps`. Deviations below eps alone are rounding errors. */
 export const varianceOf = ({ sigma }: Moments, eps: number): Float32Array =>
   sigma.map((value) => Math.max(0, value * value - eps));
 
 /**
- * The parameters by name, with moments as two: `X_moments` as `X_mean` and `X_variance`.
- * @param eps what our batch norm adds
+ * The parameters by name, with moments split: `X_moments` into `X_mean` and `X_variance`.
+ * @param eps the eps of our batch norm
  */
 export function matconvnetSource({ params }: McnNetwork, eps: number): WeightSource {
   const tensors = new Map<string, Tensor>();

@@ -1,5 +1,5 @@
 /**
- * A network out of MXNet's graph, node by node. What each operator does, and its defaults, is in
+ * Imports a network from MXNet's graph, node by node. The operators and their defaults are defined in
  * https://github.com/apache/mxnet/tree/master/src/operator/nn.
  */
 
@@ -17,11 +17,12 @@ export interface MxnetImport extends Drafted {
 }
 
 /**
- * @param params the arrays of its `.params`, as the file names them or without `arg:` and `aux:`; without any, the network has no weights
+ * @param params the arrays of its `.params`, named as in the file or without `arg:` and `aux:`; if empty, the network
+ * has no weights
  * @param where the graph's file, for errors
- * @param imageSize the side of its pictures, which no graph says; absent: one that fits is taken
- * @throws SenetError `weights`, naming the node and its operator, where one does what none of our layers does, and where
- * weights are missing or do not fit
+ * @param imageSize side of its pictures, which graphs do not contain; default: one that fits
+ * @throws SenetError `weights`, naming the node and its operator, where one is not supported, and where weights are
+ * missing or do not fit
  */
 export function importMxnet(
   symbol: MxnetSymbol,
@@ -37,7 +38,7 @@ export function importMxnet(
   return { ...translation.finish(), notes };
 }
 
-/** Of a network of which nothing is known but its side: bytes as they are, which is usual where a batch norm comes first. */
+/** Pre-processing if only the side is known: raw bytes, which is usual if a batch norm comes first. */
 export const usualMxnet = (imageSize: number): Preprocessing => ({
   ...imagenetPreprocessing,
   ...{ scale: 1, mean: [0, 0, 0], std: [1, 1, 1] },
@@ -45,12 +46,14 @@ export const usualMxnet = (imageSize: number): Preprocessing => ({
   crop: imageSize,
 });
 
-/** Of networks for ImageNet, for CIFAR, for digits, and others. */
+/** Usual sides: ImageNet's, CIFAR's, digits', and others. */
 const usualSides = [224, 32, 28, 299, 227, 64, 96, 112, 128, 256];
-/** What a network for large pictures leaves of 224 pixels before it takes the mean; small ones leave 56. */
+/**
+ * Smallest final map, at 224 pixels, of a network for small pictures: those for large ones leave less, small ones 56.
+ */
 const fewest = 28;
 
-/** The first side at which all layers fit; where it leaves large maps of 224 pixels, 32 if they fit at that too. */
+/** The first side at which all layers fit; 32 if 224 leaves large maps and 32 fits too. */
 function fitting(translated: (side: number) => Translation): readonly [number, Translation] {
   let large: Translation | undefined;
   let first: unknown;
@@ -67,7 +70,7 @@ function fitting(translated: (side: number) => Translation): readonly [number, T
   throw first;
 }
 
-/** A node's output: our layer, and whether its values stand in a row, as behind a Flatten, where it still has maps. */
+/** A node's output: our layer, and whether MXNet has flattened it while ours still has maps. */
 interface Made {
   readonly layer: string;
   readonly isFlat: boolean;
@@ -75,7 +78,7 @@ interface Made {
 
 class Translation {
   readonly draft: Draft;
-  /** The lowest side of any map of more than one position. */
+  /** Smallest side of any map with more than one position. */
   smallest: number;
   readonly #symbol: MxnetSymbol;
   readonly #params: ReadonlyMap<string, Tensor> | undefined;
@@ -105,7 +108,7 @@ class Translation {
 
   finish = (): Drafted => this.draft.finish(this.#last.layer, this.#where);
 
-  /** Channels of the pictures: what the first weights that see them take. */
+  /** Input channels: as many as the first weights take. */
   #channels(needed: readonly number[]): number {
     for (const place of needed) {
       const { op, inputs } = this.#symbol.nodes[place]!;
@@ -136,7 +139,7 @@ class Translation {
     this.#made.set(place, made);
   }
 
-  /** What a node gives: a layer's values, or the picture. */
+  /** A node's output: a layer's value, or the picture. */
   valueOf(place: number, fail: FailWhole): Made {
     const made = this.#made.get(place);
     if (made !== undefined) return made;
@@ -153,7 +156,7 @@ class Translation {
 
   nodeAt = (place: number): MxnetNode => this.#symbol.nodes[place]!;
 
-  /** A variable's array; undefined where the network comes without weights. */
+  /** A variable's array; undefined if the network has no weights. */
   arrayOf(name: string, fail: FailWhole): Tensor | undefined {
     if (this.#params === undefined) return undefined;
     const found = this.#params.get(name);
@@ -166,7 +169,7 @@ class Translation {
   }
 }
 
-/** All nodes that a node's output depends on, itself among them. Labels go into losses and nowhere else. */
+/** All nodes that a node's output depends on, including itself. Labels only go into losses. */
 function neededBy({ nodes }: MxnetSymbol, last: number): Set<number> {
   const needed = new Set<number>();
   const next = [last];
@@ -181,10 +184,10 @@ function neededBy({ nodes }: MxnetSymbol, last: number): Set<number> {
 
 const isEnd = (op: string): boolean => /^(?:SoftmaxOutput|Softmax|softmax|SoftmaxActivation|log_softmax)$/.test(op);
 
-/** What stands behind a classifier and leaves its values, and their order, what they are. */
+/** Operators after a classifier that do not change its values and their order. */
 const isPassing = (op: string): boolean => isEnd(op) || /^(?:null|Dropout|identity|_copy|BlockGrad|Flatten)$/.test(op);
 
-/** One node on its way to our layers. */
+/** A node being converted. */
 class Step {
   readonly options: MxnetOptions;
   readonly fail: FailWhole;
@@ -212,7 +215,7 @@ class Step {
     return this.#node.inputs.length;
   }
 
-  /** The value of an input, which must be its node's first output. */
+  /** The value of an input, which must be a node's first output. */
   value(i: number): Made {
     const input = this.#node.inputs[i];
     if (input === undefined) {
@@ -224,7 +227,7 @@ class Step {
     return this.#net.valueOf(input.node, this.fail);
   }
 
-  /** The layer of an input whose values are in maps. */
+  /** The layer of an input that has maps. */
   maps(i: number): string {
     const { layer, isFlat } = this.value(i);
     return isFlat
@@ -232,7 +235,7 @@ class Step {
       : layer;
   }
 
-  /** The array that is this input, a variable; where the input is not there, as in files of 0.8, by its usual name. */
+  /** The array of this input, a variable; if the input is missing, as in files of 0.8, by its usual name. */
   array(i: number, suffix: string): Tensor | undefined {
     const input = this.#node.inputs[i];
     if (input === undefined) return this.#net.arrayOf(`${this.name}_${suffix}`, this.fail);
@@ -256,12 +259,12 @@ class Step {
   }
 }
 
-/** Adds what a node becomes. */
+/** Converts a node. */
 type Rule = (step: Step) => Made;
 
 const maps = (layer: string): Made => ({ layer, isFlat: false });
 
-/** Of one input, value by value. */
+/** A rule for element-wise operators with one input. */
 const each =
   (kind: "relu" | "sigmoid"): Rule =>
   (step) => {
@@ -283,7 +286,7 @@ const sum: Rule = (step) => {
   return maps(step.draft.add(step.name, { kind: "add" }, inputs, step.fail));
 };
 
-/** A gate, one number for each channel, times what it scales. */
+/** A product of a gate, one number per channel, with a value. */
 const product: Rule = (step) => {
   step.counts(2);
   const [first, second] = [step.maps(0), step.maps(1)];
@@ -306,7 +309,7 @@ const scalar: Rule = (step) => {
   return { layer: step.draft.add(step.name, { kind: "multiply", factor }, [layer], step.fail), isFlat };
 };
 
-/** What a loss or a softmax ends, it does not change. */
+/** A final loss or softmax, which is left out. */
 const end: Rule = (step) => {
   const ofLosses = ["grad_scale", "ignore_label", "multi_output", "normalization", "out_grad", "preserve_shape"];
   step.options.ignore(...ofLosses, "use_ignore", "smooth_alpha", "temperature", "axis", "mode", "use_length");
@@ -350,7 +353,7 @@ const rules: Readonly<Record<string, Rule>> = {
       const flat = draft.add(`${name}.flatten`, { kind: "flatten" }, [layer], fail);
       draft.add(name, { kind: "linear", out, bias }, [flat], fail);
     } else {
-      // Inside a network it is a convolution with a window as large as the map, so that what follows has maps too.
+      // Inside a network it is a convolution with a window as large as the map, so that later layers still get maps.
       const kernel = height === width ? height : ([height, width] as const);
       draft.add(name, { kind: "conv", out, kernel, stride: 1, pad: 0, groups: 1, bias }, [layer], fail);
     }
@@ -373,7 +376,7 @@ const rules: Readonly<Record<string, Rule>> = {
     draft.add(name, { kind: "batchNorm", eps, ...(fixedGamma && { fixedGamma }) }, [input], fail);
     const shape = [draft.shapeOf(input)[1]!];
     const gamma = step.array(1, "gamma");
-    // Whatever the file holds.
+    // A fixed gamma is 1 whatever the file contains.
     step.set(name, "weight", fixedGamma && gamma ? filled(sizeOf(shape), 1) : gamma, shape);
     step.set(name, "bias", step.array(2, "beta"), shape);
     step.set(name, "running_mean", step.array(3, "moving_mean"), shape);
@@ -420,7 +423,7 @@ const rules: Readonly<Record<string, Rule>> = {
       for (const [axis, window] of axesOf({ kernel, stride, pad }).entries()) {
         const { kernel: size, stride: step, before } = window;
         const steps = Math.ceil((sides[axis]! + 2 * before - size) / step);
-        // Caffe drops such a window; MXNet has it.
+        // Caffe drops such a window; MXNet keeps it.
         if (steps * step >= sides[axis]! + before) {
           fail("a last window of padding alone is not supported", {
             expected: "windows that each see something",
@@ -440,7 +443,7 @@ const rules: Readonly<Record<string, Rule>> = {
     return { layer, isFlat: !isSinglePosition(step.draft.shapeOf(layer)) };
   },
 
-  /** Of a gate, which has its shape already. */
+  /** For a gate, which already has the right shape. */
   Reshape: (step) => {
     step.counts(1);
     step.options.must("reverse", "False");

@@ -1,9 +1,9 @@
-/** The options of MXNet's operators: texts, read strictly. An option that is not known may change what a layer does. */
+/** Strict parsing of the options of MXNet's operators: an unknown option may change what a layer computes. */
 
 import { type FailWhole, shownName } from "../formats/bytes.ts";
 import { type Extent, shortExtent } from "../ir/window.ts";
 
-/** Of every operator: hints for machines and what training goes by. */
+/** Options of all operators that only concern hardware or training. */
 const ofTraining =
   /^(?:__\w+__|ctx_group|(?:\w+_)?(?:lr|wd)_mult|mirror_stage|force_mirroring|workspace|cudnn_\w+|name|dtype)$/;
 
@@ -17,7 +17,7 @@ export class MxnetOptions {
     this.#fail = fail;
   }
 
-  /** A word, or its default; `None` is as good as none. */
+  /** A word, or the default; `None` counts as missing. */
   word(key: string, usual: string): string {
     this.#read.add(key);
     const text = this.#options.get(key);
@@ -36,7 +36,7 @@ export class MxnetOptions {
     return Number.isFinite(value) ? value : this.#refuse(key, "a number", text);
   }
 
-  /** @param usual undefined where there must be one */
+  /** @param usual the default; undefined if the option is required */
   whole(key: string, usual: number | undefined, least: number): number {
     const text = this.word(key, usual === undefined ? "" : `${usual}`);
     const value = /^\d{1,9}L?$/.test(text) ? Number.parseInt(text, 10) : Number.NaN;
@@ -60,18 +60,18 @@ export class MxnetOptions {
 
   extent = (key: string, usual: number | undefined): Extent => shortExtent(this.pair(key, usual, 1));
 
-  /** Refuses all values but this one. */
+  /** Refuses all other values. */
   must(key: string, ...values: readonly string[]): void {
     const text = this.word(key, values[0]!);
     if (!values.includes(text)) this.#refuse(key, values.join(" or "), text);
   }
 
-  /** Notes options that change nothing here. */
+  /** Marks options that have no effect here. */
   ignore(...keys: readonly string[]): void {
     for (const key of keys) this.#read.add(key);
   }
 
-  /** Refuses options that nobody asked for. */
+  /** Refuses options that were not read. */
   finish(): void {
     for (const [key, text] of this.#options) {
       if (!this.#read.has(key) && !ofTraining.test(key)) {

@@ -1,16 +1,16 @@
-/** What Caffe's networks and MatConvNet's call our layers (docs/networks.md, 5.1). */
+/** Names of our layers in Caffe's and MatConvNet's networks (docs/networks.md, 5.1). */
 
 import type { Preprocessing } from "../images/preprocess.ts";
 import { type ModelConfig, seOf } from "../zoo/families.ts";
 import { type CaffeNaming, isLarge, type Row, sized, type TorchNaming } from "./naming.ts";
 
-/** A convolution with its batch norm, as Caffe's networks name them. */
+/** Rows for a convolution with its batch norm in Caffe's networks. */
 const normed = (conv: string, bn: string, theirs: string, scale = "/bn/scale"): Row[] => [
   [conv, theirs],
   [bn, `${theirs}/bn`, `${theirs}${scale}`],
 ];
 
-/** The authors' files: no deviation, and blue first. */
+/** The authors' pre-processing: BGR, without deviation. */
 const caffePreprocessing: Preprocessing = {
   channels: "bgr",
   scale: 1,
@@ -21,7 +21,7 @@ const caffePreprocessing: Preprocessing = {
   interpolation: "bilinear",
 };
 
-/** For a Caffe network of which nothing is known but its side: as the authors' files, small pictures as they are. */
+/** Pre-processing if only the side is known: that of the authors' files, with small pictures in their original size. */
 export const usualCaffe = (imageSize: number): Preprocessing => ({
   ...caffePreprocessing,
   resize: imageSize < 64 ? imageSize : Math.round((imageSize * 256) / 224),
@@ -54,7 +54,7 @@ export const caffe: CaffeNaming = {
     ...normed("layer{s}.{b}.conv3", "layer{s}.{b}.bn3", `${caffeBlock}_1x1_increase`),
     ["layer{s}.{b}.se.fc1", `${caffeBlock}_1x1_down`],
     ["layer{s}.{b}.se.fc2", `${caffeBlock}_1x1_up`],
-    // Called so in SENet-154 too, where it is 3x3.
+    // Also named so in SENet-154, where it is 3x3.
     ...normed("layer{s}.{b}.downsample.0", "layer{s}.{b}.downsample.1", `${caffeBlock}_1x1_proj`),
     ...normed("conv2", "bn2", "conv2/3x3_reduce"),
     ...normed("conv3", "bn3", "conv2/3x3"),
@@ -101,7 +101,7 @@ export const shicai: CaffeNaming = {
   ],
 };
 
-/** MatConvNet's parameters are called by the authors' layers, without slashes; moments come as two (matconvnet.ts). */
+/** MatConvNet's parameters have the authors' layer names without slashes; moments are split (matconvnet.ts). */
 export const matconvnet: TorchNaming = {
   name: "matconvnet",
   description: "albanie/mcnSENets",
@@ -120,7 +120,7 @@ export const matconvnet: TorchNaming = {
   mark: /^(?:conv2_1_1x1_reduce|inception_3a_double3x3a)_filter$/,
   structure: caffe.structure,
   networks: hasBiases,
-  // The classes in the files are sorted, but what the networks give is not.
+  // The classes in the files are sorted, but the networks' outputs are not.
   classOrder: "devkit",
   preprocessing: (config) => sized(config, { ...caffePreprocessing, channels: "rgb", mean: [123, 117, 104] }),
   rows: caffe.rows.map(([ours, theirs]): Row => [ours, theirs.replaceAll("/", "_")]),

@@ -1,9 +1,9 @@
-/** What moskomule's SE-Inception-v3, which is torchvision's Inception-v3, calls our layers. */
+/** Names of our layers in moskomule's SE-Inception-v3, which is torchvision's Inception-v3. */
 
 import { imagenetPreprocessing } from "../images/preprocess.ts";
 import type { Row, TorchNaming } from "./naming.ts";
 
-/** Each convolution with its batch norm. */
+/** Rows for a convolution with its batch norm. */
 const unit = (ours: string, theirs: string): readonly Row[] => [
   [`${ours}.conv`, `${theirs}.conv`],
   [`${ours}.norm`, `${theirs}.bn`],
@@ -11,7 +11,7 @@ const unit = (ours: string, theirs: string): readonly Row[] => [
 
 const stem = ["Conv2d_2a_3x3", "Conv2d_2b_3x3", "", "Conv2d_3b_1x1", "Conv2d_4a_3x3"];
 
-/** Of each kind of module the branches by their names, in our order; after the last of them come those side by side. */
+/** Branches of each kind of module, in our order; after the last come parallel convolutions. */
 const branches = {
   a: ["branch1x1", "branch5x5_{i+1}", "branch3x3dbl_{i+1}", "branch_pool"],
   reduce_a: ["branch3x3", "branch3x3dbl_{i+1}"],
@@ -32,7 +32,7 @@ const rows: readonly Row[] = [
   ...unit("stem.0.0.0", "gated.Conv2d_1a_3x3"),
   ...stem.flatMap((theirs, i) => (theirs === "" ? [] : unit(`stem.0.0.${i + 1}`, theirs))),
   ...modules.flatMap(([ours, theirs, kind]) => [
-    // Two convolutions side by side are the second or the third step.
+    // Parallel convolutions are the second or the third step.
     ...(kind === "c"
       ? [
           ...unit(`${ours}.0.1.1.0`, `Mixed_${theirs}.branch3x3_2a`),
@@ -53,7 +53,7 @@ export const moskomuleInceptionV3: TorchNaming = {
   isForeign: true,
   axes: "OIHW",
   matrices: /^$/,
-  // What port-files.ts makes of the first convolution's name.
+  // The first convolution's name as changed by port-files.ts.
   mark: /^gated\.Conv2d_1a_3x3\.conv\.weight$/,
   structure: {},
   classOrder: "sorted",

@@ -1,13 +1,13 @@
 /**
- * What the ports that are not of Caffe's or PyTorch's make call our layers, each after its authors' code. Their files are
- * read, and not written: nobody but their own code reads them.
+ * Names of our layers in the ports not made with Caffe or PyTorch, after their authors' code. Their files are only
+ * read, not written, since only their own code reads them.
  */
 
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { model, parametersOf } from "../zoo/index.ts";
 import { cifar10Labels, cifar10Preprocessing, isCifar, type Row, sized, small, type TorchNaming } from "./naming.ts";
 
-/** What all of these namings have in common. */
+/** Common to all of these namings. */
 const foreign = {
   style: "torch",
   isForeign: true,
@@ -18,7 +18,7 @@ const foreign = {
 
 // --- tensorpack: examples/ResNet ---
 
-/** By OpenCV: blue first, and its cubic resampling. */
+/** OpenCV's BGR and cubic resampling. */
 const tensorpackPreprocessing: Preprocessing = {
   ...imagenetPreprocessing,
   channels: "bgr",
@@ -47,7 +47,7 @@ const tensorpackBase = {
   axes: "HWIO",
 } as const;
 
-/** Files of 29 August 2017 and later have their last batch norms elsewhere (port-files.ts). */
+/** Files from 29 August 2017 on have their last batch norms elsewhere (port-files.ts). */
 const tensorpackPreact: TorchNaming = {
   ...tensorpackBase,
   name: "tensorpack-preact",
@@ -75,7 +75,7 @@ export const tensorpackNamings: readonly TorchNaming[] = [tensorpackPreact, tens
 
 // --- bruinxiong: MXNet ---
 
-/** Bytes as they are: the first batch norm normalises them, or nothing does. */
+/** Raw bytes: the first batch norm normalises them, or nothing does. */
 const raw: Preprocessing = { ...imagenetPreprocessing, scale: 1, mean: [0, 0, 0], std: [1, 1, 1] };
 
 const bruinxiongBase = {
@@ -111,7 +111,7 @@ const bruinxiong: TorchNaming = {
 };
 
 const stemUnit = "stem_stage_stem";
-/** A branch of one convolution has no number behind it; in the stem the numbers go on through the branches. */
+/** A branch with one convolution has no number; in the stem, numbers continue across branches. */
 const inceptionStem: readonly Row[] = [
   ["stem.0.0.0.conv", "stem_stage_conv_conv2d"],
   ["stem.0.0.1.conv", `${stemUnit}_conv_conv2d`],
@@ -125,8 +125,9 @@ const inceptionStem: readonly Row[] = [
 ];
 
 /**
- * Rows of a module; `alone` are its branches of one convolution, which has no number.
- * @param theirs with `{n}` for the number of the module, where there are several, and the letter that its layers begin with
+ * Rows of a module; `alone` lists branches with one convolution, which has no number.
+ * @param theirs its name, with `{n}` for the module's number if there are several; and the letter that its layers start
+ * with
  */
 const inceptionModule = (ours: string, theirs: string, letter: string, alone: readonly string[]): readonly Row[] => [
   ...alone.map(
@@ -135,7 +136,7 @@ const inceptionModule = (ours: string, theirs: string, letter: string, alone: re
   [`${ours}.{n}.linear`, `${theirs}_${letter}_linear_conv_conv2d`],
   [`${ours}.{n}.norm`, `${theirs}_${letter}_bn1`],
   [`${ours}.{n}.se.fc{k}`, `${theirs}_excitation{k}`],
-  // The step of convolutions side by side is counted with the one before it.
+  // Parallel convolutions share a step with the one before.
   [`${ours}.{n}.{b}.{i}.{p}.conv`, `${theirs}_${letter}_{b+1}_conv_{i}_{p+1}_conv2d`],
   [`${ours}.{n}.{b}.{i}.conv`, `${theirs}_${letter}_{b+1}_conv_{i+1}_conv2d`],
 ];
@@ -214,7 +215,7 @@ const takiBase = {
   labels: (_, classes) => cifar10Labels(classes),
 } as const satisfies Partial<TorchNaming>;
 
-/** The paths of a block are convolutions of their own in the file, and joined before they come here (port-files.ts). */
+/** The paths of a block are separate convolutions in the file, joined before by port-files.ts. */
 const takiResnext: TorchNaming = {
   ...takiBase,
   name: "taki0112",
@@ -239,7 +240,7 @@ function takiInception(network: string, paper: string, besides: string): TorchNa
     description: `taki0112/SENet-Tensorflow's ${paper}`,
     mark: /^stem_batch1\/gamma$/,
     besides,
-    // Only those who have such a file need them.
+    // Computed on demand, since few files need them.
     get rows() {
       rows ??= [
         ["stem.norm", "stem_batch1"],
@@ -255,7 +256,7 @@ function takiInception(network: string, paper: string, besides: string): TorchNa
   };
 }
 
-/** Convolutions and fully connected layers, each kind counted through the whole network. */
+/** Convolutions and fully connected layers, each kind numbered through the whole network. */
 function numbered(network: string): readonly Row[] {
   const counts = { conv2d: 0, dense: 0 };
   const modules = parametersOf(model(network)).flatMap(({ name, role }) =>

@@ -1,4 +1,4 @@
-/** What PyTorch's networks call our layers (docs/networks.md, 5.1). */
+/** Names of our layers in PyTorch's networks (docs/networks.md, 5.1). */
 
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { seOf } from "../zoo/families.ts";
@@ -13,14 +13,14 @@ import {
   type TorchNaming,
 } from "./naming.ts";
 
-/** What every PyTorch naming has in common with ours. */
+/** Rows common to all PyTorch namings. */
 const torchBlock: readonly Row[] = [
   ["layer{s}.{b}.conv{k}", "layer{s}.{b}.conv{k}"],
   ["layer{s}.{b}.bn{k}", "layer{s}.{b}.bn{k}"],
   ["layer{s}.{b}.downsample.{k}", "layer{s}.{b}.downsample.{k}"],
 ];
 
-/** The networks of timm, torchvision and moskomule: torchvision's stride and pooling. */
+/** Structure of timm's, torchvision's and moskomule's networks: torchvision's stride and pooling. */
 const modern = { strideOn: "3x3", pool: "padded" } as const;
 
 export const cadene: TorchNaming = {
@@ -30,7 +30,7 @@ export const cadene: TorchNaming = {
   axes: "OIHW",
   matrices: /^last_linear$/,
   mark: /^layer0\.conv1\.weight$/,
-  // Cadene has no basic blocks; timm added them, and put a ReLU before their gate.
+  // Cadene has no basic blocks; timm added them, with a ReLU before their gate.
   structure: { pool: "caffe", branchRelu: true },
   networks: (config) => isLarge(config) && config.se?.bias === true,
   classOrder: "sorted",
@@ -46,7 +46,7 @@ export const cadene: TorchNaming = {
   ],
 };
 
-/** Deviations as many have them: of pictures one by one. */
+/** The common but different deviations, averaged over single pictures. */
 const moskomuleCifar: Preprocessing = { ...cifar10Preprocessing, std: [0.2023, 0.1994, 0.201] };
 
 export const moskomule: TorchNaming = {
@@ -73,7 +73,7 @@ export const moskomule: TorchNaming = {
   ],
 };
 
-/** Its networks with the activation first, whose shortcuts are bare convolutions. */
+/** moskomule's pre-activation networks, whose shortcuts are bare convolutions. */
 export const moskomulePreact: TorchNaming = {
   name: "moskomule-preact",
   description: "moskomule/senet.pytorch's networks with the activation first",
@@ -90,7 +90,7 @@ export const moskomulePreact: TorchNaming = {
   rows: [["layer{s}.{b}.downsample.0", "layer{s}.{b}.downsample"], ["norm", "bn1"], ...moskomule.rows],
 };
 
-/** Ours, where it differs from timm's. */
+/** Our own naming, where it differs from timm's. */
 export const senet: TorchNaming = {
   name: "senet",
   description: "this project",
@@ -126,13 +126,13 @@ export const timm: TorchNaming = {
   structure: modern,
   networks: (config) => isResNet(config) && config.se?.bias !== false,
   classOrder: "sorted",
-  // timm measures its networks with squeeze and excitation on bicubic pictures, torchvision its own on bilinear ones.
+  // timm evaluates its SE networks on bicubic pictures, torchvision its own on bilinear ones.
   preprocessing: (config) =>
     sized(config, { ...imagenetPreprocessing, interpolation: seOf(config) === undefined ? "bilinear" : "bicubic" }),
   rows: [
     ["conv1", "conv1"],
     ["bn1", "bn1"],
-    // One sequence of convolutions, batch norms and ReLUs, and the last batch norm outside of it.
+    // A sequence of convolutions, batch norms and ReLUs, with the last batch norm outside.
     ["stem.conv1", "conv1.0"],
     ["stem.bn1", "conv1.1"],
     ["stem.conv2", "conv1.3"],

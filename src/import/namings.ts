@@ -1,4 +1,7 @@
-/** What others call the layers of these networks, as data: a naming is a table in one of these files and a row here. */
+/**
+ * The table of namings: other programs' names of layers, as data. A new one is a table in one of these files and a row
+ * here.
+ */
 
 import type { Naming } from "./naming.ts";
 import { caffe, matconvnet, shicai } from "./naming-caffe.ts";
@@ -6,7 +9,7 @@ import { moskomuleInceptionV3 } from "./naming-inception-v3.ts";
 import { bruinxiongNamings, nutszebra, takiNamings, tensorpackNamings } from "./naming-ports.ts";
 import { akamaster, cadene, mmcls, moskomule, moskomulePreact, senet, timm } from "./naming-torch.ts";
 
-/** In the order in which their marks are looked for. */
+/** In order of detection. */
 export const namings: readonly Naming[] = [
   caffe,
   shicai,

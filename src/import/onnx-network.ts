@@ -1,9 +1,9 @@
 /**
- * A network out of an ONNX graph, operation by operation, for files whose tensors do not tell by their names what they
- * are: PyTorch's exporter folds batch norms into convolutions and numbers the results, and so does our own.
+ * Imports a network from an ONNX graph, operation by operation, for files whose tensor names are not informative:
+ * PyTorch's exporter, like ours, folds batch norms and numbers the results.
  *
- * The operations are those that exporters make of residual networks, with and without squeeze and excitation; what each
- * does is in https://onnx.ai/onnx/operators/.
+ * Supports the operations that exporters produce for residual networks, with or without squeeze and excitation, as
+ * defined at https://onnx.ai/onnx/operators/.
  */
 
 import { SenetError } from "../errors.ts";
@@ -19,25 +19,25 @@ import { onnxRules } from "./onnx-rules.ts";
 import { type Flow, type Nameless, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
 
 export interface OnnxImport {
-  /** Of the family `layers`. */
+  /** A model of family `layers`. */
   readonly model: Model;
-  /** The side of its pictures. */
+  /** Side of its pictures. */
   readonly imageSize: number;
   readonly weights: Map<string, Tensor>;
-  /** Whether it squeezes and excites. */
+  /** Whether it has squeeze and excitation. */
   readonly hasGates: boolean;
 }
 
 export interface OnnxImportOptions {
   readonly name?: string;
-  /** The side of pictures for a graph that takes any. */
+  /** Side of pictures, for a graph that takes any. */
   readonly imageSize?: number;
 }
 
 /**
- * The network that the graph computes, its Softmax left out.
+ * Imports the network, without a final Softmax.
  * @param where the file, for errors
- * @throws SenetError `weights`, naming the node, where it does what no layer of ours does
+ * @throws SenetError `weights`, naming the node, where one is not supported
  */
 export function importOnnxNetwork(onnx: OnnxModel, where: string, options: OnnxImportOptions = {}): OnnxImport {
   const picture = pictureOf(onnx, where);
@@ -86,7 +86,7 @@ function pictureOf({ inputs }: OnnxModel, where: string): OnnxInput {
   });
 }
 
-/** The picture's side, where the graph says it, and its channels: colours where it does not; and where they stand. */
+/** The picture's side, if given, and its channels: three if not given. */
 function extentsOf(
   { shape }: OnnxInput,
   where: string,
@@ -113,16 +113,16 @@ class Translation implements Surroundings {
   readonly #values = new Map<string, OnnxValue>();
   readonly #layers: LayerConfig[] = [];
   readonly #shapes = new Map<string, Shape>();
-  /** How many layers would have a name. */
+  /** Number of layers that wanted each name. */
   readonly #taken = new Map<string, number>();
-  /** Numbers that may still be copied, of constants that are turned. */
+  /** Remaining allowance for copies of constants. */
   #left: number;
   readonly #unreadable: ReadonlyMap<string, string>;
   readonly #outputs: ReadonlySet<string>;
   readonly #where: string;
-  /** What the graph calls its batch where that is a number. */
+  /** The graph's batch size, if it is fixed. */
   readonly batch: number | undefined;
-  /** By our parameters' names. */
+  /** Tensors by our parameters' names. */
   readonly tensors = new Map<string, Tensor>();
 
   constructor(
@@ -187,7 +187,7 @@ class Translation implements Surroundings {
 
   shapeOf = (layer: string): Shape => this.#shapes.get(layer)!;
 
-  /** Adds a layer of ours with its weights. */
+  /** Adds a layer with its weights. */
   add(
     name: string,
     layer: Nameless<LayerConfig>,
@@ -196,7 +196,7 @@ class Translation implements Surroundings {
     fail: Fail,
   ): string {
     const base = name === "" || name === inputName ? `${name}_` : name;
-    // Counted, so that many nodes of one name cost no time.
+    // Counted, so that many nodes with the same name cost no time.
     let count = this.#taken.get(base) ?? 0;
     const numbered = () => (count === 0 ? base : `${base}_${count}`);
     while (this.#shapes.has(numbered())) count++;
@@ -214,7 +214,7 @@ class Translation implements Surroundings {
     return unique;
   }
 
-  /** The layers up to the first output, which are the logits. */
+  /** Returns the layers up to the first output, the logits. */
   finish(outputs: readonly string[]): { layers: LayerConfig[]; classes: number; tensors: ReadonlyMap<string, Tensor> } {
     const fail = failAt(this.#where);
     const found = outputs[0] === undefined ? undefined : this.#values.get(outputs[0]);

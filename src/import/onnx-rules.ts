@@ -1,4 +1,4 @@
-/** What each ONNX operation is in layers of ours, where it is any. */
+/** Rules that convert ONNX operations to our layers. */
 
 import { attributeTensor } from "../formats/onnx-initialisers.ts";
 import type { AvgPoolAttrs } from "../ir/ops.ts";
@@ -14,7 +14,7 @@ type Rule = (step: Step) => OnnxValue;
 
 const same: Rule = (step) => step.value(0);
 
-/** One input, and one output of its shape. */
+/** A rule for operations with one input and an output of the same shape. */
 const elementwise =
   (layer: Nameless<LayerConfig>): Rule =>
   (step) => {
@@ -22,7 +22,7 @@ const elementwise =
     return step.layer(layer, [x], {}, x.isFlat);
   };
 
-/** A softmax of the logits, which says no more than they do. */
+/** A final softmax, which is left out. */
 const atTheEnd: Rule = (step) => {
   const x = step.flow(0);
   const axis = step.number("axis", -1);
@@ -35,7 +35,7 @@ const atTheEnd: Rule = (step) => {
   return x;
 };
 
-/** By the operation's name. */
+/** Rules by operation. */
 export const onnxRules: Readonly<Record<string, Rule>> = {
   Conv(step) {
     const x = step.padded(0);
@@ -111,7 +111,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   },
 
   Mish: elementwise({ kind: "mish" }),
-  // What exporters write in its place.
+  // Exporters write Mish as several operations.
   Softplus: (step) => ({ ...step.flow(0), made: "softplus" }),
   Tanh(step) {
     const x = step.made(0);
@@ -328,7 +328,7 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     return isNone ? x : { ...x, pad: { top, left, bottom, right } };
   },
 
-  /** A gate that is repeated for each pixel, as its product with a picture does anyway. */
+  /** A gate expanded to all pixels, which its product with a picture does anyway. */
   Expand(step) {
     const x = step.flow(0);
     const shape = step.shape(x);
@@ -359,11 +359,11 @@ function turned(step: Step, order: string): Flow {
   return step.fail("the node transposes axes otherwise than from channels first to last and back", { found: order });
 }
 
-/** Numbers that are no weights. */
+/** Numbers that are not weights. */
 const list = (numbers: readonly number[], shape: Shape): OnnxValue =>
   constant({ dtype: "int32", shape, data: Int32Array.from(numbers) }, shape);
 
-/** The rows of a small matrix from the last to the first: so PyTorch writes the padding of a picture. */
+/** Reverses the rows of a small matrix, as PyTorch does for a picture's padding. */
 function turnedOver(step: Step, { shape, data }: Tensor): OnnxValue {
   const [start, end, axis, by] = [1, 2, 3, 4].map((input) => (step.has(input) ? step.extents(input) : []));
   const isAll = `${start}` === "-1" && Number(end?.[0]) < -64 && `${axis}` === "0" && `${by}` === "-1";
@@ -387,7 +387,7 @@ function reshaped(from: Shape, target: readonly number[], step: Step): Shape {
   return shape;
 }
 
-/** Every so many rows or columns of a picture, as shortcuts take them that have no convolution. */
+/** Subsamples rows and columns, as shortcuts without convolution do. */
 function subsampled(step: Step, of: Flow, steps: readonly number[]): Flow {
   const x = of.every === undefined ? step.flow(0) : of;
   const axes = step.axes(4, 3);
@@ -403,7 +403,7 @@ function subsampled(step: Step, of: Flow, steps: readonly number[]): Flow {
   return { ...x, every: [rows * by(2), columns * by(3)] };
 }
 
-/** The sum with a picture that has channels of zeros beside its own: of the other's channels only some change. */
+/** The sum with a zero-padded picture, which only changes some channels. */
 function addedWithin(step: Step, whole: Flow, padded: Flow, [before, behind]: readonly [number, number]): Flow {
   const x = step.taken(padded);
   const [shape, own] = [step.shape(whole), step.shape(x)];
@@ -422,7 +422,7 @@ function addedWithin(step: Step, whole: Flow, padded: Flow, [before, behind]: re
   return step.layer({ kind: "concat" }, [...front, sum, ...back]);
 }
 
-/** Rows of features; of a squeezed picture it is a convolution, so that a gate stays `[N, C, 1, 1]`. */
+/** A linear layer; on a squeezed picture a convolution, so that a gate stays `[N, C, 1, 1]`. */
 function linear(step: Step, weight: Tensor, bias?: Tensor): Flow {
   const x = step.flow(0);
   const shape = step.shape(x);
@@ -436,7 +436,7 @@ function linear(step: Step, weight: Tensor, bias?: Tensor): Flow {
   return step.layer({ kind: "linear", ...options }, [flat], weights);
 }
 
-/** A constant that is added to channels: as a convolution of nothing else, `x + b`, would be one of ours, it is one. */
+/** A constant added to channels: the bias of the preceding convolution if possible, otherwise of a new one. */
 function biased(step: Step, x: Flow, input: 0 | 1): Flow {
   const shape = step.shape(x);
   const bias = step.constant(input);
@@ -457,7 +457,7 @@ function biased(step: Step, x: Flow, input: 0 | 1): Flow {
   return step.fail("a constant is added to something that is not a picture");
 }
 
-/** `[N, C·H·W]`: our layers stay as they are until somebody needs rows. */
+/** Flattens to `[N, C·H·W]`: our layers keep their shape until rows are needed. */
 function flattened(step: Step, x: Flow): Flow {
   return step.shape(x).length === 2 ? x : { ...x, isFlat: true };
 }
@@ -474,7 +474,7 @@ function pooled(step: Step, kind: "maxPool" | "avgPool"): Flow {
   );
   const isPooling = (shape: Pick<AvgPoolAttrs, "ceil">, padded: readonly AxisWindow[]) =>
     padded.every((axis, i) => poolExtent(sides[i]!, axis, shape.ceil) === extents[i]);
-  // The same before and behind, rounded up or down, where that gives as many windows: it goes on doing so at other sizes.
+  // Uses symmetric padding with rounding if that gives as many windows, since it also works at other sizes.
   const even = windows.map((axis) => ({ ...axis, after: axis.before })) as [AxisWindow, AxisWindow];
   const ceil = [false, true].find((ceil) => isPooling({ ceil }, even));
   const isWhole = windows.every(({ kernel, stride, before }, axis) => {
@@ -482,7 +482,7 @@ function pooled(step: Step, kind: "maxPool" | "avgPool"): Flow {
   });
   const hasPadding = windows.some(({ before, after }) => before + after > 0);
   const own = step.hasPads(windows, x);
-  // What a Pad put there are numbers like others.
+  // Zeros from a Pad count like other numbers.
   const countPad = !own || step.number("count_include_pad", 0) === 1;
   step.demand(countPad || x.pad === undefined, "means that count all padding, or none", "some of both");
   const mean = kind === "avgPool" && hasPadding && !countPad && { countPad };
@@ -498,7 +498,7 @@ function pooled(step: Step, kind: "maxPool" | "avgPool"): Flow {
   return step.layer({ kind, ...shortWindow(windows), ceil: isCeil, ...mean }, [x]);
 }
 
-/** As a layer has it: one number where rows and columns, or all sides, are alike. */
+/** In a layer's form: one number if rows and columns, or all sides, are equal. */
 const shortWindow = ([rows, columns]: readonly [AxisWindow, AxisWindow]) => ({
   kernel: shortExtent([rows.kernel, columns.kernel]),
   stride: shortExtent([rows.stride, columns.stride]),

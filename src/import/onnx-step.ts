@@ -1,4 +1,4 @@
-/** One node of an ONNX graph as a rule sees it that makes layers of it. */
+/** An ONNX node, as seen by the rules that convert it. */
 
 import type { Fail } from "../formats/bytes.ts";
 import type { OnnxNode } from "../formats/onnx-graph.ts";
@@ -6,34 +6,34 @@ import { type AxisWindow, type Sides, samePadding, sidesOf } from "../ir/window.
 import type { Shape, Tensor } from "../tensor.ts";
 import type { LayerConfig } from "../zoo/layer.ts";
 
-/** What a name stands for while the graph is walked. */
+/** The meaning of a name during conversion. */
 export type OnnxValue =
   | { readonly kind: "constant"; readonly tensor: Tensor }
-  /** Extents that are computed from shapes; `N` is the batch. */
+  /** Dimensions computed from shapes; `N` is the batch size. */
   | { readonly kind: "extents"; readonly extents: readonly Extent[] }
   | Flow;
 
 export type Extent = number | "N";
 
-/** The value of one of our layers. */
+/** The value of one of our layers, with pending changes. */
 export interface Flow {
   readonly kind: "flow";
   readonly layer: string;
-  /** Whether ONNX sees `[N, C·H·W]` where our layer gives `[N, C, H, W]`. */
+  /** Whether ONNX has `[N, C·H·W]` where our layer has `[N, C, H, W]`. */
   readonly isFlat: boolean;
   /** Whether ONNX sees `[N, H, W, C]`, as TensorFlow has pictures. */
   readonly isChannelsLast?: boolean;
-  /** Zeros around the picture that are still to be put there, by the convolution or the pooling that follows. */
+  /** Pending padding, to be done by the following convolution or pooling. */
   readonly pad?: Sides;
-  /** Whether ONNX sees `[1, N·C, H, W]`: some engines multiply by gates only so. */
+  /** Whether ONNX has `[1, N·C, H, W]`, the only form in which some engines can multiply by gates. */
   readonly isMerged?: boolean;
-  /** The step of rows and columns at which pixels are still to be taken from the picture. */
+  /** Pending subsampling of rows and columns. */
   readonly every?: readonly [rows: number, columns: number];
-  /** Channels of zeros that are still to be put before and behind the picture's own, by a sum. */
+  /** Pending zero channels before and after, to be done by a sum. */
   readonly beside?: readonly [before: number, behind: number];
-  /** The layer whose value is in the sigmoid that this is: times that it is SiLU. */
+  /** Set if this is the sigmoid of a layer's value: their product is SiLU. */
   readonly sigmoidOf?: string;
-  /** What ONNX has made of our layer's value on the way to Mish, `x · tanh(softplus(x))`. */
+  /** Partial results of Mish, `x · tanh(softplus(x))`. */
   readonly made?: "softplus" | "tanh of softplus";
 }
 
@@ -41,16 +41,16 @@ export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never
 
 const noZeros: Sides = { top: 0, left: 0, bottom: 0, right: 0 };
 
-/** The part of the network that is there, as a node's rule sees it. */
+/** The converted part of the network, as seen by rules. */
 export interface Surroundings {
-  /** What the graph calls its batch where that is a number. */
+  /** The graph's batch size, if it is fixed. */
   readonly batch: number | undefined;
   value(name: string, fail: Fail): OnnxValue;
   isOutput(name: string | undefined): boolean;
-  /** Counts numbers that a rule copies. @throws through `fail` where they are far more than the file has */
+  /** Counts copied numbers. @throws through `fail` where they are far more than in the file */
   spend(numbers: number, fail: Fail): void;
   shapeOf(layer: string): Shape;
-  /** Adds a layer of ours with its weights; its name is given back. */
+  /** Adds a layer with its weights and returns its name. */
   add(
     name: string,
     layer: Nameless<LayerConfig>,
@@ -60,7 +60,7 @@ export interface Surroundings {
   ): string;
 }
 
-/** A node, and what its rule may ask. */
+/** A node, with helpers for its rule. */
 export class Step {
   readonly node: OnnxNode;
   readonly fail: Fail;
@@ -104,19 +104,19 @@ export class Step {
     return flow.isMerged === true ? this.fail("the node reads pictures that were merged into one") : flow;
   }
 
-  /** As `flow`, of a rule to which it is the same whether pictures are merged. */
+  /** As `flow`, for rules that also work on merged pictures. */
   merged(input: number): Flow {
     const flow = this.made(input);
     return flow.made === undefined ? flow : this.fail(`the node reads a ${flow.made}, which is known within Mish only`);
   }
 
-  /** As `merged`, of a rule that Mish is made of. */
+  /** As `merged`, for the rules of Mish's parts. */
   made(input: number): Flow {
     const flow = this.padded(input);
     return flow.pad === undefined ? flow : this.fail("the node reads a picture that was padded with zeros");
   }
 
-  /** As `flow`, of a rule that puts zeros around the picture. */
+  /** As `flow`, for rules that handle pending padding. */
   padded(input: number): Flow {
     const flow = this.laid(input);
     return flow.isChannelsLast === true ? this.fail("the node reads a picture with its channels last") : flow;
@@ -133,7 +133,7 @@ export class Step {
       : this.fail("the node reads channels of zeros beside a picture's own, which only a sum takes here");
   }
 
-  /** With the pixels taken that are still to be. */
+  /** Carries out pending subsampling. */
   taken(flow: Flow): Flow {
     const { every, ...rest } = flow;
     if (every === undefined) return flow;
@@ -143,7 +143,7 @@ export class Step {
     return { ...rest, ...this.layer(subsample, [flow], {}, false, ".subsample") };
   }
 
-  /** Of our layer; a picture's `[1, C, H, W]`. */
+  /** Shape of our layer's value; `[1, C, H, W]` for pictures. */
   shape = ({ layer }: Flow): Shape => this.#translation.shapeOf(layer);
 
   constant(input: number): Tensor {
@@ -155,7 +155,7 @@ export class Step {
 
   optional = (input: number): Tensor | undefined => (this.has(input) ? this.constant(input) : undefined);
 
-  /** Whole numbers that are constant, or made of shapes. */
+  /** Whole numbers that are constant or computed from shapes. */
   extents(input: number): readonly Extent[] {
     const value = this.value(input);
     if (value.kind === "extents") return value.extents;
@@ -171,21 +171,18 @@ export class Step {
     return this.numbers(name, [otherwise])[0] ?? otherwise;
   }
 
-  /** Axes, which are an attribute in old files and an input in new ones; those from the end count from `rank` here. */
+  /** Axes, an attribute in old files and an input in new ones; negative ones count from `rank`. */
   axes(rank: number, input = 1): readonly number[] {
     const given = this.has(input) ? this.extents(input).map(Number) : (this.node.numbers.get("axes") ?? []);
     return given.map((axis) => (axis < 0 ? axis + rank : axis)).toSorted((a, b) => a - b);
   }
 
-  /** Refuses the node where an attribute is not what it must be. */
+  /** Refuses the node unless `isSo`. */
   demand(isSo: boolean, expected: string, found: string): void {
     if (!isSo) this.fail("the node does something that no layer here can do", { expected, found });
   }
 
-  /**
-   * The window of a convolution or a pooling, along rows and along columns, with the zeros that a Pad before it has put
-   * around the picture.
-   */
+  /** The window of a convolution or pooling along rows and columns, including pending padding. */
   window(kernel: readonly number[], flow: Flow): readonly [rows: AxisWindow, columns: AxisWindow] {
     const padding = this.node.strings.get("auto_pad") ?? "NOTSET";
     const [strides, dilations] = [this.numbers("strides", [1, 1]), this.numbers("dilations", [1, 1])];
@@ -210,7 +207,7 @@ export class Step {
     ];
   }
 
-  /** Above, left, below, right, without those of a Pad. SAME depends on the picture's size. */
+  /** Padding above, left, below, right, without that of a Pad. SAME depends on the picture's size. */
   #pads(kernel: readonly number[], strides: readonly number[], flow: Flow, padding: string): readonly number[] {
     if (padding === "VALID") return [0, 0, 0, 0];
     if (!padding.startsWith("SAME")) return this.numbers("pads", [0, 0, 0, 0]);
@@ -221,17 +218,17 @@ export class Step {
     const [down = 1, across = 1] = strides;
     const same = sidesOf(samePadding(picture, [rows, columns], [down, across]));
     const upper = [same.top, same.left, same.bottom, same.right];
-    // The odd pixel before the picture, rather than behind it.
+    // The odd pixel at the start rather than at the end.
     return padding === "SAME_UPPER" ? upper : [2, 3, 0, 1].map((side) => upper[side]!);
   }
 
-  /** Whether a pooling's own window has padding, besides that of a Pad. */
+  /** Whether a pooling has padding of its own, besides that of a Pad. */
   hasPads(windows: readonly AxisWindow[], { pad = noZeros }: Flow): boolean {
     const zeros = pad.top + pad.left + pad.bottom + pad.right;
     return windows.reduce((sum, { before, after }) => sum + before + after, 0) > zeros;
   }
 
-  /** Adds a layer, under the node's name with `suffix`. */
+  /** Adds a layer named after the node, with `suffix`. */
   layer(
     layer: Nameless<LayerConfig>,
     inputs: readonly Flow[],
@@ -248,7 +245,10 @@ export class Step {
   }
 }
 
-/** `layer1.0.conv1` of PyTorch's `/layer1/layer1.0/conv1/Conv`; the path is said again at each step. */
+/**
+ * A layer's name from PyTorch's node name: `layer1.0.conv1` from `/layer1/layer1.0/conv1/Conv`, which repeats the path
+ * at each step.
+ */
 function layerName({ name, op, outputs }: OnnxNode): string {
   const parts = (name || outputs[0] || op).split("/").filter((part) => part !== "");
   if (parts.length > 1 && parts.at(-1)!.replace(/_\d+$/, "") === op) {

@@ -1,4 +1,4 @@
-/** What files of frameworks and ports have around or in the place of a network's own tensors, made what the namings know. */
+/** Converts the tensors in files of frameworks and ports to what namings expect. */
 
 import { failAt, shownName } from "../formats/bytes.ts";
 import { type Tensor, tensor } from "../tensor.ts";
@@ -7,13 +7,13 @@ type Tensors = ReadonlyMap<string, Tensor>;
 
 export interface PortFile {
   readonly tensors: Tensors;
-  /** What is of training only. */
+  /** Tensors that only concern training. */
   readonly aside: readonly string[];
 }
 
 /**
  * @param where the file's name, for errors
- * @throws SenetError `weights` where it is an optimiser's state
+ * @throws SenetError `weights` where the file is an optimiser's state
  */
 export function portFile(tensors: Tensors, where: string): PortFile {
   refuseOptimizer(tensors, where);
@@ -23,7 +23,7 @@ export function portFile(tensors: Tensors, where: string): PortFile {
   return { tensors: pathsJoined(withFirstNorms(called)), aside: [...aside, ...uncalled] };
 }
 
-/** Chainer saves an optimiser beside its network: for each parameter what is kept of its gradients. */
+/** Refuses Chainer's optimiser files, which store the state for each parameter. */
 function refuseOptimizer(tensors: Tensors, where: string): void {
   const names = [...tensors.keys()];
   const isState = names.length > 1 && names.every((name) => /^\w+\/(?:.*\/)?(?:[vmhs]|vhat|msg|msdx)$/.test(name));
@@ -35,7 +35,7 @@ function refuseOptimizer(tensors: Tensors, where: string): void {
   });
 }
 
-/** Keras and TensorFlow 2 save a tree of objects, whose leaves are called by their places in it. */
+/** Refuses object trees of Keras and TensorFlow 2, whose leaves are named by their position. */
 function refuseObjects(tensors: Tensors, where: string): void {
   const names = [...tensors.keys()].filter((name) => name.endsWith("/.ATTRIBUTES/VARIABLE_VALUE"));
   if (names.length === 0) return;
@@ -46,10 +46,10 @@ function refuseObjects(tensors: Tensors, where: string): void {
   });
 }
 
-/** Names without TensorFlow's number of an operation's output (`conv0/W:0`) and MXNet's kinds (`arg:`, `aux:`). */
+/** Removes TensorFlow's output numbers (`conv0/W:0`) and MXNet's kinds (`arg:`, `aux:`). */
 function plainlyNamed(tensors: Tensors): Tensors {
   const names = [...tensors.keys()];
-  // All or none, so that no two become one.
+  // All or none, so that names stay unique.
   if (names.every((name) => /^(?:arg|aux):/.test(name))) return renamed(tensors, (name) => name.slice(4));
   if (names.every((name) => name.endsWith(":0"))) return renamed(tensors, (name) => name.slice(0, -2));
   return tensors;
@@ -61,8 +61,8 @@ function renamed(tensors: Tensors, name: (theirs: string) => string): Tensors {
 }
 
 /**
- * What TensorFlow's optimisers and averages keep beside a variable, under its name, and tensorpack's averages of what it
- * reports.
+ * Separates tensors that TensorFlow's optimisers and averages store next to variables, and tensorpack's averages of
+ * reported values.
  */
 function withoutTraining(tensors: Tensors): { own: Tensors; aside: string[] } {
   const isOwn = (name: string) => {
@@ -75,9 +75,9 @@ function withoutTraining(tensors: Tensors): { own: Tensors; aside: string[] } {
 }
 
 /**
- * moskomule's SE-Inception-v3 without its gates, which its code has and never calls, and without the auxiliary classifier
- * of training. The first convolution gets a name of its own, so that torchvision's files, which want their pictures
- * otherwise prepared, are not taken for this network's.
+ * Removes the gates of moskomule's SE-Inception-v3, which its code never calls, and the auxiliary classifier. Renames
+ * the first convolution, so that torchvision's files, which need other pre-processing, are not mistaken for this
+ * network's.
  */
 function withoutUncalled(tensors: Tensors): { readonly tensors: Tensors; readonly uncalled: readonly string[] } {
   const isUncalled = (name: string) => /(?:^|\.)(?:Mixed_\d\w\.SELayer|AuxLogits)\./.test(name);
@@ -91,8 +91,8 @@ function withoutUncalled(tensors: Tensors): { readonly tensors: Tensors; readonl
 }
 
 /**
- * From 29 August 2017 on tensorpack's groups end in the batch norm that the next one began with before: the same
- * computation, under the older names.
+ * Since 29 August 2017, tensorpack's groups end with the batch norm with which the next one started before: the same
+ * computation, converted to the older names.
  */
 function withFirstNorms(tensors: Tensors): Tensors {
   const groups = [...tensors.keys()].flatMap((name) => /^group(\d+)\/bnlast\/bn\/gamma$/.exec(name)?.[1] ?? []);
@@ -106,9 +106,9 @@ function withFirstNorms(tensors: Tensors): Tensors {
 }
 
 /**
- * The paths of taki0112's SE-ResNeXt as one: their first convolutions side by side, their second ones as groups of one
- * convolution, their batch norms one behind the other. A convolution is called by its place among all that were made:
- * within a block those of each path, then the one that leads back.
+ * Joins the paths of taki0112's SE-ResNeXt: their first convolutions in parallel, their second ones as groups of one
+ * convolution, their batch norms concatenated. Convolutions are numbered in order of creation: within a block those of
+ * each path, then the last one.
  */
 function pathsJoined(tensors: Tensors): Tensors {
   const blocks = [...tensors.keys()]
@@ -155,13 +155,13 @@ function pathsJoined(tensors: Tensors): Tensors {
   return new Map([...left, ...joined]);
 }
 
-/** Of `2_1`, group 2, block 1. */
+/** Number of a block such as `2_1`: group 2, block 1. */
 function numberOf(block: string): number {
   const [group, place] = block.split("_").map(Number);
   return group! * 1e6 + place!;
 }
 
-/** Tensors one behind the other along their last axis; undefined where the others differ. */
+/** Concatenates tensors along their last axis; undefined if the other axes differ. */
 function alongLastAxis(parts: readonly Tensor[]): Tensor | undefined {
   const [first] = parts as [Tensor];
   const outer = first.shape.slice(0, -1);

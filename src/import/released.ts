@@ -1,7 +1,6 @@
 /**
- * Networks that others released, and that want other pictures than is usual under the same names: nothing in the file
- * tells them apart, but its name or its hash. After timm's models/resnet.py and models/senet.py, and torchvision's own
- * transforms.
+ * Networks released by others with unusual pre-processing, which can only be recognised by the file's name or hash.
+ * After timm's models/resnet.py and models/senet.py, and torchvision's transforms.
  */
 
 import { SenetError } from "../errors.ts";
@@ -22,13 +21,16 @@ const bicubic = (crop: number, cropPart: number): Preprocessing => ({
 });
 
 const timms = bicubic(224, 0.875);
-/** Of "ResNet strikes back": recipes A1 and A2, and A3, which trained on small pictures. */
+/** "ResNet strikes back": recipes A1 and A2, and A3, which trained on small pictures. */
 const a1 = bicubic(224, 0.95);
 const a3 = bicubic(160, 0.95);
-/** torchvision's second weights. */
+/** torchvision's V2 weights. */
 const v2: Preprocessing = { ...imagenetPreprocessing, resize: 232 };
 
-/** By architecture: timm's tag, and how its first published file's hash begins, which stands in its name. */
+/**
+ * By architecture: timm's tag, the first digits of its first published file's hash (which are in its name), and the
+ * pre-processing.
+ */
 const releases: Readonly<Record<string, readonly (readonly [tag: string, hash: string, wants: Preprocessing])[]>> = {
   legacy_seresnet18: [["in1k", "4bb0ce65", timms]],
   seresnet50: [
@@ -94,7 +96,7 @@ const releases: Readonly<Record<string, readonly (readonly [tag: string, hash: s
   resnext101_32x4d: [["gluon_in1k", "b253c8c4", timms]],
 };
 
-/** The zoo's network that an architecture of timm's is, whatever is added to its name. */
+/** The zoo's network for each timm architecture. */
 const zooNames: Readonly<Record<string, string>> = {
   legacy_seresnet18: "se-resnet-18",
   seresnet50: "se-resnet-50-modern",
@@ -108,10 +110,10 @@ const zooNames: Readonly<Record<string, string>> = {
 };
 
 /**
- * The release that a file is, by its path (`seresnet50_a1_0-ffa00869.pth`, `timm/seresnet50.a1_in1k/model.safetensors`) or
- * by its hash.
- * @param model the name of the network that it was found to be
- * @param hash computes the SHA-256 of its bytes in hexadecimal, asked for only where the path tells nothing
+ * Identifies a release by its path (`seresnet50_a1_0-ffa00869.pth`, `timm/seresnet50.a1_in1k/model.safetensors`) or
+ * hash.
+ * @param model name of the recognised network
+ * @param hash computes the SHA-256 of its bytes in hexadecimal; only called if the path is not conclusive
  */
 export async function releaseOf(
   path: string,
@@ -137,15 +139,15 @@ export async function releaseOf(
     ({ name, start }) =>
       file.includes(`-${start}`) || names.some((part) => part === name || part.startsWith(`${name}.`)),
   );
-  // Another release's hash in the name says that it is none of these.
+  // Another hash in the name means that it is none of these.
   if (byPath !== undefined || /-[0-9a-f]{8,64}\.\w+$/.test(file)) return byPath;
   const whole = await hash();
   return known.find(({ start }) => whole.startsWith(start));
 }
 
 /**
- * timm's networks that smooth before they leave pixels out have the tensors of those that do not.
- * @param name an architecture, or a file's name
+ * Refuses timm's networks with anti-aliasing, whose tensors look like those of networks without.
+ * @param name an architecture or file name
  * @throws SenetError `weights` for one of them
  */
 export function checkArchitecture(name: string, where: string): void {

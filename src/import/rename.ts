@@ -1,4 +1,4 @@
-/** Tensors under others' names become a model's weights. */
+/** Renames other programs' tensors to a model's weights. */
 
 import { SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
@@ -12,18 +12,18 @@ import { ourShape, toOurs } from "./axes.ts";
 import type { CaffeNaming, Naming, TorchNaming } from "./naming.ts";
 import { namings } from "./namings.ts";
 
-/** What a file holds: tensors by name, or Caffe's layers with their blobs by the layer's name. */
+/** Weights in a file: tensors by name, or Caffe's layers with their blobs by the layer's name. */
 export type WeightSource =
   | { readonly kind: "tensors"; readonly tensors: ReadonlyMap<string, Tensor> }
   | { readonly kind: "layers"; readonly layers: ReadonlyMap<string, CaffeLayer> };
 
-/** The layers that have weights: files of trained networks hold others too. */
+/** Only the layers with weights. */
 export const caffeSource = (layers: readonly CaffeLayer[]): WeightSource => ({
   kind: "layers",
   layers: new Map(layers.filter(({ blobs }) => blobs.length > 0).map((layer) => [layer.name, layer])),
 });
 
-/** The same blobs in layers as a prototxt defines them, by name; what it does not define stays as it was. */
+/** The same blobs with a prototxt's definitions, by name; layers that it does not define stay unchanged. */
 export function withDefinitions(source: WeightSource, prototxt: CaffeMessage): WeightSource {
   if (source.kind !== "layers") return source;
   const messages = ["layer", "layers"].flatMap((field) => allOf(prototxt, field, "message"));
@@ -38,7 +38,7 @@ export function withDefinitions(source: WeightSource, prototxt: CaffeMessage): W
 const namesOf = (source: WeightSource): string[] =>
   source.kind === "tensors" ? [...source.tensors.keys()] : [...source.layers.keys()];
 
-/** @throws SenetError `usage` with the nearest names where there is no such naming. */
+/** Looks up a naming. @throws SenetError `usage`, with the nearest names, where there is none */
 export function namingByName(name: string): Naming {
   const naming = namings.find((naming) => naming.name === name);
   if (naming !== undefined) return naming;
@@ -57,13 +57,13 @@ function namingOf(source: WeightSource): Naming | undefined {
   );
 }
 
-/** Whether these are names of ours or of others that we know. */
+/** Whether the names belong to a known naming. */
 export const isKnown = (source: WeightSource): boolean => namingOf(source) !== undefined;
 
 /**
- * Whose names these are.
- * @param hint what may help where they are nobody's
- * @throws SenetError `weights` where they are nobody's
+ * Detects the naming.
+ * @param hint a hint for unknown names
+ * @throws SenetError `weights` where the names are unknown
  */
 export function detectNaming(
   source: WeightSource,
@@ -86,7 +86,7 @@ export function detectNaming(
   });
 }
 
-/** A row's first column as an expression with its placeholders as groups. */
+/** A row's first column as a regular expression, with placeholders as groups. */
 const patterns = new Map<string, RegExp>();
 function patternOf(ours: string): RegExp {
   let pattern = patterns.get(ours);
@@ -97,7 +97,7 @@ function patternOf(ours: string): RegExp {
   return pattern;
 }
 
-/** Our module as `naming` calls it, and its Scale layer where it is a batch norm of Caffe's; undefined: it has none. */
+/** The naming's name of our module, and of its Scale layer if it is a Caffe batch norm; undefined if it has none. */
 function theirModule(naming: Naming, module: string): readonly [string, string?] | undefined {
   for (const [ours, theirs, scale] of naming.rows) {
     const found = patternOf(ours).exec(module);
@@ -112,15 +112,15 @@ function theirModule(naming: Naming, module: string): readonly [string, string?]
   return undefined;
 }
 
-/** `layer1.0.conv1` and `weight` of `layer1.0.conv1.weight`. */
+/** Splits `layer1.0.conv1.weight` into `layer1.0.conv1` and `weight`. */
 function split(parameter: string): readonly [module: string, leaf: string] {
   const dot = parameter.lastIndexOf(".");
   return [parameter.slice(0, dot), parameter.slice(dot + 1)];
 }
 
 /**
- * A parameter's name in a naming of tensors; undefined: it has none there.
- * @param role of the parameter, for namings that tell gamma from other weights
+ * A parameter's name in a naming of tensors; undefined if it has none.
+ * @param role the parameter's role, for namings that distinguish gamma from other weights
  */
 export function torchName(naming: TorchNaming, parameter: string, role: Role = "weight"): string | undefined {
   const [module, leaf] = split(parameter);
@@ -134,7 +134,7 @@ export const torchModule = (naming: TorchNaming, parameter: string): string | un
 
 type Named = Pick<Parameter, "name" | "role">;
 
-/** Where a parameter is in a Caffe network: a blob of a layer, or a part of a BatchNorm and its Scale. */
+/** The place of a parameter in a Caffe network: a blob of a layer, or a part of a BatchNorm and its Scale. */
 export type CaffePlace =
   | { readonly layer: string; readonly blob: 0 | 1 }
   | { readonly batchNorm: string; readonly scale: string; readonly part: "mean" | "variance" | "gamma" | "beta" };
@@ -147,14 +147,14 @@ export function caffePlace(naming: CaffeNaming, { name, role }: Named): CaffePla
   return { batchNorm: layer, scale: scale!, part: role };
 }
 
-/** What a file of this naming calls a parameter, for people; in Caffe's files, its layer. */
+/** A parameter's name in this naming, for messages; in Caffe's files, its layer. */
 export function nameIn(naming: Naming, parameter: Named): string {
   if (naming.style === "torch") return torchName(naming, parameter.name, parameter.role) ?? parameter.name;
   const place = caffePlace(naming, parameter);
   return place === undefined ? parameter.name : "layer" in place ? place.layer : place.batchNorm;
 }
 
-/** Faults of a renaming, all of them in one error. */
+/** Collects all faults of a renaming for one error. */
 class Faults {
   readonly #lines: string[] = [];
 
@@ -174,14 +174,15 @@ class Faults {
 }
 
 interface Wanted extends Pick<Graph, "name" | "parameters"> {
-  /** What its batch norms add to the variance; default: the usual. */
+  /** Eps of its batch norms; default: the usual one. */
   readonly eps?: number;
 }
 
 /**
- * The weights of `graph` by our names, in our shapes: fully connected layers and 1×1 convolutions become each other, and
- * float64 float32. Views stay views.
- * @throws SenetError `weights` that lists every parameter without a name there, every missing, misshapen and unexpected one
+ * The weights of `graph` by our names and in our shapes: converts between fully connected layers and 1×1 convolutions,
+ * and float64 to float32. Views stay views.
+ * @throws SenetError `weights`, listing every parameter without a name in the naming, and every missing, misshapen and
+ * unexpected tensor
  */
 export function renameTensors(source: WeightSource, graph: Wanted, naming: Naming, where: string): Map<string, Tensor> {
   const faults = new Faults();
@@ -218,7 +219,7 @@ function renameTorch(
     const found = tensors.get(theirs);
     used.add(theirs);
     if (found === undefined) faults.add("missing", `${theirs} for ${parameter.name}`);
-    // A gamma that is fixed is 1 whatever the file says: MXNet writes what it was before.
+    // A fixed gamma is 1 whatever the file says: MXNet stores its value from before.
     else if (parameter.role === "gamma" && parameter.frozen) put(weights, parameter, onesLike(found), theirs, faults);
     else put(weights, parameter, ordered(found, parameter, naming), theirs, faults);
   }
@@ -230,7 +231,7 @@ function renameTorch(
 
 const onesLike = ({ shape }: Tensor) => tensor(shape, new Float32Array(sizeOf(shape)).fill(1));
 
-/** Vectors have one order. */
+/** Vectors have only one order. */
 const ordered = (found: Tensor, { role }: Named, { axes }: Naming) => (role === "weight" ? toOurs(found, axes) : found);
 
 function renameCaffe(
@@ -240,7 +241,7 @@ function renameCaffe(
   faults: Faults,
 ): Map<string, Tensor> {
   const weights = new Map<string, Tensor>();
-  /** How many blobs of each layer are somebody's. */
+  /** Number of blobs used of each layer. */
   const used = new Map<string, number>();
   const use = (layer: string, blobs: number) => used.set(layer, Math.max(used.get(layer) ?? 0, blobs));
   const statistics = new Map<string, ReturnType<typeof batchNormStatistics>>();
@@ -284,7 +285,7 @@ function renameCaffe(
   return weights;
 }
 
-/** What batch norm usually adds to the variance. Where a file's adds more or less, the difference moves into it. */
+/** Our batch norm's eps. If a file's differs, the difference is added to the variance. */
 export const { eps: ourEps } = usualNorm;
 
 export function raised(variance: Tensor, by: number): Tensor {
@@ -294,11 +295,11 @@ export function raised(variance: Tensor, by: number): Tensor {
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 
-/** Whether a tensor of one shape can become one of the other as it is: old files have more axes, of extent 1. */
+/** Whether two shapes are the same except for dimensions of 1, as in old files. */
 const isSameTensor = (a: Shape, b: Shape): boolean =>
   sizeOf(a) === sizeOf(b) && sameShape(withoutOnes(a), withoutOnes(b));
 
-/** The file's shape of one of our parameters, in our order; undefined where the file, or the naming, has it not. */
+/** The file's shape of a parameter, in our order; undefined if the file or the naming lacks it. */
 export function shapeIn(source: WeightSource, naming: Naming, parameter: Named): Shape | undefined {
   const shape = theirShape(source, naming, parameter);
   return shape && parameter.role === "weight" ? ourShape(shape, naming.axes) : shape;
@@ -318,7 +319,7 @@ function theirShape(source: WeightSource, naming: Naming, parameter: Named): Sha
   return layers.get(scale)?.blobs[part === "gamma" ? 0 : 1]?.shape;
 }
 
-/** How many of `parameters` the file lacks or has in another shape, and how many of its tensors are nobody's. */
+/** Number of `parameters` that the file lacks or has in another shape, plus its unused tensors. */
 export function countFaults(source: WeightSource, naming: Naming, parameters: readonly Parameter[]): number {
   let present = 0;
   let fits = 0;
@@ -333,13 +334,13 @@ export function countFaults(source: WeightSource, naming: Naming, parameters: re
 
 function sizeOfSource(source: WeightSource): number {
   if (source.kind === "tensors") return [...source.tensors.keys()].filter((name) => !isCounter(name)).length;
-  // Of a BatchNorm's blobs, the scale factor is no parameter.
+  // A BatchNorm's scale factor is not a parameter.
   return [...source.layers.values()].reduce((sum, { blobs }) => sum + (isFactor(blobs[2]) ? 2 : blobs.length), 0);
 }
 
 const isFactor = (blob: Tensor | undefined) => blob !== undefined && blob.data.length === 1;
 
-/** How many batches a running average has seen; no computation needs it. */
+/** Counters of running averages, which no computation needs. */
 const isCounter = (name: string) => name.endsWith("num_batches_tracked");
 
 function put(weights: Map<string, Tensor>, { name, type }: Parameter, found: Tensor, what: string, faults: Faults) {

@@ -1,4 +1,4 @@
-/** Whether two networks compute the same: not by what their layers are called, but by what each does, with which weights. */
+/** Compares networks by what they compute: operations and weights, not names. */
 
 import type { AnyNode, Graph, Value } from "../ir/graph.ts";
 import type { Attrs } from "../ir/ops.ts";
@@ -6,14 +6,14 @@ import { shortExtent, shortPadding, type WindowAttrs } from "../ir/window.ts";
 import type { Shape, Tensor, TensorData } from "../tensor.ts";
 
 export interface WithWeights {
-  /** For inference. */
+  /** The inference graph. */
   readonly graph: Graph;
   readonly weights: ReadonlyMap<string, Tensor>;
 }
 
 /**
- * Two graphs of one input and one output each. Weights are compared value by value; of batch norm the sum of variance and
- * eps is, which may be divided between them in another way.
+ * Compares two graphs with one input and one output each. Weights are compared value by value; for batch norm the sum
+ * of variance and eps is, since it may be divided differently.
  */
 export function computesTheSame(a: WithWeights, b: WithWeights): boolean {
   const numbering = new Numbering();
@@ -23,7 +23,7 @@ export function computesTheSame(a: WithWeights, b: WithWeights): boolean {
 const windowKey = ({ kernel, stride, pad }: WindowAttrs): string =>
   JSON.stringify([shortExtent(kernel), shortExtent(stride), shortPadding(pad)]);
 
-/** A single position with its axes and without is one thing. */
+/** Ignores trailing dimensions of a single position. */
 const shapeKey = (shape: Shape): string => shape.join(" ").replace(/(?<= .*) 1 1$/, "");
 
 const isSingle = ({ type: { shape } }: Value): boolean => shape.slice(2).every((extent) => extent === 1);
@@ -32,13 +32,13 @@ function isMatrix([x, weight]: readonly Value[], { groups, pad }: Attrs["conv2d"
   return isSingle(x!) && isSingle(weight!) && groups === 1 && shortPadding(pad) === 0;
 }
 
-/** Values that are computed alike get the same number. */
+/** Value numbering: equal computations get the same number. */
 class Numbering {
   readonly #numbers = new Map<string, number>();
   readonly #tensors = new Map<string, { readonly data: TensorData; readonly number: number }[]>();
   #next = 0;
 
-  /** Of the graph's output. */
+  /** Number of the graph's output. */
   of({ graph, weights }: WithWeights): number | undefined {
     const numbers = new Map<Value, number>();
     for (const input of graph.inputs) numbers.set(input, this.#numberOf(`input ${input.type.shape.join(" ")}`));
@@ -65,11 +65,11 @@ class Numbering {
         from.toSorted((a, b) => a - b),
       );
     switch (node.op) {
-      // Of a single position it is a fully connected layer.
+      // On a single position it equals a fully connected layer.
       case "conv2d":
         if (isMatrix(node.inputs, node.attrs)) return number("linear", inputs);
         return number(`conv2d ${windowKey({ kernel: 0, ...node.attrs })}`, inputs, [node.attrs.groups]);
-      // Which way the size is rounded is in the size.
+      // The rounding is already reflected in the size.
       case "maxPool":
         return number(`maxPool ${windowKey(node.attrs)}`, inputs);
       case "avgPool":
@@ -82,7 +82,7 @@ class Numbering {
         return number("linear", inputs);
       case "flatten":
         return isSingle(node.inputs[0]!) ? inputs[0]! : number("flatten", inputs);
-      // Both as the sum below has them, which seScaleAdd makes of one node.
+      // Both in the form of the sum below, of which seScaleAdd is one node.
       case "seScale":
       case "batchNorm":
         return number(node.op, inputs);

@@ -1,4 +1,4 @@
-/** A model's weights under others' names: the way back from rename.ts. */
+/** Writes a model's weights with other programs' names: the inverse of rename.ts. */
 
 import { type ErrorDetails, SenetError } from "../errors.ts";
 import type { CaffeLayer } from "../formats/caffemodel.ts";
@@ -19,11 +19,10 @@ export interface NamedModel {
 }
 
 /**
- * The tensors or layers of a network as `naming` has them. Values stay what they are, except where the naming's networks
- * add something else to the variance: then it holds the difference.
- * Gates without biases get biases of 0 where the naming's have some.
- * @throws SenetError `usage` where the naming has no names for the network, or is that of networks built otherwise:
- * who reads those names would run it wrongly
+ * The tensors or layers of a network in `naming`. Values do not change, except that variances absorb a different eps.
+ * Gates without biases get zero biases if the naming's have biases.
+ * @throws SenetError `usage` where the naming has no names for the network, or its networks are built differently, so
+ * that readers would run it wrongly
  */
 export function weightsAs(given: NamedModel, naming: Naming): WeightSource {
   if (!familyOf(given.model.config).hasOurNames) {
@@ -43,7 +42,7 @@ export function weightsAs(given: NamedModel, naming: Naming): WeightSource {
   });
 }
 
-/** With biases of 0 in gates that have none: the same network, where all networks of a naming have them. */
+/** Adds zero biases to gates without biases: the same network, for namings whose gates all have biases. */
 function withGateBiases(named: NamedModel): NamedModel {
   const { model } = named;
   const se = seOf(model.config);
@@ -56,7 +55,7 @@ function withGateBiases(named: NamedModel): NamedModel {
   return { model: whole, weights };
 }
 
-/** Or the parameter that has no name there. */
+/** Renames the weights, or returns the name of a parameter without a name in the naming. */
 function renamed({ model, weights }: NamedModel, naming: Naming): WeightSource | string {
   const parameters = parametersOf(model);
   const tensorOf = ({ name }: Parameter) => weights.get(name)!;
@@ -81,7 +80,7 @@ function torchTensors(
   return { kind: "tensors", tensors };
 }
 
-/** Fully connected layers and 1×1 convolutions are each other's; a naming has one or the other, and its order of axes. */
+/** Converts between fully connected layers and 1×1 convolutions, and the order of axes, as the naming needs. */
 function shaped(tensor: Tensor, { role }: Parameter, naming: Naming, module: string): Tensor {
   if (role !== "weight") return tensor;
   const [out = 1, into = 1, height = 1, width = 1] = tensor.shape;
@@ -117,7 +116,7 @@ function caffeLayers(
     else if (place.part === "beta") scale[1] = tensor;
     else if (place.part === "mean") statistics[0] = tensor;
     else statistics[1] = raised(tensor, eps - naming.eps);
-    // What the other two are to be divided by.
+    // The factor by which the other two are divided.
     statistics[2] = { dtype: "float32", shape: [1], data: Float32Array.of(1) };
   }
   return caffeSource(
@@ -128,7 +127,7 @@ function caffeLayers(
   );
 }
 
-/** What a reader needs to know of the layer to use its blobs. */
+/** The definition that readers need to use the layer's blobs. */
 function definitionOf(name: string, type: string, { eps }: CaffeNaming): CaffeMessage {
   const where = `layer ${name}`;
   const message = (fields: Record<string, CaffeValue>): CaffeMessage => ({
@@ -146,10 +145,10 @@ interface Difference {
   readonly theirs: string;
 }
 
-/** Settings that matter to training alone. */
+/** Settings that only matter for training. */
 const ofTraining: ReadonlySet<string> = new Set(["dropout", "lastGamma", "init"]);
 
-/** Where the network that others would take these weights for is not this one; undefined: there is no such network. */
+/** How the network that others would recognise differs from this one; undefined if they would recognise none. */
 function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSource): Difference[] | undefined {
   const found = unlessRefused(() => findModel(source, naming, model.name));
   if (found === undefined) return undefined;
@@ -161,7 +160,7 @@ function differencesAs({ model }: NamedModel, naming: Naming, source: WeightSour
   }
   for (const key of new Set([...Object.keys(ours), ...Object.keys(theirs)])) {
     const difference = { key, ours: JSON.stringify(ours[key]), theirs: JSON.stringify(theirs[key]) };
-    // In Caffe's files the variance makes up for another eps.
+    // In Caffe's files, the variance absorbs a different eps.
     if (key === "norm" && naming.style === "caffe") continue;
     if (!ofTraining.has(key) && difference.ours !== difference.theirs) differences.push(difference);
   }
@@ -179,7 +178,7 @@ function unlessRefused<T>(run: () => T): T | undefined {
 
 function settingsOf(config: ModelConfig): Record<string, unknown> {
   const se = seOf(config);
-  // Stems for small pictures have no pooling, basic blocks no choice of where the stride is.
+  // CIFAR stems have no pooling, and basic blocks have no choice of the stride's place.
   const without = {
     ...(isCifar(config) && { pool: "none" }),
     ...("block" in config && config.block === "basic" && { strideOn: "none" }),
