@@ -112,7 +112,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
   api: [
     ...["errors", "files", "random", "ranks", "tensor", "ir", "zoo", "executors", "passes", "images", "data", "import"],
-    ...["weights", "pull", "evaluate", "quantize", "explain", "train", "report"],
+    ...["weights", "pull", "evaluate", "quantize", "explain", "train", "recipes", "report"],
   ],
   serve: [
     ...["errors", "names", "tensor", "memory.node", "zoo", "executors", "images", "weights", "pull", "evaluate"],

@@ -166,6 +166,19 @@ test("leaving the loop of events stops the run, which saves, and can go on", asy
   assert.ok(!existsSync(join(folder, "run", "report.html")), "where none is wanted");
 });
 
+test("a recipe by name, which other options override; its rate scales with the batch, and a resumed run has it", async () => {
+  const out = join(folder, "recipe");
+  const options = { ...quick, recipe: "paper-2017", epochs: 1, imageSize: 16, out };
+  const { config } = await train(data, options);
+  assert.deepEqual([config.recipe, config.weightDecay], ["paper-2017@1", 1e-4]);
+  assert.deepEqual([config.model, config.epochs, config.learningRate], ["se-resnet-8", 1, (0.6 * 6) / 1024]);
+  const longer = await train(data, { ...options, epochs: 2, resume: true });
+  assert.deepEqual([longer.history.length, longer.config.learningRate], [2, config.learningRate]);
+  const other = train(data, { ...options, recipe: "senet-2018", epochs: 2, resume: true });
+  await assert.rejects(async () => await other, /expected: recipe paper-2017@1/);
+  await assert.rejects(async () => await train(data, { recipe: "paper" }), /there is no recipe "paper"/);
+});
+
 test("a signal stops a run as Ctrl-C does, which is no error", async () => {
   const stop = new AbortController();
   const out = join(folder, "stopped");

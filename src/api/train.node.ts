@@ -13,6 +13,7 @@ import { type RunOptions, type RunResult, trainRun } from "../train/run.node.ts"
 import { sourceDefaults } from "../train/start.ts";
 import type { EpochMetrics } from "../train/state.ts";
 import { type NetworkFunction, nameOfOwn } from "../zoo/index.ts";
+import { overRecipe } from "./over-recipe.ts";
 import { openSource } from "./source.node.ts";
 import { Training, type TrainingEvent } from "./training.ts";
 
@@ -27,7 +28,12 @@ export interface RunningOptions
 }
 
 /** Every key of the training configuration, and how to run it; all have defaults. */
-export interface TrainOptions extends Partial<Omit<TrainingConfig, "model" | "batchSize">>, RunningOptions {
+export interface TrainOptions extends Partial<Omit<TrainingConfig, "model" | "batchSize" | "recipe">>, RunningOptions {
+  /**
+   * A training by name, such as `imagenette-5` (`recipes` has them all). All that is given besides overrides it; with
+   * another batch size its rate scales.
+   */
+  readonly recipe?: string | null;
   /** Pictures per step; `auto`: as many as fit into memory. */
   readonly batchSize?: number | "auto";
   /**
@@ -79,7 +85,7 @@ async function run(
 ): Promise<TrainedRun> {
   const {
     running: { report = true, ...running },
-    values,
+    besides,
     build,
   } = sorted(options);
   const { signal, say, onFailure, onStart, onStep, onEpoch, onValidation, resume = false } = running;
@@ -91,13 +97,17 @@ async function run(
   const isNamed = running.out !== undefined;
   const { ranks = alone } = running;
   const out = running.out ?? (fresh === undefined ? needsFolder() : await folderFor(ranks, fresh.config.model));
+  const resumed = async (from: string) => {
+    const saved = await openRun(from, build);
+    return resumedConfig(saved, { values: besides(saved.config), nameOf: (key) => key }, from, note);
+  };
   try {
-    const asked =
-      fresh?.config ?? resumedConfig(await openRun(out, build), { values, nameOf: (key) => key }, out, note);
+    const asked = fresh?.config ?? (await resumed(out));
     const result = await trainRun({
       ...running,
       ...{ data, out, config: asked, resume },
       ...{ build, source: fresh?.source },
+      ...(fresh?.withBatch && { withBatch: fresh.withBatch }),
       signal: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
       say: note,
       onFailure(failure) {
@@ -155,10 +165,11 @@ async function reportOf(
  * The configuration of a new run and the network that it starts from. @throws SenetError where that cannot be opened
  */
 export async function begun(options: TrainOptions, say: (line: string) => void) {
-  const { running, values, build } = sorted(options);
+  const { running, values, build, withBatch } = sorted(options);
   const { weights } = options;
   const source = typeof weights === "string" ? await openSource(weights, build, say) : undefined;
-  return { running, build, source, config: trainingConfig({ ...(source && sourceDefaults(source)), ...values }) };
+  const config = trainingConfig({ ...(source && sourceDefaults(source)), ...values });
+  return { running, build, source, config, withBatch };
 }
 
 /** All options that are not keys of the configuration. */
@@ -186,11 +197,11 @@ function sorted(options: TrainOptions) {
   const { fitBatch, values } = withoutAuto({ values: Object.fromEntries(given.filter((entry) => !isRunning(entry))) });
   const running = { ...(Object.fromEntries(given.filter(isRunning)) as RunningOptions), ...(fitBatch && { fitBatch }) };
   const { model, imageSize = 224, resume, weights } = options;
-  if (typeof model !== "function") return { running, values, build: undefined };
+  if (typeof model !== "function") return { running, build: undefined, ...overRecipe(values) };
   // A resumed run keeps its size, and weights have one of their own.
   const hasSize = resume === true || typeof weights === "string";
   const size = hasSize && options.imageSize === undefined ? {} : { imageSize };
-  return { running, values: { ...values, ...size, model: nameOfOwn(model) }, build: model };
+  return { running, build: model, ...overRecipe({ ...values, ...size, model: nameOfOwn(model) }) };
 }
 
 function needsFolder(): never {

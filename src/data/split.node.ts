@@ -218,6 +218,9 @@ function hintFor(dir: string, folders: readonly string[], { train, val }: Return
       return `${option("data")} ${dirname(dir)}, which has both`;
   }
   const example = folders[0] ?? "cat";
+  if (folders.length === 0) {
+    return `a folder for each class, such as ${join(dir, "train", "cat")} and ${join(dir, "val", "cat")}; or without val/, and ${option("valSplit")} 0.1`;
+  }
   return (
     `${option("valSplit")} 0.1, where these are the class folders, keeps a tenth of each back to validate with; or put them into ` +
     `${join(dir, "train")} and ${join(dir, "val")}: ${join("train", example)} and ${join("val", example)}`

@@ -5,6 +5,7 @@ import type { Ranks } from "../ranks.ts";
 import { plain } from "../text-output.ts";
 import type { TrainingConfig } from "./config.ts";
 import type { Given } from "./resume.ts";
+import type { WithBatch } from "./smaller-batch.ts";
 
 /**
  * Which keys were given, and which of them by flags. A configuration's batch is that of all ranks together, so that a
@@ -105,6 +106,12 @@ export function withRecipeSteps(
   say(`the recipe's ${steps} steps of ${recipe.batchSize} pictures are ${maxSteps} of ${config.batchSize}`);
   return { ...config, maxSteps };
 }
+
+/** Adapts to its batch a configuration that begins as a recipe: its rate, warm-up and steps. */
+export const withRecipeBatch =
+  (recipe: (RecipeRate & { readonly maxSteps?: number | null | undefined }) | undefined, asked: Asked): WithBatch =>
+  (config, say = () => {}) =>
+    withRecipeSteps(withRecipeScaled(config, recipe, asked, say), recipe, asked, say);
 
 /**
  * @throws SenetError `usage` where the ranks cannot share the batch evenly, or an option needs the whole batch in one

@@ -15,7 +15,7 @@ import { reportAfter } from "../../report/run.node.ts";
 import { hideCredentials } from "../../text-output.ts";
 import type { TrainingConfig } from "../../train/config.ts";
 import { lastFile, newRunFolder, openRun } from "../../train/out.node.ts";
-import { askedBy, forAllRanks, givenForAllRanks, withRecipeScaled, withRecipeSteps } from "../../train/rank-batches.ts";
+import { askedBy, forAllRanks, givenForAllRanks, withRecipeBatch } from "../../train/rank-batches.ts";
 import { readRecord } from "../../train/record.node.ts";
 import { type Given, resumedConfig, withoutAuto } from "../../train/resume.ts";
 import type { RunResult } from "../../train/run.node.ts";
@@ -252,9 +252,7 @@ function newRunConfig(
   const config = forAllRanks(newConfig(given, source), asked, job);
   const { recipe: name } = given.values;
   const own = typeof name === "string" ? recipeNamed(name) : undefined;
-  const withBatch: WithBatch = (config, say = () => {}) =>
-    withRecipeSteps(withRecipeScaled(config, own, asked, say), own, asked, say);
-  return { config, withBatch };
+  return { config, withBatch: withRecipeBatch(own, asked) };
 }
 
 /** The recipe that a configuration names as `NAME@VERSION`. */
