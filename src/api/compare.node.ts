@@ -22,12 +22,13 @@ export function seededPictures({ model, preprocessing: { crop } }: Checkpoint): 
   );
 }
 
-/** The network's logits, on the default executor. */
+/** The network's logits, on the executor of this name, else the default one. */
 export async function logitsOf(
   { model, preprocessing, weights, quantization }: Checkpoint,
   pictures: Tensor,
+  name?: string,
 ): Promise<ArrayLike<number>> {
-  const { executor } = await selectExecutor();
+  const { executor } = await selectExecutor({ name });
   const graph = inferenceGraph(model, { batch: pictures.shape[0]!, imageSize: preprocessing.crop });
   // Batch norm is not folded where that is possible, so that the passes are checked too.
   const program =

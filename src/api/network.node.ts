@@ -84,7 +84,10 @@ export interface SuspectOptions
 
 export interface QuantizationOptions
   extends Pick<DataOptions, "list" | "listOrder" | "allowMissing" | "valSplit" | "seed" | "workers">,
-    Pick<QuantizeOptions, "images" | "checkImages" | "method" | "equalize" | "correctBias" | "budget" | "say"> {}
+    Pick<
+      QuantizeOptions,
+      "images" | "checkImages" | "method" | "equalize" | "correctBias" | "budget" | "say" | "onFailure" | "onLayer"
+    > {}
 
 /** A network in eight bits, and what was lost on the way: top-1 errors in percent, and a row for each layer. */
 export interface QuantizedNetwork extends Omit<Quantized, "checkpoint"> {

@@ -81,7 +81,7 @@ export const executorOption = (): Option =>
 export const precisionOption = (): Option =>
   choiceOption(
     "--precision <name>",
-    "bf16 (executor onednn); auto: bf16 where that is faster on this processor; default: float32",
+    "bf16 (executor onednn); auto: bf16 where that is faster on this processor; default: float32; eight bits are in the file (senet quantize)",
     precisionChoices,
   );
 

@@ -12,6 +12,7 @@ import type { Op } from "../ir/ops.ts";
 import { createRandom } from "../random.ts";
 import { type Tensor, type TensorData, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import { requireFloat32 } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { checkChannels } from "./channels.ts";
 
@@ -57,7 +58,7 @@ export function noisePictures(side: number, count = 2, seed = 1): Picture[] {
 
 /**
  * Compares two networks. Each gets the pictures with its own pre-processing, at the first one's size.
- * @throws SenetError as the executor and the networks
+ * @throws SenetError as the executor and the networks; `usage` for a network in eight bits
  */
 export async function agreementOf(
   a: Checkpoint,
@@ -66,7 +67,10 @@ export async function agreementOf(
   executor: Executor,
   { tolerance = 1e-4 }: AgreementOptions = {},
 ): Promise<Agreement> {
-  for (const checkpoint of [a, b]) checkChannels(checkpoint);
+  for (const checkpoint of [a, b]) {
+    checkChannels(checkpoint);
+    requireFloat32(checkpoint, checkpoint.model.name);
+  }
   const { crop, resize } = a.preprocessing;
   const specs = [a.preprocessing, { ...b.preprocessing, crop, resize }];
   const notes: string[] = [];

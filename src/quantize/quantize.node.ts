@@ -1,6 +1,6 @@
 /** Post-training quantisation of a network with pictures: ranges, layers that stay in float32, and the loss. */
 
-import type { Dataset } from "../data/dataset.ts";
+import type { Dataset, Failure } from "../data/dataset.ts";
 import { Loader } from "../data/loader.node.ts";
 import { SenetError } from "../errors.ts";
 import { type EvaluationBatch, errorsOf, type PictureProbabilities, probabilitiesOf } from "../evaluate/evaluate.ts";
@@ -41,6 +41,10 @@ export interface QuantizeOptions {
   /** Where the checkpoint came from, a path or the name of released weights; recorded in the result. */
   readonly file?: string | undefined;
   readonly say?: (line: string) => void;
+  /** Told of each picture that cannot be decoded, and is left out. */
+  readonly onFailure?: (failure: Failure) => void;
+  /** Told which layer is measured alone. */
+  readonly onLayer?: (name: string, done: number, total: number) => void;
 }
 
 export interface Quantized {
@@ -48,6 +52,7 @@ export interface Quantized {
   /** Top-1 error of the float32 network in percent, on the same pictures. */
   readonly float: number;
   readonly int8: number;
+  /** The number of those pictures. */
   readonly checked: number;
   /** Measurements of each layer. */
   readonly rows: readonly LayerRow[];
@@ -56,12 +61,20 @@ export interface Quantized {
 const defaults = { images: 256, checkImages: 1024, method: "mse", budget: 0.3, seed: 0 } as const;
 
 /**
- * Quantises a network. @throws SenetError `usage` where it is in eight bits already, or no picture is left to measure
- * on
+ * Quantises a network.
+ * @throws SenetError `usage` where it is in eight bits already, or there are too few pictures; `data` where none of them
+ * can be decoded
  */
 export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantized> {
-  const { checkpoint, dataset, executor, say = () => {} } = options;
+  const { checkpoint, dataset, executor, say = () => {}, onLayer } = options;
   const { model, weights, preprocessing } = checkpoint;
+  const failed = new Set<string>();
+  const onFailure = (failure: Failure) => {
+    // Each is met several times.
+    if (!failed.has(failure.file)) options.onFailure?.(failure);
+    failed.add(failure.file);
+  };
+  const from = { ...options, onFailure };
   const { images, checkImages, method, budget, seed } = { ...defaults, ...withoutUndefined(options) };
   requireFloat32(checkpoint, model.name);
   const { calibration, check } = divided(dataset, images, checkImages, seed);
@@ -71,28 +84,38 @@ export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantiz
   const values = eightBitValues(one.graph, quantizableLayers(one.graph)).map(({ value }) => value);
   const batch = Math.min(calibrationBatch(one.graph, values), calibration.samples.length);
   say(`ranges of ${values.length} activations by ${calibration.samples.length} pictures (${method})`);
-  const prepared = await withPictures(options, calibration, batch, (batches) =>
+  const prepared = await withPictures(from, calibration, batch, (batches) =>
     PreparedNetwork.create(foldedFor(batch), executor, batches, { ...options, method }),
   );
+  const calibrated = calibration.samples.length - failed.size;
+  if (calibrated === 0) throw noneDecoded(calibration);
   const run = (program: Program, batches: AsyncIterable<EvaluationBatch>): Promise<PictureProbabilities[]> =>
     withNetwork(options, program, async (network) => {
       const found: PictureProbabilities[] = [];
       for await (const batch of probabilitiesOf(network, batches)) found.push(...batch);
       return found;
     });
-  const onCheck = (program: Program) => withPictures(options, check, 32, (batches) => run(program, batches));
+  const onCheck = (program: Program) => withPictures(from, check, 32, (batches) => run(program, batches));
   const errorOf = (found: readonly PictureProbabilities[]) =>
     errorsOf(
       found.map(({ ranked, label }) => ({ rank: rankOf(ranked, label) })),
       model.classes,
     ).top1Error;
 
-  const float = errorOf(await onCheck(foldedFor(32)));
-  const few = await withPictures(options, firstOf(check, fewPictures), 32, kept);
+  const answers = await onCheck(foldedFor(32));
+  if (answers.length === 0) throw noneDecoded(check);
+  const float = errorOf(answers);
+  const resolution = 100 / answers.length;
+  if (budget > 0 && budget < resolution) {
+    say(
+      `${answers.length} pictures tell errors in steps of ${resolution.toFixed(1)} points: a budget of ${budget} lets none be lost`,
+    );
+  }
+  const few = await withPictures(from, firstOf(check, fewPictures), 32, kept);
   const expected = await run(foldedFor(32), again(few));
   const divergences: number[] = [];
   for (const layer of prepared.layers) {
-    say(`${layer.name}: alone in eight bits, ${divergences.length + 1} of ${prepared.layers.length}`);
+    onLayer?.(layer.name, divergences.length, prepared.layers.length);
     const found = await run(prepared.quantized([layer]), again(few));
     const each = found.map(({ probabilities }, i) => divergenceOf(expected[i]!.probabilities, probabilities));
     divergences.push(each.reduce((sum, value) => sum + value, 0) / each.length);
@@ -104,13 +127,13 @@ export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantiz
   });
   const { layers, rows, loss } = chosen;
   const source = options.file === undefined ? {} : { source: sourceOf(checkpoint, options.file) };
-  const stored = { ...prepared.quantization(layers), method, images: calibration.samples.length, ...source };
+  const stored = { ...prepared.quantization(layers), method, images: calibrated, ...source };
   const { run: _, ...network } = checkpoint;
   return {
     checkpoint: { ...network, weights: new Map(prepared.quantized(layers).weights), quantization: stored },
     float,
     int8: float + loss,
-    checked: check.samples.length,
+    checked: answers.length,
     rows,
   };
 }
@@ -167,8 +190,11 @@ function divided(dataset: Dataset, images: number, checkImages: number, seed: nu
   return { calibration, check };
 }
 
+const noneDecoded = ({ root }: Dataset): SenetError =>
+  new SenetError("data", "none of the pictures can be decoded", { where: root });
+
 async function withPictures<T>(
-  { checkpoint: { preprocessing }, workers }: QuantizeOptions,
+  { checkpoint: { preprocessing }, workers, onFailure }: QuantizeOptions,
   dataset: Dataset,
   batchSize: number,
   use: (batches: ReturnType<Loader["epoch"]>) => Promise<T>,
@@ -177,6 +203,7 @@ async function withPictures<T>(
     ...{ dataset, batchSize, cacheBytes: 0, tolerant: true },
     transform: { kind: "evaluate", preprocessing },
     ...(workers === undefined ? {} : { workers }),
+    ...(onFailure && { onFailure }),
   });
   try {
     return await use(loader.epoch(0));

@@ -10,6 +10,7 @@ import { quantizeNetwork } from "../../quantize/quantize.node.ts";
 import { movedTo } from "../../quantize/source.node.ts";
 import { renderQuantization } from "../../report/quantization.ts";
 import { encodeCheckpoint } from "../../weights/checkpoint-write.ts";
+import { FailureReport } from "../failures.ts";
 import {
   choiceOption,
   count,
@@ -21,7 +22,7 @@ import {
   workersOption,
 } from "../options.ts";
 import { checkOutFile } from "../out-file.ts";
-import { grouped, print, printLines, say, table } from "../output.ts";
+import { grouped, LiveLine, print, printLines, say, table } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { type WeightsOptions, weightsOf } from "../weights.ts";
 
@@ -89,7 +90,16 @@ async function quantize(options: QuantizeOptions): Promise<void> {
   const checkpoint = { ...network, labels: dataset.classes };
   const { images, checkImages, method, budget, seed, threads, workers } = options;
   const settings = { images, checkImages, method, budget, seed, threads, workers, file: weights };
-  const made = await quantizeNetwork({ checkpoint, dataset, executor, ...settings, say });
+  const line = new LiveLine();
+  const failures = new FailureReport((text) => line.print(text));
+  const made = await quantizeNetwork({
+    ...{ checkpoint, dataset, executor, ...settings },
+    say: (text) => line.print(text),
+    onFailure: (failure) => failures.met(failure),
+    onLayer: (name, done, total) =>
+      line.show(() => `${done} of ${total} layers measured, each alone in eight bits: ${name}`),
+  });
+  failures.summary();
   await replaceFile(out, encodeCheckpoint(movedTo(out, made.checkpoint)));
   const { float, int8, checked, rows } = made;
   if (options.report !== undefined) {
@@ -109,5 +119,7 @@ async function quantize(options: QuantizeOptions): Promise<void> {
       ]),
     ),
   );
-  print(`${out}: top-1 error ${int8.toFixed(2)} %, in float32 ${float.toFixed(2)} %, on ${checked} pictures`);
+  print(
+    `${out}: top-1 error ${int8.toFixed(2)} %, in float32 ${float.toFixed(2)} %, on ${grouped(checked)} ${checked === 1 ? "picture" : "pictures"}`,
+  );
 }
