@@ -5,6 +5,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SenetError } from "../src/errors.ts";
+import { parseSafetensors } from "../src/formats/safetensors.ts";
 import { encodeSafetensors } from "../src/formats/safetensors-write.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../src/images/preprocess.ts";
 import { imagenetLabels } from "../src/import/imagenet-classes.ts";
@@ -292,6 +293,19 @@ test("a config.json of other classes, of another network, or of none", async () 
   const others = hubFolder({ architecture: undefined, pretrained_cfg: undefined, model_type: "resnet" });
   assert.match((await openPaths(others)).preprocessingFrom, /usual under the names of timm/);
   await usage(() => openPaths(temporaryFolder()), "which weights are meant", "no file of weights");
+});
+
+test("a network that normalises by itself wants pictures for that", async () => {
+  const { tensors } = parseSafetensors(bare(checkpoint(), "timm"), "bare");
+  const wrapped = new Map([...tensors].map(([name, tensor]) => [`1.${name}`, tensor]));
+  wrapped.set("0.mean", tensor([1, 3, 1, 1], Float32Array.of(125, 123, 114)));
+  wrapped.set("0.std", tensor([1, 3, 1, 1], Float32Array.of(63, 62.1, 66.7)));
+  const bytes = joined(encodeSafetensors(wrapped, new Map()));
+  const { checkpoint: found, preprocessingFrom, notes } = await openFiles([{ bytes, where: "net.safetensors" }]);
+  const { scale, mean, std, interpolation } = found.preprocessing;
+  assert.deepEqual([scale, mean, std, interpolation], [1, [125, 123, 114], [63, 62.1, 66.7], "bicubic"]);
+  assert.match(preprocessingFrom, /^the file, and the rest from what is usual under the names of timm/);
+  assert.match(notes.join(), /by a deviation itself: "0\.mean", "0\.std"/);
 });
 
 test("a released file is known by its name, and says so", async () => {

@@ -1,7 +1,7 @@
 /** ONNX networks by their graphs: PyTorch's exports, ours, values beside the model; and models in several files. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SenetError } from "../src/errors.ts";
@@ -457,10 +457,18 @@ test("a model in several files opens by its index, by any of them, by all, and a
   );
   const torchIndex = join(folder, "pytorch_model.bin.index.json");
   writeFileSync(torchIndex, JSON.stringify({ weight_map: torchMap }));
-  assert.deepEqual(
-    (await openWeights(torchIndex)).weights.get("fc.weight")!.data,
-    new Map(weights).get("fc.weight")!.data,
-  );
+  const fc = new Map(weights).get("fc.weight")!.data;
+  assert.deepEqual((await openWeights(torchIndex)).weights.get("fc.weight")!.data, fc);
+
+  // A folder is its index, whatever that is called; byte order marks do not count.
+  for (const name of ["pytorch_model.bin.index.json", "mine.bin.index.json", "model.bin.index.fp16.json"]) {
+    const alone = temporaryFolder();
+    for (const part of new Set(Object.values(torchMap))) copyFileSync(join(folder, part), join(alone, part));
+    writeFileSync(join(alone, name), `\ufeff${JSON.stringify({ weight_map: torchMap })}`);
+    for (const path of [alone, join(alone, name)]) {
+      assert.deepEqual((await openWeights(path)).weights.get("fc.weight")!.data, fc, name);
+    }
+  }
 });
 
 function torchStateDict(tensors: ReadonlyMap<string, Tensor>): Uint8Array {

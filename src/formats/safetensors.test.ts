@@ -165,6 +165,8 @@ test("a header that lies or is not one is refused", () => {
   for (const header of ["[]", "null", "3", '"x"']) refused(file(header), "not an object");
   refused(file({ __metadata__: { epoch: 3 } }), "epoch", "3");
   refused(file({ __metadata__: ["labels"] }), "metadata");
+  // The format's own reader takes it for none, too.
+  assert.equal(parseSafetensors(file({ __metadata__: null }), "null").metadata.size, 0);
 });
 
 test("a name that comes twice is refused, however it is written", () => {

@@ -44,6 +44,8 @@ export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors 
   const entries: Entry[] = [];
   for (const [name, value] of Object.entries(header.content)) {
     if (name === "__metadata__") {
+      // The format's own reader takes null for no metadata.
+      if (value === null) continue;
       if (!isRecord(value)) return fail("the metadata is not an object of strings", { found: shownValue(value) });
       for (const [key, text] of Object.entries(value)) {
         if (typeof text !== "string") return fail(`the metadata "${key}" is not a string`, { found: shownValue(text) });

@@ -172,6 +172,12 @@ export class TorchHost implements PickleHost {
   };
 
   persistent(id: PickleValue, fail: Fail): PickleValue {
+    if (typeof id === "string") {
+      fail("its storages are lost, as always with pickle protocol 0: PyTorch cannot load it either", {
+        expected: "protocol 1 or later",
+        hint: "save the network again without pickle_protocol=0",
+      });
+    }
     const [kind, type, key, , length, part] = Array.isArray(id) ? id : [];
     // Old files store a module's class in this form, with its source.
     if (kind === "module") return type;

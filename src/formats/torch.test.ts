@@ -176,6 +176,11 @@ test("tensors on untyped storages say their own type", async () => {
   await refused(() => parse(four(dict([["w", untyped("float8_e5m2", 0, [2])]]))), "float8_e5m2");
 });
 
+test("of protocol 0 it is said that it lost the storages", async () => {
+  const lost = Buffer.from("P('storage', <class 'torch.FloatStorage'>, '0', 'cpu', 4)\n");
+  await refused(() => parse(four(dict([["w", [...lost]]]))), "protocol 0", "save the network again");
+});
+
 test("protocols 2 to 5, and what Python 2 wrote", async () => {
   const one = tensor(fourFloats, 0, [4], [1]);
   const framed = [0x80, 4, 0x95, ...new Uint8Array(BigUint64Array.of(9n).buffer), ...dict([["x", one]])];

@@ -62,6 +62,53 @@ test("a loss's weights are left aside, and said; what nobody knows stays, and is
   ]);
 });
 
+test("a network that is kept in two places is one", () => {
+  const names = ["model.", "attacker.model."].flatMap((prefix) => parameters.map((name) => prefix + name));
+  const { source, notes } = withoutPrefix(of(names), "file");
+  assert.deepEqual(namesOf(source), parameters);
+  assert.deepEqual(notes, ['the same network is in it more than once: "model.", "attacker.model."']);
+});
+
+test("what a network subtracts and divides by itself is its normalisation", () => {
+  const vector = (...values: number[]) => tensor([values.length, 1, 1], Float32Array.from(values));
+  const found = (besides: Readonly<Record<string, Tensor>>) => {
+    const network = new Map(
+      [...parameters.map((name) => `1.${name}`), "1.bn1.running_mean"].map((name) => [name, one]),
+    );
+    const tensors = new Map([...network, ...Object.entries(besides)]);
+    const { source, normalization } = withoutPrefix({ kind: "tensors", tensors }, "file");
+    return { names: namesOf(source), said: normalization };
+  };
+  const [mean, std] = [vector(0.485, 0.456, 0.406), vector(0.229, 0.224, 0.225)];
+  const imagenet = { scale: 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+  for (const [meanName, stdName] of [
+    ["0.mean", "0.std"],
+    ["mean", "std"],
+    ["normalizer.new_mean", "normalizer.new_std"],
+    ["pixel_mean", "pixel_std"],
+  ] as const) {
+    const { names, said } = found({ [meanName]: mean, [stdName]: std });
+    assert.deepEqual(said, { ...imagenet, names: [meanName, stdName] });
+    assert.deepEqual(names, [...parameters, "bn1.running_mean"]);
+  }
+  const bytes = found({ "p.mean": vector(123.675, 116.28, 103.53), "p.std": vector(58.395, 57.12, 57.375) });
+  assert.deepEqual([bytes.said?.scale, bytes.said?.mean], [1, [123.675, 116.28, 103.53]]);
+  assert.deepEqual(found({ "p.mean": vector(0.5), "p.std": vector(0.25) }).said?.std, [0.25, 0.25, 0.25]);
+  assert.equal(found({ "a.mean": mean, "a.std": std, "b.mean": mean, "b.std": std }).said?.scale, 255);
+  // Two that differ, one without its other half, and what cannot be one: nobody knows them.
+  for (const besides of [
+    { "a.mean": mean, "a.std": std, "b.mean": std, "b.std": std },
+    { "a.mean": mean },
+    { "a.mean": mean, "a.std": vector(0.2, 0, 0.2) },
+    { "a.mean": mean, "a.std": vector(Number.NaN) },
+    { "a.mean": vector(1, 2), "a.std": vector(1, 2) },
+  ]) {
+    const { said, names } = found(besides);
+    assert.equal(said, undefined);
+    assert.ok(names.includes("a.mean"));
+  }
+});
+
 test("a classifier beside the body has as much of the prefix as it has", () => {
   const [head, ...body] = ["fc.weight", ...parameters.slice(0, -1)];
   const names = ["module.criterion.weight", `module.${head}`, ...body.map((name) => `module.backbone.${name}`)];
@@ -78,7 +125,13 @@ test("of two networks, the averaged one is taken; two that are equal in rank are
   const { source, notes } = withoutPrefix(under("model.", "model_ema."), "file");
   assert.deepEqual(namesOf(source), parameters);
   assert.match(notes.join(), /averaged weights are taken, those under "model_ema\.".*left aside 5 tensors/);
-  await refused(() => withoutPrefix(under("student.", "teacher."), "file"), "more than one network", '"student."');
+  const two = (different: string) => {
+    const { tensors } = under("student.", "teacher.") as Extract<WeightSource, { kind: "tensors" }>;
+    const changed = new Map(tensors).set(different, tensor([1], Float32Array.of(2)));
+    return withoutPrefix({ kind: "tensors", tensors: changed }, "file");
+  };
+  for (const name of ["teacher.bn1.bias", "teacher.other", "student.other"])
+    await refused(() => two(name), "more than one network", '"student."');
 });
 
 test("a classifier that is a sequence of dropout and one linear layer has its plain name", () => {

@@ -2,9 +2,10 @@
 
 import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
-import type { Tensor } from "../tensor.ts";
+import { sameTensor, type Tensor } from "../tensor.ts";
 import type { Naming, TorchNaming } from "./naming.ts";
 import { namings } from "./namings.ts";
+import { type OwnNormalization, ownNormalization } from "./own-normalization.ts";
 import { portFile } from "./port-files.ts";
 import { torchName, type WeightSource } from "./rename.ts";
 
@@ -13,6 +14,8 @@ export interface Bare {
   readonly source: WeightSource;
   /** What was ignored, one line each. */
   readonly notes: readonly string[];
+  /** What the network subtracts and divides by itself. */
+  readonly normalization?: OwnNormalization;
 }
 
 /**
@@ -24,15 +27,18 @@ export interface Bare {
 export function withoutPrefix(source: WeightSource, where: string): Bare {
   if (source.kind !== "tensors") return { source, notes: [] };
   const file = portFile(source.tensors, where);
-  const { prefix, others } = prefixOf([...file.tensors.keys()], where);
+  const normalization = ownNormalization(file.tensors);
+  const { prefix, others, twins } = prefixOf(file.tensors, where);
   const isOther = (name: string) => others.some((other) => name.startsWith(other));
   const notes: string[] = [];
+  if (twins.length > 0) notes.push(`the same network is in it more than once: ${shownList([prefix, ...twins])}`);
   if (others.length > 0)
     notes.push(`the averaged weights are taken, those under ${shownName(prefix)}; not ${shownList(others)}`);
   const aside = [...file.aside];
   const tensors = new Map<string, Tensor>();
   for (const [name, tensor] of file.tensors) {
-    if (isLeftover(name)) continue;
+    if (isLeftover(name) || normalization?.names.includes(name) || twins.some((twin) => name.startsWith(twin)))
+      continue;
     const own = ownName(name, prefix);
     if (name.startsWith(prefix)) tensors.set(own, tensor);
     else if (isOther(name) || isBeside(own)) aside.push(name);
@@ -42,7 +48,7 @@ export function withoutPrefix(source: WeightSource, where: string): Bare {
   if (aside.length > 0) {
     notes.push(`left aside ${aside.length} tensors that are not part of the network: ${shownList(aside)}`);
   }
-  return { source: { kind: "tensors", tensors }, notes };
+  return { source: { kind: "tensors", tensors }, notes, ...(normalization && { normalization }) };
 }
 
 /** Removes the prefix, or as much of it as the name has: the classifier may be outside the body, as `module.fc`. */
@@ -63,11 +69,17 @@ const isBeside = (name: string): boolean =>
 
 const isAverage = (prefix: string): boolean => /(?:^|[._])(?:ema|averaged|swa)(?:[._]|$)/i.test(prefix);
 
-/**
- * The shortest prefix before names that identify a naming (`backbone.` may belong to the naming itself), and the
- * prefixes of averages of the same network.
- */
-function prefixOf(names: readonly string[], where: string): { prefix: string; others: readonly string[] } {
+interface Prefix {
+  readonly prefix: string;
+  /** Prefixes of averages of the same network. */
+  readonly others: readonly string[];
+  /** Prefixes of copies with the same weights. */
+  readonly twins: readonly string[];
+}
+
+/** The shortest prefix before names that identify a naming (`backbone.` may belong to the naming itself). */
+function prefixOf(tensors: ReadonlyMap<string, Tensor>, where: string): Prefix {
+  const names = [...tensors.keys()];
   const torch = namings.filter((naming): naming is TorchNaming => naming.style === "torch");
   const all = new Set(names);
   const found = new Set<string>();
@@ -88,15 +100,29 @@ function prefixOf(names: readonly string[], where: string): { prefix: string; ot
     all.filter((prefix) => !all.some((other) => other !== prefix && prefix.startsWith(other)));
   const averages = outermost([...found].filter(isAverage));
   const raw = outermost([...found].filter((prefix) => !isAverage(prefix)));
-  if (averages.length === 1) return { prefix: averages[0]!, others: raw };
+  if (averages.length === 1) return { prefix: averages[0]!, others: raw, twins: [] };
   const outer = raw.length > 0 ? raw : averages;
-  if (outer.length <= 1) return { prefix: outer[0] ?? "", others: [] };
+  const [prefix = "", ...twins] = outer;
+  if (twins.every((twin) => areTwins(tensors, prefix, twin))) return { prefix, others: [], twins };
   throw new SenetError("weights", "there is more than one network in this file", {
     where,
     expected: "one network, under any one prefix",
     found: shownList(outer),
     hint: `of a PyTorch file ${option("state")} NAME takes those that begin so; or save only the network that is wanted`,
   });
+}
+
+/** Whether the tensors under two prefixes have the same names and values, as those of a module that is stored twice. */
+function areTwins(tensors: ReadonlyMap<string, Tensor>, one: string, other: string): boolean {
+  const under = (prefix: string) => [...tensors].filter(([name]) => name.startsWith(prefix));
+  const firsts = under(one);
+  return (
+    firsts.length === under(other).length &&
+    firsts.every(([name, tensor]) => {
+      const twin = tensors.get(other + name.slice(one.length));
+      return twin !== undefined && sameTensor(tensor, twin);
+    })
+  );
 }
 
 /** Start of the name's next part. */

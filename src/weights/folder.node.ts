@@ -6,18 +6,20 @@ import { SenetError } from "../errors.ts";
 import { readBytes } from "../files/files.node.ts";
 import { type HubConfig, readHubConfig } from "../import/hub.ts";
 import { decodeText } from "../text-file.ts";
+import { isIndex } from "./parts.node.ts";
 
 /** What weights are called in the folders of the Hugging Face Hub, and in those of our runs; the first that is there is taken. */
 const usual = [
   "model.safetensors",
   "model.safetensors.index.json",
   "pytorch_model.bin",
+  "pytorch_model.bin.index.json",
   "model.pth",
   "model.pt",
   "best.safetensors",
 ];
 const isWeights = (name: string): boolean =>
-  /\.(?:safetensors|pth|pt|pkl|th|ckpt|bin|onnx|caffemodel|h5|hdf5|npz|params|mat|index)$/i.test(name);
+  /\.(?:safetensors|pth|pth\.tar|pt|pkl|th|ckpt|bin|onnx|caffemodel|h5|hdf5|npz|params|mat|index)$/i.test(name);
 
 /** TensorFlow's: the values of a checkpoint. */
 const values = /\.data-\d{5}-of-\d{5}$/;
@@ -41,7 +43,9 @@ async function inFolder(path: string): Promise<string> {
   const newest = names.includes("checkpoint") ? await newestIn(path) : undefined;
   if (newest !== undefined) return newest;
   const weights = names.filter(isWeights).sort();
-  const found = usual.find((name) => names.includes(name)) ?? (weights.length === 1 ? weights[0] : undefined);
+  const indexes = names.filter((name) => isIndex(name));
+  const found =
+    usual.find((name) => names.includes(name)) ?? [indexes, weights].find(({ length }) => length === 1)?.[0];
   if (found !== undefined) return join(path, found);
   throw new SenetError("usage", "this folder does not say which weights are meant", {
     where: path,

@@ -11,17 +11,18 @@ import { withoutPrefix, withPlainHead } from "../import/bare.ts";
 import type { CaffeMean } from "../import/caffe-input.ts";
 import { findModel } from "../import/find-model.ts";
 import type { HubConfig } from "../import/hub.ts";
-import { withIds } from "../import/imagenet-classes.ts";
 import { impliedLabels, numbersFor } from "../import/labels.ts";
 import { importMatconvnet, type MatconvnetImport } from "../import/matconvnet-network.ts";
 import { importMxnet, type MxnetImport, usualMxnet } from "../import/mxnet-network.ts";
 import type { Naming } from "../import/naming.ts";
+import type { OwnNormalization } from "../import/own-normalization.ts";
 import { checkArchitecture, type Release, releaseOf } from "../import/released.ts";
 import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "../import/rename.ts";
 import { epsOf } from "../zoo/families.ts";
 import type { Model, NetworkFunction } from "../zoo/index.ts";
 import type { Carried } from "./carried.ts";
 import { type Checkpoint, checkPictureSize } from "./checkpoint.ts";
+import { hubLabels, labelsFor, ownLabels } from "./class-names.ts";
 import { openCaffe } from "./open-caffe.ts";
 import { isToldByGraph, type OnnxNetwork, openOnnx } from "./open-onnx.ts";
 import { checkSound } from "./sound.ts";
@@ -92,7 +93,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
         found: [model && `${option("model")} ${model}`, from && `${option("from")} ${from}`].filter(Boolean).join(" "),
       });
     }
-    const labels = labelsFor(options, checkpoint, where);
+    const labels = labelsFor(options.labels, checkpoint, where);
     // As the best epoch's file holds, and as of a PyTorch checkpoint that has both.
     const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
     if (weights !== checkpoint.weights) notes.push("of the run's weights their moving average is used");
@@ -128,7 +129,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   }
   const defined = main.caffe && caffeNetwork(main, definition, mean, options, notes);
   if (defined !== undefined) return defined;
-  const { source: bare, notes: aside } = withoutPrefix(main.source, where);
+  const { source: bare, notes: aside, normalization } = withoutPrefix(main.source, where);
   notes.push(...aside);
   if (main.caffe !== undefined && options.from === undefined && !isKnown(bare)) refuseUndefined(main);
   const hint = hintFor(main, symbol !== undefined);
@@ -146,21 +147,20 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
     told !== undefined
       ? { spec: told, from: "the file" }
       : await wanted(carried, hub, naming, model, () => releaseOf(path, model.name, hash));
-  const own = main.saidLabels?.find(({ labels }) => labels.length === model.classes);
-  const [other] = main.saidLabels ?? [];
-  if (own !== undefined) notes.push(`class names are those in its ${shownName(own.key)}`);
-  else if (other !== undefined && options.labels === undefined) {
-    const names = `its ${shownName(other.key)} has ${other.labels.length} names`;
-    notes.push(`${names}, but the network has ${model.classes} classes, so they are not used`);
+  const isOwn = normalization !== undefined && carried.preprocessing === undefined;
+  if (isOwn) {
+    const { names } = normalization;
+    notes.push(`the network subtracts a mean and divides by a deviation itself: ${names.map(shownName).join(", ")}`);
   }
+  const own = ownLabels(main.saidLabels ?? [], model, options.labels !== undefined, notes);
   const beside = hubLabels(hub, model, notes);
-  const said = carried.labels ?? own?.labels ?? beside ?? impliedLabels(naming, model);
-  const labels = labelsFor(options, { labels: said, model }, where);
+  const said = carried.labels ?? own ?? beside ?? impliedLabels(naming, model);
+  const labels = labelsFor(options.labels, { labels: said, model }, where);
   return {
-    checkpoint: { model, labels, preprocessing: wants.spec, weights },
+    checkpoint: { model, labels, preprocessing: isOwn ? normalizedAs(wants.spec, normalization) : wants.spec, weights },
     format,
     naming: naming.name,
-    preprocessingFrom: wants.from,
+    preprocessingFrom: isOwn ? `the file, and the rest from ${wants.from}` : wants.from,
     notes,
   };
 }
@@ -175,6 +175,13 @@ function hintFor({ format, source }: Extract<Main, { kind: "weights" }>, hasSymb
     ? "one array is no network: give the .npz with all of them, as numpy.savez(OUT, **weights) writes it"
     : undefined;
 }
+
+const normalizedAs = (spec: Preprocessing, { scale, mean, std }: OwnNormalization): Preprocessing => ({
+  ...spec,
+  scale,
+  mean,
+  std,
+});
 
 /** The name of the file at the end of a path. */
 const lastOf = (path: string): string => path.split(/[/\\]/).at(-1)!;
@@ -210,16 +217,6 @@ async function wanted(
   return { spec: naming.preprocessing(model.config), from: `what is usual under the names of ${naming.name}` };
 }
 
-/** Where they fit the network. */
-function hubLabels(hub: HubConfig | undefined, { classes }: Model, notes: string[]): readonly string[] | undefined {
-  const said = hub?.labels?.length ?? hub?.classes;
-  if (hub !== undefined && said !== undefined && said !== classes) {
-    notes.push(`${hub.where} has ${said} classes, but the network has ${classes}: its names are not used`);
-    return undefined;
-  }
-  return hub?.labels;
-}
-
 /** @param zoo what its names speak of */
 function graphNetwork(onnx: OnnxModel, zoo: ZooNetwork | undefined, where: string): OnnxNetwork {
   try {
@@ -246,7 +243,7 @@ function onnxNetwork(
   const { model, weights, preprocessing, labels: own, ...said } = network;
   checkSound(weights, where);
   const named = own ?? hubLabels(hub, model, notes);
-  const labels = labelsFor(options, { labels: named ?? numbersFor(model.classes), model }, where);
+  const labels = labelsFor(options.labels, { labels: named ?? numbersFor(model.classes), model }, where);
   const isUnknown = named === undefined && options.labels === undefined && model.classes === 1000;
   const isOwn = own !== undefined || hub === undefined;
   return {
@@ -312,7 +309,7 @@ function definedNetwork(
 ): Opened {
   checkSound(weights, where);
   const said = naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model);
-  const labels = labelsFor(options, { labels: said, model }, where);
+  const labels = labelsFor(options.labels, { labels: said, model }, where);
   const isUnknown = naming === undefined && options.labels === undefined && model.classes === 1000;
   return {
     checkpoint: { model, labels, preprocessing, weights },
@@ -345,7 +342,7 @@ function caffeNetwork(
   }
   checkSound(weights, where);
   const said = carried.labels ?? (naming === undefined ? numbersFor(model.classes) : impliedLabels(naming, model));
-  const labels = labelsFor(options, { labels: said, model }, where);
+  const labels = labelsFor(options.labels, { labels: said, model }, where);
   const isUnknown = naming === undefined && carried.labels === undefined && options.labels === undefined;
   const unnamed = isUnknown && model.classes === 1000 ? [unknownOrder] : [];
   return {
@@ -432,20 +429,5 @@ function checkKind(naming: Naming, { source, where, format }: Extract<Main, { ki
     expected: naming.style === "torch" ? "tensors by name" : "layers of a Caffe network",
     found: `${format}: ${names.slice(0, 3).map(shownName).join(", ")}, ...`,
     hint: `leave out ${option("from")}: the naming is then detected`,
-  });
-}
-
-function labelsFor(
-  { labels }: OpenOptions,
-  checkpoint: Pick<Checkpoint, "labels" | "model">,
-  where: string,
-): readonly string[] {
-  const chosen = withIds(labels ?? checkpoint.labels);
-  const { classes, name } = checkpoint.model;
-  if (chosen.length === classes) return chosen;
-  throw new SenetError(labels === undefined ? "weights" : "usage", "labels do not fit the model", {
-    where,
-    expected: `${classes} labels, one for each class of ${name}`,
-    found: `${chosen.length}`,
   });
 }

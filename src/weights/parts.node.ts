@@ -4,6 +4,7 @@ import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { ioError, readBytes } from "../files/files.node.ts";
 import { type Fail, failAt, shownName } from "../formats/bytes.ts";
+import { decodeText } from "../text-file.ts";
 import type { Parts, WeightFile } from "./source.ts";
 
 /** As many as the largest models have, and more. */
@@ -11,7 +12,10 @@ const mostParts = 1000;
 
 /** `model-00001-of-00002.safetensors` */
 const part = /^(.+)-(\d{5})-of-(\d{5})(\.(?:safetensors|bin|pth|pt))$/;
-const index = /\.index\.json$/i;
+const index = /\.\w+\.index(?:\.\w+)?\.json$/i;
+
+/** Whether a file of this name is the index of a model in several files; of a variant too (`.index.fp16.json`). */
+export const isIndex = (name: string): boolean => index.test(name);
 
 /**
  * The files that are named, and those that belong to them: an index, or any part, stands for the whole model.
@@ -22,7 +26,7 @@ export async function filesAt(paths: readonly string[]): Promise<WeightFile[]> {
   const models = new Set<string>();
   for (const path of paths) {
     const found = part.exec(basename(path));
-    const name = found?.[1] ?? (index.test(path) ? basename(path).replace(/\.\w+\.index\.json$/i, "") : undefined);
+    const name = found?.[1] ?? (index.test(path) ? basename(path).replace(index, "") : undefined);
     const model = name === undefined ? undefined : join(dirname(path), name);
     if (model !== undefined && models.has(model)) continue;
     if (model !== undefined) models.add(model);
@@ -51,7 +55,7 @@ async function indexed(path: string, bytes: Uint8Array): Promise<Parts> {
   const fail = failAt(path);
   let content: unknown;
   try {
-    content = JSON.parse(new TextDecoder("utf-8").decode(bytes));
+    content = JSON.parse(decodeText(bytes));
   } catch (cause) {
     return fail("the index is not JSON", { cause });
   }
