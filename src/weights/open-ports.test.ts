@@ -111,7 +111,13 @@ test("of a snapshot with several networks the main one is taken, with a word; tw
   );
   const two = new Map([...under("updater/model:main/gen/"), ...under("updater/model:main/dis/")]);
   const [name, { shape, data }] = [...two].at(-1)!;
-  two.set(name, tensor(shape, Float32Array.from(data, (value) => value + 1)));
+  two.set(
+    name,
+    tensor(
+      shape,
+      Float32Array.from(data, (value) => value + 1),
+    ),
+  );
   await refused(() => openFiles([asNpz(two)]), "more than one network in this file", '"gen/", "dis/"');
   const nested = await openFiles([asNpz(new Map(under("tower0/")))]);
   assert.equal(nested.checkpoint.model.name, nutszebra);
