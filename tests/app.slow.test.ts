@@ -6,10 +6,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { basename, extname, join } from "node:path";
 import { after, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import type { Page } from "playwright-core";
 import { load } from "../src/api/network.node.ts";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
@@ -22,6 +23,7 @@ import { root } from "./support.ts";
 
 const isBuilt = existsSync(join(root, "dist", "app", "index.html.br"));
 const skip = needsBrowser.skip !== false ? needsBrowser.skip : isBuilt ? false : "not built: npm run build:app";
+const packaged = join(root, "weights", "imagenette.safetensors");
 const axeFile = join(root, "web", "node_modules", "axe-core", "axe.min.js");
 
 /** Of what the engine and the page may take on their way, in bytes. */
@@ -357,14 +359,22 @@ else {
     assert.notEqual(await counted(), before, "what has come in since is measured too: nothing was learnt from it");
     await button(`Remove ${basename(heldBack[1]!)}`).click();
     await stale.getByText("have changed since").waitFor();
-    await page.route("**/networks/**", (route) => route.abort());
+    await page.getByText("This page is kept in your browser").waitFor();
+    const eachNetworkKept = (then: string) =>
+      page.evaluate(`(async () => {
+        for (const name of await caches.keys()) {
+          const cache = await caches.open(name);
+          for (const { url } of await cache.keys()) if (url.includes("/networks/")) await cache.${then};
+        }
+      })()`);
+    await eachNetworkKept("put(url, new Response('', { status: 404 }))");
     await page.getByRole("radio", { name: /Only the last layer/ }).check();
     await page.getByLabel("Of which network").selectOption("0");
     await button("Train").click();
     await stale.getByText("The last training has failed: this is of the network before it (trained here)").waitFor();
     assert.match(await page.locator(".notice.fault").innerText(), /cannot be fetched/);
     assert.doesNotMatch(await page.locator(".notice.fault").innerText(), /`|senet |npm/);
-    await page.unroute("**/networks/**");
+    await eachNetworkKept("delete(url)");
     await button(/^Dismiss: .*cannot be fetched/).click();
   });
 
@@ -505,12 +515,13 @@ else {
 
   test("page and engine are small, and the second visit loads nothing", async (t) => {
     await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
-    const first = server.bytes();
+    // The network to begin with comes behind the page, to be there without a network too.
+    await page.getByText("This page is kept in your browser").waitFor();
+    const first = server.bytes() - statSync(packaged).size;
     assert.ok(first > 2e6 && first < mostBytes, `${first} bytes`);
     await page.close();
     page = await open();
-    await page.waitForSelector("h1");
-    await page.waitForTimeout(1000);
+    await page.getByText("This page is kept in your browser").waitFor();
     const second = server.bytes();
     t.diagnostic(`the first visit took ${first} bytes, the second ${second}`);
     // That neither the page nor the list of networks has changed: answers without content.
@@ -528,6 +539,9 @@ else {
       else response.writeHead(404).end();
     });
     const other = await context.newPage();
+    // By a double click, where browsers run none of it.
+    await other.goto(pathToFileURL(join(site, "tools", "senet", "index.html")).href);
+    await other.getByText("this page was opened as a file").waitFor();
     other.on("pageerror", (error) => faults.push(String(error)));
     await other.goto(`${origin}/tools/senet/`);
     await other.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
@@ -540,6 +554,24 @@ else {
       requests.map(({ url }) => url).filter((url) => !url?.startsWith("/tools/senet/") && url !== "/favicon.ico"),
       [],
     );
+    // Of networks it keeps those that are offered.
+    const kept = `(async () => {
+      const found = [];
+      for (const name of await caches.keys())
+        for (const { url } of await (await caches.open(name)).keys()) if (url.includes("/networks/")) found.push(url.replace(/.*\\//, ""));
+      return found.join();
+    })()`;
+    await other.waitForFunction(`${kept}.then((found) => found === "imagenette.safetensors")`);
+    const mine = await senet([
+      "app",
+      "--out",
+      join(site, "tools", "senet"),
+      "--weights",
+      join(folder, "se-resnet-20.safetensors"),
+    ]);
+    assert.equal(mine.code, 0, mine.stderr);
+    await other.reload();
+    await other.waitForFunction(`${kept}.then((found) => found === "se-resnet-20.safetensors")`);
     await other.close();
   });
 
@@ -565,11 +597,17 @@ else {
       await card(i).getByLabel("Name of the class").fill(name);
       await card(i).locator("input[type=file]").setInputFiles(files);
     }
-    await page.getByRole("radio", { name: /from nothing/ }).check();
-    await page.getByRole("spinbutton", { name: /Epochs/ }).fill("1");
-    await button("Train").click();
-    await button(/^Go on for 1 epochs?$/).waitFor({ timeout: 100_000 });
-    await noFault();
+    for (const kind of [/from nothing/, /Only the last layer/]) {
+      await page.getByRole("radio", { name: kind }).check();
+      if (await page.getByLabel("Of which network").isVisible())
+        await page.getByLabel("Of which network").selectOption("0");
+      await page.getByRole("spinbutton", { name: /Epochs/ }).fill("1");
+      await button("Train").click();
+      await button(/^Go on for 1 epochs?$/).waitFor({ timeout: 100_000 });
+      await idle();
+      await noFault();
+    }
+    assert.match(await page.locator("#missing").innerText(), /^Open: se-resnet-10-d/);
   });
 
   test("no other host was asked, and nothing was refused or thrown", () => {

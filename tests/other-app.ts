@@ -42,6 +42,27 @@ export interface AppAnswers {
   readonly notices: readonly string[];
 }
 
+/** What the code in the page has: `until` waits, `button` for one of these words that does something. */
+const helpers = `
+    const until = async (what) => { for (;;) { const found = what(); if (found) return found; await new Promise((resolve) => setTimeout(resolve, 20)); } };
+    const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+    const button = (words) => until(() => all("button").find((one) => words.test(one.ariaLabel ?? one.textContent) && one.ariaDisabled !== "true"));`;
+
+/** Records a class from the webcam, with its button held by a key. @returns width and height of each picture */
+export const recordedByWebcam = (page: Evaluating): Promise<readonly (readonly [number, number])[]> =>
+  page.evaluate(`(async () => {${helpers}
+    (await button(/^Webcam for Class 1$/)).click();
+    const record = await button(/^Hold to record$/);
+    const press = (kind) => record.dispatchEvent(new KeyboardEvent(kind, { key: " ", bubbles: true, cancelable: true }));
+    press("keydown");
+    const pictures = await until(() => { const found = all(".thumbs img"); return found.length >= 3 && found; });
+    press("keyup");
+    await button(/^Hold to record$/);
+    (await button(/^Close the webcam for Class 1$/)).click();
+    await Promise.all(pictures.map((picture) => picture.decode()));
+    return pictures.map(({ naturalWidth, naturalHeight }) => [naturalWidth, naturalHeight]);
+  })()`) as Promise<readonly (readonly [number, number])[]>;
+
 /** Two classes, their pictures, the head of the package's network trained on them, one more asked about, all downloads. */
 export async function useApp(
   page: Evaluating,
@@ -50,10 +71,7 @@ export async function useApp(
 ): Promise<AppAnswers> {
   const sent = (file: string) => [basename(file), readFileSync(file).toString("base64")];
   const pictures = Object.entries(classes).map(([name, files]) => [name, files.map(sent)]);
-  return (await page.evaluate(`(async () => {
-    const until = async (what) => { for (;;) { const found = what(); if (found) return found; await new Promise((resolve) => setTimeout(resolve, 20)); } };
-    const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-    const button = (words) => until(() => all("button").find((one) => words.test(one.ariaLabel ?? one.textContent) && one.ariaDisabled !== "true"));
+  return (await page.evaluate(`(async () => {${helpers}
     const give = async (input, files) => {
       const transfer = new DataTransfer();
       for (const [name, base64] of files) {

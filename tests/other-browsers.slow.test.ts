@@ -9,7 +9,7 @@ import { load } from "../src/api/network.node.ts";
 import { writeDemoPictures } from "../src/demo/write.node.ts";
 import type { Prediction } from "../src/evaluate/classify.ts";
 import { needsWebRuntime } from "./chromium.ts";
-import { serveRecordedApp, useApp } from "./other-app.ts";
+import { recordedByWebcam, serveRecordedApp, useApp } from "./other-app.ts";
 import {
   type BrowserName,
   browserNames,
@@ -198,6 +198,17 @@ for (const name of browserNames) {
           answers.map(({ label, probability }) => [label, `${(100 * probability).toFixed(1)} %`]),
         );
       });
+
+      // WebKit's driver has no webcam for pages.
+      if (name === "Firefox") {
+        test("the webcam takes pictures for a class", { skip: app === undefined && notBuilt }, async () => {
+          await browser.goto(app!.origin);
+          const sizes = await recordedByWebcam(browser);
+          assert.ok(sizes.length >= 3);
+          for (const [width, height] of sizes) assert.ok(width > 100 && width === height, `${width} × ${height}`);
+          assert.deepEqual(await browser.evaluate("faults"), []);
+        });
+      }
 
       test("ten steps of a training are Node's", async () => {
         await open(false);

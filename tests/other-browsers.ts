@@ -189,10 +189,7 @@ async function openWebKit(profile: string): Promise<Opened> {
     throw new Error(`${path}: ${error}: ${message}`);
   };
   await listening(port, child);
-  const options = {
-    binary: "/tmp/browsers/mb.sh",
-    args: ["--automation", "--enable-write-console-messages-to-stdout=true"],
-  };
+  const options = { binary: miniBrowser, args: ["--automation"] };
   const session = (await ask("POST", "", {
     capabilities: { alwaysMatch: { "webkitgtk:browserOptions": options } },
   })) as { readonly sessionId: string; readonly capabilities: Readonly<Record<string, string>> };
@@ -256,8 +253,8 @@ async function openDisplay(profile: string) {
   endWithUs(display);
   const [number] = await said(display, display.stdio[3] as Readable, /\d+(?=\n)/);
   return {
-    // As a person has it: without, its language would be "C", which JavaScript does not know.
-    env: { ...homeIn(profile), DISPLAY: `:${number}`, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1", LANG: "en_US.UTF-8" },
+    // Of a system without a language, as containers are: pages are told "C", which JavaScript does not know.
+    env: { ...homeIn(profile), DISPLAY: `:${number}`, GDK_BACKEND: "x11", NO_AT_BRIDGE: "1", LANG: "C" },
     end: () => ended(display, async () => display.kill()),
   };
 }

@@ -1,4 +1,4 @@
-/** How `senet/web` behaves in Chromium: the page goes on, several ask at once, what is given up stops, what was fetched is kept. */
+/** How `senet/web` behaves in Chromium: the page goes on, several ask at once, what is given up stops, networks are tuned. */
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -248,66 +248,6 @@ test("files of every format open as in Node, or are refused in the same words", 
   }
 });
 
-test("what was fetched is kept: the second visit reads it, also without a network, and a full store is no fault", {
-  ...needsWebRuntime,
-}, async () => {
-  const { page } = await openPage();
-  const visit = () =>
-    inPage<{ phases: readonly string[]; notices: readonly string[]; classes: number }>(
-      page,
-      `const [phases, notices] = [new Set(), []];
-      const network = await senet.load("${large}", {
-        engine: "reference", onProgress: ({ phase }) => phases.add(phase), onNotice: (notice) => notices.push(notice),
-      });
-      await network.dispose();
-      return { phases: [...phases], notices, classes: network.labels.length };`,
-    );
-  const session = await page.context().newCDPSession(page);
-  const quota = (quotaSize?: number) =>
-    session.send("Storage.overrideQuotaForOrigin", {
-      origin: new URL(page.url()).origin,
-      ...(quotaSize && { quotaSize }),
-    });
-  await quota(100_000);
-  const full = await visit();
-  assert.equal(full.classes, 10);
-  assert.deepEqual(full.notices, ["the weights are not kept for the next visit: the browser's store is full"]);
-  await quota();
-  assert.deepEqual((await visit()).phases, ["fetch", "open", "measure"]);
-  const second = await visit();
-  assert.deepEqual(second, { phases: ["read", "open", "measure"], notices: [], classes: 10 });
-  // Another version there is fetched.
-  await page.route(`**${large}`, async (route) => {
-    const response = await route.fetch();
-    await route.fulfill({ response, headers: { ...response.headers(), etag: '"another"' } });
-  });
-  assert.deepEqual((await visit()).phases, ["fetch", "open", "measure"]);
-  await page.unroute(`**${large}`);
-  // Of an address whose query changes with each version the last three are kept.
-  const body = Buffer.from(own);
-  await page.route("**/small.safetensors*", (route) => route.fulfill({ body, headers: { etag: '"one"' } }));
-  const kept = await inPage<readonly (readonly string[])[]>(
-    page,
-    `const phasesOf = async (address) => {
-      const phases = new Set();
-      const network = await senet.load(address, { engine: "reference", onProgress: ({ phase }) => phases.add(phase) });
-      await network.dispose();
-      return [...phases];
-    };
-    for (const v of [1, 2, 3, 4]) await phasesOf("/small.safetensors?v=" + v);
-    // One after the other: what is kept of the second may take the first one's place.
-    return [await phasesOf("/small.safetensors?v=2"), await phasesOf("/small.safetensors?v=1")];`,
-  );
-  assert.deepEqual(
-    kept.map(([first]) => first),
-    ["read", "fetch"],
-  );
-  await page.route(`**${large}`, (route) => route.abort());
-  const alone = await visit();
-  assert.deepEqual(alone.phases, ["read", "open", "measure"]);
-  assert.match(alone.notices.join(), /cannot be reached/);
-});
-
 test(
   "a network is saved, opened again, and tuned in its head on features that are computed once",
   needsWebRuntime,
@@ -515,3 +455,49 @@ test(
     ]);
   },
 );
+
+test("a network that was disposed of gives its memory to the next one, and takes no device with it", {
+  skip,
+}, async () => {
+  const { page } = await openPage({ hasWebGpu: true });
+  const found = await inPage<{ readonly heaps: readonly number[]; readonly answers: readonly Prediction[][] }>(
+    page,
+    `// The worker tells how large the engine's memory is.
+    const code = "const memories = []; const { Memory } = WebAssembly;" +
+      "WebAssembly.Memory = function (kind) { const made = new Memory(kind); memories.push(made); return made; };" +
+      "addEventListener('message', ({ data }) => { if (data === 'memory') postMessage({ id: -1, bytes: Math.max(0, ...memories.map(({ buffer }) => buffer.byteLength)) }); });" +
+      "import(" + JSON.stringify(location.origin + "/dist/src/web/worker.web.js") + ")";
+    const address = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
+    const { worker, made } = (() => { let made; return { worker: () => (made = new Worker(address, { type: "module" })), made: () => made }; })();
+    const heap = () => new Promise((resolve) => {
+      const hear = ({ data }) => { if (data.bytes === undefined) return; made().removeEventListener("message", hear); resolve(data.bytes); };
+      made().addEventListener("message", hear);
+      made().postMessage("memory");
+    });
+    const noise = (n) => Array.from({ length: n }, (_, i) => ({ name: i + ".png", picture: { ...picture, data: picture.data.map((x) => (x * (i + 3)) % 256) } }));
+    const pictures = { train: { one: noise(3), two: noise(3) }, val: { one: noise(1), two: noise(1) } };
+    const heaps = [];
+    let network = await senet.load("${large}", { runtime, worker });
+    for (let i = 0; i < 6; i++) {
+      const run = await network.fineTune(pictures, { epochs: 1, batchSize: 2, imageSize: 64 });
+      await run.network.classify(picture);
+      await run.network.dispose();
+      heaps.push(await heap());
+    }
+    await network.dispose();
+    // On the device, one network after another and beside each other.
+    const answers = [];
+    network = await senet.load(weights, { runtime: { module: "${ort}/ort.jspi.min.mjs" }, engine: "webgpu" });
+    const { network: next } = await network.fineTune(pictures, { freeze: "backbone", epochs: 1 });
+    answers.push(await network.classify(picture), await next.classify(picture));
+    await network.dispose();
+    answers.push(await next.classify(picture));
+    await next.dispose();
+    return { heaps, answers };`,
+  );
+  assert.ok(found.heaps[0]! > 0);
+  assert.equal(found.heaps.at(-1), found.heaps[1], found.heaps.join());
+  const [first, before, after] = found.answers;
+  assertClose(probabilities(first!), probabilities(await expected()), 1e-5, "probabilities");
+  assertClose(probabilities(after!), probabilities(before!), 1e-6, "probabilities");
+});

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, test } from "node:test";
 import { brotliCompressSync, gunzipSync } from "node:zlib";
 import { temporaryFolder } from "../../tests/command.ts";
@@ -91,6 +91,21 @@ test("the page is told of networks to begin with, and gets them", async () => {
   assert.match(`${got.headers.etag} ${got.headers["cache-control"]}`, /^"[\w-]{22}" .*immutable/);
   const head = await get(server.origin, `/${network!.path}`, {}, "HEAD");
   assert.deepEqual([head.headers["content-length"], head.body.length], ["7", 0]);
+});
+
+test("networks of several runs are told apart, by name and by what is in them", async () => {
+  const runs = temporaryFolder();
+  const files = ["first", "second"].map((run) => join(runs, run, "best.safetensors"));
+  for (const [i, file] of files.entries()) {
+    mkdirSync(dirname(file));
+    writeFileSync(file, `weights ${i}`);
+    utimesSync(file, 1, 1);
+  }
+  const { networks } = await readContent([...files, weights], "1.2.3", page);
+  assert.deepEqual(
+    [...networks.values()].map(({ name }) => name),
+    ["first/best.safetensors", "second/best.safetensors", "my birds.safetensors"],
+  );
 });
 
 test("what is not the page's is not served", async () => {

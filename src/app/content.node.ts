@@ -1,11 +1,11 @@
 /** The content of `senet app`: the page, the networks it offers, and the list of these that the page reads. */
 
-import { createHash } from "node:crypto";
 import { stat } from "node:fs/promises";
-import { basename } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { brotliDecompressSync } from "node:zlib";
 import { SenetError } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
+import { hashOf } from "../serve/files.node.ts";
 import { type PageFile, readPage } from "./page.node.ts";
 
 /** A weight file that the page may fetch. */
@@ -37,7 +37,11 @@ export const settingsPath = "app.json";
  * @throws SenetError `io` where the page has not been built, or a file cannot be read
  */
 export async function readContent(weights: readonly string[], version: string, folder?: string): Promise<Content> {
-  const [page, networks] = await Promise.all([readPage(folder), Promise.all(weights.map(offered))]);
+  const names = namesOf(weights);
+  const [page, networks] = await Promise.all([
+    readPage(folder),
+    Promise.all(weights.map((file, i) => offered(file, names[i]!))),
+  ]);
   const settings = {
     version,
     networks: networks.map(({ name, path, bytes }) => ({ name, path, bytes })),
@@ -55,13 +59,22 @@ export async function readContent(weights: readonly string[], version: string, f
   };
 }
 
-async function offered(file: string): Promise<OfferedNetwork> {
+/** File names; with the run's folder where several runs have one of that name. */
+function namesOf(files: readonly string[]): readonly string[] {
+  const names = files.map((file) => basename(file));
+  return names.map((name, i) => {
+    const isShared = names.indexOf(name) !== names.lastIndexOf(name);
+    return isShared ? `${basename(dirname(resolve(files[i]!)))}/${name}` : name;
+  });
+}
+
+async function offered(file: string, name: string): Promise<OfferedNetwork> {
   try {
     const found = await stat(file);
     if (!found.isFile()) throw new SenetError("usage", "this is no file of weights", { where: file });
-    const mark = createHash("sha256").update(`${found.size} ${found.mtimeMs}`).digest("hex").slice(0, 12);
-    const name = basename(file);
-    return { name, file, path: `networks/${mark}/${encodeURIComponent(name)}`, bytes: found.size };
+    // By what is in it: size and date stay the same where an image of a container is built anew.
+    const mark = (await hashOf([file])).slice(0, 12);
+    return { name, file, path: `networks/${mark}/${encodeURIComponent(basename(file))}`, bytes: found.size };
   } catch (cause) {
     throw cause instanceof SenetError ? cause : ioError("cannot be read", file, cause);
   }

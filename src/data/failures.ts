@@ -10,7 +10,8 @@ export class Failures {
   readonly #onFailure: (failure: Failure) => void;
   /** Per class, the number of samples that have not failed. */
   readonly #usable: Int32Array;
-  /** Classes with a failure. */
+  /** Samples with a failure, and their classes. */
+  readonly #samples = new Set<number>();
   readonly #failed = new Set<number>();
 
   constructor(dataset: Dataset, onFailure: (failure: Failure) => void = () => {}) {
@@ -20,7 +21,10 @@ export class Failures {
     for (const { label } of dataset.samples) this.#usable[label]!++;
   }
 
+  /** Whoever meets it again tells nothing new. */
   add(sample: number, reason: string): void {
+    if (this.#samples.has(sample)) return;
+    this.#samples.add(sample);
     const { file, label } = this.#dataset.samples[sample]!;
     const failure = { file, reason };
     this.list.push(failure);

@@ -47,13 +47,14 @@ export async function pixelsOf(input: PictureData, decode: Decode | undefined): 
     });
   }
   const encoded = input instanceof Uint8Array ? input : input.bytes;
-  const bytes = typeof encoded === "function" ? await encoded() : encoded;
+  let doing = "read";
   try {
+    const bytes = typeof encoded === "function" ? await encoded() : encoded;
+    doing = "decoded";
     return checkPixels(await decode(bytes, name), name);
   } catch (cause) {
     if (cause instanceof SenetError) throw cause;
-    const found = causeText(cause);
-    throw new SenetError("data", "the picture cannot be decoded", { where: name, found, cause });
+    throw new SenetError("data", `the picture cannot be ${doing}`, { where: name, found: causeText(cause), cause });
   }
 }
 

@@ -4,8 +4,11 @@
  */
 
 import { causeText, SenetError } from "../errors.ts";
+import { decodeBmp } from "./bmp.ts";
 import type { Format } from "./format.ts";
+import { decodeGif } from "./gif.ts";
 import { decodeJpeg } from "./jpeg.ts";
+import { decodePnm } from "./pnm.ts";
 import type { Picture } from "./resize.ts";
 import { soundHeader, unsound } from "./sound.ts";
 
@@ -26,16 +29,16 @@ export async function decodeAny(bytes: Uint8Array, name: string): Promise<Pictur
 
 type Decoder = (bytes: Uint8Array, name: string) => Picture | Promise<Picture>;
 
-/** Loaded on demand. */
+/** The large ones are loaded on demand; the small ones are in the files that read the headers. */
 const decoders: Readonly<Record<Format, () => Promise<Decoder>>> = {
   JPEG: async () => {
     const { decodeGeneralJpeg } = await import("./jpeg-general/decode.ts");
     return (bytes) => decodeJpeg(bytes) ?? decodeGeneralJpeg(bytes);
   },
   PNG: async () => (await import("./png.ts")).decodePng,
-  GIF: async () => (await import("./gif.ts")).decodeGif,
-  BMP: async () => (await import("./bmp.ts")).decodeBmp,
-  PNM: async () => (await import("./pnm.ts")).decodePnm,
+  GIF: async () => decodeGif,
+  BMP: async () => decodeBmp,
+  PNM: async () => decodePnm,
   WebP: async () => (await import("./webp.web.ts")).decodeWebp,
   TIFF: async () => refuseTiff,
 };

@@ -66,6 +66,8 @@ export function answerPage(options: WorkerOptions): void {
     const isMeanSaid = preprocessing?.mean !== undefined;
     const { checkpoint, format, notes } = await opened(files, given, isMeanSaid);
     signal.throwIfAborted();
+    for (const { keep } of files) await keep?.();
+    signal.throwIfAborted();
     const wanted = { ...checkpoint.preprocessing, ...preprocessing };
     // A given mean replaces the weights' mean image.
     if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;

@@ -3,6 +3,7 @@
 import { causeText, SenetError } from "../errors.ts";
 import type { WeightFile } from "../weights/source.ts";
 import { fileNameAt } from "./address.web.ts";
+import { bytesOfBlob } from "./blob.web.ts";
 import type { LoadProgress, SentSource } from "./calls.web.ts";
 
 export interface ReadFileOptions {
@@ -13,17 +14,23 @@ export interface ReadFileOptions {
   readonly say: (line: string) => void;
 }
 
-/** Reads a source. @throws SenetError `io` where an address gives no file */
-export async function readSource(source: SentSource, options: ReadFileOptions): Promise<WeightFile> {
-  if (source.kind === "address") {
-    const { address } = source;
-    return { bytes: await fetched(address, options), where: fileNameAt(address), path: address };
-  }
-  return { bytes: await bytesOf(source.blob, options), where: source.name };
+export interface ReadFile extends WeightFile {
+  /** Keeps what came from an address. Call it once the file has opened: a server may have sent a page instead of weights. */
+  readonly keep?: (() => Promise<void>) | undefined;
 }
 
-async function bytesOf(blob: Blob, { signal, onProgress }: ReadFileOptions): Promise<Uint8Array> {
-  const bytes = new Uint8Array(await blob.arrayBuffer());
+/** Reads a source. @throws SenetError `io` where an address gives no file, or a file on the disk cannot be read any more */
+export async function readSource(source: SentSource, options: ReadFileOptions): Promise<ReadFile> {
+  if (source.kind === "address") {
+    const { address } = source;
+    return { ...(await fetched(address, options)), where: fileNameAt(address), path: address };
+  }
+  const { blob, name } = source;
+  return { bytes: await bytesOf(blob, name, options), where: name };
+}
+
+async function bytesOf(blob: Blob, name: string, { signal, onProgress }: ReadFileOptions): Promise<Uint8Array> {
+  const bytes = await bytesOfBlob(blob, name);
   signal.throwIfAborted();
   onProgress({ phase: "read", loaded: bytes.length, total: bytes.length });
   return bytes;
@@ -33,25 +40,25 @@ async function bytesOf(blob: Blob, { signal, onProgress }: ReadFileOptions): Pro
  * Fetches an address. A kept copy is used as long as the server has the same file (same ETag or date, and size), or if
  * the server cannot be reached.
  */
-async function fetched(address: string, options: ReadFileOptions): Promise<Uint8Array> {
+async function fetched(address: string, options: ReadFileOptions): Promise<Pick<ReadFile, "bytes" | "keep">> {
   const { signal } = options;
-  const cache = options.cache ? await Cache.open(address) : undefined;
+  // `blob:` and `data:` are in the page already.
+  const cache = options.cache && address.startsWith("http") ? await Cache.open(address) : undefined;
   const asking = new AbortController();
   const leave = () => asking.abort(signal.reason);
   signal.addEventListener("abort", leave);
   try {
     const response = await ask(address, asking.signal, cache, options);
-    if (response instanceof Blob) return await bytesOf(response, options);
+    if (response instanceof Blob) return { bytes: await bytesOf(response, address, options) };
     const mark = markOf(response);
-    const kept = await cache?.find(mark);
-    if (kept !== undefined) {
+    const kept = mark && (await cache?.find(mark));
+    if (kept) {
       // The body is not needed.
       asking.abort();
-      return await bytesOf(kept, options);
+      return { bytes: await bytesOf(kept, address, options) };
     }
     const bytes = await download(response, address, options);
-    await cache?.keep(mark, bytes, options.say);
-    return bytes;
+    return { bytes, keep: mark && cache ? () => cache.keep(mark, bytes, options.say) : undefined };
   } finally {
     signal.removeEventListener("abort", leave);
   }
@@ -88,13 +95,13 @@ async function download(
   const said = Number(response.headers.get("content-length") ?? Number.NaN);
   // The length of a compressed response is not that of the file.
   const isPlain = Number.isSafeInteger(said) && !response.headers.has("content-encoding");
-  const total = isPlain ? said : undefined;
   const parts: Uint8Array[] = [];
   let loaded = 0;
   try {
     const reader = response.body!.getReader();
     for (;;) {
-      onProgress({ phase: "fetch", loaded, total });
+      // Other origins need not tell that they compress: then it shows by what has come.
+      onProgress({ phase: "fetch", loaded, total: isPlain && loaded <= said ? said : undefined });
       const { done, value } = await reader.read();
       if (done) break;
       parts.push(value);
@@ -114,10 +121,14 @@ async function download(
   return bytes;
 }
 
-/** Identifies the version of a file at an address. */
-function markOf({ headers }: Response): string {
-  const tag = headers.get("etag") ?? headers.get("last-modified") ?? "";
-  return `${tag}\0${headers.get("content-length") ?? ""}`;
+/**
+ * Identifies the version of a file at an address; `undefined` if nothing does, or if it is not to be stored. The size alone does
+ * not: a network that was trained further has the same.
+ */
+function markOf({ headers }: Response): string | undefined {
+  const tag = headers.get("etag") ?? headers.get("last-modified");
+  const isPrivate = headers.get("cache-control")?.includes("no-store");
+  return tag === null || isPrivate ? undefined : `${tag}\0${headers.get("content-length") ?? ""}`;
 }
 
 async function digest(text: string): Promise<string> {
@@ -158,8 +169,6 @@ class Cache {
 
   /** The copy of that version. */
   async find(mark: string): Promise<Blob | undefined> {
-    // Without ETag, date and size, versions cannot be compared.
-    if (mark === "\0") return undefined;
     try {
       const file = await (await this.#folder.getFileHandle(this.#query + (await digest(mark)))).getFile();
       return file.size > 0 ? file : undefined;
@@ -170,16 +179,11 @@ class Cache {
 
   /** The most recent copy. */
   async newest(): Promise<Blob | undefined> {
-    try {
-      return (await this.#copies()).find((copy) => this.#isOwn(copy) && copy.size > 0);
-    } catch {
-      return undefined;
-    }
+    return (await this.#copies()).find((copy) => this.#isOwn(copy) && copy.size > 0);
   }
 
   /** Writes a copy and removes older ones. Concurrent readers find a complete file or none. */
   async keep(mark: string, bytes: Uint8Array, say: (line: string) => void): Promise<void> {
-    if (mark === "\0") return;
     const name = this.#query + (await digest(mark));
     try {
       await write(this.#folder, name, bytes);
@@ -210,8 +214,12 @@ class Cache {
   async #copies(): Promise<readonly File[]> {
     const folder = this.#folder as unknown as { values(): AsyncIterable<FileSystemHandle> };
     const files: File[] = [];
-    for await (const handle of folder.values()) {
-      if (handle.kind === "file") files.push(await (handle as FileSystemFileHandle).getFile());
+    try {
+      for await (const handle of folder.values()) {
+        if (handle.kind === "file") files.push(await (handle as FileSystemFileHandle).getFile());
+      }
+    } catch {
+      // Another tab is removing old copies.
     }
     return files.sort((a, b) => b.lastModified - a.lastModified);
   }
@@ -221,20 +229,12 @@ class Cache {
 const partMark = "part-";
 const isPart = ({ name }: File): boolean => name.startsWith(partMark);
 
-/** The part of the worker-only file API that is used; in some browsers before 2023 all of it is asynchronous. */
-interface WorkersFile {
-  createSyncAccessHandle(): Promise<{
-    write(bytes: Uint8Array, options: { readonly at: number }): number;
-    truncate(size: number): unknown;
-    flush(): unknown;
-    close(): unknown;
-  }>;
-  move(name: string): Promise<void>;
-}
-
-/** Writes a file atomically. */
+/** The file under its name is whole at all times. */
 async function write(folder: FileSystemDirectoryHandle, name: string, bytes: Uint8Array): Promise<void> {
-  if (!("createWritable" in FileSystemFileHandle.prototype)) return writeInPlace(folder, name, bytes);
+  if (!("createWritable" in FileSystemFileHandle.prototype)) {
+    const { writeInPlace } = await import("./write-in-place.web.ts");
+    return writeInPlace(folder, name, bytes, partMark + name);
+  }
   const writing = await (await folder.getFileHandle(name, { create: true })).createWritable();
   try {
     // Reserves the space: without it, writing may fail with other messages ("Failed to write data to data pipe"), and
@@ -246,23 +246,4 @@ async function write(folder: FileSystemDirectoryHandle, name: string, bytes: Uin
     await writing.abort().catch(() => {});
     throw error;
   }
-}
-
-/** For Safari before 26. */
-async function writeInPlace(folder: FileSystemDirectoryHandle, name: string, bytes: Uint8Array): Promise<void> {
-  const part = partMark + name;
-  const file = (await folder.getFileHandle(part, { create: true })) as unknown as WorkersFile;
-  const writing = await file.createSyncAccessHandle();
-  try {
-    await writing.truncate(bytes.length);
-    const written = writing.write(bytes, { at: 0 });
-    if (written < bytes.length) throw new DOMException(`${written} of ${bytes.length} bytes`, "QuotaExceededError");
-    await writing.flush();
-  } catch (error) {
-    await writing.close();
-    await folder.removeEntry(part).catch(() => {});
-    throw error;
-  }
-  await writing.close();
-  await file.move(name);
 }

@@ -1,14 +1,13 @@
 /** A network in the worker; each ability is compiled on first use. */
 
 import { PictureClassifier, type Prediction } from "../evaluate/classify.ts";
-import type { Features } from "../evaluate/features.ts";
 import type { PictureOptions } from "../evaluate/picture-input.ts";
 import { turn } from "../event-loop.ts";
 import type { ChosenEngine } from "../executors/select.web.ts";
 import { onnxEncoder } from "../executors/select.web.ts";
 import { Uses } from "../executors/uses.ts";
 import type { Explainer, Explanation } from "../explain/explainer.ts";
-import type { GateProbe, PictureGates } from "../explain/gates.ts";
+import type { PictureGates } from "../explain/gates.ts";
 import type { WeightFormat } from "../formats/formats.ts";
 import { decodeInBrowser } from "../images/decode.web.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -33,10 +32,16 @@ export class Hosted {
   readonly facts: HostedFacts;
   readonly #options: PictureOptions;
   readonly #uses: Uses;
-  #classifier: Promise<PictureClassifier> | undefined;
-  #features: Promise<Features> | undefined;
-  #gates: Promise<GateProbe> | undefined;
-  readonly #explainers = new Map<string, Promise<Explainer>>();
+  readonly #classifier = new Lazy(() => PictureClassifier.create(this.checkpoint, this.#executor, this.#options));
+  readonly #features = new Lazy(async () => {
+    const { Features } = await import("../evaluate/features.ts");
+    return Features.create(this.checkpoint, this.#executor, this.#options);
+  });
+  readonly #gates = new Lazy(async () => {
+    const { GateProbe } = await import("../explain/gates.ts");
+    return GateProbe.create(this.checkpoint, this.#executor, this.#options);
+  });
+  readonly #explainers = new Map<string, Lazy<Explainer>>();
 
   constructor(checkpoint: Checkpoint, facts: HostedFacts) {
     this.checkpoint = checkpoint;
@@ -46,29 +51,22 @@ export class Hosted {
   }
 
   classify(pictures: readonly NamedPicture[], top: number, signal: AbortSignal): Promise<Prediction[][]> {
-    this.#classifier ??= PictureClassifier.create(this.checkpoint, this.#executor, this.#options);
-    const classifier = this.#classifier;
     return this.#each(pictures, signal, async (picture) => {
-      const { predictions } = await (await classifier).classify(pictureData(picture), top, { signal });
+      const classifier = await this.#classifier.get();
+      const { predictions } = await classifier.classify(pictureData(picture), top, { signal });
       return [...predictions];
     });
   }
 
   features(pictures: readonly NamedPicture[], signal: AbortSignal): Promise<Float32Array[]> {
-    this.#features ??= import("../evaluate/features.ts").then(({ Features }) =>
-      Features.create(this.checkpoint, this.#executor, this.#options),
-    );
-    const features = this.#features;
-    return this.#each(pictures, signal, async (picture) => (await features).of(pictureData(picture), { signal }));
+    return this.#each(pictures, signal, async (picture) => {
+      const features = await this.#features.get();
+      return features.of(pictureData(picture), { signal });
+    });
   }
 
   gates(picture: NamedPicture, signal: AbortSignal): Promise<readonly PictureGates[]> {
-    return this.#uses.now(async () => {
-      this.#gates ??= import("../explain/gates.ts").then(({ GateProbe }) =>
-        GateProbe.create(this.checkpoint, this.#executor, this.#options),
-      );
-      return (await this.#gates).of(pictureData(picture), { signal });
-    });
+    return this.#uses.now(async () => (await this.#gates.get()).of(pictureData(picture), { signal }));
   }
 
   explain({ picture, options }: Given<"explain">, signal: AbortSignal): Promise<Explanation> {
@@ -79,9 +77,10 @@ export class Hosted {
         const { Explainer } = await import("../explain/explainer.ts");
         return Explainer.create(this.checkpoint, this.#executor, { ...this.#options, ...how });
       };
-      const made = this.#explainers.get(key) ?? make();
-      this.#explainers.set(key, made);
-      const explanation = await (await made).explain(pictureData(picture), { target, top, signal });
+      const lazy = this.#explainers.get(key) ?? new Lazy(make);
+      this.#explainers.set(key, lazy);
+      const explainer = await lazy.get();
+      const explanation = await explainer.explain(pictureData(picture), { target, top, signal });
       return { ...explanation, file: picture.name };
     });
   }
@@ -108,7 +107,7 @@ export class Hosted {
   dispose(): Promise<void> {
     return this.#uses.dispose(async () => {
       const compiled = [this.#classifier, this.#features, this.#gates, ...this.#explainers.values()];
-      await Promise.allSettled(compiled.map(async (one) => (await one)?.dispose()));
+      await Promise.allSettled(compiled.map((one) => one.dispose()));
     });
   }
 
@@ -132,6 +131,28 @@ export class Hosted {
       }
       return all;
     });
+  }
+}
+
+/** Created on first use; after a failure, created anew on the next: the network may be back. */
+class Lazy<T extends { dispose(): Promise<void> }> {
+  readonly #make: () => Promise<T>;
+  #made: Promise<T> | undefined;
+
+  constructor(make: () => Promise<T>) {
+    this.#make = make;
+  }
+
+  get(): Promise<T> {
+    this.#made ??= this.#make().catch((error) => {
+      this.#made = undefined;
+      throw error;
+    });
+    return this.#made;
+  }
+
+  async dispose(): Promise<void> {
+    await (await this.#made)?.dispose();
   }
 }
 

@@ -4,7 +4,6 @@
  */
 
 import type { TrainingEvent } from "../api/training.ts";
-import type { Dataset } from "../data/dataset.ts";
 import { fillOrder, triedAt } from "../data/epoch.ts";
 import type { Failures } from "../data/failures.ts";
 import type { ImageTransform } from "../data/transform.ts";
@@ -23,7 +22,7 @@ import { type Pictures, type Room, TabLoader } from "./tab-loader.web.ts";
 export interface SeenOptions {
   readonly train: Pictures;
   readonly val: Pictures;
-  readonly failing: (dataset: Dataset) => Failures;
+  readonly failures: { readonly train: Failures; readonly val: Failures };
   /** Pictures per training batch. */
   readonly partSize: number;
   readonly config: TrainingConfig;
@@ -62,7 +61,7 @@ export class SeenPictures {
 
   /** If `signal` stops it, the rest is missing. @throws SenetError `data`, `executor` */
   static async create(checkpoint: Checkpoint, { executor, facts }: ChosenEngine, options: SeenOptions) {
-    const { train, val, failing, config, room, signal, tell } = options;
+    const { train, val, failures, config, room, signal, tell } = options;
     const { model, preprocessing } = checkpoint;
     const graph = inferenceGraph(model, { batch: lookSize, imageSize: preprocessing.crop });
     const features = featuresIn(graph);
@@ -88,19 +87,19 @@ export class SeenPictures {
       }
       return seen;
     };
-    const loaderOf = (part: Pictures, transform: ImageTransform, room: Room) => {
+    const loaderOf = (part: "train" | "val", transform: ImageTransform, room: Room) => {
       const { seed } = config;
-      const common = { ...part, batchSize: lookSize, transform, room, failures: failing(part.dataset) };
+      const common = { ...options[part], failures: failures[part], batchSize: lookSize, transform, room };
       return new TabLoader(transform.kind === "train" ? { ...common, seed } : common);
     };
     const asIs = { kind: "evaluate", preprocessing } as const;
     // Each is decoded once.
     const once: Room = { left: 0 };
-    const ofTrain: [Seen, ...Seen[]] = [await look(loaderOf(train, asIs, once), 0)];
-    const augmented = loaderOf(train, trainingTransformOf({ ...config, progressive: null }, preprocessing), room);
+    const ofTrain: [Seen, ...Seen[]] = [await look(loaderOf("train", asIs, once), 0)];
+    const augmented = loaderOf("train", trainingTransformOf({ ...config, progressive: null }, preprocessing), room);
     for (let epoch = 0; epoch < looks - 1; epoch++) ofTrain.push(await look(augmented, epoch));
     augmented.dispose();
-    return new SeenPictures(options, ofTrain, await look(loaderOf(val, asIs, once), 0), features.type.shape[1]!);
+    return new SeenPictures(options, ofTrain, await look(loaderOf("val", asIs, once), 0), features.type.shape[1]!);
   }
 
   /**

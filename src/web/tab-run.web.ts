@@ -20,6 +20,7 @@ import { beginWithPatches, type SourceNetwork, sourceDefaults, startOf } from ".
 import { initialState, isFinished, type TrainingState } from "../train/state.ts";
 import type { Checkpoint, RunState } from "../weights/checkpoint.ts";
 import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
+import { bytesOfBlob } from "./blob.web.ts";
 import type { Given, NamedPicture, RunPosition } from "./calls.web.ts";
 import { blobOf } from "./hosted.web.ts";
 import { pageLine } from "./page-words.ts";
@@ -57,7 +58,8 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   const { source, signal, tell, onSave } = options;
   const say = (line: string) => tell({ kind: "note", text: pageLine(line) });
   const given = picturesOf(options.train, "the pictures to train on");
-  const earlier = options.resume && savedRunIn(await bytesOf(options.resume), nameOf(options.resume));
+  const earlier =
+    options.resume && savedRunIn(await bytesOfBlob(options.resume, nameOf(options.resume)), nameOf(options.resume));
   const asked = earlier === undefined ? newConfig(options, given) : goingOn(earlier, options, say);
   const { train, val } = dividedBy(asked, given, options.val);
 
@@ -84,22 +86,23 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
 
   const room: Room = { left: roomBytes };
   const failing = (dataset: Dataset) => new Failures(dataset, (failure) => tell({ kind: "failure", ...failure }));
+  const failures = { train: failing(train.dataset), val: failing(val.dataset) };
   const transform = trainingTransformOf(config, preprocessing);
   const partSize = config.microBatch ?? config.batchSize;
   const trainLoader = new TabLoader({
     ...{ ...train, batchSize: partSize, transform, seed: config.seed, shuffle: config.shuffle, room },
     dropLast: lastBatch === "leave",
     repeats: Math.max(1, config.augRepeats),
-    failures: failing(train.dataset),
+    failures: failures.train,
   });
   const valLoader = new TabLoader({
     ...{ ...val, batchSize: config.batchSize, transform: validationTransformOf(config, preprocessing), room },
-    failures: failing(val.dataset),
+    failures: failures.val,
   });
   if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });
   const isHead = options.keepFeatures && config.freeze === "backbone";
   const seen = isHead
-    ? await SeenPictures.create(checkpoint, engine, { train, val, failing, signal, partSize, config, room, tell })
+    ? await SeenPictures.create(checkpoint, engine, { train, val, failures, signal, partSize, config, room, tell })
     : undefined;
 
   type Saved = { readonly network: Omit<Checkpoint, "run">; readonly run: SavedRun };
@@ -138,7 +141,6 @@ const kept = (checkpoint: Omit<Checkpoint, "run">): Omit<Checkpoint, "run"> => (
   weights: new Map([...checkpoint.weights].map(([name, value]) => [name, copyOf(value)])),
 });
 
-const bytesOf = async (blob: Blob): Promise<Uint8Array> => new Uint8Array(await blob.arrayBuffer());
 const nameOf = (blob: Blob | undefined): string => (blob instanceof File ? blob.name : "last.safetensors");
 
 /** The names that pictures would have in folders. */

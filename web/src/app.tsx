@@ -22,7 +22,7 @@ export interface SectionProps {
 export function App({ session }: { readonly session: Session }) {
   const state = useStore(session.store);
   const isDragged = useDrop(session);
-  const { busy, current, engine, notices, version } = state;
+  const { busy, current, engine, isKept, notices, version } = state;
   return (
     <>
       <div class={`drop-hint ${isDragged ? "shown" : ""}`} aria-hidden="true">
@@ -49,6 +49,7 @@ export function App({ session }: { readonly session: Session }) {
               ? "What computes here is told as soon as a network is there."
               : forPage(engine.reason)}
           </p>
+          {isKept && <p class="note">This page is kept in your browser: it works without a network connection, too.</p>}
           <p class="note">
             <a href="licences.txt">Licences of what is in this page</a>
           </p>

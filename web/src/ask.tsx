@@ -25,8 +25,8 @@ export function AskSection({ session, state: { answer, current, busy, offered } 
         </h2>
         <p>Once a network is trained or open, it says here what is in a picture, or before the webcam, and why.</p>
         <div class="row">
-          {offered.map(({ name, bytes }, i) => (
-            <Button key={name} isOff={isBusy} onClick={() => void session.openOffered(i)}>
+          {offered.map(({ name, path, bytes }, i) => (
+            <Button key={path} isOff={isBusy} onClick={() => void session.openOffered(i)}>
               Open {name} ({(bytes / 1e6).toFixed(0)} MB)
             </Button>
           ))}

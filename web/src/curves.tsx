@@ -1,5 +1,7 @@
 /** Loss and error over the epochs, drawn as they come. */
 
+// Before uPlot.
+import "./language.ts";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { significant } from "#senet/report/format.ts";

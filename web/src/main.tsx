@@ -20,10 +20,12 @@ document.adoptedStyleSheets = [styleSheet, curveStyle, ownStyle].map((text) => {
 const session = new Session();
 const root = document.getElementById("app")!;
 keepFocus(root);
+// What it says to those for whom none of this runs.
+root.replaceChildren();
 render(<App session={session} />, root);
 // Networks are opened and trained by what there is: it is known long before anybody asks.
 void findDevice();
-void session.begin();
+const begun = session.begin();
 
 addEventListener("beforeunload", (event) => {
   const { unsaved, busy } = session.store.state;
@@ -31,7 +33,18 @@ addEventListener("beforeunload", (event) => {
 });
 
 // Only where the browser has it: by HTTPS, and on this machine.
-if ("serviceWorker" in navigator) void navigator.serviceWorker.register("sw.js").then(watch, () => {});
+if ("serviceWorker" in navigator) void beKept(navigator.serviceWorker).catch(() => {});
+
+/** The page itself, then the networks that it can begin with, behind everything that somebody may wait for. */
+async function beKept(container: ServiceWorkerContainer): Promise<void> {
+  watch(await container.register("sw.js"));
+  await container.ready;
+  // It answers for this page from when it says so; never where the user loaded the page past it.
+  if (container.controller === null)
+    await new Promise((resolve) => container.addEventListener("controllerchange", resolve, { once: true }));
+  await begun;
+  await session.keepOffered();
+}
 
 /** What could not be kept leaves the page as it is, and the next visit without it. */
 function watch({ installing, active }: ServiceWorkerRegistration): void {

@@ -21,8 +21,9 @@ const cacheName = prefix + version;
 const scope = new URL(self.registration.scope);
 /** The address of the page itself is its folder. */
 const addresses = new Set(files.map((path) => new URL(path === "index.html" ? "./" : path, scope).href));
-/** Of this version and of others: no two files have one name. */
+/** Of this version and of others, and networks: no two files have one name. */
 const assets = new URL("assets/", scope).href;
+const networks = new URL("networks/", scope).href;
 /** Which networks are offered may change from visit to visit; without the server it is what it was. */
 const settings = new URL("app.json", scope).href;
 
@@ -32,8 +33,9 @@ self.addEventListener("fetch", (event) => {
   const { method, url } = event.request;
   const address = url.replace(/[?#].*$/s, "").replace(/\/index\.html$/, "/");
   if (method !== "GET") return;
-  if (address === settings) event.respondWith(newest(event.request));
-  else if (addresses.has(address) || address.startsWith(assets)) event.respondWith(kept(address));
+  if (address === settings) event.respondWith(newest(event));
+  else if (addresses.has(address) || [assets, networks].some((folder) => address.startsWith(folder)))
+    event.respondWith(kept(address, event));
 });
 
 async function install(): Promise<void> {
@@ -50,30 +52,42 @@ async function activate(): Promise<void> {
   await self.clients.claim();
 }
 
-async function kept(address: string): Promise<Response> {
+async function kept(address: string, event: FetchEvent): Promise<Response> {
   const own = await caches.match(address, { cacheName });
-  return isolated(own ?? (await caches.match(address)) ?? (await fetched(address)));
+  return isolated(own ?? (await caches.match(address)) ?? (await fetched(address, event)));
 }
 
-/** What was not kept from the start is from now on. */
-async function fetched(address: string): Promise<Response> {
+/** What was not kept from the start is from now on, if there is room, while the page has it already. */
+async function fetched(address: string, event: FetchEvent): Promise<Response> {
   const response = await fetch(address);
-  if (response.ok) await (await caches.open(cacheName)).put(address, response.clone());
+  if (response.ok) event.waitUntil(keep(address, response.clone()).catch(() => {}));
   return response;
 }
 
-async function newest(request: Request): Promise<Response> {
+async function keep(address: string, response: Response): Promise<void> {
+  await (await caches.open(cacheName)).put(address, response);
+}
+
+async function newest(event: FetchEvent): Promise<Response> {
   const cache = await caches.open(cacheName);
   try {
-    const response = await fetch(request);
+    const response = await fetch(event.request);
     if (!response.ok) throw new Error(response.statusText);
     await cache.put(settings, response.clone());
+    event.waitUntil(forgetOthers(cache, response.clone()).catch(() => {}));
     return response;
   } catch (error) {
     const before = await cache.match(settings);
     if (before === undefined) throw error;
     return before;
   }
+}
+
+/** Networks that are not offered any more. */
+async function forgetOthers(cache: Cache, response: Response): Promise<void> {
+  const offered = ((await response.json()) as { networks: readonly { path: string }[] }).networks;
+  const wanted = new Set(offered.map(({ path }) => new URL(path, scope).href));
+  for (const { url } of await cache.keys()) if (url.startsWith(networks) && !wanted.has(url)) await cache.delete(url);
 }
 
 function isolated(response: Response): Response {

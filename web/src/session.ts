@@ -13,6 +13,9 @@ import { asking, type Busy, type Current, initial, justOpened, type Offered, typ
 import { Store } from "./store.ts";
 import { courseOf, type Plan, picturesOf, type Resumable, resumable, start, usualEpochs } from "./training.ts";
 
+/** Larger networks are kept when they have been asked for. */
+const mostUnasked = 32e6;
+
 export class Session {
   readonly store = new Store<State>(initial);
   readonly classes = new Collection(this.store);
@@ -35,6 +38,16 @@ export class Session {
     } catch (error) {
       this.tell(fault(error, "what networks there are to begin with cannot be told"));
     }
+  }
+
+  /** Asks for the networks once, since what the service worker has seen it keeps: the page begins with them offline, too. */
+  async keepOffered(): Promise<void> {
+    const { connection } = navigator as { readonly connection?: { readonly saveData?: boolean } };
+    if (connection?.saveData === true) return;
+    for (const { path, bytes } of this.#state.offered) {
+      if (bytes <= mostUnasked) await (await fetch(path)).blob();
+    }
+    this.store.set({ isKept: true });
   }
 
   /**
@@ -105,14 +118,16 @@ export class Session {
   async openOffered(index: number): Promise<void> {
     const { name, path } = this.#state.offered[index]!;
     await this.#work(`opening ${name}`, async () => {
-      const network = await this.#load(new URL(path, document.baseURI));
+      const network = await this.#load(path);
       await this.#use({ ...justOpened, network, name });
     });
   }
 
-  async #load(source: URL | readonly File[]): Promise<Network> {
-    return load(source as Parameters<typeof load>[0], {
+  async #load(source: string | readonly File[]): Promise<Network> {
+    return load(source, {
       ...engineRuntime(),
+      // The service worker keeps those that are offered, as long as they are.
+      cache: false,
       onProgress: ({ phase, loaded, total }) => {
         const isRead = phase === "fetch" || phase === "read";
         const share = isRead && total !== undefined && total > 0 ? loaded / total : undefined;
@@ -162,7 +177,7 @@ export class Session {
       try {
         if (plan.kind !== "scratch" && from === undefined) {
           const offer = plan.base === undefined ? undefined : offered[plan.base]!;
-          base = offer === undefined ? current?.network : await this.#load(new URL(offer.path, document.baseURI));
+          base = offer === undefined ? current?.network : await this.#load(offer.path);
         }
         // What it knew before it has learnt from pictures, too.
         const isOfCurrent = from !== undefined || (base !== undefined && base === current?.network);

@@ -62,6 +62,8 @@ export interface State {
   readonly notices: readonly Notice[];
   /** What the library remarked in opening networks and training: a line each. */
   readonly notes: readonly string[];
+  /** The page and what it begins with are in the browser, which needs no network for it any more. */
+  readonly isKept: boolean;
   /** What closing the page would lose. */
   readonly unsaved: { readonly pictures: boolean; readonly network: boolean };
 }
@@ -81,6 +83,7 @@ export const initial: State = {
   engine: undefined,
   notices: [],
   notes: [],
+  isKept: false,
   unsaved: { pictures: false, network: false },
 };
 

@@ -67,8 +67,8 @@ export function TrainSection({ session, state }: SectionProps) {
                   session.setPlan({ base: value === "current" ? undefined : Number(value) })
                 }
               >
-                {offered.map(({ name }, i) => (
-                  <option key={name} value={i}>
+                {offered.map(({ name, path }, i) => (
+                  <option key={path} value={i}>
                     {name}
                   </option>
                 ))}
