@@ -139,7 +139,7 @@ test("large JPEGs are read at a reduced size, or exactly; with a cache, without,
   const transform = standardTraining(SIZE, imagenetPreprocessing, { scale: [0.25, 1] });
   const batchesOf = async (options: Partial<LoaderOptions>) => {
     const loader = loaderOf(t, { dataset, transform, seed: 3, ...options });
-    return [...(await collect(loader, 0)), ...(await collect(loader, 1)), ...(await collect(loader, 2))];
+    return [...(await collect(loader, 0)), ...(await collect(loader, 1))];
   };
   const fast = await batchesOf({});
   assert.deepEqual(await batchesOf({ cacheBytes: 2 ** 20, workers: 2 }), fast);

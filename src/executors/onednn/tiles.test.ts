@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formulaPictures, formulaWeights } from "../../../tests/formula.ts";
 import { onednnOrReason } from "../../../tests/onednn.ts";
-import { assertClose } from "../../../tests/support.ts";
+import { assertClose, isThorough } from "../../../tests/support.ts";
 import { inEightBits } from "../../evaluate/speed.node.ts";
 import { inferencePasses, type Program, runPasses } from "../../passes/index.ts";
 import { sizeOf } from "../../tensor.ts";
@@ -82,8 +82,8 @@ sameInParts("se-resnet-8", 16, (program) => [
   { type: "f32", layout: "blocks", program: inEightBits(program) },
   ...(hasBf16() ? [{ type: "bf16", layout: "blocks", program } as const] : []),
 ]);
-// Branches join, in parts too.
-sameInParts("se-bn-inception", 48, (program) => [{ type: "f32", layout: "blocks", program }]);
+// A network whose branches join again.
+if (isThorough) sameInParts("se-bn-inception", 48, (program) => [{ type: "f32", layout: "blocks", program }]);
 
 /** A cache for two pictures, in float32. */
 function cacheForTwo({ nodes }: Program["graph"]): number {
