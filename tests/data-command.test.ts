@@ -133,7 +133,21 @@ test("data preview: a picture, or a page with names and steps; data by either na
   const few = ["--pictures", "2", "--variants", "3", "--image-size", "16"];
   const [picture, page, twice, nothing, wrong] = await Promise.all([
     senetHere(["data", "preview", data, "--out", png, ...few]),
-    senetHere(["data", "preview", "--data", data, "--out", html, ...few, "--rotate", "10", "--aa", "rand-m9"]),
+    senetHere([
+      "data",
+      "preview",
+      "--data",
+      data,
+      "--out",
+      html,
+      ...few,
+      "--rotate",
+      "10",
+      "--aa",
+      "rand-m9",
+      "--mixup",
+      "0.2",
+    ]),
     senetHere(["data", "preview", data, "--data", data, "--out", png]),
     senetHere(["data", "preview", "--out", png]),
     senetHere(["data", "preview", data, "--out", join(out, "none.png"), "--aa", "rand-q9"]),
@@ -147,6 +161,8 @@ test("data preview: a picture, or a page with names and steps; data by either na
   const text = readFileSync(html, "utf8");
   assert.match(text, /<td>crop<\/td><td>[^<]*rotate 10[^<]*<\/td>/);
   assert.match(text, /<td>randAugment<\/td>/);
+  assert.match(text, /ratio \[0\.75,1\.333\]/);
+  assert.match(text, /mixed in pairs, and their labels with them: mixup with an alpha of 0\.2\./);
   assert.equal(text.match(/data:image\/png;base64,iVBOR/g)?.length, 2);
   assert.deepEqual([twice.code, nothing.code, wrong.code], [2, 2, 2]);
   assert.match(twice.stderr, /the pictures are named twice/);

@@ -70,7 +70,7 @@ async function preview(given: string | undefined, options: PreviewOptions, comma
   const strips = isPage ? rows.map(({ cells }) => [cells]) : [rows.map(({ cells }) => cells)];
   const sheets = await Promise.all(strips.map((cells) => encodePng(sheetOf(cells))));
   const texts = sheets.map((sheet) => Buffer.from(sheet).toString("base64"));
-  const content = isPage ? renderPreview(path, steps, rows, texts) : sheets[0]!;
+  const content = isPage ? renderPreview(path, { ...config, steps }, rows, texts) : sheets[0]!;
   await replaceFile(out, [content], "another --out");
   for (const [row, { className, sample }] of rows.entries()) print(`row ${row + 1}: ${className}, ${sample.file}`);
   say(`${rows.length} pictures and ${variants} variants of each, ${config.imageSize} pixels wide: ${out}`);
