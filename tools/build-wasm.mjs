@@ -1,5 +1,6 @@
-// Compiles wasm/ to src/images/kernels.generated.ts, which holds the module's bytes as text, so that they need no file
-// at run time; deflated, since a page loads them before its first answer. Done again only where something has changed: the compiler takes two seconds.
+// Compiles wasm/ to src/images/kernels.generated.ts, which holds the module as text, so that it needs no file at run
+// time. The bytes are deflated, since a page loads them before its first answer. The compiler takes two seconds, so it
+// runs only if something has changed.
 
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -30,7 +31,7 @@ if (!isCurrent()) {
   const options = ["--optimizeLevel", "3", "--noAssert", "--runtime", "stub", "--enable", "simd"];
   let bytes;
   const { error, stderr } = await asc.main(["wasm/index.ts", "--outFile", "kernels.wasm", ...options], {
-    // AssemblyScript's decorator for functions is no TypeScript; as a comment it is.
+    // AssemblyScript's decorator for functions is not valid TypeScript, so it is written as a comment.
     readFile: (name, folder) => {
       const path = join(folder, name);
       return existsSync(path) ? readFileSync(path, "utf8").replaceAll(/^\/\/ @inline$/gm, "@inline") : null;

@@ -1,8 +1,8 @@
-// `npm run check`: the build beside the linter, then the fast tests; stops at the first of the three that fails.
+// `npm run check`: builds and lints at the same time, then runs the fast tests. Stops if one of them fails.
 
 import { spawn } from "node:child_process";
 
-/** Runs a command in a shell, for which npm has put `node_modules/.bin` on the path; resolves to its exit code. */
+/** Runs a command in a shell and resolves to its exit code. npm has put `node_modules/.bin` on the path. */
 function ran(command) {
   return new Promise((resolve, reject) => {
     spawn(command, { shell: true, stdio: "inherit" }).on("error", reject).on("close", resolve);

@@ -1,4 +1,5 @@
-// Takes away what `npm run build` has made, so that nothing of files that have gone is packed; the page has its own build.
+// Removes the output of `npm run build`, so that the package contains no output of deleted files. The page has its own
+// build.
 
 import { rmSync } from "node:fs";
 

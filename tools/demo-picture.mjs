@@ -1,5 +1,5 @@
 /**
- * Draws the README's picture: the charts of a finished demo's report as one SVG that needs nothing besides itself.
+ * Draws the README's picture: the charts of a finished demo's report as one self-contained SVG.
  *
  *     npx senet demo && node tools/demo-picture.mjs runs/demo docs/pictures/demo-report.svg
  */

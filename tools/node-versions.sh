@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the fast tests, as they were last built, on other versions of Node: tools/node-versions.sh 20.19.0 26
-# Each comes from npm, as the package of its binary, into a folder that is removed again. 3: one is not to be had.
+# Each version is installed from npm's `node` package into a temporary folder. Exits with 3 if one is not available.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Lays version 3 of oneDNN, which Debian has from its release 13 on, into a folder beside the C library that it was built
-# with, and prints the command that runs Node on them. For tests of the C API's third version on an older Debian:
+# Unpacks version 3 of oneDNN, which Debian has since release 13, and the C library that it needs into a folder, and
+# prints a command that runs Node with them. For testing with version 3's C API on an older Debian:
 #
 #   command="$(tools/onednn3.sh /tmp/onednn3)" && $command dist/src/executors/onednn/onednn.test.js
 #
-# Nothing is installed; packages come from the archive that this machine uses anyway, by its own keys.
+# Nothing is installed; the packages come from the archive that this machine already uses, checked with its keys.
 set -euo pipefail
 into="${1:?into which folder}"
 release=trixie
@@ -14,7 +14,7 @@ source="$(grep -ls '^Types: deb' /etc/apt/sources.list.d/*.sources | head -n 1)"
 [ -n "$source" ] || { echo "this machine has no Debian archive to fetch from" >&2; exit 1; }
 mkdir -p "$into/lists/partial" "$into/root"
 cd "$into"
-# The archive's first entry, of the other release.
+# The archive's first entry, changed to the other release.
 awk -v release="$release" 'BEGIN { RS = ""; } NR == 1 { gsub(/Suites: [^\n]*/, "Suites: " release); print }' "$source" > other.sources
 options=(-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null -o "Dir::Etc::SourceList=$PWD/other.sources"
   -o "Dir::State::Lists=$PWD/lists" -o "Dir::Cache::pkgcache=" -o "Dir::Cache::srcpkgcache=" -o APT::Sandbox::User=root)
@@ -24,7 +24,7 @@ for package in *.deb; do dpkg-deb -x "$package" root; done
 
 loader="$(find "$PWD/root" -name 'ld-linux*.so*' | head -n 1)"
 library="$(find "$PWD/root" -name 'libdnnl.so.3.*' | head -n 1)"
-# Node starts others of its kind by its own path, which would be the loader's: a name that stands for all of it.
+# Node starts child processes with its own path, which would be the loader's, so it gets a script as its path.
 cat > node << END
 #!/bin/sh
 export SENET_ONEDNN="$library"

@@ -1,10 +1,5 @@
-// Runs the compiled tests: `node tools/test.mjs fast|all [name...]`.
-//
-// Tests sit beside their file (src/**/*.test.ts) or in tests/. A file named *.slow.test.ts runs only in `all`: it needs
-// minutes, a browser, or whole networks. The last line counts: `N passed, M failed, K skipped`.
-//
-// Fast files share a process, some of them each: to start one and to load the library takes longer than most files' tests.
-// (`isolation: "none"` is newer than the oldest supported Node.)
+// Tests are beside the file that they test (src/**/*.test.ts) or in tests/. A file named *.slow.test.ts runs only in
+// `all`: it needs minutes, a browser, or whole networks. The last line counts: `N passed, M failed, K skipped`.
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -17,32 +12,35 @@ import { globSync } from "./glob.mjs";
 
 const [set = "fast", ...names] = process.argv.slice(2);
 const files = globSync("dist", (path) => path.endsWith(".test.js"))
-  // A build leaves what was compiled from files that have gone since.
+  // A build does not delete the output of deleted source files.
   .filter((path) => existsSync(path.replace(/^dist./, "").replace(/js$/, "ts")))
   .filter((path) => set === "all" || !path.endsWith(".slow.test.js"))
   .filter((path) => names.length === 0 || names.some((name) => path.includes(name)));
 
-/** Fast, but in a process of their own: they look at what memory it takes. */
+/** Fast files that need a process of their own, because they measure its memory. */
 const alone = ["images/decode.test.js"];
 
-/** Files whose tests drive a browser or an MPI job. */
+/** Files whose tests control a browser or an MPI job. */
 const driving = /^(?:app|browser|chromium|pictures|web-\w+|mpi-\w+)\.slow\.test\.js$/;
 
-/** Fewer processes would leave the other processor idle in the end; each has a second of loading and compiling. */
+/** With fewer, one processor would be idle towards the end; each process spends a second on loading and compiling. */
 const groupCount = 4;
 
-/** Seconds of processor time that all fast tests may take; beyond it the slowest are named (CONTRIBUTING.md, "A test"). */
+/**
+ * The processor time, in seconds, that all fast tests may take together; if they take longer, the slowest are listed
+ * (CONTRIBUTING.md, "A test").
+ */
 const budget = 80;
 
 const groups = join("dist", "test-groups");
 
-/** Modules that load neighbouring files, some of them each; other files as they are. */
+/** Writes modules that load several fast test files each, and returns them with the files that run alone. */
 function grouped(files) {
   rmSync(groups, { recursive: true, force: true });
   mkdirSync(groups, { recursive: true });
   const isAlone = (file) => file.endsWith(".slow.test.js") || alone.some((name) => file.endsWith(name));
   const shared = files.filter((file) => !isAlone(file));
-  // Where one file's tests end while the next is being loaded, Node takes the process for done, and tidies up.
+  // If all loaded tests have ended while the next file is still loading, Node considers the process finished.
   writeFileSync(
     join(groups, "hold.mjs"),
     'import { before } from "node:test";\nexport let begin;\n' +
@@ -51,7 +49,7 @@ function grouped(files) {
   const count = Math.min(groupCount, shared.length);
   const modules = Array.from({ length: count }, (_, i) => {
     const module = join(groups, `${i + 1}.mjs`);
-    // Neighbours take as long as each other: dealt out, each process has as much to do.
+    // Files of one folder take about the same time: dealt out evenly, each process has as much work.
     const members = shared.filter((_, k) => k % count === i);
     const imports = members.map((file) => `import ${JSON.stringify(pathToFileURL(file).href)};\n`);
     writeFileSync(module, ['import { begin } from "./hold.mjs";\n', ...imports, "begin();\n"].join(""));
@@ -60,7 +58,7 @@ function grouped(files) {
   return [...modules, ...files.filter(isAlone)];
 }
 
-/** Of the processes that have ended, and theirs; where the system says it. */
+/** Processor time of this process and its finished child processes, in seconds, if the system reports it. */
 function processorSeconds() {
   try {
     const fields = readFileSync("/proc/self/stat", "utf8").split(") ").at(-1).split(" ");
@@ -70,7 +68,7 @@ function processorSeconds() {
   }
 }
 
-/** What to look at where the fast tests have become slow. */
+/** A list of the slowest fast tests. */
 function slowestTests() {
   const lines = durations
     .toSorted((a, b) => b.ms - a.ms)
@@ -79,17 +77,17 @@ function slowestTests() {
   return [`more than the ${budget} s that the fast tests may take; the slowest, with waiting:`, ...lines].join("\n");
 }
 
-// Tests that go through many of a kind go through all of them.
+// Tests over many similar cases run all of them.
 if (set === "all") process.env.SENET_TESTS ??= "all";
-// Threads that wait for each other by turning in circles take the processor from the tests beside them.
+// Spinning threads would slow down the tests beside them.
 process.env.OMP_WAIT_POLICY ??= "passive";
-// Two processes have one processor each. What threads do together is asked for by its tests, and by the slow ones.
+// Two test processes share two processors. Tests that need several threads ask for them, as do the slow tests.
 if (set === "fast") process.env.OMP_NUM_THREADS ??= "1";
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const durations = [];
 
-/** Runs files and counts their tests; gives what each file of which a test failed had counted. */
+/** Runs files and counts their tests. Returns the counts of each file in which a test failed. */
 async function runAll(files, concurrency) {
   const byFile = new Map();
   const count = new Transform({
@@ -118,8 +116,8 @@ async function runAll(files, concurrency) {
 }
 
 const failed = await runAll(grouped(files), 2);
-// A browser or an MPI job dies now and then on a machine that has too much to do. A file in which that may have happened
-// runs once more with nothing beside it, which counts instead, and what failed before stays in the output.
+// A browser or an MPI job sometimes crashes on an overloaded machine. Such a file runs once more, alone; only the
+// second result counts, and the first failure stays in the output.
 for (const [file, before] of failed) {
   const name = basename(file);
   if (!driving.test(name)) continue;

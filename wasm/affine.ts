@@ -1,19 +1,21 @@
-/** A pass of src/images/affine.ts, with the same bits: one pixel at a time, its channels side by side. */
+/**
+ * A pass of src/images/affine.ts with the same results to the last bit: one pixel at a time, its channels in parallel.
+ */
 
 const PRECISION_BITS = 22;
 const PHASES = 256;
 
-/** A pixel's three bytes, and one that is not its own, as four int32. */
+/** A pixel's three bytes, and the byte after them, as four int32. */
 function pixelAt(place: usize): v128 {
   return i32x4.extend_low_i16x8_u(i16x8.extend_low_i8x16_u(v128.load32_zero(place)));
 }
 
 /**
- * @param source where tap 0 of item 0 of line 0 would lie
- * @param limit taps from 0 up to this are in the picture; others have the colour `fill`, red in the lowest byte
- * @param first by phase: int32, how far the first tap is away
- * @param weights by phase: `taps` int32
- * @param target gets three bytes an item, and after the last of all one too many
+ * @param source address of tap 0 of item 0 of line 0
+ * @param limit taps from 0 to `limit` are in the picture; others have the colour `fill`, red in the lowest byte
+ * @param first int32 for each phase: the distance to the first tap
+ * @param weights `taps` int32 for each phase
+ * @param target receives three bytes for each item, and one extra byte at the end
  */
 export function resampleAffine(
   source: i32,

@@ -1,9 +1,10 @@
 /**
- * Loops over pixels as one WebAssembly module with SIMD. Each has its truth in TypeScript and the same bits
- * (src/images/kernels.test.ts). Nothing is allocated here: whoever calls says where everything lies.
+ * Loops over pixels, compiled to one WebAssembly module with SIMD. Each gives the same result, to the last bit, as its
+ * counterpart in TypeScript (src/images/kernels.test.ts). Nothing is allocated here: the caller decides where
+ * everything is stored.
  */
 
-/** From here on memory is the caller's. */
+/** The memory from this address on belongs to the caller. */
 export const heap: usize = __heap_base;
 
 export { resampleAffine } from "./affine";

@@ -1,4 +1,4 @@
-/** `jitterPixels` of src/images/augment/noise.ts, eight bytes at a time; up to seven too many are changed. */
+/** `jitterPixels` of src/images/augment/noise.ts, eight bytes at a time; changes up to seven bytes after the end. */
 export function jitter(data: usize, length: usize, amplitude: i32, key: i32, second: i32): void {
   const levels = i16x8.splat(<i16>(2 * amplitude + 1));
   let places = i32x4(0, 1, 2, 3);
@@ -8,7 +8,7 @@ export function jitter(data: usize, length: usize, amplitude: i32, key: i32, sec
     word = v128.xor(v128.xor(word, i32x4.shr_u(word, 15)), i32x4.splat(second));
     word = i32x4.mul(word, i32x4.splat(0x735a2d97));
     word = v128.xor(word, i32x4.shr_u(word, 15));
-    // A word's lower half is for the earlier byte of two, and so stands first.
+    // A word's lower half belongs to the earlier of two bytes, so it comes first.
     const low = i32x4.shr_u(i32x4.extmul_low_i16x8_u(word, levels), 16);
     const high = i32x4.shr_u(i32x4.extmul_high_i16x8_u(word, levels), 16);
     const change = i16x8.sub(i16x8.narrow_i32x4_s(low, high), i16x8.splat(<i16>amplitude));

@@ -1,8 +1,9 @@
 /**
- * One channel of a picture in bytes `rgbrgb...` as a plane of float32, by a table of 256 values: two divisions a value
- * would take longer. Four at a time, or loops would take as long as the values.
- * @param source at the channel's first byte
- * @param mirror 1: left and right change places
+ * Converts one channel of a picture in bytes `rgbrgb...` to a plane of float32 with a table of 256 values: two
+ * divisions for each value would take longer. Four at a time, because the loop itself would otherwise take as long as
+ * the lookups.
+ * @param source address of the channel's first byte
+ * @param mirror 1: swap left and right
  */
 export function normalizePlane(source: usize, width: i32, height: i32, table: usize, target: usize, mirror: i32): void {
   const bytes = <usize>width * 4;

@@ -1,15 +1,18 @@
 /**
- * The two passes of src/images/resample.ts, with the same bits.
+ * The two passes of src/images/resample.ts, with the same results to the last bit.
  *
- * A weight has 24 bits and the fast product of SIMD 16, so each comes in two parts, `high · 2^12 + low`. Two taps are
- * multiplied and added by one instruction: a pair of taps is eight bytes, `low0 low1 high0 high1` as int16.
+ * A weight has 24 bits, and the fast SIMD multiplication 16, so each weight has two parts, `high · 2^12 + low`. One
+ * instruction multiplies and adds two taps: a pair of taps is eight bytes, `low0 low1 high0 high1` as int16.
  */
 
 const PRECISION_BITS = 22;
 const LOW_BITS = 12;
 const PAIR_BYTES = 8;
 
-/** Four sums of both parts, of which the low one has half of the last digit in it, as whole numbers. */
+/**
+ * Joins the sums of both parts, in four lanes, to whole numbers. The low sum includes half of the last digit, for
+ * rounding.
+ */
 function whole(low: v128, high: v128): v128 {
   return i32x4.shr_s(i32x4.add(i32x4.shl(high, LOW_BITS), low), PRECISION_BITS);
 }
@@ -20,9 +23,10 @@ function four(a: v128, b: v128, weightsOfA: v128, weightsOfB: v128): v128 {
 }
 
 /**
- * Along rows, four rows at a time: up to three too many are read and written, and each gets a byte too many. `first` has
- * int32s: the first pixel of each; `pairs` int32s: pairs of taps, filled up with zeros, to groups of four.
- * @param tapBytes bytes of a pixel's taps
+ * Resamples along rows, four rows at a time: up to three extra rows are read and written, and one extra byte is written
+ * to each. `first` has int32s: the first pixel of each item. `pairs` has int32s: pairs of taps, padded with zeros to
+ * groups of four.
+ * @param tapBytes bytes of the taps of one item
  */
 export function resampleRows(
   source: usize,
@@ -36,8 +40,8 @@ export function resampleRows(
   target: usize,
   targetStride: usize,
 ): void {
-  // Of four pixels `rgbrgbrgbrgb` two at a time, each channel's two side by side as 16 bits; −1 is a zero, for which
-  // V8 needs no instruction, unlike for 16.
+  // Spreads two of four pixels `rgbrgbrgbrgb` at a time to 16 bits, with the two values of each channel adjacent. −1
+  // gives zero; V8 needs no extra instruction for it, unlike for 16.
   const earlier = i8x16(0, -1, 3, -1, 1, -1, 4, -1, 2, -1, 5, -1, -1, -1, -1, -1);
   const later = i8x16(6, -1, 9, -1, 7, -1, 10, -1, 8, -1, 11, -1, -1, -1, -1, -1);
   const half = i32x4.splat(1 << (PRECISION_BITS - 1));
@@ -87,7 +91,7 @@ export function resampleRows(
         tap += 2 * PAIR_BYTES;
         pixel += 12;
       } while (tap < end);
-      // Four bytes for three, of which the fourth is written over by what comes next.
+      // Stores four bytes instead of three; the next store overwrites the fourth.
       const words01 = i16x8.narrow_i32x4_s(whole(low0, high0), whole(low1, high1));
       const words23 = i16x8.narrow_i32x4_s(whole(low2, high2), whole(low3, high3));
       const pixels = i8x16.narrow_i16x8_u(words01, words23);
@@ -106,7 +110,7 @@ export function resampleRows(
   }
 }
 
-/** Along columns, sixteen bytes at a time. Writes up to 15 bytes too many, and reads up to a row. */
+/** Resamples along columns, sixteen bytes at a time. Writes up to 15 extra bytes, and reads up to one extra row. */
 export function resampleColumns(
   source: usize,
   stride: usize,

@@ -4,15 +4,15 @@ function widened(source: usize): v128 {
   return v128.load8x8_u(source);
 }
 
-/** Stores sixteen samples: eight of them and eight between. */
+/** Stores sixteen samples, `even` and `odd` alternating. */
 function storeBoth(target: usize, even: v128, odd: v128): void {
   const bytes = v128.or(even, i16x8.shl(odd, 8));
   v128.store(target, bytes);
 }
 
 /**
- * Twice as many samples in a row, each 3/4 of the nearer and 1/4 of the farther one. There is a sample before the first
- * and one behind the last. Writes up to 15 too many.
+ * Doubles the number of samples in a row: each output is 3/4 of the nearer and 1/4 of the farther sample. There must be
+ * a sample before the first one and one after the last. Writes up to 15 extra samples.
  */
 export function upsampleRow(source: usize, count: i32, target: usize): void {
   for (let i: usize = 0; i < <usize>count; i += 8) {
@@ -27,7 +27,7 @@ function column(near: usize, far: usize): v128 {
   return i16x8.add(i16x8.mul(widened(near), i16x8.splat(3)), widened(far));
 }
 
-/** As `upsampleRow`, of rows too: from the nearer and the farther row. */
+/** Like `upsampleRow`, but also between rows: 3/4 of the nearer and 1/4 of the farther row. */
 export function upsampleRows(near: usize, far: usize, count: i32, target: usize): void {
   for (let i: usize = 0; i < <usize>count; i += 8) {
     const middle = i16x8.mul(column(near + i, far + i), i16x8.splat(3));
@@ -37,7 +37,9 @@ export function upsampleRows(near: usize, far: usize, count: i32, target: usize)
   }
 }
 
-/** `factor · x / 2^15`, rounded: libjpeg has 16 bits, of which the last one changes nothing for any of the 256 values. */
+/**
+ * `factor · x / 2^15`, rounded. libjpeg uses 16 bits, but the last one makes no difference for any of the 256 values.
+ */
 function part(x: v128, factor: i16): v128 {
   return i16x8.q15mulr_sat_s(x, i16x8.splat(factor));
 }
@@ -63,7 +65,7 @@ function store48(target: usize, r: v128, g: v128, b: v128): void {
   v128.store(target, v128.shuffle<u8>(last, b, 26, 6, 7, 27, 8, 9, 28, 10, 11, 29, 12, 13, 30, 14, 15, 31), 32);
 }
 
-/** A row of pixels `rgbrgb...`. Writes up to 15 pixels too many. */
+/** Converts a row to pixels `rgbrgb...`. Writes up to 15 extra pixels. */
 export function colourRow(luma: usize, blue: usize, red: usize, count: i32, target: usize): void {
   const middle = i16x8.splat(128);
   for (let i: usize = 0; i < <usize>count; i += 16) {
@@ -73,7 +75,7 @@ export function colourRow(luma: usize, blue: usize, red: usize, count: i32, targ
     const y1 = widened(luma + i + 8);
     const cb1 = i16x8.sub(widened(blue + i + 8), middle);
     const cr1 = i16x8.sub(widened(red + i + 8), middle);
-    // Factors beyond 16 bits in two parts: 1.402 = 1 + 0.402, 1.772 = 2 − 0.228, −0.714 = −1 + 0.286.
+    // Factors that exceed 16 bits have two parts: 1.402 = 1 + 0.402, 1.772 = 2 − 0.228, −0.714 = −1 + 0.286.
     const r0 = i16x8.add(i16x8.add(y0, cr0), part(cr0, 13173));
     const r1 = i16x8.add(i16x8.add(y1, cr1), part(cr1, 13173));
     const g0 = i16x8.add(i16x8.sub(y0, cr0), greenPart(cb0, cr0));
@@ -84,7 +86,7 @@ export function colourRow(luma: usize, blue: usize, red: usize, count: i32, targ
   }
 }
 
-/** As `colourRow`, without colours. */
+/** Like `colourRow`, for grey pictures. */
 export function greyRow(luma: usize, count: i32, target: usize): void {
   for (let i: usize = 0; i < <usize>count; i += 16) {
     const sixteen = v128.load(luma + i);

@@ -1,54 +1,58 @@
 /**
  * The entropy-coded bits of a baseline JPEG (ITU-T T.81, annexes B and F).
  *
- * A copy without stuffed zeros and markers is made first, its bytes in reverse: a little-endian load of eight bytes then
- * has the bits in their order, and none of them needs a look of its own.
+ * The scan is first copied without stuffed zeros and markers, and with its bytes in reverse order: a little-endian load
+ * of eight bytes then has the bits in the right order, without examining each byte.
  */
 
-/** Bits that one look into a table covers; longer codes, with their values, are rare. */
+/** Bits covered by one table lookup. Longer codes, including their values, are rare. */
 const LOOK = 11;
 const ENTRIES: usize = 1 << LOOK;
 
-// A table: for each of 2^LOOK next bits a word; then by length the largest code, and what is to be added to a code for
-// its place among the symbols; then the symbols. Tables of further coefficients also have pairs, so
-// that one look mostly finds two of them.
+// A table has a word for each combination of the next LOOK bits; then, for each code length, the largest code and the
+// number that turns a code into the index of its symbol; then the symbols. Tables for AC coefficients also have pairs,
+// so that one lookup usually finds two symbols.
 const LARGEST: usize = 4 * ENTRIES;
 const DELTA: usize = LARGEST + 4 * 17;
 const SYMBOLS: usize = DELTA + 4 * 17;
 const PAIRS: usize = SYMBOLS + 256 + 8;
 const TABLE_BYTES: usize = PAIRS + 8 * ENTRIES;
 
-// A word: bits to drop, the value's own among them, or 0 for a longer code; coefficients to advance by; the value. INCOMPLETE:
-// in its place how many bits it has, and how many stand before them.
+// A word has three parts: the number of bits to drop, including those of the value, or 0 for a longer code; the number
+// of coefficients to advance by; and the value. With INCOMPLETE, in place of the value: how many bits the value has,
+// and how many precede it.
 const INCOMPLETE: u32 = 0x80;
 const ADVANCE_SHIFT = 8;
 const VALUE_SHIFT = 16;
 const LENGTH_SHIFT = 24;
 
-// A pair: the word of a symbol, but with the bits to drop for two; above it of the second its value, its bits, and
-// coefficients to advance by. Where the second does not lie in the bits, it has the first one's value, and advances by 0. Where
-// not even the first does: its word alone, or that of a longer code.
+// A pair has the word of the first symbol, but with the bits to drop for both, and above it for the second symbol: its
+// value, its number of bits, and the number of coefficients to advance by. If the bits do not contain the second
+// symbol, it repeats the first one's value and advances by 0. If they do not even contain the first, it is that
+// symbol's word alone, or the word of a longer code.
 const LONGER: u32 = INCOMPLETE;
 const SECOND_VALUE_SHIFT = 32;
 const SECOND_LENGTH_SHIFT = 48;
 const SECOND_ADVANCE_SHIFT = 56;
 
-/** Advances beyond the block. */
+/** Advances past the end of the block. */
 const END_OF_BLOCK: u32 = 128;
 
-/** Coefficients to advance by after a symbol of run and size. */
+/** Coefficients to advance by after a symbol (run and size). */
 function advanceOf(symbol: u32): u32 {
   if ((symbol & 15) !== 0 || symbol === 0xf0) return (symbol >> 4) + 1;
   return END_OF_BLOCK;
 }
 
-/** The signed value of so many bits, also of none (F.2.2.1, EXTEND). No branch: nothing would predict it. */
+/**
+ * The signed value of `size` bits, which may be 0 (F.2.2.1, EXTEND). Without a branch, which could not be predicted.
+ */
 function extended(value: i32, size: i32): i32 {
   const isNegative = (value - (1 << (size - 1))) >> 31;
   return value - (isNegative & ((1 << size) - 1));
 }
 
-/** The word of a code so long, whose value is read from the bits behind it. */
+/** The word of a code that is so long that its value must be read from the bits after it. */
 function incomplete(length: u32, symbol: u32): u32 {
   const size = symbol & 15;
   return (
@@ -60,7 +64,7 @@ function incomplete(length: u32, symbol: u32): u32 {
   );
 }
 
-/** What such a word stands for, whose code is highest in `buffer`. */
+/** The value for such a word, whose code starts at the highest bit of `buffer`. */
 function valueBehind(word: u32, buffer: u64): i32 {
   const size = <i32>(word >> VALUE_SHIFT) & 0xff;
   const behind = buffer << (<u64>word >> LENGTH_SHIFT);
@@ -72,10 +76,11 @@ const tables = memory.data(8 * (12 * 2048 + 8 * 17 + 256 + 8), 16);
 const countsOfTables = memory.data(8 * (16 + 256));
 
 /**
- * Most pictures of a data set have the same tables: one that is there already is not built again.
- * @param slot below 4 for first coefficients, then below 8 for further ones
- * @param counts 16 bytes: the codes of each length; then their symbols, as in a DHT segment, filled up with zeros
- * @returns the table's address; 0 where there are more codes than lengths allow
+ * Returns the table for Huffman codes. Most pictures of a data set use the same codes: an existing table is not built
+ * again.
+ * @param slot 0 to 3 for DC coefficients, 4 to 7 for AC coefficients
+ * @param counts 16 bytes: the number of codes of each length; then their symbols, as in a DHT segment, padded with zeros
+ * @returns the table's address; 0 if there are more codes than the lengths allow
  */
 export function tableOf(slot: usize, counts: usize): usize {
   const table = tables + slot * TABLE_BYTES;
@@ -88,7 +93,7 @@ export function tableOf(slot: usize, counts: usize): usize {
   return table;
 }
 
-/** The word for bits that stand highest of LOOK, if all that it tells lies in so many of them; else 0. */
+/** The word for the upper `count` bits of a lookup, if they contain the whole symbol; otherwise 0. */
 function wordWithin(table: usize, next: usize, count: i32): u32 {
   const found = load<u32>(table + 4 * (next & (ENTRIES - 1)));
   return (found & INCOMPLETE) === 0 && <i32>(found & 0x7f) <= count ? found : 0;
@@ -111,7 +116,7 @@ function buildPairs(table: usize): void {
   }
 }
 
-/** @param isFirst of first coefficients, whose words are all incomplete: to look which are would take longer */
+/** @param isFirst for DC coefficients, whose words are all incomplete: checking which ones are would take longer */
 function buildTable(counts: usize, table: usize, isFirst: bool): i32 {
   memory.fill(table, 0, SYMBOLS);
   memory.copy(table + SYMBOLS, counts + 16, 256);
@@ -145,7 +150,7 @@ function buildTable(counts: usize, table: usize, isFirst: bool): i32 {
   return 1;
 }
 
-/** The word for a code that is longer than LOOK; 0 where there is none. */
+/** The word for a code longer than LOOK; 0 if there is none. */
 function longWord(table: usize, next16: i32): u32 {
   for (let length = LOOK + 1; length <= 16; length++) {
     const code = next16 >> (16 - length);
@@ -158,10 +163,10 @@ function longWord(table: usize, next16: i32): u32 {
 }
 
 /**
- * Copies a scan's bytes to below `top`, the first highest.
- * @param segments where int32s are written: how many bytes were copied when each restart interval began, and at the end
- * @param most intervals there may be
- * @returns the address of the marker behind the scan; 0 where there is none, or the intervals are not in order
+ * Copies a scan's bytes below `top` in reverse order, the first at the highest address.
+ * @param segments receives int32s: the number of bytes copied at the start of each restart interval, and at the end
+ * @param most largest number of intervals
+ * @returns the address of the marker after the scan; 0 if there is none, or the intervals are out of order
  */
 export function unstuff(source: usize, end: usize, top: usize, segments: usize, most: i32): usize {
   let target = top;
@@ -176,7 +181,7 @@ export function unstuff(source: usize, end: usize, top: usize, segments: usize, 
     target -= plain;
     if (marks === 0) continue;
     let mark = <u32>load<u8>(source + 1);
-    // Any number of them may stand before a marker.
+    // Any number of 0xff bytes may precede a marker.
     while (mark === 0xff && source < end) mark = <u32>load<u8>(++source + 1);
     if (mark === 0) {
       target--;
@@ -193,25 +198,25 @@ export function unstuff(source: usize, end: usize, top: usize, segments: usize, 
   return 0;
 }
 
-/** The next bits, highest first; how many are valid; and from where the next eight bytes are loaded. */
+/** The next bits, starting at the highest; how many are valid; and the address of the next eight bytes to load. */
 let bits: u64 = 0;
 let valid: i32 = 0;
 let next: usize = 0;
 
-/** Reading begins so many bytes below `top`. */
+/** Starts reading `position` bytes below `top`. */
 export function seek(top: usize, position: i32): void {
   bits = 0;
   valid = 0;
   next = top - 8 - position;
 }
 
-/** Bytes below `top` that have been used, a part of one counting. */
+/** Number of bytes below `top` that have been used, including a partly used one. */
 export function used(top: usize): i32 {
   return <i32>(top - 8 - next) - (valid >> 3);
 }
 
-// The place of each coefficient in its block, in bytes. What goes beyond the block, which may be a symbol and an end, is
-// written behind it.
+// The offset of each coefficient in its block, in bytes. Coefficients past the end of the block, of which a damaged
+// file may have a symbol and an end, are written after it.
 const zigzag = memory.data<u8>([
   0, 2, 16, 32, 18, 4, 6, 20, 34, 48, 64, 50, 36, 22, 8, 10, 24, 38, 52, 66, 80, 96, 82, 68, 54, 40, 26, 12, 14, 28, 42,
   56, 70, 84, 98, 112, 114, 100, 86, 72, 58, 44, 30, 46, 60, 74, 88, 102, 116, 118, 104, 90, 76, 62, 78, 92, 106, 120,
@@ -224,16 +229,19 @@ const zigzag = memory.data<u8>([
   128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
 ]);
 
-/** 64 int16s, and more that are written to. Its place is known to the compiler, which saves an addition for each of them. */
+/**
+ * 64 int16s, and room for writes past their end. The compiler knows the address, which saves an addition at each
+ * access.
+ */
 export const block = memory.data(2 * 64 + 16, 16);
 
-/** Looks for which the bits of one refill are enough. */
+/** Number of lookups for which one refill has enough bits. */
 const LOOKS = 5;
 
 /**
- * The next block: what its first coefficient differs by from the one before, and the others, into `block`, which is zero
- * but for the first.
- * @returns 0: all others are zero; 1: not all; −1: no such code, or too many coefficients
+ * Decodes the next block into `block`, which must be zero except for the first coefficient: the difference of the first
+ * coefficient from the previous block's, and all other coefficients.
+ * @returns 0: all others are zero; 1: not all are; −1: an invalid code, or too many coefficients
  */
 // @inline
 export function decodeBlock(dc: usize, ac: usize): i32 {
@@ -256,7 +264,7 @@ export function decodeBlock(dc: usize, ac: usize): i32 {
     buffer |= load<u64>(from) >> <u64>left;
     from -= (63 - left) >> 3;
     left |= 56;
-    // The lowest byte: the bits that were dropped, in all.
+    // In the lowest byte: the total number of dropped bits.
     let dropped = 0;
     for (let i = 0; i < LOOKS; i++) {
       look = buffer >> (64 - LOOK);
@@ -288,7 +296,7 @@ export function decodeBlock(dc: usize, ac: usize): i32 {
   const afterFirst = place - second;
   if (afterFirst - 63 < END_OF_BLOCK - 63 && second !== 0) {
     if (afterFirst > 63) return -1;
-    // The first was the block's last: what follows it belongs to the next block.
+    // The first symbol was the block's last; the second belongs to the next block.
     const length = (pair >> SECOND_LENGTH_SHIFT) & 0x3f;
     buffer = (buffer >> length) | (look << (64 - LOOK + (pair & 0x3f) - length));
     left += <i32>length;

@@ -1,15 +1,16 @@
 /**
- * From coefficients to samples: the inverse DCT of 8, 4, 2 or 1 samples a side, with the bits of libjpeg's `jidctint.c`
- * and `jidctred.c` (after Loeffler, Ligtenberg and Moschytz, 1989), two products at a time. Constants have 13 fractional bits, values
- * between the passes 2. What is inlined would else be called, which takes a tenth of the time.
+ * The inverse DCT, from coefficients to 8, 4, 2 or 1 samples a side, with the same results as libjpeg's `jidctint.c`
+ * and `jidctred.c` to the last bit (after Loeffler, Ligtenberg and Moschytz, 1989), two products at a time. Constants
+ * have 13 fractional bits, values between the passes 2. Functions are marked inline because calls would take a tenth of
+ * the time.
  */
 
-/** Two constants in each 32 bits. */
+/** Two constants in each lane of 32 bits. */
 function pair(a: i32, b: i32): v128 {
   return i32x4.splat((a & 0xffff) | (b << 16));
 }
 
-/** Words of the lower or the higher half side by side. */
+/** Interleaves the lower or the upper halves of two vectors of int16. */
 function lowPairs(a: v128, b: v128): v128 {
   return v128.shuffle<u16>(a, b, 0, 8, 1, 9, 2, 10, 3, 11);
 }
@@ -18,7 +19,8 @@ function highPairs(a: v128, b: v128): v128 {
 }
 
 /**
- * Four lanes of a pass. `sum04` and `difference04` are of the first and the fifth, times 2^13; the others pairs.
+ * Four lanes of a pass. `sum04` and `difference04` are the sum and difference of the first and fifth input, times 2^13;
+ * the other arguments are pairs.
  */
 // @inline
 function half(
@@ -60,7 +62,7 @@ function storeFour(target: usize, values: v128, shift: i32): void {
   v128.store(target, i32x4.shr_s(values, shift));
 }
 
-/** Across eight vectors of int16, for their eight lanes side by side. */
+/** A pass over eight vectors of int16, for their eight lanes in parallel. */
 // @inline
 function pass(v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, v6: v128, v7: v128, shift: i32): void {
   const one = i16x8.splat(1 << 13);
@@ -90,15 +92,15 @@ function pass(v0: v128, v1: v128, v2: v128, v3: v128, v4: v128, v5: v128, v6: v1
   );
 }
 
-/** A pass leaves eight vectors of int32 of its first four lanes here, and then of the other four. */
+/** A pass stores eight vectors of int32 here for its first four lanes, and then eight for the others. */
 const work = memory.data(256, 16);
 
-/** One of them, as int16. */
+/** One vector of the stored results, as int16. */
 function passed(index: usize): v128 {
   return i16x8.narrow_i32x4_s(v128.load(work + 16 * index), v128.load(work + 16 * index, 128));
 }
 
-/** A block's coefficients times their steps, a row of eight. */
+/** A row of eight coefficients, multiplied by their quantisation steps. */
 function row(block: usize, steps: usize, index: usize): v128 {
   return i16x8.mul(v128.load(block + 16 * index), v128.load(steps + 16 * index));
 }
@@ -150,7 +152,7 @@ export function idct8(block: usize, steps: usize, target: usize, stride: usize):
     v128.shuffle<u64>(b3, b7, 1, 3),
     18,
   );
-  // Columns of eight bytes, two in each vector, become rows.
+  // Transposes columns of eight bytes, two in each vector, to rows.
   const c0 = bytes(0);
   const c1 = bytes(2);
   const c2 = bytes(4);
@@ -165,7 +167,7 @@ export function idct8(block: usize, steps: usize, target: usize, stride: usize):
   storeRows(target + 6 * stride, stride, v128.shuffle<u32>(d1, d3, 2, 6, 3, 7));
 }
 
-/** Two vectors of values around zero as samples. */
+/** Converts two vectors of values around zero to samples. */
 function bytes(index: usize): v128 {
   return v128.xor(i8x16.narrow_i16x8_s(passed(index), passed(index + 1)), i8x16.splat(-128));
 }
@@ -187,12 +189,12 @@ function sample(x: i32): u8 {
   return <u8>min(255, max(0, x + 128));
 }
 
-/** Sums of four products in each of four lanes. */
+/** The sum of four products in each of four lanes. */
 function four(a: v128, factorsOfA: v128, b: v128, factorsOfB: v128): v128 {
   return i32x4.add(i32x4.dot_i16x8_s(a, factorsOfA), i32x4.dot_i16x8_s(b, factorsOfB));
 }
 
-/** As int32, times 2^shift, and half of the last digit that is dropped later. */
+/** Converts to int32, times 2^shift, and adds half of the last digit that is dropped later. */
 function scaledLow(x: v128, shift: i32, dropped: i32): v128 {
   return i32x4.add(i32x4.shl(i32x4.extend_low_i16x8_s(x), shift), i32x4.splat(1 << (dropped - 1)));
 }
@@ -205,7 +207,7 @@ function dropped(low: v128, high: v128, shift: i32): v128 {
 }
 
 export function idct4(block: usize, steps: usize, target: usize, stride: usize): void {
-  // Columns; the fifth row counts for nothing.
+  // Columns. The fifth row is not used.
   const x0 = row(block, steps, 0);
   const x1 = row(block, steps, 1);
   const x2 = row(block, steps, 2);
@@ -242,7 +244,7 @@ export function idct4(block: usize, steps: usize, target: usize, stride: usize):
   const r1 = dropped(low1, i32x4.add(inner, near), 12);
   const r2 = dropped(low2, i32x4.sub(inner, near), 12);
   const r3 = dropped(low3, i32x4.sub(outer, far), 12);
-  // Rows: two columns of four in each vector.
+  // Rows, with two columns of four in each vector.
   const a0 = lowPairs(r0, r1);
   const a1 = lowPairs(r2, r3);
   const b0 = highPairs(r0, r1);
@@ -295,7 +297,7 @@ function twoOf(columns: v128, target: usize): void {
   store<u8>(target, sample(descale(even - odd, 20)), 1);
 }
 
-/** A block of which only the first coefficient is not zero, at any size. */
+/** A block in which only the first coefficient is not zero, at any size. */
 export function flat(block: usize, steps: usize, target: usize, stride: usize, size: i32): void {
   const all = i8x16.splat(<i8>sample(descale(value(block, steps, 0), 3)));
   for (let y = 0; y < size; y++) {

@@ -1,4 +1,4 @@
-/** From the planes of a scan to the pixels of the part that is wanted. */
+/** Converts the planes of a scan to the pixels of the requested part. */
 
 import { colourRow, greyRow, upsampleRow, upsampleRows } from "./colour";
 import {
@@ -23,7 +23,7 @@ import {
   word,
 } from "./job";
 
-/** Beyond the picture's edges samples are those at the edges. */
+/** Fills samples beyond the picture's edges with those at the edges. */
 function repeatEdges(component: usize, room: i32): void {
   const stride = <usize>word(component, STRIDE);
   const last = word(component, SAMPLES_ACROSS) - 1 - word(component, PLANE_LEFT);
@@ -35,13 +35,16 @@ function repeatEdges(component: usize, room: i32): void {
   }
 }
 
-/** Where a row of the plane lies, as if the plane had the whole picture. */
+/** The address of a row of the component, as if the plane contained the whole picture. */
 function rowAt(component: usize, row: i32): usize {
   const within = min(word(component, SAMPLES_DOWN) - 1, max(0, row)) - word(component, PLANE_TOP);
   return <usize>(word(component, PLANE) + within * word(component, STRIDE) - word(component, PLANE_LEFT));
 }
 
-/** Where a row of the picture lies, of as many samples as pixels: in its plane, or made from there in `scratch`. */
+/**
+ * The address of a row of samples for a row of the picture, as many as pixels: in its plane, or upsampled into
+ * `scratch`.
+ */
 function samplesOf(component: usize, line: i32, left: i32, width: i32, scratch: usize): usize {
   if (word(component, WIDER) === 1) return rowAt(component, line) + left;
   const first = left >> 1;
@@ -55,7 +58,7 @@ function samplesOf(component: usize, line: i32, left: i32, width: i32, scratch: 
   return scratch + left - 2 * first;
 }
 
-/** @param margin bytes before and behind each row of a plane and of the scratch memory */
+/** @param margin bytes before and after each row of a plane and of the scratch memory */
 export function colourPart(job: usize, margin: i32): void {
   const left = word(job, BOX_LEFT);
   const top = word(job, BOX_TOP);

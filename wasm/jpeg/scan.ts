@@ -1,4 +1,4 @@
-/** A scan's blocks to planes of samples, as far as a part of the picture needs them. */
+/** Decodes a scan's blocks to planes of samples, as far as the requested part of the picture needs them. */
 
 import { block, decodeBlock, seek, used } from "./huffman";
 import { flat, idct2, idct4, idct8 } from "./idct";
@@ -29,7 +29,7 @@ import {
 
 const predicted = memory.data(4 * 3);
 
-/** @returns 0 where the bits make no sense, or end too early */
+/** @returns 0 if the bits are invalid or end too early */
 export function decodeScan(job: usize): i32 {
   const components = word(job, COMPONENTS);
   const across = word(job, MCUS_A_ROW);
@@ -60,7 +60,7 @@ export function decodeScan(job: usize): i32 {
   return 1;
 }
 
-/** As `memory.fill`, which is a call out of WebAssembly. */
+/** Like `memory.fill`, which would be a call out of WebAssembly. */
 function clear(): void {
   const zeros = i16x8.splat(0);
   for (let i: usize = 0; i < 128; i += 16) v128.store(block + i, zeros);
