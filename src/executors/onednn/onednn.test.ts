@@ -15,10 +15,11 @@ import { learningRule } from "../../train/learning.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { inferenceGraph, inputName, lossGraph, model } from "../../zoo/index.ts";
 import { referenceExecutor } from "../reference/reference.ts";
-import type { Api, Primitive } from "./api.node.ts";
+import { type Api, Grade, gradeOf, type Primitive } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
+import { hasIsa } from "./library.node.ts";
 import { lower, lowerTraining } from "./lower.node.ts";
-import type { PlanLayout } from "./spec.ts";
+import { type PlanLayout, planLayouts } from "./spec.ts";
 
 const float32 = onednnOrReason("float32");
 if (typeof float32 === "string") test("onednn", { skip: float32 }, () => {});
@@ -115,6 +116,30 @@ if (typeof float32 !== "string") {
     const reorders = planOf(false, "channelsLast").reorders.filter((name) => !/^conv1\b/.test(name));
     assert.deepEqual(reorders, []);
   });
+
+  for (const type of ["f32", "bf16"] as const) {
+    test(`onednn: nothing of a training step in ${type} runs on the library's reference code, in either layout`, {
+      skip: type === "bf16" && typeof bf16 === "string" && bf16,
+    }, () => {
+      const graph = differentiate(lossGraph(model("se-resnet-8"), { batch: 2, imageSize: 16 }));
+      for (const layout of planLayouts) {
+        const api = openApi();
+        const slow = new Set<string>();
+        const call = api.call.bind(api);
+        api.call = (primitive, args) => {
+          if (gradeOf(api.implementation(primitive)) === Grade.reference) slow.add(primitive.kind);
+          return call(primitive, args);
+        };
+        try {
+          lower(api, graph, formulaWeights(graph), { live: true, type, layout });
+          // Without AVX-512 the library has little else in bf16, and with channels last.
+          if (hasIsa(api.isa, "avx512")) assert.deepEqual([...slow], [], layout);
+        } finally {
+          api.dispose();
+        }
+      }
+    });
+  }
 
   test("onednn: a convolution goes where the library has tiles for other layouts only, and gives the same", {
     skip: typeof bf16 === "string" && bf16,

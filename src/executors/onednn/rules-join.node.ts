@@ -4,7 +4,7 @@ import type { Value } from "../../ir/graph.ts";
 import { sameShape } from "../../tensor.ts";
 import type { FusedNode } from "./fused.ts";
 import { type Lowering, postOpsOf, type Rule } from "./lowering.node.ts";
-import { Arg } from "./spec.ts";
+import { Arg, meanOverPositions } from "./spec.ts";
 
 export const add: Rule<"add"> = (lowering, node) => {
   const { plan, api } = lowering;
@@ -44,7 +44,7 @@ export const scale: Rule<"scale"> = (lowering, node) => {
 /** `dgate[n,c] = Σ dy · branch` over the positions. */
 export const gateGradient: Rule<"gateGradient"> = (lowering, node) => {
   const { shape } = node.inputs[0]!.type;
-  if (lowering.plan.layoutOf(shape) === "channelsLast") productAndSum(lowering, node);
+  if (lowering.plan.layoutOf(shape) === "channelsLast") productAndMean(lowering, node);
   else depthwiseProduct(lowering, node);
 };
 
@@ -77,31 +77,27 @@ function depthwiseProduct(lowering: Lowering, node: FusedNode<"gateGradient">): 
 }
 
 /**
- * With channels last there is no fast depthwise code either: computes the products in float32, and multiplies them with
- * a row of ones.
+ * With channels last there is no fast depthwise code either: computes the products, then their mean over the positions
+ * times the number of these. Products of bf16 are rounded to bf16, since the library writes them in float32 with its
+ * reference code only, hundreds of times slower (docs/log.md); they are added up in float32.
  */
-function productAndSum(lowering: Lowering, node: FusedNode<"gateGradient">): void {
+function productAndMean(lowering: Lowering, node: FusedNode<"gateGradient">): void {
   const { plan, api } = lowering;
+  const { name } = node;
   const [branch, dy] = node.inputs as [Value, Value];
-  const [batch, channels, height, width] = branch.type.shape as [number, number, number, number];
   const [from, gradient] = [lowering.get(branch), lowering.get(dy)];
-  const products = plan.place(plan.describe(branch.type.shape, "f32", "channelsLast"));
+  const products = plan.place(from.desc);
   const multiply = { primitive: "binary", algorithm: "mul", src: from.desc, operand: gradient.desc } as const;
-  const primitive = api.primitive(node.name, { ...multiply, dst: products.desc });
-  plan.run(node.name, primitive, { [Arg.src]: from, [Arg.operand]: gradient }, { [Arg.dst]: products });
-  const positions = height * width;
-  const weights = plan.as(products, plan.describe([batch, positions, channels], "f32", "plain"));
-  const ones = plan.fixed(
-    plan.describe([batch, 1, positions], "f32", "plain"),
-    new Float32Array(batch * positions).fill(1),
-  );
-  const sums = plan.place(plan.describe([batch, 1, channels], "f32", "plain"));
-  const product = { primitive: "matrix product", src: ones.desc, weights: weights.desc, dst: sums.desc } as const;
-  const sum = api.primitive(node.name, product);
-  plan.run(node.name, sum, { [Arg.src]: ones, [Arg.weights]: weights }, { [Arg.dst]: sums });
-  const { shape } = node.outputs[0]!.type;
-  const found = plan.as(sums, plan.describe(shape, "f32", "plain"));
-  lowering.set(node.outputs[0]!, plan.reordered(node.name, found, lowering.descOf(shape)));
+  const product = api.primitive(name, { ...multiply, dst: products.desc });
+  plan.run(name, product, { [Arg.src]: from, [Arg.operand]: gradient }, { [Arg.dst]: products });
+  const sums = lowering.make(node.outputs[0]!);
+  const { shape } = branch.type;
+  const means = plan.place(plan.describe(sums.desc.dims, from.desc.type, plan.layoutOf(shape)));
+  const mean = api.primitive(name, meanOverPositions(products.desc, means.desc));
+  plan.run(name, mean, { [Arg.src]: products }, { [Arg.dst]: means });
+  const alpha = shape[2]! * shape[3]!;
+  const times = { primitive: "eltwise", pass: "forward", algorithm: "linear", data: sums.desc, alpha } as const;
+  plan.run(name, api.primitive(name, times), { [Arg.src]: plan.as(means, sums.desc) }, { [Arg.dst]: sums });
 }
 
 export const concat: Rule<"concat"> = (lowering, node) => {

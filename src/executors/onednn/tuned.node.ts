@@ -96,7 +96,7 @@ const wayName = ({ library, layout }: Found["ways"][number]): string => `oneDNN 
 export function tell({ graph, input, purpose, type, threads, chosen, ways }: Found): string {
   const told = ways.map((way) => `${wayName(way)}, ${Number(way.milliseconds.toPrecision(3))} ms`);
   const others = told.filter((_, way) => way !== chosen);
-  return `${graph}, ${input.join("x")}, ${purpose} in ${type}, ${threads} threads: ${[told[chosen], ...others].join("; ")}`;
+  return `${graph}, ${input.join("x")}, ${purpose} in ${type}, ${threads} ${threads === 1 ? "thread" : "threads"}: ${[told[chosen], ...others].join("; ")}`;
 }
 
 /** A network's measurements together. */

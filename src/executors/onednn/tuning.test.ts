@@ -61,7 +61,7 @@ test("a layout is measured once for a graph, remembered, measured again where wh
   );
   assert.ok(found!.ways.every(({ milliseconds }) => milliseconds > 0));
   const told =
-    /^se-resnet-8, 1x3x8x8, inference in f32, 1 threads: oneDNN \d\.\S+ (in blocks|channels last), \S+ ms; oneDNN /;
+    /^se-resnet-8, 1x3x8x8, inference in f32, 1 thread: oneDNN \d\.\S+ (in blocks|channels last), \S+ ms; oneDNN /;
   assert.match(tell(found!), told);
   const other = 1 - found!.chosen;
   writeFileSync(onlyFile(), JSON.stringify({ ...found, chosen: other }));
