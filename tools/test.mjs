@@ -23,7 +23,7 @@ const alone = ["images/decode.test.js"];
 /** Files whose tests control a browser or an MPI job. */
 const driving = /^(?:app|browser|chromium|pictures|web-\w+|mpi-\w+)\.slow\.test\.js$/;
 
-/** With fewer, one processor would be idle towards the end; each process spends a second on loading and compiling. */
+/** Processes for fast tests on two processors: more than two, as tests also wait; each takes a second to load its files. */
 const groupCount = 4;
 
 /**
@@ -81,7 +81,7 @@ function slowestTests() {
 if (set === "all") process.env.SENET_TESTS ??= "all";
 // Spinning threads would slow down the tests beside them.
 process.env.OMP_WAIT_POLICY ??= "passive";
-// Two test processes share two processors. Tests that need several threads ask for them, as do the slow tests.
+// The processes already keep all processors busy. Tests that need several threads ask for them, as do the slow tests.
 if (set === "fast") process.env.OMP_NUM_THREADS ??= "1";
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
@@ -115,7 +115,8 @@ async function runAll(files, concurrency) {
   return [...byFile].filter(([, { failed }]) => failed > 0);
 }
 
-const failed = await runAll(grouped(files), 2);
+// All groups of fast tests at once: they differ in length, so two at a time would leave a processor idle in the end.
+const failed = await runAll(grouped(files), set === "fast" ? groupCount : 2);
 // A browser or an MPI job sometimes crashes on an overloaded machine. Such a file runs once more, alone; only the
 // second result counts, and the first failure stays in the output.
 for (const [file, before] of failed) {

@@ -19,7 +19,7 @@ test("numbers of options are read strictly", () => {
 });
 
 test("a wrong choice is answered with the choices and the nearest", () => {
-  const option = choiceOption("--schedule <name>", "how the rate falls", ["cosine", "step"]);
+  const option = choiceOption("--schedule <name>", "how the learning rate falls", ["cosine", "step"]);
   const parse = (text: string) => option.parseArg!(text, undefined as never);
   assert.equal(parse("step"), "step");
   assert.throws(() => parse("cosin"), /expected cosine, step\. \(Did you mean cosine\?\)/);

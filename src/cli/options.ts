@@ -81,7 +81,7 @@ export const executorOption = (): Option =>
 export const precisionOption = (): Option =>
   choiceOption(
     "--precision <name>",
-    "bf16 (executor onednn); auto: bf16 where that is faster on this processor; default: float32; eight bits are in the file (senet quantize)",
+    "bf16 (executor onednn); auto: bf16 if that is faster on this processor; default: float32. For eight bits see senet quantize",
     precisionChoices,
   );
 
@@ -112,7 +112,7 @@ export const valSplitOption = (): Option =>
 export const stateOption = (): Option =>
   new Option(
     "--state <name>",
-    "which weights of a PyTorch checkpoint that has several, by their key; default: averaged ones (EMA), or the first",
+    "key of the weights in a PyTorch checkpoint with several; default: averaged ones (EMA), or the first",
   );
 
 export const jsonOption = (): Option => new Option("--json", "print JSON");

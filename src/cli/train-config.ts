@@ -38,13 +38,14 @@ const options: ReadonlyMap<string, { readonly key: string; readonly option: Opti
 /** Adds --recipe, --config and a flag for every key of the configuration, or of some of its parts. */
 export function addConfigOptions(command: Command, concerns: readonly Heading[] = headings): void {
   command
-    .option("--recipe <name>", "a training by name (senet recipes lists them); --config and flags override it")
+    .option("--recipe <name>", "a recipe (senet recipes lists them); --config and flags override it")
     .option("--config <file>", "options from a JSON file such as a run's config.json; flags override it");
   for (const { option, heading } of options.values()) {
     if (concerns.includes(heading)) command.addOption(option.helpGroup(`${heading}:`));
   }
   if (!concerns.includes("Fine-tuning")) return;
-  const help = "begin with what there is: weights of --model, or those that were pulled, or else imagenette";
+  const help =
+    "start from trained weights: those of --model if there are any, those that were pulled, or else imagenette";
   command.addOption(new Option("--pretrained", help).helpGroup("Fine-tuning:"));
 }
 

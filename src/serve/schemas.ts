@@ -23,7 +23,7 @@ export const explainOptions = z.strictObject({
     .optional(z.string().check(z.maxLength(1000)))
     .check(z.describe("the class that is asked about, by label or index; default: the answer")),
   method: z.optional(z.enum(explainMethods)).check(z.describe("how the map is made; default: grad-cam")),
-  stage: z.optional(whole(1, 100)).check(z.describe("of grad-cam: look after this stage; default: the last")),
+  stage: z.optional(whole(1, 100)).check(z.describe("grad-cam: after which stage; default: the last")),
   overlay: z.optional(flag).check(z.describe("answer with a PNG of the picture under its map, too")),
 });
 

@@ -13,15 +13,12 @@ import { copyOf, type Tensor, type TensorData } from "../tensor.ts";
 
 export const averagingKeys = {
   /** Both weights and average are validated; `best.safetensors` holds the average. */
-  modelEma: configKey(
-    z._default(z.boolean(), false),
-    "keep a moving average of the weights, and judge and keep the best by it",
-  ),
+  modelEma: configKey(z._default(z.boolean(), false), "keep a moving average of the weights, and validate and save it"),
   modelEmaDecay: configKey(
     z._default(z.number().check(z.gte(0), z.lt(1)), 0.9998),
-    "how much of the average is kept at each step",
+    "decay of the average at each step",
   ),
-  modelEmaWarmup: configKey(z._default(z.boolean(), false), "keep less of it in the first steps, as timm does"),
+  modelEmaWarmup: configKey(z._default(z.boolean(), false), "smaller decay in the first steps, as in timm"),
 };
 
 type AveragingConfig = z.OutputOf<typeof averagingKeys>;

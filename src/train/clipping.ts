@@ -7,12 +7,12 @@ import type { TensorData } from "../tensor.ts";
 const modes = ["norm", "value"] as const;
 
 export const clippingKeys = {
-  clipGrad: configKey(z._default(z.nullable(z.number().check(z.gt(0))), null), "bound of the gradient; default: none", {
+  clipGrad: configKey(z._default(z.nullable(z.number().check(z.gt(0))), null), "limit of the gradient; default: none", {
     value: "bound",
   }),
   clipMode: configKey(
     z._default(z.enum(modes), "norm"),
-    "what is bounded: the length of the whole gradient, or each number",
+    "what is limited: the norm of the whole gradient, or each value",
   ),
 };
 

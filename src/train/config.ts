@@ -43,59 +43,59 @@ const runKeys = {
   /** `null`: the network's own. */
   act: configKey(
     z._default(z.nullable(z.enum(activations)), null),
-    "activation of a residual network, except within squeeze and excitation; default: its own, relu",
+    "activation of a residual network, outside of squeeze and excitation; default: relu",
   ),
   epochs: configKey(z._default(positive, 20), "passes over the training pictures"),
   /** Like Caffe's `max_iter`; the last epoch may then be shorter. `null`: as many steps as the epochs have. */
   maxSteps: configKey(
     z._default(z.nullable(positive), null),
-    "end after so many steps, if the epochs have more; without epochs, that long",
+    "stop after this many steps if the epochs have more; without epochs, train exactly that long",
   ),
-  batchSize: configKey(z._default(positive, 64), "pictures per step; auto: as many as fit the memory", {
+  batchSize: configKey(z._default(positive, 64), "pictures per step; auto: as many as fit into memory", {
     value: "n|auto",
     auto: true,
   }),
   /** Computes the gradients for this many pictures at a time and sums them; `null`: for the whole batch at once. */
   microBatch: configKey(
     z._default(z.nullable(positive), null),
-    "pictures computed at a time, a part of the batch: less memory, the same gradients; default: the batch",
+    "pictures computed at a time, a part of the batch: less memory, same gradients; default: the batch",
   ),
   shuffle: configKey(
     z._default(z.enum(["anew", "once"]), "anew"),
-    "whether pictures come in an order of its own in each epoch, or in one and the same",
+    "shuffle anew in each epoch, or once for all epochs",
   ),
   lastBatch: configKey(
     z._default(z.enum(["leave", "keep"]), "leave"),
-    "pictures that do not fill an epoch's last batch: left out, others each time, or a smaller batch",
+    "an incomplete last batch of an epoch: leave it out (other pictures each time), or keep it as a smaller batch",
   ),
   /** `twice`, as in taki0112's code: a second pass over the same batch with the new weights; doubles the time. */
   runningStatistics: z._default(z.enum(["once", "twice"]), "once"),
   /** Side of the training pictures in pixels; default: the model's own. */
   imageSize: configKey(positive, "side in pixels; default: the model's own"),
-  seed: configKey(z._default(count, 0), "of weights, order and augmentation"),
+  seed: configKey(z._default(count, 0), "seed of weights, order and augmentation"),
   /**
    * About which part of each class is kept back for validation, chosen by the seed (`holdOut`); `null`: the data has a
    * validation part.
    */
   valSplit: configKey(
     z._default(z.nullable(z.number().check(z.gt(0), z.lt(1))), null),
-    "validate on this part of each class (0.1: a tenth), for data without val/; by the seed and the pictures' names",
+    "validate on this part of each class (0.1: a tenth), for data without val/; chosen by the seed and the pictures' names",
     { value: "part" },
   ),
   /** As SENet-154 was trained (docs/networks.md, 3.1). */
   freezeBnEpochs: configKey(
     z._default(count, 0),
-    "last epochs in which batch norm goes by its running statistics, unchanged",
+    "number of last epochs in which batch norm uses its running statistics, unchanged",
   ),
   /** Stochastic depth, Huang et al., arXiv 1603.09382, as in timm (nn/drop-path.ts). */
   dropPath: configKey(
     z._default(z.number().check(z.gte(0), z.lt(1)), 0),
-    "stochastic depth: how often the last residual block is left out for a picture, those before it less",
+    "stochastic depth: probability of skipping the last residual block for a picture, smaller for earlier blocks",
     { value: "rate" },
   ),
   patience: configKey(
     z._default(z.nullable(positive), null),
-    "stop after so many epochs without a better validation; default: go on to the end",
+    "stop after this many epochs without improvement; default: never",
   ),
 };
 

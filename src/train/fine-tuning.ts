@@ -9,7 +9,7 @@ export const fineTuningKeys = {
   /** The weight file, or name of released weights, to continue from; `null`: fresh weights. */
   weights: configKey(
     z._default(z.nullable(text), null),
-    "begin with this network: a weight file, a name (senet pull), or imagenette, which comes with the package",
+    "start from this network: a weight file, a name (senet pull), or imagenette, which is included",
     {
       value: "file",
     },
@@ -17,13 +17,13 @@ export const fineTuningKeys = {
   /** How much of the network is frozen, starting from the input (nn/freeze.ts). */
   freeze: configKey(
     z._default(z.nullable(text), null),
-    "what does not learn: stem, stage1, ..., a block's name, or backbone (all but the head)",
+    "parts that are not trained: stem, stage1, ..., a block's name, or backbone (all but the head)",
     { value: "part" },
   ),
   /** Factor on the learning rate from each block to the one before it, as in timm; `null`: no decay. */
   layerDecay: configKey(
     z._default(z.nullable(z.number().check(z.gt(0), z.lte(1))), null),
-    "factor of the rate from each block to the one before it; default: all learn alike",
+    "factor of the learning rate from each block to the one before it; default: 1",
   ),
   /** How classes are weighted in the loss: equally, or inversely to their number of pictures. */
   classWeights: configKey(z._default(z.enum(["none", "balanced"]), "none"), "balanced: rare classes weigh more", {
@@ -37,6 +37,6 @@ export const fineTuningKeys = {
   /** Initialises fresh weights from image patches (weights/patch-init.ts). */
   patchInit: configKey(
     z._default(z.boolean(), false),
-    "fresh weights: the first convolution begins with the principal directions of the pictures' patches, not at random",
+    "fresh weights: initialise the first convolution with the principal directions of the pictures' patches",
   ),
 };

@@ -31,31 +31,28 @@ export const optimizerKeys = {
   /** For `adamw`, `radam`, `lamb`, and the parameters that `muon` leaves to AdamW. */
   betas: configKey(
     z._default(z.nullable(z.tuple([fraction, fraction])), null),
-    "adamw, radam, lamb, muon: how much is kept of the means of gradients and squares; default: 0.9,0.999",
+    "adamw, radam, lamb, muon: decay of the means of gradients and squares; default: 0.9,0.999",
     { value: "b1,b2" },
   ),
   /** For `rmsprop`. */
-  alpha: configKey(
-    z._default(z.nullable(fraction), null),
-    "rmsprop: how much is kept of the mean of squares; default: 0.9",
-  ),
+  alpha: configKey(z._default(z.nullable(fraction), null), "rmsprop: decay of the mean of squares; default: 0.9"),
   /** For all but `sgd`. */
   eps: configKey(
     z._default(z.nullable(positive), null),
-    "what is added to roots and lengths; default: 1e-8 (adamw, radam, muon, lars), 1e-6 (lamb), 1e-3 (rmsprop)",
+    "added to roots and norms; default: 1e-8 (adamw, radam, muon, lars), 1e-6 (lamb), 1e-3 (rmsprop)",
   ),
   /** For `lars`. */
   trustCoeff: configKey(
     z._default(z.nullable(positive), null),
-    "lars: what part of its own length a layer's gradient is brought to; default: 0.001",
+    "lars: norm to which a layer's gradient is scaled, relative to its weights' norm; default: 0.001",
     { value: "part" },
   ),
   lookahead: configKey(
     z._default(z.boolean(), false),
-    "go a part of the way back now and then, to where the last such step ended (with radam: Ranger)",
+    "regularly pull the weights back towards slow weights, which follow them (with radam: Ranger)",
   ),
-  lookaheadSteps: configKey(lookaheadSchema.shape.steps, "steps from one such step to the next"),
-  lookaheadAlpha: configKey(lookaheadSchema.shape.alpha, "the part of the way that is not gone back"),
+  lookaheadSteps: configKey(lookaheadSchema.shape.steps, "steps between updates of the slow weights"),
+  lookaheadAlpha: configKey(lookaheadSchema.shape.alpha, "how far the slow weights follow"),
   weightDecay: configKey(z._default(z.number().check(z.gte(0)), 5e-5), "pull of weights to zero"),
   /** The authors decayed only weights (docs/networks.md, 3.1); the ports differ. */
   decayOn: configKey(z._default(z.array(z.enum(roles)), ["weight"]), `what decays, of ${roles.join(", ")}`),

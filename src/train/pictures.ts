@@ -33,7 +33,7 @@ export const pictureKeys = {
   /** Shorter side before the centre crop when evaluating; `null`: imageSize / 0.875. */
   evaluationResize: configKey(
     z._default(z.nullable(z.int().check(z.gt(0))), null),
-    "shorter side before the centre crop when validating; default: image size / 0.875",
+    "shorter side before the centre crop in validation; default: image size / 0.875",
   ),
   /**
    * Normalises each picture by its own mean and deviation; 10 in nutszebra's recipe for CIFAR. `null`: the mean and
@@ -41,7 +41,7 @@ export const pictureKeys = {
    */
   byPicture: configKey(
     z._default(z.nullable(z.number().check(z.gte(smallestStd), z.lte(largestStd))), null),
-    "normalise each picture by itself: minus its mean, by the root of its variance + x, of bytes; default: all alike",
+    "normalise each picture by its own mean and sqrt(variance + x), in bytes; default: off",
   ),
 };
 

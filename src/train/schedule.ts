@@ -20,37 +20,34 @@ export const scheduleKeys = {
     `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`,
     { flag: "lr", value: "rate" },
   ),
-  schedule: configKey(z._default(z.enum(scheduleNames), "cosine"), "how the rate falls"),
+  schedule: configKey(z._default(z.enum(scheduleNames), "cosine"), "how the learning rate falls"),
   scheduleBy: configKey(
     z._default(z.enum(["step", "epoch"]), "step"),
-    "whether it changes at each step, or from epoch to epoch",
+    "whether it changes at every step or every epoch",
   ),
-  minLr: configKey(z._default(rate, 0), "the rate at the end, and the lowest", { value: "rate" }),
+  minLr: configKey(z._default(rate, 0), "the lowest rate, reached at the end", { value: "rate" }),
   /** Ignored by `one-cycle`, which rises by itself. */
-  warmupEpochs: configKey(z._default(rate, 1), "epochs in which the rate rises first"),
+  warmupEpochs: configKey(z._default(rate, 1), "epochs at the start in which the rate rises"),
   warmup: configKey(
     z._default(z.enum(["linear", "constant"]), "linear"),
-    "whether it rises steadily, or stays at its first rate",
+    "whether the rate then rises steadily or stays at its first value",
   ),
   /** `null`: a linear warm-up starts near 0, a constant one uses a tenth of the highest rate. */
   warmupLr: configKey(
     z._default(z.nullable(rate), null),
-    "the rate that the warm-up begins with; default: almost 0, a tenth of the highest if constant, a 25th in one-cycle",
+    "first rate of the warm-up; default: almost 0; a tenth of the highest if constant; a 25th in one-cycle",
     { value: "rate" },
   ),
   stepEpochs: configKey(
     z._default(z.array(rate.check(z.gt(0))), [30, 60, 90]),
     "step: epochs at which the rate is cut",
   ),
-  stepFactor: configKey(z._default(rate.check(z.lte(1)), 0.1), "step: what it is cut to"),
-  decayRate: configKey(z._default(rate.check(z.gt(0), z.lte(1)), 0.97), "exponential: the factor by which it falls"),
-  decayEpochs: configKey(
-    z._default(rate.check(z.gt(0)), 2.4),
-    "exponential: epochs for each such fall, after the warm-up",
-  ),
+  stepFactor: configKey(z._default(rate.check(z.lte(1)), 0.1), "step: the factor at each cut"),
+  decayRate: configKey(z._default(rate.check(z.gt(0), z.lte(1)), 0.97), "exponential: the factor of each fall"),
+  decayEpochs: configKey(z._default(rate.check(z.gt(0)), 2.4), "exponential: epochs between falls, after the warm-up"),
   polyPower: configKey(
     z._default(rate.check(z.gt(0)), 1),
-    "poly: the power of what is left of the run; 1 is a straight line",
+    "poly: the rate falls with this power of the rest of the run; 1: a straight line",
   ),
   /** `null`: 0.3 for `one-cycle` (as PyTorch), 0.75 for `flat-cosine` (as fastai). */
   pctStart: configKey(

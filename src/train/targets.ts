@@ -9,18 +9,18 @@ import { type Shape, sameShape, type Tensor, zeros } from "../tensor.ts";
 export const lossKeys = {
   labelSmoothing: configKey(
     z._default(z.number().check(z.gte(0), z.lt(1)), 0),
-    "part of each target that all classes share",
+    "part of each target that is spread over all classes",
   ),
   bceLoss: configKey(
     z._default(z.boolean(), false),
-    "binary cross-entropy of each class instead of softmax cross-entropy",
+    "binary cross-entropy for each class instead of softmax cross-entropy",
   ),
   /**
    * With mixed pictures, every class in a picture counts fully, whatever its share (Wightman et al., arXiv 2110.00476).
    */
   bceTargetThresh: configKey(
     z._default(z.nullable(z.number().check(z.gte(0), z.lt(1))), null),
-    "of binary cross-entropy: targets above this are 1, the others 0; default: as they are",
+    "binary cross-entropy: targets above this become 1, others 0; default: unchanged",
     { value: "part" },
   ),
 };

@@ -7,6 +7,6 @@ export const togetherKeys = {
   /** Otherwise each rank normalises over its own pictures, and running statistics are averaged over the ranks. */
   syncBn: configKey(
     z._default(z.boolean(), false),
-    "several processes: batch norm over the pictures of all of them, as if they were one (onednn, reference)",
+    "several processes: batch norm over the pictures of all processes (onednn, reference)",
   ),
 };

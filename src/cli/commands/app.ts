@@ -20,17 +20,15 @@ interface AppCommandOptions {
 export function appCommand(program: Command): void {
   program
     .command("app")
-    .description("a page that learns from pictures and the webcam, in the browser; nothing leaves this machine")
-    .option("--weights <file...>", "networks that the page offers to begin with, as for senet classify", [packagedName])
-    .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", host, "127.0.0.1")
-    .option("--port <n>", "0: any that is free", port, 8090)
+    .description("serve a page that trains on pictures and the webcam in the browser; nothing leaves this machine")
+    .option("--weights <file...>", "initial networks of the page, as for senet classify", [packagedName])
+    .option("--host <address>", "address to listen on; 0.0.0.0: all addresses of this machine", host, "127.0.0.1")
+    .option("--port <n>", "port; 0: any free port", port, 8090)
     .option("--open", "open the page in the browser")
-    .addOption(
-      new Option("--out <dir>", "write the page there as files, for any web server, and end").conflicts("open"),
-    )
+    .addOption(new Option("--out <dir>", "write the page as files for any web server, and exit").conflicts("open"))
     .addHelpText(
       "after",
-      "\nOther machines have webcam, threads and offline use only by HTTPS: browsers give these to localhost and HTTPS alone." +
+      "\nFrom other machines, webcam, threads and offline use need HTTPS: browsers allow them only on localhost and over HTTPS." +
         "\n\nExamples:\n  senet app --open\n  senet app --weights runs/first/best.safetensors\n  senet app --out public/senet",
     )
     .action((options: AppCommandOptions) => app(options, program.version()!));

@@ -60,7 +60,7 @@ export function benchmarkCommand(program: Command): void {
     .addOption(precisionOption())
     .addOption(threadsOption())
     .option("--recompute", "training: compute activations again instead of keeping them")
-    .option("--profile", "also show where the time goes and what was planned (executor onednn)")
+    .option("--profile", "also show where the time goes and how memory is planned (executor onednn)")
     .addOption(jsonOption())
     .addHelpText(
       "after",

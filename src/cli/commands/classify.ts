@@ -23,7 +23,7 @@ interface ClassifyOptions extends WeightsOptions {
 export function classifyCommand(program: Command): void {
   const command = program
     .command("classify")
-    .description("say what is in pictures")
+    .description("classify pictures")
     .argument(
       "<picture...>",
       "files, folders, archives (.tar), patterns ('*.jpg', also quoted), http(s) addresses; - is standard input",
@@ -31,7 +31,7 @@ export function classifyCommand(program: Command): void {
     .option(
       "--weights <file>",
       "a weight file in any supported format, or the name of released weights (senet pull lists them);\n" +
-        `of a Caffe network a prototxt and its caffemodel; default: ${packagedName}, which comes with the package and knows ten classes`,
+        `for a Caffe network, its prototxt and caffemodel; default: ${packagedName}, which is included and knows ten classes`,
     )
     .addOption(stateOption())
     .option("--top <k>", "predictions per picture", count, 5)

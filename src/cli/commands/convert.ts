@@ -48,9 +48,9 @@ export function convertCommand(program: Command): void {
       "a weight file in any supported format, or a prototxt and its caffemodel;\n" +
         "last, the .safetensors, .caffemodel or .onnx file to write",
     )
-    .option("--model <name>", "the model that the weights are of; default: the one that fits")
-    .option("--from <naming>", `whose naming the file follows: ${names}; default: detected from the file`)
-    .option("--to <naming>", "whose naming the result follows; default: senet, or caffe for a .caffemodel")
+    .option("--model <name>", "the model of the weights; default: detected")
+    .option("--from <naming>", `naming used by the file: ${names}; default: detected from the file`)
+    .option("--to <naming>", "naming to write; default: senet, or caffe for a .caffemodel")
     .addOption(labelsOption())
     .option(
       "--in-chans <n>",
@@ -58,7 +58,7 @@ export function convertCommand(program: Command): void {
       count,
     )
     .addOption(
-      choiceOption("--dtype <name>", "what weights are written as, in a .safetensors", ["float32", "float16"]).default(
+      choiceOption("--dtype <name>", "type of the weights in a .safetensors file", ["float32", "float16"]).default(
         "float32",
       ),
     )

@@ -10,7 +10,7 @@ const commands = [checkCommand, previewCommand, suspectsCommand];
 export function dataCommand(program: Command): void {
   const group = program
     .command("data")
-    .description("look at a data set: bad and double pictures, probable label errors, augmentation");
+    .description("inspect a data set: bad and duplicate pictures, probable label errors, augmentation");
   group.addHelpText(
     "after",
     "\nExamples:\n  senet data check pictures\n  senet data suspects pictures --weights runs/first/best.safetensors",

@@ -23,7 +23,7 @@ interface DemoOptions {
 export function demoCommand(program: Command): void {
   program
     .command("demo")
-    .description("draw pictures, train on them, evaluate, classify, and write a report; needs no data and no network")
+    .description("draw pictures, train on them, evaluate, classify, and write a report; needs no data or internet")
     .option("--out <dir>", "where pictures, weights and report.html go", join("runs", "demo"))
     .option("--epochs <n>", "passes over the training pictures", count, 15)
     .option("--seed <n>", "seed of the pictures and of the training", natural, 0)

@@ -33,11 +33,11 @@ export function doctorCommand(program: Command): void {
   program
     .command("doctor")
     .description(
-      "show what was found on this machine, how fast it is, what would be chosen and why, and what could be better",
+      "show this machine's engines and their speed, which one senet chooses and why, and what could be better",
     )
     .option("--no-speed", "do not measure how fast a small network runs, which takes a few seconds")
-    .option("--verbose", "list each network that oneDNN was measured for")
-    .option("--forget", "forget what oneDNN was measured to be faster with; it is measured again when needed")
+    .option("--verbose", "list the networks for which oneDNN was measured")
+    .option("--forget", "forget oneDNN's measurements; they are repeated when needed")
     .addOption(jsonOption())
     .addHelpText(
       "after",

@@ -60,7 +60,7 @@ export function evaluateCommand(program: Command): void {
     .addOption(
       new Option(
         "--weights <file...>",
-        "weight files, or names of released weights (senet pull lists them); of a Caffe network a prototxt and its caffemodel",
+        "weight files, or names of released weights (senet pull lists them); for a Caffe network, its prototxt and caffemodel",
       ).makeOptionMandatory(),
     )
     .addOption(stateOption())
@@ -72,13 +72,13 @@ export function evaluateCommand(program: Command): void {
     .addOption(
       choiceOption(
         "--list-order <order>",
-        "order of ImageNet's classes in the list, or in .cls files; default: as the pictures' names tell",
+        "order of ImageNet's classes in the list or .cls files; default: detected from the pictures' names",
         ["devkit", "sorted"],
       ),
     )
     .option("--allow-missing", "measure on the listed pictures that exist, and skip the others")
     .addOption(valSplitOption())
-    .option("--seed <n>", "of --val-split: the one of the training", natural, 0)
+    .option("--seed <n>", "seed of --val-split: the training's", natural, 0)
     .option("--check", "decode every picture first, and stop if any cannot be decoded")
     .addOption(
       choiceOption("--crops <n>", "1: the centre; 10: also the corners, and their mirror images", ["1", "10"]).default(
@@ -89,14 +89,11 @@ export function evaluateCommand(program: Command): void {
     .option("--per-class <file>", "write the errors of each class as CSV")
     .option(
       "--source <file>",
-      "the network in float32 that one in eight bits was made from, measured beside it; default: the one that the file names, if it is there",
+      "the float32 network from which an eight-bit network was made, to measure both; default: the file named in it, if it exists",
     )
-    .option("--no-source", "measure a network in eight bits alone")
-    .option(
-      "--report <file>",
-      "write a page (.html): confusion matrix, worst mistakes and what in them spoke for the answer",
-    )
-    .option("--journal <file>", "record results as they come; the same command then continues from there")
+    .option("--no-source", "measure only the network in eight bits")
+    .option("--report <file>", "write a page (.html) with the confusion matrix and the worst mistakes, explained")
+    .option("--journal <file>", "record results as they come; the same command continues from there")
     .option("--batch-size <n>", "images per run of the network", count, 32)
     .addOption(workersOption())
     .addOption(executorOption())

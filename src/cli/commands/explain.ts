@@ -55,17 +55,17 @@ interface ExplainCommandOptions extends PicturesOptions {
 export function explainCommand(program: Command): void {
   const command = program
     .command("explain")
-    .description("show what in pictures speaks for the answer, and which gates they open")
+    .description("explain answers: which parts of pictures and which gates led to them")
     .argument("<picture...>", "as for senet classify")
     .option("--weights <file>", `as for senet classify; default: ${packagedName}`)
     .addOption(stateOption())
-    .option("--out <file>", "a sheet (.png): each picture beside itself under its map; or a page (.html)")
+    .option("--out <file>", "a sheet (.png): each picture, plain and with its map; or a page (.html)")
     .addOption(choiceOption("--method <name>", "how the map is made", explainMethods).default(explainMethods[0]))
-    .option("--class <name>", "explain this class, by name or index; default: the answer")
-    .option("--stage <n>", "of grad-cam: look after this stage; default: the last", count)
-    .option("--steps <n>", "of integrated-gradients: points of the way; default: 32", count)
-    .option("--patch <pixels>", "of occlusion: side of what is covered; default: a fifth of the input's", count)
-    .option("--stride <pixels>", "of occlusion: how far it moves; default: a third of its side", count)
+    .option("--class <name>", "explain this class (name or index); default: the predicted one")
+    .option("--stage <n>", "grad-cam: after which stage; default: the last", count)
+    .option("--steps <n>", "integrated-gradients: number of steps; default: 32", count)
+    .option("--patch <pixels>", "occlusion: side of the covered square; default: a fifth of the input's", count)
+    .option("--stride <pixels>", "occlusion: how far it moves; default: a third of its side", count)
     .option(
       "--data <path>",
       "pictures of the classes, as for senet evaluate: which channels the picture opens and closes unlike them",

@@ -45,10 +45,10 @@ interface LrFindOptions {
 export function lrFindCommand(program: Command): void {
   const command = program
     .command("lr-find")
-    .description("find a learning rate: a short trial in which it rises until the loss explodes")
+    .description("find a learning rate: a short trial that raises it until the loss explodes")
     .requiredOption("--data <path>", "the pictures, as for senet train")
-    .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
-    .option("--val-list <file>", "the same for the pictures to validate with")
+    .option("--list <file>", "training pictures, one per line: NAME LABEL; names are relative to --data")
+    .option("--val-list <file>", "the same for validation pictures")
     .option("--allow-missing", "train on the listed pictures that exist, and skip the others")
     .option("--start-lr <rate>", "the rate of the first step", real, 1e-7)
     .option("--end-lr <rate>", "the rate of the last step, if it comes to it", real, 10)
@@ -60,7 +60,7 @@ export function lrFindCommand(program: Command): void {
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
-    .option("--recompute", "less memory, about a third more time: activations are computed again, not kept")
+    .option("--recompute", "compute activations again instead of keeping them: less memory, about a third more time")
     .addOption(jsonOption());
   addConfigOptions(command);
   command

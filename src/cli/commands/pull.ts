@@ -19,15 +19,15 @@ interface PullOptions {
 export function pullCommand(program: Command): void {
   program
     .command("pull")
-    .description("fetch released weights into the cache, or list what can be fetched")
-    .argument("[name]", "what to fetch; leave it out for the list")
+    .description("download released weights to the cache, or list them")
+    .argument("[name]", "what to download; without it, list everything")
     .option("--cache <dir>", "folder to keep it in; default: SENET_CACHE, or the system's folder for caches")
-    .addOption(new Option("--force", "fetch it even if it is there").conflicts("offline"))
-    .option("--offline", "make no request; only check what is in the cache")
+    .addOption(new Option("--force", "download it even if it is cached").conflicts("offline"))
+    .option("--offline", "make no requests; only check the cache")
     .addOption(jsonOption())
     .addHelpText(
       "after",
-      "\nAn interrupted download continues where it stopped. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed;" +
+      "\nAn interrupted download continues where it stopped. HTTP_PROXY, HTTPS_PROXY and NO_PROXY are respected;" +
         "\nSENET_MIRROR=http://host/folder/ is tried before the known addresses." +
         "\n\nExamples:\n  senet pull\n  senet pull se-resnet-50\n\n" +
         "Commands with --weights take these names too, and fetch what is missing.",

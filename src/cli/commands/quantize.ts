@@ -44,14 +44,14 @@ interface QuantizeOptions extends WeightsOptions {
 export function quantizeCommand(program: Command): void {
   const command = program
     .command("quantize")
-    .description("put a network into eight bits, and measure what it loses")
+    .description("quantize a network to eight bits, and measure what it loses")
     .requiredOption("--weights <file>", "a weight file in any supported format, or the name of released weights")
     .addOption(stateOption())
-    .requiredOption("--data <path>", "labelled pictures, as evaluate takes them")
+    .requiredOption("--data <path>", "labelled pictures, as for evaluate")
     .requiredOption("--out <file>", "the .safetensors file to write")
-    .option("--report <file>", "write the table of layers as an HTML page, too")
-    .option("--images <n>", "pictures that the ranges of activations are chosen by", count, 256)
-    .option("--check-images <n>", "other pictures that the loss is measured on", count, 1024)
+    .option("--report <file>", "also write the table of layers as an HTML page")
+    .option("--images <n>", "number of pictures used to choose the ranges of activations", count, 256)
+    .option("--check-images <n>", "number of other pictures used to measure the loss of accuracy", count, 1024)
     .addOption(
       choiceOption("--method <name>", "how far a range goes", rangeMethodNames).default(
         "mse",
@@ -60,7 +60,7 @@ export function quantizeCommand(program: Command): void {
     )
     .option(
       "--budget <points>",
-      "of top-1 error that may be lost; the layers that cost most stay in float32",
+      "largest acceptable increase of the top-1 error; the layers that cost most stay in float32",
       notNegative,
       0.3,
     )

@@ -8,8 +8,8 @@ import { grouped, printJson, printLines, table } from "../output.ts";
 export function recipesCommand(program: Command): void {
   program
     .command("recipes")
-    .description("list the trainings that papers and repositories describe, or what is known of one")
-    .argument("[name]", "a recipe, as train --recipe takes it")
+    .description("list training recipes of papers and repositories, or describe one")
+    .argument("[name]", "a recipe, as for train --recipe")
     .addOption(jsonOption())
     .addHelpText(
       "after",

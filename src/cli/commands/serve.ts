@@ -70,41 +70,41 @@ function origins(text: string, others: readonly string[] = []): readonly string[
 export function serveCommand(program: Command): void {
   const command = program
     .command("serve")
-    .description("answer over HTTP what is in pictures")
+    .description("serve networks over HTTP")
     .option(
       "--weights <[name=]file...>",
       "one network or several, as for senet classify, each under its name; default name: the file's;\n" +
-        "the first one answers where none is asked for by name",
+        "the first one answers if a request names none",
       [packagedName],
     )
-    .option("--host <address>", "where to listen; 0.0.0.0: on all addresses of this machine", host, "127.0.0.1")
-    .option("--port <n>", "0: any that is free", port, 8080)
-    .addOption(described(workersOption(), "threads that look at pictures; default: as many as can run at once"))
-    .addOption(described(threadsOption().default(1), "threads that look at one picture"))
-    .option("--queue <n>", "pictures that may wait; beyond it requests are refused (503)", count, 64)
+    .option("--host <address>", "address to listen on; 0.0.0.0: all addresses of this machine", host, "127.0.0.1")
+    .option("--port <n>", "port; 0: any free port", port, 8080)
+    .addOption(described(workersOption(), "threads that process pictures; default: as many as can run at once"))
+    .addOption(described(threadsOption().default(1), "threads for each picture"))
+    .option("--queue <n>", "pictures that may wait; further requests are refused (503)", count, 64)
     .option(
       "--batch <n>",
-      "pictures through the network at once; auto: several, and the faster engine, where a measurement shows a gain",
+      "pictures computed at once; auto: several, and the faster engine, if a measurement shows a gain",
       batchOf,
       "auto",
     )
     .addOption(
-      new Option("--timeout <time>", "for an answer, where the client allows no less (X-Request-Timeout)")
+      new Option("--timeout <time>", "time limit for an answer; clients can ask for less (X-Request-Timeout)")
         .argParser(positiveDuration)
         .default(30, "30s"),
     )
     .option("--max-body <mib>", "of a request", count, 32)
     .option("--max-pixels <millions>", "of a picture", count, 50)
     .option("--max-pictures <n>", "in one request", count, 32)
-    .option("--allow-urls", "fetch pictures that are named by their addresses; never from private networks")
+    .option("--allow-urls", "fetch pictures given by their addresses; never from private networks")
     .option(
       "--allow-origin <origin...>",
       "pages of these origins (https://example.org) may read the answers; *: all (CORS)",
       origins,
     )
-    .option("--root <dir>", "refuse weight files that are not below it, also where links lead")
-    .option("--no-reload", "do not open networks anew when their files change")
-    .option("--access-log", "a line for each request")
+    .option("--root <dir>", "refuse weight files outside of this folder, after following links")
+    .option("--no-reload", "do not reload networks when their files change")
+    .option("--access-log", "log a line for each request")
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(stateOption())

@@ -73,48 +73,45 @@ export function trainCommand(program: Command): void {
     .option(
       "--data <path>",
       "a folder with train/ and val/, each with one folder per class; the same in a .tar; WebDataset's archives, also by " +
-        "http(s) addresses and patterns (train-{0000..0146}.tar); CIFAR's binary files; with --resume, default: those that the run had",
+        "http(s) addresses and patterns (train-{0000..0146}.tar); CIFAR's binary files; default with --resume: the run's own",
     )
-    .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
-    .option("--val-list <file>", "the same for the pictures to validate with")
+    .option("--list <file>", "training pictures, one per line: NAME LABEL; names are relative to --data")
+    .option("--val-list <file>", "the same for validation pictures")
     .option("--allow-missing", "train on the listed pictures that exist, and skip the others")
-    .option("--out <dir>", "where the run's files go; default: runs/MODEL, runs/MODEL-2, ...")
-    .option("--resume", "continue the run in --out as if it had never stopped; with more --epochs, train longer")
-    .option("--accept-changes", "continue even if the pictures are not those that the run had")
+    .option("--out <dir>", "folder for the run's files; default: runs/MODEL, runs/MODEL-2, ...")
+    .option("--resume", "continue the run in --out exactly where it stopped; with more --epochs, train longer")
+    .option("--accept-changes", "continue even if the pictures have changed")
     .addOption(workersOption())
     .option("--cache <GiB>", "memory for decoded pictures; default: a quarter of what is free, at most 4", notNegative)
-    .option("--cache-dir <dir>", "keep decoded pictures in a folder, for the epochs and runs to come")
+    .option("--cache-dir <dir>", "keep decoded pictures in a folder, for later epochs and runs")
     .option("--check", "decode every picture first, and stop if any cannot be decoded")
     .addOption(executorOption())
     .addOption(precisionOption())
     .addOption(threadsOption())
     .option("--no-report", "write no report.html")
-    .option("--save-every <time>", "save also within epochs, each 90s, 15m, 2h; default: 15m", duration)
+    .option("--save-every <time>", "also save within epochs, every 90s, 15m, 2h; default: 15m", duration)
     .option(
       "--keep-best <n>",
-      "keep the weights of the n best epochs (epoch-N.safetensors); default: best alone",
+      "keep the weights of the n best epochs (epoch-N.safetensors); default: only the best",
       count,
     )
     .option(
       "--time-budget <time>",
-      "save and stop after so long; --resume goes on; default: to the end",
+      "save and stop after this time; --resume continues; default: no limit",
       positiveDuration,
     )
     .addOption(
-      choiceOption("--wire <type>", "several processes: what gradients are sent as; default: float32", [
+      choiceOption("--wire <type>", "several processes: type in which gradients are sent; default: float32", [
         "float32",
         "bf16",
       ]).helpGroup("Several processes:"),
     )
     .addOption(
-      new Option(
-        "--bucket-mib <n>",
-        "several processes: how much of the gradients is sent at a time; default: as is measured to be good",
-      )
+      new Option("--bucket-mib <n>", "several processes: MiB of gradients sent at a time; default: measured")
         .argParser(count)
         .helpGroup("Several processes:"),
     )
-    .option("--recompute", "less memory, about a third more time: activations are computed again, not kept");
+    .option("--recompute", "compute activations again instead of keeping them: less memory, about a third more time");
   addConfigOptions(command);
   command
     .addHelpText(

@@ -40,20 +40,19 @@ export const sizesOf = (progressive: string): readonly SizeFrom[] => sizesText.p
 const shorthand = {
   /** 8 % in the paper. */
   cropScale: configKey(z._default(rate.check(z.gt(0)), 0.25), "smallest part of the area that a random crop keeps"),
-  cropRatio: configKey(z._default(range(1e-3, 1e3), [3 / 4, 4 / 3]), "its width to height, smallest and largest"),
-  /** 10 in the authors' recipe. */
-  rotate: configKey(
-    z._default(z.number().check(z.gte(0), z.lte(45)), 0),
-    "turn pictures by up to so much to either side",
-    {
-      value: "degrees",
-    },
+  cropRatio: configKey(
+    z._default(range(1e-3, 1e3), [3 / 4, 4 / 3]),
+    "its smallest and largest ratio of width to height",
   ),
+  /** 10 in the authors' recipe. */
+  rotate: configKey(z._default(z.number().check(z.gte(0), z.lte(45)), 0), "rotate pictures by up to this angle", {
+    value: "degrees",
+  }),
   mirror: configKey(z._default(z.boolean(), true), "do not mirror pictures at random"),
   /** 4 for CIFAR. */
   pad: configKey(
     z._default(z.int().check(z.gte(0), z.lte(1024)), 0),
-    "instead of that crop: a random square of the picture with n pixels around it (CIFAR: 4)",
+    "instead of that crop: pad the picture by n pixels and crop a random square (CIFAR: 4)",
   ),
   padFill: configKey(
     z._default(
@@ -67,7 +66,7 @@ const shorthand = {
         ),
       "zero",
     ),
-    "what they are: zero in the network's input, reflect, or a colour such as 127,127,127",
+    "the padding: zero in the network's input, reflect, or a colour such as 127,127,127",
     { value: "fill" },
   ),
   /** For brightness, contrast and saturation together, or for each of them and hue. */
@@ -79,12 +78,12 @@ const shorthand = {
       ),
       [],
     ),
-    "brightness, contrast, saturation[, hue], or one for three; default: none",
+    "brightness, contrast, saturation[, hue], or one value for the first three; default: none",
   ),
   /** In timm's notation; replaces `colorJitter`, as there. */
   aa: configKey(
     z._default(z.nullable(z.string()), null).check(asBy(randAugmentText)),
-    "RandAugment, such as rand-m9-mstd0.5-inc1, in the place of the colour jitter",
+    "RandAugment, such as rand-m9-mstd0.5-inc1, in place of the colour jitter",
     { value: "text" },
   ),
   /** 0.1 in AlexNet. */
@@ -98,12 +97,12 @@ const shorthand = {
   /** 20 in the authors' recipe. */
   pixelJitter: configKey(
     z._default(z.int().check(z.gte(0), z.lte(255)), 0),
-    "add to each byte a number of its own, from -n to n",
+    "add random noise from -n to n to each value",
   ),
-  cutout: configKey(z._default(z.int().check(z.gte(0)), 0), "side of a square that is lost, in pixels"),
+  cutout: configKey(z._default(z.int().check(z.gte(0)), 0), "side of a square that is blanked, in pixels"),
   reprob: configKey(z._default(rate, 0), "probability of random erasing", { value: "p" }),
-  remode: configKey(z._default(z.enum(eraseModes), "pixel"), "what it leaves: zeros, a colour, or noise"),
-  recount: configKey(z._default(z.int().check(z.gt(0), z.lte(100)), 1), "rectangles that it erases, at most"),
+  remode: configKey(z._default(z.enum(eraseModes), "pixel"), "what it fills in: zeros, a colour, or noise"),
+  recount: configKey(z._default(z.int().check(z.gt(0), z.lte(100)), 1), "largest number of erased rectangles"),
 };
 
 export const augmentationKeys = {
@@ -111,30 +110,41 @@ export const augmentationKeys = {
   interpolation: configKey(z._default(z.enum(interpolations), "bilinear"), "how pictures are scaled"),
   decode: configKey(
     z._default(z.enum(["exact", "fast"]), "fast"),
-    "fast: JPEGs at least twice as large as their smallest crop needs are read at 1/2, 1/4 or 1/8",
+    "fast: decode JPEGs at 1/2, 1/4 or 1/8 if they are at least twice as large as the smallest crop needs",
     { value: "way" },
   ),
   /** The steps themselves, instead of the keys above. */
   augmentation: z._default(z.nullable(augmentationSteps), null),
   augRepeats: configKey(
     z._default(z.int().check(z.gte(0), z.lte(100)), 0),
-    "each picture of an epoch n times in a row, of fewer pictures; 0 and 1: once",
+    "repeat each picture n times in a row, with fewer pictures in an epoch; 0 and 1: once",
   ),
   /** Each side from its epoch on; validation always uses the image size. */
   progressive: configKey(
     z._default(z.nullable(z.string()), null).check(asBy(sizesText)),
-    "sizes by epoch, such as 96:0,112:3,128:5; validation at the image size",
+    "SIDE:EPOCH pairs: train at these sizes from these epochs, such as 96:0,112:3,128:5; validate at the image size",
     { value: "list" },
   ),
-  mixup: configKey(z._default(z.number().check(z.gte(0)), 0), "mix pictures and their labels in pairs (0.2 is usual)", {
-    value: "alpha",
-  }),
-  cutmix: configKey(z._default(z.number().check(z.gte(0)), 0), "put a part of one picture into another (1 is usual)", {
-    value: "alpha",
-  }),
-  mixupProb: configKey(z._default(rate, 1), "part of the batches that are mixed", { value: "p" }),
-  mixupSwitchProb: configKey(z._default(rate, 0.5), "where both are on: the part that CutMix gets", { value: "p" }),
-  mixupOffEpoch: configKey(z._default(z.int().check(z.gte(0)), 0), "epoch from which nothing is mixed; 0: never"),
+  mixup: configKey(
+    z._default(z.number().check(z.gte(0)), 0),
+    "mixup: mix pairs of pictures and their labels (0.2 is usual)",
+    {
+      value: "alpha",
+    },
+  ),
+  cutmix: configKey(
+    z._default(z.number().check(z.gte(0)), 0),
+    "CutMix: paste a part of one picture into another (1 is usual)",
+    {
+      value: "alpha",
+    },
+  ),
+  mixupProb: configKey(z._default(rate, 1), "share of the batches that are mixed", { value: "p" }),
+  mixupSwitchProb: configKey(z._default(rate, 0.5), "share of CutMix if both are on", { value: "p" }),
+  mixupOffEpoch: configKey(
+    z._default(z.int().check(z.gte(0)), 0),
+    "epoch from which batches are no longer mixed; 0: never",
+  ),
 };
 
 const augmentationSchema = z.object(augmentationKeys);

@@ -28,12 +28,14 @@ interface CheckOptions {
 export function checkCommand(group: Command): void {
   group
     .command("check")
-    .description("decode every picture: bad ones, copies, train's pictures in val, counts, sizes, colours")
+    .description(
+      "decode every picture and report bad ones, duplicates, train's pictures in val, counts, sizes, colours",
+    )
     .argument("<data>", "what --data of senet train takes, or a data set without parts")
     .addOption(valSplitOption())
     .option("--seed <n>", "of --val-split", natural, 0)
-    .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to the data")
-    .option("--val-list <file>", "the same for the pictures to validate with")
+    .option("--list <file>", "training pictures, one per line: NAME LABEL; names are relative to the data")
+    .option("--val-list <file>", "the same for validation pictures")
     .option("--allow-missing", "check the listed pictures that exist")
     .option(
       "--distance <bits>",

@@ -29,7 +29,7 @@ interface PreviewOptions {
 export function previewCommand(group: Command): void {
   const command = group
     .command("preview")
-    .description("a sheet of what the network will see: each picture, and what training makes of it")
+    .description("draw a sheet of what the network will see: each picture, and its augmented versions")
     .argument("[data]", "what --data of senet train takes")
     .option("--data <path>", "the same, so that the options of senet train can be given as they are")
     .requiredOption("--out <file>", "where the sheet goes: a picture (.png), or a page with names and steps (.html)")
@@ -39,8 +39,8 @@ export function previewCommand(group: Command): void {
     .option("--image-size <n>", "side in pixels; default: the model's own", count)
     .option("--seed <n>", "default: 0", natural)
     .addOption(valSplitOption())
-    .option("--list <file>", "the pictures to train on, one per line: NAME LABEL; names are relative to --data")
-    .option("--val-list <file>", "the same for the pictures to validate with")
+    .option("--list <file>", "training pictures, one per line: NAME LABEL; names are relative to --data")
+    .option("--val-list <file>", "the same for validation pictures")
     .option("--allow-missing", "leave out listed pictures that do not exist");
   addConfigOptions(command, ["Augmentation"]);
   command

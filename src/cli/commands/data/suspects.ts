@@ -57,7 +57,7 @@ export type PartSuspects = LabelSuspects & { readonly part: string };
 export function suspectsCommand(group: Command): void {
   const command = group
     .command("suspects")
-    .description("rank pictures whose label is probably wrong, by a network that was trained (confident learning)")
+    .description("rank pictures whose label is probably wrong, with a trained network (confident learning)")
     .argument("<data>", "what --data of senet evaluate takes; of data with train/ and val/ each by itself")
     .requiredOption("--weights <file>", "a weight file, or the name of released weights (senet pull lists them)")
     .addOption(stateOption())
@@ -66,7 +66,7 @@ export function suspectsCommand(group: Command): void {
     .addOption(choiceOption("--list-order <order>", "order of ImageNet's classes in the list", ["devkit", "sorted"]))
     .option("--allow-missing", "look at the listed pictures that exist")
     .addOption(valSplitOption())
-    .option("--seed <n>", "of --val-split: the one of the training", natural, 0)
+    .option("--seed <n>", "seed of --val-split: the training's", natural, 0)
     .addOption(
       choiceOption("--rank <name>", "by the label's probability, less that of the likeliest other class or not", [
         ...suspectRanks,
