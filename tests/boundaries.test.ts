@@ -41,7 +41,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   passes: ["errors", "tensor", "ir", "executors"],
   images: ["errors", "config-key", "files", "machine.node", "packages.node", "memory.node", "random", "tensor"],
   // Of the networks that the tensors in a file are of, formats know nothing.
-  formats: ["errors", "tensor"],
+  formats: ["errors", "tensor", "text-file"],
   pull: ["errors", "files", "names", "formats"],
   data: [
     ...["text-file", "errors", "files", "machine.node", "memory.node", "names", "random", "sha256", "tensor"],

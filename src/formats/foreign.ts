@@ -1,5 +1,6 @@
 /** Recognises files of other programs, and what downloads may bring instead of weights, to name them in errors. */
 
+import { decodeText } from "../text-file.ts";
 import { areArrays } from "./numpy.ts";
 import { ProtoReader, WireType } from "./protobuf.ts";
 import { isLegacyTorch } from "./torch.ts";
@@ -39,7 +40,7 @@ export function foreignFormat(bytes: Uint8Array, where: string): Foreign | undef
 
 /** The first characters if the file looks like text, otherwise "". */
 export function textStart(bytes: Uint8Array): string {
-  const text = new TextDecoder("utf-8").decode(bytes.subarray(0, 4096)).trimStart();
+  const text = decodeText(bytes.subarray(0, 4096)).trimStart();
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what tells bytes from text
   return /[\u0000-\u0008\u000e-\u001f]/.test(text) ? "" : text;
 }

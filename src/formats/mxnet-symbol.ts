@@ -7,6 +7,7 @@
 
 import { causeText } from "../errors.ts";
 import { shownValue } from "../text.ts";
+import { decodeText } from "../text-file.ts";
 import { damagedAt, type FailWhole, shownName } from "./bytes.ts";
 
 export interface MxnetNode {
@@ -45,7 +46,7 @@ export function parseMxnetSymbol(bytes: Uint8Array, where: string): MxnetSymbol 
   const fail = damagedAt(where);
   let content: unknown;
   try {
-    content = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    content = JSON.parse(decodeText(bytes));
   } catch (cause) {
     const found = causeText(cause).slice(0, 160);
     return fail("the graph is not JSON", { expected: "one object, whole, in UTF-8", found, cause });

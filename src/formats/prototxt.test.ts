@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, refused } from "../../tests/weights.ts";
+import { detectFormat } from "./detect.ts";
 import { allOf, type CaffeMessage, type CaffeValue, oneOf, parsePrototxt } from "./prototxt.ts";
 
 const parse = (text: string) => parsePrototxt(new TextEncoder().encode(text), "some.prototxt");
@@ -125,3 +126,14 @@ for (const [name, layers] of counts) {
     }
   });
 }
+
+test("UTF-16, as Windows' editors and PowerShell write it, is known and read", () => {
+  const text = 'name: "é" # 模\r\nlayer { name: "a" }';
+  const little = Buffer.from(`\ufeff${text}`, "utf16le");
+  for (const bytes of [little, Buffer.from(little).swap16(), Buffer.from(`\ufeff${text}`)]) {
+    assert.equal(detectFormat(bytes, "net.prototxt"), "prototxt");
+    assert.deepEqual(allOf(parsePrototxt(bytes, "net.prototxt"), "name", "string"), ["é"]);
+  }
+  const symbol = Buffer.from(`\ufeff{"nodes": [], "arg_nodes": [], "heads": []}`, "utf16le");
+  assert.equal(detectFormat(symbol, "net-symbol.json"), "mxnet-symbol");
+});

@@ -4,6 +4,7 @@
  * reader of layers serves both.
  */
 
+import { decodeText } from "../text-file.ts";
 import { type Fail, failAt, shownName } from "./bytes.ts";
 
 /** An enum's value is its name, as a string. */
@@ -24,12 +25,12 @@ const deepest = 100;
 
 /**
  * Reads a `.prototxt`.
- * @param bytes UTF-8, or at least ASCII outside comments and strings
+ * @param bytes UTF-8, or at least ASCII outside comments and strings; or UTF-16 with its mark, as PowerShell writes it
  * @param where the file's name, for errors
  * @throws SenetError `weights`, with line and column, where this is not the text format
  */
 export function parsePrototxt(bytes: Uint8Array, where: string): CaffeMessage {
-  return new Parser(new TextDecoder("utf-8").decode(bytes), where).parse();
+  return new Parser(decodeText(bytes), where).parse();
 }
 
 interface Kinds {
