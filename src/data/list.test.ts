@@ -57,6 +57,13 @@ test("a byte order mark, and names in another Unicode form than the files'", (t)
   assert.deepEqual(samples, [{ file: join(root, "cafe\u0301.jpg"), label: 1 }]);
 });
 
+test("names with the separators of Windows", (t) => {
+  const { list, root } = listOf(t, "a\\b\\c.jpg 1\n", "a/b/c.jpg");
+  assert.deepEqual(openList(list, { root, classes: ["x", "y"] }).samples, [
+    { file: join(root, "a/b/c.jpg"), label: 1 },
+  ]);
+});
+
 test("whole paths are taken as they are, where the folder holds none of that name", (t) => {
   const { list, root } = listOf(t, "a.jpg 0\n", "a.jpg", "sub/x.jpg");
   writeFileSync(list, `${join(root, "a.jpg")} 1\n/x.jpg 0\n`);

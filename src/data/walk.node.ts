@@ -98,9 +98,9 @@ const isPicture = (path: string, name: string): boolean => isPictureName(name) |
 
 export const isCompanion = (name: string): boolean => companions.has(extensionOf(name));
 
-/** The file of that name, in any Unicode form, if there is one. */
+/** The file of that name, in any Unicode form or with the separators of Windows, if there is one. */
 export const fileNamed = (folder: string, name: string): string | undefined =>
-  [name, name.normalize("NFC"), name.normalize("NFD")]
+  [name, name.normalize("NFC"), name.normalize("NFD"), name.replaceAll("\\", "/")]
     .map((form) => join(folder, form))
     .find((file) => existsSync(file));
 

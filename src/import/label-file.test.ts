@@ -19,6 +19,12 @@ const forms: Readonly<Record<string, string>> = {
   tabs: "0\tcat\n1\ttree frog\n2\towl, barn",
   "what Python prints of a dict": "{0: 'cat',\n 1: 'tree frog',\n 2: 'owl, barn'}",
   "numbers before the names": "0 cat\n1 tree frog\n2 owl, barn",
+  "numbers from 1": "1,cat\n2,tree frog\n3,owl, barn",
+  "JSON by number from 1": '{"1": "cat", "3": "owl, barn", "2": "tree frog"}',
+  "a list in YAML": "- cat\n- 'tree frog'\n- owl, barn\n",
+  "a list in YAML under a key": 'names:\n  - cat\n  - tree frog\n  - "owl, barn"\n',
+  "YAML by number under a key": "names:\n  0: cat\n  1: tree frog\n  2: owl, barn\n",
+  "names in quotes": '"cat"\n"tree frog"\n"owl, barn"\n',
 };
 for (const [form, text] of Object.entries(forms)) {
   test(`labels: ${form}`, () => {
@@ -40,6 +46,8 @@ test("WordNet ids stay before the names, also those of Keras's file", () => {
 test("numbers that are names stay names", () => {
   assert.deepEqual(parse("7\n8\n9"), ["7", "8", "9"]);
   assert.deepEqual(parse("1 euro\n2 euro\n5 cent"), ["1 euro", "2 euro", "5 cent"]);
+  assert.deepEqual(parse("1 euro\n2 euro"), ["1 euro", "2 euro"]);
+  assert.deepEqual(parse("- cat\nowl"), ["- cat", "owl"]);
 });
 
 const wrong: readonly (readonly [text: string, words: RegExp])[] = [

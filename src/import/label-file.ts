@@ -83,6 +83,12 @@ const numbered: readonly RegExp[] = [
   /^(?<i>\d+)\s+(?<name>\S.*)$/,
 ];
 
+/** Forms of lines without numbers; the group is `name`. */
+const marked: readonly RegExp[] = [
+  /^-\s+(?<quote>['"]?)(?<name>.*)\k<quote>$/,
+  /^(?<quote>['"])(?<name>.*)\k<quote>,?$/,
+];
+
 function fromLines(text: string, fail: Fail): string[] {
   const lines = linesOf(text).map((line) => line.trim());
   for (const pattern of numbered) {
@@ -91,25 +97,40 @@ function fromLines(text: string, fail: Fail): string[] {
       const found = rows.map((line) => pattern.exec(line)?.groups);
       if (rows.length < 2 || !found.every((groups) => groups !== undefined)) continue;
       const pairs = found.map(({ i, name }): [number, string] => [Number(i), name!.trim()]);
-      if (isWhole(pairs)) return byNumber(pairs, fail);
+      // In "1 euro", "2 euro" the number is part of the name.
+      const isPart = pattern === numbered.at(-1) && firstOf(pairs) === 1;
+      if (isWhole(pairs) && !isPart) return byNumber(pairs, fail);
     }
+  }
+  // YAML may have a key before its list.
+  const rows = /^\w+:$/.test(lines[0] ?? "") ? lines.slice(1) : lines;
+  for (const pattern of marked) {
+    const found = rows.map((line) => pattern.exec(line)?.groups?.["name"]);
+    if (rows.length > 0 && found.every((name) => name !== undefined)) return found.map((name) => name.trim());
   }
   return lines;
 }
 
-/** Whether the numbers are exactly 0, 1, 2, ... */
-const isWhole = (pairs: readonly (readonly [number, string])[]): boolean => {
+type Pairs = readonly (readonly [number, string])[];
+
+/** The number of the first class: 0, or 1 as MATLAB counts. */
+const firstOf = (pairs: Pairs): 0 | 1 => (pairs.some(([number]) => number === 0) ? 0 : 1);
+
+/** Whether the numbers are exactly 0, 1, 2, ..., or 1, 2, 3, ... */
+const isWhole = (pairs: Pairs): boolean => {
   const numbers = new Set(pairs.map(([number]) => number));
-  return numbers.size === pairs.length && pairs.every(([number]) => number < pairs.length);
+  return numbers.size === pairs.length && pairs.every(([number]) => number < pairs.length + firstOf(pairs));
 };
 
-function byNumber(pairs: readonly (readonly [number, string])[], fail: Fail): string[] {
+function byNumber(pairs: Pairs, fail: Fail): string[] {
   const labels = new Array<string>(pairs.length);
+  const first = firstOf(pairs);
   for (const [number, name] of pairs) {
-    if (!Number.isInteger(number) || number < 0 || number >= pairs.length || labels[number] !== undefined) {
+    const place = number - first;
+    if (!Number.isInteger(place) || place < 0 || place >= pairs.length || labels[place] !== undefined) {
       return fail("the numbers of the classes are not those from 0 up", `${number} among ${pairs.length} classes`);
     }
-    labels[number] = name;
+    labels[place] = name;
   }
   return labels;
 }
