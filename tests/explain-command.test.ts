@@ -67,11 +67,29 @@ test("a sheet has a row for each picture: itself, and itself under its map", asy
   const out = join(folder, "sheet.png");
   const { code, stdout, stderr } = await senetHere(["explain", data, ...options, "--out", out, "--top", "1"]);
   assert.equal(code ?? 0, 0, stderr);
-  assert.equal(stdout.match(/speaks most/g)?.length, 4);
+  assert.equal(stdout.match(/speaks (?:most|nothing)/g)?.length, 4);
   const { width, height } = await sharp(out).metadata();
   assert.ok(width! >= 32 && height! >= 4 * 16, `${width} × ${height}`);
   const pixels = await sharp(out).raw().toBuffer();
   assert.ok(new Set(pixels).size > 20, "the map has colours");
+});
+
+test("a class that nothing speaks for has no place in the picture", async () => {
+  const { preprocessing, ...checkpoint } = formulaCheckpoint("se-resnet-20", 3, 16);
+  // Each logit falls with every feature.
+  const [name, head] = [...checkpoint.weights].find(([name]) => name === "fc.weight")!;
+  const data = (head.data as Float32Array).map((value) => -Math.abs(value));
+  const against = {
+    ...checkpoint,
+    preprocessing,
+    weights: new Map([...checkpoint.weights, [name, { ...head, data }]]),
+  };
+  const file = join(folder, "against.safetensors");
+  writeFileSync(file, Buffer.concat(encodeCheckpoint(against)));
+  const { stdout, stderr } = await senetHere([
+    ...["explain", picture, "--weights", file, "--executor", "ort", "--out", join(folder, "against.png")],
+  ]);
+  assert.match(stdout, /^ {2}for class \d speaks nothing$/m, stderr);
 });
 
 test("what it cannot do is said before anything is computed", async () => {

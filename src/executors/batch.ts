@@ -15,6 +15,7 @@ const batchKeeping: ReadonlySet<Op> = new Set<Op>([
   "silu",
   "mish",
   "add",
+  "multiply",
   "maxPool",
   "avgPool",
   "globalAvgPool",

@@ -174,22 +174,24 @@ async function pageOf(title: string, explained: readonly Explained[], dataset: D
 function printExplanation({ explanation, gates }: Explained, dataset: Dataset | undefined): void {
   const { target, heat } = explanation;
   printClassification(explanation);
-  print(`  for ${target.label} speaks most what is ${whereBrightest(heat)}`);
+  print(`  for ${target.label} speaks ${whatSpeaks(heat)}`);
   if (dataset === undefined) return;
   for (const { block, opened, closed } of gates) {
     const told = (unusual: readonly UnusualGate[]) =>
-      unusual.map(({ channel, gate, mean }) => `${channel} (${gate.toFixed(2)}, mean ${mean.toFixed(2)})`).join(", ");
+      unusual.map(({ channel, gate, mean }) => `${channel} (${gate.toFixed(2)}, mean ${mean.toFixed(2)})`).join(", ") ||
+      "none";
     print(`  ${block}: opens ${told(opened)}; closes ${told(closed)}`);
   }
 }
 
-/** Where the map is brightest, in words. */
-function whereBrightest({ width, height, values }: Heat): string {
+/** Where the map is brightest, in words; a map can also speak against the class everywhere. */
+function whatSpeaks({ width, height, values }: Heat): string {
   const at = values.indexOf(values.reduce((a, b) => Math.max(a, b)));
+  if (!(values[at]! > 0)) return "nothing";
   const third = (place: number, size: number) => Math.min(2, Math.floor((3 * (place + 0.5)) / size));
   const column = ["left", "in the middle", "right"][third(at % width, width)]!;
   const row = ["above", "half way down", "below"][third(Math.floor(at / width), height)]!;
-  return `${column}, ${row}`;
+  return `most what is ${column}, ${row}`;
 }
 
 const rounded = (value: number): number => Number(value.toPrecision(6));
