@@ -33,11 +33,6 @@ const arrays = {
   uint8: Uint8Array,
 } as const;
 
-/** Whether two tensors have the same shape and values; NaN is the same as NaN. */
-export function sameTensor(a: Tensor, b: Tensor): boolean {
-  return sameShape(a.shape, b.shape) && (a.data === b.data || a.data.every((value, i) => Object.is(value, b.data[i])));
-}
-
 export const bytesPerElement: Readonly<Record<DType, number>> = {
   float32: 4,
   float64: 8,

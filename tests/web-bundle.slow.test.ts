@@ -1,7 +1,7 @@
 /** `senet/web` as Vite and esbuild bundle it: what a page loads before its first answer, and that nothing else is needed. */
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -162,5 +162,52 @@ test(
     writeFileSync(join(folder, "worker.js"), workerWithEngine);
     const { engine } = await asked(built(folder, ""), { worker: "own" });
     assert.match(engine, /^WebAssembly/);
+  },
+);
+
+test(
+  "what docs/browser.md shows type-checks in a strict project, in the page and in a worker of one's own",
+  needs("esbuild"),
+  () => {
+    const folder = project();
+    const guide = readFileSync(join(root, "docs/browser.md"), "utf8");
+    const [opening, training, own, elsewhere] = [...guide.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(
+      ([, code]) => code!,
+    );
+    const [worker, page] = own!.split("// page.ts\n");
+    const given = "declare const file: File; declare const catFiles: File[]; declare const dogFiles: FileList;\n";
+    const sources = {
+      "opening.ts": `${given}${opening}{ ${training} }\n`,
+      "page.ts": `${given}import { load } from "senet/web";\n${page}`,
+      "elsewhere.ts": `${given}import { load } from "senet/web";\n${elsewhere}`,
+      "worker.ts": worker!,
+      // ONNX Runtime's own types want a page's library.
+      "plain-worker.ts": files["worker.js"],
+    };
+    for (const [name, code] of Object.entries(sources)) writeFileSync(join(folder, name), code);
+    const compiler = join(root, "node_modules", "typescript", "bin", "tsc");
+    const check = (files: readonly string[], lib: string, resolution: readonly string[]) => {
+      const strict = [
+        "--strict",
+        "--skipLibCheck",
+        "false",
+        "--noEmit",
+        "--types",
+        "",
+        "--target",
+        "es2022",
+        "--lib",
+        lib,
+      ];
+      const { status, stdout } = spawnSync(process.execPath, [compiler, ...strict, ...resolution, ...files], {
+        cwd: folder,
+        encoding: "utf8",
+      });
+      assert.equal(status, 0, stdout);
+    };
+    const bundler = ["--module", "esnext", "--moduleResolution", "bundler"];
+    for (const resolution of [bundler, ["--module", "nodenext"]])
+      check(["opening.ts", "page.ts", "elsewhere.ts", "worker.ts"], "es2022,dom", resolution);
+    check(["plain-worker.ts"], "es2022,webworker", bundler);
   },
 );

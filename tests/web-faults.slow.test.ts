@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Prediction } from "../src/evaluate/classify.ts";
 import { needsWebRuntime } from "./chromium.ts";
-import { openPage } from "./page.ts";
+import { answer, openPage } from "./page.ts";
+import { serve } from "./server.ts";
 import { assertClose, golden } from "./support.ts";
 import { expected, type Failing, inPage, probabilities } from "./web-page.ts";
 
@@ -206,3 +207,49 @@ test("what is given up within an explanation, or among many pictures, the worker
   );
   assert.deepEqual([...answers].sort(), ["AbortError", "AbortError", "done"]);
 });
+
+test(
+  "in a frame without an origin a worker is had from elsewhere, nothing is kept, and no word is lost over it",
+  needsWebRuntime,
+  async () => {
+    const { origin: open } = await serve((request, response) => {
+      response.setHeader("access-control-allow-origin", "*");
+      answer(request, response, false);
+    });
+    const { origin: closed } = await serve((request, response) => answer(request, response, false));
+    const { page } = await openPage();
+    await page.evaluate(
+      `new Promise((resolve) => {
+        const frame = Object.assign(document.createElement("iframe"), { src: "${open}/", onload: () => resolve() });
+        frame.sandbox = "allow-scripts";
+        document.body.append(frame);
+      })`,
+    );
+    const frame = page.frames()[1]!;
+    const found = await inPage<{
+      readonly origin: string;
+      readonly predictions: readonly Prediction[];
+      readonly notices: readonly string[];
+      readonly own: Failing;
+      readonly refused: Failing;
+    }>(
+      frame,
+      `const code = new Blob(['import("${open}/dist/src/web/worker.web.js")'], { type: "text/javascript" });
+    const worker = () => new Worker(URL.createObjectURL(code));
+    const notices = [];
+    const onNotice = (notice) => notices.push(notice);
+    const network = await senet.load("${open}/weights/imagenette.safetensors", { engine: "reference", worker, onNotice });
+    await network.dispose();
+    const small = await senet.load(weights, { runtime: { module: "${open}" + runtime.module }, worker, onNotice });
+    const predictions = await small.classify(picture);
+    await small.dispose();
+    return { origin, predictions, notices, own: await failureOf(senet.load(weights)),
+      refused: await failureOf(senet.load("${closed}/weights/imagenette.safetensors", { worker })) };`,
+    );
+    assert.deepEqual([found.origin, found.notices], ["null", []]);
+    assertClose(probabilities(found.predictions), probabilities(await expected()), 1e-5, "probabilities");
+    assert.match(found.own.message, /no worker can begin in this page.*docs\/browser\.md/s);
+    assert.deepEqual([found.refused.ours, found.refused.code], [true, "io"]);
+    assert.match(found.refused.message, /cannot be fetched.*Access-Control-Allow-Origin/s);
+  },
+);

@@ -2,7 +2,7 @@
 
 import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
-import { sameTensor, type Tensor } from "../tensor.ts";
+import { sameShape, type Tensor } from "../tensor.ts";
 import type { Naming, TorchNaming } from "./naming.ts";
 import { namings } from "./namings.ts";
 import { type OwnNormalization, ownNormalization } from "./own-normalization.ts";
@@ -149,4 +149,9 @@ export function withPlainHead(source: WeightSource, naming: Naming): WeightSourc
   if (parts.size !== 1 || part === undefined) return source;
   const plain = (name: string) => (name.startsWith(head) ? head + name.slice(head.length + part.length + 1) : name);
   return { ...source, tensors: new Map([...source.tensors].map(([name, tensor]) => [plain(name), tensor])) };
+}
+
+/** Whether two tensors have the same shape and values; NaN is the same as NaN. */
+function sameTensor(a: Tensor, b: Tensor): boolean {
+  return sameShape(a.shape, b.shape) && (a.data === b.data || a.data.every((value, i) => Object.is(value, b.data[i])));
 }

@@ -71,6 +71,7 @@ async function ask(
   { say }: ReadFileOptions,
 ): Promise<Response | Blob> {
   let found: string;
+  let hint = "";
   try {
     const response = await fetch(address, { signal });
     if (response.ok) return response;
@@ -83,8 +84,10 @@ async function ask(
       return kept;
     }
     found = causeText(cause);
+    // Browsers do not tell a refusal from a server that is away.
+    if (new URL(address).origin !== location.origin) hint = "let the server allow it: Access-Control-Allow-Origin";
   }
-  throw new SenetError("io", "the weights cannot be fetched", { where: address, found });
+  throw new SenetError("io", "the weights cannot be fetched", { where: address, found, ...(hint && { hint }) });
 }
 
 async function download(
@@ -100,7 +103,7 @@ async function download(
   try {
     const reader = response.body!.getReader();
     for (;;) {
-      // Other origins need not tell that they compress: then it shows by what has come.
+      // Another origin need not tell that it compresses; it has if more comes than it said.
       onProgress({ phase: "fetch", loaded, total: isPlain && loaded <= said ? said : undefined });
       const { done, value } = await reader.read();
       if (done) break;

@@ -2,7 +2,7 @@
 
 import { causeText, SenetError } from "../errors.ts";
 import type { RuntimeFiles } from "../executors/select.web.ts";
-import { absolute, fileNameAt } from "./address.web.ts";
+import { absolute } from "./address.web.ts";
 import type { NamedPicture, SentPicture, SentSource } from "./calls.web.ts";
 import { isObject, wrong } from "./given.web.ts";
 
@@ -37,26 +37,12 @@ export async function sentSource(source: WeightSource): Promise<SentSource> {
       throw new SenetError("usage", "this is no address of a weight file", { where: String(source), cause });
     }
   }
-  if (source instanceof Response) return sentResponse(source);
+  if (source instanceof Response) return (await import("./response.web.ts")).sentResponse(source);
   if (source instanceof Blob) return { kind: "blob", blob: source, name: isFile(source) ? source.name : "weights" };
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
     return { kind: "blob", blob: new Blob([source as BufferSource]), name: "weights" };
   }
   throw wrong("load", "this is nothing that weights are read from", "an address, a File, bytes or a Response", source);
-}
-
-async function sentResponse(response: Response): Promise<SentSource> {
-  const where = response.url || "the response";
-  const fail = (found: string, hint?: string, cause?: unknown): never => {
-    throw new SenetError("io", "the weights cannot be read", { where, found, ...(hint && { hint }), cause });
-  };
-  if (!response.ok) fail(`HTTP ${response.status}${response.statusText && ` ${response.statusText}`}`);
-  if (response.bodyUsed) fail("an answer that was read already", "hand it in before it is read, or a clone of it");
-  try {
-    return { kind: "blob", blob: await response.blob(), name: response.url ? fileNameAt(response.url) : "weights" };
-  } catch (cause) {
-    return fail(causeText(cause), undefined, cause);
-  }
 }
 
 /** @throws SenetError `usage` */

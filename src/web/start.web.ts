@@ -3,6 +3,8 @@
  * module of onnxruntime-web.
  */
 
+/// <reference lib="esnext.disposable" preserve="true" />
+
 import type { WebRuntime } from "../executors/select.web.ts";
 import type { WorkerOptions } from "./answering.web.ts";
 
