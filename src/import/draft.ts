@@ -5,10 +5,7 @@ import { type Fail, type FailWhole, failAt, failTrying, shownName } from "../for
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
-import type { LayerConfig } from "../zoo/layer.ts";
-
-/** `Omit` that distributes over unions. */
-export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
+import type { LayerConfig, UnplacedLayer } from "../zoo/layer.ts";
 
 /** The error for a network that cannot be imported, at one of its layers or as a whole. */
 export const cannotImport = (where: string): FailWhole =>
@@ -48,7 +45,7 @@ export class Draft {
   }
 
   /** Adds a layer and returns its name. */
-  add(name: string, layer: Nameless<LayerConfig>, inputs: readonly string[], fail: FailWhole): string {
+  add(name: string, layer: UnplacedLayer, inputs: readonly string[], fail: FailWhole): string {
     const whole = { ...layer, name, inputs } as LayerConfig;
     if (name === "" || name === inputName) {
       fail("a layer cannot have this name", { expected: `any but "" and "${inputName}"`, found: shownName(name) });

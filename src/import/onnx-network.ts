@@ -13,10 +13,10 @@ import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import { type Shape, sameShape, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
-import type { LayerConfig } from "../zoo/layer.ts";
+import type { LayerConfig, UnplacedLayer } from "../zoo/layer.ts";
 import { checkClassified } from "./draft.ts";
 import { onnxRules } from "./onnx-rules.ts";
-import { type Flow, type Nameless, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
+import { type Flow, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
 
 export interface OnnxImport {
   /** A model of family `layers`. */
@@ -190,7 +190,7 @@ class Translation implements Surroundings {
   /** Adds a layer with its weights. */
   add(
     name: string,
-    layer: Nameless<LayerConfig>,
+    layer: UnplacedLayer,
     inputs: readonly string[],
     weights: Record<string, Tensor>,
     fail: Fail,

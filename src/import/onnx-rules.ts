@@ -4,8 +4,8 @@ import { attributeTensor } from "../formats/onnx-initialisers.ts";
 import type { AvgPoolAttrs } from "../ir/ops.ts";
 import { type AxisWindow, poolExtent, shortExtent, shortPadding } from "../ir/window.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
-import type { LayerConfig } from "../zoo/layer.ts";
-import type { Flow, Nameless, OnnxValue, Step } from "./onnx-step.ts";
+import type { UnplacedLayer } from "../zoo/layer.ts";
+import type { Flow, OnnxValue, Step } from "./onnx-step.ts";
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 const isOnes = (shape: Shape) => shape.length === 4 && shape[2] === 1 && shape[3] === 1;
@@ -16,7 +16,7 @@ const same: Rule = (step) => step.value(0);
 
 /** A rule for operations with one input and an output of the same shape. */
 const elementwise =
-  (layer: Nameless<LayerConfig>): Rule =>
+  (layer: UnplacedLayer): Rule =>
   (step) => {
     const x = step.flow(0);
     return step.layer(layer, [x], {}, x.isFlat);

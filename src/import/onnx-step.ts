@@ -4,7 +4,7 @@ import type { Fail } from "../formats/bytes.ts";
 import type { OnnxNode } from "../formats/onnx-graph.ts";
 import { type AxisWindow, type Sides, samePadding, sidesOf } from "../ir/window.ts";
 import type { Shape, Tensor } from "../tensor.ts";
-import type { LayerConfig } from "../zoo/layer.ts";
+import type { UnplacedLayer } from "../zoo/layer.ts";
 
 /** The meaning of a name during conversion. */
 export type OnnxValue =
@@ -37,8 +37,6 @@ export interface Flow {
   readonly made?: "softplus" | "tanh of softplus";
 }
 
-export type Nameless<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
-
 const noZeros: Sides = { top: 0, left: 0, bottom: 0, right: 0 };
 
 /** The converted part of the network, as seen by rules. */
@@ -53,7 +51,7 @@ export interface Surroundings {
   /** Adds a layer with its weights and returns its name. */
   add(
     name: string,
-    layer: Nameless<LayerConfig>,
+    layer: UnplacedLayer,
     inputs: readonly string[],
     weights: Readonly<Record<string, Tensor>>,
     fail: Fail,
@@ -230,7 +228,7 @@ export class Step {
 
   /** Adds a layer named after the node, with `suffix`. */
   layer(
-    layer: Nameless<LayerConfig>,
+    layer: UnplacedLayer,
     inputs: readonly Flow[],
     weights: Record<string, Tensor> = {},
     isFlat = false,

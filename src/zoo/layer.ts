@@ -57,3 +57,7 @@ export const layerSchema = z.discriminatedUnion("kind", [
 ]);
 
 export type LayerConfig = ConfigOf<typeof layerSchema>;
+
+type Unplaced<T> = T extends unknown ? Omit<T, "name" | "inputs"> : never;
+/** A layer without its name and inputs. */
+export type UnplacedLayer = Unplaced<LayerConfig>;
