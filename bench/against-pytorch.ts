@@ -34,10 +34,12 @@ import { createStep, learningRate, noise, type Ours, ourInference, parseWorkload
 const targets: Readonly<Record<string, Partial<Record<"1.13" | "today" | "float32", number>>>> = {
   "inference:se-resnet-50@224x1": { "1.13": 1.3, today: 1.4 },
   "inference:se-resnet-50@224x8": { "1.13": 1.3, today: 1.4 },
+  "inference:se-resnet-50@224x8/bf16": { today: 2.2 },
   "inference:se-resnet-50@224x8/int8": { float32: 2.5 },
   "training:se-resnet-50@224x16": { "1.13": 2, today: 1.7 },
   "training:se-resnet-50@224x16/bf16": { "1.13": 1.4, today: 1.8 },
   "training:se-resnet-20@32x128": { "1.13": 2, today: 2 },
+  "training:se-resnet-20@32x128/bf16": { today: 2 },
   "training:se-resnext-50@224x16": { "1.13": 1.3 },
   "training:senet-154@224x4": { "1.13": 1.3 },
 };

@@ -4,6 +4,10 @@
 #
 #   command="$(tools/onednn3.sh /tmp/onednn3)" && $command dist/src/executors/onednn/onednn.test.js
 #
+# Beside it lies `both`, which runs Node with version 3 and the machine's own version 2, as where both are installed:
+#
+#   /tmp/onednn3/both bin/senet.js doctor
+#
 # Nothing is installed; the packages come from the archive that this machine already uses, checked with its keys.
 set -euo pipefail
 into="${1:?into which folder}"
@@ -25,11 +29,17 @@ for package in *.deb; do dpkg-deb -x "$package" root; done
 loader="$(find "$PWD/root" -name 'ld-linux*.so*' | head -n 1)"
 library="$(find "$PWD/root" -name 'libdnnl.so.3.*' | head -n 1)"
 # Node starts child processes with its own path, which would be the loader's, so it gets a script as its path.
-cat > node << END
+launch() {
+  cat > "$1" << END
 #!/bin/sh
-export SENET_ONEDNN="$library"
+export $2="$3"
 exec "$loader" --library-path "$(dirname "$library"):$(dirname "$loader"):/usr/lib/$(uname -m)-linux-gnu" \\
-  "$(command -v node)" --import "data:text/javascript,process.execPath='$PWD/node'" "\$@"
+  "$(command -v node)" --import "data:text/javascript,process.execPath='$PWD/$1'" "\$@"
 END
-chmod +x node
+  chmod +x "$1"
+}
+launch node SENET_ONEDNN "$library"
+# A folder of its own, so that other programs do not find the other C library.
+mkdir -p only && ln -sf "$library" only/
+launch both LD_LIBRARY_PATH "$PWD/only"
 echo "$PWD/node"
